@@ -1,0 +1,247 @@
+// Package store keeps accepted leads, their deliveries and everything else that must outlive the process.
+//
+// [Store] is the only way to durable state in leadgate. Its promises are written at each method and checked by package
+// storetest, which every implementation runs. Nothing in the interface assumes a single process or local iteration.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+var (
+	// ErrNotFound says that there is no such lead, delivery or value.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict says that a value was changed by somebody else in the meantime.
+	ErrConflict = errors.New("changed in the meantime")
+	// ErrStale says that a claim is no longer held: it was settled, or the delivery was changed by a person.
+	ErrStale = errors.New("claim is no longer held")
+	// ErrState says that the delivery is in a state in which the request makes no sense.
+	ErrState = errors.New("not possible in this state")
+	// ErrPageToken says that a page token was not made by this method with this query.
+	ErrPageToken = errors.New("page token is not valid for this query")
+	// ErrUnavailable says that nothing can be made durable at present: the store is closing, its queue is full, the
+	// disk is low, or a commit failed. What was asked for may be tried again later, under the same idempotency key.
+	ErrUnavailable = errors.New("store is unavailable")
+)
+
+// Store is safe for concurrent use. Methods that write return after the write is durable, and take many items at once so
+// that an implementation can share one disk sync among them; concurrent callers may share one too. An item that cannot
+// be written fails alone, by the Err of its result; the error of the method itself says that none was written (or, for
+// ErrUnavailable after a failed commit, that it is not known).
+//
+// Events passed to a method are written in the transaction that they report, get their identifiers there, and are
+// published after it is durable, in commit order.
+type Store interface {
+	// Accept makes leads durable: claims the idempotency key, writes the record and creates its deliveries, each lead in
+	// one atomic step. Of several acceptances under one key, however concurrent, exactly one is accepted; the others are
+	// answered as replays of it, or as a reuse where the payload differs. Results are in the order of the arguments.
+	//
+	// The store sets Record.Sequence; sequences rise in commit order.
+	Accept(ctx context.Context, acceptances ...*Acceptance) ([]Accepted, error)
+
+	// LookUp says what became of an idempotency key, without writing. It sees every Accept that has returned. A key is
+	// unknown (result zero) from the instant key.Expires of the accepted acceptance, by the store's clock.
+	LookUp(ctx context.Context, key *Key) (Accepted, error)
+
+	// Claim takes up to max deliveries of a destination that are due, oldest due time first, for the caller alone. No two
+	// of them, nor any other that is claimed or in flight, belong to one person: only the oldest waiting delivery of a
+	// person is ever due. A claim is held until Settle or Unclaim; claims of a process that died are free again when the
+	// store is opened, and those that had begun then count as attempts with outcome UNKNOWN and are due at once.
+	//
+	// With nothing due, Claims.Items is empty. Claims.Next is when the next delivery after those claimed falls due; zero
+	// if none waits.
+	Claim(ctx context.Context, destination string, max int) (Claims, error)
+
+	// Unclaim gives back claims that were not begun. Claims that are no longer held are passed over.
+	Unclaim(ctx context.Context, claims ...*Claim) error
+
+	// Begin makes attempts durable before their calls: the delivery becomes IN_FLIGHT, the attempt with its payload is
+	// written. Err of a result is ErrStale where the claim is no longer held; then the call must not be made.
+	Begin(ctx context.Context, steps ...*Step) ([]Stepped, error)
+
+	// Settle writes what came of attempts, frees the claims, and makes the next delivery of each person due if this one
+	// no longer blocks it. Err of a result is ErrStale where the claim is no longer held; then nothing is changed.
+	Settle(ctx context.Context, steps ...*Step) ([]Stepped, error)
+
+	// Redrive makes deliveries due now: DEAD, HELD, SUPERSEDED and RETRY_WAIT become RETRY_WAIT (PENDING if never
+	// attempted), PENDING stays. FailingFor starts anew. A redriven delivery takes its place in its person's chain by
+	// sequence. Err of a result is ErrNotFound, or ErrState for any other state.
+	Redrive(ctx context.Context, redrives ...*Redrive) ([]Redriven, error)
+
+	// Notify returns a channel that receives after a delivery of the destination may have become due earlier than the
+	// last Claim said. Signals coalesce. Each call for a destination returns the same channel.
+	Notify(destination string) <-chan struct{}
+
+	// Lead returns a lead record. Error: ErrNotFound.
+	Lead(ctx context.Context, leadID string) (*leadgatev1.LeadRecord, error)
+	// LeadDeliveries returns the deliveries of a lead with their attempts, by destination.
+	LeadDeliveries(ctx context.Context, leadID string) ([]*leadgatev1.Delivery, error)
+	// Timeline returns the events of a lead, oldest first.
+	Timeline(ctx context.Context, leadID string) ([]*leadgatev1.Event, error)
+	// Leads lists lead records, newest first. Token is empty for the first page, or what the page before returned as
+	// next; next is empty on the last page. A page may be shorter than limit, even empty, and still have a next one:
+	// the work for one page is bounded. Error: ErrPageToken.
+	Leads(ctx context.Context, q LeadQuery, limit int, token string) (page []*leadgatev1.LeadRecord, next string, err error)
+	// Delivery returns a delivery with its attempts. Error: ErrNotFound.
+	Delivery(ctx context.Context, deliveryID string) (*leadgatev1.Delivery, error)
+	// Deliveries lists deliveries without their attempts, newest lead first; paging is that of Leads.
+	Deliveries(ctx context.Context, q DeliveryQuery, limit int, token string) (page []*leadgatev1.Delivery, next string, err error)
+
+	// Counts returns the figures of every destination that ever had a delivery. They are maintained, not scanned.
+	Counts(ctx context.Context) (map[string]Counts, error)
+	// Recent returns the newest events that were written, oldest first, at most limit.
+	Recent(ctx context.Context, limit int) ([]*leadgatev1.Event, error)
+
+	// State returns a namespace of small durable values, such as which destinations are paused.
+	State(namespace string) State
+
+	// ID names this store among all; it begins every event identifier.
+	ID() string
+	// HashKey is the secret key for hashes that stand for personal data or payloads. It lives as long as the store.
+	HashKey() []byte
+	// Writable is nil while writes are possible, and otherwise says why not, wrapping ErrUnavailable.
+	Writable() error
+	// Close waits for what is being written, then closes. Every later call fails with ErrUnavailable.
+	Close() error
+}
+
+// Acceptance is a lead to accept.
+type Acceptance struct {
+	// Key is nil for a lead without an idempotency key.
+	Key *Key
+	// Record is what is stored. The caller sets everything but Sequence. Its state is OPEN or HELD.
+	Record *leadgatev1.LeadRecord
+	// Destinations each get a PENDING delivery, due at once. Empty when the record is HELD.
+	Destinations []string
+	// Events are written with the lead.
+	Events []*leadgatev1.Event
+	// OnReuse is stored instead when the key was seen with another payload, as a HELD lead linked to the first one (the
+	// store sets LinkedLeadId); nil stores nothing. Its own Key and OnReuse are not used. The same other payload coming
+	// again is a replay and stores nothing more.
+	OnReuse *Acceptance
+}
+
+// Key is an idempotency key with the payload that came under it.
+type Key struct {
+	// Scope is what Value is unique within: a form, an API key's name, or "api".
+	Scope string
+	// Value is the key as sent.
+	Value string
+	// Expires is when it is forgotten; to the nanosecond, by the store's clock. Not used by LookUp.
+	Expires time.Time
+	// Fields holds a keyed hash of each field of the payload by the field's name; see [Fingerprint].
+	Fields map[string][]byte
+}
+
+// Accepted is what became of an acceptance or is known of a key. The zero value is that of an unknown key.
+type Accepted struct {
+	// LeadID is the lead that the caller is answered with: the new one, or the first that came under the key.
+	LeadID string
+	// Replayed says that the key was seen before.
+	Replayed bool
+	// Differing names the fields in which the payload differs from the first that came under the key, sorted. Empty
+	// unless the key was reused for another payload.
+	Differing []string
+	// HeldLeadID is the HELD lead that OnReuse was stored as, now or when the same payload came before. LookUp sets it
+	// too.
+	HeldLeadID string
+	// Err says why this acceptance alone was not written. Nil otherwise.
+	Err error
+}
+
+// Claims is what Claim took.
+type Claims struct {
+	Items []*Claim
+	Next  time.Time
+}
+
+// Claim is a delivery that is the caller's alone until it is settled or given back.
+type Claim struct {
+	// Token proves the claim.
+	Token uint64
+	// Delivery is the delivery as stored, without attempts.
+	Delivery *leadgatev1.Delivery
+	// Record is its lead.
+	Record *leadgatev1.LeadRecord
+	// Last is the last attempt with its payload; nil before the first.
+	Last *leadgatev1.Attempt
+	// Late says that a newer delivery of the same person to the same destination was already delivered.
+	Late bool
+}
+
+// Step moves a claimed delivery on.
+type Step struct {
+	// Claim is the claim as returned by Claim.
+	Claim *Claim
+	// Delivery is what the delivery becomes. Its identity (id, lead, destination, form, sequence, creation) must be
+	// unchanged. Begin sets the state to IN_FLIGHT. For Settle it is any other state; RETRY_WAIT and PENDING fall due at
+	// DueTime.
+	Delivery *leadgatev1.Delivery
+	// Attempt is written under its number. Settle may pass nil when none was begun.
+	Attempt *leadgatev1.Attempt
+	// Events are written with it.
+	Events []*leadgatev1.Event
+}
+
+// Stepped is the result of one Step.
+type Stepped struct {
+	Err error
+}
+
+// Redrive asks for a delivery to be made due.
+type Redrive struct {
+	DeliveryID string
+	Events     []*leadgatev1.Event
+}
+
+// Redriven is the result of one Redrive: the delivery as it is now, without attempts.
+type Redriven struct {
+	Delivery *leadgatev1.Delivery
+	Err      error
+}
+
+// LeadQuery chooses leads. Zero fields match everything.
+type LeadQuery struct {
+	State        leadgatev1.LeadState
+	Reason       leadgatev1.HoldReason
+	Form         string
+	Email        string    // normalised
+	Since, Until time.Time // Since ≤ creation < Until
+}
+
+// DeliveryQuery chooses deliveries. Zero fields match everything.
+type DeliveryQuery struct {
+	State        leadgatev1.DeliveryState
+	Destination  string
+	Form         string
+	LeadID       string
+	Since, Until time.Time // Since ≤ creation < Until
+}
+
+// Counts are the figures of one destination.
+type Counts struct {
+	// ByState counts its deliveries.
+	ByState map[leadgatev1.DeliveryState]int64
+	// OldestWaiting is when the lead of its oldest delivery in state PENDING, IN_FLIGHT or RETRY_WAIT was accepted; zero
+	// if there is none.
+	OldestWaiting time.Time
+}
+
+// State is a namespace of small durable values. Values are at most 64 KiB; keys at most 255 bytes.
+type State interface {
+	// Get returns a value and its version. Error: ErrNotFound, also for a value that has expired.
+	Get(ctx context.Context, key string) (value []byte, version uint64, err error)
+	// Put sets a value. It expires at the given time by the store's clock; never if that is zero.
+	Put(ctx context.Context, key string, value []byte, expires time.Time) error
+	// CompareAndSet sets a value if its version is still the one given, 0 standing for a value that does not exist.
+	// Error: ErrConflict.
+	CompareAndSet(ctx context.Context, key string, version uint64, value []byte, expires time.Time) error
+	// Delete removes a value. Removing one that does not exist is not an error.
+	Delete(ctx context.Context, key string) error
+	// Keys returns the keys of all values that have not expired, sorted.
+	Keys(ctx context.Context) ([]string, error)
+}
