@@ -1,0 +1,38 @@
+# Everything here needs Go and make only. `make` lists the targets.
+GO      ?= go
+BUF     := $(GO) tool -modfile=proto/tools/buf.mod buf
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+# The race detector needs cgo, thus a C compiler.
+RACE    := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test bench generate lint build breaking
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## start gateway, simulated CRM, sample form and watch page; prints the URLs
+	@bin/leadgate demo
+
+test: ## run every test, with the race detector where a C compiler is present
+	$(GO) test $(RACE) -timeout 15m ./...
+
+bench: ## measure the accept path against bare servers in the same run
+	$(GO) run ./server/cmd/leadgate/internal/bench
+
+generate: ## make gen/ anew from proto/
+	$(GO) run ./proto/tools/thirdparty gen/thirdparty
+	$(BUF) format -w proto
+	$(BUF) generate
+
+lint: ## vet, golangci-lint and buf lint
+	$(GO) vet ./...
+	$(GO) tool -modfile=.golangci.mod golangci-lint run
+	$(BUF) lint
+
+breaking: ## compare the API with the last tag, or with the commit before
+	$(BUF) breaking --against ".git#ref=$$(git describe --tags --abbrev=0 2>/dev/null || git rev-parse HEAD~1)"
+
+build: ## build bin/leadgate
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/leadgate ./server/cmd/leadgate
