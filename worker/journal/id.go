@@ -38,21 +38,28 @@ func (id ID) Less(other ID) bool {
 
 // ParseID reads the text of an ID.
 func ParseID(text string) (ID, error) {
-	bad := fmt.Errorf("%q is not an event identifier", text)
+	id, ok := parseID(text)
+	if !ok {
+		return ID{}, fmt.Errorf("%q is not an event identifier", text)
+	}
+	return id, nil
+}
+
+func parseID(text string) (id ID, ok bool) {
 	store, rest, ok := strings.Cut(text, "-")
 	if !ok || store == "" {
-		return ID{}, bad
+		return ID{}, false
 	}
 	commit, extra, hasExtra := strings.Cut(rest, ".")
-	id := ID{Store: store}
+	id.Store = store
 	var err error
 	if id.Commit, err = strconv.ParseUint(commit, 10, 64); err != nil {
-		return ID{}, bad
+		return ID{}, false
 	}
 	if hasExtra {
 		if id.Extra, err = strconv.ParseUint(extra, 10, 64); err != nil || id.Extra == 0 {
-			return ID{}, bad
+			return ID{}, false
 		}
 	}
-	return id, nil
+	return id, true
 }

@@ -1,0 +1,200 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// ErrClosed says that the journal was closed: nothing will come any more.
+var ErrClosed = errors.New("the journal is closed")
+
+// How many events one look at the journal takes out. A subscriber that is far behind takes several, so that it neither
+// holds up publishers nor collects the whole history in memory.
+const readBatch = 512
+
+// SubscribeOptions say which events a subscription gets.
+type SubscribeOptions struct {
+	// Filter chooses events; nil chooses all. It is called on the goroutine that calls Next.
+	Filter func(*leadgatev1.Event) bool
+	// After is the identifier of the event to go on behind. Empty begins with the next event.
+	After string
+	// Last begins with this many of the newest events that Filter chooses, as far as they are kept. Not with After.
+	Last int
+}
+
+// Batch is what Next returns.
+type Batch struct {
+	// Gap says that events are missing before Events; nil if none are.
+	Gap *Gap
+	// Events in the order of their identifiers.
+	Events []*leadgatev1.Event
+}
+
+// Gap says that events are missing.
+type Gap struct {
+	// Reason in words.
+	Reason string
+	// Missed is how many events the store wrote meanwhile, or the subscriber was too slow for, chosen by the filter or
+	// not; 0 if that is not known.
+	Missed uint64
+}
+
+// Subscription is a place in the journal. It costs nobody anything but its holder while it calls Next: there is no queue to
+// fill and nothing to close. It is not safe for concurrent use.
+type Subscription struct {
+	journal       *Journal
+	filter        func(*leadgatev1.Event) bool
+	kept, passing uint64 // positions of the next event to read
+	gap           *Gap   // to be told first
+}
+
+// Subscribe begins to read. After an identifier that is not kept any more, that belongs to another store, or that this
+// store has not reached (it was restored from a backup), the first batch says so and the whole history follows. Events that
+// the store does not write end with the process; those of an earlier process do not count as missing.
+//
+// The error is the caller's mistake: After is not an identifier, or came together with Last.
+func (j *Journal) Subscribe(o SubscribeOptions) (*Subscription, error) {
+	s := &Subscription{journal: j, filter: o.Filter}
+	if s.filter == nil {
+		s.filter = func(*leadgatev1.Event) bool { return true }
+	}
+	switch {
+	case o.After != "" && o.Last > 0:
+		return nil, errors.New("either resume after an event or begin with the last ones, not both")
+	case o.After != "":
+		id, err := ParseID(o.After)
+		if err != nil {
+			return nil, fmt.Errorf("resume: %w", err)
+		}
+		s.resume(id)
+	default:
+		s.rewind(o.Last)
+	}
+	return s, nil
+}
+
+func (s *Subscription) resume(id ID) {
+	j := s.journal
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	after := place{id.Commit, id.Extra}
+	switch {
+	case id.Store != j.store:
+		s.gap = &Gap{Reason: fmt.Sprintf("event %s belongs to another data directory; this one is %s", id, j.store)}
+		after = place{}
+	case id.Commit > j.newest.commit:
+		s.gap = &Gap{Reason: fmt.Sprintf("event %s is newer than all that this data directory knows; it may have been restored from a backup", id)}
+		after = place{}
+	case after.less(j.kept.lost):
+		s.gap = &Gap{
+			Reason: fmt.Sprintf("only the newest %d events are kept to resume from", j.kept.size),
+			Missed: j.kept.lost.commit - id.Commit,
+		}
+	case after.less(j.passing.lost):
+		s.gap = &Gap{Reason: fmt.Sprintf("only the newest %d refused and repeated submissions are kept to resume from", j.passing.size)}
+	}
+	s.kept, s.passing = j.kept.after(after), j.passing.after(after)
+}
+
+// rewind goes to the end, and back by as many events as the filter chooses.
+func (s *Subscription) rewind(last int) {
+	j := s.journal
+	j.mu.RLock()
+	s.kept, s.passing = j.kept.next, j.passing.next
+	if last == 0 {
+		j.mu.RUnlock()
+		return
+	}
+	kept, passing := j.kept.copy(), j.passing.copy()
+	j.mu.RUnlock()
+	for found := 0; found < last && (len(kept) > 0 || len(passing) > 0); {
+		var newest entry
+		if n := len(kept); n > 0 && (len(passing) == 0 || passing[len(passing)-1].place.less(kept[n-1].place)) {
+			newest, kept = kept[n-1], kept[:n-1]
+			s.kept--
+		} else {
+			newest, passing = passing[len(passing)-1], passing[:len(passing)-1]
+			s.passing--
+		}
+		if s.filter(newest.event) {
+			found++
+		}
+	}
+}
+
+// Next returns the events since the last call, as soon as there is at least one or a gap. Errors: that of ctx, and ErrClosed.
+func (s *Subscription) Next(ctx context.Context) (Batch, error) {
+	if s.gap != nil {
+		batch := Batch{Gap: s.gap}
+		s.gap = nil
+		return batch, nil
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return Batch{}, err
+		}
+		stroke := s.journal.bell.stroke()
+		batch, read := s.read()
+		if batch.Gap != nil || len(batch.Events) > 0 {
+			return batch, nil
+		}
+		if read {
+			continue // none of them was chosen; there may be more
+		}
+		select {
+		case <-stroke:
+		case <-ctx.Done():
+			return Batch{}, ctx.Err()
+		case <-s.journal.bell.ended:
+			if batch, _ := s.read(); batch.Gap != nil || len(batch.Events) > 0 {
+				return batch, nil
+			}
+			return Batch{}, ErrClosed
+		}
+	}
+}
+
+// read takes out up to readBatch events and chooses among them. It reports whether there were any.
+func (s *Subscription) read() (batch Batch, more bool) {
+	j := s.journal
+	var taken [readBatch]*leadgatev1.Event
+	n := 0
+	j.mu.RLock()
+	if missed := skipLost(&s.kept, &j.kept) + skipLost(&s.passing, &j.passing); missed > 0 {
+		batch.Gap = &Gap{Reason: "events came faster than they were read", Missed: missed}
+	}
+	for ; n < readBatch && (s.kept < j.kept.next || s.passing < j.passing.next); n++ {
+		fromKept := s.kept < j.kept.next
+		if fromKept && s.passing < j.passing.next {
+			fromKept = j.kept.at(s.kept).place.less(j.passing.at(s.passing).place)
+		}
+		if fromKept {
+			taken[n] = j.kept.at(s.kept).event
+			s.kept++
+		} else {
+			taken[n] = j.passing.at(s.passing).event
+			s.passing++
+		}
+	}
+	j.mu.RUnlock()
+	for _, event := range taken[:n] {
+		if s.filter(event) {
+			batch.Events = append(batch.Events, event)
+		}
+	}
+	return batch, n > 0
+}
+
+// skipLost moves a position past what the ring does not keep any more, and returns how much that is.
+func skipLost(position *uint64, r *ring) uint64 {
+	first := r.first()
+	if *position >= first {
+		return 0
+	}
+	lost := first - *position
+	*position = first
+	return lost
+}
