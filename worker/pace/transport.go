@@ -1,0 +1,66 @@
+package pace
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"time"
+)
+
+// Transport makes requests at the pace of a limiter and within a time limit. It is safe for concurrent use.
+type Transport struct {
+	// Base makes the requests.
+	Base http.RoundTripper
+	// Limiter gives the slots. A slot is used up when the request was written to its connection, or when it failed
+	// before: a destination that refuses connections is not called faster than one that answers.
+	Limiter *Limiter
+	// Timeout bounds a request from the moment it has its slot until its answer is read; waiting for the slot is bounded
+	// by the request's context alone.
+	Timeout time.Duration
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	slot, err := t.slot(req.Context())
+	if err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close() // as RoundTrippers must; there is nothing in it that could fail
+		}
+		return nil, err
+	}
+	defer slot.sentOnce()
+	ctx, cancel := context.WithTimeout(req.Context(), t.Timeout)
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest: func(httptrace.WroteRequestInfo) { slot.Sent() },
+	})
+	res, err := t.Base.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	res.Body = &limitedBody{ReadCloser: res.Body, cancel: cancel}
+	return res, nil
+}
+
+func (t *Transport) slot(ctx context.Context) (*Slot, error) {
+	if slot, ok := ctx.Value(slotKey{}).(*Slot); ok && slot.limiter == t.Limiter && slot.take() {
+		return slot, nil
+	}
+	return t.Limiter.Acquire(ctx)
+}
+
+// limitedBody ends the time limit of a request when its answer is closed.
+type limitedBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+	once   sync.Once
+}
+
+// Close implements io.Closer.
+func (b *limitedBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.once.Do(b.cancel)
+	return err
+}
