@@ -18,8 +18,8 @@ run: build ## start gateway, simulated CRM, sample form and watch page; prints t
 test: ## run every test, with the race detector where a C compiler is present
 	$(GO) test $(RACE) -timeout 15m ./...
 
-bench: ## measure the accept path against bare servers in the same run
-	$(GO) run ./server/cmd/leadgate/internal/bench
+bench: build ## measure the accept path against bare servers in the same run
+	$(GO) run ./server/bench
 
 generate: ## make gen/ anew from proto/
 	$(GO) run ./proto/tools/thirdparty gen/thirdparty

@@ -264,7 +264,9 @@ type Delivery struct {
 	// What went wrong last, in words.
 	LastError string `protobuf:"bytes,17,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
 	// How long the destination could be reached while this delivery was failing; giving up goes by it.
-	FailingFor    *durationpb.Duration `protobuf:"bytes,18,opt,name=failing_for,json=failingFor,proto3" json:"failing_for,omitempty"`
+	FailingFor *durationpb.Duration `protobuf:"bytes,18,opt,name=failing_for,json=failingFor,proto3" json:"failing_for,omitempty"`
+	// How many attempts failed in that time; the wait before the next goes by it.
+	FailureCount  int32 `protobuf:"varint,19,opt,name=failure_count,json=failureCount,proto3" json:"failure_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -425,6 +427,13 @@ func (x *Delivery) GetFailingFor() *durationpb.Duration {
 	return nil
 }
 
+func (x *Delivery) GetFailureCount() int32 {
+	if x != nil {
+		return x.FailureCount
+	}
+	return 0
+}
+
 // Attempt is one call to the CRM for one delivery.
 type Attempt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -574,7 +583,7 @@ var File_leadgate_v1_delivery_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_delivery_proto_rawDesc = "" +
 	"\n" +
-	"\x1aleadgate/v1/delivery.proto\x12\vleadgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xca\x05\n" +
+	"\x1aleadgate/v1/delivery.proto\x12\vleadgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x05\n" +
 	"\bDelivery\x12\x1f\n" +
 	"\vdelivery_id\x18\x01 \x01(\tR\n" +
 	"deliveryId\x12\x17\n" +
@@ -600,7 +609,8 @@ const file_leadgate_v1_delivery_proto_rawDesc = "" +
 	"\n" +
 	"last_error\x18\x11 \x01(\tR\tlastError\x12:\n" +
 	"\vfailing_for\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"failingFor\"\xd5\x03\n" +
+	"failingFor\x12#\n" +
+	"\rfailure_count\x18\x13 \x01(\x05R\ffailureCount\"\xd5\x03\n" +
 	"\aAttempt\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x05R\brevision\x129\n" +

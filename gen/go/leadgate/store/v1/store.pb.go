@@ -169,7 +169,9 @@ type Chain struct {
 	// How many wait, the head included.
 	Length uint64 `protobuf:"varint,2,opt,name=length,proto3" json:"length,omitempty"`
 	// Largest sequence that was delivered; an older delivery that comes after it is late.
-	Delivered     uint64 `protobuf:"varint,3,opt,name=delivered,proto3" json:"delivered,omitempty"`
+	Delivered uint64 `protobuf:"varint,3,opt,name=delivered,proto3" json:"delivered,omitempty"`
+	// The head's lead: 16 bytes of its UUID.
+	HeadLead      []byte `protobuf:"bytes,4,opt,name=head_lead,json=headLead,proto3" json:"head_lead,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -223,6 +225,13 @@ func (x *Chain) GetDelivered() uint64 {
 		return x.Delivered
 	}
 	return 0
+}
+
+func (x *Chain) GetHeadLead() []byte {
+	if x != nil {
+		return x.HeadLead
+	}
+	return nil
 }
 
 // Counts are the deliveries of one destination by state.
@@ -346,11 +355,12 @@ const file_leadgate_store_v1_store_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\x1a:\n" +
 	"\aVariant\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x17\n" +
-	"\alead_id\x18\x02 \x01(\tR\x06leadId\"Q\n" +
+	"\alead_id\x18\x02 \x01(\tR\x06leadId\"n\n" +
 	"\x05Chain\x12\x12\n" +
 	"\x04head\x18\x01 \x01(\x04R\x04head\x12\x16\n" +
 	"\x06length\x18\x02 \x01(\x04R\x06length\x12\x1c\n" +
-	"\tdelivered\x18\x03 \x01(\x04R\tdelivered\"\x92\x01\n" +
+	"\tdelivered\x18\x03 \x01(\x04R\tdelivered\x12\x1b\n" +
+	"\thead_lead\x18\x04 \x01(\fR\bheadLead\"\x92\x01\n" +
 	"\x06Counts\x12I\n" +
 	"\n" +
 	"deliveries\x18\x01 \x03(\v2).leadgate.store.v1.Counts.DeliveriesEntryR\n" +
