@@ -1,0 +1,255 @@
+package badger
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// How many payloads that differ from the first are remembered for one key. Beyond, each is stored anew when it comes.
+const maxVariants = 16
+
+// Accept implements store.Store.
+func (s *Store) Accept(ctx context.Context, acceptances ...*store.Acceptance) ([]store.Accepted, error) {
+	results := make([]store.Accepted, len(acceptances))
+	items := make([]item, 0, len(acceptances))
+	for i, a := range acceptances {
+		it, err := s.newAcceptItem(a, &results[i])
+		if err != nil {
+			results[i].Err = err
+			continue
+		}
+		items = append(items, it)
+	}
+	if err := s.do(ctx, items...); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// acceptItem is one acceptance, encoded by its caller so that the writer has little left to do.
+type acceptItem struct {
+	s       *Store
+	key     *store.Key
+	lead    *encodedLead
+	onReuse *encodedLead
+	result  *store.Accepted
+}
+
+// encodedLead is a lead record with its deliveries and events. Sequence numbers are missing: protobuf lets the writer
+// append them to what is encoded.
+type encodedLead struct {
+	id         string
+	key        leadKey
+	person     []byte // nil for a lead without an address, which has no chain
+	record     *leadgatev1.LeadRecord
+	encoded    []byte
+	created    int64
+	deliveries []encodedDelivery
+	events     []record
+}
+
+type encodedDelivery struct {
+	destination string
+	encoded     []byte
+}
+
+func (s *Store) newAcceptItem(a *store.Acceptance, result *store.Accepted) (*acceptItem, error) {
+	lead, err := s.encodeLead(a)
+	if err != nil {
+		return nil, err
+	}
+	it := &acceptItem{s: s, key: a.Key, lead: lead, result: result}
+	if a.OnReuse != nil {
+		if it.onReuse, err = s.encodeLead(a.OnReuse); err != nil {
+			return nil, err
+		}
+	}
+	return it, nil
+}
+
+func (s *Store) encodeLead(a *store.Acceptance) (*encodedLead, error) {
+	r := a.Record
+	key, err := parseLead(r.GetLeadId())
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case r.GetState() != leadgatev1.LeadState_LEAD_STATE_OPEN && r.GetState() != leadgatev1.LeadState_LEAD_STATE_HELD:
+		return nil, fmt.Errorf("a lead is accepted OPEN or HELD, not %s", r.GetState())
+	case r.GetState() == leadgatev1.LeadState_LEAD_STATE_HELD && len(a.Destinations) > 0:
+		return nil, errors.New("a held lead has no deliveries")
+	}
+	e := &encodedLead{id: r.GetLeadId(), key: key, record: r, created: r.GetCreateTime().AsTime().UnixNano()}
+	r.Sequence = 0
+	if e.encoded, err = proto.Marshal(r); err != nil {
+		return nil, fmt.Errorf("encode lead: %w", err)
+	}
+	if email := r.GetLead().GetEmail(); email != "" && len(a.Destinations) > 0 {
+		e.person = store.Hash(s.hashKey, email)
+	}
+	for _, destination := range a.Destinations {
+		if destination == "" || bytes.IndexByte([]byte(destination), 0) >= 0 {
+			return nil, fmt.Errorf("%q is not the name of a destination", destination)
+		}
+		encoded, err := proto.Marshal(&leadgatev1.Delivery{
+			DeliveryId: deliveryKey{key, destination}.String(), LeadId: r.GetLeadId(), Destination: destination,
+			Form: r.GetLead().GetSource().GetForm(), State: leadgatev1.DeliveryState_DELIVERY_STATE_PENDING,
+			CreateTime: r.GetCreateTime(), UpdateTime: r.GetCreateTime(), DueTime: r.GetCreateTime(),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("encode delivery: %w", err)
+		}
+		e.deliveries = append(e.deliveries, encodedDelivery{destination, encoded})
+	}
+	if e.events, err = encodeEvents(a.Events); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// Field numbers of sequence in LeadRecord and Delivery.
+const (
+	recordSequence   = protowire.Number(2)
+	deliverySequence = protowire.Number(5)
+)
+
+func withSequence(encoded []byte, field protowire.Number, sequence uint64) []byte {
+	encoded = protowire.AppendTag(encoded, field, protowire.VarintType)
+	return protowire.AppendVarint(encoded, sequence)
+}
+
+func (it *acceptItem) fail(err error) { it.result.Err = err }
+
+func (it *acceptItem) stage(b *batch, c *change) error {
+	if it.key != nil {
+		known, err := it.s.knownKey(b.txn, it.key.Scope, it.key.Value)
+		if err != nil {
+			return err
+		}
+		if known != nil {
+			return it.stageSeen(b, c, known)
+		}
+		if err := it.stageKey(c, &storev1.IdempotencyKey{
+			LeadId: it.lead.id, ExpiresAt: it.key.Expires.UnixNano(), Fields: it.key.Fields,
+		}); err != nil {
+			return err
+		}
+		c.set(keyOfExpiry(it.key.Expires.UnixNano(), it.key.Scope, it.key.Value), nil)
+	}
+	*it.result = store.Accepted{LeadID: it.lead.id}
+	return it.s.stageLead(b, c, it.lead)
+}
+
+func (it *acceptItem) stageKey(c *change, known *storev1.IdempotencyKey) error {
+	value, err := proto.Marshal(known)
+	if err != nil {
+		return fmt.Errorf("encode idempotency key: %w", err)
+	}
+	c.set(keyOfKey(it.key.Scope, it.key.Value), value)
+	return nil
+}
+
+// stageSeen answers for a key that was seen before; only a payload that is new under it may have something to write.
+func (it *acceptItem) stageSeen(b *batch, c *change, known *storev1.IdempotencyKey) error {
+	*it.result = seen(known, it.key.Fields)
+	if len(it.result.Differing) == 0 || it.result.HeldLeadID != "" || it.onReuse == nil {
+		return nil
+	}
+	if len(known.GetVariants()) < maxVariants {
+		known.Variants = append(known.Variants, &storev1.IdempotencyKey_Variant{
+			Digest: store.Digest(it.key.Fields), LeadId: it.onReuse.id,
+		})
+		if err := it.stageKey(c, known); err != nil {
+			return err
+		}
+	}
+	held := it.onReuse
+	held.record.LinkedLeadId = known.GetLeadId()
+	encoded, err := proto.Marshal(held.record)
+	if err != nil {
+		return fmt.Errorf("encode lead: %w", err)
+	}
+	held.encoded = encoded
+	it.result.HeldLeadID = held.id
+	return it.s.stageLead(b, c, held)
+}
+
+// seen is the answer for a key with a payload.
+func seen(known *storev1.IdempotencyKey, fields map[string][]byte) store.Accepted {
+	a := store.Accepted{LeadID: known.GetLeadId(), Replayed: true, Differing: store.Differing(known.GetFields(), fields)}
+	if len(a.Differing) > 0 {
+		digest := store.Digest(fields)
+		for _, v := range known.GetVariants() {
+			if bytes.Equal(v.GetDigest(), digest) {
+				a.HeldLeadID = v.GetLeadId()
+			}
+		}
+	}
+	return a
+}
+
+// knownKey returns what is known of a key; nil if nothing is, or if its time is up.
+func (s *Store) knownKey(txn *badgerdb.Txn, scope, value string) (*storev1.IdempotencyKey, error) {
+	known := &storev1.IdempotencyKey{}
+	err := get(txn, keyOfKey(scope, value), known)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.now().UnixNano() >= known.GetExpiresAt() {
+		return nil, nil
+	}
+	return known, nil
+}
+
+// stageLead writes a lead record with its deliveries.
+func (s *Store) stageLead(b *batch, c *change, lead *encodedLead) error {
+	if _, err := b.txn.Get(keyOfLead(lead.key)); err == nil {
+		return fmt.Errorf("lead %s exists already", lead.id)
+	} else if !errors.Is(err, badgerdb.ErrKeyNotFound) {
+		return err
+	}
+	c.last.sequence++
+	sequence := c.last.sequence
+	lead.record.Sequence = sequence
+	c.set(keyOfLead(lead.key), withSequence(lead.encoded, recordSequence, sequence))
+	for _, d := range lead.deliveries {
+		key := deliveryKey{lead.key, d.destination}
+		c.set(key.key(), withSequence(d.encoded, deliverySequence, sequence))
+		c.set(keyOfWaiting(d.destination, sequence), binary.BigEndian.AppendUint64(nil, uint64(lead.created)))
+		c.count(d.destination, leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, 1)
+		if err := s.joinChain(b, c, link{key, lead.person, sequence, timestamppb.New(lead.record.GetCreateTime().AsTime())}); err != nil {
+			return err
+		}
+	}
+	c.tell(s, lead.key, lead.events)
+	return nil
+}
+
+// LookUp implements store.Store.
+func (s *Store) LookUp(ctx context.Context, key *store.Key) (store.Accepted, error) {
+	var a store.Accepted
+	err := s.view(ctx, func(txn *badgerdb.Txn) error {
+		known, err := s.knownKey(txn, key.Scope, key.Value)
+		if err != nil || known == nil {
+			return err
+		}
+		a = seen(known, key.Fields)
+		return nil
+	})
+	return a, err
+}

@@ -1,0 +1,272 @@
+package badger
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/proto"
+
+	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// batch is one transaction in the making: the changes of all items that share a commit.
+type batch struct {
+	s   *Store
+	txn *badgerdb.Txn
+
+	entries int64 // in txn
+	bytes   int64 // in txn, at most
+	last    last
+	events  []*leadgatev1.Event
+	then    []func()
+	counts  map[countKey]int64
+	// used has the tokens that an item of this batch has used up, which others still see as held.
+	used map[uint64]bool
+}
+
+type countKey struct {
+	destination string
+	state       leadgatev1.DeliveryState
+}
+
+// change is what one item changes. It reaches the batch as a whole or not at all.
+type change struct {
+	entries []entry
+	last    last
+	events  []*leadgatev1.Event
+	then    []func() // run after the commit, before its callers go on
+	undo    []func() // run when the item fails after all
+	counts  []countChange
+	used    uint64
+}
+
+// entry is a key to set, or to delete if the value is nil.
+type entry struct{ key, value []byte }
+
+type countChange struct {
+	countKey
+	by int64
+}
+
+func newBatch(s *Store) *batch {
+	b := &batch{s: s}
+	b.begin()
+	return b
+}
+
+func (b *batch) begin() {
+	*b = batch{s: b.s, txn: b.s.db.NewTransaction(true), last: b.s.last, counts: map[countKey]int64{}, used: map[uint64]bool{}}
+}
+
+// add stages items. Its error concerns the whole batch.
+func (b *batch) add(items []item) error {
+	for _, it := range items {
+		c := change{last: b.last}
+		if err := it.stage(b, &c); err != nil {
+			c.failed(it, err)
+			continue
+		}
+		if err := b.take(it, &c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Room that every commit needs beside the items: the last numbers and the counts of the destinations it touches.
+const (
+	reservedEntries = 64
+	reservedBytes   = 16 << 10
+	entryOverhead   = 64 // more than what Badger adds to the bytes of key and value
+)
+
+// take moves a change into the transaction, committing what is in it first where it would grow too big.
+func (b *batch) take(it item, c *change) error {
+	entries, bytes := int64(len(c.entries)), int64(0)
+	for _, e := range c.entries {
+		bytes += int64(len(e.key) + len(e.value) + entryOverhead)
+	}
+	maxEntries := b.s.db.MaxBatchCount() - reservedEntries - int64(len(b.counts)+len(c.counts))
+	maxBytes := b.s.db.MaxBatchSize() - reservedBytes
+	if entries >= maxEntries || bytes >= maxBytes {
+		c.failed(it, fmt.Errorf("%d bytes in %d entries are more than one transaction can hold", bytes, entries))
+		return nil
+	}
+	if b.entries+entries >= maxEntries || b.bytes+bytes >= maxBytes {
+		if err := b.commit(); err != nil {
+			return err
+		}
+		b.begin()
+	}
+	for _, e := range c.entries {
+		if err := b.put(e); err != nil {
+			return b.s.broken(err)
+		}
+	}
+	b.entries += entries
+	b.bytes += bytes
+	b.last = c.last
+	b.events = append(b.events, c.events...)
+	b.then = append(b.then, c.then...)
+	for _, n := range c.counts {
+		b.counts[n.countKey] += n.by
+	}
+	if c.used != 0 {
+		b.used[c.used] = true
+	}
+	return nil
+}
+
+func (b *batch) put(e entry) error {
+	if e.value == nil {
+		return b.txn.Delete(e.key)
+	}
+	return b.txn.Set(e.key, e.value)
+}
+
+// commit makes the batch durable, then lets memory and watchers know. A commit that fails leaves it unknown what is on
+// disk, so the store refuses writes from then on; opening it again finds out.
+func (b *batch) commit() error {
+	defer b.txn.Discard()
+	if b.entries == 0 {
+		return nil
+	}
+	if err := b.finish(); err != nil {
+		return b.s.broken(err)
+	}
+	if err := b.txn.Commit(); err != nil {
+		return b.s.broken(err)
+	}
+	b.s.last = b.last
+	b.s.addCounts(b.counts)
+	for _, then := range b.then {
+		then()
+	}
+	if len(b.events) > 0 {
+		b.s.publish(b.events)
+	}
+	return nil
+}
+
+// finish adds what every commit carries.
+func (b *batch) finish() error {
+	if err := b.txn.Set(keyLast, b.last.bytes()); err != nil {
+		return err
+	}
+	touched := map[string]bool{}
+	for key := range b.counts {
+		touched[key.destination] = true
+	}
+	for destination := range touched {
+		value, err := proto.Marshal(b.s.countsOf(destination, b.counts))
+		if err != nil {
+			return err
+		}
+		if err := b.txn.Set(keyOfCounts(destination), value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// broken remembers why a commit failed.
+func (s *Store) broken(err error) error {
+	err = fmt.Errorf("%w: a commit failed, and it is not known what of it is on disk; restart leadgate: %w", store.ErrUnavailable, err)
+	s.failed.CompareAndSwap(nil, &err)
+	return err
+}
+
+// failed undoes what the item changed in memory, and tells it.
+func (c *change) failed(it item, err error) {
+	for _, undo := range c.undo {
+		undo()
+	}
+	it.fail(err)
+}
+
+// set stages a value.
+func (c *change) set(key, value []byte) {
+	if value == nil {
+		value = []byte{}
+	}
+	c.entries = append(c.entries, entry{key, value})
+}
+
+// delete stages a removal.
+func (c *change) delete(key []byte) { c.entries = append(c.entries, entry{key: key}) }
+
+// count notes that so many more deliveries of a destination are in a state.
+func (c *change) count(destination string, state leadgatev1.DeliveryState, by int64) {
+	c.counts = append(c.counts, countChange{countKey{destination, state}, by})
+}
+
+// record is an event with its encoding, made before the writer takes over; the number is given by the commit.
+type record struct {
+	event   *leadgatev1.Event
+	encoded []byte
+}
+
+// encodeEvents prepares events to be written. Their identifiers are not stored: the key has them.
+func encodeEvents(events []*leadgatev1.Event) ([]record, error) {
+	records := make([]record, len(events))
+	for i, e := range events {
+		e.Id = ""
+		encoded, err := proto.Marshal(e)
+		if err != nil {
+			return nil, fmt.Errorf("encode event: %w", err)
+		}
+		records[i] = record{e, encoded}
+	}
+	return records, nil
+}
+
+// tell writes events about a lead, and publishes them after the commit.
+func (c *change) tell(s *Store, lead leadKey, records []record) {
+	for _, r := range records {
+		c.last.event++
+		r.event.Id = s.eventID(c.last.event)
+		c.set(keyOfTimeline(lead, c.last.event), r.encoded)
+		c.set(keyOfEvent(c.last.event), lead[:])
+		c.events = append(c.events, r.event)
+	}
+}
+
+// eventID is journal.ID's text for a written event.
+func (s *Store) eventID(number uint64) string { return s.id + "-" + strconv.FormatUint(number, 10) }
+
+// get reads a message. Error: store.ErrNotFound.
+func get(txn *badgerdb.Txn, key []byte, into proto.Message) error {
+	item, err := txn.Get(key)
+	if errors.Is(err, badgerdb.ErrKeyNotFound) {
+		return store.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	return item.Value(func(value []byte) error {
+		if err := proto.Unmarshal(value, into); err != nil {
+			return fmt.Errorf("the record under %q is damaged: %w", key[:1], err)
+		}
+		return nil
+	})
+}
+
+// countsOf returns the counts of a destination with changes applied.
+func (s *Store) countsOf(destination string, changes map[countKey]int64) *storev1.Counts {
+	s.countsMu.Lock()
+	defer s.countsMu.Unlock()
+	counts := &storev1.Counts{Deliveries: map[int32]int64{}}
+	for state, n := range s.counts[destination] {
+		counts.Deliveries[int32(state)] = n
+	}
+	for key, by := range changes {
+		if key.destination == destination {
+			counts.Deliveries[int32(key.state)] += by
+		}
+	}
+	return counts
+}

@@ -1,0 +1,205 @@
+package badger
+
+import (
+	"encoding/binary"
+	"errors"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// link is a delivery as its chain sees it.
+type link struct {
+	delivery deliveryKey
+	person   []byte // nil: the lead is its own person, and there is no chain
+	sequence uint64
+	due      *timestamppb.Timestamp
+}
+
+func (l link) dueKey() []byte {
+	return keyOfDue(l.delivery.destination, l.due.AsTime(), l.sequence)
+}
+
+func linkOf(d *leadgatev1.Delivery, person []byte) (link, error) {
+	key, err := parseDelivery(d.GetDeliveryId())
+	return link{key, person, d.GetSequence(), d.GetDueTime()}, err
+}
+
+// personOf is the person a lead belongs to; nil if it is its own.
+func (s *Store) personOf(r *leadgatev1.LeadRecord) []byte {
+	if email := r.GetLead().GetEmail(); email != "" {
+		return store.Hash(s.hashKey, email)
+	}
+	return nil
+}
+
+func readChain(txn *badgerdb.Txn, l link) (*storev1.Chain, error) {
+	chain := &storev1.Chain{}
+	if err := get(txn, keyOfChain(l.delivery.destination, l.person), chain); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	return chain, nil
+}
+
+func (c *change) setChain(l link, chain *storev1.Chain) error {
+	key := keyOfChain(l.delivery.destination, l.person)
+	if chain.GetLength() == 0 && chain.GetDelivered() == 0 {
+		c.delete(key)
+		return nil
+	}
+	value, err := proto.Marshal(chain)
+	if err != nil {
+		return err
+	}
+	c.set(key, value)
+	return nil
+}
+
+// setDue puts a delivery into the due index, and wakes its destination after the commit.
+func (c *change) setDue(s *Store, l link) {
+	key := l.dueKey()
+	c.set(key, l.delivery.lead[:])
+	c.then = append(c.then, func() { s.lane(l.delivery.destination).put(key) })
+}
+
+func (c *change) setHead(s *Store, chain *storev1.Chain, l link) {
+	chain.Head, chain.HeadLead = l.sequence, l.delivery.lead[:]
+	c.setDue(s, l)
+}
+
+func (c *change) setBehind(l link) {
+	c.set(keyOfBehind(l.delivery.destination, l.person, l.sequence), l.delivery.lead[:])
+}
+
+// joinChain puts a waiting delivery in its place: due if nobody of its person waits before it, else behind the head.
+func (s *Store) joinChain(b *batch, c *change, l link) error {
+	if l.person == nil {
+		c.setDue(s, l)
+		return nil
+	}
+	chain, err := readChain(b.txn, l)
+	if err != nil {
+		return err
+	}
+	chain.Length++
+	switch {
+	case chain.GetLength() == 1:
+		c.setHead(s, chain, l)
+	case l.sequence > chain.GetHead():
+		c.setBehind(l)
+	default:
+		moved, err := s.stepBack(b, c, chain, l)
+		if err != nil {
+			return err
+		}
+		if moved {
+			c.setHead(s, chain, l)
+		} else {
+			c.setBehind(l)
+		}
+	}
+	return c.setChain(l, chain)
+}
+
+// stepBack moves the head behind an older delivery, unless an attempt of the head is under way or about to begin.
+func (s *Store) stepBack(b *batch, c *change, chain *storev1.Chain, older link) (bool, error) {
+	key := deliveryKey{leadKey(chain.GetHeadLead()), older.delivery.destination}
+	if !c.block(s, key) {
+		return false, nil
+	}
+	d := &leadgatev1.Delivery{}
+	if err := get(b.txn, key.key(), d); err != nil {
+		return false, err
+	}
+	head, err := linkOf(d, older.person)
+	if err != nil {
+		return false, err
+	}
+	c.delete(head.dueKey())
+	c.setBehind(head)
+	return true, nil
+}
+
+// stayInChain is for a head that waits again: it is due once more, unless an older delivery joined behind it meanwhile.
+func (s *Store) stayInChain(b *batch, c *change, l link) error {
+	if l.person == nil {
+		c.setDue(s, l)
+		return nil
+	}
+	chain, err := readChain(b.txn, l)
+	if err != nil {
+		return err
+	}
+	if chain.GetLength() > 1 {
+		next, err := firstBehind(b.txn, l)
+		if err != nil {
+			return err
+		}
+		if next != nil && next.sequence < l.sequence {
+			c.setBehind(l)
+			c.delete(keyOfBehind(l.delivery.destination, l.person, next.sequence))
+			c.setHead(s, chain, *next)
+			return c.setChain(l, chain)
+		}
+	}
+	c.setDue(s, l)
+	return nil
+}
+
+// leaveChain is for a head that waits no more: the next of its person becomes due.
+func (s *Store) leaveChain(b *batch, c *change, l link, delivered bool) error {
+	if l.person == nil {
+		return nil
+	}
+	chain, err := readChain(b.txn, l)
+	if err != nil {
+		return err
+	}
+	if delivered {
+		chain.Delivered = max(chain.GetDelivered(), l.sequence)
+	}
+	chain.Length--
+	chain.Head, chain.HeadLead = 0, nil
+	if chain.GetLength() > 0 {
+		next, err := firstBehind(b.txn, l)
+		if err != nil {
+			return err
+		}
+		if next != nil {
+			c.delete(keyOfBehind(l.delivery.destination, l.person, next.sequence))
+			c.setHead(s, chain, *next)
+		}
+	}
+	return c.setChain(l, chain)
+}
+
+// firstBehind returns the oldest delivery that waits behind the head of a person's chain; nil if there is none.
+func firstBehind(txn *badgerdb.Txn, of link) (*link, error) {
+	prefix := behindPrefix(of.delivery.destination, of.person)
+	it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix})
+	defer it.Close()
+	it.Rewind()
+	if !it.Valid() {
+		return nil, nil
+	}
+	next := link{delivery: deliveryKey{destination: of.delivery.destination}, person: of.person}
+	key := it.Item().Key()
+	next.sequence = binary.BigEndian.Uint64(key[len(key)-8:])
+	if err := it.Item().Value(func(value []byte) error {
+		copy(next.delivery.lead[:], value)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	d := &leadgatev1.Delivery{}
+	if err := get(txn, next.delivery.key(), d); err != nil {
+		return nil, err
+	}
+	next.due = d.GetDueTime()
+	return &next, nil
+}

@@ -1,0 +1,194 @@
+package badger
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// formatNumber is the format on disk that this table describes. A change to the table, or to what a value holds, needs
+// a new number.
+//
+//	key                                      value                     written by         deleted by, when
+//	!meta                                    store.v1.Meta             first Open         never
+//	!last                                    see last.go               every commit       never
+//	k scope 0 key                            store.v1.IdempotencyKey   Accept             sweeper, when expired
+//	x expires(8) scope 0 key                 -                         Accept             sweeper, when expired
+//	l lead(16)                               v1.LeadRecord             Accept             -
+//	d lead(16) destination                   v1.Delivery, no attempts  Accept, Begin,     -
+//	                                                                   Settle, Redrive
+//	a lead(16) destination 0 number(4)       v1.Attempt                Begin, Settle      -
+//	t lead(16) event(8)                      v1.Event, no id           with what it tells -
+//	e event(8)                               lead(16)                  with its t         sweeper, all but the newest
+//	m destination 0 person(16)               store.v1.Chain            with a delivery    when nothing is left to say
+//	c destination 0 person(16) sequence(8)   lead(16)                  Accept, Redrive    when promoted to head
+//	q destination 0 due(8) sequence(8)       lead(16)                  when head and due  Begin, Settle, Redrive
+//	f lead(16) destination                   -                         Begin              Settle, Open
+//	w destination 0 sequence(8)              creation(8)               Accept, Redrive    Settle
+//	n destination                            store.v1.Counts           every change       never
+//	s namespace 0 key                        see state.go              State              State, sweeper
+//
+// Numbers are big endian, so that keys sort as numbers do; times are Unix nanoseconds; a lead is its UUID, whose version
+// 7 sorts by time; a person is a keyed hash of the normalised e-mail address.
+//
+// A chain's head is in q and not in c; those that wait behind it are in c and not in q. While a delivery is in flight it
+// is in f and not in q. Deliveries in q, c or f are in w.
+const formatNumber = 1
+
+const (
+	prefixKey      = 'k'
+	prefixExpiry   = 'x'
+	prefixLead     = 'l'
+	prefixDelivery = 'd'
+	prefixAttempt  = 'a'
+	prefixTimeline = 't'
+	prefixEvent    = 'e'
+	prefixChain    = 'm'
+	prefixBehind   = 'c'
+	prefixDue      = 'q'
+	prefixInFlight = 'f'
+	prefixWaiting  = 'w'
+	prefixCounts   = 'n'
+	prefixState    = 's'
+)
+
+var (
+	keyMeta = []byte("!meta")
+	keyLast = []byte("!last")
+)
+
+// leadKey is a lead's UUID as bytes.
+type leadKey [16]byte
+
+func parseLead(leadID string) (leadKey, error) {
+	id, err := uuid.Parse(leadID)
+	if err != nil || id.String() != leadID {
+		return leadKey{}, fmt.Errorf("lead id %q is not a UUID", leadID)
+	}
+	return leadKey(id), nil
+}
+
+func (l leadKey) String() string { return uuid.UUID(l).String() }
+
+// deliveryKey names a delivery.
+type deliveryKey struct {
+	lead        leadKey
+	destination string
+}
+
+func parseDelivery(deliveryID string) (deliveryKey, error) {
+	leadID, destination, ok := strings.Cut(deliveryID, ".")
+	lead, err := parseLead(leadID)
+	if !ok || err != nil || destination == "" {
+		return deliveryKey{}, fmt.Errorf("delivery id %q is not LEAD.DESTINATION", deliveryID)
+	}
+	return deliveryKey{lead, destination}, nil
+}
+
+func (d deliveryKey) String() string { return d.lead.String() + "." + d.destination }
+
+func join(prefix byte, size int, parts ...[]byte) []byte {
+	key := make([]byte, 1, 1+size)
+	key[0] = prefix
+	for _, p := range parts {
+		key = append(key, p...)
+	}
+	return key
+}
+
+func scoped(scope, value string) []byte {
+	key := make([]byte, 0, len(scope)+1+len(value))
+	key = append(key, scope...)
+	key = append(key, 0)
+	return append(key, value...)
+}
+
+func keyOfKey(scope, value string) []byte {
+	return join(prefixKey, len(scope)+1+len(value), scoped(scope, value))
+}
+
+func keyOfExpiry(expires int64, scope, value string) []byte {
+	key := join(prefixExpiry, 8+len(scope)+1+len(value))
+	key = binary.BigEndian.AppendUint64(key, uint64(expires))
+	return append(key, scoped(scope, value)...)
+}
+
+func keyOfLead(l leadKey) []byte { return join(prefixLead, 16, l[:]) }
+
+func (d deliveryKey) key() []byte {
+	return join(prefixDelivery, 16+len(d.destination), d.lead[:], []byte(d.destination))
+}
+
+func (d deliveryKey) inFlightKey() []byte {
+	return join(prefixInFlight, 16+len(d.destination), d.lead[:], []byte(d.destination))
+}
+
+func (d deliveryKey) attemptsPrefix() []byte {
+	return join(prefixAttempt, 16+len(d.destination)+5, d.lead[:], []byte(d.destination), []byte{0})
+}
+
+func (d deliveryKey) attemptKey(number int32) []byte {
+	return binary.BigEndian.AppendUint32(d.attemptsPrefix(), uint32(number))
+}
+
+func keyOfTimeline(l leadKey, event uint64) []byte {
+	return binary.BigEndian.AppendUint64(join(prefixTimeline, 24, l[:]), event)
+}
+
+func keyOfEvent(event uint64) []byte {
+	return binary.BigEndian.AppendUint64(join(prefixEvent, 8), event)
+}
+
+func destinationPrefix(prefix byte, destination string, extra int) []byte {
+	return join(prefix, len(destination)+1+extra, []byte(destination), []byte{0})
+}
+
+func keyOfChain(destination string, person []byte) []byte {
+	return append(destinationPrefix(prefixChain, destination, len(person)), person...)
+}
+
+func behindPrefix(destination string, person []byte) []byte {
+	return append(destinationPrefix(prefixBehind, destination, len(person)+8), person...)
+}
+
+func keyOfBehind(destination string, person []byte, sequence uint64) []byte {
+	return binary.BigEndian.AppendUint64(behindPrefix(destination, person), sequence)
+}
+
+func keyOfDue(destination string, due time.Time, sequence uint64) []byte {
+	key := binary.BigEndian.AppendUint64(destinationPrefix(prefixDue, destination, 16), uint64(due.UnixNano()))
+	return binary.BigEndian.AppendUint64(key, sequence)
+}
+
+// dueOf reads the time and the sequence from a key that keyOfDue made.
+func dueOf(key []byte) (time.Time, uint64) {
+	tail := key[len(key)-16:]
+	return time.Unix(0, int64(binary.BigEndian.Uint64(tail))).UTC(), binary.BigEndian.Uint64(tail[8:])
+}
+
+func keyOfWaiting(destination string, sequence uint64) []byte {
+	return binary.BigEndian.AppendUint64(destinationPrefix(prefixWaiting, destination, 8), sequence)
+}
+
+func keyOfCounts(destination string) []byte {
+	return join(prefixCounts, len(destination), []byte(destination))
+}
+
+func keyOfState(namespace, key string) []byte {
+	return join(prefixState, len(namespace)+1+len(key), scoped(namespace, key))
+}
+
+// after returns the smallest key that is larger than every key that begins with the prefix.
+func after(prefix []byte) []byte {
+	end := append([]byte(nil), prefix...)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i] < 0xff {
+			end[i]++
+			return end[:i+1]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,166 @@
+package badger
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"time"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// How many records are looked at for one page at most, so that a filter that matches little cannot hold a reader up.
+const maxLookedAt = 10_000
+
+// A lead's identifier holds the time it was made, its record the time it was accepted; this far apart at most.
+const idTimeSlack = time.Minute
+
+// Leads implements store.Store.
+func (s *Store) Leads(ctx context.Context, q store.LeadQuery, limit int, token string) (page []*leadgatev1.LeadRecord, next string, err error) {
+	next, err = s.list(ctx, listing{prefix: prefixLead, query: fmt.Sprintf("%+v", q), since: q.Since, until: q.Until, token: token},
+		func(value []byte) (full bool, err error) {
+			r := &leadgatev1.LeadRecord{}
+			if err := proto.Unmarshal(value, r); err != nil {
+				return false, err
+			}
+			if matchesLead(q, r) {
+				page = append(page, r)
+			}
+			return len(page) >= limit, nil
+		})
+	return page, next, err
+}
+
+func matchesLead(q store.LeadQuery, r *leadgatev1.LeadRecord) bool {
+	return (q.State == 0 || q.State == r.GetState()) &&
+		(q.Reason == 0 || slices.ContainsFunc(r.GetHolds(), func(h *leadgatev1.Hold) bool { return h.GetReason() == q.Reason })) &&
+		(q.Form == "" || q.Form == r.GetLead().GetSource().GetForm()) &&
+		(q.Email == "" || q.Email == r.GetLead().GetEmail()) &&
+		within(q.Since, q.Until, r.GetCreateTime())
+}
+
+// Deliveries implements store.Store.
+func (s *Store) Deliveries(ctx context.Context, q store.DeliveryQuery, limit int, token string) (page []*leadgatev1.Delivery, next string, err error) {
+	next, err = s.list(ctx, listing{prefix: prefixDelivery, query: fmt.Sprintf("%+v", q), lead: q.LeadID, since: q.Since, until: q.Until, token: token},
+		func(value []byte) (full bool, err error) {
+			d := &leadgatev1.Delivery{}
+			if err := proto.Unmarshal(value, d); err != nil {
+				return false, err
+			}
+			if matchesDelivery(q, d) {
+				page = append(page, d)
+			}
+			return len(page) >= limit, nil
+		})
+	return page, next, err
+}
+
+func matchesDelivery(q store.DeliveryQuery, d *leadgatev1.Delivery) bool {
+	return (q.State == 0 || q.State == d.GetState()) &&
+		(q.Destination == "" || q.Destination == d.GetDestination()) &&
+		(q.Form == "" || q.Form == d.GetForm()) &&
+		(q.LeadID == "" || q.LeadID == d.GetLeadId()) &&
+		within(q.Since, q.Until, d.GetCreateTime())
+}
+
+func within(since, until time.Time, at *timestamppb.Timestamp) bool {
+	t := at.AsTime()
+	return (since.IsZero() || !t.Before(since)) && (until.IsZero() || t.Before(until))
+}
+
+// listing is a walk over records from the newest lead to the oldest.
+type listing struct {
+	prefix       byte
+	query        string // what the token must have been made for
+	lead         string // only this lead's, if not empty
+	since, until time.Time
+	token        string
+}
+
+// list walks until take says that the page is full, and returns the token of the next page.
+func (s *Store) list(ctx context.Context, l listing, take func(value []byte) (full bool, err error)) (next string, err error) {
+	prefix := []byte{l.prefix}
+	if l.lead != "" {
+		key, err := parseLead(l.lead)
+		if err != nil {
+			return "", nil
+		}
+		prefix = join(l.prefix, 16, key[:])
+	}
+	from := after(prefix)
+	if !l.until.IsZero() && l.lead == "" {
+		from = append([]byte{l.prefix}, timePrefix(l.until.Add(idTimeSlack))...)
+	}
+	if l.token != "" {
+		if from, err = l.fromToken(); err != nil {
+			return "", err
+		}
+		if !bytes.HasPrefix(from, prefix) {
+			return "", store.ErrPageToken
+		}
+	}
+	var stop []byte
+	if !l.since.IsZero() && l.lead == "" {
+		stop = append([]byte{l.prefix}, timePrefix(l.since.Add(-idTimeSlack))...)
+	}
+	err = s.view(ctx, func(txn *badgerdb.Txn) error {
+		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix, PrefetchValues: true, PrefetchSize: 100, Reverse: true})
+		defer it.Close()
+		looked := 0
+		for it.Seek(from); it.Valid(); it.Next() {
+			if looked++; looked > maxLookedAt {
+				next = l.toToken(it.Item().Key())
+				return nil
+			}
+			if stop != nil && bytes.Compare(it.Item().Key(), stop) < 0 {
+				return nil
+			}
+			var full bool
+			if err := it.Item().Value(func(value []byte) (err error) {
+				full, err = take(value)
+				return err
+			}); err != nil {
+				return err
+			}
+			if full {
+				if it.Next(); it.Valid() {
+					next = l.toToken(it.Item().Key())
+				}
+				return nil
+			}
+		}
+		return nil
+	})
+	return next, err
+}
+
+// timePrefix is how the identifiers of leads begin that were made at a time: milliseconds in 48 bits (RFC 9562, 5.7).
+func timePrefix(t time.Time) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(t.UnixMilli())<<16)[:6]
+}
+
+// A token is a hash of the query, so that it is good for no other, and the key to go on with.
+const tokenHash = 8
+
+func (l listing) toToken(key []byte) string {
+	sum := sha256.Sum256([]byte(l.query))
+	return base64.RawURLEncoding.EncodeToString(append(sum[:tokenHash:tokenHash], key...))
+}
+
+func (l listing) fromToken() ([]byte, error) {
+	sum := sha256.Sum256([]byte(l.query))
+	b, err := base64.RawURLEncoding.DecodeString(l.token)
+	if err != nil || len(b) <= tokenHash || !bytes.Equal(b[:tokenHash], sum[:tokenHash]) {
+		return nil, store.ErrPageToken
+	}
+	return b[tokenHash:], nil
+}

@@ -1,0 +1,277 @@
+// Package badger keeps leadgate's store in an embedded Badger database: one directory, one process, no other service.
+//
+// All writes go through one goroutine, which merges whatever waits into one transaction and one disk sync (writer.go).
+// keys.go is the table of everything on disk.
+package badger
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	badgeropt "github.com/dgraph-io/badger/v4/options"
+	"google.golang.org/protobuf/proto"
+
+	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// Options say how a store is opened.
+type Options struct {
+	// Dir is the data directory; it is made if it does not exist.
+	Dir string
+	// Now is the store's clock; time.Now if nil.
+	Now func() time.Time
+	// Publish gets the events that were written, in commit order, after they are durable. It runs on the goroutine that
+	// writes, so it must not block. Nil publishes nothing.
+	Publish func([]*leadgatev1.Event)
+	// Logger gets what Badger has to say, warnings and errors only; nothing if nil.
+	Logger *slog.Logger
+	// MinFree is how many bytes must be free on the disk; below that nothing is written, because Badger writes through
+	// mapped memory, and a full disk then kills the process. 256 MiB if 0.
+	MinFree uint64
+	// Free returns how many bytes are free on the disk that holds a directory; asks the operating system if nil.
+	Free func(dir string) (uint64, error)
+	// QueueLength is how many calls may wait for the writer; 8192 if 0. One more fails with ErrUnavailable.
+	QueueLength int
+	// SweepInterval is how often what has expired is removed; 1 minute if 0. Expired things are invisible before that.
+	SweepInterval time.Duration
+}
+
+const (
+	defaultMinFree       = 256 << 20
+	defaultQueueLength   = 8192
+	defaultSweepInterval = time.Minute
+	// How often free space is looked at besides at every commit, so that intake opens again by itself.
+	spaceInterval = time.Second
+)
+
+// Store implements store.Store.
+type Store struct {
+	db      *badgerdb.DB
+	now     func() time.Time
+	publish func([]*leadgatev1.Event)
+	dir     string
+	id      string
+	hashKey []byte
+	space   space
+
+	writes  chan *write
+	closing chan struct{} // closed by Close
+	stopped sync.WaitGroup
+	closed  atomic.Bool
+	failed  atomic.Pointer[error] // why a commit failed; nothing is written afterwards
+
+	last last // only the writer touches it
+
+	lanesMu sync.Mutex
+	lanes   map[string]*lane
+
+	tokens   atomic.Uint64
+	claimsMu sync.Mutex
+	claims   map[uint64]held
+
+	countsMu sync.Mutex
+	counts   map[string]map[leadgatev1.DeliveryState]int64
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens the store in a directory, and makes it if there is none. Errors say what to do: the directory cannot be
+// written, another process has it, its format is not this one's, or the disk is nearly full.
+func Open(o Options) (*Store, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Publish == nil {
+		o.Publish = func([]*leadgatev1.Event) {}
+	}
+	if o.MinFree == 0 {
+		o.MinFree = defaultMinFree
+	}
+	if o.Free == nil {
+		o.Free = freeBytes
+	}
+	if o.QueueLength == 0 {
+		o.QueueLength = defaultQueueLength
+	}
+	if o.SweepInterval == 0 {
+		o.SweepInterval = defaultSweepInterval
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("data directory %s cannot be made: %w; choose another with --data-dir or data_dir: in the configuration", o.Dir, cause(err))
+	}
+	s := &Store{
+		now: o.Now, publish: o.Publish, dir: o.Dir,
+		space:  space{dir: o.Dir, min: o.MinFree, free: o.Free},
+		writes: make(chan *write, o.QueueLength), closing: make(chan struct{}),
+		lanes: map[string]*lane{}, claims: map[uint64]held{},
+		counts: map[string]map[leadgatev1.DeliveryState]int64{},
+	}
+	if err := s.space.check(); err != nil {
+		return nil, fmt.Errorf("data directory %s: %w; free some space first", o.Dir, err)
+	}
+	var err error
+	if s.db, err = badgerdb.Open(tuned(o)); err != nil {
+		return nil, explainOpen(o.Dir, err)
+	}
+	if err := s.load(); err != nil {
+		return nil, errors.Join(fmt.Errorf("data directory %s: %w", o.Dir, err), s.db.Close())
+	}
+	s.stopped.Go(s.writer)
+	s.stopped.Go(func() { s.sweeper(o.SweepInterval) })
+	return s, nil
+}
+
+// tuned are Badger's options for a small service: quick to open after a crash, little memory, and writes that are on
+// disk when the transaction is. One writer means that there is no conflict to detect.
+func tuned(o Options) badgerdb.Options {
+	return badgerdb.DefaultOptions(filepath.Join(o.Dir, "badger")).
+		WithSyncWrites(true).
+		WithDetectConflicts(false).
+		WithMemTableSize(16 << 20).
+		WithNumMemtables(3).
+		WithNumLevelZeroTables(4).
+		WithNumLevelZeroTablesStall(12).
+		WithNumCompactors(2).
+		WithValueThreshold(1 << 10).
+		WithValueLogFileSize(64 << 20).
+		WithBlockCacheSize(8 << 20).
+		WithIndexCacheSize(8 << 20).
+		WithCompression(badgeropt.Snappy).
+		WithMetricsEnabled(false).
+		WithLogger(badgerLog{o.Logger})
+}
+
+// load reads what the process needs to know, recovers what was in flight, and writes the meta record of a new store.
+func (s *Store) load() error {
+	meta, err := s.loadMeta()
+	if err != nil {
+		return err
+	}
+	s.id, s.hashKey = meta.GetStoreId(), meta.GetHashKey()
+	var seed [8]byte
+	_, _ = rand.Read(seed[:6]) // never fails; a random start keeps tokens of an earlier run from being taken for ours
+	for _, b := range seed[:6] {
+		s.tokens.Store(s.tokens.Load()<<8 | uint64(b))
+	}
+	if err := s.loadLast(); err != nil {
+		return err
+	}
+	if err := s.loadCounts(); err != nil {
+		return err
+	}
+	return s.recover()
+}
+
+func (s *Store) loadMeta() (*storev1.Meta, error) {
+	meta := &storev1.Meta{}
+	err := s.db.View(func(txn *badgerdb.Txn) error { return get(txn, keyMeta, meta) })
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		meta = newMeta()
+		value, err := proto.Marshal(meta)
+		if err != nil {
+			return nil, err
+		}
+		return meta, s.db.Update(func(txn *badgerdb.Txn) error { return txn.Set(keyMeta, value) })
+	case err != nil:
+		return nil, err
+	case meta.GetFormat() > formatNumber:
+		return nil, fmt.Errorf("it has format %d, this leadgate knows formats up to %d: use the newer leadgate that wrote it", meta.GetFormat(), formatNumber)
+	case meta.GetFormat() < formatNumber:
+		return nil, fmt.Errorf("it has format %d, which this leadgate cannot read", meta.GetFormat())
+	}
+	return meta, nil
+}
+
+func newMeta() *storev1.Meta {
+	var random [5 + 32]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return &storev1.Meta{
+		Format:  formatNumber,
+		StoreId: strings.ToLower(base32.StdEncoding.EncodeToString(random[:5])),
+		HashKey: random[5:],
+	}
+}
+
+func explainOpen(dir string, err error) error {
+	switch {
+	case strings.Contains(err.Error(), "Cannot acquire directory lock"):
+		holder := "another process"
+		if pid, err := os.ReadFile(filepath.Join(dir, "badger", "LOCK")); err == nil && len(pid) > 1 {
+			holder = "process " + strings.TrimSpace(string(pid))
+		}
+		return fmt.Errorf("data directory %s is in use by %s: stop that leadgate, or give this one its own with --data-dir", dir, holder)
+	case errors.Is(err, fs.ErrPermission), strings.Contains(err.Error(), "permission denied"), strings.Contains(err.Error(), "read-only"):
+		return fmt.Errorf("data directory %s cannot be written: %w; give its user the right, or choose another with --data-dir", dir, err)
+	}
+	return fmt.Errorf("open data directory %s: %w", dir, err)
+}
+
+// cause drops the path that the message around it names already.
+func cause(err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// ID implements store.Store.
+func (s *Store) ID() string { return s.id }
+
+// HashKey implements store.Store.
+func (s *Store) HashKey() []byte { return s.hashKey }
+
+// Writable implements store.Store.
+func (s *Store) Writable() error {
+	if s.closed.Load() {
+		return fmt.Errorf("%w: it is closing", store.ErrUnavailable)
+	}
+	if failed := s.failed.Load(); failed != nil {
+		return *failed
+	}
+	return s.space.last()
+}
+
+// Close implements store.Store.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	close(s.closing)
+	s.stopped.Wait()
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close data directory %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+// badgerLog passes on what Badger warns of.
+type badgerLog struct{ to *slog.Logger }
+
+func (l badgerLog) Errorf(format string, args ...any) {
+	if l.to != nil {
+		l.to.Error("store: " + strings.TrimSpace(fmt.Sprintf(format, args...)))
+	}
+}
+
+func (l badgerLog) Warningf(format string, args ...any) {
+	if l.to != nil {
+		l.to.Warn("store: " + strings.TrimSpace(fmt.Sprintf(format, args...)))
+	}
+}
+
+func (badgerLog) Infof(string, ...any)  {}
+func (badgerLog) Debugf(string, ...any) {}

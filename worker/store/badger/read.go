@@ -1,0 +1,166 @@
+package badger
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/proto"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// view runs a short read transaction. One that stays open keeps old versions on disk.
+func (s *Store) view(ctx context.Context, fn func(*badgerdb.Txn) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.closed.Load() {
+		return fmt.Errorf("%w: it is closing", store.ErrUnavailable)
+	}
+	return s.db.View(fn)
+}
+
+// each calls fn for every key with a prefix, in order. Key and value are valid during the call only.
+func each(txn *badgerdb.Txn, prefix []byte, fn func(key, value []byte) error) error {
+	it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix, PrefetchValues: true, PrefetchSize: 100})
+	defer it.Close()
+	for it.Rewind(); it.Valid(); it.Next() {
+		if err := it.Item().Value(func(value []byte) error { return fn(it.Item().Key(), value) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Lead implements store.Store.
+func (s *Store) Lead(ctx context.Context, leadID string) (*leadgatev1.LeadRecord, error) {
+	key, err := parseLead(leadID)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrNotFound, err)
+	}
+	r := &leadgatev1.LeadRecord{}
+	err = s.view(ctx, func(txn *badgerdb.Txn) error { return get(txn, keyOfLead(key), r) })
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// LeadDeliveries implements store.Store.
+func (s *Store) LeadDeliveries(ctx context.Context, leadID string) ([]*leadgatev1.Delivery, error) {
+	key, err := parseLead(leadID)
+	if err != nil {
+		return nil, nil
+	}
+	var deliveries []*leadgatev1.Delivery
+	err = s.view(ctx, func(txn *badgerdb.Txn) error {
+		prefix := join(prefixDelivery, 16, key[:])
+		return each(txn, prefix, func(_, value []byte) error {
+			d := &leadgatev1.Delivery{}
+			if err := proto.Unmarshal(value, d); err != nil {
+				return err
+			}
+			deliveries = append(deliveries, d)
+			return readAttempts(txn, d)
+		})
+	})
+	return deliveries, err
+}
+
+// Delivery implements store.Store.
+func (s *Store) Delivery(ctx context.Context, deliveryID string) (*leadgatev1.Delivery, error) {
+	key, err := parseDelivery(deliveryID)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrNotFound, err)
+	}
+	d := &leadgatev1.Delivery{}
+	err = s.view(ctx, func(txn *badgerdb.Txn) error {
+		if err := get(txn, key.key(), d); err != nil {
+			return err
+		}
+		return readAttempts(txn, d)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func readAttempts(txn *badgerdb.Txn, d *leadgatev1.Delivery) error {
+	key, err := parseDelivery(d.GetDeliveryId())
+	if err != nil {
+		return err
+	}
+	return each(txn, key.attemptsPrefix(), func(_, value []byte) error {
+		a := &leadgatev1.Attempt{}
+		if err := proto.Unmarshal(value, a); err != nil {
+			return err
+		}
+		d.Attempts = append(d.Attempts, a)
+		return nil
+	})
+}
+
+// Timeline implements store.Store.
+func (s *Store) Timeline(ctx context.Context, leadID string) ([]*leadgatev1.Event, error) {
+	key, err := parseLead(leadID)
+	if err != nil {
+		return nil, nil
+	}
+	var events []*leadgatev1.Event
+	err = s.view(ctx, func(txn *badgerdb.Txn) error {
+		return each(txn, join(prefixTimeline, 16, key[:]), func(key, value []byte) error {
+			e, err := s.decodeEvent(key, value)
+			events = append(events, e)
+			return err
+		})
+	})
+	return events, err
+}
+
+func (s *Store) decodeEvent(key, value []byte) (*leadgatev1.Event, error) {
+	e := &leadgatev1.Event{}
+	if err := proto.Unmarshal(value, e); err != nil {
+		return nil, err
+	}
+	e.Id = s.eventID(binary.BigEndian.Uint64(key[len(key)-8:]))
+	return e, nil
+}
+
+// Recent implements store.Store.
+func (s *Store) Recent(ctx context.Context, limit int) ([]*leadgatev1.Event, error) {
+	var events []*leadgatev1.Event
+	err := s.view(ctx, func(txn *badgerdb.Txn) error {
+		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixEvent}, PrefetchValues: true, PrefetchSize: 100, Reverse: true})
+		defer it.Close()
+		for it.Seek(after([]byte{prefixEvent})); it.Valid() && len(events) < limit; it.Next() {
+			number := binary.BigEndian.Uint64(it.Item().Key()[1:])
+			var lead leadKey
+			if err := it.Item().Value(func(value []byte) error {
+				copy(lead[:], value)
+				return nil
+			}); err != nil {
+				return err
+			}
+			key := keyOfTimeline(lead, number)
+			item, err := txn.Get(key)
+			if err != nil {
+				return fmt.Errorf("event %d: %w", number, err)
+			}
+			if err := item.Value(func(value []byte) error {
+				e, err := s.decodeEvent(key, value)
+				events = append(events, e)
+				return err
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	slices.Reverse(events)
+	return events, err
+}

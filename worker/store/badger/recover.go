@@ -1,0 +1,99 @@
+package badger
+
+import (
+	"fmt"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// What an attempt says whose process ended before the answer came.
+const answerLost = "leadgate ended before the CRM's answer came"
+
+// recover settles what was in flight when the process before this one ended: the answer of the call is lost, so the
+// attempt's outcome is UNKNOWN, and the delivery is due at once. It runs before the writer.
+func (s *Store) recover() error {
+	var lost []deliveryKey
+	err := s.db.View(func(txn *badgerdb.Txn) error {
+		return each(txn, []byte{prefixInFlight}, func(key, _ []byte) error {
+			d := deliveryKey{destination: string(key[17:])}
+			copy(d.lead[:], key[1:17])
+			lost = append(lost, d)
+			return nil
+		})
+	})
+	if err != nil || len(lost) == 0 {
+		return err
+	}
+	items := make([]item, len(lost))
+	problems := make([]error, len(lost))
+	for i, d := range lost {
+		items[i] = &recoverItem{s: s, key: d, problem: &problems[i]}
+	}
+	b := newBatch(s)
+	if err := b.add(items); err != nil {
+		return err
+	}
+	if err := b.commit(); err != nil {
+		return err
+	}
+	for i, problem := range problems {
+		if problem != nil {
+			return fmt.Errorf("recover delivery %s: %w", lost[i], problem)
+		}
+	}
+	return nil
+}
+
+type recoverItem struct {
+	s       *Store
+	key     deliveryKey
+	problem *error
+}
+
+func (it *recoverItem) fail(err error) { *it.problem = err }
+
+func (it *recoverItem) stage(b *batch, c *change) error {
+	d, r := &leadgatev1.Delivery{}, &leadgatev1.LeadRecord{}
+	if err := get(b.txn, it.key.key(), d); err != nil {
+		return err
+	}
+	if err := get(b.txn, keyOfLead(it.key.lead), r); err != nil {
+		return err
+	}
+	attempt := &leadgatev1.Attempt{}
+	attemptKey := it.key.attemptKey(d.GetAttemptCount())
+	if err := get(b.txn, attemptKey, attempt); err != nil {
+		return err
+	}
+	now := timestamppb.New(it.s.now())
+	attempt.Outcome, attempt.Error = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN, answerLost
+	d.State, d.LastError, d.DueTime, d.UpdateTime = leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT, answerLost, now, now
+	for key, m := range map[string]proto.Message{string(it.key.key()): d, string(attemptKey): attempt} {
+		value, err := proto.Marshal(m)
+		if err != nil {
+			return err
+		}
+		c.set([]byte(key), value)
+	}
+	c.delete(it.key.inFlightKey())
+	c.count(it.key.destination, leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT, -1)
+	c.count(it.key.destination, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT, 1)
+	events, err := encodeEvents([]*leadgatev1.Event{{Time: now, Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
+		Stage: leadgatev1.Stage_STAGE_RETRY, LeadId: d.GetLeadId(), Form: d.GetForm(), Destination: d.GetDestination(),
+		DeliveryId: d.GetDeliveryId(), Attempt: attempt.GetNumber(), IdempotencyKey: r.GetIdempotencyKey(),
+		Error: answerLost, NextAttemptTime: now, RequestId: r.GetRequestId(),
+	}}}})
+	if err != nil {
+		return err
+	}
+	c.tell(it.s, it.key.lead, events)
+	l, err := linkOf(d, it.s.personOf(r))
+	if err != nil {
+		return err
+	}
+	return it.s.stayInChain(b, c, l)
+}

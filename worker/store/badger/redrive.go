@@ -1,0 +1,113 @@
+package badger
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// Redrive implements store.Store.
+func (s *Store) Redrive(ctx context.Context, redrives ...*store.Redrive) ([]store.Redriven, error) {
+	results := make([]store.Redriven, len(redrives))
+	items := make([]item, 0, len(redrives))
+	for i, r := range redrives {
+		key, err := parseDelivery(r.DeliveryID)
+		if err != nil {
+			results[i].Err = fmt.Errorf("%w: %w", store.ErrNotFound, err)
+			continue
+		}
+		events, err := encodeEvents(r.Events)
+		if err != nil {
+			results[i].Err = err
+			continue
+		}
+		items = append(items, &redriveItem{s, key, events, &results[i]})
+	}
+	if err := s.do(ctx, items...); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+type redriveItem struct {
+	s      *Store
+	key    deliveryKey
+	events []record
+	result *store.Redriven
+}
+
+func (it *redriveItem) fail(err error) { *it.result = store.Redriven{Err: err} }
+
+func (it *redriveItem) stage(b *batch, c *change) error {
+	d, r := &leadgatev1.Delivery{}, &leadgatev1.LeadRecord{}
+	if err := get(b.txn, it.key.key(), d); err != nil {
+		return err
+	}
+	if err := get(b.txn, keyOfLead(it.key.lead), r); err != nil {
+		return err
+	}
+	from := d.GetState()
+	waited := from == leadgatev1.DeliveryState_DELIVERY_STATE_PENDING || from == leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT
+	switch from {
+	case leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT:
+		return fmt.Errorf("%w: an attempt is under way", store.ErrState)
+	case leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED, leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED:
+		return fmt.Errorf("%w: the delivery is %s", store.ErrState, from)
+	}
+	it.result.Delivery = d
+	if waited && !c.block(it.s, it.key) {
+		return nil // it is about to be sent
+	}
+	before, err := linkOf(d, it.s.personOf(r))
+	if err != nil {
+		return err
+	}
+	d.State = leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT
+	if d.GetAttemptCount() == 0 {
+		d.State = leadgatev1.DeliveryState_DELIVERY_STATE_PENDING
+	}
+	d.DueTime = timestamppb.New(it.s.now())
+	d.UpdateTime = d.GetDueTime()
+	d.FailingFor, d.Reason = nil, ""
+	value, err := proto.Marshal(d)
+	if err != nil {
+		return err
+	}
+	c.set(it.key.key(), value)
+	if from != d.GetState() {
+		c.count(it.key.destination, from, -1)
+		c.count(it.key.destination, d.GetState(), 1)
+	}
+	c.tell(it.s, it.key.lead, it.events)
+	now := before
+	now.due = d.GetDueTime()
+	if waited {
+		return it.hurry(b, c, before, now)
+	}
+	waitingKey := keyOfWaiting(it.key.destination, d.GetSequence())
+	c.set(waitingKey, binary.BigEndian.AppendUint64(nil, uint64(r.GetCreateTime().AsTime().UnixNano())))
+	c.then = append(c.then, func() { it.s.lane(it.key.destination).putWaiting(waitingKey) })
+	return it.s.joinChain(b, c, now)
+}
+
+// hurry makes a waiting delivery due now, if it is the head of its chain; else its turn comes when it is.
+func (it *redriveItem) hurry(b *batch, c *change, before, now link) error {
+	if before.person != nil {
+		chain, err := readChain(b.txn, before)
+		if err != nil {
+			return err
+		}
+		if chain.GetHead() != before.sequence {
+			return nil
+		}
+	}
+	c.delete(before.dueKey())
+	c.setDue(it.s, now)
+	return nil
+}
