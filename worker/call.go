@@ -1,0 +1,240 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/pace"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// call takes claimed deliveries to the CRM under one configuration: make the payloads, make the attempts durable, deliver,
+// settle. It is usually one request; leads that go in different modes, or that the CRM wants in smaller batches, take more.
+type call struct {
+	lane *lane
+	conn *connection
+	slot *pace.Slot // for the first request
+	// halted is the outcome that stopped the whole destination during this call; what was not sent then shares it.
+	halted *crm.Outcome
+	// until is when the CRM wants to be called again; zero if it did not say.
+	until time.Time
+}
+
+// parcel is one delivery on its way through a call.
+type parcel struct {
+	claim    *store.Claim
+	delivery *leadgatev1.Delivery // what it becomes
+	attempt  *leadgatev1.Attempt
+	item     crm.Item
+	outcome  crm.Outcome
+	// interrupted: the call was cut short because leadgate stops, which says nothing about lead or destination.
+	interrupted bool
+}
+
+// run has every claim settled or given back when it returns, unless the store failed to the end.
+func (c *call) run(claims []*store.Claim) {
+	defer c.slot.Release()
+	var (
+		parcels []*parcel
+		unsent  []*store.Step
+	)
+	for _, claim := range claims {
+		if p, step := c.prepare(claim); step != nil {
+			unsent = append(unsent, step)
+		} else {
+			parcels = append(parcels, p)
+		}
+	}
+	c.settle(unsent)
+	parcels = c.begin(parcels)
+	for _, mode := range []leadgatev1.DeliveryMode{leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT, leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS} {
+		group := slices.DeleteFunc(slices.Clone(parcels), func(p *parcel) bool { return p.delivery.GetMode() != mode })
+		c.send(group, mode)
+	}
+	steps := make([]*store.Step, len(parcels))
+	for i, p := range parcels {
+		steps[i] = c.verdict(p)
+	}
+	c.settle(steps)
+}
+
+// begin makes the attempts durable, and returns the parcels that may be sent.
+func (c *call) begin(parcels []*parcel) []*parcel {
+	if len(parcels) == 0 {
+		return nil
+	}
+	w := c.lane.worker
+	now := timestamppb.New(w.now())
+	steps := make([]*store.Step, len(parcels))
+	claims := make([]*store.Claim, len(parcels))
+	for i, p := range parcels {
+		p.attempt.StartTime, p.delivery.UpdateTime = now, now
+		steps[i] = &store.Step{Claim: p.claim, Delivery: p.delivery, Attempt: p.attempt, Events: []*leadgatev1.Event{began(p)}}
+		claims[i] = p.claim
+	}
+	results, err := []store.Stepped(nil), w.claiming.Err()
+	if err == nil {
+		if results, err = w.store.Begin(context.WithoutCancel(w.calling), steps...); err != nil {
+			w.log.Error("recording attempts failed", "destination", c.lane.name, "deliveries", len(steps), "error", err)
+			c.rest(w.claiming)
+		}
+	}
+	if err != nil {
+		c.unclaim(claims)
+		return nil
+	}
+	var begun []*parcel
+	for i, result := range results {
+		switch {
+		case result.Err == nil:
+			begun = append(begun, parcels[i])
+		case !errors.Is(result.Err, store.ErrStale): // stale: a person changed it meanwhile
+			w.log.Error("recording an attempt failed", "delivery", parcels[i].delivery.GetDeliveryId(), "error", result.Err)
+			c.unclaim(claims[i : i+1])
+		}
+	}
+	return begun
+}
+
+func (c *call) unclaim(claims []*store.Claim) {
+	w := c.lane.worker
+	if err := w.store.Unclaim(context.WithoutCancel(w.calling), claims...); err != nil {
+		w.log.Error("giving deliveries back failed", "destination", c.lane.name, "error", err)
+	}
+}
+
+// send delivers parcels of one mode, in halves where the CRM asks for smaller batches, and sets their outcomes.
+func (c *call) send(parcels []*parcel, mode leadgatev1.DeliveryMode) {
+	if len(parcels) == 0 {
+		return
+	}
+	w := c.lane.worker
+	if c.halted != nil || w.calling.Err() != nil {
+		for _, p := range parcels {
+			c.withhold(p)
+		}
+		return
+	}
+	var divided []*parcel
+	for i, outcome := range c.deliver(parcels, mode) {
+		p := parcels[i]
+		p.outcome = outcome
+		p.interrupted = w.calling.Err() != nil
+		c.heed(outcome)
+		if outcome.Kind != crm.Split {
+			continue
+		}
+		if len(parcels) > 1 {
+			divided = append(divided, p)
+		} else {
+			p.outcome.Kind = crm.Refused // alone, it is this lead that is not taken
+		}
+	}
+	half := (len(divided) + 1) / 2
+	c.send(divided[:half], mode)
+	c.send(divided[half:], mode)
+}
+
+// withhold sets the outcome of a parcel that was not sent.
+func (c *call) withhold(p *parcel) {
+	switch {
+	case c.halted == nil:
+		p.outcome = crm.Outcome{Kind: crm.Retry, Reason: "leadgate stopped before it was sent"}
+		p.interrupted = true
+	case c.halted.Kind == crm.CredentialsRefused:
+		p.outcome = *c.halted
+	default:
+		p.outcome = crm.Outcome{Kind: crm.RateLimited, Reason: reasonOf(*c.halted), Status: c.halted.Status}
+	}
+}
+
+// heed closes the gate where an outcome says that the destination is not to be called for now.
+func (c *call) heed(outcome crm.Outcome) {
+	switch {
+	case outcome.Kind == crm.CredentialsRefused:
+		c.lane.refuse(outcome)
+	case outcome.Kind == crm.RateLimited, outcome.After > 0:
+		if c.until.IsZero() {
+			c.until = c.lane.holdOff(outcome)
+		}
+	default:
+		return
+	}
+	if c.halted == nil {
+		c.halted = &outcome
+	}
+}
+
+// deliver makes one call. Whatever the destination does, there is one outcome for each parcel.
+func (c *call) deliver(parcels []*parcel, mode leadgatev1.DeliveryMode) (outcomes []crm.Outcome) {
+	w := c.lane.worker
+	items := make([]crm.Item, len(parcels))
+	for i, p := range parcels {
+		items[i] = p.item
+	}
+	unknown := func(reason string) []crm.Outcome {
+		return slices.Repeat([]crm.Outcome{{Kind: crm.Unknown, Reason: reason}}, len(parcels))
+	}
+	defer func() {
+		if fault := recover(); fault != nil {
+			outcomes = unknown(w.logPanic(c.lane.name, fault))
+		}
+	}()
+	outcomes = c.conn.destination.Deliver(pace.WithSlot(w.calling, c.slot), items, mode)
+	if len(outcomes) != len(parcels) {
+		w.log.Error("a destination lost count", "destination", c.lane.name, "leads", len(parcels), "outcomes", len(outcomes))
+		return unknown("the answer could not be told apart by leads")
+	}
+	return outcomes
+}
+
+// settle writes what came of deliveries. While the store cannot, it tries again until the worker stops; what is not settled
+// then counts as unknown at the next start.
+func (c *call) settle(steps []*store.Step) {
+	w := c.lane.worker
+	for len(steps) > 0 {
+		results, err := w.store.Settle(context.WithoutCancel(w.calling), steps...)
+		if err == nil {
+			for i, result := range results {
+				if result.Err != nil && !errors.Is(result.Err, store.ErrStale) {
+					w.log.Error("settling a delivery failed", "delivery", steps[i].Delivery.GetDeliveryId(), "error", result.Err)
+				}
+			}
+			return
+		}
+		w.log.Error("settling deliveries failed", "destination", c.lane.name, "deliveries", len(steps), "error", err)
+		if !c.rest(w.calling) {
+			return
+		}
+	}
+}
+
+// rest waits a little for the store to recover; false if ctx ended.
+func (c *call) rest(ctx context.Context) bool {
+	timer := time.NewTimer(storeRest)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// logPanic logs a panic in a destination's package with its stack, and returns what an operator reads.
+func (w *Worker) logPanic(destination string, fault any) string {
+	w.log.Error("a destination panicked", "destination", destination, "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
+	return "a fault in leadgate; the log has the details"
+}
+
+// clone copies a delivery as it was claimed, to be changed.
+func clone(d *leadgatev1.Delivery) *leadgatev1.Delivery { return proto.CloneOf(d) }

@@ -1,0 +1,89 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// ListDestinations implements WorkerServiceServer.
+func (s *service) ListDestinations(ctx context.Context, _ *leadgatev1.ListDestinationsRequest) (*leadgatev1.ListDestinationsResponse, error) {
+	counts, err := s.worker.store.Counts(ctx)
+	if err != nil {
+		return nil, destinationStatus(err)
+	}
+	answer := &leadgatev1.ListDestinationsResponse{}
+	for _, l := range s.worker.all() {
+		answer.Destinations = append(answer.Destinations, l.describe(counts[l.name]))
+	}
+	return answer, nil
+}
+
+// PauseDestination implements WorkerServiceServer.
+func (s *service) PauseDestination(ctx context.Context, r *leadgatev1.PauseDestinationRequest) (*leadgatev1.PauseDestinationResponse, error) {
+	l, err := s.worker.pause(ctx, r.GetName(), r.GetReason())
+	if err != nil {
+		return nil, destinationStatus(err)
+	}
+	counts, err := s.worker.store.Counts(ctx)
+	if err != nil {
+		return nil, destinationStatus(err)
+	}
+	return &leadgatev1.PauseDestinationResponse{Destination: l.describe(counts[l.name])}, nil
+}
+
+// ResumeDestination implements WorkerServiceServer.
+func (s *service) ResumeDestination(ctx context.Context, r *leadgatev1.ResumeDestinationRequest) (*leadgatev1.ResumeDestinationResponse, error) {
+	l, err := s.worker.resume(ctx, r.GetName())
+	if err != nil {
+		return nil, destinationStatus(err)
+	}
+	counts, err := s.worker.store.Counts(ctx)
+	if err != nil {
+		return nil, destinationStatus(err)
+	}
+	return &leadgatev1.ResumeDestinationResponse{Destination: l.describe(counts[l.name])}, nil
+}
+
+// describe says how the lane is doing.
+func (l *lane) describe(counts store.Counts) *leadgatev1.Destination {
+	now := l.worker.now()
+	failing, lastError, lastErrorAt := l.health.get()
+	gate, _ := l.gate.State()
+	d := &leadgatev1.Destination{
+		Name: l.name, Kind: l.conn.Load().traits.Kind, LastError: lastError,
+		Waiting: counts.ByState[leadgatev1.DeliveryState_DELIVERY_STATE_PENDING] +
+			counts.ByState[leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT],
+		InFlight:               counts.ByState[leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT],
+		Delivered:              counts.ByState[leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED],
+		Dead:                   counts.ByState[leadgatev1.DeliveryState_DELIVERY_STATE_DEAD],
+		Held:                   counts.ByState[leadgatev1.DeliveryState_DELIVERY_STATE_HELD],
+		RequestsPerSecond:      float64(l.limiter.Rate()),
+		RequestsPerSecondLimit: l.limiter.Limit(),
+	}
+	if lastError != "" {
+		d.LastErrorTime = timestamppb.New(lastErrorAt)
+	}
+	if !counts.OldestWaiting.IsZero() {
+		d.OldestWaiting = durationpb.New(max(0, now.Sub(counts.OldestWaiting)).Truncate(time.Millisecond))
+	}
+	switch {
+	case gate.Paused:
+		d.Status = leadgatev1.DestinationStatus_DESTINATION_STATUS_PAUSED
+	case gate.Refused:
+		d.Status = leadgatev1.DestinationStatus_DESTINATION_STATUS_CREDENTIALS_REFUSED
+	case gate.Until.After(now):
+		d.Status = leadgatev1.DestinationStatus_DESTINATION_STATUS_RATE_LIMITED
+		d.ResumeTime = timestamppb.New(gate.Until)
+	case failing:
+		d.Status = leadgatev1.DestinationStatus_DESTINATION_STATUS_FAILING
+	default:
+		d.Status = leadgatev1.DestinationStatus_DESTINATION_STATUS_FLOWING
+	}
+	return d
+}

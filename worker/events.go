@@ -1,0 +1,99 @@
+package worker
+
+import (
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/journal"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// leadEvent is a stage of a claimed delivery at its update time.
+func leadEvent(claim *store.Claim, d *leadgatev1.Delivery, stage leadgatev1.Stage, more func(*leadgatev1.LeadEvent)) *leadgatev1.Event {
+	record := claim.Record
+	e := &leadgatev1.LeadEvent{
+		Stage: stage, LeadId: d.GetLeadId(), Form: d.GetForm(), Destination: d.GetDestination(), DeliveryId: d.GetDeliveryId(),
+		Attempt: d.GetAttemptCount(), IdempotencyKey: record.GetIdempotencyKey(), Person: journal.MaskEmail(record.GetLead().GetEmail()),
+		RequestId: record.GetRequestId(),
+	}
+	if more != nil {
+		more(e)
+	}
+	return &leadgatev1.Event{Time: d.GetUpdateTime(), Kind: &leadgatev1.Event_Lead{Lead: e}}
+}
+
+// began tells that a call begins.
+func began(p *parcel) *leadgatev1.Event {
+	return leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_CRM_API_CALL, func(e *leadgatev1.LeadEvent) {
+		if p.delivery.GetMode() == leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS {
+			e.Detail = "fills in blanks only, because a newer lead of the same person was delivered before"
+		}
+	})
+}
+
+// succeeded tells that the CRM has the lead, and before that, what of it the CRM would not take.
+func succeeded(p *parcel) []*leadgatev1.Event {
+	answered := func(e *leadgatev1.LeadEvent) {
+		e.Duration, e.CrmStatus = p.attempt.GetDuration(), p.attempt.GetCrmStatus()
+		e.RecordId, e.RecordUrl = p.delivery.GetRecordId(), p.delivery.GetRecordUrl()
+	}
+	success := leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_SUCCESS, answered)
+	dropped := p.outcome.Dropped
+	if len(dropped) == 0 {
+		return []*leadgatev1.Event{success}
+	}
+	success.GetLead().Detail = "delivered without " + strings.Join(dropped, ", ")
+	return []*leadgatev1.Event{
+		leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_FAILURE, func(e *leadgatev1.LeadEvent) {
+			answered(e)
+			e.Error = fmt.Sprintf("the CRM did not take %s: %s", strings.Join(dropped, ", "), reasonOf(p.outcome))
+			e.Detail = "the rest was delivered; correct properties: of the destination, or create the property in the CRM"
+			e.CrmBody = p.scrubbedBody()
+		}),
+		success,
+	}
+}
+
+// retries tells that the delivery will be tried again.
+func retries(p *parcel) *leadgatev1.Event {
+	return leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_RETRY, func(e *leadgatev1.LeadEvent) {
+		p.fail(e)
+		e.NextAttemptTime = p.delivery.GetDueTime()
+		if p.attempt.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_CREDENTIALS_REFUSED {
+			e.NextAttemptTime = nil // nobody knows when they will be mended
+			e.Detail = "waits until the CRM takes the credentials"
+		}
+	})
+}
+
+// died tells that the delivery will not be tried again: why, and that it is so.
+func died(p *parcel) []*leadgatev1.Event {
+	return []*leadgatev1.Event{
+		leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_FAILURE, p.fail),
+		leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_DEAD, func(e *leadgatev1.LeadEvent) {
+			p.fail(e)
+			e.Error = p.delivery.GetReason()
+		}),
+	}
+}
+
+// fail fills in what is known of a failed call.
+func (p *parcel) fail(e *leadgatev1.LeadEvent) {
+	e.Duration, e.CrmStatus, e.Error = p.attempt.GetDuration(), p.attempt.GetCrmStatus(), p.attempt.GetError()
+	e.CrmBody = p.scrubbedBody()
+}
+
+func (p *parcel) scrubbedBody() string {
+	return scrub(p.attempt.GetCrmBody(), p.claim.Record.GetLead())
+}
+
+// asked tells that a person asked for another attempt.
+func asked(d *leadgatev1.Delivery, now *timestamppb.Timestamp) *leadgatev1.Event {
+	return &leadgatev1.Event{Time: now, Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
+		Stage: leadgatev1.Stage_STAGE_QUEUED, LeadId: d.GetLeadId(), Form: d.GetForm(), Destination: d.GetDestination(),
+		DeliveryId: d.GetDeliveryId(), Attempt: d.GetAttemptCount(), Detail: "a person asked for another attempt",
+	}}}
+}

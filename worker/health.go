@@ -1,0 +1,33 @@
+package worker
+
+import (
+	"sync"
+	"time"
+)
+
+// health is how the last calls to a destination went.
+type health struct {
+	mu      sync.Mutex
+	failing bool
+	last    string // what went wrong last; empty after a success
+	at      time.Time
+}
+
+func (h *health) delivered() { h.set(false, "", time.Time{}) }
+
+// refused says that the destination works, but did not take a lead.
+func (h *health) refused(reason string, at time.Time) { h.set(false, reason, at) }
+
+func (h *health) failed(reason string, at time.Time) { h.set(true, reason, at) }
+
+func (h *health) set(failing bool, last string, at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failing, h.last, h.at = failing, last, at
+}
+
+func (h *health) get() (failing bool, last string, at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.failing, h.last, h.at
+}

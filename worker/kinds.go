@@ -1,0 +1,21 @@
+package worker
+
+import (
+	"fmt"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/http"
+	"github.com/leadgate/leadgate/worker/crm/hubspot"
+)
+
+// openKind makes the connection of a configured destination. It is the one place that knows every kind of CRM.
+func openKind(cfg *configv1.Destination, env crm.Environment) (crm.Destination, error) {
+	switch kind := cfg.GetKind().(type) {
+	case *configv1.Destination_Hubspot:
+		return hubspot.New(kind.Hubspot, env)
+	case *configv1.Destination_Http:
+		return http.New(kind.Http, env)
+	}
+	return nil, fmt.Errorf("no kind is given, or one that this leadgate does not know: %T", cfg.GetKind())
+}

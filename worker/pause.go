@@ -1,0 +1,65 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// pausedNamespace holds a leadgate.v1.DestinationEvent for each destination that a person paused, by name: who comes later
+// reads there why.
+const pausedNamespace = "paused"
+
+// Paused returns the names of the destinations that a person paused, sorted, configured or not.
+func Paused(ctx context.Context, s store.Store) ([]string, error) {
+	names, err := s.State(pausedNamespace).Keys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read paused destinations: %w", err)
+	}
+	return names, nil
+}
+
+// pause stops calls to a destination, across restarts. Calls under way finish.
+func (w *Worker) pause(ctx context.Context, name, reason string) (*lane, error) {
+	w.changing.Lock()
+	defer w.changing.Unlock()
+	l, err := w.lane(name)
+	if err != nil {
+		return nil, err
+	}
+	value, err := proto.Marshal(&leadgatev1.DestinationEvent{
+		Destination: name, Type: leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_PAUSED, Detail: reason,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("pause %s: %w", name, err)
+	}
+	if err := w.store.State(pausedNamespace).Put(ctx, name, value, time.Time{}); err != nil {
+		return nil, fmt.Errorf("pause %s: %w", name, err)
+	}
+	if l.gate.Pause() {
+		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_PAUSED, reason, 0)
+	}
+	return l, nil
+}
+
+// resume ends a pause.
+func (w *Worker) resume(ctx context.Context, name string) (*lane, error) {
+	w.changing.Lock()
+	defer w.changing.Unlock()
+	l, err := w.lane(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.store.State(pausedNamespace).Delete(ctx, name); err != nil {
+		return nil, fmt.Errorf("resume %s: %w", name, err)
+	}
+	if l.gate.Resume() {
+		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RESUMED, "a person resumed it", 0)
+	}
+	return l, nil
+}

@@ -1,0 +1,109 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// prepare decides what is sent for a claim, and makes its parcel; or, where nothing can be sent, the step that says so.
+//
+// As long as the CRM may have taken the last payload without our knowing, the very same bytes go again under the same
+// idempotency value. Otherwise the lead is mapped anew, so that a mended mapping reaches what still waits. The revision
+// rises when the bytes differ from the last ones, and after a refusal, so that no cached refusal answers.
+func (c *call) prepare(claim *store.Claim) (*parcel, *store.Step) {
+	d := clone(claim.Delivery)
+	d.Mode = leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT
+	if claim.Late {
+		if !c.conn.traits.FillBlanks {
+			return nil, c.superseded(claim, d)
+		}
+		d.Mode = leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS
+	}
+	payload, err := c.payload(claim)
+	if err != nil {
+		return nil, c.unsendable(claim, d, err)
+	}
+	last := claim.Last
+	switch {
+	case last == nil:
+		d.Revision = 1
+	case last.GetPayload() != payload, last.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_REFUSED:
+		d.Revision = last.GetRevision() + 1
+	default:
+		d.Revision = last.GetRevision()
+	}
+	d.AttemptCount++
+	d.Reason = ""
+	value := fmt.Sprintf("%s-%d", d.GetDeliveryId(), d.GetRevision())
+	return &parcel{
+		claim:    claim,
+		delivery: d,
+		attempt: &leadgatev1.Attempt{
+			Number: d.GetAttemptCount(), Revision: d.GetRevision(), Payload: payload,
+			ConfigRevision: c.conn.revision, IdempotencyValue: value,
+		},
+		item: crm.Item{IdempotencyValue: value, Email: claim.Record.GetLead().GetEmail(), Payload: []byte(payload)},
+	}, nil
+}
+
+// payload returns the bytes to send. Its error means that this lead cannot be sent.
+func (c *call) payload(claim *store.Claim) (string, error) {
+	switch claim.Last.GetOutcome() {
+	case leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN:
+		return claim.Last.GetPayload(), nil
+	case leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_REFUSED:
+		return c.encode(claim)
+	}
+	payload, err := c.encode(claim)
+	if claim.Last == nil || (err == nil && payload == claim.Last.GetPayload()) {
+		return payload, err
+	}
+	// The mapping is another one. An earlier attempt with the old bytes may still lack its answer.
+	open, lookUpErr := c.unanswered(claim)
+	if lookUpErr != nil {
+		c.lane.worker.log.Error("reading earlier attempts failed", "delivery", claim.Delivery.GetDeliveryId(), "error", lookUpErr)
+		open = true // sending the same again is always safe
+	}
+	if open {
+		return claim.Last.GetPayload(), nil
+	}
+	return payload, err
+}
+
+// unanswered reports whether an attempt of the last revision ended without the CRM's answer.
+func (c *call) unanswered(claim *store.Claim) (bool, error) {
+	w := c.lane.worker
+	d, err := w.store.Delivery(context.WithoutCancel(w.calling), claim.Delivery.GetDeliveryId())
+	if err != nil {
+		return false, err
+	}
+	for _, attempt := range d.GetAttempts() {
+		if attempt.GetRevision() == claim.Last.GetRevision() && attempt.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// encode maps the lead with the present mapping.
+func (c *call) encode(claim *store.Claim) (payload string, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = errors.New(c.lane.worker.logPanic(c.lane.name, fault))
+		}
+	}()
+	encoded, err := c.conn.destination.Encode(c.conn.mapping.Apply(claim.Record))
+	if err != nil {
+		return "", err
+	}
+	if !utf8.Valid(encoded) {
+		return "", errors.New("the payload is not UTF-8")
+	}
+	return string(encoded), nil
+}

@@ -1,0 +1,75 @@
+package worker
+
+import (
+	"context"
+	"errors"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// How many deliveries a page has if the request does not say.
+const defaultPage = 100
+
+// service implements WorkerService: watch.go streams, destinations.go and retries.go act, here are the plain reads.
+type service struct {
+	leadgatev1.UnimplementedWorkerServiceServer
+	worker  *Worker
+	version string
+}
+
+// NewService returns the service that shows a worker to operators. version is what it tells watchers. Requests are taken to
+// satisfy their rules.
+func NewService(w *Worker, version string) leadgatev1.WorkerServiceServer {
+	return &service{worker: w, version: version}
+}
+
+// ListDeliveries implements WorkerServiceServer.
+func (s *service) ListDeliveries(ctx context.Context, r *leadgatev1.ListDeliveriesRequest) (*leadgatev1.ListDeliveriesResponse, error) {
+	size := int(r.GetPageSize())
+	if size == 0 {
+		size = defaultPage
+	}
+	q := query(&leadgatev1.DeliveryFilter{
+		State: r.GetState(), Destination: r.GetDestination(), Form: r.GetForm(), LeadId: r.GetLeadId(), Since: r.GetSince(), Until: r.GetUntil(),
+	})
+	page, next, err := s.worker.store.Deliveries(ctx, q, size, r.GetPageToken())
+	if err != nil {
+		return nil, StatusOf(err, "delivery")
+	}
+	return &leadgatev1.ListDeliveriesResponse{Deliveries: page, NextPageToken: next}, nil
+}
+
+// GetDelivery implements WorkerServiceServer.
+func (s *service) GetDelivery(ctx context.Context, r *leadgatev1.GetDeliveryRequest) (*leadgatev1.GetDeliveryResponse, error) {
+	d, err := s.worker.store.Delivery(ctx, r.GetDeliveryId())
+	if err != nil {
+		return nil, StatusOf(err, "delivery")
+	}
+	return &leadgatev1.GetDeliveryResponse{Delivery: d}, nil
+}
+
+// query is a filter as the store takes it.
+func query(f *leadgatev1.DeliveryFilter) store.DeliveryQuery {
+	q := store.DeliveryQuery{State: f.GetState(), Destination: f.GetDestination(), Form: f.GetForm(), LeadID: f.GetLeadId()}
+	if f.GetSince() != nil {
+		q.Since = f.GetSince().AsTime()
+	}
+	if f.GetUntil() != nil {
+		q.Until = f.GetUntil().AsTime()
+	}
+	return q
+}
+
+// destinationStatus is StatusOf for what begins with looking up a destination.
+func destinationStatus(err error) error {
+	if errors.Is(err, errNoDestination) {
+		return failure(nil, codes.NotFound, "DESTINATION_NOT_FOUND", err.Error())
+	}
+	return StatusOf(err, "destination")
+}
+
+func (s *service) now() *timestamppb.Timestamp { return timestamppb.New(s.worker.now()) }

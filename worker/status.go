@@ -1,0 +1,90 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// errorDomain is the domain of leadgate's reasons in google.rpc.ErrorInfo.
+const errorDomain = "leadgate"
+
+// How soon a client may ask again when the store could not be written.
+const retryAfter = 5 * time.Second
+
+// StatusOf gives an error of the store, or of what stands on it, its gRPC status with a google.rpc.ErrorInfo. What was looked
+// for is named by one word, such as "delivery":
+//
+//	store.ErrNotFound     NotFound            DELIVERY_NOT_FOUND
+//	store.ErrState        FailedPrecondition  DELIVERY_STATE
+//	store.ErrPageToken    InvalidArgument     PAGE_TOKEN_INVALID
+//	store.ErrConflict     Aborted             CONFLICT
+//	store.ErrUnavailable  Unavailable         STORE_UNAVAILABLE, with google.rpc.RetryInfo
+//
+// The end of a context is Canceled or DeadlineExceeded; an error that has a status keeps it; any other is Internal, and its
+// text stays in the error for the log but not in the status that the client sees. Nil gives nil.
+func StatusOf(err error, what string) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := status.FromError(err); ok {
+		return err
+	}
+	word := strings.ToUpper(what)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return failure(err, codes.NotFound, word+"_NOT_FOUND", "there is no such "+what)
+	case errors.Is(err, store.ErrState):
+		return failure(err, codes.FailedPrecondition, word+"_STATE", err.Error())
+	case errors.Is(err, store.ErrPageToken):
+		return failure(err, codes.InvalidArgument, "PAGE_TOKEN_INVALID", "the page token was not given by this method for this filter; begin without one")
+	case errors.Is(err, store.ErrConflict):
+		return failure(err, codes.Aborted, "CONFLICT", "it was changed by somebody else in the meantime; try again")
+	case errors.Is(err, store.ErrUnavailable):
+		return failure(err, codes.Unavailable, "STORE_UNAVAILABLE", "nothing can be stored at present; try again",
+			&errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)})
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return status.FromContextError(err).Err()
+	}
+	return failure(err, codes.Internal, "INTERNAL", "a fault in leadgate; the log has the details")
+}
+
+// failure is an error with the status that a client sees and the cause that it does not.
+func failure(cause error, code codes.Code, reason, message string, more ...protoadapt.MessageV1) error {
+	return failureWith(cause, code, &errdetails.ErrorInfo{Domain: errorDomain, Reason: reason}, message, more...)
+}
+
+func failureWith(cause error, code codes.Code, info *errdetails.ErrorInfo, message string, more ...protoadapt.MessageV1) error {
+	st, err := status.New(code, message).WithDetails(append([]protoadapt.MessageV1{info}, more...)...)
+	if err != nil { // only for code OK
+		st = status.New(code, message)
+	}
+	return &statusError{st, cause}
+}
+
+type statusError struct {
+	status *status.Status
+	cause  error
+}
+
+// Error is for the log: it has the cause.
+func (e *statusError) Error() string {
+	if e.cause == nil {
+		return e.status.Message()
+	}
+	return e.status.Message() + ": " + e.cause.Error()
+}
+
+func (e *statusError) Unwrap() error { return e.cause }
+
+// GRPCStatus makes grpc send the status alone.
+func (e *statusError) GRPCStatus() *status.Status { return e.status }

@@ -1,0 +1,158 @@
+package worker
+
+import (
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// verdict says what becomes of a delivery after its attempt:
+//
+//	Delivered                     DELIVERED
+//	Refused                       DEAD
+//	Retry, Unknown                RETRY_WAIT, due after the backoff; DEAD when it is given up
+//	RateLimited                   RETRY_WAIT, due when the CRM wants to be called again; does not count as a failure
+//	CredentialsRefused            RETRY_WAIT, due once the credentials are taken; does not count as a failure
+//	cut short by leadgate's stop  RETRY_WAIT, due at once; does not count as a failure
+func (c *call) verdict(p *parcel) *store.Step {
+	l, now, outcome := c.lane, c.lane.worker.now(), p.outcome
+	d, attempt := p.delivery, p.attempt
+	d.UpdateTime, d.DueTime = timestamppb.New(now), nil
+	attempt.Duration = durationpb.New(max(0, now.Sub(attempt.GetStartTime().AsTime())))
+	attempt.CrmStatus, attempt.CrmBody, attempt.DroppedProperties = int32(outcome.Status), bounded(outcome.Body), outcome.Dropped
+	switch outcome.Kind {
+	case crm.Delivered:
+		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_DELIVERED
+		if len(outcome.Dropped) > 0 {
+			attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_DELIVERED_PARTLY
+		}
+		d.State = leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED
+		d.RecordId, d.RecordUrl, d.LastError = outcome.RecordID, outcome.RecordURL, ""
+		l.health.delivered()
+		return &store.Step{Claim: p.claim, Delivery: d, Attempt: attempt, Events: succeeded(p)}
+	case crm.RateLimited:
+		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_RATE_LIMITED
+		c.waitUntil(p, c.until)
+	case crm.CredentialsRefused:
+		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_CREDENTIALS_REFUSED
+		c.waitUntil(p, now)
+	case crm.Refused:
+		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_REFUSED
+		d.State, d.Reason = leadgatev1.DeliveryState_DELIVERY_STATE_DEAD, reasonOf(outcome)
+	case crm.Retry:
+		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_RETRY
+		c.failed(p, now)
+	default:
+		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN
+		c.failed(p, now)
+	}
+	attempt.Error = reasonOf(outcome)
+	d.LastError = attempt.Error
+	c.noteFailure(outcome, now)
+	events := []*leadgatev1.Event{retries(p)}
+	if d.GetState() == leadgatev1.DeliveryState_DELIVERY_STATE_DEAD {
+		events = died(p)
+	}
+	return &store.Step{Claim: p.claim, Delivery: d, Attempt: attempt, Events: events}
+}
+
+// failed counts a failure, and says when to try again, if at all. Only the time in which the destination could be called
+// counts: while it was paused, asked for a pause or refused the credentials, nobody could have delivered.
+func (c *call) failed(p *parcel, now time.Time) {
+	d := p.delivery
+	if p.interrupted {
+		c.waitUntil(p, now)
+		return
+	}
+	since := p.attempt.GetStartTime()
+	if d.GetFailingFor() == nil { // the first failure, or the first since a person asked for a retry
+		d.FailureCount = 0
+	} else {
+		since = p.claim.Last.GetStartTime()
+	}
+	failing := d.GetFailingFor().AsDuration() + c.lane.gate.OpenBetween(since.AsTime(), now)
+	d.FailingFor = durationpb.New(failing)
+	d.FailureCount++
+	failures := int(d.GetFailureCount())
+	if c.conn.backoff.GivenUp(failures, failing) {
+		d.State = leadgatev1.DeliveryState_DELIVERY_STATE_DEAD
+		d.Reason = "given up after " + inWords(failing) + ": " + reasonOf(p.outcome)
+		return
+	}
+	due := now.Add(c.conn.backoff.Delay(failures, c.lane.worker.random))
+	if due.Before(c.until) {
+		due = c.until
+	}
+	c.waitUntil(p, due)
+}
+
+func (c *call) waitUntil(p *parcel, due time.Time) {
+	p.delivery.State, p.delivery.DueTime = leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT, timestamppb.New(due)
+}
+
+func (c *call) noteFailure(outcome crm.Outcome, now time.Time) {
+	if outcome.Kind == crm.Refused { // the destination works; it is the lead that is wrong
+		c.lane.health.refused(reasonOf(outcome), now)
+		return
+	}
+	c.lane.health.failed(reasonOf(outcome), now)
+}
+
+// superseded settles a late delivery to a destination that would overwrite newer data with it.
+func (c *call) superseded(claim *store.Claim, d *leadgatev1.Delivery) *store.Step {
+	d.State, d.Mode = leadgatev1.DeliveryState_DELIVERY_STATE_SUPERSEDED, claim.Delivery.GetMode()
+	d.Reason = "a newer lead of the same person was delivered before; " + c.conn.traits.Kind + " cannot be asked to fill in blanks only"
+	d.UpdateTime, d.DueTime = timestamppb.New(c.lane.worker.now()), nil
+	return &store.Step{Claim: claim, Delivery: d, Events: []*leadgatev1.Event{leadEvent(claim, d, leadgatev1.Stage_STAGE_SUPERSEDED, func(e *leadgatev1.LeadEvent) {
+		e.Detail = d.GetReason()
+	})}}
+}
+
+// unsendable settles a delivery that no call can be made for.
+func (c *call) unsendable(claim *store.Claim, d *leadgatev1.Delivery, err error) *store.Step {
+	d.State, d.Mode = leadgatev1.DeliveryState_DELIVERY_STATE_DEAD, claim.Delivery.GetMode()
+	d.Reason = scrub(err.Error(), claim.Record.GetLead())
+	d.LastError = d.Reason
+	d.UpdateTime, d.DueTime = timestamppb.New(c.lane.worker.now()), nil
+	fail := func(e *leadgatev1.LeadEvent) { e.Error = d.GetReason() }
+	return &store.Step{Claim: claim, Delivery: d, Events: []*leadgatev1.Event{
+		leadEvent(claim, d, leadgatev1.Stage_STAGE_FAILURE, fail),
+		leadEvent(claim, d, leadgatev1.Stage_STAGE_DEAD, fail),
+	}}
+}
+
+// reasonOf is what went wrong, in words even where the destination had none.
+func reasonOf(outcome crm.Outcome) string {
+	switch {
+	case outcome.Reason != "":
+		return outcome.Reason
+	case outcome.Kind == crm.Unknown:
+		return "the CRM's answer was lost"
+	}
+	return "the CRM did not take it"
+}
+
+// bounded is a CRM's answer as it can be stored: UTF-8, at most crm.MaxBody bytes.
+func bounded(body string) string {
+	if len(body) > crm.MaxBody {
+		body = body[:crm.MaxBody]
+	}
+	return strings.ToValidUTF8(body, "")
+}
+
+// inWords is a duration as an operator wants to read it.
+func inWords(d time.Duration) string {
+	switch {
+	case d >= time.Hour:
+		return d.Round(time.Minute).String()
+	case d >= time.Second:
+		return d.Round(time.Second).String()
+	}
+	return d.Round(time.Millisecond).String()
+}

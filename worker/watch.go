@@ -1,0 +1,101 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/journal"
+)
+
+// After this long without anything to show, a watcher gets a heartbeat, so that both ends and what is between them see that
+// the connection lives.
+const heartbeat = 15 * time.Second
+
+// lastEventID is the metadata key under which the header Last-Event-ID of server-sent events arrives. A browser that
+// connects again sends it with the address it first used, so it overrules what the request says.
+const lastEventID = "last-event-id"
+
+// WatchDeliveries implements WorkerServiceServer.
+func (s *service) WatchDeliveries(r *leadgatev1.WatchDeliveriesRequest, stream grpc.ServerStreamingServer[leadgatev1.WatchDeliveriesResponse]) error {
+	ctx := stream.Context()
+	options := journal.SubscribeOptions{Filter: matching(r), After: r.GetResumeAfter(), Last: int(r.GetLast())}
+	if ids := metadata.ValueFromIncomingContext(ctx, lastEventID); len(ids) > 0 && ids[0] != "" {
+		options.After, options.Last = ids[0], 0
+	}
+	hello := &leadgatev1.WatchHello{Version: s.version, LatestEventId: s.worker.journal.Latest()}
+	if options.After == "" && options.Last == 0 {
+		options.After = hello.LatestEventId // what the hello does not cover is shown
+	}
+	subscription, err := s.worker.journal.Subscribe(options)
+	if err != nil {
+		return failure(nil, codes.InvalidArgument, "RESUME_TOKEN_INVALID", err.Error())
+	}
+	if err := stream.Send(&leadgatev1.WatchDeliveriesResponse{Message: &leadgatev1.WatchDeliveriesResponse_Hello{Hello: hello}}); err != nil {
+		return err
+	}
+	for {
+		if err := s.forward(ctx, subscription, stream); err != nil {
+			return err
+		}
+	}
+}
+
+// forward sends the next events, or a heartbeat if there are none for a while.
+func (s *service) forward(ctx context.Context, subscription *journal.Subscription, stream grpc.ServerStreamingServer[leadgatev1.WatchDeliveriesResponse]) error {
+	latest := s.worker.journal.Latest()
+	waiting, cancel := context.WithTimeout(ctx, heartbeat)
+	defer cancel()
+	batch, err := subscription.Next(waiting)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return StatusOf(ctx.Err(), "event")
+	case errors.Is(err, journal.ErrClosed):
+		return failure(nil, codes.Unavailable, "STOPPING", "leadgate is stopping")
+	case errors.Is(err, context.DeadlineExceeded):
+		return stream.Send(&leadgatev1.WatchDeliveriesResponse{Message: &leadgatev1.WatchDeliveriesResponse_Heartbeat{
+			Heartbeat: &leadgatev1.WatchHeartbeat{Time: s.now(), LatestEventId: latest},
+		}})
+	default:
+		return StatusOf(err, "event")
+	}
+	if gap := batch.Gap; gap != nil {
+		if err := stream.Send(&leadgatev1.WatchDeliveriesResponse{Message: &leadgatev1.WatchDeliveriesResponse_Gap{
+			Gap: &leadgatev1.WatchGap{Reason: gap.Reason, Missed: gap.Missed},
+		}}); err != nil {
+			return err
+		}
+	}
+	for _, event := range batch.Events {
+		if err := stream.Send(&leadgatev1.WatchDeliveriesResponse{Message: &leadgatev1.WatchDeliveriesResponse_Event{Event: event}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// matching returns the filter of a request. Form, stage and lead choose among events about leads; a destination also lets
+// through what concerns no destination.
+func matching(r *leadgatev1.WatchDeliveriesRequest) func(*leadgatev1.Event) bool {
+	leadsOnly := len(r.GetForms()) > 0 || len(r.GetStages()) > 0 || r.GetLeadId() != ""
+	destinations := func(destination string) bool {
+		return destination == "" || len(r.GetDestinations()) == 0 || slices.Contains(r.GetDestinations(), destination)
+	}
+	return func(event *leadgatev1.Event) bool {
+		lead := event.GetLead()
+		if lead == nil {
+			return !leadsOnly && destinations(event.GetDestination().GetDestination())
+		}
+		return destinations(lead.GetDestination()) &&
+			(len(r.GetForms()) == 0 || slices.Contains(r.GetForms(), lead.GetForm())) &&
+			(len(r.GetStages()) == 0 || slices.Contains(r.GetStages(), lead.GetStage())) &&
+			(r.GetLeadId() == "" || r.GetLeadId() == lead.GetLeadId())
+	}
+}
