@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+
+	"google.golang.org/grpc"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// listen takes a free port and prints it, for the process that started this one.
+func listen() (net.Listener, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	fmt.Println("listening on", l.Addr())
+	return l, nil
+}
+
+// serveBareHTTP answers each JSON object with itself: what any HTTP service in Go pays at least.
+func serveBareHTTP(ctx context.Context) error {
+	l, err := listen()
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body map[string]any
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusCreated)
+		_ = json.NewEncoder(w).Encode(body) // the client went away
+	})}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	if err := server.Serve(l); ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// serveBareGRPC answers SubmitLead without doing anything: what any gRPC service in Go pays at least.
+func serveBareGRPC(ctx context.Context) error {
+	l, err := listen()
+	if err != nil {
+		return err
+	}
+	server := grpc.NewServer()
+	leadgatev1.RegisterLeadServiceServer(server, bareLeads{})
+	context.AfterFunc(ctx, server.Stop)
+	return server.Serve(l)
+}
+
+type bareLeads struct {
+	leadgatev1.UnimplementedLeadServiceServer
+}
+
+func (bareLeads) SubmitLead(_ context.Context, r *leadgatev1.SubmitLeadRequest) (*leadgatev1.SubmitLeadResponse, error) {
+	return &leadgatev1.SubmitLeadResponse{LeadId: r.GetIdempotencyKey()}, nil
+}

@@ -1,0 +1,105 @@
+// Command bench measures what accepting a lead costs, against bare servers on the same machine in the same run, and
+// prints a table. Nothing passes or fails by it.
+//
+// Each server is a process of its own: a bare net/http server that decodes and encodes JSON, a bare gRPC server, and the
+// gateway as built, with info logs to a file and its destination paused, so that only accepting is measured. Rounds take
+// turns, so that a machine that slows down slows all of them.
+//
+// Usage: go run ./server/bench [-gateway bin/leadgate] [-rounds 3] [-time 3s] [-callers 64]
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+)
+
+func main() {
+	var o options
+	flag.StringVar(&o.gateway, "gateway", "bin/leadgate", "the built gateway")
+	flag.IntVar(&o.rounds, "rounds", 3, "how often each server is measured; the table shows medians")
+	flag.DurationVar(&o.time, "time", 3*time.Second, "how long each measurement takes")
+	flag.IntVar(&o.callers, "callers", 64, "how many requests are under way at one time")
+	bare := flag.String("bare", "", "serve a bare http or grpc server instead, on a free port that is printed")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var err error
+	switch *bare {
+	case "http":
+		err = serveBareHTTP(ctx)
+	case "grpc":
+		err = serveBareGRPC(ctx)
+	case "":
+		err = measureAll(ctx, o)
+	default:
+		err = fmt.Errorf("-bare %q: it is http or grpc", *bare)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	gateway string
+	rounds  int
+	time    time.Duration
+	callers int
+}
+
+func measureAll(ctx context.Context, o options) error {
+	dir, err := os.MkdirTemp("", "leadgate-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	bareHTTP, err := startServer(ctx, dir, self, "-bare", "http")
+	if err != nil {
+		return fmt.Errorf("bare HTTP server: %w", err)
+	}
+	defer bareHTTP.stop()
+	bareGRPC, err := startServer(ctx, dir, self, "-bare", "grpc")
+	if err != nil {
+		return fmt.Errorf("bare gRPC server: %w", err)
+	}
+	defer bareGRPC.stop()
+	gateway, err := startGateway(ctx, dir, o.gateway)
+	if err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	defer gateway.stop()
+
+	plainHTTP := &subject{name: "bare net/http JSON echo", server: bareHTTP, load: httpLoad}
+	plainGRPC := &subject{name: "bare gRPC echo", server: bareGRPC, load: grpcLoad}
+	subjects := []*subject{
+		plainHTTP,
+		{name: "REST, durable accept", server: gateway, load: httpLoad, bare: plainHTTP},
+		plainGRPC,
+		{name: "gRPC, durable accept", server: gateway, load: grpcLoad, bare: plainGRPC},
+	}
+	for _, s := range subjects { // warm up: connections, caches, first memtable
+		if _, err := s.measure(ctx, o.callers, o.time/3); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	for range o.rounds {
+		for _, s := range subjects {
+			result, err := s.measure(ctx, o.callers, o.time)
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			s.results = append(s.results, result)
+		}
+	}
+	report(os.Stdout, o, subjects)
+	return nil
+}

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+func newDeliveries() *cobra.Command {
+	var (
+		conn connection
+		out  output
+	)
+	cmd := &cobra.Command{
+		Use:   "deliveries",
+		Short: "List, show and retry deliveries",
+		RunE:  needsSubcommand,
+		Args:  cobra.ArbitraryArgs,
+	}
+	conn.addFlags(cmd)
+	out.addFlag(cmd)
+	cmd.AddCommand(newDeliveriesList(&conn, &out), newDeliveriesGet(&conn, &out), newDeliveriesRetry(&conn, &out))
+	return cmd
+}
+
+// deliveryFlags choose deliveries.
+type deliveryFlags struct {
+	state, destination, form, lead string
+	since                          time.Duration
+}
+
+func (f *deliveryFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.state, "state", "", "only in this state, such as dead")
+	cmd.Flags().StringVar(&f.destination, "destination", "", "only to this destination")
+	cmd.Flags().StringVar(&f.form, "form", "", "only of leads from this form")
+	cmd.Flags().StringVar(&f.lead, "lead", "", "only of this lead")
+	cmd.Flags().DurationVar(&f.since, "since", 0, "only of leads accepted this long ago or later, such as 2h")
+}
+
+func (f *deliveryFlags) filter(now time.Time) (*leadgatev1.DeliveryFilter, error) {
+	filter := &leadgatev1.DeliveryFilter{Destination: f.destination, Form: f.form, LeadId: f.lead}
+	if f.state != "" {
+		number, ok := leadgatev1.DeliveryState_value["DELIVERY_STATE_"+strings.ToUpper(f.state)]
+		if !ok || number == 0 {
+			return nil, usageError{fmt.Errorf("--state %q: states are pending, in_flight, retry_wait, delivered, dead, held, superseded, cancelled", f.state)}
+		}
+		filter.State = leadgatev1.DeliveryState(number)
+	}
+	if f.since > 0 {
+		filter.Since = timestamppb.New(now.Add(-f.since))
+	}
+	return filter, nil
+}
+
+func deliveryStateName(s leadgatev1.DeliveryState) string {
+	return strings.ToLower(strings.TrimPrefix(s.String(), "DELIVERY_STATE_"))
+}
+
+func newDeliveriesList(conn *connection, out *output) *cobra.Command {
+	var (
+		flags deliveryFlags
+		limit int
+	)
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List deliveries, newest lead first",
+		Example: `  leadgate deliveries list --state dead
+  leadgate deliveries list --destination crm --since 2h --output json`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			now := time.Now()
+			filter, err := flags.filter(now)
+			if err != nil {
+				return err
+			}
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			service := leadgatev1.NewWorkerServiceClient(client)
+			var found []*leadgatev1.Delivery
+			request := &leadgatev1.ListDeliveriesRequest{
+				State: filter.State, Destination: filter.Destination, Form: filter.Form, LeadId: filter.LeadId, Since: filter.Since,
+			}
+			for {
+				request.PageSize = int32(min(limit-len(found), 1000))
+				page, err := service.ListDeliveries(cmd.Context(), request)
+				if err != nil {
+					return err
+				}
+				found = append(found, page.GetDeliveries()...)
+				request.PageToken = page.GetNextPageToken()
+				if request.PageToken == "" || len(found) >= limit {
+					break
+				}
+			}
+			return print(out, cmd.OutOrStdout(), found, func(w io.Writer) {
+				table(w, "DELIVERY\tSTATE\tATTEMPTS\tCREATED\tNEXT\tRECORD\tLAST ERROR", func(w io.Writer) {
+					for _, d := range found {
+						fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", d.GetDeliveryId(), deliveryStateName(d.GetState()), d.GetAttemptCount(),
+							ago(d.GetCreateTime(), now), until(d.GetDueTime(), now), orDash(d.GetRecordId()), orDash(d.GetLastError()))
+					}
+				})
+			})
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().IntVar(&limit, "limit", 100, "at most this many")
+	return cmd
+}
+
+func until(t *timestamppb.Timestamp, now time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	if wait := t.AsTime().Sub(now); wait > 0 {
+		return "in " + short(wait)
+	}
+	return "now"
+}
+
+func newDeliveriesGet(conn *connection, out *output) *cobra.Command {
+	return &cobra.Command{
+		Use:     "get DELIVERY",
+		Short:   "Show a delivery with its attempts",
+		Example: "  leadgate deliveries get 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10.crm",
+		Args:    exactArgs("DELIVERY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			answer, err := leadgatev1.NewWorkerServiceClient(client).GetDelivery(cmd.Context(), &leadgatev1.GetDeliveryRequest{DeliveryId: args[0]})
+			if err != nil {
+				return err
+			}
+			d := answer.GetDelivery()
+			return print(out, cmd.OutOrStdout(), []*leadgatev1.Delivery{d}, func(w io.Writer) { describeDelivery(w, d, time.Now()) })
+		},
+	}
+}
+
+func describeDelivery(w io.Writer, d *leadgatev1.Delivery, now time.Time) {
+	fmt.Fprintf(w, "%s to %s: %s", d.GetLeadId(), d.GetDestination(), deliveryStateName(d.GetState()))
+	if d.GetDueTime() != nil {
+		fmt.Fprintf(w, ", due %s", until(d.GetDueTime(), now))
+	}
+	fmt.Fprintln(w)
+	for _, line := range []struct{ name, value string }{
+		{"reason", d.GetReason()}, {"record", d.GetRecordId()}, {"link", d.GetRecordUrl()}, {"form", d.GetForm()},
+	} {
+		if line.value != "" {
+			fmt.Fprintf(w, "  %-7s %s\n", line.name, line.value)
+		}
+	}
+	for _, a := range d.GetAttempts() {
+		outcome := strings.ToLower(strings.TrimPrefix(a.GetOutcome().String(), "ATTEMPT_OUTCOME_"))
+		fmt.Fprintf(w, "  attempt %d, %s, %s: %s", a.GetNumber(), ago(a.GetStartTime(), now), shortDuration(a.GetDuration()), strings.ReplaceAll(outcome, "_", " "))
+		if a.GetCrmStatus() != 0 {
+			fmt.Fprintf(w, ", HTTP %d", a.GetCrmStatus())
+		}
+		fmt.Fprintln(w)
+		for _, line := range []struct{ name, value string }{{"error", a.GetError()}, {"sent", a.GetPayload()}, {"answer", a.GetCrmBody()}} {
+			if line.value != "" {
+				fmt.Fprintf(w, "    %-6s %s\n", line.name, line.value)
+			}
+		}
+	}
+}
+
+func newDeliveriesRetry(conn *connection, out *output) *cobra.Command {
+	var (
+		flags  deliveryFlags
+		all    bool
+		dryRun bool
+		expect int64
+	)
+	cmd := &cobra.Command{
+		Use:   "retry [DELIVERY ...]",
+		Short: "Make deliveries due now: those named, or with --all those that match",
+		Example: `  leadgate deliveries retry 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10.crm
+  leadgate deliveries retry --all --destination crm --dry-run
+  leadgate deliveries retry --all --destination crm --expect 27`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if all == (len(args) > 0) {
+				return usageError{fmt.Errorf("name deliveries, or give --all with filters")}
+			}
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			service := leadgatev1.NewWorkerServiceClient(client)
+			if all {
+				filter, err := flags.filter(time.Now())
+				if err != nil {
+					return err
+				}
+				answer, err := service.RetryDeliveries(cmd.Context(), &leadgatev1.RetryDeliveriesRequest{Filter: filter, DryRun: dryRun, ExpectedCount: expect})
+				if err != nil {
+					return err
+				}
+				return print(out, cmd.OutOrStdout(), []*leadgatev1.RetryDeliveriesResponse{answer}, func(w io.Writer) {
+					fmt.Fprintf(w, "%d match, %d due now\n", answer.GetMatched(), answer.GetRetried())
+				})
+			}
+			for _, id := range args {
+				answer, err := service.RetryDelivery(cmd.Context(), &leadgatev1.RetryDeliveryRequest{DeliveryId: id})
+				if err != nil {
+					return fmt.Errorf("%s: %w", id, err)
+				}
+				d := answer.GetDelivery()
+				err = print(out, cmd.OutOrStdout(), []*leadgatev1.Delivery{d}, func(w io.Writer) {
+					fmt.Fprintf(w, "%s is due now\n", d.GetDeliveryId())
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().BoolVar(&all, "all", false, "all that match the filters; dead ones, or --state retry_wait")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only count them")
+	cmd.Flags().Int64Var(&expect, "expect", 0, "do nothing unless exactly this many match")
+	return cmd
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+func newDestinations() *cobra.Command {
+	var (
+		conn connection
+		out  output
+	)
+	cmd := &cobra.Command{
+		Use:   "destinations",
+		Short: "List, pause and resume destinations",
+		RunE:  needsSubcommand,
+		Args:  cobra.ArbitraryArgs,
+	}
+	conn.addFlags(cmd)
+	out.addFlag(cmd)
+	var reason string
+	pause := newDestinationsAct(&conn, &out, "pause", "Stop sending to a destination until it is resumed; leads are still accepted",
+		`  leadgate destinations pause crm --reason "cleaning up duplicates"`,
+		func(ctx context.Context, service leadgatev1.WorkerServiceClient, name string) (*leadgatev1.Destination, error) {
+			answer, err := service.PauseDestination(ctx, &leadgatev1.PauseDestinationRequest{Name: name, Reason: reason})
+			return answer.GetDestination(), err
+		})
+	pause.Flags().StringVar(&reason, "reason", "", "why, for the operators who come later")
+	resume := newDestinationsAct(&conn, &out, "resume", "Go on sending to a paused destination",
+		`  leadgate destinations resume crm`,
+		func(ctx context.Context, service leadgatev1.WorkerServiceClient, name string) (*leadgatev1.Destination, error) {
+			answer, err := service.ResumeDestination(ctx, &leadgatev1.ResumeDestinationRequest{Name: name})
+			return answer.GetDestination(), err
+		})
+	cmd.AddCommand(newDestinationsList(&conn, &out), pause, resume)
+	return cmd
+}
+
+func newDestinationsList(conn *connection, out *output) *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Short:   "Show every destination and how it is doing",
+		Example: "  leadgate destinations list",
+		Args:    exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			answer, err := leadgatev1.NewWorkerServiceClient(client).ListDestinations(cmd.Context(), &leadgatev1.ListDestinationsRequest{})
+			if err != nil {
+				return err
+			}
+			return printDestinations(out, cmd.OutOrStdout(), answer.GetDestinations())
+		},
+	}
+}
+
+func newDestinationsAct(conn *connection, out *output, verb, about, example string,
+	act func(context.Context, leadgatev1.WorkerServiceClient, string) (*leadgatev1.Destination, error),
+) *cobra.Command {
+	return &cobra.Command{
+		Use:     verb + " NAME",
+		Short:   about,
+		Example: example,
+		Args:    exactArgs("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			d, err := act(cmd.Context(), leadgatev1.NewWorkerServiceClient(client), args[0])
+			if err != nil {
+				return err
+			}
+			return printDestinations(out, cmd.OutOrStdout(), []*leadgatev1.Destination{d})
+		},
+	}
+}
+
+func printDestinations(out *output, w io.Writer, destinations []*leadgatev1.Destination) error {
+	now := time.Now()
+	return print(out, w, destinations, func(w io.Writer) {
+		table(w, "NAME\tKIND\tSTATUS\tWAITING\tOLDEST\tIN FLIGHT\tDELIVERED\tDEAD\tRATE\tLAST ERROR", func(w io.Writer) {
+			for _, d := range destinations {
+				state := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(d.GetStatus().String(), "DESTINATION_STATUS_")), "_", " ")
+				rate := fmt.Sprintf("%.0f/s", d.GetRequestsPerSecond())
+				if limit := d.GetRequestsPerSecondLimit(); limit > 0 {
+					rate = fmt.Sprintf("%.0f of %g/s", d.GetRequestsPerSecond(), limit)
+				}
+				problem := orDash(d.GetLastError())
+				if d.GetLastErrorTime() != nil && d.GetLastError() != "" {
+					problem = fmt.Sprintf("%s (%s)", d.GetLastError(), ago(d.GetLastErrorTime(), now))
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%d\t%d\t%d\t%s\t%s\n", d.GetName(), d.GetKind(), state, d.GetWaiting(),
+					shortDuration(d.GetOldestWaiting()), d.GetInFlight(), d.GetDelivered(), d.GetDead(), rate, problem)
+			}
+		})
+	})
+}

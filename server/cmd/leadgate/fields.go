@@ -1,0 +1,41 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// setField sets one text field of a lead by its name: email, source.utm_source, custom.budget.
+func setField(lead *leadgatev1.Lead, p pair) error {
+	if name, ok := strings.CutPrefix(p.name, "custom."); ok {
+		if lead.Custom == nil {
+			lead.Custom = map[string]*structpb.Value{}
+		}
+		lead.Custom[name] = structpb.NewStringValue(p.value)
+		return nil
+	}
+	message := lead.ProtoReflect()
+	path := strings.Split(p.name, ".")
+	for _, name := range path[:len(path)-1] {
+		field := message.Descriptor().Fields().ByName(protoreflect.Name(name))
+		if field == nil || field.Message() == nil || field.IsList() || field.IsMap() {
+			return unknownField(p.name)
+		}
+		message = message.Mutable(field).Message()
+	}
+	field := message.Descriptor().Fields().ByName(protoreflect.Name(path[len(path)-1]))
+	if field == nil || field.Kind() != protoreflect.StringKind || field.IsList() {
+		return unknownField(p.name)
+	}
+	message.Set(field, protoreflect.ValueOfString(p.value))
+	return nil
+}
+
+func unknownField(name string) error {
+	return usageError{fmt.Errorf("a lead has no field %q; the business's own fields are written custom.%s", name, name)}
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/gen/openapi"
+	"github.com/leadgate/leadgate/server"
+	"github.com/leadgate/leadgate/server/config"
+	"github.com/leadgate/leadgate/server/observe"
+	"github.com/leadgate/leadgate/worker"
+	"github.com/leadgate/leadgate/worker/journal"
+	"github.com/leadgate/leadgate/worker/store/badger"
+)
+
+// Between SIGTERM and giving up on what is under way. Kubernetes kills after 30 s.
+const stopTimeout = 20 * time.Second
+
+// gateway is all rooms put together.
+type gateway struct {
+	snapshot config.Snapshot
+	log      *slog.Logger
+	journal  *journal.Journal
+	store    *badger.Store
+	worker   *worker.Worker
+	observer *observe.Observer
+	server   *server.Server
+	listener net.Listener
+}
+
+// gatewayOptions are what the configuration does not say.
+type gatewayOptions struct {
+	snapshot config.Snapshot
+	out      io.Writer               // log lines
+	quiet    bool                    // no log lines but warnings: the demo prints for people
+	routes   map[string]http.Handler // further pages, by path prefix
+}
+
+// openGateway builds the rooms from the back of the house to the front. On error nothing stays open.
+func openGateway(ctx context.Context, o gatewayOptions) (g *gateway, err error) {
+	cfg := o.snapshot.Config
+	g = &gateway{snapshot: o.snapshot}
+	defer func() {
+		if err != nil {
+			g.close()
+		}
+	}()
+	if g.listener, err = listen(ctx, cfg.GetListen()); err != nil {
+		return nil, err
+	}
+	g.log = observe.NewLogger(o.out, cfg.GetLog().GetFormat(), cfg.GetLog().GetLevel())
+	g.journal = journal.New(journal.Options{Now: time.Now})
+	g.store, err = badger.Open(badger.Options{Dir: cfg.GetDataDir(), Now: time.Now, Publish: g.journal.Committed, Logger: g.log})
+	if err != nil {
+		return nil, err
+	}
+	recent, err := g.store.Recent(ctx, journal.DefaultHistory)
+	if err != nil {
+		return nil, fmt.Errorf("read recent events: %w", err)
+	}
+	g.journal.Load(g.store.ID(), recent)
+	g.worker, err = worker.New(worker.Options{Store: g.store, Journal: g.journal, Now: time.Now, Logger: g.log})
+	if err != nil {
+		return nil, err
+	}
+	if err := g.worker.Apply(worker.Config{Revision: o.snapshot.Revision, Destinations: cfg.GetDestinations(), Secret: o.snapshot.Secret}); err != nil {
+		return nil, err
+	}
+	g.observer, err = observe.New(observe.Options{Journal: g.journal, Store: g.store, Logger: g.log, Version: version})
+	if err != nil {
+		return nil, err
+	}
+	g.server, err = server.New(server.Options{
+		Snapshot: func() config.Snapshot { return g.snapshot },
+		Store:    g.store,
+		Journal:  g.journal,
+		Worker:   worker.NewService(g.worker, version),
+		Metrics:  g.observer.Metrics(),
+		OpenAPI:  openapi.JSON,
+		Routes:   o.routes,
+		Logger:   g.log,
+	})
+	return g, err
+}
+
+// listen takes the configured address.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("something else listens on %s already: stop it, or choose another address with --listen or listen: in the configuration", address)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("not allowed to listen on %s: ports below 1024 need a privilege; choose another with --listen", address)
+	case err != nil:
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return listener, nil
+}
+
+// run serves until ctx ends, then stops taking, finishes what is under way, and closes the store.
+func (g *gateway) run(ctx context.Context) error {
+	g.worker.Start()
+	g.journal.Publish(systemEvent(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_STARTED,
+		fmt.Sprintf("leadgate %s listens on %s, configuration %s", version, g.listener.Addr(), g.snapshot.Revision)))
+	served := make(chan error, 1)
+	go func() { served <- g.server.Serve(g.listener) }()
+	var err error
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+	}
+	g.journal.Publish(systemEvent(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_STOPPING, ""))
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	return errors.Join(err, g.server.Shutdown(stopping), g.worker.Stop(stopping), g.close())
+}
+
+// close closes what is open, from the front of the house to the back.
+func (g *gateway) close() error {
+	var problems []error
+	if g.listener != nil {
+		_ = g.listener.Close() // the server has closed it, unless it never ran
+	}
+	if g.store != nil {
+		problems = append(problems, g.store.Close())
+	}
+	if g.journal != nil {
+		g.journal.Close()
+	}
+	if g.observer != nil {
+		problems = append(problems, g.observer.Close())
+	}
+	return errors.Join(problems...)
+}
+
+func systemEvent(kind leadgatev1.SystemEventType, detail string) *leadgatev1.Event {
+	return &leadgatev1.Event{Kind: &leadgatev1.Event_System{System: &leadgatev1.SystemEvent{Type: kind, Detail: detail}}}
+}
+
+// environment is where configuration comes from.
+func environment() config.Environment {
+	return config.Environment{LookupEnv: os.LookupEnv, ReadFile: os.ReadFile}
+}

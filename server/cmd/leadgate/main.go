@@ -1,0 +1,128 @@
+// Command leadgate is the gateway between a website and its CRM.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// version is set when a release is built.
+var version = "dev"
+
+// Exit codes.
+const (
+	exitDone    = 0
+	exitFailed  = 1
+	exitMisused = 2
+)
+
+// usageError is a command used wrongly; the process then ends with exitMisused.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, newRoot(), os.Stderr.WriteString))
+}
+
+func run(ctx context.Context, root *cobra.Command, complain func(string) (int, error)) int {
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	_, _ = complain("leadgate: " + err.Error() + "\n")
+	if misused := (usageError{}); errors.As(err, &misused) {
+		return exitMisused
+	}
+	return exitFailed
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "leadgate",
+		Short: "The gateway between a website and its CRM",
+		Long: `leadgate takes leads from forms and backends, answers when they are on disk, and sees to it that each reaches the CRM
+once, clean, at the CRM's pace, however long the CRM is down.
+
+Every flag can be set by the environment too: --data-dir is LEADGATE_DATA_DIR. A flag wins over the environment, the
+environment over the configuration file.`,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return flagsFromEnvironment(cmd.Flags()) },
+		RunE:              needsSubcommand,
+		Args:              cobra.ArbitraryArgs,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+	})
+	root.AddCommand(
+		newServe(), newDemo(), newCheck(), newSubmit(), newWatch(),
+		newDeliveries(), newDestinations(), newSimulate(), newVersion(),
+	)
+	return root
+}
+
+// needsSubcommand is what a command does that only groups others.
+func needsSubcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	message := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		message += fmt.Sprintf("; did you mean %q?", near[0])
+	}
+	return usageError{fmt.Errorf("%s; see %s --help", message, cmd.CommandPath())}
+}
+
+// exactArgs is cobra.ExactArgs with the way out in its message.
+func exactArgs(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == len(names) {
+			return nil
+		}
+		want := "no argument"
+		if len(names) > 0 {
+			want = strings.Join(names, " ")
+		}
+		return usageError{fmt.Errorf("%s takes %s, not %d arguments; see %[1]s --help", cmd.CommandPath(), want, len(args))}
+	}
+}
+
+// flagsFromEnvironment sets each flag that was not given from LEADGATE_NAME, if that is set and not empty.
+func flagsFromEnvironment(flags *pflag.FlagSet) error {
+	var problems []error
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "LEADGATE_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value := os.Getenv(name)
+		if f.Changed || value == "" {
+			return
+		}
+		if err := flags.Set(f.Name, value); err != nil {
+			problems = append(problems, usageError{fmt.Errorf("%s=%q: %w", name, value, err)})
+		}
+	})
+	return errors.Join(problems...)
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version",
+		Example: "  leadgate version",
+		Args:    exactArgs(),
+		Run: func(cmd *cobra.Command, _ []string) {
+			fmt.Fprintln(cmd.OutOrStdout(), "leadgate", version)
+		},
+	}
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	"github.com/leadgate/leadgate/server/config"
+)
+
+// overrides are the flags that stand above the configuration file.
+type overrides struct {
+	listen, dataDir, logFormat, logLevel string
+}
+
+func (o *overrides) addFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.listen, "listen", "", "address to listen on, host:port")
+	cmd.Flags().StringVar(&o.dataDir, "data-dir", "", "directory that holds everything leadgate keeps")
+	cmd.Flags().StringVar(&o.logFormat, "log-format", "", "json or text")
+	cmd.Flags().StringVar(&o.logLevel, "log-level", "", "debug, info, warn or error")
+}
+
+func (o *overrides) apply(cfg *configv1.Config) {
+	if o.listen != "" {
+		cfg.Listen = o.listen
+	}
+	if o.dataDir != "" {
+		cfg.DataDir = o.dataDir
+	}
+	if cfg.Log == nil {
+		cfg.Log = &configv1.Log{}
+	}
+	if o.logFormat != "" {
+		cfg.Log.Format = o.logFormat
+	}
+	if o.logLevel != "" {
+		cfg.Log.Level = o.logLevel
+	}
+}
+
+func addConfigFlag(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVar(path, "config", "leadgate.yaml", "configuration file")
+}
+
+func newServe() *cobra.Command {
+	var (
+		path string
+		over overrides
+	)
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the gateway",
+		Long: `Run the gateway until it gets SIGTERM or SIGINT. It then stops taking leads, finishes what is under way, and ends.
+Nothing that was answered with 201 is lost, however it ends.`,
+		Example: `  leadgate serve
+  leadgate serve --config /etc/leadgate.yaml --listen :8080 --data-dir /var/lib/leadgate`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			snapshot, err := config.Load(path, environment())
+			if err != nil {
+				return err
+			}
+			over.apply(snapshot.Config)
+			g, err := openGateway(cmd.Context(), gatewayOptions{snapshot: snapshot, out: cmd.OutOrStdout()})
+			if err != nil {
+				return err
+			}
+			return g.run(cmd.Context())
+		},
+	}
+	addConfigFlag(cmd, &path)
+	over.addFlags(cmd)
+	return cmd
+}

@@ -1,0 +1,289 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// Between two tries to reach a gateway that went away.
+const reconnectDelay = time.Second
+
+func newWatch() *cobra.Command {
+	var (
+		conn   connection
+		out    string
+		stages []string
+	)
+	request := &leadgatev1.WatchDeliveriesRequest{}
+	cmd := &cobra.Command{
+		Use:   "watch",
+		Short: "Watch leads on their way, live",
+		Long: `Watch what happens to leads as it happens: lines for people in a terminal, one JSON event a line in a pipe.
+
+When the gateway goes away, watch waits for it and goes on where it stopped; what cannot be shown any more is said.`,
+		Example: `  leadgate watch
+  leadgate watch --last 50 --destination crm
+  leadgate watch --stage failure --stage dead | jq .lead.error`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if request.Stages, err = parseStages(stages); err != nil {
+				return err
+			}
+			printer, err := newEventPrinter(cmd.OutOrStdout(), cmd.ErrOrStderr(), out)
+			if err != nil {
+				return err
+			}
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			w := watcher{service: leadgatev1.NewWorkerServiceClient(client), request: request, printer: printer, explain: conn.explain}
+			return w.run(cmd.Context())
+		},
+	}
+	conn.addFlags(cmd)
+	cmd.Flags().StringVarP(&out, "output", "o", "", "text or json; text in a terminal, json in a pipe if left out")
+	cmd.Flags().StringArrayVar(&request.Destinations, "destination", nil, "only of this destination; may be repeated")
+	cmd.Flags().StringArrayVar(&request.Forms, "form", nil, "only of leads from this form; may be repeated")
+	cmd.Flags().StringArrayVar(&stages, "stage", nil, "only of this stage, such as success; may be repeated")
+	cmd.Flags().StringVar(&request.LeadId, "lead", "", "only of this lead")
+	cmd.Flags().Int32Var(&request.Last, "last", 0, "begin with this many of the newest events")
+	return cmd
+}
+
+func parseStages(names []string) ([]leadgatev1.Stage, error) {
+	var stages []leadgatev1.Stage
+	for _, name := range names {
+		number, ok := leadgatev1.Stage_value["STAGE_"+strings.ToUpper(name)]
+		if !ok || number == 0 {
+			return nil, usageError{fmt.Errorf("--stage %q: stages are %s", name, strings.Join(stageNames(), ", "))}
+		}
+		stages = append(stages, leadgatev1.Stage(number))
+	}
+	return stages, nil
+}
+
+func stageNames() []string {
+	var names []string
+	for number := int32(1); leadgatev1.Stage_name[number] != ""; number++ {
+		names = append(names, stageName(leadgatev1.Stage(number)))
+	}
+	return names
+}
+
+func stageName(s leadgatev1.Stage) string {
+	return strings.ToLower(strings.TrimPrefix(s.String(), "STAGE_"))
+}
+
+// watcher follows the stream of events across lost connections.
+type watcher struct {
+	service leadgatev1.WorkerServiceClient
+	request *leadgatev1.WatchDeliveriesRequest
+	printer *eventPrinter
+	explain func(error) error
+}
+
+// run returns nil when ctx ends, and an error that trying again will not mend.
+func (w *watcher) run(ctx context.Context) error {
+	connected := false
+	for {
+		err := w.follow(ctx, func() {
+			if connected {
+				w.printer.note("connected again")
+			}
+			connected = true
+		})
+		if ctx.Err() != nil {
+			return nil
+		}
+		// A first connection that fails is a mistake in the address; a lost one comes back.
+		passing := errors.Is(err, io.EOF) || status.Code(err) == codes.Unavailable
+		if !connected || !passing {
+			return w.explain(err)
+		}
+		w.printer.note("the gateway is away; waiting for it")
+		if !w.wait(ctx) {
+			return nil
+		}
+	}
+}
+
+// wait returns false when ctx ended.
+func (w *watcher) wait(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(reconnectDelay):
+		return true
+	}
+}
+
+func (w *watcher) follow(ctx context.Context, hello func()) error {
+	stream, err := w.service.WatchDeliveries(ctx, w.request)
+	if err != nil {
+		return err
+	}
+	for {
+		message, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		switch m := message.GetMessage().(type) {
+		case *leadgatev1.WatchDeliveriesResponse_Hello:
+			hello()
+			// The events that were asked for follow only now, so a resume point is not moved by the hello.
+			if w.request.ResumeAfter == "" && w.request.Last == 0 {
+				w.resumeAfter(m.Hello.GetLatestEventId())
+			}
+		case *leadgatev1.WatchDeliveriesResponse_Event:
+			if err := w.printer.event(m.Event); err != nil {
+				return err
+			}
+			w.resumeAfter(m.Event.GetId())
+		case *leadgatev1.WatchDeliveriesResponse_Heartbeat:
+			w.resumeAfter(m.Heartbeat.GetLatestEventId())
+		case *leadgatev1.WatchDeliveriesResponse_Gap:
+			w.printer.note(gapText(m.Gap))
+		}
+	}
+}
+
+// resumeAfter remembers where a new connection goes on.
+func (w *watcher) resumeAfter(id string) {
+	if id != "" {
+		w.request.ResumeAfter, w.request.Last = id, 0
+	}
+}
+
+func gapText(gap *leadgatev1.WatchGap) string {
+	if gap.GetMissed() > 0 {
+		return fmt.Sprintf("%d events are missing here: %s", gap.GetMissed(), gap.GetReason())
+	}
+	return "events are missing here: " + gap.GetReason()
+}
+
+// eventPrinter writes events as lines.
+type eventPrinter struct {
+	out, notes io.Writer
+	json       bool
+	colour     bool
+}
+
+func newEventPrinter(out, notes io.Writer, format string) (*eventPrinter, error) {
+	file, ok := out.(*os.File)
+	terminal := ok && term.IsTerminal(int(file.Fd()))
+	switch format {
+	case "":
+		return &eventPrinter{out: out, notes: notes, json: !terminal, colour: terminal && os.Getenv("NO_COLOR") == ""}, nil
+	case "json":
+		return &eventPrinter{out: out, notes: notes, json: true}, nil
+	case "text":
+		return &eventPrinter{out: out, notes: notes, colour: terminal && os.Getenv("NO_COLOR") == ""}, nil
+	}
+	return nil, usageError{fmt.Errorf("--output %q: it is text or json", format)}
+}
+
+// note tells the person, apart from the events.
+func (p *eventPrinter) note(text string) { fmt.Fprintln(p.notes, "leadgate: "+text) }
+
+func (p *eventPrinter) event(e *leadgatev1.Event) error {
+	var line string
+	if p.json {
+		text, err := protojson.Marshal(e)
+		if err != nil {
+			return err
+		}
+		line = string(text)
+	} else {
+		line = p.text(e)
+	}
+	_, err := fmt.Fprintln(p.out, line)
+	return err
+}
+
+func (p *eventPrinter) text(e *leadgatev1.Event) string {
+	at := e.GetTime().AsTime().Local().Format("15:04:05.000")
+	switch kind := e.GetKind().(type) {
+	case *leadgatev1.Event_Lead:
+		l := kind.Lead
+		look := looks[l.GetStage()]
+		word := fmt.Sprintf("%s %-10s", look.shape, stageName(l.GetStage()))
+		if p.colour && look.colour != "" {
+			word = look.colour + word + "\x1b[0m"
+		}
+		return fmt.Sprintf("%s  %-12s %-24s %s %-12s %s", at, orDash(l.GetForm()), orDash(l.GetPerson()), word, l.GetDestination(), leadText(e, l))
+	case *leadgatev1.Event_Destination:
+		d := kind.Destination
+		word := strings.ToLower(strings.TrimPrefix(d.GetType().String(), "DESTINATION_EVENT_TYPE_"))
+		return fmt.Sprintf("%s  destination %s: %s %s", at, d.GetDestination(), strings.ReplaceAll(word, "_", " "), d.GetDetail())
+	case *leadgatev1.Event_System:
+		word := strings.ToLower(strings.TrimPrefix(kind.System.GetType().String(), "SYSTEM_EVENT_TYPE_"))
+		return fmt.Sprintf("%s  gateway: %s %s", at, word, kind.System.GetDetail())
+	}
+	return at + "  something this version does not know; a newer leadgate shows it"
+}
+
+func leadText(e *leadgatev1.Event, l *leadgatev1.LeadEvent) string {
+	var parts []string
+	if l.GetAttempt() > 0 && l.GetStage() != leadgatev1.Stage_STAGE_SUCCESS {
+		parts = append(parts, fmt.Sprintf("attempt %d", l.GetAttempt()))
+	}
+	if d := l.GetDuration(); d != nil {
+		parts = append(parts, shortDuration(d))
+	}
+	if l.GetRecordId() != "" {
+		parts = append(parts, "record "+l.GetRecordId())
+	}
+	if l.GetCrmStatus() >= 400 {
+		parts = append(parts, fmt.Sprintf("HTTP %d", l.GetCrmStatus()))
+	}
+	if l.GetError() != "" {
+		parts = append(parts, l.GetError())
+	}
+	if next := l.GetNextAttemptTime(); next != nil {
+		parts = append(parts, "again in "+short(next.AsTime().Sub(e.GetTime().AsTime())))
+	}
+	if l.GetDetail() != "" {
+		parts = append(parts, l.GetDetail())
+	}
+	return strings.Join(parts, ", ")
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// looks gives each stage a shape, and a colour on top.
+var looks = map[leadgatev1.Stage]struct{ shape, colour string }{
+	leadgatev1.Stage_STAGE_RECEIVED:     {"◐", ""},
+	leadgatev1.Stage_STAGE_VALIDATED:    {"◐", ""},
+	leadgatev1.Stage_STAGE_REJECTED:     {"▲", "\x1b[31m"},
+	leadgatev1.Stage_STAGE_DUPLICATE:    {"❚", "\x1b[35m"},
+	leadgatev1.Stage_STAGE_HELD:         {"❚", "\x1b[35m"},
+	leadgatev1.Stage_STAGE_QUEUED:       {"◐", ""},
+	leadgatev1.Stage_STAGE_CRM_API_CALL: {"◐", ""},
+	leadgatev1.Stage_STAGE_RETRY:        {"↻", "\x1b[33m"},
+	leadgatev1.Stage_STAGE_SUCCESS:      {"●", "\x1b[32m"},
+	leadgatev1.Stage_STAGE_FAILURE:      {"▲", "\x1b[31m"},
+	leadgatev1.Stage_STAGE_DEAD:         {"▲", "\x1b[31m"},
+	leadgatev1.Stage_STAGE_SUPERSEDED:   {"❚", "\x1b[35m"},
+	leadgatev1.Stage_STAGE_ERASED:       {"❚", "\x1b[35m"},
+}
