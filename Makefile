@@ -25,6 +25,7 @@ generate: ## make gen/ anew from proto/
 	$(GO) run ./proto/tools/thirdparty gen/thirdparty
 	$(BUF) format -w proto
 	$(BUF) generate
+	$(GO) run ./proto/tools/openapi gen/openapi/parts gen/openapi
 
 lint: ## vet, golangci-lint and buf lint
 	$(GO) vet ./...

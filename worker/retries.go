@@ -47,8 +47,8 @@ func (s *service) RetryDeliveries(ctx context.Context, r *leadgatev1.RetryDelive
 			return nil, StatusOf(err, "delivery")
 		}
 		if expected != 0 && matched != expected {
-			return nil, failureWith(nil, codes.FailedPrecondition, &errdetails.ErrorInfo{
-				Domain: errorDomain, Reason: "EXPECTED_COUNT_MISMATCH",
+			return nil, Failure(nil, codes.FailedPrecondition, &errdetails.ErrorInfo{
+				Reason:   "EXPECTED_COUNT_MISMATCH",
 				Metadata: map[string]string{"expected": strconv.FormatInt(expected, 10), "matched": strconv.FormatInt(matched, 10)},
 			}, fmt.Sprintf("%d deliveries match, not %d; nothing was done", matched, expected))
 		}

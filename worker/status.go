@@ -58,12 +58,15 @@ func StatusOf(err error, what string) error {
 	return failure(err, codes.Internal, "INTERNAL", "a fault in leadgate; the log has the details")
 }
 
-// failure is an error with the status that a client sees and the cause that it does not.
+// failure is a Failure whose reason needs no metadata.
 func failure(cause error, code codes.Code, reason, message string, more ...protoadapt.MessageV1) error {
-	return failureWith(cause, code, &errdetails.ErrorInfo{Domain: errorDomain, Reason: reason}, message, more...)
+	return Failure(cause, code, &errdetails.ErrorInfo{Reason: reason}, message, more...)
 }
 
-func failureWith(cause error, code codes.Code, info *errdetails.ErrorInfo, message string, more ...protoadapt.MessageV1) error {
+// Failure returns an error with the status that a client sees, of which info is the first detail, and the cause, which only
+// the log shows. The domain of info is set. The cause may be nil.
+func Failure(cause error, code codes.Code, info *errdetails.ErrorInfo, message string, more ...protoadapt.MessageV1) error {
+	info.Domain = errorDomain
 	st, err := status.New(code, message).WithDetails(append([]protoadapt.MessageV1{info}, more...)...)
 	if err != nil { // only for code OK
 		st = status.New(code, message)

@@ -47,7 +47,7 @@ type gatewayOptions struct {
 
 // openGateway builds the rooms from the back of the house to the front. On error nothing stays open.
 func openGateway(ctx context.Context, o gatewayOptions) (g *gateway, err error) {
-	cfg := o.snapshot.Config
+	cfg, now := o.snapshot.Config, steadyClock()
 	g = &gateway{snapshot: o.snapshot}
 	defer func() {
 		if err != nil {
@@ -58,8 +58,8 @@ func openGateway(ctx context.Context, o gatewayOptions) (g *gateway, err error) 
 		return nil, err
 	}
 	g.log = observe.NewLogger(o.out, cfg.GetLog().GetFormat(), cfg.GetLog().GetLevel())
-	g.journal = journal.New(journal.Options{Now: time.Now})
-	g.store, err = badger.Open(badger.Options{Dir: cfg.GetDataDir(), Now: time.Now, Publish: g.journal.Committed, Logger: g.log})
+	g.journal = journal.New(journal.Options{Now: now})
+	g.store, err = badger.Open(badger.Options{Dir: cfg.GetDataDir(), Now: now, Publish: g.journal.Committed, Logger: g.log})
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func openGateway(ctx context.Context, o gatewayOptions) (g *gateway, err error) 
 		return nil, fmt.Errorf("read recent events: %w", err)
 	}
 	g.journal.Load(g.store.ID(), recent)
-	g.worker, err = worker.New(worker.Options{Store: g.store, Journal: g.journal, Now: time.Now, Logger: g.log})
+	g.worker, err = worker.New(worker.Options{Store: g.store, Journal: g.journal, Now: now, Logger: g.log})
 	if err != nil {
 		return nil, err
 	}
@@ -80,13 +80,14 @@ func openGateway(ctx context.Context, o gatewayOptions) (g *gateway, err error) 
 		return nil, err
 	}
 	g.server, err = server.New(server.Options{
-		Snapshot: func() config.Snapshot { return g.snapshot },
+		Snapshot: g.snapshot,
 		Store:    g.store,
 		Journal:  g.journal,
 		Worker:   worker.NewService(g.worker, version),
 		Metrics:  g.observer.Metrics(),
 		OpenAPI:  openapi.JSON,
 		Routes:   o.routes,
+		Now:      now,
 		Logger:   g.log,
 	})
 	return g, err
@@ -140,6 +141,14 @@ func (g *gateway) close() error {
 		problems = append(problems, g.observer.Close())
 	}
 	return errors.Join(problems...)
+}
+
+// steadyClock tells the time of the wall clock at start plus what has passed since. A wall clock that is set back or
+// forward while leadgate runs expires no key and makes nothing due.
+func steadyClock() func() time.Time {
+	start := time.Now()
+	wall := start.Round(0) // without the monotonic reading, so that times compare as they are stored
+	return func() time.Time { return wall.Add(time.Since(start)) }
 }
 
 func systemEvent(kind leadgatev1.SystemEventType, detail string) *leadgatev1.Event {

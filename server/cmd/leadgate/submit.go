@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/server/intake"
 )
 
 func newSubmit() *cobra.Command {
@@ -143,7 +143,7 @@ func leadOf(pairs []pair, body []byte) (*leadgatev1.Lead, error) {
 func submissionOf(pairs []pair, body []byte) (*leadgatev1.Submission, error) {
 	submission := &leadgatev1.Submission{ContentType: "application/json"}
 	if len(body) > 0 {
-		fields, err := objectFields(bytes.NewReader(body))
+		fields, err := intake.Decode(submission.GetContentType(), body)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("the file does not hold a form's fields: %w", err)}
 		}

@@ -85,8 +85,8 @@ type SubmitLeadResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Identifier of the lead.
 	LeadId string `protobuf:"bytes,1,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
-	// Whether this answers an earlier call with the same idempotency key.
-	Replayed      bool `protobuf:"varint,2,opt,name=replayed,proto3" json:"replayed,omitempty"`
+	// Whether this answers an earlier call with the same idempotency key. Always set.
+	Replayed      *bool `protobuf:"varint,2,opt,name=replayed,proto3,oneof" json:"replayed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -129,8 +129,8 @@ func (x *SubmitLeadResponse) GetLeadId() string {
 }
 
 func (x *SubmitLeadResponse) GetReplayed() bool {
-	if x != nil {
-		return x.Replayed
+	if x != nil && x.Replayed != nil {
+		return *x.Replayed
 	}
 	return false
 }
@@ -205,8 +205,8 @@ type SubmitFormResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Identifier of the lead.
 	LeadId string `protobuf:"bytes,1,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
-	// Whether this answers an earlier submission with the same idempotency key.
-	Replayed      bool `protobuf:"varint,2,opt,name=replayed,proto3" json:"replayed,omitempty"`
+	// Whether this answers an earlier submission with the same idempotency key. Always set.
+	Replayed      *bool `protobuf:"varint,2,opt,name=replayed,proto3,oneof" json:"replayed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -249,8 +249,8 @@ func (x *SubmitFormResponse) GetLeadId() string {
 }
 
 func (x *SubmitFormResponse) GetReplayed() bool {
-	if x != nil {
-		return x.Replayed
+	if x != nil && x.Replayed != nil {
+		return *x.Replayed
 	}
 	return false
 }
@@ -538,10 +538,11 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"\x04lead\x18\x01 \x01(\v2\x11.leadgate.v1.LeadBR\xbaHO\xba\x01I\n" +
 	"\x11submit.enrichment\x12\x1denrichment is set by leadgate\x1a\x15!has(this.enrichment)\xc8\x01\x01R\x04lead\x12\x90\x01\n" +
 	"\x0fidempotency_key\x18\x02 \x01(\tBg\xbaHd\xba\x01^\n" +
-	"\x0fidempotency_key\x12+must be 1 to 255 printable ASCII characters\x1a\x1ethis.matches('^[ -~]{1,255}$')\xd8\x01\x01R\x0eidempotencyKey\"I\n" +
+	"\x0fidempotency_key\x12+must be 1 to 255 printable ASCII characters\x1a\x1ethis.matches('^[ -~]{1,255}$')\xd8\x01\x01R\x0eidempotencyKey\"[\n" +
 	"\x12SubmitLeadResponse\x12\x17\n" +
-	"\alead_id\x18\x01 \x01(\tR\x06leadId\x12\x1a\n" +
-	"\breplayed\x18\x02 \x01(\bR\breplayed\"\xa4\x03\n" +
+	"\alead_id\x18\x01 \x01(\tR\x06leadId\x12\x1f\n" +
+	"\breplayed\x18\x02 \x01(\bH\x00R\breplayed\x88\x01\x01B\v\n" +
+	"\t_replayed\"\xa4\x03\n" +
 	"\x11SubmitFormRequest\x12\xba\x01\n" +
 	"\x04form\x18\x01 \x01(\tB\xa5\x01\xbaH\xa1\x01\xba\x01\x9d\x01\n" +
 	"\tform.name\x12hmust be the name of a form: a lower case letter, then lower case letters, digits and hyphens, at most 63\x1a&this.matches('^[a-z][a-z0-9-]{0,62}$')R\x04form\x12?\n" +
@@ -549,10 +550,11 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"submission\x18\x02 \x01(\v2\x17.leadgate.v1.SubmissionB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"submission\x12\x90\x01\n" +
 	"\x0fidempotency_key\x18\x03 \x01(\tBg\xbaHd\xba\x01^\n" +
-	"\x0fidempotency_key\x12+must be 1 to 255 printable ASCII characters\x1a\x1ethis.matches('^[ -~]{1,255}$')\xd8\x01\x01R\x0eidempotencyKey\"I\n" +
+	"\x0fidempotency_key\x12+must be 1 to 255 printable ASCII characters\x1a\x1ethis.matches('^[ -~]{1,255}$')\xd8\x01\x01R\x0eidempotencyKey\"[\n" +
 	"\x12SubmitFormResponse\x12\x17\n" +
-	"\alead_id\x18\x01 \x01(\tR\x06leadId\x12\x1a\n" +
-	"\breplayed\x18\x02 \x01(\bR\breplayed\"3\n" +
+	"\alead_id\x18\x01 \x01(\tR\x06leadId\x12\x1f\n" +
+	"\breplayed\x18\x02 \x01(\bH\x00R\breplayed\x88\x01\x01B\v\n" +
+	"\t_replayed\"3\n" +
 	"\x0eGetLeadRequest\x12!\n" +
 	"\alead_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06leadId\"\xa5\x01\n" +
 	"\x0fGetLeadResponse\x12+\n" +
@@ -649,6 +651,8 @@ func file_leadgate_v1_lead_service_proto_init() {
 	file_leadgate_v1_delivery_proto_init()
 	file_leadgate_v1_event_proto_init()
 	file_leadgate_v1_lead_proto_init()
+	file_leadgate_v1_lead_service_proto_msgTypes[1].OneofWrappers = []any{}
+	file_leadgate_v1_lead_service_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -1,0 +1,169 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker"
+	"github.com/leadgate/leadgate/worker/journal"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// arrival is a lead that satisfies every rule and is to be made durable, by whichever door it came.
+type arrival struct {
+	call       *call
+	house      *house
+	form       string // empty for a backend's
+	lead       *leadgatev1.Lead
+	submission *leadgatev1.Submission // nil for a backend's
+	// key is empty if none came; scope is what it is unique within. payload is what is compared under the key, by field.
+	scope, key string
+	payload    map[string][]byte
+	// destinations take the lead; without any it is held.
+	destinations []string
+	// detail is what is worth knowing of how the lead was read, in words.
+	detail string
+	// holdReuse keeps another payload under a known key as a held lead, instead of refusing it.
+	holdReuse bool
+}
+
+// accept makes a lead durable and returns the identifier that its sender is told: the new one, or, if the key was seen
+// before, the first.
+func (s *Server) accept(ctx context.Context, a *arrival) (leadID string, replayed bool, err error) {
+	now := s.now()
+	acceptance := a.acceptance(now, a.call.leadID)
+	if a.key != "" {
+		acceptance.Key = &store.Key{
+			Scope: a.scope, Value: a.key, Expires: now.Add(a.house.snapshot.Config.GetIdempotency().GetTtl().AsDuration()),
+			Fields: store.Fingerprint(s.store.HashKey(), a.payload),
+		}
+		if a.holdReuse {
+			held := *a
+			held.destinations = nil
+			acceptance.OnReuse = held.acceptance(now, newLeadID())
+		}
+	}
+	results, err := s.store.Accept(ctx, acceptance)
+	if err != nil {
+		return "", false, worker.StatusOf(err, "lead")
+	}
+	result := results[0]
+	switch {
+	case result.Err != nil:
+		return "", false, worker.StatusOf(result.Err, "lead")
+	case !result.Replayed:
+		return result.LeadID, false, nil
+	case len(result.Differing) > 0 && result.HeldLeadID == "":
+		return "", false, reused(result)
+	case acceptance.OnReuse != nil && result.HeldLeadID == acceptance.OnReuse.Record.GetLeadId():
+		return result.LeadID, true, nil // held now, which its own events tell
+	}
+	s.duplicate(a, now, result)
+	return result.LeadID, true, nil
+}
+
+// lookUp answers as an earlier submission with the same key and payload was answered; ok is false if there was none.
+func (s *Server) lookUp(ctx context.Context, a *arrival) (leadID string, ok bool) {
+	if a.key == "" {
+		return "", false
+	}
+	result, err := s.store.LookUp(ctx, &store.Key{Scope: a.scope, Value: a.key, Fields: store.Fingerprint(s.store.HashKey(), a.payload)})
+	if err != nil || !result.Replayed || len(result.Differing) > 0 {
+		return "", false
+	}
+	s.duplicate(a, s.now(), result)
+	return result.LeadID, true
+}
+
+// acceptance is what the store is to write: an open lead, or a held one if nobody takes it or a.destinations is empty
+// because its key was reused.
+func (a *arrival) acceptance(now time.Time, leadID string) *store.Acceptance {
+	created := timestamppb.New(now)
+	record := &leadgatev1.LeadRecord{
+		LeadId: leadID, State: leadgatev1.LeadState_LEAD_STATE_OPEN, CreateTime: created, Lead: a.lead, Submission: a.submission,
+		IdempotencyKey: a.key, IdempotencyScope: a.scope, ConfigRevision: a.house.snapshot.Revision, RequestId: a.call.id,
+	}
+	validated := a.event(created, leadID, leadgatev1.Stage_STAGE_VALIDATED)
+	validated.GetLead().Detail = a.detail
+	events := []*leadgatev1.Event{a.event(timestamppb.New(a.call.received), leadID, leadgatev1.Stage_STAGE_RECEIVED), validated}
+	if len(a.destinations) == 0 {
+		hold := a.hold(leadID)
+		record.State, record.Holds = leadgatev1.LeadState_LEAD_STATE_HELD, []*leadgatev1.Hold{hold}
+		held := a.event(created, leadID, leadgatev1.Stage_STAGE_HELD)
+		held.GetLead().Detail = hold.GetDetail()
+		return &store.Acceptance{Record: record, Events: append(events, held)}
+	}
+	for _, destination := range a.destinations {
+		queued := a.event(created, leadID, leadgatev1.Stage_STAGE_QUEUED)
+		queued.GetLead().Destination, queued.GetLead().DeliveryId = destination, leadID+"."+destination
+		events = append(events, queued)
+	}
+	return &store.Acceptance{Record: record, Destinations: a.destinations, Events: events}
+}
+
+// hold says why a lead is not sent: a lead of its own that has no destination, or another payload under a known key.
+func (a *arrival) hold(leadID string) *leadgatev1.Hold {
+	if leadID == a.call.leadID {
+		return &leadgatev1.Hold{
+			Reason: leadgatev1.HoldReason_HOLD_REASON_NO_ROUTE,
+			Detail: "no destination takes leads that come without a form; name one under leads.destinations in the configuration",
+		}
+	}
+	return &leadgatev1.Hold{
+		Reason: leadgatev1.HoldReason_HOLD_REASON_KEY_REUSED,
+		Detail: "its idempotency key was seen before with other content: a page cached with its key, or a visitor who corrected the form",
+	}
+}
+
+func (a *arrival) event(at *timestamppb.Timestamp, leadID string, stage leadgatev1.Stage) *leadgatev1.Event {
+	return &leadgatev1.Event{Time: at, Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
+		Stage: stage, LeadId: leadID, Form: a.form, IdempotencyKey: a.key, Person: journal.MaskEmail(a.lead.GetEmail()), RequestId: a.call.id,
+	}}}
+}
+
+// duplicate tells that a submission came again.
+func (s *Server) duplicate(a *arrival, now time.Time, result store.Accepted) {
+	event := a.event(timestamppb.New(now), result.LeadID, leadgatev1.Stage_STAGE_DUPLICATE)
+	event.GetLead().Detail = "answered as the first time"
+	if result.HeldLeadID != "" {
+		event.GetLead().Detail = "the same other content as in held lead " + result.HeldLeadID
+	}
+	s.journal.Publish(event)
+}
+
+// reused is the error of a key that was seen before with another payload.
+func reused(result store.Accepted) error {
+	return worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{
+		Reason:   "IDEMPOTENCY_KEY_REUSED",
+		Metadata: map[string]string{"leadId": result.LeadID, "fields": strings.Join(result.Differing, ",")},
+	}, fmt.Sprintf("the idempotency key came before with other content: lead %s differs in %s; send a new key for a new lead",
+		result.LeadID, strings.Join(result.Differing, ", ")))
+}
+
+// refused tells that a lead was not taken: once for each request, wherever in the house it was refused.
+func (s *Server) refused(c *call, err error) {
+	if !c.intake || !c.refused.CompareAndSwap(false, true) {
+		return
+	}
+	st := status.Convert(err)
+	reasons := []string{st.Message()}
+	for _, detail := range st.Details() {
+		if bad, ok := detail.(*errdetails.BadRequest); ok {
+			for _, v := range bad.GetFieldViolations() {
+				reasons = append(reasons, v.GetField()+": "+v.GetDescription())
+			}
+		}
+	}
+	s.journal.Publish(&leadgatev1.Event{Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
+		Stage: leadgatev1.Stage_STAGE_REJECTED, LeadId: c.leadID, Form: c.form, IdempotencyKey: c.key.value, RequestId: c.id,
+		Error: strings.Join(reasons, "; "),
+	}}})
+}

@@ -1,0 +1,85 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/http"
+	"slices"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker"
+)
+
+// role is what an API key may do.
+type role string
+
+const (
+	anyone  role = ""        // no key needed
+	known   role = "any key" // a key with whatever role
+	submit  role = "submit"
+	read    role = "read"
+	operate role = "operate"
+)
+
+// roleOf says what each rpc asks for. An rpc that is not listed asks for operate, so that a new one is not open by mistake.
+func roleOf(method string) role {
+	switch method {
+	case leadgatev1.LeadService_SubmitForm_FullMethodName,
+		"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch", "/grpc.health.v1.Health/List":
+		return anyone
+	case "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo":
+		return known
+	case leadgatev1.LeadService_SubmitLead_FullMethodName:
+		return submit
+	case leadgatev1.LeadService_GetLead_FullMethodName, leadgatev1.LeadService_ListLeads_FullMethodName,
+		leadgatev1.WorkerService_WatchDeliveries_FullMethodName, leadgatev1.WorkerService_ListDeliveries_FullMethodName,
+		leadgatev1.WorkerService_GetDelivery_FullMethodName, leadgatev1.WorkerService_ListDestinations_FullMethodName:
+		return read
+	}
+	return operate
+}
+
+// authorize lets a call in or says why not. Without configured API keys only callers on this machine get in.
+func (h *house) authorize(c *call, want role) error {
+	switch {
+	case want == anyone:
+		return nil
+	case len(h.keys) == 0 && c.local:
+		return nil
+	case len(h.keys) == 0:
+		return worker.Failure(nil, codes.PermissionDenied, &errdetails.ErrorInfo{Reason: "NOT_LOCAL"},
+			"without api_keys in the configuration only direct callers on the gateway's own machine are served; configure api_keys, and send one as Authorization: Bearer KEY")
+	case c.bearer == "":
+		return worker.Failure(nil, codes.Unauthenticated, &errdetails.ErrorInfo{Reason: "API_KEY_MISSING"},
+			"an API key is needed; send it as Authorization: Bearer KEY")
+	}
+	key := h.keys[sha256.Sum256([]byte(c.bearer))]
+	if key == nil {
+		return worker.Failure(nil, codes.Unauthenticated, &errdetails.ErrorInfo{Reason: "API_KEY_UNKNOWN"}, "this API key is not known here")
+	}
+	if want != known && !slices.Contains(key.GetRoles(), string(want)) {
+		return worker.Failure(nil, codes.PermissionDenied, &errdetails.ErrorInfo{Reason: "ROLE_MISSING"},
+			"API key "+key.GetName()+" does not have the role "+string(want)+"; give it that role in the configuration, or use another key")
+	}
+	c.apiKey = key.GetName()
+	return nil
+}
+
+// authenticate is the hook of the auth interceptors; the call stands in the context.
+func (s *Server) authenticate(ctx context.Context, method string) error {
+	return s.house().authorize(callOf(ctx), roleOf(method))
+}
+
+// guarded is a plain HTTP handler for callers with a role.
+func (s *Server) guarded(want role, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.house().authorize(callOf(r.Context()), want); err != nil {
+			s.writeProblem(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,218 @@
+package server
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/textproto"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/fullstorydev/grpchan/inprocgrpc"
+	"github.com/google/uuid"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+)
+
+// call is what is known of a request beside its message, however it came. The services never see headers or metadata that
+// only leadgate may set: what a proxy says is judged here, once.
+type call struct {
+	// id is the request's identifier, its own or one that the caller gave.
+	id string
+	// leadID is the identifier that the lead gets if the request brings one. Refused submissions are known by it too.
+	leadID string
+	// received is when the request arrived.
+	received time.Time
+	// address is the caller's, as far as proxies can be trusted; invalid if the connection has none.
+	address netip.Addr
+	// local says that the caller is on this machine and no proxy stands between.
+	local bool
+	// userAgent and page are the browser and the page that sent it, as it says.
+	userAgent, page string
+	// key is the idempotency key of the header or metadata; empty if there is none.
+	key headerKey
+	// bearer is the API key that came with it; empty if there is none.
+	bearer string
+
+	// apiKey is the name of the API key that let the caller in; empty if none was needed. Set by the auth interceptor.
+	apiKey string
+
+	// intake says that the request brings a lead, so that refusing it is an event; form is the form it came through, if
+	// there is such a form.
+	intake bool
+	form   string
+	// refused says that the event was published.
+	refused atomic.Bool
+}
+
+// headers reads the values of a request's header or metadata. The name is in lower case.
+type headers func(name string) []string
+
+// first returns the first value; empty if there is none.
+func (read headers) first(name string) string {
+	if values := read(name); len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+// newCall reads what a request says of itself. peerAddress is the connection's other end.
+func newCall(now time.Time, proxies []netip.Prefix, peerAddress, host string, read headers) *call {
+	c := &call{leadID: newLeadID(), received: now}
+	if c.id = read.first("x-request-id"); !validRequestID(c.id) {
+		c.id = c.leadID
+	}
+	c.userAgent, c.page = read.first("user-agent"), read.first("referer")
+	c.key = readKey(read("idempotency-key"))
+	c.bearer = bearerToken(read.first("authorization"))
+	direct, forwarded := parseAddress(peerAddress), forwardedFor(read)
+	c.address = callerAddress(direct, forwarded, proxies)
+	c.local = isLocal(direct, host, read)
+	return c
+}
+
+// newLeadID makes a UUIDv7: it sorts by time.
+func newLeadID() string {
+	id, err := uuid.NewV7()
+	if err != nil {
+		panic(err) // the system has no randomness: nothing can be told apart any more
+	}
+	return id.String()
+}
+
+// validRequestID says whether a caller's identifier can stand in logs: 1 to 64 letters, digits and a few signs.
+func validRequestID(id string) bool {
+	if id == "" || len(id) > 64 {
+		return false
+	}
+	for _, c := range []byte(id) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-_.:", rune(c)) {
+			return false
+		}
+	}
+	return true
+}
+
+func bearerToken(authorization string) string {
+	scheme, token, ok := strings.Cut(authorization, " ")
+	if !ok || !strings.EqualFold(scheme, "bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+type callKey struct{}
+
+// withCall keeps a call with a context.
+func withCall(ctx context.Context, c *call) context.Context {
+	return context.WithValue(ctx, callKey{}, c)
+}
+
+// callOf returns the call of a context, and one that knows nothing if it has none.
+func callOf(ctx context.Context) *call {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		return c
+	}
+	id := newLeadID()
+	return &call{id: id, leadID: id}
+}
+
+// httpCall makes the call of an HTTP request.
+func (s *Server) httpCall(r *http.Request) *call {
+	return newCall(s.now(), s.house().proxies, r.RemoteAddr, r.Host, func(name string) []string {
+		return r.Header[textproto.CanonicalMIMEHeaderKey(name)]
+	})
+}
+
+// grpcCall returns the call of an rpc: the one of the HTTP request that it transcodes, or its own.
+func (s *Server) grpcCall(ctx context.Context) *call {
+	if client := inprocgrpc.ClientContext(ctx); client != nil {
+		return callOf(client)
+	}
+	md, _ := metadata.FromIncomingContext(ctx)
+	read := headers(func(name string) []string { return md[name] })
+	var address string
+	if p, ok := peer.FromContext(ctx); ok {
+		address = p.Addr.String()
+	}
+	return newCall(s.now(), s.house().proxies, address, read.first(":authority"), read)
+}
+
+// parseAddress reads an address with or without a port; the result is invalid if it is neither.
+func parseAddress(text string) netip.Addr {
+	if host, _, err := net.SplitHostPort(text); err == nil {
+		text = host
+	}
+	address, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	if err != nil {
+		return netip.Addr{}
+	}
+	return address.Unmap().WithZone("")
+}
+
+// forwardedFor returns the addresses that proxies added, nearest last. Both headers are known; where both are sent,
+// X-Forwarded-For counts, because proxies that do not know Forwarded pass it on as it came.
+func forwardedFor(read headers) []string {
+	if lists := read("x-forwarded-for"); len(lists) > 0 {
+		return strings.Split(strings.Join(lists, ","), ",")
+	}
+	var hops []string
+	for element := range strings.SplitSeq(strings.Join(read("forwarded"), ","), ",") {
+		for pair := range strings.SplitSeq(element, ";") {
+			if name, value, ok := strings.Cut(strings.TrimSpace(pair), "="); ok && strings.EqualFold(name, "for") {
+				hops = append(hops, strings.Trim(value, `"`))
+			}
+		}
+	}
+	return hops
+}
+
+// callerAddress walks from the connection's other end back through the proxies that are trusted, to the first address that
+// is not one of them. Whatever stands before that could have been made up by the caller.
+func callerAddress(direct netip.Addr, hops []string, proxies []netip.Prefix) netip.Addr {
+	address := direct
+	for i := len(hops) - 1; i >= 0 && trusted(address, proxies); i-- {
+		hop := parseAddress(strings.TrimSpace(hops[i]))
+		if !hop.IsValid() {
+			break
+		}
+		address = hop
+	}
+	return address
+}
+
+func trusted(address netip.Addr, proxies []netip.Prefix) bool {
+	for _, proxy := range proxies {
+		if address.IsValid() && proxy.Contains(address) {
+			return true
+		}
+	}
+	return false
+}
+
+// isLocal says whether a caller is on this machine: the connection is a loopback one, nothing says that a proxy passed it
+// on, it asks for this machine by name (or a page elsewhere could reach it through a name that resolves to loopback), and
+// no page of another origin made it.
+func isLocal(direct netip.Addr, host string, read headers) bool {
+	if !direct.IsLoopback() {
+		return false
+	}
+	for _, name := range []string{"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"} {
+		if len(read(name)) > 0 {
+			return false
+		}
+	}
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	switch strings.Trim(name, "[]") {
+	case "localhost", "127.0.0.1", "::1":
+	default:
+		return false
+	}
+	origin := read.first("origin")
+	return origin == "" || origin == "http://"+host || origin == "https://"+host
+}

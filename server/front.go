@@ -1,0 +1,89 @@
+package server
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+
+	"github.com/leadgate/leadgate/worker"
+)
+
+// front is the handler of everything that is not gRPC.
+func (s *Server) front(o Options) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/v1/forms/{form}/submissions", s.serveForm)
+	mux.HandleFunc("/v1/", s.serveREST)
+	mux.Handle("/healthz", s.page(http.HandlerFunc(s.serveLive)))
+	mux.Handle("/readyz", s.page(http.HandlerFunc(s.serveReady)))
+	mux.Handle("/metrics", s.page(s.guarded(read, o.Metrics)))
+	mux.Handle("/openapi.json", s.page(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(o.OpenAPI) // the client went away
+	})))
+	for prefix, handler := range o.Routes {
+		mux.Handle(prefix, handler)
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.writeProblem(w, r, notFound(r)) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// With cleartext_http2: mixed, gRPC without TLS arrives here too.
+		if r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+			s.grpc.ServeHTTP(w, r)
+			return
+		}
+		c := s.httpCall(r)
+		r = r.WithContext(withCall(r.Context(), c))
+		w.Header().Set(requestIDHeader, c.id)
+		defer s.recoverHTTP(w, r)
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// recoverHTTP answers for a handler that panicked. Panics of the services were caught before.
+func (s *Server) recoverHTTP(w http.ResponseWriter, r *http.Request) {
+	value := recover()
+	if value == nil {
+		return
+	}
+	if value == http.ErrAbortHandler { //nolint:errorlint // the very value, as net/http compares it
+		panic(value)
+	}
+	err := recovered(r.Context(), value)
+	s.logRPC(r.Context(), r.Method+" "+r.URL.Path, err)
+	s.refused(callOf(r.Context()), err)
+	s.writeProblem(w, r, err)
+}
+
+// page is a handler that is only read from.
+func (s *Server) page(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			s.writeProblem(w, r, methodNotAllowed(w, "GET, HEAD"))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// serveLive says that the process runs.
+func (s *Server) serveLive(w http.ResponseWriter, _ *http.Request) { writeStatus(w, "ok") }
+
+// serveReady says whether leads can be taken now.
+func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
+	switch err := s.store.Writable(); {
+	case s.stopping.Err() != nil:
+		s.writeProblem(w, r, worker.Failure(nil, codes.Unavailable, &errdetails.ErrorInfo{Reason: "STOPPING"}, "leadgate is stopping"))
+	case err != nil:
+		s.writeProblem(w, r, worker.StatusOf(err, "store"))
+	default:
+		writeStatus(w, "ready")
+	}
+}
+
+func writeStatus(w http.ResponseWriter, status string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_ = json.NewEncoder(w).Encode(map[string]string{"status": status}) // the client went away
+}

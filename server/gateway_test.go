@@ -1,0 +1,174 @@
+package server_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+func TestAWrongMethodIsToldTheRightOnes(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	for path, allow := range map[string]string{
+		"/v1/leads":                     "POST, GET",
+		"/v1/deliveries":                "GET",
+		"/v1/deliveries:retry":          "POST",
+		"/v1/deliveries/x.crm:retry":    "POST",
+		"/v1/destinations/crm:pause":    "POST",
+		"/v1/forms/contact/submissions": "POST, OPTIONS",
+		"/healthz":                      "GET, HEAD",
+	} {
+		a := h.send(http.MethodPut, path, "", "").expect(t, 405)
+		if got := a.header.Get("Allow"); got != allow {
+			t.Errorf("%s: Allow %q, want %q", path, got, allow)
+		}
+	}
+	h.send(http.MethodGet, "/v1/nothing", "", "").expect(t, 404)
+	h.send(http.MethodGet, "/nothing", "", "").expect(t, 404)
+}
+
+func TestAFormPostNeverReachesAGET(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	h.post("/v1/deliveries", asForm, "page_size=1").expect(t, 415)
+	h.post("/v1/deliveries", asForm, "", "X-HTTP-Method-Override", "GET").expect(t, 405)
+	h.post("/v1/deliveries", asJSON, "{}", "X-HTTP-Method-Override", "GET").expect(t, 405)
+}
+
+func TestAMisspeltFilterDoesNotMatchEverything(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	h.send(http.MethodGet, "/v1/deliveries?sate=DEAD", "", "").expect(t, 400, "sate", "state")
+	h.send(http.MethodGet, "/v1/deliveries?state=dying", "", "").expect(t, 400)
+	for _, state := range []string{"dead", "DEAD", "DELIVERY_STATE_DEAD", "5"} {
+		h.send(http.MethodGet, "/v1/deliveries?state="+state, "", "").expect(t, 200)
+	}
+	h.send(http.MethodGet, "/v1/deliveries?page_size=1&pageToken=rubbish", "", "").expect(t, 400, "PAGE_TOKEN_INVALID")
+}
+
+func TestMetadataCannotBePlanted(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	// A caller that says it was forwarded is not local, whichever way it says so.
+	for _, header := range []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via"} {
+		h.send(http.MethodGet, "/v1/leads", "", "", header, "127.0.0.1").expect(t, 403)
+	}
+	// Headers that a gateway would turn into metadata are dropped, and a client's deadline is not taken for an rpc's.
+	h.send(http.MethodGet, "/v1/leads", "", "", "Grpc-Timeout", "1n", "Grpc-Metadata-Authorization", "Bearer x", "Grpc-Metadata-X-Forwarded-For", "1.2.3.4").expect(t, 200)
+	a := h.post("/v1/leads", asJSON, ada).expect(t, 201)
+	for name := range a.header {
+		if strings.HasPrefix(name, "Grpc-") || strings.HasPrefix(name, "Trailer") {
+			t.Errorf("the answer shows header %s", name)
+		}
+	}
+}
+
+func TestAcceptIsUnderstoodAsBrowsersSendIt(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	for _, accept := range []string{"application/json, text/plain, */*", "text/html,*/*;q=0.8", "application/json"} {
+		a := h.send(http.MethodGet, "/v1/leads", "", "", "Accept", accept).expect(t, 200)
+		if got := a.header.Get("Content-Type"); got != asJSON {
+			t.Errorf("Accept %q: content type %q", accept, got)
+		}
+	}
+}
+
+func TestAWatchSpeaksAtOnce(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	response, lines := h.lines("/v1/deliveries:watch")
+	if response.StatusCode != 200 || response.Header.Get("Content-Type") != "application/x-ndjson" {
+		t.Fatalf("%s, %s", response.Status, response.Header.Get("Content-Type"))
+	}
+	if !lines.Scan() || !strings.Contains(lines.Text(), `"hello"`) {
+		t.Fatalf("the first line is %q, want hello", lines.Text())
+	}
+	h.post("/v1/leads", asJSON, ada).expect(t, 201)
+	for _, stage := range []string{"STAGE_RECEIVED", "STAGE_VALIDATED", "STAGE_QUEUED"} {
+		if !lines.Scan() || !strings.Contains(lines.Text(), stage) {
+			t.Errorf("the next line is %q, want %s", lines.Text(), stage)
+		}
+	}
+}
+
+func TestServerSentEventsResumeAfterTheirID(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	h.post("/v1/leads", asJSON, ada).expect(t, 201)
+	response, lines := h.lines("/v1/deliveries:watch?last=10", "Accept", "text/event-stream")
+	if got := response.Header.Get("Content-Type"); got != "text/event-stream" {
+		t.Fatalf("content type %q", got)
+	}
+	frame := func() (id, data string) {
+		for lines.Scan() {
+			switch name, value, _ := strings.Cut(lines.Text(), ": "); name {
+			case "id":
+				id = value
+			case "data":
+				data = value
+			case "":
+				return id, data
+			}
+		}
+		return id, data
+	}
+	if _, data := frame(); !strings.Contains(data, `{"result":{"hello"`) {
+		t.Fatalf("the first event is %s, want hello", data)
+	}
+	id, data := frame()
+	var event struct {
+		Result struct{ Event struct{ ID string } }
+	}
+	if err := json.Unmarshal([]byte(data), &event); err != nil || event.Result.Event.ID != id || id == "" {
+		t.Fatalf("the event's id is %q, of its data %q (%v)", id, event.Result.Event.ID, err)
+	}
+	// A browser that connects again sends the id that it saw last, and the address that it first used.
+	_, lines = h.lines("/v1/deliveries:watch?last=10", "Accept", "text/event-stream", "Last-Event-ID", id)
+	frame()
+	if _, data := frame(); !strings.Contains(data, "STAGE_VALIDATED") {
+		t.Errorf("after resuming behind received comes %s, want validated", data)
+	}
+}
+
+// stuckWatch is a watch that never says anything.
+type stuckWatch struct {
+	leadgatev1.UnimplementedWorkerServiceServer
+	ended chan struct{}
+}
+
+func (w *stuckWatch) WatchDeliveries(_ *leadgatev1.WatchDeliveriesRequest, stream grpc.ServerStreamingServer[leadgatev1.WatchDeliveriesResponse]) error {
+	_ = stream.Send(&leadgatev1.WatchDeliveriesResponse{Message: &leadgatev1.WatchDeliveriesResponse_Hello{Hello: &leadgatev1.WatchHello{}}})
+	<-stream.Context().Done()
+	close(w.ended)
+	return stream.Context().Err()
+}
+
+func TestAWatchEndsWhenItsClientGoesAway(t *testing.T) {
+	t.Parallel()
+	watch := &stuckWatch{ended: make(chan struct{})}
+	h := open(t, options{worker: watch})
+	response, lines := h.lines("/v1/deliveries:watch")
+	lines.Scan()
+	_ = response.Body.Close()
+	select {
+	case <-watch.ended:
+	case <-time.After(5 * time.Second):
+		t.Error("the stream goes on")
+	}
+}
+
+func TestPlainPages(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	h.send(http.MethodGet, "/healthz", "", "").expect(t, 200, "ok")
+	h.send(http.MethodGet, "/readyz", "", "").expect(t, 200, "ready")
+	h.send(http.MethodGet, "/metrics", "", "").expect(t, 200, "leadgate_up 1")
+	h.send(http.MethodGet, "/openapi.json", "", "").expect(t, 200, `"openapi": "3.1.0"`, "/v1/forms/{form}/submissions")
+}

@@ -1,0 +1,90 @@
+package server
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	"github.com/leadgate/leadgate/server/config"
+	"github.com/leadgate/leadgate/server/intake"
+)
+
+// house is a configuration made ready for requests. It never changes.
+type house struct {
+	snapshot config.Snapshot
+	forms    map[string]*form
+	proxies  []netip.Prefix
+	// keys holds the API keys by their hash, so that looking one up takes no longer for a key that is nearly right.
+	keys    map[[sha256.Size]byte]*configv1.APIKey
+	maxBody int64
+}
+
+// form is a configured entrance.
+type form struct {
+	*intake.Form
+	name          string
+	cfg           *configv1.Form
+	rejectsReuses bool
+}
+
+// newHouse prepares a configuration. Errors name everything that is wrong.
+func newHouse(snapshot config.Snapshot) (*house, error) {
+	cfg := snapshot.Config
+	h := &house{
+		snapshot: snapshot, forms: map[string]*form{}, keys: map[[sha256.Size]byte]*configv1.APIKey{},
+		maxBody: int64(cfg.GetIntake().GetMaxBodyBytes()),
+	}
+	var problems []error
+	for name, formConfig := range cfg.GetForms() {
+		entrance, err := intake.NewForm(name, formConfig)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("form %s: %w", name, err))
+			continue
+		}
+		h.forms[name] = &form{Form: entrance, name: name, cfg: formConfig, rejectsReuses: formConfig.GetOnKeyReuse() == "reject"}
+	}
+	for _, network := range cfg.GetTrustedProxies() {
+		prefix, err := netip.ParsePrefix(network)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("trusted_proxies: %w", err))
+			continue
+		}
+		h.proxies = append(h.proxies, prefix)
+	}
+	for _, key := range cfg.GetApiKeys() {
+		secret, err := snapshot.Secret(key.GetKey())
+		if err != nil {
+			problems = append(problems, fmt.Errorf("API key %s: %w", key.GetName(), err))
+			continue
+		}
+		hash := sha256.Sum256([]byte(secret))
+		if secret == "" || h.keys[hash] != nil {
+			problems = append(problems, fmt.Errorf("API key %s is empty or the same as another: give each caller a key of its own", key.GetName()))
+			continue
+		}
+		h.keys[hash] = key
+	}
+	return h, errors.Join(problems...)
+}
+
+// allows says whether a page of an origin may submit to the form.
+func (f *form) allows(origin string) bool {
+	allowed := f.cfg.GetAllowedOrigins()
+	return origin == "" || len(allowed) == 0 || slices.Contains(allowed, origin)
+}
+
+// certificate reads the configured certificate; nil if none is configured.
+func certificate(cfg *configv1.TLS) (*tls.Config, error) {
+	if cfg == nil {
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(cfg.GetCertFile(), cfg.GetKeyFile())
+	if err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
+}

@@ -1,0 +1,269 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/gen/openapi"
+	"github.com/leadgate/leadgate/server"
+	"github.com/leadgate/leadgate/server/config"
+	"github.com/leadgate/leadgate/worker"
+	"github.com/leadgate/leadgate/worker/journal"
+	"github.com/leadgate/leadgate/worker/store"
+	"github.com/leadgate/leadgate/worker/store/badger"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// contactForm is a configuration whose destination is never called: the tests' worker does not start.
+const contactForm = `
+forms:
+  contact:
+    fields: { email: email, firstname: first_name, phone: phone, country: country, message: message, budget: custom.budget }
+    required: [email]
+    ignore: [csrf]
+    default_region: US
+    allowed_origins: ["https://www.example.com"]
+    destinations: [crm]
+  strict:
+    fields: { email: email }
+    destinations: [crm]
+    on_key_reuse: reject
+destinations:
+  crm:
+    http: { url: "http://127.0.0.1:9/leads" }
+`
+
+// house is a server with everything behind it but deliveries.
+type house struct {
+	t       *testing.T
+	address string
+	store   store.Store
+	server  *server.Server
+	client  *http.Client
+
+	mu     sync.Mutex
+	events []*leadgatev1.Event
+}
+
+// options change what open starts.
+type options struct {
+	config string                        // contactForm if empty
+	env    map[string]string             // for ${env:…}
+	store  func(store.Store) store.Store // put between the server and its store
+	worker leadgatev1.WorkerServiceServer
+	change func(*configv1.Config) // what a file cannot say
+}
+
+func open(t *testing.T, o options) *house {
+	t.Helper()
+	if o.config == "" {
+		o.config = contactForm
+	}
+	snapshot, err := config.Parse("leadgate.yaml", []byte(o.config), config.Environment{
+		LookupEnv: func(name string) (string, bool) { value, ok := o.env[name]; return value, ok },
+		ReadFile:  os.ReadFile,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.change != nil {
+		o.change(snapshot.Config)
+	}
+	h := &house{t: t, client: &http.Client{Transport: &http.Transport{}}}
+	events := journal.New(journal.Options{Now: time.Now})
+	badgerStore, err := badger.Open(badger.Options{Dir: t.TempDir(), Now: time.Now, Publish: events.Committed, SweepInterval: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.store = badgerStore
+	if o.store != nil {
+		h.store = o.store(badgerStore)
+	}
+	events.Load(badgerStore.ID(), nil)
+	stopTap := events.Tap(func(batch []*leadgatev1.Event) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.events = append(h.events, batch...)
+	})
+	w, err := worker.New(worker.Options{Store: h.store, Journal: events})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Apply(worker.Config{Revision: snapshot.Revision, Destinations: snapshot.Config.GetDestinations(), Secret: snapshot.Secret}); err != nil {
+		t.Fatal(err)
+	}
+	if o.worker == nil {
+		o.worker = worker.NewService(w, "v1.2.3")
+	}
+	h.server, err = server.New(server.Options{
+		Snapshot: snapshot, Store: h.store, Journal: events, Worker: o.worker, OpenAPI: openapi.JSON,
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "leadgate_up 1") }),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.address = listener.Addr().String()
+	served := make(chan error, 1)
+	go func() { served <- h.server.Serve(listener) }()
+	t.Cleanup(func() {
+		h.client.CloseIdleConnections()
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		for _, err := range []error{h.server.Shutdown(ctx), <-served, w.Stop(ctx), h.store.Close()} {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		stopTap()
+		events.Close()
+	})
+	return h
+}
+
+func (h *house) url(path string) string { return "http://" + h.address + path }
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	text   string
+	body   map[string]any // nil if it is not a JSON object
+}
+
+// send makes a request; headers are name, value, name, value.
+func (h *house) send(method, path, contentType, body string, headers ...string) answer {
+	h.t.Helper()
+	r, err := http.NewRequestWithContext(h.t.Context(), method, h.url(path), strings.NewReader(body))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			r.Host = headers[i+1]
+			continue
+		}
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	response, err := h.client.Do(r)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	a := answer{status: response.StatusCode, header: response.Header, text: string(text)}
+	_ = json.Unmarshal(text, &a.body) // not all answers are objects
+	return a
+}
+
+const (
+	asJSON = "application/json"
+	asForm = "application/x-www-form-urlencoded"
+)
+
+func (h *house) post(path, contentType, body string, headers ...string) answer {
+	h.t.Helper()
+	return h.send(http.MethodPost, path, contentType, body, headers...)
+}
+
+// expect fails the test unless the answer has the status and its text all the words.
+func (a answer) expect(t *testing.T, status int, words ...string) answer {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("status %d, want %d: %s", a.status, status, a.text)
+	}
+	for _, word := range words {
+		if !strings.Contains(a.text, word) {
+			t.Errorf("the answer lacks %q: %s", word, a.text)
+		}
+	}
+	if status >= 400 {
+		if got := a.header.Get("Content-Type"); got != "application/problem+json" {
+			t.Errorf("content type %q, want a problem", got)
+		}
+		if a.body["title"] == nil || a.body["detail"] == nil || a.body["requestId"] == nil || a.body["status"] != float64(status) {
+			t.Errorf("the problem lacks title, status, detail or requestId: %s", a.text)
+		}
+	}
+	return a
+}
+
+// dial connects over gRPC.
+func (h *house) dial() *grpc.ClientConn {
+	h.t.Helper()
+	conn, err := grpc.NewClient("passthrough:///"+h.address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// awaitEvent returns the first event about a lead that matches.
+func (h *house) awaitEvent(match func(*leadgatev1.LeadEvent) bool) *leadgatev1.LeadEvent {
+	h.t.Helper()
+	deadline := time.After(5 * time.Second)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		h.mu.Lock()
+		for _, event := range h.events {
+			if lead := event.GetLead(); lead != nil && match(lead) {
+				h.mu.Unlock()
+				return lead
+			}
+		}
+		h.mu.Unlock()
+		select {
+		case <-tick.C:
+		case <-deadline:
+			h.t.Fatal("the event did not come")
+		}
+	}
+}
+
+// lines reads a stream of an answer line by line.
+func (h *house) lines(path string, headers ...string) (*http.Response, *bufio.Scanner) {
+	h.t.Helper()
+	ctx, cancel := context.WithCancel(h.t.Context())
+	h.t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, h.url(path), nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := h.client.Do(r)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { _ = response.Body.Close() })
+	return response, bufio.NewScanner(response.Body)
+}

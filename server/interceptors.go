@@ -1,0 +1,161 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/server/intake"
+	"github.com/leadgate/leadgate/worker"
+)
+
+// requestIDHeader is the header and metadata key of a request's identifier, both ways.
+const requestIDHeader = "x-request-id"
+
+// unaryChain is what every unary rpc goes through, over gRPC and over REST, outermost first.
+func (s *Server) unaryChain() []grpc.UnaryServerInterceptor {
+	return []grpc.UnaryServerInterceptor{
+		s.unaryCall,
+		s.unaryLog,
+		recovery.UnaryServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
+		func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+			if err := s.authenticate(ctx, info.FullMethod); err != nil {
+				return nil, err
+			}
+			if err := s.validate(req); err != nil {
+				return nil, err
+			}
+			return next(ctx, req)
+		},
+	}
+}
+
+// streamChain is what every streaming rpc goes through, over gRPC and over REST, outermost first.
+func (s *Server) streamChain() []grpc.StreamServerInterceptor {
+	return []grpc.StreamServerInterceptor{
+		s.streamCall,
+		s.streamLog,
+		recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
+		func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+			if err := s.authenticate(stream.Context(), info.FullMethod); err != nil {
+				return err
+			}
+			return next(srv, &validatingStream{stream, s})
+		},
+	}
+}
+
+// unaryCall puts the call into the context, and tells the caller its request's identifier.
+func (s *Server) unaryCall(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	c := s.grpcCall(ctx)
+	_ = grpc.SetHeader(ctx, metadata.Pairs(requestIDHeader, c.id)) // fails only after the answer
+	switch req.(type) {
+	case *leadgatev1.SubmitLeadRequest, *leadgatev1.SubmitFormRequest:
+		c.intake = true
+	}
+	answer, err := next(withCall(ctx, c), req)
+	if err != nil {
+		s.refused(c, err)
+	}
+	return answer, err
+}
+
+// streamCall does the same for a stream, and ends it when the server stops, because streams do not end by themselves.
+func (s *Server) streamCall(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	c := s.grpcCall(stream.Context())
+	_ = stream.SetHeader(metadata.Pairs(requestIDHeader, c.id)) // fails only after the first message
+	ctx, cancel := context.WithCancel(withCall(stream.Context(), c))
+	defer cancel()
+	defer context.AfterFunc(s.stopping, cancel)()
+	err := next(srv, &callStream{stream, ctx})
+	if s.stopping.Err() != nil {
+		return worker.Failure(err, codes.Unavailable, &errdetails.ErrorInfo{Reason: "STOPPING"}, "leadgate is stopping; connect again")
+	}
+	return err
+}
+
+type callStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s *callStream) Context() context.Context { return s.ctx }
+
+// unaryLog logs what went wrong inside leadgate. What callers do wrong is told by events, and what they do right at level
+// debug.
+func (s *Server) unaryLog(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	answer, err := next(ctx, req)
+	s.logRPC(ctx, info.FullMethod, err)
+	return answer, err
+}
+
+func (s *Server) streamLog(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	err := next(srv, stream)
+	s.logRPC(stream.Context(), info.FullMethod, err)
+	return err
+}
+
+func (s *Server) logRPC(ctx context.Context, method string, err error) {
+	level, code := slog.LevelDebug, status.Code(err)
+	switch code {
+	case codes.Internal, codes.Unknown, codes.DataLoss:
+		level = slog.LevelError
+	case codes.Unavailable:
+		level = slog.LevelWarn
+	}
+	if !s.log.Enabled(ctx, level) {
+		return
+	}
+	c := callOf(ctx)
+	attrs := []slog.Attr{
+		slog.String("method", method), slog.String("code", code.String()), slog.String("request_id", c.id),
+		slog.String("api_key", c.apiKey), slog.Duration("duration", s.now().Sub(c.received)),
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("error", err.Error()))
+	}
+	if code == codes.Internal {
+		if fault := (*panicError)(nil); errors.As(err, &fault) {
+			attrs = append(attrs, slog.String("stack", fault.stack))
+		}
+	}
+	s.log.LogAttrs(ctx, level, "rpc", attrs...)
+}
+
+// validate checks a request against the rules of its message. A backend's lead is tidied first: its rules hold as sent but
+// for case and outer white space.
+func (s *Server) validate(req any) error {
+	if r, ok := req.(*leadgatev1.SubmitLeadRequest); ok && r.GetLead() != nil {
+		intake.Tidy(r.GetLead())
+	}
+	message, ok := req.(proto.Message)
+	if !ok {
+		return nil
+	}
+	violations, err := broken(s.validator.Validate(message))
+	if err != nil || len(violations) == 0 {
+		return err
+	}
+	return violated("the request", violations)
+}
+
+type validatingStream struct {
+	grpc.ServerStream
+	server *Server
+}
+
+func (s *validatingStream) RecvMsg(message any) error {
+	if err := s.ServerStream.RecvMsg(message); err != nil {
+		return err
+	}
+	return s.server.validate(message)
+}

@@ -1,0 +1,141 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// strictJSON reads and writes messages as protobuf's JSON. Unlike the gateway's own it takes no unknown fields and nothing
+// after the value, and leaves out what is not set.
+type strictJSON struct{ runtime.JSONPb }
+
+func newJSON() *strictJSON { return &strictJSON{} }
+
+// NewDecoder implements runtime.Marshaler.
+func (*strictJSON) NewDecoder(r io.Reader) runtime.Decoder {
+	return runtime.DecoderFunc(func(v any) error {
+		body, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		if len(body) == 0 {
+			return io.EOF // an empty message, whose rules say what is missing
+		}
+		message, ok := v.(proto.Message)
+		if !ok {
+			return errors.New("only whole messages are read")
+		}
+		return readable(protojson.Unmarshal(body, message))
+	})
+}
+
+// StreamContentType says that a stream has one JSON value a line.
+func (*strictJSON) StreamContentType(any) string { return "application/x-ndjson" }
+
+var (
+	// Where protojson found something, which stands at different places of its texts.
+	position = regexp.MustCompile(`\(line (\d+:\d+)\):? ?`)
+	// What it complains of, without the value behind it, which may be personal and would stand in logs.
+	complaint = regexp.MustCompile(`^(syntax error|unknown field "[^"]*"|(?:invalid value for|duplicate|field) [^:]*)`)
+)
+
+// readable makes a sentence of protojson's errors, whose spaces vary from build to build.
+func readable(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\u00a0", " "), "proto: ")
+	sentence := "the body is not the JSON that is expected"
+	if at := position.FindStringSubmatch(text); at != nil {
+		sentence += ", at " + at[1]
+	}
+	if what := complaint.FindString(position.ReplaceAllString(text, "")); what != "" {
+		sentence += ": " + strings.TrimSpace(what)
+	}
+	return errors.New(sentence)
+}
+
+// eventsJSON writes a stream as server-sent events. The event's identifier becomes that of the server-sent event, so that
+// a browser resumes after it by itself.
+type eventsJSON struct{ *strictJSON }
+
+// Marshal implements runtime.Marshaler.
+func (m *eventsJSON) Marshal(v any) ([]byte, error) {
+	data, err := m.strictJSON.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var frame []byte
+	if results, ok := v.(map[string]any); ok {
+		if watched, ok := results["result"].(*leadgatev1.WatchDeliveriesResponse); ok && watched.GetEvent().GetId() != "" {
+			frame = append(append(append(frame, "id: "...), watched.GetEvent().GetId()...), '\n')
+		}
+	}
+	return append(append(frame, "data: "...), data...), nil
+}
+
+// ContentType implements runtime.Marshaler.
+func (*eventsJSON) ContentType(any) string { return eventStream }
+
+// StreamContentType says that a stream has server-sent events.
+func (*eventsJSON) StreamContentType(any) string { return eventStream }
+
+// Delimiter ends a server-sent event.
+func (*eventsJSON) Delimiter() []byte { return []byte("\n\n") }
+
+// strictQuery reads query parameters into a message. Unlike the gateway's own it takes no unknown ones: a filter that is
+// misspelt must not match everything. Enum values may be given short: DEAD for DELIVERY_STATE_DEAD.
+type strictQuery struct{ runtime.DefaultQueryParser }
+
+// Parse implements runtime.QueryParameterParser.
+func (q strictQuery) Parse(target proto.Message, values url.Values, filter *utilities.DoubleArray) error {
+	fields := target.ProtoReflect().Descriptor().Fields()
+	for name, given := range values {
+		field := fields.ByTextName(name)
+		if field == nil {
+			field = fields.ByJSONName(name)
+		}
+		if field == nil {
+			return errors.New("there is no query parameter " + name + "; there are: " + strings.Join(parameterNames(fields), ", "))
+		}
+		if enum := field.Enum(); enum != nil {
+			for i, value := range given {
+				given[i] = fullName(enum, value)
+			}
+		}
+	}
+	if err := q.DefaultQueryParser.Parse(target, values, filter); err != nil {
+		return errors.New(strings.ReplaceAll(err.Error(), "\u00a0", " "))
+	}
+	return nil
+}
+
+func parameterNames(fields protoreflect.FieldDescriptors) []string {
+	var names []string
+	for i := range fields.Len() {
+		names = append(names, fields.Get(i).TextName())
+	}
+	slices.Sort(names)
+	return names
+}
+
+// fullName is the name of an enum's value, of which the part that all share may be left out, in any case.
+func fullName(enum protoreflect.EnumDescriptor, value string) string {
+	prefix := strings.TrimSuffix(string(enum.Values().Get(0).Name()), "UNSPECIFIED")
+	if long := prefix + strings.ToUpper(value); enum.Values().ByName(protoreflect.Name(long)) != nil {
+		return long
+	}
+	return value
+}

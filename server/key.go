@@ -1,0 +1,109 @@
+package server
+
+import (
+	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+
+	"github.com/leadgate/leadgate/worker"
+)
+
+// maxKeyLength bounds an idempotency key, in bytes.
+const maxKeyLength = 255
+
+// headerKey is the idempotency key of a header or of metadata.
+type headerKey struct {
+	value string
+	// complaint says why it cannot be used; empty if it can, or if there is none.
+	complaint string
+	given     bool
+}
+
+// readKey reads the values of the header Idempotency-Key. A key is taken plain, or as the quoted string of a structured field
+// (RFC 8941), as draft-ietf-httpapi-idempotency-key-header has it.
+func readKey(values []string) headerKey {
+	if len(values) == 0 {
+		return headerKey{}
+	}
+	key := headerKey{given: true}
+	if len(values) > 1 {
+		key.complaint = "was sent more than once"
+		return key
+	}
+	key.value = strings.TrimSpace(values[0])
+	if strings.HasPrefix(key.value, `"`) {
+		if key.value, key.complaint = unquote(key.value); key.complaint != "" {
+			return key
+		}
+	}
+	key.complaint = checkKey(key.value)
+	return key
+}
+
+// unquote reads a structured field's string: \ stands before a quote or another \, and the rest is printable ASCII.
+func unquote(quoted string) (value, complaint string) {
+	var b strings.Builder
+	for i := 1; i < len(quoted); i++ {
+		switch c := quoted[i]; c {
+		case '"':
+			if i != len(quoted)-1 {
+				return "", "has something after its closing quote"
+			}
+			return b.String(), ""
+		case '\\':
+			i++
+			if i == len(quoted) || (quoted[i] != '"' && quoted[i] != '\\') {
+				return "", `has a \ that stands before neither a quote nor another \`
+			}
+			b.WriteByte(quoted[i])
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return "", "has no closing quote"
+}
+
+// checkKey says what is wrong with a key; empty if nothing is.
+func checkKey(key string) string {
+	switch {
+	case key == "":
+		return "is empty"
+	case len(key) > maxKeyLength:
+		return "is longer than 255 characters"
+	}
+	for _, c := range []byte(key) {
+		if c < ' ' || c > '~' {
+			return "has characters other than printable ASCII"
+		}
+	}
+	return ""
+}
+
+// agreedKey returns the key of a submission, which may come by header and by fields; all that are given must agree.
+func agreedKey(header headerKey, fields ...string) (string, error) {
+	if header.complaint != "" {
+		return "", keyFailure("the idempotency key " + header.complaint + "; send 1 to 255 printable ASCII characters")
+	}
+	key := header.value
+	for _, field := range fields {
+		switch {
+		case field == "" || field == key:
+		case key != "":
+			return "", keyFailure("header or metadata and the field idempotency_key carry different keys; send one, or the same")
+		default:
+			if complaint := checkKey(field); complaint != "" {
+				return "", keyFailure("the field idempotency_key " + complaint + "; send 1 to 255 printable ASCII characters")
+			}
+			key = field
+		}
+	}
+	return key, nil
+}
+
+func keyFailure(message string) error {
+	return worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: "IDEMPOTENCY_KEY_INVALID"}, message,
+		&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
+			{Field: "idempotency_key", Reason: "idempotency_key", Description: message},
+		}})
+}

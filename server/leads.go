@@ -1,0 +1,124 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+const (
+	// defaultPage is how many leads a page has if the request does not say.
+	defaultPage = 100
+	// backendScope is the scope of idempotency keys of callers without an API key.
+	backendScope = "api"
+)
+
+// leads implements LeadService; forms.go has the door for pages. Requests satisfy their rules: the interceptors saw to it.
+type leads struct {
+	leadgatev1.UnimplementedLeadServiceServer
+	*Server
+}
+
+// SubmitLead implements LeadServiceServer.
+func (s *leads) SubmitLead(ctx context.Context, r *leadgatev1.SubmitLeadRequest) (*leadgatev1.SubmitLeadResponse, error) {
+	c, h := callOf(ctx), s.house()
+	key, err := agreedKey(c.key, r.GetIdempotencyKey())
+	if err != nil {
+		return nil, err
+	}
+	a := &arrival{call: c, house: h, lead: r.GetLead(), form: r.GetLead().GetSource().GetForm(), scope: backendScope, key: key}
+	if c.apiKey != "" {
+		a.scope = c.apiKey
+	}
+	if a.destinations = h.snapshot.Config.GetLeads().GetDestinations(); a.form != "" {
+		form := h.forms[a.form]
+		if form == nil {
+			return nil, violated("the lead", []violation{{"lead.source.form", "form.known", fmt.Sprintf("there is no form %q", a.form)}})
+		}
+		c.form, a.destinations = a.form, form.cfg.GetDestinations()
+	}
+	if key != "" {
+		a.payload = leadPayload(a.lead)
+	}
+	leadID, replayed, err := s.accept(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return &leadgatev1.SubmitLeadResponse{LeadId: leadID, Replayed: &replayed}, nil
+}
+
+// leadPayload is what makes two leads under one key the same: every field that is set, by its name. Lists and nested messages
+// are one field, a custom field is its own.
+func leadPayload(lead *leadgatev1.Lead) map[string][]byte {
+	payload := map[string][]byte{}
+	deterministic := proto.MarshalOptions{Deterministic: true}
+	lead.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		name := string(field.Name())
+		switch {
+		case field.IsMap(): // custom
+			value.Map().Range(func(key protoreflect.MapKey, value protoreflect.Value) bool {
+				payload[name+"."+key.String()], _ = deterministic.Marshal(value.Message().Interface()) // valid UTF-8, so it cannot fail
+				return true
+			})
+		case field.Kind() == protoreflect.StringKind && !field.IsList():
+			payload[name] = []byte(value.String())
+		default:
+			one := lead.ProtoReflect().New() // a lead with this field alone
+			one.Set(field, value)
+			payload[name], _ = deterministic.Marshal(one.Interface())
+		}
+		return true
+	})
+	return payload
+}
+
+// GetLead implements LeadServiceServer.
+func (s *leads) GetLead(ctx context.Context, r *leadgatev1.GetLeadRequest) (*leadgatev1.GetLeadResponse, error) {
+	record, err := s.store.Lead(ctx, r.GetLeadId())
+	if err != nil {
+		return nil, worker.StatusOf(err, "lead")
+	}
+	deliveries, err := s.store.LeadDeliveries(ctx, r.GetLeadId())
+	if err != nil {
+		return nil, worker.StatusOf(err, "lead")
+	}
+	timeline, err := s.store.Timeline(ctx, r.GetLeadId())
+	if err != nil {
+		return nil, worker.StatusOf(err, "lead")
+	}
+	return &leadgatev1.GetLeadResponse{Lead: record, Deliveries: deliveries, Timeline: timeline}, nil
+}
+
+// ListLeads implements LeadServiceServer.
+func (s *leads) ListLeads(ctx context.Context, r *leadgatev1.ListLeadsRequest) (*leadgatev1.ListLeadsResponse, error) {
+	size := int(r.GetPageSize())
+	if size == 0 {
+		size = defaultPage
+	}
+	q := store.LeadQuery{State: r.GetState(), Reason: r.GetReason(), Form: r.GetForm(), Email: strings.ToLower(strings.TrimSpace(r.GetEmail()))}
+	if r.GetSince() != nil {
+		q.Since = r.GetSince().AsTime()
+	}
+	if r.GetUntil() != nil {
+		q.Until = r.GetUntil().AsTime()
+	}
+	page, next, err := s.store.Leads(ctx, q, size, r.GetPageToken())
+	if err != nil {
+		return nil, worker.StatusOf(err, "lead")
+	}
+	return &leadgatev1.ListLeadsResponse{Leads: page, NextPageToken: next}, nil
+}
+
+func formNotFound(name string) error {
+	return worker.Failure(nil, codes.NotFound, &errdetails.ErrorInfo{Reason: "FORM_NOT_FOUND"},
+		fmt.Sprintf("there is no form %q; forms are named under forms in the configuration", name))
+}

@@ -1,0 +1,191 @@
+package server
+
+import (
+	"bufio"
+	"crypto/tls"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Who connects gets this long to say what it speaks, TLS handshake included. A client that says nothing holds a connection
+// and a goroutine for as long, nothing else.
+const sniffTimeout = 10 * time.Second
+
+// prefaceLength is how much of a connection tells HTTP/2 from HTTP/1: no HTTP/1 method begins with "PRI ".
+const prefaceLength = 4
+
+// sniffer parts the connections of one listener among grpc's own HTTP/2 transport and net/http. gRPC through net/http's
+// HTTP/2 costs more than twice as much processor time as through its own transport.
+//
+// In clear text, whoever begins with HTTP/2's preface goes to grpc, unless mixed is set. Under TLS, whoever offers h2 alone
+// does: gRPC clients offer nothing else, browsers and curl offer http/1.1 beside it.
+type sniffer struct {
+	listener net.Listener
+	tls      *tls.Config // nil for clear text
+	mixed    bool
+	grpc     *sniffed
+	http     *sniffed
+
+	mu      sync.Mutex
+	waiting map[net.Conn]struct{} // connections that have not said yet what they speak
+	closed  bool
+}
+
+func newSniffer(listener net.Listener, config *tls.Config, mixed bool) *sniffer {
+	s := &sniffer{listener: listener, mixed: mixed, waiting: map[net.Conn]struct{}{}}
+	s.grpc, s.http = newSniffed(listener.Addr()), newSniffed(listener.Addr())
+	if config != nil {
+		s.tls = config.Clone()
+		s.tls.NextProtos = []string{"h2", "http/1.1"}
+	}
+	return s
+}
+
+// run accepts connections until the listener is closed, and then returns nil.
+func (s *sniffer) run() error {
+	for {
+		conn, err := s.listener.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case err != nil:
+			// Out of file descriptors, most likely: those that end free some.
+			var transient interface{ Temporary() bool }
+			if errors.As(err, &transient) && transient.Temporary() {
+				time.Sleep(5 * time.Millisecond)
+				continue
+			}
+			return err
+		}
+		if !s.wait(conn) {
+			_ = conn.Close()
+			continue
+		}
+		go s.sniff(conn)
+	}
+}
+
+// sniff hands a connection to the half that speaks what it speaks.
+func (s *sniffer) sniff(conn net.Conn) {
+	_ = conn.SetReadDeadline(time.Now().Add(sniffTimeout)) // a dead connection fails below
+	to, ready, err := s.choose(conn)
+	s.done(conn)
+	if err != nil {
+		_ = conn.Close()
+		return
+	}
+	_ = conn.SetReadDeadline(time.Time{})
+	to.put(ready)
+}
+
+func (s *sniffer) choose(conn net.Conn) (*sniffed, net.Conn, error) {
+	if s.tls == nil {
+		reader := bufio.NewReaderSize(conn, 512)
+		start, err := reader.Peek(prefaceLength)
+		if err != nil {
+			return nil, nil, err
+		}
+		ready := &peeked{Conn: conn, reader: reader}
+		if string(start) == "PRI " && !s.mixed {
+			return s.grpc, ready, nil
+		}
+		return s.http, ready, nil
+	}
+	to := s.http
+	config := s.tls.Clone()
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if slices.Equal(hello.SupportedProtos, []string{"h2"}) {
+			to = s.grpc
+		}
+		return s.tls, nil
+	}
+	ready := tls.Server(conn, config)
+	return to, ready, ready.Handshake()
+}
+
+func (s *sniffer) wait(conn net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.waiting[conn] = struct{}{}
+	return true
+}
+
+func (s *sniffer) done(conn net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.waiting, conn)
+}
+
+// close stops accepting. Connections that were handed over live on; the halves close themselves.
+func (s *sniffer) close() {
+	_ = s.listener.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for conn := range s.waiting {
+		_ = conn.Close()
+	}
+}
+
+// sniffed is the listener of one half. Safe for concurrent use.
+type sniffed struct {
+	address net.Addr
+	conns   chan net.Conn
+	closed  chan struct{}
+	once    sync.Once
+}
+
+func newSniffed(address net.Addr) *sniffed {
+	return &sniffed{address: address, conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (l *sniffed) put(conn net.Conn) {
+	select {
+	case l.conns <- conn:
+	case <-l.closed:
+		_ = conn.Close()
+	}
+}
+
+// Accept implements net.Listener.
+func (l *sniffed) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (l *sniffed) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (l *sniffed) Addr() net.Addr { return l.address }
+
+// peeked is a connection of which the beginning was read already.
+type peeked struct {
+	net.Conn
+	reader *bufio.Reader // nil once it is empty
+}
+
+// Read implements net.Conn. Only one reads a connection at a time.
+func (c *peeked) Read(p []byte) (int, error) {
+	if c.reader == nil {
+		return c.Conn.Read(p)
+	}
+	n, err := c.reader.Read(p)
+	if c.reader.Buffered() == 0 {
+		c.reader = nil
+	}
+	return n, err
+}

@@ -1,0 +1,220 @@
+// Package server is the front of the house: from a request to a durable record.
+//
+// One port serves gRPC, REST, forms and a few plain pages (listener.go parts them). A form's post is decoded (forms.go), REST
+// is transcoded (gateway.go), and both go through the same interceptors (interceptors.go) to the same services as gRPC
+// (leads.go, and the worker's own); accept.go makes the lead durable.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"buf.build/go/protovalidate"
+	"github.com/fullstorydev/grpchan/inprocgrpc"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/server/config"
+	"github.com/leadgate/leadgate/worker/journal"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+const (
+	headerTimeout = 10 * time.Second // to send a request's headers
+	idleTimeout   = 2 * time.Minute  // between two requests on one connection
+	maxHeaders    = 32 << 10         // bytes of a request's headers
+	// Clients that ping more often than this are cut off.
+	minPing = 10 * time.Second
+)
+
+// Options are what a server needs. All but Routes, Now and Logger are required.
+type Options struct {
+	Snapshot config.Snapshot
+	Store    store.Store
+	Journal  *journal.Journal
+	// Worker is the service that shows deliveries to operators.
+	Worker leadgatev1.WorkerServiceServer
+	// Metrics is served at /metrics to callers with the role read, OpenAPI at /openapi.json to everybody.
+	Metrics http.Handler
+	OpenAPI []byte
+	// Routes are further pages by path prefix, such as /demo/, for everybody.
+	Routes map[string]http.Handler
+	// Now is the time, the same clock as the store's; time.Now if nil.
+	Now func() time.Time
+	// Logger gets faults of leadgate itself. Nil drops them.
+	Logger *slog.Logger
+}
+
+// Server serves. It is safe for concurrent use.
+type Server struct {
+	store     store.Store
+	journal   *journal.Journal
+	now       func() time.Time
+	log       *slog.Logger
+	validator protovalidate.Validator
+	current   atomic.Pointer[house]
+	tls       *tls.Config
+	mixed     bool
+
+	stopping context.Context // ends when Shutdown is called
+	stop     context.CancelFunc
+
+	health  *health.Server
+	grpc    *grpc.Server
+	http    *http.Server
+	client  leadgatev1.LeadServiceClient
+	gateway http.Handler
+	routes  routes
+
+	mu      sync.Mutex
+	sniffer *sniffer // nil before Serve
+	halves  errgroup.Group
+}
+
+// New makes a server. It does not listen yet.
+func New(o Options) (*Server, error) {
+	s := &Server{store: o.Store, journal: o.Journal, now: o.Now, log: o.Logger, health: health.NewServer()}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	h, err := newHouse(o.Snapshot)
+	if err != nil {
+		return nil, err
+	}
+	s.current.Store(h)
+	cfg := o.Snapshot.Config
+	if s.tls, err = certificate(cfg.GetTls()); err != nil {
+		return nil, err
+	}
+	s.mixed = cfg.GetCleartextHttp2() == "mixed"
+	s.validator, err = protovalidate.New(protovalidate.WithMessages(&leadgatev1.SubmitLeadRequest{}, &leadgatev1.SubmitFormRequest{}))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.assemble(o, h); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// assemble puts the services behind gRPC and REST.
+func (s *Server) assemble(o Options, h *house) error {
+	unary, stream := s.unaryChain(), s.streamChain()
+	s.grpc = grpc.NewServer(
+		grpc.ChainUnaryInterceptor(unary...), grpc.ChainStreamInterceptor(stream...),
+		grpc.MaxRecvMsgSize(int(h.maxBody)), grpc.ConnectionTimeout(headerTimeout), grpc.MaxHeaderListSize(maxHeaders),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
+	)
+	channel := (&inprocgrpc.Channel{}).WithServerUnaryInterceptor(chainUnary(unary)).WithServerStreamInterceptor(chainStream(stream))
+	for _, registrar := range []grpc.ServiceRegistrar{s.grpc, channel} {
+		leadgatev1.RegisterLeadServiceServer(registrar, &leads{Server: s})
+		leadgatev1.RegisterWorkerServiceServer(registrar, o.Worker)
+	}
+	healthv1.RegisterHealthServer(s.grpc, s.health)
+	reflection.Register(s.grpc)
+	for name := range s.grpc.GetServiceInfo() {
+		s.health.SetServingStatus(name, healthv1.HealthCheckResponse_SERVING)
+	}
+	s.client = leadgatev1.NewLeadServiceClient(channel)
+	s.routes = newRoutes(leadgatev1.File_leadgate_v1_lead_service_proto, leadgatev1.File_leadgate_v1_worker_service_proto)
+	var err error
+	if s.gateway, err = s.newGateway(context.Background(), channel); err != nil {
+		return err
+	}
+	s.http = &http.Server{
+		Handler: s.front(o), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaders,
+		ErrorLog:  slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // clients that go away, broken handshakes
+		Protocols: new(http.Protocols),
+	}
+	s.http.Protocols.SetHTTP1(true)
+	s.http.Protocols.SetHTTP2(true)
+	s.http.Protocols.SetUnencryptedHTTP2(s.mixed)
+	return nil
+}
+
+// house is the configuration in force.
+func (s *Server) house() *house { return s.current.Load() }
+
+// Serve takes connections until Shutdown, and then returns nil. It is called once, and closes the listener.
+func (s *Server) Serve(listener net.Listener) error {
+	s.mu.Lock()
+	if s.stopping.Err() != nil {
+		s.mu.Unlock()
+		return listener.Close()
+	}
+	s.sniffer = newSniffer(listener, s.tls, s.mixed)
+	s.halves.Go(func() error { return s.grpc.Serve(s.sniffer.grpc) })
+	s.halves.Go(func() error {
+		if err := s.http.Serve(s.sniffer.http); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	s.mu.Unlock()
+	return s.sniffer.run()
+}
+
+// Shutdown takes no more connections, ends streams, and lets requests finish until ctx ends; then they are cut off.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stop()
+	s.health.Shutdown()
+	if s.sniffer != nil {
+		s.sniffer.close()
+	}
+	finished := make(chan struct{})
+	go func() {
+		s.grpc.GracefulStop()
+		close(finished)
+	}()
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.http.Close())
+	}
+	select {
+	case <-finished:
+	case <-ctx.Done():
+		s.grpc.Stop()
+		<-finished
+	}
+	return errors.Join(err, s.halves.Wait())
+}
+
+// chainUnary makes one interceptor of many, which the in-process channel cannot do itself.
+func chainUnary(chain []grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		for _, interceptor := range slices.Backward(chain) {
+			next := handler
+			handler = func(ctx context.Context, req any) (any, error) { return interceptor(ctx, req, info, next) }
+		}
+		return handler(ctx, req)
+	}
+}
+
+func chainStream(chain []grpc.StreamServerInterceptor) grpc.StreamServerInterceptor {
+	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		for _, interceptor := range slices.Backward(chain) {
+			next := handler
+			handler = func(srv any, stream grpc.ServerStream) error { return interceptor(srv, stream, info, next) }
+		}
+		return handler(srv, stream)
+	}
+}

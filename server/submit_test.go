@@ -1,0 +1,262 @@
+package server_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+const ada = `{"lead":{"email":"ada@example.com","firstName":"Ada"}}`
+
+func TestANewLeadIsCreatedAtItsLocation(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	a := h.post("/v1/leads", asJSON, ada, "Idempotency-Key", "k1").expect(t, 201, `"replayed":false`)
+	location := a.header.Get("Location")
+	if location != "/v1/leads/"+a.body["leadId"].(string) {
+		t.Errorf("Location %q does not name lead %v", location, a.body["leadId"])
+	}
+	lead := h.send("GET", location, "", "").expect(t, 200, `"email":"ada@example.com"`, "STAGE_RECEIVED", "STAGE_VALIDATED", "STAGE_QUEUED")
+	if strings.Contains(lead.text, "lastName") {
+		t.Errorf("fields that are not set are shown: %s", lead.text)
+	}
+}
+
+func TestAReplayedKeyAnswersOKWithTheFirstLead(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	first := h.post("/v1/leads", asJSON, ada, "Idempotency-Key", "k1").expect(t, 201)
+	for name, send := range map[string]func() answer{
+		"as header":            func() answer { return h.post("/v1/leads", asJSON, ada, "Idempotency-Key", "k1") },
+		"as structured string": func() answer { return h.post("/v1/leads", asJSON, ada, "Idempotency-Key", `"k1"`) },
+		"as field": func() answer {
+			return h.post("/v1/leads", asJSON, `{"idempotencyKey":"k1","lead":{"first_name":"Ada","email":"ada@example.com"}}`)
+		},
+		"in other bytes": func() answer {
+			return h.post("/v1/leads", asJSON, `{ "lead" : {"firstName":"\u0041da","email":" ADA@example.com "} }`, "Idempotency-Key", "k1")
+		},
+	} {
+		a := send().expect(t, 200, `"replayed":true`)
+		if a.header.Get("Idempotency-Replayed") != "true" || a.body["leadId"] != first.body["leadId"] || a.header.Get("Location") != "" {
+			t.Errorf("%s: header %q, lead %v, want a replay of %v", name, a.header.Get("Idempotency-Replayed"), a.body["leadId"], first.body["leadId"])
+		}
+	}
+}
+
+func TestAReusedKeyNamesWhatDiffersAndNoValue(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	first := h.post("/v1/leads", asJSON, `{"lead":{"email":"ada@example.com","firstName":"Ada","custom":{"budget":"1","size":2}}}`, "Idempotency-Key", "k1").expect(t, 201)
+	a := h.post("/v1/leads", asJSON, `{"lead":{"email":"ada@example.com","firstName":"Grace","custom":{"budget":"1","size":3}}}`, "Idempotency-Key", "k1").expect(t, 422)
+	fields, _ := json.Marshal(a.body["fields"])
+	if string(fields) != `["custom.size","first_name"]` || a.body["leadId"] != first.body["leadId"] || strings.Contains(a.text, "Grace") {
+		t.Errorf("want the fields custom.size and first_name, lead %v and no value: %s", first.body["leadId"], a.text)
+	}
+}
+
+func TestAFormKeepsWhatCameUnderAReusedKey(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	const path = "/v1/forms/contact/submissions"
+	first := h.post(path, asForm, "email=ada@example.com&csrf=1", "Idempotency-Key", "k1").expect(t, 201)
+	h.post(path, asForm, "email=ada@example.com&csrf=2", "Idempotency-Key", "k1").expect(t, 200)
+	for range 2 {
+		a := h.post(path, asForm, "email=grace@example.com", "Idempotency-Key", "k1").expect(t, 200)
+		if a.body["leadId"] != first.body["leadId"] {
+			t.Errorf("lead %v, want the first one %v", a.body["leadId"], first.body["leadId"])
+		}
+	}
+	held := h.send("GET", "/v1/leads?state=held", "", "").expect(t, 200, "grace@example.com", "HOLD_REASON_KEY_REUSED", first.body["leadId"].(string))
+	if leads := held.body["leads"].([]any); len(leads) != 1 {
+		t.Errorf("%d leads are held, want 1", len(leads))
+	}
+	h.post("/v1/forms/strict/submissions", asForm, "email=ada@example.com", "Idempotency-Key", "k1").expect(t, 201)
+	h.post("/v1/forms/strict/submissions", asForm, "email=grace@example.com", "Idempotency-Key", "k1").expect(t, 422, `"fields":["email"]`)
+}
+
+func TestALeadThatNobodyTakesIsHeld(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{change: func(cfg *configv1.Config) { cfg.Leads.Destinations = nil }})
+	h.post("/v1/leads", asJSON, ada).expect(t, 201)
+	h.send("GET", "/v1/leads?reason=NO_ROUTE", "", "").expect(t, 200, "ada@example.com", "leads.destinations")
+}
+
+// TestBadInput: each with its answer, and an event that says why nothing was taken.
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	const (
+		leads = "/v1/leads"
+		form  = "/v1/forms/contact/submissions"
+	)
+	many := func(n int, format string) string {
+		var pairs []string
+		for i := range n {
+			pairs = append(pairs, fmt.Sprintf(format, i))
+		}
+		return strings.Join(pairs, "&")
+	}
+	for name, c := range map[string]struct {
+		path, contentType, body string
+		headers                 []string
+		status                  int
+		words                   []string
+	}{
+		"nothing":                 {leads, "", "", nil, 400, []string{`"field":"lead"`}},
+		"an empty object":         {leads, asJSON, "{}", nil, 400, []string{`"field":"lead"`}},
+		"malformed JSON":          {leads, asJSON, `{"lead":`, nil, 400, []string{"BODY_MALFORMED"}},
+		"something after it":      {leads, asJSON, ada + " garbage", nil, 400, []string{"BODY_MALFORMED", "1:"}},
+		"two values":              {leads, asJSON, ada + ada, nil, 400, []string{"BODY_MALFORMED"}},
+		"an unknown field":        {leads, asJSON, `{"lead":{"emial":"x@y.example"}}`, nil, 400, []string{"emial"}},
+		"a field of another type": {leads, asJSON, `{"lead":{"email":12345}}`, nil, 400, []string{"email"}},
+		"two broken rules":        {leads, asJSON, `{"lead":{"email":"ada","country":"Utopia"}}`, nil, 400, []string{"lead.email", "string.email", "lead.country"}},
+		"enrichment":              {leads, asJSON, `{"lead":{"email":"a@example.com","enrichment":{}}}`, nil, 400, []string{"enrichment"}},
+		"an unknown form of it":   {leads, asJSON, `{"lead":{"email":"a@example.com","source":{"form":"nope"}}}`, nil, 400, []string{"nope"}},
+		"XML":                     {leads, "text/xml", "<lead/>", nil, 415, []string{"application/json"}},
+		"a form to the API":       {leads, asForm, "email=a@example.com", nil, 415, nil},
+		"no content type":         {leads, "", ada, nil, 415, nil},
+		"a query":                 {leads + "?idempotency_key=k", asJSON, ada, nil, 400, []string{"Idempotency-Key"}},
+		"too large":               {leads, asJSON, strings.Repeat(" ", 65<<10), nil, 413, []string{"65536"}},
+		"an empty key":            {leads, asJSON, ada, []string{"Idempotency-Key", ""}, 400, []string{"empty"}},
+		"an empty quoted key":     {leads, asJSON, ada, []string{"Idempotency-Key", `""`}, 400, []string{"empty"}},
+		"a long key":              {leads, asJSON, ada, []string{"Idempotency-Key", strings.Repeat("k", 256)}, 400, []string{"255"}},
+		"a long key as field":     {leads, asJSON, `{"idempotencyKey":"` + strings.Repeat("k", 256) + `","lead":{"email":"a@example.com"}}`, nil, 400, []string{"255"}},
+		"an unclosed key":         {leads, asJSON, ada, []string{"Idempotency-Key", `"k`}, 400, []string{"closing quote"}},
+		"two keys":                {leads, asJSON, ada, []string{"Idempotency-Key", "a", "Idempotency-Key", "b"}, 400, []string{"more than once"}},
+		"keys that disagree":      {leads, asJSON, `{"idempotencyKey":"a","lead":{"email":"a@example.com"}}`, []string{"Idempotency-Key", "b"}, 400, []string{"different keys"}},
+
+		"form: unknown":            {"/v1/forms/nope/submissions", asForm, "email=a@example.com", nil, 404, []string{"nope"}},
+		"form: nothing":            {form, asForm, "", nil, 400, []string{`"field":"email"`}},
+		"form: broken rules":       {form, asForm, "email=ada&firstname=" + strings.Repeat("x", 256), nil, 400, []string{`"field":"email"`, `"field":"firstname"`}},
+		"form: malformed JSON":     {form, asJSON, `{"email":`, nil, 400, []string{"BODY_MALFORMED"}},
+		"form: something after it": {form, asJSON, `{"email":"a@example.com"} x`, nil, 400, []string{"BODY_MALFORMED"}},
+		"form: 10,000 fields":      {form, asForm, many(10_000, "f%d=1"), nil, 413, nil},
+		"form: 201 fields":         {form, asForm, many(201, "f%d=1"), nil, 400, []string{"200"}},
+		"form: invalid UTF-8":      {form, asForm, "email=a%ff@example.com", nil, 400, []string{"UTF-8"}},
+		"form: XML":                {form, "text/xml", "<email/>", nil, 415, nil},
+		"form: key in the query":   {form + "?idempotency_key=k", asForm, "email=a@example.com", nil, 400, []string{"header Idempotency-Key"}},
+		"form: empty key":          {form, asForm, "email=a@example.com", []string{"Idempotency-Key", ""}, 400, []string{"empty"}},
+		"form: keys disagree":      {form, asForm, "email=a@example.com&idempotency_key=a", []string{"Idempotency-Key", "b"}, 400, []string{"different"}},
+		"form: another origin":     {form, asForm, "email=a@example.com", []string{"Origin", "https://evil.example"}, 403, []string{"allowed_origins"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id := strings.NewReplacer(" ", "-", ":", "", ",", "").Replace(name)
+			a := h.post(c.path, c.contentType, c.body, append(c.headers, "X-Request-Id", id)...)
+			a.expect(t, c.status, c.words...)
+			if a.body["requestId"] != id || a.header.Get("X-Request-Id") != id {
+				t.Errorf("the request's identifier is lost: %s", a.text)
+			}
+			event := h.awaitEvent(func(e *leadgatev1.LeadEvent) bool { return e.GetRequestId() == id })
+			if event.GetStage() != leadgatev1.Stage_STAGE_REJECTED || event.GetError() == "" {
+				t.Errorf("no event says why it was refused: %v", event)
+			}
+		})
+	}
+	if leads := h.send("GET", leads, "", "").expect(t, 200); leads.body["leads"] != nil {
+		t.Errorf("something was kept: %s", leads.text)
+	}
+}
+
+func TestAValueNeverStandsInARefusal(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	for _, body := range []string{
+		`{"lead":{"email":"secret-value"}}`, `{"lead":{"email":["secret-value"]}}`, `{"lead":{"message":"secret-value" "x"}}`,
+		`{"lead":{"consents":[{"granted":"secret-value"}]}}`,
+	} {
+		a := h.post("/v1/leads", asJSON, body, "X-Request-Id", "r").expect(t, 400)
+		if strings.Contains(a.text, "secret-value") {
+			t.Errorf("%s is answered with its value: %s", body, a.text)
+		}
+	}
+}
+
+func TestGRPCRefusesWithReasonsAndViolations(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	client := leadgatev1.NewLeadServiceClient(h.dial())
+	_, err := client.SubmitLead(t.Context(), &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: "ada", Country: "Utopia"}})
+	st := status.Convert(err)
+	var reason string
+	var fields []string
+	for _, detail := range st.Details() {
+		switch d := detail.(type) {
+		case *errdetails.ErrorInfo:
+			reason = d.GetReason()
+		case *errdetails.BadRequest:
+			for _, v := range d.GetFieldViolations() {
+				fields = append(fields, v.GetField())
+			}
+		}
+	}
+	if st.Code() != codes.InvalidArgument || reason != "RULES_BROKEN" || fmt.Sprint(fields) != "[lead.email lead.country]" {
+		t.Errorf("code %v, reason %q, fields %v", st.Code(), reason, fields)
+	}
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "idempotency-key", "k1")
+	first, err := client.SubmitLead(ctx, &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: "ada@example.com"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.SubmitLead(ctx, &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: "grace@example.com"}})
+	if st := status.Convert(err); st.Code() != codes.InvalidArgument || !strings.Contains(st.Message(), first.GetLeadId()) {
+		t.Errorf("a reused key: %v", err)
+	}
+	if _, err = client.SubmitForm(t.Context(), &leadgatev1.SubmitFormRequest{Form: "nope", Submission: &leadgatev1.Submission{}}); status.Code(err) != codes.NotFound {
+		t.Errorf("an unknown form: %v", err)
+	}
+}
+
+// failingStore cannot write.
+type failingStore struct {
+	store.Store
+	err error
+}
+
+func (s failingStore) Accept(context.Context, ...*store.Acceptance) ([]store.Accepted, error) {
+	if s.err == nil {
+		panic("personal data: ada@example.com")
+	}
+	return nil, s.err
+}
+
+func TestWhatCannotBeMadeDurableIsNeverAccepted(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{store: func(s store.Store) store.Store {
+		return failingStore{s, fmt.Errorf("%w: the disk is full", store.ErrUnavailable)}
+	}})
+	for _, a := range []answer{h.post("/v1/leads", asJSON, ada), h.post("/v1/forms/contact/submissions", asForm, "email=ada@example.com")} {
+		if a.expect(t, 503); a.header.Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+	}
+}
+
+func TestFaultsInsideSayNothingToTheClient(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{"panic": nil, "error": errors.New("personal data: ada@example.com")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := open(t, options{store: func(s store.Store) store.Store { return failingStore{s, err} }})
+			a := h.post("/v1/leads", asJSON, ada).expect(t, 500)
+			if strings.Contains(a.text, "personal") || strings.Contains(a.text, "goroutine") {
+				t.Errorf("the fault is shown: %s", a.text)
+			}
+			_, err := leadgatev1.NewLeadServiceClient(h.dial()).SubmitLead(t.Context(), &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: "ada@example.com"}})
+			if st := status.Convert(err); st.Code() != codes.Internal || strings.Contains(st.Message(), "personal") {
+				t.Errorf("over gRPC: %v", err)
+			}
+		})
+	}
+}

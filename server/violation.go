@@ -1,0 +1,45 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+
+	"buf.build/go/protovalidate"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+
+	"github.com/leadgate/leadgate/worker"
+)
+
+// violation is one rule that is broken, and where.
+type violation struct{ field, rule, message string }
+
+// broken returns the rules that protovalidate found broken, with the fields' paths. The error is that of a rule that could
+// not be judged.
+func broken(err error) ([]violation, error) {
+	if err == nil {
+		return nil, nil
+	}
+	var found *protovalidate.ValidationError
+	if !errors.As(err, &found) {
+		return nil, worker.StatusOf(fmt.Errorf("judge the rules: %w", err), "request")
+	}
+	violations := make([]violation, 0, len(found.Violations))
+	for _, v := range found.Violations {
+		violations = append(violations, violation{protovalidate.FieldPathString(v.Proto.GetField()), v.Proto.GetRuleId(), v.Proto.GetMessage()})
+	}
+	return violations, nil
+}
+
+// violated is the error of broken rules, all of them.
+func violated(what string, violations []violation) error {
+	bad := &errdetails.BadRequest{}
+	for _, v := range violations {
+		bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{Field: v.field, Reason: v.rule, Description: v.message})
+	}
+	message := what + " breaks a rule"
+	if len(violations) > 1 {
+		message = fmt.Sprintf("%s breaks %d rules", what, len(violations))
+	}
+	return worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: "RULES_BROKEN"}, message, bad)
+}
