@@ -41,43 +41,44 @@ type gateway struct {
 type gatewayOptions struct {
 	snapshot config.Snapshot
 	out      io.Writer               // log lines
-	quiet    bool                    // no log lines but warnings: the demo prints for people
 	routes   map[string]http.Handler // further pages, by path prefix
 }
 
 // openGateway builds the rooms from the back of the house to the front. On error nothing stays open.
-func openGateway(ctx context.Context, o gatewayOptions) (g *gateway, err error) {
+func openGateway(ctx context.Context, o gatewayOptions) (*gateway, error) {
+	g := &gateway{snapshot: o.snapshot}
+	if err := g.open(ctx, o); err != nil {
+		return nil, errors.Join(err, g.close())
+	}
+	return g, nil
+}
+
+func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 	cfg, now := o.snapshot.Config, steadyClock()
-	g = &gateway{snapshot: o.snapshot}
-	defer func() {
-		if err != nil {
-			g.close()
-		}
-	}()
 	if g.listener, err = listen(ctx, cfg.GetListen()); err != nil {
-		return nil, err
+		return err
 	}
 	g.log = observe.NewLogger(o.out, cfg.GetLog().GetFormat(), cfg.GetLog().GetLevel())
 	g.journal = journal.New(journal.Options{Now: now})
 	g.store, err = badger.Open(badger.Options{Dir: cfg.GetDataDir(), Now: now, Publish: g.journal.Committed, Logger: g.log})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	recent, err := g.store.Recent(ctx, journal.DefaultHistory)
 	if err != nil {
-		return nil, fmt.Errorf("read recent events: %w", err)
+		return fmt.Errorf("read recent events: %w", err)
 	}
 	g.journal.Load(g.store.ID(), recent)
 	g.worker, err = worker.New(worker.Options{Store: g.store, Journal: g.journal, Now: now, Logger: g.log})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := g.worker.Apply(worker.Config{Revision: o.snapshot.Revision, Destinations: cfg.GetDestinations(), Secret: o.snapshot.Secret}); err != nil {
-		return nil, err
+		return err
 	}
 	g.observer, err = observe.New(observe.Options{Journal: g.journal, Store: g.store, Logger: g.log, Version: version})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	g.server, err = server.New(server.Options{
 		Snapshot: g.snapshot,
@@ -90,7 +91,7 @@ func openGateway(ctx context.Context, o gatewayOptions) (g *gateway, err error) 
 		Now:      now,
 		Logger:   g.log,
 	})
-	return g, err
+	return err
 }
 
 // listen takes the configured address.

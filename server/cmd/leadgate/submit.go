@@ -96,7 +96,7 @@ func (s *submitter) submit(ctx context.Context, form string, pairs []pair, body 
 	if err != nil {
 		return nil, err
 	}
-	return &leadgatev1.SubmitLeadResponse{LeadId: answer.GetLeadId(), Replayed: answer.GetReplayed()}, nil
+	return &leadgatev1.SubmitLeadResponse{LeadId: answer.GetLeadId(), Replayed: answer.Replayed}, nil
 }
 
 type pair struct{ name, value string }

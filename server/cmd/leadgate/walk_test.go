@@ -305,7 +305,7 @@ func TestRESTFormAndGRPCAnswerAlike(t *testing.T) {
 	}
 	// The same key with the same lead: new, then replayed, whichever way it comes.
 	out, _, code := submit("--key", "same", "email=ada@example.com", "first_name=Ada")
-	if code != 0 || strings.Contains(out, "replayed") {
+	if code != 0 || strings.Contains(out, `"replayed":true`) {
 		t.Fatalf("over gRPC: exit %d, %s", code, out)
 	}
 	leadID := regexp.MustCompile(`[0-9a-f-]{36}`).FindString(out)

@@ -1,0 +1,153 @@
+package main_test
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const goodConfig = `forms:
+  contact:
+    fields: { email: email }
+    destinations: [crm]
+destinations:
+  crm:
+    hubspot: { token: "${env:HUBSPOT_TOKEN}" }
+`
+
+func writeConfig(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "leadgate.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestABadConfigurationIsRefusedWithItsPlaceAndTheWayOut: by check and by serve alike.
+func TestABadConfigurationIsRefusedWithItsPlaceAndTheWayOut(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change [2]string
+		want   []string
+	}{
+		"unknown key":           {[2]string{"    fields:", "    feilds:"}, []string{":3:5:", `"feilds"`, `"fields"`}},
+		"unknown lead field":    {[2]string{"{ email: email }", "{ email: emial }"}, []string{":3:22:", `"emial"`, `"email"`}},
+		"undefined destination": {[2]string{"[crm]", "[cmr]"}, []string{":4:20:", `"cmr"`, `"crm"`}},
+		"missing variable":      {[2]string{"HUBSPOT_TOKEN", "HUBSPOT_TOKNE"}, []string{":7:", "HUBSPOT_TOKNE"}},
+		"plain credential":      {[2]string{"${env:HUBSPOT_TOKEN}", "pat-na1-1234"}, []string{":7:", "${env:"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := writeConfig(t, strings.Replace(goodConfig, c.change[0], c.change[1], 1))
+			for _, command := range []string{"check", "serve"} {
+				_, complaint, code := run(t, []string{"HUBSPOT_TOKEN=t"}, "", command, "--config", path)
+				if code != 1 {
+					t.Errorf("%s ends with %d, want 1", command, code)
+				}
+				for _, want := range append(c.want, path) {
+					if !strings.Contains(complaint, want) {
+						t.Errorf("%s does not say %s: %s", command, want, complaint)
+					}
+				}
+				if strings.Contains(complaint, "pat-na1-1234") {
+					t.Errorf("%s shows the credential: %s", command, complaint)
+				}
+			}
+		})
+	}
+}
+
+func TestTheExampleConfigurationIsGood(t *testing.T) {
+	t.Parallel()
+	example, _, code := run(t, nil, "", "check", "--example")
+	if code != 0 {
+		t.Fatal("check --example failed")
+	}
+	_, complaint, code := run(t, nil, "", "check", "--config", writeConfig(t, example))
+	// What it may lack is the environment only.
+	for _, line := range strings.Split(strings.TrimSpace(complaint), "\n") {
+		if code != 0 && !strings.Contains(line, "environment variable") {
+			t.Errorf("the example is refused: %s", line)
+		}
+	}
+}
+
+func TestServeSaysWhatStandsInItsWay(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config := writeConfig(t, goodConfig)
+	for name, c := range map[string]struct{ args, want []string }{
+		"no configuration":      {[]string{"--config", "nowhere.yaml"}, []string{"nowhere.yaml", "check --example"}},
+		"port in use":           {[]string{"--config", config, "--listen", taken.Addr().String(), "--data-dir", t.TempDir()}, []string{taken.Addr().String(), "--listen"}},
+		"data directory a file": {[]string{"--config", config, "--listen", "127.0.0.1:0", "--data-dir", file}, []string{file}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, complaint, code := run(t, []string{"HUBSPOT_TOKEN=t"}, "", append([]string{"serve"}, c.args...)...)
+			if code != 1 {
+				t.Errorf("ends with %d, want 1", code)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(complaint, want) {
+					t.Errorf("does not say %s: %s", want, complaint)
+				}
+			}
+		})
+	}
+}
+
+func TestASecondGatewayOnTheSameDataIsRefused(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	_, complaint, code := run(t, []string{"HUBSPOT_TOKEN=t"}, "", "serve", "--config", h.config, "--listen", "127.0.0.1:0", "--data-dir", h.data)
+	if code != 1 || !strings.Contains(complaint, h.data) || !strings.Contains(complaint, "is in use by process") {
+		t.Errorf("ends with %d and says %s", code, complaint)
+	}
+}
+
+func TestMisuseIsToldApartFromFailure(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"serv", 2, `"serve"`},
+		{"serve --prot 1", 2, "--help"},
+		{"check extra", 2, "--help"},
+		{"submit nonsense", 2, "NAME=VALUE"},
+		{"submit --server 127.0.0.1:1 email=a@example.com", 1, "127.0.0.1:1"},
+		{"watch --stage flying", 2, "success"},
+		{"simulate hubspot --fail-rate 2", 2, "fail"},
+		{"deliveries get --server 127.0.0.1:1 x.crm", 1, "leadgate serve"},
+	} {
+		_, complaint, code := run(t, nil, "", strings.Fields(c.args)...)
+		if code != c.code || !strings.Contains(complaint, c.want) {
+			t.Errorf("leadgate %s ends with %d and says %q, want %d and %s", c.args, code, complaint, c.code, c.want)
+		}
+	}
+}
+
+func TestEveryCommandHasAnExample(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{
+		"serve", "demo", "check", "submit", "watch", "deliveries list", "deliveries get", "deliveries retry",
+		"destinations list", "destinations pause", "destinations resume", "simulate hubspot", "version",
+	} {
+		help, _, code := run(t, nil, "", append(strings.Fields(command), "--help")...)
+		if code != 0 || !strings.Contains(help, "Examples:\n  leadgate "+strings.Fields(command)[0]) {
+			t.Errorf("leadgate %s --help has no example: %s", command, help)
+		}
+	}
+}
