@@ -52,7 +52,7 @@ destinations:
 
 // house is a server with everything behind it but deliveries.
 type house struct {
-	t       *testing.T
+	t       testing.TB
 	address string
 	store   store.Store
 	server  *server.Server
@@ -71,7 +71,7 @@ type options struct {
 	change func(*configv1.Config) // what a file cannot say
 }
 
-func open(t *testing.T, o options) *house {
+func open(t testing.TB, o options) *house {
 	t.Helper()
 	if o.config == "" {
 		o.config = contactForm

@@ -88,12 +88,12 @@ $("down").addEventListener("click", async (event) => {
 
 const words = {
   STAGE_RECEIVED: ["received", "waiting", "◐"], STAGE_VALIDATED: ["validated", "waiting", "◐"],
-  STAGE_REJECTED: ["rejected", "failing", "▲"], STAGE_DUPLICATE: ["duplicate", "paused", "❚❚"],
-  STAGE_HELD: ["held", "paused", "❚❚"], STAGE_QUEUED: ["queued", "waiting", "◐"],
+  STAGE_REJECTED: ["rejected", "failing", "▲"], STAGE_DUPLICATE: ["duplicate", "paused", "❚"],
+  STAGE_HELD: ["held", "paused", "❚"], STAGE_QUEUED: ["queued", "waiting", "◐"],
   STAGE_CRM_API_CALL: ["CRM call", "waiting", "◐"], STAGE_RETRY: ["retry", "retrying", "↻"],
   STAGE_SUCCESS: ["success", "success", "●"], STAGE_FAILURE: ["failure", "failing", "▲"],
-  STAGE_DEAD: ["dead", "failing", "▲"], STAGE_SUPERSEDED: ["superseded", "paused", "❚❚"],
-  STAGE_ERASED: ["erased", "paused", "❚❚"],
+  STAGE_DEAD: ["dead", "failing", "▲"], STAGE_SUPERSEDED: ["superseded", "paused", "❚"],
+  STAGE_ERASED: ["erased", "paused", "❚"],
 };
 const MAX_ROWS = 200;
 const milliseconds = (duration) => duration ? `${Math.max(1, Math.round(parseFloat(duration) * 1000))} ms` : "";

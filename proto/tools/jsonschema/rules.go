@@ -1,0 +1,70 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+
+	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// rules are a field's rules; nil if it has none.
+type rules = *validate.FieldRules
+
+func rulesOf(field protoreflect.FieldDescriptor) rules {
+	rules, _ := proto.GetExtension(field.Options(), validate.E_Field).(*validate.FieldRules)
+	return rules
+}
+
+// isRequired reports whether a field's rules refuse it when it is left out. Lists are not: a form without destinations goes to
+// the only one.
+func isRequired(field protoreflect.FieldDescriptor) bool {
+	rules := rulesOf(field)
+	if field.IsList() || field.IsMap() || field.ContainingOneof() != nil || rules.GetIgnore() != validate.Ignore_IGNORE_UNSPECIFIED {
+		return false
+	}
+	return rules.GetString().GetMinLen() > 0 || rules.GetString().GetUri() || patternOf(rules) != ""
+}
+
+// constrain adds to a schema what it can say of a field's rules. It may say less than they do, never more.
+func constrain(s *schema, rules rules) {
+	text := rules.GetString()
+	s.MinLength, s.MaxLength = text.GetMinLen(), text.GetMaxLen()
+	for _, word := range text.GetIn() {
+		if word != "" { // stands for the default: left out rather than written
+			s.Enum = append(s.Enum, word)
+		}
+	}
+	if s.Pattern = patternOf(rules); text.GetPrefix() != "" {
+		s.Pattern = "^" + regexp.QuoteMeta(text.GetPrefix())
+	}
+	if text.GetUri() {
+		s.Format = "uri"
+	}
+	if number := rules.GetInt32(); number != nil {
+		s.Minimum, s.Maximum = bound(number.HasGte(), number.GetGte()), bound(number.HasLte(), number.GetLte())
+	}
+	if number := rules.GetDouble(); number != nil {
+		s.Minimum, s.Maximum = bound(number.HasGte(), number.GetGte()), bound(number.HasLte(), number.GetLte())
+	}
+}
+
+func bound[N int32 | float64](is bool, n N) *float64 {
+	if !is {
+		return nil
+	}
+	f := float64(n)
+	return &f
+}
+
+// patternOf is the pattern of a rule of the form this.matches('…'); empty if there is none.
+func patternOf(rules rules) string {
+	for _, rule := range rules.GetCel() {
+		pattern, ok := strings.CutPrefix(rule.GetExpression(), "this.matches('")
+		if pattern, whole := strings.CutSuffix(pattern, "')"); ok && whole && !strings.Contains(pattern, "'") {
+			return strings.ReplaceAll(pattern, `\\`, `\`) // as it is quoted in CEL
+		}
+	}
+	return ""
+}

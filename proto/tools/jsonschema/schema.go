@@ -1,0 +1,113 @@
+package main
+
+import (
+	"strings"
+
+	"google.golang.org/protobuf/compiler/protogen"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// schema is a JSON Schema, as far as it is needed here. Maps are written in the order of their keys.
+type schema struct {
+	Schema               string             `json:"$schema,omitempty"`
+	Title                string             `json:"title,omitempty"`
+	Description          string             `json:"description,omitempty"`
+	Reference            string             `json:"$ref,omitempty"`
+	AllOf                []*schema          `json:"allOf,omitempty"`
+	Type                 string             `json:"type,omitempty"`
+	Properties           map[string]*schema `json:"properties,omitempty"`
+	PropertyNames        *schema            `json:"propertyNames,omitempty"`
+	AdditionalProperties any                `json:"additionalProperties,omitempty"` // false, or a schema
+	Required             []string           `json:"required,omitempty"`
+	OneOf                []*schema          `json:"oneOf,omitempty"`
+	Items                *schema            `json:"items,omitempty"`
+	MinItems             uint64             `json:"minItems,omitempty"`
+	UniqueItems          bool               `json:"uniqueItems,omitempty"`
+	Enum                 []string           `json:"enum,omitempty"`
+	Pattern              string             `json:"pattern,omitempty"`
+	Format               string             `json:"format,omitempty"`
+	MinLength            uint64             `json:"minLength,omitempty"`
+	MaxLength            uint64             `json:"maxLength,omitempty"`
+	Minimum              *float64           `json:"minimum,omitempty"`
+	Maximum              *float64           `json:"maximum,omitempty"`
+	Examples             []string           `json:"examples,omitempty"`
+	Definitions          map[string]*schema `json:"definitions,omitempty"`
+}
+
+// A duration as server/config reads it: 500ms, 1h30m, 30d.
+const durationPattern = `^([0-9]+d)?([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))*$`
+
+// builder makes the schemas of messages. Those within others become definitions.
+type builder struct{ definitions map[string]*schema }
+
+func (b *builder) message(m *protogen.Message) *schema {
+	s := &schema{
+		Type: "object", Description: comment(m.Comments), Properties: map[string]*schema{}, AdditionalProperties: false,
+	}
+	for _, field := range m.Fields {
+		s.Properties[string(field.Desc.Name())] = b.field(field)
+		if isRequired(field.Desc) {
+			s.Required = append(s.Required, string(field.Desc.Name()))
+		}
+	}
+	for _, oneof := range m.Oneofs {
+		for _, field := range oneof.Fields {
+			s.OneOf = append(s.OneOf, &schema{Required: []string{string(field.Desc.Name())}})
+		}
+	}
+	return s
+}
+
+func (b *builder) field(f *protogen.Field) *schema {
+	rules := rulesOf(f.Desc)
+	var s *schema
+	switch {
+	case f.Desc.IsMap():
+		s = &schema{Type: "object", AdditionalProperties: b.single(f.Message.Fields[1], rules.GetMap().GetValues())}
+		if keys := rules.GetMap().GetKeys(); keys != nil {
+			s.PropertyNames = &schema{}
+			constrain(s.PropertyNames, keys)
+		}
+	case f.Desc.IsList():
+		s = &schema{
+			Type: "array", Items: b.single(f, rules.GetRepeated().GetItems()),
+			MinItems: rules.GetRepeated().GetMinItems(), UniqueItems: rules.GetRepeated().GetUnique(),
+		}
+	default:
+		s = b.single(f, rules)
+	}
+	s.Description = comment(f.Comments)
+	return s
+}
+
+// single is the schema of one value of a field, without the field's comment.
+func (b *builder) single(f *protogen.Field, rules rules) *schema {
+	s := &schema{}
+	switch f.Desc.Kind() {
+	case protoreflect.MessageKind:
+		if f.Message.Desc.FullName() == "google.protobuf.Duration" {
+			return &schema{Type: "string", Pattern: durationPattern, MinLength: 2, Examples: []string{"90s", "24h", "30d"}}
+		}
+		name := string(f.Message.Desc.Name())
+		if b.definitions[name] == nil {
+			b.definitions[name] = b.message(f.Message)
+		}
+		// Draft 7 takes no notice of what stands beside a $ref, such as the comment.
+		return &schema{AllOf: []*schema{{Reference: "#/definitions/" + name}}}
+	case protoreflect.BoolKind:
+		s.Type = "boolean"
+	case protoreflect.Int32Kind:
+		s.Type = "integer"
+	case protoreflect.DoubleKind:
+		s.Type = "number"
+	default:
+		s.Type = "string"
+	}
+	constrain(s, rules)
+	return s
+}
+
+// comment is a leading comment on one line.
+func comment(c protogen.CommentSet) string {
+	return strings.Join(strings.Fields(string(c.Leading)), " ")
+}

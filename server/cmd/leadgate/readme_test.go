@@ -1,0 +1,157 @@
+package main_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fenced finds the code of a language in a document.
+func fenced(document, language string) []string {
+	var blocks []string
+	for _, found := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```").FindAllStringSubmatch(document, -1) {
+		blocks = append(blocks, found[1])
+	}
+	return blocks
+}
+
+// commands returns the commands of the README in their order, without comments, continued lines joined.
+func commands(document string) []string {
+	var all []string
+	for _, block := range fenced(document, "sh") {
+		for _, line := range strings.Split(strings.ReplaceAll(block, "\\\n", " "), "\n") {
+			if line, _, _ = strings.Cut(line, " # "); strings.TrimSpace(line) != "" {
+				all = append(all, strings.TrimSpace(line))
+			}
+		}
+	}
+	return all
+}
+
+// lasting are commands that go on until they are ended, with what they say once they are at work.
+var lasting = []struct{ prefix, sign string }{
+	{"bin/leadgate watch --stage", ""}, // of stages that no lead reached
+	{"bin/leadgate watch", "STARTED"},
+	{"bin/leadgate serve", "listens on"},
+	{"bin/leadgate simulate", "listening on"},
+	{"curl -N", `"hello"`},
+}
+
+// How long a command that says nothing must go on to count as at work.
+const silence = time.Second
+
+// TestEveryCommandOfTheREADMEWorks runs them one after the other, as a reader would, against the demo. In their place only
+// the address of the demo is changed, because tests run side by side.
+func TestEveryCommandOfTheREADMEWorks(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"curl", "make", "sh"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("%s is needed to run the README's commands", tool)
+		}
+	}
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := string(text)
+	demo := start(t, nil, "demo", "--listen", "127.0.0.1:0")
+	dir := reader(t, root, readme)
+	environment := append(os.Environ(),
+		"PATH="+filepath.Join(dir, "path")+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"LEADGATE_SERVER="+demo.address, "LEADGATE_LISTEN=127.0.0.1:0", "LEADGATE_DATA_DIR="+filepath.Join(dir, "data"),
+	)
+	seen := 0
+	for _, command := range commands(readme) {
+		seen++
+		if name, isMake := strings.CutPrefix(command, "make"); isMake {
+			// make test runs this test; make run builds what runs above.
+			out, err := exec.Command("make", "-C", root, "-n", strings.TrimSpace(name)).CombinedOutput()
+			if err != nil {
+				t.Errorf("%s: %v: %s", command, err, out)
+			}
+			continue
+		}
+		if strings.HasPrefix(command, "export ") {
+			name, value, _ := strings.Cut(strings.TrimPrefix(command, "export "), "=")
+			environment = append(environment, name+"="+value)
+			continue
+		}
+		runAsReader(t, dir, environment, strings.ReplaceAll(command, "localhost:8080", demo.address))
+	}
+	if seen < 15 {
+		t.Errorf("only %d commands were found: does the test still read the README right?", seen)
+	}
+}
+
+// reader makes the directory of somebody who follows the README: the binary, the configuration, grpcurl.
+func reader(t *testing.T, root, readme string) string {
+	t.Helper()
+	dir := t.TempDir()
+	grpcurl := "#!/bin/sh\ncd '" + root + "' && exec go tool -modfile=proto/tools/grpcurl.mod grpcurl \"$@\"\n"
+	for _, err := range []error{
+		os.MkdirAll(filepath.Join(dir, "bin"), 0o700), os.MkdirAll(filepath.Join(dir, "path"), 0o700),
+		os.Symlink(binary, filepath.Join(dir, "bin", "leadgate")),
+		os.WriteFile(filepath.Join(dir, "path", "grpcurl"), []byte(grpcurl), 0o700), //nolint:gosec // it is a program
+		os.WriteFile(filepath.Join(dir, "leadgate.yaml"), []byte(fenced(readme, "yaml")[0]), 0o600),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func runAsReader(t *testing.T, dir string, environment []string, command string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*patience) // grpcurl is built once
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", "exec "+command)
+	cmd.Dir, cmd.Env = dir, environment
+	for _, l := range lasting {
+		if strings.HasPrefix(command, l.prefix) {
+			runForAWhile(t, cmd, l.sign)
+			return
+		}
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil || strings.Contains(string(out), `"requestId"`) {
+		t.Errorf("%s: %v\n%s", command, errors.Join(err, ctx.Err()), out)
+	}
+}
+
+// runForAWhile runs a command until it says the sign, or for a while if it has none, and ends it.
+func runForAWhile(t *testing.T, cmd *exec.Cmd, sign string) {
+	t.Helper()
+	said := newLines()
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- cmd.Wait()
+		said.close()
+	}()
+	if sign != "" {
+		said.wait(t, regexp.MustCompile(sign))
+	} else {
+		select {
+		case err := <-ended:
+			t.Errorf("%v ended: %v\n%s", cmd.Args, err, said.text())
+			return
+		case <-time.After(silence):
+		}
+	}
+	_ = cmd.Process.Kill() // it may have ended
+	<-ended
+}
