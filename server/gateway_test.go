@@ -84,7 +84,7 @@ func TestAWatchSpeaksAtOnce(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})
 	response, lines := h.lines("/v1/deliveries:watch")
-	if response.StatusCode != 200 || response.Header.Get("Content-Type") != "application/x-ndjson" {
+	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "application/x-ndjson" {
 		t.Fatalf("%s, %s", response.Status, response.Header.Get("Content-Type"))
 	}
 	if !lines.Scan() || !strings.Contains(lines.Text(), `"hello"`) {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -103,7 +104,7 @@ func (s *sniffer) choose(conn net.Conn) (*sniffed, net.Conn, error) {
 		return s.tls, nil
 	}
 	ready := tls.Server(conn, config)
-	return to, ready, ready.Handshake()
+	return to, ready, ready.HandshakeContext(context.Background()) // the deadline bounds it
 }
 
 func (s *sniffer) wait(conn net.Conn) bool {

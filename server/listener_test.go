@@ -86,7 +86,7 @@ func TestTLSServesBoth(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = response.Body.Close()
-		if response.StatusCode != 201 || (response.ProtoMajor == 2) != http2 {
+		if response.StatusCode != http.StatusCreated || (response.ProtoMajor == 2) != http2 {
 			t.Errorf("HTTP/2 %t: %s over %s", http2, response.Status, response.Proto)
 		}
 		client.CloseIdleConnections()

@@ -87,7 +87,7 @@ func TestAFailureIsTriedAgainAfterTheBackoff(t *testing.T) {
 		id := h.accept("ada@example.com Ada")[0]
 		h.rest(0)
 		d := h.expectState(id, retryWait)
-		if wait := d.GetDueTime().AsTime().Sub(time.Now()); wait > time.Second {
+		if wait := time.Until(d.GetDueTime().AsTime()); wait > time.Second {
 			t.Errorf("the first wait is %v, its bound is 1 s", wait)
 		}
 		if d.GetLastError() != "the CRM is down" || d.GetFailureCount() != 1 {

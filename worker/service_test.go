@@ -62,7 +62,7 @@ func TestStoreErrorsHaveTheirStatus(t *testing.T) {
 		if !errors.Is(err, test.err) || !strings.Contains(err.Error(), test.err.Error()) {
 			t.Errorf("the log lacks the cause: %v", err)
 		}
-		if again := worker.StatusOf(err, "delivery"); again != err {
+		if again := worker.StatusOf(err, "delivery"); !errors.Is(again, err) {
 			t.Errorf("a status is changed to %v", again)
 		}
 	}

@@ -13,8 +13,8 @@ import (
 )
 
 // listen takes a free port and prints it, for the process that started this one.
-func listen() (net.Listener, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func listen(ctx context.Context) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -24,7 +24,7 @@ func listen() (net.Listener, error) {
 
 // serveBareHTTP answers each JSON object with itself: what any HTTP service in Go pays at least.
 func serveBareHTTP(ctx context.Context) error {
-	l, err := listen()
+	l, err := listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func serveBareHTTP(ctx context.Context) error {
 
 // serveBareGRPC answers SubmitLead without doing anything: what any gRPC service in Go pays at least.
 func serveBareGRPC(ctx context.Context) error {
-	l, err := listen()
+	l, err := listen(ctx)
 	if err != nil {
 		return err
 	}

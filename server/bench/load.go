@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -117,7 +118,7 @@ func httpLoad(ctx context.Context, address string) ([]time.Duration, error) {
 			return times, err
 		}
 		content, err := io.ReadAll(answer.Body)
-		if err != nil {
+		if err = errors.Join(err, answer.Body.Close()); err != nil {
 			return times, err
 		}
 		if answer.StatusCode != http.StatusCreated {

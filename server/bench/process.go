@@ -49,7 +49,7 @@ log: { format: json, level: info }
 
 // startGateway starts the built gateway with its logs in a file and its only destination paused.
 func startGateway(ctx context.Context, dir, program string) (*server, error) {
-	address, err := freeAddress()
+	address, err := freeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -89,8 +89,8 @@ func startGateway(ctx context.Context, dir, program string) (*server, error) {
 	return g, nil
 }
 
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freeAddress(ctx context.Context) (string, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}

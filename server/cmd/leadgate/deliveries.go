@@ -101,7 +101,7 @@ func newDeliveriesList(conn *connection, out *output) *cobra.Command {
 					break
 				}
 			}
-			return print(out, cmd.OutOrStdout(), found, func(w io.Writer) {
+			return printAll(out, cmd.OutOrStdout(), found, func(w io.Writer) {
 				table(w, "DELIVERY\tSTATE\tATTEMPTS\tCREATED\tNEXT\tRECORD\tLAST ERROR", func(w io.Writer) {
 					for _, d := range found {
 						fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", d.GetDeliveryId(), deliveryStateName(d.GetState()), d.GetAttemptCount(),
@@ -143,7 +143,7 @@ func newDeliveriesGet(conn *connection, out *output) *cobra.Command {
 				return err
 			}
 			d := answer.GetDelivery()
-			return print(out, cmd.OutOrStdout(), []*leadgatev1.Delivery{d}, func(w io.Writer) { describeDelivery(w, d, time.Now()) })
+			return printAll(out, cmd.OutOrStdout(), []*leadgatev1.Delivery{d}, func(w io.Writer) { describeDelivery(w, d, time.Now()) })
 		},
 	}
 }
@@ -208,7 +208,7 @@ func newDeliveriesRetry(conn *connection, out *output) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return print(out, cmd.OutOrStdout(), []*leadgatev1.RetryDeliveriesResponse{answer}, func(w io.Writer) {
+				return printAll(out, cmd.OutOrStdout(), []*leadgatev1.RetryDeliveriesResponse{answer}, func(w io.Writer) {
 					fmt.Fprintf(w, "%d match, %d due now\n", answer.GetMatched(), answer.GetRetried())
 				})
 			}
@@ -218,7 +218,7 @@ func newDeliveriesRetry(conn *connection, out *output) *cobra.Command {
 					return fmt.Errorf("%s: %w", id, err)
 				}
 				d := answer.GetDelivery()
-				err = print(out, cmd.OutOrStdout(), []*leadgatev1.Delivery{d}, func(w io.Writer) {
+				err = printAll(out, cmd.OutOrStdout(), []*leadgatev1.Delivery{d}, func(w io.Writer) {
 					fmt.Fprintf(w, "%s is due now\n", d.GetDeliveryId())
 				})
 				if err != nil {

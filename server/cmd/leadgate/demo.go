@@ -50,7 +50,7 @@ Everything listens on this machine only, and what it stored is gone when it ends
 	return cmd
 }
 
-func runDemo(ctx context.Context, out, notes io.Writer, address, dataDir string) error {
+func runDemo(ctx context.Context, out, notes io.Writer, address, dataDir string) (err error) {
 	token := uuid.NewString()
 	crm := hubspot.New(hubspot.Options{Token: token})
 	crm.SetFaults(demoFaults)
@@ -63,7 +63,7 @@ func runDemo(ctx context.Context, out, notes io.Writer, address, dataDir string)
 	go func() { crmStopped <- serveSimulator(crmContext, crmListener, crm) }()
 	defer func() {
 		stopCRM()
-		<-crmStopped
+		err = errors.Join(err, <-crmStopped)
 	}()
 
 	snapshot, err := demoConfig(token, crmListener.Addr())

@@ -89,7 +89,7 @@ func newDestinationsAct(conn *connection, out *output, verb, about, example stri
 
 func printDestinations(out *output, w io.Writer, destinations []*leadgatev1.Destination) error {
 	now := time.Now()
-	return print(out, w, destinations, func(w io.Writer) {
+	return printAll(out, w, destinations, func(w io.Writer) {
 		table(w, "NAME\tKIND\tSTATUS\tWAITING\tOLDEST\tIN FLIGHT\tDELIVERED\tDEAD\tRATE\tLAST ERROR", func(w io.Writer) {
 			for _, d := range destinations {
 				state := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(d.GetStatus().String(), "DESTINATION_STATUS_")), "_", " ")

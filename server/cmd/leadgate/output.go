@@ -20,8 +20,8 @@ func (o *output) addFlag(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringVarP(&o.format, "output", "o", "text", "text or json")
 }
 
-// print writes messages, one JSON object a line, or calls text to lay them out for people.
-func print[M proto.Message](o *output, w io.Writer, messages []M, text func(w io.Writer)) error {
+// printAll writes messages, one JSON object a line, or calls text to lay them out for people.
+func printAll[M proto.Message](o *output, w io.Writer, messages []M, text func(w io.Writer)) error {
 	switch o.format {
 	case "json":
 		for _, m := range messages {

@@ -60,7 +60,7 @@ Without --form the names are lead fields: email, first_name, custom.budget. With
 			if err != nil {
 				return err
 			}
-			return print(&out, cmd.OutOrStdout(), []*leadgatev1.SubmitLeadResponse{answer}, func(w io.Writer) {
+			return printAll(&out, cmd.OutOrStdout(), []*leadgatev1.SubmitLeadResponse{answer}, func(w io.Writer) {
 				if answer.GetReplayed() {
 					fmt.Fprintf(w, "accepted before: lead %s\n", answer.GetLeadId())
 					return
