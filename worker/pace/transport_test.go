@@ -19,7 +19,9 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func answer(body io.ReadCloser) *http.Response { return &http.Response{StatusCode: http.StatusOK, Body: body} }
+func answer(body io.ReadCloser) *http.Response {
+	return &http.Response{StatusCode: http.StatusOK, Body: body}
+}
 
 func get(ctx context.Context, t *testing.T, transport http.RoundTripper) (*http.Response, error) {
 	t.Helper()

@@ -1,0 +1,111 @@
+package intake
+
+import (
+	"strings"
+	"sync"
+
+	former "github.com/biter777/countries"
+	"golang.org/x/text/language"
+	"golang.org/x/text/language/display"
+)
+
+// readCountry returns the ISO 3166-1 alpha-2 code of a country, "" if it is not known. It knows codes of two and three
+// letters, names in every language of CLDR, with or without accents, and the usual abbreviations and former names.
+func readCountry(text string) string {
+	known := countries()
+	name := fold(text)
+	if len(name) <= 3 && isASCII(text) { // Áo, in Vietnamese Austria, is not AO, Angola
+		if code := known.codes[name]; code != "" {
+			return code
+		}
+	}
+	for _, name := range []string{name, strings.TrimPrefix(name, "the"), strings.TrimSuffix(name, "the")} { // Gambia (the)
+		if code := known.names[name]; code != "" {
+			return code
+		}
+	}
+	// This library guesses more freely. It has codes of its own with two letters, and drops what is in parentheses, which
+	// may be what tells two countries apart.
+	if len(name) > 2 && !strings.Contains(text, "(") {
+		return known.codes[strings.ToLower(former.ByName(text).Alpha2())]
+	}
+	return ""
+}
+
+// countryTable is what countries are known by, in folded form.
+type countryTable struct {
+	codes map[string]string // alpha-2 and alpha-3 codes
+	names map[string]string // names in all languages; "" where two languages mean different countries
+}
+
+// countries has some 24,000 names in 2 MB. Making it takes 30 ms, thus it is made when the first form that takes a country
+// is, and then kept.
+var countries = sync.OnceValue(func() countryTable {
+	t := countryTable{
+		codes: map[string]string{"uk": "GB", "el": "GR"}, // as the European Union writes them
+		names: map[string]string{},
+	}
+	for code, names := range furtherNames() {
+		for _, name := range names {
+			t.add(name, code)
+		}
+	}
+	var regions []language.Region
+	english := display.English.Regions()
+	for _, country := range former.All() {
+		region, err := language.ParseRegion(country.Alpha2())
+		if err != nil || english.Name(region) == "" { // one that is no more, such as Yugoslavia
+			continue
+		}
+		regions = append(regions, region)
+		t.add(country.String(), region.String())
+		t.codes[fold(region.String())] = region.String()
+		t.codes[fold(region.ISO3())] = region.String()
+	}
+	for _, tag := range display.Supported.Tags() {
+		names := display.Regions(tag)
+		if names == nil { // CLDR knows the language, but no countries in it
+			continue
+		}
+		for _, region := range regions {
+			t.add(names.Name(region), region.String())
+		}
+	}
+	return t
+})
+
+func (t *countryTable) add(name, code string) {
+	if name = fold(name); name == "" {
+		return
+	}
+	if known, ok := t.names[name]; ok && known != code {
+		code = ""
+	}
+	t.names[name] = code
+}
+
+// furtherNames are those that neither library knows: how lists to choose from write a country, most of them after ISO 3166-1.
+func furtherNames() map[string][]string {
+	return map[string][]string{
+		"BO": {"Bolivia (Plurinational State of)"},
+		"CD": {"Congo (the Democratic Republic of the)", "Congo, Democratic Republic of the", "Congo (Democratic Republic)"},
+		"FK": {"Falkland Islands (the) [Malvinas]"},
+		"GB": {"United Kingdom of Great Britain and Northern Ireland", "United Kingdom (UK)"},
+		"IE": {"Republic of Ireland", "Ireland (Republic of)"},
+		"KP": {"Korea (the Democratic People's Republic of)"},
+		"KR": {"Korea (the Republic of)", "Korea (Republic of)"},
+		"MD": {"Moldova (the Republic of)", "Moldova (Republic of)"},
+		"MF": {"Saint Martin (French part)"},
+		"NL": {"Netherlands (Kingdom of the)"},
+		"PS": {"Palestine, State of"},
+		"SH": {"Saint Helena, Ascension and Tristan da Cunha"},
+		"SX": {"Sint Maarten (Dutch part)"},
+		"TZ": {"Tanzania, the United Republic of"},
+		"US": {"America", "United States of America", "United States (US)"},
+		"VE": {"Venezuela (Bolivarian Republic of)"},
+	}
+}
+
+func isASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r > '~' })
+}

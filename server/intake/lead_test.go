@@ -1,0 +1,220 @@
+package intake_test
+
+import (
+	"strings"
+	"testing"
+
+	"buf.build/go/protovalidate"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/server/intake"
+)
+
+func TestASubmissionBecomesACleanLead(t *testing.T) {
+	t.Parallel()
+	s := submission(
+		"email", " Ada@Example.COM ", "firstname", "  Ada\tKing ", "lastname", "Love\x00lace", "phone", "(415) 555-0132",
+		"company_name", "Analytical  Engines", "country", "Vereinigtes Königreich",
+		"message", "  Dear all,\r\n\r\nsee   below:\tone\x07 \n", "budget", "4000", "interests[]", "looms", "interests[]", "", "interests[]", " numbers ",
+		"utm_campaign", "spring", "referrer", "https://search.example/?q=looms",
+	)
+	s.Address, s.UserAgent, s.PageUrl = "192.0.2.7", "Browser/1.0", "https://www.example.com/contact"
+	result := newForm(t, nil).Lead(s)
+	want := &leadgatev1.Lead{
+		Email: "ada@example.com", FirstName: "Ada King", LastName: "Lovelace", Phone: "+14155550132",
+		Company: "Analytical Engines", Country: "GB", Message: "Dear all,\n\nsee   below: one",
+		Custom: map[string]*structpb.Value{
+			"budget":    structpb.NewStringValue("4000"),
+			"interests": structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStringValue("looms"), structpb.NewStringValue("numbers")}}),
+		},
+		Source: &leadgatev1.Source{
+			Form: "contact", PageUrl: "https://www.example.com/contact", Referrer: "https://search.example/?q=looms",
+			UtmCampaign: "spring", Ip: "192.0.2.7", UserAgent: "Browser/1.0",
+		},
+	}
+	if diff := cmp.Diff(want, result.Lead, protocmp.Transform()); diff != "" {
+		t.Error(diff)
+	}
+	if err := protovalidate.Validate(result.Lead); err != nil {
+		t.Error(err)
+	}
+	if len(result.Violations)+len(result.Omitted)+len(result.Unmapped) > 0 {
+		t.Errorf("violations %v, omitted %v, unmapped %v", result.Violations, result.Omitted, result.Unmapped)
+	}
+}
+
+func TestTheFirstFieldThatIsNotEmptyWins(t *testing.T) {
+	t.Parallel()
+	form := newForm(t, nil)
+	for _, test := range []struct {
+		pairs       []string
+		want, field string
+	}{
+		{[]string{"company", "Old", "company_name", "New"}, "Old", "company"},
+		{[]string{"company_name", "New", "company", "Old"}, "New", "company_name"},
+		{[]string{"company", " \t", "company_name", "New"}, "New", "company_name"},
+		{[]string{"company_name", " "}, "", "company_name"},
+		{nil, "", "company"},
+	} {
+		result := read(form, test.pairs...)
+		if got, field := result.Lead.GetCompany(), result.FieldOf("company"); got != test.want || field != test.field {
+			t.Errorf("%q: %q in field %q, want %q in %q", test.pairs, got, field, test.want, test.field)
+		}
+	}
+}
+
+func TestFieldsAreNamedAsThePageNamesThem(t *testing.T) {
+	t.Parallel()
+	result := read(newForm(t, nil), "budget", "1")
+	for path, want := range map[string]string{
+		"email": "email", "first_name": "firstname", "custom.budget": "budget", `custom["budget"]`: "budget",
+		"source.page_url": "page", "source.ip": "source.ip", "custom": "custom", "": "",
+	} {
+		if got := result.FieldOf(path); got != want {
+			t.Errorf("%q is %q, want %q", path, got, want)
+		}
+	}
+}
+
+func TestRequiredFieldsAreAllNamedAtOnce(t *testing.T) {
+	t.Parallel()
+	form := newForm(t, func(cfg *configv1.Form) { cfg.Required = []string{"email", "company", "custom.budget", "country"} })
+	result := read(form, "email", "  ", "company_name", "", "country", "Neverland")
+	got := map[string]string{}
+	for _, v := range result.Violations {
+		got[v.Field] = v.Rule
+	}
+	want := map[string]string{
+		"email": intake.RuleRequired, "company_name": intake.RuleRequired, "budget": intake.RuleRequired, "country": intake.RuleCountry,
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(result.Violations) != len(want) {
+		t.Errorf("%v\n%s", result.Violations, diff)
+	}
+}
+
+func TestWhatCannotBeReadIsOmittedUnlessItIsNeeded(t *testing.T) {
+	t.Parallel()
+	needsPhone := func(cfg *configv1.Form) { cfg.Required = []string{"phone"} }
+	for name, test := range map[string]struct {
+		change              func(*configv1.Form)
+		pairs               []string
+		violations, omitted []string
+	}{
+		"phone beside an e-mail address": {nil, []string{"email", "a@example.com", "phone", "ask my mum"}, nil, []string{intake.RulePhone}},
+		"the only contact":               {nil, []string{"phone", "ask my mum"}, []string{intake.RulePhone}, nil},
+		"a required phone":               {needsPhone, []string{"email", "a@example.com", "phone", "ask my mum"}, []string{intake.RulePhone}, nil},
+		"an extension":                   {needsPhone, []string{"phone", "(415) 555-0132 ext. 9"}, nil, []string{intake.RulePhone}},
+		"country":                        {nil, []string{"email", "a@example.com", "country", "Neverland"}, nil, []string{intake.RuleCountry}},
+		"a second value":                 {nil, []string{"email", "a@example.com", "email", "b@example.com"}, nil, []string{intake.RuleSeveral}},
+		"a second phone":                 {nil, []string{"phone", "(415) 555-0132", "phone", "(415) 555-0133"}, nil, []string{intake.RuleSeveral}},
+		"the same value again":           {nil, []string{"email", "a@example.com", "email", "A@example.com "}, nil, nil},
+	} {
+		result := read(newForm(t, test.change), test.pairs...)
+		if diff := cmp.Diff(test.violations, rules(result.Violations)); diff != "" {
+			t.Errorf("%s: violations\n%s", name, diff)
+		}
+		if diff := cmp.Diff(test.omitted, rules(result.Omitted)); diff != "" {
+			t.Errorf("%s: omitted\n%s", name, diff)
+		}
+		if diff := cmp.Diff(submission(test.pairs...).GetFields(), result.Stored.GetFields(), protocmp.Transform()); diff != "" {
+			t.Errorf("%s: not all is stored\n%s", name, diff)
+		}
+	}
+}
+
+func rules(violations []intake.Violation) []string {
+	var all []string
+	for _, v := range violations {
+		all = append(all, v.Rule)
+	}
+	return all
+}
+
+func TestSecretsAndIgnoredFieldsAreNotStored(t *testing.T) {
+	t.Parallel()
+	secret := []string{
+		"password", "new_password", "userPassword", "Passwort", "contraseña", "pwd", "card", "card_number", "cardNumber",
+		"payment[card]", "creditcard", "cc-number", "ccExp", "cvv", "card-cvc", "CVV2", "SECURITY_CODE",
+	}
+	kept := []string{"email", "discard", "postcard", "scorecard_size", "cc", "pin_code", "vcard_url", "compass"}
+	var pairs []string
+	for _, name := range append(append([]string{"csrf_token", intake.KeyField}, secret...), kept...) {
+		pairs = append(pairs, name, "4111111111111111")
+	}
+	s := submission(pairs...)
+	s.ContentType, s.Time, s.Address, s.UserAgent, s.PageUrl = "application/json", timestamppb.Now(), "192.0.2.7", "Browser/1.0", "https://www.example.com/"
+	before := proto.CloneOf(s)
+	result := newForm(t, nil).Lead(s)
+
+	want := proto.CloneOf(before)
+	want.Fields = want.Fields[len(want.Fields)-len(kept):]
+	if diff := cmp.Diff(want, result.Stored, protocmp.Transform()); diff != "" {
+		t.Errorf("stored:\n%s", diff)
+	}
+	if diff := cmp.Diff(append(secret, kept[1:]...), result.Unmapped); diff != "" {
+		t.Errorf("unmapped:\n%s", diff)
+	}
+	if diff := cmp.Diff(before, s, protocmp.Transform()); diff != "" {
+		t.Errorf("the submission was changed:\n%s", diff)
+	}
+}
+
+func TestFieldsHaveABoundExceptTheMessage(t *testing.T) {
+	t.Parallel()
+	form := newForm(t, nil)
+	fits, tooLarge := strings.Repeat("é", 4<<10), strings.Repeat("é", 4<<10)+"x"
+	result := read(form, "email", "a@example.com", "budget", fits, "unknown", fits, "message", tooLarge, "csrf_token", tooLarge)
+	if len(result.Violations) > 0 {
+		t.Errorf("refused: %v", result.Violations)
+	}
+	result = read(form, "email", "a@example.com", "budget", fits, "budget", "x", "unknown", tooLarge)
+	want := []intake.Violation{
+		{Field: "budget", Rule: intake.RuleSize, Message: "must be at most 8 KiB"},
+		{Field: "unknown", Rule: intake.RuleSize, Message: "must be at most 8 KiB"},
+	}
+	if diff := cmp.Diff(want, result.Violations); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWhatNobodyCanMendDoesNotRefuseALead(t *testing.T) {
+	t.Parallel()
+	s := submission("email", "a@example.com", "utm_campaign", strings.Repeat("é", 300), "referrer", "https://example.com/?q="+strings.Repeat("x", 9000))
+	s.Address, s.UserAgent, s.PageUrl = "a unix socket", strings.Repeat("u", 2000), strings.Repeat("p", 4000)
+	result := newForm(t, nil).Lead(s)
+	if len(result.Violations) > 0 {
+		t.Error(result.Violations)
+	}
+	lead := result.Lead
+	if err := protovalidate.Validate(lead); err != nil {
+		t.Error(err)
+	}
+	source := lead.GetSource()
+	if n := len([]rune(source.GetUtmCampaign())); n != 255 || len(source.GetReferrer()) != 2048 || len(source.GetUserAgent()) != 1024 || source.GetIp() != "" {
+		t.Errorf("%d characters of the campaign, %d of the referrer, %d of the browser, address %q", n, len(source.GetReferrer()), len(source.GetUserAgent()), source.GetIp())
+	}
+}
+
+func TestAMappedPageWinsOverTheRequests(t *testing.T) {
+	t.Parallel()
+	s := submission("page", "https://www.example.com/pricing")
+	s.PageUrl = "https://www.example.com/frame"
+	if got := newForm(t, nil).Lead(s).Lead.GetSource().GetPageUrl(); got != "https://www.example.com/pricing" {
+		t.Error(got)
+	}
+}
+
+func TestNoSubmissionIsAnEmptyOne(t *testing.T) {
+	t.Parallel()
+	result := newForm(t, nil).Lead(nil)
+	want := &leadgatev1.Lead{Source: &leadgatev1.Source{Form: "contact"}}
+	if diff := cmp.Diff(want, result.Lead, protocmp.Transform()); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,49 @@
+package intake
+
+import (
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// Tidy mends in place what a backend may leave untidy without it meaning anything: white space around any text, the case of
+// the e-mail address and of the country. All else is taken or refused as sent. Tidying twice changes nothing; a nil lead is
+// left alone.
+func Tidy(lead *leadgatev1.Lead) {
+	if lead == nil {
+		return
+	}
+	trim(lead.ProtoReflect())
+	lead.Email = strings.ToLower(lead.Email)
+	lead.Country = strings.ToUpper(lead.Country)
+}
+
+// trim takes white space from around every text of a message, however deep.
+func trim(message protoreflect.Message) {
+	message.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		switch {
+		case field.IsMap():
+			if field.MapValue().Message() != nil {
+				value.Map().Range(func(_ protoreflect.MapKey, item protoreflect.Value) bool {
+					trim(item.Message())
+					return true
+				})
+			}
+		case field.IsList():
+			if field.Message() != nil {
+				for i := range value.List().Len() {
+					trim(value.List().Get(i).Message())
+				}
+			}
+		case field.Message() != nil:
+			trim(value.Message())
+		case field.Kind() == protoreflect.StringKind:
+			if text := value.String(); text != strings.TrimSpace(text) {
+				message.Set(field, protoreflect.ValueOfString(strings.TrimSpace(text)))
+			}
+		}
+		return true
+	})
+}
