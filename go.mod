@@ -66,7 +66,6 @@ require (
 )
 
 tool (
-	github.com/bufbuild/protoschema-plugins/cmd/protoc-gen-jsonschema
 	github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway
 	github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv3
 	google.golang.org/grpc/cmd/protoc-gen-go-grpc

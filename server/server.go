@@ -160,7 +160,12 @@ func (s *Server) Serve(listener net.Listener) error {
 		return listener.Close()
 	}
 	s.sniffer = newSniffer(listener, s.tls, s.mixed)
-	s.halves.Go(func() error { return s.grpc.Serve(s.sniffer.grpc) })
+	s.halves.Go(func() error {
+		if err := s.grpc.Serve(s.sniffer.grpc); !errors.Is(err, grpc.ErrServerStopped) {
+			return err
+		}
+		return nil
+	})
 	s.halves.Go(func() error {
 		if err := s.http.Serve(s.sniffer.http); !errors.Is(err, http.ErrServerClosed) {
 			return err

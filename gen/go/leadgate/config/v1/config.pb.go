@@ -395,7 +395,7 @@ type Form struct {
 	AllowedOrigins []string `protobuf:"bytes,4,rep,name=allowed_origins,json=allowedOrigins,proto3" json:"allowed_origins,omitempty"`
 	// Country in whose national form phone numbers are read, ISO 3166-1 alpha-2, where the lead names none.
 	DefaultRegion string `protobuf:"bytes,5,opt,name=default_region,json=defaultRegion,proto3" json:"default_region,omitempty"`
-	// Where the leads go.
+	// Where the leads go. Required once there are two destinations.
 	Destinations []string `protobuf:"bytes,6,rep,name=destinations,proto3" json:"destinations,omitempty"`
 	// What becomes of a submission whose idempotency key was seen with other content: hold (the default) keeps it for a
 	// person to decide and answers as if it were the first; reject answers 422.
@@ -1228,7 +1228,7 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x03key\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x03key\x12;\n" +
 	"\x05roles\x18\x03 \x03(\tB%\xbaH\"\x92\x01\x1f\b\x01\x18\x01\"\x19r\x17R\x06submitR\x04readR\aoperateR\x05roles\"5\n" +
 	"\x05Leads\x12,\n" +
-	"\fdestinations\x18\x01 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\fdestinations\"\x97\x05\n" +
+	"\fdestinations\x18\x01 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\fdestinations\"\x95\x05\n" +
 	"\x04Form\x12<\n" +
 	"\x06fields\x18\x01 \x03(\v2$.leadgate.config.v1.Form.FieldsEntryR\x06fields\x12$\n" +
 	"\brequired\x18\x02 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\brequired\x12 \n" +
@@ -1236,9 +1236,8 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x0fallowed_origins\x18\x04 \x03(\tB\xab\x01\xbaH\xa7\x01\x92\x01\xa3\x01\x18\x01\"\x9e\x01\xba\x01\x9a\x01\n" +
 	"\x06origin\x12lmust be an origin: http or https, host, and port unless it is the usual one, such as https://www.example.com\x1a\"this.matches('^https?://[^/?#]+$')R\x0eallowedOrigins\x12\x8c\x01\n" +
 	"\x0edefault_region\x18\x05 \x01(\tBe\xbaHb\xba\x01\\\n" +
-	"\x06region\x126must be an ISO 3166-1 alpha-2 country code, such as US\x1a\x1athis.matches('^[A-Z]{2}$')\xd8\x01\x01R\rdefaultRegion\x12.\n" +
-	"\fdestinations\x18\x06 \x03(\tB\n" +
-	"\xbaH\a\x92\x01\x04\b\x01\x18\x01R\fdestinations\x127\n" +
+	"\x06region\x126must be an ISO 3166-1 alpha-2 country code, such as US\x1a\x1athis.matches('^[A-Z]{2}$')\xd8\x01\x01R\rdefaultRegion\x12,\n" +
+	"\fdestinations\x18\x06 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\fdestinations\x127\n" +
 	"\fon_key_reuse\x18\a \x01(\tB\x15\xbaH\x12r\x10R\x00R\x04holdR\x06rejectR\n" +
 	"onKeyReuse\x1a9\n" +
 	"\vFieldsEntry\x12\x10\n" +

@@ -1,0 +1,142 @@
+package config
+
+import (
+	"maps"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	"github.com/leadgate/leadgate/server/intake"
+	"github.com/leadgate/leadgate/worker/mapping"
+)
+
+// consistency reports what does not fit together: names of nothing, and values that contradict each other.
+func (r *review) consistency(cfg *configv1.Config, env Environment) {
+	if _, _, err := net.SplitHostPort(cfg.GetListen()); err != nil {
+		r.on(path{"listen"}, "listen: %q is not host:port, such as 127.0.0.1:8080 or :8080", cfg.GetListen())
+	}
+	for _, file := range []struct{ key, path string }{{"cert_file", cfg.GetTls().GetCertFile()}, {"key_file", cfg.GetTls().GetKeyFile()}} {
+		if file.path == "" {
+			continue
+		}
+		if _, err := env.ReadFile(file.path); err != nil {
+			r.on(path{"tls", file.key}, "%s: %s cannot be read: %v", file.key, file.path, cause(err))
+		}
+	}
+	r.apiKeys(cfg.GetApiKeys(), env)
+	for name, d := range cfg.GetDestinations() {
+		r.destination(path{"destinations", name}, d)
+	}
+	if len(cfg.GetDestinations()) == 0 {
+		r.on(path{"destinations"}, "there is no destination: name a CRM under destinations:; leadgate check --example shows how")
+	}
+	r.routes(path{"leads"}, cfg.GetLeads().GetDestinations(), cfg)
+	for name, form := range cfg.GetForms() {
+		r.form(path{"forms", name}, form)
+		r.routes(path{"forms", name}, form.GetDestinations(), cfg)
+	}
+	if len(r.problems) > 0 {
+		return
+	}
+	// Intake has the last word about its forms, without positions: what it refuses, serve would refuse.
+	for name, form := range cfg.GetForms() {
+		if _, err := intake.NewForm(name, form); err != nil {
+			r.onKey(path{"forms", name}, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
+	}
+}
+
+// apiKeys checks that callers can be told apart.
+func (r *review) apiKeys(keys []*configv1.APIKey, env Environment) {
+	names, secrets := map[string]bool{}, map[string]string{}
+	for i, key := range keys {
+		p := path{"api_keys", strconv.Itoa(i)}
+		if names[key.GetName()] {
+			r.on(p.child("name"), "there is another API key %q: give each caller its own", key.GetName())
+		}
+		names[key.GetName()] = true
+		secret, err := env.resolve(key.GetKey())
+		if err != nil || secret == "" { // reported already
+			continue
+		}
+		if other, ok := secrets[secret]; ok {
+			r.on(p.child("key"), "the key is the same as that of %s: give each caller its own", other)
+		}
+		secrets[secret] = key.GetName()
+	}
+}
+
+func (r *review) destination(p path, d *configv1.Destination) {
+	retry := d.GetRetry()
+	if retry.GetInitialDelay().AsDuration() > retry.GetMaxDelay().AsDuration() {
+		r.on(p.child("retry", "initial_delay"), "initial_delay is longer than max_delay")
+	}
+	r.address(p.child("hubspot", "base_url"), d.GetHubspot().GetBaseUrl())
+	r.address(p.child("http", "url"), d.GetHttp().GetUrl())
+	for property, field := range d.GetProperties() {
+		if err := mapping.Check(field); err != nil {
+			r.on(p.child("properties", property), "%s: %v", property, err)
+		}
+	}
+}
+
+// address checks what the schema's rule for a URI lets pass.
+func (r *review) address(p path, address string) {
+	u, err := url.Parse(address)
+	if err != nil || !u.IsAbs() { // the rule in the schema reports it, or it is left out
+		return
+	}
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		r.on(p, "%s begins with https:// or http:// and a host", p.name())
+	case u.User != nil:
+		r.on(p, "%s holds a user or password, which must not stand in this file: use auth: with references", p.name())
+	}
+}
+
+func (r *review) form(p path, form *configv1.Form) {
+	leadFields, misspelt := map[string]bool{}, false
+	for name, field := range form.GetFields() {
+		leadFields[field] = true
+		if err := mapping.Check(field); err != nil {
+			r.on(p.child("fields", name), "%s: %v", name, err)
+			misspelt = true
+		}
+	}
+	if !leadFields["email"] && !leadFields["phone"] && !misspelt {
+		r.on(p.child("fields"), "no form field of %s leads to email or phone: a lead needs one of them", p.name())
+	}
+	for i, field := range form.GetRequired() {
+		at := p.child("required", strconv.Itoa(i))
+		if err := mapping.Check(field); err != nil {
+			r.on(at, "required: %v", err)
+		} else if !leadFields[field] {
+			r.on(at, "required: no form field leads to %s, so every submission would be refused; add one under fields:", field)
+		}
+	}
+	for i, name := range form.GetIgnore() {
+		if _, kept := form.GetFields()[name]; kept {
+			r.on(p.child("ignore", strconv.Itoa(i)), "ignore: %s stands under fields: too", name)
+		}
+	}
+}
+
+// routes checks where leads go, for a form or for leads:.
+func (r *review) routes(p path, names []string, cfg *configv1.Config) {
+	at := p.child("destinations")
+	if !r.find(path{"destinations"}).clear {
+		return
+	}
+	known := slices.Sorted(maps.Keys(cfg.GetDestinations()))
+	if len(names) == 0 && len(known) > 1 {
+		r.on(at, "%s lacks destinations: there are several, so name those its leads go to, of %s", p.name(), strings.Join(known, ", "))
+	}
+	for i, name := range names {
+		if cfg.GetDestinations()[name] == nil {
+			r.on(at.child(strconv.Itoa(i)), "unknown destination %q%s", name, suggest(name, known))
+		}
+	}
+}

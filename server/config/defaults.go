@@ -1,0 +1,72 @@
+package config
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	"github.com/leadgate/leadgate/worker/pace"
+)
+
+// setDefaults fills in what the file leaves out. Left alone is what only its user can know: the pace and the properties of a
+// destination depend on the kind of CRM, the format of log lines on where they go.
+func setDefaults(cfg *configv1.Config) {
+	setDefault(&cfg.Listen, "127.0.0.1:8080")
+	setDefault(&cfg.DataDir, "./data")
+	setDefault(&cfg.CleartextHttp2, "grpc")
+
+	cfg.Idempotency = orNew(cfg.Idempotency)
+	setDuration(&cfg.Idempotency.Ttl, 24*time.Hour)
+	cfg.Intake = orNew(cfg.Intake)
+	setDefault(&cfg.Intake.MaxBodyBytes, 64<<10)
+	cfg.Log = orNew(cfg.Log)
+	setDefault(&cfg.Log.Level, "info")
+
+	for _, d := range cfg.GetDestinations() {
+		d.Limits = orNew(d.Limits)
+		setDefault(&d.Limits.Concurrency, 4)
+		setDuration(&d.Limits.Timeout, 30*time.Second)
+		d.Retry = orNew(d.Retry)
+		setDuration(&d.Retry.InitialDelay, pace.DefaultInitialDelay)
+		setDuration(&d.Retry.MaxDelay, max(pace.DefaultMaxDelay, d.Retry.InitialDelay.AsDuration()))
+		setDuration(&d.Retry.GiveUpAfter, pace.DefaultGiveUpAfter)
+	}
+
+	cfg.Leads = orNew(cfg.Leads)
+	cfg.Leads.Destinations = orOnly(cfg.Leads.Destinations, cfg)
+	for _, form := range cfg.GetForms() {
+		form.Destinations = orOnly(form.Destinations, cfg)
+		setDefault(&form.OnKeyReuse, "hold")
+	}
+}
+
+// orOnly is where leads go: to the named destinations or, if none is named and there is only one, to that.
+func orOnly(named []string, cfg *configv1.Config) []string {
+	if len(named) > 0 || len(cfg.GetDestinations()) != 1 {
+		return named
+	}
+	for name := range cfg.GetDestinations() {
+		return []string{name}
+	}
+	return nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	if zero := *new(T); *field == zero {
+		*field = value
+	}
+}
+
+func setDuration(field **durationpb.Duration, value time.Duration) {
+	if *field == nil {
+		*field = durationpb.New(value)
+	}
+}
+
+func orNew[T any](message *T) *T {
+	if message == nil {
+		return new(T)
+	}
+	return message
+}

@@ -1,0 +1,153 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// read parses the file into the review's root, and returns its text with line feeds as the only line breaks: YAML knows more
+// kinds, and protoyaml counts only these. It reports whether there is anything to go on with.
+func (r *review) read(data []byte) (text []byte, ok bool) {
+	if line, ok := checkUTF8(data); !ok {
+		r.problems = append(r.problems, problem{line, 1, "this is not UTF-8 text"})
+		return nil, false
+	}
+	text = []byte(strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n").Replace(string(data)))
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	var document, second yaml.Node
+	switch err := decoder.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		document = yaml.Node{Kind: yaml.DocumentNode}
+	case err != nil:
+		r.problems = append(r.problems, syntaxProblem(err, text))
+		return nil, false
+	}
+	switch err := decoder.Decode(&second); {
+	case err == nil:
+		r.at(&second, "a second YAML document begins here: a configuration is one document")
+	case !errors.Is(err, io.EOF):
+		r.problems = append(r.problems, syntaxProblem(err, text))
+	}
+	r.root = &yaml.Node{Kind: yaml.MappingNode, Line: 1, Column: 1}
+	if len(document.Content) == 1 {
+		r.root = document.Content[0]
+	}
+	return text, true
+}
+
+// checkUTF8 returns the line of the first bytes that are not UTF-8, if there are any.
+func checkUTF8(data []byte) (line int, ok bool) {
+	for i := 0; i < len(data); {
+		letter, size := utf8.DecodeRune(data[i:])
+		if letter == utf8.RuneError && size == 1 {
+			return 1 + bytes.Count(data[:i], []byte("\n")), false
+		}
+		i += size
+	}
+	return 0, true
+}
+
+// syntaxProblem takes the line out of an error of the YAML parser, which tells no column.
+func syntaxProblem(err error, text []byte) problem {
+	message, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
+	if numbered, ok := strings.CutPrefix(message, "line "); ok {
+		if number, rest, ok := strings.Cut(numbered, ": "); ok {
+			if n, err := strconv.Atoi(number); err == nil {
+				line, message = n, rest
+			}
+		}
+	}
+	message = "this is not YAML: " + message
+	if lines := bytes.Split(text, []byte("\n")); line <= len(lines) && bytes.Contains(lines[line-1], []byte("${")) {
+		message += "; a reference within { } needs quotes, as in \"${env:NAME}\""
+	}
+	return problem{line, 1, message}
+}
+
+// path leads from the root to a node: names of fields, keys of maps, indices of lists.
+type path []string
+
+// child is the path to something within.
+func (p path) child(elements ...string) path { return append(p[:len(p):len(p)], elements...) }
+
+// name is the last name on the path: for an entry of a list, that of the list.
+func (p path) name() string {
+	for _, element := range slices.Backward(p) {
+		if _, err := strconv.Atoi(element); err != nil {
+			return element
+		}
+	}
+	return "the file"
+}
+
+// owner is the name on the path as that of something that has, or lacks, something else.
+func (p path) owner() string {
+	if len(p) > 0 && p.name() != p[len(p)-1] {
+		return "this entry of " + p.name()
+	}
+	return p.name()
+}
+
+// found is where a path led to.
+type found struct {
+	key   *yaml.Node // the last key or list entry on the way; nil at the root
+	value *yaml.Node // what stands at the end of the path, or the last node before it that is there
+	exact bool       // whether value stands at the end
+	clear bool       // whether what stands there, or that nothing does, is certain
+}
+
+func (r *review) find(p path) found {
+	f := found{value: r.root, exact: true, clear: r.unclear[r.root] != wholly}
+	for _, element := range p {
+		key, value := step(f.value, element)
+		if value == nil {
+			f.exact, f.clear = false, f.clear && r.unclear[f.value] != partly
+			return f
+		}
+		f.key, f.value, f.clear = key, value, f.clear && r.unclear[value] != wholly
+	}
+	return f
+}
+
+func step(node *yaml.Node, element string) (key, value *yaml.Node) {
+	switch node.Kind {
+	case yaml.MappingNode:
+		for key, value := range entries(node) {
+			if key.Value == element {
+				return key, value
+			}
+		}
+	case yaml.SequenceNode:
+		if i, err := strconv.Atoi(element); err == nil && i >= 0 && i < len(node.Content) {
+			return node.Content[i], node.Content[i]
+		}
+	}
+	return nil, nil
+}
+
+// place is the node that a reader should look at: the value where it stands beside its key, else the key.
+func (f found) place() *yaml.Node {
+	if f.key == nil || f.exact && f.value.Line == f.key.Line {
+		return f.value
+	}
+	return f.key
+}
+
+// entries yields the keys and values of a mapping.
+func entries(node *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return func(yield func(key, value *yaml.Node) bool) {
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			if !yield(node.Content[i], node.Content[i+1]) {
+				return
+			}
+		}
+	}
+}

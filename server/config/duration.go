@@ -1,0 +1,55 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+const day = 24 * time.Hour
+
+// parseDuration reads a duration as Go writes it, such as 90s or 1h30m, with days before that: 30d, 1d12h. A day is 24 hours.
+func parseDuration(text string) (time.Duration, error) {
+	err := fmt.Errorf("%q is not a duration, such as 500ms, 90s, 24h or 30d", text)
+	var days uint64
+	rest := text
+	if before, after, ok := strings.Cut(text, "d"); ok {
+		var notANumber error
+		days, notANumber = strconv.ParseUint(before, 10, 64)
+		if notANumber != nil || days > uint64(math.MaxInt64/day)/2 {
+			return 0, err
+		}
+		if after == "" {
+			return time.Duration(days) * day, nil
+		}
+		rest = after
+	}
+	d, invalid := time.ParseDuration(rest)
+	if invalid != nil || d < 0 || d > math.MaxInt64/2 {
+		return 0, err
+	}
+	return time.Duration(days)*day + d, nil
+}
+
+// durations lets protoyaml read durations with parseDuration.
+type durations struct{}
+
+// Unmarshal implements protoyaml.CustomUnmarshaler.
+func (durations) Unmarshal(node *yaml.Node, message proto.Message) (bool, error) {
+	target, ok := message.(*durationpb.Duration)
+	if !ok {
+		return false, nil
+	}
+	d, err := parseDuration(node.Value)
+	if err != nil {
+		return false, err
+	}
+	proto.Merge(target, durationpb.New(d))
+	return true, nil
+}

@@ -1,0 +1,130 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/leadgate/leadgate/server/config"
+)
+
+// Each file is wrong in the ways that its problems say, and in no other.
+func TestEveryProblemIsToldWithItsPlaceAndTheWayOut(t *testing.T) {
+	t.Parallel()
+	const crm = "destinations: { crm: { hubspot: { token: \"${env:TOKEN}\" } } }\n"
+	const two = "destinations:\n  crm: { hubspot: { token: \"${env:TOKEN}\" } }\n  erp: { hubspot: { token: \"${env:TOKEN}\" } }\nleads: { destinations: [crm] }\n"
+	const form = "forms:\n  contact:\n    fields: { email: email }\n"
+	for name, test := range map[string]struct {
+		file string
+		want []string
+	}{
+		"nothing":           {"# nothing\n", []string{"1:1: there is no destination: name a CRM under destinations:; leadgate check --example shows how"}},
+		"not YAML":          {crm + "forms: [\n", []string{"2:1: this is not YAML: did not find expected node content"}},
+		"unquoted":          {"destinations: { crm: { hubspot: { token: ${env:TOKEN} } } }\n", []string{"1:1: this is not YAML: did not find expected ',' or '}'; a reference within { } needs quotes, as in \"${env:NAME}\""}},
+		"not text":          {crm + "\xff", []string{"2:1: this is not UTF-8 text"}},
+		"two documents":     {crm + "---\nlisten: :1\n", []string{"2:1: a second YAML document begins here: a configuration is one document"}},
+		"a list":            {"- a\n", []string{"1:1: the file takes keys with values, not a list"}},
+		"unknown key":       {crm + "lisen: :1\n", []string{"2:1: unknown key \"lisen\"; did you mean \"listen\"?"}},
+		"other spelling":    {crm + "dataDir: x\n", []string{"2:1: unknown key \"dataDir\"; did you mean \"data_dir\"?"}},
+		"by number":         {crm + "1: x\n", []string{"2:1: unknown key \"1\"; there is listen, data_dir, cleartext_http2, tls, trusted_proxies, idempotency, api_keys, leads, forms, destinations, log, intake"}},
+		"a key twice":       {crm + "listen: :1\nlisten: :2\n", []string{"3:1: listen is given twice; the first is in line 2"}},
+		"an entry twice":    {crm + form + "  contact: {}\n", []string{"5:3: contact is given twice; the first is in line 3"}},
+		"alias":             {crm + "log: &x { level: warn }\nintake: *x\n", []string{"3:9: intake: anchors and aliases are not read; write the value out"}},
+		"a key of many":     {crm + "? [a, b]\n: c\n", []string{"2:3: the file: a key is a single word"}},
+		"no value":          {crm + "listen:\nforms:\n", []string{"2:8: listen has no value: give it one, or leave it out", "3:7: forms has no value: give it one, or leave it out"}},
+		"not a list":        {crm + "trusted_proxies: 10.0.0.0/8\n", []string{"2:18: trusted_proxies takes a list, not a single value"}},
+		"not a value":       {crm + "listen: [a]\n", []string{"2:9: listen takes a single value, not a list"}},
+		"not a number":      {crm + "intake: { max_body_bytes: 64k }\n", []string{"2:27: max_body_bytes is a whole number, not \"64k\""}},
+		"too large":         {crm + "intake: { max_body_bytes: 16777217 }\n", []string{"2:27: max_body_bytes: must be greater than or equal to 0 and less than or equal to 16777216"}},
+		"not a duration":    {crm + "idempotency: { ttl: 1 day }\n", []string{"2:21: ttl: \"1 day\" is not a duration, such as 500ms, 90s, 24h or 30d"}},
+		"a negative one":    {crm + "idempotency: { ttl: -1h }\n", []string{"2:21: ttl: \"-1h\" is not a duration, such as 500ms, 90s, 24h or 30d"}},
+		"too short":         {crm + "idempotency: { ttl: 59s }\n", []string{"2:21: ttl: must be greater than or equal to 60s and less than or equal to 2592000s"}},
+		"unknown word":      {crm + "log: { format: jsn, level: loud }\n", []string{"2:16: format: unknown word \"jsn\"; did you mean \"json\"?", "2:28: level: unknown word \"loud\"; there is debug, info, warn, error"}},
+		"listen":            {crm + "listen: 8080\n", []string{"2:9: listen: \"8080\" is not host:port, such as 127.0.0.1:8080 or :8080"}},
+		"not a network":     {crm + "trusted_proxies:\n  - 10.0.0.0/8\n  - 10.0.0.0/33\n", []string{"4:5: trusted_proxies: must be a valid IP prefix"}},
+		"tls":               {crm + "tls: { cert_file: here.crt, key_file: gone.key }\n", []string{"2:39: key_file: gone.key cannot be read: file does not exist"}},
+		"half of tls":       {crm + "tls: { cert_file: here.crt }\n", []string{"2:1: tls lacks key_file"}},
+		"a form's name":     {crm + "forms:\n  Contact Us:\n    fields: { email: email }\n", []string{"3:3: \"Contact Us\": names of forms are a lower case letter, then lower case letters, digits and hyphens, at most 63"}},
+		"wrong indent":      {crm + form + "      phone: phone\n", []string{"3:1: this is not YAML: did not find expected key"}},
+		"unknown lead":      {crm + "forms:\n  contact:\n    fields:\n      email: email\n      cmpany: companny\n", []string{"6:15: cmpany: unknown lead field \"companny\"; did you mean \"company\"?"}},
+		"not required":      {crm + form + "    required: [emial, phone]\n", []string{"5:16: required: unknown lead field \"emial\"; did you mean \"email\"?", "5:23: required: no form field leads to phone, so every submission would be refused; add one under fields:"}},
+		"unreachable":       {crm + "forms:\n  contact:\n    fields:\n      company: company\n", []string{"4:5: no form field of contact leads to email or phone: a lead needs one of them"}},
+		"ignored":           {crm + form + "    ignore: [x, email]\n", []string{"5:17: ignore: email stands under fields: too"}},
+		"set by leadgate":   {crm + "forms:\n  contact:\n    fields: { email: email, ip: source.ip }\n", []string{"3:3: fields: ip: source.ip is set by leadgate; leave it out"}},
+		"an origin":         {crm + form + "    allowed_origins: [www.example.com]\n", []string{"5:23: allowed_origins: must be an origin: http or https, host, and port unless it is the usual one, such as https://www.example.com"}},
+		"where to":          {two + form, []string{"6:3: contact lacks destinations: there are several, so name those its leads go to, of crm, erp"}},
+		"to nowhere":        {two + form + "    destinations: []\n", []string{"8:19: contact lacks destinations: there are several, so name those its leads go to, of crm, erp"}},
+		"leads to nowhere":  {strings.Replace(two, "leads: { destinations: [crm] }\n", "", 1), []string{"1:1: leads lacks destinations: there are several, so name those its leads go to, of crm, erp"}},
+		"unknown place":     {two + form + "    destinations: [crm, epr]\n", []string{"8:25: unknown destination \"epr\"; did you mean \"erp\"?"}},
+		"unknown for leads": {strings.Replace(two, "[crm]", "[sap]", 1), []string{"4:25: unknown destination \"sap\"; there is crm, erp"}},
+		"no kind":           {"destinations:\n  crm: { limits: { concurrency: 2 } }\n", []string{"2:3: crm lacks its kind, one of hubspot, http"}},
+		"two kinds":         {"destinations:\n  crm:\n    hubspot: { token: \"${env:TOKEN}\" }\n    http: { url: \"https://crm.example.com\" }\n", []string{"4:5: crm has hubspot already, and takes one of hubspot, http"}},
+		"misspelt kind":     {"destinations:\n  crm:\n    hubspott: { token: \"${env:TOKEN}\" }\n", []string{"3:5: unknown key \"hubspott\"; did you mean \"hubspot\"?"}},
+		"no token":          {"destinations:\n  crm:\n    hubspot: {}\n", []string{"3:5: hubspot lacks token"}},
+		"slower and slower": {"destinations:\n  crm:\n    hubspot: { token: \"${env:TOKEN}\" }\n    retry: { initial_delay: 10m, max_delay: 1s }\n", []string{"4:29: initial_delay is longer than max_delay"}},
+		"a property":        {"destinations:\n  crm:\n    hubspot: { token: \"${env:TOKEN}\" }\n    properties: { email: emial }\n", []string{"4:26: email: unknown lead field \"emial\"; did you mean \"email\"?"}},
+		"not a URL":         {"destinations: { erp: { http: { url: erp }, properties: { mail: email } } }\n", []string{"1:37: url: must be a valid URI"}},
+		"not HTTP":          {"destinations: { erp: { http: { url: \"ftp://x.example.com\" }, properties: { mail: email } } }\n", []string{"1:37: url begins with https:// or http:// and a host"}},
+		"API keys":          {crm + "api_keys:\n  - { name: ops, key: \"${env:TOKEN}\", roles: [read] }\n  - { name: ops, key: \"${env:OTHER}\", roles: [reed] }\n  - { key: \"${env:TOKEN}\", roles: [] }\n", []string{"4:13: there is another API key \"ops\": give each caller its own", "4:47: roles: unknown word \"reed\"; did you mean \"read\"?", "5:5: this entry of api_keys lacks name", "5:12: the key is the same as that of ops: give each caller its own", "5:35: roles: must contain at least 1 item(s)"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := environment(map[string]string{"TOKEN": "t0ken", "OTHER": "0ther"}, map[string]string{"here.crt": "PEM"})
+			_, err := config.Parse("leadgate.yaml", []byte(test.file), env)
+			if err == nil {
+				t.Fatal("it is taken")
+			}
+			if got, want := err.Error(), "leadgate.yaml:"+strings.Join(test.want, "\nleadgate.yaml:"); got != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+func TestProblemsOfAllKindsAreToldInOneGo(t *testing.T) {
+	t.Parallel()
+	_, err := config.Parse("leadgate.yaml", []byte(`lisen: :1
+log: { level: loud }
+idempotency: { ttl: soon }
+forms:
+  contact:
+    fields: { email: emial }
+    destinations: [cmr]
+destinations:
+  crm:
+    hubspot: { token: plain }
+`), environment(nil, nil))
+	if err == nil {
+		t.Fatal("it is taken")
+	}
+	var places []string
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		places = append(places, strings.Join(strings.SplitN(line, ":", 4)[1:3], ":"))
+	}
+	if got := strings.Join(places, " "); got != "1:1 2:15 3:21 6:22 7:20 10:23" {
+		t.Errorf("problems at %s:\n%v", got, err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(config.Example)
+	f.Add(minimal)
+	f.Add("? 7") // a value that stands behind the end of the file
+	f.Add("a: &a [*a]\n? b\n: {}\n---\n")
+	f.Add("forms: { x: { fields: { a: custom.a }, required: [custom.a], ignore: [~] } }\rtls: {}\u2028log: ")
+	f.Add("destinations: !!map { crm: { http: { url: \"http://[::1\", headers: { k: \"${env:}${\" } } } }")
+	env := environment(map[string]string{"HUBSPOT_TOKEN": "a", "ERP_TOKEN": "b", "SHOP_KEY": "c", "OPS_KEY": "d", "TOKEN": "e"}, nil)
+	f.Fuzz(func(t *testing.T, text string) {
+		snapshot, err := config.Parse("leadgate.yaml", []byte(text), env)
+		if (err == nil) != (snapshot.Config != nil) {
+			t.Errorf("a snapshot of %v with error %v", snapshot.Config, err)
+		}
+		if err == nil {
+			return
+		}
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			if !strings.HasPrefix(line, "leadgate.yaml:") {
+				t.Errorf("no place is told in %q", line)
+			}
+		}
+	})
+}

@@ -1,0 +1,89 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// review collects what is wrong with a file.
+type review struct {
+	file     string
+	root     *yaml.Node
+	problems []problem
+	// unclear holds the nodes that could not be read as what they should be. What is wrong or missing there may just be what
+	// could not be read, and is not reported again.
+	unclear map[*yaml.Node]extent
+}
+
+// extent is how much of a node could not be read.
+type extent int
+
+const (
+	partly extent = iota + 1 // some keys: nobody knows what they were meant to be, so nothing can be said to be missing
+	wholly
+)
+
+// problem is one thing that is wrong, at a line and a column, both counted from 1.
+type problem struct {
+	line, column int
+	message      string
+}
+
+// at reports a problem at a node. It is one line, and harmless to a terminal, whatever names the file has.
+func (r *review) at(node *yaml.Node, format string, args ...any) {
+	message := strings.Map(func(letter rune) rune {
+		if unicode.IsControl(letter) {
+			return ' '
+		}
+		return letter
+	}, fmt.Sprintf(format, args...))
+	r.problems = append(r.problems, problem{max(1, node.Line), max(1, node.Column), message})
+}
+
+// doubt reports a problem that makes it unclear what a node says at all.
+func (r *review) doubt(node *yaml.Node, format string, args ...any) {
+	r.at(node, format, args...)
+	r.mark(node, wholly)
+}
+
+func (r *review) mark(node *yaml.Node, e extent) {
+	if r.unclear == nil {
+		r.unclear = map[*yaml.Node]extent{}
+	}
+	r.unclear[node] = max(r.unclear[node], e)
+}
+
+// on reports a problem with what stands at a path, or is missing there.
+func (r *review) on(p path, format string, args ...any) {
+	if found := r.find(p); found.clear {
+		r.at(found.place(), format, args...)
+	}
+}
+
+// onKey reports a problem with the key at a path.
+func (r *review) onKey(p path, format string, args ...any) {
+	if found := r.find(p); found.exact {
+		r.at(found.key, format, args...)
+	}
+}
+
+// err returns all problems in the order of the file; nil if there is none.
+func (r *review) err() error {
+	if len(r.problems) == 0 {
+		return nil
+	}
+	slices.SortFunc(r.problems, func(a, b problem) int {
+		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column), strings.Compare(a.message, b.message))
+	})
+	var lines []string
+	for _, p := range slices.Compact(r.problems) {
+		lines = append(lines, fmt.Sprintf("%s:%d:%d: %s", r.file, p.line, p.column, p.message))
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}

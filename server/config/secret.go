@@ -1,0 +1,116 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// secrecy says what a configured text may hold.
+type secrecy int
+
+const (
+	plain      secrecy = iota // text, no references: they would stand for themselves
+	mixed                     // text with references in it
+	armed                     // text with at least one reference in it, because it is a credential with something around
+	credential                // one reference and nothing else
+)
+
+// secrecyOf is the one list of the fields that hold credentials. key is the key under which the value stands.
+func secrecyOf(field protoreflect.FieldDescriptor, key string) secrecy {
+	switch strings.TrimPrefix(string(field.FullName()), "leadgate.config.v1.") {
+	case "APIKey.key", "HubSpot.token", "HTTPAuth.bearer", "HTTPBasic.password", "HTTPHeader.value":
+		return credential
+	case "HTTP.HeadersEntry.value":
+		for _, word := range []string{"auth", "cookie", "key", "secret", "token", "password"} {
+			if strings.Contains(strings.ToLower(key), word) {
+				return armed
+			}
+		}
+		return mixed
+	}
+	return plain
+}
+
+// checkSecrecy checks that a text holds references where it should, and that they lead to something. Its errors never
+// contain the text.
+func checkSecrecy(s secrecy, name, text string, env Environment) error {
+	isReference := strings.HasPrefix(text, "${") && strings.Index(text, "}") == len(text)-1
+	hasReference := strings.Contains(text, "${env:") || strings.Contains(text, "${file:")
+	switch {
+	case s == plain && hasReference:
+		return fmt.Errorf("%s takes no ${…}: references are read in credentials and headers only", name)
+	case s == plain:
+		return nil
+	case s == credential && !isReference, s == armed && !hasReference:
+		return fmt.Errorf("%s is a credential, which must not stand in this file: put it into an environment variable or a file, and write \"${env:NAME}\" or \"${file:/path}\" here", name)
+	}
+	if _, err := env.resolve(text); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// resolve replaces the references in a text by what they stand for.
+func (e Environment) resolve(text string) (string, error) {
+	var resolved strings.Builder
+	for {
+		before, rest, found := strings.Cut(text, "${")
+		resolved.WriteString(before)
+		if !found {
+			return resolved.String(), nil
+		}
+		reference, after, closed := strings.Cut(rest, "}")
+		if !closed {
+			return "", errors.New("a reference begins with ${ and lacks its }")
+		}
+		content, err := e.content(reference)
+		if err != nil {
+			return "", err
+		}
+		resolved.WriteString(content)
+		text = after
+	}
+}
+
+// content is what a reference stands for. A line break at the end of a file is not part of it: editors leave one.
+func (e Environment) content(reference string) (string, error) {
+	scheme, name, _ := strings.Cut(reference, ":")
+	var what, content string
+	switch scheme {
+	case "env":
+		what = "environment variable " + name
+		value, ok := e.LookupEnv(name)
+		if !ok {
+			return "", fmt.Errorf("%s is not set", what)
+		}
+		content = value
+	case "file":
+		what = "file " + name
+		data, err := e.ReadFile(name)
+		if err != nil {
+			return "", fmt.Errorf("%s cannot be read: %w", what, cause(err))
+		}
+		content = strings.TrimRight(string(data), "\r\n")
+	default:
+		return "", fmt.Errorf("${%s} is not a reference: write ${env:NAME} or ${file:/path}", reference)
+	}
+	switch {
+	case content == "":
+		return "", fmt.Errorf("%s is empty", what)
+	case strings.ContainsAny(content, "\r\n\x00"):
+		return "", fmt.Errorf("%s holds more than one line", what)
+	}
+	return content, nil
+}
+
+// cause drops the path that the message around it names already.
+func cause(err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}

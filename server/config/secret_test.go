@@ -1,0 +1,135 @@
+package config_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	"github.com/leadgate/leadgate/server/config"
+)
+
+// walkSchema visits every key of the configuration with the path of keys to it; "*" stands for the keys of a map.
+func walkSchema(visit func(path, key string)) {
+	var walk func(path string, schema protoreflect.MessageDescriptor)
+	walk = func(path string, schema protoreflect.MessageDescriptor) {
+		for i := range schema.Fields().Len() {
+			field := schema.Fields().Get(i)
+			within := path + "." + string(field.Name())
+			visit(within, string(field.Name()))
+			if field.IsMap() {
+				within, field = within+".*", field.MapValue()
+			}
+			if field.Message() != nil && field.Message().FullName() != "google.protobuf.Duration" {
+				walk(within, field.Message())
+			}
+		}
+	}
+	walk("", (&configv1.Config{}).ProtoReflect().Descriptor())
+}
+
+// A file with one credential in the place of %, for each key that holds one.
+var credentials = map[string]string{
+	".api_keys.key":                       "api_keys: [{ name: ops, roles: [read], key: % }]\n" + crmBeside,
+	".destinations.*.hubspot.token":       "destinations: { x: { hubspot: { token: % } } }",
+	".destinations.*.http.auth.bearer":    "destinations: { x: { http: { url: \"https://x.example.com\", auth: { bearer: % } } } }",
+	".destinations.*.http.basic.password": "destinations: { x: { http: { url: \"https://x.example.com\", auth: { basic: { username: u, password: % } } } } }",
+	".destinations.*.http.header.value":   "destinations: { x: { http: { url: \"https://x.example.com\", auth: { header: { name: X-Key, value: % } } } } }",
+	".destinations.*.http.headers":        "destinations: { x: { http: { url: \"https://x.example.com\", headers: { X-Api-Key: % } } } }",
+}
+
+const crmBeside = "destinations: { crm: { hubspot: { token: \"${env:OTHER}\" } } }\n"
+
+func TestACredentialInPlainTextIsRefusedAndNotRepeated(t *testing.T) {
+	t.Parallel()
+	env := environment(map[string]string{"TOKEN": "t0ken", "OTHER": "0ther"}, map[string]string{"/run/token": "t0ken\n"})
+	for name, file := range credentials {
+		for _, good := range []string{`"${env:TOKEN}"`, `"${file:/run/token}"`} {
+			if _, err := config.Parse("f", []byte(strings.Replace(file, "%", good, 1)), env); err != nil {
+				t.Errorf("%s: %s: %v", name, good, err)
+			}
+		}
+		_, err := config.Parse("f", []byte(strings.Replace(file, "%", `"pat-na1-secret"`, 1)), env)
+		if err == nil || !strings.Contains(err.Error(), "is a credential, which must not stand in this file") || strings.Contains(err.Error(), "pat-na1") {
+			t.Errorf("%s in plain text: %v", name, err)
+		}
+	}
+}
+
+// A kind of CRM that comes to the schema later is caught here if its credentials are forgotten.
+func TestEveryKeyThatSoundsLikeACredentialIsOne(t *testing.T) {
+	t.Parallel()
+	sounds := regexp.MustCompile(`token|secret|password|bearer|(^|_)key$`)
+	walkSchema(func(path, key string) {
+		path = strings.NewReplacer(".auth.basic.", ".basic.", ".auth.header.", ".header.").Replace(path)
+		if sounds.MatchString(key) && credentials[path] == "" {
+			t.Errorf("%s is not tested to be refused in plain text", path)
+		}
+	})
+}
+
+func TestAReferenceThatLeadsNowhereIsNamed(t *testing.T) {
+	t.Parallel()
+	env := environment(map[string]string{"EMPTY": "", "LINES": "a\nb"}, map[string]string{"/empty": "\n", "/lines": "a\nb\n"})
+	for reference, want := range map[string]string{
+		"${env:NONE}":    "token: environment variable NONE is not set",
+		"${env:EMPTY}":   "token: environment variable EMPTY is empty",
+		"${env:LINES}":   "token: environment variable LINES holds more than one line",
+		"${file:/none}":  "token: file /none cannot be read: file does not exist",
+		"${file:/empty}": "token: file /empty is empty",
+		"${file:/lines}": "token: file /lines holds more than one line",
+		"${aws:token}":   "token: ${aws:token} is not a reference: write ${env:NAME} or ${file:/path}",
+	} {
+		_, err := config.Parse("f", []byte(`destinations: { crm: { hubspot: { token: "`+reference+`" } } }`), env)
+		if err == nil || err.Error() != "f:1:42: "+want {
+			t.Errorf("%s: %v", reference, err)
+		}
+	}
+}
+
+func TestReferencesAreReadInHeadersAndNowhereElse(t *testing.T) {
+	t.Parallel()
+	env := environment(map[string]string{"TOKEN": "t0ken"}, nil)
+	file := `destinations: { x: { http: { url: "https://x.example.com", headers: { Authorization: "Key ${env:TOKEN}", X-Plain: plain, X-Mixed: "a-${env:TOKEN}" } } } }`
+	if _, err := config.Parse("f", []byte(file), env); err != nil {
+		t.Error(err)
+	}
+	_, err := config.Parse("f", []byte(crmBesideToken+"data_dir: \"${env:HOME}/x\"\n"), env)
+	if err == nil || err.Error() != "f:2:11: data_dir takes no ${…}: references are read in credentials and headers only" {
+		t.Errorf("a reference elsewhere: %v", err)
+	}
+	_, err = config.Parse("f", []byte(`destinations: { x: { http: { url: "https://u:pass@x.example.com" } } }`), env)
+	if err == nil || !strings.Contains(err.Error(), "must not stand in this file") || strings.Contains(err.Error(), "pass@") {
+		t.Errorf("a password in a URL: %v", err)
+	}
+}
+
+const crmBesideToken = "destinations: { crm: { hubspot: { token: \"${env:TOKEN}\" } } }\n"
+
+func TestSecretGivesThePresentContent(t *testing.T) {
+	t.Parallel()
+	variables, files := map[string]string{"TOKEN": "t0ken"}, map[string]string{"/key": "first\n"}
+	snapshot, err := config.Parse("f", []byte(crmBesideToken), environment(variables, files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect := func(value, want string) {
+		t.Helper()
+		if got, err := snapshot.Secret(value); got != want || err != nil {
+			t.Errorf("%s is %q, %v; want %q", value, got, err, want)
+		}
+	}
+	expect("${env:TOKEN}", "t0ken")
+	expect("Key ${env:TOKEN}/${file:/key}.", "Key t0ken/first.")
+	expect("plain", "plain")
+	expect("", "")
+	files["/key"] = "rotated\r\n"
+	expect("${file:/key}", "rotated")
+	for _, bad := range []string{"${env:NONE}", "${env:TOKEN", "${}"} {
+		if got, err := snapshot.Secret(bad); err == nil || got != "" {
+			t.Errorf("%s is %q", bad, got)
+		}
+	}
+}

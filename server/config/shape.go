@@ -1,0 +1,169 @@
+package config
+
+import (
+	"iter"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/leadgate/leadgate/worker/mapping"
+)
+
+// shape checks that the file has the shape of the message: its keys, spelt as in the schema, each once, with values of their
+// kinds. Decoding alone would let pass what means nothing good in a configuration (a key twice, a key without value, keys
+// spelt in three ways), and names messages of the schema where a reader needs the keys of the file.
+func (r *review) shape(schema protoreflect.MessageDescriptor, env Environment) {
+	s := shape{review: r, env: env}
+	s.message("the file", r.root, schema)
+}
+
+type shape struct {
+	*review
+	env Environment
+}
+
+func (s *shape) message(name string, node *yaml.Node, schema protoreflect.MessageDescriptor) {
+	if !s.is(yaml.MappingNode, name, node) {
+		return
+	}
+	kinds := map[protoreflect.FullName]string{} // which field of a oneof is there
+	for key, value := range s.unique(name, node) {
+		field := schema.Fields().ByName(protoreflect.Name(key.Value))
+		if field == nil {
+			s.at(key, "unknown key %q%s", key.Value, suggest(key.Value, namesOf(schema.Fields())))
+			s.mark(node, partly)
+			continue
+		}
+		if oneof := field.ContainingOneof(); oneof != nil {
+			if other := kinds[oneof.FullName()]; other != "" {
+				s.at(key, "%s has %s already, and takes one of %s", name, other, strings.Join(namesOf(oneof.Fields()), ", "))
+			}
+			kinds[oneof.FullName()] = key.Value
+		}
+		s.field(key, value, field)
+	}
+}
+
+func (s *shape) field(key, value *yaml.Node, field protoreflect.FieldDescriptor) {
+	switch {
+	case field.IsMap():
+		if s.is(yaml.MappingNode, key.Value, value) {
+			for name, item := range s.unique(key.Value, value) {
+				s.single(name.Value, item, field.MapValue())
+			}
+		}
+	case field.IsList():
+		if s.is(yaml.SequenceNode, key.Value, value) {
+			for _, item := range value.Content {
+				s.single(key.Value, item, field)
+			}
+		}
+	default:
+		s.single(key.Value, value, field)
+	}
+}
+
+// single checks a value, an entry of a list, or a value of a map.
+func (s *shape) single(name string, node *yaml.Node, field protoreflect.FieldDescriptor) {
+	if message := field.Message(); message != nil && message.FullName() != "google.protobuf.Duration" {
+		s.message(name, node, message)
+		return
+	}
+	if !s.is(yaml.ScalarNode, name, node) {
+		return
+	}
+	switch field.Kind() {
+	case protoreflect.MessageKind:
+		if _, err := parseDuration(node.Value); err != nil {
+			s.doubt(node, "%s: %v", name, err)
+		}
+	case protoreflect.BoolKind:
+		if node.Tag != "!!bool" || node.Value != "true" && node.Value != "false" {
+			s.doubt(node, "%s is true or false, not %q", name, node.Value)
+		}
+	case protoreflect.Int32Kind:
+		if _, err := strconv.ParseInt(node.Value, 10, 32); err != nil {
+			s.doubt(node, "%s is a whole number, not %q", name, node.Value)
+		}
+	case protoreflect.DoubleKind:
+		if _, err := strconv.ParseFloat(node.Value, 64); err != nil {
+			s.doubt(node, "%s is a number, not %q", name, node.Value)
+		}
+	case protoreflect.StringKind:
+		if err := checkSecrecy(secrecyOf(field, name), name, node.Value, s.env); err != nil {
+			s.doubt(node, "%v", err)
+		}
+	}
+}
+
+// is checks what a node is at all.
+func (s *shape) is(kind yaml.Kind, name string, node *yaml.Node) bool {
+	switch {
+	case node.Kind == yaml.AliasNode:
+		s.doubt(node, "%s: anchors and aliases are not read; write the value out", name)
+	case node.Tag == "!!null":
+		s.doubt(node, "%s has no value: give it one, or leave it out", name)
+	case node.Kind != kind:
+		s.doubt(node, "%s takes %s, not %s", name, inWords(kind), inWords(node.Kind))
+	default:
+		return true
+	}
+	return false
+}
+
+func inWords(kind yaml.Kind) string {
+	switch kind {
+	case yaml.MappingNode:
+		return "keys with values"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	return "a single value"
+}
+
+// unique yields the entries of a mapping whose keys can be keys and are not given twice, and reports the others.
+func (s *shape) unique(name string, node *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return func(yield func(key, value *yaml.Node) bool) {
+		first := map[string][2]*yaml.Node{}
+		for key, value := range entries(node) {
+			if key.Kind != yaml.ScalarNode {
+				s.at(key, "%s: a key is a single word", name)
+				s.mark(node, partly)
+				continue
+			}
+			if before, twice := first[key.Value]; twice {
+				s.at(key, "%s is given twice; the first is in line %d", key.Value, before[0].Line)
+				s.mark(before[1], wholly)
+				continue
+			}
+			first[key.Value] = [2]*yaml.Node{key, value}
+			if !yield(key, value) {
+				return
+			}
+		}
+	}
+}
+
+func namesOf(fields interface {
+	Len() int
+	Get(i int) protoreflect.FieldDescriptor
+}) []string {
+	var names []string
+	for i := range fields.Len() {
+		names = append(names, string(fields.Get(i).Name()))
+	}
+	return names
+}
+
+// suggest ends a message about an unknown name with the way out: the name that was probably meant, or those there are.
+func suggest(name string, known []string) string {
+	if near := mapping.Nearest(name, known); near != "" {
+		return "; did you mean " + strconv.Quote(near) + "?"
+	}
+	if len(known) == 0 {
+		return ""
+	}
+	return "; there is " + strings.Join(known, ", ")
+}

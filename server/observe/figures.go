@@ -1,0 +1,70 @@
+package observe
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// How long the store may take for its figures. Prometheus gives up on a scrape after 10 s unless told otherwise.
+const figuresTimeout = 5 * time.Second
+
+// figures asks the store when the metrics are read, so that they are right after a restart and never drift from what is on
+// disk.
+type figures struct {
+	store                        Store
+	now                          func() time.Time
+	deliveries, oldest, writable *prometheus.Desc
+}
+
+func newFigures(s Store, now func() time.Time) *figures {
+	return &figures{
+		store: s, now: now,
+		deliveries: prometheus.NewDesc("leadgate_deliveries",
+			"Deliveries by where they stand.", []string{"destination", "state"}, nil),
+		oldest: prometheus.NewDesc("leadgate_oldest_waiting_seconds",
+			"How long ago the oldest lead that waits for the destination was accepted; 0 if none waits.", []string{"destination"}, nil),
+		writable: prometheus.NewDesc("leadgate_store_writable",
+			"1 while leads can be accepted, 0 while the disk is low or the store fails.", nil, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (f *figures) Describe(descriptions chan<- *prometheus.Desc) {
+	descriptions <- f.deliveries
+	descriptions <- f.oldest
+	descriptions <- f.writable
+}
+
+// Collect implements prometheus.Collector.
+func (f *figures) Collect(out chan<- prometheus.Metric) {
+	writable := 1.0
+	if f.store.Writable() != nil {
+		writable = 0
+	}
+	out <- prometheus.MustNewConstMetric(f.writable, prometheus.GaugeValue, writable)
+	ctx, cancel := context.WithTimeout(context.Background(), figuresTimeout)
+	defer cancel()
+	counts, err := f.store.Counts(ctx)
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(f.deliveries, err)
+		return
+	}
+	for destination, c := range counts {
+		// Every state is shown, 0 as well: an alert on a series that is not there never fires.
+		for number, name := range leadgatev1.DeliveryState_name {
+			if state := leadgatev1.DeliveryState(number); state != leadgatev1.DeliveryState_DELIVERY_STATE_UNSPECIFIED {
+				out <- prometheus.MustNewConstMetric(f.deliveries, prometheus.GaugeValue, float64(c.ByState[state]),
+					destination, typeName(name, "DELIVERY_STATE_"))
+			}
+		}
+		var age float64
+		if !c.OldestWaiting.IsZero() {
+			age = max(0, f.now().Sub(c.OldestWaiting).Seconds())
+		}
+		out <- prometheus.MustNewConstMetric(f.oldest, prometheus.GaugeValue, age, destination)
+	}
+}

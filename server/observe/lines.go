@@ -1,0 +1,99 @@
+package observe
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// lines writes a log line for each event. It belongs to one goroutine.
+type lines struct {
+	to     slog.Handler
+	stages stageNames
+	attrs  []slog.Attr // of the line that is being written; kept for the next
+}
+
+func (l *lines) write(event *leadgatev1.Event) {
+	level := levelOf(event)
+	ctx := context.Background() // an event happened; nobody waits for its line
+	if !l.to.Enabled(ctx, level) {
+		return
+	}
+	l.attrs = l.attrs[:0]
+	var message string
+	switch kind := event.GetKind().(type) {
+	case *leadgatev1.Event_Lead:
+		l.lead(kind.Lead)
+	case *leadgatev1.Event_Destination:
+		message = maskEmails(kind.Destination.GetDetail())
+		l.text("event", typeName(kind.Destination.GetType().String(), "DESTINATION_EVENT_TYPE_"))
+		l.text("destination", kind.Destination.GetDestination())
+		l.number("crm_status", int64(kind.Destination.GetCrmStatus()))
+	case *leadgatev1.Event_System:
+		message = maskEmails(kind.System.GetDetail())
+		l.text("event", typeName(kind.System.GetType().String(), "SYSTEM_EVENT_TYPE_"))
+	}
+	record := slog.NewRecord(event.GetTime().AsTime(), level, message, 0)
+	record.AddAttrs(l.attrs...)
+	_ = l.to.Handle(ctx, record) // there is nowhere to tell that telling failed
+}
+
+func (l *lines) lead(e *leadgatev1.LeadEvent) {
+	l.text("stage", l.stages.of(e.GetStage()))
+	l.text("idempotency_key", e.GetIdempotencyKey())
+	l.text("lead_id", e.GetLeadId())
+	l.text("form", e.GetForm())
+	l.text("destination", e.GetDestination())
+	l.number("attempt", int64(e.GetAttempt()))
+	if d := e.GetDuration(); d != nil {
+		l.attrs = append(l.attrs, slog.Int64("duration_ms", d.AsDuration().Milliseconds()))
+	}
+	l.text("error", e.GetError())
+	l.number("crm_status", int64(e.GetCrmStatus()))
+	l.text("crm_body", e.GetCrmBody())
+	if next := e.GetNextAttemptTime(); next != nil {
+		l.attrs = append(l.attrs, slog.Time("next_attempt", next.AsTime().Truncate(time.Millisecond)))
+	}
+	l.text("record_id", e.GetRecordId())
+	l.text("detail", e.GetDetail())
+	l.text("person", e.GetPerson())
+	l.text("request_id", e.GetRequestId())
+}
+
+// text adds an attribute unless it is empty.
+func (l *lines) text(key, value string) {
+	if value != "" {
+		l.attrs = append(l.attrs, slog.String(key, maskEmails(value)))
+	}
+}
+
+// number adds an attribute unless it is 0.
+func (l *lines) number(key string, value int64) {
+	if value != 0 {
+		l.attrs = append(l.attrs, slog.Int64(key, value))
+	}
+}
+
+// levelOf is how much an event wants attention: an error when somebody has to act, a warning when something went otherwise than
+// it should and leadgate deals with it.
+func levelOf(event *leadgatev1.Event) slog.Level {
+	switch event.GetLead().GetStage() {
+	case leadgatev1.Stage_STAGE_DEAD:
+		return slog.LevelError
+	case leadgatev1.Stage_STAGE_REJECTED, leadgatev1.Stage_STAGE_HELD, leadgatev1.Stage_STAGE_RETRY, leadgatev1.Stage_STAGE_FAILURE,
+		leadgatev1.Stage_STAGE_SUPERSEDED:
+		return slog.LevelWarn
+	}
+	switch event.GetDestination().GetType() {
+	case leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED:
+		return slog.LevelError
+	case leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_PAUSED, leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RATE_LIMITED:
+		return slog.LevelWarn
+	}
+	if event.GetSystem().GetType() == leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_ERROR {
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}

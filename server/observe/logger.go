@@ -1,0 +1,68 @@
+package observe
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// NewLogger returns a logger that writes a line for each record at once, in one call of Write.
+//
+// Format is json or text; empty chooses text where out is a terminal and json everywhere else. Level is debug, info, warn or
+// error; empty stands for info.
+func NewLogger(out io.Writer, format, level string) *slog.Logger {
+	options := &slog.HandlerOptions{Level: parseLevel(level), ReplaceAttr: tidy}
+	if format == "text" || format == "" && isTerminal(out) {
+		return slog.New(utc{slog.NewTextHandler(out, options)})
+	}
+	return slog.New(utc{slog.NewJSONHandler(out, options)})
+}
+
+func parseLevel(text string) slog.Level {
+	var level slog.Level // Info
+	_ = level.UnmarshalText([]byte(text))
+	return level
+}
+
+func isTerminal(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// tidy leaves out the message of records that say everything in their attributes, and puts the level into words, for which
+// slog would take encoding/json.
+func tidy(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) > 0 {
+		return a
+	}
+	switch a.Key {
+	case slog.MessageKey:
+		if a.Value.String() == "" {
+			return slog.Attr{}
+		}
+	case slog.LevelKey:
+		if level, ok := a.Value.Any().(slog.Level); ok {
+			a.Value = slog.StringValue(level.String())
+		}
+	}
+	return a
+}
+
+// utc writes times in UTC, to the millisecond.
+type utc struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (h utc) Handle(ctx context.Context, r slog.Record) error {
+	r.Time = r.Time.UTC().Truncate(time.Millisecond)
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (h utc) WithAttrs(attrs []slog.Attr) slog.Handler { return utc{h.Handler.WithAttrs(attrs)} }
+
+// WithGroup implements slog.Handler.
+func (h utc) WithGroup(name string) slog.Handler { return utc{h.Handler.WithGroup(name)} }

@@ -1,0 +1,126 @@
+package observe
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// metrics counts events. count belongs to one goroutine, the rest is safe for concurrent use.
+type metrics struct {
+	registry          *prometheus.Registry
+	logger            *slog.Logger
+	stages            stageNames
+	leads             *prometheus.CounterVec
+	destinationEvents *prometheus.CounterVec
+	systemEvents      *prometheus.CounterVec
+	attempts          *prometheus.HistogramVec
+	forms             labels
+	destinations      labels
+}
+
+func newMetrics(o Options, stages stageNames) (*metrics, error) {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		logger:   o.Logger,
+		stages:   stages,
+		leads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "leadgate_events_total",
+			Help: "Stages that leads reached, as in the log lines. reason says what a CRM's answer was like.",
+		}, []string{"stage", "form", "destination", "reason"}),
+		destinationEvents: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "leadgate_destination_events_total",
+			Help: "What befell destinations: paused, resumed, credentials_refused, rate_limited.",
+		}, []string{"destination", "type"}),
+		systemEvents: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "leadgate_system_events_total",
+			Help: "What befell the gateway: started, stopping, error.",
+		}, []string{"type"}),
+		attempts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "leadgate_delivery_attempt_duration_seconds",
+			Help: "How long calls to the CRM took, by what came of them: success, retry or dead.",
+			// From a CRM in the same house to the time limit of a call, 30 s unless configured.
+			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, []string{"destination", "outcome"}),
+	}
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "leadgate_build_info", Help: "1, with the versions as labels.",
+		ConstLabels: prometheus.Labels{"version": o.Version, "goversion": runtime.Version()},
+	})
+	info.Set(1)
+	for _, c := range []prometheus.Collector{
+		m.leads, m.destinationEvents, m.systemEvents, m.attempts, info, newFigures(o.Store, o.Now),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	} {
+		if err := m.registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// handler serves what could be collected, and logs what could not: half of the metrics are better than none while the store
+// is failing.
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		ErrorHandling: promhttp.ContinueOnError,
+		ErrorLog:      slog.NewLogLogger(m.logger.Handler(), slog.LevelWarn),
+	})
+}
+
+func (m *metrics) count(event *leadgatev1.Event) {
+	switch kind := event.GetKind().(type) {
+	case *leadgatev1.Event_Lead:
+		e := kind.Lead
+		destination := m.destinations.of(e.GetDestination())
+		m.leads.WithLabelValues(m.stages.of(e.GetStage()), m.forms.of(e.GetForm()), destination, reasonOf(e)).Inc()
+		if outcome := m.outcomeOf(e); outcome != "" {
+			m.attempts.WithLabelValues(destination, outcome).Observe(e.GetDuration().AsDuration().Seconds())
+		}
+	case *leadgatev1.Event_Destination:
+		kinds := typeName(kind.Destination.GetType().String(), "DESTINATION_EVENT_TYPE_")
+		m.destinationEvents.WithLabelValues(m.destinations.of(kind.Destination.GetDestination()), kinds).Inc()
+	case *leadgatev1.Event_System:
+		m.systemEvents.WithLabelValues(typeName(kind.System.GetType().String(), "SYSTEM_EVENT_TYPE_")).Inc()
+	}
+}
+
+// outcomeOf is what came of the attempt that an event ends; empty if it ends none. FAILURE ends none: SUCCESS or DEAD follows.
+func (m *metrics) outcomeOf(e *leadgatev1.LeadEvent) string {
+	if e.GetDuration() == nil {
+		return ""
+	}
+	switch e.GetStage() {
+	case leadgatev1.Stage_STAGE_SUCCESS, leadgatev1.Stage_STAGE_RETRY, leadgatev1.Stage_STAGE_DEAD:
+		return m.stages.of(e.GetStage())
+	}
+	return ""
+}
+
+// reasonOf is the label that says why a call failed. An event's own words are no label: there is no end to them.
+func reasonOf(e *leadgatev1.LeadEvent) string {
+	switch e.GetStage() {
+	case leadgatev1.Stage_STAGE_RETRY, leadgatev1.Stage_STAGE_FAILURE, leadgatev1.Stage_STAGE_DEAD:
+	default:
+		return ""
+	}
+	switch status := e.GetCrmStatus(); {
+	case status == 0:
+		return "no_answer"
+	case status < http.StatusMultipleChoices:
+		return "in_part"
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return "credentials"
+	case status == http.StatusTooManyRequests:
+		return "rate_limited"
+	case status < http.StatusInternalServerError:
+		return "refused"
+	}
+	return "unavailable"
+}

@@ -1,0 +1,75 @@
+// Package observe shows what happens in the gateway: as log lines and as metrics. Both are made from the journal's events, so
+// that what is counted is what is logged.
+package observe
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/journal"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// Options say what an observer looks at. Journal, Store and Logger must be set.
+type Options struct {
+	// Journal is where events come from.
+	Journal *journal.Journal
+	// Store is asked for its figures whenever the metrics are read.
+	Store Store
+	// Logger gets a record for each event, with the event's time.
+	Logger *slog.Logger
+	// Version of the gateway, for the metrics.
+	Version string
+	// Now is the time, by which the metrics tell ages; time.Now if nil.
+	Now func() time.Time
+}
+
+// Store is what an observer needs of the store.
+type Store interface {
+	// Counts returns the figures of every destination.
+	Counts(ctx context.Context) (map[string]store.Counts, error)
+	// Writable is nil while leads can be accepted.
+	Writable() error
+}
+
+// Observer logs and counts every event of the journal until it is closed. It misses none: while its output is slow, the
+// journal makes those wait who publish.
+type Observer struct {
+	metrics *metrics
+	close   func()
+}
+
+// New begins to observe.
+func New(o Options) (*Observer, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	stages := newStageNames()
+	m, err := newMetrics(o, stages)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	lines := &lines{to: o.Logger.Handler(), stages: stages}
+	stop := o.Journal.Tap(func(events []*leadgatev1.Event) {
+		for _, event := range events {
+			lines.write(event)
+			m.count(event)
+		}
+	})
+	return &Observer{metrics: m, close: sync.OnceFunc(stop)}, nil
+}
+
+// Metrics serves the metrics in Prometheus's formats. It is safe for concurrent use.
+func (o *Observer) Metrics() http.Handler { return o.metrics.handler() }
+
+// Close returns after everything that was published before is logged and counted. It may be called again, and after the
+// journal was closed.
+func (o *Observer) Close() error {
+	o.close()
+	return nil
+}
