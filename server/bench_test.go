@@ -7,6 +7,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"buf.build/go/protovalidate"
+	"google.golang.org/protobuf/types/known/structpb"
+
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
@@ -53,4 +56,25 @@ func BenchmarkAcceptGRPC(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkRules judges the lead of make bench against the rules of its message.
+func BenchmarkRules(b *testing.B) {
+	validator, err := protovalidate.New(protovalidate.WithMessages(&leadgatev1.SubmitLeadRequest{}))
+	if err != nil {
+		b.Fatal(err)
+	}
+	request := &leadgatev1.SubmitLeadRequest{
+		Lead: &leadgatev1.Lead{
+			Email: "ada@example.com", FirstName: "Ada", LastName: "Lovelace", Phone: "+14155550132", Company: "Analytical Engines",
+			Country: "US", Message: "12 km each way, one steep hill.", Custom: map[string]*structpb.Value{"budget": structpb.NewStringValue("4000")},
+		},
+		IdempotencyKey: "6c0e4ec4-2f0c-4c42-9b2f-5d4e3f0f8c11",
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := validator.Validate(request); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -76,7 +76,7 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 	if err := g.worker.Apply(worker.Config{Revision: o.snapshot.Revision, Destinations: cfg.GetDestinations(), Secret: o.snapshot.Secret}); err != nil {
 		return err
 	}
-	g.observer, err = observe.New(observe.Options{Journal: g.journal, Store: g.store, Logger: g.log, Version: version})
+	g.observer, err = observe.New(observe.Options{Journal: g.journal, Store: g.store, Logger: g.log, Version: version, Now: now})
 	if err != nil {
 		return err
 	}
