@@ -12,7 +12,8 @@ import (
 )
 
 // Destination is one configured CRM connection. Implementations are safe for concurrent use, keep no state about
-// deliveries, and never retry: a call that failed is an outcome.
+// deliveries, and never retry: a call that failed is an outcome. Where a CRM definitely refuses some properties of a lead,
+// sending the rest at once is part of the same delivery.
 type Destination interface {
 	// Traits describes the connection; it never changes.
 	Traits() Traits
@@ -59,20 +60,20 @@ type Item struct {
 type OutcomeKind int
 
 const (
-	// Unknown: the answer was lost, or does not name this lead. It may or may not have been taken, so the same bytes are
-	// sent again. The zero value, so that forgetting an item cannot count as success.
+	// Unknown says that the answer was lost, or does not name this lead. It may or may not have been taken, so the same
+	// bytes are sent again. The zero value, so that forgetting an item cannot count as success.
 	Unknown OutcomeKind = iota
-	// Delivered: the CRM has it. Outcome.Dropped names properties it would not take.
+	// Delivered says that the CRM has it. Outcome.Dropped names properties it would not take.
 	Delivered
-	// Retry: it failed in a way that may pass, and surely was not taken.
+	// Retry says that it failed in a way that may pass, and surely was not taken.
 	Retry
-	// RateLimited: the CRM asked for a slower pace; it was not taken. Applies to the whole destination.
+	// RateLimited says that the CRM asked for a slower pace; it was not taken. Applies to the whole destination.
 	RateLimited
-	// Refused: the CRM will never take this lead as it is.
+	// Refused says that the CRM will never take this lead as it is.
 	Refused
-	// CredentialsRefused: the CRM refused the credentials. Applies to the whole destination.
+	// CredentialsRefused says that the CRM refused the credentials. Applies to the whole destination.
 	CredentialsRefused
-	// Split: the call was refused as a whole and says nothing about this lead alone; it is to be sent in smaller
+	// Split says that the call was refused as a whole and says nothing about this lead alone; it is to be sent in smaller
 	// batches. Only for batches of two and more.
 	Split
 )

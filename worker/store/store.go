@@ -47,14 +47,14 @@ type Store interface {
 	// unknown (result zero) from the instant key.Expires of the accepted acceptance, by the store's clock.
 	LookUp(ctx context.Context, key *Key) (Accepted, error)
 
-	// Claim takes up to max deliveries of a destination that are due, oldest due time first, for the caller alone. No two
+	// Claim takes up to limit deliveries of a destination that are due, oldest due time first, for the caller alone. No two
 	// of them, nor any other that is claimed or in flight, belong to one person: only the oldest waiting delivery of a
 	// person is ever due. A claim is held until Settle or Unclaim; claims of a process that died are free again when the
 	// store is opened, and those that had begun then count as attempts with outcome UNKNOWN and are due at once.
 	//
 	// With nothing due, Claims.Items is empty. Claims.Next is when the next delivery after those claimed falls due; zero
 	// if none waits.
-	Claim(ctx context.Context, destination string, max int) (Claims, error)
+	Claim(ctx context.Context, destination string, limit int) (Claims, error)
 
 	// Unclaim gives back claims that were not begun. Claims that are no longer held are passed over.
 	Unclaim(ctx context.Context, claims ...*Claim) error

@@ -1,0 +1,104 @@
+package crmtest
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/leadgate/leadgate/worker/crm"
+)
+
+// runAnswers is about answers that are not a success.
+func runAnswers(t *testing.T, h Harness) {
+	t.Run("TooFastIsTakenAtItsWord", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, h)
+		for value, want := range map[string]time.Duration{
+			"7": 7 * time.Second,
+			now.Add(time.Minute).Format(http.TimeFormat): time.Minute,
+			"31536000": crm.MaxRetryAfter,
+		} {
+			b.answers(status(http.StatusTooManyRequests, `{}`, "Retry-After", value))
+			items := b.full()
+			outcomes := b.deliver(items)
+			b.expectKind(items, outcomes, crm.RateLimited)
+			if outcomes[0].After != want || outcomes[0].Status != http.StatusTooManyRequests {
+				t.Errorf("Retry-After %q: %+v, want to wait %v", value, outcomes[0], want)
+			}
+			if pong := b.destination.Ping(t.Context()); pong.Kind != crm.RateLimited || pong.After != want {
+				t.Errorf("the ping ended as %+v", pong)
+			}
+		}
+	})
+	t.Run("WhatBrokeIsNeverGivenUpAndNeverTakenForASuccess", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, h)
+		for _, code := range []int{500, 502, 503, 504, 521, 408, 423, 425} {
+			b.answers(status(code, "<html>"+strings.Repeat("ö", 3*crm.MaxBody), "Content-Type", "text/html"))
+			for i, outcome := range b.deliver(b.full()) {
+				if outcome.Kind != crm.Retry && outcome.Kind != crm.Unknown || outcome.Status != code {
+					t.Errorf("lead %d ended as %s of status %d after %d", i, kindName(outcome.Kind), outcome.Status, code)
+				}
+			}
+			if pong := b.destination.Ping(t.Context()); code >= 500 && pong.Kind == crm.Delivered {
+				t.Errorf("%d is a pong: %+v", code, pong)
+			}
+		}
+	})
+	t.Run("APageIsNotASuccess", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, h)
+		b.answers(status(http.StatusOK, "<html>Please log in</html>", "Content-Type", "text/html"))
+		items := b.full()
+		b.expectKind(items, b.deliver(items), crm.Unknown)
+	})
+	t.Run("AnEndlessAnswerIsNotReadToItsEnd", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, h)
+		b.answers(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			chunk := strings.Repeat(" ", 1<<20)
+			for err := error(nil); err == nil; { // until the destination hangs up
+				_, err = io.WriteString(w, chunk)
+			}
+		})
+		items := b.full()
+		b.expectKind(items, b.deliver(items), crm.Unknown)
+	})
+	t.Run("ARedirectIsNotFollowed", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, h)
+		var strayed atomic.Int64
+		elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { strayed.Add(1) }))
+		defer elsewhere.Close()
+		for _, code := range []int{301, 302, 303, 307, 308} {
+			b.answers(status(code, `{}`, "Location", elsewhere.URL))
+			items := b.full()
+			b.expectKind(items, b.deliver(items), crm.Refused)
+			b.destination.Ping(t.Context())
+		}
+		if n := strayed.Load(); n != 0 {
+			t.Errorf("%d calls went where nobody configured", n)
+		}
+	})
+	t.Run("AReasonTellsNobodysData", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, h)
+		items := b.full()
+		for _, code := range []int{200, 207, 400, 401, 403, 404, 409, 413, 422, 429, 500} {
+			b.answers(func(w http.ResponseWriter, r *http.Request) {
+				sent, _ := io.ReadAll(r.Body)
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(code)
+				fmt.Fprintf(w, `{"message":%q,"category":%q,"errors":[{"message":%q,"code":%q,"in":%q}]}`,
+					items[0].Email, items[0].Email, sent, items[0].Email, items[0].Email)
+			})
+			b.deliver(items)
+		}
+	})
+}

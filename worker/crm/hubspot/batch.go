@@ -1,0 +1,86 @@
+package hubspot
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/leadgate/leadgate/worker/crm"
+)
+
+// readBatch gives each contact its part of the answer to a batch. What the answer does not name is unknown, whatever the
+// status says: 207 is a success to HTTP.
+func (d *destination) readBatch(answer *crm.Answer, contacts []*contact) {
+	var r reply
+	if json.Unmarshal(answer.Body, &r) != nil {
+		failAll(contacts, wholly(answer, crm.Unknown, fmt.Sprintf("it answered %d, but not as HubSpot does; check hubspot.base_url", answer.Status), contacts))
+		return
+	}
+	failAll(contacts, wholly(answer, crm.Unknown, "HubSpot's answer does not name this lead", contacts))
+	for _, raw := range r.Errors {
+		var p problem
+		if json.Unmarshal(raw, &p) != nil {
+			continue
+		}
+		for _, c := range p.about(contacts) {
+			c.refuse(p)
+			c.outcome.Status, c.outcome.Body = answer.Status, answer.Show(raw)
+		}
+	}
+	for _, raw := range r.Results {
+		var written record
+		if json.Unmarshal(raw, &written) != nil || written.ID == "" {
+			continue
+		}
+		if c := written.from(contacts); c != nil {
+			c.outcome, c.faults = d.delivered(answer, written, raw), nil
+		}
+	}
+}
+
+// from is the contact that a record was written from: by its trace or, without one, by its address, which HubSpot has in
+// lower case.
+func (r record) from(contacts []*contact) *contact {
+	i := slices.IndexFunc(contacts, func(c *contact) bool {
+		if r.Trace != "" {
+			return c.trace == r.Trace
+		}
+		return c.hasAddress(r.Properties[emailProperty])
+	})
+	if i < 0 {
+		return nil
+	}
+	return contacts[i]
+}
+
+// about returns the contacts of a batch that a problem is about: by trace or, without one, by address. In a batch of one
+// there is no doubt.
+func (p problem) about(contacts []*contact) []*contact {
+	if len(contacts) == 1 {
+		return contacts
+	}
+	traces, addresses := p.list("objectWriteTraceId"), p.list("ids")
+	var about []*contact
+	for _, c := range contacts {
+		if slices.Contains(traces, c.trace) || len(traces) == 0 && slices.ContainsFunc(addresses, c.hasAddress) {
+			about = append(about, c)
+		}
+	}
+	return about
+}
+
+func (c *contact) hasAddress(address string) bool {
+	return address != "" && strings.EqualFold(c.properties[emailProperty], address)
+}
+
+// delivered is the outcome of a contact that was written. Its body is the part of the answer about it.
+func (d *destination) delivered(answer *crm.Answer, written record, part []byte) crm.Outcome {
+	outcome := crm.Outcome{Kind: crm.Delivered, RecordID: written.ID, Status: answer.Status, Body: answer.Show(part)}
+	if account := d.account.Load(); account != nil {
+		outcome.RecordURL = account.recordURL(written.ID)
+	} else if strings.HasPrefix(written.URL, "https://") {
+		outcome.RecordURL = written.URL
+	}
+	return outcome
+}

@@ -1,0 +1,60 @@
+package hubspot_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/crmtest"
+	"github.com/leadgate/leadgate/worker/crm/hubspot"
+	simulated "github.com/leadgate/leadgate/worker/crm/simulator/hubspot"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	crmtest.Run(t, crmtest.Harness{
+		Open: func(base string, env crm.Environment) (crm.Destination, error) {
+			return hubspot.New(&configv1.HubSpot{Token: crmtest.SecretReference, BaseUrl: base}, env)
+		},
+		CRM: func(secret string) crmtest.CRM {
+			return account{simulated.New(simulated.Options{Token: secret, TenSecondly: -1})}
+		},
+		Mapped: map[string]string{"email": "email", "firstname": "first_name", "lastname": "last_name"},
+	})
+}
+
+// account is a simulated HubSpot account.
+type account struct{ *simulated.Simulator }
+
+type contact struct {
+	ID         string            `json:"id"`
+	Properties map[string]string `json:"properties"`
+}
+
+func (a account) contacts() []contact {
+	encoded, err := json.Marshal(a.Contacts())
+	if err != nil {
+		panic(err)
+	}
+	var contacts []contact
+	if err := json.Unmarshal(encoded, &contacts); err != nil {
+		panic(err)
+	}
+	return contacts
+}
+
+func (a account) RecordID(email string) string {
+	for _, c := range a.contacts() {
+		if c.Properties["email"] == email {
+			return c.ID
+		}
+	}
+	return ""
+}
+
+func (a account) Records() int { return len(a.contacts()) }

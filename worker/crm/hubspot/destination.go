@@ -1,0 +1,118 @@
+// Package hubspot delivers leads to HubSpot as contacts.
+//
+// A lead with an e-mail address is upserted by it, up to a hundred in a call: sent twice, it is one contact. HubSpot has
+// nothing to tell a contact without an address by, so such a lead is created by a call of its own, and a lost answer may
+// make a second contact of it.
+package hubspot
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+)
+
+const (
+	defaultBaseURL = "https://api.hubapi.com"
+	// Inputs in one batch call (HubSpot, "Using object APIs").
+	maxBatch = 100
+	// The smallest account may call a hundred times in ten seconds (HubSpot, "API usage guidelines"); one call a second is
+	// left to others.
+	requestsPerSecond = 9
+
+	createPath  = "/crm/v3/objects/contacts"
+	upsertPath  = "/crm/v3/objects/contacts/batch/upsert"
+	accountPath = "/account-info/v3/details"
+)
+
+type destination struct {
+	env     crm.Environment
+	token   string // a reference
+	base    string
+	account atomic.Pointer[account] // nil until a ping has seen it
+}
+
+// New returns the destination that is configured. It makes no call.
+func New(cfg *configv1.HubSpot, env crm.Environment) (crm.Destination, error) {
+	d := &destination{env: env, token: cfg.GetToken(), base: strings.TrimRight(cfg.GetBaseUrl(), "/")}
+	if d.token == "" {
+		return nil, errors.New(`hubspot.token: name the access token of a private app, as in "${env:HUBSPOT_TOKEN}"`)
+	}
+	if d.base == "" {
+		d.base = defaultBaseURL
+	}
+	base, err := url.Parse(d.base)
+	if err != nil {
+		return nil, fmt.Errorf("hubspot.base_url: %w", err)
+	}
+	if base.Host == "" || base.RawQuery != "" || base.Fragment != "" {
+		return nil, fmt.Errorf("hubspot.base_url: %q is not the address of an API, such as %s", d.base, defaultBaseURL)
+	}
+	return d, nil
+}
+
+// Traits implements crm.Destination.
+func (*destination) Traits() crm.Traits {
+	return crm.Traits{Kind: "hubspot", MaxBatch: maxBatch, RequestsPerSecond: requestsPerSecond, Defaults: defaults()}
+}
+
+// defaults are properties that every HubSpot account has. The stage in a contact's life is not among them: it would set
+// customers back to leads.
+func defaults() map[string]string {
+	return map[string]string{
+		"email":     "email",
+		"firstname": "first_name",
+		"lastname":  "last_name",
+		"phone":     "phone",
+		"company":   "company",
+		"website":   "website",
+		"jobtitle":  "job_title",
+		"address":   "street",
+		"city":      "city",
+		"state":     "region",
+		"zip":       "postal_code",
+		"country":   "country",
+		"message":   "message",
+	}
+}
+
+// Ping implements crm.Destination. It asks for the account's details, which every token may read.
+func (d *destination) Ping(ctx context.Context) crm.Outcome {
+	answer, failure := d.call(ctx, http.MethodGet, accountPath, nil)
+	if failure != nil {
+		return *failure
+	}
+	if answer.Status != http.StatusOK {
+		return d.failed(answer)
+	}
+	seen := parseAccount(answer.Body)
+	if seen == nil {
+		return answer.Outcome(crm.Unknown, "it answered 200, but not as HubSpot does; check hubspot.base_url")
+	}
+	d.account.Store(seen)
+	return answer.Outcome(crm.Delivered, "")
+}
+
+func (d *destination) call(ctx context.Context, method, path string, body []byte) (*crm.Answer, *crm.Outcome) {
+	token, err := d.env.Secret(d.token)
+	if err != nil {
+		return nil, &crm.Outcome{Kind: crm.CredentialsRefused, Reason: "not sent: hubspot.token cannot be read: " + err.Error()}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, d.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, &crm.Outcome{Kind: crm.Retry, Reason: "not sent: the request cannot be made; check hubspot.base_url"}
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Accept", "application/json")
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return crm.Call(d.env, req, token)
+}

@@ -1,0 +1,61 @@
+package hubspot
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/leadgate/leadgate/worker/mapping"
+)
+
+// Encode implements crm.Destination: a JSON object of strings, its keys sorted. HubSpot's values are strings whatever the
+// property's type is; several values of one property are joined by semicolons.
+func (*destination) Encode(properties []mapping.Property) ([]byte, error) {
+	object := make(map[string]string, len(properties))
+	for _, p := range properties {
+		value, err := text(p.Value)
+		if err != nil {
+			return nil, fmt.Errorf("property %s: %w", p.Name, err)
+		}
+		object[p.Name] = value
+	}
+	return marshal(object)
+}
+
+func text(value any) (string, error) {
+	switch v := value.(type) {
+	case string:
+		return v, nil
+	case bool:
+		return strconv.FormatBool(v), nil
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return "", fmt.Errorf("%v is not a number that can be sent", v)
+		}
+		return strconv.FormatFloat(v, 'f', -1, 64), nil
+	case []any:
+		items := make([]string, len(v))
+		for i, item := range v {
+			var err error
+			if items[i], err = text(item); err != nil {
+				return "", err
+			}
+		}
+		return strings.Join(items, ";"), nil
+	}
+	return "", fmt.Errorf("a %T cannot be sent", value)
+}
+
+// marshal is json.Marshal without its care for HTML: what is sent goes to an API, and operators read it.
+func marshal(value any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}

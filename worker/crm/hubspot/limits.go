@@ -1,0 +1,40 @@
+package hubspot
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/leadgate/leadgate/worker/crm"
+)
+
+// HubSpot counts calls over a second, over ten, and over the account's day (HubSpot, "API usage guidelines"). These are the
+// waits where it names none.
+const (
+	secondlyWait    = time.Second
+	tenSecondlyWait = 10 * time.Second
+	// As long as it is not known when the account's day ends, asking once an hour is cheap.
+	dailyWait = time.Hour
+)
+
+// limited reads an answer to a call too many.
+func (d *destination) limited(answer *crm.Answer, p problem) crm.Outcome {
+	outcome := answer.Outcome(crm.RateLimited, "HubSpot's limit of calls is reached"+inBrackets(p.PolicyName))
+	if outcome.After > 0 {
+		return outcome
+	}
+	switch p.PolicyName {
+	case "SECONDLY":
+		outcome.After = secondlyWait
+	case "DAILY":
+		outcome.After = dailyWait
+		if account := d.account.Load(); account != nil {
+			outcome.After = account.untilMidnight(d.env.Now())
+		}
+	default:
+		outcome.After = tenSecondlyWait
+		if ms, err := strconv.Atoi(answer.Header.Get("X-HubSpot-RateLimit-Interval-Milliseconds")); err == nil && ms > 0 {
+			outcome.After = min(time.Duration(ms)*time.Millisecond, crm.MaxRetryAfter)
+		}
+	}
+	return outcome
+}

@@ -1,0 +1,232 @@
+package hubspot
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/leadgate/leadgate/worker/crm/simulator"
+)
+
+// maxInputs is how many inputs a batch has at most (HubSpot, "Using object APIs").
+const maxInputs = 100
+
+// input is one of a batch, whatever the batch does.
+type input struct {
+	ID         string `json:"id"`
+	IDProperty string `json:"idProperty"`
+	Trace      string `json:"objectWriteTraceId"`
+	Properties values `json:"properties"`
+}
+
+// batch is the body of a batch call.
+type batch struct {
+	Inputs     []input  `json:"inputs"`
+	IDProperty string   `json:"idProperty"` // of reads
+	Properties []string `json:"properties"` // of reads
+}
+
+// step writes one input. Its problem says why it cannot; dry, it only says so and writes nothing.
+type step func(in input, dry bool) (*object, *problem)
+
+func (a *api) batchCreate(r *http.Request) (int, any) {
+	return a.writeBatch(r, http.StatusCreated, func(in input, dry bool) (*object, *problem) {
+		return a.apply(nil, in.Properties.plain(), dry)
+	})
+}
+
+func (a *api) batchUpdate(r *http.Request) (int, any) {
+	return a.writeBatch(r, http.StatusOK, func(in input, dry bool) (*object, *problem) {
+		if p := a.needsUnique(in); p != nil {
+			return nil, p
+		}
+		old := a.contacts.find(in.IDProperty, in.ID)
+		if old == nil {
+			return nil, missing(in.ID)
+		}
+		return a.apply(old, in.Properties.plain(), dry)
+	})
+}
+
+func (a *api) batchUpsert(r *http.Request) (int, any) {
+	return a.writeBatch(r, http.StatusOK, func(in input, dry bool) (*object, *problem) {
+		if p := a.needsUnique(in); p != nil {
+			return nil, p
+		}
+		old, properties := a.contacts.find(in.IDProperty, in.ID), in.Properties.plain()
+		if old == nil {
+			if in.IDProperty == "" {
+				return nil, missing(in.ID)
+			}
+			if properties[in.IDProperty] == "" {
+				properties[in.IDProperty] = in.ID
+			}
+		}
+		o, p := a.apply(old, properties, dry)
+		if o != nil {
+			isNew := old == nil
+			o.New = &isNew
+		}
+		return o, p
+	})
+}
+
+// apply is write, or dry its check alone.
+func (a *api) apply(old *contact, properties map[string]string, dry bool) (*object, *problem) {
+	if dry {
+		return nil, a.refusal(old, properties)
+	}
+	c, p := a.write(old, properties)
+	if p != nil {
+		return nil, p
+	}
+	o := written(c)
+	return &o, nil
+}
+
+func (a *api) needsUnique(in input) *problem {
+	switch property := in.IDProperty; {
+	case property == "", property == "email", property == "hs_object_id", a.schema.isUnique(property):
+		return nil
+	}
+	p := invalid("Unable to perform update/upsert by non-unique 0-1 property: " + in.IDProperty)
+	return &p
+}
+
+func missing(id string) *problem {
+	return &problem{Category: "OBJECT_NOT_FOUND", Message: "Could not get some CONTACT objects, they may be deleted or not exist.", Context: map[string][]string{"ids": {id}}}
+}
+
+// writeBatch carries a batch out. If every input has a trace of its own, each succeeds or fails alone; otherwise the first
+// that fails, fails all, and nothing is written.
+func (a *api) writeBatch(r *http.Request, done int, write step) (int, any) {
+	started := a.options.Now()
+	b, refused := a.readInputs(r)
+	if refused != nil {
+		return http.StatusBadRequest, *refused
+	}
+	simulator.Note(r.Context(), len(b.Inputs), 0)
+	if !traced(b.Inputs) {
+		for _, in := range b.Inputs {
+			if _, p := write(in, true); p != nil {
+				return statusOf(p), *p
+			}
+		}
+	}
+	var (
+		results  []object
+		failures []problem
+	)
+	for _, in := range b.Inputs {
+		o, p := write(in, false)
+		if p != nil {
+			failures = append(failures, p.withTrace(in.Trace))
+			continue
+		}
+		o.Trace = in.Trace
+		results = append(results, *o)
+	}
+	simulator.Note(r.Context(), len(b.Inputs), len(results))
+	if len(failures) > 0 {
+		done = http.StatusMultiStatus
+	}
+	return done, a.results(started, results, failures)
+}
+
+// results is the answer to a batch, in no order that anybody could rely on.
+func (a *api) results(started time.Time, results []object, failures []problem) any {
+	a.random.Shuffle(len(results), func(i, j int) { results[i], results[j] = results[j], results[i] })
+	answer := map[string]any{
+		"status": "COMPLETE", "startedAt": started.UTC().Format(timeFormat), "completedAt": a.options.Now().UTC().Format(timeFormat),
+		"results": append([]object{}, results...),
+	}
+	if len(failures) > 0 {
+		answer["numErrors"], answer["errors"] = len(failures), failures
+	}
+	return answer
+}
+
+// readInputs reads a batch, and says what is wrong with it as a whole.
+func (a *api) readInputs(r *http.Request) (batch, *problem) {
+	var b batch
+	if _, body := decode(r, &b); body != nil {
+		p := body.(problem)
+		return b, &p
+	}
+	if len(b.Inputs) == 0 {
+		p := invalid("No inputs in the batch")
+		return b, &p
+	}
+	if len(b.Inputs) > maxInputs {
+		p := invalid(fmt.Sprintf("The maximum number of inputs supported in a batch request for CONTACT is %d", maxInputs))
+		return b, &p
+	}
+	var doubled []string
+	seen := map[string]bool{}
+	for _, in := range b.Inputs {
+		id := normal(in.ID)
+		if id != "" && seen[id] {
+			doubled = append(doubled, in.ID)
+		}
+		seen[id] = true
+	}
+	if len(doubled) > 0 {
+		p := invalid(fmt.Sprintf("Duplicate IDs found in batch input: %v. IDs must be unique", doubled))
+		p.Context = map[string][]string{"ids": doubled}
+		return b, &p
+	}
+	return b, nil
+}
+
+func traced(inputs []input) bool {
+	seen := map[string]bool{}
+	for _, in := range inputs {
+		if in.Trace == "" || seen[in.Trace] {
+			return false
+		}
+		seen[in.Trace] = true
+	}
+	return true
+}
+
+func (a *api) batchRead(r *http.Request) (int, any) {
+	started := a.options.Now()
+	b, refused := a.readInputs(r)
+	if refused != nil {
+		return http.StatusBadRequest, *refused
+	}
+	var (
+		results []object
+		gone    []string
+	)
+	for _, in := range b.Inputs {
+		if c := a.contacts.find(b.IDProperty, in.ID); c != nil {
+			results = append(results, shown(c, b.Properties))
+		} else {
+			gone = append(gone, in.ID)
+		}
+	}
+	simulator.Note(r.Context(), len(b.Inputs), 0)
+	if len(gone) > 0 {
+		p := *missing("")
+		p.Status, p.Context = "error", map[string][]string{"ids": gone}
+		return http.StatusMultiStatus, a.results(started, results, []problem{p})
+	}
+	return http.StatusOK, a.results(started, results, nil)
+}
+
+func (a *api) batchArchive(r *http.Request) (int, any) {
+	b, refused := a.readInputs(r)
+	if refused != nil {
+		return http.StatusBadRequest, *refused
+	}
+	removed := 0
+	for _, in := range b.Inputs {
+		if c := a.contacts.find("", in.ID); c != nil {
+			a.contacts.remove(c, a.schema)
+			removed++
+		}
+	}
+	simulator.Note(r.Context(), len(b.Inputs), removed)
+	return http.StatusNoContent, nil
+}

@@ -1,0 +1,70 @@
+package hubspot
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// HubSpot's names of its limits.
+const (
+	secondly    = "SECONDLY"
+	tenSecondly = "TEN_SECONDLY_ROLLING"
+	daily       = "DAILY"
+)
+
+const window = 10 * time.Second
+
+// usage counts calls over a second, over ten, and over a day. Limits of zero and below do not limit.
+type usage struct {
+	secondly, tenSecondly, daily int
+
+	calls []time.Time // of the last window, oldest first
+	day   time.Time
+	today int
+}
+
+// count counts a call, tells the limits in the answer's header, and returns the answer if the call is one too many. Such a
+// call is not counted.
+func (u *usage) count(header http.Header, now time.Time) (status int, body any) {
+	if day := now.UTC().Truncate(24 * time.Hour); !day.Equal(u.day) {
+		u.day, u.today = day, 0
+	}
+	for len(u.calls) > 0 && now.Sub(u.calls[0]) >= window {
+		u.calls = u.calls[1:]
+	}
+	lately := 0
+	for i := len(u.calls) - 1; i >= 0 && now.Sub(u.calls[i]) < time.Second; i-- {
+		lately++
+	}
+	over := ""
+	switch {
+	case u.daily > 0 && u.today >= u.daily:
+		over = daily
+	case u.tenSecondly > 0 && len(u.calls) >= u.tenSecondly:
+		over = tenSecondly
+	case u.secondly > 0 && lately >= u.secondly:
+		over = secondly
+	default:
+		u.calls = append(u.calls, now)
+		u.today++
+		lately++
+	}
+	tell := func(name string, limit, used int) {
+		if limit > 0 {
+			header.Set("X-HubSpot-RateLimit-"+name, strconv.Itoa(limit))
+			header.Set("X-HubSpot-RateLimit-"+name+"-Remaining", strconv.Itoa(max(0, limit-used)))
+		}
+	}
+	tell("Daily", u.daily, u.today)
+	tell("Secondly", u.secondly, lately)
+	if u.tenSecondly > 0 {
+		header.Set("X-HubSpot-RateLimit-Interval-Milliseconds", strconv.FormatInt(window.Milliseconds(), 10))
+		header.Set("X-HubSpot-RateLimit-Max", strconv.Itoa(u.tenSecondly))
+		header.Set("X-HubSpot-RateLimit-Remaining", strconv.Itoa(max(0, u.tenSecondly-len(u.calls))))
+	}
+	if over == "" {
+		return 0, nil
+	}
+	return http.StatusTooManyRequests, limitReached(over)
+}

@@ -1,0 +1,164 @@
+// Package hubspot answers like HubSpot's CRM API as far as contacts go, with everything in memory: well enough for leadgate
+// and for HubSpot's own clients. What it knows of HubSpot is from its API specifications and guides, and from answers that
+// others recorded; where those say nothing, it is strict.
+package hubspot
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/leadgate/leadgate/worker/crm/simulator"
+)
+
+// Limits of the smallest HubSpot account (HubSpot, "API usage guidelines").
+const (
+	DefaultTenSecondly = 100
+	DefaultDaily       = 250_000
+)
+
+// portalID is the number of the simulated account.
+const portalID = 4711
+
+// timeFormat is HubSpot's: ISO 8601 in UTC, milliseconds.
+const timeFormat = "2006-01-02T15:04:05.000Z"
+
+// Options say how a simulated account is. The zero value is the smallest account, and takes any token.
+type Options struct {
+	// Token is the access token that callers must send; empty takes any.
+	Token string
+	// Seed makes identifiers, the order of results and faults the same for equal seeds.
+	Seed uint64
+	// Now is the time; time.Now if nil.
+	Now func() time.Time
+	// TenSecondly is how many calls any ten seconds may have; DefaultTenSecondly if 0, no limit if negative.
+	TenSecondly int
+	// Secondly is how many calls any second may have; no limit if 0.
+	Secondly int
+	// Daily is how many calls a day, in UTC, may have; DefaultDaily if 0, no limit if negative.
+	Daily int
+	// SearchLag is how long search does not know of a new contact; none if 0. With HubSpot it is a few seconds.
+	SearchLag time.Duration
+}
+
+// Simulator is a simulated HubSpot account. It is safe for concurrent use.
+type Simulator struct {
+	*simulator.Simulator
+}
+
+// New returns an account without contacts.
+func New(o Options) *Simulator {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.TenSecondly == 0 {
+		o.TenSecondly = DefaultTenSecondly
+	}
+	if o.Daily == 0 {
+		o.Daily = DefaultDaily
+	}
+	a := &api{options: o, mux: http.NewServeMux()}
+	a.Reset()
+	a.routes()
+	return &Simulator{simulator.New(a, o.Seed, o.Now)}
+}
+
+// api is HubSpot's part of the simulator.
+type api struct {
+	options Options
+	mux     *http.ServeMux
+
+	mu       sync.Mutex // of all that follows
+	random   *rand.Rand
+	contacts *contacts
+	schema   *schema
+	usage    *usage
+}
+
+func (a *api) routes() {
+	// The second family of paths carries the same bodies.
+	for _, base := range []string{"/crm/v3/objects/contacts", "/crm/objects/2026-03/contacts"} {
+		a.handle("POST "+base, a.create)
+		a.handle("GET "+base+"/{id}", a.get)
+		a.handle("PATCH "+base+"/{id}", a.update)
+		a.handle("DELETE "+base+"/{id}", a.archive)
+		a.handle("POST "+base+"/batch/create", a.batchCreate)
+		a.handle("POST "+base+"/batch/read", a.batchRead)
+		a.handle("POST "+base+"/batch/update", a.batchUpdate)
+		a.handle("POST "+base+"/batch/upsert", a.batchUpsert)
+		a.handle("POST "+base+"/batch/archive", a.batchArchive)
+		a.handle("POST "+base+"/search", a.search)
+	}
+	a.handle("GET /crm/v3/properties/contacts", a.listProperties)
+	a.handle("POST /crm/v3/properties/contacts", a.createProperty)
+	a.handle("GET /crm/v3/properties/contacts/{name}", a.getProperty)
+	a.handle("DELETE /crm/v3/properties/contacts/{name}", a.archiveProperty)
+	a.handle("GET /account-info/v3/details", a.accountDetails)
+}
+
+// endpoint answers a call. It is called with mu held, and returns what to answer.
+type endpoint func(r *http.Request) (status int, body any)
+
+func (a *api) handle(pattern string, e endpoint) {
+	search := strings.HasSuffix(pattern, "/search")
+	locked := func(w http.ResponseWriter, r *http.Request) (status int, body any) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if status, body = a.authenticate(r); body != nil {
+			return status, body
+		}
+		if !search { // searches are counted apart, and tell no limits
+			if status, body = a.usage.count(w.Header(), a.options.Now()); body != nil {
+				return status, body
+			}
+		}
+		return e(r)
+	}
+	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		status, body := locked(w, r)
+		a.answer(w, status, body)
+	})
+}
+
+// ServeHTTP implements http.Handler.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if _, pattern := a.mux.Handler(r); pattern == "" {
+		a.answer(w, http.StatusNotFound, problem{Category: "OBJECT_NOT_FOUND", Message: "resource not found"})
+		return
+	}
+	a.mux.ServeHTTP(w, r)
+}
+
+// Reset implements simulator.CRM.
+func (a *api) Reset() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.random = rand.New(rand.NewPCG(a.options.Seed, 1))
+	a.contacts = newContacts()
+	a.schema = newSchema()
+	a.usage = &usage{tenSecondly: a.options.TenSecondly, secondly: a.options.Secondly, daily: a.options.Daily}
+}
+
+// Contacts implements simulator.CRM.
+func (a *api) Contacts() any {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.contacts.list()
+}
+
+func (a *api) authenticate(r *http.Request) (int, any) {
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if ok && token != "" && (a.options.Token == "" || token == a.options.Token) {
+		return 0, nil
+	}
+	return http.StatusUnauthorized, unauthenticated
+}
+
+func (a *api) accountDetails(*http.Request) (int, any) {
+	return http.StatusOK, map[string]any{
+		"portalId": portalID, "accountType": "STANDARD", "timeZone": "UTC", "utcOffset": "+00:00", "utcOffsetMilliseconds": 0,
+		"dataHostingLocation": "na1", "uiDomain": "app.hubspot.com", "companyCurrency": "USD", "additionalCurrencies": []string{},
+	}
+}

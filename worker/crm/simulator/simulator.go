@@ -1,0 +1,200 @@
+// Package simulator is what every simulated CRM has around it: faults on demand, a journal of the calls, and the debug
+// addresses below /_sim/. Each CRM is one folder beside this file and only answers as the real one would.
+//
+//	GET  /_sim/contacts   the CRM's records, oldest first: [{"id": …, "properties": {…}}]
+//	GET  /_sim/requests   the newest thousand calls, oldest first; see [Request]
+//	GET  /_sim/faults     how it fails now
+//	POST /_sim/faults     how it fails from now on, as JSON; see [Faults]; {} for not at all
+//	POST /_sim/reset      as new: no records, calls, faults
+package simulator
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// maxBody bounds the body of a call, in bytes.
+const maxBody = 16 << 20
+
+// CRM is a CRM's own part of its simulator. Implementations are safe for concurrent use.
+type CRM interface {
+	// Handler answers the calls of its API.
+	http.Handler
+	// Contacts returns the records, oldest first, as JSON can hold them.
+	Contacts() any
+	// Fail answers with an error as the CRM words it.
+	Fail(w http.ResponseWriter, status int)
+	// Reset forgets everything.
+	Reset()
+}
+
+// Simulator is a CRM with what surrounds it. It is safe for concurrent use.
+type Simulator struct {
+	crm     CRM
+	now     func() time.Time
+	seed    uint64
+	admin   *http.ServeMux
+	journal journal
+
+	mu     sync.Mutex
+	random *rand.Rand
+	faults Faults
+	downTo time.Time
+}
+
+// New returns a simulator without faults. Equal seeds fail alike. A nil now is time.Now.
+func New(crm CRM, seed uint64, now func() time.Time) *Simulator {
+	if now == nil {
+		now = time.Now
+	}
+	s := &Simulator{crm: crm, now: now, seed: seed, admin: http.NewServeMux(), random: newRandom(seed)}
+	s.admin.HandleFunc("GET /_sim/contacts", func(w http.ResponseWriter, _ *http.Request) { write(w, crm.Contacts()) })
+	s.admin.HandleFunc("GET /_sim/requests", func(w http.ResponseWriter, _ *http.Request) { write(w, s.Requests()) })
+	s.admin.HandleFunc("GET /_sim/faults", func(w http.ResponseWriter, _ *http.Request) { write(w, s.Faults()) })
+	s.admin.HandleFunc("POST /_sim/faults", s.postFaults)
+	s.admin.HandleFunc("POST /_sim/reset", func(w http.ResponseWriter, _ *http.Request) {
+		s.Reset()
+		w.WriteHeader(http.StatusNoContent)
+	})
+	return s
+}
+
+func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
+
+// Contacts returns the CRM's records, oldest first, as JSON can hold them.
+func (s *Simulator) Contacts() any { return s.crm.Contacts() }
+
+// Requests returns the newest calls, oldest first.
+func (s *Simulator) Requests() []Request { return s.journal.all() }
+
+// Faults returns the present faults.
+func (s *Simulator) Faults() Faults {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.faults
+}
+
+// SetFaults replaces the faults; an outage of TakeDown ends.
+func (s *Simulator) SetFaults(faults Faults) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults, s.downTo = faults, s.now().Add(time.Duration(faults.DownFor))
+}
+
+// TakeDown makes every call fail for a while. The other faults stay.
+func (s *Simulator) TakeDown(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.downTo = s.now().Add(d)
+}
+
+// Reset forgets records, calls and faults, and begins the random numbers anew.
+func (s *Simulator) Reset() {
+	s.crm.Reset()
+	s.journal.clear()
+	s.SetFaults(Faults{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.random = newRandom(s.seed)
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/_sim/") {
+		s.admin.ServeHTTP(w, r)
+		return
+	}
+	entry := Request{Time: s.now().UTC(), Method: r.Method, Path: r.URL.RequestURI(), IdempotencyKey: r.Header.Get("Idempotency-Key")}
+	defer func() { s.journal.add(entry) }()
+	// The body is read before anything else: net/http notices that a caller has gone only behind it.
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		entry.Fault = "the call ended early"
+		panic(http.ErrAbortHandler)
+	}
+	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, &entry))
+	r.Body = io.NopCloser(bytes.NewReader(body))
+
+	faults, fails := s.draw()
+	if !sleep(r.Context(), time.Duration(faults.Latency)) {
+		entry.Fault = "the caller did not wait"
+		panic(http.ErrAbortHandler)
+	}
+	switch {
+	case fails && faults.LoseAnswer:
+		entry.Fault = "answer lost"
+		s.crm.ServeHTTP(&discard{header: http.Header{}}, r)
+		panic(http.ErrAbortHandler) // cuts the connection
+	case fails:
+		entry.Fault, entry.Status = "failed", faults.status()
+		s.fail(w, faults)
+	default:
+		seen := &recorder{ResponseWriter: w, status: http.StatusOK}
+		s.crm.ServeHTTP(seen, r)
+		entry.Status = seen.status
+	}
+}
+
+// draw returns the present faults, and whether this call fails.
+func (s *Simulator) draw() (faults Faults, fails bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	down := s.now().Before(s.downTo)
+	faults = s.faults
+	if down {
+		faults.LoseAnswer = false // what is down carries nothing out
+	}
+	unlucky := faults.FailRate > 0 && s.random.Float64() < faults.FailRate
+	return faults, down || unlucky || faults.always()
+}
+
+func (s *Simulator) fail(w http.ResponseWriter, faults Faults) {
+	if faults.RetryAfter != "" {
+		w.Header().Set("Retry-After", faults.RetryAfter)
+	}
+	if !faults.HTML {
+		s.crm.Fail(w, faults.status())
+		return
+	}
+	w.Header().Set("Content-Type", "text/html")
+	w.WriteHeader(faults.status())
+	fmt.Fprintf(w, "<html><body><h1>%d %s</h1></body></html>\n", faults.status(), http.StatusText(faults.status()))
+}
+
+func (s *Simulator) postFaults(w http.ResponseWriter, r *http.Request) {
+	faults, err := parseFaults(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	s.SetFaults(faults)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func write(w http.ResponseWriter, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(value) // the caller went away
+}
+
+// sleep waits; false if ctx ended before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,107 @@
+package mapping
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// customPrefix stands before the names of the business's own fields.
+const customPrefix = "custom."
+
+// field is a field of a lead: a path of the message, or a custom field.
+type field struct {
+	path   []protoreflect.FieldDescriptor
+	custom string // empty unless it is a custom field
+}
+
+// Fields returns the names of all lead fields that hold one text, sorted: those of leadgate.v1.Lead itself, and those of the
+// messages within it as in source.utm_source. Custom fields, custom.NAME, are not among them: their names are the
+// business's.
+func Fields() []string {
+	var names []string
+	walk(descriptor(), nil, func(path []protoreflect.FieldDescriptor) {
+		names = append(names, nameOf(path))
+	})
+	slices.Sort(names)
+	return names
+}
+
+// Check reports whether a path, such as email, source.utm_source or custom.budget, is the name of a lead field. The error
+// says which name was probably meant.
+func Check(path string) error {
+	_, err := parse(path)
+	return err
+}
+
+func descriptor() protoreflect.MessageDescriptor {
+	return (*leadgatev1.Lead)(nil).ProtoReflect().Descriptor()
+}
+
+// walk visits the text fields of a message and of the messages within it. The path is the visitor's to keep.
+func walk(message protoreflect.MessageDescriptor, above []protoreflect.FieldDescriptor, visit func([]protoreflect.FieldDescriptor)) {
+	fields := message.Fields()
+	for i := range fields.Len() {
+		f := fields.Get(i)
+		path := append(slices.Clone(above), f)
+		switch {
+		case f.IsList(), f.IsMap():
+		case f.Kind() == protoreflect.StringKind:
+			visit(path)
+		case f.Kind() == protoreflect.MessageKind:
+			walk(f.Message(), path, visit)
+		}
+	}
+}
+
+func nameOf(path []protoreflect.FieldDescriptor) string {
+	names := make([]string, len(path))
+	for i, f := range path {
+		names[i] = string(f.Name())
+	}
+	return strings.Join(names, ".")
+}
+
+func parse(path string) (field, error) {
+	if strings.HasPrefix(path, "=") {
+		return field{}, fmt.Errorf("%q: expressions are not there yet; name a lead field, such as email", path)
+	}
+	if name, ok := strings.CutPrefix(path, customPrefix); ok {
+		if !isCustomName(name) {
+			return field{}, fmt.Errorf("%q is not the name of a custom field; after %q come lower case letters, digits and underscores, a letter first, at most %d",
+				path, customPrefix, maxCustomName)
+		}
+		return field{custom: name}, nil
+	}
+	var found field
+	walk(descriptor(), nil, func(p []protoreflect.FieldDescriptor) {
+		if nameOf(p) == path {
+			found.path = p
+		}
+	})
+	if found.path == nil {
+		return field{}, unknown(path)
+	}
+	return found, nil
+}
+
+func unknown(path string) error {
+	if near := Nearest(path, Fields()); near != "" {
+		return fmt.Errorf("unknown lead field %q; did you mean %q?", path, near)
+	}
+	return fmt.Errorf("unknown lead field %q; fields of your own are custom.NAME, the others are %s", path, strings.Join(Fields(), ", "))
+}
+
+// As lead.proto has it in the rule lead.custom.name; the tests hold the two together.
+const maxCustomName = 63
+
+func isCustomName(name string) bool {
+	if name == "" || len(name) > maxCustomName || name[0] < 'a' || name[0] > 'z' {
+		return false
+	}
+	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
