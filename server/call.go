@@ -43,6 +43,8 @@ type call struct {
 	// there is such a form.
 	intake bool
 	form   string
+	// fromPage says that a page's form sent it, so that the answer may be one for a visitor.
+	fromPage bool
 	// refused says that the event was published.
 	refused atomic.Bool
 }

@@ -167,7 +167,7 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request) {
 		s.writeProblem(w, r, methodNotAllowed(w, "POST, OPTIONS"))
 		return
 	}
-	c.intake = true
+	c.intake, c.fromPage = true, true
 	answer, err := s.submitForm(w, r, form)
 	if err != nil {
 		s.refused(c, err)
@@ -179,7 +179,11 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusOK
 		w.Header().Set("Idempotency-Replayed", "true")
 	} else {
-		w.Header().Set("Location", leadPath(answer.GetLeadId()))
+		w.Header().Set("Location", leadPath(answer.GetLeadId())) // a redirect replaces it
+	}
+	if wantsPage(r) {
+		s.writeThanks(w, r, form, status)
+		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

@@ -81,15 +81,19 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 	c := callOf(r.Context())
 	p.RequestID = c.id
 	header := w.Header()
-	header.Set("Content-Type", "application/problem+json")
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Content-Type-Options", "nosniff")
 	if p.retryAfter > 0 {
 		header.Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
 	if p.Status == http.StatusUnauthorized {
 		header.Set("WWW-Authenticate", `Bearer realm="leadgate"`)
 	}
+	if c.fromPage && wantsPage(r) {
+		s.writeRefusal(w, r, p)
+		return
+	}
+	header.Set("Content-Type", "application/problem+json")
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the client went away
 }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
@@ -72,12 +73,13 @@ type Server struct {
 	stopping context.Context // ends when Shutdown is called
 	stop     context.CancelFunc
 
-	health  *health.Server
-	grpc    *grpc.Server
-	http    *http.Server
-	client  leadgatev1.LeadServiceClient
-	gateway http.Handler
-	routes  routes
+	health   *health.Server
+	grpc     *grpc.Server
+	http     *http.Server
+	client   leadgatev1.LeadServiceClient
+	gateway  http.Handler
+	visitors *template.Template // the answer to a visitor without script
+	routes   routes
 
 	mu      sync.Mutex
 	sniffer *sniffer // nil before Serve
@@ -106,6 +108,9 @@ func New(o Options) (*Server, error) {
 	s.mixed = cfg.GetCleartextHttp2() == "mixed"
 	s.validator, err = protovalidate.New(protovalidate.WithMessages(&leadgatev1.SubmitLeadRequest{}, &leadgatev1.SubmitFormRequest{}))
 	if err != nil {
+		return nil, err
+	}
+	if s.visitors, err = parseAnswerPage(); err != nil {
 		return nil, err
 	}
 	if err := s.assemble(o, h); err != nil {

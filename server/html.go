@@ -1,0 +1,79 @@
+package server
+
+import (
+	_ "embed" // for the page
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+//go:embed answer.html
+var answerPage string
+
+// page is what a visitor sees whose browser sent the form by itself, without a script.
+type page struct {
+	Title, Text string
+	Violations  []problemViolation
+	Back        string // the page with the form; empty if it is not known
+}
+
+// The page loads nothing and runs nothing.
+const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+
+func parseAnswerPage() (*template.Template, error) { return template.New("answer").Parse(answerPage) }
+
+// wantsPage says whether a browser shows the answer to a visitor: then it asks for HTML before anything else, which scripts
+// do not.
+func wantsPage(r *http.Request) bool {
+	first, _, _ := strings.Cut(r.Header.Get("Accept"), ",")
+	media, _, _ := strings.Cut(first, ";")
+	return strings.EqualFold(strings.TrimSpace(media), "text/html")
+}
+
+// writeThanks answers a visitor's submission: the form's own page follows if one is configured. A visitor who sends twice
+// sees the same.
+func (s *Server) writeThanks(w http.ResponseWriter, r *http.Request, form *form, status int) {
+	if target := form.cfg.GetRedirect(); target != "" {
+		w.Header().Set("Location", target)
+		w.WriteHeader(http.StatusSeeOther)
+		return
+	}
+	s.writePage(w, status, page{Title: "Thank you", Text: "We have received what you sent.", Back: backTo(r)})
+}
+
+// writeRefusal tells a visitor why a submission was not taken.
+func (s *Server) writeRefusal(w http.ResponseWriter, r *http.Request, p *problem) {
+	switch {
+	case len(p.Violations) > 0:
+		s.writePage(w, p.Status, page{
+			Title: "Please check what you entered", Text: "Nothing was sent yet. Go back, correct this, and send it again:",
+			Violations: p.Violations, Back: backTo(r),
+		})
+	case p.Status >= http.StatusInternalServerError:
+		s.writePage(w, p.Status, page{
+			Title: "That did not work", Text: "We could not take what you sent just now. Please go back and try again in a moment.", Back: backTo(r),
+		})
+	default:
+		s.writePage(w, p.Status, page{Title: "That did not work", Text: "The form was not accepted: " + p.Detail + ".", Back: backTo(r)})
+	}
+}
+
+func (s *Server) writePage(w http.ResponseWriter, status int, content page) {
+	header := w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Security-Policy", pagePolicy)
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = s.visitors.Execute(w, content) // the visitor went away
+}
+
+// backTo is the page that the form was on, if the browser says so.
+func backTo(r *http.Request) string {
+	from, err := url.Parse(r.Referer())
+	if err != nil || (from.Scheme != "http" && from.Scheme != "https") {
+		return ""
+	}
+	return from.String()
+}
