@@ -130,7 +130,10 @@ func (s *Server) httpCall(r *http.Request) *call {
 
 // grpcCall returns the call of an rpc: the one of the HTTP request that it transcodes, or its own.
 func (s *Server) grpcCall(ctx context.Context) *call {
-	if client := inprocgrpc.ClientContext(ctx); client != nil {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		return c
+	}
+	if client := inprocgrpc.ClientContext(ctx); client != nil { // a stream's
 		return callOf(client)
 	}
 	md, _ := metadata.FromIncomingContext(ctx)

@@ -13,13 +13,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"buf.build/go/protovalidate"
-	"github.com/fullstorydev/grpchan/inprocgrpc"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
@@ -37,6 +35,9 @@ const (
 	headerTimeout = 10 * time.Second // to send a request's headers
 	idleTimeout   = 2 * time.Minute  // between two requests on one connection
 	maxHeaders    = 32 << 10         // bytes of a request's headers
+	// Goroutines that are kept for rpcs over gRPC, because a new one for each would have to grow its stack each time. More
+	// rpcs at a time get new ones.
+	streamWorkers = 128
 	// Clients that ping more often than this are cut off.
 	minPing = 10 * time.Second
 )
@@ -124,10 +125,10 @@ func (s *Server) assemble(o Options, h *house) error {
 	unary, stream := s.unaryChain(), s.streamChain()
 	s.grpc = grpc.NewServer(
 		grpc.ChainUnaryInterceptor(unary...), grpc.ChainStreamInterceptor(stream...),
-		grpc.MaxRecvMsgSize(int(h.maxBody)), grpc.ConnectionTimeout(headerTimeout), grpc.MaxHeaderListSize(maxHeaders),
+		grpc.NumStreamWorkers(streamWorkers), grpc.MaxRecvMsgSize(int(h.maxBody)), grpc.ConnectionTimeout(headerTimeout), grpc.MaxHeaderListSize(maxHeaders),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 	)
-	channel := (&inprocgrpc.Channel{}).WithServerUnaryInterceptor(chainUnary(unary)).WithServerStreamInterceptor(chainStream(stream))
+	channel := newChannel(unary, stream)
 	for _, registrar := range []grpc.ServiceRegistrar{s.grpc, channel} {
 		leadgatev1.RegisterLeadServiceServer(registrar, &leads{Server: s})
 		leadgatev1.RegisterWorkerServiceServer(registrar, o.Worker)
@@ -206,25 +207,4 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		<-finished
 	}
 	return errors.Join(err, s.halves.Wait())
-}
-
-// chainUnary makes one interceptor of many, which the in-process channel cannot do itself.
-func chainUnary(chain []grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
-	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-		for _, interceptor := range slices.Backward(chain) {
-			next := handler
-			handler = func(ctx context.Context, req any) (any, error) { return interceptor(ctx, req, info, next) }
-		}
-		return handler(ctx, req)
-	}
-}
-
-func chainStream(chain []grpc.StreamServerInterceptor) grpc.StreamServerInterceptor {
-	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-		for _, interceptor := range slices.Backward(chain) {
-			next := handler
-			handler = func(srv any, stream grpc.ServerStream) error { return interceptor(srv, stream, info, next) }
-		}
-		return handler(srv, stream)
-	}
 }
