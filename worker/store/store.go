@@ -60,7 +60,8 @@ type Store interface {
 	Unclaim(ctx context.Context, claims ...*Claim) error
 
 	// Begin makes attempts durable before their calls: the delivery becomes IN_FLIGHT, the attempt with its payload is
-	// written. Err of a result is ErrStale where the claim is no longer held; then the call must not be made.
+	// written. Err of a result is ErrStale where the claim is no longer held, ErrState where its attempt has begun; then
+	// the call must not be made.
 	Begin(ctx context.Context, steps ...*Step) ([]Stepped, error)
 
 	// Settle writes what came of attempts, frees the claims, and makes the next delivery of each person due if this one
@@ -69,7 +70,8 @@ type Store interface {
 
 	// Redrive makes deliveries due now: DEAD, HELD, SUPERSEDED and RETRY_WAIT become RETRY_WAIT (PENDING if never
 	// attempted), PENDING stays. FailingFor starts anew. A redriven delivery takes its place in its person's chain by
-	// sequence. Err of a result is ErrNotFound, or ErrState for any other state.
+	// sequence: a claim to a newer one that has not begun is taken away, one that has is waited for. What is claimed
+	// itself stays with whoever has it. Err of a result is ErrNotFound, or ErrState for any other state.
 	Redrive(ctx context.Context, redrives ...*Redrive) ([]Redriven, error)
 
 	// Notify returns a channel that receives after a delivery of the destination may have become due earlier than the
@@ -113,9 +115,10 @@ type Store interface {
 type Acceptance struct {
 	// Key is nil for a lead without an idempotency key.
 	Key *Key
-	// Record is what is stored. The caller sets everything but Sequence. Its state is OPEN or HELD.
+	// Record is what is stored. The caller sets everything but Sequence. Its state is OPEN or HELD; its identifier is a
+	// UUIDv7 of about its creation time, as listing goes by it.
 	Record *leadgatev1.LeadRecord
-	// Destinations each get a PENDING delivery, due at once. Empty when the record is HELD.
+	// Destinations each get a PENDING delivery, due at once. None is named twice. Empty when the record is HELD.
 	Destinations []string
 	// Events are written with the lead.
 	Events []*leadgatev1.Event
@@ -131,7 +134,7 @@ type Key struct {
 	Scope string
 	// Value is the key as sent.
 	Value string
-	// Expires is when it is forgotten; to the nanosecond, by the store's clock. Not used by LookUp.
+	// Expires is when it is forgotten; to the nanosecond, by the store's clock. At most 2262. Not used by LookUp.
 	Expires time.Time
 	// Fields holds a keyed hash of each field of the payload by the field's name; see [Fingerprint].
 	Fields map[string][]byte
@@ -181,7 +184,7 @@ type Step struct {
 	// unchanged. Begin sets the state to IN_FLIGHT. For Settle it is any other state; RETRY_WAIT and PENDING fall due at
 	// DueTime.
 	Delivery *leadgatev1.Delivery
-	// Attempt is written under its number. Settle may pass nil when none was begun.
+	// Attempt is written under its number, which is the delivery's AttemptCount. Settle may pass nil when none was begun.
 	Attempt *leadgatev1.Attempt
 	// Events are written with it.
 	Events []*leadgatev1.Event

@@ -6,11 +6,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -71,7 +72,18 @@ func (s *Store) newAcceptItem(a *store.Acceptance, result *store.Accepted) (*acc
 		return nil, err
 	}
 	it := &acceptItem{s: s, key: a.Key, lead: lead, result: result}
+	if a.Key != nil {
+		if err := checkTime("the expiry of the idempotency key", a.Key.Expires); err != nil {
+			return nil, err
+		}
+		if strings.ContainsRune(a.Key.Scope, 0) {
+			return nil, fmt.Errorf("%q is not the scope of an idempotency key", a.Key.Scope)
+		}
+	}
 	if a.OnReuse != nil {
+		if a.OnReuse.Record.GetState() != leadgatev1.LeadState_LEAD_STATE_HELD {
+			return nil, fmt.Errorf("a lead that comes under a used key is HELD, not %s", a.OnReuse.Record.GetState())
+		}
 		if it.onReuse, err = s.encodeLead(a.OnReuse); err != nil {
 			return nil, err
 		}
@@ -91,6 +103,9 @@ func (s *Store) encodeLead(a *store.Acceptance) (*encodedLead, error) {
 	case r.GetState() == leadgatev1.LeadState_LEAD_STATE_HELD && len(a.Destinations) > 0:
 		return nil, errors.New("a held lead has no deliveries")
 	}
+	if err := checkTime("the creation time", r.GetCreateTime().AsTime()); err != nil {
+		return nil, err
+	}
 	e := &encodedLead{id: r.GetLeadId(), key: key, record: r, created: r.GetCreateTime().AsTime().UnixNano()}
 	r.Sequence = 0
 	if e.encoded, err = proto.Marshal(r); err != nil {
@@ -99,9 +114,12 @@ func (s *Store) encodeLead(a *store.Acceptance) (*encodedLead, error) {
 	if email := r.GetLead().GetEmail(); email != "" && len(a.Destinations) > 0 {
 		e.person = store.Hash(s.hashKey, email)
 	}
-	for _, destination := range a.Destinations {
-		if destination == "" || bytes.IndexByte([]byte(destination), 0) >= 0 {
+	for i, destination := range a.Destinations {
+		if destination == "" || strings.ContainsRune(destination, 0) {
 			return nil, fmt.Errorf("%q is not the name of a destination", destination)
+		}
+		if slices.Contains(a.Destinations[:i], destination) {
+			return nil, fmt.Errorf("destination %s is named twice", destination)
 		}
 		encoded, err := proto.Marshal(&leadgatev1.Delivery{
 			DeliveryId: deliveryKey{key, destination}.String(), LeadId: r.GetLeadId(), Destination: destination,
@@ -130,7 +148,7 @@ func withSequence(encoded []byte, field protowire.Number, sequence uint64) []byt
 	return protowire.AppendVarint(encoded, sequence)
 }
 
-func (it *acceptItem) fail(err error) { it.result.Err = err }
+func (it *acceptItem) fail(err error) { *it.result = store.Accepted{Err: err} }
 
 func (it *acceptItem) stage(b *batch, c *change) error {
 	if it.key != nil {
@@ -232,7 +250,7 @@ func (s *Store) stageLead(b *batch, c *change, lead *encodedLead) error {
 		c.set(key.key(), withSequence(d.encoded, deliverySequence, sequence))
 		c.set(keyOfWaiting(d.destination, sequence), binary.BigEndian.AppendUint64(nil, uint64(lead.created)))
 		c.count(d.destination, leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, 1)
-		if err := s.joinChain(b, c, link{key, lead.person, sequence, timestamppb.New(lead.record.GetCreateTime().AsTime())}); err != nil {
+		if err := s.joinChain(b, c, link{key, lead.person, sequence, lead.record.GetCreateTime()}); err != nil {
 			return err
 		}
 	}

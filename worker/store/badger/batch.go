@@ -24,8 +24,6 @@ type batch struct {
 	events  []*leadgatev1.Event
 	then    []func()
 	counts  map[countKey]int64
-	// used has the tokens that an item of this batch has used up, which others still see as held.
-	used map[uint64]bool
 }
 
 type countKey struct {
@@ -41,7 +39,6 @@ type change struct {
 	then    []func() // run after the commit, before its callers go on
 	undo    []func() // run when the item fails after all
 	counts  []countChange
-	used    uint64
 }
 
 // entry is a key to set, or to delete if the value is nil.
@@ -59,13 +56,16 @@ func newBatch(s *Store) *batch {
 }
 
 func (b *batch) begin() {
-	*b = batch{s: b.s, txn: b.s.db.NewTransaction(true), last: b.s.last, counts: map[countKey]int64{}, used: map[uint64]bool{}}
+	*b = batch{s: b.s, txn: b.s.db.NewTransaction(true), last: b.s.last, counts: map[countKey]int64{}}
 }
+
+// usualEntries is how many entries most changes have at most: a lead with a key, two events and a delivery has 11.
+const usualEntries = 12
 
 // add stages items. Its error concerns the whole batch.
 func (b *batch) add(items []item) error {
 	for _, it := range items {
-		c := change{last: b.last}
+		c := change{last: b.last, entries: make([]entry, 0, usualEntries)}
 		if err := it.stage(b, &c); err != nil {
 			c.failed(it, err)
 			continue
@@ -77,21 +77,31 @@ func (b *batch) add(items []item) error {
 	return nil
 }
 
-// Room that every commit needs beside the items: the last numbers and the counts of the destinations it touches.
 const (
+	// Room that every commit needs beside the items: the last numbers and what Badger adds itself.
 	reservedEntries = 64
 	reservedBytes   = 16 << 10
-	entryOverhead   = 64 // more than what Badger adds to the bytes of key and value
+	// Room for the counts of one destination: its name and a number for each state.
+	countsBytes = 512
+	// More than what Badger adds to the bytes of key and value.
+	entryOverhead = 64
+	// Badger takes no longer key.
+	maxKey = 65_000
 )
 
 // take moves a change into the transaction, committing what is in it first where it would grow too big.
 func (b *batch) take(it item, c *change) error {
 	entries, bytes := int64(len(c.entries)), int64(0)
 	for _, e := range c.entries {
+		if len(e.key) > maxKey {
+			c.failed(it, fmt.Errorf("a key of %d bytes is too long; %d are the most", len(e.key), maxKey))
+			return nil
+		}
 		bytes += int64(len(e.key) + len(e.value) + entryOverhead)
 	}
-	maxEntries := b.s.db.MaxBatchCount() - reservedEntries - int64(len(b.counts)+len(c.counts))
-	maxBytes := b.s.db.MaxBatchSize() - reservedBytes
+	counted := int64(len(b.counts) + len(c.counts)) // at least as many as destinations
+	maxEntries := b.s.db.MaxBatchCount() - reservedEntries - counted
+	maxBytes := b.s.db.MaxBatchSize() - reservedBytes - counted*countsBytes
 	if entries >= maxEntries || bytes >= maxBytes {
 		c.failed(it, fmt.Errorf("%d bytes in %d entries are more than one transaction can hold", bytes, entries))
 		return nil
@@ -115,9 +125,6 @@ func (b *batch) take(it item, c *change) error {
 	for _, n := range c.counts {
 		b.counts[n.countKey] += n.by
 	}
-	if c.used != 0 {
-		b.used[c.used] = true
-	}
 	return nil
 }
 
@@ -131,7 +138,7 @@ func (b *batch) put(e entry) error {
 // commit makes the batch durable, then lets memory and watchers know. A commit that fails leaves it unknown what is on
 // disk, so the store refuses writes from then on; opening it again finds out.
 func (b *batch) commit() error {
-	defer b.txn.Discard()
+	defer b.discard()
 	if b.entries == 0 {
 		return nil
 	}
@@ -151,6 +158,9 @@ func (b *batch) commit() error {
 	}
 	return nil
 }
+
+// discard ends the transaction; nothing happens to one that was committed. One left open would keep old versions on disk.
+func (b *batch) discard() { b.txn.Discard() }
 
 // finish adds what every commit carries.
 func (b *batch) finish() error {

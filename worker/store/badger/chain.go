@@ -106,16 +106,18 @@ func (s *Store) joinChain(b *batch, c *change, l link) error {
 	return c.setChain(l, chain)
 }
 
-// stepBack moves the head behind an older delivery, unless an attempt of the head is under way or about to begin.
+// stepBack moves the head behind an older delivery, unless an attempt of the head is under way. A claim to it that has
+// not begun is revoked, so that the older one goes first.
 func (s *Store) stepBack(b *batch, c *change, chain *storev1.Chain, older link) (bool, error) {
 	key := deliveryKey{leadKey(chain.GetHeadLead()), older.delivery.destination}
-	if !c.block(s, key) {
-		return false, nil
-	}
 	d := &leadgatev1.Delivery{}
 	if err := get(b.txn, key.key(), d); err != nil {
 		return false, err
 	}
+	if d.GetState() == leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT {
+		return false, nil
+	}
+	c.revoke(s, key)
 	head, err := linkOf(d, older.person)
 	if err != nil {
 		return false, err

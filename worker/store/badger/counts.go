@@ -47,6 +47,9 @@ func (s *Store) loadCounts() error {
 
 // Counts implements store.Store.
 func (s *Store) Counts(ctx context.Context) (map[string]store.Counts, error) {
+	if s.closed.Load() {
+		return nil, errClosing
+	}
 	all := map[string]store.Counts{}
 	s.countsMu.Lock()
 	for destination, counts := range s.counts {

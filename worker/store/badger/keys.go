@@ -3,6 +3,7 @@ package badger
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -167,6 +168,15 @@ func keyOfDue(destination string, due time.Time, sequence uint64) []byte {
 func dueOf(key []byte) (time.Time, uint64) {
 	tail := key[len(key)-16:]
 	return time.Unix(0, int64(binary.BigEndian.Uint64(tail))).UTC(), binary.BigEndian.Uint64(tail[8:])
+}
+
+// checkTime refuses times that have no place in a key: what is stored is nanoseconds since 1970, and their 63 bits end in
+// 2262. 1970 itself is refused because 0 stands for no time.
+func checkTime(what string, t time.Time) error {
+	if s := t.Unix(); s < 1 || s >= math.MaxInt64/int64(time.Second) {
+		return fmt.Errorf("%s %s cannot be stored; only times between 1970 and 2262 can", what, t.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 func keyOfWaiting(destination string, sequence uint64) []byte {

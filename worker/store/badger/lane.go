@@ -3,6 +3,8 @@ package badger
 import (
 	"bytes"
 	"sync"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
 // lane is what memory holds of one destination. Disk is the truth; all of it can be made anew.
@@ -16,7 +18,19 @@ type lane struct {
 	// the prefix skips what was deleted, of which there may be millions.
 	dueMark     []byte
 	waitingMark []byte
-	claimed     map[deliveryKey]bool // claimed and not settled
+	// claims are those that may be used, by token. A claim leaves when a change that ends it is being written; its
+	// delivery stays among the claimed until that is durable.
+	claims  map[uint64]held
+	claimed map[deliveryKey]uint64 // the token of its claim
+	blocked map[deliveryKey]int    // by how many changes that are being written
+}
+
+// held is a claim as the store remembers it.
+type held struct {
+	link   link
+	dueKey []byte // in the due index until Begin
+	state  leadgatev1.DeliveryState
+	begun  bool
 }
 
 // lane returns the lane of a destination, and makes it when it is first asked for.
@@ -28,12 +42,22 @@ func (s *Store) lane(destination string) *lane {
 		due := destinationPrefix(prefixDue, destination, 0)
 		waiting := destinationPrefix(prefixWaiting, destination, 0)
 		l = &lane{
-			duePrefix: due, dueMark: due, waitingPrefix: waiting, waitingMark: waiting,
-			notify: make(chan struct{}, 1), claimed: map[deliveryKey]bool{},
+			duePrefix: due, dueMark: due, waitingPrefix: waiting, waitingMark: waiting, notify: make(chan struct{}, 1),
+			claims: map[uint64]held{}, claimed: map[deliveryKey]uint64{}, blocked: map[deliveryKey]int{},
 		}
 		s.lanes[destination] = l
 	}
 	return l
+}
+
+// Notify implements store.Store.
+func (s *Store) Notify(destination string) <-chan struct{} { return s.lane(destination).notify }
+
+func (l *lane) wake() {
+	select {
+	case l.notify <- struct{}{}:
+	default: // a signal waits already
+	}
 }
 
 // put notes that a key was added to the due index.
@@ -55,14 +79,53 @@ func (l *lane) putWaiting(key []byte) {
 	}
 }
 
-func (l *lane) wake() {
-	select {
-	case l.notify <- struct{}{}:
-	default: // a signal waits already
+// taken reports whether a delivery is not to be claimed. It is called with mu held.
+func (l *lane) taken(d deliveryKey) bool { return l.claimed[d] != 0 || l.blocked[d] > 0 }
+
+// hold makes a claim usable, or puts back one that was taken.
+func (l *lane) hold(token uint64, h held) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.claims[token] = h
+	l.claimed[h.link.delivery] = token
+}
+
+// fill completes a claim with what was read. False if it was revoked in the meantime.
+func (l *lane) fill(token uint64, h held) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.claims[token]; !ok {
+		return false
+	}
+	l.claims[token] = h
+	return true
+}
+
+// take removes a claim; whoever took it is alone in moving its delivery. False if it is held no more.
+func (l *lane) take(token uint64) (held, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h, ok := l.claims[token]
+	delete(l.claims, token)
+	return h, ok
+}
+
+// giveBack ends a claim whose attempt has not begun, and passes over others.
+func (l *lane) giveBack(token uint64) {
+	l.mu.Lock()
+	h, ok := l.claims[token]
+	ok = ok && !h.begun
+	if ok {
+		delete(l.claims, token)
+		delete(l.claimed, h.link.delivery)
+	}
+	l.mu.Unlock()
+	if ok {
+		l.wake()
 	}
 }
 
-// free ends the claim on a delivery.
+// free lets a delivery be claimed whose claim was taken.
 func (l *lane) free(d deliveryKey) {
 	l.mu.Lock()
 	delete(l.claimed, d)
@@ -70,19 +133,45 @@ func (l *lane) free(d deliveryKey) {
 	l.wake()
 }
 
-// Notify implements store.Store.
-func (s *Store) Notify(destination string) <-chan struct{} { return s.lane(destination).notify }
-
-// block keeps a delivery from being claimed until the change is written. It returns false if somebody holds it.
+// block keeps a delivery that waits from being claimed until the change is written; several changes of one commit may
+// block the same. False if somebody has a claim.
 func (c *change) block(s *Store, d deliveryKey) bool {
 	l := s.lane(d.destination)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.claimed[d] {
+	if _, ok := l.claims[l.claimed[d]]; ok {
 		return false
 	}
-	l.claimed[d] = true
-	free := func() { l.free(d) }
-	c.then, c.undo = append(c.then, free), append(c.undo, free)
+	c.blocked(l, d)
 	return true
+}
+
+// revoke is block for a delivery that waits whoever may have claimed it; the claim is stale from now on.
+func (c *change) revoke(s *Store, d deliveryKey) {
+	l := s.lane(d.destination)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	token := l.claimed[d]
+	if h, ok := l.claims[token]; ok {
+		delete(l.claims, token)
+		delete(l.claimed, d)
+		c.undo = append(c.undo, func() { l.hold(token, h) })
+	}
+	c.blocked(l, d)
+}
+
+// blocked is called with the lane's mu held.
+func (c *change) blocked(l *lane, d deliveryKey) {
+	l.blocked[d]++
+	unblock := func() { l.unblock(d) }
+	c.then, c.undo = append(c.then, unblock), append(c.undo, unblock)
+}
+
+func (l *lane) unblock(d deliveryKey) {
+	l.mu.Lock()
+	if l.blocked[d]--; l.blocked[d] == 0 {
+		delete(l.blocked, d)
+	}
+	l.mu.Unlock()
+	l.wake()
 }

@@ -26,6 +26,7 @@ const idTimeSlack = time.Minute
 
 // Leads implements store.Store.
 func (s *Store) Leads(ctx context.Context, q store.LeadQuery, limit int, token string) (page []*leadgatev1.LeadRecord, next string, err error) {
+	q.Since, q.Until = plain(q.Since), plain(q.Until)
 	next, err = s.list(ctx, listing{prefix: prefixLead, query: fmt.Sprintf("%+v", q), since: q.Since, until: q.Until, token: token},
 		func(value []byte) (full bool, err error) {
 			r := &leadgatev1.LeadRecord{}
@@ -50,6 +51,7 @@ func matchesLead(q store.LeadQuery, r *leadgatev1.LeadRecord) bool {
 
 // Deliveries implements store.Store.
 func (s *Store) Deliveries(ctx context.Context, q store.DeliveryQuery, limit int, token string) (page []*leadgatev1.Delivery, next string, err error) {
+	q.Since, q.Until = plain(q.Since), plain(q.Until)
 	next, err = s.list(ctx, listing{prefix: prefixDelivery, query: fmt.Sprintf("%+v", q), lead: q.LeadID, since: q.Since, until: q.Until, token: token},
 		func(value []byte) (full bool, err error) {
 			d := &leadgatev1.Delivery{}
@@ -76,6 +78,9 @@ func within(since, until time.Time, at *timestamppb.Timestamp) bool {
 	t := at.AsTime()
 	return (since.IsZero() || !t.Before(since)) && (until.IsZero() || t.Before(until))
 }
+
+// plain is a time as it is the same for every way of saying it, which the token of a query needs.
+func plain(t time.Time) time.Time { return t.UTC().Round(0) }
 
 // listing is a walk over records from the newest lead to the oldest.
 type listing struct {

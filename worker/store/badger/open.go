@@ -69,8 +69,11 @@ type Store struct {
 
 	writes  chan *write
 	closing chan struct{} // closed by Close
+	written chan struct{} // closed when the writer is gone
 	stopped sync.WaitGroup
 	closed  atomic.Bool
+	close   func() error          // once
+	reading sync.RWMutex          // read locked while reading, locked to close the database
 	failed  atomic.Pointer[error] // why a commit failed; nothing is written afterwards
 
 	last last // only the writer touches it
@@ -78,15 +81,15 @@ type Store struct {
 	lanesMu sync.Mutex
 	lanes   map[string]*lane
 
-	tokens   atomic.Uint64
-	claimsMu sync.Mutex
-	claims   map[uint64]held
+	tokens atomic.Uint64 // of claims
 
 	countsMu sync.Mutex
 	counts   map[string]map[leadgatev1.DeliveryState]int64
 }
 
 var _ store.Store = (*Store)(nil)
+
+var errClosing = fmt.Errorf("%w: it is closing", store.ErrUnavailable)
 
 // Open opens the store in a directory, and makes it if there is none. Errors say what to do: the directory cannot be
 // written, another process has it, its format is not this one's, or the disk is nearly full.
@@ -115,10 +118,11 @@ func Open(o Options) (*Store, error) {
 	s := &Store{
 		now: o.Now, publish: o.Publish, dir: o.Dir,
 		space:  space{dir: o.Dir, min: o.MinFree, free: o.Free},
-		writes: make(chan *write, o.QueueLength), closing: make(chan struct{}),
-		lanes: map[string]*lane{}, claims: map[uint64]held{},
+		writes: make(chan *write, o.QueueLength), closing: make(chan struct{}), written: make(chan struct{}),
+		lanes:  map[string]*lane{},
 		counts: map[string]map[leadgatev1.DeliveryState]int64{},
 	}
+	s.close = sync.OnceValue(s.shut)
 	if err := s.space.check(); err != nil {
 		return nil, fmt.Errorf("data directory %s: %w; free some space first", o.Dir, err)
 	}
@@ -135,7 +139,9 @@ func Open(o Options) (*Store, error) {
 }
 
 // tuned are Badger's options for a small service: quick to open after a crash, little memory, and writes that are on
-// disk when the transaction is. One writer means that there is no conflict to detect.
+// disk when the transaction is. One writer means that there is no conflict to detect. Values stay out of the value log up
+// to 1 MiB, the most that Badger allows: what is replaced there is never freed without a collector, and a sync of it that
+// fails is logged and not returned (badger 4.9.6, valueLog.write), so that a lead would be acknowledged without being on disk.
 func tuned(o Options) badgerdb.Options {
 	return badgerdb.DefaultOptions(filepath.Join(o.Dir, "badger")).
 		WithSyncWrites(true).
@@ -145,7 +151,7 @@ func tuned(o Options) badgerdb.Options {
 		WithNumLevelZeroTables(4).
 		WithNumLevelZeroTablesStall(12).
 		WithNumCompactors(2).
-		WithValueThreshold(1 << 10).
+		WithValueThreshold(1 << 20).
 		WithValueLogFileSize(64 << 20).
 		WithBlockCacheSize(8 << 20).
 		WithIndexCacheSize(8 << 20).
@@ -191,7 +197,7 @@ func (s *Store) loadMeta() (*storev1.Meta, error) {
 	case meta.GetFormat() > formatNumber:
 		return nil, fmt.Errorf("it has format %d, this leadgate knows formats up to %d: use the newer leadgate that wrote it", meta.GetFormat(), formatNumber)
 	case meta.GetFormat() < formatNumber:
-		return nil, fmt.Errorf("it has format %d, which this leadgate cannot read", meta.GetFormat())
+		return nil, fmt.Errorf("it has format %d, which this leadgate cannot read: use the older leadgate that wrote it", meta.GetFormat())
 	}
 	return meta, nil
 }
@@ -237,7 +243,7 @@ func (s *Store) HashKey() []byte { return s.hashKey }
 // Writable implements store.Store.
 func (s *Store) Writable() error {
 	if s.closed.Load() {
-		return fmt.Errorf("%w: it is closing", store.ErrUnavailable)
+		return errClosing
 	}
 	if failed := s.failed.Load(); failed != nil {
 		return *failed
@@ -246,12 +252,14 @@ func (s *Store) Writable() error {
 }
 
 // Close implements store.Store.
-func (s *Store) Close() error {
-	if s.closed.Swap(true) {
-		return nil
-	}
+func (s *Store) Close() error { return s.close() }
+
+func (s *Store) shut() error {
+	s.closed.Store(true)
 	close(s.closing)
 	s.stopped.Wait()
+	s.reading.Lock()
+	defer s.reading.Unlock()
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("close data directory %s: %w", s.dir, err)
 	}

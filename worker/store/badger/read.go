@@ -13,13 +13,16 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// view runs a short read transaction. One that stays open keeps old versions on disk.
+// view runs a short read transaction. One that stays open keeps old versions on disk, and Close waits for it: Badger
+// unmaps its files when it is closed, under the feet of whoever reads.
 func (s *Store) view(ctx context.Context, fn func(*badgerdb.Txn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	s.reading.RLock()
+	defer s.reading.RUnlock()
 	if s.closed.Load() {
-		return fmt.Errorf("%w: it is closing", store.ErrUnavailable)
+		return errClosing
 	}
 	return s.db.View(fn)
 }

@@ -80,6 +80,11 @@ func (st state) write(ctx context.Context, it *stateItem) error {
 	if len(it.key) == 0 || len(it.key) > maxStateKey || len(it.value) > maxStateValue || strings.ContainsRune(st.namespace, 0) {
 		return fmt.Errorf("state %s/%q: keys are 1 to %d bytes, values at most %d", st.namespace, it.key, maxStateKey, maxStateValue)
 	}
+	if !it.expires.IsZero() {
+		if err := checkTime("the expiry", it.expires); err != nil {
+			return fmt.Errorf("state %s/%q: %w", st.namespace, it.key, err)
+		}
+	}
 	if err := st.s.do(ctx, it); err != nil {
 		return err
 	}

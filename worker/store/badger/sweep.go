@@ -25,7 +25,7 @@ func (s *Store) sweeper(interval time.Duration) {
 	sweep, look := time.NewTicker(interval), time.NewTicker(spaceInterval)
 	defer sweep.Stop()
 	defer look.Stop()
-	var mark []byte // no expiry is below
+	b := &broom{s: s, expiries: []byte{prefixExpiry}, events: []byte{prefixEvent}}
 	for {
 		select {
 		case <-s.closing:
@@ -33,59 +33,85 @@ func (s *Store) sweeper(interval time.Duration) {
 		case <-look.C:
 			_ = s.space.check() // remembered, and told to whoever writes
 		case <-sweep.C:
-			// What is not removed now is removed next time.
-			mark, _ = s.sweep(mark)
+			_ = b.sweep(context.Background()) // what is not removed now is removed next time
 		}
 	}
 }
 
-// sweep removes what has expired by now, and returns how far it came.
-func (s *Store) sweep(mark []byte) ([]byte, error) {
-	ctx := context.Background()
-	for {
-		found, err := s.expiredKeys(ctx, mark)
-		if err != nil {
-			return mark, err
-		}
-		events, err := s.oldEvents(ctx)
-		if err != nil {
-			return mark, err
-		}
-		states, err := s.expiredState(ctx)
-		if err != nil {
-			return mark, err
-		}
-		if len(found)+len(events)+len(states) == 0 {
-			return mark, nil
-		}
-		if err := s.do(ctx, &sweepItem{s, found, events, states}); err != nil {
-			return mark, err
-		}
-		if len(found) > 0 {
-			mark = found[len(found)-1]
-		}
-		if s.closed.Load() {
-			return mark, nil
-		}
-	}
+// broom removes what has expired: idempotency keys, pointers to old events, values of State. It belongs to the sweeper.
+type broom struct {
+	s *Store
+	// Low-water marks: no key is below. Looking from a mark skips what was deleted before, of which there may be millions.
+	expiries, events []byte
 }
 
-// expiredKeys returns expiry index keys whose time is up, at most sweepStep, from a mark on.
-func (s *Store) expiredKeys(ctx context.Context, mark []byte) ([][]byte, error) {
-	if mark == nil {
-		mark = []byte{prefixExpiry}
+func (b *broom) sweep(ctx context.Context) error {
+	for _, step := range []func(context.Context) (removed int, err error){b.sweepKeys, b.sweepEvents, b.sweepStates} {
+		for removed := sweepStep; removed == sweepStep; {
+			var err error
+			if removed, err = step(ctx); err != nil {
+				return err
+			}
+		}
 	}
-	end := binary.BigEndian.AppendUint64([]byte{prefixExpiry}, uint64(s.now().UnixNano())+1)
-	return s.collect(ctx, []byte{prefixExpiry}, mark, func(key, _ []byte) (take, more bool) {
+	return nil
+}
+
+func (b *broom) sweepKeys(ctx context.Context) (removed int, err error) {
+	end := binary.BigEndian.AppendUint64([]byte{prefixExpiry}, uint64(b.s.now().UnixNano())+1)
+	keys, err := b.s.collect(ctx, []byte{prefixExpiry}, b.expiries, func(key, _ []byte) (take, more bool) {
 		due := bytes.Compare(key, end) < 0
 		return due, due
 	})
+	if err != nil || len(keys) == 0 {
+		return 0, err
+	}
+	if err := b.s.do(ctx, &sweepItem{keys, removeExpiry}); err != nil {
+		return 0, err
+	}
+	b.expiries = keys[len(keys)-1]
+	return len(keys), nil
 }
 
-// oldEvents returns the pointers to all events but the newest.
-func (s *Store) oldEvents(ctx context.Context) ([][]byte, error) {
-	var newest uint64
-	err := s.view(ctx, func(txn *badgerdb.Txn) error {
+// removeExpiry removes an entry of the expiry index with its idempotency key, unless that was claimed anew since, with
+// another expiry.
+func removeExpiry(txn *badgerdb.Txn, c *change, key []byte) error {
+	c.delete(key)
+	expires, name := int64(binary.BigEndian.Uint64(key[1:9])), key[9:]
+	known := &storev1.IdempotencyKey{}
+	err := get(txn, join(prefixKey, len(name), name), known)
+	if err == nil && known.GetExpiresAt() == expires {
+		c.delete(join(prefixKey, len(name), name))
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func (b *broom) sweepEvents(ctx context.Context) (removed int, err error) {
+	newest, err := b.s.newestEvent(ctx)
+	if err != nil || newest <= keptEvents {
+		return 0, err
+	}
+	end := keyOfEvent(newest - keptEvents + 1)
+	keys, err := b.s.collect(ctx, []byte{prefixEvent}, b.events, func(key, _ []byte) (take, more bool) {
+		old := bytes.Compare(key, end) < 0
+		return old, old
+	})
+	if err != nil || len(keys) == 0 {
+		return 0, err
+	}
+	if err := b.s.do(ctx, &sweepItem{keys, removeKey}); err != nil {
+		return 0, err
+	}
+	b.events = keys[len(keys)-1]
+	return len(keys), nil
+}
+
+// newestEvent returns the number of the newest event that was written; 0 if there is none.
+func (s *Store) newestEvent(ctx context.Context) (newest uint64, err error) {
+	err = s.view(ctx, func(txn *badgerdb.Txn) error {
 		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixEvent}, Reverse: true})
 		defer it.Close()
 		if it.Seek(after([]byte{prefixEvent})); it.Valid() {
@@ -93,19 +119,38 @@ func (s *Store) oldEvents(ctx context.Context) ([][]byte, error) {
 		}
 		return nil
 	})
-	if err != nil || newest <= keptEvents {
-		return nil, err
-	}
-	end := keyOfEvent(newest - keptEvents + 1)
-	return s.collect(ctx, []byte{prefixEvent}, []byte{prefixEvent}, func(key, _ []byte) (take, more bool) {
-		old := bytes.Compare(key, end) < 0
-		return old, old
-	})
+	return newest, err
 }
 
-func (s *Store) expiredState(ctx context.Context) ([][]byte, error) {
-	return s.collect(ctx, []byte{prefixState}, []byte{prefixState}, func(_, value []byte) (take, more bool) {
-		return s.expired(value), true
+func removeKey(_ *badgerdb.Txn, c *change, key []byte) error {
+	c.delete(key)
+	return nil
+}
+
+func (b *broom) sweepStates(ctx context.Context) (removed int, err error) {
+	keys, err := b.s.collect(ctx, []byte{prefixState}, []byte{prefixState}, func(_, value []byte) (take, more bool) {
+		return b.s.expired(value), true
+	})
+	if err != nil || len(keys) == 0 {
+		return 0, err
+	}
+	return len(keys), b.s.do(ctx, &sweepItem{keys, b.s.removeState})
+}
+
+// removeState removes a value of State, unless it has been set anew since it was found expired.
+func (s *Store) removeState(txn *badgerdb.Txn, c *change, key []byte) error {
+	item, err := txn.Get(key)
+	if errors.Is(err, badgerdb.ErrKeyNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return item.Value(func(value []byte) error {
+		if s.expired(value) {
+			c.delete(key)
+		}
+		return nil
 	})
 }
 
@@ -135,57 +180,19 @@ func (s *Store) collect(ctx context.Context, prefix, from []byte, judge func(key
 	return keys, err
 }
 
-// sweepItem removes expired idempotency keys with their index, pointers to old events, and expired values of State.
+// sweepItem removes keys that have expired, each as its kind wants it.
 type sweepItem struct {
-	s       *Store
-	expired [][]byte
-	events  [][]byte
-	states  [][]byte
+	keys   [][]byte
+	remove func(txn *badgerdb.Txn, c *change, key []byte) error
 }
 
 func (*sweepItem) fail(error) {}
 
 func (it *sweepItem) stage(b *batch, c *change) error {
-	for _, key := range it.expired {
-		c.delete(key)
-		expires, name := int64(binary.BigEndian.Uint64(key[1:9])), key[9:]
-		// The key may have been claimed anew since; then it has another expiry.
-		known := &storev1.IdempotencyKey{}
-		err := get(b.txn, join(prefixKey, len(name), name), known)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
+	for _, key := range it.keys {
+		if err := it.remove(b.txn, c, key); err != nil {
 			return err
-		}
-		if err == nil && known.GetExpiresAt() == expires {
-			c.delete(join(prefixKey, len(name), name))
-		}
-	}
-	for _, key := range it.events {
-		c.delete(key)
-	}
-	for _, key := range it.states {
-		expired, err := it.s.stillExpired(b.txn, key)
-		if err != nil {
-			return err
-		}
-		if expired {
-			c.delete(key)
 		}
 	}
 	return nil
-}
-
-// stillExpired reports whether a value of State has not been set anew since it was found expired.
-func (s *Store) stillExpired(txn *badgerdb.Txn, key []byte) (expired bool, err error) {
-	item, err := txn.Get(key)
-	if errors.Is(err, badgerdb.ErrKeyNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	err = item.Value(func(value []byte) error {
-		expired = s.expired(value)
-		return nil
-	})
-	return expired, err
 }

@@ -38,11 +38,14 @@ type item interface {
 // do hands items to the writer and waits until they are durable. The errors of items are theirs; the one returned
 // concerns all.
 func (s *Store) do(ctx context.Context, items ...item) error {
-	if len(items) == 0 {
-		return nil
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	if err := s.Writable(); err != nil {
 		return err
+	}
+	if len(items) == 0 {
+		return nil
 	}
 	w := &write{items: items, done: make(chan struct{})}
 	select {
@@ -50,21 +53,26 @@ func (s *Store) do(ctx context.Context, items ...item) error {
 	default:
 		return fmt.Errorf("%w: %d writes wait for the disk already", store.ErrUnavailable, cap(s.writes))
 	}
+	var dropped error
 	select {
 	case <-w.done:
 		return w.err
 	case <-ctx.Done():
-		if w.state.CompareAndSwap(writeWaiting, writeDropped) {
-			return ctx.Err()
-		}
-		<-w.done // being written: the answer is near, and it matters
-		return w.err
+		dropped = ctx.Err()
+	case <-s.written: // it came too late, between the look at Writable and the last of drain
+		dropped = errClosing
 	}
+	if w.state.CompareAndSwap(writeWaiting, writeDropped) {
+		return dropped
+	}
+	<-w.done // being written: the answer is near, and it matters
+	return w.err
 }
 
 // writer is the goroutine that writes. It takes whatever waits, without waiting for more: a single caller pays for one
 // disk sync, and under load the batch grows while the sync before it is under way.
 func (s *Store) writer() {
+	defer close(s.written)
 	for {
 		select {
 		case w := <-s.writes:
@@ -76,7 +84,7 @@ func (s *Store) writer() {
 	}
 }
 
-// drain writes what was accepted before Close. Calls that come now see that the store is closed.
+// drain writes what was asked for before Close. Calls that come now see that the store is closing.
 func (s *Store) drain() {
 	for {
 		select {
@@ -92,6 +100,7 @@ func (s *Store) drain() {
 func (s *Store) writeWith(w *write) {
 	var taken []*write
 	b := newBatch(s)
+	defer b.discard()
 	err := s.writable()
 	for {
 		if w.state.CompareAndSwap(writeWaiting, writeTaken) {

@@ -385,7 +385,7 @@ func (x *Leads) GetDestinations() []string {
 type Form struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Form field to lead field, such as "company_name: company". Several may lead to one; the first that is not empty
-	// wins. custom.NAME is a field of the business's own. Without any, the names that usual form builders send are known.
+	// wins. custom.NAME is a field of the business's own.
 	Fields map[string]string `protobuf:"bytes,1,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Lead fields without which a submission is refused.
 	Required []string `protobuf:"bytes,2,rep,name=required,proto3" json:"required,omitempty"`
@@ -401,9 +401,7 @@ type Form struct {
 	// person to decide and answers as if it were the first; reject answers 422.
 	OnKeyReuse string `protobuf:"bytes,7,opt,name=on_key_reuse,json=onKeyReuse,proto3" json:"on_key_reuse,omitempty"`
 	// Where a browser without script goes after a submission; a page of leadgate's own if left out.
-	Redirect string `protobuf:"bytes,8,opt,name=redirect,proto3" json:"redirect,omitempty"`
-	// How values of lead fields are read, by lead field, such as "custom.budget: { type: decimal }".
-	Values        map[string]*Value `protobuf:"bytes,9,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Redirect      string `protobuf:"bytes,8,opt,name=redirect,proto3" json:"redirect,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -494,88 +492,6 @@ func (x *Form) GetRedirect() string {
 	return ""
 }
 
-func (x *Form) GetValues() map[string]*Value {
-	if x != nil {
-		return x.Values
-	}
-	return nil
-}
-
-// Value says how the value of a lead field is read.
-type Value struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// string (the default), integer, decimal, boolean, date or enum. A custom field of type integer or boolean is a number
-	// or a boolean in the lead; decimals and dates (YYYY-MM-DD) are strings.
-	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
-	// For enum: what pages send to what the lead holds, compared without regard to case and outer white space. A value that
-	// is not listed is kept with the submission and left out of the lead.
-	Enum map[string]string `protobuf:"bytes,2,rep,name=enum,proto3" json:"enum,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Characters that are kept; what is longer breaks a rule. As many as the lead takes if 0.
-	MaxLength int32 `protobuf:"varint,3,opt,name=max_length,json=maxLength,proto3" json:"max_length,omitempty"`
-	// What the lead holds where nothing came.
-	Default       string `protobuf:"bytes,4,opt,name=default,proto3" json:"default,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Value) Reset() {
-	*x = Value{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[6]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Value) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Value) ProtoMessage() {}
-
-func (x *Value) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[6]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Value.ProtoReflect.Descriptor instead.
-func (*Value) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{6}
-}
-
-func (x *Value) GetType() string {
-	if x != nil {
-		return x.Type
-	}
-	return ""
-}
-
-func (x *Value) GetEnum() map[string]string {
-	if x != nil {
-		return x.Enum
-	}
-	return nil
-}
-
-func (x *Value) GetMaxLength() int32 {
-	if x != nil {
-		return x.MaxLength
-	}
-	return 0
-}
-
-func (x *Value) GetDefault() string {
-	if x != nil {
-		return x.Default
-	}
-	return ""
-}
-
 // Destination is a CRM connection.
 type Destination struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -598,7 +514,7 @@ type Destination struct {
 
 func (x *Destination) Reset() {
 	*x = Destination{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[7]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -610,7 +526,7 @@ func (x *Destination) String() string {
 func (*Destination) ProtoMessage() {}
 
 func (x *Destination) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[7]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -623,7 +539,7 @@ func (x *Destination) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Destination.ProtoReflect.Descriptor instead.
 func (*Destination) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Destination) GetKind() isDestination_Kind {
@@ -703,7 +619,7 @@ type HubSpot struct {
 
 func (x *HubSpot) Reset() {
 	*x = HubSpot{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -715,7 +631,7 @@ func (x *HubSpot) String() string {
 func (*HubSpot) ProtoMessage() {}
 
 func (x *HubSpot) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -728,7 +644,7 @@ func (x *HubSpot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubSpot.ProtoReflect.Descriptor instead.
 func (*HubSpot) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *HubSpot) GetToken() string {
@@ -764,7 +680,7 @@ type HTTP struct {
 
 func (x *HTTP) Reset() {
 	*x = HTTP{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -776,7 +692,7 @@ func (x *HTTP) String() string {
 func (*HTTP) ProtoMessage() {}
 
 func (x *HTTP) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -789,7 +705,7 @@ func (x *HTTP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTP.ProtoReflect.Descriptor instead.
 func (*HTTP) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *HTTP) GetUrl() string {
@@ -844,7 +760,7 @@ type HTTPAuth struct {
 
 func (x *HTTPAuth) Reset() {
 	*x = HTTPAuth{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -856,7 +772,7 @@ func (x *HTTPAuth) String() string {
 func (*HTTPAuth) ProtoMessage() {}
 
 func (x *HTTPAuth) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -869,7 +785,7 @@ func (x *HTTPAuth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPAuth.ProtoReflect.Descriptor instead.
 func (*HTTPAuth) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *HTTPAuth) GetKind() isHTTPAuth_Kind {
@@ -944,7 +860,7 @@ type HTTPBasic struct {
 
 func (x *HTTPBasic) Reset() {
 	*x = HTTPBasic{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -956,7 +872,7 @@ func (x *HTTPBasic) String() string {
 func (*HTTPBasic) ProtoMessage() {}
 
 func (x *HTTPBasic) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -969,7 +885,7 @@ func (x *HTTPBasic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBasic.ProtoReflect.Descriptor instead.
 func (*HTTPBasic) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *HTTPBasic) GetUsername() string {
@@ -999,7 +915,7 @@ type HTTPHeader struct {
 
 func (x *HTTPHeader) Reset() {
 	*x = HTTPHeader{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1011,7 +927,7 @@ func (x *HTTPHeader) String() string {
 func (*HTTPHeader) ProtoMessage() {}
 
 func (x *HTTPHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1024,7 +940,7 @@ func (x *HTTPHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPHeader.ProtoReflect.Descriptor instead.
 func (*HTTPHeader) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *HTTPHeader) GetName() string {
@@ -1058,7 +974,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1070,7 +986,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1083,7 +999,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Limits) GetRequestsPerSecond() float64 {
@@ -1131,7 +1047,7 @@ type Retry struct {
 
 func (x *Retry) Reset() {
 	*x = Retry{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1143,7 +1059,7 @@ func (x *Retry) String() string {
 func (*Retry) ProtoMessage() {}
 
 func (x *Retry) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1156,7 +1072,7 @@ func (x *Retry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retry.ProtoReflect.Descriptor instead.
 func (*Retry) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Retry) GetInitialDelay() *durationpb.Duration {
@@ -1193,7 +1109,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1205,7 +1121,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1218,7 +1134,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Log) GetFormat() string {
@@ -1246,7 +1162,7 @@ type Intake struct {
 
 func (x *Intake) Reset() {
 	*x = Intake{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1258,7 +1174,7 @@ func (x *Intake) String() string {
 func (*Intake) ProtoMessage() {}
 
 func (x *Intake) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1271,7 +1187,7 @@ func (x *Intake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intake.ProtoReflect.Descriptor instead.
 func (*Intake) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{16}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Intake) GetMaxBodyBytes() int32 {
@@ -1321,7 +1237,7 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x03key\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x03key\x12;\n" +
 	"\x05roles\x18\x03 \x03(\tB%\xbaH\"\x92\x01\x1f\b\x01\x18\x01\"\x19r\x17R\x06submitR\x04readR\aoperateR\x05roles\"5\n" +
 	"\x05Leads\x12,\n" +
-	"\fdestinations\x18\x01 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\fdestinations\"\xd2\x06\n" +
+	"\fdestinations\x18\x01 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\fdestinations\"\xbe\x05\n" +
 	"\x04Form\x12<\n" +
 	"\x06fields\x18\x01 \x03(\v2$.leadgate.config.v1.Form.FieldsEntryR\x06fields\x12$\n" +
 	"\brequired\x18\x02 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\brequired\x12 \n" +
@@ -1333,21 +1249,8 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\fdestinations\x18\x06 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\fdestinations\x127\n" +
 	"\fon_key_reuse\x18\a \x01(\tB\x15\xbaH\x12r\x10R\x00R\x04holdR\x06rejectR\n" +
 	"onKeyReuse\x12'\n" +
-	"\bredirect\x18\b \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\bredirect\x12<\n" +
-	"\x06values\x18\t \x03(\v2$.leadgate.config.v1.Form.ValuesEntryR\x06values\x1a9\n" +
+	"\bredirect\x18\b \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\bredirect\x1a9\n" +
 	"\vFieldsEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aT\n" +
-	"\vValuesEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12/\n" +
-	"\x05value\x18\x02 \x01(\v2\x19.leadgate.config.v1.ValueR\x05value:\x028\x01\"\x91\x02\n" +
-	"\x05Value\x12J\n" +
-	"\x04type\x18\x01 \x01(\tB6\xbaH3r1R\x00R\x06stringR\aintegerR\adecimalR\abooleanR\x04dateR\x04enumR\x04type\x127\n" +
-	"\x04enum\x18\x02 \x03(\v2#.leadgate.config.v1.Value.EnumEntryR\x04enum\x12&\n" +
-	"\n" +
-	"max_length\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\tmaxLength\x12\"\n" +
-	"\adefault\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\adefault\x1a7\n" +
-	"\tEnumEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfa\x02\n" +
 	"\vDestination\x127\n" +
@@ -1418,7 +1321,7 @@ func file_leadgate_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_leadgate_config_v1_config_proto_rawDescData
 }
 
-var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*Config)(nil),              // 0: leadgate.config.v1.Config
 	(*TLS)(nil),                 // 1: leadgate.config.v1.TLS
@@ -1426,60 +1329,54 @@ var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*APIKey)(nil),              // 3: leadgate.config.v1.APIKey
 	(*Leads)(nil),               // 4: leadgate.config.v1.Leads
 	(*Form)(nil),                // 5: leadgate.config.v1.Form
-	(*Value)(nil),               // 6: leadgate.config.v1.Value
-	(*Destination)(nil),         // 7: leadgate.config.v1.Destination
-	(*HubSpot)(nil),             // 8: leadgate.config.v1.HubSpot
-	(*HTTP)(nil),                // 9: leadgate.config.v1.HTTP
-	(*HTTPAuth)(nil),            // 10: leadgate.config.v1.HTTPAuth
-	(*HTTPBasic)(nil),           // 11: leadgate.config.v1.HTTPBasic
-	(*HTTPHeader)(nil),          // 12: leadgate.config.v1.HTTPHeader
-	(*Limits)(nil),              // 13: leadgate.config.v1.Limits
-	(*Retry)(nil),               // 14: leadgate.config.v1.Retry
-	(*Log)(nil),                 // 15: leadgate.config.v1.Log
-	(*Intake)(nil),              // 16: leadgate.config.v1.Intake
-	nil,                         // 17: leadgate.config.v1.Config.FormsEntry
-	nil,                         // 18: leadgate.config.v1.Config.DestinationsEntry
-	nil,                         // 19: leadgate.config.v1.Form.FieldsEntry
-	nil,                         // 20: leadgate.config.v1.Form.ValuesEntry
-	nil,                         // 21: leadgate.config.v1.Value.EnumEntry
-	nil,                         // 22: leadgate.config.v1.Destination.PropertiesEntry
-	nil,                         // 23: leadgate.config.v1.HTTP.HeadersEntry
-	(*durationpb.Duration)(nil), // 24: google.protobuf.Duration
+	(*Destination)(nil),         // 6: leadgate.config.v1.Destination
+	(*HubSpot)(nil),             // 7: leadgate.config.v1.HubSpot
+	(*HTTP)(nil),                // 8: leadgate.config.v1.HTTP
+	(*HTTPAuth)(nil),            // 9: leadgate.config.v1.HTTPAuth
+	(*HTTPBasic)(nil),           // 10: leadgate.config.v1.HTTPBasic
+	(*HTTPHeader)(nil),          // 11: leadgate.config.v1.HTTPHeader
+	(*Limits)(nil),              // 12: leadgate.config.v1.Limits
+	(*Retry)(nil),               // 13: leadgate.config.v1.Retry
+	(*Log)(nil),                 // 14: leadgate.config.v1.Log
+	(*Intake)(nil),              // 15: leadgate.config.v1.Intake
+	nil,                         // 16: leadgate.config.v1.Config.FormsEntry
+	nil,                         // 17: leadgate.config.v1.Config.DestinationsEntry
+	nil,                         // 18: leadgate.config.v1.Form.FieldsEntry
+	nil,                         // 19: leadgate.config.v1.Destination.PropertiesEntry
+	nil,                         // 20: leadgate.config.v1.HTTP.HeadersEntry
+	(*durationpb.Duration)(nil), // 21: google.protobuf.Duration
 }
 var file_leadgate_config_v1_config_proto_depIdxs = []int32{
 	1,  // 0: leadgate.config.v1.Config.tls:type_name -> leadgate.config.v1.TLS
 	2,  // 1: leadgate.config.v1.Config.idempotency:type_name -> leadgate.config.v1.Idempotency
 	3,  // 2: leadgate.config.v1.Config.api_keys:type_name -> leadgate.config.v1.APIKey
 	4,  // 3: leadgate.config.v1.Config.leads:type_name -> leadgate.config.v1.Leads
-	17, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
-	18, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
-	15, // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
-	16, // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
-	24, // 8: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
-	19, // 9: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
-	20, // 10: leadgate.config.v1.Form.values:type_name -> leadgate.config.v1.Form.ValuesEntry
-	21, // 11: leadgate.config.v1.Value.enum:type_name -> leadgate.config.v1.Value.EnumEntry
-	8,  // 12: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
-	9,  // 13: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
-	13, // 14: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
-	14, // 15: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
-	22, // 16: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
-	23, // 17: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
-	10, // 18: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
-	11, // 19: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
-	12, // 20: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
-	24, // 21: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	24, // 22: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
-	24, // 23: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
-	24, // 24: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
-	5,  // 25: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
-	7,  // 26: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
-	6,  // 27: leadgate.config.v1.Form.ValuesEntry.value:type_name -> leadgate.config.v1.Value
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	16, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
+	17, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
+	14, // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
+	15, // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
+	21, // 8: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
+	18, // 9: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
+	7,  // 10: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
+	8,  // 11: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
+	12, // 12: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
+	13, // 13: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
+	19, // 14: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
+	20, // 15: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
+	9,  // 16: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
+	10, // 17: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
+	11, // 18: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
+	21, // 19: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	21, // 20: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
+	21, // 21: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
+	21, // 22: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
+	5,  // 23: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
+	6,  // 24: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_config_v1_config_proto_init() }
@@ -1487,11 +1384,11 @@ func file_leadgate_config_v1_config_proto_init() {
 	if File_leadgate_config_v1_config_proto != nil {
 		return
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[7].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[6].OneofWrappers = []any{
 		(*Destination_Hubspot)(nil),
 		(*Destination_Http)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[10].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[9].OneofWrappers = []any{
 		(*HTTPAuth_Bearer)(nil),
 		(*HTTPAuth_Basic)(nil),
 		(*HTTPAuth_Header)(nil),
@@ -1502,7 +1399,7 @@ func file_leadgate_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_config_v1_config_proto_rawDesc), len(file_leadgate_config_v1_config_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,121 @@
+package badger_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/proto"
+
+	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
+	"github.com/leadgate/leadgate/worker/store"
+	"github.com/leadgate/leadgate/worker/store/badger"
+)
+
+// expectRefused expects that a store cannot be opened, and that the error has these words.
+func expectRefused(t *testing.T, o badger.Options, words ...string) error {
+	t.Helper()
+	s, err := badger.Open(o)
+	if err == nil {
+		_ = s.Close()
+		t.Fatal("it was opened")
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("%q does not say %q", err, word)
+		}
+	}
+	return err
+}
+
+func TestADirectoryThatIsInUseIsRefusedWithTheProcessThatHasIt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, badger.Options{Dir: dir})
+	expectRefused(t, badger.Options{Dir: dir}, dir, "in use", fmt.Sprintf("process %d", os.Getpid()), "--data-dir")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open(t, badger.Options{Dir: dir})
+}
+
+func TestADirectoryThatCannotBeMadeIsRefusedWithTheWayOut(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(file, "data")
+	expectRefused(t, badger.Options{Dir: dir}, dir, "cannot be made", "not a directory", "--data-dir")
+}
+
+func TestADirectoryThatCannotBeWrittenIsRefusedWithTheWayOut(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() == 0 {
+		t.Skip("root can write everywhere")
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	if err := os.Mkdir(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	expectRefused(t, badger.Options{Dir: dir}, dir, "cannot be written", "--data-dir")
+}
+
+func TestAnotherFormatIsRefusedWithTheVersionToUse(t *testing.T) {
+	t.Parallel()
+	for format, words := range map[uint32][]string{
+		99: {"format 99", "newer leadgate"},
+		0:  {"format 0", "older leadgate"},
+	} {
+		dir := t.TempDir()
+		edit(t, dir, func(txn *badgerdb.Txn) error {
+			value, err := proto.Marshal(&storev1.Meta{Format: format, StoreId: "shop", HashKey: []byte("k")})
+			if err != nil {
+				return err
+			}
+			return txn.Set([]byte("!meta"), value)
+		})
+		for range 2 { // a refused one is let go of
+			expectRefused(t, badger.Options{Dir: dir}, append(words, dir)...)
+		}
+	}
+}
+
+func TestADiskThatIsNearlyFullIsRefused(t *testing.T) {
+	t.Parallel()
+	o := badger.Options{Dir: t.TempDir(), Free: func(string) (uint64, error) { return 100 << 20, nil }}
+	if err := expectRefused(t, o, o.Dir, "100 MiB left", "256 MiB must stay free", "free some space"); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// edit changes what is on disk in a directory that no store has open.
+func edit(t *testing.T, dir string, change func(*badgerdb.Txn) error) {
+	t.Helper()
+	db, err := badgerdb.Open(badgerdb.DefaultOptions(filepath.Join(dir, "badger")).WithLogger(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Update(change), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// keys counts the keys on disk by their prefix, in a directory that no store has open.
+func keys(t *testing.T, dir string) map[byte]int {
+	t.Helper()
+	counts := map[byte]int{}
+	edit(t, dir, func(txn *badgerdb.Txn) error {
+		it := txn.NewIterator(badgerdb.IteratorOptions{})
+		defer it.Close()
+		for it.Rewind(); it.Valid(); it.Next() {
+			counts[it.Item().Key()[0]]++
+		}
+		return nil
+	})
+	return counts
+}

@@ -1,0 +1,175 @@
+package badger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/journal"
+	"github.com/leadgate/leadgate/worker/store"
+	"github.com/leadgate/leadgate/worker/store/badger"
+)
+
+func TestACallTooLargeForOneTransactionIsSplit(t *testing.T) {
+	t.Parallel()
+	for what, shape := range map[string]struct {
+		leads   int
+		message string
+	}{
+		"many entries": {10_000, ""},
+		"many bytes":   {200, strings.Repeat("m", 32<<10)},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			var published []*leadgatev1.Event
+			s := open(t, badger.Options{Publish: func(events []*leadgatev1.Event) { published = append(published, events...) }})
+			acceptances := make([]*store.Acceptance, shape.leads)
+			for i := range acceptances {
+				a := withEvent(lead(fmt.Sprintf("p%d@example.com", i%7)))
+				a.Record.Lead.Message = shape.message
+				a.Key = &store.Key{Scope: "contact", Value: fmt.Sprint(i), Expires: time.Now().Add(time.Hour)}
+				acceptances[i] = a
+			}
+			for i, result := range accept(t, s, acceptances...) {
+				if want := acceptances[i].Record.GetLeadId(); result.LeadID != want || result.Replayed {
+					t.Fatalf("lead %d: %+v, want %s", i, result, want)
+				}
+			}
+			if len(published) != shape.leads {
+				t.Fatalf("%d events were published", len(published))
+			}
+			for i, e := range published {
+				if want := (journal.ID{Store: s.ID(), Commit: uint64(i) + 1}); e.GetId() != want.String() {
+					t.Fatalf("event %d is %s, want %s", i, e.GetId(), want)
+				}
+			}
+			counts, err := s.Counts(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := counts["crm"].ByState[leadgatev1.DeliveryState_DELIVERY_STATE_PENDING]; got != int64(shape.leads) {
+				t.Errorf("%d wait, want %d", got, shape.leads)
+			}
+			claims, err := s.Claim(t.Context(), "crm", 100)
+			if err != nil || len(claims.Items) != 7 {
+				t.Errorf("%d are due, error %v", len(claims.Items), err)
+			}
+		})
+	}
+}
+
+// busy is a store whose writer is held up in Publish, as by a slow disk, from when busy returns until release is called.
+func busy(t *testing.T, o badger.Options) (s *badger.Store, first <-chan error, release func()) {
+	t.Helper()
+	entered, left := make(chan struct{}, 1), make(chan struct{})
+	o.Publish = func([]*leadgatev1.Event) {
+		entered <- struct{}{}
+		<-left
+	}
+	s = open(t, o)
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.Accept(t.Context(), withEvent(lead("first@example.com")))
+		done <- err
+	}()
+	<-entered
+	return s, done, func() { close(left) }
+}
+
+func TestAFullQueueRefusesAtOnce(t *testing.T) {
+	t.Parallel()
+	s, first, release := busy(t, badger.Options{QueueLength: 2})
+	errs := make(chan error, 3)
+	for range 3 {
+		go func() {
+			_, err := s.Accept(t.Context(), lead(""))
+			errs <- err
+		}()
+	}
+	if err := <-errs; !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "2 writes wait") {
+		t.Errorf("the one too many: %v", err)
+	}
+	release()
+	for range 2 {
+		if err := <-errs; err != nil {
+			t.Errorf("one that waited: %v", err)
+		}
+	}
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestACallWhoseContextEndsInTheQueueWritesNothing(t *testing.T) {
+	t.Parallel()
+	s, first, release := busy(t, badger.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	a := lead("ada@example.com")
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.Accept(ctx, a)
+		done <- err
+	}()
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) { // though the writer is still busy
+		t.Errorf("error is %v", err)
+	}
+	release()
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	accept(t, s, lead("")) // behind it in the queue
+	if _, err := s.Lead(t.Context(), a.Record.GetLeadId()); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the lead: %v", err)
+	}
+}
+
+func TestACallThatIsBeingWrittenIsAnsweredThoughItsContextEnds(t *testing.T) {
+	t.Parallel()
+	entered, left := make(chan struct{}), make(chan struct{})
+	s := open(t, badger.Options{Publish: func([]*leadgatev1.Event) {
+		close(entered)
+		<-left
+	}})
+	ctx, cancel := context.WithCancel(t.Context())
+	a := withEvent(lead("ada@example.com"))
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.Accept(ctx, a)
+		done <- err
+	}()
+	<-entered
+	cancel()
+	close(left)
+	if err := <-done; err != nil {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestCloseAnswersEveryCallThatWaits(t *testing.T) {
+	t.Parallel()
+	s, first, release := busy(t, badger.Options{})
+	const callers = 20
+	errs := make(chan error, callers)
+	for range callers {
+		go func() {
+			_, err := s.Accept(t.Context(), lead(""))
+			errs <- err
+		}()
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	release()
+	for range callers {
+		if err := <-errs; err != nil && !errors.Is(err, store.ErrUnavailable) {
+			t.Error(err)
+		}
+	}
+	if err := errors.Join(<-first, <-closed); err != nil {
+		t.Error(err)
+	}
+}
