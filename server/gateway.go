@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -26,7 +27,6 @@ func (s *Server) newGateway(ctx context.Context, channel grpc.ClientConnInterfac
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, newJSON()),
 		runtime.WithMarshalerOption(eventStream, &eventsJSON{newJSON()}),
-		runtime.SetQueryParameterParser(strictQuery{}),
 		// Nothing but what is named here becomes metadata: everything else, the caller's address first, stands in the call.
 		runtime.WithIncomingHeaderMatcher(func(header string) (string, bool) {
 			return "last-event-id", header == "Last-Event-Id"
@@ -90,7 +90,7 @@ func (s *Server) prepareREST(w http.ResponseWriter, r *http.Request) error {
 		r.Header.Del("Accept")
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		return nil
+		return s.routes.checkQuery(r)
 	}
 	if r.URL.RawQuery != "" {
 		return worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: "QUERY_NOT_ALLOWED"},
@@ -117,6 +117,7 @@ type routes []route
 type route struct {
 	method   string
 	segments []string
+	message  protoreflect.MessageDescriptor // of the request
 }
 
 // newRoutes reads the paths from the services' HTTP annotations.
@@ -129,9 +130,9 @@ func newRoutes(files ...protoreflect.FileDescriptor) routes {
 				rule, _ := proto.GetExtension(methods.Get(j).Options(), annotations.E_Http).(*annotations.HttpRule)
 				switch {
 				case rule.GetGet() != "":
-					known = append(known, route{http.MethodGet, segments(rule.GetGet())})
+					known = append(known, route{http.MethodGet, segments(rule.GetGet()), methods.Get(j).Input()})
 				case rule.GetPost() != "":
-					known = append(known, route{http.MethodPost, segments(rule.GetPost())})
+					known = append(known, route{http.MethodPost, segments(rule.GetPost()), methods.Get(j).Input()})
 				}
 			}
 		}
@@ -149,24 +150,48 @@ func segments(path string) []string {
 	return parts
 }
 
-// methods returns the methods that a path knows.
-func (known routes) methods(path string) []string {
-	var methods []string
+// of returns the routes of a path.
+func (known routes) of(path string) routes {
+	var found routes
 	parts := segments(path)
 	for _, r := range known {
-		matches := slices.EqualFunc(r.segments, parts, func(pattern, part string) bool {
+		if slices.EqualFunc(r.segments, parts, func(pattern, part string) bool {
 			return pattern == part || (pattern[0] == '{' && !strings.HasPrefix(part, ":"))
-		})
-		if matches && !slices.Contains(methods, r.method) {
-			methods = append(methods, r.method)
+		}) {
+			found = append(found, r)
 		}
 	}
-	return methods
+	return found
+}
+
+// checkQuery checks the query of a GET, and writes it as the gateway understands it.
+func (known routes) checkQuery(r *http.Request) error {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	for _, found := range known.of(r.URL.Path) {
+		if found.method != http.MethodGet {
+			continue
+		}
+		values, err := url.ParseQuery(r.URL.RawQuery)
+		if err == nil {
+			values, err = strictQuery(found.message.Fields(), values)
+		}
+		if err != nil {
+			return worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: "QUERY_INVALID"}, err.Error())
+		}
+		r.URL.RawQuery = values.Encode()
+	}
+	return nil
 }
 
 // failure is the error of a request that no route takes.
 func (known routes) failure(w http.ResponseWriter, r *http.Request, code int) error {
-	if methods := known.methods(r.URL.Path); len(methods) > 0 {
+	var methods []string
+	for _, found := range known.of(r.URL.Path) {
+		methods = append(methods, found.method)
+	}
+	if len(methods) > 0 {
 		return methodNotAllowed(w, strings.Join(methods, ", "))
 	}
 	if code == http.StatusBadRequest {

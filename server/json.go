@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
-	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -95,20 +94,17 @@ func (*eventsJSON) StreamContentType(any) string { return eventStream }
 // Delimiter ends a server-sent event.
 func (*eventsJSON) Delimiter() []byte { return []byte("\n\n") }
 
-// strictQuery reads query parameters into a message. Unlike the gateway's own it takes no unknown ones: a filter that is
-// misspelt must not match everything. Enum values may be given short: DEAD for DELIVERY_STATE_DEAD.
-type strictQuery struct{ runtime.DefaultQueryParser }
-
-// Parse implements runtime.QueryParameterParser.
-func (q strictQuery) Parse(target proto.Message, values url.Values, filter *utilities.DoubleArray) error {
-	fields := target.ProtoReflect().Descriptor().Fields()
+// strictQuery checks the query parameters of a request whose message has these fields. The gateway would drop unknown ones: a
+// filter that is misspelt must not match everything. Enum values may be given short, DEAD for DELIVERY_STATE_DEAD; what is
+// returned has them in full.
+func strictQuery(fields protoreflect.FieldDescriptors, values url.Values) (url.Values, error) {
 	for name, given := range values {
 		field := fields.ByTextName(name)
 		if field == nil {
 			field = fields.ByJSONName(name)
 		}
 		if field == nil {
-			return errors.New("there is no query parameter " + name + "; there are: " + strings.Join(parameterNames(fields), ", "))
+			return nil, errors.New("there is no query parameter " + name + "; there are: " + strings.Join(parameterNames(fields), ", "))
 		}
 		if enum := field.Enum(); enum != nil {
 			for i, value := range given {
@@ -116,10 +112,7 @@ func (q strictQuery) Parse(target proto.Message, values url.Values, filter *util
 			}
 		}
 	}
-	if err := q.DefaultQueryParser.Parse(target, values, filter); err != nil {
-		return errors.New(strings.ReplaceAll(err.Error(), "\u00a0", " "))
-	}
-	return nil
+	return values, nil
 }
 
 func parameterNames(fields protoreflect.FieldDescriptors) []string {
