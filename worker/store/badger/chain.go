@@ -72,8 +72,10 @@ func (c *change) setHead(s *Store, chain *storev1.Chain, l link) {
 	c.setDue(s, l)
 }
 
-func (c *change) setBehind(l link) {
-	c.set(keyOfBehind(l.delivery.destination, l.person, l.sequence), l.delivery.lead[:])
+func (c *change) setBehind(s *Store, l link) {
+	key := keyOfBehind(l.delivery.destination, l.person, l.sequence)
+	c.set(key, l.delivery.lead[:])
+	s.behind.added(behindPrefix(l.delivery.destination, l.person), key)
 }
 
 // joinChain puts a waiting delivery in its place: due if nobody of its person waits before it, else behind the head.
@@ -91,7 +93,7 @@ func (s *Store) joinChain(b *batch, c *change, l link) error {
 	case chain.GetLength() == 1:
 		c.setHead(s, chain, l)
 	case l.sequence > chain.GetHead():
-		c.setBehind(l)
+		c.setBehind(s, l)
 	default:
 		moved, err := s.stepBack(b, c, chain, l)
 		if err != nil {
@@ -100,7 +102,7 @@ func (s *Store) joinChain(b *batch, c *change, l link) error {
 		if moved {
 			c.setHead(s, chain, l)
 		} else {
-			c.setBehind(l)
+			c.setBehind(s, l)
 		}
 	}
 	return c.setChain(l, chain)
@@ -123,7 +125,7 @@ func (s *Store) stepBack(b *batch, c *change, chain *storev1.Chain, older link) 
 		return false, err
 	}
 	c.delete(head.dueKey())
-	c.setBehind(head)
+	c.setBehind(s, head)
 	return true, nil
 }
 
@@ -138,12 +140,12 @@ func (s *Store) stayInChain(b *batch, c *change, l link) error {
 		return err
 	}
 	if chain.GetLength() > 1 {
-		next, err := firstBehind(b.txn, l)
+		next, err := s.firstBehind(b.txn, l)
 		if err != nil {
 			return err
 		}
 		if next != nil && next.sequence < l.sequence {
-			c.setBehind(l)
+			c.setBehind(s, l)
 			c.delete(keyOfBehind(l.delivery.destination, l.person, next.sequence))
 			c.setHead(s, chain, *next)
 			return c.setChain(l, chain)
@@ -168,7 +170,7 @@ func (s *Store) leaveChain(b *batch, c *change, l link, delivered bool) error {
 	chain.Length--
 	chain.Head, chain.HeadLead = 0, nil
 	if chain.GetLength() > 0 {
-		next, err := firstBehind(b.txn, l)
+		next, err := s.firstBehind(b.txn, l)
 		if err != nil {
 			return err
 		}
@@ -181,16 +183,16 @@ func (s *Store) leaveChain(b *batch, c *change, l link, delivered bool) error {
 }
 
 // firstBehind returns the oldest delivery that waits behind the head of a person's chain; nil if there is none.
-func firstBehind(txn *badgerdb.Txn, of link) (*link, error) {
+func (s *Store) firstBehind(txn *badgerdb.Txn, of link) (*link, error) {
 	prefix := behindPrefix(of.delivery.destination, of.person)
 	it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix})
 	defer it.Close()
-	it.Rewind()
-	if !it.Valid() {
+	if it.Seek(s.behind.from(prefix)); !it.Valid() {
 		return nil, nil
 	}
 	next := link{delivery: deliveryKey{destination: of.delivery.destination}, person: of.person}
-	key := it.Item().Key()
+	key := it.Item().KeyCopy(nil)
+	s.behind.found(prefix, key)
 	next.sequence = binary.BigEndian.Uint64(key[len(key)-8:])
 	if err := it.Item().Value(func(value []byte) error {
 		copy(next.delivery.lead[:], value)

@@ -76,7 +76,8 @@ type Store struct {
 	reading sync.RWMutex          // read locked while reading, locked to close the database
 	failed  atomic.Pointer[error] // why a commit failed; nothing is written afterwards
 
-	last last // only the writer touches it
+	last   last  // only the writer touches it
+	behind marks // only the writer touches it
 
 	lanesMu sync.Mutex
 	lanes   map[string]*lane
@@ -119,7 +120,7 @@ func Open(o Options) (*Store, error) {
 		now: o.Now, publish: o.Publish, dir: o.Dir,
 		space:  space{dir: o.Dir, min: o.MinFree, free: o.Free},
 		writes: make(chan *write, o.QueueLength), closing: make(chan struct{}), written: make(chan struct{}),
-		lanes:  map[string]*lane{},
+		behind: marks{}, lanes: map[string]*lane{},
 		counts: map[string]map[leadgatev1.DeliveryState]int64{},
 	}
 	s.close = sync.OnceValue(s.shut)

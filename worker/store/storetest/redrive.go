@@ -148,6 +148,16 @@ func redriveSuite() suite {
 			}
 		},
 
+		"WhatIsBehindANewerOneThatWasGivenUpIsNotLate": func(t *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com", "ada@example.com")
+			r.pass(dead, ids[0])
+			r.pass(dead, ids[1])
+			r.redrive(ids[0])
+			if claim := r.claim(ids[0])[0]; claim.Late {
+				t.Error("it is late")
+			}
+		},
+
 		"LateIsAboutOneDestinationAndPerson": func(t *testing.T, r *rig) {
 			a := r.lead("ada@example.com", "crm", "archive")
 			r.accept(a)
