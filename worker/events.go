@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -41,6 +42,7 @@ func succeeded(p *parcel) []*leadgatev1.Event {
 		e.RecordId, e.RecordUrl = p.delivery.GetRecordId(), p.delivery.GetRecordUrl()
 	}
 	success := leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_SUCCESS, answered)
+	success.GetLead().SpeedToLead = durationpb.New(max(0, p.delivery.GetUpdateTime().AsTime().Sub(p.claim.Record.GetCreateTime().AsTime())))
 	dropped := p.outcome.Dropped
 	if len(dropped) == 0 {
 		return []*leadgatev1.Event{success}

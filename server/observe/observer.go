@@ -1,5 +1,5 @@
-// Package observe shows what happens in the gateway: as log lines and as metrics. Both are made from the journal's events, so
-// that what is counted is what is logged.
+// Package observe shows what happens in the gateway: as log lines, as metrics, and as figures of the last hour. All are made
+// from the journal's events, so that what is counted is what is logged.
 package observe
 
 import (
@@ -40,7 +40,9 @@ type Store interface {
 // Observer logs and counts every event of the journal until it is closed. It misses none: while its output is slow, the
 // journal makes those wait who publish.
 type Observer struct {
+	store   Store
 	metrics *metrics
+	stats   *stats
 	close   func()
 }
 
@@ -54,14 +56,16 @@ func New(o Options) (*Observer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
+	figures := newStats(o.Now, o.Journal.Recent())
 	lines := &lines{to: o.Logger.Handler(), stages: stages}
 	stop := o.Journal.Tap(func(events []*leadgatev1.Event) {
 		for _, event := range events {
 			lines.write(event)
 			m.count(event)
 		}
+		figures.count(events)
 	})
-	return &Observer{metrics: m, close: sync.OnceFunc(stop)}, nil
+	return &Observer{store: o.Store, metrics: m, stats: figures, close: sync.OnceFunc(stop)}, nil
 }
 
 // Metrics serves the metrics in Prometheus's formats. It is safe for concurrent use.

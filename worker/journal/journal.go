@@ -161,6 +161,18 @@ func (j *Journal) Latest() string {
 	return ID{Store: j.store, Commit: last.commit, Extra: last.extra}.String()
 }
 
+// Recent returns the events that are kept of those that the store wrote or that befell destinations and the gateway, oldest
+// first.
+func (j *Journal) Recent() []*leadgatev1.Event {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	events := make([]*leadgatev1.Event, 0, len(j.kept.entries))
+	for _, e := range j.kept.copy() {
+		events = append(events, e.event)
+	}
+	return events
+}
+
 // Close lets the taps take what was published and ends them, and wakes subscribers, whose Next then fails with
 // ErrClosed. What is published later is dropped.
 func (j *Journal) Close() {

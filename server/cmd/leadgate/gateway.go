@@ -84,7 +84,7 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 		Snapshot: g.snapshot,
 		Store:    g.store,
 		Journal:  g.journal,
-		Worker:   worker.NewService(g.worker, version),
+		Worker:   g.observer.Service(worker.NewService(g.worker, version)),
 		Metrics:  g.observer.Metrics(),
 		OpenAPI:  openapi.JSON,
 		Routes:   o.routes,

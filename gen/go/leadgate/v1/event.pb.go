@@ -396,7 +396,11 @@ type LeadEvent struct {
 	// Identifier of the request that brought the lead.
 	RequestId string `protobuf:"bytes,16,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// What is worth knowing besides, in words: what was changed, dropped, or why it is held.
-	Detail        string `protobuf:"bytes,17,opt,name=detail,proto3" json:"detail,omitempty"`
+	Detail string `protobuf:"bytes,17,opt,name=detail,proto3" json:"detail,omitempty"`
+	// Trace that the lead belongs to: 32 hexadecimal digits, as in the request's traceparent.
+	TraceId string `protobuf:"bytes,18,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
+	// How long ago the submission arrived; set when the CRM has the lead.
+	SpeedToLead   *durationpb.Duration `protobuf:"bytes,19,opt,name=speed_to_lead,json=speedToLead,proto3" json:"speed_to_lead,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -550,6 +554,20 @@ func (x *LeadEvent) GetDetail() string {
 	return ""
 }
 
+func (x *LeadEvent) GetTraceId() string {
+	if x != nil {
+		return x.TraceId
+	}
+	return ""
+}
+
+func (x *LeadEvent) GetSpeedToLead() *durationpb.Duration {
+	if x != nil {
+		return x.SpeedToLead
+	}
+	return nil
+}
+
 // DestinationEvent is something that happened to a destination.
 type DestinationEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -689,7 +707,7 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"\x04lead\x18\x03 \x01(\v2\x16.leadgate.v1.LeadEventH\x00R\x04lead\x12A\n" +
 	"\vdestination\x18\x04 \x01(\v2\x1d.leadgate.v1.DestinationEventH\x00R\vdestination\x122\n" +
 	"\x06system\x18\x05 \x01(\v2\x18.leadgate.v1.SystemEventH\x00R\x06systemB\x06\n" +
-	"\x04kind\"\xc2\x04\n" +
+	"\x04kind\"\x9c\x05\n" +
 	"\tLeadEvent\x12(\n" +
 	"\x05stage\x18\x01 \x01(\x0e2\x12.leadgate.v1.StageR\x05stage\x12\x17\n" +
 	"\alead_id\x18\x02 \x01(\tR\x06leadId\x12\x12\n" +
@@ -712,7 +730,9 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"record_url\x18\x0f \x01(\tR\trecordUrl\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x10 \x01(\tR\trequestId\x12\x16\n" +
-	"\x06detail\x18\x11 \x01(\tR\x06detail\"\xa2\x01\n" +
+	"\x06detail\x18\x11 \x01(\tR\x06detail\x12\x19\n" +
+	"\btrace_id\x18\x12 \x01(\tR\atraceId\x12=\n" +
+	"\rspeed_to_lead\x18\x13 \x01(\v2\x19.google.protobuf.DurationR\vspeedToLead\"\xa2\x01\n" +
 	"\x10DestinationEvent\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\x125\n" +
 	"\x04type\x18\x02 \x01(\x0e2!.leadgate.v1.DestinationEventTypeR\x04type\x12\x16\n" +
@@ -778,20 +798,21 @@ var file_leadgate_v1_event_proto_goTypes = []any{
 	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
 }
 var file_leadgate_v1_event_proto_depIdxs = []int32{
-	7, // 0: leadgate.v1.Event.time:type_name -> google.protobuf.Timestamp
-	4, // 1: leadgate.v1.Event.lead:type_name -> leadgate.v1.LeadEvent
-	5, // 2: leadgate.v1.Event.destination:type_name -> leadgate.v1.DestinationEvent
-	6, // 3: leadgate.v1.Event.system:type_name -> leadgate.v1.SystemEvent
-	0, // 4: leadgate.v1.LeadEvent.stage:type_name -> leadgate.v1.Stage
-	8, // 5: leadgate.v1.LeadEvent.duration:type_name -> google.protobuf.Duration
-	7, // 6: leadgate.v1.LeadEvent.next_attempt_time:type_name -> google.protobuf.Timestamp
-	1, // 7: leadgate.v1.DestinationEvent.type:type_name -> leadgate.v1.DestinationEventType
-	2, // 8: leadgate.v1.SystemEvent.type:type_name -> leadgate.v1.SystemEventType
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	7,  // 0: leadgate.v1.Event.time:type_name -> google.protobuf.Timestamp
+	4,  // 1: leadgate.v1.Event.lead:type_name -> leadgate.v1.LeadEvent
+	5,  // 2: leadgate.v1.Event.destination:type_name -> leadgate.v1.DestinationEvent
+	6,  // 3: leadgate.v1.Event.system:type_name -> leadgate.v1.SystemEvent
+	0,  // 4: leadgate.v1.LeadEvent.stage:type_name -> leadgate.v1.Stage
+	8,  // 5: leadgate.v1.LeadEvent.duration:type_name -> google.protobuf.Duration
+	7,  // 6: leadgate.v1.LeadEvent.next_attempt_time:type_name -> google.protobuf.Timestamp
+	8,  // 7: leadgate.v1.LeadEvent.speed_to_lead:type_name -> google.protobuf.Duration
+	1,  // 8: leadgate.v1.DestinationEvent.type:type_name -> leadgate.v1.DestinationEventType
+	2,  // 9: leadgate.v1.SystemEvent.type:type_name -> leadgate.v1.SystemEventType
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_event_proto_init() }

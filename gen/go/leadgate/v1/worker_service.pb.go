@@ -1464,11 +1464,157 @@ func (x *ResumeDestinationResponse) GetDestination() *Destination {
 	return nil
 }
 
+// GetStatsRequest asks for the figures of the last hour.
+type GetStatsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStatsRequest) Reset() {
+	*x = GetStatsRequest{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStatsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStatsRequest) ProtoMessage() {}
+
+func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStatsRequest.ProtoReflect.Descriptor instead.
+func (*GetStatsRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{21}
+}
+
+// GetStatsResponse are the figures of the last hour. They are counted from the events that watchers see.
+type GetStatsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When they were taken.
+	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	// Since when events are counted: an hour ago, or later if the gateway started since and does not remember all.
+	Since *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	// What happened since then.
+	Counts *StatsCounts `protobuf:"bytes,3,opt,name=counts,proto3" json:"counts,omitempty"`
+	// The same by minute, oldest first; the last one is not over yet.
+	Minutes []*StatsMinute `protobuf:"bytes,4,rep,name=minutes,proto3" json:"minutes,omitempty"`
+	// From the submission to the CRM's identifier of the record, over all forms.
+	SpeedToLead *Latency `protobuf:"bytes,5,opt,name=speed_to_lead,json=speedToLead,proto3" json:"speed_to_lead,omitempty"`
+	// How long ago the oldest lead was accepted that waits for any destination; unset if none waits.
+	OldestWaiting *durationpb.Duration `protobuf:"bytes,6,opt,name=oldest_waiting,json=oldestWaiting,proto3" json:"oldest_waiting,omitempty"`
+	// The forms by name.
+	Forms []*FormStats `protobuf:"bytes,7,rep,name=forms,proto3" json:"forms,omitempty"`
+	// The destinations by name.
+	Destinations  []*DestinationStats `protobuf:"bytes,8,rep,name=destinations,proto3" json:"destinations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStatsResponse) Reset() {
+	*x = GetStatsResponse{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStatsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStatsResponse) ProtoMessage() {}
+
+func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStatsResponse.ProtoReflect.Descriptor instead.
+func (*GetStatsResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *GetStatsResponse) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *GetStatsResponse) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *GetStatsResponse) GetCounts() *StatsCounts {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+func (x *GetStatsResponse) GetMinutes() []*StatsMinute {
+	if x != nil {
+		return x.Minutes
+	}
+	return nil
+}
+
+func (x *GetStatsResponse) GetSpeedToLead() *Latency {
+	if x != nil {
+		return x.SpeedToLead
+	}
+	return nil
+}
+
+func (x *GetStatsResponse) GetOldestWaiting() *durationpb.Duration {
+	if x != nil {
+		return x.OldestWaiting
+	}
+	return nil
+}
+
+func (x *GetStatsResponse) GetForms() []*FormStats {
+	if x != nil {
+		return x.Forms
+	}
+	return nil
+}
+
+func (x *GetStatsResponse) GetDestinations() []*DestinationStats {
+	if x != nil {
+		return x.Destinations
+	}
+	return nil
+}
+
 var File_leadgate_v1_worker_service_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\n" +
-	" leadgate/v1/worker_service.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aleadgate/v1/delivery.proto\x1a\x17leadgate/v1/event.proto\"\xa2\x02\n" +
+	" leadgate/v1/worker_service.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aleadgate/v1/delivery.proto\x1a\x17leadgate/v1/event.proto\x1a\x17leadgate/v1/stats.proto\"\xa2\x02\n" +
 	"\x16WatchDeliveriesRequest\x122\n" +
 	"\fdestinations\x18\x01 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10d\"\x04r\x02\x18?R\fdestinations\x12$\n" +
 	"\x05forms\x18\x02 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10d\"\x04r\x02\x18?R\x05forms\x12;\n" +
@@ -1565,21 +1711,32 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\x18ResumeDestinationRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18?R\x04name\"W\n" +
 	"\x19ResumeDestinationResponse\x12:\n" +
-	"\vdestination\x18\x01 \x01(\v2\x18.leadgate.v1.DestinationR\vdestination*\xe7\x01\n" +
+	"\vdestination\x18\x01 \x01(\v2\x18.leadgate.v1.DestinationR\vdestination\"\x11\n" +
+	"\x0fGetStatsRequest\"\xc7\x03\n" +
+	"\x10GetStatsResponse\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x06counts\x18\x03 \x01(\v2\x18.leadgate.v1.StatsCountsR\x06counts\x122\n" +
+	"\aminutes\x18\x04 \x03(\v2\x18.leadgate.v1.StatsMinuteR\aminutes\x128\n" +
+	"\rspeed_to_lead\x18\x05 \x01(\v2\x14.leadgate.v1.LatencyR\vspeedToLead\x12@\n" +
+	"\x0eoldest_waiting\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\roldestWaiting\x12,\n" +
+	"\x05forms\x18\a \x03(\v2\x16.leadgate.v1.FormStatsR\x05forms\x12A\n" +
+	"\fdestinations\x18\b \x03(\v2\x1d.leadgate.v1.DestinationStatsR\fdestinations*\xe7\x01\n" +
 	"\x11DestinationStatus\x12\"\n" +
 	"\x1eDESTINATION_STATUS_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aDESTINATION_STATUS_FLOWING\x10\x01\x12\x1d\n" +
 	"\x19DESTINATION_STATUS_PAUSED\x10\x02\x12\x1e\n" +
 	"\x1aDESTINATION_STATUS_FAILING\x10\x03\x12#\n" +
 	"\x1fDESTINATION_STATUS_RATE_LIMITED\x10\x04\x12*\n" +
-	"&DESTINATION_STATUS_CREDENTIALS_REFUSED\x10\x052\x96\b\n" +
+	"&DESTINATION_STATUS_CREDENTIALS_REFUSED\x10\x052\xf2\b\n" +
 	"\rWorkerService\x12|\n" +
 	"\x0fWatchDeliveries\x12#.leadgate.v1.WatchDeliveriesRequest\x1a$.leadgate.v1.WatchDeliveriesResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/deliveries:watch0\x01\x12q\n" +
 	"\x0eListDeliveries\x12\".leadgate.v1.ListDeliveriesRequest\x1a#.leadgate.v1.ListDeliveriesResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/deliveries\x12v\n" +
 	"\vGetDelivery\x12\x1f.leadgate.v1.GetDeliveryRequest\x1a .leadgate.v1.GetDeliveryResponse\"$\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/deliveries/{delivery_id}\x12\x85\x01\n" +
 	"\rRetryDelivery\x12!.leadgate.v1.RetryDeliveryRequest\x1a\".leadgate.v1.RetryDeliveryResponse\"-\x82\xd3\xe4\x93\x02':\x01*\"\"/v1/deliveries/{delivery_id}:retry\x12}\n" +
 	"\x0fRetryDeliveries\x12#.leadgate.v1.RetryDeliveriesRequest\x1a$.leadgate.v1.RetryDeliveriesResponse\"\x1f\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/deliveries:retry\x12y\n" +
-	"\x10ListDestinations\x12$.leadgate.v1.ListDestinationsRequest\x1a%.leadgate.v1.ListDestinationsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/destinations\x12\x89\x01\n" +
+	"\x10ListDestinations\x12$.leadgate.v1.ListDestinationsRequest\x1a%.leadgate.v1.ListDestinationsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/destinations\x12Z\n" +
+	"\bGetStats\x12\x1c.leadgate.v1.GetStatsRequest\x1a\x1d.leadgate.v1.GetStatsResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/stats\x12\x89\x01\n" +
 	"\x10PauseDestination\x12$.leadgate.v1.PauseDestinationRequest\x1a%.leadgate.v1.PauseDestinationResponse\"(\x82\xd3\xe4\x93\x02\":\x01*\"\x1d/v1/destinations/{name}:pause\x12\x8d\x01\n" +
 	"\x11ResumeDestination\x12%.leadgate.v1.ResumeDestinationRequest\x1a&.leadgate.v1.ResumeDestinationResponse\")\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/v1/destinations/{name}:resumeB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
 
@@ -1596,7 +1753,7 @@ func file_leadgate_v1_worker_service_proto_rawDescGZIP() []byte {
 }
 
 var file_leadgate_v1_worker_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_leadgate_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_leadgate_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_leadgate_v1_worker_service_proto_goTypes = []any{
 	(DestinationStatus)(0),            // 0: leadgate.v1.DestinationStatus
 	(*WatchDeliveriesRequest)(nil),    // 1: leadgate.v1.WatchDeliveriesRequest
@@ -1620,58 +1777,75 @@ var file_leadgate_v1_worker_service_proto_goTypes = []any{
 	(*PauseDestinationResponse)(nil),  // 19: leadgate.v1.PauseDestinationResponse
 	(*ResumeDestinationRequest)(nil),  // 20: leadgate.v1.ResumeDestinationRequest
 	(*ResumeDestinationResponse)(nil), // 21: leadgate.v1.ResumeDestinationResponse
-	(Stage)(0),                        // 22: leadgate.v1.Stage
-	(*Event)(nil),                     // 23: leadgate.v1.Event
-	(*timestamppb.Timestamp)(nil),     // 24: google.protobuf.Timestamp
-	(DeliveryState)(0),                // 25: leadgate.v1.DeliveryState
-	(*Delivery)(nil),                  // 26: leadgate.v1.Delivery
-	(*durationpb.Duration)(nil),       // 27: google.protobuf.Duration
+	(*GetStatsRequest)(nil),           // 22: leadgate.v1.GetStatsRequest
+	(*GetStatsResponse)(nil),          // 23: leadgate.v1.GetStatsResponse
+	(Stage)(0),                        // 24: leadgate.v1.Stage
+	(*Event)(nil),                     // 25: leadgate.v1.Event
+	(*timestamppb.Timestamp)(nil),     // 26: google.protobuf.Timestamp
+	(DeliveryState)(0),                // 27: leadgate.v1.DeliveryState
+	(*Delivery)(nil),                  // 28: leadgate.v1.Delivery
+	(*durationpb.Duration)(nil),       // 29: google.protobuf.Duration
+	(*StatsCounts)(nil),               // 30: leadgate.v1.StatsCounts
+	(*StatsMinute)(nil),               // 31: leadgate.v1.StatsMinute
+	(*Latency)(nil),                   // 32: leadgate.v1.Latency
+	(*FormStats)(nil),                 // 33: leadgate.v1.FormStats
+	(*DestinationStats)(nil),          // 34: leadgate.v1.DestinationStats
 }
 var file_leadgate_v1_worker_service_proto_depIdxs = []int32{
-	22, // 0: leadgate.v1.WatchDeliveriesRequest.stages:type_name -> leadgate.v1.Stage
+	24, // 0: leadgate.v1.WatchDeliveriesRequest.stages:type_name -> leadgate.v1.Stage
 	3,  // 1: leadgate.v1.WatchDeliveriesResponse.hello:type_name -> leadgate.v1.WatchHello
-	23, // 2: leadgate.v1.WatchDeliveriesResponse.event:type_name -> leadgate.v1.Event
+	25, // 2: leadgate.v1.WatchDeliveriesResponse.event:type_name -> leadgate.v1.Event
 	4,  // 3: leadgate.v1.WatchDeliveriesResponse.heartbeat:type_name -> leadgate.v1.WatchHeartbeat
 	5,  // 4: leadgate.v1.WatchDeliveriesResponse.gap:type_name -> leadgate.v1.WatchGap
-	24, // 5: leadgate.v1.WatchHeartbeat.time:type_name -> google.protobuf.Timestamp
-	25, // 6: leadgate.v1.DeliveryFilter.state:type_name -> leadgate.v1.DeliveryState
-	24, // 7: leadgate.v1.DeliveryFilter.since:type_name -> google.protobuf.Timestamp
-	24, // 8: leadgate.v1.DeliveryFilter.until:type_name -> google.protobuf.Timestamp
-	25, // 9: leadgate.v1.ListDeliveriesRequest.state:type_name -> leadgate.v1.DeliveryState
-	24, // 10: leadgate.v1.ListDeliveriesRequest.since:type_name -> google.protobuf.Timestamp
-	24, // 11: leadgate.v1.ListDeliveriesRequest.until:type_name -> google.protobuf.Timestamp
-	26, // 12: leadgate.v1.ListDeliveriesResponse.deliveries:type_name -> leadgate.v1.Delivery
-	26, // 13: leadgate.v1.GetDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
-	26, // 14: leadgate.v1.RetryDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
+	26, // 5: leadgate.v1.WatchHeartbeat.time:type_name -> google.protobuf.Timestamp
+	27, // 6: leadgate.v1.DeliveryFilter.state:type_name -> leadgate.v1.DeliveryState
+	26, // 7: leadgate.v1.DeliveryFilter.since:type_name -> google.protobuf.Timestamp
+	26, // 8: leadgate.v1.DeliveryFilter.until:type_name -> google.protobuf.Timestamp
+	27, // 9: leadgate.v1.ListDeliveriesRequest.state:type_name -> leadgate.v1.DeliveryState
+	26, // 10: leadgate.v1.ListDeliveriesRequest.since:type_name -> google.protobuf.Timestamp
+	26, // 11: leadgate.v1.ListDeliveriesRequest.until:type_name -> google.protobuf.Timestamp
+	28, // 12: leadgate.v1.ListDeliveriesResponse.deliveries:type_name -> leadgate.v1.Delivery
+	28, // 13: leadgate.v1.GetDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
+	28, // 14: leadgate.v1.RetryDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
 	6,  // 15: leadgate.v1.RetryDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
 	0,  // 16: leadgate.v1.Destination.status:type_name -> leadgate.v1.DestinationStatus
-	27, // 17: leadgate.v1.Destination.oldest_waiting:type_name -> google.protobuf.Duration
-	24, // 18: leadgate.v1.Destination.last_error_time:type_name -> google.protobuf.Timestamp
-	24, // 19: leadgate.v1.Destination.resume_time:type_name -> google.protobuf.Timestamp
+	29, // 17: leadgate.v1.Destination.oldest_waiting:type_name -> google.protobuf.Duration
+	26, // 18: leadgate.v1.Destination.last_error_time:type_name -> google.protobuf.Timestamp
+	26, // 19: leadgate.v1.Destination.resume_time:type_name -> google.protobuf.Timestamp
 	15, // 20: leadgate.v1.ListDestinationsResponse.destinations:type_name -> leadgate.v1.Destination
 	15, // 21: leadgate.v1.PauseDestinationResponse.destination:type_name -> leadgate.v1.Destination
 	15, // 22: leadgate.v1.ResumeDestinationResponse.destination:type_name -> leadgate.v1.Destination
-	1,  // 23: leadgate.v1.WorkerService.WatchDeliveries:input_type -> leadgate.v1.WatchDeliveriesRequest
-	7,  // 24: leadgate.v1.WorkerService.ListDeliveries:input_type -> leadgate.v1.ListDeliveriesRequest
-	9,  // 25: leadgate.v1.WorkerService.GetDelivery:input_type -> leadgate.v1.GetDeliveryRequest
-	11, // 26: leadgate.v1.WorkerService.RetryDelivery:input_type -> leadgate.v1.RetryDeliveryRequest
-	13, // 27: leadgate.v1.WorkerService.RetryDeliveries:input_type -> leadgate.v1.RetryDeliveriesRequest
-	16, // 28: leadgate.v1.WorkerService.ListDestinations:input_type -> leadgate.v1.ListDestinationsRequest
-	18, // 29: leadgate.v1.WorkerService.PauseDestination:input_type -> leadgate.v1.PauseDestinationRequest
-	20, // 30: leadgate.v1.WorkerService.ResumeDestination:input_type -> leadgate.v1.ResumeDestinationRequest
-	2,  // 31: leadgate.v1.WorkerService.WatchDeliveries:output_type -> leadgate.v1.WatchDeliveriesResponse
-	8,  // 32: leadgate.v1.WorkerService.ListDeliveries:output_type -> leadgate.v1.ListDeliveriesResponse
-	10, // 33: leadgate.v1.WorkerService.GetDelivery:output_type -> leadgate.v1.GetDeliveryResponse
-	12, // 34: leadgate.v1.WorkerService.RetryDelivery:output_type -> leadgate.v1.RetryDeliveryResponse
-	14, // 35: leadgate.v1.WorkerService.RetryDeliveries:output_type -> leadgate.v1.RetryDeliveriesResponse
-	17, // 36: leadgate.v1.WorkerService.ListDestinations:output_type -> leadgate.v1.ListDestinationsResponse
-	19, // 37: leadgate.v1.WorkerService.PauseDestination:output_type -> leadgate.v1.PauseDestinationResponse
-	21, // 38: leadgate.v1.WorkerService.ResumeDestination:output_type -> leadgate.v1.ResumeDestinationResponse
-	31, // [31:39] is the sub-list for method output_type
-	23, // [23:31] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	26, // 23: leadgate.v1.GetStatsResponse.time:type_name -> google.protobuf.Timestamp
+	26, // 24: leadgate.v1.GetStatsResponse.since:type_name -> google.protobuf.Timestamp
+	30, // 25: leadgate.v1.GetStatsResponse.counts:type_name -> leadgate.v1.StatsCounts
+	31, // 26: leadgate.v1.GetStatsResponse.minutes:type_name -> leadgate.v1.StatsMinute
+	32, // 27: leadgate.v1.GetStatsResponse.speed_to_lead:type_name -> leadgate.v1.Latency
+	29, // 28: leadgate.v1.GetStatsResponse.oldest_waiting:type_name -> google.protobuf.Duration
+	33, // 29: leadgate.v1.GetStatsResponse.forms:type_name -> leadgate.v1.FormStats
+	34, // 30: leadgate.v1.GetStatsResponse.destinations:type_name -> leadgate.v1.DestinationStats
+	1,  // 31: leadgate.v1.WorkerService.WatchDeliveries:input_type -> leadgate.v1.WatchDeliveriesRequest
+	7,  // 32: leadgate.v1.WorkerService.ListDeliveries:input_type -> leadgate.v1.ListDeliveriesRequest
+	9,  // 33: leadgate.v1.WorkerService.GetDelivery:input_type -> leadgate.v1.GetDeliveryRequest
+	11, // 34: leadgate.v1.WorkerService.RetryDelivery:input_type -> leadgate.v1.RetryDeliveryRequest
+	13, // 35: leadgate.v1.WorkerService.RetryDeliveries:input_type -> leadgate.v1.RetryDeliveriesRequest
+	16, // 36: leadgate.v1.WorkerService.ListDestinations:input_type -> leadgate.v1.ListDestinationsRequest
+	22, // 37: leadgate.v1.WorkerService.GetStats:input_type -> leadgate.v1.GetStatsRequest
+	18, // 38: leadgate.v1.WorkerService.PauseDestination:input_type -> leadgate.v1.PauseDestinationRequest
+	20, // 39: leadgate.v1.WorkerService.ResumeDestination:input_type -> leadgate.v1.ResumeDestinationRequest
+	2,  // 40: leadgate.v1.WorkerService.WatchDeliveries:output_type -> leadgate.v1.WatchDeliveriesResponse
+	8,  // 41: leadgate.v1.WorkerService.ListDeliveries:output_type -> leadgate.v1.ListDeliveriesResponse
+	10, // 42: leadgate.v1.WorkerService.GetDelivery:output_type -> leadgate.v1.GetDeliveryResponse
+	12, // 43: leadgate.v1.WorkerService.RetryDelivery:output_type -> leadgate.v1.RetryDeliveryResponse
+	14, // 44: leadgate.v1.WorkerService.RetryDeliveries:output_type -> leadgate.v1.RetryDeliveriesResponse
+	17, // 45: leadgate.v1.WorkerService.ListDestinations:output_type -> leadgate.v1.ListDestinationsResponse
+	23, // 46: leadgate.v1.WorkerService.GetStats:output_type -> leadgate.v1.GetStatsResponse
+	19, // 47: leadgate.v1.WorkerService.PauseDestination:output_type -> leadgate.v1.PauseDestinationResponse
+	21, // 48: leadgate.v1.WorkerService.ResumeDestination:output_type -> leadgate.v1.ResumeDestinationResponse
+	40, // [40:49] is the sub-list for method output_type
+	31, // [31:40] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_worker_service_proto_init() }
@@ -1681,6 +1855,7 @@ func file_leadgate_v1_worker_service_proto_init() {
 	}
 	file_leadgate_v1_delivery_proto_init()
 	file_leadgate_v1_event_proto_init()
+	file_leadgate_v1_stats_proto_init()
 	file_leadgate_v1_worker_service_proto_msgTypes[1].OneofWrappers = []any{
 		(*WatchDeliveriesResponse_Hello)(nil),
 		(*WatchDeliveriesResponse_Event)(nil),
@@ -1693,7 +1868,7 @@ func file_leadgate_v1_worker_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_worker_service_proto_rawDesc), len(file_leadgate_v1_worker_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   21,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

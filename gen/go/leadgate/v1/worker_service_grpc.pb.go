@@ -25,6 +25,7 @@ const (
 	WorkerService_RetryDelivery_FullMethodName     = "/leadgate.v1.WorkerService/RetryDelivery"
 	WorkerService_RetryDeliveries_FullMethodName   = "/leadgate.v1.WorkerService/RetryDeliveries"
 	WorkerService_ListDestinations_FullMethodName  = "/leadgate.v1.WorkerService/ListDestinations"
+	WorkerService_GetStats_FullMethodName          = "/leadgate.v1.WorkerService/GetStats"
 	WorkerService_PauseDestination_FullMethodName  = "/leadgate.v1.WorkerService/PauseDestination"
 	WorkerService_ResumeDestination_FullMethodName = "/leadgate.v1.WorkerService/ResumeDestination"
 )
@@ -48,6 +49,8 @@ type WorkerServiceClient interface {
 	RetryDeliveries(ctx context.Context, in *RetryDeliveriesRequest, opts ...grpc.CallOption) (*RetryDeliveriesResponse, error)
 	// ListDestinations shows every configured destination and how it is doing.
 	ListDestinations(ctx context.Context, in *ListDestinationsRequest, opts ...grpc.CallOption) (*ListDestinationsResponse, error)
+	// GetStats shows the last hour: what came, what was delivered, what failed, and how fast.
+	GetStats(ctx context.Context, in *GetStatsRequest, opts ...grpc.CallOption) (*GetStatsResponse, error)
 	// PauseDestination stops sending to a destination, across restarts, until it is resumed. Leads are still accepted.
 	PauseDestination(ctx context.Context, in *PauseDestinationRequest, opts ...grpc.CallOption) (*PauseDestinationResponse, error)
 	// ResumeDestination goes on sending to a paused destination.
@@ -131,6 +134,16 @@ func (c *workerServiceClient) ListDestinations(ctx context.Context, in *ListDest
 	return out, nil
 }
 
+func (c *workerServiceClient) GetStats(ctx context.Context, in *GetStatsRequest, opts ...grpc.CallOption) (*GetStatsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetStatsResponse)
+	err := c.cc.Invoke(ctx, WorkerService_GetStats_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *workerServiceClient) PauseDestination(ctx context.Context, in *PauseDestinationRequest, opts ...grpc.CallOption) (*PauseDestinationResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PauseDestinationResponse)
@@ -170,6 +183,8 @@ type WorkerServiceServer interface {
 	RetryDeliveries(context.Context, *RetryDeliveriesRequest) (*RetryDeliveriesResponse, error)
 	// ListDestinations shows every configured destination and how it is doing.
 	ListDestinations(context.Context, *ListDestinationsRequest) (*ListDestinationsResponse, error)
+	// GetStats shows the last hour: what came, what was delivered, what failed, and how fast.
+	GetStats(context.Context, *GetStatsRequest) (*GetStatsResponse, error)
 	// PauseDestination stops sending to a destination, across restarts, until it is resumed. Leads are still accepted.
 	PauseDestination(context.Context, *PauseDestinationRequest) (*PauseDestinationResponse, error)
 	// ResumeDestination goes on sending to a paused destination.
@@ -201,6 +216,9 @@ func (UnimplementedWorkerServiceServer) RetryDeliveries(context.Context, *RetryD
 }
 func (UnimplementedWorkerServiceServer) ListDestinations(context.Context, *ListDestinationsRequest) (*ListDestinationsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListDestinations not implemented")
+}
+func (UnimplementedWorkerServiceServer) GetStats(context.Context, *GetStatsRequest) (*GetStatsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetStats not implemented")
 }
 func (UnimplementedWorkerServiceServer) PauseDestination(context.Context, *PauseDestinationRequest) (*PauseDestinationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PauseDestination not implemented")
@@ -330,6 +348,24 @@ func _WorkerService_ListDestinations_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WorkerService_GetStats_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetStatsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServiceServer).GetStats(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkerService_GetStats_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServiceServer).GetStats(ctx, req.(*GetStatsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _WorkerService_PauseDestination_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PauseDestinationRequest)
 	if err := dec(in); err != nil {
@@ -392,6 +428,10 @@ var WorkerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListDestinations",
 			Handler:    _WorkerService_ListDestinations_Handler,
+		},
+		{
+			MethodName: "GetStats",
+			Handler:    _WorkerService_GetStats_Handler,
 		},
 		{
 			MethodName: "PauseDestination",

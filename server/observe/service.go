@@ -1,0 +1,28 @@
+package observe
+
+import (
+	"context"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker"
+)
+
+// service is the worker's service with what an observer of its events adds to it.
+type service struct {
+	leadgatev1.WorkerServiceServer
+	observer *Observer
+}
+
+// Service adds to the worker's service what is known from events: GetStats.
+func (o *Observer) Service(worker leadgatev1.WorkerServiceServer) leadgatev1.WorkerServiceServer {
+	return &service{WorkerServiceServer: worker, observer: o}
+}
+
+// GetStats implements WorkerServiceServer.
+func (s *service) GetStats(ctx context.Context, _ *leadgatev1.GetStatsRequest) (*leadgatev1.GetStatsResponse, error) {
+	counts, err := s.observer.store.Counts(ctx)
+	if err != nil {
+		return nil, worker.StatusOf(err, "statistic")
+	}
+	return s.observer.stats.message(counts), nil
+}

@@ -1,0 +1,87 @@
+package observe
+
+import (
+	"math"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+const (
+	// Each step of a spread is that much longer than the one before: how exact a percentile is.
+	spreadGrowth = 1.05
+	// The first step ends here. Below it nobody tells durations apart.
+	spreadFirst = time.Millisecond
+	// 1.05^460 ms is two months; whatever takes longer is counted as that.
+	spreadSteps = 460
+)
+
+// spread counts durations by steps, so that percentiles of any number of them take 2 KB. The zero value is empty.
+type spread struct {
+	steps *[spreadSteps]uint32 // nil while it is empty
+	count int64
+	max   time.Duration
+}
+
+func (s *spread) add(d time.Duration) {
+	if s.steps == nil {
+		s.steps = new([spreadSteps]uint32)
+	}
+	s.steps[stepOf(d)]++
+	s.count++
+	s.max = max(s.max, d)
+}
+
+// merge adds the durations of another.
+func (s *spread) merge(other *spread) {
+	if other.steps == nil {
+		return
+	}
+	if s.steps == nil {
+		s.steps = new([spreadSteps]uint32)
+	}
+	for i, n := range other.steps {
+		s.steps[i] += n
+	}
+	s.count += other.count
+	s.max = max(s.max, other.max)
+}
+
+// percentile is a duration that p of all do not exceed, 0 < p ≤ 1, at most 5 % too long; 0 if there are none.
+func (s *spread) percentile(p float64) time.Duration {
+	if s.steps == nil {
+		return 0
+	}
+	rest := int64(math.Ceil(p * float64(s.count)))
+	for i, n := range s.steps {
+		if rest -= int64(n); rest <= 0 {
+			return min(endOf(i), s.max)
+		}
+	}
+	return s.max
+}
+
+// message is the spread as the API shows it; nil if it is empty.
+func (s *spread) message() *leadgatev1.Latency {
+	if s.count == 0 {
+		return nil
+	}
+	at := func(p float64) *durationpb.Duration {
+		return durationpb.New(s.percentile(p).Round(100 * time.Microsecond))
+	}
+	return &leadgatev1.Latency{Count: s.count, P50: at(.5), P90: at(.9), P95: at(.95), P99: at(.99), Max: at(1)}
+}
+
+func stepOf(d time.Duration) int {
+	if d <= spreadFirst {
+		return 0
+	}
+	step := math.Ceil(math.Log(float64(d)/float64(spreadFirst)) / math.Log(spreadGrowth))
+	return min(int(step), spreadSteps-1)
+}
+
+func endOf(step int) time.Duration {
+	return time.Duration(float64(spreadFirst) * math.Pow(spreadGrowth, float64(step)))
+}

@@ -1,0 +1,248 @@
+package observe
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+const (
+	// How far the figures go back.
+	statsMinutes = 60
+	// Percentiles are kept by stretches of this many minutes: they are wanted of the whole hour only, and take more room.
+	spreadMinutes = 5
+)
+
+// stats are the figures of the last hour, counted from events in bounded memory: at most maxLabels forms and destinations are
+// told apart, each taking at most 50 KB. Safe for concurrent use.
+type stats struct {
+	now func() time.Time
+
+	mu           sync.Mutex
+	since        time.Time // events before it are not counted
+	all          tally
+	forms        map[string]*tally
+	destinations map[string]*tally
+	formNames    labels
+	places       labels // names of destinations
+}
+
+// tally are the figures of one form, one destination, or all.
+type tally struct {
+	minutes        slots[counts]
+	calls          slots[spread]
+	speed          slots[spread]
+	lastSubmission time.Time
+	lastDelivery   time.Time
+}
+
+func newTally() *tally {
+	const wide = spreadMinutes * time.Minute
+	return &tally{
+		minutes: newSlots[counts](time.Minute, statsMinutes),
+		calls:   newSlots[spread](wide, statsMinutes/spreadMinutes),
+		speed:   newSlots[spread](wide, statsMinutes/spreadMinutes),
+	}
+}
+
+// counts are how often what happened.
+type counts struct {
+	submitted, accepted, replayed, rejected, held, delivered, failed, dead int64
+}
+
+func (c *counts) add(other *counts) {
+	c.submitted += other.submitted
+	c.accepted += other.accepted
+	c.replayed += other.replayed
+	c.rejected += other.rejected
+	c.held += other.held
+	c.delivered += other.delivered
+	c.failed += other.failed
+	c.dead += other.dead
+}
+
+// countsOf is what one event about a lead counts as.
+func countsOf(e *leadgatev1.LeadEvent) (c counts) {
+	switch e.GetStage() {
+	case leadgatev1.Stage_STAGE_RECEIVED:
+		c.submitted = 1
+	case leadgatev1.Stage_STAGE_VALIDATED:
+		c.accepted = 1
+	case leadgatev1.Stage_STAGE_REJECTED: // nothing tells that it was received
+		c.submitted, c.rejected = 1, 1
+	case leadgatev1.Stage_STAGE_DUPLICATE:
+		c.submitted, c.replayed = 1, 1
+	case leadgatev1.Stage_STAGE_HELD:
+		c.held = 1
+	case leadgatev1.Stage_STAGE_SUCCESS:
+		c.delivered = 1
+	case leadgatev1.Stage_STAGE_RETRY:
+		c.failed = 1
+	case leadgatev1.Stage_STAGE_DEAD:
+		c.failed, c.dead = 1, 1
+	}
+	return c
+}
+
+func (c *counts) message() *leadgatev1.StatsCounts {
+	return &leadgatev1.StatsCounts{
+		Submitted: c.submitted, Accepted: c.accepted, Replayed: c.replayed, Rejected: c.rejected, Held: c.held,
+		Delivered: c.delivered, Failed: c.failed, Dead: c.dead,
+	}
+}
+
+// newStats begins with what is remembered: the newest events, oldest first.
+func newStats(now func() time.Time, recent []*leadgatev1.Event) *stats {
+	s := &stats{
+		now: now, since: now(), all: *newTally(), forms: map[string]*tally{}, destinations: map[string]*tally{},
+	}
+	if len(recent) > 0 {
+		s.since = recent[0].GetTime().AsTime()
+	}
+	s.count(recent)
+	return s
+}
+
+// count takes events into the figures.
+func (s *stats) count(events []*leadgatev1.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, event := range events {
+		e := event.GetLead()
+		if e == nil {
+			continue
+		}
+		at, c := event.GetTime().AsTime(), countsOf(e)
+		s.all.count(at, e, &c)
+		tallyOf(s.forms, s.formNames.of(e.GetForm())).count(at, e, &c)
+		if e.GetDestination() != "" {
+			tallyOf(s.destinations, s.places.of(e.GetDestination())).count(at, e, &c)
+		}
+	}
+}
+
+func tallyOf(all map[string]*tally, name string) *tally {
+	t := all[name]
+	if t == nil {
+		t = newTally()
+		all[name] = t
+	}
+	return t
+}
+
+func (t *tally) count(at time.Time, e *leadgatev1.LeadEvent, c *counts) {
+	if minute := t.minutes.at(at); minute != nil {
+		minute.add(c)
+	}
+	if c.submitted > 0 {
+		t.lastSubmission = later(t.lastSubmission, at)
+	}
+	if c.delivered > 0 {
+		t.lastDelivery = later(t.lastDelivery, at)
+	}
+	if d := e.GetDuration(); d != nil && c.delivered+c.failed > 0 {
+		if calls := t.calls.at(at); calls != nil {
+			calls.add(d.AsDuration())
+		}
+	}
+	if d := e.GetSpeedToLead(); d != nil {
+		if speed := t.speed.at(at); speed != nil {
+			speed.add(d.AsDuration())
+		}
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// message returns the figures as the API shows them, with those of the store beside them.
+func (s *stats) message(waiting map[string]store.Counts) *leadgatev1.GetStatsResponse {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	answer := &leadgatev1.GetStatsResponse{
+		Time: timestamppb.New(now), Since: timestamppb.New(later(s.since, now.Truncate(time.Minute).Add(-(statsMinutes-1)*time.Minute))),
+		SpeedToLead: total(&s.all.speed, now),
+	}
+	answer.Counts, answer.Minutes = s.all.curve(now)
+	for _, name := range slices.Sorted(maps.Keys(s.forms)) {
+		t := s.forms[name]
+		form := &leadgatev1.FormStats{
+			Form: name, SpeedToLead: total(&t.speed, now), LastSubmissionTime: stamp(t.lastSubmission), LastDeliveryTime: stamp(t.lastDelivery),
+		}
+		form.Counts, _ = t.curve(now)
+		answer.Forms = append(answer.Forms, form)
+	}
+	names := slices.AppendSeq(slices.Collect(maps.Keys(s.destinations)), maps.Keys(waiting))
+	slices.Sort(names)
+	var oldest time.Time
+	for _, name := range slices.Compact(names) {
+		d := s.destination(name, now)
+		c := waiting[name]
+		d.Waiting = c.ByState[leadgatev1.DeliveryState_DELIVERY_STATE_PENDING] + c.ByState[leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT]
+		d.OldestWaiting = age(c.OldestWaiting, now)
+		if at := c.OldestWaiting; !at.IsZero() && (oldest.IsZero() || at.Before(oldest)) {
+			oldest = at
+		}
+		answer.Destinations = append(answer.Destinations, d)
+	}
+	answer.OldestWaiting = age(oldest, now)
+	return answer
+}
+
+// destination returns the figures of one destination, all 0 for one that nothing happened to.
+func (s *stats) destination(name string, now time.Time) *leadgatev1.DestinationStats {
+	t := s.destinations[name]
+	if t == nil {
+		t = newTally()
+	}
+	d := &leadgatev1.DestinationStats{
+		Destination: name, Call: total(&t.calls, now), SpeedToLead: total(&t.speed, now), LastDeliveryTime: stamp(t.lastDelivery),
+	}
+	d.Counts, d.Minutes = t.curve(now)
+	return d
+}
+
+// curve returns the sum of the minutes, and the minutes.
+func (t *tally) curve(now time.Time) (*leadgatev1.StatsCounts, []*leadgatev1.StatsMinute) {
+	var sum counts
+	minutes := make([]*leadgatev1.StatsMinute, 0, statsMinutes)
+	t.minutes.each(now, func(begin time.Time, c *counts) {
+		sum.add(c)
+		minutes = append(minutes, &leadgatev1.StatsMinute{Time: timestamppb.New(begin), Counts: c.message()})
+	})
+	return sum.message(), minutes
+}
+
+func total(spreads *slots[spread], now time.Time) *leadgatev1.Latency {
+	var sum spread
+	spreads.each(now, func(_ time.Time, s *spread) { sum.merge(s) })
+	return sum.message()
+}
+
+// stamp is a time as a message; nil for none.
+func stamp(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+// age is how long ago a time was; nil for none.
+func age(t, now time.Time) *durationpb.Duration {
+	if t.IsZero() {
+		return nil
+	}
+	return durationpb.New(max(0, now.Sub(t)))
+}
