@@ -103,6 +103,10 @@ func (f *fakeConnection) Ping(ctx context.Context) crm.Outcome {
 	return f.pong
 }
 
+func (f *fakeConnection) Schema(context.Context) (*crm.Schema, crm.Outcome) {
+	return nil, crm.Outcome{Kind: crm.Delivered}
+}
+
 // request makes one request, so that pace and time limits are at work.
 func (f *fakeConnection) request(ctx context.Context) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://crm.example", nil)

@@ -28,8 +28,12 @@ type Destination interface {
 	Deliver(ctx context.Context, batch []Item, mode leadgatev1.DeliveryMode) []Outcome
 
 	// Ping makes the cheapest call that shows whether the CRM is up and takes the credentials. The outcome's kind is
-	// Delivered if so.
+	// Delivered if so, and it names the Account.
 	Ping(ctx context.Context) Outcome
+
+	// Schema reads which properties the CRM's records have. The outcome's kind is Delivered if it could be read. A nil
+	// schema with kind Delivered says that this kind of CRM cannot be asked; no call is made then.
+	Schema(ctx context.Context) (*Schema, Outcome)
 }
 
 // Traits describes what a connection can do.
@@ -54,6 +58,11 @@ type Item struct {
 	Email string
 	// Payload is what Encode returned, now or at an earlier attempt.
 	Payload []byte
+	// Unanswered is when these bytes were last sent without an answer that said what became of them; zero if they never
+	// were. A CRM without an upsert is to be searched for the record first.
+	Unanswered time.Time
+	// Progress is Outcome.Progress of the last attempt with these bytes; empty if there was none.
+	Progress string
 }
 
 // OutcomeKind says what came of sending one lead.
@@ -76,6 +85,9 @@ const (
 	// Split says that the call was refused as a whole and says nothing about this lead alone; it is to be sent in smaller
 	// batches. Only for batches of two and more.
 	Split
+	// Undecided says that the CRM may have taken it, that there is no telling, and that sending it again may make a second
+	// record. A person decides.
+	Undecided
 )
 
 // Outcome is what came of sending one lead.
@@ -97,6 +109,12 @@ type Outcome struct {
 	Status int
 	// Body is the answer, or its part about this lead, at most MaxBody bytes.
 	Body string
+	// Progress is what the next attempt with the same bytes is to know, at most 1 KiB, where a lead takes several calls:
+	// those that are done. It is kept with the attempt.
+	Progress string
+	// Account names, where a ping was Delivered, whose records the connection writes, such as the number of a HubSpot
+	// account or the host of an API. Deliveries made for one account are never sent to another by themselves.
+	Account string
 }
 
 // MaxBody bounds what is kept of a CRM's answer, in bytes.
@@ -114,4 +132,30 @@ type Environment struct {
 	Secret func(value string) (string, error)
 	// Now is the time.
 	Now func() time.Time
+	// Report takes what an answer says is left of the CRM's budgets, so that the pace slows down before they are spent. Kinds
+	// call it for every answer that has it; nil drops it. It is safe for concurrent use.
+	Report func(Quota)
+	// Vault keeps what is to outlive the process; nil keeps nothing. See [Tokens].
+	Vault Vault
+}
+
+// Quota is what a CRM says is left of one of its budgets of calls.
+type Quota struct {
+	// Window is over how long the CRM counts, such as ten seconds or a day.
+	Window time.Duration
+	// Limit is how many calls it allows in that time; 0 if it does not say.
+	Limit int
+	// Remaining is how many of them are left.
+	Remaining int
+	// Reset is when the whole budget is there again; zero if the CRM does not say. It then counts over a sliding window, or
+	// from a moment that is not known.
+	Reset time.Time
+}
+
+// Vault keeps small secrets of one destination, such as access tokens, sealed. It is safe for concurrent use.
+type Vault interface {
+	// Get returns what was put under a name; nil if there is nothing.
+	Get(ctx context.Context, name string) ([]byte, error)
+	// Put keeps a value for good; nil forgets it.
+	Put(ctx context.Context, name string, value []byte) error
 }

@@ -22,6 +22,8 @@ type Harness struct {
 	Open func(base string, env crm.Environment) (crm.Destination, error)
 	// CRM makes a CRM, real enough to take leads. It is to check the secret.
 	CRM func(secret string) CRM
+	// Schema says whether the kind can read the CRM's properties; those that Mapped names are then among them.
+	Schema bool
 	// Mapped is the configured mapping that leads go through: at least the properties of e-mail address and first name.
 	Mapped map[string]string
 }
@@ -38,7 +40,7 @@ type CRM interface {
 // Run runs the suite.
 func Run(t *testing.T, h Harness) {
 	t.Helper()
-	for _, part := range []func(*testing.T, Harness){runDeliveries, runFailures, runAnswers, runSecrets} {
+	for _, part := range []func(*testing.T, Harness){runDeliveries, runFailures, runAnswers, runSecrets, runSchema} {
 		part(t, h)
 	}
 }
@@ -108,6 +110,6 @@ func (b *bench) expectKind(items []crm.Item, outcomes []crm.Outcome, want crm.Ou
 }
 
 func kindName(kind crm.OutcomeKind) string {
-	names := []string{"Unknown", "Delivered", "Retry", "RateLimited", "Refused", "CredentialsRefused", "Split"}
+	names := []string{"Unknown", "Delivered", "Retry", "RateLimited", "Refused", "CredentialsRefused", "Split", "Undecided"}
 	return names[kind]
 }

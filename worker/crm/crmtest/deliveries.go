@@ -83,6 +83,8 @@ func runDeliveries(t *testing.T, h Harness) {
 		b := newBench(t, h)
 		if outcome := b.destination.Ping(t.Context()); outcome.Kind != crm.Delivered {
 			t.Errorf("the CRM is up and has the secret, but the ping ended as %s: %+v", kindName(outcome.Kind), outcome)
+		} else if outcome.Account == "" {
+			t.Errorf("the ping does not say whose records are written: %+v", outcome)
 		}
 		if n := b.crm.Records(); n != 0 {
 			t.Errorf("the ping made %d records", n)

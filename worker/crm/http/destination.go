@@ -23,6 +23,7 @@ type destination struct {
 	cfg      *configv1.HTTP
 	method   string
 	recordID pointer // nil if the answer is not asked for one
+	account  string  // the host: who gets the leads
 }
 
 // New returns the destination that is configured. It makes no call. It keeps cfg, which is not to be changed any more.
@@ -37,9 +38,11 @@ func New(cfg *configv1.HTTP, env crm.Environment) (crm.Destination, error) {
 			return nil, fmt.Errorf("http.record_id: %w", err)
 		}
 	}
-	if _, err := http.NewRequest(d.method, cfg.GetUrl(), nil); err != nil { //nolint:noctx // it is not sent, only checked
+	req, err := http.NewRequest(d.method, cfg.GetUrl(), nil) //nolint:noctx // it is not sent, only checked
+	if err != nil {
 		return nil, fmt.Errorf("http.url: %w", err)
 	}
+	d.account = req.URL.Host
 	return d, nil
 }
 
@@ -98,7 +101,14 @@ func (d *destination) Ping(ctx context.Context) crm.Outcome {
 	if failure != nil {
 		return *failure
 	}
-	return pong(answer)
+	outcome := pong(answer)
+	outcome.Account = d.account
+	return outcome
+}
+
+// Schema implements crm.Destination: there is no telling what properties an API takes.
+func (*destination) Schema(context.Context) (*crm.Schema, crm.Outcome) {
+	return nil, crm.Outcome{Kind: crm.Delivered}
 }
 
 func (d *destination) call(ctx context.Context, method string, body []byte, idempotencyValue string) (*crm.Answer, *crm.Outcome) {

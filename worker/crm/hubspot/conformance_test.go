@@ -24,6 +24,7 @@ func TestConformance(t *testing.T) {
 		CRM: func(secret string) crmtest.CRM {
 			return account{simulated.New(simulated.Options{Token: secret, TenSecondly: -1})}
 		},
+		Schema: true,
 		Mapped: map[string]string{"email": "email", "firstname": "first_name", "lastname": "last_name"},
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -97,7 +98,9 @@ func (d *destination) Ping(ctx context.Context) crm.Outcome {
 		return answer.Outcome(crm.Unknown, "it answered 200, but not as HubSpot does; check hubspot.base_url")
 	}
 	d.account.Store(seen)
-	return answer.Outcome(crm.Delivered, "")
+	outcome := answer.Outcome(crm.Delivered, "")
+	outcome.Account = strconv.FormatInt(seen.PortalID, 10)
+	return outcome
 }
 
 func (d *destination) call(ctx context.Context, method, path string, body []byte) (*crm.Answer, *crm.Outcome) {
@@ -114,5 +117,9 @@ func (d *destination) call(ctx context.Context, method, path string, body []byte
 	if len(body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	return crm.Call(d.env, req, token)
+	answer, failure := crm.Call(d.env, req, token)
+	if answer != nil {
+		d.report(answer)
+	}
+	return answer, failure
 }

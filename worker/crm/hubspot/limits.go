@@ -16,6 +16,35 @@ const (
 	dailyWait = time.Hour
 )
 
+// report tells the pace what an answer says is left of HubSpot's two budgets. The day's is shared with all other private apps
+// of the account. Calls by OAuth get no word of it.
+func (d *destination) report(answer *crm.Answer) {
+	if d.env.Report == nil {
+		return
+	}
+	number := func(name string) (int, bool) {
+		n, err := strconv.Atoi(answer.Header.Get("X-HubSpot-RateLimit-" + name))
+		return n, err == nil && n >= 0
+	}
+	if left, ok := number("Remaining"); ok {
+		q := crm.Quota{Window: tenSecondlyWait, Remaining: left}
+		q.Limit, _ = number("Max")
+		if ms, ok := number("Interval-Milliseconds"); ok && ms > 0 {
+			q.Window = min(time.Duration(ms)*time.Millisecond, crm.MaxRetryAfter)
+		}
+		d.env.Report(q)
+	}
+	if left, ok := number("Daily-Remaining"); ok {
+		q := crm.Quota{Window: 24 * time.Hour, Remaining: left}
+		q.Limit, _ = number("Daily")
+		if account := d.account.Load(); account != nil {
+			now := d.env.Now()
+			q.Reset = now.Add(account.untilMidnight(now))
+		}
+		d.env.Report(q)
+	}
+}
+
 // limited reads an answer to a call too many.
 func (d *destination) limited(answer *crm.Answer, p problem) crm.Outcome {
 	outcome := answer.Outcome(crm.RateLimited, "HubSpot's limit of calls is reached"+inBrackets(p.PolicyName))

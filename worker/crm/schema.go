@@ -1,0 +1,135 @@
+package crm
+
+import (
+	"slices"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Schema is which properties the records of a CRM have.
+type Schema struct {
+	// Properties are all of them that the credentials can see, in the CRM's order.
+	Properties []Property
+}
+
+// Property is one property of a CRM's records.
+type Property struct {
+	// Name is what the mapping and the CRM's interface call it.
+	Name string
+	// Label is what the CRM's users call it.
+	Label string
+	// Type is what values it takes.
+	Type PropertyType
+	// Native is the CRM's own word for the type, for people.
+	Native string
+	// ReadOnly: it cannot be written, or not by these credentials.
+	ReadOnly bool
+	// Required: a record cannot be made without it, and the CRM fills in nothing by itself.
+	Required bool
+	// MaxLength is how many characters it takes; 0 if that is not said.
+	MaxLength int
+	// Options are the values of an enumeration; empty if it takes others too, or if they are not said.
+	Options []Option
+	// Unique: no two records have the same value, so that records can be told apart by it.
+	Unique bool
+}
+
+// Option is one value of an enumeration.
+type Option struct {
+	// Value is what is sent.
+	Value string
+	// Label is what the CRM's users see.
+	Label string
+}
+
+// PropertyType is what values a property takes.
+type PropertyType int
+
+const (
+	// Other is a type that leads cannot be checked against.
+	Other PropertyType = iota
+	// Text is any text.
+	Text
+	// Number is a number.
+	Number
+	// Bool is yes or no.
+	Bool
+	// Date is a day.
+	Date
+	// Time is a day and a time.
+	Time
+	// Enumeration is one of Options.
+	Enumeration
+	// Enumerations is any of Options.
+	Enumerations
+)
+
+// Property returns the property of a name; nil if there is none.
+func (s *Schema) Property(name string) *Property {
+	if s == nil {
+		return nil
+	}
+	i := slices.IndexFunc(s.Properties, func(p Property) bool { return p.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &s.Properties[i]
+}
+
+// Names returns the names of the properties that can be written.
+func (s *Schema) Names() []string {
+	var names []string
+	for _, p := range s.Properties {
+		if !p.ReadOnly {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// Option returns the option that a text means: the one of that value or, where there is none, the only one whose value or
+// label differs from it in case, accents, blanks and punctuation alone. Nil if there is none.
+func (p *Property) Option(text string) *Option {
+	for i := range p.Options {
+		if p.Options[i].Value == text {
+			return &p.Options[i]
+		}
+	}
+	meant := loosely(text)
+	if meant == "" {
+		return nil
+	}
+	var found *Option
+	for i := range p.Options {
+		if loosely(p.Options[i].Value) != meant && loosely(p.Options[i].Label) != meant {
+			continue
+		}
+		if found != nil {
+			return nil // to guess would be worse than to say
+		}
+		found = &p.Options[i]
+	}
+	return found
+}
+
+// loosely is a text without what people write in different ways: "In Progress", "in_progress" and "INPROGRESS" are one,
+// "1-10" and "110" are not, nor are "C" and "C++".
+func loosely(text string) string {
+	var kept []rune
+	digits := false // apart: the last rune kept was a digit, and something else came after it
+	for _, r := range norm.NFKD.String(text) {
+		switch {
+		case unicode.Is(unicode.Mn, r): // an accent
+		case unicode.IsLetter(r), unicode.IsDigit(r), r == '+', r == '#':
+			if digits && unicode.IsDigit(r) {
+				kept = append(kept, '-')
+			}
+			digits = false
+			kept = append(kept, unicode.ToLower(r))
+		default:
+			digits = len(kept) > 0 && unicode.IsDigit(kept[len(kept)-1])
+		}
+	}
+	return string(kept)
+}

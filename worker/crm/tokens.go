@@ -1,0 +1,153 @@
+package crm
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// A token is renewed when this much of its life is left, or a tenth of it if that is less.
+	renewal = 5 * time.Minute
+	// A CRM that refuses a token younger than this would refuse the next one, too. Zoho gives ten in ten minutes.
+	youth = time.Minute
+)
+
+// Token is an access token that a CRM gave.
+type Token struct {
+	// Access is what calls carry.
+	Access string
+	// Refresh is the refresh token to use next, where the CRM gives a new one with each access token; empty otherwise.
+	Refresh string
+	// BaseURL is where the CRM says its API is; empty if it does not.
+	BaseURL string
+	// Account is whose records it writes, where the CRM says so with the token.
+	Account string
+	// Expires is when it ends; zero if the CRM does not say.
+	Expires time.Time
+	// Granted is when it was had, and Renew when another is to be; Tokens sets them.
+	Granted, Renew time.Time
+}
+
+// Grant gets a token from the CRM, by the kind's own way. last is the one before for the same credentials; zero if there was
+// none. The outcome says why there is none; nil if there is.
+type Grant func(ctx context.Context, last Token) (Token, *Outcome)
+
+// Tokens has the access token of a connection: it keeps it in the vault, so that a restart costs no call, renews it before
+// it ends, and however many calls want one at a time, gets it once. It is safe for concurrent use.
+type Tokens struct {
+	env   Environment
+	grant Grant
+
+	turn    chan struct{} // held by whoever gets a token
+	mu      sync.Mutex
+	token   Token
+	name    string // of the credentials that the token is for
+	refused string // an access token that the CRM took no longer
+}
+
+// NewTokens returns tokens that are got by grant.
+func NewTokens(env Environment, grant Grant) *Tokens {
+	return &Tokens{env: env, grant: grant, turn: make(chan struct{}, 1)}
+}
+
+// Get returns a token for credentials: the secrets, as they are now, that it is got with. Other credentials get another
+// token. The outcome says why there is none; nil if there is.
+func (t *Tokens) Get(ctx context.Context, credentials ...string) (Token, *Outcome) {
+	name := nameOf(credentials)
+	if token, ok := t.ready(name); ok {
+		return token, nil
+	}
+	select {
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+	case <-ctx.Done():
+		return Token{}, &Outcome{Kind: Retry, Reason: "not sent: " + inWords(ctx.Err())}
+	}
+	if token, ok := t.ready(name); ok { // somebody else got it
+		return token, nil
+	}
+	last := t.last(ctx, name)
+	if token, ok := t.ready(name); ok { // the vault had it
+		return token, nil
+	}
+	token, failure := t.grant(ctx, last)
+	if failure != nil {
+		return Token{}, failure
+	}
+	if token.Refresh == "" {
+		token.Refresh = last.Refresh
+	}
+	token.Granted, token.Renew = t.env.Now(), time.Time{}
+	if !token.Expires.IsZero() {
+		life := token.Expires.Sub(token.Granted)
+		token.Renew = token.Expires.Add(-min(renewal, life/10))
+	}
+	t.set(name, token)
+	if encoded, err := json.Marshal(token); err == nil && t.env.Vault != nil {
+		// A token that cannot be kept is one call more after a restart. One that the CRM renews once only is lost then, which
+		// the CRM will say.
+		_ = t.env.Vault.Put(ctx, name, encoded)
+	}
+	return token, nil
+}
+
+// Refuse says that the CRM does not take an access token although its time is not over. It reports whether Get will give
+// another; not if this one was had a moment ago, so that a CRM which gives tokens and takes none is not asked for ever.
+func (t *Tokens) Refuse(access string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.token.Access != access {
+		return true // there is another already
+	}
+	if t.env.Now().Sub(t.token.Granted) < youth {
+		return false
+	}
+	t.refused = access
+	return true
+}
+
+func (t *Tokens) ready(name string) (Token, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	ok := t.name == name && t.token.Access != "" && t.token.Access != t.refused
+	if ok && !t.token.Renew.IsZero() {
+		ok = t.env.Now().Before(t.token.Renew)
+	}
+	return t.token, ok
+}
+
+// last returns the last token for credentials, from memory or from the vault.
+func (t *Tokens) last(ctx context.Context, name string) Token {
+	t.mu.Lock()
+	known := t.name == name
+	token := t.token
+	t.mu.Unlock()
+	if known {
+		return token
+	}
+	token = Token{}
+	if t.env.Vault != nil {
+		if kept, err := t.env.Vault.Get(ctx, name); err == nil && kept != nil {
+			_ = json.Unmarshal(kept, &token) // what cannot be read is not there
+		}
+	}
+	t.set(name, token)
+	return token
+}
+
+func (t *Tokens) set(name string, token Token) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.name, t.token, t.refused = name, token, ""
+}
+
+// nameOf is a name for credentials that tells nothing about them.
+func nameOf(credentials []string) string {
+	sum := sha256.Sum256([]byte(strings.Join(credentials, "\x00")))
+	return "token-" + hex.EncodeToString(sum[:8])
+}
