@@ -81,8 +81,8 @@ func (s *service) forward(ctx context.Context, subscription *journal.Subscriptio
 	return nil
 }
 
-// matching returns the filter of a request. Form, stage and lead choose among events about leads; a destination also lets
-// through what concerns no destination.
+// matching returns the filter of a request. Stage and lead choose among events about leads, form among these and events about
+// forms; a destination also lets through what concerns no destination.
 func matching(r *leadgatev1.WatchDeliveriesRequest) func(*leadgatev1.Event) bool {
 	leadsOnly := len(r.GetForms()) > 0 || len(r.GetStages()) > 0 || r.GetLeadId() != ""
 	destinations := func(destination string) bool {
@@ -90,6 +90,9 @@ func matching(r *leadgatev1.WatchDeliveriesRequest) func(*leadgatev1.Event) bool
 	}
 	return func(event *leadgatev1.Event) bool {
 		lead := event.GetLead()
+		if form := event.GetForm(); form != nil && len(r.GetStages()) == 0 && r.GetLeadId() == "" {
+			return len(r.GetForms()) == 0 || slices.Contains(r.GetForms(), form.GetForm())
+		}
 		if lead == nil {
 			return !leadsOnly && destinations(event.GetDestination().GetDestination())
 		}

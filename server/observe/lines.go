@@ -31,6 +31,14 @@ func (l *lines) write(event *leadgatev1.Event) {
 		l.text("event", typeName(kind.Destination.GetType().String(), "DESTINATION_EVENT_TYPE_"))
 		l.text("destination", kind.Destination.GetDestination())
 		l.number("crm_status", int64(kind.Destination.GetCrmStatus()))
+	case *leadgatev1.Event_Form:
+		message = maskEmails(kind.Form.GetDetail())
+		l.text("event", typeName(kind.Form.GetType().String(), "FORM_EVENT_TYPE_"))
+		l.text("form", kind.Form.GetForm())
+		l.text("field", kind.Form.GetField())
+		l.text("lead_field", kind.Form.GetLeadField())
+		l.text("suggestion", kind.Form.GetSuggestion())
+		l.text("lead_id", kind.Form.GetLeadId())
 	case *leadgatev1.Event_System:
 		message = maskEmails(kind.System.GetDetail())
 		l.text("event", typeName(kind.System.GetType().String(), "SYSTEM_EVENT_TYPE_"))
@@ -90,6 +98,9 @@ func levelOf(event *leadgatev1.Event) slog.Level {
 	case leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED:
 		return slog.LevelError
 	case leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_PAUSED, leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RATE_LIMITED:
+		return slog.LevelWarn
+	}
+	if event.GetForm() != nil {
 		return slog.LevelWarn
 	}
 	if event.GetSystem().GetType() == leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_ERROR {

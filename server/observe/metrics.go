@@ -19,6 +19,7 @@ type metrics struct {
 	stages            stageNames
 	leads             *prometheus.CounterVec
 	destinationEvents *prometheus.CounterVec
+	formEvents        *prometheus.CounterVec
 	systemEvents      *prometheus.CounterVec
 	attempts          *prometheus.HistogramVec
 	forms             labels
@@ -38,6 +39,10 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 			Name: "leadgate_destination_events_total",
 			Help: "What befell destinations: paused, resumed, credentials_refused, rate_limited.",
 		}, []string{"destination", "type"}),
+		formEvents: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "leadgate_form_events_total",
+			Help: "What befell forms: drift, when a page renamed a field.",
+		}, []string{"form", "type"}),
 		systemEvents: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "leadgate_system_events_total",
 			Help: "What befell the gateway: started, stopping, error.",
@@ -55,7 +60,7 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 	})
 	info.Set(1)
 	for _, c := range []prometheus.Collector{
-		m.leads, m.destinationEvents, m.systemEvents, m.attempts, info, newFigures(o.Store, o.Now),
+		m.leads, m.destinationEvents, m.formEvents, m.systemEvents, m.attempts, info, newFigures(o.Store, o.Now),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := m.registry.Register(c); err != nil {
@@ -86,6 +91,8 @@ func (m *metrics) count(event *leadgatev1.Event) {
 	case *leadgatev1.Event_Destination:
 		kinds := typeName(kind.Destination.GetType().String(), "DESTINATION_EVENT_TYPE_")
 		m.destinationEvents.WithLabelValues(m.destinations.of(kind.Destination.GetDestination()), kinds).Inc()
+	case *leadgatev1.Event_Form:
+		m.formEvents.WithLabelValues(m.forms.of(kind.Form.GetForm()), typeName(kind.Form.GetType().String(), "FORM_EVENT_TYPE_")).Inc()
 	case *leadgatev1.Event_System:
 		m.systemEvents.WithLabelValues(typeName(kind.System.GetType().String(), "SYSTEM_EVENT_TYPE_")).Inc()
 	}

@@ -117,6 +117,10 @@ func TestEveryEventIsOneLineWithWhatIsKnown(t *testing.T) {
 		&leadgatev1.Event{Kind: &leadgatev1.Event_Destination{Destination: &leadgatev1.DestinationEvent{
 			Destination: "crm", Type: leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED, Detail: "the token expired", CrmStatus: 401,
 		}}},
+		&leadgatev1.Event{Kind: &leadgatev1.Event_Form{Form: &leadgatev1.FormEvent{
+			Type: leadgatev1.FormEventType_FORM_EVENT_TYPE_DRIFT, Form: "contact", Field: "firma", LeadField: "company", Suggestion: "firma: company",
+			Detail: "firma looks like company", LeadId: "0195",
+		}}},
 		&leadgatev1.Event{Kind: &leadgatev1.Event_System{System: &leadgatev1.SystemEvent{
 			Type: leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_STARTED, Detail: "leadgate dev listens on 127.0.0.1:8080",
 		}}},
@@ -130,6 +134,8 @@ func TestEveryEventIsOneLineWithWhatIsKnown(t *testing.T) {
 		at + `"level":"INFO","stage":"success","lead_id":"0193","destination":"crm","attempt":3,"duration_ms":0,"record_id":"77"}`,
 		at + `"level":"ERROR","stage":"dead","lead_id":"0194","detail":"given up"}`,
 		at + `"level":"ERROR","msg":"the token expired","event":"credentials_refused","destination":"crm","crm_status":401}`,
+		at + `"level":"WARN","msg":"firma looks like company","event":"drift","form":"contact","field":"firma","lead_field":"company",` +
+			`"suggestion":"firma: company","lead_id":"0195"}`,
 		at + `"level":"INFO","msg":"leadgate dev listens on 127.0.0.1:8080","event":"started"}`,
 	}
 	got := w.lines()

@@ -231,6 +231,10 @@ func (p *eventPrinter) text(e *leadgatev1.Event) string {
 		d := kind.Destination
 		word := strings.ToLower(strings.TrimPrefix(d.GetType().String(), "DESTINATION_EVENT_TYPE_"))
 		return fmt.Sprintf("%s  destination %s: %s %s", at, d.GetDestination(), strings.ReplaceAll(word, "_", " "), d.GetDetail())
+	case *leadgatev1.Event_Form:
+		f := kind.Form
+		word := strings.ToLower(strings.TrimPrefix(f.GetType().String(), "FORM_EVENT_TYPE_"))
+		return fmt.Sprintf("%s  form %s: %s %s", at, f.GetForm(), strings.ReplaceAll(word, "_", " "), f.GetDetail())
 	case *leadgatev1.Event_System:
 		word := strings.ToLower(strings.TrimPrefix(kind.System.GetType().String(), "SYSTEM_EVENT_TYPE_"))
 		return fmt.Sprintf("%s  gateway: %s %s", at, word, kind.System.GetDetail())

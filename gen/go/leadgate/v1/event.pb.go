@@ -181,6 +181,55 @@ func (DestinationEventType) EnumDescriptor() ([]byte, []int) {
 	return file_leadgate_v1_event_proto_rawDescGZIP(), []int{1}
 }
 
+// FormEventType says what happened to a form.
+type FormEventType int32
+
+const (
+	// Not said.
+	FormEventType_FORM_EVENT_TYPE_UNSPECIFIED FormEventType = 0
+	// The page sends a field that nothing maps and that looks like one that came no more. Told once for each field.
+	FormEventType_FORM_EVENT_TYPE_DRIFT FormEventType = 1
+)
+
+// Enum value maps for FormEventType.
+var (
+	FormEventType_name = map[int32]string{
+		0: "FORM_EVENT_TYPE_UNSPECIFIED",
+		1: "FORM_EVENT_TYPE_DRIFT",
+	}
+	FormEventType_value = map[string]int32{
+		"FORM_EVENT_TYPE_UNSPECIFIED": 0,
+		"FORM_EVENT_TYPE_DRIFT":       1,
+	}
+)
+
+func (x FormEventType) Enum() *FormEventType {
+	p := new(FormEventType)
+	*p = x
+	return p
+}
+
+func (x FormEventType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FormEventType) Descriptor() protoreflect.EnumDescriptor {
+	return file_leadgate_v1_event_proto_enumTypes[2].Descriptor()
+}
+
+func (FormEventType) Type() protoreflect.EnumType {
+	return &file_leadgate_v1_event_proto_enumTypes[2]
+}
+
+func (x FormEventType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FormEventType.Descriptor instead.
+func (FormEventType) EnumDescriptor() ([]byte, []int) {
+	return file_leadgate_v1_event_proto_rawDescGZIP(), []int{2}
+}
+
 // SystemEventType says what happened to the gateway.
 type SystemEventType int32
 
@@ -222,11 +271,11 @@ func (x SystemEventType) String() string {
 }
 
 func (SystemEventType) Descriptor() protoreflect.EnumDescriptor {
-	return file_leadgate_v1_event_proto_enumTypes[2].Descriptor()
+	return file_leadgate_v1_event_proto_enumTypes[3].Descriptor()
 }
 
 func (SystemEventType) Type() protoreflect.EnumType {
-	return &file_leadgate_v1_event_proto_enumTypes[2]
+	return &file_leadgate_v1_event_proto_enumTypes[3]
 }
 
 func (x SystemEventType) Number() protoreflect.EnumNumber {
@@ -235,7 +284,7 @@ func (x SystemEventType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SystemEventType.Descriptor instead.
 func (SystemEventType) EnumDescriptor() ([]byte, []int) {
-	return file_leadgate_v1_event_proto_rawDescGZIP(), []int{2}
+	return file_leadgate_v1_event_proto_rawDescGZIP(), []int{3}
 }
 
 // Event is one thing that happened. Logs, metrics and the live stream are made from events. Personal data is masked.
@@ -252,6 +301,7 @@ type Event struct {
 	//	*Event_Lead
 	//	*Event_Destination
 	//	*Event_System
+	//	*Event_Form
 	Kind          isEvent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -335,6 +385,15 @@ func (x *Event) GetSystem() *SystemEvent {
 	return nil
 }
 
+func (x *Event) GetForm() *FormEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_Form); ok {
+			return x.Form
+		}
+	}
+	return nil
+}
+
 type isEvent_Kind interface {
 	isEvent_Kind()
 }
@@ -354,11 +413,18 @@ type Event_System struct {
 	System *SystemEvent `protobuf:"bytes,5,opt,name=system,proto3,oneof"`
 }
 
+type Event_Form struct {
+	// A form.
+	Form *FormEvent `protobuf:"bytes,6,opt,name=form,proto3,oneof"`
+}
+
 func (*Event_Lead) isEvent_Kind() {}
 
 func (*Event_Destination) isEvent_Kind() {}
 
 func (*Event_System) isEvent_Kind() {}
+
+func (*Event_Form) isEvent_Kind() {}
 
 // LeadEvent is one stage of a lead.
 type LeadEvent struct {
@@ -641,6 +707,115 @@ func (x *DestinationEvent) GetCrmStatus() int32 {
 	return 0
 }
 
+// FormEvent is something that happened to a form.
+type FormEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What happened.
+	Type FormEventType `protobuf:"varint,1,opt,name=type,proto3,enum=leadgate.v1.FormEventType" json:"type,omitempty"`
+	// The form.
+	Form string `protobuf:"bytes,2,opt,name=form,proto3" json:"form,omitempty"`
+	// The field that the page sends and nothing maps.
+	Field string `protobuf:"bytes,3,opt,name=field,proto3" json:"field,omitempty"`
+	// The lead field that it probably leads to.
+	LeadField string `protobuf:"bytes,4,opt,name=lead_field,json=leadField,proto3" json:"lead_field,omitempty"`
+	// The field that used to lead there and came no more.
+	MissingField string `protobuf:"bytes,5,opt,name=missing_field,json=missingField,proto3" json:"missing_field,omitempty"`
+	// The line to add under fields: of the form, such as "company: company".
+	Suggestion string `protobuf:"bytes,6,opt,name=suggestion,proto3" json:"suggestion,omitempty"`
+	// More about it, in words.
+	Detail string `protobuf:"bytes,7,opt,name=detail,proto3" json:"detail,omitempty"`
+	// The lead with which it was first seen.
+	LeadId        string `protobuf:"bytes,8,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FormEvent) Reset() {
+	*x = FormEvent{}
+	mi := &file_leadgate_v1_event_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FormEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FormEvent) ProtoMessage() {}
+
+func (x *FormEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_event_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FormEvent.ProtoReflect.Descriptor instead.
+func (*FormEvent) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_event_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FormEvent) GetType() FormEventType {
+	if x != nil {
+		return x.Type
+	}
+	return FormEventType_FORM_EVENT_TYPE_UNSPECIFIED
+}
+
+func (x *FormEvent) GetForm() string {
+	if x != nil {
+		return x.Form
+	}
+	return ""
+}
+
+func (x *FormEvent) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *FormEvent) GetLeadField() string {
+	if x != nil {
+		return x.LeadField
+	}
+	return ""
+}
+
+func (x *FormEvent) GetMissingField() string {
+	if x != nil {
+		return x.MissingField
+	}
+	return ""
+}
+
+func (x *FormEvent) GetSuggestion() string {
+	if x != nil {
+		return x.Suggestion
+	}
+	return ""
+}
+
+func (x *FormEvent) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *FormEvent) GetLeadId() string {
+	if x != nil {
+		return x.LeadId
+	}
+	return ""
+}
+
 // SystemEvent is something that happened to the gateway.
 type SystemEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -654,7 +829,7 @@ type SystemEvent struct {
 
 func (x *SystemEvent) Reset() {
 	*x = SystemEvent{}
-	mi := &file_leadgate_v1_event_proto_msgTypes[3]
+	mi := &file_leadgate_v1_event_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -666,7 +841,7 @@ func (x *SystemEvent) String() string {
 func (*SystemEvent) ProtoMessage() {}
 
 func (x *SystemEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_event_proto_msgTypes[3]
+	mi := &file_leadgate_v1_event_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -679,7 +854,7 @@ func (x *SystemEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SystemEvent.ProtoReflect.Descriptor instead.
 func (*SystemEvent) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_event_proto_rawDescGZIP(), []int{3}
+	return file_leadgate_v1_event_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SystemEvent) GetType() SystemEventType {
@@ -700,13 +875,14 @@ var File_leadgate_v1_event_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x17leadgate/v1/event.proto\x12\vleadgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf4\x01\n" +
+	"\x17leadgate/v1/event.proto\x12\vleadgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa2\x02\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12,\n" +
 	"\x04lead\x18\x03 \x01(\v2\x16.leadgate.v1.LeadEventH\x00R\x04lead\x12A\n" +
 	"\vdestination\x18\x04 \x01(\v2\x1d.leadgate.v1.DestinationEventH\x00R\vdestination\x122\n" +
-	"\x06system\x18\x05 \x01(\v2\x18.leadgate.v1.SystemEventH\x00R\x06systemB\x06\n" +
+	"\x06system\x18\x05 \x01(\v2\x18.leadgate.v1.SystemEventH\x00R\x06system\x12,\n" +
+	"\x04form\x18\x06 \x01(\v2\x16.leadgate.v1.FormEventH\x00R\x04formB\x06\n" +
 	"\x04kind\"\x9c\x05\n" +
 	"\tLeadEvent\x12(\n" +
 	"\x05stage\x18\x01 \x01(\x0e2\x12.leadgate.v1.StageR\x05stage\x12\x17\n" +
@@ -738,7 +914,19 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"\x04type\x18\x02 \x01(\x0e2!.leadgate.v1.DestinationEventTypeR\x04type\x12\x16\n" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x1d\n" +
 	"\n" +
-	"crm_status\x18\x04 \x01(\x05R\tcrmStatus\"W\n" +
+	"crm_status\x18\x04 \x01(\x05R\tcrmStatus\"\xfa\x01\n" +
+	"\tFormEvent\x12.\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x1a.leadgate.v1.FormEventTypeR\x04type\x12\x12\n" +
+	"\x04form\x18\x02 \x01(\tR\x04form\x12\x14\n" +
+	"\x05field\x18\x03 \x01(\tR\x05field\x12\x1d\n" +
+	"\n" +
+	"lead_field\x18\x04 \x01(\tR\tleadField\x12#\n" +
+	"\rmissing_field\x18\x05 \x01(\tR\fmissingField\x12\x1e\n" +
+	"\n" +
+	"suggestion\x18\x06 \x01(\tR\n" +
+	"suggestion\x12\x16\n" +
+	"\x06detail\x18\a \x01(\tR\x06detail\x12\x17\n" +
+	"\alead_id\x18\b \x01(\tR\x06leadId\"W\n" +
 	"\vSystemEvent\x120\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1c.leadgate.v1.SystemEventTypeR\x04type\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail*\x99\x02\n" +
@@ -765,7 +953,10 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"\x1dDESTINATION_EVENT_TYPE_PAUSED\x10\x01\x12\"\n" +
 	"\x1eDESTINATION_EVENT_TYPE_RESUMED\x10\x02\x12.\n" +
 	"*DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED\x10\x03\x12'\n" +
-	"#DESTINATION_EVENT_TYPE_RATE_LIMITED\x10\x04*\x90\x01\n" +
+	"#DESTINATION_EVENT_TYPE_RATE_LIMITED\x10\x04*K\n" +
+	"\rFormEventType\x12\x1f\n" +
+	"\x1bFORM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15FORM_EVENT_TYPE_DRIFT\x10\x01*\x90\x01\n" +
 	"\x0fSystemEventType\x12!\n" +
 	"\x1dSYSTEM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19SYSTEM_EVENT_TYPE_STARTED\x10\x01\x12\x1e\n" +
@@ -784,35 +975,39 @@ func file_leadgate_v1_event_proto_rawDescGZIP() []byte {
 	return file_leadgate_v1_event_proto_rawDescData
 }
 
-var file_leadgate_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_leadgate_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_leadgate_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_leadgate_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_leadgate_v1_event_proto_goTypes = []any{
 	(Stage)(0),                    // 0: leadgate.v1.Stage
 	(DestinationEventType)(0),     // 1: leadgate.v1.DestinationEventType
-	(SystemEventType)(0),          // 2: leadgate.v1.SystemEventType
-	(*Event)(nil),                 // 3: leadgate.v1.Event
-	(*LeadEvent)(nil),             // 4: leadgate.v1.LeadEvent
-	(*DestinationEvent)(nil),      // 5: leadgate.v1.DestinationEvent
-	(*SystemEvent)(nil),           // 6: leadgate.v1.SystemEvent
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
+	(FormEventType)(0),            // 2: leadgate.v1.FormEventType
+	(SystemEventType)(0),          // 3: leadgate.v1.SystemEventType
+	(*Event)(nil),                 // 4: leadgate.v1.Event
+	(*LeadEvent)(nil),             // 5: leadgate.v1.LeadEvent
+	(*DestinationEvent)(nil),      // 6: leadgate.v1.DestinationEvent
+	(*FormEvent)(nil),             // 7: leadgate.v1.FormEvent
+	(*SystemEvent)(nil),           // 8: leadgate.v1.SystemEvent
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
 }
 var file_leadgate_v1_event_proto_depIdxs = []int32{
-	7,  // 0: leadgate.v1.Event.time:type_name -> google.protobuf.Timestamp
-	4,  // 1: leadgate.v1.Event.lead:type_name -> leadgate.v1.LeadEvent
-	5,  // 2: leadgate.v1.Event.destination:type_name -> leadgate.v1.DestinationEvent
-	6,  // 3: leadgate.v1.Event.system:type_name -> leadgate.v1.SystemEvent
-	0,  // 4: leadgate.v1.LeadEvent.stage:type_name -> leadgate.v1.Stage
-	8,  // 5: leadgate.v1.LeadEvent.duration:type_name -> google.protobuf.Duration
-	7,  // 6: leadgate.v1.LeadEvent.next_attempt_time:type_name -> google.protobuf.Timestamp
-	8,  // 7: leadgate.v1.LeadEvent.speed_to_lead:type_name -> google.protobuf.Duration
-	1,  // 8: leadgate.v1.DestinationEvent.type:type_name -> leadgate.v1.DestinationEventType
-	2,  // 9: leadgate.v1.SystemEvent.type:type_name -> leadgate.v1.SystemEventType
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	9,  // 0: leadgate.v1.Event.time:type_name -> google.protobuf.Timestamp
+	5,  // 1: leadgate.v1.Event.lead:type_name -> leadgate.v1.LeadEvent
+	6,  // 2: leadgate.v1.Event.destination:type_name -> leadgate.v1.DestinationEvent
+	8,  // 3: leadgate.v1.Event.system:type_name -> leadgate.v1.SystemEvent
+	7,  // 4: leadgate.v1.Event.form:type_name -> leadgate.v1.FormEvent
+	0,  // 5: leadgate.v1.LeadEvent.stage:type_name -> leadgate.v1.Stage
+	10, // 6: leadgate.v1.LeadEvent.duration:type_name -> google.protobuf.Duration
+	9,  // 7: leadgate.v1.LeadEvent.next_attempt_time:type_name -> google.protobuf.Timestamp
+	10, // 8: leadgate.v1.LeadEvent.speed_to_lead:type_name -> google.protobuf.Duration
+	1,  // 9: leadgate.v1.DestinationEvent.type:type_name -> leadgate.v1.DestinationEventType
+	2,  // 10: leadgate.v1.FormEvent.type:type_name -> leadgate.v1.FormEventType
+	3,  // 11: leadgate.v1.SystemEvent.type:type_name -> leadgate.v1.SystemEventType
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_event_proto_init() }
@@ -824,14 +1019,15 @@ func file_leadgate_v1_event_proto_init() {
 		(*Event_Lead)(nil),
 		(*Event_Destination)(nil),
 		(*Event_System)(nil),
+		(*Event_Form)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_event_proto_rawDesc), len(file_leadgate_v1_event_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   4,
+			NumEnums:      4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -95,6 +95,10 @@ const (
 	HoldReason_HOLD_REASON_KEY_REUSED HoldReason = 1
 	// No destination takes it.
 	HoldReason_HOLD_REASON_NO_ROUTE HoldReason = 2
+	// A field that it needs came under a name that nothing maps.
+	HoldReason_HOLD_REASON_UNMAPPED HoldReason = 3
+	// It looks as if no person had sent it, or none who wants to hear from the business.
+	HoldReason_HOLD_REASON_SPAM HoldReason = 4
 )
 
 // Enum value maps for HoldReason.
@@ -103,11 +107,15 @@ var (
 		0: "HOLD_REASON_UNSPECIFIED",
 		1: "HOLD_REASON_KEY_REUSED",
 		2: "HOLD_REASON_NO_ROUTE",
+		3: "HOLD_REASON_UNMAPPED",
+		4: "HOLD_REASON_SPAM",
 	}
 	HoldReason_value = map[string]int32{
 		"HOLD_REASON_UNSPECIFIED": 0,
 		"HOLD_REASON_KEY_REUSED":  1,
 		"HOLD_REASON_NO_ROUTE":    2,
+		"HOLD_REASON_UNMAPPED":    3,
+		"HOLD_REASON_SPAM":        4,
 	}
 )
 
@@ -785,6 +793,88 @@ func (x *Hold) GetDetail() string {
 	return ""
 }
 
+// Change is one difference between what arrived and the lead, with its reason.
+type Change struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The form's field it came in; empty for what came from elsewhere, such as the address of the page or a default.
+	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	// The lead's field it went to, such as email or custom.budget.
+	LeadField string `protobuf:"bytes,2,opt,name=lead_field,json=leadField,proto3" json:"lead_field,omitempty"`
+	// What arrived. Empty in a lead record, whose submission has it.
+	From string `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
+	// What became of it. Empty in a lead record, whose lead has it.
+	To string `protobuf:"bytes,4,opt,name=to,proto3" json:"to,omitempty"`
+	// Why, in words, such as "in lower case".
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Change) Reset() {
+	*x = Change{}
+	mi := &file_leadgate_v1_lead_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Change) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Change) ProtoMessage() {}
+
+func (x *Change) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Change.ProtoReflect.Descriptor instead.
+func (*Change) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Change) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *Change) GetLeadField() string {
+	if x != nil {
+		return x.LeadField
+	}
+	return ""
+}
+
+func (x *Change) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *Change) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *Change) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // LeadRecord is what leadgate keeps of an accepted lead.
 type LeadRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -811,14 +901,16 @@ type LeadRecord struct {
 	// Another lead it belongs to: for KEY_REUSED, the first lead that came under the key.
 	LinkedLeadId string `protobuf:"bytes,11,opt,name=linked_lead_id,json=linkedLeadId,proto3" json:"linked_lead_id,omitempty"`
 	// Identifier of the request that brought it, as in the logs.
-	RequestId     string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// What was changed in the submission to make the lead of it.
+	Changes       []*Change `protobuf:"bytes,13,rep,name=changes,proto3" json:"changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LeadRecord) Reset() {
 	*x = LeadRecord{}
-	mi := &file_leadgate_v1_lead_proto_msgTypes[6]
+	mi := &file_leadgate_v1_lead_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -830,7 +922,7 @@ func (x *LeadRecord) String() string {
 func (*LeadRecord) ProtoMessage() {}
 
 func (x *LeadRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_proto_msgTypes[6]
+	mi := &file_leadgate_v1_lead_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -843,7 +935,7 @@ func (x *LeadRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadRecord.ProtoReflect.Descriptor instead.
 func (*LeadRecord) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_lead_proto_rawDescGZIP(), []int{6}
+	return file_leadgate_v1_lead_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *LeadRecord) GetLeadId() string {
@@ -930,6 +1022,13 @@ func (x *LeadRecord) GetRequestId() string {
 	return ""
 }
 
+func (x *LeadRecord) GetChanges() []*Change {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
 // Field is one named field of a submission.
 type Submission_Field struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -943,7 +1042,7 @@ type Submission_Field struct {
 
 func (x *Submission_Field) Reset() {
 	*x = Submission_Field{}
-	mi := &file_leadgate_v1_lead_proto_msgTypes[8]
+	mi := &file_leadgate_v1_lead_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -955,7 +1054,7 @@ func (x *Submission_Field) String() string {
 func (*Submission_Field) ProtoMessage() {}
 
 func (x *Submission_Field) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_proto_msgTypes[8]
+	mi := &file_leadgate_v1_lead_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1074,7 +1173,14 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"\x10d\"\x06r\x04(\x80\x80\x02R\x06values\"O\n" +
 	"\x04Hold\x12/\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x17.leadgate.v1.HoldReasonR\x06reason\x12\x16\n" +
-	"\x06detail\x18\x02 \x01(\tR\x06detail\"\xf9\x03\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail\"y\n" +
+	"\x06Change\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12\x1d\n" +
+	"\n" +
+	"lead_field\x18\x02 \x01(\tR\tleadField\x12\x12\n" +
+	"\x04from\x18\x03 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x04 \x01(\tR\x02to\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\xa8\x04\n" +
 	"\n" +
 	"LeadRecord\x12\x17\n" +
 	"\alead_id\x18\x01 \x01(\tR\x06leadId\x12\x1a\n" +
@@ -1093,18 +1199,21 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	" \x01(\tR\x0econfigRevision\x12$\n" +
 	"\x0elinked_lead_id\x18\v \x01(\tR\flinkedLeadId\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\f \x01(\tR\trequestId*\x82\x01\n" +
+	"request_id\x18\f \x01(\tR\trequestId\x12-\n" +
+	"\achanges\x18\r \x03(\v2\x13.leadgate.v1.ChangeR\achanges*\x82\x01\n" +
 	"\tLeadState\x12\x1a\n" +
 	"\x16LEAD_STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fLEAD_STATE_OPEN\x10\x01\x12\x13\n" +
 	"\x0fLEAD_STATE_HELD\x10\x02\x12\x18\n" +
 	"\x14LEAD_STATE_DISCARDED\x10\x03\x12\x15\n" +
-	"\x11LEAD_STATE_ERASED\x10\x04*_\n" +
+	"\x11LEAD_STATE_ERASED\x10\x04*\x8f\x01\n" +
 	"\n" +
 	"HoldReason\x12\x1b\n" +
 	"\x17HOLD_REASON_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16HOLD_REASON_KEY_REUSED\x10\x01\x12\x18\n" +
-	"\x14HOLD_REASON_NO_ROUTE\x10\x02B<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
+	"\x14HOLD_REASON_NO_ROUTE\x10\x02\x12\x18\n" +
+	"\x14HOLD_REASON_UNMAPPED\x10\x03\x12\x14\n" +
+	"\x10HOLD_REASON_SPAM\x10\x04B<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
 
 var (
 	file_leadgate_v1_lead_proto_rawDescOnce sync.Once
@@ -1119,7 +1228,7 @@ func file_leadgate_v1_lead_proto_rawDescGZIP() []byte {
 }
 
 var file_leadgate_v1_lead_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_leadgate_v1_lead_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_leadgate_v1_lead_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_leadgate_v1_lead_proto_goTypes = []any{
 	(LeadState)(0),                // 0: leadgate.v1.LeadState
 	(HoldReason)(0),               // 1: leadgate.v1.HoldReason
@@ -1129,32 +1238,34 @@ var file_leadgate_v1_lead_proto_goTypes = []any{
 	(*Enrichment)(nil),            // 5: leadgate.v1.Enrichment
 	(*Submission)(nil),            // 6: leadgate.v1.Submission
 	(*Hold)(nil),                  // 7: leadgate.v1.Hold
-	(*LeadRecord)(nil),            // 8: leadgate.v1.LeadRecord
-	nil,                           // 9: leadgate.v1.Lead.CustomEntry
-	(*Submission_Field)(nil),      // 10: leadgate.v1.Submission.Field
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
-	(*structpb.Value)(nil),        // 12: google.protobuf.Value
+	(*Change)(nil),                // 8: leadgate.v1.Change
+	(*LeadRecord)(nil),            // 9: leadgate.v1.LeadRecord
+	nil,                           // 10: leadgate.v1.Lead.CustomEntry
+	(*Submission_Field)(nil),      // 11: leadgate.v1.Submission.Field
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 13: google.protobuf.Value
 }
 var file_leadgate_v1_lead_proto_depIdxs = []int32{
-	9,  // 0: leadgate.v1.Lead.custom:type_name -> leadgate.v1.Lead.CustomEntry
+	10, // 0: leadgate.v1.Lead.custom:type_name -> leadgate.v1.Lead.CustomEntry
 	3,  // 1: leadgate.v1.Lead.consents:type_name -> leadgate.v1.Consent
 	4,  // 2: leadgate.v1.Lead.source:type_name -> leadgate.v1.Source
 	5,  // 3: leadgate.v1.Lead.enrichment:type_name -> leadgate.v1.Enrichment
-	11, // 4: leadgate.v1.Consent.time:type_name -> google.protobuf.Timestamp
-	10, // 5: leadgate.v1.Submission.fields:type_name -> leadgate.v1.Submission.Field
-	11, // 6: leadgate.v1.Submission.time:type_name -> google.protobuf.Timestamp
+	12, // 4: leadgate.v1.Consent.time:type_name -> google.protobuf.Timestamp
+	11, // 5: leadgate.v1.Submission.fields:type_name -> leadgate.v1.Submission.Field
+	12, // 6: leadgate.v1.Submission.time:type_name -> google.protobuf.Timestamp
 	1,  // 7: leadgate.v1.Hold.reason:type_name -> leadgate.v1.HoldReason
 	0,  // 8: leadgate.v1.LeadRecord.state:type_name -> leadgate.v1.LeadState
 	7,  // 9: leadgate.v1.LeadRecord.holds:type_name -> leadgate.v1.Hold
-	11, // 10: leadgate.v1.LeadRecord.create_time:type_name -> google.protobuf.Timestamp
+	12, // 10: leadgate.v1.LeadRecord.create_time:type_name -> google.protobuf.Timestamp
 	2,  // 11: leadgate.v1.LeadRecord.lead:type_name -> leadgate.v1.Lead
 	6,  // 12: leadgate.v1.LeadRecord.submission:type_name -> leadgate.v1.Submission
-	12, // 13: leadgate.v1.Lead.CustomEntry.value:type_name -> google.protobuf.Value
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	8,  // 13: leadgate.v1.LeadRecord.changes:type_name -> leadgate.v1.Change
+	13, // 14: leadgate.v1.Lead.CustomEntry.value:type_name -> google.protobuf.Value
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_lead_proto_init() }
@@ -1168,7 +1279,7 @@ func file_leadgate_v1_lead_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_lead_proto_rawDesc), len(file_leadgate_v1_lead_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
