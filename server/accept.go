@@ -99,6 +99,7 @@ func (a *arrival) acceptance(now time.Time, leadID string) *store.Acceptance {
 		record.State, record.Holds = leadgatev1.LeadState_LEAD_STATE_HELD, []*leadgatev1.Hold{hold}
 		held := a.event(created, leadID, leadgatev1.Stage_STAGE_HELD)
 		held.GetLead().Detail = hold.GetDetail()
+		held.GetLead().Reason = strings.TrimPrefix(hold.GetReason().String(), "HOLD_REASON_")
 		return &store.Acceptance{Record: record, Events: append(events, held)}
 	}
 	for _, destination := range a.destinations {
@@ -154,16 +155,19 @@ func (s *Server) refused(c *call, err error) {
 		return
 	}
 	st := status.Convert(err)
-	reasons := []string{st.Message()}
+	reasons, word := []string{st.Message()}, ""
 	for _, detail := range st.Details() {
-		if bad, ok := detail.(*errdetails.BadRequest); ok {
-			for _, v := range bad.GetFieldViolations() {
+		switch d := detail.(type) {
+		case *errdetails.ErrorInfo:
+			word = d.GetReason()
+		case *errdetails.BadRequest:
+			for _, v := range d.GetFieldViolations() {
 				reasons = append(reasons, v.GetField()+": "+v.GetDescription())
 			}
 		}
 	}
 	s.journal.Publish(&leadgatev1.Event{Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
 		Stage: leadgatev1.Stage_STAGE_REJECTED, LeadId: c.leadID, Form: c.form, IdempotencyKey: c.key.value, RequestId: c.id,
-		Error: strings.Join(reasons, "; "),
+		Error: strings.Join(reasons, "; "), Reason: word,
 	}}})
 }

@@ -15,9 +15,9 @@ const figuresTimeout = 5 * time.Second
 // figures asks the store when the metrics are read, so that they are right after a restart and never drift from what is on
 // disk.
 type figures struct {
-	store                        Store
-	now                          func() time.Time
-	deliveries, oldest, writable *prometheus.Desc
+	store                              Store
+	now                                func() time.Time
+	deliveries, oldest, writable, free *prometheus.Desc
 }
 
 func newFigures(s Store, now func() time.Time) *figures {
@@ -29,6 +29,8 @@ func newFigures(s Store, now func() time.Time) *figures {
 			"How long ago the oldest lead that waits for the destination was accepted; 0 if none waits.", []string{"destination"}, nil),
 		writable: prometheus.NewDesc("leadgate_store_writable",
 			"1 while leads can be accepted, 0 while the disk is low or the store fails.", nil, nil),
+		free: prometheus.NewDesc("leadgate_store_free_bytes",
+			"How much room the disk has that holds the data directory.", nil, nil),
 	}
 }
 
@@ -37,15 +39,15 @@ func (f *figures) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- f.deliveries
 	descriptions <- f.oldest
 	descriptions <- f.writable
+	descriptions <- f.free
 }
 
 // Collect implements prometheus.Collector.
 func (f *figures) Collect(out chan<- prometheus.Metric) {
-	writable := 1.0
-	if f.store.Writable() != nil {
-		writable = 0
+	out <- prometheus.MustNewConstMetric(f.writable, prometheus.GaugeValue, oneIf(f.store.Writable() == nil))
+	if free, _, err := f.store.Free(); err == nil { // otherwise it is not writable, and the log says why
+		out <- prometheus.MustNewConstMetric(f.free, prometheus.GaugeValue, float64(free))
 	}
-	out <- prometheus.MustNewConstMetric(f.writable, prometheus.GaugeValue, writable)
 	ctx, cancel := context.WithTimeout(context.Background(), figuresTimeout)
 	defer cancel()
 	counts, err := f.store.Counts(ctx)

@@ -58,6 +58,7 @@ func (l *lines) lead(e *leadgatev1.LeadEvent) {
 	if d := e.GetDuration(); d != nil {
 		l.attrs = append(l.attrs, slog.Int64("duration_ms", d.AsDuration().Milliseconds()))
 	}
+	l.text("reason", e.GetReason())
 	l.text("error", e.GetError())
 	l.number("crm_status", int64(e.GetCrmStatus()))
 	l.text("crm_body", e.GetCrmBody())
@@ -68,6 +69,7 @@ func (l *lines) lead(e *leadgatev1.LeadEvent) {
 	l.text("detail", e.GetDetail())
 	l.text("person", e.GetPerson())
 	l.text("request_id", e.GetRequestId())
+	l.text("trace_id", e.GetTraceId())
 }
 
 // text adds an attribute unless it is empty.

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -22,8 +23,11 @@ type metrics struct {
 	formEvents        *prometheus.CounterVec
 	systemEvents      *prometheus.CounterVec
 	attempts          *prometheus.HistogramVec
+	speed             *prometheus.HistogramVec
+	watchers          prometheus.Gauge
 	forms             labels
 	destinations      labels
+	reasons           labels
 }
 
 func newMetrics(o Options, stages stageNames) (*metrics, error) {
@@ -33,7 +37,7 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 		stages:   stages,
 		leads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "leadgate_events_total",
-			Help: "Stages that leads reached, as in the log lines. reason says what a CRM's answer was like.",
+			Help: "Stages that leads reached, as in the log lines. reason says why one was rejected or held, or what a CRM's answer was like.",
 		}, []string{"stage", "form", "destination", "reason"}),
 		destinationEvents: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "leadgate_destination_events_total",
@@ -53,16 +57,32 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 			// From a CRM in the same house to the time limit of a call, 30 s unless configured.
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"destination", "outcome"}),
+		speed: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "leadgate_speed_to_lead_seconds",
+			Help: "From the submission to the CRM's identifier of the record, for each delivery.",
+			// From at once, through the five minutes after which a lead has gone cold, to an outage of a day.
+			Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400},
+		}, []string{"form"}),
+		watchers: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "leadgate_watchers", Help: "Who watches deliveries at the moment: consoles, terminals, programs.",
+		}),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "leadgate_build_info", Help: "1, with the versions as labels.",
 		ConstLabels: prometheus.Labels{"version": o.Version, "goversion": runtime.Version()},
 	})
 	info.Set(1)
-	for _, c := range []prometheus.Collector{
-		m.leads, m.destinationEvents, m.formEvents, m.systemEvents, m.attempts, info, newFigures(o.Store, o.Now),
+	all := []prometheus.Collector{
+		m.leads, m.destinationEvents, m.formEvents, m.systemEvents, m.attempts, m.speed, m.watchers, info, newFigures(o.Store, o.Now),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	} {
+	}
+	if o.Commits != nil {
+		all = append(all, o.Commits.calls, o.Commits.took)
+	}
+	if o.Destinations != nil {
+		all = append(all, newLanes(o.Destinations))
+	}
+	for _, c := range all {
 		if err := m.registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -84,9 +104,12 @@ func (m *metrics) count(event *leadgatev1.Event) {
 	case *leadgatev1.Event_Lead:
 		e := kind.Lead
 		destination := m.destinations.of(e.GetDestination())
-		m.leads.WithLabelValues(m.stages.of(e.GetStage()), m.forms.of(e.GetForm()), destination, reasonOf(e)).Inc()
+		m.leads.WithLabelValues(m.stages.of(e.GetStage()), m.forms.of(e.GetForm()), destination, m.reasons.of(reasonOf(e))).Inc()
 		if outcome := m.outcomeOf(e); outcome != "" {
 			m.attempts.WithLabelValues(destination, outcome).Observe(e.GetDuration().AsDuration().Seconds())
+		}
+		if d := e.GetSpeedToLead(); d != nil {
+			m.speed.WithLabelValues(m.forms.of(e.GetForm())).Observe(d.AsDuration().Seconds())
 		}
 	case *leadgatev1.Event_Destination:
 		kinds := typeName(kind.Destination.GetType().String(), "DESTINATION_EVENT_TYPE_")
@@ -110,14 +133,19 @@ func (m *metrics) outcomeOf(e *leadgatev1.LeadEvent) string {
 	return ""
 }
 
-// reasonOf is the label that says why a call failed. An event's own words are no label: there is no end to them.
+// reasonOf is the label that says why a lead was rejected or held, or a call failed. An event's own words are no label: there
+// is no end to them.
 func reasonOf(e *leadgatev1.LeadEvent) string {
 	switch e.GetStage() {
+	case leadgatev1.Stage_STAGE_REJECTED, leadgatev1.Stage_STAGE_HELD:
+		return strings.ToLower(e.GetReason())
 	case leadgatev1.Stage_STAGE_RETRY, leadgatev1.Stage_STAGE_FAILURE, leadgatev1.Stage_STAGE_DEAD:
 	default:
 		return ""
 	}
 	switch status := e.GetCrmStatus(); {
+	case e.GetDuration() == nil:
+		return "not_sent"
 	case status == 0:
 		return "no_answer"
 	case status < http.StatusMultipleChoices:

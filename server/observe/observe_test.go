@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -37,21 +38,32 @@ type figures struct {
 
 func (f figures) Counts(context.Context) (map[string]store.Counts, error) { return f.counts, f.failing }
 func (f figures) Writable() error                                         { return f.refused }
+func (f figures) Free() (free, needed uint64, err error)                  { return 5 << 30, 256 << 20, nil }
+
+// destinations are the worker's, one of each status that matters.
+func destinations(context.Context) ([]*leadgatev1.Destination, error) {
+	return []*leadgatev1.Destination{
+		{Name: "crm", Status: leadgatev1.DestinationStatus_DESTINATION_STATUS_PAUSED, RequestsPerSecond: 2.5, RequestsPerSecondLimit: 10},
+		{Name: "erp", Status: leadgatev1.DestinationStatus_DESTINATION_STATUS_FLOWING, RequestsPerSecond: 7},
+	}, nil
+}
 
 // watched is an observer of a journal, and what it logged.
 type watched struct {
 	*observe.Observer
 	t       testing.TB
 	journal *journal.Journal
+	commits *observe.Commits
 	out     *bytes.Buffer // to be read after Close
 }
 
 func watch(t testing.TB, s figures, level string) *watched {
 	t.Helper()
-	w := &watched{t: t, journal: journal.New(journal.Options{Now: noon}), out: &bytes.Buffer{}}
+	w := &watched{t: t, journal: journal.New(journal.Options{Now: noon}), out: &bytes.Buffer{}, commits: observe.NewCommits()}
 	var err error
 	w.Observer, err = observe.New(observe.Options{
 		Journal: w.journal, Store: s, Logger: observe.NewLogger(w.out, "json", level), Version: "v1.2.3", Now: noon,
+		Commits: w.commits, Destinations: destinations,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -303,6 +315,7 @@ func TestFiguresOfTheStoreAreReadWhenAskedFor(t *testing.T) {
 		`leadgate_oldest_waiting_seconds{destination="crm"} 90`,
 		`leadgate_oldest_waiting_seconds{destination="erp"} 0`,
 		`leadgate_store_writable 1`,
+		`leadgate_store_free_bytes 5.36870912e+09`,
 	)
 }
 
@@ -314,6 +327,78 @@ func TestAFailingStoreDoesNotHideTheOtherMetrics(t *testing.T) {
 	if text := w.out.String(); !strings.Contains(text, "the disk is gone") {
 		t.Errorf("nothing tells why figures are missing: %s", text)
 	}
+}
+
+func TestDestinationsShowAsListDestinationsTellsThem(t *testing.T) {
+	t.Parallel()
+	w := watch(t, figures{}, "")
+	w.expectMetrics(
+		`leadgate_destination_status{destination="crm",status="paused"} 1`,
+		`leadgate_destination_status{destination="crm",status="flowing"} 0`,
+		`leadgate_destination_status{destination="erp",status="flowing"} 1`,
+		`leadgate_destination_requests_per_second{destination="erp"} 7`,
+		`leadgate_destination_requests_per_second_limit{destination="crm"} 10`,
+		`leadgate_destination_rate_headroom_ratio{destination="crm"} 0.75`,
+	)
+	if strings.Contains(w.metrics(), `headroom_ratio{destination="erp"}`) {
+		t.Error("a destination without a limit has headroom")
+	}
+}
+
+func TestCommitsAndSpeedToLeadAreMeasured(t *testing.T) {
+	t.Parallel()
+	w := watch(t, figures{}, "")
+	w.commits.Observe(3, 2*time.Millisecond)
+	w.journal.Publish(lead(&leadgatev1.LeadEvent{Stage: leadgatev1.Stage_STAGE_SUCCESS, Form: "contact", Destination: "crm", SpeedToLead: durationpb.New(400 * time.Millisecond)}))
+	w.expectMetrics(
+		`leadgate_store_commit_calls_sum 3`, `leadgate_store_commit_duration_seconds_sum 0.002`,
+		`leadgate_speed_to_lead_seconds_bucket{form="contact",le="0.25"} 0`, `leadgate_speed_to_lead_seconds_bucket{form="contact",le="0.5"} 1`,
+	)
+}
+
+// silent is a stream that a watcher has opened.
+type silent struct {
+	grpc.ServerStream
+	leadgatev1.UnimplementedWorkerServiceServer
+	opened, left chan struct{}
+}
+
+func (*silent) Send(*leadgatev1.WatchDeliveriesResponse) error { return nil }
+
+func (s *silent) WatchDeliveries(*leadgatev1.WatchDeliveriesRequest, grpc.ServerStreamingServer[leadgatev1.WatchDeliveriesResponse]) error {
+	close(s.opened)
+	<-s.left
+	return nil
+}
+
+func TestWatchersAreCountedWhileTheyWatch(t *testing.T) {
+	t.Parallel()
+	w := watch(t, figures{}, "")
+	stream := &silent{opened: make(chan struct{}), left: make(chan struct{})}
+	ended := make(chan error)
+	go func() { ended <- w.Service(stream).WatchDeliveries(nil, stream) }()
+	<-stream.opened
+	w.expectMetrics("leadgate_watchers 1")
+	close(stream.left)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	w.expectMetrics("leadgate_watchers 0")
+}
+
+func TestRejectedAndHeldSayWhyInOneWord(t *testing.T) {
+	t.Parallel()
+	w := watch(t, figures{}, "")
+	w.journal.Publish(
+		lead(&leadgatev1.LeadEvent{Stage: leadgatev1.Stage_STAGE_REJECTED, Form: "contact", Reason: "ORIGIN_NOT_ALLOWED", Error: "never a label"}),
+		lead(&leadgatev1.LeadEvent{Stage: leadgatev1.Stage_STAGE_HELD, Form: "contact", Reason: "NO_ROUTE"}),
+		lead(&leadgatev1.LeadEvent{Stage: leadgatev1.Stage_STAGE_DEAD, Form: "contact", Destination: "crm"}),
+	)
+	w.expectMetrics(
+		`leadgate_events_total{destination="",form="contact",reason="origin_not_allowed",stage="rejected"} 1`,
+		`leadgate_events_total{destination="",form="contact",reason="no_route",stage="held"} 1`,
+		`leadgate_events_total{destination="crm",form="contact",reason="not_sent",stage="dead"} 1`,
+	)
 }
 
 func TestMetricsKeepPrometheussCustoms(t *testing.T) {

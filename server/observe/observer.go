@@ -21,6 +21,10 @@ type Options struct {
 	Journal *journal.Journal
 	// Store is asked for its figures whenever the metrics are read.
 	Store Store
+	// Commits measures the store's commits; nil shows none.
+	Commits *Commits
+	// Destinations tells how sending goes, as ListDestinations does; nil shows nothing of it.
+	Destinations func(context.Context) ([]*leadgatev1.Destination, error)
 	// Logger gets a record for each event, with the event's time.
 	Logger *slog.Logger
 	// Version of the gateway, for the metrics.
@@ -35,6 +39,8 @@ type Store interface {
 	Counts(ctx context.Context) (map[string]store.Counts, error)
 	// Writable is nil while leads can be accepted.
 	Writable() error
+	// Free returns how many bytes the disk has left, and how many must stay free for the store to be writable.
+	Free() (free, needed uint64, err error)
 }
 
 // Observer logs and counts every event of the journal until it is closed. It misses none: while its output is slow, the

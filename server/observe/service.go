@@ -3,6 +3,8 @@ package observe
 import (
 	"context"
 
+	"google.golang.org/grpc"
+
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker"
 )
@@ -13,7 +15,7 @@ type service struct {
 	observer *Observer
 }
 
-// Service adds to the worker's service what is known from events: GetStats.
+// Service adds to the worker's service what is known from events, GetStats, and counts its watchers.
 func (o *Observer) Service(worker leadgatev1.WorkerServiceServer) leadgatev1.WorkerServiceServer {
 	return &service{WorkerServiceServer: worker, observer: o}
 }
@@ -25,4 +27,11 @@ func (s *service) GetStats(ctx context.Context, _ *leadgatev1.GetStatsRequest) (
 		return nil, worker.StatusOf(err, "statistic")
 	}
 	return s.observer.stats.message(counts), nil
+}
+
+// WatchDeliveries implements WorkerServiceServer.
+func (s *service) WatchDeliveries(r *leadgatev1.WatchDeliveriesRequest, stream grpc.ServerStreamingServer[leadgatev1.WatchDeliveriesResponse]) error {
+	s.observer.metrics.watchers.Inc()
+	defer s.observer.metrics.watchers.Dec()
+	return s.WorkerServiceServer.WatchDeliveries(r, stream)
 }

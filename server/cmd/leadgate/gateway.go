@@ -60,7 +60,10 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 	}
 	g.log = observe.NewLogger(o.out, cfg.GetLog().GetFormat(), cfg.GetLog().GetLevel())
 	g.journal = journal.New(journal.Options{Now: now})
-	g.store, err = badger.Open(badger.Options{Dir: cfg.GetDataDir(), Now: now, Publish: g.journal.Committed, Logger: g.log})
+	commits := observe.NewCommits()
+	g.store, err = badger.Open(badger.Options{
+		Dir: cfg.GetDataDir(), Now: now, Publish: g.journal.Committed, Committed: commits.Observe, Logger: g.log,
+	})
 	if err != nil {
 		return err
 	}
@@ -76,7 +79,14 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 	if err := g.worker.Apply(worker.Config{Revision: o.snapshot.Revision, Destinations: cfg.GetDestinations(), Secret: o.snapshot.Secret}); err != nil {
 		return err
 	}
-	g.observer, err = observe.New(observe.Options{Journal: g.journal, Store: g.store, Logger: g.log, Version: version, Now: now})
+	service := worker.NewService(g.worker, version)
+	g.observer, err = observe.New(observe.Options{
+		Journal: g.journal, Store: g.store, Commits: commits, Logger: g.log, Version: version, Now: now,
+		Destinations: func(ctx context.Context) ([]*leadgatev1.Destination, error) {
+			answer, err := service.ListDestinations(ctx, &leadgatev1.ListDestinationsRequest{})
+			return answer.GetDestinations(), err
+		},
+	})
 	if err != nil {
 		return err
 	}
@@ -84,7 +94,7 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 		Snapshot: g.snapshot,
 		Store:    g.store,
 		Journal:  g.journal,
-		Worker:   g.observer.Service(worker.NewService(g.worker, version)),
+		Worker:   g.observer.Service(service),
 		Metrics:  g.observer.Metrics(),
 		OpenAPI:  openapi.JSON,
 		Routes:   o.routes,

@@ -36,6 +36,9 @@ type Options struct {
 	// Publish gets the events that were written, in commit order, after they are durable. It runs on the goroutine that
 	// writes, so it must not block. Nil publishes nothing.
 	Publish func([]*leadgatev1.Event)
+	// Committed is told of each commit: how many calls it merged and how long it took, the disk's sync included. Like
+	// Publish, it must not block. Nil tells nobody.
+	Committed func(calls int, took time.Duration)
 	// Logger gets what Badger has to say, warnings and errors only; nothing if nil.
 	Logger *slog.Logger
 	// MinFree is how many bytes must be free on the disk; below that nothing is written, because Badger writes through
@@ -62,6 +65,7 @@ type Store struct {
 	db      *badgerdb.DB
 	now     func() time.Time
 	publish func([]*leadgatev1.Event)
+	told    func(calls int, took time.Duration)
 	dir     string
 	id      string
 	hashKey []byte
@@ -101,6 +105,9 @@ func Open(o Options) (*Store, error) {
 	if o.Publish == nil {
 		o.Publish = func([]*leadgatev1.Event) {}
 	}
+	if o.Committed == nil {
+		o.Committed = func(int, time.Duration) {}
+	}
 	if o.MinFree == 0 {
 		o.MinFree = defaultMinFree
 	}
@@ -117,7 +124,7 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("data directory %s cannot be made: %w; choose another with --data-dir or data_dir: in the configuration", o.Dir, cause(err))
 	}
 	s := &Store{
-		now: o.Now, publish: o.Publish, dir: o.Dir,
+		now: o.Now, publish: o.Publish, told: o.Committed, dir: o.Dir,
 		space:  space{dir: o.Dir, min: o.MinFree, free: o.Free},
 		writes: make(chan *write, o.QueueLength), closing: make(chan struct{}), written: make(chan struct{}),
 		behind: marks{}, lanes: map[string]*lane{},

@@ -41,6 +41,12 @@ func (s *space) last() error {
 	return nil
 }
 
+// Free returns how many bytes are free on the store's disk, and how many must stay free for it to be writable.
+func (s *Store) Free() (free, needed uint64, err error) {
+	free, err = s.space.free(s.space.dir)
+	return free, s.space.min, err
+}
+
 func freeBytes(dir string) (uint64, error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {

@@ -120,7 +120,9 @@ func (s *Store) writeWith(w *write) {
 		break
 	}
 	if err == nil {
+		began := s.now()
 		err = b.commit()
+		s.told(len(taken), s.now().Sub(began))
 	}
 	for _, w := range taken {
 		w.err = err

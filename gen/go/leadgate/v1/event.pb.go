@@ -466,7 +466,9 @@ type LeadEvent struct {
 	// Trace that the lead belongs to: 32 hexadecimal digits, as in the request's traceparent.
 	TraceId string `protobuf:"bytes,18,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
 	// How long ago the submission arrived; set when the CRM has the lead.
-	SpeedToLead   *durationpb.Duration `protobuf:"bytes,19,opt,name=speed_to_lead,json=speedToLead,proto3" json:"speed_to_lead,omitempty"`
+	SpeedToLead *durationpb.Duration `protobuf:"bytes,19,opt,name=speed_to_lead,json=speedToLead,proto3" json:"speed_to_lead,omitempty"`
+	// Why it was rejected or held, in one word of a few, such as RULES_BROKEN or NO_ROUTE.
+	Reason        string `protobuf:"bytes,20,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -632,6 +634,13 @@ func (x *LeadEvent) GetSpeedToLead() *durationpb.Duration {
 		return x.SpeedToLead
 	}
 	return nil
+}
+
+func (x *LeadEvent) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
 }
 
 // DestinationEvent is something that happened to a destination.
@@ -883,7 +892,7 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"\vdestination\x18\x04 \x01(\v2\x1d.leadgate.v1.DestinationEventH\x00R\vdestination\x122\n" +
 	"\x06system\x18\x05 \x01(\v2\x18.leadgate.v1.SystemEventH\x00R\x06system\x12,\n" +
 	"\x04form\x18\x06 \x01(\v2\x16.leadgate.v1.FormEventH\x00R\x04formB\x06\n" +
-	"\x04kind\"\x9c\x05\n" +
+	"\x04kind\"\xb4\x05\n" +
 	"\tLeadEvent\x12(\n" +
 	"\x05stage\x18\x01 \x01(\x0e2\x12.leadgate.v1.StageR\x05stage\x12\x17\n" +
 	"\alead_id\x18\x02 \x01(\tR\x06leadId\x12\x12\n" +
@@ -908,7 +917,8 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"request_id\x18\x10 \x01(\tR\trequestId\x12\x16\n" +
 	"\x06detail\x18\x11 \x01(\tR\x06detail\x12\x19\n" +
 	"\btrace_id\x18\x12 \x01(\tR\atraceId\x12=\n" +
-	"\rspeed_to_lead\x18\x13 \x01(\v2\x19.google.protobuf.DurationR\vspeedToLead\"\xa2\x01\n" +
+	"\rspeed_to_lead\x18\x13 \x01(\v2\x19.google.protobuf.DurationR\vspeedToLead\x12\x16\n" +
+	"\x06reason\x18\x14 \x01(\tR\x06reason\"\xa2\x01\n" +
 	"\x10DestinationEvent\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\x125\n" +
 	"\x04type\x18\x02 \x01(\x0e2!.leadgate.v1.DestinationEventTypeR\x04type\x12\x16\n" +

@@ -1,0 +1,69 @@
+package observe
+
+import (
+	"context"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// lanes asks the worker how sending goes when the metrics are read: what it shows is what ListDestinations answers.
+type lanes struct {
+	destinations func(context.Context) ([]*leadgatev1.Destination, error)
+
+	status, rate, limit, headroom *prometheus.Desc
+}
+
+func newLanes(destinations func(context.Context) ([]*leadgatev1.Destination, error)) *lanes {
+	desc := func(name, help string, more ...string) *prometheus.Desc {
+		return prometheus.NewDesc("leadgate_destination_"+name, help, append([]string{"destination"}, more...), nil)
+	}
+	return &lanes{
+		destinations: destinations,
+		status:       desc("status", "How sending goes: 1 for what it is, 0 for everything else.", "status"),
+		rate:         desc("requests_per_second", "Requests sent to the CRM in the last second."),
+		limit:        desc("requests_per_second_limit", "How many it may be; missing where there is no limit."),
+		headroom:     desc("rate_headroom_ratio", "How much of the limit is not used: 1 for all of it, 0 when deliveries wait for the pace; missing where there is no limit."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (l *lanes) Describe(descriptions chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{l.status, l.rate, l.limit, l.headroom} {
+		descriptions <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (l *lanes) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), figuresTimeout)
+	defer cancel()
+	destinations, err := l.destinations(ctx)
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(l.status, err)
+		return
+	}
+	for _, d := range destinations {
+		gauge := func(desc *prometheus.Desc, value float64, more ...string) {
+			out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{d.GetName()}, more...)...)
+		}
+		for number, name := range leadgatev1.DestinationStatus_name {
+			if status := leadgatev1.DestinationStatus(number); status != leadgatev1.DestinationStatus_DESTINATION_STATUS_UNSPECIFIED {
+				gauge(l.status, oneIf(d.GetStatus() == status), typeName(name, "DESTINATION_STATUS_"))
+			}
+		}
+		gauge(l.rate, d.GetRequestsPerSecond())
+		if limit := d.GetRequestsPerSecondLimit(); limit > 0 {
+			gauge(l.limit, limit)
+			gauge(l.headroom, max(0, 1-d.GetRequestsPerSecond()/limit))
+		}
+	}
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
