@@ -214,37 +214,6 @@ func (c *change) count(destination string, state leadgatev1.DeliveryState, by in
 	c.counts = append(c.counts, countChange{countKey{destination, state}, by})
 }
 
-// record is an event with its encoding, made before the writer takes over; the number is given by the commit.
-type record struct {
-	event   *leadgatev1.Event
-	encoded []byte
-}
-
-// encodeEvents prepares events to be written. Their identifiers are not stored: the key has them.
-func encodeEvents(events []*leadgatev1.Event) ([]record, error) {
-	records := make([]record, len(events))
-	for i, e := range events {
-		e.Id = ""
-		encoded, err := proto.Marshal(e)
-		if err != nil {
-			return nil, fmt.Errorf("encode event: %w", err)
-		}
-		records[i] = record{e, encoded}
-	}
-	return records, nil
-}
-
-// tell writes events about a lead, and publishes them after the commit.
-func (c *change) tell(s *Store, lead leadKey, records []record) {
-	for _, r := range records {
-		c.last.event++
-		r.event.Id = s.eventID(c.last.event)
-		c.set(keyOfTimeline(lead, c.last.event), r.encoded)
-		c.set(keyOfEvent(c.last.event), lead[:])
-		c.events = append(c.events, r.event)
-	}
-}
-
 // eventID is journal.ID's text for a written event.
 func (s *Store) eventID(number uint64) string { return s.id + "-" + strconv.FormatUint(number, 10) }
 

@@ -22,8 +22,8 @@ import (
 //	d lead(16) destination                   v1.Delivery, no attempts  Accept, Begin,     -
 //	                                                                   Settle, Redrive
 //	a lead(16) destination 0 number(4)       v1.Attempt                Begin, Settle      -
-//	t lead(16) event(8)                      v1.Event, no id           with what it tells -
-//	e event(8)                               lead(16)                  with its t         sweeper, all but the newest
+//	t lead(16) event(8)                      store.v1.Told             with what it tells -
+//	e event(8)                               lead(16) how many(1)      with its t         sweeper, all but the newest
 //	m destination 0 person(16)               store.v1.Chain            with a delivery    when nothing is left to say
 //	c destination 0 person(16) sequence(8)   lead(16)                  Accept, Redrive    when promoted to head
 //	q destination 0 due(8) sequence(8)       lead(16)                  when head and due  Begin, Settle, Redrive
@@ -33,7 +33,7 @@ import (
 //	s namespace 0 key                        see state.go              State              State, sweeper
 //
 // Numbers are big endian, so that keys sort as numbers do; times are Unix nanoseconds; a lead is its UUID, whose version
-// 7 sorts by time; a person is a keyed hash of the normalised e-mail address.
+// 7 sorts by time; an event in a key is the first of those told in one step; a person is a keyed hash of the normalised e-mail address.
 //
 // A chain's head is in q and not in c; those that wait behind it are in c and not in q. While a delivery is in flight it
 // is in f and not in q. Deliveries in q, c or f are in w.

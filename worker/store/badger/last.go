@@ -22,20 +22,27 @@ func (l last) bytes() []byte {
 }
 
 func (s *Store) loadLast() error {
-	return s.db.View(func(txn *badgerdb.Txn) error {
-		item, err := txn.Get(keyLast)
-		if errors.Is(err, badgerdb.ErrKeyNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return item.Value(func(b []byte) error {
-			if len(b) != 24 {
-				return fmt.Errorf("the record of the last numbers has %d bytes, not 24", len(b))
-			}
-			s.last = last{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint64(b[16:])}
-			return nil
-		})
+	return s.db.View(func(txn *badgerdb.Txn) (err error) {
+		s.last, err = readLast(txn)
+		return err
 	})
+}
+
+// readLast reads the numbers as of the last commit; all are 0 before the first.
+func readLast(txn *badgerdb.Txn) (l last, err error) {
+	item, err := txn.Get(keyLast)
+	if errors.Is(err, badgerdb.ErrKeyNotFound) {
+		return last{}, nil
+	}
+	if err != nil {
+		return last{}, err
+	}
+	err = item.Value(func(b []byte) error {
+		if len(b) != 24 {
+			return fmt.Errorf("the record of the last numbers has %d bytes, not 24", len(b))
+		}
+		l = last{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint64(b[16:])}
+		return nil
+	})
+	return l, err
 }

@@ -154,10 +154,11 @@ func tuned(o Options) badgerdb.Options {
 	return badgerdb.DefaultOptions(filepath.Join(o.Dir, "badger")).
 		WithSyncWrites(true).
 		WithDetectConflicts(false).
-		WithMemTableSize(16 << 20).
+		WithMemTableSize(32 << 20).
 		WithNumMemtables(3).
-		WithNumLevelZeroTables(4).
-		WithNumLevelZeroTablesStall(12).
+		WithNumLevelZeroTables(8).
+		WithNumLevelZeroTablesStall(16).
+		WithBaseLevelSize(64 << 20).
 		WithNumCompactors(2).
 		WithValueThreshold(1 << 20).
 		WithValueLogFileSize(64 << 20).

@@ -2,9 +2,7 @@ package badger
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
-	"slices"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"google.golang.org/protobuf/proto"
@@ -106,64 +104,4 @@ func readAttempts(txn *badgerdb.Txn, d *leadgatev1.Delivery) error {
 		d.Attempts = append(d.Attempts, a)
 		return nil
 	})
-}
-
-// Timeline implements store.Store.
-func (s *Store) Timeline(ctx context.Context, leadID string) ([]*leadgatev1.Event, error) {
-	key, err := parseLead(leadID)
-	if err != nil {
-		return nil, nil
-	}
-	var events []*leadgatev1.Event
-	err = s.view(ctx, func(txn *badgerdb.Txn) error {
-		return each(txn, join(prefixTimeline, 16, key[:]), func(key, value []byte) error {
-			e, err := s.decodeEvent(key, value)
-			events = append(events, e)
-			return err
-		})
-	})
-	return events, err
-}
-
-func (s *Store) decodeEvent(key, value []byte) (*leadgatev1.Event, error) {
-	e := &leadgatev1.Event{}
-	if err := proto.Unmarshal(value, e); err != nil {
-		return nil, err
-	}
-	e.Id = s.eventID(binary.BigEndian.Uint64(key[len(key)-8:]))
-	return e, nil
-}
-
-// Recent implements store.Store.
-func (s *Store) Recent(ctx context.Context, limit int) ([]*leadgatev1.Event, error) {
-	var events []*leadgatev1.Event
-	err := s.view(ctx, func(txn *badgerdb.Txn) error {
-		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixEvent}, PrefetchValues: true, PrefetchSize: 100, Reverse: true})
-		defer it.Close()
-		for it.Seek(after([]byte{prefixEvent})); it.Valid() && len(events) < limit; it.Next() {
-			number := binary.BigEndian.Uint64(it.Item().Key()[1:])
-			var lead leadKey
-			if err := it.Item().Value(func(value []byte) error {
-				copy(lead[:], value)
-				return nil
-			}); err != nil {
-				return err
-			}
-			key := keyOfTimeline(lead, number)
-			item, err := txn.Get(key)
-			if err != nil {
-				return fmt.Errorf("event %d: %w", number, err)
-			}
-			if err := item.Value(func(value []byte) error {
-				e, err := s.decodeEvent(key, value)
-				events = append(events, e)
-				return err
-			}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	slices.Reverse(events)
-	return events, err
 }

@@ -94,9 +94,9 @@ func (b *broom) sweepEvents(ctx context.Context) (removed int, err error) {
 	if err != nil || newest <= keptEvents {
 		return 0, err
 	}
-	end := keyOfEvent(newest - keptEvents + 1)
-	keys, err := b.s.collect(ctx, []byte{prefixEvent}, b.events, func(key, _ []byte) (take, more bool) {
-		old := bytes.Compare(key, end) < 0
+	keys, err := b.s.collect(ctx, []byte{prefixEvent}, b.events, func(key, value []byte) (take, more bool) {
+		first, count := binary.BigEndian.Uint64(key[1:]), uint64(value[len(value)-1])
+		old := first+count <= newest-keptEvents+1
 		return old, old
 	})
 	if err != nil || len(keys) == 0 {
@@ -112,12 +112,9 @@ func (b *broom) sweepEvents(ctx context.Context) (removed int, err error) {
 // newestEvent returns the number of the newest event that was written; 0 if there is none.
 func (s *Store) newestEvent(ctx context.Context) (newest uint64, err error) {
 	err = s.view(ctx, func(txn *badgerdb.Txn) error {
-		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixEvent}, Reverse: true})
-		defer it.Close()
-		if it.Seek(after([]byte{prefixEvent})); it.Valid() {
-			newest = binary.BigEndian.Uint64(it.Item().Key()[1:])
-		}
-		return nil
+		l, err := readLast(txn)
+		newest = l.event
+		return err
 	})
 	return newest, err
 }

@@ -87,7 +87,7 @@ func TestTheSweeperKeepsTheNewestEventsToResumeAndEveryTimeline(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if got := keys(t, dir)[prefixEvent]; got != kept {
+	if got := keys(t, dir)[prefixEvent]; got != kept/16 { // those of one step share pointers, 16 each
 		t.Errorf("left are %d pointers to events", got)
 	}
 }

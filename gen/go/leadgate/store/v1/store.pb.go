@@ -10,6 +10,7 @@
 package storev1
 
 import (
+	v1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -280,6 +281,53 @@ func (x *Counts) GetDeliveries() map[int32]int64 {
 	return nil
 }
 
+// Told is what one step told of a lead: events whose numbers follow each other, the first of which is in the key. They are
+// stored without identifier and lead, which the key has too.
+type Told struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 16.
+	Events        []*v1.Event `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Told) Reset() {
+	*x = Told{}
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Told) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Told) ProtoMessage() {}
+
+func (x *Told) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Told.ProtoReflect.Descriptor instead.
+func (*Told) Descriptor() ([]byte, []int) {
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Told) GetEvents() []*v1.Event {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
 // Variant is a payload that differed from the first.
 type IdempotencyKey_Variant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -293,7 +341,7 @@ type IdempotencyKey_Variant struct {
 
 func (x *IdempotencyKey_Variant) Reset() {
 	*x = IdempotencyKey_Variant{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[5]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -305,7 +353,7 @@ func (x *IdempotencyKey_Variant) String() string {
 func (*IdempotencyKey_Variant) ProtoMessage() {}
 
 func (x *IdempotencyKey_Variant) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[5]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -339,7 +387,7 @@ var File_leadgate_store_v1_store_proto protoreflect.FileDescriptor
 
 const file_leadgate_store_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1dleadgate/store/v1/store.proto\x12\x11leadgate.store.v1\"T\n" +
+	"\x1dleadgate/store/v1/store.proto\x12\x11leadgate.store.v1\x1a\x17leadgate/v1/event.proto\"T\n" +
 	"\x04Meta\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x19\n" +
 	"\bstore_id\x18\x02 \x01(\tR\astoreId\x12\x19\n" +
@@ -367,7 +415,9 @@ const file_leadgate_store_v1_store_proto_rawDesc = "" +
 	"deliveries\x1a=\n" +
 	"\x0fDeliveriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\x05R\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01B?Z=github.com/leadgate/leadgate/gen/go/leadgate/store/v1;storev1b\x06proto3"
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"2\n" +
+	"\x04Told\x12*\n" +
+	"\x06events\x18\x01 \x03(\v2\x12.leadgate.v1.EventR\x06eventsB?Z=github.com/leadgate/leadgate/gen/go/leadgate/store/v1;storev1b\x06proto3"
 
 var (
 	file_leadgate_store_v1_store_proto_rawDescOnce sync.Once
@@ -381,25 +431,28 @@ func file_leadgate_store_v1_store_proto_rawDescGZIP() []byte {
 	return file_leadgate_store_v1_store_proto_rawDescData
 }
 
-var file_leadgate_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_leadgate_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_leadgate_store_v1_store_proto_goTypes = []any{
 	(*Meta)(nil),                   // 0: leadgate.store.v1.Meta
 	(*IdempotencyKey)(nil),         // 1: leadgate.store.v1.IdempotencyKey
 	(*Chain)(nil),                  // 2: leadgate.store.v1.Chain
 	(*Counts)(nil),                 // 3: leadgate.store.v1.Counts
-	nil,                            // 4: leadgate.store.v1.IdempotencyKey.FieldsEntry
-	(*IdempotencyKey_Variant)(nil), // 5: leadgate.store.v1.IdempotencyKey.Variant
-	nil,                            // 6: leadgate.store.v1.Counts.DeliveriesEntry
+	(*Told)(nil),                   // 4: leadgate.store.v1.Told
+	nil,                            // 5: leadgate.store.v1.IdempotencyKey.FieldsEntry
+	(*IdempotencyKey_Variant)(nil), // 6: leadgate.store.v1.IdempotencyKey.Variant
+	nil,                            // 7: leadgate.store.v1.Counts.DeliveriesEntry
+	(*v1.Event)(nil),               // 8: leadgate.v1.Event
 }
 var file_leadgate_store_v1_store_proto_depIdxs = []int32{
-	4, // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldsEntry
-	5, // 1: leadgate.store.v1.IdempotencyKey.variants:type_name -> leadgate.store.v1.IdempotencyKey.Variant
-	6, // 2: leadgate.store.v1.Counts.deliveries:type_name -> leadgate.store.v1.Counts.DeliveriesEntry
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	5, // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldsEntry
+	6, // 1: leadgate.store.v1.IdempotencyKey.variants:type_name -> leadgate.store.v1.IdempotencyKey.Variant
+	7, // 2: leadgate.store.v1.Counts.deliveries:type_name -> leadgate.store.v1.Counts.DeliveriesEntry
+	8, // 3: leadgate.store.v1.Told.events:type_name -> leadgate.v1.Event
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_store_v1_store_proto_init() }
@@ -413,7 +466,7 @@ func file_leadgate_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_store_v1_store_proto_rawDesc), len(file_leadgate_store_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,149 @@
+package badger
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// maxTold is how many events one entry of the timeline holds at most. What is told in one step stands together: an accepted
+// lead has three events, and each entry costs Badger more than its bytes.
+const maxTold = 16
+
+// The field of storev1.Told that holds the events.
+const toldEvents = protowire.Number(1)
+
+// record is an event with its encoding as part of storev1.Told, made before the writer takes over; the number is given by
+// the commit.
+type record struct {
+	event   *leadgatev1.Event
+	encoded []byte
+}
+
+// encodeEvents prepares events to be written, without what the key says.
+func encodeEvents(events []*leadgatev1.Event) ([]record, error) {
+	records := make([]record, len(events))
+	for i, e := range events {
+		e.Id = ""
+		lead := e.GetLead().GetLeadId()
+		if lead != "" {
+			e.GetLead().LeadId = ""
+		}
+		size := proto.Size(e)
+		encoded := make([]byte, 0, size+protowire.SizeTag(toldEvents)+protowire.SizeVarint(uint64(size)))
+		encoded = protowire.AppendVarint(protowire.AppendTag(encoded, toldEvents, protowire.BytesType), uint64(size))
+		encoded, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(encoded, e)
+		if lead != "" {
+			e.GetLead().LeadId = lead
+		}
+		if err != nil {
+			return nil, fmt.Errorf("encode event: %w", err)
+		}
+		records[i] = record{e, encoded}
+	}
+	return records, nil
+}
+
+// tell writes events about a lead, and publishes them after the commit.
+func (c *change) tell(s *Store, lead leadKey, records []record) {
+	for told := range slices.Chunk(records, maxTold) {
+		first, size := c.last.event+1, 0
+		for _, r := range told {
+			size += len(r.encoded)
+		}
+		value := make([]byte, 0, size)
+		for _, r := range told {
+			c.last.event++
+			r.event.Id = s.eventID(c.last.event)
+			value = append(value, r.encoded...)
+			c.events = append(c.events, r.event)
+		}
+		c.set(keyOfTimeline(lead, first), value)
+		c.set(keyOfEvent(first), append(lead[:len(lead):len(lead)], byte(len(told))))
+	}
+}
+
+// decodeTold reads an entry of the timeline.
+func (s *Store) decodeTold(key, value []byte) ([]*leadgatev1.Event, error) {
+	told := &storev1.Told{}
+	if err := proto.Unmarshal(value, told); err != nil {
+		return nil, fmt.Errorf("the record under %q is damaged: %w", key[:1], err)
+	}
+	first := binary.BigEndian.Uint64(key[len(key)-8:])
+	lead := leadKey(key[1:17]).String()
+	for i, e := range told.GetEvents() {
+		e.Id = s.eventID(first + uint64(i))
+		if e.GetLead() != nil {
+			e.GetLead().LeadId = lead
+		}
+	}
+	return told.GetEvents(), nil
+}
+
+// Timeline implements store.Store.
+func (s *Store) Timeline(ctx context.Context, leadID string) ([]*leadgatev1.Event, error) {
+	key, err := parseLead(leadID)
+	if err != nil {
+		return nil, nil
+	}
+	var events []*leadgatev1.Event
+	err = s.view(ctx, func(txn *badgerdb.Txn) error {
+		return each(txn, join(prefixTimeline, 16, key[:]), func(key, value []byte) error {
+			told, err := s.decodeTold(key, value)
+			events = append(events, told...)
+			return err
+		})
+	})
+	return events, err
+}
+
+// Recent implements store.Store.
+func (s *Store) Recent(ctx context.Context, limit int) ([]*leadgatev1.Event, error) {
+	var events []*leadgatev1.Event // newest first
+	err := s.view(ctx, func(txn *badgerdb.Txn) error {
+		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixEvent}, PrefetchValues: true, PrefetchSize: 100, Reverse: true})
+		defer it.Close()
+		for it.Seek(after([]byte{prefixEvent})); it.Valid() && len(events) < limit; it.Next() {
+			told, err := s.toldAt(txn, it.Item())
+			if err != nil {
+				return err
+			}
+			slices.Reverse(told)
+			events = append(events, told...)
+		}
+		return nil
+	})
+	events = events[:min(len(events), limit)]
+	slices.Reverse(events)
+	return events, err
+}
+
+// toldAt reads what an entry of the index of events points to.
+func (s *Store) toldAt(txn *badgerdb.Txn, index *badgerdb.Item) (told []*leadgatev1.Event, err error) {
+	number := binary.BigEndian.Uint64(index.Key()[1:])
+	var lead leadKey
+	if err := index.Value(func(value []byte) error {
+		copy(lead[:], value)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	key := keyOfTimeline(lead, number)
+	item, err := txn.Get(key)
+	if err != nil {
+		return nil, fmt.Errorf("event %d: %w", number, err)
+	}
+	err = item.Value(func(value []byte) error {
+		told, err = s.decodeTold(key, value)
+		return err
+	})
+	return told, err
+}
