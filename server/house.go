@@ -21,6 +21,8 @@ type house struct {
 	// keys holds the API keys by their hash, so that looking one up takes no longer for a key that is nearly right.
 	keys    map[[sha256.Size]byte]*configv1.APIKey
 	maxBody int64
+	// certificate is nil without TLS.
+	certificate *tls.Certificate
 }
 
 // form is a configured entrance.
@@ -68,6 +70,10 @@ func newHouse(snapshot config.Snapshot) (*house, error) {
 		}
 		h.keys[hash] = key
 	}
+	var err error
+	if h.certificate, err = certificate(cfg.GetTls()); err != nil {
+		problems = append(problems, err)
+	}
 	return h, errors.Join(problems...)
 }
 
@@ -78,7 +84,7 @@ func (f *form) allows(origin string) bool {
 }
 
 // certificate reads the configured certificate; nil if none is configured.
-func certificate(cfg *configv1.TLS) (*tls.Config, error) {
+func certificate(cfg *configv1.TLS) (*tls.Certificate, error) {
 	if cfg == nil {
 		return nil, nil
 	}
@@ -86,5 +92,5 @@ func certificate(cfg *configv1.TLS) (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tls: %w", err)
 	}
-	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
+	return &cert, nil
 }

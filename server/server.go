@@ -103,8 +103,10 @@ func New(o Options) (*Server, error) {
 	}
 	s.current.Store(h)
 	cfg := o.Snapshot.Config
-	if s.tls, err = certificate(cfg.GetTls()); err != nil {
-		return nil, err
+	if h.certificate != nil {
+		s.tls = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return s.house().certificate, nil
+		}}
 	}
 	s.mixed = cfg.GetCleartextHttp2() == "mixed"
 	s.validator, err = protovalidate.New(protovalidate.WithMessages(&leadgatev1.SubmitLeadRequest{}, &leadgatev1.SubmitFormRequest{}))
@@ -153,6 +155,17 @@ func (s *Server) assemble(o Options, h *house) error {
 	s.http.Protocols.SetHTTP2(true)
 	s.http.Protocols.SetUnencryptedHTTP2(s.mixed)
 	return nil
+}
+
+// Prepare checks another configuration and makes it ready. Nothing changes until use is called; from then on requests that
+// arrive go by it, while those under way end by the one they began with. What is open for as long as the server runs, named by
+// [config.Fixed], must be the same as before.
+func (s *Server) Prepare(snapshot config.Snapshot) (use func(), err error) {
+	h, err := newHouse(snapshot)
+	if err != nil {
+		return nil, err
+	}
+	return func() { s.current.Store(h) }, nil
 }
 
 // house is the configuration in force.

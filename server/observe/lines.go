@@ -105,8 +105,11 @@ func levelOf(event *leadgatev1.Event) slog.Level {
 	if event.GetForm() != nil {
 		return slog.LevelWarn
 	}
-	if event.GetSystem().GetType() == leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_ERROR {
+	switch event.GetSystem().GetType() {
+	case leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_ERROR, leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_CONFIG_REFUSED:
 		return slog.LevelError
+	case leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_RESTART_NEEDED:
+		return slog.LevelWarn
 	}
 	return slog.LevelInfo
 }

@@ -15,14 +15,20 @@ import (
 // Format is json or text; empty chooses text where out is a terminal and json everywhere else. Level is debug, info, warn or
 // error; empty stands for info.
 func NewLogger(out io.Writer, format, level string) *slog.Logger {
-	options := &slog.HandlerOptions{Level: parseLevel(level), ReplaceAttr: tidy}
+	return NewAdjustableLogger(out, format, ParseLevel(level))
+}
+
+// NewAdjustableLogger is NewLogger for a level that may change, such as a *slog.LevelVar.
+func NewAdjustableLogger(out io.Writer, format string, level slog.Leveler) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: tidy}
 	if format == "text" || format == "" && isTerminal(out) {
 		return slog.New(utc{slog.NewTextHandler(out, options)})
 	}
 	return slog.New(utc{slog.NewJSONHandler(out, options)})
 }
 
-func parseLevel(text string) slog.Level {
+// ParseLevel reads debug, info, warn or error; anything else stands for info.
+func ParseLevel(text string) slog.Level {
 	var level slog.Level // Info
 	_ = level.UnmarshalText([]byte(text))
 	return level

@@ -25,6 +25,7 @@ type metrics struct {
 	attempts          *prometheus.HistogramVec
 	speed             *prometheus.HistogramVec
 	watchers          prometheus.Gauge
+	configGood        prometheus.Gauge
 	forms             labels
 	destinations      labels
 	reasons           labels
@@ -49,7 +50,7 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 		}, []string{"form", "type"}),
 		systemEvents: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "leadgate_system_events_total",
-			Help: "What befell the gateway: started, stopping, error.",
+			Help: "What befell the gateway, such as started, config_applied, config_refused, restart_needed, error.",
 		}, []string{"type"}),
 		attempts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "leadgate_delivery_attempt_duration_seconds",
@@ -67,13 +68,18 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 			Name: "leadgate_watchers", Help: "Who watches deliveries at the moment: consoles, terminals, programs.",
 		}),
 	}
+	m.configGood = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "leadgate_config_good",
+		Help: "1 while the configuration in force is what the file says, 0 while the file is refused.",
+	})
+	m.configGood.Set(1)
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "leadgate_build_info", Help: "1, with the versions as labels.",
 		ConstLabels: prometheus.Labels{"version": o.Version, "goversion": runtime.Version()},
 	})
 	info.Set(1)
 	all := []prometheus.Collector{
-		m.leads, m.destinationEvents, m.formEvents, m.systemEvents, m.attempts, m.speed, m.watchers, info, newFigures(o.Store, o.Now),
+		m.leads, m.destinationEvents, m.formEvents, m.systemEvents, m.attempts, m.speed, m.watchers, m.configGood, info, newFigures(o.Store, o.Now),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}
 	if o.Commits != nil {
@@ -118,6 +124,12 @@ func (m *metrics) count(event *leadgatev1.Event) {
 		m.formEvents.WithLabelValues(m.forms.of(kind.Form.GetForm()), typeName(kind.Form.GetType().String(), "FORM_EVENT_TYPE_")).Inc()
 	case *leadgatev1.Event_System:
 		m.systemEvents.WithLabelValues(typeName(kind.System.GetType().String(), "SYSTEM_EVENT_TYPE_")).Inc()
+		switch kind.System.GetType() {
+		case leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_CONFIG_APPLIED:
+			m.configGood.Set(1)
+		case leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_CONFIG_REFUSED:
+			m.configGood.Set(0)
+		}
 	}
 }
 

@@ -27,7 +27,8 @@ const stopTimeout = 20 * time.Second
 
 // gateway is all rooms put together.
 type gateway struct {
-	snapshot config.Snapshot
+	snapshot config.Snapshot // in force; changed by reload alone
+	level    *slog.LevelVar  // of log
 	log      *slog.Logger
 	journal  *journal.Journal
 	store    *badger.Store
@@ -35,6 +36,7 @@ type gateway struct {
 	observer *observe.Observer
 	server   *server.Server
 	listener net.Listener
+	source   *source // nil if the configuration never changes
 }
 
 // gatewayOptions are what the configuration does not say.
@@ -42,11 +44,12 @@ type gatewayOptions struct {
 	snapshot config.Snapshot
 	out      io.Writer               // log lines
 	routes   map[string]http.Handler // further pages, by path prefix
+	source   *source                 // where to read the configuration again; nil if it never changes
 }
 
 // openGateway builds the rooms from the back of the house to the front. On error nothing stays open.
 func openGateway(ctx context.Context, o gatewayOptions) (*gateway, error) {
-	g := &gateway{snapshot: o.snapshot}
+	g := &gateway{snapshot: o.snapshot, source: o.source, level: &slog.LevelVar{}}
 	if err := g.open(ctx, o); err != nil {
 		return nil, errors.Join(err, g.close())
 	}
@@ -58,7 +61,8 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 	if g.listener, err = listen(ctx, cfg.GetListen()); err != nil {
 		return err
 	}
-	g.log = observe.NewLogger(o.out, cfg.GetLog().GetFormat(), cfg.GetLog().GetLevel())
+	g.level.Set(observe.ParseLevel(cfg.GetLog().GetLevel()))
+	g.log = observe.NewAdjustableLogger(o.out, cfg.GetLog().GetFormat(), g.level)
 	g.journal = journal.New(journal.Options{Now: now})
 	commits := observe.NewCommits()
 	g.store, err = badger.Open(badger.Options{
@@ -76,7 +80,7 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := g.worker.Apply(worker.Config{Revision: o.snapshot.Revision, Destinations: cfg.GetDestinations(), Secret: o.snapshot.Secret}); err != nil {
+	if err := g.worker.Apply(workerConfig(o.snapshot)); err != nil {
 		return err
 	}
 	service := worker.NewService(g.worker, version)
@@ -104,6 +108,11 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 	return err
 }
 
+// workerConfig is what of a configuration concerns the worker.
+func workerConfig(s config.Snapshot) worker.Config {
+	return worker.Config{Revision: s.Revision, Destinations: s.Config.GetDestinations(), Secret: s.Secret}
+}
+
 // listen takes the configured address.
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
@@ -125,11 +134,13 @@ func (g *gateway) run(ctx context.Context) error {
 		fmt.Sprintf("leadgate %s listens on %s, configuration %s", version, g.listener.Addr(), g.snapshot.Revision)))
 	served := make(chan error, 1)
 	go func() { served <- g.server.Serve(g.listener) }()
+	stopReloading := g.keepReloading()
 	var err error
 	select {
 	case err = <-served:
 	case <-ctx.Done():
 	}
+	stopReloading()
 	g.journal.Publish(systemEvent(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_STOPPING, ""))
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()

@@ -218,7 +218,12 @@ type event struct {
 		DeliveryID string `json:"deliveryId"`
 		Attempt    int    `json:"attempt"`
 		Error      string `json:"error"`
+		Detail     string `json:"detail"`
 	} `json:"lead"`
+	System struct {
+		Type   string `json:"type"`
+		Detail string `json:"detail"`
+	} `json:"system"`
 }
 
 // watch streams the events of the gateway, beginning with what it remembers.

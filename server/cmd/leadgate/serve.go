@@ -4,7 +4,6 @@ import (
 	"github.com/spf13/cobra"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
-	"github.com/leadgate/leadgate/server/config"
 )
 
 // overrides are the flags that stand above the configuration file.
@@ -50,17 +49,20 @@ func newServe() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the gateway",
 		Long: `Run the gateway until it gets SIGTERM or SIGINT. It then stops taking leads, finishes what is under way, and ends.
-Nothing that was answered with 201 is lost, however it ends.`,
+Nothing that was answered with 201 is lost, however it ends.
+
+The configuration file, and the files it refers to, are watched: a good change takes effect at once, a bad one is refused
+with the reason while the configuration before stays in force. SIGHUP makes it look at once.`,
 		Example: `  leadgate serve
   leadgate serve --config /etc/leadgate.yaml --listen :8080 --data-dir /var/lib/leadgate`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			snapshot, err := config.Load(path, environment())
+			source := &source{path: path, over: over}
+			snapshot, err := source.load()
 			if err != nil {
 				return err
 			}
-			over.apply(snapshot.Config)
-			g, err := openGateway(cmd.Context(), gatewayOptions{snapshot: snapshot, out: cmd.OutOrStdout()})
+			g, err := openGateway(cmd.Context(), gatewayOptions{snapshot: snapshot, source: source, out: cmd.OutOrStdout()})
 			if err != nil {
 				return err
 			}

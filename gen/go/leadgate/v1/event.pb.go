@@ -242,6 +242,12 @@ const (
 	SystemEventType_SYSTEM_EVENT_TYPE_STOPPING SystemEventType = 2
 	// Something failed inside it.
 	SystemEventType_SYSTEM_EVENT_TYPE_ERROR SystemEventType = 3
+	// A changed configuration, or a changed secret, is in force.
+	SystemEventType_SYSTEM_EVENT_TYPE_CONFIG_APPLIED SystemEventType = 4
+	// A changed configuration is not good; the one before stays in force.
+	SystemEventType_SYSTEM_EVENT_TYPE_CONFIG_REFUSED SystemEventType = 5
+	// Part of a changed configuration takes effect only when leadgate is started again.
+	SystemEventType_SYSTEM_EVENT_TYPE_RESTART_NEEDED SystemEventType = 6
 )
 
 // Enum value maps for SystemEventType.
@@ -251,12 +257,18 @@ var (
 		1: "SYSTEM_EVENT_TYPE_STARTED",
 		2: "SYSTEM_EVENT_TYPE_STOPPING",
 		3: "SYSTEM_EVENT_TYPE_ERROR",
+		4: "SYSTEM_EVENT_TYPE_CONFIG_APPLIED",
+		5: "SYSTEM_EVENT_TYPE_CONFIG_REFUSED",
+		6: "SYSTEM_EVENT_TYPE_RESTART_NEEDED",
 	}
 	SystemEventType_value = map[string]int32{
-		"SYSTEM_EVENT_TYPE_UNSPECIFIED": 0,
-		"SYSTEM_EVENT_TYPE_STARTED":     1,
-		"SYSTEM_EVENT_TYPE_STOPPING":    2,
-		"SYSTEM_EVENT_TYPE_ERROR":       3,
+		"SYSTEM_EVENT_TYPE_UNSPECIFIED":    0,
+		"SYSTEM_EVENT_TYPE_STARTED":        1,
+		"SYSTEM_EVENT_TYPE_STOPPING":       2,
+		"SYSTEM_EVENT_TYPE_ERROR":          3,
+		"SYSTEM_EVENT_TYPE_CONFIG_APPLIED": 4,
+		"SYSTEM_EVENT_TYPE_CONFIG_REFUSED": 5,
+		"SYSTEM_EVENT_TYPE_RESTART_NEEDED": 6,
 	}
 )
 
@@ -966,12 +978,15 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"#DESTINATION_EVENT_TYPE_RATE_LIMITED\x10\x04*K\n" +
 	"\rFormEventType\x12\x1f\n" +
 	"\x1bFORM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n" +
-	"\x15FORM_EVENT_TYPE_DRIFT\x10\x01*\x90\x01\n" +
+	"\x15FORM_EVENT_TYPE_DRIFT\x10\x01*\x82\x02\n" +
 	"\x0fSystemEventType\x12!\n" +
 	"\x1dSYSTEM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19SYSTEM_EVENT_TYPE_STARTED\x10\x01\x12\x1e\n" +
 	"\x1aSYSTEM_EVENT_TYPE_STOPPING\x10\x02\x12\x1b\n" +
-	"\x17SYSTEM_EVENT_TYPE_ERROR\x10\x03B<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
+	"\x17SYSTEM_EVENT_TYPE_ERROR\x10\x03\x12$\n" +
+	" SYSTEM_EVENT_TYPE_CONFIG_APPLIED\x10\x04\x12$\n" +
+	" SYSTEM_EVENT_TYPE_CONFIG_REFUSED\x10\x05\x12$\n" +
+	" SYSTEM_EVENT_TYPE_RESTART_NEEDED\x10\x06B<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
 
 var (
 	file_leadgate_v1_event_proto_rawDescOnce sync.Once

@@ -1,0 +1,190 @@
+package main_test
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// awaitSystem reads events until one befell the gateway that is of the type, and returns its detail.
+func awaitSystem(t *testing.T, events <-chan event, kind string) string {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		select {
+		case e, ok := <-events:
+			if !ok {
+				t.Fatal("the watch ended")
+			}
+			if e.System.Type == "SYSTEM_EVENT_TYPE_"+kind {
+				return e.System.Detail
+			}
+		case <-deadline:
+			t.Fatalf("there was no event %s", kind)
+		}
+	}
+}
+
+// edit changes the configuration file in place, as an editor does.
+func (h *house) edit(from, to string) {
+	h.t.Helper()
+	text, err := os.ReadFile(h.config)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), from, to, 1)
+	if changed == string(text) {
+		h.t.Fatalf("%q is not in the configuration", from)
+	}
+	if err := os.WriteFile(h.config+".new", []byte(changed), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := os.Rename(h.config+".new", h.config); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func TestAChangedConfigurationTakesEffectWithoutARestart(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	events := h.gateway.watch()
+	awaitSystem(t, events, "STARTED")
+	h.edit("message: message", "message: message, org: company")
+	if detail := awaitSystem(t, events, "CONFIG_APPLIED"); !strings.Contains(detail, "changed: forms.contact") {
+		t.Errorf("the event says %q", detail)
+	}
+	a := h.post("k1", url.Values{"email": {"ada@example.com"}, "org": {"Analytical Engines"}})
+	await(t, events, a.body["leadId"].(string), "SUCCESS")
+	if got := h.onlyContact().Properties["company"]; got != "Analytical Engines" {
+		t.Errorf("the CRM has company %q", got)
+	}
+}
+
+func TestABadConfigurationIsRefusedAndTheOneBeforeStays(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	events := h.gateway.watch()
+	awaitSystem(t, events, "STARTED")
+	h.edit("lastname: last_name", "lastname: lost_name")
+	detail := awaitSystem(t, events, "CONFIG_REFUSED")
+	for _, want := range []string{h.config + ":4:", `did you mean "last_name"?`, "stays in force"} {
+		if !strings.Contains(detail, want) {
+			t.Errorf("the event says %q, which lacks %q", detail, want)
+		}
+	}
+	metrics := request(t, "GET", h.url("/metrics"), "", "").text
+	for _, want := range []string{`leadgate_system_events_total{type="config_refused"} 1`, "leadgate_config_good 0"} {
+		if !strings.Contains(metrics, want+"\n") {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+	a := h.post("k1", ada)
+	await(t, events, a.body["leadId"].(string), "SUCCESS")
+	if got := h.onlyContact().Properties["lastname"]; got != "Lovelace" {
+		t.Errorf("the CRM has lastname %q", got)
+	}
+	h.edit("lastname: lost_name", "lastname: last_name")
+	awaitSystem(t, events, "CONFIG_APPLIED")
+	if metrics := request(t, "GET", h.url("/metrics"), "", "").text; !strings.Contains(metrics, "leadgate_config_good 1\n") {
+		t.Error("the metrics do not say that it is good again")
+	}
+}
+
+func TestWhatNeedsARestartIsToldAndTheRestTakesEffect(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	events := h.gateway.watch()
+	awaitSystem(t, events, "STARTED")
+	h.edit("forms:", "cleartext_http2: mixed\nforms:")
+	h.edit("message: message", "message: message, org: company")
+	if err := h.gateway.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if detail := awaitSystem(t, events, "RESTART_NEEDED"); !strings.Contains(detail, "cleartext_http2") {
+		t.Errorf("the event says %q", detail)
+	}
+	a := h.post("k1", url.Values{"email": {"ada@example.com"}, "org": {"Analytical Engines"}})
+	await(t, events, a.body["leadId"].(string), "SUCCESS")
+	if got := h.onlyContact().Properties["company"]; got != "Analytical Engines" {
+		t.Errorf("the CRM has company %q", got)
+	}
+}
+
+// The way Kubernetes replaces a secret: the file is behind a link that is replaced.
+func TestAMendedTokenIsReadAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for version, content := range map[string]string{"..v1": "not the token", "..v2": token + "\n"} {
+		if err := os.Mkdir(filepath.Join(dir, version), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, version, "token"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for from, to := range map[string]string{"..data": "..v1", "..next": "..v2", "token": "..data/token"} {
+		if err := os.Symlink(to, filepath.Join(dir, from)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := newHouse(t)
+	events := h.gateway.watch()
+	awaitSystem(t, events, "STARTED")
+	h.edit("${env:HUBSPOT_TOKEN}", "${file:"+filepath.Join(dir, "token")+"}")
+	awaitSystem(t, events, "CONFIG_APPLIED")
+	leadID := h.post("k1", ada).body["leadId"].(string)
+	await(t, events, leadID, "RETRY") // its credentials are refused
+	if err := os.Rename(filepath.Join(dir, "..next"), filepath.Join(dir, "..data")); err != nil {
+		t.Fatal(err)
+	}
+	if detail := awaitSystem(t, events, "CONFIG_APPLIED"); !strings.Contains(detail, "credentials") {
+		t.Errorf("the event says %q", detail)
+	}
+	await(t, events, leadID, "SUCCESS")
+	h.onlyContact()
+}
+
+func TestNoLeadIsLostWhileTheConfigurationChanges(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.faults(`{"latency":"20ms"}`)
+	events := h.gateway.watch()
+	awaitSystem(t, events, "STARTED")
+	const senders, each = 4, 25
+	var sending sync.WaitGroup
+	failures := make(chan string, senders*each)
+	for sender := range senders {
+		sending.Go(func() {
+			for i := range each {
+				name := fmt.Sprintf("p%d-%d", sender, i)
+				a := h.post(name, url.Values{"email": {name + "@example.com"}, "org": {"Engines"}})
+				if a.status != 201 {
+					failures <- fmt.Sprintf("%s: %d %s", name, a.status, a.text)
+				}
+			}
+		})
+	}
+	for i := range 5 {
+		h.edit("message: message", fmt.Sprintf("org%d: company, message: message", i))
+		awaitSystem(t, events, "CONFIG_APPLIED")
+	}
+	sending.Wait()
+	close(failures)
+	for failure := range failures {
+		t.Error(failure)
+	}
+	deadline := time.After(patience)
+	for len(h.contacts()) < senders*each {
+		select {
+		case <-events: // something happened: look again
+		case <-deadline:
+			t.Fatalf("%d of %d leads reached the CRM", len(h.contacts()), senders*each)
+		}
+	}
+}
