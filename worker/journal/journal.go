@@ -89,7 +89,7 @@ func (j *Journal) Load(storeID string, recent []*leadgatev1.Event) {
 }
 
 // Committed takes events that the store wrote, in commit order, with their identifiers. It keeps the slice. It waits only
-// for taps whose queues are full; see Tap.
+// for taps whose queues are full; see Tap. With the event that a lead was erased, the history forgets what it knew of the person.
 func (j *Journal) Committed(events []*leadgatev1.Event) {
 	j.put(events, func(event *leadgatev1.Event) place {
 		id, err := ParseID(event.GetId())
@@ -135,11 +135,29 @@ func (j *Journal) put(events []*leadgatev1.Event, placed func(*leadgatev1.Event)
 			j.kept.add(e)
 		}
 	}
+	if erased := erasedIn(events); len(erased) > 0 {
+		j.kept.forget(erased)
+		j.passing.forget(erased)
+	}
 	j.mu.Unlock()
 	j.bell.ring()
 	for _, t := range j.taps {
 		t.put(events)
 	}
+}
+
+// erasedIn returns the leads that were erased.
+func erasedIn(events []*leadgatev1.Event) map[string]bool {
+	var erased map[string]bool
+	for _, event := range events {
+		if e := event.GetLead(); e.GetStage() == leadgatev1.Stage_STAGE_ERASED {
+			if erased == nil {
+				erased = map[string]bool{}
+			}
+			erased[e.GetLeadId()] = true
+		}
+	}
+	return erased
 }
 
 func isPassing(event *leadgatev1.Event) bool {

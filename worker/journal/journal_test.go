@@ -461,3 +461,34 @@ func TestMaskEmailLeavesFirstLetterAndDomain(t *testing.T) {
 		}
 	}
 }
+
+func TestTheHistoryForgetsThePersonOfAnErasedLead(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t, 10)
+	secret := stored(1, leadgatev1.Stage_STAGE_QUEUED)
+	secret.GetLead().Person, secret.GetLead().Detail = "a***@example.com", "ada"
+	again := stored(1, leadgatev1.Stage_STAGE_DUPLICATE)
+	again.GetLead().IdempotencyKey = "ada-1"
+	j.Committed([]*leadgatev1.Event{secret})
+	j.Committed(queued(2))
+	j.Publish(again)
+	erased := stored(3, leadgatev1.Stage_STAGE_ERASED)
+	erased.GetLead().LeadId = "1"
+	j.Committed([]*leadgatev1.Event{erased})
+	batch, err := subscribe(t, j, journal.SubscribeOptions{Last: 10}).Next(t.Context())
+	if err != nil || len(batch.Events) != 4 {
+		t.Fatalf("%v, %v", batch.Events, err)
+	}
+	for _, event := range batch.Events {
+		e := event.GetLead()
+		if e.GetStage() == 0 || event.GetId() == "" || e.GetLeadId() == "" {
+			t.Errorf("what happened is forgotten too: %v", event)
+		}
+		if known := e.GetPerson() + e.GetDetail() + e.GetIdempotencyKey(); known != "" {
+			t.Errorf("still known: %q", known)
+		}
+	}
+	if secret.GetLead().GetPerson() == "" {
+		t.Error("an event that a watcher may be reading was changed")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"sort"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
 )
 
 // place is an ID without its store.
@@ -40,6 +41,15 @@ func (r *ring) add(e entry) {
 		*oldest = e
 	}
 	r.next++
+}
+
+// forget takes what is said of the person out of the events of leads.
+func (r *ring) forget(leads map[string]bool) {
+	for i, e := range r.entries {
+		if id := e.event.GetLead().GetLeadId(); id != "" && leads[id] {
+			r.entries[i].event = store.Forget(e.event)
+		}
+	}
 }
 
 // after is the position of the oldest kept entry whose place is behind p.

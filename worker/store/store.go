@@ -74,6 +74,16 @@ type Store interface {
 	// itself stays with whoever has it. Err of a result is ErrNotFound, or ErrState for any other state.
 	Redrive(ctx context.Context, redrives ...*Redrive) ([]Redriven, error)
 
+	// Erase removes the content of leads, each in one atomic step: lead and submission, what was sent and answered, and what
+	// its events say of the person. The lead is ERASED; its deliveries that were not delivered are CANCELLED, claims to them
+	// are stale from then on, in flight or not, and the next of the person becomes due. What was delivered stays so, with
+	// the CRM's record, which is to be erased there. The idempotency key goes on answering until its time is up. That the
+	// lead was erased is noted for good; see ErasedLeads. Err of a result is ErrNotFound; a lead that is erased already is
+	// left as it is.
+	Erase(ctx context.Context, erasures ...*Erasure) ([]Erased, error)
+	// ErasedLeads returns the leads that named a person and were erased. It may look at every lead that ever was.
+	ErasedLeads(ctx context.Context, email string) ([]string, error)
+
 	// Notify returns a channel that receives after a delivery of the destination may have become due earlier than the
 	// last Claim said. Signals coalesce. Each call for a destination returns the same channel.
 	Notify(destination string) <-chan struct{}
@@ -95,6 +105,8 @@ type Store interface {
 
 	// Counts returns the figures of every destination that ever had a delivery. They are maintained, not scanned.
 	Counts(ctx context.Context) (map[string]Counts, error)
+	// LeadCounts returns how many leads there are. They are maintained, not scanned.
+	LeadCounts(ctx context.Context) (LeadCounts, error)
 	// Recent returns the newest events that were written, oldest first, at most limit.
 	Recent(ctx context.Context, limit int) ([]*leadgatev1.Event, error)
 
@@ -207,12 +219,34 @@ type Redriven struct {
 	Err      error
 }
 
+// Erasure asks for the content of a lead to be removed.
+type Erasure struct {
+	LeadID string
+	// Events are written with it.
+	Events []*leadgatev1.Event
+}
+
+// Erased is the result of one Erasure.
+type Erased struct {
+	// Deliveries are those of the lead as they are now, without attempts.
+	Deliveries []*leadgatev1.Delivery
+	// Interrupted names those that were in flight: the CRM may have what was sent.
+	Interrupted []string
+	// Cancelled counts the deliveries that were not delivered and will not be.
+	Cancelled int
+	// Attempts and Events count those whose content was removed.
+	Attempts, Events int
+	// Already says that the lead was erased before; then nothing was done.
+	Already bool
+	Err     error
+}
+
 // LeadQuery chooses leads. Zero fields match everything.
 type LeadQuery struct {
 	State        leadgatev1.LeadState
 	Reason       leadgatev1.HoldReason
 	Form         string
-	Email        string    // normalised
+	Email        string    // normalised; also finds a lead without one whose submission names it
 	Since, Until time.Time // Since ≤ creation < Until
 }
 
@@ -232,6 +266,14 @@ type Counts struct {
 	// OldestWaiting is when the lead of its oldest delivery in state PENDING, IN_FLIGHT or RETRY_WAIT was accepted; zero
 	// if there is none.
 	OldestWaiting time.Time
+}
+
+// LeadCounts are the figures of leads.
+type LeadCounts struct {
+	// ByState counts them all.
+	ByState map[leadgatev1.LeadState]int64
+	// Held counts those that are HELD by reason; a lead with two reasons is in both.
+	Held map[leadgatev1.HoldReason]int64
 }
 
 // State is a namespace of small durable values. Values are at most 64 KiB; keys at most 255 bytes.

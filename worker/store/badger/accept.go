@@ -57,6 +57,7 @@ type encodedLead struct {
 	record     *leadgatev1.LeadRecord
 	encoded    []byte
 	created    int64
+	index      [][]byte // keys without values
 	deliveries []encodedDelivery
 	events     []record
 }
@@ -111,8 +112,10 @@ func (s *Store) encodeLead(a *store.Acceptance) (*encodedLead, error) {
 	if e.encoded, err = proto.Marshal(r); err != nil {
 		return nil, fmt.Errorf("encode lead: %w", err)
 	}
-	if email := r.GetLead().GetEmail(); email != "" && len(a.Destinations) > 0 {
-		e.person = store.Hash(s.hashKey, email)
+	people := s.peopleOf(r)
+	e.index = indexOf(r, key, people)
+	if r.GetLead().GetEmail() != "" && len(a.Destinations) > 0 {
+		e.person = people[0]
 	}
 	for i, destination := range a.Destinations {
 		if destination == "" || strings.ContainsRune(destination, 0) {
@@ -245,6 +248,10 @@ func (s *Store) stageLead(b *batch, c *change, lead *encodedLead) error {
 	sequence := c.last.sequence
 	lead.record.Sequence = sequence
 	c.set(keyOfLead(lead.key), withSequence(lead.encoded, recordSequence, sequence))
+	for _, key := range lead.index {
+		c.set(key, nil)
+	}
+	c.countLead(lead.record, 1)
 	for _, d := range lead.deliveries {
 		key := deliveryKey{lead.key, d.destination}
 		c.set(key.key(), withSequence(d.encoded, deliverySequence, sequence))

@@ -26,9 +26,13 @@ type batch struct {
 	counts  map[countKey]int64
 }
 
+// countKey names one of the counts: deliveries of a destination in a state, leads in a state, or leads held for a reason.
+// Exactly one of the last three is set.
 type countKey struct {
-	destination string
+	destination string // empty for leads
 	state       leadgatev1.DeliveryState
+	lead        leadgatev1.LeadState
+	hold        leadgatev1.HoldReason
 }
 
 // change is what one item changes. It reaches the batch as a whole or not at all.
@@ -59,8 +63,8 @@ func (b *batch) begin() {
 	*b = batch{s: b.s, txn: b.s.db.NewTransaction(true), last: b.s.last, counts: map[countKey]int64{}}
 }
 
-// usualEntries is how many entries most changes have at most: a lead with a key, two events and a delivery has 11.
-const usualEntries = 12
+// usualEntries is how many entries most changes have at most: a lead with a key, three events and a delivery has 15.
+const usualEntries = 16
 
 // add stages items. Its error concerns the whole batch.
 func (b *batch) add(items []item) error {
@@ -206,12 +210,30 @@ func (c *change) set(key, value []byte) {
 	c.entries = append(c.entries, entry{key, value})
 }
 
+// setMessage stages a message.
+func (c *change) setMessage(key []byte, m proto.Message) error {
+	value, err := proto.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("encode what is under %q: %w", key[:1], err)
+	}
+	c.set(key, value)
+	return nil
+}
+
 // delete stages a removal.
 func (c *change) delete(key []byte) { c.entries = append(c.entries, entry{key: key}) }
 
 // count notes that so many more deliveries of a destination are in a state.
 func (c *change) count(destination string, state leadgatev1.DeliveryState, by int64) {
-	c.counts = append(c.counts, countChange{countKey{destination, state}, by})
+	c.counts = append(c.counts, countChange{countKey{destination: destination, state: state}, by})
+}
+
+// countLead notes that so many more leads are like this one: in its state, and held for its reasons.
+func (c *change) countLead(r *leadgatev1.LeadRecord, by int64) {
+	c.counts = append(c.counts, countChange{countKey{lead: r.GetState()}, by})
+	for _, reason := range holdReasons(r) {
+		c.counts = append(c.counts, countChange{countKey{hold: reason}, by})
+	}
 }
 
 // eventID is journal.ID's text for a written event.
@@ -238,13 +260,13 @@ func get(txn *badgerdb.Txn, key []byte, into proto.Message) error {
 func (s *Store) countsOf(destination string, changes map[countKey]int64) *storev1.Counts {
 	s.countsMu.Lock()
 	defer s.countsMu.Unlock()
-	counts := &storev1.Counts{Deliveries: map[int32]int64{}}
-	for state, n := range s.counts[destination] {
-		counts.Deliveries[int32(state)] = n
+	counts := &storev1.Counts{Deliveries: map[int32]int64{}, Leads: map[int32]int64{}, Holds: map[int32]int64{}}
+	for key, n := range s.counts[destination] {
+		key.addTo(counts, n)
 	}
 	for key, by := range changes {
 		if key.destination == destination {
-			counts.Deliveries[int32(key.state)] += by
+			key.addTo(counts, by)
 		}
 	}
 	return counts

@@ -38,6 +38,15 @@ func (s *Store) personOf(r *leadgatev1.LeadRecord) []byte {
 	return nil
 }
 
+// waits reports whether deliveries in a state stand in line.
+func waits(state leadgatev1.DeliveryState) bool {
+	switch state {
+	case leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT:
+		return true
+	}
+	return false
+}
+
 func readChain(txn *badgerdb.Txn, l link) (*storev1.Chain, error) {
 	chain := &storev1.Chain{}
 	if err := get(txn, keyOfChain(l.delivery.destination, l.person), chain); err != nil && !errors.Is(err, store.ErrNotFound) {

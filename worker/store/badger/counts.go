@@ -3,7 +3,6 @@ package badger
 import (
 	"context"
 	"encoding/binary"
-	"maps"
 	"time"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
@@ -21,10 +20,22 @@ func (s *Store) addCounts(changes map[countKey]int64) {
 	for key, by := range changes {
 		counts := s.counts[key.destination]
 		if counts == nil {
-			counts = map[leadgatev1.DeliveryState]int64{}
+			counts = map[countKey]int64{}
 			s.counts[key.destination] = counts
 		}
-		counts[key.state] += by
+		counts[key] += by
+	}
+}
+
+// addTo adds to the count that the key names.
+func (k countKey) addTo(counts *storev1.Counts, n int64) {
+	switch {
+	case k.hold != 0:
+		counts.Holds[int32(k.hold)] += n
+	case k.lead != 0:
+		counts.Leads[int32(k.lead)] += n
+	default:
+		counts.Deliveries[int32(k.state)] += n
 	}
 }
 
@@ -35,11 +46,18 @@ func (s *Store) loadCounts() error {
 			if err := proto.Unmarshal(value, counts); err != nil {
 				return err
 			}
-			byState := map[leadgatev1.DeliveryState]int64{}
+			destination := string(key[1:])
+			loaded := map[countKey]int64{}
 			for state, n := range counts.GetDeliveries() {
-				byState[leadgatev1.DeliveryState(state)] = n
+				loaded[countKey{destination: destination, state: leadgatev1.DeliveryState(state)}] = n
 			}
-			s.counts[string(key[1:])] = byState
+			for state, n := range counts.GetLeads() {
+				loaded[countKey{lead: leadgatev1.LeadState(state)}] = n
+			}
+			for reason, n := range counts.GetHolds() {
+				loaded[countKey{hold: leadgatev1.HoldReason(reason)}] = n
+			}
+			s.counts[destination] = loaded
 			return nil
 		})
 	})
@@ -53,7 +71,14 @@ func (s *Store) Counts(ctx context.Context) (map[string]store.Counts, error) {
 	all := map[string]store.Counts{}
 	s.countsMu.Lock()
 	for destination, counts := range s.counts {
-		all[destination] = store.Counts{ByState: maps.Clone(counts)}
+		if destination == "" { // leads
+			continue
+		}
+		byState := map[leadgatev1.DeliveryState]int64{}
+		for key, n := range counts {
+			byState[key.state] = n
+		}
+		all[destination] = store.Counts{ByState: byState}
 	}
 	s.countsMu.Unlock()
 	for destination, counts := range all {
@@ -63,6 +88,37 @@ func (s *Store) Counts(ctx context.Context) (map[string]store.Counts, error) {
 		}
 		counts.OldestWaiting = oldest
 		all[destination] = counts
+	}
+	return all, nil
+}
+
+// destinations returns the names of all destinations that ever had a delivery.
+func (s *Store) destinations() []string {
+	s.countsMu.Lock()
+	defer s.countsMu.Unlock()
+	names := make([]string, 0, len(s.counts))
+	for name := range s.counts {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// LeadCounts implements store.Store.
+func (s *Store) LeadCounts(context.Context) (store.LeadCounts, error) {
+	if s.closed.Load() {
+		return store.LeadCounts{}, errClosing
+	}
+	all := store.LeadCounts{ByState: map[leadgatev1.LeadState]int64{}, Held: map[leadgatev1.HoldReason]int64{}}
+	s.countsMu.Lock()
+	defer s.countsMu.Unlock()
+	for key, n := range s.counts[""] {
+		if key.hold != 0 {
+			all.Held[key.hold] = n
+		} else {
+			all.ByState[key.lead] = n
+		}
 	}
 	return all, nil
 }

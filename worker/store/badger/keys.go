@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
 // formatNumber is the format on disk that this table describes. A change to the table, or to what a value holds, needs
-// a new number.
+// a new number, once a version that writes this one is released; until then the number stays 1.
 //
 //	key                                      value                     written by         deleted by, when
 //	!meta                                    store.v1.Meta             first Open         never
@@ -30,10 +32,19 @@ import (
 //	f lead(16) destination                   -                         Begin              Settle, Open
 //	w destination 0 sequence(8)              creation(8)               Accept, Redrive    Settle
 //	n destination                            store.v1.Counts           every change       never
+//	n                                        store.v1.Counts, leads    every change       never
+//	p person(16) lead(16)                    -                         Accept             Erase
+//	i form 0 lead(16)                        -                         Accept             -
+//	h state(1) reason(1) lead(16)            -                         Accept, Erase      when in that state no more
+//	r lead(16)                               store.v1.Erasure          Erase              never
 //	s namespace 0 key                        see state.go              State              State, sweeper
 //
 // Numbers are big endian, so that keys sort as numbers do; times are Unix nanoseconds; a lead is its UUID, whose version
 // 7 sorts by time; an event in a key is the first of those told in one step; a person is a keyed hash of the normalised e-mail address.
+//
+// A lead is in p under each person that it names: its own, or without one whoever the submission names. A lead that is not
+// OPEN is in h under its state with reason 0, a HELD one also under each of its reasons. OPEN leads, which are nearly all,
+// are found in l.
 //
 // A chain's head is in q and not in c; those that wait behind it are in c and not in q. While a delivery is in flight it
 // is in f and not in q. Deliveries in q, c or f are in w.
@@ -54,6 +65,10 @@ const (
 	prefixWaiting  = 'w'
 	prefixCounts   = 'n'
 	prefixState    = 's'
+	prefixPerson   = 'p'
+	prefixForm     = 'i'
+	prefixAside    = 'h'
+	prefixErasure  = 'r'
 )
 
 var (
@@ -190,6 +205,24 @@ func keyOfCounts(destination string) []byte {
 func keyOfState(namespace, key string) []byte {
 	return join(prefixState, len(namespace)+1+len(key), scoped(namespace, key))
 }
+
+func personPrefix(person []byte) []byte { return join(prefixPerson, 32, person) }
+
+func keyOfPerson(person []byte, l leadKey) []byte { return append(personPrefix(person), l[:]...) }
+
+func formPrefix(form string) []byte { return join(prefixForm, len(form)+17, []byte(form), []byte{0}) }
+
+func keyOfForm(form string, l leadKey) []byte { return append(formPrefix(form), l[:]...) }
+
+func asidePrefix(state leadgatev1.LeadState, reason leadgatev1.HoldReason) []byte {
+	return join(prefixAside, 18, []byte{byte(state), byte(reason)})
+}
+
+func keyOfAside(state leadgatev1.LeadState, reason leadgatev1.HoldReason, l leadKey) []byte {
+	return append(asidePrefix(state, reason), l[:]...)
+}
+
+func keyOfErasure(l leadKey) []byte { return join(prefixErasure, 16, l[:]) }
 
 // after returns the smallest key that is larger than every key that begins with the prefix.
 func after(prefix []byte) []byte {

@@ -18,8 +18,9 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// How many records are looked at for one page at most, so that a filter that matches little cannot hold a reader up.
-const maxLookedAt = 10_000
+// How many records are looked at for one page at most, so that a filter that matches little cannot hold a reader up: what
+// can be read in a few milliseconds.
+const maxLookedAt = 2_000
 
 // A lead's identifier holds the time it was made, its record the time it was accepted; this far apart at most.
 const idTimeSlack = time.Minute
@@ -27,7 +28,10 @@ const idTimeSlack = time.Minute
 // Leads implements store.Store.
 func (s *Store) Leads(ctx context.Context, q store.LeadQuery, limit int, token string) (page []*leadgatev1.LeadRecord, next string, err error) {
 	q.Since, q.Until = plain(q.Since), plain(q.Until)
-	next, err = s.list(ctx, listing{prefix: prefixLead, query: fmt.Sprintf("%+v", q), since: q.Since, until: q.Until, token: token},
+	if q.Reason != 0 && q.State == 0 {
+		q.State = leadgatev1.LeadState_LEAD_STATE_HELD
+	}
+	next, err = s.list(ctx, listing{line: s.lineOf(q), query: fmt.Sprintf("%+v", q), since: q.Since, until: q.Until, token: token},
 		func(value []byte) (full bool, err error) {
 			r := &leadgatev1.LeadRecord{}
 			if err := proto.Unmarshal(value, r); err != nil {
@@ -41,18 +45,41 @@ func (s *Store) Leads(ctx context.Context, q store.LeadQuery, limit int, token s
 	return page, next, err
 }
 
+// lineOf is the shortest line of keys, each ending in a lead, in which all leads stand that a query may match.
+func (s *Store) lineOf(q store.LeadQuery) []byte {
+	switch {
+	case q.Email != "":
+		return personPrefix(store.Hash(s.hashKey, q.Email))
+	case q.State == leadgatev1.LeadState_LEAD_STATE_HELD:
+		return asidePrefix(q.State, q.Reason)
+	case q.State > leadgatev1.LeadState_LEAD_STATE_OPEN:
+		return asidePrefix(q.State, 0)
+	case q.Form != "":
+		return formPrefix(q.Form)
+	}
+	return []byte{prefixLead}
+}
+
 func matchesLead(q store.LeadQuery, r *leadgatev1.LeadRecord) bool {
 	return (q.State == 0 || q.State == r.GetState()) &&
 		(q.Reason == 0 || slices.ContainsFunc(r.GetHolds(), func(h *leadgatev1.Hold) bool { return h.GetReason() == q.Reason })) &&
 		(q.Form == "" || q.Form == r.GetLead().GetSource().GetForm()) &&
-		(q.Email == "" || q.Email == r.GetLead().GetEmail()) &&
+		(q.Email == "" || slices.Contains(store.Addresses(r), q.Email)) &&
 		within(q.Since, q.Until, r.GetCreateTime())
 }
 
 // Deliveries implements store.Store.
 func (s *Store) Deliveries(ctx context.Context, q store.DeliveryQuery, limit int, token string) (page []*leadgatev1.Delivery, next string, err error) {
 	q.Since, q.Until = plain(q.Since), plain(q.Until)
-	next, err = s.list(ctx, listing{prefix: prefixDelivery, query: fmt.Sprintf("%+v", q), lead: q.LeadID, since: q.Since, until: q.Until, token: token},
+	line := []byte{prefixDelivery}
+	if q.LeadID != "" {
+		key, err := parseLead(q.LeadID)
+		if err != nil {
+			return nil, "", nil
+		}
+		line = join(prefixDelivery, 16, key[:])
+	}
+	next, err = s.list(ctx, listing{line: line, query: fmt.Sprintf("%+v", q), since: q.Since, until: q.Until, token: token},
 		func(value []byte) (full bool, err error) {
 			d := &leadgatev1.Delivery{}
 			if err := proto.Unmarshal(value, d); err != nil {
@@ -84,26 +111,21 @@ func plain(t time.Time) time.Time { return t.UTC().Round(0) }
 
 // listing is a walk over records from the newest lead to the oldest.
 type listing struct {
-	prefix       byte
+	// line is how the keys begin. Behind it they go on with a lead; if they end there and are not the lead's own, they
+	// stand for it.
+	line         []byte
 	query        string // what the token must have been made for
-	lead         string // only this lead's, if not empty
 	since, until time.Time
 	token        string
 }
 
 // list walks until take says that the page is full, and returns the token of the next page.
 func (s *Store) list(ctx context.Context, l listing, take func(value []byte) (full bool, err error)) (next string, err error) {
-	prefix := []byte{l.prefix}
-	if l.lead != "" {
-		key, err := parseLead(l.lead)
-		if err != nil {
-			return "", nil
-		}
-		prefix = join(l.prefix, 16, key[:])
-	}
+	prefix := l.line
+	byTime := prefix[0] != prefixDelivery || len(prefix) == 1
 	from := after(prefix)
-	if !l.until.IsZero() && l.lead == "" {
-		from = append([]byte{l.prefix}, timePrefix(l.until.Add(idTimeSlack))...)
+	if !l.until.IsZero() && byTime {
+		from = slices.Concat(prefix, timePrefix(l.until.Add(idTimeSlack)))
 	}
 	if l.token != "" {
 		if from, err = l.fromToken(); err != nil {
@@ -114,11 +136,19 @@ func (s *Store) list(ctx context.Context, l listing, take func(value []byte) (fu
 		}
 	}
 	var stop []byte
-	if !l.since.IsZero() && l.lead == "" {
-		stop = append([]byte{l.prefix}, timePrefix(l.since.Add(-idTimeSlack))...)
+	if !l.since.IsZero() && byTime {
+		stop = slices.Concat(prefix, timePrefix(l.since.Add(-idTimeSlack)))
+	}
+	read := func(_ *badgerdb.Txn, item *badgerdb.Item) (*badgerdb.Item, error) { return item, nil }
+	stored := prefix[0] == prefixLead || prefix[0] == prefixDelivery
+	if !stored {
+		read = func(txn *badgerdb.Txn, item *badgerdb.Item) (*badgerdb.Item, error) {
+			key := item.Key()
+			return txn.Get(keyOfLead(leadKey(key[len(key)-16:])))
+		}
 	}
 	err = s.view(ctx, func(txn *badgerdb.Txn) error {
-		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix, PrefetchValues: true, PrefetchSize: 100, Reverse: true})
+		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix, PrefetchValues: stored, PrefetchSize: 100, Reverse: true})
 		defer it.Close()
 		looked := 0
 		for it.Seek(from); it.Valid(); it.Next() {
@@ -129,8 +159,12 @@ func (s *Store) list(ctx context.Context, l listing, take func(value []byte) (fu
 			if stop != nil && bytes.Compare(it.Item().Key(), stop) < 0 {
 				return nil
 			}
+			item, err := read(txn, it.Item())
+			if err != nil {
+				return err
+			}
 			var full bool
-			if err := it.Item().Value(func(value []byte) (err error) {
+			if err := item.Value(func(value []byte) (err error) {
 				full, err = take(value)
 				return err
 			}); err != nil {

@@ -50,6 +50,8 @@ type Options struct {
 	QueueLength int
 	// SweepInterval is how often what has expired is removed; 1 minute if 0. Expired things are invisible before that.
 	SweepInterval time.Duration
+	// Uncompressed writes tables as they are, so that a test can look for something in the files.
+	Uncompressed bool
 }
 
 const (
@@ -60,45 +62,7 @@ const (
 	spaceInterval = time.Second
 )
 
-// Store implements store.Store.
-type Store struct {
-	db      *badgerdb.DB
-	now     func() time.Time
-	publish func([]*leadgatev1.Event)
-	told    func(calls int, took time.Duration)
-	dir     string
-	id      string
-	hashKey []byte
-	space   space
-
-	writes  chan *write
-	closing chan struct{} // closed by Close
-	written chan struct{} // closed when the writer is gone
-	stopped sync.WaitGroup
-	closed  atomic.Bool
-	close   func() error          // once
-	reading sync.RWMutex          // read locked while reading, locked to close the database
-	failed  atomic.Pointer[error] // why a commit failed; nothing is written afterwards
-
-	last   last  // only the writer touches it
-	behind marks // only the writer touches it
-
-	lanesMu sync.Mutex
-	lanes   map[string]*lane
-
-	tokens atomic.Uint64 // of claims
-
-	countsMu sync.Mutex
-	counts   map[string]map[leadgatev1.DeliveryState]int64
-}
-
-var _ store.Store = (*Store)(nil)
-
-var errClosing = fmt.Errorf("%w: it is closing", store.ErrUnavailable)
-
-// Open opens the store in a directory, and makes it if there is none. Errors say what to do: the directory cannot be
-// written, another process has it, its format is not this one's, or the disk is nearly full.
-func Open(o Options) (*Store, error) {
+func (o *Options) setDefaults() {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -120,6 +84,49 @@ func Open(o Options) (*Store, error) {
 	if o.SweepInterval == 0 {
 		o.SweepInterval = defaultSweepInterval
 	}
+}
+
+// Store implements store.Store.
+type Store struct {
+	db      *badgerdb.DB
+	now     func() time.Time
+	publish func([]*leadgatev1.Event)
+	told    func(calls int, took time.Duration)
+	dir     string
+	id      string
+	hashKey []byte
+	space   space
+
+	writes  chan *write
+	closing chan struct{} // closed by Close
+	written chan struct{} // closed when the writer is gone
+	stopped sync.WaitGroup
+	closed  atomic.Bool
+	close   func() error          // once
+	unlock  func() error          // lets go of the directory
+	reading sync.RWMutex          // read locked while reading, locked to close the database
+	failed  atomic.Pointer[error] // why a commit failed; nothing is written afterwards
+
+	last   last  // only the writer touches it
+	behind marks // only the writer touches it
+
+	lanesMu sync.Mutex
+	lanes   map[string]*lane
+
+	tokens atomic.Uint64 // of claims
+
+	countsMu sync.Mutex
+	counts   map[string]map[countKey]int64 // by destination; "" has those of leads
+}
+
+var _ store.Store = (*Store)(nil)
+
+var errClosing = fmt.Errorf("%w: it is closing", store.ErrUnavailable)
+
+// Open opens the store in a directory, and makes it if there is none. Errors say what to do: the directory cannot be
+// written, another process has it, its format is not this one's, or the disk is nearly full.
+func Open(o Options) (*Store, error) {
+	o.setDefaults()
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory %s cannot be made: %w; choose another with --data-dir or data_dir: in the configuration", o.Dir, cause(err))
 	}
@@ -128,22 +135,37 @@ func Open(o Options) (*Store, error) {
 		space:  space{dir: o.Dir, min: o.MinFree, free: o.Free},
 		writes: make(chan *write, o.QueueLength), closing: make(chan struct{}), written: make(chan struct{}),
 		behind: marks{}, lanes: map[string]*lane{},
-		counts: map[string]map[leadgatev1.DeliveryState]int64{},
+		counts: map[string]map[countKey]int64{},
 	}
 	s.close = sync.OnceValue(s.shut)
 	if err := s.space.check(); err != nil {
 		return nil, fmt.Errorf("data directory %s: %w; free some space first", o.Dir, err)
 	}
 	var err error
-	if s.db, err = badgerdb.Open(tuned(o)); err != nil {
+	if s.unlock, err = lockDir(o.Dir); err != nil {
 		return nil, explainOpen(o.Dir, err)
 	}
-	if err := s.load(); err != nil {
-		return nil, errors.Join(fmt.Errorf("data directory %s: %w", o.Dir, err), s.db.Close())
+	if err := s.open(o); err != nil {
+		return nil, errors.Join(err, s.unlock())
 	}
 	s.stopped.Go(s.writer)
 	s.stopped.Go(func() { s.sweeper(o.SweepInterval) })
 	return s, nil
+}
+
+// open opens the database, and closes it again if it is not what it should be.
+func (s *Store) open(o Options) error {
+	err := finishCompaction(o.Dir)
+	if err == nil {
+		s.db, err = badgerdb.Open(tuned(o))
+	}
+	if err != nil {
+		return explainOpen(o.Dir, err)
+	}
+	if err := s.load(); err != nil {
+		return errors.Join(fmt.Errorf("data directory %s: %w", o.Dir, err), s.db.Close())
+	}
+	return nil
 }
 
 // tuned are Badger's options for a small service: quick to open after a crash, little memory, and writes that are on
@@ -151,7 +173,11 @@ func Open(o Options) (*Store, error) {
 // to 1 MiB, the most that Badger allows: what is replaced there is never freed without a collector, and a sync of it that
 // fails is logged and not returned (badger 4.9.6, valueLog.write), so that a lead would be acknowledged without being on disk.
 func tuned(o Options) badgerdb.Options {
-	return badgerdb.DefaultOptions(filepath.Join(o.Dir, "badger")).
+	compression := badgeropt.Snappy
+	if o.Uncompressed {
+		compression = badgeropt.None
+	}
+	return badgerdb.DefaultOptions(filepath.Join(o.Dir, databaseDir)).
 		WithSyncWrites(true).
 		WithDetectConflicts(false).
 		WithMemTableSize(32 << 20).
@@ -164,7 +190,7 @@ func tuned(o Options) badgerdb.Options {
 		WithValueLogFileSize(64 << 20).
 		WithBlockCacheSize(8 << 20).
 		WithIndexCacheSize(8 << 20).
-		WithCompression(badgeropt.Snappy).
+		WithCompression(compression).
 		WithMetricsEnabled(false).
 		WithLogger(badgerLog{o.Logger})
 }
@@ -223,9 +249,9 @@ func newMeta() *storev1.Meta {
 
 func explainOpen(dir string, err error) error {
 	switch {
-	case strings.Contains(err.Error(), "Cannot acquire directory lock"):
+	case errors.Is(err, errLocked), strings.Contains(err.Error(), "Cannot acquire directory lock"):
 		holder := "another process"
-		if pid, err := os.ReadFile(filepath.Join(dir, "badger", "LOCK")); err == nil && len(pid) > 1 {
+		if pid, err := os.ReadFile(filepath.Join(dir, databaseDir, "LOCK")); err == nil && len(pid) > 1 {
 			holder = "process " + strings.TrimSpace(string(pid))
 		}
 		return fmt.Errorf("data directory %s is in use by %s: stop that leadgate, or give this one its own with --data-dir", dir, holder)
@@ -269,7 +295,7 @@ func (s *Store) shut() error {
 	s.stopped.Wait()
 	s.reading.Lock()
 	defer s.reading.Unlock()
-	if err := s.db.Close(); err != nil {
+	if err := errors.Join(s.db.Close(), s.unlock()); err != nil {
 		return fmt.Errorf("close data directory %s: %w", s.dir, err)
 	}
 	return nil

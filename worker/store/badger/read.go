@@ -37,6 +37,14 @@ func each(txn *badgerdb.Txn, prefix []byte, fn func(key, value []byte) error) er
 	return nil
 }
 
+// eachKey calls fn for every key with a prefix, in order, until it returns false. The key is valid during the call only.
+func eachKey(txn *badgerdb.Txn, prefix []byte, fn func(key []byte) bool) {
+	it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix})
+	defer it.Close()
+	for it.Rewind(); it.Valid() && fn(it.Item().Key()); it.Next() {
+	}
+}
+
 // Lead implements store.Store.
 func (s *Store) Lead(ctx context.Context, leadID string) (*leadgatev1.LeadRecord, error) {
 	key, err := parseLead(leadID)
@@ -59,15 +67,25 @@ func (s *Store) LeadDeliveries(ctx context.Context, leadID string) ([]*leadgatev
 	}
 	var deliveries []*leadgatev1.Delivery
 	err = s.view(ctx, func(txn *badgerdb.Txn) error {
-		prefix := join(prefixDelivery, 16, key[:])
-		return each(txn, prefix, func(_, value []byte) error {
-			d := &leadgatev1.Delivery{}
-			if err := proto.Unmarshal(value, d); err != nil {
+		if deliveries, err = deliveriesOf(txn, key); err != nil {
+			return err
+		}
+		for _, d := range deliveries {
+			if err := readAttempts(txn, d); err != nil {
 				return err
 			}
-			deliveries = append(deliveries, d)
-			return readAttempts(txn, d)
-		})
+		}
+		return nil
+	})
+	return deliveries, err
+}
+
+// deliveriesOf reads the deliveries of a lead, without attempts.
+func deliveriesOf(txn *badgerdb.Txn, lead leadKey) (deliveries []*leadgatev1.Delivery, err error) {
+	err = each(txn, join(prefixDelivery, 16, lead[:]), func(_, value []byte) error {
+		d := &leadgatev1.Delivery{}
+		deliveries = append(deliveries, d)
+		return proto.Unmarshal(value, d)
 	})
 	return deliveries, err
 }

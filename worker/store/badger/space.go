@@ -2,7 +2,9 @@ package badger
 
 import (
 	"fmt"
+	"io/fs"
 	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -45,6 +47,14 @@ func (s *space) last() error {
 func (s *Store) Free() (free, needed uint64, err error) {
 	free, err = s.space.free(s.space.dir)
 	return free, s.space.min, err
+}
+
+// bytesOnDisk is what a file takes, holes not counted.
+func bytesOnDisk(info fs.FileInfo) int64 {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return stat.Blocks * 512 // whatever the file system's own blocks are: stat(2)
+	}
+	return info.Size()
 }
 
 func freeBytes(dir string) (uint64, error) {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,7 @@ func checkModel(t *testing.T, open Open) {
 			"settle":  m.settle,
 			"stale":   m.stale,
 			"redrive": m.redrive,
+			"erase":   m.erase,
 			"wait":    m.wait,
 			"reopen":  m.reopen,
 			"":        m.agree,
@@ -172,6 +174,17 @@ func (m *model) redrive(t *rapid.T) {
 	d.due, d.state = m.rig.clock.time(), retryWait
 	if d.attempts == 0 {
 		d.state = pending
+	}
+}
+
+func (m *model) erase(t *rapid.T) {
+	leadID, _, _ := strings.Cut(one(t, m.deliveries, "delivery"), ".")
+	m.rig.erase(leadID)
+	for id, d := range m.deliveries {
+		if strings.HasPrefix(id, leadID) && d.state != delivered {
+			m.end(id)
+			d.state = cancelled
+		}
 	}
 }
 

@@ -41,6 +41,7 @@ func Run(t *testing.T, open Open) {
 		"Attempts":  attemptSuite(),
 		"Crowds":    crowdSuite(),
 		"Redrive":   redriveSuite(),
+		"Erase":     eraseSuite(),
 		"Reads":     readSuite(),
 		"Pages":     pageSuite(),
 		"Events":    eventSuite(),

@@ -529,6 +529,252 @@ func (x *ListLeadsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// EraseLeadsRequest names a person.
+type EraseLeadsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The person's e-mail address.
+	Email string `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
+	// Only say what would be erased.
+	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many leads would be erased.
+	ExpectedCount int64 `protobuf:"varint,3,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseLeadsRequest) Reset() {
+	*x = EraseLeadsRequest{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseLeadsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseLeadsRequest) ProtoMessage() {}
+
+func (x *EraseLeadsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseLeadsRequest.ProtoReflect.Descriptor instead.
+func (*EraseLeadsRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *EraseLeadsRequest) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *EraseLeadsRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *EraseLeadsRequest) GetExpectedCount() int64 {
+	if x != nil {
+		return x.ExpectedCount
+	}
+	return 0
+}
+
+// EraseLeadsResponse says what was erased, or what would be.
+type EraseLeadsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many leads of the person there are that were not erased before.
+	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
+	// How many of them are erased now.
+	Erased int64 `protobuf:"varint,2,opt,name=erased,proto3" json:"erased,omitempty"`
+	// Of these leads, how many deliveries will not be made any more.
+	DeliveriesCancelled int64 `protobuf:"varint,3,opt,name=deliveries_cancelled,json=deliveriesCancelled,proto3" json:"deliveries_cancelled,omitempty"`
+	// How many attempts lost what was sent and answered.
+	AttemptsErased int64 `protobuf:"varint,4,opt,name=attempts_erased,json=attemptsErased,proto3" json:"attempts_erased,omitempty"`
+	// How many events lost what they said of the person.
+	EventsErased int64 `protobuf:"varint,5,opt,name=events_erased,json=eventsErased,proto3" json:"events_erased,omitempty"`
+	// What the CRMs have, or may have, of the person: it is to be erased there.
+	CrmRecords []*CRMRecord `protobuf:"bytes,6,rep,name=crm_records,json=crmRecords,proto3" json:"crm_records,omitempty"`
+	// How many leads of the person were erased by earlier requests. What the CRMs have of those is named again.
+	ErasedBefore  int64 `protobuf:"varint,7,opt,name=erased_before,json=erasedBefore,proto3" json:"erased_before,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseLeadsResponse) Reset() {
+	*x = EraseLeadsResponse{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseLeadsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseLeadsResponse) ProtoMessage() {}
+
+func (x *EraseLeadsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseLeadsResponse.ProtoReflect.Descriptor instead.
+func (*EraseLeadsResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *EraseLeadsResponse) GetMatched() int64 {
+	if x != nil {
+		return x.Matched
+	}
+	return 0
+}
+
+func (x *EraseLeadsResponse) GetErased() int64 {
+	if x != nil {
+		return x.Erased
+	}
+	return 0
+}
+
+func (x *EraseLeadsResponse) GetDeliveriesCancelled() int64 {
+	if x != nil {
+		return x.DeliveriesCancelled
+	}
+	return 0
+}
+
+func (x *EraseLeadsResponse) GetAttemptsErased() int64 {
+	if x != nil {
+		return x.AttemptsErased
+	}
+	return 0
+}
+
+func (x *EraseLeadsResponse) GetEventsErased() int64 {
+	if x != nil {
+		return x.EventsErased
+	}
+	return 0
+}
+
+func (x *EraseLeadsResponse) GetCrmRecords() []*CRMRecord {
+	if x != nil {
+		return x.CrmRecords
+	}
+	return nil
+}
+
+func (x *EraseLeadsResponse) GetErasedBefore() int64 {
+	if x != nil {
+		return x.ErasedBefore
+	}
+	return 0
+}
+
+// CRMRecord is what a CRM has of a lead.
+type CRMRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The destination.
+	Destination string `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
+	// The delivery that brought it.
+	DeliveryId string `protobuf:"bytes,2,opt,name=delivery_id,json=deliveryId,proto3" json:"delivery_id,omitempty"`
+	// The CRM's identifier of the record; empty if it is not known.
+	RecordId string `protobuf:"bytes,3,opt,name=record_id,json=recordId,proto3" json:"record_id,omitempty"`
+	// Where a person sees the record; empty if that is not known.
+	RecordUrl string `protobuf:"bytes,4,opt,name=record_url,json=recordUrl,proto3" json:"record_url,omitempty"`
+	// Whether it is not certain that the CRM has it: the answer to a call was lost.
+	Uncertain     bool `protobuf:"varint,5,opt,name=uncertain,proto3" json:"uncertain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CRMRecord) Reset() {
+	*x = CRMRecord{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CRMRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CRMRecord) ProtoMessage() {}
+
+func (x *CRMRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CRMRecord.ProtoReflect.Descriptor instead.
+func (*CRMRecord) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *CRMRecord) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+func (x *CRMRecord) GetDeliveryId() string {
+	if x != nil {
+		return x.DeliveryId
+	}
+	return ""
+}
+
+func (x *CRMRecord) GetRecordId() string {
+	if x != nil {
+		return x.RecordId
+	}
+	return ""
+}
+
+func (x *CRMRecord) GetRecordUrl() string {
+	if x != nil {
+		return x.RecordUrl
+	}
+	return ""
+}
+
+func (x *CRMRecord) GetUncertain() bool {
+	if x != nil {
+		return x.Uncertain
+	}
+	return false
+}
+
 var File_leadgate_v1_lead_service_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_lead_service_proto_rawDesc = "" +
@@ -576,7 +822,28 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"\x05until\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"j\n" +
 	"\x11ListLeadsResponse\x12-\n" +
 	"\x05leads\x18\x01 \x03(\v2\x17.leadgate.v1.LeadRecordR\x05leads\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xb5\x03\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x7f\n" +
+	"\x11EraseLeadsRequest\x12!\n" +
+	"\x05email\x18\x01 \x01(\tB\v\xbaH\b\xc8\x01\x01r\x03\x18\xfe\x01R\x05email\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12.\n" +
+	"\x0eexpected_count\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rexpectedCount\"\xa5\x02\n" +
+	"\x12EraseLeadsResponse\x12\x18\n" +
+	"\amatched\x18\x01 \x01(\x03R\amatched\x12\x16\n" +
+	"\x06erased\x18\x02 \x01(\x03R\x06erased\x121\n" +
+	"\x14deliveries_cancelled\x18\x03 \x01(\x03R\x13deliveriesCancelled\x12'\n" +
+	"\x0fattempts_erased\x18\x04 \x01(\x03R\x0eattemptsErased\x12#\n" +
+	"\revents_erased\x18\x05 \x01(\x03R\feventsErased\x127\n" +
+	"\vcrm_records\x18\x06 \x03(\v2\x16.leadgate.v1.CRMRecordR\n" +
+	"crmRecords\x12#\n" +
+	"\rerased_before\x18\a \x01(\x03R\ferasedBefore\"\xa8\x01\n" +
+	"\tCRMRecord\x12 \n" +
+	"\vdestination\x18\x01 \x01(\tR\vdestination\x12\x1f\n" +
+	"\vdelivery_id\x18\x02 \x01(\tR\n" +
+	"deliveryId\x12\x1b\n" +
+	"\trecord_id\x18\x03 \x01(\tR\brecordId\x12\x1d\n" +
+	"\n" +
+	"record_url\x18\x04 \x01(\tR\trecordUrl\x12\x1c\n" +
+	"\tuncertain\x18\x05 \x01(\bR\tuncertain2\xa0\x04\n" +
 	"\vLeadService\x12c\n" +
 	"\n" +
 	"SubmitLead\x12\x1e.leadgate.v1.SubmitLeadRequest\x1a\x1f.leadgate.v1.SubmitLeadResponse\"\x14\x82\xd3\xe4\x93\x02\x0e:\x01*\"\t/v1/leads\x12\x7f\n" +
@@ -584,7 +851,9 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"SubmitForm\x12\x1e.leadgate.v1.SubmitFormRequest\x1a\x1f.leadgate.v1.SubmitFormResponse\"0\x82\xd3\xe4\x93\x02*:\n" +
 	"submission\"\x1c/v1/forms/{form}/submissions\x12a\n" +
 	"\aGetLead\x12\x1b.leadgate.v1.GetLeadRequest\x1a\x1c.leadgate.v1.GetLeadResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/leads/{lead_id}\x12]\n" +
-	"\tListLeads\x12\x1d.leadgate.v1.ListLeadsRequest\x1a\x1e.leadgate.v1.ListLeadsResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/leadsB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
+	"\tListLeads\x12\x1d.leadgate.v1.ListLeadsRequest\x1a\x1e.leadgate.v1.ListLeadsResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/leads\x12i\n" +
+	"\n" +
+	"EraseLeads\x12\x1e.leadgate.v1.EraseLeadsRequest\x1a\x1f.leadgate.v1.EraseLeadsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v1/leads:eraseB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
 
 var (
 	file_leadgate_v1_lead_service_proto_rawDescOnce sync.Once
@@ -598,7 +867,7 @@ func file_leadgate_v1_lead_service_proto_rawDescGZIP() []byte {
 	return file_leadgate_v1_lead_service_proto_rawDescData
 }
 
-var file_leadgate_v1_lead_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_leadgate_v1_lead_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_leadgate_v1_lead_service_proto_goTypes = []any{
 	(*SubmitLeadRequest)(nil),     // 0: leadgate.v1.SubmitLeadRequest
 	(*SubmitLeadResponse)(nil),    // 1: leadgate.v1.SubmitLeadResponse
@@ -608,39 +877,45 @@ var file_leadgate_v1_lead_service_proto_goTypes = []any{
 	(*GetLeadResponse)(nil),       // 5: leadgate.v1.GetLeadResponse
 	(*ListLeadsRequest)(nil),      // 6: leadgate.v1.ListLeadsRequest
 	(*ListLeadsResponse)(nil),     // 7: leadgate.v1.ListLeadsResponse
-	(*Lead)(nil),                  // 8: leadgate.v1.Lead
-	(*Submission)(nil),            // 9: leadgate.v1.Submission
-	(*LeadRecord)(nil),            // 10: leadgate.v1.LeadRecord
-	(*Delivery)(nil),              // 11: leadgate.v1.Delivery
-	(*Event)(nil),                 // 12: leadgate.v1.Event
-	(LeadState)(0),                // 13: leadgate.v1.LeadState
-	(HoldReason)(0),               // 14: leadgate.v1.HoldReason
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*EraseLeadsRequest)(nil),     // 8: leadgate.v1.EraseLeadsRequest
+	(*EraseLeadsResponse)(nil),    // 9: leadgate.v1.EraseLeadsResponse
+	(*CRMRecord)(nil),             // 10: leadgate.v1.CRMRecord
+	(*Lead)(nil),                  // 11: leadgate.v1.Lead
+	(*Submission)(nil),            // 12: leadgate.v1.Submission
+	(*LeadRecord)(nil),            // 13: leadgate.v1.LeadRecord
+	(*Delivery)(nil),              // 14: leadgate.v1.Delivery
+	(*Event)(nil),                 // 15: leadgate.v1.Event
+	(LeadState)(0),                // 16: leadgate.v1.LeadState
+	(HoldReason)(0),               // 17: leadgate.v1.HoldReason
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
 }
 var file_leadgate_v1_lead_service_proto_depIdxs = []int32{
-	8,  // 0: leadgate.v1.SubmitLeadRequest.lead:type_name -> leadgate.v1.Lead
-	9,  // 1: leadgate.v1.SubmitFormRequest.submission:type_name -> leadgate.v1.Submission
-	10, // 2: leadgate.v1.GetLeadResponse.lead:type_name -> leadgate.v1.LeadRecord
-	11, // 3: leadgate.v1.GetLeadResponse.deliveries:type_name -> leadgate.v1.Delivery
-	12, // 4: leadgate.v1.GetLeadResponse.timeline:type_name -> leadgate.v1.Event
-	13, // 5: leadgate.v1.ListLeadsRequest.state:type_name -> leadgate.v1.LeadState
-	14, // 6: leadgate.v1.ListLeadsRequest.reason:type_name -> leadgate.v1.HoldReason
-	15, // 7: leadgate.v1.ListLeadsRequest.since:type_name -> google.protobuf.Timestamp
-	15, // 8: leadgate.v1.ListLeadsRequest.until:type_name -> google.protobuf.Timestamp
-	10, // 9: leadgate.v1.ListLeadsResponse.leads:type_name -> leadgate.v1.LeadRecord
-	0,  // 10: leadgate.v1.LeadService.SubmitLead:input_type -> leadgate.v1.SubmitLeadRequest
-	2,  // 11: leadgate.v1.LeadService.SubmitForm:input_type -> leadgate.v1.SubmitFormRequest
-	4,  // 12: leadgate.v1.LeadService.GetLead:input_type -> leadgate.v1.GetLeadRequest
-	6,  // 13: leadgate.v1.LeadService.ListLeads:input_type -> leadgate.v1.ListLeadsRequest
-	1,  // 14: leadgate.v1.LeadService.SubmitLead:output_type -> leadgate.v1.SubmitLeadResponse
-	3,  // 15: leadgate.v1.LeadService.SubmitForm:output_type -> leadgate.v1.SubmitFormResponse
-	5,  // 16: leadgate.v1.LeadService.GetLead:output_type -> leadgate.v1.GetLeadResponse
-	7,  // 17: leadgate.v1.LeadService.ListLeads:output_type -> leadgate.v1.ListLeadsResponse
-	14, // [14:18] is the sub-list for method output_type
-	10, // [10:14] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	11, // 0: leadgate.v1.SubmitLeadRequest.lead:type_name -> leadgate.v1.Lead
+	12, // 1: leadgate.v1.SubmitFormRequest.submission:type_name -> leadgate.v1.Submission
+	13, // 2: leadgate.v1.GetLeadResponse.lead:type_name -> leadgate.v1.LeadRecord
+	14, // 3: leadgate.v1.GetLeadResponse.deliveries:type_name -> leadgate.v1.Delivery
+	15, // 4: leadgate.v1.GetLeadResponse.timeline:type_name -> leadgate.v1.Event
+	16, // 5: leadgate.v1.ListLeadsRequest.state:type_name -> leadgate.v1.LeadState
+	17, // 6: leadgate.v1.ListLeadsRequest.reason:type_name -> leadgate.v1.HoldReason
+	18, // 7: leadgate.v1.ListLeadsRequest.since:type_name -> google.protobuf.Timestamp
+	18, // 8: leadgate.v1.ListLeadsRequest.until:type_name -> google.protobuf.Timestamp
+	13, // 9: leadgate.v1.ListLeadsResponse.leads:type_name -> leadgate.v1.LeadRecord
+	10, // 10: leadgate.v1.EraseLeadsResponse.crm_records:type_name -> leadgate.v1.CRMRecord
+	0,  // 11: leadgate.v1.LeadService.SubmitLead:input_type -> leadgate.v1.SubmitLeadRequest
+	2,  // 12: leadgate.v1.LeadService.SubmitForm:input_type -> leadgate.v1.SubmitFormRequest
+	4,  // 13: leadgate.v1.LeadService.GetLead:input_type -> leadgate.v1.GetLeadRequest
+	6,  // 14: leadgate.v1.LeadService.ListLeads:input_type -> leadgate.v1.ListLeadsRequest
+	8,  // 15: leadgate.v1.LeadService.EraseLeads:input_type -> leadgate.v1.EraseLeadsRequest
+	1,  // 16: leadgate.v1.LeadService.SubmitLead:output_type -> leadgate.v1.SubmitLeadResponse
+	3,  // 17: leadgate.v1.LeadService.SubmitForm:output_type -> leadgate.v1.SubmitFormResponse
+	5,  // 18: leadgate.v1.LeadService.GetLead:output_type -> leadgate.v1.GetLeadResponse
+	7,  // 19: leadgate.v1.LeadService.ListLeads:output_type -> leadgate.v1.ListLeadsResponse
+	9,  // 20: leadgate.v1.LeadService.EraseLeads:output_type -> leadgate.v1.EraseLeadsResponse
+	16, // [16:21] is the sub-list for method output_type
+	11, // [11:16] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_lead_service_proto_init() }
@@ -659,7 +934,7 @@ func file_leadgate_v1_lead_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_lead_service_proto_rawDesc), len(file_leadgate_v1_lead_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,7 @@ const (
 	LeadService_SubmitForm_FullMethodName = "/leadgate.v1.LeadService/SubmitForm"
 	LeadService_GetLead_FullMethodName    = "/leadgate.v1.LeadService/GetLead"
 	LeadService_ListLeads_FullMethodName  = "/leadgate.v1.LeadService/ListLeads"
+	LeadService_EraseLeads_FullMethodName = "/leadgate.v1.LeadService/EraseLeads"
 )
 
 // LeadServiceClient is the client API for LeadService service.
@@ -42,6 +43,10 @@ type LeadServiceClient interface {
 	GetLead(ctx context.Context, in *GetLeadRequest, opts ...grpc.CallOption) (*GetLeadResponse, error)
 	// ListLeads lists leads, newest first.
 	ListLeads(ctx context.Context, in *ListLeadsRequest, opts ...grpc.CallOption) (*ListLeadsResponse, error)
+	// EraseLeads removes every trace of a person: leads with their submissions, what was sent to the CRMs and what they
+	// answered. What waits is cancelled. What a CRM has already is not touched; the answer names it, so that it can be
+	// erased there. When it ends early, what was erased stays so, and asking again does the rest.
+	EraseLeads(ctx context.Context, in *EraseLeadsRequest, opts ...grpc.CallOption) (*EraseLeadsResponse, error)
 }
 
 type leadServiceClient struct {
@@ -92,6 +97,16 @@ func (c *leadServiceClient) ListLeads(ctx context.Context, in *ListLeadsRequest,
 	return out, nil
 }
 
+func (c *leadServiceClient) EraseLeads(ctx context.Context, in *EraseLeadsRequest, opts ...grpc.CallOption) (*EraseLeadsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EraseLeadsResponse)
+	err := c.cc.Invoke(ctx, LeadService_EraseLeads_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // LeadServiceServer is the server API for LeadService service.
 // All implementations must embed UnimplementedLeadServiceServer
 // for forward compatibility.
@@ -109,6 +124,10 @@ type LeadServiceServer interface {
 	GetLead(context.Context, *GetLeadRequest) (*GetLeadResponse, error)
 	// ListLeads lists leads, newest first.
 	ListLeads(context.Context, *ListLeadsRequest) (*ListLeadsResponse, error)
+	// EraseLeads removes every trace of a person: leads with their submissions, what was sent to the CRMs and what they
+	// answered. What waits is cancelled. What a CRM has already is not touched; the answer names it, so that it can be
+	// erased there. When it ends early, what was erased stays so, and asking again does the rest.
+	EraseLeads(context.Context, *EraseLeadsRequest) (*EraseLeadsResponse, error)
 	mustEmbedUnimplementedLeadServiceServer()
 }
 
@@ -130,6 +149,9 @@ func (UnimplementedLeadServiceServer) GetLead(context.Context, *GetLeadRequest) 
 }
 func (UnimplementedLeadServiceServer) ListLeads(context.Context, *ListLeadsRequest) (*ListLeadsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListLeads not implemented")
+}
+func (UnimplementedLeadServiceServer) EraseLeads(context.Context, *EraseLeadsRequest) (*EraseLeadsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method EraseLeads not implemented")
 }
 func (UnimplementedLeadServiceServer) mustEmbedUnimplementedLeadServiceServer() {}
 func (UnimplementedLeadServiceServer) testEmbeddedByValue()                     {}
@@ -224,6 +246,24 @@ func _LeadService_ListLeads_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _LeadService_EraseLeads_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EraseLeadsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LeadServiceServer).EraseLeads(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LeadService_EraseLeads_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LeadServiceServer).EraseLeads(ctx, req.(*EraseLeadsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // LeadService_ServiceDesc is the grpc.ServiceDesc for LeadService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -246,6 +286,10 @@ var LeadService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListLeads",
 			Handler:    _LeadService_ListLeads_Handler,
+		},
+		{
+			MethodName: "EraseLeads",
+			Handler:    _LeadService_EraseLeads_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

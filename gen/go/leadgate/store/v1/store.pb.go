@@ -235,11 +235,15 @@ func (x *Chain) GetHeadLead() []byte {
 	return nil
 }
 
-// Counts are the deliveries of one destination by state.
+// Counts are the deliveries of one destination by state, or the leads.
 type Counts struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many there are, by number of leadgate.v1.DeliveryState.
-	Deliveries    map[int32]int64 `protobuf:"bytes,1,rep,name=deliveries,proto3" json:"deliveries,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// How many deliveries there are, by number of leadgate.v1.DeliveryState.
+	Deliveries map[int32]int64 `protobuf:"bytes,1,rep,name=deliveries,proto3" json:"deliveries,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// How many leads there are, by number of leadgate.v1.LeadState.
+	Leads map[int32]int64 `protobuf:"bytes,2,rep,name=leads,proto3" json:"leads,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// How many leads are HELD, by number of leadgate.v1.HoldReason; a lead with two reasons is in both.
+	Holds         map[int32]int64 `protobuf:"bytes,3,rep,name=holds,proto3" json:"holds,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -281,6 +285,75 @@ func (x *Counts) GetDeliveries() map[int32]int64 {
 	return nil
 }
 
+func (x *Counts) GetLeads() map[int32]int64 {
+	if x != nil {
+		return x.Leads
+	}
+	return nil
+}
+
+func (x *Counts) GetHolds() map[int32]int64 {
+	if x != nil {
+		return x.Holds
+	}
+	return nil
+}
+
+// Erasure says that a lead was erased. All of them are the erasure list, which is applied to backups when they are restored.
+type Erasure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When, Unix time in nanoseconds by the store's clock.
+	Time int64 `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
+	// Keyed hashes of the addresses that the lead named: asking again for a person finds what was erased.
+	Persons       [][]byte `protobuf:"bytes,2,rep,name=persons,proto3" json:"persons,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Erasure) Reset() {
+	*x = Erasure{}
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Erasure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Erasure) ProtoMessage() {}
+
+func (x *Erasure) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Erasure.ProtoReflect.Descriptor instead.
+func (*Erasure) Descriptor() ([]byte, []int) {
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Erasure) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *Erasure) GetPersons() [][]byte {
+	if x != nil {
+		return x.Persons
+	}
+	return nil
+}
+
 // Told is what one step told of a lead: events whose numbers follow each other, the first of which is in the key. They are
 // stored without identifier and lead, which the key has too.
 type Told struct {
@@ -293,7 +366,7 @@ type Told struct {
 
 func (x *Told) Reset() {
 	*x = Told{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[4]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -305,7 +378,7 @@ func (x *Told) String() string {
 func (*Told) ProtoMessage() {}
 
 func (x *Told) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[4]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -318,7 +391,7 @@ func (x *Told) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Told.ProtoReflect.Descriptor instead.
 func (*Told) Descriptor() ([]byte, []int) {
-	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{4}
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Told) GetEvents() []*v1.Event {
@@ -341,7 +414,7 @@ type IdempotencyKey_Variant struct {
 
 func (x *IdempotencyKey_Variant) Reset() {
 	*x = IdempotencyKey_Variant{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[6]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -353,7 +426,7 @@ func (x *IdempotencyKey_Variant) String() string {
 func (*IdempotencyKey_Variant) ProtoMessage() {}
 
 func (x *IdempotencyKey_Variant) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[6]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -408,14 +481,27 @@ const file_leadgate_store_v1_store_proto_rawDesc = "" +
 	"\x04head\x18\x01 \x01(\x04R\x04head\x12\x16\n" +
 	"\x06length\x18\x02 \x01(\x04R\x06length\x12\x1c\n" +
 	"\tdelivered\x18\x03 \x01(\x04R\tdelivered\x12\x1b\n" +
-	"\thead_lead\x18\x04 \x01(\fR\bheadLead\"\x92\x01\n" +
+	"\thead_lead\x18\x04 \x01(\fR\bheadLead\"\xfe\x02\n" +
 	"\x06Counts\x12I\n" +
 	"\n" +
 	"deliveries\x18\x01 \x03(\v2).leadgate.store.v1.Counts.DeliveriesEntryR\n" +
-	"deliveries\x1a=\n" +
+	"deliveries\x12:\n" +
+	"\x05leads\x18\x02 \x03(\v2$.leadgate.store.v1.Counts.LeadsEntryR\x05leads\x12:\n" +
+	"\x05holds\x18\x03 \x03(\v2$.leadgate.store.v1.Counts.HoldsEntryR\x05holds\x1a=\n" +
 	"\x0fDeliveriesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\x05R\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"2\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a8\n" +
+	"\n" +
+	"LeadsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x05R\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a8\n" +
+	"\n" +
+	"HoldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x05R\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"7\n" +
+	"\aErasure\x12\x12\n" +
+	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x18\n" +
+	"\apersons\x18\x02 \x03(\fR\apersons\"2\n" +
 	"\x04Told\x12*\n" +
 	"\x06events\x18\x01 \x03(\v2\x12.leadgate.v1.EventR\x06eventsB?Z=github.com/leadgate/leadgate/gen/go/leadgate/store/v1;storev1b\x06proto3"
 
@@ -431,28 +517,33 @@ func file_leadgate_store_v1_store_proto_rawDescGZIP() []byte {
 	return file_leadgate_store_v1_store_proto_rawDescData
 }
 
-var file_leadgate_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_leadgate_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_leadgate_store_v1_store_proto_goTypes = []any{
 	(*Meta)(nil),                   // 0: leadgate.store.v1.Meta
 	(*IdempotencyKey)(nil),         // 1: leadgate.store.v1.IdempotencyKey
 	(*Chain)(nil),                  // 2: leadgate.store.v1.Chain
 	(*Counts)(nil),                 // 3: leadgate.store.v1.Counts
-	(*Told)(nil),                   // 4: leadgate.store.v1.Told
-	nil,                            // 5: leadgate.store.v1.IdempotencyKey.FieldsEntry
-	(*IdempotencyKey_Variant)(nil), // 6: leadgate.store.v1.IdempotencyKey.Variant
-	nil,                            // 7: leadgate.store.v1.Counts.DeliveriesEntry
-	(*v1.Event)(nil),               // 8: leadgate.v1.Event
+	(*Erasure)(nil),                // 4: leadgate.store.v1.Erasure
+	(*Told)(nil),                   // 5: leadgate.store.v1.Told
+	nil,                            // 6: leadgate.store.v1.IdempotencyKey.FieldsEntry
+	(*IdempotencyKey_Variant)(nil), // 7: leadgate.store.v1.IdempotencyKey.Variant
+	nil,                            // 8: leadgate.store.v1.Counts.DeliveriesEntry
+	nil,                            // 9: leadgate.store.v1.Counts.LeadsEntry
+	nil,                            // 10: leadgate.store.v1.Counts.HoldsEntry
+	(*v1.Event)(nil),               // 11: leadgate.v1.Event
 }
 var file_leadgate_store_v1_store_proto_depIdxs = []int32{
-	5, // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldsEntry
-	6, // 1: leadgate.store.v1.IdempotencyKey.variants:type_name -> leadgate.store.v1.IdempotencyKey.Variant
-	7, // 2: leadgate.store.v1.Counts.deliveries:type_name -> leadgate.store.v1.Counts.DeliveriesEntry
-	8, // 3: leadgate.store.v1.Told.events:type_name -> leadgate.v1.Event
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	6,  // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldsEntry
+	7,  // 1: leadgate.store.v1.IdempotencyKey.variants:type_name -> leadgate.store.v1.IdempotencyKey.Variant
+	8,  // 2: leadgate.store.v1.Counts.deliveries:type_name -> leadgate.store.v1.Counts.DeliveriesEntry
+	9,  // 3: leadgate.store.v1.Counts.leads:type_name -> leadgate.store.v1.Counts.LeadsEntry
+	10, // 4: leadgate.store.v1.Counts.holds:type_name -> leadgate.store.v1.Counts.HoldsEntry
+	11, // 5: leadgate.store.v1.Told.events:type_name -> leadgate.v1.Event
+	6,  // [6:6] is the sub-list for method output_type
+	6,  // [6:6] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_store_v1_store_proto_init() }
@@ -466,7 +557,7 @@ func file_leadgate_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_store_v1_store_proto_rawDesc), len(file_leadgate_store_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,105 @@
+package main_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestErasingAPersonLeavesNothingButWhatTheCRMHas(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	events := h.gateway.watch()
+	delivered := h.post("k1", ada).body["leadId"].(string)
+	await(t, events, delivered, "SUCCESS")
+	h.faults(`{"status":503}`)
+	waiting := h.post("k2", ada).body["leadId"].(string)
+	await(t, events, waiting, "RETRY")
+	other := h.post("k3", url.Values{"email": {"grace@example.com"}}).body["leadId"].(string)
+
+	erase := func(args ...string) (string, int) {
+		out, complaint, code := run(t, nil, "", append([]string{"erase", "--server", h.gateway.address, "--email", " Ada.Lovelace@example.com"}, args...)...)
+		return out + complaint, code
+	}
+	if out, code := erase("--expect", "3"); code != 1 || !strings.Contains(out, "2 leads match, not 3") {
+		t.Errorf("with another count expected: %d, %s", code, out)
+	}
+	if out, code := erase("--dry-run"); code != 0 || !strings.Contains(out, "2 leads would be erased: 1 deliveries cancelled") {
+		t.Errorf("dry run: %d, %s", code, out)
+	}
+	out, code := erase("--output", "json")
+	var answer struct {
+		Erased, DeliveriesCancelled string
+		CrmRecords                  []struct{ RecordID, DeliveryID string }
+	}
+	if err := json.Unmarshal([]byte(out), &answer); code != 0 || err != nil {
+		t.Fatalf("%d, %v, %s", code, err, out)
+	}
+	record := h.onlyContact()
+	named := map[string]string{}
+	for _, r := range answer.CrmRecords {
+		named[r.DeliveryID] = r.RecordID
+	}
+	// Of the one that waits the CRM has nothing, but the answers it gave do not say so.
+	if id, ok := named[waiting+".crm"]; answer.Erased != "2" || answer.DeliveriesCancelled != "1" || named[delivered+".crm"] != record.ID || !ok || id != "" {
+		t.Errorf("the answer is %s, and the CRM has record %s", out, record.ID)
+	}
+	await(t, h.gateway.watch(), waiting, "ERASED")
+	if out, code := erase(); code != 0 || !strings.Contains(out, "2 leads were erased before") || !strings.Contains(out, record.ID) {
+		t.Errorf("again: %d, %s", code, out)
+	}
+	for _, id := range []string{delivered, waiting} {
+		if lead := request(t, "GET", h.url("/v1/leads/"+id), "", ""); lead.status != 200 || strings.Contains(strings.ToLower(lead.text), "lovelace") ||
+			!strings.Contains(lead.text, "LEAD_STATE_ERASED") {
+			t.Errorf("lead %s is %d %s", id, lead.status, lead.text)
+		}
+	}
+	if watched := request(t, "GET", h.url("/v1/leads?email=ada.lovelace@example.com"), "", ""); strings.Contains(watched.text, "leadId") {
+		t.Errorf("still found: %s", watched.text)
+	}
+	if again := h.post("k2", ada); again.status != 200 || again.body["leadId"] != waiting {
+		t.Errorf("its key answers %d %s", again.status, again.text)
+	}
+	h.faults(`{}`)
+	await(t, h.gateway.watch(), other, "SUCCESS")
+
+	if err := h.gateway.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if out, complaint, code := run(t, nil, "", "compact", "--data-dir", h.data); code != 0 || !strings.Contains(out, "became") {
+		t.Fatalf("compact ends with %d: %s%s", code, out, complaint)
+	}
+	for _, word := range []string{"lovelace", "Lovelace"} {
+		if files := filesWith(t, h.data, word); len(files) > 0 {
+			t.Errorf("%s stands in %v", word, files)
+		}
+	}
+	h.restart()
+	if again := h.post("k1", ada); again.status != 200 || again.body["leadId"] != delivered {
+		t.Errorf("after all that its key answers %d %s", again.status, again.text)
+	}
+}
+
+// filesWith returns the files below a directory in which a word stands.
+func filesWith(t *testing.T, dir, word string) (files []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if bytes.Contains(content, []byte(word)) {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}

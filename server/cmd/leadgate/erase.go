@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+func newErase() *cobra.Command {
+	var (
+		conn   connection
+		out    output
+		email  string
+		dryRun bool
+		expect int64
+	)
+	cmd := &cobra.Command{
+		Use:   "erase",
+		Short: "Remove every trace of a person, and say what the CRMs still have",
+		Long: `Remove every trace of a person: leads with their submissions, what was sent to the CRMs and what they answered. What
+waits is cancelled. Idempotency keys go on answering until their time is up. What a CRM has already is not touched; it is
+listed, to be erased there.
+
+What was erased cannot be read from then on. To remove it from the files as well, stop the gateway and run
+leadgate compact. Copies in backups are erased when they are restored.`,
+		Example: `  leadgate erase --email ada@example.com --dry-run
+  leadgate erase --email ada@example.com --expect 3`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if email == "" {
+				return usageError{fmt.Errorf("name the person with --email")}
+			}
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			answer, err := leadgatev1.NewLeadServiceClient(client).EraseLeads(cmd.Context(), &leadgatev1.EraseLeadsRequest{
+				Email: email, DryRun: dryRun, ExpectedCount: expect,
+			})
+			if err != nil {
+				return err
+			}
+			return printAll(&out, cmd.OutOrStdout(), []*leadgatev1.EraseLeadsResponse{answer}, func(w io.Writer) { describeErasure(w, answer, dryRun) })
+		},
+	}
+	conn.addFlags(cmd)
+	out.addFlag(cmd)
+	cmd.Flags().StringVar(&email, "email", "", "the person's e-mail address")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be erased")
+	cmd.Flags().Int64Var(&expect, "expect", 0, "do nothing unless exactly this many leads would be erased")
+	return cmd
+}
+
+func describeErasure(w io.Writer, answer *leadgatev1.EraseLeadsResponse, dryRun bool) {
+	leads, verb := answer.GetErased(), "erased"
+	if dryRun {
+		leads, verb = answer.GetMatched(), "would be erased"
+	}
+	fmt.Fprintf(w, "%d leads %s: %d deliveries cancelled, content of %d attempts and %d events removed\n", leads, verb,
+		answer.GetDeliveriesCancelled(), answer.GetAttemptsErased(), answer.GetEventsErased())
+	if before := answer.GetErasedBefore(); before > 0 {
+		fmt.Fprintf(w, "%d leads were erased before\n", before)
+	}
+	if len(answer.GetCrmRecords()) == 0 {
+		fmt.Fprintln(w, "no CRM has anything of them")
+		return
+	}
+	fmt.Fprintln(w, "still to be erased in the CRMs:")
+	table(w, "DESTINATION\tRECORD\tLINK\tDELIVERY", func(w io.Writer) {
+		for _, r := range answer.GetCrmRecords() {
+			record := orDash(r.GetRecordId())
+			if r.GetUncertain() {
+				record = "perhaps: an answer was lost"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.GetDestination(), record, orDash(r.GetRecordUrl()), r.GetDeliveryId())
+		}
+	})
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+)
+
+const (
+	barWidth    = 30
+	barInterval = 100 * time.Millisecond // between two drawings
+)
+
+// progress draws a bar in a terminal, and nothing elsewhere. It belongs to one goroutine.
+type progress struct {
+	to    io.Writer // nil draws nothing
+	what  string
+	drawn time.Time
+}
+
+// newProgress draws on w if that is a terminal.
+func newProgress(w io.Writer, what string) *progress {
+	p := &progress{what: what}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		p.to = w
+	}
+	return p
+}
+
+// bytes draws how many of about how many bytes are done; about is 0 where nobody knows.
+func (p *progress) bytes(done, about int64) {
+	if p.to == nil || time.Since(p.drawn) < barInterval {
+		return
+	}
+	p.drawn = time.Now()
+	if about <= 0 {
+		fmt.Fprintf(p.to, "\r%s %s\x1b[K", p.what, size(done))
+		return
+	}
+	part := min(1, float64(done)/float64(about))
+	full := int(part * barWidth)
+	fmt.Fprintf(p.to, "\r%s [%s%s] %3.0f %%  %s\x1b[K", p.what, strings.Repeat("#", full), strings.Repeat(".", barWidth-full), part*100, size(done))
+}
+
+// done removes the bar.
+func (p *progress) done() {
+	if p.to != nil {
+		fmt.Fprint(p.to, "\r\x1b[K")
+	}
+}
+
+// size is a number of bytes for people.
+func size(bytes int64) string {
+	switch {
+	case bytes < 1<<10:
+		return fmt.Sprintf("%d B", bytes)
+	case bytes < 1<<20:
+		return fmt.Sprintf("%.1f KiB", float64(bytes)/(1<<10))
+	case bytes < 1<<30:
+		return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
+	}
+	return fmt.Sprintf("%.2f GiB", float64(bytes)/(1<<30))
+}

@@ -1,0 +1,181 @@
+package badger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/ristretto/v2/z"
+)
+
+// Names of what is in a data directory.
+const (
+	databaseDir  = "badger"
+	compactedDir = "badger.compacted" // being written by Compact
+	replacedDir  = "badger.replaced"  // what Compact has replaced, until it is removed
+)
+
+// Compacted says what Compact did.
+type Compacted struct {
+	// Before and After are the bytes on disk.
+	Before, After int64
+	// Keys is how many there are.
+	Keys int64
+}
+
+// Compact writes the database in a data directory anew, with the present version of everything and nothing else: what was
+// erased or deleted is then in no file any more. No store may have the directory open. While it runs, the disk holds both;
+// a crash at any moment leaves one of them whole. Progress, if not nil, is told how many of about how many bytes were written.
+func Compact(o Options, progress func(written, about int64)) (Compacted, error) {
+	o.setDefaults()
+	unlock, err := lockDir(o.Dir)
+	if err != nil {
+		return Compacted{}, explainOpen(o.Dir, err)
+	}
+	result, err := compact(o, progress)
+	return result, errors.Join(err, unlock())
+}
+
+func compact(o Options, progress func(written, about int64)) (result Compacted, err error) {
+	if err := finishCompaction(o.Dir); err != nil {
+		return Compacted{}, err
+	}
+	from, to := filepath.Join(o.Dir, databaseDir), filepath.Join(o.Dir, compactedDir)
+	if _, err := os.Stat(from); err != nil {
+		return Compacted{}, fmt.Errorf("%s is no data directory of leadgate: %w", o.Dir, cause(err))
+	}
+	source, err := openDatabase(o, from)
+	if err != nil {
+		return Compacted{}, explainOpen(o.Dir, err)
+	}
+	if result.Before, err = sizeOf(from); err == nil {
+		err = roomFor(o, result.Before)
+	}
+	if err == nil {
+		result.Keys, err = rewrite(o, source, to, result.Before, progress)
+	}
+	if err = errors.Join(err, source.Close()); err != nil {
+		return Compacted{}, errors.Join(fmt.Errorf("data directory %s: %w", o.Dir, err), os.RemoveAll(to))
+	}
+	if err := os.Rename(from, filepath.Join(o.Dir, replacedDir)); err != nil {
+		return Compacted{}, err
+	}
+	if err := errors.Join(os.Rename(to, from), syncDir(o.Dir)); err != nil {
+		return Compacted{}, err
+	}
+	if err := finishCompaction(o.Dir); err != nil {
+		return Compacted{}, err
+	}
+	result.After, err = sizeOf(from)
+	return result, err
+}
+
+// roomFor refuses what would take more space than there is.
+func roomFor(o Options, bytes int64) error {
+	free, err := o.Free(o.Dir)
+	if err != nil {
+		return err
+	}
+	if need := uint64(bytes) + o.MinFree; free < need {
+		return fmt.Errorf("the disk has %d MiB left, and compacting needs %d MiB for a while; free some space first", free>>20, need>>20)
+	}
+	return nil
+}
+
+// rewrite writes the present version of every key into a new database.
+func rewrite(o Options, source *badgerdb.DB, to string, about int64, progress func(written, about int64)) (keys int64, err error) {
+	if err := os.RemoveAll(to); err != nil {
+		return 0, err
+	}
+	target, err := openDatabase(o, to)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	writer := target.NewStreamWriter()
+	if err := writer.Prepare(); err != nil {
+		return 0, err
+	}
+	var written int64
+	stream := source.NewStream()
+	stream.NumGo = 2
+	stream.Send = func(buf *z.Buffer) error {
+		written += int64(buf.LenNoPadding())
+		err := buf.SliceIterate(func([]byte) error {
+			keys++
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if progress != nil {
+			progress(written, max(written, about))
+		}
+		return writer.Write(buf)
+	}
+	if err := stream.Orchestrate(context.Background()); err != nil {
+		writer.Cancel()
+		return 0, err
+	}
+	return keys, writer.Flush()
+}
+
+// finishCompaction tidies up behind a Compact that ended early. What it was writing is dropped; what it had put aside comes
+// back unless its successor is in place.
+func finishCompaction(dir string) error {
+	database, replaced := filepath.Join(dir, databaseDir), filepath.Join(dir, replacedDir)
+	_, errDatabase := os.Stat(database)
+	_, errReplaced := os.Stat(replaced)
+	if errors.Is(errDatabase, fs.ErrNotExist) && errReplaced == nil {
+		if err := os.Rename(replaced, database); err != nil {
+			return err
+		}
+		errDatabase = nil
+	}
+	for _, name := range []string{compactedDir, replacedDir} {
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	if errDatabase != nil {
+		return nil // there is nothing yet
+	}
+	return syncDir(dir)
+}
+
+func openDatabase(o Options, dir string) (*badgerdb.DB, error) {
+	options := tuned(o)
+	options.Dir, options.ValueDir = dir, dir
+	return badgerdb.Open(options)
+}
+
+// sizeOf is how many bytes the files of a directory take on disk. Badger's files have holes.
+func sizeOf(dir string) (size int64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // removed meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		size += bytesOnDisk(info)
+		return nil
+	})
+	return size, err
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,206 @@
+package badger
+
+import (
+	"context"
+	"fmt"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// Erase implements store.Store. What was overwritten is unreadable at once; Badger drops it from the disk when it compacts.
+func (s *Store) Erase(ctx context.Context, erasures ...*store.Erasure) ([]store.Erased, error) {
+	results := make([]store.Erased, len(erasures))
+	items := make([]item, 0, len(erasures))
+	for i, e := range erasures {
+		key, err := parseLead(e.LeadID)
+		if err != nil {
+			results[i].Err = fmt.Errorf("%w: %w", store.ErrNotFound, err)
+			continue
+		}
+		events, err := encodeEvents(e.Events)
+		if err != nil {
+			results[i].Err = err
+			continue
+		}
+		items = append(items, &eraseItem{s, key, events, &results[i]})
+	}
+	if err := s.do(ctx, items...); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+type eraseItem struct {
+	s      *Store
+	lead   leadKey
+	events []record
+	result *store.Erased
+}
+
+func (it *eraseItem) fail(err error) { *it.result = store.Erased{Err: err} }
+
+func (it *eraseItem) stage(b *batch, c *change) error {
+	r := &leadgatev1.LeadRecord{}
+	if err := get(b.txn, keyOfLead(it.lead), r); err != nil {
+		return err
+	}
+	deliveries, err := deliveriesOf(b.txn, it.lead)
+	if err != nil {
+		return err
+	}
+	if r.GetState() == leadgatev1.LeadState_LEAD_STATE_ERASED {
+		*it.result = store.Erased{Deliveries: deliveries, Already: true}
+		return nil
+	}
+	forgotten := store.ForgetRecord(r)
+	if err := c.setMessage(keyOfLead(it.lead), forgotten); err != nil {
+		return err
+	}
+	c.reindex(it.s, it.lead, r, forgotten)
+	people := it.s.peopleOf(r)
+	if err := c.setMessage(keyOfErasure(it.lead), &storev1.Erasure{Time: it.s.now().UnixNano(), Persons: people}); err != nil {
+		return err
+	}
+	for _, d := range deliveries {
+		if err := it.cancel(b, c, r, d); err != nil {
+			return err
+		}
+	}
+	if err := it.forgetEvents(b, c); err != nil {
+		return err
+	}
+	for _, person := range people {
+		if err := it.s.dropChains(b, c, person, it.lead); err != nil {
+			return err
+		}
+	}
+	c.tell(it.s, it.lead, it.events)
+	return nil
+}
+
+// cancel ends a delivery of an erased lead and removes what it and its attempts say.
+func (it *eraseItem) cancel(b *batch, c *change, r *leadgatev1.LeadRecord, d *leadgatev1.Delivery) error {
+	key, err := parseDelivery(d.GetDeliveryId())
+	if err != nil {
+		return err
+	}
+	from, is := d.GetState(), store.ForgetDelivery(d, store.Addresses(r))
+	is.UpdateTime = timestamppb.New(it.s.now())
+	if from != leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED && from != leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED {
+		is.State = leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED
+		it.result.Cancelled++
+		c.count(key.destination, from, -1)
+		c.count(key.destination, is.GetState(), 1)
+	}
+	if from == leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT {
+		it.result.Interrupted = append(it.result.Interrupted, d.GetDeliveryId())
+	}
+	if waits(from) {
+		l, err := linkOf(d, it.s.personOf(r))
+		if err != nil {
+			return err
+		}
+		if err := it.s.withdraw(b, c, l, from); err != nil {
+			return err
+		}
+	}
+	it.result.Deliveries = append(it.result.Deliveries, is)
+	if err := c.setMessage(key.key(), is); err != nil {
+		return err
+	}
+	return each(b.txn, key.attemptsPrefix(), func(attemptKey, value []byte) error {
+		a := &leadgatev1.Attempt{}
+		if err := proto.Unmarshal(value, a); err != nil {
+			return err
+		}
+		it.result.Attempts++
+		return c.setMessage(append([]byte(nil), attemptKey...), store.ForgetAttempt(a))
+	})
+}
+
+func (it *eraseItem) forgetEvents(b *batch, c *change) error {
+	return each(b.txn, join(prefixTimeline, 16, it.lead[:]), func(key, value []byte) error {
+		told := &storev1.Told{}
+		if err := proto.Unmarshal(value, told); err != nil {
+			return err
+		}
+		for i, e := range told.GetEvents() {
+			told.Events[i] = store.Forget(e)
+			it.result.Events++
+		}
+		return c.setMessage(append([]byte(nil), key...), told)
+	})
+}
+
+// withdraw takes a waiting delivery out of every line that it stands in, whoever has claimed it.
+func (s *Store) withdraw(b *batch, c *change, l link, from leadgatev1.DeliveryState) error {
+	c.revoke(s, l.delivery)
+	c.delete(keyOfWaiting(l.delivery.destination, l.sequence))
+	if from == leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT {
+		c.delete(l.delivery.inFlightKey())
+		return s.leaveChain(b, c, l, false)
+	}
+	if l.person == nil {
+		c.delete(l.dueKey())
+		return nil
+	}
+	chain, err := readChain(b.txn, l)
+	if err != nil {
+		return err
+	}
+	if chain.GetHead() == l.sequence {
+		c.delete(l.dueKey())
+		return s.leaveChain(b, c, l, false)
+	}
+	c.delete(keyOfBehind(l.delivery.destination, l.person, l.sequence))
+	chain.Length--
+	return c.setChain(l, chain)
+}
+
+// dropChains removes what is remembered of a person's deliveries if no other lead names the person.
+func (s *Store) dropChains(b *batch, c *change, person []byte, but leadKey) error {
+	other := false
+	eachKey(b.txn, personPrefix(person), func(key []byte) bool {
+		other = string(key[17:]) != string(but[:])
+		return !other
+	})
+	if other {
+		return nil
+	}
+	for _, destination := range s.destinations() {
+		l := link{delivery: deliveryKey{destination: destination}, person: person}
+		if chain, err := readChain(b.txn, l); err != nil {
+			return err
+		} else if chain.GetDelivered() > 0 {
+			c.delete(keyOfChain(destination, person))
+		}
+	}
+	return nil
+}
+
+// ErasedLeads implements store.Store.
+func (s *Store) ErasedLeads(ctx context.Context, email string) ([]string, error) {
+	person := string(store.Hash(s.hashKey, email))
+	var leads []string
+	err := s.view(ctx, func(txn *badgerdb.Txn) error {
+		return each(txn, []byte{prefixErasure}, func(key, value []byte) error {
+			e := &storev1.Erasure{}
+			if err := proto.Unmarshal(value, e); err != nil {
+				return err
+			}
+			for _, p := range e.GetPersons() {
+				if string(p) == person {
+					leads = append(leads, leadKey(key[1:]).String())
+				}
+			}
+			return nil
+		})
+	})
+	return leads, err
+}
