@@ -21,16 +21,18 @@ test: ## run every test, with the race detector where a C compiler is present
 bench: build ## measure the accept path against bare servers in the same run
 	$(GO) run ./server/bench
 
-generate: ## make gen/ anew from proto/
+generate: ## make gen/ anew from proto/ and the pages' TypeScript
 	$(GO) run ./proto/tools/thirdparty gen/thirdparty
 	$(BUF) format -w proto
 	$(BUF) generate
 	$(GO) run ./proto/tools/openapi gen/openapi/parts gen/openapi
+	$(GO) run ./server/console/bundle gen/pages
 
-lint: ## vet, golangci-lint and buf lint
+lint: ## vet, golangci-lint, buf lint, and the types of the pages' TypeScript
 	$(GO) vet ./...
 	$(GO) tool -modfile=.golangci.mod golangci-lint run
 	$(BUF) lint
+	$(GO) tool -modfile=proto/tools/tsgo.mod tsgo -p server/console/web
 
 breaking: ## compare the API with the last tag, or with the commit before
 	$(BUF) breaking --against ".git#ref=$$(git describe --tags --abbrev=0 2>/dev/null || git rev-parse HEAD~1)"

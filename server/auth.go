@@ -9,6 +9,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker"
 )
@@ -56,8 +57,10 @@ func (h *house) authorize(c *call, want role) error {
 	case c.bearer == "":
 		return worker.Failure(nil, codes.Unauthenticated, &errdetails.ErrorInfo{Reason: "API_KEY_MISSING"},
 			"an API key is needed; send it as Authorization: Bearer KEY")
+	case c.foreign:
+		return crossOrigin()
 	}
-	key := h.keys[sha256.Sum256([]byte(c.bearer))]
+	key := h.key(c.bearer)
 	if key == nil {
 		return worker.Failure(nil, codes.Unauthenticated, &errdetails.ErrorInfo{Reason: "API_KEY_UNKNOWN"}, "this API key is not known here")
 	}
@@ -68,6 +71,9 @@ func (h *house) authorize(c *call, want role) error {
 	c.apiKey = key.GetName()
 	return nil
 }
+
+// key is the configured API key that a caller sent; nil if there is no such key.
+func (h *house) key(bearer string) *configv1.APIKey { return h.keys[sha256.Sum256([]byte(bearer))] }
 
 // authenticate is the hook of the auth interceptors; the call stands in the context.
 func (s *Server) authenticate(ctx context.Context, method string) error {

@@ -35,6 +35,10 @@ type call struct {
 	key headerKey
 	// bearer is the API key that came with it; empty if there is none.
 	bearer string
+	// cookie says that a browser sent the key by itself, from its cookie; foreign, that it did so for a page that is not ours.
+	cookie, foreign bool
+	// secure says that TLS protects the way to the caller.
+	secure bool
 
 	// apiKey is the name of the API key that let the caller in; empty if none was needed. Set by the auth interceptor.
 	apiKey string
@@ -123,9 +127,17 @@ func callOf(ctx context.Context) *call {
 
 // httpCall makes the call of an HTTP request.
 func (s *Server) httpCall(r *http.Request) *call {
-	return newCall(s.now(), s.house().proxies, r.RemoteAddr, r.Host, func(name string) []string {
+	proxies := s.house().proxies
+	c := newCall(s.now(), proxies, r.RemoteAddr, r.Host, func(name string) []string {
 		return r.Header[textproto.CanonicalMIMEHeaderKey(name)]
 	})
+	if c.bearer == "" {
+		c.bearer = cookieKey(r)
+		c.cookie = c.bearer != ""
+		c.foreign = c.cookie && !sameOrigin(r)
+	}
+	c.secure = r.TLS != nil || (trusted(parseAddress(r.RemoteAddr), proxies) && r.Header.Get("X-Forwarded-Proto") == "https")
+	return c
 }
 
 // grpcCall returns the call of an rpc: the one of the HTTP request that it transcodes, or its own.

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 
+	"github.com/leadgate/leadgate/server/console"
 	"github.com/leadgate/leadgate/worker"
 )
 
@@ -23,6 +24,8 @@ func (s *Server) front(o Options) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(o.OpenAPI) // the client went away
 	})))
+	mux.Handle("/console/", s.page(console.Handler()))
+	mux.HandleFunc("/console/session", s.serveSession)
 	for prefix, handler := range o.Routes {
 		mux.Handle(prefix, handler)
 	}

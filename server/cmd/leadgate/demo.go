@@ -110,6 +110,7 @@ func demoWelcome(gateway, crm string) string {
 leadgate demo: a gateway, a simulated HubSpot that fails now and then, and a page with a form.
 
   the page       http://%[1]s/demo/
+  the console    http://%[1]s/console/
   the CRM holds  http://%[2]s/_sim/contacts
   the API        http://%[1]s/openapi.json
 

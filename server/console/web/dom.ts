@@ -1,0 +1,65 @@
+// Making and changing the page's elements. Text is always text here: nothing that a lead or a CRM says becomes markup.
+
+export type Child = Node | string | number | null | undefined | false | Child[];
+type Value = string | number | boolean | null | undefined | ((event: Event) => void);
+export type Attributes = Record<string, Value>;
+
+/** h makes an element. Attributes that are functions listen to the event of that name; false and null leave an attribute out. */
+export function h<K extends keyof HTMLElementTagNameMap>(tag: K, attributes: Attributes = {}, ...children: Child[]): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  set(element, attributes);
+  element.append(...nodes(children));
+  return element;
+}
+
+/** svg makes an element of a drawing. */
+export function svg<K extends keyof SVGElementTagNameMap>(tag: K, attributes: Attributes = {}, ...children: Child[]): SVGElementTagNameMap[K] {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  set(element, attributes);
+  element.append(...nodes(children));
+  return element;
+}
+
+export function set(element: Element, attributes: Attributes): void {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") element.addEventListener(name, value);
+    else if (value === false || value === null || value === undefined) element.removeAttribute(name);
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+}
+
+function nodes(children: Child[]): (Node | string)[] {
+  return children.flat(8).flatMap((child): (Node | string)[] => {
+    if (child === null || child === undefined || child === false) return [];
+    return [typeof child === "object" && !Array.isArray(child) ? child : String(child)];
+  });
+}
+
+/** write replaces the text of an element, and touches nothing if it is the same. */
+export function write(element: Element, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * swap replaces what is in an element. What the reader has opened stays open, and the focus stays where it was, as far as
+ * elements with the same data-key are there again.
+ */
+export function swap(element: Element, ...children: Child[]): void {
+  const open = new Set([...element.querySelectorAll<HTMLDetailsElement>("details[data-key]")].filter((d) => d.open).map((d) => d.dataset.key));
+  const closed = new Set([...element.querySelectorAll<HTMLDetailsElement>("details[data-key]")].filter((d) => !d.open).map((d) => d.dataset.key));
+  const active = document.activeElement;
+  const focused = active instanceof HTMLElement && element.contains(active) ? active.dataset.key : undefined;
+  element.replaceChildren(...nodes(children));
+  for (const details of element.querySelectorAll<HTMLDetailsElement>("details[data-key]")) {
+    if (open.has(details.dataset.key)) details.open = true;
+    if (closed.has(details.dataset.key)) details.open = false;
+  }
+  if (focused) element.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+}
+
+/** query finds an element that must be there. */
+export function query(root: ParentNode, selector: string): HTMLElement {
+  const found = root.querySelector<HTMLElement>(selector);
+  if (!found) throw new Error(`there is no ${selector}`);
+  return found;
+}

@@ -1,0 +1,74 @@
+// Figures and times as people read them. Numbers follow the browser's locale.
+
+import { h } from "./dom";
+
+const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+const tenths = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hour12: false });
+
+/** number reads what protobuf's JSON makes of an int64. */
+export const number = (value: string | number | undefined): number => Number(value ?? 0);
+
+/** count shows how many. */
+export const count = (value: string | number | undefined): string => whole.format(number(value));
+
+/** rate shows something per second. */
+export const rate = (value: number): string => tenths.format(value);
+
+export const plural = (n: number, one: string, many = one + "s"): string => `${count(n)} ${n === 1 ? one : many}`;
+
+/** seconds reads a duration, such as "1.5s". */
+export const seconds = (duration: string | undefined): number => (duration ? parseFloat(duration) : 0);
+
+/** duration shows a time span in its two largest units. */
+export function duration(secs: number): string {
+  if (secs < 0.001) return "0 ms";
+  if (secs < 1) return `${Math.round(secs * 1000)} ms`;
+  if (secs < 10) return `${tenths.format(secs)} s`;
+  const s = Math.round(secs);
+  if (s < 60) return `${s} s`;
+  const [m, hours, d] = [Math.floor(s / 60), Math.floor(s / 3600), Math.floor(s / 86400)];
+  if (s < 3600) return join(m, "min", s % 60, "s");
+  if (s < 86400) return join(hours, "h", m % 60, "min");
+  return join(d, "d", hours % 24, "h");
+}
+
+const join = (a: number, unit: string, b: number, smaller: string): string => (b > 0 ? `${a} ${unit} ${b} ${smaller}` : `${a} ${unit}`);
+
+/** ago is a time as it is from now: "12 s ago", "in 4 s". */
+export function ago(time: string, now = Date.now()): string {
+  const secs = (now - Date.parse(time)) / 1000;
+  if (Math.abs(secs) < 1) return "now";
+  return secs > 0 ? `${duration(Math.floor(secs))} ago` : `in ${duration(Math.ceil(-secs))}`;
+}
+
+/** when shows a time relative to now, with the exact one behind it; refresh keeps it true. */
+export function when(time: string | undefined): HTMLTimeElement | string {
+  if (!time) return "";
+  return h("time", { datetime: time, title: exact.format(new Date(time)), "data-ago": true }, ago(time));
+}
+
+/** refresh brings every relative time below an element up to date. */
+export function refresh(root: ParentNode): void {
+  for (const element of root.querySelectorAll<HTMLTimeElement>("time[data-ago]")) {
+    const text = ago(element.dateTime);
+    if (element.textContent !== text) element.textContent = text;
+  }
+}
+
+/** at shows the time of day to the millisecond, with the date behind it. */
+export function at(time: string | undefined): HTMLTimeElement | string {
+  if (!time) return "";
+  const date = new Date(time);
+  return h("time", { datetime: time, title: exact.format(date) }, clock.format(date));
+}
+
+/** json lays JSON out for reading; anything else stays as it is. */
+export function json(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,93 @@
+// How the gateway does, asked for once and shown in several places: the header, the tabs' counts, the destinations' cards.
+
+import type { Destination, GetStatsResponse, ListDestinationsResponse, ListLeadsResponse } from "api";
+import { get, isAbort, messageOf } from "./api";
+import { number } from "./format";
+import { poll, throttled } from "./poll";
+import type { SharedStream } from "./stream/shared";
+
+const EVERY = 2_000;
+/** How often what changes seldom is counted. */
+const SLOWLY = 20_000;
+/** Held leads are counted up to this many. */
+const COUNTED = 100;
+
+export class Gateway extends EventTarget {
+  destinations: Destination[] | undefined;
+  stats: GetStatsResponse | undefined;
+  /** error says why nothing is known; empty if it is. */
+  error = "";
+  /** heldLeads is how many leads wait for a person; moreHeld says that there are still more. */
+  heldLeads = 0;
+  moreHeld = false;
+
+  private readonly again: () => void;
+  private readonly countAgain: () => void;
+
+  constructor(
+    stream: SharedStream,
+    private readonly signal: AbortSignal,
+  ) {
+    super();
+    this.again = poll(() => this.ask(), EVERY, signal);
+    this.countAgain = poll(() => this.countHeld(), SLOWLY, signal);
+    const soon = throttled(this.countAgain, 1_000);
+    stream.watch(
+      {
+        events: (events) => {
+          if (events.some((event) => event.destination)) this.again();
+          if (events.some((event) => event.lead?.stage === "STAGE_HELD")) soon();
+        },
+      },
+      signal,
+    );
+  }
+
+  /** changed calls back now and whenever something is new. */
+  changed(show: () => void, signal: AbortSignal): void {
+    this.addEventListener("change", show, { signal });
+    show();
+  }
+
+  /** refresh asks at once, after something was done. */
+  refresh(): void {
+    this.again();
+    this.countAgain();
+  }
+
+  get waiting(): number {
+    return this.sum((d) => number(d.waiting));
+  }
+
+  get dead(): number {
+    return this.sum((d) => number(d.dead));
+  }
+
+  get heldDeliveries(): number {
+    return this.sum((d) => number(d.held));
+  }
+
+  private sum(of: (d: Destination) => number): number {
+    return (this.destinations ?? []).reduce((total, d) => total + of(d), 0);
+  }
+
+  private async ask(): Promise<void> {
+    try {
+      const { destinations } = await get<ListDestinationsResponse>("/v1/destinations", {}, this.signal);
+      this.destinations = destinations ?? [];
+      this.stats = await get<GetStatsResponse>("/v1/stats", {}, this.signal);
+      this.error = "";
+    } catch (error) {
+      if (isAbort(error)) return;
+      this.error = messageOf(error);
+    }
+    this.dispatchEvent(new Event("change"));
+  }
+
+  private async countHeld(): Promise<void> {
+    const { leads, nextPageToken } = await get<ListLeadsResponse>("/v1/leads", { state: "HELD", page_size: COUNTED }, this.signal);
+    this.heldLeads = leads?.length ?? 0;
+    this.moreHeld = Boolean(nextPageToken);
+    this.dispatchEvent(new Event("change"));
+  }
+}

@@ -1,0 +1,79 @@
+// The console by keyboard: / or ⌘K searches, g and a letter goes to a tab, j and k walk the rows, Enter opens (rows are
+// links), Escape closes, ? shows all this.
+
+import { h } from "./dom";
+import { go, pathTo } from "./router";
+
+/** After g, the letter must come within this time, in milliseconds. */
+const CHORD = 1_500;
+
+export interface Tab {
+  readonly name: string;
+  /** tab is the first part of the path. */
+  readonly tab: string;
+  readonly letter: string;
+}
+
+export function listenToKeys(tabs: Tab[]): void {
+  let chord = 0;
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "k" && (event.metaKey || event.ctrlKey)) {
+      event.preventDefault();
+      focusSearch();
+      return;
+    }
+    if (event.metaKey || event.ctrlKey || event.altKey || document.querySelector("dialog[open]")) return;
+    const { target } = event;
+    if (target instanceof HTMLElement && target.matches("input, select, textarea")) {
+      if (event.key === "Escape") target.blur();
+      return;
+    }
+    const went = Date.now() - chord < CHORD ? tabs.find((tab) => tab.letter === event.key) : undefined;
+    chord = event.key === "g" ? Date.now() : 0;
+    if (went) {
+      event.preventDefault();
+      go(pathTo(went.tab));
+      return;
+    }
+    switch (event.key) {
+      case "/":
+        event.preventDefault();
+        focusSearch();
+        break;
+      case "j":
+      case "k":
+        walk(event.key === "j" ? 1 : -1);
+        break;
+      case "Escape":
+        if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
+        break;
+      case "?":
+        help(tabs);
+    }
+  });
+}
+
+function focusSearch(): void {
+  document.querySelector<HTMLInputElement>("#search")?.focus();
+}
+
+/** walk moves the focus among the rows of the view. */
+function walk(step: 1 | -1): void {
+  const rows = [...document.querySelectorAll<HTMLElement>("#main [data-row]")].filter((row) => row.offsetParent !== null);
+  const at = rows.findIndex((row) => row === document.activeElement);
+  const next = rows[at < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, at + step))];
+  next?.focus();
+  next?.scrollIntoView({ block: "nearest" });
+}
+
+function help(tabs: Tab[]): void {
+  const keys: [string, string][] = [["/ or ⌘K", "search"], ...tabs.map((tab): [string, string] => [`g ${tab.letter}`, tab.name]), ["j k", "next, previous row"], ["Enter", "open"], ["Escape", "close, leave"], ["?", "this help"]];
+  const dialog = h(
+    "dialog",
+    { class: "ask", "aria-labelledby": "help-title" },
+    h("form", { method: "dialog" }, h("h2", { id: "help-title" }, "Keys"), h("dl", { class: "keys" }, keys.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])), h("div", { class: "buttons" }, h("button", { class: "primary" }, "Close"))),
+  );
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}

@@ -1,0 +1,39 @@
+// Asking before something is done.
+
+import { h, type Child } from "../dom";
+
+export interface Question {
+  readonly title: string;
+  readonly body: Child[];
+  /** yes is what the button says: what will happen, with the number. */
+  readonly yes: string;
+  readonly dangerous?: boolean;
+}
+
+/** ask shows a question and resolves to whether the answer was yes. Escape and the other button mean no. */
+export function ask(question: Question): Promise<boolean> {
+  return new Promise((answer) => {
+    const dialog = h(
+      "dialog",
+      { class: "ask", "aria-labelledby": "ask-title" },
+      h(
+        "form",
+        { method: "dialog" },
+        h("h2", { id: "ask-title" }, question.title),
+        ...question.body,
+        h(
+          "div",
+          { class: "buttons" },
+          h("button", { value: "no", class: "quiet" }, "Cancel"),
+          h("button", { value: "yes", class: question.dangerous ? "danger" : "primary", autofocus: true }, question.yes),
+        ),
+      ),
+    );
+    dialog.addEventListener("close", () => {
+      answer(dialog.returnValue === "yes");
+      dialog.remove();
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}

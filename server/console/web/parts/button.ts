@@ -1,0 +1,31 @@
+// A button that does something at the gateway: busy while it runs, and what came of it is said.
+
+import { h } from "../dom";
+import { messageOf } from "../api";
+import { announce } from "./announce";
+
+export interface Deed {
+  readonly label: string;
+  /** name tells buttons with the same label apart for a screen reader. */
+  readonly name?: string;
+  readonly kind?: "primary" | "danger" | "quiet";
+  /** does it, and says what was done; an empty text says nothing. */
+  readonly run: () => Promise<string>;
+}
+
+export function button(deed: Deed): HTMLButtonElement {
+  const element = h("button", { type: "button", class: deed.kind ?? "", "aria-label": deed.name, "data-key": `button ${deed.name ?? deed.label}` }, deed.label);
+  element.addEventListener("click", () => {
+    element.disabled = true;
+    element.setAttribute("aria-busy", "true");
+    deed
+      .run()
+      .then((done) => done && announce(done))
+      .catch((error: unknown) => announce(messageOf(error), "failing"))
+      .finally(() => {
+        element.disabled = false;
+        element.removeAttribute("aria-busy");
+      });
+  });
+  return element;
+}

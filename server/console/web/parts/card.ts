@@ -1,0 +1,95 @@
+// A destination's card: how sending goes in words, its figures, and the one button that helps.
+
+import type { Destination, PauseDestinationResponse } from "api";
+import { h, swap, type Child } from "../dom";
+import { post } from "../api";
+import { count, duration, number, rate, seconds, when } from "../format";
+import type { Page } from "../page";
+import { may } from "../session";
+import { ofStatus, state } from "../words";
+import { pathTo } from "../router";
+import { button, type Deed } from "./button";
+
+export class Card {
+  readonly element: HTMLElement;
+  private readonly body = h("div", { class: "card-body" });
+  private readonly buttons = h("div", { class: "buttons" });
+  private shown = "";
+
+  constructor(
+    private readonly page: Page,
+    name: string,
+    kind: string,
+  ) {
+    this.element = h(
+      "article",
+      { class: "card", "aria-label": `Destination ${name}` },
+      h("header", { class: "card-head" }, h("h3", {}, name), kind && kind !== name ? h("span", { class: "muted" }, kind) : null),
+      this.body,
+      this.buttons,
+    );
+  }
+
+  show(d: Destination): void {
+    const key = JSON.stringify(d);
+    if (key === this.shown) return;
+    this.shown = key;
+    this.element.dataset.tone = ofStatus(d.status).tone;
+    swap(this.body, facts(d));
+    const deeds = may(this.page.session, "operate") ? this.deeds(d) : [];
+    swap(this.buttons, deeds.map(button));
+  }
+
+  private deeds(d: Destination): Deed[] {
+    const name = d.name ?? "";
+    const act = async (verb: string, body: object, done: string): Promise<string> => {
+      await post<PauseDestinationResponse>(`/v1/destinations/${name}:${verb}`, body);
+      this.page.gateway.refresh();
+      return done;
+    };
+    if (d.status === "DESTINATION_STATUS_PAUSED") {
+      return [{ label: "Resume", name: `Resume ${name}`, kind: "primary", run: () => act("resume", {}, `Sending to ${name} goes on`) }];
+    }
+    return [{ label: "Pause", name: `Pause ${name}`, run: () => act("pause", { reason: "paused in the console" }, `${name} is paused; leads are still accepted and wait`) }];
+  }
+}
+
+function facts(d: Destination): Child[] {
+  const limit = d.requestsPerSecondLimit ? ` of ${rate(d.requestsPerSecondLimit)}/s` : "/s, no limit";
+  const dead = number(d.dead);
+  return [
+    h("p", { class: "card-state" }, state(ofStatus(d.status)), h("span", { class: "figure" }, `${rate(d.requestsPerSecond ?? 0)}${limit}`)),
+    h("dl", { class: "facts" }, fact("waiting", count(d.waiting)), fact("oldest", d.oldestWaiting ? duration(seconds(d.oldestWaiting)) : "–"), fact("delivered", count(d.delivered)),
+      fact("dead", dead > 0 ? h("a", { href: pathTo("dead", "", { destination: d.name ?? "" }) }, count(dead)) : "0")),
+    d.resumeTime ? h("p", { class: "muted" }, "goes on ", when(d.resumeTime)) : null,
+    d.lastError ? h("p", { class: "card-error" }, d.lastError, " ", h("span", { class: "muted" }, when(d.lastErrorTime))) : null,
+  ];
+}
+
+const fact = (term: string, value: Child): HTMLElement => h("div", {}, h("dt", {}, term), h("dd", {}, value));
+
+/** Cards shows one card for each destination and keeps them up to date. */
+export class Cards {
+  readonly element = h("div", { class: "cards" });
+  private readonly cards = new Map<string, Card>();
+
+  constructor(private readonly page: Page) {}
+
+  show(destinations: Destination[]): void {
+    const names = new Set(destinations.map((d) => d.name ?? ""));
+    for (const [name, card] of this.cards) {
+      if (names.has(name)) continue;
+      card.element.remove();
+      this.cards.delete(name);
+    }
+    for (const d of destinations) {
+      let card = this.cards.get(d.name ?? "");
+      if (!card) {
+        card = new Card(this.page, d.name ?? "", d.kind ?? "");
+        this.cards.set(d.name ?? "", card);
+        this.element.append(card.element);
+      }
+      card.show(d);
+    }
+  }
+}

@@ -1,0 +1,53 @@
+// One line for an event: what happened, in words.
+
+import type { Event as LeadgateEvent, LeadEvent } from "api";
+import { ago, duration, seconds } from "../format";
+import { spoken, type Tone, type Word } from "../words";
+import { ofStage } from "../words";
+
+/** word is the state that an event shows. */
+export function word(event: LeadgateEvent): Word {
+  if (event.lead) return ofStage(event.lead.stage);
+  if (event.destination) {
+    const type = event.destination.type ?? "";
+    return { word: spoken(type, "DESTINATION_EVENT_TYPE_"), tone: toneOf(type) };
+  }
+  if (event.system) return { word: spoken(event.system.type, "SYSTEM_EVENT_TYPE_"), tone: event.system.type?.endsWith("ERROR") ? "failing" : "waiting" };
+  return { word: "event", tone: "waiting" };
+}
+
+function toneOf(type: string): Tone {
+  if (/RESUMED|CLOSED|RECOVERED/.test(type)) return "success";
+  if (/REFUSED|OPEN|FAIL/.test(type)) return "failing";
+  if (/LIMIT|QUOTA/.test(type)) return "retrying";
+  return "paused";
+}
+
+/** note is what is worth saying about an event beside its state. */
+export function note(event: LeadgateEvent): string {
+  if (event.lead) return ofLead(event.lead);
+  return event.destination?.detail ?? event.system?.detail ?? "";
+}
+
+function ofLead(lead: LeadEvent): string {
+  switch (lead.stage) {
+    case "STAGE_RETRY":
+      return [status(lead), lead.nextAttemptTime ? `again ${ago(lead.nextAttemptTime)}` : ""].filter(Boolean).join(", ");
+    case "STAGE_SUCCESS":
+      return lead.recordId ? `record ${lead.recordId}` : "";
+    case "STAGE_CRM_API_CALL":
+      return `attempt ${lead.attempt ?? 1}`;
+    case "STAGE_DUPLICATE":
+      return lead.detail || "same key: the first answer again";
+    default:
+      return [status(lead), lead.detail].filter(Boolean).join("; ");
+  }
+}
+
+const status = (lead: LeadEvent): string => {
+  const error = lead.error ?? "";
+  return lead.crmStatus && !error.includes(String(lead.crmStatus)) ? `${lead.crmStatus} ${error}`.trim() : error;
+};
+
+/** took is how long an event's stage took, in words; empty if it is not known. */
+export const took = (event: LeadgateEvent): string => (event.lead?.duration ? duration(seconds(event.lead.duration)) : "");

@@ -1,0 +1,45 @@
+// The paths of the console: /console/, /console/leads, /console/leads/{id}, and one for each other tab.
+
+const BASE = "/console/";
+
+export interface Place {
+  /** tab is the first part of the path; "" for Now. */
+  readonly tab: string;
+  /** rest is what follows it; "" for a list. */
+  readonly rest: string;
+  readonly query: URLSearchParams;
+}
+
+export function place(): Place {
+  const [tab = "", ...rest] = location.pathname.slice(BASE.length).split("/").map(decodeURIComponent);
+  return { tab, rest: rest.join("/"), query: new URLSearchParams(location.search) };
+}
+
+export const pathTo = (tab: string, rest = "", query: Record<string, string> = {}): string => {
+  const parameters = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== "")).toString();
+  return BASE + tab + (rest ? `/${encodeURIComponent(rest)}` : "") + (parameters ? `?${parameters}` : "");
+};
+
+export const leadPath = (id: string): string => pathTo("leads", id);
+
+export function go(path: string): void {
+  history.pushState(null, "", path);
+  dispatchEvent(new PopStateEvent("popstate"));
+}
+
+/** change keeps what a view shows in the address, without a step in the history. */
+export function change(path: string): void {
+  history.replaceState(null, "", path);
+}
+
+/** followLinks makes links between the console's places change the view instead of loading the page anew. */
+export function followLinks(show: () => void): void {
+  addEventListener("popstate", show);
+  document.addEventListener("click", (event) => {
+    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    const link = event.target instanceof Element ? event.target.closest("a") : null;
+    if (!link || link.target || link.origin !== location.origin || !link.pathname.startsWith(BASE)) return;
+    event.preventDefault();
+    if (link.href !== location.href) go(link.pathname + link.search);
+  });
+}

@@ -1,0 +1,128 @@
+// What stands around every view: header with health and search, tabs with counts, the bar that tells of a lost connection.
+
+import { h, set, swap, write } from "./dom";
+import { count, duration, plural, seconds } from "./format";
+import { listenToKeys, type Tab } from "./keyboard";
+import { notes } from "./parts/announce";
+import { button } from "./parts/button";
+import { pathTo, place } from "./router";
+import { searchField } from "./search";
+import { signOut, type Session } from "./session";
+import type { Gateway } from "./gateway";
+import type { SharedStream } from "./stream/shared";
+import { ofStatus, state, type Word } from "./words";
+
+export const tabs: Tab[] = [
+  { name: "Now", tab: "", letter: "n" },
+  { name: "Leads", tab: "leads", letter: "l" },
+];
+
+/** A connection that comes back sooner than this is not worth a bar, in milliseconds. */
+const BLINK = 1_200;
+
+export class Shell {
+  readonly element: HTMLElement;
+  readonly main = h("main", { id: "main", tabindex: -1 });
+  private readonly links = new Map<string, { link: HTMLAnchorElement; badge: HTMLElement }>();
+  private readonly health = h("p", { class: "health", role: "status" });
+  private readonly bar = h("div", { class: "lost", role: "status", hidden: true });
+  private healthKey = "";
+
+  constructor(
+    session: Session,
+    private readonly stream: SharedStream,
+    private readonly gateway: Gateway,
+    signal: AbortSignal,
+  ) {
+    const nav = h("nav", { "aria-label": "Console" }, h("ul", {}, tabs.map((tab) => h("li", {}, this.tabLink(tab)))));
+    this.element = h(
+      "div",
+      { class: "shell" },
+      h("a", { class: "skip", href: "#main" }, "Skip to the content"),
+      h(
+        "header",
+        { class: "top" },
+        h("p", { class: "brand" }, h("span", { class: "mark", "aria-hidden": "true" }), "leadgate ", h("span", { class: "muted" }, `▸ ${location.host}`)),
+        this.health,
+        searchField(),
+        session.keys ? h("p", { class: "who" }, h("span", { class: "muted" }, session.name ?? ""), button({ label: "Sign out", kind: "quiet", run: leave })) : null,
+      ),
+      nav,
+      this.bar,
+      this.main,
+      notes(),
+    );
+    gateway.changed(() => this.showHealth(), signal);
+    stream.watch({ link: () => this.showLink() }, signal);
+    this.showLink();
+    listenToKeys(tabs);
+  }
+
+  /** mark shows which tab is open. */
+  mark(): void {
+    const { tab } = place();
+    for (const [name, { link }] of this.links) set(link, { "aria-current": name === tab ? "page" : null });
+  }
+
+  private tabLink(tab: Tab): HTMLAnchorElement {
+    const badge = h("span", { class: "badge" });
+    const link = h("a", { href: pathTo(tab.tab), "aria-keyshortcuts": `g ${tab.letter}` }, tab.name, badge);
+    this.links.set(tab.tab, { link, badge });
+    return link;
+  }
+
+  private badge(tab: string, text: string): void {
+    const badge = this.links.get(tab)?.badge;
+    if (badge) write(badge, text);
+  }
+
+  private showHealth(): void {
+    const { gateway } = this;
+    const held = gateway.heldLeads + gateway.heldDeliveries;
+    this.badge("held", held > 0 ? count(held) + (gateway.moreHeld ? "+" : "") : "");
+    this.badge("dead", gateway.dead > 0 ? count(gateway.dead) : "");
+    const [word, text] = this.judge();
+    const oldest = gateway.stats?.oldestWaiting;
+    const waiting = gateway.waiting > 0 ? `${count(gateway.waiting)} waiting` + (oldest ? ` · oldest ${duration(seconds(oldest))}` : "") : "";
+    // The region is polite and speaks when what is wrong changes, not with every figure.
+    if (this.healthKey !== text) {
+      this.healthKey = text;
+      swap(this.health, state(word, text), h("span", { class: "muted", "aria-live": "off", id: "waiting" }));
+    }
+    const figure = this.health.querySelector("#waiting");
+    if (figure) write(figure, waiting);
+  }
+
+  /** judge is the worst that is to be said of the gateway. */
+  private judge(): [Word, string] {
+    const { gateway } = this;
+    if (gateway.error) return [{ word: "", tone: "failing" }, "the gateway does not answer"];
+    if (!gateway.destinations) return [{ word: "", tone: "waiting" }, "asking"];
+    const troubled = gateway.destinations.filter((d) => ofStatus(d.status).tone !== "success");
+    const [first] = troubled.sort((a, b) => rank(ofStatus(a.status)) - rank(ofStatus(b.status)));
+    if (!first) return [{ word: "", tone: "success" }, "all well"];
+    const more = troubled.length > 1 ? ` and ${plural(troubled.length - 1, "more", "more")}` : "";
+    return [ofStatus(first.status), `${first.name ?? ""}: ${ofStatus(first.status).word}${more}`];
+  }
+
+  private showLink(): void {
+    const { link } = this.stream;
+    if (link.state !== "lost") {
+      set(this.bar, { hidden: true });
+      return;
+    }
+    setTimeout(() => {
+      if (this.stream.link.state !== "lost" || !this.bar.hidden) return;
+      swap(this.bar, state({ word: "", tone: "failing" }, "Disconnected. What is shown stands still; it goes on without a gap when the gateway is back."), button({ label: "Try now", kind: "quiet", run: () => { this.stream.now(); return Promise.resolve(""); } }));
+      set(this.bar, { hidden: false });
+    }, BLINK);
+  }
+}
+
+const rank = (word: Word): number => ["failing", "retrying", "paused", "waiting", "success"].indexOf(word.tone);
+
+async function leave(): Promise<string> {
+  await signOut();
+  location.reload();
+  return "";
+}

@@ -1,0 +1,109 @@
+// One connection to the gateway's live stream, which connects again by itself and goes on where it stopped.
+
+import type { Event as LeadgateEvent, WatchDeliveriesResponse, WatchGap } from "api";
+
+export type Link =
+  | { readonly state: "connecting" }
+  | { readonly state: "live" }
+  /** until is when the next try comes, in milliseconds as Date.now() counts them. */
+  | { readonly state: "lost"; readonly until: number };
+
+export interface Listener {
+  event(event: LeadgateEvent): void;
+  gap(gap: WatchGap): void;
+  link(link: Link): void;
+}
+
+interface Frame {
+  result?: WatchDeliveriesResponse;
+  error?: { message?: string };
+}
+
+/** How many events a first connection begins with. */
+export const HISTORY = 200;
+/** The gateway sends something every 15 s; after this long without, the connection is dead though nobody said so. */
+const SILENCE = 40_000;
+/** Waits between tries: 1 s, 2 s, 4 s, 8 s, then 15 s. */
+const FIRST_WAIT = 1_000;
+const LONGEST_WAIT = 15_000;
+
+export class Source {
+  private source: EventSource | undefined;
+  private timer: number | undefined;
+  private silence: number | undefined;
+  private failures = 0;
+  private heard = false;
+
+  constructor(
+    private readonly listener: Listener,
+    /** The last event that was seen; the stream goes on behind it. */
+    private last: string | undefined,
+  ) {
+    this.connect();
+  }
+
+  /** now tries again without waiting. */
+  now(): void {
+    if (this.timer === undefined) return;
+    this.connect();
+  }
+
+  close(): void {
+    clearTimeout(this.timer);
+    clearTimeout(this.silence);
+    this.timer = undefined;
+    this.source?.close();
+    this.source = undefined;
+  }
+
+  private connect(): void {
+    this.close();
+    this.heard = false;
+    if (this.failures === 0) this.listener.link({ state: "connecting" });
+    const query = this.last ? `resume_after=${encodeURIComponent(this.last)}` : `last=${HISTORY}`;
+    const source = new EventSource(`/v1/deliveries:watch?${query}`);
+    this.source = source;
+    source.addEventListener("message", (message: MessageEvent<string>) => this.receive(JSON.parse(message.data) as Frame));
+    source.addEventListener("error", () => this.fail());
+    this.listen();
+  }
+
+  private receive(frame: Frame): void {
+    this.listen();
+    if (frame.error) {
+      this.fail(); // the gateway is stopping
+      return;
+    }
+    const { hello, event, gap } = frame.result ?? {};
+    if (hello) {
+      this.heard = true;
+      this.failures = 0;
+      this.listener.link({ state: "live" });
+    }
+    if (gap) this.listener.gap(gap);
+    if (event) {
+      this.last = event.id ?? this.last;
+      this.listener.event(event);
+    }
+  }
+
+  /** listen gives the gateway a new while to say something. */
+  private listen(): void {
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => this.fail(), SILENCE);
+  }
+
+  private fail(): void {
+    const refused = this.source?.readyState === EventSource.CLOSED && !this.heard;
+    this.close();
+    this.failures++;
+    if (refused && this.last && this.failures > 1) {
+      // The gateway answers, but not to this identifier: it may be another gateway now.
+      this.last = undefined;
+      this.listener.gap({ reason: "The stream could not go on where it stopped." });
+    }
+    const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (this.failures - 1));
+    this.listener.link({ state: "lost", until: Date.now() + wait });
+    this.timer = setTimeout(() => this.connect(), wait);
+  }
+}

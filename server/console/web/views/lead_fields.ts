@@ -1,0 +1,51 @@
+// A lead's fields, and what was changed to make them of what came.
+
+import type { Lead, LeadRecord } from "api";
+import { h, type Child } from "../dom";
+import { row, table, type Column } from "../parts/table";
+
+/** leadName is how a person is called. */
+export function leadName(record: LeadRecord): string {
+  const { firstName, lastName, email, phone } = record.lead ?? {};
+  return [firstName, lastName].filter(Boolean).join(" ") || email || phone || (record.state === "LEAD_STATE_ERASED" ? "Erased lead" : "Lead without a name");
+}
+
+/** flat lists the fields that are set by the names that the configuration uses: first_name, custom.budget, source.utm_source. */
+export function flat(value: object, prefix = ""): [name: string, value: string][] {
+  return Object.entries(value).flatMap(([key, inner]: [string, unknown]): [string, string][] => {
+    const name = prefix + (prefix === "custom." ? key : key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+    if (typeof inner === "object" && inner !== null && !Array.isArray(inner)) return flat(inner, `${name}.`);
+    if (Array.isArray(inner) && inner.some((item) => typeof item === "object")) {
+      return inner.flatMap((item: object, i) => flat(item, `${name}[${i}].`));
+    }
+    return [[name, Array.isArray(inner) ? inner.join(", ") : String(inner)]];
+  });
+}
+
+const columns: Column[] = [{ name: "Field" }, { name: "Value" }, { name: "What was changed", kind: "note" }];
+
+export function cleanedStep(record: LeadRecord): Child {
+  const lead: Lead = record.lead ?? {};
+  const changes = record.changes ?? [];
+  const sent = new Map((record.submission?.fields ?? []).map((field) => [field.name ?? "", (field.values ?? []).join(", ")]));
+  const rows = flat(lead)
+    .filter(([name]) => name !== "source.form")
+    .map(([name, value]) => {
+      const why = changes.filter((change) => change.leadField === name);
+      const before = why.map((change) => change.from || sent.get(change.field ?? "") || "").find((text) => text && text !== value);
+      return row(columns, [
+        h("code", {}, name),
+        before ? [h("del", { class: "old" }, h("span", { class: "hidden" }, "was "), before), h("span", { "aria-hidden": "true" }, " → "), h("ins", {}, value)] : value,
+        why.map((change) => change.reason ?? "").filter(Boolean).join("; "),
+      ]);
+    });
+  if (rows.length === 0) return null;
+  const dropped = changes.filter((change) => !change.leadField);
+  return h(
+    "li",
+    {},
+    h("h2", {}, "What was made of it"),
+    table("The lead's fields", columns, rows, { class: "rows fields" }),
+    dropped.length > 0 ? h("ul", { class: "dropped" }, dropped.map((change) => h("li", {}, h("code", {}, change.field ?? ""), ": ", change.reason ?? "left out"))) : null,
+  );
+}

@@ -1,0 +1,100 @@
+// The list of leads, newest first, narrowed by state, form or person.
+
+import type { LeadRecord, ListLeadsResponse } from "api";
+import { get } from "../api";
+import { h, swap } from "../dom";
+import { count, when } from "../format";
+import type { Page, View } from "../page";
+import { button } from "../parts/button";
+import { empty, fill } from "../parts/faces";
+import { row, table, type Column } from "../parts/table";
+import { throttled } from "../poll";
+import { change, leadPath, pathTo } from "../router";
+import { ofLead, state } from "../words";
+import { leadName } from "./lead_fields";
+
+const PAGE = 50;
+
+const columns: Column[] = [
+  { name: "Accepted", kind: "time" },
+  { name: "Name", kind: "person" },
+  { name: "E-mail", kind: "email" },
+  { name: "Form", kind: "form" },
+  { name: "State", kind: "stage" },
+];
+
+export function leads(page: Page): View {
+  const { query } = page.place;
+  const email = h("input", { type: "search", name: "email", "aria-label": "E-mail address", placeholder: "e-mail address", autocomplete: "off", spellcheck: "false", value: query.get("email") ?? "" });
+  const chosen = h("select", { "aria-label": "State" }, [["", "all states"], ["OPEN", "open"], ["HELD", "held"], ["DISCARDED", "discarded"], ["ERASED", "erased"]].map(([value, text]) => h("option", { value }, text)));
+  chosen.value = query.get("state") ?? "";
+  const form = h("input", { type: "search", name: "form", "aria-label": "Form", placeholder: "form", autocomplete: "off", spellcheck: "false", value: query.get("form") ?? "" });
+  const list = h("div", {});
+  /** newest is when the newest lead that is shown was accepted; later ones are news. */
+  let newest = Infinity;
+  const news = h("p", { class: "muted", role: "status" });
+
+  const show = (): void => {
+    const filter = { email: email.value.trim().toLowerCase(), state: chosen.value, form: form.value.trim() };
+    change(pathTo("leads", "", filter));
+    swap(news);
+    void fill(list, "The leads could not be read", page.signal, async () => {
+      const answer = await ask(page, filter);
+      newest = Date.parse(answer.leads?.[0]?.createTime ?? "1970-01-01");
+      return answer;
+    }, (answer) => (answer.leads?.length ? new LeadRows(page, filter, answer).element : nothing(filter)));
+  };
+  const controls = h("form", { class: "toolbar", role: "search", "aria-label": "Leads", submit: (event) => { event.preventDefault(); show(); } }, email, form, chosen, h("button", { class: "quiet" }, "Search"), news);
+  chosen.addEventListener("change", show);
+  let arrived = 0;
+  const tell = throttled(() => swap(news, h("button", { type: "button", class: "quiet", click: () => { arrived = 0; show(); } }, `▴ ${count(arrived)} new`)), 500);
+  page.stream.watch({
+    events: (events) => {
+      arrived += events.filter((event) => event.lead?.stage === "STAGE_VALIDATED" && Date.parse(event.time ?? "") > newest).length;
+      if (arrived > 0) tell();
+    },
+  }, page.signal);
+  show();
+  return { title: "Leads", element: h("div", {}, h("h1", {}, "Leads"), controls, list) };
+}
+
+type Filter = Record<"email" | "state" | "form", string>;
+
+const ask = (page: Page, filter: Filter, token = ""): Promise<ListLeadsResponse> => get<ListLeadsResponse>("/v1/leads", { ...filter, page_size: PAGE, page_token: token }, page.signal);
+
+function nothing(filter: Filter): HTMLElement {
+  if (Object.values(filter).some(Boolean)) return empty("No lead matches.", h("p", {}, "The e-mail address must be the whole one."));
+  return empty("No lead yet.", h("p", {}, "Submit one through a form of the website, or try:"), h("pre", { tabindex: 0 }, h("code", {}, `curl ${location.origin}/v1/forms/contact/submissions -d email=grace@example.com -d firstname=Grace`)));
+}
+
+/** LeadRows is a table that grows by a page when asked. */
+class LeadRows {
+  readonly element = h("div", {});
+  private readonly table = table("Leads, newest first", columns, [], { class: "rows leads" });
+  private readonly foot = h("p", { class: "buttons" });
+
+  constructor(
+    private readonly page: Page,
+    private readonly filter: Filter,
+    first: ListLeadsResponse,
+  ) {
+    this.element.append(this.table, this.foot);
+    this.add(first);
+  }
+
+  private add(answer: ListLeadsResponse): void {
+    this.table.tBodies[0]?.append(...(answer.leads ?? []).map(rowOf));
+    const token = answer.nextPageToken;
+    swap(this.foot, token ? button({ label: "Older ones", kind: "quiet", run: async () => { this.add(await ask(this.page, this.filter, token)); return ""; } }) : null);
+  }
+}
+
+function rowOf(record: LeadRecord): HTMLTableRowElement {
+  return row(columns, [
+    when(record.createTime),
+    h("a", { href: leadPath(record.leadId ?? ""), "data-row": true }, leadName(record)),
+    record.lead?.email ?? "",
+    record.lead?.source?.form ?? "",
+    state(ofLead(record.state)),
+  ]);
+}

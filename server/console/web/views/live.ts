@@ -1,0 +1,229 @@
+// The live list: what happens, newest on top.
+//
+// It costs the same at 5 and at 500 events a second: rows are made a few times a second, so many at a time and no more; of
+// what comes faster a sample is shown, and the list says so. It never moves under the reader's hands: while the pointer is
+// over it, a row has the focus, or its top is out of sight, new rows wait behind a button.
+
+import type { Event as LeadgateEvent } from "api";
+import { h, set, write } from "../dom";
+import { at, plural } from "../format";
+import type { Page } from "../page";
+import { note, took, word } from "../parts/describe";
+import { row, table, type Column } from "../parts/table";
+import { change, leadPath, pathTo } from "../router";
+import { KEPT } from "../stream/shared";
+import { stages, state } from "../words";
+
+/** A draw makes this many rows at most. */
+const ROWS_A_DRAW = 25;
+/** And comes this often at most, in milliseconds. */
+const DRAW_EVERY = 200;
+
+const columns: Column[] = [
+  { name: "Time", kind: "time" },
+  { name: "Form", kind: "form" },
+  { name: "Person", kind: "person" },
+  { name: "Stage", kind: "stage" },
+  { name: "Destination", kind: "destination" },
+  { name: "Took", kind: "figure took" },
+  { name: "Note", kind: "note" },
+];
+
+const groups: Record<string, string[]> = {
+  outcomes: ["STAGE_REJECTED", "STAGE_DUPLICATE", "STAGE_HELD", "STAGE_RETRY", "STAGE_SUCCESS", "STAGE_FAILURE", "STAGE_DEAD", "STAGE_SUPERSEDED"],
+  problems: ["STAGE_REJECTED", "STAGE_HELD", "STAGE_RETRY", "STAGE_FAILURE", "STAGE_DEAD"],
+};
+
+export class LiveList {
+  readonly element: HTMLElement;
+  private readonly body: HTMLTableSectionElement;
+  private readonly stage: HTMLSelectElement;
+  private readonly form: HTMLSelectElement;
+  private readonly text: HTMLInputElement;
+  private readonly pause = h("button", { type: "button", class: "quiet pause-view", "aria-pressed": "false", click: () => this.togglePause() });
+  private readonly more = h("button", { type: "button", class: "more", hidden: true, click: () => this.release() });
+  private readonly sampled = h("span", { class: "muted sampled" });
+  private readonly nothing: HTMLElement;
+  private readonly top = h("div", { class: "live-top" });
+
+  private waiting: LeadgateEvent[] = [];
+  private skipped = 0;
+  private timer: number | undefined;
+  private paused = false;
+  private hovered = false;
+  private outOfSight = false;
+
+  constructor(private readonly page: Page) {
+    const { query } = page.place;
+    this.stage = h(
+      "select",
+      { "aria-label": "Stages", change: () => this.refilter() },
+      option("", "all stages"),
+      option("outcomes", "outcomes"),
+      option("problems", "problems"),
+      Object.entries(stages).map(([value, { word }]) => option(value, word)),
+    );
+    this.form = h("select", { "aria-label": "Forms", change: () => this.refilter() }, option("", "all forms"));
+    this.text = h("input", { type: "search", "aria-label": "Filter the live list", placeholder: "filter …", autocomplete: "off", spellcheck: "false", input: () => this.refilter() });
+    this.stage.value = query.get("stage") ?? "";
+    this.text.value = query.get("filter") ?? "";
+    this.knowForm(query.get("form") ?? "");
+    this.form.value = query.get("form") ?? "";
+
+    const list = table("Live events, newest first", columns, [], { class: "rows live" });
+    this.body = list.tBodies[0] ?? list.createTBody();
+    this.nothing = this.emptyFace();
+    this.labelPause();
+    this.element = h(
+      "section",
+      { class: "live-section", "aria-labelledby": "live-title" },
+      h("div", { class: "toolbar" }, h("h2", { id: "live-title" }, "Live"), this.stage, this.form, this.text, this.pause, this.sampled),
+      this.top,
+      this.more,
+      list,
+      this.nothing,
+    );
+    this.keepStill(list);
+    page.stream.watch({ events: (events) => this.take(events), gap: (gap) => this.gap(gap.reason ?? "", Number(gap.missed ?? 0)) }, page.signal);
+    page.gateway.changed(() => page.gateway.stats?.forms?.forEach((f) => this.knowForm(f.form ?? "")), page.signal);
+    this.refilter();
+  }
+
+  /** keepStill watches for the reader's hands. */
+  private keepStill(list: HTMLElement): void {
+    const { signal } = this.page;
+    list.addEventListener("pointerenter", (event) => (this.hovered = event.pointerType === "mouse"), { signal });
+    list.addEventListener("pointerleave", () => {
+      this.hovered = false;
+      this.plan();
+    }, { signal });
+    list.addEventListener("focusout", () => this.plan(), { signal });
+    const sight = new IntersectionObserver(([entry]) => {
+      this.outOfSight = entry ? !entry.isIntersecting && entry.boundingClientRect.top < 0 : false;
+      this.plan();
+    });
+    sight.observe(this.top);
+    signal.addEventListener("abort", () => sight.disconnect());
+  }
+
+  private get held(): boolean {
+    return this.paused || this.hovered || this.outOfSight || this.body.contains(document.activeElement);
+  }
+
+  private matches(event: LeadgateEvent): boolean {
+    const { stage, form, text } = { stage: this.stage.value, form: this.form.value, text: this.text.value.trim().toLowerCase() };
+    const lead = event.lead;
+    if (stage && !(groups[stage] ?? [stage]).includes(lead?.stage ?? "")) return false;
+    if (form && lead?.form !== form) return false;
+    return !text || [lead?.person, lead?.leadId, lead?.form, lead?.destination, lead?.idempotencyKey, lead?.recordId, event.destination?.destination, word(event).word, note(event)]
+      .some((part) => part?.toLowerCase().includes(text));
+  }
+
+  private take(events: LeadgateEvent[]): void {
+    for (const event of events) if (event.lead?.form) this.knowForm(event.lead.form);
+    this.waiting.push(...events.filter((event) => this.matches(event)));
+    if (this.waiting.length > KEPT) {
+      this.skipped += this.waiting.length - KEPT;
+      this.waiting = this.waiting.slice(-KEPT);
+    }
+    this.plan();
+  }
+
+  private plan(): void {
+    if (this.timer !== undefined || this.page.signal.aborted) return;
+    if (this.held) {
+      this.tellWaiting();
+      return;
+    }
+    if (this.waiting.length === 0) {
+      this.tellWaiting();
+      return;
+    }
+    // A frame, so that drawing falls together with the browser's; a timer behind it, so that it does not come too often.
+    this.timer = requestAnimationFrame(() => {
+      this.draw(this.body.rows.length === 0 ? KEPT : ROWS_A_DRAW); // the history comes at once
+      this.timer = setTimeout(() => {
+        this.timer = undefined;
+        this.plan();
+      }, DRAW_EVERY);
+    });
+  }
+
+  private draw(most: number): void {
+    if (this.held) return;
+    const skipped = this.skipped + Math.max(0, this.waiting.length - most);
+    const shown = this.waiting.slice(-most);
+    this.waiting = [];
+    this.skipped = 0;
+    this.body.prepend(...shown.reverse().map(rowOf));
+    while (this.body.rows.length > KEPT) this.body.deleteRow(-1);
+    write(this.sampled, skipped > 0 ? `busy: ${shown.length} of ${shown.length + skipped} events shown` : "");
+    this.tellWaiting();
+    this.nothing.hidden = this.body.rows.length > 0;
+  }
+
+  private tellWaiting(): void {
+    const n = this.waiting.length + this.skipped;
+    set(this.more, { hidden: n === 0 || !this.held });
+    write(this.more, `▴ ${plural(n, "new event")}`);
+  }
+
+  /** release shows what waited, and goes to the top where it is. */
+  private release(): void {
+    this.paused = false;
+    this.labelPause();
+    this.hovered = false;
+    if (this.outOfSight) this.element.scrollIntoView();
+    this.outOfSight = false;
+    this.draw(KEPT);
+  }
+
+  private togglePause(): void {
+    this.paused = !this.paused;
+    this.labelPause();
+    this.plan();
+  }
+
+  private labelPause(): void {
+    set(this.pause, { "aria-pressed": this.paused ? "true" : "false" });
+    write(this.pause, this.paused ? "▸ go on" : "❚❚ pause view");
+  }
+
+  /** refilter begins anew with what is remembered. */
+  private refilter(): void {
+    change(pathTo("", "", { stage: this.stage.value, form: this.form.value, filter: this.text.value.trim() }));
+    const shown = this.page.stream.recent.filter((event) => this.matches(event)).slice(-KEPT);
+    for (const event of this.page.stream.recent) if (event.lead?.form) this.knowForm(event.lead.form);
+    this.waiting = [];
+    this.skipped = 0;
+    this.body.replaceChildren(...shown.reverse().map(rowOf));
+    this.nothing.hidden = shown.length > 0;
+    this.tellWaiting();
+  }
+
+  private gap(reason: string, missed: number): void {
+    const text = missed > 0 ? `${plural(missed, "event")} missing here: ${reason}` : `Events may be missing here. ${reason}`;
+    this.body.prepend(h("tr", { role: "row", class: "gap" }, h("td", { role: "cell", colspan: columns.length }, text)));
+  }
+
+  private knowForm(name: string): void {
+    if (!name || [...this.form.options].some((known) => known.value === name)) return;
+    this.form.append(option(name, name));
+  }
+
+  private emptyFace(): HTMLElement {
+    const form = this.page.gateway.stats?.forms?.find((f) => f.form)?.form ?? "contact";
+    const line = `curl ${location.origin}/v1/forms/${form}/submissions -d email=grace@example.com -d firstname=Grace`;
+    return h("div", { class: "face", hidden: true }, h("p", { class: "face-title" }, "Nothing to show yet."), h("p", {}, "Submit a lead, or loosen the filter. Try:"), h("pre", { tabindex: 0 }, h("code", {}, line)));
+  }
+}
+
+const option = (value: string, text: string): HTMLOptionElement => h("option", { value }, text);
+
+function rowOf(event: LeadgateEvent): HTMLTableRowElement {
+  const lead = event.lead;
+  const person = lead?.person || (lead ? "someone" : "");
+  const link = lead?.leadId && lead.stage !== "STAGE_REJECTED" ? h("a", { href: leadPath(lead.leadId), "data-row": true }, person) : person;
+  const record = lead?.stage === "STAGE_SUCCESS" && lead.recordUrl?.startsWith("http") ? h("a", { href: lead.recordUrl, target: "_blank", rel: "noreferrer" }, `${note(event)} ↗`) : note(event);
+  return row(columns, [at(event.time), lead?.form ?? "", link, state(word(event)), lead?.destination ?? event.destination?.destination ?? "", took(event), record], { class: "new" });
+}
