@@ -133,6 +133,7 @@ func (w *Watcher) Watch(files *Files) error {
 		if err := w.notify.Add(directory); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			problems = append(problems, err)
 		}
+		w.signal() // what changed between the reading and this
 	}
 	return errors.Join(problems...)
 }
@@ -172,9 +173,13 @@ func (w *Watcher) run(events <-chan fsnotify.Event, faults <-chan error) {
 		case <-overdue:
 		}
 		settled, overdue = nil, nil
-		select {
-		case w.look <- struct{}{}:
-		default: // a signal waits already
-		}
+		w.signal()
+	}
+}
+
+func (w *Watcher) signal() {
+	select {
+	case w.look <- struct{}{}:
+	default: // a signal waits already
 	}
 }

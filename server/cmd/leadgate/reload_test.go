@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -50,6 +51,26 @@ func (h *house) edit(from, to string) {
 	}
 }
 
+// awaitMetrics asks until the metrics have all the lines: they follow the events, and come a moment after a watch saw one.
+func (h *house) awaitMetrics(lines ...string) {
+	h.t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		metrics := request(h.t, "GET", h.url("/metrics"), "", "").text
+		missing := slices.IndexFunc(lines, func(line string) bool { return !strings.Contains(metrics, line+"\n") })
+		if missing < 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			h.t.Fatalf("the metrics lack %s", lines[missing])
+		}
+	}
+}
+
 func TestAChangedConfigurationTakesEffectWithoutARestart(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -78,12 +99,7 @@ func TestABadConfigurationIsRefusedAndTheOneBeforeStays(t *testing.T) {
 			t.Errorf("the event says %q, which lacks %q", detail, want)
 		}
 	}
-	metrics := request(t, "GET", h.url("/metrics"), "", "").text
-	for _, want := range []string{`leadgate_system_events_total{type="config_refused"} 1`, "leadgate_config_good 0"} {
-		if !strings.Contains(metrics, want+"\n") {
-			t.Errorf("the metrics lack %s", want)
-		}
-	}
+	h.awaitMetrics(`leadgate_system_events_total{type="config_refused"} 1`, "leadgate_config_good 0")
 	a := h.post("k1", ada)
 	await(t, events, a.body["leadId"].(string), "SUCCESS")
 	if got := h.onlyContact().Properties["lastname"]; got != "Lovelace" {
@@ -91,9 +107,7 @@ func TestABadConfigurationIsRefusedAndTheOneBeforeStays(t *testing.T) {
 	}
 	h.edit("lastname: lost_name", "lastname: last_name")
 	awaitSystem(t, events, "CONFIG_APPLIED")
-	if metrics := request(t, "GET", h.url("/metrics"), "", "").text; !strings.Contains(metrics, "leadgate_config_good 1\n") {
-		t.Error("the metrics do not say that it is good again")
-	}
+	h.awaitMetrics("leadgate_config_good 1")
 }
 
 func TestWhatNeedsARestartIsToldAndTheRestTakesEffect(t *testing.T) {
