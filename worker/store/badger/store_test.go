@@ -2,6 +2,7 @@ package badger_test
 
 import (
 	"context"
+	"flag"
 	"os"
 	"strings"
 	"testing"
@@ -21,6 +22,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(victimDir); dir != "" {
 		victim(dir)
 		return
+	}
+	if os.Getenv("LEADGATE_SOAK") == "" { // each check opens real directories and syncs to a real disk
+		_ = flag.Set("rapid.checks", "20") // rapid's own flag, which is there
 	}
 	goleak.VerifyTestMain(m)
 }
