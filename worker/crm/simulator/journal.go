@@ -23,7 +23,7 @@ type Request struct {
 	Items int `json:"items"`
 	// Status is what was answered; 0 if the answer was lost.
 	Status int `json:"status"`
-	// Fault names the fault that befell the call.
+	// Fault names the [Kind] of what befell the call.
 	Fault string `json:"fault,omitempty"`
 	// Committed is how many records were written.
 	Committed int `json:"committed"`

@@ -1,10 +1,14 @@
 // Package simulator is what every simulated CRM has around it: faults on demand, a journal of the calls, and the debug
 // addresses below /_sim/. Each CRM is one folder beside this file and only answers as the real one would.
 //
+//	GET  /_sim/           a page that shows all of this, with buttons
 //	GET  /_sim/contacts   the CRM's records, oldest first: [{"id": …, "properties": {…}}]
 //	GET  /_sim/requests   the newest thousand calls, oldest first; see [Request]
 //	GET  /_sim/faults     how it fails now
 //	POST /_sim/faults     how it fails from now on, as JSON; see [Faults]; {} for not at all
+//	GET  /_sim/fields     the fields of a record
+//	POST /_sim/fields     changes them, as JSON; see [FieldChange]
+//	POST /_sim/tokens     {"expire": true} makes all access tokens invalid; {"revoke": true} refuses new ones, too; {} not any more
 //	POST /_sim/reset      as new: no records, calls, faults
 package simulator
 
@@ -12,7 +16,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -36,6 +39,20 @@ type CRM interface {
 	Reset()
 }
 
+// Limited is a CRM that words the end of its limits in a way of its own. Others say 429.
+type Limited interface {
+	// Limit answers that too many calls came at once or, daily, that the day's are used up.
+	Limit(w http.ResponseWriter, daily bool)
+}
+
+// Tokened is a CRM that gives out access tokens.
+type Tokened interface {
+	// ExpireTokens makes all access tokens invalid; callers may ask for new ones.
+	ExpireTokens()
+	// Revoke makes the callers' credentials invalid, or valid again.
+	Revoke(revoked bool)
+}
+
 // Simulator is a CRM with what surrounds it. It is safe for concurrent use.
 type Simulator struct {
 	crm     CRM
@@ -48,6 +65,7 @@ type Simulator struct {
 	random *rand.Rand
 	faults Faults
 	downTo time.Time
+	chosen int // calls that the faults chose since they were set
 }
 
 // New returns a simulator without faults. Equal seeds fail alike. A nil now is time.Now.
@@ -60,6 +78,10 @@ func New(crm CRM, seed uint64, now func() time.Time) *Simulator {
 	s.admin.HandleFunc("GET /_sim/requests", func(w http.ResponseWriter, _ *http.Request) { write(w, s.Requests()) })
 	s.admin.HandleFunc("GET /_sim/faults", func(w http.ResponseWriter, _ *http.Request) { write(w, s.Faults()) })
 	s.admin.HandleFunc("POST /_sim/faults", s.postFaults)
+	s.admin.HandleFunc("GET /_sim/fields", s.getFields)
+	s.admin.HandleFunc("POST /_sim/fields", s.postFields)
+	s.admin.HandleFunc("POST /_sim/tokens", s.postTokens)
+	s.admin.HandleFunc("GET /_sim/{$}", getPage)
 	s.admin.HandleFunc("POST /_sim/reset", func(w http.ResponseWriter, _ *http.Request) {
 		s.Reset()
 		w.WriteHeader(http.StatusNoContent)
@@ -86,7 +108,7 @@ func (s *Simulator) Faults() Faults {
 func (s *Simulator) SetFaults(faults Faults) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults, s.downTo = faults, s.now().Add(time.Duration(faults.DownFor))
+	s.faults, s.downTo, s.chosen = faults, s.now().Add(time.Duration(faults.DownFor)), 0
 }
 
 // TakeDown makes every call fail for a while. The other faults stay.
@@ -123,50 +145,45 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, &entry))
 	r.Body = io.NopCloser(bytes.NewReader(body))
 
-	faults, fails := s.draw()
-	if !sleep(r.Context(), time.Duration(faults.Latency)) {
+	m := s.draw(r, body)
+	if !sleep(r.Context(), m.latency) {
 		entry.Fault = "the caller did not wait"
 		panic(http.ErrAbortHandler)
 	}
-	switch {
-	case fails && faults.LoseAnswer:
-		entry.Fault = "answer lost"
-		s.crm.ServeHTTP(&discard{header: http.Header{}}, r)
-		panic(http.ErrAbortHandler) // cuts the connection
-	case fails:
-		entry.Fault, entry.Status = "failed", faults.status()
-		s.fail(w, faults)
-	default:
-		seen := &recorder{ResponseWriter: w, status: http.StatusOK}
-		s.crm.ServeHTTP(seen, r)
-		entry.Status = seen.status
-	}
-}
-
-// draw returns the present faults, and whether this call fails.
-func (s *Simulator) draw() (faults Faults, fails bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	down := s.now().Before(s.downTo)
-	faults = s.faults
-	if down {
-		faults.LoseAnswer = false // what is down carries nothing out
-	}
-	unlucky := faults.FailRate > 0 && s.random.Float64() < faults.FailRate
-	return faults, down || unlucky || faults.always()
-}
-
-func (s *Simulator) fail(w http.ResponseWriter, faults Faults) {
-	if faults.RetryAfter != "" {
-		w.Header().Set("Retry-After", faults.RetryAfter)
-	}
-	if !faults.HTML {
-		s.crm.Fail(w, faults.status())
+	if m.kind != "" {
+		s.befall(w, r, m, &entry)
 		return
 	}
-	w.Header().Set("Content-Type", "text/html")
-	w.WriteHeader(faults.status())
-	fmt.Fprintf(w, "<html><body><h1>%d %s</h1></body></html>\n", faults.status(), http.StatusText(faults.status()))
+	seen := &recorder{ResponseWriter: w, status: http.StatusOK}
+	s.crm.ServeHTTP(seen, r)
+	entry.Status = seen.status
+}
+
+// draw returns what befalls this call.
+func (s *Simulator) draw(r *http.Request, body []byte) mishap {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	faults, down := s.faults, s.now().Before(s.downTo)
+	if !faults.chooses(r, body) {
+		if down && faults.DownFor == 0 { // TakeDown knows no choice
+			return mishap{kind: KindStatus, status: faults.status(), retryAfter: faults.RetryAfter}
+		}
+		return mishap{}
+	}
+	s.chosen++
+	m := mishap{latency: time.Duration(faults.Latency), status: faults.status(), retryAfter: faults.RetryAfter, containing: faults.Containing}
+	if faults.Jitter > 0 {
+		m.latency += time.Duration(s.random.Int64N(int64(faults.Jitter)))
+	}
+	unlucky := faults.FailRate > 0 && s.random.Float64() < faults.FailRate
+	turn := faults.Every > 0 && s.chosen%faults.Every == 0 || s.chosen <= faults.Times
+	if down || unlucky || turn || faults.always() {
+		m.kind = faults.kind(s.random.IntN)
+	}
+	if down && m.kind == KindLost {
+		m.kind = KindStatus // what is down carries nothing out
+	}
+	return m
 }
 
 func (s *Simulator) postFaults(w http.ResponseWriter, r *http.Request) {
@@ -176,6 +193,53 @@ func (s *Simulator) postFaults(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.SetFaults(faults)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Simulator) getFields(w http.ResponseWriter, _ *http.Request) {
+	if crm, ok := s.crm.(Fielded); ok {
+		write(w, crm.Fields())
+		return
+	}
+	http.Error(w, "this CRM takes any field", http.StatusNotFound)
+}
+
+func (s *Simulator) postFields(w http.ResponseWriter, r *http.Request) {
+	crm, ok := s.crm.(Fielded)
+	if !ok {
+		http.Error(w, "this CRM takes any field", http.StatusNotFound)
+		return
+	}
+	var change FieldChange
+	err := decode(r, &change)
+	if err == nil {
+		err = crm.ChangeFields(change)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Simulator) postTokens(w http.ResponseWriter, r *http.Request) {
+	crm, ok := s.crm.(Tokened)
+	if !ok {
+		http.Error(w, "this CRM gives out no tokens", http.StatusNotFound)
+		return
+	}
+	var change struct {
+		Expire bool `json:"expire"`
+		Revoke bool `json:"revoke"`
+	}
+	if err := decode(r, &change); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if change.Expire || change.Revoke {
+		crm.ExpireTokens()
+	}
+	crm.Revoke(change.Revoke)
 	w.WriteHeader(http.StatusNoContent)
 }
 

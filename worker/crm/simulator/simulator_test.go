@@ -136,7 +136,7 @@ func TestALostAnswerIsCarriedOut(t *testing.T) {
 		t.Errorf("notes are %v", notes)
 	}
 	requests := r.sim.Requests()
-	if got := requests[len(requests)-1]; got.Fault != "answer lost" || got.Committed != 1 || got.Status != 0 {
+	if got := requests[len(requests)-1]; got.Fault != "lost" || got.Committed != 1 || got.Status != 0 {
 		t.Errorf("journal says %+v", got)
 	}
 }
@@ -214,7 +214,7 @@ func TestTheJournalTellsWhatCameAndWhatWasDone(t *testing.T) {
 	}
 	for i, want := range []map[string]any{
 		{"time": "2026-11-24T12:00:00Z", "method": "POST", "path": "/notes", "items": 2.0, "committed": 1.0, "status": 201.0},
-		{"time": "2026-11-24T12:00:00Z", "method": "POST", "path": "/notes", "items": 0.0, "committed": 0.0, "status": 503.0, "fault": "failed"},
+		{"time": "2026-11-24T12:00:00Z", "method": "POST", "path": "/notes", "items": 0.0, "committed": 0.0, "status": 503.0, "fault": "status"},
 	} {
 		if fmt.Sprint(requests[i]) != fmt.Sprint(want) {
 			t.Errorf("request %d is %v, want %v", i, requests[i], want)

@@ -1,6 +1,9 @@
 package simulator
 
-import "net/http"
+import (
+	"bytes"
+	"net/http"
+)
 
 // recorder remembers the status of an answer.
 type recorder struct {
@@ -14,14 +17,23 @@ func (r *recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// discard is where an answer goes that is lost.
-type discard struct{ header http.Header }
+// Unwrap lets http.ResponseController reach what lies below.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// buffer holds an answer back.
+type buffer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func newBuffer() *buffer { return &buffer{header: http.Header{}, status: http.StatusOK} }
 
 // Header implements http.ResponseWriter.
-func (d *discard) Header() http.Header { return d.header }
+func (b *buffer) Header() http.Header { return b.header }
 
 // Write implements http.ResponseWriter.
-func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
+func (b *buffer) Write(p []byte) (int, error) { return b.body.Write(p) }
 
 // WriteHeader implements http.ResponseWriter.
-func (d *discard) WriteHeader(int) {}
+func (b *buffer) WriteHeader(status int) { b.status = status }

@@ -1,0 +1,91 @@
+package simulator
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Tokens are the access tokens that a simulated CRM gave out. Safe for concurrent use.
+type Tokens struct {
+	now func() time.Time
+
+	mu      sync.Mutex
+	random  *rand.Rand
+	valid   map[string]time.Time // to when it ends; zero for never
+	issued  []time.Time
+	revoked bool
+}
+
+// NewTokens returns no tokens. Equal seeds give equal tokens.
+func NewTokens(seed uint64, now func() time.Time) *Tokens {
+	return &Tokens{now: now, random: rand.New(rand.NewPCG(seed, 2)), valid: map[string]time.Time{}}
+}
+
+// Issue gives out a token that lives for a time, for ever if it is 0.
+func (t *Tokens) Issue(life time.Duration) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	token := fmt.Sprintf("at.%016x%016x", t.random.Uint64(), t.random.Uint64())
+	var until time.Time
+	if life > 0 {
+		until = t.now().Add(life)
+	}
+	t.valid[token] = until
+	t.issued = append(t.issued, t.now())
+	return token
+}
+
+// Issued returns how many tokens were given out within the last while.
+func (t *Tokens) Issued(within time.Duration) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for _, at := range t.issued {
+		if t.now().Sub(at) < within {
+			n++
+		}
+	}
+	return n
+}
+
+// Valid reports whether a header Authorization holds a token that was given out and still lives. scheme stands before the
+// token.
+func (t *Tokens) Valid(header, scheme string) bool {
+	token, ok := strings.CutPrefix(header, scheme+" ")
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	until, known := t.valid[token]
+	return ok && known && (until.IsZero() || t.now().Before(until))
+}
+
+// ExpireTokens implements Tokened.
+func (t *Tokens) ExpireTokens() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.valid)
+}
+
+// Revoke implements Tokened.
+func (t *Tokens) Revoke(revoked bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.revoked = revoked
+}
+
+// Revoked reports whether the callers' credentials are invalid.
+func (t *Tokens) Revoked() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.revoked
+}
+
+// Reset forgets all tokens.
+func (t *Tokens) Reset() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.valid)
+	t.issued, t.revoked = nil, false
+}
