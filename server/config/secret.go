@@ -22,8 +22,11 @@ const (
 // secrecyOf is the one list of the fields that hold credentials. key is the key under which the value stands.
 func secrecyOf(field protoreflect.FieldDescriptor, key string) secrecy {
 	switch strings.TrimPrefix(string(field.FullName()), "leadgate.config.v1.") {
-	case "APIKey.key", "HubSpot.token", "HTTPAuth.bearer", "HTTPBasic.password", "HTTPHeader.value":
+	case "APIKey.key", "HubSpot.token", "HTTPAuth.bearer", "HTTPBasic.password", "HTTPHeader.value", "HTTPQuery.value",
+		"HTTPHMAC.secret", "HTTPStandardWebhooks.secrets", "OAuth2.client_secret", "OAuth2.refresh_token":
 		return credential
+	case "OAuth2.client_id":
+		return mixed
 	case "HTTP.HeadersEntry.value":
 		for _, word := range []string{"auth", "cookie", "key", "secret", "token", "password"} {
 			if strings.Contains(strings.ToLower(key), word) {

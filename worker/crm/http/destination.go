@@ -1,54 +1,101 @@
-// Package http delivers leads to any HTTP API that takes a lead as a JSON object: one request a lead.
+// Package http delivers leads to any HTTP API: as JSON, as a form or as the configuration writes it, one request a lead or
+// many leads in a request.
 //
 // There is no telling whether such an API knows a lead that comes twice, so each request carries the header Idempotency-Key,
-// which is the same whenever the same bytes are sent again.
+// which is the same whenever the same bytes are sent again; in a batch, each lead can carry it as a member of its own.
 package http
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
-	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/mapping"
 )
 
+const (
+	defaultBatch             = 100
+	defaultIdempotencyHeader = "Idempotency-Key"
+)
+
 type destination struct {
-	env      crm.Environment
-	cfg      *configv1.HTTP
-	method   string
-	recordID pointer // nil if the answer is not asked for one
-	account  string  // the host: who gets the leads
+	env     crm.Environment
+	cfg     *configv1.HTTP
+	method  string
+	account string // the host: who gets the leads
+
+	url     *pattern
+	headers map[string]*pattern
+	body    body
+	batch   *batching // nil if each lead is a request
+	reading reading
+	signer  signer      // nil if nothing is signed
+	tokens  *crm.Tokens // nil without OAuth 2
 }
 
-// New returns the destination that is configured. It makes no call. It keeps cfg, which is not to be changed any more.
+// New returns the destination that is configured. It makes no call. It keeps cfg, which is not to be changed any more. The
+// error names every key at fault.
 func New(cfg *configv1.HTTP, env crm.Environment) (crm.Destination, error) {
-	d := &destination{env: env, cfg: cfg, method: cfg.GetMethod()}
+	d := &destination{env: env, cfg: cfg, method: cfg.GetMethod(), headers: map[string]*pattern{}}
 	if d.method == "" {
 		d.method = http.MethodPost
 	}
-	if cfg.GetRecordId() != "" {
-		var err error
-		if d.recordID, err = parsePointer(cfg.GetRecordId()); err != nil {
-			return nil, fmt.Errorf("http.record_id: %w", err)
+	var problems []error
+	problem := func(key string, err error) {
+		if err != nil {
+			problems = append(problems, fmt.Errorf("http.%s: %w", key, err))
 		}
 	}
-	req, err := http.NewRequest(d.method, cfg.GetUrl(), nil) //nolint:noctx // it is not sent, only checked
-	if err != nil {
-		return nil, fmt.Errorf("http.url: %w", err)
+	var err error
+	d.url, err = parsePattern(cfg.GetUrl())
+	problem("url", err)
+	if err == nil {
+		d.account, err = hostOf(d.url.fill(nil, url.PathEscape))
+		problem("url", err)
 	}
-	d.account = req.URL.Host
+	for name, value := range cfg.GetHeaders() {
+		d.headers[name], err = parsePattern(value)
+		problem("headers."+name, err)
+	}
+	d.body, err = newBody(cfg.GetBody())
+	problem("body", err)
+	d.batch, err = newBatching(cfg)
+	problem("batch", err)
+	d.reading, err = newReading(cfg)
+	problem("answers", err)
+	d.signer = newSigner(cfg.GetSignature())
+	if oauth2 := cfg.GetAuth().GetOauth2(); oauth2 != nil {
+		d.tokens = crm.NewTokens(env, d.grant)
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
 	return d, nil
+}
+
+func hostOf(address string) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", errors.New("it is not an address, such as https://erp.example.com/leads")
+	}
+	if u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return "", fmt.Errorf("%q is not an address, such as https://erp.example.com/leads", address)
+	}
+	return u.Host, nil
 }
 
 // Traits implements crm.Destination.
 func (d *destination) Traits() crm.Traits {
-	return crm.Traits{Kind: "http", MaxBatch: 1, Defaults: defaults()}
+	traits := crm.Traits{Kind: "http", MaxBatch: 1, Defaults: defaults()}
+	if d.batch != nil {
+		traits.MaxBatch = d.batch.max
+	}
+	return traits
 }
 
 // defaults are the lead's own fields under their own names. Where it came from is sent by those who ask for it.
@@ -62,46 +109,19 @@ func defaults() map[string]string {
 	return properties
 }
 
-// Encode implements crm.Destination: a JSON object, its keys sorted.
-func (d *destination) Encode(properties []mapping.Property) ([]byte, error) {
-	object := make(map[string]any, len(properties))
-	for _, p := range properties {
-		object[p.Name] = p.Value
-	}
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false) // it goes to an API, and operators read it
-	if err := encoder.Encode(object); err != nil {
-		return nil, fmt.Errorf("make a JSON object of the lead: %w", err)
-	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
-}
-
-// Deliver implements crm.Destination.
-func (d *destination) Deliver(ctx context.Context, batch []crm.Item, _ leadgatev1.DeliveryMode) []crm.Outcome {
-	outcomes := make([]crm.Outcome, len(batch))
-	for i, item := range batch { // MaxBatch is 1
-		outcomes[i] = d.deliver(ctx, item)
-	}
-	return outcomes
-}
-
-func (d *destination) deliver(ctx context.Context, item crm.Item) crm.Outcome {
-	answer, failure := d.call(ctx, d.method, item.Payload, item.IdempotencyValue)
-	if failure != nil {
-		return *failure
-	}
-	return d.outcome(answer)
-}
-
-// Ping implements crm.Destination. The API's only known address is the one that takes leads, so it is asked with HEAD,
-// which changes nothing anywhere: whatever it answers shows that it is up, unless it complains of credentials or itself.
+// Ping implements crm.Destination. Unless another address is configured for it, the API's only known one is that which takes
+// leads; it is asked with HEAD, which changes nothing anywhere: whatever it answers shows that it is up, unless it complains
+// of credentials or itself.
 func (d *destination) Ping(ctx context.Context) crm.Outcome {
-	answer, failure := d.call(ctx, http.MethodHead, nil, "")
+	ping := request{method: http.MethodHead, url: d.url.fill(nil, url.PathEscape)}
+	if d.cfg.GetPingUrl() != "" {
+		ping = request{method: http.MethodGet, url: d.cfg.GetPingUrl()}
+	}
+	answer, failure := d.call(ctx, ping)
 	if failure != nil {
 		return *failure
 	}
-	outcome := pong(answer)
+	outcome := pong(answer, ping.method)
 	outcome.Account = d.account
 	return outcome
 }
@@ -109,19 +129,4 @@ func (d *destination) Ping(ctx context.Context) crm.Outcome {
 // Schema implements crm.Destination: there is no telling what properties an API takes.
 func (*destination) Schema(context.Context) (*crm.Schema, crm.Outcome) {
 	return nil, crm.Outcome{Kind: crm.Delivered}
-}
-
-func (d *destination) call(ctx context.Context, method string, body []byte, idempotencyValue string) (*crm.Answer, *crm.Outcome) {
-	req, err := http.NewRequestWithContext(ctx, method, d.cfg.GetUrl(), bytes.NewReader(body))
-	if err != nil {
-		return nil, &crm.Outcome{Kind: crm.Retry, Reason: "not sent: the request cannot be made; check http.url"}
-	}
-	secrets, err := d.dress(req)
-	if err != nil {
-		return nil, &crm.Outcome{Kind: crm.CredentialsRefused, Reason: "not sent: a secret cannot be read: " + err.Error()}
-	}
-	if idempotencyValue != "" {
-		req.Header.Set("Idempotency-Key", idempotencyValue)
-	}
-	return crm.Call(d.env, req, secrets...)
 }

@@ -8,9 +8,8 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// outcome reads an answer to a lead:
+// failed reads an answer that is no success, by its status:
 //
-//	2xx                 delivered; unknown if record_id is configured and the answer does not have it
 //	3xx                 refused: following would send the lead, and the credentials, to where nobody configured
 //	401 403             the credentials are refused
 //	404 405 410         to be tried again: it is the address that is wrong, not the lead
@@ -19,14 +18,8 @@ import (
 //	429                 too fast
 //	other 4xx           refused
 //	5xx                 unknown: something broke, perhaps behind what took the lead
-func (d *destination) outcome(answer *crm.Answer) crm.Outcome {
+func failed(answer *crm.Answer) crm.Outcome {
 	status := answer.Status
-	switch {
-	case status >= 200 && status < 300:
-		return d.delivered(answer)
-	case status >= 300 && status < 400:
-		return answer.Outcome(crm.Refused, told(status)+"; redirects are not followed: configure the address it leads to as http.url")
-	}
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return answer.Outcome(crm.CredentialsRefused, told(status)+"; check http.auth")
@@ -39,27 +32,17 @@ func (d *destination) outcome(answer *crm.Answer) crm.Outcome {
 	case http.StatusTooManyRequests:
 		return answer.Outcome(crm.RateLimited, told(status))
 	}
-	if status >= 400 && status < 500 {
+	switch {
+	case status >= 300 && status < 400:
+		return answer.Outcome(crm.Refused, told(status)+"; redirects are not followed: configure the address it leads to as http.url")
+	case status >= 400 && status < 500:
 		return answer.Outcome(crm.Refused, told(status))
 	}
 	return answer.Outcome(crm.Unknown, told(status))
 }
 
-func (d *destination) delivered(answer *crm.Answer) crm.Outcome {
-	if d.recordID == nil {
-		return answer.Outcome(crm.Delivered, "")
-	}
-	id := d.recordID.text(answer.Body)
-	if id == "" { // a log-in page is a 200, too
-		return answer.Outcome(crm.Unknown, fmt.Sprintf("%s, but without an identifier at %s; check http.record_id", told(answer.Status), d.cfg.GetRecordId()))
-	}
-	outcome := answer.Outcome(crm.Delivered, "")
-	outcome.RecordID = id
-	return outcome
-}
-
 // pong reads the answer to a ping. An API that takes leads by POST need not know HEAD, so most refusals are as good as a yes.
-func pong(answer *crm.Answer) crm.Outcome {
+func pong(answer *crm.Answer, method string) crm.Outcome {
 	status := answer.Status
 	switch {
 	case status >= 300 && status < 400:
@@ -70,6 +53,8 @@ func pong(answer *crm.Answer) crm.Outcome {
 		return answer.Outcome(crm.RateLimited, told(status))
 	case status >= 500 && status != http.StatusNotImplemented:
 		return answer.Outcome(crm.Retry, told(status))
+	case status >= 400 && method == http.MethodGet:
+		return answer.Outcome(crm.Retry, told(status)+"; check http.ping_url")
 	}
 	return answer.Outcome(crm.Delivered, "")
 }

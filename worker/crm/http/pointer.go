@@ -25,27 +25,41 @@ func parsePointer(s string) (pointer, error) {
 	return steps, nil
 }
 
+// raw returns the part of a document that the pointer leads to; nil if there is none.
+func (p pointer) raw(document []byte) json.RawMessage {
+	value := json.RawMessage(bytes.TrimPrefix(document, []byte("\xef\xbb\xbf")))
+	for _, step := range p {
+		var object map[string]json.RawMessage
+		var array []json.RawMessage
+		switch {
+		case json.Unmarshal(value, &object) == nil:
+			value = object[step]
+		case json.Unmarshal(value, &array) == nil:
+			i, ok := index(step, len(array))
+			if !ok {
+				return nil
+			}
+			value = array[i]
+		default:
+			return nil
+		}
+	}
+	return value
+}
+
+// index reads a step into an array of n.
+func index(step string, n int) (int, bool) {
+	i, err := strconv.Atoi(step)
+	return i, err == nil && strconv.Itoa(i) == step && i >= 0 && i < n
+}
+
 // text returns the string or number that the pointer leads to in a document, as a string; empty if there is none.
 func (p pointer) text(document []byte) string {
-	decoder := json.NewDecoder(bytes.NewReader(document))
+	decoder := json.NewDecoder(bytes.NewReader(p.raw(document)))
 	decoder.UseNumber() // identifiers may have more digits than a float64 keeps
 	var value any
 	if decoder.Decode(&value) != nil {
 		return ""
-	}
-	for _, step := range p {
-		switch within := value.(type) {
-		case map[string]any:
-			value = within[step]
-		case []any:
-			i, err := strconv.Atoi(step)
-			if err != nil || strconv.Itoa(i) != step || i < 0 || i >= len(within) {
-				return ""
-			}
-			value = within[i]
-		default:
-			return ""
-		}
 	}
 	switch found := value.(type) {
 	case string:

@@ -661,19 +661,40 @@ func (x *HubSpot) GetBaseUrl() string {
 	return ""
 }
 
-// HTTP is any HTTP API that takes a lead as a JSON object.
+// HTTP is any HTTP API: one request a lead, or a batch of leads in a request. Where an expression is asked for, it is CEL.
 type HTTP struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where to send.
+	// Where to send. {NAME} stands for the value of the property NAME, escaped.
 	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
 	// POST if left out.
 	Method string `protobuf:"bytes,2,opt,name=method,proto3" json:"method,omitempty"`
-	// Headers to send. Values may hold secret references.
+	// Headers to send. Values may hold secret references, and {NAME} for the value of the property NAME.
 	Headers map[string]string `protobuf:"bytes,3,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// How to authenticate.
 	Auth *HTTPAuth `protobuf:"bytes,4,opt,name=auth,proto3" json:"auth,omitempty"`
-	// Where the record's identifier stands in the answer, as a JSON pointer, such as /data/id.
-	RecordId      string `protobuf:"bytes,5,opt,name=record_id,json=recordId,proto3" json:"record_id,omitempty"`
+	// Where the record's identifier stands in the answer, as a JSON pointer, such as /data/id. In a batch with results, where
+	// it stands in the result of a lead.
+	RecordId string `protobuf:"bytes,5,opt,name=record_id,json=recordId,proto3" json:"record_id,omitempty"`
+	// What is sent for a lead; a JSON object of its properties if left out.
+	Body *HTTPBody `protobuf:"bytes,6,opt,name=body,proto3" json:"body,omitempty"`
+	// Send many leads in a request.
+	Batch *HTTPBatch `protobuf:"bytes,7,opt,name=batch,proto3" json:"batch,omitempty"`
+	// Expression without which a 2xx is no success, over status, headers, body, text and item, such as
+	// "body.success == true". What is no success counts as unknown, unless a rule says more.
+	SuccessWhen string `protobuf:"bytes,8,opt,name=success_when,json=successWhen,proto3" json:"success_when,omitempty"`
+	// What answers mean; the first rule that holds decides. What none holds for is decided by its status.
+	Rules []*HTTPRule `protobuf:"bytes,9,rep,name=rules,proto3" json:"rules,omitempty"`
+	// How to sign requests, so that the API can tell them from others'.
+	Signature *HTTPSignature `protobuf:"bytes,10,opt,name=signature,proto3" json:"signature,omitempty"`
+	// The header that is the same whenever the same bytes are sent again; Idempotency-Key if left out. Requests with batches
+	// have none.
+	IdempotencyHeader string `protobuf:"bytes,11,opt,name=idempotency_header,json=idempotencyHeader,proto3" json:"idempotency_header,omitempty"`
+	// The member of each JSON object that is the same whenever the same bytes are sent again; none if left out.
+	IdempotencyField string `protobuf:"bytes,12,opt,name=idempotency_field,json=idempotencyField,proto3" json:"idempotency_field,omitempty"`
+	// Where a person sees the record, with {id} for its identifier, such as https://erp.example.com/leads/{id}.
+	RecordUrl string `protobuf:"bytes,13,opt,name=record_url,json=recordUrl,proto3" json:"record_url,omitempty"`
+	// What is asked with GET to see whether the API is up and takes the credentials; url is asked with HEAD if left out.
+	PingUrl       string `protobuf:"bytes,14,opt,name=ping_url,json=pingUrl,proto3" json:"ping_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -743,6 +764,586 @@ func (x *HTTP) GetRecordId() string {
 	return ""
 }
 
+func (x *HTTP) GetBody() *HTTPBody {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *HTTP) GetBatch() *HTTPBatch {
+	if x != nil {
+		return x.Batch
+	}
+	return nil
+}
+
+func (x *HTTP) GetSuccessWhen() string {
+	if x != nil {
+		return x.SuccessWhen
+	}
+	return ""
+}
+
+func (x *HTTP) GetRules() []*HTTPRule {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+func (x *HTTP) GetSignature() *HTTPSignature {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+func (x *HTTP) GetIdempotencyHeader() string {
+	if x != nil {
+		return x.IdempotencyHeader
+	}
+	return ""
+}
+
+func (x *HTTP) GetIdempotencyField() string {
+	if x != nil {
+		return x.IdempotencyField
+	}
+	return ""
+}
+
+func (x *HTTP) GetRecordUrl() string {
+	if x != nil {
+		return x.RecordUrl
+	}
+	return ""
+}
+
+func (x *HTTP) GetPingUrl() string {
+	if x != nil {
+		return x.PingUrl
+	}
+	return ""
+}
+
+// HTTPBody is what is sent for a lead.
+type HTTPBody struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How it is made.
+	//
+	// Types that are valid to be assigned to Kind:
+	//
+	//	*HTTPBody_Cel
+	//	*HTTPBody_Template
+	//	*HTTPBody_Form
+	Kind isHTTPBody_Kind `protobuf_oneof:"kind"`
+	// Content type; application/json if left out, for a form its own.
+	ContentType   string `protobuf:"bytes,4,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HTTPBody) Reset() {
+	*x = HTTPBody{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HTTPBody) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HTTPBody) ProtoMessage() {}
+
+func (x *HTTPBody) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HTTPBody.ProtoReflect.Descriptor instead.
+func (*HTTPBody) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *HTTPBody) GetKind() isHTTPBody_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *HTTPBody) GetCel() string {
+	if x != nil {
+		if x, ok := x.Kind.(*HTTPBody_Cel); ok {
+			return x.Cel
+		}
+	}
+	return ""
+}
+
+func (x *HTTPBody) GetTemplate() string {
+	if x != nil {
+		if x, ok := x.Kind.(*HTTPBody_Template); ok {
+			return x.Template
+		}
+	}
+	return ""
+}
+
+func (x *HTTPBody) GetForm() *HTTPForm {
+	if x != nil {
+		if x, ok := x.Kind.(*HTTPBody_Form); ok {
+			return x.Form
+		}
+	}
+	return nil
+}
+
+func (x *HTTPBody) GetContentType() string {
+	if x != nil {
+		return x.ContentType
+	}
+	return ""
+}
+
+type isHTTPBody_Kind interface {
+	isHTTPBody_Kind()
+}
+
+type HTTPBody_Cel struct {
+	// An expression over properties that gives the JSON to send, such as
+	// {"contact": {"mail": properties.email}, "source": "web"}.
+	Cel string `protobuf:"bytes,1,opt,name=cel,proto3,oneof"`
+}
+
+type HTTPBody_Template struct {
+	// A Go template over the properties, such as {"mail": {{json .email}}}. The functions json, xml and query escape.
+	Template string `protobuf:"bytes,2,opt,name=template,proto3,oneof"`
+}
+
+type HTTPBody_Form struct {
+	// The properties as a form, as a browser sends it.
+	Form *HTTPForm `protobuf:"bytes,3,opt,name=form,proto3,oneof"`
+}
+
+func (*HTTPBody_Cel) isHTTPBody_Kind() {}
+
+func (*HTTPBody_Template) isHTTPBody_Kind() {}
+
+func (*HTTPBody_Form) isHTTPBody_Kind() {}
+
+// HTTPForm is a form, as a browser sends it.
+type HTTPForm struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HTTPForm) Reset() {
+	*x = HTTPForm{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HTTPForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HTTPForm) ProtoMessage() {}
+
+func (x *HTTPForm) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HTTPForm.ProtoReflect.Descriptor instead.
+func (*HTTPForm) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{10}
+}
+
+// HTTPBatch is how many leads are sent in a request.
+type HTTPBatch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// array: a JSON array, the default; ndjson: one line for each.
+	Format string `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"`
+	// Leads in a request, at most; 100 if left out.
+	MaxLeads int32 `protobuf:"varint,2,opt,name=max_leads,json=maxLeads,proto3" json:"max_leads,omitempty"`
+	// The member of a JSON object that holds the array; the array is all there is if left out.
+	Under string `protobuf:"bytes,3,opt,name=under,proto3" json:"under,omitempty"`
+	// Where the answer has the results of the leads in their order, as a JSON pointer; / for the answer itself. Each is item
+	// in expressions. Without it a success is one for all of them.
+	Results       string `protobuf:"bytes,4,opt,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HTTPBatch) Reset() {
+	*x = HTTPBatch{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HTTPBatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HTTPBatch) ProtoMessage() {}
+
+func (x *HTTPBatch) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HTTPBatch.ProtoReflect.Descriptor instead.
+func (*HTTPBatch) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *HTTPBatch) GetFormat() string {
+	if x != nil {
+		return x.Format
+	}
+	return ""
+}
+
+func (x *HTTPBatch) GetMaxLeads() int32 {
+	if x != nil {
+		return x.MaxLeads
+	}
+	return 0
+}
+
+func (x *HTTPBatch) GetUnder() string {
+	if x != nil {
+		return x.Under
+	}
+	return ""
+}
+
+func (x *HTTPBatch) GetResults() string {
+	if x != nil {
+		return x.Results
+	}
+	return ""
+}
+
+// HTTPRule says what an answer means.
+type HTTPRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Expression over status (a number), headers (by their names in lower case), body (the JSON of the answer, null if it is
+	// none), text (the answer as it is) and item (the result of the lead within a batch, otherwise body), such as
+	// 'status == 200 && body.error == "duplicate"'. Where it fails, as a missing member makes it, it does not hold.
+	When string `protobuf:"bytes,1,opt,name=when,proto3" json:"when,omitempty"`
+	// What it means: delivered; retry, not taken, passes; rate_limited; refused, never taken as it is; credentials_refused;
+	// unknown, perhaps taken.
+	Is string `protobuf:"bytes,2,opt,name=is,proto3" json:"is,omitempty"`
+	// What an operator reads; without personal data.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HTTPRule) Reset() {
+	*x = HTTPRule{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HTTPRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HTTPRule) ProtoMessage() {}
+
+func (x *HTTPRule) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HTTPRule.ProtoReflect.Descriptor instead.
+func (*HTTPRule) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *HTTPRule) GetWhen() string {
+	if x != nil {
+		return x.When
+	}
+	return ""
+}
+
+func (x *HTTPRule) GetIs() string {
+	if x != nil {
+		return x.Is
+	}
+	return ""
+}
+
+func (x *HTTPRule) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// HTTPSignature is how to sign requests.
+type HTTPSignature struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The way.
+	//
+	// Types that are valid to be assigned to Kind:
+	//
+	//	*HTTPSignature_Hmac
+	//	*HTTPSignature_StandardWebhooks
+	Kind          isHTTPSignature_Kind `protobuf_oneof:"kind"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HTTPSignature) Reset() {
+	*x = HTTPSignature{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HTTPSignature) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HTTPSignature) ProtoMessage() {}
+
+func (x *HTTPSignature) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HTTPSignature.ProtoReflect.Descriptor instead.
+func (*HTTPSignature) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *HTTPSignature) GetKind() isHTTPSignature_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *HTTPSignature) GetHmac() *HTTPHMAC {
+	if x != nil {
+		if x, ok := x.Kind.(*HTTPSignature_Hmac); ok {
+			return x.Hmac
+		}
+	}
+	return nil
+}
+
+func (x *HTTPSignature) GetStandardWebhooks() *HTTPStandardWebhooks {
+	if x != nil {
+		if x, ok := x.Kind.(*HTTPSignature_StandardWebhooks); ok {
+			return x.StandardWebhooks
+		}
+	}
+	return nil
+}
+
+type isHTTPSignature_Kind interface {
+	isHTTPSignature_Kind()
+}
+
+type HTTPSignature_Hmac struct {
+	// An HMAC of the body in a header.
+	Hmac *HTTPHMAC `protobuf:"bytes,1,opt,name=hmac,proto3,oneof"`
+}
+
+type HTTPSignature_StandardWebhooks struct {
+	// Standard Webhooks: the headers webhook-id, webhook-timestamp and webhook-signature.
+	StandardWebhooks *HTTPStandardWebhooks `protobuf:"bytes,2,opt,name=standard_webhooks,json=standardWebhooks,proto3,oneof"`
+}
+
+func (*HTTPSignature_Hmac) isHTTPSignature_Kind() {}
+
+func (*HTTPSignature_StandardWebhooks) isHTTPSignature_Kind() {}
+
+// HTTPHMAC is an HMAC of the body in a header.
+type HTTPHMAC struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The secret, as a reference: ${env:NAME} or ${file:path}.
+	Secret string `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`
+	// The header that holds it; X-Signature if left out.
+	Header string `protobuf:"bytes,2,opt,name=header,proto3" json:"header,omitempty"`
+	// sha256, the default, sha512 or sha1.
+	Algorithm string `protobuf:"bytes,3,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
+	// hex, the default, or base64.
+	Encoding string `protobuf:"bytes,4,opt,name=encoding,proto3" json:"encoding,omitempty"`
+	// What stands before it, such as "sha256=".
+	Prefix string `protobuf:"bytes,5,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// A header that gets the time in Unix seconds; what is signed is then the time, a full stop and the body.
+	TimestampHeader string `protobuf:"bytes,6,opt,name=timestamp_header,json=timestampHeader,proto3" json:"timestamp_header,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *HTTPHMAC) Reset() {
+	*x = HTTPHMAC{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HTTPHMAC) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HTTPHMAC) ProtoMessage() {}
+
+func (x *HTTPHMAC) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HTTPHMAC.ProtoReflect.Descriptor instead.
+func (*HTTPHMAC) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *HTTPHMAC) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
+func (x *HTTPHMAC) GetHeader() string {
+	if x != nil {
+		return x.Header
+	}
+	return ""
+}
+
+func (x *HTTPHMAC) GetAlgorithm() string {
+	if x != nil {
+		return x.Algorithm
+	}
+	return ""
+}
+
+func (x *HTTPHMAC) GetEncoding() string {
+	if x != nil {
+		return x.Encoding
+	}
+	return ""
+}
+
+func (x *HTTPHMAC) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *HTTPHMAC) GetTimestampHeader() string {
+	if x != nil {
+		return x.TimestampHeader
+	}
+	return ""
+}
+
+// HTTPStandardWebhooks signs as standardwebhooks.com says.
+type HTTPStandardWebhooks struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Secrets, as references: ${env:NAME} or ${file:path}, each with or without whsec_ before its base64. While the API changes
+	// from one to another, give both.
+	Secrets       []string `protobuf:"bytes,1,rep,name=secrets,proto3" json:"secrets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HTTPStandardWebhooks) Reset() {
+	*x = HTTPStandardWebhooks{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HTTPStandardWebhooks) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HTTPStandardWebhooks) ProtoMessage() {}
+
+func (x *HTTPStandardWebhooks) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HTTPStandardWebhooks.ProtoReflect.Descriptor instead.
+func (*HTTPStandardWebhooks) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *HTTPStandardWebhooks) GetSecrets() []string {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
 // HTTPAuth is how to authenticate at an HTTP API.
 type HTTPAuth struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -753,6 +1354,8 @@ type HTTPAuth struct {
 	//	*HTTPAuth_Bearer
 	//	*HTTPAuth_Basic
 	//	*HTTPAuth_Header
+	//	*HTTPAuth_Query
+	//	*HTTPAuth_Oauth2
 	Kind          isHTTPAuth_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -760,7 +1363,7 @@ type HTTPAuth struct {
 
 func (x *HTTPAuth) Reset() {
 	*x = HTTPAuth{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -772,7 +1375,7 @@ func (x *HTTPAuth) String() string {
 func (*HTTPAuth) ProtoMessage() {}
 
 func (x *HTTPAuth) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -785,7 +1388,7 @@ func (x *HTTPAuth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPAuth.ProtoReflect.Descriptor instead.
 func (*HTTPAuth) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *HTTPAuth) GetKind() isHTTPAuth_Kind {
@@ -822,6 +1425,24 @@ func (x *HTTPAuth) GetHeader() *HTTPHeader {
 	return nil
 }
 
+func (x *HTTPAuth) GetQuery() *HTTPQuery {
+	if x != nil {
+		if x, ok := x.Kind.(*HTTPAuth_Query); ok {
+			return x.Query
+		}
+	}
+	return nil
+}
+
+func (x *HTTPAuth) GetOauth2() *OAuth2 {
+	if x != nil {
+		if x, ok := x.Kind.(*HTTPAuth_Oauth2); ok {
+			return x.Oauth2
+		}
+	}
+	return nil
+}
+
 type isHTTPAuth_Kind interface {
 	isHTTPAuth_Kind()
 }
@@ -841,11 +1462,25 @@ type HTTPAuth_Header struct {
 	Header *HTTPHeader `protobuf:"bytes,3,opt,name=header,proto3,oneof"`
 }
 
+type HTTPAuth_Query struct {
+	// A query parameter of the API's own.
+	Query *HTTPQuery `protobuf:"bytes,4,opt,name=query,proto3,oneof"`
+}
+
+type HTTPAuth_Oauth2 struct {
+	// An access token by OAuth 2.
+	Oauth2 *OAuth2 `protobuf:"bytes,5,opt,name=oauth2,proto3,oneof"`
+}
+
 func (*HTTPAuth_Bearer) isHTTPAuth_Kind() {}
 
 func (*HTTPAuth_Basic) isHTTPAuth_Kind() {}
 
 func (*HTTPAuth_Header) isHTTPAuth_Kind() {}
+
+func (*HTTPAuth_Query) isHTTPAuth_Kind() {}
+
+func (*HTTPAuth_Oauth2) isHTTPAuth_Kind() {}
 
 // HTTPBasic is a user and a password.
 type HTTPBasic struct {
@@ -860,7 +1495,7 @@ type HTTPBasic struct {
 
 func (x *HTTPBasic) Reset() {
 	*x = HTTPBasic{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -872,7 +1507,7 @@ func (x *HTTPBasic) String() string {
 func (*HTTPBasic) ProtoMessage() {}
 
 func (x *HTTPBasic) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -885,7 +1520,7 @@ func (x *HTTPBasic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBasic.ProtoReflect.Descriptor instead.
 func (*HTTPBasic) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HTTPBasic) GetUsername() string {
@@ -915,7 +1550,7 @@ type HTTPHeader struct {
 
 func (x *HTTPHeader) Reset() {
 	*x = HTTPHeader{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -927,7 +1562,7 @@ func (x *HTTPHeader) String() string {
 func (*HTTPHeader) ProtoMessage() {}
 
 func (x *HTTPHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -940,7 +1575,7 @@ func (x *HTTPHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPHeader.ProtoReflect.Descriptor instead.
 func (*HTTPHeader) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HTTPHeader) GetName() string {
@@ -953,6 +1588,171 @@ func (x *HTTPHeader) GetName() string {
 func (x *HTTPHeader) GetValue() string {
 	if x != nil {
 		return x.Value
+	}
+	return ""
+}
+
+// HTTPQuery is one query parameter.
+type HTTPQuery struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the parameter.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its value, as a reference: ${env:NAME} or ${file:path}.
+	Value         string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HTTPQuery) Reset() {
+	*x = HTTPQuery{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HTTPQuery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HTTPQuery) ProtoMessage() {}
+
+func (x *HTTPQuery) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HTTPQuery.ProtoReflect.Descriptor instead.
+func (*HTTPQuery) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *HTTPQuery) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *HTTPQuery) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+// OAuth2 is how to get an access token: by client credentials or, where there is a refresh token, by that.
+type OAuth2 struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where tokens are had.
+	TokenUrl string `protobuf:"bytes,1,opt,name=token_url,json=tokenUrl,proto3" json:"token_url,omitempty"`
+	// The client's identifier; may be a reference.
+	ClientId string `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// The client's secret, as a reference: ${env:NAME} or ${file:path}.
+	ClientSecret string `protobuf:"bytes,3,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
+	// What is asked for, such as "leads.write"; nothing if left out.
+	Scope string `protobuf:"bytes,4,opt,name=scope,proto3" json:"scope,omitempty"`
+	// For whom the token is, where the API wants to be told.
+	Audience string `protobuf:"bytes,5,opt,name=audience,proto3" json:"audience,omitempty"`
+	// The refresh token, as a reference: ${env:NAME} or ${file:path}. Where the API gives a new one with each access token,
+	// leadgate keeps it.
+	RefreshToken string `protobuf:"bytes,6,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
+	// Where the client's identifier and secret go: body, the default, or basic.
+	ClientAuth string `protobuf:"bytes,7,opt,name=client_auth,json=clientAuth,proto3" json:"client_auth,omitempty"`
+	// What stands before the token in the header Authorization; Bearer if left out.
+	Scheme        string `protobuf:"bytes,8,opt,name=scheme,proto3" json:"scheme,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OAuth2) Reset() {
+	*x = OAuth2{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OAuth2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OAuth2) ProtoMessage() {}
+
+func (x *OAuth2) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OAuth2.ProtoReflect.Descriptor instead.
+func (*OAuth2) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *OAuth2) GetTokenUrl() string {
+	if x != nil {
+		return x.TokenUrl
+	}
+	return ""
+}
+
+func (x *OAuth2) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *OAuth2) GetClientSecret() string {
+	if x != nil {
+		return x.ClientSecret
+	}
+	return ""
+}
+
+func (x *OAuth2) GetScope() string {
+	if x != nil {
+		return x.Scope
+	}
+	return ""
+}
+
+func (x *OAuth2) GetAudience() string {
+	if x != nil {
+		return x.Audience
+	}
+	return ""
+}
+
+func (x *OAuth2) GetRefreshToken() string {
+	if x != nil {
+		return x.RefreshToken
+	}
+	return ""
+}
+
+func (x *OAuth2) GetClientAuth() string {
+	if x != nil {
+		return x.ClientAuth
+	}
+	return ""
+}
+
+func (x *OAuth2) GetScheme() string {
+	if x != nil {
+		return x.Scheme
 	}
 	return ""
 }
@@ -974,7 +1774,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -986,7 +1786,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -999,7 +1799,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Limits) GetRequestsPerSecond() float64 {
@@ -1047,7 +1847,7 @@ type Retry struct {
 
 func (x *Retry) Reset() {
 	*x = Retry{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1059,7 +1859,7 @@ func (x *Retry) String() string {
 func (*Retry) ProtoMessage() {}
 
 func (x *Retry) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1072,7 +1872,7 @@ func (x *Retry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retry.ProtoReflect.Descriptor instead.
 func (*Retry) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Retry) GetInitialDelay() *durationpb.Duration {
@@ -1109,7 +1909,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1121,7 +1921,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1134,7 +1934,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Log) GetFormat() string {
@@ -1162,7 +1962,7 @@ type Intake struct {
 
 func (x *Intake) Reset() {
 	*x = Intake{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1174,7 +1974,7 @@ func (x *Intake) String() string {
 func (*Intake) ProtoMessage() {}
 
 func (x *Intake) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1187,7 +1987,7 @@ func (x *Intake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intake.ProtoReflect.Descriptor instead.
 func (*Intake) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Intake) GetMaxBodyBytes() int32 {
@@ -1267,21 +2067,68 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x04kind\x12\x05\xbaH\x02\b\x01\"P\n" +
 	"\aHubSpot\x12\x1d\n" +
 	"\x05token\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05token\x12&\n" +
-	"\bbase_url\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\abaseUrl\"\x88\x03\n" +
-	"\x04HTTP\x12\x1a\n" +
-	"\x03url\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x88\x01\x01R\x03url\x121\n" +
+	"\bbase_url\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\abaseUrl\"\xe9\x06\n" +
+	"\x04HTTP\x12\x1c\n" +
+	"\x03url\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x10R\x03url\x121\n" +
 	"\x06method\x18\x02 \x01(\tB\x19\xbaH\x16r\x14R\x00R\x04POSTR\x03PUTR\x05PATCHR\x06method\x12\x98\x01\n" +
 	"\aheaders\x18\x03 \x03(\v2%.leadgate.config.v1.HTTP.HeadersEntryBW\xbaHT\x9a\x01Q\"O\xba\x01L\n" +
 	"\vheader.name\x12\x17must be a header's name\x1a$this.matches('^[A-Za-z0-9-]{1,64}$')R\aheaders\x120\n" +
 	"\x04auth\x18\x04 \x01(\v2\x1c.leadgate.config.v1.HTTPAuthR\x04auth\x12(\n" +
-	"\trecord_id\x18\x05 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03:\x01/R\brecordId\x1a:\n" +
+	"\trecord_id\x18\x05 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03:\x01/R\brecordId\x120\n" +
+	"\x04body\x18\x06 \x01(\v2\x1c.leadgate.config.v1.HTTPBodyR\x04body\x123\n" +
+	"\x05batch\x18\a \x01(\v2\x1d.leadgate.config.v1.HTTPBatchR\x05batch\x12+\n" +
+	"\fsuccess_when\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vsuccessWhen\x122\n" +
+	"\x05rules\x18\t \x03(\v2\x1c.leadgate.config.v1.HTTPRuleR\x05rules\x12?\n" +
+	"\tsignature\x18\n" +
+	" \x01(\v2!.leadgate.config.v1.HTTPSignatureR\tsignature\x12M\n" +
+	"\x12idempotency_header\x18\v \x01(\tB\x1e\xbaH\x1b\xd8\x01\x01r\x162\x14^[A-Za-z0-9-]{1,64}$R\x11idempotencyHeader\x124\n" +
+	"\x11idempotency_field\x18\f \x01(\tB\a\xbaH\x04r\x02\x18@R\x10idempotencyField\x12'\n" +
+	"\n" +
+	"record_url\x18\r \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\trecordUrl\x12&\n" +
+	"\bping_url\x18\x0e \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\apingUrl\x1a:\n" +
 	"\fHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xad\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc6\x01\n" +
+	"\bHTTPBody\x12\x1f\n" +
+	"\x03cel\x18\x01 \x01(\tB\v\xbaH\br\x06\x10\x01\x18\x80\x80\x01H\x00R\x03cel\x12)\n" +
+	"\btemplate\x18\x02 \x01(\tB\v\xbaH\br\x06\x10\x01\x18\x80\x80\x01H\x00R\btemplate\x122\n" +
+	"\x04form\x18\x03 \x01(\v2\x1c.leadgate.config.v1.HTTPFormH\x00R\x04form\x12+\n" +
+	"\fcontent_type\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\vcontentTypeB\r\n" +
+	"\x04kind\x12\x05\xbaH\x02\b\x01\"\n" +
+	"\n" +
+	"\bHTTPForm\"\xaa\x01\n" +
+	"\tHTTPBatch\x12.\n" +
+	"\x06format\x18\x01 \x01(\tB\x16\xbaH\x13r\x11R\x00R\x05arrayR\x06ndjsonR\x06format\x12'\n" +
+	"\tmax_leads\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\x90N(\x00R\bmaxLeads\x12\x1d\n" +
+	"\x05under\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\x05under\x12%\n" +
+	"\aresults\x18\x04 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03:\x01/R\aresults\"\xaa\x01\n" +
+	"\bHTTPRule\x12\x1e\n" +
+	"\x04when\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80 R\x04when\x12\\\n" +
+	"\x02is\x18\x02 \x01(\tBL\xbaHIrGR\tdeliveredR\x05retryR\frate_limitedR\arefusedR\x13credentials_refusedR\aunknownR\x02is\x12 \n" +
+	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\x06reason\"\xab\x01\n" +
+	"\rHTTPSignature\x122\n" +
+	"\x04hmac\x18\x01 \x01(\v2\x1c.leadgate.config.v1.HTTPHMACH\x00R\x04hmac\x12W\n" +
+	"\x11standard_webhooks\x18\x02 \x01(\v2(.leadgate.config.v1.HTTPStandardWebhooksH\x00R\x10standardWebhooksB\r\n" +
+	"\x04kind\x12\x05\xbaH\x02\b\x01\"\xbe\x02\n" +
+	"\bHTTPHMAC\x12\x1f\n" +
+	"\x06secret\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06secret\x126\n" +
+	"\x06header\x18\x02 \x01(\tB\x1e\xbaH\x1b\xd8\x01\x01r\x162\x14^[A-Za-z0-9-]{1,64}$R\x06header\x12;\n" +
+	"\talgorithm\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18R\x00R\x06sha256R\x06sha512R\x04sha1R\talgorithm\x120\n" +
+	"\bencoding\x18\x04 \x01(\tB\x14\xbaH\x11r\x0fR\x00R\x03hexR\x06base64R\bencoding\x12\x1f\n" +
+	"\x06prefix\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18@R\x06prefix\x12I\n" +
+	"\x10timestamp_header\x18\x06 \x01(\tB\x1e\xbaH\x1b\xd8\x01\x01r\x162\x14^[A-Za-z0-9-]{1,64}$R\x0ftimestampHeader\"B\n" +
+	"\x14HTTPStandardWebhooks\x12*\n" +
+	"\asecrets\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n" +
+	"\b\x01\x10\x04\"\x04r\x02\x10\x01R\asecrets\"\x9a\x02\n" +
 	"\bHTTPAuth\x12!\n" +
 	"\x06bearer\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01H\x00R\x06bearer\x125\n" +
 	"\x05basic\x18\x02 \x01(\v2\x1d.leadgate.config.v1.HTTPBasicH\x00R\x05basic\x128\n" +
-	"\x06header\x18\x03 \x01(\v2\x1e.leadgate.config.v1.HTTPHeaderH\x00R\x06headerB\r\n" +
+	"\x06header\x18\x03 \x01(\v2\x1e.leadgate.config.v1.HTTPHeaderH\x00R\x06header\x125\n" +
+	"\x05query\x18\x04 \x01(\v2\x1d.leadgate.config.v1.HTTPQueryH\x00R\x05query\x124\n" +
+	"\x06oauth2\x18\x05 \x01(\v2\x1a.leadgate.config.v1.OAuth2H\x00R\x06oauth2B\r\n" +
 	"\x04kind\x12\x05\xbaH\x02\b\x01\"U\n" +
 	"\tHTTPBasic\x12#\n" +
 	"\busername\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\busername\x12#\n" +
@@ -1289,7 +2136,20 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"HTTPHeader\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12\x1d\n" +
-	"\x05value\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05value\"\xf1\x01\n" +
+	"\x05value\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05value\"G\n" +
+	"\tHTTPQuery\x12\x1b\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12\x1d\n" +
+	"\x05value\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05value\"\xdd\x02\n" +
+	"\x06OAuth2\x12%\n" +
+	"\ttoken_url\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x88\x01\x01R\btokenUrl\x12$\n" +
+	"\tclient_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bclientId\x12,\n" +
+	"\rclient_secret\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\fclientSecret\x12\x1e\n" +
+	"\x05scope\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\x05scope\x12$\n" +
+	"\baudience\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\baudience\x12#\n" +
+	"\rrefresh_token\x18\x06 \x01(\tR\frefreshToken\x125\n" +
+	"\vclient_auth\x18\a \x01(\tB\x14\xbaH\x11r\x0fR\x00R\x04bodyR\x05basicR\n" +
+	"clientAuth\x126\n" +
+	"\x06scheme\x18\b \x01(\tB\x1e\xbaH\x1b\xd8\x01\x01r\x162\x14^[A-Za-z0-9-]{1,64}$R\x06scheme\"\xf1\x01\n" +
 	"\x06Limits\x12J\n" +
 	"\x13requests_per_second\x18\x01 \x01(\x01B\x1a\xbaH\x17\xd8\x01\x01\x12\x12\x19\x00\x00\x00\x00\x00j\xf8@){\x14\xaeG\xe1z\x84?R\x11requestsPerSecond\x12,\n" +
 	"\vconcurrency\x18\x02 \x01(\x05B\n" +
@@ -1321,62 +2181,80 @@ func file_leadgate_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_leadgate_config_v1_config_proto_rawDescData
 }
 
-var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_leadgate_config_v1_config_proto_goTypes = []any{
-	(*Config)(nil),              // 0: leadgate.config.v1.Config
-	(*TLS)(nil),                 // 1: leadgate.config.v1.TLS
-	(*Idempotency)(nil),         // 2: leadgate.config.v1.Idempotency
-	(*APIKey)(nil),              // 3: leadgate.config.v1.APIKey
-	(*Leads)(nil),               // 4: leadgate.config.v1.Leads
-	(*Form)(nil),                // 5: leadgate.config.v1.Form
-	(*Destination)(nil),         // 6: leadgate.config.v1.Destination
-	(*HubSpot)(nil),             // 7: leadgate.config.v1.HubSpot
-	(*HTTP)(nil),                // 8: leadgate.config.v1.HTTP
-	(*HTTPAuth)(nil),            // 9: leadgate.config.v1.HTTPAuth
-	(*HTTPBasic)(nil),           // 10: leadgate.config.v1.HTTPBasic
-	(*HTTPHeader)(nil),          // 11: leadgate.config.v1.HTTPHeader
-	(*Limits)(nil),              // 12: leadgate.config.v1.Limits
-	(*Retry)(nil),               // 13: leadgate.config.v1.Retry
-	(*Log)(nil),                 // 14: leadgate.config.v1.Log
-	(*Intake)(nil),              // 15: leadgate.config.v1.Intake
-	nil,                         // 16: leadgate.config.v1.Config.FormsEntry
-	nil,                         // 17: leadgate.config.v1.Config.DestinationsEntry
-	nil,                         // 18: leadgate.config.v1.Form.FieldsEntry
-	nil,                         // 19: leadgate.config.v1.Destination.PropertiesEntry
-	nil,                         // 20: leadgate.config.v1.HTTP.HeadersEntry
-	(*durationpb.Duration)(nil), // 21: google.protobuf.Duration
+	(*Config)(nil),               // 0: leadgate.config.v1.Config
+	(*TLS)(nil),                  // 1: leadgate.config.v1.TLS
+	(*Idempotency)(nil),          // 2: leadgate.config.v1.Idempotency
+	(*APIKey)(nil),               // 3: leadgate.config.v1.APIKey
+	(*Leads)(nil),                // 4: leadgate.config.v1.Leads
+	(*Form)(nil),                 // 5: leadgate.config.v1.Form
+	(*Destination)(nil),          // 6: leadgate.config.v1.Destination
+	(*HubSpot)(nil),              // 7: leadgate.config.v1.HubSpot
+	(*HTTP)(nil),                 // 8: leadgate.config.v1.HTTP
+	(*HTTPBody)(nil),             // 9: leadgate.config.v1.HTTPBody
+	(*HTTPForm)(nil),             // 10: leadgate.config.v1.HTTPForm
+	(*HTTPBatch)(nil),            // 11: leadgate.config.v1.HTTPBatch
+	(*HTTPRule)(nil),             // 12: leadgate.config.v1.HTTPRule
+	(*HTTPSignature)(nil),        // 13: leadgate.config.v1.HTTPSignature
+	(*HTTPHMAC)(nil),             // 14: leadgate.config.v1.HTTPHMAC
+	(*HTTPStandardWebhooks)(nil), // 15: leadgate.config.v1.HTTPStandardWebhooks
+	(*HTTPAuth)(nil),             // 16: leadgate.config.v1.HTTPAuth
+	(*HTTPBasic)(nil),            // 17: leadgate.config.v1.HTTPBasic
+	(*HTTPHeader)(nil),           // 18: leadgate.config.v1.HTTPHeader
+	(*HTTPQuery)(nil),            // 19: leadgate.config.v1.HTTPQuery
+	(*OAuth2)(nil),               // 20: leadgate.config.v1.OAuth2
+	(*Limits)(nil),               // 21: leadgate.config.v1.Limits
+	(*Retry)(nil),                // 22: leadgate.config.v1.Retry
+	(*Log)(nil),                  // 23: leadgate.config.v1.Log
+	(*Intake)(nil),               // 24: leadgate.config.v1.Intake
+	nil,                          // 25: leadgate.config.v1.Config.FormsEntry
+	nil,                          // 26: leadgate.config.v1.Config.DestinationsEntry
+	nil,                          // 27: leadgate.config.v1.Form.FieldsEntry
+	nil,                          // 28: leadgate.config.v1.Destination.PropertiesEntry
+	nil,                          // 29: leadgate.config.v1.HTTP.HeadersEntry
+	(*durationpb.Duration)(nil),  // 30: google.protobuf.Duration
 }
 var file_leadgate_config_v1_config_proto_depIdxs = []int32{
 	1,  // 0: leadgate.config.v1.Config.tls:type_name -> leadgate.config.v1.TLS
 	2,  // 1: leadgate.config.v1.Config.idempotency:type_name -> leadgate.config.v1.Idempotency
 	3,  // 2: leadgate.config.v1.Config.api_keys:type_name -> leadgate.config.v1.APIKey
 	4,  // 3: leadgate.config.v1.Config.leads:type_name -> leadgate.config.v1.Leads
-	16, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
-	17, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
-	14, // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
-	15, // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
-	21, // 8: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
-	18, // 9: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
+	25, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
+	26, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
+	23, // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
+	24, // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
+	30, // 8: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
+	27, // 9: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
 	7,  // 10: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
 	8,  // 11: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
-	12, // 12: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
-	13, // 13: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
-	19, // 14: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
-	20, // 15: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
-	9,  // 16: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
-	10, // 17: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
-	11, // 18: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
-	21, // 19: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	21, // 20: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
-	21, // 21: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
-	21, // 22: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
-	5,  // 23: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
-	6,  // 24: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	21, // 12: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
+	22, // 13: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
+	28, // 14: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
+	29, // 15: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
+	16, // 16: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
+	9,  // 17: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
+	11, // 18: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
+	12, // 19: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
+	13, // 20: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
+	10, // 21: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
+	14, // 22: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
+	15, // 23: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
+	17, // 24: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
+	18, // 25: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
+	19, // 26: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
+	20, // 27: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
+	30, // 28: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	30, // 29: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
+	30, // 30: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
+	30, // 31: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
+	5,  // 32: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
+	6,  // 33: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_config_v1_config_proto_init() }
@@ -1389,9 +2267,20 @@ func file_leadgate_config_v1_config_proto_init() {
 		(*Destination_Http)(nil),
 	}
 	file_leadgate_config_v1_config_proto_msgTypes[9].OneofWrappers = []any{
+		(*HTTPBody_Cel)(nil),
+		(*HTTPBody_Template)(nil),
+		(*HTTPBody_Form)(nil),
+	}
+	file_leadgate_config_v1_config_proto_msgTypes[13].OneofWrappers = []any{
+		(*HTTPSignature_Hmac)(nil),
+		(*HTTPSignature_StandardWebhooks)(nil),
+	}
+	file_leadgate_config_v1_config_proto_msgTypes[16].OneofWrappers = []any{
 		(*HTTPAuth_Bearer)(nil),
 		(*HTTPAuth_Basic)(nil),
 		(*HTTPAuth_Header)(nil),
+		(*HTTPAuth_Query)(nil),
+		(*HTTPAuth_Oauth2)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1399,7 +2288,7 @@ func file_leadgate_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_config_v1_config_proto_rawDesc), len(file_leadgate_config_v1_config_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   21,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,148 @@
+package http
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/oauth"
+)
+
+// wardrobe reads the secrets that a request is to carry, and remembers them.
+type wardrobe struct {
+	env     crm.Environment
+	secrets []string
+	failure *crm.Outcome // the first that could not be read
+}
+
+// secret is the present content of what a key of the configuration refers to.
+func (w *wardrobe) secret(key, reference string) string {
+	value, err := w.env.Secret(reference)
+	switch {
+	case err != nil && w.failure == nil:
+		w.failure = &crm.Outcome{Kind: crm.CredentialsRefused, Reason: "not sent: a secret cannot be read: http." + key + ": " + err.Error()}
+	case err == nil && value != reference:
+		w.secrets = append(w.secrets, value)
+	}
+	return value
+}
+
+// dress gives a request its headers, with the present content of the secrets that they refer to, and returns those. What the
+// configuration says of a header wins over what leadgate would send.
+func (d *destination) dress(ctx context.Context, req *http.Request, r request) (secrets []string, access string, failure *crm.Outcome) {
+	w := &wardrobe{env: d.env}
+	if r.contentType != "" {
+		req.Header.Set("Content-Type", r.contentType)
+	}
+	req.Header.Set("Accept", jsonType)
+	for name, text := range d.headers {
+		filled, err := text.resolved(func(literal string) (string, error) {
+			return w.secret("headers."+name, literal), nil
+		})
+		if err != nil || w.failure != nil {
+			return nil, "", w.failure
+		}
+		value := filled.fill(r.values, oneLine)
+		if strings.EqualFold(name, "Host") { // net/http does not take it from the headers
+			req.Host = value
+		}
+		req.Header.Set(name, value)
+	}
+	switch auth := d.cfg.GetAuth().GetKind().(type) {
+	case *configv1.HTTPAuth_Bearer:
+		req.Header.Set("Authorization", "Bearer "+w.secret("auth.bearer", auth.Bearer))
+	case *configv1.HTTPAuth_Basic:
+		req.SetBasicAuth(auth.Basic.GetUsername(), w.secret("auth.basic.password", auth.Basic.GetPassword()))
+		_, encoded, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+		w.secrets = append(w.secrets, encoded)
+	case *configv1.HTTPAuth_Header:
+		req.Header.Set(auth.Header.GetName(), w.secret("auth.header.value", auth.Header.GetValue()))
+	case *configv1.HTTPAuth_Query:
+		query := req.URL.Query()
+		query.Set(auth.Query.GetName(), w.secret("auth.query.value", auth.Query.GetValue()))
+		req.URL.RawQuery = query.Encode()
+	case *configv1.HTTPAuth_Oauth2:
+		if access, failure = d.access(ctx, w, auth.Oauth2); failure != nil {
+			return nil, "", failure
+		}
+		scheme := auth.Oauth2.GetScheme()
+		if scheme == "" {
+			scheme = "Bearer"
+		}
+		req.Header.Set("Authorization", scheme+" "+access)
+		w.secrets = append(w.secrets, access)
+	}
+	if r.idempotency != "" {
+		header := d.cfg.GetIdempotencyHeader()
+		if header == "" {
+			header = defaultIdempotencyHeader
+		}
+		req.Header.Set(header, r.idempotency)
+	}
+	if d.signer != nil && r.contentType != "" && w.failure == nil {
+		if err := d.signer.sign(w, req, r, d.env.Now()); err != nil {
+			return nil, "", &crm.Outcome{Kind: crm.CredentialsRefused, Reason: "not sent: " + err.Error()}
+		}
+	}
+	return w.secrets, access, w.failure
+}
+
+// access is an access token for the client's present credentials.
+func (d *destination) access(ctx context.Context, w *wardrobe, cfg *configv1.OAuth2) (string, *crm.Outcome) {
+	credentials := oauth2Secrets(w, cfg)
+	if w.failure != nil {
+		return "", w.failure
+	}
+	token, failure := d.tokens.Get(ctx, credentials...)
+	return token.Access, failure
+}
+
+func oauth2Secrets(w *wardrobe, cfg *configv1.OAuth2) []string {
+	secrets := []string{
+		w.secret("auth.oauth2.client_id", cfg.GetClientId()), w.secret("auth.oauth2.client_secret", cfg.GetClientSecret()),
+	}
+	if cfg.GetRefreshToken() != "" {
+		secrets = append(secrets, w.secret("auth.oauth2.refresh_token", cfg.GetRefreshToken()))
+	}
+	return secrets
+}
+
+// grant asks for an access token.
+func (d *destination) grant(ctx context.Context, last crm.Token) (crm.Token, *crm.Outcome) {
+	cfg := d.cfg.GetAuth().GetOauth2()
+	w := &wardrobe{env: d.env}
+	secrets := oauth2Secrets(w, cfg)
+	if w.failure != nil {
+		return crm.Token{}, w.failure
+	}
+	form := url.Values{"grant_type": {"client_credentials"}}
+	if len(secrets) > 2 {
+		form.Set("grant_type", "refresh_token")
+		form.Set("refresh_token", secrets[2])
+		if last.Refresh != "" {
+			form.Set("refresh_token", last.Refresh)
+		}
+	}
+	for name, value := range map[string]string{"scope": cfg.GetScope(), "audience": cfg.GetAudience()} {
+		if value != "" {
+			form.Set(name, value)
+		}
+	}
+	ask := oauth.Request{URL: cfg.GetTokenUrl(), Form: form, Secrets: append(secrets[1:], last.Refresh), Check: "http.auth.oauth2"}
+	if cfg.GetClientAuth() == "basic" {
+		ask.User, ask.Password = secrets[0], secrets[1]
+	} else {
+		form.Set("client_id", secrets[0])
+		form.Set("client_secret", secrets[1])
+	}
+	reply, failure := oauth.Ask(ctx, d.env, ask)
+	if failure != nil {
+		return crm.Token{}, failure
+	}
+	token := reply.Token(d.env.Now())
+	token.BaseURL = "" // http.url says where the API is
+	return token, nil
+}

@@ -1,0 +1,69 @@
+package http
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+)
+
+// batching is how many leads are sent in a request.
+type batching struct {
+	max     int
+	ndjson  bool
+	under   string
+	results pointer // nil if the answer has none
+}
+
+func newBatching(cfg *configv1.HTTP) (*batching, error) {
+	batch := cfg.GetBatch()
+	if batch == nil {
+		return nil, nil
+	}
+	b := &batching{max: int(batch.GetMaxLeads()), ndjson: batch.GetFormat() == "ndjson", under: batch.GetUnder()}
+	if b.max == 0 {
+		b.max = defaultBatch
+	}
+	switch {
+	case b.ndjson && b.under != "":
+		return nil, errors.New("under is for arrays; ndjson has one line for each lead and nothing around")
+	case cfg.GetBody().GetForm() != nil:
+		return nil, errors.New("a form holds one lead; take batch or body.form out")
+	case cfg.GetRecordId() != "" && batch.GetResults() == "":
+		return nil, errors.New("record_id needs results, the list of what became of each lead")
+	}
+	if batch.GetResults() == "/" {
+		b.results = pointer{}
+		return b, nil
+	}
+	if batch.GetResults() != "" {
+		var err error
+		if b.results, err = parsePointer(batch.GetResults()); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// contentType is that of a batch of such bodies.
+func (b *batching) contentType(of body) string {
+	if b.ndjson {
+		return "application/x-ndjson"
+	}
+	return of.contentType
+}
+
+// join makes one body of many.
+func (b *batching) join(bodies [][]byte) []byte {
+	if b.ndjson {
+		return append(bytes.Join(bodies, []byte("\n")), '\n')
+	}
+	array := append(append([]byte("["), bytes.Join(bodies, []byte(","))...), ']')
+	if b.under == "" {
+		return array
+	}
+	key, _ := json.Marshal(b.under)
+	out := append([]byte("{"), key...)
+	return append(append(append(out, ':'), array...), '}')
+}

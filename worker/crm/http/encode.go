@@ -1,0 +1,139 @@
+package http
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/leadgate/leadgate/worker/mapping"
+)
+
+// envelope is the payload of a lead where the request holds more than JSON: what stands in the URL and the headers, and the
+// body where it is text. Otherwise the payload is the JSON that is sent.
+type envelope struct {
+	Values map[string]string `json:"values,omitempty"`
+	JSON   json.RawMessage   `json:"json,omitempty"`
+	Text   *string           `json:"text,omitempty"`
+}
+
+// enveloped reports whether payloads are envelopes.
+func (d *destination) enveloped() bool { return d.body.isText() || len(d.placeholders()) > 0 }
+
+// placeholders are the properties that stand in the URL and the headers.
+func (d *destination) placeholders() []string {
+	names := d.url.names()
+	for _, p := range d.headers {
+		names = append(names, p.names()...)
+	}
+	return names
+}
+
+// Encode implements crm.Destination.
+func (d *destination) Encode(properties []mapping.Property) ([]byte, error) {
+	written, err := d.body.write(properties)
+	if err != nil || !d.enveloped() {
+		return written, err
+	}
+	e := envelope{JSON: written}
+	if d.body.isText() {
+		text := string(written)
+		e.JSON, e.Text = nil, &text
+	}
+	texts := texts(properties)
+	for _, name := range d.placeholders() {
+		if texts[name] == "" {
+			return nil, fmt.Errorf("the lead has no value for {%s}, which http.url or http.headers need", name)
+		}
+		if e.Values == nil {
+			e.Values = map[string]string{}
+		}
+		e.Values[name] = texts[name]
+	}
+	return marshal(e)
+}
+
+// open reads a payload.
+func (d *destination) open(payload []byte) (values map[string]string, body []byte, err error) {
+	if !d.enveloped() {
+		return nil, payload, nil
+	}
+	var e envelope
+	if err := json.Unmarshal(payload, &e); err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case e.Text != nil:
+		return e.Values, []byte(*e.Text), nil
+	case e.JSON != nil:
+		return e.Values, e.JSON, nil
+	}
+	return nil, nil, errors.New("it was stored for another configuration")
+}
+
+// object is the properties as JSON can hold them.
+func object(properties []mapping.Property) map[string]any {
+	values := make(map[string]any, len(properties))
+	for _, p := range properties {
+		values[p.Name] = p.Value
+	}
+	return values
+}
+
+// texts is the properties as text; several values are joined by commas.
+func texts(properties []mapping.Property) map[string]string {
+	values := make(map[string]string, len(properties))
+	for _, p := range properties {
+		values[p.Name] = text(p.Value)
+	}
+	return values
+}
+
+func text(value any) string {
+	switch v := value.(type) {
+	case string:
+		return v
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case []any:
+		items := make([]string, len(v))
+		for i, item := range v {
+			items[i] = text(item)
+		}
+		return strings.Join(items, ", ")
+	}
+	return fmt.Sprint(value)
+}
+
+// form is the properties as a browser sends them; several values are several fields of one name.
+func form(properties []mapping.Property) ([]byte, error) {
+	values := url.Values{}
+	for _, p := range properties {
+		items, several := p.Value.([]any)
+		if !several {
+			items = []any{p.Value}
+		}
+		for _, item := range items {
+			if n, ok := item.(float64); ok && (math.IsNaN(n) || math.IsInf(n, 0)) {
+				return nil, fmt.Errorf("property %s: %v is not a number that can be sent", p.Name, n)
+			}
+			values.Add(p.Name, text(item))
+		}
+	}
+	return []byte(values.Encode()), nil
+}
+
+// marshal is json.Marshal without its care for HTML: what is sent goes to an API, and operators read it.
+func marshal(value any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, fmt.Errorf("make JSON of the lead: %w", err)
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}

@@ -1,0 +1,68 @@
+package http
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"cel.dev/cel-go/cel"
+	"google.golang.org/protobuf/types/known/structpb"
+)
+
+// Bounds of an expression: a configuration is trusted, what it is applied to is not.
+const costLimit = 100_000
+
+// expression is a compiled CEL expression. It is safe for concurrent use.
+type expression struct{ program cel.Program }
+
+// compile compiles an expression over variables whose types are not known before.
+func compile(source string, variables ...string) (*expression, error) {
+	options := make([]cel.EnvOption, len(variables))
+	for i, name := range variables {
+		options[i] = cel.Variable(name, cel.DynType)
+	}
+	env, err := cel.NewEnv(options...)
+	if err != nil {
+		return nil, err
+	}
+	ast, issues := env.Compile(source)
+	if issues.Err() != nil {
+		first := issues.Errors()[0]
+		return nil, fmt.Errorf("column %d: %s; the variables are %s", first.Location.Column()+1, first.Message, strings.Join(variables, ", "))
+	}
+	program, err := env.Program(ast, cel.CostLimit(costLimit))
+	if err != nil {
+		return nil, err
+	}
+	return &expression{program}, nil
+}
+
+// predicate compiles an expression that is true or false.
+func predicate(source string) (*expression, error) {
+	return compile(source, "status", "headers", "body", "text", "item")
+}
+
+// holds reports whether a predicate is true. Where it fails, as for a member that is not there, it is not.
+func (e *expression) holds(variables map[string]any) bool {
+	value, _, err := e.program.Eval(variables)
+	if err != nil {
+		return false
+	}
+	truth, ok := value.Value().(bool)
+	return ok && truth
+}
+
+// json is the value as JSON, the keys of objects sorted.
+func (e *expression) json(variables map[string]any) ([]byte, error) {
+	value, _, err := e.program.Eval(variables)
+	if err != nil {
+		// The text would quote the lead.
+		return nil, errors.New("it fails for this lead; ask whether a property is there, as in has(properties.email), before using it")
+	}
+	native, err := value.ConvertToNative(reflect.TypeFor[*structpb.Value]())
+	if err != nil {
+		return nil, errors.New("its value cannot be written as JSON")
+	}
+	return marshal(native.(*structpb.Value).AsInterface())
+}

@@ -1,0 +1,183 @@
+package http
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+)
+
+// reading is how answers are read, as configured.
+type reading struct {
+	success   *expression // nil if a 2xx is enough
+	rules     []rule
+	recordID  pointer // nil if the answer is not asked for one
+	recordAt  string  // as it is configured
+	recordURL string
+	results   pointer // nil if a batch is answered as a whole
+}
+
+// rule says what an answer means.
+type rule struct {
+	when   *expression
+	is     crm.OutcomeKind
+	reason string
+}
+
+var meanings = map[string]crm.OutcomeKind{
+	"delivered": crm.Delivered, "retry": crm.Retry, "rate_limited": crm.RateLimited, "refused": crm.Refused,
+	"credentials_refused": crm.CredentialsRefused, "unknown": crm.Unknown,
+}
+
+func newReading(cfg *configv1.HTTP) (reading, error) {
+	r := reading{recordURL: cfg.GetRecordUrl(), recordAt: cfg.GetRecordId()}
+	var problems []error
+	var err error
+	if cfg.GetRecordId() != "" {
+		if r.recordID, err = parsePointer(cfg.GetRecordId()); err != nil {
+			problems = append(problems, fmt.Errorf("record_id: %w", err))
+		}
+	}
+	if cfg.GetSuccessWhen() != "" {
+		if r.success, err = predicate(cfg.GetSuccessWhen()); err != nil {
+			problems = append(problems, fmt.Errorf("success_when: %w", err))
+		}
+	}
+	for i, c := range cfg.GetRules() {
+		when, err := predicate(c.GetWhen())
+		if err != nil {
+			problems = append(problems, fmt.Errorf("rules[%d].when: %w", i, err))
+		}
+		reason := c.GetReason()
+		if reason == "" {
+			reason = "it answered what http.rules has as " + c.GetIs()
+		}
+		r.rules = append(r.rules, rule{when, meanings[c.GetIs()], reason})
+	}
+	if batch, err := newBatching(cfg); err == nil && batch != nil { // the error is told elsewhere
+		r.results = batch.results
+	}
+	return r, errors.Join(problems...)
+}
+
+// seen is an answer as expressions see it.
+type seen struct {
+	answer    *crm.Answer
+	variables map[string]any
+	part      []byte // what is kept: the answer, or the result of one lead
+}
+
+// see reads an answer for expressions. Numbers are as CEL has them.
+func see(answer *crm.Answer) *seen {
+	headers := map[string]string{}
+	for name := range answer.Header {
+		headers[strings.ToLower(name)] = answer.Header.Get(name)
+	}
+	var body any
+	if json.Unmarshal(bytes.TrimPrefix(answer.Body, []byte("\xef\xbb\xbf")), &body) != nil {
+		body = nil
+	}
+	return &seen{answer, map[string]any{
+		"status": int64(answer.Status), "headers": headers, "body": body, "text": string(answer.Body), "item": body,
+	}, answer.Body}
+}
+
+// of is what is seen of one result.
+func (s *seen) of(result json.RawMessage) *seen {
+	variables := map[string]any{}
+	for name, value := range s.variables {
+		variables[name] = value
+	}
+	var item any
+	_ = json.Unmarshal(result, &item) // it is part of a document that could be read
+	variables["item"] = item
+	return &seen{s.answer, variables, result}
+}
+
+// one reads the answer to one lead.
+func (r *reading) one(answer *crm.Answer) crm.Outcome { return r.read(see(answer)) }
+
+// many reads the answer to a batch of n leads.
+func (r *reading) many(answer *crm.Answer, n int) []crm.Outcome {
+	s := see(answer)
+	if r.results == nil || !isSuccess(answer.Status) {
+		outcome := r.read(s)
+		if n > 1 && outcome.Kind == crm.Refused {
+			switch answer.Status {
+			case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+				outcome.Kind = crm.Split
+			}
+		}
+		if n > 1 {
+			outcome.Body = "" // it may quote several people, and no lead keeps data of another
+		}
+		return repeat(outcome, n)
+	}
+	var results []json.RawMessage
+	if json.Unmarshal(r.results.raw(answer.Body), &results) != nil || len(results) != n {
+		outcome := answer.Outcome(crm.Unknown, fmt.Sprintf("%s, but without a result for each of %d leads; check http.batch.results", told(answer.Status), n))
+		outcome.Body = ""
+		return repeat(outcome, n)
+	}
+	outcomes := make([]crm.Outcome, n)
+	for i, result := range results {
+		outcomes[i] = r.read(s.of(result))
+	}
+	return outcomes
+}
+
+// read reads what is seen: by the rules, and where none holds by the status.
+func (r *reading) read(s *seen) crm.Outcome {
+	for _, rule := range r.rules {
+		if rule.when.holds(s.variables) {
+			if rule.is == crm.Delivered {
+				return r.delivered(s)
+			}
+			return s.outcome(rule.is, rule.reason)
+		}
+	}
+	status := s.answer.Status
+	switch {
+	case !isSuccess(status):
+		outcome := failed(s.answer)
+		outcome.Body = s.answer.Show(s.part)
+		return outcome
+	case r.success != nil && !r.success.holds(s.variables):
+		return s.outcome(crm.Unknown, told(status)+", but not what http.success_when asks for")
+	case r.success == nil && isPage(s.answer): // a log-in page is a 200, too
+		return s.outcome(crm.Unknown, told(status)+" and a page, which is no answer of an API; check http.url, or say in http.success_when what a success is")
+	}
+	return r.delivered(s)
+}
+
+func (r *reading) delivered(s *seen) crm.Outcome {
+	outcome := s.outcome(crm.Delivered, "")
+	if r.recordID == nil {
+		return outcome
+	}
+	if outcome.RecordID = r.recordID.text(s.part); outcome.RecordID == "" {
+		return s.outcome(crm.Unknown, fmt.Sprintf("%s, but without an identifier at %s; check http.record_id", told(s.answer.Status), r.recordAt))
+	}
+	if r.recordURL != "" {
+		outcome.RecordURL = strings.ReplaceAll(r.recordURL, "{id}", url.PathEscape(outcome.RecordID))
+	}
+	return outcome
+}
+
+func (s *seen) outcome(kind crm.OutcomeKind, reason string) crm.Outcome {
+	outcome := s.answer.Outcome(kind, reason)
+	outcome.Body = s.answer.Show(s.part)
+	return outcome
+}
+
+func isSuccess(status int) bool { return status >= 200 && status < 300 }
+
+func isPage(answer *crm.Answer) bool {
+	return strings.HasPrefix(answer.Header.Get("Content-Type"), "text/html") && bytes.HasPrefix(bytes.TrimSpace(answer.Body), []byte("<"))
+}

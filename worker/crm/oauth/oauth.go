@@ -1,0 +1,129 @@
+// Package oauth gets access tokens from token endpoints (RFC 6749), as far as CRMs agree on them. [crm.Tokens] keeps them.
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/leadgate/leadgate/worker/crm"
+)
+
+// tooManyTokens is how long to wait after an endpoint gave too many tokens. Zoho gives ten in ten minutes, and says so with
+// status 200 (contracts, zoho.md §3).
+const tooManyTokens = 10 * time.Minute
+
+// Request asks for a token.
+type Request struct {
+	// URL is the endpoint's.
+	URL string
+	// Form is what is asked, secrets included.
+	Form url.Values
+	// User and Password go into the header Authorization, unless User is empty.
+	User, Password string
+	// Secrets are all that no outcome may show.
+	Secrets []string
+	// Check names the keys of the configuration to look at when the endpoint refuses, such as "http.auth.oauth2".
+	Check string
+}
+
+// Reply is a token endpoint's answer, a success.
+type Reply struct {
+	AccessToken  string `json:"access_token"`
+	RefreshToken string `json:"refresh_token"`
+	TokenType    string `json:"token_type"`
+	Scope        string `json:"scope"`
+	// ExpiresIn is a number of seconds, which some send as text.
+	ExpiresIn json.RawMessage `json:"expires_in"`
+	// InstanceURL is where the API is, says Salesforce.
+	InstanceURL string `json:"instance_url"`
+	// APIDomain is where the API is, say Zoho and Pipedrive.
+	APIDomain string `json:"api_domain"`
+	// ID is Salesforce's address of the user.
+	ID string `json:"id"`
+}
+
+// Token is the reply's token. Where the reply names no API, BaseURL is empty.
+func (r *Reply) Token(now time.Time) crm.Token {
+	token := crm.Token{Access: r.AccessToken, Refresh: r.RefreshToken, BaseURL: r.InstanceURL}
+	if token.BaseURL == "" {
+		token.BaseURL = r.APIDomain
+	}
+	if seconds, err := strconv.ParseFloat(strings.Trim(string(r.ExpiresIn), `"`), 64); err == nil && seconds > 0 {
+		token.Expires = now.Add(time.Duration(seconds * float64(time.Second)))
+	}
+	return token
+}
+
+// Ask asks for a token. The outcome says why there is none; nil if there is. No lead was sent then, so that whatever passes is
+// Retry, and never Unknown.
+func Ask(ctx context.Context, env crm.Environment, r Request) (*Reply, *crm.Outcome) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL, strings.NewReader(r.Form.Encode()))
+	if err != nil {
+		return nil, &crm.Outcome{Kind: crm.CredentialsRefused, Reason: "not sent: no token can be asked for; check " + r.Check}
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	if r.User != "" {
+		req.SetBasicAuth(url.QueryEscape(r.User), url.QueryEscape(r.Password)) // RFC 6749 §2.3.1
+	}
+	answer, failure := crm.Call(env, req, r.Secrets...)
+	if failure != nil {
+		failure.Kind, failure.Reason = crm.Retry, "no access token: "+failure.Reason
+		return nil, failure
+	}
+	var reply struct {
+		Reply
+		problem
+	}
+	isJSON := json.Unmarshal(answer.Body, &reply) == nil
+	if answer.Status == http.StatusOK && isJSON && reply.AccessToken != "" {
+		return &reply.Reply, nil
+	}
+	outcome := refusal(answer, reply.problem, isJSON, r.Check)
+	return nil, &outcome
+}
+
+// problem is a token endpoint's error (RFC 6749 §5.2).
+type problem struct {
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+}
+
+// inWords is the error with its description, which tells of the account and of nobody's lead.
+func (p problem) inWords(answer *crm.Answer) string {
+	text := strings.TrimSpace(p.Error + " " + p.Description)
+	if text == "" {
+		return fmt.Sprintf("it answered %d", answer.Status)
+	}
+	return answer.Show([]byte(text[:min(len(text), 300)]))
+}
+
+// refusal reads an answer without a token:
+//
+//	429, or an error that speaks of too many  too fast
+//	408 423 425 5xx                           to be tried again
+//	404 405                                   the credentials are refused: it is the address that is wrong
+//	200 without an error                      to be tried again: a proxy's page
+//	everything else                           the credentials are refused
+func refusal(answer *crm.Answer, p problem, isJSON bool, check string) crm.Outcome {
+	words := p.inWords(answer)
+	switch status := answer.Status; {
+	case status == http.StatusTooManyRequests:
+		return answer.Outcome(crm.RateLimited, "no access token: too many were asked for")
+	case strings.Contains(strings.ToLower(words), "too many"), strings.EqualFold(p.Error, "Access Denied"):
+		outcome := answer.Outcome(crm.RateLimited, "no access token: too many were asked for")
+		outcome.After = max(outcome.After, tooManyTokens)
+		return outcome
+	case status == http.StatusRequestTimeout, status == http.StatusLocked, status == http.StatusTooEarly, status >= 500:
+		return answer.Outcome(crm.Retry, fmt.Sprintf("no access token: it answered %d", status))
+	case status == http.StatusOK && (!isJSON || p.Error == ""):
+		return answer.Outcome(crm.Retry, "no access token: what answered is not a token endpoint, or not now; check "+check)
+	}
+	return answer.Outcome(crm.CredentialsRefused, "no access token: "+words+"; check "+check)
+}
