@@ -9,6 +9,12 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/hubspot"
 )
 
+// Check reports what is wrong with the settings of a destination's kind, as far as it shows without calling the CRM.
+func Check(cfg *configv1.Destination) error {
+	_, err := openKind(cfg, crm.Environment{})
+	return err
+}
+
 // openKind makes the connection of a configured destination. It is the one place that knows every kind of CRM.
 func openKind(cfg *configv1.Destination, env crm.Environment) (crm.Destination, error) {
 	switch kind := cfg.GetKind().(type) {

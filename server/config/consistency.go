@@ -10,6 +10,7 @@ import (
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	"github.com/leadgate/leadgate/server/intake"
+	"github.com/leadgate/leadgate/worker"
 	"github.com/leadgate/leadgate/worker/mapping"
 )
 
@@ -41,7 +42,12 @@ func (r *review) consistency(cfg *configv1.Config, env Environment) {
 	if len(r.problems) > 0 {
 		return
 	}
-	// Intake has the last word about its forms, without positions: what it refuses, serve would refuse.
+	// The rooms have the last word, without positions: what they refuse, serve would refuse.
+	for name, d := range cfg.GetDestinations() {
+		if err := worker.Check(d); err != nil {
+			r.onKey(path{"destinations", name}, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
+	}
 	for name, form := range cfg.GetForms() {
 		if _, err := intake.NewForm(name, form); err != nil {
 			r.onKey(path{"forms", name}, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
@@ -75,7 +81,9 @@ func (r *review) destination(p path, d *configv1.Destination) {
 		r.on(p.child("retry", "initial_delay"), "initial_delay is longer than max_delay")
 	}
 	r.address(p.child("hubspot", "base_url"), d.GetHubspot().GetBaseUrl())
-	r.address(p.child("http", "url"), d.GetHttp().GetUrl())
+	r.noUser(p.child("http", "url"), d.GetHttp().GetUrl())
+	r.address(p.child("http", "ping_url"), d.GetHttp().GetPingUrl())
+	r.address(p.child("http", "auth", "oauth2", "token_url"), d.GetHttp().GetAuth().GetOauth2().GetTokenUrl())
 	for property, field := range d.GetProperties() {
 		if err := mapping.Check(field); err != nil {
 			r.on(p.child("properties", property), "%s: %v", property, err)
@@ -92,7 +100,13 @@ func (r *review) address(p path, address string) {
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		r.on(p, "%s begins with https:// or http:// and a host", p.name())
-	case u.User != nil:
+	default:
+		r.noUser(p, address)
+	}
+}
+
+func (r *review) noUser(p path, address string) {
+	if u, err := url.Parse(address); err == nil && u.User != nil {
 		r.on(p, "%s holds a user or password, which must not stand in this file: use auth: with references", p.name())
 	}
 }

@@ -62,8 +62,9 @@ func TestEveryProblemIsToldWithItsPlaceAndTheWayOut(t *testing.T) {
 		"no token":          {"destinations:\n  crm:\n    hubspot: {}\n", []string{"3:5: hubspot lacks token"}},
 		"slower and slower": {"destinations:\n  crm:\n    hubspot: { token: \"${env:TOKEN}\" }\n    retry: { initial_delay: 10m, max_delay: 1s }\n", []string{"4:29: initial_delay is longer than max_delay"}},
 		"a property":        {"destinations:\n  crm:\n    hubspot: { token: \"${env:TOKEN}\" }\n    properties: { email: emial }\n", []string{"4:26: email: unknown lead field \"emial\"; did you mean \"email\"?"}},
-		"not a URL":         {"destinations: { erp: { http: { url: erp }, properties: { mail: email } } }\n", []string{"1:37: url: must be a valid URI"}},
-		"not HTTP":          {"destinations: { erp: { http: { url: \"ftp://x.example.com\" }, properties: { mail: email } } }\n", []string{"1:37: url begins with https:// or http:// and a host"}},
+		"not a URL":         {"destinations: { erp: { http: { url: erp }, properties: { mail: email } } }\n", []string{"1:37: url: must begin with https:// or http:// and a host, such as https://erp.example.com/leads/{email}"}},
+		"no CEL":            {"destinations: { erp: { http: { url: \"https://x.example.com\", success_when: \"status = 200\" }, properties: { mail: email } } }\n", []string{"1:17: http.success_when: column 8: Syntax error: token recognition error at: '= '; the variables are status, headers, body, text, item"}},
+		"not HTTP":          {"destinations: { erp: { http: { url: \"ftp://x.example.com\" }, properties: { mail: email } } }\n", []string{"1:37: url: must begin with https:// or http:// and a host, such as https://erp.example.com/leads/{email}"}},
 		"API keys":          {crm + "api_keys:\n  - { name: ops, key: \"${env:TOKEN}\", roles: [read] }\n  - { name: ops, key: \"${env:OTHER}\", roles: [reed] }\n  - { key: \"${env:TOKEN}\", roles: [] }\n", []string{"4:13: there is another API key \"ops\": give each caller its own", "4:47: roles: unknown word \"reed\"; did you mean \"read\"?", "5:5: this entry of api_keys lacks name", "5:12: the key is the same as that of ops: give each caller its own", "5:35: roles: must contain at least 1 item(s)"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -32,15 +32,25 @@ func walkSchema(visit func(path, key string)) {
 
 // A file with one credential in the place of %, for each key that holds one.
 var credentials = map[string]string{
-	".api_keys.key":                       "api_keys: [{ name: ops, roles: [read], key: % }]\n" + crmBeside,
-	".destinations.*.hubspot.token":       "destinations: { x: { hubspot: { token: % } } }",
-	".destinations.*.http.auth.bearer":    "destinations: { x: { http: { url: \"https://x.example.com\", auth: { bearer: % } } } }",
-	".destinations.*.http.basic.password": "destinations: { x: { http: { url: \"https://x.example.com\", auth: { basic: { username: u, password: % } } } } }",
-	".destinations.*.http.header.value":   "destinations: { x: { http: { url: \"https://x.example.com\", auth: { header: { name: X-Key, value: % } } } } }",
-	".destinations.*.http.headers":        "destinations: { x: { http: { url: \"https://x.example.com\", headers: { X-Api-Key: % } } } }",
+	".api_keys.key":                                            "api_keys: [{ name: ops, roles: [read], key: % }]\n" + crmBeside,
+	".destinations.*.hubspot.token":                            "destinations: { x: { hubspot: { token: % } } }",
+	".destinations.*.http.auth.bearer":                         "destinations: { x: { http: { url: \"https://x.example.com\", auth: { bearer: % } } } }",
+	".destinations.*.http.basic.password":                      "destinations: { x: { http: { url: \"https://x.example.com\", auth: { basic: { username: u, password: % } } } } }",
+	".destinations.*.http.header.value":                        "destinations: { x: { http: { url: \"https://x.example.com\", auth: { header: { name: X-Key, value: % } } } } }",
+	".destinations.*.http.query.value":                         "destinations: { x: { http: { url: \"https://x.example.com\", auth: { query: { name: api_key, value: % } } } } }",
+	".destinations.*.http.oauth2.client_secret":                httpWith("auth: { oauth2: { token_url: \"https://x.example.com\", client_id: site, client_secret: % } }"),
+	".destinations.*.http.oauth2.refresh_token":                httpWith("auth: { oauth2: { token_url: \"https://x.example.com\", client_id: site, client_secret: \"${env:OTHER}\", refresh_token: % } }"),
+	".destinations.*.http.signature.hmac.secret":               httpWith("signature: { hmac: { secret: % } }"),
+	".destinations.*.http.signature.standard_webhooks.secrets": httpWith("signature: { standard_webhooks: { secrets: [%] } }"),
+	".destinations.*.http.headers":                             "destinations: { x: { http: { url: \"https://x.example.com\", headers: { X-Api-Key: % } } } }",
 }
 
 const crmBeside = "destinations: { crm: { hubspot: { token: \"${env:OTHER}\" } } }\n"
+
+// httpWith is a file whose destination has a setting.
+func httpWith(setting string) string {
+	return "destinations: { x: { http: { url: \"https://x.example.com\", " + setting + " } } }"
+}
 
 func TestACredentialInPlainTextIsRefusedAndNotRepeated(t *testing.T) {
 	t.Parallel()
@@ -63,8 +73,8 @@ func TestEveryKeyThatSoundsLikeACredentialIsOne(t *testing.T) {
 	t.Parallel()
 	sounds := regexp.MustCompile(`token|secret|password|bearer|(^|_)key$`)
 	walkSchema(func(path, key string) {
-		path = strings.NewReplacer(".auth.basic.", ".basic.", ".auth.header.", ".header.").Replace(path)
-		if sounds.MatchString(key) && credentials[path] == "" {
+		path = strings.NewReplacer(".auth.basic.", ".basic.", ".auth.header.", ".header.", ".auth.query.", ".query.", ".auth.oauth2.", ".oauth2.").Replace(path)
+		if sounds.MatchString(key) && !strings.HasSuffix(key, "_url") && credentials[path] == "" {
 			t.Errorf("%s is not tested to be refused in plain text", path)
 		}
 	})

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/leadgate/leadgate/worker/crm/simulator"
-	"github.com/leadgate/leadgate/worker/crm/simulator/hubspot"
 )
 
 func newSimulate() *cobra.Command {
@@ -21,53 +22,121 @@ func newSimulate() *cobra.Command {
 		RunE:  needsSubcommand,
 		Args:  cobra.ArbitraryArgs,
 	}
-	cmd.AddCommand(newSimulateHubSpot())
+	for _, kind := range simulatedKinds {
+		cmd.AddCommand(newSimulateKind(kind))
+	}
 	return cmd
 }
 
-func newSimulateHubSpot() *cobra.Command {
+// simulatedKind is a kind of CRM that can be simulated.
+type simulatedKind struct {
+	name, title string
+	short       string
+	// secret is what --token is to callers.
+	secret string
+	// variable is the environment variable that the snippet takes the secret from.
+	variable string
+	// snippet is the kind of a destination that calls the simulator, at an address.
+	snippet string
+	// open makes the simulator.
+	open func(token string, seed uint64) simulated
+}
+
+// simulated is a CRM that is simulated.
+type simulated interface {
+	http.Handler
+	SetFaults(simulator.Faults)
+}
+
+func newSimulateKind(kind simulatedKind) *cobra.Command {
 	var (
 		address, token string
-		faults         simulator.Faults
+		faults         faultFlags
 		seed           uint64
-		latency, down  time.Duration
 	)
 	cmd := &cobra.Command{
-		Use:   "hubspot",
-		Short: "Answer like HubSpot's contacts API, contacts in memory",
-		Long: `Answer like HubSpot's contacts API. Point a destination at it:
+		Use:   kind.name,
+		Short: kind.short,
+		Long: kind.short + `. Point a destination at it:
 
-  hubspot: { token: "${env:HUBSPOT_TOKEN}", base_url: "http://127.0.0.1:8090" }
+` + indented(kind.destination("127.0.0.1:8090"), "  ") + `
 
-GET /_sim/contacts lists what it holds, GET /_sim/requests what it was asked, POST /_sim/faults changes how it fails.`,
-		Example: `  leadgate simulate hubspot --token test
-  leadgate simulate hubspot --token test --fail-rate 0.2 --latency 100ms
-  leadgate simulate hubspot --token test --status 503 --down-for 1m`,
+GET /_sim/ is a page that shows what it holds and what it was asked, with buttons that make it fail. For programs, GET
+/_sim/contacts lists what it holds, GET /_sim/requests what it was asked, POST /_sim/faults changes how it fails.`,
+		Example: strings.ReplaceAll(`  leadgate simulate KIND --token test
+  leadgate simulate KIND --token test --fail-rate 0.2 --latency 100ms
+  leadgate simulate KIND --token test --status 503 --down-for 1m
+  leadgate simulate KIND --token test --fault lost --fault cut --fail-rate 0.1`, "KIND", kind.name),
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			faults.Latency, faults.DownFor = simulator.Duration(latency), simulator.Duration(down)
-			if err := faults.Check(); err != nil {
+			set, err := faults.faults()
+			if err != nil {
 				return usageError{err}
 			}
-			sim := hubspot.New(hubspot.Options{Token: token, Seed: seed})
-			sim.SetFaults(faults)
+			sim := kind.open(token, seed)
+			sim.SetFaults(set)
 			listener, err := listen(cmd.Context(), address)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "simulated HubSpot listening on http://%s, contacts at http://%[1]s/_sim/contacts\n", listener.Addr())
+			at := listener.Addr().String()
+			fmt.Fprintf(cmd.OutOrStdout(), "simulated %s listening on http://%s, contacts at http://%[2]s/_sim/contacts, to look at http://%[2]s/_sim/\n\n%s\n",
+				kind.title, at, kind.destination(at))
 			return serveSimulator(cmd.Context(), listener, sim)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&address, "listen", "127.0.0.1:8090", "address to listen on, host:port")
-	flags.StringVar(&token, "token", "", "access token that callers must send; any if left out")
-	flags.Float64Var(&faults.FailRate, "fail-rate", 0, "share of calls that fail, 0 to 1")
-	flags.IntVar(&faults.Status, "status", 0, "HTTP status of failing calls; without --fail-rate and --down-for every call fails")
-	flags.DurationVar(&latency, "latency", 0, "time that each call takes")
-	flags.DurationVar(&down, "down-for", 0, "fail every call for this long")
+	flags.StringVar(&token, "token", "", kind.secret+" that callers must send; any if left out")
 	flags.Uint64Var(&seed, "seed", 1, "equal seeds fail alike")
+	faults.add(flags)
 	return cmd
+}
+
+// destination is what to paste into a configuration.
+func (k simulatedKind) destination(address string) string {
+	return "destinations:\n  crm:\n" + indented(strings.ReplaceAll(k.snippet, "ADDRESS", address), "    ") +
+		"\n\nand export " + k.variable + "=…, the value of --token, or anything without it"
+}
+
+func indented(text, by string) string {
+	return by + strings.ReplaceAll(text, "\n", "\n"+by)
+}
+
+// faultFlags are the flags that say how a simulated CRM fails.
+type faultFlags struct {
+	set           simulator.Faults
+	kinds         []string
+	latency, down time.Duration
+}
+
+func (f *faultFlags) add(flags *pflag.FlagSet) {
+	var names []string
+	for _, kind := range simulator.Kinds() {
+		names = append(names, string(kind))
+	}
+	flags.StringArrayVar(&f.kinds, "fault", nil, "what befalls failing calls; several are drawn from: "+strings.Join(names, ", "))
+	flags.Float64Var(&f.set.FailRate, "fail-rate", 0, "share of calls that fail, 0 to 1")
+	flags.IntVar(&f.set.Status, "status", 0, "HTTP status of failing calls; without --fail-rate and --down-for every call fails")
+	flags.IntVar(&f.set.Times, "times", 0, "how many calls fail")
+	flags.IntVar(&f.set.Every, "every", 0, "make each such call fail: 3 for the third, the sixth, …")
+	flags.StringVar(&f.set.Containing, "containing", "", "only calls, or with the faults partial and omit records, that contain this text")
+	flags.StringVar(&f.set.Path, "path", "", "only calls whose path contains this text")
+	flags.StringVar(&f.set.RetryAfter, "retry-after", "", "header Retry-After of failing calls")
+	flags.DurationVar(&f.latency, "latency", 0, "time that each call takes")
+	flags.DurationVar(&f.down, "down-for", 0, "fail every call for this long")
+}
+
+func (f *faultFlags) faults() (simulator.Faults, error) {
+	faults := f.set
+	faults.Latency, faults.DownFor = simulator.Duration(f.latency), simulator.Duration(f.down)
+	for _, kind := range f.kinds {
+		faults.Kinds = append(faults.Kinds, simulator.Kind(kind))
+	}
+	if len(faults.Kinds) == 1 {
+		faults.Kind, faults.Kinds = faults.Kinds[0], nil
+	}
+	return faults, faults.Check()
 }
 
 // serveSimulator serves until ctx ends.

@@ -44,7 +44,7 @@ func newBench(t *testing.T, h Harness) *bench {
 		b.mu.Lock()
 		answer := b.answer
 		b.mu.Unlock()
-		if answer == nil {
+		if answer == nil || h.TokenPath != "" && r.URL.Path == h.TokenPath {
 			answer = b.crm
 		}
 		answer.ServeHTTP(w, r)

@@ -22,6 +22,9 @@ type Harness struct {
 	Open func(base string, env crm.Environment) (crm.Destination, error)
 	// CRM makes a CRM, real enough to take leads. It is to check the secret.
 	CRM func(secret string) CRM
+	// TokenPath is where the destination gets access tokens; empty if it needs none. The CRM answers there at all times: that
+	// a token cannot be had is another matter than what becomes of a lead.
+	TokenPath string
 	// Schema says whether the kind can read the CRM's properties; those that Mapped names are then among them.
 	Schema bool
 	// Mapped is the configured mapping that leads go through: at least the properties of e-mail address and first name.

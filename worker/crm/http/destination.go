@@ -66,8 +66,9 @@ func New(cfg *configv1.HTTP, env crm.Environment) (crm.Destination, error) {
 	problem("body", err)
 	d.batch, err = newBatching(cfg)
 	problem("batch", err)
-	d.reading, err = newReading(cfg)
-	problem("answers", err)
+	if d.reading, err = newReading(cfg); err != nil {
+		problems = append(problems, err)
+	}
 	d.signer = newSigner(cfg.GetSignature())
 	if oauth2 := cfg.GetAuth().GetOauth2(); oauth2 != nil {
 		d.tokens = crm.NewTokens(env, d.grant)

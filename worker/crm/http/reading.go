@@ -41,18 +41,18 @@ func newReading(cfg *configv1.HTTP) (reading, error) {
 	var err error
 	if cfg.GetRecordId() != "" {
 		if r.recordID, err = parsePointer(cfg.GetRecordId()); err != nil {
-			problems = append(problems, fmt.Errorf("record_id: %w", err))
+			problems = append(problems, fmt.Errorf("http.record_id: %w", err))
 		}
 	}
 	if cfg.GetSuccessWhen() != "" {
 		if r.success, err = predicate(cfg.GetSuccessWhen()); err != nil {
-			problems = append(problems, fmt.Errorf("success_when: %w", err))
+			problems = append(problems, fmt.Errorf("http.success_when: %w", err))
 		}
 	}
 	for i, c := range cfg.GetRules() {
 		when, err := predicate(c.GetWhen())
 		if err != nil {
-			problems = append(problems, fmt.Errorf("rules[%d].when: %w", i, err))
+			problems = append(problems, fmt.Errorf("http.rules[%d].when: %w", i, err))
 		}
 		reason := c.GetReason()
 		if reason == "" {

@@ -25,6 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type notebook struct {
 	mu    sync.Mutex
 	notes []string
+	each  func(*http.Request) // called with each note, unless nil
 }
 
 func (n *notebook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -32,6 +33,9 @@ func (n *notebook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.notes = append(n.notes, string(note))
+	if n.each != nil {
+		n.each(r)
+	}
 	simulator.Note(r.Context(), 2, 1)
 	w.WriteHeader(http.StatusCreated)
 	fmt.Fprint(w, "taken")
@@ -49,6 +53,12 @@ func (n *notebook) Reset() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.notes = nil
+}
+
+// serve makes a call without a network.
+func serve(t *testing.T, sim *simulator.Simulator) {
+	t.Helper()
+	sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), "POST", "/notes", nil))
 }
 
 // rig is a simulator that is served, on a clock of its own.

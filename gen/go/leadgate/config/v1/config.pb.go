@@ -2067,10 +2067,10 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x04kind\x12\x05\xbaH\x02\b\x01\"P\n" +
 	"\aHubSpot\x12\x1d\n" +
 	"\x05token\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05token\x12&\n" +
-	"\bbase_url\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\abaseUrl\"\xe9\x06\n" +
-	"\x04HTTP\x12\x1c\n" +
-	"\x03url\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x10R\x03url\x121\n" +
+	"\bbase_url\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\abaseUrl\"\x9a\b\n" +
+	"\x04HTTP\x12\xcc\x01\n" +
+	"\x03url\x18\x01 \x01(\tB\xb9\x01\xbaH\xb5\x01\xba\x01\xb1\x01\n" +
+	"\bhttp.url\x12]must begin with https:// or http:// and a host, such as https://erp.example.com/leads/{email}\x1aFthis.size() <= 2048 && this.matches('^https?://[^/?#{} ]+([/?#].*)?$')R\x03url\x121\n" +
 	"\x06method\x18\x02 \x01(\tB\x19\xbaH\x16r\x14R\x00R\x04POSTR\x03PUTR\x05PATCHR\x06method\x12\x98\x01\n" +
 	"\aheaders\x18\x03 \x03(\v2%.leadgate.config.v1.HTTP.HeadersEntryBW\xbaHT\x9a\x01Q\"O\xba\x01L\n" +
 	"\vheader.name\x12\x17must be a header's name\x1a$this.matches('^[A-Za-z0-9-]{1,64}$')R\aheaders\x120\n" +

@@ -1,0 +1,35 @@
+package main
+
+import (
+	simulatedhttp "github.com/leadgate/leadgate/worker/crm/simulator/http"
+	"github.com/leadgate/leadgate/worker/crm/simulator/hubspot"
+)
+
+// simulatedKinds are the kinds of CRM that can be simulated: one for each kind of destination.
+var simulatedKinds = []simulatedKind{
+	{
+		name: "hubspot", title: "HubSpot", short: "Answer like HubSpot's contacts API, contacts in memory",
+		secret: "access token", variable: "HUBSPOT_TOKEN",
+		snippet: `hubspot: { token: "${env:HUBSPOT_TOKEN}", base_url: "http://ADDRESS" }`,
+		open: func(token string, seed uint64) simulated {
+			return hubspot.New(hubspot.Options{Token: token, Seed: seed})
+		},
+	},
+	{
+		name: "http", title: "API", short: "Answer like an API that takes leads as JSON, one or many at a time",
+		secret: "token", variable: "API_TOKEN",
+		snippet: `http:
+  url: http://ADDRESS/leads
+  ping_url: http://ADDRESS/health
+  auth: { bearer: "${env:API_TOKEN}" }
+  idempotency_field: request_id
+  batch: { max_leads: 50, results: /results }
+  success_when: item.ok == true
+  record_id: /id
+  rules:
+    - { when: 'item.error == "invalid_lead"', is: refused }`,
+		open: func(token string, seed uint64) simulated {
+			return simulatedhttp.New(simulatedhttp.Options{Token: token, Seed: seed})
+		},
+	},
+}
