@@ -3,17 +3,16 @@ package worker
 import (
 	"context"
 	"fmt"
-	"strconv"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/operations"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// How many deliveries one transaction of RetryDeliveries makes due.
-const retryBatch = 500
+// How many leads or deliveries one step of an operation changes.
+const portionSize = 200
 
 // RetryDelivery implements WorkerServiceServer.
 func (s *service) RetryDelivery(ctx context.Context, r *leadgatev1.RetryDeliveryRequest) (*leadgatev1.RetryDeliveryResponse, error) {
@@ -33,76 +32,55 @@ func (s *service) RetryDelivery(ctx context.Context, r *leadgatev1.RetryDelivery
 	return &leadgatev1.RetryDeliveryResponse{Delivery: results[0].Delivery}, nil
 }
 
-// RetryDeliveries implements WorkerServiceServer. It works through the matching deliveries in bounded transactions, newest
-// lead first; when it ends early, what was made due stays due, and asking again does the rest.
+// RetryDeliveries implements WorkerServiceServer.
 func (s *service) RetryDeliveries(ctx context.Context, r *leadgatev1.RetryDeliveriesRequest) (*leadgatev1.RetryDeliveriesResponse, error) {
+	op, err := s.operate(ctx, operations.Call{
+		Kind: retryDeliveries, Request: r, ID: r.GetOperationId(), DryRun: r.GetDryRun(), Expected: r.GetExpectedCount(),
+	}, "delivery")
+	if err != nil {
+		return nil, err
+	}
+	return &leadgatev1.RetryDeliveriesResponse{Matched: op.GetMatched(), Retried: op.GetCounts()["retried"], OperationId: op.GetOperationId()}, nil
+}
+
+// retryTask makes deliveries due, newest lead first.
+func (s *service) retryTask(request proto.Message) (operations.Task, error) {
+	r, ok := request.(*leadgatev1.RetryDeliveriesRequest)
+	if !ok {
+		return operations.Task{}, fmt.Errorf("%T is not a request to retry deliveries", request)
+	}
 	q := query(r.GetFilter())
 	if q.State == leadgatev1.DeliveryState_DELIVERY_STATE_UNSPECIFIED {
 		q.State = leadgatev1.DeliveryState_DELIVERY_STATE_DEAD
 	}
-	answer := &leadgatev1.RetryDeliveriesResponse{}
-	if expected := r.GetExpectedCount(); r.GetDryRun() || expected != 0 {
-		matched, err := s.count(ctx, q)
-		if err != nil {
-			return nil, StatusOf(err, "delivery")
-		}
-		if expected != 0 && matched != expected {
-			return nil, Failure(nil, codes.FailedPrecondition, &errdetails.ErrorInfo{
-				Reason:   "EXPECTED_COUNT_MISMATCH",
-				Metadata: map[string]string{"expected": strconv.FormatInt(expected, 10), "matched": strconv.FormatInt(matched, 10)},
-			}, fmt.Sprintf("%d deliveries match, not %d; nothing was done", matched, expected))
-		}
-		if r.GetDryRun() {
-			answer.Matched = matched
-			return answer, nil
-		}
-	}
-	err := s.eachPage(ctx, q, func(page []*leadgatev1.Delivery) error {
+	return s.deliveriesTask(q, func(ctx context.Context, page []*leadgatev1.Delivery) (result operations.Result, err error) {
 		redrives := make([]*store.Redrive, len(page))
 		for i, d := range page {
 			redrives[i] = &store.Redrive{DeliveryID: d.GetDeliveryId(), Events: []*leadgatev1.Event{asked(d, s.now())}}
 		}
 		results, err := s.worker.store.Redrive(ctx, redrives...)
 		if err != nil {
-			return err
+			return result, err
 		}
-		answer.Matched += int64(len(page))
-		for _, result := range results {
-			if result.Err == nil { // otherwise it changed since it was listed
-				answer.Retried++
+		for _, redriven := range results {
+			if redriven.Err == nil { // otherwise it changed since it was listed
+				result.Count("retried", 1)
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, StatusOf(err, "delivery")
-	}
-	return answer, nil
+		return result, nil
+	}), nil
 }
 
-func (s *service) count(ctx context.Context, q store.DeliveryQuery) (n int64, err error) {
-	err = s.eachPage(ctx, q, func(page []*leadgatev1.Delivery) error {
-		n += int64(len(page))
-		return nil
-	})
-	return n, err
-}
-
-// eachPage visits the deliveries that match, page by page.
-func (s *service) eachPage(ctx context.Context, q store.DeliveryQuery, visit func([]*leadgatev1.Delivery) error) error {
-	for token := ""; ; {
-		page, next, err := s.worker.store.Deliveries(ctx, q, retryBatch, token)
+// deliveriesTask goes through the deliveries that match, newest lead first, in portions that one transaction takes.
+func (s *service) deliveriesTask(q store.DeliveryQuery, act func(context.Context, []*leadgatev1.Delivery) (operations.Result, error)) operations.Task {
+	return operations.Task{Read: func(ctx context.Context, token string) (operations.Portion, error) {
+		page, next, err := s.worker.store.Deliveries(ctx, q, portionSize, token)
 		if err != nil {
-			return err
+			return operations.Portion{}, err
 		}
-		if len(page) > 0 {
-			if err := visit(page); err != nil {
-				return err
-			}
-		}
-		if next == "" {
-			return nil
-		}
-		token = next
-	}
+		return operations.Portion{
+			Matched: int64(len(page)), Next: next,
+			Act: func(ctx context.Context) (operations.Result, error) { return act(ctx, page) },
+		}, nil
+	}}
 }

@@ -3,18 +3,21 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/operations"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
 // How many deliveries a page has if the request does not say.
 const defaultPage = 100
 
-// service implements WorkerService: watch.go streams, destinations.go and retries.go act, here are the plain reads.
+// service implements WorkerService: watch.go streams, destinations.go, retries.go and held.go act, here are the plain reads.
 type service struct {
 	leadgatev1.UnimplementedWorkerServiceServer
 	worker  *Worker
@@ -24,7 +27,56 @@ type service struct {
 // NewService returns the service that shows a worker to operators. version is what it tells watchers. Requests are taken to
 // satisfy their rules.
 func NewService(w *Worker, version string) leadgatev1.WorkerServiceServer {
-	return &service{worker: w, version: version}
+	s := &service{worker: w, version: version}
+	w.operations.Define(retryDeliveries, s.retryTask)
+	w.operations.Define(releaseLeads, s.releaseTask)
+	w.operations.Define(discardLeads, s.discardTask)
+	return s
+}
+
+// The names of the rpcs on many, as their operations are kept under.
+const (
+	retryDeliveries = "RetryDeliveries"
+	releaseLeads    = "ReleaseLeads"
+	discardLeads    = "DiscardLeads"
+)
+
+// operate does an operation on many; the error is the caller's status. An operation that failed in the middle is an error too,
+// which tells its identifier: what was done stays done.
+func (s *service) operate(ctx context.Context, c operations.Call, what string) (*leadgatev1.Operation, error) {
+	op, err := s.worker.operations.Run(ctx, c)
+	if err != nil {
+		return nil, StatusOf(err, what)
+	}
+	return op, OperationFailure(op)
+}
+
+// OperationFailure is the status of an operation that failed; nil for others.
+func OperationFailure(op *leadgatev1.Operation) error {
+	if op.GetState() != leadgatev1.OperationState_OPERATION_STATE_FAILED {
+		return nil
+	}
+	return Failure(nil, codes.Internal, &errdetails.ErrorInfo{
+		Reason: "OPERATION_FAILED", Metadata: map[string]string{"operationId": op.GetOperationId()},
+	}, fmt.Sprintf("operation %s failed after %d of %d, which stay done; the log has the details", op.GetOperationId(), op.GetMatched(), op.GetTotal()))
+}
+
+// GetOperation implements WorkerServiceServer.
+func (s *service) GetOperation(ctx context.Context, r *leadgatev1.GetOperationRequest) (*leadgatev1.GetOperationResponse, error) {
+	op, err := s.worker.operations.Get(ctx, r.GetOperationId())
+	if err != nil {
+		return nil, StatusOf(err, "operation")
+	}
+	return &leadgatev1.GetOperationResponse{Operation: op}, nil
+}
+
+// ListOperations implements WorkerServiceServer.
+func (s *service) ListOperations(ctx context.Context, _ *leadgatev1.ListOperationsRequest) (*leadgatev1.ListOperationsResponse, error) {
+	all, err := s.worker.operations.List(ctx)
+	if err != nil {
+		return nil, StatusOf(err, "operation")
+	}
+	return &leadgatev1.ListOperationsResponse{Operations: all}, nil
 }
 
 // ListDeliveries implements WorkerServiceServer.

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/leadgate/leadgate/worker/operations"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
@@ -30,6 +32,12 @@ const retryAfter = 5 * time.Second
 //	store.ErrConflict     Aborted             CONFLICT
 //	store.ErrUnavailable  Unavailable         STORE_UNAVAILABLE, with google.rpc.RetryInfo
 //
+// and those of operations on many:
+//
+//	*operations.CountError  FailedPrecondition  EXPECTED_COUNT_MISMATCH
+//	operations.ErrReused    InvalidArgument     OPERATION_ID_REUSED
+//	operations.ErrStopping  Unavailable         STOPPING
+//
 // The end of a context is Canceled or DeadlineExceeded; an error that has a status keeps it; any other is Internal, and its
 // text stays in the error for the log but not in the status that the client sees. Nil gives nil.
 func StatusOf(err error, what string) error {
@@ -40,7 +48,16 @@ func StatusOf(err error, what string) error {
 		return err
 	}
 	word := strings.ToUpper(what)
+	unexpected := (*operations.CountError)(nil)
 	switch {
+	case errors.As(err, &unexpected):
+		return Failure(nil, codes.FailedPrecondition, &errdetails.ErrorInfo{Reason: "EXPECTED_COUNT_MISMATCH", Metadata: map[string]string{
+			"expected": strconv.FormatInt(unexpected.Expected, 10), "matched": strconv.FormatInt(unexpected.Matched, 10),
+		}}, err.Error())
+	case errors.Is(err, operations.ErrReused):
+		return failure(nil, codes.InvalidArgument, "OPERATION_ID_REUSED", "another operation came under this operation_id; give each its own")
+	case errors.Is(err, operations.ErrStopping):
+		return failure(nil, codes.Unavailable, "STOPPING", err.Error())
 	case errors.Is(err, store.ErrNotFound):
 		return failure(err, codes.NotFound, word+"_NOT_FOUND", "there is no such "+what)
 	case errors.Is(err, store.ErrState):

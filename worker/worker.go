@@ -19,8 +19,10 @@ import (
 	"time"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/journal"
+	"github.com/leadgate/leadgate/worker/operations"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
@@ -41,6 +43,9 @@ type Options struct {
 	Random func(n int64) int64
 	// Open makes the connection of a configured destination; nil knows every kind that the configuration knows.
 	Open func(*configv1.Destination, crm.Environment) (crm.Destination, error)
+	// Resubmit reads a kept lead anew with the configuration in force: it belongs to the front of the house, which the worker
+	// does not know. Without it no held lead can be released.
+	Resubmit func(*leadgatev1.LeadRecord) (*Resubmission, error)
 }
 
 // Config is what of the configuration concerns the worker.
@@ -62,6 +67,9 @@ type Worker struct {
 	transport http.RoundTripper
 	random    func(n int64) int64
 	open      func(*configv1.Destination, crm.Environment) (crm.Destination, error)
+	resubmit  func(*leadgatev1.LeadRecord) (*Resubmission, error)
+
+	operations *operations.Runner
 
 	claiming     context.Context // ends when Stop is called
 	stopClaiming context.CancelFunc
@@ -83,7 +91,7 @@ func New(o Options) (*Worker, error) {
 	}
 	w := &Worker{
 		store: o.Store, journal: o.Journal, now: o.Now, log: o.Logger, transport: o.Transport, random: o.Random, open: o.Open,
-		lanes: map[string]*lane{},
+		resubmit: o.Resubmit, lanes: map[string]*lane{},
 	}
 	if w.now == nil {
 		w.now = time.Now
@@ -100,6 +108,12 @@ func New(o Options) (*Worker, error) {
 	if w.open == nil {
 		w.open = openKind
 	}
+	if w.resubmit == nil {
+		w.resubmit = func(*leadgatev1.LeadRecord) (*Resubmission, error) {
+			return nil, errors.New("this worker cannot read leads anew")
+		}
+	}
+	w.operations = operations.New(operations.Options{Store: w.store, Journal: w.journal, Now: w.now, Logger: w.log})
 	w.claiming, w.stopClaiming = context.WithCancel(context.Background())
 	w.calling, w.stopCalling = context.WithCancel(context.Background())
 	return w, nil
@@ -179,7 +193,12 @@ func (w *Worker) Start() {
 	for _, l := range w.lanes {
 		l.start()
 	}
+	w.operations.Start()
 }
+
+// Operations does things to many leads or deliveries at once. Rpcs on many that are not the worker's own define theirs there,
+// before Start.
+func (w *Worker) Operations() *operations.Runner { return w.operations }
 
 // Stop takes nothing more from the store and lets the calls under way finish until ctx ends; then they are cancelled, and
 // what they may have achieved is settled as unknown. An error says that calls did not even end then; the next start counts
@@ -188,6 +207,7 @@ func (w *Worker) Stop(ctx context.Context) error {
 	w.changing.Lock()
 	defer w.changing.Unlock()
 	w.stopped = true
+	w.operations.Stop()
 	w.stopClaiming()
 	for _, l := range w.lanes {
 		l.stop()

@@ -167,7 +167,10 @@ func (w *Watcher) run(events <-chan fsnotify.Event, faults <-chan error) {
 				overdue = time.After(patience)
 			}
 			continue
-		case _ = <-faults: // events were lost
+		case _, open := <-faults: // events were lost
+			if !open {
+				faults = nil
+			}
 		case <-regular.C:
 		case <-settled:
 		case <-overdue:

@@ -7,6 +7,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -83,6 +84,11 @@ type Store interface {
 	Erase(ctx context.Context, erasures ...*Erasure) ([]Erased, error)
 	// ErasedLeads returns the leads that named a person and were erased. It may look at every lead that ever was.
 	ErasedLeads(ctx context.Context, email string) ([]string, error)
+	// Amend changes what is kept of leads and what is sent of them, each lead in one atomic step: a held one is released or
+	// thrown away, an open one gets other content, goes to further destinations, or is sent again. Err of a result is
+	// ErrNotFound; ErrConflict where the record is not what it was read as; ErrState where an attempt is under way that the
+	// amendment would have to undo.
+	Amend(ctx context.Context, amendments ...*Amendment) ([]Amended, error)
 
 	// Notify returns a channel that receives after a delivery of the destination may have become due earlier than the
 	// last Claim said. Signals coalesce. Each call for a destination returns the same channel.
@@ -241,6 +247,28 @@ type Erased struct {
 	Err     error
 }
 
+// Amendment changes a lead.
+type Amendment struct {
+	// Was is the record as it was read; it is changed only if it still is that.
+	Was *leadgatev1.LeadRecord
+	// Record is what it becomes. Its identity (id, sequence, creation) must be unchanged. If it is not OPEN its deliveries, of
+	// which none may have been attempted, are removed. If it is another person's, those that wait join that person's chains.
+	Record *leadgatev1.LeadRecord
+	// Destinations each get a PENDING delivery, due at once, unless the lead has one for them already. Only for a record that
+	// is OPEN.
+	Destinations []string
+	// Resend names destinations whose delivery of the lead is due again, whatever became of it: DELIVERED ones too. One that
+	// waits is left as it is: it is mapped anew when its turn comes.
+	Resend []string
+	// Events are written with it.
+	Events []*leadgatev1.Event
+}
+
+// Amended is the result of one Amendment.
+type Amended struct {
+	Err error
+}
+
 // LeadQuery chooses leads. Zero fields match everything.
 type LeadQuery struct {
 	State        leadgatev1.LeadState
@@ -248,6 +276,16 @@ type LeadQuery struct {
 	Form         string
 	Email        string    // normalised; also finds a lead without one whose submission names it
 	Since, Until time.Time // Since ≤ creation < Until
+}
+
+// Matches reports whether a record is among those that the query chooses.
+func (q LeadQuery) Matches(r *leadgatev1.LeadRecord) bool {
+	created := r.GetCreateTime().AsTime()
+	return (q.State == 0 || q.State == r.GetState()) &&
+		(q.Reason == 0 || slices.ContainsFunc(r.GetHolds(), func(h *leadgatev1.Hold) bool { return h.GetReason() == q.Reason })) &&
+		(q.Form == "" || q.Form == r.GetLead().GetSource().GetForm()) &&
+		(q.Email == "" || slices.Contains(Addresses(r), q.Email)) &&
+		(q.Since.IsZero() || !created.Before(q.Since)) && (q.Until.IsZero() || created.Before(q.Until))
 }
 
 // DeliveryQuery chooses deliveries. Zero fields match everything.

@@ -20,22 +20,27 @@ import (
 //	!last                                    see last.go               every commit       never
 //	k scope 0 key                            store.v1.IdempotencyKey   Accept             sweeper, when expired
 //	x expires(8) scope 0 key                 -                         Accept             sweeper, when expired
-//	l lead(16)                               v1.LeadRecord             Accept             -
-//	d lead(16) destination                   v1.Delivery, no attempts  Accept, Begin,     -
-//	                                                                   Settle, Redrive
+//	l lead(16)                               v1.LeadRecord             Accept, Amend      -
+//	d lead(16) destination                   v1.Delivery, no attempts  Accept, Begin,     Amend, when withdrawn
+//	                                                                   Settle, Redrive,
+//	                                                                   Amend
 //	a lead(16) destination 0 number(4)       v1.Attempt                Begin, Settle      -
 //	t lead(16) event(8)                      store.v1.Told             with what it tells -
 //	e event(8)                               lead(16) how many(1)      with its t         sweeper, all but the newest
 //	m destination 0 person(16)               store.v1.Chain            with a delivery    when nothing is left to say
-//	c destination 0 person(16) sequence(8)   lead(16)                  Accept, Redrive    when promoted to head
-//	q destination 0 due(8) sequence(8)       lead(16)                  when head and due  Begin, Settle, Redrive
+//	c destination 0 person(16) sequence(8)   lead(16)                  Accept, Redrive,   when promoted to head
+//	                                                                   Amend
+//	q destination 0 due(8) sequence(8)       lead(16)                  when head and due  Begin, Settle, Redrive,
+//	                                                                                      Amend
 //	f lead(16) destination                   -                         Begin              Settle, Open
-//	w destination 0 sequence(8)              creation(8)               Accept, Redrive    Settle
+//	w destination 0 sequence(8)              creation(8)               Accept, Redrive,   Settle, Amend
+//	                                                                   Amend
 //	n destination                            store.v1.Counts           every change       never
 //	n                                        store.v1.Counts, leads    every change       never
-//	p person(16) lead(16)                    -                         Accept             Erase
+//	p person(16) lead(16)                    -                         Accept, Amend      Erase, Amend
 //	i form 0 lead(16)                        -                         Accept             -
-//	h state(1) reason(1) lead(16)            -                         Accept, Erase      when in that state no more
+//	h state(1) reason(1) lead(16)            -                         Accept, Erase,     when in that state no more
+//	                                                                   Amend
 //	r lead(16)                               store.v1.Erasure          Erase              never
 //	s namespace 0 key                        see state.go              State              State, sweeper
 //

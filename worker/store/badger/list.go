@@ -37,7 +37,7 @@ func (s *Store) Leads(ctx context.Context, q store.LeadQuery, limit int, token s
 			if err := proto.Unmarshal(value, r); err != nil {
 				return false, err
 			}
-			if matchesLead(q, r) {
+			if q.Matches(r) {
 				page = append(page, r)
 			}
 			return len(page) >= limit, nil
@@ -58,14 +58,6 @@ func (s *Store) lineOf(q store.LeadQuery) []byte {
 		return formPrefix(q.Form)
 	}
 	return []byte{prefixLead}
-}
-
-func matchesLead(q store.LeadQuery, r *leadgatev1.LeadRecord) bool {
-	return (q.State == 0 || q.State == r.GetState()) &&
-		(q.Reason == 0 || slices.ContainsFunc(r.GetHolds(), func(h *leadgatev1.Hold) bool { return h.GetReason() == q.Reason })) &&
-		(q.Form == "" || q.Form == r.GetLead().GetSource().GetForm()) &&
-		(q.Email == "" || slices.Contains(store.Addresses(r), q.Email)) &&
-		within(q.Since, q.Until, r.GetCreateTime())
 }
 
 // Deliveries implements store.Store.

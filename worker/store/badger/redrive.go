@@ -68,21 +68,8 @@ func (it *redriveItem) stage(b *batch, c *change) error {
 	if err != nil {
 		return err
 	}
-	d.State = leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT
-	if d.GetAttemptCount() == 0 {
-		d.State = leadgatev1.DeliveryState_DELIVERY_STATE_PENDING
-	}
-	d.DueTime = timestamppb.New(it.s.now())
-	d.UpdateTime = d.GetDueTime()
-	d.FailingFor, d.Reason = nil, ""
-	value, err := proto.Marshal(d)
-	if err != nil {
+	if err := c.makeDue(it.s, it.key, d); err != nil {
 		return err
-	}
-	c.set(it.key.key(), value)
-	if from != d.GetState() {
-		c.count(it.key.destination, from, -1)
-		c.count(it.key.destination, d.GetState(), 1)
 	}
 	c.tell(it.s, it.key.lead, it.events)
 	now := before
@@ -90,10 +77,37 @@ func (it *redriveItem) stage(b *batch, c *change) error {
 	if waited {
 		return it.hurry(b, c, before, now)
 	}
-	waitingKey := keyOfWaiting(it.key.destination, d.GetSequence())
-	c.set(waitingKey, binary.BigEndian.AppendUint64(nil, uint64(r.GetCreateTime().AsTime().UnixNano())))
-	c.then = append(c.then, func() { it.s.lane(it.key.destination).putWaiting(waitingKey) })
+	c.setWaiting(it.s, it.key.destination, d.GetSequence(), r)
 	return it.s.joinChain(b, c, now)
+}
+
+// makeDue stages a delivery as due now, with its failures forgotten. Its place in its chain is for the caller to see to.
+func (c *change) makeDue(s *Store, key deliveryKey, d *leadgatev1.Delivery) error {
+	from := d.GetState()
+	d.State = leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT
+	if d.GetAttemptCount() == 0 {
+		d.State = leadgatev1.DeliveryState_DELIVERY_STATE_PENDING
+	}
+	d.DueTime = timestamppb.New(s.now())
+	d.UpdateTime = d.GetDueTime()
+	d.FailingFor, d.Reason = nil, ""
+	value, err := proto.Marshal(d)
+	if err != nil {
+		return fmt.Errorf("encode delivery: %w", err)
+	}
+	c.set(key.key(), value)
+	if from != d.GetState() {
+		c.count(key.destination, from, -1)
+		c.count(key.destination, d.GetState(), 1)
+	}
+	return nil
+}
+
+// setWaiting puts a delivery into the index of those that wait.
+func (c *change) setWaiting(s *Store, destination string, sequence uint64, r *leadgatev1.LeadRecord) {
+	key := keyOfWaiting(destination, sequence)
+	c.set(key, binary.BigEndian.AppendUint64(nil, uint64(r.GetCreateTime().AsTime().UnixNano())))
+	c.then = append(c.then, func() { s.lane(destination).putWaiting(key) })
 }
 
 // hurry makes a waiting delivery due now, if it is the head of its chain; else its turn comes when it is.

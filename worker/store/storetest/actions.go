@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"pgregory.net/rapid"
 
@@ -27,7 +28,7 @@ func checkModel(t *testing.T, open Open) {
 		defer func() { _ = os.RemoveAll(dir) }()
 		m := &model{
 			rig: newRig(t, dir, open), deliveries: map[string]*modelled{}, claims: map[string]*store.Claim{},
-			begun: map[string]*store.Step{}, keys: map[string]*modelledKey{},
+			begun: map[string]*store.Step{}, keys: map[string]*modelledKey{}, held: map[string]bool{}, arrived: map[string]int{},
 		}
 		defer m.rig.close()
 		t.Repeat(map[string]func(*rapid.T){
@@ -39,6 +40,8 @@ func checkModel(t *testing.T, open Open) {
 			"stale":   m.stale,
 			"redrive": m.redrive,
 			"erase":   m.erase,
+			"resend":  m.resend,
+			"release": m.release,
 			"wait":    m.wait,
 			"reopen":  m.reopen,
 			"":        m.agree,
@@ -139,6 +142,10 @@ func (m *model) settle(t *rapid.T) {
 	m.end(id)
 	d := m.deliveries[id]
 	d.state, d.due = state, due
+	if state == delivered {
+		chain := d.person + " at " + d.destination
+		m.arrived[chain] = max(m.arrived[chain], d.sequence)
+	}
 }
 
 func (m *model) stale(t *rapid.T) {
@@ -178,14 +185,110 @@ func (m *model) redrive(t *rapid.T) {
 }
 
 func (m *model) erase(t *rapid.T) {
-	leadID, _, _ := strings.Cut(one(t, m.deliveries, "delivery"), ".")
+	leadID := leadOf(one(t, m.deliveries, "delivery"))
+	person := m.rig.record(leadID).GetLead().GetEmail()
 	m.rig.erase(leadID)
+	if person != "" && len(m.rig.allLeads(store.LeadQuery{Email: person}, 10)) == 0 { // nothing is remembered of the person
+		for _, destination := range []string{"crm", "archive"} {
+			delete(m.arrived, person+" at "+destination)
+		}
+	}
 	for id, d := range m.deliveries {
 		if strings.HasPrefix(id, leadID) && d.state != delivered {
 			m.end(id)
 			d.state = cancelled
 		}
 	}
+}
+
+// resend sends what was delivered once more, in another person's name or its own, and to the other destination too.
+func (m *model) resend(t *rapid.T) {
+	d := m.deliveries[one(t, m.deliveries, "delivery")]
+	leadID := leadOf(d.id)
+	person := rapid.SampledFrom([]string{d.person, d.person, "", "cyd@example.com"}).Draw(t, "person")
+	was := m.rig.record(leadID)
+	if was.GetState() == leadgatev1.LeadState_LEAD_STATE_ERASED {
+		t.Skip("an erased lead")
+	}
+	is := proto.CloneOf(was)
+	is.Lead.Email = person
+	amendment := &store.Amendment{
+		Was: was, Record: is, Destinations: []string{"crm", "archive"}, Resend: []string{d.destination},
+		Events: []*leadgatev1.Event{event(leadID, leadgatev1.Stage_STAGE_QUEUED)},
+	}
+	result := m.rig.tryAmend(amendment)[0]
+	var of []*modelled
+	refused := d.state == inFlight
+	for _, destination := range []string{"crm", "archive"} {
+		sibling := m.deliveries[leadID+"."+destination]
+		if sibling == nil {
+			sibling = &modelled{
+				id: leadID + "." + destination, destination: destination, sequence: d.sequence, state: cancelled, created: d.created, fresh: true,
+			}
+		}
+		refused = refused || sibling.state == inFlight && person != d.person
+		of = append(of, sibling)
+	}
+	if refused {
+		if !errors.Is(result.Err, store.ErrState) {
+			t.Fatalf("amended under an attempt: %v", result.Err)
+		}
+		return
+	}
+	if result.Err != nil {
+		t.Fatal(result.Err)
+	}
+	now := m.rig.clock.time()
+	for _, sibling := range of {
+		moved := person != sibling.person && sibling.waits()
+		again := sibling == d && !d.waits() && d.state != cancelled || sibling.fresh
+		if moved { // a claim to it is another person's
+			m.end(sibling.id)
+		}
+		sibling.person = person
+		if moved || again {
+			for id := range m.claims {
+				if newer := m.deliveries[id]; newer != sibling && newer.with(sibling) && newer.sequence > sibling.sequence {
+					m.end(id)
+				}
+			}
+		}
+		if again {
+			sibling.due, sibling.state = now, retryWait
+			if sibling.attempts == 0 {
+				sibling.state = pending
+			}
+		}
+		sibling.fresh = false
+		m.deliveries[sibling.id] = sibling
+	}
+}
+
+// release sends a lead that was held because its key was reused, or throws it away.
+func (m *model) release(t *rapid.T) {
+	leadID := one(t, m.held, "held lead")
+	was := m.rig.record(leadID)
+	is := proto.CloneOf(was)
+	is.Holds = nil
+	if rapid.Bool().Draw(t, "discard") {
+		is.State = leadgatev1.LeadState_LEAD_STATE_DISCARDED
+		m.rig.amend(&store.Amendment{Was: was, Record: is})
+		delete(m.held, leadID)
+		return
+	}
+	is.State = leadgatev1.LeadState_LEAD_STATE_OPEN
+	m.rig.amend(&store.Amendment{Was: was, Record: is, Destinations: []string{"crm"}})
+	delete(m.held, leadID)
+	d := &modelled{
+		id: leadID + ".crm", person: is.GetLead().GetEmail(), destination: "crm", sequence: int(is.GetSequence()), state: pending,
+		created: is.GetCreateTime().AsTime(), due: m.rig.clock.time(),
+	}
+	for id := range m.claims {
+		if newer := m.deliveries[id]; newer.with(d) && newer.sequence > d.sequence {
+			m.end(id)
+		}
+	}
+	m.deliveries[d.id] = d
 }
 
 func (m *model) wait(t *rapid.T) {

@@ -22,6 +22,8 @@ type model struct {
 	claims     map[string]*store.Claim // not begun, by delivery
 	begun      map[string]*store.Step  // by delivery
 	ended      []*store.Claim
+	held       map[string]bool // leads
+	arrived    map[string]int  // the largest sequence that was delivered, by person and destination
 }
 
 type modelled struct {
@@ -30,6 +32,7 @@ type modelled struct {
 	state                   leadgatev1.DeliveryState
 	created, due            time.Time
 	attempts                int
+	fresh                   bool // made by the action that is under way
 }
 
 func (d *modelled) waits() bool {
@@ -60,6 +63,7 @@ func (m *model) accepted(a *store.Acceptance, payload string) store.Accepted {
 			}
 			if known.held[payload] == "" {
 				known.held[payload] = a.OnReuse.Record.GetLeadId()
+				m.held[known.held[payload]] = true
 				m.sequence++
 			}
 			return store.Accepted{LeadID: known.leadID, Replayed: true, Differing: []string{"payload"}, HeldLeadID: known.held[payload]}
@@ -100,12 +104,7 @@ func (m *model) next(destination string) []*modelled {
 }
 
 func (m *model) late(d *modelled) bool {
-	for _, other := range m.deliveries {
-		if other != d && other.with(d) && other.state == delivered && other.sequence > d.sequence {
-			return true
-		}
-	}
-	return false
+	return d.person != "" && m.arrived[d.person+" at "+d.destination] > d.sequence
 }
 
 func (m *model) end(id string) {

@@ -270,6 +270,37 @@ func (r *rig) tryRedrive(deliveryIDs ...string) []store.Redriven {
 	return results
 }
 
+func (r *rig) record(leadID string) *leadgatev1.LeadRecord {
+	r.t.Helper()
+	record, err := r.Lead(r.ctx, leadID)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return record
+}
+
+func (r *rig) amend(amendments ...*store.Amendment) {
+	r.t.Helper()
+	for _, result := range r.tryAmend(amendments...) {
+		if result.Err != nil {
+			r.t.Fatal(result.Err)
+		}
+	}
+}
+
+// tryAmend amends in one call and returns the results, which may have errors.
+func (r *rig) tryAmend(amendments ...*store.Amendment) []store.Amended {
+	r.t.Helper()
+	results, err := r.Amend(r.ctx, amendments...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if len(results) != len(amendments) {
+		r.t.Fatalf("%d results for %d amendments", len(results), len(amendments))
+	}
+	return results
+}
+
 func (r *rig) delivery(id string) *leadgatev1.Delivery {
 	r.t.Helper()
 	d, err := r.Delivery(r.ctx, id)

@@ -42,6 +42,7 @@ func Run(t *testing.T, open Open) {
 		"Crowds":    crowdSuite(),
 		"Redrive":   redriveSuite(),
 		"Erase":     eraseSuite(),
+		"Amend":     amendSuite(),
 		"Reads":     readSuite(),
 		"Pages":     pageSuite(),
 		"Events":    eventSuite(),

@@ -55,6 +55,8 @@ const (
 	Stage_STAGE_SUPERSEDED Stage = 12
 	// Its content was erased.
 	Stage_STAGE_ERASED Stage = 13
+	// It was held, and a person threw it away.
+	Stage_STAGE_DISCARDED Stage = 14
 )
 
 // Enum value maps for Stage.
@@ -74,6 +76,7 @@ var (
 		11: "STAGE_DEAD",
 		12: "STAGE_SUPERSEDED",
 		13: "STAGE_ERASED",
+		14: "STAGE_DISCARDED",
 	}
 	Stage_value = map[string]int32{
 		"STAGE_UNSPECIFIED":  0,
@@ -90,6 +93,7 @@ var (
 		"STAGE_DEAD":         11,
 		"STAGE_SUPERSEDED":   12,
 		"STAGE_ERASED":       13,
+		"STAGE_DISCARDED":    14,
 	}
 )
 
@@ -248,6 +252,8 @@ const (
 	SystemEventType_SYSTEM_EVENT_TYPE_CONFIG_REFUSED SystemEventType = 5
 	// Part of a changed configuration takes effect only when leadgate is started again.
 	SystemEventType_SYSTEM_EVENT_TYPE_RESTART_NEEDED SystemEventType = 6
+	// An operation on many leads or deliveries began, went on after a restart, or ended.
+	SystemEventType_SYSTEM_EVENT_TYPE_OPERATION SystemEventType = 7
 )
 
 // Enum value maps for SystemEventType.
@@ -260,6 +266,7 @@ var (
 		4: "SYSTEM_EVENT_TYPE_CONFIG_APPLIED",
 		5: "SYSTEM_EVENT_TYPE_CONFIG_REFUSED",
 		6: "SYSTEM_EVENT_TYPE_RESTART_NEEDED",
+		7: "SYSTEM_EVENT_TYPE_OPERATION",
 	}
 	SystemEventType_value = map[string]int32{
 		"SYSTEM_EVENT_TYPE_UNSPECIFIED":    0,
@@ -269,6 +276,7 @@ var (
 		"SYSTEM_EVENT_TYPE_CONFIG_APPLIED": 4,
 		"SYSTEM_EVENT_TYPE_CONFIG_REFUSED": 5,
 		"SYSTEM_EVENT_TYPE_RESTART_NEEDED": 6,
+		"SYSTEM_EVENT_TYPE_OPERATION":      7,
 	}
 )
 
@@ -951,7 +959,7 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"\alead_id\x18\b \x01(\tR\x06leadId\"W\n" +
 	"\vSystemEvent\x120\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1c.leadgate.v1.SystemEventTypeR\x04type\x12\x16\n" +
-	"\x06detail\x18\x02 \x01(\tR\x06detail*\x99\x02\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail*\xae\x02\n" +
 	"\x05Stage\x12\x15\n" +
 	"\x11STAGE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTAGE_RECEIVED\x10\x01\x12\x13\n" +
@@ -969,7 +977,8 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"STAGE_DEAD\x10\v\x12\x14\n" +
 	"\x10STAGE_SUPERSEDED\x10\f\x12\x10\n" +
-	"\fSTAGE_ERASED\x10\r*\xde\x01\n" +
+	"\fSTAGE_ERASED\x10\r\x12\x13\n" +
+	"\x0fSTAGE_DISCARDED\x10\x0e*\xde\x01\n" +
 	"\x14DestinationEventType\x12&\n" +
 	"\"DESTINATION_EVENT_TYPE_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dDESTINATION_EVENT_TYPE_PAUSED\x10\x01\x12\"\n" +
@@ -978,7 +987,7 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"#DESTINATION_EVENT_TYPE_RATE_LIMITED\x10\x04*K\n" +
 	"\rFormEventType\x12\x1f\n" +
 	"\x1bFORM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n" +
-	"\x15FORM_EVENT_TYPE_DRIFT\x10\x01*\x82\x02\n" +
+	"\x15FORM_EVENT_TYPE_DRIFT\x10\x01*\xa3\x02\n" +
 	"\x0fSystemEventType\x12!\n" +
 	"\x1dSYSTEM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19SYSTEM_EVENT_TYPE_STARTED\x10\x01\x12\x1e\n" +
@@ -986,7 +995,8 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"\x17SYSTEM_EVENT_TYPE_ERROR\x10\x03\x12$\n" +
 	" SYSTEM_EVENT_TYPE_CONFIG_APPLIED\x10\x04\x12$\n" +
 	" SYSTEM_EVENT_TYPE_CONFIG_REFUSED\x10\x05\x12$\n" +
-	" SYSTEM_EVENT_TYPE_RESTART_NEEDED\x10\x06B<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
+	" SYSTEM_EVENT_TYPE_RESTART_NEEDED\x10\x06\x12\x1f\n" +
+	"\x1bSYSTEM_EVENT_TYPE_OPERATION\x10\aB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
 
 var (
 	file_leadgate_v1_event_proto_rawDescOnce sync.Once

@@ -915,6 +915,9 @@ type RetryDeliveriesRequest struct {
 	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match.
 	ExpectedCount int64 `protobuf:"varint,3,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
+	// Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+	// Made by leadgate if empty.
+	OperationId   string `protobuf:"bytes,4,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -970,13 +973,22 @@ func (x *RetryDeliveriesRequest) GetExpectedCount() int64 {
 	return 0
 }
 
+func (x *RetryDeliveriesRequest) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
 // RetryDeliveriesResponse says what was done.
 type RetryDeliveriesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How many matched.
 	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
 	// How many are due again.
-	Retried       int64 `protobuf:"varint,2,opt,name=retried,proto3" json:"retried,omitempty"`
+	Retried int64 `protobuf:"varint,2,opt,name=retried,proto3" json:"retried,omitempty"`
+	// The operation; empty for a dry run.
+	OperationId   string `protobuf:"bytes,3,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1025,6 +1037,582 @@ func (x *RetryDeliveriesResponse) GetRetried() int64 {
 	return 0
 }
 
+func (x *RetryDeliveriesResponse) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+// LeadFilter chooses leads. A field left out matches everything.
+type LeadFilter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// These leads, at most 500.
+	LeadIds []string `protobuf:"bytes,1,rep,name=lead_ids,json=leadIds,proto3" json:"lead_ids,omitempty"`
+	// Held for this reason.
+	Reason HoldReason `protobuf:"varint,2,opt,name=reason,proto3,enum=leadgate.v1.HoldReason" json:"reason,omitempty"`
+	// From this form.
+	Form string `protobuf:"bytes,3,opt,name=form,proto3" json:"form,omitempty"`
+	// Of this person.
+	Email string `protobuf:"bytes,4,opt,name=email,proto3" json:"email,omitempty"`
+	// Accepted at or after this time.
+	Since *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	// Accepted before this time.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeadFilter) Reset() {
+	*x = LeadFilter{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeadFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeadFilter) ProtoMessage() {}
+
+func (x *LeadFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeadFilter.ProtoReflect.Descriptor instead.
+func (*LeadFilter) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *LeadFilter) GetLeadIds() []string {
+	if x != nil {
+		return x.LeadIds
+	}
+	return nil
+}
+
+func (x *LeadFilter) GetReason() HoldReason {
+	if x != nil {
+		return x.Reason
+	}
+	return HoldReason_HOLD_REASON_UNSPECIFIED
+}
+
+func (x *LeadFilter) GetForm() string {
+	if x != nil {
+		return x.Form
+	}
+	return ""
+}
+
+func (x *LeadFilter) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *LeadFilter) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *LeadFilter) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+// ReleaseLeadsRequest chooses the held leads to send.
+type ReleaseLeadsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which ones.
+	Filter *LeadFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Only say what would be done.
+	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match.
+	ExpectedCount int64 `protobuf:"varint,3,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
+	// Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+	// Made by leadgate if empty.
+	OperationId   string `protobuf:"bytes,4,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseLeadsRequest) Reset() {
+	*x = ReleaseLeadsRequest{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseLeadsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseLeadsRequest) ProtoMessage() {}
+
+func (x *ReleaseLeadsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseLeadsRequest.ProtoReflect.Descriptor instead.
+func (*ReleaseLeadsRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ReleaseLeadsRequest) GetFilter() *LeadFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *ReleaseLeadsRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *ReleaseLeadsRequest) GetExpectedCount() int64 {
+	if x != nil {
+		return x.ExpectedCount
+	}
+	return 0
+}
+
+func (x *ReleaseLeadsRequest) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+// ReleaseLeadsResponse says what was done.
+type ReleaseLeadsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many matched.
+	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
+	// How many are sent.
+	Released int64 `protobuf:"varint,2,opt,name=released,proto3" json:"released,omitempty"`
+	// How many stay held, because they break a rule or no destination takes them.
+	Refused int64 `protobuf:"varint,3,opt,name=refused,proto3" json:"refused,omitempty"`
+	// Why, for the first 50 of them.
+	Problems []*OperationProblem `protobuf:"bytes,4,rep,name=problems,proto3" json:"problems,omitempty"`
+	// The operation; empty for a dry run.
+	OperationId   string `protobuf:"bytes,5,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseLeadsResponse) Reset() {
+	*x = ReleaseLeadsResponse{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseLeadsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseLeadsResponse) ProtoMessage() {}
+
+func (x *ReleaseLeadsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseLeadsResponse.ProtoReflect.Descriptor instead.
+func (*ReleaseLeadsResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ReleaseLeadsResponse) GetMatched() int64 {
+	if x != nil {
+		return x.Matched
+	}
+	return 0
+}
+
+func (x *ReleaseLeadsResponse) GetReleased() int64 {
+	if x != nil {
+		return x.Released
+	}
+	return 0
+}
+
+func (x *ReleaseLeadsResponse) GetRefused() int64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+func (x *ReleaseLeadsResponse) GetProblems() []*OperationProblem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+func (x *ReleaseLeadsResponse) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+// DiscardLeadsRequest chooses the held leads to throw away.
+type DiscardLeadsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which ones.
+	Filter *LeadFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Only count them.
+	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match.
+	ExpectedCount int64 `protobuf:"varint,3,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
+	// Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+	// Made by leadgate if empty.
+	OperationId string `protobuf:"bytes,4,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	// Why, for those who come later.
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiscardLeadsRequest) Reset() {
+	*x = DiscardLeadsRequest{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiscardLeadsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiscardLeadsRequest) ProtoMessage() {}
+
+func (x *DiscardLeadsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiscardLeadsRequest.ProtoReflect.Descriptor instead.
+func (*DiscardLeadsRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *DiscardLeadsRequest) GetFilter() *LeadFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *DiscardLeadsRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *DiscardLeadsRequest) GetExpectedCount() int64 {
+	if x != nil {
+		return x.ExpectedCount
+	}
+	return 0
+}
+
+func (x *DiscardLeadsRequest) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+func (x *DiscardLeadsRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// DiscardLeadsResponse says what was done.
+type DiscardLeadsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many matched.
+	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
+	// How many were thrown away.
+	Discarded int64 `protobuf:"varint,2,opt,name=discarded,proto3" json:"discarded,omitempty"`
+	// The operation; empty for a dry run.
+	OperationId   string `protobuf:"bytes,3,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiscardLeadsResponse) Reset() {
+	*x = DiscardLeadsResponse{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiscardLeadsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiscardLeadsResponse) ProtoMessage() {}
+
+func (x *DiscardLeadsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiscardLeadsResponse.ProtoReflect.Descriptor instead.
+func (*DiscardLeadsResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *DiscardLeadsResponse) GetMatched() int64 {
+	if x != nil {
+		return x.Matched
+	}
+	return 0
+}
+
+func (x *DiscardLeadsResponse) GetDiscarded() int64 {
+	if x != nil {
+		return x.Discarded
+	}
+	return 0
+}
+
+func (x *DiscardLeadsResponse) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+// GetOperationRequest names an operation.
+type GetOperationRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Identifier of the operation.
+	OperationId   string `protobuf:"bytes,1,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetOperationRequest) Reset() {
+	*x = GetOperationRequest{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetOperationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetOperationRequest) ProtoMessage() {}
+
+func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetOperationRequest.ProtoReflect.Descriptor instead.
+func (*GetOperationRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *GetOperationRequest) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+// GetOperationResponse is one operation.
+type GetOperationResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The operation.
+	Operation     *Operation `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetOperationResponse) Reset() {
+	*x = GetOperationResponse{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetOperationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetOperationResponse) ProtoMessage() {}
+
+func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetOperationResponse.ProtoReflect.Descriptor instead.
+func (*GetOperationResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *GetOperationResponse) GetOperation() *Operation {
+	if x != nil {
+		return x.Operation
+	}
+	return nil
+}
+
+// ListOperationsRequest asks for every operation.
+type ListOperationsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOperationsRequest) Reset() {
+	*x = ListOperationsRequest{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOperationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOperationsRequest) ProtoMessage() {}
+
+func (x *ListOperationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOperationsRequest.ProtoReflect.Descriptor instead.
+func (*ListOperationsRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{21}
+}
+
+// ListOperationsResponse is every operation that is remembered.
+type ListOperationsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The operations, newest first.
+	Operations    []*Operation `protobuf:"bytes,1,rep,name=operations,proto3" json:"operations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOperationsResponse) Reset() {
+	*x = ListOperationsResponse{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOperationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOperationsResponse) ProtoMessage() {}
+
+func (x *ListOperationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOperationsResponse.ProtoReflect.Descriptor instead.
+func (*ListOperationsResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ListOperationsResponse) GetOperations() []*Operation {
+	if x != nil {
+		return x.Operations
+	}
+	return nil
+}
+
 // Destination is a configured CRM connection and how it is doing.
 type Destination struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1062,7 +1650,7 @@ type Destination struct {
 
 func (x *Destination) Reset() {
 	*x = Destination{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[14]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1074,7 +1662,7 @@ func (x *Destination) String() string {
 func (*Destination) ProtoMessage() {}
 
 func (x *Destination) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[14]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1087,7 +1675,7 @@ func (x *Destination) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Destination.ProtoReflect.Descriptor instead.
 func (*Destination) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{14}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Destination) GetName() string {
@@ -1197,7 +1785,7 @@ type ListDestinationsRequest struct {
 
 func (x *ListDestinationsRequest) Reset() {
 	*x = ListDestinationsRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[15]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1209,7 +1797,7 @@ func (x *ListDestinationsRequest) String() string {
 func (*ListDestinationsRequest) ProtoMessage() {}
 
 func (x *ListDestinationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[15]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1222,7 +1810,7 @@ func (x *ListDestinationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDestinationsRequest.ProtoReflect.Descriptor instead.
 func (*ListDestinationsRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{15}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{24}
 }
 
 // ListDestinationsResponse is every destination.
@@ -1236,7 +1824,7 @@ type ListDestinationsResponse struct {
 
 func (x *ListDestinationsResponse) Reset() {
 	*x = ListDestinationsResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[16]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1248,7 +1836,7 @@ func (x *ListDestinationsResponse) String() string {
 func (*ListDestinationsResponse) ProtoMessage() {}
 
 func (x *ListDestinationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[16]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1261,7 +1849,7 @@ func (x *ListDestinationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDestinationsResponse.ProtoReflect.Descriptor instead.
 func (*ListDestinationsResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{16}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListDestinationsResponse) GetDestinations() []*Destination {
@@ -1284,7 +1872,7 @@ type PauseDestinationRequest struct {
 
 func (x *PauseDestinationRequest) Reset() {
 	*x = PauseDestinationRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[17]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1296,7 +1884,7 @@ func (x *PauseDestinationRequest) String() string {
 func (*PauseDestinationRequest) ProtoMessage() {}
 
 func (x *PauseDestinationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[17]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1309,7 +1897,7 @@ func (x *PauseDestinationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseDestinationRequest.ProtoReflect.Descriptor instead.
 func (*PauseDestinationRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{17}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *PauseDestinationRequest) GetName() string {
@@ -1337,7 +1925,7 @@ type PauseDestinationResponse struct {
 
 func (x *PauseDestinationResponse) Reset() {
 	*x = PauseDestinationResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[18]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1349,7 +1937,7 @@ func (x *PauseDestinationResponse) String() string {
 func (*PauseDestinationResponse) ProtoMessage() {}
 
 func (x *PauseDestinationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[18]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1362,7 +1950,7 @@ func (x *PauseDestinationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseDestinationResponse.ProtoReflect.Descriptor instead.
 func (*PauseDestinationResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{18}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *PauseDestinationResponse) GetDestination() *Destination {
@@ -1383,7 +1971,7 @@ type ResumeDestinationRequest struct {
 
 func (x *ResumeDestinationRequest) Reset() {
 	*x = ResumeDestinationRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[19]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1395,7 +1983,7 @@ func (x *ResumeDestinationRequest) String() string {
 func (*ResumeDestinationRequest) ProtoMessage() {}
 
 func (x *ResumeDestinationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[19]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1408,7 +1996,7 @@ func (x *ResumeDestinationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeDestinationRequest.ProtoReflect.Descriptor instead.
 func (*ResumeDestinationRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{19}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ResumeDestinationRequest) GetName() string {
@@ -1429,7 +2017,7 @@ type ResumeDestinationResponse struct {
 
 func (x *ResumeDestinationResponse) Reset() {
 	*x = ResumeDestinationResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[20]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +2029,7 @@ func (x *ResumeDestinationResponse) String() string {
 func (*ResumeDestinationResponse) ProtoMessage() {}
 
 func (x *ResumeDestinationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[20]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,7 +2042,7 @@ func (x *ResumeDestinationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeDestinationResponse.ProtoReflect.Descriptor instead.
 func (*ResumeDestinationResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{20}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ResumeDestinationResponse) GetDestination() *Destination {
@@ -1473,7 +2061,7 @@ type GetStatsRequest struct {
 
 func (x *GetStatsRequest) Reset() {
 	*x = GetStatsRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[21]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1485,7 +2073,7 @@ func (x *GetStatsRequest) String() string {
 func (*GetStatsRequest) ProtoMessage() {}
 
 func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[21]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1498,7 +2086,7 @@ func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatsRequest.ProtoReflect.Descriptor instead.
 func (*GetStatsRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{21}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{30}
 }
 
 // GetStatsResponse are the figures of the last hour. They are counted from the events that watchers see.
@@ -1526,7 +2114,7 @@ type GetStatsResponse struct {
 
 func (x *GetStatsResponse) Reset() {
 	*x = GetStatsResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[22]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1538,7 +2126,7 @@ func (x *GetStatsResponse) String() string {
 func (*GetStatsResponse) ProtoMessage() {}
 
 func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[22]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1551,7 +2139,7 @@ func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatsResponse.ProtoReflect.Descriptor instead.
 func (*GetStatsResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{22}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetStatsResponse) GetTime() *timestamppb.Timestamp {
@@ -1614,7 +2202,7 @@ var File_leadgate_v1_worker_service_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\n" +
-	" leadgate/v1/worker_service.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aleadgate/v1/delivery.proto\x1a\x17leadgate/v1/event.proto\x1a\x17leadgate/v1/stats.proto\"\xa2\x02\n" +
+	" leadgate/v1/worker_service.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aleadgate/v1/delivery.proto\x1a\x17leadgate/v1/event.proto\x1a\x16leadgate/v1/lead.proto\x1a\x1bleadgate/v1/operation.proto\x1a\x17leadgate/v1/stats.proto\"\xa2\x02\n" +
 	"\x16WatchDeliveriesRequest\x122\n" +
 	"\fdestinations\x18\x01 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10d\"\x04r\x02\x18?R\fdestinations\x12$\n" +
 	"\x05forms\x18\x02 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10d\"\x04r\x02\x18?R\x05forms\x12;\n" +
@@ -1673,15 +2261,59 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\n" +
 	"deliveryId\"J\n" +
 	"\x15RetryDeliveryResponse\x121\n" +
-	"\bdelivery\x18\x01 \x01(\v2\x15.leadgate.v1.DeliveryR\bdelivery\"\xb2\x02\n" +
+	"\bdelivery\x18\x01 \x01(\v2\x15.leadgate.v1.DeliveryR\bdelivery\"\xd0\x03\n" +
 	"\x16RetryDeliveriesRequest\x12\xce\x01\n" +
 	"\x06filter\x18\x01 \x01(\v2\x1b.leadgate.v1.DeliveryFilterB\x98\x01\xbaH\x94\x01\xba\x01\x8d\x01\n" +
 	"\vretry.state\x12eonly dead deliveries and those that wait for a retry can be retried: state must be DEAD or RETRY_WAIT\x1a\x17this.state in [0, 3, 5]\xc8\x01\x01R\x06filter\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12.\n" +
-	"\x0eexpected_count\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rexpectedCount\"M\n" +
+	"\x0eexpected_count\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rexpectedCount\x12\x9b\x01\n" +
+	"\foperation_id\x18\x04 \x01(\tBx\xbaHu\xba\x01o\n" +
+	"\foperation.id\x128must be 1 to 64 letters, digits, hyphens and underscores\x1a%this.matches('^[A-Za-z0-9_-]{1,64}$')\xd8\x01\x01R\voperationId\"p\n" +
 	"\x17RetryDeliveriesResponse\x12\x18\n" +
 	"\amatched\x18\x01 \x01(\x03R\amatched\x12\x18\n" +
-	"\aretried\x18\x02 \x01(\x03R\aretried\"\xb7\x04\n" +
+	"\aretried\x18\x02 \x01(\x03R\aretried\x12!\n" +
+	"\foperation_id\x18\x03 \x01(\tR\voperationId\"\x95\x02\n" +
+	"\n" +
+	"LeadFilter\x12+\n" +
+	"\blead_ids\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n" +
+	"\x10\xf4\x03\"\x05r\x03\xb0\x01\x01R\aleadIds\x129\n" +
+	"\x06reason\x18\x02 \x01(\x0e2\x17.leadgate.v1.HoldReasonB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06reason\x12\x1b\n" +
+	"\x04form\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18?R\x04form\x12\x1e\n" +
+	"\x05email\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xfe\x01R\x05email\x120\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\xb5\x02\n" +
+	"\x13ReleaseLeadsRequest\x127\n" +
+	"\x06filter\x18\x01 \x01(\v2\x17.leadgate.v1.LeadFilterB\x06\xbaH\x03\xc8\x01\x01R\x06filter\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12.\n" +
+	"\x0eexpected_count\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rexpectedCount\x12\x9b\x01\n" +
+	"\foperation_id\x18\x04 \x01(\tBx\xbaHu\xba\x01o\n" +
+	"\foperation.id\x128must be 1 to 64 letters, digits, hyphens and underscores\x1a%this.matches('^[A-Za-z0-9_-]{1,64}$')\xd8\x01\x01R\voperationId\"\xc4\x01\n" +
+	"\x14ReleaseLeadsResponse\x12\x18\n" +
+	"\amatched\x18\x01 \x01(\x03R\amatched\x12\x1a\n" +
+	"\breleased\x18\x02 \x01(\x03R\breleased\x12\x18\n" +
+	"\arefused\x18\x03 \x01(\x03R\arefused\x129\n" +
+	"\bproblems\x18\x04 \x03(\v2\x1d.leadgate.v1.OperationProblemR\bproblems\x12!\n" +
+	"\foperation_id\x18\x05 \x01(\tR\voperationId\"\xd7\x02\n" +
+	"\x13DiscardLeadsRequest\x127\n" +
+	"\x06filter\x18\x01 \x01(\v2\x17.leadgate.v1.LeadFilterB\x06\xbaH\x03\xc8\x01\x01R\x06filter\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12.\n" +
+	"\x0eexpected_count\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rexpectedCount\x12\x9b\x01\n" +
+	"\foperation_id\x18\x04 \x01(\tBx\xbaHu\xba\x01o\n" +
+	"\foperation.id\x128must be 1 to 64 letters, digits, hyphens and underscores\x1a%this.matches('^[A-Za-z0-9_-]{1,64}$')\xd8\x01\x01R\voperationId\x12 \n" +
+	"\x06reason\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x06reason\"q\n" +
+	"\x14DiscardLeadsResponse\x12\x18\n" +
+	"\amatched\x18\x01 \x01(\x03R\amatched\x12\x1c\n" +
+	"\tdiscarded\x18\x02 \x01(\x03R\tdiscarded\x12!\n" +
+	"\foperation_id\x18\x03 \x01(\tR\voperationId\"C\n" +
+	"\x13GetOperationRequest\x12,\n" +
+	"\foperation_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\voperationId\"L\n" +
+	"\x14GetOperationResponse\x124\n" +
+	"\toperation\x18\x01 \x01(\v2\x16.leadgate.v1.OperationR\toperation\"\x17\n" +
+	"\x15ListOperationsRequest\"P\n" +
+	"\x16ListOperationsResponse\x126\n" +
+	"\n" +
+	"operations\x18\x01 \x03(\v2\x16.leadgate.v1.OperationR\n" +
+	"operations\"\xb7\x04\n" +
 	"\vDestination\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x126\n" +
@@ -1728,13 +2360,17 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\x19DESTINATION_STATUS_PAUSED\x10\x02\x12\x1e\n" +
 	"\x1aDESTINATION_STATUS_FAILING\x10\x03\x12#\n" +
 	"\x1fDESTINATION_STATUS_RATE_LIMITED\x10\x04\x12*\n" +
-	"&DESTINATION_STATUS_CREDENTIALS_REFUSED\x10\x052\xf2\b\n" +
+	"&DESTINATION_STATUS_CREDENTIALS_REFUSED\x10\x052\xc7\f\n" +
 	"\rWorkerService\x12|\n" +
 	"\x0fWatchDeliveries\x12#.leadgate.v1.WatchDeliveriesRequest\x1a$.leadgate.v1.WatchDeliveriesResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/deliveries:watch0\x01\x12q\n" +
 	"\x0eListDeliveries\x12\".leadgate.v1.ListDeliveriesRequest\x1a#.leadgate.v1.ListDeliveriesResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/deliveries\x12v\n" +
 	"\vGetDelivery\x12\x1f.leadgate.v1.GetDeliveryRequest\x1a .leadgate.v1.GetDeliveryResponse\"$\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/deliveries/{delivery_id}\x12\x85\x01\n" +
 	"\rRetryDelivery\x12!.leadgate.v1.RetryDeliveryRequest\x1a\".leadgate.v1.RetryDeliveryResponse\"-\x82\xd3\xe4\x93\x02':\x01*\"\"/v1/deliveries/{delivery_id}:retry\x12}\n" +
-	"\x0fRetryDeliveries\x12#.leadgate.v1.RetryDeliveriesRequest\x1a$.leadgate.v1.RetryDeliveriesResponse\"\x1f\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/deliveries:retry\x12y\n" +
+	"\x0fRetryDeliveries\x12#.leadgate.v1.RetryDeliveriesRequest\x1a$.leadgate.v1.RetryDeliveriesResponse\"\x1f\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/deliveries:retry\x12q\n" +
+	"\fReleaseLeads\x12 .leadgate.v1.ReleaseLeadsRequest\x1a!.leadgate.v1.ReleaseLeadsResponse\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/v1/leads:release\x12q\n" +
+	"\fDiscardLeads\x12 .leadgate.v1.DiscardLeadsRequest\x1a!.leadgate.v1.DiscardLeadsResponse\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/v1/leads:discard\x12z\n" +
+	"\fGetOperation\x12 .leadgate.v1.GetOperationRequest\x1a!.leadgate.v1.GetOperationResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/operations/{operation_id}\x12q\n" +
+	"\x0eListOperations\x12\".leadgate.v1.ListOperationsRequest\x1a#.leadgate.v1.ListOperationsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/operations\x12y\n" +
 	"\x10ListDestinations\x12$.leadgate.v1.ListDestinationsRequest\x1a%.leadgate.v1.ListDestinationsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/destinations\x12Z\n" +
 	"\bGetStats\x12\x1c.leadgate.v1.GetStatsRequest\x1a\x1d.leadgate.v1.GetStatsResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/stats\x12\x89\x01\n" +
 	"\x10PauseDestination\x12$.leadgate.v1.PauseDestinationRequest\x1a%.leadgate.v1.PauseDestinationResponse\"(\x82\xd3\xe4\x93\x02\":\x01*\"\x1d/v1/destinations/{name}:pause\x12\x8d\x01\n" +
@@ -1753,7 +2389,7 @@ func file_leadgate_v1_worker_service_proto_rawDescGZIP() []byte {
 }
 
 var file_leadgate_v1_worker_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_leadgate_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_leadgate_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_leadgate_v1_worker_service_proto_goTypes = []any{
 	(DestinationStatus)(0),            // 0: leadgate.v1.DestinationStatus
 	(*WatchDeliveriesRequest)(nil),    // 1: leadgate.v1.WatchDeliveriesRequest
@@ -1770,82 +2406,110 @@ var file_leadgate_v1_worker_service_proto_goTypes = []any{
 	(*RetryDeliveryResponse)(nil),     // 12: leadgate.v1.RetryDeliveryResponse
 	(*RetryDeliveriesRequest)(nil),    // 13: leadgate.v1.RetryDeliveriesRequest
 	(*RetryDeliveriesResponse)(nil),   // 14: leadgate.v1.RetryDeliveriesResponse
-	(*Destination)(nil),               // 15: leadgate.v1.Destination
-	(*ListDestinationsRequest)(nil),   // 16: leadgate.v1.ListDestinationsRequest
-	(*ListDestinationsResponse)(nil),  // 17: leadgate.v1.ListDestinationsResponse
-	(*PauseDestinationRequest)(nil),   // 18: leadgate.v1.PauseDestinationRequest
-	(*PauseDestinationResponse)(nil),  // 19: leadgate.v1.PauseDestinationResponse
-	(*ResumeDestinationRequest)(nil),  // 20: leadgate.v1.ResumeDestinationRequest
-	(*ResumeDestinationResponse)(nil), // 21: leadgate.v1.ResumeDestinationResponse
-	(*GetStatsRequest)(nil),           // 22: leadgate.v1.GetStatsRequest
-	(*GetStatsResponse)(nil),          // 23: leadgate.v1.GetStatsResponse
-	(Stage)(0),                        // 24: leadgate.v1.Stage
-	(*Event)(nil),                     // 25: leadgate.v1.Event
-	(*timestamppb.Timestamp)(nil),     // 26: google.protobuf.Timestamp
-	(DeliveryState)(0),                // 27: leadgate.v1.DeliveryState
-	(*Delivery)(nil),                  // 28: leadgate.v1.Delivery
-	(*durationpb.Duration)(nil),       // 29: google.protobuf.Duration
-	(*StatsCounts)(nil),               // 30: leadgate.v1.StatsCounts
-	(*StatsMinute)(nil),               // 31: leadgate.v1.StatsMinute
-	(*Latency)(nil),                   // 32: leadgate.v1.Latency
-	(*FormStats)(nil),                 // 33: leadgate.v1.FormStats
-	(*DestinationStats)(nil),          // 34: leadgate.v1.DestinationStats
+	(*LeadFilter)(nil),                // 15: leadgate.v1.LeadFilter
+	(*ReleaseLeadsRequest)(nil),       // 16: leadgate.v1.ReleaseLeadsRequest
+	(*ReleaseLeadsResponse)(nil),      // 17: leadgate.v1.ReleaseLeadsResponse
+	(*DiscardLeadsRequest)(nil),       // 18: leadgate.v1.DiscardLeadsRequest
+	(*DiscardLeadsResponse)(nil),      // 19: leadgate.v1.DiscardLeadsResponse
+	(*GetOperationRequest)(nil),       // 20: leadgate.v1.GetOperationRequest
+	(*GetOperationResponse)(nil),      // 21: leadgate.v1.GetOperationResponse
+	(*ListOperationsRequest)(nil),     // 22: leadgate.v1.ListOperationsRequest
+	(*ListOperationsResponse)(nil),    // 23: leadgate.v1.ListOperationsResponse
+	(*Destination)(nil),               // 24: leadgate.v1.Destination
+	(*ListDestinationsRequest)(nil),   // 25: leadgate.v1.ListDestinationsRequest
+	(*ListDestinationsResponse)(nil),  // 26: leadgate.v1.ListDestinationsResponse
+	(*PauseDestinationRequest)(nil),   // 27: leadgate.v1.PauseDestinationRequest
+	(*PauseDestinationResponse)(nil),  // 28: leadgate.v1.PauseDestinationResponse
+	(*ResumeDestinationRequest)(nil),  // 29: leadgate.v1.ResumeDestinationRequest
+	(*ResumeDestinationResponse)(nil), // 30: leadgate.v1.ResumeDestinationResponse
+	(*GetStatsRequest)(nil),           // 31: leadgate.v1.GetStatsRequest
+	(*GetStatsResponse)(nil),          // 32: leadgate.v1.GetStatsResponse
+	(Stage)(0),                        // 33: leadgate.v1.Stage
+	(*Event)(nil),                     // 34: leadgate.v1.Event
+	(*timestamppb.Timestamp)(nil),     // 35: google.protobuf.Timestamp
+	(DeliveryState)(0),                // 36: leadgate.v1.DeliveryState
+	(*Delivery)(nil),                  // 37: leadgate.v1.Delivery
+	(HoldReason)(0),                   // 38: leadgate.v1.HoldReason
+	(*OperationProblem)(nil),          // 39: leadgate.v1.OperationProblem
+	(*Operation)(nil),                 // 40: leadgate.v1.Operation
+	(*durationpb.Duration)(nil),       // 41: google.protobuf.Duration
+	(*StatsCounts)(nil),               // 42: leadgate.v1.StatsCounts
+	(*StatsMinute)(nil),               // 43: leadgate.v1.StatsMinute
+	(*Latency)(nil),                   // 44: leadgate.v1.Latency
+	(*FormStats)(nil),                 // 45: leadgate.v1.FormStats
+	(*DestinationStats)(nil),          // 46: leadgate.v1.DestinationStats
 }
 var file_leadgate_v1_worker_service_proto_depIdxs = []int32{
-	24, // 0: leadgate.v1.WatchDeliveriesRequest.stages:type_name -> leadgate.v1.Stage
+	33, // 0: leadgate.v1.WatchDeliveriesRequest.stages:type_name -> leadgate.v1.Stage
 	3,  // 1: leadgate.v1.WatchDeliveriesResponse.hello:type_name -> leadgate.v1.WatchHello
-	25, // 2: leadgate.v1.WatchDeliveriesResponse.event:type_name -> leadgate.v1.Event
+	34, // 2: leadgate.v1.WatchDeliveriesResponse.event:type_name -> leadgate.v1.Event
 	4,  // 3: leadgate.v1.WatchDeliveriesResponse.heartbeat:type_name -> leadgate.v1.WatchHeartbeat
 	5,  // 4: leadgate.v1.WatchDeliveriesResponse.gap:type_name -> leadgate.v1.WatchGap
-	26, // 5: leadgate.v1.WatchHeartbeat.time:type_name -> google.protobuf.Timestamp
-	27, // 6: leadgate.v1.DeliveryFilter.state:type_name -> leadgate.v1.DeliveryState
-	26, // 7: leadgate.v1.DeliveryFilter.since:type_name -> google.protobuf.Timestamp
-	26, // 8: leadgate.v1.DeliveryFilter.until:type_name -> google.protobuf.Timestamp
-	27, // 9: leadgate.v1.ListDeliveriesRequest.state:type_name -> leadgate.v1.DeliveryState
-	26, // 10: leadgate.v1.ListDeliveriesRequest.since:type_name -> google.protobuf.Timestamp
-	26, // 11: leadgate.v1.ListDeliveriesRequest.until:type_name -> google.protobuf.Timestamp
-	28, // 12: leadgate.v1.ListDeliveriesResponse.deliveries:type_name -> leadgate.v1.Delivery
-	28, // 13: leadgate.v1.GetDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
-	28, // 14: leadgate.v1.RetryDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
+	35, // 5: leadgate.v1.WatchHeartbeat.time:type_name -> google.protobuf.Timestamp
+	36, // 6: leadgate.v1.DeliveryFilter.state:type_name -> leadgate.v1.DeliveryState
+	35, // 7: leadgate.v1.DeliveryFilter.since:type_name -> google.protobuf.Timestamp
+	35, // 8: leadgate.v1.DeliveryFilter.until:type_name -> google.protobuf.Timestamp
+	36, // 9: leadgate.v1.ListDeliveriesRequest.state:type_name -> leadgate.v1.DeliveryState
+	35, // 10: leadgate.v1.ListDeliveriesRequest.since:type_name -> google.protobuf.Timestamp
+	35, // 11: leadgate.v1.ListDeliveriesRequest.until:type_name -> google.protobuf.Timestamp
+	37, // 12: leadgate.v1.ListDeliveriesResponse.deliveries:type_name -> leadgate.v1.Delivery
+	37, // 13: leadgate.v1.GetDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
+	37, // 14: leadgate.v1.RetryDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
 	6,  // 15: leadgate.v1.RetryDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
-	0,  // 16: leadgate.v1.Destination.status:type_name -> leadgate.v1.DestinationStatus
-	29, // 17: leadgate.v1.Destination.oldest_waiting:type_name -> google.protobuf.Duration
-	26, // 18: leadgate.v1.Destination.last_error_time:type_name -> google.protobuf.Timestamp
-	26, // 19: leadgate.v1.Destination.resume_time:type_name -> google.protobuf.Timestamp
-	15, // 20: leadgate.v1.ListDestinationsResponse.destinations:type_name -> leadgate.v1.Destination
-	15, // 21: leadgate.v1.PauseDestinationResponse.destination:type_name -> leadgate.v1.Destination
-	15, // 22: leadgate.v1.ResumeDestinationResponse.destination:type_name -> leadgate.v1.Destination
-	26, // 23: leadgate.v1.GetStatsResponse.time:type_name -> google.protobuf.Timestamp
-	26, // 24: leadgate.v1.GetStatsResponse.since:type_name -> google.protobuf.Timestamp
-	30, // 25: leadgate.v1.GetStatsResponse.counts:type_name -> leadgate.v1.StatsCounts
-	31, // 26: leadgate.v1.GetStatsResponse.minutes:type_name -> leadgate.v1.StatsMinute
-	32, // 27: leadgate.v1.GetStatsResponse.speed_to_lead:type_name -> leadgate.v1.Latency
-	29, // 28: leadgate.v1.GetStatsResponse.oldest_waiting:type_name -> google.protobuf.Duration
-	33, // 29: leadgate.v1.GetStatsResponse.forms:type_name -> leadgate.v1.FormStats
-	34, // 30: leadgate.v1.GetStatsResponse.destinations:type_name -> leadgate.v1.DestinationStats
-	1,  // 31: leadgate.v1.WorkerService.WatchDeliveries:input_type -> leadgate.v1.WatchDeliveriesRequest
-	7,  // 32: leadgate.v1.WorkerService.ListDeliveries:input_type -> leadgate.v1.ListDeliveriesRequest
-	9,  // 33: leadgate.v1.WorkerService.GetDelivery:input_type -> leadgate.v1.GetDeliveryRequest
-	11, // 34: leadgate.v1.WorkerService.RetryDelivery:input_type -> leadgate.v1.RetryDeliveryRequest
-	13, // 35: leadgate.v1.WorkerService.RetryDeliveries:input_type -> leadgate.v1.RetryDeliveriesRequest
-	16, // 36: leadgate.v1.WorkerService.ListDestinations:input_type -> leadgate.v1.ListDestinationsRequest
-	22, // 37: leadgate.v1.WorkerService.GetStats:input_type -> leadgate.v1.GetStatsRequest
-	18, // 38: leadgate.v1.WorkerService.PauseDestination:input_type -> leadgate.v1.PauseDestinationRequest
-	20, // 39: leadgate.v1.WorkerService.ResumeDestination:input_type -> leadgate.v1.ResumeDestinationRequest
-	2,  // 40: leadgate.v1.WorkerService.WatchDeliveries:output_type -> leadgate.v1.WatchDeliveriesResponse
-	8,  // 41: leadgate.v1.WorkerService.ListDeliveries:output_type -> leadgate.v1.ListDeliveriesResponse
-	10, // 42: leadgate.v1.WorkerService.GetDelivery:output_type -> leadgate.v1.GetDeliveryResponse
-	12, // 43: leadgate.v1.WorkerService.RetryDelivery:output_type -> leadgate.v1.RetryDeliveryResponse
-	14, // 44: leadgate.v1.WorkerService.RetryDeliveries:output_type -> leadgate.v1.RetryDeliveriesResponse
-	17, // 45: leadgate.v1.WorkerService.ListDestinations:output_type -> leadgate.v1.ListDestinationsResponse
-	23, // 46: leadgate.v1.WorkerService.GetStats:output_type -> leadgate.v1.GetStatsResponse
-	19, // 47: leadgate.v1.WorkerService.PauseDestination:output_type -> leadgate.v1.PauseDestinationResponse
-	21, // 48: leadgate.v1.WorkerService.ResumeDestination:output_type -> leadgate.v1.ResumeDestinationResponse
-	40, // [40:49] is the sub-list for method output_type
-	31, // [31:40] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	38, // 16: leadgate.v1.LeadFilter.reason:type_name -> leadgate.v1.HoldReason
+	35, // 17: leadgate.v1.LeadFilter.since:type_name -> google.protobuf.Timestamp
+	35, // 18: leadgate.v1.LeadFilter.until:type_name -> google.protobuf.Timestamp
+	15, // 19: leadgate.v1.ReleaseLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
+	39, // 20: leadgate.v1.ReleaseLeadsResponse.problems:type_name -> leadgate.v1.OperationProblem
+	15, // 21: leadgate.v1.DiscardLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
+	40, // 22: leadgate.v1.GetOperationResponse.operation:type_name -> leadgate.v1.Operation
+	40, // 23: leadgate.v1.ListOperationsResponse.operations:type_name -> leadgate.v1.Operation
+	0,  // 24: leadgate.v1.Destination.status:type_name -> leadgate.v1.DestinationStatus
+	41, // 25: leadgate.v1.Destination.oldest_waiting:type_name -> google.protobuf.Duration
+	35, // 26: leadgate.v1.Destination.last_error_time:type_name -> google.protobuf.Timestamp
+	35, // 27: leadgate.v1.Destination.resume_time:type_name -> google.protobuf.Timestamp
+	24, // 28: leadgate.v1.ListDestinationsResponse.destinations:type_name -> leadgate.v1.Destination
+	24, // 29: leadgate.v1.PauseDestinationResponse.destination:type_name -> leadgate.v1.Destination
+	24, // 30: leadgate.v1.ResumeDestinationResponse.destination:type_name -> leadgate.v1.Destination
+	35, // 31: leadgate.v1.GetStatsResponse.time:type_name -> google.protobuf.Timestamp
+	35, // 32: leadgate.v1.GetStatsResponse.since:type_name -> google.protobuf.Timestamp
+	42, // 33: leadgate.v1.GetStatsResponse.counts:type_name -> leadgate.v1.StatsCounts
+	43, // 34: leadgate.v1.GetStatsResponse.minutes:type_name -> leadgate.v1.StatsMinute
+	44, // 35: leadgate.v1.GetStatsResponse.speed_to_lead:type_name -> leadgate.v1.Latency
+	41, // 36: leadgate.v1.GetStatsResponse.oldest_waiting:type_name -> google.protobuf.Duration
+	45, // 37: leadgate.v1.GetStatsResponse.forms:type_name -> leadgate.v1.FormStats
+	46, // 38: leadgate.v1.GetStatsResponse.destinations:type_name -> leadgate.v1.DestinationStats
+	1,  // 39: leadgate.v1.WorkerService.WatchDeliveries:input_type -> leadgate.v1.WatchDeliveriesRequest
+	7,  // 40: leadgate.v1.WorkerService.ListDeliveries:input_type -> leadgate.v1.ListDeliveriesRequest
+	9,  // 41: leadgate.v1.WorkerService.GetDelivery:input_type -> leadgate.v1.GetDeliveryRequest
+	11, // 42: leadgate.v1.WorkerService.RetryDelivery:input_type -> leadgate.v1.RetryDeliveryRequest
+	13, // 43: leadgate.v1.WorkerService.RetryDeliveries:input_type -> leadgate.v1.RetryDeliveriesRequest
+	16, // 44: leadgate.v1.WorkerService.ReleaseLeads:input_type -> leadgate.v1.ReleaseLeadsRequest
+	18, // 45: leadgate.v1.WorkerService.DiscardLeads:input_type -> leadgate.v1.DiscardLeadsRequest
+	20, // 46: leadgate.v1.WorkerService.GetOperation:input_type -> leadgate.v1.GetOperationRequest
+	22, // 47: leadgate.v1.WorkerService.ListOperations:input_type -> leadgate.v1.ListOperationsRequest
+	25, // 48: leadgate.v1.WorkerService.ListDestinations:input_type -> leadgate.v1.ListDestinationsRequest
+	31, // 49: leadgate.v1.WorkerService.GetStats:input_type -> leadgate.v1.GetStatsRequest
+	27, // 50: leadgate.v1.WorkerService.PauseDestination:input_type -> leadgate.v1.PauseDestinationRequest
+	29, // 51: leadgate.v1.WorkerService.ResumeDestination:input_type -> leadgate.v1.ResumeDestinationRequest
+	2,  // 52: leadgate.v1.WorkerService.WatchDeliveries:output_type -> leadgate.v1.WatchDeliveriesResponse
+	8,  // 53: leadgate.v1.WorkerService.ListDeliveries:output_type -> leadgate.v1.ListDeliveriesResponse
+	10, // 54: leadgate.v1.WorkerService.GetDelivery:output_type -> leadgate.v1.GetDeliveryResponse
+	12, // 55: leadgate.v1.WorkerService.RetryDelivery:output_type -> leadgate.v1.RetryDeliveryResponse
+	14, // 56: leadgate.v1.WorkerService.RetryDeliveries:output_type -> leadgate.v1.RetryDeliveriesResponse
+	17, // 57: leadgate.v1.WorkerService.ReleaseLeads:output_type -> leadgate.v1.ReleaseLeadsResponse
+	19, // 58: leadgate.v1.WorkerService.DiscardLeads:output_type -> leadgate.v1.DiscardLeadsResponse
+	21, // 59: leadgate.v1.WorkerService.GetOperation:output_type -> leadgate.v1.GetOperationResponse
+	23, // 60: leadgate.v1.WorkerService.ListOperations:output_type -> leadgate.v1.ListOperationsResponse
+	26, // 61: leadgate.v1.WorkerService.ListDestinations:output_type -> leadgate.v1.ListDestinationsResponse
+	32, // 62: leadgate.v1.WorkerService.GetStats:output_type -> leadgate.v1.GetStatsResponse
+	28, // 63: leadgate.v1.WorkerService.PauseDestination:output_type -> leadgate.v1.PauseDestinationResponse
+	30, // 64: leadgate.v1.WorkerService.ResumeDestination:output_type -> leadgate.v1.ResumeDestinationResponse
+	52, // [52:65] is the sub-list for method output_type
+	39, // [39:52] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_worker_service_proto_init() }
@@ -1855,6 +2519,8 @@ func file_leadgate_v1_worker_service_proto_init() {
 	}
 	file_leadgate_v1_delivery_proto_init()
 	file_leadgate_v1_event_proto_init()
+	file_leadgate_v1_lead_proto_init()
+	file_leadgate_v1_operation_proto_init()
 	file_leadgate_v1_stats_proto_init()
 	file_leadgate_v1_worker_service_proto_msgTypes[1].OneofWrappers = []any{
 		(*WatchDeliveriesResponse_Hello)(nil),
@@ -1868,7 +2534,7 @@ func file_leadgate_v1_worker_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_worker_service_proto_rawDesc), len(file_leadgate_v1_worker_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   23,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,10 @@ const (
 	WorkerService_GetDelivery_FullMethodName       = "/leadgate.v1.WorkerService/GetDelivery"
 	WorkerService_RetryDelivery_FullMethodName     = "/leadgate.v1.WorkerService/RetryDelivery"
 	WorkerService_RetryDeliveries_FullMethodName   = "/leadgate.v1.WorkerService/RetryDeliveries"
+	WorkerService_ReleaseLeads_FullMethodName      = "/leadgate.v1.WorkerService/ReleaseLeads"
+	WorkerService_DiscardLeads_FullMethodName      = "/leadgate.v1.WorkerService/DiscardLeads"
+	WorkerService_GetOperation_FullMethodName      = "/leadgate.v1.WorkerService/GetOperation"
+	WorkerService_ListOperations_FullMethodName    = "/leadgate.v1.WorkerService/ListOperations"
 	WorkerService_ListDestinations_FullMethodName  = "/leadgate.v1.WorkerService/ListDestinations"
 	WorkerService_GetStats_FullMethodName          = "/leadgate.v1.WorkerService/GetStats"
 	WorkerService_PauseDestination_FullMethodName  = "/leadgate.v1.WorkerService/PauseDestination"
@@ -47,6 +51,15 @@ type WorkerServiceClient interface {
 	RetryDelivery(ctx context.Context, in *RetryDeliveryRequest, opts ...grpc.CallOption) (*RetryDeliveryResponse, error)
 	// RetryDeliveries does what RetryDelivery does to all that match a filter.
 	RetryDeliveries(ctx context.Context, in *RetryDeliveriesRequest, opts ...grpc.CallOption) (*RetryDeliveriesResponse, error)
+	// ReleaseLeads sends held leads: each is read anew with today's configuration, and goes where that says. What breaks its
+	// rules stays held.
+	ReleaseLeads(ctx context.Context, in *ReleaseLeadsRequest, opts ...grpc.CallOption) (*ReleaseLeadsResponse, error)
+	// DiscardLeads throws held leads away. They stay in the lists, and are never sent.
+	DiscardLeads(ctx context.Context, in *DiscardLeadsRequest, opts ...grpc.CallOption) (*DiscardLeadsResponse, error)
+	// GetOperation shows how far an operation on many leads or deliveries is.
+	GetOperation(ctx context.Context, in *GetOperationRequest, opts ...grpc.CallOption) (*GetOperationResponse, error)
+	// ListOperations shows the operations that are under way, and those of the last seven days.
+	ListOperations(ctx context.Context, in *ListOperationsRequest, opts ...grpc.CallOption) (*ListOperationsResponse, error)
 	// ListDestinations shows every configured destination and how it is doing.
 	ListDestinations(ctx context.Context, in *ListDestinationsRequest, opts ...grpc.CallOption) (*ListDestinationsResponse, error)
 	// GetStats shows the last hour: what came, what was delivered, what failed, and how fast.
@@ -124,6 +137,46 @@ func (c *workerServiceClient) RetryDeliveries(ctx context.Context, in *RetryDeli
 	return out, nil
 }
 
+func (c *workerServiceClient) ReleaseLeads(ctx context.Context, in *ReleaseLeadsRequest, opts ...grpc.CallOption) (*ReleaseLeadsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReleaseLeadsResponse)
+	err := c.cc.Invoke(ctx, WorkerService_ReleaseLeads_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *workerServiceClient) DiscardLeads(ctx context.Context, in *DiscardLeadsRequest, opts ...grpc.CallOption) (*DiscardLeadsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DiscardLeadsResponse)
+	err := c.cc.Invoke(ctx, WorkerService_DiscardLeads_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *workerServiceClient) GetOperation(ctx context.Context, in *GetOperationRequest, opts ...grpc.CallOption) (*GetOperationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetOperationResponse)
+	err := c.cc.Invoke(ctx, WorkerService_GetOperation_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *workerServiceClient) ListOperations(ctx context.Context, in *ListOperationsRequest, opts ...grpc.CallOption) (*ListOperationsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListOperationsResponse)
+	err := c.cc.Invoke(ctx, WorkerService_ListOperations_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *workerServiceClient) ListDestinations(ctx context.Context, in *ListDestinationsRequest, opts ...grpc.CallOption) (*ListDestinationsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListDestinationsResponse)
@@ -181,6 +234,15 @@ type WorkerServiceServer interface {
 	RetryDelivery(context.Context, *RetryDeliveryRequest) (*RetryDeliveryResponse, error)
 	// RetryDeliveries does what RetryDelivery does to all that match a filter.
 	RetryDeliveries(context.Context, *RetryDeliveriesRequest) (*RetryDeliveriesResponse, error)
+	// ReleaseLeads sends held leads: each is read anew with today's configuration, and goes where that says. What breaks its
+	// rules stays held.
+	ReleaseLeads(context.Context, *ReleaseLeadsRequest) (*ReleaseLeadsResponse, error)
+	// DiscardLeads throws held leads away. They stay in the lists, and are never sent.
+	DiscardLeads(context.Context, *DiscardLeadsRequest) (*DiscardLeadsResponse, error)
+	// GetOperation shows how far an operation on many leads or deliveries is.
+	GetOperation(context.Context, *GetOperationRequest) (*GetOperationResponse, error)
+	// ListOperations shows the operations that are under way, and those of the last seven days.
+	ListOperations(context.Context, *ListOperationsRequest) (*ListOperationsResponse, error)
 	// ListDestinations shows every configured destination and how it is doing.
 	ListDestinations(context.Context, *ListDestinationsRequest) (*ListDestinationsResponse, error)
 	// GetStats shows the last hour: what came, what was delivered, what failed, and how fast.
@@ -213,6 +275,18 @@ func (UnimplementedWorkerServiceServer) RetryDelivery(context.Context, *RetryDel
 }
 func (UnimplementedWorkerServiceServer) RetryDeliveries(context.Context, *RetryDeliveriesRequest) (*RetryDeliveriesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RetryDeliveries not implemented")
+}
+func (UnimplementedWorkerServiceServer) ReleaseLeads(context.Context, *ReleaseLeadsRequest) (*ReleaseLeadsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReleaseLeads not implemented")
+}
+func (UnimplementedWorkerServiceServer) DiscardLeads(context.Context, *DiscardLeadsRequest) (*DiscardLeadsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DiscardLeads not implemented")
+}
+func (UnimplementedWorkerServiceServer) GetOperation(context.Context, *GetOperationRequest) (*GetOperationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetOperation not implemented")
+}
+func (UnimplementedWorkerServiceServer) ListOperations(context.Context, *ListOperationsRequest) (*ListOperationsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListOperations not implemented")
 }
 func (UnimplementedWorkerServiceServer) ListDestinations(context.Context, *ListDestinationsRequest) (*ListDestinationsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListDestinations not implemented")
@@ -330,6 +404,78 @@ func _WorkerService_RetryDeliveries_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WorkerService_ReleaseLeads_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReleaseLeadsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServiceServer).ReleaseLeads(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkerService_ReleaseLeads_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServiceServer).ReleaseLeads(ctx, req.(*ReleaseLeadsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WorkerService_DiscardLeads_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiscardLeadsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServiceServer).DiscardLeads(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkerService_DiscardLeads_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServiceServer).DiscardLeads(ctx, req.(*DiscardLeadsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WorkerService_GetOperation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetOperationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServiceServer).GetOperation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkerService_GetOperation_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServiceServer).GetOperation(ctx, req.(*GetOperationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WorkerService_ListOperations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListOperationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServiceServer).ListOperations(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkerService_ListOperations_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServiceServer).ListOperations(ctx, req.(*ListOperationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _WorkerService_ListDestinations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListDestinationsRequest)
 	if err := dec(in); err != nil {
@@ -424,6 +570,22 @@ var WorkerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RetryDeliveries",
 			Handler:    _WorkerService_RetryDeliveries_Handler,
+		},
+		{
+			MethodName: "ReleaseLeads",
+			Handler:    _WorkerService_ReleaseLeads_Handler,
+		},
+		{
+			MethodName: "DiscardLeads",
+			Handler:    _WorkerService_DiscardLeads_Handler,
+		},
+		{
+			MethodName: "GetOperation",
+			Handler:    _WorkerService_GetOperation_Handler,
+		},
+		{
+			MethodName: "ListOperations",
+			Handler:    _WorkerService_ListOperations_Handler,
 		},
 		{
 			MethodName: "ListDestinations",

@@ -13,6 +13,7 @@ import (
 	v1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	anypb "google.golang.org/protobuf/types/known/anypb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -401,6 +402,70 @@ func (x *Told) GetEvents() []*v1.Event {
 	return nil
 }
 
+// Operation is an operation on many as it is kept, so that it can go on after a restart.
+type Operation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How far it is.
+	Operation *v1.Operation `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
+	// What was asked for.
+	Request *anypb.Any `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`
+	// Where to go on.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Operation) Reset() {
+	*x = Operation{}
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Operation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Operation) ProtoMessage() {}
+
+func (x *Operation) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Operation.ProtoReflect.Descriptor instead.
+func (*Operation) Descriptor() ([]byte, []int) {
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Operation) GetOperation() *v1.Operation {
+	if x != nil {
+		return x.Operation
+	}
+	return nil
+}
+
+func (x *Operation) GetRequest() *anypb.Any {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *Operation) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
 // Variant is a payload that differed from the first.
 type IdempotencyKey_Variant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -414,7 +479,7 @@ type IdempotencyKey_Variant struct {
 
 func (x *IdempotencyKey_Variant) Reset() {
 	*x = IdempotencyKey_Variant{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[7]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -426,7 +491,7 @@ func (x *IdempotencyKey_Variant) String() string {
 func (*IdempotencyKey_Variant) ProtoMessage() {}
 
 func (x *IdempotencyKey_Variant) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[7]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -460,7 +525,7 @@ var File_leadgate_store_v1_store_proto protoreflect.FileDescriptor
 
 const file_leadgate_store_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1dleadgate/store/v1/store.proto\x12\x11leadgate.store.v1\x1a\x17leadgate/v1/event.proto\"T\n" +
+	"\x1dleadgate/store/v1/store.proto\x12\x11leadgate.store.v1\x1a\x19google/protobuf/any.proto\x1a\x17leadgate/v1/event.proto\x1a\x1bleadgate/v1/operation.proto\"T\n" +
 	"\x04Meta\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x19\n" +
 	"\bstore_id\x18\x02 \x01(\tR\astoreId\x12\x19\n" +
@@ -503,7 +568,12 @@ const file_leadgate_store_v1_store_proto_rawDesc = "" +
 	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x18\n" +
 	"\apersons\x18\x02 \x03(\fR\apersons\"2\n" +
 	"\x04Told\x12*\n" +
-	"\x06events\x18\x01 \x03(\v2\x12.leadgate.v1.EventR\x06eventsB?Z=github.com/leadgate/leadgate/gen/go/leadgate/store/v1;storev1b\x06proto3"
+	"\x06events\x18\x01 \x03(\v2\x12.leadgate.v1.EventR\x06events\"\x90\x01\n" +
+	"\tOperation\x124\n" +
+	"\toperation\x18\x01 \x01(\v2\x16.leadgate.v1.OperationR\toperation\x12.\n" +
+	"\arequest\x18\x02 \x01(\v2\x14.google.protobuf.AnyR\arequest\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageTokenB?Z=github.com/leadgate/leadgate/gen/go/leadgate/store/v1;storev1b\x06proto3"
 
 var (
 	file_leadgate_store_v1_store_proto_rawDescOnce sync.Once
@@ -517,7 +587,7 @@ func file_leadgate_store_v1_store_proto_rawDescGZIP() []byte {
 	return file_leadgate_store_v1_store_proto_rawDescData
 }
 
-var file_leadgate_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_leadgate_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_leadgate_store_v1_store_proto_goTypes = []any{
 	(*Meta)(nil),                   // 0: leadgate.store.v1.Meta
 	(*IdempotencyKey)(nil),         // 1: leadgate.store.v1.IdempotencyKey
@@ -525,25 +595,30 @@ var file_leadgate_store_v1_store_proto_goTypes = []any{
 	(*Counts)(nil),                 // 3: leadgate.store.v1.Counts
 	(*Erasure)(nil),                // 4: leadgate.store.v1.Erasure
 	(*Told)(nil),                   // 5: leadgate.store.v1.Told
-	nil,                            // 6: leadgate.store.v1.IdempotencyKey.FieldsEntry
-	(*IdempotencyKey_Variant)(nil), // 7: leadgate.store.v1.IdempotencyKey.Variant
-	nil,                            // 8: leadgate.store.v1.Counts.DeliveriesEntry
-	nil,                            // 9: leadgate.store.v1.Counts.LeadsEntry
-	nil,                            // 10: leadgate.store.v1.Counts.HoldsEntry
-	(*v1.Event)(nil),               // 11: leadgate.v1.Event
+	(*Operation)(nil),              // 6: leadgate.store.v1.Operation
+	nil,                            // 7: leadgate.store.v1.IdempotencyKey.FieldsEntry
+	(*IdempotencyKey_Variant)(nil), // 8: leadgate.store.v1.IdempotencyKey.Variant
+	nil,                            // 9: leadgate.store.v1.Counts.DeliveriesEntry
+	nil,                            // 10: leadgate.store.v1.Counts.LeadsEntry
+	nil,                            // 11: leadgate.store.v1.Counts.HoldsEntry
+	(*v1.Event)(nil),               // 12: leadgate.v1.Event
+	(*v1.Operation)(nil),           // 13: leadgate.v1.Operation
+	(*anypb.Any)(nil),              // 14: google.protobuf.Any
 }
 var file_leadgate_store_v1_store_proto_depIdxs = []int32{
-	6,  // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldsEntry
-	7,  // 1: leadgate.store.v1.IdempotencyKey.variants:type_name -> leadgate.store.v1.IdempotencyKey.Variant
-	8,  // 2: leadgate.store.v1.Counts.deliveries:type_name -> leadgate.store.v1.Counts.DeliveriesEntry
-	9,  // 3: leadgate.store.v1.Counts.leads:type_name -> leadgate.store.v1.Counts.LeadsEntry
-	10, // 4: leadgate.store.v1.Counts.holds:type_name -> leadgate.store.v1.Counts.HoldsEntry
-	11, // 5: leadgate.store.v1.Told.events:type_name -> leadgate.v1.Event
-	6,  // [6:6] is the sub-list for method output_type
-	6,  // [6:6] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	7,  // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldsEntry
+	8,  // 1: leadgate.store.v1.IdempotencyKey.variants:type_name -> leadgate.store.v1.IdempotencyKey.Variant
+	9,  // 2: leadgate.store.v1.Counts.deliveries:type_name -> leadgate.store.v1.Counts.DeliveriesEntry
+	10, // 3: leadgate.store.v1.Counts.leads:type_name -> leadgate.store.v1.Counts.LeadsEntry
+	11, // 4: leadgate.store.v1.Counts.holds:type_name -> leadgate.store.v1.Counts.HoldsEntry
+	12, // 5: leadgate.store.v1.Told.events:type_name -> leadgate.v1.Event
+	13, // 6: leadgate.store.v1.Operation.operation:type_name -> leadgate.v1.Operation
+	14, // 7: leadgate.store.v1.Operation.request:type_name -> google.protobuf.Any
+	8,  // [8:8] is the sub-list for method output_type
+	8,  // [8:8] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_store_v1_store_proto_init() }
@@ -557,7 +632,7 @@ func file_leadgate_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_store_v1_store_proto_rawDesc), len(file_leadgate_store_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,217 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/journal"
+	"github.com/leadgate/leadgate/worker/operations"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// Resubmission is what the configuration in force makes of a kept lead.
+type Resubmission struct {
+	// Lead is the lead as it is read now; it keeps every rule if Problems is empty.
+	Lead *leadgatev1.Lead
+	// Destinations are where it goes now. Empty if nobody takes it.
+	Destinations []string
+	// Problems says in words what is wrong with the lead, without values.
+	Problems []string
+	// Detail is what is worth knowing of how it was read, in words.
+	Detail string
+	// Revision names the configuration.
+	Revision string
+}
+
+// refusal says why the lead cannot be sent; empty if it can.
+func (r *Resubmission) refusal() string {
+	switch {
+	case len(r.Problems) > 0:
+		return strings.Join(r.Problems, "; ")
+	case len(r.Destinations) == 0:
+		return "no destination takes it"
+	}
+	return ""
+}
+
+// ReleaseLeads implements WorkerServiceServer.
+func (s *service) ReleaseLeads(ctx context.Context, r *leadgatev1.ReleaseLeadsRequest) (*leadgatev1.ReleaseLeadsResponse, error) {
+	op, err := s.operate(ctx, operations.Call{
+		Kind: releaseLeads, Request: r, ID: r.GetOperationId(), DryRun: r.GetDryRun(), Expected: r.GetExpectedCount(),
+	}, "lead")
+	if err != nil {
+		return nil, err
+	}
+	return &leadgatev1.ReleaseLeadsResponse{
+		Matched: op.GetMatched(), Released: op.GetCounts()["released"], Refused: op.GetCounts()["refused"], Problems: op.GetProblems(),
+		OperationId: op.GetOperationId(),
+	}, nil
+}
+
+// DiscardLeads implements WorkerServiceServer.
+func (s *service) DiscardLeads(ctx context.Context, r *leadgatev1.DiscardLeadsRequest) (*leadgatev1.DiscardLeadsResponse, error) {
+	op, err := s.operate(ctx, operations.Call{
+		Kind: discardLeads, Request: r, ID: r.GetOperationId(), DryRun: r.GetDryRun(), Expected: r.GetExpectedCount(),
+	}, "lead")
+	if err != nil {
+		return nil, err
+	}
+	return &leadgatev1.DiscardLeadsResponse{Matched: op.GetMatched(), Discarded: op.GetCounts()["discarded"], OperationId: op.GetOperationId()}, nil
+}
+
+func (s *service) releaseTask(request proto.Message) (operations.Task, error) {
+	r, ok := request.(*leadgatev1.ReleaseLeadsRequest)
+	if !ok {
+		return operations.Task{}, fmt.Errorf("%T is not a request to release leads", request)
+	}
+	return s.heldTask(r.GetFilter(), func(record *leadgatev1.LeadRecord, result *operations.Result) (*store.Amendment, error) {
+		again, err := s.worker.resubmit(record)
+		if err != nil {
+			return nil, err
+		}
+		if why := again.refusal(); why != "" {
+			result.Count("refused", 1)
+			result.Problem(record.GetLeadId(), why)
+			return nil, nil
+		}
+		result.Count("released", 1)
+		return s.release(record, again), nil
+	}), nil
+}
+
+// release sends a held lead as it is read now.
+func (s *service) release(was *leadgatev1.LeadRecord, again *Resubmission) *store.Amendment {
+	record := proto.CloneOf(was)
+	record.State, record.Holds = leadgatev1.LeadState_LEAD_STATE_OPEN, nil
+	record.Lead, record.ConfigRevision = again.Lead, again.Revision
+	validated := s.leadEvent(record, leadgatev1.Stage_STAGE_VALIDATED)
+	validated.GetLead().Detail = strings.Join(nonEmpty("a person released it", again.Detail), "; ")
+	events := []*leadgatev1.Event{validated}
+	for _, destination := range again.Destinations {
+		events = append(events, s.queuedEvent(record, destination))
+	}
+	return &store.Amendment{Was: was, Record: record, Destinations: again.Destinations, Events: events}
+}
+
+func (s *service) discardTask(request proto.Message) (operations.Task, error) {
+	r, ok := request.(*leadgatev1.DiscardLeadsRequest)
+	if !ok {
+		return operations.Task{}, fmt.Errorf("%T is not a request to discard leads", request)
+	}
+	return s.heldTask(r.GetFilter(), func(was *leadgatev1.LeadRecord, result *operations.Result) (*store.Amendment, error) {
+		record := proto.CloneOf(was)
+		record.State, record.Holds = leadgatev1.LeadState_LEAD_STATE_DISCARDED, nil
+		event := s.leadEvent(record, leadgatev1.Stage_STAGE_DISCARDED)
+		event.GetLead().Detail = strings.Join(nonEmpty("a person threw it away", r.GetReason()), ": ")
+		result.Count("discarded", 1)
+		return &store.Amendment{Was: was, Record: record, Events: []*leadgatev1.Event{event}}, nil
+	}), nil
+}
+
+// heldTask goes through the held leads that match. decide says what becomes of one, and counts it in the result; nil leaves it
+// as it is.
+func (s *service) heldTask(f *leadgatev1.LeadFilter, decide func(*leadgatev1.LeadRecord, *operations.Result) (*store.Amendment, error)) operations.Task {
+	q := LeadQuery(f)
+	q.State = leadgatev1.LeadState_LEAD_STATE_HELD
+	decideAll := func(page []*leadgatev1.LeadRecord) (result operations.Result, amendments []*store.Amendment, err error) {
+		for _, record := range page {
+			amendment, err := decide(record, &result)
+			if err != nil {
+				return result, nil, fmt.Errorf("lead %s: %w", record.GetLeadId(), err)
+			}
+			if amendment != nil {
+				amendments = append(amendments, amendment)
+			}
+		}
+		return result, amendments, nil
+	}
+	return operations.Task{Read: func(ctx context.Context, token string) (operations.Portion, error) {
+		page, next, err := LeadPage(ctx, s.worker.store, q, f.GetLeadIds(), portionSize, token)
+		if err != nil {
+			return operations.Portion{}, err
+		}
+		return operations.Portion{
+			Matched: int64(len(page)), Next: next,
+			Preview: func(context.Context) (operations.Result, error) {
+				result, _, err := decideAll(page)
+				return result, err
+			},
+			Act: func(ctx context.Context) (operations.Result, error) {
+				result, amendments, err := decideAll(page)
+				if err != nil {
+					return result, err
+				}
+				results, err := s.worker.store.Amend(ctx, amendments...)
+				if err != nil {
+					return result, err
+				}
+				for i, amended := range results {
+					if amended.Err != nil {
+						result.Problem(amendments[i].Record.GetLeadId(), "it was changed by somebody else in the meantime")
+					}
+				}
+				return result, nil
+			},
+		}, nil
+	}}
+}
+
+// LeadQuery is a filter as the store takes it.
+func LeadQuery(f *leadgatev1.LeadFilter) store.LeadQuery {
+	q := store.LeadQuery{Reason: f.GetReason(), Form: f.GetForm(), Email: strings.ToLower(strings.TrimSpace(f.GetEmail()))}
+	if f.GetSince() != nil {
+		q.Since = f.GetSince().AsTime()
+	}
+	if f.GetUntil() != nil {
+		q.Until = f.GetUntil().AsTime()
+	}
+	return q
+}
+
+// LeadPage reads a page of the leads that match a query, of those named if any is.
+func LeadPage(ctx context.Context, s store.Store, q store.LeadQuery, ids []string, size int, token string) (page []*leadgatev1.LeadRecord, next string, err error) {
+	if len(ids) == 0 {
+		return s.Leads(ctx, q, size, token)
+	}
+	for _, id := range ids { // the request's rules bound how many
+		record, err := s.Lead(ctx, id)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return nil, "", err
+		case q.Matches(record):
+			page = append(page, record)
+		}
+	}
+	return page, "", nil
+}
+
+// leadEvent is a stage of a lead that an operator's wish brought about.
+func (s *service) leadEvent(record *leadgatev1.LeadRecord, stage leadgatev1.Stage) *leadgatev1.Event {
+	return &leadgatev1.Event{Time: s.now(), Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
+		Stage: stage, LeadId: record.GetLeadId(), Form: record.GetLead().GetSource().GetForm(), IdempotencyKey: record.GetIdempotencyKey(),
+		Person: journal.MaskEmail(record.GetLead().GetEmail()), RequestId: record.GetRequestId(),
+	}}}
+}
+
+func (s *service) queuedEvent(record *leadgatev1.LeadRecord, destination string) *leadgatev1.Event {
+	event := s.leadEvent(record, leadgatev1.Stage_STAGE_QUEUED)
+	event.GetLead().Destination, event.GetLead().DeliveryId = destination, record.GetLeadId()+"."+destination
+	return event
+}
+
+// nonEmpty returns the texts that are not empty.
+func nonEmpty(texts ...string) []string {
+	var kept []string
+	for _, text := range texts {
+		if text != "" {
+			kept = append(kept, text)
+		}
+	}
+	return kept
+}

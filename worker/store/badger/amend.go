@@ -1,0 +1,198 @@
+package badger
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// Amend implements store.Store.
+func (s *Store) Amend(ctx context.Context, amendments ...*store.Amendment) ([]store.Amended, error) {
+	results := make([]store.Amended, len(amendments))
+	items := make([]item, 0, len(amendments))
+	for i, a := range amendments {
+		it, err := s.newAmendItem(a, &results[i])
+		if err != nil {
+			results[i].Err = err
+			continue
+		}
+		items = append(items, it)
+	}
+	if err := s.do(ctx, items...); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// amendItem is an amendment, encoded by its caller.
+type amendItem struct {
+	s         *Store
+	amendment *store.Amendment
+	lead      leadKey
+	encoded   []byte
+	events    []record
+	result    *store.Amended
+}
+
+func (s *Store) newAmendItem(a *store.Amendment, result *store.Amended) (*amendItem, error) {
+	was, is := a.Was, a.Record
+	lead, err := parseLead(was.GetLeadId())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrNotFound, err)
+	}
+	switch {
+	case was.GetLeadId() != is.GetLeadId() || was.GetSequence() != is.GetSequence() || !was.GetCreateTime().AsTime().Equal(is.GetCreateTime().AsTime()):
+		return nil, fmt.Errorf("the amendment of lead %s would make another of it: %s", was.GetLeadId(), is.GetLeadId())
+	case is.GetState() != leadgatev1.LeadState_LEAD_STATE_OPEN && len(a.Destinations)+len(a.Resend) > 0:
+		return nil, fmt.Errorf("a lead that is %s has no deliveries", is.GetState())
+	}
+	for _, destination := range a.Destinations {
+		if destination == "" || strings.ContainsRune(destination, 0) {
+			return nil, fmt.Errorf("%q is not the name of a destination", destination)
+		}
+	}
+	it := &amendItem{s: s, amendment: a, lead: lead, result: result}
+	if it.encoded, err = proto.Marshal(is); err != nil {
+		return nil, fmt.Errorf("encode lead: %w", err)
+	}
+	it.events, err = encodeEvents(a.Events)
+	return it, err
+}
+
+func (it *amendItem) fail(err error) { it.result.Err = err }
+
+func (it *amendItem) stage(b *batch, c *change) error {
+	was, is := &leadgatev1.LeadRecord{}, it.amendment.Record
+	if err := get(b.txn, keyOfLead(it.lead), was); err != nil {
+		return err
+	}
+	if !proto.Equal(was, it.amendment.Was) {
+		return store.ErrConflict
+	}
+	c.set(keyOfLead(it.lead), it.encoded)
+	c.reindex(it.s, it.lead, was, is)
+	deliveries, err := deliveriesOf(b.txn, it.lead)
+	if err != nil {
+		return err
+	}
+	switch {
+	case is.GetState() != leadgatev1.LeadState_LEAD_STATE_OPEN:
+		err = it.withdraw(b, c, deliveries, was)
+	default:
+		err = it.send(b, c, deliveries, was)
+	}
+	if err != nil {
+		return err
+	}
+	c.tell(it.s, it.lead, it.events)
+	return nil
+}
+
+// withdraw removes the deliveries of a lead that is not to be sent after all.
+func (it *amendItem) withdraw(b *batch, c *change, deliveries []*leadgatev1.Delivery, was *leadgatev1.LeadRecord) error {
+	for _, d := range deliveries {
+		if d.GetState() != leadgatev1.DeliveryState_DELIVERY_STATE_PENDING || d.GetAttemptCount() > 0 {
+			return fmt.Errorf("%w: it was sent to %s already", store.ErrState, d.GetDestination())
+		}
+		key := deliveryKey{it.lead, d.GetDestination()}
+		l, err := linkOf(d, it.s.personOf(was))
+		if err != nil {
+			return err
+		}
+		if err := it.s.withdraw(b, c, l, d.GetState()); err != nil {
+			return err
+		}
+		c.delete(key.key())
+		c.count(d.GetDestination(), d.GetState(), -1)
+	}
+	return nil
+}
+
+// send makes the deliveries of an open lead what the amendment says.
+func (it *amendItem) send(b *batch, c *change, deliveries []*leadgatev1.Delivery, was *leadgatev1.LeadRecord) error {
+	before, after := it.s.personOf(was), it.s.personOf(it.amendment.Record)
+	moved := string(before) != string(after)
+	for _, d := range deliveries {
+		var err error
+		switch d.GetState() {
+		case leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT:
+			if moved || slices.Contains(it.amendment.Resend, d.GetDestination()) {
+				err = fmt.Errorf("%w: an attempt at %s is under way", store.ErrState, d.GetDestination())
+			}
+		case leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT:
+			if moved {
+				err = it.move(b, c, d, before, after)
+			}
+		case leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED:
+		default:
+			if slices.Contains(it.amendment.Resend, d.GetDestination()) {
+				err = it.resend(b, c, d, after)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for i, destination := range it.amendment.Destinations {
+		known := slices.ContainsFunc(deliveries, func(d *leadgatev1.Delivery) bool { return d.GetDestination() == destination })
+		if known || slices.Contains(it.amendment.Destinations[:i], destination) {
+			continue
+		}
+		if err := it.add(b, c, destination, after); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// move takes a delivery that waits from the chain of one person to that of another.
+func (it *amendItem) move(b *batch, c *change, d *leadgatev1.Delivery, from, to []byte) error {
+	l, err := linkOf(d, from)
+	if err != nil {
+		return err
+	}
+	if err := it.s.withdraw(b, c, l, d.GetState()); err != nil {
+		return err
+	}
+	c.setWaiting(it.s, d.GetDestination(), d.GetSequence(), it.amendment.Record)
+	l.person = to
+	return it.s.joinChain(b, c, l)
+}
+
+// resend makes a delivery due that waits no more.
+func (it *amendItem) resend(b *batch, c *change, d *leadgatev1.Delivery, person []byte) error {
+	l, err := linkOf(d, person)
+	if err != nil {
+		return err
+	}
+	if err := c.makeDue(it.s, l.delivery, d); err != nil {
+		return err
+	}
+	l.due = d.GetDueTime()
+	c.setWaiting(it.s, d.GetDestination(), d.GetSequence(), it.amendment.Record)
+	return it.s.joinChain(b, c, l)
+}
+
+// add makes a delivery to a further destination.
+func (it *amendItem) add(b *batch, c *change, destination string, person []byte) error {
+	r, now, key := it.amendment.Record, timestamppb.New(it.s.now()), deliveryKey{it.lead, destination}
+	value, err := proto.Marshal(&leadgatev1.Delivery{
+		DeliveryId: key.String(), LeadId: r.GetLeadId(), Destination: destination, Form: r.GetLead().GetSource().GetForm(),
+		Sequence: r.GetSequence(), State: leadgatev1.DeliveryState_DELIVERY_STATE_PENDING,
+		CreateTime: r.GetCreateTime(), UpdateTime: now, DueTime: now, // listing goes by the lead's time
+	})
+	if err != nil {
+		return fmt.Errorf("encode delivery: %w", err)
+	}
+	c.set(key.key(), value)
+	c.count(destination, leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, 1)
+	c.setWaiting(it.s, destination, r.GetSequence(), r)
+	return it.s.joinChain(b, c, link{key, person, r.GetSequence(), now})
+}

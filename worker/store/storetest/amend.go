@@ -1,0 +1,229 @@
+package storetest
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// amendment is one that changes a lead as it is now.
+func (r *rig) amendment(leadID string, change func(*leadgatev1.LeadRecord)) *store.Amendment {
+	r.t.Helper()
+	was := r.record(leadID)
+	is := proto.CloneOf(was)
+	change(is)
+	return &store.Amendment{Was: was, Record: is}
+}
+
+func opened(r *leadgatev1.LeadRecord)    { r.State, r.Holds = leadgatev1.LeadState_LEAD_STATE_OPEN, nil }
+func discarded(r *leadgatev1.LeadRecord) { r.State = leadgatev1.LeadState_LEAD_STATE_DISCARDED }
+func unchanged(*leadgatev1.LeadRecord)   {}
+
+func amendSuite() suite {
+	return suite{
+		"AReleasedLeadIsSentWhereItIsSaid": func(t *testing.T, r *rig) {
+			id := r.accept(r.heldLead("ada@example.com", leadgatev1.HoldReason_HOLD_REASON_KEY_REUSED))[0].LeadID
+			a := r.amendment(id, opened)
+			a.Destinations = []string{"crm", "archive"}
+			a.Events = []*leadgatev1.Event{event(id, leadgatev1.Stage_STAGE_QUEUED)}
+			r.amend(a)
+			r.reopen()
+			if got := r.record(id); got.GetState() != leadgatev1.LeadState_LEAD_STATE_OPEN || len(got.GetHolds()) > 0 {
+				t.Errorf("the record is %v", got)
+			}
+			r.expectNumbered(r.seen(), 1)
+			r.pass(delivered, id+".crm")
+			if got := r.counts("archive")[pending]; got != 1 {
+				t.Errorf("%d wait at archive", got)
+			}
+		},
+
+		"AReleasedLeadKeepsItsPlaceBeforeNewerOnes": func(_ *testing.T, r *rig) {
+			id := r.accept(r.heldLead("ada@example.com", leadgatev1.HoldReason_HOLD_REASON_NO_ROUTE))[0].LeadID
+			newer := r.acceptFrom("ada@example.com")
+			claims := r.claim(newer...)
+			a := r.amendment(id, opened)
+			a.Destinations = []string{"crm"}
+			r.amend(a)
+			r.expectStale(claims...)
+			r.pass(delivered, id+".crm")
+			r.pass(delivered, newer...)
+		},
+
+		"AReleasedLeadIsLateBehindANewerOneThatWasDelivered": func(t *testing.T, r *rig) {
+			id := r.accept(r.heldLead("ada@example.com", leadgatev1.HoldReason_HOLD_REASON_NO_ROUTE))[0].LeadID
+			r.pass(delivered, r.acceptFrom("ada@example.com")...)
+			a := r.amendment(id, opened)
+			a.Destinations = []string{"crm"}
+			r.amend(a)
+			if claim := r.claim(id + ".crm")[0]; !claim.Late {
+				t.Error("it is not late")
+			}
+		},
+
+		"ADiscardedLeadHasNoDeliveries": func(t *testing.T, r *rig) {
+			id := r.accept(r.heldLead("ada@example.com", leadgatev1.HoldReason_HOLD_REASON_NO_ROUTE))[0].LeadID
+			r.amend(r.amendment(id, discarded))
+			if state := r.record(id).GetState(); state != leadgatev1.LeadState_LEAD_STATE_DISCARDED {
+				t.Errorf("it is %v", state)
+			}
+			a := r.amendment(id, discarded)
+			a.Destinations = []string{"crm"}
+			if err := r.tryAmend(a)[0].Err; err == nil {
+				t.Error("a discarded lead got a delivery")
+			}
+			r.claim()
+		},
+
+		"OnlyOneOfTwoThatReadTheSameChangesIt": func(t *testing.T, r *rig) {
+			id := r.accept(r.heldLead("ada@example.com", leadgatev1.HoldReason_HOLD_REASON_NO_ROUTE))[0].LeadID
+			release, discard := r.amendment(id, opened), r.amendment(id, discarded)
+			release.Destinations = []string{"crm"}
+			results := r.tryAmend(release, discard)
+			if results[0].Err != nil || !errors.Is(results[1].Err, store.ErrConflict) {
+				t.Errorf("results are %+v", results)
+			}
+			r.pass(delivered, id+".crm")
+		},
+
+		"WhatIsNotThereIsNotFoundAndFailsAlone": func(t *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com")
+			good := r.amendment(leadOf(ids[0]), func(record *leadgatev1.LeadRecord) { record.ConfigRevision = "new" })
+			gone := proto.CloneOf(good.Was)
+			gone.LeadId = r.newLeadID()
+			other := proto.CloneOf(good.Was)
+			other.Sequence++
+			results := r.tryAmend(&store.Amendment{Was: gone, Record: gone}, good, &store.Amendment{Was: good.Was, Record: other})
+			if !errors.Is(results[0].Err, store.ErrNotFound) || results[1].Err != nil || results[2].Err == nil {
+				t.Errorf("results are %+v", results)
+			}
+			if got := r.record(leadOf(ids[0])).GetConfigRevision(); got != "new" {
+				t.Errorf("the revision is %q", got)
+			}
+		},
+
+		"WhatWasDeliveredIsSentAgain": func(t *testing.T, r *rig) {
+			for _, state := range []leadgatev1.DeliveryState{delivered, dead, held, superseded} {
+				ids := r.acceptFrom(state.String() + "@example.com")
+				r.pass(state, ids...)
+				a := r.amendment(leadOf(ids[0]), func(record *leadgatev1.LeadRecord) { record.Lead.Company = "Engines" })
+				a.Resend = []string{"crm", "elsewhere"}
+				r.amend(a)
+				r.reopen()
+				r.expectState(ids[0], retryWait)
+				claim := r.claim(ids...)[0]
+				if claim.Late || claim.Record.GetLead().GetCompany() != "Engines" || claim.Last.GetNumber() != 1 {
+					t.Errorf("the claim is %+v", claim)
+				}
+				r.settle(delivered, r.begin(claim)...)
+				if counts := r.counts("crm"); counts[retryWait] != 0 || counts[inFlight] != 0 {
+					t.Errorf("counts are %v", counts)
+				}
+			}
+		},
+
+		"WhatIsSentAgainIsLateBehindANewerOne": func(t *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com", "ada@example.com")
+			r.pass(delivered, ids[0])
+			r.pass(delivered, ids[1])
+			a := r.amendment(leadOf(ids[0]), unchanged)
+			a.Resend = []string{"crm"}
+			r.amend(a)
+			if claim := r.claim(ids[0])[0]; !claim.Late {
+				t.Error("it is not late")
+			}
+		},
+
+		"WhatWaitsOrWasCancelledIsLeftAsItIs": func(_ *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com", "bob@example.com")
+			r.settle(cancelled, r.begin(r.claim(ids...)[1])...)
+			for _, id := range ids {
+				a := r.amendment(leadOf(id), unchanged)
+				a.Resend, a.Destinations = []string{"crm"}, []string{"crm"}
+				r.amend(a)
+			}
+			r.expectState(ids[0], pending)
+			r.expectState(ids[1], cancelled)
+		},
+
+		"WhatIsUnderWayIsNotSentAgain": func(t *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com")
+			steps := r.begin(r.claim(ids...)...)
+			for name, a := range map[string]*store.Amendment{
+				"resend": r.amendment(leadOf(ids[0]), unchanged),
+				"person": r.amendment(leadOf(ids[0]), func(record *leadgatev1.LeadRecord) { record.Lead.Email = "bob@example.com" }),
+				"held":   r.amendment(leadOf(ids[0]), discarded),
+			} {
+				if name == "resend" {
+					a.Resend = []string{"crm"}
+				}
+				if err := r.tryAmend(a)[0].Err; !errors.Is(err, store.ErrState) {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			r.amend(r.amendment(leadOf(ids[0]), func(record *leadgatev1.LeadRecord) { record.ConfigRevision = "new" }))
+			r.settle(delivered, steps...)
+		},
+
+		"AFurtherDestinationGetsTheLeadOnce": func(_ *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com")
+			r.pass(delivered, ids...)
+			for range 2 {
+				a := r.amendment(leadOf(ids[0]), unchanged)
+				a.Destinations = []string{"crm", "archive", "archive"}
+				r.amend(a)
+			}
+			r.claim()
+			r.settle(delivered, r.begin(r.claimUpTo("archive", 10).Items...)...)
+			r.expectState(leadOf(ids[0])+".archive", delivered)
+		},
+
+		"ALeadOfAnotherPersonLeavesTheOldChainAndJoinsTheNew": func(t *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com", "ada@example.com", "bob@example.com")
+			claims := r.claim(ids[0], ids[2])
+			r.amend(r.amendment(leadOf(ids[0]), func(record *leadgatev1.LeadRecord) { record.Lead.Email = "bob@example.com" }))
+			r.expectStale(claims...) // the one that moved, and the newer one of the person it moved to
+			steps := r.begin(r.claim(ids[0], ids[1])...)
+			r.settle(delivered, steps...)
+			r.pass(delivered, ids[2])
+			r.reopen()
+			r.claim()
+			for _, id := range ids {
+				if late := r.expectState(id, delivered); late == nil {
+					t.Error(id)
+				}
+			}
+		},
+
+		"AHeldLeadsDeliveriesAreWithdrawn": func(t *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com", "ada@example.com")
+			claims := r.claim(ids[0])
+			r.amend(r.amendment(leadOf(ids[0]), func(record *leadgatev1.LeadRecord) { record.State = leadgatev1.LeadState_LEAD_STATE_HELD }))
+			if results, err := r.Begin(r.ctx, r.next(claims[0])); err != nil || !errors.Is(results[0].Err, store.ErrStale) {
+				t.Errorf("begin: %v, %v", results, err)
+			}
+			if _, err := r.Delivery(r.ctx, ids[0]); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("its delivery: %v", err)
+			}
+			r.pass(delivered, ids[1])
+			if counts := r.counts("crm"); counts[pending] != 0 || counts[delivered] != 1 {
+				t.Errorf("counts are %v", counts)
+			}
+			a := r.amendment(leadOf(ids[1]), discarded)
+			if err := r.tryAmend(a)[0].Err; !errors.Is(err, store.ErrState) {
+				t.Errorf("a lead that was sent is thrown away: %v", err)
+			}
+		},
+	}
+}
+
+// leadOf is the lead of a delivery.
+func leadOf(deliveryID string) string {
+	leadID, _, _ := strings.Cut(deliveryID, ".")
+	return leadID
+}
