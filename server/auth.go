@@ -38,6 +38,7 @@ func roleOf(method string) role {
 	case leadgatev1.LeadService_GetLead_FullMethodName, leadgatev1.LeadService_ListLeads_FullMethodName,
 		leadgatev1.WorkerService_WatchDeliveries_FullMethodName, leadgatev1.WorkerService_ListDeliveries_FullMethodName,
 		leadgatev1.WorkerService_GetDelivery_FullMethodName, leadgatev1.WorkerService_ListDestinations_FullMethodName,
+		leadgatev1.WorkerService_GetOperation_FullMethodName, leadgatev1.WorkerService_ListOperations_FullMethodName,
 		leadgatev1.WorkerService_GetStats_FullMethodName:
 		return read
 	}

@@ -69,7 +69,7 @@ func (s *service) releaseTask(request proto.Message) (operations.Task, error) {
 	if !ok {
 		return operations.Task{}, fmt.Errorf("%T is not a request to release leads", request)
 	}
-	return s.heldTask(r.GetFilter(), func(record *leadgatev1.LeadRecord, result *operations.Result) (*store.Amendment, error) {
+	return s.heldTask(r.GetFilter(), "released", func(record *leadgatev1.LeadRecord, result *operations.Result) (*store.Amendment, error) {
 		again, err := s.worker.resubmit(record)
 		if err != nil {
 			return nil, err
@@ -79,7 +79,6 @@ func (s *service) releaseTask(request proto.Message) (operations.Task, error) {
 			result.Problem(record.GetLeadId(), why)
 			return nil, nil
 		}
-		result.Count("released", 1)
 		return s.release(record, again), nil
 	}), nil
 }
@@ -103,19 +102,18 @@ func (s *service) discardTask(request proto.Message) (operations.Task, error) {
 	if !ok {
 		return operations.Task{}, fmt.Errorf("%T is not a request to discard leads", request)
 	}
-	return s.heldTask(r.GetFilter(), func(was *leadgatev1.LeadRecord, result *operations.Result) (*store.Amendment, error) {
+	return s.heldTask(r.GetFilter(), "discarded", func(was *leadgatev1.LeadRecord, result *operations.Result) (*store.Amendment, error) {
 		record := proto.CloneOf(was)
 		record.State, record.Holds = leadgatev1.LeadState_LEAD_STATE_DISCARDED, nil
 		event := s.leadEvent(record, leadgatev1.Stage_STAGE_DISCARDED)
 		event.GetLead().Detail = strings.Join(nonEmpty("a person threw it away", r.GetReason()), ": ")
-		result.Count("discarded", 1)
 		return &store.Amendment{Was: was, Record: record, Events: []*leadgatev1.Event{event}}, nil
 	}), nil
 }
 
-// heldTask goes through the held leads that match. decide says what becomes of one, and counts it in the result; nil leaves it
-// as it is.
-func (s *service) heldTask(f *leadgatev1.LeadFilter, decide func(*leadgatev1.LeadRecord, *operations.Result) (*store.Amendment, error)) operations.Task {
+// heldTask goes through the held leads that match. decide says what becomes of one, which the word counts; nil leaves it as it
+// is, and decide tells why in the result.
+func (s *service) heldTask(f *leadgatev1.LeadFilter, word string, decide func(*leadgatev1.LeadRecord, *operations.Result) (*store.Amendment, error)) operations.Task {
 	q := LeadQuery(f)
 	q.State = leadgatev1.LeadState_LEAD_STATE_HELD
 	decideAll := func(page []*leadgatev1.LeadRecord) (result operations.Result, amendments []*store.Amendment, err error) {
@@ -138,7 +136,8 @@ func (s *service) heldTask(f *leadgatev1.LeadFilter, decide func(*leadgatev1.Lea
 		return operations.Portion{
 			Matched: int64(len(page)), Next: next,
 			Preview: func(context.Context) (operations.Result, error) {
-				result, _, err := decideAll(page)
+				result, amendments, err := decideAll(page)
+				result.Count(word, int64(len(amendments)))
 				return result, err
 			},
 			Act: func(ctx context.Context) (operations.Result, error) {
@@ -151,9 +150,11 @@ func (s *service) heldTask(f *leadgatev1.LeadFilter, decide func(*leadgatev1.Lea
 					return result, err
 				}
 				for i, amended := range results {
-					if amended.Err != nil {
-						result.Problem(amendments[i].Record.GetLeadId(), "it was changed by somebody else in the meantime")
+					if amended.Err == nil {
+						result.Count(word, 1)
+						continue
 					}
+					result.Problem(amendments[i].Record.GetLeadId(), "it was changed by somebody else in the meantime")
 				}
 				return result, nil
 			},

@@ -165,6 +165,8 @@ type house struct {
 	mu     sync.Mutex
 	events []*leadgatev1.Event
 	stop   []func()
+
+	resubmit func(*leadgatev1.LeadRecord) (*worker.Resubmission, error) // for the next open
 }
 
 // bubble runs a test with a house on a clock of its own, which stands still while anything is to be done.
@@ -209,7 +211,7 @@ func (h *house) open() {
 		h.store = h.wrap(s)
 	}
 	h.worker, err = worker.New(worker.Options{
-		Store: h.store, Journal: h.journal, Now: time.Now, Transport: emptyAnswers{},
+		Store: h.store, Journal: h.journal, Now: time.Now, Transport: emptyAnswers{}, Resubmit: h.resubmit,
 		Logger: slog.New(slog.NewTextHandler(&h.log, nil)),
 		Open: func(cfg *configv1.Destination, env crm.Environment) (crm.Destination, error) {
 			f := h.crms[strings.TrimPrefix(cfg.GetHttp().GetUrl(), "http://")]

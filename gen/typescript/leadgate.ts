@@ -148,7 +148,9 @@ export type Stage =
   /** It was not sent because a newer lead of the same person was. */
   | "STAGE_SUPERSEDED"
   /** Its content was erased. */
-  | "STAGE_ERASED";
+  | "STAGE_ERASED"
+  /** It was held, and a person threw it away. */
+  | "STAGE_DISCARDED";
 
 /** DestinationEventType says what happened to a destination. */
 export type DestinationEventType =
@@ -185,7 +187,9 @@ export type SystemEventType =
   /** A changed configuration is not good; the one before stays in force. */
   | "SYSTEM_EVENT_TYPE_CONFIG_REFUSED"
   /** Part of a changed configuration takes effect only when leadgate is started again. */
-  | "SYSTEM_EVENT_TYPE_RESTART_NEEDED";
+  | "SYSTEM_EVENT_TYPE_RESTART_NEEDED"
+  /** An operation on many leads or deliveries began, went on after a restart, or ended. */
+  | "SYSTEM_EVENT_TYPE_OPERATION";
 
 /** Event is one thing that happened. Logs, metrics and the live stream are made from events. Personal data is masked. */
 export interface Event {
@@ -613,6 +617,52 @@ export interface CRMRecord {
   uncertain?: boolean;
 }
 
+/** OperationState says how far an operation is. */
+export type OperationState =
+  /** Not said. Never stored. */
+  | "OPERATION_STATE_UNSPECIFIED"
+  /** Under way; after a restart it goes on by itself. */
+  | "OPERATION_STATE_RUNNING"
+  /** Through all that matched. */
+  | "OPERATION_STATE_DONE"
+  /** Ended early; what was done stays done. */
+  | "OPERATION_STATE_FAILED";
+
+/**
+ * Operation is something done to many leads or deliveries: they are worked through in small steps, each of which is
+ * durable by itself, and the rest is done even if the caller goes away or leadgate is started again.
+ */
+export interface Operation {
+  /** Identifier, given by the caller or made by leadgate. */
+  operationId?: string;
+  /** The rpc that asked for it, such as "RetryDeliveries". */
+  kind?: string;
+  /** How far it is. */
+  state?: OperationState;
+  /** How many matched when it began. */
+  total?: string;
+  /** How many of them were worked through so far. */
+  matched?: string;
+  /** What came of them so far, such as "retried": 27. */
+  counts?: Record<string, string>;
+  /** Those with which something is wrong; the first 50. */
+  problems?: OperationProblem[];
+  /** When it began. */
+  createTime?: string;
+  /** When it got on last. */
+  updateTime?: string;
+  /** Why it failed. */
+  error?: string;
+}
+
+/** OperationProblem says what is wrong with one of many. */
+export interface OperationProblem {
+  /** The lead or delivery. */
+  id?: string;
+  /** What is wrong, in words. */
+  message?: string;
+}
+
 /** StatsCounts are how often things happened in a stretch of time. */
 export interface StatsCounts {
   /** Submissions that came: accepted, repeated or refused. */
@@ -834,6 +884,11 @@ export interface RetryDeliveriesRequest {
   dryRun?: boolean;
   /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
   expectedCount?: string;
+  /**
+   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+   * Made by leadgate if empty.
+   */
+  operationId?: string;
 }
 
 /** RetryDeliveriesResponse says what was done. */
@@ -842,6 +897,102 @@ export interface RetryDeliveriesResponse {
   matched?: string;
   /** How many are due again. */
   retried?: string;
+  /** The operation; empty for a dry run. */
+  operationId?: string;
+}
+
+/** LeadFilter chooses leads. A field left out matches everything. */
+export interface LeadFilter {
+  /** These leads, at most 500. */
+  leadIds?: string[];
+  /** Held for this reason. */
+  reason?: HoldReason;
+  /** From this form. */
+  form?: string;
+  /** Of this person. */
+  email?: string;
+  /** Accepted at or after this time. */
+  since?: string;
+  /** Accepted before this time. */
+  until?: string;
+}
+
+/** ReleaseLeadsRequest chooses the held leads to send. */
+export interface ReleaseLeadsRequest {
+  /** Which ones. */
+  filter?: LeadFilter;
+  /** Only say what would be done. */
+  dryRun?: boolean;
+  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
+  expectedCount?: string;
+  /**
+   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+   * Made by leadgate if empty.
+   */
+  operationId?: string;
+}
+
+/** ReleaseLeadsResponse says what was done. */
+export interface ReleaseLeadsResponse {
+  /** How many matched. */
+  matched?: string;
+  /** How many are sent. */
+  released?: string;
+  /** How many stay held, because they break a rule or no destination takes them. */
+  refused?: string;
+  /** Why, for the first 50 of them. */
+  problems?: OperationProblem[];
+  /** The operation; empty for a dry run. */
+  operationId?: string;
+}
+
+/** DiscardLeadsRequest chooses the held leads to throw away. */
+export interface DiscardLeadsRequest {
+  /** Which ones. */
+  filter?: LeadFilter;
+  /** Only count them. */
+  dryRun?: boolean;
+  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
+  expectedCount?: string;
+  /**
+   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+   * Made by leadgate if empty.
+   */
+  operationId?: string;
+  /** Why, for those who come later. */
+  reason?: string;
+}
+
+/** DiscardLeadsResponse says what was done. */
+export interface DiscardLeadsResponse {
+  /** How many matched. */
+  matched?: string;
+  /** How many were thrown away. */
+  discarded?: string;
+  /** The operation; empty for a dry run. */
+  operationId?: string;
+}
+
+/** GetOperationRequest names an operation. */
+export interface GetOperationRequest {
+  /** Identifier of the operation. */
+  operationId?: string;
+}
+
+/** GetOperationResponse is one operation. */
+export interface GetOperationResponse {
+  /** The operation. */
+  operation?: Operation;
+}
+
+/** ListOperationsRequest asks for every operation. */
+export interface ListOperationsRequest {
+}
+
+/** ListOperationsResponse is every operation that is remembered. */
+export interface ListOperationsResponse {
+  /** The operations, newest first. */
+  operations?: Operation[];
 }
 
 /** Destination is a configured CRM connection and how it is doing. */

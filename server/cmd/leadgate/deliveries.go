@@ -204,7 +204,13 @@ func newDeliveriesRetry(conn *connection, out *output) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				answer, err := service.RetryDeliveries(cmd.Context(), &leadgatev1.RetryDeliveriesRequest{Filter: filter, DryRun: dryRun, ExpectedCount: expect})
+				var answer *leadgatev1.RetryDeliveriesResponse
+				err = operate(cmd, service, func(id string) (err error) {
+					answer, err = service.RetryDeliveries(cmd.Context(), &leadgatev1.RetryDeliveriesRequest{
+						Filter: filter, DryRun: dryRun, ExpectedCount: expect, OperationId: id,
+					})
+					return err
+				})
 				if err != nil {
 					return err
 				}

@@ -76,7 +76,10 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 		return fmt.Errorf("read recent events: %w", err)
 	}
 	g.journal.Load(g.store.ID(), recent)
-	g.worker, err = worker.New(worker.Options{Store: g.store, Journal: g.journal, Now: now, Logger: g.log})
+	g.worker, err = worker.New(worker.Options{
+		Store: g.store, Journal: g.journal, Now: now, Logger: g.log,
+		Resubmit: func(record *leadgatev1.LeadRecord) (*worker.Resubmission, error) { return g.server.Resubmit(record) },
+	})
 	if err != nil {
 		return err
 	}
@@ -141,6 +144,7 @@ func (g *gateway) run(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	stopReloading()
+	g.worker.Operations().Stop() // whoever waits for one would keep the server waiting
 	g.journal.Publish(systemEvent(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_STOPPING, ""))
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()

@@ -67,7 +67,7 @@ environment over the configuration file.`,
 	})
 	root.AddCommand(
 		newServe(), newDemo(), newCheck(), newSubmit(), newWatch(),
-		newDeliveries(), newDestinations(), newErase(), newCompact(), newSimulate(), newVersion(),
+		newLeads(), newDeliveries(), newOperations(), newDestinations(), newErase(), newCompact(), newSimulate(), newVersion(),
 	)
 	return root
 }

@@ -46,6 +46,16 @@ func (p *progress) bytes(done, about int64) {
 	fmt.Fprintf(p.to, "\r%s [%s%s] %3.0f %%  %s\x1b[K", p.what, strings.Repeat("#", full), strings.Repeat(".", barWidth-full), part*100, size(done))
 }
 
+// count draws how many of how many are done.
+func (p *progress) count(done, total int64) {
+	if p.to == nil || total <= 0 || time.Since(p.drawn) < barInterval {
+		return
+	}
+	p.drawn = time.Now()
+	full := int(min(1, float64(done)/float64(total)) * barWidth)
+	fmt.Fprintf(p.to, "\r%s [%s%s] %d of %d\x1b[K", p.what, strings.Repeat("#", full), strings.Repeat(".", barWidth-full), done, total)
+}
+
 // done removes the bar.
 func (p *progress) done() {
 	if p.to != nil {

@@ -1,0 +1,52 @@
+package main_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func TestAHeldLeadIsListedReleasedAndDelivered(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	events := h.gateway.watch()
+	await(t, events, h.post("k1", ada).body["leadId"].(string), "SUCCESS")
+	for _, name := range []string{"Augusta", "Byron"} { // a visitor who went back and corrected the form
+		h.post("k1", url.Values{"email": {"ada.lovelace@example.com"}, "firstname": {name}})
+	}
+	command := func(args ...string) string {
+		t.Helper()
+		out, complaint, code := run(t, nil, "", append(args, "--server", h.gateway.address)...)
+		if code != 0 {
+			t.Fatalf("leadgate %v: %d %s", args, code, complaint)
+		}
+		return out
+	}
+	lines := strings.Split(strings.TrimSpace(command("leads", "list", "--state", "held", "--reason", "key_reused")), "\n")
+	if len(lines) != 3 {
+		t.Fatalf("held leads:\n%s", strings.Join(lines, "\n"))
+	}
+	byron, augusta := strings.Fields(lines[1])[0], strings.Fields(lines[2])[0]
+	if text := command("leads", "get", augusta); !strings.Contains(text, "first_name           Augusta") || !strings.Contains(text, "held: key_reused") {
+		t.Errorf("the lead is shown as\n%s", text)
+	}
+	if text := command("leads", "release", augusta, "--dry-run"); !strings.Contains(text, "1 would be released") {
+		t.Errorf("a dry run says %s", text)
+	}
+	if text := command("leads", "release", augusta); !strings.Contains(text, "1 match, 1 released, 0 stay held") {
+		t.Errorf("releasing says %s", text)
+	}
+	await(t, events, augusta, "SUCCESS")
+	if got := h.onlyContact().Properties["firstname"]; got != "Augusta" {
+		t.Errorf("the CRM has firstname %q", got)
+	}
+	if text := command("leads", "discard", "--all", "--reason", "key_reused", "--expect", "1", "--why", "twice"); !strings.Contains(text, "1 thrown away") {
+		t.Errorf("discarding says %s", text)
+	}
+	if stages := await(t, events, byron, "DISCARDED"); len(stages) == 0 {
+		t.Error("no stages")
+	}
+	if text := command("operations", "list"); !strings.Contains(text, "ReleaseLeads") || !strings.Contains(text, "1 discarded") {
+		t.Errorf("operations are\n%s", text)
+	}
+}

@@ -1,0 +1,324 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+func newLeads() *cobra.Command {
+	var (
+		conn connection
+		out  output
+	)
+	cmd := &cobra.Command{
+		Use:   "leads",
+		Short: "List and show leads; send held ones or throw them away",
+		RunE:  needsSubcommand,
+		Args:  cobra.ArbitraryArgs,
+	}
+	conn.addFlags(cmd)
+	out.addFlag(cmd)
+	cmd.AddCommand(newLeadsList(&conn, &out), newLeadsGet(&conn, &out), newLeadsRelease(&conn, &out), newLeadsDiscard(&conn, &out))
+	return cmd
+}
+
+// leadFlags choose leads.
+type leadFlags struct {
+	reason, form, email string
+	since               time.Duration
+}
+
+func (f *leadFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.reason, "reason", "", "only those held for this reason, such as key_reused")
+	cmd.Flags().StringVar(&f.form, "form", "", "only from this form")
+	cmd.Flags().StringVar(&f.email, "email", "", "only of this person")
+	cmd.Flags().DurationVar(&f.since, "since", 0, "only those accepted this long ago or later, such as 2h")
+}
+
+func (f *leadFlags) filter(now time.Time) (*leadgatev1.LeadFilter, error) {
+	filter := &leadgatev1.LeadFilter{Form: f.form, Email: f.email}
+	if f.reason != "" {
+		number, ok := leadgatev1.HoldReason_value["HOLD_REASON_"+strings.ToUpper(f.reason)]
+		if !ok || number == 0 {
+			var known []string
+			for i := 1; leadgatev1.HoldReason_name[int32(i)] != ""; i++ {
+				known = append(known, holdReasonName(leadgatev1.HoldReason(i)))
+			}
+			return nil, usageError{fmt.Errorf("--reason %q: reasons are %s", f.reason, strings.Join(known, ", "))}
+		}
+		filter.Reason = leadgatev1.HoldReason(number)
+	}
+	if f.since > 0 {
+		filter.Since = timestamppb.New(now.Add(-f.since))
+	}
+	return filter, nil
+}
+
+func holdReasonName(r leadgatev1.HoldReason) string {
+	return strings.ToLower(strings.TrimPrefix(r.String(), "HOLD_REASON_"))
+}
+
+func leadStateName(s leadgatev1.LeadState) string {
+	return strings.ToLower(strings.TrimPrefix(s.String(), "LEAD_STATE_"))
+}
+
+func newLeadsList(conn *connection, out *output) *cobra.Command {
+	var (
+		flags leadFlags
+		state string
+		limit int
+	)
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List leads, newest first",
+		Example: `  leadgate leads list --state held
+  leadgate leads list --form contact --since 2h --output json`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			now := time.Now()
+			filter, err := flags.filter(now)
+			if err != nil {
+				return err
+			}
+			request := &leadgatev1.ListLeadsRequest{Reason: filter.GetReason(), Form: filter.GetForm(), Email: filter.GetEmail(), Since: filter.GetSince()}
+			if state != "" {
+				number, ok := leadgatev1.LeadState_value["LEAD_STATE_"+strings.ToUpper(state)]
+				if !ok || number == 0 {
+					return usageError{fmt.Errorf("--state %q: states are open, held, discarded, erased", state)}
+				}
+				request.State = leadgatev1.LeadState(number)
+			}
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			service := leadgatev1.NewLeadServiceClient(client)
+			var found []*leadgatev1.LeadRecord
+			for {
+				request.PageSize = int32(min(limit-len(found), 1000))
+				page, err := service.ListLeads(cmd.Context(), request)
+				if err != nil {
+					return err
+				}
+				found = append(found, page.GetLeads()...)
+				request.PageToken = page.GetNextPageToken()
+				if request.PageToken == "" || len(found) >= limit {
+					break
+				}
+			}
+			return printAll(out, cmd.OutOrStdout(), found, func(w io.Writer) {
+				table(w, "LEAD\tSTATE\tACCEPTED\tFORM\tPERSON\tHELD BECAUSE", func(w io.Writer) {
+					for _, r := range found {
+						fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.GetLeadId(), leadStateName(r.GetState()), ago(r.GetCreateTime(), now),
+							orDash(r.GetLead().GetSource().GetForm()), orDash(personOf(r.GetLead())), orDash(holdsInWords(r)))
+					}
+				})
+			})
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().StringVar(&state, "state", "", "only in this state: open, held, discarded, erased")
+	cmd.Flags().IntVar(&limit, "limit", 100, "at most this many")
+	return cmd
+}
+
+// personOf is how a person is known: by e-mail, else by phone.
+func personOf(lead *leadgatev1.Lead) string {
+	if lead.GetEmail() != "" {
+		return lead.GetEmail()
+	}
+	return lead.GetPhone()
+}
+
+func holdsInWords(r *leadgatev1.LeadRecord) string {
+	var words []string
+	for _, hold := range r.GetHolds() {
+		words = append(words, holdReasonName(hold.GetReason()))
+	}
+	return strings.Join(words, ", ")
+}
+
+func newLeadsGet(conn *connection, out *output) *cobra.Command {
+	return &cobra.Command{
+		Use:     "get LEAD",
+		Short:   "Show a lead with what was sent, its deliveries and its timeline",
+		Example: "  leadgate leads get 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10",
+		Args:    exactArgs("LEAD"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			answer, err := leadgatev1.NewLeadServiceClient(client).GetLead(cmd.Context(), &leadgatev1.GetLeadRequest{LeadId: args[0]})
+			if err != nil {
+				return err
+			}
+			return printAll(out, cmd.OutOrStdout(), []*leadgatev1.GetLeadResponse{answer}, func(w io.Writer) { describeLead(w, answer, time.Now()) })
+		},
+	}
+}
+
+func describeLead(w io.Writer, answer *leadgatev1.GetLeadResponse, now time.Time) {
+	r := answer.GetLead()
+	fmt.Fprintf(w, "%s: %s, accepted %s\n", r.GetLeadId(), leadStateName(r.GetState()), ago(r.GetCreateTime(), now))
+	for _, hold := range r.GetHolds() {
+		fmt.Fprintf(w, "  held: %s: %s\n", holdReasonName(hold.GetReason()), hold.GetDetail())
+	}
+	if r.GetLinkedLeadId() != "" {
+		fmt.Fprintf(w, "  belongs to lead %s\n", r.GetLinkedLeadId())
+	}
+	fmt.Fprintln(w, "lead")
+	printFields(w, r.GetLead())
+	if fields := r.GetSubmission().GetFields(); len(fields) > 0 {
+		fmt.Fprintln(w, "as the page sent it")
+		for _, field := range fields {
+			fmt.Fprintf(w, "  %-20s %s\n", field.GetName(), strings.Join(field.GetValues(), " | "))
+		}
+	}
+	for _, d := range answer.GetDeliveries() {
+		describeDelivery(w, d, now)
+	}
+	fmt.Fprintln(w, "timeline")
+	for _, e := range answer.GetTimeline() {
+		lead := e.GetLead()
+		stage := strings.ToLower(strings.TrimPrefix(lead.GetStage().String(), "STAGE_"))
+		fmt.Fprintf(w, "  %s  %-13s %s\n", e.GetTime().AsTime().Format("2006-01-02 15:04:05.000"), stage,
+			strings.Join(words(lead.GetDestination(), lead.GetError(), lead.GetDetail()), "; "))
+	}
+}
+
+// words returns those that are not empty.
+func words(all ...string) []string {
+	var some []string
+	for _, word := range all {
+		if word != "" {
+			some = append(some, word)
+		}
+	}
+	return some
+}
+
+// manyFlags are those of commands that act on many leads.
+type manyFlags struct {
+	leadFlags
+	all, dryRun bool
+	expect      int64
+}
+
+func (f *manyFlags) add(cmd *cobra.Command) {
+	f.leadFlags.add(cmd)
+	cmd.Flags().BoolVar(&f.all, "all", false, "all held leads that match the filters")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only say what would be done")
+	cmd.Flags().Int64Var(&f.expect, "expect", 0, "do nothing unless exactly this many match")
+}
+
+// choose is the filter of the leads that are named, or of all that match.
+func (f *manyFlags) choose(args []string) (*leadgatev1.LeadFilter, error) {
+	if f.all == (len(args) > 0) {
+		return nil, usageError{fmt.Errorf("name leads, or give --all with filters")}
+	}
+	filter, err := f.filter(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	filter.LeadIds = args
+	return filter, nil
+}
+
+func newLeadsRelease(conn *connection, out *output) *cobra.Command {
+	var flags manyFlags
+	cmd := &cobra.Command{
+		Use:   "release [LEAD ...]",
+		Short: "Send held leads: those named, or with --all those that match",
+		Long: `Send held leads: those named, or with --all those that match. Each is read anew with the configuration now in force, and goes
+where that says. A lead that still breaks a rule stays held, and is named with the reason.`,
+		Example: `  leadgate leads release 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10
+  leadgate leads release --all --reason key_reused --dry-run`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			filter, err := flags.choose(args)
+			if err != nil {
+				return err
+			}
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			service := leadgatev1.NewWorkerServiceClient(client)
+			var answer *leadgatev1.ReleaseLeadsResponse
+			err = operate(cmd, service, func(id string) (err error) {
+				answer, err = service.ReleaseLeads(cmd.Context(), &leadgatev1.ReleaseLeadsRequest{
+					Filter: filter, DryRun: flags.dryRun, ExpectedCount: flags.expect, OperationId: id,
+				})
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return printAll(out, cmd.OutOrStdout(), []*leadgatev1.ReleaseLeadsResponse{answer}, func(w io.Writer) {
+				released := "released"
+				if flags.dryRun {
+					released = "would be released"
+				}
+				fmt.Fprintf(w, "%d match, %d %s, %d stay held\n", answer.GetMatched(), answer.GetReleased(), released, answer.GetMatched()-answer.GetReleased())
+				describeProblems(w, answer.GetProblems())
+			})
+		},
+	}
+	flags.add(cmd)
+	return cmd
+}
+
+func newLeadsDiscard(conn *connection, out *output) *cobra.Command {
+	var (
+		flags manyFlags
+		why   string
+	)
+	cmd := &cobra.Command{
+		Use:   "discard [LEAD ...]",
+		Short: "Throw held leads away: those named, or with --all those that match",
+		Example: `  leadgate leads discard 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10 --why "a test of ours"
+  leadgate leads discard --all --reason key_reused --since 2h --expect 3`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			filter, err := flags.choose(args)
+			if err != nil {
+				return err
+			}
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			service := leadgatev1.NewWorkerServiceClient(client)
+			var answer *leadgatev1.DiscardLeadsResponse
+			err = operate(cmd, service, func(id string) (err error) {
+				answer, err = service.DiscardLeads(cmd.Context(), &leadgatev1.DiscardLeadsRequest{
+					Filter: filter, DryRun: flags.dryRun, ExpectedCount: flags.expect, OperationId: id, Reason: why,
+				})
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return printAll(out, cmd.OutOrStdout(), []*leadgatev1.DiscardLeadsResponse{answer}, func(w io.Writer) {
+				discarded := "thrown away"
+				if flags.dryRun {
+					discarded = "would be thrown away"
+				}
+				fmt.Fprintf(w, "%d match, %d %s\n", answer.GetMatched(), answer.GetDiscarded(), discarded)
+			})
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().StringVar(&why, "why", "", "why, for those who come later")
+	return cmd
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// Between two looks at how far an operation is.
+const progressInterval = 500 * time.Millisecond
+
+// operate calls an rpc on many under an identifier of its own, and shows in a terminal how far it is. The operation goes on
+// even if this command ends before.
+func operate(cmd *cobra.Command, service leadgatev1.WorkerServiceClient, call func(operationID string) error) error {
+	id := uuid.NewString()
+	ctx, cancel := context.WithCancel(cmd.Context())
+	shown := make(chan struct{})
+	go func() {
+		defer close(shown)
+		bar := newProgress(cmd.ErrOrStderr(), "working")
+		defer bar.done()
+		ticker := time.NewTicker(progressInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			if answer, err := service.GetOperation(ctx, &leadgatev1.GetOperationRequest{OperationId: id}); err == nil {
+				bar.count(answer.GetOperation().GetMatched(), answer.GetOperation().GetTotal())
+			}
+		}
+	}()
+	err := call(id)
+	cancel()
+	<-shown
+	if err != nil && cmd.Context().Err() != nil {
+		return fmt.Errorf("no longer waiting; if it has begun it goes on, and leadgate operations get %s shows how far it is", id)
+	}
+	return err
+}
+
+func newOperations() *cobra.Command {
+	var (
+		conn connection
+		out  output
+	)
+	cmd := &cobra.Command{
+		Use:   "operations",
+		Short: "Show what is being done to many leads or deliveries, and what came of it",
+		RunE:  needsSubcommand,
+		Args:  cobra.ArbitraryArgs,
+	}
+	conn.addFlags(cmd)
+	out.addFlag(cmd)
+	cmd.AddCommand(&cobra.Command{
+		Use:     "list",
+		Short:   "List those under way and those of the last seven days, newest first",
+		Example: "  leadgate operations list",
+		Args:    exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			answer, err := leadgatev1.NewWorkerServiceClient(client).ListOperations(cmd.Context(), &leadgatev1.ListOperationsRequest{})
+			if err != nil {
+				return err
+			}
+			return printAll(&out, cmd.OutOrStdout(), answer.GetOperations(), func(w io.Writer) {
+				table(w, "OPERATION\tWHAT\tSTATE\tDONE\tBEGUN\tCAME OF IT", func(w io.Writer) {
+					for _, op := range answer.GetOperations() {
+						fmt.Fprintf(w, "%s\t%s\t%s\t%d of %d\t%s\t%s\n", op.GetOperationId(), op.GetKind(), operationStateName(op.GetState()),
+							op.GetMatched(), op.GetTotal(), ago(op.GetCreateTime(), time.Now()), orDash(countsInWords(op)))
+					}
+				})
+			})
+		},
+	}, &cobra.Command{
+		Use:     "get OPERATION",
+		Short:   "Show one, with what went wrong",
+		Example: "  leadgate operations get 5f0c54a2-4d44-4c79-9c43-6b3a3a5d4d5e",
+		Args:    exactArgs("OPERATION"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			answer, err := leadgatev1.NewWorkerServiceClient(client).GetOperation(cmd.Context(), &leadgatev1.GetOperationRequest{OperationId: args[0]})
+			if err != nil {
+				return err
+			}
+			op := answer.GetOperation()
+			return printAll(&out, cmd.OutOrStdout(), []*leadgatev1.Operation{op}, func(w io.Writer) {
+				fmt.Fprintf(w, "%s: %s, %d of %d\n", op.GetKind(), operationStateName(op.GetState()), op.GetMatched(), op.GetTotal())
+				if words := countsInWords(op); words != "" {
+					fmt.Fprintln(w, "  "+words)
+				}
+				if op.GetError() != "" {
+					fmt.Fprintln(w, "  "+op.GetError())
+				}
+				describeProblems(w, op.GetProblems())
+			})
+		},
+	})
+	return cmd
+}
+
+func operationStateName(s leadgatev1.OperationState) string {
+	return strings.ToLower(strings.TrimPrefix(s.String(), "OPERATION_STATE_"))
+}
+
+func countsInWords(op *leadgatev1.Operation) string {
+	var words []string
+	for _, word := range slices.Sorted(maps.Keys(op.GetCounts())) {
+		words = append(words, fmt.Sprintf("%d %s", op.GetCounts()[word], word))
+	}
+	return strings.Join(words, ", ")
+}
+
+func describeProblems(w io.Writer, problems []*leadgatev1.OperationProblem) {
+	for _, problem := range problems {
+		fmt.Fprintf(w, "  %s: %s\n", problem.GetId(), problem.GetMessage())
+	}
+}

@@ -1,0 +1,66 @@
+package server
+
+import (
+	"fmt"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker"
+)
+
+// Resubmit reads a kept lead anew with the configuration in force: a form's from what the page sent, a backend's as it came.
+// Verdicts on its quality are not given again: a person decided. It is what [worker.Options] asks for.
+func (s *Server) Resubmit(record *leadgatev1.LeadRecord) (*worker.Resubmission, error) {
+	h, name := s.house(), record.GetLead().GetSource().GetForm()
+	again := &worker.Resubmission{Lead: record.GetLead(), Revision: h.snapshot.Revision}
+	form := h.forms[name]
+	switch {
+	case name == "":
+		again.Destinations = h.snapshot.Config.GetLeads().GetDestinations()
+	case form == nil:
+		again.Problems = []string{fmt.Sprintf("there is no form %q any more; add it under forms in the configuration", name)}
+		return again, nil
+	default:
+		again.Destinations = form.cfg.GetDestinations()
+	}
+	if record.GetSubmission() == nil {
+		err := s.validate(&leadgatev1.SubmitLeadRequest{Lead: withoutEnrichment(record.GetLead())})
+		again.Problems = problemsOf(err)
+		return again, nil
+	}
+	result := form.Lead(record.GetSubmission())
+	again.Lead, again.Detail = result.Lead, leftOut(result)
+	again.Lead.Enrichment = record.GetLead().GetEnrichment()
+	again.Problems = problemsOf((&leads{Server: s}).checkForm(result))
+	return again, nil
+}
+
+// withoutEnrichment is a lead as its sender may send it.
+func withoutEnrichment(lead *leadgatev1.Lead) *leadgatev1.Lead {
+	lead = proto.CloneOf(lead)
+	lead.Enrichment = nil
+	return lead
+}
+
+// problemsOf says what a lead was refused for, field by field.
+func problemsOf(err error) []string {
+	if err == nil {
+		return nil
+	}
+	st := status.Convert(err)
+	var problems []string
+	for _, detail := range st.Details() {
+		if bad, ok := detail.(*errdetails.BadRequest); ok {
+			for _, v := range bad.GetFieldViolations() {
+				problems = append(problems, v.GetField()+": "+v.GetDescription())
+			}
+		}
+	}
+	if len(problems) == 0 {
+		problems = []string{st.Message()}
+	}
+	return problems
+}
