@@ -104,7 +104,12 @@ func (c *call) describe(submission *leadgatev1.Submission) {
 		submission.UserAgent = clip(c.userAgent, 1024)
 	}
 	if submission.GetPageUrl() == "" {
-		submission.PageUrl = clip(c.page, 2048)
+		// A page elsewhere sends only its origin as referrer; the browser client says all of it.
+		page := intake.ClientField(submission, intake.FieldPage)
+		if page == "" {
+			page = c.page
+		}
+		submission.PageUrl = clip(page, 2048)
 	}
 }
 
@@ -142,7 +147,7 @@ func formPayload(stored *leadgatev1.Submission) map[string][]byte {
 	payload := map[string][]byte{}
 	for _, field := range stored.GetFields() {
 		values := field.GetValues()
-		if volatileFields[field.GetName()] || strings.Join(values, "") == "" {
+		if volatileFields[field.GetName()] || intake.IsClientField(field.GetName()) || strings.Join(values, "") == "" {
 			continue
 		}
 		// No value holds a NUL that was not cleaned away or that two submissions would not share.
@@ -155,7 +160,7 @@ func formPayload(stored *leadgatev1.Submission) map[string][]byte {
 func (s *Server) serveForm(w http.ResponseWriter, r *http.Request) {
 	c, name := callOf(r.Context()), r.PathValue("form")
 	form := s.house().forms[name]
-	if form != nil && form.allows(r.Header.Get("Origin")) {
+	if form == nil || form.allows(r.Header.Get("Origin")) { // whoever builds a page must be able to read that there is no such form
 		shareWith(w.Header(), r.Header.Get("Origin"))
 	}
 	switch r.Method {

@@ -20,10 +20,9 @@ func (s *Server) front(o Options) http.Handler {
 	mux.Handle("/healthz", s.page(http.HandlerFunc(s.serveLive)))
 	mux.Handle("/readyz", s.page(http.HandlerFunc(s.serveReady)))
 	mux.Handle("/metrics", s.page(s.guarded(read, o.Metrics)))
-	mux.Handle("/openapi.json", s.page(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(o.OpenAPI) // the client went away
-	})))
+	for path, file := range s.files {
+		mux.Handle(path, s.page(file))
+	}
 	mux.Handle("/console/", s.page(console.Handler()))
 	mux.HandleFunc("/console/session", s.serveSession)
 	for prefix, handler := range o.Routes {

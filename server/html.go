@@ -13,9 +13,11 @@ var answerPage string
 
 // page is what a visitor sees whose browser sent the form by itself, without a script.
 type page struct {
+	Language    string
 	Title, Text string
 	Violations  []problemViolation
 	Back        string // the page with the form; empty if it is not known
+	BackText    string
 }
 
 // The page loads nothing and runs nothing.
@@ -39,28 +41,32 @@ func (s *Server) writeThanks(w http.ResponseWriter, r *http.Request, form *form,
 		w.WriteHeader(http.StatusSeeOther)
 		return
 	}
-	s.writePage(w, status, page{Title: "Thank you", Text: "We have received what you sent.", Back: backTo(r)})
+	in := s.words.spokenBy(r.Header.Get("Accept-Language"))
+	s.writePage(w, r, status, in, page{Title: in.say("page.thanks", "Thank you"), Text: in.say("page.received", "We have received what you sent.")})
 }
 
 // writeRefusal tells a visitor why a submission was not taken.
 func (s *Server) writeRefusal(w http.ResponseWriter, r *http.Request, p *problem) {
+	in := s.words.spokenBy(r.Header.Get("Accept-Language"))
+	content := page{Title: in.say("page.failed", "That did not work")}
 	switch {
 	case len(p.Violations) > 0:
-		s.writePage(w, p.Status, page{
-			Title: "Please check what you entered", Text: "Nothing was sent yet. Go back, correct this, and send it again:",
-			Violations: p.Violations, Back: backTo(r),
-		})
-	case p.Status >= http.StatusInternalServerError:
-		s.writePage(w, p.Status, page{
-			Title: "That did not work", Text: "We could not take what you sent just now. Please go back and try again in a moment.", Back: backTo(r),
-		})
+		content.Title = in.say("page.check", "Please check what you entered")
+		content.Text = in.say("page.correct", "Nothing was sent yet. Go back, correct this, and send it again:")
+		content.Violations = p.Violations
+	case p.Status >= http.StatusInternalServerError || p.Status == http.StatusTooManyRequests:
+		content.Text = in.say("page.later", "We could not take what you sent just now. Please go back and try again in a moment.")
 	default:
-		s.writePage(w, p.Status, page{Title: "That did not work", Text: "The form was not accepted: " + p.Detail + ".", Back: backTo(r)})
+		content.Text = "The form was not accepted: " + p.Detail + "."
 	}
+	s.writePage(w, r, p.Status, in, content)
 }
 
-func (s *Server) writePage(w http.ResponseWriter, status int, content page) {
+func (s *Server) writePage(w http.ResponseWriter, r *http.Request, status int, in spoken, content page) {
+	content.Language, content.Back, content.BackText = in.tag, backTo(r), in.say("page.back", "Back to the form")
 	header := w.Header()
+	header.Add("Vary", "Accept-Language")
+	header.Set("Content-Language", in.tag)
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Security-Policy", pagePolicy)
 	header.Set("X-Content-Type-Options", "nosniff")

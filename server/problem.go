@@ -75,12 +75,23 @@ func problemOf(err error) *problem {
 	return p
 }
 
+// translate says in a visitor's language what is wrong with each field. The detail is for whoever looks after the page.
+func (p *problem) translate(in spoken) {
+	for i, v := range p.Violations {
+		p.Violations[i].Message = in.say(v.Rule, v.Message)
+	}
+}
+
 // writeProblem answers a request with an error.
 func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	c := callOf(r.Context())
 	p.RequestID = c.id
 	header := w.Header()
+	if c.fromPage {
+		header.Add("Vary", "Accept-Language")
+		p.translate(s.words.spokenBy(r.Header.Get("Accept-Language")))
+	}
 	if p.retryAfter > 0 {
 		header.Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}

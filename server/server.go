@@ -26,6 +26,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/gen/js"
 	"github.com/leadgate/leadgate/server/config"
 	"github.com/leadgate/leadgate/worker/journal"
 	"github.com/leadgate/leadgate/worker/store"
@@ -80,6 +81,8 @@ type Server struct {
 	client   leadgatev1.LeadServiceClient
 	gateway  http.Handler
 	visitors *template.Template // the answer to a visitor without script
+	words    *words
+	files    map[string]*static // what pages load, by path
 	routes   routes
 
 	mu      sync.Mutex
@@ -114,6 +117,15 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	if s.visitors, err = parseAnswerPage(); err != nil {
+		return nil, err
+	}
+	if s.words, err = newWords(js.Files); err != nil {
+		return nil, err
+	}
+	if s.files, err = pageFiles(js.Files); err != nil {
+		return nil, err
+	}
+	if s.files["/openapi.json"], err = newStatic("openapi.json", o.OpenAPI); err != nil {
 		return nil, err
 	}
 	if err := s.assemble(o, h); err != nil {

@@ -5,6 +5,8 @@
 //	result := form.Lead(submission)                  // the lead, what to store, what is wrong
 //	field := result.FieldOf(`custom["budget"]`)      // the page's own name for a field of the lead
 //
+// client.go has the fields that leadgate's own browser client adds to the visitor's.
+//
 // Nothing here does I/O, keeps state or looks at a clock. What a lead must look like stands in lead.proto, and whoever calls
 // checks it; a form's violations are only those that cannot be seen in the lead any more. What becomes of a value:
 //

@@ -28,6 +28,7 @@ type Form struct {
 
 	// What a submission brings beside its fields.
 	pageURL, userAgent *target
+	visited            []visited
 }
 
 // NewForm compiles the configuration of a form. Its error names every fault, each with the way to mend it; the form's name
@@ -50,6 +51,9 @@ func NewForm(name string, cfg *configv1.Form) (*Form, error) {
 		return nil, err
 	}
 	if f.userAgent, err = newTarget("source.user_agent"); err != nil {
+		return nil, err
+	}
+	if f.visited, err = newVisited(); err != nil {
 		return nil, err
 	}
 	if f.byPath[pathCountry] != nil {

@@ -81,6 +81,7 @@ func (f *Form) Lead(submission *leadgatev1.Submission) *Result {
 	for _, t := range f.targets {
 		r.fill(t)
 	}
+	r.fillVisit(submission)
 	for _, t := range f.required {
 		if len(r.picked[t.index].values) == 0 {
 			r.violate(t, RuleRequired, "must be filled in")
@@ -96,7 +97,7 @@ func (r *Result) take(field *leadgatev1.Submission_Field) {
 		return
 	}
 	t := r.form.byField[name]
-	if t == nil {
+	if t == nil && !IsClientField(name) {
 		r.Unmapped = append(r.Unmapped, name)
 		if isSecret(name) {
 			return

@@ -142,7 +142,7 @@ func TestMisuseIsToldApartFromFailure(t *testing.T) {
 func TestEveryCommandHasAnExample(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{
-		"serve", "demo", "check", "submit", "watch", "deliveries list", "deliveries get", "deliveries retry",
+		"serve", "demo", "check", "snippet", "submit", "watch", "deliveries list", "deliveries get", "deliveries retry",
 		"destinations list", "destinations pause", "destinations resume", "erase", "compact", "simulate hubspot", "version",
 	} {
 		help, _, code := run(t, nil, "", append(strings.Fields(command), "--help")...)

@@ -69,6 +69,7 @@ environment over the configuration file.`,
 		newServe(), newDemo(), newCheck(), newSubmit(), newWatch(),
 		newLeads(), newDeliveries(), newOperations(), newDestinations(), newErase(), newCompact(), newSimulate(), newVersion(),
 	)
+	root.AddCommand(newSnippet())
 	return root
 }
 

@@ -1,0 +1,65 @@
+// What is kept on the visitor's device, so that one submission makes one lead across reloads, tabs and lost connections:
+// submissions without an answer yet, and of those with one only a hash. No cookies.
+
+/** A submission on its way, or one that arrived. */
+export interface Entry {
+  form: string;
+  url: string;
+  key: string;
+  /** urlencoded, as a browser would send it; empty once it arrived. */
+  body: string;
+  /** Hash of what the visitor entered. */
+  print: number;
+  language: string;
+  /** When it is given up, because the gateway may soon forget its key. Milliseconds since 1970. */
+  until: number;
+}
+
+const item = "leadgate";
+const most = 50; // entries
+
+let memory = "[]"; // where storage is forbidden
+
+function read(): Entry[] {
+  try {
+    memory = localStorage[item] ?? memory;
+  } catch {} // forbidden
+  return JSON.parse(memory);
+}
+
+function write(entries: Entry[]): void {
+  memory = JSON.stringify(entries);
+  try {
+    localStorage[item] = memory;
+  } catch {} // forbidden, or full
+}
+
+const alive = (entry: Entry): boolean => entry.until > Date.now();
+
+/** The entries that have no answer yet, of which those that are not alive must be given up. */
+export const waiting = (): [entry: Entry, alive: boolean][] => read().flatMap((entry) => (entry.body ? [[entry, alive(entry)]] : []));
+
+/** Keeps an entry in place of the one with its key, if there is one. */
+export function keep(entry: Entry): void {
+  drop(entry);
+  write([...read(), entry].slice(-most));
+}
+
+/** Forgets an entry. */
+export function drop({ key }: Entry): void {
+  write(read().filter((one) => one.key !== key && (one.body || alive(one))));
+}
+
+/** The key under which this content went out already, in this tab or another. */
+export const keyOf = (form: string, print: number): string | undefined =>
+  read().find((one) => one.form === form && one.print === print && alive(one))?.key;
+
+/** A hash (FNV-1a): it tells two submissions of one visitor apart, and hides nothing. */
+export function hash(text: string): number {
+  let h = 0x811c9dc5;
+  for (const char of text) h = Math.imul(h ^ char.codePointAt(0)!, 0x01000193);
+  return h;
+}
+
+/** A key that no other submission has. randomUUID exists only where the page came over TLS. */
+export const newKey = (): string => crypto.randomUUID?.() ?? crypto.getRandomValues(new Uint32Array(4)).join("-");

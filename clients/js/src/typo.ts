@@ -1,0 +1,45 @@
+// Slips in the domain of an e-mail address: gmial.com, gmail.con. A module of its own, loaded when an address was entered.
+
+import domains from "../domains.json";
+
+/** Puts an element with a text behind a field; it goes away when the field is changed. */
+export type Note = (field: Element, kind: string, text: string) => HTMLElement;
+
+/** Offers the address that was probably meant. In the text {} stands for it. */
+export function suggest(field: HTMLInputElement, note: Note, text: string): void {
+  const right = meant(field.value);
+  if (!right) return;
+  const [before = "", after = ""] = text.split("{}");
+  const suggestion = note(field, "suggestion", before);
+  const button = suggestion.appendChild(document.createElement("button"));
+  button.type = "button";
+  button.textContent = right;
+  button.onclick = () => {
+    field.value = right;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.focus();
+  };
+  suggestion.append(after);
+}
+
+/** The address that was probably meant, if its domain is one slip away from a common one. */
+function meant(address: string): string | undefined {
+  const at = address.lastIndexOf("@");
+  const domain = address.slice(at + 1).toLowerCase();
+  if (at < 1 || domains.includes(domain)) return;
+  const near = domains.find((common) => oneSlip(domain, common));
+  return near && address.slice(0, at + 1) + near;
+}
+
+/** Whether a letter is too many, missing, wrong, or swapped with its neighbour. */
+function oneSlip(typed: string, right: string): boolean {
+  let i = 0;
+  while (i < typed.length && typed[i] === right[i]) i++;
+  const rest = (text: string, skip: number): string => text.slice(i + skip);
+  return (
+    rest(typed, 1) === rest(right, 0) ||
+    rest(typed, 0) === rest(right, 1) ||
+    rest(typed, 1) === rest(right, 1) ||
+    (typed[i] === right[i + 1] && typed[i + 1] === right[i] && rest(typed, 2) === rest(right, 2))
+  );
+}

@@ -1,0 +1,383 @@
+package main_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// site is somebody's web site with a form, on an origin of its own, that submits to a gateway behind a network which does what
+// the test wants.
+type site struct {
+	*house
+	pages *httptest.Server
+	front *httptest.Server // what pages know as the gateway
+	// sent counts the submissions that reached the network; fault does what the network does with the n-th, from 1, and
+	// says whether that was all.
+	sent  atomic.Int32
+	fault func(n int32, w http.ResponseWriter, r *http.Request) bool
+}
+
+const contactMarkup = `<form data-leadgate="contact" action="%[1]s/v1/forms/contact/submissions" method="post" %[2]s>
+<label>E-mail <input name="email" type="email" aria-describedby="hint"></label><small id="hint">We never share it.</small>
+<label>Name <input name="firstname"></label>
+<label>Phone <input name="phone"></label>
+<button id="send">Send</button>
+</form>`
+
+// newSite serves a page at /contact, whose form has the attributes, and others of the site.
+func newSite(t *testing.T, h *house, language, attributes string) *site {
+	t.Helper()
+	s := &site{house: h}
+	gateway, err := url.Parse("http://" + h.gateway.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(gateway)
+	s.front = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			if n := s.sent.Add(1); s.fault != nil && s.fault(n, w, r) {
+				return
+			}
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	s.pages = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// As strict as a careful site can be.
+		w.Header().Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; script-src %[1]s; connect-src %[1]s; form-action %[1]s", s.front.URL))
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store") // a page that comes back whole from the browser's memory is lost to chromedp
+		body := "<p id=place>" + r.URL.Path + "</p>"
+		if r.URL.Path == "/contact" {
+			body += fmt.Sprintf(contactMarkup, s.front.URL, attributes)
+		}
+		fmt.Fprintf(w, `<!doctype html><html lang=%q><link rel="icon" href="data:,"><title>Site</title><script src="%s/leadgate.js" defer></script>%s`, language, s.front.URL, body)
+	}))
+	t.Cleanup(s.pages.Close)
+	t.Cleanup(s.front.CloseClientConnections)
+	t.Cleanup(s.front.Close)
+	return s
+}
+
+// forward hands a submission to the gateway and returns its answer without passing it on.
+func (s *site) forward(t *testing.T, r *http.Request) answer {
+	t.Helper()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return request(t, http.MethodPost, s.url(r.URL.Path), r.Header.Get("Content-Type"), string(body))
+}
+
+// onlyLead fails unless one lead, and no held one beside it, has the address.
+func (s *site) onlyLead(t *testing.T, email string) map[string]any {
+	t.Helper()
+	a := request(t, http.MethodGet, s.url("/v1/leads?email="+url.QueryEscape(email)), "", "")
+	leads, _ := a.body["leads"].([]any)
+	if len(leads) != 1 {
+		t.Fatalf("%d leads of %s, want exactly 1: %s", len(leads), email, a.text)
+	}
+	return leads[0].(map[string]any)["lead"].(map[string]any)
+}
+
+func (s *site) contact() chromedp.Action[chromedp.Void] {
+	return chromedp.Navigate(s.pages.URL + "/contact")
+}
+
+// fill enters what a visitor would.
+func fill(email string) chromedp.Action[chromedp.Void] {
+	return chromedp.Steps(
+		chromedp.Clear(chromedp.CSS("[name=email]")), // a browser may have kept it
+		chromedp.SendKeys(chromedp.CSS("[name=email]"), email),
+		chromedp.SetValue(chromedp.CSS("[name=firstname]"), "Ada"),
+	)
+}
+
+func press() chromedp.Action[chromedp.Void] { return chromedp.Click(chromedp.CSS("#send")) }
+
+// holds waits until an expression is true in the page, or in the next one if this one is left.
+func holds(expression string) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		for {
+			_, err := chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(patience))(ctx, target)
+			switch {
+			case err == nil:
+				return chromedp.Void{}, nil
+			case !strings.Contains(err.Error(), "navigated") && !strings.Contains(err.Error(), "context with specified id"):
+				return chromedp.Void{}, fmt.Errorf("it never holds that %s: %w", expression, err)
+			}
+		}
+	}
+}
+
+func offline(on bool) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		conditions := []*network.Conditions{}
+		if on {
+			conditions = append(conditions, &network.Conditions{Offline: true, DownloadThroughput: -1, UploadThroughput: -1})
+		}
+		if _, err := cdp.Call(ctx, target, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: conditions}); err != nil {
+			return chromedp.Void{}, err
+		}
+		_, err := cdp.Call(ctx, target, network.OverrideNetworkState, network.OverrideNetworkStateParams{
+			Offline: on, DownloadThroughput: -1, UploadThroughput: -1,
+		})
+		return chromedp.Void{}, err
+	}
+}
+
+const thanks = "Thank you"
+
+// TestOneSubmissionMakesOneLead: whatever the visitor and the network do.
+func TestOneSubmissionMakesOneLead(t *testing.T) {
+	t.Parallel()
+	start := browser(t, 800, 800)
+	h := newHouse(t)
+	// visit opens a tab of a visitor who has never been here.
+	visit := func(t *testing.T) context.Context {
+		t.Helper()
+		ctx, cancel := chromedp.NewContext(start, chromedp.WithNewBrowserContext())
+		t.Cleanup(cancel)
+		return ctx
+	}
+	do := func(t *testing.T, ctx context.Context, steps ...chromedp.Action[chromedp.Void]) {
+		t.Helper()
+		if err := chromedp.Do(ctx, steps...); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	t.Run("double click", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		do(t, tab, s.contact(), fill("double@example.com"), chromedp.DoubleClick(chromedp.CSS("#send")), shows("[role=status]", thanks))
+		s.onlyLead(t, "double@example.com")
+		if n := s.sent.Load(); n != 1 {
+			t.Errorf("%d requests were sent, want 1", n)
+		}
+	})
+
+	t.Run("slow network", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		release := make(chan struct{})
+		s.fault = func(int32, http.ResponseWriter, *http.Request) bool { <-release; return false }
+		do(t, tab, s.contact(), fill("slow@example.com"), press(), shows("[role=status]", "Sending"),
+			holds(`document.querySelector("#send").disabled && document.forms[0].ariaBusy === "true"`), press())
+		close(release)
+		do(t, tab, shows("[role=status]", thanks), holds(`!document.querySelector("#send").disabled && document.forms[0].email.value === ""`))
+		s.onlyLead(t, "slow@example.com")
+	})
+
+	t.Run("server error, then 201", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		s.fault = func(n int32, w http.ResponseWriter, _ *http.Request) bool {
+			if n == 1 {
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+			return n == 1
+		}
+		do(t, tab, s.contact(), fill("again@example.com"), press(), shows("[role=status]", thanks))
+		s.onlyLead(t, "again@example.com")
+		if n := s.sent.Load(); n != 2 {
+			t.Errorf("%d requests were sent, want 2", n)
+		}
+	})
+
+	t.Run("the answer is lost", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		s.fault = func(n int32, _ http.ResponseWriter, r *http.Request) bool {
+			if n > 1 {
+				return false
+			}
+			s.forward(t, r)
+			panic(http.ErrAbortHandler)
+		}
+		do(t, tab, s.contact(), fill("lost@example.com"), press(), shows("[role=status]", thanks))
+		s.onlyLead(t, "lost@example.com")
+	})
+
+	t.Run("offline, then online", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		do(t, tab, s.contact(), fill("offline@example.com"), offline(true), press(), shows("[role=status]", "offline"),
+			holds(`localStorage.leadgate.includes("offline%40example.com")`))
+		if n := s.sent.Load(); n != 0 {
+			t.Fatalf("%d requests were sent offline", n)
+		}
+		do(t, tab, offline(false), shows("[role=status]", thanks), holds(`!localStorage.leadgate.includes("example.com")`))
+		s.onlyLead(t, "offline@example.com")
+	})
+
+	t.Run("reload in mid-flight", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		arrived := make(chan struct{})
+		s.fault = func(n int32, _ http.ResponseWriter, r *http.Request) bool {
+			if n > 1 {
+				return false
+			}
+			s.forward(t, r)
+			close(arrived)
+			<-r.Context().Done() // the visitor never sees the answer
+			return true
+		}
+		do(t, tab, s.contact(), fill("reload@example.com"), press())
+		<-arrived
+		s.front.CloseClientConnections()
+		do(t, tab, chromedp.Reload(), shows("[role=status]", thanks))
+		// The visitor does not believe it.
+		do(t, tab, fill("reload@example.com"), press(), holds(`document.forms[0].email.value === ""`), shows("[role=status]", thanks))
+		s.onlyLead(t, "reload@example.com")
+	})
+
+	t.Run("back button", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", `data-redirect="/thanks"`), visit(t)
+		for range 2 {
+			do(t, tab, s.contact(), fill("back@example.com"), press(), holds(`location.pathname === "/thanks"`))
+		}
+		do(t, tab, holds("(history.back(), true)"), holds(`location.pathname === "/contact" && !!document.forms[0]`), fill("back@example.com"), press(), holds(`location.pathname === "/thanks"`))
+		s.onlyLead(t, "back@example.com")
+	})
+
+	t.Run("two tabs", func(t *testing.T) {
+		s, first := newSite(t, h, "en", ""), visit(t)
+		release := make(chan struct{})
+		s.fault = func(int32, http.ResponseWriter, *http.Request) bool { <-release; return false }
+		do(t, first, s.contact())
+		second, cancel := chromedp.NewContext(first)
+		defer cancel()
+		do(t, first, fill("tabs@example.com"), press(), shows("[role=status]", "Sending"))
+		do(t, second, s.contact(), fill("tabs@example.com"))
+		do(t, second, chromedp.Func(func(context.Context, *chromedp.Target) error { close(release); return nil }))
+		do(t, first, shows("[role=status]", thanks))
+		do(t, second, press(), shows("[role=status]", thanks))
+		s.onlyLead(t, "tabs@example.com")
+	})
+
+	t.Run("without script", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		do(t, tab, func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+			_, err := cdp.Call(ctx, target, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+			return chromedp.Void{}, err
+		}, s.contact(), fill("plain@example.com"), press(), chromedp.WaitVisible(chromedp.CSS("main h1")))
+		s.onlyLead(t, "plain@example.com")
+	})
+
+	t.Run("another submission is another lead", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		for _, email := range []string{"one@example.com", "two@example.com"} {
+			do(t, tab, s.contact(), fill(email), press(), shows("[role=status]", thanks))
+			s.onlyLead(t, email)
+		}
+	})
+
+	t.Run("a mistake is shown beside its field, in the page's language", func(t *testing.T) {
+		s, tab := newSite(t, h, "de", ""), visit(t)
+		do(t, tab, s.contact(), chromedp.SetValue(chromedp.CSS("[name=phone]"), "no number"), press(),
+			shows("form", "Bitte prüfen"), shows("[name=email] + .leadgate-error", "Bitte ausfüllen"),
+			holds(`(() => {
+				const field = document.forms[0].email, note = document.querySelector("[name=email] + .leadgate-error");
+				return field.ariaInvalid === "true" && document.activeElement === field &&
+					field.getAttribute("aria-describedby") === "hint " + note.id;
+			})()`))
+		// Mending it takes the note away, and the same key is good for the corrected content.
+		do(t, tab, fill("mended@example.com"), holds(`!document.querySelector("[name=email] + .leadgate-error") && document.forms[0].email.getAttribute("aria-describedby") === "hint" && !document.forms[0].email.ariaInvalid`),
+			chromedp.Clear(chromedp.CSS("[name=phone]")), press(), shows("[role=status]", "Vielen Dank"))
+		s.onlyLead(t, "mended@example.com")
+	})
+
+	t.Run("a slip in the address is noticed", func(t *testing.T) {
+		s, tab := newSite(t, h, "fr", ""), visit(t)
+		do(t, tab, s.contact(), fill("ada.slip@gmial.com"), chromedp.Blur(chromedp.CSS("[name=email]")), chromedp.WaitVisible(chromedp.CSS(".leadgate-suggestion")), shows(".leadgate-suggestion", "Vouliez-vous dire ada.slip@gmail.com"),
+			chromedp.Click(chromedp.CSS(".leadgate-suggestion button")), holds(`!document.querySelector(".leadgate-suggestion")`), press(), shows("[role=status]", "Merci"))
+		s.onlyLead(t, "ada.slip@gmail.com")
+	})
+
+	t.Run("the lead knows where the visit began", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		do(t, tab, chromedp.Navigate(s.pages.URL+"/landing?utm_source=news&utm_campaign=spring"), holds("!!window.leadgate"), s.contact(),
+			fill("visit@example.com"), press(), shows("[role=status]", thanks))
+		source, _ := s.onlyLead(t, "visit@example.com")["source"].(map[string]any)
+		if source["utmSource"] != "news" || source["utmCampaign"] != "spring" || source["pageUrl"] != s.pages.URL+"/contact" {
+			t.Errorf("source: %v", source)
+		}
+	})
+
+	t.Run("for programs", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		do(t, tab, s.contact())
+		for _, c := range []struct{ script, want string }{
+			{`leadgate.submit("contact", {email: "program@example.com"}).then((a) => JSON.stringify([!!a.leadId, a.replayed]))`, `[true,false]`},
+			{`leadgate.submit("contact", {email: "program@example.com"}).then((a) => JSON.stringify([!!a.leadId, a.replayed]))`, `[true,true]`},
+			{`leadgate.submit("contact", {email: "x"}).catch((e) => e.status + " " + e.reason + " " + e.violations[0].field)`, "400 RULES_BROKEN email"},
+			{`leadgate.submit("nowhere", {email: "x"}).catch((e) => e.status + " " + e.reason)`, "404 FORM_NOT_FOUND"},
+			{`new Promise((done) => {
+				document.addEventListener("leadgate:success", (event) => { event.preventDefault(); done(event.target.tagName + " " + document.querySelector("[role=status]").textContent); });
+				document.forms[0].email.value = "event@example.com";
+				document.forms[0].requestSubmit();
+			})`, "FORM Sending …"},
+			{`Object.keys(window).filter((name) => name.includes("leadgate")).join() + document.cookie`, "leadgate"},
+			{`document.forms[0].email.focus(), "keys: " + document.querySelectorAll("[name=idempotency_key]").length`, "keys: 1"},
+		} {
+			got, err := chromedp.Run(tab, chromedp.Evaluate[string](c.script, chromedp.EvalAwaitPromise))
+			if err != nil || got != c.want {
+				t.Errorf("%s is %q (%v), want %q", c.script, got, err, c.want)
+			}
+		}
+		s.onlyLead(t, "program@example.com")
+	})
+}
+
+// TestTheClientIsSmall: the script that a form needs, as a browser gets it.
+func TestTheClientIsSmall(t *testing.T) {
+	t.Parallel()
+	script, err := os.ReadFile("../../../gen/js/leadgate.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	_, _ = w.Write(script)
+	_ = w.Close()
+	if packed.Len() > 3<<10 {
+		t.Errorf("leadgate.js takes %d bytes packed, want at most 3072", packed.Len())
+	}
+	if strings.Contains(string(script), "eval(") || strings.Contains(string(script), "innerHTML") {
+		t.Error("leadgate.js does what a content security policy forbids")
+	}
+}
+
+// TestTheSnippetIsAllThatAPageNeeds: what the command prints works in a browser as it is.
+func TestTheSnippetIsAllThatAPageNeeds(t *testing.T) {
+	t.Parallel()
+	ctx := browser(t, 800, 800)
+	h := newHouse(t)
+	markup, complaint, code := run(t, []string{"HUBSPOT_TOKEN=t"}, "", "snippet", "--config", h.config, "--form", "contact", "--gateway", "http://"+h.gateway.address)
+	if code != 0 || !strings.Contains(complaint, "allowed_origins") {
+		t.Fatalf("snippet ends with %d: %s", code, complaint)
+	}
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprint(w, markup)
+	}))
+	t.Cleanup(page.Close)
+	if err := chromedp.Do(ctx, chromedp.Navigate(page.URL), fill("snippet@example.com"), chromedp.Click(chromedp.CSS("button")), shows("[role=status]", thanks)); err != nil {
+		t.Fatal(err)
+	}
+	(&site{house: h}).onlyLead(t, "snippet@example.com")
+	if _, complaint, code := run(t, []string{"HUBSPOT_TOKEN=t"}, "", "snippet", "--config", h.config, "--form", "contcat"); code != 2 || !strings.Contains(complaint, "contact") {
+		t.Errorf("an unknown form ends with %d: %s", code, complaint)
+	}
+}
