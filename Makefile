@@ -27,12 +27,14 @@ generate: ## make gen/ anew from proto/ and the pages' TypeScript
 	$(BUF) generate
 	$(GO) run ./proto/tools/openapi gen/openapi/parts gen/openapi
 	$(GO) run ./server/console/bundle gen/pages
+	$(GO) run ./proto/tools/bundle
 
 lint: ## vet, golangci-lint, buf lint, and the types of the pages' TypeScript
 	$(GO) vet ./...
 	$(GO) tool -modfile=.golangci.mod golangci-lint run
 	$(BUF) lint
 	$(GO) tool -modfile=proto/tools/tsgo.mod tsgo -p server/console/web
+	$(GO) tool -modfile=proto/tools/tsgo.mod tsgo -p clients/js
 
 breaking: ## compare the API with the last tag, or with the commit before
 	$(BUF) breaking --against ".git#ref=$$(git describe --tags --abbrev=0 2>/dev/null || git rev-parse HEAD~1)"
