@@ -7,7 +7,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 RACE    := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench generate lint build breaking
+.PHONY: help run test soak bench generate lint build breaking
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ run: build ## start gateway, simulated CRM, sample form and watch page; prints t
 
 test: ## run every test, with the race detector where a C compiler is present
 	$(GO) test $(RACE) -timeout 15m ./...
+
+soak: ## run the long tests: hundreds of kills, a million leads, a full disk; takes about half an hour
+	LEADGATE_SOAK=1 $(GO) test -count 1 -timeout 3h -v -run 'Soak|Kill|Crash|Disk' ./worker/store/... ./server/cmd/leadgate
 
 bench: build ## measure the accept path against bare servers in the same run
 	$(GO) run ./server/bench

@@ -48,7 +48,7 @@ func (s *Server) accept(ctx context.Context, a *arrival) (leadID string, replaye
 		if a.holdReuse {
 			held := *a
 			held.destinations = nil
-			acceptance.OnReuse = held.acceptance(now, newLeadID())
+			acceptance.OnReuse = held.acceptance(now, newLeadID(now))
 		}
 	}
 	results, err := s.store.Accept(ctx, acceptance)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/binary"
 	"net"
 	"net/http"
 	"net/netip"
@@ -66,7 +67,7 @@ func (read headers) first(name string) string {
 
 // newCall reads what a request says of itself. peerAddress is the connection's other end.
 func newCall(now time.Time, proxies []netip.Prefix, peerAddress, host string, read headers) *call {
-	c := &call{leadID: newLeadID(), received: now}
+	c := &call{leadID: newLeadID(now), received: now}
 	if c.id = read.first("x-request-id"); !validRequestID(c.id) {
 		c.id = c.leadID
 	}
@@ -79,12 +80,13 @@ func newCall(now time.Time, proxies []netip.Prefix, peerAddress, host string, re
 	return c
 }
 
-// newLeadID makes a UUIDv7: it sorts by time.
-func newLeadID() string {
-	id, err := uuid.NewV7()
-	if err != nil {
-		panic(err) // the system has no randomness: nothing can be told apart any more
-	}
+// newLeadID makes a UUIDv7 (RFC 9562, 5.7): it sorts by time. The time is the server's, which goes on evenly when the wall
+// clock is set; listing by time relies on it.
+func newLeadID(now time.Time) string {
+	id := uuid.New() // random, but for what is set here
+	binary.BigEndian.PutUint32(id[:4], uint32(now.UnixMilli()>>16))
+	binary.BigEndian.PutUint16(id[4:6], uint16(now.UnixMilli()))
+	id[6] = id[6]&0x0f | 0x70
 	return id.String()
 }
 
@@ -121,7 +123,7 @@ func callOf(ctx context.Context) *call {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		return c
 	}
-	id := newLeadID()
+	id := newLeadID(time.Now())
 	return &call{id: id, leadID: id}
 }
 

@@ -134,7 +134,7 @@ type Acceptance struct {
 	// Key is nil for a lead without an idempotency key.
 	Key *Key
 	// Record is what is stored. The caller sets everything but Sequence. Its state is OPEN or HELD; its identifier is a
-	// UUIDv7 of about its creation time, as listing goes by it.
+	// UUIDv7 of its creation time, or of up to a minute before, as listing goes by it.
 	Record *leadgatev1.LeadRecord
 	// Destinations each get a PENDING delivery, due at once. None is named twice. Empty when the record is HELD.
 	Destinations []string

@@ -3,7 +3,6 @@ package badger
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -255,7 +254,7 @@ func (s *Store) stageLead(b *batch, c *change, lead *encodedLead) error {
 	for _, d := range lead.deliveries {
 		key := deliveryKey{lead.key, d.destination}
 		c.set(key.key(), withSequence(d.encoded, deliverySequence, sequence))
-		c.set(keyOfWaiting(d.destination, sequence), binary.BigEndian.AppendUint64(nil, uint64(lead.created)))
+		c.set(keyOfWaiting(d.destination, sequence), whenAndWho(lead.created, lead.key))
 		c.count(d.destination, leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, 1)
 		if err := s.joinChain(b, c, link{key, lead.person, sequence, lead.record.GetCreateTime()}); err != nil {
 			return err

@@ -161,7 +161,7 @@ func (it *amendItem) move(b *batch, c *change, d *leadgatev1.Delivery, from, to 
 	if err := it.s.withdraw(b, c, l, d.GetState()); err != nil {
 		return err
 	}
-	c.setWaiting(it.s, d.GetDestination(), d.GetSequence(), it.amendment.Record)
+	c.setWaiting(it.s, l.delivery, d.GetSequence(), it.amendment.Record)
 	l.person = to
 	return it.s.joinChain(b, c, l)
 }
@@ -176,7 +176,7 @@ func (it *amendItem) resend(b *batch, c *change, d *leadgatev1.Delivery, person 
 		return err
 	}
 	l.due = d.GetDueTime()
-	c.setWaiting(it.s, d.GetDestination(), d.GetSequence(), it.amendment.Record)
+	c.setWaiting(it.s, l.delivery, d.GetSequence(), it.amendment.Record)
 	return it.s.joinChain(b, c, l)
 }
 
@@ -193,6 +193,6 @@ func (it *amendItem) add(b *batch, c *change, destination string, person []byte)
 	}
 	c.set(key.key(), value)
 	c.count(destination, leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, 1)
-	c.setWaiting(it.s, destination, r.GetSequence(), r)
+	c.setWaiting(it.s, key, r.GetSequence(), r)
 	return it.s.joinChain(b, c, link{key, person, r.GetSequence(), now})
 }

@@ -228,6 +228,23 @@ func (c *change) count(destination string, state leadgatev1.DeliveryState, by in
 	c.counts = append(c.counts, countChange{countKey{destination: destination, state: state}, by})
 }
 
+// moved moves a delivery in the counts, and in the index of those that wait no more. Whoever changes a delivery's state calls
+// it; the lines in which deliveries wait are chain.go's.
+func (c *change) moved(key deliveryKey, d *leadgatev1.Delivery, from leadgatev1.DeliveryState) {
+	to := d.GetState()
+	if from == to {
+		return
+	}
+	c.count(key.destination, from, -1)
+	c.count(key.destination, to, 1)
+	if !waits(from) {
+		c.delete(keyOfEnded(key.destination, from, d.GetSequence()))
+	}
+	if !waits(to) {
+		c.set(keyOfEnded(key.destination, to, d.GetSequence()), whenAndWho(d.GetCreateTime().AsTime().UnixNano(), key.lead))
+	}
+}
+
 // countLead notes that so many more leads are like this one: in its state, and held for its reasons.
 func (c *change) countLead(r *leadgatev1.LeadRecord, by int64) {
 	c.counts = append(c.counts, countChange{countKey{lead: r.GetState()}, by})

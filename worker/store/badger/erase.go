@@ -95,8 +95,7 @@ func (it *eraseItem) cancel(b *batch, c *change, r *leadgatev1.LeadRecord, d *le
 	if from != leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED && from != leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED {
 		is.State = leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED
 		it.result.Cancelled++
-		c.count(key.destination, from, -1)
-		c.count(key.destination, is.GetState(), 1)
+		c.moved(key, is, from)
 	}
 	if from == leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT {
 		it.result.Interrupted = append(it.result.Interrupted, d.GetDeliveryId())

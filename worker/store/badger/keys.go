@@ -33,8 +33,9 @@ import (
 //	q destination 0 due(8) sequence(8)       lead(16)                  when head and due  Begin, Settle, Redrive,
 //	                                                                                      Amend
 //	f lead(16) destination                   -                         Begin              Settle, Open
-//	w destination 0 sequence(8)              creation(8)               Accept, Redrive,   Settle, Amend
+//	w destination 0 sequence(8)              creation(8) lead(16)      Accept, Redrive,   Settle, Erase, Amend
 //	                                                                   Amend
+//	y destination 0 state(1) sequence(8)     creation(8) lead(16)      Settle, Erase      Redrive, Amend
 //	n destination                            store.v1.Counts           every change       never
 //	n                                        store.v1.Counts, leads    every change       never
 //	p person(16) lead(16)                    -                         Accept, Amend      Erase, Amend
@@ -52,7 +53,7 @@ import (
 // are found in l.
 //
 // A chain's head is in q and not in c; those that wait behind it are in c and not in q. While a delivery is in flight it
-// is in f and not in q. Deliveries in q, c or f are in w.
+// is in f and not in q. Deliveries in q, c or f are in w; all others are in y under their state.
 const formatNumber = 1
 
 const (
@@ -74,6 +75,7 @@ const (
 	prefixForm     = 'i'
 	prefixAside    = 'h'
 	prefixErasure  = 'r'
+	prefixEnded    = 'y'
 )
 
 var (
@@ -201,6 +203,20 @@ func checkTime(what string, t time.Time) error {
 
 func keyOfWaiting(destination string, sequence uint64) []byte {
 	return binary.BigEndian.AppendUint64(destinationPrefix(prefixWaiting, destination, 8), sequence)
+}
+
+// whenAndWho is what stands under keyOfWaiting and keyOfEnded.
+func whenAndWho(created int64, lead leadKey) []byte {
+	value := binary.BigEndian.AppendUint64(make([]byte, 0, 24), uint64(created))
+	return append(value, lead[:]...)
+}
+
+func endedPrefix(destination string, state leadgatev1.DeliveryState) []byte {
+	return append(destinationPrefix(prefixEnded, destination, 9), byte(state))
+}
+
+func keyOfEnded(destination string, state leadgatev1.DeliveryState, sequence uint64) []byte {
+	return binary.BigEndian.AppendUint64(endedPrefix(destination, state), sequence)
 }
 
 func keyOfCounts(destination string) []byte {

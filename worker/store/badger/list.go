@@ -18,12 +18,21 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// How many records are looked at for one page at most, so that a filter that matches little cannot hold a reader up: what
-// can be read in a few milliseconds.
-const maxLookedAt = 2_000
+// What one page may cost at most, so that a filter that matches little holds nobody up: a few milliseconds of passing keys of
+// an index, reading records in their order, and fetching records from anywhere.
+const (
+	maxEffort   = 8_000
+	effortNext  = 4
+	effortFetch = 16
+)
 
-// A lead's identifier holds the time it was made, its record the time it was accepted; this far apart at most.
-const idTimeSlack = time.Minute
+const (
+	// A lead's identifier holds the time it was made, its record the time it was accepted: at the same time or later, by this
+	// much at most.
+	idTimeSlack = time.Minute
+	// Sequences rise with the time of acceptance, but for what waited for the same commit, or for the disk, meanwhile.
+	commitSlack = 10 * time.Second
+)
 
 // Leads implements store.Store.
 func (s *Store) Leads(ctx context.Context, q store.LeadQuery, limit int, token string) (page []*leadgatev1.LeadRecord, next string, err error) {
@@ -63,25 +72,38 @@ func (s *Store) lineOf(q store.LeadQuery) []byte {
 // Deliveries implements store.Store.
 func (s *Store) Deliveries(ctx context.Context, q store.DeliveryQuery, limit int, token string) (page []*leadgatev1.Delivery, next string, err error) {
 	q.Since, q.Until = plain(q.Since), plain(q.Until)
-	line := []byte{prefixDelivery}
-	if q.LeadID != "" {
+	l := listing{line: []byte{prefixDelivery}, query: fmt.Sprintf("%+v", q), since: q.Since, until: q.Until, token: token}
+	take := func(d *leadgatev1.Delivery) (full bool) {
+		if matchesDelivery(q, d) {
+			page = append(page, d)
+		}
+		return len(page) >= limit
+	}
+	var lines []line
+	if q.Destination != "" || q.State != 0 {
+		lines = s.linesOf(q)
+	}
+	switch {
+	case q.LeadID != "":
 		key, err := parseLead(q.LeadID)
 		if err != nil {
 			return nil, "", nil
 		}
-		line = join(prefixDelivery, 16, key[:])
+		l.line = join(prefixDelivery, 16, key[:])
+	case len(lines) <= maxLines && (q.Destination != "" || q.State != 0):
+		next, err = s.mergeLines(ctx, lines, l, take)
+		return page, next, err
+	case q.Form != "":
+		next, err = s.listOfForm(ctx, q.Form, l, take)
+		return page, next, err
 	}
-	next, err = s.list(ctx, listing{line: line, query: fmt.Sprintf("%+v", q), since: q.Since, until: q.Until, token: token},
-		func(value []byte) (full bool, err error) {
-			d := &leadgatev1.Delivery{}
-			if err := proto.Unmarshal(value, d); err != nil {
-				return false, err
-			}
-			if matchesDelivery(q, d) {
-				page = append(page, d)
-			}
-			return len(page) >= limit, nil
-		})
+	next, err = s.list(ctx, l, func(value []byte) (full bool, err error) {
+		d := &leadgatev1.Delivery{}
+		if err := proto.Unmarshal(value, d); err != nil {
+			return false, err
+		}
+		return take(d), nil
+	})
 	return page, next, err
 }
 
@@ -117,7 +139,7 @@ func (s *Store) list(ctx context.Context, l listing, take func(value []byte) (fu
 	byTime := prefix[0] != prefixDelivery || len(prefix) == 1
 	from := after(prefix)
 	if !l.until.IsZero() && byTime {
-		from = slices.Concat(prefix, timePrefix(l.until.Add(idTimeSlack)))
+		from = slices.Concat(prefix, timePrefix(l.until.Add(time.Millisecond)))
 	}
 	if l.token != "" {
 		if from, err = l.fromToken(); err != nil {
@@ -131,9 +153,11 @@ func (s *Store) list(ctx context.Context, l listing, take func(value []byte) (fu
 	if !l.since.IsZero() && byTime {
 		stop = slices.Concat(prefix, timePrefix(l.since.Add(-idTimeSlack)))
 	}
+	cost := effortNext
 	read := func(_ *badgerdb.Txn, item *badgerdb.Item) (*badgerdb.Item, error) { return item, nil }
 	stored := prefix[0] == prefixLead || prefix[0] == prefixDelivery
 	if !stored {
+		cost = effortFetch
 		read = func(txn *badgerdb.Txn, item *badgerdb.Item) (*badgerdb.Item, error) {
 			key := item.Key()
 			return txn.Get(keyOfLead(leadKey(key[len(key)-16:])))
@@ -142,9 +166,9 @@ func (s *Store) list(ctx context.Context, l listing, take func(value []byte) (fu
 	err = s.view(ctx, func(txn *badgerdb.Txn) error {
 		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix, PrefetchValues: stored, PrefetchSize: 100, Reverse: true})
 		defer it.Close()
-		looked := 0
+		effort := 0
 		for it.Seek(from); it.Valid(); it.Next() {
-			if looked++; looked > maxLookedAt {
+			if effort += cost; effort > maxEffort {
 				next = l.toToken(it.Item().Key())
 				return nil
 			}

@@ -80,8 +80,7 @@ func (it *recoverItem) stage(b *batch, c *change) error {
 		c.set([]byte(key), value)
 	}
 	c.delete(it.key.inFlightKey())
-	c.count(it.key.destination, leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT, -1)
-	c.count(it.key.destination, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT, 1)
+	c.moved(it.key, d, leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT)
 	events, err := encodeEvents([]*leadgatev1.Event{{Time: now, Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
 		Stage: leadgatev1.Stage_STAGE_RETRY, LeadId: d.GetLeadId(), Form: d.GetForm(), Destination: d.GetDestination(),
 		DeliveryId: d.GetDeliveryId(), Attempt: attempt.GetNumber(), IdempotencyKey: r.GetIdempotencyKey(),

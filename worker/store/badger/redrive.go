@@ -2,7 +2,6 @@ package badger
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -77,7 +76,7 @@ func (it *redriveItem) stage(b *batch, c *change) error {
 	if waited {
 		return it.hurry(b, c, before, now)
 	}
-	c.setWaiting(it.s, it.key.destination, d.GetSequence(), r)
+	c.setWaiting(it.s, it.key, d.GetSequence(), r)
 	return it.s.joinChain(b, c, now)
 }
 
@@ -96,18 +95,15 @@ func (c *change) makeDue(s *Store, key deliveryKey, d *leadgatev1.Delivery) erro
 		return fmt.Errorf("encode delivery: %w", err)
 	}
 	c.set(key.key(), value)
-	if from != d.GetState() {
-		c.count(key.destination, from, -1)
-		c.count(key.destination, d.GetState(), 1)
-	}
+	c.moved(key, d, from)
 	return nil
 }
 
 // setWaiting puts a delivery into the index of those that wait.
-func (c *change) setWaiting(s *Store, destination string, sequence uint64, r *leadgatev1.LeadRecord) {
-	key := keyOfWaiting(destination, sequence)
-	c.set(key, binary.BigEndian.AppendUint64(nil, uint64(r.GetCreateTime().AsTime().UnixNano())))
-	c.then = append(c.then, func() { s.lane(destination).putWaiting(key) })
+func (c *change) setWaiting(s *Store, d deliveryKey, sequence uint64, r *leadgatev1.LeadRecord) {
+	key := keyOfWaiting(d.destination, sequence)
+	c.set(key, whenAndWho(r.GetCreateTime().AsTime().UnixNano(), d.lead))
+	c.then = append(c.then, func() { s.lane(d.destination).putWaiting(key) })
 }
 
 // hurry makes a waiting delivery due now, if it is the head of its chain; else its turn comes when it is.

@@ -106,10 +106,7 @@ func (it *stepItem) write(c *change, h held, from leadgatev1.DeliveryState) {
 	if it.attempt != nil {
 		c.set(h.link.delivery.attemptKey(it.number), it.attempt)
 	}
-	if to := it.delivery.GetState(); from != to {
-		c.count(h.link.delivery.destination, from, -1)
-		c.count(h.link.delivery.destination, to, 1)
-	}
+	c.moved(h.link.delivery, it.delivery, from)
 	c.tell(it.s, h.link.delivery.lead, it.events)
 }
 

@@ -140,6 +140,7 @@ func (m *model) agree(t *rapid.T) {
 	if !maps.Equal(got, want) {
 		t.Fatalf("deliveries are %v, want %v", got, want)
 	}
+	m.agreeOnLists(t)
 	stored, err := m.rig.Counts(m.rig.ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -165,5 +166,32 @@ func (m *model) agree(t *rapid.T) {
 	m.rig.expectNumbered(m.rig.seen(), 1)
 	if recent := m.rig.recent(1 << 20); len(recent) != len(m.rig.seen()) {
 		t.Fatalf("%d events are stored, %d were published", len(recent), len(m.rig.seen()))
+	}
+}
+
+// agreeOnLists compares what is listed by destination and state.
+func (m *model) agreeOnLists(t *rapid.T) {
+	q := store.DeliveryQuery{
+		Destination: rapid.SampledFrom([]string{"", "crm", "archive"}).Draw(t, "listed destination"),
+		State:       rapid.SampledFrom([]leadgatev1.DeliveryState{0, pending, inFlight, retryWait, delivered, dead, held, cancelled}).Draw(t, "listed state"),
+	}
+	var want []*modelled
+	for _, d := range m.deliveries {
+		if (q.Destination == "" || q.Destination == d.destination) && (q.State == 0 || q.State == d.state) {
+			want = append(want, d)
+		}
+	}
+	slices.SortFunc(want, func(a, b *modelled) int {
+		return cmp.Or(cmp.Compare(b.sequence, a.sequence), cmp.Compare(b.destination, a.destination))
+	})
+	var ids, wanted []string
+	for _, d := range m.rig.allDeliveries(q, 3) {
+		ids = append(ids, d.GetDeliveryId())
+	}
+	for _, d := range want {
+		wanted = append(wanted, d.id)
+	}
+	if !slices.Equal(ids, wanted) {
+		t.Fatalf("%+v lists %v, want %v", q, ids, wanted)
 	}
 }

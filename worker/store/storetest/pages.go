@@ -103,15 +103,19 @@ func pageSuite() suite {
 				q    store.DeliveryQuery
 				want []int
 			}{
-				"dead":            {store.DeliveryQuery{State: dead}, []int{2, 0}},
-				"by destination":  {store.DeliveryQuery{Destination: "archive"}, []int{1}},
-				"by form":         {store.DeliveryQuery{Form: "contact"}, []int{3, 0}},
-				"since":           {store.DeliveryQuery{Since: start.Add(2 * time.Minute)}, []int{3}},
-				"until":           {store.DeliveryQuery{Until: start.Add(time.Minute)}, []int{0}},
-				"lead and state":  {store.DeliveryQuery{LeadID: leads[1], State: pending}, []int{1}},
-				"lead and since":  {store.DeliveryQuery{LeadID: leads[0], Since: start.Add(1)}, nil},
-				"a lead unheard":  {store.DeliveryQuery{LeadID: r.newLeadID()}, nil},
-				"a lead nonsense": {store.DeliveryQuery{LeadID: "nonsense"}, nil},
+				"dead":               {store.DeliveryQuery{State: dead}, []int{2, 0}},
+				"by destination":     {store.DeliveryQuery{Destination: "archive"}, []int{1}},
+				"by form":            {store.DeliveryQuery{Form: "contact"}, []int{3, 0}},
+				"since":              {store.DeliveryQuery{Since: start.Add(2 * time.Minute)}, []int{3}},
+				"until":              {store.DeliveryQuery{Until: start.Add(time.Minute)}, []int{0}},
+				"dead by form":       {store.DeliveryQuery{State: dead, Form: "newsletter"}, []int{2}},
+				"destination, until": {store.DeliveryQuery{Destination: "crm", Until: start.Add(2 * time.Minute)}, []int{2, 0}},
+				"waiting, since":     {store.DeliveryQuery{State: pending, Since: start.Add(time.Minute)}, []int{3, 1}},
+				"form and until":     {store.DeliveryQuery{Form: "contact", Until: start.Add(time.Minute)}, []int{0}},
+				"lead and state":     {store.DeliveryQuery{LeadID: leads[1], State: pending}, []int{1}},
+				"lead and since":     {store.DeliveryQuery{LeadID: leads[0], Since: start.Add(1)}, nil},
+				"a lead unheard":     {store.DeliveryQuery{LeadID: r.newLeadID()}, nil},
+				"a lead nonsense":    {store.DeliveryQuery{LeadID: "nonsense"}, nil},
 			} {
 				for _, limit := range []int{1, 100} {
 					var got []string
@@ -179,8 +183,10 @@ func pageSuite() suite {
 				}
 			}
 			for what, token := range map[string]string{"that of the leads": ofLeads, "another query's": ofOne, "nonsense": "nonsense"} {
-				if _, _, err := r.Deliveries(r.ctx, store.DeliveryQuery{}, 1, token); !errors.Is(err, store.ErrPageToken) {
-					t.Errorf("deliveries with %s: %v", what, err)
+				for _, q := range []store.DeliveryQuery{{}, {State: dead}, {Destination: "crm"}, {Form: "contact"}} {
+					if _, _, err := r.Deliveries(r.ctx, q, 1, token); !errors.Is(err, store.ErrPageToken) {
+						t.Errorf("deliveries of %+v with %s: %v", q, what, err)
+					}
 				}
 			}
 			sameTime := since.In(time.FixedZone("elsewhere", 3600))

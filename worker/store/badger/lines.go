@@ -1,0 +1,242 @@
+package badger
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"time"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/proto"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// How many lines are merged at most: each keeps a reader open. With more destinations than that at once, all deliveries are
+// looked through.
+const maxLines = 64
+
+// endStates are those in which a delivery waits no more.
+var endStates = [...]leadgatev1.DeliveryState{
+	leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED, leadgatev1.DeliveryState_DELIVERY_STATE_DEAD, leadgatev1.DeliveryState_DELIVERY_STATE_HELD,
+	leadgatev1.DeliveryState_DELIVERY_STATE_SUPERSEDED, leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED,
+}
+
+// line is an index in which deliveries of one destination stand by sequence: those that wait, or those that ended in a state.
+type line struct {
+	destination string
+	prefix      []byte
+}
+
+// linesOf returns the lines in which every delivery stands that a query by state or destination may match. Lines that are
+// empty by the counts are left out.
+func (s *Store) linesOf(q store.DeliveryQuery) (lines []line) {
+	if q.State == 0 { // a delivery that moves meanwhile must not be missed
+		for _, state := range endStates {
+			lines = append(lines, line{q.Destination, endedPrefix(q.Destination, state)})
+		}
+		return append(lines, line{q.Destination, destinationPrefix(prefixWaiting, q.Destination, 0)})
+	}
+	s.countsMu.Lock()
+	defer s.countsMu.Unlock()
+	for destination, counts := range s.counts {
+		if destination == "" || q.Destination != "" && q.Destination != destination {
+			continue
+		}
+		waiting := false
+		for key, n := range counts {
+			switch {
+			case n == 0 || q.State != key.state:
+			case waits(key.state):
+				waiting = true
+			default:
+				lines = append(lines, line{destination, endedPrefix(destination, key.state)})
+			}
+		}
+		if waiting {
+			lines = append(lines, line{destination, destinationPrefix(prefixWaiting, destination, 0)})
+		}
+	}
+	return lines
+}
+
+// place is where a delivery stands among all: by the sequence of its lead, then by destination.
+type place struct {
+	sequence    uint64
+	destination string
+}
+
+// compare orders newest first.
+func (p place) compare(other place) int {
+	switch {
+	case p.sequence > other.sequence:
+		return -1
+	case p.sequence < other.sequence:
+		return 1
+	}
+	return -strings.Compare(p.destination, other.destination)
+}
+
+func (p place) bytes() []byte {
+	return append(binary.BigEndian.AppendUint64(nil, p.sequence), p.destination...)
+}
+
+func placeOf(b []byte) (place, bool) {
+	if len(b) < 8 {
+		return place{}, false
+	}
+	return place{binary.BigEndian.Uint64(b), string(b[8:])}, true
+}
+
+// reader reads a line from the newest to the oldest.
+type reader struct {
+	line
+	it *badgerdb.Iterator
+}
+
+func (r *reader) at() place {
+	key := r.it.Item().Key()
+	return place{binary.BigEndian.Uint64(key[len(key)-8:]), r.destination}
+}
+
+// seek goes to the newest delivery that does not stand before a place.
+func (r *reader) seek(from place) {
+	key := binary.BigEndian.AppendUint64(slices.Clone(r.prefix), from.sequence)
+	if r.it.Seek(key); r.it.Valid() && r.at().compare(from) < 0 {
+		r.it.Next()
+	}
+}
+
+// mergeLines reads several lines as if they were one, until take says that the page is full.
+func (s *Store) mergeLines(ctx context.Context, lines []line, l listing, take func(*leadgatev1.Delivery) (full bool)) (next string, err error) {
+	from := place{^uint64(0), "\xff"}
+	if l.token != "" {
+		b, err := l.fromToken()
+		if err != nil {
+			return "", err
+		}
+		var ok bool
+		if from, ok = placeOf(b); !ok {
+			return "", store.ErrPageToken
+		}
+	}
+	err = s.view(ctx, func(txn *badgerdb.Txn) error {
+		if l.token == "" && !l.until.IsZero() {
+			if from.sequence, err = sequenceAt(txn, l.until); err != nil {
+				return err
+			}
+		}
+		readers := make([]*reader, len(lines))
+		for i, line := range lines {
+			readers[i] = &reader{line, txn.NewIterator(badgerdb.IteratorOptions{Prefix: line.prefix, PrefetchValues: true, PrefetchSize: 100, Reverse: true})}
+			defer readers[i].it.Close()
+			readers[i].seek(from)
+		}
+		full, effort := false, 0
+		for {
+			readers = slices.DeleteFunc(readers, func(r *reader) bool { return !r.it.Valid() })
+			if len(readers) == 0 {
+				return nil
+			}
+			first := slices.MinFunc(readers, func(a, b *reader) int { return a.at().compare(b.at()) })
+			if full || effort >= maxEffort {
+				next = l.toToken(first.at().bytes())
+				return nil
+			}
+			created, key, err := first.value()
+			if err != nil {
+				return err
+			}
+			if !l.since.IsZero() && created.Before(l.since.Add(-commitSlack)) {
+				return nil // what stands behind is older still
+			}
+			if effort++; l.until.IsZero() || created.Before(l.until) {
+				effort += effortFetch
+				d := &leadgatev1.Delivery{}
+				if err := get(txn, key.key(), d); err != nil {
+					return err
+				}
+				full = take(d)
+			}
+			first.it.Next()
+		}
+	})
+	return next, err
+}
+
+// value reads when the lead was accepted, and which delivery it is.
+func (r *reader) value() (created time.Time, key deliveryKey, err error) {
+	key.destination = r.destination
+	err = r.it.Item().Value(func(value []byte) error {
+		created = time.Unix(0, int64(binary.BigEndian.Uint64(value)))
+		copy(key.lead[:], value[8:])
+		return nil
+	})
+	return created, key, err
+}
+
+// sequenceAt returns a sequence that no lead has or exceeds that was accepted before a time.
+func sequenceAt(txn *badgerdb.Txn, at time.Time) (uint64, error) {
+	it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixLead}})
+	defer it.Close()
+	if it.Seek(append([]byte{prefixLead}, timePrefix(at.Add(commitSlack))...)); !it.Valid() {
+		return ^uint64(0), nil
+	}
+	r := &leadgatev1.LeadRecord{}
+	err := it.Item().Value(func(value []byte) error { return proto.Unmarshal(value, r) })
+	return r.GetSequence(), err
+}
+
+// listOfForm lists the deliveries of the leads that came through a form, newest lead first, the last destination first.
+func (s *Store) listOfForm(ctx context.Context, form string, l listing, take func(*leadgatev1.Delivery) (full bool)) (next string, err error) {
+	prefix := formPrefix(form)
+	size := len(prefix) + len(leadKey{})
+	from, destination := after(prefix), "\xff" // of the lead at from, where to go on
+	switch {
+	case l.token != "":
+		if from, err = l.fromToken(); err != nil {
+			return "", err
+		}
+		if len(from) < size || !bytes.HasPrefix(from, prefix) {
+			return "", store.ErrPageToken
+		}
+		from, destination = from[:size], string(from[size:])
+	case !l.until.IsZero():
+		from = slices.Concat(prefix, timePrefix(l.until.Add(time.Millisecond)))
+	}
+	err = s.view(ctx, func(txn *badgerdb.Txn) error {
+		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix, Reverse: true})
+		defer it.Close()
+		effort, full := 0, false
+		for it.Seek(from); it.Valid(); it.Next() {
+			key := it.Item().Key()
+			if effort >= maxEffort {
+				next = l.toToken(append(slices.Clone(key), 0xff))
+				return nil
+			}
+			deliveries, err := deliveriesOf(txn, leadKey(key[len(prefix):]))
+			if err != nil {
+				return err
+			}
+			for _, d := range slices.Backward(deliveries) {
+				if l.token != "" && bytes.Equal(key, from) && d.GetDestination() > destination {
+					continue
+				}
+				if full {
+					next = l.toToken(append(slices.Clone(key), d.GetDestination()...))
+					return nil
+				}
+				if !l.since.IsZero() && d.GetCreateTime().AsTime().Before(l.since.Add(-idTimeSlack)) {
+					return nil
+				}
+				full = take(d)
+			}
+			effort += effortFetch
+		}
+		return nil
+	})
+	return next, err
+}

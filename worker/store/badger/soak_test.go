@@ -1,0 +1,140 @@
+package badger_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+	"github.com/leadgate/leadgate/worker/store/badger"
+)
+
+// soaking skips a test unless long ones are asked for: make soak.
+func soaking(t *testing.T) {
+	t.Helper()
+	if os.Getenv("LEADGATE_SOAK") == "" {
+		t.Skip("it takes minutes; make soak runs it")
+	}
+}
+
+// How many leads the long tests store.
+const many = 1_000_000
+
+// stock accepts leads: of a hundred persons one has a thousand times as many as any other, one form and one destination are
+// rare, some leads are held.
+func stock(t *testing.T, s store.Store, n int) {
+	t.Helper()
+	const step = 2000
+	for start := 0; start < n; start += step {
+		var acceptances []*store.Acceptance
+		for i := start; i < min(n, start+step); i++ {
+			a := withEvent(lead(fmt.Sprintf("p%d@example.com", i)))
+			switch {
+			case i%10_000 == 7:
+				a.Record.Lead.Source.Form, a.Destinations = "rare", []string{"rare"}
+			case i%5_000 == 9:
+				a.Record.State, a.Destinations = leadgatev1.LeadState_LEAD_STATE_HELD, nil
+				a.Record.Holds = []*leadgatev1.Hold{{Reason: leadgatev1.HoldReason_HOLD_REASON_NO_ROUTE}}
+			}
+			acceptances = append(acceptances, a)
+		}
+		accept(t, s, acceptances...)
+	}
+}
+
+// end settles up to n deliveries of a destination in a state.
+func end(t *testing.T, s store.Store, destination string, n int, state leadgatev1.DeliveryState) {
+	t.Helper()
+	for n > 0 {
+		claims, err := s.Claim(t.Context(), destination, min(n, 2000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(claims.Items) == 0 {
+			return
+		}
+		n -= len(claims.Items)
+		steps := make([]*store.Step, len(claims.Items))
+		for i, claim := range claims.Items {
+			steps[i] = begun(claim)
+		}
+		for _, move := range []func(context.Context, ...*store.Step) ([]store.Stepped, error){s.Begin, s.Settle} {
+			if results, err := move(t.Context(), steps...); err != nil || results[0].Err != nil {
+				t.Fatal(results, err)
+			}
+			for _, step := range steps {
+				step.Delivery.State = state
+			}
+		}
+	}
+}
+
+func TestSoakAPageOfAHundredIsReadWithinTenMilliseconds(t *testing.T) {
+	soaking(t)
+	s := open(t, badger.Options{})
+	began := time.Now()
+	stock(t, s, many)
+	t.Logf("%d leads accepted in %v", many, time.Since(began).Round(time.Second))
+	began = time.Now()
+	end(t, s, "crm", 100, leadgatev1.DeliveryState_DELIVERY_STATE_DEAD)
+	end(t, s, "rare", many, leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED)
+	end(t, s, "crm", many-many/10, leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED)
+	t.Logf("most of them delivered in %v", time.Since(began).Round(time.Second))
+	half := began.Add(-30 * time.Second)
+	for _, c := range []struct {
+		what string
+		page func(token string) (n int, next string, err error)
+	}{
+		{"leads", leadPages(s, store.LeadQuery{})},
+		{"leads of a rare form", leadPages(s, store.LeadQuery{Form: "rare"})},
+		{"leads of a person", leadPages(s, store.LeadQuery{Email: "p77@example.com"})},
+		{"held leads", leadPages(s, store.LeadQuery{State: leadgatev1.LeadState_LEAD_STATE_HELD})},
+		{"held leads by reason", leadPages(s, store.LeadQuery{Reason: leadgatev1.HoldReason_HOLD_REASON_NO_ROUTE})},
+		{"leads until a time", leadPages(s, store.LeadQuery{Until: half})},
+		{"leads that no filter matches", leadPages(s, store.LeadQuery{State: leadgatev1.LeadState_LEAD_STATE_OPEN, Form: "contact", Email: "nobody@example.com"})},
+		{"deliveries", deliveryPages(s, store.DeliveryQuery{})},
+		{"dead ones", deliveryPages(s, store.DeliveryQuery{State: leadgatev1.DeliveryState_DELIVERY_STATE_DEAD})},
+		{"waiting ones", deliveryPages(s, store.DeliveryQuery{State: leadgatev1.DeliveryState_DELIVERY_STATE_PENDING})},
+		{"delivered ones until a time", deliveryPages(s, store.DeliveryQuery{State: leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED, Until: half})},
+		{"those to a rare destination", deliveryPages(s, store.DeliveryQuery{Destination: "rare"})},
+		{"those of a rare form", deliveryPages(s, store.DeliveryQuery{Form: "rare"})},
+		{"those of a state and a form that do not go together", deliveryPages(s, store.DeliveryQuery{State: leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED, Destination: "crm", Form: "rare"})},
+	} {
+		var times []time.Duration
+		found, token := 0, ""
+		for range 20 {
+			start := time.Now()
+			n, next, err := c.page(token)
+			times = append(times, time.Since(start))
+			if err != nil {
+				t.Fatal(err)
+			}
+			found += n
+			token = next
+		}
+		slices.Sort(times)
+		median := times[len(times)/2]
+		t.Logf("%-55s %5d found, page p50 %7v  max %7v", c.what, found, median.Round(10*time.Microsecond), times[len(times)-1].Round(10*time.Microsecond))
+		if median > 10*time.Millisecond {
+			t.Errorf("a page of %s takes %v", c.what, median)
+		}
+	}
+}
+
+func leadPages(s store.Store, q store.LeadQuery) func(string) (int, string, error) {
+	return func(token string) (int, string, error) {
+		page, next, err := s.Leads(context.Background(), q, 100, token)
+		return len(page), next, err
+	}
+}
+
+func deliveryPages(s store.Store, q store.DeliveryQuery) func(string) (int, string, error) {
+	return func(token string) (int, string, error) {
+		page, next, err := s.Deliveries(context.Background(), q, 100, token)
+		return len(page), next, err
+	}
+}
