@@ -189,7 +189,11 @@ export type SystemEventType =
   /** Part of a changed configuration takes effect only when leadgate is started again. */
   | "SYSTEM_EVENT_TYPE_RESTART_NEEDED"
   /** An operation on many leads or deliveries began, went on after a restart, or ended. */
-  | "SYSTEM_EVENT_TYPE_OPERATION";
+  | "SYSTEM_EVENT_TYPE_OPERATION"
+  /** Leads that were not delivered will be removed in a week, because retention.undelivered will be over. */
+  | "SYSTEM_EVENT_TYPE_RETENTION_WARNING"
+  /** Leads were removed, because their retention is over. */
+  | "SYSTEM_EVENT_TYPE_RETENTION_REMOVED";
 
 /** Event is one thing that happened. Logs, metrics and the live stream are made from events. Personal data is masked. */
 export interface Event {

@@ -7,6 +7,7 @@ import (
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	"github.com/leadgate/leadgate/worker/pace"
+	"github.com/leadgate/leadgate/worker/retention"
 )
 
 // setDefaults fills in what the file leaves out. Left alone is what only its user can know: the pace and the properties of a
@@ -18,6 +19,9 @@ func setDefaults(cfg *configv1.Config) {
 
 	cfg.Idempotency = orNew(cfg.Idempotency)
 	setDuration(&cfg.Idempotency.Ttl, 24*time.Hour)
+	cfg.Retention = orNew(cfg.Retention)
+	setDuration(&cfg.Retention.Delivered, retention.DefaultDelivered)
+	setDuration(&cfg.Retention.Undelivered, retention.DefaultUndelivered)
 	cfg.Intake = orNew(cfg.Intake)
 	setDefault(&cfg.Intake.MaxBodyBytes, 64<<10)
 	cfg.Log = orNew(cfg.Log)

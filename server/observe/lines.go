@@ -108,7 +108,7 @@ func levelOf(event *leadgatev1.Event) slog.Level {
 	switch event.GetSystem().GetType() {
 	case leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_ERROR, leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_CONFIG_REFUSED:
 		return slog.LevelError
-	case leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_RESTART_NEEDED:
+	case leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_RESTART_NEEDED, leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_RETENTION_WARNING:
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo

@@ -90,6 +90,12 @@ type Store interface {
 	// amendment would have to undo.
 	Amend(ctx context.Context, amendments ...*Amendment) ([]Amended, error)
 
+	// Purge removes leads that need not be kept any longer, with everything about them, each in one atomic step. It looks at up
+	// to limit leads, the oldest first, from where the token of the call before ended; Purged.Next is empty when none is left
+	// that could be old enough. What was delivered stays counted, what waits or failed does not. A removed lead is not found
+	// any more; its idempotency key goes on answering until its time is up.
+	Purge(ctx context.Context, r Retention, limit int, token string) (Purged, error)
+
 	// Notify returns a channel that receives after a delivery of the destination may have become due earlier than the
 	// last Claim said. Signals coalesce. Each call for a destination returns the same channel.
 	Notify(destination string) <-chan struct{}
@@ -267,6 +273,30 @@ type Amendment struct {
 // Amended is the result of one Amendment.
 type Amended struct {
 	Err error
+}
+
+// Retention says which leads need not be kept.
+type Retention struct {
+	// Delivered is for leads with which nothing is left to do, because everything was delivered, superseded or cancelled, or
+	// because they were discarded or erased: those that last changed before this time go.
+	Delivered time.Time
+	// Undelivered is for all others: those that were accepted before this time go.
+	Undelivered time.Time
+	// Of the others that stay, those accepted from WarnedUntil up to, not including, WarnUntil are counted.
+	WarnedUntil, WarnUntil time.Time
+}
+
+// Purged is what Purge did.
+type Purged struct {
+	// Delivered counts the leads that were removed with nothing left to do.
+	Delivered int
+	// Undelivered are the others that were removed, without their content.
+	Undelivered []*leadgatev1.LeadRecord
+	// Soon counts those of Retention.WarnUntil; Oldest is when the first of them was accepted.
+	Soon   int
+	Oldest time.Time
+	// Next is where to go on.
+	Next string
 }
 
 // LeadQuery chooses leads. Zero fields match everything.

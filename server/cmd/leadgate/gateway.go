@@ -19,6 +19,7 @@ import (
 	"github.com/leadgate/leadgate/server/observe"
 	"github.com/leadgate/leadgate/worker"
 	"github.com/leadgate/leadgate/worker/journal"
+	"github.com/leadgate/leadgate/worker/retention"
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
@@ -34,6 +35,7 @@ type gateway struct {
 	store    *badger.Store
 	worker   *worker.Worker
 	observer *observe.Observer
+	keeper   *retention.Keeper
 	server   *server.Server
 	listener net.Listener
 	source   *source // nil if the configuration never changes
@@ -86,6 +88,8 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 	if err := g.worker.Apply(workerConfig(o.snapshot)); err != nil {
 		return err
 	}
+	g.keeper = retention.New(retention.Options{Store: g.store, Journal: g.journal, Now: now, Logger: g.log})
+	g.keeper.Apply(retentionPolicy(o.snapshot))
 	service := worker.NewService(g.worker, version)
 	g.observer, err = observe.New(observe.Options{
 		Journal: g.journal, Store: g.store, Commits: commits, Logger: g.log, Version: version, Now: now,
@@ -116,6 +120,12 @@ func workerConfig(s config.Snapshot) worker.Config {
 	return worker.Config{Revision: s.Revision, Destinations: s.Config.GetDestinations(), Secret: s.Secret}
 }
 
+// retentionPolicy is how long a configuration has leads kept.
+func retentionPolicy(s config.Snapshot) retention.Policy {
+	r := s.Config.GetRetention()
+	return retention.Policy{Delivered: r.GetDelivered().AsDuration(), Undelivered: r.GetUndelivered().AsDuration()}
+}
+
 // listen takes the configured address.
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
@@ -133,6 +143,7 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 // run serves until ctx ends, then stops taking, finishes what is under way, and closes the store.
 func (g *gateway) run(ctx context.Context) error {
 	g.worker.Start()
+	g.keeper.Start()
 	g.journal.Publish(systemEvent(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_STARTED,
 		fmt.Sprintf("leadgate %s listens on %s, configuration %s", version, g.listener.Addr(), g.snapshot.Revision)))
 	served := make(chan error, 1)
@@ -156,6 +167,9 @@ func (g *gateway) close() error {
 	var problems []error
 	if g.listener != nil {
 		_ = g.listener.Close() // the server has closed it, unless it never ran
+	}
+	if g.keeper != nil {
+		g.keeper.Stop()
 	}
 	if g.store != nil {
 		problems = append(problems, g.store.Close())

@@ -90,6 +90,7 @@ func (g *gateway) reload() {
 		return
 	}
 	use()
+	g.keeper.Apply(retentionPolicy(snapshot))
 	g.level.Set(observe.ParseLevel(snapshot.Config.GetLog().GetLevel()))
 	g.snapshot = snapshot
 	detail := "configuration " + snapshot.Revision + " is in force"

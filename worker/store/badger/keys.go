@@ -15,35 +15,30 @@ import (
 // formatNumber is the format on disk that this table describes. A change to the table, or to what a value holds, needs
 // a new number, once a version that writes this one is released; until then the number stays 1.
 //
-//	key                                      value                     written by         deleted by, when
-//	!meta                                    store.v1.Meta             first Open         never
-//	!last                                    see last.go               every commit       never
-//	k scope 0 key                            store.v1.IdempotencyKey   Accept             sweeper, when expired
-//	x expires(8) scope 0 key                 -                         Accept             sweeper, when expired
-//	l lead(16)                               v1.LeadRecord             Accept, Amend      -
-//	d lead(16) destination                   v1.Delivery, no attempts  Accept, Begin,     Amend, when withdrawn
-//	                                                                   Settle, Redrive,
-//	                                                                   Amend
-//	a lead(16) destination 0 number(4)       v1.Attempt                Begin, Settle      -
-//	t lead(16) event(8)                      store.v1.Told             with what it tells -
-//	e event(8)                               lead(16) how many(1)      with its t         sweeper, all but the newest
-//	m destination 0 person(16)               store.v1.Chain            with a delivery    when nothing is left to say
-//	c destination 0 person(16) sequence(8)   lead(16)                  Accept, Redrive,   when promoted to head
-//	                                                                   Amend
-//	q destination 0 due(8) sequence(8)       lead(16)                  when head and due  Begin, Settle, Redrive,
-//	                                                                                      Amend
-//	f lead(16) destination                   -                         Begin              Settle, Open
-//	w destination 0 sequence(8)              creation(8) lead(16)      Accept, Redrive,   Settle, Erase, Amend
-//	                                                                   Amend
-//	y destination 0 state(1) sequence(8)     creation(8) lead(16)      Settle, Erase      Redrive, Amend
-//	n destination                            store.v1.Counts           every change       never
-//	n                                        store.v1.Counts, leads    every change       never
-//	p person(16) lead(16)                    -                         Accept, Amend      Erase, Amend
-//	i form 0 lead(16)                        -                         Accept             -
-//	h state(1) reason(1) lead(16)            -                         Accept, Erase,     when in that state no more
-//	                                                                   Amend
-//	r lead(16)                               store.v1.Erasure          Erase              never
-//	s namespace 0 key                        see state.go              State              State, sweeper
+//	key                                     value                     written by                 deleted by, when
+//	!meta                                   store.v1.Meta             first Open                 never
+//	!last                                   see last.go               every commit               never
+//	k scope 0 key                           store.v1.IdempotencyKey   Accept                     sweeper, when expired
+//	x expires(8) scope 0 key                -                         Accept                     sweeper, when expired
+//	l lead(16)                              v1.LeadRecord             Accept, Amend, Erase       Purge
+//	d lead(16) destination                  v1.Delivery, no attempts  Accept, Amend, Begin,      Purge; Amend, when withdrawn
+//	                                                                  Settle, Redrive, Erase
+//	a lead(16) destination 0 number(4)      v1.Attempt                Begin, Settle, Erase       Purge
+//	t lead(16) event(8)                     store.v1.Told             with what it tells, Erase  Purge
+//	e event(8)                              lead(16) how many(1)      with its t                 sweeper, all but the newest; Purge
+//	m destination 0 person(16)              store.v1.Chain            with a delivery            when nothing is left to say
+//	c destination 0 person(16) sequence(8)  lead(16)                  Accept, Amend, Redrive     when promoted to head or withdrawn
+//	q destination 0 due(8) sequence(8)      lead(16)                  when head and due          Begin, Settle; Redrive; when withdrawn
+//	f lead(16) destination                  -                         Begin                      Settle, Open; when withdrawn
+//	w destination 0 sequence(8)             creation(8) lead(16)      Accept, Amend, Redrive     Settle; when withdrawn
+//	y destination 0 state(1) sequence(8)    creation(8) lead(16)      when it waits no more      Redrive, Amend, Purge
+//	n destination                           store.v1.Counts           every change               never
+//	n                                       store.v1.Counts, leads    every change               never
+//	p person(16) lead(16)                   -                         Accept, Amend              Erase, Amend, Purge
+//	i form 0 lead(16)                       -                         Accept, Amend              Amend, Purge
+//	h state(1) reason(1) lead(16)           -                         Accept, Amend, Erase       when in that state no more; Purge
+//	r lead(16)                              store.v1.Erasure          Erase                      never
+//	s namespace 0 key                       see state.go              State                      State, sweeper
 //
 // Numbers are big endian, so that keys sort as numbers do; times are Unix nanoseconds; a lead is its UUID, whose version
 // 7 sorts by time; an event in a key is the first of those told in one step; a person is a keyed hash of the normalised e-mail address.
@@ -53,7 +48,8 @@ import (
 // are found in l.
 //
 // A chain's head is in q and not in c; those that wait behind it are in c and not in q. While a delivery is in flight it
-// is in f and not in q. Deliveries in q, c or f are in w; all others are in y under their state.
+// is in f and not in q. Deliveries in q, c or f are in w; all others are in y under their state. What Erase and Purge find in
+// a line they withdraw from it.
 const formatNumber = 1
 
 const (

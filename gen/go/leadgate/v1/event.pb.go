@@ -254,6 +254,10 @@ const (
 	SystemEventType_SYSTEM_EVENT_TYPE_RESTART_NEEDED SystemEventType = 6
 	// An operation on many leads or deliveries began, went on after a restart, or ended.
 	SystemEventType_SYSTEM_EVENT_TYPE_OPERATION SystemEventType = 7
+	// Leads that were not delivered will be removed in a week, because retention.undelivered will be over.
+	SystemEventType_SYSTEM_EVENT_TYPE_RETENTION_WARNING SystemEventType = 8
+	// Leads were removed, because their retention is over.
+	SystemEventType_SYSTEM_EVENT_TYPE_RETENTION_REMOVED SystemEventType = 9
 )
 
 // Enum value maps for SystemEventType.
@@ -267,16 +271,20 @@ var (
 		5: "SYSTEM_EVENT_TYPE_CONFIG_REFUSED",
 		6: "SYSTEM_EVENT_TYPE_RESTART_NEEDED",
 		7: "SYSTEM_EVENT_TYPE_OPERATION",
+		8: "SYSTEM_EVENT_TYPE_RETENTION_WARNING",
+		9: "SYSTEM_EVENT_TYPE_RETENTION_REMOVED",
 	}
 	SystemEventType_value = map[string]int32{
-		"SYSTEM_EVENT_TYPE_UNSPECIFIED":    0,
-		"SYSTEM_EVENT_TYPE_STARTED":        1,
-		"SYSTEM_EVENT_TYPE_STOPPING":       2,
-		"SYSTEM_EVENT_TYPE_ERROR":          3,
-		"SYSTEM_EVENT_TYPE_CONFIG_APPLIED": 4,
-		"SYSTEM_EVENT_TYPE_CONFIG_REFUSED": 5,
-		"SYSTEM_EVENT_TYPE_RESTART_NEEDED": 6,
-		"SYSTEM_EVENT_TYPE_OPERATION":      7,
+		"SYSTEM_EVENT_TYPE_UNSPECIFIED":       0,
+		"SYSTEM_EVENT_TYPE_STARTED":           1,
+		"SYSTEM_EVENT_TYPE_STOPPING":          2,
+		"SYSTEM_EVENT_TYPE_ERROR":             3,
+		"SYSTEM_EVENT_TYPE_CONFIG_APPLIED":    4,
+		"SYSTEM_EVENT_TYPE_CONFIG_REFUSED":    5,
+		"SYSTEM_EVENT_TYPE_RESTART_NEEDED":    6,
+		"SYSTEM_EVENT_TYPE_OPERATION":         7,
+		"SYSTEM_EVENT_TYPE_RETENTION_WARNING": 8,
+		"SYSTEM_EVENT_TYPE_RETENTION_REMOVED": 9,
 	}
 )
 
@@ -987,7 +995,7 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"#DESTINATION_EVENT_TYPE_RATE_LIMITED\x10\x04*K\n" +
 	"\rFormEventType\x12\x1f\n" +
 	"\x1bFORM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n" +
-	"\x15FORM_EVENT_TYPE_DRIFT\x10\x01*\xa3\x02\n" +
+	"\x15FORM_EVENT_TYPE_DRIFT\x10\x01*\xf5\x02\n" +
 	"\x0fSystemEventType\x12!\n" +
 	"\x1dSYSTEM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19SYSTEM_EVENT_TYPE_STARTED\x10\x01\x12\x1e\n" +
@@ -996,7 +1004,9 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	" SYSTEM_EVENT_TYPE_CONFIG_APPLIED\x10\x04\x12$\n" +
 	" SYSTEM_EVENT_TYPE_CONFIG_REFUSED\x10\x05\x12$\n" +
 	" SYSTEM_EVENT_TYPE_RESTART_NEEDED\x10\x06\x12\x1f\n" +
-	"\x1bSYSTEM_EVENT_TYPE_OPERATION\x10\aB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
+	"\x1bSYSTEM_EVENT_TYPE_OPERATION\x10\a\x12'\n" +
+	"#SYSTEM_EVENT_TYPE_RETENTION_WARNING\x10\b\x12'\n" +
+	"#SYSTEM_EVENT_TYPE_RETENTION_REMOVED\x10\tB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
 
 var (
 	file_leadgate_v1_event_proto_rawDescOnce sync.Once

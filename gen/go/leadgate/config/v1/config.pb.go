@@ -51,7 +51,9 @@ type Config struct {
 	// Log lines.
 	Log *Log `protobuf:"bytes,11,opt,name=log,proto3" json:"log,omitempty"`
 	// What is taken from one request.
-	Intake        *Intake `protobuf:"bytes,12,opt,name=intake,proto3" json:"intake,omitempty"`
+	Intake *Intake `protobuf:"bytes,12,opt,name=intake,proto3" json:"intake,omitempty"`
+	// How long leads are kept.
+	Retention     *Retention `protobuf:"bytes,13,opt,name=retention,proto3" json:"retention,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -166,6 +168,13 @@ func (x *Config) GetLog() *Log {
 func (x *Config) GetIntake() *Intake {
 	if x != nil {
 		return x.Intake
+	}
+	return nil
+}
+
+func (x *Config) GetRetention() *Retention {
+	if x != nil {
+		return x.Retention
 	}
 	return nil
 }
@@ -1997,11 +2006,66 @@ func (x *Intake) GetMaxBodyBytes() int32 {
 	return 0
 }
 
+// Retention says how long leads are kept. What was removed stays in the counts.
+type Retention struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How long a lead is kept after everything was delivered, superseded or cancelled; 30d if left out.
+	Delivered *durationpb.Duration `protobuf:"bytes,1,opt,name=delivered,proto3" json:"delivered,omitempty"`
+	// How long any other lead is kept after it was accepted; 180d if left out. An event tells 7 days before.
+	Undelivered   *durationpb.Duration `protobuf:"bytes,2,opt,name=undelivered,proto3" json:"undelivered,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Retention) Reset() {
+	*x = Retention{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Retention) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Retention) ProtoMessage() {}
+
+func (x *Retention) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Retention.ProtoReflect.Descriptor instead.
+func (*Retention) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Retention) GetDelivered() *durationpb.Duration {
+	if x != nil {
+		return x.Delivered
+	}
+	return nil
+}
+
+func (x *Retention) GetUndelivered() *durationpb.Duration {
+	if x != nil {
+		return x.Undelivered
+	}
+	return nil
+}
+
 var File_leadgate_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1fleadgate/config/v1/config.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9c\t\n" +
+	"\x1fleadgate/config/v1/config.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xd9\t\n" +
 	"\x06Config\x12 \n" +
 	"\x06listen\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\x06listen\x12#\n" +
 	"\bdata_dir\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\adataDir\x12=\n" +
@@ -2018,7 +2082,8 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	" \x03(\v2,.leadgate.config.v1.Config.DestinationsEntryB\xb1\x01\xbaH\xad\x01\x9a\x01\xa9\x01\"\xa6\x01\xba\x01\xa2\x01\n" +
 	"\x10destination.name\x12fnames of destinations are a lower case letter, then lower case letters, digits and hyphens, at most 63\x1a&this.matches('^[a-z][a-z0-9-]{0,62}$')R\fdestinations\x12)\n" +
 	"\x03log\x18\v \x01(\v2\x17.leadgate.config.v1.LogR\x03log\x122\n" +
-	"\x06intake\x18\f \x01(\v2\x1a.leadgate.config.v1.IntakeR\x06intake\x1aR\n" +
+	"\x06intake\x18\f \x01(\v2\x1a.leadgate.config.v1.IntakeR\x06intake\x12;\n" +
+	"\tretention\x18\r \x01(\v2\x1d.leadgate.config.v1.RetentionR\tretention\x1aR\n" +
 	"\n" +
 	"FormsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
@@ -2167,7 +2232,10 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x06format\x18\x01 \x01(\tB\x13\xbaH\x10r\x0eR\x00R\x04jsonR\x04textR\x06format\x127\n" +
 	"\x05level\x18\x02 \x01(\tB!\xbaH\x1er\x1cR\x00R\x05debugR\x04infoR\x04warnR\x05errorR\x05level\"<\n" +
 	"\x06Intake\x122\n" +
-	"\x0emax_body_bytes\x18\x01 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\x80\x80\b(\x00R\fmaxBodyBytesBAZ?github.com/leadgate/leadgate/gen/go/leadgate/config/v1;configv1b\x06proto3"
+	"\x0emax_body_bytes\x18\x01 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\x80\x80\b(\x00R\fmaxBodyBytes\"\x9d\x01\n" +
+	"\tRetention\x12E\n" +
+	"\tdelivered\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x062\x04\b\x80\xa3\x05R\tdelivered\x12I\n" +
+	"\vundelivered\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x062\x04\b\x80\x98*R\vundeliveredBAZ?github.com/leadgate/leadgate/gen/go/leadgate/config/v1;configv1b\x06proto3"
 
 var (
 	file_leadgate_config_v1_config_proto_rawDescOnce sync.Once
@@ -2181,7 +2249,7 @@ func file_leadgate_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_leadgate_config_v1_config_proto_rawDescData
 }
 
-var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*Config)(nil),               // 0: leadgate.config.v1.Config
 	(*TLS)(nil),                  // 1: leadgate.config.v1.TLS
@@ -2208,53 +2276,57 @@ var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*Retry)(nil),                // 22: leadgate.config.v1.Retry
 	(*Log)(nil),                  // 23: leadgate.config.v1.Log
 	(*Intake)(nil),               // 24: leadgate.config.v1.Intake
-	nil,                          // 25: leadgate.config.v1.Config.FormsEntry
-	nil,                          // 26: leadgate.config.v1.Config.DestinationsEntry
-	nil,                          // 27: leadgate.config.v1.Form.FieldsEntry
-	nil,                          // 28: leadgate.config.v1.Destination.PropertiesEntry
-	nil,                          // 29: leadgate.config.v1.HTTP.HeadersEntry
-	(*durationpb.Duration)(nil),  // 30: google.protobuf.Duration
+	(*Retention)(nil),            // 25: leadgate.config.v1.Retention
+	nil,                          // 26: leadgate.config.v1.Config.FormsEntry
+	nil,                          // 27: leadgate.config.v1.Config.DestinationsEntry
+	nil,                          // 28: leadgate.config.v1.Form.FieldsEntry
+	nil,                          // 29: leadgate.config.v1.Destination.PropertiesEntry
+	nil,                          // 30: leadgate.config.v1.HTTP.HeadersEntry
+	(*durationpb.Duration)(nil),  // 31: google.protobuf.Duration
 }
 var file_leadgate_config_v1_config_proto_depIdxs = []int32{
 	1,  // 0: leadgate.config.v1.Config.tls:type_name -> leadgate.config.v1.TLS
 	2,  // 1: leadgate.config.v1.Config.idempotency:type_name -> leadgate.config.v1.Idempotency
 	3,  // 2: leadgate.config.v1.Config.api_keys:type_name -> leadgate.config.v1.APIKey
 	4,  // 3: leadgate.config.v1.Config.leads:type_name -> leadgate.config.v1.Leads
-	25, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
-	26, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
+	26, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
+	27, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
 	23, // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
 	24, // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
-	30, // 8: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
-	27, // 9: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
-	7,  // 10: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
-	8,  // 11: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
-	21, // 12: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
-	22, // 13: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
-	28, // 14: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
-	29, // 15: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
-	16, // 16: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
-	9,  // 17: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
-	11, // 18: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
-	12, // 19: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
-	13, // 20: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
-	10, // 21: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
-	14, // 22: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
-	15, // 23: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
-	17, // 24: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
-	18, // 25: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
-	19, // 26: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
-	20, // 27: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
-	30, // 28: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	30, // 29: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
-	30, // 30: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
-	30, // 31: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
-	5,  // 32: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
-	6,  // 33: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	25, // 8: leadgate.config.v1.Config.retention:type_name -> leadgate.config.v1.Retention
+	31, // 9: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
+	28, // 10: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
+	7,  // 11: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
+	8,  // 12: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
+	21, // 13: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
+	22, // 14: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
+	29, // 15: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
+	30, // 16: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
+	16, // 17: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
+	9,  // 18: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
+	11, // 19: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
+	12, // 20: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
+	13, // 21: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
+	10, // 22: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
+	14, // 23: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
+	15, // 24: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
+	17, // 25: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
+	18, // 26: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
+	19, // 27: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
+	20, // 28: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
+	31, // 29: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	31, // 30: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
+	31, // 31: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
+	31, // 32: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
+	31, // 33: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
+	31, // 34: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
+	5,  // 35: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
+	6,  // 36: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_config_v1_config_proto_init() }
@@ -2288,7 +2360,7 @@ func file_leadgate_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_config_v1_config_proto_rawDesc), len(file_leadgate_config_v1_config_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   30,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -466,6 +466,52 @@ func (x *Operation) GetPageToken() string {
 	return ""
 }
 
+// RetentionWarnings remembers which undelivered leads were announced to be removed.
+type RetentionWarnings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The warnings, oldest first.
+	Warnings      []*RetentionWarnings_Warning `protobuf:"bytes,1,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetentionWarnings) Reset() {
+	*x = RetentionWarnings{}
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetentionWarnings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetentionWarnings) ProtoMessage() {}
+
+func (x *RetentionWarnings) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetentionWarnings.ProtoReflect.Descriptor instead.
+func (*RetentionWarnings) Descriptor() ([]byte, []int) {
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RetentionWarnings) GetWarnings() []*RetentionWarnings_Warning {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
 // Variant is a payload that differed from the first.
 type IdempotencyKey_Variant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -479,7 +525,7 @@ type IdempotencyKey_Variant struct {
 
 func (x *IdempotencyKey_Variant) Reset() {
 	*x = IdempotencyKey_Variant{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[8]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -491,7 +537,7 @@ func (x *IdempotencyKey_Variant) String() string {
 func (*IdempotencyKey_Variant) ProtoMessage() {}
 
 func (x *IdempotencyKey_Variant) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[8]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -519,6 +565,61 @@ func (x *IdempotencyKey_Variant) GetLeadId() string {
 		return x.LeadId
 	}
 	return ""
+}
+
+// Warning says that all leads accepted before a time were announced.
+type RetentionWarnings_Warning struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The time, Unix time in nanoseconds.
+	Until int64 `protobuf:"varint,1,opt,name=until,proto3" json:"until,omitempty"`
+	// When they were announced, Unix time in nanoseconds by the store's clock.
+	Time          int64 `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetentionWarnings_Warning) Reset() {
+	*x = RetentionWarnings_Warning{}
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetentionWarnings_Warning) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetentionWarnings_Warning) ProtoMessage() {}
+
+func (x *RetentionWarnings_Warning) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetentionWarnings_Warning.ProtoReflect.Descriptor instead.
+func (*RetentionWarnings_Warning) Descriptor() ([]byte, []int) {
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{7, 0}
+}
+
+func (x *RetentionWarnings_Warning) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *RetentionWarnings_Warning) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
 }
 
 var File_leadgate_store_v1_store_proto protoreflect.FileDescriptor
@@ -573,7 +674,12 @@ const file_leadgate_store_v1_store_proto_rawDesc = "" +
 	"\toperation\x18\x01 \x01(\v2\x16.leadgate.v1.OperationR\toperation\x12.\n" +
 	"\arequest\x18\x02 \x01(\v2\x14.google.protobuf.AnyR\arequest\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageTokenB?Z=github.com/leadgate/leadgate/gen/go/leadgate/store/v1;storev1b\x06proto3"
+	"page_token\x18\x03 \x01(\tR\tpageToken\"\x92\x01\n" +
+	"\x11RetentionWarnings\x12H\n" +
+	"\bwarnings\x18\x01 \x03(\v2,.leadgate.store.v1.RetentionWarnings.WarningR\bwarnings\x1a3\n" +
+	"\aWarning\x12\x14\n" +
+	"\x05until\x18\x01 \x01(\x03R\x05until\x12\x12\n" +
+	"\x04time\x18\x02 \x01(\x03R\x04timeB?Z=github.com/leadgate/leadgate/gen/go/leadgate/store/v1;storev1b\x06proto3"
 
 var (
 	file_leadgate_store_v1_store_proto_rawDescOnce sync.Once
@@ -587,38 +693,41 @@ func file_leadgate_store_v1_store_proto_rawDescGZIP() []byte {
 	return file_leadgate_store_v1_store_proto_rawDescData
 }
 
-var file_leadgate_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_leadgate_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_leadgate_store_v1_store_proto_goTypes = []any{
-	(*Meta)(nil),                   // 0: leadgate.store.v1.Meta
-	(*IdempotencyKey)(nil),         // 1: leadgate.store.v1.IdempotencyKey
-	(*Chain)(nil),                  // 2: leadgate.store.v1.Chain
-	(*Counts)(nil),                 // 3: leadgate.store.v1.Counts
-	(*Erasure)(nil),                // 4: leadgate.store.v1.Erasure
-	(*Told)(nil),                   // 5: leadgate.store.v1.Told
-	(*Operation)(nil),              // 6: leadgate.store.v1.Operation
-	nil,                            // 7: leadgate.store.v1.IdempotencyKey.FieldsEntry
-	(*IdempotencyKey_Variant)(nil), // 8: leadgate.store.v1.IdempotencyKey.Variant
-	nil,                            // 9: leadgate.store.v1.Counts.DeliveriesEntry
-	nil,                            // 10: leadgate.store.v1.Counts.LeadsEntry
-	nil,                            // 11: leadgate.store.v1.Counts.HoldsEntry
-	(*v1.Event)(nil),               // 12: leadgate.v1.Event
-	(*v1.Operation)(nil),           // 13: leadgate.v1.Operation
-	(*anypb.Any)(nil),              // 14: google.protobuf.Any
+	(*Meta)(nil),                      // 0: leadgate.store.v1.Meta
+	(*IdempotencyKey)(nil),            // 1: leadgate.store.v1.IdempotencyKey
+	(*Chain)(nil),                     // 2: leadgate.store.v1.Chain
+	(*Counts)(nil),                    // 3: leadgate.store.v1.Counts
+	(*Erasure)(nil),                   // 4: leadgate.store.v1.Erasure
+	(*Told)(nil),                      // 5: leadgate.store.v1.Told
+	(*Operation)(nil),                 // 6: leadgate.store.v1.Operation
+	(*RetentionWarnings)(nil),         // 7: leadgate.store.v1.RetentionWarnings
+	nil,                               // 8: leadgate.store.v1.IdempotencyKey.FieldsEntry
+	(*IdempotencyKey_Variant)(nil),    // 9: leadgate.store.v1.IdempotencyKey.Variant
+	nil,                               // 10: leadgate.store.v1.Counts.DeliveriesEntry
+	nil,                               // 11: leadgate.store.v1.Counts.LeadsEntry
+	nil,                               // 12: leadgate.store.v1.Counts.HoldsEntry
+	(*RetentionWarnings_Warning)(nil), // 13: leadgate.store.v1.RetentionWarnings.Warning
+	(*v1.Event)(nil),                  // 14: leadgate.v1.Event
+	(*v1.Operation)(nil),              // 15: leadgate.v1.Operation
+	(*anypb.Any)(nil),                 // 16: google.protobuf.Any
 }
 var file_leadgate_store_v1_store_proto_depIdxs = []int32{
-	7,  // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldsEntry
-	8,  // 1: leadgate.store.v1.IdempotencyKey.variants:type_name -> leadgate.store.v1.IdempotencyKey.Variant
-	9,  // 2: leadgate.store.v1.Counts.deliveries:type_name -> leadgate.store.v1.Counts.DeliveriesEntry
-	10, // 3: leadgate.store.v1.Counts.leads:type_name -> leadgate.store.v1.Counts.LeadsEntry
-	11, // 4: leadgate.store.v1.Counts.holds:type_name -> leadgate.store.v1.Counts.HoldsEntry
-	12, // 5: leadgate.store.v1.Told.events:type_name -> leadgate.v1.Event
-	13, // 6: leadgate.store.v1.Operation.operation:type_name -> leadgate.v1.Operation
-	14, // 7: leadgate.store.v1.Operation.request:type_name -> google.protobuf.Any
-	8,  // [8:8] is the sub-list for method output_type
-	8,  // [8:8] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	8,  // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldsEntry
+	9,  // 1: leadgate.store.v1.IdempotencyKey.variants:type_name -> leadgate.store.v1.IdempotencyKey.Variant
+	10, // 2: leadgate.store.v1.Counts.deliveries:type_name -> leadgate.store.v1.Counts.DeliveriesEntry
+	11, // 3: leadgate.store.v1.Counts.leads:type_name -> leadgate.store.v1.Counts.LeadsEntry
+	12, // 4: leadgate.store.v1.Counts.holds:type_name -> leadgate.store.v1.Counts.HoldsEntry
+	14, // 5: leadgate.store.v1.Told.events:type_name -> leadgate.v1.Event
+	15, // 6: leadgate.store.v1.Operation.operation:type_name -> leadgate.v1.Operation
+	16, // 7: leadgate.store.v1.Operation.request:type_name -> google.protobuf.Any
+	13, // 8: leadgate.store.v1.RetentionWarnings.warnings:type_name -> leadgate.store.v1.RetentionWarnings.Warning
+	9,  // [9:9] is the sub-list for method output_type
+	9,  // [9:9] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_store_v1_store_proto_init() }
@@ -632,7 +741,7 @@ func file_leadgate_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_store_v1_store_proto_rawDesc), len(file_leadgate_store_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,267 @@
+// Package retention removes leads that have been kept long enough, and tells before it removes any that was not delivered.
+package retention
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/journal"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// How long leads are kept unless configured otherwise.
+const (
+	DefaultDelivered   = 30 * 24 * time.Hour
+	DefaultUndelivered = 180 * 24 * time.Hour
+)
+
+const (
+	// Notice is how long before its removal an undelivered lead is announced.
+	Notice = 7 * 24 * time.Hour
+	// Between two rounds. The shortest retention is a day.
+	interval = time.Hour
+	// How many leads one call to the store looks at.
+	step = 200
+	// Where warnings are remembered.
+	namespace, warningsKey = "retention", "warnings"
+)
+
+// Policy says how long leads are kept.
+type Policy struct {
+	// Delivered is counted from when nothing was left to do with a lead.
+	Delivered time.Duration
+	// Undelivered is counted from when any other lead was accepted.
+	Undelivered time.Duration
+}
+
+// Options are what a keeper needs. Store and Journal are required.
+type Options struct {
+	Store   store.Store
+	Journal *journal.Journal
+	// Now is the store's clock; time.Now if nil.
+	Now func() time.Time
+	// Logger gets what no event tells. Nil drops it.
+	Logger *slog.Logger
+}
+
+// Keeper removes what need not be kept. It is safe for concurrent use.
+type Keeper struct {
+	store   store.Store
+	journal *journal.Journal
+	now     func() time.Time
+	log     *slog.Logger
+
+	mu      sync.Mutex
+	policy  Policy
+	changed chan struct{} // has a signal after Apply
+
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// New returns a keeper that rests until Start.
+func New(o Options) *Keeper {
+	k := &Keeper{
+		store: o.Store, journal: o.Journal, now: o.Now, log: o.Logger, changed: make(chan struct{}, 1),
+		policy: Policy{DefaultDelivered, DefaultUndelivered},
+	}
+	if k.now == nil {
+		k.now = time.Now
+	}
+	if k.log == nil {
+		k.log = slog.New(slog.DiscardHandler)
+	}
+	return k
+}
+
+// Apply makes a policy the present one, from the next round on, which begins at once.
+func (k *Keeper) Apply(p Policy) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.policy == p {
+		return
+	}
+	k.policy = p
+	select {
+	case k.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Start begins to remove, a round an hour. It is called once.
+func (k *Keeper) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	k.cancel, k.done = cancel, make(chan struct{})
+	go func() {
+		defer close(k.done)
+		for ctx.Err() == nil {
+			if err := k.Round(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
+				k.log.Error("removing leads whose retention is over failed", "error", err)
+			}
+			timer := time.NewTimer(interval)
+			select {
+			case <-ctx.Done():
+			case <-k.changed:
+			case <-timer.C:
+			}
+			timer.Stop()
+		}
+	}()
+}
+
+// Stop returns when nothing more is removed. It may be called without Start, and again.
+func (k *Keeper) Stop() {
+	if k.cancel != nil {
+		k.cancel()
+		<-k.done
+	}
+}
+
+// Round removes what need not be kept now, and announces what will be removed in a week.
+func (k *Keeper) Round(ctx context.Context) error {
+	k.mu.Lock()
+	policy := k.policy
+	k.mu.Unlock()
+	warnings, err := k.warnings(ctx)
+	if err != nil {
+		return err
+	}
+	now := k.now()
+	r := store.Retention{
+		Delivered:   now.Add(-policy.Delivered),
+		Undelivered: earlier(now.Add(-policy.Undelivered), warnings.before(now.Add(-Notice))),
+		WarnedUntil: warnings.last(), WarnUntil: now.Add(-policy.Undelivered + Notice),
+	}
+	soon, oldest, err := k.remove(ctx, r)
+	if err != nil {
+		return err
+	}
+	if soon > 0 {
+		k.tell(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_RETENTION_WARNING, fmt.Sprintf(
+			"%d leads that were not delivered will be removed from %s on, when retention.undelivered is over; the oldest was accepted on %s. Send them: leadgate deliveries list --state dead, leadgate deliveries retry",
+			soon, now.Add(Notice).Format(time.DateOnly), oldest.Format(time.DateOnly)))
+	}
+	return k.warned(ctx, warnings, r.WarnUntil, now)
+}
+
+// remove makes a round through the leads, and rests as long as it works, so that intake has the store at least half of the time.
+func (k *Keeper) remove(ctx context.Context, r store.Retention) (soon int, oldest time.Time, err error) {
+	delivered, undelivered := 0, 0
+	defer func() {
+		if delivered+undelivered > 0 {
+			k.tell(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_RETENTION_REMOVED, fmt.Sprintf(
+				"%d delivered leads and %d undelivered ones were removed, because their retention is over", delivered, undelivered))
+		}
+	}()
+	for token := ""; ; {
+		began := time.Now()
+		purged, err := k.store.Purge(ctx, r, step, token)
+		if err != nil {
+			return soon, oldest, err
+		}
+		delivered += purged.Delivered
+		undelivered += len(purged.Undelivered)
+		for _, lead := range purged.Undelivered {
+			k.journal.Publish(gone(lead))
+		}
+		if soon += purged.Soon; oldest.IsZero() {
+			oldest = purged.Oldest
+		}
+		if token = purged.Next; token == "" {
+			return soon, oldest, nil
+		}
+		rest := time.NewTimer(time.Since(began))
+		select {
+		case <-ctx.Done():
+			rest.Stop()
+			return soon, oldest, ctx.Err()
+		case <-rest.C:
+		}
+	}
+}
+
+func (k *Keeper) tell(what leadgatev1.SystemEventType, detail string) {
+	k.journal.Publish(&leadgatev1.Event{Kind: &leadgatev1.Event_System{System: &leadgatev1.SystemEvent{Type: what, Detail: detail}}})
+}
+
+// gone tells of a lead that was removed though it was not delivered.
+func gone(lead *leadgatev1.LeadRecord) *leadgatev1.Event {
+	return &leadgatev1.Event{Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
+		Stage: leadgatev1.Stage_STAGE_ERASED, LeadId: lead.GetLeadId(), Form: lead.GetLead().GetSource().GetForm(),
+		Detail: "removed without having been delivered: its retention is over",
+	}}}
+}
+
+// announced are the warnings that were given.
+type announced struct {
+	storev1.RetentionWarnings
+	version uint64
+}
+
+func (k *Keeper) warnings(ctx context.Context) (*announced, error) {
+	a := &announced{}
+	value, version, err := k.store.State(namespace).Get(ctx, warningsKey)
+	if errors.Is(err, store.ErrNotFound) {
+		return a, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.version = version
+	return a, proto.Unmarshal(value, &a.RetentionWarnings)
+}
+
+// last is up to when leads were announced.
+func (a *announced) last() time.Time {
+	if n := len(a.GetWarnings()); n > 0 {
+		return time.Unix(0, a.GetWarnings()[n-1].GetUntil())
+	}
+	return time.Unix(0, 0)
+}
+
+// before is up to when leads had been announced at a time.
+func (a *announced) before(at time.Time) time.Time {
+	until := time.Unix(0, 0)
+	for _, w := range a.GetWarnings() {
+		if w.GetTime() <= at.UnixNano() {
+			until = time.Unix(0, w.GetUntil())
+		}
+	}
+	return until
+}
+
+// warned remembers a warning, and forgets those that a later one, old enough, makes needless.
+func (k *Keeper) warned(ctx context.Context, a *announced, until, now time.Time) error {
+	if !until.After(a.last()) {
+		return nil
+	}
+	a.Warnings = append(a.Warnings, &storev1.RetentionWarnings_Warning{Until: until.UnixNano(), Time: now.UnixNano()})
+	old := now.Add(-Notice).UnixNano()
+	for len(a.Warnings) > 1 && a.Warnings[1].GetTime() <= old {
+		a.Warnings = a.Warnings[1:]
+	}
+	value, err := proto.Marshal(&a.RetentionWarnings)
+	if err != nil {
+		return err
+	}
+	err = k.store.State(namespace).CompareAndSet(ctx, warningsKey, a.version, value, time.Time{})
+	if errors.Is(err, store.ErrConflict) {
+		return nil // another round said it
+	}
+	return err
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

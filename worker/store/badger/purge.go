@@ -1,0 +1,234 @@
+package badger
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"slices"
+	"time"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/proto"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// Purge implements store.Store.
+func (s *Store) Purge(ctx context.Context, r store.Retention, limit int, token string) (store.Purged, error) {
+	var purged store.Purged
+	l := listing{line: []byte{prefixLead}, query: "purge", token: token}
+	from := l.line
+	if token != "" {
+		var err error
+		if from, err = l.fromToken(); err != nil {
+			return purged, err
+		}
+	}
+	old, next, err := s.oldLeads(ctx, r, from, limit)
+	if err != nil {
+		return purged, err
+	}
+	var items []item
+	for _, lead := range old {
+		switch {
+		case lead.mayGo(r):
+			items = append(items, &purgeItem{s: s, lead: lead.key, retention: r})
+		case lead.isSoon(r):
+			if purged.Soon++; purged.Oldest.IsZero() {
+				purged.Oldest = lead.record.GetCreateTime().AsTime()
+			}
+		}
+	}
+	if err := s.do(ctx, items...); err != nil {
+		return store.Purged{}, err
+	}
+	for _, it := range items {
+		switch it := it.(*purgeItem); {
+		case it.err != nil:
+			return store.Purged{}, it.err
+		case it.undelivered != nil:
+			purged.Undelivered = append(purged.Undelivered, it.undelivered)
+		case it.removed:
+			purged.Delivered++
+		}
+	}
+	if next != nil {
+		purged.Next = l.toToken(next)
+	}
+	return purged, nil
+}
+
+// keptLead is a lead as retention sees it.
+type keptLead struct {
+	key        leadKey
+	record     *leadgatev1.LeadRecord
+	deliveries []*leadgatev1.Delivery
+}
+
+// finished reports whether nothing is left to do with the lead, and since when.
+func (k keptLead) finished() (since time.Time, finished bool) {
+	since = k.record.GetCreateTime().AsTime()
+	switch k.record.GetState() {
+	case leadgatev1.LeadState_LEAD_STATE_HELD:
+		return since, false
+	case leadgatev1.LeadState_LEAD_STATE_OPEN:
+		if len(k.deliveries) == 0 {
+			return since, false
+		}
+	}
+	for _, d := range k.deliveries {
+		switch d.GetState() {
+		case leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED, leadgatev1.DeliveryState_DELIVERY_STATE_SUPERSEDED,
+			leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED:
+		default:
+			return since, false
+		}
+		if changed := d.GetUpdateTime().AsTime(); changed.After(since) {
+			since = changed
+		}
+	}
+	return since, true
+}
+
+func (k keptLead) mayGo(r store.Retention) bool {
+	if since, finished := k.finished(); finished {
+		return since.Before(r.Delivered)
+	}
+	return k.record.GetCreateTime().AsTime().Before(r.Undelivered)
+}
+
+func (k keptLead) isSoon(r store.Retention) bool {
+	accepted := k.record.GetCreateTime().AsTime()
+	_, finished := k.finished()
+	return !finished && !accepted.Before(r.WarnedUntil) && accepted.Before(r.WarnUntil)
+}
+
+// oldLeads reads leads with their deliveries, the oldest first, up to the first that is too young for anything. Leads and
+// deliveries sort alike, so that both are read in one walk.
+func (s *Store) oldLeads(ctx context.Context, r store.Retention, from []byte, limit int) (old []keptLead, next []byte, err error) {
+	young := r.Delivered
+	for _, t := range []time.Time{r.Undelivered, r.WarnUntil} {
+		if t.After(young) {
+			young = t
+		}
+	}
+	end := append([]byte{prefixLead}, timePrefix(young.Add(idTimeSlack))...)
+	err = s.view(ctx, func(txn *badgerdb.Txn) error {
+		leads := txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixLead}, PrefetchValues: true, PrefetchSize: 100})
+		defer leads.Close()
+		deliveries := txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixDelivery}, PrefetchValues: true, PrefetchSize: 100})
+		defer deliveries.Close()
+		deliveries.Seek(slices.Concat([]byte{prefixDelivery}, from[1:]))
+		for leads.Seek(from); leads.Valid() && bytes.Compare(leads.Item().Key(), end) < 0; leads.Next() {
+			if len(old) == limit {
+				next = leads.Item().KeyCopy(nil)
+				return nil
+			}
+			lead := keptLead{key: leadKey(leads.Item().Key()[1:]), record: &leadgatev1.LeadRecord{}}
+			if err := unmarshal(leads.Item(), lead.record); err != nil {
+				return err
+			}
+			for ; deliveries.Valid(); deliveries.Next() {
+				of := bytes.Compare(deliveries.Item().Key()[1:17], lead.key[:])
+				if of > 0 {
+					break
+				}
+				if of < 0 {
+					continue
+				}
+				d := &leadgatev1.Delivery{}
+				if err := unmarshal(deliveries.Item(), d); err != nil {
+					return err
+				}
+				lead.deliveries = append(lead.deliveries, d)
+			}
+			old = append(old, lead)
+		}
+		return nil
+	})
+	return old, next, err
+}
+
+func unmarshal(item *badgerdb.Item, into proto.Message) error {
+	return item.Value(func(value []byte) error { return proto.Unmarshal(value, into) })
+}
+
+// purgeItem removes one lead, if it may still go by the time it is written.
+type purgeItem struct {
+	s           *Store
+	lead        leadKey
+	retention   store.Retention
+	removed     bool
+	undelivered *leadgatev1.LeadRecord
+	err         error
+}
+
+func (it *purgeItem) fail(err error) { it.err = err }
+
+func (it *purgeItem) stage(b *batch, c *change) error {
+	r := &leadgatev1.LeadRecord{}
+	if err := get(b.txn, keyOfLead(it.lead), r); err != nil {
+		return err
+	}
+	deliveries, err := deliveriesOf(b.txn, it.lead)
+	if err != nil {
+		return err
+	}
+	kept := keptLead{it.lead, r, deliveries}
+	if !kept.mayGo(it.retention) {
+		return nil
+	}
+	people := it.s.peopleOf(r)
+	c.delete(keyOfLead(it.lead))
+	for _, key := range indexOf(r, it.lead, people) {
+		c.delete(key)
+	}
+	c.countLead(r, -1)
+	for _, d := range deliveries {
+		if err := it.s.removeDelivery(b, c, r, d); err != nil {
+			return err
+		}
+	}
+	eachKey(b.txn, join(prefixTimeline, 16, it.lead[:]), func(key []byte) bool {
+		c.delete(slices.Clone(key))
+		c.delete(keyOfEvent(binary.BigEndian.Uint64(key[17:])))
+		return true
+	})
+	for _, person := range people {
+		if err := it.s.dropChains(b, c, person, it.lead); err != nil {
+			return err
+		}
+	}
+	it.removed = true
+	if _, finished := kept.finished(); !finished {
+		it.undelivered = store.ForgetRecord(r)
+	}
+	return nil
+}
+
+// removeDelivery removes a delivery with its attempts, out of every line and index. What was delivered stays counted.
+func (s *Store) removeDelivery(b *batch, c *change, r *leadgatev1.LeadRecord, d *leadgatev1.Delivery) error {
+	l, err := linkOf(d, s.personOf(r))
+	if err != nil {
+		return err
+	}
+	switch state := d.GetState(); state {
+	case leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT:
+		if err := s.withdraw(b, c, l, state); err != nil {
+			return err
+		}
+		c.count(d.GetDestination(), state, -1)
+	case leadgatev1.DeliveryState_DELIVERY_STATE_DEAD, leadgatev1.DeliveryState_DELIVERY_STATE_HELD:
+		c.count(d.GetDestination(), state, -1)
+		fallthrough
+	default:
+		c.delete(keyOfEnded(d.GetDestination(), state, d.GetSequence()))
+	}
+	c.delete(l.delivery.key())
+	eachKey(b.txn, l.delivery.attemptsPrefix(), func(key []byte) bool {
+		c.delete(slices.Clone(key))
+		return true
+	})
+	return nil
+}
