@@ -35,39 +35,71 @@ type arrival struct {
 	holdReuse bool
 }
 
+// outcome is what the sender of a lead is told: its identifier, the first one's if the key was seen before, or an error.
+type outcome struct {
+	leadID   string
+	replayed bool
+	err      error
+}
+
 // accept makes a lead durable and returns the identifier that its sender is told: the new one, or, if the key was seen
 // before, the first.
 func (s *Server) accept(ctx context.Context, a *arrival) (leadID string, replayed bool, err error) {
+	o := s.acceptAll(ctx, []*arrival{a})[0]
+	return o.leadID, o.replayed, o.err
+}
+
+// acceptAll makes leads durable in one go and returns what became of each.
+func (s *Server) acceptAll(ctx context.Context, arrivals []*arrival) []outcome {
 	now := s.now()
+	acceptances := make([]*store.Acceptance, len(arrivals))
+	for i, a := range arrivals {
+		acceptances[i] = s.acceptance(a, now)
+	}
+	outcomes := make([]outcome, len(arrivals))
+	results, err := s.store.Accept(ctx, acceptances...)
+	for i, a := range arrivals {
+		if err != nil {
+			outcomes[i].err = worker.StatusOf(err, "lead")
+			continue
+		}
+		outcomes[i] = s.outcome(a, acceptances[i], results[i], now)
+	}
+	return outcomes
+}
+
+// acceptance is what the store is asked to write of an arrival, also if its key turns out to be a reused one.
+func (s *Server) acceptance(a *arrival, now time.Time) *store.Acceptance {
 	acceptance := a.acceptance(now, a.call.leadID)
-	if a.key != "" {
-		acceptance.Key = &store.Key{
-			Scope: a.scope, Value: a.key, Expires: now.Add(a.house.snapshot.Config.GetIdempotency().GetTtl().AsDuration()),
-			Fields: store.Fingerprint(s.store.HashKey(), a.payload),
-		}
-		if a.holdReuse {
-			held := *a
-			held.destinations = nil
-			acceptance.OnReuse = held.acceptance(now, newLeadID(now))
-		}
+	if a.key == "" {
+		return acceptance
 	}
-	results, err := s.store.Accept(ctx, acceptance)
-	if err != nil {
-		return "", false, worker.StatusOf(err, "lead")
+	acceptance.Key = &store.Key{
+		Scope: a.scope, Value: a.key, Expires: now.Add(a.house.snapshot.Config.GetIdempotency().GetTtl().AsDuration()),
+		Fields: store.Fingerprint(s.store.HashKey(), a.payload),
 	}
-	result := results[0]
+	if a.holdReuse {
+		held := *a
+		held.destinations = nil
+		acceptance.OnReuse = held.acceptance(now, newLeadID(now))
+	}
+	return acceptance
+}
+
+// outcome reads what the store made of an arrival, and tells of a duplicate.
+func (s *Server) outcome(a *arrival, asked *store.Acceptance, result store.Accepted, now time.Time) outcome {
 	switch {
 	case result.Err != nil:
-		return "", false, worker.StatusOf(result.Err, "lead")
+		return outcome{err: worker.StatusOf(result.Err, "lead")}
 	case !result.Replayed:
-		return result.LeadID, false, nil
+		return outcome{leadID: result.LeadID}
 	case len(result.Differing) > 0 && result.HeldLeadID == "":
-		return "", false, reused(result)
-	case acceptance.OnReuse != nil && result.HeldLeadID == acceptance.OnReuse.Record.GetLeadId():
-		return result.LeadID, true, nil // held now, which its own events tell
+		return outcome{err: reused(result)}
+	case asked.OnReuse != nil && result.HeldLeadID == asked.OnReuse.Record.GetLeadId():
+		return outcome{leadID: result.LeadID, replayed: true} // held now, which its own events tell
 	}
 	s.duplicate(a, now, result)
-	return result.LeadID, true, nil
+	return outcome{leadID: result.LeadID, replayed: true}
 }
 
 // lookUp answers as an earlier submission with the same key and payload was answered; ok is false if there was none.

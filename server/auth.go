@@ -33,7 +33,7 @@ func roleOf(method string) role {
 		return anyone
 	case "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo":
 		return known
-	case leadgatev1.LeadService_SubmitLead_FullMethodName:
+	case leadgatev1.LeadService_SubmitLead_FullMethodName, leadgatev1.LeadService_BatchSubmitLeads_FullMethodName, leadgatev1.LeadService_SubmitLeads_FullMethodName:
 		return submit
 	case leadgatev1.LeadService_GetLead_FullMethodName, leadgatev1.LeadService_ListLeads_FullMethodName,
 		leadgatev1.WorkerService_WatchDeliveries_FullMethodName, leadgatev1.WorkerService_ListDeliveries_FullMethodName,

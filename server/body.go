@@ -18,11 +18,21 @@ import (
 // How long a client may take to send its request, after the headers.
 const bodyTimeout = 10 * time.Second
 
+// batchPath is where a batch comes in over REST.
+const batchPath = "/v1/leads:batch"
+
+func bodyTooLarge(limit int64, whose string) error {
+	return worker.Failure(nil, codes.ResourceExhausted, &errdetails.ErrorInfo{Reason: "BODY_TOO_LARGE"},
+		fmt.Sprintf("the body is larger than %d bytes, the limit of %s", limit, whose))
+}
+
 // readBody reads a request's whole body within its bounds of size and time, and leaves it to be read again.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	limit := s.house().maxBody
-	tooLarge := worker.Failure(nil, codes.ResourceExhausted, &errdetails.ErrorInfo{Reason: "BODY_TOO_LARGE"},
-		fmt.Sprintf("the body is larger than %d bytes, the limit of intake.max_body_bytes", limit))
+	limit, whose := s.house().maxBody, "intake.max_body_bytes"
+	if r.URL.Path == batchPath && limit < maxBatchBody {
+		limit, whose = maxBatchBody, "a batch; send several"
+	}
+	tooLarge := bodyTooLarge(limit, whose)
 	if r.ContentLength > limit {
 		return nil, tooLarge
 	}

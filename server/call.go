@@ -80,6 +80,14 @@ func newCall(now time.Time, proxies []netip.Prefix, peerAddress, host string, re
 	return c
 }
 
+// each is the call of one of several leads that came together.
+func (c *call) each(now time.Time) *call {
+	return &call{
+		id: c.id, leadID: newLeadID(now), received: now, address: c.address, local: c.local, userAgent: c.userAgent, page: c.page,
+		apiKey: c.apiKey, intake: true,
+	}
+}
+
 // newLeadID makes a UUIDv7 (RFC 9562, 5.7): it sorts by time. The time is the server's, which goes on evenly when the wall
 // clock is set; listing by time relies on it.
 func newLeadID(now time.Time) string {

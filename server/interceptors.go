@@ -141,6 +141,13 @@ func (s *Server) validate(req any) error {
 	if !ok {
 		return nil
 	}
+	// Over gRPC one message may be as large as a batch.
+	switch req.(type) {
+	case *leadgatev1.SubmitLeadRequest, *leadgatev1.SubmitFormRequest:
+		if limit := s.house().maxBody; int64(proto.Size(message)) > limit {
+			return bodyTooLarge(limit, "intake.max_body_bytes")
+		}
+	}
 	violations, err := broken(s.validator.Validate(message))
 	if err != nil || len(violations) == 0 {
 		return err

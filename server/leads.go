@@ -30,7 +30,20 @@ type leads struct {
 
 // SubmitLead implements LeadServiceServer.
 func (s *leads) SubmitLead(ctx context.Context, r *leadgatev1.SubmitLeadRequest) (*leadgatev1.SubmitLeadResponse, error) {
-	c, h := callOf(ctx), s.house()
+	a, err := s.arrival(callOf(ctx), r)
+	if err != nil {
+		return nil, err
+	}
+	leadID, replayed, err := s.accept(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return &leadgatev1.SubmitLeadResponse{LeadId: leadID, Replayed: &replayed}, nil
+}
+
+// arrival reads a backend's lead, which satisfies its rules.
+func (s *leads) arrival(c *call, r *leadgatev1.SubmitLeadRequest) (*arrival, error) {
+	h := s.house()
 	key, err := agreedKey(c.key, r.GetIdempotencyKey())
 	if err != nil {
 		return nil, err
@@ -49,11 +62,7 @@ func (s *leads) SubmitLead(ctx context.Context, r *leadgatev1.SubmitLeadRequest)
 	if key != "" {
 		a.payload = leadPayload(a.lead)
 	}
-	leadID, replayed, err := s.accept(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	return &leadgatev1.SubmitLeadResponse{LeadId: leadID, Replayed: &replayed}, nil
+	return a, nil
 }
 
 // leadPayload is what makes two leads under one key the same: every field that is set, by its name. Lists and nested messages

@@ -514,6 +514,71 @@ export interface SubmitLeadResponse {
   replayed?: boolean;
 }
 
+/** BatchSubmitLeadsRequest is a number of leads from a backend. */
+export interface BatchSubmitLeadsRequest {
+  /** The leads, 1 to 10000, each with its own idempotency key if it has one. */
+  leads?: SubmitLeadRequest[];
+}
+
+/** BatchSubmitLeadsResponse says what became of each lead. */
+export interface BatchSubmitLeadsResponse {
+  /** One result for each lead, in their order. */
+  results?: LeadResult[];
+}
+
+/** SubmitLeadsRequest is the next lead of a stream. */
+export interface SubmitLeadsRequest {
+  /** The lead, with its own idempotency key if it has one. */
+  lead?: SubmitLeadRequest;
+}
+
+/** SubmitLeadsResponse says what became of the next lead of a stream. */
+export interface SubmitLeadsResponse {
+  /** The result. */
+  result?: LeadResult;
+}
+
+/** LeadResult is what became of one of several leads: accepted under an identifier, or refused. */
+export interface LeadResult {
+  /** Which lead, counted from 0. */
+  index?: string;
+  /** Identifier of the lead; empty if it was refused. */
+  leadId?: string;
+  /** Whether this answers an earlier submission with the same idempotency key. Set unless it was refused. */
+  replayed?: boolean;
+  /** Why it was refused; unset if it was accepted. */
+  refusal?: Refusal;
+}
+
+/** Refusal says why a lead was not taken. */
+export interface Refusal {
+  /**
+   * The HTTP status that the lead would be answered with if it came alone. 429 and 503 pass: submit it again, with the
+   * same key.
+   */
+  status?: number;
+  /** The machine's name of the error, as in google.rpc.ErrorInfo. */
+  reason?: string;
+  /** What went wrong, and what to do. */
+  message?: string;
+  /** Every rule that is broken. */
+  violations?: RefusalViolation[];
+  /** The lead that first came under a reused idempotency key. */
+  leadId?: string;
+  /** The fields in which it differs. */
+  fields?: string[];
+}
+
+/** Violation is one broken rule. */
+export interface RefusalViolation {
+  /** Where, such as lead.email. */
+  field?: string;
+  /** The rule's name, such as string.email. */
+  rule?: string;
+  /** The rule in words. */
+  message?: string;
+}
+
 /** SubmitFormRequest is what a page's form sends. */
 export interface SubmitFormRequest {
   /** Name of the configured form. */

@@ -135,6 +135,355 @@ func (x *SubmitLeadResponse) GetReplayed() bool {
 	return false
 }
 
+// BatchSubmitLeadsRequest is a number of leads from a backend.
+type BatchSubmitLeadsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The leads, 1 to 10000, each with its own idempotency key if it has one.
+	Leads         []*SubmitLeadRequest `protobuf:"bytes,1,rep,name=leads,proto3" json:"leads,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchSubmitLeadsRequest) Reset() {
+	*x = BatchSubmitLeadsRequest{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchSubmitLeadsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchSubmitLeadsRequest) ProtoMessage() {}
+
+func (x *BatchSubmitLeadsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchSubmitLeadsRequest.ProtoReflect.Descriptor instead.
+func (*BatchSubmitLeadsRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *BatchSubmitLeadsRequest) GetLeads() []*SubmitLeadRequest {
+	if x != nil {
+		return x.Leads
+	}
+	return nil
+}
+
+// BatchSubmitLeadsResponse says what became of each lead.
+type BatchSubmitLeadsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One result for each lead, in their order.
+	Results       []*LeadResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchSubmitLeadsResponse) Reset() {
+	*x = BatchSubmitLeadsResponse{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchSubmitLeadsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchSubmitLeadsResponse) ProtoMessage() {}
+
+func (x *BatchSubmitLeadsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchSubmitLeadsResponse.ProtoReflect.Descriptor instead.
+func (*BatchSubmitLeadsResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *BatchSubmitLeadsResponse) GetResults() []*LeadResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+// SubmitLeadsRequest is the next lead of a stream.
+type SubmitLeadsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The lead, with its own idempotency key if it has one.
+	Lead          *SubmitLeadRequest `protobuf:"bytes,1,opt,name=lead,proto3" json:"lead,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitLeadsRequest) Reset() {
+	*x = SubmitLeadsRequest{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitLeadsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitLeadsRequest) ProtoMessage() {}
+
+func (x *SubmitLeadsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitLeadsRequest.ProtoReflect.Descriptor instead.
+func (*SubmitLeadsRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SubmitLeadsRequest) GetLead() *SubmitLeadRequest {
+	if x != nil {
+		return x.Lead
+	}
+	return nil
+}
+
+// SubmitLeadsResponse says what became of the next lead of a stream.
+type SubmitLeadsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The result.
+	Result        *LeadResult `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitLeadsResponse) Reset() {
+	*x = SubmitLeadsResponse{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitLeadsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitLeadsResponse) ProtoMessage() {}
+
+func (x *SubmitLeadsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitLeadsResponse.ProtoReflect.Descriptor instead.
+func (*SubmitLeadsResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *SubmitLeadsResponse) GetResult() *LeadResult {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+// LeadResult is what became of one of several leads: accepted under an identifier, or refused.
+type LeadResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which lead, counted from 0.
+	Index int64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Identifier of the lead; empty if it was refused.
+	LeadId string `protobuf:"bytes,2,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
+	// Whether this answers an earlier submission with the same idempotency key. Set unless it was refused.
+	Replayed *bool `protobuf:"varint,3,opt,name=replayed,proto3,oneof" json:"replayed,omitempty"`
+	// Why it was refused; unset if it was accepted.
+	Refusal       *Refusal `protobuf:"bytes,4,opt,name=refusal,proto3" json:"refusal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeadResult) Reset() {
+	*x = LeadResult{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeadResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeadResult) ProtoMessage() {}
+
+func (x *LeadResult) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeadResult.ProtoReflect.Descriptor instead.
+func (*LeadResult) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *LeadResult) GetIndex() int64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *LeadResult) GetLeadId() string {
+	if x != nil {
+		return x.LeadId
+	}
+	return ""
+}
+
+func (x *LeadResult) GetReplayed() bool {
+	if x != nil && x.Replayed != nil {
+		return *x.Replayed
+	}
+	return false
+}
+
+func (x *LeadResult) GetRefusal() *Refusal {
+	if x != nil {
+		return x.Refusal
+	}
+	return nil
+}
+
+// Refusal says why a lead was not taken.
+type Refusal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The HTTP status that the lead would be answered with if it came alone. 429 and 503 pass: submit it again, with the
+	// same key.
+	Status int32 `protobuf:"varint,1,opt,name=status,proto3" json:"status,omitempty"`
+	// The machine's name of the error, as in google.rpc.ErrorInfo.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What went wrong, and what to do.
+	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// Every rule that is broken.
+	Violations []*Refusal_Violation `protobuf:"bytes,4,rep,name=violations,proto3" json:"violations,omitempty"`
+	// The lead that first came under a reused idempotency key.
+	LeadId string `protobuf:"bytes,5,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
+	// The fields in which it differs.
+	Fields        []string `protobuf:"bytes,6,rep,name=fields,proto3" json:"fields,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Refusal) Reset() {
+	*x = Refusal{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Refusal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Refusal) ProtoMessage() {}
+
+func (x *Refusal) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
+func (*Refusal) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Refusal) GetStatus() int32 {
+	if x != nil {
+		return x.Status
+	}
+	return 0
+}
+
+func (x *Refusal) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Refusal) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *Refusal) GetViolations() []*Refusal_Violation {
+	if x != nil {
+		return x.Violations
+	}
+	return nil
+}
+
+func (x *Refusal) GetLeadId() string {
+	if x != nil {
+		return x.LeadId
+	}
+	return ""
+}
+
+func (x *Refusal) GetFields() []string {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
 // SubmitFormRequest is what a page's form sends.
 type SubmitFormRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -151,7 +500,7 @@ type SubmitFormRequest struct {
 
 func (x *SubmitFormRequest) Reset() {
 	*x = SubmitFormRequest{}
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[2]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -163,7 +512,7 @@ func (x *SubmitFormRequest) String() string {
 func (*SubmitFormRequest) ProtoMessage() {}
 
 func (x *SubmitFormRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[2]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -176,7 +525,7 @@ func (x *SubmitFormRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitFormRequest.ProtoReflect.Descriptor instead.
 func (*SubmitFormRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{2}
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SubmitFormRequest) GetForm() string {
@@ -213,7 +562,7 @@ type SubmitFormResponse struct {
 
 func (x *SubmitFormResponse) Reset() {
 	*x = SubmitFormResponse{}
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[3]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -225,7 +574,7 @@ func (x *SubmitFormResponse) String() string {
 func (*SubmitFormResponse) ProtoMessage() {}
 
 func (x *SubmitFormResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[3]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -238,7 +587,7 @@ func (x *SubmitFormResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitFormResponse.ProtoReflect.Descriptor instead.
 func (*SubmitFormResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{3}
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SubmitFormResponse) GetLeadId() string {
@@ -266,7 +615,7 @@ type GetLeadRequest struct {
 
 func (x *GetLeadRequest) Reset() {
 	*x = GetLeadRequest{}
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[4]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -278,7 +627,7 @@ func (x *GetLeadRequest) String() string {
 func (*GetLeadRequest) ProtoMessage() {}
 
 func (x *GetLeadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[4]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -291,7 +640,7 @@ func (x *GetLeadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLeadRequest.ProtoReflect.Descriptor instead.
 func (*GetLeadRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{4}
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetLeadRequest) GetLeadId() string {
@@ -316,7 +665,7 @@ type GetLeadResponse struct {
 
 func (x *GetLeadResponse) Reset() {
 	*x = GetLeadResponse{}
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[5]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -328,7 +677,7 @@ func (x *GetLeadResponse) String() string {
 func (*GetLeadResponse) ProtoMessage() {}
 
 func (x *GetLeadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[5]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -341,7 +690,7 @@ func (x *GetLeadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLeadResponse.ProtoReflect.Descriptor instead.
 func (*GetLeadResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{5}
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetLeadResponse) GetLead() *LeadRecord {
@@ -390,7 +739,7 @@ type ListLeadsRequest struct {
 
 func (x *ListLeadsRequest) Reset() {
 	*x = ListLeadsRequest{}
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[6]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -402,7 +751,7 @@ func (x *ListLeadsRequest) String() string {
 func (*ListLeadsRequest) ProtoMessage() {}
 
 func (x *ListLeadsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[6]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -415,7 +764,7 @@ func (x *ListLeadsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLeadsRequest.ProtoReflect.Descriptor instead.
 func (*ListLeadsRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{6}
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListLeadsRequest) GetPageSize() int32 {
@@ -487,7 +836,7 @@ type ListLeadsResponse struct {
 
 func (x *ListLeadsResponse) Reset() {
 	*x = ListLeadsResponse{}
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[7]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -499,7 +848,7 @@ func (x *ListLeadsResponse) String() string {
 func (*ListLeadsResponse) ProtoMessage() {}
 
 func (x *ListLeadsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[7]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -512,7 +861,7 @@ func (x *ListLeadsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLeadsResponse.ProtoReflect.Descriptor instead.
 func (*ListLeadsResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{7}
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListLeadsResponse) GetLeads() []*LeadRecord {
@@ -544,7 +893,7 @@ type EraseLeadsRequest struct {
 
 func (x *EraseLeadsRequest) Reset() {
 	*x = EraseLeadsRequest{}
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[8]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -556,7 +905,7 @@ func (x *EraseLeadsRequest) String() string {
 func (*EraseLeadsRequest) ProtoMessage() {}
 
 func (x *EraseLeadsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[8]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -569,7 +918,7 @@ func (x *EraseLeadsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EraseLeadsRequest.ProtoReflect.Descriptor instead.
 func (*EraseLeadsRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{8}
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *EraseLeadsRequest) GetEmail() string {
@@ -616,7 +965,7 @@ type EraseLeadsResponse struct {
 
 func (x *EraseLeadsResponse) Reset() {
 	*x = EraseLeadsResponse{}
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[9]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -628,7 +977,7 @@ func (x *EraseLeadsResponse) String() string {
 func (*EraseLeadsResponse) ProtoMessage() {}
 
 func (x *EraseLeadsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[9]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -641,7 +990,7 @@ func (x *EraseLeadsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EraseLeadsResponse.ProtoReflect.Descriptor instead.
 func (*EraseLeadsResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{9}
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *EraseLeadsResponse) GetMatched() int64 {
@@ -712,7 +1061,7 @@ type CRMRecord struct {
 
 func (x *CRMRecord) Reset() {
 	*x = CRMRecord{}
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[10]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -724,7 +1073,7 @@ func (x *CRMRecord) String() string {
 func (*CRMRecord) ProtoMessage() {}
 
 func (x *CRMRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[10]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -737,7 +1086,7 @@ func (x *CRMRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CRMRecord.ProtoReflect.Descriptor instead.
 func (*CRMRecord) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{10}
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CRMRecord) GetDestination() string {
@@ -775,6 +1124,70 @@ func (x *CRMRecord) GetUncertain() bool {
 	return false
 }
 
+// Violation is one broken rule.
+type Refusal_Violation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where, such as lead.email.
+	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	// The rule's name, such as string.email.
+	Rule string `protobuf:"bytes,2,opt,name=rule,proto3" json:"rule,omitempty"`
+	// The rule in words.
+	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Refusal_Violation) Reset() {
+	*x = Refusal_Violation{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Refusal_Violation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Refusal_Violation) ProtoMessage() {}
+
+func (x *Refusal_Violation) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Refusal_Violation.ProtoReflect.Descriptor instead.
+func (*Refusal_Violation) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{7, 0}
+}
+
+func (x *Refusal_Violation) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *Refusal_Violation) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *Refusal_Violation) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 var File_leadgate_v1_lead_service_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_lead_service_proto_rawDesc = "" +
@@ -788,7 +1201,36 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"\x12SubmitLeadResponse\x12\x17\n" +
 	"\alead_id\x18\x01 \x01(\tR\x06leadId\x12\x1f\n" +
 	"\breplayed\x18\x02 \x01(\bH\x00R\breplayed\x88\x01\x01B\v\n" +
-	"\t_replayed\"\xa4\x03\n" +
+	"\t_replayed\"a\n" +
+	"\x17BatchSubmitLeadsRequest\x12F\n" +
+	"\x05leads\x18\x01 \x03(\v2\x1e.leadgate.v1.SubmitLeadRequestB\x10\xbaH\r\x92\x01\n" +
+	"\b\x01\x10\x90N\"\x03\xd8\x01\x03R\x05leads\"M\n" +
+	"\x18BatchSubmitLeadsResponse\x121\n" +
+	"\aresults\x18\x01 \x03(\v2\x17.leadgate.v1.LeadResultR\aresults\"P\n" +
+	"\x12SubmitLeadsRequest\x12:\n" +
+	"\x04lead\x18\x01 \x01(\v2\x1e.leadgate.v1.SubmitLeadRequestB\x06\xbaH\x03\xd8\x01\x03R\x04lead\"F\n" +
+	"\x13SubmitLeadsResponse\x12/\n" +
+	"\x06result\x18\x01 \x01(\v2\x17.leadgate.v1.LeadResultR\x06result\"\x99\x01\n" +
+	"\n" +
+	"LeadResult\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x03R\x05index\x12\x17\n" +
+	"\alead_id\x18\x02 \x01(\tR\x06leadId\x12\x1f\n" +
+	"\breplayed\x18\x03 \x01(\bH\x00R\breplayed\x88\x01\x01\x12.\n" +
+	"\arefusal\x18\x04 \x01(\v2\x14.leadgate.v1.RefusalR\arefusalB\v\n" +
+	"\t_replayed\"\x95\x02\n" +
+	"\aRefusal\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\x05R\x06status\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x12>\n" +
+	"\n" +
+	"violations\x18\x04 \x03(\v2\x1e.leadgate.v1.Refusal.ViolationR\n" +
+	"violations\x12\x17\n" +
+	"\alead_id\x18\x05 \x01(\tR\x06leadId\x12\x16\n" +
+	"\x06fields\x18\x06 \x03(\tR\x06fields\x1aO\n" +
+	"\tViolation\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12\x12\n" +
+	"\x04rule\x18\x02 \x01(\tR\x04rule\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\xa4\x03\n" +
 	"\x11SubmitFormRequest\x12\xba\x01\n" +
 	"\x04form\x18\x01 \x01(\tB\xa5\x01\xbaH\xa1\x01\xba\x01\x9d\x01\n" +
 	"\tform.name\x12hmust be the name of a form: a lower case letter, then lower case letters, digits and hyphens, at most 63\x1a&this.matches('^[a-z][a-z0-9-]{0,62}$')R\x04form\x12?\n" +
@@ -843,10 +1285,12 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"\trecord_id\x18\x03 \x01(\tR\brecordId\x12\x1d\n" +
 	"\n" +
 	"record_url\x18\x04 \x01(\tR\trecordUrl\x12\x1c\n" +
-	"\tuncertain\x18\x05 \x01(\bR\tuncertain2\xa0\x04\n" +
+	"\tuncertain\x18\x05 \x01(\bR\tuncertain2\xf3\x05\n" +
 	"\vLeadService\x12c\n" +
 	"\n" +
-	"SubmitLead\x12\x1e.leadgate.v1.SubmitLeadRequest\x1a\x1f.leadgate.v1.SubmitLeadResponse\"\x14\x82\xd3\xe4\x93\x02\x0e:\x01*\"\t/v1/leads\x12\x7f\n" +
+	"SubmitLead\x12\x1e.leadgate.v1.SubmitLeadRequest\x1a\x1f.leadgate.v1.SubmitLeadResponse\"\x14\x82\xd3\xe4\x93\x02\x0e:\x01*\"\t/v1/leads\x12{\n" +
+	"\x10BatchSubmitLeads\x12$.leadgate.v1.BatchSubmitLeadsRequest\x1a%.leadgate.v1.BatchSubmitLeadsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v1/leads:batch\x12T\n" +
+	"\vSubmitLeads\x12\x1f.leadgate.v1.SubmitLeadsRequest\x1a .leadgate.v1.SubmitLeadsResponse(\x010\x01\x12\x7f\n" +
 	"\n" +
 	"SubmitForm\x12\x1e.leadgate.v1.SubmitFormRequest\x1a\x1f.leadgate.v1.SubmitFormResponse\"0\x82\xd3\xe4\x93\x02*:\n" +
 	"submission\"\x1c/v1/forms/{form}/submissions\x12a\n" +
@@ -867,55 +1311,72 @@ func file_leadgate_v1_lead_service_proto_rawDescGZIP() []byte {
 	return file_leadgate_v1_lead_service_proto_rawDescData
 }
 
-var file_leadgate_v1_lead_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_leadgate_v1_lead_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_leadgate_v1_lead_service_proto_goTypes = []any{
-	(*SubmitLeadRequest)(nil),     // 0: leadgate.v1.SubmitLeadRequest
-	(*SubmitLeadResponse)(nil),    // 1: leadgate.v1.SubmitLeadResponse
-	(*SubmitFormRequest)(nil),     // 2: leadgate.v1.SubmitFormRequest
-	(*SubmitFormResponse)(nil),    // 3: leadgate.v1.SubmitFormResponse
-	(*GetLeadRequest)(nil),        // 4: leadgate.v1.GetLeadRequest
-	(*GetLeadResponse)(nil),       // 5: leadgate.v1.GetLeadResponse
-	(*ListLeadsRequest)(nil),      // 6: leadgate.v1.ListLeadsRequest
-	(*ListLeadsResponse)(nil),     // 7: leadgate.v1.ListLeadsResponse
-	(*EraseLeadsRequest)(nil),     // 8: leadgate.v1.EraseLeadsRequest
-	(*EraseLeadsResponse)(nil),    // 9: leadgate.v1.EraseLeadsResponse
-	(*CRMRecord)(nil),             // 10: leadgate.v1.CRMRecord
-	(*Lead)(nil),                  // 11: leadgate.v1.Lead
-	(*Submission)(nil),            // 12: leadgate.v1.Submission
-	(*LeadRecord)(nil),            // 13: leadgate.v1.LeadRecord
-	(*Delivery)(nil),              // 14: leadgate.v1.Delivery
-	(*Event)(nil),                 // 15: leadgate.v1.Event
-	(LeadState)(0),                // 16: leadgate.v1.LeadState
-	(HoldReason)(0),               // 17: leadgate.v1.HoldReason
-	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(*SubmitLeadRequest)(nil),        // 0: leadgate.v1.SubmitLeadRequest
+	(*SubmitLeadResponse)(nil),       // 1: leadgate.v1.SubmitLeadResponse
+	(*BatchSubmitLeadsRequest)(nil),  // 2: leadgate.v1.BatchSubmitLeadsRequest
+	(*BatchSubmitLeadsResponse)(nil), // 3: leadgate.v1.BatchSubmitLeadsResponse
+	(*SubmitLeadsRequest)(nil),       // 4: leadgate.v1.SubmitLeadsRequest
+	(*SubmitLeadsResponse)(nil),      // 5: leadgate.v1.SubmitLeadsResponse
+	(*LeadResult)(nil),               // 6: leadgate.v1.LeadResult
+	(*Refusal)(nil),                  // 7: leadgate.v1.Refusal
+	(*SubmitFormRequest)(nil),        // 8: leadgate.v1.SubmitFormRequest
+	(*SubmitFormResponse)(nil),       // 9: leadgate.v1.SubmitFormResponse
+	(*GetLeadRequest)(nil),           // 10: leadgate.v1.GetLeadRequest
+	(*GetLeadResponse)(nil),          // 11: leadgate.v1.GetLeadResponse
+	(*ListLeadsRequest)(nil),         // 12: leadgate.v1.ListLeadsRequest
+	(*ListLeadsResponse)(nil),        // 13: leadgate.v1.ListLeadsResponse
+	(*EraseLeadsRequest)(nil),        // 14: leadgate.v1.EraseLeadsRequest
+	(*EraseLeadsResponse)(nil),       // 15: leadgate.v1.EraseLeadsResponse
+	(*CRMRecord)(nil),                // 16: leadgate.v1.CRMRecord
+	(*Refusal_Violation)(nil),        // 17: leadgate.v1.Refusal.Violation
+	(*Lead)(nil),                     // 18: leadgate.v1.Lead
+	(*Submission)(nil),               // 19: leadgate.v1.Submission
+	(*LeadRecord)(nil),               // 20: leadgate.v1.LeadRecord
+	(*Delivery)(nil),                 // 21: leadgate.v1.Delivery
+	(*Event)(nil),                    // 22: leadgate.v1.Event
+	(LeadState)(0),                   // 23: leadgate.v1.LeadState
+	(HoldReason)(0),                  // 24: leadgate.v1.HoldReason
+	(*timestamppb.Timestamp)(nil),    // 25: google.protobuf.Timestamp
 }
 var file_leadgate_v1_lead_service_proto_depIdxs = []int32{
-	11, // 0: leadgate.v1.SubmitLeadRequest.lead:type_name -> leadgate.v1.Lead
-	12, // 1: leadgate.v1.SubmitFormRequest.submission:type_name -> leadgate.v1.Submission
-	13, // 2: leadgate.v1.GetLeadResponse.lead:type_name -> leadgate.v1.LeadRecord
-	14, // 3: leadgate.v1.GetLeadResponse.deliveries:type_name -> leadgate.v1.Delivery
-	15, // 4: leadgate.v1.GetLeadResponse.timeline:type_name -> leadgate.v1.Event
-	16, // 5: leadgate.v1.ListLeadsRequest.state:type_name -> leadgate.v1.LeadState
-	17, // 6: leadgate.v1.ListLeadsRequest.reason:type_name -> leadgate.v1.HoldReason
-	18, // 7: leadgate.v1.ListLeadsRequest.since:type_name -> google.protobuf.Timestamp
-	18, // 8: leadgate.v1.ListLeadsRequest.until:type_name -> google.protobuf.Timestamp
-	13, // 9: leadgate.v1.ListLeadsResponse.leads:type_name -> leadgate.v1.LeadRecord
-	10, // 10: leadgate.v1.EraseLeadsResponse.crm_records:type_name -> leadgate.v1.CRMRecord
-	0,  // 11: leadgate.v1.LeadService.SubmitLead:input_type -> leadgate.v1.SubmitLeadRequest
-	2,  // 12: leadgate.v1.LeadService.SubmitForm:input_type -> leadgate.v1.SubmitFormRequest
-	4,  // 13: leadgate.v1.LeadService.GetLead:input_type -> leadgate.v1.GetLeadRequest
-	6,  // 14: leadgate.v1.LeadService.ListLeads:input_type -> leadgate.v1.ListLeadsRequest
-	8,  // 15: leadgate.v1.LeadService.EraseLeads:input_type -> leadgate.v1.EraseLeadsRequest
-	1,  // 16: leadgate.v1.LeadService.SubmitLead:output_type -> leadgate.v1.SubmitLeadResponse
-	3,  // 17: leadgate.v1.LeadService.SubmitForm:output_type -> leadgate.v1.SubmitFormResponse
-	5,  // 18: leadgate.v1.LeadService.GetLead:output_type -> leadgate.v1.GetLeadResponse
-	7,  // 19: leadgate.v1.LeadService.ListLeads:output_type -> leadgate.v1.ListLeadsResponse
-	9,  // 20: leadgate.v1.LeadService.EraseLeads:output_type -> leadgate.v1.EraseLeadsResponse
-	16, // [16:21] is the sub-list for method output_type
-	11, // [11:16] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	18, // 0: leadgate.v1.SubmitLeadRequest.lead:type_name -> leadgate.v1.Lead
+	0,  // 1: leadgate.v1.BatchSubmitLeadsRequest.leads:type_name -> leadgate.v1.SubmitLeadRequest
+	6,  // 2: leadgate.v1.BatchSubmitLeadsResponse.results:type_name -> leadgate.v1.LeadResult
+	0,  // 3: leadgate.v1.SubmitLeadsRequest.lead:type_name -> leadgate.v1.SubmitLeadRequest
+	6,  // 4: leadgate.v1.SubmitLeadsResponse.result:type_name -> leadgate.v1.LeadResult
+	7,  // 5: leadgate.v1.LeadResult.refusal:type_name -> leadgate.v1.Refusal
+	17, // 6: leadgate.v1.Refusal.violations:type_name -> leadgate.v1.Refusal.Violation
+	19, // 7: leadgate.v1.SubmitFormRequest.submission:type_name -> leadgate.v1.Submission
+	20, // 8: leadgate.v1.GetLeadResponse.lead:type_name -> leadgate.v1.LeadRecord
+	21, // 9: leadgate.v1.GetLeadResponse.deliveries:type_name -> leadgate.v1.Delivery
+	22, // 10: leadgate.v1.GetLeadResponse.timeline:type_name -> leadgate.v1.Event
+	23, // 11: leadgate.v1.ListLeadsRequest.state:type_name -> leadgate.v1.LeadState
+	24, // 12: leadgate.v1.ListLeadsRequest.reason:type_name -> leadgate.v1.HoldReason
+	25, // 13: leadgate.v1.ListLeadsRequest.since:type_name -> google.protobuf.Timestamp
+	25, // 14: leadgate.v1.ListLeadsRequest.until:type_name -> google.protobuf.Timestamp
+	20, // 15: leadgate.v1.ListLeadsResponse.leads:type_name -> leadgate.v1.LeadRecord
+	16, // 16: leadgate.v1.EraseLeadsResponse.crm_records:type_name -> leadgate.v1.CRMRecord
+	0,  // 17: leadgate.v1.LeadService.SubmitLead:input_type -> leadgate.v1.SubmitLeadRequest
+	2,  // 18: leadgate.v1.LeadService.BatchSubmitLeads:input_type -> leadgate.v1.BatchSubmitLeadsRequest
+	4,  // 19: leadgate.v1.LeadService.SubmitLeads:input_type -> leadgate.v1.SubmitLeadsRequest
+	8,  // 20: leadgate.v1.LeadService.SubmitForm:input_type -> leadgate.v1.SubmitFormRequest
+	10, // 21: leadgate.v1.LeadService.GetLead:input_type -> leadgate.v1.GetLeadRequest
+	12, // 22: leadgate.v1.LeadService.ListLeads:input_type -> leadgate.v1.ListLeadsRequest
+	14, // 23: leadgate.v1.LeadService.EraseLeads:input_type -> leadgate.v1.EraseLeadsRequest
+	1,  // 24: leadgate.v1.LeadService.SubmitLead:output_type -> leadgate.v1.SubmitLeadResponse
+	3,  // 25: leadgate.v1.LeadService.BatchSubmitLeads:output_type -> leadgate.v1.BatchSubmitLeadsResponse
+	5,  // 26: leadgate.v1.LeadService.SubmitLeads:output_type -> leadgate.v1.SubmitLeadsResponse
+	9,  // 27: leadgate.v1.LeadService.SubmitForm:output_type -> leadgate.v1.SubmitFormResponse
+	11, // 28: leadgate.v1.LeadService.GetLead:output_type -> leadgate.v1.GetLeadResponse
+	13, // 29: leadgate.v1.LeadService.ListLeads:output_type -> leadgate.v1.ListLeadsResponse
+	15, // 30: leadgate.v1.LeadService.EraseLeads:output_type -> leadgate.v1.EraseLeadsResponse
+	24, // [24:31] is the sub-list for method output_type
+	17, // [17:24] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_lead_service_proto_init() }
@@ -927,14 +1388,15 @@ func file_leadgate_v1_lead_service_proto_init() {
 	file_leadgate_v1_event_proto_init()
 	file_leadgate_v1_lead_proto_init()
 	file_leadgate_v1_lead_service_proto_msgTypes[1].OneofWrappers = []any{}
-	file_leadgate_v1_lead_service_proto_msgTypes[3].OneofWrappers = []any{}
+	file_leadgate_v1_lead_service_proto_msgTypes[6].OneofWrappers = []any{}
+	file_leadgate_v1_lead_service_proto_msgTypes[9].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_lead_service_proto_rawDesc), len(file_leadgate_v1_lead_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

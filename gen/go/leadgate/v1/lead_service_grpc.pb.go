@@ -19,11 +19,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	LeadService_SubmitLead_FullMethodName = "/leadgate.v1.LeadService/SubmitLead"
-	LeadService_SubmitForm_FullMethodName = "/leadgate.v1.LeadService/SubmitForm"
-	LeadService_GetLead_FullMethodName    = "/leadgate.v1.LeadService/GetLead"
-	LeadService_ListLeads_FullMethodName  = "/leadgate.v1.LeadService/ListLeads"
-	LeadService_EraseLeads_FullMethodName = "/leadgate.v1.LeadService/EraseLeads"
+	LeadService_SubmitLead_FullMethodName       = "/leadgate.v1.LeadService/SubmitLead"
+	LeadService_BatchSubmitLeads_FullMethodName = "/leadgate.v1.LeadService/BatchSubmitLeads"
+	LeadService_SubmitLeads_FullMethodName      = "/leadgate.v1.LeadService/SubmitLeads"
+	LeadService_SubmitForm_FullMethodName       = "/leadgate.v1.LeadService/SubmitForm"
+	LeadService_GetLead_FullMethodName          = "/leadgate.v1.LeadService/GetLead"
+	LeadService_ListLeads_FullMethodName        = "/leadgate.v1.LeadService/ListLeads"
+	LeadService_EraseLeads_FullMethodName       = "/leadgate.v1.LeadService/EraseLeads"
 )
 
 // LeadServiceClient is the client API for LeadService service.
@@ -36,6 +38,13 @@ type LeadServiceClient interface {
 	// sent; only case and outer white space are tidied. With the idempotency key of an earlier call and the same lead it
 	// answers as that call did; with another lead it fails with INVALID_ARGUMENT, reason IDEMPOTENCY_KEY_REUSED.
 	SubmitLead(ctx context.Context, in *SubmitLeadRequest, opts ...grpc.CallOption) (*SubmitLeadResponse, error)
+	// BatchSubmitLeads accepts many leads at once. Each is judged alone: what is wrong with one keeps none of the others
+	// out. Every lead has its own idempotency key, so that repeating the whole call, or what failed of it, is harmless.
+	// Over REST the body is at most 4 MiB.
+	BatchSubmitLeads(ctx context.Context, in *BatchSubmitLeadsRequest, opts ...grpc.CallOption) (*BatchSubmitLeadsResponse, error)
+	// SubmitLeads accepts leads one after the other, and answers each as soon as it is on disk, in their order. Only over
+	// gRPC.
+	SubmitLeads(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SubmitLeadsRequest, SubmitLeadsResponse], error)
 	// SubmitForm accepts what a page's form sends: untrusted fields, which the form's configuration maps and cleans into
 	// a lead. Over REST the body is the form's own: JSON or urlencoded.
 	SubmitForm(ctx context.Context, in *SubmitFormRequest, opts ...grpc.CallOption) (*SubmitFormResponse, error)
@@ -66,6 +75,29 @@ func (c *leadServiceClient) SubmitLead(ctx context.Context, in *SubmitLeadReques
 	}
 	return out, nil
 }
+
+func (c *leadServiceClient) BatchSubmitLeads(ctx context.Context, in *BatchSubmitLeadsRequest, opts ...grpc.CallOption) (*BatchSubmitLeadsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BatchSubmitLeadsResponse)
+	err := c.cc.Invoke(ctx, LeadService_BatchSubmitLeads_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *leadServiceClient) SubmitLeads(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SubmitLeadsRequest, SubmitLeadsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &LeadService_ServiceDesc.Streams[0], LeadService_SubmitLeads_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[SubmitLeadsRequest, SubmitLeadsResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type LeadService_SubmitLeadsClient = grpc.BidiStreamingClient[SubmitLeadsRequest, SubmitLeadsResponse]
 
 func (c *leadServiceClient) SubmitForm(ctx context.Context, in *SubmitFormRequest, opts ...grpc.CallOption) (*SubmitFormResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -117,6 +149,13 @@ type LeadServiceServer interface {
 	// sent; only case and outer white space are tidied. With the idempotency key of an earlier call and the same lead it
 	// answers as that call did; with another lead it fails with INVALID_ARGUMENT, reason IDEMPOTENCY_KEY_REUSED.
 	SubmitLead(context.Context, *SubmitLeadRequest) (*SubmitLeadResponse, error)
+	// BatchSubmitLeads accepts many leads at once. Each is judged alone: what is wrong with one keeps none of the others
+	// out. Every lead has its own idempotency key, so that repeating the whole call, or what failed of it, is harmless.
+	// Over REST the body is at most 4 MiB.
+	BatchSubmitLeads(context.Context, *BatchSubmitLeadsRequest) (*BatchSubmitLeadsResponse, error)
+	// SubmitLeads accepts leads one after the other, and answers each as soon as it is on disk, in their order. Only over
+	// gRPC.
+	SubmitLeads(grpc.BidiStreamingServer[SubmitLeadsRequest, SubmitLeadsResponse]) error
 	// SubmitForm accepts what a page's form sends: untrusted fields, which the form's configuration maps and cleans into
 	// a lead. Over REST the body is the form's own: JSON or urlencoded.
 	SubmitForm(context.Context, *SubmitFormRequest) (*SubmitFormResponse, error)
@@ -140,6 +179,12 @@ type UnimplementedLeadServiceServer struct{}
 
 func (UnimplementedLeadServiceServer) SubmitLead(context.Context, *SubmitLeadRequest) (*SubmitLeadResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SubmitLead not implemented")
+}
+func (UnimplementedLeadServiceServer) BatchSubmitLeads(context.Context, *BatchSubmitLeadsRequest) (*BatchSubmitLeadsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BatchSubmitLeads not implemented")
+}
+func (UnimplementedLeadServiceServer) SubmitLeads(grpc.BidiStreamingServer[SubmitLeadsRequest, SubmitLeadsResponse]) error {
+	return status.Error(codes.Unimplemented, "method SubmitLeads not implemented")
 }
 func (UnimplementedLeadServiceServer) SubmitForm(context.Context, *SubmitFormRequest) (*SubmitFormResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SubmitForm not implemented")
@@ -191,6 +236,31 @@ func _LeadService_SubmitLead_Handler(srv interface{}, ctx context.Context, dec f
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _LeadService_BatchSubmitLeads_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BatchSubmitLeadsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LeadServiceServer).BatchSubmitLeads(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LeadService_BatchSubmitLeads_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LeadServiceServer).BatchSubmitLeads(ctx, req.(*BatchSubmitLeadsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _LeadService_SubmitLeads_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(LeadServiceServer).SubmitLeads(&grpc.GenericServerStream[SubmitLeadsRequest, SubmitLeadsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type LeadService_SubmitLeadsServer = grpc.BidiStreamingServer[SubmitLeadsRequest, SubmitLeadsResponse]
 
 func _LeadService_SubmitForm_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SubmitFormRequest)
@@ -276,6 +346,10 @@ var LeadService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _LeadService_SubmitLead_Handler,
 		},
 		{
+			MethodName: "BatchSubmitLeads",
+			Handler:    _LeadService_BatchSubmitLeads_Handler,
+		},
+		{
 			MethodName: "SubmitForm",
 			Handler:    _LeadService_SubmitForm_Handler,
 		},
@@ -292,6 +366,13 @@ var LeadService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _LeadService_EraseLeads_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "SubmitLeads",
+			Handler:       _LeadService_SubmitLeads_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "leadgate/v1/lead_service.proto",
 }

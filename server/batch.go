@@ -1,0 +1,143 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+const (
+	// maxBatchBody bounds the body of a batch, and a message over gRPC, in bytes.
+	maxBatchBody = 4 << 20
+	// maxTogether is how many leads of a stream are made durable in one go.
+	maxTogether = 512
+)
+
+// BatchSubmitLeads implements LeadServiceServer.
+func (s *leads) BatchSubmitLeads(ctx context.Context, r *leadgatev1.BatchSubmitLeadsRequest) (*leadgatev1.BatchSubmitLeadsResponse, error) {
+	if callOf(ctx).key.given {
+		return nil, keyFailure("the idempotency key of a batch came as header or metadata; give each lead its own, as idempotencyKey beside it")
+	}
+	return &leadgatev1.BatchSubmitLeadsResponse{Results: s.submitAll(ctx, 0, r.GetLeads())}, nil
+}
+
+// SubmitLeads implements LeadServiceServer. While some leads are written, the next ones are read; a sender that is faster than
+// the disk is slowed down by the connection.
+func (s *leads) SubmitLeads(stream leadgatev1.LeadService_SubmitLeadsServer) error {
+	ctx := stream.Context()
+	if callOf(ctx).key.given {
+		return keyFailure("the idempotency key of a stream came as metadata; give each lead its own, as idempotency_key beside it")
+	}
+	arriving := make(chan *leadgatev1.SubmitLeadRequest, maxTogether)
+	ended := make(chan error, 1)
+	go func() { // until the sender has said all, or this rpc has ended
+		for {
+			r, err := stream.Recv()
+			if err != nil {
+				ended <- err
+				close(arriving)
+				return
+			}
+			select {
+			case arriving <- r.GetLead():
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	for index := int64(0); ; {
+		together, more := gather(ctx, arriving)
+		for _, result := range s.submitAll(ctx, index, together) {
+			if err := stream.Send(&leadgatev1.SubmitLeadsResponse{Result: result}); err != nil {
+				return err
+			}
+		}
+		index += int64(len(together))
+		if more {
+			continue
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := <-ended; !errors.Is(err, io.EOF) {
+			return err
+		}
+		return nil
+	}
+}
+
+// gather waits for a lead and takes with it those that have arrived behind it. more says whether others may follow.
+func gather(ctx context.Context, arriving <-chan *leadgatev1.SubmitLeadRequest) (together []*leadgatev1.SubmitLeadRequest, more bool) {
+	select {
+	case first, ok := <-arriving:
+		if !ok {
+			return nil, false
+		}
+		together = append(together, first)
+	case <-ctx.Done():
+		return nil, false
+	}
+	for len(together) < maxTogether {
+		select {
+		case next, ok := <-arriving:
+			if !ok {
+				return together, false
+			}
+			together = append(together, next)
+		default:
+			return together, true
+		}
+	}
+	return together, true
+}
+
+// submitAll judges each lead alone and makes the good ones durable together. Results are in their order, counted from first.
+func (s *leads) submitAll(ctx context.Context, first int64, requests []*leadgatev1.SubmitLeadRequest) []*leadgatev1.LeadResult {
+	results := make([]*leadgatev1.LeadResult, len(requests))
+	var arrivals []*arrival
+	var places []int // of the arrivals among the requests
+	together := callOf(ctx)
+	refuse := func(i int, c *call, err error) {
+		s.refused(c, err)
+		results[i].Refusal = refusalOf(err)
+	}
+	for i, r := range requests {
+		results[i] = &leadgatev1.LeadResult{Index: first + int64(i)}
+		if r == nil {
+			r = &leadgatev1.SubmitLeadRequest{}
+		}
+		c := together.each(s.now())
+		err := s.validate(r)
+		if err == nil {
+			var a *arrival
+			if a, err = s.arrival(c, r); err == nil {
+				arrivals, places = append(arrivals, a), append(places, i)
+				continue
+			}
+		}
+		refuse(i, c, err)
+	}
+	if len(arrivals) == 0 {
+		return results
+	}
+	for j, o := range s.acceptAll(ctx, arrivals) {
+		if o.err != nil {
+			refuse(places[j], arrivals[j].call, o.err)
+			continue
+		}
+		results[places[j]].LeadId, results[places[j]].Replayed = o.leadID, &o.replayed
+	}
+	return results
+}
+
+// refusalOf writes an error as a lead's own.
+func refusalOf(err error) *leadgatev1.Refusal {
+	p := problemOf(err)
+	refusal := &leadgatev1.Refusal{Status: int32(p.Status), Reason: p.Reason, Message: p.Detail, LeadId: p.LeadID, Fields: p.Fields} //nolint:gosec // statuses are small
+	for _, v := range p.Violations {
+		refusal.Violations = append(refusal.Violations, &leadgatev1.Refusal_Violation{Field: v.Field, Rule: v.Rule, Message: v.Message})
+	}
+	return refusal
+}
