@@ -46,13 +46,7 @@ func browser(t *testing.T, width, height int64) context.Context {
 
 // shows waits until an element's text has the words.
 func shows(selector, words string) chromedp.Action[chromedp.Void] {
-	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
-		expression := fmt.Sprintf("document.querySelector(%q)?.innerText.includes(%q) ?? false", selector, words)
-		if _, err := chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(patience))(ctx, target); err != nil {
-			return chromedp.Void{}, fmt.Errorf("%s does not show %q: %w", selector, words, err)
-		}
-		return chromedp.Void{}, nil
-	}
+	return holds(fmt.Sprintf("document.querySelector(%q)?.innerText.includes(%q) ?? false", selector, words))
 }
 
 func TestThePageOfTheDemoShowsALeadOnItsWay(t *testing.T) {

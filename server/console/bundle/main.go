@@ -53,7 +53,7 @@ func bundle(dir string) error {
 		Write:               true,
 		Format:              api.FormatESModule,
 		Target:              api.ES2022,
-		Engines:             []api.Engine{{Name: api.EngineChrome, Version: "111"}, {Name: api.EngineFirefox, Version: "113"}, {Name: api.EngineSafari, Version: "16.4"}},
+		Engines:             []api.Engine{{Name: api.EngineChrome, Version: "117"}, {Name: api.EngineFirefox, Version: "119"}, {Name: api.EngineSafari, Version: "17.4"}},
 		MinifyWhitespace:    true,
 		MinifyIdentifiers:   true,
 		MinifySyntax:        true,

@@ -10,6 +10,8 @@ import { followLinks, pathTo, place } from "./router";
 import { current, may, type Session } from "./session";
 import { Shell } from "./shell";
 import { SharedStream } from "./stream/shared";
+import { dead } from "./views/dead";
+import { destinations } from "./views/destinations";
 import { lead } from "./views/lead";
 import { leads } from "./views/leads";
 import { now } from "./views/now";
@@ -19,6 +21,8 @@ const app = query(document, "#app");
 
 const views: Record<string, Show> = {
   "": now,
+  dead,
+  destinations,
   leads: (page) => (page.place.rest ? lead(page) : leads(page)),
 };
 

@@ -12,6 +12,7 @@ export function searchField(): HTMLFormElement {
     {
       class: "search",
       role: "search",
+      "aria-label": "All leads",
       submit: (event) => {
         event.preventDefault();
         const text = input.value.trim();

@@ -15,6 +15,8 @@ import { ofStatus, state, type Word } from "./words";
 export const tabs: Tab[] = [
   { name: "Now", tab: "", letter: "n" },
   { name: "Leads", tab: "leads", letter: "l" },
+  { name: "Dead", tab: "dead", letter: "x" },
+  { name: "Destinations", tab: "destinations", letter: "d" },
 ];
 
 /** A connection that comes back sooner than this is not worth a bar, in milliseconds. */
@@ -66,7 +68,7 @@ export class Shell {
 
   private tabLink(tab: Tab): HTMLAnchorElement {
     const badge = h("span", { class: "badge" });
-    const link = h("a", { href: pathTo(tab.tab), "aria-keyshortcuts": `g ${tab.letter}` }, tab.name, badge);
+    const link = h("a", { href: pathTo(tab.tab), "aria-keyshortcuts": `g ${tab.letter}` }, tab.name, " ", badge);
     this.links.set(tab.tab, { link, badge });
     return link;
   }

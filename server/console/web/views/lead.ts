@@ -18,7 +18,7 @@ import { leadDeeds } from "./lead_deeds";
 
 export function lead(page: Page): View {
   const id = page.place.rest;
-  const element = h("article", { class: "lead" });
+  const element = h("article", { class: "lead", "aria-label": "The lead's story" });
   const show = (): Promise<void> =>
     fill(element, "The lead could not be read", page.signal, () => get<GetLeadResponse>(`/v1/leads/${encodeURIComponent(id)}`, {}, page.signal), (answer) => story(page, answer, () => void show()));
   const soon = throttled(() => void show(), 200);

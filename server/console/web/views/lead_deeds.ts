@@ -3,21 +3,34 @@
 import type { Delivery, LeadRecord } from "api";
 import type { Page } from "../page";
 import { button, type Deed } from "../parts/button";
+import { erase } from "../parts/erase";
 import { may } from "../session";
 import { retriable, retry } from "./lead_delivery";
 
 export function leadDeeds(page: Page, record: LeadRecord, deliveries: Delivery[], again: () => void): HTMLElement[] {
-  if (!may(page.session, "operate") || !record.leadId) return [];
+  if (!may(page.session, "operate")) return [];
   const deeds: Deed[] = [];
-  const waiting = deliveries.filter(retriable);
-  if (waiting.length > 1) {
+  const failed = deliveries.filter(retriable);
+  if (failed.length > 1) {
     deeds.push({
       label: "Retry all now",
       kind: "primary",
       run: async () => {
-        await Promise.all(waiting.map((delivery) => retry(delivery, () => undefined)));
+        await Promise.all(failed.map((delivery) => retry(delivery, () => undefined)));
         again();
-        return `${waiting.length} deliveries are tried again now`;
+        return `${failed.length} deliveries are tried again now`;
+      },
+    });
+  }
+  const email = record.lead?.email;
+  if (email && record.state !== "LEAD_STATE_ERASED") {
+    deeds.push({
+      label: "Erase …",
+      name: "Erase this person …",
+      run: async () => {
+        const done = await erase(email);
+        if (done) again();
+        return done;
       },
     });
   }
