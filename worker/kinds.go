@@ -7,6 +7,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/crm/http"
 	"github.com/leadgate/leadgate/worker/crm/hubspot"
+	"github.com/leadgate/leadgate/worker/crm/salesforce"
 )
 
 // Check reports what is wrong with the settings of a destination's kind, as far as it shows without calling the CRM.
@@ -22,6 +23,8 @@ func openKind(cfg *configv1.Destination, env crm.Environment) (crm.Destination, 
 		return hubspot.New(kind.Hubspot, env)
 	case *configv1.Destination_Http:
 		return http.New(kind.Http, env)
+	case *configv1.Destination_Salesforce:
+		return salesforce.New(kind.Salesforce, env)
 	}
 	return nil, fmt.Errorf("no kind is given, or one that this leadgate does not know: %T", cfg.GetKind())
 }

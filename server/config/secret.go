@@ -23,9 +23,10 @@ const (
 func secrecyOf(field protoreflect.FieldDescriptor, key string) secrecy {
 	switch strings.TrimPrefix(string(field.FullName()), "leadgate.config.v1.") {
 	case "APIKey.key", "HubSpot.token", "HTTPAuth.bearer", "HTTPBasic.password", "HTTPHeader.value", "HTTPQuery.value",
-		"HTTPHMAC.secret", "HTTPStandardWebhooks.secrets", "OAuth2.client_secret", "OAuth2.refresh_token":
+		"HTTPHMAC.secret", "HTTPStandardWebhooks.secrets", "OAuth2.client_secret", "OAuth2.refresh_token",
+		"SalesforceClientCredentials.client_secret", "SalesforceJWT.private_key":
 		return credential
-	case "OAuth2.client_id":
+	case "OAuth2.client_id", "SalesforceClientCredentials.client_id", "SalesforceJWT.client_id":
 		return mixed
 	case "HTTP.HeadersEntry.value":
 		for _, word := range []string{"auth", "cookie", "key", "secret", "token", "password"} {
@@ -104,6 +105,7 @@ func (e Environment) content(reference string) (string, error) {
 	switch {
 	case content == "":
 		return "", fmt.Errorf("%s is empty", what)
+	case strings.HasPrefix(content, "-----BEGIN "): // a key in PEM has lines
 	case strings.ContainsAny(content, "\r\n\x00"):
 		return "", fmt.Errorf("%s holds more than one line", what)
 	}

@@ -32,17 +32,19 @@ func walkSchema(visit func(path, key string)) {
 
 // A file with one credential in the place of %, for each key that holds one.
 var credentials = map[string]string{
-	".api_keys.key":                                            "api_keys: [{ name: ops, roles: [read], key: % }]\n" + crmBeside,
-	".destinations.*.hubspot.token":                            "destinations: { x: { hubspot: { token: % } } }",
-	".destinations.*.http.auth.bearer":                         "destinations: { x: { http: { url: \"https://x.example.com\", auth: { bearer: % } } } }",
-	".destinations.*.http.basic.password":                      "destinations: { x: { http: { url: \"https://x.example.com\", auth: { basic: { username: u, password: % } } } } }",
-	".destinations.*.http.header.value":                        "destinations: { x: { http: { url: \"https://x.example.com\", auth: { header: { name: X-Key, value: % } } } } }",
-	".destinations.*.http.query.value":                         "destinations: { x: { http: { url: \"https://x.example.com\", auth: { query: { name: api_key, value: % } } } } }",
-	".destinations.*.http.oauth2.client_secret":                httpWith("auth: { oauth2: { token_url: \"https://x.example.com\", client_id: site, client_secret: % } }"),
-	".destinations.*.http.oauth2.refresh_token":                httpWith("auth: { oauth2: { token_url: \"https://x.example.com\", client_id: site, client_secret: \"${env:OTHER}\", refresh_token: % } }"),
-	".destinations.*.http.signature.hmac.secret":               httpWith("signature: { hmac: { secret: % } }"),
-	".destinations.*.http.signature.standard_webhooks.secrets": httpWith("signature: { standard_webhooks: { secrets: [%] } }"),
-	".destinations.*.http.headers":                             "destinations: { x: { http: { url: \"https://x.example.com\", headers: { X-Api-Key: % } } } }",
+	".api_keys.key":                                               "api_keys: [{ name: ops, roles: [read], key: % }]\n" + crmBeside,
+	".destinations.*.hubspot.token":                               "destinations: { x: { hubspot: { token: % } } }",
+	".destinations.*.http.auth.bearer":                            "destinations: { x: { http: { url: \"https://x.example.com\", auth: { bearer: % } } } }",
+	".destinations.*.http.basic.password":                         "destinations: { x: { http: { url: \"https://x.example.com\", auth: { basic: { username: u, password: % } } } } }",
+	".destinations.*.http.header.value":                           "destinations: { x: { http: { url: \"https://x.example.com\", auth: { header: { name: X-Key, value: % } } } } }",
+	".destinations.*.http.query.value":                            "destinations: { x: { http: { url: \"https://x.example.com\", auth: { query: { name: api_key, value: % } } } } }",
+	".destinations.*.http.oauth2.client_secret":                   httpWith("auth: { oauth2: { token_url: \"https://x.example.com\", client_id: site, client_secret: % } }"),
+	".destinations.*.http.oauth2.refresh_token":                   httpWith("auth: { oauth2: { token_url: \"https://x.example.com\", client_id: site, client_secret: \"${env:OTHER}\", refresh_token: % } }"),
+	".destinations.*.salesforce.client_credentials.client_secret": "destinations: { x: { salesforce: { url: \"https://x.my.salesforce.com\", client_credentials: { client_id: app, client_secret: % } } } }",
+	".destinations.*.salesforce.jwt.private_key":                  "destinations: { x: { salesforce: { url: \"https://x.my.salesforce.com\", jwt: { client_id: app, username: u, private_key: % } } } }",
+	".destinations.*.http.signature.hmac.secret":                  httpWith("signature: { hmac: { secret: % } }"),
+	".destinations.*.http.signature.standard_webhooks.secrets":    httpWith("signature: { standard_webhooks: { secrets: [%] } }"),
+	".destinations.*.http.headers":                                "destinations: { x: { http: { url: \"https://x.example.com\", headers: { X-Api-Key: % } } } }",
 }
 
 const crmBeside = "destinations: { crm: { hubspot: { token: \"${env:OTHER}\" } } }\n"

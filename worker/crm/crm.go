@@ -5,6 +5,7 @@ package crm
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -63,6 +64,13 @@ type Item struct {
 	Unanswered time.Time
 	// Progress is Outcome.Progress of the last attempt with these bytes; empty if there was none.
 	Progress string
+}
+
+// LeadID is the identifier of the lead, which IdempotencyValue begins with: it is the same for every attempt, every revision and
+// every destination.
+func (i Item) LeadID() string {
+	id, _, _ := strings.Cut(i.IdempotencyValue, ".")
+	return id
 }
 
 // OutcomeKind says what came of sending one lead.

@@ -3,6 +3,7 @@ package main
 import (
 	simulatedhttp "github.com/leadgate/leadgate/worker/crm/simulator/http"
 	"github.com/leadgate/leadgate/worker/crm/simulator/hubspot"
+	"github.com/leadgate/leadgate/worker/crm/simulator/salesforce"
 )
 
 // simulatedKinds are the kinds of CRM that can be simulated: one for each kind of destination.
@@ -13,6 +14,16 @@ var simulatedKinds = []simulatedKind{
 		snippet: `hubspot: { token: "${env:HUBSPOT_TOKEN}", base_url: "http://ADDRESS" }`,
 		open: func(token string, seed uint64) simulated {
 			return hubspot.New(hubspot.Options{Token: token, Seed: seed})
+		},
+	},
+	{
+		name: "salesforce", title: "Salesforce", short: "Answer like Salesforce's REST API, leads and contacts in memory",
+		secret: "client secret", variable: "SF_SECRET",
+		snippet: `salesforce:
+  url: http://ADDRESS
+  client_credentials: { client_id: gateway, client_secret: "${env:SF_SECRET}" }`,
+		open: func(token string, seed uint64) simulated {
+			return salesforce.New(salesforce.Options{ClientSecret: token, Seed: seed})
 		},
 	},
 	{

@@ -510,6 +510,7 @@ type Destination struct {
 	//
 	//	*Destination_Hubspot
 	//	*Destination_Http
+	//	*Destination_Salesforce
 	Kind isDestination_Kind `protobuf_oneof:"kind"`
 	// How fast it may be called.
 	Limits *Limits `protobuf:"bytes,3,opt,name=limits,proto3" json:"limits,omitempty"`
@@ -576,6 +577,15 @@ func (x *Destination) GetHttp() *HTTP {
 	return nil
 }
 
+func (x *Destination) GetSalesforce() *Salesforce {
+	if x != nil {
+		if x, ok := x.Kind.(*Destination_Salesforce); ok {
+			return x.Salesforce
+		}
+	}
+	return nil
+}
+
 func (x *Destination) GetLimits() *Limits {
 	if x != nil {
 		return x.Limits
@@ -611,9 +621,16 @@ type Destination_Http struct {
 	Http *HTTP `protobuf:"bytes,2,opt,name=http,proto3,oneof"`
 }
 
+type Destination_Salesforce struct {
+	// Salesforce leads or contacts.
+	Salesforce *Salesforce `protobuf:"bytes,6,opt,name=salesforce,proto3,oneof"`
+}
+
 func (*Destination_Hubspot) isDestination_Kind() {}
 
 func (*Destination_Http) isDestination_Kind() {}
+
+func (*Destination_Salesforce) isDestination_Kind() {}
 
 // HubSpot is a HubSpot account. Leads become contacts, by e-mail address.
 type HubSpot struct {
@@ -670,6 +687,287 @@ func (x *HubSpot) GetBaseUrl() string {
 	return ""
 }
 
+// Salesforce is a Salesforce organisation. Leads become leads or contacts, by an external id or by e-mail address.
+type Salesforce struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organisation's own address, such as https://example.my.salesforce.com.
+	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	// How to get access tokens.
+	//
+	// Types that are valid to be assigned to Auth:
+	//
+	//	*Salesforce_ClientCredentials
+	//	*Salesforce_Jwt
+	Auth isSalesforce_Auth `protobuf_oneof:"auth"`
+	// What leads become: Lead, the default, or Contact.
+	Object string `protobuf:"bytes,4,opt,name=object,proto3" json:"object,omitempty"`
+	// The field that records are told apart by: a text field that is an External ID and Unique, such as Gateway_Key__c, which gets
+	// what is mapped to it, otherwise the e-mail address. Email if left out, which needs no preparation.
+	ExternalId string `protobuf:"bytes,5,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
+	// Version of the API; 62.0 if left out.
+	ApiVersion string `protobuf:"bytes,6,opt,name=api_version,json=apiVersion,proto3" json:"api_version,omitempty"`
+	// What to do with a lead that a duplicate rule, or several records of the same key, stand against: park, the default, keeps
+	// it as dead; save makes a record all the same; update writes to the record that was found.
+	Duplicates string `protobuf:"bytes,7,opt,name=duplicates,proto3" json:"duplicates,omitempty"`
+	// Assignment rules: run, skip, or the identifier of one. As the organisation has it if left out.
+	Assignment string `protobuf:"bytes,8,opt,name=assignment,proto3" json:"assignment,omitempty"`
+	// Field to what a new record gets there if Salesforce makes none without and the lead has nothing. LastName and, of leads,
+	// Company have "[not provided]" if left out; empty for nothing.
+	Placeholders  map[string]string `protobuf:"bytes,9,rep,name=placeholders,proto3" json:"placeholders,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Salesforce) Reset() {
+	*x = Salesforce{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Salesforce) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Salesforce) ProtoMessage() {}
+
+func (x *Salesforce) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Salesforce.ProtoReflect.Descriptor instead.
+func (*Salesforce) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Salesforce) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Salesforce) GetAuth() isSalesforce_Auth {
+	if x != nil {
+		return x.Auth
+	}
+	return nil
+}
+
+func (x *Salesforce) GetClientCredentials() *SalesforceClientCredentials {
+	if x != nil {
+		if x, ok := x.Auth.(*Salesforce_ClientCredentials); ok {
+			return x.ClientCredentials
+		}
+	}
+	return nil
+}
+
+func (x *Salesforce) GetJwt() *SalesforceJWT {
+	if x != nil {
+		if x, ok := x.Auth.(*Salesforce_Jwt); ok {
+			return x.Jwt
+		}
+	}
+	return nil
+}
+
+func (x *Salesforce) GetObject() string {
+	if x != nil {
+		return x.Object
+	}
+	return ""
+}
+
+func (x *Salesforce) GetExternalId() string {
+	if x != nil {
+		return x.ExternalId
+	}
+	return ""
+}
+
+func (x *Salesforce) GetApiVersion() string {
+	if x != nil {
+		return x.ApiVersion
+	}
+	return ""
+}
+
+func (x *Salesforce) GetDuplicates() string {
+	if x != nil {
+		return x.Duplicates
+	}
+	return ""
+}
+
+func (x *Salesforce) GetAssignment() string {
+	if x != nil {
+		return x.Assignment
+	}
+	return ""
+}
+
+func (x *Salesforce) GetPlaceholders() map[string]string {
+	if x != nil {
+		return x.Placeholders
+	}
+	return nil
+}
+
+type isSalesforce_Auth interface {
+	isSalesforce_Auth()
+}
+
+type Salesforce_ClientCredentials struct {
+	// By a connected app with a user to run as: the simplest.
+	ClientCredentials *SalesforceClientCredentials `protobuf:"bytes,2,opt,name=client_credentials,json=clientCredentials,proto3,oneof"`
+}
+
+type Salesforce_Jwt struct {
+	// By a certificate of a connected app.
+	Jwt *SalesforceJWT `protobuf:"bytes,3,opt,name=jwt,proto3,oneof"`
+}
+
+func (*Salesforce_ClientCredentials) isSalesforce_Auth() {}
+
+func (*Salesforce_Jwt) isSalesforce_Auth() {}
+
+// SalesforceClientCredentials is a connected app with the client credentials flow enabled.
+type SalesforceClientCredentials struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Consumer key; may be a reference.
+	ClientId string `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// Consumer secret, as a reference: ${env:NAME} or ${file:path}.
+	ClientSecret  string `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SalesforceClientCredentials) Reset() {
+	*x = SalesforceClientCredentials{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SalesforceClientCredentials) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SalesforceClientCredentials) ProtoMessage() {}
+
+func (x *SalesforceClientCredentials) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SalesforceClientCredentials.ProtoReflect.Descriptor instead.
+func (*SalesforceClientCredentials) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SalesforceClientCredentials) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *SalesforceClientCredentials) GetClientSecret() string {
+	if x != nil {
+		return x.ClientSecret
+	}
+	return ""
+}
+
+// SalesforceJWT is a connected app with a certificate, and a user who approved it.
+type SalesforceJWT struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Consumer key; may be a reference.
+	ClientId string `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// Name of the user to act for.
+	Username string `protobuf:"bytes,2,opt,name=username,proto3" json:"username,omitempty"`
+	// RSA key of the certificate, PEM, as a reference: ${file:path} or ${env:NAME}.
+	PrivateKey string `protobuf:"bytes,3,opt,name=private_key,json=privateKey,proto3" json:"private_key,omitempty"`
+	// Whom the claim is for; https://login.salesforce.com if left out, https://test.salesforce.com for sandboxes.
+	Audience      string `protobuf:"bytes,4,opt,name=audience,proto3" json:"audience,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SalesforceJWT) Reset() {
+	*x = SalesforceJWT{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SalesforceJWT) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SalesforceJWT) ProtoMessage() {}
+
+func (x *SalesforceJWT) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SalesforceJWT.ProtoReflect.Descriptor instead.
+func (*SalesforceJWT) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *SalesforceJWT) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *SalesforceJWT) GetUsername() string {
+	if x != nil {
+		return x.Username
+	}
+	return ""
+}
+
+func (x *SalesforceJWT) GetPrivateKey() string {
+	if x != nil {
+		return x.PrivateKey
+	}
+	return ""
+}
+
+func (x *SalesforceJWT) GetAudience() string {
+	if x != nil {
+		return x.Audience
+	}
+	return ""
+}
+
 // HTTP is any HTTP API: one request a lead, or a batch of leads in a request. Where an expression is asked for, it is CEL.
 type HTTP struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -710,7 +1008,7 @@ type HTTP struct {
 
 func (x *HTTP) Reset() {
 	*x = HTTP{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -722,7 +1020,7 @@ func (x *HTTP) String() string {
 func (*HTTP) ProtoMessage() {}
 
 func (x *HTTP) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -735,7 +1033,7 @@ func (x *HTTP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTP.ProtoReflect.Descriptor instead.
 func (*HTTP) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *HTTP) GetUrl() string {
@@ -855,7 +1153,7 @@ type HTTPBody struct {
 
 func (x *HTTPBody) Reset() {
 	*x = HTTPBody{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -867,7 +1165,7 @@ func (x *HTTPBody) String() string {
 func (*HTTPBody) ProtoMessage() {}
 
 func (x *HTTPBody) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -880,7 +1178,7 @@ func (x *HTTPBody) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBody.ProtoReflect.Descriptor instead.
 func (*HTTPBody) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *HTTPBody) GetKind() isHTTPBody_Kind {
@@ -959,7 +1257,7 @@ type HTTPForm struct {
 
 func (x *HTTPForm) Reset() {
 	*x = HTTPForm{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1269,7 @@ func (x *HTTPForm) String() string {
 func (*HTTPForm) ProtoMessage() {}
 
 func (x *HTTPForm) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1282,7 @@ func (x *HTTPForm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPForm.ProtoReflect.Descriptor instead.
 func (*HTTPForm) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 // HTTPBatch is how many leads are sent in a request.
@@ -1005,7 +1303,7 @@ type HTTPBatch struct {
 
 func (x *HTTPBatch) Reset() {
 	*x = HTTPBatch{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1017,7 +1315,7 @@ func (x *HTTPBatch) String() string {
 func (*HTTPBatch) ProtoMessage() {}
 
 func (x *HTTPBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1030,7 +1328,7 @@ func (x *HTTPBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBatch.ProtoReflect.Descriptor instead.
 func (*HTTPBatch) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *HTTPBatch) GetFormat() string {
@@ -1079,7 +1377,7 @@ type HTTPRule struct {
 
 func (x *HTTPRule) Reset() {
 	*x = HTTPRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1091,7 +1389,7 @@ func (x *HTTPRule) String() string {
 func (*HTTPRule) ProtoMessage() {}
 
 func (x *HTTPRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1104,7 +1402,7 @@ func (x *HTTPRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPRule.ProtoReflect.Descriptor instead.
 func (*HTTPRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *HTTPRule) GetWhen() string {
@@ -1144,7 +1442,7 @@ type HTTPSignature struct {
 
 func (x *HTTPSignature) Reset() {
 	*x = HTTPSignature{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1156,7 +1454,7 @@ func (x *HTTPSignature) String() string {
 func (*HTTPSignature) ProtoMessage() {}
 
 func (x *HTTPSignature) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1169,7 +1467,7 @@ func (x *HTTPSignature) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPSignature.ProtoReflect.Descriptor instead.
 func (*HTTPSignature) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *HTTPSignature) GetKind() isHTTPSignature_Kind {
@@ -1236,7 +1534,7 @@ type HTTPHMAC struct {
 
 func (x *HTTPHMAC) Reset() {
 	*x = HTTPHMAC{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1248,7 +1546,7 @@ func (x *HTTPHMAC) String() string {
 func (*HTTPHMAC) ProtoMessage() {}
 
 func (x *HTTPHMAC) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1261,7 +1559,7 @@ func (x *HTTPHMAC) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPHMAC.ProtoReflect.Descriptor instead.
 func (*HTTPHMAC) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HTTPHMAC) GetSecret() string {
@@ -1318,7 +1616,7 @@ type HTTPStandardWebhooks struct {
 
 func (x *HTTPStandardWebhooks) Reset() {
 	*x = HTTPStandardWebhooks{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1330,7 +1628,7 @@ func (x *HTTPStandardWebhooks) String() string {
 func (*HTTPStandardWebhooks) ProtoMessage() {}
 
 func (x *HTTPStandardWebhooks) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1343,7 +1641,7 @@ func (x *HTTPStandardWebhooks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPStandardWebhooks.ProtoReflect.Descriptor instead.
 func (*HTTPStandardWebhooks) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HTTPStandardWebhooks) GetSecrets() []string {
@@ -1372,7 +1670,7 @@ type HTTPAuth struct {
 
 func (x *HTTPAuth) Reset() {
 	*x = HTTPAuth{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1384,7 +1682,7 @@ func (x *HTTPAuth) String() string {
 func (*HTTPAuth) ProtoMessage() {}
 
 func (x *HTTPAuth) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1397,7 +1695,7 @@ func (x *HTTPAuth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPAuth.ProtoReflect.Descriptor instead.
 func (*HTTPAuth) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{16}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HTTPAuth) GetKind() isHTTPAuth_Kind {
@@ -1504,7 +1802,7 @@ type HTTPBasic struct {
 
 func (x *HTTPBasic) Reset() {
 	*x = HTTPBasic{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1516,7 +1814,7 @@ func (x *HTTPBasic) String() string {
 func (*HTTPBasic) ProtoMessage() {}
 
 func (x *HTTPBasic) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1529,7 +1827,7 @@ func (x *HTTPBasic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBasic.ProtoReflect.Descriptor instead.
 func (*HTTPBasic) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{17}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *HTTPBasic) GetUsername() string {
@@ -1559,7 +1857,7 @@ type HTTPHeader struct {
 
 func (x *HTTPHeader) Reset() {
 	*x = HTTPHeader{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1571,7 +1869,7 @@ func (x *HTTPHeader) String() string {
 func (*HTTPHeader) ProtoMessage() {}
 
 func (x *HTTPHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1584,7 +1882,7 @@ func (x *HTTPHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPHeader.ProtoReflect.Descriptor instead.
 func (*HTTPHeader) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{18}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *HTTPHeader) GetName() string {
@@ -1614,7 +1912,7 @@ type HTTPQuery struct {
 
 func (x *HTTPQuery) Reset() {
 	*x = HTTPQuery{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1626,7 +1924,7 @@ func (x *HTTPQuery) String() string {
 func (*HTTPQuery) ProtoMessage() {}
 
 func (x *HTTPQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1639,7 +1937,7 @@ func (x *HTTPQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPQuery.ProtoReflect.Descriptor instead.
 func (*HTTPQuery) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{19}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *HTTPQuery) GetName() string {
@@ -1682,7 +1980,7 @@ type OAuth2 struct {
 
 func (x *OAuth2) Reset() {
 	*x = OAuth2{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1694,7 +1992,7 @@ func (x *OAuth2) String() string {
 func (*OAuth2) ProtoMessage() {}
 
 func (x *OAuth2) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1707,7 +2005,7 @@ func (x *OAuth2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OAuth2.ProtoReflect.Descriptor instead.
 func (*OAuth2) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{20}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *OAuth2) GetTokenUrl() string {
@@ -1783,7 +2081,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1795,7 +2093,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1808,7 +2106,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{21}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Limits) GetRequestsPerSecond() float64 {
@@ -1856,7 +2154,7 @@ type Retry struct {
 
 func (x *Retry) Reset() {
 	*x = Retry{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1868,7 +2166,7 @@ func (x *Retry) String() string {
 func (*Retry) ProtoMessage() {}
 
 func (x *Retry) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1881,7 +2179,7 @@ func (x *Retry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retry.ProtoReflect.Descriptor instead.
 func (*Retry) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{22}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Retry) GetInitialDelay() *durationpb.Duration {
@@ -1918,7 +2216,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1930,7 +2228,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1943,7 +2241,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{23}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Log) GetFormat() string {
@@ -1971,7 +2269,7 @@ type Intake struct {
 
 func (x *Intake) Reset() {
 	*x = Intake{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1983,7 +2281,7 @@ func (x *Intake) String() string {
 func (*Intake) ProtoMessage() {}
 
 func (x *Intake) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1996,7 +2294,7 @@ func (x *Intake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intake.ProtoReflect.Descriptor instead.
 func (*Intake) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{24}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Intake) GetMaxBodyBytes() int32 {
@@ -2019,7 +2317,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2031,7 +2329,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2044,7 +2342,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{25}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Retention) GetDelivered() *durationpb.Duration {
@@ -2117,10 +2415,13 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\bredirect\x18\b \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\bredirect\x1a9\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfa\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbc\x03\n" +
 	"\vDestination\x127\n" +
 	"\ahubspot\x18\x01 \x01(\v2\x1b.leadgate.config.v1.HubSpotH\x00R\ahubspot\x12.\n" +
-	"\x04http\x18\x02 \x01(\v2\x18.leadgate.config.v1.HTTPH\x00R\x04http\x122\n" +
+	"\x04http\x18\x02 \x01(\v2\x18.leadgate.config.v1.HTTPH\x00R\x04http\x12@\n" +
+	"\n" +
+	"salesforce\x18\x06 \x01(\v2\x1e.leadgate.config.v1.SalesforceH\x00R\n" +
+	"salesforce\x122\n" +
 	"\x06limits\x18\x03 \x01(\v2\x1a.leadgate.config.v1.LimitsR\x06limits\x12/\n" +
 	"\x05retry\x18\x04 \x01(\v2\x19.leadgate.config.v1.RetryR\x05retry\x12O\n" +
 	"\n" +
@@ -2132,7 +2433,37 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x04kind\x12\x05\xbaH\x02\b\x01\"P\n" +
 	"\aHubSpot\x12\x1d\n" +
 	"\x05token\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05token\x12&\n" +
-	"\bbase_url\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\abaseUrl\"\x9a\b\n" +
+	"\bbase_url\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\abaseUrl\"\x95\x05\n" +
+	"\n" +
+	"Salesforce\x12\x1a\n" +
+	"\x03url\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x88\x01\x01R\x03url\x12`\n" +
+	"\x12client_credentials\x18\x02 \x01(\v2/.leadgate.config.v1.SalesforceClientCredentialsH\x00R\x11clientCredentials\x125\n" +
+	"\x03jwt\x18\x03 \x01(\v2!.leadgate.config.v1.SalesforceJWTH\x00R\x03jwt\x12.\n" +
+	"\x06object\x18\x04 \x01(\tB\x16\xbaH\x13r\x11R\x00R\x04LeadR\aContactR\x06object\x12G\n" +
+	"\vexternal_id\x18\x05 \x01(\tB&\xbaH#\xd8\x01\x01r\x1e2\x1c^[A-Za-z][A-Za-z0-9_]{0,79}$R\n" +
+	"externalId\x12(\n" +
+	"\vapi_version\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18\bR\n" +
+	"apiVersion\x12;\n" +
+	"\n" +
+	"duplicates\x18\a \x01(\tB\x1b\xbaH\x18r\x16R\x00R\x04parkR\x04saveR\x06updateR\n" +
+	"duplicates\x12L\n" +
+	"\n" +
+	"assignment\x18\b \x01(\tB,\xbaH)\xd8\x01\x01r$2\"^(run|skip|01Q[A-Za-z0-9]{12,15})$R\n" +
+	"assignment\x12T\n" +
+	"\fplaceholders\x18\t \x03(\v20.leadgate.config.v1.Salesforce.PlaceholdersEntryR\fplaceholders\x1a?\n" +
+	"\x11PlaceholdersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\r\n" +
+	"\x04auth\x12\x05\xbaH\x02\b\x01\"q\n" +
+	"\x1bSalesforceClientCredentials\x12$\n" +
+	"\tclient_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bclientId\x12,\n" +
+	"\rclient_secret\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\fclientSecret\"\xad\x01\n" +
+	"\rSalesforceJWT\x12$\n" +
+	"\tclient_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bclientId\x12#\n" +
+	"\busername\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\busername\x12(\n" +
+	"\vprivate_key\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\n" +
+	"privateKey\x12'\n" +
+	"\baudience\x18\x04 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\baudience\"\x9a\b\n" +
 	"\x04HTTP\x12\xcc\x01\n" +
 	"\x03url\x18\x01 \x01(\tB\xb9\x01\xbaH\xb5\x01\xba\x01\xb1\x01\n" +
 	"\bhttp.url\x12]must begin with https:// or http:// and a host, such as https://erp.example.com/leads/{email}\x1aFthis.size() <= 2048 && this.matches('^https?://[^/?#{} ]+([/?#].*)?$')R\x03url\x121\n" +
@@ -2249,84 +2580,92 @@ func file_leadgate_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_leadgate_config_v1_config_proto_rawDescData
 }
 
-var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_leadgate_config_v1_config_proto_goTypes = []any{
-	(*Config)(nil),               // 0: leadgate.config.v1.Config
-	(*TLS)(nil),                  // 1: leadgate.config.v1.TLS
-	(*Idempotency)(nil),          // 2: leadgate.config.v1.Idempotency
-	(*APIKey)(nil),               // 3: leadgate.config.v1.APIKey
-	(*Leads)(nil),                // 4: leadgate.config.v1.Leads
-	(*Form)(nil),                 // 5: leadgate.config.v1.Form
-	(*Destination)(nil),          // 6: leadgate.config.v1.Destination
-	(*HubSpot)(nil),              // 7: leadgate.config.v1.HubSpot
-	(*HTTP)(nil),                 // 8: leadgate.config.v1.HTTP
-	(*HTTPBody)(nil),             // 9: leadgate.config.v1.HTTPBody
-	(*HTTPForm)(nil),             // 10: leadgate.config.v1.HTTPForm
-	(*HTTPBatch)(nil),            // 11: leadgate.config.v1.HTTPBatch
-	(*HTTPRule)(nil),             // 12: leadgate.config.v1.HTTPRule
-	(*HTTPSignature)(nil),        // 13: leadgate.config.v1.HTTPSignature
-	(*HTTPHMAC)(nil),             // 14: leadgate.config.v1.HTTPHMAC
-	(*HTTPStandardWebhooks)(nil), // 15: leadgate.config.v1.HTTPStandardWebhooks
-	(*HTTPAuth)(nil),             // 16: leadgate.config.v1.HTTPAuth
-	(*HTTPBasic)(nil),            // 17: leadgate.config.v1.HTTPBasic
-	(*HTTPHeader)(nil),           // 18: leadgate.config.v1.HTTPHeader
-	(*HTTPQuery)(nil),            // 19: leadgate.config.v1.HTTPQuery
-	(*OAuth2)(nil),               // 20: leadgate.config.v1.OAuth2
-	(*Limits)(nil),               // 21: leadgate.config.v1.Limits
-	(*Retry)(nil),                // 22: leadgate.config.v1.Retry
-	(*Log)(nil),                  // 23: leadgate.config.v1.Log
-	(*Intake)(nil),               // 24: leadgate.config.v1.Intake
-	(*Retention)(nil),            // 25: leadgate.config.v1.Retention
-	nil,                          // 26: leadgate.config.v1.Config.FormsEntry
-	nil,                          // 27: leadgate.config.v1.Config.DestinationsEntry
-	nil,                          // 28: leadgate.config.v1.Form.FieldsEntry
-	nil,                          // 29: leadgate.config.v1.Destination.PropertiesEntry
-	nil,                          // 30: leadgate.config.v1.HTTP.HeadersEntry
-	(*durationpb.Duration)(nil),  // 31: google.protobuf.Duration
+	(*Config)(nil),                      // 0: leadgate.config.v1.Config
+	(*TLS)(nil),                         // 1: leadgate.config.v1.TLS
+	(*Idempotency)(nil),                 // 2: leadgate.config.v1.Idempotency
+	(*APIKey)(nil),                      // 3: leadgate.config.v1.APIKey
+	(*Leads)(nil),                       // 4: leadgate.config.v1.Leads
+	(*Form)(nil),                        // 5: leadgate.config.v1.Form
+	(*Destination)(nil),                 // 6: leadgate.config.v1.Destination
+	(*HubSpot)(nil),                     // 7: leadgate.config.v1.HubSpot
+	(*Salesforce)(nil),                  // 8: leadgate.config.v1.Salesforce
+	(*SalesforceClientCredentials)(nil), // 9: leadgate.config.v1.SalesforceClientCredentials
+	(*SalesforceJWT)(nil),               // 10: leadgate.config.v1.SalesforceJWT
+	(*HTTP)(nil),                        // 11: leadgate.config.v1.HTTP
+	(*HTTPBody)(nil),                    // 12: leadgate.config.v1.HTTPBody
+	(*HTTPForm)(nil),                    // 13: leadgate.config.v1.HTTPForm
+	(*HTTPBatch)(nil),                   // 14: leadgate.config.v1.HTTPBatch
+	(*HTTPRule)(nil),                    // 15: leadgate.config.v1.HTTPRule
+	(*HTTPSignature)(nil),               // 16: leadgate.config.v1.HTTPSignature
+	(*HTTPHMAC)(nil),                    // 17: leadgate.config.v1.HTTPHMAC
+	(*HTTPStandardWebhooks)(nil),        // 18: leadgate.config.v1.HTTPStandardWebhooks
+	(*HTTPAuth)(nil),                    // 19: leadgate.config.v1.HTTPAuth
+	(*HTTPBasic)(nil),                   // 20: leadgate.config.v1.HTTPBasic
+	(*HTTPHeader)(nil),                  // 21: leadgate.config.v1.HTTPHeader
+	(*HTTPQuery)(nil),                   // 22: leadgate.config.v1.HTTPQuery
+	(*OAuth2)(nil),                      // 23: leadgate.config.v1.OAuth2
+	(*Limits)(nil),                      // 24: leadgate.config.v1.Limits
+	(*Retry)(nil),                       // 25: leadgate.config.v1.Retry
+	(*Log)(nil),                         // 26: leadgate.config.v1.Log
+	(*Intake)(nil),                      // 27: leadgate.config.v1.Intake
+	(*Retention)(nil),                   // 28: leadgate.config.v1.Retention
+	nil,                                 // 29: leadgate.config.v1.Config.FormsEntry
+	nil,                                 // 30: leadgate.config.v1.Config.DestinationsEntry
+	nil,                                 // 31: leadgate.config.v1.Form.FieldsEntry
+	nil,                                 // 32: leadgate.config.v1.Destination.PropertiesEntry
+	nil,                                 // 33: leadgate.config.v1.Salesforce.PlaceholdersEntry
+	nil,                                 // 34: leadgate.config.v1.HTTP.HeadersEntry
+	(*durationpb.Duration)(nil),         // 35: google.protobuf.Duration
 }
 var file_leadgate_config_v1_config_proto_depIdxs = []int32{
 	1,  // 0: leadgate.config.v1.Config.tls:type_name -> leadgate.config.v1.TLS
 	2,  // 1: leadgate.config.v1.Config.idempotency:type_name -> leadgate.config.v1.Idempotency
 	3,  // 2: leadgate.config.v1.Config.api_keys:type_name -> leadgate.config.v1.APIKey
 	4,  // 3: leadgate.config.v1.Config.leads:type_name -> leadgate.config.v1.Leads
-	26, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
-	27, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
-	23, // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
-	24, // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
-	25, // 8: leadgate.config.v1.Config.retention:type_name -> leadgate.config.v1.Retention
-	31, // 9: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
-	28, // 10: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
+	29, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
+	30, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
+	26, // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
+	27, // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
+	28, // 8: leadgate.config.v1.Config.retention:type_name -> leadgate.config.v1.Retention
+	35, // 9: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
+	31, // 10: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
 	7,  // 11: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
-	8,  // 12: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
-	21, // 13: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
-	22, // 14: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
-	29, // 15: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
-	30, // 16: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
-	16, // 17: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
-	9,  // 18: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
-	11, // 19: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
-	12, // 20: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
-	13, // 21: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
-	10, // 22: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
-	14, // 23: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
-	15, // 24: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
-	17, // 25: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
-	18, // 26: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
-	19, // 27: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
-	20, // 28: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
-	31, // 29: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	31, // 30: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
-	31, // 31: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
-	31, // 32: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
-	31, // 33: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
-	31, // 34: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
-	5,  // 35: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
-	6,  // 36: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
-	37, // [37:37] is the sub-list for method output_type
-	37, // [37:37] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	11, // 12: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
+	8,  // 13: leadgate.config.v1.Destination.salesforce:type_name -> leadgate.config.v1.Salesforce
+	24, // 14: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
+	25, // 15: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
+	32, // 16: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
+	9,  // 17: leadgate.config.v1.Salesforce.client_credentials:type_name -> leadgate.config.v1.SalesforceClientCredentials
+	10, // 18: leadgate.config.v1.Salesforce.jwt:type_name -> leadgate.config.v1.SalesforceJWT
+	33, // 19: leadgate.config.v1.Salesforce.placeholders:type_name -> leadgate.config.v1.Salesforce.PlaceholdersEntry
+	34, // 20: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
+	19, // 21: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
+	12, // 22: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
+	14, // 23: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
+	15, // 24: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
+	16, // 25: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
+	13, // 26: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
+	17, // 27: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
+	18, // 28: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
+	20, // 29: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
+	21, // 30: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
+	22, // 31: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
+	23, // 32: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
+	35, // 33: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	35, // 34: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
+	35, // 35: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
+	35, // 36: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
+	35, // 37: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
+	35, // 38: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
+	5,  // 39: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
+	6,  // 40: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_config_v1_config_proto_init() }
@@ -2337,17 +2676,22 @@ func file_leadgate_config_v1_config_proto_init() {
 	file_leadgate_config_v1_config_proto_msgTypes[6].OneofWrappers = []any{
 		(*Destination_Hubspot)(nil),
 		(*Destination_Http)(nil),
+		(*Destination_Salesforce)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[9].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[8].OneofWrappers = []any{
+		(*Salesforce_ClientCredentials)(nil),
+		(*Salesforce_Jwt)(nil),
+	}
+	file_leadgate_config_v1_config_proto_msgTypes[12].OneofWrappers = []any{
 		(*HTTPBody_Cel)(nil),
 		(*HTTPBody_Template)(nil),
 		(*HTTPBody_Form)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[13].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[16].OneofWrappers = []any{
 		(*HTTPSignature_Hmac)(nil),
 		(*HTTPSignature_StandardWebhooks)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[16].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[19].OneofWrappers = []any{
 		(*HTTPAuth_Bearer)(nil),
 		(*HTTPAuth_Basic)(nil),
 		(*HTTPAuth_Header)(nil),
@@ -2360,7 +2704,7 @@ func file_leadgate_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_config_v1_config_proto_rawDesc), len(file_leadgate_config_v1_config_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   31,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

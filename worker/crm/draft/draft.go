@@ -1,0 +1,250 @@
+// Package draft is a lead on its way to a CRM whose records are JSON objects: what is sent for it, what came of it, and what
+// had to be left out or filled in before the CRM took it. A property that was renamed or removed must not cost a lead.
+package draft
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/mapping"
+)
+
+// maxRounds is how many times a lead is sent in one delivery, each time without what the CRM would not take the time before.
+// CRMs do not name all of it at once.
+const maxRounds = 5
+
+// Draft is a lead on its way to a CRM. Not safe for concurrent use.
+type Draft struct {
+	// Item is what the worker gave.
+	Item crm.Item
+	// Values are what is sent, by property.
+	Values map[string]any
+	// Outcome is what came of it so far.
+	Outcome crm.Outcome
+	// Flaws are properties that the CRM would not take, where Outcome is Refused: it can be sent without.
+	Flaws []string
+	// Missing are properties that the CRM will not make a record without, where Outcome is Refused.
+	Missing []string
+
+	dropped []string
+	why     crm.Outcome // of the first that was dropped
+}
+
+// Read reads what [Encode] wrote. What cannot be read has an outcome at once.
+func Read(item crm.Item) *Draft {
+	d := &Draft{Item: item}
+	if err := json.Unmarshal(item.Payload, &d.Values); err != nil || d.Values == nil {
+		d.Outcome = crm.Outcome{Kind: crm.Refused, Reason: "not sent: what was stored for it is not an object of properties"}
+	}
+	return d
+}
+
+// ReadAll reads a batch. ready are those that can be sent.
+func ReadAll(batch []crm.Item) (all, ready []*Draft) {
+	for _, item := range batch {
+		d := Read(item)
+		all = append(all, d)
+		if d.Outcome.Kind != crm.Refused {
+			ready = append(ready, d)
+		}
+	}
+	return all, ready
+}
+
+// Text returns a value as text; empty if there is none.
+func (d *Draft) Text(property string) string {
+	switch v := d.Values[property].(type) {
+	case nil:
+		return ""
+	case string:
+		return strings.TrimSpace(v)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// LeadID is the lead's identifier, which is the same for every attempt and every revision.
+func (d *Draft) LeadID() string { return d.Item.LeadID() }
+
+// Fail sets the outcome.
+func (d *Draft) Fail(outcome crm.Outcome) { d.Outcome, d.Flaws, d.Missing = outcome, nil, nil }
+
+// FailAll sets the outcome of many.
+func FailAll(drafts []*Draft, outcome crm.Outcome) {
+	for _, d := range drafts {
+		d.Fail(outcome)
+	}
+}
+
+// Whole is an outcome of a whole call. The answer to a batch may quote several people, and no lead keeps data of another.
+func Whole(outcome crm.Outcome, drafts []*Draft) crm.Outcome {
+	if len(drafts) > 1 {
+		outcome.Body = ""
+	}
+	return outcome
+}
+
+// InRounds sends drafts, and once more those that the CRM refused for some property: without it or, where one is missing,
+// with what placeholders has for it. What keep names is never left out.
+func InRounds(drafts []*Draft, placeholders map[string]string, keep []string, send func([]*Draft)) {
+	for round := 1; len(drafts) > 0; round++ {
+		send(drafts)
+		if round == maxRounds {
+			return
+		}
+		drafts = slices.DeleteFunc(slices.Clone(drafts), func(d *Draft) bool { return !d.mend(placeholders, keep) })
+	}
+}
+
+// mend changes what is sent after a refusal, and reports whether there is something new to try.
+func (d *Draft) mend(placeholders map[string]string, keep []string) bool {
+	if d.Outcome.Kind != crm.Refused || len(d.Flaws)+len(d.Missing) == 0 {
+		return false
+	}
+	for _, property := range d.Missing {
+		if placeholders[property] == "" || d.Text(property) != "" || slices.Contains(d.dropped, property) && d.Values[property] != nil {
+			return false
+		}
+	}
+	for _, property := range d.Flaws {
+		if _, sent := d.Values[property]; !sent || slices.Contains(keep, property) {
+			return false
+		}
+	}
+	for _, property := range d.Missing {
+		d.Values[property] = placeholders[property]
+	}
+	for _, property := range d.Flaws {
+		if len(d.dropped) == 0 {
+			d.why = d.Outcome
+		}
+		delete(d.Values, property)
+		d.dropped = append(d.dropped, property)
+	}
+	return true
+}
+
+// Halts reports whether nothing more is to be sent for now.
+func (d *Draft) Halts() bool {
+	kind := d.Outcome.Kind
+	return kind == crm.RateLimited || kind == crm.CredentialsRefused || d.Outcome.After > 0
+}
+
+// EachUntilHalted sends drafts one after the other. Once the CRM wants no more, the rest is not sent, and shares its outcome.
+func EachUntilHalted(drafts []*Draft, send func(*Draft)) {
+	for i, d := range drafts {
+		send(d)
+		if !d.Halts() {
+			continue
+		}
+		stopped := d.Outcome
+		for _, rest := range drafts[i+1:] {
+			rest.Fail(crm.Outcome{Kind: stopped.Kind, Reason: stopped.Reason, Status: stopped.Status, After: stopped.After})
+		}
+		return
+	}
+}
+
+// Told are the outcomes, each with what was left out.
+func Told(drafts []*Draft) []crm.Outcome {
+	outcomes := make([]crm.Outcome, len(drafts))
+	for i, d := range drafts {
+		outcomes[i] = d.Outcome
+		if d.Outcome.Kind == crm.Delivered && len(d.dropped) > 0 {
+			outcomes[i].Dropped, outcomes[i].Reason, outcomes[i].Property = d.dropped, d.why.Reason, d.why.Property
+		}
+	}
+	return outcomes
+}
+
+// Drop says that a property was left out without the CRM's being asked.
+func (d *Draft) Drop(property string, why crm.Outcome) {
+	if len(d.dropped) == 0 {
+		d.why = why
+	}
+	delete(d.Values, property)
+	d.dropped = append(d.dropped, property)
+}
+
+// Blanks returns the values of properties that a record has nothing in.
+func (d *Draft) Blanks(record map[string]any) map[string]any {
+	blanks := maps.Clone(d.Values)
+	maps.DeleteFunc(blanks, func(property string, _ any) bool {
+		there := record[property]
+		return there != nil && there != ""
+	})
+	return blanks
+}
+
+// Encode renders properties as a JSON object, its keys sorted. Numbers and yes or no stay what they are; several values of one
+// property are joined by semicolons, as CRMs have them.
+func Encode(properties []mapping.Property) ([]byte, error) {
+	object := make(map[string]any, len(properties))
+	for _, p := range properties {
+		value, err := plain(p.Value)
+		if err != nil {
+			return nil, fmt.Errorf("property %s: %w", p.Name, err)
+		}
+		object[p.Name] = value
+	}
+	return Marshal(object)
+}
+
+func plain(value any) (any, error) {
+	switch v := value.(type) {
+	case string, bool:
+		return v, nil
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil, fmt.Errorf("%v is not a number that can be sent", v)
+		}
+		return v, nil
+	case []any:
+		items := make([]string, len(v))
+		for i, item := range v {
+			one, err := plain(item)
+			if err != nil {
+				return nil, err
+			}
+			items[i] = fmt.Sprint(one)
+		}
+		return strings.Join(items, ";"), nil
+	}
+	return nil, fmt.Errorf("a %T cannot be sent", value)
+}
+
+// Marshal is json.Marshal without its care for HTML: what is sent goes to a CRM, and operators read it.
+func Marshal(value any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}
+
+// IsCode tells a CRM's constants, such as INVALID_FIELD or 0x80040333, from texts that may hold personal data.
+func IsCode(s string) bool {
+	if hex, ok := strings.CutPrefix(s, "0x"); ok {
+		return hex != "" && len(hex) <= 16 && strings.Trim(hex, "0123456789abcdefABCDEF") == ""
+	}
+	return len(s) > 3 && len(s) <= 64 && strings.Contains(s, "_") && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
+}
+
+// InBrackets is a code to put behind a reason; nothing for what is no code.
+func InBrackets(code string) string {
+	if !IsCode(code) {
+		return ""
+	}
+	return " (" + code + ")"
+}

@@ -1,0 +1,78 @@
+package salesforce
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/url"
+
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/draft"
+)
+
+// result is what became of one record.
+type result struct {
+	ID      string    `json:"id"`
+	Success bool      `json:"success"`
+	Errors  []problem `json:"errors"`
+}
+
+// collection upserts leads in one call, and reports whether they have their outcomes: not if Salesforce does not take Email as
+// the key of a collection. Its page on collections speaks of external ids only; its page on single records has Email, too.
+func (d *destination) collection(ctx context.Context, leads []*draft.Draft) bool {
+	records := make([]map[string]any, len(leads))
+	for i, lead := range leads {
+		records[i] = maps.Clone(lead.Values)
+		records[i]["attributes"] = map[string]string{"type": d.object}
+	}
+	body, err := draft.Marshal(map[string]any{"allOrNone": false, "records": records})
+	if err != nil { // it was decoded from JSON before
+		draft.FailAll(leads, crm.Outcome{Kind: crm.Refused, Reason: "not sent: it cannot be written as JSON"})
+		return true
+	}
+	answer, token, failure := d.call(ctx, http.MethodPatch, "composite/sobjects/"+d.object+"/"+url.PathEscape(d.key), body)
+	switch {
+	case failure != nil:
+		draft.FailAll(leads, draft.Whole(*failure, leads))
+	case answer.Status == http.StatusOK:
+		d.readCollection(ctx, answer, token, leads)
+	default:
+		p := problemOf(answer)
+		if d.key == email && (p.code() == "INVALID_FIELD" || p.code() == "NOT_FOUND") && p.field() == "" {
+			d.oneByOne.Store(true)
+			return false
+		}
+		d.refusedAll(answer, p, leads)
+	}
+	return true
+}
+
+// readCollection gives each lead its result, which stand in the order of the request. Fewer results than leads tell nothing
+// about any.
+func (d *destination) readCollection(ctx context.Context, answer *crm.Answer, token crm.Token, leads []*draft.Draft) {
+	var results []json.RawMessage
+	if json.Unmarshal(answer.Body, &results) != nil {
+		draft.FailAll(leads, draft.Whole(answer.Outcome(crm.Unknown, "it answered 200, but not as Salesforce does; check salesforce.url"), leads))
+		return
+	}
+	if len(results) != len(leads) {
+		draft.FailAll(leads, draft.Whole(answer.Outcome(crm.Unknown, "Salesforce's answer does not have a result for each lead"), leads))
+		return
+	}
+	for i, lead := range leads {
+		part := *answer
+		part.Body = results[i]
+		var r result
+		switch {
+		case json.Unmarshal(results[i], &r) != nil:
+			lead.Fail(part.Outcome(crm.Unknown, "Salesforce's answer does not name the record"))
+		case r.Success && r.ID != "":
+			lead.Fail(delivered(&part, token, r.ID))
+		case len(r.Errors) > 0:
+			d.refuse(ctx, &part, r.Errors[0].tidy(), lead)
+		default:
+			lead.Fail(part.Outcome(crm.Unknown, "Salesforce's answer does not name the record"))
+		}
+	}
+}

@@ -1,0 +1,273 @@
+package salesforce
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/draft"
+)
+
+// Deliver implements crm.Destination.
+func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadgatev1.DeliveryMode) []crm.Outcome {
+	all, ready := draft.ReadAll(batch)
+	var keyed, nameless []*draft.Draft
+	for _, lead := range ready {
+		if d.setKey(lead); lead.Text(d.key) != "" {
+			keyed = append(keyed, lead)
+		} else {
+			nameless = append(nameless, lead)
+		}
+	}
+	if mode == leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS {
+		draft.EachUntilHalted(keyed, func(lead *draft.Draft) {
+			d.inRounds([]*draft.Draft{lead}, func(one []*draft.Draft) { d.fill(ctx, one[0]) })
+		})
+	} else {
+		d.inRounds(keyed, func(group []*draft.Draft) { d.upsert(ctx, group) })
+	}
+	draft.EachUntilHalted(append(keyed, nameless...), func(lead *draft.Draft) {
+		if lead.Text(d.key) == "" {
+			d.inRounds([]*draft.Draft{lead}, func(one []*draft.Draft) { d.create(ctx, one[0]) })
+		}
+	})
+	return draft.Told(all)
+}
+
+// setKey makes sure that what the lead is known by is among its values, whatever the mapping says: by Email its address, by an
+// external id what is mapped to it, otherwise the address, otherwise the lead's own identifier.
+func (d *destination) setKey(lead *draft.Draft) {
+	if lead.Text(d.key) == "" && lead.Item.Email != "" {
+		lead.Values[d.key] = lead.Item.Email
+	}
+	if lead.Text(d.key) == "" && d.key != email {
+		lead.Values[d.key] = lead.LeadID()
+	}
+}
+
+func (d *destination) inRounds(leads []*draft.Draft, send func([]*draft.Draft)) {
+	draft.InRounds(leads, d.placeholders, []string{d.key}, send)
+}
+
+// upsert sends leads: one by its address, several as a collection.
+func (d *destination) upsert(ctx context.Context, leads []*draft.Draft) {
+	if len(leads) > 1 && !d.oneByOne.Load() && d.collection(ctx, leads) {
+		return
+	}
+	draft.EachUntilHalted(leads, func(lead *draft.Draft) { d.single(ctx, lead) })
+}
+
+// single upserts a lead by its key.
+func (d *destination) single(ctx context.Context, lead *draft.Draft) {
+	key := lead.Text(d.key)
+	if strings.HasSuffix(strings.ToLower(key), ".inc") { // taken for the name of a file, in an address (contracts, salesforce.md §2.1)
+		if id, failed := d.lookUp(ctx, lead, d.key, key, time.Time{}); failed || id != "" {
+			if id != "" {
+				d.change(ctx, lead, id, lead.Values)
+			}
+			return
+		}
+		d.insert(ctx, lead)
+		return
+	}
+	values := maps.Clone(lead.Values)
+	delete(values, d.key)
+	if answer, token := d.send(ctx, http.MethodPatch, d.keyPath(key), values, lead); answer != nil {
+		d.readSingle(ctx, answer, token, lead)
+	}
+}
+
+func (d *destination) keyPath(key string) string {
+	return "sobjects/" + d.object + "/" + url.PathEscape(d.key) + "/" + url.PathEscape(key)
+}
+
+// readSingle reads the answer to a lead that was upserted, created or changed by itself.
+func (d *destination) readSingle(ctx context.Context, answer *crm.Answer, token crm.Token, lead *draft.Draft) {
+	switch answer.Status {
+	case http.StatusOK, http.StatusCreated:
+		var r result
+		switch {
+		case json.Unmarshal(answer.Body, &r) != nil:
+			lead.Fail(answer.Outcome(crm.Unknown, "it answered, but not as Salesforce does; check salesforce.url"))
+		case !r.Success || r.ID == "":
+			lead.Fail(answer.Outcome(crm.Unknown, "Salesforce's answer does not name the record"))
+		default:
+			lead.Fail(delivered(answer, token, r.ID))
+		}
+	case http.StatusNoContent: // an update, says a version before 46.0
+		d.readBack(ctx, lead)
+	case http.StatusMultipleChoices:
+		d.several(ctx, answer, lead, idsOf(answer.Body))
+	default:
+		d.refused(ctx, answer, lead)
+	}
+}
+
+// readBack finds the identifier of a record that was updated, where the answer did not say.
+func (d *destination) readBack(ctx context.Context, lead *draft.Draft) {
+	answer, token, failure := d.call(ctx, http.MethodGet, d.keyPath(lead.Text(d.key))+"?fields=Id", nil)
+	if failure != nil {
+		failure.Kind = crm.Unknown
+		lead.Fail(*failure)
+		return
+	}
+	var record struct {
+		ID string `json:"Id"`
+	}
+	if answer.Status != http.StatusOK || json.Unmarshal(answer.Body, &record) != nil || record.ID == "" {
+		lead.Fail(answer.Outcome(crm.Unknown, "the lead was updated, but its record cannot be found"))
+		return
+	}
+	lead.Fail(delivered(answer, token, record.ID))
+}
+
+// create makes a record of a lead that has no key. Where an earlier answer was lost, it is looked for first.
+func (d *destination) create(ctx context.Context, lead *draft.Draft) {
+	if !lead.Item.Unanswered.IsZero() {
+		phone := lead.Text("Phone")
+		if phone == "" {
+			lead.Fail(crm.Outcome{Kind: crm.Undecided, Reason: "an earlier answer was lost, and the lead has neither address nor phone number to look for it in Salesforce; configure salesforce.external_id"})
+			return
+		}
+		id, failed := d.lookUp(ctx, lead, "Phone", phone, lead.Item.Unanswered)
+		if failed {
+			return
+		}
+		if id != "" {
+			d.change(ctx, lead, id, lead.Values)
+			return
+		}
+	}
+	d.insert(ctx, lead)
+}
+
+func (d *destination) insert(ctx context.Context, lead *draft.Draft) {
+	if answer, token := d.send(ctx, http.MethodPost, "sobjects/"+d.object, lead.Values, lead); answer != nil {
+		d.readSingle(ctx, answer, token, lead)
+	}
+}
+
+// change writes values to a record that is known.
+func (d *destination) change(ctx context.Context, lead *draft.Draft, id string, values map[string]any) {
+	answer, token := d.send(ctx, http.MethodPatch, "sobjects/"+d.object+"/"+url.PathEscape(id), values, lead)
+	switch {
+	case answer == nil:
+	case answer.Status == http.StatusNoContent, answer.Status == http.StatusOK:
+		lead.Fail(delivered(answer, token, id))
+	default:
+		d.refused(ctx, answer, lead)
+	}
+}
+
+// clockSkew is how far Salesforce's clock may be from leadgate's.
+const clockSkew = 5 * time.Minute
+
+// lookUp finds the newest record with a value; since a time, unless it is zero. failed reports whether it could not, and the
+// lead has its outcome then.
+func (d *destination) lookUp(ctx context.Context, lead *draft.Draft, field, value string, since time.Time) (id string, failed bool) {
+	quoted := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value)
+	soql := "SELECT Id, CreatedDate FROM " + d.object + " WHERE " + field + " = '" + quoted + "' ORDER BY CreatedDate DESC LIMIT 1"
+	answer, _, failure := d.call(ctx, http.MethodGet, "query?q="+url.QueryEscape(soql), nil)
+	if failure != nil {
+		lead.Fail(*failure)
+		return "", true
+	}
+	var found struct {
+		Done    *bool `json:"done"`
+		Records []struct {
+			ID      string `json:"Id"`
+			Created string `json:"CreatedDate"`
+		} `json:"records"`
+	}
+	switch {
+	case answer.Status != http.StatusOK:
+		lead.Fail(d.failed(answer))
+		return "", true
+	case json.Unmarshal(answer.Body, &found) != nil || found.Done == nil:
+		lead.Fail(answer.Outcome(crm.Unknown, "it answered 200, but not as Salesforce does; check salesforce.url"))
+		return "", true
+	case len(found.Records) == 0:
+		return "", false
+	}
+	created, err := time.Parse("2006-01-02T15:04:05.000-0700", found.Records[0].Created)
+	if !since.IsZero() && err == nil && created.Before(since.Add(-clockSkew)) {
+		return "", false
+	}
+	return found.Records[0].ID, false
+}
+
+// fill writes what the record has nothing in.
+func (d *destination) fill(ctx context.Context, lead *draft.Draft) {
+	answer, token, failure := d.call(ctx, http.MethodGet, d.keyPath(lead.Text(d.key)), nil)
+	switch {
+	case failure != nil:
+		lead.Fail(*failure)
+		return
+	case answer.Status == http.StatusNotFound:
+		d.single(ctx, lead)
+		return
+	case answer.Status == http.StatusMultipleChoices:
+		d.several(ctx, answer, lead, idsOf(answer.Body))
+		return
+	case answer.Status != http.StatusOK:
+		d.refused(ctx, answer, lead)
+		return
+	}
+	var record map[string]any
+	id := ""
+	if json.Unmarshal(answer.Body, &record) == nil {
+		id, _ = record["Id"].(string)
+	}
+	if id == "" {
+		lead.Fail(answer.Outcome(crm.Unknown, "Salesforce's answer does not name the record"))
+		return
+	}
+	blanks := lead.Blanks(record)
+	delete(blanks, d.key)
+	if len(blanks) == 0 {
+		outcome := delivered(answer, token, id)
+		outcome.Body = "" // the whole record is not the lead's
+		lead.Fail(outcome)
+		return
+	}
+	d.change(ctx, lead, id, blanks)
+}
+
+// send makes a call that writes a lead. It returns nil if there is no answer; the lead's outcome then says why.
+func (d *destination) send(ctx context.Context, method, path string, values map[string]any, lead *draft.Draft) (*crm.Answer, crm.Token) {
+	body, err := draft.Marshal(values)
+	if err != nil { // it was decoded from JSON before
+		lead.Fail(crm.Outcome{Kind: crm.Refused, Reason: "not sent: it cannot be written as JSON"})
+		return nil, crm.Token{}
+	}
+	answer, token, failure := d.call(ctx, method, path, body)
+	if failure != nil {
+		lead.Fail(*failure)
+		return nil, token
+	}
+	return answer, token
+}
+
+// delivered is the outcome of a lead whose record is known.
+func delivered(answer *crm.Answer, token crm.Token, id string) crm.Outcome {
+	outcome := answer.Outcome(crm.Delivered, "")
+	outcome.RecordID = id
+	outcome.RecordURL = token.BaseURL + "/" + url.PathEscape(id)
+	return outcome
+}
+
+// idsOf reads the records that match a key: a list of their addresses.
+func idsOf(body []byte) []string {
+	var addresses []string
+	_ = json.Unmarshal(body, &addresses) // none, then
+	for i, address := range addresses {
+		addresses[i] = address[strings.LastIndex(address, "/")+1:]
+	}
+	return addresses
+}

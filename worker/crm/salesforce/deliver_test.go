@@ -1,0 +1,479 @@
+package salesforce_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/salesforce"
+	"github.com/leadgate/leadgate/worker/crm/simulator"
+	simulated "github.com/leadgate/leadgate/worker/crm/simulator/salesforce"
+)
+
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+const (
+	upsert = leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT
+	blanks = leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS
+)
+
+// rig is a destination in front of a simulated organisation.
+type rig struct {
+	t           *testing.T
+	org         organisation
+	destination crm.Destination
+
+	mu     sync.Mutex
+	now    time.Time
+	calls  []string // but for those about tokens
+	header http.Header
+	quotas []crm.Quota
+	answer http.HandlerFunc // instead of the organisation's, but for tokens
+}
+
+func newRig(t *testing.T, cfg *configv1.Salesforce, options simulated.Options) *rig {
+	t.Helper()
+	r := &rig{t: t, now: noon}
+	options.Now = r.clock
+	r.org = organisation{simulated.New(options)}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, _ := io.ReadAll(req.Body)
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		var instead http.HandlerFunc
+		if !strings.HasSuffix(req.URL.Path, "/token") {
+			r.mu.Lock()
+			r.calls = append(r.calls, req.Method+" "+strings.TrimPrefix(req.URL.EscapedPath(), "/services/data/v62.0/")+" "+string(body))
+			r.header, instead = req.Header, r.answer
+			r.mu.Unlock()
+		}
+		if instead != nil {
+			instead(w, req)
+			return
+		}
+		r.org.ServeHTTP(w, req)
+	}))
+	t.Cleanup(server.Close)
+	client := server.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	cfg.Url = server.URL
+	if cfg.GetAuth() == nil {
+		cfg.Auth = &configv1.Salesforce_ClientCredentials{ClientCredentials: &configv1.SalesforceClientCredentials{ClientId: "c", ClientSecret: "s"}}
+	}
+	var err error
+	r.destination, err = salesforce.New(cfg, crm.Environment{
+		Client: client, Secret: func(value string) (string, error) { return value, nil }, Now: r.clock,
+		Report: func(q crm.Quota) { r.quotas = append(r.quotas, q) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *rig) clock() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now
+}
+
+func (r *rig) pass(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.now = r.now.Add(d)
+}
+
+// answers makes the organisation answer every call but those about tokens that way.
+func (r *rig) answers(status int, body string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func item(payload string, i int) crm.Item {
+	var values struct{ Email string }
+	_ = json.Unmarshal([]byte(payload), &values)
+	return crm.Item{IdempotencyValue: fmt.Sprintf("01a2-%d.crm-1", i), Email: strings.ToLower(values.Email), Payload: []byte(payload)}
+}
+
+func (r *rig) deliver(mode leadgatev1.DeliveryMode, payloads ...string) []crm.Outcome {
+	r.t.Helper()
+	items := make([]crm.Item, len(payloads))
+	for i, payload := range payloads {
+		items[i] = item(payload, i)
+	}
+	return r.destination.Deliver(r.t.Context(), items, mode)
+}
+
+func (r *rig) expect(outcome crm.Outcome, want crm.OutcomeKind, reason string) {
+	r.t.Helper()
+	if outcome.Kind != want || !strings.Contains(outcome.Reason, reason) {
+		r.t.Errorf("ended as %+v, want %d: %s", outcome, want, reason)
+	}
+}
+
+const (
+	ada   = `{"Email":"ada@example.com","FirstName":"Ada","LastName":"Lovelace","Company":"Engines"}`
+	grace = `{"Email":"grace@example.com","FirstName":"Grace","LastName":"Hopper","Company":"Navy"}`
+)
+
+func TestOneLeadGoesByItsAddressAndSeveralGoTogether(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
+	r.expect(r.deliver(upsert, strings.ReplaceAll(ada, "ada@", "ada+x/y@"))[0], crm.Delivered, "")
+	for _, outcome := range r.deliver(upsert, ada, grace) {
+		r.expect(outcome, crm.Delivered, "")
+		if !strings.HasPrefix(outcome.RecordID, "00Q") || len(outcome.RecordID) != 18 || !strings.HasSuffix(outcome.RecordURL, "/"+outcome.RecordID) {
+			t.Errorf("record %s at %s", outcome.RecordID, outcome.RecordURL)
+		}
+	}
+	want := []string{
+		`PATCH sobjects/Lead/Email/ada+x%2Fy@example.com {"Company":"Engines","FirstName":"Ada","LastName":"Lovelace"}`,
+		`PATCH composite/sobjects/Lead/Email {"allOrNone":false,"records":[{"Company":"Engines","Email":"ada@example.com","FirstName":"Ada","LastName":"Lovelace","attributes":{"type":"Lead"}},` +
+			`{"Company":"Navy","Email":"grace@example.com","FirstName":"Grace","LastName":"Hopper","attributes":{"type":"Lead"}}]}`,
+	}
+	if !slices.Equal(r.calls, want) {
+		t.Errorf("called\n%s\nwant\n%s", strings.Join(r.calls, "\n"), strings.Join(want, "\n"))
+	}
+	if len(r.quotas) != 2 || r.quotas[1] != (crm.Quota{Window: 24 * time.Hour, Limit: 15000, Remaining: 14998}) {
+		t.Errorf("reported %+v", r.quotas)
+	}
+}
+
+func TestWhatTheObjectRequiresIsFilledInForNewRecordsOnly(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
+	nameless := `{"Email":"ada@example.com","FirstName":"Ada"}`
+	r.expect(r.deliver(upsert, nameless)[0], crm.Delivered, "")
+	if got := r.org.records()[0].Properties; got["LastName"] != "[not provided]" || got["Company"] != "[not provided]" {
+		t.Errorf("record is %v", got)
+	}
+	r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+	r.expect(r.deliver(upsert, nameless, grace)[0], crm.Delivered, "")
+	if got := r.org.records()[0].Properties; got["LastName"] != "Lovelace" || got["Company"] != "Engines" {
+		t.Errorf("record is %v", got)
+	}
+	r = newRig(t, &configv1.Salesforce{Placeholders: map[string]string{"Company": ""}}, simulated.Options{})
+	r.expect(r.deliver(upsert, nameless)[0], crm.Refused, "makes no record without LastName, Company")
+}
+
+func TestALeadIsDeliveredWithoutAFieldThatSalesforceRefuses(t *testing.T) {
+	t.Parallel()
+	for _, together := range []bool{false, true} {
+		r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
+		bad := `{"Email":"ada@example.com","LastName":"Lovelace","Company":"E","Budget__c":"9","LeadSource":"Fax","PostalCode":"` + strings.Repeat("9", 30) + `"}`
+		payloads := []string{bad}
+		if together {
+			payloads = []string{grace, bad, strings.ReplaceAll(ada, "ada@", "mary@")}
+		}
+		outcomes := r.deliver(upsert, payloads...)
+		outcome := outcomes[len(outcomes)/2]
+		r.expect(outcome, crm.Delivered, "Budget__c")
+		slices.Sort(outcome.Dropped)
+		if strings.Join(outcome.Dropped, " ") != "Budget__c LeadSource PostalCode" || outcome.RecordID != r.org.RecordID("ada@example.com") || outcome.RecordID == "" {
+			t.Errorf("ended as %+v", outcome)
+		}
+		if n := r.org.Records(); n != len(payloads) {
+			t.Errorf("%d records", n)
+		}
+	}
+}
+
+func TestWhatSalesforceSaysDecides(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
+	for _, test := range []struct {
+		status int
+		body   string
+		want   crm.OutcomeKind
+		after  time.Duration
+	}{
+		{403, `[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]`, crm.RateLimited, 15 * time.Minute},
+		{403, `[{"message":"ConcurrentRequests (Concurrent API Requests) Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]`, crm.RateLimited, 20 * time.Second},
+		{403, `<html>blocked</html>`, crm.Retry, time.Minute},
+		{403, `[{"message":"no","errorCode":"INSUFFICIENT_ACCESS_OR_READONLY"}]`, crm.CredentialsRefused, 0},
+		{400, `[{"message":"no","errorCode":"UNABLE_TO_LOCK_ROW"}]`, crm.Retry, 0},
+		{400, `[{"message":"no","errorCode":"API_CURRENTLY_DISABLED"}]`, crm.CredentialsRefused, 0},
+		{400, `[{"message":"full","errorCode":"STORAGE_LIMIT_EXCEEDED"}]`, crm.RateLimited, time.Hour},
+		{400, `[{"message":"rule","errorCode":"FIELD_CUSTOM_VALIDATION_EXCEPTION","fields":[]}]`, crm.Refused, 0},
+		{400, `[{"message":"duplicate value found: Email duplicates value on record with id: 00Q","errorCode":"DUPLICATE_VALUE"}]`, crm.Retry, 0},
+		{400, `[{"message":"duplicate value found: Company duplicates value on record with id: 00Q","errorCode":"DUPLICATE_VALUE"}]`, crm.Refused, 0},
+		{400, `[{"message":"?","errorCode":"SOMETHING_NEW"}]`, crm.Refused, 0},
+		{400, `{"message":"?","errorCode":"JSON_PARSER_ERROR"}`, crm.Refused, 0},
+		{404, `[{"message":"?","errorCode":"NOT_FOUND"}]`, crm.Retry, 0},
+		{410, `[{"message":"?","errorCode":"UNSUPPORTED_API_VERSION"}]`, crm.Retry, 0},
+		{500, `[{"message":"?","errorCode":"UNKNOWN_EXCEPTION"}]`, crm.Unknown, 0},
+		{503, `[{"message":"?","errorCode":"SERVER_UNAVAILABLE"}]`, crm.Unknown, 0},
+		{420, ``, crm.RateLimited, 0},
+		{200, `{"id":"00Q1","success":false,"errors":[]}`, crm.Unknown, 0},
+		{200, `{"success":true}`, crm.Unknown, 0},
+	} {
+		r.answers(test.status, test.body)
+		outcome := r.deliver(upsert, ada)[0]
+		if outcome.Kind != test.want || outcome.After != test.after || outcome.Reason == "" {
+			t.Errorf("%d %s ended as %+v, want %d after %v", test.status, test.body, outcome, test.want, test.after)
+		}
+	}
+	for body, want := range map[string]string{
+		`[]`: "0 0", `{}`: "0 0", `[{"success":true,"id":"1"}]`: "0 0",
+		`[{"success":true,"id":"1"},{"success":false,"errors":[]}]`:                                                                               "1 0",
+		`[{"success":false,"errors":[{"statusCode":"UNABLE_TO_LOCK_ROW","message":"x"}]},{"success":true,"id":"1"}]`:                              "2 1",
+		`[{"success":false,"errors":[{"statusCode":"ALL_OR_NONE_OPERATION_ROLLED_BACK"}]},{"success":false,"errors":[{"statusCode":"NEW_ONE"}]}]`: "2 4",
+	} {
+		r.answers(200, body)
+		outcomes := r.deliver(upsert, ada, grace)
+		if got := fmt.Sprint(int(outcomes[0].Kind), int(outcomes[1].Kind)); got != want {
+			t.Errorf("%s ended as %s, want %s", body, got, want)
+		}
+	}
+	r.answers(400, `[{"message":"At least 1 record is required","errorCode":"JSON_PARSER_ERROR"}]`)
+	r.expect(r.deliver(upsert, ada, grace)[1], crm.Split, "JSON_PARSER_ERROR")
+}
+
+func TestDuplicatesAreTreatedAsConfigured(t *testing.T) {
+	t.Parallel()
+	second := `{"Email":"ada@example.com","LastName":"Byron","Company":"Engines","Gateway_Key__c":"other"}`
+	for _, test := range []struct {
+		duplicates string
+		options    simulated.Options
+		want       crm.OutcomeKind
+		records    int
+	}{
+		{"park", simulated.Options{Rule: simulated.Alert}, crm.Refused, 1},
+		{"save", simulated.Options{Rule: simulated.Alert}, crm.Delivered, 2},
+		{"save", simulated.Options{Rule: simulated.Block}, crm.Refused, 1},
+		{"update", simulated.Options{Rule: simulated.Block}, crm.Delivered, 1},
+		{"update", simulated.Options{Rule: simulated.Block, BareDuplicates: true}, crm.Refused, 1},
+	} {
+		r := newRig(t, &configv1.Salesforce{ExternalId: "Gateway_Key__c", Duplicates: test.duplicates}, test.options)
+		r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+		outcome := r.deliver(upsert, second)[0]
+		if outcome.Kind != test.want || r.org.Records() != test.records {
+			t.Errorf("%s, %+v: ended as %+v with %d records", test.duplicates, test.options, outcome, r.org.Records())
+		}
+	}
+}
+
+func TestSeveralRecordsOfOneAddressAreTreatedAsConfigured(t *testing.T) {
+	t.Parallel()
+	for duplicates, want := range map[string]struct {
+		kind    crm.OutcomeKind
+		records int
+	}{"park": {crm.Refused, 2}, "save": {crm.Delivered, 3}, "update": {crm.Delivered, 2}} {
+		for _, together := range []bool{false, true} {
+			r := newRig(t, &configv1.Salesforce{ExternalId: "Gateway_Key__c"}, simulated.Options{})
+			for _, key := range []string{"1", "2"} {
+				r.deliver(upsert, `{"Email":"ada@example.com","LastName":"L","Company":"E","Gateway_Key__c":"`+key+`"}`)
+			}
+			r = again(t, r, duplicates)
+			payloads := []string{ada}
+			if together {
+				payloads = append(payloads, grace)
+			}
+			outcome := r.deliver(upsert, payloads...)[0]
+			if n := r.org.Records() - len(payloads) + 1; outcome.Kind != want.kind || n != want.records {
+				t.Errorf("%s, together %t: %+v with %d records", duplicates, together, outcome, n)
+			}
+		}
+	}
+}
+
+// again is a rig in front of the same organisation as another.
+func again(t *testing.T, r *rig, duplicates string) *rig {
+	t.Helper()
+	next := newRig(t, &configv1.Salesforce{Duplicates: duplicates}, simulated.Options{})
+	next.org = r.org
+	return next
+}
+
+func TestAConvertedLeadIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
+	r.deliver(upsert, ada)
+	if !r.org.Convert("ada@example.com") {
+		t.Fatal("nothing was converted")
+	}
+	r.expect(r.deliver(upsert, ada)[0], crm.Refused, "converted")
+}
+
+func TestBlanksAreFilledAndNothingElse(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
+	r.deliver(upsert, ada)
+	outcome := r.deliver(blanks, `{"Email":"ada@example.com","LastName":"Byron","City":"London"}`)[0]
+	r.expect(outcome, crm.Delivered, "")
+	if got := r.org.records()[0].Properties; got["LastName"] != "Lovelace" || got["City"] != "London" || outcome.RecordID != r.org.records()[0].ID {
+		t.Errorf("record is %v", got)
+	}
+	calls := len(r.calls)
+	r.expect(r.deliver(blanks, `{"Email":"ada@example.com","LastName":"Byron"}`)[0], crm.Delivered, "")
+	if len(r.calls) != calls+1 {
+		t.Errorf("called %v", r.calls[calls:])
+	}
+	r.expect(r.deliver(blanks, grace)[0], crm.Delivered, "")
+	if n := r.org.Records(); n != 2 {
+		t.Errorf("%d records", n)
+	}
+}
+
+func TestALeadWithoutAnAddressIsNotDoubledByALostAnswer(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
+	phone := item(`{"Phone":"+14155550132","LastName":"Lovelace","Company":"E"}`, 1)
+	r.org.SetFaults(simulator.Faults{Kind: simulator.KindLost, Path: "sobjects", Times: 1})
+	r.expect(r.destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Unknown, "lost")
+	phone.Unanswered = noon
+	r.expect(r.destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Delivered, "")
+	if n := r.org.Records(); n != 1 {
+		t.Errorf("%d records", n)
+	}
+	nothing := item(`{"LastName":"Lovelace","Company":"E"}`, 2)
+	nothing.Unanswered = noon
+	r.expect(r.destination.Deliver(t.Context(), []crm.Item{nothing}, upsert)[0], crm.Undecided, "external_id")
+
+	r = newRig(t, &configv1.Salesforce{ExternalId: "Gateway_Key__c"}, simulated.Options{})
+	for range 2 {
+		r.expect(r.destination.Deliver(t.Context(), []crm.Item{nothing}, upsert)[0], crm.Delivered, "")
+	}
+	if got := r.org.records(); len(got) != 1 || got[0].Properties["Gateway_Key__c"] != "01a2-2" {
+		t.Errorf("records are %+v", got)
+	}
+}
+
+func TestAnAddressThatLooksLikeAFileIsFound(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
+	odd := strings.ReplaceAll(ada, "example.com", "example.inc")
+	for range 2 {
+		r.expect(r.deliver(upsert, odd)[0], crm.Delivered, "")
+	}
+	if n := r.org.Records(); n != 1 {
+		t.Errorf("%d records", n)
+	}
+}
+
+func TestASessionThatEndedIsRenewedOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Salesforce{}, simulated.Options{SessionLife: time.Hour})
+	r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+	r.pass(2 * time.Hour)
+	r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+	r.answers(401, `[{"message":"This session is not valid for use with the REST API","errorCode":"INVALID_SESSION_ID"}]`)
+	before := len(r.calls)
+	r.expect(r.deliver(upsert, ada)[0], crm.CredentialsRefused, "access token")
+	if n := len(r.calls) - before; n > 2 {
+		t.Errorf("%d calls", n)
+	}
+}
+
+func TestATokenIsHadByJWT(t *testing.T) {
+	t.Parallel()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		jwt    *configv1.SalesforceJWT
+		public *rsa.PublicKey
+		want   crm.OutcomeKind
+		reason string
+	}{
+		"good":          {&configv1.SalesforceJWT{PrivateKey: text}, &key.PublicKey, crm.Delivered, ""},
+		"PKCS 8":        {&configv1.SalesforceJWT{PrivateKey: string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))}, &key.PublicKey, crm.Delivered, ""},
+		"one line":      {&configv1.SalesforceJWT{PrivateKey: strings.ReplaceAll(text, "\n", `\n`)}, &key.PublicKey, crm.Delivered, ""},
+		"sandbox":       {&configv1.SalesforceJWT{PrivateKey: text, Audience: "https://test.salesforce.com"}, &key.PublicKey, crm.Delivered, ""},
+		"another key":   {&configv1.SalesforceJWT{PrivateKey: text}, &other.PublicKey, crm.CredentialsRefused, "invalid assertion"},
+		"no key":        {&configv1.SalesforceJWT{PrivateKey: "x"}, nil, crm.CredentialsRefused, "not PEM"},
+		"wrong user":    {&configv1.SalesforceJWT{PrivateKey: text, Username: "x"}, nil, crm.CredentialsRefused, "approved this consumer"},
+		"wrong address": {&configv1.SalesforceJWT{PrivateKey: text, Audience: "https://x.example"}, nil, crm.CredentialsRefused, "audience is invalid"},
+	} {
+		test.jwt.ClientId = "client"
+		if test.jwt.Username == "" {
+			test.jwt.Username = "integration@example.com"
+		}
+		r := newRig(t, &configv1.Salesforce{Auth: &configv1.Salesforce_Jwt{Jwt: test.jwt}}, simulated.Options{PublicKey: test.public})
+		outcome := r.destination.Ping(t.Context())
+		if outcome.Kind != test.want || !strings.Contains(outcome.Reason, test.reason) {
+			t.Errorf("%s: ended as %+v", name, outcome)
+		}
+		if test.want == crm.Delivered && outcome.Account != "00D5g000004XyZ1EAK" {
+			t.Errorf("%s: the account is %q", name, outcome.Account)
+		}
+	}
+}
+
+func TestRulesOfTheOrganisationAreAskedFor(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Salesforce{Assignment: "skip", Duplicates: "save"}, simulated.Options{})
+	r.deliver(upsert, ada)
+	if got := r.header.Get("Sforce-Auto-Assign"); got != "FALSE" {
+		t.Errorf("Sforce-Auto-Assign: %s", got)
+	}
+	if got := r.header.Get("Sforce-Duplicate-Rule-Header"); !strings.HasPrefix(got, "allowSave=true") {
+		t.Errorf("Sforce-Duplicate-Rule-Header: %s", got)
+	}
+}
+
+func TestTheSchemaSaysWhatIsRequiredAndWhatFits(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Salesforce{Placeholders: map[string]string{"Company": ""}}, simulated.Options{})
+	schema, outcome := r.destination.Schema(t.Context())
+	r.expect(outcome, crm.Delivered, "")
+	for name, want := range map[string]crm.Property{
+		"Company":    {Label: "Company", Type: crm.Text, Native: "string", MaxLength: 255, Required: true},
+		"LastName":   {Label: "Last Name", Type: crm.Text, Native: "string", MaxLength: 80},
+		"Name":       {Label: "Full Name", Type: crm.Text, Native: "string", ReadOnly: true},
+		"Email":      {Label: "Email", Type: crm.Text, Native: "email", MaxLength: 80, Unique: true},
+		"LeadSource": {Label: "Lead Source", Type: crm.Enumeration, Native: "picklist"},
+	} {
+		got := *schema.Property(name)
+		if name == "LeadSource" && len(got.Options) != 5 {
+			t.Errorf("options are %v", got.Options)
+		}
+		got.Name, got.Options = "", nil
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s is %+v, want %+v", name, got, want)
+		}
+	}
+}
+
+func TestAWrongConfigurationIsRefused(t *testing.T) {
+	t.Parallel()
+	client := &configv1.Salesforce_ClientCredentials{ClientCredentials: &configv1.SalesforceClientCredentials{ClientId: "c", ClientSecret: "s"}}
+	for want, cfg := range map[string]*configv1.Salesforce{
+		"salesforce.url: ":         {Url: "example", Auth: client},
+		"salesforce.api_version: ": {Url: "https://x.my.salesforce.com", ApiVersion: "v62", Auth: client},
+		"own address only":         {Url: "https://login.salesforce.com", Auth: client},
+	} {
+		if _, err := salesforce.New(cfg, crm.Environment{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error is %v, want one about %s", err, want)
+		}
+	}
+}

@@ -1,0 +1,191 @@
+// Package salesforce delivers leads to Salesforce as leads or as contacts.
+//
+// A lead is upserted by a field of the customer's choice: an external id, or Email, which needs no preparation. Sent twice, it
+// is one record. By Email, a lead without an address cannot be upserted: it is created, and looked for by its phone number
+// first if an earlier answer was lost.
+package salesforce
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync/atomic"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/draft"
+	"github.com/leadgate/leadgate/worker/mapping"
+)
+
+const (
+	defaultVersion = "62.0"
+	// Records in one collection (Salesforce, "Upsert Records Using sObject Collections").
+	maxBatch = 200
+
+	objectLead    = "Lead"
+	objectContact = "Contact"
+	// email is the field that every organisation can look records up by.
+	email = "Email"
+)
+
+// What to do where Salesforce has a record already that may be of the same person.
+const (
+	duplicatesPark   = "park"
+	duplicatesSave   = "save"
+	duplicatesUpdate = "update"
+)
+
+type destination struct {
+	env          crm.Environment
+	cfg          *configv1.Salesforce
+	login        string // where tokens are had
+	object       string
+	key          string // the field that records are upserted by
+	version      string
+	duplicates   string
+	placeholders map[string]string
+	tokens       *crm.Tokens
+	// oneByOne is set once Salesforce does not take Email as the key of a collection.
+	oneByOne atomic.Bool
+}
+
+var versionPattern = regexp.MustCompile(`^\d{2,3}\.0$`)
+
+// New returns the destination that is configured. It makes no call.
+func New(cfg *configv1.Salesforce, env crm.Environment) (crm.Destination, error) {
+	d := &destination{
+		env: env, cfg: cfg, login: strings.TrimRight(cfg.GetUrl(), "/"),
+		object: or(cfg.GetObject(), objectLead), key: or(cfg.GetExternalId(), email),
+		version: or(cfg.GetApiVersion(), defaultVersion), duplicates: or(cfg.GetDuplicates(), duplicatesPark),
+	}
+	var problems []error
+	if u, err := url.Parse(d.login); err != nil || u.Host == "" || u.RawQuery != "" || u.Path != "" {
+		problems = append(problems, fmt.Errorf("salesforce.url: %q is not the address of an organisation, such as https://example.my.salesforce.com", cfg.GetUrl()))
+	}
+	if !versionPattern.MatchString(d.version) {
+		problems = append(problems, fmt.Errorf("salesforce.api_version: %q is not a version, such as %s", d.version, defaultVersion))
+	}
+	if cfg.GetClientCredentials() != nil && isLoginHost(d.login) {
+		problems = append(problems, errors.New("salesforce.url: client credentials are taken by the organisation's own address only, such as https://example.my.salesforce.com"))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	d.placeholders = map[string]string{"LastName": "[not provided]"}
+	if d.object == objectLead {
+		d.placeholders["Company"] = "[not provided]"
+	}
+	for field, text := range cfg.GetPlaceholders() {
+		d.placeholders[field] = text
+	}
+	d.tokens = crm.NewTokens(env, d.grant)
+	return d, nil
+}
+
+func or(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}
+
+// Traits implements crm.Destination.
+func (d *destination) Traits() crm.Traits {
+	return crm.Traits{Kind: "salesforce", MaxBatch: maxBatch, FillBlanks: true, Defaults: d.defaults()}
+}
+
+// defaults are fields that every organisation has.
+func (d *destination) defaults() map[string]string {
+	fields := map[string]string{
+		"Email": "email", "FirstName": "first_name", "LastName": "last_name", "Phone": "phone", "Title": "job_title", "Description": "message",
+	}
+	address := ""
+	if d.object == objectContact {
+		address = "Mailing"
+	} else {
+		fields["Company"], fields["Website"] = "company", "website"
+	}
+	for field, from := range map[string]string{"Street": "street", "City": "city", "State": "region", "PostalCode": "postal_code", "Country": "country"} {
+		fields[address+field] = from
+	}
+	return fields
+}
+
+// Encode implements crm.Destination.
+func (*destination) Encode(properties []mapping.Property) ([]byte, error) {
+	return draft.Encode(properties)
+}
+
+// Ping implements crm.Destination. It asks for the limits, which every user of the API may read.
+func (d *destination) Ping(ctx context.Context) crm.Outcome {
+	answer, token, failure := d.call(ctx, http.MethodGet, "limits", nil)
+	switch {
+	case failure != nil:
+		return *failure
+	case answer.Status != http.StatusOK:
+		return d.failed(answer)
+	case !bytes.Contains(answer.Body, []byte("DailyApiRequests")):
+		return answer.Outcome(crm.Unknown, "it answered 200, but not as Salesforce does; check salesforce.url")
+	}
+	outcome := answer.Outcome(crm.Delivered, "")
+	outcome.Account = token.Account
+	return outcome
+}
+
+// call makes a request to the API, and makes it once more where Salesforce does not take the access token any more: it does
+// not say beforehand when one ends. Salesforce looks at the token before anything else, so nothing was written.
+func (d *destination) call(ctx context.Context, method, path string, body []byte) (*crm.Answer, crm.Token, *crm.Outcome) {
+	answer, token, failure := d.try(ctx, method, path, body)
+	if failure == nil && answer.Status == http.StatusUnauthorized && d.tokens.Refuse(token.Access) {
+		answer, token, failure = d.try(ctx, method, path, body)
+	}
+	return answer, token, failure
+}
+
+func (d *destination) try(ctx context.Context, method, path string, body []byte) (*crm.Answer, crm.Token, *crm.Outcome) {
+	secrets, failure := d.secrets()
+	if failure != nil {
+		return nil, crm.Token{}, failure
+	}
+	token, failure := d.tokens.Get(ctx, secrets...)
+	if failure != nil {
+		return nil, token, failure
+	}
+	req, err := http.NewRequestWithContext(ctx, method, token.BaseURL+"/services/data/v"+d.version+"/"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, token, &crm.Outcome{Kind: crm.Retry, Reason: "not sent: the request cannot be made; check salesforce.url"}
+	}
+	req.Header.Set("Authorization", "Bearer "+token.Access)
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Sforce-Call-Options", "client=leadgate")
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
+		d.instruct(req.Header)
+	}
+	answer, failure := crm.Call(d.env, req, append(secrets, token.Access)...)
+	if answer != nil {
+		d.report(answer)
+	}
+	return answer, token, failure
+}
+
+// instruct says what rules are to apply to what is written.
+func (d *destination) instruct(header http.Header) {
+	if d.duplicates == duplicatesSave {
+		header.Set("Sforce-Duplicate-Rule-Header", "allowSave=true; includeRecordDetails=false; runAsCurrentUser=true")
+	}
+	switch rule := d.cfg.GetAssignment(); rule {
+	case "":
+	case "run":
+		header.Set("Sforce-Auto-Assign", "TRUE")
+	case "skip":
+		header.Set("Sforce-Auto-Assign", "FALSE")
+	default:
+		header.Set("Sforce-Auto-Assign", rule)
+	}
+}

@@ -1,0 +1,266 @@
+package salesforce
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/draft"
+)
+
+// meaning is what an error of Salesforce's means, by its code, which is looked at before the status.
+type meaning struct {
+	kind   crm.OutcomeKind
+	reason string
+	wait   time.Duration
+	// lone: it is about the record, and about one property that can be left out.
+	lone bool
+}
+
+// meanings are the codes that are known (contracts, salesforce.md §4). What is not among them goes by the status.
+var meanings = map[string]meaning{
+	"UNABLE_TO_LOCK_ROW":                {kind: crm.Retry, reason: "another writer holds the record; fewer calls at a time (limits.concurrency) make this rarer"},
+	"ENTITY_IS_LOCKED":                  {kind: crm.Retry, reason: "the record is locked, as by an approval"},
+	"ENTITY_IS_DELETED":                 {kind: crm.Retry, reason: "the record was deleted meanwhile"},
+	"ALL_OR_NONE_OPERATION_ROLLED_BACK": {kind: crm.Retry, reason: "another record of the call spoilt it"},
+	"SERVER_UNAVAILABLE":                {kind: crm.Unknown, reason: "Salesforce is not available"},
+	"UNKNOWN_EXCEPTION":                 {kind: crm.Unknown, reason: "something broke in Salesforce"},
+	"QUERY_TIMEOUT":                     {kind: crm.Unknown, reason: "Salesforce took too long"},
+	"REQUEST_RUNNING_TOO_LONG":          {kind: crm.Unknown, reason: "Salesforce took too long"},
+
+	"STORAGE_LIMIT_EXCEEDED": {kind: crm.RateLimited, reason: "Salesforce's storage is full; an administrator has to make room", wait: time.Hour},
+	"LIMIT_EXCEEDED":         {kind: crm.RateLimited, reason: "a limit of the organisation is reached; an administrator has to look", wait: time.Hour},
+
+	"INVALID_SESSION_ID":                            {kind: crm.CredentialsRefused, reason: "Salesforce refuses the access token"},
+	"INVALID_AUTH_HEADER":                           {kind: crm.CredentialsRefused, reason: "Salesforce refuses the access token"},
+	"INVALID_LOGIN":                                 {kind: crm.CredentialsRefused, reason: "Salesforce refuses the user"},
+	"API_DISABLED_FOR_ORG":                          {kind: crm.CredentialsRefused, reason: "the organisation has no API; its edition or the user's profile lacks it"},
+	"API_CURRENTLY_DISABLED":                        {kind: crm.CredentialsRefused, reason: "the user may not use the API"},
+	"INSUFFICIENT_ACCESS_OR_READONLY":               {kind: crm.CredentialsRefused, reason: "the user may not write these records"},
+	"INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": {kind: crm.CredentialsRefused, reason: "the user may not refer to a record that the lead refers to"},
+	"INACTIVE_OWNER_OR_USER":                        {kind: crm.Retry, reason: "the owner is no longer active; mend the assignment rule or the mapping of OwnerId"},
+	"NOT_FOUND":                                     {kind: crm.Retry, reason: "Salesforce knows no such object or key field; check salesforce.object and salesforce.external_id, and whether the user may see the field"},
+	"UNSUPPORTED_API_VERSION":                       {kind: crm.Retry, reason: "the version of the API is retired; raise salesforce.api_version"},
+	"CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY":          {kind: crm.Retry, reason: "an automation of the organisation failed on the record"},
+	"APEX_ERROR":                                    {kind: crm.Retry, reason: "an automation of the organisation failed on the record"},
+
+	"INVALID_FIELD":                           {kind: crm.Refused, reason: "Salesforce has no such field, or hides it from the user by field-level security; correct it under properties, or grant the field", lone: true},
+	"INVALID_FIELD_FOR_INSERT_UPDATE":         {kind: crm.Refused, reason: "the user may not write the field", lone: true},
+	"STRING_TOO_LONG":                         {kind: crm.Refused, reason: "the value is longer than the field", lone: true},
+	"INVALID_EMAIL_ADDRESS":                   {kind: crm.Refused, reason: "Salesforce takes the value for no e-mail address", lone: true},
+	"INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": {kind: crm.Refused, reason: "the value is not one of the field's options", lone: true},
+	"NUMBER_OUTSIDE_VALID_RANGE":              {kind: crm.Refused, reason: "the number is out of the field's range", lone: true},
+	"INVALID_TYPE_ON_FIELD_IN_RECORD":         {kind: crm.Refused, reason: "the value is of another type than the field", lone: true},
+	"FIELD_INTEGRITY_EXCEPTION":               {kind: crm.Refused, reason: "the value does not fit the field", lone: true},
+	"MALFORMED_ID":                            {kind: crm.Refused, reason: "the value is not the identifier of a record", lone: true},
+	"INVALID_CROSS_REFERENCE_KEY":             {kind: crm.Refused, reason: "the value refers to a record that is not there", lone: true},
+	"JSON_PARSER_ERROR":                       {kind: crm.Refused, reason: "a value is of another type than its field; Salesforce does not say which"},
+	"FIELD_CUSTOM_VALIDATION_EXCEPTION":       {kind: crm.Refused, reason: "a validation rule of the organisation refuses it; the answer has the rule's words"},
+	"INVALID_TYPE":                            {kind: crm.Refused, reason: "Salesforce does not know such an object, or hides it from the user; check salesforce.object"},
+}
+
+// How long to wait after REQUEST_LIMIT_EXCEEDED, which comes without a word about it. Calls that take long are counted while
+// they last; those of a day over 24 hours that move, so that some become free all the time.
+const (
+	concurrentWait = 20 * time.Second
+	dailyWait      = 15 * time.Minute
+	// Salesforce's edge answered in its stead.
+	blockedWait = time.Minute
+)
+
+// refused gives a lead its outcome after a call about it alone, that was not taken.
+func (d *destination) refused(ctx context.Context, answer *crm.Answer, lead *draft.Draft) {
+	d.refuse(ctx, answer, problemOf(answer), lead)
+}
+
+// refuse gives a lead its outcome after a problem with it.
+func (d *destination) refuse(ctx context.Context, answer *crm.Answer, p problem, lead *draft.Draft) {
+	code := p.code()
+	switch code {
+	case "DUPLICATES_DETECTED":
+		d.duplicate(ctx, answer, p, lead)
+		return
+	case "DUPLICATE_EXTERNAL_ID":
+		d.several(ctx, answer, lead, nil)
+		return
+	case "DUPLICATE_VALUE":
+		d.taken(answer, p, lead)
+		return
+	case "CANNOT_UPDATE_CONVERTED_LEAD":
+		if d.duplicates == duplicatesSave {
+			d.insertAnew(ctx, lead)
+			return
+		}
+		lead.Fail(answer.Outcome(crm.Refused, "the lead in Salesforce was converted, and cannot be changed any more; with salesforce.duplicates: save a new one is made"))
+		return
+	case "REQUIRED_FIELD_MISSING":
+		outcome := answer.Outcome(crm.Refused, "Salesforce makes no record without "+strings.Join(p.Fields, ", ")+"; map it under properties, or give it a text under salesforce.placeholders")
+		outcome.Property = p.field()
+		lead.Fail(outcome)
+		lead.Missing = p.Fields
+		return
+	}
+	m, known := meanings[code]
+	if !known {
+		lead.Fail(d.failed(answer))
+		if answer.Status < 300 { // of a record in a collection
+			lead.Fail(answer.Outcome(crm.Refused, "Salesforce does not take it as it is"+draft.InBrackets(code)))
+		}
+		return
+	}
+	outcome := answer.Outcome(m.kind, m.reason+draft.InBrackets(code))
+	outcome.After = max(outcome.After, m.wait)
+	lead.Fail(outcome)
+	if fields := p.fields(lead); m.lone && len(fields) > 0 {
+		lead.Outcome.Property = fields[0]
+		lead.Outcome.Reason = "field " + fields[0] + ": " + lead.Outcome.Reason
+		lead.Flaws = fields
+	}
+}
+
+// taken reads DUPLICATE_VALUE. On the key it is a race with another writer, which is over by the next attempt.
+func (d *destination) taken(answer *crm.Answer, p problem, lead *draft.Draft) {
+	field := p.field()
+	for property := range lead.Values {
+		if strings.Contains(p.Message, ": "+property+" duplicates value on") {
+			field = property
+		}
+	}
+	if field == "" || field == d.key || strings.Contains(p.Message, "external id specified") {
+		lead.Fail(answer.Outcome(crm.Retry, "another writer made the record at the same moment (DUPLICATE_VALUE)"))
+		return
+	}
+	outcome := answer.Outcome(crm.Refused, "another record has the same value in field "+field+", where no two may (DUPLICATE_VALUE)")
+	outcome.Property = field
+	lead.Fail(outcome)
+}
+
+// duplicate does what the configuration says where a duplicate rule found other records.
+func (d *destination) duplicate(ctx context.Context, answer *crm.Answer, p problem, lead *draft.Draft) {
+	ids := p.matches()
+	if d.duplicates == duplicatesUpdate && len(ids) > 0 {
+		d.change(ctx, lead, ids[0], lead.Values)
+		return
+	}
+	way := "; salesforce.duplicates: save or update says what to do about it"
+	if d.duplicates != duplicatesPark {
+		way = ", and blocks it"
+	}
+	lead.Fail(answer.Outcome(crm.Refused, "a duplicate rule found other records of the person"+way+" (DUPLICATES_DETECTED)"))
+}
+
+// several does what the configuration says where more than one record has the key. ids are not always told.
+func (d *destination) several(ctx context.Context, answer *crm.Answer, lead *draft.Draft, ids []string) {
+	switch d.duplicates {
+	case duplicatesUpdate:
+		if len(ids) == 0 {
+			id, failed := d.lookUp(ctx, lead, d.key, lead.Text(d.key), time.Time{})
+			if failed {
+				return
+			}
+			ids = append(ids, id)
+		}
+		if ids[0] != "" {
+			d.change(ctx, lead, ids[0], lead.Values)
+			return
+		}
+	case duplicatesSave:
+		d.insertAnew(ctx, lead)
+		return
+	}
+	outcome := answer.Outcome(crm.Refused, "several records have the same "+d.key+"; merge them, use a unique external id as salesforce.external_id, or say in salesforce.duplicates what to do about it")
+	outcome.Property = d.key
+	lead.Fail(outcome)
+}
+
+// insertAnew makes another record where Salesforce has one that cannot be used, unless an earlier answer was lost: then it is
+// not known whether that was done already.
+func (d *destination) insertAnew(ctx context.Context, lead *draft.Draft) {
+	if !lead.Item.Unanswered.IsZero() {
+		id, failed := d.lookUp(ctx, lead, d.key, lead.Text(d.key), lead.Item.Unanswered)
+		if failed {
+			return
+		}
+		if id != "" {
+			d.change(ctx, lead, id, lead.Values)
+			return
+		}
+	}
+	d.insert(ctx, lead)
+}
+
+// refusedAll gives leads their outcomes after a collection that was refused as a whole, and wrote nothing.
+func (d *destination) refusedAll(answer *crm.Answer, p problem, leads []*draft.Draft) {
+	outcome := d.failed(answer)
+	if m, known := meanings[p.code()]; known && m.kind != crm.Refused {
+		outcome = answer.Outcome(m.kind, m.reason+draft.InBrackets(p.code()))
+		outcome.After = max(outcome.After, m.wait)
+	}
+	if outcome.Kind == crm.Refused && answer.Status >= 400 && len(leads) > 1 {
+		outcome = answer.Outcome(crm.Split, "Salesforce refuses the batch"+draft.InBrackets(p.code()))
+	}
+	draft.FailAll(leads, draft.Whole(outcome, leads))
+}
+
+// failed reads an answer that is about the call, the organisation or Salesforce, and not about a lead:
+//
+//	REQUEST_LIMIT_EXCEEDED  too fast, or too much for today; with status 403
+//	a known code            as it says
+//	3xx                     refused: redirects are not followed
+//	401, 403 of Salesforce  the credentials are refused; a 403 without a code comes from the edge, and passes
+//	404 405 410             to be tried again: it is the configuration that is wrong, not the lead
+//	408 423 425             to be tried again
+//	420 429                 too fast
+//	other 4xx               refused
+//	5xx                     unknown: something broke, perhaps behind what took the lead
+func (d *destination) failed(answer *crm.Answer) crm.Outcome {
+	p, status := problemOf(answer), answer.Status
+	code := p.code()
+	if code == "REQUEST_LIMIT_EXCEEDED" {
+		if strings.Contains(p.Message, "Concurrent") {
+			return paused(answer, "too many calls that take long are under way in Salesforce"+draft.InBrackets(code), concurrentWait)
+		}
+		return paused(answer, "Salesforce's calls of 24 hours are used up"+draft.InBrackets(code), dailyWait)
+	}
+	if m, known := meanings[code]; known && m.kind != crm.Refused {
+		outcome := answer.Outcome(m.kind, m.reason+draft.InBrackets(code))
+		outcome.After = max(outcome.After, m.wait)
+		return outcome
+	}
+	said := fmt.Sprintf("Salesforce answered %d %s", status, http.StatusText(status)) + draft.InBrackets(code)
+	switch status {
+	case http.StatusUnauthorized:
+		return answer.Outcome(crm.CredentialsRefused, said)
+	case http.StatusForbidden:
+		if code != "" {
+			return answer.Outcome(crm.CredentialsRefused, said+"; check what the user may do")
+		}
+		outcome := answer.Outcome(crm.Retry, "something before Salesforce blocks the call (403)")
+		outcome.After = max(outcome.After, blockedWait)
+		return outcome
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
+		return answer.Outcome(crm.Retry, said+"; check salesforce.url, salesforce.object and salesforce.api_version")
+	case http.StatusRequestTimeout, http.StatusLocked, http.StatusTooEarly:
+		return answer.Outcome(crm.Retry, said)
+	case http.StatusTooManyRequests, 420:
+		return answer.Outcome(crm.RateLimited, said)
+	}
+	switch {
+	case status >= 300 && status < 400:
+		return answer.Outcome(crm.Refused, fmt.Sprintf("it answered %d; redirects are not followed: check salesforce.url", status))
+	case status >= 400 && status < 500:
+		return answer.Outcome(crm.Refused, said)
+	case status < 300:
+		return answer.Outcome(crm.Unknown, "it answered, but not as Salesforce does; check salesforce.url")
+	}
+	return answer.Outcome(crm.Unknown, said)
+}
+
+func paused(answer *crm.Answer, reason string, wait time.Duration) crm.Outcome {
+	outcome := answer.Outcome(crm.RateLimited, reason)
+	outcome.After = max(outcome.After, wait)
+	return outcome
+}

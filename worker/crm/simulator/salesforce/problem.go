@@ -1,0 +1,95 @@
+package salesforce
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// problem is an error of Salesforce's. A record of a collection has its code as statusCode, everything else as errorCode.
+type problem struct {
+	Message    string         `json:"message"`
+	Code       string         `json:"errorCode,omitempty"`
+	StatusCode string         `json:"statusCode,omitempty"`
+	Fields     []string       `json:"fields"`
+	Duplicates map[string]any `json:"duplicateResut,omitempty"` // spelt so on the wire
+}
+
+// coded are problems of one record of a collection.
+func coded(problems []problem) []problem {
+	all := make([]problem, len(problems))
+	for i, p := range problems {
+		p.StatusCode, p.Code = p.Code, ""
+		if p.Fields == nil {
+			p.Fields = []string{}
+		}
+		all[i] = p
+	}
+	return all
+}
+
+func fail(w http.ResponseWriter, status int, problems ...problem) {
+	for i := range problems {
+		if problems[i].Fields == nil {
+			problems[i].Fields = []string{}
+		}
+	}
+	answer(w, status, problems)
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the caller went away
+}
+
+// Fail implements simulator.CRM.
+func (a *api) Fail(w http.ResponseWriter, status int) {
+	p := problem{Message: "An unexpected error occurred", Code: "UNKNOWN_EXCEPTION"}
+	switch status {
+	case http.StatusUnauthorized:
+		p = problem{Message: "Session expired or invalid", Code: "INVALID_SESSION_ID"}
+	case http.StatusForbidden:
+		p = problem{Message: "insufficient access rights on object id", Code: "INSUFFICIENT_ACCESS_OR_READONLY"}
+	case http.StatusNotFound:
+		p = problem{Message: "The requested resource does not exist", Code: "NOT_FOUND"}
+	case http.StatusBadRequest:
+		p = problem{Message: "unable to obtain exclusive access to this record", Code: "UNABLE_TO_LOCK_ROW"}
+	case http.StatusServiceUnavailable:
+		p = problem{Message: "Server is unavailable", Code: "SERVER_UNAVAILABLE"}
+	}
+	fail(w, status, p)
+}
+
+// Limit implements simulator.Limited. Salesforce says neither 429 nor when to come back.
+func (a *api) Limit(w http.ResponseWriter, daily bool) {
+	message := "ConcurrentRequests (Concurrent API Requests) Limit exceeded."
+	if daily {
+		message = "TotalRequests Limit exceeded."
+		w.Header().Set("Sforce-Limit-Info", fmt.Sprintf("api-usage=%d/%[1]d", max(1, a.options.Daily)))
+	}
+	fail(w, http.StatusForbidden, problem{Message: message, Code: "REQUEST_LIMIT_EXCEEDED"})
+}
+
+// count counts a call, and reports whether it may be made. mu is held.
+func (a *api) count(w http.ResponseWriter) bool {
+	if a.options.Daily < 0 {
+		return true
+	}
+	now := a.options.Now()
+	for len(a.calls) > 0 && now.Sub(a.calls[0]) >= 24*time.Hour {
+		a.calls = a.calls[1:]
+	}
+	if len(a.calls) >= a.options.Daily {
+		return false
+	}
+	a.calls = append(a.calls, now)
+	w.Header().Set("Sforce-Limit-Info", fmt.Sprintf("api-usage=%d/%d", len(a.calls), a.options.Daily))
+	return true
+}
+
+func (a *api) limits(w http.ResponseWriter) {
+	limit := max(a.options.Daily, len(a.calls))
+	answer(w, http.StatusOK, map[string]any{"DailyApiRequests": map[string]int{"Max": limit, "Remaining": limit - len(a.calls)}})
+}
