@@ -39,6 +39,7 @@ func (r *review) consistency(cfg *configv1.Config, env Environment) {
 		r.form(path{"forms", name}, form)
 		r.routes(path{"forms", name}, form.GetDestinations(), cfg)
 	}
+	r.alerts(path{"alerts"}, cfg)
 	if len(r.problems) > 0 {
 		return
 	}

@@ -83,6 +83,8 @@ func (s *jsonSchema) expect(t *testing.T, root *jsonSchema, path string, value a
 		if kind = "integer"; s.Type == "number" {
 			kind = s.Type
 		}
+	case float64:
+		kind = "number"
 	}
 	if kind != s.Type {
 		t.Errorf("%s is %s in the schema, %T in the example", path, s.Type, value)

@@ -26,6 +26,8 @@ func secrecyOf(field protoreflect.FieldDescriptor, key string) secrecy {
 		"HTTPHMAC.secret", "HTTPStandardWebhooks.secrets", "OAuth2.client_secret", "OAuth2.refresh_token",
 		"SalesforceClientCredentials.client_secret", "SalesforceJWT.private_key":
 		return credential
+	case "SlackNotifier.url", "WebhookNotifier.secret", "PagerDutyNotifier.routing_key", "EmailNotifier.password":
+		return credential
 	case "OAuth2.client_id", "SalesforceClientCredentials.client_id", "SalesforceJWT.client_id":
 		return mixed
 	case "HTTP.HeadersEntry.value":

@@ -45,6 +45,11 @@ var credentials = map[string]string{
 	".destinations.*.http.signature.hmac.secret":                  httpWith("signature: { hmac: { secret: % } }"),
 	".destinations.*.http.signature.standard_webhooks.secrets":    httpWith("signature: { standard_webhooks: { secrets: [%] } }"),
 	".destinations.*.http.headers":                                "destinations: { x: { http: { url: \"https://x.example.com\", headers: { X-Api-Key: % } } } }",
+
+	".alerts.notifiers.*.slack.url":             "alerts: { notifiers: { x: { slack: { url: % } } } }\n" + crmBeside,
+	".alerts.notifiers.*.webhook.secret":        "alerts: { notifiers: { x: { webhook: { url: \"https://x.example.com\", secret: % } } } }\n" + crmBeside,
+	".alerts.notifiers.*.pagerduty.routing_key": "alerts: { notifiers: { x: { pagerduty: { routing_key: % } } } }\n" + crmBeside,
+	".alerts.notifiers.*.email.password":        "alerts: { notifiers: { x: { email: { host: mx, from: a@example.com, to: [b@example.com], username: u, password: % } } } }\n" + crmBeside,
 }
 
 const crmBeside = "destinations: { crm: { hubspot: { token: \"${env:OTHER}\" } } }\n"

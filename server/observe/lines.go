@@ -42,10 +42,28 @@ func (l *lines) write(event *leadgatev1.Event) {
 	case *leadgatev1.Event_System:
 		message = maskEmails(kind.System.GetDetail())
 		l.text("event", typeName(kind.System.GetType().String(), "SYSTEM_EVENT_TYPE_"))
+		l.text("notifier", kind.System.GetNotifier())
+		l.alert(kind.System.GetAlert())
 	}
 	record := slog.NewRecord(event.GetTime().AsTime(), level, message, 0)
 	record.AddAttrs(l.attrs...)
 	_ = l.to.Handle(ctx, record) // there is nowhere to tell that telling failed
+}
+
+// alert writes what an operator needs who sees nothing but the log.
+func (l *lines) alert(a *leadgatev1.Alert) {
+	if a == nil {
+		return
+	}
+	l.text("alert", a.GetAlertId())
+	l.text("severity", typeName(a.GetSeverity().String(), "ALERT_SEVERITY_"))
+	l.text("form", a.GetForm())
+	l.text("destination", a.GetDestination())
+	l.text("lead_id", a.GetLeadId())
+	l.text("cause", a.GetCause())
+	l.text("action", a.GetAction())
+	l.text("command", a.GetCommand())
+	l.text("url", a.GetUrl())
 }
 
 func (l *lines) lead(e *leadgatev1.LeadEvent) {
@@ -108,7 +126,13 @@ func levelOf(event *leadgatev1.Event) slog.Level {
 	switch event.GetSystem().GetType() {
 	case leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_ERROR, leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_CONFIG_REFUSED:
 		return slog.LevelError
-	case leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_RESTART_NEEDED, leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_RETENTION_WARNING:
+	case leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_ALERT_FIRING:
+		if event.GetSystem().GetAlert().GetSeverity() == leadgatev1.AlertSeverity_ALERT_SEVERITY_CRITICAL {
+			return slog.LevelError
+		}
+		return slog.LevelWarn
+	case leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_RESTART_NEEDED, leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_RETENTION_WARNING,
+		leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_NOTIFICATION_FAILED:
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo

@@ -88,6 +88,9 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 	if o.Destinations != nil {
 		all = append(all, newLanes(o.Destinations))
 	}
+	if o.Alerts != nil {
+		all = append(all, newFiring(o.Alerts))
+	}
 	for _, c := range all {
 		if err := m.registry.Register(c); err != nil {
 			return nil, err

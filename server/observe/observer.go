@@ -25,6 +25,8 @@ type Options struct {
 	Commits *Commits
 	// Destinations tells how sending goes, as ListDestinations does; nil shows nothing of it.
 	Destinations func(context.Context) ([]*leadgatev1.Destination, error)
+	// Alerts are those that are known, firing or over; nil shows none.
+	Alerts func() []*leadgatev1.Alert
 	// Logger gets a record for each event, with the event's time.
 	Logger *slog.Logger
 	// Version of the gateway, for the metrics.

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/server/observe/window"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
@@ -36,9 +37,9 @@ type stats struct {
 
 // tally are the figures of one form, one destination, or all.
 type tally struct {
-	minutes        slots[counts]
-	calls          slots[spread]
-	speed          slots[spread]
+	minutes        window.Slots[counts]
+	calls          window.Slots[window.Spread]
+	speed          window.Slots[window.Spread]
 	lastSubmission time.Time
 	lastDelivery   time.Time
 }
@@ -46,9 +47,9 @@ type tally struct {
 func newTally() *tally {
 	const wide = spreadMinutes * time.Minute
 	return &tally{
-		minutes: newSlots[counts](time.Minute, statsMinutes),
-		calls:   newSlots[spread](wide, statsMinutes/spreadMinutes),
-		speed:   newSlots[spread](wide, statsMinutes/spreadMinutes),
+		minutes: window.New[counts](time.Minute, statsMinutes),
+		calls:   window.New[window.Spread](wide, statsMinutes/spreadMinutes),
+		speed:   window.New[window.Spread](wide, statsMinutes/spreadMinutes),
 	}
 }
 
@@ -138,7 +139,7 @@ func tallyOf(all map[string]*tally, name string) *tally {
 }
 
 func (t *tally) count(at time.Time, e *leadgatev1.LeadEvent, c *counts) {
-	if minute := t.minutes.at(at); minute != nil {
+	if minute := t.minutes.At(at); minute != nil {
 		minute.add(c)
 	}
 	if c.submitted > 0 {
@@ -148,13 +149,13 @@ func (t *tally) count(at time.Time, e *leadgatev1.LeadEvent, c *counts) {
 		t.lastDelivery = later(t.lastDelivery, at)
 	}
 	if d := e.GetDuration(); d != nil && c.delivered+c.failed > 0 {
-		if calls := t.calls.at(at); calls != nil {
-			calls.add(d.AsDuration())
+		if calls := t.calls.At(at); calls != nil {
+			calls.Add(d.AsDuration())
 		}
 	}
 	if d := e.GetSpeedToLead(); d != nil {
-		if speed := t.speed.at(at); speed != nil {
-			speed.add(d.AsDuration())
+		if speed := t.speed.At(at); speed != nil {
+			speed.Add(d.AsDuration())
 		}
 	}
 }
@@ -218,17 +219,17 @@ func (s *stats) destination(name string, now time.Time) *leadgatev1.DestinationS
 func (t *tally) curve(now time.Time) (*leadgatev1.StatsCounts, []*leadgatev1.StatsMinute) {
 	var sum counts
 	minutes := make([]*leadgatev1.StatsMinute, 0, statsMinutes)
-	t.minutes.each(now, func(begin time.Time, c *counts) {
+	t.minutes.Each(now, func(begin time.Time, c *counts) {
 		sum.add(c)
 		minutes = append(minutes, &leadgatev1.StatsMinute{Time: timestamppb.New(begin), Counts: c.message()})
 	})
 	return sum.message(), minutes
 }
 
-func total(spreads *slots[spread], now time.Time) *leadgatev1.Latency {
-	var sum spread
-	spreads.each(now, func(_ time.Time, s *spread) { sum.merge(s) })
-	return sum.message()
+func total(spreads *window.Slots[window.Spread], now time.Time) *leadgatev1.Latency {
+	var sum window.Spread
+	spreads.Each(now, func(_ time.Time, s *window.Spread) { sum.Merge(s) })
+	return sum.Message()
 }
 
 // stamp is a time as a message; nil for none.

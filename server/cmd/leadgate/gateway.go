@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -17,6 +20,7 @@ import (
 	"github.com/leadgate/leadgate/server"
 	"github.com/leadgate/leadgate/server/config"
 	"github.com/leadgate/leadgate/server/observe"
+	"github.com/leadgate/leadgate/server/observe/alert"
 	"github.com/leadgate/leadgate/worker"
 	"github.com/leadgate/leadgate/worker/journal"
 	"github.com/leadgate/leadgate/worker/retention"
@@ -34,6 +38,7 @@ type gateway struct {
 	journal  *journal.Journal
 	store    *badger.Store
 	worker   *worker.Worker
+	alerts   *alert.Engine
 	observer *observe.Observer
 	keeper   *retention.Keeper
 	server   *server.Server
@@ -91,12 +96,19 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 	g.keeper = retention.New(retention.Options{Store: g.store, Journal: g.journal, Now: now, Logger: g.log})
 	g.keeper.Apply(retentionPolicy(o.snapshot))
 	service := worker.NewService(g.worker, version)
+	destinations := func(ctx context.Context) ([]*leadgatev1.Destination, error) {
+		answer, err := service.ListDestinations(ctx, &leadgatev1.ListDestinationsRequest{})
+		return answer.GetDestinations(), err
+	}
+	g.alerts, err = alert.New(ctx, alert.Options{
+		Journal: g.journal, Store: g.store, Destinations: destinations, Config: g.alertConfig(o.snapshot), Now: now, Logger: g.log,
+	})
+	if err != nil {
+		return err
+	}
 	g.observer, err = observe.New(observe.Options{
-		Journal: g.journal, Store: g.store, Commits: commits, Logger: g.log, Version: version, Now: now,
-		Destinations: func(ctx context.Context) ([]*leadgatev1.Destination, error) {
-			answer, err := service.ListDestinations(ctx, &leadgatev1.ListDestinationsRequest{})
-			return answer.GetDestinations(), err
-		},
+		Journal: g.journal, Store: g.store, Commits: commits, Destinations: destinations, Alerts: g.alerts.Alerts,
+		Logger: g.log, Version: version, Now: now,
 	})
 	if err != nil {
 		return err
@@ -105,7 +117,7 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 		Snapshot: g.snapshot,
 		Store:    g.store,
 		Journal:  g.journal,
-		Worker:   g.observer.Service(service),
+		Worker:   g.alerts.Service(g.observer.Service(service)),
 		Metrics:  g.observer.Metrics(),
 		OpenAPI:  openapi.JSON,
 		Routes:   o.routes,
@@ -126,6 +138,22 @@ func retentionPolicy(s config.Snapshot) retention.Policy {
 	return retention.Policy{Delivered: r.GetDelivered().AsDuration(), Undelivered: r.GetUndelivered().AsDuration()}
 }
 
+// alertConfig is what of a configuration concerns alerts.
+func (g *gateway) alertConfig(s config.Snapshot) alert.Config {
+	address := strings.TrimSuffix(s.Config.GetPublicUrl(), "/")
+	if address == "" {
+		scheme := "http"
+		if s.Config.GetTls() != nil {
+			scheme = "https"
+		}
+		address = scheme + "://" + g.listener.Addr().String()
+	}
+	return alert.Config{
+		Alerts: s.Config.GetAlerts(), Forms: s.Config.GetForms(), Destinations: slices.Sorted(maps.Keys(s.Config.GetDestinations())),
+		Gateway: address, Secret: s.Secret,
+	}
+}
+
 // listen takes the configured address.
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
@@ -144,6 +172,7 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 func (g *gateway) run(ctx context.Context) error {
 	g.worker.Start()
 	g.keeper.Start()
+	g.alerts.Start()
 	g.journal.Publish(systemEvent(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_STARTED,
 		fmt.Sprintf("leadgate %s listens on %s, configuration %s", version, g.listener.Addr(), g.snapshot.Revision)))
 	served := make(chan error, 1)
@@ -170,6 +199,9 @@ func (g *gateway) close() error {
 	}
 	if g.keeper != nil {
 		g.keeper.Stop()
+	}
+	if g.alerts != nil {
+		problems = append(problems, g.alerts.Close())
 	}
 	if g.store != nil {
 		problems = append(problems, g.store.Close())

@@ -67,7 +67,7 @@ environment over the configuration file.`,
 	})
 	root.AddCommand(
 		newServe(), newDemo(), newCheck(), newSubmit(), newWatch(),
-		newLeads(), newDeliveries(), newOperations(), newDestinations(), newErase(), newCompact(), newSimulate(), newVersion(),
+		newLeads(), newDeliveries(), newOperations(), newDestinations(), newAlerts(), newErase(), newCompact(), newSimulate(), newVersion(),
 	)
 	root.AddCommand(newSnippet())
 	return root

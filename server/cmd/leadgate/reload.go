@@ -84,6 +84,11 @@ func (g *gateway) reload() {
 		g.refuse(err)
 		return
 	}
+	useAlerts, err := g.alerts.Prepare(g.alertConfig(snapshot))
+	if err != nil {
+		g.refuse(err)
+		return
+	}
 	// The back of the house first, so that no lead is bound for a destination that is not there yet.
 	if err := g.worker.Apply(workerConfig(snapshot)); err != nil {
 		g.refuse(err)
@@ -91,6 +96,7 @@ func (g *gateway) reload() {
 	}
 	use()
 	g.keeper.Apply(retentionPolicy(snapshot))
+	useAlerts()
 	g.level.Set(observe.ParseLevel(snapshot.Config.GetLog().GetLevel()))
 	g.snapshot = snapshot
 	detail := "configuration " + snapshot.Revision + " is in force"

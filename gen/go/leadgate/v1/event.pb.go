@@ -193,6 +193,8 @@ const (
 	FormEventType_FORM_EVENT_TYPE_UNSPECIFIED FormEventType = 0
 	// The page sends a field that nothing maps and that looks like one that came no more. Told once for each field.
 	FormEventType_FORM_EVENT_TYPE_DRIFT FormEventType = 1
+	// No submission came for much longer than is usual at this time of the week.
+	FormEventType_FORM_EVENT_TYPE_SILENT FormEventType = 2
 )
 
 // Enum value maps for FormEventType.
@@ -200,10 +202,12 @@ var (
 	FormEventType_name = map[int32]string{
 		0: "FORM_EVENT_TYPE_UNSPECIFIED",
 		1: "FORM_EVENT_TYPE_DRIFT",
+		2: "FORM_EVENT_TYPE_SILENT",
 	}
 	FormEventType_value = map[string]int32{
 		"FORM_EVENT_TYPE_UNSPECIFIED": 0,
 		"FORM_EVENT_TYPE_DRIFT":       1,
+		"FORM_EVENT_TYPE_SILENT":      2,
 	}
 )
 
@@ -258,33 +262,49 @@ const (
 	SystemEventType_SYSTEM_EVENT_TYPE_RETENTION_WARNING SystemEventType = 8
 	// Leads were removed, because their retention is over.
 	SystemEventType_SYSTEM_EVENT_TYPE_RETENTION_REMOVED SystemEventType = 9
+	// An alert fired.
+	SystemEventType_SYSTEM_EVENT_TYPE_ALERT_FIRING SystemEventType = 10
+	// What an alert told of is over.
+	SystemEventType_SYSTEM_EVENT_TYPE_ALERT_RESOLVED SystemEventType = 11
+	// An alert could not be told to a notifier; it is tried again.
+	SystemEventType_SYSTEM_EVENT_TYPE_NOTIFICATION_FAILED SystemEventType = 12
+	// An alert was told to a notifier.
+	SystemEventType_SYSTEM_EVENT_TYPE_NOTIFICATION_SENT SystemEventType = 13
 )
 
 // Enum value maps for SystemEventType.
 var (
 	SystemEventType_name = map[int32]string{
-		0: "SYSTEM_EVENT_TYPE_UNSPECIFIED",
-		1: "SYSTEM_EVENT_TYPE_STARTED",
-		2: "SYSTEM_EVENT_TYPE_STOPPING",
-		3: "SYSTEM_EVENT_TYPE_ERROR",
-		4: "SYSTEM_EVENT_TYPE_CONFIG_APPLIED",
-		5: "SYSTEM_EVENT_TYPE_CONFIG_REFUSED",
-		6: "SYSTEM_EVENT_TYPE_RESTART_NEEDED",
-		7: "SYSTEM_EVENT_TYPE_OPERATION",
-		8: "SYSTEM_EVENT_TYPE_RETENTION_WARNING",
-		9: "SYSTEM_EVENT_TYPE_RETENTION_REMOVED",
+		0:  "SYSTEM_EVENT_TYPE_UNSPECIFIED",
+		1:  "SYSTEM_EVENT_TYPE_STARTED",
+		2:  "SYSTEM_EVENT_TYPE_STOPPING",
+		3:  "SYSTEM_EVENT_TYPE_ERROR",
+		4:  "SYSTEM_EVENT_TYPE_CONFIG_APPLIED",
+		5:  "SYSTEM_EVENT_TYPE_CONFIG_REFUSED",
+		6:  "SYSTEM_EVENT_TYPE_RESTART_NEEDED",
+		7:  "SYSTEM_EVENT_TYPE_OPERATION",
+		8:  "SYSTEM_EVENT_TYPE_RETENTION_WARNING",
+		9:  "SYSTEM_EVENT_TYPE_RETENTION_REMOVED",
+		10: "SYSTEM_EVENT_TYPE_ALERT_FIRING",
+		11: "SYSTEM_EVENT_TYPE_ALERT_RESOLVED",
+		12: "SYSTEM_EVENT_TYPE_NOTIFICATION_FAILED",
+		13: "SYSTEM_EVENT_TYPE_NOTIFICATION_SENT",
 	}
 	SystemEventType_value = map[string]int32{
-		"SYSTEM_EVENT_TYPE_UNSPECIFIED":       0,
-		"SYSTEM_EVENT_TYPE_STARTED":           1,
-		"SYSTEM_EVENT_TYPE_STOPPING":          2,
-		"SYSTEM_EVENT_TYPE_ERROR":             3,
-		"SYSTEM_EVENT_TYPE_CONFIG_APPLIED":    4,
-		"SYSTEM_EVENT_TYPE_CONFIG_REFUSED":    5,
-		"SYSTEM_EVENT_TYPE_RESTART_NEEDED":    6,
-		"SYSTEM_EVENT_TYPE_OPERATION":         7,
-		"SYSTEM_EVENT_TYPE_RETENTION_WARNING": 8,
-		"SYSTEM_EVENT_TYPE_RETENTION_REMOVED": 9,
+		"SYSTEM_EVENT_TYPE_UNSPECIFIED":         0,
+		"SYSTEM_EVENT_TYPE_STARTED":             1,
+		"SYSTEM_EVENT_TYPE_STOPPING":            2,
+		"SYSTEM_EVENT_TYPE_ERROR":               3,
+		"SYSTEM_EVENT_TYPE_CONFIG_APPLIED":      4,
+		"SYSTEM_EVENT_TYPE_CONFIG_REFUSED":      5,
+		"SYSTEM_EVENT_TYPE_RESTART_NEEDED":      6,
+		"SYSTEM_EVENT_TYPE_OPERATION":           7,
+		"SYSTEM_EVENT_TYPE_RETENTION_WARNING":   8,
+		"SYSTEM_EVENT_TYPE_RETENTION_REMOVED":   9,
+		"SYSTEM_EVENT_TYPE_ALERT_FIRING":        10,
+		"SYSTEM_EVENT_TYPE_ALERT_RESOLVED":      11,
+		"SYSTEM_EVENT_TYPE_NOTIFICATION_FAILED": 12,
+		"SYSTEM_EVENT_TYPE_NOTIFICATION_SENT":   13,
 	}
 )
 
@@ -859,7 +879,11 @@ type SystemEvent struct {
 	// What happened.
 	Type SystemEventType `protobuf:"varint,1,opt,name=type,proto3,enum=leadgate.v1.SystemEventType" json:"type,omitempty"`
 	// More about it, in words.
-	Detail        string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
+	Detail string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
+	// The alert that it is about, if it is about one.
+	Alert *Alert `protobuf:"bytes,3,opt,name=alert,proto3" json:"alert,omitempty"`
+	// The notifier that it is about, if it is about one.
+	Notifier      string `protobuf:"bytes,4,opt,name=notifier,proto3" json:"notifier,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -908,11 +932,25 @@ func (x *SystemEvent) GetDetail() string {
 	return ""
 }
 
+func (x *SystemEvent) GetAlert() *Alert {
+	if x != nil {
+		return x.Alert
+	}
+	return nil
+}
+
+func (x *SystemEvent) GetNotifier() string {
+	if x != nil {
+		return x.Notifier
+	}
+	return ""
+}
+
 var File_leadgate_v1_event_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x17leadgate/v1/event.proto\x12\vleadgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa2\x02\n" +
+	"\x17leadgate/v1/event.proto\x12\vleadgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17leadgate/v1/alert.proto\"\xa2\x02\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12,\n" +
@@ -964,10 +1002,12 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"suggestion\x18\x06 \x01(\tR\n" +
 	"suggestion\x12\x16\n" +
 	"\x06detail\x18\a \x01(\tR\x06detail\x12\x17\n" +
-	"\alead_id\x18\b \x01(\tR\x06leadId\"W\n" +
+	"\alead_id\x18\b \x01(\tR\x06leadId\"\x9d\x01\n" +
 	"\vSystemEvent\x120\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1c.leadgate.v1.SystemEventTypeR\x04type\x12\x16\n" +
-	"\x06detail\x18\x02 \x01(\tR\x06detail*\xae\x02\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail\x12(\n" +
+	"\x05alert\x18\x03 \x01(\v2\x12.leadgate.v1.AlertR\x05alert\x12\x1a\n" +
+	"\bnotifier\x18\x04 \x01(\tR\bnotifier*\xae\x02\n" +
 	"\x05Stage\x12\x15\n" +
 	"\x11STAGE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTAGE_RECEIVED\x10\x01\x12\x13\n" +
@@ -992,10 +1032,11 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"\x1dDESTINATION_EVENT_TYPE_PAUSED\x10\x01\x12\"\n" +
 	"\x1eDESTINATION_EVENT_TYPE_RESUMED\x10\x02\x12.\n" +
 	"*DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED\x10\x03\x12'\n" +
-	"#DESTINATION_EVENT_TYPE_RATE_LIMITED\x10\x04*K\n" +
+	"#DESTINATION_EVENT_TYPE_RATE_LIMITED\x10\x04*g\n" +
 	"\rFormEventType\x12\x1f\n" +
 	"\x1bFORM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n" +
-	"\x15FORM_EVENT_TYPE_DRIFT\x10\x01*\xf5\x02\n" +
+	"\x15FORM_EVENT_TYPE_DRIFT\x10\x01\x12\x1a\n" +
+	"\x16FORM_EVENT_TYPE_SILENT\x10\x02*\x93\x04\n" +
 	"\x0fSystemEventType\x12!\n" +
 	"\x1dSYSTEM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19SYSTEM_EVENT_TYPE_STARTED\x10\x01\x12\x1e\n" +
@@ -1006,7 +1047,12 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	" SYSTEM_EVENT_TYPE_RESTART_NEEDED\x10\x06\x12\x1f\n" +
 	"\x1bSYSTEM_EVENT_TYPE_OPERATION\x10\a\x12'\n" +
 	"#SYSTEM_EVENT_TYPE_RETENTION_WARNING\x10\b\x12'\n" +
-	"#SYSTEM_EVENT_TYPE_RETENTION_REMOVED\x10\tB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
+	"#SYSTEM_EVENT_TYPE_RETENTION_REMOVED\x10\t\x12\"\n" +
+	"\x1eSYSTEM_EVENT_TYPE_ALERT_FIRING\x10\n" +
+	"\x12$\n" +
+	" SYSTEM_EVENT_TYPE_ALERT_RESOLVED\x10\v\x12)\n" +
+	"%SYSTEM_EVENT_TYPE_NOTIFICATION_FAILED\x10\f\x12'\n" +
+	"#SYSTEM_EVENT_TYPE_NOTIFICATION_SENT\x10\rB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
 
 var (
 	file_leadgate_v1_event_proto_rawDescOnce sync.Once
@@ -1034,6 +1080,7 @@ var file_leadgate_v1_event_proto_goTypes = []any{
 	(*SystemEvent)(nil),           // 8: leadgate.v1.SystemEvent
 	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
 	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
+	(*Alert)(nil),                 // 11: leadgate.v1.Alert
 }
 var file_leadgate_v1_event_proto_depIdxs = []int32{
 	9,  // 0: leadgate.v1.Event.time:type_name -> google.protobuf.Timestamp
@@ -1048,11 +1095,12 @@ var file_leadgate_v1_event_proto_depIdxs = []int32{
 	1,  // 9: leadgate.v1.DestinationEvent.type:type_name -> leadgate.v1.DestinationEventType
 	2,  // 10: leadgate.v1.FormEvent.type:type_name -> leadgate.v1.FormEventType
 	3,  // 11: leadgate.v1.SystemEvent.type:type_name -> leadgate.v1.SystemEventType
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	11, // 12: leadgate.v1.SystemEvent.alert:type_name -> leadgate.v1.Alert
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_event_proto_init() }
@@ -1060,6 +1108,7 @@ func file_leadgate_v1_event_proto_init() {
 	if File_leadgate_v1_event_proto != nil {
 		return
 	}
+	file_leadgate_v1_alert_proto_init()
 	file_leadgate_v1_event_proto_msgTypes[0].OneofWrappers = []any{
 		(*Event_Lead)(nil),
 		(*Event_Destination)(nil),

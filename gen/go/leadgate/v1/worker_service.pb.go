@@ -2198,11 +2198,204 @@ func (x *GetStatsResponse) GetDestinations() []*DestinationStats {
 	return nil
 }
 
+// ListAlertsRequest chooses alerts.
+type ListAlertsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In this state.
+	State         AlertState `protobuf:"varint,1,opt,name=state,proto3,enum=leadgate.v1.AlertState" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAlertsRequest) Reset() {
+	*x = ListAlertsRequest{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAlertsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAlertsRequest) ProtoMessage() {}
+
+func (x *ListAlertsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAlertsRequest.ProtoReflect.Descriptor instead.
+func (*ListAlertsRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ListAlertsRequest) GetState() AlertState {
+	if x != nil {
+		return x.State
+	}
+	return AlertState_ALERT_STATE_UNSPECIFIED
+}
+
+// ListAlertsResponse are the alerts.
+type ListAlertsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Firing ones first, the newest first.
+	Alerts []*Alert `protobuf:"bytes,1,rep,name=alerts,proto3" json:"alerts,omitempty"`
+	// The notifiers by name.
+	Notifiers     []*Notifier `protobuf:"bytes,2,rep,name=notifiers,proto3" json:"notifiers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAlertsResponse) Reset() {
+	*x = ListAlertsResponse{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAlertsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAlertsResponse) ProtoMessage() {}
+
+func (x *ListAlertsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAlertsResponse.ProtoReflect.Descriptor instead.
+func (*ListAlertsResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ListAlertsResponse) GetAlerts() []*Alert {
+	if x != nil {
+		return x.Alerts
+	}
+	return nil
+}
+
+func (x *ListAlertsResponse) GetNotifiers() []*Notifier {
+	if x != nil {
+		return x.Notifiers
+	}
+	return nil
+}
+
+// TestAlertsRequest chooses notifiers.
+type TestAlertsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names of notifiers; all if empty.
+	Notifiers     []string `protobuf:"bytes,1,rep,name=notifiers,proto3" json:"notifiers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestAlertsRequest) Reset() {
+	*x = TestAlertsRequest{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestAlertsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestAlertsRequest) ProtoMessage() {}
+
+func (x *TestAlertsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestAlertsRequest.ProtoReflect.Descriptor instead.
+func (*TestAlertsRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *TestAlertsRequest) GetNotifiers() []string {
+	if x != nil {
+		return x.Notifiers
+	}
+	return nil
+}
+
+// TestAlertsResponse tells what came of a test.
+type TestAlertsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The notifiers by name.
+	Results       []*NotifierTest `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestAlertsResponse) Reset() {
+	*x = TestAlertsResponse{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestAlertsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestAlertsResponse) ProtoMessage() {}
+
+func (x *TestAlertsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestAlertsResponse.ProtoReflect.Descriptor instead.
+func (*TestAlertsResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *TestAlertsResponse) GetResults() []*NotifierTest {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
 var File_leadgate_v1_worker_service_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\n" +
-	" leadgate/v1/worker_service.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aleadgate/v1/delivery.proto\x1a\x17leadgate/v1/event.proto\x1a\x16leadgate/v1/lead.proto\x1a\x1bleadgate/v1/operation.proto\x1a\x17leadgate/v1/stats.proto\"\xa2\x02\n" +
+	" leadgate/v1/worker_service.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17leadgate/v1/alert.proto\x1a\x1aleadgate/v1/delivery.proto\x1a\x17leadgate/v1/event.proto\x1a\x16leadgate/v1/lead.proto\x1a\x1bleadgate/v1/operation.proto\x1a\x17leadgate/v1/stats.proto\"\xa2\x02\n" +
 	"\x16WatchDeliveriesRequest\x122\n" +
 	"\fdestinations\x18\x01 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10d\"\x04r\x02\x18?R\fdestinations\x12$\n" +
 	"\x05forms\x18\x02 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10d\"\x04r\x02\x18?R\x05forms\x12;\n" +
@@ -2353,14 +2546,24 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\rspeed_to_lead\x18\x05 \x01(\v2\x14.leadgate.v1.LatencyR\vspeedToLead\x12@\n" +
 	"\x0eoldest_waiting\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\roldestWaiting\x12,\n" +
 	"\x05forms\x18\a \x03(\v2\x16.leadgate.v1.FormStatsR\x05forms\x12A\n" +
-	"\fdestinations\x18\b \x03(\v2\x1d.leadgate.v1.DestinationStatsR\fdestinations*\xe7\x01\n" +
+	"\fdestinations\x18\b \x03(\v2\x1d.leadgate.v1.DestinationStatsR\fdestinations\"L\n" +
+	"\x11ListAlertsRequest\x127\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x17.leadgate.v1.AlertStateB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05state\"u\n" +
+	"\x12ListAlertsResponse\x12*\n" +
+	"\x06alerts\x18\x01 \x03(\v2\x12.leadgate.v1.AlertR\x06alerts\x123\n" +
+	"\tnotifiers\x18\x02 \x03(\v2\x15.leadgate.v1.NotifierR\tnotifiers\"C\n" +
+	"\x11TestAlertsRequest\x12.\n" +
+	"\tnotifiers\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n" +
+	"\x10d\x18\x01\"\x04r\x02\x18?R\tnotifiers\"I\n" +
+	"\x12TestAlertsResponse\x123\n" +
+	"\aresults\x18\x01 \x03(\v2\x19.leadgate.v1.NotifierTestR\aresults*\xe7\x01\n" +
 	"\x11DestinationStatus\x12\"\n" +
 	"\x1eDESTINATION_STATUS_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aDESTINATION_STATUS_FLOWING\x10\x01\x12\x1d\n" +
 	"\x19DESTINATION_STATUS_PAUSED\x10\x02\x12\x1e\n" +
 	"\x1aDESTINATION_STATUS_FAILING\x10\x03\x12#\n" +
 	"\x1fDESTINATION_STATUS_RATE_LIMITED\x10\x04\x12*\n" +
-	"&DESTINATION_STATUS_CREDENTIALS_REFUSED\x10\x052\xc7\f\n" +
+	"&DESTINATION_STATUS_CREDENTIALS_REFUSED\x10\x052\x95\x0e\n" +
 	"\rWorkerService\x12|\n" +
 	"\x0fWatchDeliveries\x12#.leadgate.v1.WatchDeliveriesRequest\x1a$.leadgate.v1.WatchDeliveriesResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/deliveries:watch0\x01\x12q\n" +
 	"\x0eListDeliveries\x12\".leadgate.v1.ListDeliveriesRequest\x1a#.leadgate.v1.ListDeliveriesResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/deliveries\x12v\n" +
@@ -2372,7 +2575,12 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\fGetOperation\x12 .leadgate.v1.GetOperationRequest\x1a!.leadgate.v1.GetOperationResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/operations/{operation_id}\x12q\n" +
 	"\x0eListOperations\x12\".leadgate.v1.ListOperationsRequest\x1a#.leadgate.v1.ListOperationsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/operations\x12y\n" +
 	"\x10ListDestinations\x12$.leadgate.v1.ListDestinationsRequest\x1a%.leadgate.v1.ListDestinationsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/destinations\x12Z\n" +
-	"\bGetStats\x12\x1c.leadgate.v1.GetStatsRequest\x1a\x1d.leadgate.v1.GetStatsResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/stats\x12\x89\x01\n" +
+	"\bGetStats\x12\x1c.leadgate.v1.GetStatsRequest\x1a\x1d.leadgate.v1.GetStatsResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/stats\x12a\n" +
+	"\n" +
+	"ListAlerts\x12\x1e.leadgate.v1.ListAlertsRequest\x1a\x1f.leadgate.v1.ListAlertsResponse\"\x12\x82\xd3\xe4\x93\x02\f\x12\n" +
+	"/v1/alerts\x12i\n" +
+	"\n" +
+	"TestAlerts\x12\x1e.leadgate.v1.TestAlertsRequest\x1a\x1f.leadgate.v1.TestAlertsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v1/alerts:test\x12\x89\x01\n" +
 	"\x10PauseDestination\x12$.leadgate.v1.PauseDestinationRequest\x1a%.leadgate.v1.PauseDestinationResponse\"(\x82\xd3\xe4\x93\x02\":\x01*\"\x1d/v1/destinations/{name}:pause\x12\x8d\x01\n" +
 	"\x11ResumeDestination\x12%.leadgate.v1.ResumeDestinationRequest\x1a&.leadgate.v1.ResumeDestinationResponse\")\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/v1/destinations/{name}:resumeB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
 
@@ -2389,7 +2597,7 @@ func file_leadgate_v1_worker_service_proto_rawDescGZIP() []byte {
 }
 
 var file_leadgate_v1_worker_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_leadgate_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_leadgate_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_leadgate_v1_worker_service_proto_goTypes = []any{
 	(DestinationStatus)(0),            // 0: leadgate.v1.DestinationStatus
 	(*WatchDeliveriesRequest)(nil),    // 1: leadgate.v1.WatchDeliveriesRequest
@@ -2424,92 +2632,108 @@ var file_leadgate_v1_worker_service_proto_goTypes = []any{
 	(*ResumeDestinationResponse)(nil), // 30: leadgate.v1.ResumeDestinationResponse
 	(*GetStatsRequest)(nil),           // 31: leadgate.v1.GetStatsRequest
 	(*GetStatsResponse)(nil),          // 32: leadgate.v1.GetStatsResponse
-	(Stage)(0),                        // 33: leadgate.v1.Stage
-	(*Event)(nil),                     // 34: leadgate.v1.Event
-	(*timestamppb.Timestamp)(nil),     // 35: google.protobuf.Timestamp
-	(DeliveryState)(0),                // 36: leadgate.v1.DeliveryState
-	(*Delivery)(nil),                  // 37: leadgate.v1.Delivery
-	(HoldReason)(0),                   // 38: leadgate.v1.HoldReason
-	(*OperationProblem)(nil),          // 39: leadgate.v1.OperationProblem
-	(*Operation)(nil),                 // 40: leadgate.v1.Operation
-	(*durationpb.Duration)(nil),       // 41: google.protobuf.Duration
-	(*StatsCounts)(nil),               // 42: leadgate.v1.StatsCounts
-	(*StatsMinute)(nil),               // 43: leadgate.v1.StatsMinute
-	(*Latency)(nil),                   // 44: leadgate.v1.Latency
-	(*FormStats)(nil),                 // 45: leadgate.v1.FormStats
-	(*DestinationStats)(nil),          // 46: leadgate.v1.DestinationStats
+	(*ListAlertsRequest)(nil),         // 33: leadgate.v1.ListAlertsRequest
+	(*ListAlertsResponse)(nil),        // 34: leadgate.v1.ListAlertsResponse
+	(*TestAlertsRequest)(nil),         // 35: leadgate.v1.TestAlertsRequest
+	(*TestAlertsResponse)(nil),        // 36: leadgate.v1.TestAlertsResponse
+	(Stage)(0),                        // 37: leadgate.v1.Stage
+	(*Event)(nil),                     // 38: leadgate.v1.Event
+	(*timestamppb.Timestamp)(nil),     // 39: google.protobuf.Timestamp
+	(DeliveryState)(0),                // 40: leadgate.v1.DeliveryState
+	(*Delivery)(nil),                  // 41: leadgate.v1.Delivery
+	(HoldReason)(0),                   // 42: leadgate.v1.HoldReason
+	(*OperationProblem)(nil),          // 43: leadgate.v1.OperationProblem
+	(*Operation)(nil),                 // 44: leadgate.v1.Operation
+	(*durationpb.Duration)(nil),       // 45: google.protobuf.Duration
+	(*StatsCounts)(nil),               // 46: leadgate.v1.StatsCounts
+	(*StatsMinute)(nil),               // 47: leadgate.v1.StatsMinute
+	(*Latency)(nil),                   // 48: leadgate.v1.Latency
+	(*FormStats)(nil),                 // 49: leadgate.v1.FormStats
+	(*DestinationStats)(nil),          // 50: leadgate.v1.DestinationStats
+	(AlertState)(0),                   // 51: leadgate.v1.AlertState
+	(*Alert)(nil),                     // 52: leadgate.v1.Alert
+	(*Notifier)(nil),                  // 53: leadgate.v1.Notifier
+	(*NotifierTest)(nil),              // 54: leadgate.v1.NotifierTest
 }
 var file_leadgate_v1_worker_service_proto_depIdxs = []int32{
-	33, // 0: leadgate.v1.WatchDeliveriesRequest.stages:type_name -> leadgate.v1.Stage
+	37, // 0: leadgate.v1.WatchDeliveriesRequest.stages:type_name -> leadgate.v1.Stage
 	3,  // 1: leadgate.v1.WatchDeliveriesResponse.hello:type_name -> leadgate.v1.WatchHello
-	34, // 2: leadgate.v1.WatchDeliveriesResponse.event:type_name -> leadgate.v1.Event
+	38, // 2: leadgate.v1.WatchDeliveriesResponse.event:type_name -> leadgate.v1.Event
 	4,  // 3: leadgate.v1.WatchDeliveriesResponse.heartbeat:type_name -> leadgate.v1.WatchHeartbeat
 	5,  // 4: leadgate.v1.WatchDeliveriesResponse.gap:type_name -> leadgate.v1.WatchGap
-	35, // 5: leadgate.v1.WatchHeartbeat.time:type_name -> google.protobuf.Timestamp
-	36, // 6: leadgate.v1.DeliveryFilter.state:type_name -> leadgate.v1.DeliveryState
-	35, // 7: leadgate.v1.DeliveryFilter.since:type_name -> google.protobuf.Timestamp
-	35, // 8: leadgate.v1.DeliveryFilter.until:type_name -> google.protobuf.Timestamp
-	36, // 9: leadgate.v1.ListDeliveriesRequest.state:type_name -> leadgate.v1.DeliveryState
-	35, // 10: leadgate.v1.ListDeliveriesRequest.since:type_name -> google.protobuf.Timestamp
-	35, // 11: leadgate.v1.ListDeliveriesRequest.until:type_name -> google.protobuf.Timestamp
-	37, // 12: leadgate.v1.ListDeliveriesResponse.deliveries:type_name -> leadgate.v1.Delivery
-	37, // 13: leadgate.v1.GetDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
-	37, // 14: leadgate.v1.RetryDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
+	39, // 5: leadgate.v1.WatchHeartbeat.time:type_name -> google.protobuf.Timestamp
+	40, // 6: leadgate.v1.DeliveryFilter.state:type_name -> leadgate.v1.DeliveryState
+	39, // 7: leadgate.v1.DeliveryFilter.since:type_name -> google.protobuf.Timestamp
+	39, // 8: leadgate.v1.DeliveryFilter.until:type_name -> google.protobuf.Timestamp
+	40, // 9: leadgate.v1.ListDeliveriesRequest.state:type_name -> leadgate.v1.DeliveryState
+	39, // 10: leadgate.v1.ListDeliveriesRequest.since:type_name -> google.protobuf.Timestamp
+	39, // 11: leadgate.v1.ListDeliveriesRequest.until:type_name -> google.protobuf.Timestamp
+	41, // 12: leadgate.v1.ListDeliveriesResponse.deliveries:type_name -> leadgate.v1.Delivery
+	41, // 13: leadgate.v1.GetDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
+	41, // 14: leadgate.v1.RetryDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
 	6,  // 15: leadgate.v1.RetryDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
-	38, // 16: leadgate.v1.LeadFilter.reason:type_name -> leadgate.v1.HoldReason
-	35, // 17: leadgate.v1.LeadFilter.since:type_name -> google.protobuf.Timestamp
-	35, // 18: leadgate.v1.LeadFilter.until:type_name -> google.protobuf.Timestamp
+	42, // 16: leadgate.v1.LeadFilter.reason:type_name -> leadgate.v1.HoldReason
+	39, // 17: leadgate.v1.LeadFilter.since:type_name -> google.protobuf.Timestamp
+	39, // 18: leadgate.v1.LeadFilter.until:type_name -> google.protobuf.Timestamp
 	15, // 19: leadgate.v1.ReleaseLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
-	39, // 20: leadgate.v1.ReleaseLeadsResponse.problems:type_name -> leadgate.v1.OperationProblem
+	43, // 20: leadgate.v1.ReleaseLeadsResponse.problems:type_name -> leadgate.v1.OperationProblem
 	15, // 21: leadgate.v1.DiscardLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
-	40, // 22: leadgate.v1.GetOperationResponse.operation:type_name -> leadgate.v1.Operation
-	40, // 23: leadgate.v1.ListOperationsResponse.operations:type_name -> leadgate.v1.Operation
+	44, // 22: leadgate.v1.GetOperationResponse.operation:type_name -> leadgate.v1.Operation
+	44, // 23: leadgate.v1.ListOperationsResponse.operations:type_name -> leadgate.v1.Operation
 	0,  // 24: leadgate.v1.Destination.status:type_name -> leadgate.v1.DestinationStatus
-	41, // 25: leadgate.v1.Destination.oldest_waiting:type_name -> google.protobuf.Duration
-	35, // 26: leadgate.v1.Destination.last_error_time:type_name -> google.protobuf.Timestamp
-	35, // 27: leadgate.v1.Destination.resume_time:type_name -> google.protobuf.Timestamp
+	45, // 25: leadgate.v1.Destination.oldest_waiting:type_name -> google.protobuf.Duration
+	39, // 26: leadgate.v1.Destination.last_error_time:type_name -> google.protobuf.Timestamp
+	39, // 27: leadgate.v1.Destination.resume_time:type_name -> google.protobuf.Timestamp
 	24, // 28: leadgate.v1.ListDestinationsResponse.destinations:type_name -> leadgate.v1.Destination
 	24, // 29: leadgate.v1.PauseDestinationResponse.destination:type_name -> leadgate.v1.Destination
 	24, // 30: leadgate.v1.ResumeDestinationResponse.destination:type_name -> leadgate.v1.Destination
-	35, // 31: leadgate.v1.GetStatsResponse.time:type_name -> google.protobuf.Timestamp
-	35, // 32: leadgate.v1.GetStatsResponse.since:type_name -> google.protobuf.Timestamp
-	42, // 33: leadgate.v1.GetStatsResponse.counts:type_name -> leadgate.v1.StatsCounts
-	43, // 34: leadgate.v1.GetStatsResponse.minutes:type_name -> leadgate.v1.StatsMinute
-	44, // 35: leadgate.v1.GetStatsResponse.speed_to_lead:type_name -> leadgate.v1.Latency
-	41, // 36: leadgate.v1.GetStatsResponse.oldest_waiting:type_name -> google.protobuf.Duration
-	45, // 37: leadgate.v1.GetStatsResponse.forms:type_name -> leadgate.v1.FormStats
-	46, // 38: leadgate.v1.GetStatsResponse.destinations:type_name -> leadgate.v1.DestinationStats
-	1,  // 39: leadgate.v1.WorkerService.WatchDeliveries:input_type -> leadgate.v1.WatchDeliveriesRequest
-	7,  // 40: leadgate.v1.WorkerService.ListDeliveries:input_type -> leadgate.v1.ListDeliveriesRequest
-	9,  // 41: leadgate.v1.WorkerService.GetDelivery:input_type -> leadgate.v1.GetDeliveryRequest
-	11, // 42: leadgate.v1.WorkerService.RetryDelivery:input_type -> leadgate.v1.RetryDeliveryRequest
-	13, // 43: leadgate.v1.WorkerService.RetryDeliveries:input_type -> leadgate.v1.RetryDeliveriesRequest
-	16, // 44: leadgate.v1.WorkerService.ReleaseLeads:input_type -> leadgate.v1.ReleaseLeadsRequest
-	18, // 45: leadgate.v1.WorkerService.DiscardLeads:input_type -> leadgate.v1.DiscardLeadsRequest
-	20, // 46: leadgate.v1.WorkerService.GetOperation:input_type -> leadgate.v1.GetOperationRequest
-	22, // 47: leadgate.v1.WorkerService.ListOperations:input_type -> leadgate.v1.ListOperationsRequest
-	25, // 48: leadgate.v1.WorkerService.ListDestinations:input_type -> leadgate.v1.ListDestinationsRequest
-	31, // 49: leadgate.v1.WorkerService.GetStats:input_type -> leadgate.v1.GetStatsRequest
-	27, // 50: leadgate.v1.WorkerService.PauseDestination:input_type -> leadgate.v1.PauseDestinationRequest
-	29, // 51: leadgate.v1.WorkerService.ResumeDestination:input_type -> leadgate.v1.ResumeDestinationRequest
-	2,  // 52: leadgate.v1.WorkerService.WatchDeliveries:output_type -> leadgate.v1.WatchDeliveriesResponse
-	8,  // 53: leadgate.v1.WorkerService.ListDeliveries:output_type -> leadgate.v1.ListDeliveriesResponse
-	10, // 54: leadgate.v1.WorkerService.GetDelivery:output_type -> leadgate.v1.GetDeliveryResponse
-	12, // 55: leadgate.v1.WorkerService.RetryDelivery:output_type -> leadgate.v1.RetryDeliveryResponse
-	14, // 56: leadgate.v1.WorkerService.RetryDeliveries:output_type -> leadgate.v1.RetryDeliveriesResponse
-	17, // 57: leadgate.v1.WorkerService.ReleaseLeads:output_type -> leadgate.v1.ReleaseLeadsResponse
-	19, // 58: leadgate.v1.WorkerService.DiscardLeads:output_type -> leadgate.v1.DiscardLeadsResponse
-	21, // 59: leadgate.v1.WorkerService.GetOperation:output_type -> leadgate.v1.GetOperationResponse
-	23, // 60: leadgate.v1.WorkerService.ListOperations:output_type -> leadgate.v1.ListOperationsResponse
-	26, // 61: leadgate.v1.WorkerService.ListDestinations:output_type -> leadgate.v1.ListDestinationsResponse
-	32, // 62: leadgate.v1.WorkerService.GetStats:output_type -> leadgate.v1.GetStatsResponse
-	28, // 63: leadgate.v1.WorkerService.PauseDestination:output_type -> leadgate.v1.PauseDestinationResponse
-	30, // 64: leadgate.v1.WorkerService.ResumeDestination:output_type -> leadgate.v1.ResumeDestinationResponse
-	52, // [52:65] is the sub-list for method output_type
-	39, // [39:52] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	39, // 31: leadgate.v1.GetStatsResponse.time:type_name -> google.protobuf.Timestamp
+	39, // 32: leadgate.v1.GetStatsResponse.since:type_name -> google.protobuf.Timestamp
+	46, // 33: leadgate.v1.GetStatsResponse.counts:type_name -> leadgate.v1.StatsCounts
+	47, // 34: leadgate.v1.GetStatsResponse.minutes:type_name -> leadgate.v1.StatsMinute
+	48, // 35: leadgate.v1.GetStatsResponse.speed_to_lead:type_name -> leadgate.v1.Latency
+	45, // 36: leadgate.v1.GetStatsResponse.oldest_waiting:type_name -> google.protobuf.Duration
+	49, // 37: leadgate.v1.GetStatsResponse.forms:type_name -> leadgate.v1.FormStats
+	50, // 38: leadgate.v1.GetStatsResponse.destinations:type_name -> leadgate.v1.DestinationStats
+	51, // 39: leadgate.v1.ListAlertsRequest.state:type_name -> leadgate.v1.AlertState
+	52, // 40: leadgate.v1.ListAlertsResponse.alerts:type_name -> leadgate.v1.Alert
+	53, // 41: leadgate.v1.ListAlertsResponse.notifiers:type_name -> leadgate.v1.Notifier
+	54, // 42: leadgate.v1.TestAlertsResponse.results:type_name -> leadgate.v1.NotifierTest
+	1,  // 43: leadgate.v1.WorkerService.WatchDeliveries:input_type -> leadgate.v1.WatchDeliveriesRequest
+	7,  // 44: leadgate.v1.WorkerService.ListDeliveries:input_type -> leadgate.v1.ListDeliveriesRequest
+	9,  // 45: leadgate.v1.WorkerService.GetDelivery:input_type -> leadgate.v1.GetDeliveryRequest
+	11, // 46: leadgate.v1.WorkerService.RetryDelivery:input_type -> leadgate.v1.RetryDeliveryRequest
+	13, // 47: leadgate.v1.WorkerService.RetryDeliveries:input_type -> leadgate.v1.RetryDeliveriesRequest
+	16, // 48: leadgate.v1.WorkerService.ReleaseLeads:input_type -> leadgate.v1.ReleaseLeadsRequest
+	18, // 49: leadgate.v1.WorkerService.DiscardLeads:input_type -> leadgate.v1.DiscardLeadsRequest
+	20, // 50: leadgate.v1.WorkerService.GetOperation:input_type -> leadgate.v1.GetOperationRequest
+	22, // 51: leadgate.v1.WorkerService.ListOperations:input_type -> leadgate.v1.ListOperationsRequest
+	25, // 52: leadgate.v1.WorkerService.ListDestinations:input_type -> leadgate.v1.ListDestinationsRequest
+	31, // 53: leadgate.v1.WorkerService.GetStats:input_type -> leadgate.v1.GetStatsRequest
+	33, // 54: leadgate.v1.WorkerService.ListAlerts:input_type -> leadgate.v1.ListAlertsRequest
+	35, // 55: leadgate.v1.WorkerService.TestAlerts:input_type -> leadgate.v1.TestAlertsRequest
+	27, // 56: leadgate.v1.WorkerService.PauseDestination:input_type -> leadgate.v1.PauseDestinationRequest
+	29, // 57: leadgate.v1.WorkerService.ResumeDestination:input_type -> leadgate.v1.ResumeDestinationRequest
+	2,  // 58: leadgate.v1.WorkerService.WatchDeliveries:output_type -> leadgate.v1.WatchDeliveriesResponse
+	8,  // 59: leadgate.v1.WorkerService.ListDeliveries:output_type -> leadgate.v1.ListDeliveriesResponse
+	10, // 60: leadgate.v1.WorkerService.GetDelivery:output_type -> leadgate.v1.GetDeliveryResponse
+	12, // 61: leadgate.v1.WorkerService.RetryDelivery:output_type -> leadgate.v1.RetryDeliveryResponse
+	14, // 62: leadgate.v1.WorkerService.RetryDeliveries:output_type -> leadgate.v1.RetryDeliveriesResponse
+	17, // 63: leadgate.v1.WorkerService.ReleaseLeads:output_type -> leadgate.v1.ReleaseLeadsResponse
+	19, // 64: leadgate.v1.WorkerService.DiscardLeads:output_type -> leadgate.v1.DiscardLeadsResponse
+	21, // 65: leadgate.v1.WorkerService.GetOperation:output_type -> leadgate.v1.GetOperationResponse
+	23, // 66: leadgate.v1.WorkerService.ListOperations:output_type -> leadgate.v1.ListOperationsResponse
+	26, // 67: leadgate.v1.WorkerService.ListDestinations:output_type -> leadgate.v1.ListDestinationsResponse
+	32, // 68: leadgate.v1.WorkerService.GetStats:output_type -> leadgate.v1.GetStatsResponse
+	34, // 69: leadgate.v1.WorkerService.ListAlerts:output_type -> leadgate.v1.ListAlertsResponse
+	36, // 70: leadgate.v1.WorkerService.TestAlerts:output_type -> leadgate.v1.TestAlertsResponse
+	28, // 71: leadgate.v1.WorkerService.PauseDestination:output_type -> leadgate.v1.PauseDestinationResponse
+	30, // 72: leadgate.v1.WorkerService.ResumeDestination:output_type -> leadgate.v1.ResumeDestinationResponse
+	58, // [58:73] is the sub-list for method output_type
+	43, // [43:58] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_worker_service_proto_init() }
@@ -2517,6 +2741,7 @@ func file_leadgate_v1_worker_service_proto_init() {
 	if File_leadgate_v1_worker_service_proto != nil {
 		return
 	}
+	file_leadgate_v1_alert_proto_init()
 	file_leadgate_v1_delivery_proto_init()
 	file_leadgate_v1_event_proto_init()
 	file_leadgate_v1_lead_proto_init()
@@ -2534,7 +2759,7 @@ func file_leadgate_v1_worker_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_worker_service_proto_rawDesc), len(file_leadgate_v1_worker_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   32,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

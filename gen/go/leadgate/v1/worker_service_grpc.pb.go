@@ -30,6 +30,8 @@ const (
 	WorkerService_ListOperations_FullMethodName    = "/leadgate.v1.WorkerService/ListOperations"
 	WorkerService_ListDestinations_FullMethodName  = "/leadgate.v1.WorkerService/ListDestinations"
 	WorkerService_GetStats_FullMethodName          = "/leadgate.v1.WorkerService/GetStats"
+	WorkerService_ListAlerts_FullMethodName        = "/leadgate.v1.WorkerService/ListAlerts"
+	WorkerService_TestAlerts_FullMethodName        = "/leadgate.v1.WorkerService/TestAlerts"
 	WorkerService_PauseDestination_FullMethodName  = "/leadgate.v1.WorkerService/PauseDestination"
 	WorkerService_ResumeDestination_FullMethodName = "/leadgate.v1.WorkerService/ResumeDestination"
 )
@@ -64,6 +66,11 @@ type WorkerServiceClient interface {
 	ListDestinations(ctx context.Context, in *ListDestinationsRequest, opts ...grpc.CallOption) (*ListDestinationsResponse, error)
 	// GetStats shows the last hour: what came, what was delivered, what failed, and how fast.
 	GetStats(ctx context.Context, in *GetStatsRequest, opts ...grpc.CallOption) (*GetStatsResponse, error)
+	// ListAlerts lists the alerts that are firing and those that were over in the last week, newest first, and how the
+	// notifiers are doing.
+	ListAlerts(ctx context.Context, in *ListAlertsRequest, opts ...grpc.CallOption) (*ListAlertsResponse, error)
+	// TestAlerts sends a test notification at once, and tells what came of it.
+	TestAlerts(ctx context.Context, in *TestAlertsRequest, opts ...grpc.CallOption) (*TestAlertsResponse, error)
 	// PauseDestination stops sending to a destination, across restarts, until it is resumed. Leads are still accepted.
 	PauseDestination(ctx context.Context, in *PauseDestinationRequest, opts ...grpc.CallOption) (*PauseDestinationResponse, error)
 	// ResumeDestination goes on sending to a paused destination.
@@ -197,6 +204,26 @@ func (c *workerServiceClient) GetStats(ctx context.Context, in *GetStatsRequest,
 	return out, nil
 }
 
+func (c *workerServiceClient) ListAlerts(ctx context.Context, in *ListAlertsRequest, opts ...grpc.CallOption) (*ListAlertsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAlertsResponse)
+	err := c.cc.Invoke(ctx, WorkerService_ListAlerts_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *workerServiceClient) TestAlerts(ctx context.Context, in *TestAlertsRequest, opts ...grpc.CallOption) (*TestAlertsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TestAlertsResponse)
+	err := c.cc.Invoke(ctx, WorkerService_TestAlerts_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *workerServiceClient) PauseDestination(ctx context.Context, in *PauseDestinationRequest, opts ...grpc.CallOption) (*PauseDestinationResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PauseDestinationResponse)
@@ -247,6 +274,11 @@ type WorkerServiceServer interface {
 	ListDestinations(context.Context, *ListDestinationsRequest) (*ListDestinationsResponse, error)
 	// GetStats shows the last hour: what came, what was delivered, what failed, and how fast.
 	GetStats(context.Context, *GetStatsRequest) (*GetStatsResponse, error)
+	// ListAlerts lists the alerts that are firing and those that were over in the last week, newest first, and how the
+	// notifiers are doing.
+	ListAlerts(context.Context, *ListAlertsRequest) (*ListAlertsResponse, error)
+	// TestAlerts sends a test notification at once, and tells what came of it.
+	TestAlerts(context.Context, *TestAlertsRequest) (*TestAlertsResponse, error)
 	// PauseDestination stops sending to a destination, across restarts, until it is resumed. Leads are still accepted.
 	PauseDestination(context.Context, *PauseDestinationRequest) (*PauseDestinationResponse, error)
 	// ResumeDestination goes on sending to a paused destination.
@@ -293,6 +325,12 @@ func (UnimplementedWorkerServiceServer) ListDestinations(context.Context, *ListD
 }
 func (UnimplementedWorkerServiceServer) GetStats(context.Context, *GetStatsRequest) (*GetStatsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetStats not implemented")
+}
+func (UnimplementedWorkerServiceServer) ListAlerts(context.Context, *ListAlertsRequest) (*ListAlertsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAlerts not implemented")
+}
+func (UnimplementedWorkerServiceServer) TestAlerts(context.Context, *TestAlertsRequest) (*TestAlertsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method TestAlerts not implemented")
 }
 func (UnimplementedWorkerServiceServer) PauseDestination(context.Context, *PauseDestinationRequest) (*PauseDestinationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PauseDestination not implemented")
@@ -512,6 +550,42 @@ func _WorkerService_GetStats_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WorkerService_ListAlerts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAlertsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServiceServer).ListAlerts(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkerService_ListAlerts_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServiceServer).ListAlerts(ctx, req.(*ListAlertsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WorkerService_TestAlerts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TestAlertsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServiceServer).TestAlerts(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkerService_TestAlerts_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServiceServer).TestAlerts(ctx, req.(*TestAlertsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _WorkerService_PauseDestination_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PauseDestinationRequest)
 	if err := dec(in); err != nil {
@@ -594,6 +668,14 @@ var WorkerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetStats",
 			Handler:    _WorkerService_GetStats_Handler,
+		},
+		{
+			MethodName: "ListAlerts",
+			Handler:    _WorkerService_ListAlerts_Handler,
+		},
+		{
+			MethodName: "TestAlerts",
+			Handler:    _WorkerService_TestAlerts_Handler,
 		},
 		{
 			MethodName: "PauseDestination",

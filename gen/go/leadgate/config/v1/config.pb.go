@@ -53,7 +53,12 @@ type Config struct {
 	// What is taken from one request.
 	Intake *Intake `protobuf:"bytes,12,opt,name=intake,proto3" json:"intake,omitempty"`
 	// How long leads are kept.
-	Retention     *Retention `protobuf:"bytes,13,opt,name=retention,proto3" json:"retention,omitempty"`
+	Retention *Retention `protobuf:"bytes,13,opt,name=retention,proto3" json:"retention,omitempty"`
+	// What people are told of by themselves, and how.
+	Alerts *Alerts `protobuf:"bytes,16,opt,name=alerts,proto3" json:"alerts,omitempty"`
+	// Where operators reach this gateway, for links in alerts, such as https://leads.example.com; the address it listens
+	// on if left out.
+	PublicUrl     string `protobuf:"bytes,17,opt,name=public_url,json=publicUrl,proto3" json:"public_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -177,6 +182,20 @@ func (x *Config) GetRetention() *Retention {
 		return x.Retention
 	}
 	return nil
+}
+
+func (x *Config) GetAlerts() *Alerts {
+	if x != nil {
+		return x.Alerts
+	}
+	return nil
+}
+
+func (x *Config) GetPublicUrl() string {
+	if x != nil {
+		return x.PublicUrl
+	}
+	return ""
 }
 
 // TLS names the files of a certificate.
@@ -2359,11 +2378,1324 @@ func (x *Retention) GetUndelivered() *durationpb.Duration {
 	return nil
 }
 
+// Alerts says what people are told of by themselves, and how. The rules are on without being named; they are told to
+// every notifier, and shown in the console and the log even without one.
+type Alerts struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Ways to tell people, by name.
+	Notifiers map[string]*Notifier `protobuf:"bytes,1,rep,name=notifiers,proto3" json:"notifiers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How long until an alert that is still firing is told again; 4h if left out.
+	RemindEvery *durationpb.Duration `protobuf:"bytes,2,opt,name=remind_every,json=remindEvery,proto3" json:"remind_every,omitempty"`
+	// When the business is open, for rules that are judged then only. Around the clock if left out.
+	BusinessHours *BusinessHours `protobuf:"bytes,3,opt,name=business_hours,json=businessHours,proto3" json:"business_hours,omitempty"`
+	// What is judged how, for every form and every destination.
+	Rules *AlertRules `protobuf:"bytes,4,opt,name=rules,proto3" json:"rules,omitempty"`
+	// Rules for single destinations, by name. A rule named here stands in the place of the one above as a whole.
+	Destinations map[string]*AlertRules `protobuf:"bytes,5,rep,name=destinations,proto3" json:"destinations,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Rules for single forms, by name. A rule named here stands in the place of the one above as a whole.
+	Forms         map[string]*AlertRules `protobuf:"bytes,6,rep,name=forms,proto3" json:"forms,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Alerts) Reset() {
+	*x = Alerts{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Alerts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Alerts) ProtoMessage() {}
+
+func (x *Alerts) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Alerts.ProtoReflect.Descriptor instead.
+func (*Alerts) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Alerts) GetNotifiers() map[string]*Notifier {
+	if x != nil {
+		return x.Notifiers
+	}
+	return nil
+}
+
+func (x *Alerts) GetRemindEvery() *durationpb.Duration {
+	if x != nil {
+		return x.RemindEvery
+	}
+	return nil
+}
+
+func (x *Alerts) GetBusinessHours() *BusinessHours {
+	if x != nil {
+		return x.BusinessHours
+	}
+	return nil
+}
+
+func (x *Alerts) GetRules() *AlertRules {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+func (x *Alerts) GetDestinations() map[string]*AlertRules {
+	if x != nil {
+		return x.Destinations
+	}
+	return nil
+}
+
+func (x *Alerts) GetForms() map[string]*AlertRules {
+	if x != nil {
+		return x.Forms
+	}
+	return nil
+}
+
+// Notifier is one way to tell people.
+type Notifier struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The kind, and its settings.
+	//
+	// Types that are valid to be assigned to Kind:
+	//
+	//	*Notifier_Slack
+	//	*Notifier_Webhook
+	//	*Notifier_Pagerduty
+	//	*Notifier_Email
+	Kind isNotifier_Kind `protobuf_oneof:"kind"`
+	// The least severe alert that it is told of: warning (the default) or critical.
+	Severity      string `protobuf:"bytes,5,opt,name=severity,proto3" json:"severity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Notifier) Reset() {
+	*x = Notifier{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Notifier) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Notifier) ProtoMessage() {}
+
+func (x *Notifier) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Notifier.ProtoReflect.Descriptor instead.
+func (*Notifier) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Notifier) GetKind() isNotifier_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *Notifier) GetSlack() *SlackNotifier {
+	if x != nil {
+		if x, ok := x.Kind.(*Notifier_Slack); ok {
+			return x.Slack
+		}
+	}
+	return nil
+}
+
+func (x *Notifier) GetWebhook() *WebhookNotifier {
+	if x != nil {
+		if x, ok := x.Kind.(*Notifier_Webhook); ok {
+			return x.Webhook
+		}
+	}
+	return nil
+}
+
+func (x *Notifier) GetPagerduty() *PagerDutyNotifier {
+	if x != nil {
+		if x, ok := x.Kind.(*Notifier_Pagerduty); ok {
+			return x.Pagerduty
+		}
+	}
+	return nil
+}
+
+func (x *Notifier) GetEmail() *EmailNotifier {
+	if x != nil {
+		if x, ok := x.Kind.(*Notifier_Email); ok {
+			return x.Email
+		}
+	}
+	return nil
+}
+
+func (x *Notifier) GetSeverity() string {
+	if x != nil {
+		return x.Severity
+	}
+	return ""
+}
+
+type isNotifier_Kind interface {
+	isNotifier_Kind()
+}
+
+type Notifier_Slack struct {
+	// An incoming webhook of Slack, or of what understands the same: Mattermost, Rocket.Chat, Discord with /slack.
+	Slack *SlackNotifier `protobuf:"bytes,1,opt,name=slack,proto3,oneof"`
+}
+
+type Notifier_Webhook struct {
+	// Any HTTP address, signed after Standard Webhooks.
+	Webhook *WebhookNotifier `protobuf:"bytes,2,opt,name=webhook,proto3,oneof"`
+}
+
+type Notifier_Pagerduty struct {
+	// PagerDuty, Events API v2.
+	Pagerduty *PagerDutyNotifier `protobuf:"bytes,3,opt,name=pagerduty,proto3,oneof"`
+}
+
+type Notifier_Email struct {
+	// E-mail over SMTP.
+	Email *EmailNotifier `protobuf:"bytes,4,opt,name=email,proto3,oneof"`
+}
+
+func (*Notifier_Slack) isNotifier_Kind() {}
+
+func (*Notifier_Webhook) isNotifier_Kind() {}
+
+func (*Notifier_Pagerduty) isNotifier_Kind() {}
+
+func (*Notifier_Email) isNotifier_Kind() {}
+
+// SlackNotifier is an incoming webhook of Slack.
+type SlackNotifier struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The webhook's address, which is a secret, as a reference: ${env:NAME} or ${file:path}.
+	Url           string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SlackNotifier) Reset() {
+	*x = SlackNotifier{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SlackNotifier) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SlackNotifier) ProtoMessage() {}
+
+func (x *SlackNotifier) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SlackNotifier.ProtoReflect.Descriptor instead.
+func (*SlackNotifier) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *SlackNotifier) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+// WebhookNotifier is any HTTP address.
+type WebhookNotifier struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where to post.
+	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	// Secret that requests are signed with, whsec_ and base64, as a reference: ${env:NAME} or ${file:path}. Not signed if
+	// left out.
+	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WebhookNotifier) Reset() {
+	*x = WebhookNotifier{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WebhookNotifier) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WebhookNotifier) ProtoMessage() {}
+
+func (x *WebhookNotifier) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WebhookNotifier.ProtoReflect.Descriptor instead.
+func (*WebhookNotifier) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *WebhookNotifier) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *WebhookNotifier) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
+// PagerDutyNotifier is a service in PagerDuty.
+type PagerDutyNotifier struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Integration key of the service, as a reference: ${env:NAME} or ${file:path}.
+	RoutingKey string `protobuf:"bytes,1,opt,name=routing_key,json=routingKey,proto3" json:"routing_key,omitempty"`
+	// Where the API is; https://events.pagerduty.com if left out.
+	BaseUrl       string `protobuf:"bytes,2,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PagerDutyNotifier) Reset() {
+	*x = PagerDutyNotifier{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PagerDutyNotifier) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PagerDutyNotifier) ProtoMessage() {}
+
+func (x *PagerDutyNotifier) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PagerDutyNotifier.ProtoReflect.Descriptor instead.
+func (*PagerDutyNotifier) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *PagerDutyNotifier) GetRoutingKey() string {
+	if x != nil {
+		return x.RoutingKey
+	}
+	return ""
+}
+
+func (x *PagerDutyNotifier) GetBaseUrl() string {
+	if x != nil {
+		return x.BaseUrl
+	}
+	return ""
+}
+
+// EmailNotifier is a mail server and who gets the mail.
+type EmailNotifier struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Mail server.
+	Host string `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	// Its port; 587 if left out.
+	Port int32 `protobuf:"varint,2,opt,name=port,proto3" json:"port,omitempty"`
+	// User name; not authenticated if left out.
+	Username string `protobuf:"bytes,3,opt,name=username,proto3" json:"username,omitempty"`
+	// Password, as a reference: ${env:NAME} or ${file:path}.
+	Password string `protobuf:"bytes,4,opt,name=password,proto3" json:"password,omitempty"`
+	// Whose name the mail is sent in.
+	From string `protobuf:"bytes,5,opt,name=from,proto3" json:"from,omitempty"`
+	// Who gets it.
+	To []string `protobuf:"bytes,6,rep,name=to,proto3" json:"to,omitempty"`
+	// How the connection is encrypted: starttls (the default), tls from the first byte, or none for a server on the same
+	// machine.
+	Encryption    string `protobuf:"bytes,7,opt,name=encryption,proto3" json:"encryption,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EmailNotifier) Reset() {
+	*x = EmailNotifier{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EmailNotifier) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EmailNotifier) ProtoMessage() {}
+
+func (x *EmailNotifier) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EmailNotifier.ProtoReflect.Descriptor instead.
+func (*EmailNotifier) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *EmailNotifier) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *EmailNotifier) GetPort() int32 {
+	if x != nil {
+		return x.Port
+	}
+	return 0
+}
+
+func (x *EmailNotifier) GetUsername() string {
+	if x != nil {
+		return x.Username
+	}
+	return ""
+}
+
+func (x *EmailNotifier) GetPassword() string {
+	if x != nil {
+		return x.Password
+	}
+	return ""
+}
+
+func (x *EmailNotifier) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *EmailNotifier) GetTo() []string {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *EmailNotifier) GetEncryption() string {
+	if x != nil {
+		return x.Encryption
+	}
+	return ""
+}
+
+// BusinessHours says when the business is open.
+type BusinessHours struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Time zone, such as Europe/Berlin; UTC if left out.
+	TimeZone string `protobuf:"bytes,1,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	// Days, of mon, tue, wed, thu, fri, sat, sun; Monday to Friday if left out.
+	Days []string `protobuf:"bytes,2,rep,name=days,proto3" json:"days,omitempty"`
+	// When it opens, such as "09:00"; 09:00 if left out.
+	From string `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
+	// When it closes, such as "18:00"; 18:00 if left out.
+	To            string `protobuf:"bytes,4,opt,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BusinessHours) Reset() {
+	*x = BusinessHours{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BusinessHours) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BusinessHours) ProtoMessage() {}
+
+func (x *BusinessHours) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BusinessHours.ProtoReflect.Descriptor instead.
+func (*BusinessHours) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *BusinessHours) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
+}
+
+func (x *BusinessHours) GetDays() []string {
+	if x != nil {
+		return x.Days
+	}
+	return nil
+}
+
+func (x *BusinessHours) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *BusinessHours) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+// AlertRules says what is judged how. What is left out is judged by the defaults.
+type AlertRules struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Calls to a destination fail. Refused credentials and a rate limit do not count here: they have rules of their own.
+	ErrorRate *ErrorRateRule `protobuf:"bytes,1,opt,name=error_rate,json=errorRate,proto3" json:"error_rate,omitempty"`
+	// A destination took no lead.
+	NoSuccess *NoSuccessRule `protobuf:"bytes,2,opt,name=no_success,json=noSuccess,proto3" json:"no_success,omitempty"`
+	// A destination refuses the credentials.
+	Credentials *ConditionRule `protobuf:"bytes,3,opt,name=credentials,proto3" json:"credentials,omitempty"`
+	// A destination keeps asking for a slower pace.
+	RateLimited *CountRule `protobuf:"bytes,4,opt,name=rate_limited,json=rateLimited,proto3" json:"rate_limited,omitempty"`
+	// A CRM answers with errors of a certain kind.
+	CrmErrors []*CrmErrorRule `protobuf:"bytes,5,rep,name=crm_errors,json=crmErrors,proto3" json:"crm_errors,omitempty"`
+	// Leads wait for a destination.
+	OldestWaiting *WaitingRule `protobuf:"bytes,6,opt,name=oldest_waiting,json=oldestWaiting,proto3" json:"oldest_waiting,omitempty"`
+	// A person paused a destination; after 10m if left out.
+	Paused *ConditionRule `protobuf:"bytes,7,opt,name=paused,proto3" json:"paused,omitempty"`
+	// A destination is not called because it fails; after 1m if left out.
+	Breaker *ConditionRule `protobuf:"bytes,8,opt,name=breaker,proto3" json:"breaker,omitempty"`
+	// Deliveries were given up or refused for good.
+	Dead *CountRule `protobuf:"bytes,9,opt,name=dead,proto3" json:"dead,omitempty"`
+	// A form's page sends a field that nothing maps in the place of one that came no more.
+	Drift *ConditionRule `protobuf:"bytes,10,opt,name=drift,proto3" json:"drift,omitempty"`
+	// Leads of a form are put aside for a person.
+	Holds *CountRule `protobuf:"bytes,11,opt,name=holds,proto3" json:"holds,omitempty"`
+	// Most submissions of a form are refused.
+	Rejections *ErrorRateRule `protobuf:"bytes,12,opt,name=rejections,proto3" json:"rejections,omitempty"`
+	// A form fell silent, judged by its own rhythm.
+	Silence *SilenceRule `protobuf:"bytes,13,opt,name=silence,proto3" json:"silence,omitempty"`
+	// It takes long from the submission to the CRM's record. Off unless it is named.
+	SpeedToLead *SpeedRule `protobuf:"bytes,14,opt,name=speed_to_lead,json=speedToLead,proto3" json:"speed_to_lead,omitempty"`
+	// The disk is nearly full. For the whole gateway.
+	Disk *DiskRule `protobuf:"bytes,15,opt,name=disk,proto3" json:"disk,omitempty"`
+	// A notifier takes nothing. For the whole gateway.
+	Notifier      *ConditionRule `protobuf:"bytes,16,opt,name=notifier,proto3" json:"notifier,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AlertRules) Reset() {
+	*x = AlertRules{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AlertRules) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AlertRules) ProtoMessage() {}
+
+func (x *AlertRules) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AlertRules.ProtoReflect.Descriptor instead.
+func (*AlertRules) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *AlertRules) GetErrorRate() *ErrorRateRule {
+	if x != nil {
+		return x.ErrorRate
+	}
+	return nil
+}
+
+func (x *AlertRules) GetNoSuccess() *NoSuccessRule {
+	if x != nil {
+		return x.NoSuccess
+	}
+	return nil
+}
+
+func (x *AlertRules) GetCredentials() *ConditionRule {
+	if x != nil {
+		return x.Credentials
+	}
+	return nil
+}
+
+func (x *AlertRules) GetRateLimited() *CountRule {
+	if x != nil {
+		return x.RateLimited
+	}
+	return nil
+}
+
+func (x *AlertRules) GetCrmErrors() []*CrmErrorRule {
+	if x != nil {
+		return x.CrmErrors
+	}
+	return nil
+}
+
+func (x *AlertRules) GetOldestWaiting() *WaitingRule {
+	if x != nil {
+		return x.OldestWaiting
+	}
+	return nil
+}
+
+func (x *AlertRules) GetPaused() *ConditionRule {
+	if x != nil {
+		return x.Paused
+	}
+	return nil
+}
+
+func (x *AlertRules) GetBreaker() *ConditionRule {
+	if x != nil {
+		return x.Breaker
+	}
+	return nil
+}
+
+func (x *AlertRules) GetDead() *CountRule {
+	if x != nil {
+		return x.Dead
+	}
+	return nil
+}
+
+func (x *AlertRules) GetDrift() *ConditionRule {
+	if x != nil {
+		return x.Drift
+	}
+	return nil
+}
+
+func (x *AlertRules) GetHolds() *CountRule {
+	if x != nil {
+		return x.Holds
+	}
+	return nil
+}
+
+func (x *AlertRules) GetRejections() *ErrorRateRule {
+	if x != nil {
+		return x.Rejections
+	}
+	return nil
+}
+
+func (x *AlertRules) GetSilence() *SilenceRule {
+	if x != nil {
+		return x.Silence
+	}
+	return nil
+}
+
+func (x *AlertRules) GetSpeedToLead() *SpeedRule {
+	if x != nil {
+		return x.SpeedToLead
+	}
+	return nil
+}
+
+func (x *AlertRules) GetDisk() *DiskRule {
+	if x != nil {
+		return x.Disk
+	}
+	return nil
+}
+
+func (x *AlertRules) GetNotifier() *ConditionRule {
+	if x != nil {
+		return x.Notifier
+	}
+	return nil
+}
+
+// ErrorRateRule is about a share of failures.
+type ErrorRateRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Do not judge it.
+	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
+	// The share above which it fires, from 0 to 1; 0.05 if left out, 0.5 for rejections.
+	Above float64 `protobuf:"fixed64,2,opt,name=above,proto3" json:"above,omitempty"`
+	// How far back it looks; 10m if left out, 1h for rejections.
+	Window *durationpb.Duration `protobuf:"bytes,3,opt,name=window,proto3" json:"window,omitempty"`
+	// How many there must have been to judge by; 10 if left out, 20 for rejections.
+	AtLeast       int32 `protobuf:"varint,4,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ErrorRateRule) Reset() {
+	*x = ErrorRateRule{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ErrorRateRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ErrorRateRule) ProtoMessage() {}
+
+func (x *ErrorRateRule) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ErrorRateRule.ProtoReflect.Descriptor instead.
+func (*ErrorRateRule) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ErrorRateRule) GetOff() bool {
+	if x != nil {
+		return x.Off
+	}
+	return false
+}
+
+func (x *ErrorRateRule) GetAbove() float64 {
+	if x != nil {
+		return x.Above
+	}
+	return 0
+}
+
+func (x *ErrorRateRule) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+func (x *ErrorRateRule) GetAtLeast() int32 {
+	if x != nil {
+		return x.AtLeast
+	}
+	return 0
+}
+
+// NoSuccessRule is about a destination that takes nothing.
+type NoSuccessRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Do not judge it.
+	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
+	// How long nothing was delivered; 1h if left out.
+	Window *durationpb.Duration `protobuf:"bytes,2,opt,name=window,proto3" json:"window,omitempty"`
+	// When that is wrong: leads_came (the default) while leads were bound for it, business_hours when the business was
+	// open all that time, always.
+	When          string `protobuf:"bytes,3,opt,name=when,proto3" json:"when,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NoSuccessRule) Reset() {
+	*x = NoSuccessRule{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NoSuccessRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NoSuccessRule) ProtoMessage() {}
+
+func (x *NoSuccessRule) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NoSuccessRule.ProtoReflect.Descriptor instead.
+func (*NoSuccessRule) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *NoSuccessRule) GetOff() bool {
+	if x != nil {
+		return x.Off
+	}
+	return false
+}
+
+func (x *NoSuccessRule) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+func (x *NoSuccessRule) GetWhen() string {
+	if x != nil {
+		return x.When
+	}
+	return ""
+}
+
+// ConditionRule is about something that is so or not.
+type ConditionRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Do not judge it.
+	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
+	// How long it must be so; at once if left out, where nothing else is said.
+	After         *durationpb.Duration `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConditionRule) Reset() {
+	*x = ConditionRule{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConditionRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConditionRule) ProtoMessage() {}
+
+func (x *ConditionRule) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConditionRule.ProtoReflect.Descriptor instead.
+func (*ConditionRule) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ConditionRule) GetOff() bool {
+	if x != nil {
+		return x.Off
+	}
+	return false
+}
+
+func (x *ConditionRule) GetAfter() *durationpb.Duration {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+// CountRule is about something that happens often.
+type CountRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Do not judge it.
+	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
+	// How often it must happen; 1 for dead deliveries, 3 for a rate limit, 10 for holds if left out.
+	AtLeast int32 `protobuf:"varint,2,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	// Within which time; 1h if left out, 10m for a rate limit.
+	Window        *durationpb.Duration `protobuf:"bytes,3,opt,name=window,proto3" json:"window,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountRule) Reset() {
+	*x = CountRule{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountRule) ProtoMessage() {}
+
+func (x *CountRule) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountRule.ProtoReflect.Descriptor instead.
+func (*CountRule) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *CountRule) GetOff() bool {
+	if x != nil {
+		return x.Off
+	}
+	return false
+}
+
+func (x *CountRule) GetAtLeast() int32 {
+	if x != nil {
+		return x.AtLeast
+	}
+	return 0
+}
+
+func (x *CountRule) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+// CrmErrorRule is about what a CRM answers.
+type CrmErrorRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is called in alerts.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Regular expression (RE2) that finds it in the CRM's answer or the error's text, in any case.
+	Pattern string `protobuf:"bytes,2,opt,name=pattern,proto3" json:"pattern,omitempty"`
+	// How often it must happen; 1 if left out.
+	AtLeast int32 `protobuf:"varint,3,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	// Within which time; 10m if left out.
+	Window        *durationpb.Duration `protobuf:"bytes,4,opt,name=window,proto3" json:"window,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CrmErrorRule) Reset() {
+	*x = CrmErrorRule{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CrmErrorRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CrmErrorRule) ProtoMessage() {}
+
+func (x *CrmErrorRule) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CrmErrorRule.ProtoReflect.Descriptor instead.
+func (*CrmErrorRule) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *CrmErrorRule) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CrmErrorRule) GetPattern() string {
+	if x != nil {
+		return x.Pattern
+	}
+	return ""
+}
+
+func (x *CrmErrorRule) GetAtLeast() int32 {
+	if x != nil {
+		return x.AtLeast
+	}
+	return 0
+}
+
+func (x *CrmErrorRule) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+// WaitingRule is about leads that wait.
+type WaitingRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Do not judge it.
+	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
+	// How long the oldest must wait; 15m if left out.
+	Above         *durationpb.Duration `protobuf:"bytes,2,opt,name=above,proto3" json:"above,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitingRule) Reset() {
+	*x = WaitingRule{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitingRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitingRule) ProtoMessage() {}
+
+func (x *WaitingRule) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitingRule.ProtoReflect.Descriptor instead.
+func (*WaitingRule) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *WaitingRule) GetOff() bool {
+	if x != nil {
+		return x.Off
+	}
+	return false
+}
+
+func (x *WaitingRule) GetAbove() *durationpb.Duration {
+	if x != nil {
+		return x.Above
+	}
+	return nil
+}
+
+// SpeedRule is about the time from the submission to the CRM's record.
+type SpeedRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Do not judge it.
+	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
+	// What the 95th percentile must exceed; 5m if left out.
+	Above *durationpb.Duration `protobuf:"bytes,2,opt,name=above,proto3" json:"above,omitempty"`
+	// How far back it looks; 15m if left out.
+	Window        *durationpb.Duration `protobuf:"bytes,3,opt,name=window,proto3" json:"window,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpeedRule) Reset() {
+	*x = SpeedRule{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpeedRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpeedRule) ProtoMessage() {}
+
+func (x *SpeedRule) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpeedRule.ProtoReflect.Descriptor instead.
+func (*SpeedRule) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *SpeedRule) GetOff() bool {
+	if x != nil {
+		return x.Off
+	}
+	return false
+}
+
+func (x *SpeedRule) GetAbove() *durationpb.Duration {
+	if x != nil {
+		return x.Above
+	}
+	return nil
+}
+
+func (x *SpeedRule) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+// SilenceRule is about a form from which nothing comes. How many submissions should have come is told from how many came
+// at the same hours of the weeks before, so that a quiet night is no silence.
+type SilenceRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Do not judge it.
+	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
+	// How many submissions must be missing; 10 if left out. With 10, a form whose visitors come by chance falls silent
+	// for that long once in 20,000 times.
+	Missing float64 `protobuf:"fixed64,2,opt,name=missing,proto3" json:"missing,omitempty"`
+	// How long it must be silent, whatever is missing; 1h if left out.
+	AtLeast *durationpb.Duration `protobuf:"bytes,3,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	// How long the form's rhythm is learned before it is judged; 7d if left out.
+	LearnFor      *durationpb.Duration `protobuf:"bytes,4,opt,name=learn_for,json=learnFor,proto3" json:"learn_for,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SilenceRule) Reset() {
+	*x = SilenceRule{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SilenceRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SilenceRule) ProtoMessage() {}
+
+func (x *SilenceRule) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SilenceRule.ProtoReflect.Descriptor instead.
+func (*SilenceRule) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *SilenceRule) GetOff() bool {
+	if x != nil {
+		return x.Off
+	}
+	return false
+}
+
+func (x *SilenceRule) GetMissing() float64 {
+	if x != nil {
+		return x.Missing
+	}
+	return 0
+}
+
+func (x *SilenceRule) GetAtLeast() *durationpb.Duration {
+	if x != nil {
+		return x.AtLeast
+	}
+	return nil
+}
+
+func (x *SilenceRule) GetLearnFor() *durationpb.Duration {
+	if x != nil {
+		return x.LearnFor
+	}
+	return nil
+}
+
+// DiskRule is about the room on the disk.
+type DiskRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Do not judge it.
+	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
+	// Below how many MiB it fires; 1024 if left out. Below 256 no lead is taken.
+	BelowMib      int32 `protobuf:"varint,2,opt,name=below_mib,json=belowMib,proto3" json:"below_mib,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiskRule) Reset() {
+	*x = DiskRule{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiskRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiskRule) ProtoMessage() {}
+
+func (x *DiskRule) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiskRule.ProtoReflect.Descriptor instead.
+func (*DiskRule) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *DiskRule) GetOff() bool {
+	if x != nil {
+		return x.Off
+	}
+	return false
+}
+
+func (x *DiskRule) GetBelowMib() int32 {
+	if x != nil {
+		return x.BelowMib
+	}
+	return 0
+}
+
 var File_leadgate_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1fleadgate/config/v1/config.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xd9\t\n" +
+	"\x1fleadgate/config/v1/config.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xd5\v\n" +
 	"\x06Config\x12 \n" +
 	"\x06listen\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\x06listen\x12#\n" +
 	"\bdata_dir\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\adataDir\x12=\n" +
@@ -2381,7 +3713,12 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x10destination.name\x12fnames of destinations are a lower case letter, then lower case letters, digits and hyphens, at most 63\x1a&this.matches('^[a-z][a-z0-9-]{0,62}$')R\fdestinations\x12)\n" +
 	"\x03log\x18\v \x01(\v2\x17.leadgate.config.v1.LogR\x03log\x122\n" +
 	"\x06intake\x18\f \x01(\v2\x1a.leadgate.config.v1.IntakeR\x06intake\x12;\n" +
-	"\tretention\x18\r \x01(\v2\x1d.leadgate.config.v1.RetentionR\tretention\x1aR\n" +
+	"\tretention\x18\r \x01(\v2\x1d.leadgate.config.v1.RetentionR\tretention\x122\n" +
+	"\x06alerts\x18\x10 \x01(\v2\x1a.leadgate.config.v1.AlertsR\x06alerts\x12\xc5\x01\n" +
+	"\n" +
+	"public_url\x18\x11 \x01(\tB\xa5\x01\xbaH\xa1\x01\xba\x01\x9a\x01\n" +
+	"\n" +
+	"public_url\x12imust be an address that begins with https:// or http://, without query, such as https://leads.example.com\x1a!this.matches('^https?://[^?#]+$')\xd8\x01\x01R\tpublicUrl\x1aR\n" +
 	"\n" +
 	"FormsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
@@ -2566,7 +3903,126 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x0emax_body_bytes\x18\x01 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\x80\x80\b(\x00R\fmaxBodyBytes\"\x9d\x01\n" +
 	"\tRetention\x12E\n" +
 	"\tdelivered\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x062\x04\b\x80\xa3\x05R\tdelivered\x12I\n" +
-	"\vundelivered\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x062\x04\b\x80\x98*R\vundeliveredBAZ?github.com/leadgate/leadgate/gen/go/leadgate/config/v1;configv1b\x06proto3"
+	"\vundelivered\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x062\x04\b\x80\x98*R\vundelivered\"\xf7\x06\n" +
+	"\x06Alerts\x12\xf5\x01\n" +
+	"\tnotifiers\x18\x01 \x03(\v2).leadgate.config.v1.Alerts.NotifiersEntryB\xab\x01\xbaH\xa7\x01\x9a\x01\xa3\x01\"\xa0\x01\xba\x01\x9c\x01\n" +
+	"\rnotifier.name\x12cnames of notifiers are a lower case letter, then lower case letters, digits and hyphens, at most 63\x1a&this.matches('^[a-z][a-z0-9-]{0,62}$')R\tnotifiers\x12O\n" +
+	"\fremind_every\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\x9a\x9e\x012\x02\b\x01R\vremindEvery\x12H\n" +
+	"\x0ebusiness_hours\x18\x03 \x01(\v2!.leadgate.config.v1.BusinessHoursR\rbusinessHours\x124\n" +
+	"\x05rules\x18\x04 \x01(\v2\x1e.leadgate.config.v1.AlertRulesR\x05rules\x12P\n" +
+	"\fdestinations\x18\x05 \x03(\v2,.leadgate.config.v1.Alerts.DestinationsEntryR\fdestinations\x12;\n" +
+	"\x05forms\x18\x06 \x03(\v2%.leadgate.config.v1.Alerts.FormsEntryR\x05forms\x1aZ\n" +
+	"\x0eNotifiersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +
+	"\x05value\x18\x02 \x01(\v2\x1c.leadgate.config.v1.NotifierR\x05value:\x028\x01\x1a_\n" +
+	"\x11DestinationsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x124\n" +
+	"\x05value\x18\x02 \x01(\v2\x1e.leadgate.config.v1.AlertRulesR\x05value:\x028\x01\x1aX\n" +
+	"\n" +
+	"FormsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x124\n" +
+	"\x05value\x18\x02 \x01(\v2\x1e.leadgate.config.v1.AlertRulesR\x05value:\x028\x01\"\xcf\x02\n" +
+	"\bNotifier\x129\n" +
+	"\x05slack\x18\x01 \x01(\v2!.leadgate.config.v1.SlackNotifierH\x00R\x05slack\x12?\n" +
+	"\awebhook\x18\x02 \x01(\v2#.leadgate.config.v1.WebhookNotifierH\x00R\awebhook\x12E\n" +
+	"\tpagerduty\x18\x03 \x01(\v2%.leadgate.config.v1.PagerDutyNotifierH\x00R\tpagerduty\x129\n" +
+	"\x05email\x18\x04 \x01(\v2!.leadgate.config.v1.EmailNotifierH\x00R\x05email\x126\n" +
+	"\bseverity\x18\x05 \x01(\tB\x1a\xbaH\x17r\x15R\x00R\awarningR\bcriticalR\bseverityB\r\n" +
+	"\x04kind\x12\x05\xbaH\x02\b\x01\"*\n" +
+	"\rSlackNotifier\x12\x19\n" +
+	"\x03url\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x03url\"E\n" +
+	"\x0fWebhookNotifier\x12\x1a\n" +
+	"\x03url\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x88\x01\x01R\x03url\x12\x16\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret\"e\n" +
+	"\x11PagerDutyNotifier\x12(\n" +
+	"\vrouting_key\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\n" +
+	"routingKey\x12&\n" +
+	"\bbase_url\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\abaseUrl\"\xfe\x01\n" +
+	"\rEmailNotifier\x12\x1b\n" +
+	"\x04host\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04host\x12\x1f\n" +
+	"\x04port\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xff\xff\x03(\x00R\x04port\x12\x1a\n" +
+	"\busername\x18\x03 \x01(\tR\busername\x12\x1a\n" +
+	"\bpassword\x18\x04 \x01(\tR\bpassword\x12\x1b\n" +
+	"\x04from\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x10\x03R\x04from\x12\x1c\n" +
+	"\x02to\x18\x06 \x03(\tB\f\xbaH\t\x92\x01\x06\b\x01\x102\x18\x01R\x02to\x12<\n" +
+	"\n" +
+	"encryption\x18\a \x01(\tB\x1c\xbaH\x19r\x17R\x00R\bstarttlsR\x03tlsR\x04noneR\n" +
+	"encryption\"\x90\x03\n" +
+	"\rBusinessHours\x12$\n" +
+	"\ttime_zone\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18@R\btimeZone\x12C\n" +
+	"\x04days\x18\x02 \x03(\tB/\xbaH,\x92\x01)\x18\x01\"%r#R\x03monR\x03tueR\x03wedR\x03thuR\x03friR\x03satR\x03sunR\x04days\x12\x86\x01\n" +
+	"\x04from\x18\x03 \x01(\tBr\xbaHo\xba\x01i\n" +
+	"\vtime_of_day\x12)must be a time of day from 00:00 to 23:59\x1a/this.matches('^([01][0-9]|2[0-3]):[0-5][0-9]$')\xd8\x01\x01R\x04from\x12\x8a\x01\n" +
+	"\x02to\x18\x04 \x01(\tBz\xbaHw\xba\x01q\n" +
+	"\vtime_of_day\x12)must be a time of day from 00:00 to 24:00\x1a7this.matches('^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$')\xd8\x01\x01R\x02to\"\xeb\a\n" +
+	"\n" +
+	"AlertRules\x12@\n" +
+	"\n" +
+	"error_rate\x18\x01 \x01(\v2!.leadgate.config.v1.ErrorRateRuleR\terrorRate\x12@\n" +
+	"\n" +
+	"no_success\x18\x02 \x01(\v2!.leadgate.config.v1.NoSuccessRuleR\tnoSuccess\x12C\n" +
+	"\vcredentials\x18\x03 \x01(\v2!.leadgate.config.v1.ConditionRuleR\vcredentials\x12@\n" +
+	"\frate_limited\x18\x04 \x01(\v2\x1d.leadgate.config.v1.CountRuleR\vrateLimited\x12?\n" +
+	"\n" +
+	"crm_errors\x18\x05 \x03(\v2 .leadgate.config.v1.CrmErrorRuleR\tcrmErrors\x12F\n" +
+	"\x0eoldest_waiting\x18\x06 \x01(\v2\x1f.leadgate.config.v1.WaitingRuleR\roldestWaiting\x129\n" +
+	"\x06paused\x18\a \x01(\v2!.leadgate.config.v1.ConditionRuleR\x06paused\x12;\n" +
+	"\abreaker\x18\b \x01(\v2!.leadgate.config.v1.ConditionRuleR\abreaker\x121\n" +
+	"\x04dead\x18\t \x01(\v2\x1d.leadgate.config.v1.CountRuleR\x04dead\x127\n" +
+	"\x05drift\x18\n" +
+	" \x01(\v2!.leadgate.config.v1.ConditionRuleR\x05drift\x123\n" +
+	"\x05holds\x18\v \x01(\v2\x1d.leadgate.config.v1.CountRuleR\x05holds\x12A\n" +
+	"\n" +
+	"rejections\x18\f \x01(\v2!.leadgate.config.v1.ErrorRateRuleR\n" +
+	"rejections\x129\n" +
+	"\asilence\x18\r \x01(\v2\x1f.leadgate.config.v1.SilenceRuleR\asilence\x12A\n" +
+	"\rspeed_to_lead\x18\x0e \x01(\v2\x1d.leadgate.config.v1.SpeedRuleR\vspeedToLead\x120\n" +
+	"\x04disk\x18\x0f \x01(\v2\x1c.leadgate.config.v1.DiskRuleR\x04disk\x12=\n" +
+	"\bnotifier\x18\x10 \x01(\v2!.leadgate.config.v1.ConditionRuleR\bnotifier\"\xb9\x01\n" +
+	"\rErrorRateRule\x12\x10\n" +
+	"\x03off\x18\x01 \x01(\bR\x03off\x12-\n" +
+	"\x05above\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x05above\x12C\n" +
+	"\x06window\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
+	"\"\x04\b\x80\xf5$2\x02\b\x01R\x06window\x12\"\n" +
+	"\bat_least\x18\x04 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aatLeast\"\xa7\x01\n" +
+	"\rNoSuccessRule\x12\x10\n" +
+	"\x03off\x18\x01 \x01(\bR\x03off\x12C\n" +
+	"\x06window\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
+	"\"\x04\b\x80\xf5$2\x02\b\x01R\x06window\x12?\n" +
+	"\x04when\x18\x03 \x01(\tB+\xbaH(r&R\x00R\n" +
+	"leads_cameR\x0ebusiness_hoursR\x06alwaysR\x04when\"b\n" +
+	"\rConditionRule\x12\x10\n" +
+	"\x03off\x18\x01 \x01(\bR\x03off\x12?\n" +
+	"\x05after\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xf5$2\x00R\x05after\"\x86\x01\n" +
+	"\tCountRule\x12\x10\n" +
+	"\x03off\x18\x01 \x01(\bR\x03off\x12\"\n" +
+	"\bat_least\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aatLeast\x12C\n" +
+	"\x06window\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
+	"\"\x04\b\x80\xf5$2\x02\b\x01R\x06window\"\xd7\x02\n" +
+	"\fCrmErrorRule\x12\xb7\x01\n" +
+	"\x04name\x18\x01 \x01(\tB\xa2\x01\xbaH\x9e\x01\xba\x01\x9a\x01\n" +
+	"\x0ecrm_error.name\x12`names of errors are a lower case letter, then lower case letters, digits and hyphens, at most 63\x1a&this.matches('^[a-z][a-z0-9-]{0,62}$')R\x04name\x12$\n" +
+	"\apattern\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xf4\x03R\apattern\x12\"\n" +
+	"\bat_least\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aatLeast\x12C\n" +
+	"\x06window\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
+	"\"\x04\b\x80\xf5$2\x02\b\x01R\x06window\"c\n" +
+	"\vWaitingRule\x12\x10\n" +
+	"\x03off\x18\x01 \x01(\bR\x03off\x12B\n" +
+	"\x05above\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\x9a\x9e\x012\x02\b\x01R\x05above\"\xa4\x01\n" +
+	"\tSpeedRule\x12\x10\n" +
+	"\x03off\x18\x01 \x01(\bR\x03off\x12@\n" +
+	"\x05above\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\x9a\x9e\x012\x00R\x05above\x12C\n" +
+	"\x06window\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
+	"\"\x04\b\x80\xa3\x052\x02\b\x01R\x06window\"\xe2\x01\n" +
+	"\vSilenceRule\x12\x10\n" +
+	"\x03off\x18\x01 \x01(\bR\x03off\x121\n" +
+	"\amissing\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00R\amissing\x12E\n" +
+	"\bat_least\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\x9a\x9e\x012\x00R\aatLeast\x12G\n" +
+	"\tlearn_for\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\x9a\x9e\x012\x00R\blearnFor\"B\n" +
+	"\bDiskRule\x12\x10\n" +
+	"\x03off\x18\x01 \x01(\bR\x03off\x12$\n" +
+	"\tbelow_mib\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bbelowMibBAZ?github.com/leadgate/leadgate/gen/go/leadgate/config/v1;configv1b\x06proto3"
 
 var (
 	file_leadgate_config_v1_config_proto_rawDescOnce sync.Once
@@ -2580,7 +4036,7 @@ func file_leadgate_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_leadgate_config_v1_config_proto_rawDescData
 }
 
-var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*Config)(nil),                      // 0: leadgate.config.v1.Config
 	(*TLS)(nil),                         // 1: leadgate.config.v1.TLS
@@ -2611,61 +4067,121 @@ var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*Log)(nil),                         // 26: leadgate.config.v1.Log
 	(*Intake)(nil),                      // 27: leadgate.config.v1.Intake
 	(*Retention)(nil),                   // 28: leadgate.config.v1.Retention
-	nil,                                 // 29: leadgate.config.v1.Config.FormsEntry
-	nil,                                 // 30: leadgate.config.v1.Config.DestinationsEntry
-	nil,                                 // 31: leadgate.config.v1.Form.FieldsEntry
-	nil,                                 // 32: leadgate.config.v1.Destination.PropertiesEntry
-	nil,                                 // 33: leadgate.config.v1.Salesforce.PlaceholdersEntry
-	nil,                                 // 34: leadgate.config.v1.HTTP.HeadersEntry
-	(*durationpb.Duration)(nil),         // 35: google.protobuf.Duration
+	(*Alerts)(nil),                      // 29: leadgate.config.v1.Alerts
+	(*Notifier)(nil),                    // 30: leadgate.config.v1.Notifier
+	(*SlackNotifier)(nil),               // 31: leadgate.config.v1.SlackNotifier
+	(*WebhookNotifier)(nil),             // 32: leadgate.config.v1.WebhookNotifier
+	(*PagerDutyNotifier)(nil),           // 33: leadgate.config.v1.PagerDutyNotifier
+	(*EmailNotifier)(nil),               // 34: leadgate.config.v1.EmailNotifier
+	(*BusinessHours)(nil),               // 35: leadgate.config.v1.BusinessHours
+	(*AlertRules)(nil),                  // 36: leadgate.config.v1.AlertRules
+	(*ErrorRateRule)(nil),               // 37: leadgate.config.v1.ErrorRateRule
+	(*NoSuccessRule)(nil),               // 38: leadgate.config.v1.NoSuccessRule
+	(*ConditionRule)(nil),               // 39: leadgate.config.v1.ConditionRule
+	(*CountRule)(nil),                   // 40: leadgate.config.v1.CountRule
+	(*CrmErrorRule)(nil),                // 41: leadgate.config.v1.CrmErrorRule
+	(*WaitingRule)(nil),                 // 42: leadgate.config.v1.WaitingRule
+	(*SpeedRule)(nil),                   // 43: leadgate.config.v1.SpeedRule
+	(*SilenceRule)(nil),                 // 44: leadgate.config.v1.SilenceRule
+	(*DiskRule)(nil),                    // 45: leadgate.config.v1.DiskRule
+	nil,                                 // 46: leadgate.config.v1.Config.FormsEntry
+	nil,                                 // 47: leadgate.config.v1.Config.DestinationsEntry
+	nil,                                 // 48: leadgate.config.v1.Form.FieldsEntry
+	nil,                                 // 49: leadgate.config.v1.Destination.PropertiesEntry
+	nil,                                 // 50: leadgate.config.v1.Salesforce.PlaceholdersEntry
+	nil,                                 // 51: leadgate.config.v1.HTTP.HeadersEntry
+	nil,                                 // 52: leadgate.config.v1.Alerts.NotifiersEntry
+	nil,                                 // 53: leadgate.config.v1.Alerts.DestinationsEntry
+	nil,                                 // 54: leadgate.config.v1.Alerts.FormsEntry
+	(*durationpb.Duration)(nil),         // 55: google.protobuf.Duration
 }
 var file_leadgate_config_v1_config_proto_depIdxs = []int32{
 	1,  // 0: leadgate.config.v1.Config.tls:type_name -> leadgate.config.v1.TLS
 	2,  // 1: leadgate.config.v1.Config.idempotency:type_name -> leadgate.config.v1.Idempotency
 	3,  // 2: leadgate.config.v1.Config.api_keys:type_name -> leadgate.config.v1.APIKey
 	4,  // 3: leadgate.config.v1.Config.leads:type_name -> leadgate.config.v1.Leads
-	29, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
-	30, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
+	46, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
+	47, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
 	26, // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
 	27, // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
 	28, // 8: leadgate.config.v1.Config.retention:type_name -> leadgate.config.v1.Retention
-	35, // 9: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
-	31, // 10: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
-	7,  // 11: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
-	11, // 12: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
-	8,  // 13: leadgate.config.v1.Destination.salesforce:type_name -> leadgate.config.v1.Salesforce
-	24, // 14: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
-	25, // 15: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
-	32, // 16: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
-	9,  // 17: leadgate.config.v1.Salesforce.client_credentials:type_name -> leadgate.config.v1.SalesforceClientCredentials
-	10, // 18: leadgate.config.v1.Salesforce.jwt:type_name -> leadgate.config.v1.SalesforceJWT
-	33, // 19: leadgate.config.v1.Salesforce.placeholders:type_name -> leadgate.config.v1.Salesforce.PlaceholdersEntry
-	34, // 20: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
-	19, // 21: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
-	12, // 22: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
-	14, // 23: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
-	15, // 24: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
-	16, // 25: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
-	13, // 26: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
-	17, // 27: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
-	18, // 28: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
-	20, // 29: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
-	21, // 30: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
-	22, // 31: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
-	23, // 32: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
-	35, // 33: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	35, // 34: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
-	35, // 35: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
-	35, // 36: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
-	35, // 37: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
-	35, // 38: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
-	5,  // 39: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
-	6,  // 40: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
-	41, // [41:41] is the sub-list for method output_type
-	41, // [41:41] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	29, // 9: leadgate.config.v1.Config.alerts:type_name -> leadgate.config.v1.Alerts
+	55, // 10: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
+	48, // 11: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
+	7,  // 12: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
+	11, // 13: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
+	8,  // 14: leadgate.config.v1.Destination.salesforce:type_name -> leadgate.config.v1.Salesforce
+	24, // 15: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
+	25, // 16: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
+	49, // 17: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
+	9,  // 18: leadgate.config.v1.Salesforce.client_credentials:type_name -> leadgate.config.v1.SalesforceClientCredentials
+	10, // 19: leadgate.config.v1.Salesforce.jwt:type_name -> leadgate.config.v1.SalesforceJWT
+	50, // 20: leadgate.config.v1.Salesforce.placeholders:type_name -> leadgate.config.v1.Salesforce.PlaceholdersEntry
+	51, // 21: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
+	19, // 22: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
+	12, // 23: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
+	14, // 24: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
+	15, // 25: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
+	16, // 26: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
+	13, // 27: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
+	17, // 28: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
+	18, // 29: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
+	20, // 30: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
+	21, // 31: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
+	22, // 32: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
+	23, // 33: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
+	55, // 34: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	55, // 35: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
+	55, // 36: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
+	55, // 37: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
+	55, // 38: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
+	55, // 39: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
+	52, // 40: leadgate.config.v1.Alerts.notifiers:type_name -> leadgate.config.v1.Alerts.NotifiersEntry
+	55, // 41: leadgate.config.v1.Alerts.remind_every:type_name -> google.protobuf.Duration
+	35, // 42: leadgate.config.v1.Alerts.business_hours:type_name -> leadgate.config.v1.BusinessHours
+	36, // 43: leadgate.config.v1.Alerts.rules:type_name -> leadgate.config.v1.AlertRules
+	53, // 44: leadgate.config.v1.Alerts.destinations:type_name -> leadgate.config.v1.Alerts.DestinationsEntry
+	54, // 45: leadgate.config.v1.Alerts.forms:type_name -> leadgate.config.v1.Alerts.FormsEntry
+	31, // 46: leadgate.config.v1.Notifier.slack:type_name -> leadgate.config.v1.SlackNotifier
+	32, // 47: leadgate.config.v1.Notifier.webhook:type_name -> leadgate.config.v1.WebhookNotifier
+	33, // 48: leadgate.config.v1.Notifier.pagerduty:type_name -> leadgate.config.v1.PagerDutyNotifier
+	34, // 49: leadgate.config.v1.Notifier.email:type_name -> leadgate.config.v1.EmailNotifier
+	37, // 50: leadgate.config.v1.AlertRules.error_rate:type_name -> leadgate.config.v1.ErrorRateRule
+	38, // 51: leadgate.config.v1.AlertRules.no_success:type_name -> leadgate.config.v1.NoSuccessRule
+	39, // 52: leadgate.config.v1.AlertRules.credentials:type_name -> leadgate.config.v1.ConditionRule
+	40, // 53: leadgate.config.v1.AlertRules.rate_limited:type_name -> leadgate.config.v1.CountRule
+	41, // 54: leadgate.config.v1.AlertRules.crm_errors:type_name -> leadgate.config.v1.CrmErrorRule
+	42, // 55: leadgate.config.v1.AlertRules.oldest_waiting:type_name -> leadgate.config.v1.WaitingRule
+	39, // 56: leadgate.config.v1.AlertRules.paused:type_name -> leadgate.config.v1.ConditionRule
+	39, // 57: leadgate.config.v1.AlertRules.breaker:type_name -> leadgate.config.v1.ConditionRule
+	40, // 58: leadgate.config.v1.AlertRules.dead:type_name -> leadgate.config.v1.CountRule
+	39, // 59: leadgate.config.v1.AlertRules.drift:type_name -> leadgate.config.v1.ConditionRule
+	40, // 60: leadgate.config.v1.AlertRules.holds:type_name -> leadgate.config.v1.CountRule
+	37, // 61: leadgate.config.v1.AlertRules.rejections:type_name -> leadgate.config.v1.ErrorRateRule
+	44, // 62: leadgate.config.v1.AlertRules.silence:type_name -> leadgate.config.v1.SilenceRule
+	43, // 63: leadgate.config.v1.AlertRules.speed_to_lead:type_name -> leadgate.config.v1.SpeedRule
+	45, // 64: leadgate.config.v1.AlertRules.disk:type_name -> leadgate.config.v1.DiskRule
+	39, // 65: leadgate.config.v1.AlertRules.notifier:type_name -> leadgate.config.v1.ConditionRule
+	55, // 66: leadgate.config.v1.ErrorRateRule.window:type_name -> google.protobuf.Duration
+	55, // 67: leadgate.config.v1.NoSuccessRule.window:type_name -> google.protobuf.Duration
+	55, // 68: leadgate.config.v1.ConditionRule.after:type_name -> google.protobuf.Duration
+	55, // 69: leadgate.config.v1.CountRule.window:type_name -> google.protobuf.Duration
+	55, // 70: leadgate.config.v1.CrmErrorRule.window:type_name -> google.protobuf.Duration
+	55, // 71: leadgate.config.v1.WaitingRule.above:type_name -> google.protobuf.Duration
+	55, // 72: leadgate.config.v1.SpeedRule.above:type_name -> google.protobuf.Duration
+	55, // 73: leadgate.config.v1.SpeedRule.window:type_name -> google.protobuf.Duration
+	55, // 74: leadgate.config.v1.SilenceRule.at_least:type_name -> google.protobuf.Duration
+	55, // 75: leadgate.config.v1.SilenceRule.learn_for:type_name -> google.protobuf.Duration
+	5,  // 76: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
+	6,  // 77: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
+	30, // 78: leadgate.config.v1.Alerts.NotifiersEntry.value:type_name -> leadgate.config.v1.Notifier
+	36, // 79: leadgate.config.v1.Alerts.DestinationsEntry.value:type_name -> leadgate.config.v1.AlertRules
+	36, // 80: leadgate.config.v1.Alerts.FormsEntry.value:type_name -> leadgate.config.v1.AlertRules
+	81, // [81:81] is the sub-list for method output_type
+	81, // [81:81] is the sub-list for method input_type
+	81, // [81:81] is the sub-list for extension type_name
+	81, // [81:81] is the sub-list for extension extendee
+	0,  // [0:81] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_config_v1_config_proto_init() }
@@ -2698,13 +4214,19 @@ func file_leadgate_config_v1_config_proto_init() {
 		(*HTTPAuth_Query)(nil),
 		(*HTTPAuth_Oauth2)(nil),
 	}
+	file_leadgate_config_v1_config_proto_msgTypes[30].OneofWrappers = []any{
+		(*Notifier_Slack)(nil),
+		(*Notifier_Webhook)(nil),
+		(*Notifier_Pagerduty)(nil),
+		(*Notifier_Email)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_config_v1_config_proto_rawDesc), len(file_leadgate_config_v1_config_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   35,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

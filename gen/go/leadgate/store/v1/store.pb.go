@@ -512,6 +512,152 @@ func (x *RetentionWarnings) GetWarnings() []*RetentionWarnings_Warning {
 	return nil
 }
 
+// FormMemory is what alerts must know of a form over a restart: how often submissions usually come, and what drifted.
+type FormMemory struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many came in each hour of the week, from Monday 00:00 UTC on; the weeks before count less and less.
+	PerHour []float64 `protobuf:"fixed64,1,rep,packed,name=per_hour,json=perHour,proto3" json:"per_hour,omitempty"`
+	// How many weeks each hour was observed.
+	Weeks []int32 `protobuf:"varint,2,rep,packed,name=weeks,proto3" json:"weeks,omitempty"`
+	// Since when it is observed, Unix time in nanoseconds.
+	Since int64 `protobuf:"varint,3,opt,name=since,proto3" json:"since,omitempty"`
+	// When the last submission came, Unix time in nanoseconds; 0 if none did.
+	Last int64 `protobuf:"varint,4,opt,name=last,proto3" json:"last,omitempty"`
+	// How many came since it is observed.
+	Count int64 `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
+	// Fields that drifted and that nothing maps yet.
+	Drifts        []*v1.FormEvent `protobuf:"bytes,6,rep,name=drifts,proto3" json:"drifts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FormMemory) Reset() {
+	*x = FormMemory{}
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FormMemory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FormMemory) ProtoMessage() {}
+
+func (x *FormMemory) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FormMemory.ProtoReflect.Descriptor instead.
+func (*FormMemory) Descriptor() ([]byte, []int) {
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *FormMemory) GetPerHour() []float64 {
+	if x != nil {
+		return x.PerHour
+	}
+	return nil
+}
+
+func (x *FormMemory) GetWeeks() []int32 {
+	if x != nil {
+		return x.Weeks
+	}
+	return nil
+}
+
+func (x *FormMemory) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *FormMemory) GetLast() int64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *FormMemory) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *FormMemory) GetDrifts() []*v1.FormEvent {
+	if x != nil {
+		return x.Drifts
+	}
+	return nil
+}
+
+// DestinationMemory is what alerts must know of a destination over a restart.
+type DestinationMemory struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When it took a lead last, Unix time in nanoseconds; when it was first watched if it never did.
+	LastSuccess int64 `protobuf:"varint,1,opt,name=last_success,json=lastSuccess,proto3" json:"last_success,omitempty"`
+	// When the first lead was bound for it after that; 0 if none was.
+	FirstQueued   int64 `protobuf:"varint,2,opt,name=first_queued,json=firstQueued,proto3" json:"first_queued,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DestinationMemory) Reset() {
+	*x = DestinationMemory{}
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DestinationMemory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DestinationMemory) ProtoMessage() {}
+
+func (x *DestinationMemory) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DestinationMemory.ProtoReflect.Descriptor instead.
+func (*DestinationMemory) Descriptor() ([]byte, []int) {
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *DestinationMemory) GetLastSuccess() int64 {
+	if x != nil {
+		return x.LastSuccess
+	}
+	return 0
+}
+
+func (x *DestinationMemory) GetFirstQueued() int64 {
+	if x != nil {
+		return x.FirstQueued
+	}
+	return 0
+}
+
 // Variant is a payload that differed from the first.
 type IdempotencyKey_Variant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -525,7 +671,7 @@ type IdempotencyKey_Variant struct {
 
 func (x *IdempotencyKey_Variant) Reset() {
 	*x = IdempotencyKey_Variant{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[9]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -537,7 +683,7 @@ func (x *IdempotencyKey_Variant) String() string {
 func (*IdempotencyKey_Variant) ProtoMessage() {}
 
 func (x *IdempotencyKey_Variant) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[9]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -580,7 +726,7 @@ type RetentionWarnings_Warning struct {
 
 func (x *RetentionWarnings_Warning) Reset() {
 	*x = RetentionWarnings_Warning{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[13]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -592,7 +738,7 @@ func (x *RetentionWarnings_Warning) String() string {
 func (*RetentionWarnings_Warning) ProtoMessage() {}
 
 func (x *RetentionWarnings_Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[13]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -679,7 +825,18 @@ const file_leadgate_store_v1_store_proto_rawDesc = "" +
 	"\bwarnings\x18\x01 \x03(\v2,.leadgate.store.v1.RetentionWarnings.WarningR\bwarnings\x1a3\n" +
 	"\aWarning\x12\x14\n" +
 	"\x05until\x18\x01 \x01(\x03R\x05until\x12\x12\n" +
-	"\x04time\x18\x02 \x01(\x03R\x04timeB?Z=github.com/leadgate/leadgate/gen/go/leadgate/store/v1;storev1b\x06proto3"
+	"\x04time\x18\x02 \x01(\x03R\x04time\"\xad\x01\n" +
+	"\n" +
+	"FormMemory\x12\x19\n" +
+	"\bper_hour\x18\x01 \x03(\x01R\aperHour\x12\x14\n" +
+	"\x05weeks\x18\x02 \x03(\x05R\x05weeks\x12\x14\n" +
+	"\x05since\x18\x03 \x01(\x03R\x05since\x12\x12\n" +
+	"\x04last\x18\x04 \x01(\x03R\x04last\x12\x14\n" +
+	"\x05count\x18\x05 \x01(\x03R\x05count\x12.\n" +
+	"\x06drifts\x18\x06 \x03(\v2\x16.leadgate.v1.FormEventR\x06drifts\"Y\n" +
+	"\x11DestinationMemory\x12!\n" +
+	"\flast_success\x18\x01 \x01(\x03R\vlastSuccess\x12!\n" +
+	"\ffirst_queued\x18\x02 \x01(\x03R\vfirstQueuedB?Z=github.com/leadgate/leadgate/gen/go/leadgate/store/v1;storev1b\x06proto3"
 
 var (
 	file_leadgate_store_v1_store_proto_rawDescOnce sync.Once
@@ -693,7 +850,7 @@ func file_leadgate_store_v1_store_proto_rawDescGZIP() []byte {
 	return file_leadgate_store_v1_store_proto_rawDescData
 }
 
-var file_leadgate_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_leadgate_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_leadgate_store_v1_store_proto_goTypes = []any{
 	(*Meta)(nil),                      // 0: leadgate.store.v1.Meta
 	(*IdempotencyKey)(nil),            // 1: leadgate.store.v1.IdempotencyKey
@@ -703,31 +860,35 @@ var file_leadgate_store_v1_store_proto_goTypes = []any{
 	(*Told)(nil),                      // 5: leadgate.store.v1.Told
 	(*Operation)(nil),                 // 6: leadgate.store.v1.Operation
 	(*RetentionWarnings)(nil),         // 7: leadgate.store.v1.RetentionWarnings
-	nil,                               // 8: leadgate.store.v1.IdempotencyKey.FieldsEntry
-	(*IdempotencyKey_Variant)(nil),    // 9: leadgate.store.v1.IdempotencyKey.Variant
-	nil,                               // 10: leadgate.store.v1.Counts.DeliveriesEntry
-	nil,                               // 11: leadgate.store.v1.Counts.LeadsEntry
-	nil,                               // 12: leadgate.store.v1.Counts.HoldsEntry
-	(*RetentionWarnings_Warning)(nil), // 13: leadgate.store.v1.RetentionWarnings.Warning
-	(*v1.Event)(nil),                  // 14: leadgate.v1.Event
-	(*v1.Operation)(nil),              // 15: leadgate.v1.Operation
-	(*anypb.Any)(nil),                 // 16: google.protobuf.Any
+	(*FormMemory)(nil),                // 8: leadgate.store.v1.FormMemory
+	(*DestinationMemory)(nil),         // 9: leadgate.store.v1.DestinationMemory
+	nil,                               // 10: leadgate.store.v1.IdempotencyKey.FieldsEntry
+	(*IdempotencyKey_Variant)(nil),    // 11: leadgate.store.v1.IdempotencyKey.Variant
+	nil,                               // 12: leadgate.store.v1.Counts.DeliveriesEntry
+	nil,                               // 13: leadgate.store.v1.Counts.LeadsEntry
+	nil,                               // 14: leadgate.store.v1.Counts.HoldsEntry
+	(*RetentionWarnings_Warning)(nil), // 15: leadgate.store.v1.RetentionWarnings.Warning
+	(*v1.Event)(nil),                  // 16: leadgate.v1.Event
+	(*v1.Operation)(nil),              // 17: leadgate.v1.Operation
+	(*anypb.Any)(nil),                 // 18: google.protobuf.Any
+	(*v1.FormEvent)(nil),              // 19: leadgate.v1.FormEvent
 }
 var file_leadgate_store_v1_store_proto_depIdxs = []int32{
-	8,  // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldsEntry
-	9,  // 1: leadgate.store.v1.IdempotencyKey.variants:type_name -> leadgate.store.v1.IdempotencyKey.Variant
-	10, // 2: leadgate.store.v1.Counts.deliveries:type_name -> leadgate.store.v1.Counts.DeliveriesEntry
-	11, // 3: leadgate.store.v1.Counts.leads:type_name -> leadgate.store.v1.Counts.LeadsEntry
-	12, // 4: leadgate.store.v1.Counts.holds:type_name -> leadgate.store.v1.Counts.HoldsEntry
-	14, // 5: leadgate.store.v1.Told.events:type_name -> leadgate.v1.Event
-	15, // 6: leadgate.store.v1.Operation.operation:type_name -> leadgate.v1.Operation
-	16, // 7: leadgate.store.v1.Operation.request:type_name -> google.protobuf.Any
-	13, // 8: leadgate.store.v1.RetentionWarnings.warnings:type_name -> leadgate.store.v1.RetentionWarnings.Warning
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	10, // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldsEntry
+	11, // 1: leadgate.store.v1.IdempotencyKey.variants:type_name -> leadgate.store.v1.IdempotencyKey.Variant
+	12, // 2: leadgate.store.v1.Counts.deliveries:type_name -> leadgate.store.v1.Counts.DeliveriesEntry
+	13, // 3: leadgate.store.v1.Counts.leads:type_name -> leadgate.store.v1.Counts.LeadsEntry
+	14, // 4: leadgate.store.v1.Counts.holds:type_name -> leadgate.store.v1.Counts.HoldsEntry
+	16, // 5: leadgate.store.v1.Told.events:type_name -> leadgate.v1.Event
+	17, // 6: leadgate.store.v1.Operation.operation:type_name -> leadgate.v1.Operation
+	18, // 7: leadgate.store.v1.Operation.request:type_name -> google.protobuf.Any
+	15, // 8: leadgate.store.v1.RetentionWarnings.warnings:type_name -> leadgate.store.v1.RetentionWarnings.Warning
+	19, // 9: leadgate.store.v1.FormMemory.drifts:type_name -> leadgate.v1.FormEvent
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_store_v1_store_proto_init() }
@@ -741,7 +902,7 @@ func file_leadgate_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_store_v1_store_proto_rawDesc), len(file_leadgate_store_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,4 +1,4 @@
-package observe
+package window
 
 import (
 	"math"
@@ -18,14 +18,15 @@ const (
 	spreadSteps = 460
 )
 
-// spread counts durations by steps, so that percentiles of any number of them take 2 KB. The zero value is empty.
-type spread struct {
+// Spread counts durations by steps, so that percentiles of any number of them take 2 KB. The zero value is empty.
+type Spread struct {
 	steps *[spreadSteps]uint32 // nil while it is empty
 	count int64
 	max   time.Duration
 }
 
-func (s *spread) add(d time.Duration) {
+// Add counts one duration.
+func (s *Spread) Add(d time.Duration) {
 	if s.steps == nil {
 		s.steps = new([spreadSteps]uint32)
 	}
@@ -34,8 +35,11 @@ func (s *spread) add(d time.Duration) {
 	s.max = max(s.max, d)
 }
 
-// merge adds the durations of another.
-func (s *spread) merge(other *spread) {
+// Count is how many durations were added.
+func (s *Spread) Count() int64 { return s.count }
+
+// Merge adds the durations of another.
+func (s *Spread) Merge(other *Spread) {
 	if other.steps == nil {
 		return
 	}
@@ -49,8 +53,8 @@ func (s *spread) merge(other *spread) {
 	s.max = max(s.max, other.max)
 }
 
-// percentile is a duration that p of all do not exceed, 0 < p ≤ 1, at most 5 % too long; 0 if there are none.
-func (s *spread) percentile(p float64) time.Duration {
+// Percentile is a duration that p of all do not exceed, 0 < p ≤ 1, at most 5 % too long; 0 if there are none.
+func (s *Spread) Percentile(p float64) time.Duration {
 	if s.steps == nil {
 		return 0
 	}
@@ -63,13 +67,13 @@ func (s *spread) percentile(p float64) time.Duration {
 	return s.max
 }
 
-// message is the spread as the API shows it; nil if it is empty.
-func (s *spread) message() *leadgatev1.Latency {
+// Message is the spread as the API shows it; nil if it is empty.
+func (s *Spread) Message() *leadgatev1.Latency {
 	if s.count == 0 {
 		return nil
 	}
 	at := func(p float64) *durationpb.Duration {
-		return durationpb.New(s.percentile(p).Round(100 * time.Microsecond))
+		return durationpb.New(s.Percentile(p).Round(100 * time.Microsecond))
 	}
 	return &leadgatev1.Latency{Count: s.count, P50: at(.5), P90: at(.9), P95: at(.95), P99: at(.99), Max: at(1)}
 }

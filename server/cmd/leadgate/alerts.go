@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+func newAlerts() *cobra.Command {
+	var (
+		conn connection
+		out  output
+	)
+	cmd := &cobra.Command{
+		Use:   "alerts",
+		Short: "See what is wrong, and whether people would be told",
+		Example: `  leadgate alerts list
+  leadgate alerts test`,
+		RunE: needsSubcommand,
+		Args: cobra.ArbitraryArgs,
+	}
+	conn.addFlags(cmd)
+	out.addFlag(cmd)
+	cmd.AddCommand(newAlertsList(&conn, &out), newAlertsTest(&conn, &out))
+	return cmd
+}
+
+func newAlertsList(conn *connection, out *output) *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the alerts that are firing",
+		Example: `  leadgate alerts list
+  leadgate alerts list --all --output json`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			request := &leadgatev1.ListAlertsRequest{State: leadgatev1.AlertState_ALERT_STATE_FIRING}
+			if all {
+				request.State = leadgatev1.AlertState_ALERT_STATE_UNSPECIFIED
+			}
+			answer, err := leadgatev1.NewWorkerServiceClient(client).ListAlerts(cmd.Context(), request)
+			if err != nil {
+				return err
+			}
+			return printAll(out, cmd.OutOrStdout(), answer.GetAlerts(), func(w io.Writer) { printAlerts(w, answer, time.Now()) })
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "also those that were over in the last week")
+	return cmd
+}
+
+func printAlerts(w io.Writer, answer *leadgatev1.ListAlertsResponse, now time.Time) {
+	if len(answer.GetAlerts()) == 0 {
+		fmt.Fprintln(w, "All is well.")
+	}
+	for _, a := range answer.GetAlerts() {
+		state := strings.ToLower(strings.TrimPrefix(a.GetSeverity().String(), "ALERT_SEVERITY_"))
+		if a.GetResolveTime() != nil {
+			state = "over, " + ago(a.GetResolveTime(), now)
+		}
+		fmt.Fprintf(w, "▲ %s\n  %s, began %s (%s)\n", a.GetSummary(), state, ago(a.GetFireTime(), now), a.GetAlertId())
+		for _, line := range []struct{ name, text string }{
+			{"cause", a.GetCause()}, {"lead", a.GetLeadId()}, {"do", a.GetAction()}, {"command", a.GetCommand()}, {"console", a.GetUrl()},
+		} {
+			if line.text != "" {
+				fmt.Fprintf(w, "  %-8s %s\n", line.name, line.text)
+			}
+		}
+	}
+	for _, n := range answer.GetNotifiers() {
+		if n.GetLastError() != "" {
+			fmt.Fprintf(w, "notifier %s (%s) fails, %d wait for it: %s\n", n.GetName(), n.GetKind(), n.GetWaiting(), n.GetLastError())
+		}
+	}
+	if len(answer.GetNotifiers()) == 0 {
+		fmt.Fprintln(w, "Nobody is told of alerts: name somebody under alerts: notifiers: in the configuration.")
+	}
+}
+
+func newAlertsTest(conn *connection, out *output) *cobra.Command {
+	return &cobra.Command{
+		Use:   "test [NOTIFIER]...",
+		Short: "Send a test to the notifiers, and see whether they take it",
+		Example: `  leadgate alerts test
+  leadgate alerts test team night`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			answer, err := leadgatev1.NewWorkerServiceClient(client).TestAlerts(cmd.Context(), &leadgatev1.TestAlertsRequest{Notifiers: names})
+			if err != nil {
+				return err
+			}
+			failed := 0
+			for _, r := range answer.GetResults() {
+				if r.GetError() != "" {
+					failed++
+				}
+			}
+			err = printAll(out, cmd.OutOrStdout(), answer.GetResults(), func(w io.Writer) {
+				table(w, "NOTIFIER\tKIND\tTOOK\tRESULT", func(w io.Writer) {
+					for _, r := range answer.GetResults() {
+						result := "taken"
+						if r.GetError() != "" {
+							result = r.GetError()
+						}
+						fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.GetName(), r.GetKind(), shortDuration(r.GetDuration()), result)
+					}
+				})
+			})
+			switch {
+			case err != nil:
+				return err
+			case failed > 0:
+				return fmt.Errorf("%d of %d notifiers did not take the test", failed, len(answer.GetResults()))
+			case len(answer.GetResults()) == 0:
+				return errors.New("nobody is told of alerts: name somebody under alerts: notifiers: in the configuration")
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,215 @@
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// told is an alert as the webhook gets it.
+type told struct {
+	Type string
+	Data struct {
+		AlertID, Summary, Cause, Action, Command, URL, LeadID, LeadURL string
+	}
+	at time.Time
+}
+
+// inbox is a webhook that keeps what it is told.
+type inbox struct {
+	*httptest.Server
+	mu      sync.Mutex
+	all     []told
+	changed chan struct{}
+}
+
+func newInbox(t *testing.T) *inbox {
+	t.Helper()
+	in := &inbox{changed: make(chan struct{}, 1)}
+	in.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		alert := told{at: time.Now()}
+		if err := json.Unmarshal(body, &alert); err != nil || r.Header.Get("webhook-signature") == "" {
+			t.Errorf("told %s (%v), signed %q", body, err, r.Header.Get("webhook-signature"))
+		}
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.all = append(in.all, alert)
+		select {
+		case in.changed <- struct{}{}:
+		default:
+		}
+	}))
+	t.Cleanup(in.Close)
+	return in
+}
+
+// names are the types and alerts that were told so far.
+func (in *inbox) names() []string {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	var names []string
+	for _, a := range in.all {
+		names = append(names, a.Type+" "+a.Data.AlertID)
+	}
+	return names
+}
+
+// await returns the alert of a name, as soon as it is told.
+func (in *inbox) await(t *testing.T, name string) told {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		in.mu.Lock()
+		i := slices.IndexFunc(in.all, func(a told) bool { return a.Type+" "+a.Data.AlertID == name })
+		if i >= 0 {
+			defer in.mu.Unlock()
+			return in.all[i]
+		}
+		in.mu.Unlock()
+		select {
+		case <-in.changed:
+		case <-deadline:
+			t.Fatalf("not told of %q, but of %q", name, in.names())
+		}
+	}
+}
+
+// rules begin with shortened windows, so that an outage takes seconds.
+const rules = `
+    error_rate: { window: 4s, at_least: 5 }
+    rate_limited: { at_least: 2, window: 30s }
+    dead: { window: 4s }`
+
+// alarmed is a house whose gateway tells an inbox of alerts.
+func alarmed(t *testing.T, more string) (*house, *inbox) {
+	t.Helper()
+	h, in := newHouse(t), newInbox(t)
+	h.gateway.kill()
+	config, err := os.ReadFile(h.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config = fmt.Appendf(config, `
+alerts:
+  notifiers:
+    inbox: { webhook: { url: %q, secret: "${file:%s}" } }
+  rules:%s%s
+`, in.URL, secret, rules, more)
+	if err := os.WriteFile(h.config, config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.restart()
+	return h, in
+}
+
+func (h *house) submit(n int) {
+	h.t.Helper()
+	for i := range n {
+		if a := request(h.t, "POST", h.url("/v1/forms/contact/submissions"), "application/json", fmt.Sprintf(`{"email":"a%d@example.com"}`, i)); a.status != 201 {
+			h.t.Fatalf("answer %d %s", a.status, a.text)
+		}
+	}
+}
+
+// A scripted outage: each trouble is told by the alert that is about it, within its window and 15 s, and by no other.
+func TestAnOutageFiresTheRightAlertAndNothingElse(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		faults string
+		more   string
+		want   string
+		window time.Duration
+		over   bool // it ends when the faults do, within the test's patience
+	}{
+		"the CRM is down":     {`{"status":503}`, "", "error-rate/crm", 4 * time.Second, true},
+		"credentials revoked": {`{"status":401}`, "", "credentials/crm", 0, false},
+		"a rate limit":        {`{"status":429,"retry_after":"1"}`, "", "rate-limited/crm", 4 * time.Second, false},
+		"the form is silent":  {`{}`, "\n    silence: { missing: 5, at_least: 3s, learn_for: 1s }", "silence/contact", 10 * time.Second, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, in := alarmed(t, test.more)
+			h.submit(3)
+			h.faults(test.faults)
+			began := time.Now()
+			h.submit(8)
+			alert := in.await(t, "alert.firing "+test.want)
+			if took := alert.at.Sub(began); took > test.window+15*time.Second {
+				t.Errorf("told after %s", took)
+			} else {
+				t.Logf("%s after %s: %s (%s)", test.want, took.Round(time.Millisecond), alert.Data.Summary, alert.Data.Cause)
+			}
+			h.atThreeInTheMorning(alert)
+			h.faults(`{}`)
+			want := []string{"alert.firing " + test.want}
+			if test.over {
+				in.await(t, "alert.resolved "+test.want)
+				want = append(want, "alert.resolved "+test.want)
+			}
+			if got := in.names(); !slices.Equal(got, want) {
+				t.Errorf("told %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// atThreeInTheMorning gets from the alert's text alone to the lead, the cause and the button.
+func (h *house) atThreeInTheMorning(a told) {
+	h.t.Helper()
+	if a.Data.Cause == "" || a.Data.Action == "" || !strings.HasPrefix(a.Data.URL, h.url("/console/")) {
+		h.t.Errorf("the alert lacks its cause, what to do, or the console: %+v", a.Data)
+	}
+	if strings.HasPrefix(a.Data.AlertID, "error-rate") {
+		if lead := request(h.t, "GET", h.url("/v1/leads/"+a.Data.LeadID), "", ""); lead.status != 200 || !strings.HasSuffix(a.Data.LeadURL, a.Data.LeadID) {
+			h.t.Errorf("the alert's lead: %d %s, %s", lead.status, lead.text, a.Data.LeadURL)
+		}
+	}
+	command, ok := strings.CutPrefix(a.Data.Command, "leadgate ")
+	if !ok {
+		h.t.Fatalf("command %q", a.Data.Command)
+	}
+	if strings.HasPrefix(command, "watch") {
+		command += " --help" // it does not end by itself
+	}
+	out, complaints, code := run(h.t, nil, "", append(strings.Fields(command), "--server", h.gateway.address)...)
+	if code != 0 {
+		h.t.Errorf("%s: exit code %d: %s%s", a.Data.Command, code, out, complaints)
+	}
+}
+
+func TestAlertsAreListedAndTestedFromTheTerminal(t *testing.T) {
+	t.Parallel()
+	h, in := alarmed(t, "")
+	out, complaints, code := run(t, nil, "", "alerts", "list", "--server", h.gateway.address)
+	if code != 0 || out != "All is well.\n" {
+		t.Errorf("%d %q %q", code, out, complaints)
+	}
+	out, complaints, code = run(t, nil, "", "alerts", "test", "--server", h.gateway.address)
+	if code != 0 || !strings.Contains(out, "inbox") || !strings.Contains(out, "taken") {
+		t.Errorf("%d %q %q", code, out, complaints)
+	}
+	in.await(t, "alert.test test/inbox")
+	in.Close()
+	out, _, code = run(t, nil, "", "alerts", "test", "inbox", "--server", h.gateway.address)
+	if code != 1 || !strings.Contains(out, "connection refused") {
+		t.Errorf("with nobody there: %d %q", code, out)
+	}
+	_, complaints, code = run(t, nil, "", "alerts", "test", "outbox", "--server", h.gateway.address)
+	if code != 1 || !strings.Contains(complaints, `there is no notifier "outbox"; there are: inbox`) {
+		t.Errorf("an unknown notifier: %d %q", code, complaints)
+	}
+}

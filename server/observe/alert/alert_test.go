@@ -1,0 +1,350 @@
+package alert_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+const (
+	received = leadgatev1.Stage_STAGE_RECEIVED
+	rejected = leadgatev1.Stage_STAGE_REJECTED
+	held     = leadgatev1.Stage_STAGE_HELD
+	queued   = leadgatev1.Stage_STAGE_QUEUED
+	retry    = leadgatev1.Stage_STAGE_RETRY
+	success  = leadgatev1.Stage_STAGE_SUCCESS
+	failure  = leadgatev1.Stage_STAGE_FAILURE
+	dead     = leadgatev1.Stage_STAGE_DEAD
+
+	flowing = leadgatev1.DestinationStatus_DESTINATION_STATUS_FLOWING
+	paused  = leadgatev1.DestinationStatus_DESTINATION_STATUS_PAUSED
+	refused = leadgatev1.DestinationStatus_DESTINATION_STATUS_CREDENTIALS_REFUSED
+)
+
+func every(d time.Duration) *durationpb.Duration { return durationpb.New(d) }
+
+func TestAFailingDestinationIsToldOnceRemindedAndResolved(t *testing.T) {
+	t.Parallel()
+	enter(t, nil, func(h *house) {
+		h.lead(repeat(success, 90)...)
+		h.lead(repeat(retry, 4)...)
+		pass(15 * time.Second)
+		h.expect() // 4 % fail
+		h.lead(repeat(retry, 3)...)
+		pass(15 * time.Second)
+		h.expect("firing error-rate/crm")
+
+		a := h.last().Alert
+		for _, text := range []struct{ what, got, want string }{
+			{"summary", a.GetSummary(), "7 % of the calls to crm fail: 7 of 97 within 10 min"},
+			{"cause", a.GetCause(), "HTTP 503: Service Unavailable: maintenance"},
+			{"lead", a.GetLeadUrl(), "https://leads.example.com/console/leads/0193-a-lead"},
+			{"page", a.GetUrl(), "https://leads.example.com/console/destinations"},
+			{"command", a.GetCommand(), "leadgate watch --destination crm --stage retry --stage failure --last 20"},
+		} {
+			if text.got != text.want {
+				t.Errorf("%s: %q, want %q", text.what, text.got, text.want)
+			}
+		}
+
+		for range 4*60 + 1 { // it goes on
+			h.lead(retry)
+			pass(time.Minute)
+		}
+		h.expect("firing error-rate/crm", "reminder error-rate/crm")
+		h.lead(repeat(success, 2000)...)
+		pass(11 * time.Minute)
+		h.expect("firing error-rate/crm", "reminder error-rate/crm", "resolved error-rate/crm")
+	})
+}
+
+func TestARestartNeitherForgetsNorRepeatsAnAlert(t *testing.T) {
+	t.Parallel()
+	enter(t, nil, func(h *house) {
+		h.is(refused)
+		h.destination(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED, "the token expired")
+		pass(15 * time.Second)
+		h.expect("firing credentials/crm")
+		if got := h.last().Alert.GetCause(); got != "HTTP 401: the token expired" {
+			t.Errorf("cause %q", got)
+		}
+		h.is(flowing) // until the first call after the restart
+		h.restart()
+		pass(10 * time.Second)
+		h.is(refused)
+		pass(time.Hour)
+		h.expect("firing credentials/crm")
+		h.restart()
+		h.is(flowing)
+		pass(time.Minute)
+		h.expect("firing credentials/crm", "resolved credentials/crm")
+		h.restart()
+		pass(time.Minute)
+		h.expect("firing credentials/crm", "resolved credentials/crm")
+		if all := h.engine.Alerts(); len(all) != 1 || all[0].GetState() != leadgatev1.AlertState_ALERT_STATE_RESOLVED {
+			t.Errorf("alerts after the restart: %v", all)
+		}
+	})
+}
+
+// Each trouble tells of itself alone, though all leave leads waiting and calls failing.
+func TestOneTroubleIsOneAlert(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		trouble func(h *house)
+		want    string
+		within  time.Duration
+	}{
+		"the CRM is down": {func(h *house) { h.lead(repeat(retry, 20)...) }, "error-rate/crm", 15 * time.Second},
+		"credentials revoked": {func(h *house) {
+			h.is(refused)
+			h.lead(repeat(retry, 20)...)
+		}, "credentials/crm", 15 * time.Second},
+		"paused": {func(h *house) { h.is(paused) }, "paused/crm", 10*time.Minute + 15*time.Second},
+		"a rate limit": {func(h *house) {
+			for range 3 {
+				h.destination(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RATE_LIMITED, "API Rate Limit Exceeded")
+			}
+		}, "rate-limited/crm", 15 * time.Second},
+		"a field renamed": {func(h *house) {
+			h.journal.Publish(&leadgatev1.Event{Kind: &leadgatev1.Event_Form{Form: &leadgatev1.FormEvent{
+				Type: leadgatev1.FormEventType_FORM_EVENT_TYPE_DRIFT, Form: "contact", Field: "company_name", Suggestion: "company_name: company", Detail: "company came no more",
+			}}})
+			h.lead(repeat(held, 12)...)
+		}, "drift/contact", 15 * time.Second},
+		"holds":             {func(h *house) { h.lead(repeat(held, 10)...) }, "holds/contact", 15 * time.Second},
+		"a page broken":     {func(h *house) { h.lead(repeat(rejected, 20)...) }, "rejections/contact", 15 * time.Second},
+		"deliveries died":   {func(h *house) { h.lead(failure, dead) }, "dead/crm", 15 * time.Second},
+		"a lead waits long": {func(h *house) { h.memory.waiting = time.Now().Add(-14 * time.Minute) }, "oldest-waiting/crm", time.Minute + 15*time.Second},
+		"the disk fills up": {func(h *house) { h.memory.free = 1000 << 20 }, "disk", 15 * time.Second},
+		"the store fails":   {func(h *house) { h.memory.refused = errors.New("the disk is gone") }, "disk", 15 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			enter(t, nil, func(h *house) {
+				h.lead(repeat(success, 5)...)
+				test.trouble(h)
+				pass(test.within)
+				h.expect("firing " + test.want)
+				if name == "paused" || name == "credentials revoked" {
+					h.memory.mu.Lock()
+					h.memory.waiting = time.Now().Add(-time.Hour)
+					h.memory.mu.Unlock()
+					h.lead(queued)
+					pass(2 * time.Hour)
+					h.expect("firing " + test.want)
+				}
+			})
+		})
+	}
+}
+
+func TestNoSuccessIsWrongOnlyWhenItShouldHaveBeen(t *testing.T) {
+	t.Parallel()
+	t.Run("leads came", func(t *testing.T) {
+		t.Parallel()
+		rules := &configv1.Alerts{Rules: &configv1.AlertRules{ErrorRate: &configv1.ErrorRateRule{Off: true}, OldestWaiting: &configv1.WaitingRule{Off: true}}}
+		enter(t, rules, func(h *house) {
+			h.lead(success)
+			h.is(leadgatev1.DestinationStatus_DESTINATION_STATUS_FLOWING)
+			pass(time.Second)
+			h.lead(queued)
+			pass(59 * time.Minute)
+			h.expect()
+			pass(5 * time.Minute)
+			h.expect("firing no-success/crm")
+			h.lead(success)
+			pass(time.Minute)
+			h.expect("firing no-success/crm", "resolved no-success/crm")
+		})
+	})
+	t.Run("within business hours", func(t *testing.T) {
+		t.Parallel()
+		rules := &configv1.Alerts{
+			BusinessHours: &configv1.BusinessHours{TimeZone: "Europe/Berlin", From: "09:00", To: "17:00"},
+			Rules:         &configv1.AlertRules{NoSuccess: &configv1.NoSuccessRule{When: "business_hours", Window: every(3 * time.Hour)}},
+		}
+		enter(t, rules, func(h *house) { // a bubble begins at 2000-01-01 00:00 UTC, a Saturday
+			h.lead(success)
+			pass((2*24 + 10) * time.Hour) // Monday 11:00 in Berlin
+			h.expect()
+			pass(65 * time.Minute)
+			h.expect("firing no-success/crm")
+		}, seldom)
+	})
+	t.Run("always", func(t *testing.T) {
+		t.Parallel()
+		rules := &configv1.Alerts{Rules: &configv1.AlertRules{NoSuccess: &configv1.NoSuccessRule{When: "always"}}}
+		enter(t, rules, func(h *house) {
+			pass(time.Hour + 15*time.Second)
+			h.expect("firing no-success/crm")
+		})
+	})
+}
+
+func TestPatternsFindWhatTheCRMAnswers(t *testing.T) {
+	t.Parallel()
+	rules := &configv1.Alerts{Rules: &configv1.AlertRules{CrmErrors: []*configv1.CrmErrorRule{
+		{Name: "maintenance", Pattern: "service unavailable.*MAINTENANCE", AtLeast: 2},
+		{Name: "duplicates", Pattern: "DUPLICATE_VALUE"},
+	}}}
+	enter(t, rules, func(h *house) {
+		h.lead(retry)
+		pass(15 * time.Second)
+		h.expect()
+		h.lead(retry)
+		pass(15 * time.Second)
+		h.expect("firing crm-error/crm/maintenance")
+	})
+}
+
+func TestThresholdsHoldForOneFormOrDestination(t *testing.T) {
+	t.Parallel()
+	rules := &configv1.Alerts{
+		Rules:        &configv1.AlertRules{Holds: &configv1.CountRule{Off: true}, Dead: &configv1.CountRule{AtLeast: 100}},
+		Forms:        map[string]*configv1.AlertRules{"contact": {Holds: &configv1.CountRule{AtLeast: 2}}},
+		Destinations: map[string]*configv1.AlertRules{"crm": {ErrorRate: &configv1.ErrorRateRule{Above: .9, AtLeast: 2}}},
+	}
+	enter(t, rules, func(h *house) {
+		h.lead(success, retry, retry, dead)
+		h.lead(held, held)
+		pass(15 * time.Second)
+		h.expect("firing holds/contact")
+	})
+}
+
+func TestAFormIsSilentByItsOwnRhythm(t *testing.T) {
+	t.Parallel()
+	rules := &configv1.Alerts{Rules: &configv1.AlertRules{Silence: &configv1.SilenceRule{Missing: 5}}}
+	enter(t, rules, func(h *house) { // begins at midnight
+		day := func(from, to int) {
+			for hour := range 24 {
+				if hour >= from && hour < to {
+					for range 6 {
+						h.lead(received)
+						pass(10 * time.Minute)
+					}
+				} else {
+					pass(time.Hour)
+				}
+			}
+		}
+		for range 8 {
+			day(8, 18) // office hours, every day of the first week and one more
+		}
+		h.expect()          // nights are quiet
+		pass(9 * time.Hour) // nothing came from 8 to 9: 6 are missing
+		pass(15 * time.Second)
+		h.expect("firing silence/contact")
+		if cause := h.last().Alert.GetCause(); !strings.HasPrefix(cause, "About 5 submissions usually come in such a time") {
+			t.Errorf("cause %q", cause)
+		}
+		if !slices.Contains(h.kinds(), "FORM_EVENT_TYPE_SILENT contact") {
+			t.Errorf("events %v", h.kinds())
+		}
+		h.restart()
+		pass(time.Hour)
+		h.expect("firing silence/contact")
+		h.lead(received)
+		pass(40 * time.Minute)
+		h.expect("firing silence/contact", "resolved silence/contact")
+	}, seldom)
+}
+
+func TestAFormIsNotJudgedBeforeItsRhythmIsKnown(t *testing.T) {
+	t.Parallel()
+	enter(t, nil, func(h *house) {
+		for range 50 {
+			h.lead(received)
+			pass(time.Minute)
+		}
+		pass(5 * 24 * time.Hour)
+		h.expect()
+	}, seldom)
+}
+
+func TestAFailingNotifierIsSeenAndTriedAgain(t *testing.T) {
+	t.Parallel()
+	rules := &configv1.Alerts{Notifiers: map[string]*configv1.Notifier{"pager": {}, "second": {Severity: "warning"}}}
+	enter(t, rules, func(h *house) {
+		h.pager.set(errors.New("it answered 500"), false)
+		h.is(refused)
+		pass(15 * time.Second)
+		h.expect()
+		notifiers := h.engine.Notifiers()
+		if notifiers[0].GetLastError() != "it answered 500" || notifiers[0].GetWaiting() != 1 || notifiers[1].GetWaiting() != 0 {
+			t.Errorf("notifiers %v", notifiers)
+		}
+		if !slices.Contains(h.kinds(), "SYSTEM_EVENT_TYPE_NOTIFICATION_FAILED credentials/crm") {
+			t.Errorf("events %v", h.kinds())
+		}
+		pass(time.Minute)
+		h.second.mu.Lock()
+		told := slices.Clone(h.second.told)
+		h.second.mu.Unlock()
+		if !slices.Equal(told, []string{"firing credentials/crm", "firing notifier/pager"}) {
+			t.Errorf("the other notifier was told %q", told)
+		}
+		h.restart() // what was not told is told by the next process
+		h.pager.set(nil, true)
+		pass(30 * time.Second)
+		h.pager.set(nil, false)
+		pass(5 * time.Minute)
+		h.expect("firing credentials/crm")
+	})
+}
+
+func TestAnotherConfigurationEndsWhatItNoLongerJudges(t *testing.T) {
+	t.Parallel()
+	enter(t, nil, func(h *house) {
+		h.journal.Publish(&leadgatev1.Event{Kind: &leadgatev1.Event_Form{Form: &leadgatev1.FormEvent{
+			Type: leadgatev1.FormEventType_FORM_EVENT_TYPE_DRIFT, Form: "contact", Field: "company_name", Suggestion: "company_name: company",
+		}}})
+		pass(15 * time.Second)
+		h.expect("firing drift/contact")
+		if action := h.last().Alert.GetAction(); !strings.Contains(action, "the line company_name: company") {
+			t.Errorf("action %q", action)
+		}
+		h.restart()
+		pass(time.Hour)
+		h.expect("firing drift/contact")
+		h.forms["contact"] = &configv1.Form{Fields: map[string]string{"email": "email", "company_name": "company"}}
+		use, err := h.engine.Prepare(h.configured())
+		if err != nil {
+			t.Fatal(err)
+		}
+		use()
+		pass(time.Minute)
+		h.expect("firing drift/contact", "resolved drift/contact")
+	})
+}
+
+func TestATestReachesTheNotifiersAtOnce(t *testing.T) {
+	t.Parallel()
+	enter(t, nil, func(h *house) {
+		service := h.engine.Service(leadgatev1.UnimplementedWorkerServiceServer{})
+		answer, err := service.TestAlerts(h.t.Context(), &leadgatev1.TestAlertsRequest{})
+		if err != nil || len(answer.GetResults()) != 1 || answer.GetResults()[0].GetError() != "" {
+			t.Fatalf("%v %v", answer, err)
+		}
+		h.expect("test test/pager")
+		if _, err := service.TestAlerts(h.t.Context(), &leadgatev1.TestAlertsRequest{Notifiers: []string{"pagr"}}); err == nil || !strings.Contains(err.Error(), "there are: pager") {
+			t.Errorf("error %v", err)
+		}
+		h.pager.set(nil, true)
+		answer, err = service.TestAlerts(h.t.Context(), &leadgatev1.TestAlertsRequest{})
+		if err != nil || answer.GetResults()[0].GetError() != "it did not answer in time" {
+			t.Errorf("%v %v", answer, err)
+		}
+		if list, err := service.ListAlerts(h.t.Context(), &leadgatev1.ListAlertsRequest{}); err != nil || len(list.GetAlerts()) != 0 || len(list.GetNotifiers()) != 1 {
+			t.Errorf("a test is no alert: %v %v", list, err)
+		}
+	})
+}

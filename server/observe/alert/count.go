@@ -1,0 +1,251 @@
+package alert
+
+import (
+	"regexp"
+	"time"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/server/observe/window"
+)
+
+const (
+	// A window is counted in so many parts: what is older than it is forgotten part by part.
+	windowParts = 20
+	// Fields that drifted are remembered up to this many a form.
+	maxDrifts = 20
+)
+
+// counters are what the rules judge: counted from events, for every configured form and destination, in memory that is bounded
+// by the configuration. They belong to one goroutine at a time.
+type counters struct {
+	destinations map[string]*destination
+	forms        map[string]*form
+}
+
+type destination struct {
+	rules       *configv1.AlertRules
+	calls       windowed[calls]
+	limited     windowed[int64]
+	dead        windowed[int64]
+	errors      []*crmError
+	lastSuccess time.Time // when it was first watched if it never took a lead
+	firstQueued time.Time // of those bound for it after that; zero if none was
+	failed      sample    // the newest call that failed
+	slowed      sample    // the newest time that it asked for a slower pace
+	refused     sample    // the newest time that it refused the credentials
+	halted      sample    // the newest time that it was paused, or not called any more
+	buried      sample    // the newest delivery that died
+	changed     bool      // lastSuccess or firstQueued, since they were stored
+}
+
+type calls struct{ ok, failed int64 }
+
+type crmError struct {
+	rule    *configv1.CrmErrorRule
+	pattern *regexp.Regexp
+	seen    windowed[int64]
+	newest  sample
+}
+
+type form struct {
+	rules       *configv1.AlertRules
+	submissions windowed[calls] // failed are the rejected ones
+	holds       windowed[int64]
+	speed       windowed[window.Spread]
+	rhythm      *rhythm
+	held        sample // the newest that was held
+	rejected    sample // the newest that was rejected
+}
+
+// sample is one case of what a rule is about, for people to look at.
+type sample struct {
+	at           time.Time
+	lead, detail string
+	status       int32
+}
+
+// windowed counts what a rule looks back on.
+type windowed[T any] struct{ window.Slots[T] }
+
+func newWindowed[T any](width time.Duration) windowed[T] {
+	return windowed[T]{window.New[T](max(time.Millisecond, width/windowParts), windowParts)}
+}
+
+// add counts one more at a time.
+func add(w *windowed[int64], at time.Time) {
+	if slot := w.At(at); slot != nil {
+		*slot++
+	}
+}
+
+func sum(w *windowed[int64], now time.Time) (n int64) {
+	w.Each(now, func(_ time.Time, slot *int64) { n += *slot })
+	return n
+}
+
+func total(w *windowed[calls], now time.Time) (all calls) {
+	w.Each(now, func(_ time.Time, slot *calls) {
+		all.ok += slot.ok
+		all.failed += slot.failed
+	})
+	return all
+}
+
+// share is the part of the calls that failed.
+func (c calls) share() float64 {
+	if c.ok+c.failed == 0 {
+		return 0
+	}
+	return float64(c.failed) / float64(c.ok+c.failed)
+}
+
+func newDestination(rules *configv1.AlertRules, now time.Time) *destination {
+	d := &destination{
+		rules:       rules,
+		calls:       newWindowed[calls](rules.GetErrorRate().GetWindow().AsDuration()),
+		limited:     newWindowed[int64](rules.GetRateLimited().GetWindow().AsDuration()),
+		dead:        newWindowed[int64](rules.GetDead().GetWindow().AsDuration()),
+		lastSuccess: now,
+		changed:     true,
+	}
+	for _, rule := range rules.GetCrmErrors() {
+		d.errors = append(d.errors, &crmError{
+			rule: rule, pattern: regexp.MustCompile("(?i)" + rule.GetPattern()), // checked before
+			seen: newWindowed[int64](rule.GetWindow().AsDuration()),
+		})
+	}
+	return d
+}
+
+func newForm(rules *configv1.AlertRules, r *rhythm) *form {
+	return &form{
+		rules:       rules,
+		submissions: newWindowed[calls](rules.GetRejections().GetWindow().AsDuration()),
+		holds:       newWindowed[int64](rules.GetHolds().GetWindow().AsDuration()),
+		speed:       newWindowed[window.Spread](rules.GetSpeedToLead().GetWindow().AsDuration()),
+		rhythm:      r,
+	}
+}
+
+// count takes an event into the counters. What happened to forms and destinations that are not configured is not judged.
+func (c *counters) count(event *leadgatev1.Event) {
+	at := event.GetTime().AsTime()
+	switch kind := event.GetKind().(type) {
+	case *leadgatev1.Event_Lead:
+		e := kind.Lead
+		if f := c.forms[e.GetForm()]; f != nil {
+			f.count(at, e)
+		}
+		if d := c.destinations[e.GetDestination()]; d != nil {
+			d.count(at, e)
+		}
+	case *leadgatev1.Event_Destination:
+		if d := c.destinations[kind.Destination.GetDestination()]; d != nil {
+			d.befell(at, kind.Destination)
+		}
+	case *leadgatev1.Event_Form:
+		if f := c.forms[kind.Form.GetForm()]; f != nil && kind.Form.GetType() == leadgatev1.FormEventType_FORM_EVENT_TYPE_DRIFT {
+			f.rhythm.drifted(kind.Form)
+		}
+	}
+}
+
+func (f *form) count(at time.Time, e *leadgatev1.LeadEvent) {
+	switch e.GetStage() {
+	case leadgatev1.Stage_STAGE_RECEIVED:
+		f.rhythm.came(at)
+		if slot := f.submissions.At(at); slot != nil {
+			slot.ok++
+		}
+	case leadgatev1.Stage_STAGE_REJECTED: // a page that sends what is refused is not silent
+		f.rhythm.came(at)
+		f.rejected = sample{at: at, lead: e.GetLeadId(), detail: e.GetError()}
+		if slot := f.submissions.At(at); slot != nil {
+			slot.failed++
+		}
+	case leadgatev1.Stage_STAGE_DUPLICATE:
+		f.rhythm.came(at)
+	case leadgatev1.Stage_STAGE_HELD:
+		f.held = sample{at: at, lead: e.GetLeadId(), detail: e.GetDetail()}
+		add(&f.holds, at)
+	case leadgatev1.Stage_STAGE_SUCCESS:
+		if slot := f.speed.At(at); slot != nil && e.GetSpeedToLead() != nil {
+			slot.Add(e.GetSpeedToLead().AsDuration())
+		}
+	}
+}
+
+func (d *destination) count(at time.Time, e *leadgatev1.LeadEvent) {
+	switch e.GetStage() {
+	case leadgatev1.Stage_STAGE_QUEUED:
+		if d.firstQueued.IsZero() && at.After(d.lastSuccess) {
+			d.firstQueued, d.changed = at, true
+		}
+	case leadgatev1.Stage_STAGE_SUCCESS:
+		if at.After(d.lastSuccess) {
+			d.lastSuccess, d.firstQueued, d.changed = at, time.Time{}, true
+		}
+		if slot := d.calls.At(at); slot != nil {
+			slot.ok++
+		}
+	case leadgatev1.Stage_STAGE_RETRY:
+		d.fail(at, e)
+		d.match(at, e)
+	case leadgatev1.Stage_STAGE_FAILURE: // what follows, DEAD or SUCCESS, says how the call ended
+		d.match(at, e)
+	case leadgatev1.Stage_STAGE_DEAD:
+		d.fail(at, e)
+		d.buried = sample{at: at, lead: e.GetLeadId(), detail: e.GetError(), status: e.GetCrmStatus()}
+		add(&d.dead, at)
+	}
+}
+
+// fail counts a call that failed, unless that is judged by a rule of its own.
+func (d *destination) fail(at time.Time, e *leadgatev1.LeadEvent) {
+	if e.GetDuration() == nil {
+		return // nothing was sent
+	}
+	switch e.GetCrmStatus() {
+	case 401, 429:
+		return
+	}
+	if e.GetNextAttemptTime() == nil && e.GetStage() == leadgatev1.Stage_STAGE_RETRY {
+		return // it waits for credentials, whatever the status was
+	}
+	d.failed = sampleOf(at, e)
+	if slot := d.calls.At(at); slot != nil {
+		slot.failed++
+	}
+}
+
+// match looks for the errors that the configuration names.
+func (d *destination) match(at time.Time, e *leadgatev1.LeadEvent) {
+	for _, named := range d.errors {
+		if named.pattern.MatchString(e.GetError()) || named.pattern.MatchString(e.GetCrmBody()) {
+			named.newest = sampleOf(at, e)
+			add(&named.seen, at)
+		}
+	}
+}
+
+func sampleOf(at time.Time, e *leadgatev1.LeadEvent) sample {
+	detail := e.GetError()
+	if body := e.GetCrmBody(); body != "" && detail == "" {
+		detail = body
+	}
+	return sample{at: at, lead: e.GetLeadId(), detail: detail, status: e.GetCrmStatus()}
+}
+
+func (d *destination) befell(at time.Time, e *leadgatev1.DestinationEvent) {
+	s := sample{at: at, detail: e.GetDetail(), status: e.GetCrmStatus()}
+	switch e.GetType() {
+	case leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RATE_LIMITED:
+		d.slowed = s
+		add(&d.limited, at)
+	case leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED:
+		d.refused = s
+	case leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_PAUSED:
+		d.halted = s
+	}
+}

@@ -1,0 +1,417 @@
+package alert
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/server/observe/window"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// verdict is what a rule says of a moment.
+type verdict int
+
+const (
+	calm   verdict = iota // nothing is wrong
+	unsure                // nothing can be told: what fires goes on, what does not does not begin
+	wrong                 // somebody should know
+)
+
+// finding is what one rule says of one thing.
+type finding struct {
+	rule              string
+	form, destination string
+	name              string // of what else it is about, such as a notifier
+	verdict           verdict
+	critical          bool
+	after             time.Duration // how long it must be wrong before it fires
+	grace             time.Duration // how long it is excused after what explains it is over
+	summary, cause    string
+	action, command   string
+	page              string // of the console
+	lead              string
+}
+
+// id names a finding, and the alert that it becomes: the rule, and what it is about.
+func (f *finding) id() string {
+	return strings.Trim(f.rule+"/"+f.form+f.destination+f.name, "/")
+}
+
+// explains says which rules' alerts make which others superfluous, about the same form or destination: whoever knows the one
+// learns nothing from the other.
+func explains(rule string) []string {
+	switch rule {
+	case "breaker":
+		return []string{"paused", "credentials", "error-rate"}
+	case "error-rate":
+		return []string{"credentials", "rate-limited", "breaker"}
+	case "oldest-waiting":
+		return []string{"paused", "credentials", "rate-limited", "breaker", "error-rate", "no-success"}
+	case "no-success":
+		return []string{"paused", "credentials", "rate-limited", "breaker", "error-rate", "oldest-waiting"}
+	case "holds", "rejections":
+		return []string{"drift"}
+	}
+	return nil
+}
+
+// moment is everything that is judged at one time besides the counters.
+type moment struct {
+	now          time.Time
+	started      time.Time
+	hours        hours
+	destinations map[string]*leadgatev1.Destination
+	counts       map[string]store.Counts
+	free         uint64
+	diskErr      error // of asking for free
+	refusing     error // why no lead is taken; nil while they are
+}
+
+// judge asks all rules, those first that explain others.
+func (c *counters) judge(m *moment) []*finding {
+	var findings []*finding
+	for _, name := range slices.Sorted(maps.Keys(c.destinations)) {
+		findings = append(findings, c.destinations[name].judge(name, m)...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.forms)) {
+		findings = append(findings, c.forms[name].judge(name, m)...)
+	}
+	return findings
+}
+
+func (d *destination) judge(name string, m *moment) []*finding {
+	state, rules := m.destinations[name], d.rules
+	if state == nil { // configured, but not at work yet
+		return nil
+	}
+	findings := []*finding{
+		d.paused(state), d.credentials(state), d.rateLimited(m), d.breaker(state), d.errorRate(m), d.noSuccess(m, state),
+		d.oldestWaiting(m, state, m.counts[name]), d.deadOnes(m),
+	}
+	off := []bool{
+		rules.GetPaused().GetOff(), rules.GetCredentials().GetOff(), rules.GetRateLimited().GetOff(), rules.GetBreaker().GetOff(),
+		rules.GetErrorRate().GetOff(), rules.GetNoSuccess().GetOff(), rules.GetOldestWaiting().GetOff(), rules.GetDead().GetOff(),
+	}
+	var on []*finding
+	for i, f := range findings {
+		if !off[i] {
+			on = append(on, f)
+		}
+	}
+	for _, named := range d.errors {
+		on = append(on, named.judge(m))
+	}
+	for _, f := range on {
+		f.destination = name
+		f.page = cmp.Or(f.page, "destinations")
+	}
+	for _, f := range on { // the texts name the destination
+		for _, text := range []*string{&f.summary, &f.action, &f.command} {
+			*text = strings.ReplaceAll(*text, "{name}", name)
+		}
+	}
+	return on
+}
+
+func wrongIf(yes bool) verdict {
+	if yes {
+		return wrong
+	}
+	return calm
+}
+
+func (d *destination) paused(state *leadgatev1.Destination) *finding {
+	cause := "A person paused it"
+	if d.halted.detail != "" {
+		cause += ": " + d.halted.detail
+	}
+	return &finding{
+		rule:    "paused",
+		verdict: wrongIf(state.GetStatus() == leadgatev1.DestinationStatus_DESTINATION_STATUS_PAUSED),
+		after:   d.rules.GetPaused().GetAfter().AsDuration(),
+		summary: fmt.Sprintf("{name} is paused; %s wait", leads(state.GetWaiting())), cause: cause,
+		action: "Resume it, or leave it paused: leads are still accepted, and wait.", command: "leadgate destinations resume {name}",
+	}
+}
+
+func (d *destination) credentials(state *leadgatev1.Destination) *finding {
+	return &finding{
+		rule: "credentials", critical: true,
+		verdict: wrongIf(state.GetStatus() == leadgatev1.DestinationStatus_DESTINATION_STATUS_CREDENTIALS_REFUSED),
+		after:   d.rules.GetCredentials().GetAfter().AsDuration(),
+		summary: fmt.Sprintf("{name} refuses the credentials; %s wait", leads(state.GetWaiting())), cause: answered(d.refused, state.GetLastError()),
+		action:  "Make a new token in the CRM and put it where the configuration of {name} refers to. Nothing is lost: deliveries go on by themselves once the CRM takes it.",
+		command: "leadgate destinations list", lead: d.failed.lead,
+	}
+}
+
+func (d *destination) rateLimited(m *moment) *finding {
+	rule := d.rules.GetRateLimited()
+	n := sum(&d.limited, m.now)
+	return &finding{
+		rule: "rate-limited", verdict: wrongIf(n >= int64(rule.GetAtLeast())),
+		summary: fmt.Sprintf("{name} asked %d times within %s for a slower pace", n, short(rule.GetWindow().AsDuration())),
+		cause:   answered(d.slowed, ""),
+		action:  "Something else may be using up the account's rate limit. Lower limits: requests_per_second of {name}, or raise the limit in the CRM. Deliveries go on by themselves when the CRM allows.",
+		command: "leadgate watch --destination {name} --last 50",
+	}
+}
+
+// unreachable is the status of a destination whose breaker is open.
+const unreachable = leadgatev1.DestinationStatus(6)
+
+func (d *destination) breaker(state *leadgatev1.Destination) *finding {
+	return &finding{
+		rule: "breaker", critical: true, verdict: wrongIf(state.GetStatus() == unreachable),
+		after:   d.rules.GetBreaker().GetAfter().AsDuration(),
+		summary: fmt.Sprintf("{name} cannot be reached; %s wait", leads(state.GetWaiting())), cause: answered(d.failed, state.GetLastError()),
+		action:  "See whether the CRM is down. Nothing is lost: it is asked again and again, and deliveries go on by themselves when it answers.",
+		command: "leadgate destinations list", lead: d.failed.lead,
+	}
+}
+
+func (d *destination) errorRate(m *moment) *finding {
+	rule := d.rules.GetErrorRate()
+	all := total(&d.calls, m.now)
+	f := &finding{
+		rule: "error-rate", critical: true,
+		summary: fmt.Sprintf("%.0f %% of the calls to {name} fail: %d of %d within %s", 100*all.share(), all.failed, all.failed+all.ok, short(rule.GetWindow().AsDuration())),
+		cause:   answered(d.failed, ""), lead: d.failed.lead,
+		action:  "Read what the CRM answers. If it is down, nothing is lost and deliveries go on by themselves; if it refuses what is sent, correct properties: of {name}, then retry what died.",
+		command: "leadgate watch --destination {name} --stage retry --stage failure --last 20",
+	}
+	switch {
+	case all.ok+all.failed >= int64(rule.GetAtLeast()) && all.share() > rule.GetAbove():
+		f.verdict = wrong
+	case d.failed.at.After(d.lastSuccess) && all.share() > rule.GetAbove():
+		f.verdict = unsure // too few calls to judge by, and the last one failed
+	case all.ok+all.failed == 0 && d.failed.at.After(d.lastSuccess) && !d.firstQueued.IsZero():
+		f.verdict = unsure // it fails so thoroughly that nobody tries often
+	}
+	return f
+}
+
+func (d *destination) noSuccess(m *moment, state *leadgatev1.Destination) *finding {
+	rule := d.rules.GetNoSuccess()
+	limit := rule.GetWindow().AsDuration()
+	since, judged := d.lastSuccess, true
+	var silent time.Duration
+	switch rule.GetWhen() {
+	case "always":
+		silent = m.now.Sub(since)
+	case "business_hours":
+		silent = m.hours.open(since, m.now)
+	default: // leads_came
+		judged = !d.firstQueued.IsZero() || state.GetWaiting() > 0
+		if d.firstQueued.After(since) {
+			since = d.firstQueued
+		}
+		silent = m.now.Sub(since)
+	}
+	return &finding{
+		rule: "no-success", critical: true, verdict: wrongIf(judged && silent >= limit), grace: limit,
+		summary: fmt.Sprintf("{name} took no lead for %s; %s wait", short(m.now.Sub(d.lastSuccess)), leads(state.GetWaiting())),
+		cause:   answered(d.failed, state.GetLastError()), lead: d.failed.lead,
+		action:  "See how the destination is doing and what happened to the newest leads.",
+		command: "leadgate watch --destination {name} --last 50",
+	}
+}
+
+func (d *destination) oldestWaiting(m *moment, state *leadgatev1.Destination, counts store.Counts) *finding {
+	limit := d.rules.GetOldestWaiting().GetAbove().AsDuration()
+	f := &finding{
+		rule: "oldest-waiting", grace: limit, cause: answered(d.failed, state.GetLastError()), lead: d.failed.lead,
+		action:  "See whether the destination is slow, limited or failing. More than it can take: raise limits: of {name} if the CRM allows.",
+		command: "leadgate deliveries list --destination {name} --state retry_wait",
+	}
+	if counts.OldestWaiting.IsZero() {
+		return f
+	}
+	waited := m.now.Sub(counts.OldestWaiting)
+	f.verdict = wrongIf(waited > limit)
+	f.summary = fmt.Sprintf("a lead waits for {name} since %s", short(waited))
+	return f
+}
+
+func (d *destination) deadOnes(m *moment) *finding {
+	rule := d.rules.GetDead()
+	n := sum(&d.dead, m.now)
+	return &finding{
+		rule: "dead", verdict: wrongIf(n >= int64(rule.GetAtLeast())),
+		summary: fmt.Sprintf("%d deliveries to {name} were given up or refused for good within %s", n, short(rule.GetWindow().AsDuration())),
+		cause:   answered(d.buried, ""), lead: d.buried.lead,
+		action:  "They are kept. Correct what the CRM objects to, then send them again.",
+		command: "leadgate deliveries retry --all --destination {name} --dry-run", page: "dead",
+	}
+}
+
+func (e *crmError) judge(m *moment) *finding {
+	n := sum(&e.seen, m.now)
+	return &finding{
+		rule: "crm-error", name: "/" + e.rule.GetName(), verdict: wrongIf(n >= int64(e.rule.GetAtLeast())),
+		summary: fmt.Sprintf("{name} answered %q %d times within %s", e.rule.GetName(), n, short(e.rule.GetWindow().AsDuration())),
+		cause:   answered(e.newest, ""), lead: e.newest.lead,
+		action:  "Read what the CRM answers, and what it was sent.",
+		command: "leadgate watch --destination {name} --stage retry --stage failure --last 20",
+	}
+}
+
+func (f *form) judge(name string, m *moment) []*finding {
+	var findings []*finding
+	add := func(off bool, found *finding) {
+		if off {
+			return
+		}
+		found.form = name
+		findings = append(findings, found)
+	}
+	add(f.rules.GetDrift().GetOff(), f.drift(name))
+	add(f.rules.GetHolds().GetOff(), f.holding(name, m))
+	add(f.rules.GetRejections().GetOff(), f.rejections(name, m))
+	add(f.rules.GetSilence().GetOff(), f.silence(name, m))
+	add(f.rules.GetSpeedToLead().GetOff(), f.slow(name, m))
+	return findings
+}
+
+func (f *form) drift(name string) *finding {
+	found := &finding{rule: "drift", verdict: wrongIf(len(f.rhythm.Drifts) > 0), after: f.rules.GetDrift().GetAfter().AsDuration(), page: "drift"}
+	if len(f.rhythm.Drifts) == 0 {
+		return found
+	}
+	var fields, lines, causes []string
+	for _, e := range f.rhythm.Drifts {
+		fields = append(fields, e.GetField())
+		lines = append(lines, cmp.Or(e.GetSuggestion(), e.GetField()+": "+cmp.Or(e.GetLeadField(), "…")))
+		causes = append(causes, e.GetDetail())
+	}
+	found.summary = fmt.Sprintf("the page of form %s sends %s, which nothing maps", name, strings.Join(fields, ", "))
+	found.cause = strings.Join(causes, "; ")
+	found.lead = f.rhythm.Drifts[0].GetLeadId()
+	found.action = fmt.Sprintf("Add under forms: %s: fields: the line %s, and check the file; then replay or release what came meanwhile.", name, strings.Join(lines, " and the line "))
+	found.command = "leadgate check"
+	return found
+}
+
+func (f *form) holding(name string, m *moment) *finding {
+	rule := f.rules.GetHolds()
+	n := sum(&f.holds, m.now)
+	return &finding{
+		rule: "holds", verdict: wrongIf(n >= int64(rule.GetAtLeast())),
+		summary: fmt.Sprintf("%s of form %s were put aside within %s", leads(n), name, short(rule.GetWindow().AsDuration())),
+		cause:   f.held.detail, lead: f.held.lead,
+		action: "Look through them and release those that are good; they are not sent before that.", page: "held",
+		command: "curl '{gateway}/v1/leads?state=LEAD_STATE_HELD&form=" + name + "'",
+	}
+}
+
+func (f *form) rejections(name string, m *moment) *finding {
+	rule := f.rules.GetRejections()
+	all := total(&f.submissions, m.now)
+	return &finding{
+		rule: "rejections", verdict: wrongIf(all.ok+all.failed >= int64(rule.GetAtLeast()) && all.share() > rule.GetAbove()),
+		summary: fmt.Sprintf("%.0f %% of the submissions of form %s are refused: %d of %d within %s", 100*all.share(), name, all.failed, all.ok+all.failed, short(rule.GetWindow().AsDuration())),
+		cause:   f.rejected.detail,
+		action:  "See what the page sends and why it is refused: it may have changed, or somebody is trying it out.", page: "leads",
+		command: "leadgate watch --form " + name + " --stage rejected --last 20",
+	}
+}
+
+func (f *form) silence(name string, m *moment) *finding {
+	rule, r := f.rules.GetSilence(), f.rhythm
+	r.advance(m.now)
+	found := &finding{
+		rule: "silence", page: "leads",
+		action:  "Open the page and submit it: a broken page looks like this, and so does a campaign that ended.",
+		command: "leadgate watch --form " + name + " --last 20",
+	}
+	if r.Last == 0 {
+		return found
+	}
+	last := time.Unix(0, r.Last).UTC()
+	since := last
+	if m.started.After(since) {
+		// Nobody could submit while leadgate did not run; what was silent before may go on.
+		since, found.verdict = m.started, unsure
+	}
+	missing, silent := r.expected(since, m.now), m.now.Sub(since)
+	learned := m.now.Sub(time.Unix(0, r.Since)) >= rule.GetLearnFor().AsDuration()
+	if learned && missing >= rule.GetMissing() && silent >= rule.GetAtLeast().AsDuration() {
+		found.verdict = wrong
+	}
+	found.summary = fmt.Sprintf("form %s is silent for %s", name, short(m.now.Sub(last)))
+	found.cause = fmt.Sprintf("About %.0f submissions usually come in such a time; the last one came at %s.", missing, last.Format("2006-01-02 15:04:05 UTC"))
+	return found
+}
+
+func (f *form) slow(name string, m *moment) *finding {
+	rule := f.rules.GetSpeedToLead()
+	var all window.Spread
+	f.speed.Each(m.now, func(_ time.Time, s *window.Spread) { all.Merge(s) })
+	p95 := all.Percentile(.95)
+	return &finding{
+		rule: "speed-to-lead", verdict: wrongIf(all.Count() > 0 && p95 > rule.GetAbove().AsDuration()),
+		summary: fmt.Sprintf("leads of form %s take %s to their CRM record (95th percentile of %d within %s)", name, short(p95), all.Count(), short(rule.GetWindow().AsDuration())),
+		action:  "See which destination is slow, limited or failing.", page: "destinations",
+		command: "leadgate destinations list",
+	}
+}
+
+// system judges what concerns the whole gateway.
+func (m *moment) system(rule uint64) *finding {
+	f := &finding{
+		rule: "disk", critical: true, summary: fmt.Sprintf("the disk of the data directory has %d MiB left", m.free>>20),
+		action:  "Make room, or grow the disk. Below 256 MiB no lead is taken; what is stored is safe.",
+		command: "df -h", page: "destinations",
+	}
+	switch {
+	case m.refusing != nil:
+		f.verdict, f.summary, f.cause = wrong, "no lead is taken: the store cannot be written", m.refusing.Error()
+	case m.diskErr == nil && m.free < rule<<20:
+		f.verdict = wrong
+	}
+	return f
+}
+
+// leads is a number of leads in words.
+func leads(n int64) string {
+	if n == 1 {
+		return "1 lead"
+	}
+	return fmt.Sprintf("%d leads", n)
+}
+
+// answered says what the CRM answered in a case, or what else is known.
+func answered(s sample, otherwise string) string {
+	text := cmp.Or(s.detail, otherwise)
+	if s.status == 0 || text == "" {
+		return text
+	}
+	return fmt.Sprintf("HTTP %d: %s", s.status, text)
+}
+
+// short is a duration in its two largest units, without what is 0.
+func short(d time.Duration) string {
+	if d < time.Second {
+		return d.Round(time.Millisecond).String()
+	}
+	d = d.Round(time.Second)
+	if d >= time.Hour {
+		d = d.Round(time.Minute)
+	}
+	text := ""
+	for _, unit := range []struct {
+		name string
+		size time.Duration
+	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"min", time.Minute}, {"s", time.Second}} {
+		if n := d / unit.size; n > 0 {
+			text += fmt.Sprintf(" %d %s", n, unit.name)
+			d -= n * unit.size
+		}
+	}
+	return strings.TrimSpace(text)
+}

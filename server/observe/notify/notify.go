@@ -1,0 +1,135 @@
+// Package notify tells people of alerts: by a Slack-compatible webhook, a signed webhook, PagerDuty or e-mail.
+//
+// A [Notifier] makes one try and says what came of it. When to try again is its caller's business.
+package notify
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// Message is what is told.
+type Message struct {
+	// ID is the same for every try, so that the receiver can tell a repetition.
+	ID string
+	// Type says what happened to the alert.
+	Type leadgatev1.NotificationType
+	// Alert is what it is about. Nobody changes it.
+	Alert *leadgatev1.Alert
+	// Time is when it happened.
+	Time time.Time
+	// Gateway is the address of the gateway, for people.
+	Gateway string
+}
+
+// Notifier tells people. It is safe for concurrent use.
+type Notifier interface {
+	// Notify makes one try, until ctx ends. Errors name what was answered, never a secret; see [After].
+	Notify(ctx context.Context, m *Message) error
+	// Kind is what kind of notifier it is, such as "slack".
+	Kind() string
+}
+
+// Environment is what notifiers work with.
+type Environment struct {
+	// Secret resolves references such as ${env:NAME}; it is asked at every try, so that a new secret is used at once.
+	Secret func(value string) (string, error)
+	// Client makes requests; http.DefaultClient if nil.
+	Client *http.Client
+	// Now is the time; time.Now if nil.
+	Now func() time.Time
+}
+
+// Open makes a configured notifier.
+func Open(cfg *configv1.Notifier, env Environment) (Notifier, error) {
+	if env.Client == nil {
+		env.Client = http.DefaultClient
+	}
+	if env.Now == nil {
+		env.Now = time.Now
+	}
+	switch kind := cfg.GetKind().(type) {
+	case *configv1.Notifier_Slack:
+		return &slack{kind.Slack, env}, nil
+	case *configv1.Notifier_Webhook:
+		return &webhook{kind.Webhook, env}, nil
+	case *configv1.Notifier_Pagerduty:
+		return &pagerDuty{kind.Pagerduty, env}, nil
+	case *configv1.Notifier_Email:
+		return &email{kind.Email, env}, nil
+	}
+	return nil, errors.New("the notifier has no kind: name slack, webhook, pagerduty or email")
+}
+
+const (
+	// How much of an answer is quoted in an error.
+	maxQuote = 200
+	// How long one step of a conversation with a mail server may take; the whole try ends with its context.
+	sendTimeout = 10 * time.Second
+)
+
+// post sends JSON and takes any 2xx. The address may be a secret, so no error has it.
+func post(ctx context.Context, client *http.Client, address string, body []byte, headers map[string]string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	if err != nil {
+		return errors.New("the address is not one that can be posted to")
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", "leadgate")
+	for name, value := range headers {
+		request.Header.Set(name, value)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return withoutAddress(err)
+	}
+	defer response.Body.Close()
+	answer, _ := io.ReadAll(io.LimitReader(response.Body, maxQuote)) // what can be read of it
+	if response.StatusCode < 300 {
+		return nil
+	}
+	problem := fmt.Errorf("it answered %s: %s", response.Status, strings.ToValidUTF8(strings.Join(strings.Fields(string(answer)), " "), ""))
+	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {
+		return &later{problem, time.Duration(seconds) * time.Second}
+	}
+	return problem
+}
+
+// withoutAddress takes the address out of net/http's errors.
+func withoutAddress(err error) error {
+	with, ok := errors.AsType[*url.Error](err)
+	switch {
+	case !ok:
+		return err
+	case with.Timeout():
+		return errors.New("it did not answer in time")
+	}
+	return with.Err
+}
+
+// later is an error after which the next try should wait.
+type later struct {
+	error
+	after time.Duration
+}
+
+func (l *later) Unwrap() error { return l.error }
+
+// After is how long the receiver asked to wait before the next try; 0 if it did not ask.
+func After(err error) time.Duration {
+	if l, ok := errors.AsType[*later](err); ok {
+		return l.after
+	}
+	return 0
+}

@@ -1,0 +1,107 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+const (
+	pagerDutyAddress = "https://events.pagerduty.com"
+	// PagerDuty refuses longer summaries.
+	pagerDutySummary = 1024
+)
+
+// pagerDuty sends events to PagerDuty's Events API v2. The alert's identifier is the deduplication key, so that a reminder adds
+// to the incident that is open, and the end of the alert closes it.
+type pagerDuty struct {
+	cfg *configv1.PagerDutyNotifier
+	env Environment
+}
+
+// Kind implements Notifier.
+func (*pagerDuty) Kind() string { return "pagerduty" }
+
+type pagerDutyEvent struct {
+	RoutingKey string            `json:"routing_key"`
+	Action     string            `json:"event_action"`
+	DedupKey   string            `json:"dedup_key"`
+	Client     string            `json:"client"`
+	ClientURL  string            `json:"client_url,omitempty"`
+	Payload    *pagerDutyPayload `json:"payload,omitempty"`
+	Links      []pagerDutyLink   `json:"links,omitempty"`
+}
+
+type pagerDutyPayload struct {
+	Summary   string            `json:"summary"`
+	Source    string            `json:"source"`
+	Severity  string            `json:"severity"`
+	Timestamp time.Time         `json:"timestamp"`
+	Component string            `json:"component,omitempty"`
+	Class     string            `json:"class,omitempty"`
+	Details   map[string]string `json:"custom_details"`
+}
+
+type pagerDutyLink struct {
+	Href string `json:"href"`
+	Text string `json:"text"`
+}
+
+// Notify implements Notifier.
+func (p *pagerDuty) Notify(ctx context.Context, m *Message) error {
+	key, err := p.env.Secret(p.cfg.GetRoutingKey())
+	if err != nil {
+		return err
+	}
+	// A test opens an incident of the least severity, which shows that the key is right.
+	event := pagerDutyEvent{RoutingKey: key, Action: "trigger", DedupKey: "leadgate/" + m.Alert.GetAlertId(), Client: "leadgate", ClientURL: m.Alert.GetUrl()}
+	if m.Type == leadgatev1.NotificationType_NOTIFICATION_TYPE_RESOLVED {
+		event.Action = "resolve"
+	} else {
+		event.Payload, event.Links = pagerDutyContent(m)
+	}
+	body, err := json.Marshal(event)
+	if err != nil {
+		return err
+	}
+	address := p.cfg.GetBaseUrl()
+	if address == "" {
+		address = pagerDutyAddress
+	}
+	return post(ctx, p.env.Client, strings.TrimSuffix(address, "/")+"/v2/enqueue", body, nil)
+}
+
+func pagerDutyContent(m *Message) (*pagerDutyPayload, []pagerDutyLink) {
+	a := m.Alert
+	payload := &pagerDutyPayload{
+		Summary: shorten(a.GetSummary(), pagerDutySummary), Source: m.Gateway, Severity: severity(a), Timestamp: m.Time.UTC(),
+		Component: a.GetDestination() + a.GetForm(), Class: a.GetRule(), Details: map[string]string{},
+	}
+	if m.Type == leadgatev1.NotificationType_NOTIFICATION_TYPE_TEST {
+		payload.Severity = "info"
+	}
+	var links []pagerDutyLink
+	for _, l := range lines(m) {
+		payload.Details[strings.ToLower(l.name)] = l.text
+		if l.link != "" {
+			links = append(links, pagerDutyLink{l.link, l.name})
+		}
+	}
+	return payload, links
+}
+
+// shorten cuts a text to so many bytes, between characters.
+func shorten(text string, size int) string {
+	if len(text) <= size {
+		return text
+	}
+	for size > 0 && !utf8.RuneStart(text[size]) {
+		size--
+	}
+	return text[:size]
+}

@@ -1,0 +1,52 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+)
+
+// slack posts to an incoming webhook of Slack. It sends nothing but "text", which everything that calls itself compatible
+// understands.
+type slack struct {
+	cfg *configv1.SlackNotifier
+	env Environment
+}
+
+// Kind implements Notifier.
+func (*slack) Kind() string { return "slack" }
+
+// Notify implements Notifier.
+func (s *slack) Notify(ctx context.Context, m *Message) error {
+	address, err := s.env.Secret(s.cfg.GetUrl())
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(map[string]string{"text": slackText(m)})
+	if err != nil {
+		return err
+	}
+	return post(ctx, s.env.Client, address, body, nil)
+}
+
+// slackText is the message in Slack's mrkdwn.
+func slackText(m *Message) string {
+	// What Slack wants escaped, and nothing else. A backtick within code would end it.
+	escape := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+	var text strings.Builder
+	fmt.Fprintf(&text, "*%s*", escape.Replace(title(m)))
+	for _, l := range lines(m) {
+		shown := escape.Replace(l.text)
+		switch {
+		case l.link != "":
+			shown = fmt.Sprintf("<%s|%s>", escape.Replace(l.link), shown)
+		case l.name == "Command":
+			shown = "`" + strings.ReplaceAll(shown, "`", "'") + "`"
+		}
+		fmt.Fprintf(&text, "\n%s: %s", l.name, shown)
+	}
+	return text.String()
+}
