@@ -1,7 +1,9 @@
 package server_test
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -31,7 +33,11 @@ func BenchmarkAcceptREST(b *testing.B) {
 				b.Error(err)
 				return
 			}
-			_ = response.Body.Close()
+			_, err = io.Copy(io.Discard, response.Body) // or the connection could not be used again
+			if err = errors.Join(err, response.Body.Close()); err != nil {
+				b.Error(err)
+				return
+			}
 			if response.StatusCode != http.StatusCreated {
 				b.Error(response.Status)
 				return

@@ -32,9 +32,8 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error
 	if r.URL.Path == batchPath && limit < maxBatchBody {
 		limit, whose = maxBatchBody, "a batch; send several"
 	}
-	tooLarge := bodyTooLarge(limit, whose)
 	if r.ContentLength > limit {
-		return nil, tooLarge
+		return nil, bodyTooLarge(limit, whose)
 	}
 	if r.ContentLength == 0 || r.Body == nil {
 		return nil, nil
@@ -50,7 +49,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error
 	switch tooMany := (*http.MaxBytesError)(nil); {
 	case err == nil:
 	case errors.As(err, &tooMany):
-		return nil, tooLarge
+		return nil, bodyTooLarge(limit, whose)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, worker.Failure(err, codes.DeadlineExceeded, &errdetails.ErrorInfo{Reason: "REQUEST_TIMEOUT"},
 			fmt.Sprintf("the body did not arrive within %s", bodyTimeout))

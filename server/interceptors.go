@@ -57,7 +57,9 @@ func (s *Server) streamChain() []grpc.StreamServerInterceptor {
 // unaryCall puts the call into the context, and tells the caller its request's identifier.
 func (s *Server) unaryCall(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	c := s.grpcCall(ctx)
-	_ = grpc.SetHeader(ctx, metadata.Pairs(requestIDHeader, c.id)) // fails only after the answer
+	if grpc.ServerTransportStreamFromContext(ctx) != nil { // over REST the front has told it
+		_ = grpc.SetHeader(ctx, metadata.Pairs(requestIDHeader, c.id)) // fails only after the answer
+	}
 	switch req.(type) {
 	case *leadgatev1.SubmitLeadRequest, *leadgatev1.SubmitFormRequest:
 		c.intake = true
