@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 
+	"google.golang.org/grpc/status"
+
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
@@ -59,12 +61,16 @@ func (s *leads) SubmitLeads(stream leadgatev1.LeadService_SubmitLeadsServer) err
 			continue
 		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return status.FromContextError(ctx.Err()).Err()
 		}
-		if err := <-ended; !errors.Is(err, io.EOF) {
+		switch err := <-ended; {
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.Is(err, context.Canceled):
+			return status.FromContextError(err).Err()
+		default:
 			return err
 		}
-		return nil
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,10 +10,9 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	leadgate "github.com/leadgate/leadgate/clients/go"
 )
 
 // connection is how a command reaches a running gateway.
@@ -28,34 +26,36 @@ func (c *connection) addFlags(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringVar(&c.apiKey, "api-key", "", "API key, where the gateway asks for one")
 }
 
-// dial connects. The caller closes the connection.
-func (c *connection) dial() (*grpc.ClientConn, error) {
+// client makes a client of the gateway. The caller closes it.
+func (c *connection) client() (*leadgate.Client, error) {
 	target, secure := strings.CutPrefix(c.server, "https://")
 	target = strings.TrimSuffix(strings.TrimPrefix(target, "http://"), "/")
-	transport := insecure.NewCredentials()
-	if secure {
-		transport = credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})
+	options := []leadgate.Option{
+		leadgate.WithAPIKey(c.apiKey),
+		// A person at a terminal wants to know at once that no gateway is there.
+		leadgate.WithDialOptions(grpc.WithDefaultServiceConfig("{}"),
+			grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+				return c.explain(invoke(ctx, method, req, reply, cc, opts...))
+			})),
+	}
+	if !secure {
+		options = append(options, leadgate.WithoutTLS())
 	}
 	// passthrough, because a name that cannot be resolved must fail at once and by name.
-	conn, err := grpc.NewClient("passthrough:///"+target,
-		grpc.WithTransportCredentials(transport),
-		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-			return c.explain(invoke(c.authorize(ctx), method, req, reply, cc, opts...))
-		}),
-		grpc.WithStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-			return open(c.authorize(ctx), desc, cc, method, opts...)
-		}))
+	client, err := leadgate.New("passthrough:///"+target, options...)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--server %q: %w", c.server, err)}
 	}
-	return conn, nil
+	return client, nil
 }
 
-func (c *connection) authorize(ctx context.Context) context.Context {
-	if c.apiKey == "" {
-		return ctx
+// dial connects, for the services that the client has no methods for. The caller closes the connection.
+func (c *connection) dial() (*grpc.ClientConn, error) {
+	client, err := c.client()
+	if err != nil {
+		return nil, err
 	}
-	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+c.apiKey)
+	return client.Conn(), nil
 }
 
 // explain turns an answer's error into what a person at a terminal can act on.

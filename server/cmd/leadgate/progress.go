@@ -56,6 +56,19 @@ func (p *progress) count(done, total int64) {
 	fmt.Fprintf(p.to, "\r%s [%s%s] %d of %d\x1b[K", p.what, strings.Repeat("#", full), strings.Repeat(".", barWidth-full), done, total)
 }
 
+// due says whether it is time to draw again, for whoever has to work for what is drawn.
+func (p *progress) due(now time.Time) bool { return p.to != nil && now.Sub(p.drawn) >= barInterval }
+
+// draw draws how much of all is done, with some words.
+func (p *progress) draw(part float64, words string) {
+	if p.to == nil {
+		return
+	}
+	p.drawn = time.Now()
+	full := int(min(1, part) * barWidth)
+	fmt.Fprintf(p.to, "\r%s [%s%s] %3.0f %%  %s\x1b[K", p.what, strings.Repeat("#", full), strings.Repeat(".", barWidth-full), part*100, words)
+}
+
 // done removes the bar.
 func (p *progress) done() {
 	if p.to != nil {

@@ -7,22 +7,20 @@ import (
 	"os"
 	"strings"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	leadgate "github.com/leadgate/leadgate/clients/go"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/server/intake"
 )
 
 func newSubmit() *cobra.Command {
 	var (
-		conn       connection
-		out        output
-		form, key  string
-		file       string
-		submission submitter
+		conn      connection
+		out       output
+		form, key string
+		file      string
 	)
 	cmd := &cobra.Command{
 		Use:   "submit [NAME=VALUE ...]",
@@ -46,26 +44,22 @@ Without --form the names are lead fields: email, first_name, custom.budget. With
 			if len(pairs) == 0 && len(body) == 0 {
 				return usageError{fmt.Errorf("nothing to submit: give NAME=VALUE arguments or --file; see leadgate submit --help")}
 			}
-			if key == "" {
-				key = uuid.NewString()
-			}
-			client, err := conn.dial()
+			client, err := conn.client()
 			if err != nil {
 				return err
 			}
 			defer client.Close()
-			submission.service = leadgatev1.NewLeadServiceClient(client)
-			ctx := metadata.AppendToOutgoingContext(cmd.Context(), "idempotency-key", key)
-			answer, err := submission.submit(ctx, form, pairs, body)
+			answer, err := submit(cmd.Context(), client, form, key, pairs, body)
 			if err != nil {
 				return err
 			}
-			return printAll(&out, cmd.OutOrStdout(), []*leadgatev1.SubmitLeadResponse{answer}, func(w io.Writer) {
-				if answer.GetReplayed() {
-					fmt.Fprintf(w, "accepted before: lead %s\n", answer.GetLeadId())
+			shown := &leadgatev1.SubmitLeadResponse{LeadId: answer.LeadID, Replayed: &answer.Replayed}
+			return printAll(&out, cmd.OutOrStdout(), []*leadgatev1.SubmitLeadResponse{shown}, func(w io.Writer) {
+				if answer.Replayed {
+					fmt.Fprintf(w, "accepted before: lead %s\n", answer.LeadID)
 					return
 				}
-				fmt.Fprintf(w, "accepted: lead %s\n", answer.GetLeadId())
+				fmt.Fprintf(w, "accepted: lead %s\n", answer.LeadID)
 			})
 		},
 	}
@@ -77,26 +71,20 @@ Without --form the names are lead fields: email, first_name, custom.budget. With
 	return cmd
 }
 
-// submitter sends what was given on the command line.
-type submitter struct{ service leadgatev1.LeadServiceClient }
-
-func (s *submitter) submit(ctx context.Context, form string, pairs []pair, body []byte) (*leadgatev1.SubmitLeadResponse, error) {
+// submit sends what was given on the command line.
+func submit(ctx context.Context, client *leadgate.Client, form, key string, pairs []pair, body []byte) (leadgate.Accepted, error) {
 	if form == "" {
 		lead, err := leadOf(pairs, body)
 		if err != nil {
-			return nil, err
+			return leadgate.Accepted{}, err
 		}
-		return s.service.SubmitLead(ctx, &leadgatev1.SubmitLeadRequest{Lead: lead})
+		return client.Submit(ctx, lead, leadgate.WithKey(key))
 	}
-	submission, err := submissionOf(pairs, body)
+	fields, err := formFieldsOf(pairs, body)
 	if err != nil {
-		return nil, err
+		return leadgate.Accepted{}, err
 	}
-	answer, err := s.service.SubmitForm(ctx, &leadgatev1.SubmitFormRequest{Form: form, Submission: submission})
-	if err != nil {
-		return nil, err
-	}
-	return &leadgatev1.SubmitLeadResponse{LeadId: answer.GetLeadId(), Replayed: answer.Replayed}, nil
+	return client.SubmitForm(ctx, form, fields, leadgate.WithKey(key))
 }
 
 type pair struct{ name, value string }
@@ -139,18 +127,20 @@ func leadOf(pairs []pair, body []byte) (*leadgatev1.Lead, error) {
 	return lead, nil
 }
 
-// submissionOf reads a submission's fields from a JSON object of strings and lists of strings, then adds the named ones.
-func submissionOf(pairs []pair, body []byte) (*leadgatev1.Submission, error) {
-	submission := &leadgatev1.Submission{ContentType: "application/json"}
+// formFieldsOf reads a form's fields from a JSON object of strings and lists of strings, then adds the named ones.
+func formFieldsOf(pairs []pair, body []byte) ([]leadgate.Field, error) {
+	var fields []leadgate.Field
 	if len(body) > 0 {
-		fields, err := intake.Decode(submission.GetContentType(), body)
+		decoded, err := intake.Decode("application/json", body)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("the file does not hold a form's fields: %w", err)}
 		}
-		submission.Fields = fields
+		for _, field := range decoded {
+			fields = append(fields, leadgate.Field{Name: field.GetName(), Values: field.GetValues()})
+		}
 	}
 	for _, p := range pairs {
-		submission.Fields = append(submission.Fields, &leadgatev1.Submission_Field{Name: p.name, Values: []string{p.value}})
+		fields = append(fields, leadgate.Field{Name: p.name, Values: []string{p.value}})
 	}
-	return submission, nil
+	return fields, nil
 }

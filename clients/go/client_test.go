@@ -1,0 +1,159 @@
+package leadgate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	leadgate "github.com/leadgate/leadgate/clients/go"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+func unavailable(calls ...int) func(int) error {
+	return func(call int) error {
+		for _, c := range calls {
+			if c == call {
+				return status.Error(codes.Unavailable, "the connection is lost")
+			}
+		}
+		return nil
+	}
+}
+
+func TestALostAnswerMakesNoSecondLead(t *testing.T) {
+	t.Parallel()
+	g, client := open(t, leadgate.WithAPIKey("secret"))
+	g.fail = unavailable(1, 2)
+	accepted, err := client.Submit(t.Context(), &leadgatev1.Lead{Email: "ada@example.com"})
+	if err != nil || !accepted.Replayed || len(g.byKey) != 1 {
+		t.Errorf("%+v, %v, %d leads", accepted, err, len(g.byKey))
+	}
+	if g.bearer != "Bearer secret" {
+		t.Errorf("the API key came as %q", g.bearer)
+	}
+}
+
+func TestAKeyOfOnesOwnIsKept(t *testing.T) {
+	t.Parallel()
+	_, client := open(t)
+	for i, want := range []bool{false, true} {
+		accepted, err := client.SubmitForm(t.Context(), "contact", []leadgate.Field{{Name: "email", Values: []string{"ada@example.com"}}}, leadgate.WithKey("k"))
+		if err != nil || accepted.Replayed != want || accepted.LeadID != "lead-1" {
+			t.Errorf("time %d: %+v, %v", i, accepted, err)
+		}
+	}
+}
+
+func TestARefusalNamesEveryField(t *testing.T) {
+	t.Parallel()
+	g, client := open(t)
+	_, err := client.Submit(t.Context(), &leadgatev1.Lead{})
+	var refused *leadgate.Error
+	if !errors.As(err, &refused) {
+		t.Fatalf("not an Error: %v", err)
+	}
+	want := leadgate.Violation{Field: "lead.email", Rule: "string.email", Message: "must be a valid email address"}
+	if refused.Reason != "RULES_BROKEN" || len(refused.Violations) != 1 || refused.Violations[0] != want || refused.Temporary || status.Code(err) != codes.InvalidArgument {
+		t.Errorf("%+v, code %v", refused, status.Code(err))
+	}
+	if g.calls != 1 {
+		t.Errorf("%d calls, want 1: what is refused is not tried again", g.calls)
+	}
+}
+
+func TestACallEndsInTime(t *testing.T) {
+	t.Parallel()
+	client, err := leadgate.New("127.0.0.1:1", leadgate.WithoutTLS(), leadgate.WithTimeout(50*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := client.Submit(t.Context(), &leadgatev1.Lead{Email: "a@example.com"}); status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("without a gateway: %v", err)
+	}
+}
+
+// people are n leads, of which each fifth has no address.
+func people(n int) iter.Seq[leadgate.Submission] {
+	return func(yield func(leadgate.Submission) bool) {
+		for i := range n {
+			lead := &leadgatev1.Lead{Email: fmt.Sprintf("p%d@example.com", i)}
+			if i%5 == 4 {
+				lead.Email = ""
+			}
+			if !yield(leadgate.Submission{Lead: lead, Key: fmt.Sprint("k", i)}) {
+				return
+			}
+		}
+	}
+}
+
+func TestManyLeadsArriveOnceThroughABrokenStream(t *testing.T) {
+	t.Parallel()
+	g, client := open(t)
+	g.fail = func(call int) error {
+		switch call {
+		case 700, 1500:
+			return status.Error(codes.Unavailable, "the connection is lost")
+		case 900:
+			return status.Error(codes.ResourceExhausted, "this one later")
+		}
+		return nil
+	}
+	const n = 5000
+	seen := map[string]bool{}
+	for result, err := range client.SubmitAll(t.Context(), people(n)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[result.Key] {
+			t.Errorf("%s has two results", result.Key)
+		}
+		seen[result.Key] = true
+		if refused := result.Err != nil; refused != (result.Lead.GetEmail() == "") || refused == (result.LeadID != "") {
+			t.Errorf("%s: %+v, %v", result.Key, result.Accepted, result.Err)
+		}
+	}
+	if len(seen) != n || len(g.byKey) != n*4/5 {
+		t.Errorf("%d results, %d leads, want %d and %d", len(seen), len(g.byKey), n, n*4/5)
+	}
+}
+
+func TestManyLeadsStopWhenNobodyWantsMore(t *testing.T) {
+	t.Parallel()
+	_, client := open(t)
+	for range client.SubmitAll(t.Context(), people(100_000)) {
+		break
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	got := 0
+	for _, err := range client.SubmitAll(ctx, people(100_000)) {
+		if got++; got == 10 {
+			cancel()
+		}
+		if err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled: %v", err)
+		}
+	}
+}
+
+func TestManyLeadsOfACallerWithoutAKeyFailAtOnce(t *testing.T) {
+	t.Parallel()
+	g, client := open(t)
+	g.fail = func(int) error { return status.Error(codes.Unauthenticated, "an API key is needed") }
+	for _, err := range client.SubmitAll(t.Context(), people(10)) {
+		if status.Code(err) != codes.Unauthenticated {
+			t.Errorf("%v", err)
+		}
+	}
+	if g.calls != 1 {
+		t.Errorf("%d calls, want 1", g.calls)
+	}
+}

@@ -1,0 +1,129 @@
+// Package leadgate submits leads to a gateway over gRPC.
+//
+//	client, err := leadgate.New("leads.example.com:443", leadgate.WithAPIKey(key))
+//	accepted, err := client.Submit(ctx, &leadgatev1.Lead{Email: "ada@example.com"}, leadgate.WithKey("order-4711"))
+//
+// When Submit returns without an error, the lead is on the gateway's disk. Every submission has an idempotency key, your own
+// or one that is made for it, and is tried again under that key while the gateway cannot be reached: it never makes two leads.
+// What the gateway refuses is an [*Error], which names every field that is wrong.
+package leadgate
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// retries makes gRPC repeat a call that did not reach the gateway, or that it could not make durable: five attempts with
+// growing, random pauses, within the call's deadline. Calls that only read are repeated too, calls of operators are not.
+const retries = `{"methodConfig":[{
+	"name":[
+		{"service":"leadgate.v1.LeadService","method":"SubmitLead"},
+		{"service":"leadgate.v1.LeadService","method":"SubmitForm"},
+		{"service":"leadgate.v1.LeadService","method":"BatchSubmitLeads"},
+		{"service":"leadgate.v1.LeadService","method":"GetLead"},
+		{"service":"leadgate.v1.LeadService","method":"ListLeads"}
+	],
+	"waitForReady":true,
+	"retryPolicy":{"maxAttempts":5,"initialBackoff":"0.2s","maxBackoff":"5s","backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE"]}
+}]}`
+
+const (
+	// usualTimeout bounds a submission with all its attempts, if its context has no deadline.
+	usualTimeout = 30 * time.Second
+	// pingAfter is how long a connection is silent before it is asked whether it lives. The gateway cuts off who asks oftener
+	// than every 10 s.
+	pingAfter, pingTimeout = 30 * time.Second, 10 * time.Second
+)
+
+// Client submits leads. It is safe for concurrent use, and keeps one connection.
+type Client struct {
+	conn    *grpc.ClientConn
+	leads   leadgatev1.LeadServiceClient
+	timeout time.Duration
+}
+
+type settings struct {
+	apiKey    string
+	transport credentials.TransportCredentials
+	timeout   time.Duration
+	dial      []grpc.DialOption
+}
+
+// Option changes how a client works.
+type Option func(*settings)
+
+// WithAPIKey sends a key of the gateway's api_keys with every call.
+func WithAPIKey(key string) Option { return func(s *settings) { s.apiKey = key } }
+
+// WithoutTLS talks in clear text, for a gateway on the same machine or network.
+func WithoutTLS() Option { return func(s *settings) { s.transport = insecure.NewCredentials() } }
+
+// WithTLS takes a configuration in place of the usual one, which trusts the system's certificates.
+func WithTLS(config *tls.Config) Option {
+	return func(s *settings) { s.transport = credentials.NewTLS(config) }
+}
+
+// WithTimeout bounds each call whose context has no deadline; 30 s if left out, no bound if 0.
+func WithTimeout(timeout time.Duration) Option { return func(s *settings) { s.timeout = timeout } }
+
+// WithDialOptions adds options of gRPC's own, such as interceptors.
+func WithDialOptions(options ...grpc.DialOption) Option {
+	return func(s *settings) { s.dial = append(s.dial, options...) }
+}
+
+// New makes a client of the gateway at a target such as "leads.example.com:443". It connects with the first call, and with
+// TLS unless [WithoutTLS] is given. Close the client when it is done.
+func New(target string, options ...Option) (*Client, error) {
+	s := settings{transport: credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12}), timeout: usualTimeout}
+	for _, option := range options {
+		option(&s)
+	}
+	dial := []grpc.DialOption{
+		grpc.WithTransportCredentials(s.transport), grpc.WithDefaultServiceConfig(retries),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingTimeout}),
+	}
+	if s.apiKey != "" {
+		bearer := "Bearer " + s.apiKey
+		dial = append(dial,
+			grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+				return invoke(metadata.AppendToOutgoingContext(ctx, "authorization", bearer), method, req, reply, cc, opts...)
+			}),
+			grpc.WithChainStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+				return open(metadata.AppendToOutgoingContext(ctx, "authorization", bearer), desc, cc, method, opts...)
+			}))
+	}
+	conn, err := grpc.NewClient(target, append(dial, s.dial...)...)
+	if err != nil {
+		return nil, fmt.Errorf("leadgate: connect to %s: %w", target, err)
+	}
+	return &Client{conn: conn, leads: leadgatev1.NewLeadServiceClient(conn), timeout: s.timeout}, nil
+}
+
+// Close ends the connection.
+func (c *Client) Close() error { return c.conn.Close() }
+
+// Conn is the connection, for the rest of the API: leadgatev1.NewLeadServiceClient(client.Conn()), and WorkerService.
+func (c *Client) Conn() *grpc.ClientConn { return c.conn }
+
+// NewKey makes an idempotency key that no other submission has. Make it when the reason for the lead arises, and keep it with
+// that, so that a repetition after a crash has the same one.
+func NewKey() string { return rand.Text() }
+
+// within bounds a call in time, unless its context does.
+func (c *Client) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, bounded := ctx.Deadline(); bounded || c.timeout == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, c.timeout)
+}

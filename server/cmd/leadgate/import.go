@@ -1,0 +1,414 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"iter"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	leadgate "github.com/leadgate/leadgate/clients/go"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// reasonColumn is what the file of refused rows has beside their own columns. Importing leaves it out.
+const reasonColumn = "leadgate_reason"
+
+// saveEvery is how often an import notes how far it got.
+const saveEvery = time.Second
+
+func newImport() *cobra.Command {
+	var (
+		conn    connection
+		m       mapping
+		preview bool
+		again   bool
+		rejects string
+	)
+	cmd := &cobra.Command{
+		Use:   "import FILE.csv",
+		Short: "Import leads from a CSV file",
+		Long: `Import leads from a CSV file whose first line names the columns. Columns are recognised by their names (E-Mail, Vorname,
+Company, ZIP …), others become custom fields; --map and --skip say otherwise, --preview shows what would happen. Values are
+cleaned as a form's are: phone numbers become E.164, countries their codes.
+
+An import that was interrupted goes on where it stopped when the same command is run again. Every row has an idempotency key
+made of its content, or taken from a column, so that importing it twice makes no second lead for as long as the gateway keeps
+keys. Rows that are refused are written to FILE.rejects.csv with their reasons: mend them there, and import that file.`,
+		Example: `  leadgate import leads.csv --form contact --preview
+  leadgate import leads.csv --form contact
+  leadgate import leads.csv --map "Kundennr.=custom.customer_number" --skip Intern --key "Kundennr." --region DE`,
+		Args: exactArgs("FILE.csv"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file, err := os.Open(args[0])
+			if err != nil {
+				return usageError{err}
+			}
+			defer func() { _ = file.Close() }() // it was only read
+			rows, err := openRows(file, m)
+			if err != nil {
+				return err
+			}
+			if preview {
+				return showPreview(cmd.OutOrStdout(), rows)
+			}
+			if rejects == "" {
+				rejects = strings.TrimSuffix(args[0], ".csv") + ".rejects.csv"
+			}
+			client, err := conn.client()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			i := &importing{rows: rows, file: file, client: client, explain: conn.explain, notes: cmd.ErrOrStderr(), rejectsPath: rejects, memo: args[0] + ".import"}
+			if err := i.resume(m, again); err != nil {
+				return err
+			}
+			return i.run(cmd.Context())
+		},
+	}
+	conn.addFlags(cmd)
+	cmd.Flags().StringVar(&m.form, "form", "", "import through this form: its destinations get the leads")
+	cmd.Flags().StringArrayVar(&m.mapped, "map", nil, "COLUMN=FIELD, such as \"Mobil=phone\" or \"Budget=custom.budget\"; may be repeated")
+	cmd.Flags().StringArrayVar(&m.skip, "skip", nil, "leave this column out; may be repeated")
+	cmd.Flags().StringVar(&m.key, "key", "", "take idempotency keys from this column, such as a number of your own")
+	cmd.Flags().StringVar(&m.region, "region", "", "country whose national phone numbers the file has, such as DE")
+	cmd.Flags().BoolVar(&preview, "preview", false, "send nothing: show where the columns lead, the first leads, and how many rows would be refused")
+	cmd.Flags().BoolVar(&again, "again", false, "begin with the first row, whatever was imported before")
+	cmd.Flags().StringVar(&rejects, "rejects", "", "write refused rows to this file; FILE.rejects.csv if left out")
+	return cmd
+}
+
+// showPreview reads the whole file and sends nothing.
+func showPreview(w io.Writer, rows *rowReader) error {
+	table(w, "COLUMN\tLEADS TO", func(w io.Writer) {
+		for i, heading := range rows.header {
+			field := rows.fields[i]
+			if field == skipped {
+				field = "(left out)"
+			}
+			fmt.Fprintf(w, "%s\t%s\n", heading, field)
+		}
+	})
+	good, bad := 0, 0
+	left := map[string]int{}
+	for {
+		r, err := rows.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		for _, heading := range r.left {
+			left[heading]++
+		}
+		if r.reason != "" {
+			if bad++; bad <= 5 {
+				fmt.Fprintf(w, "\nrow %d would be refused: %s\n", r.number, r.reason)
+			}
+			continue
+		}
+		if good++; good <= 3 {
+			line, err := protojson.Marshal(r.lead)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(w, "\nrow %d becomes %s\n", r.number, line)
+		}
+	}
+	fmt.Fprintf(w, "\n%s would be sent, %d refused.%s\n", count(good, "lead"), bad, leftOutWords(left))
+	return nil
+}
+
+func leftOutWords(left map[string]int) string {
+	var words strings.Builder
+	for _, heading := range slices.Sorted(maps.Keys(left)) {
+		fmt.Fprintf(&words, " %s cannot be read in %s and is left out.", heading, count(left[heading], "row"))
+	}
+	return words.String()
+}
+
+// imported is how far an import got, as it is kept in FILE.import.
+type imported struct {
+	Rows      int            `json:"rows"`
+	End       int64          `json:"end"`    // of the last of them, in bytes
+	Content   string         `json:"sha256"` // of all bytes up to there
+	Mapping   string         `json:"mapping"`
+	Accepted  int            `json:"accepted"`
+	Replayed  int            `json:"replayed"`
+	Refused   int            `json:"refused"`
+	LeftOut   map[string]int `json:"leftOut"`
+	UpdatedAt time.Time      `json:"updatedAt"`
+}
+
+// importing is an import at work, all on one goroutine.
+type importing struct {
+	rows    *rowReader
+	file    *os.File
+	client  *leadgate.Client
+	explain func(error) error
+	notes   io.Writer
+
+	done        imported
+	memo        string    // the file that keeps done
+	content     hash.Hash // of the bytes up to hashed
+	hashed      int64
+	saved       time.Time
+	rejectsPath string
+	rejects     *csv.Writer
+	rejectsFile *os.File
+
+	waiting []*row                    // read, and not yet done up to the first of them
+	sent    map[*leadgatev1.Lead]*row // without a result yet
+	failed  error                     // of reading the file
+	pace    pace
+	bar     *progress
+}
+
+// resume finds out how far an earlier run got with this file, read in this way.
+func (i *importing) resume(m mapping, again bool) error {
+	i.content, i.sent = sha256.New(), map[*leadgatev1.Lead]*row{}
+	mapped, err := json.Marshal(append([]string{m.form, m.region, m.key}, i.rows.fields...))
+	if err != nil {
+		return err
+	}
+	i.done = imported{Mapping: string(mapped), End: i.rows.last.end, LeftOut: map[string]int{}}
+	var before imported
+	text, err := os.ReadFile(i.memo)
+	switch {
+	case again || errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	if err := json.Unmarshal(text, &before); err != nil || before.Mapping != i.done.Mapping {
+		fmt.Fprintln(i.notes, "leadgate: an earlier import read this file in another way; beginning with the first row")
+		return nil
+	}
+	if err := i.hashTo(before.End); err != nil || hex.EncodeToString(i.content.Sum(nil)) != before.Content {
+		fmt.Fprintln(i.notes, "leadgate: the file has changed since the last import; beginning with the first row")
+		i.content, i.hashed = sha256.New(), 0
+		return nil
+	}
+	if before.LeftOut == nil {
+		before.LeftOut = map[string]int{}
+	}
+	i.done = before
+	i.rows.skipTo(i.file, before.Rows, before.End)
+	fmt.Fprintf(i.notes, "leadgate: %s were imported before; going on behind them\n", count(before.Rows, "row"))
+	return nil
+}
+
+func (i *importing) hashTo(end int64) error {
+	n, err := io.Copy(i.content, io.NewSectionReader(i.file, i.hashed, end-i.hashed))
+	i.hashed += n
+	if err == nil && i.hashed != end {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func (i *importing) run(ctx context.Context) error {
+	info, err := i.file.Stat()
+	if err != nil {
+		return err
+	}
+	i.bar, i.pace = newProgress(i.notes, "import"), pace{info.Size(), time.Now(), i.done.Rows, i.done.End}
+	var stopped error
+	for result, err := range i.client.SubmitAll(ctx, i.leads()) {
+		if err != nil {
+			stopped = err
+			break
+		}
+		r := i.sent[result.Lead]
+		delete(i.sent, result.Lead)
+		switch {
+		case result.Err != nil:
+			err = i.refuse(r, result.Err.Error())
+		case result.Replayed:
+			i.done.Replayed++
+		default:
+			i.done.Accepted++
+		}
+		r.done = true
+		if err = errors.Join(err, i.settle()); err != nil {
+			stopped = err
+			break
+		}
+	}
+	stopped = errors.Join(stopped, i.failed)
+	i.bar.done()
+	err = errors.Join(i.settleAll(), i.closeRejects())
+	fmt.Fprintf(i.notes, "%s: %d new, %d known already, %d refused.%s\n", count(i.done.Rows, "row"), i.done.Accepted, i.done.Replayed, i.done.Refused, leftOutWords(i.done.LeftOut))
+	switch {
+	case errors.Is(stopped, context.Canceled):
+		return errors.Join(fmt.Errorf("stopped behind row %d; the same command goes on there", i.done.Rows), err)
+	case stopped != nil:
+		return errors.Join(fmt.Errorf("stopped behind row %d; the same command goes on there: %w", i.done.Rows, i.explain(stopped)), err)
+	case i.done.Refused > 0 && err == nil:
+		return fmt.Errorf("%s were refused: %s says why; mend them there and import it", count(i.done.Refused, "row"), i.rejectsPath)
+	}
+	return err
+}
+
+// leads reads the file as fast as the gateway takes them.
+func (i *importing) leads() iter.Seq[leadgate.Submission] {
+	return func(yield func(leadgate.Submission) bool) {
+		for {
+			r, err := i.rows.next()
+			if err != nil {
+				if !errors.Is(err, io.EOF) {
+					i.failed = err
+				}
+				return
+			}
+			i.waiting = append(i.waiting, r)
+			if r.reason != "" {
+				r.done = true
+				if i.failed = i.refuse(r, r.reason); i.failed != nil {
+					return
+				}
+				continue
+			}
+			i.sent[r.lead] = r
+			if !yield(leadgate.Submission{Lead: r.lead, Key: r.key}) {
+				return
+			}
+		}
+	}
+}
+
+// settle counts the rows before which none waits any more, and notes now and then how far that is.
+func (i *importing) settle() error {
+	for len(i.waiting) > 0 && i.waiting[0].done {
+		r := i.waiting[0]
+		i.waiting = i.waiting[1:]
+		i.done.Rows, i.done.End = r.number, r.end
+		for _, heading := range r.left {
+			i.done.LeftOut[heading]++
+		}
+	}
+	if now := time.Now(); i.bar.due(now) {
+		i.bar.draw(i.pace.words(i.done, now))
+	}
+	if time.Since(i.saved) < saveEvery {
+		return nil
+	}
+	return i.save()
+}
+
+func (i *importing) settleAll() error {
+	return errors.Join(i.settle(), i.save())
+}
+
+// save keeps how far the import got, behind what it wrote about refused rows.
+func (i *importing) save() error {
+	if i.rejects != nil {
+		i.rejects.Flush()
+		if err := i.rejects.Error(); err != nil {
+			return err
+		}
+	}
+	if err := i.hashTo(i.done.End); err != nil {
+		return err
+	}
+	i.saved = time.Now()
+	i.done.Content, i.done.UpdatedAt = hex.EncodeToString(i.content.Sum(nil)), i.saved.UTC().Truncate(time.Second)
+	text, err := json.MarshalIndent(i.done, "", "  ")
+	if err != nil {
+		return err
+	}
+	// Renamed into place, so that a crash leaves the old one or the new one.
+	if err := os.WriteFile(i.memo+".new", text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(i.memo+".new", i.memo)
+}
+
+// refuse writes a row to the file of refused ones. It has the file's personal data, as the file itself.
+func (i *importing) refuse(r *row, reason string) error {
+	i.done.Refused++
+	if i.rejects == nil {
+		flags := os.O_CREATE | os.O_WRONLY | os.O_TRUNC
+		if i.done.Rows > 0 {
+			flags = os.O_CREATE | os.O_WRONLY | os.O_APPEND
+		}
+		file, err := os.OpenFile(i.rejectsPath, flags, 0o600)
+		if err != nil {
+			return err
+		}
+		i.rejectsFile, i.rejects = file, csv.NewWriter(file)
+		if info, err := file.Stat(); err == nil && info.Size() == 0 {
+			header := append([]string{}, i.rows.header...)
+			if at := slices.Index(header, reasonColumn); at < 0 {
+				header = append(header, reasonColumn)
+			}
+			if err := i.rejects.Write(header); err != nil {
+				return err
+			}
+		}
+	}
+	cells := append([]string{}, r.cells...)
+	if at := slices.Index(i.rows.header, reasonColumn); at >= 0 && at < len(cells) {
+		cells[at] = reason
+		return i.rejects.Write(cells)
+	}
+	for len(cells) < len(i.rows.header) {
+		cells = append(cells, "")
+	}
+	return i.rejects.Write(append(cells, reason))
+}
+
+func (i *importing) closeRejects() error {
+	if i.rejects == nil {
+		return nil
+	}
+	i.rejects.Flush()
+	return errors.Join(i.rejects.Error(), i.rejectsFile.Close())
+}
+
+// pace says how far an import is, how fast it goes, and how long it will take at this rate.
+type pace struct {
+	size      int64 // of the file
+	start     time.Time
+	firstRow  int
+	firstByte int64
+}
+
+func (p *pace) words(done imported, now time.Time) (part float64, words string) {
+	part = 1
+	if p.size > 0 {
+		part = float64(done.End) / float64(p.size)
+	}
+	words = fmt.Sprintf("%d rows", done.Rows)
+	if seconds := now.Sub(p.start).Seconds(); seconds > 0 && done.End > p.firstByte {
+		left := time.Duration(float64(p.size-done.End) / (float64(done.End-p.firstByte) / seconds) * float64(time.Second))
+		words += fmt.Sprintf("  %.0f/s  %s left", float64(done.Rows-p.firstRow)/seconds, short(left))
+	}
+	if done.Refused > 0 {
+		words += fmt.Sprintf("  %d refused", done.Refused)
+	}
+	return part, words
+}
+
+// count is a number of things in words.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

@@ -1,0 +1,166 @@
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// people is a file as it comes out of somebody's spreadsheet: parted by semicolons, with a mark at its beginning.
+const people = "\uFEFF" + `E-Mail;Vorname;"Telefon";Land;Budget (EUR);Intern
+ Ada@Example.com ;Ada;030 1234567;Deutschland;4000;x
+grace@example.com;Grace;;USA;;x
+nobody;Nobody;;;;x
+linus@example.com;"Linus ""the"" Second";not a number;;;x
+ada@example.com;Ada;030 1234567;Germany;4000;y
+short;line
+`
+
+func writeFile(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func (h *house) leads() int {
+	h.t.Helper()
+	a := request(h.t, "GET", h.url("/v1/leads?page_size=100"), "", "")
+	leads, _ := a.body["leads"].([]any)
+	return len(leads)
+}
+
+func TestAnImportReadsWhatSpreadsheetsWrite(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	path := writeFile(t, "people.csv", people)
+	args := []string{"import", path, "--server", h.gateway.address, "--form", "contact", "--region", "DE", "--skip", "Intern"}
+
+	preview, complaint, code := run(t, nil, "", append(args, "--preview")...)
+	if code != 0 {
+		t.Fatalf("the preview ends with %d: %s", code, complaint)
+	}
+	for _, want := range []string{
+		"Vorname       first_name", "Budget (EUR)  custom.budget_eur", "Intern        (left out)", `"email":"ada@example.com"`, `"phone":"+49301234567"`, `"country":"DE"`,
+		"row 3 would be refused: E-Mail: must be a valid email address", "row 6 would be refused: has 2 columns", "4 leads would be sent, 2 refused. Telefon cannot be read in 1 row",
+	} {
+		if !strings.Contains(strings.ReplaceAll(preview, `", "`, `","`), want) {
+			t.Errorf("the preview lacks %q:\n%s", want, preview)
+		}
+	}
+	if n := h.leads(); n != 0 {
+		t.Fatalf("the preview made %d leads", n)
+	}
+
+	_, complaint, code = run(t, nil, "", args...)
+	// The fifth row says the same as the first: it is one lead.
+	if code != 1 || !strings.Contains(complaint, "6 rows: 3 new, 1 known already, 2 refused.") || !strings.Contains(complaint, "people.rejects.csv") {
+		t.Errorf("the import ends with %d: %s", code, complaint)
+	}
+	if n := h.leads(); n != 3 {
+		t.Errorf("%d leads, want 3", n)
+	}
+	rejects, err := os.ReadFile(strings.Replace(path, ".csv", ".rejects.csv", 1))
+	if err != nil || !strings.Contains(string(rejects), "nobody,Nobody,,,,x,E-Mail: must be a valid email address") || !strings.Contains(string(rejects), "leadgate_reason") {
+		t.Errorf("the refused rows: %s, %v", rejects, err)
+	}
+
+	// Once more changes nothing, whether it remembers or not.
+	if _, complaint, code = run(t, nil, "", args...); code != 1 || !strings.Contains(complaint, "6 rows were imported before") {
+		t.Errorf("once more ends with %d: %s", code, complaint)
+	}
+	if _, complaint, _ = run(t, nil, "", append(args, "--again")...); !strings.Contains(complaint, "6 rows: 0 new, 4 known already, 2 refused.") {
+		t.Errorf("again: %s", complaint)
+	}
+	if n := h.leads(); n != 3 {
+		t.Errorf("%d leads, want still 3", n)
+	}
+
+	// The refused rows, mended, are a file of their own.
+	mended := strings.Replace(string(rejects), "nobody", "somebody@example.com", 1)
+	path = writeFile(t, "mended.csv", mended)
+	if _, complaint, _ = run(t, nil, "", "import", path, "--server", h.gateway.address, "--form", "contact"); !strings.Contains(complaint, "2 rows: 1 new, 0 known already, 1 refused.") {
+		t.Errorf("the mended rows: %s", complaint)
+	}
+}
+
+func TestAnImportGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	const n = 8_000
+	var text strings.Builder
+	text.WriteString("email,first_name\n")
+	for i := range n {
+		fmt.Fprintf(&text, "p%d@example.com,P%d\n", i, i)
+	}
+	path := writeFile(t, "many.csv", text.String())
+	args := []string{"import", path, "--server", h.gateway.address}
+	cmd := exec.Command(binary, args...)
+	said := newLines()
+	cmd.Stderr = said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// Some are through when it is interrupted and the gateway dies.
+	deadline := time.Now().Add(patience)
+	for h.leads() == 0 {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing arrives")
+		}
+	}
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Skip("the import was through before it was interrupted")
+	}
+	if !strings.Contains(said.text(), "the same command goes on there") {
+		t.Fatalf("interrupted, it says %s", said.text())
+	}
+	h.gateway.kill()
+	h.restart()
+	args[len(args)-1] = h.gateway.address
+	_, complaint, code := run(t, nil, "", args...)
+	if code != 0 || !strings.Contains(complaint, "rows were imported before") || !strings.Contains(complaint, fmt.Sprint(n, " rows: ")) {
+		t.Errorf("the second run ends with %d: %s", code, complaint)
+	}
+	_, complaint, _ = run(t, nil, "", append(args, "--again")...)
+	if want := fmt.Sprintf("%d rows: 0 new, %[1]d known already, 0 refused.", n); !strings.Contains(complaint, want) {
+		t.Errorf("not every row arrived: %s, want %s", complaint, want)
+	}
+}
+
+func TestAnImportSaysWhatItCannotRead(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		text string
+		args []string
+		want string
+	}{
+		"no file":        {"", []string{"nowhere.csv"}, "nowhere.csv"},
+		"empty":          {"", nil, "has no header"},
+		"not UTF-8":      {"email,stra\xdfe\n", nil, "iconv"},
+		"no such column": {"email\n", []string{"--map", "Mail=email"}, "the columns are email"},
+		"no such field":  {"email,x\n", []string{"--map", "x=nowhere"}, "--map COLUMN=FIELD"},
+		"no key column":  {"email\n", []string{"--key", "No."}, "the columns are email"},
+		"a password":     {"email,password\n", nil, "--skip"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := append([]string{"import", "--preview", writeFile(t, "x.csv", c.text)}, c.args...)
+			if name == "no file" {
+				args = append([]string{"import"}, c.args...)
+			}
+			if _, complaint, code := run(t, nil, "", args...); code != 2 || !strings.Contains(complaint, c.want) {
+				t.Errorf("ends with %d: %s, want %q", code, complaint, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"buf.build/go/protovalidate"
+	"google.golang.org/protobuf/proto"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/server/intake"
+)
+
+// row is a line of a file with what became of it on the way to a lead.
+type row struct {
+	number int   // of the file's rows, from 1, the header not counted
+	end    int64 // where the next one begins
+	cells  []string
+	lead   *leadgatev1.Lead // nil if it cannot be read
+	key    string
+	reason string   // why it is not sent
+	left   []string // what the lead does without, because it cannot be read
+	done   bool
+}
+
+// rowReader reads the rows of a CSV file into leads.
+type rowReader struct {
+	csv    *csv.Reader
+	header []string
+	fields []string // where each column leads
+	form   *intake.Form
+	name   string // the form's
+	key    int    // the column of the keys; -1 for none
+	last   row    // what came before
+	base   int64  // where csv began to read
+}
+
+// mapping says how a file becomes leads.
+type mapping struct {
+	form, region, key string
+	mapped, skip      []string
+}
+
+// openRows reads the header of a file: its columns, and by what they are parted.
+func openRows(file *os.File, m mapping) (*rowReader, error) {
+	top, err := bufio.NewReader(io.NewSectionReader(file, 0, 1<<20)).ReadBytes('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	var start int64
+	if mark := []byte("\uFEFF"); bytes.HasPrefix(top, mark) {
+		start, top = int64(len(mark)), top[len(mark):]
+	}
+	if len(bytes.TrimSpace(top)) == 0 {
+		return nil, usageError{fmt.Errorf("%s has no header: its first line must name the columns", file.Name())}
+	}
+	if !utf8.Valid(top) {
+		return nil, usageError{fmt.Errorf("%s is not UTF-8: save it as CSV UTF-8, or convert it with iconv -f WINDOWS-1252 -t UTF-8", file.Name())}
+	}
+	comma := ','
+	for _, other := range []rune{';', '\t'} {
+		if strings.Count(string(top), string(other)) > strings.Count(string(top), string(comma)) {
+			comma = other
+		}
+	}
+	r := &rowReader{name: m.form, key: -1, base: start}
+	r.read(io.NewSectionReader(file, start, 1<<62), comma)
+	if r.header, err = r.csv.Read(); err != nil {
+		return nil, fmt.Errorf("%s: %w", file.Name(), err)
+	}
+	r.csv.FieldsPerRecord = len(r.header)
+	r.last.end = start + r.csv.InputOffset()
+	for i := range r.header {
+		r.header[i] = strings.TrimSpace(r.header[i])
+	}
+	if m.key != "" {
+		if r.key = slices.Index(r.header, m.key); r.key < 0 {
+			return nil, usageError{fmt.Errorf("--key: there is no column %q; the columns are %s", m.key, strings.Join(r.header, ", "))}
+		}
+	}
+	if r.fields, err = columns(r.header, m.mapped, m.skip); err != nil {
+		return nil, err
+	}
+	r.form, err = intake.NewForm(m.form, &configv1.Form{Fields: formFields(r.header, r.fields), DefaultRegion: m.region})
+	if err != nil {
+		return nil, usageError{fmt.Errorf("the columns of %s: %w; --map COLUMN=FIELD and --skip COLUMN change where they lead", file.Name(), err)}
+	}
+	return r, nil
+}
+
+func (r *rowReader) read(from io.Reader, comma rune) {
+	r.csv = csv.NewReader(from)
+	r.csv.Comma, r.csv.LazyQuotes, r.csv.TrimLeadingSpace = comma, true, comma != '\t'
+}
+
+// skipTo goes on behind a row that was read by an earlier run.
+func (r *rowReader) skipTo(file *os.File, number int, end int64) {
+	r.read(io.NewSectionReader(file, end, 1<<62), r.csv.Comma)
+	r.csv.FieldsPerRecord = len(r.header)
+	r.base, r.last = end, row{number: number, end: end}
+}
+
+// next reads the next row; io.EOF after the last one. A row that is wrong has its reason.
+func (r *rowReader) next() (*row, error) {
+	cells, err := r.csv.Read()
+	wrong := (*csv.ParseError)(nil)
+	if err != nil && !errors.As(err, &wrong) {
+		return nil, err
+	}
+	read := &row{number: r.last.number + 1, end: r.base + r.csv.InputOffset(), cells: cells}
+	r.last = row{number: read.number, end: read.end}
+	switch {
+	case wrong != nil && errors.Is(err, csv.ErrFieldCount):
+		read.reason = fmt.Sprintf("has %d columns, the header %d", len(cells), len(r.header))
+	case wrong != nil:
+		read.reason = "is not CSV: " + wrong.Err.Error()
+	default:
+		r.fill(read)
+	}
+	return read, nil
+}
+
+// fill makes the lead of a row.
+func (r *rowReader) fill(read *row) {
+	submission := &leadgatev1.Submission{}
+	for i, cell := range read.cells {
+		if !utf8.ValidString(cell) {
+			read.reason = r.header[i] + ": is not UTF-8"
+			return
+		}
+		if r.fields[i] != skipped && strings.TrimSpace(cell) != "" {
+			submission.Fields = append(submission.Fields, &leadgatev1.Submission_Field{Name: r.header[i], Values: []string{cell}})
+		}
+	}
+	result := r.form.Lead(submission)
+	for _, omitted := range result.Omitted {
+		read.left = append(read.left, omitted.Field)
+	}
+	read.lead = result.Lead
+	if proto.Size(read.lead.GetSource()) == 0 {
+		read.lead.Source = nil
+	}
+	var reasons []string
+	for _, v := range result.Violations {
+		reasons = append(reasons, v.Field+": "+v.Message)
+	}
+	// The gateway would say the same, later.
+	if broken := (*protovalidate.ValidationError)(nil); len(reasons) == 0 && errors.As(protovalidate.Validate(read.lead), &broken) {
+		for _, v := range broken.Violations {
+			reasons = append(reasons, strings.TrimPrefix(result.FieldOf(protovalidate.FieldPathString(v.Proto.GetField()))+": "+v.Proto.GetMessage(), ": "))
+		}
+	}
+	read.reason = strings.Join(reasons, "; ")
+	if read.key = r.keyOf(read); read.key == "" && read.reason == "" {
+		read.reason = r.header[r.key] + ": is empty, and --key takes the idempotency key from it"
+	}
+}
+
+// keyOf is the idempotency key of a row: the same each time the file is imported.
+func (r *rowReader) keyOf(read *row) string {
+	if r.key >= 0 {
+		return strings.TrimSpace(read.cells[r.key])
+	}
+	content, err := proto.MarshalOptions{Deterministic: true}.Marshal(read.lead)
+	if err != nil {
+		return "" // it is not UTF-8, and was refused
+	}
+	sum := sha256.Sum256(append([]byte(r.name+"\x00"), content...))
+	return "import-" + base64.RawURLEncoding.EncodeToString(sum[:18])
+}
