@@ -2,15 +2,16 @@
 package demo
 
 import (
-	"embed"
+	_ "embed" // for the page
 	"encoding/json"
-	"io/fs"
 	"net/http"
 	"time"
+
+	"github.com/leadgate/leadgate/gen/pages"
 )
 
-//go:embed static
-var static embed.FS
+//go:embed index.html
+var index []byte
 
 // Config is the configuration that the demo runs under. It wants HUBSPOT_TOKEN in its environment; where the CRM is has to
 // be set.
@@ -18,7 +19,7 @@ var static embed.FS
 //go:embed demo.yaml
 var Config []byte
 
-// Outage is how long the page's button takes the CRM down.
+// Outage is how long the page's toggle takes the CRM down, unless it is switched back before.
 const Outage = 20 * time.Second
 
 // CRM is the simulated CRM that the page shows.
@@ -30,28 +31,33 @@ type CRM interface {
 }
 
 // policy lets the page load its own files and talk to its own gateway, nothing else.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; " +
+	"frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // Handler serves the page and what it asks about the CRM, below /demo/.
-func Handler(crm CRM) (http.Handler, error) {
-	files, err := fs.Sub(static, "static")
-	if err != nil {
-		return nil, err
-	}
+func Handler(crm CRM) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /demo/", http.StripPrefix("/demo/", http.FileServerFS(files)))
+	mux.HandleFunc("GET /demo/{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(index) // the page went away, here and below
+	})
+	for _, name := range []string{"demo.js", "demo.css"} {
+		mux.HandleFunc("GET /demo/"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, pages.Files, name) })
+	}
 	mux.HandleFunc("GET /demo/crm/contacts", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(crm.Contacts()) // the page went away
+		_ = json.NewEncoder(w).Encode(crm.Contacts())
 	})
-	mux.HandleFunc("POST /demo/crm/down", func(w http.ResponseWriter, _ *http.Request) {
-		crm.TakeDown(Outage)
-		w.WriteHeader(http.StatusNoContent)
-	})
+	for method, outage := range map[string]time.Duration{http.MethodPost: Outage, http.MethodDelete: 0} {
+		mux.HandleFunc(method+" /demo/crm/down", func(w http.ResponseWriter, _ *http.Request) {
+			crm.TakeDown(outage)
+			w.WriteHeader(http.StatusNoContent)
+		})
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", policy)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-cache")
 		mux.ServeHTTP(w, r)
-	}), nil
+	})
 }

@@ -71,11 +71,7 @@ func runDemo(ctx context.Context, out, notes io.Writer, address, dataDir string)
 		return err
 	}
 	(&overrides{listen: address, dataDir: dataDir, logFormat: "text", logLevel: "error"}).apply(snapshot.Config)
-	page, err := demo.Handler(crm)
-	if err != nil {
-		return err
-	}
-	g, err := openGateway(ctx, gatewayOptions{snapshot: snapshot, out: notes, routes: map[string]http.Handler{"/demo/": page}})
+	g, err := openGateway(ctx, gatewayOptions{snapshot: snapshot, out: notes, routes: map[string]http.Handler{"/demo/": demo.Handler(crm)}})
 	if err != nil {
 		return err
 	}

@@ -57,9 +57,10 @@ func TestThePageOfTheDemoShowsALeadOnItsWay(t *testing.T) {
 		chromedp.Navigate("http://"+demo.address+"/demo/"),
 		shows("#link", "live"),
 		chromedp.Click(chromedp.CSS("#double")),
-		shows("#answer", "2 requests, 1 lead"),
-		shows("#events", "success"),
-		shows("#events", "duplicate"),
+		chromedp.Click(chromedp.CSS("#send")),
+		shows("#answer", "2 requests, 1 new lead"),
+		shows("#stories", "sent to HubSpot"),
+		shows("#stories", "no second lead"),
 		shows("#contacts", "ada.lovelace@example.com"),
 	)
 	if err != nil {

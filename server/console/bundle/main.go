@@ -32,6 +32,8 @@ var Files embed.FS
 var pages = []api.EntryPoint{
 	{InputPath: "server/console/web/main.ts", OutputPath: "console"},
 	{InputPath: "server/console/web/style/console.css", OutputPath: "console"},
+	{InputPath: "server/demo/web/main.ts", OutputPath: "demo"},
+	{InputPath: "server/demo/web/demo.css", OutputPath: "demo"},
 }
 
 func main() {

@@ -1,6 +1,6 @@
 // How the gateway does, asked for once and shown in several places: the header, the tabs' counts, the destinations' cards.
 
-import type { Destination, GetStatsResponse, ListDestinationsResponse, ListLeadsResponse } from "api";
+import type { Alert, Destination, GetStatsResponse, ListAlertsResponse, ListDestinationsResponse, ListLeadsResponse } from "api";
 import { get, isAbort, messageOf } from "./api";
 import { number } from "./format";
 import { poll, throttled } from "./poll";
@@ -17,6 +17,8 @@ export class Gateway extends EventTarget {
   stats: GetStatsResponse | undefined;
   /** error says why nothing is known; empty if it is. */
   error = "";
+  /** firing are the alerts that ask for a person. */
+  firing: Alert[] = [];
   /** heldLeads is how many leads wait for a person; moreHeld says that there are still more. */
   heldLeads = 0;
   moreHeld = false;
@@ -30,13 +32,13 @@ export class Gateway extends EventTarget {
   ) {
     super();
     this.again = poll(() => this.ask(), EVERY, signal);
-    this.countAgain = poll(() => this.countHeld(), SLOWLY, signal);
+    this.countAgain = poll(() => this.askSeldom(), SLOWLY, signal);
     const soon = throttled(this.countAgain, 1_000);
     stream.watch(
       {
         events: (events) => {
           if (events.some((event) => event.destination)) this.again();
-          if (events.some((event) => event.lead?.stage === "STAGE_HELD")) soon();
+          if (events.some((event) => event.lead?.stage === "STAGE_HELD" || event.system?.alert)) soon();
         },
       },
       signal,
@@ -84,7 +86,9 @@ export class Gateway extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  private async countHeld(): Promise<void> {
+  private async askSeldom(): Promise<void> {
+    const { alerts } = await get<ListAlertsResponse>("/v1/alerts", { state: "FIRING" }, this.signal);
+    this.firing = alerts ?? [];
     const { leads, nextPageToken } = await get<ListLeadsResponse>("/v1/leads", { state: "HELD", page_size: COUNTED }, this.signal);
     this.heldLeads = leads?.length ?? 0;
     this.moreHeld = Boolean(nextPageToken);

@@ -10,8 +10,10 @@ import { followLinks, pathTo, place } from "./router";
 import { current, may, type Session } from "./session";
 import { Shell } from "./shell";
 import { SharedStream } from "./stream/shared";
+import { alerts } from "./views/alerts";
 import { dead } from "./views/dead";
 import { destinations } from "./views/destinations";
+import { held } from "./views/held";
 import { lead } from "./views/lead";
 import { leads } from "./views/leads";
 import { now } from "./views/now";
@@ -21,8 +23,10 @@ const app = query(document, "#app");
 
 const views: Record<string, Show> = {
   "": now,
+  held,
   dead,
   destinations,
+  alerts,
   leads: (page) => (page.place.rest ? lead(page) : leads(page)),
 };
 

@@ -15,8 +15,10 @@ import { ofStatus, state, type Word } from "./words";
 export const tabs: Tab[] = [
   { name: "Now", tab: "", letter: "n" },
   { name: "Leads", tab: "leads", letter: "l" },
+  { name: "Held", tab: "held", letter: "h" },
   { name: "Dead", tab: "dead", letter: "x" },
   { name: "Destinations", tab: "destinations", letter: "d" },
+  { name: "Alerts", tab: "alerts", letter: "a" },
 ];
 
 /** A connection that comes back sooner than this is not worth a bar, in milliseconds. */
@@ -83,6 +85,7 @@ export class Shell {
     const held = gateway.heldLeads + gateway.heldDeliveries;
     this.badge("held", held > 0 ? count(held) + (gateway.moreHeld ? "+" : "") : "");
     this.badge("dead", gateway.dead > 0 ? count(gateway.dead) : "");
+    this.badge("alerts", gateway.firing.length > 0 ? count(gateway.firing.length) : "");
     const [word, text] = this.judge();
     const oldest = gateway.stats?.oldestWaiting;
     const waiting = gateway.waiting > 0 ? `${count(gateway.waiting)} waiting` + (oldest ? ` · oldest ${duration(seconds(oldest))}` : "") : "";
@@ -100,8 +103,11 @@ export class Shell {
     const { gateway } = this;
     if (gateway.error) return [{ word: "", tone: "failing" }, "the gateway does not answer"];
     if (!gateway.destinations) return [{ word: "", tone: "waiting" }, "asking"];
+    const critical = gateway.firing.find((alert) => alert.severity === "ALERT_SEVERITY_CRITICAL");
     const troubled = gateway.destinations.filter((d) => ofStatus(d.status).tone !== "success");
     const [first] = troubled.sort((a, b) => rank(ofStatus(a.status)) - rank(ofStatus(b.status)));
+    if (critical && (!first || ofStatus(first.status).tone !== "failing")) return [{ word: "", tone: "failing" }, critical.summary ?? "an alert is firing"];
+    if (!first && gateway.firing[0]) return [{ word: "", tone: "retrying" }, gateway.firing[0].summary ?? "an alert is firing"];
     if (!first) return [{ word: "", tone: "success" }, "all well"];
     const more = troubled.length > 1 ? ` and ${plural(troubled.length - 1, "more", "more")}` : "";
     return [ofStatus(first.status), `${first.name ?? ""}: ${ofStatus(first.status).word}${more}`];

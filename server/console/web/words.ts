@@ -28,6 +28,7 @@ export const stages: Record<Exclude<Stage, "STAGE_UNSPECIFIED">, Word> = {
   STAGE_DEAD: as("failing", "dead"),
   STAGE_SUPERSEDED: as("paused", "superseded"),
   STAGE_ERASED: as("paused", "erased"),
+  STAGE_DISCARDED: as("paused", "discarded"),
 };
 
 const deliveryStates: Record<Exclude<DeliveryState, "DELIVERY_STATE_UNSPECIFIED">, Word> = {

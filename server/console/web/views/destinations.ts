@@ -1,4 +1,4 @@
-// Destinations: each with its card, its success and failure over the last hour, and how long its calls take.
+// Destinations: each with its card, its success and failure over the last hour, and how long its calls take; and the forms.
 
 import type { DestinationStats } from "api";
 import { h, swap, write } from "../dom";
@@ -9,6 +9,7 @@ import { empty, failed } from "../parts/faces";
 import { properties } from "../parts/table";
 import { History } from "../parts/history";
 import { curve } from "./figures";
+import { forms } from "./forms";
 
 export function destinations(page: Page): View {
   const place = h("div", { class: "destination-list" });
@@ -33,7 +34,7 @@ export function destinations(page: Page): View {
       row?.show(stats?.destinations?.find((s) => s.destination === d.name));
     }
   }, page.signal);
-  return { title: "Destinations", element: h("div", {}, h("h1", {}, "Destinations"), place) };
+  return { title: "Destinations", element: h("div", {}, h("h1", {}, "Destinations"), place, forms(page)) };
 }
 
 /** Row is one destination across the page. */

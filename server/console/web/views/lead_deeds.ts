@@ -4,6 +4,10 @@ import type { Delivery, LeadRecord } from "api";
 import type { Page } from "../page";
 import { button, type Deed } from "../parts/button";
 import { erase } from "../parts/erase";
+import type { Action } from "../parts/groups";
+import { discard, release } from "../parts/held";
+import { ask } from "../parts/ask";
+import { Progress } from "../parts/progress";
 import { may } from "../session";
 import { retriable, retry } from "./lead_delivery";
 
@@ -22,6 +26,9 @@ export function leadDeeds(page: Page, record: LeadRecord, deliveries: Delivery[]
       },
     });
   }
+  if (record.state === "LEAD_STATE_HELD") {
+    for (const action of [release, discard]) deeds.push({ label: `${action.label} …`, kind: action === release ? "primary" : "quiet", run: () => decide(action, record, again) });
+  }
   const email = record.lead?.email;
   if (email && record.state !== "LEAD_STATE_ERASED") {
     deeds.push({
@@ -35,4 +42,13 @@ export function leadDeeds(page: Page, record: LeadRecord, deliveries: Delivery[]
     });
   }
   return deeds.map(button);
+}
+
+/** decide does to one held lead what could be done to many, after the same preview. */
+async function decide(action: Action<LeadRecord>, record: LeadRecord, again: () => void): Promise<string> {
+  const yes = await ask({ title: `${action.label} this lead?`, body: await action.preview([record]), yes: action.label, dangerous: action.kind === "danger" });
+  if (!yes) return "";
+  const done = await action.run([record], new Progress(action.label, 1));
+  again();
+  return done;
 }

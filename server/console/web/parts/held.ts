@@ -1,0 +1,75 @@
+// Releasing and throwing away held leads: one from its page, or many from the list.
+
+import type { DiscardLeadsRequest, DiscardLeadsResponse, LeadRecord, OperationProblem, ReleaseLeadsRequest, ReleaseLeadsResponse } from "api";
+import { post } from "../api";
+import { h, type Child } from "../dom";
+import { count, number, plural } from "../format";
+import type { Action } from "./groups";
+import { chunks, type Progress } from "./progress";
+
+/** So many leads go with one request: few enough to see it get on, and to stop it. */
+const AT_ONCE = 100;
+
+const ids = (leads: LeadRecord[]): string[] => leads.map((lead) => lead.leadId ?? "");
+
+export const release: Action<LeadRecord> = {
+  label: "Release",
+  kind: "primary",
+  preview: async (leads) => {
+    let [released, refused] = [0, 0];
+    const problems: OperationProblem[] = [];
+    for (const some of chunks(ids(leads), AT_ONCE)) {
+      const plan = await send<ReleaseLeadsResponse>("release", { filter: { leadIds: some }, dryRun: true });
+      released += number(plan.released);
+      refused += number(plan.refused);
+      problems.push(...(plan.problems ?? []));
+    }
+    return [
+      h("p", {}, `${plural(released, "lead")} would be sent, read anew with the configuration in force.`),
+      refused > 0 ? h("p", {}, `${count(refused)} would stay held:`) : null,
+      because(problems),
+    ];
+  },
+  run: async (leads, progress) => {
+    let [released, refused] = [0, 0];
+    const stopped = await inSteps(leads, progress, async (some) => {
+      const done = await send<ReleaseLeadsResponse>("release", { filter: { leadIds: some } });
+      released += number(done.released);
+      refused += number(done.refused);
+    });
+    return [`${plural(released, "lead")} released`, refused > 0 ? `${count(refused)} stay held` : "", stopped].filter(Boolean).join("; ");
+  },
+};
+
+export const discard: Action<LeadRecord> = {
+  label: "Discard",
+  kind: "danger",
+  preview: (leads) => Promise.resolve([h("p", {}, `${plural(leads.length, "lead is", "leads are")} never sent. ${leads.length === 1 ? "It stays" : "They stay"} in the list of leads, under the state discarded.`)]),
+  run: async (leads, progress) => {
+    let discarded = 0;
+    const stopped = await inSteps(leads, progress, async (some) => {
+      discarded += number((await send<DiscardLeadsResponse>("discard", { filter: { leadIds: some }, reason: "discarded in the console" })).discarded);
+    });
+    return [`${plural(discarded, "lead")} discarded`, stopped].filter(Boolean).join("; ");
+  },
+};
+
+const send = <T>(verb: "release" | "discard", request: ReleaseLeadsRequest | DiscardLeadsRequest): Promise<T> => post<T>(`/v1/leads:${verb}`, request);
+
+/** inSteps does something to leads, some at a time, until all are done or the reader has enough. */
+async function inSteps(leads: LeadRecord[], progress: Progress, step: (ids: string[]) => Promise<void>): Promise<string> {
+  let done = 0;
+  for (const some of chunks(ids(leads), AT_ONCE)) {
+    if (progress.signal.aborted) return "stopped";
+    await step(some);
+    done += some.length;
+    progress.show(done);
+  }
+  return "";
+}
+
+function because(problems: OperationProblem[]): Child {
+  if (problems.length === 0) return null;
+  const reasons = Map.groupBy(problems, (problem) => problem.message ?? "");
+  return h("ul", { class: "plan" }, [...reasons].slice(0, 8).map(([reason, some]) => h("li", {}, `${count(some.length)} × ${reason}`)));
+}

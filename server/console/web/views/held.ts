@@ -1,0 +1,108 @@
+// Held: leads that wait for a person to release them or throw them away, and deliveries whose destination is gone, grouped by
+// reason.
+
+import type { Delivery, LeadRecord, ListLeadsResponse } from "api";
+import { get } from "../api";
+import { h } from "../dom";
+import { count, when } from "../format";
+import type { Page, View } from "../page";
+import { copyable } from "../parts/copy";
+import { empty, fill } from "../parts/faces";
+import { Groups, type Kind } from "../parts/groups";
+import { discard, release } from "../parts/held";
+import type { Column } from "../parts/table";
+import { throttled } from "../poll";
+import { leadPath } from "../router";
+import { may } from "../session";
+import { spoken } from "../words";
+import { all } from "./dead";
+import { leadName } from "./lead_fields";
+
+const PAGE = 500;
+/** At most this many are read; the rest comes when these are dealt with. */
+const MOST = 2000;
+
+export function held(page: Page): View {
+  const place = h("div", {});
+  const leads = new Groups(leadKind(page, () => void show()));
+  const deliveries = new Groups(deliveryKind());
+  const show = (): Promise<void> => {
+    if (leads.busy) return Promise.resolve();
+    return fill(place, "What is held could not be read", page.signal, async () => ({ leads: await heldLeads(page), deliveries: (await all(page, "HELD")).deliveries }), (found) => {
+      if (found.leads.length + found.deliveries.length === 0) return empty("Nothing is held.", h("p", {}, "Leads that look like spam, or that lack what the form needs, wait here for a person instead of being lost or sent."));
+      leads.show(found.leads);
+      deliveries.show(found.deliveries);
+      return [
+        found.leads.length >= MOST ? h("p", { class: "muted" }, `The newest ${count(MOST)} are shown.`) : null,
+        found.leads.length > 0 ? leads.element : null,
+        found.deliveries.length > 0 ? h("section", { class: "held-deliveries", "aria-labelledby": "held-deliveries" }, h("h2", { id: "held-deliveries" }, "Deliveries without a destination"), deliveries.element, moveHint(found.deliveries)) : null,
+      ];
+    });
+  };
+  const soon = throttled(() => void show(), 2_000);
+  page.stream.watch({ events: (events) => events.some((event) => event.lead?.stage === "STAGE_HELD" || event.lead?.stage === "STAGE_DISCARDED") && soon() }, page.signal);
+  void show();
+  return { title: "Held", element: h("div", {}, h("h1", {}, "Held"), place) };
+}
+
+async function heldLeads(page: Page): Promise<LeadRecord[]> {
+  const leads: LeadRecord[] = [];
+  let token = "";
+  do {
+    const answer = await get<ListLeadsResponse>("/v1/leads", { state: "HELD", page_size: PAGE, page_token: token }, page.signal);
+    leads.push(...(answer.leads ?? []));
+    token = answer.nextPageToken ?? "";
+  } while (token && leads.length < MOST);
+  return leads;
+}
+
+const leadColumns: Column[] = [
+  { name: "Accepted", kind: "time" },
+  { name: "Name", kind: "person" },
+  { name: "E-mail", kind: "email" },
+  { name: "Message", kind: "note" },
+];
+
+function leadKind(page: Page, done: () => void): Kind<LeadRecord> {
+  return {
+    one: "lead",
+    many: "leads",
+    columns: leadColumns,
+    id: (record) => record.leadId ?? "",
+    group: (record) => ({ about: record.lead?.source?.form ?? "from a backend", reason: reason(record) }),
+    cells: (record) => [when(record.createTime), h("a", { href: leadPath(record.leadId ?? ""), "data-row": true }, leadName(record)), record.lead?.email ?? "", (record.lead?.message ?? "").slice(0, 120)],
+    actions: may(page.session, "operate") ? [release, discard] : [],
+    done: () => {
+      page.gateway.refresh();
+      done();
+    },
+  };
+}
+
+/** reason says why a lead is held, all reasons that it has. */
+const reason = (record: LeadRecord): string => (record.holds ?? []).map((hold) => [spoken(hold.reason, "HOLD_REASON_"), hold.detail].filter(Boolean).join(": ")).join("; ") || "no reason is known";
+
+const deliveryColumns: Column[] = [
+  { name: "Since", kind: "time" },
+  { name: "Lead", kind: "person" },
+  { name: "Form", kind: "form" },
+];
+
+function deliveryKind(): Kind<Delivery> {
+  return {
+    one: "delivery",
+    many: "deliveries",
+    columns: deliveryColumns,
+    id: (delivery) => delivery.deliveryId ?? "",
+    group: (delivery) => ({ about: delivery.destination ?? "", reason: delivery.reason || "its destination is gone" }),
+    cells: (delivery) => [when(delivery.updateTime), h("a", { href: leadPath(delivery.leadId ?? ""), "data-row": true }, `lead ${count(delivery.sequence)}`), delivery.form ?? ""],
+    actions: [],
+    done: () => undefined,
+  };
+}
+
+/** moveHint shows the line that gives held deliveries a destination. */
+function moveHint(deliveries: Delivery[]): HTMLElement {
+  const from = deliveries[0]?.destination ?? "old";
+  return h("div", { class: "hint" }, h("p", {}, "Give them a destination that is there:"), copyable(`leadgate deliveries move --from ${from} --to NEW`, "the command"));
+}
