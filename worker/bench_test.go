@@ -40,7 +40,7 @@ func benchmarkLane(b *testing.B, batch int, concurrency int32) {
 	w, err := worker.New(worker.Options{
 		Store: s, Journal: j, Transport: emptyAnswers{},
 		Open: func(_ *configv1.Destination, env crm.Environment) (crm.Destination, error) {
-			return &fakeConnection{fake, env.Client}, nil
+			return &fakeConnection{fake, env.Client, env}, nil
 		},
 	})
 	if err != nil {

@@ -27,6 +27,8 @@ type call struct {
 	halted *crm.Outcome
 	// until is when the CRM wants to be called again; zero if it did not say.
 	until time.Time
+	// unreachable: the breaker is open, so that failures are not the deliveries'.
+	unreachable bool
 }
 
 // parcel is one delivery on its way through a call.
@@ -38,6 +40,8 @@ type parcel struct {
 	outcome  crm.Outcome
 	// interrupted: the call was cut short because leadgate stops, which says nothing about lead or destination.
 	interrupted bool
+	// unreachable: it waits for the breaker to close.
+	unreachable bool
 }
 
 // run has every claim settled or given back when it returns, unless the store failed to the end.
@@ -60,11 +64,35 @@ func (c *call) run(claims []*store.Claim) {
 		group := slices.DeleteFunc(slices.Clone(parcels), func(p *parcel) bool { return p.delivery.GetMode() != mode })
 		c.send(group, mode)
 	}
+	c.judge(parcels)
 	steps := make([]*store.Step, len(parcels))
 	for i, p := range parcels {
 		steps[i] = c.verdict(p)
 	}
 	c.settle(steps)
+}
+
+// judge tells the breaker how the call went: it got through if there was a definite answer to any lead, and failed if there was
+// none. Where the CRM asked for a pause, or leadgate stops, it is neither.
+func (c *call) judge(parcels []*parcel) {
+	var (
+		failed []string
+		reason string
+	)
+	for _, p := range parcels {
+		switch kind := p.outcome.Kind; {
+		case kind == crm.Delivered, kind == crm.Refused, kind == crm.Undecided:
+			c.lane.gotThrough()
+			return
+		case p.interrupted, p.outcome.After > 0, kind == crm.RateLimited, kind == crm.CredentialsRefused:
+		default:
+			failed = append(failed, p.delivery.GetDeliveryId())
+			reason = reasonOf(p.outcome)
+		}
+	}
+	if len(failed) > 0 {
+		c.unreachable = c.lane.failed(failed, reason)
+	}
 }
 
 // begin makes the attempts durable, and returns the parcels that may be sent.
@@ -189,7 +217,7 @@ func (c *call) deliver(parcels []*parcel, mode leadgatev1.DeliveryMode) (outcome
 			outcomes = unknown(w.logPanic(c.lane.name, fault))
 		}
 	}()
-	outcomes = c.conn.destination.Deliver(pace.WithSlot(w.calling, c.slot), items, mode)
+	outcomes = c.conn.destination.Deliver(pace.WithLeads(pace.WithSlot(w.calling, c.slot), len(items)), items, mode)
 	if len(outcomes) != len(parcels) {
 		w.log.Error("a destination lost count", "destination", c.lane.name, "leads", len(parcels), "outcomes", len(outcomes))
 		return unknown("the answer could not be told apart by leads")

@@ -25,13 +25,22 @@ type connection struct {
 	mapping     *mapping.Mapping
 	transport   *pace.Transport // its Limiter is set by the lane
 	backoff     pace.Backoff
+	secrets     *secrets
+	cfg         *configv1.Destination
 	rate        float64 // requests per second; 0 for no limit
+	leadRate    float64 // leads per second; 0 for no limit
+	dayLimit    int     // requests a day; 0 for no limit
 	batch       int     // leads in one call, at most
 	concurrency int     // calls under way at one time, at most
 	revision    string  // of the configuration
 }
 
-func (w *Worker) connect(c Config, cfg *configv1.Destination) (*connection, error) {
+// connect makes the connection of a destination. Its kind reports quotas to report.
+func (w *Worker) connect(c Config, name string, cfg *configv1.Destination, report func(crm.Quota)) (*connection, error) {
+	vault, err := newVault(w.store, name)
+	if err != nil {
+		return nil, err
+	}
 	limits, retry := cfg.GetLimits(), cfg.GetRetry()
 	conn := &connection{
 		transport: &pace.Transport{Base: w.transport, Timeout: defaultTimeout},
@@ -40,6 +49,10 @@ func (w *Worker) connect(c Config, cfg *configv1.Destination) (*connection, erro
 		},
 		concurrency: defaultConcurrency,
 		revision:    c.Revision,
+		secrets:     newSecrets(c.Secret),
+		cfg:         cfg,
+		leadRate:    limits.GetLeadsPerSecond(),
+		dayLimit:    int(limits.GetRequestsPerDay()),
 	}
 	if limits.GetTimeout() != nil {
 		conn.transport.Timeout = limits.GetTimeout().AsDuration()
@@ -56,14 +69,15 @@ func (w *Worker) connect(c Config, cfg *configv1.Destination) (*connection, erro
 	if n := int(limits.GetConcurrency()); n > 0 {
 		conn.concurrency = n
 	}
-	var err error
 	conn.destination, err = w.open(cfg, crm.Environment{
 		Client: &http.Client{
 			Transport:     conn.transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		Secret: c.Secret,
+		Secret: conn.secrets.get,
 		Now:    w.now,
+		Report: report,
+		Vault:  vault,
 	})
 	if err != nil {
 		return nil, err
@@ -71,6 +85,9 @@ func (w *Worker) connect(c Config, cfg *configv1.Destination) (*connection, erro
 	conn.traits = conn.destination.Traits()
 	if conn.batch = max(1, conn.traits.MaxBatch); limits.GetBatchSize() > 0 {
 		conn.batch = min(conn.batch, int(limits.GetBatchSize()))
+	}
+	if conn.leadRate > 0 {
+		conn.batch = max(1, min(conn.batch, int(conn.leadRate))) // more could never go in one second
 	}
 	if conn.rate = limits.GetRequestsPerSecond(); conn.rate == 0 {
 		conn.rate = conn.traits.RequestsPerSecond

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/pace"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
@@ -72,6 +73,13 @@ func (l *lane) describe(counts store.Counts) *leadgatev1.Destination {
 	if !counts.OldestWaiting.IsZero() {
 		d.OldestWaiting = durationpb.New(max(0, now.Sub(counts.OldestWaiting)).Truncate(time.Millisecond))
 	}
+	if account := l.account.Load(); account != nil {
+		d.Account = *account
+	}
+	if budget := l.limiter.Budget(); budget != nil {
+		d.RequestsPerDayLimit, d.RequestsLeftToday = int64(budget.Limit()), int64(budget.Left())
+	}
+	breaker, probeAt := l.breaker.State()
 	switch {
 	case gate.Paused:
 		d.Status = leadgatev1.DestinationStatus_DESTINATION_STATUS_PAUSED
@@ -80,6 +88,11 @@ func (l *lane) describe(counts store.Counts) *leadgatev1.Destination {
 	case gate.Until.After(now):
 		d.Status = leadgatev1.DestinationStatus_DESTINATION_STATUS_RATE_LIMITED
 		d.ResumeTime = timestamppb.New(gate.Until)
+	case gate.Broken:
+		d.Status = leadgatev1.DestinationStatus_DESTINATION_STATUS_UNREACHABLE
+		if breaker == pace.Open {
+			d.ResumeTime = timestamppb.New(probeAt)
+		}
 	case failing:
 		d.Status = leadgatev1.DestinationStatus_DESTINATION_STATUS_FAILING
 	default:

@@ -68,6 +68,10 @@ func retries(p *parcel) *leadgatev1.Event {
 			e.NextAttemptTime = nil // nobody knows when they will be mended
 			e.Detail = "waits until the CRM takes the credentials"
 		}
+		if p.unreachable {
+			e.NextAttemptTime = nil
+			e.Detail = "waits until the CRM can be reached"
+		}
 	})
 }
 
@@ -82,6 +86,14 @@ func died(p *parcel) []*leadgatev1.Event {
 	}
 }
 
+// undecided tells that a person has to find out whether the CRM has the lead.
+func undecided(p *parcel) *leadgatev1.Event {
+	return leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_HELD, func(e *leadgatev1.LeadEvent) {
+		p.fail(e)
+		e.Detail = "look in the CRM whether it has the lead; if not, retry the delivery"
+	})
+}
+
 // fail fills in what is known of a failed call.
 func (p *parcel) fail(e *leadgatev1.LeadEvent) {
 	e.Duration, e.CrmStatus, e.Error = p.attempt.GetDuration(), p.attempt.GetCrmStatus(), p.attempt.GetError()
@@ -94,8 +106,13 @@ func (p *parcel) scrubbedBody() string {
 
 // asked tells that a person asked for another attempt.
 func asked(d *leadgatev1.Delivery, now *timestamppb.Timestamp) *leadgatev1.Event {
+	return toldOf(d, now, leadgatev1.Stage_STAGE_QUEUED, "a person asked for another attempt")
+}
+
+// toldOf tells of a delivery that nobody has claimed.
+func toldOf(d *leadgatev1.Delivery, now *timestamppb.Timestamp, stage leadgatev1.Stage, detail string) *leadgatev1.Event {
 	return &leadgatev1.Event{Time: now, Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
-		Stage: leadgatev1.Stage_STAGE_QUEUED, LeadId: d.GetLeadId(), Form: d.GetForm(), Destination: d.GetDestination(),
-		DeliveryId: d.GetDeliveryId(), Attempt: d.GetAttemptCount(), Detail: "a person asked for another attempt",
+		Stage: stage, LeadId: d.GetLeadId(), Form: d.GetForm(), Destination: d.GetDestination(),
+		DeliveryId: d.GetDeliveryId(), Attempt: d.GetAttemptCount(), Detail: detail,
 	}}}
 }

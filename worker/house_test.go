@@ -34,20 +34,22 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fakeCRM struct {
 	traits crm.Traits
 
-	mu     sync.Mutex
-	answer func(ctx context.Context, batch []crm.Item) []crm.Outcome // delivers everything if nil
-	pong   crm.Outcome
-	encode func([]mapping.Property) ([]byte, error)
-	calls  []fakeCall
-	pings  []time.Time
-	active int
-	most   int // calls under way at one time
+	mu         sync.Mutex
+	answer     func(ctx context.Context, batch []crm.Item) []crm.Outcome // delivers everything if nil
+	pong       crm.Outcome
+	encode     func([]mapping.Property) ([]byte, error)
+	calls      []fakeCall
+	pings      []time.Time
+	usesSecret bool // resolves a secret at each call
+	active     int
+	most       int // calls under way at one time
 }
 
 // fakeConnection is a fake under one configuration.
 type fakeConnection struct {
 	*fakeCRM
 	client *http.Client
+	env    crm.Environment
 }
 
 type fakeCall struct {
@@ -109,6 +111,11 @@ func (f *fakeConnection) Schema(context.Context) (*crm.Schema, crm.Outcome) {
 
 // request makes one request, so that pace and time limits are at work.
 func (f *fakeConnection) request(ctx context.Context) error {
+	if f.usesSecret {
+		if _, err := f.env.Secret("${env:TOKEN}"); err != nil {
+			return err
+		}
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://crm.example", nil)
 	if err != nil {
 		return err
@@ -182,7 +189,7 @@ func bubble(t *testing.T, test func(t *testing.T, h *house)) {
 
 func newHouse(t *testing.T) *house {
 	h := &house{t: t, dir: t.TempDir(), crms: map[string]*fakeCRM{}}
-	h.crm = h.addCRM("crm", crm.Traits{Kind: "fake", MaxBatch: 10})
+	h.crm = h.addCRM("crm", crm.Traits{Kind: "fake", MaxBatch: 10, Account: "fake"})
 	return h
 }
 
@@ -218,7 +225,7 @@ func (h *house) open() {
 			if f == nil {
 				return nil, fmt.Errorf("no fake serves %s", cfg.GetHttp().GetUrl())
 			}
-			return &fakeConnection{f, env.Client}, nil
+			return &fakeConnection{f, env.Client, env}, nil
 		},
 	})
 	if err != nil {

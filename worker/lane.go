@@ -2,34 +2,41 @@ package worker
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
-	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/pace"
 )
 
-const (
-	// Between two probes of a destination that refused the credentials.
-	probeInterval = 30 * time.Second
-	// After the store failed, before it is asked again.
-	storeRest = time.Second
-)
+// After the store failed, before it is asked again.
+const storeRest = time.Second
 
-// lane is the way to one destination, for as long as one of that name is configured. One goroutine claims; each call has a
-// goroutine of its own.
+// lane is the way to one destination, for as long as one of that name is configured. One goroutine claims, and makes what
+// other calls it takes to keep claiming (probe.go, introduce.go); each call for deliveries has a goroutine of its own.
 type lane struct {
 	worker  *Worker
 	name    string
 	limiter *pace.Limiter
 	gate    *pace.Gate
+	breaker *pace.Breaker
 	health  health
 	conn    atomic.Pointer[connection]
 
 	active atomic.Int64  // calls under way
+	width  atomic.Int64  // calls that may be under way at one time, beside what is configured
 	freed  chan struct{} // holds a signal when a call ended or the connection changed
+	turn   sync.Mutex    // held while breaker and gate change together
+
+	// since is when it became what it is. What was accepted before may have been meant for somebody else.
+	since atomic.Pointer[time.Time]
+	// account is whose records the destination writes; empty until that is known.
+	account    atomic.Pointer[string]
+	introduced atomic.Bool // what has to be known before the first delivery is
 
 	cancel  context.CancelFunc // nil before start
 	done    chan struct{}      // closed when the claiming goroutine is gone
@@ -39,24 +46,55 @@ type lane struct {
 func newLane(w *Worker, name string, conn *connection, paused bool) *lane {
 	l := &lane{
 		worker: w, name: name,
-		limiter: pace.NewLimiter(conn.rate, w.now), gate: pace.NewGate(w.now),
+		limiter: pace.NewLimiter(conn.rate, w.now), gate: pace.NewGate(w.now), breaker: pace.NewBreaker(w.now),
 		freed: make(chan struct{}, 1), done: make(chan struct{}),
 	}
+	l.width.Store(unbounded)
 	if paused {
 		l.gate.Pause()
 	}
-	conn.transport.Limiter = l.limiter
-	l.conn.Store(conn)
+	l.adopt(conn)
 	return l
 }
 
-// use makes later calls go by another configuration. What was sent so far still counts for the pace. Credentials that were
-// refused may have been mended, so the next delivery tries them.
-func (l *lane) use(conn *connection) {
+// unbounded is a width that binds nothing.
+const unbounded = 1 << 30
+
+// adopt makes later calls go by a configuration.
+func (l *lane) adopt(conn *connection) {
+	before := l.conn.Load()
 	conn.transport.Limiter = l.limiter
+	if before == nil || !proto.Equal(before.cfg, conn.cfg) {
+		l.becomeAnother()
+	} else {
+		before.secrets.passOn(conn.secrets)
+	}
+	l.limiter.SetLeadRate(conn.leadRate)
+	if before == nil || before.dayLimit != conn.dayLimit {
+		l.limiter.SetBudget(l.budget(conn.dayLimit))
+	}
 	l.conn.Store(conn)
+}
+
+// use makes later calls go by another configuration. What was sent so far still counts for the pace. Credentials that were
+// refused may have been mended, and an address that was wrong, so both are tried at once.
+func (l *lane) use(conn *connection) {
+	l.adopt(conn)
 	l.limiter.SetRate(conn.rate)
+	l.tryAgain()
+}
+
+// becomeAnother has the destination introduced before the next delivery.
+func (l *lane) becomeAnother() {
+	now := l.worker.now()
+	l.since.Store(&now)
+	l.introduced.Store(false)
+}
+
+// tryAgain has a destination called that refused the credentials or could not be reached, because something changed.
+func (l *lane) tryAgain() {
 	l.gate.Accept()
+	l.breaker.Hurry()
 	l.signal()
 }
 
@@ -82,43 +120,70 @@ func (l *lane) stop() {
 
 // step does what is to be done now, or waits until there may be something.
 func (l *lane) step(ctx context.Context) {
-	state, changed := l.gate.State()
-	now := l.worker.now()
-	if !state.Refused {
+	conn, now := l.conn.Load(), l.worker.now()
+	if conn.secrets.renew() {
+		l.becomeAnother() // the new ones may be another account's
+		l.tryAgain()
+	}
+	gate, changed := l.gate.State()
+	breaker, probeAt := l.breaker.State()
+	if !gate.Refused {
 		l.probeAt = time.Time{}
 	} else if l.probeAt.IsZero() {
 		l.probeAt = now.Add(probeInterval)
 	}
 	switch {
-	case state.Paused:
+	case gate.Paused:
 		l.wait(ctx, time.Time{}, changed, nil)
-	case state.Until.After(now):
-		l.wait(ctx, state.Until, changed, nil)
-	case l.probeAt.After(now):
-		l.wait(ctx, l.probeAt, changed, nil)
-	case state.Refused:
+	case gate.Until.After(now):
+		l.wait(ctx, gate.Until, changed, nil)
+	case l.probeAt.After(now): // mended secrets are seen at once
+		l.wait(ctx, earlier(l.probeAt, now.Add(secretInterval)), changed, nil)
+	case gate.Refused:
 		l.probe(ctx)
-		l.probeAt = now.Add(probeInterval)
-	case l.active.Load() >= int64(l.conn.Load().concurrency):
+		l.probeAt = l.worker.now().Add(probeInterval)
+	case breaker == pace.Doubtful:
+		l.doubt(ctx)
+	case breaker == pace.Open && probeAt.After(now):
+		l.wait(ctx, probeAt, changed, nil)
+	case breaker == pace.Open:
+		l.knock(ctx)
+	case !l.introduced.Load():
+		l.introduce(ctx, changed)
+	case breaker == pace.HalfOpen && l.active.Load() > 0, l.active.Load() >= min(int64(conn.concurrency), l.width.Load()):
 		l.wait(ctx, time.Time{}, changed, nil)
 	default:
 		l.claim(ctx, changed)
 	}
 }
 
-// claim takes what is due, up to what one call can take, and calls. There is no waiting for a batch to fill: while calls are
-// under way or the pace is kept, more falls due by itself.
-func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
-	slot, err := l.limiter.Acquire(ctx)
-	if err != nil {
-		return // the lane is stopped
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
 	}
-	if state, _ := l.gate.State(); !state.OpenAt(l.worker.now()) { // closed while the slot was waited for
-		slot.Release()
+	return b
+}
+
+// claim takes what is due, up to what one call can take, and calls. There is no waiting for a batch to fill: while calls are
+// under way or the pace is kept, more falls due by itself. While the breaker is half open one delivery is taken.
+func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
+	conn := l.conn.Load()
+	slot, err := l.limiter.AcquireLeads(ctx, conn.batch)
+	if err != nil {
+		l.unpaced(ctx, err, changed)
 		return
 	}
-	conn := l.conn.Load()
-	claims, err := l.worker.store.Claim(ctx, l.name, conn.batch)
+	state, _ := l.gate.State()
+	breaker, _ := l.breaker.State()
+	most := min(conn.batch, slot.Leads())
+	if breaker == pace.HalfOpen {
+		most = 1
+	}
+	if open := state.OpenAt(l.worker.now()) || breaker == pace.HalfOpen && state.OpenButForBreaker(l.worker.now()); !open || conn != l.conn.Load() {
+		slot.Release() // something changed while the slot was waited for
+		return
+	}
+	claims, err := l.worker.store.Claim(ctx, l.name, most)
 	switch {
 	case err != nil:
 		slot.Release()
@@ -128,13 +193,31 @@ func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
 		}
 	case len(claims.Items) == 0:
 		slot.Release()
+		if breaker == pace.HalfOpen {
+			l.gotThrough() // the ping did, and that is all there is
+			return
+		}
 		l.wait(ctx, claims.Next, changed, l.worker.store.Notify(l.name))
 	default:
 		l.active.Add(1)
+		slot.Carry(len(claims.Items))
 		l.worker.calls.Go(func() {
 			defer l.ended()
 			(&call{lane: l, conn: conn, slot: slot}).run(claims.Items)
 		})
+	}
+}
+
+// unpaced deals with a slot that could not be had.
+func (l *lane) unpaced(ctx context.Context, err error, changed <-chan struct{}) {
+	var spent *pace.SpentError
+	switch {
+	case ctx.Err() != nil: // the lane is stopped
+	case errors.As(err, &spent):
+		l.spend(spent.Error(), spent.Until)
+	default:
+		l.worker.log.Error("reading the pace failed", "destination", l.name, "error", err)
+		l.wait(ctx, l.worker.now().Add(storeRest), changed, nil)
 	}
 }
 
@@ -168,58 +251,13 @@ func (l *lane) wait(ctx context.Context, until time.Time, changed, notified <-ch
 	}
 }
 
-// probe asks a destination that refused the credentials whether it takes them now, and opens the gate if so.
-func (l *lane) probe(ctx context.Context) {
-	switch outcome := l.ping(ctx); outcome.Kind {
-	case crm.Delivered, crm.Refused: // refused is the request, not the credentials
-		if l.gate.Accept() {
-			l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RESUMED, "the CRM takes the credentials again", outcome.Status)
-		}
-	case crm.RateLimited:
-		l.holdOff(outcome)
-	default:
-		l.health.failed(outcome.Reason, l.worker.now())
-	}
-}
-
-func (l *lane) ping(ctx context.Context) (outcome crm.Outcome) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			outcome = crm.Outcome{Reason: l.worker.logPanic(l.name, fault)}
-		}
-	}()
-	return l.conn.Load().destination.Ping(ctx)
-}
-
-// Without a word from the CRM, a pause that it asked for lasts this long: the window over which most CRMs count.
-const defaultHold = 10 * time.Second
-
-// holdOff stops calling because the CRM asked for it, and returns until when.
-func (l *lane) holdOff(outcome crm.Outcome) time.Time {
-	after := outcome.After
-	if after <= 0 {
-		after = defaultHold
-	}
-	now := l.worker.now()
-	until := now.Add(after)
-	before, _ := l.gate.State()
-	if l.gate.HoldUntil(until) && !before.Until.After(now) { // calls that were under way together are told once
-		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RATE_LIMITED,
-			fmt.Sprintf("%s; deliveries wait %s", outcome.Reason, after.Round(time.Millisecond)), outcome.Status)
-	}
-	return until
-}
-
-// refuse stops calling because the CRM refused the credentials.
-func (l *lane) refuse(outcome crm.Outcome) {
-	if l.gate.Refuse() {
-		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED, outcome.Reason, outcome.Status)
-	}
-}
-
 // tell publishes what happened to the destination.
 func (l *lane) tell(what leadgatev1.DestinationEventType, detail string, status int) {
-	l.worker.journal.Publish(&leadgatev1.Event{Kind: &leadgatev1.Event_Destination{Destination: &leadgatev1.DestinationEvent{
-		Destination: l.name, Type: what, Detail: detail, CrmStatus: int32(status),
+	l.worker.tell(l.name, what, detail, status)
+}
+
+func (w *Worker) tell(destination string, what leadgatev1.DestinationEventType, detail string, status int) {
+	w.journal.Publish(&leadgatev1.Event{Kind: &leadgatev1.Event_Destination{Destination: &leadgatev1.DestinationEvent{
+		Destination: destination, Type: what, Detail: detail, CrmStatus: int32(status),
 	}}})
 }

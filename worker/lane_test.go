@@ -147,21 +147,6 @@ func TestABadConfigurationChangesNothing(t *testing.T) {
 	})
 }
 
-func TestWhatIsForADestinationThatIsGoneWaits(t *testing.T) {
-	t.Parallel()
-	bubble(t, func(t *testing.T, h *house) {
-		h.addCRM("other", crm.Traits{Kind: "fake", MaxBatch: 1})
-		h.apply(nil)
-		h.applyAll("r2", map[string]*configv1.Destination{"other": fakeDestination("other", nil)})
-		id := h.accept("ada@example.com Ada")[0]
-		h.rest(time.Minute)
-		h.expectState(id, pending)
-		h.apply(nil)
-		h.rest(0)
-		h.expectState(id, done)
-	})
-}
-
 func TestMendedCredentialsAreTriedAtOnce(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, h *house) {

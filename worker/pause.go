@@ -58,6 +58,7 @@ func (w *Worker) resume(ctx context.Context, name string) (*lane, error) {
 	if err := w.store.State(pausedNamespace).Delete(ctx, name); err != nil {
 		return nil, fmt.Errorf("resume %s: %w", name, err)
 	}
+	l.tryAgain()
 	if l.gate.Resume() {
 		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RESUMED, "a person resumed it", 0)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 	"unicode/utf8"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -48,8 +50,31 @@ func (c *call) prepare(claim *store.Claim) (*parcel, *store.Step) {
 			Number: d.GetAttemptCount(), Revision: d.GetRevision(), Payload: payload,
 			ConfigRevision: c.conn.revision, IdempotencyValue: value,
 		},
-		item: crm.Item{IdempotencyValue: value, Email: claim.Record.GetLead().GetEmail(), Payload: []byte(payload)},
+		item: c.item(claim, value, payload),
 	}, nil
+}
+
+// item is what the destination is given. What is known of the last attempt counts only for the same bytes.
+func (c *call) item(claim *store.Claim, value, payload string) crm.Item {
+	item := crm.Item{IdempotencyValue: value, Email: claim.Record.GetLead().GetEmail(), Payload: []byte(payload)}
+	last := claim.Last
+	if last == nil || last.GetIdempotencyValue() != value {
+		return item
+	}
+	item.Progress = last.GetProgress()
+	switch last.GetOutcome() {
+	case leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN:
+		item.Unanswered = last.GetStartTime().AsTime()
+	case leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_REFUSED, leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNSPECIFIED:
+	default:
+		at, err := c.lookBack(claim)
+		if err != nil {
+			c.lane.worker.log.Error("reading earlier attempts failed", "delivery", claim.Delivery.GetDeliveryId(), "error", err)
+			at = last.GetStartTime().AsTime() // looking for the record first is always safe
+		}
+		item.Unanswered = at
+	}
+	return item
 }
 
 // payload returns the bytes to send. Its error means that this lead cannot be sent.
@@ -78,17 +103,24 @@ func (c *call) payload(claim *store.Claim) (string, error) {
 
 // unanswered reports whether an attempt of the last revision ended without the CRM's answer.
 func (c *call) unanswered(claim *store.Claim) (bool, error) {
+	at, err := c.lookBack(claim)
+	return !at.IsZero(), err
+}
+
+// lookBack returns when the newest attempt of the last revision that ended without the CRM's answer began; zero if there is
+// none.
+func (c *call) lookBack(claim *store.Claim) (time.Time, error) {
 	w := c.lane.worker
 	d, err := w.store.Delivery(context.WithoutCancel(w.calling), claim.Delivery.GetDeliveryId())
 	if err != nil {
-		return false, err
+		return time.Time{}, err
 	}
-	for _, attempt := range d.GetAttempts() {
+	for _, attempt := range slices.Backward(d.GetAttempts()) {
 		if attempt.GetRevision() == claim.Last.GetRevision() && attempt.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN {
-			return true, nil
+			return attempt.GetStartTime().AsTime(), nil
 		}
 	}
-	return false, nil
+	return time.Time{}, nil
 }
 
 // encode maps the lead with the present mapping.

@@ -19,13 +19,16 @@ import (
 //	Retry, Unknown                RETRY_WAIT, due after the backoff; DEAD when it is given up
 //	RateLimited                   RETRY_WAIT, due when the CRM wants to be called again; does not count as a failure
 //	CredentialsRefused            RETRY_WAIT, due once the credentials are taken; does not count as a failure
+//	Undecided                     HELD: a person decides
 //	cut short by leadgate's stop  RETRY_WAIT, due at once; does not count as a failure
+//	with the breaker open         RETRY_WAIT, due once it closes; does not count as a failure
 func (c *call) verdict(p *parcel) *store.Step {
 	l, now, outcome := c.lane, c.lane.worker.now(), p.outcome
 	d, attempt := p.delivery, p.attempt
 	d.UpdateTime, d.DueTime = timestamppb.New(now), nil
 	attempt.Duration = durationpb.New(max(0, now.Sub(attempt.GetStartTime().AsTime())))
 	attempt.CrmStatus, attempt.CrmBody, attempt.DroppedProperties = int32(outcome.Status), bounded(outcome.Body), outcome.Dropped
+	attempt.Progress = outcome.Progress
 	switch outcome.Kind {
 	case crm.Delivered:
 		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_DELIVERED
@@ -45,6 +48,9 @@ func (c *call) verdict(p *parcel) *store.Step {
 	case crm.Refused:
 		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_REFUSED
 		d.State, d.Reason = leadgatev1.DeliveryState_DELIVERY_STATE_DEAD, reasonOf(outcome)
+	case crm.Undecided:
+		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN
+		d.State, d.Reason = leadgatev1.DeliveryState_DELIVERY_STATE_HELD, reasonOf(outcome)
 	case crm.Retry:
 		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_RETRY
 		c.failed(p, now)
@@ -56,8 +62,11 @@ func (c *call) verdict(p *parcel) *store.Step {
 	d.LastError = attempt.Error
 	c.noteFailure(outcome, now)
 	events := []*leadgatev1.Event{retries(p)}
-	if d.GetState() == leadgatev1.DeliveryState_DELIVERY_STATE_DEAD {
+	switch d.GetState() {
+	case leadgatev1.DeliveryState_DELIVERY_STATE_DEAD:
 		events = died(p)
+	case leadgatev1.DeliveryState_DELIVERY_STATE_HELD:
+		events = []*leadgatev1.Event{undecided(p)}
 	}
 	return &store.Step{Claim: p.claim, Delivery: d, Attempt: attempt, Events: events}
 }
@@ -66,7 +75,7 @@ func (c *call) verdict(p *parcel) *store.Step {
 // counts: while it was paused, asked for a pause or refused the credentials, nobody could have delivered.
 func (c *call) failed(p *parcel, now time.Time) {
 	d := p.delivery
-	if p.interrupted {
+	if p.unreachable = c.unreachable; p.interrupted || p.unreachable {
 		c.waitUntil(p, now)
 		return
 	}
@@ -97,7 +106,7 @@ func (c *call) waitUntil(p *parcel, due time.Time) {
 }
 
 func (c *call) noteFailure(outcome crm.Outcome, now time.Time) {
-	if outcome.Kind == crm.Refused { // the destination works; it is the lead that is wrong
+	if outcome.Kind == crm.Refused || outcome.Kind == crm.Undecided { // the destination works; it is the lead that is wrong
 		c.lane.health.refused(reasonOf(outcome), now)
 		return
 	}

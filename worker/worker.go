@@ -79,6 +79,7 @@ type Worker struct {
 
 	changing sync.Mutex // held by whoever changes what follows
 	running  bool
+	applied  bool // there is a configuration
 	stopped  bool
 	mu       sync.RWMutex // of the map; held shortly
 	lanes    map[string]*lane
@@ -147,7 +148,7 @@ func (w *Worker) Apply(c Config) error {
 	connections := map[string]*connection{}
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(c.Destinations)) {
-		if connections[name], err = w.connect(c, c.Destinations[name]); err != nil {
+		if connections[name], err = w.connect(c, name, c.Destinations[name], w.reporter(name)); err != nil {
 			problems = append(problems, fmt.Errorf("destination %s: %w", name, err))
 		}
 	}
@@ -179,7 +180,16 @@ func (w *Worker) Apply(c Config) error {
 	for _, l := range gone {
 		l.stop()
 	}
+	w.applied = true
+	w.orphaned()
 	return nil
+}
+
+// orphaned holds what waits for destinations that are not configured, beside everything else.
+func (w *Worker) orphaned() {
+	if w.running && w.applied {
+		w.calls.Go(func() { w.holdOrphans(w.claiming) })
+	}
 }
 
 // Start begins to deliver.
@@ -194,6 +204,7 @@ func (w *Worker) Start() {
 		l.start()
 	}
 	w.operations.Start()
+	w.orphaned()
 }
 
 // Operations does things to many leads or deliveries at once. Rpcs on many that are not the worker's own define theirs there,
@@ -232,6 +243,15 @@ func (w *Worker) Stop(ctx context.Context) error {
 		return nil
 	case <-grace.C:
 		return errors.New("calls to a CRM did not end; the next start sends them again")
+	}
+}
+
+// reporter takes the quotas that a destination is told of to its lane.
+func (w *Worker) reporter(name string) func(crm.Quota) {
+	return func(q crm.Quota) {
+		if l, err := w.lane(name); err == nil {
+			l.told(q)
+		}
 	}
 }
 

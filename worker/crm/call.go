@@ -44,7 +44,8 @@ func (a *Answer) Show(part []byte) string {
 }
 
 // Call makes a request and reads the answer. It returns either the answer or, if there is none, the outcome that says what
-// is known: Retry if the request surely was not sent, because no connection was had; otherwise Unknown.
+// is known: Retry if the request surely was not sent, because no connection was had; RateLimited if the environment's client
+// does not make it before some time, which its error's method PostponedUntil names; otherwise Unknown.
 //
 // It takes the request's GetBody away: net/http would use it to send a request again that it believes to be idempotent,
 // and what is sent when is the worker's to decide. The secrets that the request carries are named so that no outcome shows
@@ -58,6 +59,11 @@ func Call(env Environment, req *http.Request, secrets ...string) (*Answer, *Outc
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
 	res, err := env.Client.Do(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	if err != nil {
+		var postponed interface{ PostponedUntil() time.Time }
+		if errors.As(err, &postponed) {
+			after := max(time.Second, postponed.PostponedUntil().Sub(env.Now()))
+			return nil, &Outcome{Kind: RateLimited, Reason: "not sent: " + inWords(err), After: min(after, MaxRetryAfter)}
+		}
 		if !connected.Load() {
 			return nil, &Outcome{Kind: Retry, Reason: "not sent: " + inWords(err)}
 		}

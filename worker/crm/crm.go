@@ -47,6 +47,9 @@ type Traits struct {
 	FillBlanks bool
 	// RequestsPerSecond is the pace kept where the configuration says nothing; 0 for no limit.
 	RequestsPerSecond float64
+	// Account is whose records it writes, where the configuration alone says that, such as the host of an API; empty if only a
+	// ping can tell.
+	Account string
 	// Defaults are the properties sent where the configuration names none: CRM property to lead field.
 	Defaults map[string]string
 }

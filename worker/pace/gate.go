@@ -12,6 +12,7 @@ const gateHistory = 256
 //
 //   - a person paused it: until a person resumes it;
 //   - the CRM refused the credentials: until a probe shows that it takes them;
+//   - its breaker is open, because the CRM cannot be reached: until a probe got through;
 //   - the CRM asked for a pause: until that is over.
 //
 // Gate is safe for concurrent use.
@@ -33,12 +34,19 @@ type GateState struct {
 	Paused bool
 	// Refused: the CRM refused the credentials.
 	Refused bool
+	// Broken: the breaker is open.
+	Broken bool
 	// Until is when the pause that the CRM asked for ends, or ended; zero if it never asked.
 	Until time.Time
 }
 
 // OpenAt reports whether the gate is open at a time.
-func (s GateState) OpenAt(t time.Time) bool { return !s.Paused && !s.Refused && !s.Until.After(t) }
+func (s GateState) OpenAt(t time.Time) bool { return s.OpenButForBreaker(t) && !s.Broken }
+
+// OpenButForBreaker reports whether the breaker alone may keep the gate closed at a time.
+func (s GateState) OpenButForBreaker(t time.Time) bool {
+	return !s.Paused && !s.Refused && !s.Until.After(t)
+}
 
 type closure struct{ from, to time.Time }
 
@@ -65,6 +73,12 @@ func (g *Gate) Refuse() bool { return g.change(func(s *GateState) { s.Refused = 
 
 // Accept ends Refuse.
 func (g *Gate) Accept() bool { return g.change(func(s *GateState) { s.Refused = false }) }
+
+// Break closes the gate until Mend.
+func (g *Gate) Break() bool { return g.change(func(s *GateState) { s.Broken = true }) }
+
+// Mend ends Break.
+func (g *Gate) Mend() bool { return g.change(func(s *GateState) { s.Broken = false }) }
 
 // HoldUntil closes the gate until a time; an earlier time than one given before changes nothing.
 func (g *Gate) HoldUntil(t time.Time) bool {

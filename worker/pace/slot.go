@@ -5,44 +5,76 @@ import "context"
 // Slot is the right to send one request. It is safe for concurrent use.
 type Slot struct {
 	limiter *Limiter
+	budget  *Budget
+	day     string // that it was taken from
 	// Guarded by limiter.mu.
+	leads int  // that the request may carry
 	taken bool // by a request
 	used  bool // sent or released
 }
 
-// Sent says that a request was sent just now. A request that the HTTP client sends again says so again, and counts twice.
-func (s *Slot) Sent() {
+// Leads is how many leads the request may carry.
+func (s *Slot) Leads() int {
+	s.limiter.mu.Lock()
+	defer s.limiter.mu.Unlock()
+	return s.leads
+}
+
+// Carry says that the request carries no more than n leads. What it does not carry, others may.
+func (s *Slot) Carry(n int) {
 	l := s.limiter
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.sent = append(l.sent, l.now())
-	s.giveBack()
+	if n < s.leads && !s.used {
+		l.leads.out -= s.leads - n
+		s.leads = n
+		l.wake()
+	}
+}
+
+// Sent says that a request was sent just now. A request that the HTTP client sends again says so again, and counts twice.
+func (s *Slot) Sent() {
+	s.limiter.mu.Lock()
+	defer s.limiter.mu.Unlock()
+	s.note()
 }
 
 // Release gives a slot back that no request was sent with; after Sent it does nothing.
 func (s *Slot) Release() {
-	s.limiter.mu.Lock()
-	defer s.limiter.mu.Unlock()
-	s.giveBack()
-}
-
-func (s *Slot) giveBack() {
+	l := s.limiter
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if !s.used {
-		s.used = true
-		s.limiter.out--
-		s.limiter.wake()
+		s.giveBack()
+		s.budget.giveBack(s.day)
 	}
 }
 
 // sentOnce is Sent, unless it was said before.
 func (s *Slot) sentOnce() {
-	l := s.limiter
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	s.limiter.mu.Lock()
+	defer s.limiter.mu.Unlock()
 	if !s.used {
-		l.sent = append(l.sent, l.now())
-		s.giveBack()
+		s.note()
 	}
+}
+
+func (s *Slot) note() {
+	l := s.limiter
+	now := l.now()
+	l.requests.note(now, 1)
+	l.leads.note(now, s.leads)
+	if s.used {
+		return
+	}
+	s.giveBack()
+}
+
+func (s *Slot) giveBack() {
+	s.used = true
+	s.limiter.requests.out--
+	s.limiter.leads.out -= s.leads
+	s.limiter.wake()
 }
 
 // take reports whether the slot is still free for a request, which then has it.
@@ -56,10 +88,18 @@ func (s *Slot) take() bool {
 	return true
 }
 
-type slotKey struct{}
+type (
+	slotKey  struct{}
+	leadsKey struct{}
+)
 
 // WithSlot gives the first request that a [Transport] of the same limiter makes under the context a slot that was acquired
 // before. Further requests acquire their own.
 func WithSlot(ctx context.Context, slot *Slot) context.Context {
 	return context.WithValue(ctx, slotKey{}, slot)
+}
+
+// WithLeads says that requests under the context carry so many leads each, for those that acquire their own slot.
+func WithLeads(ctx context.Context, n int) context.Context {
+	return context.WithValue(ctx, leadsKey{}, n)
 }

@@ -48,7 +48,8 @@ func (t *Transport) slot(ctx context.Context) (*Slot, error) {
 	if slot, ok := ctx.Value(slotKey{}).(*Slot); ok && slot.limiter == t.Limiter && slot.take() {
 		return slot, nil
 	}
-	return t.Limiter.Acquire(ctx)
+	leads, _ := ctx.Value(leadsKey{}).(int)
+	return t.Limiter.acquire(ctx, leads, leads)
 }
 
 // limitedBody ends the time limit of a request when its answer is closed.

@@ -96,6 +96,20 @@ type Store interface {
 	// any more; its idempotency key goes on answering until its time is up.
 	Purge(ctx context.Context, r Retention, limit int, token string) (Purged, error)
 
+	// Hold makes deliveries that wait HELD, for a reason: PENDING and RETRY_WAIT. A claim to one that has not begun is taken
+	// away. Err of a result is ErrNotFound, or ErrState for any other state.
+	Hold(ctx context.Context, holds ...*Hold) ([]Held, error)
+
+	// Move gives deliveries to another destination, each in one atomic step: there the lead gets a PENDING delivery, due at
+	// once, in its person's chain by sequence; the delivery itself becomes CANCELLED with the reason. PENDING, RETRY_WAIT,
+	// HELD, DEAD and SUPERSEDED ones can be moved. Err of a result is ErrNotFound; ErrState for any other state, and where
+	// the lead has a delivery to the other destination already.
+	Move(ctx context.Context, moves ...*Move) ([]Moved, error)
+
+	// Delete removes deliveries that wait for a person or for nobody, with their attempts: DEAD, HELD, SUPERSEDED and
+	// CANCELLED. The lead and its events stay. Err of a result is ErrNotFound, or ErrState for any other state.
+	Delete(ctx context.Context, deletions ...*Deletion) ([]Deleted, error)
+
 	// Notify returns a channel that receives after a delivery of the destination may have become due earlier than the
 	// last Claim said. Signals coalesce. Each call for a destination returns the same channel.
 	Notify(destination string) <-chan struct{}
@@ -297,6 +311,43 @@ type Purged struct {
 	Oldest time.Time
 	// Next is where to go on.
 	Next string
+}
+
+// Hold asks for a delivery to be held.
+type Hold struct {
+	DeliveryID string
+	Reason     string
+	Events     []*leadgatev1.Event
+}
+
+// Held is the result of one Hold.
+type Held struct {
+	Err error
+}
+
+// Move asks for a delivery to be given to another destination.
+type Move struct {
+	DeliveryID  string
+	Destination string
+	Reason      string
+	Events      []*leadgatev1.Event
+}
+
+// Moved is the result of one Move: the delivery to the other destination.
+type Moved struct {
+	Delivery *leadgatev1.Delivery
+	Err      error
+}
+
+// Deletion asks for a delivery to be removed.
+type Deletion struct {
+	DeliveryID string
+	Events     []*leadgatev1.Event
+}
+
+// Deleted is the result of one Deletion.
+type Deleted struct {
+	Err error
 }
 
 // LeadQuery chooses leads. Zero fields match everything.

@@ -18,6 +18,14 @@ func runDeliveries(t *testing.T, h Harness) {
 			t.Errorf("traits are %+v", traits)
 		}
 	})
+	t.Run("ThePingNamesTheAccountOfTheTraits", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, h)
+		account := b.destination.Traits().Account
+		if outcome := b.destination.Ping(t.Context()); account != "" && outcome.Account != account {
+			t.Errorf("the ping names %q, the traits %q", outcome.Account, account)
+		}
+	})
 	t.Run("EqualLeadsHaveEqualPayloads", func(t *testing.T) {
 		t.Parallel()
 		b := newBench(t, h)

@@ -92,7 +92,7 @@ func hostOf(address string) (string, error) {
 
 // Traits implements crm.Destination.
 func (d *destination) Traits() crm.Traits {
-	traits := crm.Traits{Kind: "http", MaxBatch: 1, Defaults: defaults()}
+	traits := crm.Traits{Kind: "http", MaxBatch: 1, Account: d.account, Defaults: defaults()}
 	if d.batch != nil {
 		traits.MaxBatch = d.batch.max
 	}

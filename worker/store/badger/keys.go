@@ -21,17 +21,18 @@ import (
 //	k scope 0 key                           store.v1.IdempotencyKey   Accept                     sweeper, when expired
 //	x expires(8) scope 0 key                -                         Accept                     sweeper, when expired
 //	l lead(16)                              v1.LeadRecord             Accept, Amend, Erase       Purge
-//	d lead(16) destination                  v1.Delivery, no attempts  Accept, Amend, Begin,      Purge; Amend, when withdrawn
-//	                                                                  Settle, Redrive, Erase
-//	a lead(16) destination 0 number(4)      v1.Attempt                Begin, Settle, Erase       Purge
+//	d lead(16) destination                  v1.Delivery, no attempts  whoever changes it         Delete, Purge; Amend, when withdrawn
+//	a lead(16) destination 0 number(4)      v1.Attempt                Begin, Settle, Erase       Delete, Purge
 //	t lead(16) event(8)                     store.v1.Told             with what it tells, Erase  Purge
 //	e event(8)                              lead(16) how many(1)      with its t                 sweeper, all but the newest; Purge
 //	m destination 0 person(16)              store.v1.Chain            with a delivery            when nothing is left to say
-//	c destination 0 person(16) sequence(8)  lead(16)                  Accept, Amend, Redrive     when promoted to head or withdrawn
+//	c destination 0 person(16) sequence(8)  lead(16)                  Accept, Amend, Redrive,    when promoted to head or withdrawn
+//	                                                                  Move
 //	q destination 0 due(8) sequence(8)      lead(16)                  when head and due          Begin, Settle; Redrive; when withdrawn
 //	f lead(16) destination                  -                         Begin                      Settle, Open; when withdrawn
-//	w destination 0 sequence(8)             creation(8) lead(16)      Accept, Amend, Redrive     Settle; when withdrawn
-//	y destination 0 state(1) sequence(8)    creation(8) lead(16)      when it waits no more      Redrive, Amend, Purge
+//	w destination 0 sequence(8)             creation(8) lead(16)      Accept, Amend, Redrive,    Settle; when withdrawn
+//	                                                                  Move
+//	y destination 0 state(1) sequence(8)    creation(8) lead(16)      when it waits no more      Redrive, Amend, Delete, Move, Purge
 //	n destination                           store.v1.Counts           every change               never
 //	n                                       store.v1.Counts, leads    every change               never
 //	p person(16) lead(16)                   -                         Accept, Amend              Erase, Amend, Purge

@@ -28,7 +28,7 @@ func checkModel(t *testing.T, open Open) {
 		defer func() { _ = os.RemoveAll(dir) }()
 		m := &model{
 			rig: newRig(t, dir, open), deliveries: map[string]*modelled{}, claims: map[string]*store.Claim{},
-			begun: map[string]*store.Step{}, keys: map[string]*modelledKey{}, held: map[string]bool{}, arrived: map[string]int{},
+			begun: map[string]*store.Step{}, keys: map[string]*modelledKey{}, held: map[string]bool{}, arrived: map[string]int{}, emptied: map[string]bool{},
 		}
 		defer m.rig.close()
 		t.Repeat(map[string]func(*rapid.T){
@@ -42,6 +42,9 @@ func checkModel(t *testing.T, open Open) {
 			"erase":   m.erase,
 			"resend":  m.resend,
 			"release": m.release,
+			"hold":    m.hold,
+			"move":    m.move,
+			"delete":  m.delete,
 			"wait":    m.wait,
 			"reopen":  m.reopen,
 			"":        m.agree,
@@ -289,6 +292,66 @@ func (m *model) release(t *rapid.T) {
 		}
 	}
 	m.deliveries[d.id] = d
+}
+
+func (m *model) hold(t *rapid.T) {
+	d := m.deliveries[one(t, m.deliveries, "delivery")]
+	err := m.rig.tryHold(d.id)
+	if !d.waits() || d.state == inFlight {
+		if !errors.Is(err, store.ErrState) {
+			t.Fatalf("holding what is %v: %v", d.state, err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.end(d.id)
+	d.state = held
+}
+
+func (m *model) move(t *rapid.T) {
+	d := m.deliveries[one(t, m.deliveries, "delivery")]
+	to := rapid.SampledFrom([]string{"crm", "archive"}).Draw(t, "destination")
+	moved := *d
+	moved.id = leadOf(d.id) + "." + to
+	result := m.rig.tryMove(d.id, to)
+	_, there := m.deliveries[moved.id]
+	if d.state == inFlight || d.state == delivered || d.state == cancelled || there {
+		if !errors.Is(result.Err, store.ErrState) || result.Delivery != nil {
+			t.Fatalf("moving what is %v to %s: %+v", d.state, to, result)
+		}
+		return
+	}
+	if result.Err != nil || result.Delivery.GetDeliveryId() != moved.id {
+		t.Fatalf("moved as %+v", result)
+	}
+	m.end(d.id)
+	d.state = cancelled
+	moved.destination, moved.state, moved.due, moved.attempts = to, pending, m.rig.clock.time(), 0
+	for id := range m.claims { // an older one takes the place of those that have not begun
+		if newer := m.deliveries[id]; newer.with(&moved) && newer.sequence > moved.sequence {
+			m.end(id)
+		}
+	}
+	m.deliveries[moved.id] = &moved
+}
+
+func (m *model) delete(t *rapid.T) {
+	d := m.deliveries[one(t, m.deliveries, "delivery")]
+	err := m.rig.tryDelete(d.id)
+	if d.waits() || d.state == delivered {
+		if !errors.Is(err, store.ErrState) {
+			t.Fatalf("deleting what is %v: %v", d.state, err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(m.deliveries, d.id)
+	m.ended = slices.DeleteFunc(m.ended, func(c *store.Claim) bool { return c.Delivery.GetDeliveryId() == d.id }) // there is nothing left to be stale
+	m.emptied[d.destination] = true
 }
 
 func (m *model) wait(t *rapid.T) {

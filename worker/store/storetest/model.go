@@ -24,6 +24,7 @@ type model struct {
 	ended      []*store.Claim
 	held       map[string]bool // leads
 	arrived    map[string]int  // the largest sequence that was delivered, by person and destination
+	emptied    map[string]bool // destinations that lost deliveries for good, which are counted still
 }
 
 type modelled struct {
@@ -123,6 +124,9 @@ func (m *model) agree(t *rapid.T) {
 	want := map[string]string{}
 	counts := map[string]store.Counts{}
 	oldest := map[string]*modelled{}
+	for destination := range m.emptied {
+		counts[destination] = store.Counts{ByState: map[leadgatev1.DeliveryState]int64{}}
+	}
 	for id, d := range m.deliveries {
 		want[id] = fmt.Sprint(d.state, d.attempts)
 		if counts[d.destination].ByState == nil {

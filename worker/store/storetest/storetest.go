@@ -43,6 +43,7 @@ func Run(t *testing.T, open Open) {
 		"Redrive":   redriveSuite(),
 		"Erase":     eraseSuite(),
 		"Amend":     amendSuite(),
+		"Transfer":  transferSuite(),
 		"Reads":     readSuite(),
 		"Pages":     pageSuite(),
 		"Events":    eventSuite(),

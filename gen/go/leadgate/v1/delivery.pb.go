@@ -461,8 +461,10 @@ type Attempt struct {
 	DroppedProperties []string `protobuf:"bytes,11,rep,name=dropped_properties,json=droppedProperties,proto3" json:"dropped_properties,omitempty"`
 	// The value that lets the CRM recognise a repetition: the delivery's identifier, a hyphen, the revision.
 	IdempotencyValue string `protobuf:"bytes,12,opt,name=idempotency_value,json=idempotencyValue,proto3" json:"idempotency_value,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// What of several calls to the CRM was done, for the next attempt with the same payload.
+	Progress      string `protobuf:"bytes,13,opt,name=progress,proto3" json:"progress,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Attempt) Reset() {
@@ -579,6 +581,13 @@ func (x *Attempt) GetIdempotencyValue() string {
 	return ""
 }
 
+func (x *Attempt) GetProgress() string {
+	if x != nil {
+		return x.Progress
+	}
+	return ""
+}
+
 var File_leadgate_v1_delivery_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_delivery_proto_rawDesc = "" +
@@ -610,7 +619,7 @@ const file_leadgate_v1_delivery_proto_rawDesc = "" +
 	"last_error\x18\x11 \x01(\tR\tlastError\x12:\n" +
 	"\vfailing_for\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"failingFor\x12#\n" +
-	"\rfailure_count\x18\x13 \x01(\x05R\ffailureCount\"\xd5\x03\n" +
+	"\rfailure_count\x18\x13 \x01(\x05R\ffailureCount\"\xf1\x03\n" +
 	"\aAttempt\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x05R\brevision\x129\n" +
@@ -626,7 +635,8 @@ const file_leadgate_v1_delivery_proto_rawDesc = "" +
 	"\x0fconfig_revision\x18\n" +
 	" \x01(\tR\x0econfigRevision\x12-\n" +
 	"\x12dropped_properties\x18\v \x03(\tR\x11droppedProperties\x12+\n" +
-	"\x11idempotency_value\x18\f \x01(\tR\x10idempotencyValue*\x95\x02\n" +
+	"\x11idempotency_value\x18\f \x01(\tR\x10idempotencyValue\x12\x1a\n" +
+	"\bprogress\x18\r \x01(\tR\bprogress*\x95\x02\n" +
 	"\rDeliveryState\x12\x1e\n" +
 	"\x1aDELIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16DELIVERY_STATE_PENDING\x10\x01\x12\x1c\n" +

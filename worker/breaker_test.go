@@ -1,0 +1,335 @@
+package worker_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker"
+	"github.com/leadgate/leadgate/worker/crm"
+)
+
+var noConnection = crm.Outcome{Kind: crm.Retry, Reason: "not sent: connection refused"}
+
+func (f *fakeCRM) pongs(outcome crm.Outcome) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pong = outcome
+}
+
+// down takes the CRM down, and up brings it back.
+func (f *fakeCRM) down() { f.always(noConnection); f.pongs(noConnection) }
+func (f *fakeCRM) up()   { f.script(nil); f.pongs(crm.Outcome{Kind: crm.Delivered}) }
+
+func (f *fakeCRM) pinged() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.pings)
+}
+
+func (h *house) expectDestinationEvents(want ...string) {
+	h.t.Helper()
+	var got []string
+	for _, e := range h.destinationEvents() {
+		got = append(got, strings.ToLower(strings.TrimPrefix(e.GetType().String(), "DESTINATION_EVENT_TYPE_")))
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		h.t.Fatalf("events are %v, want %v", got, want)
+	}
+}
+
+// LEADGATE_SOAK makes it days: on the bubble's clock Badger's own timers cost a minute of real time for that.
+func TestAnOutageCostsAProbeAMinuteAndNoLead(t *testing.T) {
+	t.Parallel()
+	outage := 2 * time.Hour
+	if os.Getenv("LEADGATE_SOAK") != "" {
+		outage = 3 * 24 * time.Hour
+	}
+	bubble(t, func(t *testing.T, h *house) {
+		h.apply(func(cfg *configv1.Destination) { cfg.Limits = &configv1.Limits{Concurrency: 4, BatchSize: 1} })
+		h.crm.down()
+		ids := h.accept(people(30)...)
+		h.rest(outage)
+		calls, pings := len(h.crm.seen()), h.crm.pinged()
+		// Five calls until there is doubt, and three more that were under way; a ping a minute, and every third one insists.
+		if total := calls + pings; total > int(outage.Minutes())*4/3+10 || total < int(outage.Minutes()) {
+			t.Errorf("%d calls and %d pings in %v; want about one a minute", calls, pings, outage)
+		}
+		s := h.status("crm")
+		if s.GetStatus() != leadgatev1.DestinationStatus_DESTINATION_STATUS_UNREACHABLE || s.GetResumeTime() == nil || s.GetWaiting() != 30 {
+			t.Errorf("shown as %v", s)
+		}
+		h.expectDestinationEvents("breaker_opened")
+		h.crm.up()
+		h.rest(time.Minute)
+		for _, id := range ids {
+			h.expectState(id, done)
+		}
+		h.expectDestinationEvents("breaker_opened", "breaker_closed")
+		if s := h.status("crm"); s.GetStatus() != leadgatev1.DestinationStatus_DESTINATION_STATUS_FLOWING {
+			t.Errorf("shown as %v", s)
+		}
+	})
+}
+
+func TestAfterAnOutageCallsBeginOneAtATime(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.apply(func(cfg *configv1.Destination) { cfg.Limits = &configv1.Limits{Concurrency: 8, BatchSize: 1} })
+		h.crm.down()
+		h.accept(people(100)...)
+		h.rest(time.Hour)
+		before := len(h.crm.seen())
+		h.crm.up()
+		h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
+			time.Sleep(time.Second) // of the bubble's clock
+			return each(batch, delivered)
+		})
+		h.crm.most = 0
+		h.rest(2 * time.Minute)
+		inSecond := map[int]int{}
+		calls := h.crm.seen()[before:]
+		for _, c := range calls {
+			inSecond[int(c.at.Sub(calls[0].at).Seconds())]++
+		}
+		if len(calls) != 100 || inSecond[0] != 1 || inSecond[1] > 2 || h.crm.most != 8 {
+			t.Errorf("%d calls, in the first seconds %d and %d, at most %d at one time", len(calls), inSecond[0], inSecond[1], h.crm.most)
+		}
+	})
+}
+
+func TestALeadThatTheCRMChokesOnStopsNobodyElse(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
+			if batch[0].Email == "poison@example.com" {
+				return each(batch, crm.Outcome{Kind: crm.Unknown, Reason: "HTTP 500", Status: 500})
+			}
+			return each(batch, delivered)
+		})
+		h.apply(func(cfg *configv1.Destination) { cfg.Limits = &configv1.Limits{Concurrency: 1, BatchSize: 1} })
+		poison := h.accept("poison@example.com")[0]
+		h.rest(5 * time.Minute)
+		h.expectState(poison, dead)
+		h.expectDestinationEvents()
+		ids := h.accept("poison@example.com", "ada@example.com")
+		h.rest(time.Second)
+		h.expectState(ids[1], done)
+	})
+}
+
+func TestAPoisonedLeadDoesNotKeepTheBreakerOpen(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.apply(func(cfg *configv1.Destination) { cfg.Limits = &configv1.Limits{Concurrency: 1, BatchSize: 1} })
+		h.crm.down()
+		poison := h.accept("poison@example.com")[0]
+		h.rest(time.Second)
+		ids := h.accept(people(9)...)
+		h.rest(10 * time.Minute)
+		h.crm.up()
+		h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
+			if batch[0].Email == "poison@example.com" {
+				return each(batch, crm.Outcome{Kind: crm.Unknown, Reason: "HTTP 500", Status: 500})
+			}
+			return each(batch, delivered)
+		})
+		h.rest(3 * time.Minute)
+		for _, id := range ids {
+			h.expectState(id, done)
+		}
+		h.rest(10 * time.Minute)
+		h.expectState(poison, dead)
+		h.expectDestinationEvents("breaker_opened", "breaker_closed")
+	})
+}
+
+func TestACRMWhosePingIsBrokenIsNotDownForEver(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.apply(func(cfg *configv1.Destination) { cfg.Limits.BatchSize = 1 })
+		h.crm.down()
+		ids := h.accept(people(9)...)
+		h.rest(10 * time.Minute)
+		h.crm.script(nil) // but a ping fails
+		h.rest(5 * time.Minute)
+		for _, id := range ids {
+			h.expectState(id, done)
+		}
+	})
+}
+
+func TestAnOutageAtTheStartIsSeenBeforeAnyDelivery(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.crm.traits.Account = ""
+		h.crm.down()
+		h.apply(nil)
+		id := h.accept("ada@example.com Ada")[0]
+		h.rest(10 * time.Minute)
+		h.expectState(id, pending)
+		if n := h.crm.pinged(); n > 14 {
+			t.Errorf("%d pings", n)
+		}
+		h.crm.up()
+		h.rest(time.Minute)
+		h.expectState(id, done)
+	})
+}
+
+func TestChangedCredentialsAreTriedAtOnce(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		token := "old"
+		config := workerConfig("r1", nil)
+		config.Secret = func(string) (string, error) { return token, nil }
+		h.crm.usesSecret = true
+		h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
+			if token == "old" {
+				return each(batch, crm.Outcome{Kind: crm.CredentialsRefused, Reason: "expired", Status: 401})
+			}
+			return each(batch, delivered)
+		})
+		h.crm.pongs(crm.Outcome{Kind: crm.CredentialsRefused, Reason: "expired", Status: 401})
+		if err := h.worker.Apply(config); err != nil {
+			t.Fatal(err)
+		}
+		id := h.accept("ada@example.com Ada")[0]
+		h.rest(10*time.Minute + time.Second)
+		d := h.expectState(id, retryWait)
+		if n := h.crm.pinged(); n != 20 || d.GetAttemptCount() != 1 {
+			t.Errorf("%d probes and %d attempts in ten minutes", n, d.GetAttemptCount())
+		}
+		token = "new"
+		h.crm.pongs(crm.Outcome{Kind: crm.Delivered})
+		h.rest(1100 * time.Millisecond)
+		h.expectState(id, done)
+	})
+}
+
+func TestTheBudgetOfADayIsKeptAcrossRestarts(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		limit := func(cfg *configv1.Destination) { cfg.Limits = &configv1.Limits{BatchSize: 1, RequestsPerDay: 10} }
+		h.apply(limit)
+		h.accept(people(4)...)
+		h.rest(time.Second)
+		if s := h.status("crm"); s.GetRequestsPerDayLimit() != 10 || s.GetRequestsLeftToday() != 6 {
+			t.Errorf("shown as %v", s)
+		}
+		h.restart()
+		h.apply(limit)
+		h.accept(people(100)...)
+		h.rest(time.Minute)
+		if n := len(h.crm.seen()); n > 10 || n < 9 { // one may have been taken and not used when it stopped
+			t.Errorf("%d requests on the first day, want 10", n)
+		}
+		if s := h.status("crm"); s.GetStatus() != leadgatev1.DestinationStatus_DESTINATION_STATUS_RATE_LIMITED || s.GetResumeTime() == nil {
+			t.Errorf("shown as %v", s)
+		}
+		h.expectDestinationEvents("quota_spent")
+	})
+}
+
+func TestNotMoreLeadsASecondThanAllowedHoweverTheyAreBatched(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.apply(func(cfg *configv1.Destination) { cfg.Limits = &configv1.Limits{Concurrency: 3, LeadsPerSecond: 25} })
+		h.accept(people(200)...)
+		h.rest(12 * time.Second)
+		type sent struct {
+			at time.Time
+			n  int
+		}
+		var all []sent
+		total := 0
+		for _, c := range h.crm.seen() {
+			all = append(all, sent{c.at, len(c.items)})
+			total += len(c.items)
+		}
+		for i := range all {
+			n := 0
+			for j := i; j < len(all) && all[j].at.Sub(all[i].at) < time.Second; j++ {
+				n += all[j].n
+			}
+			if n > 25 {
+				t.Fatalf("%d leads within a second", n)
+			}
+		}
+		if total != 200 {
+			t.Errorf("%d of 200 leads in twelve seconds", total)
+		}
+	})
+}
+
+func TestAnotherAccountGetsNothingThatWasMeantForTheFirst(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.crm.traits.Account = ""
+		h.crm.pongs(crm.Outcome{Kind: crm.Delivered, Account: "4711"})
+		token := "a"
+		config := workerConfig("r1", nil)
+		config.Secret = func(string) (string, error) { return token, nil }
+		h.crm.usesSecret = true
+		if err := h.worker.Apply(config); err != nil {
+			t.Fatal(err)
+		}
+		first := h.accept("ada@example.com Ada")[0]
+		h.rest(time.Second)
+		h.expectState(first, done)
+		h.crm.always(crm.Outcome{Kind: crm.Retry, Reason: "busy"})
+		waits := h.accept("bob@example.com", "bob@example.com", "eve@example.com")
+		h.rest(time.Second)
+		h.crm.pongs(crm.Outcome{Kind: crm.Delivered, Account: "4712"})
+		h.crm.script(nil)
+		before := len(h.crm.seen())
+		token = "b"
+		h.rest(10 * time.Second)
+		for _, id := range waits {
+			d := h.expectState(id, leadgatev1.DeliveryState_DELIVERY_STATE_HELD)
+			if !strings.Contains(d.GetReason(), "4711") || !strings.Contains(d.GetReason(), "4712") {
+				t.Errorf("held because %q", d.GetReason())
+			}
+		}
+		if n := len(h.crm.seen()); n != before {
+			t.Errorf("%d calls to the other account", n-before)
+		}
+		h.expectDestinationEvents("held")
+		if s := h.status("crm"); s.GetAccount() != "4712" || s.GetHeld() != 3 {
+			t.Errorf("shown as %v", s)
+		}
+		next := h.accept("ada@example.com Ada")[0]
+		h.rest(time.Second)
+		h.expectState(next, done)
+		h.restart()
+		if err := h.worker.Apply(config); err != nil {
+			t.Fatal(err)
+		}
+		h.rest(time.Second)
+		h.expectState(waits[0], leadgatev1.DeliveryState_DELIVERY_STATE_HELD)
+	})
+}
+
+func TestWhatWaitsForADestinationThatIsRemovedIsHeld(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.addCRM("other", crm.Traits{Kind: "fake", MaxBatch: 1, Account: "other"})
+		h.apply(nil)
+		h.pause("crm")
+		ids := h.accept(people(3)...)
+		if err := h.worker.Apply(worker.Config{Revision: "r2", Destinations: map[string]*configv1.Destination{"other": fakeDestination("other", nil)}}); err != nil {
+			t.Fatal(err)
+		}
+		h.rest(0)
+		for _, id := range ids {
+			if d := h.expectState(id, leadgatev1.DeliveryState_DELIVERY_STATE_HELD); !strings.Contains(d.GetReason(), "not configured") {
+				t.Errorf("held because %q", d.GetReason())
+			}
+		}
+	})
+}

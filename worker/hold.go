@@ -1,0 +1,95 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// holdBatch is how many deliveries one transaction holds.
+const holdBatch = 500
+
+// waitingStates are those in which a delivery waits for its destination.
+var waitingStates = [...]leadgatev1.DeliveryState{
+	leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT,
+}
+
+// holdWaiting holds what waits for a destination and was made before a time, and returns how much that was.
+func (w *Worker) holdWaiting(ctx context.Context, destination, reason string, before time.Time) (held int64, err error) {
+	for _, state := range waitingStates {
+		q := store.DeliveryQuery{Destination: destination, State: state, Until: before}
+		for token := ""; ; {
+			page, next, err := w.store.Deliveries(ctx, q, holdBatch, token)
+			if err != nil {
+				return held, fmt.Errorf("list what waits for %s: %w", destination, err)
+			}
+			n, err := w.hold(ctx, page, reason)
+			held += n
+			if err != nil {
+				return held, err
+			}
+			if token = next; token == "" {
+				break
+			}
+		}
+	}
+	return held, nil
+}
+
+func (w *Worker) hold(ctx context.Context, page []*leadgatev1.Delivery, reason string) (held int64, err error) {
+	if len(page) == 0 {
+		return 0, nil
+	}
+	now := timestamppb.New(w.now())
+	holds := make([]*store.Hold, len(page))
+	for i, d := range page {
+		holds[i] = &store.Hold{DeliveryID: d.GetDeliveryId(), Reason: reason, Events: []*leadgatev1.Event{toldOf(d, now, leadgatev1.Stage_STAGE_HELD, reason)}}
+	}
+	results, err := w.store.Hold(ctx, holds...)
+	if err != nil {
+		return 0, fmt.Errorf("hold deliveries: %w", err)
+	}
+	for _, result := range results {
+		switch {
+		case result.Err == nil:
+			held++
+		case !errors.Is(result.Err, store.ErrState) && !errors.Is(result.Err, store.ErrNotFound): // it changed since it was listed
+			return held, result.Err
+		}
+	}
+	return held, nil
+}
+
+// holdOrphans holds what waits for destinations that are not configured any more. It ends when it is done or ctx ends.
+func (w *Worker) holdOrphans(ctx context.Context) {
+	counts, err := w.store.Counts(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			w.log.Error("looking for deliveries without a destination failed", "error", err)
+		}
+		return
+	}
+	for destination, count := range counts {
+		waiting := int64(0)
+		for _, state := range waitingStates {
+			waiting += count.ByState[state]
+		}
+		if _, err := w.lane(destination); waiting == 0 || err == nil {
+			continue
+		}
+		reason := fmt.Sprintf("destination %s is not configured any more; move it to another, or configure it again and retry", destination)
+		held, err := w.holdWaiting(ctx, destination, reason, time.Time{})
+		if err != nil && ctx.Err() == nil {
+			w.log.Error("holding deliveries without a destination failed", "destination", destination, "error", err)
+		}
+		if held > 0 {
+			w.tell(destination, leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_HELD, fmt.Sprintf("%d deliveries are held: %s", held, reason), 0)
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package pace
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	// So many calls in a row have to fail before the breaker doubts that the CRM can be reached.
+	DoubtAfter = 5
+	// So many different deliveries have to be among them for it to open although the CRM answers a ping: fewer may be at
+	// fault themselves.
+	OpenAfter = 5
+	// ProbeInterval is the time between two probes of a CRM that cannot be reached.
+	ProbeInterval = time.Minute
+	// Every so often a delivery is tried although the ping failed: a CRM whose answer to a ping is broken is not down for ever.
+	insistEvery = 3
+)
+
+// BreakerState is where a breaker is.
+type BreakerState int
+
+const (
+	// Closed: calls are made.
+	Closed BreakerState = iota
+	// Doubtful: calls fail one after the other; a ping will tell.
+	Doubtful
+	// Open: no calls are made until it is time for a probe.
+	Open
+	// HalfOpen: a ping got through, and one delivery is tried.
+	HalfOpen
+)
+
+// Breaker keeps calls from a CRM that cannot be reached, so that an outage costs a probe a minute and not a storm.
+//
+//	           5 calls failed            the ping failed, or
+//	           one after the other       5 deliveries failed
+//	┌────────┐ ───────────────▸ ┌──────────┐ ──────────▸ ┌──────┐
+//	│ closed │                  │ doubtful │             │ open │ ◂────────────┐
+//	└────────┘ ◂─────────────── └──────────┘             └──────┘              │
+//	    ▴       the ping got through                        │ a minute later   │ the delivery
+//	    │                                                   ▾ a ping gets through │ failed
+//	    │          the delivery got through, or       ┌───────────┐            │
+//	    └──────────── nothing waits ───────────────── │ half-open │ ───────────┘
+//	                                                  └───────────┘
+//
+// In half-open one delivery is tried, another one each time, so that one that the CRM chokes on does not keep the breaker
+// open: a delivery that failed goes to the end of the line. A call counts as failed if the CRM gave no definite answer to any
+// of its leads; an answer to one of them, even a refusal, shows that it works. Breaker is safe for concurrent use.
+type Breaker struct {
+	now func() time.Time
+
+	mu      sync.Mutex
+	state   BreakerState
+	streak  int                 // calls that failed since the last that did not
+	failing map[string]struct{} // deliveries that failed since then, OpenAfter at most
+	probeAt time.Time           // when to probe next, while open
+	pings   int                 // that failed while open
+}
+
+// NewBreaker returns a closed breaker.
+func NewBreaker(now func() time.Time) *Breaker {
+	return &Breaker{now: now, failing: map[string]struct{}{}}
+}
+
+// State returns where the breaker is, and when the next probe is to be made while it is open.
+func (b *Breaker) State() (state BreakerState, probeAt time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state, b.probeAt
+}
+
+// Succeeded says that a call got through. It reports whether that closed the breaker.
+func (b *Breaker) Succeeded() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	closed := b.state == Open || b.state == HalfOpen
+	b.state, b.streak, b.pings = Closed, 0, 0
+	clear(b.failing)
+	return closed
+}
+
+// Failed says that a call for deliveries failed. It reports whether the breaker is open, thus whether the failure is the
+// CRM's and not theirs.
+func (b *Breaker) Failed(deliveries []string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.streak++
+	for _, id := range deliveries {
+		if len(b.failing) < OpenAfter {
+			b.failing[id] = struct{}{}
+		}
+	}
+	switch b.state {
+	case Closed:
+		if b.streak >= DoubtAfter {
+			b.state = Doubtful
+		}
+	case HalfOpen:
+		b.open()
+	}
+	return b.state == Open
+}
+
+// Pinged says what came of a ping that was made because of the breaker's state. It reports whether that opened it.
+func (b *Breaker) Pinged(ok bool) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch b.state {
+	case Doubtful:
+		if !ok || len(b.failing) >= OpenAfter {
+			b.open()
+			return true
+		}
+		b.state, b.streak = Closed, 0 // but failing is remembered: the deliveries that fail now may be others
+	case Open:
+		if !ok {
+			b.pings++
+		}
+		if ok || b.pings%insistEvery == 0 {
+			b.state = HalfOpen
+		} else {
+			b.probeAt = b.now().Add(ProbeInterval)
+		}
+	}
+	return false
+}
+
+// Hurry has an open breaker probe at once, because something changed.
+func (b *Breaker) Hurry() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.probeAt = b.now()
+}
+
+// Open opens the breaker, whatever it saw.
+func (b *Breaker) Open() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.open()
+}
+
+func (b *Breaker) open() {
+	b.state, b.probeAt = Open, b.now().Add(ProbeInterval)
+}

@@ -1,0 +1,140 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+)
+
+const (
+	// Between two probes of a destination that refused the credentials.
+	probeInterval = 30 * time.Second
+	// While the credentials are refused, how often the secrets are looked at.
+	secretInterval = time.Second
+)
+
+// probe asks a destination that refused the credentials whether it takes them now, and opens the gate if so.
+func (l *lane) probe(ctx context.Context) {
+	switch outcome := l.ping(ctx); outcome.Kind {
+	case crm.Delivered, crm.Refused: // refused is the request, not the credentials
+		l.accept(outcome)
+	case crm.RateLimited:
+		l.holdOff(outcome)
+	default:
+		l.health.failed(outcome.Reason, l.worker.now())
+	}
+}
+
+// refuse stops calling because the CRM refused the credentials.
+func (l *lane) refuse(outcome crm.Outcome) {
+	if l.gate.Refuse() {
+		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED, outcome.Reason, outcome.Status)
+	}
+}
+
+// accept goes on calling after the CRM refused the credentials.
+func (l *lane) accept(outcome crm.Outcome) {
+	if l.gate.Accept() {
+		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RESUMED, "the CRM takes the credentials again", outcome.Status)
+	}
+}
+
+// doubt finds out with a ping whether calls fail because the CRM cannot be reached.
+func (l *lane) doubt(ctx context.Context) {
+	outcome := l.ping(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	if !l.breaker.Pinged(l.reached(outcome)) {
+		return
+	}
+	reason := outcome.Reason
+	if reason == "" {
+		_, reason, _ = l.health.get()
+	}
+	l.broke(reason)
+}
+
+// knock asks a CRM that could not be reached whether it is there again.
+func (l *lane) knock(ctx context.Context) {
+	outcome := l.ping(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	ok := l.reached(outcome)
+	if !ok {
+		l.health.failed(outcome.Reason, l.worker.now())
+	}
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	l.breaker.Pinged(ok)
+}
+
+// reached reports whether a ping shows that the CRM is there, and heeds what else it says.
+func (l *lane) reached(outcome crm.Outcome) bool {
+	switch outcome.Kind {
+	case crm.Delivered, crm.Refused:
+		return true
+	case crm.CredentialsRefused:
+		l.refuse(outcome)
+		return true
+	case crm.RateLimited:
+		l.holdOff(outcome)
+		return true
+	}
+	return false
+}
+
+// failed says that a call for deliveries failed. It reports whether the destination cannot be reached, so that the failure
+// is not theirs.
+func (l *lane) failed(deliveries []string, reason string) bool {
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	before, _ := l.gate.State()
+	open := l.breaker.Failed(deliveries)
+	if open && !before.Broken {
+		l.broke(reason)
+	}
+	return open
+}
+
+// broke stops calling because the CRM cannot be reached. It is called with turn held.
+func (l *lane) broke(reason string) {
+	if l.gate.Break() {
+		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_BREAKER_OPENED, reason+"; deliveries wait, and it is asked once a minute", 0)
+	}
+}
+
+// gotThrough says that the CRM gave a definite answer. After an outage, calls begin one at a time and double with every one
+// that gets through, so that what waits does not fall upon the CRM at once.
+func (l *lane) gotThrough() {
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	if width := l.width.Load(); width < unbounded {
+		l.width.Store(2 * width)
+	}
+	if !l.breaker.Succeeded() {
+		return
+	}
+	l.width.Store(1)
+	if l.gate.Mend() {
+		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_BREAKER_CLOSED, "the CRM can be reached again; what waits is delivered at the destination's pace", 0)
+	}
+}
+
+// ping asks whether the CRM is there, and remembers the account.
+func (l *lane) ping(ctx context.Context) (outcome crm.Outcome) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			outcome = crm.Outcome{Reason: l.worker.logPanic(l.name, fault)}
+		}
+		if account := outcome.Account; outcome.Kind == crm.Delivered && account != "" {
+			l.account.Store(&account)
+		}
+	}()
+	return l.conn.Load().destination.Ping(ctx)
+}

@@ -1,0 +1,75 @@
+package worker
+
+import (
+	"fmt"
+	"time"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/pace"
+)
+
+const (
+	// Without a word from the CRM, a pause that it asked for lasts this long: the window over which most CRMs count.
+	defaultHold = 10 * time.Second
+	// A longer pause than this is about a budget of calls and not about the rate, which is then left as it is.
+	longestBurst = 2 * time.Minute
+	// Operators are told of budgets over this long. A shorter one comes and goes by itself.
+	tellable = time.Hour
+	// A budget that is spent, of which nobody knows when there is more, is looked at that often.
+	spentRest = time.Hour
+)
+
+// budget returns what bounds the requests of a day; nil for no limit.
+func (l *lane) budget(limit int) *pace.Budget {
+	if limit == 0 {
+		return nil
+	}
+	return pace.NewBudget(limit, ledger{l.name, l.worker.store.State(budgetNamespace), l.worker.now}, l.worker.now)
+}
+
+// told takes what the CRM says is left of one of its budgets of calls.
+func (l *lane) told(q crm.Quota) {
+	low, spent := l.limiter.Tell(pace.Quota{Window: q.Window, Limit: q.Limit, Remaining: q.Remaining, Reset: q.Reset})
+	if q.Window < tellable {
+		return
+	}
+	what := fmt.Sprintf("the CRM says that %d of %d calls in %s are left", q.Remaining, q.Limit, inWords(q.Window))
+	switch {
+	case spent:
+		until := q.Reset
+		if until.IsZero() {
+			until = l.worker.now().Add(spentRest)
+		}
+		l.spend(what, until)
+	case low:
+		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_QUOTA_LOW, what+"; they are spread over the rest of that time", 0)
+	}
+}
+
+// spend stops calling because a budget of calls is used up.
+func (l *lane) spend(what string, until time.Time) {
+	if l.gate.HoldUntil(until) {
+		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_QUOTA_SPENT,
+			fmt.Sprintf("%s; deliveries wait until %s", what, until.UTC().Format(time.RFC3339)), 0)
+	}
+}
+
+// holdOff stops calling because the CRM asked for it, and returns until when.
+func (l *lane) holdOff(outcome crm.Outcome) time.Time {
+	after := outcome.After
+	if after <= 0 {
+		after = defaultHold
+	}
+	now := l.worker.now()
+	until := now.Add(after)
+	if outcome.Kind == crm.RateLimited && after <= longestBurst {
+		l.limiter.Slow(until)
+	}
+	before, _ := l.gate.State()
+	if l.gate.HoldUntil(until) && !before.Until.After(now) { // calls that were under way together are told once
+		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RATE_LIMITED,
+			fmt.Sprintf("%s; deliveries wait %s", outcome.Reason, after.Round(time.Millisecond)), outcome.Status)
+	}
+	return until
+}

@@ -1,0 +1,210 @@
+package badger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// Hold implements store.Store.
+func (s *Store) Hold(ctx context.Context, holds ...*store.Hold) ([]store.Held, error) {
+	results := make([]store.Held, len(holds))
+	items := make([]item, 0, len(holds))
+	for i, h := range holds {
+		it, err := s.newTransferItem(h.DeliveryID, h.Events, &results[i].Err, func(it *transferItem, b *batch, c *change) error {
+			return it.hold(b, c, h.Reason)
+		})
+		if err != nil {
+			results[i].Err = err
+			continue
+		}
+		items = append(items, it)
+	}
+	if err := s.do(ctx, items...); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// Move implements store.Store.
+func (s *Store) Move(ctx context.Context, moves ...*store.Move) ([]store.Moved, error) {
+	results := make([]store.Moved, len(moves))
+	items := make([]item, 0, len(moves))
+	for i, m := range moves {
+		it, err := s.newTransferItem(m.DeliveryID, m.Events, &results[i].Err, func(it *transferItem, b *batch, c *change) error {
+			moved, err := it.move(b, c, m.Destination, m.Reason)
+			results[i].Delivery = moved
+			return err
+		})
+		if err != nil {
+			results[i].Err = err
+			continue
+		}
+		items = append(items, it)
+	}
+	if err := s.do(ctx, items...); err != nil {
+		return nil, err
+	}
+	for i := range results {
+		if results[i].Err != nil {
+			results[i].Delivery = nil
+		}
+	}
+	return results, nil
+}
+
+// Delete implements store.Store.
+func (s *Store) Delete(ctx context.Context, deletions ...*store.Deletion) ([]store.Deleted, error) {
+	results := make([]store.Deleted, len(deletions))
+	items := make([]item, 0, len(deletions))
+	for i, d := range deletions {
+		it, err := s.newTransferItem(d.DeliveryID, d.Events, &results[i].Err, (*transferItem).delete)
+		if err != nil {
+			results[i].Err = err
+			continue
+		}
+		items = append(items, it)
+	}
+	if err := s.do(ctx, items...); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// transferItem takes a delivery out of where it stands.
+type transferItem struct {
+	s      *Store
+	key    deliveryKey
+	events []record
+	do     func(*transferItem, *batch, *change) error
+	err    *error
+
+	// As read by stage.
+	delivery *leadgatev1.Delivery
+	lead     *leadgatev1.LeadRecord
+}
+
+func (s *Store) newTransferItem(deliveryID string, events []*leadgatev1.Event, result *error, do func(*transferItem, *batch, *change) error) (*transferItem, error) {
+	key, err := parseDelivery(deliveryID)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrNotFound, err)
+	}
+	records, err := encodeEvents(events)
+	if err != nil {
+		return nil, err
+	}
+	return &transferItem{s: s, key: key, events: records, do: do, err: result}, nil
+}
+
+func (it *transferItem) fail(err error) { *it.err = err }
+
+func (it *transferItem) stage(b *batch, c *change) error {
+	it.delivery, it.lead = &leadgatev1.Delivery{}, &leadgatev1.LeadRecord{}
+	if err := get(b.txn, it.key.key(), it.delivery); err != nil {
+		return err
+	}
+	if err := get(b.txn, keyOfLead(it.key.lead), it.lead); err != nil {
+		return err
+	}
+	if err := it.do(it, b, c); err != nil {
+		return err
+	}
+	c.tell(it.s, it.key.lead, it.events)
+	return nil
+}
+
+// refuse is the error for a delivery whose state does not allow what is asked.
+func (it *transferItem) refuse() error {
+	return fmt.Errorf("%w: the delivery is %s", store.ErrState, it.delivery.GetState())
+}
+
+func (it *transferItem) waits() bool {
+	state := it.delivery.GetState()
+	return state == leadgatev1.DeliveryState_DELIVERY_STATE_PENDING || state == leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT
+}
+
+// become writes the delivery in a state in which it waits no more.
+func (it *transferItem) become(c *change, state leadgatev1.DeliveryState, reason string) error {
+	d, from := it.delivery, it.delivery.GetState()
+	d.State, d.Reason = state, reason
+	c.moved(it.key, d, from)
+	d.DueTime, d.UpdateTime = nil, timestamppb.New(it.s.now())
+	return c.setMessage(it.key.key(), d)
+}
+
+// stepOut takes a waiting delivery out of the line, whoever has claimed it.
+func (it *transferItem) stepOut(b *batch, c *change) error {
+	l, err := linkOf(it.delivery, it.s.personOf(it.lead))
+	if err != nil {
+		return err
+	}
+	return it.s.withdraw(b, c, l, it.delivery.GetState())
+}
+
+func (it *transferItem) hold(b *batch, c *change, reason string) error {
+	if !it.waits() {
+		return it.refuse()
+	}
+	if err := it.stepOut(b, c); err != nil {
+		return err
+	}
+	return it.become(c, leadgatev1.DeliveryState_DELIVERY_STATE_HELD, reason)
+}
+
+func (it *transferItem) move(b *batch, c *change, destination, reason string) (*leadgatev1.Delivery, error) {
+	switch it.delivery.GetState() {
+	case leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT:
+		if err := it.stepOut(b, c); err != nil {
+			return nil, err
+		}
+	case leadgatev1.DeliveryState_DELIVERY_STATE_HELD, leadgatev1.DeliveryState_DELIVERY_STATE_DEAD,
+		leadgatev1.DeliveryState_DELIVERY_STATE_SUPERSEDED:
+	default:
+		return nil, it.refuse()
+	}
+	to := deliveryKey{it.key.lead, destination}
+	if _, err := b.txn.Get(to.key()); err == nil {
+		return nil, fmt.Errorf("%w: the lead has a delivery to %s already", store.ErrState, destination)
+	} else if !errors.Is(err, badgerdb.ErrKeyNotFound) {
+		return nil, err
+	}
+	now := timestamppb.New(it.s.now())
+	moved := &leadgatev1.Delivery{
+		DeliveryId: to.String(), LeadId: it.delivery.GetLeadId(), Destination: destination, Form: it.delivery.GetForm(),
+		Sequence: it.delivery.GetSequence(), State: leadgatev1.DeliveryState_DELIVERY_STATE_PENDING,
+		CreateTime: it.delivery.GetCreateTime(), UpdateTime: now, DueTime: now,
+	}
+	if err := c.setMessage(to.key(), moved); err != nil {
+		return nil, err
+	}
+	c.count(destination, moved.GetState(), 1)
+	c.setWaiting(it.s, to, moved.GetSequence(), it.lead)
+	if err := it.s.joinChain(b, c, link{to, it.s.personOf(it.lead), moved.GetSequence(), now}); err != nil {
+		return nil, err
+	}
+	return moved, it.become(c, leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED, reason)
+}
+
+func (it *transferItem) delete(b *batch, c *change) error {
+	switch it.delivery.GetState() {
+	case leadgatev1.DeliveryState_DELIVERY_STATE_DEAD, leadgatev1.DeliveryState_DELIVERY_STATE_HELD,
+		leadgatev1.DeliveryState_DELIVERY_STATE_SUPERSEDED, leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED:
+	default:
+		return it.refuse()
+	}
+	attempts := b.txn.NewIterator(badgerdb.IteratorOptions{Prefix: it.key.attemptsPrefix()})
+	defer attempts.Close()
+	for attempts.Rewind(); attempts.Valid(); attempts.Next() {
+		c.delete(attempts.Item().KeyCopy(nil))
+	}
+	c.delete(it.key.key())
+	c.delete(keyOfEnded(it.key.destination, it.delivery.GetState(), it.delivery.GetSequence()))
+	c.count(it.key.destination, it.delivery.GetState(), -1)
+	return nil
+}
