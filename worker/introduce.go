@@ -1,13 +1,18 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
@@ -17,23 +22,34 @@ import (
 // knownNamespace holds a store.v1.KnownDestination for each destination that ever was introduced, by name.
 const knownNamespace = "destination"
 
-// introduce finds out what has to be known of a destination before the first delivery goes to it: whose records it writes, so
-// that no lead goes to somebody else's, and which properties they have. It does so again when configuration or secrets change.
+// introduce finds out whose records a destination writes, so that no lead that waits goes to somebody else's. It does so again
+// when settings or secrets change. While they are those that are known to lead where they did, nobody has to be asked; and
+// what never was introduced has nothing waiting that was meant for somebody else, so it is asked after the first delivery.
 func (l *lane) introduce(ctx context.Context, changed <-chan struct{}) {
 	if l.active.Load() > 0 { // what fails there waits again, and has to be seen
 		l.wait(ctx, time.Time{}, changed, nil)
 		return
 	}
 	conn := l.conn.Load()
-	account, ok := l.learnAccount(ctx, conn)
-	if !ok {
+	known, err := l.known(ctx)
+	if err != nil {
+		l.failIntroduction(ctx, err, changed)
 		return
 	}
-	if err := l.identify(ctx, conn, account); err != nil {
-		if ctx.Err() == nil {
-			l.worker.log.Error("comparing a destination with what it was failed", "destination", l.name, "error", err)
-			l.wait(ctx, l.worker.now().Add(storeRest), changed, nil)
+	account := conn.traits.Account
+	switch {
+	case account != "":
+	case known.GetKind() == "":
+	case bytes.Equal(known.GetFingerprint(), l.fingerprint(conn)) && known.GetKind() == conn.traits.Kind:
+		account = known.GetAccount()
+	default:
+		var ok bool
+		if account, ok = l.askAccount(ctx); !ok {
+			return
 		}
+	}
+	if err := l.identify(ctx, conn, known, account); err != nil {
+		l.failIntroduction(ctx, err, changed)
 		return
 	}
 	l.introduced.Store(true)
@@ -42,13 +58,16 @@ func (l *lane) introduce(ctx context.Context, changed <-chan struct{}) {
 	}
 }
 
-// learnAccount returns whose records the destination writes; empty if there is no telling. False says that it could not be
-// asked.
-func (l *lane) learnAccount(ctx context.Context, conn *connection) (account string, ok bool) {
-	if account = conn.traits.Account; account != "" {
-		l.account.Store(&account)
-		return account, true
+func (l *lane) failIntroduction(ctx context.Context, err error, changed <-chan struct{}) {
+	if ctx.Err() == nil {
+		l.worker.log.Error("comparing a destination with what it was failed", "destination", l.name, "error", err)
+		l.wait(ctx, l.worker.now().Add(storeRest), changed, nil)
 	}
+}
+
+// askAccount asks the CRM whose records the destination writes; empty if there is no telling. False says that it could not
+// be asked.
+func (l *lane) askAccount(ctx context.Context) (account string, ok bool) {
 	switch outcome := l.ping(ctx); outcome.Kind {
 	case crm.Delivered, crm.Refused:
 		return outcome.Account, true
@@ -69,24 +88,108 @@ func (l *lane) learnAccount(ctx context.Context, conn *connection) (account stri
 	return "", false
 }
 
-// identify compares a destination with what it was. Where its kind or account is another, what waits for it is held: a person
-// says where it belongs.
-func (l *lane) identify(ctx context.Context, conn *connection, account string) error {
-	state := l.worker.store.State(knownNamespace)
+// learnAccount asks for the account of a destination that is new here, once a delivery got through. If it does not say, it is
+// asked again after a while.
+func (l *lane) learnAccount(ctx context.Context) {
+	l.learnAt = l.worker.now().Add(learnInterval)
+	outcome := l.ping(ctx)
+	if outcome.Kind != crm.Delivered || outcome.Account == "" {
+		return
+	}
+	conn := l.conn.Load()
+	known, err := l.known(ctx)
+	if err == nil {
+		err = l.identify(ctx, conn, known, outcome.Account)
+	}
+	if err != nil && ctx.Err() == nil {
+		l.worker.log.Error("keeping a destination's account failed", "destination", l.name, "error", err)
+	}
+}
+
+// Between two times that a destination is asked for its account, if it did not say.
+const learnInterval = 10 * time.Minute
+
+// nameless reports whether it is time to ask for the account of a destination that works.
+func (l *lane) nameless() bool {
+	return l.account.Load() == nil && l.delivered.Load() && !l.learnAt.After(l.worker.now())
+}
+
+// known returns what the destination was; empty if it is new here.
+func (l *lane) known(ctx context.Context) (*storev1.KnownDestination, error) {
 	known := &storev1.KnownDestination{}
-	value, _, err := state.Get(ctx, l.name)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-	case err != nil:
-		return fmt.Errorf("read what it was: %w", err)
-	default:
-		if err := proto.Unmarshal(value, known); err != nil {
-			return fmt.Errorf("read what it was: %w", err)
+	value, _, err := l.worker.store.State(knownNamespace).Get(ctx, l.name)
+	if errors.Is(err, store.ErrNotFound) {
+		return known, nil
+	}
+	if err == nil {
+		err = proto.Unmarshal(value, known)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what it was: %w", err)
+	}
+	return known, nil
+}
+
+// fingerprint stands for the settings of a connection with the present content of its secrets. It gives nothing away.
+func (l *lane) fingerprint(conn *connection) []byte {
+	settings := &configv1.Destination{Kind: conn.cfg.GetKind()}
+	encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(settings)
+	if err != nil { // it was read from a file
+		return nil
+	}
+	for _, reference := range references(settings.ProtoReflect(), nil) {
+		content, err := conn.secrets.get(reference)
+		encoded = fmt.Appendf(encoded, "\x00%s\x00%s\x00%t", reference, content, err == nil)
+	}
+	return store.Hash(l.worker.store.HashKey(), "destination\x00"+string(encoded))
+}
+
+// references returns the texts of a message that refer to secrets, sorted.
+func references(m protoreflect.Message, found []string) []string {
+	add := func(v protoreflect.Value) {
+		if s := v.String(); strings.Contains(s, "${") {
+			found = append(found, s)
 		}
 	}
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case f.IsMap():
+			v.Map().Range(func(_ protoreflect.MapKey, value protoreflect.Value) bool {
+				if f.MapValue().Kind() == protoreflect.StringKind {
+					add(value)
+				}
+				return true
+			})
+		case f.IsList():
+			for i := range v.List().Len() {
+				switch f.Kind() {
+				case protoreflect.StringKind:
+					add(v.List().Get(i))
+				case protoreflect.MessageKind:
+					found = references(v.List().Get(i).Message(), found)
+				}
+			}
+		case f.Kind() == protoreflect.StringKind:
+			add(v)
+		case f.Kind() == protoreflect.MessageKind:
+			found = references(v.Message(), found)
+		}
+		return true
+	})
+	slices.Sort(found)
+	return found
+}
+
+// identify compares a destination with what it was. Where its kind or account is another, what waits for it is held: a person
+// says where it belongs.
+func (l *lane) identify(ctx context.Context, conn *connection, known *storev1.KnownDestination, account string) error {
 	is := &storev1.KnownDestination{Kind: conn.traits.Kind, Account: account}
 	if account == "" && known.GetKind() == is.GetKind() {
 		is.Account = known.GetAccount() // it does not say, so nothing says that it is another
+	}
+	if is.GetAccount() != "" {
+		is.Fingerprint = l.fingerprint(conn)
+		l.account.Store(&is.Account)
 	}
 	if proto.Equal(known, is) {
 		return nil
@@ -99,10 +202,11 @@ func (l *lane) identify(ctx context.Context, conn *connection, account string) e
 		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_HELD,
 			fmt.Sprintf("%s; %d deliveries that waited are held: retry them to send them there all the same, or move them", reason, held), 0)
 	}
-	if value, err = proto.Marshal(is); err != nil {
+	value, err := proto.Marshal(is)
+	if err != nil {
 		return fmt.Errorf("keep what it is: %w", err)
 	}
-	if err := state.Put(ctx, l.name, value, time.Time{}); err != nil {
+	if err := l.worker.store.State(knownNamespace).Put(ctx, l.name, value, time.Time{}); err != nil {
 		return fmt.Errorf("keep what it is: %w", err)
 	}
 	return nil

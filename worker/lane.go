@@ -37,10 +37,13 @@ type lane struct {
 	// account is whose records the destination writes; empty until that is known.
 	account    atomic.Pointer[string]
 	introduced atomic.Bool // what has to be known before the first delivery is
+	delivered  atomic.Bool // something got through since then
 
-	cancel  context.CancelFunc // nil before start
-	done    chan struct{}      // closed when the claiming goroutine is gone
-	probeAt time.Time          // when to probe next; zero unless the credentials are refused. The claiming goroutine's own
+	cancel context.CancelFunc // nil before start
+	done   chan struct{}      // closed when the claiming goroutine is gone
+	// The claiming goroutine's own:
+	probeAt time.Time // when to probe next; zero unless the credentials are refused
+	learnAt time.Time // when to ask for the account next
 }
 
 func newLane(w *Worker, name string, conn *connection, paused bool) *lane {
@@ -88,6 +91,8 @@ func (l *lane) use(conn *connection) {
 func (l *lane) becomeAnother() {
 	now := l.worker.now()
 	l.since.Store(&now)
+	l.delivered.Store(false)
+	l.account.Store(nil)
 	l.introduced.Store(false)
 }
 
@@ -150,6 +155,8 @@ func (l *lane) step(ctx context.Context) {
 		l.knock(ctx)
 	case !l.introduced.Load():
 		l.introduce(ctx, changed)
+	case l.nameless():
+		l.learnAccount(ctx)
 	case breaker == pace.HalfOpen && l.active.Load() > 0, l.active.Load() >= min(int64(conn.concurrency), l.width.Load()):
 		l.wait(ctx, time.Time{}, changed, nil)
 	default:

@@ -105,13 +105,14 @@ func (l *lane) failed(deliveries []string, reason string) bool {
 // broke stops calling because the CRM cannot be reached. It is called with turn held.
 func (l *lane) broke(reason string) {
 	if l.gate.Break() {
-		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_BREAKER_OPENED, reason+"; deliveries wait, and it is asked once a minute", 0)
+		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_BREAKER_OPENED, reason+"; deliveries wait, and it is asked every minute or sooner", 0)
 	}
 }
 
 // gotThrough says that the CRM gave a definite answer. After an outage, calls begin one at a time and double with every one
 // that gets through, so that what waits does not fall upon the CRM at once.
 func (l *lane) gotThrough() {
+	l.delivered.Store(true)
 	l.turn.Lock()
 	defer l.turn.Unlock()
 	if width := l.width.Load(); width < unbounded {

@@ -234,6 +234,8 @@ export interface Attempt {
   droppedProperties?: string[];
   /** The value that lets the CRM recognise a repetition: the delivery's identifier, a hyphen, the revision. */
   idempotencyValue?: string;
+  /** What of several calls to the CRM was done, for the next attempt with the same payload. */
+  progress?: string;
 }
 
 /** Stage says where a lead is on its way. */
@@ -280,7 +282,17 @@ export type DestinationEventType =
   /** The CRM refused the credentials; deliveries wait. */
   | "DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED"
   /** The CRM asked for a slower pace; deliveries wait. */
-  | "DESTINATION_EVENT_TYPE_RATE_LIMITED";
+  | "DESTINATION_EVENT_TYPE_RATE_LIMITED"
+  /** The CRM cannot be reached; deliveries wait, and it is asked every minute or sooner. */
+  | "DESTINATION_EVENT_TYPE_BREAKER_OPENED"
+  /** The CRM can be reached again; deliveries go on. */
+  | "DESTINATION_EVENT_TYPE_BREAKER_CLOSED"
+  /** Little is left of a budget of calls; what is left is spread over the rest of its time. */
+  | "DESTINATION_EVENT_TYPE_QUOTA_LOW"
+  /** Nothing is left of a budget of calls; deliveries wait until there is more. */
+  | "DESTINATION_EVENT_TYPE_QUOTA_SPENT"
+  /** What waited is held, because the destination is gone or is another than it was. */
+  | "DESTINATION_EVENT_TYPE_HELD";
 
 /** FormEventType says what happened to a form. */
 export type FormEventType =
@@ -954,7 +966,9 @@ export type DestinationStatus =
   /** The CRM asked for a slower pace. */
   | "DESTINATION_STATUS_RATE_LIMITED"
   /** The CRM refused the credentials. */
-  | "DESTINATION_STATUS_CREDENTIALS_REFUSED";
+  | "DESTINATION_STATUS_CREDENTIALS_REFUSED"
+  /** The CRM cannot be reached; it is asked every minute or sooner. */
+  | "DESTINATION_STATUS_UNREACHABLE";
 
 /** WatchDeliveriesRequest chooses events. A field left out matches everything; several values of one field match any. */
 export interface WatchDeliveriesRequest {
@@ -1223,8 +1237,14 @@ export interface Destination {
   lastError?: string;
   /** When that was. */
   lastErrorTime?: string;
-  /** When sending goes on by itself, if it waits. */
+  /** When sending goes on by itself, or is tried, if it waits. */
   resumeTime?: string;
+  /** Whose records it writes, such as the number of a HubSpot account; empty until that is known. */
+  account?: string;
+  /** How many requests may still be made today, if requests_per_day bounds them. */
+  requestsLeftToday?: string;
+  /** requests_per_day; 0 for no limit. */
+  requestsPerDayLimit?: string;
 }
 
 /** ListDestinationsRequest asks for every destination. */

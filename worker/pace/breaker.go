@@ -11,7 +11,9 @@ const (
 	// So many different deliveries have to be among them for it to open although the CRM answers a ping: fewer may be at
 	// fault themselves.
 	OpenAfter = 5
-	// ProbeInterval is the time between two probes of a CRM that cannot be reached.
+	// FirstProbe is when a CRM that could not be reached is asked first, ProbeInterval the time between two probes later on:
+	// 5 s, 10 s, 20 s, 40 s, then every minute.
+	FirstProbe    = 5 * time.Second
 	ProbeInterval = time.Minute
 	// Every so often a delivery is tried although the ping failed: a CRM whose answer to a ping is broken is not down for ever.
 	insistEvery = 3
@@ -33,16 +35,17 @@ const (
 
 // Breaker keeps calls from a CRM that cannot be reached, so that an outage costs a probe a minute and not a storm.
 //
-//	           5 calls failed            the ping failed, or
-//	           one after the other       5 deliveries failed
-//	┌────────┐ ───────────────▸ ┌──────────┐ ──────────▸ ┌──────┐
-//	│ closed │                  │ doubtful │             │ open │ ◂────────────┐
-//	└────────┘ ◂─────────────── └──────────┘             └──────┘              │
-//	    ▴       the ping got through                        │ a minute later   │ the delivery
-//	    │                                                   ▾ a ping gets through │ failed
-//	    │          the delivery got through, or       ┌───────────┐            │
-//	    └──────────── nothing waits ───────────────── │ half-open │ ───────────┘
-//	                                                  └───────────┘
+//	            five calls in a row failed       the ping fails, or the five
+//	                                             were different deliveries
+//	┌────────┐ ─────────────────────▸ ┌──────────┐ ─────────────────────▸ ┌──────┐
+//	│ closed │                        │ doubtful │                        │ open │ ◂──┐
+//	└────────┘ ◂───────────────────── └──────────┘                        └──────┘    │
+//	    ▴         the ping gets through                                       │       │
+//	    │                                         after 5 s, later a minute,  │       │ the delivery
+//	    │                                               a ping gets through   ▾       │ fails
+//	    │     a delivery gets through,                                  ┌───────────┐ │
+//	    └───────────────────────────────────────────────────────────────│ half-open │─┘
+//	          or nothing waits                                          └───────────┘
 //
 // In half-open one delivery is tried, another one each time, so that one that the CRM chokes on does not keep the breaker
 // open: a delivery that failed goes to the end of the line. A call counts as failed if the CRM gave no definite answer to any
@@ -55,6 +58,7 @@ type Breaker struct {
 	streak  int                 // calls that failed since the last that did not
 	failing map[string]struct{} // deliveries that failed since then, OpenAfter at most
 	probeAt time.Time           // when to probe next, while open
+	wait    time.Duration       // from the last probe to the next
 	pings   int                 // that failed while open
 }
 
@@ -75,7 +79,7 @@ func (b *Breaker) Succeeded() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	closed := b.state == Open || b.state == HalfOpen
-	b.state, b.streak, b.pings = Closed, 0, 0
+	b.state, b.streak, b.pings, b.wait = Closed, 0, 0, 0
 	clear(b.failing)
 	return closed
 }
@@ -120,7 +124,7 @@ func (b *Breaker) Pinged(ok bool) bool {
 		if ok || b.pings%insistEvery == 0 {
 			b.state = HalfOpen
 		} else {
-			b.probeAt = b.now().Add(ProbeInterval)
+			b.open()
 		}
 	}
 	return false
@@ -130,6 +134,7 @@ func (b *Breaker) Pinged(ok bool) bool {
 func (b *Breaker) Hurry() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.wait = 0
 	b.probeAt = b.now()
 }
 
@@ -141,5 +146,8 @@ func (b *Breaker) Open() {
 }
 
 func (b *Breaker) open() {
-	b.state, b.probeAt = Open, b.now().Add(ProbeInterval)
+	if b.wait = min(2*b.wait, ProbeInterval); b.wait == 0 {
+		b.wait = FirstProbe
+	}
+	b.state, b.probeAt = Open, b.now().Add(b.wait)
 }

@@ -36,8 +36,13 @@ func TestTheBreakerOpensWhenAPingConfirmsTheDoubt(t *testing.T) {
 			t.Error("a ping that failed did not open it")
 		}
 		expectState(t, b, pace.Open)
-		if _, at := b.State(); at.Sub(time.Now()) != pace.ProbeInterval {
-			t.Errorf("the next probe is in %v", at.Sub(time.Now()))
+		for _, want := range []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second} {
+			if _, at := b.State(); at.Sub(time.Now()) != want {
+				t.Errorf("the next probe is in %v, want %v", at.Sub(time.Now()), want)
+			}
+			if want < 20*time.Second {
+				b.Pinged(false)
+			}
 		}
 		if !b.Failed([]string{"late"}) {
 			t.Error("a call that was under way is blamed")

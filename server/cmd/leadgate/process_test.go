@@ -220,6 +220,10 @@ type event struct {
 		Error      string `json:"error"`
 		Detail     string `json:"detail"`
 	} `json:"lead"`
+	Destination struct {
+		Type   string `json:"type"`
+		Detail string `json:"detail"`
+	} `json:"destination"`
 	System struct {
 		Type   string `json:"type"`
 		Detail string `json:"detail"`

@@ -16,6 +16,21 @@ import (
 // awaitSystem reads events until one befell the gateway that is of the type, and returns its detail.
 func awaitSystem(t *testing.T, events <-chan event, kind string) string {
 	t.Helper()
+	return awaitEvent(t, events, kind, func(e event) (string, string) {
+		return strings.TrimPrefix(e.System.Type, "SYSTEM_EVENT_TYPE_"), e.System.Detail
+	})
+}
+
+// awaitDestination reads events until one befell a destination that is of the type, and returns its detail.
+func awaitDestination(t *testing.T, events <-chan event, kind string) string {
+	t.Helper()
+	return awaitEvent(t, events, kind, func(e event) (string, string) {
+		return strings.TrimPrefix(e.Destination.Type, "DESTINATION_EVENT_TYPE_"), e.Destination.Detail
+	})
+}
+
+func awaitEvent(t *testing.T, events <-chan event, kind string, read func(event) (kind, detail string)) string {
+	t.Helper()
 	deadline := time.After(patience)
 	for {
 		select {
@@ -23,8 +38,8 @@ func awaitSystem(t *testing.T, events <-chan event, kind string) string {
 			if !ok {
 				t.Fatal("the watch ended")
 			}
-			if e.System.Type == "SYSTEM_EVENT_TYPE_"+kind {
-				return e.System.Detail
+			if is, detail := read(e); is == kind {
+				return detail
 			}
 		case <-deadline:
 			t.Fatalf("there was no event %s", kind)
@@ -153,7 +168,7 @@ func TestAMendedTokenIsReadAgain(t *testing.T) {
 	h.edit("${env:HUBSPOT_TOKEN}", "${file:"+filepath.Join(dir, "token")+"}")
 	awaitSystem(t, events, "CONFIG_APPLIED")
 	leadID := h.post("k1", ada).body["leadId"].(string)
-	await(t, events, leadID, "RETRY") // its credentials are refused
+	awaitDestination(t, events, "CREDENTIALS_REFUSED")
 	if err := os.Rename(filepath.Join(dir, "..next"), filepath.Join(dir, "..data")); err != nil {
 		t.Fatal(err)
 	}

@@ -138,6 +138,16 @@ const (
 	DestinationEventType_DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED DestinationEventType = 3
 	// The CRM asked for a slower pace; deliveries wait.
 	DestinationEventType_DESTINATION_EVENT_TYPE_RATE_LIMITED DestinationEventType = 4
+	// The CRM cannot be reached; deliveries wait, and it is asked every minute or sooner.
+	DestinationEventType_DESTINATION_EVENT_TYPE_BREAKER_OPENED DestinationEventType = 5
+	// The CRM can be reached again; deliveries go on.
+	DestinationEventType_DESTINATION_EVENT_TYPE_BREAKER_CLOSED DestinationEventType = 6
+	// Little is left of a budget of calls; what is left is spread over the rest of its time.
+	DestinationEventType_DESTINATION_EVENT_TYPE_QUOTA_LOW DestinationEventType = 7
+	// Nothing is left of a budget of calls; deliveries wait until there is more.
+	DestinationEventType_DESTINATION_EVENT_TYPE_QUOTA_SPENT DestinationEventType = 8
+	// What waited is held, because the destination is gone or is another than it was.
+	DestinationEventType_DESTINATION_EVENT_TYPE_HELD DestinationEventType = 9
 )
 
 // Enum value maps for DestinationEventType.
@@ -148,6 +158,11 @@ var (
 		2: "DESTINATION_EVENT_TYPE_RESUMED",
 		3: "DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED",
 		4: "DESTINATION_EVENT_TYPE_RATE_LIMITED",
+		5: "DESTINATION_EVENT_TYPE_BREAKER_OPENED",
+		6: "DESTINATION_EVENT_TYPE_BREAKER_CLOSED",
+		7: "DESTINATION_EVENT_TYPE_QUOTA_LOW",
+		8: "DESTINATION_EVENT_TYPE_QUOTA_SPENT",
+		9: "DESTINATION_EVENT_TYPE_HELD",
 	}
 	DestinationEventType_value = map[string]int32{
 		"DESTINATION_EVENT_TYPE_UNSPECIFIED":         0,
@@ -155,6 +170,11 @@ var (
 		"DESTINATION_EVENT_TYPE_RESUMED":             2,
 		"DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED": 3,
 		"DESTINATION_EVENT_TYPE_RATE_LIMITED":        4,
+		"DESTINATION_EVENT_TYPE_BREAKER_OPENED":      5,
+		"DESTINATION_EVENT_TYPE_BREAKER_CLOSED":      6,
+		"DESTINATION_EVENT_TYPE_QUOTA_LOW":           7,
+		"DESTINATION_EVENT_TYPE_QUOTA_SPENT":         8,
+		"DESTINATION_EVENT_TYPE_HELD":                9,
 	}
 )
 
@@ -1026,13 +1046,18 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"STAGE_DEAD\x10\v\x12\x14\n" +
 	"\x10STAGE_SUPERSEDED\x10\f\x12\x10\n" +
 	"\fSTAGE_ERASED\x10\r\x12\x13\n" +
-	"\x0fSTAGE_DISCARDED\x10\x0e*\xde\x01\n" +
+	"\x0fSTAGE_DISCARDED\x10\x0e*\xa3\x03\n" +
 	"\x14DestinationEventType\x12&\n" +
 	"\"DESTINATION_EVENT_TYPE_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dDESTINATION_EVENT_TYPE_PAUSED\x10\x01\x12\"\n" +
 	"\x1eDESTINATION_EVENT_TYPE_RESUMED\x10\x02\x12.\n" +
 	"*DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED\x10\x03\x12'\n" +
-	"#DESTINATION_EVENT_TYPE_RATE_LIMITED\x10\x04*g\n" +
+	"#DESTINATION_EVENT_TYPE_RATE_LIMITED\x10\x04\x12)\n" +
+	"%DESTINATION_EVENT_TYPE_BREAKER_OPENED\x10\x05\x12)\n" +
+	"%DESTINATION_EVENT_TYPE_BREAKER_CLOSED\x10\x06\x12$\n" +
+	" DESTINATION_EVENT_TYPE_QUOTA_LOW\x10\a\x12&\n" +
+	"\"DESTINATION_EVENT_TYPE_QUOTA_SPENT\x10\b\x12\x1f\n" +
+	"\x1bDESTINATION_EVENT_TYPE_HELD\x10\t*g\n" +
 	"\rFormEventType\x12\x1f\n" +
 	"\x1bFORM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15FORM_EVENT_TYPE_DRIFT\x10\x01\x12\x1a\n" +

@@ -41,6 +41,8 @@ const (
 	DestinationStatus_DESTINATION_STATUS_RATE_LIMITED DestinationStatus = 4
 	// The CRM refused the credentials.
 	DestinationStatus_DESTINATION_STATUS_CREDENTIALS_REFUSED DestinationStatus = 5
+	// The CRM cannot be reached; it is asked every minute or sooner.
+	DestinationStatus_DESTINATION_STATUS_UNREACHABLE DestinationStatus = 6
 )
 
 // Enum value maps for DestinationStatus.
@@ -52,6 +54,7 @@ var (
 		3: "DESTINATION_STATUS_FAILING",
 		4: "DESTINATION_STATUS_RATE_LIMITED",
 		5: "DESTINATION_STATUS_CREDENTIALS_REFUSED",
+		6: "DESTINATION_STATUS_UNREACHABLE",
 	}
 	DestinationStatus_value = map[string]int32{
 		"DESTINATION_STATUS_UNSPECIFIED":         0,
@@ -60,6 +63,7 @@ var (
 		"DESTINATION_STATUS_FAILING":             3,
 		"DESTINATION_STATUS_RATE_LIMITED":        4,
 		"DESTINATION_STATUS_CREDENTIALS_REFUSED": 5,
+		"DESTINATION_STATUS_UNREACHABLE":         6,
 	}
 )
 
@@ -1642,10 +1646,16 @@ type Destination struct {
 	LastError string `protobuf:"bytes,12,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
 	// When that was.
 	LastErrorTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=last_error_time,json=lastErrorTime,proto3" json:"last_error_time,omitempty"`
-	// When sending goes on by itself, if it waits.
-	ResumeTime    *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=resume_time,json=resumeTime,proto3" json:"resume_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// When sending goes on by itself, or is tried, if it waits.
+	ResumeTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=resume_time,json=resumeTime,proto3" json:"resume_time,omitempty"`
+	// Whose records it writes, such as the number of a HubSpot account; empty until that is known.
+	Account string `protobuf:"bytes,15,opt,name=account,proto3" json:"account,omitempty"`
+	// How many requests may still be made today, if requests_per_day bounds them.
+	RequestsLeftToday int64 `protobuf:"varint,16,opt,name=requests_left_today,json=requestsLeftToday,proto3" json:"requests_left_today,omitempty"`
+	// requests_per_day; 0 for no limit.
+	RequestsPerDayLimit int64 `protobuf:"varint,17,opt,name=requests_per_day_limit,json=requestsPerDayLimit,proto3" json:"requests_per_day_limit,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Destination) Reset() {
@@ -1774,6 +1784,27 @@ func (x *Destination) GetResumeTime() *timestamppb.Timestamp {
 		return x.ResumeTime
 	}
 	return nil
+}
+
+func (x *Destination) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *Destination) GetRequestsLeftToday() int64 {
+	if x != nil {
+		return x.RequestsLeftToday
+	}
+	return 0
+}
+
+func (x *Destination) GetRequestsPerDayLimit() int64 {
+	if x != nil {
+		return x.RequestsPerDayLimit
+	}
+	return 0
 }
 
 // ListDestinationsRequest asks for every destination.
@@ -2506,7 +2537,7 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\x16ListOperationsResponse\x126\n" +
 	"\n" +
 	"operations\x18\x01 \x03(\v2\x16.leadgate.v1.OperationR\n" +
-	"operations\"\xb7\x04\n" +
+	"operations\"\xb6\x05\n" +
 	"\vDestination\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x126\n" +
@@ -2524,7 +2555,10 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"last_error\x18\f \x01(\tR\tlastError\x12B\n" +
 	"\x0flast_error_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\rlastErrorTime\x12;\n" +
 	"\vresume_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"resumeTime\"\x19\n" +
+	"resumeTime\x12\x18\n" +
+	"\aaccount\x18\x0f \x01(\tR\aaccount\x12.\n" +
+	"\x13requests_left_today\x18\x10 \x01(\x03R\x11requestsLeftToday\x123\n" +
+	"\x16requests_per_day_limit\x18\x11 \x01(\x03R\x13requestsPerDayLimit\"\x19\n" +
 	"\x17ListDestinationsRequest\"X\n" +
 	"\x18ListDestinationsResponse\x12<\n" +
 	"\fdestinations\x18\x01 \x03(\v2\x18.leadgate.v1.DestinationR\fdestinations\"Z\n" +
@@ -2556,14 +2590,15 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\tnotifiers\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n" +
 	"\x10d\x18\x01\"\x04r\x02\x18?R\tnotifiers\"I\n" +
 	"\x12TestAlertsResponse\x123\n" +
-	"\aresults\x18\x01 \x03(\v2\x19.leadgate.v1.NotifierTestR\aresults*\xe7\x01\n" +
+	"\aresults\x18\x01 \x03(\v2\x19.leadgate.v1.NotifierTestR\aresults*\x8b\x02\n" +
 	"\x11DestinationStatus\x12\"\n" +
 	"\x1eDESTINATION_STATUS_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aDESTINATION_STATUS_FLOWING\x10\x01\x12\x1d\n" +
 	"\x19DESTINATION_STATUS_PAUSED\x10\x02\x12\x1e\n" +
 	"\x1aDESTINATION_STATUS_FAILING\x10\x03\x12#\n" +
 	"\x1fDESTINATION_STATUS_RATE_LIMITED\x10\x04\x12*\n" +
-	"&DESTINATION_STATUS_CREDENTIALS_REFUSED\x10\x052\x95\x0e\n" +
+	"&DESTINATION_STATUS_CREDENTIALS_REFUSED\x10\x05\x12\"\n" +
+	"\x1eDESTINATION_STATUS_UNREACHABLE\x10\x062\x95\x0e\n" +
 	"\rWorkerService\x12|\n" +
 	"\x0fWatchDeliveries\x12#.leadgate.v1.WatchDeliveriesRequest\x1a$.leadgate.v1.WatchDeliveriesResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/deliveries:watch0\x01\x12q\n" +
 	"\x0eListDeliveries\x12\".leadgate.v1.ListDeliveriesRequest\x1a#.leadgate.v1.ListDeliveriesResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/deliveries\x12v\n" +

@@ -2093,9 +2093,13 @@ type Limits struct {
 	// Leads in one call, at most; what the CRM allows if left out.
 	BatchSize int32 `protobuf:"varint,3,opt,name=batch_size,json=batchSize,proto3" json:"batch_size,omitempty"`
 	// How long a call may take; 30s if left out.
-	Timeout       *durationpb.Duration `protobuf:"bytes,4,opt,name=timeout,proto3" json:"timeout,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Timeout *durationpb.Duration `protobuf:"bytes,4,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// Leads in any one second, at most, however many go in one request. No limit if left out.
+	LeadsPerSecond float64 `protobuf:"fixed64,5,opt,name=leads_per_second,json=leadsPerSecond,proto3" json:"leads_per_second,omitempty"`
+	// Requests in a day, at most, which begins at midnight UTC; counted across restarts. No limit if left out.
+	RequestsPerDay int32 `protobuf:"varint,6,opt,name=requests_per_day,json=requestsPerDay,proto3" json:"requests_per_day,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Limits) Reset() {
@@ -2154,6 +2158,20 @@ func (x *Limits) GetTimeout() *durationpb.Duration {
 		return x.Timeout
 	}
 	return nil
+}
+
+func (x *Limits) GetLeadsPerSecond() float64 {
+	if x != nil {
+		return x.LeadsPerSecond
+	}
+	return 0
+}
+
+func (x *Limits) GetRequestsPerDay() int32 {
+	if x != nil {
+		return x.RequestsPerDay
+	}
+	return 0
 }
 
 // Retry says how failed deliveries are tried again: after a random time between nothing and a bound that begins at
@@ -3882,7 +3900,7 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\rrefresh_token\x18\x06 \x01(\tR\frefreshToken\x125\n" +
 	"\vclient_auth\x18\a \x01(\tB\x14\xbaH\x11r\x0fR\x00R\x04bodyR\x05basicR\n" +
 	"clientAuth\x126\n" +
-	"\x06scheme\x18\b \x01(\tB\x1e\xbaH\x1b\xd8\x01\x01r\x162\x14^[A-Za-z0-9-]{1,64}$R\x06scheme\"\xf1\x01\n" +
+	"\x06scheme\x18\b \x01(\tB\x1e\xbaH\x1b\xd8\x01\x01r\x162\x14^[A-Za-z0-9-]{1,64}$R\x06scheme\"\xea\x02\n" +
 	"\x06Limits\x12J\n" +
 	"\x13requests_per_second\x18\x01 \x01(\x01B\x1a\xbaH\x17\xd8\x01\x01\x12\x12\x19\x00\x00\x00\x00\x00j\xf8@){\x14\xaeG\xe1z\x84?R\x11requestsPerSecond\x12,\n" +
 	"\vconcurrency\x18\x02 \x01(\x05B\n" +
@@ -3891,7 +3909,9 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"batch_size\x18\x03 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\x90N(\x00R\tbatchSize\x12B\n" +
 	"\atimeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\r\xbaH\n" +
-	"\xaa\x01\a\"\x03\b\xd8\x04*\x00R\atimeout\"\xe8\x01\n" +
+	"\xaa\x01\a\"\x03\b\xd8\x04*\x00R\atimeout\x12D\n" +
+	"\x10leads_per_second\x18\x05 \x01(\x01B\x1a\xbaH\x17\xd8\x01\x01\x12\x12\x19\x00\x00\x00\x00\x00j\xf8@){\x14\xaeG\xe1z\x84?R\x0eleadsPerSecond\x121\n" +
+	"\x10requests_per_day\x18\x06 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\x0erequestsPerDay\"\xe8\x01\n" +
 	"\x05Retry\x12N\n" +
 	"\rinitial_delay\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x05*\x00R\finitialDelay\x12F\n" +
 	"\tmax_delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xf5$*\x00R\bmaxDelay\x12G\n" +

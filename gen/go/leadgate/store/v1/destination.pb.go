@@ -28,7 +28,9 @@ type KnownDestination struct {
 	// Kind of CRM, such as "hubspot".
 	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Whose records it writes; empty if that never was known.
-	Account       string `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
+	Account string `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
+	// Keyed hash of the settings and the secrets that were known to lead there. Empty until the account is known.
+	Fingerprint   []byte `protobuf:"bytes,3,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -77,14 +79,22 @@ func (x *KnownDestination) GetAccount() string {
 	return ""
 }
 
+func (x *KnownDestination) GetFingerprint() []byte {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return nil
+}
+
 var File_leadgate_store_v1_destination_proto protoreflect.FileDescriptor
 
 const file_leadgate_store_v1_destination_proto_rawDesc = "" +
 	"\n" +
-	"#leadgate/store/v1/destination.proto\x12\x11leadgate.store.v1\"@\n" +
+	"#leadgate/store/v1/destination.proto\x12\x11leadgate.store.v1\"b\n" +
 	"\x10KnownDestination\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n" +
-	"\aaccount\x18\x02 \x01(\tR\aaccountB?Z=github.com/leadgate/leadgate/gen/go/leadgate/store/v1;storev1b\x06proto3"
+	"\aaccount\x18\x02 \x01(\tR\aaccount\x12 \n" +
+	"\vfingerprint\x18\x03 \x01(\fR\vfingerprintB?Z=github.com/leadgate/leadgate/gen/go/leadgate/store/v1;storev1b\x06proto3"
 
 var (
 	file_leadgate_store_v1_destination_proto_rawDescOnce sync.Once
