@@ -181,7 +181,7 @@ func TestAnOutageWhileTheAccountMayBeAnotherIsSeenBeforeAnyDelivery(t *testing.T
 		id := h.accept("ada@example.com Ada")[0]
 		h.rest(10 * time.Minute)
 		h.expectState(id, pending)
-		if n := h.crm.pinged() - before; n > 14 || n < 10 {
+		if n := h.crm.pinged() - before; n > 20 || n < 10 {
 			t.Errorf("%d pings in ten minutes", n)
 		}
 		h.crm.up()

@@ -86,7 +86,8 @@ func (in *inbox) await(t *testing.T, name string) told {
 
 // rules begin with shortened windows, so that an outage takes seconds.
 const rules = `
-    error_rate: { window: 4s, at_least: 5 }
+    error_rate: { window: 4s, at_least: 20 }
+    breaker: { after: 0s }
     rate_limited: { at_least: 2, window: 30s }
     dead: { window: 4s }`
 
@@ -135,7 +136,7 @@ func TestAnOutageFiresTheRightAlertAndNothingElse(t *testing.T) {
 		window time.Duration
 		over   bool // it ends when the faults do, within the test's patience
 	}{
-		"the CRM is down":     {`{"status":503}`, "", "error-rate/crm", 4 * time.Second, true},
+		"the CRM is down":     {`{"status":503}`, "", "breaker/crm", 4 * time.Second, true},
 		"credentials revoked": {`{"status":401}`, "", "credentials/crm", 0, false},
 		"a rate limit":        {`{"status":429,"retry_after":"1"}`, "", "rate-limited/crm", 4 * time.Second, false},
 		"the form is silent":  {`{}`, "\n    silence: { missing: 5, at_least: 3s, learn_for: 1s }", "silence/contact", 10 * time.Second, false},

@@ -162,12 +162,9 @@ func (d *destination) rateLimited(m *moment) *finding {
 	}
 }
 
-// unreachable is the status of a destination whose breaker is open.
-const unreachable = leadgatev1.DestinationStatus(6)
-
 func (d *destination) breaker(state *leadgatev1.Destination) *finding {
 	return &finding{
-		rule: "breaker", critical: true, verdict: wrongIf(state.GetStatus() == unreachable),
+		rule: "breaker", critical: true, verdict: wrongIf(state.GetStatus() == leadgatev1.DestinationStatus_DESTINATION_STATUS_UNREACHABLE),
 		after:   d.rules.GetBreaker().GetAfter().AsDuration(),
 		summary: fmt.Sprintf("{name} cannot be reached; %s wait", leads(state.GetWaiting())), cause: answered(d.failed, state.GetLastError()),
 		action:  "See whether the CRM is down. Nothing is lost: it is asked again and again, and deliveries go on by themselves when it answers.",
