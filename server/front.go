@@ -25,6 +25,13 @@ func (s *Server) front(o Options) http.Handler {
 	}
 	mux.Handle("/console/", s.page(console.Handler()))
 	mux.HandleFunc("/console/session", s.serveSession)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		if !wantsPage(r) {
+			s.writeProblem(w, r, notFound(r))
+			return
+		}
+		http.Redirect(w, r, "/console/", http.StatusFound) // somebody typed the gateway's name into a browser
+	})
 	for prefix, handler := range o.Routes {
 		mux.Handle(prefix, handler)
 	}

@@ -100,3 +100,14 @@ func TestWithoutKeysTheConsoleAsksForNoSignIn(t *testing.T) {
 	h.send(http.MethodGet, "/console/session", "", "").expect(t, 200, `"signedIn":true`, `"keys":false`, `"operate"`)
 	h.send(http.MethodGet, "/console/session", "", "", "X-Forwarded-For", "203.0.113.9").expect(t, 200, `"signedIn":false`, "configure api_keys")
 }
+
+func TestABrowserThatAsksForTheGatewayGetsTheConsole(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	h.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	if a := h.send(http.MethodGet, "/", "", "", "Accept", browserAccept); a.status != 302 || a.header.Get("Location") != "/console/" {
+		t.Errorf("status %d to %q", a.status, a.header.Get("Location"))
+	}
+	h.send(http.MethodGet, "/", "", "", "Accept", "*/*").expect(t, 404)
+	h.send(http.MethodPost, "/", asJSON, "{}", "Accept", browserAccept).expect(t, 404)
+}

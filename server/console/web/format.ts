@@ -14,7 +14,7 @@ export const number = (value: string | number | undefined): number => Number(val
 export const count = (value: string | number | undefined): string => whole.format(number(value));
 
 /** rate shows something per second. */
-export const rate = (value: number): string => tenths.format(value);
+export const rate = (value: number): string => (value < 100 ? tenths : whole).format(value);
 
 export const plural = (n: number, one: string, many = one + "s"): string => `${count(n)} ${n === 1 ? one : many}`;
 

@@ -65,7 +65,10 @@ export class Shell {
   /** mark shows which tab is open. */
   mark(): void {
     const { tab } = place();
-    for (const [name, { link }] of this.links) set(link, { "aria-current": name === tab ? "page" : null });
+    for (const [name, { link }] of this.links) {
+      set(link, { "aria-current": name === tab ? "page" : null });
+      if (name === tab) link.scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone the tabs scroll
+    }
   }
 
   private tabLink(tab: Tab): HTMLAnchorElement {

@@ -16,8 +16,10 @@ import { stages, state } from "../words";
 
 /** A draw makes this many rows at most. */
 const ROWS_A_DRAW = 25;
-/** And comes this often at most, in milliseconds. */
-const DRAW_EVERY = 200;
+/** And comes this often at most, in milliseconds; half as often while more comes than is shown. */
+const DRAW_EVERY = 250;
+/** More new rows than this at once are not pointed out: then something new is everywhere. */
+const POINTED_OUT = 6;
 
 const columns: Column[] = [
   { name: "Time", kind: "time" },
@@ -36,6 +38,7 @@ const groups: Record<string, string[]> = {
 
 export class LiveList {
   readonly element: HTMLElement;
+  private readonly list: HTMLTableElement;
   private readonly body: HTMLTableSectionElement;
   private readonly stage: HTMLSelectElement;
   private readonly form: HTMLSelectElement;
@@ -70,8 +73,8 @@ export class LiveList {
     this.knowForm(query.get("form") ?? "");
     this.form.value = query.get("form") ?? "";
 
-    const list = table("Live events, newest first", columns, [], { class: "rows live" });
-    this.body = list.tBodies[0] ?? list.createTBody();
+    this.list = table("Live events, newest first", columns, [], { class: "rows live" });
+    this.body = this.list.tBodies[0] ?? this.list.createTBody();
     this.nothing = this.emptyFace();
     this.labelPause();
     this.element = h(
@@ -80,18 +83,18 @@ export class LiveList {
       h("div", { class: "toolbar" }, h("h2", { id: "live-title" }, "Live"), this.stage, this.form, this.text, this.pause, this.sampled),
       this.top,
       this.more,
-      list,
+      this.list,
       this.nothing,
     );
-    this.keepStill(list);
+    this.keepStill();
     page.stream.watch({ events: (events) => this.take(events), gap: (gap) => this.gap(gap.reason ?? "", Number(gap.missed ?? 0)) }, page.signal);
     page.gateway.changed(() => page.gateway.stats?.forms?.forEach((f) => this.knowForm(f.form ?? "")), page.signal);
     this.refilter();
   }
 
   /** keepStill watches for the reader's hands. */
-  private keepStill(list: HTMLElement): void {
-    const { signal } = this.page;
+  private keepStill(): void {
+    const { list, page: { signal } } = this;
     list.addEventListener("pointerenter", (event) => (this.hovered = event.pointerType === "mouse"), { signal });
     list.addEventListener("pointerleave", () => {
       this.hovered = false;
@@ -141,25 +144,33 @@ export class LiveList {
     }
     // A frame, so that drawing falls together with the browser's; a timer behind it, so that it does not come too often.
     this.timer = requestAnimationFrame(() => {
-      this.draw(this.body.rows.length === 0 ? KEPT : ROWS_A_DRAW); // the history comes at once
+      const busy = this.draw(this.body.rows.length === 0 ? KEPT : ROWS_A_DRAW); // the history comes at once
       this.timer = setTimeout(() => {
         this.timer = undefined;
         this.plan();
-      }, DRAW_EVERY);
+      }, busy ? 2 * DRAW_EVERY : DRAW_EVERY);
     });
   }
 
-  private draw(most: number): void {
-    if (this.held) return;
+  /** draw shows what waits, the newest of it, and returns whether that was not all. */
+  private draw(most: number): boolean {
+    if (this.held) return false;
     const skipped = this.skipped + Math.max(0, this.waiting.length - most);
     const shown = this.waiting.slice(-most);
     this.waiting = [];
     this.skipped = 0;
-    this.body.prepend(...shown.reverse().map(rowOf));
+    this.body.prepend(...shown.reverse().map((event) => rowOf(event, shown.length <= POINTED_OUT)));
     while (this.body.rows.length > KEPT) this.body.deleteRow(-1);
     write(this.sampled, skipped > 0 ? `busy: ${shown.length} of ${shown.length + skipped} events shown` : "");
     this.tellWaiting();
-    this.nothing.hidden = this.body.rows.length > 0;
+    this.showNothing();
+    return skipped > 0;
+  }
+
+  private showNothing(): void {
+    const some = this.body.rows.length > 0;
+    this.nothing.hidden = some;
+    this.list.hidden = !some;
   }
 
   private tellWaiting(): void {
@@ -196,8 +207,8 @@ export class LiveList {
     for (const event of this.page.stream.recent) if (event.lead?.form) this.knowForm(event.lead.form);
     this.waiting = [];
     this.skipped = 0;
-    this.body.replaceChildren(...shown.reverse().map(rowOf));
-    this.nothing.hidden = shown.length > 0;
+    this.body.replaceChildren(...shown.reverse().map((event) => rowOf(event)));
+    this.showNothing();
     this.tellWaiting();
   }
 
@@ -220,10 +231,10 @@ export class LiveList {
 
 const option = (value: string, text: string): HTMLOptionElement => h("option", { value }, text);
 
-function rowOf(event: LeadgateEvent): HTMLTableRowElement {
+function rowOf(event: LeadgateEvent, isNew = false): HTMLTableRowElement {
   const lead = event.lead;
   const person = lead?.person || (lead ? "someone" : "");
   const link = lead?.leadId && lead.stage !== "STAGE_REJECTED" ? h("a", { href: leadPath(lead.leadId), "data-row": true }, person) : person;
   const record = lead?.stage === "STAGE_SUCCESS" && lead.recordUrl?.startsWith("http") ? h("a", { href: lead.recordUrl, target: "_blank", rel: "noreferrer" }, `${note(event)} ↗`) : note(event);
-  return row(columns, [at(event.time), lead?.form ?? "", link, state(word(event)), lead?.destination ?? event.destination?.destination ?? "", took(event), record], { class: "new" });
+  return row(columns, [at(event.time), lead?.form ?? "", link, state(word(event)), lead?.destination ?? event.destination?.destination ?? "", took(event), record], { class: isNew ? "new" : null });
 }
