@@ -50,6 +50,8 @@ type call struct {
 	form   string
 	// fromPage says that a page's form sent it, so that the answer may be one for a visitor.
 	fromPage bool
+	// pageHidden says that the browser would not say which page sent it.
+	pageHidden bool
 	// refused says that the event was published.
 	refused atomic.Bool
 }

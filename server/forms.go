@@ -28,6 +28,9 @@ func (s *leads) SubmitForm(ctx context.Context, r *leadgatev1.SubmitFormRequest)
 		return nil, formNotFound(r.GetForm())
 	}
 	c.form = form.name
+	if err := s.checkRate(form, c); err != nil {
+		return nil, err
+	}
 	key, err := agreedKey(c.key, r.GetIdempotencyKey(), keyField(r.GetSubmission()))
 	if err != nil {
 		return nil, err
@@ -37,6 +40,9 @@ func (s *leads) SubmitForm(ctx context.Context, r *leadgatev1.SubmitFormRequest)
 	a := &arrival{
 		call: c, house: h, form: form.name, lead: result.Lead, submission: result.Stored, scope: form.name, key: key,
 		destinations: form.cfg.GetDestinations(), holdReuse: !form.rejectsReuses, detail: leftOut(result),
+	}
+	if c.pageHidden {
+		a.detail = strings.TrimPrefix(a.detail+"; the browser does not say which page sent it (Origin: null)", "; ")
 	}
 	if key != "" {
 		a.payload = formPayload(result.Stored)
@@ -190,8 +196,13 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request) {
 		s.writeThanks(w, r, form, status)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
+	if prefersMinimal(r) {
+		w.Header().Set("Preference-Applied", minimal)
+		w.WriteHeader(status)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(struct { // the client went away
 		LeadID   string `json:"leadId"`
@@ -205,7 +216,11 @@ func (s *Server) submitForm(w http.ResponseWriter, r *http.Request, form *form) 
 		return nil, formNotFound(name)
 	}
 	callOf(r.Context()).form = form.name
-	if origin := r.Header.Get("Origin"); !form.allows(origin) {
+	switch origin := r.Header.Get("Origin"); {
+	case form.allows(origin):
+	case origin == "null": // a page in a frame, or one that was reached by a redirect: the lead says so
+		callOf(r.Context()).pageHidden = true
+	default:
 		return nil, originNotAllowed(origin)
 	}
 	if r.URL.RawQuery != "" && (r.URL.Query().Has(intake.KeyField) || r.URL.Query().Has("idempotencyKey")) {
@@ -239,7 +254,7 @@ func (s *Server) preflight(w http.ResponseWriter, r *http.Request, form *form) {
 		header := w.Header()
 		header.Set("Allow", "POST, OPTIONS")
 		header.Set("Access-Control-Allow-Methods", "POST")
-		header.Set("Access-Control-Allow-Headers", "Content-Type, Idempotency-Key, X-Request-Id")
+		header.Set("Access-Control-Allow-Headers", "Content-Type, Idempotency-Key, Prefer, X-Request-Id")
 		header.Set("Access-Control-Max-Age", preflightAge)
 		w.WriteHeader(http.StatusNoContent)
 	}

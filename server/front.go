@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/klauspost/compress/gzhttp"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 
@@ -12,8 +13,11 @@ import (
 	"github.com/leadgate/leadgate/worker"
 )
 
+// packFrom is how many bytes an answer has at least that is compressed.
+const packFrom = 1400
+
 // front is the handler of everything that is not gRPC.
-func (s *Server) front(o Options) http.Handler {
+func (s *Server) front(o Options) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/v1/forms/{form}/submissions", s.serveForm)
 	mux.HandleFunc("/v1/", s.serveREST)
@@ -36,6 +40,12 @@ func (s *Server) front(o Options) http.Handler {
 		mux.Handle(prefix, handler)
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.writeProblem(w, r, notFound(r)) })
+	// Lists of leads and pages of the console are worth packing; streams and the short answers to submissions are not.
+	pack, err := gzhttp.NewWrapper(gzhttp.MinSize(packFrom), gzhttp.ContentTypes([]string{"application/json", "text/html", "text/css", "text/javascript", "text/plain", "image/svg+xml"}))
+	if err != nil {
+		return nil, err
+	}
+	packed := pack(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// With cleartext_http2: mixed, gRPC without TLS arrives here too.
 		if r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
@@ -46,8 +56,12 @@ func (s *Server) front(o Options) http.Handler {
 		r = r.WithContext(withCall(r.Context(), c))
 		w.Header().Set(requestIDHeader, c.id)
 		defer s.recoverHTTP(w, r)
+		if r.Method == http.MethodGet {
+			packed.ServeHTTP(w, r)
+			return
+		}
 		mux.ServeHTTP(w, r)
-	})
+	}), nil
 }
 
 // recoverHTTP answers for a handler that panicked. Panics of the services were caught before.

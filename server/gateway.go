@@ -78,6 +78,9 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 		s.writeProblem(w, r, err)
 		return
 	}
+	if c.intake && prefersMinimal(r) {
+		w = &minimalWriter{ResponseWriter: w}
+	}
 	s.gateway.ServeHTTP(w, r)
 }
 

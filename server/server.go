@@ -82,6 +82,7 @@ type Server struct {
 	gateway  http.Handler
 	visitors *template.Template // the answer to a visitor without script
 	words    *words
+	limiter  *limiter
 	files    map[string]*static // what pages load, by path
 	routes   routes
 
@@ -92,7 +93,7 @@ type Server struct {
 
 // New makes a server. It does not listen yet.
 func New(o Options) (*Server, error) {
-	s := &Server{store: o.Store, journal: o.Journal, now: o.Now, log: o.Logger, health: health.NewServer()}
+	s := &Server{store: o.Store, journal: o.Journal, limiter: newLimiter(), now: o.Now, log: o.Logger, health: health.NewServer()}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -158,8 +159,12 @@ func (s *Server) assemble(o Options, h *house) error {
 	if s.gateway, err = s.newGateway(context.Background(), channel); err != nil {
 		return err
 	}
+	front, err := s.front(o)
+	if err != nil {
+		return err
+	}
 	s.http = &http.Server{
-		Handler: s.front(o), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaders,
+		Handler: front, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaders,
 		ErrorLog:  slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // clients that go away, broken handshakes
 		Protocols: new(http.Protocols),
 	}

@@ -42,6 +42,8 @@ func setDefaults(cfg *configv1.Config) {
 	for _, form := range cfg.GetForms() {
 		form.Destinations = orOnly(form.Destinations, cfg)
 		setDefault(&form.OnKeyReuse, "hold")
+		form.Limits = orNew(form.Limits)
+		setDefault(&form.Limits.PerAddress, 120)
 	}
 }
 

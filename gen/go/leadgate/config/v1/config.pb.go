@@ -429,7 +429,9 @@ type Form struct {
 	// person to decide and answers as if it were the first; reject answers 422.
 	OnKeyReuse string `protobuf:"bytes,7,opt,name=on_key_reuse,json=onKeyReuse,proto3" json:"on_key_reuse,omitempty"`
 	// Where a browser without script goes after a submission; a page of leadgate's own if left out.
-	Redirect      string `protobuf:"bytes,8,opt,name=redirect,proto3" json:"redirect,omitempty"`
+	Redirect string `protobuf:"bytes,8,opt,name=redirect,proto3" json:"redirect,omitempty"`
+	// How much one visitor may submit.
+	Limits        *FormLimits `protobuf:"bytes,18,opt,name=limits,proto3" json:"limits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -520,6 +522,61 @@ func (x *Form) GetRedirect() string {
 	return ""
 }
 
+func (x *Form) GetLimits() *FormLimits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+// FormLimits bound what comes through a form from one address.
+type FormLimits struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Submissions a minute from one address, at most; 120 if left out, -1 for any number. Addresses of private networks
+	// and of this machine are not bounded: behind them may stand a proxy that is not named in trusted_proxies, and with
+	// it every visitor.
+	PerAddress    int32 `protobuf:"varint,1,opt,name=per_address,json=perAddress,proto3" json:"per_address,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FormLimits) Reset() {
+	*x = FormLimits{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FormLimits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FormLimits) ProtoMessage() {}
+
+func (x *FormLimits) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FormLimits.ProtoReflect.Descriptor instead.
+func (*FormLimits) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *FormLimits) GetPerAddress() int32 {
+	if x != nil {
+		return x.PerAddress
+	}
+	return 0
+}
+
 // Destination is a CRM connection.
 type Destination struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -543,7 +600,7 @@ type Destination struct {
 
 func (x *Destination) Reset() {
 	*x = Destination{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[6]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -555,7 +612,7 @@ func (x *Destination) String() string {
 func (*Destination) ProtoMessage() {}
 
 func (x *Destination) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[6]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -568,7 +625,7 @@ func (x *Destination) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Destination.ProtoReflect.Descriptor instead.
 func (*Destination) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Destination) GetKind() isDestination_Kind {
@@ -664,7 +721,7 @@ type HubSpot struct {
 
 func (x *HubSpot) Reset() {
 	*x = HubSpot{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[7]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -676,7 +733,7 @@ func (x *HubSpot) String() string {
 func (*HubSpot) ProtoMessage() {}
 
 func (x *HubSpot) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[7]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -689,7 +746,7 @@ func (x *HubSpot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubSpot.ProtoReflect.Descriptor instead.
 func (*HubSpot) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *HubSpot) GetToken() string {
@@ -739,7 +796,7 @@ type Salesforce struct {
 
 func (x *Salesforce) Reset() {
 	*x = Salesforce{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -751,7 +808,7 @@ func (x *Salesforce) String() string {
 func (*Salesforce) ProtoMessage() {}
 
 func (x *Salesforce) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -764,7 +821,7 @@ func (x *Salesforce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Salesforce.ProtoReflect.Descriptor instead.
 func (*Salesforce) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Salesforce) GetUrl() string {
@@ -872,7 +929,7 @@ type SalesforceClientCredentials struct {
 
 func (x *SalesforceClientCredentials) Reset() {
 	*x = SalesforceClientCredentials{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -884,7 +941,7 @@ func (x *SalesforceClientCredentials) String() string {
 func (*SalesforceClientCredentials) ProtoMessage() {}
 
 func (x *SalesforceClientCredentials) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -897,7 +954,7 @@ func (x *SalesforceClientCredentials) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalesforceClientCredentials.ProtoReflect.Descriptor instead.
 func (*SalesforceClientCredentials) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SalesforceClientCredentials) GetClientId() string {
@@ -931,7 +988,7 @@ type SalesforceJWT struct {
 
 func (x *SalesforceJWT) Reset() {
 	*x = SalesforceJWT{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -943,7 +1000,7 @@ func (x *SalesforceJWT) String() string {
 func (*SalesforceJWT) ProtoMessage() {}
 
 func (x *SalesforceJWT) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -956,7 +1013,7 @@ func (x *SalesforceJWT) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalesforceJWT.ProtoReflect.Descriptor instead.
 func (*SalesforceJWT) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SalesforceJWT) GetClientId() string {
@@ -1027,7 +1084,7 @@ type HTTP struct {
 
 func (x *HTTP) Reset() {
 	*x = HTTP{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1039,7 +1096,7 @@ func (x *HTTP) String() string {
 func (*HTTP) ProtoMessage() {}
 
 func (x *HTTP) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1052,7 +1109,7 @@ func (x *HTTP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTP.ProtoReflect.Descriptor instead.
 func (*HTTP) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *HTTP) GetUrl() string {
@@ -1172,7 +1229,7 @@ type HTTPBody struct {
 
 func (x *HTTPBody) Reset() {
 	*x = HTTPBody{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1184,7 +1241,7 @@ func (x *HTTPBody) String() string {
 func (*HTTPBody) ProtoMessage() {}
 
 func (x *HTTPBody) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1197,7 +1254,7 @@ func (x *HTTPBody) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBody.ProtoReflect.Descriptor instead.
 func (*HTTPBody) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *HTTPBody) GetKind() isHTTPBody_Kind {
@@ -1276,7 +1333,7 @@ type HTTPForm struct {
 
 func (x *HTTPForm) Reset() {
 	*x = HTTPForm{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1288,7 +1345,7 @@ func (x *HTTPForm) String() string {
 func (*HTTPForm) ProtoMessage() {}
 
 func (x *HTTPForm) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1301,7 +1358,7 @@ func (x *HTTPForm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPForm.ProtoReflect.Descriptor instead.
 func (*HTTPForm) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 // HTTPBatch is how many leads are sent in a request.
@@ -1322,7 +1379,7 @@ type HTTPBatch struct {
 
 func (x *HTTPBatch) Reset() {
 	*x = HTTPBatch{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1334,7 +1391,7 @@ func (x *HTTPBatch) String() string {
 func (*HTTPBatch) ProtoMessage() {}
 
 func (x *HTTPBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1347,7 +1404,7 @@ func (x *HTTPBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBatch.ProtoReflect.Descriptor instead.
 func (*HTTPBatch) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *HTTPBatch) GetFormat() string {
@@ -1396,7 +1453,7 @@ type HTTPRule struct {
 
 func (x *HTTPRule) Reset() {
 	*x = HTTPRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1408,7 +1465,7 @@ func (x *HTTPRule) String() string {
 func (*HTTPRule) ProtoMessage() {}
 
 func (x *HTTPRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1421,7 +1478,7 @@ func (x *HTTPRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPRule.ProtoReflect.Descriptor instead.
 func (*HTTPRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *HTTPRule) GetWhen() string {
@@ -1461,7 +1518,7 @@ type HTTPSignature struct {
 
 func (x *HTTPSignature) Reset() {
 	*x = HTTPSignature{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1473,7 +1530,7 @@ func (x *HTTPSignature) String() string {
 func (*HTTPSignature) ProtoMessage() {}
 
 func (x *HTTPSignature) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1486,7 +1543,7 @@ func (x *HTTPSignature) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPSignature.ProtoReflect.Descriptor instead.
 func (*HTTPSignature) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{16}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HTTPSignature) GetKind() isHTTPSignature_Kind {
@@ -1553,7 +1610,7 @@ type HTTPHMAC struct {
 
 func (x *HTTPHMAC) Reset() {
 	*x = HTTPHMAC{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1565,7 +1622,7 @@ func (x *HTTPHMAC) String() string {
 func (*HTTPHMAC) ProtoMessage() {}
 
 func (x *HTTPHMAC) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1578,7 +1635,7 @@ func (x *HTTPHMAC) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPHMAC.ProtoReflect.Descriptor instead.
 func (*HTTPHMAC) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{17}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HTTPHMAC) GetSecret() string {
@@ -1635,7 +1692,7 @@ type HTTPStandardWebhooks struct {
 
 func (x *HTTPStandardWebhooks) Reset() {
 	*x = HTTPStandardWebhooks{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1647,7 +1704,7 @@ func (x *HTTPStandardWebhooks) String() string {
 func (*HTTPStandardWebhooks) ProtoMessage() {}
 
 func (x *HTTPStandardWebhooks) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1660,7 +1717,7 @@ func (x *HTTPStandardWebhooks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPStandardWebhooks.ProtoReflect.Descriptor instead.
 func (*HTTPStandardWebhooks) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{18}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HTTPStandardWebhooks) GetSecrets() []string {
@@ -1689,7 +1746,7 @@ type HTTPAuth struct {
 
 func (x *HTTPAuth) Reset() {
 	*x = HTTPAuth{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1701,7 +1758,7 @@ func (x *HTTPAuth) String() string {
 func (*HTTPAuth) ProtoMessage() {}
 
 func (x *HTTPAuth) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1714,7 +1771,7 @@ func (x *HTTPAuth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPAuth.ProtoReflect.Descriptor instead.
 func (*HTTPAuth) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{19}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *HTTPAuth) GetKind() isHTTPAuth_Kind {
@@ -1821,7 +1878,7 @@ type HTTPBasic struct {
 
 func (x *HTTPBasic) Reset() {
 	*x = HTTPBasic{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1833,7 +1890,7 @@ func (x *HTTPBasic) String() string {
 func (*HTTPBasic) ProtoMessage() {}
 
 func (x *HTTPBasic) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1846,7 +1903,7 @@ func (x *HTTPBasic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBasic.ProtoReflect.Descriptor instead.
 func (*HTTPBasic) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{20}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *HTTPBasic) GetUsername() string {
@@ -1876,7 +1933,7 @@ type HTTPHeader struct {
 
 func (x *HTTPHeader) Reset() {
 	*x = HTTPHeader{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1888,7 +1945,7 @@ func (x *HTTPHeader) String() string {
 func (*HTTPHeader) ProtoMessage() {}
 
 func (x *HTTPHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1901,7 +1958,7 @@ func (x *HTTPHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPHeader.ProtoReflect.Descriptor instead.
 func (*HTTPHeader) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{21}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *HTTPHeader) GetName() string {
@@ -1931,7 +1988,7 @@ type HTTPQuery struct {
 
 func (x *HTTPQuery) Reset() {
 	*x = HTTPQuery{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1943,7 +2000,7 @@ func (x *HTTPQuery) String() string {
 func (*HTTPQuery) ProtoMessage() {}
 
 func (x *HTTPQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1956,7 +2013,7 @@ func (x *HTTPQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPQuery.ProtoReflect.Descriptor instead.
 func (*HTTPQuery) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{22}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *HTTPQuery) GetName() string {
@@ -1999,7 +2056,7 @@ type OAuth2 struct {
 
 func (x *OAuth2) Reset() {
 	*x = OAuth2{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2011,7 +2068,7 @@ func (x *OAuth2) String() string {
 func (*OAuth2) ProtoMessage() {}
 
 func (x *OAuth2) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2024,7 +2081,7 @@ func (x *OAuth2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OAuth2.ProtoReflect.Descriptor instead.
 func (*OAuth2) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{23}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *OAuth2) GetTokenUrl() string {
@@ -2104,7 +2161,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2116,7 +2173,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2129,7 +2186,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{24}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Limits) GetRequestsPerSecond() float64 {
@@ -2191,7 +2248,7 @@ type Retry struct {
 
 func (x *Retry) Reset() {
 	*x = Retry{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2203,7 +2260,7 @@ func (x *Retry) String() string {
 func (*Retry) ProtoMessage() {}
 
 func (x *Retry) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2216,7 +2273,7 @@ func (x *Retry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retry.ProtoReflect.Descriptor instead.
 func (*Retry) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{25}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Retry) GetInitialDelay() *durationpb.Duration {
@@ -2253,7 +2310,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2265,7 +2322,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2278,7 +2335,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{26}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Log) GetFormat() string {
@@ -2306,7 +2363,7 @@ type Intake struct {
 
 func (x *Intake) Reset() {
 	*x = Intake{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2318,7 +2375,7 @@ func (x *Intake) String() string {
 func (*Intake) ProtoMessage() {}
 
 func (x *Intake) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2331,7 +2388,7 @@ func (x *Intake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intake.ProtoReflect.Descriptor instead.
 func (*Intake) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{27}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Intake) GetMaxBodyBytes() int32 {
@@ -2354,7 +2411,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2366,7 +2423,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2379,7 +2436,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{28}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Retention) GetDelivered() *durationpb.Duration {
@@ -2418,7 +2475,7 @@ type Alerts struct {
 
 func (x *Alerts) Reset() {
 	*x = Alerts{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2430,7 +2487,7 @@ func (x *Alerts) String() string {
 func (*Alerts) ProtoMessage() {}
 
 func (x *Alerts) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2443,7 +2500,7 @@ func (x *Alerts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alerts.ProtoReflect.Descriptor instead.
 func (*Alerts) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{29}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Alerts) GetNotifiers() map[string]*Notifier {
@@ -2508,7 +2565,7 @@ type Notifier struct {
 
 func (x *Notifier) Reset() {
 	*x = Notifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2520,7 +2577,7 @@ func (x *Notifier) String() string {
 func (*Notifier) ProtoMessage() {}
 
 func (x *Notifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2533,7 +2590,7 @@ func (x *Notifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notifier.ProtoReflect.Descriptor instead.
 func (*Notifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{30}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Notifier) GetKind() isNotifier_Kind {
@@ -2629,7 +2686,7 @@ type SlackNotifier struct {
 
 func (x *SlackNotifier) Reset() {
 	*x = SlackNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2641,7 +2698,7 @@ func (x *SlackNotifier) String() string {
 func (*SlackNotifier) ProtoMessage() {}
 
 func (x *SlackNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2654,7 +2711,7 @@ func (x *SlackNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlackNotifier.ProtoReflect.Descriptor instead.
 func (*SlackNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{31}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SlackNotifier) GetUrl() string {
@@ -2678,7 +2735,7 @@ type WebhookNotifier struct {
 
 func (x *WebhookNotifier) Reset() {
 	*x = WebhookNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2690,7 +2747,7 @@ func (x *WebhookNotifier) String() string {
 func (*WebhookNotifier) ProtoMessage() {}
 
 func (x *WebhookNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2703,7 +2760,7 @@ func (x *WebhookNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WebhookNotifier.ProtoReflect.Descriptor instead.
 func (*WebhookNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{32}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WebhookNotifier) GetUrl() string {
@@ -2733,7 +2790,7 @@ type PagerDutyNotifier struct {
 
 func (x *PagerDutyNotifier) Reset() {
 	*x = PagerDutyNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2745,7 +2802,7 @@ func (x *PagerDutyNotifier) String() string {
 func (*PagerDutyNotifier) ProtoMessage() {}
 
 func (x *PagerDutyNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2758,7 +2815,7 @@ func (x *PagerDutyNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PagerDutyNotifier.ProtoReflect.Descriptor instead.
 func (*PagerDutyNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{33}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *PagerDutyNotifier) GetRoutingKey() string {
@@ -2799,7 +2856,7 @@ type EmailNotifier struct {
 
 func (x *EmailNotifier) Reset() {
 	*x = EmailNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2811,7 +2868,7 @@ func (x *EmailNotifier) String() string {
 func (*EmailNotifier) ProtoMessage() {}
 
 func (x *EmailNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2824,7 +2881,7 @@ func (x *EmailNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmailNotifier.ProtoReflect.Descriptor instead.
 func (*EmailNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{34}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *EmailNotifier) GetHost() string {
@@ -2893,7 +2950,7 @@ type BusinessHours struct {
 
 func (x *BusinessHours) Reset() {
 	*x = BusinessHours{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2905,7 +2962,7 @@ func (x *BusinessHours) String() string {
 func (*BusinessHours) ProtoMessage() {}
 
 func (x *BusinessHours) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2918,7 +2975,7 @@ func (x *BusinessHours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusinessHours.ProtoReflect.Descriptor instead.
 func (*BusinessHours) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{35}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *BusinessHours) GetTimeZone() string {
@@ -2990,7 +3047,7 @@ type AlertRules struct {
 
 func (x *AlertRules) Reset() {
 	*x = AlertRules{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3002,7 +3059,7 @@ func (x *AlertRules) String() string {
 func (*AlertRules) ProtoMessage() {}
 
 func (x *AlertRules) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3015,7 +3072,7 @@ func (x *AlertRules) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertRules.ProtoReflect.Descriptor instead.
 func (*AlertRules) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{36}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *AlertRules) GetErrorRate() *ErrorRateRule {
@@ -3147,7 +3204,7 @@ type ErrorRateRule struct {
 
 func (x *ErrorRateRule) Reset() {
 	*x = ErrorRateRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3159,7 +3216,7 @@ func (x *ErrorRateRule) String() string {
 func (*ErrorRateRule) ProtoMessage() {}
 
 func (x *ErrorRateRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3172,7 +3229,7 @@ func (x *ErrorRateRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorRateRule.ProtoReflect.Descriptor instead.
 func (*ErrorRateRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{37}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ErrorRateRule) GetOff() bool {
@@ -3219,7 +3276,7 @@ type NoSuccessRule struct {
 
 func (x *NoSuccessRule) Reset() {
 	*x = NoSuccessRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3231,7 +3288,7 @@ func (x *NoSuccessRule) String() string {
 func (*NoSuccessRule) ProtoMessage() {}
 
 func (x *NoSuccessRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3244,7 +3301,7 @@ func (x *NoSuccessRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoSuccessRule.ProtoReflect.Descriptor instead.
 func (*NoSuccessRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{38}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *NoSuccessRule) GetOff() bool {
@@ -3281,7 +3338,7 @@ type ConditionRule struct {
 
 func (x *ConditionRule) Reset() {
 	*x = ConditionRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3293,7 +3350,7 @@ func (x *ConditionRule) String() string {
 func (*ConditionRule) ProtoMessage() {}
 
 func (x *ConditionRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3306,7 +3363,7 @@ func (x *ConditionRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionRule.ProtoReflect.Descriptor instead.
 func (*ConditionRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{39}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ConditionRule) GetOff() bool {
@@ -3338,7 +3395,7 @@ type CountRule struct {
 
 func (x *CountRule) Reset() {
 	*x = CountRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3350,7 +3407,7 @@ func (x *CountRule) String() string {
 func (*CountRule) ProtoMessage() {}
 
 func (x *CountRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3363,7 +3420,7 @@ func (x *CountRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountRule.ProtoReflect.Descriptor instead.
 func (*CountRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{40}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CountRule) GetOff() bool {
@@ -3404,7 +3461,7 @@ type CrmErrorRule struct {
 
 func (x *CrmErrorRule) Reset() {
 	*x = CrmErrorRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3416,7 +3473,7 @@ func (x *CrmErrorRule) String() string {
 func (*CrmErrorRule) ProtoMessage() {}
 
 func (x *CrmErrorRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3429,7 +3486,7 @@ func (x *CrmErrorRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CrmErrorRule.ProtoReflect.Descriptor instead.
 func (*CrmErrorRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{41}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *CrmErrorRule) GetName() string {
@@ -3473,7 +3530,7 @@ type WaitingRule struct {
 
 func (x *WaitingRule) Reset() {
 	*x = WaitingRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3485,7 +3542,7 @@ func (x *WaitingRule) String() string {
 func (*WaitingRule) ProtoMessage() {}
 
 func (x *WaitingRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3498,7 +3555,7 @@ func (x *WaitingRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitingRule.ProtoReflect.Descriptor instead.
 func (*WaitingRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{42}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *WaitingRule) GetOff() bool {
@@ -3530,7 +3587,7 @@ type SpeedRule struct {
 
 func (x *SpeedRule) Reset() {
 	*x = SpeedRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3542,7 +3599,7 @@ func (x *SpeedRule) String() string {
 func (*SpeedRule) ProtoMessage() {}
 
 func (x *SpeedRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3555,7 +3612,7 @@ func (x *SpeedRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpeedRule.ProtoReflect.Descriptor instead.
 func (*SpeedRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{43}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SpeedRule) GetOff() bool {
@@ -3598,7 +3655,7 @@ type SilenceRule struct {
 
 func (x *SilenceRule) Reset() {
 	*x = SilenceRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3610,7 +3667,7 @@ func (x *SilenceRule) String() string {
 func (*SilenceRule) ProtoMessage() {}
 
 func (x *SilenceRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3623,7 +3680,7 @@ func (x *SilenceRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SilenceRule.ProtoReflect.Descriptor instead.
 func (*SilenceRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{44}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SilenceRule) GetOff() bool {
@@ -3667,7 +3724,7 @@ type DiskRule struct {
 
 func (x *DiskRule) Reset() {
 	*x = DiskRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3679,7 +3736,7 @@ func (x *DiskRule) String() string {
 func (*DiskRule) ProtoMessage() {}
 
 func (x *DiskRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3692,7 +3749,7 @@ func (x *DiskRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskRule.ProtoReflect.Descriptor instead.
 func (*DiskRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{45}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *DiskRule) GetOff() bool {
@@ -3755,7 +3812,7 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x03key\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x03key\x12;\n" +
 	"\x05roles\x18\x03 \x03(\tB%\xbaH\"\x92\x01\x1f\b\x01\x18\x01\"\x19r\x17R\x06submitR\x04readR\aoperateR\x05roles\"5\n" +
 	"\x05Leads\x12,\n" +
-	"\fdestinations\x18\x01 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\fdestinations\"\xbe\x05\n" +
+	"\fdestinations\x18\x01 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\fdestinations\"\xf6\x05\n" +
 	"\x04Form\x12<\n" +
 	"\x06fields\x18\x01 \x03(\v2$.leadgate.config.v1.Form.FieldsEntryR\x06fields\x12$\n" +
 	"\brequired\x18\x02 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\brequired\x12 \n" +
@@ -3767,10 +3824,15 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\fdestinations\x18\x06 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\fdestinations\x127\n" +
 	"\fon_key_reuse\x18\a \x01(\tB\x15\xbaH\x12r\x10R\x00R\x04holdR\x06rejectR\n" +
 	"onKeyReuse\x12'\n" +
-	"\bredirect\x18\b \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\bredirect\x1a9\n" +
+	"\bredirect\x18\b \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\bredirect\x126\n" +
+	"\x06limits\x18\x12 \x01(\v2\x1e.leadgate.config.v1.FormLimitsR\x06limits\x1a9\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbc\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"C\n" +
+	"\n" +
+	"FormLimits\x125\n" +
+	"\vper_address\x18\x01 \x01(\x05B\x14\xbaH\x11\x1a\x0f\x18\xa0\x8d\x06(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01R\n" +
+	"perAddress\"\xbc\x03\n" +
 	"\vDestination\x127\n" +
 	"\ahubspot\x18\x01 \x01(\v2\x1b.leadgate.config.v1.HubSpotH\x00R\ahubspot\x12.\n" +
 	"\x04http\x18\x02 \x01(\v2\x18.leadgate.config.v1.HTTPH\x00R\x04http\x12@\n" +
@@ -4056,7 +4118,7 @@ func file_leadgate_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_leadgate_config_v1_config_proto_rawDescData
 }
 
-var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
 var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*Config)(nil),                      // 0: leadgate.config.v1.Config
 	(*TLS)(nil),                         // 1: leadgate.config.v1.TLS
@@ -4064,144 +4126,146 @@ var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*APIKey)(nil),                      // 3: leadgate.config.v1.APIKey
 	(*Leads)(nil),                       // 4: leadgate.config.v1.Leads
 	(*Form)(nil),                        // 5: leadgate.config.v1.Form
-	(*Destination)(nil),                 // 6: leadgate.config.v1.Destination
-	(*HubSpot)(nil),                     // 7: leadgate.config.v1.HubSpot
-	(*Salesforce)(nil),                  // 8: leadgate.config.v1.Salesforce
-	(*SalesforceClientCredentials)(nil), // 9: leadgate.config.v1.SalesforceClientCredentials
-	(*SalesforceJWT)(nil),               // 10: leadgate.config.v1.SalesforceJWT
-	(*HTTP)(nil),                        // 11: leadgate.config.v1.HTTP
-	(*HTTPBody)(nil),                    // 12: leadgate.config.v1.HTTPBody
-	(*HTTPForm)(nil),                    // 13: leadgate.config.v1.HTTPForm
-	(*HTTPBatch)(nil),                   // 14: leadgate.config.v1.HTTPBatch
-	(*HTTPRule)(nil),                    // 15: leadgate.config.v1.HTTPRule
-	(*HTTPSignature)(nil),               // 16: leadgate.config.v1.HTTPSignature
-	(*HTTPHMAC)(nil),                    // 17: leadgate.config.v1.HTTPHMAC
-	(*HTTPStandardWebhooks)(nil),        // 18: leadgate.config.v1.HTTPStandardWebhooks
-	(*HTTPAuth)(nil),                    // 19: leadgate.config.v1.HTTPAuth
-	(*HTTPBasic)(nil),                   // 20: leadgate.config.v1.HTTPBasic
-	(*HTTPHeader)(nil),                  // 21: leadgate.config.v1.HTTPHeader
-	(*HTTPQuery)(nil),                   // 22: leadgate.config.v1.HTTPQuery
-	(*OAuth2)(nil),                      // 23: leadgate.config.v1.OAuth2
-	(*Limits)(nil),                      // 24: leadgate.config.v1.Limits
-	(*Retry)(nil),                       // 25: leadgate.config.v1.Retry
-	(*Log)(nil),                         // 26: leadgate.config.v1.Log
-	(*Intake)(nil),                      // 27: leadgate.config.v1.Intake
-	(*Retention)(nil),                   // 28: leadgate.config.v1.Retention
-	(*Alerts)(nil),                      // 29: leadgate.config.v1.Alerts
-	(*Notifier)(nil),                    // 30: leadgate.config.v1.Notifier
-	(*SlackNotifier)(nil),               // 31: leadgate.config.v1.SlackNotifier
-	(*WebhookNotifier)(nil),             // 32: leadgate.config.v1.WebhookNotifier
-	(*PagerDutyNotifier)(nil),           // 33: leadgate.config.v1.PagerDutyNotifier
-	(*EmailNotifier)(nil),               // 34: leadgate.config.v1.EmailNotifier
-	(*BusinessHours)(nil),               // 35: leadgate.config.v1.BusinessHours
-	(*AlertRules)(nil),                  // 36: leadgate.config.v1.AlertRules
-	(*ErrorRateRule)(nil),               // 37: leadgate.config.v1.ErrorRateRule
-	(*NoSuccessRule)(nil),               // 38: leadgate.config.v1.NoSuccessRule
-	(*ConditionRule)(nil),               // 39: leadgate.config.v1.ConditionRule
-	(*CountRule)(nil),                   // 40: leadgate.config.v1.CountRule
-	(*CrmErrorRule)(nil),                // 41: leadgate.config.v1.CrmErrorRule
-	(*WaitingRule)(nil),                 // 42: leadgate.config.v1.WaitingRule
-	(*SpeedRule)(nil),                   // 43: leadgate.config.v1.SpeedRule
-	(*SilenceRule)(nil),                 // 44: leadgate.config.v1.SilenceRule
-	(*DiskRule)(nil),                    // 45: leadgate.config.v1.DiskRule
-	nil,                                 // 46: leadgate.config.v1.Config.FormsEntry
-	nil,                                 // 47: leadgate.config.v1.Config.DestinationsEntry
-	nil,                                 // 48: leadgate.config.v1.Form.FieldsEntry
-	nil,                                 // 49: leadgate.config.v1.Destination.PropertiesEntry
-	nil,                                 // 50: leadgate.config.v1.Salesforce.PlaceholdersEntry
-	nil,                                 // 51: leadgate.config.v1.HTTP.HeadersEntry
-	nil,                                 // 52: leadgate.config.v1.Alerts.NotifiersEntry
-	nil,                                 // 53: leadgate.config.v1.Alerts.DestinationsEntry
-	nil,                                 // 54: leadgate.config.v1.Alerts.FormsEntry
-	(*durationpb.Duration)(nil),         // 55: google.protobuf.Duration
+	(*FormLimits)(nil),                  // 6: leadgate.config.v1.FormLimits
+	(*Destination)(nil),                 // 7: leadgate.config.v1.Destination
+	(*HubSpot)(nil),                     // 8: leadgate.config.v1.HubSpot
+	(*Salesforce)(nil),                  // 9: leadgate.config.v1.Salesforce
+	(*SalesforceClientCredentials)(nil), // 10: leadgate.config.v1.SalesforceClientCredentials
+	(*SalesforceJWT)(nil),               // 11: leadgate.config.v1.SalesforceJWT
+	(*HTTP)(nil),                        // 12: leadgate.config.v1.HTTP
+	(*HTTPBody)(nil),                    // 13: leadgate.config.v1.HTTPBody
+	(*HTTPForm)(nil),                    // 14: leadgate.config.v1.HTTPForm
+	(*HTTPBatch)(nil),                   // 15: leadgate.config.v1.HTTPBatch
+	(*HTTPRule)(nil),                    // 16: leadgate.config.v1.HTTPRule
+	(*HTTPSignature)(nil),               // 17: leadgate.config.v1.HTTPSignature
+	(*HTTPHMAC)(nil),                    // 18: leadgate.config.v1.HTTPHMAC
+	(*HTTPStandardWebhooks)(nil),        // 19: leadgate.config.v1.HTTPStandardWebhooks
+	(*HTTPAuth)(nil),                    // 20: leadgate.config.v1.HTTPAuth
+	(*HTTPBasic)(nil),                   // 21: leadgate.config.v1.HTTPBasic
+	(*HTTPHeader)(nil),                  // 22: leadgate.config.v1.HTTPHeader
+	(*HTTPQuery)(nil),                   // 23: leadgate.config.v1.HTTPQuery
+	(*OAuth2)(nil),                      // 24: leadgate.config.v1.OAuth2
+	(*Limits)(nil),                      // 25: leadgate.config.v1.Limits
+	(*Retry)(nil),                       // 26: leadgate.config.v1.Retry
+	(*Log)(nil),                         // 27: leadgate.config.v1.Log
+	(*Intake)(nil),                      // 28: leadgate.config.v1.Intake
+	(*Retention)(nil),                   // 29: leadgate.config.v1.Retention
+	(*Alerts)(nil),                      // 30: leadgate.config.v1.Alerts
+	(*Notifier)(nil),                    // 31: leadgate.config.v1.Notifier
+	(*SlackNotifier)(nil),               // 32: leadgate.config.v1.SlackNotifier
+	(*WebhookNotifier)(nil),             // 33: leadgate.config.v1.WebhookNotifier
+	(*PagerDutyNotifier)(nil),           // 34: leadgate.config.v1.PagerDutyNotifier
+	(*EmailNotifier)(nil),               // 35: leadgate.config.v1.EmailNotifier
+	(*BusinessHours)(nil),               // 36: leadgate.config.v1.BusinessHours
+	(*AlertRules)(nil),                  // 37: leadgate.config.v1.AlertRules
+	(*ErrorRateRule)(nil),               // 38: leadgate.config.v1.ErrorRateRule
+	(*NoSuccessRule)(nil),               // 39: leadgate.config.v1.NoSuccessRule
+	(*ConditionRule)(nil),               // 40: leadgate.config.v1.ConditionRule
+	(*CountRule)(nil),                   // 41: leadgate.config.v1.CountRule
+	(*CrmErrorRule)(nil),                // 42: leadgate.config.v1.CrmErrorRule
+	(*WaitingRule)(nil),                 // 43: leadgate.config.v1.WaitingRule
+	(*SpeedRule)(nil),                   // 44: leadgate.config.v1.SpeedRule
+	(*SilenceRule)(nil),                 // 45: leadgate.config.v1.SilenceRule
+	(*DiskRule)(nil),                    // 46: leadgate.config.v1.DiskRule
+	nil,                                 // 47: leadgate.config.v1.Config.FormsEntry
+	nil,                                 // 48: leadgate.config.v1.Config.DestinationsEntry
+	nil,                                 // 49: leadgate.config.v1.Form.FieldsEntry
+	nil,                                 // 50: leadgate.config.v1.Destination.PropertiesEntry
+	nil,                                 // 51: leadgate.config.v1.Salesforce.PlaceholdersEntry
+	nil,                                 // 52: leadgate.config.v1.HTTP.HeadersEntry
+	nil,                                 // 53: leadgate.config.v1.Alerts.NotifiersEntry
+	nil,                                 // 54: leadgate.config.v1.Alerts.DestinationsEntry
+	nil,                                 // 55: leadgate.config.v1.Alerts.FormsEntry
+	(*durationpb.Duration)(nil),         // 56: google.protobuf.Duration
 }
 var file_leadgate_config_v1_config_proto_depIdxs = []int32{
 	1,  // 0: leadgate.config.v1.Config.tls:type_name -> leadgate.config.v1.TLS
 	2,  // 1: leadgate.config.v1.Config.idempotency:type_name -> leadgate.config.v1.Idempotency
 	3,  // 2: leadgate.config.v1.Config.api_keys:type_name -> leadgate.config.v1.APIKey
 	4,  // 3: leadgate.config.v1.Config.leads:type_name -> leadgate.config.v1.Leads
-	46, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
-	47, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
-	26, // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
-	27, // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
-	28, // 8: leadgate.config.v1.Config.retention:type_name -> leadgate.config.v1.Retention
-	29, // 9: leadgate.config.v1.Config.alerts:type_name -> leadgate.config.v1.Alerts
-	55, // 10: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
-	48, // 11: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
-	7,  // 12: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
-	11, // 13: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
-	8,  // 14: leadgate.config.v1.Destination.salesforce:type_name -> leadgate.config.v1.Salesforce
-	24, // 15: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
-	25, // 16: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
-	49, // 17: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
-	9,  // 18: leadgate.config.v1.Salesforce.client_credentials:type_name -> leadgate.config.v1.SalesforceClientCredentials
-	10, // 19: leadgate.config.v1.Salesforce.jwt:type_name -> leadgate.config.v1.SalesforceJWT
-	50, // 20: leadgate.config.v1.Salesforce.placeholders:type_name -> leadgate.config.v1.Salesforce.PlaceholdersEntry
-	51, // 21: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
-	19, // 22: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
-	12, // 23: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
-	14, // 24: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
-	15, // 25: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
-	16, // 26: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
-	13, // 27: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
-	17, // 28: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
-	18, // 29: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
-	20, // 30: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
-	21, // 31: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
-	22, // 32: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
-	23, // 33: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
-	55, // 34: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	55, // 35: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
-	55, // 36: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
-	55, // 37: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
-	55, // 38: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
-	55, // 39: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
-	52, // 40: leadgate.config.v1.Alerts.notifiers:type_name -> leadgate.config.v1.Alerts.NotifiersEntry
-	55, // 41: leadgate.config.v1.Alerts.remind_every:type_name -> google.protobuf.Duration
-	35, // 42: leadgate.config.v1.Alerts.business_hours:type_name -> leadgate.config.v1.BusinessHours
-	36, // 43: leadgate.config.v1.Alerts.rules:type_name -> leadgate.config.v1.AlertRules
-	53, // 44: leadgate.config.v1.Alerts.destinations:type_name -> leadgate.config.v1.Alerts.DestinationsEntry
-	54, // 45: leadgate.config.v1.Alerts.forms:type_name -> leadgate.config.v1.Alerts.FormsEntry
-	31, // 46: leadgate.config.v1.Notifier.slack:type_name -> leadgate.config.v1.SlackNotifier
-	32, // 47: leadgate.config.v1.Notifier.webhook:type_name -> leadgate.config.v1.WebhookNotifier
-	33, // 48: leadgate.config.v1.Notifier.pagerduty:type_name -> leadgate.config.v1.PagerDutyNotifier
-	34, // 49: leadgate.config.v1.Notifier.email:type_name -> leadgate.config.v1.EmailNotifier
-	37, // 50: leadgate.config.v1.AlertRules.error_rate:type_name -> leadgate.config.v1.ErrorRateRule
-	38, // 51: leadgate.config.v1.AlertRules.no_success:type_name -> leadgate.config.v1.NoSuccessRule
-	39, // 52: leadgate.config.v1.AlertRules.credentials:type_name -> leadgate.config.v1.ConditionRule
-	40, // 53: leadgate.config.v1.AlertRules.rate_limited:type_name -> leadgate.config.v1.CountRule
-	41, // 54: leadgate.config.v1.AlertRules.crm_errors:type_name -> leadgate.config.v1.CrmErrorRule
-	42, // 55: leadgate.config.v1.AlertRules.oldest_waiting:type_name -> leadgate.config.v1.WaitingRule
-	39, // 56: leadgate.config.v1.AlertRules.paused:type_name -> leadgate.config.v1.ConditionRule
-	39, // 57: leadgate.config.v1.AlertRules.breaker:type_name -> leadgate.config.v1.ConditionRule
-	40, // 58: leadgate.config.v1.AlertRules.dead:type_name -> leadgate.config.v1.CountRule
-	39, // 59: leadgate.config.v1.AlertRules.drift:type_name -> leadgate.config.v1.ConditionRule
-	40, // 60: leadgate.config.v1.AlertRules.holds:type_name -> leadgate.config.v1.CountRule
-	37, // 61: leadgate.config.v1.AlertRules.rejections:type_name -> leadgate.config.v1.ErrorRateRule
-	44, // 62: leadgate.config.v1.AlertRules.silence:type_name -> leadgate.config.v1.SilenceRule
-	43, // 63: leadgate.config.v1.AlertRules.speed_to_lead:type_name -> leadgate.config.v1.SpeedRule
-	45, // 64: leadgate.config.v1.AlertRules.disk:type_name -> leadgate.config.v1.DiskRule
-	39, // 65: leadgate.config.v1.AlertRules.notifier:type_name -> leadgate.config.v1.ConditionRule
-	55, // 66: leadgate.config.v1.ErrorRateRule.window:type_name -> google.protobuf.Duration
-	55, // 67: leadgate.config.v1.NoSuccessRule.window:type_name -> google.protobuf.Duration
-	55, // 68: leadgate.config.v1.ConditionRule.after:type_name -> google.protobuf.Duration
-	55, // 69: leadgate.config.v1.CountRule.window:type_name -> google.protobuf.Duration
-	55, // 70: leadgate.config.v1.CrmErrorRule.window:type_name -> google.protobuf.Duration
-	55, // 71: leadgate.config.v1.WaitingRule.above:type_name -> google.protobuf.Duration
-	55, // 72: leadgate.config.v1.SpeedRule.above:type_name -> google.protobuf.Duration
-	55, // 73: leadgate.config.v1.SpeedRule.window:type_name -> google.protobuf.Duration
-	55, // 74: leadgate.config.v1.SilenceRule.at_least:type_name -> google.protobuf.Duration
-	55, // 75: leadgate.config.v1.SilenceRule.learn_for:type_name -> google.protobuf.Duration
-	5,  // 76: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
-	6,  // 77: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
-	30, // 78: leadgate.config.v1.Alerts.NotifiersEntry.value:type_name -> leadgate.config.v1.Notifier
-	36, // 79: leadgate.config.v1.Alerts.DestinationsEntry.value:type_name -> leadgate.config.v1.AlertRules
-	36, // 80: leadgate.config.v1.Alerts.FormsEntry.value:type_name -> leadgate.config.v1.AlertRules
-	81, // [81:81] is the sub-list for method output_type
-	81, // [81:81] is the sub-list for method input_type
-	81, // [81:81] is the sub-list for extension type_name
-	81, // [81:81] is the sub-list for extension extendee
-	0,  // [0:81] is the sub-list for field type_name
+	47, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
+	48, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
+	27, // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
+	28, // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
+	29, // 8: leadgate.config.v1.Config.retention:type_name -> leadgate.config.v1.Retention
+	30, // 9: leadgate.config.v1.Config.alerts:type_name -> leadgate.config.v1.Alerts
+	56, // 10: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
+	49, // 11: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
+	6,  // 12: leadgate.config.v1.Form.limits:type_name -> leadgate.config.v1.FormLimits
+	8,  // 13: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
+	12, // 14: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
+	9,  // 15: leadgate.config.v1.Destination.salesforce:type_name -> leadgate.config.v1.Salesforce
+	25, // 16: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
+	26, // 17: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
+	50, // 18: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
+	10, // 19: leadgate.config.v1.Salesforce.client_credentials:type_name -> leadgate.config.v1.SalesforceClientCredentials
+	11, // 20: leadgate.config.v1.Salesforce.jwt:type_name -> leadgate.config.v1.SalesforceJWT
+	51, // 21: leadgate.config.v1.Salesforce.placeholders:type_name -> leadgate.config.v1.Salesforce.PlaceholdersEntry
+	52, // 22: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
+	20, // 23: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
+	13, // 24: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
+	15, // 25: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
+	16, // 26: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
+	17, // 27: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
+	14, // 28: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
+	18, // 29: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
+	19, // 30: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
+	21, // 31: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
+	22, // 32: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
+	23, // 33: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
+	24, // 34: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
+	56, // 35: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	56, // 36: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
+	56, // 37: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
+	56, // 38: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
+	56, // 39: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
+	56, // 40: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
+	53, // 41: leadgate.config.v1.Alerts.notifiers:type_name -> leadgate.config.v1.Alerts.NotifiersEntry
+	56, // 42: leadgate.config.v1.Alerts.remind_every:type_name -> google.protobuf.Duration
+	36, // 43: leadgate.config.v1.Alerts.business_hours:type_name -> leadgate.config.v1.BusinessHours
+	37, // 44: leadgate.config.v1.Alerts.rules:type_name -> leadgate.config.v1.AlertRules
+	54, // 45: leadgate.config.v1.Alerts.destinations:type_name -> leadgate.config.v1.Alerts.DestinationsEntry
+	55, // 46: leadgate.config.v1.Alerts.forms:type_name -> leadgate.config.v1.Alerts.FormsEntry
+	32, // 47: leadgate.config.v1.Notifier.slack:type_name -> leadgate.config.v1.SlackNotifier
+	33, // 48: leadgate.config.v1.Notifier.webhook:type_name -> leadgate.config.v1.WebhookNotifier
+	34, // 49: leadgate.config.v1.Notifier.pagerduty:type_name -> leadgate.config.v1.PagerDutyNotifier
+	35, // 50: leadgate.config.v1.Notifier.email:type_name -> leadgate.config.v1.EmailNotifier
+	38, // 51: leadgate.config.v1.AlertRules.error_rate:type_name -> leadgate.config.v1.ErrorRateRule
+	39, // 52: leadgate.config.v1.AlertRules.no_success:type_name -> leadgate.config.v1.NoSuccessRule
+	40, // 53: leadgate.config.v1.AlertRules.credentials:type_name -> leadgate.config.v1.ConditionRule
+	41, // 54: leadgate.config.v1.AlertRules.rate_limited:type_name -> leadgate.config.v1.CountRule
+	42, // 55: leadgate.config.v1.AlertRules.crm_errors:type_name -> leadgate.config.v1.CrmErrorRule
+	43, // 56: leadgate.config.v1.AlertRules.oldest_waiting:type_name -> leadgate.config.v1.WaitingRule
+	40, // 57: leadgate.config.v1.AlertRules.paused:type_name -> leadgate.config.v1.ConditionRule
+	40, // 58: leadgate.config.v1.AlertRules.breaker:type_name -> leadgate.config.v1.ConditionRule
+	41, // 59: leadgate.config.v1.AlertRules.dead:type_name -> leadgate.config.v1.CountRule
+	40, // 60: leadgate.config.v1.AlertRules.drift:type_name -> leadgate.config.v1.ConditionRule
+	41, // 61: leadgate.config.v1.AlertRules.holds:type_name -> leadgate.config.v1.CountRule
+	38, // 62: leadgate.config.v1.AlertRules.rejections:type_name -> leadgate.config.v1.ErrorRateRule
+	45, // 63: leadgate.config.v1.AlertRules.silence:type_name -> leadgate.config.v1.SilenceRule
+	44, // 64: leadgate.config.v1.AlertRules.speed_to_lead:type_name -> leadgate.config.v1.SpeedRule
+	46, // 65: leadgate.config.v1.AlertRules.disk:type_name -> leadgate.config.v1.DiskRule
+	40, // 66: leadgate.config.v1.AlertRules.notifier:type_name -> leadgate.config.v1.ConditionRule
+	56, // 67: leadgate.config.v1.ErrorRateRule.window:type_name -> google.protobuf.Duration
+	56, // 68: leadgate.config.v1.NoSuccessRule.window:type_name -> google.protobuf.Duration
+	56, // 69: leadgate.config.v1.ConditionRule.after:type_name -> google.protobuf.Duration
+	56, // 70: leadgate.config.v1.CountRule.window:type_name -> google.protobuf.Duration
+	56, // 71: leadgate.config.v1.CrmErrorRule.window:type_name -> google.protobuf.Duration
+	56, // 72: leadgate.config.v1.WaitingRule.above:type_name -> google.protobuf.Duration
+	56, // 73: leadgate.config.v1.SpeedRule.above:type_name -> google.protobuf.Duration
+	56, // 74: leadgate.config.v1.SpeedRule.window:type_name -> google.protobuf.Duration
+	56, // 75: leadgate.config.v1.SilenceRule.at_least:type_name -> google.protobuf.Duration
+	56, // 76: leadgate.config.v1.SilenceRule.learn_for:type_name -> google.protobuf.Duration
+	5,  // 77: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
+	7,  // 78: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
+	31, // 79: leadgate.config.v1.Alerts.NotifiersEntry.value:type_name -> leadgate.config.v1.Notifier
+	37, // 80: leadgate.config.v1.Alerts.DestinationsEntry.value:type_name -> leadgate.config.v1.AlertRules
+	37, // 81: leadgate.config.v1.Alerts.FormsEntry.value:type_name -> leadgate.config.v1.AlertRules
+	82, // [82:82] is the sub-list for method output_type
+	82, // [82:82] is the sub-list for method input_type
+	82, // [82:82] is the sub-list for extension type_name
+	82, // [82:82] is the sub-list for extension extendee
+	0,  // [0:82] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_config_v1_config_proto_init() }
@@ -4209,32 +4273,32 @@ func file_leadgate_config_v1_config_proto_init() {
 	if File_leadgate_config_v1_config_proto != nil {
 		return
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[6].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[7].OneofWrappers = []any{
 		(*Destination_Hubspot)(nil),
 		(*Destination_Http)(nil),
 		(*Destination_Salesforce)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[8].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[9].OneofWrappers = []any{
 		(*Salesforce_ClientCredentials)(nil),
 		(*Salesforce_Jwt)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[12].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[13].OneofWrappers = []any{
 		(*HTTPBody_Cel)(nil),
 		(*HTTPBody_Template)(nil),
 		(*HTTPBody_Form)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[16].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[17].OneofWrappers = []any{
 		(*HTTPSignature_Hmac)(nil),
 		(*HTTPSignature_StandardWebhooks)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[19].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[20].OneofWrappers = []any{
 		(*HTTPAuth_Bearer)(nil),
 		(*HTTPAuth_Basic)(nil),
 		(*HTTPAuth_Header)(nil),
 		(*HTTPAuth_Query)(nil),
 		(*HTTPAuth_Oauth2)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[30].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[31].OneofWrappers = []any{
 		(*Notifier_Slack)(nil),
 		(*Notifier_Webhook)(nil),
 		(*Notifier_Pagerduty)(nil),
@@ -4246,7 +4310,7 @@ func file_leadgate_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_config_v1_config_proto_rawDesc), len(file_leadgate_config_v1_config_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   55,
+			NumMessages:   56,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

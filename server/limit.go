@@ -1,0 +1,105 @@
+package server
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/leadgate/leadgate/worker"
+)
+
+// addressesKept bounds how many addresses a limiter remembers. Beyond it those are forgotten first that have all their
+// submissions again; a flood from more addresses than that cannot be told from many visitors.
+const addressesKept = 100_000
+
+// limiter bounds how often something comes from one address through one form. Each address has a minute's worth of
+// submissions, and gets them back evenly over a minute: the only thing to remember is when it will have all of them again
+// (the generic cell rate algorithm). It is safe for concurrent use.
+type limiter struct {
+	mu   sync.Mutex
+	full map[source]time.Time
+}
+
+// source is what is bounded: a form and a network.
+type source struct {
+	form    string
+	network netip.Prefix
+}
+
+func newLimiter() *limiter { return &limiter{full: map[source]time.Time{}} }
+
+// take uses up one of perMinute submissions. If there is none, it returns how long to wait for the next.
+func (l *limiter) take(form string, address netip.Addr, perMinute int, now time.Time) (wait time.Duration) {
+	if perMinute < 0 || !public(address) {
+		return 0
+	}
+	each := time.Minute / time.Duration(perMinute)
+	from := source{form, network(address)}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	full := l.full[from]
+	if full.Before(now) {
+		full = now
+	}
+	if full = full.Add(each); full.Sub(now) > time.Minute {
+		return full.Sub(now) - time.Minute
+	}
+	if l.full[from] = full; len(l.full) > addressesKept {
+		l.forget(now)
+	}
+	return 0
+}
+
+func (l *limiter) forget(now time.Time) {
+	for from, full := range l.full {
+		if full.Before(now) {
+			delete(l.full, from)
+		}
+	}
+	if len(l.full) > addressesKept {
+		clear(l.full)
+	}
+}
+
+// public says whether an address stands for one household or office. That of a private network may be a proxy's that nobody
+// named as trusted, with every visitor behind it.
+func public(address netip.Addr) bool {
+	return address.IsGlobalUnicast() && !address.IsPrivate()
+}
+
+// network is what one visitor has of addresses: one of IPv4, a /64 of IPv6.
+func network(address netip.Addr) netip.Prefix {
+	bits := 32
+	if address.Is6() {
+		bits = 64
+	}
+	prefix, err := address.Prefix(bits)
+	if err != nil {
+		return netip.PrefixFrom(address, address.BitLen()) // cannot be: the length fits
+	}
+	return prefix
+}
+
+// checkRate says whether the caller has submitted too much through a form.
+func (s *Server) checkRate(form *form, c *call) error {
+	perMinute := int(form.cfg.GetLimits().GetPerAddress())
+	if perMinute == 0 {
+		return nil
+	}
+	if wait := s.limiter.take(form.name, c.address, perMinute, s.now()); wait > 0 {
+		return tooMany(perMinute, wait)
+	}
+	return nil
+}
+
+// tooMany is the error of a submission beyond the limit.
+func tooMany(perMinute int, wait time.Duration) error {
+	return worker.Failure(nil, codes.ResourceExhausted, &errdetails.ErrorInfo{Reason: "TOO_MANY_SUBMISSIONS"},
+		fmt.Sprintf("more than %d submissions a minute come from this address, which is limits.per_address of the form; send it again later, with the same key", perMinute),
+		&errdetails.RetryInfo{RetryDelay: durationpb.New(wait)})
+}
