@@ -5,9 +5,11 @@ import (
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/dynamics"
 	"github.com/leadgate/leadgate/worker/crm/http"
 	"github.com/leadgate/leadgate/worker/crm/hubspot"
 	"github.com/leadgate/leadgate/worker/crm/salesforce"
+	"github.com/leadgate/leadgate/worker/crm/zoho"
 )
 
 // Check reports what is wrong with the settings of a destination's kind, as far as it shows without calling the CRM.
@@ -25,6 +27,10 @@ func openKind(cfg *configv1.Destination, env crm.Environment) (crm.Destination, 
 		return http.New(kind.Http, env)
 	case *configv1.Destination_Salesforce:
 		return salesforce.New(kind.Salesforce, env)
+	case *configv1.Destination_Zoho:
+		return zoho.New(kind.Zoho, env)
+	case *configv1.Destination_Dynamics:
+		return dynamics.New(kind.Dynamics, env)
 	}
 	return nil, fmt.Errorf("no kind is given, or one that this leadgate does not know: %T", cfg.GetKind())
 }

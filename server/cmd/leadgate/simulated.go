@@ -1,9 +1,11 @@
 package main
 
 import (
+	"github.com/leadgate/leadgate/worker/crm/simulator/dynamics"
 	simulatedhttp "github.com/leadgate/leadgate/worker/crm/simulator/http"
 	"github.com/leadgate/leadgate/worker/crm/simulator/hubspot"
 	"github.com/leadgate/leadgate/worker/crm/simulator/salesforce"
+	"github.com/leadgate/leadgate/worker/crm/simulator/zoho"
 )
 
 // simulatedKinds are the kinds of CRM that can be simulated: one for each kind of destination.
@@ -24,6 +26,31 @@ var simulatedKinds = []simulatedKind{
   client_credentials: { client_id: gateway, client_secret: "${env:SF_SECRET}" }`,
 		open: func(token string, seed uint64) simulated {
 			return salesforce.New(salesforce.Options{ClientSecret: token, Seed: seed})
+		},
+	},
+	{
+		name: "zoho", title: "Zoho CRM", short: "Answer like Zoho CRM's API, leads and contacts in memory",
+		secret: "refresh token", variable: "ZOHO_REFRESH",
+		snippet: `zoho:
+  accounts_url: http://ADDRESS
+  client_id: gateway
+  client_secret: "${env:ZOHO_REFRESH}"
+  refresh_token: "${env:ZOHO_REFRESH}"`,
+		open: func(token string, seed uint64) simulated {
+			return zoho.New(zoho.Options{RefreshToken: token, Seed: seed})
+		},
+	},
+	{
+		name: "dynamics", title: "Dynamics 365", short: "Answer like the Web API of Dynamics 365, leads and contacts in memory",
+		secret: "client secret", variable: "DYNAMICS_SECRET",
+		snippet: `dynamics:
+  url: http://ADDRESS
+  login_url: http://ADDRESS
+  tenant: example
+  client_id: gateway
+  client_secret: "${env:DYNAMICS_SECRET}"`,
+		open: func(token string, seed uint64) simulated {
+			return dynamics.New(dynamics.Options{ClientSecret: token, Seed: seed})
 		},
 	},
 	{

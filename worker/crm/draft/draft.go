@@ -186,11 +186,11 @@ func (d *Draft) Blanks(record map[string]any) map[string]any {
 }
 
 // Encode renders properties as a JSON object, its keys sorted. Numbers and yes or no stay what they are; several values of one
-// property are joined by semicolons, as CRMs have them.
-func Encode(properties []mapping.Property) ([]byte, error) {
+// property are joined by a separator, as most CRMs have them, or stay a list if it is empty.
+func Encode(properties []mapping.Property, separator string) ([]byte, error) {
 	object := make(map[string]any, len(properties))
 	for _, p := range properties {
-		value, err := plain(p.Value)
+		value, err := plain(p.Value, separator)
 		if err != nil {
 			return nil, fmt.Errorf("property %s: %w", p.Name, err)
 		}
@@ -199,7 +199,7 @@ func Encode(properties []mapping.Property) ([]byte, error) {
 	return Marshal(object)
 }
 
-func plain(value any) (any, error) {
+func plain(value any, separator string) (any, error) {
 	switch v := value.(type) {
 	case string, bool:
 		return v, nil
@@ -209,15 +209,18 @@ func plain(value any) (any, error) {
 		}
 		return v, nil
 	case []any:
-		items := make([]string, len(v))
+		texts := make([]string, len(v))
 		for i, item := range v {
-			one, err := plain(item)
+			one, err := plain(item, separator)
 			if err != nil {
 				return nil, err
 			}
-			items[i] = fmt.Sprint(one)
+			texts[i] = fmt.Sprint(one)
 		}
-		return strings.Join(items, ";"), nil
+		if separator == "" {
+			return v, nil
+		}
+		return strings.Join(texts, separator), nil
 	}
 	return nil, fmt.Errorf("a %T cannot be sent", value)
 }

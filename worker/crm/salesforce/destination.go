@@ -118,7 +118,7 @@ func (d *destination) defaults() map[string]string {
 
 // Encode implements crm.Destination.
 func (*destination) Encode(properties []mapping.Property) ([]byte, error) {
-	return draft.Encode(properties)
+	return draft.Encode(properties, ";")
 }
 
 // Ping implements crm.Destination. It asks for the limits, which every user of the API may read.

@@ -2,8 +2,6 @@ package salesforce
 
 import (
 	"context"
-	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -67,8 +65,6 @@ var meanings = map[string]meaning{
 const (
 	concurrentWait = 20 * time.Second
 	dailyWait      = 15 * time.Minute
-	// Salesforce's edge answered in its stead.
-	blockedWait = time.Minute
 )
 
 // refused gives a lead its outcome after a call about it alone, that was not taken.
@@ -209,58 +205,20 @@ func (d *destination) refusedAll(answer *crm.Answer, p problem, leads []*draft.D
 //
 //	REQUEST_LIMIT_EXCEEDED  too fast, or too much for today; with status 403
 //	a known code            as it says
-//	3xx                     refused: redirects are not followed
-//	401, 403 of Salesforce  the credentials are refused; a 403 without a code comes from the edge, and passes
-//	404 405 410             to be tried again: it is the configuration that is wrong, not the lead
-//	408 423 425             to be tried again
-//	420 429                 too fast
-//	other 4xx               refused
-//	5xx                     unknown: something broke, perhaps behind what took the lead
+//	any other               by its status ([draft.ByStatus])
 func (d *destination) failed(answer *crm.Answer) crm.Outcome {
-	p, status := problemOf(answer), answer.Status
+	p := problemOf(answer)
 	code := p.code()
 	if code == "REQUEST_LIMIT_EXCEEDED" {
 		if strings.Contains(p.Message, "Concurrent") {
-			return paused(answer, "too many calls that take long are under way in Salesforce"+draft.InBrackets(code), concurrentWait)
+			return draft.Paused(answer, concurrentWait, "too many calls that take long are under way in Salesforce"+draft.InBrackets(code))
 		}
-		return paused(answer, "Salesforce's calls of 24 hours are used up"+draft.InBrackets(code), dailyWait)
+		return draft.Paused(answer, dailyWait, "Salesforce's calls of 24 hours are used up"+draft.InBrackets(code))
 	}
 	if m, known := meanings[code]; known && m.kind != crm.Refused {
 		outcome := answer.Outcome(m.kind, m.reason+draft.InBrackets(code))
 		outcome.After = max(outcome.After, m.wait)
 		return outcome
 	}
-	said := fmt.Sprintf("Salesforce answered %d %s", status, http.StatusText(status)) + draft.InBrackets(code)
-	switch status {
-	case http.StatusUnauthorized:
-		return answer.Outcome(crm.CredentialsRefused, said)
-	case http.StatusForbidden:
-		if code != "" {
-			return answer.Outcome(crm.CredentialsRefused, said+"; check what the user may do")
-		}
-		outcome := answer.Outcome(crm.Retry, "something before Salesforce blocks the call (403)")
-		outcome.After = max(outcome.After, blockedWait)
-		return outcome
-	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
-		return answer.Outcome(crm.Retry, said+"; check salesforce.url, salesforce.object and salesforce.api_version")
-	case http.StatusRequestTimeout, http.StatusLocked, http.StatusTooEarly:
-		return answer.Outcome(crm.Retry, said)
-	case http.StatusTooManyRequests, 420:
-		return answer.Outcome(crm.RateLimited, said)
-	}
-	switch {
-	case status >= 300 && status < 400:
-		return answer.Outcome(crm.Refused, fmt.Sprintf("it answered %d; redirects are not followed: check salesforce.url", status))
-	case status >= 400 && status < 500:
-		return answer.Outcome(crm.Refused, said)
-	case status < 300:
-		return answer.Outcome(crm.Unknown, "it answered, but not as Salesforce does; check salesforce.url")
-	}
-	return answer.Outcome(crm.Unknown, said)
-}
-
-func paused(answer *crm.Answer, reason string, wait time.Duration) crm.Outcome {
-	outcome := answer.Outcome(crm.RateLimited, reason)
-	outcome.After = max(outcome.After, wait)
-	return outcome
+	return draft.ByStatus(answer, "Salesforce", "salesforce.url, salesforce.object and salesforce.api_version", code)
 }

@@ -1,0 +1,238 @@
+package dynamics_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/dynamics"
+	"github.com/leadgate/leadgate/worker/crm/simulator"
+	simulated "github.com/leadgate/leadgate/worker/crm/simulator/dynamics"
+)
+
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+const (
+	upsert = leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT
+	blanks = leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS
+
+	leadID = "01a217a2-8a0b-7353-99bc-f2177c76df3c"
+)
+
+// rig is a destination in front of a simulated environment.
+type rig struct {
+	t           *testing.T
+	environment environment
+	destination crm.Destination
+
+	mu     sync.Mutex
+	calls  []string // but for those about tokens
+	header http.Header
+	answer http.HandlerFunc // instead of the environment's, but for tokens
+}
+
+func newRig(t *testing.T, cfg *configv1.Dynamics, options simulated.Options) *rig {
+	t.Helper()
+	r := &rig{t: t}
+	options.Now = func() time.Time { return noon }
+	r.environment = environment{simulated.New(options)}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, _ := io.ReadAll(req.Body)
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		var instead http.HandlerFunc
+		if !strings.HasSuffix(req.URL.Path, "/token") {
+			r.mu.Lock()
+			r.calls = append(r.calls, req.Method+" "+strings.TrimPrefix(req.URL.RequestURI(), "/api/data/v9.2/"))
+			r.header, instead = req.Header, r.answer
+			r.mu.Unlock()
+		}
+		if instead != nil {
+			instead(w, req)
+			return
+		}
+		r.environment.ServeHTTP(w, req)
+	}))
+	t.Cleanup(server.Close)
+	client := server.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	cfg.Url, cfg.LoginUrl, cfg.Tenant, cfg.ClientId, cfg.ClientSecret = server.URL, server.URL, "t", "c", "s"
+	var err error
+	r.destination, err = dynamics.New(cfg, crm.Environment{
+		Client: client, Secret: func(value string) (string, error) { return value, nil }, Now: func() time.Time { return noon },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *rig) answers(status int, body string, header ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answer = func(w http.ResponseWriter, _ *http.Request) {
+		for i := 0; i+1 < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func (r *rig) deliver(mode leadgatev1.DeliveryMode, payload string) crm.Outcome {
+	r.t.Helper()
+	var values struct{ EMailAddress1 string }
+	_ = json.Unmarshal([]byte(payload), &values)
+	return r.destination.Deliver(r.t.Context(), []crm.Item{{IdempotencyValue: leadID + ".crm-1", Email: values.EMailAddress1, Payload: []byte(payload)}}, mode)[0]
+}
+
+func (r *rig) expect(outcome crm.Outcome, want crm.OutcomeKind, reason string) {
+	r.t.Helper()
+	if outcome.Kind != want || !strings.Contains(outcome.Reason, reason) {
+		r.t.Errorf("ended as %+v, want %d: %s", outcome, want, reason)
+	}
+}
+
+const ada = `{"emailaddress1":"ada.o'neil@example.com","firstname":"Ada","lastname":"Lovelace"}`
+
+func TestALeadIsWrittenToTheRecordOfItsKeyItsAddressOrItsOwn(t *testing.T) {
+	t.Parallel()
+	const found = "GET leads?%24filter=emailaddress1%20eq%20%27ada.o%27%27neil%40example.com%27%20and%20statecode%20eq%200&%24orderby=createdon%20desc&%24select=leadid&%24top=1"
+	for name, test := range map[string]struct {
+		key, payload string
+		calls        []string
+	}{
+		"address": {"", ada, []string{found, "PATCH leads(" + leadID + ")?$select=leadid", found, "PATCH leads(" + leadID + ")?$select=leadid"}},
+		"key":     {"new_gatewaykey", ada, slices.Repeat([]string{"PATCH leads(new_gatewaykey='ada.o%27%27neil@example.com')?$select=leadid"}, 2)},
+		"mapped":  {"new_gatewaykey", `{"new_gatewaykey":"k/1","lastname":"L"}`, slices.Repeat([]string{"PATCH leads(new_gatewaykey='k%2F1')?$select=leadid"}, 2)},
+		"neither": {"", `{"telephone1":"+14155550132","lastname":"L"}`, slices.Repeat([]string{"PATCH leads(" + leadID + ")?$select=leadid"}, 2)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, &configv1.Dynamics{Key: test.key}, simulated.Options{})
+			for range 2 {
+				outcome := r.deliver(upsert, test.payload)
+				r.expect(outcome, crm.Delivered, "")
+				if outcome.RecordID == "" || !strings.HasSuffix(outcome.RecordURL, "/main.aspx?pagetype=entityrecord&etn=lead&id="+outcome.RecordID) {
+					t.Errorf("record %s at %s", outcome.RecordID, outcome.RecordURL)
+				}
+			}
+			if n := r.environment.Records(); n != 1 || !slices.Equal(r.calls, test.calls) {
+				t.Errorf("%d records, called\n%s\nwant\n%s", n, strings.Join(r.calls, "\n"), strings.Join(test.calls, "\n"))
+			}
+		})
+	}
+}
+
+func TestALostAnswerMakesNoSecondRecord(t *testing.T) {
+	t.Parallel()
+	for _, payload := range []string{ada, `{"telephone1":"+14155550132"}`} {
+		r := newRig(t, &configv1.Dynamics{}, simulated.Options{})
+		r.environment.SetFaults(simulator.Faults{Kind: simulator.KindLost, Method: "PATCH", Times: 1})
+		r.expect(r.deliver(upsert, payload), crm.Unknown, "lost")
+		r.expect(r.deliver(upsert, payload), crm.Delivered, "")
+		if n := r.environment.Records(); n != 1 {
+			t.Errorf("%d records", n)
+		}
+	}
+}
+
+func TestColumnsThatDynamicsRefusesAreLeftOut(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Dynamics{}, simulated.Options{})
+	outcome := r.deliver(upsert, `{"emailaddress1":"a@example.com","lastname":"L","budget":"9","numberofemployees":"many","leadsourcecode":7,"subject":"`+strings.Repeat("x", 301)+`"}`)
+	r.expect(outcome, crm.Delivered, "")
+	slices.Sort(outcome.Dropped)
+	if got := strings.Join(outcome.Dropped, " "); got != "budget leadsourcecode numberofemployees subject" {
+		t.Errorf("left out %s", got)
+	}
+}
+
+func TestChoicesAreNumbersOnceTheSchemaIsKnown(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Dynamics{}, simulated.Options{})
+	schema, outcome := r.destination.Schema(t.Context())
+	r.expect(outcome, crm.Delivered, "")
+	source := schema.Property("leadsourcecode")
+	if source.Type != crm.Enumeration || source.Option("web") == nil || source.Option("web").Value != "8" || schema.Property("subject").MaxLength != 300 {
+		t.Errorf("leadsourcecode is %+v", source)
+	}
+	r.expect(r.deliver(upsert, `{"emailaddress1":"a@example.com","leadsourcecode":"8","donotemail":"true","numberofemployees":"12"}`), crm.Delivered, "")
+	if got := r.environment.records()[0].Properties; got["leadsourcecode"] != 8.0 || got["donotemail"] != true || got["numberofemployees"] != 12.0 {
+		t.Errorf("record is %v", got)
+	}
+}
+
+func TestAKeyThatIsNotReadyIsTold(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Dynamics{Key: "new_gatewaykey"}, simulated.Options{KeyStatus: "Pending"})
+	_, outcome := r.destination.Schema(t.Context())
+	r.expect(outcome, crm.Refused, "Pending")
+	r.expect(r.deliver(upsert, ada), crm.Retry, "dynamics.key")
+	_, outcome = newRig(t, &configv1.Dynamics{Key: "new_other"}, simulated.Options{}).destination.Schema(t.Context())
+	r.expect(outcome, crm.Refused, "no key")
+}
+
+func TestWhatDynamicsSaysDecides(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Dynamics{Key: "new_gatewaykey"}, simulated.Options{})
+	body := func(code string) string { return fmt.Sprintf(`{"error":{"code":%q,"message":"x"}}`, code) }
+	for _, test := range []struct {
+		status int
+		body   string
+		header []string
+		want   crm.OutcomeKind
+		after  time.Duration
+	}{
+		{429, body("0x80072322"), []string{"Retry-After", "37"}, crm.RateLimited, 37 * time.Second},
+		{429, body("0x80072321"), nil, crm.RateLimited, 10 * time.Second},
+		{403, body("0x80040220"), nil, crm.CredentialsRefused, 0},
+		{412, body("0x80060892"), nil, crm.Retry, 0},
+		{412, body("0x80060882"), nil, crm.Retry, 0},
+		{500, body("0x80040333"), nil, crm.Refused, 0},
+		{412, body("0x80040333"), nil, crm.Refused, 0},
+		{500, body("0x80040216"), nil, crm.Unknown, 0},
+		{400, body("0x80060891"), nil, crm.Retry, 0},
+		{400, body("0x80048D19"), nil, crm.Refused, 0},
+		{400, body("0x80040265"), nil, crm.Refused, 0},
+		{204, ``, []string{"OData-EntityId", "https://x/api/data/v9.2/leads(" + leadID + ")"}, crm.Delivered, 0},
+		{201, `{"leadid":"1"}`, nil, crm.Delivered, 0},
+		{201, `{}`, nil, crm.Unknown, 0},
+	} {
+		r.answers(test.status, test.body, test.header...)
+		outcome := r.deliver(upsert, ada)
+		if outcome.Kind != test.want || outcome.After != test.after || outcome.Kind != crm.Delivered && outcome.Reason == "" {
+			t.Errorf("%d %s ended as %+v, want %d after %v", test.status, test.body, outcome, test.want, test.after)
+		}
+	}
+}
+
+func TestDuplicatesAreLookedForIfConfigured(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Dynamics{Key: "new_gatewaykey", Duplicates: "park"}, simulated.Options{DetectDuplicates: true})
+	r.expect(r.deliver(upsert, `{"emailaddress1":"a@example.com","new_gatewaykey":"1"}`), crm.Delivered, "")
+	r.expect(r.deliver(upsert, `{"emailaddress1":"a@example.com","new_gatewaykey":"2"}`), crm.Refused, "duplicate detection")
+}
+
+func TestBlanksAreFilledAndNothingElse(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"", "new_gatewaykey"} {
+		r := newRig(t, &configv1.Dynamics{Key: key}, simulated.Options{})
+		r.expect(r.deliver(blanks, ada), crm.Delivered, "")
+		r.expect(r.deliver(blanks, strings.ReplaceAll(ada, `"firstname":"Ada"`, `"firstname":"Augusta","jobtitle":"Countess"`)), crm.Delivered, "")
+		r.expect(r.deliver(blanks, ada), crm.Delivered, "")
+		if got := r.environment.records(); len(got) != 1 || got[0].Properties["firstname"] != "Ada" || got[0].Properties["jobtitle"] != "Countess" {
+			t.Errorf("records are %v", got)
+		}
+	}
+}

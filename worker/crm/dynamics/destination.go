@@ -1,0 +1,199 @@
+// Package dynamics delivers leads to Dynamics 365 (Dataverse) as leads or as contacts.
+//
+// With an alternate key, a lead is upserted by it: sent twice, it is one record. Without one, as an environment comes, the
+// record of the lead's address is looked for, and written to; where there is none, one is made under an identifier that follows
+// from the lead's own, so that a lost answer makes no second one.
+//
+// A lead is a call or two of its own. Batches do not escape Dataverse's limits, which count the time that each part takes, and
+// Microsoft advises calls side by side instead (contracts, dynamics.md §2).
+package dynamics
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/draft"
+	"github.com/leadgate/leadgate/worker/crm/oauth"
+	"github.com/leadgate/leadgate/worker/mapping"
+)
+
+const (
+	version      = "v9.2"
+	defaultLogin = "https://login.microsoftonline.com"
+	email        = "emailaddress1"
+
+	tableLeads = "leads"
+)
+
+type destination struct {
+	env    crm.Environment
+	cfg    *configv1.Dynamics
+	base   string
+	login  string
+	set    string // leads
+	name   string // lead
+	id     string // leadid
+	key    string // the alternate key's column; empty without one
+	tokens *crm.Tokens
+	known  atomic.Pointer[crm.Schema] // nil until it was read
+}
+
+// New returns the destination that is configured. It makes no call.
+func New(cfg *configv1.Dynamics, env crm.Environment) (crm.Destination, error) {
+	d := &destination{env: env, cfg: cfg, base: strings.TrimRight(cfg.GetUrl(), "/"), login: strings.TrimRight(cfg.GetLoginUrl(), "/"), set: cfg.GetTable(), key: cfg.GetKey()}
+	if d.login == "" {
+		d.login = defaultLogin
+	}
+	if d.set == "" {
+		d.set = tableLeads
+	}
+	d.name = strings.TrimSuffix(d.set, "s")
+	d.id = d.name + "id"
+	if u, err := url.Parse(d.base); err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" {
+		return nil, fmt.Errorf("dynamics.url: %q is not the address of an environment, such as https://example.crm.dynamics.com", cfg.GetUrl())
+	}
+	d.tokens = crm.NewTokens(env, d.grant)
+	return d, nil
+}
+
+// Traits implements crm.Destination.
+func (d *destination) Traits() crm.Traits {
+	return crm.Traits{Kind: "dynamics", MaxBatch: 1, FillBlanks: true, Defaults: d.defaults()}
+}
+
+// defaults are columns that every environment has.
+func (d *destination) defaults() map[string]string {
+	columns := map[string]string{
+		email: "email", "firstname": "first_name", "lastname": "last_name", "telephone1": "phone", "jobtitle": "job_title", "websiteurl": "website", "description": "message",
+		"address1_line1": "street", "address1_city": "city", "address1_stateorprovince": "region", "address1_postalcode": "postal_code", "address1_country": "country",
+	}
+	if d.set == tableLeads {
+		columns["companyname"] = "company"
+	}
+	return columns
+}
+
+// Encode implements crm.Destination. Several choices of one column are written with commas.
+func (*destination) Encode(properties []mapping.Property) ([]byte, error) {
+	return draft.Encode(properties, ",")
+}
+
+// Ping implements crm.Destination. It asks who the caller is.
+func (d *destination) Ping(ctx context.Context) crm.Outcome {
+	answer, failure := d.call(ctx, http.MethodGet, "WhoAmI", nil, nil)
+	if failure != nil {
+		return *failure
+	}
+	if answer.Status != http.StatusOK {
+		return brokenDown(answer)
+	}
+	var who struct {
+		OrganizationID string `json:"OrganizationId"`
+	}
+	if json.Unmarshal(answer.Body, &who) != nil || who.OrganizationID == "" {
+		return answer.Outcome(crm.Unknown, "it answered 200, but not as Dynamics does; check dynamics.url")
+	}
+	outcome := answer.Outcome(crm.Delivered, "")
+	outcome.Account = who.OrganizationID
+	return outcome
+}
+
+// namespace is what identifiers of records are made in from those of leads, where these are not of the same kind.
+var namespace = uuid.MustParse("6f0d9a0e-9f0b-5c3e-8a55-1ead9a7e0001")
+
+// recordID is the identifier of the record that is made for a lead: the lead's own, which is one of the same kind.
+func recordID(leadID string) string {
+	if id, err := uuid.Parse(leadID); err == nil {
+		return id.String()
+	}
+	return uuid.NewSHA1(namespace, []byte(leadID)).String()
+}
+
+// secrets are what tokens are got with, as they are now: client and its secret.
+func (d *destination) secrets() ([]string, *crm.Outcome) {
+	references := []string{d.cfg.GetClientId(), d.cfg.GetClientSecret()}
+	secrets := make([]string, len(references))
+	for i, reference := range references {
+		var err error
+		if secrets[i], err = d.env.Secret(reference); err != nil {
+			return nil, &crm.Outcome{Kind: crm.CredentialsRefused, Reason: "not sent: the credentials under dynamics cannot be read: " + err.Error()}
+		}
+	}
+	return secrets, nil
+}
+
+// grant asks for an access token.
+func (d *destination) grant(ctx context.Context, _ crm.Token) (crm.Token, *crm.Outcome) {
+	secrets, failure := d.secrets()
+	if failure != nil {
+		return crm.Token{}, failure
+	}
+	reply, failure := oauth.Ask(ctx, d.env, oauth.Request{
+		URL: d.login + "/" + url.PathEscape(d.cfg.GetTenant()) + "/oauth2/v2.0/token", Secrets: secrets[1:],
+		Check: "dynamics.tenant, dynamics.client_id and dynamics.client_secret, which is the secret's value, not its identifier",
+		Form:  url.Values{"grant_type": {"client_credentials"}, "client_id": {secrets[0]}, "client_secret": {secrets[1]}, "scope": {d.base + "/.default"}},
+	})
+	if failure != nil {
+		return crm.Token{}, failure
+	}
+	token := reply.Token(d.env.Now())
+	token.BaseURL = d.base
+	return token, nil
+}
+
+// call makes a request to the API, and makes it once more where Dynamics does not take the access token any more.
+func (d *destination) call(ctx context.Context, method, path string, body []byte, header map[string]string) (*crm.Answer, *crm.Outcome) {
+	answer, token, failure := d.try(ctx, method, path, body, header)
+	if failure == nil && answer.Status == http.StatusUnauthorized && d.tokens.Refuse(token.Access) {
+		answer, _, failure = d.try(ctx, method, path, body, header)
+	}
+	return answer, failure
+}
+
+func (d *destination) try(ctx context.Context, method, path string, body []byte, header map[string]string) (*crm.Answer, crm.Token, *crm.Outcome) {
+	secrets, failure := d.secrets()
+	if failure != nil {
+		return nil, crm.Token{}, failure
+	}
+	token, failure := d.tokens.Get(ctx, secrets...)
+	if failure != nil {
+		return nil, token, failure
+	}
+	req, err := http.NewRequestWithContext(ctx, method, d.base+"/api/data/"+version+"/"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, token, &crm.Outcome{Kind: crm.Retry, Reason: "not sent: the request cannot be made; check dynamics.url"}
+	}
+	req.Header.Set("Authorization", "Bearer "+token.Access)
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("OData-MaxVersion", "4.0")
+	req.Header.Set("OData-Version", "4.0")
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "application/json; charset=utf-8")
+	}
+	for name, value := range header {
+		req.Header.Set(name, value)
+	}
+	answer, failure := crm.Call(d.env, req, append(secrets[1:], token.Access)...)
+	if answer != nil {
+		d.report(answer)
+	}
+	return answer, token, failure
+}
+
+var identifier = regexp.MustCompile(`\(([0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})\)$`)
+
+// recordURL is where a person sees a record.
+func (d *destination) recordURL(id string) string {
+	return d.base + "/main.aspx?pagetype=entityrecord&etn=" + d.name + "&id=" + url.QueryEscape(id)
+}

@@ -1,0 +1,67 @@
+package zoho_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/crmtest"
+	simulated "github.com/leadgate/leadgate/worker/crm/simulator/zoho"
+	"github.com/leadgate/leadgate/worker/crm/zoho"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	for _, module := range []string{"Leads", "Contacts"} {
+		t.Run(module, func(t *testing.T) {
+			t.Parallel()
+			crmtest.Run(t, crmtest.Harness{
+				Open: func(base string, env crm.Environment) (crm.Destination, error) {
+					return zoho.New(&configv1.Zoho{AccountsUrl: base, ClientId: "c", ClientSecret: "s", RefreshToken: crmtest.SecretReference, Module: module}, env)
+				},
+				TokenPath: "/oauth/v2/token",
+				CRM: func(secret string) crmtest.CRM {
+					return account{simulated.New(simulated.Options{RefreshToken: secret, Credits: -1})}
+				},
+				Schema: true,
+				Mapped: map[string]string{"Email": "email", "First_Name": "first_name", "Last_Name": "last_name"},
+			})
+		})
+	}
+}
+
+// account is a simulated account.
+type account struct{ *simulated.Simulator }
+
+type record struct {
+	ID         string         `json:"id"`
+	Properties map[string]any `json:"properties"`
+}
+
+func (a account) records() []record {
+	encoded, err := json.Marshal(a.Contacts())
+	if err != nil {
+		panic(err)
+	}
+	var records []record
+	if err := json.Unmarshal(encoded, &records); err != nil {
+		panic(err)
+	}
+	return records
+}
+
+func (a account) RecordID(email string) string {
+	for _, r := range a.records() {
+		if r.Properties["Email"] == email {
+			return r.ID
+		}
+	}
+	return ""
+}
+
+func (a account) Records() int { return len(a.records()) }

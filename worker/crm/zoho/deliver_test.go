@@ -1,0 +1,305 @@
+package zoho_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/simulator"
+	simulated "github.com/leadgate/leadgate/worker/crm/simulator/zoho"
+	"github.com/leadgate/leadgate/worker/crm/zoho"
+)
+
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+const (
+	upsert = leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT
+	blanks = leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS
+)
+
+// rig is a destination in front of a simulated account.
+type rig struct {
+	t           *testing.T
+	account     account
+	destination crm.Destination
+
+	mu     sync.Mutex
+	now    time.Time
+	tokens int
+	calls  []string // but for those about tokens
+	quotas []crm.Quota
+	answer http.HandlerFunc // instead of the account's, but for tokens
+}
+
+func newRig(t *testing.T, cfg *configv1.Zoho, options simulated.Options) *rig {
+	t.Helper()
+	r := &rig{t: t, now: noon}
+	options.Now = r.clock
+	r.account = account{simulated.New(options)}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, _ := io.ReadAll(req.Body)
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		var instead http.HandlerFunc
+		r.mu.Lock()
+		if strings.HasSuffix(req.URL.Path, "/token") {
+			r.tokens++
+		} else {
+			r.calls = append(r.calls, req.Method+" "+strings.TrimPrefix(req.URL.RequestURI(), "/crm/v8/")+" "+string(body))
+			instead = r.answer
+		}
+		r.mu.Unlock()
+		if instead != nil {
+			instead(w, req)
+			return
+		}
+		r.account.ServeHTTP(w, req)
+	}))
+	t.Cleanup(server.Close)
+	client := server.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	cfg.AccountsUrl, cfg.ClientId, cfg.ClientSecret, cfg.RefreshToken = server.URL, "c", "s", "r"
+	var err error
+	r.destination, err = zoho.New(cfg, crm.Environment{
+		Client: client, Secret: func(value string) (string, error) { return value, nil }, Now: r.clock,
+		Report: func(q crm.Quota) { r.quotas = append(r.quotas, q) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *rig) clock() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now
+}
+
+func (r *rig) pass(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.now = r.now.Add(d)
+}
+
+func (r *rig) answers(status int, body string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func item(payload string, i int) crm.Item {
+	var values struct{ Email string }
+	_ = json.Unmarshal([]byte(payload), &values)
+	return crm.Item{IdempotencyValue: fmt.Sprintf("01a2-%d.crm-1", i), Email: values.Email, Payload: []byte(payload)}
+}
+
+func (r *rig) deliver(mode leadgatev1.DeliveryMode, payloads ...string) []crm.Outcome {
+	r.t.Helper()
+	items := make([]crm.Item, len(payloads))
+	for i, payload := range payloads {
+		items[i] = item(payload, i)
+	}
+	return r.destination.Deliver(r.t.Context(), items, mode)
+}
+
+func (r *rig) expect(outcome crm.Outcome, want crm.OutcomeKind, reason string) {
+	r.t.Helper()
+	if outcome.Kind != want || !strings.Contains(outcome.Reason, reason) {
+		r.t.Errorf("ended as %+v, want %d: %s", outcome, want, reason)
+	}
+}
+
+const (
+	ada   = `{"Email":"ada@example.com","First_Name":"Ada","Last_Name":"Lovelace","Company":"Engines"}`
+	grace = `{"Email":"grace@example.com","First_Name":"Grace","Last_Name":"Hopper","Company":"Navy"}`
+)
+
+func TestLeadsAreUpsertedByTheConfiguredFields(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Zoho{DataCenter: "eu", DuplicateCheck: []string{"Gateway_Key", "Email"}, Automations: "none", AssignmentRule: "554001"}, simulated.Options{})
+	for _, outcome := range r.deliver(upsert, ada, grace) {
+		r.expect(outcome, crm.Delivered, "")
+		if outcome.RecordURL != "https://crm.zoho.eu/crm/tab/Leads/"+outcome.RecordID {
+			t.Errorf("record at %s", outcome.RecordURL)
+		}
+	}
+	want := `POST Leads/upsert {"data":[` + sorted(ada) + `,` + sorted(grace) + `],"duplicate_check_fields":["Gateway_Key","Email"],"lar_id":"554001","trigger":[]}`
+	if len(r.calls) != 1 || r.calls[0] != want {
+		t.Errorf("called %v, want %s", r.calls, want)
+	}
+}
+
+func sorted(document string) string {
+	var values map[string]any
+	_ = json.Unmarshal([]byte(document), &values)
+	encoded, _ := json.Marshal(values)
+	return string(encoded)
+}
+
+func TestWhatZohoRequiresIsFilledInForNewRecordsOnly(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Zoho{}, simulated.Options{})
+	nameless := `{"Email":"ada@example.com","First_Name":"Ada"}`
+	for _, payload := range []string{nameless, ada, nameless} {
+		r.expect(r.deliver(upsert, payload)[0], crm.Delivered, "")
+	}
+	if got := r.account.records()[0].Properties; got["Last_Name"] != "Lovelace" || got["Company"] != "Engines" {
+		t.Errorf("record is %v", got)
+	}
+}
+
+func TestWhatZohoWouldDropOrRefuseIsLeftOutAndTold(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Zoho{}, simulated.Options{})
+	if _, outcome := r.destination.Schema(t.Context()); outcome.Kind != crm.Delivered {
+		t.Fatal(outcome)
+	}
+	outcomes := r.deliver(upsert, grace, `{"Email":"ada@example.com","Last_Name":"L","Company":"E","Budget":"9","Phone":"`+strings.Repeat("9", 40)+`","Lead_Source":"Fax"}`)
+	outcome := outcomes[1]
+	r.expect(outcome, crm.Delivered, "Budget")
+	slices.Sort(outcome.Dropped)
+	if got := strings.Join(outcome.Dropped, " "); got != "Budget Lead_Source Phone" {
+		t.Errorf("left out %s", got)
+	}
+	if n := r.account.Records(); n != 2 {
+		t.Errorf("%d records", n)
+	}
+}
+
+func TestWhatZohoSaysDecides(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Zoho{}, simulated.Options{})
+	for _, test := range []struct {
+		status int
+		body   string
+		want   crm.OutcomeKind
+		after  time.Duration
+	}{
+		{429, `{"code":"TOO_MANY_REQUESTS","status":"error","details":{}}`, crm.RateLimited, 10 * time.Second},
+		{403, `{"code":"LIMIT_EXCEEDED","status":"error","details":{}}`, crm.RateLimited, 15 * time.Minute},
+		{401, `{"code":"OAUTH_SCOPE_MISMATCH","status":"error","details":{}}`, crm.CredentialsRefused, 0},
+		{400, `{"code":"INVALID_MODULE","status":"error","details":{"resource_path_index":0}}`, crm.Retry, 0},
+		{500, `{"code":"INTERNAL_ERROR","status":"error","details":{}}`, crm.Unknown, 0},
+		{200, `{"data":[{"status":"success","details":{"id":"1"}}]}`, crm.Delivered, 0},
+		{201, `{"data":[{"status":"success","details":{"id":"1"}}]}`, crm.Delivered, 0},
+		{200, `{"data":[{"status":"success","details":{}}]}`, crm.Unknown, 0},
+		{200, `{"data":[]}`, crm.Unknown, 0},
+		{204, ``, crm.Unknown, 0},
+		{200, `{"data":[{"status":"error","code":"RECORD_LOCKED","details":{}}]}`, crm.Retry, 0},
+		{200, `{"data":[{"status":"error","code":"DUPLICATE_DATA","details":{"api_name":"Email","id":"7"}}]}`, crm.Retry, 0},
+		{200, `{"data":[{"status":"error","code":"CONVERTED_RECORD","details":{}}]}`, crm.Refused, 0},
+		{200, `{"data":[{"status":"error","code":"STORAGE_SPACE_EXCEEDED","details":{}}]}`, crm.RateLimited, time.Hour},
+		{200, `{"data":[{"status":"error","code":"INVALID_DATA","details":{"api_name":"Email","json_path":"$.data[0].Email"}}]}`, crm.Refused, 0},
+		{200, `{"data":[{"status":"error","code":"INVALID_DATA","details":{"api_name":"Email","json_path":"$.data[3].Email"}}]}`, crm.Unknown, 0},
+		{200, `{"data":[{"status":"error","code":"NEW_ONE","details":{}}]}`, crm.Refused, 0},
+	} {
+		r.answers(test.status, test.body)
+		outcome := r.deliver(upsert, ada)[0]
+		if outcome.Kind != test.want || outcome.After != test.after || outcome.Kind != crm.Delivered && outcome.Reason == "" {
+			t.Errorf("%d %s ended as %+v, want %d after %v", test.status, test.body, outcome, test.want, test.after)
+		}
+	}
+	r.answers(400, `{"code":"INVALID_DATA","status":"error","details":{}}`)
+	r.expect(r.deliver(upsert, ada, grace)[1], crm.Split, "400")
+}
+
+func TestTokensAreFewAndTooManyIsNoRefusal(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Zoho{}, simulated.Options{})
+	for range 20 {
+		r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+		r.pass(time.Minute)
+	}
+	if r.tokens != 1 {
+		t.Errorf("%d tokens in twenty minutes", r.tokens)
+	}
+	for range 9 { // others use the same refresh token
+		r.account.SetFaults(simulator.Faults{Kind: simulator.KindExpire, Times: 1})
+		r.pass(61 * time.Second)
+		r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+	}
+	r.account.SetFaults(simulator.Faults{Kind: simulator.KindExpire, Times: 1})
+	r.pass(time.Second)
+	outcome := r.deliver(upsert, ada)[0] // the token is young: it is not worth another
+	r.expect(outcome, crm.CredentialsRefused, "access token")
+}
+
+func TestBlanksAreFilledAndNothingElse(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Zoho{}, simulated.Options{})
+	r.deliver(upsert, ada)
+	r.expect(r.deliver(blanks, `{"Email":"ada@example.com","Last_Name":"Byron","City":"London"}`)[0], crm.Delivered, "")
+	if got := r.account.records()[0].Properties; got["Last_Name"] != "Lovelace" || got["City"] != "London" {
+		t.Errorf("record is %v", got)
+	}
+	r.expect(r.deliver(blanks, `{"Email":"ada@example.com","Last_Name":"Byron"}`)[0], crm.Delivered, "")
+	r.expect(r.deliver(blanks, grace)[0], crm.Delivered, "")
+	if n := r.account.Records(); n != 2 {
+		t.Errorf("%d records", n)
+	}
+}
+
+func TestALeadWithoutAnAddressIsNotDoubledByALostAnswer(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Zoho{}, simulated.Options{})
+	phone := item(`{"Phone":"+14155550132","Last_Name":"Lovelace","Company":"E"}`, 1)
+	r.account.SetFaults(simulator.Faults{Kind: simulator.KindLost, Path: "Leads", Times: 1})
+	r.expect(r.destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Unknown, "lost")
+	phone.Unanswered = noon
+	r.expect(r.destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Delivered, "")
+	other := item(`{"Phone":"+14155550133","Last_Name":"Lovelace","Company":"E"}`, 2)
+	other.Unanswered = noon
+	r.expect(r.destination.Deliver(t.Context(), []crm.Item{other}, upsert)[0], crm.Unknown, "looked for again")
+	r.pass(2 * time.Minute)
+	r.expect(r.destination.Deliver(t.Context(), []crm.Item{other}, upsert)[0], crm.Delivered, "")
+	if n := r.account.Records(); n != 2 {
+		t.Errorf("%d records", n)
+	}
+	nothing := item(`{"Last_Name":"Lovelace","Company":"E"}`, 3)
+	nothing.Unanswered = noon
+	r.expect(r.destination.Deliver(t.Context(), []crm.Item{nothing}, upsert)[0], crm.Undecided, "")
+}
+
+func TestCreditsLeftAreReported(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Zoho{}, simulated.Options{Credits: 3})
+	for range 3 {
+		r.deliver(upsert, ada)
+	}
+	if len(r.quotas) != 1 && len(r.quotas) != 2 || r.quotas[len(r.quotas)-1] != (crm.Quota{Window: 24 * time.Hour}) {
+		t.Errorf("reported %+v", r.quotas)
+	}
+	r.expect(r.deliver(upsert, ada)[0], crm.RateLimited, "credits")
+}
+
+func TestAnAPIElsewhereIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"access_token":"a","api_domain":"https://evil.example"}`)
+	}))
+	defer server.Close()
+	d, err := zoho.New(&configv1.Zoho{AccountsUrl: server.URL, ClientId: "c", ClientSecret: "s", RefreshToken: "r"}, crm.Environment{
+		Client: server.Client(), Secret: func(value string) (string, error) { return value, nil }, Now: func() time.Time { return noon },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if outcome := d.Ping(t.Context()); outcome.Kind != crm.CredentialsRefused || !strings.Contains(outcome.Reason, "zoho.data_center") {
+		t.Errorf("ended as %+v", outcome)
+	}
+}

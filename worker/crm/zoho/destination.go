@@ -1,0 +1,218 @@
+// Package zoho delivers leads to Zoho CRM as leads or as contacts.
+//
+// A lead with a value in one of the fields that duplicates are checked by, usually its address, is upserted, up to a hundred in
+// a call: sent twice, it is one record. Others are created, and looked for by phone number first if an earlier answer was lost.
+//
+// Zoho drops a field that is not there without a word, so what the last look at the fields did not have is not sent, and told.
+package zoho
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/draft"
+	"github.com/leadgate/leadgate/worker/crm/oauth"
+	"github.com/leadgate/leadgate/worker/mapping"
+)
+
+const (
+	version = "v8"
+	// Records in one call (contracts, zoho.md §5). Calls of more than ten share a pool of ten at a time, which the usual
+	// concurrency of four stays within.
+	maxBatch = 100
+
+	moduleLeads = "Leads"
+	email       = "Email"
+	scheme      = "Zoho-oauthtoken"
+)
+
+type destination struct {
+	env          crm.Environment
+	cfg          *configv1.Zoho
+	accounts     string // where tokens are had
+	module       string
+	checks       []string // fields that duplicates are checked by
+	placeholders map[string]string
+	tokens       *crm.Tokens
+	known        atomic.Pointer[crm.Schema] // nil until it was read
+}
+
+// New returns the destination that is configured. It makes no call.
+func New(cfg *configv1.Zoho, env crm.Environment) (crm.Destination, error) {
+	d := &destination{env: env, cfg: cfg, module: or(cfg.GetModule(), moduleLeads), checks: cfg.GetDuplicateCheck()}
+	d.accounts = strings.TrimRight(or(cfg.GetAccountsUrl(), "https://accounts.zoho."+or(cfg.GetDataCenter(), "com")), "/")
+	if u, err := url.Parse(d.accounts); err != nil || u.Host == "" {
+		return nil, errors.New("zoho.accounts_url: it is not an address, such as https://accounts.zoho.eu")
+	}
+	if len(d.checks) == 0 {
+		d.checks = []string{email}
+	}
+	d.placeholders = map[string]string{"Last_Name": "[not provided]"}
+	if d.module == moduleLeads {
+		d.placeholders["Company"] = "[not provided]"
+	}
+	for field, text := range cfg.GetPlaceholders() {
+		d.placeholders[field] = text
+	}
+	d.tokens = crm.NewTokens(env, d.grant)
+	return d, nil
+}
+
+func or(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}
+
+// Traits implements crm.Destination.
+func (d *destination) Traits() crm.Traits {
+	return crm.Traits{Kind: "zoho", MaxBatch: maxBatch, FillBlanks: true, Defaults: d.defaults()}
+}
+
+// defaults are fields that every account has.
+func (d *destination) defaults() map[string]string {
+	fields := map[string]string{"Email": "email", "First_Name": "first_name", "Last_Name": "last_name", "Phone": "phone", "Description": "message"}
+	more := map[string]string{"Title": "job_title", "Mailing_Street": "street", "Mailing_City": "city", "Mailing_State": "region", "Mailing_Zip": "postal_code", "Mailing_Country": "country"}
+	if d.module == moduleLeads {
+		more = map[string]string{
+			"Company": "company", "Website": "website", "Designation": "job_title",
+			"Street": "street", "City": "city", "State": "region", "Zip_Code": "postal_code", "Country": "country",
+		}
+	}
+	for field, from := range more {
+		fields[field] = from
+	}
+	return fields
+}
+
+// Encode implements crm.Destination. Several values of one field stay a list.
+func (*destination) Encode(properties []mapping.Property) ([]byte, error) {
+	return draft.Encode(properties, "")
+}
+
+// Ping implements crm.Destination. It asks for the fields, which proves token, data centre, scope and module.
+func (d *destination) Ping(ctx context.Context) crm.Outcome {
+	_, outcome := d.Schema(ctx)
+	if outcome.Kind == crm.Delivered {
+		outcome.Account = d.account(ctx)
+	}
+	return outcome
+}
+
+// account tells accounts apart by the host of the API and the client, which belongs to one account: the number of the
+// organisation needs a scope of its own.
+func (d *destination) account(ctx context.Context) string {
+	secrets, failure := d.secrets()
+	if failure != nil {
+		return ""
+	}
+	token, failure := d.tokens.Get(ctx, secrets...)
+	if failure != nil {
+		return ""
+	}
+	base, err := url.Parse(token.BaseURL)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(secrets[0]))
+	return base.Hostname() + " client " + hex.EncodeToString(sum[:4])
+}
+
+// secrets are what tokens are got with, as they are now: client, its secret, refresh token.
+func (d *destination) secrets() ([]string, *crm.Outcome) {
+	references := []string{d.cfg.GetClientId(), d.cfg.GetClientSecret(), d.cfg.GetRefreshToken()}
+	secrets := make([]string, len(references))
+	for i, reference := range references {
+		var err error
+		if secrets[i], err = d.env.Secret(reference); err != nil {
+			return nil, &crm.Outcome{Kind: crm.CredentialsRefused, Reason: "not sent: the credentials under zoho cannot be read: " + err.Error()}
+		}
+	}
+	return secrets, nil
+}
+
+// grant asks for an access token. Zoho gives no new refresh token with it.
+func (d *destination) grant(ctx context.Context, _ crm.Token) (crm.Token, *crm.Outcome) {
+	secrets, failure := d.secrets()
+	if failure != nil {
+		return crm.Token{}, failure
+	}
+	reply, failure := oauth.Ask(ctx, d.env, oauth.Request{
+		URL: d.accounts + "/oauth/v2/token", Secrets: secrets[1:], Check: "zoho.data_center, zoho.client_id, zoho.client_secret and zoho.refresh_token",
+		Form: url.Values{"grant_type": {"refresh_token"}, "client_id": {secrets[0]}, "client_secret": {secrets[1]}, "refresh_token": {secrets[2]}},
+	})
+	if failure != nil {
+		return crm.Token{}, failure
+	}
+	token := reply.Token(d.env.Now())
+	base, ok := d.apiBase(reply.APIDomain)
+	if !ok {
+		return crm.Token{}, &crm.Outcome{Kind: crm.CredentialsRefused, Reason: "not sent: the token's API is not at Zoho; check zoho.data_center"}
+	}
+	token.BaseURL = base
+	return token, nil
+}
+
+// apiBase is where the API is. Zoho says so with each token; only its own hosts are believed, and the one that gave the token.
+func (d *destination) apiBase(named string) (string, bool) {
+	u, err := url.Parse(named)
+	if err != nil {
+		return "", false
+	}
+	accounts, _ := url.Parse(d.accounts) // it was parsed before
+	own := u.Scheme == "https" && (strings.Contains("."+u.Hostname(), ".zohoapis.") || strings.Contains("."+u.Hostname(), ".zoho."))
+	if !own && u.Host != accounts.Host {
+		return "", false
+	}
+	return u.Scheme + "://" + u.Host, true
+}
+
+// call makes a request to the API, and makes it once more where Zoho does not take the access token any more.
+func (d *destination) call(ctx context.Context, method, path string, body []byte) (*crm.Answer, *crm.Outcome) {
+	answer, token, failure := d.try(ctx, method, path, body)
+	if failure == nil && answer.Status == http.StatusUnauthorized && d.tokens.Refuse(token.Access) {
+		answer, _, failure = d.try(ctx, method, path, body)
+	}
+	return answer, failure
+}
+
+func (d *destination) try(ctx context.Context, method, path string, body []byte) (*crm.Answer, crm.Token, *crm.Outcome) {
+	secrets, failure := d.secrets()
+	if failure != nil {
+		return nil, crm.Token{}, failure
+	}
+	token, failure := d.tokens.Get(ctx, secrets...)
+	if failure != nil {
+		return nil, token, failure
+	}
+	req, err := http.NewRequestWithContext(ctx, method, token.BaseURL+"/crm/"+version+"/"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, token, &crm.Outcome{Kind: crm.Retry, Reason: "not sent: the request cannot be made; check zoho.data_center"}
+	}
+	req.Header.Set("Authorization", scheme+" "+token.Access)
+	req.Header.Set("Accept", "application/json")
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	answer, failure := crm.Call(d.env, req, append(secrets[1:], token.Access)...)
+	if answer != nil {
+		d.report(answer)
+	}
+	return answer, token, failure
+}
+
+// recordURL is where a person sees a record.
+func (d *destination) recordURL(id string) string {
+	return fmt.Sprintf("https://crm.zoho.%s/crm/tab/%s/%s", or(d.cfg.GetDataCenter(), "com"), d.module, url.PathEscape(id))
+}
