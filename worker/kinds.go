@@ -8,6 +8,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/dynamics"
 	"github.com/leadgate/leadgate/worker/crm/http"
 	"github.com/leadgate/leadgate/worker/crm/hubspot"
+	"github.com/leadgate/leadgate/worker/crm/pipedrive"
 	"github.com/leadgate/leadgate/worker/crm/salesforce"
 	"github.com/leadgate/leadgate/worker/crm/zoho"
 )
@@ -27,6 +28,8 @@ func openKind(cfg *configv1.Destination, env crm.Environment) (crm.Destination, 
 		return http.New(kind.Http, env)
 	case *configv1.Destination_Salesforce:
 		return salesforce.New(kind.Salesforce, env)
+	case *configv1.Destination_Pipedrive:
+		return pipedrive.New(kind.Pipedrive, env)
 	case *configv1.Destination_Zoho:
 		return zoho.New(kind.Zoho, env)
 	case *configv1.Destination_Dynamics:

@@ -59,7 +59,7 @@ func TestTheHousesOwnFilesAreGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := environment(map[string]string{"HUBSPOT_TOKEN": "a", "SF_SECRET": "e", "ZOHO_SECRET": "f", "ZOHO_REFRESH": "g", "DYNAMICS_SECRET": "h", "ERP_TOKEN": "b", "SHOP_KEY": "c", "OPS_KEY": "d"}, nil)
+	env := environment(map[string]string{"HUBSPOT_TOKEN": "a", "SF_SECRET": "e", "PIPEDRIVE_TOKEN": "i", "ZOHO_SECRET": "f", "ZOHO_REFRESH": "g", "DYNAMICS_SECRET": "h", "ERP_TOKEN": "b", "SHOP_KEY": "c", "OPS_KEY": "d"}, nil)
 	for name, text := range map[string]string{"example": config.Example, "demo": string(demo)} {
 		if _, err := config.Parse(name, []byte(text), env); err != nil {
 			t.Error(err)
@@ -80,7 +80,7 @@ func TestTheExampleShowsEveryKeyOfTheSchema(t *testing.T) {
 
 func TestTheExampleShowsTheDefaults(t *testing.T) {
 	t.Parallel()
-	env := environment(map[string]string{"HUBSPOT_TOKEN": "a", "SF_SECRET": "e", "ZOHO_SECRET": "f", "ZOHO_REFRESH": "g", "DYNAMICS_SECRET": "h", "ERP_TOKEN": "b", "SHOP_KEY": "c", "OPS_KEY": "d"}, nil)
+	env := environment(map[string]string{"HUBSPOT_TOKEN": "a", "SF_SECRET": "e", "PIPEDRIVE_TOKEN": "i", "ZOHO_SECRET": "f", "ZOHO_REFRESH": "g", "DYNAMICS_SECRET": "h", "ERP_TOKEN": "b", "SHOP_KEY": "c", "OPS_KEY": "d"}, nil)
 	example, err := config.Parse("example", []byte(config.Example), env)
 	if err != nil {
 		t.Fatal(err)

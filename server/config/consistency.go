@@ -83,6 +83,7 @@ func (r *review) destination(p path, d *configv1.Destination) {
 	}
 	r.address(p.child("hubspot", "base_url"), d.GetHubspot().GetBaseUrl())
 	r.address(p.child("salesforce", "url"), d.GetSalesforce().GetUrl())
+	r.address(p.child("pipedrive", "base_url"), d.GetPipedrive().GetBaseUrl())
 	r.address(p.child("dynamics", "url"), d.GetDynamics().GetUrl())
 	r.noUser(p.child("http", "url"), d.GetHttp().GetUrl())
 	r.address(p.child("http", "ping_url"), d.GetHttp().GetPingUrl())

@@ -62,8 +62,8 @@ func TestEveryProblemIsToldWithItsPlaceAndTheWayOut(t *testing.T) {
 		"leads to nowhere":  {strings.Replace(two, "leads: { destinations: [crm] }\n", "", 1), []string{"1:1: leads lacks destinations: there are several, so name those its leads go to, of crm, erp"}},
 		"unknown place":     {two + form + "    destinations: [crm, epr]\n", []string{"8:25: unknown destination \"epr\"; did you mean \"erp\"?"}},
 		"unknown for leads": {strings.Replace(two, "[crm]", "[sap]", 1), []string{"4:25: unknown destination \"sap\"; there is crm, erp"}},
-		"no kind":           {"destinations:\n  crm: { limits: { concurrency: 2 } }\n", []string{"2:3: crm lacks its kind, one of hubspot, http, salesforce, zoho, dynamics"}},
-		"two kinds":         {"destinations:\n  crm:\n    hubspot: { token: \"${env:TOKEN}\" }\n    http: { url: \"https://crm.example.com\" }\n", []string{"4:5: crm has hubspot already, and takes one of hubspot, http, salesforce, zoho, dynamics"}},
+		"no kind":           {"destinations:\n  crm: { limits: { concurrency: 2 } }\n", []string{"2:3: crm lacks its kind, one of hubspot, http, salesforce, pipedrive, zoho, dynamics"}},
+		"two kinds":         {"destinations:\n  crm:\n    hubspot: { token: \"${env:TOKEN}\" }\n    http: { url: \"https://crm.example.com\" }\n", []string{"4:5: crm has hubspot already, and takes one of hubspot, http, salesforce, pipedrive, zoho, dynamics"}},
 		"misspelt kind":     {"destinations:\n  crm:\n    hubspott: { token: \"${env:TOKEN}\" }\n", []string{"3:5: unknown key \"hubspott\"; did you mean \"hubspot\"?"}},
 		"no token":          {"destinations:\n  crm:\n    hubspot: {}\n", []string{"3:5: hubspot lacks token"}},
 		"slower and slower": {"destinations:\n  crm:\n    hubspot: { token: \"${env:TOKEN}\" }\n    retry: { initial_delay: 10m, max_delay: 1s }\n", []string{"4:29: initial_delay is longer than max_delay"}},
@@ -119,7 +119,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("a: &a [*a]\n? b\n: {}\n---\n")
 	f.Add("forms: { x: { fields: { a: custom.a }, required: [custom.a], ignore: [~] } }\rtls: {}\u2028log: ")
 	f.Add("destinations: !!map { crm: { http: { url: \"http://[::1\", headers: { k: \"${env:}${\" } } } }")
-	env := environment(map[string]string{"HUBSPOT_TOKEN": "a", "SF_SECRET": "e", "ZOHO_SECRET": "f", "ZOHO_REFRESH": "g", "DYNAMICS_SECRET": "h", "ERP_TOKEN": "b", "SHOP_KEY": "c", "OPS_KEY": "d", "TOKEN": "e"}, nil)
+	env := environment(map[string]string{"HUBSPOT_TOKEN": "a", "SF_SECRET": "e", "PIPEDRIVE_TOKEN": "i", "ZOHO_SECRET": "f", "ZOHO_REFRESH": "g", "DYNAMICS_SECRET": "h", "ERP_TOKEN": "b", "SHOP_KEY": "c", "OPS_KEY": "d", "TOKEN": "e"}, nil)
 	f.Fuzz(func(t *testing.T, text string) {
 		snapshot, err := config.Parse("leadgate.yaml", []byte(text), env)
 		if (err == nil) != (snapshot.Config != nil) {

@@ -25,11 +25,12 @@ func secrecyOf(field protoreflect.FieldDescriptor, key string) secrecy {
 	case "APIKey.key", "HubSpot.token", "HTTPAuth.bearer", "HTTPBasic.password", "HTTPHeader.value", "HTTPQuery.value",
 		"HTTPHMAC.secret", "HTTPStandardWebhooks.secrets", "OAuth2.client_secret", "OAuth2.refresh_token",
 		"SalesforceClientCredentials.client_secret", "SalesforceJWT.private_key",
-		"Zoho.client_secret", "Zoho.refresh_token", "Dynamics.client_secret":
+		"Zoho.client_secret", "Zoho.refresh_token", "Dynamics.client_secret",
+		"Pipedrive.api_token", "PipedriveOAuth.client_secret", "PipedriveOAuth.refresh_token":
 		return credential
 	case "SlackNotifier.url", "WebhookNotifier.secret", "PagerDutyNotifier.routing_key", "EmailNotifier.password":
 		return credential
-	case "OAuth2.client_id", "SalesforceClientCredentials.client_id", "SalesforceJWT.client_id", "Zoho.client_id", "Dynamics.client_id":
+	case "OAuth2.client_id", "SalesforceClientCredentials.client_id", "SalesforceJWT.client_id", "Zoho.client_id", "Dynamics.client_id", "PipedriveOAuth.client_id":
 		return mixed
 	case "HTTP.HeadersEntry.value":
 		for _, word := range []string{"auth", "cookie", "key", "secret", "token", "password"} {

@@ -16,7 +16,7 @@ var snippet = regexp.MustCompile(`(?s)(destinations:\n.*?)\n\nand export (\w+)=`
 // configuration, and a lead goes through it, past answers that are lost on the way, to one record.
 func TestWhatASimulatorSaysToPasteWorks(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{"hubspot", "salesforce", "zoho", "dynamics", "http"} {
+	for _, kind := range []string{"hubspot", "salesforce", "pipedrive", "zoho", "dynamics", "http"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			h := &house{t: t, data: filepath.Join(t.TempDir(), "data"), config: filepath.Join(t.TempDir(), "leadgate.yaml")}

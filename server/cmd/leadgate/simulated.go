@@ -1,9 +1,12 @@
 package main
 
 import (
+	"time"
+
 	"github.com/leadgate/leadgate/worker/crm/simulator/dynamics"
 	simulatedhttp "github.com/leadgate/leadgate/worker/crm/simulator/http"
 	"github.com/leadgate/leadgate/worker/crm/simulator/hubspot"
+	"github.com/leadgate/leadgate/worker/crm/simulator/pipedrive"
 	"github.com/leadgate/leadgate/worker/crm/simulator/salesforce"
 	"github.com/leadgate/leadgate/worker/crm/simulator/zoho"
 )
@@ -26,6 +29,14 @@ var simulatedKinds = []simulatedKind{
   client_credentials: { client_id: gateway, client_secret: "${env:SF_SECRET}" }`,
 		open: func(token string, seed uint64) simulated {
 			return salesforce.New(salesforce.Options{ClientSecret: token, Seed: seed})
+		},
+	},
+	{
+		name: "pipedrive", title: "Pipedrive", short: "Answer like Pipedrive's API, persons, leads and notes in memory",
+		secret: "API token", variable: "PIPEDRIVE_TOKEN",
+		snippet: `pipedrive: { api_token: "${env:PIPEDRIVE_TOKEN}", base_url: "http://ADDRESS" }`,
+		open: func(token string, seed uint64) simulated {
+			return pipedrive.New(pipedrive.Options{Token: token, Seed: seed, SearchLag: 3 * time.Second})
 		},
 	},
 	{

@@ -33,7 +33,7 @@ func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadga
 	if mode == leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS {
 		draft.EachUntilHalted(keyed, func(lead *draft.Draft) { d.one(lead, func(lead *draft.Draft) { d.fill(ctx, lead) }) })
 	} else {
-		draft.InRounds(keyed, d.placeholders, d.checks, func(group []*draft.Draft) { d.write(ctx, http.MethodPost, d.module+"/upsert", group, true) })
+		draft.InRounds(keyed, d.placeholders, d.checks, func(group []*draft.Draft) { d.write(ctx, d.module+"/upsert", group, true) })
 	}
 	draft.EachUntilHalted(append(keyed, nameless...), func(lead *draft.Draft) {
 		if !d.isKeyed(lead) {
@@ -74,12 +74,12 @@ func (d *destination) leaveOut(lead *draft.Draft) {
 }
 
 // write sends leads in one call.
-func (d *destination) write(ctx context.Context, method, path string, leads []*draft.Draft, upsert bool) {
+func (d *destination) write(ctx context.Context, path string, leads []*draft.Draft, upsert bool) {
 	records := make([]map[string]any, len(leads))
 	for i, lead := range leads {
 		records[i] = lead.Values
 	}
-	d.send(ctx, method, path, records, leads, upsert)
+	d.send(ctx, http.MethodPost, path, records, leads, upsert)
 }
 
 func (d *destination) send(ctx context.Context, method, path string, records []map[string]any, leads []*draft.Draft, upsert bool) {
@@ -129,21 +129,21 @@ func (d *destination) create(ctx context.Context, lead *draft.Draft) {
 			return
 		}
 	}
-	d.write(ctx, http.MethodPost, d.module, []*draft.Draft{lead}, false)
+	d.write(ctx, d.module, []*draft.Draft{lead}, false)
 }
 
 // fill writes what the record has nothing in.
 func (d *destination) fill(ctx context.Context, lead *draft.Draft) {
 	address := lead.Text(email)
 	if address == "" {
-		d.write(ctx, http.MethodPost, d.module+"/upsert", []*draft.Draft{lead}, true)
+		d.write(ctx, d.module+"/upsert", []*draft.Draft{lead}, true)
 		return
 	}
 	record, failed := d.search(ctx, lead, "email", address)
 	switch {
 	case failed:
 	case record == nil:
-		d.write(ctx, http.MethodPost, d.module+"/upsert", []*draft.Draft{lead}, true)
+		d.write(ctx, d.module+"/upsert", []*draft.Draft{lead}, true)
 	default:
 		d.change(ctx, lead, record, lead.Blanks(record))
 	}

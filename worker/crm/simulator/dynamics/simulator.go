@@ -240,8 +240,8 @@ func (a *api) write(w http.ResponseWriter, r *http.Request, e *entity, record *s
 	}
 	for _, d := range e.table.Check(values, record == nil) {
 		if d.Flaw != simulator.NotYours {
-			status, code, message := refusal(e, d, values[d.Field.Name])
-			fail(w, status, code, message)
+			code, message := refusal(e, d, values[d.Field.Name])
+			fail(w, http.StatusBadRequest, code, message)
 			return
 		}
 		delete(values, d.Field.Name) // is passed over
@@ -285,17 +285,17 @@ func (a *api) write(w http.ResponseWriter, r *http.Request, e *entity, record *s
 }
 
 // refusal words a defect as Dynamics does.
-func refusal(e *entity, d simulator.Defect, value any) (status int, code, message string) {
+func refusal(e *entity, d simulator.Defect, value any) (code, message string) {
 	const payload = "Error identified in Payload provided by the user for Entity :'%s', For more information on this error please follow this help link ---->  InnerException : Microsoft.OData.ODataException: "
 	switch d.Flaw {
 	case simulator.NoField:
-		return http.StatusBadRequest, "0x80048d19", fmt.Sprintf(payload, e.set) + fmt.Sprintf("An error occurred while validating input parameters: The property '%s' does not exist on type 'Microsoft.Dynamics.CRM.%s'. Make sure to only use property names that are defined by the type.", d.Field.Name, e.name)
+		return "0x80048d19", fmt.Sprintf(payload, e.set) + fmt.Sprintf("An error occurred while validating input parameters: The property '%s' does not exist on type 'Microsoft.Dynamics.CRM.%s'. Make sure to only use property names that are defined by the type.", d.Field.Name, e.name)
 	case simulator.TooLong:
-		return http.StatusBadRequest, "0x80044331", fmt.Sprintf("A validation error occurred.  The length of the '%s' attribute of the '%s' entity exceeded the maximum allowed length of '%d'.", d.Field.Name, e.name, d.Field.Length)
+		return "0x80044331", fmt.Sprintf("A validation error occurred.  The length of the '%s' attribute of the '%s' entity exceeded the maximum allowed length of '%d'.", d.Field.Name, e.name, d.Field.Length)
 	case simulator.NoOption:
-		return http.StatusBadRequest, "0x8004431a", fmt.Sprintf("A validation error occurred.  The value %v of '%s' on record of type '%s' is outside the valid range. Accepted Values: 1,8,10", value, d.Field.Name, e.name)
+		return "0x8004431a", fmt.Sprintf("A validation error occurred.  The value %v of '%s' on record of type '%s' is outside the valid range. Accepted Values: 1,8,10", value, d.Field.Name, e.name)
 	}
-	return http.StatusBadRequest, "0x80048d19", fmt.Sprintf(payload, e.set) + fmt.Sprintf("Cannot convert the literal '%v' to the expected type 'Edm.%s'.", value, map[simulator.Type]string{simulator.Integer: "Int32", simulator.Number: "Double", simulator.Boolean: "Boolean"}[d.Field.Type])
+	return "0x80048d19", fmt.Sprintf(payload, e.set) + fmt.Sprintf("Cannot convert the literal '%v' to the expected type 'Edm.%s'.", value, map[simulator.Type]string{simulator.Integer: "Int32", simulator.Number: "Double", simulator.Boolean: "Boolean"}[d.Field.Type])
 }
 
 func (e *entity) shown(record *simulator.Record, r *http.Request) map[string]any {

@@ -65,7 +65,6 @@ func New(o Options) *Simulator {
 type endpoint func(w http.ResponseWriter, r *http.Request, m *module)
 
 type module struct {
-	name    string
 	table   *simulator.Table
 	records *simulator.Records
 }
@@ -156,7 +155,7 @@ func newModules() map[string]*module {
 		return simulator.NewRecords(func(n int) string { return fmt.Sprintf("55400000000%05d%03d", first, n) }, "Email")
 	}
 	return map[string]*module{
-		"Leads": {"Leads", simulator.NewTable(lead...), records(11)}, "Contacts": {"Contacts", simulator.NewTable(contact...), records(22)},
+		"Leads": {simulator.NewTable(lead...), records(11)}, "Contacts": {simulator.NewTable(contact...), records(22)},
 	}
 }
 

@@ -1,0 +1,203 @@
+package pipedrive
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/draft"
+)
+
+const (
+	noteProperty  = "note"
+	emailProperty = "person.email"
+	phoneProperty = "person.phone"
+	titleProperty = "lead.title"
+)
+
+// progress is which steps of a lead are done; it is kept with the attempt.
+type progress struct {
+	Person int64  `json:"person,omitempty"`
+	Lead   string `json:"lead,omitempty"`
+	Note   bool   `json:"note,omitempty"`
+}
+
+// errand is one lead on its way.
+type errand struct {
+	*draft.Draft
+	fill bool
+	done progress
+	// made says that the person was made on this way, so that there can be no lead yet.
+	made bool
+}
+
+// Deliver implements crm.Destination.
+func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadgatev1.DeliveryMode) []crm.Outcome {
+	all, ready := draft.ReadAll(batch)
+	draft.EachUntilHalted(ready, func(lead *draft.Draft) {
+		if lead.Text(emailProperty) == "" && lead.Item.Email != "" {
+			lead.Values[emailProperty] = lead.Item.Email
+		}
+		e := &errand{Draft: lead, fill: mode == leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS}
+		_ = json.Unmarshal([]byte(lead.Item.Progress), &e.done) // it begins anew, then
+		draft.InRounds([]*draft.Draft{lead}, nil, []string{emailProperty, titleProperty}, func([]*draft.Draft) { d.deliver(ctx, e) })
+		if kept, err := draft.Marshal(e.done); err == nil && lead.Outcome.Kind != crm.Delivered && e.done != (progress{}) {
+			lead.Outcome.Progress = string(kept)
+		}
+	})
+	return draft.Told(all)
+}
+
+// deliver takes the steps that are left: the person, the lead, the note.
+func (d *destination) deliver(ctx context.Context, e *errand) {
+	answer, ok := d.person(ctx, e)
+	if !ok {
+		return
+	}
+	if answer, ok = d.lead(ctx, e, answer); !ok {
+		return
+	}
+	if !d.note(ctx, e) {
+		return
+	}
+	outcome := crm.Outcome{Kind: crm.Delivered, Status: http.StatusOK}
+	if answer != nil {
+		outcome = answer.Outcome(crm.Delivered, "")
+	}
+	outcome.RecordID, outcome.RecordURL = e.done.Lead, d.recordURL(e.done.Lead)
+	e.Fail(outcome)
+}
+
+// lead makes the lead of the person or, where it was made before, writes to it. answer is the last one, to be shown.
+func (d *destination) lead(ctx context.Context, e *errand, answer *crm.Answer) (*crm.Answer, bool) {
+	values := e.of("lead")
+	if e.done.Lead == "" && !e.made {
+		found, ok := d.findLead(ctx, e)
+		if !ok {
+			return nil, false
+		}
+		if found != nil {
+			e.done.Lead, _ = found["id"].(string)
+			for name, value := range values { // what it has already need not be sent
+				if there := found[name]; there == value || e.fill && there != nil && there != "" {
+					delete(values, name)
+				}
+			}
+		}
+	}
+	if e.done.Lead != "" {
+		if len(values) == 0 {
+			return answer, true
+		}
+		return d.send(ctx, e, "lead", http.MethodPatch, "/v1/leads/"+url.PathEscape(e.done.Lead), values, nil)
+	}
+	if values["title"] == nil {
+		values["title"] = e.title()
+	}
+	values["person_id"], values["origin_id"] = e.done.Person, e.LeadID()
+	if labels := d.cfg.GetLeadLabels(); len(labels) > 0 {
+		values["label_ids"] = labels
+	}
+	var made struct {
+		ID string `json:"id"`
+	}
+	answer, ok := d.send(ctx, e, "lead", http.MethodPost, "/v1/leads", values, &made)
+	if ok && made.ID == "" {
+		e.Fail(answer.Outcome(crm.Unknown, "Pipedrive's answer does not name the lead"))
+		return answer, false
+	}
+	e.done.Lead = made.ID
+	return answer, ok
+}
+
+// title is the person's name, or what else the person is known by.
+func (e *errand) title() string {
+	if name := e.name(); name != "" {
+		return name
+	}
+	return "Website lead"
+}
+
+// findLead finds the lead that was made of this one before, among those of the person.
+func (d *destination) findLead(ctx context.Context, e *errand) (map[string]any, bool) {
+	var leads []map[string]any
+	if _, failure := d.get(ctx, "/v1/leads?person_id="+strconv.FormatInt(e.done.Person, 10)+"&limit=100", &leads); failure != nil {
+		e.Fail(*failure)
+		return nil, false
+	}
+	for _, lead := range leads {
+		if lead["origin_id"] == e.LeadID() {
+			return lead, true
+		}
+	}
+	return nil, true
+}
+
+// note makes the note, unless it is there.
+func (d *destination) note(ctx context.Context, e *errand) bool {
+	content := e.Text(noteProperty)
+	if content == "" || e.done.Note {
+		return true
+	}
+	if !e.made {
+		var notes []struct {
+			Content string `json:"content"`
+		}
+		if _, failure := d.get(ctx, "/v1/notes?lead_id="+url.QueryEscape(e.done.Lead)+"&limit=100", &notes); failure != nil {
+			e.Fail(*failure)
+			return false
+		}
+		for _, note := range notes {
+			if note.Content == asHTML(content) {
+				e.done.Note = true
+				return true
+			}
+		}
+	}
+	_, e.done.Note = d.send(ctx, e, noteProperty, http.MethodPost, "/v1/notes", map[string]any{"content": asHTML(content), "lead_id": e.done.Lead}, nil)
+	return e.done.Note
+}
+
+// asHTML is a text as notes have it.
+func asHTML(text string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\n", "<br>").Replace(text)
+}
+
+// of are the values of one part, by Pipedrive's names.
+func (e *errand) of(wanted string) map[string]any {
+	values := map[string]any{}
+	for property, value := range e.Values {
+		if of, name, ok := part(property); ok && of == wanted {
+			values[name] = value
+		}
+	}
+	return values
+}
+
+// send makes a call that writes. If it was not taken, the lead has its outcome.
+func (d *destination) send(ctx context.Context, e *errand, of, method, path string, values map[string]any, data any) (*crm.Answer, bool) {
+	body, err := draft.Marshal(values)
+	if err != nil { // it was decoded from JSON before
+		e.Fail(crm.Outcome{Kind: crm.Refused, Reason: "not sent: it cannot be written as JSON"})
+		return nil, false
+	}
+	answer, failure := d.call(ctx, method, path, body)
+	if failure != nil {
+		e.Fail(*failure)
+		return nil, false
+	}
+	if data == nil {
+		data = &map[string]any{}
+	}
+	if failure := d.read(answer, data); failure != nil {
+		e.Fail(*failure)
+		e.blame(answer, of)
+		return answer, false
+	}
+	return answer, true
+}

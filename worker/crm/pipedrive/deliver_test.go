@@ -1,0 +1,308 @@
+package pipedrive_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/pipedrive"
+	"github.com/leadgate/leadgate/worker/crm/simulator"
+	simulated "github.com/leadgate/leadgate/worker/crm/simulator/pipedrive"
+	"github.com/leadgate/leadgate/worker/mapping"
+)
+
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+const (
+	upsert = leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT
+	blanks = leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS
+)
+
+// rig is a destination in front of a simulated company.
+type rig struct {
+	t           *testing.T
+	cfg         *configv1.Pipedrive
+	company     company
+	destination crm.Destination
+	client      *http.Client
+
+	mu     sync.Mutex
+	now    time.Time
+	calls  []string
+	quotas []crm.Quota
+	answer http.HandlerFunc // instead of the company's
+}
+
+func newRig(t *testing.T, cfg *configv1.Pipedrive, options simulated.Options) *rig {
+	t.Helper()
+	r := &rig{t: t, now: noon, cfg: cfg}
+	options.Now = r.clock
+	r.company = company{simulated.New(options)}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, _ := io.ReadAll(req.Body)
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		r.mu.Lock()
+		r.calls = append(r.calls, req.Method+" "+req.URL.Path)
+		instead := r.answer
+		r.mu.Unlock()
+		if instead != nil {
+			instead(w, req)
+			return
+		}
+		r.company.ServeHTTP(w, req)
+	}))
+	t.Cleanup(server.Close)
+	r.client = server.Client()
+	r.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	cfg.BaseUrl, cfg.Auth = server.URL, &configv1.Pipedrive_ApiToken{ApiToken: "t"}
+	r.restart()
+	return r
+}
+
+// restart makes the destination anew, as a restart does.
+func (r *rig) restart() {
+	r.t.Helper()
+	var err error
+	r.destination, err = pipedrive.New(r.cfg, crm.Environment{
+		Client: r.client, Secret: func(value string) (string, error) { return value, nil }, Now: r.clock,
+		Report: func(q crm.Quota) { r.quotas = append(r.quotas, q) },
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) clock() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now
+}
+
+func (r *rig) pass(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.now = r.now.Add(d)
+}
+
+func (r *rig) took() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	calls := r.calls
+	r.calls = nil
+	return calls
+}
+
+func item(id, payload string) crm.Item {
+	var values map[string]string
+	_ = json.Unmarshal([]byte(payload), &values)
+	return crm.Item{IdempotencyValue: id + ".crm-1", Email: values["person.email"], Payload: []byte(payload)}
+}
+
+func (r *rig) deliver(it crm.Item, mode leadgatev1.DeliveryMode) crm.Outcome {
+	r.t.Helper()
+	r.pass(3 * time.Second) // beyond the burst
+	return r.destination.Deliver(r.t.Context(), []crm.Item{it}, mode)[0]
+}
+
+func (r *rig) expect(outcome crm.Outcome, want crm.OutcomeKind, reason string) {
+	r.t.Helper()
+	if outcome.Kind != want || !strings.Contains(outcome.Reason, reason) {
+		r.t.Errorf("ended as %+v, want %d: %s", outcome, want, reason)
+	}
+}
+
+func (r *rig) expectCalls(want ...string) {
+	r.t.Helper()
+	if got := r.took(); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		r.t.Errorf("called\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func (r *rig) expectCounts(persons, leads, notes int) {
+	r.t.Helper()
+	all := r.company.leads()
+	n := 0
+	for _, l := range all {
+		n += len(l.Notes)
+	}
+	if got := r.company.Persons(); got != persons || len(all) != leads || n != notes {
+		r.t.Errorf("%d persons, %d leads, %d notes; want %d, %d, %d", got, len(all), n, persons, leads, notes)
+	}
+}
+
+const ada = `{"person.email":"ada@example.com","person.first_name":"Ada","person.last_name":"Lovelace","person.phone":"+14155550132","lead.title":"Engines","note":"12 km\n<each> way"}`
+
+func TestALeadIsAPersonALeadAndANote(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
+	r.pass(time.Hour) // since the start
+	if ping := r.destination.Ping(t.Context()); ping.Account != "4711" {
+		t.Errorf("the ping ended as %+v", ping)
+	}
+	r.took()
+	outcome := r.deliver(item("l1", ada), upsert)
+	r.expect(outcome, crm.Delivered, "")
+	if got := r.company.leads()[0]; got.Properties["title"] != "Engines" || got.Properties["origin_id"] != "l1" || got.Person.Name != "Ada Lovelace" ||
+		got.Notes[0] != "12 km<br>&lt;each&gt; way" || outcome.RecordID != got.ID || outcome.RecordURL != "https://example.pipedrive.com/leads/inbox/"+got.ID {
+		t.Errorf("lead is %+v, ended as %+v", got, outcome)
+	}
+	r.expectCalls("GET /api/v2/persons/search", "POST /api/v2/persons", "POST /v1/leads", "POST /v1/notes")
+
+	// Another of the same person is another lead; the person is remembered, and written to only where something is new.
+	second := item("l2", `{"person.email":"ADA@example.com","person.first_name":"Ada","person.last_name":"Lovelace","person.phone":"+442079460000","person.job_title":"Countess"}`)
+	r.expect(r.deliver(second, upsert), crm.Delivered, "")
+	r.expectCalls("GET /api/v2/persons/1", "PATCH /api/v2/persons/1", "GET /v1/leads", "POST /v1/leads")
+	r.expectCounts(1, 2, 1)
+	if got := r.company.leads()[1]; len(got.Person.Phones) != 2 || !got.Person.Phones[0].Primary || got.Person.JobTitle != "Countess" || got.Properties["title"] != "Ada Lovelace" {
+		t.Errorf("lead is %+v", got)
+	}
+	r.expect(r.deliver(second, upsert), crm.Delivered, "")
+	r.expectCalls("GET /api/v2/persons/1", "GET /v1/leads")
+	r.expectCounts(1, 2, 1)
+}
+
+func TestAnAnswerLostAtAnyStepDoublesNothing(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"persons", "leads", "notes"} {
+		for _, restarted := range []bool{false, true} {
+			r := newRig(t, &configv1.Pipedrive{}, simulated.Options{SearchLag: 30 * time.Second})
+			r.pass(time.Hour)
+			r.company.SetFaults(simulator.Faults{Kind: simulator.KindLost, Method: "POST", Path: path, Times: 1})
+			it := item("l1", ada)
+			outcome := r.deliver(it, upsert)
+			r.expect(outcome, crm.Unknown, "lost")
+			if restarted {
+				r.restart()
+			}
+			it.Unanswered, it.Progress = r.clock(), outcome.Progress
+			r.expect(r.deliver(it, upsert), crm.Delivered, "")
+			r.expectCounts(1, 1, 1)
+		}
+	}
+}
+
+func TestAPersonMadeJustBeforeARestartIsFound(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Pipedrive{SearchLag: durationpb.New(time.Minute)}, simulated.Options{SearchLag: 30 * time.Second})
+	r.expect(r.deliver(item("l1", ada), upsert), crm.Delivered, "")
+	r.restart()
+	r.expect(r.deliver(item("l2", ada), upsert), crm.Delivered, "")
+	r.expectCounts(1, 2, 2)
+}
+
+func TestAPersonThatWasDeletedIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
+	r.expect(r.deliver(item("l1", ada), upsert), crm.Delivered, "")
+	r.company.Reset()
+	r.expect(r.deliver(item("l2", ada), upsert), crm.Delivered, "")
+	r.expectCounts(1, 1, 1)
+}
+
+func TestBlanksAreFilledAndNothingElse(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
+	r.deliver(item("l1", ada), upsert)
+	late := item("l1", `{"person.email":"ada@example.com","person.first_name":"Augusta","person.job_title":"Countess","lead.title":"Other","lead.channel_id":"web"}`)
+	r.expect(r.deliver(late, blanks), crm.Delivered, "")
+	got := r.company.leads()
+	if len(got) != 1 || got[0].Person.Name != "Ada Lovelace" || got[0].Person.JobTitle != "Countess" || got[0].Properties["title"] != "Engines" || got[0].Properties["channel_id"] != "web" {
+		t.Errorf("leads are %+v", got)
+	}
+}
+
+func TestALeadWithoutAnAddressIsFoundByItsPhone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
+	it := item("l1", `{"person.phone":"+14155550132","person.last_name":"Lovelace"}`)
+	for range 2 {
+		r.expect(r.deliver(it, upsert), crm.Delivered, "")
+	}
+	r.expectCounts(1, 1, 0)
+	nobody := item("l2", `{"lead.title":"?"}`)
+	r.expect(r.deliver(nobody, upsert), crm.Delivered, "")
+	nobody.Unanswered = r.clock()
+	r.expect(r.deliver(nobody, upsert), crm.Undecided, "")
+}
+
+func TestAFieldThatIsGoneCostsNoLead(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
+	outcome := r.deliver(item("l1", `{"person.email":"a@example.com","person.shoe_size":"9","lead.budget":"7","person.9dc80c50d78a15643bfc4ca79d76156a73a1ca0e":"red"}`), upsert)
+	r.expect(outcome, crm.Delivered, "person.shoe_size")
+	if got := strings.Join(outcome.Dropped, " "); got != "person.shoe_size lead.budget" {
+		t.Errorf("left out %s", got)
+	}
+	r.expectCounts(1, 1, 0)
+}
+
+func TestWhatPipedriveSaysDecides(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
+	for _, test := range []struct {
+		status int
+		body   string
+		header []string
+		want   crm.OutcomeKind
+		after  time.Duration
+	}{
+		{429, `{"success":false}`, []string{"X-Daily-Ratelimit-Token-Remaining", "0"}, crm.RateLimited, time.Hour},
+		{429, `{"success":false}`, []string{"X-Ratelimit-Reset", "3"}, crm.RateLimited, 3 * time.Second},
+		{429, `{"success":false}`, nil, crm.RateLimited, 2 * time.Second},
+		{403, `<html>`, nil, crm.Retry, 5 * time.Minute},
+		{403, `{"success":false,"code":"feature_capping_deals_limit"}`, nil, crm.RateLimited, time.Hour},
+		{403, `{"success":false,"error":"Scope and URL mismatch"}`, nil, crm.CredentialsRefused, 0},
+		{402, ``, nil, crm.RateLimited, time.Hour},
+		{401, `{"success":false,"error":"unauthorized access"}`, nil, crm.CredentialsRefused, 0},
+		{400, `{"success":false,"error":"Bad request"}`, nil, crm.Refused, 0},
+		{410, `{}`, nil, crm.Retry, 0},
+		{500, `{}`, nil, crm.Unknown, 0},
+		{200, `{"success":false,"data":{}}`, nil, crm.Unknown, 0},
+		{200, `{"success":true,"data":{}}`, nil, crm.Unknown, 0},
+	} {
+		r.mu.Lock()
+		r.answer = func(w http.ResponseWriter, _ *http.Request) {
+			for i := 0; i+1 < len(test.header); i += 2 {
+				w.Header().Set(test.header[i], test.header[i+1])
+			}
+			w.WriteHeader(test.status)
+			_, _ = io.WriteString(w, test.body)
+		}
+		r.mu.Unlock()
+		outcome := r.deliver(item("l1", ada), upsert)
+		if outcome.Kind != test.want || outcome.After != test.after || outcome.Reason == "" {
+			t.Errorf("%d %s ended as %+v, want %d after %v", test.status, test.body, outcome, test.want, test.after)
+		}
+	}
+}
+
+func TestBudgetsAreReported(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{Daily: 100})
+	r.destination.Ping(t.Context())
+	want := []crm.Quota{{Window: 24 * time.Hour, Limit: 100, Remaining: 98}, {Window: 2 * time.Second, Limit: 20, Remaining: 19}}
+	if len(r.quotas) != 2 || r.quotas[0] != want[0] || r.quotas[1] != want[1] {
+		t.Errorf("reported %+v", r.quotas)
+	}
+}
+
+func TestPropertiesSayWhatTheyBelongTo(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
+	for _, name := range []string{"email", "person.", "deal.title", "notes"} {
+		if _, err := r.destination.Encode([]mapping.Property{{Name: name, Value: "x"}}); err == nil || !strings.Contains(err.Error(), "person.NAME") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,255 @@
+// Package pipedrive delivers leads to Pipedrive: each becomes a person, who is looked for first, a lead of that person, and a note
+// with what the visitor wrote.
+//
+// Pipedrive has no upsert, and nothing in it is unique, so what is there is looked for before anything is made: the person by
+// address or phone number, the lead by the gateway's identifier, which it carries as origin_id, the note by its text. Search
+// does not know of a new person at once; while that matters, after a lost answer and after a start, the persons that were made
+// lately are gone through as well.
+//
+// Properties are named by what they belong to: person.NAME, lead.NAME and note.
+package pipedrive
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/draft"
+	"github.com/leadgate/leadgate/worker/crm/oauth"
+	"github.com/leadgate/leadgate/worker/mapping"
+)
+
+const (
+	defaultBaseURL  = "https://api.pipedrive.com"
+	defaultTokenURL = "https://oauth.pipedrive.com/oauth/token"
+	// How long search may not know of a new person; Pipedrive does not say.
+	defaultSearchLag = time.Minute
+	// The smallest plan has twenty calls in two seconds for an API token (contracts, pipedrive.md §5); a fifth is left to others.
+	requestsPerSecond = 8
+)
+
+type destination struct {
+	env     crm.Environment
+	cfg     *configv1.Pipedrive
+	base    string
+	lag     time.Duration
+	started time.Time
+	persons *memory
+	tokens  *crm.Tokens            // nil with an API token
+	domain  atomic.Pointer[string] // of the company's own pages; nil until a ping has seen it
+}
+
+// New returns the destination that is configured. It makes no call.
+func New(cfg *configv1.Pipedrive, env crm.Environment) (crm.Destination, error) {
+	d := &destination{env: env, cfg: cfg, base: strings.TrimRight(cfg.GetBaseUrl(), "/"), lag: defaultSearchLag, persons: newMemory()}
+	if d.base == "" {
+		d.base = defaultBaseURL
+	}
+	if u, err := url.Parse(d.base); err != nil || u.Host == "" || u.RawQuery != "" {
+		return nil, fmt.Errorf("pipedrive.base_url: %q is not the address of an API, such as %s", d.base, defaultBaseURL)
+	}
+	if cfg.GetSearchLag() != nil {
+		d.lag = cfg.GetSearchLag().AsDuration()
+	}
+	if env.Now != nil {
+		d.started = env.Now()
+	}
+	if cfg.GetOauth() != nil {
+		d.tokens = crm.NewTokens(env, d.grant)
+	} else if cfg.GetApiToken() == "" {
+		return nil, errors.New(`pipedrive.api_token: name the token, as in "${env:PIPEDRIVE_TOKEN}"`)
+	}
+	return d, nil
+}
+
+// Traits implements crm.Destination.
+func (*destination) Traits() crm.Traits {
+	return crm.Traits{Kind: "pipedrive", MaxBatch: 1, FillBlanks: true, RequestsPerSecond: requestsPerSecond, Defaults: defaults()}
+}
+
+// defaults are what every company has. A lead needs a title: the company's name, and where there is none the person's.
+func defaults() map[string]string {
+	return map[string]string{
+		"person.first_name": "first_name",
+		"person.last_name":  "last_name",
+		"person.email":      "email",
+		"person.phone":      "phone",
+		"person.job_title":  "job_title",
+		"lead.title":        "company",
+		"note":              "message",
+	}
+}
+
+// Encode implements crm.Destination.
+func (*destination) Encode(properties []mapping.Property) ([]byte, error) {
+	for _, p := range properties {
+		if _, _, ok := part(p.Name); !ok {
+			return nil, fmt.Errorf("property %s: Pipedrive's properties are person.NAME, lead.NAME and note", p.Name)
+		}
+	}
+	return draft.Encode(properties, ", ")
+}
+
+// part tells what a property belongs to: person, lead or note.
+func part(property string) (of, name string, ok bool) {
+	if property == noteProperty {
+		return noteProperty, "", true
+	}
+	of, name, ok = strings.Cut(property, ".")
+	return of, name, ok && name != "" && (of == "person" || of == "lead")
+}
+
+// Ping implements crm.Destination. It asks who the token belongs to.
+func (d *destination) Ping(ctx context.Context) crm.Outcome {
+	var me struct {
+		CompanyID     int64  `json:"company_id"`
+		CompanyDomain string `json:"company_domain"`
+	}
+	answer, failure := d.get(ctx, "/v1/users/me", &me)
+	if failure != nil {
+		return *failure
+	}
+	if me.CompanyID == 0 {
+		return answer.Outcome(crm.Unknown, "it answered 200, but not as Pipedrive does; check pipedrive.base_url")
+	}
+	d.domain.Store(&me.CompanyDomain)
+	outcome := answer.Outcome(crm.Delivered, "")
+	outcome.Account = strconv.FormatInt(me.CompanyID, 10)
+	return outcome
+}
+
+// recordURL is where a person sees a lead; empty until the company is known.
+func (d *destination) recordURL(id string) string {
+	if domain := d.domain.Load(); domain != nil && *domain != "" {
+		return "https://" + url.PathEscape(*domain) + ".pipedrive.com/leads/inbox/" + url.PathEscape(id)
+	}
+	return ""
+}
+
+// secrets are what calls are let in by, as they are now: the API token, or what access tokens are got with.
+func (d *destination) secrets() ([]string, *crm.Outcome) {
+	references := []string{d.cfg.GetApiToken()}
+	if o := d.cfg.GetOauth(); o != nil {
+		references = []string{o.GetClientId(), o.GetClientSecret(), o.GetRefreshToken()}
+	}
+	secrets := make([]string, len(references))
+	for i, reference := range references {
+		var err error
+		if secrets[i], err = d.env.Secret(reference); err != nil {
+			return nil, &crm.Outcome{Kind: crm.CredentialsRefused, Reason: "not sent: the credentials under pipedrive cannot be read: " + err.Error()}
+		}
+	}
+	return secrets, nil
+}
+
+// grant asks for an access token.
+func (d *destination) grant(ctx context.Context, last crm.Token) (crm.Token, *crm.Outcome) {
+	secrets, failure := d.secrets()
+	if failure != nil {
+		return crm.Token{}, failure
+	}
+	refresh := secrets[2]
+	if last.Refresh != "" {
+		refresh = last.Refresh
+	}
+	address := d.cfg.GetOauth().GetTokenUrl()
+	if address == "" {
+		address = defaultTokenURL
+	}
+	reply, failure := oauth.Ask(ctx, d.env, oauth.Request{
+		URL: address, User: secrets[0], Password: secrets[1], Secrets: append(secrets[1:], refresh), Check: "pipedrive.oauth",
+		Form: url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}},
+	})
+	if failure != nil {
+		return crm.Token{}, failure
+	}
+	token := reply.Token(d.env.Now())
+	if u, err := url.Parse(token.BaseURL); err != nil || u.Scheme != "https" || !strings.HasSuffix(u.Hostname(), ".pipedrive.com") {
+		token.BaseURL = "" // only its own hosts are believed
+	}
+	return token, nil
+}
+
+// get makes a call that reads, and decodes the data of its answer; it fails unless the answer says that it is a success.
+func (d *destination) get(ctx context.Context, path string, data any) (*crm.Answer, *crm.Outcome) {
+	answer, failure := d.call(ctx, http.MethodGet, path, nil)
+	if failure != nil {
+		return nil, failure
+	}
+	if failure := d.read(answer, data); failure != nil {
+		return answer, failure
+	}
+	return answer, nil
+}
+
+// read reads the data of an answer that is a success; otherwise it says what the answer is.
+func (d *destination) read(answer *crm.Answer, data any) *crm.Outcome {
+	var reply struct {
+		Success bool            `json:"success"`
+		Data    json.RawMessage `json:"data"`
+	}
+	outcome := failed(answer)
+	if answer.Status != http.StatusOK && answer.Status != http.StatusCreated {
+		return &outcome
+	}
+	if json.Unmarshal(answer.Body, &reply) != nil || !reply.Success || json.Unmarshal(reply.Data, data) != nil {
+		outcome = answer.Outcome(crm.Unknown, fmt.Sprintf("it answered %d, but not as Pipedrive does; check pipedrive.base_url", answer.Status))
+		return &outcome
+	}
+	return nil
+}
+
+// call makes a request to the API, and makes it once more where Pipedrive does not take the access token any more.
+func (d *destination) call(ctx context.Context, method, path string, body []byte) (*crm.Answer, *crm.Outcome) {
+	answer, access, failure := d.try(ctx, method, path, body)
+	if failure == nil && answer.Status == http.StatusUnauthorized && access != "" && d.tokens.Refuse(access) {
+		answer, _, failure = d.try(ctx, method, path, body)
+	}
+	return answer, failure
+}
+
+func (d *destination) try(ctx context.Context, method, path string, body []byte) (answer *crm.Answer, access string, failure *crm.Outcome) {
+	secrets, failure := d.secrets()
+	if failure != nil {
+		return nil, "", failure
+	}
+	base := d.base
+	if d.tokens != nil {
+		token, failure := d.tokens.Get(ctx, secrets...)
+		if failure != nil {
+			return nil, "", failure
+		}
+		access, secrets = token.Access, append(secrets[1:], token.Access)
+		if token.BaseURL != "" {
+			base = token.BaseURL
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, access, &crm.Outcome{Kind: crm.Retry, Reason: "not sent: the request cannot be made; check pipedrive.base_url"}
+	}
+	if access != "" {
+		req.Header.Set("Authorization", "Bearer "+access)
+	} else {
+		req.Header.Set("X-Api-Token", secrets[0])
+	}
+	req.Header.Set("Accept", "application/json")
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	answer, failure = crm.Call(d.env, req, secrets...)
+	if answer != nil {
+		d.report(answer)
+	}
+	return answer, access, failure
+}

@@ -1,0 +1,38 @@
+package pipedrive
+
+import (
+	"strings"
+	"sync"
+)
+
+// maxMemory bounds how many persons are remembered; then it begins anew.
+const maxMemory = 10_000
+
+// memory is which person has an address or a phone number, as far as was seen: a search costs a large part of the day's budget.
+// It is safe for concurrent use.
+type memory struct {
+	mu  sync.Mutex
+	ids map[string]int64
+}
+
+func newMemory() *memory { return &memory{ids: map[string]int64{}} }
+
+func (m *memory) get(term string) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ids[strings.ToLower(term)]
+}
+
+// put remembers a person; 0 forgets.
+func (m *memory) put(term string, id int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.ids) >= maxMemory {
+		clear(m.ids)
+	}
+	if id == 0 {
+		delete(m.ids, strings.ToLower(term))
+		return
+	}
+	m.ids[strings.ToLower(term)] = id
+}

@@ -1,0 +1,243 @@
+package pipedrive
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/leadgate/leadgate/worker/crm"
+)
+
+// person finds the lead's person and writes to it, or makes one.
+func (d *destination) person(ctx context.Context, e *errand) (*crm.Answer, bool) {
+	field, term := "email", e.Text(emailProperty)
+	if term == "" {
+		field, term = "phone", e.Text(phoneProperty)
+	}
+	if e.done.Person == 0 && term != "" {
+		id, failure := d.find(ctx, e, field, term)
+		if failure != nil {
+			e.Fail(*failure)
+			return nil, false
+		}
+		e.done.Person = id
+	}
+	if e.done.Person == 0 && term == "" && !e.Item.Unanswered.IsZero() {
+		e.Fail(crm.Outcome{Kind: crm.Undecided, Reason: "an earlier answer was lost, and the lead has neither address nor phone number to look for its person in Pipedrive"})
+		return nil, false
+	}
+	if e.done.Person != 0 {
+		answer, there, ok := d.updatePerson(ctx, e)
+		if there || !ok {
+			return answer, ok
+		}
+		d.persons.put(term, 0) // deleted meanwhile
+		e.done = progress{}
+	}
+	answer, ok := d.createPerson(ctx, e)
+	if ok && term != "" {
+		d.persons.put(term, e.done.Person)
+	}
+	return answer, ok
+}
+
+// find finds the person of an address or a phone number: 0 if there is none.
+func (d *destination) find(ctx context.Context, e *errand, field, term string) (int64, *crm.Outcome) {
+	if id := d.persons.get(term); id != 0 {
+		return id, nil
+	}
+	var found struct {
+		Items *[]struct {
+			Item struct {
+				ID int64 `json:"id"`
+			} `json:"item"`
+		} `json:"items"`
+	}
+	query := url.Values{"term": {term}, "fields": {field}, "exact_match": {"true"}, "limit": {"1"}}
+	answer, failure := d.get(ctx, "/api/v2/persons/search?"+query.Encode(), &found)
+	if failure != nil {
+		return 0, failure
+	}
+	if found.Items == nil {
+		outcome := answer.Outcome(crm.Unknown, "it answered 200, but not as Pipedrive does; check pipedrive.base_url")
+		return 0, &outcome
+	}
+	if len(*found.Items) > 0 {
+		id := (*found.Items)[0].Item.ID
+		d.persons.put(term, id)
+		return id, nil
+	}
+	if now := d.env.Now(); now.Before(d.started.Add(d.lag)) || !e.Item.Unanswered.IsZero() && now.Before(e.Item.Unanswered.Add(2*d.lag)) {
+		return d.findRecent(ctx, term)
+	}
+	return 0, nil
+}
+
+// entry is an address or a phone number of a person.
+type entry struct {
+	Value   string `json:"value"`
+	Primary bool   `json:"primary"`
+	Label   string `json:"label,omitempty"`
+}
+
+// known is a person as Pipedrive has it.
+type known struct {
+	ID     int64   `json:"id"`
+	Emails []entry `json:"emails"`
+	Phones []entry `json:"phones"`
+}
+
+// maxRecent bounds how many persons are gone through that were made lately.
+const maxRecent = 500
+
+// findRecent goes through the persons that were made or changed lately, which search may not know yet.
+func (d *destination) findRecent(ctx context.Context, term string) (int64, *crm.Outcome) {
+	since := d.env.Now().Add(-3 * d.lag).UTC().Format(time.RFC3339)
+	query := url.Values{"updated_since": {since}, "sort_by": {"update_time"}, "sort_direction": {"desc"}, "limit": {strconv.Itoa(maxRecent)}}
+	var persons []known
+	if _, failure := d.get(ctx, "/api/v2/persons?"+query.Encode(), &persons); failure != nil {
+		return 0, failure
+	}
+	for _, person := range persons {
+		for _, has := range append(person.Emails, person.Phones...) {
+			if strings.EqualFold(has.Value, term) {
+				d.persons.put(term, person.ID)
+				return person.ID, nil
+			}
+		}
+	}
+	return 0, nil
+}
+
+// name is the person's name; empty if nothing says it.
+func (e *errand) name() string {
+	if name := e.Text("person.name"); name != "" {
+		return name
+	}
+	name := strings.TrimSpace(e.Text("person.first_name") + " " + e.Text("person.last_name"))
+	for _, otherwise := range []string{emailProperty, phoneProperty} {
+		if name == "" {
+			name = e.Text(otherwise)
+		}
+	}
+	return name
+}
+
+// personValues are the person's values by Pipedrive's names, but for addresses and phone numbers, which are lists.
+func (e *errand) personValues() map[string]any {
+	values, custom := map[string]any{}, map[string]any{}
+	for name, value := range e.of("person") {
+		switch {
+		case name == "email" || name == "phone" || name == "first_name" || name == "last_name" || name == "name":
+		case isHash(name):
+			custom[name] = value
+		default:
+			values[name] = value
+		}
+	}
+	if len(custom) > 0 {
+		values["custom_fields"] = custom
+	}
+	return values
+}
+
+// isHash tells the names of custom fields, which are forty hexadecimal digits.
+func isHash(name string) bool {
+	return len(name) == 40 && strings.Trim(name, "0123456789abcdef") == ""
+}
+
+func (d *destination) createPerson(ctx context.Context, e *errand) (*crm.Answer, bool) {
+	values := e.personValues()
+	values["name"] = e.name()
+	if values["name"] == "" {
+		values["name"] = e.title()
+	}
+	for list, property := range map[string]string{"emails": emailProperty, "phones": phoneProperty} {
+		if text := e.Text(property); text != "" {
+			values[list] = []entry{{Value: text, Primary: true, Label: "work"}}
+		}
+	}
+	var made known
+	answer, ok := d.send(ctx, e, "person", http.MethodPost, "/api/v2/persons", values, &made)
+	if ok && made.ID == 0 {
+		e.Fail(answer.Outcome(crm.Unknown, "Pipedrive's answer does not name the person"))
+		return answer, false
+	}
+	e.done.Person, e.made = made.ID, ok
+	return answer, ok
+}
+
+// updatePerson writes to the person what is new. An address or a phone number is added to those that are there. there reports
+// whether the person is still there.
+func (d *destination) updatePerson(ctx context.Context, e *errand) (answer *crm.Answer, there, ok bool) {
+	path := "/api/v2/persons/" + strconv.FormatInt(e.done.Person, 10)
+	answer, failure := d.call(ctx, http.MethodGet, path, nil)
+	if failure != nil {
+		e.Fail(*failure)
+		return nil, true, false
+	}
+	if answer.Status == http.StatusNotFound && isReply(answer) {
+		return nil, false, true
+	}
+	var lists known
+	var has map[string]any
+	for _, into := range []any{&lists, &has} {
+		if failure := d.read(answer, into); failure != nil {
+			e.Fail(*failure)
+			return nil, true, false
+		}
+	}
+	changes := e.personValues()
+	if name := e.of("person"); name["name"] != nil || name["first_name"] != nil || name["last_name"] != nil {
+		changes["name"] = e.name()
+	}
+	custom, _ := changes["custom_fields"].(map[string]any)
+	hasCustom, _ := has["custom_fields"].(map[string]any)
+	reduce(custom, hasCustom, e.fill)
+	delete(changes, "custom_fields")
+	reduce(changes, has, e.fill)
+	if len(custom) > 0 {
+		changes["custom_fields"] = custom
+	}
+	add(changes, "emails", lists.Emails, e.Text(emailProperty))
+	add(changes, "phones", lists.Phones, e.Text(phoneProperty))
+	if len(changes) == 0 {
+		return answer, true, true
+	}
+	answer, ok = d.send(ctx, e, "person", http.MethodPatch, path, changes, nil)
+	return answer, true, ok
+}
+
+// reduce takes out of changes what is there already and, to fill blanks, where anything is there.
+func reduce(changes, has map[string]any, fill bool) {
+	for name, value := range changes {
+		if there := has[name]; there == value || fill && there != nil && there != "" {
+			delete(changes, name)
+		}
+	}
+}
+
+// add adds a value to a list, unless it is there.
+func add(changes map[string]any, list string, has []entry, value string) {
+	if value == "" {
+		return
+	}
+	for _, e := range has {
+		if strings.EqualFold(e.Value, value) {
+			return
+		}
+	}
+	changes[list] = append(append([]entry{}, has...), entry{Value: value, Primary: len(has) == 0, Label: "work"})
+}
+
+// isReply reports whether an answer is Pipedrive's own.
+func isReply(answer *crm.Answer) bool {
+	var reply struct {
+		Success *bool `json:"success"`
+	}
+	return json.Unmarshal(answer.Body, &reply) == nil && reply.Success != nil
+}
