@@ -18,7 +18,6 @@ func TestWhatASimulatorSaysToPasteWorks(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"hubspot", "salesforce", "pipedrive", "zoho", "dynamics", "http"} {
 		t.Run(kind, func(t *testing.T) {
-			t.Parallel()
 			h := &house{t: t, data: filepath.Join(t.TempDir(), "data"), config: filepath.Join(t.TempDir(), "leadgate.yaml")}
 			h.crm = start(t, nil, "simulate", kind, "--listen", "127.0.0.1:0", "--token", token)
 			said := h.crm.lines.wait(t, snippet)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -30,7 +31,7 @@ func TestConformanceInBatches(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			crmtest.Run(t, crmtest.Harness{
+			h := crmtest.Harness{
 				Open: func(base string, env crm.Environment) (crm.Destination, error) {
 					return http.New(&configv1.HTTP{
 						Url: base + "/leads", PingUrl: base + "/health", RecordId: "/id", Batch: batch, IdempotencyField: "request_id",
@@ -43,6 +44,13 @@ func TestConformanceInBatches(t *testing.T) {
 				TokenPath: "/oauth/token",
 				CRM:       func(secret string) crmtest.CRM { return shop{simulated.New(simulated.Options{Token: secret})} },
 				Mapped:    map[string]string{"mail": "email", "first": "first_name", "last": "last_name"},
+			}
+			crmtest.Run(t, h)
+			if name == "under" {
+				return // what fails, fails alike
+			}
+			crmtest.RunFaults(t, h, func(secret string, now func() time.Time) crmtest.Faulty {
+				return shop{simulated.New(simulated.Options{Token: secret, Now: now})}
 			})
 		})
 	}

@@ -3,6 +3,7 @@ package hubspot_test
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -17,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	crmtest.Run(t, crmtest.Harness{
+	h := crmtest.Harness{
 		Open: func(base string, env crm.Environment) (crm.Destination, error) {
 			return hubspot.New(&configv1.HubSpot{Token: crmtest.SecretReference, BaseUrl: base}, env)
 		},
@@ -26,6 +27,10 @@ func TestConformance(t *testing.T) {
 		},
 		Schema: true,
 		Mapped: map[string]string{"email": "email", "firstname": "first_name", "lastname": "last_name"},
+	}
+	crmtest.Run(t, h)
+	crmtest.RunFaults(t, h, func(secret string, now func() time.Time) crmtest.Faulty {
+		return account{simulated.New(simulated.Options{Token: secret, TenSecondly: -1, Now: now})}
 	})
 }
 

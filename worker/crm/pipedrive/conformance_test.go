@@ -3,6 +3,7 @@ package pipedrive_test
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -29,7 +30,7 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			crmtest.Run(t, crmtest.Harness{
+			h := crmtest.Harness{
 				Open:      func(base string, env crm.Environment) (crm.Destination, error) { return pipedrive.New(open(base), env) },
 				TokenPath: "/oauth/token",
 				CRM: func(secret string) crmtest.CRM {
@@ -37,6 +38,13 @@ func TestConformance(t *testing.T) {
 				},
 				Schema: true,
 				Mapped: map[string]string{"person.email": "email", "person.first_name": "first_name", "person.last_name": "last_name"},
+			}
+			crmtest.Run(t, h)
+			if name == "OAuth" {
+				return // what fails, fails alike
+			}
+			crmtest.RunFaults(t, h, func(secret string, now func() time.Time) crmtest.Faulty {
+				return company{simulated.New(simulated.Options{Token: secret, Daily: -1, Burst: -1, Searches: -1, Now: now, SearchLag: 30 * time.Second})}
 			})
 		})
 	}

@@ -1,0 +1,225 @@
+package crmtest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/simulator"
+	"github.com/leadgate/leadgate/worker/mapping"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// Faulty is a simulated CRM that fails on demand.
+type Faulty interface {
+	CRM
+	SetFaults(simulator.Faults)
+}
+
+// Leads of the fault suite: those that every fault befalls, and those that all befall at random, in short and in long.
+const (
+	fewLeads  = 4
+	manyLeads = 150
+	soakLeads = 10_000
+	// How long a call may take. What is cut short by it is sent again, so that a busy machine makes it slow, and not wrong.
+	callLimit = 400 * time.Millisecond
+)
+
+// RunFaults has leads delivered past every fault of the simulators, one after the other and mixed at random, as the worker does
+// it: what failed is sent again, with what is known of the attempt before, in smaller batches where that is asked for, and later
+// where that is. However it fails, each lead ends as exactly one record.
+//
+// newCRM makes the CRM, on a clock of the suite.
+func RunFaults(t *testing.T, h Harness, newCRM func(secret string, now func() time.Time) Faulty) {
+	t.Helper()
+	for _, kind := range simulator.Kinds() {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			c := newCourier(t, h, newCRM, fewLeads)
+			times := 3
+			if kind == simulator.KindHang || kind == simulator.KindSlow || kind == simulator.KindHuge { // these take long
+				times = 1
+			}
+			c.crm.SetFaults(simulator.Faults{Kind: kind, Times: times})
+			c.deliverAll()
+		})
+	}
+	t.Run("Statuses", func(t *testing.T) {
+		t.Parallel()
+		for _, status := range []int{408, 420, 423, 425, 429, 500, 502, 504, 521} {
+			c := newCourier(t, h, newCRM, fewLeads)
+			c.crm.SetFaults(simulator.Faults{Status: status, Times: 2})
+			c.deliverAll()
+		}
+	})
+	t.Run("Mixed", func(t *testing.T) {
+		t.Parallel()
+		n := manyLeads
+		if os.Getenv("LEADGATE_SOAK") == "1" {
+			n = soakLeads
+		}
+		c := newCourier(t, h, newCRM, n)
+		mixed := slices.DeleteFunc(simulator.Kinds(), func(kind simulator.Kind) bool {
+			return kind == simulator.KindSlow || kind == simulator.KindHang || kind == simulator.KindHuge
+		})
+		c.crm.SetFaults(simulator.Faults{Kinds: mixed, FailRate: 0.25})
+		c.deliverAll()
+	})
+}
+
+// courier delivers leads past faults, as the worker would.
+type courier struct {
+	t           *testing.T
+	harness     Harness
+	crm         Faulty
+	destination crm.Destination
+	clock       *clock
+	parcels     []*parcel
+}
+
+// parcel is one lead on its way.
+type parcel struct {
+	item     crm.Item
+	number   int
+	revision int
+	outcome  crm.Outcome
+}
+
+func newCourier(t *testing.T, h Harness, newCRM func(string, func() time.Time) Faulty, n int) *courier {
+	t.Helper()
+	c := &courier{t: t, harness: h, clock: newClock()}
+	c.crm = newCRM(firstSecret, c.clock.now)
+	server := httptest.NewServer(c.crm)
+	transport := &http.Transport{}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		server.Close()
+	})
+	var err error
+	c.destination, err = h.Open(server.URL, crm.Environment{
+		Client: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		Secret: func(value string) (string, error) {
+			return strings.ReplaceAll(value, SecretReference, firstSecret), nil
+		},
+		Now: c.clock.now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := mapping.Compile(h.Mapped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		email := fmt.Sprintf("person-%d@example.com", i)
+		payload, err := c.destination.Encode(compiled.Apply(&leadgatev1.LeadRecord{Lead: &leadgatev1.Lead{Email: email, FirstName: "Ada", LastName: "Lovelace"}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &parcel{item: crm.Item{Email: email, Payload: payload}, number: i, revision: 1}
+		p.name()
+		c.parcels = append(c.parcels, p)
+	}
+	return c
+}
+
+func (p *parcel) name() {
+	p.item.IdempotencyValue = fmt.Sprintf("lead-%d.crm-%d", p.number, p.revision)
+}
+
+// deliverAll delivers everything and checks that it is there once.
+func (c *courier) deliverAll() {
+	c.t.Helper()
+	waiting := slices.Clone(c.parcels)
+	for round := 0; len(waiting) > 0; round++ {
+		if round == 100+20*len(c.parcels) {
+			c.t.Fatalf("%d leads are not delivered after %d rounds; one ended as %s: %+v", len(waiting), round, kindName(waiting[0].outcome.Kind), waiting[0].outcome)
+		}
+		batch := waiting[:min(len(waiting), c.destination.Traits().MaxBatch, 50)]
+		if round%4 == 3 { // what was not mentioned is sent alone
+			batch = batch[:1]
+		}
+		c.send(batch)
+		var rest []*parcel
+		for _, p := range batch {
+			if p.outcome.Kind != crm.Delivered {
+				rest = append(rest, p)
+			}
+		}
+		waiting = append(slices.Clone(waiting[len(batch):]), rest...)
+	}
+	for _, p := range c.parcels {
+		if want := c.crm.RecordID(p.item.Email); p.outcome.RecordID != want || want == "" {
+			c.t.Errorf("%s ended with record %q, want %q", p.item.IdempotencyValue, p.outcome.RecordID, want)
+		}
+	}
+	if n := c.crm.Records(); n != len(c.parcels) {
+		c.t.Errorf("%d records of %d leads", n, len(c.parcels))
+	}
+}
+
+// send makes one attempt for each, in halves where the CRM asks for smaller batches.
+func (c *courier) send(parcels []*parcel) {
+	c.t.Helper()
+	items := make([]crm.Item, len(parcels))
+	for i, p := range parcels {
+		items[i] = p.item
+	}
+	ctx, cancel := context.WithTimeout(c.t.Context(), callLimit)
+	defer cancel()
+	began := c.clock.now()
+	outcomes := c.destination.Deliver(ctx, items, upsert)
+	if len(outcomes) != len(items) {
+		c.t.Fatalf("%d outcomes for %d leads", len(outcomes), len(items))
+	}
+	var split []*parcel
+	wait := time.Second
+	for i, p := range parcels {
+		p.outcome = outcomes[i]
+		wait = max(wait, p.outcome.After)
+		switch p.outcome.Kind {
+		case crm.Delivered:
+		case crm.Unknown:
+			p.item.Unanswered = began
+			p.item.Progress = p.outcome.Progress
+		case crm.Refused: // a person sends it again: not taken, for sure
+			p.revision++
+			p.name()
+			p.item.Unanswered, p.item.Progress = time.Time{}, p.outcome.Progress
+		case crm.Undecided:
+			c.t.Fatalf("%s is left to a person: %+v", p.item.IdempotencyValue, p.outcome)
+		case crm.CredentialsRefused:
+			wait = max(wait, 30*time.Second)
+			p.item.Progress = p.outcome.Progress
+		case crm.RateLimited:
+			wait = max(wait, 10*time.Second)
+			p.item.Progress = p.outcome.Progress
+		case crm.Split:
+			split = append(split, p)
+		default:
+			p.item.Progress = p.outcome.Progress
+		}
+	}
+	c.clock.pass(wait)
+	if len(split) == 1 && len(parcels) == 1 {
+		c.t.Fatalf("a lead alone cannot be split: %+v", split[0].outcome)
+	}
+	if len(split) > 0 {
+		half := (len(split) + 1) / 2
+		c.send(split[:half])
+		if half < len(split) {
+			c.send(split[half:])
+		}
+	}
+}
