@@ -587,6 +587,9 @@ type Destination struct {
 	//	*Destination_Hubspot
 	//	*Destination_Http
 	//	*Destination_Salesforce
+	//	*Destination_Pipedrive
+	//	*Destination_Zoho
+	//	*Destination_Dynamics
 	Kind isDestination_Kind `protobuf_oneof:"kind"`
 	// How fast it may be called.
 	Limits *Limits `protobuf:"bytes,3,opt,name=limits,proto3" json:"limits,omitempty"`
@@ -662,6 +665,33 @@ func (x *Destination) GetSalesforce() *Salesforce {
 	return nil
 }
 
+func (x *Destination) GetPipedrive() *Pipedrive {
+	if x != nil {
+		if x, ok := x.Kind.(*Destination_Pipedrive); ok {
+			return x.Pipedrive
+		}
+	}
+	return nil
+}
+
+func (x *Destination) GetZoho() *Zoho {
+	if x != nil {
+		if x, ok := x.Kind.(*Destination_Zoho); ok {
+			return x.Zoho
+		}
+	}
+	return nil
+}
+
+func (x *Destination) GetDynamics() *Dynamics {
+	if x != nil {
+		if x, ok := x.Kind.(*Destination_Dynamics); ok {
+			return x.Dynamics
+		}
+	}
+	return nil
+}
+
 func (x *Destination) GetLimits() *Limits {
 	if x != nil {
 		return x.Limits
@@ -702,11 +732,32 @@ type Destination_Salesforce struct {
 	Salesforce *Salesforce `protobuf:"bytes,6,opt,name=salesforce,proto3,oneof"`
 }
 
+type Destination_Pipedrive struct {
+	// Pipedrive persons and leads.
+	Pipedrive *Pipedrive `protobuf:"bytes,7,opt,name=pipedrive,proto3,oneof"`
+}
+
+type Destination_Zoho struct {
+	// Zoho CRM leads or contacts.
+	Zoho *Zoho `protobuf:"bytes,8,opt,name=zoho,proto3,oneof"`
+}
+
+type Destination_Dynamics struct {
+	// Dynamics 365 leads or contacts.
+	Dynamics *Dynamics `protobuf:"bytes,9,opt,name=dynamics,proto3,oneof"`
+}
+
 func (*Destination_Hubspot) isDestination_Kind() {}
 
 func (*Destination_Http) isDestination_Kind() {}
 
 func (*Destination_Salesforce) isDestination_Kind() {}
+
+func (*Destination_Pipedrive) isDestination_Kind() {}
+
+func (*Destination_Zoho) isDestination_Kind() {}
+
+func (*Destination_Dynamics) isDestination_Kind() {}
 
 // HubSpot is a HubSpot account. Leads become contacts, by e-mail address.
 type HubSpot struct {
@@ -1044,6 +1095,443 @@ func (x *SalesforceJWT) GetAudience() string {
 	return ""
 }
 
+// Pipedrive is a Pipedrive company. Leads become persons, by e-mail address or phone number, each with a lead and a note.
+// Properties are person.NAME, lead.NAME and note.
+type Pipedrive struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who calls.
+	//
+	// Types that are valid to be assigned to Auth:
+	//
+	//	*Pipedrive_ApiToken
+	//	*Pipedrive_Oauth
+	Auth isPipedrive_Auth `protobuf_oneof:"auth"`
+	// Where the API is; https://api.pipedrive.com if left out.
+	BaseUrl string `protobuf:"bytes,3,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
+	// How long Pipedrive's search may not know of a new person; 1m if left out. After a lost answer, and after a start, a person
+	// that is not found is looked for among those that were made in the time before.
+	SearchLag *durationpb.Duration `protobuf:"bytes,4,opt,name=search_lag,json=searchLag,proto3" json:"search_lag,omitempty"`
+	// Identifiers of the labels that new leads get.
+	LeadLabels    []string `protobuf:"bytes,5,rep,name=lead_labels,json=leadLabels,proto3" json:"lead_labels,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pipedrive) Reset() {
+	*x = Pipedrive{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pipedrive) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pipedrive) ProtoMessage() {}
+
+func (x *Pipedrive) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pipedrive.ProtoReflect.Descriptor instead.
+func (*Pipedrive) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Pipedrive) GetAuth() isPipedrive_Auth {
+	if x != nil {
+		return x.Auth
+	}
+	return nil
+}
+
+func (x *Pipedrive) GetApiToken() string {
+	if x != nil {
+		if x, ok := x.Auth.(*Pipedrive_ApiToken); ok {
+			return x.ApiToken
+		}
+	}
+	return ""
+}
+
+func (x *Pipedrive) GetOauth() *PipedriveOAuth {
+	if x != nil {
+		if x, ok := x.Auth.(*Pipedrive_Oauth); ok {
+			return x.Oauth
+		}
+	}
+	return nil
+}
+
+func (x *Pipedrive) GetBaseUrl() string {
+	if x != nil {
+		return x.BaseUrl
+	}
+	return ""
+}
+
+func (x *Pipedrive) GetSearchLag() *durationpb.Duration {
+	if x != nil {
+		return x.SearchLag
+	}
+	return nil
+}
+
+func (x *Pipedrive) GetLeadLabels() []string {
+	if x != nil {
+		return x.LeadLabels
+	}
+	return nil
+}
+
+type isPipedrive_Auth interface {
+	isPipedrive_Auth()
+}
+
+type Pipedrive_ApiToken struct {
+	// API token of a user, as a reference: ${env:NAME} or ${file:path}.
+	ApiToken string `protobuf:"bytes,1,opt,name=api_token,json=apiToken,proto3,oneof"`
+}
+
+type Pipedrive_Oauth struct {
+	// An app.
+	Oauth *PipedriveOAuth `protobuf:"bytes,2,opt,name=oauth,proto3,oneof"`
+}
+
+func (*Pipedrive_ApiToken) isPipedrive_Auth() {}
+
+func (*Pipedrive_Oauth) isPipedrive_Auth() {}
+
+// PipedriveOAuth is an app that a company installed.
+type PipedriveOAuth struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The app's identifier; may be a reference.
+	ClientId string `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// The app's secret, as a reference: ${env:NAME} or ${file:path}.
+	ClientSecret string `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
+	// The refresh token, as a reference: ${env:NAME} or ${file:path}.
+	RefreshToken string `protobuf:"bytes,3,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
+	// Where tokens are had; https://oauth.pipedrive.com/oauth/token if left out.
+	TokenUrl      string `protobuf:"bytes,4,opt,name=token_url,json=tokenUrl,proto3" json:"token_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PipedriveOAuth) Reset() {
+	*x = PipedriveOAuth{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PipedriveOAuth) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PipedriveOAuth) ProtoMessage() {}
+
+func (x *PipedriveOAuth) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PipedriveOAuth.ProtoReflect.Descriptor instead.
+func (*PipedriveOAuth) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *PipedriveOAuth) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *PipedriveOAuth) GetClientSecret() string {
+	if x != nil {
+		return x.ClientSecret
+	}
+	return ""
+}
+
+func (x *PipedriveOAuth) GetRefreshToken() string {
+	if x != nil {
+		return x.RefreshToken
+	}
+	return ""
+}
+
+func (x *PipedriveOAuth) GetTokenUrl() string {
+	if x != nil {
+		return x.TokenUrl
+	}
+	return ""
+}
+
+// Zoho is a Zoho CRM account. Leads become leads or contacts, by e-mail address or by other unique fields.
+type Zoho struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The data centre of the account, which its addresses end in: com, the default, eu, in, com.au, jp, sa or com.cn.
+	DataCenter string `protobuf:"bytes,1,opt,name=data_center,json=dataCenter,proto3" json:"data_center,omitempty"`
+	// The client's identifier; may be a reference.
+	ClientId string `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// The client's secret, as a reference: ${env:NAME} or ${file:path}.
+	ClientSecret string `protobuf:"bytes,3,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
+	// The refresh token, as a reference: ${env:NAME} or ${file:path}.
+	RefreshToken string `protobuf:"bytes,4,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
+	// What leads become: Leads, the default, or Contacts.
+	Module string `protobuf:"bytes,5,opt,name=module,proto3" json:"module,omitempty"`
+	// Fields that records are told apart by, in the order in which they are looked at: Email, or fields that allow no
+	// duplicates. Email if left out.
+	DuplicateCheck []string `protobuf:"bytes,6,rep,name=duplicate_check,json=duplicateCheck,proto3" json:"duplicate_check,omitempty"`
+	// Zoho's automations: all, the default, or none.
+	Automations string `protobuf:"bytes,7,opt,name=automations,proto3" json:"automations,omitempty"`
+	// Identifier of an assignment rule; none if left out.
+	AssignmentRule string `protobuf:"bytes,8,opt,name=assignment_rule,json=assignmentRule,proto3" json:"assignment_rule,omitempty"`
+	// Field to what a new record gets there if Zoho makes none without and the lead has nothing. Last_Name and, of leads,
+	// Company have "[not provided]" if left out; empty for nothing.
+	Placeholders map[string]string `protobuf:"bytes,9,rep,name=placeholders,proto3" json:"placeholders,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Where tokens are had; as data_center says if left out.
+	AccountsUrl   string `protobuf:"bytes,10,opt,name=accounts_url,json=accountsUrl,proto3" json:"accounts_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Zoho) Reset() {
+	*x = Zoho{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Zoho) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Zoho) ProtoMessage() {}
+
+func (x *Zoho) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Zoho.ProtoReflect.Descriptor instead.
+func (*Zoho) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Zoho) GetDataCenter() string {
+	if x != nil {
+		return x.DataCenter
+	}
+	return ""
+}
+
+func (x *Zoho) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *Zoho) GetClientSecret() string {
+	if x != nil {
+		return x.ClientSecret
+	}
+	return ""
+}
+
+func (x *Zoho) GetRefreshToken() string {
+	if x != nil {
+		return x.RefreshToken
+	}
+	return ""
+}
+
+func (x *Zoho) GetModule() string {
+	if x != nil {
+		return x.Module
+	}
+	return ""
+}
+
+func (x *Zoho) GetDuplicateCheck() []string {
+	if x != nil {
+		return x.DuplicateCheck
+	}
+	return nil
+}
+
+func (x *Zoho) GetAutomations() string {
+	if x != nil {
+		return x.Automations
+	}
+	return ""
+}
+
+func (x *Zoho) GetAssignmentRule() string {
+	if x != nil {
+		return x.AssignmentRule
+	}
+	return ""
+}
+
+func (x *Zoho) GetPlaceholders() map[string]string {
+	if x != nil {
+		return x.Placeholders
+	}
+	return nil
+}
+
+func (x *Zoho) GetAccountsUrl() string {
+	if x != nil {
+		return x.AccountsUrl
+	}
+	return ""
+}
+
+// Dynamics is a Dynamics 365 (Dataverse) environment. Leads become leads or contacts, by an alternate key or by e-mail address.
+type Dynamics struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The environment's address, such as https://example.crm.dynamics.com.
+	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	// The tenant's identifier or domain.
+	Tenant string `protobuf:"bytes,2,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// Identifier of the app registration, which the environment has as an application user; may be a reference.
+	ClientId string `protobuf:"bytes,3,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// The value of its secret, as a reference: ${env:NAME} or ${file:path}.
+	ClientSecret string `protobuf:"bytes,4,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
+	// What leads become: leads, the default, or contacts.
+	Table string `protobuf:"bytes,5,opt,name=table,proto3" json:"table,omitempty"`
+	// Column of an alternate key of its own that records are upserted by. It gets what is mapped to it, otherwise the e-mail
+	// address. If left out, the record of the address is looked for before each write, which needs no preparation.
+	Key string `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`
+	// Duplicate detection rules: ignore, the default, or park, which keeps a lead as dead that they stand against.
+	Duplicates string `protobuf:"bytes,7,opt,name=duplicates,proto3" json:"duplicates,omitempty"`
+	// Column to what a record gets there if Dynamics takes none without and the lead has nothing.
+	Placeholders map[string]string `protobuf:"bytes,8,rep,name=placeholders,proto3" json:"placeholders,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Where tokens are had; https://login.microsoftonline.com if left out.
+	LoginUrl      string `protobuf:"bytes,9,opt,name=login_url,json=loginUrl,proto3" json:"login_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Dynamics) Reset() {
+	*x = Dynamics{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Dynamics) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Dynamics) ProtoMessage() {}
+
+func (x *Dynamics) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Dynamics.ProtoReflect.Descriptor instead.
+func (*Dynamics) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Dynamics) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Dynamics) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *Dynamics) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *Dynamics) GetClientSecret() string {
+	if x != nil {
+		return x.ClientSecret
+	}
+	return ""
+}
+
+func (x *Dynamics) GetTable() string {
+	if x != nil {
+		return x.Table
+	}
+	return ""
+}
+
+func (x *Dynamics) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Dynamics) GetDuplicates() string {
+	if x != nil {
+		return x.Duplicates
+	}
+	return ""
+}
+
+func (x *Dynamics) GetPlaceholders() map[string]string {
+	if x != nil {
+		return x.Placeholders
+	}
+	return nil
+}
+
+func (x *Dynamics) GetLoginUrl() string {
+	if x != nil {
+		return x.LoginUrl
+	}
+	return ""
+}
+
 // HTTP is any HTTP API: one request a lead, or a batch of leads in a request. Where an expression is asked for, it is CEL.
 type HTTP struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1084,7 +1572,7 @@ type HTTP struct {
 
 func (x *HTTP) Reset() {
 	*x = HTTP{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1096,7 +1584,7 @@ func (x *HTTP) String() string {
 func (*HTTP) ProtoMessage() {}
 
 func (x *HTTP) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1109,7 +1597,7 @@ func (x *HTTP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTP.ProtoReflect.Descriptor instead.
 func (*HTTP) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *HTTP) GetUrl() string {
@@ -1229,7 +1717,7 @@ type HTTPBody struct {
 
 func (x *HTTPBody) Reset() {
 	*x = HTTPBody{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1241,7 +1729,7 @@ func (x *HTTPBody) String() string {
 func (*HTTPBody) ProtoMessage() {}
 
 func (x *HTTPBody) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1254,7 +1742,7 @@ func (x *HTTPBody) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBody.ProtoReflect.Descriptor instead.
 func (*HTTPBody) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HTTPBody) GetKind() isHTTPBody_Kind {
@@ -1333,7 +1821,7 @@ type HTTPForm struct {
 
 func (x *HTTPForm) Reset() {
 	*x = HTTPForm{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1345,7 +1833,7 @@ func (x *HTTPForm) String() string {
 func (*HTTPForm) ProtoMessage() {}
 
 func (x *HTTPForm) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1358,7 +1846,7 @@ func (x *HTTPForm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPForm.ProtoReflect.Descriptor instead.
 func (*HTTPForm) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{18}
 }
 
 // HTTPBatch is how many leads are sent in a request.
@@ -1379,7 +1867,7 @@ type HTTPBatch struct {
 
 func (x *HTTPBatch) Reset() {
 	*x = HTTPBatch{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1391,7 +1879,7 @@ func (x *HTTPBatch) String() string {
 func (*HTTPBatch) ProtoMessage() {}
 
 func (x *HTTPBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1404,7 +1892,7 @@ func (x *HTTPBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBatch.ProtoReflect.Descriptor instead.
 func (*HTTPBatch) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HTTPBatch) GetFormat() string {
@@ -1453,7 +1941,7 @@ type HTTPRule struct {
 
 func (x *HTTPRule) Reset() {
 	*x = HTTPRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1465,7 +1953,7 @@ func (x *HTTPRule) String() string {
 func (*HTTPRule) ProtoMessage() {}
 
 func (x *HTTPRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1478,7 +1966,7 @@ func (x *HTTPRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPRule.ProtoReflect.Descriptor instead.
 func (*HTTPRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{16}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *HTTPRule) GetWhen() string {
@@ -1518,7 +2006,7 @@ type HTTPSignature struct {
 
 func (x *HTTPSignature) Reset() {
 	*x = HTTPSignature{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1530,7 +2018,7 @@ func (x *HTTPSignature) String() string {
 func (*HTTPSignature) ProtoMessage() {}
 
 func (x *HTTPSignature) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1543,7 +2031,7 @@ func (x *HTTPSignature) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPSignature.ProtoReflect.Descriptor instead.
 func (*HTTPSignature) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{17}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *HTTPSignature) GetKind() isHTTPSignature_Kind {
@@ -1610,7 +2098,7 @@ type HTTPHMAC struct {
 
 func (x *HTTPHMAC) Reset() {
 	*x = HTTPHMAC{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1622,7 +2110,7 @@ func (x *HTTPHMAC) String() string {
 func (*HTTPHMAC) ProtoMessage() {}
 
 func (x *HTTPHMAC) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1635,7 +2123,7 @@ func (x *HTTPHMAC) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPHMAC.ProtoReflect.Descriptor instead.
 func (*HTTPHMAC) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{18}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *HTTPHMAC) GetSecret() string {
@@ -1692,7 +2180,7 @@ type HTTPStandardWebhooks struct {
 
 func (x *HTTPStandardWebhooks) Reset() {
 	*x = HTTPStandardWebhooks{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1704,7 +2192,7 @@ func (x *HTTPStandardWebhooks) String() string {
 func (*HTTPStandardWebhooks) ProtoMessage() {}
 
 func (x *HTTPStandardWebhooks) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1717,7 +2205,7 @@ func (x *HTTPStandardWebhooks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPStandardWebhooks.ProtoReflect.Descriptor instead.
 func (*HTTPStandardWebhooks) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{19}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *HTTPStandardWebhooks) GetSecrets() []string {
@@ -1746,7 +2234,7 @@ type HTTPAuth struct {
 
 func (x *HTTPAuth) Reset() {
 	*x = HTTPAuth{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1758,7 +2246,7 @@ func (x *HTTPAuth) String() string {
 func (*HTTPAuth) ProtoMessage() {}
 
 func (x *HTTPAuth) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1771,7 +2259,7 @@ func (x *HTTPAuth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPAuth.ProtoReflect.Descriptor instead.
 func (*HTTPAuth) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{20}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *HTTPAuth) GetKind() isHTTPAuth_Kind {
@@ -1878,7 +2366,7 @@ type HTTPBasic struct {
 
 func (x *HTTPBasic) Reset() {
 	*x = HTTPBasic{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1890,7 +2378,7 @@ func (x *HTTPBasic) String() string {
 func (*HTTPBasic) ProtoMessage() {}
 
 func (x *HTTPBasic) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1903,7 +2391,7 @@ func (x *HTTPBasic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBasic.ProtoReflect.Descriptor instead.
 func (*HTTPBasic) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{21}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *HTTPBasic) GetUsername() string {
@@ -1933,7 +2421,7 @@ type HTTPHeader struct {
 
 func (x *HTTPHeader) Reset() {
 	*x = HTTPHeader{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1945,7 +2433,7 @@ func (x *HTTPHeader) String() string {
 func (*HTTPHeader) ProtoMessage() {}
 
 func (x *HTTPHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1958,7 +2446,7 @@ func (x *HTTPHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPHeader.ProtoReflect.Descriptor instead.
 func (*HTTPHeader) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{22}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *HTTPHeader) GetName() string {
@@ -1988,7 +2476,7 @@ type HTTPQuery struct {
 
 func (x *HTTPQuery) Reset() {
 	*x = HTTPQuery{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2000,7 +2488,7 @@ func (x *HTTPQuery) String() string {
 func (*HTTPQuery) ProtoMessage() {}
 
 func (x *HTTPQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2013,7 +2501,7 @@ func (x *HTTPQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPQuery.ProtoReflect.Descriptor instead.
 func (*HTTPQuery) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{23}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *HTTPQuery) GetName() string {
@@ -2056,7 +2544,7 @@ type OAuth2 struct {
 
 func (x *OAuth2) Reset() {
 	*x = OAuth2{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2068,7 +2556,7 @@ func (x *OAuth2) String() string {
 func (*OAuth2) ProtoMessage() {}
 
 func (x *OAuth2) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2081,7 +2569,7 @@ func (x *OAuth2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OAuth2.ProtoReflect.Descriptor instead.
 func (*OAuth2) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{24}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *OAuth2) GetTokenUrl() string {
@@ -2161,7 +2649,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2173,7 +2661,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2186,7 +2674,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{25}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Limits) GetRequestsPerSecond() float64 {
@@ -2248,7 +2736,7 @@ type Retry struct {
 
 func (x *Retry) Reset() {
 	*x = Retry{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2260,7 +2748,7 @@ func (x *Retry) String() string {
 func (*Retry) ProtoMessage() {}
 
 func (x *Retry) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2273,7 +2761,7 @@ func (x *Retry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retry.ProtoReflect.Descriptor instead.
 func (*Retry) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{26}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Retry) GetInitialDelay() *durationpb.Duration {
@@ -2310,7 +2798,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2322,7 +2810,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2335,7 +2823,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{27}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Log) GetFormat() string {
@@ -2363,7 +2851,7 @@ type Intake struct {
 
 func (x *Intake) Reset() {
 	*x = Intake{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2375,7 +2863,7 @@ func (x *Intake) String() string {
 func (*Intake) ProtoMessage() {}
 
 func (x *Intake) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2388,7 +2876,7 @@ func (x *Intake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intake.ProtoReflect.Descriptor instead.
 func (*Intake) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{28}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Intake) GetMaxBodyBytes() int32 {
@@ -2411,7 +2899,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2423,7 +2911,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2436,7 +2924,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{29}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Retention) GetDelivered() *durationpb.Duration {
@@ -2475,7 +2963,7 @@ type Alerts struct {
 
 func (x *Alerts) Reset() {
 	*x = Alerts{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2487,7 +2975,7 @@ func (x *Alerts) String() string {
 func (*Alerts) ProtoMessage() {}
 
 func (x *Alerts) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2500,7 +2988,7 @@ func (x *Alerts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alerts.ProtoReflect.Descriptor instead.
 func (*Alerts) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{30}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Alerts) GetNotifiers() map[string]*Notifier {
@@ -2565,7 +3053,7 @@ type Notifier struct {
 
 func (x *Notifier) Reset() {
 	*x = Notifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2577,7 +3065,7 @@ func (x *Notifier) String() string {
 func (*Notifier) ProtoMessage() {}
 
 func (x *Notifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2590,7 +3078,7 @@ func (x *Notifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notifier.ProtoReflect.Descriptor instead.
 func (*Notifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{31}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Notifier) GetKind() isNotifier_Kind {
@@ -2686,7 +3174,7 @@ type SlackNotifier struct {
 
 func (x *SlackNotifier) Reset() {
 	*x = SlackNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2698,7 +3186,7 @@ func (x *SlackNotifier) String() string {
 func (*SlackNotifier) ProtoMessage() {}
 
 func (x *SlackNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2711,7 +3199,7 @@ func (x *SlackNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlackNotifier.ProtoReflect.Descriptor instead.
 func (*SlackNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{32}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SlackNotifier) GetUrl() string {
@@ -2735,7 +3223,7 @@ type WebhookNotifier struct {
 
 func (x *WebhookNotifier) Reset() {
 	*x = WebhookNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2747,7 +3235,7 @@ func (x *WebhookNotifier) String() string {
 func (*WebhookNotifier) ProtoMessage() {}
 
 func (x *WebhookNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2760,7 +3248,7 @@ func (x *WebhookNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WebhookNotifier.ProtoReflect.Descriptor instead.
 func (*WebhookNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{33}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *WebhookNotifier) GetUrl() string {
@@ -2790,7 +3278,7 @@ type PagerDutyNotifier struct {
 
 func (x *PagerDutyNotifier) Reset() {
 	*x = PagerDutyNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2802,7 +3290,7 @@ func (x *PagerDutyNotifier) String() string {
 func (*PagerDutyNotifier) ProtoMessage() {}
 
 func (x *PagerDutyNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2815,7 +3303,7 @@ func (x *PagerDutyNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PagerDutyNotifier.ProtoReflect.Descriptor instead.
 func (*PagerDutyNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{34}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *PagerDutyNotifier) GetRoutingKey() string {
@@ -2856,7 +3344,7 @@ type EmailNotifier struct {
 
 func (x *EmailNotifier) Reset() {
 	*x = EmailNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2868,7 +3356,7 @@ func (x *EmailNotifier) String() string {
 func (*EmailNotifier) ProtoMessage() {}
 
 func (x *EmailNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2881,7 +3369,7 @@ func (x *EmailNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmailNotifier.ProtoReflect.Descriptor instead.
 func (*EmailNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{35}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *EmailNotifier) GetHost() string {
@@ -2950,7 +3438,7 @@ type BusinessHours struct {
 
 func (x *BusinessHours) Reset() {
 	*x = BusinessHours{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2962,7 +3450,7 @@ func (x *BusinessHours) String() string {
 func (*BusinessHours) ProtoMessage() {}
 
 func (x *BusinessHours) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2975,7 +3463,7 @@ func (x *BusinessHours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusinessHours.ProtoReflect.Descriptor instead.
 func (*BusinessHours) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{36}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *BusinessHours) GetTimeZone() string {
@@ -3047,7 +3535,7 @@ type AlertRules struct {
 
 func (x *AlertRules) Reset() {
 	*x = AlertRules{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3059,7 +3547,7 @@ func (x *AlertRules) String() string {
 func (*AlertRules) ProtoMessage() {}
 
 func (x *AlertRules) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3072,7 +3560,7 @@ func (x *AlertRules) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertRules.ProtoReflect.Descriptor instead.
 func (*AlertRules) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{37}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *AlertRules) GetErrorRate() *ErrorRateRule {
@@ -3204,7 +3692,7 @@ type ErrorRateRule struct {
 
 func (x *ErrorRateRule) Reset() {
 	*x = ErrorRateRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3216,7 +3704,7 @@ func (x *ErrorRateRule) String() string {
 func (*ErrorRateRule) ProtoMessage() {}
 
 func (x *ErrorRateRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3229,7 +3717,7 @@ func (x *ErrorRateRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorRateRule.ProtoReflect.Descriptor instead.
 func (*ErrorRateRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{38}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ErrorRateRule) GetOff() bool {
@@ -3276,7 +3764,7 @@ type NoSuccessRule struct {
 
 func (x *NoSuccessRule) Reset() {
 	*x = NoSuccessRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3288,7 +3776,7 @@ func (x *NoSuccessRule) String() string {
 func (*NoSuccessRule) ProtoMessage() {}
 
 func (x *NoSuccessRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3301,7 +3789,7 @@ func (x *NoSuccessRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoSuccessRule.ProtoReflect.Descriptor instead.
 func (*NoSuccessRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{39}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *NoSuccessRule) GetOff() bool {
@@ -3338,7 +3826,7 @@ type ConditionRule struct {
 
 func (x *ConditionRule) Reset() {
 	*x = ConditionRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3350,7 +3838,7 @@ func (x *ConditionRule) String() string {
 func (*ConditionRule) ProtoMessage() {}
 
 func (x *ConditionRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3363,7 +3851,7 @@ func (x *ConditionRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionRule.ProtoReflect.Descriptor instead.
 func (*ConditionRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{40}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ConditionRule) GetOff() bool {
@@ -3395,7 +3883,7 @@ type CountRule struct {
 
 func (x *CountRule) Reset() {
 	*x = CountRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3407,7 +3895,7 @@ func (x *CountRule) String() string {
 func (*CountRule) ProtoMessage() {}
 
 func (x *CountRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3420,7 +3908,7 @@ func (x *CountRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountRule.ProtoReflect.Descriptor instead.
 func (*CountRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{41}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *CountRule) GetOff() bool {
@@ -3461,7 +3949,7 @@ type CrmErrorRule struct {
 
 func (x *CrmErrorRule) Reset() {
 	*x = CrmErrorRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3473,7 +3961,7 @@ func (x *CrmErrorRule) String() string {
 func (*CrmErrorRule) ProtoMessage() {}
 
 func (x *CrmErrorRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3486,7 +3974,7 @@ func (x *CrmErrorRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CrmErrorRule.ProtoReflect.Descriptor instead.
 func (*CrmErrorRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{42}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CrmErrorRule) GetName() string {
@@ -3530,7 +4018,7 @@ type WaitingRule struct {
 
 func (x *WaitingRule) Reset() {
 	*x = WaitingRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3542,7 +4030,7 @@ func (x *WaitingRule) String() string {
 func (*WaitingRule) ProtoMessage() {}
 
 func (x *WaitingRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3555,7 +4043,7 @@ func (x *WaitingRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitingRule.ProtoReflect.Descriptor instead.
 func (*WaitingRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{43}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *WaitingRule) GetOff() bool {
@@ -3587,7 +4075,7 @@ type SpeedRule struct {
 
 func (x *SpeedRule) Reset() {
 	*x = SpeedRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3599,7 +4087,7 @@ func (x *SpeedRule) String() string {
 func (*SpeedRule) ProtoMessage() {}
 
 func (x *SpeedRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3612,7 +4100,7 @@ func (x *SpeedRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpeedRule.ProtoReflect.Descriptor instead.
 func (*SpeedRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{44}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SpeedRule) GetOff() bool {
@@ -3655,7 +4143,7 @@ type SilenceRule struct {
 
 func (x *SilenceRule) Reset() {
 	*x = SilenceRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3667,7 +4155,7 @@ func (x *SilenceRule) String() string {
 func (*SilenceRule) ProtoMessage() {}
 
 func (x *SilenceRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3680,7 +4168,7 @@ func (x *SilenceRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SilenceRule.ProtoReflect.Descriptor instead.
 func (*SilenceRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{45}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SilenceRule) GetOff() bool {
@@ -3724,7 +4212,7 @@ type DiskRule struct {
 
 func (x *DiskRule) Reset() {
 	*x = DiskRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3736,7 +4224,7 @@ func (x *DiskRule) String() string {
 func (*DiskRule) ProtoMessage() {}
 
 func (x *DiskRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3749,7 +4237,7 @@ func (x *DiskRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskRule.ProtoReflect.Descriptor instead.
 func (*DiskRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{46}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *DiskRule) GetOff() bool {
@@ -3832,13 +4320,16 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"FormLimits\x125\n" +
 	"\vper_address\x18\x01 \x01(\x05B\x14\xbaH\x11\x1a\x0f\x18\xa0\x8d\x06(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01R\n" +
-	"perAddress\"\xbc\x03\n" +
+	"perAddress\"\xe7\x04\n" +
 	"\vDestination\x127\n" +
 	"\ahubspot\x18\x01 \x01(\v2\x1b.leadgate.config.v1.HubSpotH\x00R\ahubspot\x12.\n" +
 	"\x04http\x18\x02 \x01(\v2\x18.leadgate.config.v1.HTTPH\x00R\x04http\x12@\n" +
 	"\n" +
 	"salesforce\x18\x06 \x01(\v2\x1e.leadgate.config.v1.SalesforceH\x00R\n" +
-	"salesforce\x122\n" +
+	"salesforce\x12=\n" +
+	"\tpipedrive\x18\a \x01(\v2\x1d.leadgate.config.v1.PipedriveH\x00R\tpipedrive\x12.\n" +
+	"\x04zoho\x18\b \x01(\v2\x18.leadgate.config.v1.ZohoH\x00R\x04zoho\x12:\n" +
+	"\bdynamics\x18\t \x01(\v2\x1c.leadgate.config.v1.DynamicsH\x00R\bdynamics\x122\n" +
 	"\x06limits\x18\x03 \x01(\v2\x1a.leadgate.config.v1.LimitsR\x06limits\x12/\n" +
 	"\x05retry\x18\x04 \x01(\v2\x19.leadgate.config.v1.RetryR\x05retry\x12O\n" +
 	"\n" +
@@ -3880,7 +4371,54 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\busername\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\busername\x12(\n" +
 	"\vprivate_key\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\n" +
 	"privateKey\x12'\n" +
-	"\baudience\x18\x04 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\baudience\"\x9a\b\n" +
+	"\baudience\x18\x04 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\baudience\"\xa3\x02\n" +
+	"\tPipedrive\x12&\n" +
+	"\tapi_token\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01H\x00R\bapiToken\x12:\n" +
+	"\x05oauth\x18\x02 \x01(\v2\".leadgate.config.v1.PipedriveOAuthH\x00R\x05oauth\x12&\n" +
+	"\bbase_url\x18\x03 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\abaseUrl\x12G\n" +
+	"\n" +
+	"search_lag\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\r\xbaH\n" +
+	"\xaa\x01\a\"\x03\b\x90\x1c2\x00R\tsearchLag\x122\n" +
+	"\vlead_labels\x18\x05 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\x14\x18\x01\"\x05r\x03\xb0\x01\x01R\n" +
+	"leadLabelsB\r\n" +
+	"\x04auth\x12\x05\xbaH\x02\b\x01\"\xbc\x01\n" +
+	"\x0ePipedriveOAuth\x12$\n" +
+	"\tclient_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bclientId\x12,\n" +
+	"\rclient_secret\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\fclientSecret\x12,\n" +
+	"\rrefresh_token\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\frefreshToken\x12(\n" +
+	"\ttoken_url\x18\x04 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\btokenUrl\"\xf7\x04\n" +
+	"\x04Zoho\x12M\n" +
+	"\vdata_center\x18\x01 \x01(\tB,\xbaH)r'R\x00R\x03comR\x02euR\x02inR\x06com.auR\x02jpR\x02saR\x06com.cnR\n" +
+	"dataCenter\x12$\n" +
+	"\tclient_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bclientId\x12,\n" +
+	"\rclient_secret\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\fclientSecret\x12,\n" +
+	"\rrefresh_token\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\frefreshToken\x120\n" +
+	"\x06module\x18\x05 \x01(\tB\x18\xbaH\x15r\x13R\x00R\x05LeadsR\bContactsR\x06module\x123\n" +
+	"\x0fduplicate_check\x18\x06 \x03(\tB\n" +
+	"\xbaH\a\x92\x01\x04\x10\x05\x18\x01R\x0eduplicateCheck\x124\n" +
+	"\vautomations\x18\a \x01(\tB\x12\xbaH\x0fr\rR\x00R\x03allR\x04noneR\vautomations\x12@\n" +
+	"\x0fassignment_rule\x18\b \x01(\tB\x17\xbaH\x14\xd8\x01\x01r\x0f2\r^[0-9]{1,30}$R\x0eassignmentRule\x12N\n" +
+	"\fplaceholders\x18\t \x03(\v2*.leadgate.config.v1.Zoho.PlaceholdersEntryR\fplaceholders\x12.\n" +
+	"\faccounts_url\x18\n" +
+	" \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\vaccountsUrl\x1a?\n" +
+	"\x11PlaceholdersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8c\x04\n" +
+	"\bDynamics\x12\x1a\n" +
+	"\x03url\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x88\x01\x01R\x03url\x125\n" +
+	"\x06tenant\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[A-Za-z0-9.-]{1,255}$R\x06tenant\x12$\n" +
+	"\tclient_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bclientId\x12,\n" +
+	"\rclient_secret\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\fclientSecret\x12.\n" +
+	"\x05table\x18\x05 \x01(\tB\x18\xbaH\x15r\x13R\x00R\x05leadsR\bcontactsR\x05table\x123\n" +
+	"\x03key\x18\x06 \x01(\tB!\xbaH\x1e\xd8\x01\x01r\x192\x17^[a-z][a-z0-9_]{0,127}$R\x03key\x125\n" +
+	"\n" +
+	"duplicates\x18\a \x01(\tB\x15\xbaH\x12r\x10R\x00R\x06ignoreR\x04parkR\n" +
+	"duplicates\x12R\n" +
+	"\fplaceholders\x18\b \x03(\v2..leadgate.config.v1.Dynamics.PlaceholdersEntryR\fplaceholders\x12(\n" +
+	"\tlogin_url\x18\t \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\bloginUrl\x1a?\n" +
+	"\x11PlaceholdersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9a\b\n" +
 	"\x04HTTP\x12\xcc\x01\n" +
 	"\x03url\x18\x01 \x01(\tB\xb9\x01\xbaH\xb5\x01\xba\x01\xb1\x01\n" +
 	"\bhttp.url\x12]must begin with https:// or http:// and a host, such as https://erp.example.com/leads/{email}\x1aFthis.size() <= 2048 && this.matches('^https?://[^/?#{} ]+([/?#].*)?$')R\x03url\x121\n" +
@@ -4118,7 +4656,7 @@ func file_leadgate_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_leadgate_config_v1_config_proto_rawDescData
 }
 
-var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
+var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
 var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*Config)(nil),                      // 0: leadgate.config.v1.Config
 	(*TLS)(nil),                         // 1: leadgate.config.v1.TLS
@@ -4132,140 +4670,153 @@ var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*Salesforce)(nil),                  // 9: leadgate.config.v1.Salesforce
 	(*SalesforceClientCredentials)(nil), // 10: leadgate.config.v1.SalesforceClientCredentials
 	(*SalesforceJWT)(nil),               // 11: leadgate.config.v1.SalesforceJWT
-	(*HTTP)(nil),                        // 12: leadgate.config.v1.HTTP
-	(*HTTPBody)(nil),                    // 13: leadgate.config.v1.HTTPBody
-	(*HTTPForm)(nil),                    // 14: leadgate.config.v1.HTTPForm
-	(*HTTPBatch)(nil),                   // 15: leadgate.config.v1.HTTPBatch
-	(*HTTPRule)(nil),                    // 16: leadgate.config.v1.HTTPRule
-	(*HTTPSignature)(nil),               // 17: leadgate.config.v1.HTTPSignature
-	(*HTTPHMAC)(nil),                    // 18: leadgate.config.v1.HTTPHMAC
-	(*HTTPStandardWebhooks)(nil),        // 19: leadgate.config.v1.HTTPStandardWebhooks
-	(*HTTPAuth)(nil),                    // 20: leadgate.config.v1.HTTPAuth
-	(*HTTPBasic)(nil),                   // 21: leadgate.config.v1.HTTPBasic
-	(*HTTPHeader)(nil),                  // 22: leadgate.config.v1.HTTPHeader
-	(*HTTPQuery)(nil),                   // 23: leadgate.config.v1.HTTPQuery
-	(*OAuth2)(nil),                      // 24: leadgate.config.v1.OAuth2
-	(*Limits)(nil),                      // 25: leadgate.config.v1.Limits
-	(*Retry)(nil),                       // 26: leadgate.config.v1.Retry
-	(*Log)(nil),                         // 27: leadgate.config.v1.Log
-	(*Intake)(nil),                      // 28: leadgate.config.v1.Intake
-	(*Retention)(nil),                   // 29: leadgate.config.v1.Retention
-	(*Alerts)(nil),                      // 30: leadgate.config.v1.Alerts
-	(*Notifier)(nil),                    // 31: leadgate.config.v1.Notifier
-	(*SlackNotifier)(nil),               // 32: leadgate.config.v1.SlackNotifier
-	(*WebhookNotifier)(nil),             // 33: leadgate.config.v1.WebhookNotifier
-	(*PagerDutyNotifier)(nil),           // 34: leadgate.config.v1.PagerDutyNotifier
-	(*EmailNotifier)(nil),               // 35: leadgate.config.v1.EmailNotifier
-	(*BusinessHours)(nil),               // 36: leadgate.config.v1.BusinessHours
-	(*AlertRules)(nil),                  // 37: leadgate.config.v1.AlertRules
-	(*ErrorRateRule)(nil),               // 38: leadgate.config.v1.ErrorRateRule
-	(*NoSuccessRule)(nil),               // 39: leadgate.config.v1.NoSuccessRule
-	(*ConditionRule)(nil),               // 40: leadgate.config.v1.ConditionRule
-	(*CountRule)(nil),                   // 41: leadgate.config.v1.CountRule
-	(*CrmErrorRule)(nil),                // 42: leadgate.config.v1.CrmErrorRule
-	(*WaitingRule)(nil),                 // 43: leadgate.config.v1.WaitingRule
-	(*SpeedRule)(nil),                   // 44: leadgate.config.v1.SpeedRule
-	(*SilenceRule)(nil),                 // 45: leadgate.config.v1.SilenceRule
-	(*DiskRule)(nil),                    // 46: leadgate.config.v1.DiskRule
-	nil,                                 // 47: leadgate.config.v1.Config.FormsEntry
-	nil,                                 // 48: leadgate.config.v1.Config.DestinationsEntry
-	nil,                                 // 49: leadgate.config.v1.Form.FieldsEntry
-	nil,                                 // 50: leadgate.config.v1.Destination.PropertiesEntry
-	nil,                                 // 51: leadgate.config.v1.Salesforce.PlaceholdersEntry
-	nil,                                 // 52: leadgate.config.v1.HTTP.HeadersEntry
-	nil,                                 // 53: leadgate.config.v1.Alerts.NotifiersEntry
-	nil,                                 // 54: leadgate.config.v1.Alerts.DestinationsEntry
-	nil,                                 // 55: leadgate.config.v1.Alerts.FormsEntry
-	(*durationpb.Duration)(nil),         // 56: google.protobuf.Duration
+	(*Pipedrive)(nil),                   // 12: leadgate.config.v1.Pipedrive
+	(*PipedriveOAuth)(nil),              // 13: leadgate.config.v1.PipedriveOAuth
+	(*Zoho)(nil),                        // 14: leadgate.config.v1.Zoho
+	(*Dynamics)(nil),                    // 15: leadgate.config.v1.Dynamics
+	(*HTTP)(nil),                        // 16: leadgate.config.v1.HTTP
+	(*HTTPBody)(nil),                    // 17: leadgate.config.v1.HTTPBody
+	(*HTTPForm)(nil),                    // 18: leadgate.config.v1.HTTPForm
+	(*HTTPBatch)(nil),                   // 19: leadgate.config.v1.HTTPBatch
+	(*HTTPRule)(nil),                    // 20: leadgate.config.v1.HTTPRule
+	(*HTTPSignature)(nil),               // 21: leadgate.config.v1.HTTPSignature
+	(*HTTPHMAC)(nil),                    // 22: leadgate.config.v1.HTTPHMAC
+	(*HTTPStandardWebhooks)(nil),        // 23: leadgate.config.v1.HTTPStandardWebhooks
+	(*HTTPAuth)(nil),                    // 24: leadgate.config.v1.HTTPAuth
+	(*HTTPBasic)(nil),                   // 25: leadgate.config.v1.HTTPBasic
+	(*HTTPHeader)(nil),                  // 26: leadgate.config.v1.HTTPHeader
+	(*HTTPQuery)(nil),                   // 27: leadgate.config.v1.HTTPQuery
+	(*OAuth2)(nil),                      // 28: leadgate.config.v1.OAuth2
+	(*Limits)(nil),                      // 29: leadgate.config.v1.Limits
+	(*Retry)(nil),                       // 30: leadgate.config.v1.Retry
+	(*Log)(nil),                         // 31: leadgate.config.v1.Log
+	(*Intake)(nil),                      // 32: leadgate.config.v1.Intake
+	(*Retention)(nil),                   // 33: leadgate.config.v1.Retention
+	(*Alerts)(nil),                      // 34: leadgate.config.v1.Alerts
+	(*Notifier)(nil),                    // 35: leadgate.config.v1.Notifier
+	(*SlackNotifier)(nil),               // 36: leadgate.config.v1.SlackNotifier
+	(*WebhookNotifier)(nil),             // 37: leadgate.config.v1.WebhookNotifier
+	(*PagerDutyNotifier)(nil),           // 38: leadgate.config.v1.PagerDutyNotifier
+	(*EmailNotifier)(nil),               // 39: leadgate.config.v1.EmailNotifier
+	(*BusinessHours)(nil),               // 40: leadgate.config.v1.BusinessHours
+	(*AlertRules)(nil),                  // 41: leadgate.config.v1.AlertRules
+	(*ErrorRateRule)(nil),               // 42: leadgate.config.v1.ErrorRateRule
+	(*NoSuccessRule)(nil),               // 43: leadgate.config.v1.NoSuccessRule
+	(*ConditionRule)(nil),               // 44: leadgate.config.v1.ConditionRule
+	(*CountRule)(nil),                   // 45: leadgate.config.v1.CountRule
+	(*CrmErrorRule)(nil),                // 46: leadgate.config.v1.CrmErrorRule
+	(*WaitingRule)(nil),                 // 47: leadgate.config.v1.WaitingRule
+	(*SpeedRule)(nil),                   // 48: leadgate.config.v1.SpeedRule
+	(*SilenceRule)(nil),                 // 49: leadgate.config.v1.SilenceRule
+	(*DiskRule)(nil),                    // 50: leadgate.config.v1.DiskRule
+	nil,                                 // 51: leadgate.config.v1.Config.FormsEntry
+	nil,                                 // 52: leadgate.config.v1.Config.DestinationsEntry
+	nil,                                 // 53: leadgate.config.v1.Form.FieldsEntry
+	nil,                                 // 54: leadgate.config.v1.Destination.PropertiesEntry
+	nil,                                 // 55: leadgate.config.v1.Salesforce.PlaceholdersEntry
+	nil,                                 // 56: leadgate.config.v1.Zoho.PlaceholdersEntry
+	nil,                                 // 57: leadgate.config.v1.Dynamics.PlaceholdersEntry
+	nil,                                 // 58: leadgate.config.v1.HTTP.HeadersEntry
+	nil,                                 // 59: leadgate.config.v1.Alerts.NotifiersEntry
+	nil,                                 // 60: leadgate.config.v1.Alerts.DestinationsEntry
+	nil,                                 // 61: leadgate.config.v1.Alerts.FormsEntry
+	(*durationpb.Duration)(nil),         // 62: google.protobuf.Duration
 }
 var file_leadgate_config_v1_config_proto_depIdxs = []int32{
 	1,  // 0: leadgate.config.v1.Config.tls:type_name -> leadgate.config.v1.TLS
 	2,  // 1: leadgate.config.v1.Config.idempotency:type_name -> leadgate.config.v1.Idempotency
 	3,  // 2: leadgate.config.v1.Config.api_keys:type_name -> leadgate.config.v1.APIKey
 	4,  // 3: leadgate.config.v1.Config.leads:type_name -> leadgate.config.v1.Leads
-	47, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
-	48, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
-	27, // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
-	28, // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
-	29, // 8: leadgate.config.v1.Config.retention:type_name -> leadgate.config.v1.Retention
-	30, // 9: leadgate.config.v1.Config.alerts:type_name -> leadgate.config.v1.Alerts
-	56, // 10: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
-	49, // 11: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
+	51, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
+	52, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
+	31, // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
+	32, // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
+	33, // 8: leadgate.config.v1.Config.retention:type_name -> leadgate.config.v1.Retention
+	34, // 9: leadgate.config.v1.Config.alerts:type_name -> leadgate.config.v1.Alerts
+	62, // 10: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
+	53, // 11: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
 	6,  // 12: leadgate.config.v1.Form.limits:type_name -> leadgate.config.v1.FormLimits
 	8,  // 13: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
-	12, // 14: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
+	16, // 14: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
 	9,  // 15: leadgate.config.v1.Destination.salesforce:type_name -> leadgate.config.v1.Salesforce
-	25, // 16: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
-	26, // 17: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
-	50, // 18: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
-	10, // 19: leadgate.config.v1.Salesforce.client_credentials:type_name -> leadgate.config.v1.SalesforceClientCredentials
-	11, // 20: leadgate.config.v1.Salesforce.jwt:type_name -> leadgate.config.v1.SalesforceJWT
-	51, // 21: leadgate.config.v1.Salesforce.placeholders:type_name -> leadgate.config.v1.Salesforce.PlaceholdersEntry
-	52, // 22: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
-	20, // 23: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
-	13, // 24: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
-	15, // 25: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
-	16, // 26: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
-	17, // 27: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
-	14, // 28: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
-	18, // 29: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
-	19, // 30: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
-	21, // 31: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
-	22, // 32: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
-	23, // 33: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
-	24, // 34: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
-	56, // 35: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	56, // 36: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
-	56, // 37: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
-	56, // 38: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
-	56, // 39: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
-	56, // 40: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
-	53, // 41: leadgate.config.v1.Alerts.notifiers:type_name -> leadgate.config.v1.Alerts.NotifiersEntry
-	56, // 42: leadgate.config.v1.Alerts.remind_every:type_name -> google.protobuf.Duration
-	36, // 43: leadgate.config.v1.Alerts.business_hours:type_name -> leadgate.config.v1.BusinessHours
-	37, // 44: leadgate.config.v1.Alerts.rules:type_name -> leadgate.config.v1.AlertRules
-	54, // 45: leadgate.config.v1.Alerts.destinations:type_name -> leadgate.config.v1.Alerts.DestinationsEntry
-	55, // 46: leadgate.config.v1.Alerts.forms:type_name -> leadgate.config.v1.Alerts.FormsEntry
-	32, // 47: leadgate.config.v1.Notifier.slack:type_name -> leadgate.config.v1.SlackNotifier
-	33, // 48: leadgate.config.v1.Notifier.webhook:type_name -> leadgate.config.v1.WebhookNotifier
-	34, // 49: leadgate.config.v1.Notifier.pagerduty:type_name -> leadgate.config.v1.PagerDutyNotifier
-	35, // 50: leadgate.config.v1.Notifier.email:type_name -> leadgate.config.v1.EmailNotifier
-	38, // 51: leadgate.config.v1.AlertRules.error_rate:type_name -> leadgate.config.v1.ErrorRateRule
-	39, // 52: leadgate.config.v1.AlertRules.no_success:type_name -> leadgate.config.v1.NoSuccessRule
-	40, // 53: leadgate.config.v1.AlertRules.credentials:type_name -> leadgate.config.v1.ConditionRule
-	41, // 54: leadgate.config.v1.AlertRules.rate_limited:type_name -> leadgate.config.v1.CountRule
-	42, // 55: leadgate.config.v1.AlertRules.crm_errors:type_name -> leadgate.config.v1.CrmErrorRule
-	43, // 56: leadgate.config.v1.AlertRules.oldest_waiting:type_name -> leadgate.config.v1.WaitingRule
-	40, // 57: leadgate.config.v1.AlertRules.paused:type_name -> leadgate.config.v1.ConditionRule
-	40, // 58: leadgate.config.v1.AlertRules.breaker:type_name -> leadgate.config.v1.ConditionRule
-	41, // 59: leadgate.config.v1.AlertRules.dead:type_name -> leadgate.config.v1.CountRule
-	40, // 60: leadgate.config.v1.AlertRules.drift:type_name -> leadgate.config.v1.ConditionRule
-	41, // 61: leadgate.config.v1.AlertRules.holds:type_name -> leadgate.config.v1.CountRule
-	38, // 62: leadgate.config.v1.AlertRules.rejections:type_name -> leadgate.config.v1.ErrorRateRule
-	45, // 63: leadgate.config.v1.AlertRules.silence:type_name -> leadgate.config.v1.SilenceRule
-	44, // 64: leadgate.config.v1.AlertRules.speed_to_lead:type_name -> leadgate.config.v1.SpeedRule
-	46, // 65: leadgate.config.v1.AlertRules.disk:type_name -> leadgate.config.v1.DiskRule
-	40, // 66: leadgate.config.v1.AlertRules.notifier:type_name -> leadgate.config.v1.ConditionRule
-	56, // 67: leadgate.config.v1.ErrorRateRule.window:type_name -> google.protobuf.Duration
-	56, // 68: leadgate.config.v1.NoSuccessRule.window:type_name -> google.protobuf.Duration
-	56, // 69: leadgate.config.v1.ConditionRule.after:type_name -> google.protobuf.Duration
-	56, // 70: leadgate.config.v1.CountRule.window:type_name -> google.protobuf.Duration
-	56, // 71: leadgate.config.v1.CrmErrorRule.window:type_name -> google.protobuf.Duration
-	56, // 72: leadgate.config.v1.WaitingRule.above:type_name -> google.protobuf.Duration
-	56, // 73: leadgate.config.v1.SpeedRule.above:type_name -> google.protobuf.Duration
-	56, // 74: leadgate.config.v1.SpeedRule.window:type_name -> google.protobuf.Duration
-	56, // 75: leadgate.config.v1.SilenceRule.at_least:type_name -> google.protobuf.Duration
-	56, // 76: leadgate.config.v1.SilenceRule.learn_for:type_name -> google.protobuf.Duration
-	5,  // 77: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
-	7,  // 78: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
-	31, // 79: leadgate.config.v1.Alerts.NotifiersEntry.value:type_name -> leadgate.config.v1.Notifier
-	37, // 80: leadgate.config.v1.Alerts.DestinationsEntry.value:type_name -> leadgate.config.v1.AlertRules
-	37, // 81: leadgate.config.v1.Alerts.FormsEntry.value:type_name -> leadgate.config.v1.AlertRules
-	82, // [82:82] is the sub-list for method output_type
-	82, // [82:82] is the sub-list for method input_type
-	82, // [82:82] is the sub-list for extension type_name
-	82, // [82:82] is the sub-list for extension extendee
-	0,  // [0:82] is the sub-list for field type_name
+	12, // 16: leadgate.config.v1.Destination.pipedrive:type_name -> leadgate.config.v1.Pipedrive
+	14, // 17: leadgate.config.v1.Destination.zoho:type_name -> leadgate.config.v1.Zoho
+	15, // 18: leadgate.config.v1.Destination.dynamics:type_name -> leadgate.config.v1.Dynamics
+	29, // 19: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
+	30, // 20: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
+	54, // 21: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
+	10, // 22: leadgate.config.v1.Salesforce.client_credentials:type_name -> leadgate.config.v1.SalesforceClientCredentials
+	11, // 23: leadgate.config.v1.Salesforce.jwt:type_name -> leadgate.config.v1.SalesforceJWT
+	55, // 24: leadgate.config.v1.Salesforce.placeholders:type_name -> leadgate.config.v1.Salesforce.PlaceholdersEntry
+	13, // 25: leadgate.config.v1.Pipedrive.oauth:type_name -> leadgate.config.v1.PipedriveOAuth
+	62, // 26: leadgate.config.v1.Pipedrive.search_lag:type_name -> google.protobuf.Duration
+	56, // 27: leadgate.config.v1.Zoho.placeholders:type_name -> leadgate.config.v1.Zoho.PlaceholdersEntry
+	57, // 28: leadgate.config.v1.Dynamics.placeholders:type_name -> leadgate.config.v1.Dynamics.PlaceholdersEntry
+	58, // 29: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
+	24, // 30: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
+	17, // 31: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
+	19, // 32: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
+	20, // 33: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
+	21, // 34: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
+	18, // 35: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
+	22, // 36: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
+	23, // 37: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
+	25, // 38: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
+	26, // 39: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
+	27, // 40: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
+	28, // 41: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
+	62, // 42: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	62, // 43: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
+	62, // 44: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
+	62, // 45: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
+	62, // 46: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
+	62, // 47: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
+	59, // 48: leadgate.config.v1.Alerts.notifiers:type_name -> leadgate.config.v1.Alerts.NotifiersEntry
+	62, // 49: leadgate.config.v1.Alerts.remind_every:type_name -> google.protobuf.Duration
+	40, // 50: leadgate.config.v1.Alerts.business_hours:type_name -> leadgate.config.v1.BusinessHours
+	41, // 51: leadgate.config.v1.Alerts.rules:type_name -> leadgate.config.v1.AlertRules
+	60, // 52: leadgate.config.v1.Alerts.destinations:type_name -> leadgate.config.v1.Alerts.DestinationsEntry
+	61, // 53: leadgate.config.v1.Alerts.forms:type_name -> leadgate.config.v1.Alerts.FormsEntry
+	36, // 54: leadgate.config.v1.Notifier.slack:type_name -> leadgate.config.v1.SlackNotifier
+	37, // 55: leadgate.config.v1.Notifier.webhook:type_name -> leadgate.config.v1.WebhookNotifier
+	38, // 56: leadgate.config.v1.Notifier.pagerduty:type_name -> leadgate.config.v1.PagerDutyNotifier
+	39, // 57: leadgate.config.v1.Notifier.email:type_name -> leadgate.config.v1.EmailNotifier
+	42, // 58: leadgate.config.v1.AlertRules.error_rate:type_name -> leadgate.config.v1.ErrorRateRule
+	43, // 59: leadgate.config.v1.AlertRules.no_success:type_name -> leadgate.config.v1.NoSuccessRule
+	44, // 60: leadgate.config.v1.AlertRules.credentials:type_name -> leadgate.config.v1.ConditionRule
+	45, // 61: leadgate.config.v1.AlertRules.rate_limited:type_name -> leadgate.config.v1.CountRule
+	46, // 62: leadgate.config.v1.AlertRules.crm_errors:type_name -> leadgate.config.v1.CrmErrorRule
+	47, // 63: leadgate.config.v1.AlertRules.oldest_waiting:type_name -> leadgate.config.v1.WaitingRule
+	44, // 64: leadgate.config.v1.AlertRules.paused:type_name -> leadgate.config.v1.ConditionRule
+	44, // 65: leadgate.config.v1.AlertRules.breaker:type_name -> leadgate.config.v1.ConditionRule
+	45, // 66: leadgate.config.v1.AlertRules.dead:type_name -> leadgate.config.v1.CountRule
+	44, // 67: leadgate.config.v1.AlertRules.drift:type_name -> leadgate.config.v1.ConditionRule
+	45, // 68: leadgate.config.v1.AlertRules.holds:type_name -> leadgate.config.v1.CountRule
+	42, // 69: leadgate.config.v1.AlertRules.rejections:type_name -> leadgate.config.v1.ErrorRateRule
+	49, // 70: leadgate.config.v1.AlertRules.silence:type_name -> leadgate.config.v1.SilenceRule
+	48, // 71: leadgate.config.v1.AlertRules.speed_to_lead:type_name -> leadgate.config.v1.SpeedRule
+	50, // 72: leadgate.config.v1.AlertRules.disk:type_name -> leadgate.config.v1.DiskRule
+	44, // 73: leadgate.config.v1.AlertRules.notifier:type_name -> leadgate.config.v1.ConditionRule
+	62, // 74: leadgate.config.v1.ErrorRateRule.window:type_name -> google.protobuf.Duration
+	62, // 75: leadgate.config.v1.NoSuccessRule.window:type_name -> google.protobuf.Duration
+	62, // 76: leadgate.config.v1.ConditionRule.after:type_name -> google.protobuf.Duration
+	62, // 77: leadgate.config.v1.CountRule.window:type_name -> google.protobuf.Duration
+	62, // 78: leadgate.config.v1.CrmErrorRule.window:type_name -> google.protobuf.Duration
+	62, // 79: leadgate.config.v1.WaitingRule.above:type_name -> google.protobuf.Duration
+	62, // 80: leadgate.config.v1.SpeedRule.above:type_name -> google.protobuf.Duration
+	62, // 81: leadgate.config.v1.SpeedRule.window:type_name -> google.protobuf.Duration
+	62, // 82: leadgate.config.v1.SilenceRule.at_least:type_name -> google.protobuf.Duration
+	62, // 83: leadgate.config.v1.SilenceRule.learn_for:type_name -> google.protobuf.Duration
+	5,  // 84: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
+	7,  // 85: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
+	35, // 86: leadgate.config.v1.Alerts.NotifiersEntry.value:type_name -> leadgate.config.v1.Notifier
+	41, // 87: leadgate.config.v1.Alerts.DestinationsEntry.value:type_name -> leadgate.config.v1.AlertRules
+	41, // 88: leadgate.config.v1.Alerts.FormsEntry.value:type_name -> leadgate.config.v1.AlertRules
+	89, // [89:89] is the sub-list for method output_type
+	89, // [89:89] is the sub-list for method input_type
+	89, // [89:89] is the sub-list for extension type_name
+	89, // [89:89] is the sub-list for extension extendee
+	0,  // [0:89] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_config_v1_config_proto_init() }
@@ -4277,28 +4828,35 @@ func file_leadgate_config_v1_config_proto_init() {
 		(*Destination_Hubspot)(nil),
 		(*Destination_Http)(nil),
 		(*Destination_Salesforce)(nil),
+		(*Destination_Pipedrive)(nil),
+		(*Destination_Zoho)(nil),
+		(*Destination_Dynamics)(nil),
 	}
 	file_leadgate_config_v1_config_proto_msgTypes[9].OneofWrappers = []any{
 		(*Salesforce_ClientCredentials)(nil),
 		(*Salesforce_Jwt)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[13].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[12].OneofWrappers = []any{
+		(*Pipedrive_ApiToken)(nil),
+		(*Pipedrive_Oauth)(nil),
+	}
+	file_leadgate_config_v1_config_proto_msgTypes[17].OneofWrappers = []any{
 		(*HTTPBody_Cel)(nil),
 		(*HTTPBody_Template)(nil),
 		(*HTTPBody_Form)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[17].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[21].OneofWrappers = []any{
 		(*HTTPSignature_Hmac)(nil),
 		(*HTTPSignature_StandardWebhooks)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[20].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[24].OneofWrappers = []any{
 		(*HTTPAuth_Bearer)(nil),
 		(*HTTPAuth_Basic)(nil),
 		(*HTTPAuth_Header)(nil),
 		(*HTTPAuth_Query)(nil),
 		(*HTTPAuth_Oauth2)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[31].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[35].OneofWrappers = []any{
 		(*Notifier_Slack)(nil),
 		(*Notifier_Webhook)(nil),
 		(*Notifier_Pagerduty)(nil),
@@ -4310,7 +4868,7 @@ func file_leadgate_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_config_v1_config_proto_rawDesc), len(file_leadgate_config_v1_config_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   56,
+			NumMessages:   62,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
