@@ -69,7 +69,7 @@ environment over the configuration file.`,
 		newServe(), newDemo(), newCheck(), newSubmit(), newWatch(),
 		newLeads(), newDeliveries(), newOperations(), newDestinations(), newAlerts(), newErase(), newCompact(), newSimulate(), newVersion(),
 	)
-	root.AddCommand(newSnippet(), newImport())
+	root.AddCommand(newSnippet(), newImport(), newHealth())
 	return root
 }
 

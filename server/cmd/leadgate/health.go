@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// healthTimeout is how long a gateway may take to say that it is well.
+const healthTimeout = 3 * time.Second
+
+func newHealth() *cobra.Command {
+	var conn connection
+	cmd := &cobra.Command{
+		Use:   "health",
+		Short: "Ask a gateway whether it takes leads",
+		Long:  "Ask a gateway whether it takes leads now, for a container that has no other program to ask with. Ends with 0 if it does, else with 1.",
+		Example: `  leadgate health
+  leadgate health --server https://leads.example.com`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := conn.ready(cmd.Context()); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "ready")
+			return nil
+		},
+	}
+	conn.addFlags(cmd)
+	return cmd
+}
+
+// ready returns nil if the gateway takes leads.
+func (c *connection) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	base := strings.TrimSuffix(c.server, "/")
+	if !strings.Contains(base, "://") {
+		base = "http://" + base
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
+	if err != nil {
+		return usageError{fmt.Errorf("--server %q: %w", c.server, err)}
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("no gateway answers at %s: %w", c.server, err)
+	}
+	defer func() { _ = answer.Body.Close() }() // it was read
+	if answer.StatusCode == http.StatusOK {
+		return nil
+	}
+	var problem struct{ Detail string }
+	body, err := io.ReadAll(io.LimitReader(answer.Body, 64<<10))
+	if err != nil || json.Unmarshal(body, &problem) != nil {
+		problem.Detail = answer.Status
+	}
+	return fmt.Errorf("not ready: %s", problem.Detail)
+}
