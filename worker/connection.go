@@ -23,7 +23,8 @@ type connection struct {
 	destination crm.Destination
 	traits      crm.Traits
 	mapping     *mapping.Mapping
-	transport   *pace.Transport // its Limiter is set by the lane
+	properties  map[string]string // as mapped
+	transport   *pace.Transport   // its Limiter is set by the lane
 	backoff     pace.Backoff
 	secrets     *secrets
 	cfg         *configv1.Destination
@@ -37,9 +38,14 @@ type connection struct {
 
 // connect makes the connection of a destination. Its kind reports quotas to report.
 func (w *Worker) connect(c Config, name string, cfg *configv1.Destination, report func(crm.Quota)) (*connection, error) {
-	vault, err := newVault(w.store, name)
-	if err != nil {
-		return nil, err
+	var (
+		kept crm.Vault // none without a store
+		err  error
+	)
+	if w.store != nil {
+		if kept, err = newVault(w.store, name); err != nil {
+			return nil, err
+		}
 	}
 	limits, retry := cfg.GetLimits(), cfg.GetRetry()
 	conn := &connection{
@@ -77,7 +83,7 @@ func (w *Worker) connect(c Config, name string, cfg *configv1.Destination, repor
 		Secret: conn.secrets.get,
 		Now:    w.now,
 		Report: report,
-		Vault:  vault,
+		Vault:  kept,
 	})
 	if err != nil {
 		return nil, err
@@ -99,6 +105,7 @@ func (w *Worker) connect(c Config, name string, cfg *configv1.Destination, repor
 	if len(properties) == 0 {
 		return nil, errors.New("properties: name at least one, as in \"email: email\"")
 	}
+	conn.properties = properties
 	if conn.mapping, err = mapping.Compile(properties); err != nil {
 		return nil, fmt.Errorf("properties: %w", err)
 	}

@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,7 +42,9 @@ type fakeCRM struct {
 	encode     func([]mapping.Property) ([]byte, error)
 	calls      []fakeCall
 	pings      []time.Time
-	usesSecret bool // resolves a secret at each call
+	schema     *crm.Schema // nil: it cannot be asked
+	schemas    int         // times that it was asked
+	usesSecret bool        // resolves a secret at each call
 	active     int
 	most       int // calls under way at one time
 }
@@ -106,7 +110,10 @@ func (f *fakeConnection) Ping(ctx context.Context) crm.Outcome {
 }
 
 func (f *fakeConnection) Schema(context.Context) (*crm.Schema, crm.Outcome) {
-	return nil, crm.Outcome{Kind: crm.Delivered}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.schemas++
+	return f.schema, crm.Outcome{Kind: crm.Delivered}
 }
 
 // request makes one request, so that pace and time limits are at work.
@@ -301,7 +308,7 @@ func (h *house) accept(leads ...string) []string {
 	)
 	for _, lead := range leads {
 		email, name, _ := strings.Cut(lead, " ")
-		id := uuid.Must(uuid.NewV7()).String()
+		id := newLeadID()
 		acceptances = append(acceptances, &store.Acceptance{
 			Record: &leadgatev1.LeadRecord{
 				LeadId: id, State: leadgatev1.LeadState_LEAD_STATE_OPEN, CreateTime: timestamppb.Now(),
@@ -322,6 +329,15 @@ func (h *house) accept(leads ...string) []string {
 		}
 	}
 	return deliveries
+}
+
+var leadsMade atomic.Uint64
+
+// newLeadID returns a UUIDv7 of the bubble's time. Package uuid never goes back in time, whatever the bubble.
+func newLeadID() string {
+	id := uuid.New()
+	binary.BigEndian.PutUint64(id[:8], uint64(time.Now().UnixMilli())<<16|7<<12|leadsMade.Add(1)&0xfff)
+	return id.String()
 }
 
 // people returns n leads of n people.

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/pace"
 )
 
@@ -25,6 +26,7 @@ type lane struct {
 	gate    *pace.Gate
 	breaker *pace.Breaker
 	health  health
+	quotas  quotas
 	conn    atomic.Pointer[connection]
 
 	active atomic.Int64  // calls under way
@@ -39,11 +41,18 @@ type lane struct {
 	introduced atomic.Bool // what has to be known before the first delivery is
 	delivered  atomic.Bool // something got through since then
 
+	schema     atomic.Pointer[crm.Schema] // the CRM's properties; nil while they are not known
+	schemaTurn sync.Mutex                 // held while they are read
+	misfit     atomic.Bool                // a lead ran into one that does not fit
+	remapped   atomic.Bool                // the mapping may be another
+
 	cancel context.CancelFunc // nil before start
 	done   chan struct{}      // closed when the claiming goroutine is gone
 	// The claiming goroutine's own:
 	probeAt time.Time // when to probe next; zero unless the credentials are refused
 	learnAt time.Time // when to ask for the account next
+	// When the properties were read, and when they are to be read next.
+	schemaRead, schemaAt time.Time
 }
 
 func newLane(w *Worker, name string, conn *connection, paused bool) *lane {
@@ -73,6 +82,7 @@ func (l *lane) adopt(conn *connection) {
 		before.secrets.passOn(conn.secrets)
 	}
 	l.limiter.SetLeadRate(conn.leadRate)
+	l.remapped.Store(true)
 	if before == nil || before.dayLimit != conn.dayLimit {
 		l.limiter.SetBudget(l.budget(conn.dayLimit))
 	}
@@ -155,6 +165,7 @@ func (l *lane) step(ctx context.Context) {
 		l.knock(ctx)
 	case !l.introduced.Load():
 		l.introduce(ctx, changed)
+	case breaker == pace.Closed && l.readsSchema(ctx):
 	case l.nameless():
 		l.learnAccount(ctx)
 	case breaker == pace.HalfOpen && l.active.Load() > 0, l.active.Load() >= min(int64(conn.concurrency), l.width.Load()):
@@ -204,7 +215,7 @@ func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
 			l.gotThrough() // the ping did, and that is all there is
 			return
 		}
-		l.wait(ctx, claims.Next, changed, l.worker.store.Notify(l.name))
+		l.wait(ctx, l.untilSchema(claims.Next), changed, l.worker.store.Notify(l.name))
 	default:
 		l.active.Add(1)
 		slot.Carry(len(claims.Items))

@@ -21,7 +21,7 @@ import (
 func (c *call) prepare(claim *store.Claim) (*parcel, *store.Step) {
 	d := clone(claim.Delivery)
 	d.Mode = leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT
-	if claim.Late {
+	if claim.Late && !d.GetForced() {
 		if !c.conn.traits.FillBlanks {
 			return nil, c.superseded(claim, d)
 		}
@@ -130,7 +130,7 @@ func (c *call) encode(claim *store.Claim) (payload string, err error) {
 			err = errors.New(c.lane.worker.logPanic(c.lane.name, fault))
 		}
 	}()
-	encoded, err := c.conn.destination.Encode(c.conn.mapping.Apply(claim.Record))
+	encoded, err := c.conn.destination.Encode(matched(c.conn.mapping.Apply(claim.Record), c.lane.schema.Load()))
 	if err != nil {
 		return "", err
 	}

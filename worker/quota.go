@@ -30,6 +30,7 @@ func (l *lane) budget(limit int) *pace.Budget {
 
 // told takes what the CRM says is left of one of its budgets of calls.
 func (l *lane) told(q crm.Quota) {
+	l.quotas.note(q)
 	low, spent := l.limiter.Tell(pace.Quota{Window: q.Window, Limit: q.Limit, Remaining: q.Remaining, Reset: q.Reset})
 	if q.Window < tellable {
 		return

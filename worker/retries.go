@@ -21,7 +21,7 @@ func (s *service) RetryDelivery(ctx context.Context, r *leadgatev1.RetryDelivery
 		return nil, StatusOf(err, "delivery")
 	}
 	results, err := s.worker.store.Redrive(ctx, &store.Redrive{
-		DeliveryID: d.GetDeliveryId(), Events: []*leadgatev1.Event{asked(d, s.now())},
+		DeliveryID: d.GetDeliveryId(), Force: r.GetForce(), Events: []*leadgatev1.Event{asked(d, s.now())},
 	})
 	if err != nil {
 		return nil, StatusOf(err, "delivery")

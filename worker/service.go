@@ -17,7 +17,8 @@ import (
 // How many deliveries a page has if the request does not say.
 const defaultPage = 100
 
-// service implements WorkerService: watch.go streams, destinations.go, retries.go and held.go act, here are the plain reads.
+// service implements WorkerService: watch.go streams; destinations.go, report.go, retries.go, transfers.go and held.go
+// act; drift.go and this file read.
 type service struct {
 	leadgatev1.UnimplementedWorkerServiceServer
 	worker  *Worker
@@ -31,14 +32,18 @@ func NewService(w *Worker, version string) leadgatev1.WorkerServiceServer {
 	w.operations.Define(retryDeliveries, s.retryTask)
 	w.operations.Define(releaseLeads, s.releaseTask)
 	w.operations.Define(discardLeads, s.discardTask)
+	w.operations.Define(moveDeliveries, s.moveTask)
+	w.operations.Define(deleteDeliveries, s.deleteTask)
 	return s
 }
 
 // The names of the rpcs on many, as their operations are kept under.
 const (
-	retryDeliveries = "RetryDeliveries"
-	releaseLeads    = "ReleaseLeads"
-	discardLeads    = "DiscardLeads"
+	retryDeliveries  = "RetryDeliveries"
+	releaseLeads     = "ReleaseLeads"
+	discardLeads     = "DiscardLeads"
+	moveDeliveries   = "MoveDeliveries"
+	deleteDeliveries = "DeleteDeliveries"
 )
 
 // operate does an operation on many; the error is the caller's status. An operation that failed in the middle is an error too,

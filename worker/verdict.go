@@ -38,6 +38,7 @@ func (c *call) verdict(p *parcel) *store.Step {
 		d.State = leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED
 		d.RecordId, d.RecordUrl, d.LastError = outcome.RecordID, outcome.RecordURL, ""
 		l.health.delivered()
+		l.ran(attempt)
 		return &store.Step{Claim: p.claim, Delivery: d, Attempt: attempt, Events: succeeded(p)}
 	case crm.RateLimited:
 		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_RATE_LIMITED

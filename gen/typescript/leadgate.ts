@@ -135,7 +135,7 @@ export type DeliveryState =
   | "DELIVERY_STATE_HELD"
   /** Not sent because a newer lead of the same person was. */
   | "DELIVERY_STATE_SUPERSEDED"
-  /** Not sent because the lead was erased. */
+  /** Not sent because the lead was erased, or because it was moved to another destination. */
   | "DELIVERY_STATE_CANCELLED";
 
 /** DeliveryMode says how the CRM's record is written. */
@@ -206,6 +206,8 @@ export interface Delivery {
   failingFor?: string;
   /** How many attempts failed in that time; the wait before the next goes by it. */
   failureCount?: number;
+  /** A person wants it sent as it is, although a newer lead of the same person was delivered before. */
+  forced?: boolean;
 }
 
 /** Attempt is one call to the CRM for one delivery. */
@@ -292,7 +294,11 @@ export type DestinationEventType =
   /** Nothing is left of a budget of calls; deliveries wait until there is more. */
   | "DESTINATION_EVENT_TYPE_QUOTA_SPENT"
   /** What waited is held, because the destination is gone or is another than it was. */
-  | "DESTINATION_EVENT_TYPE_HELD";
+  | "DESTINATION_EVENT_TYPE_HELD"
+  /** A property of the CRM does not fit the mapping any more: leads are delivered without it. */
+  | "DESTINATION_EVENT_TYPE_DRIFT"
+  /** It fits again. */
+  | "DESTINATION_EVENT_TYPE_DRIFT_OVER";
 
 /** FormEventType says what happened to a form. */
 export type FormEventType =
@@ -404,6 +410,10 @@ export interface DestinationEvent {
   detail?: string;
   /** HTTP status of the CRM's answer that caused it. */
   crmStatus?: number;
+  /** The CRM's property that it is about, if it is about one. */
+  property?: string;
+  /** The line to write under properties: of the destination, if there is a likely one, such as "company_name: company". */
+  suggestion?: string;
 }
 
 /** FormEvent is something that happened to a form. */
@@ -970,6 +980,23 @@ export type DestinationStatus =
   /** The CRM cannot be reached; it is asked every minute or sooner. */
   | "DESTINATION_STATUS_UNREACHABLE";
 
+/** DriftType says what does not fit any more. */
+export type DriftType =
+  /** Not said. */
+  | "DRIFT_TYPE_UNSPECIFIED"
+  /** A page sends a field that nothing maps and that looks like one that came no more. */
+  | "DRIFT_TYPE_FIELD_RENAMED"
+  /** The CRM has no property of that name (any more). */
+  | "DRIFT_TYPE_PROPERTY_GONE"
+  /** The CRM's property cannot be written. */
+  | "DRIFT_TYPE_PROPERTY_READ_ONLY"
+  /** The CRM's property takes values of another kind than it did, or than the lead field has. */
+  | "DRIFT_TYPE_PROPERTY_TYPE"
+  /** The CRM's property takes fewer characters than it did, or than the lead field needs. */
+  | "DRIFT_TYPE_PROPERTY_TOO_SHORT"
+  /** The CRM wants a property that nothing maps. */
+  | "DRIFT_TYPE_PROPERTY_REQUIRED";
+
 /** WatchDeliveriesRequest chooses events. A field left out matches everything; several values of one field match any. */
 export interface WatchDeliveriesRequest {
   /** Of these destinations. Events that concern no destination yet, such as received, always match. */
@@ -1082,6 +1109,8 @@ export interface GetDeliveryResponse {
 export interface RetryDeliveryRequest {
   /** Identifier of the delivery. */
   deliveryId?: string;
+  /** Send it as it is, although a newer lead of the same person was delivered before: it overwrites that one's values. */
+  force?: boolean;
 }
 
 /** RetryDeliveryResponse is the delivery after the request. */
@@ -1092,7 +1121,7 @@ export interface RetryDeliveryResponse {
 
 /** RetryDeliveriesRequest chooses the deliveries to retry. */
 export interface RetryDeliveriesRequest {
-  /** Which ones. Its state must be DEAD or RETRY_WAIT; DEAD if left out. */
+  /** Which ones. Its state must be DEAD, HELD, SUPERSEDED or RETRY_WAIT; DEAD if left out. */
   filter?: DeliveryFilter;
   /** Only count them. */
   dryRun?: boolean;
@@ -1331,4 +1360,137 @@ export interface TestAlertsRequest {
 export interface TestAlertsResponse {
   /** The notifiers by name. */
   results?: NotifierTest[];
+}
+
+/** MoveDeliveriesRequest chooses the deliveries to move. */
+export interface MoveDeliveriesRequest {
+  /**
+   * Which ones. A destination has to be named. The state must be PENDING, RETRY_WAIT, HELD, DEAD or SUPERSEDED; if left out,
+   * those that are PENDING, RETRY_WAIT or HELD.
+   */
+  filter?: DeliveryFilter;
+  /** The configured destination to move them to. */
+  to?: string;
+  /** Only count them. */
+  dryRun?: boolean;
+  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
+  expectedCount?: string;
+  /**
+   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+   * Made by leadgate if empty.
+   */
+  operationId?: string;
+}
+
+/** MoveDeliveriesResponse says what was done. */
+export interface MoveDeliveriesResponse {
+  /** How many matched. */
+  matched?: string;
+  /** How many are due at the other destination. */
+  moved?: string;
+  /** The operation; empty for a dry run. */
+  operationId?: string;
+}
+
+/** DeleteDeliveriesRequest chooses the deliveries to remove. */
+export interface DeleteDeliveriesRequest {
+  /** Which ones. Its state must be DEAD, HELD, SUPERSEDED or CANCELLED; DEAD if left out. */
+  filter?: DeliveryFilter;
+  /** Only count them. */
+  dryRun?: boolean;
+  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
+  expectedCount?: string;
+  /**
+   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+   * Made by leadgate if empty.
+   */
+  operationId?: string;
+}
+
+/** DeleteDeliveriesResponse says what was done. */
+export interface DeleteDeliveriesResponse {
+  /** How many matched. */
+  matched?: string;
+  /** How many are gone. */
+  deleted?: string;
+  /** The operation; empty for a dry run. */
+  operationId?: string;
+}
+
+/** TestDestinationRequest names a destination. */
+export interface TestDestinationRequest {
+  /** Name in the configuration. */
+  name?: string;
+}
+
+/** TestDestinationResponse is how the test went. */
+export interface TestDestinationResponse {
+  /** What was found. */
+  report?: DestinationReport;
+}
+
+/** DestinationReport is what calling a destination's CRM showed. */
+export interface DestinationReport {
+  /** Name in the configuration. */
+  destination?: string;
+  /** Kind of CRM, such as "hubspot". */
+  kind?: string;
+  /** The CRM is up and takes the credentials. */
+  reachable?: boolean;
+  /** What is wrong, in words; empty if it is reachable. */
+  problem?: string;
+  /** HTTP status of the CRM's answer. */
+  crmStatus?: number;
+  /** How long the answer took. */
+  latency?: string;
+  /** Whose records it writes, such as the number of a HubSpot account; empty if it does not say. */
+  account?: string;
+  /** How many properties the CRM's records have; 0 if it cannot be asked. */
+  properties?: number;
+  /** Why they could not be read; empty if they were, or if this kind of CRM cannot be asked. */
+  propertiesProblem?: string;
+  /** What of them does not fit the mapping. */
+  drifts?: Drift[];
+  /** What the CRM says is left of its budgets of calls. */
+  quotas?: QuotaReport[];
+}
+
+/** QuotaReport is what a CRM says is left of a budget of calls. */
+export interface QuotaReport {
+  /** Over how long it counts. */
+  window?: string;
+  /** How many calls it allows; 0 if it does not say. */
+  limit?: string;
+  /** How many of them are left. */
+  remaining?: string;
+}
+
+/** Drift is one thing that does not fit any more between a page, leadgate's configuration and a CRM. */
+export interface Drift {
+  /** What does not fit. */
+  type?: DriftType;
+  /** The form, if a page changed. */
+  form?: string;
+  /** The destination, if a CRM changed. */
+  destination?: string;
+  /** The field of the form, or the CRM's property. */
+  field?: string;
+  /** The lead field that it leads to or comes from; an expression where one is configured. */
+  leadField?: string;
+  /** What is wrong and what to do, in words. */
+  detail?: string;
+  /** The line to write in the configuration, if there is a likely one, such as "company_name: company". */
+  suggestion?: string;
+  /** When it was first seen. */
+  since?: string;
+}
+
+/** ListDriftRequest asks for all of it. */
+export interface ListDriftRequest {
+}
+
+/** ListDriftResponse is what does not fit. */
+export interface ListDriftResponse {
+  /** Fields of pages first, then properties of CRMs; by form and destination. */
+  drifts?: Drift[];
 }

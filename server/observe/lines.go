@@ -117,7 +117,10 @@ func levelOf(event *leadgatev1.Event) slog.Level {
 	switch event.GetDestination().GetType() {
 	case leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED:
 		return slog.LevelError
-	case leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_PAUSED, leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RATE_LIMITED:
+	case leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_PAUSED, leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RATE_LIMITED,
+		leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_BREAKER_OPENED, leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_QUOTA_LOW,
+		leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_QUOTA_SPENT, leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_HELD,
+		leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_DRIFT:
 		return slog.LevelWarn
 	}
 	if event.GetForm() != nil {

@@ -236,7 +236,9 @@ type Stepped struct {
 // Redrive asks for a delivery to be made due.
 type Redrive struct {
 	DeliveryID string
-	Events     []*leadgatev1.Event
+	// Force marks it as to be sent although a newer one of its person was delivered.
+	Force  bool
+	Events []*leadgatev1.Event
 }
 
 // Redriven is the result of one Redrive: the delivery as it is now, without attempts.

@@ -2,21 +2,25 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/leadgate/leadgate/server/config"
+	"github.com/leadgate/leadgate/worker"
 )
 
 func newCheck() *cobra.Command {
 	var (
 		path    string
 		example bool
+		online  bool
 	)
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check the configuration file, as serve would before it starts",
 		Example: `  leadgate check
+  leadgate check --online
   leadgate check --config /etc/leadgate.yaml
   leadgate check --example > leadgate.yaml`,
 		Args: exactArgs(),
@@ -31,10 +35,36 @@ func newCheck() *cobra.Command {
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is good: %d forms, %d destinations, revision %s\n",
 				path, len(snapshot.Config.GetForms()), len(snapshot.Config.GetDestinations()), snapshot.Revision)
+			if online {
+				return checkOnline(cmd, snapshot)
+			}
 			return nil
 		},
 	}
 	addConfigFlag(cmd, &path)
+	cmd.Flags().BoolVar(&online, "online", false, "also call every destination's CRM: credentials, account, properties; nothing is changed there")
 	cmd.Flags().BoolVar(&example, "example", false, "print a commented example instead")
 	return cmd
+}
+
+// checkOnline calls the CRM of every destination. It fails if one cannot be used; a property that does not fit is only shown,
+// because leads are delivered without it.
+func checkOnline(cmd *cobra.Command, snapshot config.Snapshot) error {
+	reports, err := worker.TestAll(cmd.Context(), worker.Config{
+		Revision: snapshot.Revision, Destinations: snapshot.Config.GetDestinations(), Secret: snapshot.Secret,
+	})
+	if err != nil {
+		return err
+	}
+	var unusable []string
+	for _, r := range reports {
+		describeReport(cmd.OutOrStdout(), r)
+		if !r.GetReachable() {
+			unusable = append(unusable, r.GetDestination())
+		}
+	}
+	if len(unusable) > 0 {
+		return fmt.Errorf("these destinations cannot be used: %s", strings.Join(unusable, ", "))
+	}
+	return nil
 }

@@ -19,13 +19,14 @@ func newDeliveries() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "deliveries",
-		Short: "List, show and retry deliveries",
+		Short: "List, show, retry, move and delete deliveries",
 		RunE:  needsSubcommand,
 		Args:  cobra.ArbitraryArgs,
 	}
 	conn.addFlags(cmd)
 	out.addFlag(cmd)
-	cmd.AddCommand(newDeliveriesList(&conn, &out), newDeliveriesGet(&conn, &out), newDeliveriesRetry(&conn, &out))
+	cmd.AddCommand(newDeliveriesList(&conn, &out), newDeliveriesGet(&conn, &out), newDeliveriesRetry(&conn, &out),
+		newDeliveriesMove(&conn, &out), newDeliveriesDelete(&conn, &out))
 	return cmd
 }
 
@@ -182,6 +183,7 @@ func newDeliveriesRetry(conn *connection, out *output) *cobra.Command {
 		all    bool
 		dryRun bool
 		expect int64
+		force  bool
 	)
 	cmd := &cobra.Command{
 		Use:   "retry [DELIVERY ...]",
@@ -192,6 +194,9 @@ func newDeliveriesRetry(conn *connection, out *output) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
 				return usageError{fmt.Errorf("name deliveries, or give --all with filters")}
+			}
+			if all && force {
+				return usageError{fmt.Errorf("--force is for deliveries that are named")}
 			}
 			client, err := conn.dial()
 			if err != nil {
@@ -219,7 +224,7 @@ func newDeliveriesRetry(conn *connection, out *output) *cobra.Command {
 				})
 			}
 			for _, id := range args {
-				answer, err := service.RetryDelivery(cmd.Context(), &leadgatev1.RetryDeliveryRequest{DeliveryId: id})
+				answer, err := service.RetryDelivery(cmd.Context(), &leadgatev1.RetryDeliveryRequest{DeliveryId: id, Force: force})
 				if err != nil {
 					return fmt.Errorf("%s: %w", id, err)
 				}
@@ -235,7 +240,8 @@ func newDeliveriesRetry(conn *connection, out *output) *cobra.Command {
 		},
 	}
 	flags.add(cmd)
-	cmd.Flags().BoolVar(&all, "all", false, "all that match the filters; dead ones, or --state retry_wait")
+	cmd.Flags().BoolVar(&all, "all", false, "all that match the filters; dead ones, or --state held, superseded or retry_wait")
+	cmd.Flags().BoolVar(&force, "force", false, "send it although a newer lead of the same person was delivered before")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only count them")
 	cmd.Flags().Int64Var(&expect, "expect", 0, "do nothing unless exactly this many match")
 	return cmd

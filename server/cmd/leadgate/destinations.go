@@ -19,7 +19,7 @@ func newDestinations() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "destinations",
-		Short: "List, pause and resume destinations",
+		Short: "List, pause, resume and test destinations",
 		RunE:  needsSubcommand,
 		Args:  cobra.ArbitraryArgs,
 	}
@@ -39,7 +39,7 @@ func newDestinations() *cobra.Command {
 			answer, err := service.ResumeDestination(ctx, &leadgatev1.ResumeDestinationRequest{Name: name})
 			return answer.GetDestination(), err
 		})
-	cmd.AddCommand(newDestinationsList(&conn, &out), pause, resume)
+	cmd.AddCommand(newDestinationsList(&conn, &out), pause, resume, newDestinationsTest(&conn, &out))
 	return cmd
 }
 

@@ -26,7 +26,7 @@ func (s *Store) Redrive(ctx context.Context, redrives ...*store.Redrive) ([]stor
 			results[i].Err = err
 			continue
 		}
-		items = append(items, &redriveItem{s, key, events, &results[i]})
+		items = append(items, &redriveItem{s, key, r.Force, events, &results[i]})
 	}
 	if err := s.do(ctx, items...); err != nil {
 		return nil, err
@@ -37,6 +37,7 @@ func (s *Store) Redrive(ctx context.Context, redrives ...*store.Redrive) ([]stor
 type redriveItem struct {
 	s      *Store
 	key    deliveryKey
+	force  bool
 	events []record
 	result *store.Redriven
 }
@@ -67,6 +68,7 @@ func (it *redriveItem) stage(b *batch, c *change) error {
 	if err != nil {
 		return err
 	}
+	d.Forced = d.GetForced() || it.force
 	if err := c.makeDue(it.s, it.key, d); err != nil {
 		return err
 	}

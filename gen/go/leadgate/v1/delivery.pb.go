@@ -43,7 +43,7 @@ const (
 	DeliveryState_DELIVERY_STATE_HELD DeliveryState = 6
 	// Not sent because a newer lead of the same person was.
 	DeliveryState_DELIVERY_STATE_SUPERSEDED DeliveryState = 7
-	// Not sent because the lead was erased.
+	// Not sent because the lead was erased, or because it was moved to another destination.
 	DeliveryState_DELIVERY_STATE_CANCELLED DeliveryState = 8
 )
 
@@ -266,7 +266,9 @@ type Delivery struct {
 	// How long the destination could be reached while this delivery was failing; giving up goes by it.
 	FailingFor *durationpb.Duration `protobuf:"bytes,18,opt,name=failing_for,json=failingFor,proto3" json:"failing_for,omitempty"`
 	// How many attempts failed in that time; the wait before the next goes by it.
-	FailureCount  int32 `protobuf:"varint,19,opt,name=failure_count,json=failureCount,proto3" json:"failure_count,omitempty"`
+	FailureCount int32 `protobuf:"varint,19,opt,name=failure_count,json=failureCount,proto3" json:"failure_count,omitempty"`
+	// A person wants it sent as it is, although a newer lead of the same person was delivered before.
+	Forced        bool `protobuf:"varint,20,opt,name=forced,proto3" json:"forced,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -434,6 +436,13 @@ func (x *Delivery) GetFailureCount() int32 {
 	return 0
 }
 
+func (x *Delivery) GetForced() bool {
+	if x != nil {
+		return x.Forced
+	}
+	return false
+}
+
 // Attempt is one call to the CRM for one delivery.
 type Attempt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -592,7 +601,7 @@ var File_leadgate_v1_delivery_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_delivery_proto_rawDesc = "" +
 	"\n" +
-	"\x1aleadgate/v1/delivery.proto\x12\vleadgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x05\n" +
+	"\x1aleadgate/v1/delivery.proto\x12\vleadgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x06\n" +
 	"\bDelivery\x12\x1f\n" +
 	"\vdelivery_id\x18\x01 \x01(\tR\n" +
 	"deliveryId\x12\x17\n" +
@@ -619,7 +628,8 @@ const file_leadgate_v1_delivery_proto_rawDesc = "" +
 	"last_error\x18\x11 \x01(\tR\tlastError\x12:\n" +
 	"\vfailing_for\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"failingFor\x12#\n" +
-	"\rfailure_count\x18\x13 \x01(\x05R\ffailureCount\"\xf1\x03\n" +
+	"\rfailure_count\x18\x13 \x01(\x05R\ffailureCount\x12\x16\n" +
+	"\x06forced\x18\x14 \x01(\bR\x06forced\"\xf1\x03\n" +
 	"\aAttempt\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x05R\brevision\x129\n" +

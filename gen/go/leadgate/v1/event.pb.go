@@ -148,21 +148,27 @@ const (
 	DestinationEventType_DESTINATION_EVENT_TYPE_QUOTA_SPENT DestinationEventType = 8
 	// What waited is held, because the destination is gone or is another than it was.
 	DestinationEventType_DESTINATION_EVENT_TYPE_HELD DestinationEventType = 9
+	// A property of the CRM does not fit the mapping any more: leads are delivered without it.
+	DestinationEventType_DESTINATION_EVENT_TYPE_DRIFT DestinationEventType = 10
+	// It fits again.
+	DestinationEventType_DESTINATION_EVENT_TYPE_DRIFT_OVER DestinationEventType = 11
 )
 
 // Enum value maps for DestinationEventType.
 var (
 	DestinationEventType_name = map[int32]string{
-		0: "DESTINATION_EVENT_TYPE_UNSPECIFIED",
-		1: "DESTINATION_EVENT_TYPE_PAUSED",
-		2: "DESTINATION_EVENT_TYPE_RESUMED",
-		3: "DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED",
-		4: "DESTINATION_EVENT_TYPE_RATE_LIMITED",
-		5: "DESTINATION_EVENT_TYPE_BREAKER_OPENED",
-		6: "DESTINATION_EVENT_TYPE_BREAKER_CLOSED",
-		7: "DESTINATION_EVENT_TYPE_QUOTA_LOW",
-		8: "DESTINATION_EVENT_TYPE_QUOTA_SPENT",
-		9: "DESTINATION_EVENT_TYPE_HELD",
+		0:  "DESTINATION_EVENT_TYPE_UNSPECIFIED",
+		1:  "DESTINATION_EVENT_TYPE_PAUSED",
+		2:  "DESTINATION_EVENT_TYPE_RESUMED",
+		3:  "DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED",
+		4:  "DESTINATION_EVENT_TYPE_RATE_LIMITED",
+		5:  "DESTINATION_EVENT_TYPE_BREAKER_OPENED",
+		6:  "DESTINATION_EVENT_TYPE_BREAKER_CLOSED",
+		7:  "DESTINATION_EVENT_TYPE_QUOTA_LOW",
+		8:  "DESTINATION_EVENT_TYPE_QUOTA_SPENT",
+		9:  "DESTINATION_EVENT_TYPE_HELD",
+		10: "DESTINATION_EVENT_TYPE_DRIFT",
+		11: "DESTINATION_EVENT_TYPE_DRIFT_OVER",
 	}
 	DestinationEventType_value = map[string]int32{
 		"DESTINATION_EVENT_TYPE_UNSPECIFIED":         0,
@@ -175,6 +181,8 @@ var (
 		"DESTINATION_EVENT_TYPE_QUOTA_LOW":           7,
 		"DESTINATION_EVENT_TYPE_QUOTA_SPENT":         8,
 		"DESTINATION_EVENT_TYPE_HELD":                9,
+		"DESTINATION_EVENT_TYPE_DRIFT":               10,
+		"DESTINATION_EVENT_TYPE_DRIFT_OVER":          11,
 	}
 )
 
@@ -721,7 +729,11 @@ type DestinationEvent struct {
 	// The cause, in words.
 	Detail string `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
 	// HTTP status of the CRM's answer that caused it.
-	CrmStatus     int32 `protobuf:"varint,4,opt,name=crm_status,json=crmStatus,proto3" json:"crm_status,omitempty"`
+	CrmStatus int32 `protobuf:"varint,4,opt,name=crm_status,json=crmStatus,proto3" json:"crm_status,omitempty"`
+	// The CRM's property that it is about, if it is about one.
+	Property string `protobuf:"bytes,5,opt,name=property,proto3" json:"property,omitempty"`
+	// The line to write under properties: of the destination, if there is a likely one, such as "company_name: company".
+	Suggestion    string `protobuf:"bytes,6,opt,name=suggestion,proto3" json:"suggestion,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -782,6 +794,20 @@ func (x *DestinationEvent) GetCrmStatus() int32 {
 		return x.CrmStatus
 	}
 	return 0
+}
+
+func (x *DestinationEvent) GetProperty() string {
+	if x != nil {
+		return x.Property
+	}
+	return ""
+}
+
+func (x *DestinationEvent) GetSuggestion() string {
+	if x != nil {
+		return x.Suggestion
+	}
+	return ""
 }
 
 // FormEvent is something that happened to a form.
@@ -1004,13 +1030,17 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"\x06detail\x18\x11 \x01(\tR\x06detail\x12\x19\n" +
 	"\btrace_id\x18\x12 \x01(\tR\atraceId\x12=\n" +
 	"\rspeed_to_lead\x18\x13 \x01(\v2\x19.google.protobuf.DurationR\vspeedToLead\x12\x16\n" +
-	"\x06reason\x18\x14 \x01(\tR\x06reason\"\xa2\x01\n" +
+	"\x06reason\x18\x14 \x01(\tR\x06reason\"\xde\x01\n" +
 	"\x10DestinationEvent\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\x125\n" +
 	"\x04type\x18\x02 \x01(\x0e2!.leadgate.v1.DestinationEventTypeR\x04type\x12\x16\n" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x1d\n" +
 	"\n" +
-	"crm_status\x18\x04 \x01(\x05R\tcrmStatus\"\xfa\x01\n" +
+	"crm_status\x18\x04 \x01(\x05R\tcrmStatus\x12\x1a\n" +
+	"\bproperty\x18\x05 \x01(\tR\bproperty\x12\x1e\n" +
+	"\n" +
+	"suggestion\x18\x06 \x01(\tR\n" +
+	"suggestion\"\xfa\x01\n" +
 	"\tFormEvent\x12.\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1a.leadgate.v1.FormEventTypeR\x04type\x12\x12\n" +
 	"\x04form\x18\x02 \x01(\tR\x04form\x12\x14\n" +
@@ -1046,7 +1076,7 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"STAGE_DEAD\x10\v\x12\x14\n" +
 	"\x10STAGE_SUPERSEDED\x10\f\x12\x10\n" +
 	"\fSTAGE_ERASED\x10\r\x12\x13\n" +
-	"\x0fSTAGE_DISCARDED\x10\x0e*\xa3\x03\n" +
+	"\x0fSTAGE_DISCARDED\x10\x0e*\xec\x03\n" +
 	"\x14DestinationEventType\x12&\n" +
 	"\"DESTINATION_EVENT_TYPE_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dDESTINATION_EVENT_TYPE_PAUSED\x10\x01\x12\"\n" +
@@ -1057,7 +1087,10 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"%DESTINATION_EVENT_TYPE_BREAKER_CLOSED\x10\x06\x12$\n" +
 	" DESTINATION_EVENT_TYPE_QUOTA_LOW\x10\a\x12&\n" +
 	"\"DESTINATION_EVENT_TYPE_QUOTA_SPENT\x10\b\x12\x1f\n" +
-	"\x1bDESTINATION_EVENT_TYPE_HELD\x10\t*g\n" +
+	"\x1bDESTINATION_EVENT_TYPE_HELD\x10\t\x12 \n" +
+	"\x1cDESTINATION_EVENT_TYPE_DRIFT\x10\n" +
+	"\x12%\n" +
+	"!DESTINATION_EVENT_TYPE_DRIFT_OVER\x10\v*g\n" +
 	"\rFormEventType\x12\x1f\n" +
 	"\x1bFORM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15FORM_EVENT_TYPE_DRIFT\x10\x01\x12\x1a\n" +

@@ -94,6 +94,75 @@ func (DestinationStatus) EnumDescriptor() ([]byte, []int) {
 	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{0}
 }
 
+// DriftType says what does not fit any more.
+type DriftType int32
+
+const (
+	// Not said.
+	DriftType_DRIFT_TYPE_UNSPECIFIED DriftType = 0
+	// A page sends a field that nothing maps and that looks like one that came no more.
+	DriftType_DRIFT_TYPE_FIELD_RENAMED DriftType = 1
+	// The CRM has no property of that name (any more).
+	DriftType_DRIFT_TYPE_PROPERTY_GONE DriftType = 2
+	// The CRM's property cannot be written.
+	DriftType_DRIFT_TYPE_PROPERTY_READ_ONLY DriftType = 3
+	// The CRM's property takes values of another kind than it did, or than the lead field has.
+	DriftType_DRIFT_TYPE_PROPERTY_TYPE DriftType = 4
+	// The CRM's property takes fewer characters than it did, or than the lead field needs.
+	DriftType_DRIFT_TYPE_PROPERTY_TOO_SHORT DriftType = 5
+	// The CRM wants a property that nothing maps.
+	DriftType_DRIFT_TYPE_PROPERTY_REQUIRED DriftType = 6
+)
+
+// Enum value maps for DriftType.
+var (
+	DriftType_name = map[int32]string{
+		0: "DRIFT_TYPE_UNSPECIFIED",
+		1: "DRIFT_TYPE_FIELD_RENAMED",
+		2: "DRIFT_TYPE_PROPERTY_GONE",
+		3: "DRIFT_TYPE_PROPERTY_READ_ONLY",
+		4: "DRIFT_TYPE_PROPERTY_TYPE",
+		5: "DRIFT_TYPE_PROPERTY_TOO_SHORT",
+		6: "DRIFT_TYPE_PROPERTY_REQUIRED",
+	}
+	DriftType_value = map[string]int32{
+		"DRIFT_TYPE_UNSPECIFIED":        0,
+		"DRIFT_TYPE_FIELD_RENAMED":      1,
+		"DRIFT_TYPE_PROPERTY_GONE":      2,
+		"DRIFT_TYPE_PROPERTY_READ_ONLY": 3,
+		"DRIFT_TYPE_PROPERTY_TYPE":      4,
+		"DRIFT_TYPE_PROPERTY_TOO_SHORT": 5,
+		"DRIFT_TYPE_PROPERTY_REQUIRED":  6,
+	}
+)
+
+func (x DriftType) Enum() *DriftType {
+	p := new(DriftType)
+	*p = x
+	return p
+}
+
+func (x DriftType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DriftType) Descriptor() protoreflect.EnumDescriptor {
+	return file_leadgate_v1_worker_service_proto_enumTypes[1].Descriptor()
+}
+
+func (DriftType) Type() protoreflect.EnumType {
+	return &file_leadgate_v1_worker_service_proto_enumTypes[1]
+}
+
+func (x DriftType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DriftType.Descriptor instead.
+func (DriftType) EnumDescriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{1}
+}
+
 // WatchDeliveriesRequest chooses events. A field left out matches everything; several values of one field match any.
 type WatchDeliveriesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -822,7 +891,9 @@ func (x *GetDeliveryResponse) GetDelivery() *Delivery {
 type RetryDeliveryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Identifier of the delivery.
-	DeliveryId    string `protobuf:"bytes,1,opt,name=delivery_id,json=deliveryId,proto3" json:"delivery_id,omitempty"`
+	DeliveryId string `protobuf:"bytes,1,opt,name=delivery_id,json=deliveryId,proto3" json:"delivery_id,omitempty"`
+	// Send it as it is, although a newer lead of the same person was delivered before: it overwrites that one's values.
+	Force         bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -862,6 +933,13 @@ func (x *RetryDeliveryRequest) GetDeliveryId() string {
 		return x.DeliveryId
 	}
 	return ""
+}
+
+func (x *RetryDeliveryRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
 }
 
 // RetryDeliveryResponse is the delivery after the request.
@@ -913,7 +991,7 @@ func (x *RetryDeliveryResponse) GetDelivery() *Delivery {
 // RetryDeliveriesRequest chooses the deliveries to retry.
 type RetryDeliveriesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which ones. Its state must be DEAD or RETRY_WAIT; DEAD if left out.
+	// Which ones. Its state must be DEAD, HELD, SUPERSEDED or RETRY_WAIT; DEAD if left out.
 	Filter *DeliveryFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Only count them.
 	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
@@ -2422,6 +2500,776 @@ func (x *TestAlertsResponse) GetResults() []*NotifierTest {
 	return nil
 }
 
+// MoveDeliveriesRequest chooses the deliveries to move.
+type MoveDeliveriesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which ones. A destination has to be named. The state must be PENDING, RETRY_WAIT, HELD, DEAD or SUPERSEDED; if left out,
+	// those that are PENDING, RETRY_WAIT or HELD.
+	Filter *DeliveryFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// The configured destination to move them to.
+	To string `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	// Only count them.
+	DryRun bool `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match.
+	ExpectedCount int64 `protobuf:"varint,4,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
+	// Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+	// Made by leadgate if empty.
+	OperationId   string `protobuf:"bytes,5,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MoveDeliveriesRequest) Reset() {
+	*x = MoveDeliveriesRequest{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MoveDeliveriesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MoveDeliveriesRequest) ProtoMessage() {}
+
+func (x *MoveDeliveriesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MoveDeliveriesRequest.ProtoReflect.Descriptor instead.
+func (*MoveDeliveriesRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *MoveDeliveriesRequest) GetFilter() *DeliveryFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *MoveDeliveriesRequest) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *MoveDeliveriesRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *MoveDeliveriesRequest) GetExpectedCount() int64 {
+	if x != nil {
+		return x.ExpectedCount
+	}
+	return 0
+}
+
+func (x *MoveDeliveriesRequest) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+// MoveDeliveriesResponse says what was done.
+type MoveDeliveriesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many matched.
+	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
+	// How many are due at the other destination.
+	Moved int64 `protobuf:"varint,2,opt,name=moved,proto3" json:"moved,omitempty"`
+	// The operation; empty for a dry run.
+	OperationId   string `protobuf:"bytes,3,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MoveDeliveriesResponse) Reset() {
+	*x = MoveDeliveriesResponse{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MoveDeliveriesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MoveDeliveriesResponse) ProtoMessage() {}
+
+func (x *MoveDeliveriesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MoveDeliveriesResponse.ProtoReflect.Descriptor instead.
+func (*MoveDeliveriesResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *MoveDeliveriesResponse) GetMatched() int64 {
+	if x != nil {
+		return x.Matched
+	}
+	return 0
+}
+
+func (x *MoveDeliveriesResponse) GetMoved() int64 {
+	if x != nil {
+		return x.Moved
+	}
+	return 0
+}
+
+func (x *MoveDeliveriesResponse) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+// DeleteDeliveriesRequest chooses the deliveries to remove.
+type DeleteDeliveriesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which ones. Its state must be DEAD, HELD, SUPERSEDED or CANCELLED; DEAD if left out.
+	Filter *DeliveryFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Only count them.
+	DryRun bool `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match.
+	ExpectedCount int64 `protobuf:"varint,4,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
+	// Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+	// Made by leadgate if empty.
+	OperationId   string `protobuf:"bytes,5,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteDeliveriesRequest) Reset() {
+	*x = DeleteDeliveriesRequest{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteDeliveriesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteDeliveriesRequest) ProtoMessage() {}
+
+func (x *DeleteDeliveriesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteDeliveriesRequest.ProtoReflect.Descriptor instead.
+func (*DeleteDeliveriesRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *DeleteDeliveriesRequest) GetFilter() *DeliveryFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *DeleteDeliveriesRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *DeleteDeliveriesRequest) GetExpectedCount() int64 {
+	if x != nil {
+		return x.ExpectedCount
+	}
+	return 0
+}
+
+func (x *DeleteDeliveriesRequest) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+// DeleteDeliveriesResponse says what was done.
+type DeleteDeliveriesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many matched.
+	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
+	// How many are gone.
+	Deleted int64 `protobuf:"varint,2,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	// The operation; empty for a dry run.
+	OperationId   string `protobuf:"bytes,3,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteDeliveriesResponse) Reset() {
+	*x = DeleteDeliveriesResponse{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteDeliveriesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteDeliveriesResponse) ProtoMessage() {}
+
+func (x *DeleteDeliveriesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteDeliveriesResponse.ProtoReflect.Descriptor instead.
+func (*DeleteDeliveriesResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *DeleteDeliveriesResponse) GetMatched() int64 {
+	if x != nil {
+		return x.Matched
+	}
+	return 0
+}
+
+func (x *DeleteDeliveriesResponse) GetDeleted() int64 {
+	if x != nil {
+		return x.Deleted
+	}
+	return 0
+}
+
+func (x *DeleteDeliveriesResponse) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+// TestDestinationRequest names a destination.
+type TestDestinationRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name in the configuration.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestDestinationRequest) Reset() {
+	*x = TestDestinationRequest{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestDestinationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestDestinationRequest) ProtoMessage() {}
+
+func (x *TestDestinationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestDestinationRequest.ProtoReflect.Descriptor instead.
+func (*TestDestinationRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *TestDestinationRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// TestDestinationResponse is how the test went.
+type TestDestinationResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was found.
+	Report        *DestinationReport `protobuf:"bytes,1,opt,name=report,proto3" json:"report,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestDestinationResponse) Reset() {
+	*x = TestDestinationResponse{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestDestinationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestDestinationResponse) ProtoMessage() {}
+
+func (x *TestDestinationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestDestinationResponse.ProtoReflect.Descriptor instead.
+func (*TestDestinationResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *TestDestinationResponse) GetReport() *DestinationReport {
+	if x != nil {
+		return x.Report
+	}
+	return nil
+}
+
+// DestinationReport is what calling a destination's CRM showed.
+type DestinationReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name in the configuration.
+	Destination string `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
+	// Kind of CRM, such as "hubspot".
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// The CRM is up and takes the credentials.
+	Reachable bool `protobuf:"varint,3,opt,name=reachable,proto3" json:"reachable,omitempty"`
+	// What is wrong, in words; empty if it is reachable.
+	Problem string `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
+	// HTTP status of the CRM's answer.
+	CrmStatus int32 `protobuf:"varint,5,opt,name=crm_status,json=crmStatus,proto3" json:"crm_status,omitempty"`
+	// How long the answer took.
+	Latency *durationpb.Duration `protobuf:"bytes,6,opt,name=latency,proto3" json:"latency,omitempty"`
+	// Whose records it writes, such as the number of a HubSpot account; empty if it does not say.
+	Account string `protobuf:"bytes,7,opt,name=account,proto3" json:"account,omitempty"`
+	// How many properties the CRM's records have; 0 if it cannot be asked.
+	Properties int32 `protobuf:"varint,8,opt,name=properties,proto3" json:"properties,omitempty"`
+	// Why they could not be read; empty if they were, or if this kind of CRM cannot be asked.
+	PropertiesProblem string `protobuf:"bytes,9,opt,name=properties_problem,json=propertiesProblem,proto3" json:"properties_problem,omitempty"`
+	// What of them does not fit the mapping.
+	Drifts []*Drift `protobuf:"bytes,10,rep,name=drifts,proto3" json:"drifts,omitempty"`
+	// What the CRM says is left of its budgets of calls.
+	Quotas        []*QuotaReport `protobuf:"bytes,11,rep,name=quotas,proto3" json:"quotas,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DestinationReport) Reset() {
+	*x = DestinationReport{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DestinationReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DestinationReport) ProtoMessage() {}
+
+func (x *DestinationReport) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DestinationReport.ProtoReflect.Descriptor instead.
+func (*DestinationReport) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *DestinationReport) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+func (x *DestinationReport) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *DestinationReport) GetReachable() bool {
+	if x != nil {
+		return x.Reachable
+	}
+	return false
+}
+
+func (x *DestinationReport) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *DestinationReport) GetCrmStatus() int32 {
+	if x != nil {
+		return x.CrmStatus
+	}
+	return 0
+}
+
+func (x *DestinationReport) GetLatency() *durationpb.Duration {
+	if x != nil {
+		return x.Latency
+	}
+	return nil
+}
+
+func (x *DestinationReport) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *DestinationReport) GetProperties() int32 {
+	if x != nil {
+		return x.Properties
+	}
+	return 0
+}
+
+func (x *DestinationReport) GetPropertiesProblem() string {
+	if x != nil {
+		return x.PropertiesProblem
+	}
+	return ""
+}
+
+func (x *DestinationReport) GetDrifts() []*Drift {
+	if x != nil {
+		return x.Drifts
+	}
+	return nil
+}
+
+func (x *DestinationReport) GetQuotas() []*QuotaReport {
+	if x != nil {
+		return x.Quotas
+	}
+	return nil
+}
+
+// QuotaReport is what a CRM says is left of a budget of calls.
+type QuotaReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Over how long it counts.
+	Window *durationpb.Duration `protobuf:"bytes,1,opt,name=window,proto3" json:"window,omitempty"`
+	// How many calls it allows; 0 if it does not say.
+	Limit int64 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	// How many of them are left.
+	Remaining     int64 `protobuf:"varint,3,opt,name=remaining,proto3" json:"remaining,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuotaReport) Reset() {
+	*x = QuotaReport{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuotaReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuotaReport) ProtoMessage() {}
+
+func (x *QuotaReport) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuotaReport.ProtoReflect.Descriptor instead.
+func (*QuotaReport) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *QuotaReport) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+func (x *QuotaReport) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *QuotaReport) GetRemaining() int64 {
+	if x != nil {
+		return x.Remaining
+	}
+	return 0
+}
+
+// Drift is one thing that does not fit any more between a page, leadgate's configuration and a CRM.
+type Drift struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What does not fit.
+	Type DriftType `protobuf:"varint,1,opt,name=type,proto3,enum=leadgate.v1.DriftType" json:"type,omitempty"`
+	// The form, if a page changed.
+	Form string `protobuf:"bytes,2,opt,name=form,proto3" json:"form,omitempty"`
+	// The destination, if a CRM changed.
+	Destination string `protobuf:"bytes,3,opt,name=destination,proto3" json:"destination,omitempty"`
+	// The field of the form, or the CRM's property.
+	Field string `protobuf:"bytes,4,opt,name=field,proto3" json:"field,omitempty"`
+	// The lead field that it leads to or comes from; an expression where one is configured.
+	LeadField string `protobuf:"bytes,5,opt,name=lead_field,json=leadField,proto3" json:"lead_field,omitempty"`
+	// What is wrong and what to do, in words.
+	Detail string `protobuf:"bytes,6,opt,name=detail,proto3" json:"detail,omitempty"`
+	// The line to write in the configuration, if there is a likely one, such as "company_name: company".
+	Suggestion string `protobuf:"bytes,7,opt,name=suggestion,proto3" json:"suggestion,omitempty"`
+	// When it was first seen.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Drift) Reset() {
+	*x = Drift{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Drift) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Drift) ProtoMessage() {}
+
+func (x *Drift) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Drift.ProtoReflect.Descriptor instead.
+func (*Drift) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *Drift) GetType() DriftType {
+	if x != nil {
+		return x.Type
+	}
+	return DriftType_DRIFT_TYPE_UNSPECIFIED
+}
+
+func (x *Drift) GetForm() string {
+	if x != nil {
+		return x.Form
+	}
+	return ""
+}
+
+func (x *Drift) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+func (x *Drift) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *Drift) GetLeadField() string {
+	if x != nil {
+		return x.LeadField
+	}
+	return ""
+}
+
+func (x *Drift) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *Drift) GetSuggestion() string {
+	if x != nil {
+		return x.Suggestion
+	}
+	return ""
+}
+
+func (x *Drift) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+// ListDriftRequest asks for all of it.
+type ListDriftRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDriftRequest) Reset() {
+	*x = ListDriftRequest{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDriftRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDriftRequest) ProtoMessage() {}
+
+func (x *ListDriftRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDriftRequest.ProtoReflect.Descriptor instead.
+func (*ListDriftRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{45}
+}
+
+// ListDriftResponse is what does not fit.
+type ListDriftResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Fields of pages first, then properties of CRMs; by form and destination.
+	Drifts        []*Drift `protobuf:"bytes,1,rep,name=drifts,proto3" json:"drifts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDriftResponse) Reset() {
+	*x = ListDriftResponse{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDriftResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDriftResponse) ProtoMessage() {}
+
+func (x *ListDriftResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDriftResponse.ProtoReflect.Descriptor instead.
+func (*ListDriftResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *ListDriftResponse) GetDrifts() []*Drift {
+	if x != nil {
+		return x.Drifts
+	}
+	return nil
+}
+
 var File_leadgate_v1_worker_service_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_worker_service_proto_rawDesc = "" +
@@ -2479,16 +3327,17 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\n" +
 	"deliveryId\"H\n" +
 	"\x13GetDeliveryResponse\x121\n" +
-	"\bdelivery\x18\x01 \x01(\v2\x15.leadgate.v1.DeliveryR\bdelivery\"C\n" +
+	"\bdelivery\x18\x01 \x01(\v2\x15.leadgate.v1.DeliveryR\bdelivery\"Y\n" +
 	"\x14RetryDeliveryRequest\x12+\n" +
 	"\vdelivery_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\n" +
-	"deliveryId\"J\n" +
+	"deliveryId\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\"J\n" +
 	"\x15RetryDeliveryResponse\x121\n" +
-	"\bdelivery\x18\x01 \x01(\v2\x15.leadgate.v1.DeliveryR\bdelivery\"\xd0\x03\n" +
-	"\x16RetryDeliveriesRequest\x12\xce\x01\n" +
-	"\x06filter\x18\x01 \x01(\v2\x1b.leadgate.v1.DeliveryFilterB\x98\x01\xbaH\x94\x01\xba\x01\x8d\x01\n" +
-	"\vretry.state\x12eonly dead deliveries and those that wait for a retry can be retried: state must be DEAD or RETRY_WAIT\x1a\x17this.state in [0, 3, 5]\xc8\x01\x01R\x06filter\x12\x17\n" +
+	"\bdelivery\x18\x01 \x01(\v2\x15.leadgate.v1.DeliveryR\bdelivery\"\xf8\x03\n" +
+	"\x16RetryDeliveriesRequest\x12\xf6\x01\n" +
+	"\x06filter\x18\x01 \x01(\v2\x1b.leadgate.v1.DeliveryFilterB\xc0\x01\xbaH\xbc\x01\xba\x01\xb5\x01\n" +
+	"\vretry.state\x12\x86\x01only deliveries that are dead, held, superseded or wait for a retry can be retried: state must be DEAD, HELD, SUPERSEDED or RETRY_WAIT\x1a\x1dthis.state in [0, 3, 5, 6, 7]\xc8\x01\x01R\x06filter\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12.\n" +
 	"\x0eexpected_count\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rexpectedCount\x12\x9b\x01\n" +
 	"\foperation_id\x18\x04 \x01(\tBx\xbaHu\xba\x01o\n" +
@@ -2590,7 +3439,71 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\tnotifiers\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n" +
 	"\x10d\x18\x01\"\x04r\x02\x18?R\tnotifiers\"I\n" +
 	"\x12TestAlertsResponse\x123\n" +
-	"\aresults\x18\x01 \x03(\v2\x19.leadgate.v1.NotifierTestR\aresults*\x8b\x02\n" +
+	"\aresults\x18\x01 \x03(\v2\x19.leadgate.v1.NotifierTestR\aresults\"\xf4\x04\n" +
+	"\x15MoveDeliveriesRequest\x12\xd8\x02\n" +
+	"\x06filter\x18\x01 \x01(\v2\x1b.leadgate.v1.DeliveryFilterB\xa2\x02\xbaH\x9e\x02\xba\x01a\n" +
+	"\x10move.destination\x125name the destination whose deliveries are to be moved\x1a\x16this.destination != ''\xba\x01\xb3\x01\n" +
+	"\n" +
+	"move.state\x12\x82\x01only deliveries that are not under way and not delivered can be moved: state must be PENDING, RETRY_WAIT, HELD, DEAD or SUPERSEDED\x1a this.state in [0, 1, 3, 5, 6, 7]\xc8\x01\x01R\x06filter\x12\x19\n" +
+	"\x02to\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18?R\x02to\x12\x17\n" +
+	"\adry_run\x18\x03 \x01(\bR\x06dryRun\x12.\n" +
+	"\x0eexpected_count\x18\x04 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rexpectedCount\x12\x9b\x01\n" +
+	"\foperation_id\x18\x05 \x01(\tBx\xbaHu\xba\x01o\n" +
+	"\foperation.id\x128must be 1 to 64 letters, digits, hyphens and underscores\x1a%this.matches('^[A-Za-z0-9_-]{1,64}$')\xd8\x01\x01R\voperationId\"k\n" +
+	"\x16MoveDeliveriesResponse\x12\x18\n" +
+	"\amatched\x18\x01 \x01(\x03R\amatched\x12\x14\n" +
+	"\x05moved\x18\x02 \x01(\x03R\x05moved\x12!\n" +
+	"\foperation_id\x18\x03 \x01(\tR\voperationId\"\xda\x03\n" +
+	"\x17DeleteDeliveriesRequest\x12\xd7\x01\n" +
+	"\x06filter\x18\x01 \x01(\v2\x1b.leadgate.v1.DeliveryFilterB\xa1\x01\xbaH\x9d\x01\xba\x01\x96\x01\n" +
+	"\fdelete.state\x12gonly deliveries that will not be sent can be deleted: state must be DEAD, HELD, SUPERSEDED or CANCELLED\x1a\x1dthis.state in [0, 5, 6, 7, 8]\xc8\x01\x01R\x06filter\x12\x17\n" +
+	"\adry_run\x18\x03 \x01(\bR\x06dryRun\x12.\n" +
+	"\x0eexpected_count\x18\x04 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rexpectedCount\x12\x9b\x01\n" +
+	"\foperation_id\x18\x05 \x01(\tBx\xbaHu\xba\x01o\n" +
+	"\foperation.id\x128must be 1 to 64 letters, digits, hyphens and underscores\x1a%this.matches('^[A-Za-z0-9_-]{1,64}$')\xd8\x01\x01R\voperationId\"q\n" +
+	"\x18DeleteDeliveriesResponse\x12\x18\n" +
+	"\amatched\x18\x01 \x01(\x03R\amatched\x12\x18\n" +
+	"\adeleted\x18\x02 \x01(\x03R\adeleted\x12!\n" +
+	"\foperation_id\x18\x03 \x01(\tR\voperationId\"7\n" +
+	"\x16TestDestinationRequest\x12\x1d\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18?R\x04name\"Q\n" +
+	"\x17TestDestinationResponse\x126\n" +
+	"\x06report\x18\x01 \x01(\v2\x1e.leadgate.v1.DestinationReportR\x06report\"\x9c\x03\n" +
+	"\x11DestinationReport\x12 \n" +
+	"\vdestination\x18\x01 \x01(\tR\vdestination\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x1c\n" +
+	"\treachable\x18\x03 \x01(\bR\treachable\x12\x18\n" +
+	"\aproblem\x18\x04 \x01(\tR\aproblem\x12\x1d\n" +
+	"\n" +
+	"crm_status\x18\x05 \x01(\x05R\tcrmStatus\x123\n" +
+	"\alatency\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\alatency\x12\x18\n" +
+	"\aaccount\x18\a \x01(\tR\aaccount\x12\x1e\n" +
+	"\n" +
+	"properties\x18\b \x01(\x05R\n" +
+	"properties\x12-\n" +
+	"\x12properties_problem\x18\t \x01(\tR\x11propertiesProblem\x12*\n" +
+	"\x06drifts\x18\n" +
+	" \x03(\v2\x12.leadgate.v1.DriftR\x06drifts\x120\n" +
+	"\x06quotas\x18\v \x03(\v2\x18.leadgate.v1.QuotaReportR\x06quotas\"t\n" +
+	"\vQuotaReport\x121\n" +
+	"\x06window\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06window\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\x03R\x05limit\x12\x1c\n" +
+	"\tremaining\x18\x03 \x01(\x03R\tremaining\"\x88\x02\n" +
+	"\x05Drift\x12*\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x16.leadgate.v1.DriftTypeR\x04type\x12\x12\n" +
+	"\x04form\x18\x02 \x01(\tR\x04form\x12 \n" +
+	"\vdestination\x18\x03 \x01(\tR\vdestination\x12\x14\n" +
+	"\x05field\x18\x04 \x01(\tR\x05field\x12\x1d\n" +
+	"\n" +
+	"lead_field\x18\x05 \x01(\tR\tleadField\x12\x16\n" +
+	"\x06detail\x18\x06 \x01(\tR\x06detail\x12\x1e\n" +
+	"\n" +
+	"suggestion\x18\a \x01(\tR\n" +
+	"suggestion\x120\n" +
+	"\x05since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x12\n" +
+	"\x10ListDriftRequest\"?\n" +
+	"\x11ListDriftResponse\x12*\n" +
+	"\x06drifts\x18\x01 \x03(\v2\x12.leadgate.v1.DriftR\x06drifts*\x8b\x02\n" +
 	"\x11DestinationStatus\x12\"\n" +
 	"\x1eDESTINATION_STATUS_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aDESTINATION_STATUS_FLOWING\x10\x01\x12\x1d\n" +
@@ -2598,17 +3511,29 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\x1aDESTINATION_STATUS_FAILING\x10\x03\x12#\n" +
 	"\x1fDESTINATION_STATUS_RATE_LIMITED\x10\x04\x12*\n" +
 	"&DESTINATION_STATUS_CREDENTIALS_REFUSED\x10\x05\x12\"\n" +
-	"\x1eDESTINATION_STATUS_UNREACHABLE\x10\x062\x95\x0e\n" +
+	"\x1eDESTINATION_STATUS_UNREACHABLE\x10\x06*\xe9\x01\n" +
+	"\tDriftType\x12\x1a\n" +
+	"\x16DRIFT_TYPE_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18DRIFT_TYPE_FIELD_RENAMED\x10\x01\x12\x1c\n" +
+	"\x18DRIFT_TYPE_PROPERTY_GONE\x10\x02\x12!\n" +
+	"\x1dDRIFT_TYPE_PROPERTY_READ_ONLY\x10\x03\x12\x1c\n" +
+	"\x18DRIFT_TYPE_PROPERTY_TYPE\x10\x04\x12!\n" +
+	"\x1dDRIFT_TYPE_PROPERTY_TOO_SHORT\x10\x05\x12 \n" +
+	"\x1cDRIFT_TYPE_PROPERTY_REQUIRED\x10\x062\xfb\x11\n" +
 	"\rWorkerService\x12|\n" +
 	"\x0fWatchDeliveries\x12#.leadgate.v1.WatchDeliveriesRequest\x1a$.leadgate.v1.WatchDeliveriesResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/deliveries:watch0\x01\x12q\n" +
 	"\x0eListDeliveries\x12\".leadgate.v1.ListDeliveriesRequest\x1a#.leadgate.v1.ListDeliveriesResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/deliveries\x12v\n" +
 	"\vGetDelivery\x12\x1f.leadgate.v1.GetDeliveryRequest\x1a .leadgate.v1.GetDeliveryResponse\"$\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/deliveries/{delivery_id}\x12\x85\x01\n" +
 	"\rRetryDelivery\x12!.leadgate.v1.RetryDeliveryRequest\x1a\".leadgate.v1.RetryDeliveryResponse\"-\x82\xd3\xe4\x93\x02':\x01*\"\"/v1/deliveries/{delivery_id}:retry\x12}\n" +
-	"\x0fRetryDeliveries\x12#.leadgate.v1.RetryDeliveriesRequest\x1a$.leadgate.v1.RetryDeliveriesResponse\"\x1f\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/deliveries:retry\x12q\n" +
+	"\x0fRetryDeliveries\x12#.leadgate.v1.RetryDeliveriesRequest\x1a$.leadgate.v1.RetryDeliveriesResponse\"\x1f\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/deliveries:retry\x12\x85\x01\n" +
+	"\x0fTestDestination\x12#.leadgate.v1.TestDestinationRequest\x1a$.leadgate.v1.TestDestinationResponse\"'\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/v1/destinations/{name}:test\x12]\n" +
+	"\tListDrift\x12\x1d.leadgate.v1.ListDriftRequest\x1a\x1e.leadgate.v1.ListDriftResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/drift\x12q\n" +
 	"\fReleaseLeads\x12 .leadgate.v1.ReleaseLeadsRequest\x1a!.leadgate.v1.ReleaseLeadsResponse\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/v1/leads:release\x12q\n" +
 	"\fDiscardLeads\x12 .leadgate.v1.DiscardLeadsRequest\x1a!.leadgate.v1.DiscardLeadsResponse\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/v1/leads:discard\x12z\n" +
 	"\fGetOperation\x12 .leadgate.v1.GetOperationRequest\x1a!.leadgate.v1.GetOperationResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/operations/{operation_id}\x12q\n" +
 	"\x0eListOperations\x12\".leadgate.v1.ListOperationsRequest\x1a#.leadgate.v1.ListOperationsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/operations\x12y\n" +
+	"\x0eMoveDeliveries\x12\".leadgate.v1.MoveDeliveriesRequest\x1a#.leadgate.v1.MoveDeliveriesResponse\"\x1e\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v1/deliveries:move\x12\x81\x01\n" +
+	"\x10DeleteDeliveries\x12$.leadgate.v1.DeleteDeliveriesRequest\x1a%.leadgate.v1.DeleteDeliveriesResponse\" \x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v1/deliveries:delete\x12y\n" +
 	"\x10ListDestinations\x12$.leadgate.v1.ListDestinationsRequest\x1a%.leadgate.v1.ListDestinationsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/destinations\x12Z\n" +
 	"\bGetStats\x12\x1c.leadgate.v1.GetStatsRequest\x1a\x1d.leadgate.v1.GetStatsResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/stats\x12a\n" +
 	"\n" +
@@ -2631,144 +3556,174 @@ func file_leadgate_v1_worker_service_proto_rawDescGZIP() []byte {
 	return file_leadgate_v1_worker_service_proto_rawDescData
 }
 
-var file_leadgate_v1_worker_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_leadgate_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_leadgate_v1_worker_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_leadgate_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_leadgate_v1_worker_service_proto_goTypes = []any{
 	(DestinationStatus)(0),            // 0: leadgate.v1.DestinationStatus
-	(*WatchDeliveriesRequest)(nil),    // 1: leadgate.v1.WatchDeliveriesRequest
-	(*WatchDeliveriesResponse)(nil),   // 2: leadgate.v1.WatchDeliveriesResponse
-	(*WatchHello)(nil),                // 3: leadgate.v1.WatchHello
-	(*WatchHeartbeat)(nil),            // 4: leadgate.v1.WatchHeartbeat
-	(*WatchGap)(nil),                  // 5: leadgate.v1.WatchGap
-	(*DeliveryFilter)(nil),            // 6: leadgate.v1.DeliveryFilter
-	(*ListDeliveriesRequest)(nil),     // 7: leadgate.v1.ListDeliveriesRequest
-	(*ListDeliveriesResponse)(nil),    // 8: leadgate.v1.ListDeliveriesResponse
-	(*GetDeliveryRequest)(nil),        // 9: leadgate.v1.GetDeliveryRequest
-	(*GetDeliveryResponse)(nil),       // 10: leadgate.v1.GetDeliveryResponse
-	(*RetryDeliveryRequest)(nil),      // 11: leadgate.v1.RetryDeliveryRequest
-	(*RetryDeliveryResponse)(nil),     // 12: leadgate.v1.RetryDeliveryResponse
-	(*RetryDeliveriesRequest)(nil),    // 13: leadgate.v1.RetryDeliveriesRequest
-	(*RetryDeliveriesResponse)(nil),   // 14: leadgate.v1.RetryDeliveriesResponse
-	(*LeadFilter)(nil),                // 15: leadgate.v1.LeadFilter
-	(*ReleaseLeadsRequest)(nil),       // 16: leadgate.v1.ReleaseLeadsRequest
-	(*ReleaseLeadsResponse)(nil),      // 17: leadgate.v1.ReleaseLeadsResponse
-	(*DiscardLeadsRequest)(nil),       // 18: leadgate.v1.DiscardLeadsRequest
-	(*DiscardLeadsResponse)(nil),      // 19: leadgate.v1.DiscardLeadsResponse
-	(*GetOperationRequest)(nil),       // 20: leadgate.v1.GetOperationRequest
-	(*GetOperationResponse)(nil),      // 21: leadgate.v1.GetOperationResponse
-	(*ListOperationsRequest)(nil),     // 22: leadgate.v1.ListOperationsRequest
-	(*ListOperationsResponse)(nil),    // 23: leadgate.v1.ListOperationsResponse
-	(*Destination)(nil),               // 24: leadgate.v1.Destination
-	(*ListDestinationsRequest)(nil),   // 25: leadgate.v1.ListDestinationsRequest
-	(*ListDestinationsResponse)(nil),  // 26: leadgate.v1.ListDestinationsResponse
-	(*PauseDestinationRequest)(nil),   // 27: leadgate.v1.PauseDestinationRequest
-	(*PauseDestinationResponse)(nil),  // 28: leadgate.v1.PauseDestinationResponse
-	(*ResumeDestinationRequest)(nil),  // 29: leadgate.v1.ResumeDestinationRequest
-	(*ResumeDestinationResponse)(nil), // 30: leadgate.v1.ResumeDestinationResponse
-	(*GetStatsRequest)(nil),           // 31: leadgate.v1.GetStatsRequest
-	(*GetStatsResponse)(nil),          // 32: leadgate.v1.GetStatsResponse
-	(*ListAlertsRequest)(nil),         // 33: leadgate.v1.ListAlertsRequest
-	(*ListAlertsResponse)(nil),        // 34: leadgate.v1.ListAlertsResponse
-	(*TestAlertsRequest)(nil),         // 35: leadgate.v1.TestAlertsRequest
-	(*TestAlertsResponse)(nil),        // 36: leadgate.v1.TestAlertsResponse
-	(Stage)(0),                        // 37: leadgate.v1.Stage
-	(*Event)(nil),                     // 38: leadgate.v1.Event
-	(*timestamppb.Timestamp)(nil),     // 39: google.protobuf.Timestamp
-	(DeliveryState)(0),                // 40: leadgate.v1.DeliveryState
-	(*Delivery)(nil),                  // 41: leadgate.v1.Delivery
-	(HoldReason)(0),                   // 42: leadgate.v1.HoldReason
-	(*OperationProblem)(nil),          // 43: leadgate.v1.OperationProblem
-	(*Operation)(nil),                 // 44: leadgate.v1.Operation
-	(*durationpb.Duration)(nil),       // 45: google.protobuf.Duration
-	(*StatsCounts)(nil),               // 46: leadgate.v1.StatsCounts
-	(*StatsMinute)(nil),               // 47: leadgate.v1.StatsMinute
-	(*Latency)(nil),                   // 48: leadgate.v1.Latency
-	(*FormStats)(nil),                 // 49: leadgate.v1.FormStats
-	(*DestinationStats)(nil),          // 50: leadgate.v1.DestinationStats
-	(AlertState)(0),                   // 51: leadgate.v1.AlertState
-	(*Alert)(nil),                     // 52: leadgate.v1.Alert
-	(*Notifier)(nil),                  // 53: leadgate.v1.Notifier
-	(*NotifierTest)(nil),              // 54: leadgate.v1.NotifierTest
+	(DriftType)(0),                    // 1: leadgate.v1.DriftType
+	(*WatchDeliveriesRequest)(nil),    // 2: leadgate.v1.WatchDeliveriesRequest
+	(*WatchDeliveriesResponse)(nil),   // 3: leadgate.v1.WatchDeliveriesResponse
+	(*WatchHello)(nil),                // 4: leadgate.v1.WatchHello
+	(*WatchHeartbeat)(nil),            // 5: leadgate.v1.WatchHeartbeat
+	(*WatchGap)(nil),                  // 6: leadgate.v1.WatchGap
+	(*DeliveryFilter)(nil),            // 7: leadgate.v1.DeliveryFilter
+	(*ListDeliveriesRequest)(nil),     // 8: leadgate.v1.ListDeliveriesRequest
+	(*ListDeliveriesResponse)(nil),    // 9: leadgate.v1.ListDeliveriesResponse
+	(*GetDeliveryRequest)(nil),        // 10: leadgate.v1.GetDeliveryRequest
+	(*GetDeliveryResponse)(nil),       // 11: leadgate.v1.GetDeliveryResponse
+	(*RetryDeliveryRequest)(nil),      // 12: leadgate.v1.RetryDeliveryRequest
+	(*RetryDeliveryResponse)(nil),     // 13: leadgate.v1.RetryDeliveryResponse
+	(*RetryDeliveriesRequest)(nil),    // 14: leadgate.v1.RetryDeliveriesRequest
+	(*RetryDeliveriesResponse)(nil),   // 15: leadgate.v1.RetryDeliveriesResponse
+	(*LeadFilter)(nil),                // 16: leadgate.v1.LeadFilter
+	(*ReleaseLeadsRequest)(nil),       // 17: leadgate.v1.ReleaseLeadsRequest
+	(*ReleaseLeadsResponse)(nil),      // 18: leadgate.v1.ReleaseLeadsResponse
+	(*DiscardLeadsRequest)(nil),       // 19: leadgate.v1.DiscardLeadsRequest
+	(*DiscardLeadsResponse)(nil),      // 20: leadgate.v1.DiscardLeadsResponse
+	(*GetOperationRequest)(nil),       // 21: leadgate.v1.GetOperationRequest
+	(*GetOperationResponse)(nil),      // 22: leadgate.v1.GetOperationResponse
+	(*ListOperationsRequest)(nil),     // 23: leadgate.v1.ListOperationsRequest
+	(*ListOperationsResponse)(nil),    // 24: leadgate.v1.ListOperationsResponse
+	(*Destination)(nil),               // 25: leadgate.v1.Destination
+	(*ListDestinationsRequest)(nil),   // 26: leadgate.v1.ListDestinationsRequest
+	(*ListDestinationsResponse)(nil),  // 27: leadgate.v1.ListDestinationsResponse
+	(*PauseDestinationRequest)(nil),   // 28: leadgate.v1.PauseDestinationRequest
+	(*PauseDestinationResponse)(nil),  // 29: leadgate.v1.PauseDestinationResponse
+	(*ResumeDestinationRequest)(nil),  // 30: leadgate.v1.ResumeDestinationRequest
+	(*ResumeDestinationResponse)(nil), // 31: leadgate.v1.ResumeDestinationResponse
+	(*GetStatsRequest)(nil),           // 32: leadgate.v1.GetStatsRequest
+	(*GetStatsResponse)(nil),          // 33: leadgate.v1.GetStatsResponse
+	(*ListAlertsRequest)(nil),         // 34: leadgate.v1.ListAlertsRequest
+	(*ListAlertsResponse)(nil),        // 35: leadgate.v1.ListAlertsResponse
+	(*TestAlertsRequest)(nil),         // 36: leadgate.v1.TestAlertsRequest
+	(*TestAlertsResponse)(nil),        // 37: leadgate.v1.TestAlertsResponse
+	(*MoveDeliveriesRequest)(nil),     // 38: leadgate.v1.MoveDeliveriesRequest
+	(*MoveDeliveriesResponse)(nil),    // 39: leadgate.v1.MoveDeliveriesResponse
+	(*DeleteDeliveriesRequest)(nil),   // 40: leadgate.v1.DeleteDeliveriesRequest
+	(*DeleteDeliveriesResponse)(nil),  // 41: leadgate.v1.DeleteDeliveriesResponse
+	(*TestDestinationRequest)(nil),    // 42: leadgate.v1.TestDestinationRequest
+	(*TestDestinationResponse)(nil),   // 43: leadgate.v1.TestDestinationResponse
+	(*DestinationReport)(nil),         // 44: leadgate.v1.DestinationReport
+	(*QuotaReport)(nil),               // 45: leadgate.v1.QuotaReport
+	(*Drift)(nil),                     // 46: leadgate.v1.Drift
+	(*ListDriftRequest)(nil),          // 47: leadgate.v1.ListDriftRequest
+	(*ListDriftResponse)(nil),         // 48: leadgate.v1.ListDriftResponse
+	(Stage)(0),                        // 49: leadgate.v1.Stage
+	(*Event)(nil),                     // 50: leadgate.v1.Event
+	(*timestamppb.Timestamp)(nil),     // 51: google.protobuf.Timestamp
+	(DeliveryState)(0),                // 52: leadgate.v1.DeliveryState
+	(*Delivery)(nil),                  // 53: leadgate.v1.Delivery
+	(HoldReason)(0),                   // 54: leadgate.v1.HoldReason
+	(*OperationProblem)(nil),          // 55: leadgate.v1.OperationProblem
+	(*Operation)(nil),                 // 56: leadgate.v1.Operation
+	(*durationpb.Duration)(nil),       // 57: google.protobuf.Duration
+	(*StatsCounts)(nil),               // 58: leadgate.v1.StatsCounts
+	(*StatsMinute)(nil),               // 59: leadgate.v1.StatsMinute
+	(*Latency)(nil),                   // 60: leadgate.v1.Latency
+	(*FormStats)(nil),                 // 61: leadgate.v1.FormStats
+	(*DestinationStats)(nil),          // 62: leadgate.v1.DestinationStats
+	(AlertState)(0),                   // 63: leadgate.v1.AlertState
+	(*Alert)(nil),                     // 64: leadgate.v1.Alert
+	(*Notifier)(nil),                  // 65: leadgate.v1.Notifier
+	(*NotifierTest)(nil),              // 66: leadgate.v1.NotifierTest
 }
 var file_leadgate_v1_worker_service_proto_depIdxs = []int32{
-	37, // 0: leadgate.v1.WatchDeliveriesRequest.stages:type_name -> leadgate.v1.Stage
-	3,  // 1: leadgate.v1.WatchDeliveriesResponse.hello:type_name -> leadgate.v1.WatchHello
-	38, // 2: leadgate.v1.WatchDeliveriesResponse.event:type_name -> leadgate.v1.Event
-	4,  // 3: leadgate.v1.WatchDeliveriesResponse.heartbeat:type_name -> leadgate.v1.WatchHeartbeat
-	5,  // 4: leadgate.v1.WatchDeliveriesResponse.gap:type_name -> leadgate.v1.WatchGap
-	39, // 5: leadgate.v1.WatchHeartbeat.time:type_name -> google.protobuf.Timestamp
-	40, // 6: leadgate.v1.DeliveryFilter.state:type_name -> leadgate.v1.DeliveryState
-	39, // 7: leadgate.v1.DeliveryFilter.since:type_name -> google.protobuf.Timestamp
-	39, // 8: leadgate.v1.DeliveryFilter.until:type_name -> google.protobuf.Timestamp
-	40, // 9: leadgate.v1.ListDeliveriesRequest.state:type_name -> leadgate.v1.DeliveryState
-	39, // 10: leadgate.v1.ListDeliveriesRequest.since:type_name -> google.protobuf.Timestamp
-	39, // 11: leadgate.v1.ListDeliveriesRequest.until:type_name -> google.protobuf.Timestamp
-	41, // 12: leadgate.v1.ListDeliveriesResponse.deliveries:type_name -> leadgate.v1.Delivery
-	41, // 13: leadgate.v1.GetDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
-	41, // 14: leadgate.v1.RetryDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
-	6,  // 15: leadgate.v1.RetryDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
-	42, // 16: leadgate.v1.LeadFilter.reason:type_name -> leadgate.v1.HoldReason
-	39, // 17: leadgate.v1.LeadFilter.since:type_name -> google.protobuf.Timestamp
-	39, // 18: leadgate.v1.LeadFilter.until:type_name -> google.protobuf.Timestamp
-	15, // 19: leadgate.v1.ReleaseLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
-	43, // 20: leadgate.v1.ReleaseLeadsResponse.problems:type_name -> leadgate.v1.OperationProblem
-	15, // 21: leadgate.v1.DiscardLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
-	44, // 22: leadgate.v1.GetOperationResponse.operation:type_name -> leadgate.v1.Operation
-	44, // 23: leadgate.v1.ListOperationsResponse.operations:type_name -> leadgate.v1.Operation
+	49, // 0: leadgate.v1.WatchDeliveriesRequest.stages:type_name -> leadgate.v1.Stage
+	4,  // 1: leadgate.v1.WatchDeliveriesResponse.hello:type_name -> leadgate.v1.WatchHello
+	50, // 2: leadgate.v1.WatchDeliveriesResponse.event:type_name -> leadgate.v1.Event
+	5,  // 3: leadgate.v1.WatchDeliveriesResponse.heartbeat:type_name -> leadgate.v1.WatchHeartbeat
+	6,  // 4: leadgate.v1.WatchDeliveriesResponse.gap:type_name -> leadgate.v1.WatchGap
+	51, // 5: leadgate.v1.WatchHeartbeat.time:type_name -> google.protobuf.Timestamp
+	52, // 6: leadgate.v1.DeliveryFilter.state:type_name -> leadgate.v1.DeliveryState
+	51, // 7: leadgate.v1.DeliveryFilter.since:type_name -> google.protobuf.Timestamp
+	51, // 8: leadgate.v1.DeliveryFilter.until:type_name -> google.protobuf.Timestamp
+	52, // 9: leadgate.v1.ListDeliveriesRequest.state:type_name -> leadgate.v1.DeliveryState
+	51, // 10: leadgate.v1.ListDeliveriesRequest.since:type_name -> google.protobuf.Timestamp
+	51, // 11: leadgate.v1.ListDeliveriesRequest.until:type_name -> google.protobuf.Timestamp
+	53, // 12: leadgate.v1.ListDeliveriesResponse.deliveries:type_name -> leadgate.v1.Delivery
+	53, // 13: leadgate.v1.GetDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
+	53, // 14: leadgate.v1.RetryDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
+	7,  // 15: leadgate.v1.RetryDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
+	54, // 16: leadgate.v1.LeadFilter.reason:type_name -> leadgate.v1.HoldReason
+	51, // 17: leadgate.v1.LeadFilter.since:type_name -> google.protobuf.Timestamp
+	51, // 18: leadgate.v1.LeadFilter.until:type_name -> google.protobuf.Timestamp
+	16, // 19: leadgate.v1.ReleaseLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
+	55, // 20: leadgate.v1.ReleaseLeadsResponse.problems:type_name -> leadgate.v1.OperationProblem
+	16, // 21: leadgate.v1.DiscardLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
+	56, // 22: leadgate.v1.GetOperationResponse.operation:type_name -> leadgate.v1.Operation
+	56, // 23: leadgate.v1.ListOperationsResponse.operations:type_name -> leadgate.v1.Operation
 	0,  // 24: leadgate.v1.Destination.status:type_name -> leadgate.v1.DestinationStatus
-	45, // 25: leadgate.v1.Destination.oldest_waiting:type_name -> google.protobuf.Duration
-	39, // 26: leadgate.v1.Destination.last_error_time:type_name -> google.protobuf.Timestamp
-	39, // 27: leadgate.v1.Destination.resume_time:type_name -> google.protobuf.Timestamp
-	24, // 28: leadgate.v1.ListDestinationsResponse.destinations:type_name -> leadgate.v1.Destination
-	24, // 29: leadgate.v1.PauseDestinationResponse.destination:type_name -> leadgate.v1.Destination
-	24, // 30: leadgate.v1.ResumeDestinationResponse.destination:type_name -> leadgate.v1.Destination
-	39, // 31: leadgate.v1.GetStatsResponse.time:type_name -> google.protobuf.Timestamp
-	39, // 32: leadgate.v1.GetStatsResponse.since:type_name -> google.protobuf.Timestamp
-	46, // 33: leadgate.v1.GetStatsResponse.counts:type_name -> leadgate.v1.StatsCounts
-	47, // 34: leadgate.v1.GetStatsResponse.minutes:type_name -> leadgate.v1.StatsMinute
-	48, // 35: leadgate.v1.GetStatsResponse.speed_to_lead:type_name -> leadgate.v1.Latency
-	45, // 36: leadgate.v1.GetStatsResponse.oldest_waiting:type_name -> google.protobuf.Duration
-	49, // 37: leadgate.v1.GetStatsResponse.forms:type_name -> leadgate.v1.FormStats
-	50, // 38: leadgate.v1.GetStatsResponse.destinations:type_name -> leadgate.v1.DestinationStats
-	51, // 39: leadgate.v1.ListAlertsRequest.state:type_name -> leadgate.v1.AlertState
-	52, // 40: leadgate.v1.ListAlertsResponse.alerts:type_name -> leadgate.v1.Alert
-	53, // 41: leadgate.v1.ListAlertsResponse.notifiers:type_name -> leadgate.v1.Notifier
-	54, // 42: leadgate.v1.TestAlertsResponse.results:type_name -> leadgate.v1.NotifierTest
-	1,  // 43: leadgate.v1.WorkerService.WatchDeliveries:input_type -> leadgate.v1.WatchDeliveriesRequest
-	7,  // 44: leadgate.v1.WorkerService.ListDeliveries:input_type -> leadgate.v1.ListDeliveriesRequest
-	9,  // 45: leadgate.v1.WorkerService.GetDelivery:input_type -> leadgate.v1.GetDeliveryRequest
-	11, // 46: leadgate.v1.WorkerService.RetryDelivery:input_type -> leadgate.v1.RetryDeliveryRequest
-	13, // 47: leadgate.v1.WorkerService.RetryDeliveries:input_type -> leadgate.v1.RetryDeliveriesRequest
-	16, // 48: leadgate.v1.WorkerService.ReleaseLeads:input_type -> leadgate.v1.ReleaseLeadsRequest
-	18, // 49: leadgate.v1.WorkerService.DiscardLeads:input_type -> leadgate.v1.DiscardLeadsRequest
-	20, // 50: leadgate.v1.WorkerService.GetOperation:input_type -> leadgate.v1.GetOperationRequest
-	22, // 51: leadgate.v1.WorkerService.ListOperations:input_type -> leadgate.v1.ListOperationsRequest
-	25, // 52: leadgate.v1.WorkerService.ListDestinations:input_type -> leadgate.v1.ListDestinationsRequest
-	31, // 53: leadgate.v1.WorkerService.GetStats:input_type -> leadgate.v1.GetStatsRequest
-	33, // 54: leadgate.v1.WorkerService.ListAlerts:input_type -> leadgate.v1.ListAlertsRequest
-	35, // 55: leadgate.v1.WorkerService.TestAlerts:input_type -> leadgate.v1.TestAlertsRequest
-	27, // 56: leadgate.v1.WorkerService.PauseDestination:input_type -> leadgate.v1.PauseDestinationRequest
-	29, // 57: leadgate.v1.WorkerService.ResumeDestination:input_type -> leadgate.v1.ResumeDestinationRequest
-	2,  // 58: leadgate.v1.WorkerService.WatchDeliveries:output_type -> leadgate.v1.WatchDeliveriesResponse
-	8,  // 59: leadgate.v1.WorkerService.ListDeliveries:output_type -> leadgate.v1.ListDeliveriesResponse
-	10, // 60: leadgate.v1.WorkerService.GetDelivery:output_type -> leadgate.v1.GetDeliveryResponse
-	12, // 61: leadgate.v1.WorkerService.RetryDelivery:output_type -> leadgate.v1.RetryDeliveryResponse
-	14, // 62: leadgate.v1.WorkerService.RetryDeliveries:output_type -> leadgate.v1.RetryDeliveriesResponse
-	17, // 63: leadgate.v1.WorkerService.ReleaseLeads:output_type -> leadgate.v1.ReleaseLeadsResponse
-	19, // 64: leadgate.v1.WorkerService.DiscardLeads:output_type -> leadgate.v1.DiscardLeadsResponse
-	21, // 65: leadgate.v1.WorkerService.GetOperation:output_type -> leadgate.v1.GetOperationResponse
-	23, // 66: leadgate.v1.WorkerService.ListOperations:output_type -> leadgate.v1.ListOperationsResponse
-	26, // 67: leadgate.v1.WorkerService.ListDestinations:output_type -> leadgate.v1.ListDestinationsResponse
-	32, // 68: leadgate.v1.WorkerService.GetStats:output_type -> leadgate.v1.GetStatsResponse
-	34, // 69: leadgate.v1.WorkerService.ListAlerts:output_type -> leadgate.v1.ListAlertsResponse
-	36, // 70: leadgate.v1.WorkerService.TestAlerts:output_type -> leadgate.v1.TestAlertsResponse
-	28, // 71: leadgate.v1.WorkerService.PauseDestination:output_type -> leadgate.v1.PauseDestinationResponse
-	30, // 72: leadgate.v1.WorkerService.ResumeDestination:output_type -> leadgate.v1.ResumeDestinationResponse
-	58, // [58:73] is the sub-list for method output_type
-	43, // [43:58] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	57, // 25: leadgate.v1.Destination.oldest_waiting:type_name -> google.protobuf.Duration
+	51, // 26: leadgate.v1.Destination.last_error_time:type_name -> google.protobuf.Timestamp
+	51, // 27: leadgate.v1.Destination.resume_time:type_name -> google.protobuf.Timestamp
+	25, // 28: leadgate.v1.ListDestinationsResponse.destinations:type_name -> leadgate.v1.Destination
+	25, // 29: leadgate.v1.PauseDestinationResponse.destination:type_name -> leadgate.v1.Destination
+	25, // 30: leadgate.v1.ResumeDestinationResponse.destination:type_name -> leadgate.v1.Destination
+	51, // 31: leadgate.v1.GetStatsResponse.time:type_name -> google.protobuf.Timestamp
+	51, // 32: leadgate.v1.GetStatsResponse.since:type_name -> google.protobuf.Timestamp
+	58, // 33: leadgate.v1.GetStatsResponse.counts:type_name -> leadgate.v1.StatsCounts
+	59, // 34: leadgate.v1.GetStatsResponse.minutes:type_name -> leadgate.v1.StatsMinute
+	60, // 35: leadgate.v1.GetStatsResponse.speed_to_lead:type_name -> leadgate.v1.Latency
+	57, // 36: leadgate.v1.GetStatsResponse.oldest_waiting:type_name -> google.protobuf.Duration
+	61, // 37: leadgate.v1.GetStatsResponse.forms:type_name -> leadgate.v1.FormStats
+	62, // 38: leadgate.v1.GetStatsResponse.destinations:type_name -> leadgate.v1.DestinationStats
+	63, // 39: leadgate.v1.ListAlertsRequest.state:type_name -> leadgate.v1.AlertState
+	64, // 40: leadgate.v1.ListAlertsResponse.alerts:type_name -> leadgate.v1.Alert
+	65, // 41: leadgate.v1.ListAlertsResponse.notifiers:type_name -> leadgate.v1.Notifier
+	66, // 42: leadgate.v1.TestAlertsResponse.results:type_name -> leadgate.v1.NotifierTest
+	7,  // 43: leadgate.v1.MoveDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
+	7,  // 44: leadgate.v1.DeleteDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
+	44, // 45: leadgate.v1.TestDestinationResponse.report:type_name -> leadgate.v1.DestinationReport
+	57, // 46: leadgate.v1.DestinationReport.latency:type_name -> google.protobuf.Duration
+	46, // 47: leadgate.v1.DestinationReport.drifts:type_name -> leadgate.v1.Drift
+	45, // 48: leadgate.v1.DestinationReport.quotas:type_name -> leadgate.v1.QuotaReport
+	57, // 49: leadgate.v1.QuotaReport.window:type_name -> google.protobuf.Duration
+	1,  // 50: leadgate.v1.Drift.type:type_name -> leadgate.v1.DriftType
+	51, // 51: leadgate.v1.Drift.since:type_name -> google.protobuf.Timestamp
+	46, // 52: leadgate.v1.ListDriftResponse.drifts:type_name -> leadgate.v1.Drift
+	2,  // 53: leadgate.v1.WorkerService.WatchDeliveries:input_type -> leadgate.v1.WatchDeliveriesRequest
+	8,  // 54: leadgate.v1.WorkerService.ListDeliveries:input_type -> leadgate.v1.ListDeliveriesRequest
+	10, // 55: leadgate.v1.WorkerService.GetDelivery:input_type -> leadgate.v1.GetDeliveryRequest
+	12, // 56: leadgate.v1.WorkerService.RetryDelivery:input_type -> leadgate.v1.RetryDeliveryRequest
+	14, // 57: leadgate.v1.WorkerService.RetryDeliveries:input_type -> leadgate.v1.RetryDeliveriesRequest
+	42, // 58: leadgate.v1.WorkerService.TestDestination:input_type -> leadgate.v1.TestDestinationRequest
+	47, // 59: leadgate.v1.WorkerService.ListDrift:input_type -> leadgate.v1.ListDriftRequest
+	17, // 60: leadgate.v1.WorkerService.ReleaseLeads:input_type -> leadgate.v1.ReleaseLeadsRequest
+	19, // 61: leadgate.v1.WorkerService.DiscardLeads:input_type -> leadgate.v1.DiscardLeadsRequest
+	21, // 62: leadgate.v1.WorkerService.GetOperation:input_type -> leadgate.v1.GetOperationRequest
+	23, // 63: leadgate.v1.WorkerService.ListOperations:input_type -> leadgate.v1.ListOperationsRequest
+	38, // 64: leadgate.v1.WorkerService.MoveDeliveries:input_type -> leadgate.v1.MoveDeliveriesRequest
+	40, // 65: leadgate.v1.WorkerService.DeleteDeliveries:input_type -> leadgate.v1.DeleteDeliveriesRequest
+	26, // 66: leadgate.v1.WorkerService.ListDestinations:input_type -> leadgate.v1.ListDestinationsRequest
+	32, // 67: leadgate.v1.WorkerService.GetStats:input_type -> leadgate.v1.GetStatsRequest
+	34, // 68: leadgate.v1.WorkerService.ListAlerts:input_type -> leadgate.v1.ListAlertsRequest
+	36, // 69: leadgate.v1.WorkerService.TestAlerts:input_type -> leadgate.v1.TestAlertsRequest
+	28, // 70: leadgate.v1.WorkerService.PauseDestination:input_type -> leadgate.v1.PauseDestinationRequest
+	30, // 71: leadgate.v1.WorkerService.ResumeDestination:input_type -> leadgate.v1.ResumeDestinationRequest
+	3,  // 72: leadgate.v1.WorkerService.WatchDeliveries:output_type -> leadgate.v1.WatchDeliveriesResponse
+	9,  // 73: leadgate.v1.WorkerService.ListDeliveries:output_type -> leadgate.v1.ListDeliveriesResponse
+	11, // 74: leadgate.v1.WorkerService.GetDelivery:output_type -> leadgate.v1.GetDeliveryResponse
+	13, // 75: leadgate.v1.WorkerService.RetryDelivery:output_type -> leadgate.v1.RetryDeliveryResponse
+	15, // 76: leadgate.v1.WorkerService.RetryDeliveries:output_type -> leadgate.v1.RetryDeliveriesResponse
+	43, // 77: leadgate.v1.WorkerService.TestDestination:output_type -> leadgate.v1.TestDestinationResponse
+	48, // 78: leadgate.v1.WorkerService.ListDrift:output_type -> leadgate.v1.ListDriftResponse
+	18, // 79: leadgate.v1.WorkerService.ReleaseLeads:output_type -> leadgate.v1.ReleaseLeadsResponse
+	20, // 80: leadgate.v1.WorkerService.DiscardLeads:output_type -> leadgate.v1.DiscardLeadsResponse
+	22, // 81: leadgate.v1.WorkerService.GetOperation:output_type -> leadgate.v1.GetOperationResponse
+	24, // 82: leadgate.v1.WorkerService.ListOperations:output_type -> leadgate.v1.ListOperationsResponse
+	39, // 83: leadgate.v1.WorkerService.MoveDeliveries:output_type -> leadgate.v1.MoveDeliveriesResponse
+	41, // 84: leadgate.v1.WorkerService.DeleteDeliveries:output_type -> leadgate.v1.DeleteDeliveriesResponse
+	27, // 85: leadgate.v1.WorkerService.ListDestinations:output_type -> leadgate.v1.ListDestinationsResponse
+	33, // 86: leadgate.v1.WorkerService.GetStats:output_type -> leadgate.v1.GetStatsResponse
+	35, // 87: leadgate.v1.WorkerService.ListAlerts:output_type -> leadgate.v1.ListAlertsResponse
+	37, // 88: leadgate.v1.WorkerService.TestAlerts:output_type -> leadgate.v1.TestAlertsResponse
+	29, // 89: leadgate.v1.WorkerService.PauseDestination:output_type -> leadgate.v1.PauseDestinationResponse
+	31, // 90: leadgate.v1.WorkerService.ResumeDestination:output_type -> leadgate.v1.ResumeDestinationResponse
+	72, // [72:91] is the sub-list for method output_type
+	53, // [53:72] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_worker_service_proto_init() }
@@ -2793,8 +3748,8 @@ func file_leadgate_v1_worker_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_worker_service_proto_rawDesc), len(file_leadgate_v1_worker_service_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   36,
+			NumEnums:      2,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

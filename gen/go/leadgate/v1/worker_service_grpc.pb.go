@@ -24,10 +24,14 @@ const (
 	WorkerService_GetDelivery_FullMethodName       = "/leadgate.v1.WorkerService/GetDelivery"
 	WorkerService_RetryDelivery_FullMethodName     = "/leadgate.v1.WorkerService/RetryDelivery"
 	WorkerService_RetryDeliveries_FullMethodName   = "/leadgate.v1.WorkerService/RetryDeliveries"
+	WorkerService_TestDestination_FullMethodName   = "/leadgate.v1.WorkerService/TestDestination"
+	WorkerService_ListDrift_FullMethodName         = "/leadgate.v1.WorkerService/ListDrift"
 	WorkerService_ReleaseLeads_FullMethodName      = "/leadgate.v1.WorkerService/ReleaseLeads"
 	WorkerService_DiscardLeads_FullMethodName      = "/leadgate.v1.WorkerService/DiscardLeads"
 	WorkerService_GetOperation_FullMethodName      = "/leadgate.v1.WorkerService/GetOperation"
 	WorkerService_ListOperations_FullMethodName    = "/leadgate.v1.WorkerService/ListOperations"
+	WorkerService_MoveDeliveries_FullMethodName    = "/leadgate.v1.WorkerService/MoveDeliveries"
+	WorkerService_DeleteDeliveries_FullMethodName  = "/leadgate.v1.WorkerService/DeleteDeliveries"
 	WorkerService_ListDestinations_FullMethodName  = "/leadgate.v1.WorkerService/ListDestinations"
 	WorkerService_GetStats_FullMethodName          = "/leadgate.v1.WorkerService/GetStats"
 	WorkerService_ListAlerts_FullMethodName        = "/leadgate.v1.WorkerService/ListAlerts"
@@ -49,10 +53,16 @@ type WorkerServiceClient interface {
 	ListDeliveries(ctx context.Context, in *ListDeliveriesRequest, opts ...grpc.CallOption) (*ListDeliveriesResponse, error)
 	// GetDelivery shows one delivery with its attempts.
 	GetDelivery(ctx context.Context, in *GetDeliveryRequest, opts ...grpc.CallOption) (*GetDeliveryResponse, error)
-	// RetryDelivery makes one delivery due now: a dead one is sent again, one that waits for a retry stops waiting.
+	// RetryDelivery makes one delivery due now: a dead, held or superseded one is sent again, one that waits for a retry stops
+	// waiting.
 	RetryDelivery(ctx context.Context, in *RetryDeliveryRequest, opts ...grpc.CallOption) (*RetryDeliveryResponse, error)
 	// RetryDeliveries does what RetryDelivery does to all that match a filter.
 	RetryDeliveries(ctx context.Context, in *RetryDeliveriesRequest, opts ...grpc.CallOption) (*RetryDeliveriesResponse, error)
+	// TestDestination calls the CRM of a destination without changing anything there: whether it is up and takes the credentials,
+	// whose account it is, whether the mapped properties fit.
+	TestDestination(ctx context.Context, in *TestDestinationRequest, opts ...grpc.CallOption) (*TestDestinationResponse, error)
+	// ListDrift shows what does not fit any more: fields that pages renamed, and properties that CRMs changed.
+	ListDrift(ctx context.Context, in *ListDriftRequest, opts ...grpc.CallOption) (*ListDriftResponse, error)
 	// ReleaseLeads sends held leads: each is read anew with today's configuration, and goes where that says. What breaks its
 	// rules stays held.
 	ReleaseLeads(ctx context.Context, in *ReleaseLeadsRequest, opts ...grpc.CallOption) (*ReleaseLeadsResponse, error)
@@ -62,6 +72,11 @@ type WorkerServiceClient interface {
 	GetOperation(ctx context.Context, in *GetOperationRequest, opts ...grpc.CallOption) (*GetOperationResponse, error)
 	// ListOperations shows the operations that are under way, and those of the last seven days.
 	ListOperations(ctx context.Context, in *ListOperationsRequest, opts ...grpc.CallOption) (*ListOperationsResponse, error)
+	// MoveDeliveries gives deliveries to another destination, where they are due at once: after a destination was renamed,
+	// removed, or became another account.
+	MoveDeliveries(ctx context.Context, in *MoveDeliveriesRequest, opts ...grpc.CallOption) (*MoveDeliveriesResponse, error)
+	// DeleteDeliveries removes deliveries that will not be sent, with their attempts. Leads and what happened to them stay.
+	DeleteDeliveries(ctx context.Context, in *DeleteDeliveriesRequest, opts ...grpc.CallOption) (*DeleteDeliveriesResponse, error)
 	// ListDestinations shows every configured destination and how it is doing.
 	ListDestinations(ctx context.Context, in *ListDestinationsRequest, opts ...grpc.CallOption) (*ListDestinationsResponse, error)
 	// GetStats shows the last hour: what came, what was delivered, what failed, and how fast.
@@ -144,6 +159,26 @@ func (c *workerServiceClient) RetryDeliveries(ctx context.Context, in *RetryDeli
 	return out, nil
 }
 
+func (c *workerServiceClient) TestDestination(ctx context.Context, in *TestDestinationRequest, opts ...grpc.CallOption) (*TestDestinationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TestDestinationResponse)
+	err := c.cc.Invoke(ctx, WorkerService_TestDestination_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *workerServiceClient) ListDrift(ctx context.Context, in *ListDriftRequest, opts ...grpc.CallOption) (*ListDriftResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListDriftResponse)
+	err := c.cc.Invoke(ctx, WorkerService_ListDrift_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *workerServiceClient) ReleaseLeads(ctx context.Context, in *ReleaseLeadsRequest, opts ...grpc.CallOption) (*ReleaseLeadsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ReleaseLeadsResponse)
@@ -178,6 +213,26 @@ func (c *workerServiceClient) ListOperations(ctx context.Context, in *ListOperat
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListOperationsResponse)
 	err := c.cc.Invoke(ctx, WorkerService_ListOperations_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *workerServiceClient) MoveDeliveries(ctx context.Context, in *MoveDeliveriesRequest, opts ...grpc.CallOption) (*MoveDeliveriesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(MoveDeliveriesResponse)
+	err := c.cc.Invoke(ctx, WorkerService_MoveDeliveries_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *workerServiceClient) DeleteDeliveries(ctx context.Context, in *DeleteDeliveriesRequest, opts ...grpc.CallOption) (*DeleteDeliveriesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteDeliveriesResponse)
+	err := c.cc.Invoke(ctx, WorkerService_DeleteDeliveries_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -257,10 +312,16 @@ type WorkerServiceServer interface {
 	ListDeliveries(context.Context, *ListDeliveriesRequest) (*ListDeliveriesResponse, error)
 	// GetDelivery shows one delivery with its attempts.
 	GetDelivery(context.Context, *GetDeliveryRequest) (*GetDeliveryResponse, error)
-	// RetryDelivery makes one delivery due now: a dead one is sent again, one that waits for a retry stops waiting.
+	// RetryDelivery makes one delivery due now: a dead, held or superseded one is sent again, one that waits for a retry stops
+	// waiting.
 	RetryDelivery(context.Context, *RetryDeliveryRequest) (*RetryDeliveryResponse, error)
 	// RetryDeliveries does what RetryDelivery does to all that match a filter.
 	RetryDeliveries(context.Context, *RetryDeliveriesRequest) (*RetryDeliveriesResponse, error)
+	// TestDestination calls the CRM of a destination without changing anything there: whether it is up and takes the credentials,
+	// whose account it is, whether the mapped properties fit.
+	TestDestination(context.Context, *TestDestinationRequest) (*TestDestinationResponse, error)
+	// ListDrift shows what does not fit any more: fields that pages renamed, and properties that CRMs changed.
+	ListDrift(context.Context, *ListDriftRequest) (*ListDriftResponse, error)
 	// ReleaseLeads sends held leads: each is read anew with today's configuration, and goes where that says. What breaks its
 	// rules stays held.
 	ReleaseLeads(context.Context, *ReleaseLeadsRequest) (*ReleaseLeadsResponse, error)
@@ -270,6 +331,11 @@ type WorkerServiceServer interface {
 	GetOperation(context.Context, *GetOperationRequest) (*GetOperationResponse, error)
 	// ListOperations shows the operations that are under way, and those of the last seven days.
 	ListOperations(context.Context, *ListOperationsRequest) (*ListOperationsResponse, error)
+	// MoveDeliveries gives deliveries to another destination, where they are due at once: after a destination was renamed,
+	// removed, or became another account.
+	MoveDeliveries(context.Context, *MoveDeliveriesRequest) (*MoveDeliveriesResponse, error)
+	// DeleteDeliveries removes deliveries that will not be sent, with their attempts. Leads and what happened to them stay.
+	DeleteDeliveries(context.Context, *DeleteDeliveriesRequest) (*DeleteDeliveriesResponse, error)
 	// ListDestinations shows every configured destination and how it is doing.
 	ListDestinations(context.Context, *ListDestinationsRequest) (*ListDestinationsResponse, error)
 	// GetStats shows the last hour: what came, what was delivered, what failed, and how fast.
@@ -308,6 +374,12 @@ func (UnimplementedWorkerServiceServer) RetryDelivery(context.Context, *RetryDel
 func (UnimplementedWorkerServiceServer) RetryDeliveries(context.Context, *RetryDeliveriesRequest) (*RetryDeliveriesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RetryDeliveries not implemented")
 }
+func (UnimplementedWorkerServiceServer) TestDestination(context.Context, *TestDestinationRequest) (*TestDestinationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method TestDestination not implemented")
+}
+func (UnimplementedWorkerServiceServer) ListDrift(context.Context, *ListDriftRequest) (*ListDriftResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListDrift not implemented")
+}
 func (UnimplementedWorkerServiceServer) ReleaseLeads(context.Context, *ReleaseLeadsRequest) (*ReleaseLeadsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReleaseLeads not implemented")
 }
@@ -319,6 +391,12 @@ func (UnimplementedWorkerServiceServer) GetOperation(context.Context, *GetOperat
 }
 func (UnimplementedWorkerServiceServer) ListOperations(context.Context, *ListOperationsRequest) (*ListOperationsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListOperations not implemented")
+}
+func (UnimplementedWorkerServiceServer) MoveDeliveries(context.Context, *MoveDeliveriesRequest) (*MoveDeliveriesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method MoveDeliveries not implemented")
+}
+func (UnimplementedWorkerServiceServer) DeleteDeliveries(context.Context, *DeleteDeliveriesRequest) (*DeleteDeliveriesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteDeliveries not implemented")
 }
 func (UnimplementedWorkerServiceServer) ListDestinations(context.Context, *ListDestinationsRequest) (*ListDestinationsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListDestinations not implemented")
@@ -442,6 +520,42 @@ func _WorkerService_RetryDeliveries_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WorkerService_TestDestination_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TestDestinationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServiceServer).TestDestination(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkerService_TestDestination_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServiceServer).TestDestination(ctx, req.(*TestDestinationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WorkerService_ListDrift_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListDriftRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServiceServer).ListDrift(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkerService_ListDrift_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServiceServer).ListDrift(ctx, req.(*ListDriftRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _WorkerService_ReleaseLeads_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ReleaseLeadsRequest)
 	if err := dec(in); err != nil {
@@ -510,6 +624,42 @@ func _WorkerService_ListOperations_Handler(srv interface{}, ctx context.Context,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(WorkerServiceServer).ListOperations(ctx, req.(*ListOperationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WorkerService_MoveDeliveries_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MoveDeliveriesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServiceServer).MoveDeliveries(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkerService_MoveDeliveries_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServiceServer).MoveDeliveries(ctx, req.(*MoveDeliveriesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WorkerService_DeleteDeliveries_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteDeliveriesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServiceServer).DeleteDeliveries(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkerService_DeleteDeliveries_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServiceServer).DeleteDeliveries(ctx, req.(*DeleteDeliveriesRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -646,6 +796,14 @@ var WorkerService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _WorkerService_RetryDeliveries_Handler,
 		},
 		{
+			MethodName: "TestDestination",
+			Handler:    _WorkerService_TestDestination_Handler,
+		},
+		{
+			MethodName: "ListDrift",
+			Handler:    _WorkerService_ListDrift_Handler,
+		},
+		{
 			MethodName: "ReleaseLeads",
 			Handler:    _WorkerService_ReleaseLeads_Handler,
 		},
@@ -660,6 +818,14 @@ var WorkerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListOperations",
 			Handler:    _WorkerService_ListOperations_Handler,
+		},
+		{
+			MethodName: "MoveDeliveries",
+			Handler:    _WorkerService_MoveDeliveries_Handler,
+		},
+		{
+			MethodName: "DeleteDeliveries",
+			Handler:    _WorkerService_DeleteDeliveries_Handler,
 		},
 		{
 			MethodName: "ListDestinations",

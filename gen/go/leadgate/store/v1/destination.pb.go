@@ -86,6 +86,117 @@ func (x *KnownDestination) GetFingerprint() []byte {
 	return nil
 }
 
+// SeenProperties are the CRM's mapped properties as they were when they were first seen under their mapping. The worker keeps
+// one for each destination, to tell when the CRM changes one.
+type SeenProperties struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By the CRM's name.
+	Properties    map[string]*SeenProperty `protobuf:"bytes,1,rep,name=properties,proto3" json:"properties,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SeenProperties) Reset() {
+	*x = SeenProperties{}
+	mi := &file_leadgate_store_v1_destination_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SeenProperties) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SeenProperties) ProtoMessage() {}
+
+func (x *SeenProperties) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_store_v1_destination_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SeenProperties.ProtoReflect.Descriptor instead.
+func (*SeenProperties) Descriptor() ([]byte, []int) {
+	return file_leadgate_store_v1_destination_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *SeenProperties) GetProperties() map[string]*SeenProperty {
+	if x != nil {
+		return x.Properties
+	}
+	return nil
+}
+
+// SeenProperty is a property as it was.
+type SeenProperty struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The lead field or expression that it was mapped to.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// The CRM's word for its type.
+	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	// How many characters it took; 0 if that was not said.
+	MaxLength     int32 `protobuf:"varint,3,opt,name=max_length,json=maxLength,proto3" json:"max_length,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SeenProperty) Reset() {
+	*x = SeenProperty{}
+	mi := &file_leadgate_store_v1_destination_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SeenProperty) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SeenProperty) ProtoMessage() {}
+
+func (x *SeenProperty) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_store_v1_destination_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SeenProperty.ProtoReflect.Descriptor instead.
+func (*SeenProperty) Descriptor() ([]byte, []int) {
+	return file_leadgate_store_v1_destination_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SeenProperty) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *SeenProperty) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *SeenProperty) GetMaxLength() int32 {
+	if x != nil {
+		return x.MaxLength
+	}
+	return 0
+}
+
 var File_leadgate_store_v1_destination_proto protoreflect.FileDescriptor
 
 const file_leadgate_store_v1_destination_proto_rawDesc = "" +
@@ -94,7 +205,19 @@ const file_leadgate_store_v1_destination_proto_rawDesc = "" +
 	"\x10KnownDestination\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n" +
 	"\aaccount\x18\x02 \x01(\tR\aaccount\x12 \n" +
-	"\vfingerprint\x18\x03 \x01(\fR\vfingerprintB?Z=github.com/leadgate/leadgate/gen/go/leadgate/store/v1;storev1b\x06proto3"
+	"\vfingerprint\x18\x03 \x01(\fR\vfingerprint\"\xc3\x01\n" +
+	"\x0eSeenProperties\x12Q\n" +
+	"\n" +
+	"properties\x18\x01 \x03(\v21.leadgate.store.v1.SeenProperties.PropertiesEntryR\n" +
+	"properties\x1a^\n" +
+	"\x0fPropertiesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x125\n" +
+	"\x05value\x18\x02 \x01(\v2\x1f.leadgate.store.v1.SeenPropertyR\x05value:\x028\x01\"Y\n" +
+	"\fSeenProperty\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\x12\x1d\n" +
+	"\n" +
+	"max_length\x18\x03 \x01(\x05R\tmaxLengthB?Z=github.com/leadgate/leadgate/gen/go/leadgate/store/v1;storev1b\x06proto3"
 
 var (
 	file_leadgate_store_v1_destination_proto_rawDescOnce sync.Once
@@ -108,16 +231,21 @@ func file_leadgate_store_v1_destination_proto_rawDescGZIP() []byte {
 	return file_leadgate_store_v1_destination_proto_rawDescData
 }
 
-var file_leadgate_store_v1_destination_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_leadgate_store_v1_destination_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_leadgate_store_v1_destination_proto_goTypes = []any{
 	(*KnownDestination)(nil), // 0: leadgate.store.v1.KnownDestination
+	(*SeenProperties)(nil),   // 1: leadgate.store.v1.SeenProperties
+	(*SeenProperty)(nil),     // 2: leadgate.store.v1.SeenProperty
+	nil,                      // 3: leadgate.store.v1.SeenProperties.PropertiesEntry
 }
 var file_leadgate_store_v1_destination_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	3, // 0: leadgate.store.v1.SeenProperties.properties:type_name -> leadgate.store.v1.SeenProperties.PropertiesEntry
+	2, // 1: leadgate.store.v1.SeenProperties.PropertiesEntry.value:type_name -> leadgate.store.v1.SeenProperty
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_store_v1_destination_proto_init() }
@@ -131,7 +259,7 @@ func file_leadgate_store_v1_destination_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_store_v1_destination_proto_rawDesc), len(file_leadgate_store_v1_destination_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

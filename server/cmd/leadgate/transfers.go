@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+func newDeliveriesMove(conn *connection, out *output) *cobra.Command {
+	var (
+		flags    deliveryFlags
+		from, to string
+		dryRun   bool
+		expect   int64
+	)
+	cmd := &cobra.Command{
+		Use:   "move --from DESTINATION --to DESTINATION",
+		Short: "Give deliveries to another destination, after one was renamed, removed or became another account",
+		Example: `  leadgate deliveries move --from crm-old --to crm --dry-run
+  leadgate deliveries move --from crm-old --to crm --state dead`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if from == "" || to == "" {
+				return usageError{fmt.Errorf("give --from and --to")}
+			}
+			flags.destination = from
+			filter, err := flags.filter(time.Now())
+			if err != nil {
+				return err
+			}
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			service := leadgatev1.NewWorkerServiceClient(client)
+			var answer *leadgatev1.MoveDeliveriesResponse
+			err = operate(cmd, service, func(id string) (err error) {
+				answer, err = service.MoveDeliveries(cmd.Context(), &leadgatev1.MoveDeliveriesRequest{
+					Filter: filter, To: to, DryRun: dryRun, ExpectedCount: expect, OperationId: id,
+				})
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return printAll(out, cmd.OutOrStdout(), []*leadgatev1.MoveDeliveriesResponse{answer}, func(w io.Writer) {
+				fmt.Fprintf(w, "%d match, %d are due at %s\n", answer.GetMatched(), answer.GetMoved(), to)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "the destination that they are bound for")
+	cmd.Flags().StringVar(&to, "to", "", "the configured destination to give them to")
+	cmd.Flags().StringVar(&flags.state, "state", "", "only in this state: pending, retry_wait, held, dead or superseded; the first three if left out")
+	cmd.Flags().StringVar(&flags.form, "form", "", "only of leads from this form")
+	cmd.Flags().DurationVar(&flags.since, "since", 0, "only of leads accepted this long ago or later, such as 2h")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only count them")
+	cmd.Flags().Int64Var(&expect, "expect", 0, "do nothing unless exactly this many match")
+	return cmd
+}
+
+func newDeliveriesDelete(conn *connection, out *output) *cobra.Command {
+	var (
+		flags  deliveryFlags
+		dryRun bool
+		expect int64
+	)
+	cmd := &cobra.Command{
+		Use:   "delete --expect N",
+		Short: "Remove deliveries that will not be sent; their leads stay",
+		Example: `  leadgate deliveries delete --destination crm --dry-run
+  leadgate deliveries delete --destination crm --state dead --expect 27`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !dryRun && expect == 0 {
+				return usageError{fmt.Errorf("say how many with --expect; --dry-run counts them")}
+			}
+			filter, err := flags.filter(time.Now())
+			if err != nil {
+				return err
+			}
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			service := leadgatev1.NewWorkerServiceClient(client)
+			var answer *leadgatev1.DeleteDeliveriesResponse
+			err = operate(cmd, service, func(id string) (err error) {
+				answer, err = service.DeleteDeliveries(cmd.Context(), &leadgatev1.DeleteDeliveriesRequest{
+					Filter: filter, DryRun: dryRun, ExpectedCount: expect, OperationId: id,
+				})
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return printAll(out, cmd.OutOrStdout(), []*leadgatev1.DeleteDeliveriesResponse{answer}, func(w io.Writer) {
+				fmt.Fprintf(w, "%d match, %d deleted\n", answer.GetMatched(), answer.GetDeleted())
+			})
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only count them")
+	cmd.Flags().Int64Var(&expect, "expect", 0, "do nothing unless exactly this many match")
+	return cmd
+}

@@ -1,0 +1,239 @@
+package worker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/mapping"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+const (
+	// propertyDrift holds a v1.Drift for each property of a CRM that does not fit: by destination, type and property. It goes
+	// when the property fits again.
+	propertyDrift = "property-drift"
+	// formDrift is the front of the house's: a v1.Event about a form for each field that a page renamed.
+	formDrift = "drift"
+	// seenNamespace holds a store.v1.SeenProperties by destination.
+	seenNamespace = "properties"
+)
+
+// needs is how many characters a property has to take to hold nearly every value of a lead field that is one text. Longer ones
+// are cut by nobody: the CRM refuses them, and the lead is delivered without.
+var needs = map[string]int{
+	"email": 80, "first_name": 40, "last_name": 40, "phone": 16, "company": 80, "website": 80, "job_title": 40, "street": 80, "city": 40,
+	"postal_code": 10, "country": 2,
+}
+
+// driftsOf compares the schema of a CRM with the properties that are mapped. seen are the properties as they were; it is brought
+// up to date.
+func driftsOf(schema *crm.Schema, mapped map[string]string, seen *storev1.SeenProperties) []*leadgatev1.Drift {
+	var drifts []*leadgatev1.Drift
+	names := schema.Names()
+	for _, name := range slices.Sorted(maps.Keys(mapped)) {
+		source := mapped[name]
+		drift := &leadgatev1.Drift{Field: name, LeadField: source}
+		p := schema.Property(name)
+		if p == nil {
+			drift.Type = leadgatev1.DriftType_DRIFT_TYPE_PROPERTY_GONE
+			drift.Detail = fmt.Sprintf("the CRM has no property %s (any more)", name)
+			if near := nearest(name, schema, names, mapped); near != "" {
+				drift.Suggestion = near + ": " + source
+				drift.Detail += fmt.Sprintf("; did you mean %s?", near)
+			}
+			drifts = append(drifts, drift)
+			continue
+		}
+		was := seen.GetProperties()[name]
+		if was == nil || was.GetSource() != source {
+			was = &storev1.SeenProperty{Source: source, Type: p.Native, MaxLength: int32(p.MaxLength)}
+			if seen.Properties == nil {
+				seen.Properties = map[string]*storev1.SeenProperty{}
+			}
+			seen.Properties[name] = was
+		}
+		switch {
+		case p.ReadOnly:
+			drift.Type = leadgatev1.DriftType_DRIFT_TYPE_PROPERTY_READ_ONLY
+			drift.Detail = fmt.Sprintf("the CRM's property %s is read-only; take it out of properties, or let the token write it", name)
+		case was.GetType() != p.Native:
+			drift.Type = leadgatev1.DriftType_DRIFT_TYPE_PROPERTY_TYPE
+			drift.Detail = fmt.Sprintf("the CRM's property %s was of type %s and is of type %s now; map what fits, or another property", name, was.GetType(), p.Native)
+		case !holds(p.Type, source):
+			drift.Type = leadgatev1.DriftType_DRIFT_TYPE_PROPERTY_TYPE
+			drift.Detail = fmt.Sprintf("the CRM's property %s is of type %s, and %s is a text; map another property", name, p.Native, source)
+		case tooShort(p.MaxLength, int(was.GetMaxLength()), needs[source]):
+			drift.Type = leadgatev1.DriftType_DRIFT_TYPE_PROPERTY_TOO_SHORT
+			drift.Detail = fmt.Sprintf("the CRM's property %s takes %d characters, which is too few for %s; make it longer, or map another", name, p.MaxLength, source)
+		default:
+			continue
+		}
+		drifts = append(drifts, drift)
+	}
+	for _, p := range schema.Properties {
+		if _, is := mapped[p.Name]; p.Required && !p.ReadOnly && !is {
+			drifts = append(drifts, &leadgatev1.Drift{
+				Type: leadgatev1.DriftType_DRIFT_TYPE_PROPERTY_REQUIRED, Field: p.Name,
+				Detail: fmt.Sprintf("the CRM wants %s (%s) for every record, and nothing is mapped to it; add it under properties", p.Name, p.Label),
+			})
+		}
+	}
+	return drifts
+}
+
+// nearest is the property that was probably meant by a name, or that probably is the renamed one: one of like name or label that
+// nothing is mapped to yet. Empty if there is none.
+func nearest(name string, schema *crm.Schema, names []string, mapped map[string]string) string {
+	var free []string
+	labels := map[string]string{}
+	for _, known := range names {
+		if _, taken := mapped[known]; taken {
+			continue
+		}
+		free = append(free, known)
+		labels[schema.Property(known).Label] = known
+	}
+	if near := mapping.Nearest(name, free); near != "" {
+		return near
+	}
+	if near := mapping.Nearest(name, slices.Sorted(maps.Keys(labels))); near != "" {
+		return labels[near]
+	}
+	// company became company_name: one is the beginning or the end of the other.
+	for _, known := range free {
+		if len(name) >= 4 && len(known) >= 4 && (strings.HasPrefix(known, name) || strings.HasPrefix(name, known) || strings.HasSuffix(known, name)) {
+			return known
+		}
+	}
+	return ""
+}
+
+// holds reports whether a property of a type can hold what a lead field has. Of custom fields and expressions that is not known.
+func holds(t crm.PropertyType, source string) bool {
+	switch t {
+	case crm.Number, crm.Bool, crm.Date, crm.Time:
+		return needs[source] == 0 && source != "message"
+	}
+	return true
+}
+
+func tooShort(is, was, need int) bool { return is > 0 && (is < was || is < need) }
+
+// noteDrifts keeps what does not fit, and tells of what is new and of what fits again.
+func (l *lane) noteDrifts(ctx context.Context, drifts []*leadgatev1.Drift) error {
+	state := l.worker.store.State(propertyDrift)
+	keys, err := state.Keys(ctx)
+	if err != nil {
+		return fmt.Errorf("read what does not fit: %w", err)
+	}
+	known := map[string]bool{}
+	for _, key := range keys {
+		if strings.HasPrefix(key, l.name+"/") {
+			known[key] = true
+		}
+	}
+	now := l.worker.now()
+	for _, drift := range drifts {
+		drift.Destination, drift.Since = l.name, timestamppb.New(now)
+		key := driftKey(drift)
+		if known[key] {
+			delete(known, key)
+			continue
+		}
+		value, err := proto.Marshal(drift)
+		if err != nil {
+			return fmt.Errorf("keep what does not fit: %w", err)
+		}
+		if err := state.Put(ctx, key, value, time.Time{}); err != nil {
+			return fmt.Errorf("keep what does not fit: %w", err)
+		}
+		l.tellDrift(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_DRIFT, drift, drift.GetDetail())
+	}
+	for key := range known {
+		drift := &leadgatev1.Drift{}
+		if value, _, err := state.Get(ctx, key); err == nil {
+			_ = proto.Unmarshal(value, drift) // what cannot be read is forgotten all the same
+		}
+		if err := state.Delete(ctx, key); err != nil {
+			return fmt.Errorf("forget what fits again: %w", err)
+		}
+		l.tellDrift(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_DRIFT_OVER, drift,
+			fmt.Sprintf("property %s fits again; leadgate replay fills in what leads were delivered without", drift.GetField()))
+	}
+	return nil
+}
+
+// driftKey is at most as long as a key may be.
+func driftKey(d *leadgatev1.Drift) string {
+	key := fmt.Sprintf("%s/%d/%s", d.GetDestination(), d.GetType(), d.GetField())
+	return key[:min(len(key), 255)]
+}
+
+func (l *lane) tellDrift(what leadgatev1.DestinationEventType, d *leadgatev1.Drift, detail string) {
+	l.worker.journal.Publish(&leadgatev1.Event{Kind: &leadgatev1.Event_Destination{Destination: &leadgatev1.DestinationEvent{
+		Destination: l.name, Type: what, Detail: detail, Property: d.GetField(), Suggestion: d.GetSuggestion(),
+	}}})
+}
+
+// ListDrift implements WorkerServiceServer.
+func (s *service) ListDrift(ctx context.Context, _ *leadgatev1.ListDriftRequest) (*leadgatev1.ListDriftResponse, error) {
+	answer := &leadgatev1.ListDriftResponse{}
+	for _, namespace := range []string{formDrift, propertyDrift} {
+		state := s.worker.store.State(namespace)
+		keys, err := state.Keys(ctx)
+		if err != nil {
+			return nil, StatusOf(err, "drift")
+		}
+		for _, key := range keys {
+			value, _, err := state.Get(ctx, key)
+			if errors.Is(err, store.ErrNotFound) { // it went meanwhile
+				continue
+			}
+			if err != nil {
+				return nil, StatusOf(err, "drift")
+			}
+			if drift := readDrift(namespace, value); drift != nil {
+				answer.Drifts = append(answer.Drifts, drift)
+			}
+		}
+	}
+	slices.SortStableFunc(answer.Drifts, func(a, b *leadgatev1.Drift) int {
+		return cmp.Or(cmp.Compare(a.GetDestination(), b.GetDestination()), cmp.Compare(a.GetForm(), b.GetForm()))
+	})
+	return answer, nil
+}
+
+// readDrift returns nil for what is none.
+func readDrift(namespace string, value []byte) *leadgatev1.Drift {
+	if namespace == propertyDrift {
+		drift := &leadgatev1.Drift{}
+		if proto.Unmarshal(value, drift) != nil || drift.GetDestination() == "" {
+			return nil
+		}
+		return drift
+	}
+	event := &leadgatev1.Event{}
+	form := event.GetForm()
+	if proto.Unmarshal(value, event) == nil {
+		form = event.GetForm()
+	}
+	if form == nil {
+		return nil
+	}
+	return &leadgatev1.Drift{
+		Type: leadgatev1.DriftType_DRIFT_TYPE_FIELD_RENAMED, Form: form.GetForm(), Field: form.GetField(), LeadField: form.GetLeadField(),
+		Detail: form.GetDetail(), Suggestion: form.GetSuggestion(), Since: event.GetTime(),
+	}
+}

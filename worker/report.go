@@ -1,0 +1,109 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/pace"
+)
+
+// TestDestination implements WorkerServiceServer. The calls keep the destination's pace; deliveries are not touched.
+func (s *service) TestDestination(ctx context.Context, r *leadgatev1.TestDestinationRequest) (*leadgatev1.TestDestinationResponse, error) {
+	l, err := s.worker.lane(r.GetName())
+	if err != nil {
+		return nil, destinationStatus(err)
+	}
+	seen, err := l.seen(ctx)
+	if err != nil {
+		return nil, StatusOf(err, "destination")
+	}
+	conn := l.conn.Load()
+	report := conn.inspect(ctx, l.name, s.worker.now, seen)
+	report.Quotas = l.quotas.list()
+	if report.GetReachable() {
+		l.tryAgain()
+	}
+	return &leadgatev1.TestDestinationResponse{Report: report}, nil
+}
+
+// TestAll calls the CRM of every configured destination, without a store and without changing anything there, and returns what
+// was found by name. An error says that a destination cannot even be set up.
+func TestAll(ctx context.Context, c Config) ([]*leadgatev1.DestinationReport, error) {
+	w := &Worker{now: time.Now, transport: newTransport(), open: openKind}
+	defer w.closeConnections()
+	var reports []*leadgatev1.DestinationReport
+	for _, name := range slices.Sorted(maps.Keys(c.Destinations)) {
+		quotas := &quotas{}
+		conn, err := w.connect(c, name, c.Destinations[name], quotas.note)
+		if err != nil {
+			return nil, fmt.Errorf("destination %s: %w", name, err)
+		}
+		conn.transport.Limiter = pace.NewLimiter(0, w.now)
+		report := conn.inspect(ctx, name, w.now, &storev1.SeenProperties{})
+		report.Quotas = quotas.list()
+		reports = append(reports, report)
+	}
+	return reports, nil
+}
+
+// inspect calls the CRM and says what it found. seen are the properties as they were; it is changed.
+func (conn *connection) inspect(ctx context.Context, name string, now func() time.Time, seen *storev1.SeenProperties) *leadgatev1.DestinationReport {
+	report := &leadgatev1.DestinationReport{Destination: name, Kind: conn.traits.Kind}
+	start := now()
+	pong := conn.destination.Ping(ctx)
+	report.Latency = durationpb.New(now().Sub(start))
+	report.CrmStatus, report.Account = int32(pong.Status), pong.Account
+	if report.Reachable = pong.Kind == crm.Delivered; !report.GetReachable() {
+		report.Problem = reasonOf(pong)
+		return report
+	}
+	schema, outcome := conn.destination.Schema(ctx)
+	switch {
+	case outcome.Kind != crm.Delivered:
+		report.PropertiesProblem = reasonOf(outcome)
+	case schema != nil:
+		report.Properties = int32(len(schema.Properties))
+		report.Drifts = driftsOf(schema, conn.properties, seen)
+		for _, drift := range report.GetDrifts() {
+			drift.Destination = name
+		}
+	}
+	return report
+}
+
+// quotas are what a CRM last said is left of its budgets of calls, by their window. It is safe for concurrent use.
+type quotas struct {
+	mu   sync.Mutex
+	told map[time.Duration]crm.Quota
+}
+
+func (q *quotas) note(told crm.Quota) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.told == nil {
+		q.told = map[time.Duration]crm.Quota{}
+	}
+	q.told[told.Window] = told
+}
+
+func (q *quotas) list() []*leadgatev1.QuotaReport {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var reports []*leadgatev1.QuotaReport
+	for _, window := range slices.Sorted(maps.Keys(q.told)) {
+		told := q.told[window]
+		reports = append(reports, &leadgatev1.QuotaReport{
+			Window: durationpb.New(window), Limit: int64(told.Limit), Remaining: int64(told.Remaining),
+		})
+	}
+	return reports
+}

@@ -1,0 +1,167 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/mapping"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+const (
+	// How often a CRM's properties are read, and again when they could not be. After a lead ran into one that does not fit they
+	// are read at once, but not more often than schemaRest.
+	schemaInterval = time.Hour
+	schemaRetry    = 5 * time.Minute
+	schemaRest     = time.Minute
+	// Before the first delivery the properties are waited for that long, so that values can be matched with their options.
+	firstSchema = 5 * time.Second
+)
+
+// readsSchema reads the CRM's properties if it is time to, and reports whether it did. The first time, deliveries wait for it;
+// later it is done beside them.
+func (l *lane) readsSchema(ctx context.Context) bool {
+	now := l.worker.now()
+	if l.schemaDue().After(now) || !l.schemaTurn.TryLock() {
+		return false
+	}
+	first := l.schemaRead.IsZero()
+	l.schemaRead, l.schemaAt = now, now.Add(schemaInterval)
+	l.misfit.Store(false)
+	l.remapped.Store(false)
+	read := func(ctx context.Context) {
+		defer l.schemaTurn.Unlock()
+		if err := l.readSchema(ctx); err != nil && ctx.Err() == nil {
+			l.worker.log.Error("comparing a CRM's properties with the mapping failed", "destination", l.name, "error", err)
+		}
+	}
+	if !first {
+		l.worker.calls.Go(func() { read(ctx) })
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, firstSchema)
+	defer cancel()
+	read(ctx)
+	if l.schema.Load() == nil {
+		l.schemaAt = now.Add(schemaRetry)
+	}
+	return true
+}
+
+// schemaDue is when the properties are to be read next.
+func (l *lane) schemaDue() time.Time {
+	switch {
+	case l.remapped.Load():
+		return time.Time{}
+	case l.misfit.Load():
+		return earlier(l.schemaAt, l.schemaRead.Add(schemaRest))
+	}
+	return l.schemaAt
+}
+
+// untilSchema is when a lane with nothing to deliver looks again: at a time, unless that is zero, and for the properties.
+func (l *lane) untilSchema(next time.Time) time.Time {
+	if due := l.schemaDue(); next.IsZero() || due.Before(next) {
+		return due
+	}
+	return next
+}
+
+// readSchema reads the CRM's properties and compares them with the mapping.
+func (l *lane) readSchema(ctx context.Context) error {
+	conn := l.conn.Load()
+	schema, outcome := l.askSchema(ctx, conn)
+	switch {
+	case outcome.Kind == crm.RateLimited:
+		l.holdOff(outcome)
+		return nil
+	case schema == nil:
+		return nil // it cannot be asked, or not now; what does not fit shows when a lead runs into it
+	}
+	l.schema.Store(schema)
+	seen, err := l.seen(ctx)
+	if err != nil {
+		return err
+	}
+	before := proto.CloneOf(seen)
+	drifts := driftsOf(schema, conn.properties, seen)
+	if !proto.Equal(before, seen) {
+		value, err := proto.Marshal(seen)
+		if err != nil {
+			return fmt.Errorf("keep the properties: %w", err)
+		}
+		if err := l.worker.store.State(seenNamespace).Put(ctx, l.name, value, time.Time{}); err != nil {
+			return fmt.Errorf("keep the properties: %w", err)
+		}
+	}
+	return l.noteDrifts(ctx, drifts)
+}
+
+func (l *lane) askSchema(ctx context.Context, conn *connection) (schema *crm.Schema, outcome crm.Outcome) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			schema, outcome = nil, crm.Outcome{Reason: l.worker.logPanic(l.name, fault)}
+		}
+	}()
+	return conn.destination.Schema(ctx)
+}
+
+// seen returns the CRM's properties as they were.
+func (l *lane) seen(ctx context.Context) (*storev1.SeenProperties, error) {
+	seen := &storev1.SeenProperties{}
+	value, _, err := l.worker.store.State(seenNamespace).Get(ctx, l.name)
+	if err == nil {
+		err = proto.Unmarshal(value, seen)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("read the properties as they were: %w", err)
+	}
+	return seen, nil
+}
+
+// matched is properties with the values of enumerations as the CRM lists them, where that is what is meant.
+func matched(properties []mapping.Property, schema *crm.Schema) []mapping.Property {
+	if schema == nil {
+		return properties
+	}
+	for i := range properties {
+		p := schema.Property(properties[i].Name)
+		if p == nil || len(p.Options) == 0 {
+			continue
+		}
+		properties[i].Value = option(p, properties[i].Value)
+	}
+	return properties
+}
+
+// option is the option that a value means; the value itself if there is none.
+func option(p *crm.Property, value any) any {
+	switch v := value.(type) {
+	case string:
+		if o := p.Option(v); o != nil {
+			return o.Value
+		}
+	case []any:
+		options := make([]any, len(v))
+		for i, item := range v {
+			options[i] = option(p, item)
+		}
+		return options
+	}
+	return value
+}
+
+// ran notes that a lead ran into a property that does not fit.
+func (l *lane) ran(d *leadgatev1.Attempt) {
+	if len(d.GetDroppedProperties()) > 0 {
+		l.misfit.Store(true)
+		l.signal()
+	}
+}
