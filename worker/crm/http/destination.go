@@ -66,11 +66,17 @@ func New(cfg *configv1.HTTP, env crm.Environment) (crm.Destination, error) {
 	problem("body", err)
 	d.batch, err = newBatching(cfg)
 	problem("batch", err)
+	if d.batch != nil && d.url != nil && len(d.placeholders()) > 0 {
+		problem("batch", errors.New("many leads go in one request, so that neither url nor headers can hold {NAME}"))
+	}
+	if d.batch != nil && !d.body.isJSON() {
+		problem("batch", errors.New("a batch is JSON; take batch or body.content_type out"))
+	}
 	if d.reading, err = newReading(cfg); err != nil {
 		problems = append(problems, err)
 	}
 	d.signer = newSigner(cfg.GetSignature())
-	if oauth2 := cfg.GetAuth().GetOauth2(); oauth2 != nil {
+	if cfg.GetAuth().GetOauth2() != nil {
 		d.tokens = crm.NewTokens(env, d.grant)
 	}
 	if err := errors.Join(problems...); err != nil {

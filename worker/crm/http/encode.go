@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,9 +27,11 @@ func (d *destination) enveloped() bool { return d.body.isText() || len(d.placeho
 
 // placeholders are the properties that stand in the URL and the headers.
 func (d *destination) placeholders() []string {
-	names := d.url.names()
+	names := slices.Clone(d.url.names())
 	for _, p := range d.headers {
-		names = append(names, p.names()...)
+		if p != nil { // it could not be read
+			names = append(names, p.names()...)
+		}
 	}
 	return names
 }

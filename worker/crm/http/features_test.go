@@ -300,6 +300,8 @@ func TestWhatDoesNotFitTogetherIsRefused(t *testing.T) {
 		"body: template":    {Url: "http://x", Body: &configv1.HTTPBody{Kind: &configv1.HTTPBody_Template{Template: "{{"}}},
 		"needs results":     {Url: "http://x", RecordId: "/id", Batch: &configv1.HTTPBatch{}},
 		"nothing around":    {Url: "http://x", Batch: &configv1.HTTPBatch{Format: "ndjson", Under: "x"}},
+		"neither url":       {Url: "http://x/{mail}", Batch: &configv1.HTTPBatch{}},
+		"a batch is JSON":   {Url: "http://x", Batch: &configv1.HTTPBatch{}, Body: &configv1.HTTPBody{Kind: &configv1.HTTPBody_Template{Template: "x"}, ContentType: "text/xml"}},
 		"not a placeholder": {Url: "http://x/{ mail }"},
 	} {
 		if _, err := http.New(cfg, crm.Environment{}); err == nil || !strings.Contains(err.Error(), want) {

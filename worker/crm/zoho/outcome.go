@@ -116,6 +116,8 @@ func (d *destination) refuse(answer *crm.Answer, r result, lead *draft.Draft) {
 			return
 		}
 		flaw("another record has the same value in Zoho's field " + field + ", where no two may")
+	case "NO_PERMISSION":
+		lead.Fail(answer.Outcome(crm.Retry, "the user may not write the record"+code))
 	case "RECORD_LOCKED", "RECORD_IN_BLUEPRINT", "NOT_APPROVED":
 		lead.Fail(answer.Outcome(crm.Retry, "the record is locked by a process in Zoho"+code))
 	case "ID_ALREADY_CONVERTED", "CONVERTED_RECORD":

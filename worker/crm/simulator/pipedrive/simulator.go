@@ -98,12 +98,14 @@ type api struct {
 	fields  *simulator.Table
 	deals   *simulator.Table
 	persons *simulator.Records
-	leads   *simulator.Records
-	notes   *simulator.Records
-	calls   []time.Time
-	looks   []time.Time
-	day     string
-	spent   int
+	// byAddress is an address or phone number, in lower case, to the persons that had it.
+	byAddress map[string][]*simulator.Record
+	leads     *simulator.Records
+	notes     *simulator.Records
+	calls     []time.Time
+	looks     []time.Time
+	day       string
+	spent     int
 }
 
 // ServeHTTP implements http.Handler.
@@ -130,6 +132,7 @@ func (a *api) Reset() {
 		simulator.Field{Name: "channel_id", Label: "Channel ID", Length: 255}, simulator.Field{Name: "1ab80c50d78a15643bfc4ca79d76156a73a1ca0e", Label: "Budget", Length: 255},
 	)
 	a.persons = simulator.NewRecords(strconv.Itoa, "name")
+	a.byAddress = map[string][]*simulator.Record{}
 	a.leads = simulator.NewRecords(func(n int) string { return fmt.Sprintf("adf21080-0e10-11eb-879b-%012d", n) }, "person_id")
 	a.notes = simulator.NewRecords(strconv.Itoa, "lead_id")
 	a.calls, a.looks, a.spent = nil, nil, 0
@@ -304,20 +307,30 @@ func (a *api) me(*http.Request, map[string]any) (int, any) {
 }
 
 func (a *api) search(r *http.Request, _ map[string]any) (int, any) {
+	list := "emails"
+	if r.URL.Query().Get("fields") == "phone" {
+		list = "phones"
+	}
 	items := []map[string]any{}
-	for _, person := range a.persons.All() {
-		if a.options.Now().Sub(person.Created) < a.options.SearchLag {
+	for _, person := range a.byAddress[strings.ToLower(r.URL.Query().Get("term"))] {
+		term := func(value string) bool { return strings.EqualFold(value, r.URL.Query().Get("term")) }
+		if a.options.Now().Sub(person.Created) < a.options.SearchLag || !slices.ContainsFunc(addresses(person.Values[list]), term) {
 			continue
 		}
-		for _, value := range addresses(person.Values["emails"]) {
-			if strings.EqualFold(value, r.URL.Query().Get("term")) {
-				id, _ := strconv.Atoi(person.ID)
-				items = append(items, map[string]any{"result_score": 1.0, "item": map[string]any{"id": id, "type": "person", "name": person.Values["name"], "emails": addresses(person.Values["emails"])}})
-				break
-			}
-		}
+		id, _ := strconv.Atoi(person.ID)
+		items = append(items, map[string]any{"result_score": 1.0, "item": map[string]any{"id": id, "type": "person", "name": person.Values["name"], "emails": addresses(person.Values["emails"])}})
 	}
 	return http.StatusOK, map[string]any{"items": items}
+}
+
+// index makes a person be found by addresses and phone numbers.
+func (a *api) index(person *simulator.Record) {
+	for _, value := range append(addresses(person.Values["emails"]), addresses(person.Values["phones"])...) {
+		key := strings.ToLower(value)
+		if !slices.Contains(a.byAddress[key], person) {
+			a.byAddress[key] = append(a.byAddress[key], person)
+		}
+	}
 }
 
 // addresses are the values of a list of addresses or phone numbers.
@@ -335,13 +348,16 @@ func addresses(list any) []string {
 
 func (a *api) listPersons(r *http.Request, _ map[string]any) (int, any) {
 	since, _ := time.Parse(time.RFC3339, r.URL.Query().Get("updated_since"))
-	all := []map[string]any{}
-	for _, person := range a.persons.All() {
-		if !person.Updated.Before(since) {
-			all = append(all, shownPerson(person))
-		}
+	limit, err := strconv.Atoi(r.URL.Query().Get("limit"))
+	if err != nil {
+		limit = 100
 	}
-	slices.Reverse(all)
+	recent := slices.DeleteFunc(a.persons.All(), func(person *simulator.Record) bool { return person.Updated.Before(since) })
+	slices.SortStableFunc(recent, func(one, other *simulator.Record) int { return other.Updated.Compare(one.Updated) })
+	all := []map[string]any{}
+	for _, person := range recent[:min(limit, len(recent))] {
+		all = append(all, shownPerson(person))
+	}
 	return http.StatusOK, all
 }
 
@@ -387,7 +403,9 @@ func (a *api) createPerson(_ *http.Request, body map[string]any) (int, any) {
 	if problem != "" {
 		return http.StatusBadRequest, problem
 	}
-	return http.StatusCreated, shownPerson(a.persons.Insert("", values, a.options.Now()))
+	person := a.persons.Insert("", values, a.options.Now())
+	a.index(person)
+	return http.StatusCreated, shownPerson(person)
 }
 
 func (a *api) getPerson(r *http.Request, _ map[string]any) (int, any) {
@@ -407,6 +425,7 @@ func (a *api) updatePerson(r *http.Request, body map[string]any) (int, any) {
 		return http.StatusBadRequest, problem
 	}
 	a.persons.Update(person, values, a.options.Now())
+	a.index(person)
 	return http.StatusOK, shownPerson(person)
 }
 
