@@ -24,6 +24,7 @@ func (s *Server) front(o Options) (http.Handler, error) {
 	mux.Handle("/healthz", s.page(http.HandlerFunc(s.serveLive)))
 	mux.Handle("/readyz", s.page(http.HandlerFunc(s.serveReady)))
 	mux.Handle("/metrics", s.page(s.guarded(read, o.Metrics)))
+	mux.Handle("/debug/pprof/", s.page(s.guarded(operate, http.HandlerFunc(s.servePprof))))
 	for path, file := range s.files {
 		mux.Handle(path, s.page(file))
 	}

@@ -26,6 +26,7 @@ func setDefaults(cfg *configv1.Config) {
 	setDefault(&cfg.Intake.MaxBodyBytes, 64<<10)
 	cfg.Log = orNew(cfg.Log)
 	setDefault(&cfg.Log.Level, "info")
+	setDefault(&cfg.Log.PersonalData, "masked")
 
 	for _, d := range cfg.GetDestinations() {
 		d.Limits = orNew(d.Limits)

@@ -12,6 +12,7 @@ import (
 type lines struct {
 	to     slog.Handler
 	stages stageNames
+	full   *fullData
 	attrs  []slog.Attr // of the line that is being written; kept for the next
 }
 
@@ -27,12 +28,12 @@ func (l *lines) write(event *leadgatev1.Event) {
 	case *leadgatev1.Event_Lead:
 		l.lead(kind.Lead)
 	case *leadgatev1.Event_Destination:
-		message = maskEmails(kind.Destination.GetDetail())
+		message = l.full.mask(kind.Destination.GetDetail())
 		l.text("event", typeName(kind.Destination.GetType().String(), "DESTINATION_EVENT_TYPE_"))
 		l.text("destination", kind.Destination.GetDestination())
 		l.number("crm_status", int64(kind.Destination.GetCrmStatus()))
 	case *leadgatev1.Event_Form:
-		message = maskEmails(kind.Form.GetDetail())
+		message = l.full.mask(kind.Form.GetDetail())
 		l.text("event", typeName(kind.Form.GetType().String(), "FORM_EVENT_TYPE_"))
 		l.text("form", kind.Form.GetForm())
 		l.text("field", kind.Form.GetField())
@@ -40,7 +41,7 @@ func (l *lines) write(event *leadgatev1.Event) {
 		l.text("suggestion", kind.Form.GetSuggestion())
 		l.text("lead_id", kind.Form.GetLeadId())
 	case *leadgatev1.Event_System:
-		message = maskEmails(kind.System.GetDetail())
+		message = l.full.mask(kind.System.GetDetail())
 		l.text("event", typeName(kind.System.GetType().String(), "SYSTEM_EVENT_TYPE_"))
 		l.text("notifier", kind.System.GetNotifier())
 		l.alert(kind.System.GetAlert())
@@ -79,13 +80,13 @@ func (l *lines) lead(e *leadgatev1.LeadEvent) {
 	l.text("reason", e.GetReason())
 	l.text("error", e.GetError())
 	l.number("crm_status", int64(e.GetCrmStatus()))
-	l.text("crm_body", e.GetCrmBody())
+	l.text("crm_body", l.full.crmBody(e))
 	if next := e.GetNextAttemptTime(); next != nil {
 		l.attrs = append(l.attrs, slog.Time("next_attempt", next.AsTime().Truncate(time.Millisecond)))
 	}
 	l.text("record_id", e.GetRecordId())
 	l.text("detail", e.GetDetail())
-	l.text("person", e.GetPerson())
+	l.text("person", l.full.person(e))
 	l.text("request_id", e.GetRequestId())
 	l.text("trace_id", e.GetTraceId())
 }
@@ -93,7 +94,7 @@ func (l *lines) lead(e *leadgatev1.LeadEvent) {
 // text adds an attribute unless it is empty.
 func (l *lines) text(key, value string) {
 	if value != "" {
-		l.attrs = append(l.attrs, slog.String(key, maskEmails(value)))
+		l.attrs = append(l.attrs, slog.String(key, l.full.mask(value)))
 	}
 }
 

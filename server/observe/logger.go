@@ -7,24 +7,27 @@ import (
 	"os"
 	"time"
 
+	"github.com/lmittmann/tint"
 	"golang.org/x/term"
 )
 
 // NewLogger returns a logger that writes a line for each record at once, in one call of Write.
 //
-// Format is json or text; empty chooses text where out is a terminal and json everywhere else. Level is debug, info, warn or
-// error; empty stands for info.
+// Format is json or text; empty chooses text where out is a terminal and json everywhere else. Text is for people: in their own
+// time, and in colours where out is a terminal. Level is debug, info, warn or error; empty stands for info.
 func NewLogger(out io.Writer, format, level string) *slog.Logger {
 	return NewAdjustableLogger(out, format, ParseLevel(level))
 }
 
 // NewAdjustableLogger is NewLogger for a level that may change, such as a *slog.LevelVar.
 func NewAdjustableLogger(out io.Writer, format string, level slog.Leveler) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level, ReplaceAttr: tidy}
-	if format == "text" || format == "" && isTerminal(out) {
-		return slog.New(utc{slog.NewTextHandler(out, options)})
+	terminal := isTerminal(out)
+	if format == "text" || format == "" && terminal {
+		return slog.New(tint.NewHandler(out, &tint.Options{
+			Level: level, TimeFormat: "15:04:05.000", NoColor: !terminal || os.Getenv("NO_COLOR") != "",
+		}))
 	}
-	return slog.New(utc{slog.NewJSONHandler(out, options)})
+	return slog.New(utc{slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level, ReplaceAttr: tidy})})
 }
 
 // ParseLevel reads debug, info, warn or error; anything else stands for info.

@@ -27,6 +27,9 @@ type Options struct {
 	Destinations func(context.Context) ([]*leadgatev1.Destination, error)
 	// Alerts are those that are known, firing or over; nil shows none.
 	Alerts func() []*leadgatev1.Alert
+	// Lead and Delivery read from the store, for log lines that show personal data as it is; nil shows it masked always.
+	Lead     func(ctx context.Context, leadID string) (*leadgatev1.LeadRecord, error)
+	Delivery func(ctx context.Context, deliveryID string) (*leadgatev1.Delivery, error)
 	// Logger gets a record for each event, with the event's time.
 	Logger *slog.Logger
 	// Version of the gateway, for the metrics.
@@ -51,6 +54,7 @@ type Observer struct {
 	store   Store
 	metrics *metrics
 	stats   *stats
+	full    *fullData
 	close   func()
 }
 
@@ -65,7 +69,8 @@ func New(o Options) (*Observer, error) {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	figures := newStats(o.Now, o.Journal.Recent())
-	lines := &lines{to: o.Logger.Handler(), stages: stages}
+	full := &fullData{lead: o.Lead, delivery: o.Delivery}
+	lines := &lines{to: o.Logger.Handler(), stages: stages, full: full}
 	stop := o.Journal.Tap(func(events []*leadgatev1.Event) {
 		for _, event := range events {
 			lines.write(event)
@@ -73,11 +78,16 @@ func New(o Options) (*Observer, error) {
 		}
 		figures.count(events)
 	})
-	return &Observer{store: o.Store, metrics: m, stats: figures, close: sync.OnceFunc(stop)}, nil
+	return &Observer{store: o.Store, metrics: m, stats: figures, full: full, close: sync.OnceFunc(stop)}, nil
 }
 
 // Metrics serves the metrics in Prometheus's formats. It is safe for concurrent use.
 func (o *Observer) Metrics() http.Handler { return o.metrics.handler() }
+
+// ShowPersonalData makes log lines from now on show personal data as it is, or masked as at the beginning.
+func (o *Observer) ShowPersonalData(show bool) {
+	o.full.shown.Store(show && o.full.lead != nil && o.full.delivery != nil)
+}
 
 // Close returns after everything that was published before is logged and counted. It may be called again, and after the
 // journal was closed.

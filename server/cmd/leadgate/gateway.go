@@ -108,11 +108,13 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 	}
 	g.observer, err = observe.New(observe.Options{
 		Journal: g.journal, Store: g.store, Commits: commits, Destinations: destinations, Alerts: g.alerts.Alerts,
+		Lead: g.store.Lead, Delivery: g.store.Delivery,
 		Logger: g.log, Version: version, Now: now,
 	})
 	if err != nil {
 		return err
 	}
+	g.observer.ShowPersonalData(cfg.GetLog().GetPersonalData() == "full")
 	g.server, err = server.New(server.Options{
 		Snapshot: g.snapshot,
 		Store:    g.store,

@@ -97,6 +97,7 @@ func (g *gateway) reload() {
 	use()
 	g.keeper.Apply(retentionPolicy(snapshot))
 	useAlerts()
+	g.observer.ShowPersonalData(snapshot.Config.GetLog().GetPersonalData() == "full")
 	g.level.Set(observe.ParseLevel(snapshot.Config.GetLog().GetLevel()))
 	g.snapshot = snapshot
 	detail := "configuration " + snapshot.Revision + " is in force"

@@ -1,0 +1,27 @@
+package server
+
+import (
+	"net/http"
+	"net/http/pprof"
+	"strings"
+)
+
+// servePprof serves Go's profiles, where the configuration says so. They show the program's memory, so they are for operators.
+func (s *Server) servePprof(w http.ResponseWriter, r *http.Request) {
+	if !s.house().snapshot.Config.GetDebug().GetPprof() {
+		s.writeProblem(w, r, notFound(r))
+		return
+	}
+	switch strings.TrimPrefix(r.URL.Path, "/debug/pprof/") {
+	case "cmdline":
+		pprof.Cmdline(w, r)
+	case "profile":
+		pprof.Profile(w, r)
+	case "symbol":
+		pprof.Symbol(w, r)
+	case "trace":
+		pprof.Trace(w, r)
+	default:
+		pprof.Index(w, r)
+	}
+}
