@@ -23,7 +23,7 @@ func NewLogger(out io.Writer, format, level string) *slog.Logger {
 func NewAdjustableLogger(out io.Writer, format string, level slog.Leveler) *slog.Logger {
 	terminal := isTerminal(out)
 	if format == "text" || format == "" && terminal {
-		return slog.New(tint.NewHandler(out, &tint.Options{
+		return slog.New(tint.NewTextHandler(out, &tint.Options{
 			Level: level, TimeFormat: "15:04:05.000", NoColor: !terminal || os.Getenv("NO_COLOR") != "",
 		}))
 	}

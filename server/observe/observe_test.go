@@ -54,6 +54,7 @@ type watched struct {
 	t       testing.TB
 	journal *journal.Journal
 	commits *observe.Commits
+	alerts  []*leadgatev1.Alert
 	out     *bytes.Buffer // to be read after Close
 }
 
@@ -63,7 +64,7 @@ func watch(t testing.TB, s figures, level string) *watched {
 	var err error
 	w.Observer, err = observe.New(observe.Options{
 		Journal: w.journal, Store: s, Logger: observe.NewLogger(w.out, "json", level), Version: "v1.2.3", Now: noon,
-		Commits: w.commits, Destinations: destinations,
+		Commits: w.commits, Destinations: destinations, Alerts: func() []*leadgatev1.Alert { return w.alerts },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -354,6 +355,19 @@ func TestCommitsAndSpeedToLeadAreMeasured(t *testing.T) {
 		`leadgate_store_commit_calls_sum 3`, `leadgate_store_commit_duration_seconds_sum 0.002`,
 		`leadgate_speed_to_lead_seconds_bucket{form="contact",le="0.25"} 0`, `leadgate_speed_to_lead_seconds_bucket{form="contact",le="0.5"} 1`,
 	)
+}
+
+func TestFiringAlertsAreShownWithTheirRule(t *testing.T) {
+	t.Parallel()
+	w := watch(t, figures{}, "")
+	w.alerts = []*leadgatev1.Alert{
+		{Rule: "error-rate", Destination: "crm", State: leadgatev1.AlertState_ALERT_STATE_FIRING, Severity: leadgatev1.AlertSeverity_ALERT_SEVERITY_CRITICAL},
+		{Rule: "dead", Destination: "crm", State: leadgatev1.AlertState_ALERT_STATE_RESOLVED},
+	}
+	w.expectMetrics(`leadgate_alert_firing{destination="crm",form="",rule="error-rate",severity="critical"} 1`)
+	if strings.Contains(w.metrics(), `rule="dead"`) {
+		t.Error("an alert that is over is shown")
+	}
 }
 
 // silent is a stream that a watcher has opened.
