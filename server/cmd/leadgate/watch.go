@@ -31,7 +31,8 @@ func newWatch() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch",
 		Short: "Watch leads on their way, live",
-		Long: `Watch what happens to leads as it happens: lines for people in a terminal, one JSON event a line in a pipe.
+		Long: `Watch what happens to leads as it happens: a live table in a terminal, one JSON event a line in a pipe. In the table, ? shows
+the keys: filter, pause a destination, retry what died.
 
 When the gateway goes away, watch waits for it and goes on where it stopped; what cannot be shown any more is said.`,
 		Example: `  leadgate watch
@@ -42,6 +43,9 @@ When the gateway goes away, watch waits for it and goes on where it stopped; wha
 			var err error
 			if request.Stages, err = parseStages(stages); err != nil {
 				return err
+			}
+			if out == "table" || out == "" && isTerminal(cmd.OutOrStdout()) {
+				return runTable(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), &conn, request)
 			}
 			printer, err := newEventPrinter(cmd.OutOrStdout(), cmd.ErrOrStderr(), out)
 			if err != nil {
@@ -57,7 +61,7 @@ When the gateway goes away, watch waits for it and goes on where it stopped; wha
 		},
 	}
 	conn.addFlags(cmd)
-	cmd.Flags().StringVarP(&out, "output", "o", "", "text or json; text in a terminal, json in a pipe if left out")
+	cmd.Flags().StringVarP(&out, "output", "o", "", "table, text or json; table in a terminal, json in a pipe if left out")
 	cmd.Flags().StringArrayVar(&request.Destinations, "destination", nil, "only of this destination; may be repeated")
 	cmd.Flags().StringArrayVar(&request.Forms, "form", nil, "only of leads from this form; may be repeated")
 	cmd.Flags().StringArrayVar(&stages, "stage", nil, "only of this stage, such as success; may be repeated")
@@ -94,8 +98,14 @@ func stageName(s leadgatev1.Stage) string {
 type watcher struct {
 	service leadgatev1.WorkerServiceClient
 	request *leadgatev1.WatchDeliveriesRequest
-	printer *eventPrinter
+	printer sink
 	explain func(error) error
+}
+
+// sink takes what a watcher sees.
+type sink interface {
+	event(e *leadgatev1.Event) error
+	note(text string)
 }
 
 // run returns nil when ctx ends, and an error that trying again will not mend.
@@ -185,8 +195,7 @@ type eventPrinter struct {
 }
 
 func newEventPrinter(out, notes io.Writer, format string) (*eventPrinter, error) {
-	file, ok := out.(*os.File)
-	terminal := ok && term.IsTerminal(int(file.Fd()))
+	terminal := isTerminal(out)
 	switch format {
 	case "":
 		return &eventPrinter{out: out, notes: notes, json: !terminal, colour: terminal && os.Getenv("NO_COLOR") == ""}, nil
@@ -195,7 +204,12 @@ func newEventPrinter(out, notes io.Writer, format string) (*eventPrinter, error)
 	case "text":
 		return &eventPrinter{out: out, notes: notes, colour: terminal && os.Getenv("NO_COLOR") == ""}, nil
 	}
-	return nil, usageError{fmt.Errorf("--output %q: it is text or json", format)}
+	return nil, usageError{fmt.Errorf("--output %q: it is table, text or json", format)}
+}
+
+func isTerminal(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // note tells the person, apart from the events.

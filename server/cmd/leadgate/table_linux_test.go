@@ -1,0 +1,149 @@
+package main_test
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/vt"
+	"golang.org/x/sys/unix"
+)
+
+// terminal is a pseudo terminal that a leadgate runs in.
+type terminal struct {
+	t      *testing.T
+	master *os.File
+	screen *vt.SafeEmulator
+	drawn  chan struct{} // holds a signal when something was written to the screen
+	cmd    *exec.Cmd
+}
+
+// inTerminal runs leadgate in a terminal of 150 columns and 30 lines.
+func inTerminal(t *testing.T, args ...string) *terminal {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("there are no pseudo terminals: ", err)
+	}
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 30, Col: 150}); err != nil {
+		t.Fatal(err)
+	}
+	slave, err := os.OpenFile(fmt.Sprint("/dev/pts/", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	term := &terminal{t: t, master: master, screen: vt.NewSafeEmulator(150, 30), drawn: make(chan struct{}, 1), cmd: exec.Command(binary, args...)}
+	term.cmd.Stdin, term.cmd.Stdout, term.cmd.Stderr = slave, slave, slave
+	term.cmd.Env = append(os.Environ(), "TERM=xterm-256color")
+	if err := term.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	slave.Close()
+	read, answered := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(read)
+		buffer := make([]byte, 64<<10)
+		for {
+			n, err := master.Read(buffer)
+			_, _ = term.screen.Write(buffer[:n]) // it takes everything
+			select {
+			case term.drawn <- struct{}{}:
+			default:
+			}
+			if err != nil { // the other end was closed
+				return
+			}
+		}
+	}()
+	go func() { // what a terminal is asked, it answers
+		defer close(answered)
+		_, _ = io.Copy(master, term.screen)
+	}()
+	t.Cleanup(func() {
+		_ = term.cmd.Process.Kill() // it may have ended
+		_ = term.cmd.Wait()
+		<-read
+		if t.Failed() {
+			t.Logf("the terminal showed:\n%s", term.screen.String())
+		}
+		master.Close()
+		term.screen.Close()
+		<-answered
+	})
+	return term
+}
+
+func (term *terminal) press(keys string) {
+	term.t.Helper()
+	if _, err := term.master.WriteString(keys); err != nil {
+		term.t.Fatal(err)
+	}
+}
+
+func (term *terminal) shows(pattern string) {
+	term.t.Helper()
+	wanted, deadline := regexp.MustCompile(pattern), time.After(patience)
+	for !wanted.MatchString(term.screen.String()) {
+		select {
+		case <-term.drawn:
+		case <-deadline:
+			term.t.Fatalf("it does not show %s", pattern)
+		}
+	}
+}
+
+func TestWatchIsALiveTableInATerminal(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	term := inTerminal(t, "watch", "--server", h.gateway.address)
+	term.shows(`leadgate ▸ [0-9.:]+ +● live`)
+	term.shows(`no event yet that this shows. Try: curl`)
+	term.shows(`▸ crm +● flowing`)
+	h.submit(1)
+	term.shows(`contact +a\*\*\*@example.com +● success +crm`)
+
+	term.press("p")
+	term.shows(`pause crm\? +y yes`)
+	term.press("y")
+	term.shows(`crm is paused; leads are still accepted, and wait`)
+	if a := request(t, "GET", h.url("/v1/destinations"), "", ""); !strings.Contains(a.text, "DESTINATION_STATUS_PAUSED") {
+		t.Errorf("destinations: %s", a.text)
+	}
+	term.press("r")
+	term.shows(`nothing died on the way to crm`)
+	term.press("?")
+	term.shows(`hold the view, or let it go on`)
+	term.press("/")
+	term.press("nobody\r")
+	term.shows(`/nobody`)
+
+	term.press("q")
+	ended := make(chan error, 1)
+	go func() { ended <- term.cmd.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("q does not end it")
+	}
+}
+
+func TestWatchSaysWhenNobodyAnswersBeforeTheScreenChanges(t *testing.T) {
+	t.Parallel()
+	term := inTerminal(t, "watch", "--server", "127.0.0.1:1")
+	term.shows(`no gateway answers at 127.0.0.1:1: start one with leadgate serve`)
+}

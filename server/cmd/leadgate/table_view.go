@@ -1,0 +1,201 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// The table's looks. Colour carries state, and is never alone: each state has a word and a shape too.
+type look struct {
+	shape, word string
+	style       lipgloss.Style
+}
+
+func painted(colour string) lipgloss.Style {
+	if os.Getenv("NO_COLOR") != "" {
+		return lipgloss.NewStyle()
+	}
+	return lipgloss.NewStyle().Foreground(lipgloss.Color(colour))
+}
+
+var (
+	dim  = lipgloss.NewStyle().Faint(true)
+	bold = lipgloss.NewStyle().Bold(true)
+)
+
+// The terminal's own colours, so that they fit dark and light ones.
+const (
+	red    = "1"
+	green  = "2"
+	yellow = "3"
+	purple = "5"
+)
+
+// lookOf is how a destination's status looks.
+func lookOf(d *leadgatev1.Destination) look {
+	word := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(d.GetStatus().String(), "DESTINATION_STATUS_"), "_", " "))
+	switch d.GetStatus() {
+	case leadgatev1.DestinationStatus_DESTINATION_STATUS_FLOWING:
+		return look{"●", word, painted(green)}
+	case leadgatev1.DestinationStatus_DESTINATION_STATUS_PAUSED:
+		return look{"❚", word, painted(purple)}
+	case leadgatev1.DestinationStatus_DESTINATION_STATUS_RATE_LIMITED:
+		return look{"↻", word, painted(yellow)}
+	}
+	return look{"▲", word, painted(red)}
+}
+
+// View implements tea.Model.
+func (t *screen) View() tea.View {
+	var lines []string
+	lines = append(lines, t.header(), "")
+	lines = append(lines, t.destinationLines()...)
+	for _, a := range t.alerts {
+		lines = append(lines, painted(red).Render("▲ "+a.GetSummary())+dim.Render("  → "+a.GetCommand()))
+	}
+	lines = append(lines, "")
+	footer := t.footer()
+	if room := t.height - len(lines) - len(footer); room > 0 {
+		lines = append(lines, t.eventLines(room)...)
+		for len(lines) < t.height-len(footer) {
+			lines = append(lines, "")
+		}
+	}
+	lines = append(lines[:min(len(lines), max(0, t.height-len(footer)))], footer...)
+	for i, line := range lines {
+		lines[i] = ansi.Truncate(line, t.width, "…")
+	}
+	view := tea.NewView(strings.Join(lines, "\n"))
+	view.AltScreen = true
+	view.WindowTitle = "leadgate watch"
+	return view
+}
+
+func (t *screen) header() string {
+	state := painted(green).Render("● live")
+	if t.frozen >= 0 {
+		state = painted(purple).Render("❚ held")
+	}
+	var filters []string
+	add := func(name, value string) {
+		if value != "" {
+			filters = append(filters, name+" "+value)
+		}
+	}
+	add("destination", strings.Join(t.request.GetDestinations(), ","))
+	add("form", strings.Join(t.request.GetForms(), ","))
+	add("lead", t.request.GetLeadId())
+	for _, s := range t.request.GetStages() {
+		add("stage", stageName(s))
+	}
+	add("only", t.only)
+	if t.failures {
+		filters = append(filters, "failures")
+	}
+	if t.filter != "" || t.typing {
+		filters = append(filters, "/"+t.filter)
+	}
+	line := bold.Render("leadgate") + " ▸ " + t.server + "   " + state
+	if len(filters) > 0 {
+		line += "   " + dim.Render("showing ") + strings.Join(filters, " · ")
+	}
+	return line
+}
+
+func (t *screen) destinationLines() []string {
+	lines := []string{dim.Render(fmt.Sprintf("  %-16s %-22s %7s %10s %15s  %-*s %9s %8s %6s", "DESTINATION", "STATUS", "WAITING", "OLDEST", "REQUESTS/S", sparkSeconds, "TAKEN, LAST 30 S", "DELIVERED", "FAILED", "DEAD"))}
+	if len(t.destinations) == 0 {
+		return append(lines, "  there is no destination")
+	}
+	for i, d := range t.destinations {
+		mark := "  "
+		if i == t.cursor {
+			mark = bold.Render("▸ ")
+		}
+		l := lookOf(d)
+		rate := fmt.Sprintf("%.1f", d.GetRequestsPerSecond())
+		if limit := d.GetRequestsPerSecondLimit(); limit > 0 {
+			rate += fmt.Sprintf(" of %.4g", limit)
+		}
+		s := t.sparks[d.GetName()]
+		if s == nil {
+			s = &spark{}
+		}
+		lines = append(lines, mark+fmt.Sprintf("%s %s %7d %10s %15s  %s %9d %8d %6d",
+			pad(d.GetName(), 16), l.style.Render(pad(l.shape+" "+l.word, 22)), d.GetWaiting(), shortDuration(d.GetOldestWaiting()), rate,
+			painted(green).Render(s.line(t.now().Unix())), d.GetDelivered(), s.failed, d.GetDead()))
+		if d.GetLastError() != "" {
+			lines = append(lines, dim.Render("    "+d.GetLastError()))
+		}
+	}
+	return lines
+}
+
+// pad makes a text so many columns wide.
+func pad(text string, width int) string {
+	text = ansi.Truncate(text, width, "…")
+	return text + strings.Repeat(" ", max(0, width-ansi.StringWidth(text)))
+}
+
+// line draws the seconds until now, the highest as a full block.
+func (s *spark) line(now int64) string {
+	bars := []rune(" ▁▂▃▄▅▆▇█")
+	s.advance(now)
+	highest := 1
+	for _, n := range s.counts {
+		highest = max(highest, n)
+	}
+	var line strings.Builder
+	for second := s.newest - sparkSeconds + 1; second <= s.newest; second++ {
+		n := s.counts[((second%sparkSeconds)+sparkSeconds)%sparkSeconds]
+		line.WriteRune(bars[(n*(len(bars)-1)+highest-1)/highest])
+	}
+	return line.String()
+}
+
+// eventLines are the newest events that fit, the newest at the bottom.
+func (t *screen) eventLines(room int) []string {
+	events := t.events
+	if t.frozen >= 0 {
+		events = events[:min(t.frozen, len(events))]
+	}
+	printer := eventPrinter{colour: os.Getenv("NO_COLOR") == ""}
+	var lines []string
+	for i := len(events) - 1; i >= 0 && len(lines) < room; i-- {
+		if t.shown(events[i]) {
+			lines = append(lines, printer.text(events[i]))
+		}
+	}
+	if len(lines) == 0 {
+		return []string{dim.Render("  no event yet that this shows. Try: curl http://" + t.server + "/v1/leads -H 'Content-Type: application/json' -d '{\"lead\":{\"email\":\"ada@example.com\"}}'")}
+	}
+	for i, j := 0, len(lines)-1; i < j; i, j = i+1, j-1 {
+		lines[i], lines[j] = lines[j], lines[i]
+	}
+	return lines
+}
+
+func (t *screen) footer() []string {
+	switch {
+	case t.question != nil:
+		return []string{painted(yellow).Render(t.question.text+"?") + "  y yes · any other key no"}
+	case t.typing:
+		return []string{"/" + t.filter + "▏" + dim.Render("  enter keeps it · esc ends it")}
+	case t.help:
+		return []string{
+			"↑ ↓   choose a destination         enter  show only that one, or all again    f      only what went wrong",
+			"/     show only what has a text    space  hold the view, or let it go on      esc    show everything again",
+			"p     pause it, or resume it       r      send again what died                q      leave",
+		}
+	}
+	keys := "↑↓ choose · enter only it · f failures · / filter · space hold · p pause · r retry · ? keys · q leave"
+	return []string{cmp.Or(t.note, dim.Render(keys))}
+}
