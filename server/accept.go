@@ -122,6 +122,7 @@ func (a *arrival) acceptance(now time.Time, leadID string) *store.Acceptance {
 	record := &leadgatev1.LeadRecord{
 		LeadId: leadID, State: leadgatev1.LeadState_LEAD_STATE_OPEN, CreateTime: created, Lead: a.lead, Submission: a.submission,
 		IdempotencyKey: a.key, IdempotencyScope: a.scope, ConfigRevision: a.house.snapshot.Revision, RequestId: a.call.id,
+		TraceParent: a.call.trace.String(),
 	}
 	validated := a.event(created, leadID, leadgatev1.Stage_STAGE_VALIDATED)
 	validated.GetLead().Detail = a.detail
@@ -159,6 +160,7 @@ func (a *arrival) hold(leadID string) *leadgatev1.Hold {
 func (a *arrival) event(at *timestamppb.Timestamp, leadID string, stage leadgatev1.Stage) *leadgatev1.Event {
 	return &leadgatev1.Event{Time: at, Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
 		Stage: stage, LeadId: leadID, Form: a.form, IdempotencyKey: a.key, Person: journal.MaskEmail(a.lead.GetEmail()), RequestId: a.call.id,
+		TraceId: a.call.trace.id, SpanId: a.call.trace.span, ParentSpanId: a.call.trace.parent,
 	}}}
 }
 
@@ -200,6 +202,7 @@ func (s *Server) refused(c *call, err error) {
 	}
 	s.journal.Publish(&leadgatev1.Event{Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
 		Stage: leadgatev1.Stage_STAGE_REJECTED, LeadId: c.leadID, Form: c.form, IdempotencyKey: c.key.value, RequestId: c.id,
+		TraceId: c.trace.id, SpanId: c.trace.span, ParentSpanId: c.trace.parent,
 		Error: strings.Join(reasons, "; "), Reason: word,
 	}}})
 }

@@ -123,7 +123,7 @@ func TestPagesMayReadTheirAnswers(t *testing.T) {
 	asked := h.send(http.MethodOptions, path, "", "", "Origin", "https://www.example.com", "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "content-type,idempotency-key").expect(t, 204)
 	for name, want := range map[string]string{
 		"Access-Control-Allow-Origin": "https://www.example.com", "Access-Control-Allow-Methods": "POST",
-		"Access-Control-Allow-Headers": "Content-Type, Idempotency-Key, Prefer, X-Request-Id", "Vary": "Origin",
+		"Access-Control-Allow-Headers": "Content-Type, Idempotency-Key, Prefer, X-Request-Id, traceparent", "Vary": "Origin",
 	} {
 		if got := asked.header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)

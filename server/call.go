@@ -44,6 +44,9 @@ type call struct {
 	// apiKey is the name of the API key that let the caller in; empty if none was needed. Set by the auth interceptor.
 	apiKey string
 
+	// trace is the trace that the request belongs to; zero if it belongs to none.
+	trace traceContext
+
 	// intake says that the request brings a lead, so that refusing it is an event; form is the form it came through, if
 	// there is such a form.
 	intake bool
@@ -74,6 +77,7 @@ func newCall(now time.Time, proxies []netip.Prefix, peerAddress, host string, re
 		c.id = c.leadID
 	}
 	c.userAgent, c.page = read.first("user-agent"), read.first("referer")
+	c.trace = readTrace(read.first("traceparent"))
 	c.key = readKey(read("idempotency-key"))
 	c.bearer = bearerToken(read.first("authorization"))
 	direct, forwarded := parseAddress(peerAddress), forwardedFor(read)
@@ -86,7 +90,7 @@ func newCall(now time.Time, proxies []netip.Prefix, peerAddress, host string, re
 func (c *call) each(now time.Time) *call {
 	return &call{
 		id: c.id, leadID: newLeadID(now), received: now, address: c.address, local: c.local, userAgent: c.userAgent, page: c.page,
-		apiKey: c.apiKey, intake: true,
+		apiKey: c.apiKey, intake: true, trace: c.trace.beside(),
 	}
 }
 
@@ -166,7 +170,15 @@ func (s *Server) grpcCall(ctx context.Context) *call {
 	if p, ok := peer.FromContext(ctx); ok {
 		address = p.Addr.String()
 	}
-	return newCall(s.now(), s.house().proxies, address, read.first(":authority"), read)
+	return s.traced(newCall(s.now(), s.house().proxies, address, read.first(":authority"), read))
+}
+
+// traced begins a trace for a call that belongs to none, where traces are wanted.
+func (s *Server) traced(c *call) *call {
+	if s.tracing && c.trace.id == "" {
+		c.trace = newTrace()
+	}
+	return c
 }
 
 // parseAddress reads an address with or without a port; the result is invalid if it is neither.

@@ -254,7 +254,7 @@ func (s *Server) preflight(w http.ResponseWriter, r *http.Request, form *form) {
 		header := w.Header()
 		header.Set("Allow", "POST, OPTIONS")
 		header.Set("Access-Control-Allow-Methods", "POST")
-		header.Set("Access-Control-Allow-Headers", "Content-Type, Idempotency-Key, Prefer, X-Request-Id")
+		header.Set("Access-Control-Allow-Headers", "Content-Type, Idempotency-Key, Prefer, X-Request-Id, traceparent")
 		header.Set("Access-Control-Max-Age", preflightAge)
 		w.WriteHeader(http.StatusNoContent)
 	}

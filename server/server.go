@@ -55,6 +55,8 @@ type Options struct {
 	OpenAPI []byte
 	// Routes are further pages by path prefix, such as /demo/, for everybody.
 	Routes map[string]http.Handler
+	// Tracing begins a trace for every submission that belongs to none.
+	Tracing bool
 	// Now is the time, the same clock as the store's; time.Now if nil.
 	Now func() time.Time
 	// Logger gets faults of leadgate itself. Nil drops them.
@@ -71,6 +73,7 @@ type Server struct {
 	current   atomic.Pointer[house]
 	tls       *tls.Config
 	mixed     bool
+	tracing   bool
 
 	stopping context.Context // ends when Shutdown is called
 	stop     context.CancelFunc
@@ -93,7 +96,7 @@ type Server struct {
 
 // New makes a server. It does not listen yet.
 func New(o Options) (*Server, error) {
-	s := &Server{store: o.Store, journal: o.Journal, limiter: newLimiter(), now: o.Now, log: o.Logger, health: health.NewServer()}
+	s := &Server{store: o.Store, journal: o.Journal, limiter: newLimiter(), now: o.Now, log: o.Logger, tracing: o.Tracing, health: health.NewServer()}
 	if s.now == nil {
 		s.now = time.Now
 	}

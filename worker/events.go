@@ -20,6 +20,10 @@ func leadEvent(claim *store.Claim, d *leadgatev1.Delivery, stage leadgatev1.Stag
 		Attempt: d.GetAttemptCount(), IdempotencyKey: record.GetIdempotencyKey(), Person: journal.MaskEmail(record.GetLead().GetEmail()),
 		RequestId: record.GetRequestId(),
 	}
+	// 00-TRACE-SPAN-FLAGS, which the front of the house checked.
+	if parts := strings.Split(record.GetTraceParent(), "-"); len(parts) == 4 {
+		e.TraceId, e.SpanId = parts[1], parts[2]
+	}
 	if more != nil {
 		more(e)
 	}

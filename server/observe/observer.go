@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/journal"
 	"github.com/leadgate/leadgate/worker/store"
@@ -83,6 +85,9 @@ func New(o Options) (*Observer, error) {
 
 // Metrics serves the metrics in Prometheus's formats. It is safe for concurrent use.
 func (o *Observer) Metrics() http.Handler { return o.metrics.handler() }
+
+// Gatherer has the metrics.
+func (o *Observer) Gatherer() prometheus.Gatherer { return o.metrics.registry }
 
 // ShowPersonalData makes log lines from now on show personal data as it is, or masked as at the beginning.
 func (o *Observer) ShowPersonalData(show bool) {

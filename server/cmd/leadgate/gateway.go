@@ -21,6 +21,7 @@ import (
 	"github.com/leadgate/leadgate/server/config"
 	"github.com/leadgate/leadgate/server/observe"
 	"github.com/leadgate/leadgate/server/observe/alert"
+	"github.com/leadgate/leadgate/server/observe/telemetry"
 	"github.com/leadgate/leadgate/worker"
 	"github.com/leadgate/leadgate/worker/journal"
 	"github.com/leadgate/leadgate/worker/retention"
@@ -40,6 +41,7 @@ type gateway struct {
 	worker   *worker.Worker
 	alerts   *alert.Engine
 	observer *observe.Observer
+	sending  *telemetry.Telemetry // nil if nobody asked for it
 	keeper   *retention.Keeper
 	server   *server.Server
 	listener net.Listener
@@ -115,6 +117,12 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 		return err
 	}
 	g.observer.ShowPersonalData(cfg.GetLog().GetPersonalData() == "full")
+	g.sending, err = telemetry.Start(ctx, telemetry.Options{
+		Journal: g.journal, Gatherer: g.observer.Gatherer(), Version: version, Now: now, LookupEnv: os.LookupEnv, Logger: g.log,
+	})
+	if err != nil {
+		return err
+	}
 	g.server, err = server.New(server.Options{
 		Snapshot: g.snapshot,
 		Store:    g.store,
@@ -123,6 +131,7 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 		Metrics:  g.observer.Metrics(),
 		OpenAPI:  openapi.JSON,
 		Routes:   o.routes,
+		Tracing:  g.sending.Traces(),
 		Now:      now,
 		Logger:   g.log,
 	})
@@ -207,6 +216,9 @@ func (g *gateway) close() error {
 	}
 	if g.store != nil {
 		problems = append(problems, g.store.Close())
+	}
+	if err := g.sending.Close(); err != nil {
+		g.log.Warn("the last telemetry could not be sent", "error", err) // no reason to fail
 	}
 	if g.journal != nil {
 		g.journal.Close()

@@ -903,7 +903,9 @@ type LeadRecord struct {
 	// Identifier of the request that brought it, as in the logs.
 	RequestId string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// What was changed in the submission to make the lead of it.
-	Changes       []*Change `protobuf:"bytes,13,rep,name=changes,proto3" json:"changes,omitempty"`
+	Changes []*Change `protobuf:"bytes,13,rep,name=changes,proto3" json:"changes,omitempty"`
+	// Trace and span of the submission, as in a traceparent header; empty if it belongs to no trace.
+	TraceParent   string `protobuf:"bytes,30,opt,name=trace_parent,json=traceParent,proto3" json:"trace_parent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1027,6 +1029,13 @@ func (x *LeadRecord) GetChanges() []*Change {
 		return x.Changes
 	}
 	return nil
+}
+
+func (x *LeadRecord) GetTraceParent() string {
+	if x != nil {
+		return x.TraceParent
+	}
+	return ""
 }
 
 // Field is one named field of a submission.
@@ -1180,7 +1189,7 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"lead_field\x18\x02 \x01(\tR\tleadField\x12\x12\n" +
 	"\x04from\x18\x03 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x04 \x01(\tR\x02to\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"\xa8\x04\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\xcb\x04\n" +
 	"\n" +
 	"LeadRecord\x12\x17\n" +
 	"\alead_id\x18\x01 \x01(\tR\x06leadId\x12\x1a\n" +
@@ -1200,7 +1209,8 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"\x0elinked_lead_id\x18\v \x01(\tR\flinkedLeadId\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\f \x01(\tR\trequestId\x12-\n" +
-	"\achanges\x18\r \x03(\v2\x13.leadgate.v1.ChangeR\achanges*\x82\x01\n" +
+	"\achanges\x18\r \x03(\v2\x13.leadgate.v1.ChangeR\achanges\x12!\n" +
+	"\ftrace_parent\x18\x1e \x01(\tR\vtraceParent*\x82\x01\n" +
 	"\tLeadState\x12\x1a\n" +
 	"\x16LEAD_STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fLEAD_STATE_OPEN\x10\x01\x12\x13\n" +

@@ -58,7 +58,9 @@ type Config struct {
 	Alerts *Alerts `protobuf:"bytes,16,opt,name=alerts,proto3" json:"alerts,omitempty"`
 	// Where operators reach this gateway, for links in alerts, such as https://leads.example.com; the address it listens
 	// on if left out.
-	PublicUrl     string `protobuf:"bytes,17,opt,name=public_url,json=publicUrl,proto3" json:"public_url,omitempty"`
+	PublicUrl string `protobuf:"bytes,17,opt,name=public_url,json=publicUrl,proto3" json:"public_url,omitempty"`
+	// What helps to find faults of leadgate itself.
+	Debug         *Debug `protobuf:"bytes,18,opt,name=debug,proto3" json:"debug,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -196,6 +198,13 @@ func (x *Config) GetPublicUrl() string {
 		return x.PublicUrl
 	}
 	return ""
+}
+
+func (x *Config) GetDebug() *Debug {
+	if x != nil {
+		return x.Debug
+	}
+	return nil
 }
 
 // TLS names the files of a certificate.
@@ -2791,7 +2800,10 @@ type Log struct {
 	// json or text; json unless standard output is a terminal.
 	Format string `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"`
 	// The least severe level that is shown: debug, info, warn or error; info if left out.
-	Level         string `protobuf:"bytes,2,opt,name=level,proto3" json:"level,omitempty"`
+	Level string `protobuf:"bytes,2,opt,name=level,proto3" json:"level,omitempty"`
+	// masked (the default) shows a***@example.com and takes a lead's values out of what a CRM answered; full shows them as
+	// they are. Nothing else is changed by it: live stream, metrics and alerts never show them.
+	PersonalData  string `protobuf:"bytes,3,opt,name=personal_data,json=personalData,proto3" json:"personal_data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2836,6 +2848,13 @@ func (x *Log) GetFormat() string {
 func (x *Log) GetLevel() string {
 	if x != nil {
 		return x.Level
+	}
+	return ""
+}
+
+func (x *Log) GetPersonalData() string {
+	if x != nil {
+		return x.PersonalData
 	}
 	return ""
 }
@@ -4254,11 +4273,57 @@ func (x *DiskRule) GetBelowMib() int32 {
 	return 0
 }
 
+// Debug is what helps to find faults of leadgate itself.
+type Debug struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Serve Go's profiles under /debug/pprof/ to callers with the role operate.
+	Pprof         bool `protobuf:"varint,1,opt,name=pprof,proto3" json:"pprof,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Debug) Reset() {
+	*x = Debug{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Debug) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Debug) ProtoMessage() {}
+
+func (x *Debug) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Debug.ProtoReflect.Descriptor instead.
+func (*Debug) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *Debug) GetPprof() bool {
+	if x != nil {
+		return x.Pprof
+	}
+	return false
+}
+
 var File_leadgate_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1fleadgate/config/v1/config.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xd5\v\n" +
+	"\x1fleadgate/config/v1/config.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\x86\f\n" +
 	"\x06Config\x12 \n" +
 	"\x06listen\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\x06listen\x12#\n" +
 	"\bdata_dir\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\adataDir\x12=\n" +
@@ -4281,7 +4346,8 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"public_url\x18\x11 \x01(\tB\xa5\x01\xbaH\xa1\x01\xba\x01\x9a\x01\n" +
 	"\n" +
-	"public_url\x12imust be an address that begins with https:// or http://, without query, such as https://leads.example.com\x1a!this.matches('^https?://[^?#]+$')\xd8\x01\x01R\tpublicUrl\x1aR\n" +
+	"public_url\x12imust be an address that begins with https:// or http://, without query, such as https://leads.example.com\x1a!this.matches('^https?://[^?#]+$')\xd8\x01\x01R\tpublicUrl\x12/\n" +
+	"\x05debug\x18\x12 \x01(\v2\x19.leadgate.config.v1.DebugR\x05debug\x1aR\n" +
 	"\n" +
 	"FormsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
@@ -4515,10 +4581,11 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x05Retry\x12N\n" +
 	"\rinitial_delay\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x05*\x00R\finitialDelay\x12F\n" +
 	"\tmax_delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xf5$*\x00R\bmaxDelay\x12G\n" +
-	"\rgive_up_after\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\vgiveUpAfter\"k\n" +
+	"\rgive_up_after\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\vgiveUpAfter\"\xa7\x01\n" +
 	"\x03Log\x12+\n" +
 	"\x06format\x18\x01 \x01(\tB\x13\xbaH\x10r\x0eR\x00R\x04jsonR\x04textR\x06format\x127\n" +
-	"\x05level\x18\x02 \x01(\tB!\xbaH\x1er\x1cR\x00R\x05debugR\x04infoR\x04warnR\x05errorR\x05level\"<\n" +
+	"\x05level\x18\x02 \x01(\tB!\xbaH\x1er\x1cR\x00R\x05debugR\x04infoR\x04warnR\x05errorR\x05level\x12:\n" +
+	"\rpersonal_data\x18\x03 \x01(\tB\x15\xbaH\x12r\x10R\x00R\x06maskedR\x04fullR\fpersonalData\"<\n" +
 	"\x06Intake\x122\n" +
 	"\x0emax_body_bytes\x18\x01 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\x80\x80\b(\x00R\fmaxBodyBytes\"\x9d\x01\n" +
 	"\tRetention\x12E\n" +
@@ -4642,7 +4709,9 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\tlearn_for\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\x9a\x9e\x012\x00R\blearnFor\"B\n" +
 	"\bDiskRule\x12\x10\n" +
 	"\x03off\x18\x01 \x01(\bR\x03off\x12$\n" +
-	"\tbelow_mib\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bbelowMibBAZ?github.com/leadgate/leadgate/gen/go/leadgate/config/v1;configv1b\x06proto3"
+	"\tbelow_mib\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bbelowMib\"\x1d\n" +
+	"\x05Debug\x12\x14\n" +
+	"\x05pprof\x18\x01 \x01(\bR\x05pprofBAZ?github.com/leadgate/leadgate/gen/go/leadgate/config/v1;configv1b\x06proto3"
 
 var (
 	file_leadgate_config_v1_config_proto_rawDescOnce sync.Once
@@ -4656,7 +4725,7 @@ func file_leadgate_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_leadgate_config_v1_config_proto_rawDescData
 }
 
-var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
+var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
 var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*Config)(nil),                      // 0: leadgate.config.v1.Config
 	(*TLS)(nil),                         // 1: leadgate.config.v1.TLS
@@ -4709,114 +4778,116 @@ var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*SpeedRule)(nil),                   // 48: leadgate.config.v1.SpeedRule
 	(*SilenceRule)(nil),                 // 49: leadgate.config.v1.SilenceRule
 	(*DiskRule)(nil),                    // 50: leadgate.config.v1.DiskRule
-	nil,                                 // 51: leadgate.config.v1.Config.FormsEntry
-	nil,                                 // 52: leadgate.config.v1.Config.DestinationsEntry
-	nil,                                 // 53: leadgate.config.v1.Form.FieldsEntry
-	nil,                                 // 54: leadgate.config.v1.Destination.PropertiesEntry
-	nil,                                 // 55: leadgate.config.v1.Salesforce.PlaceholdersEntry
-	nil,                                 // 56: leadgate.config.v1.Zoho.PlaceholdersEntry
-	nil,                                 // 57: leadgate.config.v1.Dynamics.PlaceholdersEntry
-	nil,                                 // 58: leadgate.config.v1.HTTP.HeadersEntry
-	nil,                                 // 59: leadgate.config.v1.Alerts.NotifiersEntry
-	nil,                                 // 60: leadgate.config.v1.Alerts.DestinationsEntry
-	nil,                                 // 61: leadgate.config.v1.Alerts.FormsEntry
-	(*durationpb.Duration)(nil),         // 62: google.protobuf.Duration
+	(*Debug)(nil),                       // 51: leadgate.config.v1.Debug
+	nil,                                 // 52: leadgate.config.v1.Config.FormsEntry
+	nil,                                 // 53: leadgate.config.v1.Config.DestinationsEntry
+	nil,                                 // 54: leadgate.config.v1.Form.FieldsEntry
+	nil,                                 // 55: leadgate.config.v1.Destination.PropertiesEntry
+	nil,                                 // 56: leadgate.config.v1.Salesforce.PlaceholdersEntry
+	nil,                                 // 57: leadgate.config.v1.Zoho.PlaceholdersEntry
+	nil,                                 // 58: leadgate.config.v1.Dynamics.PlaceholdersEntry
+	nil,                                 // 59: leadgate.config.v1.HTTP.HeadersEntry
+	nil,                                 // 60: leadgate.config.v1.Alerts.NotifiersEntry
+	nil,                                 // 61: leadgate.config.v1.Alerts.DestinationsEntry
+	nil,                                 // 62: leadgate.config.v1.Alerts.FormsEntry
+	(*durationpb.Duration)(nil),         // 63: google.protobuf.Duration
 }
 var file_leadgate_config_v1_config_proto_depIdxs = []int32{
 	1,  // 0: leadgate.config.v1.Config.tls:type_name -> leadgate.config.v1.TLS
 	2,  // 1: leadgate.config.v1.Config.idempotency:type_name -> leadgate.config.v1.Idempotency
 	3,  // 2: leadgate.config.v1.Config.api_keys:type_name -> leadgate.config.v1.APIKey
 	4,  // 3: leadgate.config.v1.Config.leads:type_name -> leadgate.config.v1.Leads
-	51, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
-	52, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
+	52, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
+	53, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
 	31, // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
 	32, // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
 	33, // 8: leadgate.config.v1.Config.retention:type_name -> leadgate.config.v1.Retention
 	34, // 9: leadgate.config.v1.Config.alerts:type_name -> leadgate.config.v1.Alerts
-	62, // 10: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
-	53, // 11: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
-	6,  // 12: leadgate.config.v1.Form.limits:type_name -> leadgate.config.v1.FormLimits
-	8,  // 13: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
-	16, // 14: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
-	9,  // 15: leadgate.config.v1.Destination.salesforce:type_name -> leadgate.config.v1.Salesforce
-	12, // 16: leadgate.config.v1.Destination.pipedrive:type_name -> leadgate.config.v1.Pipedrive
-	14, // 17: leadgate.config.v1.Destination.zoho:type_name -> leadgate.config.v1.Zoho
-	15, // 18: leadgate.config.v1.Destination.dynamics:type_name -> leadgate.config.v1.Dynamics
-	29, // 19: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
-	30, // 20: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
-	54, // 21: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
-	10, // 22: leadgate.config.v1.Salesforce.client_credentials:type_name -> leadgate.config.v1.SalesforceClientCredentials
-	11, // 23: leadgate.config.v1.Salesforce.jwt:type_name -> leadgate.config.v1.SalesforceJWT
-	55, // 24: leadgate.config.v1.Salesforce.placeholders:type_name -> leadgate.config.v1.Salesforce.PlaceholdersEntry
-	13, // 25: leadgate.config.v1.Pipedrive.oauth:type_name -> leadgate.config.v1.PipedriveOAuth
-	62, // 26: leadgate.config.v1.Pipedrive.search_lag:type_name -> google.protobuf.Duration
-	56, // 27: leadgate.config.v1.Zoho.placeholders:type_name -> leadgate.config.v1.Zoho.PlaceholdersEntry
-	57, // 28: leadgate.config.v1.Dynamics.placeholders:type_name -> leadgate.config.v1.Dynamics.PlaceholdersEntry
-	58, // 29: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
-	24, // 30: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
-	17, // 31: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
-	19, // 32: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
-	20, // 33: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
-	21, // 34: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
-	18, // 35: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
-	22, // 36: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
-	23, // 37: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
-	25, // 38: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
-	26, // 39: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
-	27, // 40: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
-	28, // 41: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
-	62, // 42: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	62, // 43: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
-	62, // 44: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
-	62, // 45: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
-	62, // 46: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
-	62, // 47: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
-	59, // 48: leadgate.config.v1.Alerts.notifiers:type_name -> leadgate.config.v1.Alerts.NotifiersEntry
-	62, // 49: leadgate.config.v1.Alerts.remind_every:type_name -> google.protobuf.Duration
-	40, // 50: leadgate.config.v1.Alerts.business_hours:type_name -> leadgate.config.v1.BusinessHours
-	41, // 51: leadgate.config.v1.Alerts.rules:type_name -> leadgate.config.v1.AlertRules
-	60, // 52: leadgate.config.v1.Alerts.destinations:type_name -> leadgate.config.v1.Alerts.DestinationsEntry
-	61, // 53: leadgate.config.v1.Alerts.forms:type_name -> leadgate.config.v1.Alerts.FormsEntry
-	36, // 54: leadgate.config.v1.Notifier.slack:type_name -> leadgate.config.v1.SlackNotifier
-	37, // 55: leadgate.config.v1.Notifier.webhook:type_name -> leadgate.config.v1.WebhookNotifier
-	38, // 56: leadgate.config.v1.Notifier.pagerduty:type_name -> leadgate.config.v1.PagerDutyNotifier
-	39, // 57: leadgate.config.v1.Notifier.email:type_name -> leadgate.config.v1.EmailNotifier
-	42, // 58: leadgate.config.v1.AlertRules.error_rate:type_name -> leadgate.config.v1.ErrorRateRule
-	43, // 59: leadgate.config.v1.AlertRules.no_success:type_name -> leadgate.config.v1.NoSuccessRule
-	44, // 60: leadgate.config.v1.AlertRules.credentials:type_name -> leadgate.config.v1.ConditionRule
-	45, // 61: leadgate.config.v1.AlertRules.rate_limited:type_name -> leadgate.config.v1.CountRule
-	46, // 62: leadgate.config.v1.AlertRules.crm_errors:type_name -> leadgate.config.v1.CrmErrorRule
-	47, // 63: leadgate.config.v1.AlertRules.oldest_waiting:type_name -> leadgate.config.v1.WaitingRule
-	44, // 64: leadgate.config.v1.AlertRules.paused:type_name -> leadgate.config.v1.ConditionRule
-	44, // 65: leadgate.config.v1.AlertRules.breaker:type_name -> leadgate.config.v1.ConditionRule
-	45, // 66: leadgate.config.v1.AlertRules.dead:type_name -> leadgate.config.v1.CountRule
-	44, // 67: leadgate.config.v1.AlertRules.drift:type_name -> leadgate.config.v1.ConditionRule
-	45, // 68: leadgate.config.v1.AlertRules.holds:type_name -> leadgate.config.v1.CountRule
-	42, // 69: leadgate.config.v1.AlertRules.rejections:type_name -> leadgate.config.v1.ErrorRateRule
-	49, // 70: leadgate.config.v1.AlertRules.silence:type_name -> leadgate.config.v1.SilenceRule
-	48, // 71: leadgate.config.v1.AlertRules.speed_to_lead:type_name -> leadgate.config.v1.SpeedRule
-	50, // 72: leadgate.config.v1.AlertRules.disk:type_name -> leadgate.config.v1.DiskRule
-	44, // 73: leadgate.config.v1.AlertRules.notifier:type_name -> leadgate.config.v1.ConditionRule
-	62, // 74: leadgate.config.v1.ErrorRateRule.window:type_name -> google.protobuf.Duration
-	62, // 75: leadgate.config.v1.NoSuccessRule.window:type_name -> google.protobuf.Duration
-	62, // 76: leadgate.config.v1.ConditionRule.after:type_name -> google.protobuf.Duration
-	62, // 77: leadgate.config.v1.CountRule.window:type_name -> google.protobuf.Duration
-	62, // 78: leadgate.config.v1.CrmErrorRule.window:type_name -> google.protobuf.Duration
-	62, // 79: leadgate.config.v1.WaitingRule.above:type_name -> google.protobuf.Duration
-	62, // 80: leadgate.config.v1.SpeedRule.above:type_name -> google.protobuf.Duration
-	62, // 81: leadgate.config.v1.SpeedRule.window:type_name -> google.protobuf.Duration
-	62, // 82: leadgate.config.v1.SilenceRule.at_least:type_name -> google.protobuf.Duration
-	62, // 83: leadgate.config.v1.SilenceRule.learn_for:type_name -> google.protobuf.Duration
-	5,  // 84: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
-	7,  // 85: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
-	35, // 86: leadgate.config.v1.Alerts.NotifiersEntry.value:type_name -> leadgate.config.v1.Notifier
-	41, // 87: leadgate.config.v1.Alerts.DestinationsEntry.value:type_name -> leadgate.config.v1.AlertRules
-	41, // 88: leadgate.config.v1.Alerts.FormsEntry.value:type_name -> leadgate.config.v1.AlertRules
-	89, // [89:89] is the sub-list for method output_type
-	89, // [89:89] is the sub-list for method input_type
-	89, // [89:89] is the sub-list for extension type_name
-	89, // [89:89] is the sub-list for extension extendee
-	0,  // [0:89] is the sub-list for field type_name
+	51, // 10: leadgate.config.v1.Config.debug:type_name -> leadgate.config.v1.Debug
+	63, // 11: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
+	54, // 12: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
+	6,  // 13: leadgate.config.v1.Form.limits:type_name -> leadgate.config.v1.FormLimits
+	8,  // 14: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
+	16, // 15: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
+	9,  // 16: leadgate.config.v1.Destination.salesforce:type_name -> leadgate.config.v1.Salesforce
+	12, // 17: leadgate.config.v1.Destination.pipedrive:type_name -> leadgate.config.v1.Pipedrive
+	14, // 18: leadgate.config.v1.Destination.zoho:type_name -> leadgate.config.v1.Zoho
+	15, // 19: leadgate.config.v1.Destination.dynamics:type_name -> leadgate.config.v1.Dynamics
+	29, // 20: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
+	30, // 21: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
+	55, // 22: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
+	10, // 23: leadgate.config.v1.Salesforce.client_credentials:type_name -> leadgate.config.v1.SalesforceClientCredentials
+	11, // 24: leadgate.config.v1.Salesforce.jwt:type_name -> leadgate.config.v1.SalesforceJWT
+	56, // 25: leadgate.config.v1.Salesforce.placeholders:type_name -> leadgate.config.v1.Salesforce.PlaceholdersEntry
+	13, // 26: leadgate.config.v1.Pipedrive.oauth:type_name -> leadgate.config.v1.PipedriveOAuth
+	63, // 27: leadgate.config.v1.Pipedrive.search_lag:type_name -> google.protobuf.Duration
+	57, // 28: leadgate.config.v1.Zoho.placeholders:type_name -> leadgate.config.v1.Zoho.PlaceholdersEntry
+	58, // 29: leadgate.config.v1.Dynamics.placeholders:type_name -> leadgate.config.v1.Dynamics.PlaceholdersEntry
+	59, // 30: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
+	24, // 31: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
+	17, // 32: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
+	19, // 33: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
+	20, // 34: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
+	21, // 35: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
+	18, // 36: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
+	22, // 37: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
+	23, // 38: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
+	25, // 39: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
+	26, // 40: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
+	27, // 41: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
+	28, // 42: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
+	63, // 43: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	63, // 44: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
+	63, // 45: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
+	63, // 46: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
+	63, // 47: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
+	63, // 48: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
+	60, // 49: leadgate.config.v1.Alerts.notifiers:type_name -> leadgate.config.v1.Alerts.NotifiersEntry
+	63, // 50: leadgate.config.v1.Alerts.remind_every:type_name -> google.protobuf.Duration
+	40, // 51: leadgate.config.v1.Alerts.business_hours:type_name -> leadgate.config.v1.BusinessHours
+	41, // 52: leadgate.config.v1.Alerts.rules:type_name -> leadgate.config.v1.AlertRules
+	61, // 53: leadgate.config.v1.Alerts.destinations:type_name -> leadgate.config.v1.Alerts.DestinationsEntry
+	62, // 54: leadgate.config.v1.Alerts.forms:type_name -> leadgate.config.v1.Alerts.FormsEntry
+	36, // 55: leadgate.config.v1.Notifier.slack:type_name -> leadgate.config.v1.SlackNotifier
+	37, // 56: leadgate.config.v1.Notifier.webhook:type_name -> leadgate.config.v1.WebhookNotifier
+	38, // 57: leadgate.config.v1.Notifier.pagerduty:type_name -> leadgate.config.v1.PagerDutyNotifier
+	39, // 58: leadgate.config.v1.Notifier.email:type_name -> leadgate.config.v1.EmailNotifier
+	42, // 59: leadgate.config.v1.AlertRules.error_rate:type_name -> leadgate.config.v1.ErrorRateRule
+	43, // 60: leadgate.config.v1.AlertRules.no_success:type_name -> leadgate.config.v1.NoSuccessRule
+	44, // 61: leadgate.config.v1.AlertRules.credentials:type_name -> leadgate.config.v1.ConditionRule
+	45, // 62: leadgate.config.v1.AlertRules.rate_limited:type_name -> leadgate.config.v1.CountRule
+	46, // 63: leadgate.config.v1.AlertRules.crm_errors:type_name -> leadgate.config.v1.CrmErrorRule
+	47, // 64: leadgate.config.v1.AlertRules.oldest_waiting:type_name -> leadgate.config.v1.WaitingRule
+	44, // 65: leadgate.config.v1.AlertRules.paused:type_name -> leadgate.config.v1.ConditionRule
+	44, // 66: leadgate.config.v1.AlertRules.breaker:type_name -> leadgate.config.v1.ConditionRule
+	45, // 67: leadgate.config.v1.AlertRules.dead:type_name -> leadgate.config.v1.CountRule
+	44, // 68: leadgate.config.v1.AlertRules.drift:type_name -> leadgate.config.v1.ConditionRule
+	45, // 69: leadgate.config.v1.AlertRules.holds:type_name -> leadgate.config.v1.CountRule
+	42, // 70: leadgate.config.v1.AlertRules.rejections:type_name -> leadgate.config.v1.ErrorRateRule
+	49, // 71: leadgate.config.v1.AlertRules.silence:type_name -> leadgate.config.v1.SilenceRule
+	48, // 72: leadgate.config.v1.AlertRules.speed_to_lead:type_name -> leadgate.config.v1.SpeedRule
+	50, // 73: leadgate.config.v1.AlertRules.disk:type_name -> leadgate.config.v1.DiskRule
+	44, // 74: leadgate.config.v1.AlertRules.notifier:type_name -> leadgate.config.v1.ConditionRule
+	63, // 75: leadgate.config.v1.ErrorRateRule.window:type_name -> google.protobuf.Duration
+	63, // 76: leadgate.config.v1.NoSuccessRule.window:type_name -> google.protobuf.Duration
+	63, // 77: leadgate.config.v1.ConditionRule.after:type_name -> google.protobuf.Duration
+	63, // 78: leadgate.config.v1.CountRule.window:type_name -> google.protobuf.Duration
+	63, // 79: leadgate.config.v1.CrmErrorRule.window:type_name -> google.protobuf.Duration
+	63, // 80: leadgate.config.v1.WaitingRule.above:type_name -> google.protobuf.Duration
+	63, // 81: leadgate.config.v1.SpeedRule.above:type_name -> google.protobuf.Duration
+	63, // 82: leadgate.config.v1.SpeedRule.window:type_name -> google.protobuf.Duration
+	63, // 83: leadgate.config.v1.SilenceRule.at_least:type_name -> google.protobuf.Duration
+	63, // 84: leadgate.config.v1.SilenceRule.learn_for:type_name -> google.protobuf.Duration
+	5,  // 85: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
+	7,  // 86: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
+	35, // 87: leadgate.config.v1.Alerts.NotifiersEntry.value:type_name -> leadgate.config.v1.Notifier
+	41, // 88: leadgate.config.v1.Alerts.DestinationsEntry.value:type_name -> leadgate.config.v1.AlertRules
+	41, // 89: leadgate.config.v1.Alerts.FormsEntry.value:type_name -> leadgate.config.v1.AlertRules
+	90, // [90:90] is the sub-list for method output_type
+	90, // [90:90] is the sub-list for method input_type
+	90, // [90:90] is the sub-list for extension type_name
+	90, // [90:90] is the sub-list for extension extendee
+	0,  // [0:90] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_config_v1_config_proto_init() }
@@ -4868,7 +4939,7 @@ func file_leadgate_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_config_v1_config_proto_rawDesc), len(file_leadgate_config_v1_config_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   62,
+			NumMessages:   63,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,143 @@
+package main_test
+
+import (
+	"encoding/hex"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	collectormetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	collectortrace "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+// collector takes OTLP over HTTP.
+type collector struct {
+	*httptest.Server
+	mu      sync.Mutex
+	spans   []*tracev1.Span
+	metrics map[string]bool
+	changed chan struct{}
+}
+
+func newCollector(t *testing.T) *collector {
+	t.Helper()
+	c := &collector{metrics: map[string]bool{}, changed: make(chan struct{}, 1)}
+	c.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		var err error
+		switch r.URL.Path {
+		case "/v1/traces":
+			request := &collectortrace.ExportTraceServiceRequest{}
+			err = proto.Unmarshal(body, request)
+			for _, resource := range request.GetResourceSpans() {
+				for _, scope := range resource.GetScopeSpans() {
+					c.spans = append(c.spans, scope.GetSpans()...)
+				}
+			}
+		case "/v1/metrics":
+			request := &collectormetrics.ExportMetricsServiceRequest{}
+			err = proto.Unmarshal(body, request)
+			for _, resource := range request.GetResourceMetrics() {
+				for _, scope := range resource.GetScopeMetrics() {
+					for _, m := range scope.GetMetrics() {
+						c.metrics[m.GetName()] = true
+					}
+				}
+			}
+		}
+		if err != nil {
+			t.Errorf("%s: %v", r.URL.Path, err)
+		}
+		select {
+		case c.changed <- struct{}{}:
+		default:
+		}
+	}))
+	t.Cleanup(c.Close)
+	return c
+}
+
+// await waits until the collector has what is wanted.
+func (c *collector) await(t *testing.T, what string, there func() bool) {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		c.mu.Lock()
+		ok := there()
+		c.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-c.changed:
+		case <-deadline:
+			t.Fatalf("no %s came; spans %v", what, c.spans)
+		}
+	}
+}
+
+func (c *collector) span(name string) *tracev1.Span {
+	i := slices.IndexFunc(c.spans, func(s *tracev1.Span) bool {
+		return s.GetName() == name && s.GetStatus().GetCode() != tracev1.Status_STATUS_CODE_ERROR
+	})
+	if i < 0 {
+		return nil
+	}
+	return c.spans[i]
+}
+
+// The trace goes on over an outage and a power cut: it stands on disk with the lead.
+func TestOneTraceFromTheBrowserToTheCRMsAnswer(t *testing.T) {
+	t.Parallel()
+	h, c := newHouse(t), newCollector(t)
+	environment := []string{
+		"HUBSPOT_TOKEN=" + token, "OTEL_EXPORTER_OTLP_ENDPOINT=" + c.URL, "OTEL_BSP_SCHEDULE_DELAY=100", "OTEL_METRIC_EXPORT_INTERVAL=300",
+	}
+	again := func() {
+		h.gateway.kill()
+		h.gateway = start(t, environment, "serve", "--config", h.config, "--listen", "127.0.0.1:0", "--data-dir", h.data)
+	}
+	again()
+	h.faults(`{"status":503}`)
+	const traceID, browserSpan = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+	a := request(t, "POST", h.url("/v1/forms/contact/submissions"), "application/json", `{"email":"a@example.com"}`, "traceparent", "00-"+traceID+"-"+browserSpan+"-01")
+	if a.status != 201 {
+		t.Fatalf("answer %d %s", a.status, a.text)
+	}
+	c.await(t, "submission", func() bool { return c.span("submit form contact") != nil })
+	c.await(t, "call that failed", func() bool {
+		return slices.ContainsFunc(c.spans, func(s *tracev1.Span) bool {
+			return s.GetName() == "deliver to crm" && s.GetStatus().GetCode() == tracev1.Status_STATUS_CODE_ERROR
+		})
+	})
+	again()
+	h.faults(`{}`)
+	c.await(t, "delivery", func() bool { return c.span("deliver to crm") != nil })
+	c.await(t, "metrics", func() bool { return c.metrics["leadgate_events_total"] && c.metrics["leadgate_deliveries"] })
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	submission, delivery := c.span("submit form contact"), c.span("deliver to crm")
+	for name, ids := range map[string][2]string{
+		"trace of the submission":  {hex.EncodeToString(submission.GetTraceId()), traceID},
+		"parent of the submission": {hex.EncodeToString(submission.GetParentSpanId()), browserSpan},
+		"trace of the delivery":    {hex.EncodeToString(delivery.GetTraceId()), traceID},
+		"parent of the delivery":   {hex.EncodeToString(delivery.GetParentSpanId()), hex.EncodeToString(submission.GetSpanId())},
+	} {
+		if ids[0] != ids[1] {
+			t.Errorf("%s is %s, want %s", name, ids[0], ids[1])
+		}
+	}
+	if delivery.GetStartTimeUnixNano() < submission.GetEndTimeUnixNano() || delivery.GetEndTimeUnixNano() < delivery.GetStartTimeUnixNano() {
+		t.Errorf("times: submission %d to %d, delivery %d to %d", submission.GetStartTimeUnixNano(), submission.GetEndTimeUnixNano(),
+			delivery.GetStartTimeUnixNano(), delivery.GetEndTimeUnixNano())
+	}
+}

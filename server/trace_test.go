@@ -1,0 +1,46 @@
+package server_test
+
+import (
+	"strings"
+	"testing"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+const browser = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+func TestALeadBelongsToTheTraceOfItsRequest(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	a := h.post("/v1/forms/contact/submissions", asForm, "email=a@example.com", "traceparent", browser)
+	a.expect(t, 201)
+	e := h.awaitEvent(func(e *leadgatev1.LeadEvent) bool { return e.GetStage() == leadgatev1.Stage_STAGE_RECEIVED })
+	if e.GetTraceId() != "4bf92f3577b34da6a3ce929d0e0e4736" || e.GetParentSpanId() != "00f067aa0ba902b7" || len(e.GetSpanId()) != 16 || e.GetSpanId() == e.GetParentSpanId() {
+		t.Errorf("event %v", e)
+	}
+	record, err := h.store.Lead(t.Context(), a.body["leadId"].(string))
+	if want := "00-" + e.GetTraceId() + "-" + e.GetSpanId() + "-01"; err != nil || record.GetTraceParent() != want {
+		t.Errorf("record %v (%v), want %s", record.GetTraceParent(), err, want)
+	}
+	h.post("/v1/forms/contact/submissions", asForm, "email=no", "traceparent", browser).expect(t, 400)
+	e = h.awaitEvent(func(e *leadgatev1.LeadEvent) bool { return e.GetStage() == leadgatev1.Stage_STAGE_REJECTED })
+	if e.GetParentSpanId() != "00f067aa0ba902b7" {
+		t.Errorf("rejected %v", e)
+	}
+}
+
+func TestATraceparentThatIsNotOneIsPassedOver(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	for _, header := range []string{
+		"", "x", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7", browser + "-x", "ff" + browser[2:], strings.ToUpper(browser),
+		"00-00000000000000000000000000000000-00f067aa0ba902b7-01", "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+		"00-" + strings.Repeat("é", 16) + "-00f067aa0ba902b7-01",
+	} {
+		a := h.post("/v1/forms/contact/submissions", asForm, "email=a@example.com", "traceparent", header)
+		a.expect(t, 201)
+		if record, err := h.store.Lead(t.Context(), a.body["leadId"].(string)); err != nil || record.GetTraceParent() != "" {
+			t.Errorf("%q: %q (%v)", header, record.GetTraceParent(), err)
+		}
+	}
+}
