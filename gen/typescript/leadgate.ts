@@ -398,6 +398,10 @@ export interface LeadEvent {
   speedToLead?: string;
   /** Why it was rejected or held, in one word of a few, such as RULES_BROKEN or NO_ROUTE. */
   reason?: string;
+  /** Span of the submission in that trace: 16 hexadecimal digits. What happens to the lead later is below it. */
+  spanId?: string;
+  /** Span of the caller, such as the browser's; only where the submission itself is told of. */
+  parentSpanId?: string;
 }
 
 /** DestinationEvent is something that happened to a destination. */
@@ -646,6 +650,8 @@ export interface LeadRecord {
   requestId?: string;
   /** What was changed in the submission to make the lead of it. */
   changes?: Change[];
+  /** Trace and span of the submission, as in a traceparent header; empty if it belongs to no trace. */
+  traceParent?: string;
 }
 
 /** SubmitLeadRequest is a lead from a backend. */

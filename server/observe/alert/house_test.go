@@ -171,8 +171,18 @@ func enter(t *testing.T, config *configv1.Alerts, test func(h *house), options .
 	})
 }
 
-// seldom asks the rules every five minutes, for tests that take days.
-func seldom(h *house) { h.interval = 5 * time.Minute }
+// seldom asks the rules every few minutes, for tests that take days: none of them has to be quick.
+func seldom(h *house) {
+	h.interval = 5 * time.Minute
+	if h.config.Rules == nil {
+		h.config.Rules = &configv1.AlertRules{}
+	}
+	hourly := &configv1.ConditionRule{After: durationpb.New(time.Hour)}
+	h.config.Rules.Paused, h.config.Rules.Breaker, h.config.Rules.Notifier = hourly, hourly, hourly
+	h.config.Rules.ErrorRate = &configv1.ErrorRateRule{Window: durationpb.New(time.Hour)}
+	h.config.Rules.RateLimited = &configv1.CountRule{Window: durationpb.New(time.Hour)}
+	h.config.Rules.OldestWaiting = &configv1.WaitingRule{Above: durationpb.New(time.Hour)}
+}
 
 func (h *house) start() {
 	h.t.Helper()

@@ -544,7 +544,11 @@ type LeadEvent struct {
 	// How long ago the submission arrived; set when the CRM has the lead.
 	SpeedToLead *durationpb.Duration `protobuf:"bytes,19,opt,name=speed_to_lead,json=speedToLead,proto3" json:"speed_to_lead,omitempty"`
 	// Why it was rejected or held, in one word of a few, such as RULES_BROKEN or NO_ROUTE.
-	Reason        string `protobuf:"bytes,20,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,20,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Span of the submission in that trace: 16 hexadecimal digits. What happens to the lead later is below it.
+	SpanId string `protobuf:"bytes,21,opt,name=span_id,json=spanId,proto3" json:"span_id,omitempty"`
+	// Span of the caller, such as the browser's; only where the submission itself is told of.
+	ParentSpanId  string `protobuf:"bytes,22,opt,name=parent_span_id,json=parentSpanId,proto3" json:"parent_span_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -715,6 +719,20 @@ func (x *LeadEvent) GetSpeedToLead() *durationpb.Duration {
 func (x *LeadEvent) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *LeadEvent) GetSpanId() string {
+	if x != nil {
+		return x.SpanId
+	}
+	return ""
+}
+
+func (x *LeadEvent) GetParentSpanId() string {
+	if x != nil {
+		return x.ParentSpanId
 	}
 	return ""
 }
@@ -1004,7 +1022,7 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"\vdestination\x18\x04 \x01(\v2\x1d.leadgate.v1.DestinationEventH\x00R\vdestination\x122\n" +
 	"\x06system\x18\x05 \x01(\v2\x18.leadgate.v1.SystemEventH\x00R\x06system\x12,\n" +
 	"\x04form\x18\x06 \x01(\v2\x16.leadgate.v1.FormEventH\x00R\x04formB\x06\n" +
-	"\x04kind\"\xb4\x05\n" +
+	"\x04kind\"\xf3\x05\n" +
 	"\tLeadEvent\x12(\n" +
 	"\x05stage\x18\x01 \x01(\x0e2\x12.leadgate.v1.StageR\x05stage\x12\x17\n" +
 	"\alead_id\x18\x02 \x01(\tR\x06leadId\x12\x12\n" +
@@ -1030,7 +1048,9 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"\x06detail\x18\x11 \x01(\tR\x06detail\x12\x19\n" +
 	"\btrace_id\x18\x12 \x01(\tR\atraceId\x12=\n" +
 	"\rspeed_to_lead\x18\x13 \x01(\v2\x19.google.protobuf.DurationR\vspeedToLead\x12\x16\n" +
-	"\x06reason\x18\x14 \x01(\tR\x06reason\"\xde\x01\n" +
+	"\x06reason\x18\x14 \x01(\tR\x06reason\x12\x17\n" +
+	"\aspan_id\x18\x15 \x01(\tR\x06spanId\x12$\n" +
+	"\x0eparent_span_id\x18\x16 \x01(\tR\fparentSpanId\"\xde\x01\n" +
 	"\x10DestinationEvent\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\x125\n" +
 	"\x04type\x18\x02 \x01(\x0e2!.leadgate.v1.DestinationEventTypeR\x04type\x12\x16\n" +
