@@ -7,7 +7,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 RACE    := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench generate lint build breaking
+.PHONY: release help run test soak bench generate lint build breaking
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,3 +44,6 @@ breaking: ## compare the API with the last tag, or with the commit before
 
 build: ## build bin/leadgate
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/leadgate ./server/cmd/leadgate
+
+release: ## build for linux, darwin and windows into bin/release, with checksums and a list of all parts
+	$(GO) run ./server/deploy/release -version $(VERSION) -time $$(git log -1 --format=%ct 2>/dev/null || echo 0)
