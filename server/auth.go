@@ -39,7 +39,8 @@ func roleOf(method string) role {
 		leadgatev1.WorkerService_WatchDeliveries_FullMethodName, leadgatev1.WorkerService_ListDeliveries_FullMethodName,
 		leadgatev1.WorkerService_GetDelivery_FullMethodName, leadgatev1.WorkerService_ListDestinations_FullMethodName,
 		leadgatev1.WorkerService_GetOperation_FullMethodName, leadgatev1.WorkerService_ListOperations_FullMethodName,
-		leadgatev1.WorkerService_GetStats_FullMethodName, leadgatev1.WorkerService_ListAlerts_FullMethodName:
+		leadgatev1.WorkerService_GetStats_FullMethodName, leadgatev1.WorkerService_ListAlerts_FullMethodName,
+		leadgatev1.WorkerService_ListDrift_FullMethodName:
 		return read
 	}
 	return operate

@@ -14,6 +14,7 @@ var answerPage string
 // page is what a visitor sees whose browser sent the form by itself, without a script.
 type page struct {
 	Language    string
+	Done        bool // it was taken
 	Title, Text string
 	Violations  []problemViolation
 	Back        string // the page with the form; empty if it is not known
@@ -42,7 +43,7 @@ func (s *Server) writeThanks(w http.ResponseWriter, r *http.Request, form *form,
 		return
 	}
 	in := s.words.spokenBy(r.Header.Get("Accept-Language"))
-	s.writePage(w, r, status, in, page{Title: in.say("page.thanks", "Thank you"), Text: in.say("page.received", "We have received what you sent.")})
+	s.writePage(w, r, status, in, page{Done: true, Title: in.say("page.thanks", "Thank you"), Text: in.say("page.received", "We have received what you sent.")})
 }
 
 // writeRefusal tells a visitor why a submission was not taken.

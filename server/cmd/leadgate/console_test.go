@@ -124,6 +124,10 @@ func TestTheConsoleShowsALeadAsItComes(t *testing.T) {
 		chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl)),
 		chromedp.KeyEvent("ada.lovelace@example.com\r"),
 		shows("#main table", "Ada Lovelace"),
+		// A look back at outcomes only.
+		chromedp.Navigate(o.base+"/console/?stage=outcomes&form=contact"),
+		shows("#main table", "success"),
+		holds(`!document.querySelector("#main tbody").innerText.includes("queued")`),
 	)
 	o.wellBehaved()
 }
@@ -132,6 +136,7 @@ func TestAnOperatorPausesRedrivesAndReleasesInTheConsole(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	o := openConsole(t, h.gateway.address)
+	o.do(pressButton("Test now: crm"), shows("dialog", "it is up and takes the credentials"), pressButton("Close"))
 	o.do(pressButton("Pause crm"), shows(".health", "crm: paused"), shows(".card", "paused"))
 	h.post("k1", ada)
 	o.do(shows(".health", "1 waiting"), pressButton("Resume crm"), shows("#main table", "success"), shows(".health", "all well"))
@@ -199,7 +204,7 @@ forms:`)
 	if buttons, err := chromedp.Run(o.ctx, chromedp.Evaluate[int](`document.querySelectorAll(".card button").length`)); err != nil || buttons != 0 {
 		t.Errorf("a viewer sees %d buttons (%v)", buttons, err)
 	}
-	o.do(pressButton("Sign out"), shows("#app", "Sign in with an API key"))
+	o.do(chromedp.KeyEvent("gf"), shows("#main", "Everything fits"), pressButton("Sign out"), shows("#app", "Sign in with an API key"))
 	signIn(token)
 	o.do(pressButton("Pause crm"), shows(".health", "crm: paused"))
 	if cookie, err := chromedp.Run(o.ctx, chromedp.Evaluate[string]("document.cookie")); err != nil || cookie != "" {
@@ -295,7 +300,7 @@ func TestEveryViewOfTheConsoleCanBeReadByAll(t *testing.T) {
 	o := openConsole(t, h.gateway.address)
 	for view, ready := range map[string]chromedp.Action[chromedp.Void]{
 		"": shows("#main table", "dead"), "leads": shows("#main table", "Ada"), "leads/" + leadID: shows("#main", "What the CRM answered"),
-		"dead": shows("#main", "1 ×"), "alerts": shows("#main", "Who is told"), "held": shows("#main", "Nothing is held"), "destinations": shows("#main", "Last hour"), "nowhere": shows("#main", "nothing here"),
+		"dead": shows("#main", "1 ×"), "alerts": shows("#main", "Who is told"), "drift": shows("#main", "Everything fits"), "held": shows("#main", "Nothing is held"), "destinations": shows("#main", "Last hour"), "nowhere": shows("#main", "nothing here"),
 	} {
 		o.do(chromedp.Navigate(o.base+"/console/"+view), ready)
 		for _, look := range looks() {

@@ -16,6 +16,10 @@ export const count = (value: string | number | undefined): string => whole.forma
 /** rate shows something per second. */
 export const rate = (value: number): string => (value < 100 ? tenths : whole).format(value);
 
+const percents = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 0 });
+
+export const percent = (share: number): string => percents.format(share);
+
 export const plural = (n: number, one: string, many = one + "s"): string => `${count(n)} ${n === 1 ? one : many}`;
 
 /** seconds reads a duration, such as "1.5s". */

@@ -1,6 +1,6 @@
 // How the gateway does, asked for once and shown in several places: the header, the tabs' counts, the destinations' cards.
 
-import type { Alert, Destination, GetStatsResponse, ListAlertsResponse, ListDestinationsResponse, ListLeadsResponse } from "api";
+import type { Alert, Destination, Drift, GetStatsResponse, ListAlertsResponse, ListDestinationsResponse, ListDriftResponse, ListLeadsResponse } from "api";
 import { get, isAbort, messageOf } from "./api";
 import { number } from "./format";
 import { poll, throttled } from "./poll";
@@ -19,6 +19,8 @@ export class Gateway extends EventTarget {
   error = "";
   /** firing are the alerts that ask for a person. */
   firing: Alert[] = [];
+  /** drifts are what does not fit any more between pages, configuration and CRMs. */
+  drifts: Drift[] = [];
   /** heldLeads is how many leads wait for a person; moreHeld says that there are still more. */
   heldLeads = 0;
   moreHeld = false;
@@ -38,7 +40,7 @@ export class Gateway extends EventTarget {
       {
         events: (events) => {
           if (events.some((event) => event.destination)) this.again();
-          if (events.some((event) => event.lead?.stage === "STAGE_HELD" || event.system?.alert)) soon();
+          if (events.some((event) => event.lead?.stage === "STAGE_HELD" || event.system?.alert || event.form)) soon();
         },
       },
       signal,
@@ -89,6 +91,7 @@ export class Gateway extends EventTarget {
   private async askSeldom(): Promise<void> {
     const { alerts } = await get<ListAlertsResponse>("/v1/alerts", { state: "FIRING" }, this.signal);
     this.firing = alerts ?? [];
+    this.drifts = (await get<ListDriftResponse>("/v1/drift", {}, this.signal)).drifts ?? [];
     const { leads, nextPageToken } = await get<ListLeadsResponse>("/v1/leads", { state: "HELD", page_size: COUNTED }, this.signal);
     this.heldLeads = leads?.length ?? 0;
     this.moreHeld = Boolean(nextPageToken);

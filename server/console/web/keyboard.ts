@@ -2,6 +2,7 @@
 // links), Escape closes, ? shows all this.
 
 import { h } from "./dom";
+import { tell } from "./parts/ask";
 import { go, pathTo } from "./router";
 
 /** After g, the letter must come within this time, in milliseconds. */
@@ -68,12 +69,5 @@ function walk(step: 1 | -1): void {
 
 function help(tabs: Tab[]): void {
   const keys: [string, string][] = [["/ or ⌘K", "search"], ...tabs.map((tab): [string, string] => [`g ${tab.letter}`, tab.name]), ["j k", "next, previous row"], ["Enter", "open"], ["Escape", "close, leave"], ["?", "this help"]];
-  const dialog = h(
-    "dialog",
-    { class: "ask", "aria-labelledby": "help-title" },
-    h("form", { method: "dialog" }, h("h2", { id: "help-title" }, "Keys"), h("dl", { class: "keys" }, keys.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])), h("div", { class: "buttons" }, h("button", { class: "primary" }, "Close"))),
-  );
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
+  void tell("Keys", [h("dl", { class: "keys" }, keys.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)]))]);
 }

@@ -13,6 +13,7 @@ import { SharedStream } from "./stream/shared";
 import { alerts } from "./views/alerts";
 import { dead } from "./views/dead";
 import { destinations } from "./views/destinations";
+import { drift } from "./views/drift";
 import { held } from "./views/held";
 import { lead } from "./views/lead";
 import { leads } from "./views/leads";
@@ -26,6 +27,7 @@ const views: Record<string, Show> = {
   held,
   dead,
   destinations,
+  drift,
   alerts,
   leads: (page) => (page.place.rest ? lead(page) : leads(page)),
 };

@@ -18,6 +18,7 @@ export const tabs: Tab[] = [
   { name: "Held", tab: "held", letter: "h" },
   { name: "Dead", tab: "dead", letter: "x" },
   { name: "Destinations", tab: "destinations", letter: "d" },
+  { name: "Drift", tab: "drift", letter: "f" },
   { name: "Alerts", tab: "alerts", letter: "a" },
 ];
 
@@ -88,6 +89,7 @@ export class Shell {
     const held = gateway.heldLeads + gateway.heldDeliveries;
     this.badge("held", held > 0 ? count(held) + (gateway.moreHeld ? "+" : "") : "");
     this.badge("dead", gateway.dead > 0 ? count(gateway.dead) : "");
+    this.badge("drift", gateway.drifts.length > 0 ? count(gateway.drifts.length) : "");
     this.badge("alerts", gateway.firing.length > 0 ? count(gateway.firing.length) : "");
     const [word, text] = this.judge();
     const oldest = gateway.stats?.oldestWaiting;

@@ -55,6 +55,7 @@ const statuses: Record<Exclude<DestinationStatus, "DESTINATION_STATUS_UNSPECIFIE
   DESTINATION_STATUS_FAILING: as("failing", "last calls failed"),
   DESTINATION_STATUS_RATE_LIMITED: as("retrying", "asked to slow down"),
   DESTINATION_STATUS_CREDENTIALS_REFUSED: as("failing", "credentials refused"),
+  DESTINATION_STATUS_UNREACHABLE: as("failing", "cannot be reached"),
 };
 
 const outcomes: Record<Exclude<AttemptOutcome, "ATTEMPT_OUTCOME_UNSPECIFIED">, Word> = {

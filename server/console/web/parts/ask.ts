@@ -12,23 +12,20 @@ export interface Question {
 
 /** ask shows a question and resolves to whether the answer was yes. Escape and the other button mean no. */
 export function ask(question: Question): Promise<boolean> {
+  return show(question.title, question.body, [
+    h("button", { value: "no", class: "quiet" }, "Cancel"),
+    h("button", { value: "yes", class: question.dangerous ? "danger" : "primary", autofocus: true }, question.yes),
+  ]);
+}
+
+/** tell shows something to read, until it is closed. */
+export async function tell(title: string, body: Child[]): Promise<void> {
+  await show(title, body, [h("button", { value: "no", class: "primary", autofocus: true }, "Close")]);
+}
+
+function show(title: string, body: Child[], buttons: HTMLButtonElement[]): Promise<boolean> {
   return new Promise((answer) => {
-    const dialog = h(
-      "dialog",
-      { class: "ask", "aria-labelledby": "ask-title" },
-      h(
-        "form",
-        { method: "dialog" },
-        h("h2", { id: "ask-title" }, question.title),
-        ...question.body,
-        h(
-          "div",
-          { class: "buttons" },
-          h("button", { value: "no", class: "quiet" }, "Cancel"),
-          h("button", { value: "yes", class: question.dangerous ? "danger" : "primary", autofocus: true }, question.yes),
-        ),
-      ),
-    );
+    const dialog = h("dialog", { class: "ask", "aria-labelledby": "ask-title" }, h("form", { method: "dialog" }, h("h2", { id: "ask-title" }, title), body, h("div", { class: "buttons" }, buttons)));
     dialog.addEventListener("close", () => {
       answer(dialog.returnValue === "yes");
       dialog.remove();

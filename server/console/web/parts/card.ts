@@ -1,30 +1,31 @@
 // A destination's card: how sending goes in words, its figures, and the one button that helps.
 
 import type { Destination, PauseDestinationResponse } from "api";
-import { h, swap, type Child } from "../dom";
+import { h, swap, write, type Child } from "../dom";
 import { post } from "../api";
-import { count, duration, number, rate, seconds, when } from "../format";
+import { count, duration, number, percent, rate, seconds, when } from "../format";
 import type { Page } from "../page";
 import { may } from "../session";
 import { ofStatus, state } from "../words";
 import { pathTo } from "../router";
 import { button, type Deed } from "./button";
+import { testDestination } from "./test";
 
 export class Card {
   readonly element: HTMLElement;
   private readonly body = h("div", { class: "card-body" });
   private readonly buttons = h("div", { class: "buttons" });
+  private readonly account = h("span", { class: "muted" });
   private shown = "";
 
   constructor(
     private readonly page: Page,
     name: string,
-    kind: string,
   ) {
     this.element = h(
       "article",
       { class: "card", "aria-label": `Destination ${name}` },
-      h("header", { class: "card-head" }, h("h3", {}, name), kind && kind !== name ? h("span", { class: "muted" }, kind) : null),
+      h("header", { class: "card-head" }, h("h2", {}, name), this.account),
       this.body,
       this.buttons,
     );
@@ -34,6 +35,7 @@ export class Card {
     const key = JSON.stringify(d);
     if (key === this.shown) return;
     this.shown = key;
+    write(this.account, [d.kind !== d.name ? d.kind : "", d.account].filter(Boolean).join(" · "));
     this.element.dataset.tone = ofStatus(d.status).tone;
     swap(this.body, facts(d));
     const deeds = may(this.page.session, "operate") ? this.deeds(d) : [];
@@ -50,7 +52,11 @@ export class Card {
     if (d.status === "DESTINATION_STATUS_PAUSED") {
       return [{ label: "Resume", name: `Resume ${name}`, kind: "primary", run: () => act("resume", {}, `Sending to ${name} goes on`) }];
     }
-    return [{ label: "Pause", name: `Pause ${name}`, run: () => act("pause", { reason: "paused in the console" }, `${name} is paused; leads are still accepted and wait`) }];
+    const pause: Deed = { label: "Pause", name: `Pause ${name}`, run: () => act("pause", { reason: "paused in the console" }, `${name} is paused; leads are still accepted and wait`) };
+    // The one button that helps comes first: where something is wrong, finding out what.
+    const wrong = ofStatus(d.status).tone === "failing";
+    const test: Deed = { label: "Test now", name: `Test now: ${name}`, kind: wrong ? "primary" : "quiet", run: () => testDestination(name) };
+    return wrong ? [test, pause] : [pause, test];
   }
 }
 
@@ -60,6 +66,7 @@ function facts(d: Destination): Child[] {
   return [
     h("p", { class: "card-state" }, state(ofStatus(d.status)), h("span", { class: "figure" }, `${rate(d.requestsPerSecond ?? 0)}${limit}`)),
     h("dl", { class: "facts" }, fact("waiting", count(d.waiting)), fact("oldest", d.oldestWaiting ? duration(seconds(d.oldestWaiting)) : "–"), fact("delivered", count(d.delivered)),
+      d.requestsPerDayLimit && number(d.requestsPerDayLimit) > 0 ? fact("quota left today", percent(number(d.requestsLeftToday) / number(d.requestsPerDayLimit))) : null,
       fact("dead", dead > 0 ? h("a", { href: pathTo("dead", "", { destination: d.name ?? "" }) }, count(dead)) : "0")),
     d.resumeTime ? h("p", { class: "muted" }, "goes on ", when(d.resumeTime)) : null,
     d.lastError ? h("p", { class: "card-error" }, d.lastError, " ", h("span", { class: "muted" }, when(d.lastErrorTime))) : null,
@@ -85,7 +92,7 @@ export class Cards {
     for (const d of destinations) {
       let card = this.cards.get(d.name ?? "");
       if (!card) {
-        card = new Card(this.page, d.name ?? "", d.kind ?? "");
+        card = new Card(this.page, d.name ?? "");
         this.cards.set(d.name ?? "", card);
         this.element.append(card.element);
       }

@@ -1,6 +1,6 @@
 // Dead: deliveries that were given up or refused, grouped by what the CRM said, to be sent again once the cause is mended.
 
-import type { Delivery, GetDeliveryResponse, ListDeliveriesResponse, RetryDeliveryResponse } from "api";
+import type { DeleteDeliveriesRequest, DeleteDeliveriesResponse, Delivery, GetDeliveryResponse, ListDeliveriesResponse, RetryDeliveryResponse } from "api";
 import { get, messageOf, post } from "../api";
 import { h, type Child } from "../dom";
 import { count, duration, json, plural, when } from "../format";
@@ -63,7 +63,7 @@ function kind(page: Page, done: () => void): Kind<Delivery> {
     group: (delivery) => ({ about: delivery.destination ?? "", reason: reason(delivery) }),
     cells: (delivery) => [when(delivery.updateTime), h("a", { href: leadPath(delivery.leadId ?? ""), "data-row": true }, `lead ${count(delivery.sequence)}`), delivery.form ?? "", count(delivery.attemptCount)],
     sample: (delivery) => answer(delivery, page.signal),
-    actions: may(page.session, "operate") ? [redrive(page)] : [],
+    actions: may(page.session, "operate") ? [redrive(page), remove] : [],
     done: () => {
       page.gateway.refresh();
       done();
@@ -84,7 +84,19 @@ export const reason = (delivery: Delivery): string =>
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(\.[a-z0-9-]+)?/gi, "…")
     .replace(/\d{4,}/g, "…");
 
-function redrive(page: Page): Action<Delivery> {
+/** remove deletes deliveries that nobody wants sent any more. */
+export const remove: Action<Delivery> = {
+  label: "Delete",
+  kind: "danger",
+  preview: (deliveries) => Promise.resolve([h("p", {}, `${plural(deliveries.length, "delivery is", "deliveries are")} removed, with what was sent and answered. The leads and what happened to them stay.`)]),
+  run: async (deliveries, progress) => {
+    const problems = await each(deliveries, progress, ({ state, destination, leadId }) => post<DeleteDeliveriesResponse>("/v1/deliveries:delete", { filter: { state, destination, leadId } } satisfies DeleteDeliveriesRequest));
+    if (problems.length > 0) throw new Error(`${plural(problems.length, "delivery", "deliveries")} not deleted: ${messageOf(problems[0])}`);
+    return progress.signal.aborted ? "Stopped; what was deleted stays deleted" : `${plural(deliveries.length, "delivery", "deliveries")} deleted`;
+  },
+};
+
+export function redrive(page: Page): Action<Delivery> {
   return {
     label: "Retry",
     kind: "primary",

@@ -25,7 +25,7 @@ export function destinations(page: Page): View {
     if (all.length === 0) swap(place, empty("No destination is configured."));
     if (all.map((d) => d.name).join() !== [...shown.keys()].join()) {
       shown.clear();
-      for (const d of all) shown.set(d.name ?? "", new Row(page, d.name ?? "", d.kind ?? ""));
+      for (const d of all) shown.set(d.name ?? "", new Row(page, d.name ?? ""));
       swap(place, [...shown.values()].map((row) => row.element));
     }
     for (const d of all) {
@@ -46,8 +46,8 @@ class Row {
   private readonly latency = h("div", {});
   private key = "";
 
-  constructor(page: Page, name: string, kind: string) {
-    this.card = new Card(page, name, kind);
+  constructor(page: Page, name: string) {
+    this.card = new Card(page, name);
     this.element = h("div", { class: "destination-row" }, this.card.element, h("div", { class: "destination-figures" }, h("figure", {}, this.history.element, this.caption), this.latency));
   }
 

@@ -15,7 +15,7 @@ import { throttled } from "../poll";
 import { leadPath } from "../router";
 import { may } from "../session";
 import { spoken } from "../words";
-import { all } from "./dead";
+import { all, redrive, remove } from "./dead";
 import { leadName } from "./lead_fields";
 
 const PAGE = 500;
@@ -25,9 +25,9 @@ const MOST = 2000;
 export function held(page: Page): View {
   const place = h("div", {});
   const leads = new Groups(leadKind(page, () => void show()));
-  const deliveries = new Groups(deliveryKind());
+  const deliveries = new Groups(deliveryKind(page, () => void show()));
   const show = (): Promise<void> => {
-    if (leads.busy) return Promise.resolve();
+    if (leads.busy || deliveries.busy) return Promise.resolve();
     return fill(place, "What is held could not be read", page.signal, async () => ({ leads: await heldLeads(page), deliveries: (await all(page, "HELD")).deliveries }), (found) => {
       if (found.leads.length + found.deliveries.length === 0) return empty("Nothing is held.", h("p", {}, "Leads that look like spam, or that lack what the form needs, wait here for a person instead of being lost or sent."));
       leads.show(found.leads);
@@ -35,7 +35,7 @@ export function held(page: Page): View {
       return [
         found.leads.length >= MOST ? h("p", { class: "muted" }, `The newest ${count(MOST)} are shown.`) : null,
         found.leads.length > 0 ? leads.element : null,
-        found.deliveries.length > 0 ? h("section", { class: "held-deliveries", "aria-labelledby": "held-deliveries" }, h("h2", { id: "held-deliveries" }, "Deliveries without a destination"), deliveries.element, moveHint(found.deliveries)) : null,
+        found.deliveries.length > 0 ? h("section", { class: "held-deliveries", "aria-labelledby": "held-deliveries" }, h("h2", { id: "held-deliveries" }, "Held deliveries"), deliveries.element, moveHint(found.deliveries)) : null,
       ];
     });
   };
@@ -88,21 +88,24 @@ const deliveryColumns: Column[] = [
   { name: "Form", kind: "form" },
 ];
 
-function deliveryKind(): Kind<Delivery> {
+function deliveryKind(page: Page, done: () => void): Kind<Delivery> {
   return {
     one: "delivery",
     many: "deliveries",
     columns: deliveryColumns,
     id: (delivery) => delivery.deliveryId ?? "",
-    group: (delivery) => ({ about: delivery.destination ?? "", reason: delivery.reason || "its destination is gone" }),
+    group: (delivery) => ({ about: delivery.destination ?? "", reason: delivery.reason || "no reason is known" }),
     cells: (delivery) => [when(delivery.updateTime), h("a", { href: leadPath(delivery.leadId ?? ""), "data-row": true }, `lead ${count(delivery.sequence)}`), delivery.form ?? ""],
-    actions: [],
-    done: () => undefined,
+    actions: may(page.session, "operate") ? [redrive(page), remove] : [],
+    done: () => {
+      page.gateway.refresh();
+      done();
+    },
   };
 }
 
 /** moveHint shows the line that gives held deliveries a destination. */
 function moveHint(deliveries: Delivery[]): HTMLElement {
   const from = deliveries[0]?.destination ?? "old";
-  return h("div", { class: "hint" }, h("p", {}, "Give them a destination that is there:"), copyable(`leadgate deliveries move --from ${from} --to NEW`, "the command"));
+  return h("div", { class: "hint" }, h("p", {}, "Where the destination is gone, give them one that is there:"), copyable(`leadgate deliveries move --from ${from} --to NEW`, "the command"));
 }

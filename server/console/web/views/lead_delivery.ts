@@ -18,17 +18,21 @@ export function deliveryStep(page: Page, delivery: Delivery, again: () => void):
     h("h2", {}, `To ${destination} `, state(ofDelivery(delivery.state))),
     next(delivery),
     retriable(delivery) && may(page.session, "operate")
-      ? h("p", { class: "buttons" }, button({ label: "Retry now", name: `Retry ${destination} now`, kind: "primary", run: () => retry(delivery, again) }))
+      ? h("p", { class: "buttons" }, button({ label: "Retry now", name: `Retry now: ${destination}`, kind: "primary", run: () => retry(delivery, again) }))
+      : null,
+    delivery.state === "DELIVERY_STATE_SUPERSEDED" && may(page.session, "operate")
+      ? h("p", { class: "buttons" }, button({ label: "Send it all the same", name: `Send it all the same: ${destination}`, run: () => retry(delivery, again, true) }))
       : null,
     attempts.length > 0 ? h("ol", { class: "attempts" }, attempts.map((attempt) => attemptOf(attempt, delivery, attempt === attempts.at(-1)))) : h("p", { class: "muted" }, "No call was made yet."),
   );
 }
 
 /** retriable says whether asking for a call now makes sense. */
-export const retriable = (delivery: Delivery): boolean => delivery.state === "DELIVERY_STATE_DEAD" || delivery.state === "DELIVERY_STATE_RETRY_WAIT";
+export const retriable = ({ state }: Delivery): boolean => state === "DELIVERY_STATE_DEAD" || state === "DELIVERY_STATE_RETRY_WAIT" || state === "DELIVERY_STATE_HELD";
 
-export async function retry(delivery: Delivery, again: () => void): Promise<string> {
-  await post<RetryDeliveryResponse>(`/v1/deliveries/${encodeURIComponent(delivery.deliveryId ?? "")}:retry`);
+/** retry makes a delivery due now; with force also over a newer one of the same person. */
+export async function retry(delivery: Delivery, again: () => void, force = false): Promise<string> {
+  await post<RetryDeliveryResponse>(`/v1/deliveries/${encodeURIComponent(delivery.deliveryId ?? "")}:retry`, force ? { force } : {});
   again();
   return `${delivery.destination ?? ""} is tried again now`;
 }

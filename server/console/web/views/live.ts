@@ -4,13 +4,14 @@
 // what comes faster a sample is shown, and the list says so. It never moves under the reader's hands: while the pointer is
 // over it, a row has the focus, or its top is out of sight, new rows wait behind a button.
 
-import type { Event as LeadgateEvent } from "api";
+import type { Event as LeadgateEvent, Stage } from "api";
 import { h, set, write } from "../dom";
 import { at, plural } from "../format";
 import type { Page } from "../page";
 import { note, took, word } from "../parts/describe";
 import { row, table, type Column } from "../parts/table";
 import { change, leadPath, pathTo } from "../router";
+import { history } from "../stream/history";
 import { KEPT } from "../stream/shared";
 import { stages, state } from "../words";
 
@@ -31,7 +32,7 @@ const columns: Column[] = [
   { name: "Note", kind: "note" },
 ];
 
-const groups: Record<string, string[]> = {
+const groups: Record<string, Stage[]> = {
   outcomes: ["STAGE_REJECTED", "STAGE_DUPLICATE", "STAGE_HELD", "STAGE_RETRY", "STAGE_SUCCESS", "STAGE_FAILURE", "STAGE_DEAD", "STAGE_SUPERSEDED"],
   problems: ["STAGE_REJECTED", "STAGE_HELD", "STAGE_RETRY", "STAGE_FAILURE", "STAGE_DEAD"],
 };
@@ -52,6 +53,7 @@ export class LiveList {
   private waiting: LeadgateEvent[] = [];
   private skipped = 0;
   private timer: number | undefined;
+  private looking = new AbortController();
   private paused = false;
   private hovered = false;
   private outOfSight = false;
@@ -116,7 +118,7 @@ export class LiveList {
   private matches(event: LeadgateEvent): boolean {
     const { stage, form, text } = { stage: this.stage.value, form: this.form.value, text: this.text.value.trim().toLowerCase() };
     const lead = event.lead;
-    if (stage && !(groups[stage] ?? [stage]).includes(lead?.stage ?? "")) return false;
+    if (stage && !stagesOf(stage).some((one) => one === lead?.stage)) return false;
     if (form && lead?.form !== form) return false;
     return !text || [lead?.person, lead?.leadId, lead?.form, lead?.destination, lead?.idempotencyKey, lead?.recordId, event.destination?.destination, word(event).word, note(event)]
       .some((part) => part?.toLowerCase().includes(text));
@@ -203,13 +205,33 @@ export class LiveList {
   /** refilter begins anew with what is remembered. */
   private refilter(): void {
     change(pathTo("", "", { stage: this.stage.value, form: this.form.value, filter: this.text.value.trim() }));
-    const shown = this.page.stream.recent.filter((event) => this.matches(event)).slice(-KEPT);
+    this.show(this.page.stream.recent);
     for (const event of this.page.stream.recent) if (event.lead?.form) this.knowForm(event.lead.form);
+    void this.lookBack();
+  }
+
+  /** show begins the list anew. */
+  private show(events: LeadgateEvent[]): void {
     this.waiting = [];
     this.skipped = 0;
+    const shown = events.filter((event) => this.matches(event)).slice(-KEPT);
     this.body.replaceChildren(...shown.reverse().map((event) => rowOf(event)));
     this.showNothing();
     this.tellWaiting();
+  }
+
+  /** lookBack adds what matches and is older than what is remembered. */
+  private async lookBack(): Promise<void> {
+    this.looking.abort();
+    this.looking = new AbortController();
+    const { signal } = this.looking;
+    const filter = { stages: stagesOf(this.stage.value), form: this.form.value };
+    if (filter.stages.length === 0 && !filter.form) return;
+    const past = await history(filter, AbortSignal.any([signal, this.page.signal]));
+    if (signal.aborted || this.page.signal.aborted) return;
+    const recent = this.page.stream.recent;
+    const known = new Set(recent.map((event) => event.id));
+    this.show([...past.filter((event) => !known.has(event.id)), ...recent]);
   }
 
   private gap(reason: string, missed: number): void {
@@ -228,6 +250,9 @@ export class LiveList {
     return h("div", { class: "face", hidden: true }, h("p", { class: "face-title" }, "Nothing to show yet."), h("p", {}, "Submit a lead, or loosen the filter. Try:"), h("pre", { tabindex: 0 }, h("code", {}, line)));
   }
 }
+
+/** stagesOf are the stages that a choice stands for; none stands for all. */
+const stagesOf = (choice: string): Stage[] => groups[choice] ?? (choice ? [choice as Stage] : []);
 
 const option = (value: string, text: string): HTMLOptionElement => h("option", { value }, text);
 

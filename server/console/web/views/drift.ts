@@ -1,0 +1,48 @@
+// Drift: what does not fit any more between pages, configuration and CRMs, with the line that mends it.
+
+import type { Drift, DriftType, ListDriftResponse } from "api";
+import { get } from "../api";
+import { h, type Child } from "../dom";
+import { when } from "../format";
+import type { Page, View } from "../page";
+import { copyable } from "../parts/copy";
+import { empty, fill } from "../parts/faces";
+import { poll } from "../poll";
+import { spoken, state } from "../words";
+
+const EVERY = 15_000;
+
+const titles: Partial<Record<DriftType, string>> = {
+  DRIFT_TYPE_FIELD_RENAMED: "renamed on the page",
+  DRIFT_TYPE_PROPERTY_GONE: "gone from the CRM",
+  DRIFT_TYPE_PROPERTY_READ_ONLY: "read-only in the CRM",
+  DRIFT_TYPE_PROPERTY_TYPE: "of another kind in the CRM",
+  DRIFT_TYPE_PROPERTY_TOO_SHORT: "too short in the CRM",
+  DRIFT_TYPE_PROPERTY_REQUIRED: "required by the CRM",
+};
+
+export function drift(page: Page): View {
+  const place = h("div", {});
+  const show = (): Promise<void> =>
+    fill(place, "Drift could not be read", page.signal, () => get<ListDriftResponse>("/v1/drift", {}, page.signal), ({ drifts = [] }) => (drifts.length > 0 ? h("div", { class: "alerts" }, drifts.map(card)) : nothing()));
+  const again = poll(show, EVERY, page.signal);
+  page.stream.watch({ events: (events) => events.some((event) => event.form || event.destination) && again() }, page.signal);
+  return { title: "Drift", element: h("div", {}, h("h1", {}, "Drift"), place) };
+}
+
+const nothing = (): HTMLElement => empty("Everything fits.", h("p", {}, "When somebody renames a form's field or a CRM's property, it stands here with the line to paste. No lead is lost meanwhile."));
+
+function card(found: Drift): HTMLElement {
+  const where = found.form ? `form ${found.form}` : `destination ${found.destination ?? ""}`;
+  const section = found.form ? `fields of form ${found.form}` : `properties of destination ${found.destination ?? ""}`;
+  const kind = (found.type && titles[found.type]) ?? spoken(found.type, "DRIFT_TYPE_");
+  const mend: Child = found.suggestion ? [h("p", { class: "muted" }, `The line for ${section}:`), copyable(found.suggestion, `the line for ${found.field ?? ""}`)] : null;
+  return h(
+    "article",
+    { class: "card", "aria-label": `${found.field ?? ""}, ${where}`, "data-tone": "retrying" },
+    h("header", { class: "card-head" }, h("h2", {}, h("code", {}, found.field ?? ""), found.leadField ? [h("span", { "aria-hidden": "true" }, " → "), h("code", {}, found.leadField)] : null), state({ word: kind, tone: "retrying" })),
+    found.detail ? h("p", {}, found.detail) : null,
+    mend,
+    h("p", { class: "muted" }, where, ", since ", when(found.since)),
+  );
+}
