@@ -29,6 +29,7 @@ const retryAfter = 5 * time.Second
 //	store.ErrNotFound     NotFound            DELIVERY_NOT_FOUND
 //	store.ErrState        FailedPrecondition  DELIVERY_STATE
 //	store.ErrPageToken    InvalidArgument     PAGE_TOKEN_INVALID
+//	store.ErrPosition     FailedPrecondition  BACKUP_POSITION
 //	store.ErrConflict     Aborted             CONFLICT
 //	store.ErrUnavailable  Unavailable         STORE_UNAVAILABLE, with google.rpc.RetryInfo
 //
@@ -64,6 +65,8 @@ func StatusOf(err error, what string) error {
 		return failure(err, codes.FailedPrecondition, word+"_STATE", err.Error())
 	case errors.Is(err, store.ErrPageToken):
 		return failure(err, codes.InvalidArgument, "PAGE_TOKEN_INVALID", "the page token was not given by this method for this filter; begin without one")
+	case errors.Is(err, store.ErrPosition):
+		return failure(err, codes.FailedPrecondition, "BACKUP_POSITION", err.Error())
 	case errors.Is(err, store.ErrConflict):
 		return failure(err, codes.Aborted, "CONFLICT", "it was changed by somebody else in the meantime; try again")
 	case errors.Is(err, store.ErrUnavailable):

@@ -845,6 +845,44 @@ export interface CRMRecord {
   uncertain?: boolean;
 }
 
+/** ExportLeadsRequest chooses leads. A field left out matches everything. */
+export interface ExportLeadsRequest {
+  /** In this state. */
+  state?: LeadState;
+  /** From this form. */
+  form?: string;
+  /** Of this person. */
+  email?: string;
+  /** Accepted at or after this time. */
+  since?: string;
+  /** Accepted before this time. */
+  until?: string;
+}
+
+/** ExportLeadsResponse is one lead. */
+export interface ExportLeadsResponse {
+  /** The lead as kept. */
+  lead?: LeadRecord;
+  /** Its deliveries, one for each destination, with their attempts. */
+  deliveries?: Delivery[];
+}
+
+/** BackupRequest asks for a backup. */
+export interface BackupRequest {
+  /** Only what changed since an earlier backup: its position. Empty for everything. */
+  since?: string;
+}
+
+/** BackupResponse is a part of a backup. */
+export interface BackupResponse {
+  /** The next bytes of the file. */
+  chunk?: string;
+  /** About how many bytes the store takes on disk; only in the first part. */
+  storeBytes?: string;
+  /** Where the next backup can go on; only in the last part. */
+  position?: string;
+}
+
 /** OperationState says how far an operation is. */
 export type OperationState =
   /** Not said. Never stored. */

@@ -7,6 +7,7 @@ package store
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"time"
 
@@ -24,6 +25,8 @@ var (
 	ErrState = errors.New("not possible in this state")
 	// ErrPageToken says that a page token was not made by this method with this query.
 	ErrPageToken = errors.New("page token is not valid for this query")
+	// ErrPosition says that a backup cannot add to the one before it: a whole one is needed.
+	ErrPosition = errors.New("not the position of a backup of this store")
 	// ErrUnavailable says that nothing can be made durable at present: the store is closing, its queue is full, the
 	// disk is low, or a commit failed. What was asked for may be tried again later, under the same idempotency key.
 	ErrUnavailable = errors.New("store is unavailable")
@@ -138,6 +141,13 @@ type Store interface {
 
 	// State returns a namespace of small durable values, such as which destinations are paused.
 	State(namespace string) State
+
+	// Backup writes everything as it is at one moment, or, if since is the position that an earlier Backup returned, what was
+	// changed since then; position is where the next one can go on. Error: ErrPosition.
+	Backup(ctx context.Context, since string, to io.Writer) (position string, err error)
+
+	// Size is about how many bytes the store takes on disk.
+	Size() int64
 
 	// ID names this store among all; it begins every event identifier.
 	ID() string

@@ -142,8 +142,9 @@ func TestMisuseIsToldApartFromFailure(t *testing.T) {
 func TestEveryCommandHasAnExample(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{
+		"erase", "export", "backup", "restore", "compact", "doctor",
 		"serve", "demo", "check", "snippet", "submit", "watch", "deliveries list", "deliveries get", "deliveries retry",
-		"destinations list", "destinations pause", "destinations resume", "erase", "compact", "simulate hubspot", "version", "import", "health",
+		"destinations list", "destinations pause", "destinations resume", "simulate hubspot", "version", "import", "health",
 	} {
 		help, _, code := run(t, nil, "", append(strings.Fields(command), "--help")...)
 		if code != 0 || !strings.Contains(help, "Examples:\n  leadgate "+strings.Fields(command)[0]) {

@@ -103,3 +103,58 @@ func filesWith(t *testing.T, dir, word string) (files []string) {
 	}
 	return files
 }
+
+func TestABackupOfARunningGatewayIsRestoredWithWhatWasUnfinishedHeld(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	command := func(want string, args ...string) {
+		t.Helper()
+		out, complaint, code := run(t, []string{"LEADGATE_SERVER=" + h.gateway.address}, "", args...)
+		if code != 0 || !strings.Contains(out, want) {
+			t.Fatalf("leadgate %s ends with %d: %s%s", strings.Join(args, " "), code, out, complaint)
+		}
+	}
+	events := h.gateway.watch()
+	first := h.post("k1", ada).body["leadId"].(string)
+	await(t, events, first, "SUCCESS")
+	h.faults(`{"status":503}`)
+	grace := url.Values{"email": {"grace@example.com"}}
+	second := h.post("k2", grace).body["leadId"].(string)
+	await(t, events, second, "RETRY")
+	command("whole.backup: ", "backup", file("whole.backup"))
+	third := h.post("k3", url.Values{"email": {"eve@example.com"}}).body["leadId"].(string)
+	command("added.backup: ", "backup", "--add-to", file("whole.backup"), file("added.backup"))
+	command("1 leads erased", "erase", "--email", "eve@example.com")
+	command(`"leadId":"`+first, "export", "--email", "ada.lovelace@example.com", "--since", "2020-01-01")
+	if info, err := os.Stat(file("whole.backup")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("others can read the backup: %v, %v", info, err)
+	}
+	if rest := request(t, "GET", h.url("/v1/leads:export?form=contact"), "", ""); rest.status != 200 || strings.Count(rest.text, `{"result":`) != 3 {
+		t.Errorf("over REST: %d %s", rest.status, rest.text)
+	}
+	h.gateway.kill()
+	old := h.data
+	h.data = file("restored")
+	command("3 leads with 3 deliveries; 2 unfinished ones are held, 1 leads were erased", "restore", "--data-dir", h.data,
+		"--erasures", filepath.Join(old, "erasures.ndjson"), file("whole.backup"), file("added.backup"))
+	h.faults(`{}`)
+	h.restart()
+	if again := h.post("k1", ada); again.status != 200 || again.body["leadId"] != first {
+		t.Errorf("its key answers %d %s", again.status, again.text)
+	}
+	if lead := request(t, "GET", h.url("/v1/leads/"+third), "", ""); !strings.Contains(lead.text, "LEAD_STATE_ERASED") || strings.Contains(lead.text, "eve@") {
+		t.Errorf("who was erased after the backup is %s", lead.text)
+	}
+	held := request(t, "GET", h.url("/v1/deliveries?state=HELD"), "", "")
+	if !strings.Contains(held.text, second+".crm") || !strings.Contains(held.text, "RESTORED") {
+		t.Errorf("held are %s", held.text)
+	}
+	h.onlyContact() // nothing went out by itself
+	command("due now", "deliveries", "retry", "--all", "--state", "held", "--expect", "1")
+	await(t, h.gateway.watch(), second, "SUCCESS")
+	if n := len(h.contacts()); n != 2 {
+		t.Errorf("the CRM has %d contacts, want 2", n)
+	}
+}

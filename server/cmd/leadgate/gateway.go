@@ -75,7 +75,7 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 	g.journal = journal.New(journal.Options{Now: now})
 	commits := observe.NewCommits()
 	g.store, err = badger.Open(badger.Options{
-		Dir: cfg.GetDataDir(), Now: now, Publish: g.journal.Committed, Committed: commits.Observe, Logger: g.log,
+		Dir: cfg.GetDataDir(), Ballast: true, Now: now, Publish: g.journal.Committed, Committed: commits.Observe, Logger: g.log,
 	})
 	if err != nil {
 		return err

@@ -67,7 +67,8 @@ environment over the configuration file.`,
 	})
 	root.AddCommand(
 		newServe(), newDemo(), newCheck(), newSubmit(), newWatch(),
-		newLeads(), newDeliveries(), newOperations(), newDestinations(), newAlerts(), newErase(), newCompact(), newSimulate(), newVersion(),
+		newErase(), newExport(), newBackup(), newRestore(), newCompact(), newDoctor(),
+		newLeads(), newDeliveries(), newOperations(), newDestinations(), newAlerts(), newSimulate(), newVersion(),
 	)
 	root.AddCommand(newSnippet(), newImport(), newHealth())
 	return root

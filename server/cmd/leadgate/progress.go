@@ -88,3 +88,12 @@ func size(bytes int64) string {
 	}
 	return fmt.Sprintf("%.2f GiB", float64(bytes)/(1<<30))
 }
+
+// entries draws how many entries are done where nobody knows how many there are.
+func (p *progress) entries(done int64) {
+	if p.to == nil || time.Since(p.drawn) < barInterval {
+		return
+	}
+	p.drawn = time.Now()
+	fmt.Fprintf(p.to, "\r%s %d entries\x1b[K", p.what, done)
+}

@@ -35,6 +35,9 @@ func (s *Store) Accept(ctx context.Context, acceptances ...*store.Acceptance) ([
 	if err := s.do(ctx, items...); err != nil {
 		return nil, err
 	}
+	if len(results) > 0 && !slices.ContainsFunc(results, func(a store.Accepted) bool { return !errors.Is(a.Err, store.ErrUnavailable) }) {
+		return nil, results[0].Err
+	}
 	return results, nil
 }
 
@@ -238,6 +241,9 @@ func (s *Store) knownKey(txn *badgerdb.Txn, scope, value string) (*storev1.Idemp
 
 // stageLead writes a lead record with its deliveries.
 func (s *Store) stageLead(b *batch, c *change, lead *encodedLead) error {
+	if err := s.space.last(); err != nil {
+		return err
+	}
 	if _, err := b.txn.Get(keyOfLead(lead.key)); err == nil {
 		return fmt.Errorf("lead %s exists already", lead.id)
 	} else if !errors.Is(err, badgerdb.ErrKeyNotFound) {

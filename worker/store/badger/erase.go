@@ -33,6 +33,17 @@ func (s *Store) Erase(ctx context.Context, erasures ...*store.Erasure) ([]store.
 	if err := s.do(ctx, items...); err != nil {
 		return nil, err
 	}
+	var lines []listed
+	for i, result := range results {
+		if result.Err == nil && !result.Already {
+			lines = append(lines, listed{s.now().UTC(), stageErased, erasures[i].LeadID})
+		}
+	}
+	if len(lines) > 0 {
+		if err := s.writeErasures(lines); err != nil { // the next start completes the list
+			return nil, fmt.Errorf("the leads are erased, but %s could not be written: %w", erasureList, err)
+		}
+	}
 	return results, nil
 }
 

@@ -46,6 +46,8 @@ type Options struct {
 	MinFree uint64
 	// Free returns how many bytes are free on the disk that holds a directory; asks the operating system if nil.
 	Free func(dir string) (uint64, error)
+	// Ballast keeps a file of a quarter of MinFree in the directory, to be given up if leadgate has to start on a full disk.
+	Ballast bool
 	// QueueLength is how many calls may wait for the writer; 8192 if 0. One more fails with ErrUnavailable.
 	QueueLength int
 	// SweepInterval is how often what has expired is removed; 1 minute if 0. Expired things are invisible before that.
@@ -93,6 +95,7 @@ type Store struct {
 	publish func([]*leadgatev1.Event)
 	told    func(calls int, took time.Duration)
 	dir     string
+	log     *slog.Logger // nil drops it
 	id      string
 	hashKey []byte
 	space   space
@@ -131,16 +134,13 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("data directory %s cannot be made: %w; choose another with --data-dir or data_dir: in the configuration", o.Dir, cause(err))
 	}
 	s := &Store{
-		now: o.Now, publish: o.Publish, told: o.Committed, dir: o.Dir,
-		space:  space{dir: o.Dir, min: o.MinFree, free: o.Free},
+		now: o.Now, publish: o.Publish, told: o.Committed, dir: o.Dir, log: o.Logger,
+		space:  space{dir: o.Dir, min: o.MinFree, free: o.Free, ballast: o.Ballast},
 		writes: make(chan *write, o.QueueLength), closing: make(chan struct{}), written: make(chan struct{}),
 		behind: marks{}, lanes: map[string]*lane{},
 		counts: map[string]map[countKey]int64{},
 	}
 	s.close = sync.OnceValue(s.shut)
-	if err := s.space.check(); err != nil {
-		return nil, fmt.Errorf("data directory %s: %w; free some space first", o.Dir, err)
-	}
 	var err error
 	if s.unlock, err = lockDir(o.Dir); err != nil {
 		return nil, explainOpen(o.Dir, err)
@@ -149,13 +149,20 @@ func Open(o Options) (*Store, error) {
 		return nil, errors.Join(err, s.unlock())
 	}
 	s.stopped.Go(s.writer)
+	s.stopped.Go(s.verifier)
 	s.stopped.Go(func() { s.sweeper(o.SweepInterval) })
 	return s, nil
 }
 
 // open opens the database, and closes it again if it is not what it should be.
 func (s *Store) open(o Options) error {
+	if err := s.space.makeRoom(); err != nil {
+		return fmt.Errorf("data directory %s: %w: %w; free some space first", o.Dir, store.ErrUnavailable, err)
+	}
 	err := finishCompaction(o.Dir)
+	if err == nil {
+		err = checkLogs(o.Dir)
+	}
 	if err == nil {
 		s.db, err = badgerdb.Open(tuned(o))
 	}
@@ -165,6 +172,8 @@ func (s *Store) open(o Options) error {
 	if err := s.load(); err != nil {
 		return errors.Join(fmt.Errorf("data directory %s: %w", o.Dir, err), s.db.Close())
 	}
+	s.space.loadBallast()
+	_ = s.space.check() // remembered
 	return nil
 }
 
@@ -191,6 +200,7 @@ func tuned(o Options) badgerdb.Options {
 		WithBlockCacheSize(8 << 20).
 		WithIndexCacheSize(8 << 20).
 		WithCompression(compression).
+		WithChecksumVerificationMode(badgeropt.OnBlockRead).
 		WithMetricsEnabled(false).
 		WithLogger(badgerLog{o.Logger})
 }
@@ -211,6 +221,9 @@ func (s *Store) load() error {
 		return err
 	}
 	if err := s.loadCounts(); err != nil {
+		return err
+	}
+	if err := s.completeErasures(); err != nil {
 		return err
 	}
 	return s.recover()

@@ -87,8 +87,8 @@ func TestAnotherFormatIsRefusedWithTheVersionToUse(t *testing.T) {
 
 func TestADiskThatIsNearlyFullIsRefused(t *testing.T) {
 	t.Parallel()
-	o := badger.Options{Dir: t.TempDir(), Free: func(string) (uint64, error) { return 100 << 20, nil }}
-	if err := expectRefused(t, o, o.Dir, "100 MiB left", "256 MiB must stay free", "free some space"); !errors.Is(err, store.ErrUnavailable) {
+	o := badger.Options{Dir: t.TempDir(), Free: func(string) (uint64, error) { return 50 << 20, nil }}
+	if err := expectRefused(t, o, o.Dir, "50 MiB left", "256 MiB must be free", "free some space"); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("error is %v", err)
 	}
 }

@@ -2,11 +2,14 @@ package badger_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/store"
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
@@ -69,4 +72,69 @@ func TestADiskThatRunsLowIsNoticedWithoutAnyWrite(t *testing.T) {
 			t.Errorf("writable: %v", err)
 		}
 	})
+}
+
+func TestOnALowDiskWhatWaitsGoesOutAndKeysAnswer(t *testing.T) {
+	t.Parallel()
+	var free atomic.Uint64
+	free.Store(1 << 30)
+	s := open(t, badger.Options{MinFree: 400 << 20, SweepInterval: time.Hour, Free: func(string) (uint64, error) { return free.Load(), nil }})
+	first := keyed(lead("ada@example.com"), "k")
+	accept(t, s, first)
+	free.Store(300 << 20)
+	if _, err := s.Accept(t.Context(), lead("bob@example.com")); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("a new lead: %v", err)
+	}
+	if results, err := s.Accept(t.Context(), keyed(lead("ada@example.com"), "k")); err != nil || !results[0].Replayed || results[0].LeadID != first.Record.GetLeadId() {
+		t.Errorf("a known key: %+v, %v", results, err)
+	}
+	end(t, s, "crm", 10, leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED)
+	free.Store(100 << 20)
+	if err := s.State("x").Put(t.Context(), "k", nil, time.Time{}); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("with nearly nothing left: %v", err)
+	}
+}
+
+func TestTheBallastMakesRoomToStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ballast := filepath.Join(dir, "ballast")
+	var used atomic.Uint64 // by others
+	o := badger.Options{Dir: dir, MinFree: 64 << 20, Ballast: true, SweepInterval: time.Hour, Free: func(string) (uint64, error) {
+		size := uint64(100 << 20)
+		if info, err := os.Stat(ballast); err == nil {
+			size -= uint64(info.Size())
+		}
+		return size - min(size, used.Load()), nil
+	}}
+	s := open(t, o)
+	id := accept(t, s, lead("ada@example.com"))[0].LeadID
+	if info, err := os.Stat(ballast); err != nil || info.Size() != 16<<20 {
+		t.Fatalf("the ballast is %v, %v", info, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	used.Store(83 << 20) // of 84 that the ballast leaves
+	s = open(t, o)
+	if _, err := s.Lead(t.Context(), id); err != nil {
+		t.Error(err)
+	}
+	if err := s.Writable(); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("writable: %v", err)
+	}
+	if _, err := os.Stat(ballast); err == nil {
+		t.Error("the ballast is still there")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	used.Store(90 << 20)
+	expectRefused(t, o, dir, "10 MiB left", "16 MiB", "64 MiB must be free", "free some space")
+	used.Store(0)
+	s = open(t, o)
+	if _, err := os.Stat(ballast); err != nil {
+		t.Error("the ballast is not there again")
+	}
+	accept(t, s, lead("bob@example.com"))
 }

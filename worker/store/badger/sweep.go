@@ -32,6 +32,7 @@ func (s *Store) sweeper(interval time.Duration) {
 			return
 		case <-look.C:
 			_ = s.space.check() // remembered, and told to whoever writes
+			s.space.loadBallast()
 		case <-sweep.C:
 			_ = b.sweep(context.Background()) // what is not removed now is removed next time
 		}

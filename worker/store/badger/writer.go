@@ -41,7 +41,7 @@ func (s *Store) do(ctx context.Context, items ...item) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := s.Writable(); err != nil {
+	if err := s.working(); err != nil {
 		return err
 	}
 	if len(items) == 0 {
@@ -128,6 +128,17 @@ func (s *Store) writeWith(w *write) {
 		w.err = err
 		close(w.done)
 	}
+}
+
+// working is nil while anything can be written.
+func (s *Store) working() error {
+	if s.closed.Load() {
+		return errClosing
+	}
+	if failed := s.failed.Load(); failed != nil {
+		return *failed
+	}
+	return s.space.lastEmpty()
 }
 
 // writable looks at the disk once more before a commit.

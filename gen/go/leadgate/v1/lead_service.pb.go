@@ -1124,6 +1124,253 @@ func (x *CRMRecord) GetUncertain() bool {
 	return false
 }
 
+// ExportLeadsRequest chooses leads. A field left out matches everything.
+type ExportLeadsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In this state.
+	State LeadState `protobuf:"varint,1,opt,name=state,proto3,enum=leadgate.v1.LeadState" json:"state,omitempty"`
+	// From this form.
+	Form string `protobuf:"bytes,2,opt,name=form,proto3" json:"form,omitempty"`
+	// Of this person.
+	Email string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
+	// Accepted at or after this time.
+	Since *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	// Accepted before this time.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportLeadsRequest) Reset() {
+	*x = ExportLeadsRequest{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportLeadsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportLeadsRequest) ProtoMessage() {}
+
+func (x *ExportLeadsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportLeadsRequest.ProtoReflect.Descriptor instead.
+func (*ExportLeadsRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ExportLeadsRequest) GetState() LeadState {
+	if x != nil {
+		return x.State
+	}
+	return LeadState_LEAD_STATE_UNSPECIFIED
+}
+
+func (x *ExportLeadsRequest) GetForm() string {
+	if x != nil {
+		return x.Form
+	}
+	return ""
+}
+
+func (x *ExportLeadsRequest) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *ExportLeadsRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *ExportLeadsRequest) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+// ExportLeadsResponse is one lead.
+type ExportLeadsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The lead as kept.
+	Lead *LeadRecord `protobuf:"bytes,1,opt,name=lead,proto3" json:"lead,omitempty"`
+	// Its deliveries, one for each destination, with their attempts.
+	Deliveries    []*Delivery `protobuf:"bytes,2,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportLeadsResponse) Reset() {
+	*x = ExportLeadsResponse{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportLeadsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportLeadsResponse) ProtoMessage() {}
+
+func (x *ExportLeadsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportLeadsResponse.ProtoReflect.Descriptor instead.
+func (*ExportLeadsResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ExportLeadsResponse) GetLead() *LeadRecord {
+	if x != nil {
+		return x.Lead
+	}
+	return nil
+}
+
+func (x *ExportLeadsResponse) GetDeliveries() []*Delivery {
+	if x != nil {
+		return x.Deliveries
+	}
+	return nil
+}
+
+// BackupRequest asks for a backup.
+type BackupRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only what changed since an earlier backup: its position. Empty for everything.
+	Since         string `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupRequest) Reset() {
+	*x = BackupRequest{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupRequest) ProtoMessage() {}
+
+func (x *BackupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
+func (*BackupRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *BackupRequest) GetSince() string {
+	if x != nil {
+		return x.Since
+	}
+	return ""
+}
+
+// BackupResponse is a part of a backup.
+type BackupResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The next bytes of the file.
+	Chunk []byte `protobuf:"bytes,1,opt,name=chunk,proto3" json:"chunk,omitempty"`
+	// About how many bytes the store takes on disk; only in the first part.
+	StoreBytes int64 `protobuf:"varint,2,opt,name=store_bytes,json=storeBytes,proto3" json:"store_bytes,omitempty"`
+	// Where the next backup can go on; only in the last part.
+	Position      string `protobuf:"bytes,3,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupResponse) Reset() {
+	*x = BackupResponse{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupResponse) ProtoMessage() {}
+
+func (x *BackupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
+func (*BackupResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *BackupResponse) GetChunk() []byte {
+	if x != nil {
+		return x.Chunk
+	}
+	return nil
+}
+
+func (x *BackupResponse) GetStoreBytes() int64 {
+	if x != nil {
+		return x.StoreBytes
+	}
+	return 0
+}
+
+func (x *BackupResponse) GetPosition() string {
+	if x != nil {
+		return x.Position
+	}
+	return ""
+}
+
 // Violation is one broken rule.
 type Refusal_Violation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1139,7 +1386,7 @@ type Refusal_Violation struct {
 
 func (x *Refusal_Violation) Reset() {
 	*x = Refusal_Violation{}
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[17]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1151,7 +1398,7 @@ func (x *Refusal_Violation) String() string {
 func (*Refusal_Violation) ProtoMessage() {}
 
 func (x *Refusal_Violation) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[17]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1285,7 +1532,25 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"\trecord_id\x18\x03 \x01(\tR\brecordId\x12\x1d\n" +
 	"\n" +
 	"record_url\x18\x04 \x01(\tR\trecordUrl\x12\x1c\n" +
-	"\tuncertain\x18\x05 \x01(\bR\tuncertain2\xf3\x05\n" +
+	"\tuncertain\x18\x05 \x01(\bR\tuncertain\"\xed\x01\n" +
+	"\x12ExportLeadsRequest\x126\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x16.leadgate.v1.LeadStateB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12\x1b\n" +
+	"\x04form\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18?R\x04form\x12\x1e\n" +
+	"\x05email\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xfe\x01R\x05email\x120\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"y\n" +
+	"\x13ExportLeadsResponse\x12+\n" +
+	"\x04lead\x18\x01 \x01(\v2\x17.leadgate.v1.LeadRecordR\x04lead\x125\n" +
+	"\n" +
+	"deliveries\x18\x02 \x03(\v2\x15.leadgate.v1.DeliveryR\n" +
+	"deliveries\"/\n" +
+	"\rBackupRequest\x12\x1e\n" +
+	"\x05since\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x05since\"c\n" +
+	"\x0eBackupResponse\x12\x14\n" +
+	"\x05chunk\x18\x01 \x01(\fR\x05chunk\x12\x1f\n" +
+	"\vstore_bytes\x18\x02 \x01(\x03R\n" +
+	"storeBytes\x12\x1a\n" +
+	"\bposition\x18\x03 \x01(\tR\bposition2\xa6\a\n" +
 	"\vLeadService\x12c\n" +
 	"\n" +
 	"SubmitLead\x12\x1e.leadgate.v1.SubmitLeadRequest\x1a\x1f.leadgate.v1.SubmitLeadResponse\"\x14\x82\xd3\xe4\x93\x02\x0e:\x01*\"\t/v1/leads\x12{\n" +
@@ -1297,7 +1562,9 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"\aGetLead\x12\x1b.leadgate.v1.GetLeadRequest\x1a\x1c.leadgate.v1.GetLeadResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/leads/{lead_id}\x12]\n" +
 	"\tListLeads\x12\x1d.leadgate.v1.ListLeadsRequest\x1a\x1e.leadgate.v1.ListLeadsResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/leads\x12i\n" +
 	"\n" +
-	"EraseLeads\x12\x1e.leadgate.v1.EraseLeadsRequest\x1a\x1f.leadgate.v1.EraseLeadsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v1/leads:eraseB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
+	"EraseLeads\x12\x1e.leadgate.v1.EraseLeadsRequest\x1a\x1f.leadgate.v1.EraseLeadsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v1/leads:erase\x12l\n" +
+	"\vExportLeads\x12\x1f.leadgate.v1.ExportLeadsRequest\x1a .leadgate.v1.ExportLeadsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/leads:export0\x01\x12C\n" +
+	"\x06Backup\x12\x1a.leadgate.v1.BackupRequest\x1a\x1b.leadgate.v1.BackupResponse0\x01B<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
 
 var (
 	file_leadgate_v1_lead_service_proto_rawDescOnce sync.Once
@@ -1311,7 +1578,7 @@ func file_leadgate_v1_lead_service_proto_rawDescGZIP() []byte {
 	return file_leadgate_v1_lead_service_proto_rawDescData
 }
 
-var file_leadgate_v1_lead_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_leadgate_v1_lead_service_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_leadgate_v1_lead_service_proto_goTypes = []any{
 	(*SubmitLeadRequest)(nil),        // 0: leadgate.v1.SubmitLeadRequest
 	(*SubmitLeadResponse)(nil),       // 1: leadgate.v1.SubmitLeadResponse
@@ -1330,53 +1597,66 @@ var file_leadgate_v1_lead_service_proto_goTypes = []any{
 	(*EraseLeadsRequest)(nil),        // 14: leadgate.v1.EraseLeadsRequest
 	(*EraseLeadsResponse)(nil),       // 15: leadgate.v1.EraseLeadsResponse
 	(*CRMRecord)(nil),                // 16: leadgate.v1.CRMRecord
-	(*Refusal_Violation)(nil),        // 17: leadgate.v1.Refusal.Violation
-	(*Lead)(nil),                     // 18: leadgate.v1.Lead
-	(*Submission)(nil),               // 19: leadgate.v1.Submission
-	(*LeadRecord)(nil),               // 20: leadgate.v1.LeadRecord
-	(*Delivery)(nil),                 // 21: leadgate.v1.Delivery
-	(*Event)(nil),                    // 22: leadgate.v1.Event
-	(LeadState)(0),                   // 23: leadgate.v1.LeadState
-	(HoldReason)(0),                  // 24: leadgate.v1.HoldReason
-	(*timestamppb.Timestamp)(nil),    // 25: google.protobuf.Timestamp
+	(*ExportLeadsRequest)(nil),       // 17: leadgate.v1.ExportLeadsRequest
+	(*ExportLeadsResponse)(nil),      // 18: leadgate.v1.ExportLeadsResponse
+	(*BackupRequest)(nil),            // 19: leadgate.v1.BackupRequest
+	(*BackupResponse)(nil),           // 20: leadgate.v1.BackupResponse
+	(*Refusal_Violation)(nil),        // 21: leadgate.v1.Refusal.Violation
+	(*Lead)(nil),                     // 22: leadgate.v1.Lead
+	(*Submission)(nil),               // 23: leadgate.v1.Submission
+	(*LeadRecord)(nil),               // 24: leadgate.v1.LeadRecord
+	(*Delivery)(nil),                 // 25: leadgate.v1.Delivery
+	(*Event)(nil),                    // 26: leadgate.v1.Event
+	(LeadState)(0),                   // 27: leadgate.v1.LeadState
+	(HoldReason)(0),                  // 28: leadgate.v1.HoldReason
+	(*timestamppb.Timestamp)(nil),    // 29: google.protobuf.Timestamp
 }
 var file_leadgate_v1_lead_service_proto_depIdxs = []int32{
-	18, // 0: leadgate.v1.SubmitLeadRequest.lead:type_name -> leadgate.v1.Lead
+	22, // 0: leadgate.v1.SubmitLeadRequest.lead:type_name -> leadgate.v1.Lead
 	0,  // 1: leadgate.v1.BatchSubmitLeadsRequest.leads:type_name -> leadgate.v1.SubmitLeadRequest
 	6,  // 2: leadgate.v1.BatchSubmitLeadsResponse.results:type_name -> leadgate.v1.LeadResult
 	0,  // 3: leadgate.v1.SubmitLeadsRequest.lead:type_name -> leadgate.v1.SubmitLeadRequest
 	6,  // 4: leadgate.v1.SubmitLeadsResponse.result:type_name -> leadgate.v1.LeadResult
 	7,  // 5: leadgate.v1.LeadResult.refusal:type_name -> leadgate.v1.Refusal
-	17, // 6: leadgate.v1.Refusal.violations:type_name -> leadgate.v1.Refusal.Violation
-	19, // 7: leadgate.v1.SubmitFormRequest.submission:type_name -> leadgate.v1.Submission
-	20, // 8: leadgate.v1.GetLeadResponse.lead:type_name -> leadgate.v1.LeadRecord
-	21, // 9: leadgate.v1.GetLeadResponse.deliveries:type_name -> leadgate.v1.Delivery
-	22, // 10: leadgate.v1.GetLeadResponse.timeline:type_name -> leadgate.v1.Event
-	23, // 11: leadgate.v1.ListLeadsRequest.state:type_name -> leadgate.v1.LeadState
-	24, // 12: leadgate.v1.ListLeadsRequest.reason:type_name -> leadgate.v1.HoldReason
-	25, // 13: leadgate.v1.ListLeadsRequest.since:type_name -> google.protobuf.Timestamp
-	25, // 14: leadgate.v1.ListLeadsRequest.until:type_name -> google.protobuf.Timestamp
-	20, // 15: leadgate.v1.ListLeadsResponse.leads:type_name -> leadgate.v1.LeadRecord
+	21, // 6: leadgate.v1.Refusal.violations:type_name -> leadgate.v1.Refusal.Violation
+	23, // 7: leadgate.v1.SubmitFormRequest.submission:type_name -> leadgate.v1.Submission
+	24, // 8: leadgate.v1.GetLeadResponse.lead:type_name -> leadgate.v1.LeadRecord
+	25, // 9: leadgate.v1.GetLeadResponse.deliveries:type_name -> leadgate.v1.Delivery
+	26, // 10: leadgate.v1.GetLeadResponse.timeline:type_name -> leadgate.v1.Event
+	27, // 11: leadgate.v1.ListLeadsRequest.state:type_name -> leadgate.v1.LeadState
+	28, // 12: leadgate.v1.ListLeadsRequest.reason:type_name -> leadgate.v1.HoldReason
+	29, // 13: leadgate.v1.ListLeadsRequest.since:type_name -> google.protobuf.Timestamp
+	29, // 14: leadgate.v1.ListLeadsRequest.until:type_name -> google.protobuf.Timestamp
+	24, // 15: leadgate.v1.ListLeadsResponse.leads:type_name -> leadgate.v1.LeadRecord
 	16, // 16: leadgate.v1.EraseLeadsResponse.crm_records:type_name -> leadgate.v1.CRMRecord
-	0,  // 17: leadgate.v1.LeadService.SubmitLead:input_type -> leadgate.v1.SubmitLeadRequest
-	2,  // 18: leadgate.v1.LeadService.BatchSubmitLeads:input_type -> leadgate.v1.BatchSubmitLeadsRequest
-	4,  // 19: leadgate.v1.LeadService.SubmitLeads:input_type -> leadgate.v1.SubmitLeadsRequest
-	8,  // 20: leadgate.v1.LeadService.SubmitForm:input_type -> leadgate.v1.SubmitFormRequest
-	10, // 21: leadgate.v1.LeadService.GetLead:input_type -> leadgate.v1.GetLeadRequest
-	12, // 22: leadgate.v1.LeadService.ListLeads:input_type -> leadgate.v1.ListLeadsRequest
-	14, // 23: leadgate.v1.LeadService.EraseLeads:input_type -> leadgate.v1.EraseLeadsRequest
-	1,  // 24: leadgate.v1.LeadService.SubmitLead:output_type -> leadgate.v1.SubmitLeadResponse
-	3,  // 25: leadgate.v1.LeadService.BatchSubmitLeads:output_type -> leadgate.v1.BatchSubmitLeadsResponse
-	5,  // 26: leadgate.v1.LeadService.SubmitLeads:output_type -> leadgate.v1.SubmitLeadsResponse
-	9,  // 27: leadgate.v1.LeadService.SubmitForm:output_type -> leadgate.v1.SubmitFormResponse
-	11, // 28: leadgate.v1.LeadService.GetLead:output_type -> leadgate.v1.GetLeadResponse
-	13, // 29: leadgate.v1.LeadService.ListLeads:output_type -> leadgate.v1.ListLeadsResponse
-	15, // 30: leadgate.v1.LeadService.EraseLeads:output_type -> leadgate.v1.EraseLeadsResponse
-	24, // [24:31] is the sub-list for method output_type
-	17, // [17:24] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	27, // 17: leadgate.v1.ExportLeadsRequest.state:type_name -> leadgate.v1.LeadState
+	29, // 18: leadgate.v1.ExportLeadsRequest.since:type_name -> google.protobuf.Timestamp
+	29, // 19: leadgate.v1.ExportLeadsRequest.until:type_name -> google.protobuf.Timestamp
+	24, // 20: leadgate.v1.ExportLeadsResponse.lead:type_name -> leadgate.v1.LeadRecord
+	25, // 21: leadgate.v1.ExportLeadsResponse.deliveries:type_name -> leadgate.v1.Delivery
+	0,  // 22: leadgate.v1.LeadService.SubmitLead:input_type -> leadgate.v1.SubmitLeadRequest
+	2,  // 23: leadgate.v1.LeadService.BatchSubmitLeads:input_type -> leadgate.v1.BatchSubmitLeadsRequest
+	4,  // 24: leadgate.v1.LeadService.SubmitLeads:input_type -> leadgate.v1.SubmitLeadsRequest
+	8,  // 25: leadgate.v1.LeadService.SubmitForm:input_type -> leadgate.v1.SubmitFormRequest
+	10, // 26: leadgate.v1.LeadService.GetLead:input_type -> leadgate.v1.GetLeadRequest
+	12, // 27: leadgate.v1.LeadService.ListLeads:input_type -> leadgate.v1.ListLeadsRequest
+	14, // 28: leadgate.v1.LeadService.EraseLeads:input_type -> leadgate.v1.EraseLeadsRequest
+	17, // 29: leadgate.v1.LeadService.ExportLeads:input_type -> leadgate.v1.ExportLeadsRequest
+	19, // 30: leadgate.v1.LeadService.Backup:input_type -> leadgate.v1.BackupRequest
+	1,  // 31: leadgate.v1.LeadService.SubmitLead:output_type -> leadgate.v1.SubmitLeadResponse
+	3,  // 32: leadgate.v1.LeadService.BatchSubmitLeads:output_type -> leadgate.v1.BatchSubmitLeadsResponse
+	5,  // 33: leadgate.v1.LeadService.SubmitLeads:output_type -> leadgate.v1.SubmitLeadsResponse
+	9,  // 34: leadgate.v1.LeadService.SubmitForm:output_type -> leadgate.v1.SubmitFormResponse
+	11, // 35: leadgate.v1.LeadService.GetLead:output_type -> leadgate.v1.GetLeadResponse
+	13, // 36: leadgate.v1.LeadService.ListLeads:output_type -> leadgate.v1.ListLeadsResponse
+	15, // 37: leadgate.v1.LeadService.EraseLeads:output_type -> leadgate.v1.EraseLeadsResponse
+	18, // 38: leadgate.v1.LeadService.ExportLeads:output_type -> leadgate.v1.ExportLeadsResponse
+	20, // 39: leadgate.v1.LeadService.Backup:output_type -> leadgate.v1.BackupResponse
+	31, // [31:40] is the sub-list for method output_type
+	22, // [22:31] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_lead_service_proto_init() }
@@ -1396,7 +1676,7 @@ func file_leadgate_v1_lead_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_lead_service_proto_rawDesc), len(file_leadgate_v1_lead_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,8 @@ const (
 	LeadService_GetLead_FullMethodName          = "/leadgate.v1.LeadService/GetLead"
 	LeadService_ListLeads_FullMethodName        = "/leadgate.v1.LeadService/ListLeads"
 	LeadService_EraseLeads_FullMethodName       = "/leadgate.v1.LeadService/EraseLeads"
+	LeadService_ExportLeads_FullMethodName      = "/leadgate.v1.LeadService/ExportLeads"
+	LeadService_Backup_FullMethodName           = "/leadgate.v1.LeadService/Backup"
 )
 
 // LeadServiceClient is the client API for LeadService service.
@@ -56,6 +58,11 @@ type LeadServiceClient interface {
 	// answered. What waits is cancelled. What a CRM has already is not touched; the answer names it, so that it can be
 	// erased there. When it ends early, what was erased stays so, and asking again does the rest.
 	EraseLeads(ctx context.Context, in *EraseLeadsRequest, opts ...grpc.CallOption) (*EraseLeadsResponse, error)
+	// ExportLeads streams leads with their deliveries, newest first; over REST as NDJSON.
+	ExportLeads(ctx context.Context, in *ExportLeadsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportLeadsResponse], error)
+	// Backup streams everything that the gateway keeps, as it is at one moment, to be restored into an empty data directory
+	// with leadgate restore. It needs role operate: a backup holds the leads and the store's secrets. gRPC only.
+	Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error)
 }
 
 type leadServiceClient struct {
@@ -139,6 +146,44 @@ func (c *leadServiceClient) EraseLeads(ctx context.Context, in *EraseLeadsReques
 	return out, nil
 }
 
+func (c *leadServiceClient) ExportLeads(ctx context.Context, in *ExportLeadsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportLeadsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &LeadService_ServiceDesc.Streams[1], LeadService_ExportLeads_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ExportLeadsRequest, ExportLeadsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type LeadService_ExportLeadsClient = grpc.ServerStreamingClient[ExportLeadsResponse]
+
+func (c *leadServiceClient) Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &LeadService_ServiceDesc.Streams[2], LeadService_Backup_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[BackupRequest, BackupResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type LeadService_BackupClient = grpc.ServerStreamingClient[BackupResponse]
+
 // LeadServiceServer is the server API for LeadService service.
 // All implementations must embed UnimplementedLeadServiceServer
 // for forward compatibility.
@@ -167,6 +212,11 @@ type LeadServiceServer interface {
 	// answered. What waits is cancelled. What a CRM has already is not touched; the answer names it, so that it can be
 	// erased there. When it ends early, what was erased stays so, and asking again does the rest.
 	EraseLeads(context.Context, *EraseLeadsRequest) (*EraseLeadsResponse, error)
+	// ExportLeads streams leads with their deliveries, newest first; over REST as NDJSON.
+	ExportLeads(*ExportLeadsRequest, grpc.ServerStreamingServer[ExportLeadsResponse]) error
+	// Backup streams everything that the gateway keeps, as it is at one moment, to be restored into an empty data directory
+	// with leadgate restore. It needs role operate: a backup holds the leads and the store's secrets. gRPC only.
+	Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error
 	mustEmbedUnimplementedLeadServiceServer()
 }
 
@@ -197,6 +247,12 @@ func (UnimplementedLeadServiceServer) ListLeads(context.Context, *ListLeadsReque
 }
 func (UnimplementedLeadServiceServer) EraseLeads(context.Context, *EraseLeadsRequest) (*EraseLeadsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method EraseLeads not implemented")
+}
+func (UnimplementedLeadServiceServer) ExportLeads(*ExportLeadsRequest, grpc.ServerStreamingServer[ExportLeadsResponse]) error {
+	return status.Error(codes.Unimplemented, "method ExportLeads not implemented")
+}
+func (UnimplementedLeadServiceServer) Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error {
+	return status.Error(codes.Unimplemented, "method Backup not implemented")
 }
 func (UnimplementedLeadServiceServer) mustEmbedUnimplementedLeadServiceServer() {}
 func (UnimplementedLeadServiceServer) testEmbeddedByValue()                     {}
@@ -334,6 +390,28 @@ func _LeadService_EraseLeads_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _LeadService_ExportLeads_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ExportLeadsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(LeadServiceServer).ExportLeads(m, &grpc.GenericServerStream[ExportLeadsRequest, ExportLeadsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type LeadService_ExportLeadsServer = grpc.ServerStreamingServer[ExportLeadsResponse]
+
+func _LeadService_Backup_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(BackupRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(LeadServiceServer).Backup(m, &grpc.GenericServerStream[BackupRequest, BackupResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type LeadService_BackupServer = grpc.ServerStreamingServer[BackupResponse]
+
 // LeadService_ServiceDesc is the grpc.ServiceDesc for LeadService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -372,6 +450,16 @@ var LeadService_ServiceDesc = grpc.ServiceDesc{
 			Handler:       _LeadService_SubmitLeads_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "ExportLeads",
+			Handler:       _LeadService_ExportLeads_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Backup",
+			Handler:       _LeadService_Backup_Handler,
+			ServerStreams: true,
 		},
 	},
 	Metadata: "leadgate/v1/lead_service.proto",

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store/badger"
+)
+
+func newBackup() *cobra.Command {
+	var (
+		conn  connection
+		addTo string
+	)
+	cmd := &cobra.Command{
+		Use:   "backup FILE",
+		Short: "Back up everything, while the gateway runs",
+		Long: `Back up everything that a running gateway keeps, as it is at one moment. With --add-to only what changed since an
+earlier backup; restoring then needs both.
+
+A backup holds the leads and the store's secrets: keep it like them. FILE - is standard output.`,
+		Example: `  leadgate backup monday.backup
+  leadgate backup --add-to monday.backup tuesday.backup`,
+		Args: exactArgs("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			request := &leadgatev1.BackupRequest{}
+			if addTo != "" {
+				f, err := os.Open(addTo)
+				if err != nil {
+					return err
+				}
+				request.Since, err = badger.BackupPosition(bufio.NewReader(f))
+				if err = errors.Join(err, f.Close()); err != nil {
+					return fmt.Errorf("%s: %w", addTo, err)
+				}
+			}
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			stream, err := leadgatev1.NewLeadServiceClient(client).Backup(cmd.Context(), request)
+			if err != nil {
+				return conn.explain(err)
+			}
+			bar := newProgress(cmd.ErrOrStderr(), "backing up")
+			defer bar.done()
+			receive := func(to io.Writer) (int64, error) {
+				return receiveBackup(&conn, stream, to, request.GetSince() != "", bar)
+			}
+			if args[0] == "-" {
+				_, err = receive(cmd.OutOrStdout())
+				return err
+			}
+			n, err := writeWhole(args[0], receive)
+			if err != nil {
+				return err
+			}
+			bar.done()
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", args[0], size(n))
+			return nil
+		},
+	}
+	conn.addFlags(cmd)
+	cmd.Flags().StringVar(&addTo, "add-to", "", "earlier backup that this one adds to")
+	return cmd
+}
+
+// receiveBackup writes the parts of a backup. Without its last part it is not whole, which is an error.
+func receiveBackup(conn *connection, stream interface {
+	Recv() (*leadgatev1.BackupResponse, error)
+}, to io.Writer, adding bool, bar *progress) (written int64, err error) {
+	var about int64
+	for {
+		part, err := stream.Recv()
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = errors.New("the gateway ended the backup before it was whole")
+			}
+			return written, conn.explain(err)
+		}
+		if part.GetStoreBytes() > 0 && !adding {
+			about = part.GetStoreBytes()
+		}
+		n, err := to.Write(part.GetChunk())
+		if err != nil {
+			return written, err
+		}
+		written += int64(n)
+		bar.bytes(written, about)
+		if part.GetPosition() != "" {
+			return written, nil
+		}
+	}
+}
+
+// writeWhole writes a file that has its name only once it is whole and on disk. Others cannot read it.
+func writeWhole(path string, write func(io.Writer) (int64, error)) (n int64, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part*") // mode 0600
+	if err != nil {
+		return 0, err
+	}
+	n, err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return n, err
+}
+
+func newRestore() *cobra.Command {
+	var (
+		dir      directory
+		erasures string
+	)
+	cmd := &cobra.Command{
+		Use:   "restore FILE ...",
+		Short: "Restore a backup into an empty data directory",
+		Long: `Restore a backup, and those that add to it in the order in which they were made, into a data directory that has no
+store. The files are verified first to last; on error nothing is left behind.
+
+Deliveries that were unfinished may have been made since, so they are held: see leadgate deliveries list --state held, and
+send them with leadgate deliveries retry. Who was erased after the backup was made is erased again if --erasures names the
+list of that time: the file erasures.ndjson of the old data directory, or the gateway's log. A list that lies in the new data
+directory is used by itself.`,
+		Example: `  leadgate restore --data-dir /var/lib/leadgate monday.backup tuesday.backup
+  leadgate restore --data-dir /var/lib/leadgate --erasures /mnt/old/erasures.ndjson monday.backup`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError{fmt.Errorf("name the backup to restore, and those that add to it")}
+			}
+			path, err := dir.path()
+			if err != nil {
+				return err
+			}
+			result, err := restore(cmd.Context(), path, args, erasures, newProgress(cmd.ErrOrStderr(), "restoring"))
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: as of %s, %d leads with %d deliveries; %d unfinished ones are held, %d leads were erased\n",
+				path, result.Time.UTC().Format(time.RFC3339), result.Leads, result.Deliveries, result.Held, result.Erased)
+			return nil
+		},
+	}
+	dir.addFlags(cmd)
+	cmd.Flags().StringVar(&erasures, "erasures", "", "list of who was erased: an erasures.ndjson, or the gateway's log")
+	return cmd
+}
+
+func restore(ctx context.Context, path string, files []string, erasures string, bar *progress) (badger.Restored, error) {
+	defer bar.done()
+	var backups []io.Reader
+	var list io.Reader
+	if erasures != "" {
+		f, err := os.Open(erasures)
+		if err != nil {
+			return badger.Restored{}, err
+		}
+		defer f.Close()
+		list = f
+	}
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			return badger.Restored{}, err
+		}
+		defer f.Close()
+		backups = append(backups, bufio.NewReaderSize(f, 1<<20))
+	}
+	return badger.Restore(ctx, badger.Options{Dir: path}, backups, list, bar.entries)
+}

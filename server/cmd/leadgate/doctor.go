@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leadgate/leadgate/worker/store/badger"
+)
+
+func newDoctor() *cobra.Command {
+	var (
+		dir     directory
+		salvage string
+	)
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Read every file of the data directory, say what is damaged, and save the rest",
+		Long: `Read every file of the data directory and say what is damaged; nothing is changed. The gateway must be stopped.
+
+With --salvage, what can be read is written into a new data directory. What was unfinished is held there, because it is not
+certain what became of it: see leadgate deliveries list --state held. A backup may know more: see leadgate restore.`,
+		Example: `  leadgate doctor --data-dir /var/lib/leadgate
+  leadgate doctor --data-dir /var/lib/leadgate --salvage /var/lib/leadgate-saved`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			path, err := dir.path()
+			if err != nil {
+				return err
+			}
+			o := badger.Options{Dir: path}
+			if salvage == "" {
+				found, err := badger.Examine(o)
+				if err != nil {
+					return err
+				}
+				describeExamined(cmd, path, found)
+				if len(found.Damages) > 0 {
+					return errors.New("some files are damaged; save the rest with --salvage NEW_DIR, or restore a backup with leadgate restore")
+				}
+				return nil
+			}
+			found, result, err := badger.Salvage(cmd.Context(), o, badger.Options{Dir: salvage})
+			if err != nil {
+				return err
+			}
+			describeExamined(cmd, path, found)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d leads with %d deliveries were saved; %d unfinished ones are held\n", salvage, result.Leads, result.Deliveries, result.Held)
+			return nil
+		},
+	}
+	dir.addFlags(cmd)
+	cmd.Flags().StringVar(&salvage, "salvage", "", "new data directory to save into what can be read")
+	return cmd
+}
+
+func describeExamined(cmd *cobra.Command, path string, found badger.Examined) {
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d tables and %d logs read, %d damaged\n", path, found.Tables, found.Logs, len(found.Damages))
+	for _, d := range found.Damages {
+		fmt.Fprintf(cmd.OutOrStdout(), "  %s: %s\n", d.File, d.What)
+	}
+}

@@ -1,0 +1,241 @@
+package badger
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"github.com/klauspost/compress/zstd"
+	"google.golang.org/protobuf/proto"
+
+	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// A backup is this line, then frames, zstd-compressed: the length of a store.v1.BackupFrame (4), its CRC-32C (4), itself.
+// Indexes, lines and counts of what waits are not in it: Restore makes them anew from leads and deliveries. That matters for
+// backups that add to another: Badger forgets in time that a key was deleted, and a due delivery that came back would be
+// sent again.
+const backupMagic = "leadgate backup 1\n"
+
+const (
+	// About how many bytes of entries one frame has.
+	frameSize = 64 << 10
+	// No frame is larger: an entry is at most what one transaction can hold.
+	maxFrame = 64 << 20
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// backedUp are the prefixes of what a backup holds.
+const backedUp = "!adklnrst"
+
+// Backup implements store.Store. It reads one moment's state, so that old versions stay on disk while it runs.
+func (s *Store) Backup(ctx context.Context, since string, to io.Writer) (position string, err error) {
+	header := &storev1.BackupHeader{Format: formatNumber, StoreId: s.id, Time: s.now().UnixNano()}
+	if since != "" {
+		id, version, ok := strings.Cut(since, ":")
+		header.Since, err = strconv.ParseUint(version, 10, 64)
+		if !ok || err != nil {
+			return "", fmt.Errorf("%w: %q is not the position of a backup", store.ErrPosition, since)
+		}
+		if id != s.id {
+			return "", fmt.Errorf("%w: the backup before is of another store, or of this one before it was restored: make a whole one", store.ErrPosition)
+		}
+	}
+	err = s.view(ctx, func(txn *badgerdb.Txn) error {
+		header.Version = txn.ReadTs()
+		if header.Since > header.Version {
+			return fmt.Errorf("%w: the backup before is newer than the store: make a whole one", store.ErrPosition)
+		}
+		return writeBackup(ctx, txn, header, to)
+	})
+	return fmt.Sprintf("%s:%d", s.id, header.GetVersion()), err
+}
+
+func writeBackup(ctx context.Context, txn *badgerdb.Txn, header *storev1.BackupHeader, to io.Writer) error {
+	if _, err := io.WriteString(to, backupMagic); err != nil {
+		return err
+	}
+	compressed, err := zstd.NewWriter(to, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	w := &frameWriter{to: compressed}
+	err = w.frame(&storev1.BackupFrame{Kind: &storev1.BackupFrame_Header{Header: header}})
+	for _, prefix := range []byte(backedUp) {
+		since := header.GetSince()
+		if prefix == prefixState { // small, and whole each time: what was deleted must not come back
+			since = 0
+		}
+		if err == nil {
+			err = w.line(ctx, txn, []byte{prefix}, since)
+		}
+	}
+	if err == nil {
+		err = w.frame(&storev1.BackupFrame{Kind: &storev1.BackupFrame_Trailer{Trailer: &storev1.BackupTrailer{Entries: w.written}}})
+	}
+	return errors.Join(err, compressed.Close())
+}
+
+// frameWriter writes frames.
+type frameWriter struct {
+	to      io.Writer
+	entries []*storev1.BackupEntries_Entry
+	size    int
+	written int64
+}
+
+// line writes the newest version of every key with a prefix that is newer than since, or that it was deleted.
+func (w *frameWriter) line(ctx context.Context, txn *badgerdb.Txn, prefix []byte, since uint64) error {
+	it := txn.NewIterator(badgerdb.IteratorOptions{
+		Prefix: prefix, PrefetchValues: true, PrefetchSize: 100, AllVersions: since > 0, SinceTs: since,
+	})
+	defer it.Close()
+	var last []byte
+	for it.Rewind(); it.Valid(); it.Next() {
+		item := it.Item()
+		if since > 0 {
+			if slices.Equal(item.Key(), last) { // an older version
+				continue
+			}
+			last = item.KeyCopy(last)
+		}
+		entry := &storev1.BackupEntries_Entry{Key: item.KeyCopy(nil), Deleted: item.IsDeletedOrExpired()}
+		if !entry.GetDeleted() {
+			var err error
+			if entry.Value, err = item.ValueCopy(nil); err != nil {
+				return fmt.Errorf("read what is under %q: %w", entry.GetKey()[:1], err)
+			}
+		}
+		w.entries, w.size = append(w.entries, entry), w.size+len(entry.GetKey())+len(entry.GetValue())
+		if w.size >= frameSize {
+			if err := errors.Join(ctx.Err(), w.flush()); err != nil {
+				return err
+			}
+		}
+	}
+	return w.flush()
+}
+
+func (w *frameWriter) flush() error {
+	if len(w.entries) == 0 {
+		return nil
+	}
+	w.written += int64(len(w.entries))
+	err := w.frame(&storev1.BackupFrame{Kind: &storev1.BackupFrame_Entries{Entries: &storev1.BackupEntries{Entries: w.entries}}})
+	w.entries, w.size = w.entries[:0], 0
+	return err
+}
+
+func (w *frameWriter) frame(f *storev1.BackupFrame) error {
+	b, err := proto.MarshalOptions{}.MarshalAppend(make([]byte, 8), f)
+	if err != nil {
+		return err
+	}
+	binary.BigEndian.PutUint32(b, uint32(len(b)-8))
+	binary.BigEndian.PutUint32(b[4:], crc32.Checksum(b[8:], castagnoli))
+	_, err = w.to.Write(b)
+	return err
+}
+
+// readBackup reads a backup, calls header first and then entry for each key, and fails unless it is whole.
+func readBackup(from io.Reader, header func(*storev1.BackupHeader) error, entry func(*storev1.BackupEntries_Entry) error) error {
+	magic := make([]byte, len(backupMagic))
+	if _, err := io.ReadFull(from, magic); err != nil || string(magic) != backupMagic {
+		return errors.New("it is not a backup of leadgate")
+	}
+	plain, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	r := bufio.NewReader(plain)
+	var read int64
+	for first := true; ; first = false {
+		f, err := readFrame(r)
+		if err != nil {
+			return fmt.Errorf("it is damaged or cut off after %d entries: %w", read, err)
+		}
+		switch kind := f.GetKind().(type) {
+		case *storev1.BackupFrame_Header:
+			if !first {
+				return errors.New("it has two headers")
+			}
+			if err := header(kind.Header); err != nil {
+				return err
+			}
+		case *storev1.BackupFrame_Entries:
+			for _, e := range kind.Entries.GetEntries() {
+				read++
+				if err := entry(e); err != nil {
+					return err
+				}
+			}
+		case *storev1.BackupFrame_Trailer:
+			if kind.Trailer.GetEntries() != read {
+				return fmt.Errorf("it has %d entries and should have %d", read, kind.Trailer.GetEntries())
+			}
+			return nil
+		}
+	}
+}
+
+func readFrame(r io.Reader) (*storev1.BackupFrame, error) {
+	var head [8]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, unexpected(err)
+	}
+	size := binary.BigEndian.Uint32(head[:])
+	if size > maxFrame {
+		return nil, fmt.Errorf("a frame of %d bytes", size)
+	}
+	b := make([]byte, size)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return nil, unexpected(err)
+	}
+	if crc32.Checksum(b, castagnoli) != binary.BigEndian.Uint32(head[4:]) {
+		return nil, errors.New("a checksum is wrong")
+	}
+	f := &storev1.BackupFrame{}
+	return f, proto.Unmarshal(b, f)
+}
+
+// unexpected is the end of a file where more had to come.
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// BackupPosition reads from the beginning of a backup what Store.Backup takes as since, to add to it.
+func BackupPosition(backup io.Reader) (position string, err error) {
+	err = readBackup(backup, func(h *storev1.BackupHeader) error {
+		position = fmt.Sprintf("%s:%d", h.GetStoreId(), h.GetVersion())
+		return errEnough
+	}, nil)
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return position, err
+}
+
+var errEnough = errors.New("enough")
+
+// Size implements store.Store.
+func (s *Store) Size() int64 {
+	if s.closed.Load() {
+		return 0
+	}
+	tables, values := s.db.Size()
+	return tables + values
+}

@@ -1,0 +1,215 @@
+package badger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	badgeropt "github.com/dgraph-io/badger/v4/options"
+	"github.com/dgraph-io/badger/v4/pb"
+	"github.com/dgraph-io/badger/v4/table"
+	"github.com/dgraph-io/badger/v4/y"
+	"github.com/dgraph-io/ristretto/v2/z"
+)
+
+// Damage is something wrong with a file.
+type Damage struct {
+	File, What string
+}
+
+// Examined is what Examine found.
+type Examined struct {
+	Tables, Logs int
+	Damages      []Damage
+}
+
+// Examine reads every file of a data directory that no store has open, and says what is damaged. It changes nothing.
+func Examine(o Options) (Examined, error) {
+	o.setDefaults()
+	if _, err := os.Stat(filepath.Join(o.Dir, databaseDir)); err != nil {
+		return Examined{}, fmt.Errorf("%s is no data directory of leadgate: %w", o.Dir, cause(err))
+	}
+	unlock, err := lockDir(o.Dir)
+	if err != nil {
+		return Examined{}, explainOpen(o.Dir, err)
+	}
+	found, err := walkFiles(o, nil)
+	return found, errors.Join(err, unlock())
+}
+
+// Salvage makes a new store in an empty directory from what can be read of a damaged one, which stays as it is. As after a
+// restore, deliveries that were unfinished are held, because it is not certain what became of them.
+func Salvage(ctx context.Context, o Options, to Options) (Examined, Restored, error) {
+	o.setDefaults()
+	to.setDefaults()
+	if err := os.MkdirAll(to.Dir, 0o700); err != nil {
+		return Examined{}, Restored{}, fmt.Errorf("data directory %s cannot be made: %w", to.Dir, cause(err))
+	}
+	var unlocks []func() error
+	defer func() {
+		for _, unlock := range unlocks {
+			_ = unlock()
+		}
+	}()
+	for _, dir := range []string{o.Dir, to.Dir} {
+		unlock, err := lockDir(dir)
+		if err != nil {
+			return Examined{}, Restored{}, explainOpen(dir, err)
+		}
+		unlocks = append(unlocks, unlock)
+	}
+	r := &restoration{o: to, salvaging: true}
+	var found Examined
+	err := r.build(func() (err error) {
+		loader := r.db.NewKVLoader(16)
+		if found, err = walkFiles(o, func(kv *pb.KV) error { return loader.Set(kv) }); err != nil {
+			return err
+		}
+		if err := loader.Finish(); err != nil {
+			return err
+		}
+		if err := r.reopen(); err != nil { // which goes on behind the newest version
+			return err
+		}
+		return r.rebuild(ctx)
+	})
+	return found, r.restored, err
+}
+
+// walkFiles reads all files, and calls fn, if it is not nil, with every version of what backups hold.
+func walkFiles(o Options, fn func(*pb.KV) error) (found Examined, err error) {
+	keep := func(key []byte, version uint64, value []byte, meta byte) error {
+		if fn == nil || len(key) == 0 || !slices.Contains([]byte(backedUp), key[0]) || string(key[:min(len(key), 8)]) == "!badger!" {
+			return nil
+		}
+		return fn(&pb.KV{Key: slices.Clone(key), Value: slices.Clone(value), Version: version, Meta: []byte{meta & metaDelete}})
+	}
+	dir := filepath.Join(o.Dir, databaseDir)
+	if damage := checkManifest(o, dir); damage != "" {
+		found.Damages = append(found.Damages, Damage{filepath.Join(dir, badgerdb.ManifestFilename), damage})
+	}
+	logs, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	if err != nil {
+		return found, err
+	}
+	for _, path := range logs {
+		found.Logs++
+		w, err := walkLog(path, func(e logEntry) error {
+			if e.meta&metaFinal > 0 {
+				return nil
+			}
+			return keep(e.key, e.version, e.value, e.meta)
+		})
+		switch {
+		case err != nil:
+			return found, err
+		case w.encrypted:
+			found.Damages = append(found.Damages, Damage{path, "it is encrypted and cannot be looked into"})
+		case w.damagedAt > 0:
+			found.Damages = append(found.Damages, Damage{path, fmt.Sprintf("damaged at byte %d; %d entries stand behind", w.damagedAt, w.behind)})
+		}
+	}
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	if err != nil {
+		return found, err
+	}
+	for _, path := range tables {
+		found.Tables++
+		damage, err := walkTable(path, keep)
+		if err != nil {
+			return found, err
+		}
+		if damage != "" {
+			found.Damages = append(found.Damages, Damage{path, damage})
+		}
+	}
+	return found, nil
+}
+
+// checkManifest says what is wrong with the list of tables; empty if nothing is.
+func checkManifest(o Options, dir string) string {
+	f, err := os.Open(filepath.Join(dir, badgerdb.ManifestFilename))
+	if err != nil {
+		return cause(err).Error()
+	}
+	defer f.Close()
+	manifest, _, err := badgerdb.ReplayManifestFile(f, 0, tuned(o))
+	if err != nil {
+		return err.Error()
+	}
+	for id := range manifest.Tables {
+		if _, err := os.Stat(table.NewFilename(id, dir)); err != nil {
+			return fmt.Sprintf("table %06d.sst is missing", id)
+		}
+	}
+	return ""
+}
+
+// walkTable reads a table block by block, and says what is damaged; empty if nothing is. A table does not say how it is
+// compressed.
+func walkTable(path string, fn func(key []byte, version uint64, value []byte, meta byte) error) (damage string, err error) {
+	for _, compression := range []badgeropt.CompressionType{badgeropt.Snappy, badgeropt.None} {
+		var read int
+		read, damage, err = walkTableAs(path, compression, fn)
+		if err != nil || read > 0 && damage == "" || read > 0 && compression == badgeropt.Snappy {
+			return damage, err
+		}
+	}
+	return damage, err
+}
+
+func walkTableAs(path string, compression badgeropt.CompressionType, fn func(key []byte, version uint64, value []byte, meta byte) error) (read int, damage string, err error) {
+	defer func() { // Badger panics on what it cannot make sense of
+		if fault := recover(); fault != nil {
+			damage = fmt.Sprintf("it cannot be read: %v", fault)
+		}
+	}()
+	file, err := z.OpenMmapFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return 0, cause(err).Error(), nil
+	}
+	t, err := table.OpenTable(file, table.Options{ReadOnly: true, Compression: compression, ChkMode: badgeropt.OnBlockRead, BlockSize: 4 << 10})
+	if err != nil {
+		return 0, err.Error(), errors.Join(file.Close(-1))
+	}
+	defer func() { _ = file.Close(-1) }()
+	blocks := t.KeySplits(math.MaxInt32, nil)
+	it := t.NewIterator(0)
+	defer func() { _ = it.Close() }()
+	lost := 0
+	visit := func(until []byte) error {
+		for ; it.Valid() && (until == nil || y.CompareKeys(it.Key(), until) < 0); it.Next() {
+			value := it.Value()
+			read++
+			if err := fn(y.ParseKey(it.Key()), y.ParseTs(it.Key()), value.Value, value.Meta); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for i, first := range blocks {
+		var until []byte
+		if i+1 < len(blocks) {
+			until = []byte(blocks[i+1])
+		}
+		if it.Seek([]byte(first)); !it.Valid() {
+			lost++
+			continue
+		}
+		if err := visit(until); err != nil {
+			return read, "", err
+		}
+	}
+	switch {
+	case lost > 0:
+		damage = fmt.Sprintf("%d of about %d blocks cannot be read", lost, len(blocks))
+	case uint32(read) < t.KeyCount():
+		damage = fmt.Sprintf("%d of %d entries can be read", read, t.KeyCount())
+	}
+	return read, damage, nil
+}

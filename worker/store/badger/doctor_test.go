@@ -1,0 +1,190 @@
+package badger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+	"github.com/leadgate/leadgate/worker/store/badger"
+)
+
+// flip changes a bit of a file at a part of what is written in it, and returns where.
+func flip(t *testing.T, path string, part float64) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := len(strings.TrimRight(string(b), "\x00"))
+	b[int(float64(end)*part)] ^= 0x04
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newest returns the largest file of a kind in a data directory.
+func largest(t *testing.T, dir, pattern string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "badger", pattern))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found string
+	var size int64
+	for _, path := range files {
+		if info, err := os.Stat(path); err == nil && info.Size() > size {
+			found, size = path, info.Size()
+		}
+	}
+	if found == "" {
+		t.Fatalf("no %s", pattern)
+	}
+	return found
+}
+
+// copyDir copies the files of a running store's directory: what a kill would leave.
+func copyDir(t *testing.T, from string) (to string) {
+	t.Helper()
+	to = t.TempDir()
+	if err := os.CopyFS(filepath.Join(to, "badger"), os.DirFS(filepath.Join(from, "badger"))); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// kept counts which of the leads are there.
+func kept(t *testing.T, s store.Store, ids []string) (n int) {
+	t.Helper()
+	for _, id := range ids {
+		if _, err := s.Lead(t.Context(), id); err == nil {
+			n++
+		} else if !errors.Is(err, store.ErrNotFound) {
+			t.Fatal(err)
+		}
+	}
+	return n
+}
+
+func acceptMany(t *testing.T, s store.Store, n int) (ids []string) {
+	t.Helper()
+	for i := range n {
+		ids = append(ids, accept(t, s, keyed(withEvent(lead(fmt.Sprintf("p%d@example.com", i))), fmt.Sprint("k", i)))[0].LeadID)
+	}
+	return ids
+}
+
+func TestALogThatEndsInTheMiddleOfAnEntryIsTakenAsItIs(t *testing.T) {
+	t.Parallel()
+	o := badger.Options{Dir: t.TempDir()}
+	s := open(t, o)
+	ids := acceptMany(t, s, 50)
+	dir := copyDir(t, o.Dir)
+	path := largest(t, dir, "*.mem")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := len(strings.TrimRight(string(b), "\x00"))
+	clear(b[end-40:]) // the last entry was being written when the machine went down
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	torn := badger.Options{Dir: dir}
+	if found, err := badger.Examine(torn); err != nil || len(found.Damages) != 0 || found.Logs == 0 {
+		t.Errorf("examined: %+v, %v", found, err)
+	}
+	if n := kept(t, open(t, torn), ids); n < 49 {
+		t.Errorf("%d of 50 leads are kept", n)
+	}
+}
+
+func TestALogThatIsDamagedInTheMiddleIsRefusedAndTheRestSaved(t *testing.T) {
+	t.Parallel()
+	o := badger.Options{Dir: t.TempDir()}
+	s := open(t, o)
+	ids := acceptMany(t, s, 60)
+	end(t, s, "crm", 5, leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED)
+	dir := copyDir(t, o.Dir)
+	flip(t, largest(t, dir, "*.mem"), 0.5)
+	damaged := badger.Options{Dir: dir}
+	expectRefused(t, damaged, ".mem is damaged at byte", "entries stand behind", "leadgate doctor", "--salvage")
+	found, err := badger.Examine(damaged)
+	if err != nil || len(found.Damages) != 1 || !strings.Contains(found.Damages[0].What, "stand behind") {
+		t.Errorf("examined: %+v, %v", found, err)
+	}
+	saved := badger.Options{Dir: filepath.Join(t.TempDir(), "saved")}
+	_, result, err := badger.Salvage(context.Background(), damaged, saved)
+	if err != nil || result.Leads < 59 {
+		t.Fatalf("saved: %+v, %v", result, err)
+	}
+	r := open(t, saved)
+	if n := kept(t, r, ids); n < 59 {
+		t.Errorf("%d of 60 leads are saved", n)
+	}
+	expectCountsOfScan(t, r)
+	if counts, err := r.Counts(t.Context()); err != nil || counts["crm"].ByState[leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED] < 4 {
+		t.Errorf("counts: %v, %v", counts, err)
+	}
+	known := 0
+	for i := range ids {
+		if a, err := r.LookUp(t.Context(), &store.Key{Scope: "contact", Value: fmt.Sprint("k", i)}); err == nil && a.LeadID == ids[i] {
+			known++
+		}
+	}
+	if known < 59 {
+		t.Errorf("%d of 60 keys are saved", known)
+	}
+	accept(t, r, lead("new@example.com"))
+}
+
+func TestADamagedTableIsNoticedAndTheRestSaved(t *testing.T) {
+	t.Parallel()
+	for name, uncompressed := range map[string]bool{"compressed": false, "as it is": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := badger.Options{Dir: t.TempDir(), Uncompressed: uncompressed}
+			s := open(t, o)
+			ids := acceptMany(t, s, 400)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if found, err := badger.Examine(o); err != nil || len(found.Damages) != 0 || found.Tables == 0 {
+				t.Fatalf("undamaged: %+v, %v", found, err)
+			}
+			flip(t, largest(t, o.Dir, "*.sst"), 0.4)
+			found, err := badger.Examine(o)
+			if err != nil || len(found.Damages) != 1 || !strings.Contains(found.Damages[0].File, ".sst") {
+				t.Fatalf("examined: %+v, %v", found, err)
+			}
+			// A store that has it open notices, and writes no more.
+			if s, err := badger.Open(o); err == nil {
+				for deadline := time.Now().Add(20 * time.Second); s.Writable() == nil && time.Now().Before(deadline); {
+					time.Sleep(time.Millisecond)
+				}
+				if err := s.Writable(); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "leadgate doctor") {
+					t.Errorf("writable: %v", err)
+				}
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			saved := badger.Options{Dir: t.TempDir()}
+			_, result, err := badger.Salvage(context.Background(), o, saved)
+			if err != nil || result.Leads < 300 {
+				t.Fatalf("saved: %+v, %v", result, err)
+			}
+			r := open(t, saved)
+			if n := kept(t, r, ids); int64(n) != result.Leads {
+				t.Errorf("%d leads are there, %d were said to be saved", n, result.Leads)
+			}
+			t.Logf("%d of 400 leads saved", result.Leads)
+		})
+	}
+}

@@ -1,0 +1,454 @@
+package badger
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// RestoredReason begins the reason of a delivery that is held because it was restored.
+const RestoredReason = "RESTORED"
+
+const restoredDetail = RestoredReason + ": it was unfinished when the backup was made, and may have been delivered since; retry it once that is clear"
+
+// notRestored are the namespaces of State that belong to what was under way when the backup was made.
+var notRestored = []string{"operations"}
+
+// Restored says what Restore did.
+type Restored struct {
+	// Time is when the last of the backups was made.
+	Time time.Time
+	// Leads and Deliveries are how many there are now.
+	Leads, Deliveries int64
+	// Held are the deliveries that were unfinished.
+	Held int64
+	// Erased are the leads that the erasure list erased.
+	Erased int64
+}
+
+// Restore makes the store in a data directory that has none from a whole backup and those that add to it, in their order.
+// Everything is verified first to last; on error nothing is left behind. The new store is another one: events and backups of
+// the old one do not go on in it. Deliveries that were unfinished are HELD. Leads that the erasure list names are erased;
+// unless it is given, the one that lies in the directory is used.
+func Restore(ctx context.Context, o Options, backups []io.Reader, erasures io.Reader, progress func(entries int64)) (Restored, error) {
+	o.setDefaults()
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return Restored{}, fmt.Errorf("data directory %s cannot be made: %w", o.Dir, cause(err))
+	}
+	unlock, err := lockDir(o.Dir)
+	if err != nil {
+		return Restored{}, explainOpen(o.Dir, err)
+	}
+	r := &restoration{o: o, progress: progress, states: map[string]bool{}}
+	if err := errors.Join(r.run(ctx, backups), unlock()); err != nil {
+		return Restored{}, err
+	}
+	s, err := Open(o)
+	if err != nil {
+		return Restored{}, err
+	}
+	r.restored.Erased, err = s.eraseListed(ctx, erasures)
+	return r.restored, errors.Join(err, s.Close())
+}
+
+// restoration is a Restore under way.
+type restoration struct {
+	o         Options
+	db        *badgerdb.DB
+	progress  func(int64)
+	header    *storev1.BackupHeader // of the backup read last
+	entries   int64
+	states    map[string]bool // the keys of State that were read so far
+	restored  Restored
+	salvaging bool // from what is left of a damaged store
+}
+
+func (r *restoration) run(ctx context.Context, backups []io.Reader) error {
+	return r.build(func() error {
+		for i, backup := range backups {
+			if err := r.read(ctx, backup); err != nil {
+				return fmt.Errorf("backup %d of %d: %w", i+1, len(backups), err)
+			}
+		}
+		return r.rebuild(ctx)
+	})
+}
+
+// reopen closes the database that is being built, and opens it again.
+func (r *restoration) reopen() (err error) {
+	if err := r.db.Close(); err != nil {
+		return err
+	}
+	r.db, err = openDatabase(r.o, filepath.Join(r.o.Dir, compactedDir))
+	return err
+}
+
+// build has a database filled, and puts it in its place if that went well.
+func (r *restoration) build(fill func() error) (err error) {
+	database, building := filepath.Join(r.o.Dir, databaseDir), filepath.Join(r.o.Dir, compactedDir)
+	if _, err := os.Stat(database); err == nil {
+		return fmt.Errorf("data directory %s has a store already: restore into an empty one, with --data-dir", r.o.Dir)
+	}
+	if err := os.RemoveAll(building); err != nil {
+		return err
+	}
+	if r.db, err = openDatabase(r.o, building); err != nil {
+		return explainOpen(r.o.Dir, err)
+	}
+	if err = errors.Join(fill(), r.db.Close()); err != nil {
+		return errors.Join(err, os.RemoveAll(building))
+	}
+	return errors.Join(os.Rename(building, database), syncDir(r.o.Dir))
+}
+
+// read writes the entries of one backup.
+func (r *restoration) read(ctx context.Context, backup io.Reader) error {
+	batch := r.db.NewWriteBatch()
+	defer batch.Cancel()
+	for key := range r.states { // each backup has all that there are
+		if err := batch.Delete([]byte(key)); err != nil {
+			return err
+		}
+	}
+	clear(r.states)
+	err := readBackup(backup, r.follows, func(e *storev1.BackupEntries_Entry) error {
+		r.entries++
+		if r.entries%1000 == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if r.progress != nil {
+				r.progress(r.entries)
+			}
+		}
+		if len(e.GetKey()) == 0 || !strings.ContainsRune(backedUp, rune(e.GetKey()[0])) {
+			return fmt.Errorf("a key %q that no backup has", e.GetKey())
+		}
+		if e.GetDeleted() {
+			return batch.Delete(e.GetKey())
+		}
+		if e.GetKey()[0] == prefixState {
+			if namespace, _, _ := strings.Cut(string(e.GetKey()[1:]), "\x00"); slices.Contains(notRestored, namespace) {
+				return nil
+			}
+			r.states[string(e.GetKey())] = true
+		}
+		return batch.Set(e.GetKey(), e.GetValue())
+	})
+	if err != nil {
+		return err
+	}
+	return batch.Flush()
+}
+
+// follows checks that a backup adds to what was read.
+func (r *restoration) follows(h *storev1.BackupHeader) error {
+	switch before := r.header; {
+	case h.GetFormat() > formatNumber:
+		return fmt.Errorf("it has format %d, this leadgate knows formats up to %d: use the newer leadgate that wrote it", h.GetFormat(), formatNumber)
+	case h.GetFormat() < formatNumber:
+		return fmt.Errorf("it has format %d, which this leadgate cannot read: use the older leadgate that wrote it", h.GetFormat())
+	case before == nil && h.GetSince() != 0:
+		return errors.New("it adds to another backup: name the whole one first, then those that add to it, oldest first")
+	case before != nil && h.GetSince() == 0:
+		return errors.New("it is a whole backup: name it alone, or first")
+	case before != nil && (h.GetStoreId() != before.GetStoreId() || h.GetSince() != before.GetVersion()):
+		return errors.New("it does not add to the one before it: name them in the order in which they were made, without a gap")
+	}
+	r.header = h
+	r.restored.Time = time.Unix(0, h.GetTime())
+	return nil
+}
+
+// rebuild makes what backups do not hold, and holds what was unfinished.
+func (r *restoration) rebuild(ctx context.Context) error {
+	txn := r.db.NewTransaction(false)
+	defer txn.Discard()
+	meta := &storev1.Meta{}
+	switch err := get(txn, keyMeta, meta); {
+	case errors.Is(err, store.ErrNotFound) && r.salvaging:
+		meta = newMeta() // keys of payloads that are known are then known with other content
+	case err != nil:
+		return fmt.Errorf("the backup lacks the store's own record: %w", err)
+	case meta.GetFormat() != formatNumber:
+		return fmt.Errorf("it has format %d, and this leadgate knows format %d", meta.GetFormat(), formatNumber)
+	}
+	b := &rebuilding{
+		s:   &Store{hashKey: meta.GetHashKey(), now: r.o.Now, behind: marks{}},
+		txn: txn, batch: r.db.NewWriteBatch(), counts: map[countKey]int64{}, delivered: map[string]uint64{},
+	}
+	defer b.batch.Cancel()
+	meta.StoreId = newMeta().GetStoreId()
+	b.s.id = meta.GetStoreId()
+	var err error
+	if b.last, err = readLast(txn); err != nil {
+		return err
+	}
+	for _, step := range []func() error{
+		func() error { return b.set(keyMeta, meta) },
+		func() error { return b.leads(ctx) },
+		b.keys, b.chains, b.events, b.total,
+		func() error { return b.batch.Set(keyLast, b.last.bytes()) },
+		b.batch.Flush,
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	r.restored.Leads, r.restored.Deliveries, r.restored.Held = b.nLeads, b.nDeliveries, b.nHeld
+	return nil
+}
+
+// rebuilding goes through a database that has only what backups hold.
+type rebuilding struct {
+	s                          *Store // for its hash key and clock
+	txn                        *badgerdb.Txn
+	batch                      *badgerdb.WriteBatch
+	last                       last
+	counts                     map[countKey]int64
+	delivered                  map[string]uint64 // the largest sequence, by key of a chain
+	told                       []toldEvent       // the newest
+	nLeads, nDeliveries, nHeld int64
+}
+
+// toldEvent is an entry of the timeline.
+type toldEvent struct {
+	number uint64
+	lead   leadKey
+	count  byte
+}
+
+func (b *rebuilding) set(key []byte, m proto.Message) error {
+	value, err := proto.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return b.batch.Set(key, value)
+}
+
+// leads goes through leads and their deliveries, which sort alike.
+func (b *rebuilding) leads(ctx context.Context) error {
+	leads := b.txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixLead}, PrefetchValues: true, PrefetchSize: 100})
+	defer leads.Close()
+	deliveries := b.txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixDelivery}, PrefetchValues: true, PrefetchSize: 100})
+	defer deliveries.Close()
+	deliveries.Rewind()
+	for leads.Rewind(); leads.Valid(); leads.Next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		lead, r := leadKey(leads.Item().Key()[1:]), &leadgatev1.LeadRecord{}
+		if err := unmarshal(leads.Item(), r); err != nil {
+			return fmt.Errorf("lead %s is damaged: %w", lead, err)
+		}
+		b.nLeads++
+		b.last.sequence = max(b.last.sequence, r.GetSequence())
+		for _, key := range indexOf(r, lead, b.s.peopleOf(r)) {
+			if err := b.batch.Set(key, []byte{}); err != nil {
+				return err
+			}
+		}
+		b.counts[countKey{lead: r.GetState()}]++
+		for _, reason := range holdReasons(r) {
+			b.counts[countKey{hold: reason}]++
+		}
+		for ; deliveries.Valid() && string(deliveries.Item().Key()[1:17]) <= string(lead[:]); deliveries.Next() {
+			key := deliveries.Item().KeyCopy(nil)
+			d := &leadgatev1.Delivery{}
+			if err := unmarshal(deliveries.Item(), d); err != nil {
+				return fmt.Errorf("a delivery of lead %s is damaged: %w", lead, err)
+			}
+			open := r.GetState() == leadgatev1.LeadState_LEAD_STATE_OPEN || r.GetState() == leadgatev1.LeadState_LEAD_STATE_ERASED
+			if string(key[1:17]) != string(lead[:]) || !open { // its lead was removed, or it was withdrawn, since an earlier backup
+				if err := b.batch.Delete(key); err != nil {
+					return err
+				}
+				continue
+			}
+			if err := b.delivery(r, d, deliveryKey{lead, string(key[17:])}); err != nil {
+				return err
+			}
+		}
+	}
+	for ; deliveries.Valid(); deliveries.Next() { // of leads that are not there
+		if err := b.batch.Delete(deliveries.Item().KeyCopy(nil)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// delivery holds a delivery that was unfinished, and puts it where it is found.
+func (b *rebuilding) delivery(r *leadgatev1.LeadRecord, d *leadgatev1.Delivery, key deliveryKey) error {
+	b.nDeliveries++
+	if waits(d.GetState()) {
+		b.nHeld++
+		if d.GetState() == leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT {
+			if err := b.loseAnswer(d, key); err != nil {
+				return err
+			}
+		}
+		d.State, d.Reason, d.DueTime = leadgatev1.DeliveryState_DELIVERY_STATE_HELD, restoredDetail, nil
+		d.UpdateTime = timestamppb.New(b.s.now())
+		if err := b.set(key.key(), d); err != nil {
+			return err
+		}
+		if err := b.tellHeld(r, d, key); err != nil {
+			return err
+		}
+	}
+	if person := b.s.personOf(r); person != nil && d.GetState() == leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED {
+		chain := string(keyOfChain(key.destination, person))
+		b.delivered[chain] = max(b.delivered[chain], d.GetSequence())
+	}
+	b.counts[countKey{destination: key.destination, state: d.GetState()}]++
+	return b.batch.Set(keyOfEnded(key.destination, d.GetState(), d.GetSequence()), whenAndWho(d.GetCreateTime().AsTime().UnixNano(), key.lead))
+}
+
+// loseAnswer ends an attempt that was under way.
+func (b *rebuilding) loseAnswer(d *leadgatev1.Delivery, key deliveryKey) error {
+	attempt := &leadgatev1.Attempt{}
+	err := get(b.txn, key.attemptKey(d.GetAttemptCount()), attempt)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	attempt.Outcome, attempt.Error = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN, answerLost
+	return b.set(key.attemptKey(d.GetAttemptCount()), attempt)
+}
+
+func (b *rebuilding) tellHeld(r *leadgatev1.LeadRecord, d *leadgatev1.Delivery, key deliveryKey) error {
+	records, err := encodeEvents([]*leadgatev1.Event{{Time: d.GetUpdateTime(), Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
+		Stage: leadgatev1.Stage_STAGE_HELD, LeadId: d.GetLeadId(), Form: d.GetForm(), Destination: d.GetDestination(), DeliveryId: d.GetDeliveryId(),
+		Attempt: d.GetAttemptCount(), IdempotencyKey: r.GetIdempotencyKey(), Detail: restoredDetail,
+	}}}})
+	if err != nil {
+		return err
+	}
+	c := change{last: b.last}
+	c.tell(b.s, key.lead, records)
+	b.last = c.last
+	for _, e := range c.entries {
+		if e.key[0] == prefixTimeline {
+			b.remember(e.key, 1)
+		}
+		if err := b.batch.Set(e.key, e.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keys makes the index by which idempotency keys expire.
+func (b *rebuilding) keys() error {
+	return each(b.txn, []byte{prefixKey}, func(key, value []byte) error {
+		known := &storev1.IdempotencyKey{}
+		if err := proto.Unmarshal(value, known); err != nil {
+			return err
+		}
+		scope, name, _ := strings.Cut(string(key[1:]), "\x00")
+		return b.batch.Set(keyOfExpiry(known.GetExpiresAt(), scope, name), []byte{})
+	})
+}
+
+// chains remembers what was delivered last to whom.
+func (b *rebuilding) chains() error {
+	for key, sequence := range b.delivered {
+		if err := b.set([]byte(key), &storev1.Chain{Delivered: sequence}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remember keeps the newest entries of the timeline.
+func (b *rebuilding) remember(key []byte, count byte) {
+	b.told = append(b.told, toldEvent{binary.BigEndian.Uint64(key[17:]), leadKey(key[1:17]), count})
+	if len(b.told) >= 2*keptEvents {
+		b.forgetOld()
+	}
+}
+
+func (b *rebuilding) forgetOld() {
+	slices.SortFunc(b.told, func(x, y toldEvent) int { return int(int64(y.number) - int64(x.number)) })
+	b.told = b.told[:min(len(b.told), keptEvents)]
+}
+
+// events makes the index of the newest events.
+func (b *rebuilding) events() error {
+	err := each(b.txn, []byte{prefixTimeline}, func(key, value []byte) error {
+		told := &storev1.Told{}
+		if err := proto.Unmarshal(value, told); err != nil {
+			return err
+		}
+		if n := len(told.GetEvents()); n > 0 {
+			b.remember(key, byte(n))
+			b.last.event = max(b.last.event, binary.BigEndian.Uint64(key[17:])+uint64(n)-1)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	b.forgetOld()
+	for _, e := range b.told {
+		if err := b.batch.Set(keyOfEvent(e.number), append(e.lead[:len(e.lead):len(e.lead)], e.count)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// total makes the counts. What was delivered stays counted though its lead was removed since.
+func (b *rebuilding) total() error {
+	all := map[string]*storev1.Counts{}
+	of := func(destination string) *storev1.Counts {
+		if all[destination] == nil {
+			all[destination] = &storev1.Counts{Deliveries: map[int32]int64{}, Leads: map[int32]int64{}, Holds: map[int32]int64{}}
+		}
+		return all[destination]
+	}
+	for key, n := range b.counts {
+		key.addTo(of(key.destination), n)
+	}
+	err := each(b.txn, []byte{prefixCounts}, func(key, value []byte) error {
+		before, now := &storev1.Counts{}, of(string(key[1:]))
+		if err := proto.Unmarshal(value, before); err != nil {
+			return err
+		}
+		for _, state := range []leadgatev1.DeliveryState{
+			leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED, leadgatev1.DeliveryState_DELIVERY_STATE_SUPERSEDED, leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED,
+		} {
+			if n := max(now.GetDeliveries()[int32(state)], before.GetDeliveries()[int32(state)]); n > 0 {
+				now.Deliveries[int32(state)] = n
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for destination, counts := range all {
+		if err := b.set(keyOfCounts(destination), counts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
