@@ -7,20 +7,25 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/ext"
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // Bounds of an expression: a configuration is trusted, what it is applied to is not.
-const costLimit = 100_000
+const (
+	costLimit = 100_000
+	maxDepth  = 50
+)
 
 // expression is a compiled CEL expression. It is safe for concurrent use.
 type expression struct{ program cel.Program }
 
 // compile compiles an expression over variables whose types are not known before.
 func compile(source string, variables ...string) (*expression, error) {
-	options := make([]cel.EnvOption, len(variables))
-	for i, name := range variables {
-		options[i] = cel.Variable(name, cel.DynType)
+	// The functions are those that the expressions over leads have.
+	options := []cel.EnvOption{cel.ParserRecursionLimit(maxDepth), cel.OptionalTypes(), ext.Strings(), ext.Math(), ext.Lists()}
+	for _, name := range variables {
+		options = append(options, cel.Variable(name, cel.DynType))
 	}
 	env, err := cel.NewEnv(options...)
 	if err != nil {

@@ -105,8 +105,8 @@ func TestABodyIsWrittenAsConfigured(t *testing.T) {
 		sent, contentType string
 	}{
 		"cel": {
-			&configv1.HTTPBody{Kind: &configv1.HTTPBody_Cel{Cel: `{"contact": {"mail": properties.mail, "n": 3}, "z": has(properties.none) ? properties.none : null}`}},
-			`{"contact":{"mail":"ada+x/y@example.com","n":3},"z":null}`, "application/json",
+			&configv1.HTTPBody{Kind: &configv1.HTTPBody_Cel{Cel: `{"contact": {"mail": properties.mail, "n": 3, "who": properties.name.split(" ")[0]}, "z": has(properties.none) ? properties.none : null}`}},
+			`{"contact":{"mail":"ada+x/y@example.com","n":3,"who":"Ada"},"z":null}`, "application/json",
 		},
 		"template": {
 			&configv1.HTTPBody{Kind: &configv1.HTTPBody_Template{Template: `{ "who": {{json .name}}, "none": {{json .none}} }`}},

@@ -84,7 +84,6 @@ func defaults() map[string]string {
 		"person.last_name":  "last_name",
 		"person.email":      "email",
 		"person.phone":      "phone",
-		"person.job_title":  "job_title",
 		"lead.title":        "company",
 		"note":              "message",
 	}
