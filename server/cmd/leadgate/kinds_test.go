@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -31,6 +32,11 @@ forms:
 `
 			if err := os.WriteFile(h.config, []byte(config), 0o600); err != nil {
 				t.Fatal(err)
+			}
+			check := exec.Command(binary, "check", "--online", "--config", h.config)
+			check.Env = append(os.Environ(), said[2]+"="+token)
+			if out, err := check.CombinedOutput(); err != nil || !strings.Contains(string(out), "takes the credentials") || strings.Contains(string(out), "did you mean") {
+				t.Errorf("check --online: %v: %s", err, out)
 			}
 			h.gateway = start(t, []string{said[2] + "=" + token}, "serve", "--config", h.config, "--listen", "127.0.0.1:0", "--data-dir", h.data)
 			events := h.gateway.watch()
