@@ -206,7 +206,7 @@ forms:`)
 	}
 	o.do(chromedp.KeyEvent("gf"), shows("#main", "Everything fits"), pressButton("Sign out"), shows("#app", "Sign in with an API key"))
 	signIn(token)
-	o.do(pressButton("Pause crm"), shows(".health", "crm: paused"))
+	o.do(shows("nav", "Now"), chromedp.KeyEvent("gn"), pressButton("Pause crm"), shows(".health", "crm: paused"))
 	if cookie, err := chromedp.Run(o.ctx, chromedp.Evaluate[string]("document.cookie")); err != nil || cookie != "" {
 		t.Errorf("a script can read the key: %q (%v)", cookie, err)
 	}
