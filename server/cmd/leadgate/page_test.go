@@ -11,9 +11,11 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -194,6 +196,39 @@ func TestOneSubmissionMakesOneLead(t *testing.T) {
 		s.onlyLead(t, "again@example.com")
 		if n := s.sent.Load(); n != 2 {
 			t.Errorf("%d requests were sent, want 2", n)
+		}
+	})
+
+	t.Run("too many, then 201", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		var refused time.Time
+		s.fault = func(n int32, w http.ResponseWriter, _ *http.Request) bool {
+			if n == 1 {
+				refused = time.Now()
+				w.Header().Set("Access-Control-Allow-Origin", s.pages.URL)
+				w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
+				w.Header().Set("Retry-After", "2")
+				w.WriteHeader(http.StatusTooManyRequests)
+				return true
+			}
+			if waited := time.Since(refused); waited < 2*time.Second {
+				t.Errorf("sent again after %s, want 2 s as the gateway said", waited)
+			}
+			return false
+		}
+		do(t, tab, s.contact(), fill("patient@example.com"), press(), shows("[role=status]", thanks))
+		s.onlyLead(t, "patient@example.com")
+	})
+
+	t.Run("what waited too long is given up, and told", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		do(t, tab, s.contact(), fill("late@example.com"), offline(true), press(), shows("[role=status]", "offline"),
+			// The key's life is nearly over: the gateway may soon not know it any more.
+			holds(`(localStorage.leadgate = localStorage.leadgate.replace(/"until":\d+/, '"until":1'), true)`),
+			holds(`(document.addEventListener("leadgate:expired", (event) => window.expired = event.detail), true)`),
+			offline(false), holds(`window.expired.body.includes("late%40example.com") && !localStorage.leadgate.includes("late")`))
+		if n := s.sent.Load(); n != 0 {
+			t.Errorf("%d requests were sent, want none", n)
 		}
 	})
 
@@ -379,5 +414,32 @@ func TestTheSnippetIsAllThatAPageNeeds(t *testing.T) {
 	(&site{house: h}).onlyLead(t, "snippet@example.com")
 	if _, complaint, code := run(t, []string{"HUBSPOT_TOKEN=t"}, "", "snippet", "--config", h.config, "--form", "contcat"); code != 2 || !strings.Contains(complaint, "contact") {
 		t.Errorf("an unknown form ends with %d: %s", code, complaint)
+	}
+}
+
+// TestTheModuleIsReadyForNPM: it loads where there is no page, as frameworks do on their servers, and its package has what it
+// says.
+func TestTheModuleIsReadyForNPM(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"npm", "node"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			if os.Getenv("LEADGATE_REQUIRE_NODE") != "" {
+				t.Fatal(err)
+			}
+			t.Skipf("%s is needed", tool)
+		}
+	}
+	for _, c := range []struct{ command, want []string }{
+		{[]string{"node", "--input-type=module", "-e", `import("./leadgate.mjs").then((m) => console.log(Object.keys(m).join()))`}, []string{"attach,configure,start,submit"}},
+		{[]string{"npm", "pack", "--dry-run", "--json", "--offline"}, []string{`"leadgate.mjs"`, `"leadgate.d.ts"`, `"lists/de.json"`, `"README.md"`}},
+	} {
+		cmd := exec.CommandContext(t.Context(), c.command[0], c.command[1:]...)
+		cmd.Dir = "../../../gen/js"
+		out, err := cmd.Output()
+		for _, want := range c.want {
+			if err != nil || !strings.Contains(string(out), want) {
+				t.Errorf("%v lacks %s: %v %s", c.command, want, err, out)
+			}
+		}
 	}
 }

@@ -13,7 +13,9 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
+	"crypto/sha512"
 	"debug/buildinfo"
+	"encoding/base64"
 	"errors"
 	"flag"
 	"fmt"
@@ -86,6 +88,9 @@ func (r release) build(ctx context.Context, only string) error {
 	}
 	if built == 0 {
 		return fmt.Errorf("-only %s: the systems are %v", only, targets())
+	}
+	if err := r.script(); err != nil {
+		return err
 	}
 	if err := os.WriteFile(filepath.Join(r.out, "leadgate-"+r.version+".cdx.json"), bill(r.version, r.made, parts), 0o644); err != nil {
 		return err
@@ -173,6 +178,21 @@ func (r release) zip(w io.Writer, files []file) error {
 		}
 	}
 	return archive.Close()
+}
+
+// script adds the browser client for sites that host it themselves, with the value of the attribute integrity beside it. The
+// one that a gateway serves changes with the gateway, and has none.
+func (r release) script() error {
+	data, err := os.ReadFile("gen/js/leadgate.js")
+	if err != nil {
+		return err
+	}
+	sum := sha512.Sum384(data)
+	path := filepath.Join(r.out, "leadgate-"+r.version+".js")
+	return errors.Join(
+		os.WriteFile(path, data, 0o644),
+		os.WriteFile(path+".integrity", []byte("sha384-"+base64.StdEncoding.EncodeToString(sum[:])+"\n"), 0o644),
+	)
 }
 
 // checksums writes SHA256SUMS of all files, as sha256sum -c reads it.
