@@ -112,6 +112,15 @@ func TestAReferenceThatLeadsNowhereIsNamed(t *testing.T) {
 	}
 }
 
+func TestAKeyInPEMHasLines(t *testing.T) {
+	t.Parallel()
+	env := environment(nil, map[string]string{"/key.pem": "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n"})
+	file := `destinations: { x: { salesforce: { url: "https://x.my.salesforce.com", jwt: { client_id: app, username: u, private_key: "${file:/key.pem}" } } } }`
+	if _, err := config.Parse("f", []byte(file), env); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestReferencesAreReadInHeadersAndNowhereElse(t *testing.T) {
 	t.Parallel()
 	env := environment(map[string]string{"TOKEN": "t0ken"}, nil)

@@ -35,6 +35,7 @@ type Draft struct {
 
 	dropped []string
 	why     crm.Outcome // of the first that was dropped
+	placed  []string    // what was filled in
 }
 
 // Read reads what [Encode] wrote. What cannot be read has an outcome at once.
@@ -111,7 +112,7 @@ func (d *Draft) mend(placeholders map[string]string, keep []string) bool {
 		return false
 	}
 	for _, property := range d.Missing {
-		if placeholders[property] == "" || d.Text(property) != "" || slices.Contains(d.dropped, property) && d.Values[property] != nil {
+		if placeholders[property] == "" || d.Text(property) != "" || slices.Contains(d.placed, property) {
 			return false
 		}
 	}
@@ -122,6 +123,7 @@ func (d *Draft) mend(placeholders map[string]string, keep []string) bool {
 	}
 	for _, property := range d.Missing {
 		d.Values[property] = placeholders[property]
+		d.placed = append(d.placed, property)
 	}
 	for _, property := range d.Flaws {
 		if len(d.dropped) == 0 {

@@ -132,8 +132,3 @@ func (d *destination) Ping(ctx context.Context) crm.Outcome {
 	outcome.Account = d.account
 	return outcome
 }
-
-// Schema implements crm.Destination: there is no telling what properties an API takes.
-func (*destination) Schema(context.Context) (*crm.Schema, crm.Outcome) {
-	return nil, crm.Outcome{Kind: crm.Delivered}
-}
