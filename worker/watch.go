@@ -90,6 +90,9 @@ func matching(r *leadgatev1.WatchDeliveriesRequest) func(*leadgatev1.Event) bool
 	}
 	return func(event *leadgatev1.Event) bool {
 		lead := event.GetLead()
+		if r.GetLeadId() != "" && lead.GetLeadId() != r.GetLeadId() { // asked for by thousands at a time
+			return false
+		}
 		if form := event.GetForm(); form != nil && len(r.GetStages()) == 0 && r.GetLeadId() == "" {
 			return len(r.GetForms()) == 0 || slices.Contains(r.GetForms(), form.GetForm())
 		}

@@ -29,6 +29,8 @@ type subject struct {
 	load    loadFunc
 	bare    *subject // what it is compared with; nil for a bare server
 	results []result
+	// watchers is how many watch meanwhile.
+	watchers int
 }
 
 // result is one measurement.
@@ -42,6 +44,11 @@ type result struct {
 type loadFunc func(ctx context.Context, address string) ([]time.Duration, error)
 
 func (s *subject) measure(ctx context.Context, callers int, length time.Duration) (result, error) {
+	stopWatching, err := watchAll(ctx, s.server.address, s.watchers)
+	if err != nil {
+		return result{}, err
+	}
+	defer stopWatching()
 	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
 	before, err := s.server.cpu()

@@ -85,6 +85,8 @@ func measureAll(ctx context.Context, o options) error {
 		{name: "REST, durable accept", server: gateway, load: httpLoad, bare: plainHTTP},
 		plainGRPC,
 		{name: "gRPC, durable accept", server: gateway, load: grpcLoad, bare: plainGRPC},
+		{name: "gRPC, accept, 1 watcher", server: gateway, load: grpcLoad, bare: plainGRPC, watchers: 1},
+		{name: "gRPC, accept, 1,000 watchers", server: gateway, load: grpcLoad, bare: plainGRPC, watchers: 1000},
 	}
 	for _, s := range subjects { // warm up: connections, caches, first memtable
 		if _, err := s.measure(ctx, o.callers, o.time/3); err != nil {
