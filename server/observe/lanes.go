@@ -12,7 +12,7 @@ import (
 type lanes struct {
 	destinations func(context.Context) ([]*leadgatev1.Destination, error)
 
-	status, rate, limit, headroom *prometheus.Desc
+	status, rate, limit, headroom, left, budget *prometheus.Desc
 }
 
 func newLanes(destinations func(context.Context) ([]*leadgatev1.Destination, error)) *lanes {
@@ -25,12 +25,14 @@ func newLanes(destinations func(context.Context) ([]*leadgatev1.Destination, err
 		rate:         desc("requests_per_second", "Requests sent to the CRM in the last second."),
 		limit:        desc("requests_per_second_limit", "How many it may be; missing where there is no limit."),
 		headroom:     desc("rate_headroom_ratio", "How much of the limit is not used: 1 for all of it, 0 when deliveries wait for the pace; missing where there is no limit."),
+		left:         desc("requests_left_today", "How many requests may still be made today; missing where no budget is configured."),
+		budget:       desc("requests_per_day_limit", "How many requests may be made in a day; missing where no budget is configured."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (l *lanes) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{l.status, l.rate, l.limit, l.headroom} {
+	for _, d := range []*prometheus.Desc{l.status, l.rate, l.limit, l.headroom, l.left, l.budget} {
 		descriptions <- d
 	}
 }
@@ -57,6 +59,10 @@ func (l *lanes) Collect(out chan<- prometheus.Metric) {
 		if limit := d.GetRequestsPerSecondLimit(); limit > 0 {
 			gauge(l.limit, limit)
 			gauge(l.headroom, max(0, 1-d.GetRequestsPerSecond()/limit))
+		}
+		if budget := d.GetRequestsPerDayLimit(); budget > 0 {
+			gauge(l.left, float64(d.GetRequestsLeftToday()))
+			gauge(l.budget, float64(budget))
 		}
 	}
 }

@@ -43,7 +43,7 @@ func (f figures) Free() (free, needed uint64, err error)                  { retu
 // destinations are the worker's, one of each status that matters.
 func destinations(context.Context) ([]*leadgatev1.Destination, error) {
 	return []*leadgatev1.Destination{
-		{Name: "crm", Status: leadgatev1.DestinationStatus_DESTINATION_STATUS_PAUSED, RequestsPerSecond: 2.5, RequestsPerSecondLimit: 10},
+		{Name: "crm", Status: leadgatev1.DestinationStatus_DESTINATION_STATUS_PAUSED, RequestsPerSecond: 2.5, RequestsPerSecondLimit: 10, RequestsPerDayLimit: 500, RequestsLeftToday: 120},
 		{Name: "erp", Status: leadgatev1.DestinationStatus_DESTINATION_STATUS_FLOWING, RequestsPerSecond: 7},
 	}, nil
 }
@@ -340,6 +340,8 @@ func TestDestinationsShowAsListDestinationsTellsThem(t *testing.T) {
 		`leadgate_destination_requests_per_second{destination="erp"} 7`,
 		`leadgate_destination_requests_per_second_limit{destination="crm"} 10`,
 		`leadgate_destination_rate_headroom_ratio{destination="crm"} 0.75`,
+		`leadgate_destination_requests_left_today{destination="crm"} 120`,
+		`leadgate_destination_requests_per_day_limit{destination="crm"} 500`,
 	)
 	if strings.Contains(w.metrics(), `headroom_ratio{destination="erp"}`) {
 		t.Error("a destination without a limit has headroom")

@@ -38,8 +38,8 @@ func TestPrometheusRulesFireAsTheBuiltInOnesDo(t *testing.T) {
 	promtool(t, "test", "rules", "prometheus/rules_test.yml")
 }
 
-// shipped are the files for Prometheus and Grafana.
-var shipped = []string{"prometheus/rules.yml", "grafana/leadgate.json"}
+// shipped are the files for Prometheus and Grafana, and what is written of the metrics.
+var shipped = []string{"prometheus/rules.yml", "grafana/leadgate.json", "README.md"}
 
 func TestShippedFilesNameOnlyMetricsThatThereAre(t *testing.T) {
 	t.Parallel()
@@ -50,8 +50,9 @@ func TestShippedFilesNameOnlyMetricsThatThereAre(t *testing.T) {
 	w.journal.Publish(
 		&leadgatev1.Event{Kind: &leadgatev1.Event_Destination{Destination: &leadgatev1.DestinationEvent{Destination: "crm"}}},
 		&leadgatev1.Event{Kind: &leadgatev1.Event_Form{Form: &leadgatev1.FormEvent{Form: "contact"}}},
+		&leadgatev1.Event{Kind: &leadgatev1.Event_System{System: &leadgatev1.SystemEvent{}}},
 	)
-	there := regexp.MustCompile(`(?m)^[a-z_]+`).FindAllString(w.metrics(), -1)
+	there := regexp.MustCompile(`(?m)^[a-z_]+`).FindAllString(strings.ReplaceAll(w.metrics(), "# TYPE ", ""), -1)
 	named := regexp.MustCompile(`\b(leadgate|process)_[a-z_]+\b`)
 	for _, path := range shipped {
 		text, err := os.ReadFile(filepath.FromSlash(path))
