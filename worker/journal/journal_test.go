@@ -492,3 +492,31 @@ func TestTheHistoryForgetsThePersonOfAnErasedLead(t *testing.T) {
 		t.Error("an event that a watcher may be reading was changed")
 	}
 }
+
+// Whatever happens while nobody reads, the journal keeps its history and no more.
+func TestAMillionEventsTakeNoMoreRoomThanTheHistory(t *testing.T) {
+	t.Parallel()
+	const history = 1000
+	j := journal.New(journal.Options{Now: time.Now, History: history})
+	defer j.Close()
+	j.Load("shop", nil)
+	slow := subscribe(t, j, journal.SubscribeOptions{})
+	for range 1000 {
+		batch := make([]*leadgatev1.Event, 1000)
+		for i := range batch {
+			stage := leadgatev1.Stage_STAGE_QUEUED
+			if i%2 == 0 {
+				stage = leadgatev1.Stage_STAGE_REJECTED
+			}
+			batch[i] = &leadgatev1.Event{Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{Stage: stage}}}
+		}
+		j.Publish(batch...)
+	}
+	if n := len(j.Recent()); n != history {
+		t.Errorf("%d events are kept, want %d", n, history)
+	}
+	batch, err := slow.Next(t.Context())
+	if err != nil || batch.Gap == nil || batch.Gap.Missed != 1_000_000-2*history {
+		t.Errorf("the one that did not read is told %+v (%v)", batch.Gap, err)
+	}
+}

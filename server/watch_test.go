@@ -1,0 +1,70 @@
+package server_test
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+func TestAThousandWatchersSeeTheSameLead(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	const watchers, each = 1000, 50
+	var seen atomic.Int64
+	var watching sync.WaitGroup
+	for range watchers / each {
+		client := leadgatev1.NewWorkerServiceClient(h.dial())
+		for range each {
+			stream, err := client.WatchDeliveries(t.Context(), &leadgatev1.WatchDeliveriesRequest{Stages: []leadgatev1.Stage{leadgatev1.Stage_STAGE_QUEUED}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := stream.Recv(); err != nil { // the hello
+				t.Fatal(err)
+			}
+			watching.Go(func() {
+				for {
+					m, err := stream.Recv()
+					if err != nil {
+						return
+					}
+					if m.GetEvent().GetLead().GetStage() == leadgatev1.Stage_STAGE_QUEUED {
+						seen.Add(1)
+						return
+					}
+				}
+			})
+		}
+	}
+	h.post("/v1/forms/contact/submissions", asForm, "email=a@example.com").expect(t, 201)
+	watching.Wait()
+	if n := seen.Load(); n != watchers {
+		t.Errorf("%d of %d watchers saw it", n, watchers)
+	}
+}
+
+func TestAWatchThatMakesNoSenseIsRefusedWithItsReason(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	for query, want := range map[string]int{
+		"stages=STAGE_LATE": 400, "lead_id=x": 400, "last=-1": 400, "last=10001": 400, "stage=STAGE_DEAD": 400, "resume_after=yesterday": 400,
+		"last=1&resume_after=x": 400,
+	} {
+		a := h.send("GET", "/v1/deliveries:watch?"+query, "", "")
+		if a.status != want || a.body["detail"] == "" {
+			t.Errorf("%s: %d %s", query, a.status, a.text)
+		}
+	}
+	stream, err := leadgatev1.NewWorkerServiceClient(h.dial()).WatchDeliveries(t.Context(), &leadgatev1.WatchDeliveriesRequest{LeadId: "not an id"})
+	if err == nil {
+		_, err = stream.Recv()
+	}
+	if status.Code(err) != codes.InvalidArgument {
+		t.Errorf("over gRPC: %v", err)
+	}
+}
