@@ -88,6 +88,9 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 	if o.Destinations != nil {
 		all = append(all, newLanes(o.Destinations))
 	}
+	if o.Drift != nil {
+		all = append(all, newDrifts(o.Drift))
+	}
 	if o.Alerts != nil {
 		all = append(all, newFiring(o.Alerts))
 	}

@@ -65,6 +65,9 @@ func watch(t testing.TB, s figures, level string) *watched {
 	w.Observer, err = observe.New(observe.Options{
 		Journal: w.journal, Store: s, Logger: observe.NewLogger(w.out, "json", level), Version: "v1.2.3", Now: noon,
 		Commits: w.commits, Destinations: destinations, Alerts: func() []*leadgatev1.Alert { return w.alerts },
+		Drift: func(context.Context) ([]*leadgatev1.Drift, error) {
+			return []*leadgatev1.Drift{{Destination: "crm", Field: "a"}, {Destination: "crm", Field: "b"}, {Form: "contact", Field: "c"}}, nil
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -346,6 +349,12 @@ func TestDestinationsShowAsListDestinationsTellsThem(t *testing.T) {
 	if strings.Contains(w.metrics(), `headroom_ratio{destination="erp"}`) {
 		t.Error("a destination without a limit has headroom")
 	}
+}
+
+func TestDriftIsCountedByWhatItIsAbout(t *testing.T) {
+	t.Parallel()
+	w := watch(t, figures{}, "")
+	w.expectMetrics(`leadgate_drifts{destination="crm",form=""} 2`, `leadgate_drifts{destination="",form="contact"} 1`)
 }
 
 func TestCommitsAndSpeedToLeadAreMeasured(t *testing.T) {

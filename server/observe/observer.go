@@ -27,6 +27,8 @@ type Options struct {
 	Commits *Commits
 	// Destinations tells how sending goes, as ListDestinations does; nil shows nothing of it.
 	Destinations func(context.Context) ([]*leadgatev1.Destination, error)
+	// Drift tells what does not fit any more, as ListDrift does; nil shows nothing of it.
+	Drift func(context.Context) ([]*leadgatev1.Drift, error)
 	// Alerts are those that are known, firing or over; nil shows none.
 	Alerts func() []*leadgatev1.Alert
 	// Lead and Delivery read from the store, for log lines that show personal data as it is; nil shows it masked always.

@@ -102,14 +102,18 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 		answer, err := service.ListDestinations(ctx, &leadgatev1.ListDestinationsRequest{})
 		return answer.GetDestinations(), err
 	}
+	drift := func(ctx context.Context) ([]*leadgatev1.Drift, error) {
+		answer, err := service.ListDrift(ctx, &leadgatev1.ListDriftRequest{})
+		return answer.GetDrifts(), err
+	}
 	g.alerts, err = alert.New(ctx, alert.Options{
-		Journal: g.journal, Store: g.store, Destinations: destinations, Config: g.alertConfig(o.snapshot), Now: now, Logger: g.log,
+		Journal: g.journal, Store: g.store, Destinations: destinations, Drift: drift, Config: g.alertConfig(o.snapshot), Now: now, Logger: g.log,
 	})
 	if err != nil {
 		return err
 	}
 	g.observer, err = observe.New(observe.Options{
-		Journal: g.journal, Store: g.store, Commits: commits, Destinations: destinations, Alerts: g.alerts.Alerts,
+		Journal: g.journal, Store: g.store, Commits: commits, Destinations: destinations, Drift: drift, Alerts: g.alerts.Alerts,
 		Lead: g.store.Lead, Delivery: g.store.Delivery,
 		Logger: g.log, Version: version, Now: now,
 	})

@@ -119,6 +119,11 @@ func TestOneTroubleIsOneAlert(t *testing.T) {
 			}}})
 			h.lead(repeat(held, 12)...)
 		}, "drift/contact", 15 * time.Second},
+		"a property removed": {func(h *house) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.drifts = []*leadgatev1.Drift{{Destination: "crm", Field: "company_name", Detail: "the CRM has no property company_name"}}
+		}, "drift/crm", 15 * time.Second},
 		"holds":             {func(h *house) { h.lead(repeat(held, 10)...) }, "holds/contact", 15 * time.Second},
 		"a page broken":     {func(h *house) { h.lead(repeat(rejected, 20)...) }, "rejections/contact", 15 * time.Second},
 		"deliveries died":   {func(h *house) { h.lead(failure, dead) }, "dead/crm", 15 * time.Second},

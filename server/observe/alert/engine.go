@@ -50,6 +50,8 @@ type Options struct {
 	Store   Store
 	// Destinations tells how sending goes, as ListDestinations does.
 	Destinations func(context.Context) ([]*leadgatev1.Destination, error)
+	// Drift tells what does not fit any more, as ListDrift does; nil if nothing tells.
+	Drift func(context.Context) ([]*leadgatev1.Drift, error)
 	// Config is what is configured; see Prepare.
 	Config Config
 	// Now is the time; time.Now if nil.
@@ -318,13 +320,20 @@ func (e *Engine) judge(ctx context.Context) {
 func (e *Engine) look(ctx context.Context) *moment {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	m := &moment{now: e.now(), started: e.started, destinations: map[string]*leadgatev1.Destination{}}
+	m := &moment{now: e.now(), started: e.started, destinations: map[string]*leadgatev1.Destination{}, drifts: map[string][]*leadgatev1.Drift{}}
 	counts, err := e.options.Store.Counts(ctx)
 	if err == nil {
 		var destinations []*leadgatev1.Destination
 		destinations, err = e.options.Destinations(ctx)
 		for _, d := range destinations {
 			m.destinations[d.GetName()] = d
+		}
+	}
+	if err == nil && e.options.Drift != nil {
+		var drifts []*leadgatev1.Drift
+		drifts, err = e.options.Drift(ctx)
+		for _, d := range drifts {
+			m.drifts[d.GetDestination()] = append(m.drifts[d.GetDestination()], d)
 		}
 	}
 	if err != nil && ctx.Err() == nil {
@@ -470,7 +479,7 @@ func (e *Engine) describe(f *finding) *leadgatev1.Alert {
 
 // capital begins a sentence, unless it begins with a name.
 func capital(text string) string {
-	for _, word := range []string{"form ", "leads ", "a lead ", "the ", "this ", "no lead ", "notifier "} {
+	for _, word := range []string{"form ", "properties ", "leads ", "a lead ", "the ", "this ", "no lead ", "notifier "} {
 		if strings.HasPrefix(text, word) {
 			return strings.ToUpper(text[:1]) + text[1:]
 		}

@@ -141,6 +141,7 @@ type house struct {
 
 	mu     sync.Mutex
 	status leadgatev1.DestinationStatus
+	drifts []*leadgatev1.Drift
 	events []*leadgatev1.Event
 	untap  func()
 
@@ -203,6 +204,11 @@ func (h *house) start() {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			return []*leadgatev1.Destination{{Name: "crm", Status: h.status}}, nil
+		},
+		Drift: func(context.Context) ([]*leadgatev1.Drift, error) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			return h.drifts, nil
 		},
 		Open: func(cfg *configv1.Notifier, _ notify.Environment) (notify.Notifier, error) {
 			if cfg == h.config.GetNotifiers()["second"] {

@@ -54,6 +54,8 @@ func explains(rule string) []string {
 		return []string{"paused", "credentials", "rate-limited", "breaker", "error-rate", "no-success"}
 	case "no-success":
 		return []string{"paused", "credentials", "rate-limited", "breaker", "error-rate", "oldest-waiting"}
+	case "dead":
+		return []string{"drift"}
 	case "holds", "rejections":
 		return []string{"drift"}
 	}
@@ -67,6 +69,7 @@ type moment struct {
 	hours        hours
 	destinations map[string]*leadgatev1.Destination
 	counts       map[string]store.Counts
+	drifts       map[string][]*leadgatev1.Drift // by destination; those of forms under ""
 	free         uint64
 	diskErr      error // of asking for free
 	refusing     error // why no lead is taken; nil while they are
@@ -91,11 +94,12 @@ func (d *destination) judge(name string, m *moment) []*finding {
 	}
 	findings := []*finding{
 		d.paused(state), d.credentials(state), d.rateLimited(m), d.breaker(state), d.errorRate(m), d.noSuccess(m, state),
-		d.oldestWaiting(m, state, m.counts[name]), d.deadOnes(m),
+		d.oldestWaiting(m, state, m.counts[name]), d.deadOnes(m), d.drift(m.drifts[name]),
 	}
 	off := []bool{
 		rules.GetPaused().GetOff(), rules.GetCredentials().GetOff(), rules.GetRateLimited().GetOff(), rules.GetBreaker().GetOff(),
 		rules.GetErrorRate().GetOff(), rules.GetNoSuccess().GetOff(), rules.GetOldestWaiting().GetOff(), rules.GetDead().GetOff(),
+		rules.GetDrift().GetOff(),
 	}
 	var on []*finding
 	for i, f := range findings {
@@ -247,6 +251,25 @@ func (d *destination) deadOnes(m *moment) *finding {
 	}
 }
 
+func (d *destination) drift(drifts []*leadgatev1.Drift) *finding {
+	found := &finding{rule: "drift", verdict: wrongIf(len(drifts) > 0), after: d.rules.GetDrift().GetAfter().AsDuration(), page: "drift"}
+	var properties, lines, causes []string
+	for _, drift := range drifts {
+		properties, causes = append(properties, drift.GetField()), append(causes, drift.GetDetail())
+		if drift.GetSuggestion() != "" {
+			lines = append(lines, drift.GetSuggestion())
+		}
+	}
+	found.summary = fmt.Sprintf("properties of {name} do not fit the mapping any more: %s", strings.Join(properties, ", "))
+	found.cause = strings.Join(causes, "; ")
+	found.action = "Correct properties: of {name}, or the property in the CRM; leads are delivered without it meanwhile."
+	if len(lines) > 0 {
+		found.action = fmt.Sprintf("Write under properties: of {name} the line %s, or correct the property in the CRM; leads are delivered without it meanwhile.", strings.Join(lines, " and the line "))
+	}
+	found.command = "leadgate destinations test {name}"
+	return found
+}
+
 func (e *crmError) judge(m *moment) *finding {
 	n := sum(&e.seen, m.now)
 	return &finding{
@@ -302,7 +325,7 @@ func (f *form) holding(name string, m *moment) *finding {
 		summary: fmt.Sprintf("%s of form %s were put aside within %s", leads(n), name, short(rule.GetWindow().AsDuration())),
 		cause:   f.held.detail, lead: f.held.lead,
 		action: "Look through them and release those that are good; they are not sent before that.", page: "held",
-		command: "curl '{gateway}/v1/leads?state=LEAD_STATE_HELD&form=" + name + "'",
+		command: "leadgate leads list --state held --form " + name,
 	}
 }
 
