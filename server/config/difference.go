@@ -50,6 +50,7 @@ func Fixed(before, after *configv1.Config) []string {
 	keep("listen", before.GetListen() == after.GetListen(), func() { after.Listen = before.GetListen() })
 	keep("data_dir", before.GetDataDir() == after.GetDataDir(), func() { after.DataDir = before.GetDataDir() })
 	keep("cleartext_http2", before.GetCleartextHttp2() == after.GetCleartextHttp2(), func() { after.CleartextHttp2 = before.GetCleartextHttp2() })
+	keep("store", proto.Equal(before.GetStore(), after.GetStore()), func() { after.Store = before.GetStore() })
 	keep("tls", proto.Equal(before.GetTls(), after.GetTls()), func() { after.Tls = before.GetTls() })
 	keep("log.format", before.GetLog().GetFormat() == after.GetLog().GetFormat(), func() { after.Log.Format = before.GetLog().GetFormat() })
 	keep("intake.max_body_bytes", before.GetIntake().GetMaxBodyBytes() == after.GetIntake().GetMaxBodyBytes(),

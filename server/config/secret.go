@@ -25,7 +25,7 @@ func secrecyOf(field protoreflect.FieldDescriptor, key string) secrecy {
 	case "APIKey.key", "HubSpot.token", "HTTPAuth.bearer", "HTTPBasic.password", "HTTPHeader.value", "HTTPQuery.value",
 		"HTTPHMAC.secret", "HTTPStandardWebhooks.secrets", "OAuth2.client_secret", "OAuth2.refresh_token",
 		"SalesforceClientCredentials.client_secret", "SalesforceJWT.private_key",
-		"Zoho.client_secret", "Zoho.refresh_token", "Dynamics.client_secret",
+		"Store.encryption_key", "Store.previous_encryption_key", "Zoho.client_secret", "Zoho.refresh_token", "Dynamics.client_secret",
 		"Pipedrive.api_token", "PipedriveOAuth.client_secret", "PipedriveOAuth.refresh_token":
 		return credential
 	case "SlackNotifier.url", "WebhookNotifier.secret", "PagerDutyNotifier.routing_key", "EmailNotifier.password":

@@ -52,6 +52,9 @@ var credentials = map[string]string{
 	".destinations.*.http.signature.standard_webhooks.secrets":    httpWith("signature: { standard_webhooks: { secrets: [%] } }"),
 	".destinations.*.http.headers":                                "destinations: { x: { http: { url: \"https://x.example.com\", headers: { X-Api-Key: % } } } }",
 
+	".store.encryption_key":          "store: { encryption_key: % }\n" + crmBeside,
+	".store.previous_encryption_key": "store: { encryption_key: \"${env:OTHER}\", previous_encryption_key: % }\n" + crmBeside,
+
 	".alerts.notifiers.*.slack.url":             "alerts: { notifiers: { x: { slack: { url: % } } } }\n" + crmBeside,
 	".alerts.notifiers.*.webhook.secret":        "alerts: { notifiers: { x: { webhook: { url: \"https://x.example.com\", secret: % } } } }\n" + crmBeside,
 	".alerts.notifiers.*.pagerduty.routing_key": "alerts: { notifiers: { x: { pagerduty: { routing_key: % } } } }\n" + crmBeside,

@@ -143,16 +143,16 @@ directory is used by itself.`,
 			if len(args) == 0 {
 				return usageError{fmt.Errorf("name the backup to restore, and those that add to it")}
 			}
-			path, err := dir.path()
+			o, err := dir.options()
 			if err != nil {
 				return err
 			}
-			result, err := restore(cmd.Context(), path, args, erasures, newProgress(cmd.ErrOrStderr(), "restoring"))
+			result, err := restore(cmd.Context(), o, args, erasures, newProgress(cmd.ErrOrStderr(), "restoring"))
 			if err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: as of %s, %d leads with %d deliveries; %d unfinished ones are held, %d leads were erased\n",
-				path, result.Time.UTC().Format(time.RFC3339), result.Leads, result.Deliveries, result.Held, result.Erased)
+				o.Dir, result.Time.UTC().Format(time.RFC3339), result.Leads, result.Deliveries, result.Held, result.Erased)
 			return nil
 		},
 	}
@@ -161,7 +161,7 @@ directory is used by itself.`,
 	return cmd
 }
 
-func restore(ctx context.Context, path string, files []string, erasures string, bar *progress) (badger.Restored, error) {
+func restore(ctx context.Context, o badger.Options, files []string, erasures string, bar *progress) (badger.Restored, error) {
 	defer bar.done()
 	var backups []io.Reader
 	var list io.Reader
@@ -181,5 +181,5 @@ func restore(ctx context.Context, path string, files []string, erasures string, 
 		defer f.Close()
 		backups = append(backups, bufio.NewReaderSize(f, 1<<20))
 	}
-	return badger.Restore(ctx, badger.Options{Dir: path}, backups, list, bar.entries)
+	return badger.Restore(ctx, o, backups, list, bar.entries)
 }

@@ -19,17 +19,17 @@ more, and its space is free. The gateway must be stopped. Meanwhile the disk hol
   leadgate compact --data-dir /var/lib/leadgate`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			path, err := dir.path()
+			o, err := dir.options()
 			if err != nil {
 				return err
 			}
 			bar := newProgress(cmd.ErrOrStderr(), "compacting")
-			result, err := badger.Compact(badger.Options{Dir: path}, bar.bytes)
+			result, err := badger.Compact(o, bar.bytes)
 			bar.done()
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d keys, %s became %s\n", path, result.Keys, size(result.Before), size(result.After))
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d keys, %s became %s\n", o.Dir, result.Keys, size(result.Before), size(result.After))
 			return nil
 		},
 	}

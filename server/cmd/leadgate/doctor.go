@@ -25,11 +25,11 @@ certain what became of it: see leadgate deliveries list --state held. A backup m
   leadgate doctor --data-dir /var/lib/leadgate --salvage /var/lib/leadgate-saved`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			path, err := dir.path()
+			o, err := dir.options()
 			if err != nil {
 				return err
 			}
-			o := badger.Options{Dir: path}
+			path := o.Dir
 			if salvage == "" {
 				found, err := badger.Examine(o)
 				if err != nil {
@@ -41,7 +41,7 @@ certain what became of it: see leadgate deliveries list --state held. A backup m
 				}
 				return nil
 			}
-			found, result, err := badger.Salvage(cmd.Context(), o, badger.Options{Dir: salvage})
+			found, result, err := badger.Salvage(cmd.Context(), o, badger.Options{Dir: salvage, EncryptionKey: o.EncryptionKey})
 			if err != nil {
 				return err
 			}

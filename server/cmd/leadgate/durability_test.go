@@ -158,3 +158,52 @@ func TestABackupOfARunningGatewayIsRestoredWithWhatWasUnfinishedHeld(t *testing.
 		t.Errorf("the CRM has %d contacts, want 2", n)
 	}
 }
+
+func TestAnEncryptedGatewayNeedsItsKey(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.gateway.kill()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	plain, err := os.ReadFile(h.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := write("first", strings.Repeat("a", 40)), write("second", strings.Repeat("b", 40))
+	h.data = filepath.Join(dir, "data")
+	configure := func(store string) { h.config = write("leadgate.yaml", string(plain)+store) }
+	configure("store: { encryption_key: \"${file:" + first + "}\" }\n")
+	h.restart()
+	leadID := h.post("k1", ada).body["leadId"].(string)
+	await(t, h.gateway.watch(), leadID, "SUCCESS")
+	if err := h.gateway.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if files := filesWith(t, h.data, "ovelace"); len(files) > 0 {
+		t.Errorf("the name stands in %v", files)
+	}
+	configure("")
+	_, complaint, code := run(t, []string{"HUBSPOT_TOKEN=" + token}, "", "serve", "--config", h.config, "--listen", "127.0.0.1:0", "--data-dir", h.data)
+	if code != 1 || !strings.Contains(complaint, "store.encryption_key") {
+		t.Errorf("without the key it ends with %d and says %s", code, complaint)
+	}
+	configure("store: { encryption_key: \"${file:" + second + "}\", previous_encryption_key: \"${file:" + first + "}\" }\n")
+	h.restart()
+	if again := h.post("k1", ada); again.status != 200 || again.body["leadId"] != leadID {
+		t.Errorf("with the key rotated its key answers %d %s", again.status, again.text)
+	}
+	if err := h.gateway.stop(); err != nil {
+		t.Fatal(err)
+	}
+	out, complaint, code := run(t, []string{"HUBSPOT_TOKEN=" + token}, "", "doctor", "--config", h.config, "--data-dir", h.data)
+	if code != 0 || !strings.Contains(out, " 0 damaged") {
+		t.Errorf("doctor ends with %d: %s%s", code, out, complaint)
+	}
+}

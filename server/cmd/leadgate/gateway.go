@@ -74,10 +74,13 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 	g.log = observe.NewAdjustableLogger(o.out, cfg.GetLog().GetFormat(), g.level)
 	g.journal = journal.New(journal.Options{Now: now})
 	commits := observe.NewCommits()
-	g.store, err = badger.Open(badger.Options{
-		Dir: cfg.GetDataDir(), Ballast: true, Now: now, Publish: g.journal.Committed, Committed: commits.Observe, Logger: g.log,
-	})
+	options, err := storeOptions(o.snapshot)
 	if err != nil {
+		return err
+	}
+	options.Ballast = true
+	options.Now, options.Publish, options.Committed, options.Logger = now, g.journal.Committed, commits.Observe, g.log
+	if g.store, err = badger.Open(options); err != nil {
 		return err
 	}
 	recent, err := g.store.Recent(ctx, journal.DefaultHistory)

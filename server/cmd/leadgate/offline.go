@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/leadgate/leadgate/server/config"
+	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
 // directory is how a command that works while no gateway runs finds the data directory.
@@ -16,14 +18,46 @@ func (d *directory) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&d.dataDir, "data-dir", "", "data directory; the configuration's if left out")
 }
 
-// path is the data directory: the flag's, or the configuration's.
-func (d *directory) path() (string, error) {
-	if d.dataDir != "" {
-		return d.dataDir, nil
-	}
+// options are those of the data directory: the flag's or the configuration's, with the keys of the configuration. Without a
+// configuration file the flag alone will do.
+func (d *directory) options() (badger.Options, error) {
 	snapshot, err := config.Load(d.config, environment())
-	if err != nil {
-		return "", fmt.Errorf("%w\nthe configuration would say where the data directory is; name it with --data-dir instead", err)
+	switch {
+	case err == nil:
+		o, err := storeOptions(snapshot)
+		if d.dataDir != "" {
+			o.Dir = d.dataDir
+		}
+		return o, err
+	case d.dataDir == "":
+		return badger.Options{}, fmt.Errorf("%w\nthe configuration would say where the data directory is; name it with --data-dir instead", err)
 	}
-	return snapshot.Config.GetDataDir(), nil
+	if _, missing := os.Stat(d.config); missing != nil {
+		return badger.Options{Dir: d.dataDir}, nil
+	}
+	return badger.Options{}, fmt.Errorf("%w\nthe configuration may say how the data directory is encrypted; name another with --config if it does not concern it", err)
+}
+
+// storeOptions are what a configuration says of the store.
+func storeOptions(s config.Snapshot) (o badger.Options, err error) {
+	o.Dir = s.Config.GetDataDir()
+	for _, key := range []struct {
+		name, reference string
+		into            *[]byte
+	}{
+		{"store.encryption_key", s.Config.GetStore().GetEncryptionKey(), &o.EncryptionKey},
+		{"store.previous_encryption_key", s.Config.GetStore().GetPreviousEncryptionKey(), &o.PreviousKey},
+	} {
+		if key.reference == "" {
+			continue
+		}
+		secret, err := s.Secret(key.reference)
+		if err == nil {
+			*key.into, err = badger.EncryptionKey(secret)
+		}
+		if err != nil {
+			return o, fmt.Errorf("%s: %w", key.name, err)
+		}
+	}
+	return o, nil
 }

@@ -48,7 +48,11 @@ func compact(o Options, progress func(written, about int64)) (result Compacted, 
 	if _, err := os.Stat(from); err != nil {
 		return Compacted{}, fmt.Errorf("%s is no data directory of leadgate: %w", o.Dir, cause(err))
 	}
-	source, err := openDatabase(o, from)
+	asItIs, err := readable(o, from)
+	if err != nil {
+		return Compacted{}, explainOpen(o.Dir, err)
+	}
+	source, err := openDatabase(asItIs, from)
 	if err != nil {
 		return Compacted{}, explainOpen(o.Dir, err)
 	}

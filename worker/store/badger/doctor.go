@@ -109,7 +109,7 @@ func walkFiles(o Options, fn func(*pb.KV) error) (found Examined, err error) {
 		case err != nil:
 			return found, err
 		case w.encrypted:
-			found.Damages = append(found.Damages, Damage{path, "it is encrypted and cannot be looked into"})
+			continue // only Badger can read it
 		case w.damagedAt > 0:
 			found.Damages = append(found.Damages, Damage{path, fmt.Sprintf("damaged at byte %d; %d entries stand behind", w.damagedAt, w.behind)})
 		}
@@ -118,9 +118,14 @@ func walkFiles(o Options, fn func(*pb.KV) error) (found Examined, err error) {
 	if err != nil {
 		return found, err
 	}
+	keys, err := newDecryption(o, dir)
+	if err != nil {
+		return found, explainOpen(o.Dir, err)
+	}
+	defer keys.close()
 	for _, path := range tables {
 		found.Tables++
-		damage, err := walkTable(path, keep)
+		damage, err := walkTable(path, keys, keep)
 		if err != nil {
 			return found, err
 		}
@@ -152,10 +157,10 @@ func checkManifest(o Options, dir string) string {
 
 // walkTable reads a table block by block, and says what is damaged; empty if nothing is. A table does not say how it is
 // compressed.
-func walkTable(path string, fn func(key []byte, version uint64, value []byte, meta byte) error) (damage string, err error) {
+func walkTable(path string, keys decryption, fn func(key []byte, version uint64, value []byte, meta byte) error) (damage string, err error) {
 	for _, compression := range []badgeropt.CompressionType{badgeropt.Snappy, badgeropt.None} {
 		var read int
-		read, damage, err = walkTableAs(path, compression, fn)
+		read, damage, err = walkTableAs(path, compression, keys, fn)
 		if err != nil || read > 0 && damage == "" || read > 0 && compression == badgeropt.Snappy {
 			return damage, err
 		}
@@ -163,7 +168,7 @@ func walkTable(path string, fn func(key []byte, version uint64, value []byte, me
 	return damage, err
 }
 
-func walkTableAs(path string, compression badgeropt.CompressionType, fn func(key []byte, version uint64, value []byte, meta byte) error) (read int, damage string, err error) {
+func walkTableAs(path string, compression badgeropt.CompressionType, keys decryption, fn func(key []byte, version uint64, value []byte, meta byte) error) (read int, damage string, err error) {
 	defer func() { // Badger panics on what it cannot make sense of
 		if fault := recover(); fault != nil {
 			damage = fmt.Sprintf("it cannot be read: %v", fault)
@@ -173,7 +178,8 @@ func walkTableAs(path string, compression badgeropt.CompressionType, fn func(key
 	if err != nil {
 		return 0, cause(err).Error(), nil
 	}
-	t, err := table.OpenTable(file, table.Options{ReadOnly: true, Compression: compression, ChkMode: badgeropt.OnBlockRead, BlockSize: 4 << 10})
+	id, _ := table.ParseFileID(path)
+	t, err := table.OpenTable(file, keys.of(id, table.Options{ReadOnly: true, Compression: compression, ChkMode: badgeropt.OnBlockRead, BlockSize: 4 << 10}))
 	if err != nil {
 		return 0, err.Error(), errors.Join(file.Close(-1))
 	}

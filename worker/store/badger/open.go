@@ -52,6 +52,10 @@ type Options struct {
 	QueueLength int
 	// SweepInterval is how often what has expired is removed; 1 minute if 0. Expired things are invisible before that.
 	SweepInterval time.Duration
+	// EncryptionKey encrypts what is written; see the function of that name. Nil encrypts nothing.
+	EncryptionKey []byte
+	// PreviousKey is what the directory may be encrypted with still; it is then encrypted with EncryptionKey.
+	PreviousKey []byte
 	// Uncompressed writes tables as they are, so that a test can look for something in the files.
 	Uncompressed bool
 }
@@ -96,6 +100,7 @@ type Store struct {
 	told    func(calls int, took time.Duration)
 	dir     string
 	log     *slog.Logger // nil drops it
+	options Options
 	id      string
 	hashKey []byte
 	space   space
@@ -134,7 +139,8 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("data directory %s cannot be made: %w; choose another with --data-dir or data_dir: in the configuration", o.Dir, cause(err))
 	}
 	s := &Store{
-		now: o.Now, publish: o.Publish, told: o.Committed, dir: o.Dir, log: o.Logger,
+		options: o,
+		now:     o.Now, publish: o.Publish, told: o.Committed, dir: o.Dir, log: o.Logger,
 		space:  space{dir: o.Dir, min: o.MinFree, free: o.Free, ballast: o.Ballast},
 		writes: make(chan *write, o.QueueLength), closing: make(chan struct{}), written: make(chan struct{}),
 		behind: marks{}, lanes: map[string]*lane{},
@@ -162,6 +168,9 @@ func (s *Store) open(o Options) error {
 	err := finishCompaction(o.Dir)
 	if err == nil {
 		err = checkLogs(o.Dir)
+	}
+	if err == nil {
+		err = rotate(o)
 	}
 	if err == nil {
 		s.db, err = badgerdb.Open(tuned(o))
@@ -201,6 +210,8 @@ func tuned(o Options) badgerdb.Options {
 		WithIndexCacheSize(8 << 20).
 		WithCompression(compression).
 		WithChecksumVerificationMode(badgeropt.OnBlockRead).
+		WithEncryptionKey(o.EncryptionKey).
+		WithEncryptionKeyRotationDuration(dataKeyLife).
 		WithMetricsEnabled(false).
 		WithLogger(badgerLog{o.Logger})
 }
@@ -268,6 +279,8 @@ func explainOpen(dir string, err error) error {
 			holder = "process " + strings.TrimSpace(string(pid))
 		}
 		return fmt.Errorf("data directory %s is in use by %s: stop that leadgate, or give this one its own with --data-dir", dir, holder)
+	case errors.Is(err, errWrongKey):
+		return fmt.Errorf("data directory %s: %w: set store.encryption_key to the key it was written with, or put that into store.previous_encryption_key; to encrypt what was not, or to end encryption, run leadgate compact with the new configuration", dir, err)
 	case errors.Is(err, fs.ErrPermission), strings.Contains(err.Error(), "permission denied"), strings.Contains(err.Error(), "read-only"):
 		return fmt.Errorf("data directory %s cannot be written: %w; give its user the right, or choose another with --data-dir", dir, err)
 	}

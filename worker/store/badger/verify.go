@@ -54,9 +54,14 @@ func (s *Store) verify() error {
 	if err != nil {
 		return err
 	}
+	keys, err := newDecryption(s.options, filepath.Join(s.dir, databaseDir))
+	if err != nil {
+		return err
+	}
+	defer keys.close()
 	for _, path := range tables {
 		began := time.Now()
-		damage, err := walkTable(path, func([]byte, uint64, []byte, byte) error { return nil })
+		damage, err := walkTable(path, keys, func([]byte, uint64, []byte, byte) error { return nil })
 		if err != nil {
 			return err
 		}

@@ -54,6 +54,8 @@ type Config struct {
 	Intake *Intake `protobuf:"bytes,12,opt,name=intake,proto3" json:"intake,omitempty"`
 	// How long leads are kept.
 	Retention *Retention `protobuf:"bytes,13,opt,name=retention,proto3" json:"retention,omitempty"`
+	// How what is kept stands on disk.
+	Store *Store `protobuf:"bytes,14,opt,name=store,proto3" json:"store,omitempty"`
 	// What people are told of by themselves, and how.
 	Alerts *Alerts `protobuf:"bytes,16,opt,name=alerts,proto3" json:"alerts,omitempty"`
 	// Where operators reach this gateway, for links in alerts, such as https://leads.example.com; the address it listens
@@ -182,6 +184,13 @@ func (x *Config) GetIntake() *Intake {
 func (x *Config) GetRetention() *Retention {
 	if x != nil {
 		return x.Retention
+	}
+	return nil
+}
+
+func (x *Config) GetStore() *Store {
+	if x != nil {
+		return x.Store
 	}
 	return nil
 }
@@ -2905,6 +2914,62 @@ func (x *Intake) GetMaxBodyBytes() int32 {
 	return 0
 }
 
+// Store says how what is kept stands on disk.
+type Store struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Encrypts everything that is written from then on, as a reference: ${env:NAME} or ${file:path}. At least 32 characters
+	// that nobody can guess. leadgate compact encrypts what was there before. Without the key nothing can be read any more.
+	EncryptionKey string `protobuf:"bytes,1,opt,name=encryption_key,json=encryptionKey,proto3" json:"encryption_key,omitempty"`
+	// The key before, as a reference: to change the key, put the old one here and start leadgate once.
+	PreviousEncryptionKey string `protobuf:"bytes,2,opt,name=previous_encryption_key,json=previousEncryptionKey,proto3" json:"previous_encryption_key,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
+}
+
+func (x *Store) Reset() {
+	*x = Store{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Store) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Store) ProtoMessage() {}
+
+func (x *Store) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Store.ProtoReflect.Descriptor instead.
+func (*Store) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *Store) GetEncryptionKey() string {
+	if x != nil {
+		return x.EncryptionKey
+	}
+	return ""
+}
+
+func (x *Store) GetPreviousEncryptionKey() string {
+	if x != nil {
+		return x.PreviousEncryptionKey
+	}
+	return ""
+}
+
 // Retention says how long leads are kept. What was removed stays in the counts.
 type Retention struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2918,7 +2983,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2930,7 +2995,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2943,7 +3008,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{33}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Retention) GetDelivered() *durationpb.Duration {
@@ -2982,7 +3047,7 @@ type Alerts struct {
 
 func (x *Alerts) Reset() {
 	*x = Alerts{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2994,7 +3059,7 @@ func (x *Alerts) String() string {
 func (*Alerts) ProtoMessage() {}
 
 func (x *Alerts) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3007,7 +3072,7 @@ func (x *Alerts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alerts.ProtoReflect.Descriptor instead.
 func (*Alerts) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{34}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Alerts) GetNotifiers() map[string]*Notifier {
@@ -3072,7 +3137,7 @@ type Notifier struct {
 
 func (x *Notifier) Reset() {
 	*x = Notifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3084,7 +3149,7 @@ func (x *Notifier) String() string {
 func (*Notifier) ProtoMessage() {}
 
 func (x *Notifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3097,7 +3162,7 @@ func (x *Notifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notifier.ProtoReflect.Descriptor instead.
 func (*Notifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{35}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Notifier) GetKind() isNotifier_Kind {
@@ -3193,7 +3258,7 @@ type SlackNotifier struct {
 
 func (x *SlackNotifier) Reset() {
 	*x = SlackNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3205,7 +3270,7 @@ func (x *SlackNotifier) String() string {
 func (*SlackNotifier) ProtoMessage() {}
 
 func (x *SlackNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3218,7 +3283,7 @@ func (x *SlackNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlackNotifier.ProtoReflect.Descriptor instead.
 func (*SlackNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{36}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SlackNotifier) GetUrl() string {
@@ -3242,7 +3307,7 @@ type WebhookNotifier struct {
 
 func (x *WebhookNotifier) Reset() {
 	*x = WebhookNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3254,7 +3319,7 @@ func (x *WebhookNotifier) String() string {
 func (*WebhookNotifier) ProtoMessage() {}
 
 func (x *WebhookNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3267,7 +3332,7 @@ func (x *WebhookNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WebhookNotifier.ProtoReflect.Descriptor instead.
 func (*WebhookNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{37}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *WebhookNotifier) GetUrl() string {
@@ -3297,7 +3362,7 @@ type PagerDutyNotifier struct {
 
 func (x *PagerDutyNotifier) Reset() {
 	*x = PagerDutyNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3309,7 +3374,7 @@ func (x *PagerDutyNotifier) String() string {
 func (*PagerDutyNotifier) ProtoMessage() {}
 
 func (x *PagerDutyNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3322,7 +3387,7 @@ func (x *PagerDutyNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PagerDutyNotifier.ProtoReflect.Descriptor instead.
 func (*PagerDutyNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{38}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *PagerDutyNotifier) GetRoutingKey() string {
@@ -3363,7 +3428,7 @@ type EmailNotifier struct {
 
 func (x *EmailNotifier) Reset() {
 	*x = EmailNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3375,7 +3440,7 @@ func (x *EmailNotifier) String() string {
 func (*EmailNotifier) ProtoMessage() {}
 
 func (x *EmailNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3388,7 +3453,7 @@ func (x *EmailNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmailNotifier.ProtoReflect.Descriptor instead.
 func (*EmailNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{39}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *EmailNotifier) GetHost() string {
@@ -3457,7 +3522,7 @@ type BusinessHours struct {
 
 func (x *BusinessHours) Reset() {
 	*x = BusinessHours{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3469,7 +3534,7 @@ func (x *BusinessHours) String() string {
 func (*BusinessHours) ProtoMessage() {}
 
 func (x *BusinessHours) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3482,7 +3547,7 @@ func (x *BusinessHours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusinessHours.ProtoReflect.Descriptor instead.
 func (*BusinessHours) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{40}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *BusinessHours) GetTimeZone() string {
@@ -3554,7 +3619,7 @@ type AlertRules struct {
 
 func (x *AlertRules) Reset() {
 	*x = AlertRules{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3566,7 +3631,7 @@ func (x *AlertRules) String() string {
 func (*AlertRules) ProtoMessage() {}
 
 func (x *AlertRules) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3579,7 +3644,7 @@ func (x *AlertRules) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertRules.ProtoReflect.Descriptor instead.
 func (*AlertRules) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{41}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *AlertRules) GetErrorRate() *ErrorRateRule {
@@ -3711,7 +3776,7 @@ type ErrorRateRule struct {
 
 func (x *ErrorRateRule) Reset() {
 	*x = ErrorRateRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3723,7 +3788,7 @@ func (x *ErrorRateRule) String() string {
 func (*ErrorRateRule) ProtoMessage() {}
 
 func (x *ErrorRateRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3736,7 +3801,7 @@ func (x *ErrorRateRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorRateRule.ProtoReflect.Descriptor instead.
 func (*ErrorRateRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{42}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ErrorRateRule) GetOff() bool {
@@ -3783,7 +3848,7 @@ type NoSuccessRule struct {
 
 func (x *NoSuccessRule) Reset() {
 	*x = NoSuccessRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3795,7 +3860,7 @@ func (x *NoSuccessRule) String() string {
 func (*NoSuccessRule) ProtoMessage() {}
 
 func (x *NoSuccessRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3808,7 +3873,7 @@ func (x *NoSuccessRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoSuccessRule.ProtoReflect.Descriptor instead.
 func (*NoSuccessRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{43}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *NoSuccessRule) GetOff() bool {
@@ -3845,7 +3910,7 @@ type ConditionRule struct {
 
 func (x *ConditionRule) Reset() {
 	*x = ConditionRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3857,7 +3922,7 @@ func (x *ConditionRule) String() string {
 func (*ConditionRule) ProtoMessage() {}
 
 func (x *ConditionRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3870,7 +3935,7 @@ func (x *ConditionRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionRule.ProtoReflect.Descriptor instead.
 func (*ConditionRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{44}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ConditionRule) GetOff() bool {
@@ -3902,7 +3967,7 @@ type CountRule struct {
 
 func (x *CountRule) Reset() {
 	*x = CountRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3914,7 +3979,7 @@ func (x *CountRule) String() string {
 func (*CountRule) ProtoMessage() {}
 
 func (x *CountRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3927,7 +3992,7 @@ func (x *CountRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountRule.ProtoReflect.Descriptor instead.
 func (*CountRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{45}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CountRule) GetOff() bool {
@@ -3968,7 +4033,7 @@ type CrmErrorRule struct {
 
 func (x *CrmErrorRule) Reset() {
 	*x = CrmErrorRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3980,7 +4045,7 @@ func (x *CrmErrorRule) String() string {
 func (*CrmErrorRule) ProtoMessage() {}
 
 func (x *CrmErrorRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3993,7 +4058,7 @@ func (x *CrmErrorRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CrmErrorRule.ProtoReflect.Descriptor instead.
 func (*CrmErrorRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{46}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CrmErrorRule) GetName() string {
@@ -4037,7 +4102,7 @@ type WaitingRule struct {
 
 func (x *WaitingRule) Reset() {
 	*x = WaitingRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[47]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4049,7 +4114,7 @@ func (x *WaitingRule) String() string {
 func (*WaitingRule) ProtoMessage() {}
 
 func (x *WaitingRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[47]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4062,7 +4127,7 @@ func (x *WaitingRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitingRule.ProtoReflect.Descriptor instead.
 func (*WaitingRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{47}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *WaitingRule) GetOff() bool {
@@ -4094,7 +4159,7 @@ type SpeedRule struct {
 
 func (x *SpeedRule) Reset() {
 	*x = SpeedRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[48]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4106,7 +4171,7 @@ func (x *SpeedRule) String() string {
 func (*SpeedRule) ProtoMessage() {}
 
 func (x *SpeedRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[48]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4119,7 +4184,7 @@ func (x *SpeedRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpeedRule.ProtoReflect.Descriptor instead.
 func (*SpeedRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{48}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SpeedRule) GetOff() bool {
@@ -4162,7 +4227,7 @@ type SilenceRule struct {
 
 func (x *SilenceRule) Reset() {
 	*x = SilenceRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[49]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4174,7 +4239,7 @@ func (x *SilenceRule) String() string {
 func (*SilenceRule) ProtoMessage() {}
 
 func (x *SilenceRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[49]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4187,7 +4252,7 @@ func (x *SilenceRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SilenceRule.ProtoReflect.Descriptor instead.
 func (*SilenceRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{49}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SilenceRule) GetOff() bool {
@@ -4231,7 +4296,7 @@ type DiskRule struct {
 
 func (x *DiskRule) Reset() {
 	*x = DiskRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[50]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4243,7 +4308,7 @@ func (x *DiskRule) String() string {
 func (*DiskRule) ProtoMessage() {}
 
 func (x *DiskRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[50]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4256,7 +4321,7 @@ func (x *DiskRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskRule.ProtoReflect.Descriptor instead.
 func (*DiskRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{50}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *DiskRule) GetOff() bool {
@@ -4284,7 +4349,7 @@ type Debug struct {
 
 func (x *Debug) Reset() {
 	*x = Debug{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[51]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4296,7 +4361,7 @@ func (x *Debug) String() string {
 func (*Debug) ProtoMessage() {}
 
 func (x *Debug) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[51]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4309,7 +4374,7 @@ func (x *Debug) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Debug.ProtoReflect.Descriptor instead.
 func (*Debug) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{51}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Debug) GetPprof() bool {
@@ -4323,7 +4388,7 @@ var File_leadgate_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1fleadgate/config/v1/config.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\x86\f\n" +
+	"\x1fleadgate/config/v1/config.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xb7\f\n" +
 	"\x06Config\x12 \n" +
 	"\x06listen\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\x06listen\x12#\n" +
 	"\bdata_dir\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\adataDir\x12=\n" +
@@ -4341,7 +4406,8 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x10destination.name\x12fnames of destinations are a lower case letter, then lower case letters, digits and hyphens, at most 63\x1a&this.matches('^[a-z][a-z0-9-]{0,62}$')R\fdestinations\x12)\n" +
 	"\x03log\x18\v \x01(\v2\x17.leadgate.config.v1.LogR\x03log\x122\n" +
 	"\x06intake\x18\f \x01(\v2\x1a.leadgate.config.v1.IntakeR\x06intake\x12;\n" +
-	"\tretention\x18\r \x01(\v2\x1d.leadgate.config.v1.RetentionR\tretention\x122\n" +
+	"\tretention\x18\r \x01(\v2\x1d.leadgate.config.v1.RetentionR\tretention\x12/\n" +
+	"\x05store\x18\x0e \x01(\v2\x19.leadgate.config.v1.StoreR\x05store\x122\n" +
 	"\x06alerts\x18\x10 \x01(\v2\x1a.leadgate.config.v1.AlertsR\x06alerts\x12\xc5\x01\n" +
 	"\n" +
 	"public_url\x18\x11 \x01(\tB\xa5\x01\xbaH\xa1\x01\xba\x01\x9a\x01\n" +
@@ -4587,7 +4653,10 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x05level\x18\x02 \x01(\tB!\xbaH\x1er\x1cR\x00R\x05debugR\x04infoR\x04warnR\x05errorR\x05level\x12:\n" +
 	"\rpersonal_data\x18\x03 \x01(\tB\x15\xbaH\x12r\x10R\x00R\x06maskedR\x04fullR\fpersonalData\"<\n" +
 	"\x06Intake\x122\n" +
-	"\x0emax_body_bytes\x18\x01 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\x80\x80\b(\x00R\fmaxBodyBytes\"\x9d\x01\n" +
+	"\x0emax_body_bytes\x18\x01 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\x80\x80\b(\x00R\fmaxBodyBytes\"z\n" +
+	"\x05Store\x12/\n" +
+	"\x0eencryption_key\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rencryptionKey\x12@\n" +
+	"\x17previous_encryption_key\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\x15previousEncryptionKey\"\x9d\x01\n" +
 	"\tRetention\x12E\n" +
 	"\tdelivered\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x062\x04\b\x80\xa3\x05R\tdelivered\x12I\n" +
 	"\vundelivered\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x062\x04\b\x80\x98*R\vundelivered\"\xf7\x06\n" +
@@ -4725,7 +4794,7 @@ func file_leadgate_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_leadgate_config_v1_config_proto_rawDescData
 }
 
-var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
+var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
 var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*Config)(nil),                      // 0: leadgate.config.v1.Config
 	(*TLS)(nil),                         // 1: leadgate.config.v1.TLS
@@ -4760,134 +4829,136 @@ var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*Retry)(nil),                       // 30: leadgate.config.v1.Retry
 	(*Log)(nil),                         // 31: leadgate.config.v1.Log
 	(*Intake)(nil),                      // 32: leadgate.config.v1.Intake
-	(*Retention)(nil),                   // 33: leadgate.config.v1.Retention
-	(*Alerts)(nil),                      // 34: leadgate.config.v1.Alerts
-	(*Notifier)(nil),                    // 35: leadgate.config.v1.Notifier
-	(*SlackNotifier)(nil),               // 36: leadgate.config.v1.SlackNotifier
-	(*WebhookNotifier)(nil),             // 37: leadgate.config.v1.WebhookNotifier
-	(*PagerDutyNotifier)(nil),           // 38: leadgate.config.v1.PagerDutyNotifier
-	(*EmailNotifier)(nil),               // 39: leadgate.config.v1.EmailNotifier
-	(*BusinessHours)(nil),               // 40: leadgate.config.v1.BusinessHours
-	(*AlertRules)(nil),                  // 41: leadgate.config.v1.AlertRules
-	(*ErrorRateRule)(nil),               // 42: leadgate.config.v1.ErrorRateRule
-	(*NoSuccessRule)(nil),               // 43: leadgate.config.v1.NoSuccessRule
-	(*ConditionRule)(nil),               // 44: leadgate.config.v1.ConditionRule
-	(*CountRule)(nil),                   // 45: leadgate.config.v1.CountRule
-	(*CrmErrorRule)(nil),                // 46: leadgate.config.v1.CrmErrorRule
-	(*WaitingRule)(nil),                 // 47: leadgate.config.v1.WaitingRule
-	(*SpeedRule)(nil),                   // 48: leadgate.config.v1.SpeedRule
-	(*SilenceRule)(nil),                 // 49: leadgate.config.v1.SilenceRule
-	(*DiskRule)(nil),                    // 50: leadgate.config.v1.DiskRule
-	(*Debug)(nil),                       // 51: leadgate.config.v1.Debug
-	nil,                                 // 52: leadgate.config.v1.Config.FormsEntry
-	nil,                                 // 53: leadgate.config.v1.Config.DestinationsEntry
-	nil,                                 // 54: leadgate.config.v1.Form.FieldsEntry
-	nil,                                 // 55: leadgate.config.v1.Destination.PropertiesEntry
-	nil,                                 // 56: leadgate.config.v1.Salesforce.PlaceholdersEntry
-	nil,                                 // 57: leadgate.config.v1.Zoho.PlaceholdersEntry
-	nil,                                 // 58: leadgate.config.v1.Dynamics.PlaceholdersEntry
-	nil,                                 // 59: leadgate.config.v1.HTTP.HeadersEntry
-	nil,                                 // 60: leadgate.config.v1.Alerts.NotifiersEntry
-	nil,                                 // 61: leadgate.config.v1.Alerts.DestinationsEntry
-	nil,                                 // 62: leadgate.config.v1.Alerts.FormsEntry
-	(*durationpb.Duration)(nil),         // 63: google.protobuf.Duration
+	(*Store)(nil),                       // 33: leadgate.config.v1.Store
+	(*Retention)(nil),                   // 34: leadgate.config.v1.Retention
+	(*Alerts)(nil),                      // 35: leadgate.config.v1.Alerts
+	(*Notifier)(nil),                    // 36: leadgate.config.v1.Notifier
+	(*SlackNotifier)(nil),               // 37: leadgate.config.v1.SlackNotifier
+	(*WebhookNotifier)(nil),             // 38: leadgate.config.v1.WebhookNotifier
+	(*PagerDutyNotifier)(nil),           // 39: leadgate.config.v1.PagerDutyNotifier
+	(*EmailNotifier)(nil),               // 40: leadgate.config.v1.EmailNotifier
+	(*BusinessHours)(nil),               // 41: leadgate.config.v1.BusinessHours
+	(*AlertRules)(nil),                  // 42: leadgate.config.v1.AlertRules
+	(*ErrorRateRule)(nil),               // 43: leadgate.config.v1.ErrorRateRule
+	(*NoSuccessRule)(nil),               // 44: leadgate.config.v1.NoSuccessRule
+	(*ConditionRule)(nil),               // 45: leadgate.config.v1.ConditionRule
+	(*CountRule)(nil),                   // 46: leadgate.config.v1.CountRule
+	(*CrmErrorRule)(nil),                // 47: leadgate.config.v1.CrmErrorRule
+	(*WaitingRule)(nil),                 // 48: leadgate.config.v1.WaitingRule
+	(*SpeedRule)(nil),                   // 49: leadgate.config.v1.SpeedRule
+	(*SilenceRule)(nil),                 // 50: leadgate.config.v1.SilenceRule
+	(*DiskRule)(nil),                    // 51: leadgate.config.v1.DiskRule
+	(*Debug)(nil),                       // 52: leadgate.config.v1.Debug
+	nil,                                 // 53: leadgate.config.v1.Config.FormsEntry
+	nil,                                 // 54: leadgate.config.v1.Config.DestinationsEntry
+	nil,                                 // 55: leadgate.config.v1.Form.FieldsEntry
+	nil,                                 // 56: leadgate.config.v1.Destination.PropertiesEntry
+	nil,                                 // 57: leadgate.config.v1.Salesforce.PlaceholdersEntry
+	nil,                                 // 58: leadgate.config.v1.Zoho.PlaceholdersEntry
+	nil,                                 // 59: leadgate.config.v1.Dynamics.PlaceholdersEntry
+	nil,                                 // 60: leadgate.config.v1.HTTP.HeadersEntry
+	nil,                                 // 61: leadgate.config.v1.Alerts.NotifiersEntry
+	nil,                                 // 62: leadgate.config.v1.Alerts.DestinationsEntry
+	nil,                                 // 63: leadgate.config.v1.Alerts.FormsEntry
+	(*durationpb.Duration)(nil),         // 64: google.protobuf.Duration
 }
 var file_leadgate_config_v1_config_proto_depIdxs = []int32{
 	1,  // 0: leadgate.config.v1.Config.tls:type_name -> leadgate.config.v1.TLS
 	2,  // 1: leadgate.config.v1.Config.idempotency:type_name -> leadgate.config.v1.Idempotency
 	3,  // 2: leadgate.config.v1.Config.api_keys:type_name -> leadgate.config.v1.APIKey
 	4,  // 3: leadgate.config.v1.Config.leads:type_name -> leadgate.config.v1.Leads
-	52, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
-	53, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
+	53, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
+	54, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
 	31, // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
 	32, // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
-	33, // 8: leadgate.config.v1.Config.retention:type_name -> leadgate.config.v1.Retention
-	34, // 9: leadgate.config.v1.Config.alerts:type_name -> leadgate.config.v1.Alerts
-	51, // 10: leadgate.config.v1.Config.debug:type_name -> leadgate.config.v1.Debug
-	63, // 11: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
-	54, // 12: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
-	6,  // 13: leadgate.config.v1.Form.limits:type_name -> leadgate.config.v1.FormLimits
-	8,  // 14: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
-	16, // 15: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
-	9,  // 16: leadgate.config.v1.Destination.salesforce:type_name -> leadgate.config.v1.Salesforce
-	12, // 17: leadgate.config.v1.Destination.pipedrive:type_name -> leadgate.config.v1.Pipedrive
-	14, // 18: leadgate.config.v1.Destination.zoho:type_name -> leadgate.config.v1.Zoho
-	15, // 19: leadgate.config.v1.Destination.dynamics:type_name -> leadgate.config.v1.Dynamics
-	29, // 20: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
-	30, // 21: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
-	55, // 22: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
-	10, // 23: leadgate.config.v1.Salesforce.client_credentials:type_name -> leadgate.config.v1.SalesforceClientCredentials
-	11, // 24: leadgate.config.v1.Salesforce.jwt:type_name -> leadgate.config.v1.SalesforceJWT
-	56, // 25: leadgate.config.v1.Salesforce.placeholders:type_name -> leadgate.config.v1.Salesforce.PlaceholdersEntry
-	13, // 26: leadgate.config.v1.Pipedrive.oauth:type_name -> leadgate.config.v1.PipedriveOAuth
-	63, // 27: leadgate.config.v1.Pipedrive.search_lag:type_name -> google.protobuf.Duration
-	57, // 28: leadgate.config.v1.Zoho.placeholders:type_name -> leadgate.config.v1.Zoho.PlaceholdersEntry
-	58, // 29: leadgate.config.v1.Dynamics.placeholders:type_name -> leadgate.config.v1.Dynamics.PlaceholdersEntry
-	59, // 30: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
-	24, // 31: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
-	17, // 32: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
-	19, // 33: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
-	20, // 34: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
-	21, // 35: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
-	18, // 36: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
-	22, // 37: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
-	23, // 38: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
-	25, // 39: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
-	26, // 40: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
-	27, // 41: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
-	28, // 42: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
-	63, // 43: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	63, // 44: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
-	63, // 45: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
-	63, // 46: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
-	63, // 47: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
-	63, // 48: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
-	60, // 49: leadgate.config.v1.Alerts.notifiers:type_name -> leadgate.config.v1.Alerts.NotifiersEntry
-	63, // 50: leadgate.config.v1.Alerts.remind_every:type_name -> google.protobuf.Duration
-	40, // 51: leadgate.config.v1.Alerts.business_hours:type_name -> leadgate.config.v1.BusinessHours
-	41, // 52: leadgate.config.v1.Alerts.rules:type_name -> leadgate.config.v1.AlertRules
-	61, // 53: leadgate.config.v1.Alerts.destinations:type_name -> leadgate.config.v1.Alerts.DestinationsEntry
-	62, // 54: leadgate.config.v1.Alerts.forms:type_name -> leadgate.config.v1.Alerts.FormsEntry
-	36, // 55: leadgate.config.v1.Notifier.slack:type_name -> leadgate.config.v1.SlackNotifier
-	37, // 56: leadgate.config.v1.Notifier.webhook:type_name -> leadgate.config.v1.WebhookNotifier
-	38, // 57: leadgate.config.v1.Notifier.pagerduty:type_name -> leadgate.config.v1.PagerDutyNotifier
-	39, // 58: leadgate.config.v1.Notifier.email:type_name -> leadgate.config.v1.EmailNotifier
-	42, // 59: leadgate.config.v1.AlertRules.error_rate:type_name -> leadgate.config.v1.ErrorRateRule
-	43, // 60: leadgate.config.v1.AlertRules.no_success:type_name -> leadgate.config.v1.NoSuccessRule
-	44, // 61: leadgate.config.v1.AlertRules.credentials:type_name -> leadgate.config.v1.ConditionRule
-	45, // 62: leadgate.config.v1.AlertRules.rate_limited:type_name -> leadgate.config.v1.CountRule
-	46, // 63: leadgate.config.v1.AlertRules.crm_errors:type_name -> leadgate.config.v1.CrmErrorRule
-	47, // 64: leadgate.config.v1.AlertRules.oldest_waiting:type_name -> leadgate.config.v1.WaitingRule
-	44, // 65: leadgate.config.v1.AlertRules.paused:type_name -> leadgate.config.v1.ConditionRule
-	44, // 66: leadgate.config.v1.AlertRules.breaker:type_name -> leadgate.config.v1.ConditionRule
-	45, // 67: leadgate.config.v1.AlertRules.dead:type_name -> leadgate.config.v1.CountRule
-	44, // 68: leadgate.config.v1.AlertRules.drift:type_name -> leadgate.config.v1.ConditionRule
-	45, // 69: leadgate.config.v1.AlertRules.holds:type_name -> leadgate.config.v1.CountRule
-	42, // 70: leadgate.config.v1.AlertRules.rejections:type_name -> leadgate.config.v1.ErrorRateRule
-	49, // 71: leadgate.config.v1.AlertRules.silence:type_name -> leadgate.config.v1.SilenceRule
-	48, // 72: leadgate.config.v1.AlertRules.speed_to_lead:type_name -> leadgate.config.v1.SpeedRule
-	50, // 73: leadgate.config.v1.AlertRules.disk:type_name -> leadgate.config.v1.DiskRule
-	44, // 74: leadgate.config.v1.AlertRules.notifier:type_name -> leadgate.config.v1.ConditionRule
-	63, // 75: leadgate.config.v1.ErrorRateRule.window:type_name -> google.protobuf.Duration
-	63, // 76: leadgate.config.v1.NoSuccessRule.window:type_name -> google.protobuf.Duration
-	63, // 77: leadgate.config.v1.ConditionRule.after:type_name -> google.protobuf.Duration
-	63, // 78: leadgate.config.v1.CountRule.window:type_name -> google.protobuf.Duration
-	63, // 79: leadgate.config.v1.CrmErrorRule.window:type_name -> google.protobuf.Duration
-	63, // 80: leadgate.config.v1.WaitingRule.above:type_name -> google.protobuf.Duration
-	63, // 81: leadgate.config.v1.SpeedRule.above:type_name -> google.protobuf.Duration
-	63, // 82: leadgate.config.v1.SpeedRule.window:type_name -> google.protobuf.Duration
-	63, // 83: leadgate.config.v1.SilenceRule.at_least:type_name -> google.protobuf.Duration
-	63, // 84: leadgate.config.v1.SilenceRule.learn_for:type_name -> google.protobuf.Duration
-	5,  // 85: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
-	7,  // 86: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
-	35, // 87: leadgate.config.v1.Alerts.NotifiersEntry.value:type_name -> leadgate.config.v1.Notifier
-	41, // 88: leadgate.config.v1.Alerts.DestinationsEntry.value:type_name -> leadgate.config.v1.AlertRules
-	41, // 89: leadgate.config.v1.Alerts.FormsEntry.value:type_name -> leadgate.config.v1.AlertRules
-	90, // [90:90] is the sub-list for method output_type
-	90, // [90:90] is the sub-list for method input_type
-	90, // [90:90] is the sub-list for extension type_name
-	90, // [90:90] is the sub-list for extension extendee
-	0,  // [0:90] is the sub-list for field type_name
+	34, // 8: leadgate.config.v1.Config.retention:type_name -> leadgate.config.v1.Retention
+	33, // 9: leadgate.config.v1.Config.store:type_name -> leadgate.config.v1.Store
+	35, // 10: leadgate.config.v1.Config.alerts:type_name -> leadgate.config.v1.Alerts
+	52, // 11: leadgate.config.v1.Config.debug:type_name -> leadgate.config.v1.Debug
+	64, // 12: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
+	55, // 13: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
+	6,  // 14: leadgate.config.v1.Form.limits:type_name -> leadgate.config.v1.FormLimits
+	8,  // 15: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
+	16, // 16: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
+	9,  // 17: leadgate.config.v1.Destination.salesforce:type_name -> leadgate.config.v1.Salesforce
+	12, // 18: leadgate.config.v1.Destination.pipedrive:type_name -> leadgate.config.v1.Pipedrive
+	14, // 19: leadgate.config.v1.Destination.zoho:type_name -> leadgate.config.v1.Zoho
+	15, // 20: leadgate.config.v1.Destination.dynamics:type_name -> leadgate.config.v1.Dynamics
+	29, // 21: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
+	30, // 22: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
+	56, // 23: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
+	10, // 24: leadgate.config.v1.Salesforce.client_credentials:type_name -> leadgate.config.v1.SalesforceClientCredentials
+	11, // 25: leadgate.config.v1.Salesforce.jwt:type_name -> leadgate.config.v1.SalesforceJWT
+	57, // 26: leadgate.config.v1.Salesforce.placeholders:type_name -> leadgate.config.v1.Salesforce.PlaceholdersEntry
+	13, // 27: leadgate.config.v1.Pipedrive.oauth:type_name -> leadgate.config.v1.PipedriveOAuth
+	64, // 28: leadgate.config.v1.Pipedrive.search_lag:type_name -> google.protobuf.Duration
+	58, // 29: leadgate.config.v1.Zoho.placeholders:type_name -> leadgate.config.v1.Zoho.PlaceholdersEntry
+	59, // 30: leadgate.config.v1.Dynamics.placeholders:type_name -> leadgate.config.v1.Dynamics.PlaceholdersEntry
+	60, // 31: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
+	24, // 32: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
+	17, // 33: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
+	19, // 34: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
+	20, // 35: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
+	21, // 36: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
+	18, // 37: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
+	22, // 38: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
+	23, // 39: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
+	25, // 40: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
+	26, // 41: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
+	27, // 42: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
+	28, // 43: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
+	64, // 44: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	64, // 45: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
+	64, // 46: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
+	64, // 47: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
+	64, // 48: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
+	64, // 49: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
+	61, // 50: leadgate.config.v1.Alerts.notifiers:type_name -> leadgate.config.v1.Alerts.NotifiersEntry
+	64, // 51: leadgate.config.v1.Alerts.remind_every:type_name -> google.protobuf.Duration
+	41, // 52: leadgate.config.v1.Alerts.business_hours:type_name -> leadgate.config.v1.BusinessHours
+	42, // 53: leadgate.config.v1.Alerts.rules:type_name -> leadgate.config.v1.AlertRules
+	62, // 54: leadgate.config.v1.Alerts.destinations:type_name -> leadgate.config.v1.Alerts.DestinationsEntry
+	63, // 55: leadgate.config.v1.Alerts.forms:type_name -> leadgate.config.v1.Alerts.FormsEntry
+	37, // 56: leadgate.config.v1.Notifier.slack:type_name -> leadgate.config.v1.SlackNotifier
+	38, // 57: leadgate.config.v1.Notifier.webhook:type_name -> leadgate.config.v1.WebhookNotifier
+	39, // 58: leadgate.config.v1.Notifier.pagerduty:type_name -> leadgate.config.v1.PagerDutyNotifier
+	40, // 59: leadgate.config.v1.Notifier.email:type_name -> leadgate.config.v1.EmailNotifier
+	43, // 60: leadgate.config.v1.AlertRules.error_rate:type_name -> leadgate.config.v1.ErrorRateRule
+	44, // 61: leadgate.config.v1.AlertRules.no_success:type_name -> leadgate.config.v1.NoSuccessRule
+	45, // 62: leadgate.config.v1.AlertRules.credentials:type_name -> leadgate.config.v1.ConditionRule
+	46, // 63: leadgate.config.v1.AlertRules.rate_limited:type_name -> leadgate.config.v1.CountRule
+	47, // 64: leadgate.config.v1.AlertRules.crm_errors:type_name -> leadgate.config.v1.CrmErrorRule
+	48, // 65: leadgate.config.v1.AlertRules.oldest_waiting:type_name -> leadgate.config.v1.WaitingRule
+	45, // 66: leadgate.config.v1.AlertRules.paused:type_name -> leadgate.config.v1.ConditionRule
+	45, // 67: leadgate.config.v1.AlertRules.breaker:type_name -> leadgate.config.v1.ConditionRule
+	46, // 68: leadgate.config.v1.AlertRules.dead:type_name -> leadgate.config.v1.CountRule
+	45, // 69: leadgate.config.v1.AlertRules.drift:type_name -> leadgate.config.v1.ConditionRule
+	46, // 70: leadgate.config.v1.AlertRules.holds:type_name -> leadgate.config.v1.CountRule
+	43, // 71: leadgate.config.v1.AlertRules.rejections:type_name -> leadgate.config.v1.ErrorRateRule
+	50, // 72: leadgate.config.v1.AlertRules.silence:type_name -> leadgate.config.v1.SilenceRule
+	49, // 73: leadgate.config.v1.AlertRules.speed_to_lead:type_name -> leadgate.config.v1.SpeedRule
+	51, // 74: leadgate.config.v1.AlertRules.disk:type_name -> leadgate.config.v1.DiskRule
+	45, // 75: leadgate.config.v1.AlertRules.notifier:type_name -> leadgate.config.v1.ConditionRule
+	64, // 76: leadgate.config.v1.ErrorRateRule.window:type_name -> google.protobuf.Duration
+	64, // 77: leadgate.config.v1.NoSuccessRule.window:type_name -> google.protobuf.Duration
+	64, // 78: leadgate.config.v1.ConditionRule.after:type_name -> google.protobuf.Duration
+	64, // 79: leadgate.config.v1.CountRule.window:type_name -> google.protobuf.Duration
+	64, // 80: leadgate.config.v1.CrmErrorRule.window:type_name -> google.protobuf.Duration
+	64, // 81: leadgate.config.v1.WaitingRule.above:type_name -> google.protobuf.Duration
+	64, // 82: leadgate.config.v1.SpeedRule.above:type_name -> google.protobuf.Duration
+	64, // 83: leadgate.config.v1.SpeedRule.window:type_name -> google.protobuf.Duration
+	64, // 84: leadgate.config.v1.SilenceRule.at_least:type_name -> google.protobuf.Duration
+	64, // 85: leadgate.config.v1.SilenceRule.learn_for:type_name -> google.protobuf.Duration
+	5,  // 86: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
+	7,  // 87: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
+	36, // 88: leadgate.config.v1.Alerts.NotifiersEntry.value:type_name -> leadgate.config.v1.Notifier
+	42, // 89: leadgate.config.v1.Alerts.DestinationsEntry.value:type_name -> leadgate.config.v1.AlertRules
+	42, // 90: leadgate.config.v1.Alerts.FormsEntry.value:type_name -> leadgate.config.v1.AlertRules
+	91, // [91:91] is the sub-list for method output_type
+	91, // [91:91] is the sub-list for method input_type
+	91, // [91:91] is the sub-list for extension type_name
+	91, // [91:91] is the sub-list for extension extendee
+	0,  // [0:91] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_config_v1_config_proto_init() }
@@ -4927,7 +4998,7 @@ func file_leadgate_config_v1_config_proto_init() {
 		(*HTTPAuth_Query)(nil),
 		(*HTTPAuth_Oauth2)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[35].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[36].OneofWrappers = []any{
 		(*Notifier_Slack)(nil),
 		(*Notifier_Webhook)(nil),
 		(*Notifier_Pagerduty)(nil),
@@ -4939,7 +5010,7 @@ func file_leadgate_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_config_v1_config_proto_rawDesc), len(file_leadgate_config_v1_config_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   63,
+			NumMessages:   64,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,141 @@
+package badger
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/fb"
+	"github.com/dgraph-io/badger/v4/table"
+	"github.com/dgraph-io/ristretto/v2"
+)
+
+const (
+	// The shortest secret that makes a key.
+	minSecret = 32
+	// Badger encrypts data with keys of its own, made anew so often, which it keeps encrypted with ours.
+	dataKeyLife = 10 * 24 * time.Hour
+)
+
+// errWrongKey says that what is on disk is encrypted with another key, or not at all, or that it is and no key is given.
+var errWrongKey = errors.New("the encryption key is not the one it was encrypted with")
+
+// EncryptionKey makes a key for Options of a secret.
+func EncryptionKey(secret string) ([]byte, error) {
+	if len(secret) < minSecret {
+		return nil, fmt.Errorf("the secret for encryption has %d characters, fewer than %d: make one with openssl rand -base64 32", len(secret), minSecret)
+	}
+	sum := sha256.Sum256([]byte("leadgate store\x00" + secret))
+	return sum[:], nil
+}
+
+// keyRegistry is how Badger's file of data keys is opened.
+func keyRegistry(dir string, key []byte) badgerdb.KeyRegistryOptions {
+	return badgerdb.KeyRegistryOptions{Dir: dir, EncryptionKey: key, EncryptionKeyRotationDuration: dataKeyLife}
+}
+
+// opens reports whether a key is the one that a database was written with; nil is for one that is not encrypted.
+func opens(dir string, key []byte) (bool, error) {
+	o := keyRegistry(dir, key)
+	o.ReadOnly = true
+	r, err := badgerdb.OpenKeyRegistry(o)
+	if errors.Is(err, badgerdb.ErrEncryptionKeyMismatch) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, r.Close()
+}
+
+// rotate makes a database that was written with the previous key readable with the present one. Only the data keys are
+// encrypted anew, so that it takes no time. A crash leaves it readable with one of the two.
+func rotate(o Options) error {
+	dir := filepath.Join(o.Dir, databaseDir)
+	if _, err := os.Stat(filepath.Join(dir, badgerdb.KeyRegistryFileName)); err != nil {
+		return nil // there is nothing yet
+	}
+	ok, err := opens(dir, o.EncryptionKey)
+	if ok || err != nil {
+		return err
+	}
+	if o.PreviousKey == nil || o.EncryptionKey == nil {
+		return errWrongKey
+	}
+	registry, err := badgerdb.OpenKeyRegistry(keyRegistry(dir, o.PreviousKey))
+	if errors.Is(err, badgerdb.ErrEncryptionKeyMismatch) {
+		return errWrongKey
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(badgerdb.WriteKeyRegistry(registry, keyRegistry(dir, o.EncryptionKey)), registry.Close())
+}
+
+// readable returns the options with the key that a database was written with, whichever of those that may be it is: for
+// Compact, which writes it anew with the present one.
+func readable(o Options, dir string) (Options, error) {
+	for _, key := range [][]byte{o.EncryptionKey, o.PreviousKey, nil} {
+		ok, err := opens(dir, key)
+		if err != nil {
+			return o, err
+		}
+		if ok {
+			o.EncryptionKey = key
+			return o, nil
+		}
+	}
+	return o, errWrongKey
+}
+
+// decryption is what reading the tables of an encrypted database takes; the zero value is for one that is not.
+type decryption struct {
+	registry *badgerdb.KeyRegistry
+	tables   map[uint64]badgerdb.TableManifest
+	indexes  *ristretto.Cache[uint64, *fb.TableIndex] // Badger reads indexes of encrypted tables through a cache only
+}
+
+func newDecryption(o Options, dir string) (d decryption, err error) {
+	if o.EncryptionKey == nil {
+		return d, nil
+	}
+	options := keyRegistry(dir, o.EncryptionKey)
+	options.ReadOnly = true
+	if d.registry, err = badgerdb.OpenKeyRegistry(options); err != nil {
+		return decryption{}, err
+	}
+	f, err := os.Open(filepath.Join(dir, badgerdb.ManifestFilename))
+	if err != nil {
+		return decryption{}, err
+	}
+	defer f.Close()
+	manifest, _, err := badgerdb.ReplayManifestFile(f, 0, tuned(o))
+	if err != nil {
+		return decryption{}, err
+	}
+	d.tables = manifest.Tables
+	d.indexes, err = ristretto.NewCache(&ristretto.Config[uint64, *fb.TableIndex]{NumCounters: 1000, MaxCost: 8 << 20, BufferItems: 64})
+	return d, err
+}
+
+// of adds what it takes to read a table.
+func (d decryption) of(id uint64, o table.Options) table.Options {
+	if d.registry == nil {
+		return o
+	}
+	if key, err := d.registry.DataKey(d.tables[id].KeyID); err == nil {
+		o.DataKey, o.IndexCache = key, d.indexes
+	}
+	return o
+}
+
+func (d decryption) close() {
+	if d.registry != nil {
+		_ = d.registry.Close() // it was only read
+		d.indexes.Close()
+	}
+}
