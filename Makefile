@@ -23,6 +23,7 @@ soak: ## run the long tests: hundreds of kills, a million leads, a full disk; ta
 
 bench: build ## measure the accept path against bare servers in the same run
 	$(GO) run ./server/bench
+	$(GO) test ./server/intake -run '^$$' -bench TenFields
 
 generate: ## make gen/ anew from proto/ and the pages' TypeScript
 	$(GO) run ./proto/tools/thirdparty gen/thirdparty

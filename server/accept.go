@@ -27,8 +27,15 @@ type arrival struct {
 	// key is empty if none came; scope is what it is unique within. payload is what is compared under the key, by field.
 	scope, key string
 	payload    map[string][]byte
+	// content stands for the key where none came: a hash of the submission, and for how long it counts. Empty for never.
+	content       string
+	contentWindow time.Duration
 	// destinations take the lead; without any it is held.
 	destinations []string
+	// holds are the reasons why a person is to decide before the lead goes anywhere.
+	holds []*leadgatev1.Hold
+	// changes are what was done to the submission.
+	changes []*leadgatev1.Change
 	// detail is what is worth knowing of how the lead was read, in words.
 	detail string
 	// holdReuse keeps another payload under a known key as a held lead, instead of refusing it.
@@ -70,18 +77,22 @@ func (s *Server) acceptAll(ctx context.Context, arrivals []*arrival) []outcome {
 
 // acceptance is what the store is asked to write of an arrival, also if its key turns out to be a reused one.
 func (s *Server) acceptance(a *arrival, now time.Time) *store.Acceptance {
-	acceptance := a.acceptance(now, a.call.leadID)
-	if a.key == "" {
-		return acceptance
+	holds := a.holds
+	if len(a.destinations) == 0 {
+		holds = append(holds, noRoute())
 	}
-	acceptance.Key = &store.Key{
-		Scope: a.scope, Value: a.key, Expires: now.Add(a.house.snapshot.Config.GetIdempotency().GetTtl().AsDuration()),
-		Fields: store.Fingerprint(s.store.HashKey(), a.payload),
-	}
-	if a.holdReuse {
-		held := *a
-		held.destinations = nil
-		acceptance.OnReuse = held.acceptance(now, newLeadID(now))
+	acceptance := a.acceptance(now, a.call.leadID, holds)
+	switch {
+	case a.content != "":
+		acceptance.Key = &store.Key{Scope: a.scope + contentScope, Value: a.content, Expires: now.Add(a.contentWindow)}
+	case a.key != "":
+		acceptance.Key = &store.Key{
+			Scope: a.scope, Value: a.key, Expires: now.Add(a.house.snapshot.Config.GetIdempotency().GetTtl().AsDuration()),
+			Fields: store.Fingerprint(s.store.HashKey(), a.payload),
+		}
+		if a.holdReuse {
+			acceptance.OnReuse = a.acceptance(now, newLeadID(now), append(a.holds[:len(a.holds):len(a.holds)], keyReused()))
+		}
 	}
 	return acceptance
 }
@@ -115,24 +126,23 @@ func (s *Server) lookUp(ctx context.Context, a *arrival) (leadID string, ok bool
 	return result.LeadID, true
 }
 
-// acceptance is what the store is to write: an open lead, or a held one if nobody takes it or a.destinations is empty
-// because its key was reused.
-func (a *arrival) acceptance(now time.Time, leadID string) *store.Acceptance {
+// acceptance is what the store is to write: an open lead, or a held one if there are reasons to hold it.
+func (a *arrival) acceptance(now time.Time, leadID string, holds []*leadgatev1.Hold) *store.Acceptance {
 	created := timestamppb.New(now)
 	record := &leadgatev1.LeadRecord{
 		LeadId: leadID, State: leadgatev1.LeadState_LEAD_STATE_OPEN, CreateTime: created, Lead: a.lead, Submission: a.submission,
 		IdempotencyKey: a.key, IdempotencyScope: a.scope, ConfigRevision: a.house.snapshot.Revision, RequestId: a.call.id,
 		TraceParent: a.call.trace.String(),
+		Changes:     a.changes,
 	}
 	validated := a.event(created, leadID, leadgatev1.Stage_STAGE_VALIDATED)
 	validated.GetLead().Detail = a.detail
 	events := []*leadgatev1.Event{a.event(timestamppb.New(a.call.received), leadID, leadgatev1.Stage_STAGE_RECEIVED), validated}
-	if len(a.destinations) == 0 {
-		hold := a.hold(leadID)
-		record.State, record.Holds = leadgatev1.LeadState_LEAD_STATE_HELD, []*leadgatev1.Hold{hold}
+	if len(holds) > 0 {
+		record.State, record.Holds = leadgatev1.LeadState_LEAD_STATE_HELD, holds
 		held := a.event(created, leadID, leadgatev1.Stage_STAGE_HELD)
-		held.GetLead().Detail = hold.GetDetail()
-		held.GetLead().Reason = strings.TrimPrefix(hold.GetReason().String(), "HOLD_REASON_")
+		held.GetLead().Detail = inWords(holds)
+		held.GetLead().Reason = strings.TrimPrefix(holds[0].GetReason().String(), "HOLD_REASON_")
 		return &store.Acceptance{Record: record, Events: append(events, held)}
 	}
 	for _, destination := range a.destinations {
@@ -143,18 +153,32 @@ func (a *arrival) acceptance(now time.Time, leadID string) *store.Acceptance {
 	return &store.Acceptance{Record: record, Destinations: a.destinations, Events: events}
 }
 
-// hold says why a lead is not sent: a lead of its own that has no destination, or another payload under a known key.
-func (a *arrival) hold(leadID string) *leadgatev1.Hold {
-	if leadID == a.call.leadID {
-		return &leadgatev1.Hold{
-			Reason: leadgatev1.HoldReason_HOLD_REASON_NO_ROUTE,
-			Detail: "no destination takes leads that come without a form; name one under leads.destinations in the configuration",
-		}
+// contentScope ends the scope of keys that are made of a submission's content. No form's name has a slash.
+const contentScope = "/content"
+
+// noRoute is the hold of a lead that has no destination.
+func noRoute() *leadgatev1.Hold {
+	return &leadgatev1.Hold{
+		Reason: leadgatev1.HoldReason_HOLD_REASON_NO_ROUTE,
+		Detail: "no destination takes leads that come without a form; name one under leads.destinations in the configuration",
 	}
+}
+
+// keyReused is the hold of another payload under a known key.
+func keyReused() *leadgatev1.Hold {
 	return &leadgatev1.Hold{
 		Reason: leadgatev1.HoldReason_HOLD_REASON_KEY_REUSED,
 		Detail: "its idempotency key was seen before with other content: a page cached with its key, or a visitor who corrected the form",
 	}
+}
+
+// inWords joins what holds say.
+func inWords(holds []*leadgatev1.Hold) string {
+	details := make([]string, len(holds))
+	for i, hold := range holds {
+		details[i] = hold.GetDetail()
+	}
+	return strings.Join(details, "; ")
 }
 
 func (a *arrival) event(at *timestamppb.Timestamp, leadID string, stage leadgatev1.Stage) *leadgatev1.Event {
@@ -168,6 +192,9 @@ func (a *arrival) event(at *timestamppb.Timestamp, leadID string, stage leadgate
 func (s *Server) duplicate(a *arrival, now time.Time, result store.Accepted) {
 	event := a.event(timestamppb.New(now), result.LeadID, leadgatev1.Stage_STAGE_DUPLICATE)
 	event.GetLead().Detail = "answered as the first time"
+	if a.content != "" {
+		event.GetLead().Detail = fmt.Sprintf("the same content came within %s, as from a double click; answered as the first time", a.contentWindow)
+	}
 	if result.HeldLeadID != "" {
 		event.GetLead().Detail = "the same other content as in held lead " + result.HeldLeadID
 	}

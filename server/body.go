@@ -45,17 +45,37 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error
 	if r.ContentLength > 0 {
 		buffer.Grow(int(r.ContentLength) + bytes.MinRead)
 	}
-	_, err := buffer.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
-	switch tooMany := (*http.MaxBytesError)(nil); {
-	case err == nil:
-	case errors.As(err, &tooMany):
-		return nil, bodyTooLarge(limit, whose)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, worker.Failure(err, codes.DeadlineExceeded, &errdetails.ErrorInfo{Reason: "REQUEST_TIMEOUT"},
-			fmt.Sprintf("the body did not arrive within %s", bodyTimeout))
-	default:
-		return nil, malformed("the body could not be read: it ended early or its transfer coding is broken")
+	if _, err := buffer.ReadFrom(http.MaxBytesReader(w, r.Body, limit)); err != nil {
+		return nil, bodyFailure(err, limit, whose, bodyTimeout)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(buffer.Bytes()))
 	return buffer.Bytes(), nil
+}
+
+// Bounds of a multipart form, whose files pass by: they are read and dropped, because only then the fields behind them come.
+const (
+	maxUpload     = 32 << 20 // bytes
+	uploadTimeout = time.Minute
+)
+
+// upload is the body of a multipart form, to be read once, within its bounds. done is called when it was.
+func (s *Server) upload(w http.ResponseWriter, r *http.Request) (body io.Reader, done func()) {
+	deadline := http.NewResponseController(w)
+	_ = deadline.SetReadDeadline(time.Now().Add(uploadTimeout)) // a test's recorder has none
+	if r.Body == nil {
+		return http.NoBody, func() {}
+	}
+	return http.MaxBytesReader(w, r.Body, maxUpload), func() { _ = deadline.SetReadDeadline(time.Time{}) }
+}
+
+// bodyFailure says why a body could not be read.
+func bodyFailure(err error, limit int64, whose string, within time.Duration) error {
+	switch tooMany := (*http.MaxBytesError)(nil); {
+	case errors.As(err, &tooMany):
+		return bodyTooLarge(limit, whose)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return worker.Failure(err, codes.DeadlineExceeded, &errdetails.ErrorInfo{Reason: "REQUEST_TIMEOUT"},
+			fmt.Sprintf("the body did not arrive within %s", within))
+	}
+	return malformed("the body could not be read: it ended early or its transfer coding is broken")
 }

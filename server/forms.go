@@ -2,12 +2,16 @@ package server
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"iter"
 	"net/http"
 	"strings"
 	"unicode/utf8"
 
+	"buf.build/go/protovalidate"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -15,6 +19,7 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/server/intake"
 	"github.com/leadgate/leadgate/worker"
+	"github.com/leadgate/leadgate/worker/store"
 )
 
 // How long a browser may remember what a form's preflight said, in seconds; two hours is the most that Chromium honours.
@@ -37,17 +42,22 @@ func (s *leads) SubmitForm(ctx context.Context, r *leadgatev1.SubmitFormRequest)
 	}
 	c.describe(r.GetSubmission())
 	result := form.Lead(r.GetSubmission())
+	verdicts := result.Judge(s.count(form, c, result.Lead.GetEmail()))
 	a := &arrival{
 		call: c, house: h, form: form.name, lead: result.Lead, submission: result.Stored, scope: form.name, key: key,
-		destinations: form.cfg.GetDestinations(), holdReuse: !form.rejectsReuses, detail: leftOut(result),
+		destinations: form.cfg.GetDestinations(), holds: holdsOf(result, verdicts), holdReuse: !form.rejectsReuses,
+		changes: withoutValues(result.Changes), detail: remarks(result, verdicts),
 	}
 	if c.pageHidden {
 		a.detail = strings.TrimPrefix(a.detail+"; the browser does not say which page sent it (Origin: null)", "; ")
 	}
-	if key != "" {
-		a.payload = formPayload(result.Stored)
+	switch {
+	case key != "":
+		a.payload = form.payload(result.Stored)
+	case form.contentWindow > 0:
+		a.content, a.contentWindow = form.content(s.store.HashKey(), result.Stored), form.contentWindow
 	}
-	if err := s.checkForm(result); err != nil {
+	if err := s.checkForm(result, verdicts); err != nil {
 		// What was accepted once is answered so again, even if the rules have changed since.
 		if leadID, ok := s.lookUp(ctx, a); ok {
 			replayed := true
@@ -59,27 +69,37 @@ func (s *leads) SubmitForm(ctx context.Context, r *leadgatev1.SubmitFormRequest)
 	if err != nil {
 		return nil, err
 	}
-	return &leadgatev1.SubmitFormResponse{LeadId: leadID, Replayed: &replayed}, nil
+	if !replayed {
+		s.drift.tell(ctx, form.name, result.Drift, leadID)
+	}
+	return &leadgatev1.SubmitFormResponse{LeadId: leadID, Replayed: &replayed, Suggestions: suggestions(verdicts)}, nil
 }
 
 // checkForm collects what the form and the rules of a lead find wrong, named by the form's own fields. Where the form says
-// what is wrong with a field, the rules need not say it again.
-func (s *leads) checkForm(result *intake.Result) error {
+// what is wrong with a field, the rules need not say it again. What is missing under one name and came under another is
+// nothing that the visitor could mend.
+func (s *leads) checkForm(result *intake.Result, verdicts []intake.Verdict) error {
 	var violations []violation
 	named := map[string]bool{}
 	for _, v := range result.Violations {
 		violations = append(violations, violation{v.Field, v.Rule, v.Message})
 		named[v.Field] = true
 	}
-	found, err := broken(s.validator.Validate(result.Lead))
+	for _, v := range verdicts {
+		if v.Policy == intake.Reject {
+			violations = append(violations, violation{v.Field, v.Rule(), v.Message})
+		}
+	}
+	found, err := broken(s.validator.Validate(result.Lead, protovalidate.WithFilter(protovalidate.FilterFunc(intake.MayBreak))))
 	if err != nil {
 		return err
 	}
 	for _, v := range found {
 		v.field = result.FieldOf(v.field)
-		if !named[v.field] && (v.field != "" || len(violations) == 0) {
-			violations = append(violations, v)
+		if v.field == "" && (len(violations) > 0 || len(result.Waiting) > 0) || named[v.field] {
+			continue
 		}
+		violations = append(violations, v)
 	}
 	if len(violations) == 0 {
 		return nil
@@ -87,16 +107,77 @@ func (s *leads) checkForm(result *intake.Result) error {
 	return violated("the submission", violations)
 }
 
-// leftOut names what the submission holds and the lead does not, in words, and never a value.
-func leftOut(result *intake.Result) string {
+// holdsOf are the reasons to keep a submission for a person.
+func holdsOf(result *intake.Result, verdicts []intake.Verdict) []*leadgatev1.Hold {
+	var holds []*leadgatev1.Hold
+	for _, v := range result.Waiting {
+		holds = append(holds, &leadgatev1.Hold{Reason: leadgatev1.HoldReason_HOLD_REASON_UNMAPPED, Detail: v.Field + " " + v.Message})
+	}
+	for _, v := range verdicts {
+		if v.Policy == intake.Hold {
+			holds = append(holds, &leadgatev1.Hold{Reason: leadgatev1.HoldReason_HOLD_REASON_SPAM, Detail: finding(v)})
+		}
+	}
+	return holds
+}
+
+// finding is a verdict in words, with the name of the check by which its policy is configured.
+func finding(v intake.Verdict) string {
+	return strings.TrimSpace(v.Field+" "+v.Message) + " (" + v.Check + ")"
+}
+
+// suggestions are what the visitor probably meant.
+func suggestions(verdicts []intake.Verdict) []*leadgatev1.SubmitFormResponse_Suggestion {
+	var all []*leadgatev1.SubmitFormResponse_Suggestion
+	for _, v := range verdicts {
+		if v.Suggestion != "" {
+			all = append(all, &leadgatev1.SubmitFormResponse_Suggestion{Field: v.Field, DidYouMean: v.Suggestion})
+		}
+	}
+	return all
+}
+
+// withoutValues are changes as a lead record keeps them: the submission has what came, the lead what became of it.
+func withoutValues(changes []*leadgatev1.Change) []*leadgatev1.Change {
+	for _, change := range changes {
+		change.From, change.To = "", ""
+	}
+	return changes
+}
+
+// remarks say what is worth knowing of how a submission was read: what it holds and the lead does not, and what checks found
+// that let it pass. They hold no value.
+func remarks(result *intake.Result, verdicts []intake.Verdict) string {
 	var parts []string
 	if len(result.Unmapped) > 0 {
-		parts = append(parts, "nothing maps "+strings.Join(result.Unmapped, ", "))
+		parts = append(parts, "nothing maps "+some(result.Unmapped))
 	}
 	for _, omitted := range result.Omitted {
 		parts = append(parts, omitted.Field+" is left out: "+omitted.Message)
 	}
+	for _, file := range result.Stored.GetFiles() {
+		parts = append(parts, fmt.Sprintf("the file in %s was dropped, %d bytes: files are not kept", file.GetField(), file.GetSize()))
+	}
+	for _, d := range result.Drift {
+		if d.Taken {
+			parts = append(parts, fmt.Sprintf("auto_map took %s as %s", d.Field, d.LeadField))
+		}
+	}
+	for _, v := range verdicts {
+		if v.Policy == intake.Accept {
+			parts = append(parts, finding(v))
+		}
+	}
 	return strings.Join(parts, "; ")
+}
+
+// some joins the first names of a list: a flood of made-up fields has no end.
+func some(names []string) string {
+	const most = 20
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }
 
 // describe adds to a submission what the request says beside its fields.
@@ -142,24 +223,38 @@ func keyField(submission *leadgatev1.Submission) string {
 	return ""
 }
 
-// volatileFields are what pages add anew for each attempt to send: they do not make two submissions different.
-var volatileFields = map[string]bool{
-	"g-recaptcha-response": true, "h-captcha-response": true, "cf-turnstile-response": true,
-	"csrf_token": true, "csrfmiddlewaretoken": true, "authenticity_token": true, "_token": true, "_csrf": true,
-}
-
-// formPayload is what makes two submissions under one key the same: every field that has a value, by its name.
-func formPayload(stored *leadgatev1.Submission) map[string][]byte {
+// payload is what makes two submissions under one key the same: every field that has a value, by its name, but for those
+// that pages add anew for each attempt.
+func (f *form) payload(stored *leadgatev1.Submission) map[string][]byte {
 	payload := map[string][]byte{}
-	for _, field := range stored.GetFields() {
-		values := field.GetValues()
-		if volatileFields[field.GetName()] || intake.IsClientField(field.GetName()) || strings.Join(values, "") == "" {
-			continue
-		}
-		// No value holds a NUL that was not cleaned away or that two submissions would not share.
-		payload[field.GetName()] = []byte(strings.Join(values, "\x00"))
+	for name, value := range f.lasting(stored) {
+		payload[name] = []byte(value)
 	}
 	return payload
+}
+
+// content is a hash of the same, for submissions without a key: a browser without script sends a form again in the same
+// order.
+func (f *form) content(hashKey []byte, stored *leadgatev1.Submission) string {
+	var all strings.Builder
+	for name, value := range f.lasting(stored) {
+		all.WriteString(name + "\x00" + value + "\x00\x00")
+	}
+	return hex.EncodeToString(store.Hash(hashKey, all.String()))
+}
+
+// lasting yields the fields that have a value and do not change with each attempt. No value holds a NUL that was not cleaned
+// away or that two submissions would not share.
+func (f *form) lasting(stored *leadgatev1.Submission) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for _, field := range stored.GetFields() {
+			if value := strings.Join(field.GetValues(), "\x00"); strings.Trim(value, "\x00") != "" && !f.Volatile(field.GetName()) {
+				if !yield(field.GetName(), value) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // serveForm is the door for pages: whatever a form sends goes to SubmitForm through the same interceptors as over gRPC.
@@ -193,7 +288,7 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", leadPath(answer.GetLeadId())) // a redirect replaces it
 	}
 	if wantsPage(r) {
-		s.writeThanks(w, r, form, status)
+		s.writeThanks(w, r, form, status, answer.GetSuggestions())
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
@@ -204,10 +299,7 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(struct { // the client went away
-		LeadID   string `json:"leadId"`
-		Replayed bool   `json:"replayed"`
-	}{answer.GetLeadId(), answer.GetReplayed()})
+	_ = json.NewEncoder(w).Encode(formAnswer(answer)) // the client went away
 }
 
 func (s *Server) submitForm(w http.ResponseWriter, r *http.Request, form *form) (*leadgatev1.SubmitFormResponse, error) {
@@ -226,21 +318,58 @@ func (s *Server) submitForm(w http.ResponseWriter, r *http.Request, form *form) 
 	if r.URL.RawQuery != "" && (r.URL.Query().Has(intake.KeyField) || r.URL.Query().Has("idempotencyKey")) {
 		return nil, keyFailure("the idempotency key came in the address, where logs keep it; send it as header Idempotency-Key or as a field of the form")
 	}
-	body, err := s.readBody(w, r)
+	submission, err := s.readForm(w, r)
 	if err != nil {
 		return nil, err
 	}
+	return s.client.SubmitForm(r.Context(), &leadgatev1.SubmitFormRequest{Form: name, Submission: submission})
+}
+
+// readForm reads what a form sends, in whichever way. Of a multipart form only the text counts for the largest body; its
+// files pass by.
+func (s *Server) readForm(w http.ResponseWriter, r *http.Request) (*leadgatev1.Submission, error) {
 	contentType := r.Header.Get("Content-Type")
-	fields, err := intake.Decode(contentType, body)
+	submission := &leadgatev1.Submission{ContentType: clip(contentType, 255)}
+	var err error
+	if intake.IsMultipart(contentType) {
+		body, done := s.upload(w, r)
+		defer done()
+		submission.Fields, submission.Files, err = intake.DecodeMultipart(contentType, body, s.house().maxBody)
+	} else {
+		var body []byte
+		if body, err = s.readBody(w, r); err != nil {
+			return nil, err
+		}
+		submission.Fields, err = intake.Decode(contentType, body)
+	}
 	switch {
+	case err == nil:
+		return submission, nil
 	case errors.Is(err, intake.ErrMediaType):
 		return nil, worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: "MEDIA_TYPE_UNSUPPORTED"}, err.Error())
-	case err != nil:
+	case errors.Is(err, intake.ErrTooLarge):
+		return nil, bodyTooLarge(s.house().maxBody, "intake.max_body_bytes, without files")
+	case errors.Is(err, intake.ErrMalformed):
 		return nil, worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: "BODY_MALFORMED"}, err.Error())
 	}
-	return s.client.SubmitForm(r.Context(), &leadgatev1.SubmitFormRequest{
-		Form: name, Submission: &leadgatev1.Submission{Fields: fields, ContentType: contentType},
-	})
+	return nil, bodyFailure(err, maxUpload, "a form with its files", uploadTimeout)
+}
+
+// formAnswer is what a page's script is told.
+func formAnswer(answer *leadgatev1.SubmitFormResponse) any {
+	type suggestion struct {
+		Field      string `json:"field"`
+		DidYouMean string `json:"didYouMean"`
+	}
+	told := struct {
+		LeadID      string       `json:"leadId"`
+		Replayed    bool         `json:"replayed"`
+		Suggestions []suggestion `json:"suggestions,omitempty"`
+	}{LeadID: answer.GetLeadId(), Replayed: answer.GetReplayed()}
+	for _, s := range answer.GetSuggestions() {
+		told.Suggestions = append(told.Suggestions, suggestion{s.GetField(), s.GetDidYouMean()})
+	}
+	return told
 }
 
 // preflight answers a browser that asks whether a page may submit.

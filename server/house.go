@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	"github.com/leadgate/leadgate/server/config"
@@ -31,6 +32,8 @@ type form struct {
 	name          string
 	cfg           *configv1.Form
 	rejectsReuses bool
+	// contentWindow is for how long the same content without a key counts as a double click.
+	contentWindow time.Duration
 }
 
 // newHouse prepares a configuration. Errors name everything that is wrong.
@@ -47,7 +50,9 @@ func newHouse(snapshot config.Snapshot) (*house, error) {
 			problems = append(problems, fmt.Errorf("form %s: %w", name, err))
 			continue
 		}
-		h.forms[name] = &form{Form: entrance, name: name, cfg: formConfig, rejectsReuses: formConfig.GetOnKeyReuse() == "reject"}
+		h.forms[name] = &form{Form: entrance, name: name, cfg: formConfig, rejectsReuses: formConfig.GetOnKeyReuse() == "reject",
+			contentWindow: formConfig.GetDeriveKeyWindow().AsDuration(),
+		}
 	}
 	for _, network := range cfg.GetTrustedProxies() {
 		prefix, err := netip.ParsePrefix(network)

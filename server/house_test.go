@@ -228,24 +228,38 @@ func (h *house) dial() *grpc.ClientConn {
 // awaitEvent returns the first event about a lead that matches.
 func (h *house) awaitEvent(match func(*leadgatev1.LeadEvent) bool) *leadgatev1.LeadEvent {
 	h.t.Helper()
+	return h.await(func(event *leadgatev1.Event) bool { return event.GetLead() != nil && match(event.GetLead()) }).GetLead()
+}
+
+// await returns the first event that matches.
+func (h *house) await(match func(*leadgatev1.Event) bool) *leadgatev1.Event {
+	h.t.Helper()
 	deadline := time.After(5 * time.Second)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {
-		h.mu.Lock()
-		for _, event := range h.events {
-			if lead := event.GetLead(); lead != nil && match(lead) {
-				h.mu.Unlock()
-				return lead
-			}
+		if found := h.matching(match); len(found) > 0 {
+			return found[0]
 		}
-		h.mu.Unlock()
 		select {
 		case <-tick.C:
 		case <-deadline:
 			h.t.Fatal("the event did not come")
 		}
 	}
+}
+
+// matching returns the events so far that match.
+func (h *house) matching(match func(*leadgatev1.Event) bool) []*leadgatev1.Event {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var found []*leadgatev1.Event
+	for _, event := range h.events {
+		if match(event) {
+			found = append(found, event)
+		}
+	}
+	return found
 }
 
 // lines reads a stream of an answer line by line.

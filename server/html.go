@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
 //go:embed answer.html
@@ -36,14 +38,20 @@ func wantsPage(r *http.Request) bool {
 
 // writeThanks answers a visitor's submission: the form's own page follows if one is configured. A visitor who sends twice
 // sees the same.
-func (s *Server) writeThanks(w http.ResponseWriter, r *http.Request, form *form, status int) {
+func (s *Server) writeThanks(w http.ResponseWriter, r *http.Request, form *form, status int, suggestions []*leadgatev1.SubmitFormResponse_Suggestion) {
 	if target := form.cfg.GetRedirect(); target != "" {
 		w.Header().Set("Location", target)
 		w.WriteHeader(http.StatusSeeOther)
 		return
 	}
 	in := s.words.spokenBy(r.Header.Get("Accept-Language"))
-	s.writePage(w, r, status, in, page{Done: true, Title: in.say("page.thanks", "Thank you"), Text: in.say("page.received", "We have received what you sent.")})
+	thanks := page{Done: true, Title: in.say("page.thanks", "Thank you"), Text: in.say("page.received", "We have received what you sent.")}
+	for _, suggestion := range suggestions {
+		thanks.Violations = append(thanks.Violations, problemViolation{
+			Field: suggestion.GetField(), Message: in.say("page.meant", "did you mean") + " " + suggestion.GetDidYouMean() + "?",
+		})
+	}
+	s.writePage(w, r, status, in, thanks)
 }
 
 // writeRefusal tells a visitor why a submission was not taken.

@@ -32,9 +32,12 @@ func (s *Server) Resubmit(record *leadgatev1.LeadRecord) (*worker.Resubmission, 
 		return again, nil
 	}
 	result := form.Lead(record.GetSubmission())
-	again.Lead, again.Detail = result.Lead, leftOut(result)
+	again.Lead, again.Detail = result.Lead, remarks(result, nil)
 	again.Lead.Enrichment = record.GetLead().GetEnrichment()
-	again.Problems = problemsOf((&leads{Server: s}).checkForm(result))
+	again.Problems = problemsOf((&leads{Server: s}).checkForm(result, nil))
+	for _, v := range result.Waiting { // still nothing maps it
+		again.Problems = append(again.Problems, v.Field+" "+v.Message)
+	}
 	return again, nil
 }
 

@@ -87,6 +87,8 @@ type Server struct {
 	words    *words
 	limiter  *limiter
 	files    map[string]*static // what pages load, by path
+	counts   counters
+	drift    *driftTeller
 	routes   routes
 
 	mu      sync.Mutex
@@ -103,6 +105,7 @@ func New(o Options) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.drift = newDriftTeller(o.Store, o.Journal, s.log)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	h, err := newHouse(o.Snapshot)
 	if err != nil {
@@ -135,6 +138,7 @@ func New(o Options) (*Server, error) {
 	if err := s.assemble(o, h); err != nil {
 		return nil, err
 	}
+	s.drift.forget(s.stopping, h.forms)
 	return s, nil
 }
 
@@ -185,7 +189,10 @@ func (s *Server) Prepare(snapshot config.Snapshot) (use func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	return func() { s.current.Store(h) }, nil
+	return func() {
+		s.current.Store(h)
+		s.drift.forget(s.stopping, h.forms)
+	}, nil
 }
 
 // house is the configuration in force.

@@ -534,6 +534,8 @@ export interface Consent {
   time?: string;
   /** The page on which the person decided. */
   pageUrl?: string;
+  /** Address of the person, when deciding. */
+  ip?: string;
 }
 
 /** Source says where a lead came from. */
@@ -558,6 +560,20 @@ export interface Source {
   ip?: string;
   /** Browser of the visitor. */
   userAgent?: string;
+  /** Click identifier of Google Ads. */
+  gclid?: string;
+  /** Click identifier of Google Ads, from a web page to an app on iOS. */
+  gbraid?: string;
+  /** Click identifier of Google Ads, from an app on iOS to a web page. */
+  wbraid?: string;
+  /** Click identifier of Facebook and Instagram. */
+  fbclid?: string;
+  /** Click identifier of Microsoft Advertising. */
+  msclkid?: string;
+  /** Click identifier of LinkedIn. */
+  liFatId?: string;
+  /** Click identifier of TikTok. */
+  ttclid?: string;
 }
 
 /** Enrichment is what was learnt about a lead from elsewhere than its form. */
@@ -590,6 +606,18 @@ export interface Submission {
   userAgent?: string;
   /** Page that held the form. */
   pageUrl?: string;
+  /** Files that came with it. They are not kept. At most 20 are named. */
+  files?: SubmissionFile[];
+}
+
+/** File is a file that came with a submission and was dropped. */
+export interface SubmissionFile {
+  /** Name of the file input in the page's markup. */
+  field?: string;
+  /** Its media type, as the browser said. */
+  mediaType?: string;
+  /** How large it was, in bytes. */
+  size?: string;
 }
 
 /** Field is one named field of a submission. */
@@ -755,8 +783,18 @@ export interface SubmitFormRequest {
 export interface SubmitFormResponse {
   /** Identifier of the lead. */
   leadId?: string;
-  /** Whether this answers an earlier submission with the same idempotency key. Always set. */
+  /** Whether this answers an earlier submission with the same idempotency key, or the same one a moment ago. Always set. */
   replayed?: boolean;
+  /** What the visitor probably meant and may want to correct. The submission was taken as it came. */
+  suggestions?: SubmitFormResponseSuggestion[];
+}
+
+/** Suggestion is what the visitor probably meant. */
+export interface SubmitFormResponseSuggestion {
+  /** The form's field. */
+  field?: string;
+  /** The value that was probably meant, such as ada@gmail.com. */
+  didYouMean?: string;
 }
 
 /** GetLeadRequest names a lead. */

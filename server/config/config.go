@@ -37,6 +37,8 @@ type Snapshot struct {
 	// Secret replaces the references in a configured value by what they stand for at the moment. Its errors name the
 	// reference, never its content. It is safe for concurrent use if the environment is.
 	Secret func(value string) (string, error)
+	// Hints say what is allowed and probably not meant, each with its place in the file. They keep nothing from working.
+	Hints []string
 }
 
 // Environment is what a configuration may refer to. Both functions must be set.
@@ -84,7 +86,8 @@ func Parse(name string, data []byte, env Environment) (Snapshot, error) {
 	if err := r.err(); err != nil {
 		return Snapshot{}, err
 	}
-	return Snapshot{Config: cfg, Revision: revision(data), Secret: env.resolve}, nil
+	r.hints(cfg)
+	return Snapshot{Config: cfg, Revision: revision(data), Secret: env.resolve, Hints: r.lines(r.hinted)}, nil
 }
 
 func revision(data []byte) string {

@@ -119,21 +119,37 @@ func (r *review) form(p path, form *configv1.Form) {
 	leadFields, misspelt := map[string]bool{}, false
 	for name, field := range form.GetFields() {
 		leadFields[field] = true
-		if err := mapping.Check(field); err != nil {
+		if err := intake.CheckTarget(field); err != nil {
 			r.on(p.child("fields", name), "%s: %v", name, err)
 			misspelt = true
 		}
 	}
+	if len(form.GetFields()) == 0 { // mapped by their usual names
+		for _, field := range intake.UsualTargets() {
+			leadFields[field] = true
+		}
+	}
+	if leadFields[intake.FullName] {
+		leadFields["first_name"], leadFields["last_name"] = true, true
+	}
 	if !leadFields["email"] && !leadFields["phone"] && !misspelt {
 		r.on(p.child("fields"), "no form field of %s leads to email or phone: a lead needs one of them", p.name())
 	}
-	for i, field := range form.GetRequired() {
-		at := p.child("required", strconv.Itoa(i))
-		if err := mapping.Check(field); err != nil {
-			r.on(at, "required: %v", err)
+	leads := func(at path, key, field, otherwise string) {
+		if err := intake.CheckTarget(field); err != nil {
+			r.on(at, "%s: %v", key, err)
 		} else if !leadFields[field] {
-			r.on(at, "required: no form field leads to %s, so every submission would be refused; add one under fields:", field)
+			r.on(at, "%s: no form field leads to %s, %s; add one under fields:", key, field, otherwise)
 		}
+	}
+	for i, field := range form.GetRequired() {
+		leads(p.child("required", strconv.Itoa(i)), "required", field, "so every submission would be refused")
+	}
+	for field, value := range form.GetValues() {
+		if value.GetDefault() != "" && intake.CheckTarget(field) == nil { // the same for every lead
+			continue
+		}
+		leads(p.child("values", field), "values", field, "so this has no effect")
 	}
 	for i, name := range form.GetIgnore() {
 		if _, kept := form.GetFields()[name]; kept {

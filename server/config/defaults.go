@@ -45,6 +45,7 @@ func setDefaults(cfg *configv1.Config) {
 		setDefault(&form.OnKeyReuse, "hold")
 		form.Limits = orNew(form.Limits)
 		setDefault(&form.Limits.PerAddress, 120)
+		setDuration(&form.DeriveKeyWindow, 10*time.Minute)
 	}
 }
 

@@ -55,7 +55,7 @@ func TestEveryProblemIsToldWithItsPlaceAndTheWayOut(t *testing.T) {
 		"not required":      {crm + form + "    required: [emial, phone]\n", []string{"5:16: required: unknown lead field \"emial\"; did you mean \"email\"?", "5:23: required: no form field leads to phone, so every submission would be refused; add one under fields:"}},
 		"unreachable":       {crm + "forms:\n  contact:\n    fields:\n      company: company\n", []string{"4:5: no form field of contact leads to email or phone: a lead needs one of them"}},
 		"ignored":           {crm + form + "    ignore: [x, email]\n", []string{"5:17: ignore: email stands under fields: too"}},
-		"set by leadgate":   {crm + "forms:\n  contact:\n    fields: { email: email, ip: source.ip }\n", []string{"3:3: fields: ip: source.ip is set by leadgate; leave it out"}},
+		"set by leadgate":   {crm + "forms:\n  contact:\n    fields: { email: email, ip: source.ip }\n", []string{"4:33: ip: source.ip is set by leadgate; leave it out"}},
 		"an origin":         {crm + form + "    allowed_origins: [www.example.com]\n", []string{"5:23: allowed_origins: must be an origin: http or https, host, and port unless it is the usual one, such as https://www.example.com"}},
 		"where to":          {two + form, []string{"6:3: contact lacks destinations: there are several, so name those its leads go to, of crm, erp"}},
 		"to nowhere":        {two + form + "    destinations: []\n", []string{"8:19: contact lacks destinations: there are several, so name those its leads go to, of crm, erp"}},

@@ -16,6 +16,7 @@ type review struct {
 	file     string
 	root     *yaml.Node
 	problems []problem
+	hinted   []problem
 	// unclear holds the nodes that could not be read as what they should be. What is wrong or missing there may just be what
 	// could not be read, and is not reported again.
 	unclear map[*yaml.Node]extent
@@ -44,6 +45,15 @@ func (r *review) at(node *yaml.Node, format string, args ...any) {
 		return letter
 	}, fmt.Sprintf(format, args...))
 	r.problems = append(r.problems, problem{max(1, node.Line), max(1, node.Column), message})
+}
+
+// hint reports what is probably not meant with what stands at a path.
+func (r *review) hint(p path, format string, args ...any) {
+	if found := r.find(p); found.clear {
+		problems := r.problems
+		r.at(found.place(), format, args...)
+		r.hinted, r.problems = append(r.hinted, r.problems[len(problems):]...), problems
+	}
 }
 
 // doubt reports a problem that makes it unclear what a node says at all.
@@ -78,12 +88,17 @@ func (r *review) err() error {
 	if len(r.problems) == 0 {
 		return nil
 	}
-	slices.SortFunc(r.problems, func(a, b problem) int {
+	return errors.New(strings.Join(r.lines(r.problems), "\n"))
+}
+
+// lines are problems in the order of the file, each with its place.
+func (r *review) lines(problems []problem) []string {
+	slices.SortFunc(problems, func(a, b problem) int {
 		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column), strings.Compare(a.message, b.message))
 	})
 	var lines []string
-	for _, p := range slices.Compact(r.problems) {
+	for _, p := range slices.Compact(problems) {
 		lines = append(lines, fmt.Sprintf("%s:%d:%d: %s", r.file, p.line, p.column, p.message))
 	}
-	return errors.New(strings.Join(lines, "\n"))
+	return lines
 }

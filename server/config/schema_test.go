@@ -79,6 +79,8 @@ func (s *jsonSchema) expect(t *testing.T, root *jsonSchema, path string, value a
 		if !regexp.MustCompile(s.Pattern).MatchString(value) || s.Enum != nil && !slices.Contains(s.Enum, value) {
 			t.Errorf("%s: %q is not taken", path, value)
 		}
+	case bool:
+		kind = "boolean"
 	case int:
 		if kind = "integer"; s.Type == "number" {
 			kind = s.Type

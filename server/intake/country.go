@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 
@@ -12,7 +13,32 @@ import (
 // readCountry returns the ISO 3166-1 alpha-2 code of a country, "" if it is not known. It knows codes of two and three
 // letters, names in every language of CLDR, with or without accents, and the usual abbreviations and former names.
 func readCountry(text string) string {
+	if code := oneCountry(text); code != "" {
+		return code
+	}
+	// Lists to choose from write the code beside the name: Germany (DE), DE - Germany.
+	for _, signs := range []string{"(", " - ", " – "} {
+		before, after, ok := strings.Cut(text, signs)
+		if !ok {
+			continue
+		}
+		before, after = strings.TrimSpace(before), strings.Trim(after, " )")
+		if first, second := oneCountry(before), oneCountry(after); first == second && (len(before) == 2 || len(after) == 2) {
+			return first
+		}
+	}
+	return ""
+}
+
+// oneCountry reads a country that is written in one way only.
+func oneCountry(text string) string {
 	known := countries()
+	if strings.Contains(text, "/") { // N/A is not Namibia
+		return ""
+	}
+	if code := flag(text); code != "" {
+		text = code
+	}
 	name := fold(text)
 	if len(name) <= 3 && isASCII(text) { // Áo, in Vietnamese Austria, is not AO, Angola
 		if code := known.codes[name]; code != "" {
@@ -34,7 +60,7 @@ func readCountry(text string) string {
 
 // countryTable is what countries are known by, in folded form.
 type countryTable struct {
-	codes map[string]string // alpha-2 and alpha-3 codes
+	codes map[string]string // alpha-2, alpha-3 and numeric codes
 	names map[string]string // names in all languages; "" where two languages mean different countries
 }
 
@@ -61,6 +87,9 @@ var countries = sync.OnceValue(func() countryTable {
 		t.add(country.String(), region.String())
 		t.codes[fold(region.String())] = region.String()
 		t.codes[fold(region.ISO3())] = region.String()
+		if number := region.M49(); number != 0 {
+			t.codes[fmt.Sprintf("%03d", number)] = region.String()
+		}
 	}
 	for _, tag := range display.Supported.Tags() {
 		names := display.Regions(tag)
@@ -104,6 +133,22 @@ func furtherNames() map[string][]string {
 		"US": {"America", "United States of America", "United States (US)"},
 		"VE": {"Venezuela (Bolivarian Republic of)"},
 	}
+}
+
+// flag is the code of the country whose flag a text is: two letters among the regional indicators, U+1F1E6 to U+1F1FF.
+func flag(text string) string {
+	letters := []rune(text)
+	if len(letters) != 2 {
+		return ""
+	}
+	code := make([]byte, 2)
+	for i, r := range letters {
+		if r < 0x1F1E6 || r > 0x1F1FF {
+			return ""
+		}
+		code[i] = byte('A' + r - 0x1F1E6)
+	}
+	return string(code)
 }
 
 func isASCII(text string) bool {

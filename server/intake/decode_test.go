@@ -44,6 +44,21 @@ func TestDecodingReadsWhatPagesSend(t *testing.T) {
 		{typeJSON, `{"tags":["a",1,null,true]}`, fields("tags", "a", "tags", "1", "tags", "", "tags", "true")},
 		{typeJSON, `{"tags":[]}`, []*leadgatev1.Submission_Field{{Name: "tags"}}},
 		{"application/json; charset=utf-8", `{"a":"J\u00f6rg \ud83d\ude00"}`, fields("a", "Jörg 😀")},
+		{"application/json; charset=latin1", "{\"a\":\"J\xf6rg\"}", fields("a", "Jörg")},
+		{"text/plain;charset=UTF-8", ` {"a":"1"}`, fields("a", "1")},
+		{"application/vnd.api+json", "\xEF\xBB\xBF{\"a\":\"1\"}", fields("a", "1")},
+		{typeJSON, "\xFF\xFE{\x00}\x00", nil},
+		{typeJSON, `{"a":{"b":"1","c":{"d":[2,3]}}}`, fields("a.b", "1", "a.c.d", "2", "a.c.d", "3")},
+		{typeJSON, `{"a":[["1"],{"b":"2"}]}`, append([]*leadgatev1.Submission_Field{{Name: "a"}}, fields("a.0", "1", "a.1.b", "2")...)},
+		{typeJSON, `{"fields":[{"objectTypeId":"0-1","name":"email","value":"a@example.com"},{"name":"firstname","value":"Ada"}],"context":{"pageUri":"https://x.example/"}}`,
+			fields("context.pageUri", "https://x.example/", "email", "a@example.com", "firstname", "Ada")},
+		{typeJSON, `{"fields":[{"name":"email"}]}`, append([]*leadgatev1.Submission_Field{{Name: "fields"}}, fields("fields.0.name", "email")...)},
+		{typeForm, "contact%5Bemail%5D=a&tags%5B%5D=1&tags%5B%5D=2", fields("contact[email]", "a", "tags[]", "1", "tags[]", "2")},
+		{typeForm, "\xEF\xBB\xBFa=1", fields("a", "1")},
+		{typeForm, "n=J%F6rg&m=M%C3%BCller", fields("n", "Jörg", "m", "Müller")}, // an old page that does not say so
+		{typeForm, "n=J%F6rg&_charset_=iso-8859-1", fields("n", "Jörg", "_charset_", "iso-8859-1")},
+		{"application/x-www-form-urlencoded; charset=windows-1251", "n=%C8%E2%E0%ED", fields("n", "Иван")},
+		{"application/x-www-form-urlencoded; charset=shift_jis", "n=%8ER%93c", fields("n", "山田")},
 	} {
 		got, err := intake.Decode(test.contentType, []byte(test.body))
 		if err != nil {
@@ -68,13 +83,12 @@ func TestDecodingRefusesWhatItCannotRead(t *testing.T) {
 	}{
 		{"", "a=1", intake.ErrMediaType, "send application/json"},
 		{"text/xml", "<a/>", intake.ErrMediaType, `"text/xml"`},
-		{"multipart/form-data; boundary=x", "", intake.ErrMediaType, "multipart/form-data"},
-		{"application/json; charset=latin1", "{}", intake.ErrMediaType, "UTF-8"},
+		{"text/plain", "a=1", intake.ErrMediaType, `"text/plain"`},
+		{"multipart/form-data; boundary=x", "", intake.ErrMediaType, "multipart/form-data"}, // not whole
+		{"application/json; charset=klingon", "{}", intake.ErrMediaType, "UTF-8"},
 		{typeForm, "a=%zz", intake.ErrMalformed, `"a"`},
 		{typeForm, "a=100%", intake.ErrMalformed, "%25"},
 		{typeForm, "%=1", intake.ErrMalformed, "name"},
-		{typeForm, "a=%ff", intake.ErrMalformed, "UTF-8"},
-		{typeForm, "%ff=a", intake.ErrMalformed, "UTF-8"},
 		{typeForm, "=a", intake.ErrMalformed, "no name"},
 		{typeJSON, "", intake.ErrMalformed, "unexpected end"},
 		{typeJSON, `{"a":"1"`, intake.ErrMalformed, "unexpected end"},
@@ -83,8 +97,7 @@ func TestDecodingRefusesWhatItCannotRead(t *testing.T) {
 		{typeJSON, `[{"a":"1"}]`, intake.ErrMalformed, "object"},
 		{typeJSON, `"a"`, intake.ErrMalformed, "object"},
 		{typeJSON, `null`, intake.ErrMalformed, "object"},
-		{typeJSON, `{"a":{"b":"1"}}`, intake.ErrMalformed, `"a"`},
-		{typeJSON, `{"a":[["1"]]}`, intake.ErrMalformed, `"a"`},
+		{typeJSON, `{"a":` + strings.Repeat(`{"b":`, 20) + `1` + strings.Repeat("}", 21), intake.ErrMalformed, "deep"},
 		{typeJSON, `{"":"1"}`, intake.ErrMalformed, "no name"},
 		{typeJSON, "{\"a\":\"\xff\"}", intake.ErrMalformed, "UTF-8"},
 		{typeJSON, strings.Repeat("[", 20_000), intake.ErrMalformed, "depth"},
@@ -133,7 +146,7 @@ func TestDecodingErrorsQuoteNoValues(t *testing.T) {
 	t.Parallel()
 	for contentType, body := range map[string]string{
 		typeForm: "card=4111111111111111%",
-		typeJSON: `{"card":{"number":4111111111111111}}`,
+		typeJSON: `{"card":{"number":4111111111111111},"":1}`,
 	} {
 		if _, err := intake.Decode(contentType, []byte(body)); err == nil || strings.Contains(err.Error(), "4111") {
 			t.Errorf("%s: %v", body, err)

@@ -1,22 +1,177 @@
 package intake
 
 import (
+	"net/url"
 	"strings"
 
 	"golang.org/x/net/idna"
 )
 
+// Bounds of an e-mail address in bytes (RFC 5321, section 4.5.3.1); that of the whole is lead.proto's.
+const maxLocalPart = 64
+
+// Longer text holds no address that is worth looking for, in bytes.
+const maxWrapped = 1024
+
 // address cleans an e-mail address: one line, lower case, the domain in ASCII (xn--…), as browsers send it from an e-mail
-// input. Part of a domain that cannot be written so stays as it is, for lead.proto to refuse.
-func address(text string) string {
-	text = strings.ToLower(line(text))
-	at := strings.LastIndexByte(text, '@')
+// input. What people paste is unwrapped: mailto:ada@example.com?subject=Hi, "Ada Lovelace" <ada@example.com>, and of
+// several addresses the first. What cannot be an address stays as it is, for lead.proto to refuse. Cleaning twice changes
+// nothing.
+func address(text string) (string, reasons) {
+	if isPlainAddress(text) {
+		return text, 0
+	}
+	text, why := line(text)
+	if len(text) > maxWrapped {
+		return text, why
+	}
+	text, more := narrow(text)
+	why |= more
+	text, more = line(text)
+	why |= more
+	text, more = unwrapped(text)
+	why |= more
+	text, more = retyped(text)
+	why |= more
+	if lower := strings.ToLower(text); lower != text {
+		text, why = lower, why|whyLower
+	}
+	if at := strings.LastIndexByte(text, '@'); at >= 0 && !isASCII(text[at:]) {
+		if domain, err := idna.Lookup.ToASCII(text[at+1:]); err == nil {
+			text, why = text[:at+1]+domain, why|whyIDN
+		}
+	}
+	return text, why
+}
+
+// isPlainAddress is a quick answer for most addresses.
+func isPlainAddress(text string) bool {
+	at, dotted := 0, false
+	for i := range len(text) {
+		switch c := text[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_', c == '+':
+		case c == '.':
+			if i == 0 || i == len(text)-1 || text[i-1] == '.' || text[i-1] == '@' {
+				return false
+			}
+			dotted = true
+		case c == '@':
+			if at > 0 || i == 0 || text[i-1] == '.' {
+				return false
+			}
+			at, dotted = i, false
+		default:
+			return false
+		}
+	}
+	return at > 0 && dotted
+}
+
+// unwrapped takes an address out of a mailto link, out of brackets behind a display name, and the first out of a list.
+func unwrapped(text string) (string, reasons) {
+	var why reasons
+	for {
+		before := text
+		if len(text) >= len("mailto:") && strings.EqualFold(text[:len("mailto:")], "mailto:") {
+			text, _, _ = strings.Cut(text[len("mailto:"):], "?")
+			if plain, err := url.PathUnescape(text); err == nil {
+				text, _ = line(plain)
+			}
+			why |= whyMailto
+		}
+		if open := strings.LastIndexByte(text, '<'); open >= 0 {
+			if inner, _, ok := strings.Cut(text[open+1:], ">"); ok && strings.Contains(inner, "@") {
+				text, why = strings.TrimSpace(inner), why|whyDisplayName
+			}
+		}
+		if comment := strings.IndexByte(text, '('); comment > 0 && strings.HasSuffix(text, ")") && strings.Contains(text[:comment], "@") {
+			text, why = strings.TrimSpace(text[:comment]), why|whyDisplayName
+		}
+		if first := firstAddress(text); first != text {
+			text, why = first, why|whySeveral
+		}
+		if trimmed := strings.Trim(text, " ,;:<>[]"); trimmed != text {
+			text, why = trimmed, why|whyMistyped
+		}
+		if text == before {
+			return text, why
+		}
+	}
+}
+
+// firstAddress is the first of several addresses between commas, semicolons or spaces; text itself if it holds one at most.
+func firstAddress(text string) string {
+	if strings.Count(text, "@") < 2 || strings.Contains(text, `"`) {
+		return text
+	}
+	for part := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == ';' || r == ' ' }) {
+		if strings.Count(part, "@") == 1 {
+			return part
+		}
+	}
+	return text
+}
+
+// retyped mends what can only be a slip: spaces beside the at sign or a dot, a comma in the domain, a dot at either end,
+// and addresses written so that robots would not find them.
+func retyped(text string) (string, reasons) {
+	mended := text
+	if !strings.Contains(mended, "@") {
+		for _, sign := range []string{"(at)", "[at]", "{at}"} {
+			if before, after, ok := cutFold(mended, sign); ok {
+				mended = strings.TrimSpace(before) + "@" + strings.TrimSpace(after)
+				break
+			}
+		}
+		if !strings.Contains(mended, "@") {
+			return text, 0
+		}
+		for _, sign := range []string{"(dot)", "[dot]", "{dot}"} {
+			for before, after, ok := cutFold(mended, sign); ok; before, after, ok = cutFold(mended, sign) {
+				mended = strings.TrimSpace(before) + "." + strings.TrimSpace(after)
+			}
+		}
+	}
+	if strings.Contains(mended, `"`) { // a quoted local part may hold anything
+		return text, 0
+	}
+	for _, sign := range []string{"@", "."} {
+		for strings.Contains(mended, " "+sign) || strings.Contains(mended, sign+" ") {
+			mended = strings.ReplaceAll(strings.ReplaceAll(mended, " "+sign, sign), sign+" ", sign)
+		}
+	}
+	local, domain, _ := strings.Cut(mended, "@")
+	domain = strings.TrimRight(strings.ReplaceAll(domain, ",", "."), ".")
+	if mended = strings.TrimRight(strings.TrimLeft(local, "."), ".") + "@" + domain; mended == text || len(mended) < 3 {
+		return text, 0
+	}
+	return mended, whyMistyped
+}
+
+// cutFold is strings.Cut that does not mind the case of ASCII letters.
+func cutFold(text, sign string) (before, after string, found bool) {
+	for i := 0; i+len(sign) <= len(text); i++ {
+		if strings.EqualFold(text[i:i+len(sign)], sign) {
+			return text[:i], text[i+len(sign):], true
+		}
+	}
+	return text, "", false
+}
+
+// addressFault says what is wrong with an address that the rules of lead.proto let pass; empty if nothing is. These are RFC
+// 5321's, and CRMs refuse a lead that breaks them.
+func addressFault(address string) string {
+	at := strings.LastIndexByte(address, '@')
 	if at < 0 {
-		return text
+		return ""
 	}
-	domain, err := idna.Lookup.ToASCII(text[at+1:])
-	if err != nil {
-		return text
+	switch local := address[:at]; {
+	case len(local) > maxLocalPart:
+		return "must have at most 64 characters before the @"
+	case strings.HasPrefix(local, "."), strings.HasSuffix(local, "."), strings.Contains(local, ".."):
+		return "must not have a dot at an end of what stands before the @, nor two in a row"
+	case !strings.Contains(address[at:], "."):
+		return "must have a domain with a dot, such as example.com"
 	}
-	return text[:at+1] + domain
+	return ""
 }

@@ -18,30 +18,43 @@ const KeyField = "idempotency_key"
 
 // Form is a configured entrance, compiled. It does not change and is safe for concurrent use.
 type Form struct {
-	name     string
-	region   string             // reads national phone numbers; may be empty
-	targets  []*target          // sorted by path, so that phone comes after country and email, which it is read by
-	byField  map[string]*target // by the form's field
-	byPath   map[string]*target // by the lead's field
-	required []*target
-	ignored  map[string]struct{}
+	name       string
+	region     string             // reads national phone numbers, numbers and dates; may be empty
+	targets    []*target          // sorted by path, so that what a country says comes after the country
+	byField    map[string]*target // by the form's field
+	bySpelling map[string]*target // by the form's field in the spelling that all ways to write it share
+	byPath     map[string]*target // by the lead's field
+	required   []*target
+	ignored    map[string]struct{}
+	// dictionary finds where fields lead in a form that configures none; nil in others.
+	dictionary *dictionary
+	// known is the same in any form, to tell what a stranger's field may mean.
+	known    *dictionary
+	autoMap  bool
+	consents []consentReader
+	quality  quality
+	// silent are fields that say nothing about the visitor: consents, honeypots, when the page was loaded.
+	silent map[string]struct{}
 
 	// What a submission brings beside its fields.
 	pageURL, userAgent *target
-	visited            []visited
 }
 
 // NewForm compiles the configuration of a form. Its error names every fault, each with the way to mend it; the form's name
 // is for the caller to add.
 func NewForm(name string, cfg *configv1.Form) (*Form, error) {
 	f := &Form{
-		name: name, region: cfg.GetDefaultRegion(),
-		byField: map[string]*target{}, byPath: map[string]*target{}, ignored: map[string]struct{}{},
+		name: name, region: cfg.GetDefaultRegion(), known: knownNames(), autoMap: cfg.GetAutoMap(),
+		byField: map[string]*target{}, bySpelling: map[string]*target{}, byPath: map[string]*target{},
+		ignored: map[string]struct{}{}, silent: map[string]struct{}{},
 	}
 	err := errors.Join(
 		f.compileFields(cfg.GetFields()),
+		f.compileValues(cfg.GetValues()),
 		f.compileRequired(cfg.GetRequired()),
 		f.compileIgnored(cfg.GetIgnore()),
+		f.compileConsents(cfg.GetConsents()),
+		f.compileQuality(cfg.GetHoneypot(), cfg.GetQuality()),
 		checkRegion(f.region),
 	)
 	if err != nil {
@@ -53,33 +66,60 @@ func NewForm(name string, cfg *configv1.Form) (*Form, error) {
 	if f.userAgent, err = newTarget("source.user_agent"); err != nil {
 		return nil, err
 	}
-	if f.visited, err = newVisited(); err != nil {
-		return nil, err
-	}
 	if f.byPath[pathCountry] != nil {
 		countries() // so that no visitor waits while the table is made
+	}
+	if f.byPath[pathPhone] != nil {
+		phonePlans().plan(f.region)
 	}
 	return f, nil
 }
 
+// compileFields makes the targets: those that are configured, or all that the dictionary knows.
 func (f *Form) compileFields(fields map[string]string) error {
-	if len(fields) == 0 {
-		return errors.New("fields: none is mapped, so that every submission would be refused; map at least one, such as email: email")
-	}
 	var faults []error
+	if len(fields) == 0 {
+		f.dictionary = f.known
+		for _, path := range f.dictionary.paths {
+			if err := f.compileTarget(path); err != nil {
+				faults = append(faults, err)
+			}
+		}
+	}
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
 		if err := f.compileField(field, fields[field]); err != nil {
 			faults = append(faults, fmt.Errorf("fields: %s: %w", field, err))
 		}
 	}
-	f.targets = slices.SortedFunc(maps.Values(f.byPath), func(a, b *target) int { return strings.Compare(a.path, b.path) })
-	for i, t := range f.targets {
-		t.index = i
+	for _, field := range slices.Sorted(maps.Keys(f.byField)) { // what is configured first by name wins
+		if spelt := spelling(field); f.bySpelling[spelt] == nil {
+			f.bySpelling[spelt] = f.byField[field]
+		}
 	}
+	f.sortTargets()
 	if err := checkCustom(f.targets); err != nil {
 		faults = append(faults, fmt.Errorf("fields: %w", err))
 	}
 	return errors.Join(faults...)
+}
+
+func (f *Form) sortTargets() {
+	f.targets = slices.SortedFunc(maps.Values(f.byPath), func(a, b *target) int { return strings.Compare(a.path, b.path) })
+	for i, t := range f.targets {
+		t.index = i
+	}
+}
+
+func (f *Form) compileTarget(path string) error {
+	if f.byPath[path] != nil {
+		return nil
+	}
+	t, err := mappable(path)
+	if err != nil {
+		return err
+	}
+	f.byPath[path] = t
+	return nil
 }
 
 func (f *Form) compileField(field, path string) error {
@@ -89,30 +129,72 @@ func (f *Form) compileField(field, path string) error {
 	case isSecret(field):
 		return errors.New("passwords and payment cards are never kept; if it is neither, give the form's field another name")
 	}
-	t := f.byPath[path]
-	if t == nil {
-		var err error
-		if t, err = mappable(path); err != nil {
-			return err
-		}
-		f.byPath[path] = t
+	if err := f.compileTarget(path); err != nil {
+		return err
 	}
+	t := f.byPath[path]
 	t.fields = append(t.fields, field)
 	f.byField[field] = t
 	return nil
+}
+
+// compileValues sets how the values of lead fields are read.
+func (f *Form) compileValues(values map[string]*configv1.Value) error {
+	var faults []error
+	for _, path := range slices.Sorted(maps.Keys(values)) {
+		t := f.byPath[path]
+		if t == nil && values[path].GetDefault() != "" { // the same for every lead
+			if err := f.compileLate(path); err != nil {
+				faults = append(faults, fmt.Errorf("values: %w", err))
+				continue
+			}
+			t = f.byPath[path]
+		}
+		if t == nil {
+			faults = append(faults, fmt.Errorf("values: %s: no field leads to it; map one under fields, or give it a default", path))
+			continue
+		}
+		reader, err := newValueReader(values[path])
+		switch {
+		case err != nil:
+			faults = append(faults, fmt.Errorf("values: %s: %w", path, err))
+		case reader.kind != typeString && (path == pathEmail || path == pathPhone || path == pathCountry || path == FullName):
+			faults = append(faults, fmt.Errorf("values: %s: type %s: its values are read in a way of their own; leave the type out", path, reader.kind))
+		case path == FullName && reader.initial != "":
+			faults = append(faults, errors.New("values: full_name: a lead has none, so it takes no default; give first_name or last_name one"))
+		}
+		t.value = reader
+	}
+	return errors.Join(faults...)
 }
 
 func (f *Form) compileRequired(paths []string) error {
 	var faults []error
 	for _, path := range paths {
 		t := f.byPath[path]
+		if t == nil && f.byPath[FullName] != nil && (path == pathFirstName || path == pathLastName) {
+			if err := f.compileLate(path); err != nil { // a full name has both
+				return err
+			}
+			t = f.byPath[path]
+		}
 		if t == nil {
 			faults = append(faults, fmt.Errorf("required: no field leads to %q, so that every submission would be refused; map one under fields", path))
 			continue
 		}
+		t.required = true
 		f.required = append(f.required, t)
 	}
 	return errors.Join(faults...)
+}
+
+// compileLate adds a target that no field leads to.
+func (f *Form) compileLate(path string) error {
+	if err := f.compileTarget(path); err != nil {
+		return err
+	}
+	f.sortTargets()
+	return checkCustom(f.targets)
 }
 
 func (f *Form) compileIgnored(fields []string) error {
@@ -131,4 +213,19 @@ func checkRegion(region string) error {
 		return nil
 	}
 	return fmt.Errorf("default_region: the phone numbers of %q are not known; give an ISO 3166-1 alpha-2 country code, such as US", region)
+}
+
+// Maps says whether a field of the form leads to a field of a lead.
+func (f *Form) Maps(field string) bool { return f.resolve(field) != nil }
+
+// Volatile says whether a field is what pages add anew for each attempt to send: it does not make two submissions different.
+func (f *Form) Volatile(field string) bool {
+	if _, ok := f.silent[field]; ok && !f.isConsent(field) {
+		return true
+	}
+	return IsClientField(field) || f.byField[field] == nil && f.known.meaning(field) == plumbing
+}
+
+func (f *Form) isConsent(field string) bool {
+	return slices.ContainsFunc(f.consents, func(c consentReader) bool { return c.field == field || c.textField == field })
 }

@@ -16,8 +16,8 @@ func TestAFormsErrorsNameTheFaultAndTheWayOut(t *testing.T) {
 		cfg  *configv1.Form
 		says []string
 	}{
-		{nil, []string{"fields", "email: email"}},
-		{&configv1.Form{Fields: map[string]string{"firma": "companny"}}, []string{"fields: firma", `"companny"`, "company", "source.utm_source", "custom.NAME"}},
+		{&configv1.Form{Fields: map[string]string{"firma": "companny"}}, []string{"fields: firma", `"companny"`, `"company"?`}},
+		{&configv1.Form{Fields: map[string]string{"firma": "xyzzyxyzzy"}}, []string{"fields: firma", `"xyzzyxyzzy"`, "company", "full_name", "source.utm_source", "custom.NAME"}},
 		{&configv1.Form{Fields: map[string]string{"x": "enrichment"}}, []string{`"enrichment"`}},
 		{&configv1.Form{Fields: map[string]string{"x": "consents"}}, []string{`"consents"`}},
 		{&configv1.Form{Fields: map[string]string{"x": ""}}, []string{"fields: x"}},
@@ -29,6 +29,16 @@ func TestAFormsErrorsNameTheFaultAndTheWayOut(t *testing.T) {
 		{&configv1.Form{Fields: map[string]string{"cardNumber": "custom.card"}}, []string{"cardNumber", "another name"}},
 		{&configv1.Form{Fields: email, Required: []string{"phone"}}, []string{"required", `"phone"`, "fields"}},
 		{&configv1.Form{Fields: email, Ignore: []string{"email"}}, []string{"ignore: email", "fields"}},
+		{&configv1.Form{Fields: email, Values: map[string]*configv1.Value{"company": {Type: "string"}}}, []string{"values: company", "fields", "default"}},
+		{&configv1.Form{Fields: email, Values: map[string]*configv1.Value{"custom.X": {Default: "x"}}}, []string{"custom.X", "lower case"}},
+		{&configv1.Form{Fields: email, Values: map[string]*configv1.Value{"email": {Type: "integer"}}}, []string{"values: email", "leave the type out"}},
+		{&configv1.Form{Fields: map[string]string{"a": "custom.a"}, Values: map[string]*configv1.Value{"custom.a": {Type: "enum"}}}, []string{"custom.a", "enum:", "1-10"}},
+		{&configv1.Form{Fields: map[string]string{"a": "custom.a"}, Values: map[string]*configv1.Value{"custom.a": {Type: "date", Enum: map[string]string{"a": "b"}}}}, []string{"custom.a", "type: date"}},
+		{&configv1.Form{Fields: map[string]string{"a": "custom.a"}, Values: map[string]*configv1.Value{"custom.a": {Type: "integer", Default: "few"}}}, []string{"custom.a", "default", `"few"`, "whole number"}},
+		{&configv1.Form{Fields: map[string]string{"a": intake.FullName, "b": "email"}, Values: map[string]*configv1.Value{intake.FullName: {Default: "x"}}}, []string{"full_name", "first_name"}},
+		{&configv1.Form{Fields: email, Honeypot: []string{"email"}}, []string{"honeypot: email", "fields"}},
+		{&configv1.Form{Fields: email, Quality: &configv1.Quality{Honeypot: "hold"}}, []string{"quality: honeypot", "no person sees"}},
+		{&configv1.Form{Fields: email, Consents: map[string]*configv1.ConsentField{"news": {}}}, []string{"consents: news", "check box"}},
 		{&configv1.Form{Fields: email, DefaultRegion: "ZZ"}, []string{"default_region", `"ZZ"`}},
 		{&configv1.Form{Fields: map[string]string{"a": "x", "b": "y"}, DefaultRegion: "ZZ"}, []string{`"x"`, `"y"`, `"ZZ"`}},
 	} {

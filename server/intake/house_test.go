@@ -1,9 +1,12 @@
 package intake_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -50,6 +53,21 @@ func submission(pairs ...string) *leadgatev1.Submission {
 		field.Values = append(field.Values, pairs[i+1])
 	}
 	return s
+}
+
+// asText is a value of a custom field as a person would write it, with its type where it is no text.
+func asText(value *structpb.Value) string {
+	switch kind := value.GetKind().(type) {
+	case *structpb.Value_StringValue:
+		return kind.StringValue
+	case *structpb.Value_ListValue:
+		var items []string
+		for _, item := range kind.ListValue.GetValues() {
+			items = append(items, asText(item))
+		}
+		return "[" + strings.Join(items, " | ") + "]"
+	}
+	return fmt.Sprintf("%T %v", value.AsInterface(), value.AsInterface())
 }
 
 // read is what a form makes of fields given as to submission.

@@ -1,46 +1,43 @@
 package intake
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
+// How deep a field may stand in a JSON object.
+const maxDepth = 16
+
 // addJSON adds the fields of a JSON object.
-func (l *fieldList) addJSON(body []byte) error {
+func (l *fieldList) addJSON(body []byte, read *decoder) error {
+	body = read.document(body)
 	if !utf8.Valid(body) { // the standard library would replace what is not
 		return errors.New("it is not UTF-8")
 	}
 	if err := checkJSON(body); err != nil {
 		return err
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	if token, err := d.Token(); err != nil || token != json.Delim('{') {
+	object := jsonText(body).trimmed()
+	if object[0] != '{' {
 		return errors.New("it must be a JSON object of the form's fields")
 	}
-	for d.More() {
-		token, err := d.Token()
-		if err != nil {
-			return err
-		}
-		name, _ := token.(string) // keys are strings
-		values, err := readValues(d)
-		if err != nil {
-			return fmt.Errorf("field %q: %w", clip(name), err)
-		}
-		if err := l.add(name, values...); err != nil {
-			return err
-		}
+	l.expect(1 + strings.Count(string(object), `":`) + strings.Count(string(object), `" :`))
+	f := flattener{fields: l}
+	if f.listed(object) {
+		return f.err
 	}
-	return nil
+	return f.object("", object, 0)
 }
 
-// checkJSON finds every fault of syntax, what follows the value included, so that reading token by token meets none.
+// checkJSON finds every fault of syntax, what follows the value included, so that reading meets none.
 func checkJSON(body []byte) error {
+	if json.Valid(body) {
+		return nil
+	}
 	var value json.RawMessage
 	err := json.Unmarshal(body, &value)
 	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
@@ -49,43 +46,46 @@ func checkJSON(body []byte) error {
 	return err
 }
 
-// readValues reads a scalar or a list of scalars.
-func readValues(d *json.Decoder) ([]string, error) {
-	token, err := d.Token()
-	if err != nil {
-		return nil, err
-	}
-	if token != json.Delim('[') {
-		value, err := scalar(token)
-		return []string{value}, err
-	}
-	var values []string
-	for d.More() {
-		token, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
-		value, err := scalar(token)
-		if err != nil {
-			return nil, err
-		}
-		values = append(values, value)
-	}
-	_, err = d.Token() // the closing bracket
-	return values, err
+// flattener adds what is in JSON values to the fields of a submission.
+type flattener struct {
+	fields *fieldList
+	err    error
 }
 
-// scalar is a value as the form of a page would have sent it.
-func scalar(token json.Token) (string, error) {
-	switch value := token.(type) {
-	case string:
-		return value, nil
-	case json.Number:
-		return value.String(), nil
-	case bool:
-		return strconv.FormatBool(value), nil
-	case nil:
-		return "", nil
+// object adds the members of an object under their names, which begin with the prefix.
+func (f *flattener) object(prefix string, object jsonText, depth int) error {
+	for name, value := range object.members() {
+		if err := f.value(prefix+name, value, depth); err != nil {
+			return err
+		}
 	}
-	return "", errors.New("must be a string, a number, a boolean or a list of these, not an object or a list in a list")
+	return nil
+}
+
+// value adds a value: a scalar, the scalars of a list, or what is within an object or in a list of objects.
+func (f *flattener) value(name string, value jsonText, depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("field %q is nested more than %d deep", clip(name), maxDepth)
+	}
+	switch value[0] {
+	case '{':
+		return f.object(name+".", value, depth+1)
+	case '[':
+		if _, err := f.fields.named(name); err != nil { // even an empty list came
+			return err
+		}
+		i := 0
+		for item := range value.items() {
+			within := name
+			if item[0] == '{' || item[0] == '[' {
+				within += "." + strconv.Itoa(i)
+			}
+			if err := f.value(within, item, depth+1); err != nil {
+				return err
+			}
+			i++
+		}
+		return nil
+	}
+	return f.fields.add(name, value.scalar())
 }

@@ -32,7 +32,7 @@ func anyText() *rapid.Generator[string] {
 		rapid.StringMatching(`[ \t]{0,2}[A-Za-zéß]{1,10}[ \x{00a0}\x{200b}]{0,2}[A-Za-z\x{0300}-\x{0303}]{0,10}\r?\n?`),
 		rapid.StringMatching(`[A-Za-z.ÄÖ]{1,8}@[A-Za-z.-]{1,8}\.(com|DE|museum)`),
 		rapid.StringMatching(`(\+|00)?[0-9]{1,3}[ ()/.-]{0,2}[0-9 ]{2,16}( ?(x|ext\.) ?[0-9]{1,4})?`),
-		rapid.SampledFrom([]string{"Germany", "uk", "日本", "XX", "(415) 555-0132", "İstanbul", "\u212a", "\x00", "a\u0301\u0323", strings.Repeat("\u0301", 40)}),
+		rapid.SampledFrom([]string{"Germany", "uk", "日本", "4.000,50", "1/2/2026", "ja", "\"A\" <a@example.com>", "mailto:a@b.co", "<b>x</b>", "&amp;lt;", "VAN DER BERG", "www.example.com", "asdfgh", "XX", "(415) 555-0132", "İstanbul", "\u212a", "\x00", "a\u0301\u0323", strings.Repeat("\u0301", 40)}),
 		rapid.Custom(func(t *rapid.T) string { return string(rapid.SliceOfN(rapid.Byte(), 0, 20).Draw(t, "bytes")) }),
 	)
 }
@@ -118,6 +118,23 @@ func TestNoValueIsLostInSilence(t *testing.T) {
 				t.Fatalf("%s is not stored", field.GetName())
 			}
 		}
+	})
+}
+
+// Whatever form it is, and whatever comes.
+func TestEveryFormTakesWhateverComes(t *testing.T) {
+	t.Parallel()
+	forms := everyForm(t)
+	names := append([]string{
+		"name", "website", "zip", "state", "when", "size", "ok", "trap", "shown", "news", "news_text", "e-mail", "your-email", "form_fields[phone]", "input_1.3",
+		"input_1.1", "wpforms[fields][0]", "tags[0]", "tags[1]", "password", "Nachricht", "page_url", "leadgate_landing",
+	}, pageFields...)
+	rapid.Check(t, func(t *rapid.T) {
+		s := &leadgatev1.Submission{Address: anyText().Draw(t, "address"), PageUrl: anyText().Draw(t, "page")}
+		for _, name := range rapid.SliceOfDistinct(rapid.SampledFrom(names), rapid.ID).Draw(t, "names") {
+			s.Fields = append(s.Fields, &leadgatev1.Submission_Field{Name: name, Values: rapid.SliceOfN(anyText(), 0, 3).Draw(t, name)})
+		}
+		checkResult(t, forms[rapid.SampledFrom([]string{"configured", "bare", "auto map"}).Draw(t, "form")], s)
 	})
 }
 

@@ -3,6 +3,7 @@ package intake
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
@@ -12,30 +13,45 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/mapping"
 )
 
 // Paths that are treated in a way of their own, and the first parts of paths with two.
 const (
-	pathEmail    = "email"
-	pathPhone    = "phone"
-	pathCountry  = "country"
-	pathMessage  = "message"
-	customPrefix = "custom."
-	sourcePrefix = "source."
+	pathEmail      = "email"
+	pathPhone      = "phone"
+	pathCountry    = "country"
+	pathRegion     = "region"
+	pathPostalCode = "postal_code"
+	pathWebsite    = "website"
+	pathMessage    = "message"
+	pathFirstName  = "first_name"
+	pathLastName   = "last_name"
+	customPrefix   = "custom."
+	sourcePrefix   = "source."
 )
+
+// FullName is what a form's field leads to that holds a whole name. A lead has no such field: the name is split into
+// first_name and last_name.
+const FullName = "full_name"
 
 // target is a place in a lead. What places there are, and how much text they take, is read from lead.proto.
 type target struct {
 	path   string   // such as company, custom.budget, source.utm_source
-	fields []string // the form's fields that lead here, sorted
+	fields []string // the form's fields that lead here, sorted; none if the dictionary says which do
 	index  int      // among the form's targets
-	clean  func(string) string
+	clean  func(string) (string, reasons)
 
-	custom string                       // the name of a field of the business's own, or
-	field  protoreflect.FieldDescriptor // a text field of Lead, or of Source
-	// most is how many characters a field of Source takes, 0 for any number. Text is cut to it, because a visitor can mend
-	// neither the address of a page nor a campaign's parameters. What the visitor wrote is never cut.
+	custom string                         // the name of a field of the business's own, or
+	place  func(*leadgatev1.Lead) *string // where the text is kept; nil for a full name
+	// most is how many characters the place takes, 0 for any number.
 	most int
+	// joint is what stands between several values; empty where only the first is taken.
+	joint string
+	// value is how values are read; nil for text as it is.
+	value *valueReader
+	// required says that a submission without it is refused.
+	required bool
 }
 
 // mappable returns the target of a path that forms may map.
@@ -51,27 +67,150 @@ func setByLeadgate(path string) bool {
 }
 
 func newTarget(path string) (*target, error) {
-	t := &target{path: path, clean: line}
+	t := &target{path: path, clean: plain}
 	switch path {
 	case pathEmail:
 		t.clean = address
 	case pathMessage:
-		t.clean = paragraphs
+		t.clean, t.joint = paragraphs, "\n"
+	case pathFirstName, pathLastName, FullName:
+		t.clean, t.joint = personName, " "
+	case "company", "job_title", "street", "city", pathRegion:
+		t.joint = ", "
+	}
+	if path == FullName {
+		return t, nil
 	}
 	if name, ok := strings.CutPrefix(path, customPrefix); ok {
 		t.custom = name
 		return t, nil
 	}
 	if name, ok := strings.CutPrefix(path, sourcePrefix); ok {
-		t.field = textField((*leadgatev1.Source)(nil), name)
-		t.most = maxLen(t.field)
-	} else {
-		t.field = textField((*leadgatev1.Lead)(nil), path)
+		t.most = maxLen(textField((*leadgatev1.Source)(nil), name))
+		if sourcePlace(&leadgatev1.Source{}, name) != nil {
+			t.place = func(lead *leadgatev1.Lead) *string { return sourcePlace(lead.GetSource(), name) }
+		}
+		t.clean = line // addresses may hold what looks like HTML
+	} else if leadPlace(&leadgatev1.Lead{}, path) != nil {
+		t.place = func(lead *leadgatev1.Lead) *string { return leadPlace(lead, path) }
 	}
-	if t.field == nil {
-		return nil, fmt.Errorf("%q is not a field of a lead; there are %s and custom.NAME", path, strings.Join(textFields(), ", "))
+	if t.place == nil {
+		return nil, unknownPath(path)
 	}
 	return t, nil
+}
+
+func unknownPath(path string) error {
+	paths := append(textFields(), FullName)
+	if near := mapping.Nearest(path, paths); near != "" && path != "" {
+		return fmt.Errorf("unknown lead field %q; did you mean %q?", path, near)
+	}
+	return fmt.Errorf("unknown lead field %q; fields of your own are custom.NAME, the others are %s", path, strings.Join(paths, ", "))
+}
+
+// CheckTarget says whether a path is one that a form's field may lead to; the error names the likely right one.
+func CheckTarget(path string) error {
+	t, err := mappable(path)
+	if err != nil || t.custom == "" {
+		return err
+	}
+	return mapping.Check(path)
+}
+
+// UsualTargets are the lead fields that forms without configured fields fill, by the names that form builders commonly
+// give theirs.
+func UsualTargets() []string { return slices.Clone(knownNames().paths) }
+
+// UsualTarget is the lead field that a form's field usually leads to by its name; empty if it may be anything.
+func UsualTarget(field string) string {
+	if usual := knownNames().meaning(field); usual != plumbing {
+		return usual
+	}
+	return ""
+}
+
+// Alike says whether two fields that lead to one lead field may well be one field under two names.
+func Alike(one, other, path string) bool {
+	known := knownNames()
+	if spelling(one) == spelling(other) || listName(one) == listName(other) || known.meaning(one) == path || known.meaning(other) == path {
+		return true
+	}
+	core, otherCore := known.core(one), known.core(other)
+	return core == otherCore || strings.Contains(core, otherCore) || strings.Contains(otherCore, core) || mapping.Nearest(core, []string{otherCore}) != ""
+}
+
+// leadPlace is where a lead keeps a text field, nil if it has no such field.
+func leadPlace(lead *leadgatev1.Lead, name string) *string {
+	switch name {
+	case pathEmail:
+		return &lead.Email
+	case pathFirstName:
+		return &lead.FirstName
+	case pathLastName:
+		return &lead.LastName
+	case pathPhone:
+		return &lead.Phone
+	case "company":
+		return &lead.Company
+	case pathWebsite:
+		return &lead.Website
+	case "job_title":
+		return &lead.JobTitle
+	case "street":
+		return &lead.Street
+	case "city":
+		return &lead.City
+	case pathRegion:
+		return &lead.Region
+	case pathPostalCode:
+		return &lead.PostalCode
+	case pathCountry:
+		return &lead.Country
+	case pathMessage:
+		return &lead.Message
+	}
+	return nil
+}
+
+// sourcePlace is where a lead's source keeps a text field, nil if it has no such field.
+func sourcePlace(source *leadgatev1.Source, name string) *string {
+	switch name {
+	case "form":
+		return &source.Form
+	case "page_url":
+		return &source.PageUrl
+	case "referrer":
+		return &source.Referrer
+	case "utm_source":
+		return &source.UtmSource
+	case "utm_medium":
+		return &source.UtmMedium
+	case "utm_campaign":
+		return &source.UtmCampaign
+	case "utm_term":
+		return &source.UtmTerm
+	case "utm_content":
+		return &source.UtmContent
+	case "ip":
+		return &source.Ip
+	case "user_agent":
+		return &source.UserAgent
+	case "gclid":
+		return &source.Gclid
+	case "gbraid":
+		return &source.Gbraid
+	case "wbraid":
+		return &source.Wbraid
+	case "fbclid":
+		return &source.Fbclid
+	case "msclkid":
+		return &source.Msclkid
+	case "li_fat_id":
+		return &source.LiFatId
+	case "ttclid":
+		return &source.Ttclid
+	}
+	return nil
 }
 
 // textField finds a text field of a message by its name, nil if there is none.
@@ -114,7 +253,7 @@ func maxLen(field protoreflect.FieldDescriptor) int {
 func checkCustom(targets []*target) error {
 	lead := &leadgatev1.Lead{Email: "ada@example.com", Custom: map[string]*structpb.Value{}}
 	for _, t := range targets {
-		if t.field == nil {
+		if t.custom != "" || t.path == customPrefix {
 			lead.Custom[t.custom] = structpb.NewStringValue("")
 		}
 	}
@@ -138,44 +277,33 @@ func configured(path string) string {
 	return path
 }
 
-// cleaned returns the values as a lead keeps them, without those that are empty.
-func (t *target) cleaned(values []string) []string {
-	kept := make([]string, 0, len(values))
-	for _, value := range values {
-		if value = t.clean(value); value != "" {
-			kept = append(kept, value)
-		}
-	}
-	return kept
-}
-
 // bounded reports whether maxField holds for fields that lead here: not for the message, which lead.proto lets be longer,
 // and not where text is cut.
-func (t *target) bounded() bool { return t.path != pathMessage && t.most == 0 }
+func (t *target) bounded() bool { return t.path != pathMessage && t.cutTo() == 0 }
 
-// set puts values into a lead, which has a source: all of them into a field of the business's own, the first into others.
-func (t *target) set(lead *leadgatev1.Lead, values ...string) {
-	switch {
-	case t.field == nil:
-		if lead.Custom == nil {
-			lead.Custom = map[string]*structpb.Value{}
-		}
-		lead.Custom[t.custom] = customValue(values)
-	case strings.HasPrefix(t.path, sourcePrefix):
-		lead.Source.ProtoReflect().Set(t.field, protoreflect.ValueOfString(cut(values[0], t.most)))
-	default:
-		lead.ProtoReflect().Set(t.field, protoreflect.ValueOfString(values[0]))
+// cutTo is how many characters are kept: the bound that is configured, or that of a field of Source, because a visitor can
+// mend neither the address of a page nor a campaign's parameters. What the visitor wrote is not cut otherwise.
+func (t *target) cutTo() int {
+	if t.value != nil && t.value.most > 0 {
+		return t.value.most
 	}
+	if strings.HasPrefix(t.path, sourcePrefix) {
+		return t.most
+	}
+	return 0
 }
 
-// customValue is a string, or a list of strings where there are several.
-func customValue(values []string) *structpb.Value {
+// isCustom says whether the target is a field of the business's own.
+func (t *target) isCustom() bool { return t.place == nil && t.path != FullName }
+
+// setCustom puts values into a field of the business's own: one value as it is, several as a list.
+func (t *target) setCustom(lead *leadgatev1.Lead, values ...*structpb.Value) {
+	if lead.Custom == nil {
+		lead.Custom = map[string]*structpb.Value{}
+	}
 	if len(values) == 1 {
-		return structpb.NewStringValue(values[0])
+		lead.Custom[t.custom] = values[0]
+		return
 	}
-	list := make([]*structpb.Value, len(values))
-	for i, value := range values {
-		list[i] = structpb.NewStringValue(value)
-	}
-	return structpb.NewListValue(&structpb.ListValue{Values: list})
+	lead.Custom[t.custom] = structpb.NewListValue(&structpb.ListValue{Values: values})
 }

@@ -8,33 +8,80 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
+// plain cleans a line of text in which HTML has no place: tags go, entities are read, and what remains is cleaned by line.
+// Cleaning twice changes nothing.
+func plain(text string) (string, reasons) {
+	if isClean(text) {
+		return text, 0
+	}
+	text, why := line(text)
+	// Reading one entity may make another, or a tag; each turn makes the text shorter.
+	for turn := 0; strings.ContainsAny(text, "<&"); turn++ {
+		stripped := withoutHTML(text)
+		if stripped == text {
+			break
+		}
+		if turn == maxNested { // nobody writes so, and a long text of it would take long
+			stripped = strings.Map(withoutSigns, stripped)
+		}
+		why |= whyHTML
+		text, _ = line(stripped)
+	}
+	return text, why
+}
+
+// How deep tags and entities within each other are taken out one by one.
+const maxNested = 8
+
+func withoutSigns(r rune) rune {
+	if r == '<' || r == '>' || r == '&' {
+		return -1
+	}
+	return r
+}
+
 // line cleans text of one line: runs of white space, line ends among them, become one space, none at either end; control
 // characters and marks that nobody sees go; letters are composed (NFC), so that equal names are equal bytes. What is not
 // UTF-8 becomes U+FFFD. Cleaning twice changes nothing.
-func line(text string) string {
-	if isClean(text) {
-		return text
+func line(text string) (string, reasons) {
+	if isLine(text) {
+		return text, 0
 	}
+	var why reasons
 	var out strings.Builder
 	space := false
 	for _, r := range text {
 		switch {
 		case unicode.IsSpace(r):
-			space = out.Len() > 0
-		case unicode.IsControl(r), isInvisible(r):
-		default:
-			if space {
-				out.WriteByte(' ')
-				space = false
+			if r != ' ' || space || out.Len() == 0 {
+				why |= whySpace
 			}
+			space = true
+		case unicode.IsControl(r), isInvisible(r):
+			why |= whyInvisible
+		default:
+			if space && out.Len() > 0 {
+				out.WriteByte(' ')
+			}
+			space = false
 			out.WriteRune(r)
 		}
 	}
-	return norm.NFC.String(out.String())
+	if space {
+		why |= whySpace
+	}
+	cleaned := out.String()
+	if composed := norm.NFC.String(cleaned); composed != cleaned {
+		return composed, why | whyComposed
+	}
+	if why == 0 && cleaned != text { // bytes that are no characters
+		why = whyInvisible
+	}
+	return cleaned, why
 }
 
-// isClean is a quick answer for most text: printable ASCII with single spaces within.
-func isClean(text string) bool {
+// isLine is a quick answer for most text: printable ASCII with single spaces within.
+func isLine(text string) bool {
 	before := byte(' ')
 	for i := range len(text) {
 		c := text[i]
@@ -46,31 +93,60 @@ func isClean(text string) bool {
 	return text == "" || before != ' '
 }
 
+// isClean is the same for text without HTML.
+func isClean(text string) bool { return isLine(text) && !strings.ContainsAny(text, "<&") }
+
 // paragraphs cleans text of several lines: line ends become \n, other control characters go (tabs become a space), outer
-// white space goes, spaces within stay as typed, letters are composed (NFC).
-func paragraphs(text string) string {
-	text = strings.ReplaceAll(text, "\r\n", "\n")
-	text = strings.Map(func(r rune) rune {
+// white space goes, spaces within stay as typed, letters are composed (NFC). Marks of direction stay: they are needed where
+// two scripts meet. HTML stays, it is what the person wrote.
+func paragraphs(text string) (string, reasons) {
+	if isLine(text) {
+		return text, 0
+	}
+	var why reasons
+	cleaned := strings.Map(func(r rune) rune {
 		switch r {
-		case '\n', '\r', '\u0085', '\u2028', '\u2029':
+		case '\n', '\u0085', '\u2028', '\u2029':
 			return '\n'
 		case '\t', '\v', '\f':
 			return ' '
 		}
-		if unicode.IsControl(r) {
+		if unicode.IsControl(r) || isInvisible(r) && !isDirection(r) {
+			why |= whyInvisible
 			return -1
 		}
 		return r
-	}, text)
-	return norm.NFC.String(strings.TrimSpace(text))
+	}, strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n"))
+	cleaned = strings.TrimSpace(cleaned)
+	if composed := norm.NFC.String(cleaned); composed != cleaned {
+		return strings.TrimSpace(composed), why | whyComposed
+	}
+	if cleaned != text && why == 0 {
+		why = whySpace
+	}
+	return cleaned, why
 }
 
-// isInvisible tells the marks that come along when text is copied, above all around phone numbers and addresses: byte order
-// marks, zero-width spaces, marks of writing direction. The joiners (U+200C, U+200D) are not among them: names in Persian and
-// in Indian scripts need them.
+// isInvisible tells the marks that come along when text is copied, above all around phone numbers and addresses, and those by
+// which text is hidden in text: byte order marks, zero-width spaces, marks of writing direction, blanks that count as letters,
+// tags, characters that no standard gives a meaning. The joiners (U+200C, U+200D) and variation selectors are not among
+// them: names in Persian and in Indian scripts need them, and so do emoji.
 func isInvisible(r rune) bool {
+	if r < 0xAD {
+		return false
+	}
 	switch r {
-	case '\uFEFF', '\u200B', '\u2060', '\u00AD', '\u061C', '\u200E', '\u200F':
+	case '\uFEFF', '\u200B', '\u2060', '\u00AD', '\u034F', '\u180E', '\u2800', '\u115F', '\u1160', '\u3164', '\uFFA0':
+		return true
+	}
+	return isDirection(r) || 0x2061 <= r && r <= 0x206F || 0xFFF9 <= r && r <= 0xFFFB || 0xE0000 <= r && r <= 0xE007F ||
+		unicode.In(r, unicode.Co, unicode.Noncharacter_Code_Point)
+}
+
+// isDirection tells the marks of writing direction.
+func isDirection(r rune) bool {
+	switch r {
+	case '\u061C', '\u200E', '\u200F':
 		return true
 	}
 	return '\u202A' <= r && r <= '\u202E' || '\u2066' <= r && r <= '\u2069'
@@ -79,6 +155,9 @@ func isInvisible(r rune) bool {
 // fold reduces a name to what has to match: letters and digits, lower case, without the accents of European scripts. (Marks
 // of other scripts are vowels, and tell one name from another.)
 func fold(text string) string {
+	if folded, ok := foldASCII(text); ok {
+		return folded
+	}
 	return strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsLetter(r), unicode.IsDigit(r):
@@ -90,9 +169,45 @@ func fold(text string) string {
 	}, norm.NFKD.String(text))
 }
 
+// foldASCII is fold for most text.
+func foldASCII(text string) (string, bool) {
+	changes := false
+	for i := range len(text) {
+		c := text[i]
+		if c >= utf8.RuneSelf {
+			return "", false
+		}
+		changes = changes || (c < 'a' || c > 'z') && (c < '0' || c > '9')
+	}
+	if !changes {
+		return text, true
+	}
+	folded := make([]byte, 0, len(text))
+	for i := range len(text) {
+		switch c := text[i]; {
+		case 'A' <= c && c <= 'Z':
+			folded = append(folded, c+'a'-'A')
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+			folded = append(folded, c)
+		}
+	}
+	return string(folded), true
+}
+
+// narrow makes plain characters of the full-width ones that East Asian keyboards write, ＡＢＣ１２３＠.
+func narrow(text string) (string, reasons) {
+	if isASCII(text) {
+		return text, 0
+	}
+	if plain := norm.NFKC.String(text); plain != text {
+		return plain, whyWidth
+	}
+	return text, 0
+}
+
 // cut shortens text to so many characters; 0 is no bound.
 func cut(text string, most int) string {
-	if most == 0 || utf8.RuneCountInString(text) <= most {
+	if most == 0 || len(text) <= most || utf8.RuneCountInString(text) <= most {
 		return text
 	}
 	for i := range text {

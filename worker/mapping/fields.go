@@ -13,10 +13,12 @@ import (
 // customPrefix stands before the names of the business's own fields.
 const customPrefix = "custom."
 
-// field is a field of a lead: a path of the message, or a custom field.
+// field is a field of a lead: a path of the message, a custom field, or a part of a consent.
 type field struct {
 	path   []protoreflect.FieldDescriptor
 	custom string // empty unless it is a custom field
+	// purpose and part name a part of a consent; empty unless it is one.
+	purpose, part string
 }
 
 // Fields returns the names of all lead fields that hold one text, sorted: those of leadgate.v1.Lead itself, and those of the
@@ -76,6 +78,9 @@ func parse(path string) (field, error) {
 				path, customPrefix, maxCustomName)
 		}
 		return field{custom: name}, nil
+	}
+	if rest, ok := strings.CutPrefix(path, consentPrefix); ok {
+		return parseConsent(rest)
 	}
 	var found field
 	walk(descriptor(), nil, func(p []protoreflect.FieldDescriptor) {

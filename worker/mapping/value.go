@@ -11,6 +11,9 @@ func (f field) of(lead *leadgatev1.Lead) any {
 	if f.custom != "" {
 		return plain(lead.GetCustom()[f.custom])
 	}
+	if f.purpose != "" {
+		return f.ofConsent(lead)
+	}
 	message := lead.ProtoReflect()
 	last := len(f.path) - 1
 	for _, within := range f.path[:last] {

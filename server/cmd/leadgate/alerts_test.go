@@ -117,10 +117,12 @@ alerts:
 	return h, in
 }
 
+// submit sends the form of so many visitors.
 func (h *house) submit(n int) {
 	h.t.Helper()
-	for i := range n {
-		if a := request(h.t, "POST", h.url("/v1/forms/contact/submissions"), "application/json", fmt.Sprintf(`{"email":"a%d@example.com"}`, i)); a.status != 201 {
+	for range n {
+		h.visitors++
+		if a := request(h.t, "POST", h.url("/v1/forms/contact/submissions"), "application/json", fmt.Sprintf(`{"email":"a%d@example.com"}`, h.visitors)); a.status != 201 {
 			h.t.Fatalf("answer %d %s", a.status, a.text)
 		}
 	}

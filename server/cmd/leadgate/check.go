@@ -35,6 +35,9 @@ func newCheck() *cobra.Command {
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is good: %d forms, %d destinations, revision %s\n",
 				path, len(snapshot.Config.GetForms()), len(snapshot.Config.GetDestinations()), snapshot.Revision)
+			for _, hint := range snapshot.Hints {
+				fmt.Fprintf(cmd.OutOrStdout(), "hint: %s\n", hint)
+			}
 			if online {
 				return checkOnline(cmd, snapshot)
 			}

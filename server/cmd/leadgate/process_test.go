@@ -228,6 +228,11 @@ type event struct {
 		Type   string `json:"type"`
 		Detail string `json:"detail"`
 	} `json:"system"`
+	Form struct {
+		Type       string `json:"type"`
+		Field      string `json:"field"`
+		Suggestion string `json:"suggestion"`
+	} `json:"form"`
 }
 
 // watch streams the events of the gateway, beginning with what it remembers.

@@ -22,6 +22,8 @@ type house struct {
 	gateway *process
 	config  string
 	data    string
+	// visitors is how many sent a form through submit.
+	visitors int
 }
 
 // newHouse starts both with a form and one destination, with quick retries.

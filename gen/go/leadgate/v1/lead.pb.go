@@ -352,7 +352,9 @@ type Consent struct {
 	// When the person decided.
 	Time *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=time,proto3" json:"time,omitempty"`
 	// The page on which the person decided.
-	PageUrl       string `protobuf:"bytes,6,opt,name=page_url,json=pageUrl,proto3" json:"page_url,omitempty"`
+	PageUrl string `protobuf:"bytes,6,opt,name=page_url,json=pageUrl,proto3" json:"page_url,omitempty"`
+	// Address of the person, when deciding.
+	Ip            string `protobuf:"bytes,7,opt,name=ip,proto3" json:"ip,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -429,6 +431,13 @@ func (x *Consent) GetPageUrl() string {
 	return ""
 }
 
+func (x *Consent) GetIp() string {
+	if x != nil {
+		return x.Ip
+	}
+	return ""
+}
+
 // Source says where a lead came from.
 type Source struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -451,7 +460,21 @@ type Source struct {
 	// Address of the visitor.
 	Ip string `protobuf:"bytes,9,opt,name=ip,proto3" json:"ip,omitempty"`
 	// Browser of the visitor.
-	UserAgent     string `protobuf:"bytes,10,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
+	UserAgent string `protobuf:"bytes,10,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
+	// Click identifier of Google Ads.
+	Gclid string `protobuf:"bytes,11,opt,name=gclid,proto3" json:"gclid,omitempty"`
+	// Click identifier of Google Ads, from a web page to an app on iOS.
+	Gbraid string `protobuf:"bytes,12,opt,name=gbraid,proto3" json:"gbraid,omitempty"`
+	// Click identifier of Google Ads, from an app on iOS to a web page.
+	Wbraid string `protobuf:"bytes,13,opt,name=wbraid,proto3" json:"wbraid,omitempty"`
+	// Click identifier of Facebook and Instagram.
+	Fbclid string `protobuf:"bytes,14,opt,name=fbclid,proto3" json:"fbclid,omitempty"`
+	// Click identifier of Microsoft Advertising.
+	Msclkid string `protobuf:"bytes,15,opt,name=msclkid,proto3" json:"msclkid,omitempty"`
+	// Click identifier of LinkedIn.
+	LiFatId string `protobuf:"bytes,16,opt,name=li_fat_id,json=liFatId,proto3" json:"li_fat_id,omitempty"`
+	// Click identifier of TikTok.
+	Ttclid        string `protobuf:"bytes,17,opt,name=ttclid,proto3" json:"ttclid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -552,6 +575,55 @@ func (x *Source) GetIp() string {
 func (x *Source) GetUserAgent() string {
 	if x != nil {
 		return x.UserAgent
+	}
+	return ""
+}
+
+func (x *Source) GetGclid() string {
+	if x != nil {
+		return x.Gclid
+	}
+	return ""
+}
+
+func (x *Source) GetGbraid() string {
+	if x != nil {
+		return x.Gbraid
+	}
+	return ""
+}
+
+func (x *Source) GetWbraid() string {
+	if x != nil {
+		return x.Wbraid
+	}
+	return ""
+}
+
+func (x *Source) GetFbclid() string {
+	if x != nil {
+		return x.Fbclid
+	}
+	return ""
+}
+
+func (x *Source) GetMsclkid() string {
+	if x != nil {
+		return x.Msclkid
+	}
+	return ""
+}
+
+func (x *Source) GetLiFatId() string {
+	if x != nil {
+		return x.LiFatId
+	}
+	return ""
+}
+
+func (x *Source) GetTtclid() string {
+	if x != nil {
+		return x.Ttclid
 	}
 	return ""
 }
@@ -661,7 +733,9 @@ type Submission struct {
 	// Browser of the visitor.
 	UserAgent string `protobuf:"bytes,5,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
 	// Page that held the form.
-	PageUrl       string `protobuf:"bytes,6,opt,name=page_url,json=pageUrl,proto3" json:"page_url,omitempty"`
+	PageUrl string `protobuf:"bytes,6,opt,name=page_url,json=pageUrl,proto3" json:"page_url,omitempty"`
+	// Files that came with it. They are not kept. At most 20 are named.
+	Files         []*Submission_File `protobuf:"bytes,7,rep,name=files,proto3" json:"files,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -736,6 +810,13 @@ func (x *Submission) GetPageUrl() string {
 		return x.PageUrl
 	}
 	return ""
+}
+
+func (x *Submission) GetFiles() []*Submission_File {
+	if x != nil {
+		return x.Files
+	}
+	return nil
 }
 
 // Hold is one reason why a lead waits for a person.
@@ -1038,6 +1119,70 @@ func (x *LeadRecord) GetTraceParent() string {
 	return ""
 }
 
+// File is a file that came with a submission and was dropped.
+type Submission_File struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the file input in the page's markup.
+	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	// Its media type, as the browser said.
+	MediaType string `protobuf:"bytes,2,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"`
+	// How large it was, in bytes.
+	Size          int64 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Submission_File) Reset() {
+	*x = Submission_File{}
+	mi := &file_leadgate_v1_lead_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Submission_File) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Submission_File) ProtoMessage() {}
+
+func (x *Submission_File) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Submission_File.ProtoReflect.Descriptor instead.
+func (*Submission_File) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_proto_rawDescGZIP(), []int{4, 0}
+}
+
+func (x *Submission_File) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *Submission_File) GetMediaType() string {
+	if x != nil {
+		return x.MediaType
+	}
+	return ""
+}
+
+func (x *Submission_File) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
 // Field is one named field of a submission.
 type Submission_Field struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1051,7 +1196,7 @@ type Submission_Field struct {
 
 func (x *Submission_Field) Reset() {
 	*x = Submission_Field{}
-	mi := &file_leadgate_v1_lead_proto_msgTypes[9]
+	mi := &file_leadgate_v1_lead_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1063,7 +1208,7 @@ func (x *Submission_Field) String() string {
 func (*Submission_Field) ProtoMessage() {}
 
 func (x *Submission_Field) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_proto_msgTypes[9]
+	mi := &file_leadgate_v1_lead_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1076,7 +1221,7 @@ func (x *Submission_Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Submission_Field.ProtoReflect.Descriptor instead.
 func (*Submission_Field) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_lead_proto_rawDescGZIP(), []int{4, 0}
+	return file_leadgate_v1_lead_proto_rawDescGZIP(), []int{4, 1}
 }
 
 func (x *Submission_Field) GetName() string {
@@ -1129,7 +1274,7 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"\vCustomEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12,\n" +
 	"\x05value\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\x05value:\x028\x01:]\xbaHZ\x1aX\n" +
-	"\x0elead.reachable\x12 a lead needs an email or a phone\x1a$this.email != '' || this.phone != ''\"\xe9\x01\n" +
+	"\x0elead.reachable\x12 a lead needs an email or a phone\x1a$this.email != '' || this.phone != ''\"\x85\x02\n" +
 	"\aConsent\x12$\n" +
 	"\apurpose\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\apurpose\x12\x18\n" +
@@ -1137,7 +1282,9 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"\x04text\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80@R\x04text\x12+\n" +
 	"\ftext_version\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\vtextVersion\x12.\n" +
 	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12#\n" +
-	"\bpage_url\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\apageUrl\"\xae\x04\n" +
+	"\bpage_url\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\apageUrl\x12\x1a\n" +
+	"\x02ip\x18\a \x01(\tB\n" +
+	"\xbaH\a\xd8\x01\x01r\x02p\x01R\x02ip\"\xa0\x06\n" +
 	"\x06Source\x12\xc4\x01\n" +
 	"\x04form\x18\x01 \x01(\tB\xaf\x01\xbaH\xab\x01\xba\x01\xa4\x01\n" +
 	"\x10source.form.name\x12hmust be the name of a form: a lower case letter, then lower case letters, digits and hyphens, at most 63\x1a&this.matches('^[a-z][a-z0-9-]{0,62}$')\xd8\x01\x01R\x04form\x12#\n" +
@@ -1155,7 +1302,14 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"\xbaH\a\xd8\x01\x01r\x02p\x01R\x02ip\x12'\n" +
 	"\n" +
 	"user_agent\x18\n" +
-	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tuserAgent\"\xc9\x01\n" +
+	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tuserAgent\x12\x1e\n" +
+	"\x05gclid\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\x05gclid\x12 \n" +
+	"\x06gbraid\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\x06gbraid\x12 \n" +
+	"\x06wbraid\x18\r \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\x06wbraid\x12 \n" +
+	"\x06fbclid\x18\x0e \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\x06fbclid\x12\"\n" +
+	"\amsclkid\x18\x0f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\amsclkid\x12$\n" +
+	"\tli_fat_id\x18\x10 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\aliFatId\x12 \n" +
+	"\x06ttclid\x18\x11 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\x06ttclid\"\xc9\x01\n" +
 	"\n" +
 	"Enrichment\x12!\n" +
 	"\fcompany_name\x18\x01 \x01(\tR\vcompanyName\x12!\n" +
@@ -1165,7 +1319,7 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"geoCountry\x12\x1d\n" +
 	"\n" +
 	"geo_region\x18\x05 \x01(\tR\tgeoRegion\x12\x19\n" +
-	"\bgeo_city\x18\x06 \x01(\tR\ageoCity\"\xe6\x02\n" +
+	"\bgeo_city\x18\x06 \x01(\tR\ageoCity\"\x92\x04\n" +
 	"\n" +
 	"Submission\x12@\n" +
 	"\x06fields\x18\x01 \x03(\v2\x1d.leadgate.v1.Submission.FieldB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x06fields\x12+\n" +
@@ -1174,7 +1328,13 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"\aaddress\x18\x04 \x01(\tR\aaddress\x12'\n" +
 	"\n" +
 	"user_agent\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tuserAgent\x12#\n" +
-	"\bpage_url\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\apageUrl\x1aQ\n" +
+	"\bpage_url\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\apageUrl\x12<\n" +
+	"\x05files\x18\a \x03(\v2\x1c.leadgate.v1.Submission.FileB\b\xbaH\x05\x92\x01\x02\x10\x14R\x05files\x1al\n" +
+	"\x04File\x12\x1e\n" +
+	"\x05field\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\xff\x01R\x05field\x12'\n" +
+	"\n" +
+	"media_type\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\xff\x01R\tmediaType\x12\x1b\n" +
+	"\x04size\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x04size\x1aQ\n" +
 	"\x05Field\x12\x1e\n" +
 	"\x04name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\xff\x01R\x04name\x12(\n" +
@@ -1238,7 +1398,7 @@ func file_leadgate_v1_lead_proto_rawDescGZIP() []byte {
 }
 
 var file_leadgate_v1_lead_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_leadgate_v1_lead_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_leadgate_v1_lead_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_leadgate_v1_lead_proto_goTypes = []any{
 	(LeadState)(0),                // 0: leadgate.v1.LeadState
 	(HoldReason)(0),               // 1: leadgate.v1.HoldReason
@@ -1251,31 +1411,33 @@ var file_leadgate_v1_lead_proto_goTypes = []any{
 	(*Change)(nil),                // 8: leadgate.v1.Change
 	(*LeadRecord)(nil),            // 9: leadgate.v1.LeadRecord
 	nil,                           // 10: leadgate.v1.Lead.CustomEntry
-	(*Submission_Field)(nil),      // 11: leadgate.v1.Submission.Field
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*structpb.Value)(nil),        // 13: google.protobuf.Value
+	(*Submission_File)(nil),       // 11: leadgate.v1.Submission.File
+	(*Submission_Field)(nil),      // 12: leadgate.v1.Submission.Field
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 14: google.protobuf.Value
 }
 var file_leadgate_v1_lead_proto_depIdxs = []int32{
 	10, // 0: leadgate.v1.Lead.custom:type_name -> leadgate.v1.Lead.CustomEntry
 	3,  // 1: leadgate.v1.Lead.consents:type_name -> leadgate.v1.Consent
 	4,  // 2: leadgate.v1.Lead.source:type_name -> leadgate.v1.Source
 	5,  // 3: leadgate.v1.Lead.enrichment:type_name -> leadgate.v1.Enrichment
-	12, // 4: leadgate.v1.Consent.time:type_name -> google.protobuf.Timestamp
-	11, // 5: leadgate.v1.Submission.fields:type_name -> leadgate.v1.Submission.Field
-	12, // 6: leadgate.v1.Submission.time:type_name -> google.protobuf.Timestamp
-	1,  // 7: leadgate.v1.Hold.reason:type_name -> leadgate.v1.HoldReason
-	0,  // 8: leadgate.v1.LeadRecord.state:type_name -> leadgate.v1.LeadState
-	7,  // 9: leadgate.v1.LeadRecord.holds:type_name -> leadgate.v1.Hold
-	12, // 10: leadgate.v1.LeadRecord.create_time:type_name -> google.protobuf.Timestamp
-	2,  // 11: leadgate.v1.LeadRecord.lead:type_name -> leadgate.v1.Lead
-	6,  // 12: leadgate.v1.LeadRecord.submission:type_name -> leadgate.v1.Submission
-	8,  // 13: leadgate.v1.LeadRecord.changes:type_name -> leadgate.v1.Change
-	13, // 14: leadgate.v1.Lead.CustomEntry.value:type_name -> google.protobuf.Value
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	13, // 4: leadgate.v1.Consent.time:type_name -> google.protobuf.Timestamp
+	12, // 5: leadgate.v1.Submission.fields:type_name -> leadgate.v1.Submission.Field
+	13, // 6: leadgate.v1.Submission.time:type_name -> google.protobuf.Timestamp
+	11, // 7: leadgate.v1.Submission.files:type_name -> leadgate.v1.Submission.File
+	1,  // 8: leadgate.v1.Hold.reason:type_name -> leadgate.v1.HoldReason
+	0,  // 9: leadgate.v1.LeadRecord.state:type_name -> leadgate.v1.LeadState
+	7,  // 10: leadgate.v1.LeadRecord.holds:type_name -> leadgate.v1.Hold
+	13, // 11: leadgate.v1.LeadRecord.create_time:type_name -> google.protobuf.Timestamp
+	2,  // 12: leadgate.v1.LeadRecord.lead:type_name -> leadgate.v1.Lead
+	6,  // 13: leadgate.v1.LeadRecord.submission:type_name -> leadgate.v1.Submission
+	8,  // 14: leadgate.v1.LeadRecord.changes:type_name -> leadgate.v1.Change
+	14, // 15: leadgate.v1.Lead.CustomEntry.value:type_name -> google.protobuf.Value
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_lead_proto_init() }
@@ -1289,7 +1451,7 @@ func file_leadgate_v1_lead_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_lead_proto_rawDesc), len(file_leadgate_v1_lead_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

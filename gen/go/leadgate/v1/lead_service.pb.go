@@ -554,8 +554,10 @@ type SubmitFormResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Identifier of the lead.
 	LeadId string `protobuf:"bytes,1,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
-	// Whether this answers an earlier submission with the same idempotency key. Always set.
-	Replayed      *bool `protobuf:"varint,2,opt,name=replayed,proto3,oneof" json:"replayed,omitempty"`
+	// Whether this answers an earlier submission with the same idempotency key, or the same one a moment ago. Always set.
+	Replayed *bool `protobuf:"varint,2,opt,name=replayed,proto3,oneof" json:"replayed,omitempty"`
+	// What the visitor probably meant and may want to correct. The submission was taken as it came.
+	Suggestions   []*SubmitFormResponse_Suggestion `protobuf:"bytes,3,rep,name=suggestions,proto3" json:"suggestions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -602,6 +604,13 @@ func (x *SubmitFormResponse) GetReplayed() bool {
 		return *x.Replayed
 	}
 	return false
+}
+
+func (x *SubmitFormResponse) GetSuggestions() []*SubmitFormResponse_Suggestion {
+	if x != nil {
+		return x.Suggestions
+	}
+	return nil
 }
 
 // GetLeadRequest names a lead.
@@ -1435,6 +1444,61 @@ func (x *Refusal_Violation) GetMessage() string {
 	return ""
 }
 
+// Suggestion is what the visitor probably meant.
+type SubmitFormResponse_Suggestion struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The form's field.
+	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	// The value that was probably meant, such as ada@gmail.com.
+	DidYouMean    string `protobuf:"bytes,2,opt,name=did_you_mean,json=didYouMean,proto3" json:"did_you_mean,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitFormResponse_Suggestion) Reset() {
+	*x = SubmitFormResponse_Suggestion{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitFormResponse_Suggestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitFormResponse_Suggestion) ProtoMessage() {}
+
+func (x *SubmitFormResponse_Suggestion) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitFormResponse_Suggestion.ProtoReflect.Descriptor instead.
+func (*SubmitFormResponse_Suggestion) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{9, 0}
+}
+
+func (x *SubmitFormResponse_Suggestion) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *SubmitFormResponse_Suggestion) GetDidYouMean() string {
+	if x != nil {
+		return x.DidYouMean
+	}
+	return ""
+}
+
 var File_leadgate_v1_lead_service_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_lead_service_proto_rawDesc = "" +
@@ -1485,10 +1549,16 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"submission\x18\x02 \x01(\v2\x17.leadgate.v1.SubmissionB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"submission\x12\x90\x01\n" +
 	"\x0fidempotency_key\x18\x03 \x01(\tBg\xbaHd\xba\x01^\n" +
-	"\x0fidempotency_key\x12+must be 1 to 255 printable ASCII characters\x1a\x1ethis.matches('^[ -~]{1,255}$')\xd8\x01\x01R\x0eidempotencyKey\"[\n" +
+	"\x0fidempotency_key\x12+must be 1 to 255 printable ASCII characters\x1a\x1ethis.matches('^[ -~]{1,255}$')\xd8\x01\x01R\x0eidempotencyKey\"\xef\x01\n" +
 	"\x12SubmitFormResponse\x12\x17\n" +
 	"\alead_id\x18\x01 \x01(\tR\x06leadId\x12\x1f\n" +
-	"\breplayed\x18\x02 \x01(\bH\x00R\breplayed\x88\x01\x01B\v\n" +
+	"\breplayed\x18\x02 \x01(\bH\x00R\breplayed\x88\x01\x01\x12L\n" +
+	"\vsuggestions\x18\x03 \x03(\v2*.leadgate.v1.SubmitFormResponse.SuggestionR\vsuggestions\x1aD\n" +
+	"\n" +
+	"Suggestion\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12 \n" +
+	"\fdid_you_mean\x18\x02 \x01(\tR\n" +
+	"didYouMeanB\v\n" +
 	"\t_replayed\"3\n" +
 	"\x0eGetLeadRequest\x12!\n" +
 	"\alead_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06leadId\"\xa5\x01\n" +
@@ -1578,85 +1648,87 @@ func file_leadgate_v1_lead_service_proto_rawDescGZIP() []byte {
 	return file_leadgate_v1_lead_service_proto_rawDescData
 }
 
-var file_leadgate_v1_lead_service_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_leadgate_v1_lead_service_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_leadgate_v1_lead_service_proto_goTypes = []any{
-	(*SubmitLeadRequest)(nil),        // 0: leadgate.v1.SubmitLeadRequest
-	(*SubmitLeadResponse)(nil),       // 1: leadgate.v1.SubmitLeadResponse
-	(*BatchSubmitLeadsRequest)(nil),  // 2: leadgate.v1.BatchSubmitLeadsRequest
-	(*BatchSubmitLeadsResponse)(nil), // 3: leadgate.v1.BatchSubmitLeadsResponse
-	(*SubmitLeadsRequest)(nil),       // 4: leadgate.v1.SubmitLeadsRequest
-	(*SubmitLeadsResponse)(nil),      // 5: leadgate.v1.SubmitLeadsResponse
-	(*LeadResult)(nil),               // 6: leadgate.v1.LeadResult
-	(*Refusal)(nil),                  // 7: leadgate.v1.Refusal
-	(*SubmitFormRequest)(nil),        // 8: leadgate.v1.SubmitFormRequest
-	(*SubmitFormResponse)(nil),       // 9: leadgate.v1.SubmitFormResponse
-	(*GetLeadRequest)(nil),           // 10: leadgate.v1.GetLeadRequest
-	(*GetLeadResponse)(nil),          // 11: leadgate.v1.GetLeadResponse
-	(*ListLeadsRequest)(nil),         // 12: leadgate.v1.ListLeadsRequest
-	(*ListLeadsResponse)(nil),        // 13: leadgate.v1.ListLeadsResponse
-	(*EraseLeadsRequest)(nil),        // 14: leadgate.v1.EraseLeadsRequest
-	(*EraseLeadsResponse)(nil),       // 15: leadgate.v1.EraseLeadsResponse
-	(*CRMRecord)(nil),                // 16: leadgate.v1.CRMRecord
-	(*ExportLeadsRequest)(nil),       // 17: leadgate.v1.ExportLeadsRequest
-	(*ExportLeadsResponse)(nil),      // 18: leadgate.v1.ExportLeadsResponse
-	(*BackupRequest)(nil),            // 19: leadgate.v1.BackupRequest
-	(*BackupResponse)(nil),           // 20: leadgate.v1.BackupResponse
-	(*Refusal_Violation)(nil),        // 21: leadgate.v1.Refusal.Violation
-	(*Lead)(nil),                     // 22: leadgate.v1.Lead
-	(*Submission)(nil),               // 23: leadgate.v1.Submission
-	(*LeadRecord)(nil),               // 24: leadgate.v1.LeadRecord
-	(*Delivery)(nil),                 // 25: leadgate.v1.Delivery
-	(*Event)(nil),                    // 26: leadgate.v1.Event
-	(LeadState)(0),                   // 27: leadgate.v1.LeadState
-	(HoldReason)(0),                  // 28: leadgate.v1.HoldReason
-	(*timestamppb.Timestamp)(nil),    // 29: google.protobuf.Timestamp
+	(*SubmitLeadRequest)(nil),             // 0: leadgate.v1.SubmitLeadRequest
+	(*SubmitLeadResponse)(nil),            // 1: leadgate.v1.SubmitLeadResponse
+	(*BatchSubmitLeadsRequest)(nil),       // 2: leadgate.v1.BatchSubmitLeadsRequest
+	(*BatchSubmitLeadsResponse)(nil),      // 3: leadgate.v1.BatchSubmitLeadsResponse
+	(*SubmitLeadsRequest)(nil),            // 4: leadgate.v1.SubmitLeadsRequest
+	(*SubmitLeadsResponse)(nil),           // 5: leadgate.v1.SubmitLeadsResponse
+	(*LeadResult)(nil),                    // 6: leadgate.v1.LeadResult
+	(*Refusal)(nil),                       // 7: leadgate.v1.Refusal
+	(*SubmitFormRequest)(nil),             // 8: leadgate.v1.SubmitFormRequest
+	(*SubmitFormResponse)(nil),            // 9: leadgate.v1.SubmitFormResponse
+	(*GetLeadRequest)(nil),                // 10: leadgate.v1.GetLeadRequest
+	(*GetLeadResponse)(nil),               // 11: leadgate.v1.GetLeadResponse
+	(*ListLeadsRequest)(nil),              // 12: leadgate.v1.ListLeadsRequest
+	(*ListLeadsResponse)(nil),             // 13: leadgate.v1.ListLeadsResponse
+	(*EraseLeadsRequest)(nil),             // 14: leadgate.v1.EraseLeadsRequest
+	(*EraseLeadsResponse)(nil),            // 15: leadgate.v1.EraseLeadsResponse
+	(*CRMRecord)(nil),                     // 16: leadgate.v1.CRMRecord
+	(*ExportLeadsRequest)(nil),            // 17: leadgate.v1.ExportLeadsRequest
+	(*ExportLeadsResponse)(nil),           // 18: leadgate.v1.ExportLeadsResponse
+	(*BackupRequest)(nil),                 // 19: leadgate.v1.BackupRequest
+	(*BackupResponse)(nil),                // 20: leadgate.v1.BackupResponse
+	(*Refusal_Violation)(nil),             // 21: leadgate.v1.Refusal.Violation
+	(*SubmitFormResponse_Suggestion)(nil), // 22: leadgate.v1.SubmitFormResponse.Suggestion
+	(*Lead)(nil),                          // 23: leadgate.v1.Lead
+	(*Submission)(nil),                    // 24: leadgate.v1.Submission
+	(*LeadRecord)(nil),                    // 25: leadgate.v1.LeadRecord
+	(*Delivery)(nil),                      // 26: leadgate.v1.Delivery
+	(*Event)(nil),                         // 27: leadgate.v1.Event
+	(LeadState)(0),                        // 28: leadgate.v1.LeadState
+	(HoldReason)(0),                       // 29: leadgate.v1.HoldReason
+	(*timestamppb.Timestamp)(nil),         // 30: google.protobuf.Timestamp
 }
 var file_leadgate_v1_lead_service_proto_depIdxs = []int32{
-	22, // 0: leadgate.v1.SubmitLeadRequest.lead:type_name -> leadgate.v1.Lead
+	23, // 0: leadgate.v1.SubmitLeadRequest.lead:type_name -> leadgate.v1.Lead
 	0,  // 1: leadgate.v1.BatchSubmitLeadsRequest.leads:type_name -> leadgate.v1.SubmitLeadRequest
 	6,  // 2: leadgate.v1.BatchSubmitLeadsResponse.results:type_name -> leadgate.v1.LeadResult
 	0,  // 3: leadgate.v1.SubmitLeadsRequest.lead:type_name -> leadgate.v1.SubmitLeadRequest
 	6,  // 4: leadgate.v1.SubmitLeadsResponse.result:type_name -> leadgate.v1.LeadResult
 	7,  // 5: leadgate.v1.LeadResult.refusal:type_name -> leadgate.v1.Refusal
 	21, // 6: leadgate.v1.Refusal.violations:type_name -> leadgate.v1.Refusal.Violation
-	23, // 7: leadgate.v1.SubmitFormRequest.submission:type_name -> leadgate.v1.Submission
-	24, // 8: leadgate.v1.GetLeadResponse.lead:type_name -> leadgate.v1.LeadRecord
-	25, // 9: leadgate.v1.GetLeadResponse.deliveries:type_name -> leadgate.v1.Delivery
-	26, // 10: leadgate.v1.GetLeadResponse.timeline:type_name -> leadgate.v1.Event
-	27, // 11: leadgate.v1.ListLeadsRequest.state:type_name -> leadgate.v1.LeadState
-	28, // 12: leadgate.v1.ListLeadsRequest.reason:type_name -> leadgate.v1.HoldReason
-	29, // 13: leadgate.v1.ListLeadsRequest.since:type_name -> google.protobuf.Timestamp
-	29, // 14: leadgate.v1.ListLeadsRequest.until:type_name -> google.protobuf.Timestamp
-	24, // 15: leadgate.v1.ListLeadsResponse.leads:type_name -> leadgate.v1.LeadRecord
-	16, // 16: leadgate.v1.EraseLeadsResponse.crm_records:type_name -> leadgate.v1.CRMRecord
-	27, // 17: leadgate.v1.ExportLeadsRequest.state:type_name -> leadgate.v1.LeadState
-	29, // 18: leadgate.v1.ExportLeadsRequest.since:type_name -> google.protobuf.Timestamp
-	29, // 19: leadgate.v1.ExportLeadsRequest.until:type_name -> google.protobuf.Timestamp
-	24, // 20: leadgate.v1.ExportLeadsResponse.lead:type_name -> leadgate.v1.LeadRecord
-	25, // 21: leadgate.v1.ExportLeadsResponse.deliveries:type_name -> leadgate.v1.Delivery
-	0,  // 22: leadgate.v1.LeadService.SubmitLead:input_type -> leadgate.v1.SubmitLeadRequest
-	2,  // 23: leadgate.v1.LeadService.BatchSubmitLeads:input_type -> leadgate.v1.BatchSubmitLeadsRequest
-	4,  // 24: leadgate.v1.LeadService.SubmitLeads:input_type -> leadgate.v1.SubmitLeadsRequest
-	8,  // 25: leadgate.v1.LeadService.SubmitForm:input_type -> leadgate.v1.SubmitFormRequest
-	10, // 26: leadgate.v1.LeadService.GetLead:input_type -> leadgate.v1.GetLeadRequest
-	12, // 27: leadgate.v1.LeadService.ListLeads:input_type -> leadgate.v1.ListLeadsRequest
-	14, // 28: leadgate.v1.LeadService.EraseLeads:input_type -> leadgate.v1.EraseLeadsRequest
-	17, // 29: leadgate.v1.LeadService.ExportLeads:input_type -> leadgate.v1.ExportLeadsRequest
-	19, // 30: leadgate.v1.LeadService.Backup:input_type -> leadgate.v1.BackupRequest
-	1,  // 31: leadgate.v1.LeadService.SubmitLead:output_type -> leadgate.v1.SubmitLeadResponse
-	3,  // 32: leadgate.v1.LeadService.BatchSubmitLeads:output_type -> leadgate.v1.BatchSubmitLeadsResponse
-	5,  // 33: leadgate.v1.LeadService.SubmitLeads:output_type -> leadgate.v1.SubmitLeadsResponse
-	9,  // 34: leadgate.v1.LeadService.SubmitForm:output_type -> leadgate.v1.SubmitFormResponse
-	11, // 35: leadgate.v1.LeadService.GetLead:output_type -> leadgate.v1.GetLeadResponse
-	13, // 36: leadgate.v1.LeadService.ListLeads:output_type -> leadgate.v1.ListLeadsResponse
-	15, // 37: leadgate.v1.LeadService.EraseLeads:output_type -> leadgate.v1.EraseLeadsResponse
-	18, // 38: leadgate.v1.LeadService.ExportLeads:output_type -> leadgate.v1.ExportLeadsResponse
-	20, // 39: leadgate.v1.LeadService.Backup:output_type -> leadgate.v1.BackupResponse
-	31, // [31:40] is the sub-list for method output_type
-	22, // [22:31] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	24, // 7: leadgate.v1.SubmitFormRequest.submission:type_name -> leadgate.v1.Submission
+	22, // 8: leadgate.v1.SubmitFormResponse.suggestions:type_name -> leadgate.v1.SubmitFormResponse.Suggestion
+	25, // 9: leadgate.v1.GetLeadResponse.lead:type_name -> leadgate.v1.LeadRecord
+	26, // 10: leadgate.v1.GetLeadResponse.deliveries:type_name -> leadgate.v1.Delivery
+	27, // 11: leadgate.v1.GetLeadResponse.timeline:type_name -> leadgate.v1.Event
+	28, // 12: leadgate.v1.ListLeadsRequest.state:type_name -> leadgate.v1.LeadState
+	29, // 13: leadgate.v1.ListLeadsRequest.reason:type_name -> leadgate.v1.HoldReason
+	30, // 14: leadgate.v1.ListLeadsRequest.since:type_name -> google.protobuf.Timestamp
+	30, // 15: leadgate.v1.ListLeadsRequest.until:type_name -> google.protobuf.Timestamp
+	25, // 16: leadgate.v1.ListLeadsResponse.leads:type_name -> leadgate.v1.LeadRecord
+	16, // 17: leadgate.v1.EraseLeadsResponse.crm_records:type_name -> leadgate.v1.CRMRecord
+	28, // 18: leadgate.v1.ExportLeadsRequest.state:type_name -> leadgate.v1.LeadState
+	30, // 19: leadgate.v1.ExportLeadsRequest.since:type_name -> google.protobuf.Timestamp
+	30, // 20: leadgate.v1.ExportLeadsRequest.until:type_name -> google.protobuf.Timestamp
+	25, // 21: leadgate.v1.ExportLeadsResponse.lead:type_name -> leadgate.v1.LeadRecord
+	26, // 22: leadgate.v1.ExportLeadsResponse.deliveries:type_name -> leadgate.v1.Delivery
+	0,  // 23: leadgate.v1.LeadService.SubmitLead:input_type -> leadgate.v1.SubmitLeadRequest
+	2,  // 24: leadgate.v1.LeadService.BatchSubmitLeads:input_type -> leadgate.v1.BatchSubmitLeadsRequest
+	4,  // 25: leadgate.v1.LeadService.SubmitLeads:input_type -> leadgate.v1.SubmitLeadsRequest
+	8,  // 26: leadgate.v1.LeadService.SubmitForm:input_type -> leadgate.v1.SubmitFormRequest
+	10, // 27: leadgate.v1.LeadService.GetLead:input_type -> leadgate.v1.GetLeadRequest
+	12, // 28: leadgate.v1.LeadService.ListLeads:input_type -> leadgate.v1.ListLeadsRequest
+	14, // 29: leadgate.v1.LeadService.EraseLeads:input_type -> leadgate.v1.EraseLeadsRequest
+	17, // 30: leadgate.v1.LeadService.ExportLeads:input_type -> leadgate.v1.ExportLeadsRequest
+	19, // 31: leadgate.v1.LeadService.Backup:input_type -> leadgate.v1.BackupRequest
+	1,  // 32: leadgate.v1.LeadService.SubmitLead:output_type -> leadgate.v1.SubmitLeadResponse
+	3,  // 33: leadgate.v1.LeadService.BatchSubmitLeads:output_type -> leadgate.v1.BatchSubmitLeadsResponse
+	5,  // 34: leadgate.v1.LeadService.SubmitLeads:output_type -> leadgate.v1.SubmitLeadsResponse
+	9,  // 35: leadgate.v1.LeadService.SubmitForm:output_type -> leadgate.v1.SubmitFormResponse
+	11, // 36: leadgate.v1.LeadService.GetLead:output_type -> leadgate.v1.GetLeadResponse
+	13, // 37: leadgate.v1.LeadService.ListLeads:output_type -> leadgate.v1.ListLeadsResponse
+	15, // 38: leadgate.v1.LeadService.EraseLeads:output_type -> leadgate.v1.EraseLeadsResponse
+	18, // 39: leadgate.v1.LeadService.ExportLeads:output_type -> leadgate.v1.ExportLeadsResponse
+	20, // 40: leadgate.v1.LeadService.Backup:output_type -> leadgate.v1.BackupResponse
+	32, // [32:41] is the sub-list for method output_type
+	23, // [23:32] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_lead_service_proto_init() }
@@ -1676,7 +1748,7 @@ func file_leadgate_v1_lead_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_lead_service_proto_rawDesc), len(file_leadgate_v1_lead_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -48,7 +48,7 @@ type LeadServiceClient interface {
 	// gRPC.
 	SubmitLeads(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SubmitLeadsRequest, SubmitLeadsResponse], error)
 	// SubmitForm accepts what a page's form sends: untrusted fields, which the form's configuration maps and cleans into
-	// a lead. Over REST the body is the form's own: JSON or urlencoded.
+	// a lead. Over REST the body is the form's own: JSON, urlencoded or multipart.
 	SubmitForm(ctx context.Context, in *SubmitFormRequest, opts ...grpc.CallOption) (*SubmitFormResponse, error)
 	// GetLead shows one lead with its submission, its deliveries and its timeline.
 	GetLead(ctx context.Context, in *GetLeadRequest, opts ...grpc.CallOption) (*GetLeadResponse, error)
@@ -202,7 +202,7 @@ type LeadServiceServer interface {
 	// gRPC.
 	SubmitLeads(grpc.BidiStreamingServer[SubmitLeadsRequest, SubmitLeadsResponse]) error
 	// SubmitForm accepts what a page's form sends: untrusted fields, which the form's configuration maps and cleans into
-	// a lead. Over REST the body is the form's own: JSON or urlencoded.
+	// a lead. Over REST the body is the form's own: JSON, urlencoded or multipart.
 	SubmitForm(context.Context, *SubmitFormRequest) (*SubmitFormResponse, error)
 	// GetLead shows one lead with its submission, its deliveries and its timeline.
 	GetLead(context.Context, *GetLeadRequest) (*GetLeadResponse, error)

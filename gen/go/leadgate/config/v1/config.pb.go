@@ -431,7 +431,8 @@ func (x *Leads) GetDestinations() []string {
 type Form struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Form field to lead field, such as "company_name: company". Several may lead to one; the first that is not empty
-	// wins. custom.NAME is a field of the business's own.
+	// wins. custom.NAME is a field of the business's own, full_name one that is split into first_name and last_name. If
+	// left out altogether, fields are mapped by the names that form builders commonly give them.
 	Fields map[string]string `protobuf:"bytes,1,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Lead fields without which a submission is refused.
 	Required []string `protobuf:"bytes,2,rep,name=required,proto3" json:"required,omitempty"`
@@ -449,7 +450,19 @@ type Form struct {
 	// Where a browser without script goes after a submission; a page of leadgate's own if left out.
 	Redirect string `protobuf:"bytes,8,opt,name=redirect,proto3" json:"redirect,omitempty"`
 	// How much one visitor may submit.
-	Limits        *FormLimits `protobuf:"bytes,18,opt,name=limits,proto3" json:"limits,omitempty"`
+	Limits *FormLimits `protobuf:"bytes,18,opt,name=limits,proto3" json:"limits,omitempty"`
+	// How the values of a lead field are read, by lead field, such as custom.budget.
+	Values map[string]*Value `protobuf:"bytes,9,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Form fields that no person sees and programs fill in; quality.honeypot says what then becomes of the submission.
+	Honeypot []string `protobuf:"bytes,10,rep,name=honeypot,proto3" json:"honeypot,omitempty"`
+	// Where a field comes under a new name, take the likely one at once instead of asking for a line under fields.
+	AutoMap bool `protobuf:"varint,11,opt,name=auto_map,json=autoMap,proto3" json:"auto_map,omitempty"`
+	// What becomes of submissions that may not be worth a person's time.
+	Quality *Quality `protobuf:"bytes,12,opt,name=quality,proto3" json:"quality,omitempty"`
+	// For how long the same submission without an idempotency key counts as a double click; 10m if left out, 0s never.
+	DeriveKeyWindow *durationpb.Duration `protobuf:"bytes,13,opt,name=derive_key_window,json=deriveKeyWindow,proto3" json:"derive_key_window,omitempty"`
+	// What the visitor agrees to, by purpose, such as newsletter.
+	Consents      map[string]*ConsentField `protobuf:"bytes,14,rep,name=consents,proto3" json:"consents,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -547,6 +560,48 @@ func (x *Form) GetLimits() *FormLimits {
 	return nil
 }
 
+func (x *Form) GetValues() map[string]*Value {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *Form) GetHoneypot() []string {
+	if x != nil {
+		return x.Honeypot
+	}
+	return nil
+}
+
+func (x *Form) GetAutoMap() bool {
+	if x != nil {
+		return x.AutoMap
+	}
+	return false
+}
+
+func (x *Form) GetQuality() *Quality {
+	if x != nil {
+		return x.Quality
+	}
+	return nil
+}
+
+func (x *Form) GetDeriveKeyWindow() *durationpb.Duration {
+	if x != nil {
+		return x.DeriveKeyWindow
+	}
+	return nil
+}
+
+func (x *Form) GetConsents() map[string]*ConsentField {
+	if x != nil {
+		return x.Consents
+	}
+	return nil
+}
+
 // FormLimits bound what comes through a form from one address.
 type FormLimits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -595,6 +650,323 @@ func (x *FormLimits) GetPerAddress() int32 {
 	return 0
 }
 
+// Value says how the values of a lead field are read.
+type Value struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// string (the default), integer, decimal, boolean, date or enum. Numbers and dates are read as people write them; dates
+	// become 2026-11-24, decimals stay text so that no digit is lost.
+	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	// Longer text is cut to so many characters; not cut if left out.
+	MaxLength int32 `protobuf:"varint,2,opt,name=max_length,json=maxLength,proto3" json:"max_length,omitempty"`
+	// Taken where nothing came.
+	Default string `protobuf:"bytes,3,opt,name=default,proto3" json:"default,omitempty"`
+	// For type enum: what pages send to what the lead gets, such as "1-10": small. Case and signs do not matter.
+	Enum          map[string]string `protobuf:"bytes,4,rep,name=enum,proto3" json:"enum,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Value) Reset() {
+	*x = Value{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Value) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Value) ProtoMessage() {}
+
+func (x *Value) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Value.ProtoReflect.Descriptor instead.
+func (*Value) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Value) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *Value) GetMaxLength() int32 {
+	if x != nil {
+		return x.MaxLength
+	}
+	return 0
+}
+
+func (x *Value) GetDefault() string {
+	if x != nil {
+		return x.Default
+	}
+	return ""
+}
+
+func (x *Value) GetEnum() map[string]string {
+	if x != nil {
+		return x.Enum
+	}
+	return nil
+}
+
+// ConsentField is one thing that the visitor agrees to or refuses. It is kept with the lead, with the time, the page and
+// the visitor's address.
+type ConsentField struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The form's check box. Where it does not come, nothing is recorded: an unchecked box is sent by no browser.
+	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	// The wording that the page shows.
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// The version of that wording.
+	TextVersion string `protobuf:"bytes,3,opt,name=text_version,json=textVersion,proto3" json:"text_version,omitempty"`
+	// A form field that carries the wording, where the page sends it along.
+	TextField     string `protobuf:"bytes,4,opt,name=text_field,json=textField,proto3" json:"text_field,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConsentField) Reset() {
+	*x = ConsentField{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConsentField) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConsentField) ProtoMessage() {}
+
+func (x *ConsentField) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConsentField.ProtoReflect.Descriptor instead.
+func (*ConsentField) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ConsentField) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *ConsentField) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *ConsentField) GetTextVersion() string {
+	if x != nil {
+		return x.TextVersion
+	}
+	return ""
+}
+
+func (x *ConsentField) GetTextField() string {
+	if x != nil {
+		return x.TextField
+	}
+	return ""
+}
+
+// Quality says what becomes of submissions that may not be worth a person's time. Each policy is accept (the lead goes on,
+// and its events say what was found), hold (kept for a person to decide, answered as if it were accepted) or reject (400,
+// with the reason). By default nothing is rejected, and only what no person does is held.
+type Quality struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The e-mail address is from a provider of throw-away addresses; accept if left out.
+	DisposableDomain string `protobuf:"bytes,1,opt,name=disposable_domain,json=disposableDomain,proto3" json:"disposable_domain,omitempty"`
+	// Further domains that count as such.
+	DisposableDomains []string `protobuf:"bytes,2,rep,name=disposable_domains,json=disposableDomains,proto3" json:"disposable_domains,omitempty"`
+	// The e-mail address is nobody's own, such as info@; accept if left out.
+	RoleAccount string `protobuf:"bytes,3,opt,name=role_account,json=roleAccount,proto3" json:"role_account,omitempty"`
+	// The domain of the e-mail address looks misspelt, such as gmial.com; accept if left out. The answer tells what was
+	// probably meant in any case.
+	DomainTypo string `protobuf:"bytes,4,opt,name=domain_typo,json=domainTypo,proto3" json:"domain_typo,omitempty"`
+	// A name or company of asdfgh, aaaaaa or random letters; accept if left out.
+	Gibberish string `protobuf:"bytes,5,opt,name=gibberish,proto3" json:"gibberish,omitempty"`
+	// A web address in a name; hold if left out.
+	LinksInNames string `protobuf:"bytes,6,opt,name=links_in_names,json=linksInNames,proto3" json:"links_in_names,omitempty"`
+	// A field of honeypot is filled in; hold if left out.
+	Honeypot string `protobuf:"bytes,7,opt,name=honeypot,proto3" json:"honeypot,omitempty"`
+	// The form was sent sooner after it was shown than a person could fill it in; hold if left out. Known from timing_field;
+	// where this is set, from leadgate's browser client too.
+	TooFast string `protobuf:"bytes,8,opt,name=too_fast,json=tooFast,proto3" json:"too_fast,omitempty"`
+	// A form field with the time when the page showed the form: in seconds or milliseconds since 1970, or as in
+	// 2026-11-24T12:00:00Z.
+	TimingField string `protobuf:"bytes,9,opt,name=timing_field,json=timingField,proto3" json:"timing_field,omitempty"`
+	// How soon is too fast; 2s if left out.
+	Fastest *durationpb.Duration `protobuf:"bytes,10,opt,name=fastest,proto3" json:"fastest,omitempty"`
+	// More submissions than the bounds below; hold if left out.
+	TooMany string `protobuf:"bytes,11,opt,name=too_many,json=tooMany,proto3" json:"too_many,omitempty"`
+	// Submissions from one address within the window; 60 if left out. Private addresses are not counted: there, a proxy that
+	// is missing under trusted_proxies would make all visitors one.
+	PerAddress int32 `protobuf:"varint,12,opt,name=per_address,json=perAddress,proto3" json:"per_address,omitempty"`
+	// Submissions for one e-mail address within the window; 20 if left out.
+	PerEmail int32 `protobuf:"varint,13,opt,name=per_email,json=perEmail,proto3" json:"per_email,omitempty"`
+	// The window; 10m if left out.
+	Window        *durationpb.Duration `protobuf:"bytes,14,opt,name=window,proto3" json:"window,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Quality) Reset() {
+	*x = Quality{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Quality) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Quality) ProtoMessage() {}
+
+func (x *Quality) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Quality.ProtoReflect.Descriptor instead.
+func (*Quality) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Quality) GetDisposableDomain() string {
+	if x != nil {
+		return x.DisposableDomain
+	}
+	return ""
+}
+
+func (x *Quality) GetDisposableDomains() []string {
+	if x != nil {
+		return x.DisposableDomains
+	}
+	return nil
+}
+
+func (x *Quality) GetRoleAccount() string {
+	if x != nil {
+		return x.RoleAccount
+	}
+	return ""
+}
+
+func (x *Quality) GetDomainTypo() string {
+	if x != nil {
+		return x.DomainTypo
+	}
+	return ""
+}
+
+func (x *Quality) GetGibberish() string {
+	if x != nil {
+		return x.Gibberish
+	}
+	return ""
+}
+
+func (x *Quality) GetLinksInNames() string {
+	if x != nil {
+		return x.LinksInNames
+	}
+	return ""
+}
+
+func (x *Quality) GetHoneypot() string {
+	if x != nil {
+		return x.Honeypot
+	}
+	return ""
+}
+
+func (x *Quality) GetTooFast() string {
+	if x != nil {
+		return x.TooFast
+	}
+	return ""
+}
+
+func (x *Quality) GetTimingField() string {
+	if x != nil {
+		return x.TimingField
+	}
+	return ""
+}
+
+func (x *Quality) GetFastest() *durationpb.Duration {
+	if x != nil {
+		return x.Fastest
+	}
+	return nil
+}
+
+func (x *Quality) GetTooMany() string {
+	if x != nil {
+		return x.TooMany
+	}
+	return ""
+}
+
+func (x *Quality) GetPerAddress() int32 {
+	if x != nil {
+		return x.PerAddress
+	}
+	return 0
+}
+
+func (x *Quality) GetPerEmail() int32 {
+	if x != nil {
+		return x.PerEmail
+	}
+	return 0
+}
+
+func (x *Quality) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
 // Destination is a CRM connection.
 type Destination struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -621,7 +993,7 @@ type Destination struct {
 
 func (x *Destination) Reset() {
 	*x = Destination{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[7]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -633,7 +1005,7 @@ func (x *Destination) String() string {
 func (*Destination) ProtoMessage() {}
 
 func (x *Destination) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[7]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -646,7 +1018,7 @@ func (x *Destination) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Destination.ProtoReflect.Descriptor instead.
 func (*Destination) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Destination) GetKind() isDestination_Kind {
@@ -790,7 +1162,7 @@ type HubSpot struct {
 
 func (x *HubSpot) Reset() {
 	*x = HubSpot{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -802,7 +1174,7 @@ func (x *HubSpot) String() string {
 func (*HubSpot) ProtoMessage() {}
 
 func (x *HubSpot) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -815,7 +1187,7 @@ func (x *HubSpot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubSpot.ProtoReflect.Descriptor instead.
 func (*HubSpot) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *HubSpot) GetToken() string {
@@ -865,7 +1237,7 @@ type Salesforce struct {
 
 func (x *Salesforce) Reset() {
 	*x = Salesforce{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -877,7 +1249,7 @@ func (x *Salesforce) String() string {
 func (*Salesforce) ProtoMessage() {}
 
 func (x *Salesforce) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -890,7 +1262,7 @@ func (x *Salesforce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Salesforce.ProtoReflect.Descriptor instead.
 func (*Salesforce) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Salesforce) GetUrl() string {
@@ -998,7 +1370,7 @@ type SalesforceClientCredentials struct {
 
 func (x *SalesforceClientCredentials) Reset() {
 	*x = SalesforceClientCredentials{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1010,7 +1382,7 @@ func (x *SalesforceClientCredentials) String() string {
 func (*SalesforceClientCredentials) ProtoMessage() {}
 
 func (x *SalesforceClientCredentials) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1023,7 +1395,7 @@ func (x *SalesforceClientCredentials) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalesforceClientCredentials.ProtoReflect.Descriptor instead.
 func (*SalesforceClientCredentials) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SalesforceClientCredentials) GetClientId() string {
@@ -1057,7 +1429,7 @@ type SalesforceJWT struct {
 
 func (x *SalesforceJWT) Reset() {
 	*x = SalesforceJWT{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1069,7 +1441,7 @@ func (x *SalesforceJWT) String() string {
 func (*SalesforceJWT) ProtoMessage() {}
 
 func (x *SalesforceJWT) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1082,7 +1454,7 @@ func (x *SalesforceJWT) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalesforceJWT.ProtoReflect.Descriptor instead.
 func (*SalesforceJWT) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SalesforceJWT) GetClientId() string {
@@ -1137,7 +1509,7 @@ type Pipedrive struct {
 
 func (x *Pipedrive) Reset() {
 	*x = Pipedrive{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1149,7 +1521,7 @@ func (x *Pipedrive) String() string {
 func (*Pipedrive) ProtoMessage() {}
 
 func (x *Pipedrive) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1162,7 +1534,7 @@ func (x *Pipedrive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pipedrive.ProtoReflect.Descriptor instead.
 func (*Pipedrive) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Pipedrive) GetAuth() isPipedrive_Auth {
@@ -1246,7 +1618,7 @@ type PipedriveOAuth struct {
 
 func (x *PipedriveOAuth) Reset() {
 	*x = PipedriveOAuth{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1258,7 +1630,7 @@ func (x *PipedriveOAuth) String() string {
 func (*PipedriveOAuth) ProtoMessage() {}
 
 func (x *PipedriveOAuth) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1271,7 +1643,7 @@ func (x *PipedriveOAuth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PipedriveOAuth.ProtoReflect.Descriptor instead.
 func (*PipedriveOAuth) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PipedriveOAuth) GetClientId() string {
@@ -1333,7 +1705,7 @@ type Zoho struct {
 
 func (x *Zoho) Reset() {
 	*x = Zoho{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1345,7 +1717,7 @@ func (x *Zoho) String() string {
 func (*Zoho) ProtoMessage() {}
 
 func (x *Zoho) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1358,7 +1730,7 @@ func (x *Zoho) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Zoho.ProtoReflect.Descriptor instead.
 func (*Zoho) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Zoho) GetDataCenter() string {
@@ -1459,7 +1831,7 @@ type Dynamics struct {
 
 func (x *Dynamics) Reset() {
 	*x = Dynamics{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1471,7 +1843,7 @@ func (x *Dynamics) String() string {
 func (*Dynamics) ProtoMessage() {}
 
 func (x *Dynamics) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1484,7 +1856,7 @@ func (x *Dynamics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dynamics.ProtoReflect.Descriptor instead.
 func (*Dynamics) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Dynamics) GetUrl() string {
@@ -1590,7 +1962,7 @@ type HTTP struct {
 
 func (x *HTTP) Reset() {
 	*x = HTTP{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1602,7 +1974,7 @@ func (x *HTTP) String() string {
 func (*HTTP) ProtoMessage() {}
 
 func (x *HTTP) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1615,7 +1987,7 @@ func (x *HTTP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTP.ProtoReflect.Descriptor instead.
 func (*HTTP) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{16}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HTTP) GetUrl() string {
@@ -1735,7 +2107,7 @@ type HTTPBody struct {
 
 func (x *HTTPBody) Reset() {
 	*x = HTTPBody{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1747,7 +2119,7 @@ func (x *HTTPBody) String() string {
 func (*HTTPBody) ProtoMessage() {}
 
 func (x *HTTPBody) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1760,7 +2132,7 @@ func (x *HTTPBody) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBody.ProtoReflect.Descriptor instead.
 func (*HTTPBody) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{17}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *HTTPBody) GetKind() isHTTPBody_Kind {
@@ -1839,7 +2211,7 @@ type HTTPForm struct {
 
 func (x *HTTPForm) Reset() {
 	*x = HTTPForm{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1851,7 +2223,7 @@ func (x *HTTPForm) String() string {
 func (*HTTPForm) ProtoMessage() {}
 
 func (x *HTTPForm) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1864,7 +2236,7 @@ func (x *HTTPForm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPForm.ProtoReflect.Descriptor instead.
 func (*HTTPForm) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{18}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{21}
 }
 
 // HTTPBatch is how many leads are sent in a request.
@@ -1885,7 +2257,7 @@ type HTTPBatch struct {
 
 func (x *HTTPBatch) Reset() {
 	*x = HTTPBatch{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1897,7 +2269,7 @@ func (x *HTTPBatch) String() string {
 func (*HTTPBatch) ProtoMessage() {}
 
 func (x *HTTPBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1910,7 +2282,7 @@ func (x *HTTPBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBatch.ProtoReflect.Descriptor instead.
 func (*HTTPBatch) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{19}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *HTTPBatch) GetFormat() string {
@@ -1959,7 +2331,7 @@ type HTTPRule struct {
 
 func (x *HTTPRule) Reset() {
 	*x = HTTPRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1971,7 +2343,7 @@ func (x *HTTPRule) String() string {
 func (*HTTPRule) ProtoMessage() {}
 
 func (x *HTTPRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1984,7 +2356,7 @@ func (x *HTTPRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPRule.ProtoReflect.Descriptor instead.
 func (*HTTPRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{20}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *HTTPRule) GetWhen() string {
@@ -2024,7 +2396,7 @@ type HTTPSignature struct {
 
 func (x *HTTPSignature) Reset() {
 	*x = HTTPSignature{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2036,7 +2408,7 @@ func (x *HTTPSignature) String() string {
 func (*HTTPSignature) ProtoMessage() {}
 
 func (x *HTTPSignature) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2049,7 +2421,7 @@ func (x *HTTPSignature) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPSignature.ProtoReflect.Descriptor instead.
 func (*HTTPSignature) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{21}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *HTTPSignature) GetKind() isHTTPSignature_Kind {
@@ -2116,7 +2488,7 @@ type HTTPHMAC struct {
 
 func (x *HTTPHMAC) Reset() {
 	*x = HTTPHMAC{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2128,7 +2500,7 @@ func (x *HTTPHMAC) String() string {
 func (*HTTPHMAC) ProtoMessage() {}
 
 func (x *HTTPHMAC) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2141,7 +2513,7 @@ func (x *HTTPHMAC) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPHMAC.ProtoReflect.Descriptor instead.
 func (*HTTPHMAC) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{22}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *HTTPHMAC) GetSecret() string {
@@ -2198,7 +2570,7 @@ type HTTPStandardWebhooks struct {
 
 func (x *HTTPStandardWebhooks) Reset() {
 	*x = HTTPStandardWebhooks{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2210,7 +2582,7 @@ func (x *HTTPStandardWebhooks) String() string {
 func (*HTTPStandardWebhooks) ProtoMessage() {}
 
 func (x *HTTPStandardWebhooks) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2223,7 +2595,7 @@ func (x *HTTPStandardWebhooks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPStandardWebhooks.ProtoReflect.Descriptor instead.
 func (*HTTPStandardWebhooks) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{23}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *HTTPStandardWebhooks) GetSecrets() []string {
@@ -2252,7 +2624,7 @@ type HTTPAuth struct {
 
 func (x *HTTPAuth) Reset() {
 	*x = HTTPAuth{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2264,7 +2636,7 @@ func (x *HTTPAuth) String() string {
 func (*HTTPAuth) ProtoMessage() {}
 
 func (x *HTTPAuth) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2277,7 +2649,7 @@ func (x *HTTPAuth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPAuth.ProtoReflect.Descriptor instead.
 func (*HTTPAuth) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{24}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *HTTPAuth) GetKind() isHTTPAuth_Kind {
@@ -2384,7 +2756,7 @@ type HTTPBasic struct {
 
 func (x *HTTPBasic) Reset() {
 	*x = HTTPBasic{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2396,7 +2768,7 @@ func (x *HTTPBasic) String() string {
 func (*HTTPBasic) ProtoMessage() {}
 
 func (x *HTTPBasic) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2409,7 +2781,7 @@ func (x *HTTPBasic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBasic.ProtoReflect.Descriptor instead.
 func (*HTTPBasic) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{25}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *HTTPBasic) GetUsername() string {
@@ -2439,7 +2811,7 @@ type HTTPHeader struct {
 
 func (x *HTTPHeader) Reset() {
 	*x = HTTPHeader{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2451,7 +2823,7 @@ func (x *HTTPHeader) String() string {
 func (*HTTPHeader) ProtoMessage() {}
 
 func (x *HTTPHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2464,7 +2836,7 @@ func (x *HTTPHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPHeader.ProtoReflect.Descriptor instead.
 func (*HTTPHeader) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{26}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *HTTPHeader) GetName() string {
@@ -2494,7 +2866,7 @@ type HTTPQuery struct {
 
 func (x *HTTPQuery) Reset() {
 	*x = HTTPQuery{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2506,7 +2878,7 @@ func (x *HTTPQuery) String() string {
 func (*HTTPQuery) ProtoMessage() {}
 
 func (x *HTTPQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2519,7 +2891,7 @@ func (x *HTTPQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPQuery.ProtoReflect.Descriptor instead.
 func (*HTTPQuery) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{27}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *HTTPQuery) GetName() string {
@@ -2562,7 +2934,7 @@ type OAuth2 struct {
 
 func (x *OAuth2) Reset() {
 	*x = OAuth2{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2574,7 +2946,7 @@ func (x *OAuth2) String() string {
 func (*OAuth2) ProtoMessage() {}
 
 func (x *OAuth2) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2587,7 +2959,7 @@ func (x *OAuth2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OAuth2.ProtoReflect.Descriptor instead.
 func (*OAuth2) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{28}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *OAuth2) GetTokenUrl() string {
@@ -2667,7 +3039,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2679,7 +3051,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2692,7 +3064,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{29}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Limits) GetRequestsPerSecond() float64 {
@@ -2754,7 +3126,7 @@ type Retry struct {
 
 func (x *Retry) Reset() {
 	*x = Retry{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2766,7 +3138,7 @@ func (x *Retry) String() string {
 func (*Retry) ProtoMessage() {}
 
 func (x *Retry) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2779,7 +3151,7 @@ func (x *Retry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retry.ProtoReflect.Descriptor instead.
 func (*Retry) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{30}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Retry) GetInitialDelay() *durationpb.Duration {
@@ -2819,7 +3191,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2831,7 +3203,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2844,7 +3216,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{31}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Log) GetFormat() string {
@@ -2879,7 +3251,7 @@ type Intake struct {
 
 func (x *Intake) Reset() {
 	*x = Intake{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2891,7 +3263,7 @@ func (x *Intake) String() string {
 func (*Intake) ProtoMessage() {}
 
 func (x *Intake) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2904,7 +3276,7 @@ func (x *Intake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intake.ProtoReflect.Descriptor instead.
 func (*Intake) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{32}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Intake) GetMaxBodyBytes() int32 {
@@ -2928,7 +3300,7 @@ type Store struct {
 
 func (x *Store) Reset() {
 	*x = Store{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2940,7 +3312,7 @@ func (x *Store) String() string {
 func (*Store) ProtoMessage() {}
 
 func (x *Store) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2953,7 +3325,7 @@ func (x *Store) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Store.ProtoReflect.Descriptor instead.
 func (*Store) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{33}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Store) GetEncryptionKey() string {
@@ -2983,7 +3355,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2995,7 +3367,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3008,7 +3380,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{34}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Retention) GetDelivered() *durationpb.Duration {
@@ -3047,7 +3419,7 @@ type Alerts struct {
 
 func (x *Alerts) Reset() {
 	*x = Alerts{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3059,7 +3431,7 @@ func (x *Alerts) String() string {
 func (*Alerts) ProtoMessage() {}
 
 func (x *Alerts) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3072,7 +3444,7 @@ func (x *Alerts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alerts.ProtoReflect.Descriptor instead.
 func (*Alerts) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{35}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Alerts) GetNotifiers() map[string]*Notifier {
@@ -3137,7 +3509,7 @@ type Notifier struct {
 
 func (x *Notifier) Reset() {
 	*x = Notifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3149,7 +3521,7 @@ func (x *Notifier) String() string {
 func (*Notifier) ProtoMessage() {}
 
 func (x *Notifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3162,7 +3534,7 @@ func (x *Notifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notifier.ProtoReflect.Descriptor instead.
 func (*Notifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{36}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Notifier) GetKind() isNotifier_Kind {
@@ -3258,7 +3630,7 @@ type SlackNotifier struct {
 
 func (x *SlackNotifier) Reset() {
 	*x = SlackNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3270,7 +3642,7 @@ func (x *SlackNotifier) String() string {
 func (*SlackNotifier) ProtoMessage() {}
 
 func (x *SlackNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3283,7 +3655,7 @@ func (x *SlackNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlackNotifier.ProtoReflect.Descriptor instead.
 func (*SlackNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{37}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SlackNotifier) GetUrl() string {
@@ -3307,7 +3679,7 @@ type WebhookNotifier struct {
 
 func (x *WebhookNotifier) Reset() {
 	*x = WebhookNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3319,7 +3691,7 @@ func (x *WebhookNotifier) String() string {
 func (*WebhookNotifier) ProtoMessage() {}
 
 func (x *WebhookNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3332,7 +3704,7 @@ func (x *WebhookNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WebhookNotifier.ProtoReflect.Descriptor instead.
 func (*WebhookNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{38}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *WebhookNotifier) GetUrl() string {
@@ -3362,7 +3734,7 @@ type PagerDutyNotifier struct {
 
 func (x *PagerDutyNotifier) Reset() {
 	*x = PagerDutyNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3374,7 +3746,7 @@ func (x *PagerDutyNotifier) String() string {
 func (*PagerDutyNotifier) ProtoMessage() {}
 
 func (x *PagerDutyNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3387,7 +3759,7 @@ func (x *PagerDutyNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PagerDutyNotifier.ProtoReflect.Descriptor instead.
 func (*PagerDutyNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{39}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *PagerDutyNotifier) GetRoutingKey() string {
@@ -3428,7 +3800,7 @@ type EmailNotifier struct {
 
 func (x *EmailNotifier) Reset() {
 	*x = EmailNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3440,7 +3812,7 @@ func (x *EmailNotifier) String() string {
 func (*EmailNotifier) ProtoMessage() {}
 
 func (x *EmailNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3453,7 +3825,7 @@ func (x *EmailNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmailNotifier.ProtoReflect.Descriptor instead.
 func (*EmailNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{40}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *EmailNotifier) GetHost() string {
@@ -3522,7 +3894,7 @@ type BusinessHours struct {
 
 func (x *BusinessHours) Reset() {
 	*x = BusinessHours{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3534,7 +3906,7 @@ func (x *BusinessHours) String() string {
 func (*BusinessHours) ProtoMessage() {}
 
 func (x *BusinessHours) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3547,7 +3919,7 @@ func (x *BusinessHours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusinessHours.ProtoReflect.Descriptor instead.
 func (*BusinessHours) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{41}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *BusinessHours) GetTimeZone() string {
@@ -3619,7 +3991,7 @@ type AlertRules struct {
 
 func (x *AlertRules) Reset() {
 	*x = AlertRules{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3631,7 +4003,7 @@ func (x *AlertRules) String() string {
 func (*AlertRules) ProtoMessage() {}
 
 func (x *AlertRules) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3644,7 +4016,7 @@ func (x *AlertRules) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertRules.ProtoReflect.Descriptor instead.
 func (*AlertRules) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{42}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *AlertRules) GetErrorRate() *ErrorRateRule {
@@ -3776,7 +4148,7 @@ type ErrorRateRule struct {
 
 func (x *ErrorRateRule) Reset() {
 	*x = ErrorRateRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3788,7 +4160,7 @@ func (x *ErrorRateRule) String() string {
 func (*ErrorRateRule) ProtoMessage() {}
 
 func (x *ErrorRateRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3801,7 +4173,7 @@ func (x *ErrorRateRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorRateRule.ProtoReflect.Descriptor instead.
 func (*ErrorRateRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{43}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ErrorRateRule) GetOff() bool {
@@ -3848,7 +4220,7 @@ type NoSuccessRule struct {
 
 func (x *NoSuccessRule) Reset() {
 	*x = NoSuccessRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3860,7 +4232,7 @@ func (x *NoSuccessRule) String() string {
 func (*NoSuccessRule) ProtoMessage() {}
 
 func (x *NoSuccessRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3873,7 +4245,7 @@ func (x *NoSuccessRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoSuccessRule.ProtoReflect.Descriptor instead.
 func (*NoSuccessRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{44}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *NoSuccessRule) GetOff() bool {
@@ -3910,7 +4282,7 @@ type ConditionRule struct {
 
 func (x *ConditionRule) Reset() {
 	*x = ConditionRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3922,7 +4294,7 @@ func (x *ConditionRule) String() string {
 func (*ConditionRule) ProtoMessage() {}
 
 func (x *ConditionRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3935,7 +4307,7 @@ func (x *ConditionRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionRule.ProtoReflect.Descriptor instead.
 func (*ConditionRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{45}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ConditionRule) GetOff() bool {
@@ -3967,7 +4339,7 @@ type CountRule struct {
 
 func (x *CountRule) Reset() {
 	*x = CountRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3979,7 +4351,7 @@ func (x *CountRule) String() string {
 func (*CountRule) ProtoMessage() {}
 
 func (x *CountRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3992,7 +4364,7 @@ func (x *CountRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountRule.ProtoReflect.Descriptor instead.
 func (*CountRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{46}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *CountRule) GetOff() bool {
@@ -4033,7 +4405,7 @@ type CrmErrorRule struct {
 
 func (x *CrmErrorRule) Reset() {
 	*x = CrmErrorRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[47]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4045,7 +4417,7 @@ func (x *CrmErrorRule) String() string {
 func (*CrmErrorRule) ProtoMessage() {}
 
 func (x *CrmErrorRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[47]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4058,7 +4430,7 @@ func (x *CrmErrorRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CrmErrorRule.ProtoReflect.Descriptor instead.
 func (*CrmErrorRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{47}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *CrmErrorRule) GetName() string {
@@ -4102,7 +4474,7 @@ type WaitingRule struct {
 
 func (x *WaitingRule) Reset() {
 	*x = WaitingRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[48]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4114,7 +4486,7 @@ func (x *WaitingRule) String() string {
 func (*WaitingRule) ProtoMessage() {}
 
 func (x *WaitingRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[48]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4127,7 +4499,7 @@ func (x *WaitingRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitingRule.ProtoReflect.Descriptor instead.
 func (*WaitingRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{48}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *WaitingRule) GetOff() bool {
@@ -4159,7 +4531,7 @@ type SpeedRule struct {
 
 func (x *SpeedRule) Reset() {
 	*x = SpeedRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[49]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4171,7 +4543,7 @@ func (x *SpeedRule) String() string {
 func (*SpeedRule) ProtoMessage() {}
 
 func (x *SpeedRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[49]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4184,7 +4556,7 @@ func (x *SpeedRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpeedRule.ProtoReflect.Descriptor instead.
 func (*SpeedRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{49}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SpeedRule) GetOff() bool {
@@ -4227,7 +4599,7 @@ type SilenceRule struct {
 
 func (x *SilenceRule) Reset() {
 	*x = SilenceRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[50]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4239,7 +4611,7 @@ func (x *SilenceRule) String() string {
 func (*SilenceRule) ProtoMessage() {}
 
 func (x *SilenceRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[50]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4252,7 +4624,7 @@ func (x *SilenceRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SilenceRule.ProtoReflect.Descriptor instead.
 func (*SilenceRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{50}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SilenceRule) GetOff() bool {
@@ -4296,7 +4668,7 @@ type DiskRule struct {
 
 func (x *DiskRule) Reset() {
 	*x = DiskRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[51]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4308,7 +4680,7 @@ func (x *DiskRule) String() string {
 func (*DiskRule) ProtoMessage() {}
 
 func (x *DiskRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[51]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4321,7 +4693,7 @@ func (x *DiskRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskRule.ProtoReflect.Descriptor instead.
 func (*DiskRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{51}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *DiskRule) GetOff() bool {
@@ -4349,7 +4721,7 @@ type Debug struct {
 
 func (x *Debug) Reset() {
 	*x = Debug{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[52]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4361,7 +4733,7 @@ func (x *Debug) String() string {
 func (*Debug) ProtoMessage() {}
 
 func (x *Debug) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[52]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4374,7 +4746,7 @@ func (x *Debug) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Debug.ProtoReflect.Descriptor instead.
 func (*Debug) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{52}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Debug) GetPprof() bool {
@@ -4432,7 +4804,7 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x03key\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x03key\x12;\n" +
 	"\x05roles\x18\x03 \x03(\tB%\xbaH\"\x92\x01\x1f\b\x01\x18\x01\"\x19r\x17R\x06submitR\x04readR\aoperateR\x05roles\"5\n" +
 	"\x05Leads\x12,\n" +
-	"\fdestinations\x18\x01 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\fdestinations\"\xf6\x05\n" +
+	"\fdestinations\x18\x01 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\fdestinations\"\xfc\t\n" +
 	"\x04Form\x12<\n" +
 	"\x06fields\x18\x01 \x03(\v2$.leadgate.config.v1.Form.FieldsEntryR\x06fields\x12$\n" +
 	"\brequired\x18\x02 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\brequired\x12 \n" +
@@ -4445,14 +4817,63 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\fon_key_reuse\x18\a \x01(\tB\x15\xbaH\x12r\x10R\x00R\x04holdR\x06rejectR\n" +
 	"onKeyReuse\x12'\n" +
 	"\bredirect\x18\b \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\bredirect\x126\n" +
-	"\x06limits\x18\x12 \x01(\v2\x1e.leadgate.config.v1.FormLimitsR\x06limits\x1a9\n" +
+	"\x06limits\x18\x12 \x01(\v2\x1e.leadgate.config.v1.FormLimitsR\x06limits\x12<\n" +
+	"\x06values\x18\t \x03(\v2$.leadgate.config.v1.Form.ValuesEntryR\x06values\x12$\n" +
+	"\bhoneypot\x18\n" +
+	" \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\bhoneypot\x12\x19\n" +
+	"\bauto_map\x18\v \x01(\bR\aautoMap\x125\n" +
+	"\aquality\x18\f \x01(\v2\x1b.leadgate.config.v1.QualityR\aquality\x12U\n" +
+	"\x11derive_key_window\x18\r \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x052\x00R\x0fderiveKeyWindow\x12B\n" +
+	"\bconsents\x18\x0e \x03(\v2&.leadgate.config.v1.Form.ConsentsEntryR\bconsents\x1a9\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"C\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aT\n" +
+	"\vValuesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12/\n" +
+	"\x05value\x18\x02 \x01(\v2\x19.leadgate.config.v1.ValueR\x05value:\x028\x01\x1a]\n" +
+	"\rConsentsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x126\n" +
+	"\x05value\x18\x02 \x01(\v2 .leadgate.config.v1.ConsentFieldR\x05value:\x028\x01\"C\n" +
 	"\n" +
 	"FormLimits\x125\n" +
 	"\vper_address\x18\x01 \x01(\x05B\x14\xbaH\x11\x1a\x0f\x18\xa0\x8d\x06(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01R\n" +
-	"perAddress\"\xe7\x04\n" +
+	"perAddress\"\x95\x02\n" +
+	"\x05Value\x12J\n" +
+	"\x04type\x18\x01 \x01(\tB6\xbaH3r1R\x00R\x06stringR\aintegerR\adecimalR\abooleanR\x04dateR\x04enumR\x04type\x12*\n" +
+	"\n" +
+	"max_length\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\x80\x02(\x00R\tmaxLength\x12\"\n" +
+	"\adefault\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80@R\adefault\x127\n" +
+	"\x04enum\x18\x04 \x03(\v2#.leadgate.config.v1.Value.EnumEntryR\x04enum\x1a7\n" +
+	"\tEnumEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa4\x01\n" +
+	"\fConsentField\x12 \n" +
+	"\x05field\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\x05field\x12\x1c\n" +
+	"\x04text\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80@R\x04text\x12+\n" +
+	"\ftext_version\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\vtextVersion\x12'\n" +
+	"\n" +
+	"text_field\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\ttextField\"\xcd\x06\n" +
+	"\aQuality\x12J\n" +
+	"\x11disposable_domain\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18R\x00R\x06acceptR\x04holdR\x06rejectR\x10disposableDomain\x12=\n" +
+	"\x12disposable_domains\x18\x02 \x03(\tB\x0e\xbaH\v\x92\x01\b\x18\x01\"\x04r\x02h\x01R\x11disposableDomains\x12@\n" +
+	"\frole_account\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18R\x00R\x06acceptR\x04holdR\x06rejectR\vroleAccount\x12>\n" +
+	"\vdomain_typo\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18R\x00R\x06acceptR\x04holdR\x06rejectR\n" +
+	"domainTypo\x12;\n" +
+	"\tgibberish\x18\x05 \x01(\tB\x1d\xbaH\x1ar\x18R\x00R\x06acceptR\x04holdR\x06rejectR\tgibberish\x12C\n" +
+	"\x0elinks_in_names\x18\x06 \x01(\tB\x1d\xbaH\x1ar\x18R\x00R\x06acceptR\x04holdR\x06rejectR\flinksInNames\x129\n" +
+	"\bhoneypot\x18\a \x01(\tB\x1d\xbaH\x1ar\x18R\x00R\x06acceptR\x04holdR\x06rejectR\bhoneypot\x128\n" +
+	"\btoo_fast\x18\b \x01(\tB\x1d\xbaH\x1ar\x18R\x00R\x06acceptR\x04holdR\x06rejectR\atooFast\x12+\n" +
+	"\ftiming_field\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\vtimingField\x12B\n" +
+	"\afastest\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationB\r\xbaH\n" +
+	"\xaa\x01\a\"\x03\b\x90\x1c2\x00R\afastest\x128\n" +
+	"\btoo_many\x18\v \x01(\tB\x1d\xbaH\x1ar\x18R\x00R\x06acceptR\x04holdR\x06rejectR\atooMany\x12(\n" +
+	"\vper_address\x18\f \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\n" +
+	"perAddress\x12$\n" +
+	"\tper_email\x18\r \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bperEmail\x12C\n" +
+	"\x06window\x18\x0e \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
+	"\"\x04\b\x80\xa3\x052\x02\b\x01R\x06window\"\xe7\x04\n" +
 	"\vDestination\x127\n" +
 	"\ahubspot\x18\x01 \x01(\v2\x1b.leadgate.config.v1.HubSpotH\x00R\ahubspot\x12.\n" +
 	"\x04http\x18\x02 \x01(\v2\x18.leadgate.config.v1.HTTPH\x00R\x04http\x12@\n" +
@@ -4794,7 +5215,7 @@ func file_leadgate_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_leadgate_config_v1_config_proto_rawDescData
 }
 
-var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
+var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
 var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*Config)(nil),                      // 0: leadgate.config.v1.Config
 	(*TLS)(nil),                         // 1: leadgate.config.v1.TLS
@@ -4803,162 +5224,177 @@ var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*Leads)(nil),                       // 4: leadgate.config.v1.Leads
 	(*Form)(nil),                        // 5: leadgate.config.v1.Form
 	(*FormLimits)(nil),                  // 6: leadgate.config.v1.FormLimits
-	(*Destination)(nil),                 // 7: leadgate.config.v1.Destination
-	(*HubSpot)(nil),                     // 8: leadgate.config.v1.HubSpot
-	(*Salesforce)(nil),                  // 9: leadgate.config.v1.Salesforce
-	(*SalesforceClientCredentials)(nil), // 10: leadgate.config.v1.SalesforceClientCredentials
-	(*SalesforceJWT)(nil),               // 11: leadgate.config.v1.SalesforceJWT
-	(*Pipedrive)(nil),                   // 12: leadgate.config.v1.Pipedrive
-	(*PipedriveOAuth)(nil),              // 13: leadgate.config.v1.PipedriveOAuth
-	(*Zoho)(nil),                        // 14: leadgate.config.v1.Zoho
-	(*Dynamics)(nil),                    // 15: leadgate.config.v1.Dynamics
-	(*HTTP)(nil),                        // 16: leadgate.config.v1.HTTP
-	(*HTTPBody)(nil),                    // 17: leadgate.config.v1.HTTPBody
-	(*HTTPForm)(nil),                    // 18: leadgate.config.v1.HTTPForm
-	(*HTTPBatch)(nil),                   // 19: leadgate.config.v1.HTTPBatch
-	(*HTTPRule)(nil),                    // 20: leadgate.config.v1.HTTPRule
-	(*HTTPSignature)(nil),               // 21: leadgate.config.v1.HTTPSignature
-	(*HTTPHMAC)(nil),                    // 22: leadgate.config.v1.HTTPHMAC
-	(*HTTPStandardWebhooks)(nil),        // 23: leadgate.config.v1.HTTPStandardWebhooks
-	(*HTTPAuth)(nil),                    // 24: leadgate.config.v1.HTTPAuth
-	(*HTTPBasic)(nil),                   // 25: leadgate.config.v1.HTTPBasic
-	(*HTTPHeader)(nil),                  // 26: leadgate.config.v1.HTTPHeader
-	(*HTTPQuery)(nil),                   // 27: leadgate.config.v1.HTTPQuery
-	(*OAuth2)(nil),                      // 28: leadgate.config.v1.OAuth2
-	(*Limits)(nil),                      // 29: leadgate.config.v1.Limits
-	(*Retry)(nil),                       // 30: leadgate.config.v1.Retry
-	(*Log)(nil),                         // 31: leadgate.config.v1.Log
-	(*Intake)(nil),                      // 32: leadgate.config.v1.Intake
-	(*Store)(nil),                       // 33: leadgate.config.v1.Store
-	(*Retention)(nil),                   // 34: leadgate.config.v1.Retention
-	(*Alerts)(nil),                      // 35: leadgate.config.v1.Alerts
-	(*Notifier)(nil),                    // 36: leadgate.config.v1.Notifier
-	(*SlackNotifier)(nil),               // 37: leadgate.config.v1.SlackNotifier
-	(*WebhookNotifier)(nil),             // 38: leadgate.config.v1.WebhookNotifier
-	(*PagerDutyNotifier)(nil),           // 39: leadgate.config.v1.PagerDutyNotifier
-	(*EmailNotifier)(nil),               // 40: leadgate.config.v1.EmailNotifier
-	(*BusinessHours)(nil),               // 41: leadgate.config.v1.BusinessHours
-	(*AlertRules)(nil),                  // 42: leadgate.config.v1.AlertRules
-	(*ErrorRateRule)(nil),               // 43: leadgate.config.v1.ErrorRateRule
-	(*NoSuccessRule)(nil),               // 44: leadgate.config.v1.NoSuccessRule
-	(*ConditionRule)(nil),               // 45: leadgate.config.v1.ConditionRule
-	(*CountRule)(nil),                   // 46: leadgate.config.v1.CountRule
-	(*CrmErrorRule)(nil),                // 47: leadgate.config.v1.CrmErrorRule
-	(*WaitingRule)(nil),                 // 48: leadgate.config.v1.WaitingRule
-	(*SpeedRule)(nil),                   // 49: leadgate.config.v1.SpeedRule
-	(*SilenceRule)(nil),                 // 50: leadgate.config.v1.SilenceRule
-	(*DiskRule)(nil),                    // 51: leadgate.config.v1.DiskRule
-	(*Debug)(nil),                       // 52: leadgate.config.v1.Debug
-	nil,                                 // 53: leadgate.config.v1.Config.FormsEntry
-	nil,                                 // 54: leadgate.config.v1.Config.DestinationsEntry
-	nil,                                 // 55: leadgate.config.v1.Form.FieldsEntry
-	nil,                                 // 56: leadgate.config.v1.Destination.PropertiesEntry
-	nil,                                 // 57: leadgate.config.v1.Salesforce.PlaceholdersEntry
-	nil,                                 // 58: leadgate.config.v1.Zoho.PlaceholdersEntry
-	nil,                                 // 59: leadgate.config.v1.Dynamics.PlaceholdersEntry
-	nil,                                 // 60: leadgate.config.v1.HTTP.HeadersEntry
-	nil,                                 // 61: leadgate.config.v1.Alerts.NotifiersEntry
-	nil,                                 // 62: leadgate.config.v1.Alerts.DestinationsEntry
-	nil,                                 // 63: leadgate.config.v1.Alerts.FormsEntry
-	(*durationpb.Duration)(nil),         // 64: google.protobuf.Duration
+	(*Value)(nil),                       // 7: leadgate.config.v1.Value
+	(*ConsentField)(nil),                // 8: leadgate.config.v1.ConsentField
+	(*Quality)(nil),                     // 9: leadgate.config.v1.Quality
+	(*Destination)(nil),                 // 10: leadgate.config.v1.Destination
+	(*HubSpot)(nil),                     // 11: leadgate.config.v1.HubSpot
+	(*Salesforce)(nil),                  // 12: leadgate.config.v1.Salesforce
+	(*SalesforceClientCredentials)(nil), // 13: leadgate.config.v1.SalesforceClientCredentials
+	(*SalesforceJWT)(nil),               // 14: leadgate.config.v1.SalesforceJWT
+	(*Pipedrive)(nil),                   // 15: leadgate.config.v1.Pipedrive
+	(*PipedriveOAuth)(nil),              // 16: leadgate.config.v1.PipedriveOAuth
+	(*Zoho)(nil),                        // 17: leadgate.config.v1.Zoho
+	(*Dynamics)(nil),                    // 18: leadgate.config.v1.Dynamics
+	(*HTTP)(nil),                        // 19: leadgate.config.v1.HTTP
+	(*HTTPBody)(nil),                    // 20: leadgate.config.v1.HTTPBody
+	(*HTTPForm)(nil),                    // 21: leadgate.config.v1.HTTPForm
+	(*HTTPBatch)(nil),                   // 22: leadgate.config.v1.HTTPBatch
+	(*HTTPRule)(nil),                    // 23: leadgate.config.v1.HTTPRule
+	(*HTTPSignature)(nil),               // 24: leadgate.config.v1.HTTPSignature
+	(*HTTPHMAC)(nil),                    // 25: leadgate.config.v1.HTTPHMAC
+	(*HTTPStandardWebhooks)(nil),        // 26: leadgate.config.v1.HTTPStandardWebhooks
+	(*HTTPAuth)(nil),                    // 27: leadgate.config.v1.HTTPAuth
+	(*HTTPBasic)(nil),                   // 28: leadgate.config.v1.HTTPBasic
+	(*HTTPHeader)(nil),                  // 29: leadgate.config.v1.HTTPHeader
+	(*HTTPQuery)(nil),                   // 30: leadgate.config.v1.HTTPQuery
+	(*OAuth2)(nil),                      // 31: leadgate.config.v1.OAuth2
+	(*Limits)(nil),                      // 32: leadgate.config.v1.Limits
+	(*Retry)(nil),                       // 33: leadgate.config.v1.Retry
+	(*Log)(nil),                         // 34: leadgate.config.v1.Log
+	(*Intake)(nil),                      // 35: leadgate.config.v1.Intake
+	(*Store)(nil),                       // 36: leadgate.config.v1.Store
+	(*Retention)(nil),                   // 37: leadgate.config.v1.Retention
+	(*Alerts)(nil),                      // 38: leadgate.config.v1.Alerts
+	(*Notifier)(nil),                    // 39: leadgate.config.v1.Notifier
+	(*SlackNotifier)(nil),               // 40: leadgate.config.v1.SlackNotifier
+	(*WebhookNotifier)(nil),             // 41: leadgate.config.v1.WebhookNotifier
+	(*PagerDutyNotifier)(nil),           // 42: leadgate.config.v1.PagerDutyNotifier
+	(*EmailNotifier)(nil),               // 43: leadgate.config.v1.EmailNotifier
+	(*BusinessHours)(nil),               // 44: leadgate.config.v1.BusinessHours
+	(*AlertRules)(nil),                  // 45: leadgate.config.v1.AlertRules
+	(*ErrorRateRule)(nil),               // 46: leadgate.config.v1.ErrorRateRule
+	(*NoSuccessRule)(nil),               // 47: leadgate.config.v1.NoSuccessRule
+	(*ConditionRule)(nil),               // 48: leadgate.config.v1.ConditionRule
+	(*CountRule)(nil),                   // 49: leadgate.config.v1.CountRule
+	(*CrmErrorRule)(nil),                // 50: leadgate.config.v1.CrmErrorRule
+	(*WaitingRule)(nil),                 // 51: leadgate.config.v1.WaitingRule
+	(*SpeedRule)(nil),                   // 52: leadgate.config.v1.SpeedRule
+	(*SilenceRule)(nil),                 // 53: leadgate.config.v1.SilenceRule
+	(*DiskRule)(nil),                    // 54: leadgate.config.v1.DiskRule
+	(*Debug)(nil),                       // 55: leadgate.config.v1.Debug
+	nil,                                 // 56: leadgate.config.v1.Config.FormsEntry
+	nil,                                 // 57: leadgate.config.v1.Config.DestinationsEntry
+	nil,                                 // 58: leadgate.config.v1.Form.FieldsEntry
+	nil,                                 // 59: leadgate.config.v1.Form.ValuesEntry
+	nil,                                 // 60: leadgate.config.v1.Form.ConsentsEntry
+	nil,                                 // 61: leadgate.config.v1.Value.EnumEntry
+	nil,                                 // 62: leadgate.config.v1.Destination.PropertiesEntry
+	nil,                                 // 63: leadgate.config.v1.Salesforce.PlaceholdersEntry
+	nil,                                 // 64: leadgate.config.v1.Zoho.PlaceholdersEntry
+	nil,                                 // 65: leadgate.config.v1.Dynamics.PlaceholdersEntry
+	nil,                                 // 66: leadgate.config.v1.HTTP.HeadersEntry
+	nil,                                 // 67: leadgate.config.v1.Alerts.NotifiersEntry
+	nil,                                 // 68: leadgate.config.v1.Alerts.DestinationsEntry
+	nil,                                 // 69: leadgate.config.v1.Alerts.FormsEntry
+	(*durationpb.Duration)(nil),         // 70: google.protobuf.Duration
 }
 var file_leadgate_config_v1_config_proto_depIdxs = []int32{
-	1,  // 0: leadgate.config.v1.Config.tls:type_name -> leadgate.config.v1.TLS
-	2,  // 1: leadgate.config.v1.Config.idempotency:type_name -> leadgate.config.v1.Idempotency
-	3,  // 2: leadgate.config.v1.Config.api_keys:type_name -> leadgate.config.v1.APIKey
-	4,  // 3: leadgate.config.v1.Config.leads:type_name -> leadgate.config.v1.Leads
-	53, // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
-	54, // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
-	31, // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
-	32, // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
-	34, // 8: leadgate.config.v1.Config.retention:type_name -> leadgate.config.v1.Retention
-	33, // 9: leadgate.config.v1.Config.store:type_name -> leadgate.config.v1.Store
-	35, // 10: leadgate.config.v1.Config.alerts:type_name -> leadgate.config.v1.Alerts
-	52, // 11: leadgate.config.v1.Config.debug:type_name -> leadgate.config.v1.Debug
-	64, // 12: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
-	55, // 13: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
-	6,  // 14: leadgate.config.v1.Form.limits:type_name -> leadgate.config.v1.FormLimits
-	8,  // 15: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
-	16, // 16: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
-	9,  // 17: leadgate.config.v1.Destination.salesforce:type_name -> leadgate.config.v1.Salesforce
-	12, // 18: leadgate.config.v1.Destination.pipedrive:type_name -> leadgate.config.v1.Pipedrive
-	14, // 19: leadgate.config.v1.Destination.zoho:type_name -> leadgate.config.v1.Zoho
-	15, // 20: leadgate.config.v1.Destination.dynamics:type_name -> leadgate.config.v1.Dynamics
-	29, // 21: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
-	30, // 22: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
-	56, // 23: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
-	10, // 24: leadgate.config.v1.Salesforce.client_credentials:type_name -> leadgate.config.v1.SalesforceClientCredentials
-	11, // 25: leadgate.config.v1.Salesforce.jwt:type_name -> leadgate.config.v1.SalesforceJWT
-	57, // 26: leadgate.config.v1.Salesforce.placeholders:type_name -> leadgate.config.v1.Salesforce.PlaceholdersEntry
-	13, // 27: leadgate.config.v1.Pipedrive.oauth:type_name -> leadgate.config.v1.PipedriveOAuth
-	64, // 28: leadgate.config.v1.Pipedrive.search_lag:type_name -> google.protobuf.Duration
-	58, // 29: leadgate.config.v1.Zoho.placeholders:type_name -> leadgate.config.v1.Zoho.PlaceholdersEntry
-	59, // 30: leadgate.config.v1.Dynamics.placeholders:type_name -> leadgate.config.v1.Dynamics.PlaceholdersEntry
-	60, // 31: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
-	24, // 32: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
-	17, // 33: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
-	19, // 34: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
-	20, // 35: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
-	21, // 36: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
-	18, // 37: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
-	22, // 38: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
-	23, // 39: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
-	25, // 40: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
-	26, // 41: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
-	27, // 42: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
-	28, // 43: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
-	64, // 44: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	64, // 45: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
-	64, // 46: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
-	64, // 47: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
-	64, // 48: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
-	64, // 49: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
-	61, // 50: leadgate.config.v1.Alerts.notifiers:type_name -> leadgate.config.v1.Alerts.NotifiersEntry
-	64, // 51: leadgate.config.v1.Alerts.remind_every:type_name -> google.protobuf.Duration
-	41, // 52: leadgate.config.v1.Alerts.business_hours:type_name -> leadgate.config.v1.BusinessHours
-	42, // 53: leadgate.config.v1.Alerts.rules:type_name -> leadgate.config.v1.AlertRules
-	62, // 54: leadgate.config.v1.Alerts.destinations:type_name -> leadgate.config.v1.Alerts.DestinationsEntry
-	63, // 55: leadgate.config.v1.Alerts.forms:type_name -> leadgate.config.v1.Alerts.FormsEntry
-	37, // 56: leadgate.config.v1.Notifier.slack:type_name -> leadgate.config.v1.SlackNotifier
-	38, // 57: leadgate.config.v1.Notifier.webhook:type_name -> leadgate.config.v1.WebhookNotifier
-	39, // 58: leadgate.config.v1.Notifier.pagerduty:type_name -> leadgate.config.v1.PagerDutyNotifier
-	40, // 59: leadgate.config.v1.Notifier.email:type_name -> leadgate.config.v1.EmailNotifier
-	43, // 60: leadgate.config.v1.AlertRules.error_rate:type_name -> leadgate.config.v1.ErrorRateRule
-	44, // 61: leadgate.config.v1.AlertRules.no_success:type_name -> leadgate.config.v1.NoSuccessRule
-	45, // 62: leadgate.config.v1.AlertRules.credentials:type_name -> leadgate.config.v1.ConditionRule
-	46, // 63: leadgate.config.v1.AlertRules.rate_limited:type_name -> leadgate.config.v1.CountRule
-	47, // 64: leadgate.config.v1.AlertRules.crm_errors:type_name -> leadgate.config.v1.CrmErrorRule
-	48, // 65: leadgate.config.v1.AlertRules.oldest_waiting:type_name -> leadgate.config.v1.WaitingRule
-	45, // 66: leadgate.config.v1.AlertRules.paused:type_name -> leadgate.config.v1.ConditionRule
-	45, // 67: leadgate.config.v1.AlertRules.breaker:type_name -> leadgate.config.v1.ConditionRule
-	46, // 68: leadgate.config.v1.AlertRules.dead:type_name -> leadgate.config.v1.CountRule
-	45, // 69: leadgate.config.v1.AlertRules.drift:type_name -> leadgate.config.v1.ConditionRule
-	46, // 70: leadgate.config.v1.AlertRules.holds:type_name -> leadgate.config.v1.CountRule
-	43, // 71: leadgate.config.v1.AlertRules.rejections:type_name -> leadgate.config.v1.ErrorRateRule
-	50, // 72: leadgate.config.v1.AlertRules.silence:type_name -> leadgate.config.v1.SilenceRule
-	49, // 73: leadgate.config.v1.AlertRules.speed_to_lead:type_name -> leadgate.config.v1.SpeedRule
-	51, // 74: leadgate.config.v1.AlertRules.disk:type_name -> leadgate.config.v1.DiskRule
-	45, // 75: leadgate.config.v1.AlertRules.notifier:type_name -> leadgate.config.v1.ConditionRule
-	64, // 76: leadgate.config.v1.ErrorRateRule.window:type_name -> google.protobuf.Duration
-	64, // 77: leadgate.config.v1.NoSuccessRule.window:type_name -> google.protobuf.Duration
-	64, // 78: leadgate.config.v1.ConditionRule.after:type_name -> google.protobuf.Duration
-	64, // 79: leadgate.config.v1.CountRule.window:type_name -> google.protobuf.Duration
-	64, // 80: leadgate.config.v1.CrmErrorRule.window:type_name -> google.protobuf.Duration
-	64, // 81: leadgate.config.v1.WaitingRule.above:type_name -> google.protobuf.Duration
-	64, // 82: leadgate.config.v1.SpeedRule.above:type_name -> google.protobuf.Duration
-	64, // 83: leadgate.config.v1.SpeedRule.window:type_name -> google.protobuf.Duration
-	64, // 84: leadgate.config.v1.SilenceRule.at_least:type_name -> google.protobuf.Duration
-	64, // 85: leadgate.config.v1.SilenceRule.learn_for:type_name -> google.protobuf.Duration
-	5,  // 86: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
-	7,  // 87: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
-	36, // 88: leadgate.config.v1.Alerts.NotifiersEntry.value:type_name -> leadgate.config.v1.Notifier
-	42, // 89: leadgate.config.v1.Alerts.DestinationsEntry.value:type_name -> leadgate.config.v1.AlertRules
-	42, // 90: leadgate.config.v1.Alerts.FormsEntry.value:type_name -> leadgate.config.v1.AlertRules
-	91, // [91:91] is the sub-list for method output_type
-	91, // [91:91] is the sub-list for method input_type
-	91, // [91:91] is the sub-list for extension type_name
-	91, // [91:91] is the sub-list for extension extendee
-	0,  // [0:91] is the sub-list for field type_name
+	1,   // 0: leadgate.config.v1.Config.tls:type_name -> leadgate.config.v1.TLS
+	2,   // 1: leadgate.config.v1.Config.idempotency:type_name -> leadgate.config.v1.Idempotency
+	3,   // 2: leadgate.config.v1.Config.api_keys:type_name -> leadgate.config.v1.APIKey
+	4,   // 3: leadgate.config.v1.Config.leads:type_name -> leadgate.config.v1.Leads
+	56,  // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
+	57,  // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
+	34,  // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
+	35,  // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
+	37,  // 8: leadgate.config.v1.Config.retention:type_name -> leadgate.config.v1.Retention
+	36,  // 9: leadgate.config.v1.Config.store:type_name -> leadgate.config.v1.Store
+	38,  // 10: leadgate.config.v1.Config.alerts:type_name -> leadgate.config.v1.Alerts
+	55,  // 11: leadgate.config.v1.Config.debug:type_name -> leadgate.config.v1.Debug
+	70,  // 12: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
+	58,  // 13: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
+	6,   // 14: leadgate.config.v1.Form.limits:type_name -> leadgate.config.v1.FormLimits
+	59,  // 15: leadgate.config.v1.Form.values:type_name -> leadgate.config.v1.Form.ValuesEntry
+	9,   // 16: leadgate.config.v1.Form.quality:type_name -> leadgate.config.v1.Quality
+	70,  // 17: leadgate.config.v1.Form.derive_key_window:type_name -> google.protobuf.Duration
+	60,  // 18: leadgate.config.v1.Form.consents:type_name -> leadgate.config.v1.Form.ConsentsEntry
+	61,  // 19: leadgate.config.v1.Value.enum:type_name -> leadgate.config.v1.Value.EnumEntry
+	70,  // 20: leadgate.config.v1.Quality.fastest:type_name -> google.protobuf.Duration
+	70,  // 21: leadgate.config.v1.Quality.window:type_name -> google.protobuf.Duration
+	11,  // 22: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
+	19,  // 23: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
+	12,  // 24: leadgate.config.v1.Destination.salesforce:type_name -> leadgate.config.v1.Salesforce
+	15,  // 25: leadgate.config.v1.Destination.pipedrive:type_name -> leadgate.config.v1.Pipedrive
+	17,  // 26: leadgate.config.v1.Destination.zoho:type_name -> leadgate.config.v1.Zoho
+	18,  // 27: leadgate.config.v1.Destination.dynamics:type_name -> leadgate.config.v1.Dynamics
+	32,  // 28: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
+	33,  // 29: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
+	62,  // 30: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
+	13,  // 31: leadgate.config.v1.Salesforce.client_credentials:type_name -> leadgate.config.v1.SalesforceClientCredentials
+	14,  // 32: leadgate.config.v1.Salesforce.jwt:type_name -> leadgate.config.v1.SalesforceJWT
+	63,  // 33: leadgate.config.v1.Salesforce.placeholders:type_name -> leadgate.config.v1.Salesforce.PlaceholdersEntry
+	16,  // 34: leadgate.config.v1.Pipedrive.oauth:type_name -> leadgate.config.v1.PipedriveOAuth
+	70,  // 35: leadgate.config.v1.Pipedrive.search_lag:type_name -> google.protobuf.Duration
+	64,  // 36: leadgate.config.v1.Zoho.placeholders:type_name -> leadgate.config.v1.Zoho.PlaceholdersEntry
+	65,  // 37: leadgate.config.v1.Dynamics.placeholders:type_name -> leadgate.config.v1.Dynamics.PlaceholdersEntry
+	66,  // 38: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
+	27,  // 39: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
+	20,  // 40: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
+	22,  // 41: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
+	23,  // 42: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
+	24,  // 43: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
+	21,  // 44: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
+	25,  // 45: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
+	26,  // 46: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
+	28,  // 47: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
+	29,  // 48: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
+	30,  // 49: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
+	31,  // 50: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
+	70,  // 51: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	70,  // 52: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
+	70,  // 53: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
+	70,  // 54: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
+	70,  // 55: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
+	70,  // 56: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
+	67,  // 57: leadgate.config.v1.Alerts.notifiers:type_name -> leadgate.config.v1.Alerts.NotifiersEntry
+	70,  // 58: leadgate.config.v1.Alerts.remind_every:type_name -> google.protobuf.Duration
+	44,  // 59: leadgate.config.v1.Alerts.business_hours:type_name -> leadgate.config.v1.BusinessHours
+	45,  // 60: leadgate.config.v1.Alerts.rules:type_name -> leadgate.config.v1.AlertRules
+	68,  // 61: leadgate.config.v1.Alerts.destinations:type_name -> leadgate.config.v1.Alerts.DestinationsEntry
+	69,  // 62: leadgate.config.v1.Alerts.forms:type_name -> leadgate.config.v1.Alerts.FormsEntry
+	40,  // 63: leadgate.config.v1.Notifier.slack:type_name -> leadgate.config.v1.SlackNotifier
+	41,  // 64: leadgate.config.v1.Notifier.webhook:type_name -> leadgate.config.v1.WebhookNotifier
+	42,  // 65: leadgate.config.v1.Notifier.pagerduty:type_name -> leadgate.config.v1.PagerDutyNotifier
+	43,  // 66: leadgate.config.v1.Notifier.email:type_name -> leadgate.config.v1.EmailNotifier
+	46,  // 67: leadgate.config.v1.AlertRules.error_rate:type_name -> leadgate.config.v1.ErrorRateRule
+	47,  // 68: leadgate.config.v1.AlertRules.no_success:type_name -> leadgate.config.v1.NoSuccessRule
+	48,  // 69: leadgate.config.v1.AlertRules.credentials:type_name -> leadgate.config.v1.ConditionRule
+	49,  // 70: leadgate.config.v1.AlertRules.rate_limited:type_name -> leadgate.config.v1.CountRule
+	50,  // 71: leadgate.config.v1.AlertRules.crm_errors:type_name -> leadgate.config.v1.CrmErrorRule
+	51,  // 72: leadgate.config.v1.AlertRules.oldest_waiting:type_name -> leadgate.config.v1.WaitingRule
+	48,  // 73: leadgate.config.v1.AlertRules.paused:type_name -> leadgate.config.v1.ConditionRule
+	48,  // 74: leadgate.config.v1.AlertRules.breaker:type_name -> leadgate.config.v1.ConditionRule
+	49,  // 75: leadgate.config.v1.AlertRules.dead:type_name -> leadgate.config.v1.CountRule
+	48,  // 76: leadgate.config.v1.AlertRules.drift:type_name -> leadgate.config.v1.ConditionRule
+	49,  // 77: leadgate.config.v1.AlertRules.holds:type_name -> leadgate.config.v1.CountRule
+	46,  // 78: leadgate.config.v1.AlertRules.rejections:type_name -> leadgate.config.v1.ErrorRateRule
+	53,  // 79: leadgate.config.v1.AlertRules.silence:type_name -> leadgate.config.v1.SilenceRule
+	52,  // 80: leadgate.config.v1.AlertRules.speed_to_lead:type_name -> leadgate.config.v1.SpeedRule
+	54,  // 81: leadgate.config.v1.AlertRules.disk:type_name -> leadgate.config.v1.DiskRule
+	48,  // 82: leadgate.config.v1.AlertRules.notifier:type_name -> leadgate.config.v1.ConditionRule
+	70,  // 83: leadgate.config.v1.ErrorRateRule.window:type_name -> google.protobuf.Duration
+	70,  // 84: leadgate.config.v1.NoSuccessRule.window:type_name -> google.protobuf.Duration
+	70,  // 85: leadgate.config.v1.ConditionRule.after:type_name -> google.protobuf.Duration
+	70,  // 86: leadgate.config.v1.CountRule.window:type_name -> google.protobuf.Duration
+	70,  // 87: leadgate.config.v1.CrmErrorRule.window:type_name -> google.protobuf.Duration
+	70,  // 88: leadgate.config.v1.WaitingRule.above:type_name -> google.protobuf.Duration
+	70,  // 89: leadgate.config.v1.SpeedRule.above:type_name -> google.protobuf.Duration
+	70,  // 90: leadgate.config.v1.SpeedRule.window:type_name -> google.protobuf.Duration
+	70,  // 91: leadgate.config.v1.SilenceRule.at_least:type_name -> google.protobuf.Duration
+	70,  // 92: leadgate.config.v1.SilenceRule.learn_for:type_name -> google.protobuf.Duration
+	5,   // 93: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
+	10,  // 94: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
+	7,   // 95: leadgate.config.v1.Form.ValuesEntry.value:type_name -> leadgate.config.v1.Value
+	8,   // 96: leadgate.config.v1.Form.ConsentsEntry.value:type_name -> leadgate.config.v1.ConsentField
+	39,  // 97: leadgate.config.v1.Alerts.NotifiersEntry.value:type_name -> leadgate.config.v1.Notifier
+	45,  // 98: leadgate.config.v1.Alerts.DestinationsEntry.value:type_name -> leadgate.config.v1.AlertRules
+	45,  // 99: leadgate.config.v1.Alerts.FormsEntry.value:type_name -> leadgate.config.v1.AlertRules
+	100, // [100:100] is the sub-list for method output_type
+	100, // [100:100] is the sub-list for method input_type
+	100, // [100:100] is the sub-list for extension type_name
+	100, // [100:100] is the sub-list for extension extendee
+	0,   // [0:100] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_config_v1_config_proto_init() }
@@ -4966,7 +5402,7 @@ func file_leadgate_config_v1_config_proto_init() {
 	if File_leadgate_config_v1_config_proto != nil {
 		return
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[7].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[10].OneofWrappers = []any{
 		(*Destination_Hubspot)(nil),
 		(*Destination_Http)(nil),
 		(*Destination_Salesforce)(nil),
@@ -4974,31 +5410,31 @@ func file_leadgate_config_v1_config_proto_init() {
 		(*Destination_Zoho)(nil),
 		(*Destination_Dynamics)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[9].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[12].OneofWrappers = []any{
 		(*Salesforce_ClientCredentials)(nil),
 		(*Salesforce_Jwt)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[12].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[15].OneofWrappers = []any{
 		(*Pipedrive_ApiToken)(nil),
 		(*Pipedrive_Oauth)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[17].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[20].OneofWrappers = []any{
 		(*HTTPBody_Cel)(nil),
 		(*HTTPBody_Template)(nil),
 		(*HTTPBody_Form)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[21].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[24].OneofWrappers = []any{
 		(*HTTPSignature_Hmac)(nil),
 		(*HTTPSignature_StandardWebhooks)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[24].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[27].OneofWrappers = []any{
 		(*HTTPAuth_Bearer)(nil),
 		(*HTTPAuth_Basic)(nil),
 		(*HTTPAuth_Header)(nil),
 		(*HTTPAuth_Query)(nil),
 		(*HTTPAuth_Oauth2)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[36].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[39].OneofWrappers = []any{
 		(*Notifier_Slack)(nil),
 		(*Notifier_Webhook)(nil),
 		(*Notifier_Pagerduty)(nil),
@@ -5010,7 +5446,7 @@ func file_leadgate_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_config_v1_config_proto_rawDesc), len(file_leadgate_config_v1_config_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   64,
+			NumMessages:   70,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,59 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/leadgate/leadgate/server/config"
+)
+
+func TestHintsTellWhatIsProbablyNotMeant(t *testing.T) {
+	t.Parallel()
+	env := environment(map[string]string{"TOKEN": "t"}, nil)
+	const head = "destinations:\n  crm:\n    hubspot: { token: \"${env:TOKEN}\" }\n"
+	for name, test := range map[string]struct {
+		file string
+		want []string
+	}{
+		"nothing":  {head + "forms:\n  contact:\n    fields: { email: email, company: company, company_name: company, employer: company }\n", nil},
+		"no field": {head + "    properties: { email: email, firstname: first_name }\nforms: { contact: {} }\n", nil},
+		"swapped": {head + "forms:\n  contact:\n    fields:\n      email: email\n      firstname: last_name\n",
+			[]string{"8:18: firstname usually means first_name, and leads to last_name here"}},
+		"a whole name as the last one": {head + "forms:\n  contact:\n    fields: { email: email, name: last_name }\n", nil},
+		"doubled": {head + "forms:\n  contact:\n    fields:\n      email: email\n      budget: custom.x\n      shoe_size: custom.x\n",
+			[]string{"9:18: budget and shoe_size both lead to custom.x: of a page that sends both, only the first that is filled in counts"}},
+		"unused": {head + "    properties: { email: email }\nforms:\n  contact:\n    fields:\n      email: email\n      budget: custom.budget\n",
+			[]string{"9:15: budget leads to custom.budget, which no property of crm takes; add one, or the CRM never sees it"}},
+		"unfilled": {head + "    properties:\n      email: email\n      amount: custom.amount\n      campaign: source.utm_campaign\nforms:\n  contact:\n    fields: { email: email }\n",
+			[]string{"6:15: no form that leads to crm fills custom.amount, so only a backend could fill amount"}},
+		"a full name": {head + "    properties: { email: email, lastname: last_name }\nforms:\n  contact:\n    fields: { email: email, whoever: full_name }\n", nil},
+	} {
+		snapshot, err := config.Parse("f", []byte(test.file), env)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var got []string
+		for _, hint := range snapshot.Hints {
+			got = append(got, strings.TrimPrefix(hint, "f:"))
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s:\n%s", name, diff)
+		}
+	}
+}
+
+func TestTheExampleNeedsNoHint(t *testing.T) {
+	t.Parallel()
+	env := environment(nil, nil)
+	env.LookupEnv = func(name string) (string, bool) { return "of " + name, true } // whichever it names
+	snapshot, err := config.Parse("example", []byte(config.Example), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(snapshot.Hints) > 0 {
+		t.Error(strings.Join(snapshot.Hints, "\n"))
+	}
+}

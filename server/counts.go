@@ -1,0 +1,88 @@
+package server
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/leadgate/leadgate/server/intake"
+)
+
+// How many addresses of each kind are counted for a form within a window, so that a flood from everywhere takes no more
+// memory than that. Further ones are not counted.
+const maxCounted = 50_000
+
+// counters count the submissions of each form by visitor's address and by e-mail address. They are kept in memory only: a
+// restart begins anew. The zero value is ready; safe for concurrent use.
+type counters struct {
+	mu    sync.Mutex
+	forms map[string]*formCounter
+}
+
+type formCounter struct{ addresses, emails windowCounter }
+
+// count counts a submission and says how many came, this one included.
+func (s *Server) count(form *form, c *call, email string) intake.Counts {
+	if !form.Counts() {
+		return intake.Counts{}
+	}
+	var counts intake.Counts
+	s.counts.mu.Lock()
+	defer s.counts.mu.Unlock()
+	counter := s.counts.forms[form.name]
+	if counter == nil {
+		if s.counts.forms == nil {
+			s.counts.forms = map[string]*formCounter{}
+		}
+		counter = &formCounter{}
+		s.counts.forms[form.name] = counter
+	}
+	now, window := s.now(), form.Window()
+	if network := networkOf(c.address); network != "" {
+		counts.Address = counter.addresses.add(now, window, network)
+	}
+	if email != "" {
+		counts.Email = counter.emails.add(now, window, email)
+	}
+	return counts
+}
+
+// networkOf is what one visitor's addresses have in common: the address itself, or, of an IPv6 one, the network that a
+// household gets. Private addresses are nobody's: behind a proxy that is not trusted, they are all visitors'.
+func networkOf(address netip.Addr) string {
+	if !address.IsValid() || !address.IsGlobalUnicast() || address.IsPrivate() {
+		return ""
+	}
+	bits := address.BitLen()
+	if address.Is6() {
+		bits = 64
+	}
+	network, err := address.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return network.String()
+}
+
+// windowCounter counts what came within a sliding window, as two windows side by side allow: what came in the one before
+// counts for the part of it that the sliding one still covers.
+type windowCounter struct {
+	begun            time.Time
+	current, earlier map[string]int
+}
+
+func (w *windowCounter) add(now time.Time, window time.Duration, key string) int {
+	switch age := now.Sub(w.begun); {
+	case w.current == nil, age >= 2*window, age < 0:
+		w.begun, w.current, w.earlier = now, map[string]int{}, nil
+	case age >= window:
+		w.begun, w.earlier, w.current = w.begun.Add(window), w.current, map[string]int{}
+	}
+	count, ok := w.current[key]
+	if !ok && len(w.current) >= maxCounted {
+		return 0
+	}
+	w.current[key] = count + 1
+	covered := 1 - float64(now.Sub(w.begun))/float64(window)
+	return count + 1 + int(float64(w.earlier[key])*covered)
+}

@@ -1,0 +1,129 @@
+package intake
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// multipartDecoder reads a multipart form part by part.
+type multipartDecoder struct {
+	body  *recordingReader
+	read  *decoder
+	left  int64 // bytes of text that may still come
+	parts int
+	list  fieldList
+	files []*leadgatev1.Submission_File
+}
+
+// Parts of both kinds that a form may have: as many as fields have values at most would take minutes to read.
+const maxParts = 2000
+
+func (d *multipartDecoder) decode(body io.Reader, boundary string) error {
+	d.body = &recordingReader{Reader: body}
+	buffered := bufio.NewReader(d.body)
+	begin, _ := buffered.Peek(len("--") + len(boundary)) // what is wrong with the body, the parts meet too
+	parts := multipart.NewReader(buffered, boundary)
+	for {
+		part, err := parts.NextRawPart()
+		switch {
+		case errors.Is(err, io.EOF):
+			if d.parts == 0 && len(begin) > 0 && string(begin) != "--"+boundary {
+				return d.partError(errors.New("no boundary"))
+			}
+			return nil
+		case err != nil:
+			return d.partError(err)
+		}
+		if d.parts++; d.parts > maxParts {
+			return fmt.Errorf("%w: it has more than %d parts", ErrMalformed, maxParts)
+		}
+		if err := d.part(part); err != nil {
+			return err
+		}
+	}
+}
+
+func (d *multipartDecoder) part(part *multipart.Part) error {
+	name := d.read.text(part.FormName())
+	if isFile(part) {
+		size, err := io.Copy(io.Discard, part)
+		if err != nil {
+			return d.partError(err)
+		}
+		d.drop(name, part, size)
+		return nil
+	}
+	raw, err := io.ReadAll(io.LimitReader(part, d.left+1))
+	if err != nil {
+		return d.partError(err)
+	}
+	if d.left -= int64(len(raw) + len(name)); d.left < 0 {
+		return fmt.Errorf("%w: the text of the form is larger than allowed", ErrTooLarge)
+	}
+	read := d.read
+	if _, parameters, err := mime.ParseMediaType(part.Header.Get("Content-Type")); err == nil && parameters["charset"] != "" {
+		if read, err = charsetReader(parameters["charset"]); err != nil {
+			return err
+		}
+	}
+	value := read.text(string(raw))
+	if name == charsetField && d.read == nil {
+		if named, err := charsetReader(value); err == nil {
+			d.read = named
+		}
+	}
+	if err := d.list.add(name, value); err != nil {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return nil
+}
+
+// isFile tells a file from text: it has a file name, even an empty one where no file was chosen.
+func isFile(part *multipart.Part) bool {
+	_, parameters, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+	_, named := parameters["filename"]
+	return err == nil && named
+}
+
+// drop remembers that a file came. A file input that was left empty is none.
+func (d *multipartDecoder) drop(name string, part *multipart.Part, size int64) {
+	if size == 0 && part.FileName() == "" || len(d.files) == maxFiles {
+		return
+	}
+	mediaType, _, err := mime.ParseMediaType(part.Header.Get("Content-Type"))
+	if err != nil {
+		mediaType = ""
+	}
+	d.files = append(d.files, &leadgatev1.Submission_File{Field: clip(name), MediaType: clip(mediaType), Size: size})
+}
+
+// partError tells a form that is not what it promises from a body that could not be read.
+func (d *multipartDecoder) partError(err error) error {
+	switch {
+	case d.body.err != nil:
+		return d.body.err
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return fmt.Errorf("%w: the form ends early", ErrMalformed)
+	}
+	return fmt.Errorf("%w: it is not a multipart form with that boundary", ErrMalformed)
+}
+
+// recordingReader remembers why it could not go on.
+type recordingReader struct {
+	io.Reader
+	err error
+}
+
+func (r *recordingReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
+	}
+	return n, err
+}

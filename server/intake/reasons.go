@@ -1,0 +1,84 @@
+package intake
+
+import (
+	"math/bits"
+	"strings"
+)
+
+// reasons are why a value was changed; there may be several. They are bits, so that collecting them costs nothing where
+// nothing is changed.
+type reasons uint32
+
+const (
+	whySpace reasons = 1 << iota
+	whyInvisible
+	whyComposed
+	whyHTML
+	whyWidth
+	whyMailto
+	whyDisplayName
+	whySeveral
+	whyMistyped
+	whyLower
+	whyIDN
+	whyE164
+	whyExtension
+	whyCountry
+	whyRegion
+	whyPostalCode
+	whyCapitals
+	whySplit
+	whyURL
+	whyTyped
+	whyCut
+	whyDefault
+	whyAddress
+	whyLooks
+	whyDrift
+)
+
+// How many reasons there are.
+const reasonCount = 25
+
+// word is a reason as people are told it, by its bit.
+func (r reasons) word(bit int) string {
+	return [reasonCount]string{
+		"white space tidied",
+		"invisible characters taken out",
+		"accents and letters joined into one character",
+		"HTML taken out",
+		"full-width characters made plain",
+		"taken out of a mailto link",
+		"display name taken off",
+		"several values joined",
+		"a slip of the keyboard mended",
+		"in lower case",
+		"domain in ASCII",
+		"as an international number",
+		"without the extension",
+		"as the ISO code of the country",
+		"as the region is written in its country",
+		"as postal codes are written in the country",
+		"capitals mended",
+		"full name split",
+		"as a complete web address",
+		"read as the configured type",
+		"cut to the configured length",
+		"nothing came, so the configured default",
+		"taken from the address of the page",
+		"taken because the value looks like it",
+		"taken by auto_map, though nothing maps the field",
+	}[bit]
+}
+
+// String joins the reasons.
+func (r reasons) String() string {
+	if bits.OnesCount32(uint32(r)) == 1 {
+		return r.word(bits.TrailingZeros32(uint32(r)))
+	}
+	var words []string
+	for left := uint32(r); left != 0; left &= left - 1 {
+		words = append(words, r.word(bits.TrailingZeros32(left)))
+	}
+	return strings.Join(words, "; ")
+}

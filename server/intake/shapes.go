@@ -1,0 +1,137 @@
+package intake
+
+import "strings"
+
+// listed adds the fields of an object that lists them instead of having them as members. It reports whether it was one.
+// The shapes are those that form builders document; what stands beside the list keeps its dotted names.
+func (f *flattener) listed(object jsonText) bool {
+	if !strings.Contains(string(object), `"fields"`) && !strings.Contains(string(object), `"form_response"`) {
+		return false
+	}
+	if fields := object.member("fields"); fields != "" {
+		switch {
+		case fields[0] == '[' && allHave(fields.items(), "name", "value"): // HubSpot's forms API
+			f.beside(object, "fields")
+			for item := range fields.items() {
+				f.add(item.member("name").scalar(), item.member("value"))
+			}
+			return true
+		case fields[0] == '{' && allHave(valuesOf(fields), "id", "value"): // Elementor's webhook
+			f.beside(object, "fields")
+			for name, item := range fields.members() {
+				f.add(name, item.member("value"))
+			}
+			return true
+		}
+	}
+	response := object.member("form_response") // Typeform's webhook
+	if response == "" || response[0] != '{' {
+		return false
+	}
+	answers := response.member("answers")
+	if answers == "" || answers[0] != '[' || !allHave(answers.items(), "type", "field") {
+		return false
+	}
+	titles := typeformTitles(response)
+	for name, value := range response.member("hidden").orEmpty().members() {
+		f.add(name, value)
+	}
+	for item := range answers.items() {
+		f.typeform(item, titles)
+	}
+	return true
+}
+
+// typeform adds an answer, which stands in a member that is called by its type, under the question's title.
+func (f *flattener) typeform(item jsonText, titles map[string]string) {
+	value := item.member(item.member("type").scalar())
+	switch {
+	case value == "":
+		return
+	case value[0] == '{': // choice {label}, choices {labels}
+		for _, name := range []string{"label", "labels", "other"} {
+			if label := value.member(name); label != "" {
+				value = label
+				break
+			}
+		}
+	}
+	field := item.member("field").orEmpty()
+	name := titles[scalarOf(field.member("id"))]
+	if name == "" {
+		name = scalarOf(field.member("ref"))
+	}
+	f.add(clip(name), value)
+}
+
+// typeformTitles are the questions by their identifiers.
+func typeformTitles(response jsonText) map[string]string {
+	titles := map[string]string{}
+	definition := response.member("definition").orEmpty().member("fields")
+	if definition == "" {
+		return titles
+	}
+	for item := range definition.items() {
+		item = item.orEmpty()
+		titles[scalarOf(item.member("id"))] = scalarOf(item.member("title"))
+	}
+	return titles
+}
+
+// beside adds all members but one.
+func (f *flattener) beside(object jsonText, but string) {
+	for name, value := range object.members() {
+		if name != but {
+			f.add(name, value)
+		}
+	}
+}
+
+// add adds a value and remembers the first error.
+func (f *flattener) add(name string, value jsonText) {
+	if f.err == nil {
+		f.err = f.value(name, value, 0)
+	}
+}
+
+// allHave says whether there are values and all are objects with members of these names.
+func allHave(values func(func(jsonText) bool), names ...string) bool {
+	some := false
+	for value := range values {
+		if value[0] != '{' {
+			return false
+		}
+		for _, name := range names {
+			if value.member(name) == "" {
+				return false
+			}
+		}
+		some = true
+	}
+	return some
+}
+
+func valuesOf(object jsonText) func(func(jsonText) bool) {
+	return func(yield func(jsonText) bool) {
+		for _, value := range object.members() {
+			if !yield(value) {
+				return
+			}
+		}
+	}
+}
+
+// orEmpty is the value if it is an object, or an empty object.
+func (t jsonText) orEmpty() jsonText {
+	if t == "" || t[0] != '{' {
+		return jsonText("{}")
+	}
+	return t
+}
+
+func scalarOf(value jsonText) string {
+	if value == "" {
+		return ""
+	}
+	return value.scalar()
+}

@@ -1,0 +1,62 @@
+package intake
+
+import (
+	"net"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// readWebsite returns the complete address of a web site, "" if the text is none: example.com becomes https://example.com.
+// The scheme and the host are in lower case, the host in ASCII, without the scheme's own port, user and password. Reading
+// twice changes nothing.
+func readWebsite(text string) string {
+	text, _ = narrow(strings.Trim(text, "<>\"' "))
+	if text == "" || strings.ContainsAny(text, " \\") {
+		return ""
+	}
+	lower := strings.ToLower(text)
+	switch {
+	case strings.HasPrefix(lower, "http://"), strings.HasPrefix(lower, "https://"):
+	case strings.HasPrefix(text, "//"):
+		text = "https:" + text
+	case strings.Contains(text, "://"), strings.Contains(text, "@"):
+		return ""
+	default:
+		text = "https://" + strings.TrimLeft(text, ":/")
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Opaque != "" {
+		return ""
+	}
+	host, err := idna.Lookup.ToASCII(strings.TrimRight(u.Hostname(), "."))
+	if err != nil || !isHost(host) {
+		return ""
+	}
+	u.Scheme, u.User = strings.ToLower(u.Scheme), nil
+	if port := u.Port(); port == "" || u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" {
+		u.Host = host
+	} else {
+		u.Host = net.JoinHostPort(host, port)
+	}
+	if u.Path == "/" && u.RawQuery == "" && u.Fragment == "" {
+		u.Path = ""
+	}
+	return u.String()
+}
+
+// isHost says whether a name, in ASCII, can be that of a public web site: labels between dots, the last one not a number.
+func isHost(name string) bool {
+	labels := strings.Split(name, ".")
+	if len(labels) < 2 || len(name) > 253 {
+		return false
+	}
+	for _, label := range labels {
+		if label == "" || len(label) > 63 {
+			return false
+		}
+	}
+	top := labels[len(labels)-1]
+	return len(top) > 1 && strings.Trim(top, "0123456789") != ""
+}

@@ -1,0 +1,230 @@
+package server_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"mime/multipart"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// twoLines is the smallest configuration that takes leads: a form's name and a destination, which is the only one.
+const twoLines = `
+forms:
+  contact: {}
+destinations:
+  crm:
+    http: { url: "http://127.0.0.1:9/leads" }
+`
+
+const contact = "/v1/forms/contact/submissions"
+
+func TestTheFormsOfEveryBuilderWorkWithTwoLines(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{config: twoLines})
+	files, err := filepath.Glob("intake/testdata/builders/*.yaml")
+	if err != nil || len(files) < 8 {
+		t.Fatalf("%d samples, %v", len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sample struct {
+			ContentType string `yaml:"content_type"`
+			Body        string
+			Lead        map[string]string
+		}
+		if err := yaml.Unmarshal(text, &sample); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case strings.HasPrefix(sample.ContentType, asForm): // folded for reading
+			sample.Body = strings.NewReplacer(" ", "", "\n", "").Replace(sample.Body)
+		case strings.HasPrefix(sample.ContentType, "multipart"):
+			sample.Body = strings.ReplaceAll(sample.Body, "\n", "\r\n")
+		}
+		a := h.post(contact, sample.ContentType, sample.Body).expect(t, 201)
+		lead := h.send("GET", a.header.Get("Location"), "", "").expect(t, 200, `"state":"LEAD_STATE_OPEN"`, sample.Lead["email"])
+		if name := sample.Lead["last_name"]; !strings.Contains(lead.text, `"lastName":"`+name+`"`) && name != "" {
+			t.Errorf("%s: %s is not in %s", file, name, lead.text)
+		}
+	}
+}
+
+func TestALeadRecordSaysWhatWasChangedAndWhy(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{config: twoLines})
+	a := h.post(contact, asForm, "E-Mail=mailto:ADA@example.com&Name=ADA+LOVELACE&Land=Deutschland").expect(t, 201)
+	lead := h.send("GET", a.header.Get("Location"), "", "").expect(t, 200)
+	changes, err := json.Marshal(lead.body["lead"].(map[string]any)["changes"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`{"field":"E-Mail","leadField":"email","reason":"taken out of a mailto link; in lower case"}`,
+		`{"field":"Name","leadField":"first_name","reason":"capitals mended; full name split"}`,
+		`{"field":"Land","leadField":"country","reason":"as the ISO code of the country"}`,
+	} {
+		if !strings.Contains(string(changes), want) {
+			t.Errorf("%s is not among %s", want, changes)
+		}
+	}
+}
+
+func TestAMissingFieldUnderAnotherNameIsHeldAndToldOnce(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{config: strings.Replace(twoLines, "contact: {}", "contact: { fields: { email: email, company: company }, required: [email, company] }", 1)})
+	for _, company := range []string{"Acme", "Engines"} {
+		h.post(contact, asForm, "email=ada@example.com&company_name="+company).expect(t, 201)
+	}
+	h.send("GET", "/v1/leads?reason=UNMAPPED", "", "").expect(t, 200, "Acme", "Engines", `company_name probably is company, which is missing; add \"company_name: company\" under fields`)
+	event := h.await(func(e *leadgatev1.Event) bool { return e.GetForm() != nil }).GetForm()
+	if event.GetField() != "company_name" || event.GetLeadField() != "company" || event.GetSuggestion() != "company_name: company" || event.GetLeadId() == "" {
+		t.Errorf("the event is %v", event)
+	}
+	// What the visitor left empty, the visitor is told.
+	h.post(contact, asForm, "email=ada@example.com&company=").expect(t, 400, `"field":"company"`)
+	h.awaitEvent(func(e *leadgatev1.LeadEvent) bool { return e.GetStage() == leadgatev1.Stage_STAGE_REJECTED })
+	if told := h.matching(func(e *leadgatev1.Event) bool { return e.GetForm() != nil }); len(told) != 1 {
+		t.Errorf("%d events tell of the renamed field, want 1", len(told))
+	}
+}
+
+func TestAutoMapDeliversAtOnce(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{config: strings.Replace(twoLines, "contact: {}", "contact: { fields: { email: email, company: company }, required: [email, company], auto_map: true }", 1)})
+	a := h.post(contact, asForm, "email=ada@example.com&company_name=Acme").expect(t, 201)
+	h.send("GET", a.header.Get("Location"), "", "").expect(t, 200, `"company":"Acme"`, "LEAD_STATE_OPEN", "auto_map took company_name as company")
+	h.await(func(e *leadgatev1.Event) bool { return e.GetForm().GetSuggestion() == "company_name: company" })
+}
+
+func TestADoubleClickWithoutAKeyMakesOneLead(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{config: strings.Replace(twoLines, "contact: {}", "contact: {}\n  twice: { derive_key_window: 0s }", 1)})
+	first := h.post(contact, asForm, "email=ada@example.com&message=Hello&csrf_token=1").expect(t, 201)
+	second := h.post(contact, asForm, "email=ada@example.com&message=Hello&csrf_token=2").expect(t, 200, `"replayed":true`)
+	if first.body["leadId"] != second.body["leadId"] {
+		t.Errorf("leads %v and %v", first.body["leadId"], second.body["leadId"])
+	}
+	h.await(func(e *leadgatev1.Event) bool {
+		return e.GetLead().GetStage() == leadgatev1.Stage_STAGE_DUPLICATE && strings.Contains(e.GetLead().GetDetail(), "double click")
+	})
+	h.post(contact, asForm, "email=ada@example.com&message=Hello+again").expect(t, 201)
+	for range 2 {
+		h.post("/v1/forms/twice/submissions", asForm, "email=ada@example.com").expect(t, 201)
+	}
+}
+
+func TestABotIsAnsweredLikeAPersonAndHeld(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{config: strings.Replace(twoLines, "contact: {}", "contact: { honeypot: [url2], quality: { role_account: reject } }", 1)})
+	person := h.post(contact, asForm, "email=ada@example.com&url2=").expect(t, 201)
+	bot := h.post(contact, asForm, "email=eve@example.com&url2=http://spam.example").expect(t, 201)
+	person.text, bot.text = strings.Replace(person.text, person.body["leadId"].(string), "", 1), strings.Replace(bot.text, bot.body["leadId"].(string), "", 1)
+	if person.text != bot.text || len(person.header) != len(bot.header) {
+		t.Errorf("a person is answered %s, a bot %s", person.text, bot.text)
+	}
+	h.send("GET", "/v1/leads?reason=SPAM", "", "").expect(t, 200, "eve@example.com", "url2 is filled in, which no person can (honeypot)")
+	h.post(contact, asForm, "email=info@example.com").expect(t, 400, "quality.role_account", `"field":"email"`)
+}
+
+func TestTooManyFromOneAddressAreHeld(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{config: "trusted_proxies: [127.0.0.0/8]\n" + strings.Replace(twoLines, "contact: {}", "contact: { quality: { per_address: 2, per_email: 2 } }", 1)})
+	post := func(email, message, address string) {
+		h.post(contact, asForm, "email="+email+"&message="+message, "X-Forwarded-For", address).expect(t, 201)
+	}
+	held := func() int {
+		leads, _ := h.send("GET", "/v1/leads?reason=SPAM", "", "").expect(t, 200).body["leads"].([]any)
+		return len(leads)
+	}
+	for i, name := range []string{"a", "b", "c"} {
+		post(name+"@example.com", "x", "203.0.113.7")
+		post(name+"@example.org", "x", "10.0.0.7") // private: nobody's
+		if got, want := held(), max(0, i-1); got != want {
+			t.Fatalf("after %d from one address %d are held, want %d", i+1, got, want)
+		}
+	}
+	for _, message := range []string{"1", "2", "3"} {
+		post("same@example.com", message, "203.0.113.8"+message)
+	}
+	if got := held(); got != 2 {
+		t.Errorf("%d are held, want one more for one e-mail address", got)
+	}
+}
+
+func TestTheAnswerSaysWhatWasProbablyMeant(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{config: twoLines})
+	h.post(contact, asForm, "Your-Email=ada@gmial.com").expect(t, 201, `"suggestions":[{"field":"Your-Email","didYouMean":"ada@gmail.com"}]`)
+	h.post(contact, asForm, "email=grace@gmial.com", "Accept", browserAccept).expect(t, 201, "Thank you", "did you mean grace@gmail.com?")
+	plain := h.post(contact, asForm, "email=ada@example.com").expect(t, 201)
+	if strings.Contains(plain.text, "suggestions") {
+		t.Errorf("nothing to suggest, and yet: %s", plain.text)
+	}
+}
+
+// upload is a multipart form with a file of so many bytes before its last field.
+func upload(t *testing.T, size int64, pairs ...string) (contentType, body string) {
+	t.Helper()
+	var buffer bytes.Buffer
+	w := multipart.NewWriter(&buffer)
+	file, err := w.CreateFormFile("cv", "cv.pdf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.CopyN(file, zeros{}, size); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		if err := w.WriteField(pairs[i], pairs[i+1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return w.FormDataContentType(), buffer.String()
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+func TestAFormWithAFileIsTakenWithoutTheFile(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{config: twoLines})
+	contentType, body := upload(t, 2<<20, "email", "ada@example.com", "name", "Ada")
+	a := h.post(contact, contentType, body).expect(t, 201)
+	h.send("GET", a.header.Get("Location"), "", "").expect(t, 200, `"firstName":"Ada"`, `"files":[{"field":"cv"`, `"mediaType":"application/octet-stream"`, `"size":"2097152"`,
+		"the file in cv was dropped, 2097152 bytes: files are not kept")
+	// A browser without script, and its violations.
+	contentType, body = upload(t, 10, "email", "nobody")
+	if a := h.post(contact, contentType, body, "Accept", browserAccept); a.status != 400 || !strings.Contains(a.text, "<strong>email</strong>: must be a valid email address") {
+		t.Errorf("a visitor without script is answered %d: %s", a.status, a.text)
+	}
+	contentType, body = upload(t, 10, "email", "grace@example.com")
+	h.post(contact, contentType, body, "Accept", browserAccept).expect(t, 201, "Thank you")
+	// Bounds: of the text, and of all.
+	contentType, body = upload(t, 10, "email", "ada@example.com", "a", strings.Repeat("x", 30<<10), "b", strings.Repeat("x", 30<<10), "c", strings.Repeat("x", 30<<10))
+	h.post(contact, contentType, body).expect(t, 413, "BODY_TOO_LARGE", "65536")
+	h.post(contact, contentType, strings.TrimSuffix(body, "--\r\n")[:1000]).expect(t, 400, "BODY_MALFORMED")
+	h.post(contact, "multipart/form-data", body).expect(t, 415, "boundary")
+}
+
+func TestConsentIsKeptWithTheLead(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{config: strings.Replace(twoLines, "contact: {}", "contact: { consents: { newsletter: { field: news, text: Send me news., text_version: \"7\" } } }", 1)})
+	a := h.post(contact, asForm, "email=ada@example.com&news=on", "Referer", "https://www.example.com/").expect(t, 201)
+	h.send("GET", a.header.Get("Location"), "", "").expect(t, 200,
+		`"consents":[{"purpose":"newsletter"`, `"granted":true`, `"text":"Send me news."`, `"textVersion":"7"`, `"ip":"127.0.0.1"}]`)
+}
