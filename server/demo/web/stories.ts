@@ -61,6 +61,10 @@ class Story {
         this.received = millis;
         this.step("success", "received");
         break;
+      case "STAGE_VALIDATED":
+        // What was changed is told below, from the lead itself.
+        for (const part of (lead.detail ?? "").split("; ")) if (part.startsWith("nothing maps")) this.step("retrying", `${part}: it is kept with the lead, and not sent`);
+        break;
       case "STAGE_QUEUED":
         this.step("success", "safe on disk, and the visitor has an answer", this.received ? duration(Math.max(1, millis - this.received) / 1000) : "");
         void this.clean(lead.leadId ?? "");
@@ -109,15 +113,18 @@ class Story {
   }
 }
 
+/** Where the fields of the form lead, as the demo's configuration says. */
+const fields: Record<string, string> = { email: "email", firstname: "first_name", lastname: "last_name", phone: "phone", company_name: "company", country: "country", message: "message" };
+
 /** cleaned lists what became another value than was sent. */
 function cleaned(record: LeadRecord): Child[] {
-  const sent = new Map((record.submission?.fields ?? []).map((field) => [field.name ?? "", (field.values ?? []).join(", ")]));
   const values = new Map(flat(record.lead ?? {}));
-  return (record.changes ?? []).flatMap((change): Child[] => {
-    const before = sent.get(change.field ?? "");
-    const after = values.get(change.leadField ?? "");
+  return (record.submission?.fields ?? []).flatMap((field): Child[] => {
+    const name = fields[field.name ?? ""] ?? "";
+    const before = (field.values ?? []).join(", ");
+    const after = values.get(name);
     if (!before || !after || before === after) return [];
-    return [[`${(change.leadField ?? "").replaceAll("_", " ")} `, h("del", {}, before), h("span", { "aria-hidden": "true" }, " → "), h("ins", {}, after)]];
+    return [[`${name.replaceAll("_", " ")} `, h("del", {}, before), h("span", { "aria-hidden": "true" }, " → "), h("ins", {}, after)]];
   });
 }
 

@@ -32,7 +32,7 @@ export function cleanedStep(record: LeadRecord): Child {
     .filter(([name]) => name !== "source.form")
     .map(([name, value]) => {
       const why = changes.filter((change) => change.leadField === name);
-      const before = why.map((change) => change.from || sent.get(change.field ?? "") || "").find((text) => text && text !== value);
+      const before = [...why.map((change) => change.from || sent.get(change.field ?? "")), sent.get(name)].find((text) => text && text !== value);
       return row(columns, [
         h("code", {}, name),
         before ? [h("del", { class: "old" }, h("span", { class: "hidden" }, "was "), before), h("span", { "aria-hidden": "true" }, " → "), h("ins", {}, value)] : value,
