@@ -25,7 +25,7 @@ const lastEventID = "last-event-id"
 // WatchDeliveries implements WorkerServiceServer.
 func (s *service) WatchDeliveries(r *leadgatev1.WatchDeliveriesRequest, stream grpc.ServerStreamingServer[leadgatev1.WatchDeliveriesResponse]) error {
 	ctx := stream.Context()
-	options := journal.SubscribeOptions{Filter: matching(r), After: r.GetResumeAfter(), Last: int(r.GetLast())}
+	options := journal.SubscribeOptions{Filter: matching(r), Lead: r.GetLeadId(), After: r.GetResumeAfter(), Last: int(r.GetLast())}
 	if ids := metadata.ValueFromIncomingContext(ctx, lastEventID); len(ids) > 0 && ids[0] != "" {
 		options.After, options.Last = ids[0], 0
 	}

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/types/known/timestamppb"
+	"pgregory.net/rapid"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/journal"
@@ -519,4 +520,46 @@ func TestAMillionEventsTakeNoMoreRoomThanTheHistory(t *testing.T) {
 	if err != nil || batch.Gap == nil || batch.Gap.Missed != 1_000_000-2*history {
 		t.Errorf("the one that did not read is told %+v (%v)", batch.Gap, err)
 	}
+}
+
+// Following one lead shows the same as looking at everything and choosing.
+func TestFollowingOneLeadMissesNothingOfIt(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		j := journal.New(journal.Options{Now: time.Now, History: 64})
+		defer j.Close()
+		j.Load("shop", nil)
+		ofA := func(e *leadgatev1.Event) bool { return e.GetLead().GetLeadId() == "a" }
+		follows := subscribe(t, j, journal.SubscribeOptions{Lead: "a", Filter: ofA})
+		var want, got []string
+		read := func() {
+			for len(got) < len(want) {
+				batch, err := follows.Next(t.Context())
+				if err != nil || batch.Gap != nil {
+					rt.Fatalf("%+v %v", batch.Gap, err)
+				}
+				for _, e := range batch.Events {
+					got = append(got, e.GetId())
+				}
+			}
+		}
+		for _, lead := range rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c", ""}), 1, 60).Draw(rt, "leads") {
+			stage := leadgatev1.Stage_STAGE_QUEUED
+			if rapid.Bool().Draw(rt, "refused") {
+				stage = leadgatev1.Stage_STAGE_REJECTED
+			}
+			event := &leadgatev1.Event{Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{Stage: stage, LeadId: lead}}}
+			j.Publish(event)
+			if lead == "a" {
+				want = append(want, event.GetId())
+			}
+			if rapid.Bool().Draw(rt, "read") {
+				read()
+			}
+		}
+		read()
+		if !slices.Equal(got, want) {
+			rt.Fatalf("%v, want %v", got, want)
+		}
+	})
 }

@@ -25,6 +25,8 @@ type ring struct {
 	entries []entry // grows up to size, then is written round and round
 	next    uint64  // position of the entry to come
 	lost    place   // place of the newest entry that is not kept any more; zero if none was lost
+	// newest is the position of the newest kept entry of each lead, so that whoever follows one lead need not look at all.
+	newest map[string]uint64
 }
 
 // first is the position of the oldest entry kept; next if there is none.
@@ -38,9 +40,24 @@ func (r *ring) add(e entry) {
 	} else {
 		oldest := &r.entries[r.next%uint64(r.size)]
 		r.lost = oldest.place
+		if id := oldest.event.GetLead().GetLeadId(); id != "" && r.newest[id] == r.first() {
+			delete(r.newest, id)
+		}
 		*oldest = e
 	}
+	if id := e.event.GetLead().GetLeadId(); id != "" {
+		if r.newest == nil {
+			r.newest = map[string]uint64{}
+		}
+		r.newest[id] = r.next
+	}
 	r.next++
+}
+
+// has says whether there is an entry of a lead at a position or behind it.
+func (r *ring) has(lead string, position uint64) bool {
+	newest, ok := r.newest[lead]
+	return ok && newest >= position
 }
 
 // forget takes what is said of the person out of the events of leads.
