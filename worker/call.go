@@ -72,8 +72,8 @@ func (c *call) run(claims []*store.Claim) {
 	c.settle(steps)
 }
 
-// judge tells the breaker how the call went: it got through if there was a definite answer to any lead, and failed if there was
-// none. Where the CRM asked for a pause, or leadgate stops, it is neither.
+// judge tells the breaker how the call went: it got through if there was a definite answer to any lead, or to one of several
+// steps that a lead takes, and failed if there was none. Where the CRM asked for a pause, or leadgate stops, it is neither.
 func (c *call) judge(parcels []*parcel) {
 	var (
 		failed []string
@@ -81,7 +81,7 @@ func (c *call) judge(parcels []*parcel) {
 	)
 	for _, p := range parcels {
 		switch kind := p.outcome.Kind; {
-		case kind == crm.Delivered, kind == crm.Refused, kind == crm.Undecided:
+		case kind == crm.Delivered, kind == crm.Refused, kind == crm.Undecided, p.outcome.Progress != "" && p.outcome.Progress != p.item.Progress:
 			c.lane.gotThrough()
 			return
 		case p.interrupted, p.outcome.After > 0, kind == crm.RateLimited, kind == crm.CredentialsRefused:
