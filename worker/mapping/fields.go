@@ -70,7 +70,7 @@ func nameOf(path []protoreflect.FieldDescriptor) string {
 
 func parse(path string) (field, error) {
 	if strings.HasPrefix(path, "=") {
-		return field{}, fmt.Errorf("%q: expressions are not there yet; name a lead field, such as email", path)
+		return field{}, fmt.Errorf("%q: an expression has its place under properties of a destination; name a lead field here, such as email", path)
 	}
 	if name, ok := strings.CutPrefix(path, customPrefix); ok {
 		if !isCustomName(name) {

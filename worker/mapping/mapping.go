@@ -6,9 +6,15 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/rules"
+	"github.com/leadgate/leadgate/worker/spelling"
 )
+
+// Nearest returns the known name that was probably meant by a misspelt one; empty if none is close.
+func Nearest(name string, known []string) string { return spelling.Nearest(name, known) }
 
 // Property is one property of a CRM's record with the value it gets.
 type Property struct {
@@ -25,18 +31,33 @@ type Mapping struct {
 }
 
 type entry struct {
-	property string
-	field    field
+	property   string
+	field      field
+	expression *rules.Value // instead of the field
 }
 
-// Compile makes a mapping of what is configured: CRM property to lead field. The error names every property at fault and,
-// where a name is misspelt, the likely right one.
+// Failure is a property whose expression came to nothing for a lead. It is left out.
+type Failure struct {
+	// Property is the CRM's name of the property.
+	Property string
+	// Reason is why, in words, without the lead's values.
+	Reason string
+}
+
+// Expression returns the expression that stands for a lead field under properties: what comes after an equals sign.
+func Expression(text string) (expression string, ok bool) {
+	return strings.CutPrefix(strings.TrimSpace(text), "=")
+}
+
+// Compile makes a mapping of what is configured: CRM property to lead field, or to an equals sign and an expression. The error
+// names every property at fault and, where a name is misspelt, the likely right one.
 func Compile(properties map[string]string) (*Mapping, error) {
 	m := &Mapping{}
 	var problems []error
+	var environment *rules.Environment // made when the first expression needs it
 	for _, property := range slices.Sorted(maps.Keys(properties)) {
 		path := properties[property]
-		f, err := parse(path)
+		e, err := compile(property, path, &environment)
 		switch {
 		case property == "":
 			err = fmt.Errorf("a property without a name is to get %s; give the CRM's name for it", path)
@@ -47,7 +68,7 @@ func Compile(properties map[string]string) (*Mapping, error) {
 			problems = append(problems, err)
 			continue
 		}
-		m.entries = append(m.entries, entry{property, f})
+		m.entries = append(m.entries, e)
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
@@ -55,14 +76,51 @@ func Compile(properties map[string]string) (*Mapping, error) {
 	return m, nil
 }
 
-// Apply returns the properties of a lead, sorted by name. What the lead does not have is left out, so that nothing is
-// cleared in the CRM. Equal leads give equal properties.
+func compile(property, text string, environment **rules.Environment) (entry, error) {
+	expression, ok := Expression(text)
+	if !ok {
+		f, err := parse(text)
+		return entry{property: property, field: f}, err
+	}
+	if *environment == nil {
+		var err error
+		if *environment, err = rules.NewEnvironment(); err != nil {
+			return entry{}, err
+		}
+	}
+	value, err := (*environment).Value(expression)
+	return entry{property: property, expression: value}, err
+}
+
+// Apply is Map without its failures.
 func (m *Mapping) Apply(record *leadgatev1.LeadRecord) []Property {
-	properties := make([]Property, 0, len(m.entries))
+	properties, _ := m.Map(record)
+	return properties
+}
+
+// Map returns the properties of a lead, sorted by name. What the lead does not have is left out, so that nothing is cleared in
+// the CRM, and so is what an expression fails to make, which is told. Equal leads give equal properties.
+func (m *Mapping) Map(record *leadgatev1.LeadRecord) (properties []Property, failures []Failure) {
+	properties = make([]Property, 0, len(m.entries))
 	for _, e := range m.entries {
-		if value := e.field.of(record.GetLead()); value != nil {
+		value, err := e.of(record)
+		switch {
+		case err != nil:
+			failures = append(failures, Failure{Property: e.property, Reason: err.Error()})
+		case value != nil:
 			properties = append(properties, Property{Name: e.property, Value: value})
 		}
 	}
-	return properties
+	return properties, failures
+}
+
+func (e *entry) of(record *leadgatev1.LeadRecord) (any, error) {
+	if e.expression == nil {
+		return e.field.of(record.GetLead()), nil
+	}
+	value, err := e.expression.Of(record)
+	if number, ok := value.(int64); ok {
+		value = float64(number)
+	}
+	return value, err
 }

@@ -1,7 +1,6 @@
 package mapping_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -115,7 +114,7 @@ func TestAnErrorNamesTheRightField(t *testing.T) {
 		"companny": `did you mean "company"?`, "emial": `did you mean "email"?`, "firstName": `did you mean "first_name"?`,
 		"utm_source": `did you mean "source.utm_source"?`, "source.utm_sorce": `did you mean "source.utm_source"?`,
 		"Email": `did you mean "email"?`, "budget": "custom.NAME", "consents": "custom.NAME", "source": "custom.NAME", "custom": "custom.NAME",
-		"": "unknown lead field", "= lead.email": "expressions are not there yet", "=lead.email": "not there yet",
+		"": "unknown lead field", "= lead.email": "under properties", "=lead.email": "under properties",
 		"custom.": "lower case", "custom.Budget": "lower case", "custom.a.b": "lower case",
 	} {
 		if err := mapping.Check(path); err == nil || !strings.Contains(err.Error(), want) {
@@ -154,33 +153,22 @@ func TestCustomNamesAreThoseOfTheContract(t *testing.T) {
 	}
 }
 
-func ExampleNearest() {
-	known := []string{"company", "email", "first_name", "source.utm_source"}
-	for _, name := range []string{"companny", "emial", "firstName", "utm_source", "budget"} {
-		fmt.Printf("%s: %q\n", name, mapping.Nearest(name, known))
-	}
-	// Output:
-	// companny: "company"
-	// emial: "email"
-	// firstName: "first_name"
-	// utm_source: "source.utm_source"
-	// budget: ""
-}
-
-func TestNearestPrefersTheClosestThenTheFirst(t *testing.T) {
+func TestAnExpressionMakesAProperty(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct {
-		known []string
-		want  string
-	}{
-		"crm":    {[]string{"crm-de", "crms", "crma"}, "crms"},
-		"a":      {[]string{"b", "c"}, "b"},
-		"":       {[]string{"email"}, ""},
-		"orders": {nil, ""},
-		"secure": {[]string{"listen"}, ""},
-	} {
-		if got := mapping.Nearest(name, test.known); got != test.want {
-			t.Errorf("%q among %v is %q, want %q", name, test.known, got, test.want)
-		}
+	m := compile(t, map[string]string{
+		"email": "email", "salutation": `= lead.first_name != "" ? "Dear " + lead.first_name : ""`, "size": `= size(lead.message)`,
+		"broken": `= 1 / size(lead.message)`,
+	})
+	got, failures := m.Map(record(&leadgatev1.Lead{Email: "ada@example.com", FirstName: "Ada"}))
+	want := []mapping.Property{{Name: "email", Value: "ada@example.com"}, {Name: "salutation", Value: "Dear Ada"}, {Name: "size", Value: 0.0}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]mapping.Failure{{Property: "broken", Reason: "division by zero"}}, failures); diff != "" {
+		t.Error(diff)
+	}
+	_, err := mapping.Compile(map[string]string{"company": "= lead.companny"})
+	if err == nil || !strings.Contains(err.Error(), `company: 1:6: lead has no field "companny"; did you mean "company"?`) {
+		t.Errorf("the error is %v", err)
 	}
 }

@@ -1,4 +1,5 @@
-package mapping
+// Package spelling finds the name that was meant by a misspelt one.
+package spelling
 
 import "strings"
 

@@ -1,0 +1,251 @@
+// Package rules evaluates the expressions of the configuration, in the Common Expression Language (CEL, https://cel.dev).
+//
+// An expression sees two variables: lead, the leadgate.v1.Lead as the mapping wrote it, and accepted, when it was accepted. So it
+// can say nothing that is not kept with the lead, and gives the same result whenever it is asked. It cannot loop, has no effects,
+// and costs no more than a bound; regular expressions are RE2.
+//
+// What a lead does not have is not an error: a text field that is not set is an empty text, and an expression that reads a custom
+// field that is not there has no value. Whatever else goes wrong is a [Failure], which the caller tells, and goes on without.
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/ext"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+const (
+	// What one evaluation may cost, in CEL's units. Searching the longest message once costs about 3,300.
+	maxCost = 100_000
+	// How long an expression may be, in characters, and how deep it may nest.
+	maxLength = 4096
+	maxDepth  = 50
+)
+
+// Environment compiles expressions. It never changes and is safe for concurrent use.
+type Environment struct{ env *cel.Env }
+
+// NewEnvironment makes the environment, which takes some milliseconds: make one and keep it for as long as expressions are
+// compiled.
+func NewEnvironment() (*Environment, error) {
+	env, err := cel.NewEnv(
+		cel.Types(&leadgatev1.Lead{}),
+		cel.Variable("lead", cel.ObjectType(string((&leadgatev1.Lead{}).ProtoReflect().Descriptor().FullName()))),
+		cel.Variable("accepted", cel.TimestampType),
+		cel.ParserExpressionSizeLimit(maxLength), cel.ParserRecursionLimit(maxDepth),
+		cel.OptionalTypes(), ext.Strings(), ext.Math(), ext.Lists(),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("environment of expressions: %w", err)
+	}
+	return &Environment{env}, nil
+}
+
+// Condition is a compiled expression that is true or false. It is safe for concurrent use.
+type Condition struct{ program cel.Program }
+
+// Condition compiles an expression that says yes or no, such as lead.country == "DE". Error: *CompileError.
+func (e *Environment) Condition(text string) (*Condition, error) {
+	program, output, err := e.compile(text)
+	if err != nil {
+		return nil, err
+	}
+	if !output.IsAssignableType(cel.BoolType) && !output.IsExactType(cel.DynType) {
+		return nil, wholly(fmt.Sprintf("this is %s; it has to be true or false, as in lead.country == \"DE\"", output))
+	}
+	return &Condition{program}, nil
+}
+
+// Holds says whether the condition is true of a lead. It is false where a custom field that it reads is not there. Error:
+// *Failure.
+func (c *Condition) Holds(record *leadgatev1.LeadRecord) (bool, error) {
+	value, err := evaluate(c.program, record)
+	if err != nil || value == nil {
+		return false, err
+	}
+	holds, ok := value.(types.Bool)
+	if !ok {
+		return false, &Failure{fmt.Sprintf("it is %s for this lead, and not true or false", value.Type().TypeName())}
+	}
+	return bool(holds), nil
+}
+
+// Value is a compiled expression that makes a value for a CRM. It is safe for concurrent use.
+type Value struct{ program cel.Program }
+
+// Value compiles an expression that makes a text, a number, true or false, a time, or a list of these. Error: *CompileError.
+func (e *Environment) Value(text string) (*Value, error) {
+	program, output, err := e.compile(text)
+	if err != nil {
+		return nil, err
+	}
+	if !sendable(output) {
+		return nil, wholly(fmt.Sprintf("this is %s, which no CRM takes; make a text, a number, true or false, a time, or a list of these of it", output))
+	}
+	return &Value{program}, nil
+}
+
+func sendable(t *cel.Type) bool {
+	switch t.Kind() {
+	case types.BoolKind, types.DoubleKind, types.IntKind, types.UintKind, types.StringKind, types.TimestampKind, types.DynKind, types.NullTypeKind:
+		return true
+	case types.ListKind:
+		return len(t.Parameters()) == 0 || t.Parameters()[0].Kind() != types.ListKind && sendable(t.Parameters()[0])
+	case types.OpaqueKind:
+		return t.TypeName() == "optional_type" && sendable(t.Parameters()[0])
+	case types.StructKind: // google.protobuf.Value, thus a custom field
+		return t.TypeName() == "google.protobuf.Value"
+	}
+	return false
+}
+
+// Of evaluates the expression for a lead: a string, bool, float64, int64 or []any of these; nil where there is no value, or an
+// empty text. Error: *Failure.
+func (v *Value) Of(record *leadgatev1.LeadRecord) (any, error) {
+	value, err := evaluate(v.program, record)
+	if err != nil || value == nil {
+		return nil, err
+	}
+	return native(value)
+}
+
+// Failure says why an expression came to nothing for a lead. It does not hold the lead's values.
+type Failure struct{ reason string }
+
+// Error implements error.
+func (f *Failure) Error() string { return f.reason }
+
+func (e *Environment) compile(text string) (cel.Program, *cel.Type, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, nil, wholly("the expression is empty")
+	}
+	ast, issues := e.env.Compile(text)
+	if issues.Err() != nil {
+		return nil, nil, compileError(issues)
+	}
+	program, err := e.env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost))
+	if err != nil {
+		return nil, nil, wholly(err.Error())
+	}
+	return program, ast.OutputType(), nil
+}
+
+// evaluate returns nil without an error where the lead lacks what the expression reads.
+func evaluate(program cel.Program, record *leadgatev1.LeadRecord) (value ref.Val, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			value, err = nil, &Failure{"a fault of the expression's evaluation"}
+		}
+	}()
+	lead, accepted := record.GetLead(), record.GetCreateTime()
+	if lead == nil {
+		lead = &leadgatev1.Lead{}
+	}
+	if accepted == nil {
+		accepted = &timestamppb.Timestamp{}
+	}
+	value, _, err = program.Eval(map[string]any{"lead": lead, "accepted": accepted})
+	switch {
+	case err == nil:
+	case strings.Contains(err.Error(), "no such key"):
+		return nil, nil
+	case strings.Contains(err.Error(), "cost limit"):
+		return nil, &Failure{fmt.Sprintf("it costs more than %d units; make it simpler", maxCost)}
+	case strings.Contains(err.Error(), "no such overload"):
+		return nil, &Failure{"it puts together what does not go together for this lead, such as a text and a number; double(…) and string(…) make one of the other"}
+	default:
+		return nil, &Failure{harmless(err)}
+	}
+	if optional, ok := value.(*types.Optional); ok {
+		if !optional.HasValue() {
+			return nil, nil
+		}
+		value = optional.GetValue()
+	}
+	if value.Type() == types.NullType {
+		return nil, nil
+	}
+	return value, nil
+}
+
+// harmless is what an error of an evaluation says, without what stands between quotes: that may be of the lead.
+func harmless(err error) string {
+	parts := strings.FieldsFunc(err.Error(), func(letter rune) bool { return letter == '"' || letter == '\'' || letter == '`' })
+	if len(parts) <= 1 {
+		return strings.TrimSpace(err.Error())
+	}
+	var kept []string
+	for i, part := range parts {
+		if i%2 == 0 {
+			kept = append(kept, part)
+		}
+	}
+	return strings.TrimSpace(strings.Join(kept, "…"))
+}
+
+// native makes a Go value of a CEL value.
+func native(value ref.Val) (any, error) {
+	switch v := value.(type) {
+	case types.String:
+		if v == "" {
+			return nil, nil
+		}
+		return string(v), nil
+	case types.Bool:
+		return bool(v), nil
+	case types.Double:
+		return float64(v), nil
+	case types.Int:
+		return int64(v), nil
+	case types.Uint:
+		return int64(v), nil //nolint:gosec // no lead counts that far
+	case types.Timestamp:
+		return v.UTC().Format("2006-01-02T15:04:05.999Z"), nil
+	}
+	if list, ok := value.Value().([]ref.Val); ok {
+		return natives(list)
+	}
+	if lister, ok := value.(interface {
+		Size() ref.Val
+		Get(ref.Val) ref.Val
+	}); ok && value.Type() == types.ListType {
+		n, _ := lister.Size().(types.Int)
+		items := make([]ref.Val, 0, n)
+		for i := range n {
+			items = append(items, lister.Get(i))
+		}
+		return natives(items)
+	}
+	return nil, &Failure{fmt.Sprintf("it is %s for this lead, which no CRM takes", value.Type().TypeName())}
+}
+
+func natives(list []ref.Val) (any, error) {
+	var items []any
+	var problems []error
+	for _, item := range list {
+		value, err := native(item)
+		if err != nil {
+			problems = append(problems, err)
+		} else if value != nil {
+			items = append(items, value)
+		}
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems[0])
+	}
+	if len(items) == 0 {
+		return nil, nil
+	}
+	return items, nil
+}
+
+// wholly is the error of an expression that is wrong as a whole.
+func wholly(message string) error { return &CompileError{Problems: []Problem{{Message: message}}} }
