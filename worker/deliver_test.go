@@ -490,3 +490,24 @@ func TestALateLeadNeverOverwritesANewerOne(t *testing.T) {
 		})
 	}
 }
+
+func TestAPropertyThatComesToNothingIsLeftOutAndTold(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.apply(func(cfg *configv1.Destination) {
+			cfg.Properties = map[string]string{"email": "email", "shout": "= lead.first_name.upperAscii()", "ratio": "= 1 / size(lead.last_name)"}
+		})
+		ids := h.accept("ada@example.com Ada", "bob@example.com Bob")
+		h.rest(time.Second)
+		for i, want := range []string{`{"email":"ada@example.com","shout":"ADA"}`, `{"email":"bob@example.com","shout":"BOB"}`} {
+			if got := h.expectState(ids[i], done).GetAttempts()[0].GetPayload(); got != want {
+				t.Errorf("sent %s, want %s", got, want)
+			}
+		}
+		events := h.destinationEvents()
+		if len(events) != 1 || events[0].GetType() != leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RULE_FAILED ||
+			!strings.Contains(events[0].GetDetail(), "property ratio came to nothing for a lead, which is sent without it: division by zero") {
+			t.Errorf("events are %v", events)
+		}
+	})
+}

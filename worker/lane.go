@@ -11,6 +11,7 @@ import (
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/journal"
 	"github.com/leadgate/leadgate/worker/pace"
 )
 
@@ -27,6 +28,7 @@ type lane struct {
 	breaker *pace.Breaker
 	health  health
 	quotas  quotas
+	once    *journal.Once // for what goes wrong with every lead
 	conn    atomic.Pointer[connection]
 
 	active atomic.Int64  // calls under way
@@ -59,6 +61,7 @@ func newLane(w *Worker, name string, conn *connection, paused bool) *lane {
 	l := &lane{
 		worker: w, name: name,
 		limiter: pace.NewLimiter(conn.rate, w.now), gate: pace.NewGate(w.now), breaker: pace.NewBreaker(w.now),
+		once:  journal.NewOnce(omittedEvery, w.now),
 		freed: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	l.width.Store(unbounded)

@@ -130,7 +130,9 @@ func (c *call) encode(claim *store.Claim) (payload string, err error) {
 			err = errors.New(c.lane.worker.logPanic(c.lane.name, fault))
 		}
 	}()
-	encoded, err := c.conn.destination.Encode(matched(c.conn.mapping.Apply(claim.Record), c.lane.schema.Load()))
+	properties, failures := c.conn.mapping.Map(claim.Record)
+	c.lane.omitted(failures)
+	encoded, err := c.conn.destination.Encode(matched(properties, c.lane.schema.Load()))
 	if err != nil {
 		return "", err
 	}

@@ -82,6 +82,9 @@ func Parse(name string, data []byte, env Environment) (Snapshot, error) {
 	if err := r.rules(cfg); err != nil {
 		return Snapshot{}, fmt.Errorf("%s: %w", name, err)
 	}
+	if err := r.expressions(cfg); err != nil {
+		return Snapshot{}, fmt.Errorf("%s: %w", name, err)
+	}
 	r.consistency(cfg, env)
 	if err := r.err(); err != nil {
 		return Snapshot{}, err

@@ -37,7 +37,12 @@ func (r *review) consistency(cfg *configv1.Config, env Environment) {
 	r.routes(path{"leads"}, cfg.GetLeads().GetDestinations(), cfg)
 	for name, form := range cfg.GetForms() {
 		r.form(path{"forms", name}, form)
-		r.routes(path{"forms", name}, form.GetDestinations(), cfg)
+		if len(form.GetDestinations()) > 0 || len(form.GetRoutes()) == 0 {
+			r.routes(path{"forms", name}, form.GetDestinations(), cfg)
+		}
+		for i, route := range form.GetRoutes() {
+			r.named(path{"forms", name, "routes", strconv.Itoa(i), "to"}, route.GetTo(), cfg)
+		}
 	}
 	r.alerts(path{"alerts"}, cfg)
 	if len(r.problems) > 0 {
@@ -89,6 +94,9 @@ func (r *review) destination(p path, d *configv1.Destination) {
 	r.address(p.child("http", "ping_url"), d.GetHttp().GetPingUrl())
 	r.address(p.child("http", "auth", "oauth2", "token_url"), d.GetHttp().GetAuth().GetOauth2().GetTokenUrl())
 	for property, field := range d.GetProperties() {
+		if _, ok := mapping.Expression(field); ok {
+			continue // expressions looks at it
+		}
 		if err := mapping.Check(field); err != nil {
 			r.on(p.child("properties", property), "%s: %v", property, err)
 		}
@@ -168,9 +176,17 @@ func (r *review) routes(p path, names []string, cfg *configv1.Config) {
 	if len(names) == 0 && len(known) > 1 {
 		r.on(at, "%s lacks destinations: there are several, so name those its leads go to, of %s", p.name(), strings.Join(known, ", "))
 	}
+	r.named(at, names, cfg)
+}
+
+// named checks that destinations are there.
+func (r *review) named(p path, names []string, cfg *configv1.Config) {
+	if !r.find(path{"destinations"}).clear {
+		return
+	}
 	for i, name := range names {
 		if cfg.GetDestinations()[name] == nil {
-			r.on(at.child(strconv.Itoa(i)), "unknown destination %q%s", name, suggest(name, known))
+			r.on(p.child(strconv.Itoa(i)), "unknown destination %q%s", name, suggest(name, slices.Sorted(maps.Keys(cfg.GetDestinations()))))
 		}
 	}
 }

@@ -41,7 +41,9 @@ func setDefaults(cfg *configv1.Config) {
 	cfg.Leads = orNew(cfg.Leads)
 	cfg.Leads.Destinations = orOnly(cfg.Leads.Destinations, cfg)
 	for _, form := range cfg.GetForms() {
-		form.Destinations = orOnly(form.Destinations, cfg)
+		if len(form.GetRoutes()) == 0 { // with routes, a form may send its leads nowhere else
+			form.Destinations = orOnly(form.Destinations, cfg)
+		}
 		setDefault(&form.OnKeyReuse, "hold")
 		form.Limits = orNew(form.Limits)
 		setDefault(&form.Limits.PerAddress, 120)

@@ -121,7 +121,7 @@ func levelOf(event *leadgatev1.Event) slog.Level {
 	case leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_PAUSED, leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RATE_LIMITED,
 		leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_BREAKER_OPENED, leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_QUOTA_LOW,
 		leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_QUOTA_SPENT, leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_HELD,
-		leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_DRIFT:
+		leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_DRIFT, leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RULE_FAILED:
 		return slog.LevelWarn
 	}
 	if event.GetForm() != nil {

@@ -1,0 +1,134 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/rules"
+)
+
+// formRules are the expressions of a form, compiled: which further destinations take a lead, and which leads nobody wants.
+type formRules struct {
+	destinations []string // take every lead
+	routes       []formRule
+	blocks       []formRule
+}
+
+// formRule is one expression of a form and what follows from it.
+type formRule struct {
+	name  string // as in the configuration: routes[0]
+	when  *rules.Condition
+	route *configv1.Route
+	block *configv1.Block
+}
+
+// environments makes the environment of expressions when the first is compiled.
+type environments struct{ made *rules.Environment }
+
+func (e *environments) condition(text string) (*rules.Condition, error) {
+	if e.made == nil {
+		var err error
+		if e.made, err = rules.NewEnvironment(); err != nil {
+			return nil, err
+		}
+	}
+	return e.made.Condition(text)
+}
+
+func newFormRules(cfg *configv1.Form, env *environments) (*formRules, error) {
+	r := &formRules{destinations: cfg.GetDestinations()}
+	var problems []error
+	compile := func(name, text string) *rules.Condition {
+		when, err := env.condition(text)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", name, err))
+		}
+		return when
+	}
+	for i, route := range cfg.GetRoutes() {
+		name := fmt.Sprintf("routes[%d]", i)
+		r.routes = append(r.routes, formRule{name: name, when: compile(name, route.GetWhen()), route: route})
+	}
+	for i, block := range cfg.GetBlock() {
+		name := fmt.Sprintf("block[%d]", i)
+		r.blocks = append(r.blocks, formRule{name: name, when: compile(name, block.GetWhen()), block: block})
+	}
+	return r, errors.Join(problems...)
+}
+
+// ruleFailure is an expression that came to nothing for a lead.
+type ruleFailure struct {
+	rule, reason string
+}
+
+// route returns where a lead goes: where every lead of the form goes, and where the routes that fit say. A route whose
+// expression fails does not fit.
+func (r *formRules) route(record *leadgatev1.LeadRecord) (destinations []string, failures []ruleFailure) {
+	destinations = slices.Clone(r.destinations)
+	for _, rule := range r.routes {
+		fits, err := rule.when.Holds(record)
+		if err != nil {
+			failures = append(failures, ruleFailure{rule.name, err.Error()})
+		}
+		if !fits {
+			continue
+		}
+		for _, destination := range rule.route.GetTo() {
+			if !slices.Contains(destinations, destination) {
+				destinations = append(destinations, destination)
+			}
+		}
+	}
+	return destinations, failures
+}
+
+// blocked returns the first rule that keeps a lead out; nil if none does. One whose expression fails keeps nobody out.
+func (r *formRules) blocked(record *leadgatev1.LeadRecord) (by *formRule, failures []ruleFailure) {
+	for i := range r.blocks {
+		fits, err := r.blocks[i].when.Holds(record)
+		if err != nil {
+			failures = append(failures, ruleFailure{r.blocks[i].name, err.Error()})
+		}
+		if fits {
+			return &r.blocks[i], failures
+		}
+	}
+	return nil, failures
+}
+
+// rejects says whether a blocked lead is refused rather than held.
+func (r *formRule) rejects() bool { return r.block.GetThen() == "reject" }
+
+// hold is why a blocked lead waits for a person.
+func (r *formRule) hold() *leadgatev1.Hold {
+	detail := r.block.GetReason()
+	if detail == "" {
+		detail = "a rule of its form keeps such leads out"
+	}
+	return &leadgatev1.Hold{Reason: leadgatev1.HoldReason_HOLD_REASON_BLOCKED, Detail: fmt.Sprintf("%s (%s)", detail, r.name)}
+}
+
+// violation is what the sender of a lead that is refused is told.
+func (r *formRule) violation() violation {
+	message := r.block.GetReason()
+	if message == "" {
+		message = "this form does not take such submissions"
+	}
+	return violation{rule: "form.blocked", message: message}
+}
+
+// rulesFailed tells that expressions of a form came to nothing for a lead: each once in a while.
+func (s *Server) rulesFailed(form string, failures []ruleFailure) {
+	for _, failure := range failures {
+		if !s.once.Tell(form + " " + failure.rule) {
+			continue
+		}
+		s.journal.Publish(&leadgatev1.Event{Kind: &leadgatev1.Event_Form{Form: &leadgatev1.FormEvent{
+			Type: leadgatev1.FormEventType_FORM_EVENT_TYPE_RULE_FAILED, Form: form, Field: failure.rule,
+			Detail: fmt.Sprintf("%s of form %s came to nothing for a lead, and was taken as false: %s", failure.rule, form, failure.reason),
+		}}})
+	}
+}

@@ -1,0 +1,22 @@
+package worker
+
+import (
+	"fmt"
+	"time"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/mapping"
+)
+
+// An expression that fails for one lead mostly fails for the next as well: it is told this often.
+const omittedEvery = 10 * time.Minute
+
+// omitted tells that leads are sent without properties whose expressions came to nothing.
+func (l *lane) omitted(failures []mapping.Failure) {
+	for _, failure := range failures {
+		if l.once.Tell(failure.Property) {
+			l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RULE_FAILED, fmt.Sprintf(
+				"property %s came to nothing for a lead, which is sent without it: %s", failure.Property, failure.Reason), 0)
+		}
+	}
+}
