@@ -79,7 +79,7 @@ func (s *Server) acceptAll(ctx context.Context, arrivals []*arrival) []outcome {
 func (s *Server) acceptance(a *arrival, now time.Time) *store.Acceptance {
 	holds := a.holds
 	if len(a.destinations) == 0 {
-		holds = append(holds, noRoute())
+		holds = append(holds, noRoute(a.form))
 	}
 	acceptance := a.acceptance(now, a.call.leadID, holds)
 	switch {
@@ -157,11 +157,12 @@ func (a *arrival) acceptance(now time.Time, leadID string, holds []*leadgatev1.H
 const contentScope = "/content"
 
 // noRoute is the hold of a lead that has no destination.
-func noRoute() *leadgatev1.Hold {
-	return &leadgatev1.Hold{
-		Reason: leadgatev1.HoldReason_HOLD_REASON_NO_ROUTE,
-		Detail: "no destination takes leads that come without a form; name one under leads.destinations in the configuration",
+func noRoute(form string) *leadgatev1.Hold {
+	detail := "no destination takes leads that come without a form; name one under leads.destinations in the configuration"
+	if form != "" {
+		detail = "no route of form " + form + " fits; name a destination for all leads under destinations of the form, or add a route"
 	}
+	return &leadgatev1.Hold{Reason: leadgatev1.HoldReason_HOLD_REASON_NO_ROUTE, Detail: detail}
 }
 
 // keyReused is the hold of another payload under a known key.

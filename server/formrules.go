@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/rules"
@@ -118,6 +120,24 @@ func (r *formRule) violation() violation {
 		message = "this form does not take such submissions"
 	}
 	return violation{rule: "form.blocked", message: message}
+}
+
+// decide says where an arriving lead goes, and holds it if a rule of its form keeps it out. It returns the rule that refuses
+// it altogether; nil if none does.
+func (s *Server) decide(f *form, a *arrival) (refusing *formRule) {
+	record := &leadgatev1.LeadRecord{Lead: a.lead, CreateTime: timestamppb.New(a.call.received)}
+	by, failures := f.rules.blocked(record)
+	var more []ruleFailure
+	a.destinations, more = f.rules.route(record)
+	s.rulesFailed(f.name, append(failures, more...))
+	switch {
+	case by == nil:
+		return nil
+	case by.rejects():
+		return by
+	}
+	a.holds = append(a.holds, by.hold())
+	return nil
 }
 
 // rulesFailed tells that expressions of a form came to nothing for a lead: each once in a while.

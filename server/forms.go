@@ -45,19 +45,20 @@ func (s *leads) SubmitForm(ctx context.Context, r *leadgatev1.SubmitFormRequest)
 	verdicts := result.Judge(s.count(form, c, result.Lead.GetEmail()))
 	a := &arrival{
 		call: c, house: h, form: form.name, lead: result.Lead, submission: result.Stored, scope: form.name, key: key,
-		destinations: form.cfg.GetDestinations(), holds: holdsOf(result, verdicts), holdReuse: !form.rejectsReuses,
+		holds: holdsOf(result, verdicts), holdReuse: !form.rejectsReuses,
 		changes: withoutValues(result.Changes), detail: remarks(result, verdicts),
 	}
 	if c.pageHidden {
 		a.detail = strings.TrimPrefix(a.detail+"; the browser does not say which page sent it (Origin: null)", "; ")
 	}
+	refusing := s.decide(form, a)
 	switch {
 	case key != "":
 		a.payload = form.payload(result.Stored)
 	case form.contentWindow > 0:
 		a.content, a.contentWindow = form.content(s.store.HashKey(), result.Stored), form.contentWindow
 	}
-	if err := s.checkForm(result, verdicts); err != nil {
+	if err := s.checkForm(result, verdicts, refusing); err != nil {
 		// What was accepted once is answered so again, even if the rules have changed since.
 		if leadID, ok := s.lookUp(ctx, a); ok {
 			replayed := true
@@ -78,7 +79,7 @@ func (s *leads) SubmitForm(ctx context.Context, r *leadgatev1.SubmitFormRequest)
 // checkForm collects what the form and the rules of a lead find wrong, named by the form's own fields. Where the form says
 // what is wrong with a field, the rules need not say it again. What is missing under one name and came under another is
 // nothing that the visitor could mend.
-func (s *leads) checkForm(result *intake.Result, verdicts []intake.Verdict) error {
+func (s *leads) checkForm(result *intake.Result, verdicts []intake.Verdict, refusing *formRule) error {
 	var violations []violation
 	named := map[string]bool{}
 	for _, v := range result.Violations {
@@ -89,6 +90,9 @@ func (s *leads) checkForm(result *intake.Result, verdicts []intake.Verdict) erro
 		if v.Policy == intake.Reject {
 			violations = append(violations, violation{v.Field, v.Rule(), v.Message})
 		}
+	}
+	if refusing != nil {
+		violations = append(violations, refusing.violation())
 	}
 	found, err := broken(s.validator.Validate(result.Lead, protovalidate.WithFilter(protovalidate.FilterFunc(intake.MayBreak))))
 	if err != nil {

@@ -31,6 +31,7 @@ type form struct {
 	*intake.Form
 	name          string
 	cfg           *configv1.Form
+	rules         *formRules
 	rejectsReuses bool
 	// contentWindow is for how long the same content without a key counts as a double click.
 	contentWindow time.Duration
@@ -44,13 +45,16 @@ func newHouse(snapshot config.Snapshot) (*house, error) {
 		maxBody: int64(cfg.GetIntake().GetMaxBodyBytes()),
 	}
 	var problems []error
+	var env environments
 	for name, formConfig := range cfg.GetForms() {
 		entrance, err := intake.NewForm(name, formConfig)
-		if err != nil {
+		rules, rulesErr := newFormRules(formConfig, &env)
+		if err := errors.Join(err, rulesErr); err != nil {
 			problems = append(problems, fmt.Errorf("form %s: %w", name, err))
 			continue
 		}
-		h.forms[name] = &form{Form: entrance, name: name, cfg: formConfig, rejectsReuses: formConfig.GetOnKeyReuse() == "reject",
+		h.forms[name] = &form{
+			Form: entrance, name: name, cfg: formConfig, rules: rules, rejectsReuses: formConfig.GetOnKeyReuse() == "reject",
 			contentWindow: formConfig.GetDeriveKeyWindow().AsDuration(),
 		}
 	}

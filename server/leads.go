@@ -57,7 +57,10 @@ func (s *leads) arrival(c *call, r *leadgatev1.SubmitLeadRequest) (*arrival, err
 		if form == nil {
 			return nil, violated("the lead", []violation{{"lead.source.form", "form.known", fmt.Sprintf("there is no form %q", a.form)}})
 		}
-		c.form, a.destinations = a.form, form.cfg.GetDestinations()
+		c.form = a.form
+		if refusing := s.decide(form, a); refusing != nil {
+			return nil, violated("the lead", []violation{refusing.violation()})
+		}
 	}
 	if key != "" {
 		a.payload = leadPayload(a.lead)

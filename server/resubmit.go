@@ -23,22 +23,32 @@ func (s *Server) Resubmit(record *leadgatev1.LeadRecord) (*worker.Resubmission, 
 	case form == nil:
 		again.Problems = []string{fmt.Sprintf("there is no form %q any more; add it under forms in the configuration", name)}
 		return again, nil
-	default:
-		again.Destinations = form.cfg.GetDestinations()
 	}
 	if record.GetSubmission() == nil {
 		err := s.validate(&leadgatev1.SubmitLeadRequest{Lead: withoutEnrichment(record.GetLead())})
 		again.Problems = problemsOf(err)
+		s.routeAgain(form, record, again)
 		return again, nil
 	}
 	result := form.Lead(record.GetSubmission())
 	again.Lead, again.Detail = result.Lead, remarks(result, nil)
 	again.Lead.Enrichment = record.GetLead().GetEnrichment()
-	again.Problems = problemsOf((&leads{Server: s}).checkForm(result, nil))
+	again.Problems = problemsOf((&leads{Server: s}).checkForm(result, nil, nil))
+	s.routeAgain(form, record, again)
 	for _, v := range result.Waiting { // still nothing maps it
 		again.Problems = append(again.Problems, v.Field+" "+v.Message)
 	}
 	return again, nil
+}
+
+// routeAgain says where a lead of a form goes as it is read now; nil if it came through none.
+func (s *Server) routeAgain(f *form, record *leadgatev1.LeadRecord, again *worker.Resubmission) {
+	if f == nil {
+		return
+	}
+	var failures []ruleFailure
+	again.Destinations, failures = f.rules.route(&leadgatev1.LeadRecord{Lead: again.Lead, CreateTime: record.GetCreateTime()})
+	s.rulesFailed(f.name, failures)
 }
 
 // withoutEnrichment is a lead as its sender may send it.

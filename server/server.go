@@ -39,6 +39,8 @@ const (
 	// Goroutines that are kept for rpcs over gRPC, because a new one for each would have to grow its stack each time. More
 	// rpcs at a time get new ones.
 	streamWorkers = 128
+	// A rule that fails for one lead mostly fails for the next as well: it is told this often.
+	ruleFailuresEvery = 10 * time.Minute
 	// Clients that ping more often than this are cut off.
 	minPing = 10 * time.Second
 )
@@ -71,6 +73,7 @@ type Server struct {
 	log       *slog.Logger
 	validator protovalidate.Validator
 	current   atomic.Pointer[house]
+	once      *journal.Once // for what goes wrong with every lead
 	tls       *tls.Config
 	mixed     bool
 	tracing   bool
@@ -106,6 +109,7 @@ func New(o Options) (*Server, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.drift = newDriftTeller(o.Store, o.Journal, s.log)
+	s.once = journal.NewOnce(ruleFailuresEvery, s.now)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	h, err := newHouse(o.Snapshot)
 	if err != nil {
