@@ -35,7 +35,7 @@ func roleOf(method string) role {
 		return known
 	case leadgatev1.LeadService_SubmitLead_FullMethodName, leadgatev1.LeadService_BatchSubmitLeads_FullMethodName, leadgatev1.LeadService_SubmitLeads_FullMethodName:
 		return submit
-	case leadgatev1.LeadService_GetLead_FullMethodName, leadgatev1.LeadService_ListLeads_FullMethodName, leadgatev1.LeadService_ExportLeads_FullMethodName,
+	case leadgatev1.LeadService_PreviewForm_FullMethodName, leadgatev1.LeadService_GetLead_FullMethodName, leadgatev1.LeadService_ListLeads_FullMethodName, leadgatev1.LeadService_ExportLeads_FullMethodName,
 		leadgatev1.WorkerService_WatchDeliveries_FullMethodName, leadgatev1.WorkerService_ListDeliveries_FullMethodName,
 		leadgatev1.WorkerService_GetDelivery_FullMethodName, leadgatev1.WorkerService_ListDestinations_FullMethodName,
 		leadgatev1.WorkerService_GetOperation_FullMethodName, leadgatev1.WorkerService_ListOperations_FullMethodName,

@@ -71,6 +71,10 @@ func answerSubmission(_ context.Context, w http.ResponseWriter, message proto.Me
 
 // serveREST is what stands before the gateway: it bounds and checks what the gateway would take as it comes.
 func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
+	if form, ok := previewOf(r.URL.Path); ok {
+		s.servePreview(w, r, form)
+		return
+	}
 	c := callOf(r.Context())
 	c.intake = r.Method == http.MethodPost && r.URL.Path == "/v1/leads"
 	if err := s.prepareREST(w, r); err != nil {

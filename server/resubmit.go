@@ -31,7 +31,7 @@ func (s *Server) Resubmit(record *leadgatev1.LeadRecord) (*worker.Resubmission, 
 		return again, nil
 	}
 	result := form.Lead(record.GetSubmission())
-	again.Lead, again.Detail = result.Lead, remarks(result, nil)
+	again.Lead, again.Changes, again.Detail = result.Lead, withoutValues(result.Changes), remarks(result, nil)
 	again.Lead.Enrichment = record.GetLead().GetEnrichment()
 	again.Problems = problemsOf((&leads{Server: s}).checkForm(result, nil, nil))
 	s.routeAgain(form, record, again)
@@ -46,9 +46,14 @@ func (s *Server) routeAgain(f *form, record *leadgatev1.LeadRecord, again *worke
 	if f == nil {
 		return
 	}
-	var failures []ruleFailure
-	again.Destinations, failures = f.rules.route(&leadgatev1.LeadRecord{Lead: again.Lead, CreateTime: record.GetCreateTime()})
-	s.rulesFailed(f.name, failures)
+	now := &leadgatev1.LeadRecord{Lead: again.Lead, CreateTime: record.GetCreateTime()}
+	by, failures := f.rules.blocked(now)
+	if by != nil {
+		again.Blocked = by.hold().GetDetail()
+	}
+	var more []ruleFailure
+	again.Destinations, more = f.rules.route(now)
+	s.rulesFailed(f.name, append(failures, more...))
 }
 
 // withoutEnrichment is a lead as its sender may send it.

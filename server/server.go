@@ -45,13 +45,15 @@ const (
 	minPing = 10 * time.Second
 )
 
-// Options are what a server needs. All but Routes, Now and Logger are required.
+// Options are what a server needs. All but Back, Routes, Now and Logger are required.
 type Options struct {
 	Snapshot config.Snapshot
 	Store    store.Store
 	Journal  *journal.Journal
 	// Worker is the service that shows deliveries to operators.
 	Worker leadgatev1.WorkerServiceServer
+	// Back is the worker itself. Nil leaves out what needs it: replaying leads, and what destinations would be sent.
+	Back Back
 	// Metrics is served at /metrics to callers with the role read, OpenAPI at /openapi.json to everybody.
 	Metrics http.Handler
 	OpenAPI []byte
@@ -69,6 +71,7 @@ type Options struct {
 type Server struct {
 	store     store.Store
 	journal   *journal.Journal
+	back      Back
 	now       func() time.Time
 	log       *slog.Logger
 	validator protovalidate.Validator
@@ -101,7 +104,10 @@ type Server struct {
 
 // New makes a server. It does not listen yet.
 func New(o Options) (*Server, error) {
-	s := &Server{store: o.Store, journal: o.Journal, limiter: newLimiter(), now: o.Now, log: o.Logger, tracing: o.Tracing, health: health.NewServer()}
+	s := &Server{
+		store: o.Store, journal: o.Journal, back: o.Back,
+		limiter: newLimiter(), now: o.Now, log: o.Logger, tracing: o.Tracing, health: health.NewServer(),
+	}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -138,6 +144,9 @@ func New(o Options) (*Server, error) {
 	}
 	if s.files["/openapi.json"], err = newStatic("openapi.json", o.OpenAPI); err != nil {
 		return nil, err
+	}
+	if s.back != nil {
+		s.back.Operations().Define(replayLeads, (&leads{Server: s}).replayTask)
 	}
 	if err := s.assemble(o, h); err != nil {
 		return nil, err

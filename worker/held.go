@@ -9,35 +9,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
-	"github.com/leadgate/leadgate/worker/journal"
 	"github.com/leadgate/leadgate/worker/operations"
 	"github.com/leadgate/leadgate/worker/store"
 )
-
-// Resubmission is what the configuration in force makes of a kept lead.
-type Resubmission struct {
-	// Lead is the lead as it is read now; it keeps every rule if Problems is empty.
-	Lead *leadgatev1.Lead
-	// Destinations are where it goes now. Empty if nobody takes it.
-	Destinations []string
-	// Problems says in words what is wrong with the lead, without values.
-	Problems []string
-	// Detail is what is worth knowing of how it was read, in words.
-	Detail string
-	// Revision names the configuration.
-	Revision string
-}
-
-// refusal says why the lead cannot be sent; empty if it can.
-func (r *Resubmission) refusal() string {
-	switch {
-	case len(r.Problems) > 0:
-		return strings.Join(r.Problems, "; ")
-	case len(r.Destinations) == 0:
-		return "no destination takes it"
-	}
-	return ""
-}
 
 // ReleaseLeads implements WorkerServiceServer.
 func (s *service) ReleaseLeads(ctx context.Context, r *leadgatev1.ReleaseLeadsRequest) (*leadgatev1.ReleaseLeadsResponse, error) {
@@ -74,27 +48,13 @@ func (s *service) releaseTask(request proto.Message) (operations.Task, error) {
 		if err != nil {
 			return nil, err
 		}
-		if why := again.refusal(); why != "" {
+		if why := again.Refusal(); why != "" {
 			result.Count("refused", 1)
 			result.Problem(record.GetLeadId(), why)
 			return nil, nil
 		}
-		return s.release(record, again), nil
+		return again.Release(record, s.now(), "a person released it"), nil
 	}), nil
-}
-
-// release sends a held lead as it is read now.
-func (s *service) release(was *leadgatev1.LeadRecord, again *Resubmission) *store.Amendment {
-	record := proto.CloneOf(was)
-	record.State, record.Holds = leadgatev1.LeadState_LEAD_STATE_OPEN, nil
-	record.Lead, record.ConfigRevision = again.Lead, again.Revision
-	validated := s.leadEvent(record, leadgatev1.Stage_STAGE_VALIDATED)
-	validated.GetLead().Detail = strings.Join(nonEmpty("a person released it", again.Detail), "; ")
-	events := []*leadgatev1.Event{validated}
-	for _, destination := range again.Destinations {
-		events = append(events, s.queuedEvent(record, destination))
-	}
-	return &store.Amendment{Was: was, Record: record, Destinations: again.Destinations, Events: events}
 }
 
 func (s *service) discardTask(request proto.Message) (operations.Task, error) {
@@ -105,7 +65,7 @@ func (s *service) discardTask(request proto.Message) (operations.Task, error) {
 	return s.heldTask(r.GetFilter(), "discarded", func(was *leadgatev1.LeadRecord, result *operations.Result) (*store.Amendment, error) {
 		record := proto.CloneOf(was)
 		record.State, record.Holds = leadgatev1.LeadState_LEAD_STATE_DISCARDED, nil
-		event := s.leadEvent(record, leadgatev1.Stage_STAGE_DISCARDED)
+		event := recordEvent(record, leadgatev1.Stage_STAGE_DISCARDED, s.now())
 		event.GetLead().Detail = strings.Join(nonEmpty("a person threw it away", r.GetReason()), ": ")
 		return &store.Amendment{Was: was, Record: record, Events: []*leadgatev1.Event{event}}, nil
 	}), nil
@@ -190,20 +150,6 @@ func LeadPage(ctx context.Context, s store.Store, q store.LeadQuery, ids []strin
 		}
 	}
 	return page, "", nil
-}
-
-// leadEvent is a stage of a lead that an operator's wish brought about.
-func (s *service) leadEvent(record *leadgatev1.LeadRecord, stage leadgatev1.Stage) *leadgatev1.Event {
-	return &leadgatev1.Event{Time: s.now(), Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
-		Stage: stage, LeadId: record.GetLeadId(), Form: record.GetLead().GetSource().GetForm(), IdempotencyKey: record.GetIdempotencyKey(),
-		Person: journal.MaskEmail(record.GetLead().GetEmail()), RequestId: record.GetRequestId(),
-	}}}
-}
-
-func (s *service) queuedEvent(record *leadgatev1.LeadRecord, destination string) *leadgatev1.Event {
-	event := s.leadEvent(record, leadgatev1.Stage_STAGE_QUEUED)
-	event.GetLead().Destination, event.GetLead().DeliveryId = destination, record.GetLeadId()+"."+destination
-	return event
 }
 
 // nonEmpty returns the texts that are not empty.

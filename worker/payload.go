@@ -10,6 +10,7 @@ import (
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/mapping"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
@@ -82,7 +83,9 @@ func (c *call) payload(claim *store.Claim) (string, error) {
 	switch claim.Last.GetOutcome() {
 	case leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN:
 		return claim.Last.GetPayload(), nil
-	case leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_REFUSED:
+	case leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_REFUSED,
+		// Delivered and sent again, because it is read otherwise now: the CRM's answer is there, whatever was lost before it.
+		leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_DELIVERED, leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_DELIVERED_PARTLY:
 		return c.encode(claim)
 	}
 	payload, err := c.encode(claim)
@@ -124,20 +127,57 @@ func (c *call) lookBack(claim *store.Claim) (time.Time, error) {
 }
 
 // encode maps the lead with the present mapping.
-func (c *call) encode(claim *store.Claim) (payload string, err error) {
+func (c *call) encode(claim *store.Claim) (string, error) {
+	payload, omitted, err := c.conn.encode(claim.Record, c.lane.schema.Load())
+	if fault := (*panicked)(nil); errors.As(err, &fault) {
+		return "", errors.New(c.lane.worker.logPanic(c.lane.name, fault.value))
+	}
+	c.lane.omitted(omitted)
+	return payload, err
+}
+
+// panicked is a panic in a destination's package.
+type panicked struct{ value any }
+
+func (p *panicked) Error() string { return fmt.Sprint(p.value) }
+
+// encode makes what is sent of a lead, as far as the CRM's schema is known, and says which properties are left out because they
+// came to nothing.
+func (conn *connection) encode(record *leadgatev1.LeadRecord, schema *crm.Schema) (payload string, omitted []mapping.Failure, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			err = errors.New(c.lane.worker.logPanic(c.lane.name, fault))
+			err = &panicked{fault}
 		}
 	}()
-	properties, failures := c.conn.mapping.Map(claim.Record)
-	c.lane.omitted(failures)
-	encoded, err := c.conn.destination.Encode(matched(properties, c.lane.schema.Load()))
+	properties, omitted := conn.mapping.Map(record)
+	encoded, err := conn.destination.Encode(matched(properties, schema))
 	if err != nil {
-		return "", err
+		return "", omitted, err
 	}
 	if !utf8.Valid(encoded) {
-		return "", errors.New("the payload is not UTF-8")
+		return "", omitted, errors.New("the payload is not UTF-8")
 	}
-	return string(encoded), nil
+	return string(encoded), omitted, nil
+}
+
+// Payload is what a destination would be sent.
+type Payload struct {
+	// Text is what would be sent for the lead.
+	Text string
+	// Omitted are the properties that came to nothing for it.
+	Omitted []mapping.Failure
+}
+
+// Payload says what a destination would be sent of a lead at present. The error says why nothing could be sent, or that there
+// is no such destination.
+func (w *Worker) Payload(destination string, record *leadgatev1.LeadRecord) (Payload, error) {
+	l, err := w.lane(destination)
+	if err != nil {
+		return Payload{}, err
+	}
+	text, omitted, err := l.conn.Load().encode(record, l.schema.Load())
+	if fault := (*panicked)(nil); errors.As(err, &fault) {
+		err = errors.New(w.logPanic(destination, fault.value))
+	}
+	return Payload{Text: text, Omitted: omitted}, err
 }

@@ -168,7 +168,7 @@ func (r *Runner) Run(ctx context.Context, c Call) (*leadgatev1.Operation, error)
 		return nil, err
 	}
 	if c.DryRun {
-		return r.preview(ctx, task, c)
+		return r.Preview(ctx, c.Kind, task, c.Expected)
 	}
 	kept, err := r.newOperation(c)
 	if err != nil {
@@ -354,9 +354,10 @@ func count(ctx context.Context, task Task) (total int64, err error) {
 	}
 }
 
-// preview goes through a task without changing anything.
-func (r *Runner) preview(ctx context.Context, task Task, c Call) (*leadgatev1.Operation, error) {
-	op := &leadgatev1.Operation{Kind: c.Kind}
+// Preview goes through a task without changing anything, and returns what came of it as an operation without identifier.
+// Error: *CountError, if anything is expected, and those of the task.
+func (r *Runner) Preview(ctx context.Context, kind string, task Task, expected int64) (*leadgatev1.Operation, error) {
+	op := &leadgatev1.Operation{Kind: kind}
 	for token := ""; ; {
 		portion, err := task.Read(ctx, token)
 		if err != nil {
@@ -374,8 +375,8 @@ func (r *Runner) preview(ctx context.Context, task Task, c Call) (*leadgatev1.Op
 		}
 	}
 	op.Total = op.GetMatched()
-	if c.Expected != 0 && op.GetTotal() != c.Expected {
-		return nil, &CountError{Expected: c.Expected, Matched: op.GetTotal()}
+	if expected != 0 && op.GetTotal() != expected {
+		return nil, &CountError{Expected: expected, Matched: op.GetTotal()}
 	}
 	return op, nil
 }

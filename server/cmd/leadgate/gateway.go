@@ -135,6 +135,7 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 		Store:    g.store,
 		Journal:  g.journal,
 		Worker:   g.alerts.Service(g.observer.Service(service)),
+		Back:     g.worker,
 		Metrics:  g.observer.Metrics(),
 		OpenAPI:  openapi.JSON,
 		Routes:   o.routes,

@@ -68,7 +68,7 @@ environment over the configuration file.`,
 	root.AddCommand(
 		newServe(), newDemo(), newCheck(), newSubmit(), newWatch(),
 		newErase(), newExport(), newBackup(), newRestore(), newCompact(), newDoctor(),
-		newLeads(), newDeliveries(), newOperations(), newDestinations(), newAlerts(), newSimulate(), newVersion(),
+		newPreview(), newLeads(), newReplay(), newDeliveries(), newOperations(), newDestinations(), newAlerts(), newSimulate(), newVersion(),
 	)
 	root.AddCommand(newSnippet(), newImport(), newHealth())
 	return root

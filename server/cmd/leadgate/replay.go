@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+func newReplay() *cobra.Command {
+	var (
+		conn          connection
+		out           output
+		flags         leadFlags
+		dryRun        bool
+		allowIdentity bool
+		expect        int64
+	)
+	cmd := &cobra.Command{
+		Use:   "replay [LEAD ...]",
+		Short: "Map what forms sent anew with today's configuration, and send what changed",
+		Long: `Map what forms sent anew with today's configuration, and send what changed: held leads whose reason is gone are sent, leads of
+which the CRM would get other values are sent again, those that now go to further destinations go there too. All others are
+left alone, and nothing is taken back from a destination.
+
+Use it after a form's fields: or a destination's properties: were mended.`,
+		Example: `  leadgate replay --form contact --since 2h --dry-run
+  leadgate replay --form contact --since 2h`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if flags.form == "" && len(args) == 0 {
+				return usageError{fmt.Errorf("name the form with --form, or leads")}
+			}
+			filter, err := flags.filter(time.Now())
+			if err != nil {
+				return err
+			}
+			filter.LeadIds = args
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			var answer *leadgatev1.ReplayLeadsResponse
+			err = operate(cmd, leadgatev1.NewWorkerServiceClient(client), func(id string) (err error) {
+				answer, err = leadgatev1.NewLeadServiceClient(client).ReplayLeads(cmd.Context(), &leadgatev1.ReplayLeadsRequest{
+					Filter: filter, DryRun: dryRun, ExpectedCount: expect, OperationId: id, AllowIdentityChange: allowIdentity,
+				})
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return printAll(&out, cmd.OutOrStdout(), []*leadgatev1.ReplayLeadsResponse{answer}, func(w io.Writer) { describeReplay(w, answer, dryRun) })
+		},
+	}
+	conn.addFlags(cmd)
+	out.addFlag(cmd)
+	flags.add(cmd)
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only show what would change")
+	cmd.Flags().BoolVar(&allowIdentity, "allow-identity-change", false, "send leads even where their e-mail address would be another than before")
+	cmd.Flags().Int64Var(&expect, "expect", 0, "do nothing unless exactly this many leads match")
+	return cmd
+}
+
+func describeReplay(w io.Writer, answer *leadgatev1.ReplayLeadsResponse, dryRun bool) {
+	for _, change := range answer.GetChanges() {
+		what := "sent before"
+		if change.GetHeld() {
+			what = "held"
+		}
+		fmt.Fprintf(w, "%s (%s)\n", change.GetLeadId(), what)
+		for _, field := range change.GetFields() {
+			fmt.Fprintf(w, "  %-20s %s -> %s\n", field.GetLeadField(), orDash(field.GetFrom()), orDash(field.GetTo()))
+		}
+		if len(change.GetUpdated()) > 0 {
+			fmt.Fprintf(w, "  again to %s\n", strings.Join(change.GetUpdated(), ", "))
+		}
+		if len(change.GetAdded()) > 0 {
+			fmt.Fprintf(w, "  to %s\n", strings.Join(change.GetAdded(), ", "))
+		}
+	}
+	verb := ""
+	if dryRun {
+		verb = "would be "
+	}
+	fmt.Fprintf(w, "%d leads: %d held ones %ssent, %d %ssent again, %d %ssent to further destinations, %d unchanged, %d stay held, %d left alone\n",
+		answer.GetMatched(), answer.GetSent(), verb, answer.GetUpdated(), verb, answer.GetAdded(), verb,
+		answer.GetUnchanged(), answer.GetHeld(), answer.GetRefused())
+	describeProblems(w, answer.GetProblems())
+}

@@ -1,0 +1,106 @@
+package mapping
+
+import (
+	"maps"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// Field is a field of a lead as people read it.
+type Field struct {
+	// Name is the field's name as the configuration has it, such as source.utm_source or custom.budget.
+	Name string
+	// Value is its value in words: a text as it is, anything else as JSON has it.
+	Value string
+}
+
+// Flatten returns the fields of a lead that are set, in the order of the message.
+func Flatten(lead *leadgatev1.Lead) []Field {
+	if lead == nil {
+		return nil
+	}
+	return flatten(lead.ProtoReflect(), "")
+}
+
+func flatten(message protoreflect.Message, prefix string) []Field {
+	var all []Field
+	fields := message.Descriptor().Fields()
+	for i := range fields.Len() {
+		field := fields.Get(i)
+		if !message.Has(field) {
+			continue
+		}
+		name, value := prefix+string(field.Name()), message.Get(field)
+		switch {
+		case field.IsMap():
+			values := map[string]string{}
+			value.Map().Range(func(key protoreflect.MapKey, value protoreflect.Value) bool {
+				values[key.String()] = inWords(value.Message().Interface())
+				return true
+			})
+			for _, key := range slices.Sorted(maps.Keys(values)) {
+				all = append(all, Field{name + "." + key, values[key]})
+			}
+		case field.IsList():
+			for n := range value.List().Len() {
+				all = append(all, Field{name, inWords(value.List().Get(n).Message().Interface())})
+			}
+		case field.Message() != nil:
+			all = append(all, flatten(value.Message(), name+".")...)
+		default:
+			all = append(all, Field{name, value.String()})
+		}
+	}
+	return all
+}
+
+func inWords(message proto.Message) string {
+	if value, ok := message.(*structpb.Value); ok {
+		if text, ok := value.GetKind().(*structpb.Value_StringValue); ok {
+			return text.StringValue
+		}
+	}
+	text, err := protojson.Marshal(message)
+	if err != nil { // a value that JSON has no words for, such as infinity
+		return err.Error()
+	}
+	return string(text)
+}
+
+// Difference returns the fields in which two leads differ, each with the values before and after; empty where it is not set.
+func Difference(before, after *leadgatev1.Lead) []*leadgatev1.Change {
+	was, is := Flatten(before), Flatten(after)
+	var changes []*leadgatev1.Change
+	seen := map[string]bool{}
+	for _, field := range append(was[:len(was):len(was)], is...) {
+		if seen[field.Name] {
+			continue
+		}
+		seen[field.Name] = true
+		if from, to := joined(was, field.Name), joined(is, field.Name); from != to {
+			changes = append(changes, &leadgatev1.Change{LeadField: field.Name, From: from, To: to})
+		}
+	}
+	return changes
+}
+
+// joined is the value of a field, which may stand several times.
+func joined(fields []Field, name string) string {
+	var text string
+	for _, field := range fields {
+		if field.Name != name {
+			continue
+		}
+		if text != "" {
+			text += ", "
+		}
+		text += field.Value
+	}
+	return text
+}
