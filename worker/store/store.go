@@ -166,8 +166,12 @@ type Acceptance struct {
 	// Record is what is stored. The caller sets everything but Sequence. Its state is OPEN or HELD; its identifier is a
 	// UUIDv7 of its creation time, or of up to a minute before, as listing goes by it.
 	Record *leadgatev1.LeadRecord
-	// Destinations each get a PENDING delivery, due at once. None is named twice. Empty when the record is HELD.
+	// Destinations each get a PENDING delivery, due at once or at NotBefore. None is named twice. Empty when the record is
+	// HELD.
 	Destinations []string
+	// NotBefore is when its deliveries fall due, if later than the creation: until then the lead may be prepared. Zero for at
+	// once.
+	NotBefore time.Time
 	// Events are written with the lead.
 	Events []*leadgatev1.Event
 	// OnReuse is stored instead when the key was seen with another payload, as a HELD lead linked to the first one (the
@@ -292,6 +296,8 @@ type Amendment struct {
 	// Resend names destinations whose delivery of the lead is due again, whatever became of it: DELIVERED ones too. One that
 	// waits is left as it is: it is mapped anew when its turn comes.
 	Resend []string
+	// Hurry makes due now what waits for its first attempt.
+	Hurry bool
 	// Events are written with it.
 	Events []*leadgatev1.Event
 }

@@ -11,6 +11,7 @@ import (
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -61,6 +62,7 @@ type encodedLead struct {
 	created    int64
 	index      [][]byte // keys without values
 	deliveries []encodedDelivery
+	due        *timestamppb.Timestamp // of the deliveries
 	events     []record
 }
 
@@ -110,6 +112,13 @@ func (s *Store) encodeLead(a *store.Acceptance) (*encodedLead, error) {
 		return nil, err
 	}
 	e := &encodedLead{id: r.GetLeadId(), key: key, record: r, created: r.GetCreateTime().AsTime().UnixNano()}
+	e.due = r.GetCreateTime()
+	if a.NotBefore.After(e.due.AsTime()) {
+		if err := checkTime("the due time", a.NotBefore); err != nil {
+			return nil, err
+		}
+		e.due = timestamppb.New(a.NotBefore)
+	}
 	r.Sequence = 0
 	if e.encoded, err = proto.Marshal(r); err != nil {
 		return nil, fmt.Errorf("encode lead: %w", err)
@@ -129,7 +138,7 @@ func (s *Store) encodeLead(a *store.Acceptance) (*encodedLead, error) {
 		encoded, err := proto.Marshal(&leadgatev1.Delivery{
 			DeliveryId: deliveryKey{key, destination}.String(), LeadId: r.GetLeadId(), Destination: destination,
 			Form: r.GetLead().GetSource().GetForm(), State: leadgatev1.DeliveryState_DELIVERY_STATE_PENDING,
-			CreateTime: r.GetCreateTime(), UpdateTime: r.GetCreateTime(), DueTime: r.GetCreateTime(),
+			CreateTime: r.GetCreateTime(), UpdateTime: r.GetCreateTime(), DueTime: e.due,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("encode delivery: %w", err)
@@ -262,7 +271,7 @@ func (s *Store) stageLead(b *batch, c *change, lead *encodedLead) error {
 		c.set(key.key(), withSequence(d.encoded, deliverySequence, sequence))
 		c.set(keyOfWaiting(d.destination, sequence), whenAndWho(lead.created, lead.key))
 		c.count(d.destination, leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, 1)
-		if err := s.joinChain(b, c, link{key, lead.person, sequence, lead.record.GetCreateTime()}); err != nil {
+		if err := s.joinChain(b, c, link{key, lead.person, sequence, lead.due}); err != nil {
 			return err
 		}
 	}

@@ -129,6 +129,8 @@ func (it *amendItem) send(b *batch, c *change, deliveries []*leadgatev1.Delivery
 		case leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT:
 			if moved {
 				err = it.move(b, c, d, before, after)
+			} else if it.amendment.Hurry && d.GetAttemptCount() == 0 {
+				err = it.hurry(b, c, d, after)
 			}
 		case leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED:
 		default:
@@ -164,6 +166,38 @@ func (it *amendItem) move(b *batch, c *change, d *leadgatev1.Delivery, from, to 
 	c.setWaiting(it.s, l.delivery, d.GetSequence(), it.amendment.Record)
 	l.person = to
 	return it.s.joinChain(b, c, l)
+}
+
+// hurry makes a delivery due that waits for its first attempt, unless somebody has claimed it already.
+func (it *amendItem) hurry(b *batch, c *change, d *leadgatev1.Delivery, person []byte) error {
+	before, err := linkOf(d, person)
+	if err != nil {
+		return err
+	}
+	now := timestamppb.New(it.s.now())
+	if !now.AsTime().Before(d.GetDueTime().AsTime()) || !c.block(it.s, before.delivery) {
+		return nil
+	}
+	d.DueTime, d.UpdateTime = now, now
+	value, err := proto.Marshal(d)
+	if err != nil {
+		return fmt.Errorf("encode delivery: %w", err)
+	}
+	c.set(before.delivery.key(), value)
+	if before.person != nil {
+		chain, err := readChain(b.txn, before)
+		if err != nil {
+			return err
+		}
+		if chain.GetHead() != before.sequence {
+			return nil // its turn comes when it is the head
+		}
+	}
+	c.delete(before.dueKey())
+	after := before
+	after.due = now
+	c.setDue(it.s, after)
+	return nil
 }
 
 // resend makes a delivery due that waits no more.

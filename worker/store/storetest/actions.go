@@ -45,6 +45,7 @@ func checkModel(t *testing.T, open Open) {
 			"hold":    m.hold,
 			"move":    m.move,
 			"delete":  m.delete,
+			"hurry":   m.hurry,
 			"wait":    m.wait,
 			"reopen":  m.reopen,
 			"":        m.agree,
@@ -62,6 +63,9 @@ func (m *model) accept(t *rapid.T) {
 		destinations := rapid.SampledFrom([][]string{{"crm"}, {"archive"}, {"crm", "archive"}}).Draw(t, "destinations")
 		a := m.rig.lead(person, destinations...)
 		a.Events = []*leadgatev1.Event{event(a.Record.GetLeadId(), leadgatev1.Stage_STAGE_QUEUED)}
+		if rapid.Bool().Draw(t, "later") {
+			a.NotBefore = m.rig.clock.time().Add(time.Minute)
+		}
 		payload := rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "payload")
 		if value := rapid.SampledFrom([]string{"", "", "k", "l"}).Draw(t, "key"); value != "" {
 			a.Key = m.rig.key(value, map[string]string{"payload": payload})
@@ -264,6 +268,22 @@ func (m *model) resend(t *rapid.T) {
 		}
 		sibling.fresh = false
 		m.deliveries[sibling.id] = sibling
+	}
+}
+
+// hurry makes what waits of a lead for its first attempt due now.
+func (m *model) hurry(t *rapid.T) {
+	leadID := leadOf(one(t, m.deliveries, "delivery"))
+	if m.rig.record(leadID).GetState() == leadgatev1.LeadState_LEAD_STATE_ERASED {
+		t.Skip("an erased lead")
+	}
+	a := m.rig.amendment(leadID, unchanged)
+	a.Hurry = true
+	m.rig.amend(a)
+	for id, d := range m.deliveries {
+		if leadOf(id) == leadID && (d.state == pending || d.state == retryWait) && d.attempts == 0 && m.claims[id] == nil && d.due.After(m.rig.clock.time()) {
+			d.due = m.rig.clock.time()
+		}
 	}
 }
 

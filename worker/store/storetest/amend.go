@@ -4,8 +4,10 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/store"
@@ -198,6 +200,56 @@ func amendSuite() suite {
 					t.Error(id)
 				}
 			}
+		},
+
+		"WhatIsAcceptedForLaterFallsDueThen": func(_ *testing.T, r *rig) {
+			a := r.lead("ada@example.com")
+			a.NotBefore = r.clock.time().Add(2 * time.Second)
+			id := r.accept(a)[0].LeadID + ".crm"
+			behind := r.acceptFrom("ada@example.com")
+			r.reopen()
+			r.claim()
+			r.clock.advance(2 * time.Second)
+			r.pass(delivered, id)
+			r.pass(delivered, behind...)
+		},
+
+		"WhatIsPreparedIsDueAtOnce": func(t *testing.T, r *rig) {
+			var ids []string
+			for range 2 {
+				a := r.lead("ada@example.com")
+				a.NotBefore = r.clock.time().Add(time.Hour)
+				ids = append(ids, r.accept(a)[0].LeadID+".crm")
+			}
+			for i := range ids { // the second one first: it waits behind the first
+				id := ids[len(ids)-1-i]
+				a := r.amendment(leadOf(id), func(record *leadgatev1.LeadRecord) { record.Lead.Company = "Engines" })
+				a.Hurry = true
+				r.clock.advance(time.Second)
+				r.amend(a)
+			}
+			r.reopen()
+			if claim := r.claim(ids[0])[0]; claim.Record.GetLead().GetCompany() != "Engines" {
+				t.Errorf("the lead is %v", claim.Record.GetLead())
+			} else {
+				r.settle(delivered, r.begin(claim)...)
+			}
+			r.pass(delivered, ids[1])
+		},
+
+		"WhatIsClaimedOrTriedIsNotHurried": func(_ *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com", "bob@example.com")
+			claims := r.claim(ids...)
+			step := r.begin(claims[0])[0]
+			step.Delivery.DueTime = timestamppb.New(r.clock.time().Add(time.Hour))
+			r.settle(retryWait, step)
+			for _, id := range ids {
+				a := r.amendment(leadOf(id), unchanged)
+				a.Hurry = true
+				r.amend(a)
+			}
+			r.claim()
+			r.settle(delivered, r.begin(claims[1])...)
 		},
 
 		"AHeldLeadsDeliveriesAreWithdrawn": func(t *testing.T, r *rig) {

@@ -78,6 +78,9 @@ func (m *model) accepted(a *store.Acceptance, payload string) store.Accepted {
 			id: id, person: a.Record.GetLead().GetEmail(), destination: destination, sequence: m.sequence, state: pending,
 			created: now, due: now,
 		}
+		if a.NotBefore.After(now) {
+			m.deliveries[id].due = a.NotBefore
+		}
 	}
 	return store.Accepted{LeadID: leadID}
 }
