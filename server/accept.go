@@ -82,6 +82,11 @@ func (s *Server) acceptance(a *arrival, now time.Time) *store.Acceptance {
 		holds = append(holds, noRoute(a.form))
 	}
 	acceptance := a.acceptance(now, a.call.leadID, holds)
+	if s.preparer != nil && len(acceptance.Destinations) > 0 {
+		if wait := s.preparer.Wants(a.form, a.lead); wait > 0 {
+			acceptance.NotBefore = now.Add(wait)
+		}
+	}
 	switch {
 	case a.content != "":
 		acceptance.Key = &store.Key{Scope: a.scope + contentScope, Value: a.content, Expires: now.Add(a.contentWindow)}
@@ -103,6 +108,9 @@ func (s *Server) outcome(a *arrival, asked *store.Acceptance, result store.Accep
 	case result.Err != nil:
 		return outcome{err: worker.StatusOf(result.Err, "lead")}
 	case !result.Replayed:
+		if !asked.NotBefore.IsZero() {
+			s.preparer.Take(result.LeadID)
+		}
 		return outcome{leadID: result.LeadID}
 	case len(result.Differing) > 0 && result.HeldLeadID == "":
 		return outcome{err: reused(result)}

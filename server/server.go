@@ -45,7 +45,7 @@ const (
 	minPing = 10 * time.Second
 )
 
-// Options are what a server needs. All but Back, Routes, Now and Logger are required.
+// Options are what a server needs. All but Back, Preparer, Routes, Now and Logger are required.
 type Options struct {
 	Snapshot config.Snapshot
 	Store    store.Store
@@ -54,6 +54,8 @@ type Options struct {
 	Worker leadgatev1.WorkerServiceServer
 	// Back is the worker itself. Nil leaves out what needs it: replaying leads, and what destinations would be sent.
 	Back Back
+	// Preparer learns more about leads before they are first sent. Nil sends them at once.
+	Preparer Preparer
 	// Metrics is served at /metrics to callers with the role read, OpenAPI at /openapi.json to everybody.
 	Metrics http.Handler
 	OpenAPI []byte
@@ -67,11 +69,20 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// Preparer is what the front of the house asks of package prepare.
+type Preparer interface {
+	// Wants says how long the deliveries of a lead of a form are to wait for it to be prepared; 0 if there is nothing to do.
+	Wants(form string, lead *leadgatev1.Lead) time.Duration
+	// Take prepares a lead that was accepted with deliveries that wait. It returns at once.
+	Take(leadID string)
+}
+
 // Server serves. It is safe for concurrent use.
 type Server struct {
 	store     store.Store
 	journal   *journal.Journal
 	back      Back
+	preparer  Preparer
 	now       func() time.Time
 	log       *slog.Logger
 	validator protovalidate.Validator
@@ -105,7 +116,7 @@ type Server struct {
 // New makes a server. It does not listen yet.
 func New(o Options) (*Server, error) {
 	s := &Server{
-		store: o.Store, journal: o.Journal, back: o.Back,
+		store: o.Store, journal: o.Journal, back: o.Back, preparer: o.Preparer,
 		limiter: newLimiter(), now: o.Now, log: o.Logger, tracing: o.Tracing, health: health.NewServer(),
 	}
 	if s.now == nil {

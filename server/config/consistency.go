@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/leadgate/leadgate/server/intake"
 	"github.com/leadgate/leadgate/worker"
 	"github.com/leadgate/leadgate/worker/mapping"
+	"github.com/leadgate/leadgate/worker/prepare"
 )
 
 // consistency reports what does not fit together: names of nothing, and values that contradict each other.
@@ -28,6 +30,7 @@ func (r *review) consistency(cfg *configv1.Config, env Environment) {
 		}
 	}
 	r.apiKeys(cfg.GetApiKeys(), env)
+	r.enrich(cfg)
 	for name, d := range cfg.GetDestinations() {
 		r.destination(path{"destinations", name}, d)
 	}
@@ -57,6 +60,28 @@ func (r *review) consistency(cfg *configv1.Config, env Environment) {
 	for name, form := range cfg.GetForms() {
 		if _, err := intake.NewForm(name, form); err != nil {
 			r.onKey(path{"forms", name}, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
+	}
+}
+
+// enrich checks what leads are enriched and screened with.
+func (r *review) enrich(cfg *configv1.Config) {
+	company, place := cfg.GetEnrich().GetCompany(), cfg.GetEnrich().GetPlace()
+	r.address(path{"enrich", "company", "url"}, strings.ReplaceAll(company.GetUrl(), "{domain}", "domain"))
+	if database := place.GetDatabase(); database != "" {
+		if _, err := os.Stat(database); err != nil {
+			r.on(path{"enrich", "place", "database"}, "database: %s cannot be read: %v", database, cause(err))
+		}
+	}
+	for name, form := range cfg.GetForms() {
+		captcha := form.GetCaptcha()
+		if captcha == nil {
+			continue
+		}
+		p := path{"forms", name}
+		r.address(p.child("captcha", "url"), captcha.GetUrl())
+		if i := slices.Index(form.GetIgnore(), prepare.CaptchaField(captcha)); i >= 0 {
+			r.on(p.child("ignore", strconv.Itoa(i)), "ignore: %s is the field with the token of captcha, which could not be verified", form.GetIgnore()[i])
 		}
 	}
 }

@@ -82,3 +82,20 @@ func TestAFormMayHaveRoutesOnly(t *testing.T) {
 		t.Error(snapshot.Config, err)
 	}
 }
+
+func TestWhatLeadsAreEnrichedAndScreenedWithIsChecked(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]string{
+		"enrich: { company: { url: \"https://x.example.com/find\" } }\n":                                                                        "1:27: url: must begin with https:// or http:// and hold {domain}, such as https://company.example.com/v2/find?domain={domain}",
+		"enrich: { company: { url: \"https://u:p@x.example.com/{domain}\" } }\n":                                                                "1:27: url holds a user or password, which must not stand in this file: use auth: with references",
+		"enrich: { company: { url: \"https://x.example.com/{domain}\", fields: { compny: /name } } }\n":                                         "1:71: \"compny\": must be in list [company_name, company_size, industry]",
+		"enrich: { place: { database: /nowhere/places.mmdb } }\n":                                                                               "1:30: database: /nowhere/places.mmdb cannot be read: no such file or directory",
+		"forms: { x: { fields: { e: email }, ignore: [cf-turnstile-response], captcha: { provider: turnstile, secret: \"${env:TOKEN}\" } } }\n": "1:46: ignore: cf-turnstile-response is the field with the token of captcha, which could not be verified",
+		"forms: { x: { fields: { e: email }, captcha: { provider: captcha, secret: \"${env:TOKEN}\" } } }\n":                                    "1:58: provider: unknown word \"captcha\"; did you mean \"hcaptcha\"?",
+	} {
+		_, err := config.Parse("leadgate.yaml", []byte(file+"destinations: { crm: { hubspot: { token: \"${env:TOKEN}\" } } }\n"), environment(map[string]string{"TOKEN": "t0ken"}, nil))
+		if err == nil || err.Error() != "leadgate.yaml:"+want {
+			t.Errorf("%s: got\n%v\nwant\nleadgate.yaml:%s", file, err, want)
+		}
+	}
+}

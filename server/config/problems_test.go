@@ -25,7 +25,7 @@ func TestEveryProblemIsToldWithItsPlaceAndTheWayOut(t *testing.T) {
 		"a list":            {"- a\n", []string{"1:1: the file takes keys with values, not a list"}},
 		"unknown key":       {crm + "lisen: :1\n", []string{"2:1: unknown key \"lisen\"; did you mean \"listen\"?"}},
 		"other spelling":    {crm + "dataDir: x\n", []string{"2:1: unknown key \"dataDir\"; did you mean \"data_dir\"?"}},
-		"by number":         {crm + "1: x\n", []string{"2:1: unknown key \"1\"; there is listen, data_dir, cleartext_http2, tls, trusted_proxies, idempotency, api_keys, leads, forms, destinations, log, intake, retention, store, alerts, public_url, debug"}},
+		"by number":         {crm + "1: x\n", []string{"2:1: unknown key \"1\"; there is listen, data_dir, cleartext_http2, tls, trusted_proxies, idempotency, api_keys, leads, forms, destinations, log, intake, retention, store, alerts, public_url, debug, enrich"}},
 		"a key twice":       {crm + "listen: :1\nlisten: :2\n", []string{"3:1: listen is given twice; the first is in line 2"}},
 		"an entry twice":    {crm + form + "  contact: {}\n", []string{"5:3: contact is given twice; the first is in line 3"}},
 		"alias":             {crm + "log: &x { level: warn }\nintake: *x\n", []string{"3:9: intake: anchors and aliases are not read; write the value out"}},

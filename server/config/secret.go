@@ -28,6 +28,8 @@ func secrecyOf(field protoreflect.FieldDescriptor, key string) secrecy {
 		"Store.encryption_key", "Store.previous_encryption_key", "Zoho.client_secret", "Zoho.refresh_token", "Dynamics.client_secret",
 		"Pipedrive.api_token", "PipedriveOAuth.client_secret", "PipedriveOAuth.refresh_token":
 		return credential
+	case "Captcha.secret", "CompanyAuth.bearer":
+		return credential
 	case "SlackNotifier.url", "WebhookNotifier.secret", "PagerDutyNotifier.routing_key", "EmailNotifier.password":
 		return credential
 	case "OAuth2.client_id", "SalesforceClientCredentials.client_id", "SalesforceJWT.client_id", "Zoho.client_id", "Dynamics.client_id", "PipedriveOAuth.client_id":

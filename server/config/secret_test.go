@@ -54,6 +54,11 @@ var credentials = map[string]string{
 
 	".store.encryption_key":          "store: { encryption_key: % }\n" + crmBeside,
 	".store.previous_encryption_key": "store: { encryption_key: \"${env:OTHER}\", previous_encryption_key: % }\n" + crmBeside,
+	".forms.*.captcha.secret":        "forms: { x: { fields: { e: email }, captcha: { provider: hcaptcha, secret: % } } }\n" + crmBeside,
+	".enrich.company.auth.bearer":    "enrich: { company: { url: \"https://x.example.com/{domain}\", auth: { bearer: % } } }\n" + crmBeside,
+	".enrich.company.basic.password": "enrich: { company: { url: \"https://x.example.com/{domain}\", auth: { basic: { username: u, password: % } } } }\n" + crmBeside,
+	".enrich.company.header.value":   "enrich: { company: { url: \"https://x.example.com/{domain}\", auth: { header: { name: X-Key, value: % } } } }\n" + crmBeside,
+	".enrich.company.query.value":    "enrich: { company: { url: \"https://x.example.com/{domain}\", auth: { query: { name: key, value: % } } } }\n" + crmBeside,
 
 	".alerts.notifiers.*.slack.url":             "alerts: { notifiers: { x: { slack: { url: % } } } }\n" + crmBeside,
 	".alerts.notifiers.*.webhook.secret":        "alerts: { notifiers: { x: { webhook: { url: \"https://x.example.com\", secret: % } } } }\n" + crmBeside,

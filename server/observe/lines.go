@@ -135,7 +135,7 @@ func levelOf(event *leadgatev1.Event) slog.Level {
 			return slog.LevelError
 		}
 		return slog.LevelWarn
-	case leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_RESTART_NEEDED, leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_RETENTION_WARNING,
+	case leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_PREPARE_FAILED, leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_RESTART_NEEDED, leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_RETENTION_WARNING,
 		leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_NOTIFICATION_FAILED:
 		return slog.LevelWarn
 	}

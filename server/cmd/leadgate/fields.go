@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
-	"github.com/leadgate/leadgate/worker/mapping"
+	leadfields "github.com/leadgate/leadgate/worker/mapping"
 )
 
 // setField sets one text field of a lead by its name: email, source.utm_source, custom.budget.
@@ -44,7 +44,7 @@ func unknownField(name string) error {
 
 // printFields writes the fields of a lead that are set, one a line.
 func printFields(w io.Writer, lead *leadgatev1.Lead) {
-	for _, field := range mapping.Flatten(lead) {
+	for _, field := range leadfields.Flatten(lead) {
 		fmt.Fprintf(w, "  %-20s %s\n", field.Name, field.Value)
 	}
 }

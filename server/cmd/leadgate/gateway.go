@@ -24,6 +24,7 @@ import (
 	"github.com/leadgate/leadgate/server/observe/telemetry"
 	"github.com/leadgate/leadgate/worker"
 	"github.com/leadgate/leadgate/worker/journal"
+	"github.com/leadgate/leadgate/worker/prepare"
 	"github.com/leadgate/leadgate/worker/retention"
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
@@ -39,6 +40,7 @@ type gateway struct {
 	journal  *journal.Journal
 	store    *badger.Store
 	worker   *worker.Worker
+	preparer *prepare.Preparer
 	alerts   *alert.Engine
 	observer *observe.Observer
 	sending  *telemetry.Telemetry // nil if nobody asked for it
@@ -98,6 +100,12 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 	if err := g.worker.Apply(workerConfig(o.snapshot)); err != nil {
 		return err
 	}
+	g.preparer = prepare.New(prepare.Options{Store: g.store, Journal: g.journal, Now: now, Logger: g.log})
+	usePreparer, err := g.preparer.Prepare(prepareConfig(o.snapshot))
+	if err != nil {
+		return err
+	}
+	usePreparer()
 	g.keeper = retention.New(retention.Options{Store: g.store, Journal: g.journal, Now: now, Logger: g.log})
 	g.keeper.Apply(retentionPolicy(o.snapshot))
 	service := worker.NewService(g.worker, version)
@@ -136,6 +144,7 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 		Journal:  g.journal,
 		Worker:   g.alerts.Service(g.observer.Service(service)),
 		Back:     g.worker,
+		Preparer: g.preparer,
 		Metrics:  g.observer.Metrics(),
 		OpenAPI:  openapi.JSON,
 		Routes:   o.routes,
@@ -144,6 +153,11 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 		Logger:   g.log,
 	})
 	return err
+}
+
+// prepareConfig is what of a configuration concerns what is learnt about leads.
+func prepareConfig(s config.Snapshot) prepare.Config {
+	return prepare.Config{Enrich: s.Config.GetEnrich(), Forms: s.Config.GetForms(), Secret: s.Secret}
 }
 
 // workerConfig is what of a configuration concerns the worker.
@@ -190,6 +204,7 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 // run serves until ctx ends, then stops taking, finishes what is under way, and closes the store.
 func (g *gateway) run(ctx context.Context) error {
 	g.worker.Start()
+	g.preparer.Start()
 	g.keeper.Start()
 	g.alerts.Start()
 	g.journal.Publish(systemEvent(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_STARTED,
@@ -221,6 +236,9 @@ func (g *gateway) close() error {
 	}
 	if g.alerts != nil {
 		problems = append(problems, g.alerts.Close())
+	}
+	if g.preparer != nil {
+		g.preparer.Stop()
 	}
 	if g.store != nil {
 		problems = append(problems, g.store.Close())

@@ -89,11 +89,17 @@ func (g *gateway) reload() {
 		g.refuse(err)
 		return
 	}
+	usePreparer, err := g.preparer.Prepare(prepareConfig(snapshot))
+	if err != nil {
+		g.refuse(err)
+		return
+	}
 	// The back of the house first, so that no lead is bound for a destination that is not there yet.
 	if err := g.worker.Apply(workerConfig(snapshot)); err != nil {
 		g.refuse(err)
 		return
 	}
+	usePreparer()
 	use()
 	g.keeper.Apply(retentionPolicy(snapshot))
 	useAlerts()

@@ -1126,97 +1126,6 @@ func (x *RetryDeliveriesResponse) GetOperationId() string {
 	return ""
 }
 
-// LeadFilter chooses leads. A field left out matches everything.
-type LeadFilter struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// These leads, at most 500.
-	LeadIds []string `protobuf:"bytes,1,rep,name=lead_ids,json=leadIds,proto3" json:"lead_ids,omitempty"`
-	// Held for this reason.
-	Reason HoldReason `protobuf:"varint,2,opt,name=reason,proto3,enum=leadgate.v1.HoldReason" json:"reason,omitempty"`
-	// From this form.
-	Form string `protobuf:"bytes,3,opt,name=form,proto3" json:"form,omitempty"`
-	// Of this person.
-	Email string `protobuf:"bytes,4,opt,name=email,proto3" json:"email,omitempty"`
-	// Accepted at or after this time.
-	Since *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
-	// Accepted before this time.
-	Until         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=until,proto3" json:"until,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *LeadFilter) Reset() {
-	*x = LeadFilter{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[14]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *LeadFilter) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*LeadFilter) ProtoMessage() {}
-
-func (x *LeadFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[14]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use LeadFilter.ProtoReflect.Descriptor instead.
-func (*LeadFilter) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{14}
-}
-
-func (x *LeadFilter) GetLeadIds() []string {
-	if x != nil {
-		return x.LeadIds
-	}
-	return nil
-}
-
-func (x *LeadFilter) GetReason() HoldReason {
-	if x != nil {
-		return x.Reason
-	}
-	return HoldReason_HOLD_REASON_UNSPECIFIED
-}
-
-func (x *LeadFilter) GetForm() string {
-	if x != nil {
-		return x.Form
-	}
-	return ""
-}
-
-func (x *LeadFilter) GetEmail() string {
-	if x != nil {
-		return x.Email
-	}
-	return ""
-}
-
-func (x *LeadFilter) GetSince() *timestamppb.Timestamp {
-	if x != nil {
-		return x.Since
-	}
-	return nil
-}
-
-func (x *LeadFilter) GetUntil() *timestamppb.Timestamp {
-	if x != nil {
-		return x.Until
-	}
-	return nil
-}
-
 // ReleaseLeadsRequest chooses the held leads to send.
 type ReleaseLeadsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1235,7 +1144,7 @@ type ReleaseLeadsRequest struct {
 
 func (x *ReleaseLeadsRequest) Reset() {
 	*x = ReleaseLeadsRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[15]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1247,7 +1156,7 @@ func (x *ReleaseLeadsRequest) String() string {
 func (*ReleaseLeadsRequest) ProtoMessage() {}
 
 func (x *ReleaseLeadsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[15]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1260,7 +1169,7 @@ func (x *ReleaseLeadsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseLeadsRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseLeadsRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{15}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ReleaseLeadsRequest) GetFilter() *LeadFilter {
@@ -1310,7 +1219,7 @@ type ReleaseLeadsResponse struct {
 
 func (x *ReleaseLeadsResponse) Reset() {
 	*x = ReleaseLeadsResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[16]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1322,7 +1231,7 @@ func (x *ReleaseLeadsResponse) String() string {
 func (*ReleaseLeadsResponse) ProtoMessage() {}
 
 func (x *ReleaseLeadsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[16]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1335,7 +1244,7 @@ func (x *ReleaseLeadsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseLeadsResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseLeadsResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{16}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReleaseLeadsResponse) GetMatched() int64 {
@@ -1393,7 +1302,7 @@ type DiscardLeadsRequest struct {
 
 func (x *DiscardLeadsRequest) Reset() {
 	*x = DiscardLeadsRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[17]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1405,7 +1314,7 @@ func (x *DiscardLeadsRequest) String() string {
 func (*DiscardLeadsRequest) ProtoMessage() {}
 
 func (x *DiscardLeadsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[17]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1418,7 +1327,7 @@ func (x *DiscardLeadsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscardLeadsRequest.ProtoReflect.Descriptor instead.
 func (*DiscardLeadsRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{17}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DiscardLeadsRequest) GetFilter() *LeadFilter {
@@ -1471,7 +1380,7 @@ type DiscardLeadsResponse struct {
 
 func (x *DiscardLeadsResponse) Reset() {
 	*x = DiscardLeadsResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[18]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1483,7 +1392,7 @@ func (x *DiscardLeadsResponse) String() string {
 func (*DiscardLeadsResponse) ProtoMessage() {}
 
 func (x *DiscardLeadsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[18]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1496,7 +1405,7 @@ func (x *DiscardLeadsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiscardLeadsResponse.ProtoReflect.Descriptor instead.
 func (*DiscardLeadsResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{18}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DiscardLeadsResponse) GetMatched() int64 {
@@ -1531,7 +1440,7 @@ type GetOperationRequest struct {
 
 func (x *GetOperationRequest) Reset() {
 	*x = GetOperationRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[19]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1543,7 +1452,7 @@ func (x *GetOperationRequest) String() string {
 func (*GetOperationRequest) ProtoMessage() {}
 
 func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[19]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1556,7 +1465,7 @@ func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationRequest.ProtoReflect.Descriptor instead.
 func (*GetOperationRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{19}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetOperationRequest) GetOperationId() string {
@@ -1577,7 +1486,7 @@ type GetOperationResponse struct {
 
 func (x *GetOperationResponse) Reset() {
 	*x = GetOperationResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[20]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1589,7 +1498,7 @@ func (x *GetOperationResponse) String() string {
 func (*GetOperationResponse) ProtoMessage() {}
 
 func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[20]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1602,7 +1511,7 @@ func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationResponse.ProtoReflect.Descriptor instead.
 func (*GetOperationResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{20}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetOperationResponse) GetOperation() *Operation {
@@ -1621,7 +1530,7 @@ type ListOperationsRequest struct {
 
 func (x *ListOperationsRequest) Reset() {
 	*x = ListOperationsRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[21]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1633,7 +1542,7 @@ func (x *ListOperationsRequest) String() string {
 func (*ListOperationsRequest) ProtoMessage() {}
 
 func (x *ListOperationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[21]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1646,7 +1555,7 @@ func (x *ListOperationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOperationsRequest.ProtoReflect.Descriptor instead.
 func (*ListOperationsRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{21}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{20}
 }
 
 // ListOperationsResponse is every operation that is remembered.
@@ -1660,7 +1569,7 @@ type ListOperationsResponse struct {
 
 func (x *ListOperationsResponse) Reset() {
 	*x = ListOperationsResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[22]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1672,7 +1581,7 @@ func (x *ListOperationsResponse) String() string {
 func (*ListOperationsResponse) ProtoMessage() {}
 
 func (x *ListOperationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[22]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1685,7 +1594,7 @@ func (x *ListOperationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOperationsResponse.ProtoReflect.Descriptor instead.
 func (*ListOperationsResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{22}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListOperationsResponse) GetOperations() []*Operation {
@@ -1738,7 +1647,7 @@ type Destination struct {
 
 func (x *Destination) Reset() {
 	*x = Destination{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[23]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1750,7 +1659,7 @@ func (x *Destination) String() string {
 func (*Destination) ProtoMessage() {}
 
 func (x *Destination) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[23]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1763,7 +1672,7 @@ func (x *Destination) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Destination.ProtoReflect.Descriptor instead.
 func (*Destination) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{23}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Destination) GetName() string {
@@ -1894,7 +1803,7 @@ type ListDestinationsRequest struct {
 
 func (x *ListDestinationsRequest) Reset() {
 	*x = ListDestinationsRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[24]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1906,7 +1815,7 @@ func (x *ListDestinationsRequest) String() string {
 func (*ListDestinationsRequest) ProtoMessage() {}
 
 func (x *ListDestinationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[24]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1919,7 +1828,7 @@ func (x *ListDestinationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDestinationsRequest.ProtoReflect.Descriptor instead.
 func (*ListDestinationsRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{24}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{23}
 }
 
 // ListDestinationsResponse is every destination.
@@ -1933,7 +1842,7 @@ type ListDestinationsResponse struct {
 
 func (x *ListDestinationsResponse) Reset() {
 	*x = ListDestinationsResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[25]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1945,7 +1854,7 @@ func (x *ListDestinationsResponse) String() string {
 func (*ListDestinationsResponse) ProtoMessage() {}
 
 func (x *ListDestinationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[25]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1958,7 +1867,7 @@ func (x *ListDestinationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDestinationsResponse.ProtoReflect.Descriptor instead.
 func (*ListDestinationsResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{25}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListDestinationsResponse) GetDestinations() []*Destination {
@@ -1981,7 +1890,7 @@ type PauseDestinationRequest struct {
 
 func (x *PauseDestinationRequest) Reset() {
 	*x = PauseDestinationRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[26]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1993,7 +1902,7 @@ func (x *PauseDestinationRequest) String() string {
 func (*PauseDestinationRequest) ProtoMessage() {}
 
 func (x *PauseDestinationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[26]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2006,7 +1915,7 @@ func (x *PauseDestinationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseDestinationRequest.ProtoReflect.Descriptor instead.
 func (*PauseDestinationRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{26}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PauseDestinationRequest) GetName() string {
@@ -2034,7 +1943,7 @@ type PauseDestinationResponse struct {
 
 func (x *PauseDestinationResponse) Reset() {
 	*x = PauseDestinationResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[27]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2046,7 +1955,7 @@ func (x *PauseDestinationResponse) String() string {
 func (*PauseDestinationResponse) ProtoMessage() {}
 
 func (x *PauseDestinationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[27]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2059,7 +1968,7 @@ func (x *PauseDestinationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseDestinationResponse.ProtoReflect.Descriptor instead.
 func (*PauseDestinationResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{27}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *PauseDestinationResponse) GetDestination() *Destination {
@@ -2080,7 +1989,7 @@ type ResumeDestinationRequest struct {
 
 func (x *ResumeDestinationRequest) Reset() {
 	*x = ResumeDestinationRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[28]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2092,7 +2001,7 @@ func (x *ResumeDestinationRequest) String() string {
 func (*ResumeDestinationRequest) ProtoMessage() {}
 
 func (x *ResumeDestinationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[28]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2105,7 +2014,7 @@ func (x *ResumeDestinationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeDestinationRequest.ProtoReflect.Descriptor instead.
 func (*ResumeDestinationRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{28}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ResumeDestinationRequest) GetName() string {
@@ -2126,7 +2035,7 @@ type ResumeDestinationResponse struct {
 
 func (x *ResumeDestinationResponse) Reset() {
 	*x = ResumeDestinationResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[29]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2138,7 +2047,7 @@ func (x *ResumeDestinationResponse) String() string {
 func (*ResumeDestinationResponse) ProtoMessage() {}
 
 func (x *ResumeDestinationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[29]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2151,7 +2060,7 @@ func (x *ResumeDestinationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeDestinationResponse.ProtoReflect.Descriptor instead.
 func (*ResumeDestinationResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{29}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ResumeDestinationResponse) GetDestination() *Destination {
@@ -2170,7 +2079,7 @@ type GetStatsRequest struct {
 
 func (x *GetStatsRequest) Reset() {
 	*x = GetStatsRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[30]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2182,7 +2091,7 @@ func (x *GetStatsRequest) String() string {
 func (*GetStatsRequest) ProtoMessage() {}
 
 func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[30]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2195,7 +2104,7 @@ func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatsRequest.ProtoReflect.Descriptor instead.
 func (*GetStatsRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{30}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{29}
 }
 
 // GetStatsResponse are the figures of the last hour. They are counted from the events that watchers see.
@@ -2223,7 +2132,7 @@ type GetStatsResponse struct {
 
 func (x *GetStatsResponse) Reset() {
 	*x = GetStatsResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[31]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2235,7 +2144,7 @@ func (x *GetStatsResponse) String() string {
 func (*GetStatsResponse) ProtoMessage() {}
 
 func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[31]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2248,7 +2157,7 @@ func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatsResponse.ProtoReflect.Descriptor instead.
 func (*GetStatsResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{31}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetStatsResponse) GetTime() *timestamppb.Timestamp {
@@ -2318,7 +2227,7 @@ type ListAlertsRequest struct {
 
 func (x *ListAlertsRequest) Reset() {
 	*x = ListAlertsRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[32]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2330,7 +2239,7 @@ func (x *ListAlertsRequest) String() string {
 func (*ListAlertsRequest) ProtoMessage() {}
 
 func (x *ListAlertsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[32]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2343,7 +2252,7 @@ func (x *ListAlertsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAlertsRequest.ProtoReflect.Descriptor instead.
 func (*ListAlertsRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{32}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListAlertsRequest) GetState() AlertState {
@@ -2366,7 +2275,7 @@ type ListAlertsResponse struct {
 
 func (x *ListAlertsResponse) Reset() {
 	*x = ListAlertsResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[33]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2378,7 +2287,7 @@ func (x *ListAlertsResponse) String() string {
 func (*ListAlertsResponse) ProtoMessage() {}
 
 func (x *ListAlertsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[33]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2391,7 +2300,7 @@ func (x *ListAlertsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAlertsResponse.ProtoReflect.Descriptor instead.
 func (*ListAlertsResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{33}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListAlertsResponse) GetAlerts() []*Alert {
@@ -2419,7 +2328,7 @@ type TestAlertsRequest struct {
 
 func (x *TestAlertsRequest) Reset() {
 	*x = TestAlertsRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[34]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2431,7 +2340,7 @@ func (x *TestAlertsRequest) String() string {
 func (*TestAlertsRequest) ProtoMessage() {}
 
 func (x *TestAlertsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[34]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2444,7 +2353,7 @@ func (x *TestAlertsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestAlertsRequest.ProtoReflect.Descriptor instead.
 func (*TestAlertsRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{34}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *TestAlertsRequest) GetNotifiers() []string {
@@ -2465,7 +2374,7 @@ type TestAlertsResponse struct {
 
 func (x *TestAlertsResponse) Reset() {
 	*x = TestAlertsResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[35]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2477,7 +2386,7 @@ func (x *TestAlertsResponse) String() string {
 func (*TestAlertsResponse) ProtoMessage() {}
 
 func (x *TestAlertsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[35]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2490,7 +2399,7 @@ func (x *TestAlertsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestAlertsResponse.ProtoReflect.Descriptor instead.
 func (*TestAlertsResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{35}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *TestAlertsResponse) GetResults() []*NotifierTest {
@@ -2521,7 +2430,7 @@ type MoveDeliveriesRequest struct {
 
 func (x *MoveDeliveriesRequest) Reset() {
 	*x = MoveDeliveriesRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[36]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2533,7 +2442,7 @@ func (x *MoveDeliveriesRequest) String() string {
 func (*MoveDeliveriesRequest) ProtoMessage() {}
 
 func (x *MoveDeliveriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[36]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2546,7 +2455,7 @@ func (x *MoveDeliveriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveDeliveriesRequest.ProtoReflect.Descriptor instead.
 func (*MoveDeliveriesRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{36}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *MoveDeliveriesRequest) GetFilter() *DeliveryFilter {
@@ -2599,7 +2508,7 @@ type MoveDeliveriesResponse struct {
 
 func (x *MoveDeliveriesResponse) Reset() {
 	*x = MoveDeliveriesResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[37]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2611,7 +2520,7 @@ func (x *MoveDeliveriesResponse) String() string {
 func (*MoveDeliveriesResponse) ProtoMessage() {}
 
 func (x *MoveDeliveriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[37]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2624,7 +2533,7 @@ func (x *MoveDeliveriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveDeliveriesResponse.ProtoReflect.Descriptor instead.
 func (*MoveDeliveriesResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{37}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *MoveDeliveriesResponse) GetMatched() int64 {
@@ -2666,7 +2575,7 @@ type DeleteDeliveriesRequest struct {
 
 func (x *DeleteDeliveriesRequest) Reset() {
 	*x = DeleteDeliveriesRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[38]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2678,7 +2587,7 @@ func (x *DeleteDeliveriesRequest) String() string {
 func (*DeleteDeliveriesRequest) ProtoMessage() {}
 
 func (x *DeleteDeliveriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[38]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2691,7 +2600,7 @@ func (x *DeleteDeliveriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteDeliveriesRequest.ProtoReflect.Descriptor instead.
 func (*DeleteDeliveriesRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{38}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *DeleteDeliveriesRequest) GetFilter() *DeliveryFilter {
@@ -2737,7 +2646,7 @@ type DeleteDeliveriesResponse struct {
 
 func (x *DeleteDeliveriesResponse) Reset() {
 	*x = DeleteDeliveriesResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[39]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2749,7 +2658,7 @@ func (x *DeleteDeliveriesResponse) String() string {
 func (*DeleteDeliveriesResponse) ProtoMessage() {}
 
 func (x *DeleteDeliveriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[39]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2762,7 +2671,7 @@ func (x *DeleteDeliveriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteDeliveriesResponse.ProtoReflect.Descriptor instead.
 func (*DeleteDeliveriesResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{39}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *DeleteDeliveriesResponse) GetMatched() int64 {
@@ -2797,7 +2706,7 @@ type TestDestinationRequest struct {
 
 func (x *TestDestinationRequest) Reset() {
 	*x = TestDestinationRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[40]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2809,7 +2718,7 @@ func (x *TestDestinationRequest) String() string {
 func (*TestDestinationRequest) ProtoMessage() {}
 
 func (x *TestDestinationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[40]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2822,7 +2731,7 @@ func (x *TestDestinationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestDestinationRequest.ProtoReflect.Descriptor instead.
 func (*TestDestinationRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{40}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *TestDestinationRequest) GetName() string {
@@ -2843,7 +2752,7 @@ type TestDestinationResponse struct {
 
 func (x *TestDestinationResponse) Reset() {
 	*x = TestDestinationResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[41]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2855,7 +2764,7 @@ func (x *TestDestinationResponse) String() string {
 func (*TestDestinationResponse) ProtoMessage() {}
 
 func (x *TestDestinationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[41]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2868,7 +2777,7 @@ func (x *TestDestinationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestDestinationResponse.ProtoReflect.Descriptor instead.
 func (*TestDestinationResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{41}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *TestDestinationResponse) GetReport() *DestinationReport {
@@ -2909,7 +2818,7 @@ type DestinationReport struct {
 
 func (x *DestinationReport) Reset() {
 	*x = DestinationReport{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[42]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2921,7 +2830,7 @@ func (x *DestinationReport) String() string {
 func (*DestinationReport) ProtoMessage() {}
 
 func (x *DestinationReport) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[42]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2934,7 +2843,7 @@ func (x *DestinationReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DestinationReport.ProtoReflect.Descriptor instead.
 func (*DestinationReport) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{42}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *DestinationReport) GetDestination() string {
@@ -3029,7 +2938,7 @@ type QuotaReport struct {
 
 func (x *QuotaReport) Reset() {
 	*x = QuotaReport{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[43]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3041,7 +2950,7 @@ func (x *QuotaReport) String() string {
 func (*QuotaReport) ProtoMessage() {}
 
 func (x *QuotaReport) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[43]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3054,7 +2963,7 @@ func (x *QuotaReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotaReport.ProtoReflect.Descriptor instead.
 func (*QuotaReport) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{43}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *QuotaReport) GetWindow() *durationpb.Duration {
@@ -3103,7 +3012,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[44]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3115,7 +3024,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[44]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3128,7 +3037,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{44}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Drift) GetType() DriftType {
@@ -3196,7 +3105,7 @@ type ListDriftRequest struct {
 
 func (x *ListDriftRequest) Reset() {
 	*x = ListDriftRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[45]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3208,7 +3117,7 @@ func (x *ListDriftRequest) String() string {
 func (*ListDriftRequest) ProtoMessage() {}
 
 func (x *ListDriftRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[45]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3221,7 +3130,7 @@ func (x *ListDriftRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDriftRequest.ProtoReflect.Descriptor instead.
 func (*ListDriftRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{45}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{44}
 }
 
 // ListDriftResponse is what does not fit.
@@ -3235,7 +3144,7 @@ type ListDriftResponse struct {
 
 func (x *ListDriftResponse) Reset() {
 	*x = ListDriftResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[46]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3247,7 +3156,7 @@ func (x *ListDriftResponse) String() string {
 func (*ListDriftResponse) ProtoMessage() {}
 
 func (x *ListDriftResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[46]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3260,7 +3169,7 @@ func (x *ListDriftResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDriftResponse.ProtoReflect.Descriptor instead.
 func (*ListDriftResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{46}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListDriftResponse) GetDrifts() []*Drift {
@@ -3345,16 +3254,7 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\x17RetryDeliveriesResponse\x12\x18\n" +
 	"\amatched\x18\x01 \x01(\x03R\amatched\x12\x18\n" +
 	"\aretried\x18\x02 \x01(\x03R\aretried\x12!\n" +
-	"\foperation_id\x18\x03 \x01(\tR\voperationId\"\x95\x02\n" +
-	"\n" +
-	"LeadFilter\x12+\n" +
-	"\blead_ids\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n" +
-	"\x10\xf4\x03\"\x05r\x03\xb0\x01\x01R\aleadIds\x129\n" +
-	"\x06reason\x18\x02 \x01(\x0e2\x17.leadgate.v1.HoldReasonB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06reason\x12\x1b\n" +
-	"\x04form\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18?R\x04form\x12\x1e\n" +
-	"\x05email\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xfe\x01R\x05email\x120\n" +
-	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
-	"\x05until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\xb5\x02\n" +
+	"\foperation_id\x18\x03 \x01(\tR\voperationId\"\xb5\x02\n" +
 	"\x13ReleaseLeadsRequest\x127\n" +
 	"\x06filter\x18\x01 \x01(\v2\x17.leadgate.v1.LeadFilterB\x06\xbaH\x03\xc8\x01\x01R\x06filter\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12.\n" +
@@ -3557,7 +3457,7 @@ func file_leadgate_v1_worker_service_proto_rawDescGZIP() []byte {
 }
 
 var file_leadgate_v1_worker_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_leadgate_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_leadgate_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_leadgate_v1_worker_service_proto_goTypes = []any{
 	(DestinationStatus)(0),            // 0: leadgate.v1.DestinationStatus
 	(DriftType)(0),                    // 1: leadgate.v1.DriftType
@@ -3575,155 +3475,151 @@ var file_leadgate_v1_worker_service_proto_goTypes = []any{
 	(*RetryDeliveryResponse)(nil),     // 13: leadgate.v1.RetryDeliveryResponse
 	(*RetryDeliveriesRequest)(nil),    // 14: leadgate.v1.RetryDeliveriesRequest
 	(*RetryDeliveriesResponse)(nil),   // 15: leadgate.v1.RetryDeliveriesResponse
-	(*LeadFilter)(nil),                // 16: leadgate.v1.LeadFilter
-	(*ReleaseLeadsRequest)(nil),       // 17: leadgate.v1.ReleaseLeadsRequest
-	(*ReleaseLeadsResponse)(nil),      // 18: leadgate.v1.ReleaseLeadsResponse
-	(*DiscardLeadsRequest)(nil),       // 19: leadgate.v1.DiscardLeadsRequest
-	(*DiscardLeadsResponse)(nil),      // 20: leadgate.v1.DiscardLeadsResponse
-	(*GetOperationRequest)(nil),       // 21: leadgate.v1.GetOperationRequest
-	(*GetOperationResponse)(nil),      // 22: leadgate.v1.GetOperationResponse
-	(*ListOperationsRequest)(nil),     // 23: leadgate.v1.ListOperationsRequest
-	(*ListOperationsResponse)(nil),    // 24: leadgate.v1.ListOperationsResponse
-	(*Destination)(nil),               // 25: leadgate.v1.Destination
-	(*ListDestinationsRequest)(nil),   // 26: leadgate.v1.ListDestinationsRequest
-	(*ListDestinationsResponse)(nil),  // 27: leadgate.v1.ListDestinationsResponse
-	(*PauseDestinationRequest)(nil),   // 28: leadgate.v1.PauseDestinationRequest
-	(*PauseDestinationResponse)(nil),  // 29: leadgate.v1.PauseDestinationResponse
-	(*ResumeDestinationRequest)(nil),  // 30: leadgate.v1.ResumeDestinationRequest
-	(*ResumeDestinationResponse)(nil), // 31: leadgate.v1.ResumeDestinationResponse
-	(*GetStatsRequest)(nil),           // 32: leadgate.v1.GetStatsRequest
-	(*GetStatsResponse)(nil),          // 33: leadgate.v1.GetStatsResponse
-	(*ListAlertsRequest)(nil),         // 34: leadgate.v1.ListAlertsRequest
-	(*ListAlertsResponse)(nil),        // 35: leadgate.v1.ListAlertsResponse
-	(*TestAlertsRequest)(nil),         // 36: leadgate.v1.TestAlertsRequest
-	(*TestAlertsResponse)(nil),        // 37: leadgate.v1.TestAlertsResponse
-	(*MoveDeliveriesRequest)(nil),     // 38: leadgate.v1.MoveDeliveriesRequest
-	(*MoveDeliveriesResponse)(nil),    // 39: leadgate.v1.MoveDeliveriesResponse
-	(*DeleteDeliveriesRequest)(nil),   // 40: leadgate.v1.DeleteDeliveriesRequest
-	(*DeleteDeliveriesResponse)(nil),  // 41: leadgate.v1.DeleteDeliveriesResponse
-	(*TestDestinationRequest)(nil),    // 42: leadgate.v1.TestDestinationRequest
-	(*TestDestinationResponse)(nil),   // 43: leadgate.v1.TestDestinationResponse
-	(*DestinationReport)(nil),         // 44: leadgate.v1.DestinationReport
-	(*QuotaReport)(nil),               // 45: leadgate.v1.QuotaReport
-	(*Drift)(nil),                     // 46: leadgate.v1.Drift
-	(*ListDriftRequest)(nil),          // 47: leadgate.v1.ListDriftRequest
-	(*ListDriftResponse)(nil),         // 48: leadgate.v1.ListDriftResponse
-	(Stage)(0),                        // 49: leadgate.v1.Stage
-	(*Event)(nil),                     // 50: leadgate.v1.Event
-	(*timestamppb.Timestamp)(nil),     // 51: google.protobuf.Timestamp
-	(DeliveryState)(0),                // 52: leadgate.v1.DeliveryState
-	(*Delivery)(nil),                  // 53: leadgate.v1.Delivery
-	(HoldReason)(0),                   // 54: leadgate.v1.HoldReason
-	(*OperationProblem)(nil),          // 55: leadgate.v1.OperationProblem
-	(*Operation)(nil),                 // 56: leadgate.v1.Operation
-	(*durationpb.Duration)(nil),       // 57: google.protobuf.Duration
-	(*StatsCounts)(nil),               // 58: leadgate.v1.StatsCounts
-	(*StatsMinute)(nil),               // 59: leadgate.v1.StatsMinute
-	(*Latency)(nil),                   // 60: leadgate.v1.Latency
-	(*FormStats)(nil),                 // 61: leadgate.v1.FormStats
-	(*DestinationStats)(nil),          // 62: leadgate.v1.DestinationStats
-	(AlertState)(0),                   // 63: leadgate.v1.AlertState
-	(*Alert)(nil),                     // 64: leadgate.v1.Alert
-	(*Notifier)(nil),                  // 65: leadgate.v1.Notifier
-	(*NotifierTest)(nil),              // 66: leadgate.v1.NotifierTest
+	(*ReleaseLeadsRequest)(nil),       // 16: leadgate.v1.ReleaseLeadsRequest
+	(*ReleaseLeadsResponse)(nil),      // 17: leadgate.v1.ReleaseLeadsResponse
+	(*DiscardLeadsRequest)(nil),       // 18: leadgate.v1.DiscardLeadsRequest
+	(*DiscardLeadsResponse)(nil),      // 19: leadgate.v1.DiscardLeadsResponse
+	(*GetOperationRequest)(nil),       // 20: leadgate.v1.GetOperationRequest
+	(*GetOperationResponse)(nil),      // 21: leadgate.v1.GetOperationResponse
+	(*ListOperationsRequest)(nil),     // 22: leadgate.v1.ListOperationsRequest
+	(*ListOperationsResponse)(nil),    // 23: leadgate.v1.ListOperationsResponse
+	(*Destination)(nil),               // 24: leadgate.v1.Destination
+	(*ListDestinationsRequest)(nil),   // 25: leadgate.v1.ListDestinationsRequest
+	(*ListDestinationsResponse)(nil),  // 26: leadgate.v1.ListDestinationsResponse
+	(*PauseDestinationRequest)(nil),   // 27: leadgate.v1.PauseDestinationRequest
+	(*PauseDestinationResponse)(nil),  // 28: leadgate.v1.PauseDestinationResponse
+	(*ResumeDestinationRequest)(nil),  // 29: leadgate.v1.ResumeDestinationRequest
+	(*ResumeDestinationResponse)(nil), // 30: leadgate.v1.ResumeDestinationResponse
+	(*GetStatsRequest)(nil),           // 31: leadgate.v1.GetStatsRequest
+	(*GetStatsResponse)(nil),          // 32: leadgate.v1.GetStatsResponse
+	(*ListAlertsRequest)(nil),         // 33: leadgate.v1.ListAlertsRequest
+	(*ListAlertsResponse)(nil),        // 34: leadgate.v1.ListAlertsResponse
+	(*TestAlertsRequest)(nil),         // 35: leadgate.v1.TestAlertsRequest
+	(*TestAlertsResponse)(nil),        // 36: leadgate.v1.TestAlertsResponse
+	(*MoveDeliveriesRequest)(nil),     // 37: leadgate.v1.MoveDeliveriesRequest
+	(*MoveDeliveriesResponse)(nil),    // 38: leadgate.v1.MoveDeliveriesResponse
+	(*DeleteDeliveriesRequest)(nil),   // 39: leadgate.v1.DeleteDeliveriesRequest
+	(*DeleteDeliveriesResponse)(nil),  // 40: leadgate.v1.DeleteDeliveriesResponse
+	(*TestDestinationRequest)(nil),    // 41: leadgate.v1.TestDestinationRequest
+	(*TestDestinationResponse)(nil),   // 42: leadgate.v1.TestDestinationResponse
+	(*DestinationReport)(nil),         // 43: leadgate.v1.DestinationReport
+	(*QuotaReport)(nil),               // 44: leadgate.v1.QuotaReport
+	(*Drift)(nil),                     // 45: leadgate.v1.Drift
+	(*ListDriftRequest)(nil),          // 46: leadgate.v1.ListDriftRequest
+	(*ListDriftResponse)(nil),         // 47: leadgate.v1.ListDriftResponse
+	(Stage)(0),                        // 48: leadgate.v1.Stage
+	(*Event)(nil),                     // 49: leadgate.v1.Event
+	(*timestamppb.Timestamp)(nil),     // 50: google.protobuf.Timestamp
+	(DeliveryState)(0),                // 51: leadgate.v1.DeliveryState
+	(*Delivery)(nil),                  // 52: leadgate.v1.Delivery
+	(*LeadFilter)(nil),                // 53: leadgate.v1.LeadFilter
+	(*OperationProblem)(nil),          // 54: leadgate.v1.OperationProblem
+	(*Operation)(nil),                 // 55: leadgate.v1.Operation
+	(*durationpb.Duration)(nil),       // 56: google.protobuf.Duration
+	(*StatsCounts)(nil),               // 57: leadgate.v1.StatsCounts
+	(*StatsMinute)(nil),               // 58: leadgate.v1.StatsMinute
+	(*Latency)(nil),                   // 59: leadgate.v1.Latency
+	(*FormStats)(nil),                 // 60: leadgate.v1.FormStats
+	(*DestinationStats)(nil),          // 61: leadgate.v1.DestinationStats
+	(AlertState)(0),                   // 62: leadgate.v1.AlertState
+	(*Alert)(nil),                     // 63: leadgate.v1.Alert
+	(*Notifier)(nil),                  // 64: leadgate.v1.Notifier
+	(*NotifierTest)(nil),              // 65: leadgate.v1.NotifierTest
 }
 var file_leadgate_v1_worker_service_proto_depIdxs = []int32{
-	49, // 0: leadgate.v1.WatchDeliveriesRequest.stages:type_name -> leadgate.v1.Stage
+	48, // 0: leadgate.v1.WatchDeliveriesRequest.stages:type_name -> leadgate.v1.Stage
 	4,  // 1: leadgate.v1.WatchDeliveriesResponse.hello:type_name -> leadgate.v1.WatchHello
-	50, // 2: leadgate.v1.WatchDeliveriesResponse.event:type_name -> leadgate.v1.Event
+	49, // 2: leadgate.v1.WatchDeliveriesResponse.event:type_name -> leadgate.v1.Event
 	5,  // 3: leadgate.v1.WatchDeliveriesResponse.heartbeat:type_name -> leadgate.v1.WatchHeartbeat
 	6,  // 4: leadgate.v1.WatchDeliveriesResponse.gap:type_name -> leadgate.v1.WatchGap
-	51, // 5: leadgate.v1.WatchHeartbeat.time:type_name -> google.protobuf.Timestamp
-	52, // 6: leadgate.v1.DeliveryFilter.state:type_name -> leadgate.v1.DeliveryState
-	51, // 7: leadgate.v1.DeliveryFilter.since:type_name -> google.protobuf.Timestamp
-	51, // 8: leadgate.v1.DeliveryFilter.until:type_name -> google.protobuf.Timestamp
-	52, // 9: leadgate.v1.ListDeliveriesRequest.state:type_name -> leadgate.v1.DeliveryState
-	51, // 10: leadgate.v1.ListDeliveriesRequest.since:type_name -> google.protobuf.Timestamp
-	51, // 11: leadgate.v1.ListDeliveriesRequest.until:type_name -> google.protobuf.Timestamp
-	53, // 12: leadgate.v1.ListDeliveriesResponse.deliveries:type_name -> leadgate.v1.Delivery
-	53, // 13: leadgate.v1.GetDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
-	53, // 14: leadgate.v1.RetryDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
+	50, // 5: leadgate.v1.WatchHeartbeat.time:type_name -> google.protobuf.Timestamp
+	51, // 6: leadgate.v1.DeliveryFilter.state:type_name -> leadgate.v1.DeliveryState
+	50, // 7: leadgate.v1.DeliveryFilter.since:type_name -> google.protobuf.Timestamp
+	50, // 8: leadgate.v1.DeliveryFilter.until:type_name -> google.protobuf.Timestamp
+	51, // 9: leadgate.v1.ListDeliveriesRequest.state:type_name -> leadgate.v1.DeliveryState
+	50, // 10: leadgate.v1.ListDeliveriesRequest.since:type_name -> google.protobuf.Timestamp
+	50, // 11: leadgate.v1.ListDeliveriesRequest.until:type_name -> google.protobuf.Timestamp
+	52, // 12: leadgate.v1.ListDeliveriesResponse.deliveries:type_name -> leadgate.v1.Delivery
+	52, // 13: leadgate.v1.GetDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
+	52, // 14: leadgate.v1.RetryDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
 	7,  // 15: leadgate.v1.RetryDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
-	54, // 16: leadgate.v1.LeadFilter.reason:type_name -> leadgate.v1.HoldReason
-	51, // 17: leadgate.v1.LeadFilter.since:type_name -> google.protobuf.Timestamp
-	51, // 18: leadgate.v1.LeadFilter.until:type_name -> google.protobuf.Timestamp
-	16, // 19: leadgate.v1.ReleaseLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
-	55, // 20: leadgate.v1.ReleaseLeadsResponse.problems:type_name -> leadgate.v1.OperationProblem
-	16, // 21: leadgate.v1.DiscardLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
-	56, // 22: leadgate.v1.GetOperationResponse.operation:type_name -> leadgate.v1.Operation
-	56, // 23: leadgate.v1.ListOperationsResponse.operations:type_name -> leadgate.v1.Operation
-	0,  // 24: leadgate.v1.Destination.status:type_name -> leadgate.v1.DestinationStatus
-	57, // 25: leadgate.v1.Destination.oldest_waiting:type_name -> google.protobuf.Duration
-	51, // 26: leadgate.v1.Destination.last_error_time:type_name -> google.protobuf.Timestamp
-	51, // 27: leadgate.v1.Destination.resume_time:type_name -> google.protobuf.Timestamp
-	25, // 28: leadgate.v1.ListDestinationsResponse.destinations:type_name -> leadgate.v1.Destination
-	25, // 29: leadgate.v1.PauseDestinationResponse.destination:type_name -> leadgate.v1.Destination
-	25, // 30: leadgate.v1.ResumeDestinationResponse.destination:type_name -> leadgate.v1.Destination
-	51, // 31: leadgate.v1.GetStatsResponse.time:type_name -> google.protobuf.Timestamp
-	51, // 32: leadgate.v1.GetStatsResponse.since:type_name -> google.protobuf.Timestamp
-	58, // 33: leadgate.v1.GetStatsResponse.counts:type_name -> leadgate.v1.StatsCounts
-	59, // 34: leadgate.v1.GetStatsResponse.minutes:type_name -> leadgate.v1.StatsMinute
-	60, // 35: leadgate.v1.GetStatsResponse.speed_to_lead:type_name -> leadgate.v1.Latency
-	57, // 36: leadgate.v1.GetStatsResponse.oldest_waiting:type_name -> google.protobuf.Duration
-	61, // 37: leadgate.v1.GetStatsResponse.forms:type_name -> leadgate.v1.FormStats
-	62, // 38: leadgate.v1.GetStatsResponse.destinations:type_name -> leadgate.v1.DestinationStats
-	63, // 39: leadgate.v1.ListAlertsRequest.state:type_name -> leadgate.v1.AlertState
-	64, // 40: leadgate.v1.ListAlertsResponse.alerts:type_name -> leadgate.v1.Alert
-	65, // 41: leadgate.v1.ListAlertsResponse.notifiers:type_name -> leadgate.v1.Notifier
-	66, // 42: leadgate.v1.TestAlertsResponse.results:type_name -> leadgate.v1.NotifierTest
-	7,  // 43: leadgate.v1.MoveDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
-	7,  // 44: leadgate.v1.DeleteDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
-	44, // 45: leadgate.v1.TestDestinationResponse.report:type_name -> leadgate.v1.DestinationReport
-	57, // 46: leadgate.v1.DestinationReport.latency:type_name -> google.protobuf.Duration
-	46, // 47: leadgate.v1.DestinationReport.drifts:type_name -> leadgate.v1.Drift
-	45, // 48: leadgate.v1.DestinationReport.quotas:type_name -> leadgate.v1.QuotaReport
-	57, // 49: leadgate.v1.QuotaReport.window:type_name -> google.protobuf.Duration
-	1,  // 50: leadgate.v1.Drift.type:type_name -> leadgate.v1.DriftType
-	51, // 51: leadgate.v1.Drift.since:type_name -> google.protobuf.Timestamp
-	46, // 52: leadgate.v1.ListDriftResponse.drifts:type_name -> leadgate.v1.Drift
-	2,  // 53: leadgate.v1.WorkerService.WatchDeliveries:input_type -> leadgate.v1.WatchDeliveriesRequest
-	8,  // 54: leadgate.v1.WorkerService.ListDeliveries:input_type -> leadgate.v1.ListDeliveriesRequest
-	10, // 55: leadgate.v1.WorkerService.GetDelivery:input_type -> leadgate.v1.GetDeliveryRequest
-	12, // 56: leadgate.v1.WorkerService.RetryDelivery:input_type -> leadgate.v1.RetryDeliveryRequest
-	14, // 57: leadgate.v1.WorkerService.RetryDeliveries:input_type -> leadgate.v1.RetryDeliveriesRequest
-	42, // 58: leadgate.v1.WorkerService.TestDestination:input_type -> leadgate.v1.TestDestinationRequest
-	47, // 59: leadgate.v1.WorkerService.ListDrift:input_type -> leadgate.v1.ListDriftRequest
-	17, // 60: leadgate.v1.WorkerService.ReleaseLeads:input_type -> leadgate.v1.ReleaseLeadsRequest
-	19, // 61: leadgate.v1.WorkerService.DiscardLeads:input_type -> leadgate.v1.DiscardLeadsRequest
-	21, // 62: leadgate.v1.WorkerService.GetOperation:input_type -> leadgate.v1.GetOperationRequest
-	23, // 63: leadgate.v1.WorkerService.ListOperations:input_type -> leadgate.v1.ListOperationsRequest
-	38, // 64: leadgate.v1.WorkerService.MoveDeliveries:input_type -> leadgate.v1.MoveDeliveriesRequest
-	40, // 65: leadgate.v1.WorkerService.DeleteDeliveries:input_type -> leadgate.v1.DeleteDeliveriesRequest
-	26, // 66: leadgate.v1.WorkerService.ListDestinations:input_type -> leadgate.v1.ListDestinationsRequest
-	32, // 67: leadgate.v1.WorkerService.GetStats:input_type -> leadgate.v1.GetStatsRequest
-	34, // 68: leadgate.v1.WorkerService.ListAlerts:input_type -> leadgate.v1.ListAlertsRequest
-	36, // 69: leadgate.v1.WorkerService.TestAlerts:input_type -> leadgate.v1.TestAlertsRequest
-	28, // 70: leadgate.v1.WorkerService.PauseDestination:input_type -> leadgate.v1.PauseDestinationRequest
-	30, // 71: leadgate.v1.WorkerService.ResumeDestination:input_type -> leadgate.v1.ResumeDestinationRequest
-	3,  // 72: leadgate.v1.WorkerService.WatchDeliveries:output_type -> leadgate.v1.WatchDeliveriesResponse
-	9,  // 73: leadgate.v1.WorkerService.ListDeliveries:output_type -> leadgate.v1.ListDeliveriesResponse
-	11, // 74: leadgate.v1.WorkerService.GetDelivery:output_type -> leadgate.v1.GetDeliveryResponse
-	13, // 75: leadgate.v1.WorkerService.RetryDelivery:output_type -> leadgate.v1.RetryDeliveryResponse
-	15, // 76: leadgate.v1.WorkerService.RetryDeliveries:output_type -> leadgate.v1.RetryDeliveriesResponse
-	43, // 77: leadgate.v1.WorkerService.TestDestination:output_type -> leadgate.v1.TestDestinationResponse
-	48, // 78: leadgate.v1.WorkerService.ListDrift:output_type -> leadgate.v1.ListDriftResponse
-	18, // 79: leadgate.v1.WorkerService.ReleaseLeads:output_type -> leadgate.v1.ReleaseLeadsResponse
-	20, // 80: leadgate.v1.WorkerService.DiscardLeads:output_type -> leadgate.v1.DiscardLeadsResponse
-	22, // 81: leadgate.v1.WorkerService.GetOperation:output_type -> leadgate.v1.GetOperationResponse
-	24, // 82: leadgate.v1.WorkerService.ListOperations:output_type -> leadgate.v1.ListOperationsResponse
-	39, // 83: leadgate.v1.WorkerService.MoveDeliveries:output_type -> leadgate.v1.MoveDeliveriesResponse
-	41, // 84: leadgate.v1.WorkerService.DeleteDeliveries:output_type -> leadgate.v1.DeleteDeliveriesResponse
-	27, // 85: leadgate.v1.WorkerService.ListDestinations:output_type -> leadgate.v1.ListDestinationsResponse
-	33, // 86: leadgate.v1.WorkerService.GetStats:output_type -> leadgate.v1.GetStatsResponse
-	35, // 87: leadgate.v1.WorkerService.ListAlerts:output_type -> leadgate.v1.ListAlertsResponse
-	37, // 88: leadgate.v1.WorkerService.TestAlerts:output_type -> leadgate.v1.TestAlertsResponse
-	29, // 89: leadgate.v1.WorkerService.PauseDestination:output_type -> leadgate.v1.PauseDestinationResponse
-	31, // 90: leadgate.v1.WorkerService.ResumeDestination:output_type -> leadgate.v1.ResumeDestinationResponse
-	72, // [72:91] is the sub-list for method output_type
-	53, // [53:72] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	53, // 16: leadgate.v1.ReleaseLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
+	54, // 17: leadgate.v1.ReleaseLeadsResponse.problems:type_name -> leadgate.v1.OperationProblem
+	53, // 18: leadgate.v1.DiscardLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
+	55, // 19: leadgate.v1.GetOperationResponse.operation:type_name -> leadgate.v1.Operation
+	55, // 20: leadgate.v1.ListOperationsResponse.operations:type_name -> leadgate.v1.Operation
+	0,  // 21: leadgate.v1.Destination.status:type_name -> leadgate.v1.DestinationStatus
+	56, // 22: leadgate.v1.Destination.oldest_waiting:type_name -> google.protobuf.Duration
+	50, // 23: leadgate.v1.Destination.last_error_time:type_name -> google.protobuf.Timestamp
+	50, // 24: leadgate.v1.Destination.resume_time:type_name -> google.protobuf.Timestamp
+	24, // 25: leadgate.v1.ListDestinationsResponse.destinations:type_name -> leadgate.v1.Destination
+	24, // 26: leadgate.v1.PauseDestinationResponse.destination:type_name -> leadgate.v1.Destination
+	24, // 27: leadgate.v1.ResumeDestinationResponse.destination:type_name -> leadgate.v1.Destination
+	50, // 28: leadgate.v1.GetStatsResponse.time:type_name -> google.protobuf.Timestamp
+	50, // 29: leadgate.v1.GetStatsResponse.since:type_name -> google.protobuf.Timestamp
+	57, // 30: leadgate.v1.GetStatsResponse.counts:type_name -> leadgate.v1.StatsCounts
+	58, // 31: leadgate.v1.GetStatsResponse.minutes:type_name -> leadgate.v1.StatsMinute
+	59, // 32: leadgate.v1.GetStatsResponse.speed_to_lead:type_name -> leadgate.v1.Latency
+	56, // 33: leadgate.v1.GetStatsResponse.oldest_waiting:type_name -> google.protobuf.Duration
+	60, // 34: leadgate.v1.GetStatsResponse.forms:type_name -> leadgate.v1.FormStats
+	61, // 35: leadgate.v1.GetStatsResponse.destinations:type_name -> leadgate.v1.DestinationStats
+	62, // 36: leadgate.v1.ListAlertsRequest.state:type_name -> leadgate.v1.AlertState
+	63, // 37: leadgate.v1.ListAlertsResponse.alerts:type_name -> leadgate.v1.Alert
+	64, // 38: leadgate.v1.ListAlertsResponse.notifiers:type_name -> leadgate.v1.Notifier
+	65, // 39: leadgate.v1.TestAlertsResponse.results:type_name -> leadgate.v1.NotifierTest
+	7,  // 40: leadgate.v1.MoveDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
+	7,  // 41: leadgate.v1.DeleteDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
+	43, // 42: leadgate.v1.TestDestinationResponse.report:type_name -> leadgate.v1.DestinationReport
+	56, // 43: leadgate.v1.DestinationReport.latency:type_name -> google.protobuf.Duration
+	45, // 44: leadgate.v1.DestinationReport.drifts:type_name -> leadgate.v1.Drift
+	44, // 45: leadgate.v1.DestinationReport.quotas:type_name -> leadgate.v1.QuotaReport
+	56, // 46: leadgate.v1.QuotaReport.window:type_name -> google.protobuf.Duration
+	1,  // 47: leadgate.v1.Drift.type:type_name -> leadgate.v1.DriftType
+	50, // 48: leadgate.v1.Drift.since:type_name -> google.protobuf.Timestamp
+	45, // 49: leadgate.v1.ListDriftResponse.drifts:type_name -> leadgate.v1.Drift
+	2,  // 50: leadgate.v1.WorkerService.WatchDeliveries:input_type -> leadgate.v1.WatchDeliveriesRequest
+	8,  // 51: leadgate.v1.WorkerService.ListDeliveries:input_type -> leadgate.v1.ListDeliveriesRequest
+	10, // 52: leadgate.v1.WorkerService.GetDelivery:input_type -> leadgate.v1.GetDeliveryRequest
+	12, // 53: leadgate.v1.WorkerService.RetryDelivery:input_type -> leadgate.v1.RetryDeliveryRequest
+	14, // 54: leadgate.v1.WorkerService.RetryDeliveries:input_type -> leadgate.v1.RetryDeliveriesRequest
+	41, // 55: leadgate.v1.WorkerService.TestDestination:input_type -> leadgate.v1.TestDestinationRequest
+	46, // 56: leadgate.v1.WorkerService.ListDrift:input_type -> leadgate.v1.ListDriftRequest
+	16, // 57: leadgate.v1.WorkerService.ReleaseLeads:input_type -> leadgate.v1.ReleaseLeadsRequest
+	18, // 58: leadgate.v1.WorkerService.DiscardLeads:input_type -> leadgate.v1.DiscardLeadsRequest
+	20, // 59: leadgate.v1.WorkerService.GetOperation:input_type -> leadgate.v1.GetOperationRequest
+	22, // 60: leadgate.v1.WorkerService.ListOperations:input_type -> leadgate.v1.ListOperationsRequest
+	37, // 61: leadgate.v1.WorkerService.MoveDeliveries:input_type -> leadgate.v1.MoveDeliveriesRequest
+	39, // 62: leadgate.v1.WorkerService.DeleteDeliveries:input_type -> leadgate.v1.DeleteDeliveriesRequest
+	25, // 63: leadgate.v1.WorkerService.ListDestinations:input_type -> leadgate.v1.ListDestinationsRequest
+	31, // 64: leadgate.v1.WorkerService.GetStats:input_type -> leadgate.v1.GetStatsRequest
+	33, // 65: leadgate.v1.WorkerService.ListAlerts:input_type -> leadgate.v1.ListAlertsRequest
+	35, // 66: leadgate.v1.WorkerService.TestAlerts:input_type -> leadgate.v1.TestAlertsRequest
+	27, // 67: leadgate.v1.WorkerService.PauseDestination:input_type -> leadgate.v1.PauseDestinationRequest
+	29, // 68: leadgate.v1.WorkerService.ResumeDestination:input_type -> leadgate.v1.ResumeDestinationRequest
+	3,  // 69: leadgate.v1.WorkerService.WatchDeliveries:output_type -> leadgate.v1.WatchDeliveriesResponse
+	9,  // 70: leadgate.v1.WorkerService.ListDeliveries:output_type -> leadgate.v1.ListDeliveriesResponse
+	11, // 71: leadgate.v1.WorkerService.GetDelivery:output_type -> leadgate.v1.GetDeliveryResponse
+	13, // 72: leadgate.v1.WorkerService.RetryDelivery:output_type -> leadgate.v1.RetryDeliveryResponse
+	15, // 73: leadgate.v1.WorkerService.RetryDeliveries:output_type -> leadgate.v1.RetryDeliveriesResponse
+	42, // 74: leadgate.v1.WorkerService.TestDestination:output_type -> leadgate.v1.TestDestinationResponse
+	47, // 75: leadgate.v1.WorkerService.ListDrift:output_type -> leadgate.v1.ListDriftResponse
+	17, // 76: leadgate.v1.WorkerService.ReleaseLeads:output_type -> leadgate.v1.ReleaseLeadsResponse
+	19, // 77: leadgate.v1.WorkerService.DiscardLeads:output_type -> leadgate.v1.DiscardLeadsResponse
+	21, // 78: leadgate.v1.WorkerService.GetOperation:output_type -> leadgate.v1.GetOperationResponse
+	23, // 79: leadgate.v1.WorkerService.ListOperations:output_type -> leadgate.v1.ListOperationsResponse
+	38, // 80: leadgate.v1.WorkerService.MoveDeliveries:output_type -> leadgate.v1.MoveDeliveriesResponse
+	40, // 81: leadgate.v1.WorkerService.DeleteDeliveries:output_type -> leadgate.v1.DeleteDeliveriesResponse
+	26, // 82: leadgate.v1.WorkerService.ListDestinations:output_type -> leadgate.v1.ListDestinationsResponse
+	32, // 83: leadgate.v1.WorkerService.GetStats:output_type -> leadgate.v1.GetStatsResponse
+	34, // 84: leadgate.v1.WorkerService.ListAlerts:output_type -> leadgate.v1.ListAlertsResponse
+	36, // 85: leadgate.v1.WorkerService.TestAlerts:output_type -> leadgate.v1.TestAlertsResponse
+	28, // 86: leadgate.v1.WorkerService.PauseDestination:output_type -> leadgate.v1.PauseDestinationResponse
+	30, // 87: leadgate.v1.WorkerService.ResumeDestination:output_type -> leadgate.v1.ResumeDestinationResponse
+	69, // [69:88] is the sub-list for method output_type
+	50, // [50:69] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_worker_service_proto_init() }
@@ -3749,7 +3645,7 @@ func file_leadgate_v1_worker_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_worker_service_proto_rawDesc), len(file_leadgate_v1_worker_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   47,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
