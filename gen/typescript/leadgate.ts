@@ -271,7 +271,9 @@ export type Stage =
   /** Its content was erased. */
   | "STAGE_ERASED"
   /** It was held, and a person threw it away. */
-  | "STAGE_DISCARDED";
+  | "STAGE_DISCARDED"
+  /** It was enriched and screened with what is known elsewhere, or goes without. */
+  | "STAGE_PREPARED";
 
 /** DestinationEventType says what happened to a destination. */
 export type DestinationEventType =
@@ -298,7 +300,9 @@ export type DestinationEventType =
   /** A property of the CRM does not fit the mapping any more: leads are delivered without it. */
   | "DESTINATION_EVENT_TYPE_DRIFT"
   /** It fits again. */
-  | "DESTINATION_EVENT_TYPE_DRIFT_OVER";
+  | "DESTINATION_EVENT_TYPE_DRIFT_OVER"
+  /** An expression under properties came to nothing for a lead, which was sent without that property. Told once in a while. */
+  | "DESTINATION_EVENT_TYPE_RULE_FAILED";
 
 /** FormEventType says what happened to a form. */
 export type FormEventType =
@@ -307,7 +311,12 @@ export type FormEventType =
   /** The page sends a field that nothing maps and that looks like one that came no more. Told once for each field. */
   | "FORM_EVENT_TYPE_DRIFT"
   /** No submission came for much longer than is usual at this time of the week. */
-  | "FORM_EVENT_TYPE_SILENT";
+  | "FORM_EVENT_TYPE_SILENT"
+  /**
+   * An expression under routes or block came to nothing for a lead, which was taken as if it were false. Told once in a
+   * while.
+   */
+  | "FORM_EVENT_TYPE_RULE_FAILED";
 
 /** SystemEventType says what happened to the gateway. */
 export type SystemEventType =
@@ -327,6 +336,8 @@ export type SystemEventType =
   | "SYSTEM_EVENT_TYPE_RESTART_NEEDED"
   /** An operation on many leads or deliveries began, went on after a restart, or ended. */
   | "SYSTEM_EVENT_TYPE_OPERATION"
+  /** Something that leads are enriched or screened with cannot be asked; leads go without. Told once in a while. */
+  | "SYSTEM_EVENT_TYPE_PREPARE_FAILED"
   /** Leads that were not delivered will be removed in a week, because retention.undelivered will be over. */
   | "SYSTEM_EVENT_TYPE_RETENTION_WARNING"
   /** Leads were removed, because their retention is over. */
@@ -476,7 +487,9 @@ export type HoldReason =
   /** A field that it needs came under a name that nothing maps. */
   | "HOLD_REASON_UNMAPPED"
   /** It looks as if no person had sent it, or none who wants to hear from the business. */
-  | "HOLD_REASON_SPAM";
+  | "HOLD_REASON_SPAM"
+  /** A rule under block of its form says so. */
+  | "HOLD_REASON_BLOCKED";
 
 /**
  * Lead is a person who wants to hear from the business, in one canonical shape. It is the only shape in which a lead
@@ -680,7 +693,82 @@ export interface LeadRecord {
   changes?: Change[];
   /** Trace and span of the submission, as in a traceparent header; empty if it belongs to no trace. */
   traceParent?: string;
+  /** When what was to be learnt about it from elsewhere was known, or given up. Unset if there was nothing to learn. */
+  prepareTime?: string;
 }
+
+/** LeadFilter chooses leads. A field left out matches everything. */
+export interface LeadFilter {
+  /** These leads, at most 500. */
+  leadIds?: string[];
+  /** Held for this reason. */
+  reason?: HoldReason;
+  /** From this form. */
+  form?: string;
+  /** Of this person. */
+  email?: string;
+  /** Accepted at or after this time. */
+  since?: string;
+  /** Accepted before this time. */
+  until?: string;
+}
+
+/** OperationState says how far an operation is. */
+export type OperationState =
+  /** Not said. Never stored. */
+  | "OPERATION_STATE_UNSPECIFIED"
+  /** Under way; after a restart it goes on by itself. */
+  | "OPERATION_STATE_RUNNING"
+  /** Through all that matched. */
+  | "OPERATION_STATE_DONE"
+  /** Ended early; what was done stays done. */
+  | "OPERATION_STATE_FAILED";
+
+/**
+ * Operation is something done to many leads or deliveries: they are worked through in small steps, each of which is
+ * durable by itself, and the rest is done even if the caller goes away or leadgate is started again.
+ */
+export interface Operation {
+  /** Identifier, given by the caller or made by leadgate. */
+  operationId?: string;
+  /** The rpc that asked for it, such as "RetryDeliveries". */
+  kind?: string;
+  /** How far it is. */
+  state?: OperationState;
+  /** How many matched when it began. */
+  total?: string;
+  /** How many of them were worked through so far. */
+  matched?: string;
+  /** What came of them so far, such as "retried": 27. */
+  counts?: Record<string, string>;
+  /** Those with which something is wrong; the first 50. */
+  problems?: OperationProblem[];
+  /** When it began. */
+  createTime?: string;
+  /** When it got on last. */
+  updateTime?: string;
+  /** Why it failed. */
+  error?: string;
+}
+
+/** OperationProblem says what is wrong with one of many. */
+export interface OperationProblem {
+  /** The lead or delivery. */
+  id?: string;
+  /** What is wrong, in words. */
+  message?: string;
+}
+
+/** PreviewOutcome says what would become of a submission. */
+export type PreviewOutcome =
+  /** Not said. */
+  | "PREVIEW_OUTCOME_UNSPECIFIED"
+  /** It would be accepted and sent. */
+  | "PREVIEW_OUTCOME_SENT"
+  /** It would be accepted and wait for a person. */
+  | "PREVIEW_OUTCOME_HELD"
+  /** It would be refused. */
+  | "PREVIEW_OUTCOME_REJECTED";
 
 /** SubmitLeadRequest is a lead from a backend. */
 export interface SubmitLeadRequest {
@@ -921,50 +1009,112 @@ export interface BackupResponse {
   position?: string;
 }
 
-/** OperationState says how far an operation is. */
-export type OperationState =
-  /** Not said. Never stored. */
-  | "OPERATION_STATE_UNSPECIFIED"
-  /** Under way; after a restart it goes on by itself. */
-  | "OPERATION_STATE_RUNNING"
-  /** Through all that matched. */
-  | "OPERATION_STATE_DONE"
-  /** Ended early; what was done stays done. */
-  | "OPERATION_STATE_FAILED";
-
-/**
- * Operation is something done to many leads or deliveries: they are worked through in small steps, each of which is
- * durable by itself, and the rest is done even if the caller goes away or leadgate is started again.
- */
-export interface Operation {
-  /** Identifier, given by the caller or made by leadgate. */
-  operationId?: string;
-  /** The rpc that asked for it, such as "RetryDeliveries". */
-  kind?: string;
-  /** How far it is. */
-  state?: OperationState;
-  /** How many matched when it began. */
-  total?: string;
-  /** How many of them were worked through so far. */
-  matched?: string;
-  /** What came of them so far, such as "retried": 27. */
-  counts?: Record<string, string>;
-  /** Those with which something is wrong; the first 50. */
-  problems?: OperationProblem[];
-  /** When it began. */
-  createTime?: string;
-  /** When it got on last. */
-  updateTime?: string;
-  /** Why it failed. */
-  error?: string;
+/** PreviewFormRequest is what a page's form would send. */
+export interface PreviewFormRequest {
+  /** Name of the configured form. */
+  form?: string;
+  /** The fields. */
+  submission?: Submission;
 }
 
-/** OperationProblem says what is wrong with one of many. */
-export interface OperationProblem {
-  /** The lead or delivery. */
-  id?: string;
+/** PreviewFormResponse is what would become of a submission. */
+export interface PreviewFormResponse {
+  /** What would become of it. */
+  outcome?: PreviewOutcome;
+  /** The lead as it would be kept. */
+  lead?: Lead;
+  /** What would be done to the submission, each change with its reason. */
+  changes?: Change[];
+  /** What is wrong with it, if it would be refused. */
+  problems?: PreviewProblem[];
+  /** Why it would be held. */
+  holds?: Hold[];
+  /** Names of fields that lead nowhere. */
+  unmapped?: string[];
+  /** What is worth knowing besides, in words. */
+  detail?: string;
+  /** What each destination would be sent. */
+  deliveries?: PreviewDelivery[];
+}
+
+/** PreviewProblem is something wrong with a field. */
+export interface PreviewProblem {
+  /** The form's own name of the field; empty if it is about the whole. */
+  field?: string;
+  /** Which rule is broken. */
+  rule?: string;
   /** What is wrong, in words. */
   message?: string;
+}
+
+/** PreviewDelivery is what a destination would be sent. */
+export interface PreviewDelivery {
+  /** The destination. */
+  destination?: string;
+  /** What would be sent for the lead. */
+  payload?: string;
+  /** Why nothing could be sent. */
+  error?: string;
+  /** Properties whose expression comes to nothing for this lead, with the reason; they would be left out. */
+  omitted?: string[];
+}
+
+/** ReplayLeadsRequest chooses the leads to map anew. */
+export interface ReplayLeadsRequest {
+  /** Which ones. A form has to be named, or leads. */
+  filter?: LeadFilter;
+  /** Only show what would be done. */
+  dryRun?: boolean;
+  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
+  expectedCount?: string;
+  /**
+   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+   * Made by leadgate if empty.
+   */
+  operationId?: string;
+  /**
+   * Send leads even where the e-mail address, by which a CRM knows the person, would be another than before. Without it such
+   * leads are named and left alone.
+   */
+  allowIdentityChange?: boolean;
+}
+
+/** ReplayLeadsResponse says what was done. */
+export interface ReplayLeadsResponse {
+  /** How many leads matched. */
+  matched?: string;
+  /** How many held ones are sent. */
+  sent?: string;
+  /** How many that were sent before are sent again, because the CRM gets other values. */
+  updated?: string;
+  /** How many that were sent before go to further destinations. */
+  added?: string;
+  /** How many stay as they are, because nothing changes. */
+  unchanged?: string;
+  /** How many stay held. */
+  held?: string;
+  /** How many are left alone because of a problem. */
+  refused?: string;
+  /** The problems, and why held ones stay held; the first 50. */
+  problems?: OperationProblem[];
+  /** What a dry run found for the leads that would change; the first 100. */
+  changes?: ReplayChange[];
+  /** The operation; empty for a dry run. */
+  operationId?: string;
+}
+
+/** ReplayChange is what a replay would do to a lead. */
+export interface ReplayChange {
+  /** The lead. */
+  leadId?: string;
+  /** Whether it is held and would be sent. */
+  held?: boolean;
+  /** The fields of the lead that would change. */
+  fields?: Change[];
+  /** Destinations that would be sent it again. */
+  updated?: string[];
+  /** Destinations that would be sent it for the first time. */
+  added?: string[];
 }
 
 /** StatsCounts are how often things happened in a stretch of time. */
@@ -1224,22 +1374,6 @@ export interface RetryDeliveriesResponse {
   retried?: string;
   /** The operation; empty for a dry run. */
   operationId?: string;
-}
-
-/** LeadFilter chooses leads. A field left out matches everything. */
-export interface LeadFilter {
-  /** These leads, at most 500. */
-  leadIds?: string[];
-  /** Held for this reason. */
-  reason?: HoldReason;
-  /** From this form. */
-  form?: string;
-  /** Of this person. */
-  email?: string;
-  /** Accepted at or after this time. */
-  since?: string;
-  /** Accepted before this time. */
-  until?: string;
 }
 
 /** ReleaseLeadsRequest chooses the held leads to send. */

@@ -224,12 +224,6 @@ type event struct {
 		Type   string `json:"type"`
 		Detail string `json:"detail"`
 	} `json:"destination"`
-	Form struct {
-		Type       string `json:"type"`
-		Form       string `json:"form"`
-		Field      string `json:"field"`
-		Suggestion string `json:"suggestion"`
-	} `json:"form"`
 	System struct {
 		Type   string `json:"type"`
 		Detail string `json:"detail"`

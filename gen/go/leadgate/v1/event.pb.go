@@ -57,6 +57,8 @@ const (
 	Stage_STAGE_ERASED Stage = 13
 	// It was held, and a person threw it away.
 	Stage_STAGE_DISCARDED Stage = 14
+	// It was enriched and screened with what is known elsewhere, or goes without.
+	Stage_STAGE_PREPARED Stage = 15
 )
 
 // Enum value maps for Stage.
@@ -77,6 +79,7 @@ var (
 		12: "STAGE_SUPERSEDED",
 		13: "STAGE_ERASED",
 		14: "STAGE_DISCARDED",
+		15: "STAGE_PREPARED",
 	}
 	Stage_value = map[string]int32{
 		"STAGE_UNSPECIFIED":  0,
@@ -94,6 +97,7 @@ var (
 		"STAGE_SUPERSEDED":   12,
 		"STAGE_ERASED":       13,
 		"STAGE_DISCARDED":    14,
+		"STAGE_PREPARED":     15,
 	}
 )
 
@@ -152,6 +156,8 @@ const (
 	DestinationEventType_DESTINATION_EVENT_TYPE_DRIFT DestinationEventType = 10
 	// It fits again.
 	DestinationEventType_DESTINATION_EVENT_TYPE_DRIFT_OVER DestinationEventType = 11
+	// An expression under properties came to nothing for a lead, which was sent without that property. Told once in a while.
+	DestinationEventType_DESTINATION_EVENT_TYPE_RULE_FAILED DestinationEventType = 20
 )
 
 // Enum value maps for DestinationEventType.
@@ -169,6 +175,7 @@ var (
 		9:  "DESTINATION_EVENT_TYPE_HELD",
 		10: "DESTINATION_EVENT_TYPE_DRIFT",
 		11: "DESTINATION_EVENT_TYPE_DRIFT_OVER",
+		20: "DESTINATION_EVENT_TYPE_RULE_FAILED",
 	}
 	DestinationEventType_value = map[string]int32{
 		"DESTINATION_EVENT_TYPE_UNSPECIFIED":         0,
@@ -183,6 +190,7 @@ var (
 		"DESTINATION_EVENT_TYPE_HELD":                9,
 		"DESTINATION_EVENT_TYPE_DRIFT":               10,
 		"DESTINATION_EVENT_TYPE_DRIFT_OVER":          11,
+		"DESTINATION_EVENT_TYPE_RULE_FAILED":         20,
 	}
 )
 
@@ -223,19 +231,24 @@ const (
 	FormEventType_FORM_EVENT_TYPE_DRIFT FormEventType = 1
 	// No submission came for much longer than is usual at this time of the week.
 	FormEventType_FORM_EVENT_TYPE_SILENT FormEventType = 2
+	// An expression under routes or block came to nothing for a lead, which was taken as if it were false. Told once in a
+	// while.
+	FormEventType_FORM_EVENT_TYPE_RULE_FAILED FormEventType = 20
 )
 
 // Enum value maps for FormEventType.
 var (
 	FormEventType_name = map[int32]string{
-		0: "FORM_EVENT_TYPE_UNSPECIFIED",
-		1: "FORM_EVENT_TYPE_DRIFT",
-		2: "FORM_EVENT_TYPE_SILENT",
+		0:  "FORM_EVENT_TYPE_UNSPECIFIED",
+		1:  "FORM_EVENT_TYPE_DRIFT",
+		2:  "FORM_EVENT_TYPE_SILENT",
+		20: "FORM_EVENT_TYPE_RULE_FAILED",
 	}
 	FormEventType_value = map[string]int32{
 		"FORM_EVENT_TYPE_UNSPECIFIED": 0,
 		"FORM_EVENT_TYPE_DRIFT":       1,
 		"FORM_EVENT_TYPE_SILENT":      2,
+		"FORM_EVENT_TYPE_RULE_FAILED": 20,
 	}
 )
 
@@ -286,6 +299,8 @@ const (
 	SystemEventType_SYSTEM_EVENT_TYPE_RESTART_NEEDED SystemEventType = 6
 	// An operation on many leads or deliveries began, went on after a restart, or ended.
 	SystemEventType_SYSTEM_EVENT_TYPE_OPERATION SystemEventType = 7
+	// Something that leads are enriched or screened with cannot be asked; leads go without. Told once in a while.
+	SystemEventType_SYSTEM_EVENT_TYPE_PREPARE_FAILED SystemEventType = 20
 	// Leads that were not delivered will be removed in a week, because retention.undelivered will be over.
 	SystemEventType_SYSTEM_EVENT_TYPE_RETENTION_WARNING SystemEventType = 8
 	// Leads were removed, because their retention is over.
@@ -311,6 +326,7 @@ var (
 		5:  "SYSTEM_EVENT_TYPE_CONFIG_REFUSED",
 		6:  "SYSTEM_EVENT_TYPE_RESTART_NEEDED",
 		7:  "SYSTEM_EVENT_TYPE_OPERATION",
+		20: "SYSTEM_EVENT_TYPE_PREPARE_FAILED",
 		8:  "SYSTEM_EVENT_TYPE_RETENTION_WARNING",
 		9:  "SYSTEM_EVENT_TYPE_RETENTION_REMOVED",
 		10: "SYSTEM_EVENT_TYPE_ALERT_FIRING",
@@ -327,6 +343,7 @@ var (
 		"SYSTEM_EVENT_TYPE_CONFIG_REFUSED":      5,
 		"SYSTEM_EVENT_TYPE_RESTART_NEEDED":      6,
 		"SYSTEM_EVENT_TYPE_OPERATION":           7,
+		"SYSTEM_EVENT_TYPE_PREPARE_FAILED":      20,
 		"SYSTEM_EVENT_TYPE_RETENTION_WARNING":   8,
 		"SYSTEM_EVENT_TYPE_RETENTION_REMOVED":   9,
 		"SYSTEM_EVENT_TYPE_ALERT_FIRING":        10,
@@ -1077,7 +1094,7 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"\x04type\x18\x01 \x01(\x0e2\x1c.leadgate.v1.SystemEventTypeR\x04type\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12(\n" +
 	"\x05alert\x18\x03 \x01(\v2\x12.leadgate.v1.AlertR\x05alert\x12\x1a\n" +
-	"\bnotifier\x18\x04 \x01(\tR\bnotifier*\xae\x02\n" +
+	"\bnotifier\x18\x04 \x01(\tR\bnotifier*\xc2\x02\n" +
 	"\x05Stage\x12\x15\n" +
 	"\x11STAGE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTAGE_RECEIVED\x10\x01\x12\x13\n" +
@@ -1096,7 +1113,8 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"STAGE_DEAD\x10\v\x12\x14\n" +
 	"\x10STAGE_SUPERSEDED\x10\f\x12\x10\n" +
 	"\fSTAGE_ERASED\x10\r\x12\x13\n" +
-	"\x0fSTAGE_DISCARDED\x10\x0e*\xec\x03\n" +
+	"\x0fSTAGE_DISCARDED\x10\x0e\x12\x12\n" +
+	"\x0eSTAGE_PREPARED\x10\x0f*\x94\x04\n" +
 	"\x14DestinationEventType\x12&\n" +
 	"\"DESTINATION_EVENT_TYPE_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dDESTINATION_EVENT_TYPE_PAUSED\x10\x01\x12\"\n" +
@@ -1110,11 +1128,13 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"\x1bDESTINATION_EVENT_TYPE_HELD\x10\t\x12 \n" +
 	"\x1cDESTINATION_EVENT_TYPE_DRIFT\x10\n" +
 	"\x12%\n" +
-	"!DESTINATION_EVENT_TYPE_DRIFT_OVER\x10\v*g\n" +
+	"!DESTINATION_EVENT_TYPE_DRIFT_OVER\x10\v\x12&\n" +
+	"\"DESTINATION_EVENT_TYPE_RULE_FAILED\x10\x14*\x88\x01\n" +
 	"\rFormEventType\x12\x1f\n" +
 	"\x1bFORM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15FORM_EVENT_TYPE_DRIFT\x10\x01\x12\x1a\n" +
-	"\x16FORM_EVENT_TYPE_SILENT\x10\x02*\x93\x04\n" +
+	"\x16FORM_EVENT_TYPE_SILENT\x10\x02\x12\x1f\n" +
+	"\x1bFORM_EVENT_TYPE_RULE_FAILED\x10\x14*\xb9\x04\n" +
 	"\x0fSystemEventType\x12!\n" +
 	"\x1dSYSTEM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19SYSTEM_EVENT_TYPE_STARTED\x10\x01\x12\x1e\n" +
@@ -1123,7 +1143,8 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	" SYSTEM_EVENT_TYPE_CONFIG_APPLIED\x10\x04\x12$\n" +
 	" SYSTEM_EVENT_TYPE_CONFIG_REFUSED\x10\x05\x12$\n" +
 	" SYSTEM_EVENT_TYPE_RESTART_NEEDED\x10\x06\x12\x1f\n" +
-	"\x1bSYSTEM_EVENT_TYPE_OPERATION\x10\a\x12'\n" +
+	"\x1bSYSTEM_EVENT_TYPE_OPERATION\x10\a\x12$\n" +
+	" SYSTEM_EVENT_TYPE_PREPARE_FAILED\x10\x14\x12'\n" +
 	"#SYSTEM_EVENT_TYPE_RETENTION_WARNING\x10\b\x12'\n" +
 	"#SYSTEM_EVENT_TYPE_RETENTION_REMOVED\x10\t\x12\"\n" +
 	"\x1eSYSTEM_EVENT_TYPE_ALERT_FIRING\x10\n" +

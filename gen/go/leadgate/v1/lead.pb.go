@@ -99,16 +99,19 @@ const (
 	HoldReason_HOLD_REASON_UNMAPPED HoldReason = 3
 	// It looks as if no person had sent it, or none who wants to hear from the business.
 	HoldReason_HOLD_REASON_SPAM HoldReason = 4
+	// A rule under block of its form says so.
+	HoldReason_HOLD_REASON_BLOCKED HoldReason = 10
 )
 
 // Enum value maps for HoldReason.
 var (
 	HoldReason_name = map[int32]string{
-		0: "HOLD_REASON_UNSPECIFIED",
-		1: "HOLD_REASON_KEY_REUSED",
-		2: "HOLD_REASON_NO_ROUTE",
-		3: "HOLD_REASON_UNMAPPED",
-		4: "HOLD_REASON_SPAM",
+		0:  "HOLD_REASON_UNSPECIFIED",
+		1:  "HOLD_REASON_KEY_REUSED",
+		2:  "HOLD_REASON_NO_ROUTE",
+		3:  "HOLD_REASON_UNMAPPED",
+		4:  "HOLD_REASON_SPAM",
+		10: "HOLD_REASON_BLOCKED",
 	}
 	HoldReason_value = map[string]int32{
 		"HOLD_REASON_UNSPECIFIED": 0,
@@ -116,6 +119,7 @@ var (
 		"HOLD_REASON_NO_ROUTE":    2,
 		"HOLD_REASON_UNMAPPED":    3,
 		"HOLD_REASON_SPAM":        4,
+		"HOLD_REASON_BLOCKED":     10,
 	}
 )
 
@@ -986,7 +990,9 @@ type LeadRecord struct {
 	// What was changed in the submission to make the lead of it.
 	Changes []*Change `protobuf:"bytes,13,rep,name=changes,proto3" json:"changes,omitempty"`
 	// Trace and span of the submission, as in a traceparent header; empty if it belongs to no trace.
-	TraceParent   string `protobuf:"bytes,30,opt,name=trace_parent,json=traceParent,proto3" json:"trace_parent,omitempty"`
+	TraceParent string `protobuf:"bytes,30,opt,name=trace_parent,json=traceParent,proto3" json:"trace_parent,omitempty"`
+	// When what was to be learnt about it from elsewhere was known, or given up. Unset if there was nothing to learn.
+	PrepareTime   *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=prepare_time,json=prepareTime,proto3" json:"prepare_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1119,6 +1125,104 @@ func (x *LeadRecord) GetTraceParent() string {
 	return ""
 }
 
+func (x *LeadRecord) GetPrepareTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PrepareTime
+	}
+	return nil
+}
+
+// LeadFilter chooses leads. A field left out matches everything.
+type LeadFilter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// These leads, at most 500.
+	LeadIds []string `protobuf:"bytes,1,rep,name=lead_ids,json=leadIds,proto3" json:"lead_ids,omitempty"`
+	// Held for this reason.
+	Reason HoldReason `protobuf:"varint,2,opt,name=reason,proto3,enum=leadgate.v1.HoldReason" json:"reason,omitempty"`
+	// From this form.
+	Form string `protobuf:"bytes,3,opt,name=form,proto3" json:"form,omitempty"`
+	// Of this person.
+	Email string `protobuf:"bytes,4,opt,name=email,proto3" json:"email,omitempty"`
+	// Accepted at or after this time.
+	Since *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	// Accepted before this time.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeadFilter) Reset() {
+	*x = LeadFilter{}
+	mi := &file_leadgate_v1_lead_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeadFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeadFilter) ProtoMessage() {}
+
+func (x *LeadFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeadFilter.ProtoReflect.Descriptor instead.
+func (*LeadFilter) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *LeadFilter) GetLeadIds() []string {
+	if x != nil {
+		return x.LeadIds
+	}
+	return nil
+}
+
+func (x *LeadFilter) GetReason() HoldReason {
+	if x != nil {
+		return x.Reason
+	}
+	return HoldReason_HOLD_REASON_UNSPECIFIED
+}
+
+func (x *LeadFilter) GetForm() string {
+	if x != nil {
+		return x.Form
+	}
+	return ""
+}
+
+func (x *LeadFilter) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *LeadFilter) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *LeadFilter) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
 // File is a file that came with a submission and was dropped.
 type Submission_File struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1134,7 +1238,7 @@ type Submission_File struct {
 
 func (x *Submission_File) Reset() {
 	*x = Submission_File{}
-	mi := &file_leadgate_v1_lead_proto_msgTypes[9]
+	mi := &file_leadgate_v1_lead_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1146,7 +1250,7 @@ func (x *Submission_File) String() string {
 func (*Submission_File) ProtoMessage() {}
 
 func (x *Submission_File) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_proto_msgTypes[9]
+	mi := &file_leadgate_v1_lead_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1196,7 +1300,7 @@ type Submission_Field struct {
 
 func (x *Submission_Field) Reset() {
 	*x = Submission_Field{}
-	mi := &file_leadgate_v1_lead_proto_msgTypes[10]
+	mi := &file_leadgate_v1_lead_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1208,7 +1312,7 @@ func (x *Submission_Field) String() string {
 func (*Submission_Field) ProtoMessage() {}
 
 func (x *Submission_Field) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_proto_msgTypes[10]
+	mi := &file_leadgate_v1_lead_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1349,7 +1453,7 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"lead_field\x18\x02 \x01(\tR\tleadField\x12\x12\n" +
 	"\x04from\x18\x03 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x04 \x01(\tR\x02to\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"\xcb\x04\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\x8a\x05\n" +
 	"\n" +
 	"LeadRecord\x12\x17\n" +
 	"\alead_id\x18\x01 \x01(\tR\x06leadId\x12\x1a\n" +
@@ -1370,20 +1474,32 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\f \x01(\tR\trequestId\x12-\n" +
 	"\achanges\x18\r \x03(\v2\x13.leadgate.v1.ChangeR\achanges\x12!\n" +
-	"\ftrace_parent\x18\x1e \x01(\tR\vtraceParent*\x82\x01\n" +
+	"\ftrace_parent\x18\x1e \x01(\tR\vtraceParent\x12=\n" +
+	"\fprepare_time\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\vprepareTime\"\x95\x02\n" +
+	"\n" +
+	"LeadFilter\x12+\n" +
+	"\blead_ids\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n" +
+	"\x10\xf4\x03\"\x05r\x03\xb0\x01\x01R\aleadIds\x129\n" +
+	"\x06reason\x18\x02 \x01(\x0e2\x17.leadgate.v1.HoldReasonB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06reason\x12\x1b\n" +
+	"\x04form\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18?R\x04form\x12\x1e\n" +
+	"\x05email\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xfe\x01R\x05email\x120\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05until*\x82\x01\n" +
 	"\tLeadState\x12\x1a\n" +
 	"\x16LEAD_STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fLEAD_STATE_OPEN\x10\x01\x12\x13\n" +
 	"\x0fLEAD_STATE_HELD\x10\x02\x12\x18\n" +
 	"\x14LEAD_STATE_DISCARDED\x10\x03\x12\x15\n" +
-	"\x11LEAD_STATE_ERASED\x10\x04*\x8f\x01\n" +
+	"\x11LEAD_STATE_ERASED\x10\x04*\xa8\x01\n" +
 	"\n" +
 	"HoldReason\x12\x1b\n" +
 	"\x17HOLD_REASON_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16HOLD_REASON_KEY_REUSED\x10\x01\x12\x18\n" +
 	"\x14HOLD_REASON_NO_ROUTE\x10\x02\x12\x18\n" +
 	"\x14HOLD_REASON_UNMAPPED\x10\x03\x12\x14\n" +
-	"\x10HOLD_REASON_SPAM\x10\x04B<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
+	"\x10HOLD_REASON_SPAM\x10\x04\x12\x17\n" +
+	"\x13HOLD_REASON_BLOCKED\x10\n" +
+	"B<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
 
 var (
 	file_leadgate_v1_lead_proto_rawDescOnce sync.Once
@@ -1398,7 +1514,7 @@ func file_leadgate_v1_lead_proto_rawDescGZIP() []byte {
 }
 
 var file_leadgate_v1_lead_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_leadgate_v1_lead_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_leadgate_v1_lead_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_leadgate_v1_lead_proto_goTypes = []any{
 	(LeadState)(0),                // 0: leadgate.v1.LeadState
 	(HoldReason)(0),               // 1: leadgate.v1.HoldReason
@@ -1410,34 +1526,39 @@ var file_leadgate_v1_lead_proto_goTypes = []any{
 	(*Hold)(nil),                  // 7: leadgate.v1.Hold
 	(*Change)(nil),                // 8: leadgate.v1.Change
 	(*LeadRecord)(nil),            // 9: leadgate.v1.LeadRecord
-	nil,                           // 10: leadgate.v1.Lead.CustomEntry
-	(*Submission_File)(nil),       // 11: leadgate.v1.Submission.File
-	(*Submission_Field)(nil),      // 12: leadgate.v1.Submission.Field
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*structpb.Value)(nil),        // 14: google.protobuf.Value
+	(*LeadFilter)(nil),            // 10: leadgate.v1.LeadFilter
+	nil,                           // 11: leadgate.v1.Lead.CustomEntry
+	(*Submission_File)(nil),       // 12: leadgate.v1.Submission.File
+	(*Submission_Field)(nil),      // 13: leadgate.v1.Submission.Field
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 15: google.protobuf.Value
 }
 var file_leadgate_v1_lead_proto_depIdxs = []int32{
-	10, // 0: leadgate.v1.Lead.custom:type_name -> leadgate.v1.Lead.CustomEntry
+	11, // 0: leadgate.v1.Lead.custom:type_name -> leadgate.v1.Lead.CustomEntry
 	3,  // 1: leadgate.v1.Lead.consents:type_name -> leadgate.v1.Consent
 	4,  // 2: leadgate.v1.Lead.source:type_name -> leadgate.v1.Source
 	5,  // 3: leadgate.v1.Lead.enrichment:type_name -> leadgate.v1.Enrichment
-	13, // 4: leadgate.v1.Consent.time:type_name -> google.protobuf.Timestamp
-	12, // 5: leadgate.v1.Submission.fields:type_name -> leadgate.v1.Submission.Field
-	13, // 6: leadgate.v1.Submission.time:type_name -> google.protobuf.Timestamp
-	11, // 7: leadgate.v1.Submission.files:type_name -> leadgate.v1.Submission.File
+	14, // 4: leadgate.v1.Consent.time:type_name -> google.protobuf.Timestamp
+	13, // 5: leadgate.v1.Submission.fields:type_name -> leadgate.v1.Submission.Field
+	14, // 6: leadgate.v1.Submission.time:type_name -> google.protobuf.Timestamp
+	12, // 7: leadgate.v1.Submission.files:type_name -> leadgate.v1.Submission.File
 	1,  // 8: leadgate.v1.Hold.reason:type_name -> leadgate.v1.HoldReason
 	0,  // 9: leadgate.v1.LeadRecord.state:type_name -> leadgate.v1.LeadState
 	7,  // 10: leadgate.v1.LeadRecord.holds:type_name -> leadgate.v1.Hold
-	13, // 11: leadgate.v1.LeadRecord.create_time:type_name -> google.protobuf.Timestamp
+	14, // 11: leadgate.v1.LeadRecord.create_time:type_name -> google.protobuf.Timestamp
 	2,  // 12: leadgate.v1.LeadRecord.lead:type_name -> leadgate.v1.Lead
 	6,  // 13: leadgate.v1.LeadRecord.submission:type_name -> leadgate.v1.Submission
 	8,  // 14: leadgate.v1.LeadRecord.changes:type_name -> leadgate.v1.Change
-	14, // 15: leadgate.v1.Lead.CustomEntry.value:type_name -> google.protobuf.Value
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	14, // 15: leadgate.v1.LeadRecord.prepare_time:type_name -> google.protobuf.Timestamp
+	1,  // 16: leadgate.v1.LeadFilter.reason:type_name -> leadgate.v1.HoldReason
+	14, // 17: leadgate.v1.LeadFilter.since:type_name -> google.protobuf.Timestamp
+	14, // 18: leadgate.v1.LeadFilter.until:type_name -> google.protobuf.Timestamp
+	15, // 19: leadgate.v1.Lead.CustomEntry.value:type_name -> google.protobuf.Value
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_lead_proto_init() }
@@ -1451,7 +1572,7 @@ func file_leadgate_v1_lead_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_lead_proto_rawDesc), len(file_leadgate_v1_lead_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

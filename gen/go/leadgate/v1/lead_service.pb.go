@@ -24,6 +24,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// PreviewOutcome says what would become of a submission.
+type PreviewOutcome int32
+
+const (
+	// Not said.
+	PreviewOutcome_PREVIEW_OUTCOME_UNSPECIFIED PreviewOutcome = 0
+	// It would be accepted and sent.
+	PreviewOutcome_PREVIEW_OUTCOME_SENT PreviewOutcome = 1
+	// It would be accepted and wait for a person.
+	PreviewOutcome_PREVIEW_OUTCOME_HELD PreviewOutcome = 2
+	// It would be refused.
+	PreviewOutcome_PREVIEW_OUTCOME_REJECTED PreviewOutcome = 3
+)
+
+// Enum value maps for PreviewOutcome.
+var (
+	PreviewOutcome_name = map[int32]string{
+		0: "PREVIEW_OUTCOME_UNSPECIFIED",
+		1: "PREVIEW_OUTCOME_SENT",
+		2: "PREVIEW_OUTCOME_HELD",
+		3: "PREVIEW_OUTCOME_REJECTED",
+	}
+	PreviewOutcome_value = map[string]int32{
+		"PREVIEW_OUTCOME_UNSPECIFIED": 0,
+		"PREVIEW_OUTCOME_SENT":        1,
+		"PREVIEW_OUTCOME_HELD":        2,
+		"PREVIEW_OUTCOME_REJECTED":    3,
+	}
+)
+
+func (x PreviewOutcome) Enum() *PreviewOutcome {
+	p := new(PreviewOutcome)
+	*p = x
+	return p
+}
+
+func (x PreviewOutcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PreviewOutcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_leadgate_v1_lead_service_proto_enumTypes[0].Descriptor()
+}
+
+func (PreviewOutcome) Type() protoreflect.EnumType {
+	return &file_leadgate_v1_lead_service_proto_enumTypes[0]
+}
+
+func (x PreviewOutcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PreviewOutcome.Descriptor instead.
+func (PreviewOutcome) EnumDescriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{0}
+}
+
 // SubmitLeadRequest is a lead from a backend.
 type SubmitLeadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1380,6 +1437,600 @@ func (x *BackupResponse) GetPosition() string {
 	return ""
 }
 
+// PreviewFormRequest is what a page's form would send.
+type PreviewFormRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the configured form.
+	Form string `protobuf:"bytes,1,opt,name=form,proto3" json:"form,omitempty"`
+	// The fields.
+	Submission    *Submission `protobuf:"bytes,2,opt,name=submission,proto3" json:"submission,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewFormRequest) Reset() {
+	*x = PreviewFormRequest{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewFormRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewFormRequest) ProtoMessage() {}
+
+func (x *PreviewFormRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewFormRequest.ProtoReflect.Descriptor instead.
+func (*PreviewFormRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *PreviewFormRequest) GetForm() string {
+	if x != nil {
+		return x.Form
+	}
+	return ""
+}
+
+func (x *PreviewFormRequest) GetSubmission() *Submission {
+	if x != nil {
+		return x.Submission
+	}
+	return nil
+}
+
+// PreviewFormResponse is what would become of a submission.
+type PreviewFormResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What would become of it.
+	Outcome PreviewOutcome `protobuf:"varint,1,opt,name=outcome,proto3,enum=leadgate.v1.PreviewOutcome" json:"outcome,omitempty"`
+	// The lead as it would be kept.
+	Lead *Lead `protobuf:"bytes,2,opt,name=lead,proto3" json:"lead,omitempty"`
+	// What would be done to the submission, each change with its reason.
+	Changes []*Change `protobuf:"bytes,3,rep,name=changes,proto3" json:"changes,omitempty"`
+	// What is wrong with it, if it would be refused.
+	Problems []*PreviewProblem `protobuf:"bytes,4,rep,name=problems,proto3" json:"problems,omitempty"`
+	// Why it would be held.
+	Holds []*Hold `protobuf:"bytes,5,rep,name=holds,proto3" json:"holds,omitempty"`
+	// Names of fields that lead nowhere.
+	Unmapped []string `protobuf:"bytes,6,rep,name=unmapped,proto3" json:"unmapped,omitempty"`
+	// What is worth knowing besides, in words.
+	Detail string `protobuf:"bytes,7,opt,name=detail,proto3" json:"detail,omitempty"`
+	// What each destination would be sent.
+	Deliveries    []*PreviewDelivery `protobuf:"bytes,8,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewFormResponse) Reset() {
+	*x = PreviewFormResponse{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewFormResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewFormResponse) ProtoMessage() {}
+
+func (x *PreviewFormResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewFormResponse.ProtoReflect.Descriptor instead.
+func (*PreviewFormResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *PreviewFormResponse) GetOutcome() PreviewOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return PreviewOutcome_PREVIEW_OUTCOME_UNSPECIFIED
+}
+
+func (x *PreviewFormResponse) GetLead() *Lead {
+	if x != nil {
+		return x.Lead
+	}
+	return nil
+}
+
+func (x *PreviewFormResponse) GetChanges() []*Change {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *PreviewFormResponse) GetProblems() []*PreviewProblem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+func (x *PreviewFormResponse) GetHolds() []*Hold {
+	if x != nil {
+		return x.Holds
+	}
+	return nil
+}
+
+func (x *PreviewFormResponse) GetUnmapped() []string {
+	if x != nil {
+		return x.Unmapped
+	}
+	return nil
+}
+
+func (x *PreviewFormResponse) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *PreviewFormResponse) GetDeliveries() []*PreviewDelivery {
+	if x != nil {
+		return x.Deliveries
+	}
+	return nil
+}
+
+// PreviewProblem is something wrong with a field.
+type PreviewProblem struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The form's own name of the field; empty if it is about the whole.
+	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	// Which rule is broken.
+	Rule string `protobuf:"bytes,2,opt,name=rule,proto3" json:"rule,omitempty"`
+	// What is wrong, in words.
+	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewProblem) Reset() {
+	*x = PreviewProblem{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewProblem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewProblem) ProtoMessage() {}
+
+func (x *PreviewProblem) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewProblem.ProtoReflect.Descriptor instead.
+func (*PreviewProblem) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *PreviewProblem) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *PreviewProblem) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *PreviewProblem) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+// PreviewDelivery is what a destination would be sent.
+type PreviewDelivery struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The destination.
+	Destination string `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
+	// What would be sent for the lead.
+	Payload string `protobuf:"bytes,2,opt,name=payload,proto3" json:"payload,omitempty"`
+	// Why nothing could be sent.
+	Error string `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	// Properties whose expression comes to nothing for this lead, with the reason; they would be left out.
+	Omitted       []string `protobuf:"bytes,4,rep,name=omitted,proto3" json:"omitted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewDelivery) Reset() {
+	*x = PreviewDelivery{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewDelivery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewDelivery) ProtoMessage() {}
+
+func (x *PreviewDelivery) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewDelivery.ProtoReflect.Descriptor instead.
+func (*PreviewDelivery) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *PreviewDelivery) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+func (x *PreviewDelivery) GetPayload() string {
+	if x != nil {
+		return x.Payload
+	}
+	return ""
+}
+
+func (x *PreviewDelivery) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *PreviewDelivery) GetOmitted() []string {
+	if x != nil {
+		return x.Omitted
+	}
+	return nil
+}
+
+// ReplayLeadsRequest chooses the leads to map anew.
+type ReplayLeadsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which ones. A form has to be named, or leads.
+	Filter *LeadFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Only show what would be done.
+	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match.
+	ExpectedCount int64 `protobuf:"varint,3,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
+	// Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+	// Made by leadgate if empty.
+	OperationId string `protobuf:"bytes,4,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	// Send leads even where the e-mail address, by which a CRM knows the person, would be another than before. Without it such
+	// leads are named and left alone.
+	AllowIdentityChange bool `protobuf:"varint,5,opt,name=allow_identity_change,json=allowIdentityChange,proto3" json:"allow_identity_change,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *ReplayLeadsRequest) Reset() {
+	*x = ReplayLeadsRequest{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplayLeadsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplayLeadsRequest) ProtoMessage() {}
+
+func (x *ReplayLeadsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplayLeadsRequest.ProtoReflect.Descriptor instead.
+func (*ReplayLeadsRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ReplayLeadsRequest) GetFilter() *LeadFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *ReplayLeadsRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *ReplayLeadsRequest) GetExpectedCount() int64 {
+	if x != nil {
+		return x.ExpectedCount
+	}
+	return 0
+}
+
+func (x *ReplayLeadsRequest) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+func (x *ReplayLeadsRequest) GetAllowIdentityChange() bool {
+	if x != nil {
+		return x.AllowIdentityChange
+	}
+	return false
+}
+
+// ReplayLeadsResponse says what was done.
+type ReplayLeadsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many leads matched.
+	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
+	// How many held ones are sent.
+	Sent int64 `protobuf:"varint,2,opt,name=sent,proto3" json:"sent,omitempty"`
+	// How many that were sent before are sent again, because the CRM gets other values.
+	Updated int64 `protobuf:"varint,3,opt,name=updated,proto3" json:"updated,omitempty"`
+	// How many that were sent before go to further destinations.
+	Added int64 `protobuf:"varint,4,opt,name=added,proto3" json:"added,omitempty"`
+	// How many stay as they are, because nothing changes.
+	Unchanged int64 `protobuf:"varint,5,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	// How many stay held.
+	Held int64 `protobuf:"varint,6,opt,name=held,proto3" json:"held,omitempty"`
+	// How many are left alone because of a problem.
+	Refused int64 `protobuf:"varint,7,opt,name=refused,proto3" json:"refused,omitempty"`
+	// The problems, and why held ones stay held; the first 50.
+	Problems []*OperationProblem `protobuf:"bytes,8,rep,name=problems,proto3" json:"problems,omitempty"`
+	// What a dry run found for the leads that would change; the first 100.
+	Changes []*ReplayChange `protobuf:"bytes,9,rep,name=changes,proto3" json:"changes,omitempty"`
+	// The operation; empty for a dry run.
+	OperationId   string `protobuf:"bytes,10,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplayLeadsResponse) Reset() {
+	*x = ReplayLeadsResponse{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplayLeadsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplayLeadsResponse) ProtoMessage() {}
+
+func (x *ReplayLeadsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplayLeadsResponse.ProtoReflect.Descriptor instead.
+func (*ReplayLeadsResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ReplayLeadsResponse) GetMatched() int64 {
+	if x != nil {
+		return x.Matched
+	}
+	return 0
+}
+
+func (x *ReplayLeadsResponse) GetSent() int64 {
+	if x != nil {
+		return x.Sent
+	}
+	return 0
+}
+
+func (x *ReplayLeadsResponse) GetUpdated() int64 {
+	if x != nil {
+		return x.Updated
+	}
+	return 0
+}
+
+func (x *ReplayLeadsResponse) GetAdded() int64 {
+	if x != nil {
+		return x.Added
+	}
+	return 0
+}
+
+func (x *ReplayLeadsResponse) GetUnchanged() int64 {
+	if x != nil {
+		return x.Unchanged
+	}
+	return 0
+}
+
+func (x *ReplayLeadsResponse) GetHeld() int64 {
+	if x != nil {
+		return x.Held
+	}
+	return 0
+}
+
+func (x *ReplayLeadsResponse) GetRefused() int64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+func (x *ReplayLeadsResponse) GetProblems() []*OperationProblem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+func (x *ReplayLeadsResponse) GetChanges() []*ReplayChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *ReplayLeadsResponse) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+// ReplayChange is what a replay would do to a lead.
+type ReplayChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The lead.
+	LeadId string `protobuf:"bytes,1,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
+	// Whether it is held and would be sent.
+	Held bool `protobuf:"varint,2,opt,name=held,proto3" json:"held,omitempty"`
+	// The fields of the lead that would change.
+	Fields []*Change `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty"`
+	// Destinations that would be sent it again.
+	Updated []string `protobuf:"bytes,4,rep,name=updated,proto3" json:"updated,omitempty"`
+	// Destinations that would be sent it for the first time.
+	Added         []string `protobuf:"bytes,5,rep,name=added,proto3" json:"added,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplayChange) Reset() {
+	*x = ReplayChange{}
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplayChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplayChange) ProtoMessage() {}
+
+func (x *ReplayChange) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplayChange.ProtoReflect.Descriptor instead.
+func (*ReplayChange) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ReplayChange) GetLeadId() string {
+	if x != nil {
+		return x.LeadId
+	}
+	return ""
+}
+
+func (x *ReplayChange) GetHeld() bool {
+	if x != nil {
+		return x.Held
+	}
+	return false
+}
+
+func (x *ReplayChange) GetFields() []*Change {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *ReplayChange) GetUpdated() []string {
+	if x != nil {
+		return x.Updated
+	}
+	return nil
+}
+
+func (x *ReplayChange) GetAdded() []string {
+	if x != nil {
+		return x.Added
+	}
+	return nil
+}
+
 // Violation is one broken rule.
 type Refusal_Violation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1395,7 +2046,7 @@ type Refusal_Violation struct {
 
 func (x *Refusal_Violation) Reset() {
 	*x = Refusal_Violation{}
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[21]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1407,7 +2058,7 @@ func (x *Refusal_Violation) String() string {
 func (*Refusal_Violation) ProtoMessage() {}
 
 func (x *Refusal_Violation) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[21]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1457,7 +2108,7 @@ type SubmitFormResponse_Suggestion struct {
 
 func (x *SubmitFormResponse_Suggestion) Reset() {
 	*x = SubmitFormResponse_Suggestion{}
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[22]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1469,7 +2120,7 @@ func (x *SubmitFormResponse_Suggestion) String() string {
 func (*SubmitFormResponse_Suggestion) ProtoMessage() {}
 
 func (x *SubmitFormResponse_Suggestion) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_service_proto_msgTypes[22]
+	mi := &file_leadgate_v1_lead_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1503,7 +2154,7 @@ var File_leadgate_v1_lead_service_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1eleadgate/v1/lead_service.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aleadgate/v1/delivery.proto\x1a\x17leadgate/v1/event.proto\x1a\x16leadgate/v1/lead.proto\"\xa1\x02\n" +
+	"\x1eleadgate/v1/lead_service.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aleadgate/v1/delivery.proto\x1a\x17leadgate/v1/event.proto\x1a\x16leadgate/v1/lead.proto\x1a\x1bleadgate/v1/operation.proto\"\xa1\x02\n" +
 	"\x11SubmitLeadRequest\x12y\n" +
 	"\x04lead\x18\x01 \x01(\v2\x11.leadgate.v1.LeadBR\xbaHO\xba\x01I\n" +
 	"\x11submit.enrichment\x12\x1denrichment is set by leadgate\x1a\x15!has(this.enrichment)\xc8\x01\x01R\x04lead\x12\x90\x01\n" +
@@ -1620,7 +2271,64 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"\x05chunk\x18\x01 \x01(\fR\x05chunk\x12\x1f\n" +
 	"\vstore_bytes\x18\x02 \x01(\x03R\n" +
 	"storeBytes\x12\x1a\n" +
-	"\bposition\x18\x03 \x01(\tR\bposition2\xa6\a\n" +
+	"\bposition\x18\x03 \x01(\tR\bposition\"\x92\x02\n" +
+	"\x12PreviewFormRequest\x12\xba\x01\n" +
+	"\x04form\x18\x01 \x01(\tB\xa5\x01\xbaH\xa1\x01\xba\x01\x9d\x01\n" +
+	"\tform.name\x12hmust be the name of a form: a lower case letter, then lower case letters, digits and hyphens, at most 63\x1a&this.matches('^[a-z][a-z0-9-]{0,62}$')R\x04form\x12?\n" +
+	"\n" +
+	"submission\x18\x02 \x01(\v2\x17.leadgate.v1.SubmissionB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"submission\"\xf6\x02\n" +
+	"\x13PreviewFormResponse\x125\n" +
+	"\aoutcome\x18\x01 \x01(\x0e2\x1b.leadgate.v1.PreviewOutcomeR\aoutcome\x12%\n" +
+	"\x04lead\x18\x02 \x01(\v2\x11.leadgate.v1.LeadR\x04lead\x12-\n" +
+	"\achanges\x18\x03 \x03(\v2\x13.leadgate.v1.ChangeR\achanges\x127\n" +
+	"\bproblems\x18\x04 \x03(\v2\x1b.leadgate.v1.PreviewProblemR\bproblems\x12'\n" +
+	"\x05holds\x18\x05 \x03(\v2\x11.leadgate.v1.HoldR\x05holds\x12\x1a\n" +
+	"\bunmapped\x18\x06 \x03(\tR\bunmapped\x12\x16\n" +
+	"\x06detail\x18\a \x01(\tR\x06detail\x12<\n" +
+	"\n" +
+	"deliveries\x18\b \x03(\v2\x1c.leadgate.v1.PreviewDeliveryR\n" +
+	"deliveries\"T\n" +
+	"\x0ePreviewProblem\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12\x12\n" +
+	"\x04rule\x18\x02 \x01(\tR\x04rule\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"}\n" +
+	"\x0fPreviewDelivery\x12 \n" +
+	"\vdestination\x18\x01 \x01(\tR\vdestination\x12\x18\n" +
+	"\apayload\x18\x02 \x01(\tR\apayload\x12\x14\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\x12\x18\n" +
+	"\aomitted\x18\x04 \x03(\tR\aomitted\"\xde\x03\n" +
+	"\x12ReplayLeadsRequest\x12\xac\x01\n" +
+	"\x06filter\x18\x01 \x01(\v2\x17.leadgate.v1.LeadFilterB{\xbaHx\xba\x01r\n" +
+	"\vreplay.form\x127name the form whose leads are mapped anew, or the leads\x1a*this.form != '' || size(this.lead_ids) > 0\xc8\x01\x01R\x06filter\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12.\n" +
+	"\x0eexpected_count\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rexpectedCount\x12\x9b\x01\n" +
+	"\foperation_id\x18\x04 \x01(\tBx\xbaHu\xba\x01o\n" +
+	"\foperation.id\x128must be 1 to 64 letters, digits, hyphens and underscores\x1a%this.matches('^[A-Za-z0-9_-]{1,64}$')\xd8\x01\x01R\voperationId\x122\n" +
+	"\x15allow_identity_change\x18\x05 \x01(\bR\x13allowIdentityChange\"\xd2\x02\n" +
+	"\x13ReplayLeadsResponse\x12\x18\n" +
+	"\amatched\x18\x01 \x01(\x03R\amatched\x12\x12\n" +
+	"\x04sent\x18\x02 \x01(\x03R\x04sent\x12\x18\n" +
+	"\aupdated\x18\x03 \x01(\x03R\aupdated\x12\x14\n" +
+	"\x05added\x18\x04 \x01(\x03R\x05added\x12\x1c\n" +
+	"\tunchanged\x18\x05 \x01(\x03R\tunchanged\x12\x12\n" +
+	"\x04held\x18\x06 \x01(\x03R\x04held\x12\x18\n" +
+	"\arefused\x18\a \x01(\x03R\arefused\x129\n" +
+	"\bproblems\x18\b \x03(\v2\x1d.leadgate.v1.OperationProblemR\bproblems\x123\n" +
+	"\achanges\x18\t \x03(\v2\x19.leadgate.v1.ReplayChangeR\achanges\x12!\n" +
+	"\foperation_id\x18\n" +
+	" \x01(\tR\voperationId\"\x98\x01\n" +
+	"\fReplayChange\x12\x17\n" +
+	"\alead_id\x18\x01 \x01(\tR\x06leadId\x12\x12\n" +
+	"\x04held\x18\x02 \x01(\bR\x04held\x12+\n" +
+	"\x06fields\x18\x03 \x03(\v2\x13.leadgate.v1.ChangeR\x06fields\x12\x18\n" +
+	"\aupdated\x18\x04 \x03(\tR\aupdated\x12\x14\n" +
+	"\x05added\x18\x05 \x03(\tR\x05added*\x83\x01\n" +
+	"\x0ePreviewOutcome\x12\x1f\n" +
+	"\x1bPREVIEW_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14PREVIEW_OUTCOME_SENT\x10\x01\x12\x18\n" +
+	"\x14PREVIEW_OUTCOME_HELD\x10\x02\x12\x1c\n" +
+	"\x18PREVIEW_OUTCOME_REJECTED\x10\x032\x95\t\n" +
 	"\vLeadService\x12c\n" +
 	"\n" +
 	"SubmitLead\x12\x1e.leadgate.v1.SubmitLeadRequest\x1a\x1f.leadgate.v1.SubmitLeadResponse\"\x14\x82\xd3\xe4\x93\x02\x0e:\x01*\"\t/v1/leads\x12{\n" +
@@ -1628,7 +2336,10 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"\vSubmitLeads\x12\x1f.leadgate.v1.SubmitLeadsRequest\x1a .leadgate.v1.SubmitLeadsResponse(\x010\x01\x12\x7f\n" +
 	"\n" +
 	"SubmitForm\x12\x1e.leadgate.v1.SubmitFormRequest\x1a\x1f.leadgate.v1.SubmitFormResponse\"0\x82\xd3\xe4\x93\x02*:\n" +
-	"submission\"\x1c/v1/forms/{form}/submissions\x12a\n" +
+	"submission\"\x1c/v1/forms/{form}/submissions\x12~\n" +
+	"\vPreviewForm\x12\x1f.leadgate.v1.PreviewFormRequest\x1a .leadgate.v1.PreviewFormResponse\",\x82\xd3\xe4\x93\x02&:\n" +
+	"submission\"\x18/v1/forms/{form}:preview\x12m\n" +
+	"\vReplayLeads\x12\x1f.leadgate.v1.ReplayLeadsRequest\x1a .leadgate.v1.ReplayLeadsResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/v1/leads:replay\x12a\n" +
 	"\aGetLead\x12\x1b.leadgate.v1.GetLeadRequest\x1a\x1c.leadgate.v1.GetLeadResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/leads/{lead_id}\x12]\n" +
 	"\tListLeads\x12\x1d.leadgate.v1.ListLeadsRequest\x1a\x1e.leadgate.v1.ListLeadsResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/leads\x12i\n" +
 	"\n" +
@@ -1648,87 +2359,115 @@ func file_leadgate_v1_lead_service_proto_rawDescGZIP() []byte {
 	return file_leadgate_v1_lead_service_proto_rawDescData
 }
 
-var file_leadgate_v1_lead_service_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_leadgate_v1_lead_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_leadgate_v1_lead_service_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_leadgate_v1_lead_service_proto_goTypes = []any{
-	(*SubmitLeadRequest)(nil),             // 0: leadgate.v1.SubmitLeadRequest
-	(*SubmitLeadResponse)(nil),            // 1: leadgate.v1.SubmitLeadResponse
-	(*BatchSubmitLeadsRequest)(nil),       // 2: leadgate.v1.BatchSubmitLeadsRequest
-	(*BatchSubmitLeadsResponse)(nil),      // 3: leadgate.v1.BatchSubmitLeadsResponse
-	(*SubmitLeadsRequest)(nil),            // 4: leadgate.v1.SubmitLeadsRequest
-	(*SubmitLeadsResponse)(nil),           // 5: leadgate.v1.SubmitLeadsResponse
-	(*LeadResult)(nil),                    // 6: leadgate.v1.LeadResult
-	(*Refusal)(nil),                       // 7: leadgate.v1.Refusal
-	(*SubmitFormRequest)(nil),             // 8: leadgate.v1.SubmitFormRequest
-	(*SubmitFormResponse)(nil),            // 9: leadgate.v1.SubmitFormResponse
-	(*GetLeadRequest)(nil),                // 10: leadgate.v1.GetLeadRequest
-	(*GetLeadResponse)(nil),               // 11: leadgate.v1.GetLeadResponse
-	(*ListLeadsRequest)(nil),              // 12: leadgate.v1.ListLeadsRequest
-	(*ListLeadsResponse)(nil),             // 13: leadgate.v1.ListLeadsResponse
-	(*EraseLeadsRequest)(nil),             // 14: leadgate.v1.EraseLeadsRequest
-	(*EraseLeadsResponse)(nil),            // 15: leadgate.v1.EraseLeadsResponse
-	(*CRMRecord)(nil),                     // 16: leadgate.v1.CRMRecord
-	(*ExportLeadsRequest)(nil),            // 17: leadgate.v1.ExportLeadsRequest
-	(*ExportLeadsResponse)(nil),           // 18: leadgate.v1.ExportLeadsResponse
-	(*BackupRequest)(nil),                 // 19: leadgate.v1.BackupRequest
-	(*BackupResponse)(nil),                // 20: leadgate.v1.BackupResponse
-	(*Refusal_Violation)(nil),             // 21: leadgate.v1.Refusal.Violation
-	(*SubmitFormResponse_Suggestion)(nil), // 22: leadgate.v1.SubmitFormResponse.Suggestion
-	(*Lead)(nil),                          // 23: leadgate.v1.Lead
-	(*Submission)(nil),                    // 24: leadgate.v1.Submission
-	(*LeadRecord)(nil),                    // 25: leadgate.v1.LeadRecord
-	(*Delivery)(nil),                      // 26: leadgate.v1.Delivery
-	(*Event)(nil),                         // 27: leadgate.v1.Event
-	(LeadState)(0),                        // 28: leadgate.v1.LeadState
-	(HoldReason)(0),                       // 29: leadgate.v1.HoldReason
-	(*timestamppb.Timestamp)(nil),         // 30: google.protobuf.Timestamp
+	(PreviewOutcome)(0),                   // 0: leadgate.v1.PreviewOutcome
+	(*SubmitLeadRequest)(nil),             // 1: leadgate.v1.SubmitLeadRequest
+	(*SubmitLeadResponse)(nil),            // 2: leadgate.v1.SubmitLeadResponse
+	(*BatchSubmitLeadsRequest)(nil),       // 3: leadgate.v1.BatchSubmitLeadsRequest
+	(*BatchSubmitLeadsResponse)(nil),      // 4: leadgate.v1.BatchSubmitLeadsResponse
+	(*SubmitLeadsRequest)(nil),            // 5: leadgate.v1.SubmitLeadsRequest
+	(*SubmitLeadsResponse)(nil),           // 6: leadgate.v1.SubmitLeadsResponse
+	(*LeadResult)(nil),                    // 7: leadgate.v1.LeadResult
+	(*Refusal)(nil),                       // 8: leadgate.v1.Refusal
+	(*SubmitFormRequest)(nil),             // 9: leadgate.v1.SubmitFormRequest
+	(*SubmitFormResponse)(nil),            // 10: leadgate.v1.SubmitFormResponse
+	(*GetLeadRequest)(nil),                // 11: leadgate.v1.GetLeadRequest
+	(*GetLeadResponse)(nil),               // 12: leadgate.v1.GetLeadResponse
+	(*ListLeadsRequest)(nil),              // 13: leadgate.v1.ListLeadsRequest
+	(*ListLeadsResponse)(nil),             // 14: leadgate.v1.ListLeadsResponse
+	(*EraseLeadsRequest)(nil),             // 15: leadgate.v1.EraseLeadsRequest
+	(*EraseLeadsResponse)(nil),            // 16: leadgate.v1.EraseLeadsResponse
+	(*CRMRecord)(nil),                     // 17: leadgate.v1.CRMRecord
+	(*ExportLeadsRequest)(nil),            // 18: leadgate.v1.ExportLeadsRequest
+	(*ExportLeadsResponse)(nil),           // 19: leadgate.v1.ExportLeadsResponse
+	(*BackupRequest)(nil),                 // 20: leadgate.v1.BackupRequest
+	(*BackupResponse)(nil),                // 21: leadgate.v1.BackupResponse
+	(*PreviewFormRequest)(nil),            // 22: leadgate.v1.PreviewFormRequest
+	(*PreviewFormResponse)(nil),           // 23: leadgate.v1.PreviewFormResponse
+	(*PreviewProblem)(nil),                // 24: leadgate.v1.PreviewProblem
+	(*PreviewDelivery)(nil),               // 25: leadgate.v1.PreviewDelivery
+	(*ReplayLeadsRequest)(nil),            // 26: leadgate.v1.ReplayLeadsRequest
+	(*ReplayLeadsResponse)(nil),           // 27: leadgate.v1.ReplayLeadsResponse
+	(*ReplayChange)(nil),                  // 28: leadgate.v1.ReplayChange
+	(*Refusal_Violation)(nil),             // 29: leadgate.v1.Refusal.Violation
+	(*SubmitFormResponse_Suggestion)(nil), // 30: leadgate.v1.SubmitFormResponse.Suggestion
+	(*Lead)(nil),                          // 31: leadgate.v1.Lead
+	(*Submission)(nil),                    // 32: leadgate.v1.Submission
+	(*LeadRecord)(nil),                    // 33: leadgate.v1.LeadRecord
+	(*Delivery)(nil),                      // 34: leadgate.v1.Delivery
+	(*Event)(nil),                         // 35: leadgate.v1.Event
+	(LeadState)(0),                        // 36: leadgate.v1.LeadState
+	(HoldReason)(0),                       // 37: leadgate.v1.HoldReason
+	(*timestamppb.Timestamp)(nil),         // 38: google.protobuf.Timestamp
+	(*Change)(nil),                        // 39: leadgate.v1.Change
+	(*Hold)(nil),                          // 40: leadgate.v1.Hold
+	(*LeadFilter)(nil),                    // 41: leadgate.v1.LeadFilter
+	(*OperationProblem)(nil),              // 42: leadgate.v1.OperationProblem
 }
 var file_leadgate_v1_lead_service_proto_depIdxs = []int32{
-	23, // 0: leadgate.v1.SubmitLeadRequest.lead:type_name -> leadgate.v1.Lead
-	0,  // 1: leadgate.v1.BatchSubmitLeadsRequest.leads:type_name -> leadgate.v1.SubmitLeadRequest
-	6,  // 2: leadgate.v1.BatchSubmitLeadsResponse.results:type_name -> leadgate.v1.LeadResult
-	0,  // 3: leadgate.v1.SubmitLeadsRequest.lead:type_name -> leadgate.v1.SubmitLeadRequest
-	6,  // 4: leadgate.v1.SubmitLeadsResponse.result:type_name -> leadgate.v1.LeadResult
-	7,  // 5: leadgate.v1.LeadResult.refusal:type_name -> leadgate.v1.Refusal
-	21, // 6: leadgate.v1.Refusal.violations:type_name -> leadgate.v1.Refusal.Violation
-	24, // 7: leadgate.v1.SubmitFormRequest.submission:type_name -> leadgate.v1.Submission
-	22, // 8: leadgate.v1.SubmitFormResponse.suggestions:type_name -> leadgate.v1.SubmitFormResponse.Suggestion
-	25, // 9: leadgate.v1.GetLeadResponse.lead:type_name -> leadgate.v1.LeadRecord
-	26, // 10: leadgate.v1.GetLeadResponse.deliveries:type_name -> leadgate.v1.Delivery
-	27, // 11: leadgate.v1.GetLeadResponse.timeline:type_name -> leadgate.v1.Event
-	28, // 12: leadgate.v1.ListLeadsRequest.state:type_name -> leadgate.v1.LeadState
-	29, // 13: leadgate.v1.ListLeadsRequest.reason:type_name -> leadgate.v1.HoldReason
-	30, // 14: leadgate.v1.ListLeadsRequest.since:type_name -> google.protobuf.Timestamp
-	30, // 15: leadgate.v1.ListLeadsRequest.until:type_name -> google.protobuf.Timestamp
-	25, // 16: leadgate.v1.ListLeadsResponse.leads:type_name -> leadgate.v1.LeadRecord
-	16, // 17: leadgate.v1.EraseLeadsResponse.crm_records:type_name -> leadgate.v1.CRMRecord
-	28, // 18: leadgate.v1.ExportLeadsRequest.state:type_name -> leadgate.v1.LeadState
-	30, // 19: leadgate.v1.ExportLeadsRequest.since:type_name -> google.protobuf.Timestamp
-	30, // 20: leadgate.v1.ExportLeadsRequest.until:type_name -> google.protobuf.Timestamp
-	25, // 21: leadgate.v1.ExportLeadsResponse.lead:type_name -> leadgate.v1.LeadRecord
-	26, // 22: leadgate.v1.ExportLeadsResponse.deliveries:type_name -> leadgate.v1.Delivery
-	0,  // 23: leadgate.v1.LeadService.SubmitLead:input_type -> leadgate.v1.SubmitLeadRequest
-	2,  // 24: leadgate.v1.LeadService.BatchSubmitLeads:input_type -> leadgate.v1.BatchSubmitLeadsRequest
-	4,  // 25: leadgate.v1.LeadService.SubmitLeads:input_type -> leadgate.v1.SubmitLeadsRequest
-	8,  // 26: leadgate.v1.LeadService.SubmitForm:input_type -> leadgate.v1.SubmitFormRequest
-	10, // 27: leadgate.v1.LeadService.GetLead:input_type -> leadgate.v1.GetLeadRequest
-	12, // 28: leadgate.v1.LeadService.ListLeads:input_type -> leadgate.v1.ListLeadsRequest
-	14, // 29: leadgate.v1.LeadService.EraseLeads:input_type -> leadgate.v1.EraseLeadsRequest
-	17, // 30: leadgate.v1.LeadService.ExportLeads:input_type -> leadgate.v1.ExportLeadsRequest
-	19, // 31: leadgate.v1.LeadService.Backup:input_type -> leadgate.v1.BackupRequest
-	1,  // 32: leadgate.v1.LeadService.SubmitLead:output_type -> leadgate.v1.SubmitLeadResponse
-	3,  // 33: leadgate.v1.LeadService.BatchSubmitLeads:output_type -> leadgate.v1.BatchSubmitLeadsResponse
-	5,  // 34: leadgate.v1.LeadService.SubmitLeads:output_type -> leadgate.v1.SubmitLeadsResponse
-	9,  // 35: leadgate.v1.LeadService.SubmitForm:output_type -> leadgate.v1.SubmitFormResponse
-	11, // 36: leadgate.v1.LeadService.GetLead:output_type -> leadgate.v1.GetLeadResponse
-	13, // 37: leadgate.v1.LeadService.ListLeads:output_type -> leadgate.v1.ListLeadsResponse
-	15, // 38: leadgate.v1.LeadService.EraseLeads:output_type -> leadgate.v1.EraseLeadsResponse
-	18, // 39: leadgate.v1.LeadService.ExportLeads:output_type -> leadgate.v1.ExportLeadsResponse
-	20, // 40: leadgate.v1.LeadService.Backup:output_type -> leadgate.v1.BackupResponse
-	32, // [32:41] is the sub-list for method output_type
-	23, // [23:32] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	31, // 0: leadgate.v1.SubmitLeadRequest.lead:type_name -> leadgate.v1.Lead
+	1,  // 1: leadgate.v1.BatchSubmitLeadsRequest.leads:type_name -> leadgate.v1.SubmitLeadRequest
+	7,  // 2: leadgate.v1.BatchSubmitLeadsResponse.results:type_name -> leadgate.v1.LeadResult
+	1,  // 3: leadgate.v1.SubmitLeadsRequest.lead:type_name -> leadgate.v1.SubmitLeadRequest
+	7,  // 4: leadgate.v1.SubmitLeadsResponse.result:type_name -> leadgate.v1.LeadResult
+	8,  // 5: leadgate.v1.LeadResult.refusal:type_name -> leadgate.v1.Refusal
+	29, // 6: leadgate.v1.Refusal.violations:type_name -> leadgate.v1.Refusal.Violation
+	32, // 7: leadgate.v1.SubmitFormRequest.submission:type_name -> leadgate.v1.Submission
+	30, // 8: leadgate.v1.SubmitFormResponse.suggestions:type_name -> leadgate.v1.SubmitFormResponse.Suggestion
+	33, // 9: leadgate.v1.GetLeadResponse.lead:type_name -> leadgate.v1.LeadRecord
+	34, // 10: leadgate.v1.GetLeadResponse.deliveries:type_name -> leadgate.v1.Delivery
+	35, // 11: leadgate.v1.GetLeadResponse.timeline:type_name -> leadgate.v1.Event
+	36, // 12: leadgate.v1.ListLeadsRequest.state:type_name -> leadgate.v1.LeadState
+	37, // 13: leadgate.v1.ListLeadsRequest.reason:type_name -> leadgate.v1.HoldReason
+	38, // 14: leadgate.v1.ListLeadsRequest.since:type_name -> google.protobuf.Timestamp
+	38, // 15: leadgate.v1.ListLeadsRequest.until:type_name -> google.protobuf.Timestamp
+	33, // 16: leadgate.v1.ListLeadsResponse.leads:type_name -> leadgate.v1.LeadRecord
+	17, // 17: leadgate.v1.EraseLeadsResponse.crm_records:type_name -> leadgate.v1.CRMRecord
+	36, // 18: leadgate.v1.ExportLeadsRequest.state:type_name -> leadgate.v1.LeadState
+	38, // 19: leadgate.v1.ExportLeadsRequest.since:type_name -> google.protobuf.Timestamp
+	38, // 20: leadgate.v1.ExportLeadsRequest.until:type_name -> google.protobuf.Timestamp
+	33, // 21: leadgate.v1.ExportLeadsResponse.lead:type_name -> leadgate.v1.LeadRecord
+	34, // 22: leadgate.v1.ExportLeadsResponse.deliveries:type_name -> leadgate.v1.Delivery
+	32, // 23: leadgate.v1.PreviewFormRequest.submission:type_name -> leadgate.v1.Submission
+	0,  // 24: leadgate.v1.PreviewFormResponse.outcome:type_name -> leadgate.v1.PreviewOutcome
+	31, // 25: leadgate.v1.PreviewFormResponse.lead:type_name -> leadgate.v1.Lead
+	39, // 26: leadgate.v1.PreviewFormResponse.changes:type_name -> leadgate.v1.Change
+	24, // 27: leadgate.v1.PreviewFormResponse.problems:type_name -> leadgate.v1.PreviewProblem
+	40, // 28: leadgate.v1.PreviewFormResponse.holds:type_name -> leadgate.v1.Hold
+	25, // 29: leadgate.v1.PreviewFormResponse.deliveries:type_name -> leadgate.v1.PreviewDelivery
+	41, // 30: leadgate.v1.ReplayLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
+	42, // 31: leadgate.v1.ReplayLeadsResponse.problems:type_name -> leadgate.v1.OperationProblem
+	28, // 32: leadgate.v1.ReplayLeadsResponse.changes:type_name -> leadgate.v1.ReplayChange
+	39, // 33: leadgate.v1.ReplayChange.fields:type_name -> leadgate.v1.Change
+	1,  // 34: leadgate.v1.LeadService.SubmitLead:input_type -> leadgate.v1.SubmitLeadRequest
+	3,  // 35: leadgate.v1.LeadService.BatchSubmitLeads:input_type -> leadgate.v1.BatchSubmitLeadsRequest
+	5,  // 36: leadgate.v1.LeadService.SubmitLeads:input_type -> leadgate.v1.SubmitLeadsRequest
+	9,  // 37: leadgate.v1.LeadService.SubmitForm:input_type -> leadgate.v1.SubmitFormRequest
+	22, // 38: leadgate.v1.LeadService.PreviewForm:input_type -> leadgate.v1.PreviewFormRequest
+	26, // 39: leadgate.v1.LeadService.ReplayLeads:input_type -> leadgate.v1.ReplayLeadsRequest
+	11, // 40: leadgate.v1.LeadService.GetLead:input_type -> leadgate.v1.GetLeadRequest
+	13, // 41: leadgate.v1.LeadService.ListLeads:input_type -> leadgate.v1.ListLeadsRequest
+	15, // 42: leadgate.v1.LeadService.EraseLeads:input_type -> leadgate.v1.EraseLeadsRequest
+	18, // 43: leadgate.v1.LeadService.ExportLeads:input_type -> leadgate.v1.ExportLeadsRequest
+	20, // 44: leadgate.v1.LeadService.Backup:input_type -> leadgate.v1.BackupRequest
+	2,  // 45: leadgate.v1.LeadService.SubmitLead:output_type -> leadgate.v1.SubmitLeadResponse
+	4,  // 46: leadgate.v1.LeadService.BatchSubmitLeads:output_type -> leadgate.v1.BatchSubmitLeadsResponse
+	6,  // 47: leadgate.v1.LeadService.SubmitLeads:output_type -> leadgate.v1.SubmitLeadsResponse
+	10, // 48: leadgate.v1.LeadService.SubmitForm:output_type -> leadgate.v1.SubmitFormResponse
+	23, // 49: leadgate.v1.LeadService.PreviewForm:output_type -> leadgate.v1.PreviewFormResponse
+	27, // 50: leadgate.v1.LeadService.ReplayLeads:output_type -> leadgate.v1.ReplayLeadsResponse
+	12, // 51: leadgate.v1.LeadService.GetLead:output_type -> leadgate.v1.GetLeadResponse
+	14, // 52: leadgate.v1.LeadService.ListLeads:output_type -> leadgate.v1.ListLeadsResponse
+	16, // 53: leadgate.v1.LeadService.EraseLeads:output_type -> leadgate.v1.EraseLeadsResponse
+	19, // 54: leadgate.v1.LeadService.ExportLeads:output_type -> leadgate.v1.ExportLeadsResponse
+	21, // 55: leadgate.v1.LeadService.Backup:output_type -> leadgate.v1.BackupResponse
+	45, // [45:56] is the sub-list for method output_type
+	34, // [34:45] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_lead_service_proto_init() }
@@ -1739,6 +2478,7 @@ func file_leadgate_v1_lead_service_proto_init() {
 	file_leadgate_v1_delivery_proto_init()
 	file_leadgate_v1_event_proto_init()
 	file_leadgate_v1_lead_proto_init()
+	file_leadgate_v1_operation_proto_init()
 	file_leadgate_v1_lead_service_proto_msgTypes[1].OneofWrappers = []any{}
 	file_leadgate_v1_lead_service_proto_msgTypes[6].OneofWrappers = []any{}
 	file_leadgate_v1_lead_service_proto_msgTypes[9].OneofWrappers = []any{}
@@ -1747,13 +2487,14 @@ func file_leadgate_v1_lead_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_lead_service_proto_rawDesc), len(file_leadgate_v1_lead_service_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   23,
+			NumEnums:      1,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_leadgate_v1_lead_service_proto_goTypes,
 		DependencyIndexes: file_leadgate_v1_lead_service_proto_depIdxs,
+		EnumInfos:         file_leadgate_v1_lead_service_proto_enumTypes,
 		MessageInfos:      file_leadgate_v1_lead_service_proto_msgTypes,
 	}.Build()
 	File_leadgate_v1_lead_service_proto = out.File

@@ -23,6 +23,8 @@ const (
 	LeadService_BatchSubmitLeads_FullMethodName = "/leadgate.v1.LeadService/BatchSubmitLeads"
 	LeadService_SubmitLeads_FullMethodName      = "/leadgate.v1.LeadService/SubmitLeads"
 	LeadService_SubmitForm_FullMethodName       = "/leadgate.v1.LeadService/SubmitForm"
+	LeadService_PreviewForm_FullMethodName      = "/leadgate.v1.LeadService/PreviewForm"
+	LeadService_ReplayLeads_FullMethodName      = "/leadgate.v1.LeadService/ReplayLeads"
 	LeadService_GetLead_FullMethodName          = "/leadgate.v1.LeadService/GetLead"
 	LeadService_ListLeads_FullMethodName        = "/leadgate.v1.LeadService/ListLeads"
 	LeadService_EraseLeads_FullMethodName       = "/leadgate.v1.LeadService/EraseLeads"
@@ -50,6 +52,13 @@ type LeadServiceClient interface {
 	// SubmitForm accepts what a page's form sends: untrusted fields, which the form's configuration maps and cleans into
 	// a lead. Over REST the body is the form's own: JSON, urlencoded or multipart.
 	SubmitForm(ctx context.Context, in *SubmitFormRequest, opts ...grpc.CallOption) (*SubmitFormResponse, error)
+	// PreviewForm shows what would become of a submission: the lead, every change with its reason, and what each destination
+	// would be sent. Nothing is kept. Over REST the body is the form's own, as for SubmitForm.
+	PreviewForm(ctx context.Context, in *PreviewFormRequest, opts ...grpc.CallOption) (*PreviewFormResponse, error)
+	// ReplayLeads maps what forms sent anew with today's configuration, and sends what changed: held leads whose reason is
+	// gone are sent, delivered ones of which the CRM would get other values are sent again, and those that now go to further
+	// destinations go there. What a lead was sent to before is never taken back.
+	ReplayLeads(ctx context.Context, in *ReplayLeadsRequest, opts ...grpc.CallOption) (*ReplayLeadsResponse, error)
 	// GetLead shows one lead with its submission, its deliveries and its timeline.
 	GetLead(ctx context.Context, in *GetLeadRequest, opts ...grpc.CallOption) (*GetLeadResponse, error)
 	// ListLeads lists leads, newest first.
@@ -110,6 +119,26 @@ func (c *leadServiceClient) SubmitForm(ctx context.Context, in *SubmitFormReques
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SubmitFormResponse)
 	err := c.cc.Invoke(ctx, LeadService_SubmitForm_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *leadServiceClient) PreviewForm(ctx context.Context, in *PreviewFormRequest, opts ...grpc.CallOption) (*PreviewFormResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PreviewFormResponse)
+	err := c.cc.Invoke(ctx, LeadService_PreviewForm_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *leadServiceClient) ReplayLeads(ctx context.Context, in *ReplayLeadsRequest, opts ...grpc.CallOption) (*ReplayLeadsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReplayLeadsResponse)
+	err := c.cc.Invoke(ctx, LeadService_ReplayLeads_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -204,6 +233,13 @@ type LeadServiceServer interface {
 	// SubmitForm accepts what a page's form sends: untrusted fields, which the form's configuration maps and cleans into
 	// a lead. Over REST the body is the form's own: JSON, urlencoded or multipart.
 	SubmitForm(context.Context, *SubmitFormRequest) (*SubmitFormResponse, error)
+	// PreviewForm shows what would become of a submission: the lead, every change with its reason, and what each destination
+	// would be sent. Nothing is kept. Over REST the body is the form's own, as for SubmitForm.
+	PreviewForm(context.Context, *PreviewFormRequest) (*PreviewFormResponse, error)
+	// ReplayLeads maps what forms sent anew with today's configuration, and sends what changed: held leads whose reason is
+	// gone are sent, delivered ones of which the CRM would get other values are sent again, and those that now go to further
+	// destinations go there. What a lead was sent to before is never taken back.
+	ReplayLeads(context.Context, *ReplayLeadsRequest) (*ReplayLeadsResponse, error)
 	// GetLead shows one lead with its submission, its deliveries and its timeline.
 	GetLead(context.Context, *GetLeadRequest) (*GetLeadResponse, error)
 	// ListLeads lists leads, newest first.
@@ -238,6 +274,12 @@ func (UnimplementedLeadServiceServer) SubmitLeads(grpc.BidiStreamingServer[Submi
 }
 func (UnimplementedLeadServiceServer) SubmitForm(context.Context, *SubmitFormRequest) (*SubmitFormResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SubmitForm not implemented")
+}
+func (UnimplementedLeadServiceServer) PreviewForm(context.Context, *PreviewFormRequest) (*PreviewFormResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PreviewForm not implemented")
+}
+func (UnimplementedLeadServiceServer) ReplayLeads(context.Context, *ReplayLeadsRequest) (*ReplayLeadsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReplayLeads not implemented")
 }
 func (UnimplementedLeadServiceServer) GetLead(context.Context, *GetLeadRequest) (*GetLeadResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetLead not implemented")
@@ -336,6 +378,42 @@ func _LeadService_SubmitForm_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _LeadService_PreviewForm_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PreviewFormRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LeadServiceServer).PreviewForm(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LeadService_PreviewForm_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LeadServiceServer).PreviewForm(ctx, req.(*PreviewFormRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _LeadService_ReplayLeads_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReplayLeadsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LeadServiceServer).ReplayLeads(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LeadService_ReplayLeads_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LeadServiceServer).ReplayLeads(ctx, req.(*ReplayLeadsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _LeadService_GetLead_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetLeadRequest)
 	if err := dec(in); err != nil {
@@ -430,6 +508,14 @@ var LeadService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SubmitForm",
 			Handler:    _LeadService_SubmitForm_Handler,
+		},
+		{
+			MethodName: "PreviewForm",
+			Handler:    _LeadService_PreviewForm_Handler,
+		},
+		{
+			MethodName: "ReplayLeads",
+			Handler:    _LeadService_ReplayLeads_Handler,
 		},
 		{
 			MethodName: "GetLead",

@@ -62,7 +62,9 @@ type Config struct {
 	// on if left out.
 	PublicUrl string `protobuf:"bytes,17,opt,name=public_url,json=publicUrl,proto3" json:"public_url,omitempty"`
 	// What helps to find faults of leadgate itself.
-	Debug         *Debug `protobuf:"bytes,18,opt,name=debug,proto3" json:"debug,omitempty"`
+	Debug *Debug `protobuf:"bytes,18,opt,name=debug,proto3" json:"debug,omitempty"`
+	// What is learnt about leads from elsewhere, before they are first sent.
+	Enrich        *Enrich `protobuf:"bytes,15,opt,name=enrich,proto3" json:"enrich,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -216,6 +218,346 @@ func (x *Config) GetDebug() *Debug {
 	return nil
 }
 
+func (x *Config) GetEnrich() *Enrich {
+	if x != nil {
+		return x.Enrich
+	}
+	return nil
+}
+
+// Enrich says what is learnt about leads from elsewhere: once for each lead, after it is accepted and before it is first
+// sent.
+type Enrich struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How long a lead waits for it; it then goes without. 2s if left out.
+	Timeout *durationpb.Duration `protobuf:"bytes,1,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// The company that owns the domain of the e-mail address.
+	Company *Company `protobuf:"bytes,2,opt,name=company,proto3" json:"company,omitempty"`
+	// Where the visitor's address is.
+	Place         *Place `protobuf:"bytes,3,opt,name=place,proto3" json:"place,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Enrich) Reset() {
+	*x = Enrich{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Enrich) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Enrich) ProtoMessage() {}
+
+func (x *Enrich) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Enrich.ProtoReflect.Descriptor instead.
+func (*Enrich) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Enrich) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+func (x *Enrich) GetCompany() *Company {
+	if x != nil {
+		return x.Company
+	}
+	return nil
+}
+
+func (x *Enrich) GetPlace() *Place {
+	if x != nil {
+		return x.Place
+	}
+	return nil
+}
+
+// Company asks an HTTP API who owns a domain. Domains of free mail, such as gmail.com, are not asked for.
+type Company struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where to ask, with {domain} in the place of the domain, such as https://company.example.com/v2/find?domain={domain}.
+	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	// How to authenticate.
+	Auth *CompanyAuth `protobuf:"bytes,2,opt,name=auth,proto3" json:"auth,omitempty"`
+	// Fields of enrichment (company_name, company_size, industry) to where they stand in the answer, as a JSON pointer, such
+	// as /category/industry. As Clearbit answers if left out: /name, /metrics/employeesRange, /category/industry.
+	Fields map[string]string `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Further domains that are not asked for.
+	SkipDomains []string `protobuf:"bytes,4,rep,name=skip_domains,json=skipDomains,proto3" json:"skip_domains,omitempty"`
+	// How long an answer is kept; 720h if left out.
+	Keep *durationpb.Duration `protobuf:"bytes,5,opt,name=keep,proto3" json:"keep,omitempty"`
+	// How long it is kept that nobody knows a domain; 24h if left out.
+	KeepUnknown *durationpb.Duration `protobuf:"bytes,6,opt,name=keep_unknown,json=keepUnknown,proto3" json:"keep_unknown,omitempty"`
+	// Requests in any one second, at most; 5 if left out.
+	RequestsPerSecond float64 `protobuf:"fixed64,7,opt,name=requests_per_second,json=requestsPerSecond,proto3" json:"requests_per_second,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *Company) Reset() {
+	*x = Company{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Company) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Company) ProtoMessage() {}
+
+func (x *Company) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Company.ProtoReflect.Descriptor instead.
+func (*Company) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Company) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Company) GetAuth() *CompanyAuth {
+	if x != nil {
+		return x.Auth
+	}
+	return nil
+}
+
+func (x *Company) GetFields() map[string]string {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *Company) GetSkipDomains() []string {
+	if x != nil {
+		return x.SkipDomains
+	}
+	return nil
+}
+
+func (x *Company) GetKeep() *durationpb.Duration {
+	if x != nil {
+		return x.Keep
+	}
+	return nil
+}
+
+func (x *Company) GetKeepUnknown() *durationpb.Duration {
+	if x != nil {
+		return x.KeepUnknown
+	}
+	return nil
+}
+
+func (x *Company) GetRequestsPerSecond() float64 {
+	if x != nil {
+		return x.RequestsPerSecond
+	}
+	return 0
+}
+
+// CompanyAuth is how to authenticate at the API that knows companies.
+type CompanyAuth struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The way.
+	//
+	// Types that are valid to be assigned to Kind:
+	//
+	//	*CompanyAuth_Bearer
+	//	*CompanyAuth_Basic
+	//	*CompanyAuth_Header
+	//	*CompanyAuth_Query
+	Kind          isCompanyAuth_Kind `protobuf_oneof:"kind"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompanyAuth) Reset() {
+	*x = CompanyAuth{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompanyAuth) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompanyAuth) ProtoMessage() {}
+
+func (x *CompanyAuth) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompanyAuth.ProtoReflect.Descriptor instead.
+func (*CompanyAuth) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *CompanyAuth) GetKind() isCompanyAuth_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *CompanyAuth) GetBearer() string {
+	if x != nil {
+		if x, ok := x.Kind.(*CompanyAuth_Bearer); ok {
+			return x.Bearer
+		}
+	}
+	return ""
+}
+
+func (x *CompanyAuth) GetBasic() *HTTPBasic {
+	if x != nil {
+		if x, ok := x.Kind.(*CompanyAuth_Basic); ok {
+			return x.Basic
+		}
+	}
+	return nil
+}
+
+func (x *CompanyAuth) GetHeader() *HTTPHeader {
+	if x != nil {
+		if x, ok := x.Kind.(*CompanyAuth_Header); ok {
+			return x.Header
+		}
+	}
+	return nil
+}
+
+func (x *CompanyAuth) GetQuery() *HTTPQuery {
+	if x != nil {
+		if x, ok := x.Kind.(*CompanyAuth_Query); ok {
+			return x.Query
+		}
+	}
+	return nil
+}
+
+type isCompanyAuth_Kind interface {
+	isCompanyAuth_Kind()
+}
+
+type CompanyAuth_Bearer struct {
+	// Authorization: Bearer KEY, as a reference: ${env:NAME} or ${file:path}.
+	Bearer string `protobuf:"bytes,1,opt,name=bearer,proto3,oneof"`
+}
+
+type CompanyAuth_Basic struct {
+	// Authorization: Basic.
+	Basic *HTTPBasic `protobuf:"bytes,2,opt,name=basic,proto3,oneof"`
+}
+
+type CompanyAuth_Header struct {
+	// A header of the API's own.
+	Header *HTTPHeader `protobuf:"bytes,3,opt,name=header,proto3,oneof"`
+}
+
+type CompanyAuth_Query struct {
+	// A query parameter of the API's own.
+	Query *HTTPQuery `protobuf:"bytes,4,opt,name=query,proto3,oneof"`
+}
+
+func (*CompanyAuth_Bearer) isCompanyAuth_Kind() {}
+
+func (*CompanyAuth_Basic) isCompanyAuth_Kind() {}
+
+func (*CompanyAuth_Header) isCompanyAuth_Kind() {}
+
+func (*CompanyAuth_Query) isCompanyAuth_Kind() {}
+
+// Place looks up where an address is in a MaxMind database.
+type Place struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The file, such as /var/lib/GeoIP/GeoLite2-City.mmdb. It is read again when it is replaced.
+	Database      string `protobuf:"bytes,1,opt,name=database,proto3" json:"database,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Place) Reset() {
+	*x = Place{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Place) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Place) ProtoMessage() {}
+
+func (x *Place) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Place.ProtoReflect.Descriptor instead.
+func (*Place) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Place) GetDatabase() string {
+	if x != nil {
+		return x.Database
+	}
+	return ""
+}
+
 // TLS names the files of a certificate.
 type TLS struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -229,7 +571,7 @@ type TLS struct {
 
 func (x *TLS) Reset() {
 	*x = TLS{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[1]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -241,7 +583,7 @@ func (x *TLS) String() string {
 func (*TLS) ProtoMessage() {}
 
 func (x *TLS) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[1]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -254,7 +596,7 @@ func (x *TLS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TLS.ProtoReflect.Descriptor instead.
 func (*TLS) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{1}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *TLS) GetCertFile() string {
@@ -282,7 +624,7 @@ type Idempotency struct {
 
 func (x *Idempotency) Reset() {
 	*x = Idempotency{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[2]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -294,7 +636,7 @@ func (x *Idempotency) String() string {
 func (*Idempotency) ProtoMessage() {}
 
 func (x *Idempotency) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[2]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -307,7 +649,7 @@ func (x *Idempotency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Idempotency.ProtoReflect.Descriptor instead.
 func (*Idempotency) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{2}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Idempotency) GetTtl() *durationpb.Duration {
@@ -332,7 +674,7 @@ type APIKey struct {
 
 func (x *APIKey) Reset() {
 	*x = APIKey{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[3]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -344,7 +686,7 @@ func (x *APIKey) String() string {
 func (*APIKey) ProtoMessage() {}
 
 func (x *APIKey) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[3]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -357,7 +699,7 @@ func (x *APIKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use APIKey.ProtoReflect.Descriptor instead.
 func (*APIKey) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{3}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *APIKey) GetName() string {
@@ -392,7 +734,7 @@ type Leads struct {
 
 func (x *Leads) Reset() {
 	*x = Leads{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[4]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -404,7 +746,7 @@ func (x *Leads) String() string {
 func (*Leads) ProtoMessage() {}
 
 func (x *Leads) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[4]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -417,7 +759,7 @@ func (x *Leads) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leads.ProtoReflect.Descriptor instead.
 func (*Leads) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Leads) GetDestinations() []string {
@@ -462,14 +804,20 @@ type Form struct {
 	// For how long the same submission without an idempotency key counts as a double click; 10m if left out, 0s never.
 	DeriveKeyWindow *durationpb.Duration `protobuf:"bytes,13,opt,name=derive_key_window,json=deriveKeyWindow,proto3" json:"derive_key_window,omitempty"`
 	// What the visitor agrees to, by purpose, such as newsletter.
-	Consents      map[string]*ConsentField `protobuf:"bytes,14,rep,name=consents,proto3" json:"consents,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Consents map[string]*ConsentField `protobuf:"bytes,14,rep,name=consents,proto3" json:"consents,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Further destinations for some leads, in addition to destinations. Every route that fits counts.
+	Routes []*Route `protobuf:"bytes,15,rep,name=routes,proto3" json:"routes,omitempty"`
+	// Leads that the business does not want. The first that fits counts.
+	Block []*Block `protobuf:"bytes,16,rep,name=block,proto3" json:"block,omitempty"`
+	// Who tells people from programs. A submission whose token is not good is held.
+	Captcha       *Captcha `protobuf:"bytes,17,opt,name=captcha,proto3" json:"captcha,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Form) Reset() {
 	*x = Form{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[5]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -481,7 +829,7 @@ func (x *Form) String() string {
 func (*Form) ProtoMessage() {}
 
 func (x *Form) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[5]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -494,7 +842,7 @@ func (x *Form) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Form.ProtoReflect.Descriptor instead.
 func (*Form) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Form) GetFields() map[string]string {
@@ -602,6 +950,27 @@ func (x *Form) GetConsents() map[string]*ConsentField {
 	return nil
 }
 
+func (x *Form) GetRoutes() []*Route {
+	if x != nil {
+		return x.Routes
+	}
+	return nil
+}
+
+func (x *Form) GetBlock() []*Block {
+	if x != nil {
+		return x.Block
+	}
+	return nil
+}
+
+func (x *Form) GetCaptcha() *Captcha {
+	if x != nil {
+		return x.Captcha
+	}
+	return nil
+}
+
 // FormLimits bound what comes through a form from one address.
 type FormLimits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -615,7 +984,7 @@ type FormLimits struct {
 
 func (x *FormLimits) Reset() {
 	*x = FormLimits{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[6]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -627,7 +996,7 @@ func (x *FormLimits) String() string {
 func (*FormLimits) ProtoMessage() {}
 
 func (x *FormLimits) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[6]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -640,7 +1009,7 @@ func (x *FormLimits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FormLimits.ProtoReflect.Descriptor instead.
 func (*FormLimits) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *FormLimits) GetPerAddress() int32 {
@@ -668,7 +1037,7 @@ type Value struct {
 
 func (x *Value) Reset() {
 	*x = Value{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[7]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -680,7 +1049,7 @@ func (x *Value) String() string {
 func (*Value) ProtoMessage() {}
 
 func (x *Value) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[7]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -693,7 +1062,7 @@ func (x *Value) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Value.ProtoReflect.Descriptor instead.
 func (*Value) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Value) GetType() string {
@@ -742,7 +1111,7 @@ type ConsentField struct {
 
 func (x *ConsentField) Reset() {
 	*x = ConsentField{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -754,7 +1123,7 @@ func (x *ConsentField) String() string {
 func (*ConsentField) ProtoMessage() {}
 
 func (x *ConsentField) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[8]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -767,7 +1136,7 @@ func (x *ConsentField) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsentField.ProtoReflect.Descriptor instead.
 func (*ConsentField) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ConsentField) GetField() string {
@@ -834,14 +1203,17 @@ type Quality struct {
 	// Submissions for one e-mail address within the window; 20 if left out.
 	PerEmail int32 `protobuf:"varint,13,opt,name=per_email,json=perEmail,proto3" json:"per_email,omitempty"`
 	// The window; 10m if left out.
-	Window        *durationpb.Duration `protobuf:"bytes,14,opt,name=window,proto3" json:"window,omitempty"`
+	Window *durationpb.Duration `protobuf:"bytes,14,opt,name=window,proto3" json:"window,omitempty"`
+	// The domain of the e-mail address takes no mail: accept (the default) or hold. Looked up after the submission is
+	// answered; where nobody can tell, the lead goes on.
+	NoMx          string `protobuf:"bytes,20,opt,name=no_mx,json=noMx,proto3" json:"no_mx,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Quality) Reset() {
 	*x = Quality{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -853,7 +1225,7 @@ func (x *Quality) String() string {
 func (*Quality) ProtoMessage() {}
 
 func (x *Quality) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[9]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -866,7 +1238,7 @@ func (x *Quality) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quality.ProtoReflect.Descriptor instead.
 func (*Quality) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Quality) GetDisposableDomain() string {
@@ -967,6 +1339,215 @@ func (x *Quality) GetWindow() *durationpb.Duration {
 	return nil
 }
 
+func (x *Quality) GetNoMx() string {
+	if x != nil {
+		return x.NoMx
+	}
+	return ""
+}
+
+// Captcha is a service that tells people from programs. The page shows its widget, and the form sends its token.
+type Captcha struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// turnstile (Cloudflare), hcaptcha or recaptcha (Google).
+	Provider string `protobuf:"bytes,1,opt,name=provider,proto3" json:"provider,omitempty"`
+	// The secret of the site, as a reference: ${env:NAME} or ${file:path}.
+	Secret string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	// Where tokens are verified; the provider's own address if left out.
+	Url string `protobuf:"bytes,3,opt,name=url,proto3" json:"url,omitempty"`
+	// The form's field with the token; the provider's own name for it if left out.
+	Field string `protobuf:"bytes,4,opt,name=field,proto3" json:"field,omitempty"`
+	// Scores below are held; 0.5 if left out. Only recaptcha v3 gives scores.
+	MinScore      float64 `protobuf:"fixed64,5,opt,name=min_score,json=minScore,proto3" json:"min_score,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Captcha) Reset() {
+	*x = Captcha{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Captcha) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Captcha) ProtoMessage() {}
+
+func (x *Captcha) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Captcha.ProtoReflect.Descriptor instead.
+func (*Captcha) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Captcha) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+func (x *Captcha) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
+func (x *Captcha) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Captcha) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *Captcha) GetMinScore() float64 {
+	if x != nil {
+		return x.MinScore
+	}
+	return 0
+}
+
+// Route sends some leads to further destinations.
+type Route struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which leads: an expression that is true or false, such as lead.country == "DE".
+	When string `protobuf:"bytes,1,opt,name=when,proto3" json:"when,omitempty"`
+	// Where they go.
+	To            []string `protobuf:"bytes,2,rep,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Route) Reset() {
+	*x = Route{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Route) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Route) ProtoMessage() {}
+
+func (x *Route) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Route.ProtoReflect.Descriptor instead.
+func (*Route) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Route) GetWhen() string {
+	if x != nil {
+		return x.When
+	}
+	return ""
+}
+
+func (x *Route) GetTo() []string {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+// Block keeps some leads out of the CRM.
+type Block struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which leads: an expression that is true or false, such as lead.email.endsWith("@competitor.example").
+	When string `protobuf:"bytes,1,opt,name=when,proto3" json:"when,omitempty"`
+	// What becomes of them: hold (the default) keeps them for a person to decide and answers as if they were taken; reject
+	// answers 400 with the reason.
+	Then string `protobuf:"bytes,2,opt,name=then,proto3" json:"then,omitempty"`
+	// Why, in words: for the operators where it holds, for the visitor where it rejects.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Block) Reset() {
+	*x = Block{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Block) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Block) ProtoMessage() {}
+
+func (x *Block) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Block.ProtoReflect.Descriptor instead.
+func (*Block) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Block) GetWhen() string {
+	if x != nil {
+		return x.When
+	}
+	return ""
+}
+
+func (x *Block) GetThen() string {
+	if x != nil {
+		return x.Then
+	}
+	return ""
+}
+
+func (x *Block) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // Destination is a CRM connection.
 type Destination struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -985,7 +1566,8 @@ type Destination struct {
 	Limits *Limits `protobuf:"bytes,3,opt,name=limits,proto3" json:"limits,omitempty"`
 	// How failed deliveries are tried again.
 	Retry *Retry `protobuf:"bytes,4,opt,name=retry,proto3" json:"retry,omitempty"`
-	// CRM property to lead field. Each kind has defaults; naming one property here replaces all of them.
+	// CRM property to lead field, or to an equals sign and an expression, such as "= lead.country == 'DE' ? 'DACH' : 'World'".
+	// Each kind has defaults; naming one property here replaces all of them.
 	Properties    map[string]string `protobuf:"bytes,5,rep,name=properties,proto3" json:"properties,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -993,7 +1575,7 @@ type Destination struct {
 
 func (x *Destination) Reset() {
 	*x = Destination{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1005,7 +1587,7 @@ func (x *Destination) String() string {
 func (*Destination) ProtoMessage() {}
 
 func (x *Destination) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[10]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1018,7 +1600,7 @@ func (x *Destination) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Destination.ProtoReflect.Descriptor instead.
 func (*Destination) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Destination) GetKind() isDestination_Kind {
@@ -1162,7 +1744,7 @@ type HubSpot struct {
 
 func (x *HubSpot) Reset() {
 	*x = HubSpot{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1174,7 +1756,7 @@ func (x *HubSpot) String() string {
 func (*HubSpot) ProtoMessage() {}
 
 func (x *HubSpot) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[11]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1187,7 +1769,7 @@ func (x *HubSpot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubSpot.ProtoReflect.Descriptor instead.
 func (*HubSpot) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HubSpot) GetToken() string {
@@ -1237,7 +1819,7 @@ type Salesforce struct {
 
 func (x *Salesforce) Reset() {
 	*x = Salesforce{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1249,7 +1831,7 @@ func (x *Salesforce) String() string {
 func (*Salesforce) ProtoMessage() {}
 
 func (x *Salesforce) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[12]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1262,7 +1844,7 @@ func (x *Salesforce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Salesforce.ProtoReflect.Descriptor instead.
 func (*Salesforce) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Salesforce) GetUrl() string {
@@ -1370,7 +1952,7 @@ type SalesforceClientCredentials struct {
 
 func (x *SalesforceClientCredentials) Reset() {
 	*x = SalesforceClientCredentials{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1382,7 +1964,7 @@ func (x *SalesforceClientCredentials) String() string {
 func (*SalesforceClientCredentials) ProtoMessage() {}
 
 func (x *SalesforceClientCredentials) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[13]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1395,7 +1977,7 @@ func (x *SalesforceClientCredentials) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalesforceClientCredentials.ProtoReflect.Descriptor instead.
 func (*SalesforceClientCredentials) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SalesforceClientCredentials) GetClientId() string {
@@ -1429,7 +2011,7 @@ type SalesforceJWT struct {
 
 func (x *SalesforceJWT) Reset() {
 	*x = SalesforceJWT{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +2023,7 @@ func (x *SalesforceJWT) String() string {
 func (*SalesforceJWT) ProtoMessage() {}
 
 func (x *SalesforceJWT) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[14]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,7 +2036,7 @@ func (x *SalesforceJWT) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalesforceJWT.ProtoReflect.Descriptor instead.
 func (*SalesforceJWT) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SalesforceJWT) GetClientId() string {
@@ -1509,7 +2091,7 @@ type Pipedrive struct {
 
 func (x *Pipedrive) Reset() {
 	*x = Pipedrive{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1521,7 +2103,7 @@ func (x *Pipedrive) String() string {
 func (*Pipedrive) ProtoMessage() {}
 
 func (x *Pipedrive) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[15]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1534,7 +2116,7 @@ func (x *Pipedrive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pipedrive.ProtoReflect.Descriptor instead.
 func (*Pipedrive) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Pipedrive) GetAuth() isPipedrive_Auth {
@@ -1618,7 +2200,7 @@ type PipedriveOAuth struct {
 
 func (x *PipedriveOAuth) Reset() {
 	*x = PipedriveOAuth{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1630,7 +2212,7 @@ func (x *PipedriveOAuth) String() string {
 func (*PipedriveOAuth) ProtoMessage() {}
 
 func (x *PipedriveOAuth) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[16]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1643,7 +2225,7 @@ func (x *PipedriveOAuth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PipedriveOAuth.ProtoReflect.Descriptor instead.
 func (*PipedriveOAuth) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{16}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *PipedriveOAuth) GetClientId() string {
@@ -1705,7 +2287,7 @@ type Zoho struct {
 
 func (x *Zoho) Reset() {
 	*x = Zoho{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1717,7 +2299,7 @@ func (x *Zoho) String() string {
 func (*Zoho) ProtoMessage() {}
 
 func (x *Zoho) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[17]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1730,7 +2312,7 @@ func (x *Zoho) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Zoho.ProtoReflect.Descriptor instead.
 func (*Zoho) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{17}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Zoho) GetDataCenter() string {
@@ -1831,7 +2413,7 @@ type Dynamics struct {
 
 func (x *Dynamics) Reset() {
 	*x = Dynamics{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1843,7 +2425,7 @@ func (x *Dynamics) String() string {
 func (*Dynamics) ProtoMessage() {}
 
 func (x *Dynamics) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[18]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1856,7 +2438,7 @@ func (x *Dynamics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dynamics.ProtoReflect.Descriptor instead.
 func (*Dynamics) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{18}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Dynamics) GetUrl() string {
@@ -1962,7 +2544,7 @@ type HTTP struct {
 
 func (x *HTTP) Reset() {
 	*x = HTTP{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1974,7 +2556,7 @@ func (x *HTTP) String() string {
 func (*HTTP) ProtoMessage() {}
 
 func (x *HTTP) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1987,7 +2569,7 @@ func (x *HTTP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTP.ProtoReflect.Descriptor instead.
 func (*HTTP) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{19}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *HTTP) GetUrl() string {
@@ -2107,7 +2689,7 @@ type HTTPBody struct {
 
 func (x *HTTPBody) Reset() {
 	*x = HTTPBody{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2119,7 +2701,7 @@ func (x *HTTPBody) String() string {
 func (*HTTPBody) ProtoMessage() {}
 
 func (x *HTTPBody) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2132,7 +2714,7 @@ func (x *HTTPBody) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBody.ProtoReflect.Descriptor instead.
 func (*HTTPBody) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{20}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *HTTPBody) GetKind() isHTTPBody_Kind {
@@ -2211,7 +2793,7 @@ type HTTPForm struct {
 
 func (x *HTTPForm) Reset() {
 	*x = HTTPForm{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2223,7 +2805,7 @@ func (x *HTTPForm) String() string {
 func (*HTTPForm) ProtoMessage() {}
 
 func (x *HTTPForm) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2236,7 +2818,7 @@ func (x *HTTPForm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPForm.ProtoReflect.Descriptor instead.
 func (*HTTPForm) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{21}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{28}
 }
 
 // HTTPBatch is how many leads are sent in a request.
@@ -2257,7 +2839,7 @@ type HTTPBatch struct {
 
 func (x *HTTPBatch) Reset() {
 	*x = HTTPBatch{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2269,7 +2851,7 @@ func (x *HTTPBatch) String() string {
 func (*HTTPBatch) ProtoMessage() {}
 
 func (x *HTTPBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2282,7 +2864,7 @@ func (x *HTTPBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBatch.ProtoReflect.Descriptor instead.
 func (*HTTPBatch) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{22}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *HTTPBatch) GetFormat() string {
@@ -2331,7 +2913,7 @@ type HTTPRule struct {
 
 func (x *HTTPRule) Reset() {
 	*x = HTTPRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2343,7 +2925,7 @@ func (x *HTTPRule) String() string {
 func (*HTTPRule) ProtoMessage() {}
 
 func (x *HTTPRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2356,7 +2938,7 @@ func (x *HTTPRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPRule.ProtoReflect.Descriptor instead.
 func (*HTTPRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{23}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *HTTPRule) GetWhen() string {
@@ -2396,7 +2978,7 @@ type HTTPSignature struct {
 
 func (x *HTTPSignature) Reset() {
 	*x = HTTPSignature{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2408,7 +2990,7 @@ func (x *HTTPSignature) String() string {
 func (*HTTPSignature) ProtoMessage() {}
 
 func (x *HTTPSignature) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2421,7 +3003,7 @@ func (x *HTTPSignature) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPSignature.ProtoReflect.Descriptor instead.
 func (*HTTPSignature) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{24}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *HTTPSignature) GetKind() isHTTPSignature_Kind {
@@ -2488,7 +3070,7 @@ type HTTPHMAC struct {
 
 func (x *HTTPHMAC) Reset() {
 	*x = HTTPHMAC{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2500,7 +3082,7 @@ func (x *HTTPHMAC) String() string {
 func (*HTTPHMAC) ProtoMessage() {}
 
 func (x *HTTPHMAC) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2513,7 +3095,7 @@ func (x *HTTPHMAC) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPHMAC.ProtoReflect.Descriptor instead.
 func (*HTTPHMAC) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{25}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *HTTPHMAC) GetSecret() string {
@@ -2570,7 +3152,7 @@ type HTTPStandardWebhooks struct {
 
 func (x *HTTPStandardWebhooks) Reset() {
 	*x = HTTPStandardWebhooks{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2582,7 +3164,7 @@ func (x *HTTPStandardWebhooks) String() string {
 func (*HTTPStandardWebhooks) ProtoMessage() {}
 
 func (x *HTTPStandardWebhooks) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2595,7 +3177,7 @@ func (x *HTTPStandardWebhooks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPStandardWebhooks.ProtoReflect.Descriptor instead.
 func (*HTTPStandardWebhooks) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{26}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *HTTPStandardWebhooks) GetSecrets() []string {
@@ -2624,7 +3206,7 @@ type HTTPAuth struct {
 
 func (x *HTTPAuth) Reset() {
 	*x = HTTPAuth{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2636,7 +3218,7 @@ func (x *HTTPAuth) String() string {
 func (*HTTPAuth) ProtoMessage() {}
 
 func (x *HTTPAuth) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2649,7 +3231,7 @@ func (x *HTTPAuth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPAuth.ProtoReflect.Descriptor instead.
 func (*HTTPAuth) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{27}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *HTTPAuth) GetKind() isHTTPAuth_Kind {
@@ -2756,7 +3338,7 @@ type HTTPBasic struct {
 
 func (x *HTTPBasic) Reset() {
 	*x = HTTPBasic{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2768,7 +3350,7 @@ func (x *HTTPBasic) String() string {
 func (*HTTPBasic) ProtoMessage() {}
 
 func (x *HTTPBasic) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2781,7 +3363,7 @@ func (x *HTTPBasic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBasic.ProtoReflect.Descriptor instead.
 func (*HTTPBasic) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{28}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *HTTPBasic) GetUsername() string {
@@ -2811,7 +3393,7 @@ type HTTPHeader struct {
 
 func (x *HTTPHeader) Reset() {
 	*x = HTTPHeader{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2823,7 +3405,7 @@ func (x *HTTPHeader) String() string {
 func (*HTTPHeader) ProtoMessage() {}
 
 func (x *HTTPHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2836,7 +3418,7 @@ func (x *HTTPHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPHeader.ProtoReflect.Descriptor instead.
 func (*HTTPHeader) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{29}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *HTTPHeader) GetName() string {
@@ -2866,7 +3448,7 @@ type HTTPQuery struct {
 
 func (x *HTTPQuery) Reset() {
 	*x = HTTPQuery{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2878,7 +3460,7 @@ func (x *HTTPQuery) String() string {
 func (*HTTPQuery) ProtoMessage() {}
 
 func (x *HTTPQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2891,7 +3473,7 @@ func (x *HTTPQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPQuery.ProtoReflect.Descriptor instead.
 func (*HTTPQuery) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{30}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *HTTPQuery) GetName() string {
@@ -2934,7 +3516,7 @@ type OAuth2 struct {
 
 func (x *OAuth2) Reset() {
 	*x = OAuth2{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2946,7 +3528,7 @@ func (x *OAuth2) String() string {
 func (*OAuth2) ProtoMessage() {}
 
 func (x *OAuth2) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2959,7 +3541,7 @@ func (x *OAuth2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OAuth2.ProtoReflect.Descriptor instead.
 func (*OAuth2) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{31}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *OAuth2) GetTokenUrl() string {
@@ -3039,7 +3621,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3051,7 +3633,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3064,7 +3646,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{32}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Limits) GetRequestsPerSecond() float64 {
@@ -3126,7 +3708,7 @@ type Retry struct {
 
 func (x *Retry) Reset() {
 	*x = Retry{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3138,7 +3720,7 @@ func (x *Retry) String() string {
 func (*Retry) ProtoMessage() {}
 
 func (x *Retry) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3151,7 +3733,7 @@ func (x *Retry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retry.ProtoReflect.Descriptor instead.
 func (*Retry) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{33}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Retry) GetInitialDelay() *durationpb.Duration {
@@ -3191,7 +3773,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3203,7 +3785,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3216,7 +3798,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{34}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Log) GetFormat() string {
@@ -3251,7 +3833,7 @@ type Intake struct {
 
 func (x *Intake) Reset() {
 	*x = Intake{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3263,7 +3845,7 @@ func (x *Intake) String() string {
 func (*Intake) ProtoMessage() {}
 
 func (x *Intake) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3276,7 +3858,7 @@ func (x *Intake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intake.ProtoReflect.Descriptor instead.
 func (*Intake) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{35}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Intake) GetMaxBodyBytes() int32 {
@@ -3300,7 +3882,7 @@ type Store struct {
 
 func (x *Store) Reset() {
 	*x = Store{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3312,7 +3894,7 @@ func (x *Store) String() string {
 func (*Store) ProtoMessage() {}
 
 func (x *Store) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3325,7 +3907,7 @@ func (x *Store) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Store.ProtoReflect.Descriptor instead.
 func (*Store) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{36}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Store) GetEncryptionKey() string {
@@ -3355,7 +3937,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3367,7 +3949,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3380,7 +3962,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{37}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Retention) GetDelivered() *durationpb.Duration {
@@ -3419,7 +4001,7 @@ type Alerts struct {
 
 func (x *Alerts) Reset() {
 	*x = Alerts{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3431,7 +4013,7 @@ func (x *Alerts) String() string {
 func (*Alerts) ProtoMessage() {}
 
 func (x *Alerts) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3444,7 +4026,7 @@ func (x *Alerts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alerts.ProtoReflect.Descriptor instead.
 func (*Alerts) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{38}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Alerts) GetNotifiers() map[string]*Notifier {
@@ -3509,7 +4091,7 @@ type Notifier struct {
 
 func (x *Notifier) Reset() {
 	*x = Notifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3521,7 +4103,7 @@ func (x *Notifier) String() string {
 func (*Notifier) ProtoMessage() {}
 
 func (x *Notifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3534,7 +4116,7 @@ func (x *Notifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notifier.ProtoReflect.Descriptor instead.
 func (*Notifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{39}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Notifier) GetKind() isNotifier_Kind {
@@ -3630,7 +4212,7 @@ type SlackNotifier struct {
 
 func (x *SlackNotifier) Reset() {
 	*x = SlackNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3642,7 +4224,7 @@ func (x *SlackNotifier) String() string {
 func (*SlackNotifier) ProtoMessage() {}
 
 func (x *SlackNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3655,7 +4237,7 @@ func (x *SlackNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlackNotifier.ProtoReflect.Descriptor instead.
 func (*SlackNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{40}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SlackNotifier) GetUrl() string {
@@ -3679,7 +4261,7 @@ type WebhookNotifier struct {
 
 func (x *WebhookNotifier) Reset() {
 	*x = WebhookNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3691,7 +4273,7 @@ func (x *WebhookNotifier) String() string {
 func (*WebhookNotifier) ProtoMessage() {}
 
 func (x *WebhookNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3704,7 +4286,7 @@ func (x *WebhookNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WebhookNotifier.ProtoReflect.Descriptor instead.
 func (*WebhookNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{41}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *WebhookNotifier) GetUrl() string {
@@ -3734,7 +4316,7 @@ type PagerDutyNotifier struct {
 
 func (x *PagerDutyNotifier) Reset() {
 	*x = PagerDutyNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3746,7 +4328,7 @@ func (x *PagerDutyNotifier) String() string {
 func (*PagerDutyNotifier) ProtoMessage() {}
 
 func (x *PagerDutyNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3759,7 +4341,7 @@ func (x *PagerDutyNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PagerDutyNotifier.ProtoReflect.Descriptor instead.
 func (*PagerDutyNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{42}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *PagerDutyNotifier) GetRoutingKey() string {
@@ -3800,7 +4382,7 @@ type EmailNotifier struct {
 
 func (x *EmailNotifier) Reset() {
 	*x = EmailNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3812,7 +4394,7 @@ func (x *EmailNotifier) String() string {
 func (*EmailNotifier) ProtoMessage() {}
 
 func (x *EmailNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3825,7 +4407,7 @@ func (x *EmailNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmailNotifier.ProtoReflect.Descriptor instead.
 func (*EmailNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{43}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *EmailNotifier) GetHost() string {
@@ -3894,7 +4476,7 @@ type BusinessHours struct {
 
 func (x *BusinessHours) Reset() {
 	*x = BusinessHours{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3906,7 +4488,7 @@ func (x *BusinessHours) String() string {
 func (*BusinessHours) ProtoMessage() {}
 
 func (x *BusinessHours) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3919,7 +4501,7 @@ func (x *BusinessHours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusinessHours.ProtoReflect.Descriptor instead.
 func (*BusinessHours) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{44}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *BusinessHours) GetTimeZone() string {
@@ -3991,7 +4573,7 @@ type AlertRules struct {
 
 func (x *AlertRules) Reset() {
 	*x = AlertRules{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4003,7 +4585,7 @@ func (x *AlertRules) String() string {
 func (*AlertRules) ProtoMessage() {}
 
 func (x *AlertRules) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4016,7 +4598,7 @@ func (x *AlertRules) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertRules.ProtoReflect.Descriptor instead.
 func (*AlertRules) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{45}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *AlertRules) GetErrorRate() *ErrorRateRule {
@@ -4148,7 +4730,7 @@ type ErrorRateRule struct {
 
 func (x *ErrorRateRule) Reset() {
 	*x = ErrorRateRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4160,7 +4742,7 @@ func (x *ErrorRateRule) String() string {
 func (*ErrorRateRule) ProtoMessage() {}
 
 func (x *ErrorRateRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4173,7 +4755,7 @@ func (x *ErrorRateRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorRateRule.ProtoReflect.Descriptor instead.
 func (*ErrorRateRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{46}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ErrorRateRule) GetOff() bool {
@@ -4220,7 +4802,7 @@ type NoSuccessRule struct {
 
 func (x *NoSuccessRule) Reset() {
 	*x = NoSuccessRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[47]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4232,7 +4814,7 @@ func (x *NoSuccessRule) String() string {
 func (*NoSuccessRule) ProtoMessage() {}
 
 func (x *NoSuccessRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[47]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4245,7 +4827,7 @@ func (x *NoSuccessRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoSuccessRule.ProtoReflect.Descriptor instead.
 func (*NoSuccessRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{47}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *NoSuccessRule) GetOff() bool {
@@ -4282,7 +4864,7 @@ type ConditionRule struct {
 
 func (x *ConditionRule) Reset() {
 	*x = ConditionRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[48]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4294,7 +4876,7 @@ func (x *ConditionRule) String() string {
 func (*ConditionRule) ProtoMessage() {}
 
 func (x *ConditionRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[48]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4307,7 +4889,7 @@ func (x *ConditionRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionRule.ProtoReflect.Descriptor instead.
 func (*ConditionRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{48}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ConditionRule) GetOff() bool {
@@ -4339,7 +4921,7 @@ type CountRule struct {
 
 func (x *CountRule) Reset() {
 	*x = CountRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[49]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4351,7 +4933,7 @@ func (x *CountRule) String() string {
 func (*CountRule) ProtoMessage() {}
 
 func (x *CountRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[49]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4364,7 +4946,7 @@ func (x *CountRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountRule.ProtoReflect.Descriptor instead.
 func (*CountRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{49}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *CountRule) GetOff() bool {
@@ -4405,7 +4987,7 @@ type CrmErrorRule struct {
 
 func (x *CrmErrorRule) Reset() {
 	*x = CrmErrorRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[50]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4417,7 +4999,7 @@ func (x *CrmErrorRule) String() string {
 func (*CrmErrorRule) ProtoMessage() {}
 
 func (x *CrmErrorRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[50]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4430,7 +5012,7 @@ func (x *CrmErrorRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CrmErrorRule.ProtoReflect.Descriptor instead.
 func (*CrmErrorRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{50}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *CrmErrorRule) GetName() string {
@@ -4474,7 +5056,7 @@ type WaitingRule struct {
 
 func (x *WaitingRule) Reset() {
 	*x = WaitingRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[51]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4486,7 +5068,7 @@ func (x *WaitingRule) String() string {
 func (*WaitingRule) ProtoMessage() {}
 
 func (x *WaitingRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[51]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4499,7 +5081,7 @@ func (x *WaitingRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitingRule.ProtoReflect.Descriptor instead.
 func (*WaitingRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{51}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *WaitingRule) GetOff() bool {
@@ -4531,7 +5113,7 @@ type SpeedRule struct {
 
 func (x *SpeedRule) Reset() {
 	*x = SpeedRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[52]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4543,7 +5125,7 @@ func (x *SpeedRule) String() string {
 func (*SpeedRule) ProtoMessage() {}
 
 func (x *SpeedRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[52]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4556,7 +5138,7 @@ func (x *SpeedRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpeedRule.ProtoReflect.Descriptor instead.
 func (*SpeedRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{52}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SpeedRule) GetOff() bool {
@@ -4599,7 +5181,7 @@ type SilenceRule struct {
 
 func (x *SilenceRule) Reset() {
 	*x = SilenceRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[53]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4611,7 +5193,7 @@ func (x *SilenceRule) String() string {
 func (*SilenceRule) ProtoMessage() {}
 
 func (x *SilenceRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[53]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4624,7 +5206,7 @@ func (x *SilenceRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SilenceRule.ProtoReflect.Descriptor instead.
 func (*SilenceRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{53}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *SilenceRule) GetOff() bool {
@@ -4668,7 +5250,7 @@ type DiskRule struct {
 
 func (x *DiskRule) Reset() {
 	*x = DiskRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[54]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4680,7 +5262,7 @@ func (x *DiskRule) String() string {
 func (*DiskRule) ProtoMessage() {}
 
 func (x *DiskRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[54]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4693,7 +5275,7 @@ func (x *DiskRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskRule.ProtoReflect.Descriptor instead.
 func (*DiskRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{54}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *DiskRule) GetOff() bool {
@@ -4721,7 +5303,7 @@ type Debug struct {
 
 func (x *Debug) Reset() {
 	*x = Debug{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[55]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4733,7 +5315,7 @@ func (x *Debug) String() string {
 func (*Debug) ProtoMessage() {}
 
 func (x *Debug) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[55]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4746,7 +5328,7 @@ func (x *Debug) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Debug.ProtoReflect.Descriptor instead.
 func (*Debug) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{55}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Debug) GetPprof() bool {
@@ -4760,7 +5342,7 @@ var File_leadgate_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1fleadgate/config/v1/config.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xb7\f\n" +
+	"\x1fleadgate/config/v1/config.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xeb\f\n" +
 	"\x06Config\x12 \n" +
 	"\x06listen\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\x06listen\x12#\n" +
 	"\bdata_dir\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\adataDir\x12=\n" +
@@ -4785,14 +5367,39 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"public_url\x18\x11 \x01(\tB\xa5\x01\xbaH\xa1\x01\xba\x01\x9a\x01\n" +
 	"\n" +
 	"public_url\x12imust be an address that begins with https:// or http://, without query, such as https://leads.example.com\x1a!this.matches('^https?://[^?#]+$')\xd8\x01\x01R\tpublicUrl\x12/\n" +
-	"\x05debug\x18\x12 \x01(\v2\x19.leadgate.config.v1.DebugR\x05debug\x1aR\n" +
+	"\x05debug\x18\x12 \x01(\v2\x19.leadgate.config.v1.DebugR\x05debug\x122\n" +
+	"\x06enrich\x18\x0f \x01(\v2\x1a.leadgate.config.v1.EnrichR\x06enrich\x1aR\n" +
 	"\n" +
 	"FormsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
 	"\x05value\x18\x02 \x01(\v2\x18.leadgate.config.v1.FormR\x05value:\x028\x01\x1a`\n" +
 	"\x11DestinationsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x125\n" +
-	"\x05value\x18\x02 \x01(\v2\x1f.leadgate.config.v1.DestinationR\x05value:\x028\x01\"O\n" +
+	"\x05value\x18\x02 \x01(\v2\x1f.leadgate.config.v1.DestinationR\x05value:\x028\x01\"\xb3\x01\n" +
+	"\x06Enrich\x12A\n" +
+	"\atimeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x06\"\x02\b<*\x00R\atimeout\x125\n" +
+	"\acompany\x18\x02 \x01(\v2\x1b.leadgate.config.v1.CompanyR\acompany\x12/\n" +
+	"\x05place\x18\x03 \x01(\v2\x19.leadgate.config.v1.PlaceR\x05place\"\xc7\x05\n" +
+	"\aCompany\x12\xd1\x01\n" +
+	"\x03url\x18\x01 \x01(\tB\xbe\x01\xbaH\xba\x01\xba\x01\xb6\x01\n" +
+	"\vcompany.url\x12rmust begin with https:// or http:// and hold {domain}, such as https://company.example.com/v2/find?domain={domain}\x1a3this.matches('^https?://[^/{}]+[^{}]*[{]domain[}]')R\x03url\x123\n" +
+	"\x04auth\x18\x02 \x01(\v2\x1f.leadgate.config.v1.CompanyAuthR\x04auth\x12x\n" +
+	"\x06fields\x18\x03 \x03(\v2'.leadgate.config.v1.Company.FieldsEntryB7\xbaH4\x9a\x011\"(r&R\fcompany_nameR\fcompany_sizeR\bindustry*\x05r\x03:\x01/R\x06fields\x121\n" +
+	"\fskip_domains\x18\x04 \x03(\tB\x0e\xbaH\v\x92\x01\b\x18\x01\"\x04r\x02h\x01R\vskipDomains\x127\n" +
+	"\x04keep\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x04keep\x12F\n" +
+	"\fkeep_unknown\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\vkeepUnknown\x12J\n" +
+	"\x13requests_per_second\x18\a \x01(\x01B\x1a\xbaH\x17\xd8\x01\x01\x12\x12\x19\x00\x00\x00\x00\x00j\xf8@){\x14\xaeG\xe1z\x84?R\x11requestsPerSecond\x1a9\n" +
+	"\vFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe7\x01\n" +
+	"\vCompanyAuth\x12!\n" +
+	"\x06bearer\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01H\x00R\x06bearer\x125\n" +
+	"\x05basic\x18\x02 \x01(\v2\x1d.leadgate.config.v1.HTTPBasicH\x00R\x05basic\x128\n" +
+	"\x06header\x18\x03 \x01(\v2\x1e.leadgate.config.v1.HTTPHeaderH\x00R\x06header\x125\n" +
+	"\x05query\x18\x04 \x01(\v2\x1d.leadgate.config.v1.HTTPQueryH\x00R\x05queryB\r\n" +
+	"\x04kind\x12\x05\xbaH\x02\b\x01\",\n" +
+	"\x05Place\x12#\n" +
+	"\bdatabase\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bdatabase\"O\n" +
 	"\x03TLS\x12$\n" +
 	"\tcert_file\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bcertFile\x12\"\n" +
 	"\bkey_file\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\akeyFile\"M\n" +
@@ -4804,7 +5411,7 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x03key\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x03key\x12;\n" +
 	"\x05roles\x18\x03 \x03(\tB%\xbaH\"\x92\x01\x1f\b\x01\x18\x01\"\x19r\x17R\x06submitR\x04readR\aoperateR\x05roles\"5\n" +
 	"\x05Leads\x12,\n" +
-	"\fdestinations\x18\x01 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\fdestinations\"\xfc\t\n" +
+	"\fdestinations\x18\x01 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\fdestinations\"\xab\v\n" +
 	"\x04Form\x12<\n" +
 	"\x06fields\x18\x01 \x03(\v2$.leadgate.config.v1.Form.FieldsEntryR\x06fields\x12$\n" +
 	"\brequired\x18\x02 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\brequired\x12 \n" +
@@ -4824,7 +5431,10 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\bauto_map\x18\v \x01(\bR\aautoMap\x125\n" +
 	"\aquality\x18\f \x01(\v2\x1b.leadgate.config.v1.QualityR\aquality\x12U\n" +
 	"\x11derive_key_window\x18\r \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x052\x00R\x0fderiveKeyWindow\x12B\n" +
-	"\bconsents\x18\x0e \x03(\v2&.leadgate.config.v1.Form.ConsentsEntryR\bconsents\x1a9\n" +
+	"\bconsents\x18\x0e \x03(\v2&.leadgate.config.v1.Form.ConsentsEntryR\bconsents\x12;\n" +
+	"\x06routes\x18\x0f \x03(\v2\x19.leadgate.config.v1.RouteB\b\xbaH\x05\x92\x01\x02\x10dR\x06routes\x129\n" +
+	"\x05block\x18\x10 \x03(\v2\x19.leadgate.config.v1.BlockB\b\xbaH\x05\x92\x01\x02\x10dR\x05block\x125\n" +
+	"\acaptcha\x18\x11 \x01(\v2\x1b.leadgate.config.v1.CaptchaR\acaptcha\x1a9\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aT\n" +
@@ -4853,7 +5463,7 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x04text\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80@R\x04text\x12+\n" +
 	"\ftext_version\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\vtextVersion\x12'\n" +
 	"\n" +
-	"text_field\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\ttextField\"\xcd\x06\n" +
+	"text_field\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\ttextField\"\xf9\x06\n" +
 	"\aQuality\x12J\n" +
 	"\x11disposable_domain\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18R\x00R\x06acceptR\x04holdR\x06rejectR\x10disposableDomain\x12=\n" +
 	"\x12disposable_domains\x18\x02 \x03(\tB\x0e\xbaH\v\x92\x01\b\x18\x01\"\x04r\x02h\x01R\x11disposableDomains\x12@\n" +
@@ -4873,7 +5483,22 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"perAddress\x12$\n" +
 	"\tper_email\x18\r \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bperEmail\x12C\n" +
 	"\x06window\x18\x0e \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
-	"\"\x04\b\x80\xa3\x052\x02\b\x01R\x06window\"\xe7\x04\n" +
+	"\"\x04\b\x80\xa3\x052\x02\b\x01R\x06window\x12*\n" +
+	"\x05no_mx\x18\x14 \x01(\tB\x15\xbaH\x12r\x10R\x00R\x06acceptR\x04holdR\x04noMx\"\xe2\x01\n" +
+	"\aCaptcha\x12A\n" +
+	"\bprovider\x18\x01 \x01(\tB%\xbaH\"r R\tturnstileR\bhcaptchaR\trecaptchaR\bprovider\x12\x1f\n" +
+	"\x06secret\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06secret\x12\x1d\n" +
+	"\x03url\x18\x03 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\x03url\x12\x1e\n" +
+	"\x05field\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\x05field\x124\n" +
+	"\tmin_score\x18\x05 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\bminScore\"@\n" +
+	"\x05Route\x12\x1b\n" +
+	"\x04when\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04when\x12\x1a\n" +
+	"\x02to\x18\x02 \x03(\tB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x18\x01R\x02to\"q\n" +
+	"\x05Block\x12\x1b\n" +
+	"\x04when\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04when\x12)\n" +
+	"\x04then\x18\x02 \x01(\tB\x15\xbaH\x12r\x10R\x00R\x04holdR\x06rejectR\x04then\x12 \n" +
+	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x06reason\"\xe7\x04\n" +
 	"\vDestination\x127\n" +
 	"\ahubspot\x18\x01 \x01(\v2\x1b.leadgate.config.v1.HubSpotH\x00R\ahubspot\x12.\n" +
 	"\x04http\x18\x02 \x01(\v2\x18.leadgate.config.v1.HTTPH\x00R\x04http\x12@\n" +
@@ -5215,186 +5840,208 @@ func file_leadgate_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_leadgate_config_v1_config_proto_rawDescData
 }
 
-var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
+var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 78)
 var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*Config)(nil),                      // 0: leadgate.config.v1.Config
-	(*TLS)(nil),                         // 1: leadgate.config.v1.TLS
-	(*Idempotency)(nil),                 // 2: leadgate.config.v1.Idempotency
-	(*APIKey)(nil),                      // 3: leadgate.config.v1.APIKey
-	(*Leads)(nil),                       // 4: leadgate.config.v1.Leads
-	(*Form)(nil),                        // 5: leadgate.config.v1.Form
-	(*FormLimits)(nil),                  // 6: leadgate.config.v1.FormLimits
-	(*Value)(nil),                       // 7: leadgate.config.v1.Value
-	(*ConsentField)(nil),                // 8: leadgate.config.v1.ConsentField
-	(*Quality)(nil),                     // 9: leadgate.config.v1.Quality
-	(*Destination)(nil),                 // 10: leadgate.config.v1.Destination
-	(*HubSpot)(nil),                     // 11: leadgate.config.v1.HubSpot
-	(*Salesforce)(nil),                  // 12: leadgate.config.v1.Salesforce
-	(*SalesforceClientCredentials)(nil), // 13: leadgate.config.v1.SalesforceClientCredentials
-	(*SalesforceJWT)(nil),               // 14: leadgate.config.v1.SalesforceJWT
-	(*Pipedrive)(nil),                   // 15: leadgate.config.v1.Pipedrive
-	(*PipedriveOAuth)(nil),              // 16: leadgate.config.v1.PipedriveOAuth
-	(*Zoho)(nil),                        // 17: leadgate.config.v1.Zoho
-	(*Dynamics)(nil),                    // 18: leadgate.config.v1.Dynamics
-	(*HTTP)(nil),                        // 19: leadgate.config.v1.HTTP
-	(*HTTPBody)(nil),                    // 20: leadgate.config.v1.HTTPBody
-	(*HTTPForm)(nil),                    // 21: leadgate.config.v1.HTTPForm
-	(*HTTPBatch)(nil),                   // 22: leadgate.config.v1.HTTPBatch
-	(*HTTPRule)(nil),                    // 23: leadgate.config.v1.HTTPRule
-	(*HTTPSignature)(nil),               // 24: leadgate.config.v1.HTTPSignature
-	(*HTTPHMAC)(nil),                    // 25: leadgate.config.v1.HTTPHMAC
-	(*HTTPStandardWebhooks)(nil),        // 26: leadgate.config.v1.HTTPStandardWebhooks
-	(*HTTPAuth)(nil),                    // 27: leadgate.config.v1.HTTPAuth
-	(*HTTPBasic)(nil),                   // 28: leadgate.config.v1.HTTPBasic
-	(*HTTPHeader)(nil),                  // 29: leadgate.config.v1.HTTPHeader
-	(*HTTPQuery)(nil),                   // 30: leadgate.config.v1.HTTPQuery
-	(*OAuth2)(nil),                      // 31: leadgate.config.v1.OAuth2
-	(*Limits)(nil),                      // 32: leadgate.config.v1.Limits
-	(*Retry)(nil),                       // 33: leadgate.config.v1.Retry
-	(*Log)(nil),                         // 34: leadgate.config.v1.Log
-	(*Intake)(nil),                      // 35: leadgate.config.v1.Intake
-	(*Store)(nil),                       // 36: leadgate.config.v1.Store
-	(*Retention)(nil),                   // 37: leadgate.config.v1.Retention
-	(*Alerts)(nil),                      // 38: leadgate.config.v1.Alerts
-	(*Notifier)(nil),                    // 39: leadgate.config.v1.Notifier
-	(*SlackNotifier)(nil),               // 40: leadgate.config.v1.SlackNotifier
-	(*WebhookNotifier)(nil),             // 41: leadgate.config.v1.WebhookNotifier
-	(*PagerDutyNotifier)(nil),           // 42: leadgate.config.v1.PagerDutyNotifier
-	(*EmailNotifier)(nil),               // 43: leadgate.config.v1.EmailNotifier
-	(*BusinessHours)(nil),               // 44: leadgate.config.v1.BusinessHours
-	(*AlertRules)(nil),                  // 45: leadgate.config.v1.AlertRules
-	(*ErrorRateRule)(nil),               // 46: leadgate.config.v1.ErrorRateRule
-	(*NoSuccessRule)(nil),               // 47: leadgate.config.v1.NoSuccessRule
-	(*ConditionRule)(nil),               // 48: leadgate.config.v1.ConditionRule
-	(*CountRule)(nil),                   // 49: leadgate.config.v1.CountRule
-	(*CrmErrorRule)(nil),                // 50: leadgate.config.v1.CrmErrorRule
-	(*WaitingRule)(nil),                 // 51: leadgate.config.v1.WaitingRule
-	(*SpeedRule)(nil),                   // 52: leadgate.config.v1.SpeedRule
-	(*SilenceRule)(nil),                 // 53: leadgate.config.v1.SilenceRule
-	(*DiskRule)(nil),                    // 54: leadgate.config.v1.DiskRule
-	(*Debug)(nil),                       // 55: leadgate.config.v1.Debug
-	nil,                                 // 56: leadgate.config.v1.Config.FormsEntry
-	nil,                                 // 57: leadgate.config.v1.Config.DestinationsEntry
-	nil,                                 // 58: leadgate.config.v1.Form.FieldsEntry
-	nil,                                 // 59: leadgate.config.v1.Form.ValuesEntry
-	nil,                                 // 60: leadgate.config.v1.Form.ConsentsEntry
-	nil,                                 // 61: leadgate.config.v1.Value.EnumEntry
-	nil,                                 // 62: leadgate.config.v1.Destination.PropertiesEntry
-	nil,                                 // 63: leadgate.config.v1.Salesforce.PlaceholdersEntry
-	nil,                                 // 64: leadgate.config.v1.Zoho.PlaceholdersEntry
-	nil,                                 // 65: leadgate.config.v1.Dynamics.PlaceholdersEntry
-	nil,                                 // 66: leadgate.config.v1.HTTP.HeadersEntry
-	nil,                                 // 67: leadgate.config.v1.Alerts.NotifiersEntry
-	nil,                                 // 68: leadgate.config.v1.Alerts.DestinationsEntry
-	nil,                                 // 69: leadgate.config.v1.Alerts.FormsEntry
-	(*durationpb.Duration)(nil),         // 70: google.protobuf.Duration
+	(*Enrich)(nil),                      // 1: leadgate.config.v1.Enrich
+	(*Company)(nil),                     // 2: leadgate.config.v1.Company
+	(*CompanyAuth)(nil),                 // 3: leadgate.config.v1.CompanyAuth
+	(*Place)(nil),                       // 4: leadgate.config.v1.Place
+	(*TLS)(nil),                         // 5: leadgate.config.v1.TLS
+	(*Idempotency)(nil),                 // 6: leadgate.config.v1.Idempotency
+	(*APIKey)(nil),                      // 7: leadgate.config.v1.APIKey
+	(*Leads)(nil),                       // 8: leadgate.config.v1.Leads
+	(*Form)(nil),                        // 9: leadgate.config.v1.Form
+	(*FormLimits)(nil),                  // 10: leadgate.config.v1.FormLimits
+	(*Value)(nil),                       // 11: leadgate.config.v1.Value
+	(*ConsentField)(nil),                // 12: leadgate.config.v1.ConsentField
+	(*Quality)(nil),                     // 13: leadgate.config.v1.Quality
+	(*Captcha)(nil),                     // 14: leadgate.config.v1.Captcha
+	(*Route)(nil),                       // 15: leadgate.config.v1.Route
+	(*Block)(nil),                       // 16: leadgate.config.v1.Block
+	(*Destination)(nil),                 // 17: leadgate.config.v1.Destination
+	(*HubSpot)(nil),                     // 18: leadgate.config.v1.HubSpot
+	(*Salesforce)(nil),                  // 19: leadgate.config.v1.Salesforce
+	(*SalesforceClientCredentials)(nil), // 20: leadgate.config.v1.SalesforceClientCredentials
+	(*SalesforceJWT)(nil),               // 21: leadgate.config.v1.SalesforceJWT
+	(*Pipedrive)(nil),                   // 22: leadgate.config.v1.Pipedrive
+	(*PipedriveOAuth)(nil),              // 23: leadgate.config.v1.PipedriveOAuth
+	(*Zoho)(nil),                        // 24: leadgate.config.v1.Zoho
+	(*Dynamics)(nil),                    // 25: leadgate.config.v1.Dynamics
+	(*HTTP)(nil),                        // 26: leadgate.config.v1.HTTP
+	(*HTTPBody)(nil),                    // 27: leadgate.config.v1.HTTPBody
+	(*HTTPForm)(nil),                    // 28: leadgate.config.v1.HTTPForm
+	(*HTTPBatch)(nil),                   // 29: leadgate.config.v1.HTTPBatch
+	(*HTTPRule)(nil),                    // 30: leadgate.config.v1.HTTPRule
+	(*HTTPSignature)(nil),               // 31: leadgate.config.v1.HTTPSignature
+	(*HTTPHMAC)(nil),                    // 32: leadgate.config.v1.HTTPHMAC
+	(*HTTPStandardWebhooks)(nil),        // 33: leadgate.config.v1.HTTPStandardWebhooks
+	(*HTTPAuth)(nil),                    // 34: leadgate.config.v1.HTTPAuth
+	(*HTTPBasic)(nil),                   // 35: leadgate.config.v1.HTTPBasic
+	(*HTTPHeader)(nil),                  // 36: leadgate.config.v1.HTTPHeader
+	(*HTTPQuery)(nil),                   // 37: leadgate.config.v1.HTTPQuery
+	(*OAuth2)(nil),                      // 38: leadgate.config.v1.OAuth2
+	(*Limits)(nil),                      // 39: leadgate.config.v1.Limits
+	(*Retry)(nil),                       // 40: leadgate.config.v1.Retry
+	(*Log)(nil),                         // 41: leadgate.config.v1.Log
+	(*Intake)(nil),                      // 42: leadgate.config.v1.Intake
+	(*Store)(nil),                       // 43: leadgate.config.v1.Store
+	(*Retention)(nil),                   // 44: leadgate.config.v1.Retention
+	(*Alerts)(nil),                      // 45: leadgate.config.v1.Alerts
+	(*Notifier)(nil),                    // 46: leadgate.config.v1.Notifier
+	(*SlackNotifier)(nil),               // 47: leadgate.config.v1.SlackNotifier
+	(*WebhookNotifier)(nil),             // 48: leadgate.config.v1.WebhookNotifier
+	(*PagerDutyNotifier)(nil),           // 49: leadgate.config.v1.PagerDutyNotifier
+	(*EmailNotifier)(nil),               // 50: leadgate.config.v1.EmailNotifier
+	(*BusinessHours)(nil),               // 51: leadgate.config.v1.BusinessHours
+	(*AlertRules)(nil),                  // 52: leadgate.config.v1.AlertRules
+	(*ErrorRateRule)(nil),               // 53: leadgate.config.v1.ErrorRateRule
+	(*NoSuccessRule)(nil),               // 54: leadgate.config.v1.NoSuccessRule
+	(*ConditionRule)(nil),               // 55: leadgate.config.v1.ConditionRule
+	(*CountRule)(nil),                   // 56: leadgate.config.v1.CountRule
+	(*CrmErrorRule)(nil),                // 57: leadgate.config.v1.CrmErrorRule
+	(*WaitingRule)(nil),                 // 58: leadgate.config.v1.WaitingRule
+	(*SpeedRule)(nil),                   // 59: leadgate.config.v1.SpeedRule
+	(*SilenceRule)(nil),                 // 60: leadgate.config.v1.SilenceRule
+	(*DiskRule)(nil),                    // 61: leadgate.config.v1.DiskRule
+	(*Debug)(nil),                       // 62: leadgate.config.v1.Debug
+	nil,                                 // 63: leadgate.config.v1.Config.FormsEntry
+	nil,                                 // 64: leadgate.config.v1.Config.DestinationsEntry
+	nil,                                 // 65: leadgate.config.v1.Company.FieldsEntry
+	nil,                                 // 66: leadgate.config.v1.Form.FieldsEntry
+	nil,                                 // 67: leadgate.config.v1.Form.ValuesEntry
+	nil,                                 // 68: leadgate.config.v1.Form.ConsentsEntry
+	nil,                                 // 69: leadgate.config.v1.Value.EnumEntry
+	nil,                                 // 70: leadgate.config.v1.Destination.PropertiesEntry
+	nil,                                 // 71: leadgate.config.v1.Salesforce.PlaceholdersEntry
+	nil,                                 // 72: leadgate.config.v1.Zoho.PlaceholdersEntry
+	nil,                                 // 73: leadgate.config.v1.Dynamics.PlaceholdersEntry
+	nil,                                 // 74: leadgate.config.v1.HTTP.HeadersEntry
+	nil,                                 // 75: leadgate.config.v1.Alerts.NotifiersEntry
+	nil,                                 // 76: leadgate.config.v1.Alerts.DestinationsEntry
+	nil,                                 // 77: leadgate.config.v1.Alerts.FormsEntry
+	(*durationpb.Duration)(nil),         // 78: google.protobuf.Duration
 }
 var file_leadgate_config_v1_config_proto_depIdxs = []int32{
-	1,   // 0: leadgate.config.v1.Config.tls:type_name -> leadgate.config.v1.TLS
-	2,   // 1: leadgate.config.v1.Config.idempotency:type_name -> leadgate.config.v1.Idempotency
-	3,   // 2: leadgate.config.v1.Config.api_keys:type_name -> leadgate.config.v1.APIKey
-	4,   // 3: leadgate.config.v1.Config.leads:type_name -> leadgate.config.v1.Leads
-	56,  // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
-	57,  // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
-	34,  // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
-	35,  // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
-	37,  // 8: leadgate.config.v1.Config.retention:type_name -> leadgate.config.v1.Retention
-	36,  // 9: leadgate.config.v1.Config.store:type_name -> leadgate.config.v1.Store
-	38,  // 10: leadgate.config.v1.Config.alerts:type_name -> leadgate.config.v1.Alerts
-	55,  // 11: leadgate.config.v1.Config.debug:type_name -> leadgate.config.v1.Debug
-	70,  // 12: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
-	58,  // 13: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
-	6,   // 14: leadgate.config.v1.Form.limits:type_name -> leadgate.config.v1.FormLimits
-	59,  // 15: leadgate.config.v1.Form.values:type_name -> leadgate.config.v1.Form.ValuesEntry
-	9,   // 16: leadgate.config.v1.Form.quality:type_name -> leadgate.config.v1.Quality
-	70,  // 17: leadgate.config.v1.Form.derive_key_window:type_name -> google.protobuf.Duration
-	60,  // 18: leadgate.config.v1.Form.consents:type_name -> leadgate.config.v1.Form.ConsentsEntry
-	61,  // 19: leadgate.config.v1.Value.enum:type_name -> leadgate.config.v1.Value.EnumEntry
-	70,  // 20: leadgate.config.v1.Quality.fastest:type_name -> google.protobuf.Duration
-	70,  // 21: leadgate.config.v1.Quality.window:type_name -> google.protobuf.Duration
-	11,  // 22: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
-	19,  // 23: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
-	12,  // 24: leadgate.config.v1.Destination.salesforce:type_name -> leadgate.config.v1.Salesforce
-	15,  // 25: leadgate.config.v1.Destination.pipedrive:type_name -> leadgate.config.v1.Pipedrive
-	17,  // 26: leadgate.config.v1.Destination.zoho:type_name -> leadgate.config.v1.Zoho
-	18,  // 27: leadgate.config.v1.Destination.dynamics:type_name -> leadgate.config.v1.Dynamics
-	32,  // 28: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
-	33,  // 29: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
-	62,  // 30: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
-	13,  // 31: leadgate.config.v1.Salesforce.client_credentials:type_name -> leadgate.config.v1.SalesforceClientCredentials
-	14,  // 32: leadgate.config.v1.Salesforce.jwt:type_name -> leadgate.config.v1.SalesforceJWT
-	63,  // 33: leadgate.config.v1.Salesforce.placeholders:type_name -> leadgate.config.v1.Salesforce.PlaceholdersEntry
-	16,  // 34: leadgate.config.v1.Pipedrive.oauth:type_name -> leadgate.config.v1.PipedriveOAuth
-	70,  // 35: leadgate.config.v1.Pipedrive.search_lag:type_name -> google.protobuf.Duration
-	64,  // 36: leadgate.config.v1.Zoho.placeholders:type_name -> leadgate.config.v1.Zoho.PlaceholdersEntry
-	65,  // 37: leadgate.config.v1.Dynamics.placeholders:type_name -> leadgate.config.v1.Dynamics.PlaceholdersEntry
-	66,  // 38: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
-	27,  // 39: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
-	20,  // 40: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
-	22,  // 41: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
-	23,  // 42: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
-	24,  // 43: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
-	21,  // 44: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
-	25,  // 45: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
-	26,  // 46: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
-	28,  // 47: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
-	29,  // 48: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
-	30,  // 49: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
-	31,  // 50: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
-	70,  // 51: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	70,  // 52: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
-	70,  // 53: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
-	70,  // 54: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
-	70,  // 55: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
-	70,  // 56: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
-	67,  // 57: leadgate.config.v1.Alerts.notifiers:type_name -> leadgate.config.v1.Alerts.NotifiersEntry
-	70,  // 58: leadgate.config.v1.Alerts.remind_every:type_name -> google.protobuf.Duration
-	44,  // 59: leadgate.config.v1.Alerts.business_hours:type_name -> leadgate.config.v1.BusinessHours
-	45,  // 60: leadgate.config.v1.Alerts.rules:type_name -> leadgate.config.v1.AlertRules
-	68,  // 61: leadgate.config.v1.Alerts.destinations:type_name -> leadgate.config.v1.Alerts.DestinationsEntry
-	69,  // 62: leadgate.config.v1.Alerts.forms:type_name -> leadgate.config.v1.Alerts.FormsEntry
-	40,  // 63: leadgate.config.v1.Notifier.slack:type_name -> leadgate.config.v1.SlackNotifier
-	41,  // 64: leadgate.config.v1.Notifier.webhook:type_name -> leadgate.config.v1.WebhookNotifier
-	42,  // 65: leadgate.config.v1.Notifier.pagerduty:type_name -> leadgate.config.v1.PagerDutyNotifier
-	43,  // 66: leadgate.config.v1.Notifier.email:type_name -> leadgate.config.v1.EmailNotifier
-	46,  // 67: leadgate.config.v1.AlertRules.error_rate:type_name -> leadgate.config.v1.ErrorRateRule
-	47,  // 68: leadgate.config.v1.AlertRules.no_success:type_name -> leadgate.config.v1.NoSuccessRule
-	48,  // 69: leadgate.config.v1.AlertRules.credentials:type_name -> leadgate.config.v1.ConditionRule
-	49,  // 70: leadgate.config.v1.AlertRules.rate_limited:type_name -> leadgate.config.v1.CountRule
-	50,  // 71: leadgate.config.v1.AlertRules.crm_errors:type_name -> leadgate.config.v1.CrmErrorRule
-	51,  // 72: leadgate.config.v1.AlertRules.oldest_waiting:type_name -> leadgate.config.v1.WaitingRule
-	48,  // 73: leadgate.config.v1.AlertRules.paused:type_name -> leadgate.config.v1.ConditionRule
-	48,  // 74: leadgate.config.v1.AlertRules.breaker:type_name -> leadgate.config.v1.ConditionRule
-	49,  // 75: leadgate.config.v1.AlertRules.dead:type_name -> leadgate.config.v1.CountRule
-	48,  // 76: leadgate.config.v1.AlertRules.drift:type_name -> leadgate.config.v1.ConditionRule
-	49,  // 77: leadgate.config.v1.AlertRules.holds:type_name -> leadgate.config.v1.CountRule
-	46,  // 78: leadgate.config.v1.AlertRules.rejections:type_name -> leadgate.config.v1.ErrorRateRule
-	53,  // 79: leadgate.config.v1.AlertRules.silence:type_name -> leadgate.config.v1.SilenceRule
-	52,  // 80: leadgate.config.v1.AlertRules.speed_to_lead:type_name -> leadgate.config.v1.SpeedRule
-	54,  // 81: leadgate.config.v1.AlertRules.disk:type_name -> leadgate.config.v1.DiskRule
-	48,  // 82: leadgate.config.v1.AlertRules.notifier:type_name -> leadgate.config.v1.ConditionRule
-	70,  // 83: leadgate.config.v1.ErrorRateRule.window:type_name -> google.protobuf.Duration
-	70,  // 84: leadgate.config.v1.NoSuccessRule.window:type_name -> google.protobuf.Duration
-	70,  // 85: leadgate.config.v1.ConditionRule.after:type_name -> google.protobuf.Duration
-	70,  // 86: leadgate.config.v1.CountRule.window:type_name -> google.protobuf.Duration
-	70,  // 87: leadgate.config.v1.CrmErrorRule.window:type_name -> google.protobuf.Duration
-	70,  // 88: leadgate.config.v1.WaitingRule.above:type_name -> google.protobuf.Duration
-	70,  // 89: leadgate.config.v1.SpeedRule.above:type_name -> google.protobuf.Duration
-	70,  // 90: leadgate.config.v1.SpeedRule.window:type_name -> google.protobuf.Duration
-	70,  // 91: leadgate.config.v1.SilenceRule.at_least:type_name -> google.protobuf.Duration
-	70,  // 92: leadgate.config.v1.SilenceRule.learn_for:type_name -> google.protobuf.Duration
-	5,   // 93: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
-	10,  // 94: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
-	7,   // 95: leadgate.config.v1.Form.ValuesEntry.value:type_name -> leadgate.config.v1.Value
-	8,   // 96: leadgate.config.v1.Form.ConsentsEntry.value:type_name -> leadgate.config.v1.ConsentField
-	39,  // 97: leadgate.config.v1.Alerts.NotifiersEntry.value:type_name -> leadgate.config.v1.Notifier
-	45,  // 98: leadgate.config.v1.Alerts.DestinationsEntry.value:type_name -> leadgate.config.v1.AlertRules
-	45,  // 99: leadgate.config.v1.Alerts.FormsEntry.value:type_name -> leadgate.config.v1.AlertRules
-	100, // [100:100] is the sub-list for method output_type
-	100, // [100:100] is the sub-list for method input_type
-	100, // [100:100] is the sub-list for extension type_name
-	100, // [100:100] is the sub-list for extension extendee
-	0,   // [0:100] is the sub-list for field type_name
+	5,   // 0: leadgate.config.v1.Config.tls:type_name -> leadgate.config.v1.TLS
+	6,   // 1: leadgate.config.v1.Config.idempotency:type_name -> leadgate.config.v1.Idempotency
+	7,   // 2: leadgate.config.v1.Config.api_keys:type_name -> leadgate.config.v1.APIKey
+	8,   // 3: leadgate.config.v1.Config.leads:type_name -> leadgate.config.v1.Leads
+	63,  // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
+	64,  // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
+	41,  // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
+	42,  // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
+	44,  // 8: leadgate.config.v1.Config.retention:type_name -> leadgate.config.v1.Retention
+	43,  // 9: leadgate.config.v1.Config.store:type_name -> leadgate.config.v1.Store
+	45,  // 10: leadgate.config.v1.Config.alerts:type_name -> leadgate.config.v1.Alerts
+	62,  // 11: leadgate.config.v1.Config.debug:type_name -> leadgate.config.v1.Debug
+	1,   // 12: leadgate.config.v1.Config.enrich:type_name -> leadgate.config.v1.Enrich
+	78,  // 13: leadgate.config.v1.Enrich.timeout:type_name -> google.protobuf.Duration
+	2,   // 14: leadgate.config.v1.Enrich.company:type_name -> leadgate.config.v1.Company
+	4,   // 15: leadgate.config.v1.Enrich.place:type_name -> leadgate.config.v1.Place
+	3,   // 16: leadgate.config.v1.Company.auth:type_name -> leadgate.config.v1.CompanyAuth
+	65,  // 17: leadgate.config.v1.Company.fields:type_name -> leadgate.config.v1.Company.FieldsEntry
+	78,  // 18: leadgate.config.v1.Company.keep:type_name -> google.protobuf.Duration
+	78,  // 19: leadgate.config.v1.Company.keep_unknown:type_name -> google.protobuf.Duration
+	35,  // 20: leadgate.config.v1.CompanyAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
+	36,  // 21: leadgate.config.v1.CompanyAuth.header:type_name -> leadgate.config.v1.HTTPHeader
+	37,  // 22: leadgate.config.v1.CompanyAuth.query:type_name -> leadgate.config.v1.HTTPQuery
+	78,  // 23: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
+	66,  // 24: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
+	10,  // 25: leadgate.config.v1.Form.limits:type_name -> leadgate.config.v1.FormLimits
+	67,  // 26: leadgate.config.v1.Form.values:type_name -> leadgate.config.v1.Form.ValuesEntry
+	13,  // 27: leadgate.config.v1.Form.quality:type_name -> leadgate.config.v1.Quality
+	78,  // 28: leadgate.config.v1.Form.derive_key_window:type_name -> google.protobuf.Duration
+	68,  // 29: leadgate.config.v1.Form.consents:type_name -> leadgate.config.v1.Form.ConsentsEntry
+	15,  // 30: leadgate.config.v1.Form.routes:type_name -> leadgate.config.v1.Route
+	16,  // 31: leadgate.config.v1.Form.block:type_name -> leadgate.config.v1.Block
+	14,  // 32: leadgate.config.v1.Form.captcha:type_name -> leadgate.config.v1.Captcha
+	69,  // 33: leadgate.config.v1.Value.enum:type_name -> leadgate.config.v1.Value.EnumEntry
+	78,  // 34: leadgate.config.v1.Quality.fastest:type_name -> google.protobuf.Duration
+	78,  // 35: leadgate.config.v1.Quality.window:type_name -> google.protobuf.Duration
+	18,  // 36: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
+	26,  // 37: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
+	19,  // 38: leadgate.config.v1.Destination.salesforce:type_name -> leadgate.config.v1.Salesforce
+	22,  // 39: leadgate.config.v1.Destination.pipedrive:type_name -> leadgate.config.v1.Pipedrive
+	24,  // 40: leadgate.config.v1.Destination.zoho:type_name -> leadgate.config.v1.Zoho
+	25,  // 41: leadgate.config.v1.Destination.dynamics:type_name -> leadgate.config.v1.Dynamics
+	39,  // 42: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
+	40,  // 43: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
+	70,  // 44: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
+	20,  // 45: leadgate.config.v1.Salesforce.client_credentials:type_name -> leadgate.config.v1.SalesforceClientCredentials
+	21,  // 46: leadgate.config.v1.Salesforce.jwt:type_name -> leadgate.config.v1.SalesforceJWT
+	71,  // 47: leadgate.config.v1.Salesforce.placeholders:type_name -> leadgate.config.v1.Salesforce.PlaceholdersEntry
+	23,  // 48: leadgate.config.v1.Pipedrive.oauth:type_name -> leadgate.config.v1.PipedriveOAuth
+	78,  // 49: leadgate.config.v1.Pipedrive.search_lag:type_name -> google.protobuf.Duration
+	72,  // 50: leadgate.config.v1.Zoho.placeholders:type_name -> leadgate.config.v1.Zoho.PlaceholdersEntry
+	73,  // 51: leadgate.config.v1.Dynamics.placeholders:type_name -> leadgate.config.v1.Dynamics.PlaceholdersEntry
+	74,  // 52: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
+	34,  // 53: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
+	27,  // 54: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
+	29,  // 55: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
+	30,  // 56: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
+	31,  // 57: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
+	28,  // 58: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
+	32,  // 59: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
+	33,  // 60: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
+	35,  // 61: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
+	36,  // 62: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
+	37,  // 63: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
+	38,  // 64: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
+	78,  // 65: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	78,  // 66: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
+	78,  // 67: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
+	78,  // 68: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
+	78,  // 69: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
+	78,  // 70: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
+	75,  // 71: leadgate.config.v1.Alerts.notifiers:type_name -> leadgate.config.v1.Alerts.NotifiersEntry
+	78,  // 72: leadgate.config.v1.Alerts.remind_every:type_name -> google.protobuf.Duration
+	51,  // 73: leadgate.config.v1.Alerts.business_hours:type_name -> leadgate.config.v1.BusinessHours
+	52,  // 74: leadgate.config.v1.Alerts.rules:type_name -> leadgate.config.v1.AlertRules
+	76,  // 75: leadgate.config.v1.Alerts.destinations:type_name -> leadgate.config.v1.Alerts.DestinationsEntry
+	77,  // 76: leadgate.config.v1.Alerts.forms:type_name -> leadgate.config.v1.Alerts.FormsEntry
+	47,  // 77: leadgate.config.v1.Notifier.slack:type_name -> leadgate.config.v1.SlackNotifier
+	48,  // 78: leadgate.config.v1.Notifier.webhook:type_name -> leadgate.config.v1.WebhookNotifier
+	49,  // 79: leadgate.config.v1.Notifier.pagerduty:type_name -> leadgate.config.v1.PagerDutyNotifier
+	50,  // 80: leadgate.config.v1.Notifier.email:type_name -> leadgate.config.v1.EmailNotifier
+	53,  // 81: leadgate.config.v1.AlertRules.error_rate:type_name -> leadgate.config.v1.ErrorRateRule
+	54,  // 82: leadgate.config.v1.AlertRules.no_success:type_name -> leadgate.config.v1.NoSuccessRule
+	55,  // 83: leadgate.config.v1.AlertRules.credentials:type_name -> leadgate.config.v1.ConditionRule
+	56,  // 84: leadgate.config.v1.AlertRules.rate_limited:type_name -> leadgate.config.v1.CountRule
+	57,  // 85: leadgate.config.v1.AlertRules.crm_errors:type_name -> leadgate.config.v1.CrmErrorRule
+	58,  // 86: leadgate.config.v1.AlertRules.oldest_waiting:type_name -> leadgate.config.v1.WaitingRule
+	55,  // 87: leadgate.config.v1.AlertRules.paused:type_name -> leadgate.config.v1.ConditionRule
+	55,  // 88: leadgate.config.v1.AlertRules.breaker:type_name -> leadgate.config.v1.ConditionRule
+	56,  // 89: leadgate.config.v1.AlertRules.dead:type_name -> leadgate.config.v1.CountRule
+	55,  // 90: leadgate.config.v1.AlertRules.drift:type_name -> leadgate.config.v1.ConditionRule
+	56,  // 91: leadgate.config.v1.AlertRules.holds:type_name -> leadgate.config.v1.CountRule
+	53,  // 92: leadgate.config.v1.AlertRules.rejections:type_name -> leadgate.config.v1.ErrorRateRule
+	60,  // 93: leadgate.config.v1.AlertRules.silence:type_name -> leadgate.config.v1.SilenceRule
+	59,  // 94: leadgate.config.v1.AlertRules.speed_to_lead:type_name -> leadgate.config.v1.SpeedRule
+	61,  // 95: leadgate.config.v1.AlertRules.disk:type_name -> leadgate.config.v1.DiskRule
+	55,  // 96: leadgate.config.v1.AlertRules.notifier:type_name -> leadgate.config.v1.ConditionRule
+	78,  // 97: leadgate.config.v1.ErrorRateRule.window:type_name -> google.protobuf.Duration
+	78,  // 98: leadgate.config.v1.NoSuccessRule.window:type_name -> google.protobuf.Duration
+	78,  // 99: leadgate.config.v1.ConditionRule.after:type_name -> google.protobuf.Duration
+	78,  // 100: leadgate.config.v1.CountRule.window:type_name -> google.protobuf.Duration
+	78,  // 101: leadgate.config.v1.CrmErrorRule.window:type_name -> google.protobuf.Duration
+	78,  // 102: leadgate.config.v1.WaitingRule.above:type_name -> google.protobuf.Duration
+	78,  // 103: leadgate.config.v1.SpeedRule.above:type_name -> google.protobuf.Duration
+	78,  // 104: leadgate.config.v1.SpeedRule.window:type_name -> google.protobuf.Duration
+	78,  // 105: leadgate.config.v1.SilenceRule.at_least:type_name -> google.protobuf.Duration
+	78,  // 106: leadgate.config.v1.SilenceRule.learn_for:type_name -> google.protobuf.Duration
+	9,   // 107: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
+	17,  // 108: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
+	11,  // 109: leadgate.config.v1.Form.ValuesEntry.value:type_name -> leadgate.config.v1.Value
+	12,  // 110: leadgate.config.v1.Form.ConsentsEntry.value:type_name -> leadgate.config.v1.ConsentField
+	46,  // 111: leadgate.config.v1.Alerts.NotifiersEntry.value:type_name -> leadgate.config.v1.Notifier
+	52,  // 112: leadgate.config.v1.Alerts.DestinationsEntry.value:type_name -> leadgate.config.v1.AlertRules
+	52,  // 113: leadgate.config.v1.Alerts.FormsEntry.value:type_name -> leadgate.config.v1.AlertRules
+	114, // [114:114] is the sub-list for method output_type
+	114, // [114:114] is the sub-list for method input_type
+	114, // [114:114] is the sub-list for extension type_name
+	114, // [114:114] is the sub-list for extension extendee
+	0,   // [0:114] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_config_v1_config_proto_init() }
@@ -5402,7 +6049,13 @@ func file_leadgate_config_v1_config_proto_init() {
 	if File_leadgate_config_v1_config_proto != nil {
 		return
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[10].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[3].OneofWrappers = []any{
+		(*CompanyAuth_Bearer)(nil),
+		(*CompanyAuth_Basic)(nil),
+		(*CompanyAuth_Header)(nil),
+		(*CompanyAuth_Query)(nil),
+	}
+	file_leadgate_config_v1_config_proto_msgTypes[17].OneofWrappers = []any{
 		(*Destination_Hubspot)(nil),
 		(*Destination_Http)(nil),
 		(*Destination_Salesforce)(nil),
@@ -5410,31 +6063,31 @@ func file_leadgate_config_v1_config_proto_init() {
 		(*Destination_Zoho)(nil),
 		(*Destination_Dynamics)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[12].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[19].OneofWrappers = []any{
 		(*Salesforce_ClientCredentials)(nil),
 		(*Salesforce_Jwt)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[15].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[22].OneofWrappers = []any{
 		(*Pipedrive_ApiToken)(nil),
 		(*Pipedrive_Oauth)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[20].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[27].OneofWrappers = []any{
 		(*HTTPBody_Cel)(nil),
 		(*HTTPBody_Template)(nil),
 		(*HTTPBody_Form)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[24].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[31].OneofWrappers = []any{
 		(*HTTPSignature_Hmac)(nil),
 		(*HTTPSignature_StandardWebhooks)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[27].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[34].OneofWrappers = []any{
 		(*HTTPAuth_Bearer)(nil),
 		(*HTTPAuth_Basic)(nil),
 		(*HTTPAuth_Header)(nil),
 		(*HTTPAuth_Query)(nil),
 		(*HTTPAuth_Oauth2)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[39].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[46].OneofWrappers = []any{
 		(*Notifier_Slack)(nil),
 		(*Notifier_Webhook)(nil),
 		(*Notifier_Pagerduty)(nil),
@@ -5446,7 +6099,7 @@ func file_leadgate_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_config_v1_config_proto_rawDesc), len(file_leadgate_config_v1_config_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   70,
+			NumMessages:   78,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
