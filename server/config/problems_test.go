@@ -65,7 +65,7 @@ func TestEveryProblemIsToldWithItsPlaceAndTheWayOut(t *testing.T) {
 		"no kind":           {"destinations:\n  crm: { limits: { concurrency: 2 } }\n", []string{"2:3: crm lacks its kind, one of hubspot, http, salesforce, pipedrive, zoho, dynamics"}},
 		"two kinds":         {"destinations:\n  crm:\n    hubspot: { token: \"${env:TOKEN}\" }\n    http: { url: \"https://crm.example.com\" }\n", []string{"4:5: crm has hubspot already, and takes one of hubspot, http, salesforce, pipedrive, zoho, dynamics"}},
 		"misspelt kind":     {"destinations:\n  crm:\n    hubspott: { token: \"${env:TOKEN}\" }\n", []string{"3:5: unknown key \"hubspott\"; did you mean \"hubspot\"?"}},
-		"no token":          {"destinations:\n  crm:\n    hubspot: {}\n", []string{"3:5: hubspot lacks token"}},
+		"no token":          {"destinations:\n  crm:\n    hubspot: {}\n", []string{"3:14: hubspot: give either token, of a private app, or oauth"}},
 		"slower and slower": {"destinations:\n  crm:\n    hubspot: { token: \"${env:TOKEN}\" }\n    retry: { initial_delay: 10m, max_delay: 1s }\n", []string{"4:29: initial_delay is longer than max_delay"}},
 		"a property":        {"destinations:\n  crm:\n    hubspot: { token: \"${env:TOKEN}\" }\n    properties: { email: emial }\n", []string{"4:26: email: unknown lead field \"emial\"; did you mean \"email\"?"}},
 		"not a URL":         {"destinations: { erp: { http: { url: erp }, properties: { mail: email } } }\n", []string{"1:37: url: must begin with https:// or http:// and a host, such as https://erp.example.com/leads/{email}"}},

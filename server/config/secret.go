@@ -22,7 +22,7 @@ const (
 // secrecyOf is the one list of the fields that hold credentials. key is the key under which the value stands.
 func secrecyOf(field protoreflect.FieldDescriptor, key string) secrecy {
 	switch strings.TrimPrefix(string(field.FullName()), "leadgate.config.v1.") {
-	case "APIKey.key", "HubSpot.token", "HTTPAuth.bearer", "HTTPBasic.password", "HTTPHeader.value", "HTTPQuery.value",
+	case "APIKey.key", "HubSpot.token", "HubSpotOAuth.client_secret", "HubSpotOAuth.refresh_token", "HTTPAuth.bearer", "HTTPBasic.password", "HTTPHeader.value", "HTTPQuery.value",
 		"HTTPHMAC.secret", "HTTPStandardWebhooks.secrets", "OAuth2.client_secret", "OAuth2.refresh_token",
 		"SalesforceClientCredentials.client_secret", "SalesforceJWT.private_key",
 		"Store.encryption_key", "Store.previous_encryption_key", "Zoho.client_secret", "Zoho.refresh_token", "Dynamics.client_secret",
@@ -32,7 +32,8 @@ func secrecyOf(field protoreflect.FieldDescriptor, key string) secrecy {
 		return credential
 	case "SlackNotifier.url", "WebhookNotifier.secret", "PagerDutyNotifier.routing_key", "EmailNotifier.password":
 		return credential
-	case "OAuth2.client_id", "SalesforceClientCredentials.client_id", "SalesforceJWT.client_id", "Zoho.client_id", "Dynamics.client_id", "PipedriveOAuth.client_id":
+	case "OAuth2.client_id", "SalesforceClientCredentials.client_id", "SalesforceJWT.client_id", "Zoho.client_id", "Dynamics.client_id", "PipedriveOAuth.client_id",
+		"HubSpotOAuth.client_id":
 		return mixed
 	case "HTTP.HeadersEntry.value":
 		for _, word := range []string{"auth", "cookie", "key", "secret", "token", "password"} {

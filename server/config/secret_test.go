@@ -34,6 +34,8 @@ func walkSchema(visit func(path, key string)) {
 var credentials = map[string]string{
 	".api_keys.key":                                               "api_keys: [{ name: ops, roles: [read], key: % }]\n" + crmBeside,
 	".destinations.*.hubspot.token":                               "destinations: { x: { hubspot: { token: % } } }",
+	".destinations.*.hubspot.oauth.client_secret":                 "destinations: { x: { hubspot: { oauth: { client_id: app, client_secret: %, refresh_token: \"${env:OTHER}\" } } } }",
+	".destinations.*.hubspot.oauth.refresh_token":                 "destinations: { x: { hubspot: { oauth: { client_id: app, client_secret: \"${env:OTHER}\", refresh_token: % } } } }",
 	".destinations.*.http.auth.bearer":                            "destinations: { x: { http: { url: \"https://x.example.com\", auth: { bearer: % } } } }",
 	".destinations.*.http.basic.password":                         "destinations: { x: { http: { url: \"https://x.example.com\", auth: { basic: { username: u, password: % } } } } }",
 	".destinations.*.http.header.value":                           "destinations: { x: { http: { url: \"https://x.example.com\", auth: { header: { name: X-Key, value: % } } } } }",

@@ -6,14 +6,15 @@ import (
 )
 
 const (
-	// So many calls in a row have to fail before the breaker doubts that the CRM can be reached.
+	// DoubtAfter is how many calls in a row have to fail before the breaker doubts that the CRM can be reached.
 	DoubtAfter = 5
-	// So many different deliveries have to be among them for it to open although the CRM answers a ping: fewer may be at
-	// fault themselves.
+	// OpenAfter is how many different deliveries have to be among them for it to open although the CRM answers a ping: fewer
+	// may be at fault themselves.
 	OpenAfter = 5
-	// FirstProbe is when a CRM that could not be reached is asked first, ProbeInterval the time between two probes later on:
-	// 5 s, 10 s, 20 s, 40 s, then every minute.
-	FirstProbe    = 5 * time.Second
+	// FirstProbe is how soon a CRM that could not be reached is asked again; the time doubles up to ProbeInterval: 5 s, 10 s,
+	// 20 s, 40 s, then every minute.
+	FirstProbe = 5 * time.Second
+	// ProbeInterval is the time between two probes later on.
 	ProbeInterval = time.Minute
 	// Every so often a delivery is tried although the ping failed: a CRM whose answer to a ping is broken is not down for ever.
 	insistEvery = 3
@@ -23,13 +24,13 @@ const (
 type BreakerState int
 
 const (
-	// Closed: calls are made.
+	// Closed says that calls are made.
 	Closed BreakerState = iota
-	// Doubtful: calls fail one after the other; a ping will tell.
+	// Doubtful says that calls fail one after the other; a ping will tell.
 	Doubtful
-	// Open: no calls are made until it is time for a probe.
+	// Open says that no calls are made until it is time for a probe.
 	Open
-	// HalfOpen: a ping got through, and one delivery is tried.
+	// HalfOpen says that a ping got through, and one delivery is tried.
 	HalfOpen
 )
 

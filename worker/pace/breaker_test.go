@@ -37,8 +37,8 @@ func TestTheBreakerOpensWhenAPingConfirmsTheDoubt(t *testing.T) {
 		}
 		expectState(t, b, pace.Open)
 		for _, want := range []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second} {
-			if _, at := b.State(); at.Sub(time.Now()) != want {
-				t.Errorf("the next probe is in %v, want %v", at.Sub(time.Now()), want)
+			if _, at := b.State(); time.Until(at) != want {
+				t.Errorf("the next probe is in %v, want %v", time.Until(at), want)
 			}
 			if want < 20*time.Second {
 				b.Pinged(false)

@@ -39,8 +39,8 @@ func (q *quotas) tell(now time.Time, told Quota) (low, spent bool) {
 	known = known && before.holds(now)
 	is := toldQuota{told, now}
 	q.told[told.Window] = is
-	low = is.scarce() && !(known && before.scarce())
-	spent = told.Remaining <= 0 && !(known && before.Remaining <= 0)
+	wasScarce, wasSpent := known && before.scarce(), known && before.Remaining <= 0
+	low, spent = is.scarce() && !wasScarce, told.Remaining <= 0 && !wasSpent
 	return low, spent
 }
 

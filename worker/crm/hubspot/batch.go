@@ -46,7 +46,7 @@ func (r record) from(contacts []*contact) *contact {
 		if r.Trace != "" {
 			return c.trace == r.Trace
 		}
-		return c.hasAddress(r.Properties[emailProperty])
+		return c.isAt(r.Properties[c.key])
 	})
 	if i < 0 {
 		return nil
@@ -63,15 +63,11 @@ func (p problem) about(contacts []*contact) []*contact {
 	traces, addresses := p.list("objectWriteTraceId"), p.list("ids")
 	var about []*contact
 	for _, c := range contacts {
-		if slices.Contains(traces, c.trace) || len(traces) == 0 && slices.ContainsFunc(addresses, c.hasAddress) {
+		if slices.Contains(traces, c.trace) || len(traces) == 0 && slices.ContainsFunc(addresses, c.isAt) {
 			about = append(about, c)
 		}
 	}
 	return about
-}
-
-func (c *contact) hasAddress(address string) bool {
-	return address != "" && strings.EqualFold(c.properties[emailProperty], address)
 }
 
 // delivered is the outcome of a contact that was written. Its body is the part of the answer about it.

@@ -18,20 +18,26 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	h := crmtest.Harness{
-		Open: func(base string, env crm.Environment) (crm.Destination, error) {
-			return hubspot.New(&configv1.HubSpot{Token: crmtest.SecretReference, BaseUrl: base}, env)
-		},
-		CRM: func(secret string) crmtest.CRM {
-			return account{simulated.New(simulated.Options{Token: secret, TenSecondly: -1})}
-		},
-		Schema: true,
-		Mapped: map[string]string{"email": "email", "firstname": "first_name", "lastname": "last_name"},
+	mapped := map[string]string{"email": "email", "firstname": "first_name", "lastname": "last_name"}
+	for name, mode := range map[string]string{"Upsert": "", "Patch": "patch"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := crmtest.Harness{
+				Open: func(base string, env crm.Environment) (crm.Destination, error) {
+					return hubspot.New(&configv1.HubSpot{Token: crmtest.SecretReference, BaseUrl: base, Mode: mode}, env)
+				},
+				CRM: func(secret string) crmtest.CRM {
+					return account{simulated.New(simulated.Options{Token: secret, TenSecondly: -1})}
+				},
+				Schema: true,
+				Mapped: mapped,
+			}
+			crmtest.Run(t, h)
+			crmtest.RunFaults(t, h, func(secret string, now func() time.Time) crmtest.Faulty {
+				return account{simulated.New(simulated.Options{Token: secret, TenSecondly: -1, Now: now})}
+			})
+		})
 	}
-	crmtest.Run(t, h)
-	crmtest.RunFaults(t, h, func(secret string, now func() time.Time) crmtest.Faulty {
-		return account{simulated.New(simulated.Options{Token: secret, TenSecondly: -1, Now: now})}
-	})
 }
 
 // account is a simulated HubSpot account.

@@ -24,30 +24,44 @@ type contact struct {
 	// trace is what HubSpot names the contact by in its answer, unique in a batch. Only if every input has one are there
 	// answers for each.
 	trace      string
+	key        string // property that it is known by; empty if it has none
 	properties map[string]string
 	outcome    crm.Outcome
 	faults     []fault // what is wrong with properties, if the outcome is Refused
+	// What a call about it alone found: that there is none, or that there is one already.
+	missing, conflict bool
 	// What was left out so far, and why the first was.
 	dropped []string
 	why     crm.Outcome
 }
 
 // Deliver implements crm.Destination.
-func (d *destination) Deliver(ctx context.Context, batch []crm.Item, _ leadgatev1.DeliveryMode) []crm.Outcome {
+func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadgatev1.DeliveryMode) []crm.Outcome {
 	contacts := make([]*contact, len(batch))
 	var known, nameless []*contact
 	for i, item := range batch {
-		c := newContact(i, item)
+		c := newContact(i, item, d.key)
 		contacts[i] = c
 		switch {
 		case c.outcome.Kind == crm.Refused:
-		case c.properties[emailProperty] == "":
+		case c.key == "":
 			nameless = append(nameless, c)
 		default:
 			known = append(known, c)
 		}
 	}
-	d.inRounds(known, func(group []*contact) { d.upsert(ctx, group) })
+	if mode == leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS && len(known) > 0 {
+		known = d.keepBlanks(ctx, known)
+	}
+	for _, group := range byKey(known) {
+		d.inRounds(group, func(group []*contact) {
+			if d.patches {
+				d.patch(ctx, group[0])
+			} else {
+				d.upsert(ctx, group)
+			}
+		})
+	}
 	for i, c := range nameless {
 		if before := slices.IndexFunc(contacts, (*contact).halts); before >= 0 {
 			stopped := contacts[before].outcome
@@ -66,7 +80,7 @@ func (d *destination) Deliver(ctx context.Context, batch []crm.Item, _ leadgatev
 }
 
 // newContact reads what Encode wrote. What a lead is known by is always among the properties, whatever the mapping says.
-func newContact(i int, item crm.Item) *contact {
+func newContact(i int, item crm.Item, key string) *contact {
 	c := &contact{trace: strconv.Itoa(i)}
 	if err := json.Unmarshal(item.Payload, &c.properties); err != nil || c.properties == nil {
 		c.outcome = crm.Outcome{Kind: crm.Refused, Reason: "not sent: what was stored for it is not an object of HubSpot properties"}
@@ -78,8 +92,34 @@ func newContact(i int, item crm.Item) *contact {
 	}
 	if email != "" {
 		c.properties[emailProperty] = email
+		c.key = emailProperty
+	}
+	if key != "" && c.properties[key] != "" {
+		c.key = key
 	}
 	return c
+}
+
+// id is what the contact is known by.
+func (c *contact) id() string { return c.properties[c.key] }
+
+// isAt reports whether a value of the property that the contact is known by is its own.
+func (c *contact) isAt(value string) bool {
+	return value != "" && strings.EqualFold(strings.TrimSpace(value), strings.TrimSpace(c.id()))
+}
+
+// byKey returns contacts in groups that are known by the same property; HubSpot takes one for a call.
+func byKey(contacts []*contact) [][]*contact {
+	var groups [][]*contact
+	for _, c := range contacts {
+		i := slices.IndexFunc(groups, func(g []*contact) bool { return g[0].key == c.key })
+		if i < 0 {
+			groups = append(groups, []*contact{c})
+			continue
+		}
+		groups[i] = append(groups[i], c)
+	}
+	return groups
 }
 
 // inRounds sends contacts, and once more those of which HubSpot would not take some property, without it: a property that
@@ -103,7 +143,7 @@ func (d *destination) upsert(ctx context.Context, contacts []*contact) {
 	}
 	inputs := make([]input, len(contacts))
 	for i, c := range contacts {
-		inputs[i] = input{emailProperty, c.properties[emailProperty], c.trace, c.properties}
+		inputs[i] = input{c.key, c.id(), c.trace, c.properties}
 	}
 	answer := d.post(ctx, upsertPath, map[string]any{"inputs": inputs}, contacts)
 	if answer == nil {
@@ -125,13 +165,10 @@ func (d *destination) create(ctx context.Context, c *contact) {
 	}
 	switch answer.Status {
 	case http.StatusOK, http.StatusCreated:
-		var written record
-		if json.Unmarshal(answer.Body, &written) != nil || written.ID == "" {
-			c.outcome = answer.Outcome(crm.Unknown, "its answer does not name the contact")
-			return
-		}
-		c.outcome = d.delivered(answer, written, answer.Body)
+		c.missing = false
+		d.readRecord(answer, c)
 	default:
+		c.missing, c.conflict = false, answer.Status == http.StatusConflict && c.key != ""
 		d.readFailure(answer, []*contact{c})
 	}
 }
@@ -160,7 +197,7 @@ func failAll(contacts []*contact, outcome crm.Outcome) {
 // shed leaves out the properties that the contact was refused for, and reports whether it can go without them.
 func (c *contact) shed() bool {
 	if c.outcome.Kind != crm.Refused || len(c.faults) == 0 ||
-		slices.ContainsFunc(c.faults, func(f fault) bool { return f.property == emailProperty }) {
+		slices.ContainsFunc(c.faults, func(f fault) bool { return f.property == emailProperty || f.property == c.key }) {
 		return false
 	}
 	if len(c.dropped) == 0 {

@@ -1,8 +1,9 @@
 // Package hubspot delivers leads to HubSpot as contacts.
 //
-// A lead with an e-mail address is upserted by it, up to a hundred in a call: sent twice, it is one contact. HubSpot has
-// nothing to tell a contact without an address by, so such a lead is created by a call of its own, and a lost answer may
-// make a second contact of it.
+// A lead with an e-mail address, or with a value for the property that is configured for it, is upserted by that, up to a hundred
+// in a call (deliver.go), or patched alone (patch.go): sent twice, it is one contact. HubSpot has nothing to tell a contact
+// without either by, so such a lead is created by a call of its own, and a lost answer may make a second contact of it. Where
+// only blanks are to be filled in, what the contacts have is read first (blanks.go).
 package hubspot
 
 import (
@@ -30,21 +31,32 @@ const (
 
 	createPath  = "/crm/v3/objects/contacts"
 	upsertPath  = "/crm/v3/objects/contacts/batch/upsert"
+	readPath    = "/crm/v3/objects/contacts/batch/read"
 	accountPath = "/account-info/v3/details"
 )
 
 type destination struct {
 	env     crm.Environment
-	token   string // a reference
+	token   string // a reference; empty with oauth
+	oauth   *configv1.HubSpotOAuth
+	tokens  *crm.Tokens // of oauth
 	base    string
+	key     string // property that contacts are told apart by before their address; empty for none
+	patches bool
 	account atomic.Pointer[account] // nil until a ping has seen it
 }
 
 // New returns the destination that is configured. It makes no call.
 func New(cfg *configv1.HubSpot, env crm.Environment) (crm.Destination, error) {
 	d := &destination{env: env, token: cfg.GetToken(), base: strings.TrimRight(cfg.GetBaseUrl(), "/")}
-	if d.token == "" {
+	if d.oauth = cfg.GetOauth(); d.oauth != nil {
+		d.tokens = crm.NewTokens(env, d.grant)
+	} else if d.token == "" {
 		return nil, errors.New(`hubspot.token: name the access token of a private app, as in "${env:HUBSPOT_TOKEN}"`)
+	}
+	d.patches = cfg.GetMode() == "patch"
+	if key := cfg.GetIdProperty(); key != emailProperty {
+		d.key = key
 	}
 	if d.base == "" {
 		d.base = defaultBaseURL
@@ -60,8 +72,12 @@ func New(cfg *configv1.HubSpot, env crm.Environment) (crm.Destination, error) {
 }
 
 // Traits implements crm.Destination.
-func (*destination) Traits() crm.Traits {
-	return crm.Traits{Kind: "hubspot", MaxBatch: maxBatch, RequestsPerSecond: requestsPerSecond, Defaults: defaults()}
+func (d *destination) Traits() crm.Traits {
+	traits := crm.Traits{Kind: "hubspot", MaxBatch: maxBatch, FillBlanks: true, RequestsPerSecond: requestsPerSecond, Defaults: defaults()}
+	if d.patches {
+		traits.MaxBatch = 1
+	}
+	return traits
 }
 
 // defaults are properties that every HubSpot account has. The stage in a contact's life is not among them: it would set
@@ -103,11 +119,24 @@ func (d *destination) Ping(ctx context.Context) crm.Outcome {
 	return outcome
 }
 
+// call makes a call with the present token. A token by OAuth that HubSpot says is over is renewed, and the call made once more:
+// nothing was written the first time.
 func (d *destination) call(ctx context.Context, method, path string, body []byte) (*crm.Answer, *crm.Outcome) {
-	token, err := d.env.Secret(d.token)
-	if err != nil {
-		return nil, &crm.Outcome{Kind: crm.CredentialsRefused, Reason: "not sent: hubspot.token cannot be read: " + err.Error()}
+	token, failure := d.access(ctx)
+	if failure != nil {
+		return nil, failure
 	}
+	answer, failure := d.callWith(ctx, token, method, path, body)
+	if d.tokens == nil || answer == nil || answer.Status != http.StatusUnauthorized || !d.tokens.Refuse(token) {
+		return answer, failure
+	}
+	if token, failure = d.access(ctx); failure != nil {
+		return nil, failure
+	}
+	return d.callWith(ctx, token, method, path, body)
+}
+
+func (d *destination) callWith(ctx context.Context, token, method, path string, body []byte) (*crm.Answer, *crm.Outcome) {
 	req, err := http.NewRequestWithContext(ctx, method, d.base+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, &crm.Outcome{Kind: crm.Retry, Reason: "not sent: the request cannot be made; check hubspot.base_url"}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 type rig struct {
 	t           *testing.T
 	destination crm.Destination
+	base        string
 
 	mu    sync.Mutex
 	calls []call
@@ -48,11 +50,16 @@ type call struct {
 
 func newRig(t *testing.T, handler http.Handler) *rig {
 	t.Helper()
+	return newRigWith(t, handler, &configv1.HubSpot{Token: "pat-na1-token"})
+}
+
+func newRigWith(t *testing.T, handler http.Handler, cfg *configv1.HubSpot) *rig {
+	t.Helper()
 	r := &rig{t: t}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		sent, _ := io.ReadAll(req.Body)
 		c := call{path: req.Method + " " + req.URL.Path, header: req.Header}
-		if len(sent) > 0 {
+		if len(sent) > 0 && !strings.HasSuffix(req.URL.Path, "/read") && !strings.HasPrefix(req.URL.Path, "/crm/v3/properties") { // whose properties are names
 			if err := json.Unmarshal(sent, &c.body); err != nil {
 				t.Errorf("sent %s: %v", sent, err)
 			}
@@ -67,7 +74,8 @@ func newRig(t *testing.T, handler http.Handler) *rig {
 	client := server.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	var err error
-	r.destination, err = hubspot.New(&configv1.HubSpot{Token: "pat-na1-token", BaseUrl: server.URL + "/"}, crm.Environment{
+	r.base, cfg.BaseUrl = server.URL, server.URL+"/"
+	r.destination, err = hubspot.New(cfg, crm.Environment{
 		Client: client,
 		Secret: func(value string) (string, error) { return value, nil },
 		Now:    func() time.Time { return noon },

@@ -28,6 +28,9 @@ var (
 		Message: "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find more details at " +
 			"https://developers.hubspot.com/docs/methods/auth/oauth-overview",
 	}
+	expired = problem{
+		Category: "EXPIRED_AUTHENTICATION", Message: "The OAuth token used to make this call expired 7 second(s) ago.",
+	}
 	missingScopes = problem{
 		Category: "MISSING_SCOPES",
 		Message: "This app hasn't been granted all required scopes to make this call. " +

@@ -29,6 +29,10 @@ const timeFormat = "2006-01-02T15:04:05.000Z"
 type Options struct {
 	// Token is the access token that callers must send; empty takes any.
 	Token string
+	// RefreshToken and ClientSecret are those of a public app that the account has installed. With them access tokens are had by
+	// OAuth, each of which lives for TokenLife, half an hour if that is 0. Without them there is no such app.
+	RefreshToken, ClientSecret string
+	TokenLife                  time.Duration
 	// Seed makes identifiers, the order of results and faults the same for equal seeds.
 	Seed uint64
 	// Now is the time; time.Now if nil.
@@ -59,7 +63,10 @@ func New(o Options) *Simulator {
 	if o.Daily == 0 {
 		o.Daily = DefaultDaily
 	}
-	a := &api{options: o, mux: http.NewServeMux()}
+	if o.TokenLife == 0 {
+		o.TokenLife = 30 * time.Minute
+	}
+	a := &api{options: o, mux: http.NewServeMux(), Tokens: simulator.NewTokens(o.Seed, o.Now)}
 	a.Reset()
 	a.routes()
 	return &Simulator{simulator.New(a, o.Seed, o.Now)}
@@ -67,8 +74,9 @@ func New(o Options) *Simulator {
 
 // api is HubSpot's part of the simulator.
 type api struct {
-	options Options
-	mux     *http.ServeMux
+	*simulator.Tokens // of the public app
+	options           Options
+	mux               *http.ServeMux
 
 	mu       sync.Mutex // of all that follows
 	random   *rand.Rand
@@ -95,6 +103,7 @@ func (a *api) routes() {
 	a.handle("POST /crm/v3/properties/contacts", a.createProperty)
 	a.handle("GET /crm/v3/properties/contacts/{name}", a.getProperty)
 	a.handle("DELETE /crm/v3/properties/contacts/{name}", a.archiveProperty)
+	a.mux.HandleFunc("POST /oauth/v1/token", a.token)
 	a.handle("GET /account-info/v3/details", a.accountDetails)
 }
 
@@ -150,10 +159,34 @@ func (a *api) Contacts() any {
 
 func (a *api) authenticate(r *http.Request) (int, any) {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if ok && token != "" && (a.options.Token == "" || token == a.options.Token) {
+	public := a.options.RefreshToken != ""
+	switch {
+	case a.Revoked():
+	case public && a.Valid(r.Header.Get("Authorization"), "Bearer"):
 		return 0, nil
+	case ok && token != "" && (token == a.options.Token || a.options.Token == "" && !public):
+		return 0, nil
+	case public && ok:
+		return http.StatusUnauthorized, expired
 	}
 	return http.StatusUnauthorized, unauthenticated
+}
+
+// token gives an access token for the refresh token.
+func (a *api) token(w http.ResponseWriter, r *http.Request) {
+	right := a.options.RefreshToken != "" && !a.Revoked() && r.FormValue("grant_type") == "refresh_token" &&
+		r.FormValue("refresh_token") == a.options.RefreshToken && r.FormValue("client_secret") == a.options.ClientSecret
+	if !right {
+		a.answer(w, http.StatusBadRequest, map[string]any{
+			"status": "BAD_REFRESH_TOKEN", "message": "missing or invalid refresh token", "error": "invalid_grant",
+			"error_description": "missing or invalid refresh token",
+		})
+		return
+	}
+	a.answer(w, http.StatusOK, map[string]any{
+		"token_type": "bearer", "refresh_token": a.options.RefreshToken, "access_token": a.Issue(a.options.TokenLife),
+		"expires_in": int(a.options.TokenLife.Seconds()),
+	})
 }
 
 func (a *api) accountDetails(*http.Request) (int, any) {

@@ -1,0 +1,88 @@
+package hubspot
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/leadgate/leadgate/worker/crm"
+)
+
+// keepBlanks reads the contacts that there are already, leaves out what they have a value for, and returns those that are still
+// to be written: new ones as they are, others with what fills blanks only. Where nothing is left to write, the contact is
+// delivered. A call that failed wrote nothing, so whatever is not known then is to be tried again.
+func (d *destination) keepBlanks(ctx context.Context, contacts []*contact) []*contact {
+	var rest []*contact
+	for _, group := range byKey(contacts) {
+		key := group[0].key
+		wanted := map[string]bool{}
+		inputs := make([]map[string]string, len(group))
+		for i, c := range group {
+			inputs[i] = map[string]string{"id": c.id()}
+			for name := range c.properties {
+				wanted[name] = true
+			}
+		}
+		body := map[string]any{"idProperty": key, "properties": slices.Sorted(maps.Keys(wanted)), "inputs": inputs}
+		answer := d.post(ctx, readPath, body, group)
+		if answer == nil {
+			notWritten(group)
+			continue
+		}
+		var found reply
+		switch {
+		case answer.Status != http.StatusOK && answer.Status != http.StatusMultiStatus:
+			failAll(group, d.failed(answer))
+			notWritten(group)
+			continue
+		case json.Unmarshal(answer.Body, &found) != nil:
+			failAll(group, wholly(answer, crm.Retry, "it answered, but not as HubSpot does; check hubspot.base_url", group))
+			continue
+		}
+		rest = append(rest, d.blanksOf(answer, found, group)...)
+	}
+	return rest
+}
+
+func (d *destination) blanksOf(answer *crm.Answer, found reply, group []*contact) []*contact {
+	var rest []*contact
+	there := map[*contact]record{}
+	for _, raw := range found.Results {
+		var r record
+		if json.Unmarshal(raw, &r) != nil || r.ID == "" {
+			continue
+		}
+		for _, c := range group {
+			if c.isAt(r.Properties[c.key]) {
+				there[c] = r
+			}
+		}
+	}
+	for _, c := range group {
+		r, is := there[c]
+		if !is {
+			rest = append(rest, c)
+			continue
+		}
+		maps.DeleteFunc(c.properties, func(name, _ string) bool {
+			return name != c.key && r.Properties[name] != ""
+		})
+		if len(c.properties) == 1 { // what it is known by
+			c.outcome = d.delivered(answer, r, nil)
+			continue
+		}
+		rest = append(rest, c)
+	}
+	return rest
+}
+
+// notWritten turns what is not known of a read into what is to be tried again.
+func notWritten(contacts []*contact) {
+	for _, c := range contacts {
+		if c.outcome.Kind == crm.Unknown || c.outcome.Kind == crm.Refused {
+			c.outcome.Kind = crm.Retry
+		}
+	}
+}

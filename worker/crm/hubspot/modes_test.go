@@ -1,0 +1,172 @@
+package hubspot_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/hubspot"
+	simulated "github.com/leadgate/leadgate/worker/crm/simulator/hubspot"
+)
+
+func (r *rig) fillBlanks(payloads ...string) []crm.Outcome {
+	r.t.Helper()
+	var items []crm.Item
+	for i, payload := range payloads {
+		items = append(items, crm.Item{IdempotencyValue: fmt.Sprintf("b%d.crm-1", i), Payload: []byte(payload)})
+	}
+	return r.destination.Deliver(r.t.Context(), items, leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS)
+}
+
+func (a account) of(email string) map[string]string {
+	for _, c := range a.contacts() {
+		if c.Properties["email"] == email {
+			return c.Properties
+		}
+	}
+	return nil
+}
+
+func TestFillingInBlanksOverwritesNothing(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"", "patch"} {
+		sim := account{simulated.New(simulated.Options{Now: func() time.Time { return noon }, TenSecondly: -1})}
+		r := newRigWith(t, sim, &configv1.HubSpot{Token: "pat-na1-token", Mode: mode})
+		r.deliver(`{"email":"ada@example.com","firstname":"New","company":"Engines"}`)
+		outcomes := r.fillBlanks(`{"email":"Ada@Example.com","firstname":"Old","company":"Old","phone":"+14155550132"}`)
+		if mode == "" {
+			outcomes = append(outcomes, r.fillBlanks(`{"email":"eve@example.com","firstname":"Eve"}`, `{"email":"ada@example.com","firstname":"Older"}`)...)
+		}
+		for i, outcome := range outcomes {
+			if outcome.Kind != crm.Delivered || outcome.RecordID == "" {
+				t.Errorf("mode %q: lead %d ended as %+v", mode, i, outcome)
+			}
+		}
+		if got := sim.of("ada@example.com"); got["firstname"] != "New" || got["company"] != "Engines" || got["phone"] != "+14155550132" {
+			t.Errorf("mode %q: the contact is %v", mode, got)
+		}
+		if mode == "" && sim.of("eve@example.com")["firstname"] != "Eve" {
+			t.Errorf("a contact that was not there is %v", sim.of("eve@example.com"))
+		}
+	}
+}
+
+func TestWhereBlanksCannotBeReadNothingIsWritten(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]crm.OutcomeKind{500: crm.Retry, 401: crm.CredentialsRefused, 429: crm.RateLimited, 400: crm.Retry} {
+		r := answering(t, status, `{"category":"VALIDATION_ERROR"}`)
+		for i, outcome := range r.fillBlanks(ada, grace) {
+			if outcome.Kind != want {
+				t.Errorf("after %d lead %d ended as %+v", status, i, outcome)
+			}
+		}
+		if n := len(r.sent()); n != 1 {
+			t.Errorf("after %d: %d calls", status, n)
+		}
+	}
+}
+
+func TestPatchUpdatesAndCreatesWithoutARace(t *testing.T) {
+	t.Parallel()
+	sim := account{simulated.New(simulated.Options{Now: func() time.Time { return noon }, TenSecondly: -1})}
+	var race atomic.Bool
+	r := newRigWith(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Method == http.MethodPost && race.CompareAndSwap(true, false) { // somebody else is quicker
+			create := strings.NewReader(`{"properties":{"email":"ada@example.com","city":"London"},"associations":[]}`)
+			other := httptest.NewRequest(http.MethodPost, req.URL.Path, create)
+			other.Header = req.Header.Clone()
+			other.Header.Del("Content-Length")
+			sim.ServeHTTP(httptest.NewRecorder(), other)
+		}
+		sim.ServeHTTP(w, req)
+	}), &configv1.HubSpot{Token: "pat-na1-token", Mode: "patch"})
+	race.Store(true)
+	for range 2 {
+		if outcome := r.deliver(ada)[0]; outcome.Kind != crm.Delivered || outcome.RecordID == "" {
+			t.Errorf("ended as %+v", outcome)
+		}
+	}
+	if got := sim.of("ada@example.com"); sim.Records() != 1 || got["firstname"] != "Ada" || got["city"] != "London" {
+		t.Errorf("%d contacts, %v", sim.Records(), got)
+	}
+	if traits := r.destination.Traits(); traits.MaxBatch != 1 {
+		t.Errorf("traits are %+v", traits)
+	}
+}
+
+func TestContactsAreToldApartByTheConfiguredProperty(t *testing.T) {
+	t.Parallel()
+	sim := account{simulated.New(simulated.Options{Now: func() time.Time { return noon }, TenSecondly: -1})}
+	r := newRigWith(t, sim, &configv1.HubSpot{Token: "pat-na1-token", IdProperty: "visitor_id"})
+	post(t, r.base+"/crm/v3/properties/contacts", `{"name":"visitor_id","label":"Visitor","type":"string","fieldType":"text","groupName":"contactinformation","hasUniqueValue":true}`, http.StatusCreated)
+	for range 2 {
+		for i, outcome := range r.deliver(`{"visitor_id":"v1","firstname":"Ada","phone":"+14155550132"}`, grace) {
+			if outcome.Kind != crm.Delivered || outcome.RecordID == "" {
+				t.Errorf("lead %d ended as %+v", i, outcome)
+			}
+		}
+	}
+	if n := sim.Records(); n != 2 {
+		t.Errorf("%d contacts, want one by visitor and one by address", n)
+	}
+}
+
+func post(t *testing.T, address, body string, want int) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer pat-na1-token")
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != want {
+		t.Fatalf("%s: %s", address, res.Status)
+	}
+}
+
+func TestTokensOfAPublicAppAreRenewedByTheClockAndOnceWhenRefused(t *testing.T) {
+	t.Parallel()
+	now := atomic.Pointer[time.Time]{}
+	now.Store(&noon)
+	clock := func() time.Time { return *now.Load() }
+	pass := func(d time.Duration) { later := clock().Add(d); now.Store(&later) }
+	sim := simulated.New(simulated.Options{Now: clock, TenSecondly: -1, RefreshToken: "r-1", ClientSecret: "s-1"})
+	server := httptest.NewServer(sim)
+	defer server.Close()
+	d, err := hubspot.New(&configv1.HubSpot{
+		BaseUrl: server.URL, Oauth: &configv1.HubSpotOAuth{ClientId: "app", ClientSecret: "s-1", RefreshToken: "r-1"},
+	}, crm.Environment{
+		Client: server.Client(), Now: clock, Secret: func(value string) (string, error) { return value, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect := func(want crm.OutcomeKind) {
+		t.Helper()
+		outcome := d.Deliver(t.Context(), []crm.Item{{Email: "ada@example.com", Payload: []byte(ada)}}, leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT)[0]
+		if outcome.Kind != want || strings.Contains(outcome.Reason+outcome.Body, "s-1") {
+			t.Errorf("ended as %+v", outcome)
+		}
+	}
+	expect(crm.Delivered)
+	pass(time.Hour) // its life is over, which the clock tells
+	expect(crm.Delivered)
+	pass(2 * time.Minute)
+	post(t, server.URL+"/_sim/tokens", `{"expire":true}`, http.StatusNoContent)
+	expect(crm.Delivered)
+	post(t, server.URL+"/_sim/tokens", `{"revoke":true}`, http.StatusNoContent)
+	pass(2 * time.Minute)
+	expect(crm.CredentialsRefused)
+}
