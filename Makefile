@@ -19,11 +19,12 @@ test: ## run every test, with the race detector where a C compiler is present
 	$(GO) test $(RACE) -timeout 15m ./...
 
 soak: ## run the long tests: hundreds of kills, a million leads, a full disk; takes about half an hour
-	LEADGATE_SOAK=1 $(GO) test -count 1 -timeout 3h -v -run 'Soak|Kill|Crash|Disk' ./worker/store/... ./server/cmd/leadgate
+	LEADGATE_SOAK=1 $(GO) test -count 1 -timeout 3h -v -run 'Soak|Kill|Crash|Disk|Outage' ./worker/store/... ./worker ./server/cmd/leadgate
 
-bench: build ## measure the accept path against bare servers in the same run
+bench: build ## measure the accept path against bare servers in the same run, then deliveries to simulated CRMs
 	$(GO) run ./server/bench
 	$(GO) test ./server/intake -run '^$$' -bench TenFields
+	$(GO) test -run '^$$' -bench Delivery -benchtime 50000x ./worker
 
 generate: ## make gen/ anew from proto/ and the pages' TypeScript
 	$(GO) run ./proto/tools/thirdparty gen/thirdparty

@@ -1,0 +1,283 @@
+package worker_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker"
+	"github.com/leadgate/leadgate/worker/crm/simulator"
+	"github.com/leadgate/leadgate/worker/crm/simulator/hubspot"
+	"github.com/leadgate/leadgate/worker/journal"
+	"github.com/leadgate/leadgate/worker/store"
+	"github.com/leadgate/leadgate/worker/store/badger"
+)
+
+const (
+	fewLeads  = 400
+	soakLeads = 10_000
+)
+
+// TestSoakLeadsEndExactlyOnceWhateverBreaks takes leads through the whole worker to a simulated HubSpot that fails in every way
+// at random, with a restart in the middle: each person ends as one contact, with what was accepted last.
+func TestSoakLeadsEndExactlyOnceWhateverBreaks(t *testing.T) {
+	t.Parallel()
+	n := fewLeads
+	if os.Getenv("LEADGATE_SOAK") != "" {
+		n = soakLeads
+	}
+	random := rand.New(rand.NewPCG(7, 11))
+	sim := hubspot.New(hubspot.Options{Seed: 7, TenSecondly: -1, Daily: -1})
+	server := httptest.NewServer(sim)
+	defer server.Close()
+	w := newWalk(t, &configv1.Destination{
+		Kind:   &configv1.Destination_Hubspot{Hubspot: &configv1.HubSpot{Token: "t", BaseUrl: server.URL}},
+		Limits: &configv1.Limits{Concurrency: 8, BatchSize: 20, RequestsPerSecond: 5000, Timeout: durationpb.New(2 * time.Second)},
+		Retry:  &configv1.Retry{InitialDelay: durationpb.New(5 * time.Millisecond), MaxDelay: durationpb.New(100 * time.Millisecond)},
+	})
+	// Those left out take long, or end leads for good: a redirect is refused, and so is what is refused in part and alone.
+	kinds := slices.DeleteFunc(simulator.Kinds(), func(kind simulator.Kind) bool {
+		return slices.Contains([]simulator.Kind{
+			simulator.KindBurst, simulator.KindDaily, simulator.KindSlow, simulator.KindHang, simulator.KindHuge, simulator.KindRedirect, simulator.KindPartial,
+		}, kind)
+	})
+	sim.SetFaults(simulator.Faults{Kinds: kinds, FailRate: 0.2})
+	w.start()
+	last := map[string]string{} // what a person's contact has to end with
+	for sent := 0; sent < n; {
+		var leads []lead
+		for range min(1+random.IntN(40), n-sent) {
+			l := lead{email: fmt.Sprintf("p%d@example.com", random.IntN(n*3/4)), name: strconv.Itoa(sent)}
+			leads = append(leads, l)
+			last[l.email] = l.name
+			sent++
+		}
+		w.accept(leads...)
+		if sent > n/2 && w.restarts == 0 {
+			w.restart()
+		}
+	}
+	w.awaitDelivered(int64(n))
+	var contacts []struct{ Properties map[string]string }
+	encoded, err := json.Marshal(sim.Contacts())
+	if err == nil {
+		err = json.Unmarshal(encoded, &contacts)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(contacts) != len(last) {
+		t.Errorf("%d contacts of %d people", len(contacts), len(last))
+	}
+	for _, c := range contacts {
+		if email := c.Properties["email"]; c.Properties["firstname"] != last[email] {
+			t.Errorf("%s ended with %s, want %s", email, c.Properties["firstname"], last[email])
+		}
+	}
+}
+
+// lead is as much of one as these tests need.
+type lead struct{ email, name string }
+
+// walk is a worker on a store of its own, on the real clock, with one destination that is called for real.
+type walk struct {
+	t           testing.TB
+	destination *configv1.Destination
+	store       store.Store
+	journal     *journal.Journal
+	worker      *worker.Worker
+	restarts    int
+}
+
+func newWalk(t testing.TB, destination *configv1.Destination) *walk {
+	t.Helper()
+	w := &walk{t: t, destination: destination, journal: journal.New(journal.Options{Now: time.Now})}
+	s, err := badger.Open(badger.Options{Dir: t.TempDir(), Publish: w.journal.Committed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.store = s
+	w.journal.Load(s.ID(), nil)
+	t.Cleanup(func() {
+		w.stop()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		w.journal.Close()
+	})
+	return w
+}
+
+func (w *walk) start() {
+	w.t.Helper()
+	var err error
+	if w.worker, err = worker.New(worker.Options{Store: w.store, Journal: w.journal}); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.worker.Apply(worker.Config{
+		Revision: "r1", Destinations: map[string]*configv1.Destination{"crm": w.destination},
+		Secret: func(value string) (string, error) { return value, nil },
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.worker.Start()
+}
+
+func (w *walk) stop() {
+	if w.worker == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond) // calls are cut short
+	defer cancel()
+	if err := w.worker.Stop(ctx); err != nil {
+		w.t.Error(err)
+	}
+	w.worker = nil
+}
+
+func (w *walk) restart() {
+	w.t.Helper()
+	w.stop()
+	w.start()
+	w.restarts++
+}
+
+func (w *walk) accept(leads ...lead) {
+	w.t.Helper()
+	acceptances := make([]*store.Acceptance, len(leads))
+	for i, l := range leads {
+		acceptances[i] = &store.Acceptance{
+			Record: &leadgatev1.LeadRecord{
+				LeadId: newLeadID(), State: leadgatev1.LeadState_LEAD_STATE_OPEN, CreateTime: timestamppb.Now(),
+				Lead: &leadgatev1.Lead{Email: l.email, FirstName: l.name},
+			},
+			Destinations: []string{"crm"},
+		}
+	}
+	results, err := w.store.Accept(w.t.Context(), acceptances...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, result := range results {
+		if result.Err != nil {
+			w.t.Fatal(result.Err)
+		}
+	}
+}
+
+// awaitDelivered waits until so many deliveries are delivered, and fails when some end otherwise.
+func (w *walk) awaitDelivered(n int64) {
+	w.t.Helper()
+	settled := make(chan struct{}, 1)
+	defer w.journal.Tap(func([]*leadgatev1.Event) {
+		select {
+		case settled <- struct{}{}:
+		default:
+		}
+	})()
+	patience := time.After(5 * time.Minute)
+	for {
+		counts, err := w.store.Counts(w.t.Context())
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		by := counts["crm"].ByState
+		if by[leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED] == n {
+			return
+		}
+		if other := by[dead] + by[superseded] + by[leadgatev1.DeliveryState_DELIVERY_STATE_HELD]; other > 0 {
+			w.t.Fatalf("some ended otherwise: %v", by)
+		}
+		select {
+		case <-settled:
+		case <-patience:
+			w.t.Fatalf("not all were delivered: %v", by)
+		}
+	}
+}
+
+// TestSoakAMinuteAtTenASecond counts at the CRM what is sent in a minute. What is slow to arrive and what is fast may differ by
+// the allowance of package pace and no more, so a machine that is too busy for that cannot tell.
+func TestSoakAMinuteAtTenASecond(t *testing.T) {
+	if os.Getenv("LEADGATE_SOAK") == "" {
+		t.Skip("it takes a minute; make soak runs it")
+	}
+	t.Parallel()
+	var (
+		mu   sync.Mutex
+		came []time.Time
+	)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		came = append(came, time.Now())
+		mu.Unlock()
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusCreated)
+	}))
+	defer server.Close()
+	w := newWalk(t, &configv1.Destination{
+		Kind:   &configv1.Destination_Http{Http: &configv1.HTTP{Url: server.URL}},
+		Limits: &configv1.Limits{Concurrency: 8, RequestsPerSecond: 10},
+	})
+	var leads []lead
+	for i := range 620 {
+		leads = append(leads, lead{email: fmt.Sprintf("p%d@example.com", i)})
+	}
+	w.accept(leads...)
+	late := lateness(t)
+	w.start()
+	w.awaitDelivered(int64(len(leads)))
+	if worst := late(); worst > 4*time.Millisecond {
+		t.Skipf("the machine is too busy to tell: a timer was %v late", worst)
+	}
+	inMinute := 0
+	for inMinute < len(came) && came[inMinute].Sub(came[0]) < time.Minute {
+		inMinute++
+	}
+	t.Logf("%d requests in a minute", inMinute)
+	if inMinute < 594 || inMinute > 606 {
+		t.Errorf("%d requests in a minute, want 600 within a hundredth", inMinute)
+	}
+	for i := range len(came) - 10 {
+		if gap := came[i+10].Sub(came[i]); gap < time.Second {
+			t.Errorf("eleven requests came within %v", gap)
+		}
+	}
+}
+
+// lateness measures how late timers are on this machine until it is asked for the worst.
+func lateness(t *testing.T) (worst func() time.Duration) {
+	t.Helper()
+	stop, done := make(chan struct{}), make(chan time.Duration, 1)
+	go func() {
+		most := time.Duration(0)
+		for due := time.Now().Add(time.Millisecond); ; due = time.Now().Add(time.Millisecond) {
+			select {
+			case <-stop:
+				done <- most
+				return
+			case <-time.After(time.Until(due)):
+				most = max(most, time.Since(due))
+			}
+		}
+	}()
+	return func() time.Duration {
+		close(stop)
+		return <-done
+	}
+}
