@@ -347,3 +347,42 @@ func TestWhatWaitsForADestinationThatIsRemovedIsHeld(t *testing.T) {
 		}
 	})
 }
+
+func TestADeadAndASlowDestinationCostTheOthersNothing(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		const others = 98
+		configs := map[string]*configv1.Destination{}
+		for i := range others + 2 {
+			name := fmt.Sprintf("d%d", i)
+			f := h.addCRM(name, crm.Traits{Kind: "fake", MaxBatch: 1, Account: name})
+			switch i {
+			case others:
+				f.down()
+			case others + 1:
+				f.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
+					time.Sleep(20 * time.Second) // of the bubble's clock
+					return each(batch, delivered)
+				})
+			}
+			configs[name] = fakeDestination(name, nil)
+		}
+		h.applyAll("r1", configs)
+		h.rest(time.Second)
+		start := time.Now()
+		for i := range others + 2 {
+			h.acceptFor(fmt.Sprintf("d%d", i), people(3)...)
+		}
+		h.rest(time.Minute)
+		for i := range others {
+			for _, c := range h.crms[fmt.Sprintf("d%d", i)].seen() {
+				if took := c.at.Sub(start); took > 0 {
+					t.Errorf("destination %d was called after %v", i, took)
+				}
+			}
+			if n := len(h.crms[fmt.Sprintf("d%d", i)].seen()); n != 3 {
+				t.Errorf("destination %d was called %d times", i, n)
+			}
+		}
+	})
+}

@@ -302,6 +302,11 @@ func (h *house) applyAll(revision string, destinations map[string]*configv1.Dest
 // given as EMAIL or EMAIL NAME.
 func (h *house) accept(leads ...string) []string {
 	h.t.Helper()
+	return h.acceptFor("crm", leads...)
+}
+
+func (h *house) acceptFor(destination string, leads ...string) []string {
+	h.t.Helper()
 	var (
 		acceptances []*store.Acceptance
 		deliveries  []string
@@ -315,9 +320,9 @@ func (h *house) accept(leads ...string) []string {
 				Lead:           &leadgatev1.Lead{Email: email, FirstName: name, Source: &leadgatev1.Source{Form: "contact"}},
 				IdempotencyKey: "key of " + email, RequestId: "request 7",
 			},
-			Destinations: []string{"crm"},
+			Destinations: []string{destination},
 		})
-		deliveries = append(deliveries, id+".crm")
+		deliveries = append(deliveries, id+"."+destination)
 	}
 	results, err := h.store.Accept(h.t.Context(), acceptances...)
 	if err != nil {

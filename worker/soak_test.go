@@ -50,10 +50,10 @@ func TestSoakLeadsEndExactlyOnceWhateverBreaks(t *testing.T) {
 		Limits: &configv1.Limits{Concurrency: 8, BatchSize: 20, RequestsPerSecond: 5000, Timeout: durationpb.New(2 * time.Second)},
 		Retry:  &configv1.Retry{InitialDelay: durationpb.New(5 * time.Millisecond), MaxDelay: durationpb.New(100 * time.Millisecond)},
 	})
-	// Those left out take long, or end leads for good: a redirect is refused, and so is what is refused in part and alone.
+	// Those left out take long, or end leads for good: what is refused in part and alone.
 	kinds := slices.DeleteFunc(simulator.Kinds(), func(kind simulator.Kind) bool {
 		return slices.Contains([]simulator.Kind{
-			simulator.KindBurst, simulator.KindDaily, simulator.KindSlow, simulator.KindHang, simulator.KindHuge, simulator.KindRedirect, simulator.KindPartial,
+			simulator.KindBurst, simulator.KindDaily, simulator.KindSlow, simulator.KindHang, simulator.KindHuge, simulator.KindPartial,
 		}, kind)
 	})
 	sim.SetFaults(simulator.Faults{Kinds: kinds, FailRate: 0.2})

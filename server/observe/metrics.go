@@ -42,7 +42,7 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 		}, []string{"stage", "form", "destination", "reason"}),
 		destinationEvents: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "leadgate_destination_events_total",
-			Help: "What befell destinations: paused, resumed, credentials_refused, rate_limited.",
+			Help: "What befell destinations, such as paused, credentials_refused, breaker_opened, quota_spent or drift.",
 		}, []string{"destination", "type"}),
 		formEvents: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "leadgate_form_events_total",

@@ -79,7 +79,7 @@ func runAnswers(t *testing.T, h Harness) {
 		for _, code := range []int{301, 302, 303, 307, 308} {
 			b.answers(status(code, `{}`, "Location", elsewhere.URL))
 			items := b.full()
-			b.expectKind(items, b.deliver(items), crm.Refused)
+			b.expectKind(items, b.deliver(items), crm.Retry) // it is the address that is wrong, not the lead
 			b.destination.Ping(t.Context())
 		}
 		if n := strayed.Load(); n != 0 {

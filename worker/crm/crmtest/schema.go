@@ -45,7 +45,7 @@ func runSchema(t *testing.T, h Harness) {
 		b := newBench(t, h)
 		for code, want := range map[int][]crm.OutcomeKind{
 			http.StatusOK:                  {crm.Unknown, crm.Retry},
-			http.StatusFound:               {crm.Refused},
+			http.StatusFound:               {crm.Refused, crm.Retry},
 			http.StatusUnauthorized:        {crm.CredentialsRefused},
 			http.StatusTooManyRequests:     {crm.RateLimited},
 			http.StatusInternalServerError: {crm.Unknown, crm.Retry},

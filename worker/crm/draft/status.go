@@ -14,7 +14,7 @@ const blockedWait = time.Minute
 
 // ByStatus reads an answer that no code of the CRM's explains, by its status:
 //
-//	3xx                    refused: redirects are not followed
+//	3xx                    to be tried again: it is the address that is wrong; redirects are not followed
 //	401                    the credentials are refused
 //	403 with a code        the credentials are refused
 //	403 without            to be tried again after a minute: it is something before the CRM that blocks the call
@@ -47,7 +47,7 @@ func ByStatus(answer *crm.Answer, name, check, code string) crm.Outcome {
 	case status < 300:
 		return answer.Outcome(crm.Unknown, fmt.Sprintf("it answered %d, but not as %s does; check %s", status, name, check))
 	case status < 400:
-		return answer.Outcome(crm.Refused, fmt.Sprintf("it answered %d; redirects are not followed: check %s", status, check))
+		return answer.Outcome(crm.Retry, fmt.Sprintf("it answered %d; redirects are not followed: check %s", status, check))
 	case status < 500:
 		return answer.Outcome(crm.Refused, said)
 	}

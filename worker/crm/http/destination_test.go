@@ -212,7 +212,7 @@ func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]crm.OutcomeKind{
 		200: crm.Delivered, 201: crm.Delivered, 202: crm.Delivered, 204: crm.Delivered,
-		301: crm.Refused, 302: crm.Refused, 307: crm.Refused,
+		301: crm.Retry, 302: crm.Retry, 307: crm.Retry,
 		400: crm.Refused, 401: crm.CredentialsRefused, 403: crm.CredentialsRefused, 404: crm.Retry, 405: crm.Retry, 408: crm.Retry,
 		409: crm.Unknown, 410: crm.Retry, 413: crm.Refused, 415: crm.Refused, 422: crm.Refused, 423: crm.Retry, 425: crm.Retry,
 		429: crm.RateLimited, 500: crm.Unknown, 502: crm.Unknown, 503: crm.Unknown, 504: crm.Unknown,
@@ -229,7 +229,7 @@ func TestAPingIsPongUnlessSomethingIsWrong(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]crm.OutcomeKind{
 		200: crm.Delivered, 204: crm.Delivered, 400: crm.Delivered, 404: crm.Delivered, 405: crm.Delivered, 501: crm.Delivered,
-		302: crm.Refused, 401: crm.CredentialsRefused, 403: crm.CredentialsRefused, 429: crm.RateLimited, 500: crm.Retry, 503: crm.Retry,
+		302: crm.Retry, 401: crm.CredentialsRefused, 403: crm.CredentialsRefused, 429: crm.RateLimited, 500: crm.Retry, 503: crm.Retry,
 	} {
 		a := newAPI(t)
 		a.status = status

@@ -10,7 +10,8 @@ import (
 
 // failed reads an answer that is no success, by its status:
 //
-//	3xx                 refused: following would send the lead, and the credentials, to where nobody configured
+//	3xx                 to be tried again: it is the address that is wrong; following would send the lead, and the credentials, to
+//	                    where nobody configured
 //	401 403             the credentials are refused
 //	404 405 410         to be tried again: it is the address that is wrong, not the lead
 //	407 408 423 425     to be tried again
@@ -34,7 +35,7 @@ func failed(answer *crm.Answer) crm.Outcome {
 	}
 	switch {
 	case status >= 300 && status < 400:
-		return answer.Outcome(crm.Refused, told(status)+"; redirects are not followed: configure the address it leads to as http.url")
+		return answer.Outcome(crm.Retry, told(status)+"; redirects are not followed: configure the address it leads to as http.url")
 	case status >= 400 && status < 500:
 		return answer.Outcome(crm.Refused, told(status))
 	}
@@ -46,7 +47,7 @@ func pong(answer *crm.Answer, method string) crm.Outcome {
 	status := answer.Status
 	switch {
 	case status >= 300 && status < 400:
-		return answer.Outcome(crm.Refused, told(status)+"; redirects are not followed")
+		return answer.Outcome(crm.Retry, told(status)+"; redirects are not followed")
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return answer.Outcome(crm.CredentialsRefused, told(status)+"; check http.auth")
 	case status == http.StatusTooManyRequests:

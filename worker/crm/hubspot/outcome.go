@@ -20,7 +20,7 @@ const (
 
 // failed reads an answer that is about the call, the account or HubSpot, and not about a lead:
 //
-//	3xx        refused: redirects are not followed
+//	3xx        to be tried again: it is base_url that is wrong; redirects are not followed
 //	401 403    the credentials are refused; but a 403 that is not HubSpot's comes from its edge, and passes
 //	404 405    to be tried again: it is base_url that is wrong, not the lead
 //	408 425    to be tried again
@@ -53,7 +53,7 @@ func (d *destination) failed(answer *crm.Answer) crm.Outcome {
 	}
 	switch {
 	case status >= 300 && status < 400:
-		return answer.Outcome(crm.Refused, fmt.Sprintf("it answered %d; redirects are not followed: check hubspot.base_url", status))
+		return answer.Outcome(crm.Retry, fmt.Sprintf("it answered %d; redirects are not followed: check hubspot.base_url", status))
 	case status >= 400 && status < 500:
 		return answer.Outcome(crm.Refused, fmt.Sprintf("HubSpot answered %d%s", status, inBrackets(p.Category)))
 	}

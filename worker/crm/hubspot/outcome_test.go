@@ -60,7 +60,7 @@ func TestOutcomesOfOneLead(t *testing.T) {
 		"on the move":            {status: 477, header: []string{"Retry-After", "7200"}, kind: crm.Retry, after: 2 * time.Hour},
 		"wrong base_url":         {status: 404, body: `not here`, kind: crm.Retry, reason: "base_url"},
 		"wrong object type":      {status: 400, body: `{"message":"Unable to infer object type from: contact"}`, kind: crm.Retry, reason: "base_url"},
-		"redirect":               {status: 302, header: []string{"Location", "https://example.com"}, kind: crm.Refused, reason: "base_url"},
+		"redirect":               {status: 302, header: []string{"Location", "https://example.com"}, kind: crm.Retry, reason: "base_url"},
 		"broken":                 {status: 500, body: `{"category":"INTERNAL_ERROR"}`, kind: crm.Unknown, reason: "500"},
 		"gateway time-out":       {status: 504, kind: crm.Unknown, reason: "504"},
 		"Cloudflare's":           {status: 524, kind: crm.Unknown, reason: "524"},
