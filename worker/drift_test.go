@@ -193,6 +193,12 @@ func TestDeliveriesAreMovedToAnotherDestination(t *testing.T) {
 			}
 			return h.service.MoveDeliveries(t.Context(), r)
 		}
+		if _, err := h.service.RetryDelivery(t.Context(), &leadgatev1.RetryDeliveryRequest{DeliveryId: ids[0]}); err == nil || !strings.Contains(err.Error(), "there are: other") {
+			t.Errorf("retried where nobody delivers: %v", err)
+		}
+		if got, err := h.service.RetryDeliveries(t.Context(), &leadgatev1.RetryDeliveriesRequest{Filter: &leadgatev1.DeliveryFilter{State: leadgatev1.DeliveryState_DELIVERY_STATE_HELD}}); err != nil || got.GetRetried() != 0 {
+			t.Errorf("retried where nobody delivers: %v, %v", got, err)
+		}
 		if _, err := move(func(r *leadgatev1.MoveDeliveriesRequest) { r.To = "nowhere" }); err == nil {
 			t.Error("moved to where nobody is")
 		}

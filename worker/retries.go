@@ -20,6 +20,9 @@ func (s *service) RetryDelivery(ctx context.Context, r *leadgatev1.RetryDelivery
 	if err != nil {
 		return nil, StatusOf(err, "delivery")
 	}
+	if _, err := s.worker.lane(d.GetDestination()); err != nil {
+		return nil, destinationStatus(fmt.Errorf("%w: move the delivery to one of them", err))
+	}
 	results, err := s.worker.store.Redrive(ctx, &store.Redrive{
 		DeliveryID: d.GetDeliveryId(), Force: r.GetForce(), Events: []*leadgatev1.Event{asked(d, s.now())},
 	})
@@ -54,9 +57,13 @@ func (s *service) retryTask(request proto.Message) (operations.Task, error) {
 		q.State = leadgatev1.DeliveryState_DELIVERY_STATE_DEAD
 	}
 	return s.deliveriesTask(q, func(ctx context.Context, page []*leadgatev1.Delivery) (result operations.Result, err error) {
-		redrives := make([]*store.Redrive, len(page))
-		for i, d := range page {
-			redrives[i] = &store.Redrive{DeliveryID: d.GetDeliveryId(), Events: []*leadgatev1.Event{asked(d, s.now())}}
+		var redrives []*store.Redrive
+		for _, d := range page {
+			if _, err := s.worker.lane(d.GetDestination()); err != nil {
+				result.Problem(d.GetDeliveryId(), err.Error()+": move the delivery")
+				continue
+			}
+			redrives = append(redrives, &store.Redrive{DeliveryID: d.GetDeliveryId(), Events: []*leadgatev1.Event{asked(d, s.now())}})
 		}
 		results, err := s.worker.store.Redrive(ctx, redrives...)
 		if err != nil {
