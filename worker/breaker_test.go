@@ -91,7 +91,9 @@ func TestAfterAnOutageCallsBeginOneAtATime(t *testing.T) {
 			time.Sleep(time.Second) // of the bubble's clock
 			return each(batch, delivered)
 		})
+		h.crm.mu.Lock()
 		h.crm.most = 0
+		h.crm.mu.Unlock()
 		h.rest(2 * time.Minute)
 		inSecond := map[int]int{}
 		calls := h.crm.seen()[before:]

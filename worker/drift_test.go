@@ -109,6 +109,8 @@ func TestADropHasThePropertiesReadAtOnce(t *testing.T) {
 		h.expectDestinationEvents("drift")
 		h.accept(people(50)...)
 		h.rest(time.Minute)
+		h.crm.mu.Lock()
+		defer h.crm.mu.Unlock()
 		if h.crm.schemas > 4 {
 			t.Errorf("the properties were read %d times", h.crm.schemas)
 		}

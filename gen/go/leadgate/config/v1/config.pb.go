@@ -1737,7 +1737,16 @@ type HubSpot struct {
 	// Access token of a private app, as a reference: ${env:NAME} or ${file:path}.
 	Token string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
 	// Where the API is; https://api.hubapi.com if left out.
-	BaseUrl       string `protobuf:"bytes,2,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
+	BaseUrl string `protobuf:"bytes,2,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
+	// How contacts are written: upsert (the default), up to a hundred in a call; or patch, one at a time, updating the contact of
+	// the address and creating one only where there is none. HubSpot warns that an upsert by e-mail is not meant for a part of
+	// the properties; patch is for those who want to be sure that the others stay as they are.
+	Mode string `protobuf:"bytes,3,opt,name=mode,proto3" json:"mode,omitempty"`
+	// Property that contacts are told apart by, which has to have unique values in HubSpot and to be mapped; email if left out.
+	// A lead without a value for it goes by its e-mail address.
+	IdProperty string `protobuf:"bytes,4,opt,name=id_property,json=idProperty,proto3" json:"id_property,omitempty"`
+	// Credentials of a public app, instead of token.
+	Oauth         *HubSpotOAuth `protobuf:"bytes,5,opt,name=oauth,proto3" json:"oauth,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1786,6 +1795,91 @@ func (x *HubSpot) GetBaseUrl() string {
 	return ""
 }
 
+func (x *HubSpot) GetMode() string {
+	if x != nil {
+		return x.Mode
+	}
+	return ""
+}
+
+func (x *HubSpot) GetIdProperty() string {
+	if x != nil {
+		return x.IdProperty
+	}
+	return ""
+}
+
+func (x *HubSpot) GetOauth() *HubSpotOAuth {
+	if x != nil {
+		return x.Oauth
+	}
+	return nil
+}
+
+// HubSpotOAuth is how a public app gets access tokens of an account that installed it.
+type HubSpotOAuth struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The app's client ID; may be a reference.
+	ClientId string `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// The app's client secret, as a reference: ${env:NAME} or ${file:path}.
+	ClientSecret string `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
+	// The refresh token of the installation, as a reference: ${env:NAME} or ${file:path}.
+	RefreshToken  string `protobuf:"bytes,3,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HubSpotOAuth) Reset() {
+	*x = HubSpotOAuth{}
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HubSpotOAuth) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HubSpotOAuth) ProtoMessage() {}
+
+func (x *HubSpotOAuth) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HubSpotOAuth.ProtoReflect.Descriptor instead.
+func (*HubSpotOAuth) Descriptor() ([]byte, []int) {
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *HubSpotOAuth) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *HubSpotOAuth) GetClientSecret() string {
+	if x != nil {
+		return x.ClientSecret
+	}
+	return ""
+}
+
+func (x *HubSpotOAuth) GetRefreshToken() string {
+	if x != nil {
+		return x.RefreshToken
+	}
+	return ""
+}
+
 // Salesforce is a Salesforce organisation. Leads become leads or contacts, by an external id or by e-mail address.
 type Salesforce struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1819,7 +1913,7 @@ type Salesforce struct {
 
 func (x *Salesforce) Reset() {
 	*x = Salesforce{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1831,7 +1925,7 @@ func (x *Salesforce) String() string {
 func (*Salesforce) ProtoMessage() {}
 
 func (x *Salesforce) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[19]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1844,7 +1938,7 @@ func (x *Salesforce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Salesforce.ProtoReflect.Descriptor instead.
 func (*Salesforce) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{19}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Salesforce) GetUrl() string {
@@ -1952,7 +2046,7 @@ type SalesforceClientCredentials struct {
 
 func (x *SalesforceClientCredentials) Reset() {
 	*x = SalesforceClientCredentials{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1964,7 +2058,7 @@ func (x *SalesforceClientCredentials) String() string {
 func (*SalesforceClientCredentials) ProtoMessage() {}
 
 func (x *SalesforceClientCredentials) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[20]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1977,7 +2071,7 @@ func (x *SalesforceClientCredentials) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalesforceClientCredentials.ProtoReflect.Descriptor instead.
 func (*SalesforceClientCredentials) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{20}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SalesforceClientCredentials) GetClientId() string {
@@ -2011,7 +2105,7 @@ type SalesforceJWT struct {
 
 func (x *SalesforceJWT) Reset() {
 	*x = SalesforceJWT{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2023,7 +2117,7 @@ func (x *SalesforceJWT) String() string {
 func (*SalesforceJWT) ProtoMessage() {}
 
 func (x *SalesforceJWT) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[21]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2036,7 +2130,7 @@ func (x *SalesforceJWT) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalesforceJWT.ProtoReflect.Descriptor instead.
 func (*SalesforceJWT) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{21}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SalesforceJWT) GetClientId() string {
@@ -2091,7 +2185,7 @@ type Pipedrive struct {
 
 func (x *Pipedrive) Reset() {
 	*x = Pipedrive{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2103,7 +2197,7 @@ func (x *Pipedrive) String() string {
 func (*Pipedrive) ProtoMessage() {}
 
 func (x *Pipedrive) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[22]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2116,7 +2210,7 @@ func (x *Pipedrive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pipedrive.ProtoReflect.Descriptor instead.
 func (*Pipedrive) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{22}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Pipedrive) GetAuth() isPipedrive_Auth {
@@ -2200,7 +2294,7 @@ type PipedriveOAuth struct {
 
 func (x *PipedriveOAuth) Reset() {
 	*x = PipedriveOAuth{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2212,7 +2306,7 @@ func (x *PipedriveOAuth) String() string {
 func (*PipedriveOAuth) ProtoMessage() {}
 
 func (x *PipedriveOAuth) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[23]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2225,7 +2319,7 @@ func (x *PipedriveOAuth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PipedriveOAuth.ProtoReflect.Descriptor instead.
 func (*PipedriveOAuth) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{23}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *PipedriveOAuth) GetClientId() string {
@@ -2287,7 +2381,7 @@ type Zoho struct {
 
 func (x *Zoho) Reset() {
 	*x = Zoho{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2299,7 +2393,7 @@ func (x *Zoho) String() string {
 func (*Zoho) ProtoMessage() {}
 
 func (x *Zoho) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[24]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2312,7 +2406,7 @@ func (x *Zoho) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Zoho.ProtoReflect.Descriptor instead.
 func (*Zoho) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{24}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Zoho) GetDataCenter() string {
@@ -2413,7 +2507,7 @@ type Dynamics struct {
 
 func (x *Dynamics) Reset() {
 	*x = Dynamics{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2425,7 +2519,7 @@ func (x *Dynamics) String() string {
 func (*Dynamics) ProtoMessage() {}
 
 func (x *Dynamics) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[25]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2438,7 +2532,7 @@ func (x *Dynamics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dynamics.ProtoReflect.Descriptor instead.
 func (*Dynamics) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{25}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Dynamics) GetUrl() string {
@@ -2544,7 +2638,7 @@ type HTTP struct {
 
 func (x *HTTP) Reset() {
 	*x = HTTP{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2556,7 +2650,7 @@ func (x *HTTP) String() string {
 func (*HTTP) ProtoMessage() {}
 
 func (x *HTTP) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[26]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2569,7 +2663,7 @@ func (x *HTTP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTP.ProtoReflect.Descriptor instead.
 func (*HTTP) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{26}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *HTTP) GetUrl() string {
@@ -2689,7 +2783,7 @@ type HTTPBody struct {
 
 func (x *HTTPBody) Reset() {
 	*x = HTTPBody{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2701,7 +2795,7 @@ func (x *HTTPBody) String() string {
 func (*HTTPBody) ProtoMessage() {}
 
 func (x *HTTPBody) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[27]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2714,7 +2808,7 @@ func (x *HTTPBody) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBody.ProtoReflect.Descriptor instead.
 func (*HTTPBody) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{27}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *HTTPBody) GetKind() isHTTPBody_Kind {
@@ -2793,7 +2887,7 @@ type HTTPForm struct {
 
 func (x *HTTPForm) Reset() {
 	*x = HTTPForm{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2805,7 +2899,7 @@ func (x *HTTPForm) String() string {
 func (*HTTPForm) ProtoMessage() {}
 
 func (x *HTTPForm) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[28]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2818,7 +2912,7 @@ func (x *HTTPForm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPForm.ProtoReflect.Descriptor instead.
 func (*HTTPForm) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{28}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{29}
 }
 
 // HTTPBatch is how many leads are sent in a request.
@@ -2839,7 +2933,7 @@ type HTTPBatch struct {
 
 func (x *HTTPBatch) Reset() {
 	*x = HTTPBatch{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2851,7 +2945,7 @@ func (x *HTTPBatch) String() string {
 func (*HTTPBatch) ProtoMessage() {}
 
 func (x *HTTPBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[29]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2864,7 +2958,7 @@ func (x *HTTPBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBatch.ProtoReflect.Descriptor instead.
 func (*HTTPBatch) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{29}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *HTTPBatch) GetFormat() string {
@@ -2913,7 +3007,7 @@ type HTTPRule struct {
 
 func (x *HTTPRule) Reset() {
 	*x = HTTPRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2925,7 +3019,7 @@ func (x *HTTPRule) String() string {
 func (*HTTPRule) ProtoMessage() {}
 
 func (x *HTTPRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[30]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2938,7 +3032,7 @@ func (x *HTTPRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPRule.ProtoReflect.Descriptor instead.
 func (*HTTPRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{30}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *HTTPRule) GetWhen() string {
@@ -2978,7 +3072,7 @@ type HTTPSignature struct {
 
 func (x *HTTPSignature) Reset() {
 	*x = HTTPSignature{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2990,7 +3084,7 @@ func (x *HTTPSignature) String() string {
 func (*HTTPSignature) ProtoMessage() {}
 
 func (x *HTTPSignature) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[31]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3003,7 +3097,7 @@ func (x *HTTPSignature) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPSignature.ProtoReflect.Descriptor instead.
 func (*HTTPSignature) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{31}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *HTTPSignature) GetKind() isHTTPSignature_Kind {
@@ -3070,7 +3164,7 @@ type HTTPHMAC struct {
 
 func (x *HTTPHMAC) Reset() {
 	*x = HTTPHMAC{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3082,7 +3176,7 @@ func (x *HTTPHMAC) String() string {
 func (*HTTPHMAC) ProtoMessage() {}
 
 func (x *HTTPHMAC) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[32]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3095,7 +3189,7 @@ func (x *HTTPHMAC) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPHMAC.ProtoReflect.Descriptor instead.
 func (*HTTPHMAC) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{32}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *HTTPHMAC) GetSecret() string {
@@ -3152,7 +3246,7 @@ type HTTPStandardWebhooks struct {
 
 func (x *HTTPStandardWebhooks) Reset() {
 	*x = HTTPStandardWebhooks{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3164,7 +3258,7 @@ func (x *HTTPStandardWebhooks) String() string {
 func (*HTTPStandardWebhooks) ProtoMessage() {}
 
 func (x *HTTPStandardWebhooks) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[33]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3177,7 +3271,7 @@ func (x *HTTPStandardWebhooks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPStandardWebhooks.ProtoReflect.Descriptor instead.
 func (*HTTPStandardWebhooks) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{33}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *HTTPStandardWebhooks) GetSecrets() []string {
@@ -3206,7 +3300,7 @@ type HTTPAuth struct {
 
 func (x *HTTPAuth) Reset() {
 	*x = HTTPAuth{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3218,7 +3312,7 @@ func (x *HTTPAuth) String() string {
 func (*HTTPAuth) ProtoMessage() {}
 
 func (x *HTTPAuth) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[34]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3231,7 +3325,7 @@ func (x *HTTPAuth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPAuth.ProtoReflect.Descriptor instead.
 func (*HTTPAuth) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{34}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *HTTPAuth) GetKind() isHTTPAuth_Kind {
@@ -3338,7 +3432,7 @@ type HTTPBasic struct {
 
 func (x *HTTPBasic) Reset() {
 	*x = HTTPBasic{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3350,7 +3444,7 @@ func (x *HTTPBasic) String() string {
 func (*HTTPBasic) ProtoMessage() {}
 
 func (x *HTTPBasic) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[35]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3363,7 +3457,7 @@ func (x *HTTPBasic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPBasic.ProtoReflect.Descriptor instead.
 func (*HTTPBasic) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{35}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *HTTPBasic) GetUsername() string {
@@ -3393,7 +3487,7 @@ type HTTPHeader struct {
 
 func (x *HTTPHeader) Reset() {
 	*x = HTTPHeader{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3405,7 +3499,7 @@ func (x *HTTPHeader) String() string {
 func (*HTTPHeader) ProtoMessage() {}
 
 func (x *HTTPHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[36]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3418,7 +3512,7 @@ func (x *HTTPHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPHeader.ProtoReflect.Descriptor instead.
 func (*HTTPHeader) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{36}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *HTTPHeader) GetName() string {
@@ -3448,7 +3542,7 @@ type HTTPQuery struct {
 
 func (x *HTTPQuery) Reset() {
 	*x = HTTPQuery{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3460,7 +3554,7 @@ func (x *HTTPQuery) String() string {
 func (*HTTPQuery) ProtoMessage() {}
 
 func (x *HTTPQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[37]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3473,7 +3567,7 @@ func (x *HTTPQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HTTPQuery.ProtoReflect.Descriptor instead.
 func (*HTTPQuery) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{37}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *HTTPQuery) GetName() string {
@@ -3516,7 +3610,7 @@ type OAuth2 struct {
 
 func (x *OAuth2) Reset() {
 	*x = OAuth2{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3528,7 +3622,7 @@ func (x *OAuth2) String() string {
 func (*OAuth2) ProtoMessage() {}
 
 func (x *OAuth2) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[38]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3541,7 +3635,7 @@ func (x *OAuth2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OAuth2.ProtoReflect.Descriptor instead.
 func (*OAuth2) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{38}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *OAuth2) GetTokenUrl() string {
@@ -3621,7 +3715,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3633,7 +3727,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[39]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3646,7 +3740,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{39}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Limits) GetRequestsPerSecond() float64 {
@@ -3708,7 +3802,7 @@ type Retry struct {
 
 func (x *Retry) Reset() {
 	*x = Retry{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3720,7 +3814,7 @@ func (x *Retry) String() string {
 func (*Retry) ProtoMessage() {}
 
 func (x *Retry) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[40]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3733,7 +3827,7 @@ func (x *Retry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retry.ProtoReflect.Descriptor instead.
 func (*Retry) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{40}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Retry) GetInitialDelay() *durationpb.Duration {
@@ -3773,7 +3867,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3785,7 +3879,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[41]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3798,7 +3892,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{41}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Log) GetFormat() string {
@@ -3833,7 +3927,7 @@ type Intake struct {
 
 func (x *Intake) Reset() {
 	*x = Intake{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3845,7 +3939,7 @@ func (x *Intake) String() string {
 func (*Intake) ProtoMessage() {}
 
 func (x *Intake) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[42]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3858,7 +3952,7 @@ func (x *Intake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Intake.ProtoReflect.Descriptor instead.
 func (*Intake) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{42}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Intake) GetMaxBodyBytes() int32 {
@@ -3882,7 +3976,7 @@ type Store struct {
 
 func (x *Store) Reset() {
 	*x = Store{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3894,7 +3988,7 @@ func (x *Store) String() string {
 func (*Store) ProtoMessage() {}
 
 func (x *Store) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[43]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3907,7 +4001,7 @@ func (x *Store) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Store.ProtoReflect.Descriptor instead.
 func (*Store) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{43}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Store) GetEncryptionKey() string {
@@ -3937,7 +4031,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3949,7 +4043,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[44]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3962,7 +4056,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{44}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Retention) GetDelivered() *durationpb.Duration {
@@ -4001,7 +4095,7 @@ type Alerts struct {
 
 func (x *Alerts) Reset() {
 	*x = Alerts{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4013,7 +4107,7 @@ func (x *Alerts) String() string {
 func (*Alerts) ProtoMessage() {}
 
 func (x *Alerts) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[45]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4026,7 +4120,7 @@ func (x *Alerts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alerts.ProtoReflect.Descriptor instead.
 func (*Alerts) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{45}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Alerts) GetNotifiers() map[string]*Notifier {
@@ -4091,7 +4185,7 @@ type Notifier struct {
 
 func (x *Notifier) Reset() {
 	*x = Notifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4103,7 +4197,7 @@ func (x *Notifier) String() string {
 func (*Notifier) ProtoMessage() {}
 
 func (x *Notifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[46]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4116,7 +4210,7 @@ func (x *Notifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notifier.ProtoReflect.Descriptor instead.
 func (*Notifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{46}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Notifier) GetKind() isNotifier_Kind {
@@ -4212,7 +4306,7 @@ type SlackNotifier struct {
 
 func (x *SlackNotifier) Reset() {
 	*x = SlackNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[47]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4224,7 +4318,7 @@ func (x *SlackNotifier) String() string {
 func (*SlackNotifier) ProtoMessage() {}
 
 func (x *SlackNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[47]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4237,7 +4331,7 @@ func (x *SlackNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlackNotifier.ProtoReflect.Descriptor instead.
 func (*SlackNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{47}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SlackNotifier) GetUrl() string {
@@ -4261,7 +4355,7 @@ type WebhookNotifier struct {
 
 func (x *WebhookNotifier) Reset() {
 	*x = WebhookNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[48]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4273,7 +4367,7 @@ func (x *WebhookNotifier) String() string {
 func (*WebhookNotifier) ProtoMessage() {}
 
 func (x *WebhookNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[48]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4286,7 +4380,7 @@ func (x *WebhookNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WebhookNotifier.ProtoReflect.Descriptor instead.
 func (*WebhookNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{48}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *WebhookNotifier) GetUrl() string {
@@ -4316,7 +4410,7 @@ type PagerDutyNotifier struct {
 
 func (x *PagerDutyNotifier) Reset() {
 	*x = PagerDutyNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[49]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4328,7 +4422,7 @@ func (x *PagerDutyNotifier) String() string {
 func (*PagerDutyNotifier) ProtoMessage() {}
 
 func (x *PagerDutyNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[49]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4341,7 +4435,7 @@ func (x *PagerDutyNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PagerDutyNotifier.ProtoReflect.Descriptor instead.
 func (*PagerDutyNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{49}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *PagerDutyNotifier) GetRoutingKey() string {
@@ -4382,7 +4476,7 @@ type EmailNotifier struct {
 
 func (x *EmailNotifier) Reset() {
 	*x = EmailNotifier{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[50]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4394,7 +4488,7 @@ func (x *EmailNotifier) String() string {
 func (*EmailNotifier) ProtoMessage() {}
 
 func (x *EmailNotifier) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[50]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4407,7 +4501,7 @@ func (x *EmailNotifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmailNotifier.ProtoReflect.Descriptor instead.
 func (*EmailNotifier) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{50}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *EmailNotifier) GetHost() string {
@@ -4476,7 +4570,7 @@ type BusinessHours struct {
 
 func (x *BusinessHours) Reset() {
 	*x = BusinessHours{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[51]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4488,7 +4582,7 @@ func (x *BusinessHours) String() string {
 func (*BusinessHours) ProtoMessage() {}
 
 func (x *BusinessHours) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[51]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4501,7 +4595,7 @@ func (x *BusinessHours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusinessHours.ProtoReflect.Descriptor instead.
 func (*BusinessHours) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{51}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *BusinessHours) GetTimeZone() string {
@@ -4573,7 +4667,7 @@ type AlertRules struct {
 
 func (x *AlertRules) Reset() {
 	*x = AlertRules{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[52]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4585,7 +4679,7 @@ func (x *AlertRules) String() string {
 func (*AlertRules) ProtoMessage() {}
 
 func (x *AlertRules) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[52]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4598,7 +4692,7 @@ func (x *AlertRules) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertRules.ProtoReflect.Descriptor instead.
 func (*AlertRules) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{52}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *AlertRules) GetErrorRate() *ErrorRateRule {
@@ -4730,7 +4824,7 @@ type ErrorRateRule struct {
 
 func (x *ErrorRateRule) Reset() {
 	*x = ErrorRateRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[53]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4742,7 +4836,7 @@ func (x *ErrorRateRule) String() string {
 func (*ErrorRateRule) ProtoMessage() {}
 
 func (x *ErrorRateRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[53]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4755,7 +4849,7 @@ func (x *ErrorRateRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorRateRule.ProtoReflect.Descriptor instead.
 func (*ErrorRateRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{53}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ErrorRateRule) GetOff() bool {
@@ -4802,7 +4896,7 @@ type NoSuccessRule struct {
 
 func (x *NoSuccessRule) Reset() {
 	*x = NoSuccessRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[54]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4814,7 +4908,7 @@ func (x *NoSuccessRule) String() string {
 func (*NoSuccessRule) ProtoMessage() {}
 
 func (x *NoSuccessRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[54]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4827,7 +4921,7 @@ func (x *NoSuccessRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoSuccessRule.ProtoReflect.Descriptor instead.
 func (*NoSuccessRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{54}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *NoSuccessRule) GetOff() bool {
@@ -4864,7 +4958,7 @@ type ConditionRule struct {
 
 func (x *ConditionRule) Reset() {
 	*x = ConditionRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[55]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4876,7 +4970,7 @@ func (x *ConditionRule) String() string {
 func (*ConditionRule) ProtoMessage() {}
 
 func (x *ConditionRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[55]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4889,7 +4983,7 @@ func (x *ConditionRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionRule.ProtoReflect.Descriptor instead.
 func (*ConditionRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{55}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ConditionRule) GetOff() bool {
@@ -4921,7 +5015,7 @@ type CountRule struct {
 
 func (x *CountRule) Reset() {
 	*x = CountRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[56]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4933,7 +5027,7 @@ func (x *CountRule) String() string {
 func (*CountRule) ProtoMessage() {}
 
 func (x *CountRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[56]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4946,7 +5040,7 @@ func (x *CountRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountRule.ProtoReflect.Descriptor instead.
 func (*CountRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{56}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *CountRule) GetOff() bool {
@@ -4987,7 +5081,7 @@ type CrmErrorRule struct {
 
 func (x *CrmErrorRule) Reset() {
 	*x = CrmErrorRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[57]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4999,7 +5093,7 @@ func (x *CrmErrorRule) String() string {
 func (*CrmErrorRule) ProtoMessage() {}
 
 func (x *CrmErrorRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[57]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5012,7 +5106,7 @@ func (x *CrmErrorRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CrmErrorRule.ProtoReflect.Descriptor instead.
 func (*CrmErrorRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{57}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *CrmErrorRule) GetName() string {
@@ -5056,7 +5150,7 @@ type WaitingRule struct {
 
 func (x *WaitingRule) Reset() {
 	*x = WaitingRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[58]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5068,7 +5162,7 @@ func (x *WaitingRule) String() string {
 func (*WaitingRule) ProtoMessage() {}
 
 func (x *WaitingRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[58]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5081,7 +5175,7 @@ func (x *WaitingRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitingRule.ProtoReflect.Descriptor instead.
 func (*WaitingRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{58}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *WaitingRule) GetOff() bool {
@@ -5113,7 +5207,7 @@ type SpeedRule struct {
 
 func (x *SpeedRule) Reset() {
 	*x = SpeedRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[59]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5125,7 +5219,7 @@ func (x *SpeedRule) String() string {
 func (*SpeedRule) ProtoMessage() {}
 
 func (x *SpeedRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[59]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5138,7 +5232,7 @@ func (x *SpeedRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpeedRule.ProtoReflect.Descriptor instead.
 func (*SpeedRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{59}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *SpeedRule) GetOff() bool {
@@ -5181,7 +5275,7 @@ type SilenceRule struct {
 
 func (x *SilenceRule) Reset() {
 	*x = SilenceRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[60]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5193,7 +5287,7 @@ func (x *SilenceRule) String() string {
 func (*SilenceRule) ProtoMessage() {}
 
 func (x *SilenceRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[60]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5206,7 +5300,7 @@ func (x *SilenceRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SilenceRule.ProtoReflect.Descriptor instead.
 func (*SilenceRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{60}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *SilenceRule) GetOff() bool {
@@ -5250,7 +5344,7 @@ type DiskRule struct {
 
 func (x *DiskRule) Reset() {
 	*x = DiskRule{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[61]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5262,7 +5356,7 @@ func (x *DiskRule) String() string {
 func (*DiskRule) ProtoMessage() {}
 
 func (x *DiskRule) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[61]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5275,7 +5369,7 @@ func (x *DiskRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskRule.ProtoReflect.Descriptor instead.
 func (*DiskRule) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{61}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *DiskRule) GetOff() bool {
@@ -5303,7 +5397,7 @@ type Debug struct {
 
 func (x *Debug) Reset() {
 	*x = Debug{}
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[62]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5315,7 +5409,7 @@ func (x *Debug) String() string {
 func (*Debug) ProtoMessage() {}
 
 func (x *Debug) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_config_v1_config_proto_msgTypes[62]
+	mi := &file_leadgate_config_v1_config_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5328,7 +5422,7 @@ func (x *Debug) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Debug.ProtoReflect.Descriptor instead.
 func (*Debug) Descriptor() ([]byte, []int) {
-	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{62}
+	return file_leadgate_config_v1_config_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Debug) GetPprof() bool {
@@ -5516,10 +5610,19 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x0fPropertiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\r\n" +
-	"\x04kind\x12\x05\xbaH\x02\b\x01\"P\n" +
-	"\aHubSpot\x12\x1d\n" +
-	"\x05token\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05token\x12&\n" +
-	"\bbase_url\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\abaseUrl\"\x95\x05\n" +
+	"\x04kind\x12\x05\xbaH\x02\b\x01\"\xc7\x02\n" +
+	"\aHubSpot\x12\x14\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\x12&\n" +
+	"\bbase_url\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\abaseUrl\x12*\n" +
+	"\x04mode\x18\x03 \x01(\tB\x16\xbaH\x13r\x11R\x00R\x06upsertR\x05patchR\x04mode\x12(\n" +
+	"\vid_property\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18dR\n" +
+	"idProperty\x126\n" +
+	"\x05oauth\x18\x05 \x01(\v2 .leadgate.config.v1.HubSpotOAuthR\x05oauth:p\xbaHm\x1ak\n" +
+	"\x13hubspot.credentials\x12-give either token, of a private app, or oauth\x1a%has(this.oauth) != (this.token != '')\"\x90\x01\n" +
+	"\fHubSpotOAuth\x12$\n" +
+	"\tclient_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bclientId\x12,\n" +
+	"\rclient_secret\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\fclientSecret\x12,\n" +
+	"\rrefresh_token\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\frefreshToken\"\x95\x05\n" +
 	"\n" +
 	"Salesforce\x12\x1a\n" +
 	"\x03url\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x88\x01\x01R\x03url\x12`\n" +
@@ -5840,7 +5943,7 @@ func file_leadgate_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_leadgate_config_v1_config_proto_rawDescData
 }
 
-var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 78)
+var file_leadgate_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 79)
 var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*Config)(nil),                      // 0: leadgate.config.v1.Config
 	(*Enrich)(nil),                      // 1: leadgate.config.v1.Enrich
@@ -5861,187 +5964,189 @@ var file_leadgate_config_v1_config_proto_goTypes = []any{
 	(*Block)(nil),                       // 16: leadgate.config.v1.Block
 	(*Destination)(nil),                 // 17: leadgate.config.v1.Destination
 	(*HubSpot)(nil),                     // 18: leadgate.config.v1.HubSpot
-	(*Salesforce)(nil),                  // 19: leadgate.config.v1.Salesforce
-	(*SalesforceClientCredentials)(nil), // 20: leadgate.config.v1.SalesforceClientCredentials
-	(*SalesforceJWT)(nil),               // 21: leadgate.config.v1.SalesforceJWT
-	(*Pipedrive)(nil),                   // 22: leadgate.config.v1.Pipedrive
-	(*PipedriveOAuth)(nil),              // 23: leadgate.config.v1.PipedriveOAuth
-	(*Zoho)(nil),                        // 24: leadgate.config.v1.Zoho
-	(*Dynamics)(nil),                    // 25: leadgate.config.v1.Dynamics
-	(*HTTP)(nil),                        // 26: leadgate.config.v1.HTTP
-	(*HTTPBody)(nil),                    // 27: leadgate.config.v1.HTTPBody
-	(*HTTPForm)(nil),                    // 28: leadgate.config.v1.HTTPForm
-	(*HTTPBatch)(nil),                   // 29: leadgate.config.v1.HTTPBatch
-	(*HTTPRule)(nil),                    // 30: leadgate.config.v1.HTTPRule
-	(*HTTPSignature)(nil),               // 31: leadgate.config.v1.HTTPSignature
-	(*HTTPHMAC)(nil),                    // 32: leadgate.config.v1.HTTPHMAC
-	(*HTTPStandardWebhooks)(nil),        // 33: leadgate.config.v1.HTTPStandardWebhooks
-	(*HTTPAuth)(nil),                    // 34: leadgate.config.v1.HTTPAuth
-	(*HTTPBasic)(nil),                   // 35: leadgate.config.v1.HTTPBasic
-	(*HTTPHeader)(nil),                  // 36: leadgate.config.v1.HTTPHeader
-	(*HTTPQuery)(nil),                   // 37: leadgate.config.v1.HTTPQuery
-	(*OAuth2)(nil),                      // 38: leadgate.config.v1.OAuth2
-	(*Limits)(nil),                      // 39: leadgate.config.v1.Limits
-	(*Retry)(nil),                       // 40: leadgate.config.v1.Retry
-	(*Log)(nil),                         // 41: leadgate.config.v1.Log
-	(*Intake)(nil),                      // 42: leadgate.config.v1.Intake
-	(*Store)(nil),                       // 43: leadgate.config.v1.Store
-	(*Retention)(nil),                   // 44: leadgate.config.v1.Retention
-	(*Alerts)(nil),                      // 45: leadgate.config.v1.Alerts
-	(*Notifier)(nil),                    // 46: leadgate.config.v1.Notifier
-	(*SlackNotifier)(nil),               // 47: leadgate.config.v1.SlackNotifier
-	(*WebhookNotifier)(nil),             // 48: leadgate.config.v1.WebhookNotifier
-	(*PagerDutyNotifier)(nil),           // 49: leadgate.config.v1.PagerDutyNotifier
-	(*EmailNotifier)(nil),               // 50: leadgate.config.v1.EmailNotifier
-	(*BusinessHours)(nil),               // 51: leadgate.config.v1.BusinessHours
-	(*AlertRules)(nil),                  // 52: leadgate.config.v1.AlertRules
-	(*ErrorRateRule)(nil),               // 53: leadgate.config.v1.ErrorRateRule
-	(*NoSuccessRule)(nil),               // 54: leadgate.config.v1.NoSuccessRule
-	(*ConditionRule)(nil),               // 55: leadgate.config.v1.ConditionRule
-	(*CountRule)(nil),                   // 56: leadgate.config.v1.CountRule
-	(*CrmErrorRule)(nil),                // 57: leadgate.config.v1.CrmErrorRule
-	(*WaitingRule)(nil),                 // 58: leadgate.config.v1.WaitingRule
-	(*SpeedRule)(nil),                   // 59: leadgate.config.v1.SpeedRule
-	(*SilenceRule)(nil),                 // 60: leadgate.config.v1.SilenceRule
-	(*DiskRule)(nil),                    // 61: leadgate.config.v1.DiskRule
-	(*Debug)(nil),                       // 62: leadgate.config.v1.Debug
-	nil,                                 // 63: leadgate.config.v1.Config.FormsEntry
-	nil,                                 // 64: leadgate.config.v1.Config.DestinationsEntry
-	nil,                                 // 65: leadgate.config.v1.Company.FieldsEntry
-	nil,                                 // 66: leadgate.config.v1.Form.FieldsEntry
-	nil,                                 // 67: leadgate.config.v1.Form.ValuesEntry
-	nil,                                 // 68: leadgate.config.v1.Form.ConsentsEntry
-	nil,                                 // 69: leadgate.config.v1.Value.EnumEntry
-	nil,                                 // 70: leadgate.config.v1.Destination.PropertiesEntry
-	nil,                                 // 71: leadgate.config.v1.Salesforce.PlaceholdersEntry
-	nil,                                 // 72: leadgate.config.v1.Zoho.PlaceholdersEntry
-	nil,                                 // 73: leadgate.config.v1.Dynamics.PlaceholdersEntry
-	nil,                                 // 74: leadgate.config.v1.HTTP.HeadersEntry
-	nil,                                 // 75: leadgate.config.v1.Alerts.NotifiersEntry
-	nil,                                 // 76: leadgate.config.v1.Alerts.DestinationsEntry
-	nil,                                 // 77: leadgate.config.v1.Alerts.FormsEntry
-	(*durationpb.Duration)(nil),         // 78: google.protobuf.Duration
+	(*HubSpotOAuth)(nil),                // 19: leadgate.config.v1.HubSpotOAuth
+	(*Salesforce)(nil),                  // 20: leadgate.config.v1.Salesforce
+	(*SalesforceClientCredentials)(nil), // 21: leadgate.config.v1.SalesforceClientCredentials
+	(*SalesforceJWT)(nil),               // 22: leadgate.config.v1.SalesforceJWT
+	(*Pipedrive)(nil),                   // 23: leadgate.config.v1.Pipedrive
+	(*PipedriveOAuth)(nil),              // 24: leadgate.config.v1.PipedriveOAuth
+	(*Zoho)(nil),                        // 25: leadgate.config.v1.Zoho
+	(*Dynamics)(nil),                    // 26: leadgate.config.v1.Dynamics
+	(*HTTP)(nil),                        // 27: leadgate.config.v1.HTTP
+	(*HTTPBody)(nil),                    // 28: leadgate.config.v1.HTTPBody
+	(*HTTPForm)(nil),                    // 29: leadgate.config.v1.HTTPForm
+	(*HTTPBatch)(nil),                   // 30: leadgate.config.v1.HTTPBatch
+	(*HTTPRule)(nil),                    // 31: leadgate.config.v1.HTTPRule
+	(*HTTPSignature)(nil),               // 32: leadgate.config.v1.HTTPSignature
+	(*HTTPHMAC)(nil),                    // 33: leadgate.config.v1.HTTPHMAC
+	(*HTTPStandardWebhooks)(nil),        // 34: leadgate.config.v1.HTTPStandardWebhooks
+	(*HTTPAuth)(nil),                    // 35: leadgate.config.v1.HTTPAuth
+	(*HTTPBasic)(nil),                   // 36: leadgate.config.v1.HTTPBasic
+	(*HTTPHeader)(nil),                  // 37: leadgate.config.v1.HTTPHeader
+	(*HTTPQuery)(nil),                   // 38: leadgate.config.v1.HTTPQuery
+	(*OAuth2)(nil),                      // 39: leadgate.config.v1.OAuth2
+	(*Limits)(nil),                      // 40: leadgate.config.v1.Limits
+	(*Retry)(nil),                       // 41: leadgate.config.v1.Retry
+	(*Log)(nil),                         // 42: leadgate.config.v1.Log
+	(*Intake)(nil),                      // 43: leadgate.config.v1.Intake
+	(*Store)(nil),                       // 44: leadgate.config.v1.Store
+	(*Retention)(nil),                   // 45: leadgate.config.v1.Retention
+	(*Alerts)(nil),                      // 46: leadgate.config.v1.Alerts
+	(*Notifier)(nil),                    // 47: leadgate.config.v1.Notifier
+	(*SlackNotifier)(nil),               // 48: leadgate.config.v1.SlackNotifier
+	(*WebhookNotifier)(nil),             // 49: leadgate.config.v1.WebhookNotifier
+	(*PagerDutyNotifier)(nil),           // 50: leadgate.config.v1.PagerDutyNotifier
+	(*EmailNotifier)(nil),               // 51: leadgate.config.v1.EmailNotifier
+	(*BusinessHours)(nil),               // 52: leadgate.config.v1.BusinessHours
+	(*AlertRules)(nil),                  // 53: leadgate.config.v1.AlertRules
+	(*ErrorRateRule)(nil),               // 54: leadgate.config.v1.ErrorRateRule
+	(*NoSuccessRule)(nil),               // 55: leadgate.config.v1.NoSuccessRule
+	(*ConditionRule)(nil),               // 56: leadgate.config.v1.ConditionRule
+	(*CountRule)(nil),                   // 57: leadgate.config.v1.CountRule
+	(*CrmErrorRule)(nil),                // 58: leadgate.config.v1.CrmErrorRule
+	(*WaitingRule)(nil),                 // 59: leadgate.config.v1.WaitingRule
+	(*SpeedRule)(nil),                   // 60: leadgate.config.v1.SpeedRule
+	(*SilenceRule)(nil),                 // 61: leadgate.config.v1.SilenceRule
+	(*DiskRule)(nil),                    // 62: leadgate.config.v1.DiskRule
+	(*Debug)(nil),                       // 63: leadgate.config.v1.Debug
+	nil,                                 // 64: leadgate.config.v1.Config.FormsEntry
+	nil,                                 // 65: leadgate.config.v1.Config.DestinationsEntry
+	nil,                                 // 66: leadgate.config.v1.Company.FieldsEntry
+	nil,                                 // 67: leadgate.config.v1.Form.FieldsEntry
+	nil,                                 // 68: leadgate.config.v1.Form.ValuesEntry
+	nil,                                 // 69: leadgate.config.v1.Form.ConsentsEntry
+	nil,                                 // 70: leadgate.config.v1.Value.EnumEntry
+	nil,                                 // 71: leadgate.config.v1.Destination.PropertiesEntry
+	nil,                                 // 72: leadgate.config.v1.Salesforce.PlaceholdersEntry
+	nil,                                 // 73: leadgate.config.v1.Zoho.PlaceholdersEntry
+	nil,                                 // 74: leadgate.config.v1.Dynamics.PlaceholdersEntry
+	nil,                                 // 75: leadgate.config.v1.HTTP.HeadersEntry
+	nil,                                 // 76: leadgate.config.v1.Alerts.NotifiersEntry
+	nil,                                 // 77: leadgate.config.v1.Alerts.DestinationsEntry
+	nil,                                 // 78: leadgate.config.v1.Alerts.FormsEntry
+	(*durationpb.Duration)(nil),         // 79: google.protobuf.Duration
 }
 var file_leadgate_config_v1_config_proto_depIdxs = []int32{
 	5,   // 0: leadgate.config.v1.Config.tls:type_name -> leadgate.config.v1.TLS
 	6,   // 1: leadgate.config.v1.Config.idempotency:type_name -> leadgate.config.v1.Idempotency
 	7,   // 2: leadgate.config.v1.Config.api_keys:type_name -> leadgate.config.v1.APIKey
 	8,   // 3: leadgate.config.v1.Config.leads:type_name -> leadgate.config.v1.Leads
-	63,  // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
-	64,  // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
-	41,  // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
-	42,  // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
-	44,  // 8: leadgate.config.v1.Config.retention:type_name -> leadgate.config.v1.Retention
-	43,  // 9: leadgate.config.v1.Config.store:type_name -> leadgate.config.v1.Store
-	45,  // 10: leadgate.config.v1.Config.alerts:type_name -> leadgate.config.v1.Alerts
-	62,  // 11: leadgate.config.v1.Config.debug:type_name -> leadgate.config.v1.Debug
+	64,  // 4: leadgate.config.v1.Config.forms:type_name -> leadgate.config.v1.Config.FormsEntry
+	65,  // 5: leadgate.config.v1.Config.destinations:type_name -> leadgate.config.v1.Config.DestinationsEntry
+	42,  // 6: leadgate.config.v1.Config.log:type_name -> leadgate.config.v1.Log
+	43,  // 7: leadgate.config.v1.Config.intake:type_name -> leadgate.config.v1.Intake
+	45,  // 8: leadgate.config.v1.Config.retention:type_name -> leadgate.config.v1.Retention
+	44,  // 9: leadgate.config.v1.Config.store:type_name -> leadgate.config.v1.Store
+	46,  // 10: leadgate.config.v1.Config.alerts:type_name -> leadgate.config.v1.Alerts
+	63,  // 11: leadgate.config.v1.Config.debug:type_name -> leadgate.config.v1.Debug
 	1,   // 12: leadgate.config.v1.Config.enrich:type_name -> leadgate.config.v1.Enrich
-	78,  // 13: leadgate.config.v1.Enrich.timeout:type_name -> google.protobuf.Duration
+	79,  // 13: leadgate.config.v1.Enrich.timeout:type_name -> google.protobuf.Duration
 	2,   // 14: leadgate.config.v1.Enrich.company:type_name -> leadgate.config.v1.Company
 	4,   // 15: leadgate.config.v1.Enrich.place:type_name -> leadgate.config.v1.Place
 	3,   // 16: leadgate.config.v1.Company.auth:type_name -> leadgate.config.v1.CompanyAuth
-	65,  // 17: leadgate.config.v1.Company.fields:type_name -> leadgate.config.v1.Company.FieldsEntry
-	78,  // 18: leadgate.config.v1.Company.keep:type_name -> google.protobuf.Duration
-	78,  // 19: leadgate.config.v1.Company.keep_unknown:type_name -> google.protobuf.Duration
-	35,  // 20: leadgate.config.v1.CompanyAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
-	36,  // 21: leadgate.config.v1.CompanyAuth.header:type_name -> leadgate.config.v1.HTTPHeader
-	37,  // 22: leadgate.config.v1.CompanyAuth.query:type_name -> leadgate.config.v1.HTTPQuery
-	78,  // 23: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
-	66,  // 24: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
+	66,  // 17: leadgate.config.v1.Company.fields:type_name -> leadgate.config.v1.Company.FieldsEntry
+	79,  // 18: leadgate.config.v1.Company.keep:type_name -> google.protobuf.Duration
+	79,  // 19: leadgate.config.v1.Company.keep_unknown:type_name -> google.protobuf.Duration
+	36,  // 20: leadgate.config.v1.CompanyAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
+	37,  // 21: leadgate.config.v1.CompanyAuth.header:type_name -> leadgate.config.v1.HTTPHeader
+	38,  // 22: leadgate.config.v1.CompanyAuth.query:type_name -> leadgate.config.v1.HTTPQuery
+	79,  // 23: leadgate.config.v1.Idempotency.ttl:type_name -> google.protobuf.Duration
+	67,  // 24: leadgate.config.v1.Form.fields:type_name -> leadgate.config.v1.Form.FieldsEntry
 	10,  // 25: leadgate.config.v1.Form.limits:type_name -> leadgate.config.v1.FormLimits
-	67,  // 26: leadgate.config.v1.Form.values:type_name -> leadgate.config.v1.Form.ValuesEntry
+	68,  // 26: leadgate.config.v1.Form.values:type_name -> leadgate.config.v1.Form.ValuesEntry
 	13,  // 27: leadgate.config.v1.Form.quality:type_name -> leadgate.config.v1.Quality
-	78,  // 28: leadgate.config.v1.Form.derive_key_window:type_name -> google.protobuf.Duration
-	68,  // 29: leadgate.config.v1.Form.consents:type_name -> leadgate.config.v1.Form.ConsentsEntry
+	79,  // 28: leadgate.config.v1.Form.derive_key_window:type_name -> google.protobuf.Duration
+	69,  // 29: leadgate.config.v1.Form.consents:type_name -> leadgate.config.v1.Form.ConsentsEntry
 	15,  // 30: leadgate.config.v1.Form.routes:type_name -> leadgate.config.v1.Route
 	16,  // 31: leadgate.config.v1.Form.block:type_name -> leadgate.config.v1.Block
 	14,  // 32: leadgate.config.v1.Form.captcha:type_name -> leadgate.config.v1.Captcha
-	69,  // 33: leadgate.config.v1.Value.enum:type_name -> leadgate.config.v1.Value.EnumEntry
-	78,  // 34: leadgate.config.v1.Quality.fastest:type_name -> google.protobuf.Duration
-	78,  // 35: leadgate.config.v1.Quality.window:type_name -> google.protobuf.Duration
+	70,  // 33: leadgate.config.v1.Value.enum:type_name -> leadgate.config.v1.Value.EnumEntry
+	79,  // 34: leadgate.config.v1.Quality.fastest:type_name -> google.protobuf.Duration
+	79,  // 35: leadgate.config.v1.Quality.window:type_name -> google.protobuf.Duration
 	18,  // 36: leadgate.config.v1.Destination.hubspot:type_name -> leadgate.config.v1.HubSpot
-	26,  // 37: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
-	19,  // 38: leadgate.config.v1.Destination.salesforce:type_name -> leadgate.config.v1.Salesforce
-	22,  // 39: leadgate.config.v1.Destination.pipedrive:type_name -> leadgate.config.v1.Pipedrive
-	24,  // 40: leadgate.config.v1.Destination.zoho:type_name -> leadgate.config.v1.Zoho
-	25,  // 41: leadgate.config.v1.Destination.dynamics:type_name -> leadgate.config.v1.Dynamics
-	39,  // 42: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
-	40,  // 43: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
-	70,  // 44: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
-	20,  // 45: leadgate.config.v1.Salesforce.client_credentials:type_name -> leadgate.config.v1.SalesforceClientCredentials
-	21,  // 46: leadgate.config.v1.Salesforce.jwt:type_name -> leadgate.config.v1.SalesforceJWT
-	71,  // 47: leadgate.config.v1.Salesforce.placeholders:type_name -> leadgate.config.v1.Salesforce.PlaceholdersEntry
-	23,  // 48: leadgate.config.v1.Pipedrive.oauth:type_name -> leadgate.config.v1.PipedriveOAuth
-	78,  // 49: leadgate.config.v1.Pipedrive.search_lag:type_name -> google.protobuf.Duration
-	72,  // 50: leadgate.config.v1.Zoho.placeholders:type_name -> leadgate.config.v1.Zoho.PlaceholdersEntry
-	73,  // 51: leadgate.config.v1.Dynamics.placeholders:type_name -> leadgate.config.v1.Dynamics.PlaceholdersEntry
-	74,  // 52: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
-	34,  // 53: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
-	27,  // 54: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
-	29,  // 55: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
-	30,  // 56: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
-	31,  // 57: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
-	28,  // 58: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
-	32,  // 59: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
-	33,  // 60: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
-	35,  // 61: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
-	36,  // 62: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
-	37,  // 63: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
-	38,  // 64: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
-	78,  // 65: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	78,  // 66: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
-	78,  // 67: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
-	78,  // 68: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
-	78,  // 69: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
-	78,  // 70: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
-	75,  // 71: leadgate.config.v1.Alerts.notifiers:type_name -> leadgate.config.v1.Alerts.NotifiersEntry
-	78,  // 72: leadgate.config.v1.Alerts.remind_every:type_name -> google.protobuf.Duration
-	51,  // 73: leadgate.config.v1.Alerts.business_hours:type_name -> leadgate.config.v1.BusinessHours
-	52,  // 74: leadgate.config.v1.Alerts.rules:type_name -> leadgate.config.v1.AlertRules
-	76,  // 75: leadgate.config.v1.Alerts.destinations:type_name -> leadgate.config.v1.Alerts.DestinationsEntry
-	77,  // 76: leadgate.config.v1.Alerts.forms:type_name -> leadgate.config.v1.Alerts.FormsEntry
-	47,  // 77: leadgate.config.v1.Notifier.slack:type_name -> leadgate.config.v1.SlackNotifier
-	48,  // 78: leadgate.config.v1.Notifier.webhook:type_name -> leadgate.config.v1.WebhookNotifier
-	49,  // 79: leadgate.config.v1.Notifier.pagerduty:type_name -> leadgate.config.v1.PagerDutyNotifier
-	50,  // 80: leadgate.config.v1.Notifier.email:type_name -> leadgate.config.v1.EmailNotifier
-	53,  // 81: leadgate.config.v1.AlertRules.error_rate:type_name -> leadgate.config.v1.ErrorRateRule
-	54,  // 82: leadgate.config.v1.AlertRules.no_success:type_name -> leadgate.config.v1.NoSuccessRule
-	55,  // 83: leadgate.config.v1.AlertRules.credentials:type_name -> leadgate.config.v1.ConditionRule
-	56,  // 84: leadgate.config.v1.AlertRules.rate_limited:type_name -> leadgate.config.v1.CountRule
-	57,  // 85: leadgate.config.v1.AlertRules.crm_errors:type_name -> leadgate.config.v1.CrmErrorRule
-	58,  // 86: leadgate.config.v1.AlertRules.oldest_waiting:type_name -> leadgate.config.v1.WaitingRule
-	55,  // 87: leadgate.config.v1.AlertRules.paused:type_name -> leadgate.config.v1.ConditionRule
-	55,  // 88: leadgate.config.v1.AlertRules.breaker:type_name -> leadgate.config.v1.ConditionRule
-	56,  // 89: leadgate.config.v1.AlertRules.dead:type_name -> leadgate.config.v1.CountRule
-	55,  // 90: leadgate.config.v1.AlertRules.drift:type_name -> leadgate.config.v1.ConditionRule
-	56,  // 91: leadgate.config.v1.AlertRules.holds:type_name -> leadgate.config.v1.CountRule
-	53,  // 92: leadgate.config.v1.AlertRules.rejections:type_name -> leadgate.config.v1.ErrorRateRule
-	60,  // 93: leadgate.config.v1.AlertRules.silence:type_name -> leadgate.config.v1.SilenceRule
-	59,  // 94: leadgate.config.v1.AlertRules.speed_to_lead:type_name -> leadgate.config.v1.SpeedRule
-	61,  // 95: leadgate.config.v1.AlertRules.disk:type_name -> leadgate.config.v1.DiskRule
-	55,  // 96: leadgate.config.v1.AlertRules.notifier:type_name -> leadgate.config.v1.ConditionRule
-	78,  // 97: leadgate.config.v1.ErrorRateRule.window:type_name -> google.protobuf.Duration
-	78,  // 98: leadgate.config.v1.NoSuccessRule.window:type_name -> google.protobuf.Duration
-	78,  // 99: leadgate.config.v1.ConditionRule.after:type_name -> google.protobuf.Duration
-	78,  // 100: leadgate.config.v1.CountRule.window:type_name -> google.protobuf.Duration
-	78,  // 101: leadgate.config.v1.CrmErrorRule.window:type_name -> google.protobuf.Duration
-	78,  // 102: leadgate.config.v1.WaitingRule.above:type_name -> google.protobuf.Duration
-	78,  // 103: leadgate.config.v1.SpeedRule.above:type_name -> google.protobuf.Duration
-	78,  // 104: leadgate.config.v1.SpeedRule.window:type_name -> google.protobuf.Duration
-	78,  // 105: leadgate.config.v1.SilenceRule.at_least:type_name -> google.protobuf.Duration
-	78,  // 106: leadgate.config.v1.SilenceRule.learn_for:type_name -> google.protobuf.Duration
-	9,   // 107: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
-	17,  // 108: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
-	11,  // 109: leadgate.config.v1.Form.ValuesEntry.value:type_name -> leadgate.config.v1.Value
-	12,  // 110: leadgate.config.v1.Form.ConsentsEntry.value:type_name -> leadgate.config.v1.ConsentField
-	46,  // 111: leadgate.config.v1.Alerts.NotifiersEntry.value:type_name -> leadgate.config.v1.Notifier
-	52,  // 112: leadgate.config.v1.Alerts.DestinationsEntry.value:type_name -> leadgate.config.v1.AlertRules
-	52,  // 113: leadgate.config.v1.Alerts.FormsEntry.value:type_name -> leadgate.config.v1.AlertRules
-	114, // [114:114] is the sub-list for method output_type
-	114, // [114:114] is the sub-list for method input_type
-	114, // [114:114] is the sub-list for extension type_name
-	114, // [114:114] is the sub-list for extension extendee
-	0,   // [0:114] is the sub-list for field type_name
+	27,  // 37: leadgate.config.v1.Destination.http:type_name -> leadgate.config.v1.HTTP
+	20,  // 38: leadgate.config.v1.Destination.salesforce:type_name -> leadgate.config.v1.Salesforce
+	23,  // 39: leadgate.config.v1.Destination.pipedrive:type_name -> leadgate.config.v1.Pipedrive
+	25,  // 40: leadgate.config.v1.Destination.zoho:type_name -> leadgate.config.v1.Zoho
+	26,  // 41: leadgate.config.v1.Destination.dynamics:type_name -> leadgate.config.v1.Dynamics
+	40,  // 42: leadgate.config.v1.Destination.limits:type_name -> leadgate.config.v1.Limits
+	41,  // 43: leadgate.config.v1.Destination.retry:type_name -> leadgate.config.v1.Retry
+	71,  // 44: leadgate.config.v1.Destination.properties:type_name -> leadgate.config.v1.Destination.PropertiesEntry
+	19,  // 45: leadgate.config.v1.HubSpot.oauth:type_name -> leadgate.config.v1.HubSpotOAuth
+	21,  // 46: leadgate.config.v1.Salesforce.client_credentials:type_name -> leadgate.config.v1.SalesforceClientCredentials
+	22,  // 47: leadgate.config.v1.Salesforce.jwt:type_name -> leadgate.config.v1.SalesforceJWT
+	72,  // 48: leadgate.config.v1.Salesforce.placeholders:type_name -> leadgate.config.v1.Salesforce.PlaceholdersEntry
+	24,  // 49: leadgate.config.v1.Pipedrive.oauth:type_name -> leadgate.config.v1.PipedriveOAuth
+	79,  // 50: leadgate.config.v1.Pipedrive.search_lag:type_name -> google.protobuf.Duration
+	73,  // 51: leadgate.config.v1.Zoho.placeholders:type_name -> leadgate.config.v1.Zoho.PlaceholdersEntry
+	74,  // 52: leadgate.config.v1.Dynamics.placeholders:type_name -> leadgate.config.v1.Dynamics.PlaceholdersEntry
+	75,  // 53: leadgate.config.v1.HTTP.headers:type_name -> leadgate.config.v1.HTTP.HeadersEntry
+	35,  // 54: leadgate.config.v1.HTTP.auth:type_name -> leadgate.config.v1.HTTPAuth
+	28,  // 55: leadgate.config.v1.HTTP.body:type_name -> leadgate.config.v1.HTTPBody
+	30,  // 56: leadgate.config.v1.HTTP.batch:type_name -> leadgate.config.v1.HTTPBatch
+	31,  // 57: leadgate.config.v1.HTTP.rules:type_name -> leadgate.config.v1.HTTPRule
+	32,  // 58: leadgate.config.v1.HTTP.signature:type_name -> leadgate.config.v1.HTTPSignature
+	29,  // 59: leadgate.config.v1.HTTPBody.form:type_name -> leadgate.config.v1.HTTPForm
+	33,  // 60: leadgate.config.v1.HTTPSignature.hmac:type_name -> leadgate.config.v1.HTTPHMAC
+	34,  // 61: leadgate.config.v1.HTTPSignature.standard_webhooks:type_name -> leadgate.config.v1.HTTPStandardWebhooks
+	36,  // 62: leadgate.config.v1.HTTPAuth.basic:type_name -> leadgate.config.v1.HTTPBasic
+	37,  // 63: leadgate.config.v1.HTTPAuth.header:type_name -> leadgate.config.v1.HTTPHeader
+	38,  // 64: leadgate.config.v1.HTTPAuth.query:type_name -> leadgate.config.v1.HTTPQuery
+	39,  // 65: leadgate.config.v1.HTTPAuth.oauth2:type_name -> leadgate.config.v1.OAuth2
+	79,  // 66: leadgate.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	79,  // 67: leadgate.config.v1.Retry.initial_delay:type_name -> google.protobuf.Duration
+	79,  // 68: leadgate.config.v1.Retry.max_delay:type_name -> google.protobuf.Duration
+	79,  // 69: leadgate.config.v1.Retry.give_up_after:type_name -> google.protobuf.Duration
+	79,  // 70: leadgate.config.v1.Retention.delivered:type_name -> google.protobuf.Duration
+	79,  // 71: leadgate.config.v1.Retention.undelivered:type_name -> google.protobuf.Duration
+	76,  // 72: leadgate.config.v1.Alerts.notifiers:type_name -> leadgate.config.v1.Alerts.NotifiersEntry
+	79,  // 73: leadgate.config.v1.Alerts.remind_every:type_name -> google.protobuf.Duration
+	52,  // 74: leadgate.config.v1.Alerts.business_hours:type_name -> leadgate.config.v1.BusinessHours
+	53,  // 75: leadgate.config.v1.Alerts.rules:type_name -> leadgate.config.v1.AlertRules
+	77,  // 76: leadgate.config.v1.Alerts.destinations:type_name -> leadgate.config.v1.Alerts.DestinationsEntry
+	78,  // 77: leadgate.config.v1.Alerts.forms:type_name -> leadgate.config.v1.Alerts.FormsEntry
+	48,  // 78: leadgate.config.v1.Notifier.slack:type_name -> leadgate.config.v1.SlackNotifier
+	49,  // 79: leadgate.config.v1.Notifier.webhook:type_name -> leadgate.config.v1.WebhookNotifier
+	50,  // 80: leadgate.config.v1.Notifier.pagerduty:type_name -> leadgate.config.v1.PagerDutyNotifier
+	51,  // 81: leadgate.config.v1.Notifier.email:type_name -> leadgate.config.v1.EmailNotifier
+	54,  // 82: leadgate.config.v1.AlertRules.error_rate:type_name -> leadgate.config.v1.ErrorRateRule
+	55,  // 83: leadgate.config.v1.AlertRules.no_success:type_name -> leadgate.config.v1.NoSuccessRule
+	56,  // 84: leadgate.config.v1.AlertRules.credentials:type_name -> leadgate.config.v1.ConditionRule
+	57,  // 85: leadgate.config.v1.AlertRules.rate_limited:type_name -> leadgate.config.v1.CountRule
+	58,  // 86: leadgate.config.v1.AlertRules.crm_errors:type_name -> leadgate.config.v1.CrmErrorRule
+	59,  // 87: leadgate.config.v1.AlertRules.oldest_waiting:type_name -> leadgate.config.v1.WaitingRule
+	56,  // 88: leadgate.config.v1.AlertRules.paused:type_name -> leadgate.config.v1.ConditionRule
+	56,  // 89: leadgate.config.v1.AlertRules.breaker:type_name -> leadgate.config.v1.ConditionRule
+	57,  // 90: leadgate.config.v1.AlertRules.dead:type_name -> leadgate.config.v1.CountRule
+	56,  // 91: leadgate.config.v1.AlertRules.drift:type_name -> leadgate.config.v1.ConditionRule
+	57,  // 92: leadgate.config.v1.AlertRules.holds:type_name -> leadgate.config.v1.CountRule
+	54,  // 93: leadgate.config.v1.AlertRules.rejections:type_name -> leadgate.config.v1.ErrorRateRule
+	61,  // 94: leadgate.config.v1.AlertRules.silence:type_name -> leadgate.config.v1.SilenceRule
+	60,  // 95: leadgate.config.v1.AlertRules.speed_to_lead:type_name -> leadgate.config.v1.SpeedRule
+	62,  // 96: leadgate.config.v1.AlertRules.disk:type_name -> leadgate.config.v1.DiskRule
+	56,  // 97: leadgate.config.v1.AlertRules.notifier:type_name -> leadgate.config.v1.ConditionRule
+	79,  // 98: leadgate.config.v1.ErrorRateRule.window:type_name -> google.protobuf.Duration
+	79,  // 99: leadgate.config.v1.NoSuccessRule.window:type_name -> google.protobuf.Duration
+	79,  // 100: leadgate.config.v1.ConditionRule.after:type_name -> google.protobuf.Duration
+	79,  // 101: leadgate.config.v1.CountRule.window:type_name -> google.protobuf.Duration
+	79,  // 102: leadgate.config.v1.CrmErrorRule.window:type_name -> google.protobuf.Duration
+	79,  // 103: leadgate.config.v1.WaitingRule.above:type_name -> google.protobuf.Duration
+	79,  // 104: leadgate.config.v1.SpeedRule.above:type_name -> google.protobuf.Duration
+	79,  // 105: leadgate.config.v1.SpeedRule.window:type_name -> google.protobuf.Duration
+	79,  // 106: leadgate.config.v1.SilenceRule.at_least:type_name -> google.protobuf.Duration
+	79,  // 107: leadgate.config.v1.SilenceRule.learn_for:type_name -> google.protobuf.Duration
+	9,   // 108: leadgate.config.v1.Config.FormsEntry.value:type_name -> leadgate.config.v1.Form
+	17,  // 109: leadgate.config.v1.Config.DestinationsEntry.value:type_name -> leadgate.config.v1.Destination
+	11,  // 110: leadgate.config.v1.Form.ValuesEntry.value:type_name -> leadgate.config.v1.Value
+	12,  // 111: leadgate.config.v1.Form.ConsentsEntry.value:type_name -> leadgate.config.v1.ConsentField
+	47,  // 112: leadgate.config.v1.Alerts.NotifiersEntry.value:type_name -> leadgate.config.v1.Notifier
+	53,  // 113: leadgate.config.v1.Alerts.DestinationsEntry.value:type_name -> leadgate.config.v1.AlertRules
+	53,  // 114: leadgate.config.v1.Alerts.FormsEntry.value:type_name -> leadgate.config.v1.AlertRules
+	115, // [115:115] is the sub-list for method output_type
+	115, // [115:115] is the sub-list for method input_type
+	115, // [115:115] is the sub-list for extension type_name
+	115, // [115:115] is the sub-list for extension extendee
+	0,   // [0:115] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_config_v1_config_proto_init() }
@@ -6063,31 +6168,31 @@ func file_leadgate_config_v1_config_proto_init() {
 		(*Destination_Zoho)(nil),
 		(*Destination_Dynamics)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[19].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[20].OneofWrappers = []any{
 		(*Salesforce_ClientCredentials)(nil),
 		(*Salesforce_Jwt)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[22].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[23].OneofWrappers = []any{
 		(*Pipedrive_ApiToken)(nil),
 		(*Pipedrive_Oauth)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[27].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[28].OneofWrappers = []any{
 		(*HTTPBody_Cel)(nil),
 		(*HTTPBody_Template)(nil),
 		(*HTTPBody_Form)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[31].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[32].OneofWrappers = []any{
 		(*HTTPSignature_Hmac)(nil),
 		(*HTTPSignature_StandardWebhooks)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[34].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[35].OneofWrappers = []any{
 		(*HTTPAuth_Bearer)(nil),
 		(*HTTPAuth_Basic)(nil),
 		(*HTTPAuth_Header)(nil),
 		(*HTTPAuth_Query)(nil),
 		(*HTTPAuth_Oauth2)(nil),
 	}
-	file_leadgate_config_v1_config_proto_msgTypes[46].OneofWrappers = []any{
+	file_leadgate_config_v1_config_proto_msgTypes[47].OneofWrappers = []any{
 		(*Notifier_Slack)(nil),
 		(*Notifier_Webhook)(nil),
 		(*Notifier_Pagerduty)(nil),
@@ -6099,7 +6204,7 @@ func file_leadgate_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_config_v1_config_proto_rawDesc), len(file_leadgate_config_v1_config_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   78,
+			NumMessages:   79,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
