@@ -237,6 +237,9 @@ func (s *Store) load() error {
 	if err := s.completeErasures(); err != nil {
 		return err
 	}
+	if err := s.catchUp(); err != nil {
+		return err
+	}
 	return s.recover()
 }
 

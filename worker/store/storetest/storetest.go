@@ -42,12 +42,14 @@ func Run(t *testing.T, open Open) {
 		"Crowds":    crowdSuite(),
 		"Redrive":   redriveSuite(),
 		"Erase":     eraseSuite(),
+		"Purge":     purgeSuite(),
 		"Amend":     amendSuite(),
 		"Transfer":  transferSuite(),
 		"Reads":     readSuite(),
 		"Pages":     pageSuite(),
 		"Events":    eventSuite(),
 		"State":     stateSuite(),
+		"Clock":     clockSuite(),
 		"Lifecycle": lifecycleSuite(),
 	} {
 		t.Run(name, func(t *testing.T) {
