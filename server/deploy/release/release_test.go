@@ -152,3 +152,18 @@ func runFrom(t *testing.T, archive, name string) string {
 	}
 	return string(said)
 }
+
+// TestEverySystemCompiles, so that nobody calls what one of them does not have.
+func TestEverySystemCompiles(t *testing.T) {
+	if os.Getenv("LEADGATE_SOAK") == "" {
+		t.Skip("set LEADGATE_SOAK=1 to compile for six systems; make soak does")
+	}
+	for _, system := range targets() {
+		build := exec.Command("go", "build", "./server/cmd/leadgate", "./clients/...")
+		build.Dir = "../../.."
+		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system.system, "GOARCH="+system.machine)
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", system, err, out)
+		}
+	}
+}

@@ -2,11 +2,7 @@ package badger
 
 import (
 	"fmt"
-	"io/fs"
 	"sync/atomic"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/leadgate/leadgate/worker/store"
 )
@@ -68,20 +64,4 @@ func found(err *atomic.Pointer[error]) error {
 func (s *Store) Free() (free, needed uint64, err error) {
 	free, err = s.space.free(s.space.dir)
 	return free, s.space.min, err
-}
-
-// bytesOnDisk is what a file takes, holes not counted.
-func bytesOnDisk(info fs.FileInfo) int64 {
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		return stat.Blocks * 512 // whatever the file system's own blocks are: stat(2)
-	}
-	return info.Size()
-}
-
-func freeBytes(dir string) (uint64, error) {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
-		return 0, err
-	}
-	return fs.Bavail * uint64(fs.Bsize), nil
 }

@@ -1,0 +1,44 @@
+//go:build unix
+
+package badger
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockDir keeps everybody else out of a data directory until it is released or the process ends. Badger locks its own
+// directory too, but that one is replaced by Compact.
+func lockDir(dir string) (release func() error, err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = errLocked
+		}
+		return nil, errors.Join(err, d.Close())
+	}
+	return d.Close, nil // which lets go of the lock
+}
+
+// bytesOnDisk is what a file takes, holes not counted.
+func bytesOnDisk(info fs.FileInfo) int64 {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return stat.Blocks * 512 // whatever the file system's own blocks are: stat(2)
+	}
+	return info.Size()
+}
+
+func freeBytes(dir string) (uint64, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return 0, err
+	}
+	return fs.Bavail * uint64(fs.Bsize), nil
+}
