@@ -141,6 +141,7 @@ func TestAnOutageFiresTheRightAlertAndNothingElse(t *testing.T) {
 		"the CRM is down":     {`{"status":503}`, "", "breaker/crm", 4 * time.Second, true},
 		"credentials revoked": {`{"status":401}`, "", "credentials/crm", 0, false},
 		"a rate limit":        {`{"status":429,"retry_after":"1"}`, "", "rate-limited/crm", 4 * time.Second, false},
+		"a field renamed":     {`{}`, "", "drift/contact", 0, false},
 		"the form is silent":  {`{}`, "\n    silence: { missing: 5, at_least: 3s, learn_for: 1s }", "silence/contact", 10 * time.Second, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -150,6 +151,9 @@ func TestAnOutageFiresTheRightAlertAndNothingElse(t *testing.T) {
 			h.faults(test.faults)
 			began := time.Now()
 			h.submit(8)
+			if name == "a field renamed" {
+				request(t, "POST", h.url("/v1/forms/contact/submissions"), "application/json", `{"email":"ada@example.com","phone_number":"+14155550132"}`)
+			}
 			alert := in.await(t, "alert.firing "+test.want)
 			if took := alert.at.Sub(began); took > test.window+15*time.Second {
 				t.Errorf("told after %s", took)
@@ -188,7 +192,11 @@ func (h *house) atThreeInTheMorning(a told) {
 	if strings.HasPrefix(command, "watch") {
 		command += " --help" // it does not end by itself
 	}
-	out, complaints, code := run(h.t, nil, "", append(strings.Fields(command), "--server", h.gateway.address)...)
+	where := []string{"--server", h.gateway.address}
+	if command == "check" {
+		where = []string{"--config", h.config}
+	}
+	out, complaints, code := run(h.t, []string{"HUBSPOT_TOKEN=" + token}, "", append(strings.Fields(command), where...)...)
 	if code != 0 {
 		h.t.Errorf("%s: exit code %d: %s%s", a.Data.Command, code, out, complaints)
 	}
