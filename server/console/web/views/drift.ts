@@ -43,6 +43,6 @@ function card(found: Drift): HTMLElement {
     h("header", { class: "card-head" }, h("h2", {}, h("code", {}, found.field ?? ""), found.leadField ? [h("span", { "aria-hidden": "true" }, " → "), h("code", {}, found.leadField)] : null), state({ word: kind, tone: "retrying" })),
     found.detail ? h("p", {}, found.detail) : null,
     mend,
-    h("p", { class: "muted" }, where, ", since ", when(found.since)),
+    h("p", { class: "muted" }, where, found.since ? [", since ", when(found.since)] : null),
   );
 }
