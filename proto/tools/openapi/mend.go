@@ -164,7 +164,8 @@ func special(paths object) {
 	submission(form)
 	delete(form["responses"].(object), itoa(http.StatusUnauthorized))
 	refuse(form["responses"].(object), http.StatusTooManyRequests)
-	watch(at("/v1/deliveries:watch", "get"))
+	stream(at("/v1/deliveries:watch", "get"))
+	stream(at("/v1/leads:export", "get"))
 	for path, words := range map[string]string{"/healthz": "Says that the process runs", "/readyz": "Says whether leads can be taken now"} {
 		paths[path] = object{"get": object{
 			"operationId": strings.Trim(path, "/"), "summary": words, "description": words + ".", "security": []any{}, "tags": []any{"LeadService"},
@@ -197,8 +198,8 @@ func submission(operation object) {
 	refuse(responses, http.StatusUnprocessableEntity)
 }
 
-// watch says of what the stream consists: frames, of which the last one may be an error.
-func watch(operation object) {
+// stream says of what a stream consists: frames, of which the last one may be an error.
+func stream(operation object) {
 	frames := operation["responses"].(object)["200"].(object)["content"].(object)
 	for _, body := range slices.Collect(maps.Values(frames)) {
 		body.(object)["schema"].(object)["properties"].(object)["error"] = object{
