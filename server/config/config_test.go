@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -64,6 +65,33 @@ func TestTheHousesOwnFilesAreGood(t *testing.T) {
 		if _, err := config.Parse(name, []byte(text), env); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestTheFormsOfTheREADMEAreGood(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := environment(nil, nil)
+	env.LookupEnv = func(name string) (string, bool) { return "of " + name, true }
+	seen := 0
+	for _, found := range regexp.MustCompile("(?ms)^```yaml\n(forms:.*?)^```").FindAllStringSubmatch(string(readme), -1) {
+		text := found[1]
+		switch whole := strings.Contains(text, "destinations:\n"); {
+		case whole && !strings.Contains(text, "hubspot:"): // an excerpt
+			continue
+		case !whole:
+			text += "destinations: { crm: { hubspot: { token: \"${env:TOKEN}\" } } }\n"
+		}
+		seen++
+		if _, err := config.Parse("README.md", []byte(text), env); err != nil {
+			t.Errorf("%v\n%s", err, text)
+		}
+	}
+	if seen < 2 {
+		t.Errorf("only %d forms were found", seen)
 	}
 }
 
