@@ -22,6 +22,9 @@ func TestAHeldLeadIsListedReleasedAndDelivered(t *testing.T) {
 		}
 		return out
 	}
+	if _, complaint, code := run(t, nil, "", "leads", "list", "--reason", "none"); code != 2 || !strings.Contains(complaint, "key_reused, no_route, unmapped, spam, blocked") {
+		t.Errorf("a reason that there is not: %d %s", code, complaint)
+	}
 	lines := strings.Split(strings.TrimSpace(command("leads", "list", "--state", "held", "--reason", "key_reused")), "\n")
 	if len(lines) != 3 {
 		t.Fatalf("held leads:\n%s", strings.Join(lines, "\n"))

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,8 +50,8 @@ func (f *leadFlags) filter(now time.Time) (*leadgatev1.LeadFilter, error) {
 		number, ok := leadgatev1.HoldReason_value["HOLD_REASON_"+strings.ToUpper(f.reason)]
 		if !ok || number == 0 {
 			var known []string
-			for i := 1; leadgatev1.HoldReason_name[int32(i)] != ""; i++ {
-				known = append(known, holdReasonName(leadgatev1.HoldReason(i)))
+			for _, number := range slices.Sorted(maps.Keys(leadgatev1.HoldReason_name))[1:] { // the first is no reason
+				known = append(known, holdReasonName(leadgatev1.HoldReason(number)))
 			}
 			return nil, usageError{fmt.Errorf("--reason %q: reasons are %s", f.reason, strings.Join(known, ", "))}
 		}
