@@ -71,7 +71,7 @@ func (s *Store) reserve(ctx context.Context, l *lane, destination string, limit 
 			if l.taken(delivery) {
 				continue
 			}
-			due, _ := dueOf(key)
+			due := dueOf(key)
 			if due.After(now) || len(dues) >= limit {
 				next = due
 				return nil

@@ -18,6 +18,7 @@ import (
 //	key                                     value                     written by                 deleted by, when
 //	!meta                                   store.v1.Meta             first Open                 never
 //	!last                                   see last.go               every commit               never
+//	g                                       -                         first Open, Restore        never
 //	k scope 0 key                           store.v1.IdempotencyKey   Accept                     sweeper, when expired
 //	x expires(8) scope 0 key                -                         Accept                     sweeper, when expired
 //	l lead(16)                              v1.LeadRecord             Accept, Amend, Erase       Purge
@@ -43,6 +44,9 @@ import (
 //
 // Numbers are big endian, so that keys sort as numbers do; times are Unix nanoseconds; a lead is its UUID, whose version
 // 7 sorts by time; an event in a key is the first of those told in one step; a person is a keyed hash of the normalised e-mail address.
+//
+// g stands between f, where deleted keys pile up, and what is listed backwards: without it the last page of a list would have to
+// pass all of them to see that there is nothing more.
 //
 // A lead is in p under each person that it names: its own, or without one whoever the submission names. A lead that is not
 // OPEN is in h under its state with reason 0, a HELD one also under each of its reasons. OPEN leads, which are nearly all,
@@ -78,6 +82,7 @@ const (
 var (
 	keyMeta = []byte("!meta")
 	keyLast = []byte("!last")
+	keyStop = []byte("g")
 )
 
 // leadKey is a lead's UUID as bytes.
@@ -183,10 +188,9 @@ func keyOfDue(destination string, due time.Time, sequence uint64) []byte {
 	return binary.BigEndian.AppendUint64(key, sequence)
 }
 
-// dueOf reads the time and the sequence from a key that keyOfDue made.
-func dueOf(key []byte) (time.Time, uint64) {
-	tail := key[len(key)-16:]
-	return time.Unix(0, int64(binary.BigEndian.Uint64(tail))).UTC(), binary.BigEndian.Uint64(tail[8:])
+// dueOf reads the time from a key that keyOfDue made.
+func dueOf(key []byte) time.Time {
+	return time.Unix(0, int64(binary.BigEndian.Uint64(key[len(key)-16:]))).UTC()
 }
 
 // checkTime refuses times that have no place in a key: what is stored is nanoseconds since 1970, and their 63 bits end in

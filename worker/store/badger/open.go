@@ -253,7 +253,7 @@ func (s *Store) loadMeta() (*storev1.Meta, error) {
 		if err != nil {
 			return nil, err
 		}
-		return meta, s.db.Update(func(txn *badgerdb.Txn) error { return txn.Set(keyMeta, value) })
+		return meta, s.db.Update(func(txn *badgerdb.Txn) error { return errors.Join(txn.Set(keyMeta, value), txn.Set(keyStop, []byte{})) })
 	case err != nil:
 		return nil, err
 	case meta.GetFormat() > formatNumber:

@@ -25,7 +25,7 @@ func (s *Store) catchUp() error {
 			return nil
 		}
 		if err := each(txn, []byte{prefixDue}, func(key, value []byte) error {
-			if due, _ := dueOf(key); due.After(now) && !due.After(was) {
+			if due := dueOf(key); due.After(now) && !due.After(was) {
 				late = append(late, deliveryKey{leadKey(value), string(key[1 : len(key)-17])})
 			}
 			return nil
