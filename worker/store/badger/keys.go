@@ -18,7 +18,7 @@ import (
 //	key                                     value                     written by                 deleted by, when
 //	!meta                                   store.v1.Meta             first Open                 never
 //	!last                                   see last.go               every commit               never
-//	g                                       -                         first Open, Restore        never
+//	g number(1)                             -                         first Open, Restore        never
 //	k scope 0 key                           store.v1.IdempotencyKey   Accept                     sweeper, when expired
 //	x expires(8) scope 0 key                -                         Accept                     sweeper, when expired
 //	l lead(16)                              v1.LeadRecord             Accept, Amend, Erase       Purge
@@ -46,7 +46,7 @@ import (
 // 7 sorts by time; an event in a key is the first of those told in one step; a person is a keyed hash of the normalised e-mail address.
 //
 // g stands between f, where deleted keys pile up, and what is listed backwards: without it the last page of a list would have to
-// pass all of them to see that there is nothing more.
+// pass all of them to see that there is nothing more. There are a few, as Badger reads ahead.
 //
 // A lead is in p under each person that it names: its own, or without one whoever the submission names. A lead that is not
 // OPEN is in h under its state with reason 0, a HELD one also under each of its reasons. OPEN leads, which are nearly all,
@@ -82,7 +82,7 @@ const (
 var (
 	keyMeta = []byte("!meta")
 	keyLast = []byte("!last")
-	keyStop = []byte("g")
+	keyStop = [][]byte{{'g', 1}, {'g', 2}, {'g', 3}}
 )
 
 // leadKey is a lead's UUID as bytes.

@@ -153,7 +153,7 @@ func (s *Store) mergeLines(ctx context.Context, lines []line, l listing, take fu
 			if !l.since.IsZero() && created.Before(l.since.Add(-commitSlack)) {
 				return nil // what stands behind is older still
 			}
-			if effort++; l.until.IsZero() || created.Before(l.until) {
+			if effort += effortPass; l.until.IsZero() || created.Before(l.until) {
 				effort += effortFetch
 				d := &leadgatev1.Delivery{}
 				if err := get(txn, key.key(), d); err != nil {

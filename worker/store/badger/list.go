@@ -22,6 +22,7 @@ import (
 // an index, reading records in their order, and fetching records from anywhere.
 const (
 	maxEffort   = 8_000
+	effortPass  = 4
 	effortNext  = 4
 	effortFetch = 16
 )
@@ -164,10 +165,11 @@ func (s *Store) list(ctx context.Context, l listing, take func(value []byte) (fu
 		}
 	}
 	err = s.view(ctx, func(txn *badgerdb.Txn) error {
-		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix, PrefetchValues: stored, PrefetchSize: 100, Reverse: true})
+		// Without Prefix, with which Badger would leave out the table that has keyStop.
+		it := txn.NewIterator(badgerdb.IteratorOptions{PrefetchValues: stored, PrefetchSize: 100, Reverse: true})
 		defer it.Close()
 		effort := 0
-		for it.Seek(from); it.Valid(); it.Next() {
+		for it.Seek(from); it.ValidForPrefix(prefix); it.Next() {
 			if effort += cost; effort > maxEffort {
 				next = l.toToken(it.Item().Key())
 				return nil
@@ -187,7 +189,7 @@ func (s *Store) list(ctx context.Context, l listing, take func(value []byte) (fu
 				return err
 			}
 			if full {
-				if it.Next(); it.Valid() {
+				if it.Next(); it.ValidForPrefix(prefix) {
 					next = l.toToken(it.Item().Key())
 				}
 				return nil

@@ -253,7 +253,14 @@ func (s *Store) loadMeta() (*storev1.Meta, error) {
 		if err != nil {
 			return nil, err
 		}
-		return meta, s.db.Update(func(txn *badgerdb.Txn) error { return errors.Join(txn.Set(keyMeta, value), txn.Set(keyStop, []byte{})) })
+		return meta, s.db.Update(func(txn *badgerdb.Txn) error {
+			for _, stop := range keyStop {
+				if err := txn.Set(stop, []byte{}); err != nil {
+					return err
+				}
+			}
+			return txn.Set(keyMeta, value)
+		})
 	case err != nil:
 		return nil, err
 	case meta.GetFormat() > formatNumber:
