@@ -29,6 +29,7 @@ export const stages: Record<Exclude<Stage, "STAGE_UNSPECIFIED">, Word> = {
   STAGE_SUPERSEDED: as("paused", "superseded"),
   STAGE_ERASED: as("paused", "erased"),
   STAGE_DISCARDED: as("paused", "discarded"),
+  STAGE_PREPARED: as("waiting", "enriched"),
 };
 
 const deliveryStates: Record<Exclude<DeliveryState, "DELIVERY_STATE_UNSPECIFIED">, Word> = {
