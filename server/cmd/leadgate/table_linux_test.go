@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,9 +19,12 @@ import (
 type terminal struct {
 	t      *testing.T
 	master *os.File
-	screen *vt.SafeEmulator
+	screen *vt.Emulator
 	drawn  chan struct{} // holds a signal when something was written to the screen
 	cmd    *exec.Cmd
+
+	mu   sync.Mutex
+	text string // on the screen
 }
 
 // inTerminal runs leadgate in a terminal of 150 columns and 30 lines.
@@ -44,7 +48,7 @@ func inTerminal(t *testing.T, args ...string) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	term := &terminal{t: t, master: master, screen: vt.NewSafeEmulator(150, 30), drawn: make(chan struct{}, 1), cmd: exec.Command(binary, args...)}
+	term := &terminal{t: t, master: master, screen: vt.NewEmulator(150, 30), drawn: make(chan struct{}, 1), cmd: exec.Command(binary, args...)}
 	term.cmd.Stdin, term.cmd.Stdout, term.cmd.Stderr = slave, slave, slave
 	term.cmd.Env = append(os.Environ(), "TERM=xterm-256color")
 	if err := term.cmd.Start(); err != nil {
@@ -58,6 +62,9 @@ func inTerminal(t *testing.T, args ...string) *terminal {
 		for {
 			n, err := master.Read(buffer)
 			_, _ = term.screen.Write(buffer[:n]) // it takes everything
+			term.mu.Lock()
+			term.text = term.screen.String()
+			term.mu.Unlock()
 			select {
 			case term.drawn <- struct{}{}:
 			default:
@@ -76,10 +83,10 @@ func inTerminal(t *testing.T, args ...string) *terminal {
 		_ = term.cmd.Wait()
 		<-read
 		if t.Failed() {
-			t.Logf("the terminal showed:\n%s", term.screen.String())
+			t.Logf("the terminal showed:\n%s", term.shown())
 		}
 		master.Close()
-		term.screen.Close()
+		_ = term.screen.InputPipe().(io.Closer).Close() // Close of the emulator itself races with its Read
 		<-answered
 	})
 	return term
@@ -92,10 +99,17 @@ func (term *terminal) press(keys string) {
 	}
 }
 
+// shown is what stands on the screen.
+func (term *terminal) shown() string {
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	return term.text
+}
+
 func (term *terminal) shows(pattern string) {
 	term.t.Helper()
 	wanted, deadline := regexp.MustCompile(pattern), time.After(patience)
-	for !wanted.MatchString(term.screen.String()) {
+	for !wanted.MatchString(term.shown()) {
 		select {
 		case <-term.drawn:
 		case <-deadline:

@@ -127,9 +127,9 @@ func TestOneTroubleIsOneAlert(t *testing.T) {
 		"holds":             {func(h *house) { h.lead(repeat(held, 10)...) }, "holds/contact", 15 * time.Second},
 		"a page broken":     {func(h *house) { h.lead(repeat(rejected, 20)...) }, "rejections/contact", 15 * time.Second},
 		"deliveries died":   {func(h *house) { h.lead(failure, dead) }, "dead/crm", 15 * time.Second},
-		"a lead waits long": {func(h *house) { h.memory.waiting = time.Now().Add(-14 * time.Minute) }, "oldest-waiting/crm", time.Minute + 15*time.Second},
-		"the disk fills up": {func(h *house) { h.memory.free = 1000 << 20 }, "disk", 15 * time.Second},
-		"the store fails":   {func(h *house) { h.memory.refused = errors.New("the disk is gone") }, "disk", 15 * time.Second},
+		"a lead waits long": {func(h *house) { h.memory.set(func() { h.memory.waiting = time.Now().Add(-14 * time.Minute) }) }, "oldest-waiting/crm", time.Minute + 15*time.Second},
+		"the disk fills up": {func(h *house) { h.memory.set(func() { h.memory.free = 1000 << 20 }) }, "disk", 15 * time.Second},
+		"the store fails":   {func(h *house) { h.memory.set(func() { h.memory.refused = errors.New("the disk is gone") }) }, "disk", 15 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -139,9 +139,7 @@ func TestOneTroubleIsOneAlert(t *testing.T) {
 				pass(test.within)
 				h.expect("firing " + test.want)
 				if name == "paused" || name == "credentials revoked" {
-					h.memory.mu.Lock()
-					h.memory.waiting = time.Now().Add(-time.Hour)
-					h.memory.mu.Unlock()
+					h.memory.set(func() { h.memory.waiting = time.Now().Add(-time.Hour) })
 					h.lead(queued)
 					pass(2 * time.Hour)
 					h.expect("firing " + test.want)

@@ -35,6 +35,13 @@ type memory struct {
 	refused error
 }
 
+// set changes what the store would say.
+func (m *memory) set(change func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change()
+}
+
 func (m *memory) Counts(context.Context) (map[string]store.Counts, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
