@@ -144,11 +144,38 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 	for _, command := range []string{
 		"erase", "export", "backup", "restore", "compact", "doctor",
 		"serve", "demo", "check", "snippet", "submit", "watch", "deliveries list", "deliveries get", "deliveries retry",
-		"destinations list", "destinations pause", "destinations resume", "simulate hubspot", "version", "import", "health",
+		"destinations list", "destinations pause", "destinations resume", "simulate hubspot", "version", "import", "health", "man",
+		"preview", "replay", "leads list", "leads get", "leads release", "leads discard", "deliveries move", "deliveries delete",
+		"destinations test", "operations list", "operations get", "alerts list", "alerts test",
 	} {
 		help, _, code := run(t, nil, "", append(strings.Fields(command), "--help")...)
 		if code != 0 || !strings.Contains(help, "Examples:\n  leadgate "+strings.Fields(command)[0]) {
 			t.Errorf("leadgate %s --help has no example: %s", command, help)
 		}
+	}
+}
+
+func TestManualPagesAndCompletionCoverEveryCommand(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "man1")
+	if _, complaint, code := run(t, nil, "", "man", dir); code != 0 {
+		t.Fatal(complaint)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "leadgate-deliveries-retry.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{".SH SYNOPSIS", ".SH EXAMPLE", "leadgate deliveries retry", "--dry-run"} {
+		if !strings.Contains(string(page), part) {
+			t.Errorf("the page lacks %q: %s", part, page)
+		}
+	}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if script, complaint, code := run(t, nil, "", "completion", shell); code != 0 || !strings.Contains(script, "leadgate") {
+			t.Errorf("completion %s: code %d, %s", shell, code, complaint)
+		}
+	}
+	if offered, _, _ := run(t, nil, "", "__complete", "deliveries", ""); !strings.Contains(offered, "retry") {
+		t.Errorf("after deliveries are offered: %s", offered)
 	}
 }

@@ -70,7 +70,7 @@ environment over the configuration file.`,
 		newErase(), newExport(), newBackup(), newRestore(), newCompact(), newDoctor(),
 		newPreview(), newLeads(), newReplay(), newDeliveries(), newOperations(), newDestinations(), newAlerts(), newSimulate(), newVersion(),
 	)
-	root.AddCommand(newSnippet(), newImport(), newHealth())
+	root.AddCommand(newSnippet(), newImport(), newHealth(), newMan())
 	return root
 }
 
