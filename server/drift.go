@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/server/intake"
@@ -27,6 +28,7 @@ const maxDrifts = 100
 type driftTeller struct {
 	state   store.State
 	journal *journal.Journal
+	now     func() time.Time
 	log     *slog.Logger
 
 	mu   sync.Mutex
@@ -34,8 +36,8 @@ type driftTeller struct {
 	many map[string]int  // by form
 }
 
-func newDriftTeller(s store.Store, j *journal.Journal, log *slog.Logger) *driftTeller {
-	return &driftTeller{state: s.State(driftState), journal: j, log: log, told: map[string]bool{}, many: map[string]int{}}
+func newDriftTeller(s store.Store, j *journal.Journal, now func() time.Time, log *slog.Logger) *driftTeller {
+	return &driftTeller{state: s.State(driftState), journal: j, now: now, log: log, told: map[string]bool{}, many: map[string]int{}}
 }
 
 // tell publishes the drifts of an accepted submission that were not told yet. A failure is logged: the lead is safe, and the
@@ -46,7 +48,7 @@ func (t *driftTeller) tell(ctx context.Context, form string, drifts []intake.Dri
 		if !t.first(form, key) {
 			continue
 		}
-		event := &leadgatev1.Event{Kind: &leadgatev1.Event_Form{Form: &leadgatev1.FormEvent{
+		event := &leadgatev1.Event{Time: timestamppb.New(t.now()), Kind: &leadgatev1.Event_Form{Form: &leadgatev1.FormEvent{
 			Type: leadgatev1.FormEventType_FORM_EVENT_TYPE_DRIFT, Form: form, Field: d.Field, LeadField: d.LeadField,
 			MissingField: d.Missing, Suggestion: d.Line, Detail: d.String(), LeadId: leadID,
 		}}}

@@ -125,7 +125,7 @@ func New(o Options) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.drift = newDriftTeller(o.Store, o.Journal, s.log)
+	s.drift = newDriftTeller(o.Store, o.Journal, s.now, s.log)
 	s.once = journal.NewOnce(ruleFailuresEvery, s.now)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	h, err := newHouse(o.Snapshot)

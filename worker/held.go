@@ -38,12 +38,23 @@ func (s *service) DiscardLeads(ctx context.Context, r *leadgatev1.DiscardLeadsRe
 	return &leadgatev1.DiscardLeadsResponse{Matched: op.GetMatched(), Discarded: op.GetCounts()["discarded"], OperationId: op.GetOperationId()}, nil
 }
 
+// UndiscardLeads implements WorkerServiceServer.
+func (s *service) UndiscardLeads(ctx context.Context, r *leadgatev1.UndiscardLeadsRequest) (*leadgatev1.UndiscardLeadsResponse, error) {
+	op, err := s.operate(ctx, operations.Call{
+		Kind: undiscardLeads, Request: r, ID: r.GetOperationId(), DryRun: r.GetDryRun(), Expected: r.GetExpectedCount(),
+	}, "lead")
+	if err != nil {
+		return nil, err
+	}
+	return &leadgatev1.UndiscardLeadsResponse{Matched: op.GetMatched(), Held: op.GetCounts()["held"], OperationId: op.GetOperationId()}, nil
+}
+
 func (s *service) releaseTask(request proto.Message) (operations.Task, error) {
 	r, ok := request.(*leadgatev1.ReleaseLeadsRequest)
 	if !ok {
 		return operations.Task{}, fmt.Errorf("%T is not a request to release leads", request)
 	}
-	return s.heldTask(r.GetFilter(), "released", func(record *leadgatev1.LeadRecord, result *operations.Result) (*store.Amendment, error) {
+	return s.asideTask(r.GetFilter(), heldLeads, "released", func(record *leadgatev1.LeadRecord, result *operations.Result) (*store.Amendment, error) {
 		again, err := s.worker.resubmit(record)
 		if err != nil {
 			return nil, err
@@ -62,20 +73,43 @@ func (s *service) discardTask(request proto.Message) (operations.Task, error) {
 	if !ok {
 		return operations.Task{}, fmt.Errorf("%T is not a request to discard leads", request)
 	}
-	return s.heldTask(r.GetFilter(), "discarded", func(was *leadgatev1.LeadRecord, result *operations.Result) (*store.Amendment, error) {
+	return s.asideTask(r.GetFilter(), heldLeads, "discarded", func(was *leadgatev1.LeadRecord, result *operations.Result) (*store.Amendment, error) {
 		record := proto.CloneOf(was)
-		record.State, record.Holds = leadgatev1.LeadState_LEAD_STATE_DISCARDED, nil
+		record.State = leadgatev1.LeadState_LEAD_STATE_DISCARDED // its holds stay, so that it can be held again
 		event := recordEvent(record, leadgatev1.Stage_STAGE_DISCARDED, s.now())
 		event.GetLead().Detail = strings.Join(nonEmpty("a person threw it away", r.GetReason()), ": ")
 		return &store.Amendment{Was: was, Record: record, Events: []*leadgatev1.Event{event}}, nil
 	}), nil
 }
 
-// heldTask goes through the held leads that match. decide says what becomes of one, which the word counts; nil leaves it as it
-// is, and decide tells why in the result.
-func (s *service) heldTask(f *leadgatev1.LeadFilter, word string, decide func(*leadgatev1.LeadRecord, *operations.Result) (*store.Amendment, error)) operations.Task {
+func (s *service) undiscardTask(request proto.Message) (operations.Task, error) {
+	r, ok := request.(*leadgatev1.UndiscardLeadsRequest)
+	if !ok {
+		return operations.Task{}, fmt.Errorf("%T is not a request to hold discarded leads again", request)
+	}
+	return s.asideTask(r.GetFilter(), discardedLeads, "held", func(was *leadgatev1.LeadRecord, _ *operations.Result) (*store.Amendment, error) {
+		record := proto.CloneOf(was)
+		record.State = leadgatev1.LeadState_LEAD_STATE_HELD
+		event := recordEvent(record, leadgatev1.Stage_STAGE_HELD, s.now())
+		event.GetLead().Reason, event.GetLead().Detail = UndiscardedReason, "a person took back that it was thrown away"
+		return &store.Amendment{Was: was, Record: record, Events: []*leadgatev1.Event{event}}, nil
+	}), nil
+}
+
+// UndiscardedReason is the reason in the event of a lead that is held because a person did not want it thrown away after all.
+const UndiscardedReason = "UNDISCARDED"
+
+// The states of leads that are neither on their way nor arrived.
+const (
+	heldLeads      = leadgatev1.LeadState_LEAD_STATE_HELD
+	discardedLeads = leadgatev1.LeadState_LEAD_STATE_DISCARDED
+)
+
+// asideTask goes through the leads in a state that match. decide says what becomes of one, which the word counts; nil leaves it
+// as it is, and decide tells why in the result.
+func (s *service) asideTask(f *leadgatev1.LeadFilter, state leadgatev1.LeadState, word string, decide func(*leadgatev1.LeadRecord, *operations.Result) (*store.Amendment, error)) operations.Task {
 	q := LeadQuery(f)
-	q.State = leadgatev1.LeadState_LEAD_STATE_HELD
+	q.State = state
 	decideAll := func(page []*leadgatev1.LeadRecord) (result operations.Result, amendments []*store.Amendment, err error) {
 		for _, record := range page {
 			amendment, err := decide(record, &result)

@@ -129,3 +129,37 @@ func TestNamedHeldLeadsAreThrownAway(t *testing.T) {
 		expectStatus(t, err, codes.InvalidArgument, "OPERATION_ID_REUSED")
 	})
 }
+
+func TestWhatWasThrownAwayIsHeldAgain(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.apply(nil)
+		ids := h.hold("ada@example.com", "bob@example.com")
+		before, err := h.store.Lead(t.Context(), ids[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := &leadgatev1.LeadFilter{LeadIds: ids[:1]}
+		if _, err := h.service.DiscardLeads(t.Context(), &leadgatev1.DiscardLeadsRequest{Filter: named}); err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range []struct {
+			dryRun  bool
+			matched int64
+			becomes leadgatev1.LeadState
+		}{{true, 1, discardedLead}, {false, 1, heldLead}, {false, 0, heldLead}} {
+			answer, err := h.service.UndiscardLeads(t.Context(), &leadgatev1.UndiscardLeadsRequest{Filter: named, DryRun: test.dryRun})
+			if err != nil || answer.GetMatched() != test.matched || answer.GetHeld() != test.matched {
+				t.Fatalf("got %v, %v", answer, err)
+			}
+			h.expectLead(ids[0], test.becomes)
+		}
+		if after, err := h.store.Lead(t.Context(), ids[0]); err != nil || !proto.Equal(before, after) {
+			t.Errorf("the lead was %v and is %v, %v", before, after, err)
+		}
+		counts, err := h.store.LeadCounts(t.Context())
+		if err != nil || counts.ByState[heldLead] != 2 || counts.ByState[discardedLead] != 0 {
+			t.Errorf("counts %v, %v", counts, err)
+		}
+	})
+}

@@ -32,6 +32,7 @@ func NewService(w *Worker, version string) leadgatev1.WorkerServiceServer {
 	w.operations.Define(retryDeliveries, s.retryTask)
 	w.operations.Define(releaseLeads, s.releaseTask)
 	w.operations.Define(discardLeads, s.discardTask)
+	w.operations.Define(undiscardLeads, s.undiscardTask)
 	w.operations.Define(moveDeliveries, s.moveTask)
 	w.operations.Define(deleteDeliveries, s.deleteTask)
 	return s
@@ -42,6 +43,7 @@ const (
 	retryDeliveries  = "RetryDeliveries"
 	releaseLeads     = "ReleaseLeads"
 	discardLeads     = "DiscardLeads"
+	undiscardLeads   = "UndiscardLeads"
 	moveDeliveries   = "MoveDeliveries"
 	deleteDeliveries = "DeleteDeliveries"
 )

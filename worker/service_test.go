@@ -226,6 +226,7 @@ func (h *house) watch(t *testing.T, r *leadgatev1.WatchDeliveriesRequest, md ...
 	result := make(chan error, 1)
 	go func() { result <- h.service.WatchDeliveries(r, w) }()
 	h.stop = append([]func(){cancel}, h.stop...)
+	synctest.Wait() // it watches: what happens from now on is shown
 	return w, result
 }
 

@@ -69,6 +69,12 @@ export interface Alert {
   remindTime?: string;
   /** What was told to whom: the newest for each notifier. */
   notifications?: AlertNotification[];
+  /** When somebody said that they are on it; unset if nobody did. */
+  acknowledgeTime?: string;
+  /** Until when nobody is reminded because of that. */
+  acknowledgedUntil?: string;
+  /** Who is on it, or why, in their words. */
+  acknowledgeNote?: string;
 }
 
 /** AlertNotification is one thing told to one notifier. */
@@ -349,7 +355,9 @@ export type SystemEventType =
   /** An alert could not be told to a notifier; it is tried again. */
   | "SYSTEM_EVENT_TYPE_NOTIFICATION_FAILED"
   /** An alert was told to a notifier. */
-  | "SYSTEM_EVENT_TYPE_NOTIFICATION_SENT";
+  | "SYSTEM_EVENT_TYPE_NOTIFICATION_SENT"
+  /** Somebody is on an alert: nobody is reminded of it for a time. Or took that back. */
+  | "SYSTEM_EVENT_TYPE_ALERT_ACKNOWLEDGED";
 
 /** Event is one thing that happened. Logs, metrics and the live stream are made from events. Personal data is masked. */
 export interface Event {
@@ -671,7 +679,7 @@ export interface LeadRecord {
   sequence?: string;
   /** What becomes of it. */
   state?: LeadState;
-  /** Why it is held; empty unless it is. */
+  /** Why it is held, or was before it was discarded; empty unless it is or was. */
   holds?: Hold[];
   /** When it was accepted. */
   createTime?: string;
@@ -1432,6 +1440,31 @@ export interface DiscardLeadsResponse {
   operationId?: string;
 }
 
+/** UndiscardLeadsRequest chooses the discarded leads to hold again. */
+export interface UndiscardLeadsRequest {
+  /** Which ones. */
+  filter?: LeadFilter;
+  /** Only count them. */
+  dryRun?: boolean;
+  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
+  expectedCount?: string;
+  /**
+   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+   * Made by leadgate if empty.
+   */
+  operationId?: string;
+}
+
+/** UndiscardLeadsResponse says what was done. */
+export interface UndiscardLeadsResponse {
+  /** How many matched. */
+  matched?: string;
+  /** How many are held again. */
+  held?: string;
+  /** The operation; empty for a dry run. */
+  operationId?: string;
+}
+
 /** GetOperationRequest names an operation. */
 export interface GetOperationRequest {
   /** Identifier of the operation. */
@@ -1576,6 +1609,22 @@ export interface TestAlertsRequest {
 export interface TestAlertsResponse {
   /** The notifiers by name. */
   results?: NotifierTest[];
+}
+
+/** AcknowledgeAlertRequest names an alert that is firing. */
+export interface AcknowledgeAlertRequest {
+  /** Identifier of the alert, such as "error-rate/crm". */
+  alertId?: string;
+  /** For how long nobody is reminded, up to 7 days; 8 hours if left out. 0s takes an acknowledgement back. */
+  duration?: string;
+  /** Who is on it, or why, for the others. */
+  note?: string;
+}
+
+/** AcknowledgeAlertResponse is the alert after the request. */
+export interface AcknowledgeAlertResponse {
+  /** The alert. */
+  alert?: Alert;
 }
 
 /** MoveDeliveriesRequest chooses the deliveries to move. */

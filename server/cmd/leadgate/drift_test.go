@@ -43,6 +43,9 @@ func TestARenamedFieldLosesNothing(t *testing.T) {
 	if line := awaitDrift(t, events); line != "e-mail: email" {
 		t.Errorf("the line to add is said to be %q", line)
 	}
+	if drift := request(t, "GET", h.url("/v1/drift"), "", ""); !strings.Contains(drift.text, `"suggestion":"e-mail: email"`) || !strings.Contains(drift.text, `"since":"20`) {
+		t.Errorf("drift is listed as %s", drift.text)
+	}
 	h.gateway.kill()
 	h.restart()
 	events = h.gateway.watch()

@@ -49,6 +49,10 @@ func TestAHeldLeadIsListedReleasedAndDelivered(t *testing.T) {
 	if stages := await(t, events, byron, "DISCARDED"); len(stages) == 0 {
 		t.Error("no stages")
 	}
+	if text := command("leads", "undiscard", byron); !strings.Contains(text, "1 match, 1 held again") {
+		t.Errorf("undiscarding says %s", text)
+	}
+	await(t, events, byron, "HELD")
 	if text := command("operations", "list"); !strings.Contains(text, "ReleaseLeads") || !strings.Contains(text, "1 discarded") {
 		t.Errorf("operations are\n%s", text)
 	}

@@ -27,7 +27,7 @@ func newLeads() *cobra.Command {
 	}
 	conn.addFlags(cmd)
 	out.addFlag(cmd)
-	cmd.AddCommand(newLeadsList(&conn, &out), newLeadsGet(&conn, &out), newLeadsRelease(&conn, &out), newLeadsDiscard(&conn, &out))
+	cmd.AddCommand(newLeadsList(&conn, &out), newLeadsGet(&conn, &out), newLeadsRelease(&conn, &out), newLeadsDiscard(&conn, &out), newLeadsUndiscard(&conn, &out))
 	return cmd
 }
 
@@ -173,7 +173,11 @@ func describeLead(w io.Writer, answer *leadgatev1.GetLeadResponse, now time.Time
 	r := answer.GetLead()
 	fmt.Fprintf(w, "%s: %s, accepted %s\n", r.GetLeadId(), leadStateName(r.GetState()), ago(r.GetCreateTime(), now))
 	for _, hold := range r.GetHolds() {
-		fmt.Fprintf(w, "  held: %s: %s\n", holdReasonName(hold.GetReason()), hold.GetDetail())
+		held := "held"
+		if r.GetState() != leadgatev1.LeadState_LEAD_STATE_HELD {
+			held = "was held"
+		}
+		fmt.Fprintf(w, "  %s: %s: %s\n", held, holdReasonName(hold.GetReason()), hold.GetDetail())
 	}
 	if r.GetLinkedLeadId() != "" {
 		fmt.Fprintf(w, "  belongs to lead %s\n", r.GetLinkedLeadId())
@@ -218,7 +222,7 @@ type manyFlags struct {
 
 func (f *manyFlags) add(cmd *cobra.Command) {
 	f.leadFlags.add(cmd)
-	cmd.Flags().BoolVar(&f.all, "all", false, "all held leads that match the filters")
+	cmd.Flags().BoolVar(&f.all, "all", false, "all that match the filters")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only say what would be done")
 	cmd.Flags().Int64Var(&f.expect, "expect", 0, "do nothing unless exactly this many match")
 }
@@ -322,5 +326,46 @@ func newLeadsDiscard(conn *connection, out *output) *cobra.Command {
 	}
 	flags.add(cmd)
 	cmd.Flags().StringVar(&why, "why", "", "why, for those who come later")
+	return cmd
+}
+
+func newLeadsUndiscard(conn *connection, out *output) *cobra.Command {
+	var flags manyFlags
+	cmd := &cobra.Command{
+		Use:   "undiscard [LEAD ...]",
+		Short: "Hold leads again that were thrown away: those named, or with --all those that match",
+		Example: `  leadgate leads undiscard 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10
+  leadgate leads undiscard --all --form contact --since 2h --dry-run`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			filter, err := flags.choose(args)
+			if err != nil {
+				return err
+			}
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			service := leadgatev1.NewWorkerServiceClient(client)
+			var answer *leadgatev1.UndiscardLeadsResponse
+			err = operate(cmd, service, func(id string) (err error) {
+				answer, err = service.UndiscardLeads(cmd.Context(), &leadgatev1.UndiscardLeadsRequest{
+					Filter: filter, DryRun: flags.dryRun, ExpectedCount: flags.expect, OperationId: id,
+				})
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return printAll(out, cmd.OutOrStdout(), []*leadgatev1.UndiscardLeadsResponse{answer}, func(w io.Writer) {
+				held := "held again"
+				if flags.dryRun {
+					held = "would be held again"
+				}
+				fmt.Fprintf(w, "%d match, %d %s\n", answer.GetMatched(), answer.GetHeld(), held)
+			})
+		},
+	}
+	flags.add(cmd)
 	return cmd
 }

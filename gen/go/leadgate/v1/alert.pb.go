@@ -229,8 +229,14 @@ type Alert struct {
 	RemindTime *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=remind_time,json=remindTime,proto3" json:"remind_time,omitempty"`
 	// What was told to whom: the newest for each notifier.
 	Notifications []*AlertNotification `protobuf:"bytes,18,rep,name=notifications,proto3" json:"notifications,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// When somebody said that they are on it; unset if nobody did.
+	AcknowledgeTime *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=acknowledge_time,json=acknowledgeTime,proto3" json:"acknowledge_time,omitempty"`
+	// Until when nobody is reminded because of that.
+	AcknowledgedUntil *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=acknowledged_until,json=acknowledgedUntil,proto3" json:"acknowledged_until,omitempty"`
+	// Who is on it, or why, in their words.
+	AcknowledgeNote string `protobuf:"bytes,21,opt,name=acknowledge_note,json=acknowledgeNote,proto3" json:"acknowledge_note,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Alert) Reset() {
@@ -387,6 +393,27 @@ func (x *Alert) GetNotifications() []*AlertNotification {
 		return x.Notifications
 	}
 	return nil
+}
+
+func (x *Alert) GetAcknowledgeTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AcknowledgeTime
+	}
+	return nil
+}
+
+func (x *Alert) GetAcknowledgedUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AcknowledgedUntil
+	}
+	return nil
+}
+
+func (x *Alert) GetAcknowledgeNote() string {
+	if x != nil {
+		return x.AcknowledgeNote
+	}
+	return ""
 }
 
 // AlertNotification is one thing told to one notifier.
@@ -657,7 +684,7 @@ var File_leadgate_v1_alert_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_alert_proto_rawDesc = "" +
 	"\n" +
-	"\x17leadgate/v1/alert.proto\x12\vleadgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x05\n" +
+	"\x17leadgate/v1/alert.proto\x12\vleadgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x06\n" +
 	"\x05Alert\x12\x19\n" +
 	"\balert_id\x18\x01 \x01(\tR\aalertId\x12\x12\n" +
 	"\x04rule\x18\x02 \x01(\tR\x04rule\x12-\n" +
@@ -679,7 +706,10 @@ const file_leadgate_v1_alert_proto_rawDesc = "" +
 	"updateTime\x12;\n" +
 	"\vremind_time\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"remindTime\x12D\n" +
-	"\rnotifications\x18\x12 \x03(\v2\x1e.leadgate.v1.AlertNotificationR\rnotifications\"\xd0\x02\n" +
+	"\rnotifications\x18\x12 \x03(\v2\x1e.leadgate.v1.AlertNotificationR\rnotifications\x12E\n" +
+	"\x10acknowledge_time\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\x0facknowledgeTime\x12I\n" +
+	"\x12acknowledged_until\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\x11acknowledgedUntil\x12)\n" +
+	"\x10acknowledge_note\x18\x15 \x01(\tR\x0facknowledgeNote\"\xd0\x02\n" +
 	"\x11AlertNotification\x12'\n" +
 	"\x0fnotification_id\x18\x01 \x01(\tR\x0enotificationId\x12\x1a\n" +
 	"\bnotifier\x18\x02 \x01(\tR\bnotifier\x121\n" +
@@ -751,17 +781,19 @@ var file_leadgate_v1_alert_proto_depIdxs = []int32{
 	7,  // 4: leadgate.v1.Alert.update_time:type_name -> google.protobuf.Timestamp
 	7,  // 5: leadgate.v1.Alert.remind_time:type_name -> google.protobuf.Timestamp
 	4,  // 6: leadgate.v1.Alert.notifications:type_name -> leadgate.v1.AlertNotification
-	2,  // 7: leadgate.v1.AlertNotification.type:type_name -> leadgate.v1.NotificationType
-	7,  // 8: leadgate.v1.AlertNotification.sent_time:type_name -> google.protobuf.Timestamp
-	7,  // 9: leadgate.v1.AlertNotification.next_attempt_time:type_name -> google.protobuf.Timestamp
-	7,  // 10: leadgate.v1.Notifier.last_sent_time:type_name -> google.protobuf.Timestamp
-	7,  // 11: leadgate.v1.Notifier.last_error_time:type_name -> google.protobuf.Timestamp
-	8,  // 12: leadgate.v1.NotifierTest.duration:type_name -> google.protobuf.Duration
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	7,  // 7: leadgate.v1.Alert.acknowledge_time:type_name -> google.protobuf.Timestamp
+	7,  // 8: leadgate.v1.Alert.acknowledged_until:type_name -> google.protobuf.Timestamp
+	2,  // 9: leadgate.v1.AlertNotification.type:type_name -> leadgate.v1.NotificationType
+	7,  // 10: leadgate.v1.AlertNotification.sent_time:type_name -> google.protobuf.Timestamp
+	7,  // 11: leadgate.v1.AlertNotification.next_attempt_time:type_name -> google.protobuf.Timestamp
+	7,  // 12: leadgate.v1.Notifier.last_sent_time:type_name -> google.protobuf.Timestamp
+	7,  // 13: leadgate.v1.Notifier.last_error_time:type_name -> google.protobuf.Timestamp
+	8,  // 14: leadgate.v1.NotifierTest.duration:type_name -> google.protobuf.Duration
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_alert_proto_init() }

@@ -313,6 +313,8 @@ const (
 	SystemEventType_SYSTEM_EVENT_TYPE_NOTIFICATION_FAILED SystemEventType = 12
 	// An alert was told to a notifier.
 	SystemEventType_SYSTEM_EVENT_TYPE_NOTIFICATION_SENT SystemEventType = 13
+	// Somebody is on an alert: nobody is reminded of it for a time. Or took that back.
+	SystemEventType_SYSTEM_EVENT_TYPE_ALERT_ACKNOWLEDGED SystemEventType = 14
 )
 
 // Enum value maps for SystemEventType.
@@ -333,6 +335,7 @@ var (
 		11: "SYSTEM_EVENT_TYPE_ALERT_RESOLVED",
 		12: "SYSTEM_EVENT_TYPE_NOTIFICATION_FAILED",
 		13: "SYSTEM_EVENT_TYPE_NOTIFICATION_SENT",
+		14: "SYSTEM_EVENT_TYPE_ALERT_ACKNOWLEDGED",
 	}
 	SystemEventType_value = map[string]int32{
 		"SYSTEM_EVENT_TYPE_UNSPECIFIED":         0,
@@ -350,6 +353,7 @@ var (
 		"SYSTEM_EVENT_TYPE_ALERT_RESOLVED":      11,
 		"SYSTEM_EVENT_TYPE_NOTIFICATION_FAILED": 12,
 		"SYSTEM_EVENT_TYPE_NOTIFICATION_SENT":   13,
+		"SYSTEM_EVENT_TYPE_ALERT_ACKNOWLEDGED":  14,
 	}
 )
 
@@ -1134,7 +1138,7 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"\x1bFORM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15FORM_EVENT_TYPE_DRIFT\x10\x01\x12\x1a\n" +
 	"\x16FORM_EVENT_TYPE_SILENT\x10\x02\x12\x1f\n" +
-	"\x1bFORM_EVENT_TYPE_RULE_FAILED\x10\x14*\xb9\x04\n" +
+	"\x1bFORM_EVENT_TYPE_RULE_FAILED\x10\x14*\xe3\x04\n" +
 	"\x0fSystemEventType\x12!\n" +
 	"\x1dSYSTEM_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19SYSTEM_EVENT_TYPE_STARTED\x10\x01\x12\x1e\n" +
@@ -1151,7 +1155,8 @@ const file_leadgate_v1_event_proto_rawDesc = "" +
 	"\x12$\n" +
 	" SYSTEM_EVENT_TYPE_ALERT_RESOLVED\x10\v\x12)\n" +
 	"%SYSTEM_EVENT_TYPE_NOTIFICATION_FAILED\x10\f\x12'\n" +
-	"#SYSTEM_EVENT_TYPE_NOTIFICATION_SENT\x10\rB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
+	"#SYSTEM_EVENT_TYPE_NOTIFICATION_SENT\x10\r\x12(\n" +
+	"$SYSTEM_EVENT_TYPE_ALERT_ACKNOWLEDGED\x10\x0eB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
 
 var (
 	file_leadgate_v1_event_proto_rawDescOnce sync.Once

@@ -969,7 +969,7 @@ type LeadRecord struct {
 	Sequence uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// What becomes of it.
 	State LeadState `protobuf:"varint,3,opt,name=state,proto3,enum=leadgate.v1.LeadState" json:"state,omitempty"`
-	// Why it is held; empty unless it is.
+	// Why it is held, or was before it was discarded; empty unless it is or was.
 	Holds []*Hold `protobuf:"bytes,4,rep,name=holds,proto3" json:"holds,omitempty"`
 	// When it was accepted.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`

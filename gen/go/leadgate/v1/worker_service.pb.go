@@ -1429,6 +1429,144 @@ func (x *DiscardLeadsResponse) GetOperationId() string {
 	return ""
 }
 
+// UndiscardLeadsRequest chooses the discarded leads to hold again.
+type UndiscardLeadsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which ones.
+	Filter *LeadFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Only count them.
+	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match.
+	ExpectedCount int64 `protobuf:"varint,3,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
+	// Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+	// Made by leadgate if empty.
+	OperationId   string `protobuf:"bytes,4,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndiscardLeadsRequest) Reset() {
+	*x = UndiscardLeadsRequest{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndiscardLeadsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndiscardLeadsRequest) ProtoMessage() {}
+
+func (x *UndiscardLeadsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndiscardLeadsRequest.ProtoReflect.Descriptor instead.
+func (*UndiscardLeadsRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *UndiscardLeadsRequest) GetFilter() *LeadFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *UndiscardLeadsRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *UndiscardLeadsRequest) GetExpectedCount() int64 {
+	if x != nil {
+		return x.ExpectedCount
+	}
+	return 0
+}
+
+func (x *UndiscardLeadsRequest) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+// UndiscardLeadsResponse says what was done.
+type UndiscardLeadsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many matched.
+	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
+	// How many are held again.
+	Held int64 `protobuf:"varint,2,opt,name=held,proto3" json:"held,omitempty"`
+	// The operation; empty for a dry run.
+	OperationId   string `protobuf:"bytes,3,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndiscardLeadsResponse) Reset() {
+	*x = UndiscardLeadsResponse{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndiscardLeadsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndiscardLeadsResponse) ProtoMessage() {}
+
+func (x *UndiscardLeadsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndiscardLeadsResponse.ProtoReflect.Descriptor instead.
+func (*UndiscardLeadsResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *UndiscardLeadsResponse) GetMatched() int64 {
+	if x != nil {
+		return x.Matched
+	}
+	return 0
+}
+
+func (x *UndiscardLeadsResponse) GetHeld() int64 {
+	if x != nil {
+		return x.Held
+	}
+	return 0
+}
+
+func (x *UndiscardLeadsResponse) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
 // GetOperationRequest names an operation.
 type GetOperationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1440,7 +1578,7 @@ type GetOperationRequest struct {
 
 func (x *GetOperationRequest) Reset() {
 	*x = GetOperationRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[18]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1452,7 +1590,7 @@ func (x *GetOperationRequest) String() string {
 func (*GetOperationRequest) ProtoMessage() {}
 
 func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[18]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1465,7 +1603,7 @@ func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationRequest.ProtoReflect.Descriptor instead.
 func (*GetOperationRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{18}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetOperationRequest) GetOperationId() string {
@@ -1486,7 +1624,7 @@ type GetOperationResponse struct {
 
 func (x *GetOperationResponse) Reset() {
 	*x = GetOperationResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[19]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1498,7 +1636,7 @@ func (x *GetOperationResponse) String() string {
 func (*GetOperationResponse) ProtoMessage() {}
 
 func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[19]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1511,7 +1649,7 @@ func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationResponse.ProtoReflect.Descriptor instead.
 func (*GetOperationResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{19}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetOperationResponse) GetOperation() *Operation {
@@ -1530,7 +1668,7 @@ type ListOperationsRequest struct {
 
 func (x *ListOperationsRequest) Reset() {
 	*x = ListOperationsRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[20]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1542,7 +1680,7 @@ func (x *ListOperationsRequest) String() string {
 func (*ListOperationsRequest) ProtoMessage() {}
 
 func (x *ListOperationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[20]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,7 +1693,7 @@ func (x *ListOperationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOperationsRequest.ProtoReflect.Descriptor instead.
 func (*ListOperationsRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{20}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{22}
 }
 
 // ListOperationsResponse is every operation that is remembered.
@@ -1569,7 +1707,7 @@ type ListOperationsResponse struct {
 
 func (x *ListOperationsResponse) Reset() {
 	*x = ListOperationsResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[21]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1581,7 +1719,7 @@ func (x *ListOperationsResponse) String() string {
 func (*ListOperationsResponse) ProtoMessage() {}
 
 func (x *ListOperationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[21]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1594,7 +1732,7 @@ func (x *ListOperationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOperationsResponse.ProtoReflect.Descriptor instead.
 func (*ListOperationsResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{21}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListOperationsResponse) GetOperations() []*Operation {
@@ -1647,7 +1785,7 @@ type Destination struct {
 
 func (x *Destination) Reset() {
 	*x = Destination{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[22]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1659,7 +1797,7 @@ func (x *Destination) String() string {
 func (*Destination) ProtoMessage() {}
 
 func (x *Destination) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[22]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1672,7 +1810,7 @@ func (x *Destination) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Destination.ProtoReflect.Descriptor instead.
 func (*Destination) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{22}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Destination) GetName() string {
@@ -1803,7 +1941,7 @@ type ListDestinationsRequest struct {
 
 func (x *ListDestinationsRequest) Reset() {
 	*x = ListDestinationsRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[23]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1815,7 +1953,7 @@ func (x *ListDestinationsRequest) String() string {
 func (*ListDestinationsRequest) ProtoMessage() {}
 
 func (x *ListDestinationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[23]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1828,7 +1966,7 @@ func (x *ListDestinationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDestinationsRequest.ProtoReflect.Descriptor instead.
 func (*ListDestinationsRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{23}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{25}
 }
 
 // ListDestinationsResponse is every destination.
@@ -1842,7 +1980,7 @@ type ListDestinationsResponse struct {
 
 func (x *ListDestinationsResponse) Reset() {
 	*x = ListDestinationsResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[24]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1854,7 +1992,7 @@ func (x *ListDestinationsResponse) String() string {
 func (*ListDestinationsResponse) ProtoMessage() {}
 
 func (x *ListDestinationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[24]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1867,7 +2005,7 @@ func (x *ListDestinationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDestinationsResponse.ProtoReflect.Descriptor instead.
 func (*ListDestinationsResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{24}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListDestinationsResponse) GetDestinations() []*Destination {
@@ -1890,7 +2028,7 @@ type PauseDestinationRequest struct {
 
 func (x *PauseDestinationRequest) Reset() {
 	*x = PauseDestinationRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[25]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1902,7 +2040,7 @@ func (x *PauseDestinationRequest) String() string {
 func (*PauseDestinationRequest) ProtoMessage() {}
 
 func (x *PauseDestinationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[25]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1915,7 +2053,7 @@ func (x *PauseDestinationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseDestinationRequest.ProtoReflect.Descriptor instead.
 func (*PauseDestinationRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{25}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *PauseDestinationRequest) GetName() string {
@@ -1943,7 +2081,7 @@ type PauseDestinationResponse struct {
 
 func (x *PauseDestinationResponse) Reset() {
 	*x = PauseDestinationResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[26]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1955,7 +2093,7 @@ func (x *PauseDestinationResponse) String() string {
 func (*PauseDestinationResponse) ProtoMessage() {}
 
 func (x *PauseDestinationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[26]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1968,7 +2106,7 @@ func (x *PauseDestinationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseDestinationResponse.ProtoReflect.Descriptor instead.
 func (*PauseDestinationResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{26}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *PauseDestinationResponse) GetDestination() *Destination {
@@ -1989,7 +2127,7 @@ type ResumeDestinationRequest struct {
 
 func (x *ResumeDestinationRequest) Reset() {
 	*x = ResumeDestinationRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[27]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2001,7 +2139,7 @@ func (x *ResumeDestinationRequest) String() string {
 func (*ResumeDestinationRequest) ProtoMessage() {}
 
 func (x *ResumeDestinationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[27]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2014,7 +2152,7 @@ func (x *ResumeDestinationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeDestinationRequest.ProtoReflect.Descriptor instead.
 func (*ResumeDestinationRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{27}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ResumeDestinationRequest) GetName() string {
@@ -2035,7 +2173,7 @@ type ResumeDestinationResponse struct {
 
 func (x *ResumeDestinationResponse) Reset() {
 	*x = ResumeDestinationResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[28]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2047,7 +2185,7 @@ func (x *ResumeDestinationResponse) String() string {
 func (*ResumeDestinationResponse) ProtoMessage() {}
 
 func (x *ResumeDestinationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[28]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2060,7 +2198,7 @@ func (x *ResumeDestinationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeDestinationResponse.ProtoReflect.Descriptor instead.
 func (*ResumeDestinationResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{28}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ResumeDestinationResponse) GetDestination() *Destination {
@@ -2079,7 +2217,7 @@ type GetStatsRequest struct {
 
 func (x *GetStatsRequest) Reset() {
 	*x = GetStatsRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[29]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2091,7 +2229,7 @@ func (x *GetStatsRequest) String() string {
 func (*GetStatsRequest) ProtoMessage() {}
 
 func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[29]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2104,7 +2242,7 @@ func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatsRequest.ProtoReflect.Descriptor instead.
 func (*GetStatsRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{29}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{31}
 }
 
 // GetStatsResponse are the figures of the last hour. They are counted from the events that watchers see.
@@ -2132,7 +2270,7 @@ type GetStatsResponse struct {
 
 func (x *GetStatsResponse) Reset() {
 	*x = GetStatsResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[30]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2144,7 +2282,7 @@ func (x *GetStatsResponse) String() string {
 func (*GetStatsResponse) ProtoMessage() {}
 
 func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[30]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2157,7 +2295,7 @@ func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatsResponse.ProtoReflect.Descriptor instead.
 func (*GetStatsResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{30}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *GetStatsResponse) GetTime() *timestamppb.Timestamp {
@@ -2227,7 +2365,7 @@ type ListAlertsRequest struct {
 
 func (x *ListAlertsRequest) Reset() {
 	*x = ListAlertsRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[31]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2239,7 +2377,7 @@ func (x *ListAlertsRequest) String() string {
 func (*ListAlertsRequest) ProtoMessage() {}
 
 func (x *ListAlertsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[31]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2252,7 +2390,7 @@ func (x *ListAlertsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAlertsRequest.ProtoReflect.Descriptor instead.
 func (*ListAlertsRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{31}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListAlertsRequest) GetState() AlertState {
@@ -2275,7 +2413,7 @@ type ListAlertsResponse struct {
 
 func (x *ListAlertsResponse) Reset() {
 	*x = ListAlertsResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[32]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2287,7 +2425,7 @@ func (x *ListAlertsResponse) String() string {
 func (*ListAlertsResponse) ProtoMessage() {}
 
 func (x *ListAlertsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[32]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2300,7 +2438,7 @@ func (x *ListAlertsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAlertsResponse.ProtoReflect.Descriptor instead.
 func (*ListAlertsResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{32}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListAlertsResponse) GetAlerts() []*Alert {
@@ -2328,7 +2466,7 @@ type TestAlertsRequest struct {
 
 func (x *TestAlertsRequest) Reset() {
 	*x = TestAlertsRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[33]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2340,7 +2478,7 @@ func (x *TestAlertsRequest) String() string {
 func (*TestAlertsRequest) ProtoMessage() {}
 
 func (x *TestAlertsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[33]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2353,7 +2491,7 @@ func (x *TestAlertsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestAlertsRequest.ProtoReflect.Descriptor instead.
 func (*TestAlertsRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{33}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *TestAlertsRequest) GetNotifiers() []string {
@@ -2374,7 +2512,7 @@ type TestAlertsResponse struct {
 
 func (x *TestAlertsResponse) Reset() {
 	*x = TestAlertsResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[34]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2386,7 +2524,7 @@ func (x *TestAlertsResponse) String() string {
 func (*TestAlertsResponse) ProtoMessage() {}
 
 func (x *TestAlertsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[34]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2399,12 +2537,122 @@ func (x *TestAlertsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestAlertsResponse.ProtoReflect.Descriptor instead.
 func (*TestAlertsResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{34}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *TestAlertsResponse) GetResults() []*NotifierTest {
 	if x != nil {
 		return x.Results
+	}
+	return nil
+}
+
+// AcknowledgeAlertRequest names an alert that is firing.
+type AcknowledgeAlertRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Identifier of the alert, such as "error-rate/crm".
+	AlertId string `protobuf:"bytes,1,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
+	// For how long nobody is reminded, up to 7 days; 8 hours if left out. 0s takes an acknowledgement back.
+	Duration *durationpb.Duration `protobuf:"bytes,2,opt,name=duration,proto3" json:"duration,omitempty"`
+	// Who is on it, or why, for the others.
+	Note          string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcknowledgeAlertRequest) Reset() {
+	*x = AcknowledgeAlertRequest{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcknowledgeAlertRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcknowledgeAlertRequest) ProtoMessage() {}
+
+func (x *AcknowledgeAlertRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcknowledgeAlertRequest.ProtoReflect.Descriptor instead.
+func (*AcknowledgeAlertRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *AcknowledgeAlertRequest) GetAlertId() string {
+	if x != nil {
+		return x.AlertId
+	}
+	return ""
+}
+
+func (x *AcknowledgeAlertRequest) GetDuration() *durationpb.Duration {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
+func (x *AcknowledgeAlertRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// AcknowledgeAlertResponse is the alert after the request.
+type AcknowledgeAlertResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The alert.
+	Alert         *Alert `protobuf:"bytes,1,opt,name=alert,proto3" json:"alert,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcknowledgeAlertResponse) Reset() {
+	*x = AcknowledgeAlertResponse{}
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcknowledgeAlertResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcknowledgeAlertResponse) ProtoMessage() {}
+
+func (x *AcknowledgeAlertResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcknowledgeAlertResponse.ProtoReflect.Descriptor instead.
+func (*AcknowledgeAlertResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *AcknowledgeAlertResponse) GetAlert() *Alert {
+	if x != nil {
+		return x.Alert
 	}
 	return nil
 }
@@ -2430,7 +2678,7 @@ type MoveDeliveriesRequest struct {
 
 func (x *MoveDeliveriesRequest) Reset() {
 	*x = MoveDeliveriesRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[35]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2442,7 +2690,7 @@ func (x *MoveDeliveriesRequest) String() string {
 func (*MoveDeliveriesRequest) ProtoMessage() {}
 
 func (x *MoveDeliveriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[35]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2455,7 +2703,7 @@ func (x *MoveDeliveriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveDeliveriesRequest.ProtoReflect.Descriptor instead.
 func (*MoveDeliveriesRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{35}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *MoveDeliveriesRequest) GetFilter() *DeliveryFilter {
@@ -2508,7 +2756,7 @@ type MoveDeliveriesResponse struct {
 
 func (x *MoveDeliveriesResponse) Reset() {
 	*x = MoveDeliveriesResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[36]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2520,7 +2768,7 @@ func (x *MoveDeliveriesResponse) String() string {
 func (*MoveDeliveriesResponse) ProtoMessage() {}
 
 func (x *MoveDeliveriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[36]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2533,7 +2781,7 @@ func (x *MoveDeliveriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveDeliveriesResponse.ProtoReflect.Descriptor instead.
 func (*MoveDeliveriesResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{36}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *MoveDeliveriesResponse) GetMatched() int64 {
@@ -2575,7 +2823,7 @@ type DeleteDeliveriesRequest struct {
 
 func (x *DeleteDeliveriesRequest) Reset() {
 	*x = DeleteDeliveriesRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[37]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2587,7 +2835,7 @@ func (x *DeleteDeliveriesRequest) String() string {
 func (*DeleteDeliveriesRequest) ProtoMessage() {}
 
 func (x *DeleteDeliveriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[37]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2600,7 +2848,7 @@ func (x *DeleteDeliveriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteDeliveriesRequest.ProtoReflect.Descriptor instead.
 func (*DeleteDeliveriesRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{37}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *DeleteDeliveriesRequest) GetFilter() *DeliveryFilter {
@@ -2646,7 +2894,7 @@ type DeleteDeliveriesResponse struct {
 
 func (x *DeleteDeliveriesResponse) Reset() {
 	*x = DeleteDeliveriesResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[38]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2658,7 +2906,7 @@ func (x *DeleteDeliveriesResponse) String() string {
 func (*DeleteDeliveriesResponse) ProtoMessage() {}
 
 func (x *DeleteDeliveriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[38]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2671,7 +2919,7 @@ func (x *DeleteDeliveriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteDeliveriesResponse.ProtoReflect.Descriptor instead.
 func (*DeleteDeliveriesResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{38}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *DeleteDeliveriesResponse) GetMatched() int64 {
@@ -2706,7 +2954,7 @@ type TestDestinationRequest struct {
 
 func (x *TestDestinationRequest) Reset() {
 	*x = TestDestinationRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[39]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2718,7 +2966,7 @@ func (x *TestDestinationRequest) String() string {
 func (*TestDestinationRequest) ProtoMessage() {}
 
 func (x *TestDestinationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[39]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2731,7 +2979,7 @@ func (x *TestDestinationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestDestinationRequest.ProtoReflect.Descriptor instead.
 func (*TestDestinationRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{39}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *TestDestinationRequest) GetName() string {
@@ -2752,7 +3000,7 @@ type TestDestinationResponse struct {
 
 func (x *TestDestinationResponse) Reset() {
 	*x = TestDestinationResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[40]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2764,7 +3012,7 @@ func (x *TestDestinationResponse) String() string {
 func (*TestDestinationResponse) ProtoMessage() {}
 
 func (x *TestDestinationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[40]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2777,7 +3025,7 @@ func (x *TestDestinationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestDestinationResponse.ProtoReflect.Descriptor instead.
 func (*TestDestinationResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{40}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *TestDestinationResponse) GetReport() *DestinationReport {
@@ -2818,7 +3066,7 @@ type DestinationReport struct {
 
 func (x *DestinationReport) Reset() {
 	*x = DestinationReport{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[41]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2830,7 +3078,7 @@ func (x *DestinationReport) String() string {
 func (*DestinationReport) ProtoMessage() {}
 
 func (x *DestinationReport) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[41]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2843,7 +3091,7 @@ func (x *DestinationReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DestinationReport.ProtoReflect.Descriptor instead.
 func (*DestinationReport) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{41}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *DestinationReport) GetDestination() string {
@@ -2938,7 +3186,7 @@ type QuotaReport struct {
 
 func (x *QuotaReport) Reset() {
 	*x = QuotaReport{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[42]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2950,7 +3198,7 @@ func (x *QuotaReport) String() string {
 func (*QuotaReport) ProtoMessage() {}
 
 func (x *QuotaReport) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[42]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2963,7 +3211,7 @@ func (x *QuotaReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotaReport.ProtoReflect.Descriptor instead.
 func (*QuotaReport) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{42}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *QuotaReport) GetWindow() *durationpb.Duration {
@@ -3012,7 +3260,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[43]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3024,7 +3272,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[43]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3037,7 +3285,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{43}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Drift) GetType() DriftType {
@@ -3105,7 +3353,7 @@ type ListDriftRequest struct {
 
 func (x *ListDriftRequest) Reset() {
 	*x = ListDriftRequest{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[44]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3117,7 +3365,7 @@ func (x *ListDriftRequest) String() string {
 func (*ListDriftRequest) ProtoMessage() {}
 
 func (x *ListDriftRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[44]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3130,7 +3378,7 @@ func (x *ListDriftRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDriftRequest.ProtoReflect.Descriptor instead.
 func (*ListDriftRequest) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{44}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{48}
 }
 
 // ListDriftResponse is what does not fit.
@@ -3144,7 +3392,7 @@ type ListDriftResponse struct {
 
 func (x *ListDriftResponse) Reset() {
 	*x = ListDriftResponse{}
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[45]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3156,7 +3404,7 @@ func (x *ListDriftResponse) String() string {
 func (*ListDriftResponse) ProtoMessage() {}
 
 func (x *ListDriftResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_worker_service_proto_msgTypes[45]
+	mi := &file_leadgate_v1_worker_service_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3169,7 +3417,7 @@ func (x *ListDriftResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDriftResponse.ProtoReflect.Descriptor instead.
 func (*ListDriftResponse) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{45}
+	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ListDriftResponse) GetDrifts() []*Drift {
@@ -3277,6 +3525,16 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\x14DiscardLeadsResponse\x12\x18\n" +
 	"\amatched\x18\x01 \x01(\x03R\amatched\x12\x1c\n" +
 	"\tdiscarded\x18\x02 \x01(\x03R\tdiscarded\x12!\n" +
+	"\foperation_id\x18\x03 \x01(\tR\voperationId\"\xb7\x02\n" +
+	"\x15UndiscardLeadsRequest\x127\n" +
+	"\x06filter\x18\x01 \x01(\v2\x17.leadgate.v1.LeadFilterB\x06\xbaH\x03\xc8\x01\x01R\x06filter\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12.\n" +
+	"\x0eexpected_count\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rexpectedCount\x12\x9b\x01\n" +
+	"\foperation_id\x18\x04 \x01(\tBx\xbaHu\xba\x01o\n" +
+	"\foperation.id\x128must be 1 to 64 letters, digits, hyphens and underscores\x1a%this.matches('^[A-Za-z0-9_-]{1,64}$')\xd8\x01\x01R\voperationId\"i\n" +
+	"\x16UndiscardLeadsResponse\x12\x18\n" +
+	"\amatched\x18\x01 \x01(\x03R\amatched\x12\x12\n" +
+	"\x04held\x18\x02 \x01(\x03R\x04held\x12!\n" +
 	"\foperation_id\x18\x03 \x01(\tR\voperationId\"C\n" +
 	"\x13GetOperationRequest\x12,\n" +
 	"\foperation_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\voperationId\"L\n" +
@@ -3339,7 +3597,14 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\tnotifiers\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n" +
 	"\x10d\x18\x01\"\x04r\x02\x18?R\tnotifiers\"I\n" +
 	"\x12TestAlertsResponse\x123\n" +
-	"\aresults\x18\x01 \x03(\v2\x19.leadgate.v1.NotifierTestR\aresults\"\xf4\x04\n" +
+	"\aresults\x18\x01 \x03(\v2\x19.leadgate.v1.NotifierTestR\aresults\"\xa5\x01\n" +
+	"\x17AcknowledgeAlertRequest\x12%\n" +
+	"\balert_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\aalertId\x12E\n" +
+	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xf5$2\x00R\bduration\x12\x1c\n" +
+	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x04note\"D\n" +
+	"\x18AcknowledgeAlertResponse\x12(\n" +
+	"\x05alert\x18\x01 \x01(\v2\x12.leadgate.v1.AlertR\x05alert\"\xf4\x04\n" +
 	"\x15MoveDeliveriesRequest\x12\xd8\x02\n" +
 	"\x06filter\x18\x01 \x01(\v2\x1b.leadgate.v1.DeliveryFilterB\xa2\x02\xbaH\x9e\x02\xba\x01a\n" +
 	"\x10move.destination\x125name the destination whose deliveries are to be moved\x1a\x16this.destination != ''\xba\x01\xb3\x01\n" +
@@ -3419,7 +3684,7 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\x1dDRIFT_TYPE_PROPERTY_READ_ONLY\x10\x03\x12\x1c\n" +
 	"\x18DRIFT_TYPE_PROPERTY_TYPE\x10\x04\x12!\n" +
 	"\x1dDRIFT_TYPE_PROPERTY_TOO_SHORT\x10\x05\x12 \n" +
-	"\x1cDRIFT_TYPE_PROPERTY_REQUIRED\x10\x062\xfb\x11\n" +
+	"\x1cDRIFT_TYPE_PROPERTY_REQUIRED\x10\x062\xfb\x13\n" +
 	"\rWorkerService\x12|\n" +
 	"\x0fWatchDeliveries\x12#.leadgate.v1.WatchDeliveriesRequest\x1a$.leadgate.v1.WatchDeliveriesResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/deliveries:watch0\x01\x12q\n" +
 	"\x0eListDeliveries\x12\".leadgate.v1.ListDeliveriesRequest\x1a#.leadgate.v1.ListDeliveriesResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/deliveries\x12v\n" +
@@ -3429,7 +3694,8 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\x0fTestDestination\x12#.leadgate.v1.TestDestinationRequest\x1a$.leadgate.v1.TestDestinationResponse\"'\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/v1/destinations/{name}:test\x12]\n" +
 	"\tListDrift\x12\x1d.leadgate.v1.ListDriftRequest\x1a\x1e.leadgate.v1.ListDriftResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/drift\x12q\n" +
 	"\fReleaseLeads\x12 .leadgate.v1.ReleaseLeadsRequest\x1a!.leadgate.v1.ReleaseLeadsResponse\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/v1/leads:release\x12q\n" +
-	"\fDiscardLeads\x12 .leadgate.v1.DiscardLeadsRequest\x1a!.leadgate.v1.DiscardLeadsResponse\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/v1/leads:discard\x12z\n" +
+	"\fDiscardLeads\x12 .leadgate.v1.DiscardLeadsRequest\x1a!.leadgate.v1.DiscardLeadsResponse\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/v1/leads:discard\x12y\n" +
+	"\x0eUndiscardLeads\x12\".leadgate.v1.UndiscardLeadsRequest\x1a#.leadgate.v1.UndiscardLeadsResponse\"\x1e\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v1/leads:undiscard\x12z\n" +
 	"\fGetOperation\x12 .leadgate.v1.GetOperationRequest\x1a!.leadgate.v1.GetOperationResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/operations/{operation_id}\x12q\n" +
 	"\x0eListOperations\x12\".leadgate.v1.ListOperationsRequest\x1a#.leadgate.v1.ListOperationsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/operations\x12y\n" +
 	"\x0eMoveDeliveries\x12\".leadgate.v1.MoveDeliveriesRequest\x1a#.leadgate.v1.MoveDeliveriesResponse\"\x1e\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v1/deliveries:move\x12\x81\x01\n" +
@@ -3440,7 +3706,8 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"ListAlerts\x12\x1e.leadgate.v1.ListAlertsRequest\x1a\x1f.leadgate.v1.ListAlertsResponse\"\x12\x82\xd3\xe4\x93\x02\f\x12\n" +
 	"/v1/alerts\x12i\n" +
 	"\n" +
-	"TestAlerts\x12\x1e.leadgate.v1.TestAlertsRequest\x1a\x1f.leadgate.v1.TestAlertsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v1/alerts:test\x12\x89\x01\n" +
+	"TestAlerts\x12\x1e.leadgate.v1.TestAlertsRequest\x1a\x1f.leadgate.v1.TestAlertsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v1/alerts:test\x12\x82\x01\n" +
+	"\x10AcknowledgeAlert\x12$.leadgate.v1.AcknowledgeAlertRequest\x1a%.leadgate.v1.AcknowledgeAlertResponse\"!\x82\xd3\xe4\x93\x02\x1b:\x01*\"\x16/v1/alerts:acknowledge\x12\x89\x01\n" +
 	"\x10PauseDestination\x12$.leadgate.v1.PauseDestinationRequest\x1a%.leadgate.v1.PauseDestinationResponse\"(\x82\xd3\xe4\x93\x02\":\x01*\"\x1d/v1/destinations/{name}:pause\x12\x8d\x01\n" +
 	"\x11ResumeDestination\x12%.leadgate.v1.ResumeDestinationRequest\x1a&.leadgate.v1.ResumeDestinationResponse\")\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/v1/destinations/{name}:resumeB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
 
@@ -3457,7 +3724,7 @@ func file_leadgate_v1_worker_service_proto_rawDescGZIP() []byte {
 }
 
 var file_leadgate_v1_worker_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_leadgate_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_leadgate_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_leadgate_v1_worker_service_proto_goTypes = []any{
 	(DestinationStatus)(0),            // 0: leadgate.v1.DestinationStatus
 	(DriftType)(0),                    // 1: leadgate.v1.DriftType
@@ -3479,147 +3746,158 @@ var file_leadgate_v1_worker_service_proto_goTypes = []any{
 	(*ReleaseLeadsResponse)(nil),      // 17: leadgate.v1.ReleaseLeadsResponse
 	(*DiscardLeadsRequest)(nil),       // 18: leadgate.v1.DiscardLeadsRequest
 	(*DiscardLeadsResponse)(nil),      // 19: leadgate.v1.DiscardLeadsResponse
-	(*GetOperationRequest)(nil),       // 20: leadgate.v1.GetOperationRequest
-	(*GetOperationResponse)(nil),      // 21: leadgate.v1.GetOperationResponse
-	(*ListOperationsRequest)(nil),     // 22: leadgate.v1.ListOperationsRequest
-	(*ListOperationsResponse)(nil),    // 23: leadgate.v1.ListOperationsResponse
-	(*Destination)(nil),               // 24: leadgate.v1.Destination
-	(*ListDestinationsRequest)(nil),   // 25: leadgate.v1.ListDestinationsRequest
-	(*ListDestinationsResponse)(nil),  // 26: leadgate.v1.ListDestinationsResponse
-	(*PauseDestinationRequest)(nil),   // 27: leadgate.v1.PauseDestinationRequest
-	(*PauseDestinationResponse)(nil),  // 28: leadgate.v1.PauseDestinationResponse
-	(*ResumeDestinationRequest)(nil),  // 29: leadgate.v1.ResumeDestinationRequest
-	(*ResumeDestinationResponse)(nil), // 30: leadgate.v1.ResumeDestinationResponse
-	(*GetStatsRequest)(nil),           // 31: leadgate.v1.GetStatsRequest
-	(*GetStatsResponse)(nil),          // 32: leadgate.v1.GetStatsResponse
-	(*ListAlertsRequest)(nil),         // 33: leadgate.v1.ListAlertsRequest
-	(*ListAlertsResponse)(nil),        // 34: leadgate.v1.ListAlertsResponse
-	(*TestAlertsRequest)(nil),         // 35: leadgate.v1.TestAlertsRequest
-	(*TestAlertsResponse)(nil),        // 36: leadgate.v1.TestAlertsResponse
-	(*MoveDeliveriesRequest)(nil),     // 37: leadgate.v1.MoveDeliveriesRequest
-	(*MoveDeliveriesResponse)(nil),    // 38: leadgate.v1.MoveDeliveriesResponse
-	(*DeleteDeliveriesRequest)(nil),   // 39: leadgate.v1.DeleteDeliveriesRequest
-	(*DeleteDeliveriesResponse)(nil),  // 40: leadgate.v1.DeleteDeliveriesResponse
-	(*TestDestinationRequest)(nil),    // 41: leadgate.v1.TestDestinationRequest
-	(*TestDestinationResponse)(nil),   // 42: leadgate.v1.TestDestinationResponse
-	(*DestinationReport)(nil),         // 43: leadgate.v1.DestinationReport
-	(*QuotaReport)(nil),               // 44: leadgate.v1.QuotaReport
-	(*Drift)(nil),                     // 45: leadgate.v1.Drift
-	(*ListDriftRequest)(nil),          // 46: leadgate.v1.ListDriftRequest
-	(*ListDriftResponse)(nil),         // 47: leadgate.v1.ListDriftResponse
-	(Stage)(0),                        // 48: leadgate.v1.Stage
-	(*Event)(nil),                     // 49: leadgate.v1.Event
-	(*timestamppb.Timestamp)(nil),     // 50: google.protobuf.Timestamp
-	(DeliveryState)(0),                // 51: leadgate.v1.DeliveryState
-	(*Delivery)(nil),                  // 52: leadgate.v1.Delivery
-	(*LeadFilter)(nil),                // 53: leadgate.v1.LeadFilter
-	(*OperationProblem)(nil),          // 54: leadgate.v1.OperationProblem
-	(*Operation)(nil),                 // 55: leadgate.v1.Operation
-	(*durationpb.Duration)(nil),       // 56: google.protobuf.Duration
-	(*StatsCounts)(nil),               // 57: leadgate.v1.StatsCounts
-	(*StatsMinute)(nil),               // 58: leadgate.v1.StatsMinute
-	(*Latency)(nil),                   // 59: leadgate.v1.Latency
-	(*FormStats)(nil),                 // 60: leadgate.v1.FormStats
-	(*DestinationStats)(nil),          // 61: leadgate.v1.DestinationStats
-	(AlertState)(0),                   // 62: leadgate.v1.AlertState
-	(*Alert)(nil),                     // 63: leadgate.v1.Alert
-	(*Notifier)(nil),                  // 64: leadgate.v1.Notifier
-	(*NotifierTest)(nil),              // 65: leadgate.v1.NotifierTest
+	(*UndiscardLeadsRequest)(nil),     // 20: leadgate.v1.UndiscardLeadsRequest
+	(*UndiscardLeadsResponse)(nil),    // 21: leadgate.v1.UndiscardLeadsResponse
+	(*GetOperationRequest)(nil),       // 22: leadgate.v1.GetOperationRequest
+	(*GetOperationResponse)(nil),      // 23: leadgate.v1.GetOperationResponse
+	(*ListOperationsRequest)(nil),     // 24: leadgate.v1.ListOperationsRequest
+	(*ListOperationsResponse)(nil),    // 25: leadgate.v1.ListOperationsResponse
+	(*Destination)(nil),               // 26: leadgate.v1.Destination
+	(*ListDestinationsRequest)(nil),   // 27: leadgate.v1.ListDestinationsRequest
+	(*ListDestinationsResponse)(nil),  // 28: leadgate.v1.ListDestinationsResponse
+	(*PauseDestinationRequest)(nil),   // 29: leadgate.v1.PauseDestinationRequest
+	(*PauseDestinationResponse)(nil),  // 30: leadgate.v1.PauseDestinationResponse
+	(*ResumeDestinationRequest)(nil),  // 31: leadgate.v1.ResumeDestinationRequest
+	(*ResumeDestinationResponse)(nil), // 32: leadgate.v1.ResumeDestinationResponse
+	(*GetStatsRequest)(nil),           // 33: leadgate.v1.GetStatsRequest
+	(*GetStatsResponse)(nil),          // 34: leadgate.v1.GetStatsResponse
+	(*ListAlertsRequest)(nil),         // 35: leadgate.v1.ListAlertsRequest
+	(*ListAlertsResponse)(nil),        // 36: leadgate.v1.ListAlertsResponse
+	(*TestAlertsRequest)(nil),         // 37: leadgate.v1.TestAlertsRequest
+	(*TestAlertsResponse)(nil),        // 38: leadgate.v1.TestAlertsResponse
+	(*AcknowledgeAlertRequest)(nil),   // 39: leadgate.v1.AcknowledgeAlertRequest
+	(*AcknowledgeAlertResponse)(nil),  // 40: leadgate.v1.AcknowledgeAlertResponse
+	(*MoveDeliveriesRequest)(nil),     // 41: leadgate.v1.MoveDeliveriesRequest
+	(*MoveDeliveriesResponse)(nil),    // 42: leadgate.v1.MoveDeliveriesResponse
+	(*DeleteDeliveriesRequest)(nil),   // 43: leadgate.v1.DeleteDeliveriesRequest
+	(*DeleteDeliveriesResponse)(nil),  // 44: leadgate.v1.DeleteDeliveriesResponse
+	(*TestDestinationRequest)(nil),    // 45: leadgate.v1.TestDestinationRequest
+	(*TestDestinationResponse)(nil),   // 46: leadgate.v1.TestDestinationResponse
+	(*DestinationReport)(nil),         // 47: leadgate.v1.DestinationReport
+	(*QuotaReport)(nil),               // 48: leadgate.v1.QuotaReport
+	(*Drift)(nil),                     // 49: leadgate.v1.Drift
+	(*ListDriftRequest)(nil),          // 50: leadgate.v1.ListDriftRequest
+	(*ListDriftResponse)(nil),         // 51: leadgate.v1.ListDriftResponse
+	(Stage)(0),                        // 52: leadgate.v1.Stage
+	(*Event)(nil),                     // 53: leadgate.v1.Event
+	(*timestamppb.Timestamp)(nil),     // 54: google.protobuf.Timestamp
+	(DeliveryState)(0),                // 55: leadgate.v1.DeliveryState
+	(*Delivery)(nil),                  // 56: leadgate.v1.Delivery
+	(*LeadFilter)(nil),                // 57: leadgate.v1.LeadFilter
+	(*OperationProblem)(nil),          // 58: leadgate.v1.OperationProblem
+	(*Operation)(nil),                 // 59: leadgate.v1.Operation
+	(*durationpb.Duration)(nil),       // 60: google.protobuf.Duration
+	(*StatsCounts)(nil),               // 61: leadgate.v1.StatsCounts
+	(*StatsMinute)(nil),               // 62: leadgate.v1.StatsMinute
+	(*Latency)(nil),                   // 63: leadgate.v1.Latency
+	(*FormStats)(nil),                 // 64: leadgate.v1.FormStats
+	(*DestinationStats)(nil),          // 65: leadgate.v1.DestinationStats
+	(AlertState)(0),                   // 66: leadgate.v1.AlertState
+	(*Alert)(nil),                     // 67: leadgate.v1.Alert
+	(*Notifier)(nil),                  // 68: leadgate.v1.Notifier
+	(*NotifierTest)(nil),              // 69: leadgate.v1.NotifierTest
 }
 var file_leadgate_v1_worker_service_proto_depIdxs = []int32{
-	48, // 0: leadgate.v1.WatchDeliveriesRequest.stages:type_name -> leadgate.v1.Stage
+	52, // 0: leadgate.v1.WatchDeliveriesRequest.stages:type_name -> leadgate.v1.Stage
 	4,  // 1: leadgate.v1.WatchDeliveriesResponse.hello:type_name -> leadgate.v1.WatchHello
-	49, // 2: leadgate.v1.WatchDeliveriesResponse.event:type_name -> leadgate.v1.Event
+	53, // 2: leadgate.v1.WatchDeliveriesResponse.event:type_name -> leadgate.v1.Event
 	5,  // 3: leadgate.v1.WatchDeliveriesResponse.heartbeat:type_name -> leadgate.v1.WatchHeartbeat
 	6,  // 4: leadgate.v1.WatchDeliveriesResponse.gap:type_name -> leadgate.v1.WatchGap
-	50, // 5: leadgate.v1.WatchHeartbeat.time:type_name -> google.protobuf.Timestamp
-	51, // 6: leadgate.v1.DeliveryFilter.state:type_name -> leadgate.v1.DeliveryState
-	50, // 7: leadgate.v1.DeliveryFilter.since:type_name -> google.protobuf.Timestamp
-	50, // 8: leadgate.v1.DeliveryFilter.until:type_name -> google.protobuf.Timestamp
-	51, // 9: leadgate.v1.ListDeliveriesRequest.state:type_name -> leadgate.v1.DeliveryState
-	50, // 10: leadgate.v1.ListDeliveriesRequest.since:type_name -> google.protobuf.Timestamp
-	50, // 11: leadgate.v1.ListDeliveriesRequest.until:type_name -> google.protobuf.Timestamp
-	52, // 12: leadgate.v1.ListDeliveriesResponse.deliveries:type_name -> leadgate.v1.Delivery
-	52, // 13: leadgate.v1.GetDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
-	52, // 14: leadgate.v1.RetryDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
+	54, // 5: leadgate.v1.WatchHeartbeat.time:type_name -> google.protobuf.Timestamp
+	55, // 6: leadgate.v1.DeliveryFilter.state:type_name -> leadgate.v1.DeliveryState
+	54, // 7: leadgate.v1.DeliveryFilter.since:type_name -> google.protobuf.Timestamp
+	54, // 8: leadgate.v1.DeliveryFilter.until:type_name -> google.protobuf.Timestamp
+	55, // 9: leadgate.v1.ListDeliveriesRequest.state:type_name -> leadgate.v1.DeliveryState
+	54, // 10: leadgate.v1.ListDeliveriesRequest.since:type_name -> google.protobuf.Timestamp
+	54, // 11: leadgate.v1.ListDeliveriesRequest.until:type_name -> google.protobuf.Timestamp
+	56, // 12: leadgate.v1.ListDeliveriesResponse.deliveries:type_name -> leadgate.v1.Delivery
+	56, // 13: leadgate.v1.GetDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
+	56, // 14: leadgate.v1.RetryDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
 	7,  // 15: leadgate.v1.RetryDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
-	53, // 16: leadgate.v1.ReleaseLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
-	54, // 17: leadgate.v1.ReleaseLeadsResponse.problems:type_name -> leadgate.v1.OperationProblem
-	53, // 18: leadgate.v1.DiscardLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
-	55, // 19: leadgate.v1.GetOperationResponse.operation:type_name -> leadgate.v1.Operation
-	55, // 20: leadgate.v1.ListOperationsResponse.operations:type_name -> leadgate.v1.Operation
-	0,  // 21: leadgate.v1.Destination.status:type_name -> leadgate.v1.DestinationStatus
-	56, // 22: leadgate.v1.Destination.oldest_waiting:type_name -> google.protobuf.Duration
-	50, // 23: leadgate.v1.Destination.last_error_time:type_name -> google.protobuf.Timestamp
-	50, // 24: leadgate.v1.Destination.resume_time:type_name -> google.protobuf.Timestamp
-	24, // 25: leadgate.v1.ListDestinationsResponse.destinations:type_name -> leadgate.v1.Destination
-	24, // 26: leadgate.v1.PauseDestinationResponse.destination:type_name -> leadgate.v1.Destination
-	24, // 27: leadgate.v1.ResumeDestinationResponse.destination:type_name -> leadgate.v1.Destination
-	50, // 28: leadgate.v1.GetStatsResponse.time:type_name -> google.protobuf.Timestamp
-	50, // 29: leadgate.v1.GetStatsResponse.since:type_name -> google.protobuf.Timestamp
-	57, // 30: leadgate.v1.GetStatsResponse.counts:type_name -> leadgate.v1.StatsCounts
-	58, // 31: leadgate.v1.GetStatsResponse.minutes:type_name -> leadgate.v1.StatsMinute
-	59, // 32: leadgate.v1.GetStatsResponse.speed_to_lead:type_name -> leadgate.v1.Latency
-	56, // 33: leadgate.v1.GetStatsResponse.oldest_waiting:type_name -> google.protobuf.Duration
-	60, // 34: leadgate.v1.GetStatsResponse.forms:type_name -> leadgate.v1.FormStats
-	61, // 35: leadgate.v1.GetStatsResponse.destinations:type_name -> leadgate.v1.DestinationStats
-	62, // 36: leadgate.v1.ListAlertsRequest.state:type_name -> leadgate.v1.AlertState
-	63, // 37: leadgate.v1.ListAlertsResponse.alerts:type_name -> leadgate.v1.Alert
-	64, // 38: leadgate.v1.ListAlertsResponse.notifiers:type_name -> leadgate.v1.Notifier
-	65, // 39: leadgate.v1.TestAlertsResponse.results:type_name -> leadgate.v1.NotifierTest
-	7,  // 40: leadgate.v1.MoveDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
-	7,  // 41: leadgate.v1.DeleteDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
-	43, // 42: leadgate.v1.TestDestinationResponse.report:type_name -> leadgate.v1.DestinationReport
-	56, // 43: leadgate.v1.DestinationReport.latency:type_name -> google.protobuf.Duration
-	45, // 44: leadgate.v1.DestinationReport.drifts:type_name -> leadgate.v1.Drift
-	44, // 45: leadgate.v1.DestinationReport.quotas:type_name -> leadgate.v1.QuotaReport
-	56, // 46: leadgate.v1.QuotaReport.window:type_name -> google.protobuf.Duration
-	1,  // 47: leadgate.v1.Drift.type:type_name -> leadgate.v1.DriftType
-	50, // 48: leadgate.v1.Drift.since:type_name -> google.protobuf.Timestamp
-	45, // 49: leadgate.v1.ListDriftResponse.drifts:type_name -> leadgate.v1.Drift
-	2,  // 50: leadgate.v1.WorkerService.WatchDeliveries:input_type -> leadgate.v1.WatchDeliveriesRequest
-	8,  // 51: leadgate.v1.WorkerService.ListDeliveries:input_type -> leadgate.v1.ListDeliveriesRequest
-	10, // 52: leadgate.v1.WorkerService.GetDelivery:input_type -> leadgate.v1.GetDeliveryRequest
-	12, // 53: leadgate.v1.WorkerService.RetryDelivery:input_type -> leadgate.v1.RetryDeliveryRequest
-	14, // 54: leadgate.v1.WorkerService.RetryDeliveries:input_type -> leadgate.v1.RetryDeliveriesRequest
-	41, // 55: leadgate.v1.WorkerService.TestDestination:input_type -> leadgate.v1.TestDestinationRequest
-	46, // 56: leadgate.v1.WorkerService.ListDrift:input_type -> leadgate.v1.ListDriftRequest
-	16, // 57: leadgate.v1.WorkerService.ReleaseLeads:input_type -> leadgate.v1.ReleaseLeadsRequest
-	18, // 58: leadgate.v1.WorkerService.DiscardLeads:input_type -> leadgate.v1.DiscardLeadsRequest
-	20, // 59: leadgate.v1.WorkerService.GetOperation:input_type -> leadgate.v1.GetOperationRequest
-	22, // 60: leadgate.v1.WorkerService.ListOperations:input_type -> leadgate.v1.ListOperationsRequest
-	37, // 61: leadgate.v1.WorkerService.MoveDeliveries:input_type -> leadgate.v1.MoveDeliveriesRequest
-	39, // 62: leadgate.v1.WorkerService.DeleteDeliveries:input_type -> leadgate.v1.DeleteDeliveriesRequest
-	25, // 63: leadgate.v1.WorkerService.ListDestinations:input_type -> leadgate.v1.ListDestinationsRequest
-	31, // 64: leadgate.v1.WorkerService.GetStats:input_type -> leadgate.v1.GetStatsRequest
-	33, // 65: leadgate.v1.WorkerService.ListAlerts:input_type -> leadgate.v1.ListAlertsRequest
-	35, // 66: leadgate.v1.WorkerService.TestAlerts:input_type -> leadgate.v1.TestAlertsRequest
-	27, // 67: leadgate.v1.WorkerService.PauseDestination:input_type -> leadgate.v1.PauseDestinationRequest
-	29, // 68: leadgate.v1.WorkerService.ResumeDestination:input_type -> leadgate.v1.ResumeDestinationRequest
-	3,  // 69: leadgate.v1.WorkerService.WatchDeliveries:output_type -> leadgate.v1.WatchDeliveriesResponse
-	9,  // 70: leadgate.v1.WorkerService.ListDeliveries:output_type -> leadgate.v1.ListDeliveriesResponse
-	11, // 71: leadgate.v1.WorkerService.GetDelivery:output_type -> leadgate.v1.GetDeliveryResponse
-	13, // 72: leadgate.v1.WorkerService.RetryDelivery:output_type -> leadgate.v1.RetryDeliveryResponse
-	15, // 73: leadgate.v1.WorkerService.RetryDeliveries:output_type -> leadgate.v1.RetryDeliveriesResponse
-	42, // 74: leadgate.v1.WorkerService.TestDestination:output_type -> leadgate.v1.TestDestinationResponse
-	47, // 75: leadgate.v1.WorkerService.ListDrift:output_type -> leadgate.v1.ListDriftResponse
-	17, // 76: leadgate.v1.WorkerService.ReleaseLeads:output_type -> leadgate.v1.ReleaseLeadsResponse
-	19, // 77: leadgate.v1.WorkerService.DiscardLeads:output_type -> leadgate.v1.DiscardLeadsResponse
-	21, // 78: leadgate.v1.WorkerService.GetOperation:output_type -> leadgate.v1.GetOperationResponse
-	23, // 79: leadgate.v1.WorkerService.ListOperations:output_type -> leadgate.v1.ListOperationsResponse
-	38, // 80: leadgate.v1.WorkerService.MoveDeliveries:output_type -> leadgate.v1.MoveDeliveriesResponse
-	40, // 81: leadgate.v1.WorkerService.DeleteDeliveries:output_type -> leadgate.v1.DeleteDeliveriesResponse
-	26, // 82: leadgate.v1.WorkerService.ListDestinations:output_type -> leadgate.v1.ListDestinationsResponse
-	32, // 83: leadgate.v1.WorkerService.GetStats:output_type -> leadgate.v1.GetStatsResponse
-	34, // 84: leadgate.v1.WorkerService.ListAlerts:output_type -> leadgate.v1.ListAlertsResponse
-	36, // 85: leadgate.v1.WorkerService.TestAlerts:output_type -> leadgate.v1.TestAlertsResponse
-	28, // 86: leadgate.v1.WorkerService.PauseDestination:output_type -> leadgate.v1.PauseDestinationResponse
-	30, // 87: leadgate.v1.WorkerService.ResumeDestination:output_type -> leadgate.v1.ResumeDestinationResponse
-	69, // [69:88] is the sub-list for method output_type
-	50, // [50:69] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	57, // 16: leadgate.v1.ReleaseLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
+	58, // 17: leadgate.v1.ReleaseLeadsResponse.problems:type_name -> leadgate.v1.OperationProblem
+	57, // 18: leadgate.v1.DiscardLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
+	57, // 19: leadgate.v1.UndiscardLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
+	59, // 20: leadgate.v1.GetOperationResponse.operation:type_name -> leadgate.v1.Operation
+	59, // 21: leadgate.v1.ListOperationsResponse.operations:type_name -> leadgate.v1.Operation
+	0,  // 22: leadgate.v1.Destination.status:type_name -> leadgate.v1.DestinationStatus
+	60, // 23: leadgate.v1.Destination.oldest_waiting:type_name -> google.protobuf.Duration
+	54, // 24: leadgate.v1.Destination.last_error_time:type_name -> google.protobuf.Timestamp
+	54, // 25: leadgate.v1.Destination.resume_time:type_name -> google.protobuf.Timestamp
+	26, // 26: leadgate.v1.ListDestinationsResponse.destinations:type_name -> leadgate.v1.Destination
+	26, // 27: leadgate.v1.PauseDestinationResponse.destination:type_name -> leadgate.v1.Destination
+	26, // 28: leadgate.v1.ResumeDestinationResponse.destination:type_name -> leadgate.v1.Destination
+	54, // 29: leadgate.v1.GetStatsResponse.time:type_name -> google.protobuf.Timestamp
+	54, // 30: leadgate.v1.GetStatsResponse.since:type_name -> google.protobuf.Timestamp
+	61, // 31: leadgate.v1.GetStatsResponse.counts:type_name -> leadgate.v1.StatsCounts
+	62, // 32: leadgate.v1.GetStatsResponse.minutes:type_name -> leadgate.v1.StatsMinute
+	63, // 33: leadgate.v1.GetStatsResponse.speed_to_lead:type_name -> leadgate.v1.Latency
+	60, // 34: leadgate.v1.GetStatsResponse.oldest_waiting:type_name -> google.protobuf.Duration
+	64, // 35: leadgate.v1.GetStatsResponse.forms:type_name -> leadgate.v1.FormStats
+	65, // 36: leadgate.v1.GetStatsResponse.destinations:type_name -> leadgate.v1.DestinationStats
+	66, // 37: leadgate.v1.ListAlertsRequest.state:type_name -> leadgate.v1.AlertState
+	67, // 38: leadgate.v1.ListAlertsResponse.alerts:type_name -> leadgate.v1.Alert
+	68, // 39: leadgate.v1.ListAlertsResponse.notifiers:type_name -> leadgate.v1.Notifier
+	69, // 40: leadgate.v1.TestAlertsResponse.results:type_name -> leadgate.v1.NotifierTest
+	60, // 41: leadgate.v1.AcknowledgeAlertRequest.duration:type_name -> google.protobuf.Duration
+	67, // 42: leadgate.v1.AcknowledgeAlertResponse.alert:type_name -> leadgate.v1.Alert
+	7,  // 43: leadgate.v1.MoveDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
+	7,  // 44: leadgate.v1.DeleteDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
+	47, // 45: leadgate.v1.TestDestinationResponse.report:type_name -> leadgate.v1.DestinationReport
+	60, // 46: leadgate.v1.DestinationReport.latency:type_name -> google.protobuf.Duration
+	49, // 47: leadgate.v1.DestinationReport.drifts:type_name -> leadgate.v1.Drift
+	48, // 48: leadgate.v1.DestinationReport.quotas:type_name -> leadgate.v1.QuotaReport
+	60, // 49: leadgate.v1.QuotaReport.window:type_name -> google.protobuf.Duration
+	1,  // 50: leadgate.v1.Drift.type:type_name -> leadgate.v1.DriftType
+	54, // 51: leadgate.v1.Drift.since:type_name -> google.protobuf.Timestamp
+	49, // 52: leadgate.v1.ListDriftResponse.drifts:type_name -> leadgate.v1.Drift
+	2,  // 53: leadgate.v1.WorkerService.WatchDeliveries:input_type -> leadgate.v1.WatchDeliveriesRequest
+	8,  // 54: leadgate.v1.WorkerService.ListDeliveries:input_type -> leadgate.v1.ListDeliveriesRequest
+	10, // 55: leadgate.v1.WorkerService.GetDelivery:input_type -> leadgate.v1.GetDeliveryRequest
+	12, // 56: leadgate.v1.WorkerService.RetryDelivery:input_type -> leadgate.v1.RetryDeliveryRequest
+	14, // 57: leadgate.v1.WorkerService.RetryDeliveries:input_type -> leadgate.v1.RetryDeliveriesRequest
+	45, // 58: leadgate.v1.WorkerService.TestDestination:input_type -> leadgate.v1.TestDestinationRequest
+	50, // 59: leadgate.v1.WorkerService.ListDrift:input_type -> leadgate.v1.ListDriftRequest
+	16, // 60: leadgate.v1.WorkerService.ReleaseLeads:input_type -> leadgate.v1.ReleaseLeadsRequest
+	18, // 61: leadgate.v1.WorkerService.DiscardLeads:input_type -> leadgate.v1.DiscardLeadsRequest
+	20, // 62: leadgate.v1.WorkerService.UndiscardLeads:input_type -> leadgate.v1.UndiscardLeadsRequest
+	22, // 63: leadgate.v1.WorkerService.GetOperation:input_type -> leadgate.v1.GetOperationRequest
+	24, // 64: leadgate.v1.WorkerService.ListOperations:input_type -> leadgate.v1.ListOperationsRequest
+	41, // 65: leadgate.v1.WorkerService.MoveDeliveries:input_type -> leadgate.v1.MoveDeliveriesRequest
+	43, // 66: leadgate.v1.WorkerService.DeleteDeliveries:input_type -> leadgate.v1.DeleteDeliveriesRequest
+	27, // 67: leadgate.v1.WorkerService.ListDestinations:input_type -> leadgate.v1.ListDestinationsRequest
+	33, // 68: leadgate.v1.WorkerService.GetStats:input_type -> leadgate.v1.GetStatsRequest
+	35, // 69: leadgate.v1.WorkerService.ListAlerts:input_type -> leadgate.v1.ListAlertsRequest
+	37, // 70: leadgate.v1.WorkerService.TestAlerts:input_type -> leadgate.v1.TestAlertsRequest
+	39, // 71: leadgate.v1.WorkerService.AcknowledgeAlert:input_type -> leadgate.v1.AcknowledgeAlertRequest
+	29, // 72: leadgate.v1.WorkerService.PauseDestination:input_type -> leadgate.v1.PauseDestinationRequest
+	31, // 73: leadgate.v1.WorkerService.ResumeDestination:input_type -> leadgate.v1.ResumeDestinationRequest
+	3,  // 74: leadgate.v1.WorkerService.WatchDeliveries:output_type -> leadgate.v1.WatchDeliveriesResponse
+	9,  // 75: leadgate.v1.WorkerService.ListDeliveries:output_type -> leadgate.v1.ListDeliveriesResponse
+	11, // 76: leadgate.v1.WorkerService.GetDelivery:output_type -> leadgate.v1.GetDeliveryResponse
+	13, // 77: leadgate.v1.WorkerService.RetryDelivery:output_type -> leadgate.v1.RetryDeliveryResponse
+	15, // 78: leadgate.v1.WorkerService.RetryDeliveries:output_type -> leadgate.v1.RetryDeliveriesResponse
+	46, // 79: leadgate.v1.WorkerService.TestDestination:output_type -> leadgate.v1.TestDestinationResponse
+	51, // 80: leadgate.v1.WorkerService.ListDrift:output_type -> leadgate.v1.ListDriftResponse
+	17, // 81: leadgate.v1.WorkerService.ReleaseLeads:output_type -> leadgate.v1.ReleaseLeadsResponse
+	19, // 82: leadgate.v1.WorkerService.DiscardLeads:output_type -> leadgate.v1.DiscardLeadsResponse
+	21, // 83: leadgate.v1.WorkerService.UndiscardLeads:output_type -> leadgate.v1.UndiscardLeadsResponse
+	23, // 84: leadgate.v1.WorkerService.GetOperation:output_type -> leadgate.v1.GetOperationResponse
+	25, // 85: leadgate.v1.WorkerService.ListOperations:output_type -> leadgate.v1.ListOperationsResponse
+	42, // 86: leadgate.v1.WorkerService.MoveDeliveries:output_type -> leadgate.v1.MoveDeliveriesResponse
+	44, // 87: leadgate.v1.WorkerService.DeleteDeliveries:output_type -> leadgate.v1.DeleteDeliveriesResponse
+	28, // 88: leadgate.v1.WorkerService.ListDestinations:output_type -> leadgate.v1.ListDestinationsResponse
+	34, // 89: leadgate.v1.WorkerService.GetStats:output_type -> leadgate.v1.GetStatsResponse
+	36, // 90: leadgate.v1.WorkerService.ListAlerts:output_type -> leadgate.v1.ListAlertsResponse
+	38, // 91: leadgate.v1.WorkerService.TestAlerts:output_type -> leadgate.v1.TestAlertsResponse
+	40, // 92: leadgate.v1.WorkerService.AcknowledgeAlert:output_type -> leadgate.v1.AcknowledgeAlertResponse
+	30, // 93: leadgate.v1.WorkerService.PauseDestination:output_type -> leadgate.v1.PauseDestinationResponse
+	32, // 94: leadgate.v1.WorkerService.ResumeDestination:output_type -> leadgate.v1.ResumeDestinationResponse
+	74, // [74:95] is the sub-list for method output_type
+	53, // [53:74] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_worker_service_proto_init() }
@@ -3645,7 +3923,7 @@ func file_leadgate_v1_worker_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_worker_service_proto_rawDesc), len(file_leadgate_v1_worker_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   46,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

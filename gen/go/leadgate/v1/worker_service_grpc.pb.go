@@ -28,6 +28,7 @@ const (
 	WorkerService_ListDrift_FullMethodName         = "/leadgate.v1.WorkerService/ListDrift"
 	WorkerService_ReleaseLeads_FullMethodName      = "/leadgate.v1.WorkerService/ReleaseLeads"
 	WorkerService_DiscardLeads_FullMethodName      = "/leadgate.v1.WorkerService/DiscardLeads"
+	WorkerService_UndiscardLeads_FullMethodName    = "/leadgate.v1.WorkerService/UndiscardLeads"
 	WorkerService_GetOperation_FullMethodName      = "/leadgate.v1.WorkerService/GetOperation"
 	WorkerService_ListOperations_FullMethodName    = "/leadgate.v1.WorkerService/ListOperations"
 	WorkerService_MoveDeliveries_FullMethodName    = "/leadgate.v1.WorkerService/MoveDeliveries"
@@ -36,6 +37,7 @@ const (
 	WorkerService_GetStats_FullMethodName          = "/leadgate.v1.WorkerService/GetStats"
 	WorkerService_ListAlerts_FullMethodName        = "/leadgate.v1.WorkerService/ListAlerts"
 	WorkerService_TestAlerts_FullMethodName        = "/leadgate.v1.WorkerService/TestAlerts"
+	WorkerService_AcknowledgeAlert_FullMethodName  = "/leadgate.v1.WorkerService/AcknowledgeAlert"
 	WorkerService_PauseDestination_FullMethodName  = "/leadgate.v1.WorkerService/PauseDestination"
 	WorkerService_ResumeDestination_FullMethodName = "/leadgate.v1.WorkerService/ResumeDestination"
 )
@@ -68,6 +70,8 @@ type WorkerServiceClient interface {
 	ReleaseLeads(ctx context.Context, in *ReleaseLeadsRequest, opts ...grpc.CallOption) (*ReleaseLeadsResponse, error)
 	// DiscardLeads throws held leads away. They stay in the lists, and are never sent.
 	DiscardLeads(ctx context.Context, in *DiscardLeadsRequest, opts ...grpc.CallOption) (*DiscardLeadsResponse, error)
+	// UndiscardLeads holds leads again that were thrown away, for the reasons for which they were held before.
+	UndiscardLeads(ctx context.Context, in *UndiscardLeadsRequest, opts ...grpc.CallOption) (*UndiscardLeadsResponse, error)
 	// GetOperation shows how far an operation on many leads or deliveries is.
 	GetOperation(ctx context.Context, in *GetOperationRequest, opts ...grpc.CallOption) (*GetOperationResponse, error)
 	// ListOperations shows the operations that are under way, and those of the last seven days.
@@ -86,6 +90,9 @@ type WorkerServiceClient interface {
 	ListAlerts(ctx context.Context, in *ListAlertsRequest, opts ...grpc.CallOption) (*ListAlertsResponse, error)
 	// TestAlerts sends a test notification at once, and tells what came of it.
 	TestAlerts(ctx context.Context, in *TestAlertsRequest, opts ...grpc.CallOption) (*TestAlertsResponse, error)
+	// AcknowledgeAlert says that somebody is on a firing alert: for a time nobody is reminded of it. When it is over that is told
+	// all the same.
+	AcknowledgeAlert(ctx context.Context, in *AcknowledgeAlertRequest, opts ...grpc.CallOption) (*AcknowledgeAlertResponse, error)
 	// PauseDestination stops sending to a destination, across restarts, until it is resumed. Leads are still accepted.
 	PauseDestination(ctx context.Context, in *PauseDestinationRequest, opts ...grpc.CallOption) (*PauseDestinationResponse, error)
 	// ResumeDestination goes on sending to a paused destination.
@@ -199,6 +206,16 @@ func (c *workerServiceClient) DiscardLeads(ctx context.Context, in *DiscardLeads
 	return out, nil
 }
 
+func (c *workerServiceClient) UndiscardLeads(ctx context.Context, in *UndiscardLeadsRequest, opts ...grpc.CallOption) (*UndiscardLeadsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UndiscardLeadsResponse)
+	err := c.cc.Invoke(ctx, WorkerService_UndiscardLeads_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *workerServiceClient) GetOperation(ctx context.Context, in *GetOperationRequest, opts ...grpc.CallOption) (*GetOperationResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetOperationResponse)
@@ -279,6 +296,16 @@ func (c *workerServiceClient) TestAlerts(ctx context.Context, in *TestAlertsRequ
 	return out, nil
 }
 
+func (c *workerServiceClient) AcknowledgeAlert(ctx context.Context, in *AcknowledgeAlertRequest, opts ...grpc.CallOption) (*AcknowledgeAlertResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AcknowledgeAlertResponse)
+	err := c.cc.Invoke(ctx, WorkerService_AcknowledgeAlert_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *workerServiceClient) PauseDestination(ctx context.Context, in *PauseDestinationRequest, opts ...grpc.CallOption) (*PauseDestinationResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PauseDestinationResponse)
@@ -327,6 +354,8 @@ type WorkerServiceServer interface {
 	ReleaseLeads(context.Context, *ReleaseLeadsRequest) (*ReleaseLeadsResponse, error)
 	// DiscardLeads throws held leads away. They stay in the lists, and are never sent.
 	DiscardLeads(context.Context, *DiscardLeadsRequest) (*DiscardLeadsResponse, error)
+	// UndiscardLeads holds leads again that were thrown away, for the reasons for which they were held before.
+	UndiscardLeads(context.Context, *UndiscardLeadsRequest) (*UndiscardLeadsResponse, error)
 	// GetOperation shows how far an operation on many leads or deliveries is.
 	GetOperation(context.Context, *GetOperationRequest) (*GetOperationResponse, error)
 	// ListOperations shows the operations that are under way, and those of the last seven days.
@@ -345,6 +374,9 @@ type WorkerServiceServer interface {
 	ListAlerts(context.Context, *ListAlertsRequest) (*ListAlertsResponse, error)
 	// TestAlerts sends a test notification at once, and tells what came of it.
 	TestAlerts(context.Context, *TestAlertsRequest) (*TestAlertsResponse, error)
+	// AcknowledgeAlert says that somebody is on a firing alert: for a time nobody is reminded of it. When it is over that is told
+	// all the same.
+	AcknowledgeAlert(context.Context, *AcknowledgeAlertRequest) (*AcknowledgeAlertResponse, error)
 	// PauseDestination stops sending to a destination, across restarts, until it is resumed. Leads are still accepted.
 	PauseDestination(context.Context, *PauseDestinationRequest) (*PauseDestinationResponse, error)
 	// ResumeDestination goes on sending to a paused destination.
@@ -386,6 +418,9 @@ func (UnimplementedWorkerServiceServer) ReleaseLeads(context.Context, *ReleaseLe
 func (UnimplementedWorkerServiceServer) DiscardLeads(context.Context, *DiscardLeadsRequest) (*DiscardLeadsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DiscardLeads not implemented")
 }
+func (UnimplementedWorkerServiceServer) UndiscardLeads(context.Context, *UndiscardLeadsRequest) (*UndiscardLeadsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UndiscardLeads not implemented")
+}
 func (UnimplementedWorkerServiceServer) GetOperation(context.Context, *GetOperationRequest) (*GetOperationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetOperation not implemented")
 }
@@ -409,6 +444,9 @@ func (UnimplementedWorkerServiceServer) ListAlerts(context.Context, *ListAlertsR
 }
 func (UnimplementedWorkerServiceServer) TestAlerts(context.Context, *TestAlertsRequest) (*TestAlertsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TestAlerts not implemented")
+}
+func (UnimplementedWorkerServiceServer) AcknowledgeAlert(context.Context, *AcknowledgeAlertRequest) (*AcknowledgeAlertResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AcknowledgeAlert not implemented")
 }
 func (UnimplementedWorkerServiceServer) PauseDestination(context.Context, *PauseDestinationRequest) (*PauseDestinationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PauseDestination not implemented")
@@ -592,6 +630,24 @@ func _WorkerService_DiscardLeads_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WorkerService_UndiscardLeads_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UndiscardLeadsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServiceServer).UndiscardLeads(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkerService_UndiscardLeads_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServiceServer).UndiscardLeads(ctx, req.(*UndiscardLeadsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _WorkerService_GetOperation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetOperationRequest)
 	if err := dec(in); err != nil {
@@ -736,6 +792,24 @@ func _WorkerService_TestAlerts_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WorkerService_AcknowledgeAlert_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AcknowledgeAlertRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServiceServer).AcknowledgeAlert(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkerService_AcknowledgeAlert_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServiceServer).AcknowledgeAlert(ctx, req.(*AcknowledgeAlertRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _WorkerService_PauseDestination_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PauseDestinationRequest)
 	if err := dec(in); err != nil {
@@ -812,6 +886,10 @@ var WorkerService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _WorkerService_DiscardLeads_Handler,
 		},
 		{
+			MethodName: "UndiscardLeads",
+			Handler:    _WorkerService_UndiscardLeads_Handler,
+		},
+		{
 			MethodName: "GetOperation",
 			Handler:    _WorkerService_GetOperation_Handler,
 		},
@@ -842,6 +920,10 @@ var WorkerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "TestAlerts",
 			Handler:    _WorkerService_TestAlerts_Handler,
+		},
+		{
+			MethodName: "AcknowledgeAlert",
+			Handler:    _WorkerService_AcknowledgeAlert_Handler,
 		},
 		{
 			MethodName: "PauseDestination",
