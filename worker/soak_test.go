@@ -2,94 +2,24 @@ package worker_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker"
-	"github.com/leadgate/leadgate/worker/crm/simulator"
-	"github.com/leadgate/leadgate/worker/crm/simulator/hubspot"
 	"github.com/leadgate/leadgate/worker/journal"
 	"github.com/leadgate/leadgate/worker/store"
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
-
-const (
-	fewLeads  = 400
-	soakLeads = 10_000
-)
-
-// TestSoakLeadsEndExactlyOnceWhateverBreaks takes leads through the whole worker to a simulated HubSpot that fails in every way
-// at random, with a restart in the middle: each person ends as one contact, with what was accepted last.
-func TestSoakLeadsEndExactlyOnceWhateverBreaks(t *testing.T) {
-	t.Parallel()
-	n := fewLeads
-	if os.Getenv("LEADGATE_SOAK") != "" {
-		n = soakLeads
-	}
-	random := rand.New(rand.NewPCG(7, 11))
-	sim := hubspot.New(hubspot.Options{Seed: 7, TenSecondly: -1, Daily: -1})
-	server := httptest.NewServer(sim)
-	defer server.Close()
-	w := newWalk(t, &configv1.Destination{
-		Kind:   &configv1.Destination_Hubspot{Hubspot: &configv1.HubSpot{Token: "t", BaseUrl: server.URL}},
-		Limits: &configv1.Limits{Concurrency: 8, BatchSize: 20, RequestsPerSecond: 5000, Timeout: durationpb.New(2 * time.Second)},
-		Retry:  &configv1.Retry{InitialDelay: durationpb.New(5 * time.Millisecond), MaxDelay: durationpb.New(100 * time.Millisecond)},
-	})
-	// Those left out take long, or end leads for good: what is refused in part and alone.
-	kinds := slices.DeleteFunc(simulator.Kinds(), func(kind simulator.Kind) bool {
-		return slices.Contains([]simulator.Kind{
-			simulator.KindBurst, simulator.KindDaily, simulator.KindSlow, simulator.KindHang, simulator.KindHuge, simulator.KindPartial,
-		}, kind)
-	})
-	sim.SetFaults(simulator.Faults{Kinds: kinds, FailRate: 0.2})
-	w.start()
-	last := map[string]string{} // what a person's contact has to end with
-	for sent := 0; sent < n; {
-		var leads []lead
-		for range min(1+random.IntN(40), n-sent) {
-			l := lead{email: fmt.Sprintf("p%d@example.com", random.IntN(n*3/4)), name: strconv.Itoa(sent)}
-			leads = append(leads, l)
-			last[l.email] = l.name
-			sent++
-		}
-		w.accept(leads...)
-		if sent > n/2 && w.restarts == 0 {
-			w.restart()
-		}
-	}
-	w.awaitDelivered(int64(n))
-	var contacts []struct{ Properties map[string]string }
-	encoded, err := json.Marshal(sim.Contacts())
-	if err == nil {
-		err = json.Unmarshal(encoded, &contacts)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(contacts) != len(last) {
-		t.Errorf("%d contacts of %d people", len(contacts), len(last))
-	}
-	for _, c := range contacts {
-		if email := c.Properties["email"]; c.Properties["firstname"] != last[email] {
-			t.Errorf("%s ended with %s, want %s", email, c.Properties["firstname"], last[email])
-		}
-	}
-}
 
 // lead is as much of one as these tests need.
 type lead struct{ email, name string }
@@ -101,9 +31,11 @@ type walk struct {
 	store       store.Store
 	journal     *journal.Journal
 	worker      *worker.Worker
+	transport   http.RoundTripper // nil for the worker's own
 	restarts    int
 }
 
+// newWalk opens the store; start begins to deliver.
 func newWalk(t testing.TB, destination *configv1.Destination) *walk {
 	t.Helper()
 	w := &walk{t: t, destination: destination, journal: journal.New(journal.Options{Now: time.Now})}
@@ -126,7 +58,7 @@ func newWalk(t testing.TB, destination *configv1.Destination) *walk {
 func (w *walk) start() {
 	w.t.Helper()
 	var err error
-	if w.worker, err = worker.New(worker.Options{Store: w.store, Journal: w.journal}); err != nil {
+	if w.worker, err = worker.New(worker.Options{Store: w.store, Journal: w.journal, Transport: w.transport}); err != nil {
 		w.t.Fatal(err)
 	}
 	if err := w.worker.Apply(worker.Config{
@@ -157,13 +89,16 @@ func (w *walk) restart() {
 	w.restarts++
 }
 
-func (w *walk) accept(leads ...lead) {
+// accept stores leads in one step and returns their identifiers.
+func (w *walk) accept(leads ...lead) []string {
 	w.t.Helper()
+	ids := make([]string, len(leads))
 	acceptances := make([]*store.Acceptance, len(leads))
 	for i, l := range leads {
+		ids[i] = newLeadID()
 		acceptances[i] = &store.Acceptance{
 			Record: &leadgatev1.LeadRecord{
-				LeadId: newLeadID(), State: leadgatev1.LeadState_LEAD_STATE_OPEN, CreateTime: timestamppb.Now(),
+				LeadId: ids[i], State: leadgatev1.LeadState_LEAD_STATE_OPEN, CreateTime: timestamppb.Now(),
 				Lead: &leadgatev1.Lead{Email: l.email, FirstName: l.name},
 			},
 			Destinations: []string{"crm"},
@@ -178,6 +113,7 @@ func (w *walk) accept(leads ...lead) {
 			w.t.Fatal(result.Err)
 		}
 	}
+	return ids
 }
 
 // awaitDelivered waits until so many deliveries are delivered, and fails when some end otherwise.

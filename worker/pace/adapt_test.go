@@ -89,6 +89,28 @@ func TestABudgetThatGetsScarceIsSpreadOverItsTime(t *testing.T) {
 	})
 }
 
+func TestABudgetOfWhichNobodyKnowsWhenThereIsMoreIsLookedAtEveryHour(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := pace.NewLimiter(0, time.Now)
+		day := pace.Quota{Window: 24 * time.Hour, Limit: 1000}
+		for range 3 {
+			if _, spent := l.Tell(day); !spent {
+				t.Error("nothing left is not spent")
+			}
+			time.Sleep(time.Hour)
+			if got := l.Limit(); got != 0 {
+				t.Errorf("an hour later the limit is %v", got)
+			}
+		}
+		day.Remaining = 1
+		l.Tell(day)
+		if got := time.Duration(float64(time.Second) / l.Limit()).Round(time.Second); got != time.Hour {
+			t.Errorf("the last call of a day may be made after %v, want an hour", got)
+		}
+	})
+}
+
 func TestASlidingBudgetOfSecondsIsNotRunIntoItsWall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -17,6 +17,10 @@ const (
 	many         = time.Minute
 )
 
+// A budget of which nobody knows when there is more is looked at that often: one that is spent is taken to have more by then,
+// which the next call finds out, and one that is scarce is not spread thinner than that.
+const lookAfter = time.Hour
+
 // quotas are the budgets that the CRM last told of. They belong to a Limiter.
 type quotas struct {
 	told map[time.Duration]toldQuota // by window
@@ -46,8 +50,11 @@ func (q *quotas) tell(now time.Time, told Quota) (low, spent bool) {
 
 // holds reports whether it still says something about now.
 func (t toldQuota) holds(now time.Time) bool {
-	if !t.Reset.IsZero() {
+	switch {
+	case !t.Reset.IsZero():
 		return now.Before(t.Reset)
+	case t.Remaining <= 0:
+		return now.Sub(t.at) < min(t.Window, lookAfter)
 	}
 	return now.Sub(t.at) < t.Window
 }
@@ -71,11 +78,11 @@ func (q *quotas) rate(now time.Time) float64 {
 		if !t.scarce() {
 			continue
 		}
-		left := t.Window
+		left, most := t.Window, lookAfter
 		if !t.Reset.IsZero() {
-			left = t.Reset.Sub(now)
+			left, most = t.Reset.Sub(now), t.Window
 		}
-		rate := float64(max(t.Remaining, 1)) / max(left.Seconds(), 1)
+		rate := max(float64(max(t.Remaining, 1))/max(left.Seconds(), 1), 1/most.Seconds())
 		if least == 0 || rate < least {
 			least = rate
 		}

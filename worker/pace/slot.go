@@ -1,6 +1,9 @@
 package pace
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Slot is the right to send one request. It is safe for concurrent use.
 type Slot struct {
@@ -8,9 +11,10 @@ type Slot struct {
 	budget  *Budget
 	day     string // that it was taken from
 	// Guarded by limiter.mu.
-	leads int  // that the request may carry
-	taken bool // by a request
-	used  bool // sent or released
+	leads int       // that the request may carry
+	taken bool      // by a request
+	used  bool      // sent or released
+	sent  time.Time // when it was last
 }
 
 // Leads is how many leads the request may carry.
@@ -39,6 +43,21 @@ func (s *Slot) Sent() {
 	s.note()
 }
 
+// Answered says that the answer to the request begins. It was at the CRM at some moment between Sent and now, which is what
+// the CRM counts by; so it counts from now, as far as the margin of the limiter lets it.
+func (s *Slot) Answered() {
+	l := s.limiter
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.sent.IsZero() {
+		return
+	}
+	now := l.now()
+	l.requests.arrived(now, s.sent, 1)
+	l.leads.arrived(now, s.sent, s.leads)
+	s.sent = time.Time{}
+}
+
 // Release gives a slot back that no request was sent with; after Sent it does nothing.
 func (s *Slot) Release() {
 	l := s.limiter
@@ -64,6 +83,7 @@ func (s *Slot) note() {
 	now := l.now()
 	l.requests.note(now, 1)
 	l.leads.note(now, s.leads)
+	s.sent = now
 	if s.used {
 		return
 	}

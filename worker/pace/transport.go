@@ -14,7 +14,7 @@ type Transport struct {
 	// Base makes the requests.
 	Base http.RoundTripper
 	// Limiter gives the slots. A slot is used up when the request was written to its connection, or when it failed
-	// before: a destination that refuses connections is not called faster than one that answers.
+	// before: a destination that refuses connections is not called faster than one that answers. See [Slot.Answered], too.
 	Limiter *Limiter
 	// Timeout bounds a request from the moment it has its slot until its answer is read; waiting for the slot is bounded
 	// by the request's context alone.
@@ -30,14 +30,15 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	defer slot.sentOnce()
 	ctx, cancel := context.WithTimeout(req.Context(), t.Timeout)
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteRequest: func(httptrace.WroteRequestInfo) { slot.Sent() },
-	})
-	res, err := t.Base.RoundTrip(req.WithContext(ctx))
+	trip := &trip{transport: t, ctx: ctx, cancel: cancel, slot: slot}
+	res, err := t.Base.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trip.trace())))
+	ended := trip.over()
 	if err != nil {
 		cancel()
+		if ended != nil {
+			return nil, ended
+		}
 		return nil, err
 	}
 	res.Body = &limitedBody{ReadCloser: res.Body, cancel: cancel}
@@ -48,6 +49,11 @@ func (t *Transport) slot(ctx context.Context) (*Slot, error) {
 	if slot, ok := ctx.Value(slotKey{}).(*Slot); ok && slot.limiter == t.Limiter && slot.take() {
 		return slot, nil
 	}
+	return t.own(ctx)
+}
+
+// own acquires a slot for a request that was given none.
+func (t *Transport) own(ctx context.Context) (*Slot, error) {
 	leads, _ := ctx.Value(leadsKey{}).(int)
 	return t.Limiter.acquire(ctx, leads, leads)
 }

@@ -2,12 +2,18 @@ package pace
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
-// What is added to every window, so that a request that was slow to arrive and one that was fast do not meet within one
-// second at the CRM. It costs less than one request in a hundred.
-const allowance = 8 * time.Millisecond
+const (
+	// What is added to every window. Together with the margin it costs less than one request in a hundred.
+	allowance = 2 * time.Millisecond
+	// The margin is time by which requests count later than they were sent, because they were slow to arrive: this share of the
+	// time that passes, and what was not used of it before, up to mostMargin.
+	marginShare = 200 // one part in so many
+	mostMargin  = 80 * time.Millisecond
+)
 
 // window counts what was sent in a time that slides along: of a second, or longer for rates below one a second. It belongs
 // to a Limiter.
@@ -17,6 +23,9 @@ type window struct {
 	out   int           // given away and not sent yet
 	sum   int           // of sent
 	sent  []mark        // within the window, oldest first
+
+	margin   time.Duration // that is left
+	marginAt time.Time     // when that was so; zero for the whole of it
 }
 
 // mark is so many sent at a time.
@@ -65,6 +74,34 @@ func (w *window) note(now time.Time, n int) {
 		return
 	}
 	w.sent = append(w.sent, mark{now, n})
+}
+
+// arrived says that n that were sent at a time had arrived by now. Between the two they were on their way, and nobody can tell
+// how long. A request that took long to arrive and one that did not take long may be closer to each other at the CRM than when
+// they were sent, so these count from now. What answers slowly would make all windows longer, so that the margin bounds it.
+func (w *window) arrived(now, sent time.Time, n int) {
+	if w.limit == 0 || n == 0 {
+		return
+	}
+	if w.margin += now.Sub(w.marginAt) / marginShare; w.marginAt.IsZero() || w.margin > mostMargin {
+		w.margin = mostMargin
+	}
+	w.marginAt = now
+	by := min(now.Sub(sent), w.margin)
+	i, found := slices.BinarySearchFunc(w.sent, sent, func(m mark, at time.Time) int { return m.at.Compare(at) })
+	if by <= 0 || !found || w.sent[i].n < n {
+		return
+	}
+	w.margin -= by * time.Duration(n) / time.Duration(w.limit) // a whole window that is late is so much longer
+	if w.sent[i].n -= n; w.sent[i].n == 0 {
+		w.sent = slices.Delete(w.sent, i, i+1)
+	}
+	at := sent.Add(by)
+	i, found = slices.BinarySearchFunc(w.sent, at, func(m mark, at time.Time) int { return m.at.Compare(at) })
+	if !found {
+		w.sent = slices.Insert(w.sent, i, mark{at: at})
+	}
+	w.sent[i].n += n
 }
 
 // slide moves the window to its present place.

@@ -141,18 +141,25 @@ func (d *Draft) Halts() bool {
 	return kind == crm.RateLimited || kind == crm.CredentialsRefused || d.Outcome.After > 0
 }
 
-// EachUntilHalted sends drafts one after the other. Once the CRM wants no more, the rest is not sent, and shares its outcome.
-func EachUntilHalted(drafts []*Draft, send func(*Draft)) {
-	for i, d := range drafts {
-		send(d)
-		if !d.Halts() {
+// EachUntilHalted sends drafts one after the other. Once the CRM wants no more, be it already in what was sent before, the rest
+// is not sent, and shares the outcome.
+func EachUntilHalted(drafts []*Draft, send func(*Draft), before ...*Draft) {
+	var stopped *crm.Outcome
+	look := func(d *Draft) {
+		if o := d.Outcome; stopped == nil && d.Halts() {
+			stopped = &crm.Outcome{Kind: o.Kind, Reason: o.Reason, Status: o.Status, After: o.After}
+		}
+	}
+	for _, d := range before {
+		look(d)
+	}
+	for _, d := range drafts {
+		if stopped != nil {
+			d.Fail(*stopped)
 			continue
 		}
-		stopped := d.Outcome
-		for _, rest := range drafts[i+1:] {
-			rest.Fail(crm.Outcome{Kind: stopped.Kind, Reason: stopped.Reason, Status: stopped.Status, After: stopped.After})
-		}
-		return
+		send(d)
+		look(d)
 	}
 }
 

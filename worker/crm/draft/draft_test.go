@@ -90,6 +90,11 @@ func TestNothingIsSentOnceTheCRMWantsNoMore(t *testing.T) {
 			t.Errorf("lead %d ended as %+v after %d calls", i, outcome, sent)
 		}
 	}
+	last := draft.Read(crm.Item{Payload: []byte(`{}`)})
+	draft.EachUntilHalted([]*draft.Draft{last}, func(*draft.Draft) { t.Error("sent although the CRM wanted no more before") }, drafts...)
+	if last.Outcome.Kind != crm.RateLimited || drafts[0].Outcome.Kind != crm.Unknown {
+		t.Errorf("the one behind ended as %+v, the first as %+v", last.Outcome, drafts[0].Outcome)
+	}
 }
 
 func TestPayloadsAreObjects(t *testing.T) {

@@ -32,11 +32,9 @@ func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadga
 	} else {
 		d.inRounds(keyed, func(group []*draft.Draft) { d.upsert(ctx, group) })
 	}
-	draft.EachUntilHalted(append(keyed, nameless...), func(lead *draft.Draft) {
-		if lead.Text(d.key) == "" {
-			d.inRounds([]*draft.Draft{lead}, func(one []*draft.Draft) { d.create(ctx, one[0]) })
-		}
-	})
+	draft.EachUntilHalted(nameless, func(lead *draft.Draft) {
+		d.inRounds([]*draft.Draft{lead}, func(one []*draft.Draft) { d.create(ctx, one[0]) })
+	}, keyed...)
 	return draft.Told(all)
 }
 

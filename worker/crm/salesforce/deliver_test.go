@@ -478,3 +478,28 @@ func TestAWrongConfigurationIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsDeliveredStaysSoWhereALaterCallIsRefused(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
+	r.mu.Lock()
+	r.answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		r.mu.Lock()
+		first := len(r.calls) == 1
+		r.mu.Unlock()
+		if !first {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]`)
+			return
+		}
+		_, _ = io.WriteString(w, `[{"id":"00Q1","success":true,"errors":[]},`+
+			`{"success":false,"errors":[{"statusCode":"INVALID_FIELD","message":"No such column","fields":["Shoe__c"]}]},`+
+			`{"id":"00Q3","success":true,"errors":[]}]`)
+	}
+	r.mu.Unlock()
+	outcomes := r.deliver(upsert, `{"Email":"a@example.com"}`, `{"Email":"b@example.com","Shoe__c":"42"}`, `{"Email":"c@example.com"}`)
+	for i, want := range []crm.OutcomeKind{crm.Delivered, crm.CredentialsRefused, crm.Delivered} {
+		r.expect(outcomes[i], want, "")
+	}
+}

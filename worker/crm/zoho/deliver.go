@@ -35,11 +35,9 @@ func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadga
 	} else {
 		draft.InRounds(keyed, d.placeholders, d.checks, func(group []*draft.Draft) { d.write(ctx, d.module+"/upsert", group, true) })
 	}
-	draft.EachUntilHalted(append(keyed, nameless...), func(lead *draft.Draft) {
-		if !d.isKeyed(lead) {
-			d.one(lead, func(lead *draft.Draft) { d.create(ctx, lead) })
-		}
-	})
+	draft.EachUntilHalted(nameless, func(lead *draft.Draft) {
+		d.one(lead, func(lead *draft.Draft) { d.create(ctx, lead) })
+	}, keyed...)
 	return draft.Told(all)
 }
 
