@@ -252,12 +252,11 @@ func TestAPauseTheCRMAsksForHoldsTheDestination(t *testing.T) {
 			if s := h.status("crm"); s.GetStatus() != leadgatev1.DestinationStatus_DESTINATION_STATUS_RATE_LIMITED || s.GetResumeTime() == nil {
 				t.Errorf("%s: shown as %v", name, s)
 			}
+			h.expectDestinationEvents("rate_limited")
 			h.rest(2 * time.Second)
 			h.expectState(first, done)
 			h.expectState(second, done)
-			if events := h.destinationEvents(); len(events) != 1 || events[0].GetType() != leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RATE_LIMITED {
-				t.Errorf("%s: told %v", name, events)
-			}
+			h.expectDestinationEvents("rate_limited", "resumed")
 		})
 	}
 }

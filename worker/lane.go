@@ -52,6 +52,7 @@ type lane struct {
 	done   chan struct{}      // closed when the claiming goroutine is gone
 	// The claiming goroutine's own:
 	probeAt time.Time // when to probe next; zero unless the credentials are refused
+	resumed time.Time // when the last pause that the CRM asked for ended, as far as that was told
 	learnAt time.Time // when to ask for the account next
 	// When the properties were read, and when they are to be read next.
 	schemaRead, schemaAt time.Time
@@ -145,6 +146,7 @@ func (l *lane) step(ctx context.Context) {
 	}
 	gate, changed := l.gate.State()
 	breaker, probeAt := l.breaker.State()
+	l.resumes(gate, now)
 	if !gate.Refused {
 		l.probeAt = time.Time{}
 	} else if l.probeAt.IsZero() {

@@ -74,3 +74,14 @@ func (l *lane) holdOff(outcome crm.Outcome) time.Time {
 	}
 	return until
 }
+
+// resumes tells, once, that a pause which the CRM asked for, or a spent budget made, is over, unless something else keeps deliveries waiting.
+func (l *lane) resumes(gate pace.GateState, now time.Time) {
+	if gate.Until.After(now) || !gate.Until.After(l.resumed) {
+		return
+	}
+	l.resumed = gate.Until
+	if gate.OpenAt(now) {
+		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RESUMED, "the pause is over; deliveries go on", 0)
+	}
+}

@@ -147,8 +147,7 @@ func (w *walk) awaitDelivered(n int64) {
 	}
 }
 
-// TestSoakAMinuteAtTenASecond counts at the CRM what is sent in a minute. What is slow to arrive and what is fast may differ by
-// the allowance of package pace and no more, so a machine that is too busy for that cannot tell.
+// TestSoakAMinuteAtTenASecond counts at the CRM, by arrival, what is sent in a minute.
 func TestSoakAMinuteAtTenASecond(t *testing.T) {
 	if os.Getenv("LEADGATE_SOAK") == "" {
 		t.Skip("it takes a minute; make soak runs it")
@@ -175,30 +174,29 @@ func TestSoakAMinuteAtTenASecond(t *testing.T) {
 		leads = append(leads, lead{email: fmt.Sprintf("p%d@example.com", i)})
 	}
 	w.accept(leads...)
-	late := lateness(t)
+	late := lateness()
 	w.start()
 	w.awaitDelivered(int64(len(leads)))
-	if worst := late(); worst > 4*time.Millisecond {
-		t.Skipf("the machine is too busy to tell: a timer was %v late", worst)
-	}
+	worst := late()
 	inMinute := 0
 	for inMinute < len(came) && came[inMinute].Sub(came[0]) < time.Minute {
 		inMinute++
 	}
-	t.Logf("%d requests in a minute", inMinute)
+	closest := time.Hour
+	for i := range len(came) - 10 {
+		closest = min(closest, came[i+10].Sub(came[i]))
+	}
+	t.Logf("%d requests in a minute, eleven within no less than %v; timers were up to %v late", inMinute, closest, worst)
 	if inMinute < 594 || inMinute > 606 {
 		t.Errorf("%d requests in a minute, want 600 within a hundredth", inMinute)
 	}
-	for i := range len(came) - 10 {
-		if gap := came[i+10].Sub(came[i]); gap < time.Second {
-			t.Errorf("eleven requests came within %v", gap)
-		}
+	if closest < time.Second {
+		t.Errorf("eleven requests came within %v", closest)
 	}
 }
 
 // lateness measures how late timers are on this machine until it is asked for the worst.
-func lateness(t *testing.T) (worst func() time.Duration) {
-	t.Helper()
+func lateness() (worst func() time.Duration) {
 	stop, done := make(chan struct{}), make(chan time.Duration, 1)
 	go func() {
 		most := time.Duration(0)

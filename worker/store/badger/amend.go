@@ -196,7 +196,7 @@ func (it *amendItem) hurry(b *batch, c *change, d *leadgatev1.Delivery, person [
 	c.delete(before.dueKey())
 	after := before
 	after.due = now
-	c.setDue(it.s, after)
+	c.setDue(it.s, after, nil)
 	return nil
 }
 

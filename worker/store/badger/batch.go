@@ -265,12 +265,7 @@ func get(txn *badgerdb.Txn, key []byte, into proto.Message) error {
 	if err != nil {
 		return fmt.Errorf("read: %w", err)
 	}
-	return item.Value(func(value []byte) error {
-		if err := proto.Unmarshal(value, into); err != nil {
-			return fmt.Errorf("the record under %q is damaged: %w", key[:1], err)
-		}
-		return nil
-	})
+	return item.Value(func(value []byte) error { return decode(key, value, into) })
 }
 
 // countsOf returns the counts of a destination with changes applied.

@@ -69,16 +69,31 @@ func (c *change) setChain(l link, chain *storev1.Chain) error {
 	return nil
 }
 
-// setDue puts a delivery into the due index, and wakes its destination after the commit.
-func (c *change) setDue(s *Store, l link) {
-	key := l.dueKey()
-	c.set(key, l.delivery.lead[:])
+// setDue puts a delivery into the due index, and wakes its destination after the commit. Where its chain is at hand, whether it
+// is late is noted there, so that a claim need not look: a chain delivers its head only, which this is until then. A nil chain
+// is not at hand.
+func (c *change) setDue(s *Store, l link, chain *storev1.Chain) {
+	key, value := l.dueKey(), make([]byte, 0, len(l.delivery.lead)+1)
+	value = append(value, l.delivery.lead[:]...)
+	switch {
+	case chain.GetDelivered() > l.sequence:
+		value = append(value, dueLate)
+	case chain != nil:
+		value = append(value, dueInTime)
+	}
+	c.set(key, value)
 	c.then = append(c.then, func() { s.lane(l.delivery.destination).put(key) })
 }
 
+// What stands behind the lead in the due index: whether a newer delivery of the person was delivered already.
+const (
+	dueInTime = 0
+	dueLate   = 1
+)
+
 func (c *change) setHead(s *Store, chain *storev1.Chain, l link) {
 	chain.Head, chain.HeadLead = l.sequence, l.delivery.lead[:]
-	c.setDue(s, l)
+	c.setDue(s, l, chain)
 }
 
 func (c *change) setBehind(s *Store, l link) {
@@ -90,7 +105,7 @@ func (c *change) setBehind(s *Store, l link) {
 // joinChain puts a waiting delivery in its place: due if nobody of its person waits before it, else behind the head.
 func (s *Store) joinChain(b *batch, c *change, l link) error {
 	if l.person == nil {
-		c.setDue(s, l)
+		c.setDue(s, l, &storev1.Chain{})
 		return nil
 	}
 	chain, err := readChain(b.txn, l)
@@ -141,7 +156,7 @@ func (s *Store) stepBack(b *batch, c *change, chain *storev1.Chain, older link) 
 // stayInChain is for a head that waits again: it is due once more, unless an older delivery joined behind it meanwhile.
 func (s *Store) stayInChain(b *batch, c *change, l link) error {
 	if l.person == nil {
-		c.setDue(s, l)
+		c.setDue(s, l, &storev1.Chain{})
 		return nil
 	}
 	chain, err := readChain(b.txn, l)
@@ -160,7 +175,7 @@ func (s *Store) stayInChain(b *batch, c *change, l link) error {
 			return c.setChain(l, chain)
 		}
 	}
-	c.setDue(s, l)
+	c.setDue(s, l, chain)
 	return nil
 }
 

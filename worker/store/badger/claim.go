@@ -1,8 +1,10 @@
 package badger
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
@@ -18,26 +20,38 @@ func (s *Store) Claim(ctx context.Context, destination string, limit int) (store
 	if err != nil {
 		return store.Claims{}, err
 	}
-	claims := store.Claims{Next: next, Items: make([]*store.Claim, 0, len(dues))}
-	err = s.view(ctx, func(txn *badgerdb.Txn) error {
-		for _, due := range dues {
-			claim, h, err := s.readClaim(txn, due)
-			if err != nil {
-				return err
-			}
-			if l.fill(claim.Token, h) {
-				claims.Items = append(claims.Items, claim)
-			}
-		}
-		return nil
-	})
+	claims := store.Claims{Next: next, Items: make([]*store.Claim, len(dues))}
+	err = s.view(ctx, func(txn *badgerdb.Txn) error { return s.readClaims(txn, l, dues, claims.Items) })
 	if err != nil {
 		for _, due := range dues {
 			l.giveBack(due.token)
 		}
 		return store.Claims{}, err
 	}
+	claims.Items = slices.DeleteFunc(claims.Items, func(claim *store.Claim) bool { return claim == nil }) // revoked meanwhile
 	return claims, nil
+}
+
+// readClaims reads what was reserved, each into its place; one that was revoked meanwhile is left out.
+func (s *Store) readClaims(txn *badgerdb.Txn, l *lane, dues []reserved, into []*store.Claim) error {
+	places := make([]int, len(dues))
+	for i := range places {
+		places[i] = i
+	}
+	slices.SortFunc(places, func(i, j int) int { return bytes.Compare(dues[i].delivery.lead[:], dues[j].delivery.lead[:]) })
+	leads, deliveries := newNearby(txn, prefixLead, len(dues)), newNearby(txn, prefixDelivery, len(dues))
+	defer leads.close()
+	defer deliveries.close()
+	for _, i := range places {
+		claim, h, err := s.readClaim(txn, leads, deliveries, dues[i])
+		if err != nil {
+			return err
+		}
+		if l.fill(claim.Token, h) {
+			into[i] = claim
+		}
+	}
+	return nil
 }
 
 // reserved is a delivery that was found in the due index and is now claimed.
@@ -45,6 +59,7 @@ type reserved struct {
 	token    uint64
 	delivery deliveryKey
 	key      []byte
+	late     []byte // what the index notes of that; empty if nothing
 }
 
 // reserve claims what is due, oldest first, and says when the next falls due.
@@ -61,9 +76,9 @@ func (s *Store) reserve(ctx context.Context, l *lane, destination string, limit 
 			if first {
 				l.dueMark, first = key, false
 			}
-			delivery := deliveryKey{destination: destination}
+			delivery, late := deliveryKey{destination: destination}, []byte(nil)
 			if err := it.Item().Value(func(value []byte) error {
-				copy(delivery.lead[:], value)
+				late = bytes.Clone(value[copy(delivery.lead[:], value):])
 				return nil
 			}); err != nil {
 				return err
@@ -76,7 +91,7 @@ func (s *Store) reserve(ctx context.Context, l *lane, destination string, limit 
 				next = due
 				return nil
 			}
-			dues = append(dues, reserved{s.tokens.Add(1), delivery, key})
+			dues = append(dues, reserved{s.tokens.Add(1), delivery, key, late})
 		}
 		return nil
 	})
@@ -90,13 +105,13 @@ func (s *Store) reserve(ctx context.Context, l *lane, destination string, limit 
 	return dues, next, nil
 }
 
-func (s *Store) readClaim(txn *badgerdb.Txn, due reserved) (*store.Claim, held, error) {
+func (s *Store) readClaim(txn *badgerdb.Txn, leads, deliveries *nearby, due reserved) (*store.Claim, held, error) {
 	key := due.delivery
 	claim := &store.Claim{Token: due.token, Delivery: &leadgatev1.Delivery{}, Record: &leadgatev1.LeadRecord{}}
-	if err := get(txn, key.key(), claim.Delivery); err != nil {
+	if err := deliveries.get(key.key(), claim.Delivery); err != nil {
 		return nil, held{}, fmt.Errorf("delivery %s: %w", key, err)
 	}
-	if err := get(txn, keyOfLead(key.lead), claim.Record); err != nil {
+	if err := leads.get(keyOfLead(key.lead), claim.Record); err != nil {
 		return nil, held{}, fmt.Errorf("lead of delivery %s: %w", key, err)
 	}
 	if n := claim.Delivery.GetAttemptCount(); n > 0 {
@@ -109,7 +124,10 @@ func (s *Store) readClaim(txn *badgerdb.Txn, due reserved) (*store.Claim, held, 
 	if err != nil {
 		return nil, held{}, err
 	}
-	if l.person != nil {
+	switch {
+	case len(due.late) > 0:
+		claim.Late = due.late[0] == dueLate
+	case l.person != nil:
 		chain, err := readChain(txn, l)
 		if err != nil {
 			return nil, held{}, err

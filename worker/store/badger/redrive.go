@@ -120,6 +120,6 @@ func (it *redriveItem) hurry(b *batch, c *change, before, now link) error {
 		}
 	}
 	c.delete(before.dueKey())
-	c.setDue(it.s, now)
+	c.setDue(it.s, now, nil)
 	return nil
 }

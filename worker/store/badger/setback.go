@@ -97,6 +97,6 @@ func (it *dueNowItem) stage(b *batch, c *change) error {
 	}
 	c.delete(was.dueKey())
 	was.due = d.GetDueTime()
-	c.setDue(it.s, was)
+	c.setDue(it.s, was, nil)
 	return nil
 }
