@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -23,6 +25,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each server is measured; the table shows medians")
 	flag.DurationVar(&o.time, "time", 3*time.Second, "how long each measurement takes")
 	flag.IntVar(&o.callers, "callers", 64, "how many requests are under way at one time")
+	flag.StringVar(&o.only, "only", "", "measure only what has this in its name, and what that is compared with")
 	bare := flag.String("bare", "", "serve a bare http or grpc server instead, on a free port that is printed")
 	flag.Parse()
 
@@ -50,6 +53,7 @@ type options struct {
 	rounds  int
 	time    time.Duration
 	callers int
+	only    string
 }
 
 func measureAll(ctx context.Context, o options) error {
@@ -88,6 +92,11 @@ func measureAll(ctx context.Context, o options) error {
 		{name: "gRPC, accept, 1 watcher", server: gateway, load: grpcLoad, bare: plainGRPC, watchers: 1},
 		{name: "gRPC, accept, 1,000 watchers", server: gateway, load: grpcLoad, bare: plainGRPC, watchers: 1000},
 	}
+	subjects = slices.DeleteFunc(subjects, func(s *subject) bool {
+		return !strings.Contains(s.name, o.only) && !slices.ContainsFunc(subjects, func(of *subject) bool {
+			return of.bare == s && strings.Contains(of.name, o.only)
+		})
+	})
 	for _, s := range subjects { // warm up: connections, caches, first memtable
 		if _, err := s.measure(ctx, o.callers, o.time/3); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)

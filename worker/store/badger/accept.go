@@ -162,11 +162,13 @@ func withSequence(encoded []byte, field protowire.Number, sequence uint64) []byt
 	return protowire.AppendVarint(encoded, sequence)
 }
 
+func (*acceptItem) overlaps() {}
+
 func (it *acceptItem) fail(err error) { *it.result = store.Accepted{Err: err} }
 
 func (it *acceptItem) stage(b *batch, c *change) error {
 	if it.key != nil {
-		known, err := it.s.knownKey(b.txn, it.key.Scope, it.key.Value)
+		known, err := it.s.knownKey(b, it.key.Scope, it.key.Value)
 		if err != nil {
 			return err
 		}
@@ -233,9 +235,9 @@ func seen(known *storev1.IdempotencyKey, fields map[string][]byte) store.Accepte
 }
 
 // knownKey returns what is known of a key; nil if nothing is, or if its time is up.
-func (s *Store) knownKey(txn *badgerdb.Txn, scope, value string) (*storev1.IdempotencyKey, error) {
+func (s *Store) knownKey(from getter, scope, value string) (*storev1.IdempotencyKey, error) {
 	known := &storev1.IdempotencyKey{}
-	err := get(txn, keyOfKey(scope, value), known)
+	err := get(from, keyOfKey(scope, value), known)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -253,7 +255,7 @@ func (s *Store) stageLead(b *batch, c *change, lead *encodedLead) error {
 	if err := s.space.last(); err != nil {
 		return err
 	}
-	if _, err := b.txn.Get(keyOfLead(lead.key)); err == nil {
+	if _, err := b.Get(keyOfLead(lead.key)); err == nil {
 		return fmt.Errorf("lead %s exists already", lead.id)
 	} else if !errors.Is(err, badgerdb.ErrKeyNotFound) {
 		return err

@@ -70,7 +70,7 @@ func (it *amendItem) fail(err error) { it.result.Err = err }
 
 func (it *amendItem) stage(b *batch, c *change) error {
 	was, is := &leadgatev1.LeadRecord{}, it.amendment.Record
-	if err := get(b.txn, keyOfLead(it.lead), was); err != nil {
+	if err := get(b, keyOfLead(it.lead), was); err != nil {
 		return err
 	}
 	if !proto.Equal(was, it.amendment.Was) {
@@ -185,7 +185,7 @@ func (it *amendItem) hurry(b *batch, c *change, d *leadgatev1.Delivery, person [
 	}
 	c.set(before.delivery.key(), value)
 	if before.person != nil {
-		chain, err := readChain(b.txn, before)
+		chain, err := readChain(b, before)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"google.golang.org/protobuf/proto"
@@ -17,13 +18,22 @@ import (
 type batch struct {
 	s   *Store
 	txn *badgerdb.Txn
+	// before is the batch that was on its way to the disk when txn began, which therefore does not see it. Nil if there
+	// was none.
+	before *batch
 
-	entries int64 // in txn
-	bytes   int64 // in txn, at most
+	entries int64               // in txn
+	bytes   int64               // in txn, at most
+	written map[string]struct{} // the keys in txn that are read again; see readAgain
 	last    last
 	events  []*leadgatev1.Event
 	then    []func()
 	counts  map[countKey]int64
+	scratch []entry // of the change that is being staged
+
+	calls  []*write   // that are answered when it is durable
+	began  time.Time  // when it was sent on its way
+	landed chan error // receives what came of that
 }
 
 // countKey names one of the counts: deliveries of a destination in a state, leads in a state, or leads held for a reason.
@@ -53,32 +63,62 @@ type countChange struct {
 	by int64
 }
 
-func newBatch(s *Store) *batch {
-	b := &batch{s: s}
-	b.begin()
-	return b
+// newBatch begins a batch, behind one that is about to be committed, if any.
+func newBatch(s *Store, before *batch) *batch {
+	return &batch{
+		s: s, txn: s.db.NewTransaction(true), before: before, written: map[string]struct{}{}, last: s.last, counts: map[countKey]int64{},
+	}
 }
 
-func (b *batch) begin() {
-	*b = batch{s: b.s, txn: b.s.db.NewTransaction(true), last: b.s.last, counts: map[countKey]int64{}}
+// errUnderWay says that what an item has to read is being written by the batch before. It is staged again when that is done.
+var errUnderWay = errors.New("what it reads is on its way to the disk")
+
+// errFull says that a change does not fit into the batch any more.
+var errFull = errors.New("the batch is full")
+
+// overlapping is an item that can be staged while the batch before is on its way to the disk. All that it reads, it reads
+// through [batch.Get] and [Store.firstBehind].
+type overlapping interface {
+	item
+	overlaps()
 }
 
-// usualEntries is how many entries most changes have at most: a lead with a key, three events and a delivery has 15.
-const usualEntries = 16
+// readAgain reports whether items that overlap look for a key in single reads. All other keys they only write.
+func readAgain(key []byte) bool {
+	switch key[0] {
+	case prefixKey, prefixLead, prefixChain, prefixDelivery:
+		return true
+	}
+	return false
+}
 
-// add stages items. Its error concerns the whole batch.
-func (b *batch) add(items []item) error {
-	for _, it := range items {
-		c := change{last: b.last, entries: make([]entry, 0, usualEntries)}
-		if err := it.stage(b, &c); err != nil {
-			c.failed(it, err)
-			continue
-		}
-		if err := b.take(it, &c); err != nil {
-			return err
+// getter reads single keys: a batch, or a transaction.
+type getter interface {
+	Get(key []byte) (*badgerdb.Item, error)
+}
+
+// Get reads what this batch and those before have written. Errors: errUnderWay, and Badger's.
+func (b *batch) Get(key []byte) (*badgerdb.Item, error) {
+	if b.before != nil {
+		if _, ok := b.before.written[string(key)]; ok || !readAgain(key) {
+			return nil, errUnderWay
 		}
 	}
-	return nil
+	return b.txn.Get(key)
+}
+
+// stage makes the change of an item. errUnderWay leaves it as if nothing had been tried.
+func (b *batch) stage(it item) (*change, error) {
+	if _, ok := it.(overlapping); !ok && b.before != nil {
+		return nil, errUnderWay
+	}
+	c := &change{last: b.last, entries: b.scratch[:0]}
+	err := it.stage(b, c)
+	b.scratch = c.entries
+	if err != nil {
+		c.revert()
+	}
+	return c, err
 }
 
 const (
@@ -93,13 +133,12 @@ const (
 	maxKey = 65_000
 )
 
-// take moves a change into the transaction, committing what is in it first where it would grow too big.
-func (b *batch) take(it item, c *change) error {
+// take moves a change into the transaction. Errors: errFull, and what makes the change impossible or ends the store.
+func (b *batch) take(c *change) error {
 	entries, bytes := int64(len(c.entries)), int64(0)
 	for _, e := range c.entries {
 		if len(e.key) > maxKey {
-			c.failed(it, fmt.Errorf("a key of %d bytes is too long; %d are the most", len(e.key), maxKey))
-			return nil
+			return fmt.Errorf("a key of %d bytes is too long; %d are the most", len(e.key), maxKey)
 		}
 		bytes += int64(len(e.key) + len(e.value) + entryOverhead)
 	}
@@ -107,18 +146,17 @@ func (b *batch) take(it item, c *change) error {
 	maxEntries := b.s.db.MaxBatchCount() - reservedEntries - counted
 	maxBytes := b.s.db.MaxBatchSize() - reservedBytes - counted*countsBytes
 	if entries >= maxEntries || bytes >= maxBytes {
-		c.failed(it, fmt.Errorf("%d bytes in %d entries are more than one transaction can hold", bytes, entries))
-		return nil
+		return fmt.Errorf("%d bytes in %d entries are more than one transaction can hold", bytes, entries)
 	}
 	if b.entries+entries >= maxEntries || b.bytes+bytes >= maxBytes {
-		if err := b.commit(); err != nil {
-			return err
-		}
-		b.begin()
+		return errFull
 	}
 	for _, e := range c.entries {
 		if err := b.put(e); err != nil {
 			return b.s.broken(err)
+		}
+		if readAgain(e.key) {
+			b.written[string(e.key)] = struct{}{}
 		}
 	}
 	b.entries += entries
@@ -139,28 +177,12 @@ func (b *batch) put(e entry) error {
 	return b.txn.Set(e.key, e.value)
 }
 
-// commit makes the batch durable, then lets memory and watchers know. A commit that fails leaves it unknown what is on
-// disk, so the store refuses writes from then on; opening it again finds out.
-func (b *batch) commit() error {
-	defer b.discard()
-	if b.entries == 0 {
-		return nil
+// answer tells the calls what came of the commit.
+func (b *batch) answer(err error) {
+	for _, w := range b.calls {
+		w.answer(err)
 	}
-	if err := b.finish(); err != nil {
-		return b.s.broken(err)
-	}
-	if err := b.txn.Commit(); err != nil {
-		return b.s.broken(err)
-	}
-	b.s.last = b.last
-	b.s.addCounts(b.counts)
-	for _, then := range b.then {
-		then()
-	}
-	if len(b.events) > 0 {
-		b.s.publish(b.events)
-	}
-	return nil
+	b.calls = nil
 }
 
 // discard ends the transaction; nothing happens to one that was committed. One left open would keep old versions on disk.
@@ -194,12 +216,11 @@ func (s *Store) broken(err error) error {
 	return err
 }
 
-// failed undoes what the item changed in memory, and tells it.
-func (c *change) failed(it item, err error) {
+// revert undoes what a change that is not to be written has done in memory.
+func (c *change) revert() {
 	for _, undo := range c.undo {
 		undo()
 	}
-	it.fail(err)
 }
 
 // set stages a value.
@@ -257,8 +278,8 @@ func (c *change) countLead(r *leadgatev1.LeadRecord, by int64) {
 func (s *Store) eventID(number uint64) string { return s.id + "-" + strconv.FormatUint(number, 10) }
 
 // get reads a message. Error: store.ErrNotFound.
-func get(txn *badgerdb.Txn, key []byte, into proto.Message) error {
-	item, err := txn.Get(key)
+func get(from getter, key []byte, into proto.Message) error {
+	item, err := from.Get(key)
 	if errors.Is(err, badgerdb.ErrKeyNotFound) {
 		return store.ErrNotFound
 	}

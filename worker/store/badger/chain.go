@@ -47,9 +47,9 @@ func waits(state leadgatev1.DeliveryState) bool {
 	return false
 }
 
-func readChain(txn *badgerdb.Txn, l link) (*storev1.Chain, error) {
+func readChain(from getter, l link) (*storev1.Chain, error) {
 	chain := &storev1.Chain{}
-	if err := get(txn, keyOfChain(l.delivery.destination, l.person), chain); err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err := get(from, keyOfChain(l.delivery.destination, l.person), chain); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
 	return chain, nil
@@ -108,7 +108,7 @@ func (s *Store) joinChain(b *batch, c *change, l link) error {
 		c.setDue(s, l, &storev1.Chain{})
 		return nil
 	}
-	chain, err := readChain(b.txn, l)
+	chain, err := readChain(b, l)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (s *Store) joinChain(b *batch, c *change, l link) error {
 func (s *Store) stepBack(b *batch, c *change, chain *storev1.Chain, older link) (bool, error) {
 	key := deliveryKey{leadKey(chain.GetHeadLead()), older.delivery.destination}
 	d := &leadgatev1.Delivery{}
-	if err := get(b.txn, key.key(), d); err != nil {
+	if err := get(b, key.key(), d); err != nil {
 		return false, err
 	}
 	if d.GetState() == leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT {
@@ -159,12 +159,12 @@ func (s *Store) stayInChain(b *batch, c *change, l link) error {
 		c.setDue(s, l, &storev1.Chain{})
 		return nil
 	}
-	chain, err := readChain(b.txn, l)
+	chain, err := readChain(b, l)
 	if err != nil {
 		return err
 	}
 	if chain.GetLength() > 1 {
-		next, err := s.firstBehind(b.txn, l)
+		next, err := s.firstBehind(b, l)
 		if err != nil {
 			return err
 		}
@@ -184,7 +184,7 @@ func (s *Store) leaveChain(b *batch, c *change, l link, delivered bool) error {
 	if l.person == nil {
 		return nil
 	}
-	chain, err := readChain(b.txn, l)
+	chain, err := readChain(b, l)
 	if err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (s *Store) leaveChain(b *batch, c *change, l link, delivered bool) error {
 	chain.Length--
 	chain.Head, chain.HeadLead = 0, nil
 	if chain.GetLength() > 0 {
-		next, err := s.firstBehind(b.txn, l)
+		next, err := s.firstBehind(b, l)
 		if err != nil {
 			return err
 		}
@@ -206,10 +206,14 @@ func (s *Store) leaveChain(b *batch, c *change, l link, delivered bool) error {
 	return c.setChain(l, chain)
 }
 
-// firstBehind returns the oldest delivery that waits behind the head of a person's chain; nil if there is none.
-func (s *Store) firstBehind(txn *badgerdb.Txn, of link) (*link, error) {
+// firstBehind returns the oldest delivery that waits behind the head of a person's chain; nil if there is none. Errors:
+// errUnderWay, and Badger's.
+func (s *Store) firstBehind(b *batch, of link) (*link, error) {
+	if b.before != nil {
+		return nil, errUnderWay
+	}
 	prefix := behindPrefix(of.delivery.destination, of.person)
-	it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix})
+	it := b.txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix})
 	defer it.Close()
 	if it.Seek(s.behind.from(prefix)); !it.Valid() {
 		return nil, nil
@@ -225,7 +229,7 @@ func (s *Store) firstBehind(txn *badgerdb.Txn, of link) (*link, error) {
 		return nil, err
 	}
 	d := &leadgatev1.Delivery{}
-	if err := get(txn, next.delivery.key(), d); err != nil {
+	if err := get(b, next.delivery.key(), d); err != nil {
 		return nil, err
 	}
 	next.due = d.GetDueTime()

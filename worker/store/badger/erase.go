@@ -58,7 +58,7 @@ func (it *eraseItem) fail(err error) { *it.result = store.Erased{Err: err} }
 
 func (it *eraseItem) stage(b *batch, c *change) error {
 	r := &leadgatev1.LeadRecord{}
-	if err := get(b.txn, keyOfLead(it.lead), r); err != nil {
+	if err := get(b, keyOfLead(it.lead), r); err != nil {
 		return err
 	}
 	deliveries, err := deliveriesOf(b.txn, it.lead)
@@ -160,7 +160,7 @@ func (s *Store) withdraw(b *batch, c *change, l link, from leadgatev1.DeliverySt
 		c.delete(l.dueKey())
 		return nil
 	}
-	chain, err := readChain(b.txn, l)
+	chain, err := readChain(b, l)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (s *Store) dropChains(b *batch, c *change, person []byte, but leadKey) erro
 	}
 	for _, destination := range s.destinations() {
 		l := link{delivery: deliveryKey{destination: destination}, person: person}
-		if chain, err := readChain(b.txn, l); err != nil {
+		if chain, err := readChain(b, l); err != nil {
 			return err
 		} else if chain.GetDelivered() > 0 {
 			c.delete(keyOfChain(destination, person))

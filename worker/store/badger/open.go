@@ -208,6 +208,7 @@ func tuned(o Options) badgerdb.Options {
 		WithValueLogFileSize(64 << 20).
 		WithBlockCacheSize(8 << 20).
 		WithIndexCacheSize(8 << 20).
+		WithBloomFalsePositive(0.001).
 		WithCompression(compression).
 		WithChecksumVerificationMode(badgeropt.OnBlockRead).
 		WithEncryptionKey(o.EncryptionKey).

@@ -168,7 +168,7 @@ func (it *purgeItem) fail(err error) { it.err = err }
 
 func (it *purgeItem) stage(b *batch, c *change) error {
 	r := &leadgatev1.LeadRecord{}
-	if err := get(b.txn, keyOfLead(it.lead), r); err != nil {
+	if err := get(b, keyOfLead(it.lead), r); err != nil {
 		return err
 	}
 	deliveries, err := deliveriesOf(b.txn, it.lead)

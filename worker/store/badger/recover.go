@@ -33,11 +33,7 @@ func (s *Store) recover() error {
 	for i, d := range lost {
 		items[i] = &recoverItem{s: s, key: d, problem: &problems[i]}
 	}
-	b := newBatch(s)
-	if err := b.add(items); err != nil {
-		return err
-	}
-	if err := b.commit(); err != nil {
+	if err := s.writeFirst(items...); err != nil {
 		return err
 	}
 	for i, problem := range problems {
@@ -58,15 +54,15 @@ func (it *recoverItem) fail(err error) { *it.problem = err }
 
 func (it *recoverItem) stage(b *batch, c *change) error {
 	d, r := &leadgatev1.Delivery{}, &leadgatev1.LeadRecord{}
-	if err := get(b.txn, it.key.key(), d); err != nil {
+	if err := get(b, it.key.key(), d); err != nil {
 		return err
 	}
-	if err := get(b.txn, keyOfLead(it.key.lead), r); err != nil {
+	if err := get(b, keyOfLead(it.key.lead), r); err != nil {
 		return err
 	}
 	attempt := &leadgatev1.Attempt{}
 	attemptKey := it.key.attemptKey(d.GetAttemptCount())
-	if err := get(b.txn, attemptKey, attempt); err != nil {
+	if err := get(b, attemptKey, attempt); err != nil {
 		return err
 	}
 	now := timestamppb.New(it.s.now())

@@ -46,10 +46,10 @@ func (it *redriveItem) fail(err error) { *it.result = store.Redriven{Err: err} }
 
 func (it *redriveItem) stage(b *batch, c *change) error {
 	d, r := &leadgatev1.Delivery{}, &leadgatev1.LeadRecord{}
-	if err := get(b.txn, it.key.key(), d); err != nil {
+	if err := get(b, it.key.key(), d); err != nil {
 		return err
 	}
-	if err := get(b.txn, keyOfLead(it.key.lead), r); err != nil {
+	if err := get(b, keyOfLead(it.key.lead), r); err != nil {
 		return err
 	}
 	from := d.GetState()
@@ -111,7 +111,7 @@ func (c *change) setWaiting(s *Store, d deliveryKey, sequence uint64, r *leadgat
 // hurry makes a waiting delivery due now, if it is the head of its chain; else its turn comes when it is.
 func (it *redriveItem) hurry(b *batch, c *change, before, now link) error {
 	if before.person != nil {
-		chain, err := readChain(b.txn, before)
+		chain, err := readChain(b, before)
 		if err != nil {
 			return err
 		}

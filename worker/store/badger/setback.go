@@ -41,13 +41,11 @@ func (s *Store) catchUp() error {
 		return err
 	}
 	problems := make([]error, len(late))
-	b := newBatch(s)
+	items := make([]item, len(late))
 	for i, d := range late {
-		if err := b.add([]item{&dueNowItem{s: s, key: d, now: now, problem: &problems[i]}}); err != nil {
-			return err
-		}
+		items[i] = &dueNowItem{s: s, key: d, now: now, problem: &problems[i]}
 	}
-	if err := b.commit(); err != nil {
+	if err := s.writeFirst(items...); err != nil {
 		return err
 	}
 	for i, problem := range problems {
@@ -81,7 +79,7 @@ func (it *dueNowItem) fail(err error) { *it.problem = err }
 
 func (it *dueNowItem) stage(b *batch, c *change) error {
 	d := &leadgatev1.Delivery{}
-	if err := get(b.txn, it.key.key(), d); err != nil {
+	if err := get(b, it.key.key(), d); err != nil {
 		return err
 	}
 	was, err := linkOf(d, nil)
@@ -92,7 +90,7 @@ func (it *dueNowItem) stage(b *batch, c *change) error {
 	if err := c.setMessage(it.key.key(), d); err != nil {
 		return err
 	}
-	if _, err := b.txn.Get(was.dueKey()); err != nil { // it waits behind another
+	if _, err := b.Get(was.dueKey()); err != nil { // it waits behind another
 		return nil
 	}
 	c.delete(was.dueKey())

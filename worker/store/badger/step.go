@@ -112,6 +112,8 @@ func (it *stepItem) write(c *change, h held, from leadgatev1.DeliveryState) {
 
 type beginItem stepItem
 
+func (*beginItem) overlaps() {}
+
 func (it *beginItem) fail(err error) { it.result.Err = err }
 
 func (it *beginItem) stage(b *batch, c *change) error {
@@ -134,6 +136,8 @@ func (it *beginItem) stage(b *batch, c *change) error {
 }
 
 type settleItem stepItem
+
+func (*settleItem) overlaps() {}
 
 func (it *settleItem) fail(err error) { it.result.Err = err }
 

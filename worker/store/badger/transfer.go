@@ -106,10 +106,10 @@ func (it *transferItem) fail(err error) { *it.err = err }
 
 func (it *transferItem) stage(b *batch, c *change) error {
 	it.delivery, it.lead = &leadgatev1.Delivery{}, &leadgatev1.LeadRecord{}
-	if err := get(b.txn, it.key.key(), it.delivery); err != nil {
+	if err := get(b, it.key.key(), it.delivery); err != nil {
 		return err
 	}
-	if err := get(b.txn, keyOfLead(it.key.lead), it.lead); err != nil {
+	if err := get(b, keyOfLead(it.key.lead), it.lead); err != nil {
 		return err
 	}
 	if err := it.do(it, b, c); err != nil {
@@ -169,7 +169,7 @@ func (it *transferItem) move(b *batch, c *change, destination, reason string) (*
 		return nil, it.refuse()
 	}
 	to := deliveryKey{it.key.lead, destination}
-	if _, err := b.txn.Get(to.key()); err == nil {
+	if _, err := b.Get(to.key()); err == nil {
 		return nil, fmt.Errorf("%w: the lead has a delivery to %s already", store.ErrState, destination)
 	} else if !errors.Is(err, badgerdb.ErrKeyNotFound) {
 		return nil, err

@@ -8,15 +8,17 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// How many calls share one commit at most. More would only make the first of them wait longer.
-const maxMerge = 1024
-
 // write is what one call wants written: items that each succeed or fail alone.
 type write struct {
 	items []item
 	state atomic.Int32
 	err   error         // of the commit
 	done  chan struct{} // closed when everything is durable, or failed
+}
+
+func (w *write) answer(err error) {
+	w.err = err
+	close(w.done)
 }
 
 // A write is taken by the writer or dropped by its caller, whoever is first.
@@ -70,63 +72,27 @@ func (s *Store) do(ctx context.Context, items ...item) error {
 }
 
 // writer is the goroutine that writes. It takes whatever waits, without waiting for more: a single caller pays for one
-// disk sync, and under load the batch grows while the sync before it is under way.
+// disk sync, and under load the batch grows while the one before is on its way to the disk.
 func (s *Store) writer() {
 	defer close(s.written)
+	p := newPipeline(s)
+	defer p.end()
 	for {
+		writes := s.writes
+		if p.full() {
+			writes = nil
+		}
 		select {
-		case w := <-s.writes:
-			s.writeWith(w)
+		case w := <-writes:
+			p.stage(w)
+			p.stageWaiting()
+		case err := <-p.landing():
+			p.land(err)
 		case <-s.closing:
-			s.drain()
+			p.stageWaiting() // what was asked for before Close
 			return
 		}
-	}
-}
-
-// drain writes what was asked for before Close. Calls that come now see that the store is closing.
-func (s *Store) drain() {
-	for {
-		select {
-		case w := <-s.writes:
-			s.writeWith(w)
-		default:
-			return
-		}
-	}
-}
-
-// writeWith writes one call and everything that waits behind it.
-func (s *Store) writeWith(w *write) {
-	var taken []*write
-	b := newBatch(s)
-	defer b.discard()
-	err := s.writable()
-	for {
-		if w.state.CompareAndSwap(writeWaiting, writeTaken) {
-			taken = append(taken, w)
-			if err == nil {
-				err = b.add(w.items)
-			}
-		}
-		if err != nil || len(taken) >= maxMerge {
-			break
-		}
-		select {
-		case w = <-s.writes:
-			continue
-		default:
-		}
-		break
-	}
-	if err == nil {
-		began := s.now()
-		err = b.commit()
-		s.told(len(taken), s.now().Sub(began))
-	}
-	for _, w := range taken {
-		w.err = err
-		close(w.done)
+		p.launch()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -18,13 +19,33 @@ func crowdSuite() suite {
 		"ManyWorkersDeliverEverythingOncePerPersonInOrder": func(t *testing.T, r *rig) {
 			c := newCrowd(r, 3, 20)
 			c.run(t, 6, func() leadgatev1.DeliveryState { return delivered })
-			for _, person := range people(3) {
-				for i := 1; i < len(c.order[person]); i++ {
-					if c.order[person][i] < c.order[person][i-1] {
-						t.Fatalf("%s was delivered in the order %v", person, c.order[person])
+			c.expectInOrder(t, people(3))
+		},
+
+		"LeadsThatComeAtOnceWhileOthersAreDeliveredKeepEachPersonsOrder": func(t *testing.T, r *rig) {
+			c := &crowd{
+				r: r, left: 3 * 40, finished: make(chan struct{}), inFlight: map[string]bool{}, order: map[string][]uint64{},
+			}
+			var all sync.WaitGroup
+			defer all.Wait()
+			for range 8 {
+				acceptances := make([]*store.Acceptance, 0, 3*5)
+				for range 5 {
+					for _, person := range people(3) {
+						acceptances = append(acceptances, r.lead(person))
 					}
 				}
+				all.Go(func() {
+					for _, a := range acceptances {
+						if results, err := r.Accept(r.ctx, a); err != nil || results[0].Err != nil {
+							t.Error(err, results)
+							c.stop()
+						}
+					}
+				})
 			}
+			c.run(t, 6, func() leadgatev1.DeliveryState { return delivered })
+			c.expectInOrder(t, people(3))
 		},
 
 		"ManyWorkersAndRedrivesLoseNothingAndCountRight": func(t *testing.T, r *rig) {
@@ -164,6 +185,16 @@ func (c *crowd) leave(claim *store.Claim, verdict leadgatev1.DeliveryState) (las
 		c.left--
 	}
 	return c.left == 0
+}
+
+// expectInOrder expects that each person's leads were delivered in the order in which they were accepted.
+func (c *crowd) expectInOrder(t *testing.T, persons []string) {
+	t.Helper()
+	for _, person := range persons {
+		if !slices.IsSorted(c.order[person]) {
+			t.Errorf("%s was delivered in the order %v", person, c.order[person])
+		}
+	}
 }
 
 func (c *crowd) stop() {
