@@ -38,6 +38,9 @@ func ParseLevel(text string) slog.Level {
 }
 
 func isTerminal(out io.Writer) bool {
+	if output, ok := out.(*Output); ok {
+		out = output.to
+	}
 	file, ok := out.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }

@@ -5,6 +5,7 @@ package observe
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -36,6 +37,9 @@ type Options struct {
 	Delivery func(ctx context.Context, deliveryID string) (*leadgatev1.Delivery, error)
 	// Logger gets a record for each event, with the event's time.
 	Logger *slog.Logger
+	// Output is what Logger writes to, so that the lines of events that come together are written together; nil writes each
+	// alone.
+	Output *Output
 	// Version of the gateway, for the metrics.
 	Version string
 	// Now is the time, by which the metrics tell ages; time.Now if nil.
@@ -75,9 +79,16 @@ func New(o Options) (*Observer, error) {
 	figures := newStats(o.Now, o.Journal.Recent())
 	full := &fullData{lead: o.Lead, delivery: o.Delivery}
 	lines := &lines{to: o.Logger.Handler(), stages: stages, full: full}
+	if o.Output == nil {
+		o.Output = NewOutput(io.Discard)
+	}
 	stop := o.Journal.Tap(func(events []*leadgatev1.Event) {
+		o.Output.together(func() {
+			for _, event := range events {
+				lines.write(event)
+			}
+		})
 		for _, event := range events {
-			lines.write(event)
 			m.count(event)
 		}
 		figures.count(events)

@@ -73,7 +73,8 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 		return err
 	}
 	g.level.Set(observe.ParseLevel(cfg.GetLog().GetLevel()))
-	g.log = observe.NewAdjustableLogger(o.out, cfg.GetLog().GetFormat(), g.level)
+	output := observe.NewOutput(o.out)
+	g.log = observe.NewAdjustableLogger(output, cfg.GetLog().GetFormat(), g.level)
 	g.journal = journal.New(journal.Options{Now: now})
 	commits := observe.NewCommits()
 	options, err := storeOptions(o.snapshot)
