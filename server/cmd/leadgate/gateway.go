@@ -127,7 +127,7 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 	g.observer, err = observe.New(observe.Options{
 		Journal: g.journal, Store: g.store, Commits: commits, Destinations: destinations, Drift: drift, Alerts: g.alerts.Alerts,
 		Lead: g.store.Lead, Delivery: g.store.Delivery,
-		Logger: g.log, Version: version, Now: now,
+		Logger: g.log, Output: output, Version: version, Now: now,
 	})
 	if err != nil {
 		return err
