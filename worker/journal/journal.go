@@ -56,7 +56,7 @@ func New(o Options) *Journal {
 	return &Journal{
 		now: o.Now, bell: newBell(),
 		newest: place{extra: uint64(o.Now().UnixMicro())},
-		kept:   ring{size: o.History}, passing: ring{size: o.History},
+		kept:   newRing(o.History), passing: newRing(o.History),
 	}
 }
 
@@ -68,7 +68,7 @@ func (j *Journal) Load(storeID string, recent []*leadgatev1.Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	early := j.kept // committed while the store was opened, thus perhaps among the recent
-	j.store, j.kept = storeID, ring{size: early.size}
+	j.store, j.kept = storeID, newRing(early.size)
 	for _, event := range recent {
 		id, err := ParseID(event.GetId())
 		if err != nil {

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"hash/maphash"
 	"sort"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -25,9 +26,13 @@ type ring struct {
 	entries []entry // grows up to size, then is written round and round
 	next    uint64  // position of the entry to come
 	lost    place   // place of the newest entry that is not kept any more; zero if none was lost
-	// newest is the position of the newest kept entry of each lead, so that whoever follows one lead need not look at all.
-	newest map[string]uint64
+	// newest has, under a hash of each lead, one more than the position of the newest entry of a lead with this hash, so that
+	// whoever follows one lead need not look at all. Leads that share a hash cost each other a look.
+	newest [1 << 14]uint64
+	seed   maphash.Seed
 }
+
+func newRing(size int) ring { return ring{size: size, seed: maphash.MakeSeed()} }
 
 // first is the position of the oldest entry kept; next if there is none.
 func (r *ring) first() uint64 { return r.next - uint64(len(r.entries)) }
@@ -40,25 +45,20 @@ func (r *ring) add(e entry) {
 	} else {
 		oldest := &r.entries[r.next%uint64(r.size)]
 		r.lost = oldest.place
-		if id := oldest.event.GetLead().GetLeadId(); id != "" && r.newest[id] == r.first() {
-			delete(r.newest, id)
-		}
 		*oldest = e
 	}
-	if id := e.event.GetLead().GetLeadId(); id != "" {
-		if r.newest == nil {
-			r.newest = map[string]uint64{}
-		}
-		r.newest[id] = r.next
-	}
 	r.next++
+	if id := e.event.GetLead().GetLeadId(); id != "" {
+		*r.newestOf(id) = r.next
+	}
 }
 
-// has says whether there is an entry of a lead at a position or behind it.
-func (r *ring) has(lead string, position uint64) bool {
-	newest, ok := r.newest[lead]
-	return ok && newest >= position
+func (r *ring) newestOf(lead string) *uint64 {
+	return &r.newest[maphash.String(r.seed, lead)%uint64(len(r.newest))]
 }
+
+// has says whether there may be an entry of a lead at a position or behind it.
+func (r *ring) has(lead string, position uint64) bool { return *r.newestOf(lead) > position }
 
 // forget takes what is said of the person out of the events of leads.
 func (r *ring) forget(leads map[string]bool) {
