@@ -180,7 +180,7 @@ func (it *acceptItem) stage(b *batch, c *change) error {
 		}); err != nil {
 			return err
 		}
-		c.set(keyOfExpiry(it.key.Expires.UnixNano(), it.key.Scope, it.key.Value), nil)
+		c.expiring = append(c.expiring, newExpiring(it.key.Expires.UnixNano(), it.key.Scope, it.key.Value))
 	}
 	*it.result = store.Accepted{LeadID: it.lead.id}
 	return it.s.stageLead(b, c, it.lead)

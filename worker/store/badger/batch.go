@@ -31,6 +31,9 @@ type batch struct {
 	counts  map[countKey]int64
 	scratch []entry // of the change that is being staged
 
+	pointers []pointer // to what was told
+	expiring []expiring
+
 	calls  []*write   // that are answered when it is durable
 	began  time.Time  // when it was sent on its way
 	landed chan error // receives what came of that
@@ -53,6 +56,9 @@ type change struct {
 	then    []func() // run after the commit, before its callers go on
 	undo    []func() // run when the item fails after all
 	counts  []countChange
+
+	pointers []pointer  // to what it tells
+	expiring []expiring // idempotency keys that it claims
 }
 
 // entry is a key to set, or to delete if the value is nil.
@@ -142,6 +148,12 @@ func (b *batch) take(c *change) error {
 		}
 		bytes += int64(len(e.key) + len(e.value) + entryOverhead)
 	}
+	// At most, as they share entries.
+	entries += int64(len(c.pointers) + len(c.expiring))
+	for _, k := range c.expiring {
+		bytes += int64(len(k.name) + entryOverhead)
+	}
+	bytes += int64(len(c.pointers) * (pointerSize + entryOverhead))
 	counted := int64(len(b.counts) + len(c.counts)) // at least as many as destinations
 	maxEntries := b.s.db.MaxBatchCount() - reservedEntries - counted
 	maxBytes := b.s.db.MaxBatchSize() - reservedBytes - counted*countsBytes
@@ -163,6 +175,8 @@ func (b *batch) take(c *change) error {
 	b.bytes += bytes
 	b.last = c.last
 	b.events = append(b.events, c.events...)
+	b.pointers = append(b.pointers, c.pointers...)
+	b.expiring = append(b.expiring, c.expiring...)
 	b.then = append(b.then, c.then...)
 	for _, n := range c.counts {
 		b.counts[n.countKey] += n.by
@@ -191,6 +205,9 @@ func (b *batch) discard() { b.txn.Discard() }
 // finish adds what every commit carries.
 func (b *batch) finish() error {
 	if err := b.txn.Set(keyLast, b.last.bytes()); err != nil {
+		return err
+	}
+	if err := share(b.pointers, b.expiring, b.last.sequence, b.txn.Set); err != nil {
 		return err
 	}
 	touched := map[string]bool{}

@@ -20,12 +20,14 @@ import (
 //	!last                                   see last.go               every commit               never
 //	g number(1)                             -                         first Open, Restore        never
 //	k scope 0 key                           store.v1.IdempotencyKey   Accept                     sweeper, when expired
-//	x expires(8) scope 0 key                -                         Accept                     sweeper, when expired
+//	x second(8) sequence(8) part(2)         keys of a commit whose    Accept                     sweeper, when expired
+//	                                        time is up by then
 //	l lead(16)                              v1.LeadRecord             Accept, Amend, Erase       Purge
 //	d lead(16) destination                  v1.Delivery, no attempts  whoever changes it         Delete, Purge; Amend, when withdrawn
 //	a lead(16) destination 0 number(4)      v1.Attempt                Begin, Settle, Erase       Delete, Purge
 //	t lead(16) event(8)                     store.v1.Told             with what it tells, Erase  Purge
-//	e event(8)                              lead(16) how many(1)      with its t                 sweeper, all but the newest; Purge
+//	e event(8)                              lead(16) how many(1),     with its t                 sweeper, all but the newest
+//	                                        of each t of a commit
 //	m destination 0 person(16)              store.v1.Chain            with a delivery            when nothing is left to say
 //	c destination 0 person(16) sequence(8)  lead(16)                  Accept, Amend, Redrive,    when promoted to head or withdrawn
 //	                                                                  Move
@@ -135,10 +137,9 @@ func keyOfKey(scope, value string) []byte {
 	return join(prefixKey, len(scope)+1+len(value), scoped(scope, value))
 }
 
-func keyOfExpiry(expires int64, scope, value string) []byte {
-	key := join(prefixExpiry, 8+len(scope)+1+len(value))
-	key = binary.BigEndian.AppendUint64(key, uint64(expires))
-	return append(key, scoped(scope, value)...)
+func keyOfExpiry(second int64, sequence uint64, part uint16) []byte {
+	key := binary.BigEndian.AppendUint64(join(prefixExpiry, 8+8+2), uint64(second))
+	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint64(key, sequence), part)
 }
 
 func keyOfLead(l leadKey) []byte { return join(prefixLead, 16, l[:]) }

@@ -3,7 +3,6 @@ package badger
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"slices"
 	"time"
 
@@ -192,7 +191,6 @@ func (it *purgeItem) stage(b *batch, c *change) error {
 	}
 	eachKey(b.txn, join(prefixTimeline, 16, it.lead[:]), func(key []byte) bool {
 		c.delete(slices.Clone(key))
-		c.delete(keyOfEvent(binary.BigEndian.Uint64(key[17:])))
 		return true
 	})
 	for _, person := range people {

@@ -225,15 +225,8 @@ type rebuilding struct {
 	last                       last
 	counts                     map[countKey]int64
 	delivered                  map[string]uint64 // the largest sequence, by key of a chain
-	told                       []toldEvent       // the newest
+	told                       []pointer         // to the newest
 	nLeads, nDeliveries, nHeld int64
-}
-
-// toldEvent is an entry of the timeline.
-type toldEvent struct {
-	number uint64
-	lead   leadKey
-	count  byte
 }
 
 func (b *rebuilding) set(key []byte, m proto.Message) error {
@@ -361,13 +354,15 @@ func (b *rebuilding) tellHeld(r *leadgatev1.LeadRecord, d *leadgatev1.Delivery, 
 
 // keys makes the index by which idempotency keys expire.
 func (b *rebuilding) keys() error {
+	var n uint64
 	return each(b.txn, []byte{prefixKey}, func(key, value []byte) error {
 		known := &storev1.IdempotencyKey{}
 		if err := proto.Unmarshal(value, known); err != nil {
 			return err
 		}
 		scope, name, _ := strings.Cut(string(key[1:]), "\x00")
-		return b.batch.Set(keyOfExpiry(known.GetExpiresAt(), scope, name), []byte{})
+		n++
+		return share(nil, []expiring{newExpiring(known.GetExpiresAt(), scope, name)}, n, b.batch.Set)
 	})
 }
 
@@ -383,14 +378,14 @@ func (b *rebuilding) chains() error {
 
 // remember keeps the newest entries of the timeline.
 func (b *rebuilding) remember(key []byte, count byte) {
-	b.told = append(b.told, toldEvent{binary.BigEndian.Uint64(key[17:]), leadKey(key[1:17]), count})
+	b.told = append(b.told, pointer{binary.BigEndian.Uint64(key[17:]), leadKey(key[1:17]), count})
 	if len(b.told) >= 2*keptEvents {
 		b.forgetOld()
 	}
 }
 
 func (b *rebuilding) forgetOld() {
-	slices.SortFunc(b.told, func(x, y toldEvent) int { return int(int64(y.number) - int64(x.number)) })
+	slices.SortFunc(b.told, func(x, y pointer) int { return int(int64(y.first) - int64(x.first)) })
 	b.told = b.told[:min(len(b.told), keptEvents)]
 }
 
@@ -412,7 +407,7 @@ func (b *rebuilding) events() error {
 	}
 	b.forgetOld()
 	for _, e := range b.told {
-		if err := b.batch.Set(keyOfEvent(e.number), append(e.lead[:len(e.lead):len(e.lead)], e.count)); err != nil {
+		if err := share([]pointer{e}, nil, 0, b.batch.Set); err != nil {
 			return err
 		}
 	}

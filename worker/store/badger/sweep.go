@@ -48,7 +48,7 @@ type broom struct {
 
 func (b *broom) sweep(ctx context.Context) error {
 	for _, step := range []func(context.Context) (removed int, err error){b.sweepKeys, b.sweepEvents, b.sweepStates} {
-		for removed := sweepStep; removed == sweepStep; {
+		for removed := sweepStep; removed >= sweepStep; {
 			var err error
 			if removed, err = step(ctx); err != nil {
 				return err
@@ -59,35 +59,44 @@ func (b *broom) sweep(ctx context.Context) error {
 }
 
 func (b *broom) sweepKeys(ctx context.Context) (removed int, err error) {
-	end := binary.BigEndian.AppendUint64([]byte{prefixExpiry}, uint64(b.s.now().UnixNano())+1)
-	keys, err := b.s.collect(ctx, []byte{prefixExpiry}, b.expiries, func(key, _ []byte) (take, more bool) {
-		due := bytes.Compare(key, end) < 0
-		return due, due
+	end := binary.BigEndian.AppendUint64([]byte{prefixExpiry}, uint64(b.s.now().Unix())+1)
+	keys, removed, err := b.s.collect(ctx, []byte{prefixExpiry}, b.expiries, func(key, value []byte) (size int, more bool) {
+		if bytes.Compare(key, end) >= 0 {
+			return 0, false
+		}
+		err := decodeExpiring(value, func([]byte) error { size++; return nil })
+		return size, err == nil
 	})
 	if err != nil || len(keys) == 0 {
 		return 0, err
 	}
-	if err := b.s.do(ctx, &sweepItem{keys, removeExpiry}); err != nil {
+	if err := b.s.do(ctx, &sweepItem{keys, b.s.removeExpiring}); err != nil {
 		return 0, err
 	}
 	b.expiries = keys[len(keys)-1]
-	return len(keys), nil
+	return removed, nil
 }
 
-// removeExpiry removes an entry of the expiry index with its idempotency key, unless that was claimed anew since, with
-// another expiry.
-func removeExpiry(txn *badgerdb.Txn, c *change, key []byte) error {
+// removeExpiring removes an entry of the expiry index with its idempotency keys, unless they were claimed anew since.
+func (s *Store) removeExpiring(txn *badgerdb.Txn, c *change, key []byte) error {
 	c.delete(key)
-	expires, name := int64(binary.BigEndian.Uint64(key[1:9])), key[9:]
-	known := &storev1.IdempotencyKey{}
-	err := get(txn, join(prefixKey, len(name), name), known)
-	if err == nil && known.GetExpiresAt() == expires {
-		c.delete(join(prefixKey, len(name), name))
+	item, err := txn.Get(key)
+	if err != nil {
+		return err
 	}
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	return err
+	return item.Value(func(value []byte) error {
+		return decodeExpiring(value, func(name []byte) error {
+			known, key := &storev1.IdempotencyKey{}, join(prefixKey, len(name), name)
+			err := get(txn, key, known)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			if err == nil && known.GetExpiresAt() <= s.now().UnixNano() {
+				c.delete(key)
+			}
+			return err
+		})
+	})
 }
 
 func (b *broom) sweepEvents(ctx context.Context) (removed int, err error) {
@@ -95,10 +104,16 @@ func (b *broom) sweepEvents(ctx context.Context) (removed int, err error) {
 	if err != nil || newest <= keptEvents {
 		return 0, err
 	}
-	keys, err := b.s.collect(ctx, []byte{prefixEvent}, b.events, func(key, value []byte) (take, more bool) {
-		first, count := binary.BigEndian.Uint64(key[1:]), uint64(value[len(value)-1])
-		old := first+count <= newest-keptEvents+1
-		return old, old
+	keys, removed, err := b.s.collect(ctx, []byte{prefixEvent}, b.events, func(key, value []byte) (size int, more bool) {
+		pointers, err := decodePointers(key, value)
+		if err != nil || len(pointers) == 0 {
+			return 1, true
+		}
+		newer := pointers[len(pointers)-1]
+		if newer.first+uint64(newer.count) > newest-keptEvents+1 {
+			return 0, false
+		}
+		return 1, true
 	})
 	if err != nil || len(keys) == 0 {
 		return 0, err
@@ -107,7 +122,7 @@ func (b *broom) sweepEvents(ctx context.Context) (removed int, err error) {
 		return 0, err
 	}
 	b.events = keys[len(keys)-1]
-	return len(keys), nil
+	return removed, nil
 }
 
 // newestEvent returns the number of the newest event that was written; 0 if there is none.
@@ -126,13 +141,16 @@ func removeKey(_ *badgerdb.Txn, c *change, key []byte) error {
 }
 
 func (b *broom) sweepStates(ctx context.Context) (removed int, err error) {
-	keys, err := b.s.collect(ctx, []byte{prefixState}, []byte{prefixState}, func(_, value []byte) (take, more bool) {
-		return b.s.expired(value), true
+	keys, removed, err := b.s.collect(ctx, []byte{prefixState}, []byte{prefixState}, func(_, value []byte) (size int, more bool) {
+		if b.s.expired(value) {
+			size = 1
+		}
+		return size, true
 	})
 	if err != nil || len(keys) == 0 {
 		return 0, err
 	}
-	return len(keys), b.s.do(ctx, &sweepItem{keys, b.s.removeState})
+	return removed, b.s.do(ctx, &sweepItem{keys, b.s.removeState})
 }
 
 // removeState removes a value of State, unless it has been set anew since it was found expired.
@@ -152,22 +170,23 @@ func (s *Store) removeState(txn *badgerdb.Txn, c *change, key []byte) error {
 	})
 }
 
-// collect returns copies of at most sweepStep keys that are to be taken, from one on.
-func (s *Store) collect(ctx context.Context, prefix, from []byte, judge func(key, value []byte) (take, more bool)) ([][]byte, error) {
-	var keys [][]byte
-	err := s.view(ctx, func(txn *badgerdb.Txn) error {
+// collect returns copies of keys that are to be taken, from one on, and what they weigh together: about sweepStep at most.
+// Judge weighs a key, 0 to leave it, and says whether to look further.
+func (s *Store) collect(ctx context.Context, prefix, from []byte, judge func(key, value []byte) (size int, more bool)) (keys [][]byte, total int, err error) {
+	err = s.view(ctx, func(txn *badgerdb.Txn) error {
 		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix, PrefetchValues: true, PrefetchSize: 100})
 		defer it.Close()
-		for it.Seek(from); it.Valid() && len(keys) < sweepStep; it.Next() {
-			var take, more bool
+		for it.Seek(from); it.Valid() && total < sweepStep; it.Next() {
+			var size int
+			var more bool
 			if err := it.Item().Value(func(value []byte) error {
-				take, more = judge(it.Item().Key(), value)
+				size, more = judge(it.Item().Key(), value)
 				return nil
 			}); err != nil {
 				return err
 			}
-			if take {
-				keys = append(keys, it.Item().KeyCopy(nil))
+			if size > 0 {
+				keys, total = append(keys, it.Item().KeyCopy(nil)), total+size
 			}
 			if !more {
 				return nil
@@ -175,7 +194,7 @@ func (s *Store) collect(ctx context.Context, prefix, from []byte, judge func(key
 		}
 		return nil
 	})
-	return keys, err
+	return keys, total, err
 }
 
 // sweepItem removes keys that have expired, each as its kind wants it.

@@ -55,7 +55,7 @@ func TestTheSweeperRemovesWhatHasExpiredAndNothingElse(t *testing.T) {
 		}
 	})
 	got := keys(t, dir)
-	if got[prefixKey] != 2 || got[prefixExpiry] != 2 || got[prefixState] != 2 {
+	if got[prefixKey] != 2 || got[prefixExpiry] != 2 || got[prefixState] != 2 { // each claimed in a commit of its own
 		t.Errorf("left are %d keys, %d expiries, %d values", got[prefixKey], got[prefixExpiry], got[prefixState])
 	}
 }
@@ -64,6 +64,7 @@ func TestTheSweeperKeepsTheNewestEventsToResumeAndEveryTimeline(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	const events, kept = 11_200, 10_000
+	const together = 16 * 64 // stand in one entry of the index, which goes when all are old
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, badger.Options{Dir: dir, SweepInterval: time.Minute})
 		a := lead("")
@@ -74,10 +75,10 @@ func TestTheSweeperKeepsTheNewestEventsToResumeAndEveryTimeline(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		recent, err := s.Recent(t.Context(), 2*events)
-		if err != nil || len(recent) != kept {
+		if err != nil || len(recent) < kept || len(recent) >= kept+together {
 			t.Fatalf("%d are recent, error %v", len(recent), err)
 		}
-		if first, last := recent[0].GetId(), recent[kept-1].GetId(); first != fmt.Sprintf("%s-%d", s.ID(), events-kept+1) || last != fmt.Sprintf("%s-%d", s.ID(), events) {
+		if first, last := recent[0].GetId(), recent[len(recent)-1].GetId(); first != fmt.Sprintf("%s-%d", s.ID(), events-len(recent)+1) || last != fmt.Sprintf("%s-%d", s.ID(), events) {
 			t.Errorf("recent are %s to %s", first, last)
 		}
 		if timeline, err := s.Timeline(t.Context(), a.Record.GetLeadId()); err != nil || len(timeline) != events {
@@ -87,7 +88,7 @@ func TestTheSweeperKeepsTheNewestEventsToResumeAndEveryTimeline(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if got := keys(t, dir)[prefixEvent]; got != kept/16 { // those of one step share pointers, 16 each
-		t.Errorf("left are %d pointers to events", got)
+	if got := keys(t, dir)[prefixEvent]; got > kept/together+1 {
+		t.Errorf("left are %d entries of the index of events", got)
 	}
 }

@@ -3,6 +3,7 @@ package badger
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -67,7 +68,7 @@ func (c *change) tell(s *Store, lead leadKey, records []record) {
 			c.events = append(c.events, r.event)
 		}
 		c.set(keyOfTimeline(lead, first), value)
-		c.set(keyOfEvent(first), append(lead[:len(lead):len(lead)], byte(len(told))))
+		c.pointers = append(c.pointers, pointer{first, lead, byte(len(told))})
 	}
 }
 
@@ -112,12 +113,18 @@ func (s *Store) Recent(ctx context.Context, limit int) ([]*leadgatev1.Event, err
 		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixEvent}, PrefetchValues: true, PrefetchSize: 100, Reverse: true})
 		defer it.Close()
 		for it.Seek(after([]byte{prefixEvent})); it.Valid() && len(events) < limit; it.Next() {
-			told, err := s.toldAt(txn, it.Item())
+			pointers, err := pointersIn(it.Item())
 			if err != nil {
 				return err
 			}
-			slices.Reverse(told)
-			events = append(events, told...)
+			for _, p := range slices.Backward(pointers) {
+				told, err := s.toldAt(txn, p)
+				if err != nil {
+					return err
+				}
+				slices.Reverse(told)
+				events = append(events, told...)
+			}
 		}
 		return nil
 	})
@@ -126,20 +133,23 @@ func (s *Store) Recent(ctx context.Context, limit int) ([]*leadgatev1.Event, err
 	return events, err
 }
 
-// toldAt reads what an entry of the index of events points to.
-func (s *Store) toldAt(txn *badgerdb.Txn, index *badgerdb.Item) (told []*leadgatev1.Event, err error) {
-	number := binary.BigEndian.Uint64(index.Key()[1:])
-	var lead leadKey
-	if err := index.Value(func(value []byte) error {
-		copy(lead[:], value)
-		return nil
-	}); err != nil {
-		return nil, err
-	}
-	key := keyOfTimeline(lead, number)
+func pointersIn(item *badgerdb.Item) (pointers []pointer, err error) {
+	err = item.Value(func(value []byte) error {
+		pointers, err = decodePointers(item.Key(), value)
+		return err
+	})
+	return pointers, err
+}
+
+// toldAt reads what a pointer leads to: nothing, if its lead was removed since.
+func (s *Store) toldAt(txn *badgerdb.Txn, p pointer) (told []*leadgatev1.Event, err error) {
+	key := keyOfTimeline(p.lead, p.first)
 	item, err := txn.Get(key)
+	if errors.Is(err, badgerdb.ErrKeyNotFound) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil, fmt.Errorf("event %d: %w", number, err)
+		return nil, fmt.Errorf("event %d: %w", p.first, err)
 	}
 	err = item.Value(func(value []byte) error {
 		told, err = s.decodeTold(key, value)

@@ -1,0 +1,111 @@
+package badger
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+)
+
+// Indexes that nobody looks single things up in share entries: those of one commit stand together, as each entry costs Badger
+// more than its bytes.
+const (
+	maxPointers = 64  // events of so many steps share an entry
+	maxExpiring = 256 // and so many idempotency keys
+)
+
+// pointer leads from the index of events to an entry of the timeline.
+type pointer struct {
+	first uint64 // of its events
+	lead  leadKey
+	count byte
+}
+
+// pointerSize is what a pointer takes in an entry: lead and count. The numbers of its events follow on those before.
+const pointerSize = len(leadKey{}) + 1
+
+func encodePointers(pointers []pointer) []byte {
+	value := make([]byte, 0, len(pointers)*pointerSize)
+	for _, p := range pointers {
+		value = append(append(value, p.lead[:]...), p.count)
+	}
+	return value
+}
+
+// decodePointers reads an entry of the index of events.
+func decodePointers(key, value []byte) ([]pointer, error) {
+	if len(key) != 9 || len(value)%pointerSize != 0 {
+		return nil, fmt.Errorf("the index of events is damaged at %x", key)
+	}
+	pointers := make([]pointer, 0, len(value)/pointerSize)
+	first := binary.BigEndian.Uint64(key[1:])
+	for ; len(value) > 0; value = value[pointerSize:] {
+		p := pointer{first, leadKey(value), value[pointerSize-1]}
+		pointers = append(pointers, p)
+		first += uint64(p.count)
+	}
+	return pointers, nil
+}
+
+// expiring is an idempotency key with the second by which its time is up.
+type expiring struct {
+	second int64
+	name   []byte // scope 0 key
+}
+
+func newExpiring(expires int64, scope, value string) expiring {
+	second := (expires + int64(time.Second) - 1) / int64(time.Second)
+	return expiring{second, scoped(scope, value)}
+}
+
+// encodeExpiring writes the names of keys whose time is up by the same second.
+func encodeExpiring(keys []expiring) []byte {
+	size := 0
+	for _, k := range keys {
+		size += binary.MaxVarintLen32 + len(k.name)
+	}
+	value := make([]byte, 0, size)
+	for _, k := range keys {
+		value = append(binary.AppendUvarint(value, uint64(len(k.name))), k.name...)
+	}
+	return value
+}
+
+// decodeExpiring calls fn with each name in an entry of the expiry index. The name is valid during the call only.
+func decodeExpiring(value []byte, fn func(name []byte) error) error {
+	for len(value) > 0 {
+		size, n := binary.Uvarint(value)
+		if n <= 0 || size > uint64(len(value)-n) {
+			return fmt.Errorf("an entry of the expiry index is damaged")
+		}
+		if err := fn(value[n : n+int(size)]); err != nil {
+			return err
+		}
+		value = value[n+int(size):]
+	}
+	return nil
+}
+
+// share adds the entries that the changes of a commit share. Number makes the keys unique: nothing else that is written has it.
+func share(pointers []pointer, keys []expiring, number uint64, set func(key, value []byte) error) error {
+	for len(pointers) > 0 {
+		n := min(len(pointers), maxPointers)
+		if err := set(keyOfEvent(pointers[0].first), encodePointers(pointers[:n])); err != nil {
+			return err
+		}
+		pointers = pointers[n:]
+	}
+	bySecond := map[int64][]expiring{}
+	for _, k := range keys {
+		bySecond[k.second] = append(bySecond[k.second], k)
+	}
+	for second, keys := range bySecond {
+		for part := uint16(0); len(keys) > 0; part++ {
+			n := min(len(keys), maxExpiring)
+			if err := set(keyOfExpiry(second, number, part), encodeExpiring(keys[:n])); err != nil {
+				return err
+			}
+			keys = keys[n:]
+		}
+	}
+	return nil
+}
