@@ -28,7 +28,6 @@ const maxDrifts = 100
 type driftTeller struct {
 	state   store.State
 	journal *journal.Journal
-	now     func() time.Time
 	log     *slog.Logger
 
 	mu   sync.Mutex
@@ -36,19 +35,19 @@ type driftTeller struct {
 	many map[string]int  // by form
 }
 
-func newDriftTeller(s store.Store, j *journal.Journal, now func() time.Time, log *slog.Logger) *driftTeller {
-	return &driftTeller{state: s.State(driftState), journal: j, now: now, log: log, told: map[string]bool{}, many: map[string]int{}}
+func newDriftTeller(s store.Store, j *journal.Journal, log *slog.Logger) *driftTeller {
+	return &driftTeller{state: s.State(driftState), journal: j, log: log, told: map[string]bool{}, many: map[string]int{}}
 }
 
-// tell publishes the drifts of an accepted submission that were not told yet. A failure is logged: the lead is safe, and the
+// tell publishes the drifts of an accepted submission, which arrived at a time, that were not told yet. A failure is logged: the lead is safe, and the
 // next submission tries again.
-func (t *driftTeller) tell(ctx context.Context, form string, drifts []intake.Drift, leadID string) {
+func (t *driftTeller) tell(ctx context.Context, form string, drifts []intake.Drift, leadID string, at time.Time) {
 	for _, d := range drifts {
 		key := driftKey(form, d.Field)
 		if !t.first(form, key) {
 			continue
 		}
-		event := &leadgatev1.Event{Time: timestamppb.New(t.now()), Kind: &leadgatev1.Event_Form{Form: &leadgatev1.FormEvent{
+		event := &leadgatev1.Event{Time: timestamppb.New(at), Kind: &leadgatev1.Event_Form{Form: &leadgatev1.FormEvent{
 			Type: leadgatev1.FormEventType_FORM_EVENT_TYPE_DRIFT, Form: form, Field: d.Field, LeadField: d.LeadField,
 			MissingField: d.Missing, Suggestion: d.Line, Detail: d.String(), LeadId: leadID,
 		}}}

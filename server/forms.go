@@ -71,7 +71,7 @@ func (s *leads) SubmitForm(ctx context.Context, r *leadgatev1.SubmitFormRequest)
 		return nil, err
 	}
 	if !replayed {
-		s.drift.tell(ctx, form.name, result.Drift, leadID)
+		s.drift.tell(ctx, form.name, result.Drift, leadID, c.received)
 	}
 	return &leadgatev1.SubmitFormResponse{LeadId: leadID, Replayed: &replayed, Suggestions: suggestions(verdicts)}, nil
 }

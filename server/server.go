@@ -28,6 +28,7 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/gen/js"
 	"github.com/leadgate/leadgate/server/config"
+	"github.com/leadgate/leadgate/server/static"
 	"github.com/leadgate/leadgate/worker/journal"
 	"github.com/leadgate/leadgate/worker/store"
 )
@@ -103,7 +104,7 @@ type Server struct {
 	visitors *template.Template // the answer to a visitor without script
 	words    *words
 	limiter  *limiter
-	files    map[string]*static // what pages load, by path
+	files    map[string]http.Handler // what pages load, by path
 	counts   counters
 	drift    *driftTeller
 	routes   routes
@@ -125,7 +126,7 @@ func New(o Options) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.drift = newDriftTeller(o.Store, o.Journal, s.now, s.log)
+	s.drift = newDriftTeller(o.Store, o.Journal, s.log)
 	s.once = journal.NewOnce(ruleFailuresEvery, s.now)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	h, err := newHouse(o.Snapshot)
@@ -153,9 +154,11 @@ func New(o Options) (*Server, error) {
 	if s.files, err = pageFiles(js.Files); err != nil {
 		return nil, err
 	}
-	if s.files["/openapi.json"], err = newStatic("openapi.json", o.OpenAPI); err != nil {
+	description, err := static.New("openapi.json", o.OpenAPI)
+	if err != nil {
 		return nil, err
 	}
+	s.files["/openapi.json"] = shared(description)
 	if s.back != nil {
 		s.back.Operations().Define(replayLeads, (&leads{Server: s}).replayTask)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
@@ -19,15 +20,16 @@ func newAlerts() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "alerts",
-		Short: "See what is wrong, and whether people would be told",
+		Short: "See what is wrong, say that you are on it, and test whether people would be told",
 		Example: `  leadgate alerts list
+  leadgate alerts acknowledge breaker/crm --for 2h
   leadgate alerts test`,
 		RunE: needsSubcommand,
 		Args: cobra.ArbitraryArgs,
 	}
 	conn.addFlags(cmd)
 	out.addFlag(cmd)
-	cmd.AddCommand(newAlertsList(&conn, &out), newAlertsTest(&conn, &out))
+	cmd.AddCommand(newAlertsList(&conn, &out), newAlertsAcknowledge(&conn, &out), newAlertsTest(&conn, &out))
 	return cmd
 }
 
@@ -71,7 +73,7 @@ func printAlerts(w io.Writer, answer *leadgatev1.ListAlertsResponse, now time.Ti
 		}
 		fmt.Fprintf(w, "▲ %s\n  %s, began %s (%s)\n", a.GetSummary(), state, ago(a.GetFireTime(), now), a.GetAlertId())
 		for _, line := range []struct{ name, text string }{
-			{"cause", a.GetCause()}, {"lead", a.GetLeadId()}, {"do", a.GetAction()}, {"command", a.GetCommand()}, {"console", a.GetUrl()},
+			{"on it", onIt(a, now)}, {"cause", a.GetCause()}, {"lead", a.GetLeadId()}, {"do", a.GetAction()}, {"command", a.GetCommand()}, {"console", a.GetUrl()},
 		} {
 			if line.text != "" {
 				fmt.Fprintf(w, "  %-8s %s\n", line.name, line.text)
@@ -86,6 +88,56 @@ func printAlerts(w io.Writer, answer *leadgatev1.ListAlertsResponse, now time.Ti
 	if len(answer.GetNotifiers()) == 0 {
 		fmt.Fprintln(w, "Nobody is told of alerts: name somebody under alerts: notifiers: in the configuration.")
 	}
+}
+
+// onIt says until when nobody is reminded of a firing alert, because somebody is on it.
+func onIt(a *leadgatev1.Alert, now time.Time) string {
+	until := a.GetAcknowledgedUntil()
+	if a.GetResolveTime() != nil || until == nil || !now.Before(until.AsTime()) {
+		return ""
+	}
+	return strings.Join(words("since "+ago(a.GetAcknowledgeTime(), now), a.GetAcknowledgeNote(), "nobody is reminded until "+until.AsTime().Local().Format("2006-01-02 15:04:05")), "; ")
+}
+
+func newAlertsAcknowledge(conn *connection, out *output) *cobra.Command {
+	var (
+		hold time.Duration
+		note string
+	)
+	cmd := &cobra.Command{
+		Use:     "acknowledge ALERT",
+		Aliases: []string{"ack"},
+		Short:   "Say that you are on an alert: for a time nobody is reminded of it",
+		Long: `Say that you are on an alert: for a time nobody is reminded of it, nor told if it fires again meanwhile. When it is over, that
+is told all the same; when the time is up and it still fires, a reminder comes at once. --for 0s takes it back.`,
+		Example: `  leadgate alerts acknowledge breaker/crm
+  leadgate alerts acknowledge breaker/crm --for 2h --note "Ada: called HubSpot"
+  leadgate alerts acknowledge breaker/crm --for 0s`,
+		Args: exactArgs("ALERT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			answer, err := leadgatev1.NewWorkerServiceClient(client).AcknowledgeAlert(cmd.Context(), &leadgatev1.AcknowledgeAlertRequest{
+				AlertId: args[0], Duration: durationpb.New(hold), Note: note,
+			})
+			if err != nil {
+				return err
+			}
+			return printAll(out, cmd.OutOrStdout(), []*leadgatev1.Alert{answer.GetAlert()}, func(w io.Writer) {
+				if hold == 0 {
+					fmt.Fprintf(w, "Nobody is on %s any more; reminders go on.\n", args[0])
+					return
+				}
+				fmt.Fprintf(w, "Nobody is reminded of %s until %s.\n", args[0], answer.GetAlert().GetAcknowledgedUntil().AsTime().Local().Format("2006-01-02 15:04:05"))
+			})
+		},
+	}
+	cmd.Flags().DurationVar(&hold, "for", 8*time.Hour, "for how long nobody is reminded, up to 168h; 0s takes it back")
+	cmd.Flags().StringVar(&note, "note", "", "who is on it, or why, for the others")
+	return cmd
 }
 
 func newAlertsTest(conn *connection, out *output) *cobra.Command {

@@ -12,12 +12,14 @@ import { Shell } from "./shell";
 import { SharedStream } from "./stream/shared";
 import { alerts } from "./views/alerts";
 import { dead } from "./views/dead";
+import { destination } from "./views/destination";
 import { destinations } from "./views/destinations";
 import { drift } from "./views/drift";
 import { held } from "./views/held";
 import { lead } from "./views/lead";
 import { leads } from "./views/leads";
 import { now } from "./views/now";
+import { preview } from "./views/preview";
 import { signInPage } from "./views/signin";
 
 const app = query(document, "#app");
@@ -26,9 +28,10 @@ const views: Record<string, Show> = {
   "": now,
   held,
   dead,
-  destinations,
+  destinations: (page) => (page.place.rest ? destination(page) : destinations(page)),
   drift,
   alerts,
+  preview,
   leads: (page) => (page.place.rest ? lead(page) : leads(page)),
 };
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -46,7 +47,7 @@ func TestAFailingDestinationIsToldOnceRemindedAndResolved(t *testing.T) {
 			{"summary", a.GetSummary(), "7 % of the calls to crm fail: 7 of 97 within 10 min"},
 			{"cause", a.GetCause(), "HTTP 503: Service Unavailable: maintenance"},
 			{"lead", a.GetLeadUrl(), "https://leads.example.com/console/leads/0193-a-lead"},
-			{"page", a.GetUrl(), "https://leads.example.com/console/destinations"},
+			{"page", a.GetUrl(), "https://leads.example.com/console/destinations/crm"},
 			{"command", a.GetCommand(), "leadgate watch --destination crm --stage retry --stage failure --last 20"},
 		} {
 			if text.got != text.want {
@@ -351,5 +352,58 @@ func TestATestReachesTheNotifiersAtOnce(t *testing.T) {
 		if list, err := service.ListAlerts(h.t.Context(), &leadgatev1.ListAlertsRequest{}); err != nil || len(list.GetAlerts()) != 0 || len(list.GetNotifiers()) != 1 {
 			t.Errorf("a test is no alert: %v %v", list, err)
 		}
+	})
+}
+
+func TestNobodyIsRemindedOfAnAlertThatSomebodyIsOn(t *testing.T) {
+	t.Parallel()
+	enter(t, nil, func(h *house) {
+		acknowledge := func(id string, hold time.Duration) (*leadgatev1.Alert, error) {
+			service := h.engine.Service(leadgatev1.UnimplementedWorkerServiceServer{})
+			answer, err := service.AcknowledgeAlert(h.t.Context(), &leadgatev1.AcknowledgeAlertRequest{AlertId: id, Duration: every(hold), Note: "Ada"})
+			return answer.GetAlert(), err
+		}
+		h.is(refused)
+		pass(15 * time.Second)
+		told := []string{"firing credentials/crm"}
+		h.expect(told...)
+		if _, err := acknowledge("credential/crm", time.Hour); err == nil || !strings.Contains(err.Error(), "these are: credentials/crm") {
+			t.Errorf("an unknown alert: %v", err)
+		}
+		a, err := acknowledge("credentials/crm", 20*time.Hour)
+		if err != nil || a.GetAcknowledgeNote() != "Ada" || !a.GetRemindTime().AsTime().Equal(time.Now().Add(20*time.Hour)) {
+			t.Fatalf("%v %v", a, err)
+		}
+		synctest.Wait()
+		if !slices.Contains(h.kinds(), "SYSTEM_EVENT_TYPE_ALERT_ACKNOWLEDGED credentials/crm") {
+			t.Errorf("events %v", h.kinds())
+		}
+		pass(10 * time.Hour) // two reminders would have come
+		h.expect(told...)
+		h.restart()
+		pass(5 * time.Hour)
+		h.expect(told...)
+		h.is(flowing) // it comes and goes: the end is told once, the return not
+		pass(time.Minute)
+		told = append(told, "resolved credentials/crm")
+		h.expect(told...)
+		h.is(refused)
+		pass(time.Minute)
+		h.is(flowing)
+		pass(time.Minute)
+		h.is(refused)
+		pass(time.Minute)
+		h.expect(told...)
+		pass(5 * time.Hour) // the time is up
+		told = append(told, "reminder credentials/crm")
+		h.expect(told...)
+		if _, err := acknowledge("credentials/crm", 20*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if a, err := acknowledge("credentials/crm", 0); err != nil || a.GetAcknowledgedUntil() != nil {
+			t.Errorf("taken back: %v %v", a, err)
+		}
+		pass(4*time.Hour + time.Minute)
+		h.expect(append(told, "reminder credentials/crm")...)
 	})
 }

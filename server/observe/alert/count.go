@@ -1,12 +1,14 @@
 package alert
 
 import (
+	"net/http"
 	"regexp"
 	"time"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/server/observe/window"
+	"github.com/leadgate/leadgate/worker"
 )
 
 const (
@@ -31,12 +33,18 @@ type destination struct {
 	errors      []*crmError
 	lastSuccess time.Time // when it was first watched if it never took a lead
 	firstQueued time.Time // of those bound for it after that; zero if none was
-	failed      sample    // the newest call that failed
-	slowed      sample    // the newest time that it asked for a slower pace
-	refused     sample    // the newest time that it refused the credentials
-	halted      sample    // the newest time that it was paused, or not called any more
-	buried      sample    // the newest delivery that died
-	changed     bool      // lastSuccess or firstQueued, since they were stored
+	firstLead   string    // which lead that was
+	cases       cases
+	changed     bool // lastSuccess or firstQueued, since they were stored
+}
+
+// cases are the newest of each trouble of a destination.
+type cases struct {
+	failed  sample // a call that failed
+	slowed  sample // it asked for a slower pace
+	refused sample // it refused the credentials
+	halted  sample // it was paused
+	buried  sample // a delivery that died
 }
 
 type calls struct{ ok, failed int64 }
@@ -56,6 +64,8 @@ type form struct {
 	rhythm      *rhythm
 	held        sample // the newest that was held
 	rejected    sample // the newest that was rejected
+	late        sample // the newest that took longer to its record than the rule for the speed to lead allows
+	lateAt      string // the destination that took it
 }
 
 // sample is one case of what a rule is about, for people to look at.
@@ -155,6 +165,7 @@ func (f *form) count(at time.Time, e *leadgatev1.LeadEvent) {
 	switch e.GetStage() {
 	case leadgatev1.Stage_STAGE_RECEIVED:
 		f.rhythm.came(at)
+		f.rhythm.LastLead = e.GetLeadId()
 		if slot := f.submissions.At(at); slot != nil {
 			slot.ok++
 		}
@@ -167,11 +178,21 @@ func (f *form) count(at time.Time, e *leadgatev1.LeadEvent) {
 	case leadgatev1.Stage_STAGE_DUPLICATE:
 		f.rhythm.came(at)
 	case leadgatev1.Stage_STAGE_HELD:
+		if e.GetReason() == worker.UndiscardedReason {
+			return // a person looked at it already
+		}
 		f.held = sample{at: at, lead: e.GetLeadId(), detail: e.GetDetail()}
 		add(&f.holds, at)
 	case leadgatev1.Stage_STAGE_SUCCESS:
-		if slot := f.speed.At(at); slot != nil && e.GetSpeedToLead() != nil {
-			slot.Add(e.GetSpeedToLead().AsDuration())
+		if e.GetSpeedToLead() == nil {
+			return
+		}
+		took := e.GetSpeedToLead().AsDuration()
+		if took > f.rules.GetSpeedToLead().GetAbove().AsDuration() {
+			f.late, f.lateAt = sample{at: at, lead: e.GetLeadId(), detail: short(took)}, e.GetDestination()
+		}
+		if slot := f.speed.At(at); slot != nil {
+			slot.Add(took)
 		}
 	}
 }
@@ -180,11 +201,11 @@ func (d *destination) count(at time.Time, e *leadgatev1.LeadEvent) {
 	switch e.GetStage() {
 	case leadgatev1.Stage_STAGE_QUEUED:
 		if d.firstQueued.IsZero() && at.After(d.lastSuccess) {
-			d.firstQueued, d.changed = at, true
+			d.firstQueued, d.firstLead, d.changed = at, e.GetLeadId(), true
 		}
 	case leadgatev1.Stage_STAGE_SUCCESS:
 		if at.After(d.lastSuccess) {
-			d.lastSuccess, d.firstQueued, d.changed = at, time.Time{}, true
+			d.lastSuccess, d.firstQueued, d.firstLead, d.changed = at, time.Time{}, "", true
 		}
 		if slot := d.calls.At(at); slot != nil {
 			slot.ok++
@@ -196,7 +217,7 @@ func (d *destination) count(at time.Time, e *leadgatev1.LeadEvent) {
 		d.match(at, e)
 	case leadgatev1.Stage_STAGE_DEAD:
 		d.fail(at, e)
-		d.buried = sample{at: at, lead: e.GetLeadId(), detail: e.GetError(), status: e.GetCrmStatus()}
+		d.cases.buried = sample{at: at, lead: e.GetLeadId(), detail: e.GetError(), status: e.GetCrmStatus()}
 		add(&d.dead, at)
 	}
 }
@@ -206,14 +227,15 @@ func (d *destination) fail(at time.Time, e *leadgatev1.LeadEvent) {
 	if e.GetDuration() == nil {
 		return // nothing was sent
 	}
-	switch e.GetCrmStatus() {
-	case 401, 429:
+	switch status := e.GetCrmStatus(); {
+	case status == http.StatusTooManyRequests:
+		d.cases.slowed = d.cases.slowed.by(sampleOf(at, e))
+		return
+	case status == http.StatusUnauthorized, e.GetNextAttemptTime() == nil && e.GetStage() == leadgatev1.Stage_STAGE_RETRY:
+		d.cases.refused = d.cases.refused.by(sampleOf(at, e)) // it waits for credentials, whatever the status was
 		return
 	}
-	if e.GetNextAttemptTime() == nil && e.GetStage() == leadgatev1.Stage_STAGE_RETRY {
-		return // it waits for credentials, whatever the status was
-	}
-	d.failed = sampleOf(at, e)
+	d.cases.failed = sampleOf(at, e)
 	if slot := d.calls.At(at); slot != nil {
 		slot.failed++
 	}
@@ -237,15 +259,25 @@ func sampleOf(at time.Time, e *leadgatev1.LeadEvent) sample {
 	return sample{at: at, lead: e.GetLeadId(), detail: detail, status: e.GetCrmStatus()}
 }
 
+// by is a case in which a lead was concerned, told in the words that the destination's own event had for it.
+func (s sample) by(lead sample) sample {
+	if s.detail != "" {
+		lead.detail, lead.status = s.detail, s.status
+	}
+	return lead
+}
+
 func (d *destination) befell(at time.Time, e *leadgatev1.DestinationEvent) {
-	s := sample{at: at, detail: e.GetDetail(), status: e.GetCrmStatus()}
+	of := func(before sample) sample {
+		return sample{at: at, lead: before.lead, detail: e.GetDetail(), status: e.GetCrmStatus()}
+	}
 	switch e.GetType() {
 	case leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RATE_LIMITED:
-		d.slowed = s
+		d.cases.slowed = of(d.cases.slowed)
 		add(&d.limited, at)
 	case leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED:
-		d.refused = s
+		d.cases.refused = of(d.cases.refused)
 	case leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_PAUSED:
-		d.halted = s
+		d.cases.halted = of(d.cases.halted)
 	}
 }

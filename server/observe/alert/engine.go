@@ -204,8 +204,8 @@ func (e *Engine) remember(c Config) (*counters, error) {
 func (c *counters) keep(before *counters) {
 	for name, d := range c.destinations {
 		if old := before.destinations[name]; old != nil {
-			d.lastSuccess, d.firstQueued, d.changed = old.lastSuccess, old.firstQueued, true
-			d.failed, d.slowed, d.refused, d.halted, d.buried = old.failed, old.slowed, old.refused, old.halted, old.buried
+			d.lastSuccess, d.firstQueued, d.firstLead, d.changed = old.lastSuccess, old.firstQueued, old.firstLead, true
+			d.cases = old.cases
 		}
 	}
 	for name, f := range c.forms {
@@ -408,7 +408,12 @@ func (e *Engine) fire(f *finding, now time.Time) []*leadgatev1.Event {
 	a := e.describe(f)
 	a.FireTime, a.UpdateTime = timestamppb.New(now), timestamppb.New(now)
 	a.RemindTime = timestamppb.New(now.Add(e.remindEvery()))
-	e.put(e.tell(a, leadgatev1.NotificationType_NOTIFICATION_TYPE_FIRING, now))
+	if before := e.alerts[f.id()]; acknowledged(before, now) { // whoever is on it knows that it comes and goes
+		keepAcknowledgement(a, before)
+		e.put(a)
+	} else {
+		e.put(e.tell(a, leadgatev1.NotificationType_NOTIFICATION_TYPE_FIRING, now))
+	}
 	delete(e.calm, a.GetAlertId())
 	events := []*leadgatev1.Event{alertEvent(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_ALERT_FIRING, a, now)}
 	if f.rule == "silence" {
@@ -424,6 +429,7 @@ func (e *Engine) goOn(f *finding, now time.Time) {
 	old := e.alerts[f.id()]
 	a := e.describe(f)
 	a.FireTime, a.UpdateTime, a.RemindTime, a.Notifications = old.GetFireTime(), old.GetUpdateTime(), old.GetRemindTime(), old.GetNotifications()
+	a.AcknowledgeTime, a.AcknowledgedUntil, a.AcknowledgeNote = old.GetAcknowledgeTime(), old.GetAcknowledgedUntil(), old.GetAcknowledgeNote()
 	if !proto.Equal(old, a) {
 		a.UpdateTime = timestamppb.New(now)
 		e.alerts[a.GetAlertId()] = a // saved with the next thing that happens to it: a number in a text is not worth a write
@@ -443,7 +449,10 @@ func (e *Engine) remindIfDue(a *leadgatev1.Alert, now time.Time) {
 func (e *Engine) resolve(a *leadgatev1.Alert, now time.Time) *leadgatev1.Event {
 	a = proto.CloneOf(a)
 	a.State, a.ResolveTime, a.UpdateTime, a.RemindTime = leadgatev1.AlertState_ALERT_STATE_RESOLVED, timestamppb.New(now), timestamppb.New(now), nil
-	e.put(e.tell(a, leadgatev1.NotificationType_NOTIFICATION_TYPE_RESOLVED, now))
+	if wasTold(a) {
+		a = e.tell(a, leadgatev1.NotificationType_NOTIFICATION_TYPE_RESOLVED, now)
+	}
+	e.put(a)
 	delete(e.calm, a.GetAlertId())
 	return alertEvent(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_ALERT_RESOLVED, a, now)
 }

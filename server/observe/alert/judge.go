@@ -33,7 +33,7 @@ type finding struct {
 	grace             time.Duration // how long it is excused after what explains it is over
 	summary, cause    string
 	action, command   string
-	page              string // of the console
+	page              string // of the console, below /console/: where the cause stands and the button is
 	lead              string
 }
 
@@ -93,7 +93,7 @@ func (d *destination) judge(name string, m *moment) []*finding {
 		return nil
 	}
 	findings := []*finding{
-		d.paused(state), d.credentials(state), d.rateLimited(m), d.breaker(state), d.errorRate(m), d.noSuccess(m, state),
+		d.paused(state), d.credentials(state), d.rateLimited(m, state), d.breaker(state), d.errorRate(m), d.noSuccess(m, state),
 		d.oldestWaiting(m, state, m.counts[name]), d.deadOnes(m), d.drift(m.drifts[name]),
 	}
 	off := []bool{
@@ -112,10 +112,13 @@ func (d *destination) judge(name string, m *moment) []*finding {
 	}
 	for _, f := range on {
 		f.destination = name
-		f.page = cmp.Or(f.page, "destinations")
+		f.page = cmp.Or(f.page, "destinations/{name}")
+		if f.rule != "drift" {
+			f.lead = cmp.Or(f.lead, d.firstLead) // of those that wait, the one that waits longest
+		}
 	}
 	for _, f := range on { // the texts name the destination
-		for _, text := range []*string{&f.summary, &f.action, &f.command} {
+		for _, text := range []*string{&f.summary, &f.cause, &f.action, &f.command, &f.page} {
 			*text = strings.ReplaceAll(*text, "{name}", name)
 		}
 	}
@@ -131,8 +134,8 @@ func wrongIf(yes bool) verdict {
 
 func (d *destination) paused(state *leadgatev1.Destination) *finding {
 	cause := "A person paused it"
-	if d.halted.detail != "" {
-		cause += ": " + d.halted.detail
+	if d.cases.halted.detail != "" {
+		cause += ": " + d.cases.halted.detail
 	}
 	return &finding{
 		rule:    "paused",
@@ -148,19 +151,19 @@ func (d *destination) credentials(state *leadgatev1.Destination) *finding {
 		rule: "credentials", critical: true,
 		verdict: wrongIf(state.GetStatus() == leadgatev1.DestinationStatus_DESTINATION_STATUS_CREDENTIALS_REFUSED),
 		after:   d.rules.GetCredentials().GetAfter().AsDuration(),
-		summary: fmt.Sprintf("{name} refuses the credentials; %s wait", leads(state.GetWaiting())), cause: answered(d.refused, state.GetLastError()),
+		summary: fmt.Sprintf("{name} refuses the credentials; %s wait", leads(state.GetWaiting())), cause: answered(d.cases.refused, state.GetLastError()),
 		action:  "Make a new token in the CRM and put it where the configuration of {name} refers to. Nothing is lost: deliveries go on by themselves once the CRM takes it.",
-		command: "leadgate destinations list", lead: d.failed.lead,
+		command: "leadgate destinations test {name}", lead: d.cases.refused.lead,
 	}
 }
 
-func (d *destination) rateLimited(m *moment) *finding {
+func (d *destination) rateLimited(m *moment, state *leadgatev1.Destination) *finding {
 	rule := d.rules.GetRateLimited()
 	n := sum(&d.limited, m.now)
 	return &finding{
 		rule: "rate-limited", verdict: wrongIf(n >= int64(rule.GetAtLeast())),
 		summary: fmt.Sprintf("{name} asked %d times within %s for a slower pace", n, short(rule.GetWindow().AsDuration())),
-		cause:   answered(d.slowed, ""),
+		cause:   cmp.Or(answered(d.cases.slowed, state.GetLastError()), "It answers with status 429."), lead: d.cases.slowed.lead,
 		action:  "Something else may be using up the account's rate limit. Lower limits: requests_per_second of {name}, or raise the limit in the CRM. Deliveries go on by themselves when the CRM allows.",
 		command: "leadgate watch --destination {name} --last 50",
 	}
@@ -170,9 +173,9 @@ func (d *destination) breaker(state *leadgatev1.Destination) *finding {
 	return &finding{
 		rule: "breaker", critical: true, verdict: wrongIf(state.GetStatus() == leadgatev1.DestinationStatus_DESTINATION_STATUS_UNREACHABLE),
 		after:   d.rules.GetBreaker().GetAfter().AsDuration(),
-		summary: fmt.Sprintf("{name} cannot be reached; %s wait", leads(state.GetWaiting())), cause: answered(d.failed, state.GetLastError()),
+		summary: fmt.Sprintf("{name} cannot be reached; %s wait", leads(state.GetWaiting())), cause: answered(d.cases.failed, state.GetLastError()),
 		action:  "See whether the CRM is down. Nothing is lost: it is asked again and again, and deliveries go on by themselves when it answers.",
-		command: "leadgate destinations list", lead: d.failed.lead,
+		command: "leadgate destinations test {name}", lead: d.cases.failed.lead,
 	}
 }
 
@@ -182,16 +185,16 @@ func (d *destination) errorRate(m *moment) *finding {
 	f := &finding{
 		rule: "error-rate", critical: true,
 		summary: fmt.Sprintf("%.0f %% of the calls to {name} fail: %d of %d within %s", 100*all.share(), all.failed, all.failed+all.ok, short(rule.GetWindow().AsDuration())),
-		cause:   answered(d.failed, ""), lead: d.failed.lead,
+		cause:   answered(d.cases.failed, ""), lead: d.cases.failed.lead,
 		action:  "Read what the CRM answers. If it is down, nothing is lost and deliveries go on by themselves; if it refuses what is sent, correct properties: of {name}, then retry what died.",
 		command: "leadgate watch --destination {name} --stage retry --stage failure --last 20",
 	}
 	switch {
 	case all.ok+all.failed >= int64(rule.GetAtLeast()) && all.share() > rule.GetAbove():
 		f.verdict = wrong
-	case d.failed.at.After(d.lastSuccess) && all.share() > rule.GetAbove():
+	case d.cases.failed.at.After(d.lastSuccess) && all.share() > rule.GetAbove():
 		f.verdict = unsure // too few calls to judge by, and the last one failed
-	case all.ok+all.failed == 0 && d.failed.at.After(d.lastSuccess) && !d.firstQueued.IsZero():
+	case all.ok+all.failed == 0 && d.cases.failed.at.After(d.lastSuccess) && !d.firstQueued.IsZero():
 		f.verdict = unsure // it fails so thoroughly that nobody tries often
 	}
 	return f
@@ -217,8 +220,8 @@ func (d *destination) noSuccess(m *moment, state *leadgatev1.Destination) *findi
 	return &finding{
 		rule: "no-success", critical: true, verdict: wrongIf(judged && silent >= limit), grace: limit,
 		summary: fmt.Sprintf("{name} took no lead for %s; %s wait", short(m.now.Sub(d.lastSuccess)), leads(state.GetWaiting())),
-		cause:   answered(d.failed, state.GetLastError()), lead: d.failed.lead,
-		action:  "See how the destination is doing and what happened to the newest leads.",
+		cause:   cmp.Or(answered(d.cases.failed, state.GetLastError()), "No call failed: none was made, or leads wait for their turn."), lead: d.cases.failed.lead,
+		action:  "Test the destination, and see what happened to the newest leads.",
 		command: "leadgate watch --destination {name} --last 50",
 	}
 }
@@ -226,7 +229,9 @@ func (d *destination) noSuccess(m *moment, state *leadgatev1.Destination) *findi
 func (d *destination) oldestWaiting(m *moment, state *leadgatev1.Destination, counts store.Counts) *finding {
 	limit := d.rules.GetOldestWaiting().GetAbove().AsDuration()
 	f := &finding{
-		rule: "oldest-waiting", grace: limit, cause: answered(d.failed, state.GetLastError()), lead: d.failed.lead,
+		rule: "oldest-waiting", grace: limit, lead: d.cases.failed.lead,
+		cause: cmp.Or(answered(d.cases.failed, state.GetLastError()),
+			fmt.Sprintf("No call failed: %s wait, and {name} takes %.3g requests a second.", leads(state.GetWaiting()), state.GetRequestsPerSecond())),
 		action:  "See whether the destination is slow, limited or failing. More than it can take: raise limits: of {name} if the CRM allows.",
 		command: "leadgate deliveries list --destination {name} --state retry_wait",
 	}
@@ -245,9 +250,9 @@ func (d *destination) deadOnes(m *moment) *finding {
 	return &finding{
 		rule: "dead", verdict: wrongIf(n >= int64(rule.GetAtLeast())),
 		summary: fmt.Sprintf("%d deliveries to {name} were given up or refused for good within %s", n, short(rule.GetWindow().AsDuration())),
-		cause:   answered(d.buried, ""), lead: d.buried.lead,
+		cause:   answered(d.cases.buried, ""), lead: d.cases.buried.lead,
 		action:  "They are kept. Correct what the CRM objects to, then send them again.",
-		command: "leadgate deliveries retry --all --destination {name} --dry-run", page: "dead",
+		command: "leadgate deliveries retry --all --destination {name} --dry-run", page: "dead?destination={name}",
 	}
 }
 
@@ -323,8 +328,8 @@ func (f *form) holding(name string, m *moment) *finding {
 	return &finding{
 		rule: "holds", verdict: wrongIf(n >= int64(rule.GetAtLeast())),
 		summary: fmt.Sprintf("%s of form %s were put aside within %s", leads(n), name, short(rule.GetWindow().AsDuration())),
-		cause:   f.held.detail, lead: f.held.lead,
-		action: "Look through them and release those that are good; they are not sent before that.", page: "held",
+		cause:   cmp.Or(f.held.detail, "The console has the reason of each."), lead: f.held.lead,
+		action: "Look through them and release those that are good; they are not sent before that.", page: "held?form=" + name,
 		command: "leadgate leads list --state held --form " + name,
 	}
 }
@@ -336,7 +341,7 @@ func (f *form) rejections(name string, m *moment) *finding {
 		rule: "rejections", verdict: wrongIf(all.ok+all.failed >= int64(rule.GetAtLeast()) && all.share() > rule.GetAbove()),
 		summary: fmt.Sprintf("%.0f %% of the submissions of form %s are refused: %d of %d within %s", 100*all.share(), name, all.failed, all.ok+all.failed, short(rule.GetWindow().AsDuration())),
 		cause:   f.rejected.detail,
-		action:  "See what the page sends and why it is refused: it may have changed, or somebody is trying it out.", page: "leads",
+		action:  "See what the page sends and why it is refused: it may have changed, or somebody is trying it out.", page: "?form=" + name + "&stage=STAGE_REJECTED",
 		command: "leadgate watch --form " + name + " --stage rejected --last 20",
 	}
 }
@@ -345,7 +350,7 @@ func (f *form) silence(name string, m *moment) *finding {
 	rule, r := f.rules.GetSilence(), f.rhythm
 	r.advance(m.now)
 	found := &finding{
-		rule: "silence", page: "leads",
+		rule: "silence", page: "leads?form=" + name, lead: r.LastLead,
 		action:  "Open the page and submit it: a broken page looks like this, and so does a campaign that ended.",
 		command: "leadgate watch --form " + name + " --last 20",
 	}
@@ -376,7 +381,8 @@ func (f *form) slow(name string, m *moment) *finding {
 	return &finding{
 		rule: "speed-to-lead", verdict: wrongIf(all.Count() > 0 && p95 > rule.GetAbove().AsDuration()),
 		summary: fmt.Sprintf("leads of form %s take %s to their CRM record (95th percentile of %d within %s)", name, short(p95), all.Count(), short(rule.GetWindow().AsDuration())),
-		action:  "See which destination is slow, limited or failing.", page: "destinations",
+		cause:   fmt.Sprintf("The newest that took too long, %s, went to %s.", f.late.detail, f.lateAt), lead: f.late.lead,
+		action: "See whether that destination is slow, limited or failing.", page: "destinations/" + f.lateAt,
 		command: "leadgate destinations list",
 	}
 }
@@ -386,7 +392,8 @@ func (m *moment) system(rule uint64) *finding {
 	f := &finding{
 		rule: "disk", critical: true, summary: fmt.Sprintf("the disk of the data directory has %d MiB left", m.free>>20),
 		action:  "Make room, or grow the disk. Below 256 MiB no lead is taken; what is stored is safe.",
-		command: "df -h", page: "destinations",
+		command: "df -h", page: "alerts",
+		cause: fmt.Sprintf("%d MiB is the mark at which this is told.", rule),
 	}
 	switch {
 	case m.refusing != nil:

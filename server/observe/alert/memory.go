@@ -90,7 +90,7 @@ func (e *Engine) recallDestination(ctx context.Context, name string, d *destinat
 	}
 	d.lastSuccess, d.changed = time.Unix(0, memory.GetLastSuccess()), false
 	if at := memory.GetFirstQueued(); at != 0 {
-		d.firstQueued = time.Unix(0, at)
+		d.firstQueued, d.firstLead = time.Unix(0, at), memory.GetFirstLead()
 	}
 	return nil
 }
@@ -142,7 +142,7 @@ func (e *Engine) saveMemory(ctx context.Context) {
 		d.changed = false
 		memory := &storev1.DestinationMemory{LastSuccess: d.lastSuccess.UnixNano()}
 		if !d.firstQueued.IsZero() {
-			memory.FirstQueued = d.firstQueued.UnixNano()
+			memory.FirstQueued, memory.FirstLead = d.firstQueued.UnixNano(), d.firstLead
 		}
 		entries = append(entries, entry{destinationsNamespace, name, memory})
 	}

@@ -37,7 +37,7 @@ func restored(stored *storev1.FormMemory, now time.Time) *rhythm {
 	r := newRhythm(now)
 	if len(stored.GetPerHour()) == hoursInWeek && len(stored.GetWeeks()) == hoursInWeek {
 		r.PerHour, r.Weeks, r.Since, r.Last, r.Count = stored.GetPerHour(), stored.GetWeeks(), stored.GetSince(), stored.GetLast(), stored.GetCount()
-		r.Drifts = stored.GetDrifts()
+		r.Drifts, r.LastLead = stored.GetDrifts(), stored.GetLastLead()
 		r.changed = false
 	}
 	return r

@@ -1,17 +1,37 @@
-// What was done, said once: in a corner for the eye, politely for a screen reader.
+// What was done, said once: in a corner for the eye, politely for a screen reader. What can be taken back has a button for it.
 
 import { h } from "../dom";
 
 /** How long a note stays, in milliseconds. */
 const STAYS = 6_000;
+/** And one with a button: long enough to see that it was the wrong thing. */
+const STAYS_WITH_UNDO = 20_000;
+
+/** Done is what was done, in words; an empty text says nothing. undo takes it back, and says so. */
+export type Done = string | { readonly text: string; readonly undo: () => Promise<string> };
 
 const region = h("div", { class: "notes", role: "status", "aria-live": "polite" });
 
 export const notes = (): HTMLElement => region;
 
-export function announce(text: string, tone: "success" | "failing" = "success"): void {
-  const note = h("p", { class: `toast ${tone}` }, h("span", { class: `state ${tone}`, "aria-hidden": "true" }, tone === "success" ? "●" : "▲"), " ", text);
+export function announce(done: Done, tone: "success" | "failing" = "success"): void {
+  const { text, undo } = typeof done === "string" ? { text: done, undo: undefined } : done;
+  if (!text) return;
+  const note = h("p", { class: `toast ${tone}` }, h("span", { class: `state ${tone}`, "aria-hidden": "true" }, tone === "success" ? "●" : "▲"), h("span", {}, text));
+  if (undo) note.append(undoButton(note, undo));
   region.append(note);
   while (region.childElementCount > 3) region.firstElementChild?.remove();
-  setTimeout(() => note.remove(), STAYS);
+  setTimeout(() => note.remove(), undo ? STAYS_WITH_UNDO : STAYS);
+}
+
+function undoButton(note: HTMLElement, undo: () => Promise<string>): HTMLButtonElement {
+  const button = h("button", { type: "button", class: "quiet" }, "Undo");
+  button.addEventListener("click", () => {
+    button.disabled = true;
+    undo()
+      .then((text) => announce(text))
+      .catch((error: unknown) => announce(error instanceof Error ? error.message : String(error), "failing"))
+      .finally(() => note.remove());
+  });
+  return button;
 }

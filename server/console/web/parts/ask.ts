@@ -13,7 +13,8 @@ export interface Question {
 /** ask shows a question and resolves to whether the answer was yes. Escape and the other button mean no. */
 export function ask(question: Question): Promise<boolean> {
   return show(question.title, question.body, [
-    h("button", { value: "no", class: "quiet" }, "Cancel"),
+    // Not one that submits: Enter in a field of the question means yes.
+    h("button", { type: "button", class: "quiet", click: (event) => event.target instanceof Element && event.target.closest("dialog")?.close("no") }, "Cancel"),
     h("button", { value: "yes", class: question.dangerous ? "danger" : "primary", autofocus: true }, question.yes),
   ]);
 }

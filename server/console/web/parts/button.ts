@@ -2,15 +2,15 @@
 
 import { h } from "../dom";
 import { messageOf } from "../api";
-import { announce } from "./announce";
+import { announce, type Done } from "./announce";
 
 export interface Deed {
   readonly label: string;
   /** name tells buttons with the same label apart for a screen reader. */
   readonly name?: string;
   readonly kind?: "primary" | "danger" | "quiet";
-  /** does it, and says what was done; an empty text says nothing. */
-  readonly run: () => Promise<string>;
+  /** does it, and says what was done. */
+  readonly run: () => Promise<Done>;
 }
 
 export function button(deed: Deed): HTMLButtonElement {
@@ -20,7 +20,7 @@ export function button(deed: Deed): HTMLButtonElement {
     element.setAttribute("aria-busy", "true");
     deed
       .run()
-      .then((done) => done && announce(done))
+      .then((done) => announce(done))
       .catch((error: unknown) => announce(messageOf(error), "failing"))
       .finally(() => {
         element.disabled = false;

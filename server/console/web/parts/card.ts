@@ -25,7 +25,7 @@ export class Card {
     this.element = h(
       "article",
       { class: "card", "aria-label": `Destination ${name}` },
-      h("header", { class: "card-head" }, h("h2", {}, name), this.account),
+      h("header", { class: "card-head" }, h("h2", {}, h("a", { href: pathTo("destinations", name) }, name)), this.account),
       this.body,
       this.buttons,
     );

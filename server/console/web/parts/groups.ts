@@ -4,7 +4,7 @@
 import { messageOf } from "../api";
 import { h, set, swap, write, type Child } from "../dom";
 import { count } from "../format";
-import { announce } from "./announce";
+import { announce, type Done } from "./announce";
 import { ask } from "./ask";
 import { Progress } from "./progress";
 import { row, table, type Column } from "./table";
@@ -18,7 +18,7 @@ export interface Action<T> {
   /** preview says what the action will do to the items. */
   preview(items: T[]): Promise<Child[]>;
   /** run does it and says what was done. */
-  run(items: T[], progress: Progress): Promise<string>;
+  run(items: T[], progress: Progress): Promise<Done>;
 }
 
 export interface Kind<T> {

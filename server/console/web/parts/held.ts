@@ -1,6 +1,6 @@
-// Releasing and throwing away held leads: one from its page, or many from the list.
+// Releasing and throwing away held leads, and taking the latter back: one from its page, or many from the list.
 
-import type { DiscardLeadsRequest, DiscardLeadsResponse, LeadRecord, OperationProblem, ReleaseLeadsRequest, ReleaseLeadsResponse } from "api";
+import type { DiscardLeadsRequest, DiscardLeadsResponse, LeadRecord, OperationProblem, ReleaseLeadsRequest, ReleaseLeadsResponse, UndiscardLeadsRequest, UndiscardLeadsResponse } from "api";
 import { post } from "../api";
 import { h, type Child } from "../dom";
 import { count, number, plural } from "../format";
@@ -44,17 +44,25 @@ export const release: Action<LeadRecord> = {
 export const discard: Action<LeadRecord> = {
   label: "Discard",
   kind: "danger",
-  preview: (leads) => Promise.resolve([h("p", {}, `${plural(leads.length, "lead is", "leads are")} never sent. ${leads.length === 1 ? "It stays" : "They stay"} in the list of leads, under the state discarded.`)]),
+  preview: (leads) => Promise.resolve([h("p", {}, `${plural(leads.length, "lead is", "leads are")} not sent. ${leads.length === 1 ? "It stays" : "They stay"} in the list of leads, under the state discarded, and can be held again.`)]),
   run: async (leads, progress) => {
     let discarded = 0;
     const stopped = await inSteps(leads, progress, async (some) => {
       discarded += number((await send<DiscardLeadsResponse>("discard", { filter: { leadIds: some }, reason: "discarded in the console" })).discarded);
     });
-    return [`${plural(discarded, "lead")} discarded`, stopped].filter(Boolean).join("; ");
+    const text = [`${plural(discarded, "lead")} discarded`, stopped].filter(Boolean).join("; ");
+    return discarded > 0 ? { text, undo: () => undiscard(leads) } : text;
   },
 };
 
-const send = <T>(verb: "release" | "discard", request: ReleaseLeadsRequest | DiscardLeadsRequest): Promise<T> => post<T>(`/v1/leads:${verb}`, request);
+/** undiscard holds discarded leads again. */
+export async function undiscard(leads: LeadRecord[]): Promise<string> {
+  let held = 0;
+  for (const some of chunks(ids(leads), AT_ONCE)) held += number((await send<UndiscardLeadsResponse>("undiscard", { filter: { leadIds: some } })).held);
+  return `${plural(held, "lead is", "leads are")} held again`;
+}
+
+const send = <T>(verb: "release" | "discard" | "undiscard", request: ReleaseLeadsRequest | DiscardLeadsRequest | UndiscardLeadsRequest): Promise<T> => post<T>(`/v1/leads:${verb}`, request);
 
 /** inSteps does something to leads, some at a time, until all are done or the reader has enough. */
 async function inSteps(leads: LeadRecord[], progress: Progress, step: (ids: string[]) => Promise<void>): Promise<string> {

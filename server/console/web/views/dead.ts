@@ -7,6 +7,7 @@ import { count, duration, json, plural, when } from "../format";
 import type { Page, View } from "../page";
 import { empty, fill } from "../parts/faces";
 import { Groups, type Action, type Kind } from "../parts/groups";
+import { move } from "../parts/move";
 import { each } from "../parts/progress";
 import type { Column } from "../parts/table";
 import { throttled } from "../poll";
@@ -63,7 +64,7 @@ function kind(page: Page, done: () => void): Kind<Delivery> {
     group: (delivery) => ({ about: delivery.destination ?? "", reason: reason(delivery) }),
     cells: (delivery) => [when(delivery.updateTime), h("a", { href: leadPath(delivery.leadId ?? ""), "data-row": true }, `lead ${count(delivery.sequence)}`), delivery.form ?? "", count(delivery.attemptCount)],
     sample: (delivery) => answer(delivery, page.signal),
-    actions: may(page.session, "operate") ? [redrive(page), remove] : [],
+    actions: may(page.session, "operate") ? [redrive(page), move(page), remove] : [],
     done: () => {
       page.gateway.refresh();
       done();

@@ -38,7 +38,7 @@ export function destinations(page: Page): View {
 }
 
 /** Row is one destination across the page. */
-class Row {
+export class Row {
   readonly card: Card;
   readonly element: HTMLElement;
   private readonly history = new History();

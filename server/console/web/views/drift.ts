@@ -3,11 +3,14 @@
 import type { Drift, DriftType, ListDriftResponse } from "api";
 import { get } from "../api";
 import { h, type Child } from "../dom";
-import { when } from "../format";
+import { ago, when } from "../format";
 import type { Page, View } from "../page";
+import { button } from "../parts/button";
 import { copyable } from "../parts/copy";
 import { empty, fill } from "../parts/faces";
+import { replay } from "../parts/replay";
 import { poll } from "../poll";
+import { may } from "../session";
 import { spoken, state } from "../words";
 
 const EVERY = 15_000;
@@ -24,7 +27,7 @@ const titles: Partial<Record<DriftType, string>> = {
 export function drift(page: Page): View {
   const place = h("div", {});
   const show = (): Promise<void> =>
-    fill(place, "Drift could not be read", page.signal, () => get<ListDriftResponse>("/v1/drift", {}, page.signal), ({ drifts = [] }) => (drifts.length > 0 ? h("div", { class: "alerts" }, drifts.map(card)) : nothing()));
+    fill(place, "Drift could not be read", page.signal, () => get<ListDriftResponse>("/v1/drift", {}, page.signal), ({ drifts = [] }) => (drifts.length > 0 ? h("div", { class: "alerts" }, drifts.map((found) => card(page, found))) : nothing()));
   const again = poll(show, EVERY, page.signal);
   page.stream.watch({ events: (events) => events.some((event) => event.form || event.destination) && again() }, page.signal);
   return { title: "Drift", element: h("div", {}, h("h1", {}, "Drift"), place) };
@@ -32,7 +35,7 @@ export function drift(page: Page): View {
 
 const nothing = (): HTMLElement => empty("Everything fits.", h("p", {}, "When somebody renames a form's field or a CRM's property, it stands here with the line to paste. No lead is lost meanwhile."));
 
-function card(found: Drift): HTMLElement {
+function card(page: Page, found: Drift): HTMLElement {
   const where = found.form ? `form ${found.form}` : `destination ${found.destination ?? ""}`;
   const section = found.form ? `fields of form ${found.form}` : `properties of destination ${found.destination ?? ""}`;
   const kind = (found.type && titles[found.type]) ?? spoken(found.type, "DRIFT_TYPE_");
@@ -44,5 +47,13 @@ function card(found: Drift): HTMLElement {
     found.detail ? h("p", {}, found.detail) : null,
     mend,
     h("p", { class: "muted" }, where, found.since ? [", since ", when(found.since)] : null),
+    found.form && found.since && may(page.session, "operate")
+      ? h("div", { class: "buttons" }, button({
+          label: "Replay what came since …",
+          name: `Replay what came since through ${found.form} …`,
+          kind: "quiet",
+          run: () => replay(`what came through ${found.form ?? ""} since ${ago(found.since ?? "")}`, { form: found.form, since: found.since }),
+        }), h("span", { class: "muted" }, "once the line is in the configuration"))
+      : null,
   );
 }

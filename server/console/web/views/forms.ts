@@ -15,6 +15,7 @@ const columns: Column[] = [
   { name: "Delivered", kind: "figure" },
   { name: "Speed to lead", kind: "figure speed" },
   { name: "Last submission", kind: "time" },
+  { name: "Preview", kind: "stage" },
 ];
 
 /** forms is a table that keeps itself up to date, and is not there while there is nothing to show. */
@@ -37,5 +38,5 @@ function rowOf(form: FormStats): HTMLTableRowElement {
   const { counts, speedToLead } = form;
   const name = form.form ? h("a", { href: pathTo("leads", "", { form: form.form }), "data-row": true }, form.form) : "from backends";
   const speed = speedToLead?.p50 ? `p50 ${duration(seconds(speedToLead.p50))} · p95 ${duration(seconds(speedToLead.p95))}` : "–";
-  return row(columns, [name, count(counts?.submitted), count(counts?.rejected), count(counts?.held), count(counts?.delivered), speed, when(form.lastSubmissionTime) || "–"]);
+  return row(columns, [name, count(counts?.submitted), count(counts?.rejected), count(counts?.held), count(counts?.delivered), speed, when(form.lastSubmissionTime) || "–", form.form ? h("a", { href: pathTo("preview", "", { form: form.form }), "aria-label": `Preview a submission of ${form.form}` }, "Preview") : ""]);
 }

@@ -6,10 +6,10 @@ import { get } from "../api";
 import { h } from "../dom";
 import { count, when } from "../format";
 import type { Page, View } from "../page";
-import { copyable } from "../parts/copy";
 import { empty, fill } from "../parts/faces";
 import { Groups, type Kind } from "../parts/groups";
 import { discard, release } from "../parts/held";
+import { move } from "../parts/move";
 import type { Column } from "../parts/table";
 import { throttled } from "../poll";
 import { leadPath } from "../router";
@@ -23,33 +23,34 @@ const PAGE = 500;
 const MOST = 2000;
 
 export function held(page: Page): View {
+  const only = page.place.query.get("form") ?? "";
   const place = h("div", {});
   const leads = new Groups(leadKind(page, () => void show()));
   const deliveries = new Groups(deliveryKind(page, () => void show()));
   const show = (): Promise<void> => {
     if (leads.busy || deliveries.busy) return Promise.resolve();
-    return fill(place, "What is held could not be read", page.signal, async () => ({ leads: await heldLeads(page), deliveries: (await all(page, "HELD")).deliveries }), (found) => {
+    return fill(place, "What is held could not be read", page.signal, async () => ({ leads: await heldLeads(page, only), deliveries: (await all(page, "HELD")).deliveries.filter((d) => !only || d.form === only) }), (found) => {
       if (found.leads.length + found.deliveries.length === 0) return empty("Nothing is held.", h("p", {}, "Leads that look like spam, or that lack what the form needs, wait here for a person instead of being lost or sent."));
       leads.show(found.leads);
       deliveries.show(found.deliveries);
       return [
         found.leads.length >= MOST ? h("p", { class: "muted" }, `The newest ${count(MOST)} are shown.`) : null,
         found.leads.length > 0 ? leads.element : null,
-        found.deliveries.length > 0 ? h("section", { class: "held-deliveries", "aria-labelledby": "held-deliveries" }, h("h2", { id: "held-deliveries" }, "Held deliveries"), deliveries.element, moveHint(found.deliveries)) : null,
+        found.deliveries.length > 0 ? h("section", { class: "held-deliveries", "aria-labelledby": "held-deliveries" }, h("h2", { id: "held-deliveries" }, "Held deliveries"), deliveries.element) : null,
       ];
     });
   };
   const soon = throttled(() => void show(), 2_000);
-  page.stream.watch({ events: (events) => events.some((event) => event.lead?.stage === "STAGE_HELD" || event.lead?.stage === "STAGE_DISCARDED") && soon() }, page.signal);
+  page.stream.watch({ events: (events) => events.some((event) => event.lead?.stage === "STAGE_HELD" || event.lead?.stage === "STAGE_DISCARDED" || event.destination?.type === "DESTINATION_EVENT_TYPE_HELD") && soon() }, page.signal);
   void show();
-  return { title: "Held", element: h("div", {}, h("h1", {}, "Held"), place) };
+  return { title: "Held", element: h("div", {}, h("h1", {}, only ? `Held of form ${only}` : "Held"), place) };
 }
 
-async function heldLeads(page: Page): Promise<LeadRecord[]> {
+async function heldLeads(page: Page, form: string): Promise<LeadRecord[]> {
   const leads: LeadRecord[] = [];
   let token = "";
   do {
-    const answer = await get<ListLeadsResponse>("/v1/leads", { state: "HELD", page_size: PAGE, page_token: token }, page.signal);
+    const answer = await get<ListLeadsResponse>("/v1/leads", { state: "HELD", form, page_size: PAGE, page_token: token }, page.signal);
     leads.push(...(answer.leads ?? []));
     token = answer.nextPageToken ?? "";
   } while (token && leads.length < MOST);
@@ -96,16 +97,10 @@ function deliveryKind(page: Page, done: () => void): Kind<Delivery> {
     id: (delivery) => delivery.deliveryId ?? "",
     group: (delivery) => ({ about: delivery.destination ?? "", reason: delivery.reason || "no reason is known" }),
     cells: (delivery) => [when(delivery.updateTime), h("a", { href: leadPath(delivery.leadId ?? ""), "data-row": true }, `lead ${count(delivery.sequence)}`), delivery.form ?? ""],
-    actions: may(page.session, "operate") ? [redrive(page), remove] : [],
+    actions: may(page.session, "operate") ? [redrive(page), move(page), remove] : [],
     done: () => {
       page.gateway.refresh();
       done();
     },
   };
-}
-
-/** moveHint shows the line that gives held deliveries a destination. */
-function moveHint(deliveries: Delivery[]): HTMLElement {
-  const from = deliveries[0]?.destination ?? "old";
-  return h("div", { class: "hint" }, h("p", {}, "Where the destination is gone, give them one that is there:"), copyable(`leadgate deliveries move --from ${from} --to NEW`, "the command"));
 }

@@ -38,7 +38,7 @@ function story(page: Page, answer: GetLeadResponse, again: () => void): Child {
       h("div", {}, h("h1", {}, leadName(record)), h("p", {}, state(ofLead(record.state)), " ", h("span", { class: "muted" }, "accepted ", when(record.createTime)))),
       h("div", { class: "buttons" }, leadDeeds(page, record, deliveries, again)),
     ),
-    record.holds?.length ? h("ul", { class: "holds" }, record.holds.map((hold) => h("li", {}, h("strong", {}, spoken(hold.reason, "HOLD_REASON_")), hold.detail ? `: ${hold.detail}` : ""))) : null,
+    record.holds?.length ? h("ul", { class: "holds" }, record.holds.map((hold) => h("li", {}, record.state === "LEAD_STATE_HELD" ? null : "was held: ", h("strong", {}, spoken(hold.reason, "HOLD_REASON_")), hold.detail ? `: ${hold.detail}` : ""))) : null,
     h("ol", { class: "story" }, receivedStep(record), cleanedStep(record), deliveries.map((d) => deliveryStep(page, d, again)), timelineStep(answer)),
   ];
 }
@@ -64,6 +64,7 @@ function receivedStep(record: LeadRecord): Child {
       ? properties("Fields as sent", submission.fields.map((field) => [field.name ?? "", (field.values ?? []).map((value) => h("div", { class: "raw" }, value || "(empty)"))]))
       : h("p", { class: "muted" }, record.state === "LEAD_STATE_ERASED" ? "Erased." : "The lead came typed, from a backend."),
     h("details", { "data-key": "from" }, h("summary", {}, "Where from"), properties("Where it came from", from.filter(([, value]) => value !== ""))),
+    submission?.fields?.length ? h("p", {}, h("a", { href: pathTo("preview", "", { lead: record.leadId ?? "" }) }, "Preview it with the configuration in force")) : null,
   );
 }
 

@@ -25,6 +25,12 @@ export function flat(value: object, prefix = ""): [name: string, value: string][
 const columns: Column[] = [{ name: "Field" }, { name: "Value" }, { name: "What was changed", kind: "note" }];
 
 export function cleanedStep(record: LeadRecord): Child {
+  const made = cleanedTable(record);
+  return made && h("li", {}, h("h2", {}, "What was made of it"), made);
+}
+
+/** cleanedTable shows the fields of a lead with what was changed and why; nothing where there are none. */
+export function cleanedTable(record: Pick<LeadRecord, "lead" | "changes" | "submission">): Child {
   const lead: Lead = record.lead ?? {};
   const changes = record.changes ?? [];
   const sent = new Map((record.submission?.fields ?? []).map((field) => [field.name ?? "", (field.values ?? []).join(", ")]));
@@ -41,11 +47,8 @@ export function cleanedStep(record: LeadRecord): Child {
     });
   if (rows.length === 0) return null;
   const dropped = changes.filter((change) => !change.leadField);
-  return h(
-    "li",
-    {},
-    h("h2", {}, "What was made of it"),
+  return [
     table("The lead's fields", columns, rows, { class: "rows fields" }),
     dropped.length > 0 ? h("ul", { class: "dropped" }, dropped.map((change) => h("li", {}, h("code", {}, change.field ?? ""), ": ", change.reason ?? "left out"))) : null,
-  );
+  ];
 }

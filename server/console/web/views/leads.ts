@@ -7,9 +7,11 @@ import { count, when } from "../format";
 import type { Page, View } from "../page";
 import { button } from "../parts/button";
 import { empty, fill } from "../parts/faces";
+import { replay } from "../parts/replay";
 import { row, table, type Column } from "../parts/table";
 import { throttled } from "../poll";
 import { change, leadPath, pathTo } from "../router";
+import { may } from "../session";
 import { ofLead, state } from "../words";
 import { leadName } from "./lead_fields";
 
@@ -44,7 +46,17 @@ export function leads(page: Page): View {
       return answer;
     }, (answer) => (answer.leads?.length ? new LeadRows(page, filter, answer).element : nothing(filter)));
   };
-  const controls = h("form", { class: "toolbar", role: "search", "aria-label": "Leads", submit: (event) => { event.preventDefault(); show(); } }, email, form, chosen, h("button", { class: "quiet" }, "Search"), news);
+  // What a form sent may be mapped anew; a form that is not named has too much to look through.
+  const again = button({
+    label: "Replay …",
+    name: "Replay the leads of this form …",
+    kind: "quiet",
+    run: () => {
+      const filter = { form: form.value.trim(), email: email.value.trim().toLowerCase() };
+      return filter.form ? replay(`the leads of ${filter.form}`, filter) : Promise.reject(new Error("Name the form whose leads are to be replayed"));
+    },
+  });
+  const controls = h("form", { class: "toolbar", role: "search", "aria-label": "Leads", submit: (event) => { event.preventDefault(); show(); } }, email, form, chosen, h("button", { class: "quiet" }, "Search"), may(page.session, "operate") ? again : null, news);
   chosen.addEventListener("change", show);
   let arrived = 0;
   const tell = throttled(() => swap(news, h("button", { type: "button", class: "quiet", click: () => { arrived = 0; show(); } }, `▴ ${count(arrived)} new`)), 500);

@@ -526,7 +526,9 @@ type FormMemory struct {
 	// How many came since it is observed.
 	Count int64 `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
 	// Fields that drifted and that nothing maps yet.
-	Drifts        []*v1.FormEvent `protobuf:"bytes,6,rep,name=drifts,proto3" json:"drifts,omitempty"`
+	Drifts []*v1.FormEvent `protobuf:"bytes,6,rep,name=drifts,proto3" json:"drifts,omitempty"`
+	// The lead that came last; empty if it is not known.
+	LastLead      string `protobuf:"bytes,7,opt,name=last_lead,json=lastLead,proto3" json:"last_lead,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -603,13 +605,22 @@ func (x *FormMemory) GetDrifts() []*v1.FormEvent {
 	return nil
 }
 
+func (x *FormMemory) GetLastLead() string {
+	if x != nil {
+		return x.LastLead
+	}
+	return ""
+}
+
 // DestinationMemory is what alerts must know of a destination over a restart.
 type DestinationMemory struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When it took a lead last, Unix time in nanoseconds; when it was first watched if it never did.
 	LastSuccess int64 `protobuf:"varint,1,opt,name=last_success,json=lastSuccess,proto3" json:"last_success,omitempty"`
 	// When the first lead was bound for it after that; 0 if none was.
-	FirstQueued   int64 `protobuf:"varint,2,opt,name=first_queued,json=firstQueued,proto3" json:"first_queued,omitempty"`
+	FirstQueued int64 `protobuf:"varint,2,opt,name=first_queued,json=firstQueued,proto3" json:"first_queued,omitempty"`
+	// Which lead that was.
+	FirstLead     string `protobuf:"bytes,3,opt,name=first_lead,json=firstLead,proto3" json:"first_lead,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -656,6 +667,13 @@ func (x *DestinationMemory) GetFirstQueued() int64 {
 		return x.FirstQueued
 	}
 	return 0
+}
+
+func (x *DestinationMemory) GetFirstLead() string {
+	if x != nil {
+		return x.FirstLead
+	}
+	return ""
 }
 
 // Variant is a payload that differed from the first.
@@ -825,7 +843,7 @@ const file_leadgate_store_v1_store_proto_rawDesc = "" +
 	"\bwarnings\x18\x01 \x03(\v2,.leadgate.store.v1.RetentionWarnings.WarningR\bwarnings\x1a3\n" +
 	"\aWarning\x12\x14\n" +
 	"\x05until\x18\x01 \x01(\x03R\x05until\x12\x12\n" +
-	"\x04time\x18\x02 \x01(\x03R\x04time\"\xad\x01\n" +
+	"\x04time\x18\x02 \x01(\x03R\x04time\"\xca\x01\n" +
 	"\n" +
 	"FormMemory\x12\x19\n" +
 	"\bper_hour\x18\x01 \x03(\x01R\aperHour\x12\x14\n" +
@@ -833,10 +851,13 @@ const file_leadgate_store_v1_store_proto_rawDesc = "" +
 	"\x05since\x18\x03 \x01(\x03R\x05since\x12\x12\n" +
 	"\x04last\x18\x04 \x01(\x03R\x04last\x12\x14\n" +
 	"\x05count\x18\x05 \x01(\x03R\x05count\x12.\n" +
-	"\x06drifts\x18\x06 \x03(\v2\x16.leadgate.v1.FormEventR\x06drifts\"Y\n" +
+	"\x06drifts\x18\x06 \x03(\v2\x16.leadgate.v1.FormEventR\x06drifts\x12\x1b\n" +
+	"\tlast_lead\x18\a \x01(\tR\blastLead\"x\n" +
 	"\x11DestinationMemory\x12!\n" +
 	"\flast_success\x18\x01 \x01(\x03R\vlastSuccess\x12!\n" +
-	"\ffirst_queued\x18\x02 \x01(\x03R\vfirstQueuedB?Z=github.com/leadgate/leadgate/gen/go/leadgate/store/v1;storev1b\x06proto3"
+	"\ffirst_queued\x18\x02 \x01(\x03R\vfirstQueued\x12\x1d\n" +
+	"\n" +
+	"first_lead\x18\x03 \x01(\tR\tfirstLeadB?Z=github.com/leadgate/leadgate/gen/go/leadgate/store/v1;storev1b\x06proto3"
 
 var (
 	file_leadgate_store_v1_store_proto_rawDescOnce sync.Once

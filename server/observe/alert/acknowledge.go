@@ -1,0 +1,96 @@
+package alert
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker"
+)
+
+// How long an acknowledgement holds if nothing is said: a working day.
+const acknowledgeFor = 8 * time.Hour
+
+// AcknowledgeAlert implements WorkerServiceServer.
+func (s *service) AcknowledgeAlert(ctx context.Context, r *leadgatev1.AcknowledgeAlertRequest) (*leadgatev1.AcknowledgeAlertResponse, error) {
+	hold := acknowledgeFor
+	if r.GetDuration() != nil {
+		hold = r.GetDuration().AsDuration()
+	}
+	a, err := s.engine.acknowledge(ctx, r.GetAlertId(), hold, r.GetNote())
+	if err != nil {
+		return nil, err
+	}
+	return &leadgatev1.AcknowledgeAlertResponse{Alert: a}, nil
+}
+
+// acknowledge notes that somebody is on a firing alert: nobody is reminded of it until the time is up, and then at once if it
+// still fires. With 0 that is taken back. It is stored when acknowledge returns.
+func (e *Engine) acknowledge(ctx context.Context, id string, hold time.Duration, note string) (*leadgatev1.Alert, error) {
+	e.mu.Lock()
+	now, old := e.now(), e.alerts[id]
+	if old.GetState() != leadgatev1.AlertState_ALERT_STATE_FIRING {
+		firing := e.firingNames()
+		e.mu.Unlock()
+		return nil, worker.Failure(nil, codes.NotFound, &errdetails.ErrorInfo{Reason: "ALERT_NOT_FIRING"},
+			fmt.Sprintf("no alert %q is firing; %s", id, firing))
+	}
+	a := proto.CloneOf(old)
+	detail := ""
+	if hold > 0 {
+		a.AcknowledgeTime, a.AcknowledgedUntil, a.AcknowledgeNote = timestamppb.New(now), timestamppb.New(now.Add(hold)), note
+		a.RemindTime = a.GetAcknowledgedUntil()
+		detail = fmt.Sprintf("somebody is on it for %s: %s", short(hold), a.GetSummary())
+	} else {
+		a.AcknowledgeTime, a.AcknowledgedUntil, a.AcknowledgeNote = nil, nil, ""
+		a.RemindTime = timestamppb.New(now.Add(e.remindEvery()))
+		detail = "nobody is on it any more: " + a.GetSummary()
+	}
+	if note != "" {
+		detail += " (" + note + ")"
+	}
+	e.put(a)
+	e.mu.Unlock()
+	event := alertEvent(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_ALERT_ACKNOWLEDGED, a, now)
+	event.GetSystem().Detail = detail
+	e.options.Journal.Publish(event)
+	e.saveAlerts(ctx)
+	return a, nil
+}
+
+// firingNames are the alerts that fire, in words. It is called with mu held.
+func (e *Engine) firingNames() string {
+	var names []string
+	for _, id := range slices.Sorted(maps.Keys(e.alerts)) {
+		if e.alerts[id].GetState() == leadgatev1.AlertState_ALERT_STATE_FIRING {
+			names = append(names, id)
+		}
+	}
+	if len(names) == 0 {
+		return "none is"
+	}
+	return "these are: " + strings.Join(names, ", ")
+}
+
+// acknowledged says whether somebody is on an alert.
+func acknowledged(a *leadgatev1.Alert, now time.Time) bool {
+	return a.GetAcknowledgedUntil() != nil && now.Before(a.GetAcknowledgedUntil().AsTime())
+}
+
+// keepAcknowledgement makes an alert that fires again, while somebody is on it, one that is not told.
+func keepAcknowledgement(a, before *leadgatev1.Alert) {
+	a.AcknowledgeTime, a.AcknowledgedUntil, a.AcknowledgeNote = before.GetAcknowledgeTime(), before.GetAcknowledgedUntil(), before.GetAcknowledgeNote()
+	a.RemindTime = before.GetAcknowledgedUntil()
+}
+
+// wasTold says whether anybody was told that an alert fires, or is to be.
+func wasTold(a *leadgatev1.Alert) bool { return len(a.GetNotifications()) > 0 }
