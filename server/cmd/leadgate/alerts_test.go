@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode"
+
+	"github.com/chromedp/chromedp"
 )
 
 // told is an alert as the webhook gets it.
@@ -136,13 +140,14 @@ func TestAnOutageFiresTheRightAlertAndNothingElse(t *testing.T) {
 		more   string
 		want   string
 		window time.Duration
-		over   bool // it ends when the faults do, within the test's patience
+		over   bool   // it ends when the faults do, within the test's patience
+		button string // the one that helps, on the page that the alert leads to
 	}{
-		"the CRM is down":     {`{"status":503}`, "", "breaker/crm", 4 * time.Second, true},
-		"credentials revoked": {`{"status":401}`, "", "credentials/crm", 0, false},
-		"a rate limit":        {`{"status":429,"retry_after":"1"}`, "", "rate-limited/crm", 4 * time.Second, false},
-		"a field renamed":     {`{}`, "", "drift/contact", 0, false},
-		"the form is silent":  {`{}`, "\n    silence: { missing: 5, at_least: 3s, learn_for: 1s }", "silence/contact", 10 * time.Second, false},
+		"the CRM is down":     {`{"status":503}`, "", "breaker/crm", 4 * time.Second, true, "Test now: crm"},
+		"credentials revoked": {`{"status":401}`, "", "credentials/crm", 0, false, "Test now: crm"},
+		"a rate limit":        {`{"status":429,"retry_after":"1"}`, "", "rate-limited/crm", 4 * time.Second, false, "Pause crm"},
+		"a field renamed":     {`{}`, "", "drift/contact", 0, false, "Copy the line for phone_number"},
+		"the form is silent":  {`{}`, "\n    silence: { missing: 5, at_least: 3s, learn_for: 1s }", "silence/contact", 10 * time.Second, false, "Search"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -160,7 +165,7 @@ func TestAnOutageFiresTheRightAlertAndNothingElse(t *testing.T) {
 			} else {
 				t.Logf("%s after %s: %s (%s)", test.want, took.Round(time.Millisecond), alert.Data.Summary, alert.Data.Cause)
 			}
-			h.atThreeInTheMorning(alert)
+			h.atThreeInTheMorning(alert, test.button)
 			h.faults(`{}`)
 			want := []string{"alert.firing " + test.want}
 			if test.over {
@@ -174,31 +179,95 @@ func TestAnOutageFiresTheRightAlertAndNothingElse(t *testing.T) {
 	}
 }
 
-// atThreeInTheMorning gets from the alert's text alone to the lead, the cause and the button.
-func (h *house) atThreeInTheMorning(a told) {
-	h.t.Helper()
-	if a.Data.Cause == "" || a.Data.Action == "" || !strings.HasPrefix(a.Data.URL, h.url("/console/")) {
-		h.t.Errorf("the alert lacks its cause, what to do, or the console: %+v", a.Data)
+// Of every other kind of alert that an afternoon brings, too, the text is enough.
+func TestEveryAlertLeadsToItsCauseAndTheButtonThatHelps(t *testing.T) {
+	t.Parallel()
+	h, in := alarmed(t, `
+    holds: { at_least: 1 }
+    rejections: { at_least: 1, above: 0.01 }
+    paused: { after: 0s }
+    oldest_waiting: { above: 1s }
+    speed_to_lead: { above: 1s, window: 10m }
+    crm_errors: [{ name: validation, pattern: VALIDATION_ERROR }]`)
+	events := h.gateway.watch()
+	await(t, events, h.post("k1", ada).body["leadId"].(string), "SUCCESS")
+	for _, step := range []struct {
+		trouble      func()
+		want, button string
+	}{
+		{func() { h.faults(`{"latency":"12s"}`); h.submit(1) }, "oldest-waiting/crm", "Pause crm"},
+		{func() {}, "speed-to-lead/contact", "Test now: crm"},
+		{func() { h.post("k1", url.Values{"email": {"mary@example.com"}}) }, "holds/contact", "Choose all 1"},
+		{func() { h.post("k2", url.Values{"email": {"nobody"}}) }, "rejections/contact", "❚❚ pause view"},
+		{func() { h.faults(`{"status":400}`); h.submit(1) }, "dead/crm", "Choose all 1"},
+		{func() {}, "crm-error/crm/validation", "Test now: crm"},
+		{func() { h.command("destinations", "pause", "crm", "--reason", "a look at the CRM"); h.submit(1) }, "paused/crm", "Resume crm"},
+	} {
+		step.trouble()
+		alert := in.await(t, "alert.firing "+step.want)
+		t.Logf("%s: %s (%s) %s", step.want, alert.Data.Summary, alert.Data.Cause, alert.Data.URL)
+		h.atThreeInTheMorning(alert, step.button)
 	}
-	if strings.HasPrefix(a.Data.AlertID, "error-rate") {
-		if lead := request(h.t, "GET", h.url("/v1/leads/"+a.Data.LeadID), "", ""); lead.status != 200 || !strings.HasSuffix(a.Data.LeadURL, a.Data.LeadID) {
-			h.t.Errorf("the alert's lead: %d %s, %s", lead.status, lead.text, a.Data.LeadURL)
+}
+
+// atThreeInTheMorning gets from the alert's text alone to the lead, the cause and the button.
+func (h *house) atThreeInTheMorning(a told, button string) {
+	h.t.Helper()
+	text := a.Data
+	if text.Cause == "" || text.Action == "" || !strings.HasPrefix(text.URL, h.url("/console/")) {
+		h.t.Errorf("the alert lacks its cause, what to do, or the console: %+v", text)
+	}
+	if concernsLead := !strings.HasPrefix(text.AlertID, "drift/crm") && !strings.HasPrefix(text.AlertID, "rejections"); concernsLead {
+		if lead := request(h.t, "GET", h.url("/v1/leads/"+text.LeadID), "", ""); lead.status != 200 || text.LeadURL != h.url("/console/leads/"+text.LeadID) {
+			h.t.Errorf("the lead of %s: %d %s, %s", text.AlertID, lead.status, lead.text, text.LeadURL)
 		}
 	}
-	command, ok := strings.CutPrefix(a.Data.Command, "leadgate ")
-	if !ok {
-		h.t.Fatalf("command %q", a.Data.Command)
+	o := openConsole(h.t, h.gateway.address)
+	o.do(
+		chromedp.Navigate(text.URL),
+		shows(".here .card h2", strings.FieldsFunc(text.Summary, unicode.IsDigit)[0]), // its figures go on
+		shows(".here .card-error", strings.FieldsFunc(text.Cause, unicode.IsDigit)[0]),
+		shows(".here .card", text.Action),
+		holds(fmt.Sprintf(`[...document.querySelectorAll("#main button:not(:disabled)")].some((b) => b.ariaLabel?.startsWith(%[1]q) || b.textContent.startsWith(%[1]q))`, button)),
+	)
+	if text.LeadURL != "" {
+		o.do(chromedp.Navigate(text.LeadURL), shows("#main h1", ""), shows("#main", "What came"))
 	}
-	if strings.HasPrefix(command, "watch") {
-		command += " --help" // it does not end by itself
+	o.wellBehaved()
+	h.run(text.Command)
+}
+
+// command runs a command against the gateway, which must do it.
+func (h *house) command(args ...string) string {
+	h.t.Helper()
+	out, complaints, code := run(h.t, nil, "", append(args, "--server", h.gateway.address)...)
+	if code != 0 {
+		h.t.Fatalf("leadgate %v: %d %s", args, code, complaints)
+	}
+	return out
+}
+
+// run runs the command that an alert names.
+func (h *house) run(command string) {
+	h.t.Helper()
+	args, ok := strings.CutPrefix(command, "leadgate ")
+	if !ok {
+		h.t.Fatalf("command %q", command)
+	}
+	want := 0
+	switch {
+	case strings.HasPrefix(args, "watch"):
+		args += " --help" // it does not end by itself
+	case strings.HasPrefix(args, "destinations test") && strings.Contains(h.crmFaults, "status"):
+		want = 1 // it says what is wrong
 	}
 	where := []string{"--server", h.gateway.address}
-	if command == "check" {
+	if args == "check" {
 		where = []string{"--config", h.config}
 	}
-	out, complaints, code := run(h.t, []string{"HUBSPOT_TOKEN=" + token}, "", append(strings.Fields(command), where...)...)
-	if code != 0 {
-		h.t.Errorf("%s: exit code %d: %s%s", a.Data.Command, code, out, complaints)
+	out, complaints, code := run(h.t, []string{"HUBSPOT_TOKEN=" + token}, "", append(strings.Fields(args), where...)...)
+	if code != want {
+		h.t.Errorf("%s: exit code %d: %s%s", command, code, out, complaints)
 	}
 }
 

@@ -95,7 +95,7 @@ func (o *operator) photograph(name string) {
 	}
 	picture, err := chromedp.Run(o.ctx, chromedp.CaptureScreenshot())
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "console-"+name+".png"), picture, 0o600)
+		err = os.WriteFile(filepath.Join(dir, "console-"+strings.ReplaceAll(name, "/", "-")+".png"), picture, 0o600)
 	}
 	if err != nil {
 		o.t.Error(err)

@@ -14,14 +14,7 @@ func TestAHeldLeadIsListedReleasedAndDelivered(t *testing.T) {
 	for _, name := range []string{"Augusta", "Byron"} { // a visitor who went back and corrected the form
 		h.post("k1", url.Values{"email": {"ada.lovelace@example.com"}, "firstname": {name}})
 	}
-	command := func(args ...string) string {
-		t.Helper()
-		out, complaint, code := run(t, nil, "", append(args, "--server", h.gateway.address)...)
-		if code != 0 {
-			t.Fatalf("leadgate %v: %d %s", args, code, complaint)
-		}
-		return out
-	}
+	command := h.command
 	if _, complaint, code := run(t, nil, "", "leads", "list", "--reason", "none"); code != 2 || !strings.Contains(complaint, "key_reused, no_route, unmapped, spam, blocked") {
 		t.Errorf("a reason that there is not: %d %s", code, complaint)
 	}

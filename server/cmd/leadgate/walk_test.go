@@ -24,6 +24,8 @@ type house struct {
 	data    string
 	// visitors is how many sent a form through submit.
 	visitors int
+	// crmFaults is what is wrong with the CRM.
+	crmFaults string
 }
 
 // newHouse starts both with a form and one destination, with quick retries.
@@ -87,6 +89,7 @@ func (h *house) onlyContact() contact {
 
 func (h *house) faults(faults string) {
 	h.t.Helper()
+	h.crmFaults = faults
 	if a := request(h.t, "POST", "http://"+h.crm.address+"/_sim/faults", "application/json", faults); a.status >= 300 {
 		h.t.Fatalf("faults %s: %d %s", faults, a.status, a.text)
 	}

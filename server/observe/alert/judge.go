@@ -141,7 +141,7 @@ func (d *destination) paused(state *leadgatev1.Destination) *finding {
 		rule:    "paused",
 		verdict: wrongIf(state.GetStatus() == leadgatev1.DestinationStatus_DESTINATION_STATUS_PAUSED),
 		after:   d.rules.GetPaused().GetAfter().AsDuration(),
-		summary: fmt.Sprintf("{name} is paused; %s wait", leads(state.GetWaiting())), cause: cause,
+		summary: fmt.Sprintf("{name} is paused; %s", leadsDo(state.GetWaiting(), "wait")), cause: cause,
 		action: "Resume it, or leave it paused: leads are still accepted, and wait.", command: "leadgate destinations resume {name}",
 	}
 }
@@ -151,7 +151,7 @@ func (d *destination) credentials(state *leadgatev1.Destination) *finding {
 		rule: "credentials", critical: true,
 		verdict: wrongIf(state.GetStatus() == leadgatev1.DestinationStatus_DESTINATION_STATUS_CREDENTIALS_REFUSED),
 		after:   d.rules.GetCredentials().GetAfter().AsDuration(),
-		summary: fmt.Sprintf("{name} refuses the credentials; %s wait", leads(state.GetWaiting())), cause: answered(d.cases.refused, state.GetLastError()),
+		summary: fmt.Sprintf("{name} refuses the credentials; %s", leadsDo(state.GetWaiting(), "wait")), cause: answered(d.cases.refused, state.GetLastError()),
 		action:  "Make a new token in the CRM and put it where the configuration of {name} refers to. Nothing is lost: deliveries go on by themselves once the CRM takes it.",
 		command: "leadgate destinations test {name}", lead: d.cases.refused.lead,
 	}
@@ -162,7 +162,7 @@ func (d *destination) rateLimited(m *moment, state *leadgatev1.Destination) *fin
 	n := sum(&d.limited, m.now)
 	return &finding{
 		rule: "rate-limited", verdict: wrongIf(n >= int64(rule.GetAtLeast())),
-		summary: fmt.Sprintf("{name} asked %d times within %s for a slower pace", n, short(rule.GetWindow().AsDuration())),
+		summary: fmt.Sprintf("{name} asked %s within %s for a slower pace", times(n), short(rule.GetWindow().AsDuration())),
 		cause:   cmp.Or(answered(d.cases.slowed, state.GetLastError()), "It answers with status 429."), lead: d.cases.slowed.lead,
 		action:  "Something else may be using up the account's rate limit. Lower limits: requests_per_second of {name}, or raise the limit in the CRM. Deliveries go on by themselves when the CRM allows.",
 		command: "leadgate watch --destination {name} --last 50",
@@ -173,7 +173,7 @@ func (d *destination) breaker(state *leadgatev1.Destination) *finding {
 	return &finding{
 		rule: "breaker", critical: true, verdict: wrongIf(state.GetStatus() == leadgatev1.DestinationStatus_DESTINATION_STATUS_UNREACHABLE),
 		after:   d.rules.GetBreaker().GetAfter().AsDuration(),
-		summary: fmt.Sprintf("{name} cannot be reached; %s wait", leads(state.GetWaiting())), cause: answered(d.cases.failed, state.GetLastError()),
+		summary: fmt.Sprintf("{name} cannot be reached; %s", leadsDo(state.GetWaiting(), "wait")), cause: answered(d.cases.failed, state.GetLastError()),
 		action:  "See whether the CRM is down. Nothing is lost: it is asked again and again, and deliveries go on by themselves when it answers.",
 		command: "leadgate destinations test {name}", lead: d.cases.failed.lead,
 	}
@@ -219,7 +219,7 @@ func (d *destination) noSuccess(m *moment, state *leadgatev1.Destination) *findi
 	}
 	return &finding{
 		rule: "no-success", critical: true, verdict: wrongIf(judged && silent >= limit), grace: limit,
-		summary: fmt.Sprintf("{name} took no lead for %s; %s wait", short(m.now.Sub(d.lastSuccess)), leads(state.GetWaiting())),
+		summary: fmt.Sprintf("{name} took no lead for %s; %s", short(m.now.Sub(d.lastSuccess)), leadsDo(state.GetWaiting(), "wait")),
 		cause:   cmp.Or(answered(d.cases.failed, state.GetLastError()), "No call failed: none was made, or leads wait for their turn."), lead: d.cases.failed.lead,
 		action:  "Test the destination, and see what happened to the newest leads.",
 		command: "leadgate watch --destination {name} --last 50",
@@ -231,7 +231,7 @@ func (d *destination) oldestWaiting(m *moment, state *leadgatev1.Destination, co
 	f := &finding{
 		rule: "oldest-waiting", grace: limit, lead: d.cases.failed.lead,
 		cause: cmp.Or(answered(d.cases.failed, state.GetLastError()),
-			fmt.Sprintf("No call failed: %s wait, and {name} takes %.3g requests a second.", leads(state.GetWaiting()), state.GetRequestsPerSecond())),
+			fmt.Sprintf("No call failed: %s, %d under way, and {name} takes %.3g requests a second.", leadsDo(state.GetWaiting(), "wait"), state.GetInFlight(), state.GetRequestsPerSecond())),
 		action:  "See whether the destination is slow, limited or failing. More than it can take: raise limits: of {name} if the CRM allows.",
 		command: "leadgate deliveries list --destination {name} --state retry_wait",
 	}
@@ -249,7 +249,7 @@ func (d *destination) deadOnes(m *moment) *finding {
 	n := sum(&d.dead, m.now)
 	return &finding{
 		rule: "dead", verdict: wrongIf(n >= int64(rule.GetAtLeast())),
-		summary: fmt.Sprintf("%d deliveries to {name} were given up or refused for good within %s", n, short(rule.GetWindow().AsDuration())),
+		summary: fmt.Sprintf("%s to {name} given up or refused for good within %s", deliveries(n), short(rule.GetWindow().AsDuration())),
 		cause:   answered(d.cases.buried, ""), lead: d.cases.buried.lead,
 		action:  "They are kept. Correct what the CRM objects to, then send them again.",
 		command: "leadgate deliveries retry --all --destination {name} --dry-run", page: "dead?destination={name}",
@@ -279,7 +279,7 @@ func (e *crmError) judge(m *moment) *finding {
 	n := sum(&e.seen, m.now)
 	return &finding{
 		rule: "crm-error", name: "/" + e.rule.GetName(), verdict: wrongIf(n >= int64(e.rule.GetAtLeast())),
-		summary: fmt.Sprintf("{name} answered %q %d times within %s", e.rule.GetName(), n, short(e.rule.GetWindow().AsDuration())),
+		summary: fmt.Sprintf("{name} answered %q %s within %s", e.rule.GetName(), times(n), short(e.rule.GetWindow().AsDuration())),
 		cause:   answered(e.newest, ""), lead: e.newest.lead,
 		action:  "Read what the CRM answers, and what it was sent.",
 		command: "leadgate watch --destination {name} --stage retry --stage failure --last 20",
@@ -327,7 +327,7 @@ func (f *form) holding(name string, m *moment) *finding {
 	n := sum(&f.holds, m.now)
 	return &finding{
 		rule: "holds", verdict: wrongIf(n >= int64(rule.GetAtLeast())),
-		summary: fmt.Sprintf("%s of form %s were put aside within %s", leads(n), name, short(rule.GetWindow().AsDuration())),
+		summary: fmt.Sprintf("form %s put %s aside within %s", name, leads(n), short(rule.GetWindow().AsDuration())),
 		cause:   cmp.Or(f.held.detail, "The console has the reason of each."), lead: f.held.lead,
 		action: "Look through them and release those that are good; they are not sent before that.", page: "held?form=" + name,
 		command: "leadgate leads list --state held --form " + name,
@@ -410,6 +410,30 @@ func leads(n int64) string {
 		return "1 lead"
 	}
 	return fmt.Sprintf("%d leads", n)
+}
+
+// times is how often something happened in words.
+func times(n int64) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// deliveries is a number of deliveries in words.
+func deliveries(n int64) string {
+	if n == 1 {
+		return "1 delivery"
+	}
+	return fmt.Sprintf("%d deliveries", n)
+}
+
+// leadsDo is a number of leads that do something, in words.
+func leadsDo(n int64, verb string) string {
+	if n == 1 {
+		verb += "s"
+	}
+	return leads(n) + " " + verb
 }
 
 // answered says what the CRM answered in a case, or what else is known.
