@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -34,6 +36,48 @@ func noon() time.Time { return time.Date(2026, 11, 24, 12, 4, 31, 220_900_000, t
 type figures struct {
 	counts           map[string]store.Counts
 	failing, refused error
+	recent           []*leadgatev1.Event
+	state            *memory // nil remembers nothing
+}
+
+func (f figures) Recent(_ context.Context, limit int) ([]*leadgatev1.Event, error) {
+	return f.recent[max(0, len(f.recent)-limit):], nil
+}
+
+func (f figures) State(string) store.State {
+	if f.state == nil {
+		return &memory{}
+	}
+	return f.state
+}
+
+// memory is the part of a store that outlives an observer.
+type memory struct {
+	store.State
+	mu     sync.Mutex
+	values map[string][]byte
+}
+
+func (m *memory) Get(_ context.Context, key string) ([]byte, uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.values[key], 1, nil
+}
+
+func (m *memory) Put(_ context.Context, key string, value []byte, _ time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.values == nil {
+		m.values = map[string][]byte{}
+	}
+	m.values[key] = value
+	return nil
+}
+
+func (m *memory) Keys(context.Context) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Sorted(maps.Keys(m.values)), nil
 }
 
 func (f figures) Counts(context.Context) (map[string]store.Counts, error) { return f.counts, f.failing }

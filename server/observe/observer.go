@@ -52,9 +52,16 @@ type Store interface {
 	Counts(ctx context.Context) (map[string]store.Counts, error)
 	// Writable is nil while leads can be accepted.
 	Writable() error
+	// Recent returns the newest events that were written, oldest first, at most limit.
+	Recent(ctx context.Context, limit int) ([]*leadgatev1.Event, error)
+	// State returns a namespace of small durable values.
+	State(namespace string) store.State
 	// Free returns how many bytes the disk has left, and how many must stay free for the store to be writable.
 	Free() (free, needed uint64, err error)
 }
+
+// How long reading the figures of the last hour may take.
+const recallTimeout = 10 * time.Second
 
 // Observer logs and counts every event of the journal until it is closed. It misses none: while its output is slow, the
 // journal makes those wait who publish.
@@ -63,6 +70,7 @@ type Observer struct {
 	metrics *metrics
 	stats   *stats
 	full    *fullData
+	keep    func()
 	close   func()
 }
 
@@ -76,7 +84,13 @@ func New(o Options) (*Observer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	figures := newStats(o.Now, o.Journal.Recent())
+	recent := o.Journal.Recent()
+	figures := newStats(o.Now, recent)
+	ctx, cancel := context.WithTimeout(context.Background(), recallTimeout)
+	defer cancel()
+	if err := recall(ctx, figures, o.Store, recent); err != nil {
+		o.Logger.Warn("the figures of the last hour could not be read; they begin anew", "error", err)
+	}
 	full := &fullData{lead: o.Lead, delivery: o.Delivery}
 	lines := &lines{to: o.Logger.Handler(), stages: stages, full: full}
 	if o.Output == nil {
@@ -93,8 +107,13 @@ func New(o Options) (*Observer, error) {
 		}
 		figures.count(events)
 	})
-	return &Observer{store: o.Store, metrics: m, stats: figures, full: full, close: sync.OnceFunc(stop)}, nil
+	k := keep(figures, o)
+	return &Observer{store: o.Store, metrics: m, stats: figures, full: full, keep: sync.OnceFunc(k.end), close: sync.OnceFunc(stop)}, nil
 }
+
+// KeepFigures stores the figures of the last hour for the next process, and no more after that. It is called before the store is
+// closed. It may be called again.
+func (o *Observer) KeepFigures() { o.keep() }
 
 // Metrics serves the metrics in Prometheus's formats. It is safe for concurrent use.
 func (o *Observer) Metrics() http.Handler { return o.metrics.handler() }
@@ -111,5 +130,6 @@ func (o *Observer) ShowPersonalData(show bool) {
 // journal was closed.
 func (o *Observer) Close() error {
 	o.close()
+	o.keep()
 	return nil
 }

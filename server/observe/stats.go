@@ -42,6 +42,8 @@ type tally struct {
 	speed          window.Slots[window.Spread]
 	lastSubmission time.Time
 	lastDelivery   time.Time
+	counted        uint64 // number of the newest event of the store that is counted
+	changed        bool   // since it was last stored
 }
 
 func newTally() *tally {
@@ -99,7 +101,7 @@ func (c *counts) message() *leadgatev1.StatsCounts {
 	}
 }
 
-// newStats begins with what is remembered: the newest events, oldest first.
+// newStats begins with what the newest events tell, oldest first.
 func newStats(now func() time.Time, recent []*leadgatev1.Event) *stats {
 	s := &stats{
 		now: now, since: now(), all: *newTally(), forms: map[string]*tally{}, destinations: map[string]*tally{},
@@ -120,11 +122,11 @@ func (s *stats) count(events []*leadgatev1.Event) {
 		if e == nil {
 			continue
 		}
-		at, c := event.GetTime().AsTime(), countsOf(e)
-		s.all.count(at, e, &c)
-		tallyOf(s.forms, s.formNames.of(e.GetForm())).count(at, e, &c)
+		at, number, c := event.GetTime().AsTime(), commitOf(event), countsOf(e)
+		s.all.count(at, number, e, &c)
+		tallyOf(s.forms, s.formNames.of(e.GetForm())).count(at, number, e, &c)
 		if e.GetDestination() != "" {
-			tallyOf(s.destinations, s.places.of(e.GetDestination())).count(at, e, &c)
+			tallyOf(s.destinations, s.places.of(e.GetDestination())).count(at, number, e, &c)
 		}
 	}
 }
@@ -138,7 +140,15 @@ func tallyOf(all map[string]*tally, name string) *tally {
 	return t
 }
 
-func (t *tally) count(at time.Time, e *leadgatev1.LeadEvent, c *counts) {
+// count counts an event, unless it is counted: number is that of the store, 0 for one that no store wrote.
+func (t *tally) count(at time.Time, number uint64, e *leadgatev1.LeadEvent, c *counts) {
+	if number > 0 {
+		if number <= t.counted {
+			return
+		}
+		t.counted = number
+	}
+	t.changed = true
 	if minute := t.minutes.At(at); minute != nil {
 		minute.add(c)
 	}

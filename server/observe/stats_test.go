@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"pgregory.net/rapid"
@@ -120,6 +121,61 @@ func TestStatsBeginWithWhatTheStoreRemembers(t *testing.T) {
 	}
 	if got := s.GetSince().AsTime(); !got.Equal(noon().Add(-time.Minute)) {
 		t.Errorf("since %s, want the oldest event that is remembered", got)
+	}
+}
+
+// What is counted again after a restart is what was not stored: nothing twice, and nothing left out because more happened since
+// than the journal remembers.
+func TestTheFiguresOfTheLastHourOutliveARestart(t *testing.T) {
+	t.Parallel()
+	var events []*leadgatev1.Event
+	for range 30 {
+		events = append(events, way(2*time.Minute, "contact", "crm", time.Second, 2*time.Second)...)
+	}
+	for i, event := range events {
+		event.Id = journal.ID{Store: "s", Commit: uint64(i + 1)}.String()
+	}
+	refused := at(time.Minute, &leadgatev1.LeadEvent{Stage: leadgatev1.Stage_STAGE_REJECTED, Form: "contact"}) // which no store writes
+	for name, stored := range map[string]int{"stopped": 150, "killed": 90, "killed before anything was stored": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := figures{recent: events, state: &memory{}}
+			process := func(remembers int, counts []*leadgatev1.Event) *leadgatev1.GetStatsResponse {
+				j := journal.New(journal.Options{Now: noon, History: 10})
+				defer j.Close()
+				j.Load("s", events[max(0, remembers-10):remembers])
+				observer, err := observe.New(observe.Options{Journal: j, Store: s, Logger: observe.NewLogger(t.Output(), "json", "error"), Now: noon})
+				if err != nil {
+					t.Fatal(err)
+				}
+				j.Committed(counts)
+				if len(counts) > 0 {
+					j.Publish(refused)
+				}
+				w := watched{Observer: observer, t: t}
+				return w.stats()
+			}
+			if stored > 0 {
+				process(0, events[:stored])
+			}
+			got := process(len(events), nil)
+			want := &leadgatev1.StatsCounts{Submitted: 30, Accepted: 30, Delivered: 30}
+			if stored > 0 {
+				want.Submitted, want.Rejected = 31, 1
+			}
+			if !proto.Equal(got.GetCounts(), want) {
+				t.Errorf("after the restart %v, want %v", got.GetCounts(), want)
+			}
+			form, crm := got.GetForms()[0], got.GetDestinations()[0]
+			if form.GetCounts().GetSubmitted() != want.GetSubmitted() || crm.GetCounts().GetDelivered() != 30 || got.GetSpeedToLead().GetCount() != 30 ||
+				got.GetSpeedToLead().GetP95().AsDuration() != 2*time.Second || crm.GetCall().GetCount() != 30 {
+				t.Errorf("after the restart %v", got)
+			}
+			again := process(len(events), nil) // and what was counted again is stored
+			if !proto.Equal(again.GetCounts(), want) {
+				t.Errorf("after the next restart %v, want %v", again.GetCounts(), want)
+			}
+		})
 	}
 }
 

@@ -186,7 +186,7 @@ func TestEveryAlertLeadsToItsCauseAndTheButtonThatHelps(t *testing.T) {
     holds: { at_least: 1 }
     rejections: { at_least: 1, above: 0.01 }
     paused: { after: 0s }
-    oldest_waiting: { above: 1s }
+    oldest_waiting: { above: 4s }
     speed_to_lead: { above: 1s, window: 10m }
     crm_errors: [{ name: validation, pattern: VALIDATION_ERROR }]`)
 	events := h.gateway.watch()
@@ -195,7 +195,7 @@ func TestEveryAlertLeadsToItsCauseAndTheButtonThatHelps(t *testing.T) {
 		trouble      func()
 		want, button string
 	}{
-		{func() { h.faults(`{"latency":"12s"}`); h.submit(1) }, "oldest-waiting/crm", "Pause crm"},
+		{func() { h.faults(`{"latency":"20s"}`); h.submit(1) }, "oldest-waiting/crm", "Pause crm"},
 		{func() {}, "speed-to-lead/contact", "Test now: crm"},
 		{func() { h.post("k1", url.Values{"email": {"mary@example.com"}}) }, "holds/contact", "Choose all 1"},
 		{func() { h.post("k2", url.Values{"email": {"nobody"}}) }, "rejections/contact", "❚❚ pause view"},

@@ -241,6 +241,9 @@ func (g *gateway) close() error {
 	if g.preparer != nil {
 		g.preparer.Stop()
 	}
+	if g.observer != nil {
+		g.observer.KeepFigures()
+	}
 	if g.store != nil {
 		problems = append(problems, g.store.Close())
 	}

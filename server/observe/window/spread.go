@@ -67,6 +67,36 @@ func (s *Spread) Percentile(p float64) time.Duration {
 	return s.max
 }
 
+// Steps are the steps that are not empty, by number, and the longest duration: what the spread can be made of again.
+func (s *Spread) Steps() (steps map[uint32]uint32, longest time.Duration) {
+	if s.steps == nil {
+		return nil, 0
+	}
+	steps = map[uint32]uint32{}
+	for i, n := range s.steps {
+		if n > 0 {
+			steps[uint32(i)] = n
+		}
+	}
+	return steps, s.max
+}
+
+// Restored is the spread that was stored as steps. Steps that there are not are left out.
+func Restored(steps map[uint32]uint32, longest time.Duration) Spread {
+	s := Spread{}
+	for i, n := range steps {
+		if i >= spreadSteps || n == 0 {
+			continue
+		}
+		if s.steps == nil {
+			s.steps, s.max = new([spreadSteps]uint32), longest
+		}
+		s.steps[i] = n
+		s.count += int64(n)
+	}
+	return s
+}
+
 // Message is the spread as the API shows it; nil if it is empty.
 func (s *Spread) Message() *leadgatev1.Latency {
 	if s.count == 0 {

@@ -612,6 +612,106 @@ func (x *FormMemory) GetLastLead() string {
 	return ""
 }
 
+// Tally are the figures of the last hour of one form, one destination, or all, so that a restart does not forget them.
+type Tally struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Since when events are counted, Unix time in nanoseconds.
+	Since int64 `protobuf:"varint,1,opt,name=since,proto3" json:"since,omitempty"`
+	// Number of the newest event of the store that is counted.
+	CountedUntil uint64 `protobuf:"varint,2,opt,name=counted_until,json=countedUntil,proto3" json:"counted_until,omitempty"`
+	// The minutes in which something happened.
+	Minutes []*Tally_Minute `protobuf:"bytes,3,rep,name=minutes,proto3" json:"minutes,omitempty"`
+	// How long calls took, by stretches of time.
+	Calls []*Tally_Spread `protobuf:"bytes,4,rep,name=calls,proto3" json:"calls,omitempty"`
+	// How long leads took to their records, by stretches of time.
+	Speed []*Tally_Spread `protobuf:"bytes,5,rep,name=speed,proto3" json:"speed,omitempty"`
+	// When the last submission came, Unix time in nanoseconds; 0 if none did.
+	LastSubmission int64 `protobuf:"varint,6,opt,name=last_submission,json=lastSubmission,proto3" json:"last_submission,omitempty"`
+	// When the last lead was delivered, Unix time in nanoseconds; 0 if none was.
+	LastDelivery  int64 `protobuf:"varint,7,opt,name=last_delivery,json=lastDelivery,proto3" json:"last_delivery,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Tally) Reset() {
+	*x = Tally{}
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Tally) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Tally) ProtoMessage() {}
+
+func (x *Tally) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Tally.ProtoReflect.Descriptor instead.
+func (*Tally) Descriptor() ([]byte, []int) {
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Tally) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *Tally) GetCountedUntil() uint64 {
+	if x != nil {
+		return x.CountedUntil
+	}
+	return 0
+}
+
+func (x *Tally) GetMinutes() []*Tally_Minute {
+	if x != nil {
+		return x.Minutes
+	}
+	return nil
+}
+
+func (x *Tally) GetCalls() []*Tally_Spread {
+	if x != nil {
+		return x.Calls
+	}
+	return nil
+}
+
+func (x *Tally) GetSpeed() []*Tally_Spread {
+	if x != nil {
+		return x.Speed
+	}
+	return nil
+}
+
+func (x *Tally) GetLastSubmission() int64 {
+	if x != nil {
+		return x.LastSubmission
+	}
+	return 0
+}
+
+func (x *Tally) GetLastDelivery() int64 {
+	if x != nil {
+		return x.LastDelivery
+	}
+	return 0
+}
+
 // DestinationMemory is what alerts must know of a destination over a restart.
 type DestinationMemory struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -627,7 +727,7 @@ type DestinationMemory struct {
 
 func (x *DestinationMemory) Reset() {
 	*x = DestinationMemory{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[9]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -639,7 +739,7 @@ func (x *DestinationMemory) String() string {
 func (*DestinationMemory) ProtoMessage() {}
 
 func (x *DestinationMemory) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[9]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -652,7 +752,7 @@ func (x *DestinationMemory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DestinationMemory.ProtoReflect.Descriptor instead.
 func (*DestinationMemory) Descriptor() ([]byte, []int) {
-	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{9}
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DestinationMemory) GetLastSuccess() int64 {
@@ -689,7 +789,7 @@ type IdempotencyKey_Variant struct {
 
 func (x *IdempotencyKey_Variant) Reset() {
 	*x = IdempotencyKey_Variant{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[11]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -701,7 +801,7 @@ func (x *IdempotencyKey_Variant) String() string {
 func (*IdempotencyKey_Variant) ProtoMessage() {}
 
 func (x *IdempotencyKey_Variant) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[11]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -744,7 +844,7 @@ type RetentionWarnings_Warning struct {
 
 func (x *RetentionWarnings_Warning) Reset() {
 	*x = RetentionWarnings_Warning{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[15]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -756,7 +856,7 @@ func (x *RetentionWarnings_Warning) String() string {
 func (*RetentionWarnings_Warning) ProtoMessage() {}
 
 func (x *RetentionWarnings_Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[15]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -786,11 +886,130 @@ func (x *RetentionWarnings_Warning) GetTime() int64 {
 	return 0
 }
 
+// Minute is what happened in a minute.
+type Tally_Minute struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When it began, Unix time in seconds.
+	Begin int64 `protobuf:"varint,1,opt,name=begin,proto3" json:"begin,omitempty"`
+	// How often what happened.
+	Counts        *v1.StatsCounts `protobuf:"bytes,2,opt,name=counts,proto3" json:"counts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Tally_Minute) Reset() {
+	*x = Tally_Minute{}
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Tally_Minute) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Tally_Minute) ProtoMessage() {}
+
+func (x *Tally_Minute) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Tally_Minute.ProtoReflect.Descriptor instead.
+func (*Tally_Minute) Descriptor() ([]byte, []int) {
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{9, 0}
+}
+
+func (x *Tally_Minute) GetBegin() int64 {
+	if x != nil {
+		return x.Begin
+	}
+	return 0
+}
+
+func (x *Tally_Minute) GetCounts() *v1.StatsCounts {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+// Spread counts durations by steps.
+type Tally_Spread struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When the stretch of time began, Unix time in seconds.
+	Begin int64 `protobuf:"varint,1,opt,name=begin,proto3" json:"begin,omitempty"`
+	// The steps that are not empty, by number.
+	Steps map[uint32]uint32 `protobuf:"bytes,2,rep,name=steps,proto3" json:"steps,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// The longest, in nanoseconds.
+	Max           int64 `protobuf:"varint,3,opt,name=max,proto3" json:"max,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Tally_Spread) Reset() {
+	*x = Tally_Spread{}
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Tally_Spread) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Tally_Spread) ProtoMessage() {}
+
+func (x *Tally_Spread) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Tally_Spread.ProtoReflect.Descriptor instead.
+func (*Tally_Spread) Descriptor() ([]byte, []int) {
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{9, 1}
+}
+
+func (x *Tally_Spread) GetBegin() int64 {
+	if x != nil {
+		return x.Begin
+	}
+	return 0
+}
+
+func (x *Tally_Spread) GetSteps() map[uint32]uint32 {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *Tally_Spread) GetMax() int64 {
+	if x != nil {
+		return x.Max
+	}
+	return 0
+}
+
 var File_leadgate_store_v1_store_proto protoreflect.FileDescriptor
 
 const file_leadgate_store_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1dleadgate/store/v1/store.proto\x12\x11leadgate.store.v1\x1a\x19google/protobuf/any.proto\x1a\x17leadgate/v1/event.proto\x1a\x1bleadgate/v1/operation.proto\"T\n" +
+	"\x1dleadgate/store/v1/store.proto\x12\x11leadgate.store.v1\x1a\x19google/protobuf/any.proto\x1a\x17leadgate/v1/event.proto\x1a\x1bleadgate/v1/operation.proto\x1a\x17leadgate/v1/stats.proto\"T\n" +
 	"\x04Meta\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x19\n" +
 	"\bstore_id\x18\x02 \x01(\tR\astoreId\x12\x19\n" +
@@ -852,7 +1071,26 @@ const file_leadgate_store_v1_store_proto_rawDesc = "" +
 	"\x04last\x18\x04 \x01(\x03R\x04last\x12\x14\n" +
 	"\x05count\x18\x05 \x01(\x03R\x05count\x12.\n" +
 	"\x06drifts\x18\x06 \x03(\v2\x16.leadgate.v1.FormEventR\x06drifts\x12\x1b\n" +
-	"\tlast_lead\x18\a \x01(\tR\blastLead\"x\n" +
+	"\tlast_lead\x18\a \x01(\tR\blastLead\"\xba\x04\n" +
+	"\x05Tally\x12\x14\n" +
+	"\x05since\x18\x01 \x01(\x03R\x05since\x12#\n" +
+	"\rcounted_until\x18\x02 \x01(\x04R\fcountedUntil\x129\n" +
+	"\aminutes\x18\x03 \x03(\v2\x1f.leadgate.store.v1.Tally.MinuteR\aminutes\x125\n" +
+	"\x05calls\x18\x04 \x03(\v2\x1f.leadgate.store.v1.Tally.SpreadR\x05calls\x125\n" +
+	"\x05speed\x18\x05 \x03(\v2\x1f.leadgate.store.v1.Tally.SpreadR\x05speed\x12'\n" +
+	"\x0flast_submission\x18\x06 \x01(\x03R\x0elastSubmission\x12#\n" +
+	"\rlast_delivery\x18\a \x01(\x03R\flastDelivery\x1aP\n" +
+	"\x06Minute\x12\x14\n" +
+	"\x05begin\x18\x01 \x01(\x03R\x05begin\x120\n" +
+	"\x06counts\x18\x02 \x01(\v2\x18.leadgate.v1.StatsCountsR\x06counts\x1a\xac\x01\n" +
+	"\x06Spread\x12\x14\n" +
+	"\x05begin\x18\x01 \x01(\x03R\x05begin\x12@\n" +
+	"\x05steps\x18\x02 \x03(\v2*.leadgate.store.v1.Tally.Spread.StepsEntryR\x05steps\x12\x10\n" +
+	"\x03max\x18\x03 \x01(\x03R\x03max\x1a8\n" +
+	"\n" +
+	"StepsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"x\n" +
 	"\x11DestinationMemory\x12!\n" +
 	"\flast_success\x18\x01 \x01(\x03R\vlastSuccess\x12!\n" +
 	"\ffirst_queued\x18\x02 \x01(\x03R\vfirstQueued\x12\x1d\n" +
@@ -871,7 +1109,7 @@ func file_leadgate_store_v1_store_proto_rawDescGZIP() []byte {
 	return file_leadgate_store_v1_store_proto_rawDescData
 }
 
-var file_leadgate_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_leadgate_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_leadgate_store_v1_store_proto_goTypes = []any{
 	(*Meta)(nil),                      // 0: leadgate.store.v1.Meta
 	(*IdempotencyKey)(nil),            // 1: leadgate.store.v1.IdempotencyKey
@@ -882,34 +1120,44 @@ var file_leadgate_store_v1_store_proto_goTypes = []any{
 	(*Operation)(nil),                 // 6: leadgate.store.v1.Operation
 	(*RetentionWarnings)(nil),         // 7: leadgate.store.v1.RetentionWarnings
 	(*FormMemory)(nil),                // 8: leadgate.store.v1.FormMemory
-	(*DestinationMemory)(nil),         // 9: leadgate.store.v1.DestinationMemory
-	nil,                               // 10: leadgate.store.v1.IdempotencyKey.FieldsEntry
-	(*IdempotencyKey_Variant)(nil),    // 11: leadgate.store.v1.IdempotencyKey.Variant
-	nil,                               // 12: leadgate.store.v1.Counts.DeliveriesEntry
-	nil,                               // 13: leadgate.store.v1.Counts.LeadsEntry
-	nil,                               // 14: leadgate.store.v1.Counts.HoldsEntry
-	(*RetentionWarnings_Warning)(nil), // 15: leadgate.store.v1.RetentionWarnings.Warning
-	(*v1.Event)(nil),                  // 16: leadgate.v1.Event
-	(*v1.Operation)(nil),              // 17: leadgate.v1.Operation
-	(*anypb.Any)(nil),                 // 18: google.protobuf.Any
-	(*v1.FormEvent)(nil),              // 19: leadgate.v1.FormEvent
+	(*Tally)(nil),                     // 9: leadgate.store.v1.Tally
+	(*DestinationMemory)(nil),         // 10: leadgate.store.v1.DestinationMemory
+	nil,                               // 11: leadgate.store.v1.IdempotencyKey.FieldsEntry
+	(*IdempotencyKey_Variant)(nil),    // 12: leadgate.store.v1.IdempotencyKey.Variant
+	nil,                               // 13: leadgate.store.v1.Counts.DeliveriesEntry
+	nil,                               // 14: leadgate.store.v1.Counts.LeadsEntry
+	nil,                               // 15: leadgate.store.v1.Counts.HoldsEntry
+	(*RetentionWarnings_Warning)(nil), // 16: leadgate.store.v1.RetentionWarnings.Warning
+	(*Tally_Minute)(nil),              // 17: leadgate.store.v1.Tally.Minute
+	(*Tally_Spread)(nil),              // 18: leadgate.store.v1.Tally.Spread
+	nil,                               // 19: leadgate.store.v1.Tally.Spread.StepsEntry
+	(*v1.Event)(nil),                  // 20: leadgate.v1.Event
+	(*v1.Operation)(nil),              // 21: leadgate.v1.Operation
+	(*anypb.Any)(nil),                 // 22: google.protobuf.Any
+	(*v1.FormEvent)(nil),              // 23: leadgate.v1.FormEvent
+	(*v1.StatsCounts)(nil),            // 24: leadgate.v1.StatsCounts
 }
 var file_leadgate_store_v1_store_proto_depIdxs = []int32{
-	10, // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldsEntry
-	11, // 1: leadgate.store.v1.IdempotencyKey.variants:type_name -> leadgate.store.v1.IdempotencyKey.Variant
-	12, // 2: leadgate.store.v1.Counts.deliveries:type_name -> leadgate.store.v1.Counts.DeliveriesEntry
-	13, // 3: leadgate.store.v1.Counts.leads:type_name -> leadgate.store.v1.Counts.LeadsEntry
-	14, // 4: leadgate.store.v1.Counts.holds:type_name -> leadgate.store.v1.Counts.HoldsEntry
-	16, // 5: leadgate.store.v1.Told.events:type_name -> leadgate.v1.Event
-	17, // 6: leadgate.store.v1.Operation.operation:type_name -> leadgate.v1.Operation
-	18, // 7: leadgate.store.v1.Operation.request:type_name -> google.protobuf.Any
-	15, // 8: leadgate.store.v1.RetentionWarnings.warnings:type_name -> leadgate.store.v1.RetentionWarnings.Warning
-	19, // 9: leadgate.store.v1.FormMemory.drifts:type_name -> leadgate.v1.FormEvent
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	11, // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldsEntry
+	12, // 1: leadgate.store.v1.IdempotencyKey.variants:type_name -> leadgate.store.v1.IdempotencyKey.Variant
+	13, // 2: leadgate.store.v1.Counts.deliveries:type_name -> leadgate.store.v1.Counts.DeliveriesEntry
+	14, // 3: leadgate.store.v1.Counts.leads:type_name -> leadgate.store.v1.Counts.LeadsEntry
+	15, // 4: leadgate.store.v1.Counts.holds:type_name -> leadgate.store.v1.Counts.HoldsEntry
+	20, // 5: leadgate.store.v1.Told.events:type_name -> leadgate.v1.Event
+	21, // 6: leadgate.store.v1.Operation.operation:type_name -> leadgate.v1.Operation
+	22, // 7: leadgate.store.v1.Operation.request:type_name -> google.protobuf.Any
+	16, // 8: leadgate.store.v1.RetentionWarnings.warnings:type_name -> leadgate.store.v1.RetentionWarnings.Warning
+	23, // 9: leadgate.store.v1.FormMemory.drifts:type_name -> leadgate.v1.FormEvent
+	17, // 10: leadgate.store.v1.Tally.minutes:type_name -> leadgate.store.v1.Tally.Minute
+	18, // 11: leadgate.store.v1.Tally.calls:type_name -> leadgate.store.v1.Tally.Spread
+	18, // 12: leadgate.store.v1.Tally.speed:type_name -> leadgate.store.v1.Tally.Spread
+	24, // 13: leadgate.store.v1.Tally.Minute.counts:type_name -> leadgate.v1.StatsCounts
+	19, // 14: leadgate.store.v1.Tally.Spread.steps:type_name -> leadgate.store.v1.Tally.Spread.StepsEntry
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_store_v1_store_proto_init() }
@@ -923,7 +1171,7 @@ func file_leadgate_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_store_v1_store_proto_rawDesc), len(file_leadgate_store_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,278 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/server/observe/window"
+	"github.com/leadgate/leadgate/worker/journal"
+)
+
+// The figures of the last hour outlive the process: each tally is stored every few seconds in which it changed, with the number
+// of the newest event that it counts. A later process reads it, and counts what the store wrote behind that event. What no store
+// writes, refused and repeated submissions, is lost by a kill -9 for as long as it was not stored.
+//
+//	figures  all, form/NAME, destination/NAME  leadgate.store.v1.Tally; goes when nothing of it is within the hour any more
+const figuresNamespace = "figures"
+
+const (
+	// How often tallies that changed are stored.
+	keepFiguresEvery = 10 * time.Second
+	// So many events are counted again at a start, at most; behind more the figures begin anew, and say since when.
+	maxRecount = 100_000
+	// An hour after the last event of a tally nobody asks for it.
+	keepFiguresFor = 2 * time.Hour
+)
+
+// recall makes figures of what is stored and of what happened since.
+func recall(ctx context.Context, s *stats, from Store, recent []*leadgatev1.Event) error {
+	state := from.State(figuresNamespace)
+	keys, err := state.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	newest := uint64(0)
+	for _, event := range recent {
+		newest = max(newest, commitOf(event))
+	}
+	stored := map[string]*storev1.Tally{}
+	for _, key := range keys {
+		value, _, err := state.Get(ctx, key)
+		if err != nil {
+			return err
+		}
+		memory := &storev1.Tally{}
+		if err := proto.Unmarshal(value, memory); err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+		stored[key] = memory
+	}
+	counted := stored[allKey].GetCountedUntil() // 0 where nothing was stored yet
+	if counted > newest {                       // the store was restored from a backup
+		return nil
+	}
+	if missing := newest - counted; missing > 0 && commitOf(recent[0]) > counted+1 {
+		if missing > maxRecount {
+			return nil
+		}
+		if recent, err = from.Recent(ctx, int(missing)); err != nil {
+			return err
+		}
+	}
+	s.restore(stored, recent)
+	return nil
+}
+
+const allKey = "all"
+
+// restore puts stored tallies in the place of what was counted of recent events, and counts those that happened since.
+func (s *stats) restore(stored map[string]*storev1.Tally, recent []*leadgatev1.Event) {
+	s.mu.Lock()
+	if since := stored[allKey].GetSince(); since != 0 {
+		s.since = time.Unix(0, since)
+	} else if len(recent) > 0 {
+		s.since = recent[0].GetTime().AsTime()
+	}
+	s.all, s.forms, s.destinations = *newTally(), map[string]*tally{}, map[string]*tally{}
+	s.formNames, s.places = labels{}, labels{}
+	for key, memory := range stored {
+		kind, name, _ := strings.Cut(key, "/")
+		switch kind {
+		case allKey:
+			s.all.restore(memory)
+		case "form":
+			tallyOf(s.forms, s.formNames.of(name)).restore(memory)
+		case "destination":
+			tallyOf(s.destinations, s.places.of(name)).restore(memory)
+		}
+	}
+	s.mu.Unlock()
+	s.count(recent)
+}
+
+func (t *tally) restore(memory *storev1.Tally) {
+	t.counted = memory.GetCountedUntil()
+	t.lastSubmission, t.lastDelivery = instant(memory.GetLastSubmission()), instant(memory.GetLastDelivery())
+	for _, minute := range memory.GetMinutes() {
+		if slot := t.minutes.At(time.Unix(minute.GetBegin(), 0)); slot != nil {
+			*slot = countsFrom(minute.GetCounts())
+		}
+	}
+	for _, spreads := range []struct {
+		slots  *window.Slots[window.Spread]
+		stored []*storev1.Tally_Spread
+	}{{&t.calls, memory.GetCalls()}, {&t.speed, memory.GetSpeed()}} {
+		for _, spread := range spreads.stored {
+			if slot := spreads.slots.At(time.Unix(spread.GetBegin(), 0)); slot != nil {
+				*slot = window.Restored(spread.GetSteps(), time.Duration(spread.GetMax()))
+			}
+		}
+	}
+}
+
+func (t *tally) memory(since, now time.Time) *storev1.Tally {
+	memory := &storev1.Tally{
+		Since: since.UnixNano(), CountedUntil: t.counted, LastSubmission: nanos(t.lastSubmission), LastDelivery: nanos(t.lastDelivery),
+	}
+	t.minutes.Each(now, func(begin time.Time, c *counts) {
+		if *c != (counts{}) {
+			memory.Minutes = append(memory.Minutes, &storev1.Tally_Minute{Begin: begin.Unix(), Counts: c.message()})
+		}
+	})
+	spreads := func(of *window.Slots[window.Spread]) (stored []*storev1.Tally_Spread) {
+		of.Each(now, func(begin time.Time, s *window.Spread) {
+			if steps, longest := s.Steps(); len(steps) > 0 {
+				stored = append(stored, &storev1.Tally_Spread{Begin: begin.Unix(), Steps: steps, Max: int64(longest)})
+			}
+		})
+		return stored
+	}
+	memory.Calls, memory.Speed = spreads(&t.calls), spreads(&t.speed)
+	return memory
+}
+
+// changed returns the tallies that changed since they were last stored, as they are stored.
+func (s *stats) changed() map[string]*storev1.Tally {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, memories := s.now(), map[string]*storev1.Tally{}
+	add := func(key string, t *tally) {
+		if t.changed {
+			t.changed = false
+			memories[key] = t.memory(s.since, now)
+		}
+	}
+	add(allKey, &s.all)
+	for name, t := range s.forms {
+		add("form/"+name, t)
+	}
+	for name, t := range s.destinations {
+		add("destination/"+name, t)
+	}
+	return memories
+}
+
+// unsaved says that tallies are not stored as they are.
+func (s *stats) unsaved() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all.changed = true
+	for _, tallies := range []map[string]*tally{s.forms, s.destinations} {
+		for _, t := range tallies {
+			t.changed = true
+		}
+	}
+}
+
+// keeper stores the figures while the process runs.
+type keeper struct {
+	stats *stats
+	store Store
+	log   *slog.Logger
+	now   func() time.Time
+
+	saving sync.Mutex
+	stop   context.CancelFunc
+	done   chan struct{}
+}
+
+func keep(s *stats, o Options) *keeper {
+	ctx, cancel := context.WithCancel(context.Background())
+	k := &keeper{stats: s, store: o.Store, log: o.Logger, now: o.Now, stop: cancel, done: make(chan struct{})}
+	go k.run(ctx)
+	return k
+}
+
+func (k *keeper) run(ctx context.Context) {
+	defer close(k.done)
+	ticker := time.NewTicker(keepFiguresEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			k.save(ctx)
+		}
+	}
+}
+
+// save stores what changed. What cannot be stored is stored with what changes next.
+func (k *keeper) save(ctx context.Context) {
+	k.saving.Lock()
+	defer k.saving.Unlock()
+	state, expires := k.store.State(figuresNamespace), k.now().Add(keepFiguresFor)
+	changed := k.stats.changed()
+	names := slices.Sorted(maps.Keys(changed))
+	// That of all last: an event that it counts is in the others then.
+	slices.SortStableFunc(names, func(a, b string) int { return oneOf(a == allKey) - oneOf(b == allKey) })
+	for _, key := range names {
+		value, err := proto.Marshal(changed[key])
+		if err == nil {
+			err = state.Put(ctx, key, value, expires)
+		}
+		if err != nil {
+			k.stats.unsaved()
+			if ctx.Err() == nil {
+				k.log.Warn("the figures of the last hour could not be stored; after a restart some would be missing", "error", err)
+			}
+			return
+		}
+	}
+}
+
+func oneOf(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// end stores what changed last, and stops.
+func (k *keeper) end() {
+	k.stop()
+	<-k.done
+	ctx, cancel := context.WithTimeout(context.Background(), figuresTimeout)
+	defer cancel()
+	k.save(ctx)
+}
+
+// commitOf is the number of an event that the store wrote; 0 for another.
+func commitOf(event *leadgatev1.Event) uint64 {
+	id, err := journal.ParseID(event.GetId())
+	if err != nil || id.Extra != 0 {
+		return 0
+	}
+	return id.Commit
+}
+
+func countsFrom(m *leadgatev1.StatsCounts) counts {
+	return counts{
+		submitted: m.GetSubmitted(), accepted: m.GetAccepted(), replayed: m.GetReplayed(), rejected: m.GetRejected(), held: m.GetHeld(),
+		delivered: m.GetDelivered(), failed: m.GetFailed(), dead: m.GetDead(),
+	}
+}
+
+func nanos(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func instant(nanos int64) time.Time {
+	if nanos == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, nanos)
+}
