@@ -94,6 +94,9 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 	if o.Alerts != nil {
 		all = append(all, newFiring(o.Alerts))
 	}
+	if o.Judged != nil {
+		all = append(all, o.Judged)
+	}
 	for _, c := range all {
 		if err := m.registry.Register(c); err != nil {
 			return nil, err

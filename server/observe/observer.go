@@ -32,6 +32,8 @@ type Options struct {
 	Drift func(context.Context) ([]*leadgatev1.Drift, error)
 	// Alerts are those that are known, firing or over; nil shows none.
 	Alerts func() []*leadgatev1.Alert
+	// Judged has the metrics of what alerts judge; nil shows none.
+	Judged prometheus.Collector
 	// Lead and Delivery read from the store, for log lines that show personal data as it is; nil shows it masked always.
 	Lead     func(ctx context.Context, leadID string) (*leadgatev1.LeadRecord, error)
 	Delivery func(ctx context.Context, deliveryID string) (*leadgatev1.Delivery, error)

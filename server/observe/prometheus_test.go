@@ -1,6 +1,7 @@
 package observe_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -10,8 +11,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	promclient "github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/server/observe/alert"
+	"github.com/leadgate/leadgate/server/observe/prometheus"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
@@ -38,8 +47,64 @@ func TestPrometheusRulesFireAsTheBuiltInOnesDo(t *testing.T) {
 	promtool(t, "test", "rules", "prometheus/rules_test.yml")
 }
 
+// One template with the built-in defaults makes the file that is shipped, so that both have the same thresholds.
+func TestTheShippedRulesHaveTheBuiltInThresholds(t *testing.T) {
+	t.Parallel()
+	want, err := prometheus.Rules(alert.Rules(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shipped, err := os.ReadFile("prometheus/rules.yml"); err != nil || !bytes.Equal(shipped, want) {
+		t.Errorf("prometheus/rules.yml is not what the template makes (%v): run make generate", err)
+	}
+}
+
+// Every rule that is built in has one for Prometheus, with the thresholds of the configuration, and is left out where it is off.
+func TestPrometheusRulesTakeTheThresholdsOfTheConfiguration(t *testing.T) {
+	t.Parallel()
+	configured := &configv1.AlertRules{
+		ErrorRate:   &configv1.ErrorRateRule{Above: .125, Window: durationpb.New(7 * time.Minute), AtLeast: 33},
+		Silence:     &configv1.SilenceRule{Missing: 17, AtLeast: durationpb.New(2 * time.Hour)},
+		SpeedToLead: &configv1.SpeedRule{Above: durationpb.New(42 * time.Second)}, CrmErrors: []*configv1.CrmErrorRule{{Name: "duplicates", Pattern: "DUP", AtLeast: 4}},
+		Paused: &configv1.ConditionRule{After: durationpb.New(90 * time.Second)}, Breaker: &configv1.ConditionRule{Off: true},
+	}
+	rules, err := prometheus.Rules(alert.Rules(configured))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(rules)
+	for _, want := range []string{
+		"> 0.125", "[7m]", ">= 33", "leadgate_form_missing_submissions >= 17 and on (instance, form) leadgate_form_silent_seconds >= 7200",
+		"leadgate_speed_to_lead_seconds_bucket[15m]))) > 42", `leadgate_crm_errors_total{name="duplicates"}[10m])) >= 4`, "for: 1m30s",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the rules lack %s", want)
+		}
+	}
+	if strings.Contains(text, "LeadgateUnreachable") {
+		t.Error("a rule that is off is there")
+	}
+	path := filepath.Join(t.TempDir(), "rules.yml")
+	if err := os.WriteFile(path, rules, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	promtool(t, "check", "rules", path)
+	// The rules' names, in both houses.
+	names := (&configv1.AlertRules{}).ProtoReflect().Descriptor().Fields()
+	for i := range names.Len() {
+		name := strings.ReplaceAll(strings.TrimSuffix(string(names.Get(i).Name()), "s"), "_", "-") // crm_errors is crm-error
+		switch name {
+		case "breaker", "notifier": // off here; needless where Alertmanager tells
+			continue
+		}
+		if !regexp.MustCompile(`rule: ` + name + `s? }`).MatchString(text) {
+			t.Errorf("there is no rule %s for Prometheus", name)
+		}
+	}
+}
+
 // shipped are the files for Prometheus and Grafana, and what is written of the metrics.
-var shipped = []string{"prometheus/rules.yml", "grafana/leadgate.json", "README.md"}
+var shipped = []string{"prometheus/rules.tmpl", "grafana/leadgate.json", "README.md"}
 
 func TestShippedFilesNameOnlyMetricsThatThereAre(t *testing.T) {
 	t.Parallel()
@@ -52,7 +117,38 @@ func TestShippedFilesNameOnlyMetricsThatThereAre(t *testing.T) {
 		&leadgatev1.Event{Kind: &leadgatev1.Event_Form{Form: &leadgatev1.FormEvent{Form: "contact"}}},
 		&leadgatev1.Event{Kind: &leadgatev1.Event_System{System: &leadgatev1.SystemEvent{}}},
 	)
+	engine, err := alert.New(t.Context(), alert.Options{
+		Journal: w.journal, Store: figures{}, Destinations: destinations, Now: noon,
+		Config: alert.Config{
+			Destinations: []string{"crm"}, Forms: map[string]*configv1.Form{"contact": {}},
+			Alerts: &configv1.Alerts{Rules: &configv1.AlertRules{
+				Silence: &configv1.SilenceRule{LearnFor: durationpb.New(0)}, CrmErrors: []*configv1.CrmErrorRule{{Name: "duplicates", Pattern: "DUP"}},
+			}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.journal.Publish(way(0, "contact", "crm", 1, 1)...)
+	if err := engine.Close(); err != nil { // it counted that
+		t.Fatal(err)
+	}
+	judged := promclient.NewRegistry()
+	if err := judged.Register(engine.Collector()); err != nil {
+		t.Fatal(err)
+	}
+	families, err := judged.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems, err := promlint.NewWithMetricFamilies(families).Lint()
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%v %v", problems, err)
+	}
 	there := regexp.MustCompile(`(?m)^[a-z_]+`).FindAllString(strings.ReplaceAll(w.metrics(), "# TYPE ", ""), -1)
+	for _, family := range families {
+		there = append(there, family.GetName())
+	}
 	named := regexp.MustCompile(`\b(leadgate|process)_[a-z_]+\b`)
 	for _, path := range shipped {
 		text, err := os.ReadFile(filepath.FromSlash(path))

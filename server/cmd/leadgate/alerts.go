@@ -4,13 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/server/config"
+	"github.com/leadgate/leadgate/server/observe/alert"
+	"github.com/leadgate/leadgate/server/observe/prometheus"
 )
 
 func newAlerts() *cobra.Command {
@@ -29,7 +35,7 @@ func newAlerts() *cobra.Command {
 	}
 	conn.addFlags(cmd)
 	out.addFlag(cmd)
-	cmd.AddCommand(newAlertsList(&conn, &out), newAlertsAcknowledge(&conn, &out), newAlertsTest(&conn, &out))
+	cmd.AddCommand(newAlertsList(&conn, &out), newAlertsAcknowledge(&conn, &out), newAlertsRules(), newAlertsTest(&conn, &out))
 	return cmd
 }
 
@@ -137,6 +143,42 @@ is told all the same; when the time is up and it still fires, a reminder comes a
 	}
 	cmd.Flags().DurationVar(&hold, "for", 8*time.Hour, "for how long nobody is reminded, up to 168h; 0s takes it back")
 	cmd.Flags().StringVar(&note, "note", "", "who is on it, or why, for the others")
+	return cmd
+}
+
+func newAlertsRules() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "rules",
+		Short: "Print the alert rules for Prometheus, with the thresholds of a configuration",
+		Long: `Print the alert rules for Prometheus, with the thresholds of a configuration's alerts: rules:. What one form or destination has of
+its own is not in them: leadgate judges by that itself.`,
+		Example: `  leadgate alerts rules > /etc/prometheus/leadgate.yaml
+  leadgate alerts rules --config /etc/leadgate.yaml`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			snapshot, err := config.Load(path, environment())
+			if err != nil {
+				return err
+			}
+			alerts := snapshot.Config.GetAlerts()
+			for _, own := range []struct {
+				what  string
+				rules map[string]*configv1.AlertRules
+			}{{"form", alerts.GetForms()}, {"destination", alerts.GetDestinations()}} {
+				for _, name := range slices.Sorted(maps.Keys(own.rules)) {
+					fmt.Fprintf(cmd.ErrOrStderr(), "%s %s has rules of its own, which are not in these.\n", own.what, name)
+				}
+			}
+			rules, err := prometheus.Rules(alert.Rules(alerts.GetRules()))
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(rules)
+			return err
+		},
+	}
+	addConfigFlag(cmd, &path)
 	return cmd
 }
 

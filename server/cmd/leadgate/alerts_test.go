@@ -274,6 +274,10 @@ func (h *house) run(command string) {
 func TestAlertsAreListedAndTestedFromTheTerminal(t *testing.T) {
 	t.Parallel()
 	h, in := alarmed(t, "")
+	prometheus, complaints, code := run(t, []string{"HUBSPOT_TOKEN=" + token}, "", "alerts", "rules", "--config", h.config)
+	if code != 0 || !strings.Contains(prometheus, "[4s]))\n") || !strings.Contains(prometheus, ">= 20") {
+		t.Errorf("the rules for Prometheus: %d %q %q", code, prometheus, complaints)
+	}
 	out, complaints, code := run(t, nil, "", "alerts", "list", "--server", h.gateway.address)
 	if code != 0 || out != "All is well.\n" {
 		t.Errorf("%d %q %q", code, out, complaints)

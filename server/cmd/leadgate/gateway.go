@@ -44,6 +44,7 @@ type gateway struct {
 	alerts   *alert.Engine
 	observer *observe.Observer
 	sending  *telemetry.Telemetry // nil if nobody asked for it
+	logs     *telemetry.Logs      // nil if nobody asked for it
 	keeper   *retention.Keeper
 	server   *server.Server
 	listener net.Listener
@@ -75,6 +76,10 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 	g.level.Set(observe.ParseLevel(cfg.GetLog().GetLevel()))
 	output := observe.NewOutput(o.out)
 	g.log = observe.NewAdjustableLogger(output, cfg.GetLog().GetFormat(), g.level)
+	if g.logs, err = telemetry.StartLogs(ctx, telemetry.Options{Version: version, LookupEnv: os.LookupEnv, Logger: g.log}); err != nil {
+		return err
+	}
+	g.log = g.logs.Beside(g.log, g.level)
 	g.journal = journal.New(journal.Options{Now: now})
 	commits := observe.NewCommits()
 	options, err := storeOptions(o.snapshot)
@@ -125,7 +130,7 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 		return err
 	}
 	g.observer, err = observe.New(observe.Options{
-		Journal: g.journal, Store: g.store, Commits: commits, Destinations: destinations, Drift: drift, Alerts: g.alerts.Alerts,
+		Journal: g.journal, Store: g.store, Commits: commits, Destinations: destinations, Drift: drift, Alerts: g.alerts.Alerts, Judged: g.alerts.Collector(),
 		Lead: g.store.Lead, Delivery: g.store.Delivery,
 		Logger: g.log, Output: output, Version: version, Now: now,
 	})
@@ -255,6 +260,9 @@ func (g *gateway) close() error {
 	}
 	if g.observer != nil {
 		problems = append(problems, g.observer.Close())
+	}
+	if err := g.logs.Close(); err != nil {
+		g.log.Warn("the last log lines could not be sent", "error", err) // they were written
 	}
 	return errors.Join(problems...)
 }

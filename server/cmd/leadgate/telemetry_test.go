@@ -6,12 +6,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	collectorlogs "go.opentelemetry.io/proto/otlp/collector/logs/v1"
 	collectormetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	collectortrace "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	logsv1 "go.opentelemetry.io/proto/otlp/logs/v1"
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 )
@@ -22,6 +25,7 @@ type collector struct {
 	mu      sync.Mutex
 	spans   []*tracev1.Span
 	metrics map[string]bool
+	lines   []*logsv1.LogRecord
 	changed chan struct{}
 }
 
@@ -40,6 +44,14 @@ func newCollector(t *testing.T) *collector {
 			for _, resource := range request.GetResourceSpans() {
 				for _, scope := range resource.GetScopeSpans() {
 					c.spans = append(c.spans, scope.GetSpans()...)
+				}
+			}
+		case "/v1/logs":
+			request := &collectorlogs.ExportLogsServiceRequest{}
+			err = proto.Unmarshal(body, request)
+			for _, resource := range request.GetResourceLogs() {
+				for _, scope := range resource.GetScopeLogs() {
+					c.lines = append(c.lines, scope.GetLogRecords()...)
 				}
 			}
 		case "/v1/metrics":
@@ -139,5 +151,47 @@ func TestOneTraceFromTheBrowserToTheCRMsAnswer(t *testing.T) {
 	if delivery.GetStartTimeUnixNano() < submission.GetEndTimeUnixNano() || delivery.GetEndTimeUnixNano() < delivery.GetStartTimeUnixNano() {
 		t.Errorf("times: submission %d to %d, delivery %d to %d", submission.GetStartTimeUnixNano(), submission.GetEndTimeUnixNano(),
 			delivery.GetStartTimeUnixNano(), delivery.GetEndTimeUnixNano())
+	}
+}
+
+// The lines that are sent are those that are written: the same attributes, masked, in the trace that the request brought.
+func TestLogLinesAreSentOverOTLPWhereThatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	h, c := newHouse(t), newCollector(t)
+	h.gateway.kill()
+	h.gateway = start(t, []string{"HUBSPOT_TOKEN=" + token, "OTEL_EXPORTER_OTLP_ENDPOINT=" + c.URL, "OTEL_LOGS_EXPORTER=otlp", "OTEL_TRACES_EXPORTER=none", "OTEL_METRICS_EXPORTER=none", "OTEL_BLRP_SCHEDULE_DELAY=50"},
+		"serve", "--config", h.config, "--listen", "127.0.0.1:0", "--data-dir", h.data)
+	const traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
+	request(t, "POST", h.url("/v1/forms/contact/submissions"), "application/json", `{"email":"ada@example.com"}`, "traceparent", "00-"+traceID+"-00f067aa0ba902b7-01")
+	line := func(body string) *logsv1.LogRecord {
+		i := slices.IndexFunc(c.lines, func(l *logsv1.LogRecord) bool { return l.GetBody().GetStringValue() == body })
+		if i < 0 {
+			return nil
+		}
+		return c.lines[i]
+	}
+	c.await(t, "line about the success", func() bool { return line("success") != nil })
+	if err := h.gateway.stop(); err != nil {
+		t.Error(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	success := line("success")
+	attributes := map[string]string{}
+	for _, a := range success.GetAttributes() {
+		attributes[a.GetKey()] = a.GetValue().GetStringValue()
+	}
+	if hex.EncodeToString(success.GetTraceId()) != traceID || success.GetSeverityText() != "INFO" || success.GetTimeUnixNano() == 0 ||
+		attributes["destination"] != "crm" || attributes["person"] != "a***@example.com" || attributes["record_id"] == "" {
+		t.Errorf("the line is %v", success)
+	}
+	for _, l := range c.lines {
+		if strings.Contains(l.String(), "ada@example.com") {
+			t.Errorf("personal data in %v", l)
+		}
+	}
+	// What is sent is written as well, and the last of it was sent before the process ended.
+	if !strings.Contains(h.gateway.lines.text(), `"stage":"success"`) || !slices.ContainsFunc(c.lines, func(l *logsv1.LogRecord) bool { return strings.Contains(l.String(), "stopping") }) {
+		t.Error("lines are missing")
 	}
 }

@@ -45,7 +45,7 @@ func (e *Engine) acknowledge(ctx context.Context, id string, hold time.Duration,
 			fmt.Sprintf("no alert %q is firing; %s", id, firing))
 	}
 	a := proto.CloneOf(old)
-	detail := ""
+	detail := "nobody is on it any more: " + a.GetSummary()
 	if hold > 0 {
 		a.AcknowledgeTime, a.AcknowledgedUntil, a.AcknowledgeNote = timestamppb.New(now), timestamppb.New(now.Add(hold)), note
 		a.RemindTime = a.GetAcknowledgedUntil()
@@ -53,7 +53,6 @@ func (e *Engine) acknowledge(ctx context.Context, id string, hold time.Duration,
 	} else {
 		a.AcknowledgeTime, a.AcknowledgedUntil, a.AcknowledgeNote = nil, nil, ""
 		a.RemindTime = timestamppb.New(now.Add(e.remindEvery()))
-		detail = "nobody is on it any more: " + a.GetSummary()
 	}
 	if note != "" {
 		detail += " (" + note + ")"

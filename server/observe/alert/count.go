@@ -53,6 +53,7 @@ type crmError struct {
 	rule    *configv1.CrmErrorRule
 	pattern *regexp.Regexp
 	seen    windowed[int64]
+	total   int64 // since the start
 	newest  sample
 }
 
@@ -246,6 +247,7 @@ func (d *destination) match(at time.Time, e *leadgatev1.LeadEvent) {
 	for _, named := range d.errors {
 		if named.pattern.MatchString(e.GetError()) || named.pattern.MatchString(e.GetCrmBody()) {
 			named.newest = sampleOf(at, e)
+			named.total++
 			add(&named.seen, at)
 		}
 	}

@@ -16,6 +16,9 @@ const (
 	defaultDiskMiB     = 1024
 )
 
+// Rules are general rules with the defaults in the place of what they do not say. Nil is all defaults.
+func Rules(general *configv1.AlertRules) *configv1.AlertRules { return rulesFor(general, nil) }
+
 // rulesFor are the rules for one form or destination: its own before the general ones before the defaults.
 func rulesFor(general, own *configv1.AlertRules) *configv1.AlertRules {
 	r := &configv1.AlertRules{}

@@ -206,6 +206,9 @@ func (c *counters) keep(before *counters) {
 		if old := before.destinations[name]; old != nil {
 			d.lastSuccess, d.firstQueued, d.firstLead, d.changed = old.lastSuccess, old.firstQueued, old.firstLead, true
 			d.cases = old.cases
+			for _, named := range d.errors {
+				named.keep(old.errors)
+			}
 		}
 	}
 	for name, f := range c.forms {
@@ -213,6 +216,15 @@ func (c *counters) keep(before *counters) {
 			drifts := f.rhythm.Drifts // without those that are mapped now
 			f.rhythm = old.rhythm
 			f.rhythm.Drifts, f.rhythm.changed = drifts, true
+		}
+	}
+}
+
+// keep goes on counting what a rule of the same name counted.
+func (e *crmError) keep(before []*crmError) {
+	for _, old := range before {
+		if old.rule.GetName() == e.rule.GetName() {
+			e.total = old.total
 		}
 	}
 }

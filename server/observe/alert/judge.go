@@ -141,7 +141,7 @@ func (d *destination) paused(state *leadgatev1.Destination) *finding {
 		rule:    "paused",
 		verdict: wrongIf(state.GetStatus() == leadgatev1.DestinationStatus_DESTINATION_STATUS_PAUSED),
 		after:   d.rules.GetPaused().GetAfter().AsDuration(),
-		summary: fmt.Sprintf("{name} is paused; %s", leadsDo(state.GetWaiting(), "wait")), cause: cause,
+		summary: fmt.Sprintf("{name} is paused; %s", leadsWait(state.GetWaiting())), cause: cause,
 		action: "Resume it, or leave it paused: leads are still accepted, and wait.", command: "leadgate destinations resume {name}",
 	}
 }
@@ -151,7 +151,7 @@ func (d *destination) credentials(state *leadgatev1.Destination) *finding {
 		rule: "credentials", critical: true,
 		verdict: wrongIf(state.GetStatus() == leadgatev1.DestinationStatus_DESTINATION_STATUS_CREDENTIALS_REFUSED),
 		after:   d.rules.GetCredentials().GetAfter().AsDuration(),
-		summary: fmt.Sprintf("{name} refuses the credentials; %s", leadsDo(state.GetWaiting(), "wait")), cause: answered(d.cases.refused, state.GetLastError()),
+		summary: fmt.Sprintf("{name} refuses the credentials; %s", leadsWait(state.GetWaiting())), cause: answered(d.cases.refused, state.GetLastError()),
 		action:  "Make a new token in the CRM and put it where the configuration of {name} refers to. Nothing is lost: deliveries go on by themselves once the CRM takes it.",
 		command: "leadgate destinations test {name}", lead: d.cases.refused.lead,
 	}
@@ -173,7 +173,7 @@ func (d *destination) breaker(state *leadgatev1.Destination) *finding {
 	return &finding{
 		rule: "breaker", critical: true, verdict: wrongIf(state.GetStatus() == leadgatev1.DestinationStatus_DESTINATION_STATUS_UNREACHABLE),
 		after:   d.rules.GetBreaker().GetAfter().AsDuration(),
-		summary: fmt.Sprintf("{name} cannot be reached; %s", leadsDo(state.GetWaiting(), "wait")), cause: answered(d.cases.failed, state.GetLastError()),
+		summary: fmt.Sprintf("{name} cannot be reached; %s", leadsWait(state.GetWaiting())), cause: answered(d.cases.failed, state.GetLastError()),
 		action:  "See whether the CRM is down. Nothing is lost: it is asked again and again, and deliveries go on by themselves when it answers.",
 		command: "leadgate destinations test {name}", lead: d.cases.failed.lead,
 	}
@@ -219,7 +219,7 @@ func (d *destination) noSuccess(m *moment, state *leadgatev1.Destination) *findi
 	}
 	return &finding{
 		rule: "no-success", critical: true, verdict: wrongIf(judged && silent >= limit), grace: limit,
-		summary: fmt.Sprintf("{name} took no lead for %s; %s", short(m.now.Sub(d.lastSuccess)), leadsDo(state.GetWaiting(), "wait")),
+		summary: fmt.Sprintf("{name} took no lead for %s; %s", short(m.now.Sub(d.lastSuccess)), leadsWait(state.GetWaiting())),
 		cause:   cmp.Or(answered(d.cases.failed, state.GetLastError()), "No call failed: none was made, or leads wait for their turn."), lead: d.cases.failed.lead,
 		action:  "Test the destination, and see what happened to the newest leads.",
 		command: "leadgate watch --destination {name} --last 50",
@@ -231,7 +231,7 @@ func (d *destination) oldestWaiting(m *moment, state *leadgatev1.Destination, co
 	f := &finding{
 		rule: "oldest-waiting", grace: limit, lead: d.cases.failed.lead,
 		cause: cmp.Or(answered(d.cases.failed, state.GetLastError()),
-			fmt.Sprintf("No call failed: %s, %d under way, and {name} takes %.3g requests a second.", leadsDo(state.GetWaiting(), "wait"), state.GetInFlight(), state.GetRequestsPerSecond())),
+			fmt.Sprintf("No call failed: %s, %d under way, and {name} takes %.3g requests a second.", leadsWait(state.GetWaiting()), state.GetInFlight(), state.GetRequestsPerSecond())),
 		action:  "See whether the destination is slow, limited or failing. More than it can take: raise limits: of {name} if the CRM allows.",
 		command: "leadgate deliveries list --destination {name} --state retry_wait",
 	}
@@ -347,29 +347,23 @@ func (f *form) rejections(name string, m *moment) *finding {
 }
 
 func (f *form) silence(name string, m *moment) *finding {
-	rule, r := f.rules.GetSilence(), f.rhythm
-	r.advance(m.now)
+	rule, q := f.rules.GetSilence(), f.quiet(m.started, m.now)
 	found := &finding{
-		rule: "silence", page: "leads?form=" + name, lead: r.LastLead,
+		rule: "silence", page: "leads?form=" + name, lead: f.rhythm.LastLead,
 		action:  "Open the page and submit it: a broken page looks like this, and so does a campaign that ended.",
 		command: "leadgate watch --form " + name + " --last 20",
 	}
-	if r.Last == 0 {
+	if q.last.IsZero() {
 		return found
 	}
-	last := time.Unix(0, r.Last).UTC()
-	since := last
-	if m.started.After(since) {
-		// Nobody could submit while leadgate did not run; what was silent before may go on.
-		since, found.verdict = m.started, unsure
+	if q.resumed {
+		found.verdict = unsure
 	}
-	missing, silent := r.expected(since, m.now), m.now.Sub(since)
-	learned := m.now.Sub(time.Unix(0, r.Since)) >= rule.GetLearnFor().AsDuration()
-	if learned && missing >= rule.GetMissing() && silent >= rule.GetAtLeast().AsDuration() {
+	if q.learned && q.missing >= rule.GetMissing() && q.silent >= rule.GetAtLeast().AsDuration() {
 		found.verdict = wrong
 	}
-	found.summary = fmt.Sprintf("form %s is silent for %s", name, short(m.now.Sub(last)))
-	found.cause = fmt.Sprintf("About %.0f submissions usually come in such a time; the last one came at %s.", missing, last.Format("2006-01-02 15:04:05 UTC"))
+	found.summary = fmt.Sprintf("form %s is silent for %s", name, short(m.now.Sub(q.last)))
+	found.cause = fmt.Sprintf("About %.0f submissions usually come in such a time; the last one came at %s.", q.missing, q.last.Format("2006-01-02 15:04:05 UTC"))
 	return found
 }
 
@@ -428,12 +422,12 @@ func deliveries(n int64) string {
 	return fmt.Sprintf("%d deliveries", n)
 }
 
-// leadsDo is a number of leads that do something, in words.
-func leadsDo(n int64, verb string) string {
+// leadsWait is a number of leads that wait, in words.
+func leadsWait(n int64) string {
 	if n == 1 {
-		verb += "s"
+		return "1 lead waits"
 	}
-	return leads(n) + " " + verb
+	return leads(n) + " wait"
 }
 
 // answered says what the CRM answered in a case, or what else is known.

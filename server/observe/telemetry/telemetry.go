@@ -1,4 +1,4 @@
-// Package telemetry sends traces and metrics over OTLP, where OpenTelemetry's standard environment variables ask for it.
+// Package telemetry sends traces, metrics and log lines over OTLP, where OpenTelemetry's standard environment variables ask for it.
 //
 // Spans are made of the journal's events, as log lines and metrics are: one for the submission, one for each call to a CRM, in
 // the trace that came with the request, however long the lead waited in between. Nothing is on the way of a lead, and with
@@ -84,12 +84,9 @@ func Start(ctx context.Context, o Options) (*Telemetry, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Logger.Warn("telemetry could not be sent", "error", err) }))
-	described, err := resource.New(ctx,
-		resource.WithAttributes(attribute.String("service.name", "leadgate"), attribute.String("service.version", o.Version)),
-		resource.WithTelemetrySDK(), resource.WithHost(), resource.WithFromEnv()) // the environment has the last word
-	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
-		return nil, fmt.Errorf("telemetry: %w", err)
+	described, err := describe(ctx, o)
+	if err != nil {
+		return nil, err
 	}
 	t := &Telemetry{traces: traces, stopTap: func() {}}
 	if traces {
@@ -103,6 +100,18 @@ func Start(ctx context.Context, o Options) (*Telemetry, error) {
 		}
 	}
 	return t, nil
+}
+
+// describe says who sends, and has what cannot be sent logged.
+func describe(ctx context.Context, o Options) (*resource.Resource, error) {
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Logger.Warn("telemetry could not be sent", "error", err) }))
+	described, err := resource.New(ctx,
+		resource.WithAttributes(attribute.String("service.name", "leadgate"), attribute.String("service.version", o.Version)),
+		resource.WithTelemetrySDK(), resource.WithHost(), resource.WithFromEnv()) // the environment has the last word
+	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
+		return nil, fmt.Errorf("telemetry: %w", err)
+	}
+	return described, nil
 }
 
 // protocol is how a signal is sent: grpc or http/protobuf, the default.

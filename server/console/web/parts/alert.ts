@@ -47,7 +47,7 @@ export function alertCard(page: Page, alert: Alert, again: () => void): HTMLElem
     alert.action ? h("p", {}, alert.action) : null,
     h("p", { class: "buttons" }, isHere(alert) ? null : h("a", { href: pageOf(alert), class: "button" }, placeOf(alert)), alert.leadId ? h("a", { href: leadPath(alert.leadId), class: "button", "data-row": true }, "The lead") : null, may(page.session, "operate") ? acknowledgeButton(page, alert, again) : null),
     alert.command ? copyable(alert.command, `the command against ${alert.summary ?? ""}`) : null,
-    onIt(alert) ? h("p", {}, "Somebody is on it since ", when(alert.acknowledgeTime), alert.acknowledgeNote ? `: ${alert.acknowledgeNote}` : "") : null,
+    onIt(alert) ? h("p", {}, alert.acknowledgeNote || "Somebody is on it", h("span", { class: "muted" }, ", ", when(alert.acknowledgeTime))) : null,
     h("p", { class: "muted" }, "since ", when(alert.fireTime), told.length > 0 ? `; told to ${told.join(", ")}` : "; told to nobody", alert.remindTime ? ["; again ", when(alert.remindTime)] : null),
     untold.length > 0 ? h("p", { class: "card-error" }, untold.map((n) => `${n.notifier ?? ""} does not take it: ${n.lastError ?? ""}`).join("; ")) : null,
   );
@@ -66,7 +66,7 @@ function acknowledgeButton(page: Page, alert: Alert, again: () => void): HTMLBut
     return done;
   };
   const about = alert.summary ?? "";
-  if (onIt(alert)) return button({ label: "Nobody is on it", name: `Nobody is on it: ${about}`, kind: "quiet", run: () => send("0s", "", "Reminders go on") });
+  if (onIt(alert)) return button({ label: "No longer on it", name: `No longer on it: ${about}`, kind: "quiet", run: () => send("0s", "", "Reminders go on") });
   return button({
     label: "I am on it …",
     name: `I am on it: ${about}`,

@@ -32,7 +32,7 @@ const columns: Column[] = [
 export function destination(page: Page): View {
   const name = page.place.rest;
   const place = h("div", { class: "destination-list" });
-  const waiting = h("div", {});
+  const waiting = h("div", { class: "waiting-list" });
   const row = new Row(page, name);
   page.gateway.changed(() => {
     const found = page.gateway.destinations?.find((d) => d.name === name);
@@ -72,7 +72,7 @@ function draw(page: Page, name: string, lists: ListDeliveriesResponse[], again: 
     : [];
   const more = lists.some((list) => list.nextPageToken);
   return [
-    h("p", { class: "buttons" }, deeds),
+    deeds.length > 0 ? h("p", { class: "buttons" }, deeds) : null,
     table(`What waits for ${name}`, columns, deliveries.map(rowOf), { class: "rows waiting" }),
     more ? h("p", { class: "muted" }, `The newest ${count(SHOWN)} of each state are shown.`) : null,
   ];
