@@ -47,6 +47,10 @@ func TestRetryAfter(t *testing.T) {
 			t.Errorf("Retry-After %q is %v, want %v", value, got, want)
 		}
 	}
+	ahead := http.Header{"Date": {noon.Add(time.Hour).Format(http.TimeFormat)}, "Retry-After": {noon.Add(time.Hour + time.Minute).Format(http.TimeFormat)}}
+	if got := crm.RetryAfter(ahead, noon); got != time.Minute {
+		t.Errorf("by a clock that is ahead it is %v, want a minute", got)
+	}
 	if got := crm.RetryAfter(nil, noon); got != 0 {
 		t.Errorf("without a header: %v", got)
 	}

@@ -13,7 +13,8 @@ import (
 const MaxRetryAfter = 24 * time.Hour
 
 // RetryAfter is how long an answer asks to wait before the next call: its Retry-After header in seconds or as any of the
-// three HTTP dates (RFC 9110 §10.2.3 and §5.6.7), from 0 to MaxRetryAfter. 0 if there is none, or none that makes sense.
+// three HTTP dates (RFC 9110 §10.2.3 and §5.6.7), from 0 to MaxRetryAfter. 0 if there is none, or none that makes sense. A date is
+// by the CRM's clock, which the answer's own Date tells; now is used where it has none.
 func RetryAfter(header http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	seconds, err := strconv.ParseInt(value, 10, 64)
@@ -26,6 +27,9 @@ func RetryAfter(header http.Header, now time.Time) time.Duration {
 	at, err := http.ParseTime(value)
 	if err != nil {
 		return 0
+	}
+	if there, err := http.ParseTime(header.Get("Date")); err == nil {
+		now = there
 	}
 	return min(max(0, at.Sub(now)), MaxRetryAfter)
 }

@@ -108,6 +108,7 @@ type faultFlags struct {
 	set           simulator.Faults
 	kinds         []string
 	latency, down time.Duration
+	skew          time.Duration
 }
 
 func (f *faultFlags) add(flags *pflag.FlagSet) {
@@ -122,14 +123,15 @@ func (f *faultFlags) add(flags *pflag.FlagSet) {
 	flags.IntVar(&f.set.Every, "every", 0, "make each such call fail: 3 for the third, the sixth, …")
 	flags.StringVar(&f.set.Containing, "containing", "", "only calls, or with the faults partial and omit records, that contain this text")
 	flags.StringVar(&f.set.Path, "path", "", "only calls whose path contains this text")
-	flags.StringVar(&f.set.RetryAfter, "retry-after", "", "header Retry-After of failing calls")
+	flags.StringVar(&f.set.RetryAfter, "retry-after", "", "header Retry-After of failing calls; date for one minute ahead, as a date")
 	flags.DurationVar(&f.latency, "latency", 0, "time that each call takes")
+	flags.DurationVar(&f.skew, "clock-skew", 0, "how far the CRM's clock is ahead, as its Date header says; negative if it is behind")
 	flags.DurationVar(&f.down, "down-for", 0, "fail every call for this long")
 }
 
 func (f *faultFlags) faults() (simulator.Faults, error) {
 	faults := f.set
-	faults.Latency, faults.DownFor = simulator.Duration(f.latency), simulator.Duration(f.down)
+	faults.Latency, faults.DownFor, faults.ClockSkew = simulator.Duration(f.latency), simulator.Duration(f.down), simulator.Duration(f.skew)
 	for _, kind := range f.kinds {
 		faults.Kinds = append(faults.Kinds, simulator.Kind(kind))
 	}

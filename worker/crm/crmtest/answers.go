@@ -23,7 +23,7 @@ func runAnswers(t *testing.T, h Harness) {
 			now.Add(time.Minute).Format(http.TimeFormat): time.Minute,
 			"31536000": crm.MaxRetryAfter,
 		} {
-			b.answers(status(http.StatusTooManyRequests, `{}`, "Retry-After", value))
+			b.answers(status(http.StatusTooManyRequests, `{}`, "Retry-After", value, "Date", now.Format(http.TimeFormat)))
 			items := b.full()
 			outcomes := b.deliver(items)
 			b.expectKind(items, outcomes, crm.RateLimited)

@@ -26,7 +26,7 @@ func (d *destination) keepBlanks(ctx context.Context, contacts []*contact) []*co
 			}
 		}
 		body := map[string]any{"idProperty": key, "properties": slices.Sorted(maps.Keys(wanted)), "inputs": inputs}
-		answer := d.post(ctx, readPath, body, group)
+		answer := d.post(ctx, d.path+readPath, body, group)
 		if answer == nil {
 			notWritten(group)
 			continue

@@ -28,8 +28,9 @@ type contact struct {
 	properties map[string]string
 	outcome    crm.Outcome
 	faults     []fault // what is wrong with properties, if the outcome is Refused
-	// What a call about it alone found: that there is none, or that there is one already.
+	// What a call found: that there is none, or that there is one already, whose identifier existing is, if HubSpot said.
 	missing, conflict bool
+	existing          string
 	// What was left out so far, and why the first was.
 	dropped []string
 	why     crm.Outcome
@@ -59,6 +60,7 @@ func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadga
 				d.patch(ctx, group[0])
 			} else {
 				d.upsert(ctx, group)
+				d.merged(ctx, group)
 			}
 		})
 	}
@@ -145,7 +147,7 @@ func (d *destination) upsert(ctx context.Context, contacts []*contact) {
 	for i, c := range contacts {
 		inputs[i] = input{c.key, c.id(), c.trace, c.properties}
 	}
-	answer := d.post(ctx, upsertPath, map[string]any{"inputs": inputs}, contacts)
+	answer := d.post(ctx, d.path+upsertPath, map[string]any{"inputs": inputs}, contacts)
 	if answer == nil {
 		return
 	}
@@ -159,7 +161,7 @@ func (d *destination) upsert(ctx context.Context, contacts []*contact) {
 
 func (d *destination) create(ctx context.Context, c *contact) {
 	body := map[string]any{"properties": c.properties, "associations": []any{}}
-	answer := d.post(ctx, createPath, body, []*contact{c})
+	answer := d.post(ctx, d.path, body, []*contact{c})
 	if answer == nil {
 		return
 	}

@@ -29,11 +29,21 @@ const (
 	// left to others.
 	requestsPerSecond = 9
 
-	createPath  = "/crm/v3/objects/contacts"
-	upsertPath  = "/crm/v3/objects/contacts/batch/upsert"
-	readPath    = "/crm/v3/objects/contacts/batch/read"
+	// Below the path of contacts.
+	upsertPath = "/batch/upsert"
+	readPath   = "/batch/read"
+
 	accountPath = "/account-info/v3/details"
 )
+
+// contactsPath is where contacts are. HubSpot has its API twice: as v3 and, with the same bodies, under the dates of its versions.
+// Properties and the account's details have no dated paths that are known (contracts, hubspot.md §1).
+func contactsPath(version string) string {
+	if version == "" || version == "v3" {
+		return "/crm/v3/objects/contacts"
+	}
+	return "/crm/objects/" + version + "/contacts"
+}
 
 type destination struct {
 	env     crm.Environment
@@ -41,6 +51,7 @@ type destination struct {
 	oauth   *configv1.HubSpotOAuth
 	tokens  *crm.Tokens // of oauth
 	base    string
+	path    string // of contacts
 	key     string // property that contacts are told apart by before their address; empty for none
 	patches bool
 	account atomic.Pointer[account] // nil until a ping has seen it
@@ -48,7 +59,7 @@ type destination struct {
 
 // New returns the destination that is configured. It makes no call.
 func New(cfg *configv1.HubSpot, env crm.Environment) (crm.Destination, error) {
-	d := &destination{env: env, token: cfg.GetToken(), base: strings.TrimRight(cfg.GetBaseUrl(), "/")}
+	d := &destination{env: env, token: cfg.GetToken(), base: strings.TrimRight(cfg.GetBaseUrl(), "/"), path: contactsPath(cfg.GetApiVersion())}
 	if d.oauth = cfg.GetOauth(); d.oauth != nil {
 		d.tokens = crm.NewTokens(env, d.grant)
 	} else if d.token == "" {

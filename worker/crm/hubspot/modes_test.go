@@ -170,3 +170,66 @@ func TestTokensOfAPublicAppAreRenewedByTheClockAndOnceWhenRefused(t *testing.T) 
 	pass(2 * time.Minute)
 	expect(crm.CredentialsRefused)
 }
+
+func TestAnAddressOfAMergedContactReachesIt(t *testing.T) {
+	t.Parallel()
+	for _, conflicts := range []bool{false, true} {
+		for _, mode := range []string{"", "patch"} {
+			sim := account{simulated.New(simulated.Options{Now: func() time.Time { return noon }, TenSecondly: -1, MergedConflicts: conflicts})}
+			r := newRigWith(t, sim, &configv1.HubSpot{Token: "pat-na1-token", Mode: mode})
+			r.deliver(ada)
+			into := r.deliver(grace)[0].RecordID
+			merge := httptest.NewRequest(http.MethodPost, "/_sim/merge", strings.NewReader(`{"from":"ada@example.com","into":"grace@example.com"}`))
+			merged := httptest.NewRecorder()
+			if sim.ServeHTTP(merged, merge); merged.Code != http.StatusNoContent {
+				t.Fatal(merged.Body)
+			}
+			var outcomes []crm.Outcome
+			if mode == "" { // in a batch, then alone
+				outcomes = r.deliver(mary, `{"email":"ada@example.com","company":"Engines"}`)[1:]
+			}
+			outcomes = append(outcomes, r.deliver(`{"email":"ada@example.com","company":"Engines"}`)...)
+			for _, outcome := range outcomes {
+				if outcome.Kind != crm.Delivered || outcome.RecordID != into {
+					t.Errorf("conflicts %t, mode %q: ended as %+v, want it delivered to %s", conflicts, mode, outcome, into)
+				}
+			}
+			if (conflicts || mode == "patch") && sim.of("grace@example.com")["company"] != "Engines" {
+				t.Errorf("conflicts %t, mode %q: contacts are %v", conflicts, mode, sim.contacts())
+			}
+			addresses := sim.contacts()[0].Properties
+			if both := addresses["email"] + addresses["hs_additional_emails"]; !strings.Contains(both, "ada") || !strings.Contains(both, "grace") {
+				t.Errorf("conflicts %t, mode %q: an address was lost: %v", conflicts, mode, addresses)
+			}
+		}
+	}
+}
+
+func TestTheVersionOfTheAPIIsASetting(t *testing.T) {
+	t.Parallel()
+	for version, path := range map[string]string{
+		"": "/crm/v3/objects/contacts", "v3": "/crm/v3/objects/contacts", "2026-03": "/crm/objects/2026-03/contacts", "2026-09": "/crm/objects/2026-09/contacts",
+	} {
+		for _, mode := range []string{"", "patch"} {
+			sim := simulated.New(simulated.Options{Now: func() time.Time { return noon }, TenSecondly: -1})
+			r := newRigWith(t, sim, &configv1.HubSpot{Token: "pat-na1-token", Mode: mode, ApiVersion: version})
+			outcomes := append(r.deliver(ada), r.fillBlanks(ada)...)
+			outcomes = append(outcomes, r.deliver(`{"phone":"+14155550132","firstname":"Eve"}`)...)
+			for _, outcome := range outcomes {
+				if outcome.Kind != crm.Delivered {
+					t.Errorf("version %q, mode %q: ended as %+v", version, mode, outcome)
+				}
+			}
+			for _, c := range r.sent() {
+				if !strings.Contains(c.path, " "+path) {
+					t.Errorf("version %q, mode %q: called %s", version, mode, c.path)
+				}
+			}
+		}
+	}
+	sim := simulated.New(simulated.Options{TenSecondly: -1})
+	outcome := newRigWith(t, sim, &configv1.HubSpot{Token: "pat-na1-token", ApiVersion: "2031-01"}).deliver(ada)[0]
+	if outcome.Kind != crm.Retry || !strings.Contains(outcome.Reason, "hubspot.api_version") {
+		t.Errorf("a version that is not there ended as %+v", outcome)
+	}
+}

@@ -41,7 +41,7 @@ func (d *destination) failed(answer *crm.Answer) crm.Outcome {
 		}
 		return later(answer, blockedWait, "HubSpot's edge blocks the call")
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
-		return later(answer, 0, "HubSpot does not know the address that was called; check hubspot.base_url")
+		return later(answer, 0, "HubSpot does not know the address that was called; check hubspot.base_url and hubspot.api_version")
 	case http.StatusRequestTimeout, http.StatusTooEarly:
 		return later(answer, 0, "HubSpot did not read the call to its end")
 	case http.StatusLocked:

@@ -1,6 +1,8 @@
 package hubspot_test
 
 import (
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -102,14 +104,23 @@ func TestAWholeBatchIsSplitWhereNobodyIsNamed(t *testing.T) {
 
 func TestEachLeadOfABatchHasItsPartOfA207(t *testing.T) {
 	t.Parallel()
-	outcomes := answering(t, 207, `{"status":"COMPLETE","numErrors":2,
+	batch := `{"status":"COMPLETE","numErrors":2,
 		"results":[{"id":"9","properties":{"email":"MARY@example.com"}},{"id":"5","objectWriteTraceId":"3","properties":{}}],
 		"errors":[
 			{"status":"error","category":"CONFLICT","message":"Contact already exists. Existing ID: 777","context":{"objectWriteTraceId":["1"],"existingId":["777"]}},
 			{"category":"OBJECT_NOT_FOUND","context":{"ids":["Ada@example.com"]}},
 			{"category":"VALIDATION_ERROR","message":"about nobody"},
 			"not an error"
-		]}`).deliver(ada, grace, mary, `{"email":"joan@example.com"}`, `{"email":"rosa@example.com"}`)
+		]}`
+	outcomes := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPatch { // the contact that there is already is gone again
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, `{"category":"OBJECT_NOT_FOUND"}`)
+			return
+		}
+		w.WriteHeader(http.StatusMultiStatus)
+		_, _ = io.WriteString(w, batch)
+	})).deliver(ada, grace, mary, `{"email":"joan@example.com"}`, `{"email":"rosa@example.com"}`)
 	for i, want := range []crm.OutcomeKind{crm.Retry, crm.Retry, crm.Delivered, crm.Delivered, crm.Unknown} {
 		if outcomes[i].Kind != want {
 			t.Errorf("lead %d ended as %+v", i, outcomes[i])

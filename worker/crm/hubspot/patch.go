@@ -3,6 +3,7 @@ package hubspot
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 
@@ -24,14 +25,36 @@ func (d *destination) patch(ctx context.Context, c *contact) {
 	}
 }
 
+// merged updates, each by a call of its own, contacts that HubSpot would not upsert because it has them already: their address is
+// a second one of a contact that others were merged into, or another writer was quicker.
+func (d *destination) merged(ctx context.Context, contacts []*contact) {
+	for _, c := range contacts {
+		if !c.conflict {
+			continue
+		}
+		before := c.outcome
+		if d.update(pace.WithLeads(ctx, 1), c); c.missing {
+			c.missing, c.outcome = false, before
+		}
+		if c.halts() {
+			return
+		}
+	}
+}
+
 func (d *destination) update(ctx context.Context, c *contact) {
 	c.missing, c.conflict = false, false
-	encoded, err := marshal(map[string]any{"properties": c.properties})
+	properties := maps.Clone(c.properties)
+	delete(properties, c.key) // the contact has it, and may have another as the first of its addresses
+	encoded, err := marshal(map[string]any{"properties": properties})
 	if err != nil { // it was decoded from JSON before
 		failAll([]*contact{c}, crm.Outcome{Kind: crm.Refused, Reason: "not sent: it cannot be written as JSON"})
 		return
 	}
-	path := createPath + "/" + url.PathEscape(c.id()) + "?idProperty=" + url.QueryEscape(c.key)
+	path := d.path + "/" + url.PathEscape(c.id()) + "?idProperty=" + url.QueryEscape(c.key)
+	if c.existing != "" {
+		path = d.path + "/" + url.PathEscape(c.existing)
+	}
 	answer, failure := d.call(ctx, http.MethodPatch, path, encoded)
 	if failure != nil {
 		failAll([]*contact{c}, *failure)

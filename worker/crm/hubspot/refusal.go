@@ -17,6 +17,7 @@ func (c *contact) refuse(p problem) {
 	case p.Category == "CONFLICT", p.Category == "OBJECT_ALREADY_EXISTS":
 		// Another writer was quicker, which is over by the next attempt; or the address is a second one of a merged contact.
 		c.outcome = crm.Outcome{Kind: crm.Retry, Reason: "HubSpot has another contact with this address" + inBrackets(p.Category)}
+		c.conflict, c.existing = c.key != "", p.existing()
 	case p.Category == "VALIDATION_ERROR":
 		c.outcome = crm.Outcome{Kind: crm.Refused, Reason: "HubSpot does not take it as it is" + inBrackets(p.Category)}
 	default: // nothing that is known to last
@@ -49,7 +50,7 @@ func (d *destination) readFailure(answer *crm.Answer, contacts []*contact) {
 	}
 	switch {
 	case strings.Contains(p.Message, "Unable to infer object type"):
-		failAll(contacts, answer.Outcome(crm.Retry, "HubSpot does not know the address that was called; check hubspot.base_url"))
+		failAll(contacts, answer.Outcome(crm.Retry, "HubSpot does not know the address that was called; check hubspot.base_url and hubspot.api_version"))
 	case len(contacts) > 1:
 		splitUp(answer, p, contacts)
 	case p.Category == "" && answer.Status != http.StatusConflict:

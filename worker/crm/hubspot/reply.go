@@ -2,6 +2,7 @@ package hubspot
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -32,6 +33,25 @@ type problem struct {
 	PolicyName string         `json:"policyName"`
 	Context    map[string]any `json:"context"`
 	Errors     []problem      `json:"errors"`
+	Profile    struct {
+		VID json.Number `json:"vid"`
+	} `json:"identityProfile"`
+}
+
+var existingPattern = regexp.MustCompile(`Existing ID: (\d+)\s*$`)
+
+// existing is the identifier of the contact that a conflict is with; empty if it does not say.
+func (p problem) existing() string {
+	if p.Profile.VID != "" {
+		return p.Profile.VID.String()
+	}
+	if ids := p.list("existingId"); len(ids) > 0 {
+		return ids[0]
+	}
+	if match := existingPattern.FindStringSubmatch(p.Message); match != nil {
+		return match[1]
+	}
+	return ""
 }
 
 // codeNoProperty is the code of a property that was renamed or removed in HubSpot, or never was there.

@@ -23,7 +23,7 @@ type Faults struct {
 	Kinds []Kind `json:"kinds,omitempty"`
 	// Status answers failing calls; 503 if 0.
 	Status int `json:"status,omitempty"`
-	// RetryAfter is sent with failing calls as header Retry-After, as it is.
+	// RetryAfter is sent with failing calls as header Retry-After, as it is; "date" is the time in a minute, as a date.
 	RetryAfter string `json:"retry_after,omitempty"`
 	// HTML answers failing calls with a page instead of the CRM's own error, as a proxy does. It is KindHTML.
 	HTML bool `json:"html,omitempty"`
@@ -33,6 +33,9 @@ type Faults struct {
 	Latency Duration `json:"latency,omitempty"`
 	// Jitter is how much longer some wait, at most.
 	Jitter Duration `json:"jitter,omitempty"`
+	// ClockSkew is how far the CRM's clock is ahead; negative if it is behind. The answers' Date says so, and Retry-After where it
+	// is "date".
+	ClockSkew Duration `json:"clock_skew,omitempty"`
 	// FailRate is the share of calls that fail, 0 to 1.
 	FailRate float64 `json:"fail_rate,omitempty"`
 	// DownFor is how long every call fails.

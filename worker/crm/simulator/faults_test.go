@@ -208,3 +208,28 @@ func TestATableKnowsWhatIsWrong(t *testing.T) {
 		t.Errorf("after the change: %+v", defects)
 	}
 }
+
+func TestAClockThatIsAheadSaysSoAndReckonsByItself(t *testing.T) {
+	t.Parallel()
+	sim := simulator.New(&notebook{}, 1, func() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) })
+	ask := func() http.Header {
+		answer := httptest.NewRecorder()
+		sim.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), "POST", "/notes", nil))
+		return answer.Header()
+	}
+	sim.SetFaults(simulator.Faults{ClockSkew: simulator.Duration(2 * time.Hour), Kind: simulator.KindBurst, Times: 1, RetryAfter: "date"})
+	if h := ask(); h.Get("Date") != "Tue, 24 Nov 2026 14:00:00 GMT" || h.Get("Retry-After") != "Tue, 24 Nov 2026 14:01:00 GMT" {
+		t.Errorf("a failing call is answered with %v", h)
+	}
+	if h := ask(); h.Get("Date") != "Tue, 24 Nov 2026 14:00:00 GMT" || h.Get("Retry-After") != "" {
+		t.Errorf("another is answered with %v", h)
+	}
+}
+
+func TestACRMThatMergesNothingSaysSo(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	if status, _ := r.call("POST", "/_sim/merge", `{"from":"a@example.com","into":"b@example.com"}`); status != http.StatusNotFound {
+		t.Errorf("answered %d", status)
+	}
+}

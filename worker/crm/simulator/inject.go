@@ -23,6 +23,7 @@ type mishap struct {
 	retryAfter string
 	containing string
 	latency    time.Duration
+	skew       time.Duration // of the clock
 }
 
 // befall answers a call that something befalls.

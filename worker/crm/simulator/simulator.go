@@ -9,6 +9,7 @@
 //	GET  /_sim/fields     the fields of a record
 //	POST /_sim/fields     changes them, as JSON; see [FieldChange]
 //	POST /_sim/tokens     {"expire": true} makes all access tokens invalid; {"revoke": true} refuses new ones, too; {} not any more
+//	POST /_sim/merge      {"from": address, "into": address} makes one record of two, as somebody does who tidies up
 //	POST /_sim/reset      as new: no records, calls, faults
 package simulator
 
@@ -53,6 +54,12 @@ type Tokened interface {
 	Revoke(revoked bool)
 }
 
+// Merging is a CRM whose users make one record of two.
+type Merging interface {
+	// Merge makes the records of two e-mail addresses one, that of the second.
+	Merge(from, into string) error
+}
+
 // Simulator is a CRM with what surrounds it. It is safe for concurrent use.
 type Simulator struct {
 	crm     CRM
@@ -81,6 +88,7 @@ func New(crm CRM, seed uint64, now func() time.Time) *Simulator {
 	s.admin.HandleFunc("GET /_sim/fields", s.getFields)
 	s.admin.HandleFunc("POST /_sim/fields", s.postFields)
 	s.admin.HandleFunc("POST /_sim/tokens", s.postTokens)
+	s.admin.HandleFunc("POST /_sim/merge", s.postMerge)
 	s.admin.HandleFunc("GET /_sim/{$}", getPage)
 	s.admin.HandleFunc("POST /_sim/reset", func(w http.ResponseWriter, _ *http.Request) {
 		s.Reset()
@@ -146,6 +154,13 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = io.NopCloser(bytes.NewReader(body))
 
 	m := s.draw(r, body)
+	there := s.now().Add(m.skew)
+	if m.skew != 0 {
+		w.Header().Set("Date", there.UTC().Format(http.TimeFormat))
+	}
+	if m.retryAfter == "date" {
+		m.retryAfter = there.Add(time.Minute).UTC().Format(http.TimeFormat)
+	}
 	if !sleep(r.Context(), m.latency) {
 		entry.Fault = "the caller did not wait"
 		panic(http.ErrAbortHandler)
@@ -164,14 +179,15 @@ func (s *Simulator) draw(r *http.Request, body []byte) mishap {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	faults, down := s.faults, s.now().Before(s.downTo)
+	skew := time.Duration(faults.ClockSkew)
 	if !faults.chooses(r, body) {
 		if down && faults.DownFor == 0 { // TakeDown knows no choice
-			return mishap{kind: KindStatus, status: faults.status(), retryAfter: faults.RetryAfter}
+			return mishap{kind: KindStatus, status: faults.status(), retryAfter: faults.RetryAfter, skew: skew}
 		}
-		return mishap{}
+		return mishap{skew: skew}
 	}
 	s.chosen++
-	m := mishap{latency: time.Duration(faults.Latency), status: faults.status(), retryAfter: faults.RetryAfter, containing: faults.Containing}
+	m := mishap{latency: time.Duration(faults.Latency), status: faults.status(), retryAfter: faults.RetryAfter, containing: faults.Containing, skew: skew}
 	if faults.Jitter > 0 {
 		m.latency += time.Duration(s.random.Int64N(int64(faults.Jitter)))
 	}
@@ -240,6 +256,27 @@ func (s *Simulator) postTokens(w http.ResponseWriter, r *http.Request) {
 		crm.ExpireTokens()
 	}
 	crm.Revoke(change.Revoke)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Simulator) postMerge(w http.ResponseWriter, r *http.Request) {
+	crm, ok := s.crm.(Merging)
+	if !ok {
+		http.Error(w, "this CRM merges nothing", http.StatusNotFound)
+		return
+	}
+	var merge struct {
+		From string `json:"from"`
+		Into string `json:"into"`
+	}
+	err := decode(r, &merge)
+	if err == nil {
+		err = crm.Merge(merge.From, merge.Into)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
 	w.WriteHeader(http.StatusNoContent)
 }
 

@@ -62,6 +62,11 @@ func (a *api) batchUpsert(r *http.Request) (int, any) {
 				properties[in.IDProperty] = in.ID
 			}
 		}
+		if old != nil && a.options.MergedConflicts && in.IDProperty == "email" && old.properties["email"] != normal(in.ID) {
+			return nil, &problem{
+				Category: "CONFLICT", Message: "Contact already exists. Existing ID: " + old.id, Context: map[string][]string{"existingId": {old.id}},
+			}
+		}
 		o, p := a.apply(old, properties, dry)
 		if o != nil {
 			isNew := old == nil

@@ -103,8 +103,12 @@ func (c *contacts) put(old *contact, changes map[string]string, s *schema, now t
 		}
 		properties[name] = value
 	}
-	if email := properties["email"]; email != "" {
-		properties["email"] = normal(email)
+	if email := normal(properties["email"]); email != "" {
+		properties["email"] = email
+		if more := strings.Split(properties["hs_additional_emails"], ";"); old != nil && slices.Contains(more, email) { // they change places
+			more[slices.Index(more, email)] = old.properties["email"]
+			properties["hs_additional_emails"] = strings.Join(more, ";")
+		}
 	}
 	properties["lastmodifieddate"] = at.Format(timeFormat)
 	written.properties, written.updated = properties, at

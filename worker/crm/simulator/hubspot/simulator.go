@@ -4,8 +4,10 @@
 package hubspot
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,6 +47,8 @@ type Options struct {
 	Daily int
 	// SearchLag is how long search does not know of a new contact; none if 0. With HubSpot it is a few seconds.
 	SearchLag time.Duration
+	// MergedConflicts answers upserts by a second address of a merged contact with a conflict; otherwise they write to it.
+	MergedConflicts bool
 }
 
 // Simulator is a simulated HubSpot account. It is safe for concurrent use.
@@ -86,8 +90,8 @@ type api struct {
 }
 
 func (a *api) routes() {
-	// The second family of paths carries the same bodies.
-	for _, base := range []string{"/crm/v3/objects/contacts", "/crm/objects/2026-03/contacts"} {
+	// The families of paths carry the same bodies.
+	for _, base := range []string{"/crm/v3/objects/contacts", "/crm/objects/2026-03/contacts", "/crm/objects/2026-09/contacts"} {
 		a.handle("POST "+base, a.create)
 		a.handle("GET "+base+"/{id}", a.get)
 		a.handle("PATCH "+base+"/{id}", a.update)
@@ -148,6 +152,22 @@ func (a *api) Reset() {
 	a.contacts = newContacts()
 	a.schema = newSchema()
 	a.usage = &usage{tenSecondly: a.options.TenSecondly, secondly: a.options.Secondly, daily: a.options.Daily}
+}
+
+// Merge implements simulator.Merging.
+func (a *api) Merge(from, into string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	gone, stays := a.contacts.find("email", from), a.contacts.find("email", into)
+	if gone == nil || stays == nil || gone == stays {
+		return fmt.Errorf("there are not two contacts of %s and %s", from, into)
+	}
+	addresses := strings.Join(slices.DeleteFunc([]string{
+		stays.properties["hs_additional_emails"], gone.properties["email"], gone.properties["hs_additional_emails"],
+	}, func(s string) bool { return s == "" }), ";")
+	a.contacts.remove(gone, a.schema)
+	a.contacts.put(stays, map[string]string{"hs_additional_emails": addresses}, a.schema, a.options.Now())
+	return nil
 }
 
 // Contacts implements simulator.CRM.

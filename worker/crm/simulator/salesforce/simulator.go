@@ -5,6 +5,7 @@ package salesforce
 
 import (
 	"crypto/rsa"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -85,6 +86,19 @@ func (s *Simulator) Convert(email string) bool {
 		leads.Update(record, map[string]any{"IsConverted": true}, s.api.options.Now())
 	}
 	return len(found) > 0
+}
+
+// Merge implements simulator.Merging: the first lead is deleted, as its own address goes with it.
+func (a *api) Merge(from, into string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	leads := a.objects["Lead"].records
+	gone, stays := leads.Find("Email", from), leads.Find("Email", into)
+	if len(gone) != 1 || len(stays) != 1 || gone[0] == stays[0] {
+		return fmt.Errorf("there are not two leads of %s and %s", from, into)
+	}
+	leads.Remove(gone[0])
+	return nil
 }
 
 // api is Salesforce's part of the simulator.

@@ -1746,7 +1746,9 @@ type HubSpot struct {
 	// A lead without a value for it goes by its e-mail address.
 	IdProperty string `protobuf:"bytes,4,opt,name=id_property,json=idProperty,proto3" json:"id_property,omitempty"`
 	// Credentials of a public app, instead of token.
-	Oauth         *HubSpotOAuth `protobuf:"bytes,5,opt,name=oauth,proto3" json:"oauth,omitempty"`
+	Oauth *HubSpotOAuth `protobuf:"bytes,5,opt,name=oauth,proto3" json:"oauth,omitempty"`
+	// Version of the API for contacts: v3, the default, or a date, such as 2026-03.
+	ApiVersion    string `protobuf:"bytes,6,opt,name=api_version,json=apiVersion,proto3" json:"api_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1814,6 +1816,13 @@ func (x *HubSpot) GetOauth() *HubSpotOAuth {
 		return x.Oauth
 	}
 	return nil
+}
+
+func (x *HubSpot) GetApiVersion() string {
+	if x != nil {
+		return x.ApiVersion
+	}
+	return ""
 }
 
 // HubSpotOAuth is how a public app gets access tokens of an account that installed it.
@@ -5610,14 +5619,17 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x0fPropertiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\r\n" +
-	"\x04kind\x12\x05\xbaH\x02\b\x01\"\xc7\x02\n" +
+	"\x04kind\x12\x05\xbaH\x02\b\x01\"\xe3\x03\n" +
 	"\aHubSpot\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12&\n" +
 	"\bbase_url\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\abaseUrl\x12*\n" +
 	"\x04mode\x18\x03 \x01(\tB\x16\xbaH\x13r\x11R\x00R\x06upsertR\x05patchR\x04mode\x12(\n" +
 	"\vid_property\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18dR\n" +
 	"idProperty\x126\n" +
-	"\x05oauth\x18\x05 \x01(\v2 .leadgate.config.v1.HubSpotOAuthR\x05oauth:p\xbaHm\x1ak\n" +
+	"\x05oauth\x18\x05 \x01(\v2 .leadgate.config.v1.HubSpotOAuthR\x05oauth\x12\x99\x01\n" +
+	"\vapi_version\x18\x06 \x01(\tBx\xbaHu\xba\x01o\n" +
+	"\x13hubspot.api_version\x12%must be v3, or a date such as 2026-03\x1a1this.matches('^(v3|20[0-9]{2}-(0[1-9]|1[0-2]))$')\xd8\x01\x01R\n" +
+	"apiVersion:p\xbaHm\x1ak\n" +
 	"\x13hubspot.credentials\x12-give either token, of a private app, or oauth\x1a%has(this.oauth) != (this.token != '')\"\x90\x01\n" +
 	"\fHubSpotOAuth\x12$\n" +
 	"\tclient_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bclientId\x12,\n" +
