@@ -202,8 +202,11 @@ func (p *Preparer) Take(leadID string) {
 	})
 }
 
-// Start takes up what the last process left unprepared.
-func (p *Preparer) Start() {
+// Start takes up what the last process left unprepared. It returns at once: there may be a great many to look through, and
+// nobody waits for them longer than they were to wait anyway.
+func (p *Preparer) Start() { p.jobs.Go(p.takeUp) }
+
+func (p *Preparer) takeUp() {
 	q := store.DeliveryQuery{State: leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, Since: p.now().Add(-lookBack)}
 	taken := map[string]bool{}
 	for token := ""; ; {

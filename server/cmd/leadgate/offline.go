@@ -40,7 +40,7 @@ func (d *directory) options() (badger.Options, error) {
 
 // storeOptions are what a configuration says of the store.
 func storeOptions(s config.Snapshot) (o badger.Options, err error) {
-	o.Dir = s.Config.GetDataDir()
+	o.Dir, o.LargestLead = s.Config.GetDataDir(), int(s.Config.GetIntake().GetMaxBodyBytes())
 	for _, key := range []struct {
 		name, reference string
 		into            *[]byte

@@ -57,6 +57,7 @@ with the reason while the configuration before stays in force. SIGHUP makes it l
   leadgate serve --config /etc/leadgate.yaml --listen :8080 --data-dir /var/lib/leadgate`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			defer keepSmall()()
 			source := &source{path: path, over: over}
 			snapshot, err := source.load()
 			if err != nil {

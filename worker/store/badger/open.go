@@ -19,7 +19,6 @@ import (
 	"time"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
-	badgeropt "github.com/dgraph-io/badger/v4/options"
 	"google.golang.org/protobuf/proto"
 
 	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
@@ -58,12 +57,16 @@ type Options struct {
 	PreviousKey []byte
 	// Uncompressed writes tables as they are, so that a test can look for something in the files.
 	Uncompressed bool
+	// LargestLead is how many bytes the largest lead that is to be accepted may come in; 64 KiB if 0. What is kept of it may be
+	// a few times as much.
+	LargestLead int
 }
 
 const (
 	defaultMinFree       = 256 << 20
 	defaultQueueLength   = 8192
 	defaultSweepInterval = time.Minute
+	defaultLargestLead   = 64 << 10
 	// How often free space is looked at besides at every commit, so that intake opens again by itself.
 	spaceInterval = time.Second
 )
@@ -89,6 +92,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.SweepInterval == 0 {
 		o.SweepInterval = defaultSweepInterval
+	}
+	if o.LargestLead == 0 {
+		o.LargestLead = defaultLargestLead
 	}
 }
 
@@ -184,37 +190,6 @@ func (s *Store) open(o Options) error {
 	s.space.loadBallast()
 	_ = s.space.check() // remembered
 	return nil
-}
-
-// tuned are Badger's options for a small service: quick to open after a crash, little memory, and writes that are on
-// disk when the transaction is. One writer means that there is no conflict to detect. Values stay out of the value log up
-// to 1 MiB, the most that Badger allows: what is replaced there is never freed without a collector, and a sync of it that
-// fails is logged and not returned (badger 4.9.6, valueLog.write), so that a lead would be acknowledged without being on disk.
-func tuned(o Options) badgerdb.Options {
-	compression := badgeropt.Snappy
-	if o.Uncompressed {
-		compression = badgeropt.None
-	}
-	return badgerdb.DefaultOptions(filepath.Join(o.Dir, databaseDir)).
-		WithSyncWrites(true).
-		WithDetectConflicts(false).
-		WithMemTableSize(32 << 20).
-		WithNumMemtables(3).
-		WithNumLevelZeroTables(8).
-		WithNumLevelZeroTablesStall(16).
-		WithBaseLevelSize(64 << 20).
-		WithNumCompactors(2).
-		WithValueThreshold(1 << 20).
-		WithValueLogFileSize(64 << 20).
-		WithBlockCacheSize(8 << 20).
-		WithIndexCacheSize(8 << 20).
-		WithBloomFalsePositive(0.001).
-		WithCompression(compression).
-		WithChecksumVerificationMode(badgeropt.OnBlockRead).
-		WithEncryptionKey(o.EncryptionKey).
-		WithEncryptionKeyRotationDuration(dataKeyLife).
-		WithMetricsEnabled(false).
-		WithLogger(badgerLog{o.Logger})
 }
 
 // load reads what the process needs to know, recovers what was in flight, and writes the meta record of a new store.

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"math"
+	"runtime/debug"
+	"testing"
+)
+
+func TestTheMemoryLimitRisesWhileCollectingCostsMuchAndComesBack(t *testing.T) {
+	limit := int64(smallMemory)
+	for range 10 {
+		limit = nextLimit(limit, 0.2)
+	}
+	if limit < 8*smallMemory {
+		t.Errorf("after ten seconds of a busy collector the limit is %d MiB", limit>>20)
+	}
+	if next := nextLimit(limit, 0.03); next != limit {
+		t.Errorf("with a collector that has its share it moves to %d MiB", next>>20)
+	}
+	seconds := 0
+	for ; limit > smallMemory; seconds++ {
+		limit = nextLimit(limit, 0)
+	}
+	if limit != smallMemory || seconds > 60 {
+		t.Errorf("it is at %d MiB after %d seconds without garbage", limit>>20, seconds)
+	}
+}
+
+// It changes the limit of the test's own process, so it runs alone.
+func TestALimitThatSomebodySetStands(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	t.Setenv("GOMEMLIMIT", "400MiB")
+	keepSmall()()
+	if now := debug.SetMemoryLimit(-1); now != before {
+		t.Errorf("it is %d, and was %d", now, before)
+	}
+	t.Setenv("GOMEMLIMIT", "")
+	stop := keepSmall()
+	if now := debug.SetMemoryLimit(-1); now != smallMemory {
+		t.Errorf("without one it is %d", now)
+	}
+	stop()
+	if now := debug.SetMemoryLimit(-1); now != math.MaxInt64 {
+		t.Errorf("afterwards it is %d", now)
+	}
+}

@@ -1,0 +1,59 @@
+package badger
+
+import (
+	"path/filepath"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	badgeropt "github.com/dgraph-io/badger/v4/options"
+)
+
+const (
+	// What was written last is in memory tables of this size, and in logs that are as long. Each takes 1.3 times as much of
+	// memory from the start, and turning one into a table on disk some four times as much for a moment.
+	memTable = 8 << 20
+	// One transaction holds 15 % of a memory table. It must hold a lead with its submission and its events, which may be three
+	// times what came, and has room for twice that.
+	memTableOfLead = 40
+	memTableMost   = 64 << 20
+	// Tables below the first level, all of one size: usually those of deeper levels are larger, and as Badger holds some six
+	// times the size of each that it writes, up to thirteen at a time, a large store would take hundreds of MiB to compact.
+	// Each takes a file descriptor: 500 for a million leads.
+	tableSize = 2 << 20
+	// So many memory tables lie on disk as they were written before they are merged with the rest. Each has to be looked into
+	// for every key, and more of them make merging cheaper.
+	firstTables, firstTablesStall = 12, 24
+)
+
+// tuned are Badger's options for a small service: quick to open after a crash, little memory, and writes that are on
+// disk when the transaction is. One writer means that there is no conflict to detect. Values stay out of the value log up
+// to 1 MiB, the most that Badger allows: what is replaced there is never freed without a collector, and a sync of it that
+// fails is logged and not returned (badger 4.9.6, valueLog.write), so that a lead would be acknowledged without being on disk.
+func tuned(o Options) badgerdb.Options {
+	compression := badgeropt.Snappy
+	if o.Uncompressed {
+		compression = badgeropt.None
+	}
+	options := badgerdb.DefaultOptions(filepath.Join(o.Dir, databaseDir)).
+		WithSyncWrites(true).
+		WithDetectConflicts(false).
+		WithMemTableSize(min(max(memTable, int64(o.LargestLead)*memTableOfLead), memTableMost)).
+		WithNumMemtables(4).
+		WithNumLevelZeroTables(firstTables).
+		WithNumLevelZeroTablesStall(firstTablesStall).
+		WithBaseLevelSize(64 << 20).
+		WithBaseTableSize(tableSize).
+		WithNumCompactors(2).
+		WithValueThreshold(1 << 20).
+		WithValueLogFileSize(64 << 20).
+		WithBlockCacheSize(8 << 20).
+		WithIndexCacheSize(8 << 20).
+		WithBloomFalsePositive(0.001).
+		WithCompression(compression).
+		WithChecksumVerificationMode(badgeropt.OnBlockRead).
+		WithEncryptionKey(o.EncryptionKey).
+		WithEncryptionKeyRotationDuration(dataKeyLife).
+		WithMetricsEnabled(false).
+		WithLogger(badgerLog{o.Logger})
+	options.TableSizeMultiplier = 1
+	return options
+}
