@@ -48,9 +48,18 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error
 	if _, err := buffer.ReadFrom(http.MaxBytesReader(w, r.Body, limit)); err != nil {
 		return nil, bodyFailure(err, limit, whose, bodyTimeout)
 	}
-	r.Body = io.NopCloser(bytes.NewReader(buffer.Bytes()))
+	r.Body = &wholeBody{bytes.NewReader(buffer.Bytes()), buffer.Bytes()}
 	return buffer.Bytes(), nil
 }
+
+// wholeBody is a body that was read and can be read again, or taken as it is.
+type wholeBody struct {
+	*bytes.Reader
+	content []byte
+}
+
+// Close implements io.Closer.
+func (*wholeBody) Close() error { return nil }
 
 // Bounds of a multipart form, whose files pass by: they are read and dropped, because only then the fields behind them come.
 const (

@@ -41,18 +41,19 @@ func (c *channel) RegisterService(desc *grpc.ServiceDesc, service any) {
 	c.streams.RegisterService(desc, service)
 }
 
-// Invoke implements grpc.ClientConnInterface. The service sees the context's values, and the request's nested messages are
-// handed over, not copied: the caller uses them no more. Headers and trailers that the service sets go nowhere.
+// Invoke implements grpc.ClientConnInterface. The service sees the context's values, and the very request, which the caller
+// uses no more. Headers and trailers that the service sets go nowhere.
 func (c *channel) Invoke(ctx context.Context, name string, request, answer any, _ ...grpc.CallOption) error {
 	m, ok := c.methods[name]
 	if !ok {
 		return status.Errorf(codes.Unimplemented, "there is no method %s", name)
 	}
 	md, _ := metadata.FromOutgoingContext(ctx)
-	result, err := m.handler(m.service, metadata.NewIncomingContext(ctx, md), func(into any) error {
-		handOver(into.(proto.Message), request.(proto.Message))
-		return nil
-	}, c.chain)
+	// What comes over a wire is decoded into a new message, which is passed on. Here the request takes its place.
+	result, err := m.handler(m.service, metadata.NewIncomingContext(ctx, md), func(any) error { return nil },
+		func(ctx context.Context, _ any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+			return c.chain(ctx, request, info, handler)
+		})
 	if err != nil {
 		return err
 	}

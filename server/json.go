@@ -25,8 +25,12 @@ func newJSON() *strictJSON { return &strictJSON{} }
 // NewDecoder implements runtime.Marshaler.
 func (*strictJSON) NewDecoder(r io.Reader) runtime.Decoder {
 	return runtime.DecoderFunc(func(v any) error {
-		body, err := io.ReadAll(r)
-		if err != nil {
+		var body []byte
+		if whole, ok := r.(*wholeBody); ok {
+			body = whole.content
+		} else if read, err := io.ReadAll(r); err == nil {
+			body = read
+		} else {
 			return err
 		}
 		if len(body) == 0 {

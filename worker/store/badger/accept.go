@@ -3,6 +3,7 @@ package badger
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -120,7 +121,7 @@ func (s *Store) encodeLead(a *store.Acceptance) (*encodedLead, error) {
 		e.due = timestamppb.New(a.NotBefore)
 	}
 	r.Sequence = 0
-	if e.encoded, err = proto.Marshal(r); err != nil {
+	if e.encoded, err = encodeFor(r); err != nil {
 		return nil, fmt.Errorf("encode lead: %w", err)
 	}
 	people := s.peopleOf(r)
@@ -135,7 +136,7 @@ func (s *Store) encodeLead(a *store.Acceptance) (*encodedLead, error) {
 		if slices.Contains(a.Destinations[:i], destination) {
 			return nil, fmt.Errorf("destination %s is named twice", destination)
 		}
-		encoded, err := proto.Marshal(&leadgatev1.Delivery{
+		encoded, err := encodeFor(&leadgatev1.Delivery{
 			DeliveryId: deliveryKey{key, destination}.String(), LeadId: r.GetLeadId(), Destination: destination,
 			Form: r.GetLead().GetSource().GetForm(), State: leadgatev1.DeliveryState_DELIVERY_STATE_PENDING,
 			CreateTime: r.GetCreateTime(), UpdateTime: r.GetCreateTime(), DueTime: e.due,
@@ -156,6 +157,13 @@ const (
 	recordSequence   = protowire.Number(2)
 	deliverySequence = protowire.Number(5)
 )
+
+// encodeFor encodes a message with room for its sequence.
+func encodeFor(m proto.Message) ([]byte, error) {
+	const room = 1 + binary.MaxVarintLen64
+	encoded := make([]byte, 0, proto.Size(m)+room)
+	return proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(encoded, m)
+}
 
 func withSequence(encoded []byte, field protowire.Number, sequence uint64) []byte {
 	encoded = protowire.AppendTag(encoded, field, protowire.VarintType)
