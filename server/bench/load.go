@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -31,6 +30,10 @@ type subject struct {
 	results []result
 	// watchers is how many watch meanwhile.
 	watchers int
+	// disk is the directory of a disk that is measured instead of a server.
+	disk string
+	// halfOf says that calls are made at half the rate of another subject; nil for as many as possible.
+	halfOf *subject
 }
 
 // result is one measurement.
@@ -40,10 +43,47 @@ type result struct {
 	cpu       time.Duration // of the server, for one request
 }
 
-// loadFunc calls until ctx ends and returns how long each call took.
-type loadFunc func(ctx context.Context, address string) ([]time.Duration, error)
+// loadFunc calls until ctx ends, each time that pace lets it, and returns how long each call took.
+type loadFunc func(ctx context.Context, address string, pace *pace) ([]time.Duration, error)
+
+// pace lets calls go at a rate. It is safe for concurrent use; nil never waits.
+type pace struct {
+	every time.Duration
+	mu    sync.Mutex
+	next  time.Time
+}
+
+func newPace(perSecond float64) *pace {
+	return &pace{every: time.Duration(float64(time.Second) / perSecond), next: time.Now()}
+}
+
+// turn waits until the next call may go and returns when that was: a call that goes late has waited, which counts. It fails
+// when ctx ends.
+func (p *pace) turn(ctx context.Context) (time.Time, error) {
+	if p == nil {
+		return time.Now(), ctx.Err()
+	}
+	p.mu.Lock()
+	at := p.next
+	p.next = at.Add(p.every)
+	p.mu.Unlock()
+	select {
+	case <-time.After(time.Until(at)):
+		return at, nil
+	case <-ctx.Done():
+		return at, ctx.Err()
+	}
+}
+
+// rate is the median of the calls in a second.
+func (s *subject) rate() float64 {
+	return median(s.results, func(r result) float64 { return r.perSecond })
+}
 
 func (s *subject) measure(ctx context.Context, callers int, length time.Duration) (result, error) {
+	if s.disk != "" {
+		return measureDisk(s.disk, length)
+	}
 	stopWatching, err := watchAll(ctx, s.server.address, s.watchers)
 	if err != nil {
 		return result{}, err
@@ -51,6 +91,10 @@ func (s *subject) measure(ctx context.Context, callers int, length time.Duration
 	defer stopWatching()
 	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
+	var pace *pace
+	if s.halfOf != nil {
+		pace = newPace(s.halfOf.rate() / 2)
+	}
 	before, err := s.server.cpu()
 	if err != nil {
 		return result{}, err
@@ -64,7 +108,7 @@ func (s *subject) measure(ctx context.Context, callers int, length time.Duration
 	)
 	for range callers {
 		wg.Go(func() {
-			times, err := s.load(ctx, s.server.address)
+			times, err := s.load(ctx, s.server.address, pace)
 			mu.Lock()
 			defer mu.Unlock()
 			all = append(all, times...)
@@ -86,68 +130,106 @@ func (s *subject) measure(ctx context.Context, callers int, length time.Duration
 	if len(all) == 0 {
 		return result{}, fmt.Errorf("no call was answered")
 	}
-	slices.Sort(all)
-	return result{
-		perSecond: float64(len(all)) / elapsed.Seconds(),
-		p50:       all[len(all)/2],
-		p99:       all[len(all)*99/100],
-		cpu:       (after - before) / time.Duration(len(all)),
-	}, nil
+	r := summary(all, elapsed)
+	r.cpu = (after - before) / time.Duration(len(all))
+	return r, nil
 }
 
 const body = `{"lead":{"email":"ada%s@example.com","firstName":"Ada","lastName":"Lovelace","phone":"+14155550132",` +
 	`"company":"Analytical Engines","country":"US","message":"12 km each way, one steep hill.","custom":{"budget":"4000"}},` +
 	`"idempotencyKey":"%s"}`
 
-// httpLoad writes requests to one keep-alive connection. It does without net/http's client, which costs more than the
-// servers that are measured.
-func httpLoad(ctx context.Context, address string) ([]time.Duration, error) {
+// httpLoad submits a new lead each time.
+func httpLoad(ctx context.Context, address string, pace *pace) ([]time.Duration, error) {
+	c, err := dialHTTP(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	return repeat(ctx, pace, func() error { return c.submit(uuid.NewString(), http.StatusCreated) })
+}
+
+// httpReplay submits one lead again and again under its key.
+func httpReplay(ctx context.Context, address string, pace *pace) ([]time.Duration, error) {
+	c, err := dialHTTP(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	key := uuid.NewString()
+	if err := c.submit(key, http.StatusCreated); err != nil {
+		return nil, err
+	}
+	return repeat(ctx, pace, func() error { return c.submit(key, http.StatusOK) })
+}
+
+// repeat calls until ctx ends.
+func repeat(ctx context.Context, pace *pace, call func() error) (times []time.Duration, err error) {
+	for {
+		start, err := pace.turn(ctx)
+		if err != nil {
+			return times, nil
+		}
+		if err := call(); err != nil {
+			return times, err
+		}
+		times = append(times, time.Since(start))
+	}
+}
+
+// httpConn is a keep-alive connection. It does without net/http's client, which costs more than the servers that are measured.
+type httpConn struct {
+	conn    net.Conn
+	answers *bufio.Reader
+	request []byte
+	close   func()
+}
+
+// dialHTTP connects until close is called or ctx ends.
+func dialHTTP(ctx context.Context, address string) (*httpConn, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer stop()
-	answers := bufio.NewReader(conn)
-	var times []time.Duration
-	var request []byte
-	for ctx.Err() == nil {
-		id := uuid.NewString()
-		text := fmt.Sprintf(body, id[:8], id)
-		request = fmt.Appendf(request[:0], "POST /v1/leads HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", address, len(text), text)
-		start := time.Now()
-		if _, err := conn.Write(request); err != nil {
-			return times, err
-		}
-		answer, err := http.ReadResponse(answers, nil)
-		if err != nil {
-			return times, err
-		}
-		content, err := io.ReadAll(answer.Body)
-		if err = errors.Join(err, answer.Body.Close()); err != nil {
-			return times, err
-		}
-		if answer.StatusCode != http.StatusCreated {
-			return times, fmt.Errorf("%s: %s", answer.Status, content)
-		}
-		times = append(times, time.Since(start))
+	return &httpConn{conn: conn, answers: bufio.NewReader(conn), close: func() {
+		stop()
+		_ = conn.Close() // nothing is left on it
+	}}, nil
+}
+
+// submit submits a lead under a key and expects a status.
+func (c *httpConn) submit(key string, status int) error {
+	text := fmt.Sprintf(body, key[:8], key)
+	c.request = fmt.Appendf(c.request[:0], "POST /v1/leads HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		c.conn.RemoteAddr(), len(text), text)
+	if _, err := c.conn.Write(c.request); err != nil {
+		return err
 	}
-	return times, nil
+	answer, err := http.ReadResponse(c.answers, nil)
+	if err != nil {
+		return err
+	}
+	content, err := io.ReadAll(answer.Body)
+	if err = errors.Join(err, answer.Body.Close()); err != nil {
+		return err
+	}
+	if answer.StatusCode != status {
+		return fmt.Errorf("%s: %s", answer.Status, content)
+	}
+	return nil
 }
 
 // grpcLoad calls SubmitLead on a connection of its own.
-func grpcLoad(ctx context.Context, address string) ([]time.Duration, error) {
+func grpcLoad(ctx context.Context, address string, pace *pace) ([]time.Duration, error) {
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
 	client := leadgatev1.NewLeadServiceClient(conn)
-	var times []time.Duration
-	for ctx.Err() == nil {
+	return repeat(ctx, pace, func() error {
 		id := uuid.NewString()
-		start := time.Now()
 		_, err := client.SubmitLead(ctx, &leadgatev1.SubmitLeadRequest{
 			Lead: &leadgatev1.Lead{
 				Email: "ada" + id[:8] + "@example.com", FirstName: "Ada", LastName: "Lovelace", Phone: "+14155550132",
@@ -156,10 +238,6 @@ func grpcLoad(ctx context.Context, address string) ([]time.Duration, error) {
 			},
 			IdempotencyKey: id,
 		})
-		if err != nil {
-			return times, err
-		}
-		times = append(times, time.Since(start))
-	}
-	return times, nil
+		return err
+	})
 }

@@ -84,20 +84,23 @@ func measureAll(ctx context.Context, o options) error {
 
 	plainHTTP := &subject{name: "bare net/http JSON echo", server: bareHTTP, load: httpLoad}
 	plainGRPC := &subject{name: "bare gRPC echo", server: bareGRPC, load: grpcLoad}
+	rest := &subject{name: "REST, durable accept", server: gateway, load: httpLoad, bare: plainHTTP}
 	subjects := []*subject{
+		{name: "disk, one write with its sync", disk: dir},
 		plainHTTP,
-		{name: "REST, durable accept", server: gateway, load: httpLoad, bare: plainHTTP},
+		rest,
+		{name: "REST, durable accept, half that load", server: gateway, load: httpLoad, halfOf: rest},
+		{name: "REST, replayed key", server: gateway, load: httpReplay, bare: plainHTTP},
 		plainGRPC,
 		{name: "gRPC, durable accept", server: gateway, load: grpcLoad, bare: plainGRPC},
 		{name: "gRPC, accept, 1 watcher", server: gateway, load: grpcLoad, bare: plainGRPC, watchers: 1},
 		{name: "gRPC, accept, 1,000 watchers", server: gateway, load: grpcLoad, bare: plainGRPC, watchers: 1000},
 	}
-	subjects = slices.DeleteFunc(subjects, func(s *subject) bool {
-		return !strings.Contains(s.name, o.only) && !slices.ContainsFunc(subjects, func(of *subject) bool {
-			return of.bare == s && strings.Contains(of.name, o.only)
-		})
-	})
+	subjects = choose(subjects, o.only)
 	for _, s := range subjects { // warm up: connections, caches, first memtable
+		if s.halfOf != nil {
+			continue
+		}
 		if _, err := s.measure(ctx, o.callers, o.time/3); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -113,4 +116,15 @@ func measureAll(ctx context.Context, o options) error {
 	}
 	report(os.Stdout, o, subjects)
 	return nil
+}
+
+// choose returns the subjects that have a text in their names, and those that they are compared with.
+func choose(subjects []*subject, only string) []*subject {
+	wanted := map[*subject]bool{}
+	for _, s := range subjects {
+		if strings.Contains(s.name, only) {
+			wanted[s], wanted[s.bare], wanted[s.halfOf] = true, true, true
+		}
+	}
+	return slices.DeleteFunc(subjects, func(s *subject) bool { return !wanted[s] })
 }

@@ -14,10 +14,10 @@ func report(w io.Writer, o options, subjects []*subject) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(tw, "\tper second\tof bare\tp50 ms\tp99 ms\tserver CPU µs\t")
 	for _, s := range subjects {
-		rate := median(s.results, func(r result) float64 { return r.perSecond })
+		rate := s.rate()
 		ratio := ""
 		if s.bare != nil {
-			ratio = fmt.Sprintf("%.2f", rate/median(s.bare.results, func(r result) float64 { return r.perSecond }))
+			ratio = fmt.Sprintf("%.2f", rate/s.bare.rate())
 		}
 		fmt.Fprintf(tw, "%s\t%.0f\t%s\t%.2f\t%.2f\t%.1f\t\n", s.name, rate, ratio,
 			milliseconds(median(s.results, func(r result) time.Duration { return r.p50 })),
