@@ -95,12 +95,15 @@ func (p *pipeline) add(it item) error {
 	return nil
 }
 
-// launch commits what is staged, unless a batch is flying or there is nothing to commit.
+// ready reports whether there is something to launch and nothing is flying.
+func (p *pipeline) ready() bool { return p.flying == nil && p.staged.entries > 0 }
+
+// launch commits what is staged, if it is ready.
 func (p *pipeline) launch() {
-	b := p.staged
-	if p.flying != nil || b.entries == 0 {
+	if !p.ready() {
 		return
 	}
+	b := p.staged
 	if err := b.finish(); err != nil {
 		p.fail(p.s.broken(err))
 		return
@@ -111,8 +114,8 @@ func (p *pipeline) launch() {
 	b.txn.CommitWith(func(err error) { b.landed <- err })
 }
 
-// land ends the commit of the flying batch. The next is sent on its way before anybody is told, so that the disk has work. A
-// commit that fails leaves it unknown what is on disk, so the store refuses writes from then on; opening it again finds out.
+// land ends the commit of the flying batch and tells everybody. A commit that fails leaves it unknown what is on disk, so the
+// store refuses writes from then on; opening it again finds out.
 func (p *pipeline) land(err error) {
 	b := p.flying
 	p.flying = nil
@@ -123,9 +126,7 @@ func (p *pipeline) land(err error) {
 		return
 	}
 	p.s.addCounts(b.counts)
-	if p.staged.entries > 0 {
-		p.launch()
-	} else {
+	if p.staged.entries == 0 {
 		p.begin() // one that sees what has landed
 	}
 	for _, then := range b.then {

@@ -3,6 +3,7 @@ package badger
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/leadgate/leadgate/worker/store"
@@ -92,7 +93,11 @@ func (s *Store) writer() {
 			p.stageWaiting() // what was asked for before Close
 			return
 		}
-		p.launch()
+		if p.ready() {
+			runtime.Gosched() // whoever can run gets a chance to come along; nobody is waited for
+			p.stageWaiting()
+			p.launch()
+		}
 	}
 }
 
