@@ -699,6 +699,11 @@ export interface LeadRecord {
   requestId?: string;
   /** What was changed in the submission to make the lead of it. */
   changes?: Change[];
+  /**
+   * E-mail addresses that the lead had before it was mapped anew. What was sent under one of them may still be in a CRM, so the
+   * lead is found, and erased, by each.
+   */
+  formerEmails?: string[];
   /** Trace and span of the submission, as in a traceparent header; empty if it belongs to no trace. */
   traceParent?: string;
   /** When what was to be learnt about it from elsewhere was known, or given up. Unset if there was nothing to learn. */

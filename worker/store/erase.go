@@ -15,14 +15,19 @@ const (
 	maxAddresses = 20
 )
 
-// Addresses returns the e-mail addresses that a lead record names: the lead's own, or, where it has none because it could not
-// be mapped, those that stand in its submission. Finding and erasing a person goes by them. A lead of one person that
-// mentions another is not the other's.
+// Addresses returns the e-mail addresses that a lead record names: the lead's own, then those that it had before it was amended;
+// or, where it has none because it could not be mapped, those that stand in its submission. Finding and erasing a person goes
+// by them. A lead of one person that mentions another is not the other's.
 func Addresses(r *leadgatev1.LeadRecord) []string {
-	if email := r.GetLead().GetEmail(); email != "" {
-		return []string{email}
-	}
 	var found []string
+	for _, email := range append([]string{r.GetLead().GetEmail()}, r.GetFormerEmails()...) {
+		if email != "" && !slices.Contains(found, email) {
+			found = append(found, email)
+		}
+	}
+	if len(found) > 0 {
+		return found
+	}
 	for _, field := range r.GetSubmission().GetFields() {
 		for _, value := range field.GetValues() {
 			if len(found) == maxAddresses {

@@ -90,7 +90,7 @@ type Store interface {
 	// Amend changes what is kept of leads and what is sent of them, each lead in one atomic step: a held one is released or
 	// thrown away, an open one gets other content, goes to further destinations, or is sent again. Err of a result is
 	// ErrNotFound; ErrConflict where the record is not what it was read as; ErrState where an attempt is under way that the
-	// amendment would have to undo.
+	// amendment would have to undo. The store adds to FormerEmails: a lead is found and erased by every address that it had.
 	Amend(ctx context.Context, amendments ...*Amendment) ([]Amended, error)
 
 	// Purge removes leads that need not be kept any longer, with everything about them, each in one atomic step. It looks at up

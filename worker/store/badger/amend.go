@@ -35,6 +35,7 @@ func (s *Store) Amend(ctx context.Context, amendments ...*store.Amendment) ([]st
 type amendItem struct {
 	s         *Store
 	amendment *store.Amendment
+	record    *leadgatev1.LeadRecord // what the lead becomes
 	lead      leadKey
 	encoded   []byte
 	events    []record
@@ -58,7 +59,8 @@ func (s *Store) newAmendItem(a *store.Amendment, result *store.Amended) (*amendI
 			return nil, fmt.Errorf("%q is not the name of a destination", destination)
 		}
 	}
-	it := &amendItem{s: s, amendment: a, lead: lead, result: result}
+	is = withFormerEmails(was, is)
+	it := &amendItem{s: s, amendment: a, record: is, lead: lead, result: result}
 	if it.encoded, err = proto.Marshal(is); err != nil {
 		return nil, fmt.Errorf("encode lead: %w", err)
 	}
@@ -66,10 +68,24 @@ func (s *Store) newAmendItem(a *store.Amendment, result *store.Amended) (*amendI
 	return it, err
 }
 
+// withFormerEmails returns what a lead becomes, with the addresses that it had.
+func withFormerEmails(was, is *leadgatev1.LeadRecord) *leadgatev1.LeadRecord {
+	email, former := is.GetLead().GetEmail(), slices.Clone(was.GetFormerEmails())
+	if before := was.GetLead().GetEmail(); before != "" && before != email && !slices.Contains(former, before) {
+		former = append(former, before)
+	}
+	if slices.Equal(former, is.GetFormerEmails()) {
+		return is
+	}
+	is = proto.CloneOf(is)
+	is.FormerEmails = former
+	return is
+}
+
 func (it *amendItem) fail(err error) { it.result.Err = err }
 
 func (it *amendItem) stage(b *batch, c *change) error {
-	was, is := &leadgatev1.LeadRecord{}, it.amendment.Record
+	was, is := &leadgatev1.LeadRecord{}, it.record
 	if err := get(b, keyOfLead(it.lead), was); err != nil {
 		return err
 	}
@@ -117,7 +133,7 @@ func (it *amendItem) withdraw(b *batch, c *change, deliveries []*leadgatev1.Deli
 
 // send makes the deliveries of an open lead what the amendment says.
 func (it *amendItem) send(b *batch, c *change, deliveries []*leadgatev1.Delivery, was *leadgatev1.LeadRecord) error {
-	before, after := it.s.personOf(was), it.s.personOf(it.amendment.Record)
+	before, after := it.s.personOf(was), it.s.personOf(it.record)
 	moved := string(before) != string(after)
 	for _, d := range deliveries {
 		var err error
@@ -163,7 +179,7 @@ func (it *amendItem) move(b *batch, c *change, d *leadgatev1.Delivery, from, to 
 	if err := it.s.withdraw(b, c, l, d.GetState()); err != nil {
 		return err
 	}
-	c.setWaiting(it.s, l.delivery, d.GetSequence(), it.amendment.Record)
+	c.setWaiting(it.s, l.delivery, d.GetSequence(), it.record)
 	l.person = to
 	return it.s.joinChain(b, c, l)
 }
@@ -210,13 +226,13 @@ func (it *amendItem) resend(b *batch, c *change, d *leadgatev1.Delivery, person 
 		return err
 	}
 	l.due = d.GetDueTime()
-	c.setWaiting(it.s, l.delivery, d.GetSequence(), it.amendment.Record)
+	c.setWaiting(it.s, l.delivery, d.GetSequence(), it.record)
 	return it.s.joinChain(b, c, l)
 }
 
 // add makes a delivery to a further destination.
 func (it *amendItem) add(b *batch, c *change, destination string, person []byte) error {
-	r, now, key := it.amendment.Record, timestamppb.New(it.s.now()), deliveryKey{it.lead, destination}
+	r, now, key := it.record, timestamppb.New(it.s.now()), deliveryKey{it.lead, destination}
 	value, err := proto.Marshal(&leadgatev1.Delivery{
 		DeliveryId: key.String(), LeadId: r.GetLeadId(), Destination: destination, Form: r.GetLead().GetSource().GetForm(),
 		Sequence: r.GetSequence(), State: leadgatev1.DeliveryState_DELIVERY_STATE_PENDING,

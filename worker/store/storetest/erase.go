@@ -249,6 +249,33 @@ func eraseSuite() suite {
 			}
 		},
 
+		"ALeadThatGotAnotherAddressIsFoundAndErasedByTheOldOne": func(t *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com")
+			r.pass(delivered, ids...)
+			leadID := leadOf(ids[0])
+			for _, email := range []string{"bob@example.com", "carl@example.com", "bob@example.com"} {
+				r.amend(r.amendment(leadID, func(record *leadgatev1.LeadRecord) { record.Lead.Email, record.FormerEmails = email, nil }))
+			}
+			for _, email := range []string{"ada@example.com", "bob@example.com", "carl@example.com"} {
+				if found := r.allLeads(store.LeadQuery{Email: email}, 10); !slices.Equal(found, []string{leadID}) {
+					t.Errorf("by %s are found %v", email, found)
+				}
+			}
+			r.erase(leadID)
+			r.reopen()
+			if all := r.everything(leadID); strings.Contains(all, "ada") || strings.Contains(all, "bob") || strings.Contains(all, "carl") {
+				t.Errorf("left: %s", all)
+			}
+			for _, email := range []string{"ada@example.com", "bob@example.com", "carl@example.com"} {
+				if found := r.allLeads(store.LeadQuery{Email: email}, 10); len(found) != 0 {
+					t.Errorf("by %s are still found %v", email, found)
+				}
+				if erased, err := r.ErasedLeads(r.ctx, email); err != nil || !slices.Equal(erased, []string{leadID}) {
+					t.Errorf("erased of %s are %v, %v", email, erased, err)
+				}
+			}
+		},
+
 		"AHeldLeadThatHasNoAddressIsFoundByItsSubmission": func(t *testing.T, r *rig) {
 			a := r.heldLead("", leadgatev1.HoldReason_HOLD_REASON_NO_ROUTE)
 			a.Record.Submission = &leadgatev1.Submission{Fields: []*leadgatev1.Submission_Field{

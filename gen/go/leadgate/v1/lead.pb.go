@@ -989,6 +989,9 @@ type LeadRecord struct {
 	RequestId string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// What was changed in the submission to make the lead of it.
 	Changes []*Change `protobuf:"bytes,13,rep,name=changes,proto3" json:"changes,omitempty"`
+	// E-mail addresses that the lead had before it was mapped anew. What was sent under one of them may still be in a CRM, so the
+	// lead is found, and erased, by each.
+	FormerEmails []string `protobuf:"bytes,14,rep,name=former_emails,json=formerEmails,proto3" json:"former_emails,omitempty"`
 	// Trace and span of the submission, as in a traceparent header; empty if it belongs to no trace.
 	TraceParent string `protobuf:"bytes,30,opt,name=trace_parent,json=traceParent,proto3" json:"trace_parent,omitempty"`
 	// When what was to be learnt about it from elsewhere was known, or given up. Unset if there was nothing to learn.
@@ -1114,6 +1117,13 @@ func (x *LeadRecord) GetRequestId() string {
 func (x *LeadRecord) GetChanges() []*Change {
 	if x != nil {
 		return x.Changes
+	}
+	return nil
+}
+
+func (x *LeadRecord) GetFormerEmails() []string {
+	if x != nil {
+		return x.FormerEmails
 	}
 	return nil
 }
@@ -1453,7 +1463,7 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"lead_field\x18\x02 \x01(\tR\tleadField\x12\x12\n" +
 	"\x04from\x18\x03 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x04 \x01(\tR\x02to\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"\x8a\x05\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\xaf\x05\n" +
 	"\n" +
 	"LeadRecord\x12\x17\n" +
 	"\alead_id\x18\x01 \x01(\tR\x06leadId\x12\x1a\n" +
@@ -1473,7 +1483,8 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"\x0elinked_lead_id\x18\v \x01(\tR\flinkedLeadId\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\f \x01(\tR\trequestId\x12-\n" +
-	"\achanges\x18\r \x03(\v2\x13.leadgate.v1.ChangeR\achanges\x12!\n" +
+	"\achanges\x18\r \x03(\v2\x13.leadgate.v1.ChangeR\achanges\x12#\n" +
+	"\rformer_emails\x18\x0e \x03(\tR\fformerEmails\x12!\n" +
 	"\ftrace_parent\x18\x1e \x01(\tR\vtraceParent\x12=\n" +
 	"\fprepare_time\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\vprepareTime\"\x95\x02\n" +
 	"\n" +
