@@ -31,7 +31,6 @@ generate: ## make gen/ anew from proto/ and the pages' TypeScript
 	$(BUF) format -w proto
 	$(BUF) generate
 	$(GO) run ./proto/tools/openapi gen/openapi/parts gen/openapi
-	$(GO) run ./server/console/bundle gen/pages
 	$(GO) run ./server/observe/prometheus/print > server/observe/prometheus/rules.yml.new
 	mv server/observe/prometheus/rules.yml.new server/observe/prometheus/rules.yml
 	$(GO) run ./proto/tools/bundle

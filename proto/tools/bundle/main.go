@@ -1,5 +1,6 @@
-// Command bundle makes the files that browsers get of the TypeScript in the repository, with esbuild as a library: neither
-// Node nor npm is needed. Each bundle becomes a Go package under gen/ that embeds its files.
+// Command bundle makes the files that browsers get of the TypeScript and CSS in the repository, with esbuild as a library:
+// neither Node nor npm is needed. Each bundle becomes a Go package under gen/ that embeds its files. Types are not checked;
+// make lint does that.
 //
 //	go run ./proto/tools/bundle
 package main
@@ -21,22 +22,25 @@ type bundle struct {
 	out     string // also the name of its Go package
 	doc     string // what the package holds
 	embed   string // patterns of go:embed
-	scripts []script
+	target  api.Target
+	engines []api.Engine // the oldest browsers that it is for, beside target
+	files   []file
 	copies  map[string]string // source to name in out; JSON is compacted, directories are copied flat
 }
 
-// script is one entry point and the file it becomes.
-type script struct {
+// file is one entry point and what it becomes.
+type file struct {
 	entry, name string
-	format      api.Format
+	format      api.Format // of a script
 }
 
 func bundles() []bundle {
 	return []bundle{{
-		out:   "gen/js",
-		doc:   "the client for browsers as it is served and published: the script, the module, and lists that load when needed",
-		embed: "leadgate.js leadgate.mjs lists",
-		scripts: []script{
+		out:    "gen/js",
+		doc:    "the client for browsers as it is served and published: the script, the module, and lists that load when needed",
+		embed:  "leadgate.js leadgate.mjs lists",
+		target: api.ES2021,
+		files: []file{
 			{"clients/js/src/script.ts", "leadgate.js", api.FormatIIFE},
 			{"clients/js/src/index.ts", "leadgate.mjs", api.FormatESModule},
 			{"clients/js/src/typo.ts", "lists/typo.mjs", api.FormatESModule},
@@ -44,6 +48,20 @@ func bundles() []bundle {
 		copies: map[string]string{
 			"clients/js/words":         "lists",
 			"clients/js/leadgate.d.ts": "leadgate.d.ts", "clients/js/package.json": "package.json", "clients/js/README.md": "README.md",
+		},
+	}, {
+		out:    "gen/pages",
+		doc:    "the scripts and style sheets of the gateway's own pages",
+		embed:  "*.js *.css",
+		target: api.ES2022,
+		engines: []api.Engine{
+			{Name: api.EngineChrome, Version: "117"}, {Name: api.EngineFirefox, Version: "119"}, {Name: api.EngineSafari, Version: "17.4"},
+		},
+		files: []file{
+			{"server/console/web/main.ts", "console.js", api.FormatESModule},
+			{"server/console/web/style/console.css", "console.css", api.FormatDefault},
+			{"server/demo/web/main.ts", "demo.js", api.FormatESModule},
+			{"server/demo/web/demo.css", "demo.css", api.FormatDefault},
 		},
 	}}
 }
@@ -61,8 +79,8 @@ func (b bundle) make() error {
 	if err := errors.Join(os.RemoveAll(b.out), os.MkdirAll(b.out, 0o755)); err != nil {
 		return err
 	}
-	for _, s := range b.scripts {
-		if err := s.build(b.out); err != nil {
+	for _, f := range b.files {
+		if err := f.build(b); err != nil {
 			return err
 		}
 	}
@@ -77,10 +95,10 @@ func (b bundle) make() error {
 	return os.WriteFile(filepath.Join(b.out, name+".go"), []byte(source), 0o644)
 }
 
-func (s script) build(out string) error {
+func (f file) build(b bundle) error {
 	result := api.Build(api.BuildOptions{
-		EntryPoints: []string{s.entry}, Outfile: filepath.Join(out, s.name), Write: true,
-		Bundle: true, Format: s.format, Target: api.ES2021, Charset: api.CharsetUTF8,
+		EntryPoints: []string{f.entry}, Outfile: filepath.Join(b.out, f.name), Write: true,
+		Bundle: true, Format: f.format, Target: b.target, Engines: b.engines, Charset: api.CharsetUTF8,
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true, LegalComments: api.LegalCommentsNone,
 		TsconfigRaw: "{}", // its strictness is for checking types, which lint does
 	})
