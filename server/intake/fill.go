@@ -1,0 +1,262 @@
+package intake
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/types/known/structpb"
+)
+
+// fillSource says where the lead came from, as far as the submission tells beside its fields.
+func (r *Result) fillSource() {
+	if address := r.submission.GetAddress(); address != "" {
+		if _, err := netip.ParseAddr(address); err == nil {
+			r.Lead.Source.Ip = address
+		}
+	}
+	for _, told := range [...]struct {
+		target *target
+		text   string
+	}{{r.form.pageURL, r.submission.GetPageUrl()}, {r.form.userAgent, r.submission.GetUserAgent()}} {
+		text, _ := told.target.clean(told.text)
+		*told.target.place(r.Lead) = cut(text, told.target.most)
+	}
+}
+
+// fill puts what came for a target into the lead.
+func (r *Result) fill(t *target) {
+	p := &r.picked[t.index]
+	if p.first == "" {
+		if t.value == nil || t.value.initial == "" || t.path == FullName {
+			return
+		}
+		p.first, p.why = t.value.initial, whyDefault
+	}
+	if t.isCustom() {
+		r.fillCustom(t, p)
+		return
+	}
+	if len(p.more) > 0 {
+		r.join(t, p)
+	}
+	switch t.path {
+	case FullName:
+		return // when all parts are there
+	case pathEmail:
+		r.fillEmail(t, p)
+	case pathCountry:
+		r.fillCountry(t, p)
+	case pathPhone:
+		r.fillPhone(t, p)
+	case pathWebsite:
+		r.fillWebsite(t, p)
+	case pathRegion:
+		text, why := tidyRegion(p.first, r.Lead.GetCountry())
+		r.set(t, text, why)
+	case pathPostalCode:
+		text, why := tidyPostalCode(p.first, r.Lead.GetCountry())
+		r.set(t, text, why)
+	default:
+		r.fillText(t, p)
+	}
+}
+
+// join makes one value of several, or takes the first where one is all that there can be.
+func (r *Result) join(t *target, p *pick) {
+	if !slices.ContainsFunc(p.more, func(value string) bool { return value != p.first }) {
+		return
+	}
+	if t.joint == "" {
+		r.omit(t, RuleSeveral, "takes one value; the first is taken")
+		return
+	}
+	joined, why := t.clean(strings.Join(append([]string{p.first}, p.more...), t.joint))
+	p.first, p.why = joined, p.why|why|whySeveral
+}
+
+func (r *Result) fillEmail(t *target, p *pick) {
+	r.set(t, p.first, 0)
+	if fault := addressFault(p.first); fault != "" {
+		r.violate(t, RuleEmail, fault)
+	}
+}
+
+func (r *Result) fillText(t *target, p *pick) {
+	text := p.first
+	if t.value != nil && t.value.kind != typeString {
+		value, err := t.value.read(text, r.regionOf())
+		if err != nil {
+			r.refuseOrOmit(t, RuleType, err.Error())
+			return
+		}
+		if read := textOf(value); read != text {
+			text, p.why = read, p.why|whyTyped
+		}
+	}
+	if short := cut(text, t.cutTo()); short != text {
+		text, p.why = short, p.why|whyCut
+	}
+	r.set(t, text, 0)
+}
+
+// fillCustom fills a field of the business's own, which takes any number of values.
+func (r *Result) fillCustom(t *target, p *pick) {
+	if t.value == nil && len(p.more) == 0 {
+		t.setCustom(r.Lead, structpb.NewStringValue(p.first))
+		r.change(p.field, t.path, p.raw, p.first, p.why)
+		return
+	}
+	values := make([]*structpb.Value, 0, 1+len(p.more))
+	for i := range 1 + len(p.more) {
+		text := p.first
+		if i > 0 {
+			text = p.more[i-1]
+		}
+		if t.value == nil {
+			values = append(values, structpb.NewStringValue(text))
+			continue
+		}
+		value, err := t.value.read(text, r.regionOf())
+		if err != nil {
+			r.refuseOrOmit(t, RuleType, err.Error())
+			continue
+		}
+		if read := textOf(value); read != text {
+			p.why |= whyTyped
+			if t.value.kind == typeString {
+				p.why = p.why&^whyTyped | whyCut
+			}
+		}
+		values = append(values, value)
+	}
+	if len(values) == 0 {
+		return
+	}
+	t.setCustom(r.Lead, values...)
+	if p.why != 0 {
+		texts := make([]string, len(values))
+		for i, value := range values {
+			texts[i] = textOf(value)
+		}
+		r.change(p.field, t.path, p.came(r), strings.Join(texts, ", "), p.why)
+	}
+}
+
+// regionOf is the country by which numbers and dates are read: the lead's, or else the form's.
+func (r *Result) regionOf() string {
+	if country := r.Lead.GetCountry(); country != "" {
+		return country
+	}
+	return r.form.region
+}
+
+func (r *Result) fillCountry(t *target, p *pick) {
+	code := readCountry(p.first)
+	if code == "" {
+		r.refuseOrOmit(t, RuleCountry, "must be the name of a country or its ISO 3166-1 code, such as US")
+		return
+	}
+	why := whyCountry
+	if code == p.first {
+		why = 0
+	}
+	r.set(t, code, why)
+}
+
+func (r *Result) fillPhone(t *target, p *pick) {
+	number, extension := readPhone(p.first, r.Lead.GetCountry(), r.form.region)
+	if number == "" {
+		const message = "must be a phone number, best with its country's code, such as +14155550132"
+		if r.Lead.GetEmail() == "" {
+			r.violate(t, RulePhone, message)
+			return
+		}
+		r.refuseOrOmit(t, RulePhone, message)
+		return
+	}
+	why := whyE164
+	if extension {
+		r.omit(t, RulePhone, "has an extension, which a lead's phone has no room for")
+		why |= whyExtension
+	}
+	if number == p.first {
+		why = 0
+	}
+	r.set(t, number, why)
+}
+
+func (r *Result) fillWebsite(t *target, p *pick) {
+	address := readWebsite(p.first)
+	if address == "" {
+		r.refuseOrOmit(t, RuleWebsite, "must be the address of a web site, such as https://www.example.com")
+		return
+	}
+	var why reasons
+	if address != p.first {
+		why = whyURL
+	}
+	r.set(t, address, why)
+}
+
+// splitFullName fills in the parts of a name that came as a whole. Where one part came by itself, the whole is the other
+// one, as in German forms with Vorname and Name.
+func (r *Result) splitFullName() {
+	t := r.form.byPath[FullName]
+	if t == nil || r.picked[t.index].first == "" {
+		return
+	}
+	p := &r.picked[t.index]
+	full, lead := p.first, r.Lead
+	first, last := splitName(full, r.regionOf())
+	switch {
+	case lead.FirstName != "" && lead.LastName != "":
+		return
+	case lead.FirstName != "":
+		first = lead.FirstName
+		if rest, ok := cutPrefixFold(full, first+" "); ok {
+			full = rest
+		}
+		last = full
+	case lead.LastName != "":
+		first = strings.TrimSuffix(full, " "+lead.LastName)
+		last = lead.LastName
+	}
+	for _, part := range [...]struct {
+		path, text string
+		at         *string
+	}{{pathFirstName, first, &lead.FirstName}, {pathLastName, last, &lead.LastName}} {
+		if *part.at != "" || part.text == "" {
+			continue
+		}
+		*part.at = part.text
+		why := p.why
+		if part.text != p.first {
+			why |= whySplit
+		}
+		r.change(p.field, part.path, p.came(r), part.text, why)
+	}
+}
+
+// fillCampaign fills in what the address of the page says and no field did, and then that of the page on which the visit
+// began.
+func (r *Result) fillCampaign() {
+	source := r.Lead.GetSource()
+	for _, from := range [...]struct{ field, address string }{
+		{"", source.GetPageUrl()}, {FieldLanding, ClientField(r.submission, FieldLanding)},
+	} {
+		campaign(from.address, source, func(path string, at *string, value string) {
+			if *at != "" {
+				return
+			}
+			if value, _ = line(value); value != "" {
+				*at = cut(value, maxLen(textField(source, strings.TrimPrefix(path, sourcePrefix))))
+				r.change(from.field, path, "", *at, whyAddress)
+			}
+		})
+	}
+	if source.Referrer == "" {
+		referrer, _ := line(ClientField(r.submission, FieldReferrer))
+		source.Referrer = cut(referrer, maxLen(textField(source, "referrer")))
+	}
+}
