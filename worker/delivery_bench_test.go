@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,8 +18,16 @@ import (
 // crmLatency is how long the simulated CRMs take for an answer.
 const crmLatency = 5 * time.Millisecond
 
+// acceptRate is how many leads a second are accepted meanwhile, each by a call of its own.
+const acceptRate = 2000
+
 // BenchmarkDeliveryToHubSpot brings leads that wait to a simulated HubSpot, a hundred in a call, over HTTP and from disk.
-func BenchmarkDeliveryToHubSpot(b *testing.B) {
+func BenchmarkDeliveryToHubSpot(b *testing.B) { deliverToHubSpot(b, 0) }
+
+// BenchmarkDeliveryToHubSpotWhileAccepting does so while more leads come in.
+func BenchmarkDeliveryToHubSpotWhileAccepting(b *testing.B) { deliverToHubSpot(b, acceptRate) }
+
+func deliverToHubSpot(b *testing.B, accepting int) {
 	sim := hubspot.New(hubspot.Options{TenSecondly: -1, Daily: -1})
 	sim.SetFaults(simulator.Faults{Latency: simulator.Duration(crmLatency)})
 	benchmarkDelivery(b, sim, func(address string) *configv1.Destination {
@@ -26,11 +35,16 @@ func BenchmarkDeliveryToHubSpot(b *testing.B) {
 			Kind:   &configv1.Destination_Hubspot{Hubspot: &configv1.HubSpot{Token: "t", BaseUrl: address}},
 			Limits: &configv1.Limits{Concurrency: 8, RequestsPerSecond: 10_000},
 		}
-	})
+	}, accepting)
 }
 
 // BenchmarkDeliveryToHTTP brings leads that wait to an API that takes one in a request.
-func BenchmarkDeliveryToHTTP(b *testing.B) {
+func BenchmarkDeliveryToHTTP(b *testing.B) { deliverToHTTP(b, 0) }
+
+// BenchmarkDeliveryToHTTPWhileAccepting does so while more leads come in.
+func BenchmarkDeliveryToHTTPWhileAccepting(b *testing.B) { deliverToHTTP(b, acceptRate) }
+
+func deliverToHTTP(b *testing.B, accepting int) {
 	sim := api.New(api.Options{})
 	sim.SetFaults(simulator.Faults{Latency: simulator.Duration(crmLatency)})
 	benchmarkDelivery(b, sim, func(address string) *configv1.Destination {
@@ -38,10 +52,10 @@ func BenchmarkDeliveryToHTTP(b *testing.B) {
 			Kind:   &configv1.Destination_Http{Http: &configv1.HTTP{Url: address + "/leads"}},
 			Limits: &configv1.Limits{Concurrency: 32},
 		}
-	})
+	}, accepting)
 }
 
-func benchmarkDelivery(b *testing.B, handler http.Handler, destination func(address string) *configv1.Destination) {
+func benchmarkDelivery(b *testing.B, handler http.Handler, destination func(address string) *configv1.Destination, accepting int) {
 	server := httptest.NewServer(handler)
 	defer server.Close()
 	w := newWalk(b, destination(server.URL))
@@ -54,19 +68,64 @@ func benchmarkDelivery(b *testing.B, handler http.Handler, destination func(addr
 		w.accept(leads...)
 	}
 	begun := make(chan time.Time, 1) // the first window after a start is waited out, and not counted
+	ended := make(chan time.Time, 1)
+	delivered := 0
 	defer w.journal.Tap(func(events []*leadgatev1.Event) {
 		for _, e := range events {
-			if e.GetLead().GetStage() == stageCall {
+			switch e.GetLead().GetStage() {
+			case stageCall:
 				select {
 				case begun <- time.Now():
 				default:
+				}
+			case stageSuccess:
+				if delivered++; delivered == b.N {
+					ended <- time.Now()
 				}
 			}
 		}
 	})()
 	b.ResetTimer()
 	w.start()
-	w.awaitDelivered(int64(b.N))
+	began := <-begun
+	stop := w.acceptMore(accepting)
+	took := (<-ended).Sub(began).Seconds()
 	b.StopTimer()
-	b.ReportMetric(float64(b.N)/time.Since(<-begun).Seconds(), "leads/s")
+	if came := stop(); accepting > 0 {
+		b.ReportMetric(float64(came)/took, "accepted/s")
+	}
+	b.ReportMetric(float64(b.N)/took, "leads/s")
+	w.stop() // what came meanwhile may wait
+}
+
+// acceptMore accepts so many leads a second, each by a call of its own, until stop, which says how many those were.
+func (w *walk) acceptMore(rate int) (stop func() int) {
+	if rate == 0 {
+		return func() int { return 0 }
+	}
+	const turns = 100 // a second
+	ticker, stopped, gone := time.NewTicker(time.Second/turns), make(chan struct{}), make(chan int)
+	go func() {
+		var calls sync.WaitGroup
+		came := 0
+		for {
+			select {
+			case <-ticker.C:
+				for range rate / turns {
+					came++
+					l := lead{email: fmt.Sprintf("more%d@example.com", came), name: "Grace"}
+					calls.Go(func() { w.accept(l) })
+				}
+			case <-stopped:
+				calls.Wait()
+				gone <- came
+				return
+			}
+		}
+	}()
+	return func() int {
+		ticker.Stop()
+		close(stopped)
+		return <-gone
+	}
 }
