@@ -43,8 +43,8 @@ func (s *Slot) Sent() {
 	s.note()
 }
 
-// Answered says that the answer to the request begins. It was at the CRM at some moment between Sent and now, which is what
-// the CRM counts by; so it counts from now, as far as the margin of the limiter lets it.
+// Answered says that the answer to the request begins. It arrived at the CRM at some moment between Sent and now, which is what
+// the CRM counts by. Where that took longer than usual, it counts later by as much, within a margin.
 func (s *Slot) Answered() {
 	l := s.limiter
 	l.mu.Lock()

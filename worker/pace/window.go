@@ -8,11 +8,13 @@ import (
 
 const (
 	// What is added to every window. Together with the margin it costs less than one request in a hundred.
-	allowance = 2 * time.Millisecond
+	allowance = time.Millisecond
 	// The margin is time by which requests count later than they were sent, because they were slow to arrive: this share of the
 	// time that passes, and what was not used of it before, up to mostMargin.
-	marginShare = 200 // one part in so many
-	mostMargin  = 80 * time.Millisecond
+	marginShare = 400 // one part in so many
+	mostMargin  = 250 * time.Millisecond
+	// So many windows are looked at for how long answers take at least; fewer in the beginning.
+	usualOver, firstOver = 10, 2
 )
 
 // window counts what was sent in a time that slides along: of a second, or longer for rates below one a second. It belongs
@@ -26,6 +28,10 @@ type window struct {
 
 	margin   time.Duration // that is left
 	marginAt time.Time     // when that was so; zero for the whole of it
+
+	usual      time.Duration // what answers took at least, over the last windows; 0 while that is not known
+	least      time.Duration // over the present ones
+	leastSince time.Time
 }
 
 // mark is so many sent at a time.
@@ -78,7 +84,8 @@ func (w *window) note(now time.Time, n int) {
 
 // arrived says that n that were sent at a time had arrived by now. Between the two they were on their way, and nobody can tell
 // how long. A request that took long to arrive and one that did not take long may be closer to each other at the CRM than when
-// they were sent, so these count from now. What answers slowly would make all windows longer, so that the margin bounds it.
+// they were sent, so these count later by what their answer took longer than answers usually do. The margin bounds that: what
+// answers ever more slowly would make all windows longer.
 func (w *window) arrived(now, sent time.Time, n int) {
 	if w.limit == 0 || n == 0 {
 		return
@@ -87,12 +94,13 @@ func (w *window) arrived(now, sent time.Time, n int) {
 		w.margin = mostMargin
 	}
 	w.marginAt = now
-	by := min(now.Sub(sent), w.margin)
+	// A whole window that is late is so much longer; a part of it costs no more than its part.
+	by := min(w.unusual(now, now.Sub(sent)), w.margin*time.Duration(w.limit)/time.Duration(n))
 	i, found := slices.BinarySearchFunc(w.sent, sent, func(m mark, at time.Time) int { return m.at.Compare(at) })
 	if by <= 0 || !found || w.sent[i].n < n {
 		return
 	}
-	w.margin -= by * time.Duration(n) / time.Duration(w.limit) // a whole window that is late is so much longer
+	w.margin -= by * time.Duration(n) / time.Duration(w.limit)
 	if w.sent[i].n -= n; w.sent[i].n == 0 {
 		w.sent = slices.Delete(w.sent, i, i+1)
 	}
@@ -102,6 +110,19 @@ func (w *window) arrived(now, sent time.Time, n int) {
 		w.sent = slices.Insert(w.sent, i, mark{at: at})
 	}
 	w.sent[i].n += n
+}
+
+// unusual is how much longer an answer took than answers usually do at least.
+func (w *window) unusual(now time.Time, took time.Duration) time.Duration {
+	switch {
+	case w.leastSince.IsZero():
+		w.least, w.leastSince = took, now
+	case now.Sub(w.leastSince) >= usualOver*w.span, w.usual == 0 && now.Sub(w.leastSince) >= firstOver*w.span:
+		w.usual, w.least, w.leastSince = w.least, took, now
+	}
+	w.least = min(w.least, took)
+	w.usual = min(w.usual, took)
+	return took - w.usual
 }
 
 // slide moves the window to its present place.
