@@ -35,6 +35,8 @@ func (d *destination) readBatch(answer *crm.Answer, contacts []*contact) {
 		}
 		if c := written.from(contacts); c != nil {
 			c.outcome, c.faults = d.delivered(answer, written, raw), nil
+		} else if len(contacts) == 1 && len(r.Results) == 1 && written.Trace == "" {
+			contacts[0].stranger = written.ID
 		}
 	}
 }

@@ -31,6 +31,9 @@ type contact struct {
 	// What a call found: that there is none, or that there is one already, whose identifier existing is, if HubSpot said.
 	missing, conflict bool
 	existing          string
+	// stranger is the identifier of the contact that HubSpot answered about, asked about this one alone, if it says that it has
+	// another address.
+	stranger string
 	// What was left out so far, and why the first was.
 	dropped []string
 	why     crm.Outcome

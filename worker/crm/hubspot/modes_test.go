@@ -173,35 +173,42 @@ func TestTokensOfAPublicAppAreRenewedByTheClockAndOnceWhenRefused(t *testing.T) 
 
 func TestAnAddressOfAMergedContactReachesIt(t *testing.T) {
 	t.Parallel()
-	for _, conflicts := range []bool{false, true} {
-		for _, mode := range []string{"", "patch"} {
-			sim := account{simulated.New(simulated.Options{Now: func() time.Time { return noon }, TenSecondly: -1, MergedConflicts: conflicts})}
-			r := newRigWith(t, sim, &configv1.HubSpot{Token: "pat-na1-token", Mode: mode})
-			r.deliver(ada)
-			into := r.deliver(grace)[0].RecordID
-			merge := httptest.NewRequest(http.MethodPost, "/_sim/merge", strings.NewReader(`{"from":"ada@example.com","into":"grace@example.com"}`))
-			merged := httptest.NewRecorder()
-			if sim.ServeHTTP(merged, merge); merged.Code != http.StatusNoContent {
-				t.Fatal(merged.Body)
-			}
-			var outcomes []crm.Outcome
-			if mode == "" { // in a batch, then alone
-				outcomes = r.deliver(mary, `{"email":"ada@example.com","company":"Engines"}`)[1:]
-			}
-			outcomes = append(outcomes, r.deliver(`{"email":"ada@example.com","company":"Engines"}`)...)
-			for _, outcome := range outcomes {
-				if outcome.Kind != crm.Delivered || outcome.RecordID != into {
-					t.Errorf("conflicts %t, mode %q: ended as %+v, want it delivered to %s", conflicts, mode, outcome, into)
-				}
-			}
-			if (conflicts || mode == "patch") && sim.of("grace@example.com")["company"] != "Engines" {
-				t.Errorf("conflicts %t, mode %q: contacts are %v", conflicts, mode, sim.contacts())
-			}
-			addresses := sim.contacts()[0].Properties
-			if both := addresses["email"] + addresses["hs_additional_emails"]; !strings.Contains(both, "ada") || !strings.Contains(both, "grace") {
-				t.Errorf("conflicts %t, mode %q: an address was lost: %v", conflicts, mode, addresses)
+	for name, test := range map[string]struct {
+		mode    string
+		options simulated.Options
+	}{
+		"upsert":            {},
+		"upsert, no traces": {options: simulated.Options{Untraced: true}},
+		"conflict":          {options: simulated.Options{MergedConflicts: true}},
+		"patch":             {mode: "patch"},
+	} {
+		test.options.Now, test.options.TenSecondly = func() time.Time { return noon }, -1
+		sim := account{simulated.New(test.options)}
+		r := newRigWith(t, sim, &configv1.HubSpot{Token: "pat-na1-token", Mode: test.mode})
+		r.deliver(ada)
+		into := r.deliver(grace)[0].RecordID
+		merged := httptest.NewRecorder()
+		sim.ServeHTTP(merged, httptest.NewRequest(http.MethodPost, "/_sim/merge", strings.NewReader(`{"from":"ada@example.com","into":"grace@example.com"}`)))
+		if merged.Code != http.StatusNoContent {
+			t.Fatal(merged.Body)
+		}
+		var outcomes []crm.Outcome
+		if test.mode == "" && !test.options.Untraced { // in a batch, then alone
+			outcomes = r.deliver(mary, `{"email":"ada@example.com","company":"Engines"}`)[1:]
+		}
+		outcomes = append(outcomes, r.deliver(`{"email":"ada@example.com","company":"Engines"}`)...)
+		for _, outcome := range outcomes {
+			if outcome.Kind != crm.Delivered || outcome.RecordID != into {
+				t.Errorf("%s: ended as %+v, want it delivered to %s", name, outcome, into)
 			}
 		}
+		if has := sim.of("grace@example.com"); has["company"] != "Engines" || has["hs_additional_emails"] != "ada@example.com" {
+			t.Errorf("%s: contacts are %v", name, sim.contacts())
+		}
+	}
+	other := answering(t, 200, `{"id":"9","results":[{"id":"7","properties":{"email":"eve@example.com"}}]}`).deliver(ada)[0]
+	if other.Kind != crm.Unknown {
+		t.Errorf("an answer about somebody else ended as %+v", other)
 	}
 }
 

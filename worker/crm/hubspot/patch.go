@@ -25,10 +25,13 @@ func (d *destination) patch(ctx context.Context, c *contact) {
 	}
 }
 
-// merged updates, each by a call of its own, contacts that HubSpot would not upsert because it has them already: their address is
-// a second one of a contact that others were merged into, or another writer was quicker.
+// merged deals with contacts whose address is a second one of a contact that others were merged into. Where HubSpot would not
+// upsert them, because it has them already or because another writer was quicker, they are updated, each by a call of its own.
 func (d *destination) merged(ctx context.Context, contacts []*contact) {
 	for _, c := range contacts {
+		if c.stranger != "" {
+			d.recognise(pace.WithLeads(ctx, 0), c)
+		}
 		if !c.conflict {
 			continue
 		}
@@ -39,6 +42,19 @@ func (d *destination) merged(ctx context.Context, contacts []*contact) {
 		if c.halts() {
 			return
 		}
+	}
+}
+
+// recognise finds out whether a contact with another address, which HubSpot says it wrote, is the lead's: it is if the lead's
+// address is a second one of it. Otherwise it stays unknown what became of the lead.
+func (d *destination) recognise(ctx context.Context, c *contact) {
+	answer, failure := d.call(ctx, http.MethodGet, d.path+"/"+url.PathEscape(c.id())+"?idProperty="+url.QueryEscape(c.key), nil)
+	if failure != nil || answer.Status != http.StatusOK {
+		return
+	}
+	var has record
+	if json.Unmarshal(answer.Body, &has) == nil && has.ID == c.stranger {
+		c.outcome, c.faults = d.delivered(answer, has, nil), nil // the whole contact is not the lead's
 	}
 }
 

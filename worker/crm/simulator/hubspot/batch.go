@@ -67,6 +67,9 @@ func (a *api) batchUpsert(r *http.Request) (int, any) {
 				Category: "CONFLICT", Message: "Contact already exists. Existing ID: " + old.id, Context: map[string][]string{"existingId": {old.id}},
 			}
 		}
+		if old != nil && in.IDProperty == "email" && normal(properties["email"]) == normal(in.ID) {
+			delete(properties, "email") // a merged contact keeps its first address
+		}
 		o, p := a.apply(old, properties, dry)
 		if o != nil {
 			isNew := old == nil
@@ -128,7 +131,9 @@ func (a *api) writeBatch(r *http.Request, done int, write step) (int, any) {
 			failures = append(failures, p.withTrace(in.Trace))
 			continue
 		}
-		o.Trace = in.Trace
+		if !a.options.Untraced {
+			o.Trace = in.Trace
+		}
 		results = append(results, *o)
 	}
 	simulator.Note(r.Context(), len(b.Inputs), len(results))

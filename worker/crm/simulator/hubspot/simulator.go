@@ -49,6 +49,8 @@ type Options struct {
 	SearchLag time.Duration
 	// MergedConflicts answers upserts by a second address of a merged contact with a conflict; otherwise they write to it.
 	MergedConflicts bool
+	// Untraced leaves objectWriteTraceId out of results.
+	Untraced bool
 }
 
 // Simulator is a simulated HubSpot account. It is safe for concurrent use.
