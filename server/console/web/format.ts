@@ -27,7 +27,7 @@ export const seconds = (duration: string | undefined): number => (duration ? par
 
 /** duration shows a time span in its two largest units. */
 export function duration(secs: number): string {
-  if (secs < 0.001) return "0 ms";
+  if (secs < 0.001) return secs > 0 ? "< 1 ms" : "0 ms";
   if (secs < 1) return `${Math.round(secs * 1000)} ms`;
   if (secs < 10) return `${tenths.format(secs)} s`;
   const s = Math.round(secs);

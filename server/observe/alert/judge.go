@@ -55,7 +55,7 @@ func explains(rule string) []string {
 	case "no-success":
 		return []string{"paused", "credentials", "rate-limited", "breaker", "error-rate", "oldest-waiting"}
 	case "dead":
-		return []string{"drift"}
+		return []string{"drift", "error-rate"}
 	case "holds", "rejections":
 		return []string{"drift"}
 	}

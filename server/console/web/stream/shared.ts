@@ -22,6 +22,8 @@ type Message =
   | { readonly kind: "gap"; readonly gap: WatchGap }
   | { readonly kind: "link"; readonly link: Link }
   | { readonly kind: "join"; readonly tab: string }
+  | { readonly kind: "leave"; readonly tab: string }
+  | { readonly kind: "lead" }
   | { readonly kind: "memory"; readonly tab: string; readonly events: LeadgateEvent[]; readonly link: Link };
 
 export interface Watcher {
@@ -39,6 +41,8 @@ export class SharedStream {
   private readonly channel = new BroadcastChannel(LOCK);
   private readonly tab = Math.random().toString(36).slice(2);
   private readonly watchers = new Set<Watcher>();
+  /** followers are the other visible tabs, where this one leads: without any, nothing is copied to them. */
+  private readonly followers = new Set<string>();
   private source: Source | undefined;
   private batch: LeadgateEvent[] = [];
   private joining: number | undefined;
@@ -77,7 +81,8 @@ export class SharedStream {
       this.lead();
       return;
     }
-    if (this.recent.length > 0 || !this.source) this.join();
+    this.join();
+    end.signal.addEventListener("abort", () => this.channel.postMessage({ kind: "leave", tab: this.tab } satisfies Message));
     navigator.locks
       .request(LOCK, { signal: end.signal }, async () => {
         this.lead();
@@ -94,6 +99,7 @@ export class SharedStream {
 
   private lead(): void {
     this.joined();
+    this.channel.postMessage({ kind: "lead" } satisfies Message); // whoever follows joins anew
     this.source = new Source(
       {
         event: (event) => {
@@ -125,7 +131,7 @@ export class SharedStream {
 
   /** say does what a message says here, and tells the other tabs. */
   private say(message: Message): void {
-    this.channel.postMessage(message);
+    if (this.followers.size > 0) this.channel.postMessage(message);
     this.take(message);
   }
 
@@ -142,13 +148,20 @@ export class SharedStream {
   }
 
   private hear(message: Message): void {
+    // Whoever comes to lead later knows the others then.
+    if (message.kind === "leave") this.followers.delete(message.tab);
     if (message.kind === "join") {
-      if (!this.source) return;
       this.flush();
+      this.followers.add(message.tab);
+      if (!this.source) return;
       this.channel.postMessage({ kind: "memory", tab: message.tab, events: this.recent, link: this.link } satisfies Message);
       return;
     }
     if (!this.leave || this.source) return; // a hidden tab does not listen, and a leader knows
+    if (message.kind === "lead") {
+      this.join();
+      return;
+    }
     if (message.kind === "memory") {
       if (message.tab === this.tab && this.joining !== undefined) this.remember(message.events, message.link);
       return;
@@ -180,6 +193,8 @@ export class SharedStream {
         for (const watcher of this.watchers) watcher.link?.(message.link);
         break;
       case "join":
+      case "leave":
+      case "lead":
       case "memory":
     }
   }

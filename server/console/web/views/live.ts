@@ -16,9 +16,13 @@ import { KEPT } from "../stream/shared";
 import { stages, state } from "../words";
 
 /** A draw makes this many rows at most. */
-const ROWS_A_DRAW = 25;
-/** And comes this often at most, in milliseconds; half as often while more comes than is shown. */
+const ROWS_A_DRAW = 20;
+/** And comes this often at most, in milliseconds. */
 const DRAW_EVERY = 250;
+/** And this often while more comes than is shown: nobody reads faster, and every draw moves the whole list. */
+const DRAW_EVERY_BUSY = 1_000;
+/** The past comes this soon after a connection, in milliseconds: before that nobody knows that there is none. */
+const PAST_COMES = 500;
 /** More new rows than this at once are not pointed out: then something new is everywhere. */
 const POINTED_OUT = 6;
 
@@ -50,10 +54,12 @@ export class LiveList {
   private readonly nothing: HTMLElement;
   private readonly top = h("div", { class: "live-top" });
 
+  private readonly forms = new Set<string>();
   private waiting: LeadgateEvent[] = [];
   private skipped = 0;
   private timer: number | undefined;
   private looking = new AbortController();
+  private heard = false;
   private paused = false;
   private hovered = false;
   private outOfSight = false;
@@ -89,9 +95,19 @@ export class LiveList {
       this.nothing,
     );
     this.keepStill();
-    page.stream.watch({ events: (events) => this.take(events), gap: (gap) => this.gap(gap.reason ?? "", Number(gap.missed ?? 0)) }, page.signal);
+    page.stream.watch({ events: (events) => this.take(events), gap: (gap) => this.gap(gap.reason ?? "", Number(gap.missed ?? 0)), link: () => this.hear() }, page.signal);
     page.gateway.changed(() => page.gateway.stats?.forms?.forEach((f) => this.knowForm(f.form ?? "")), page.signal);
+    this.hear();
     this.refilter();
+  }
+
+  /** hear notes that the gateway is heard, so that an empty list is an empty past. */
+  private hear(): void {
+    if (this.heard || this.page.stream.link.state !== "live") return;
+    setTimeout(() => {
+      this.heard = true;
+      this.showNothing();
+    }, PAST_COMES);
   }
 
   /** keepStill watches for the reader's hands. */
@@ -125,7 +141,7 @@ export class LiveList {
   }
 
   private take(events: LeadgateEvent[]): void {
-    for (const event of events) if (event.lead?.form) this.knowForm(event.lead.form);
+    this.knowForms(events);
     this.waiting.push(...events.filter((event) => this.matches(event)));
     if (this.waiting.length > KEPT) {
       this.skipped += this.waiting.length - KEPT;
@@ -150,7 +166,7 @@ export class LiveList {
       this.timer = setTimeout(() => {
         this.timer = undefined;
         this.plan();
-      }, busy ? 2 * DRAW_EVERY : DRAW_EVERY);
+      }, busy ? DRAW_EVERY_BUSY : DRAW_EVERY);
     });
   }
 
@@ -171,7 +187,7 @@ export class LiveList {
 
   private showNothing(): void {
     const some = this.body.rows.length > 0;
-    this.nothing.hidden = some;
+    this.nothing.hidden = some || !this.heard;
     this.list.hidden = !some;
   }
 
@@ -206,7 +222,7 @@ export class LiveList {
   private refilter(): void {
     change(pathTo("", "", { stage: this.stage.value, form: this.form.value, filter: this.text.value.trim() }));
     this.show(this.page.stream.recent);
-    for (const event of this.page.stream.recent) if (event.lead?.form) this.knowForm(event.lead.form);
+    this.knowForms(this.page.stream.recent);
     void this.lookBack();
   }
 
@@ -239,8 +255,13 @@ export class LiveList {
     this.body.prepend(h("tr", { role: "row", class: "gap" }, h("td", { role: "cell", colspan: columns.length }, text)));
   }
 
+  private knowForms(events: LeadgateEvent[]): void {
+    for (const event of events) if (event.lead?.form) this.knowForm(event.lead.form);
+  }
+
   private knowForm(name: string): void {
-    if (!name || [...this.form.options].some((known) => known.value === name)) return;
+    if (!name || this.forms.has(name)) return;
+    this.forms.add(name);
     this.form.append(option(name, name));
   }
 
