@@ -29,6 +29,7 @@ func (l *lane) probe(ctx context.Context) {
 
 // refuse stops calling because the CRM refused the credentials.
 func (l *lane) refuse(outcome crm.Outcome) {
+	l.health.failed(outcome.Reason, l.worker.now())
 	if l.gate.Refuse() {
 		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED, outcome.Reason, outcome.Status)
 	}

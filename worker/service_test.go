@@ -201,6 +201,33 @@ func TestADestinationShowsHowItIsDoing(t *testing.T) {
 	})
 }
 
+// The CRM was down; when it is there again, it refuses the credentials: that is what is wrong now.
+func TestWhatAProbeFindsIsTheLastError(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.crm.always(crm.Outcome{Kind: crm.Retry, Reason: "no answer"})
+		h.crm.pongs(crm.Outcome{Kind: crm.Retry, Reason: "no answer"})
+		h.apply(nil)
+		h.accept(people(20)...)
+		h.rest(time.Minute)
+		if s := h.status("crm"); s.GetStatus() != leadgatev1.DestinationStatus_DESTINATION_STATUS_UNREACHABLE || s.GetLastError() != "no answer" {
+			t.Fatalf("the destination is %v", s)
+		}
+		h.crm.pongs(crm.Outcome{Kind: crm.CredentialsRefused, Reason: "the token expired", Status: 401})
+		s := h.status("crm")
+		for range 120 {
+			if s.GetStatus() == leadgatev1.DestinationStatus_DESTINATION_STATUS_CREDENTIALS_REFUSED {
+				break
+			}
+			h.rest(time.Second)
+			s = h.status("crm")
+		}
+		if s.GetStatus() != leadgatev1.DestinationStatus_DESTINATION_STATUS_CREDENTIALS_REFUSED || s.GetLastError() != "the token expired" {
+			t.Errorf("the destination is %v", s)
+		}
+	})
+}
+
 // watcher is the server's end of a stream.
 type watcher struct {
 	grpc.ServerStreamingServer[leadgatev1.WatchDeliveriesResponse]

@@ -68,8 +68,14 @@ export class Shell {
     const { tab } = place();
     for (const [name, { link }] of this.links) {
       set(link, { "aria-current": name === tab ? "page" : null });
-      if (name === tab) link.scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone the tabs scroll
+      if (name === tab) this.reveal(link);
     }
+  }
+
+  /** reveal scrolls the tabs, which a phone has no room for, until one is seen. */
+  private reveal(link: HTMLElement): void {
+    const tabs = link.closest("ul");
+    if (tabs) tabs.scrollLeft = link.offsetLeft - (tabs.clientWidth - link.offsetWidth) / 2;
   }
 
   private tabLink(tab: Tab): HTMLAnchorElement {
@@ -81,7 +87,10 @@ export class Shell {
 
   private badge(tab: string, text: string): void {
     const badge = this.links.get(tab)?.badge;
-    if (badge) write(badge, text);
+    if (!badge || badge.textContent === text) return;
+    write(badge, text);
+    const open = this.links.get(place().tab)?.link;
+    if (open) this.reveal(open); // the tabs before it may be wider now
   }
 
   private showHealth(): void {

@@ -66,7 +66,7 @@ function facts(d: Destination): Child[] {
   return [
     h("p", { class: "card-state" }, state(ofStatus(d.status)), h("span", { class: "figure" }, `${rate(d.requestsPerSecond ?? 0)}${limit}`)),
     h("dl", { class: "facts" }, fact("waiting", count(d.waiting)), fact("oldest", d.oldestWaiting ? duration(seconds(d.oldestWaiting)) : "–"), fact("delivered", count(d.delivered)),
-      d.requestsPerDayLimit && number(d.requestsPerDayLimit) > 0 ? fact("quota left today", percent(number(d.requestsLeftToday) / number(d.requestsPerDayLimit))) : null,
+      d.requestsPerDayLimit && number(d.requestsPerDayLimit) > 0 ? fact("quota left", percent(number(d.requestsLeftToday) / number(d.requestsPerDayLimit))) : null,
       fact("dead", dead > 0 ? h("a", { href: pathTo("dead", "", { destination: d.name ?? "" }) }, count(dead)) : "0")),
     d.resumeTime ? h("p", { class: "muted" }, "goes on ", when(d.resumeTime)) : null,
     d.lastError ? h("p", { class: "card-error" }, d.lastError, " ", h("span", { class: "muted" }, when(d.lastErrorTime))) : null,

@@ -12,21 +12,28 @@ export function word(event: LeadgateEvent): Word {
     const type = event.destination.type ?? "";
     return { word: spoken(type, "DESTINATION_EVENT_TYPE_"), tone: toneOf(type) };
   }
-  if (event.system) return { word: spoken(event.system.type, "SYSTEM_EVENT_TYPE_"), tone: event.system.type?.endsWith("ERROR") ? "failing" : "waiting" };
+  if (event.system) return { word: spoken(event.system.type, "SYSTEM_EVENT_TYPE_"), tone: toneOfSystem(event.system.type ?? "") };
+  if (event.form) return { word: spoken(event.form.type, "FORM_EVENT_TYPE_"), tone: "retrying" };
   return { word: "event", tone: "waiting" };
 }
 
+function toneOfSystem(type: string): Tone {
+  if (/ERROR|REFUSED|FAILED|FIRING/.test(type)) return "failing";
+  if (/RESOLVED/.test(type)) return "success";
+  return /WARNING|NEEDED/.test(type) ? "retrying" : "waiting";
+}
+
 function toneOf(type: string): Tone {
-  if (/RESUMED|CLOSED|RECOVERED/.test(type)) return "success";
+  if (/RESUMED|CLOSED|DRIFT_OVER/.test(type)) return "success";
   if (/REFUSED|OPEN|FAIL/.test(type)) return "failing";
-  if (/LIMIT|QUOTA/.test(type)) return "retrying";
+  if (/LIMIT|QUOTA|DRIFT$/.test(type)) return "retrying";
   return "paused";
 }
 
 /** note is what is worth saying about an event beside its state. */
 export function note(event: LeadgateEvent): string {
   if (event.lead) return ofLead(event.lead);
-  return event.destination?.detail ?? event.system?.detail ?? "";
+  return event.destination?.detail ?? event.system?.detail ?? event.form?.detail ?? "";
 }
 
 function ofLead(lead: LeadEvent): string {

@@ -136,7 +136,7 @@ export class LiveList {
     const lead = event.lead;
     if (stage && !stagesOf(stage).some((one) => one === lead?.stage)) return false;
     if (form && lead?.form !== form) return false;
-    return !text || [lead?.person, lead?.leadId, lead?.form, lead?.destination, lead?.idempotencyKey, lead?.recordId, event.destination?.destination, word(event).word, note(event)]
+    return !text || [lead?.person, lead?.leadId, lead?.form, event.form?.form, lead?.destination, lead?.idempotencyKey, lead?.recordId, event.destination?.destination, word(event).word, note(event)]
       .some((part) => part?.toLowerCase().includes(text));
   }
 
@@ -277,10 +277,13 @@ const stagesOf = (choice: string): Stage[] => groups[choice] ?? (choice ? [choic
 
 const option = (value: string, text: string): HTMLOptionElement => h("option", { value }, text);
 
+/** name is a name that may be too long for its column: the whole stands behind it. */
+const name = (text: string | undefined): HTMLElement | string => (text ? h("span", { title: text }, text) : "");
+
 function rowOf(event: LeadgateEvent, isNew = false): HTMLTableRowElement {
   const lead = event.lead;
   const person = lead?.person || (lead ? "someone" : "");
   const link = lead?.leadId && lead.stage !== "STAGE_REJECTED" ? h("a", { href: leadPath(lead.leadId), "data-row": true }, person) : person;
   const record = lead?.stage === "STAGE_SUCCESS" && lead.recordUrl?.startsWith("http") ? h("a", { href: lead.recordUrl, target: "_blank", rel: "noreferrer" }, `${note(event)} ↗`) : note(event);
-  return row(columns, [at(event.time), lead?.form ?? "", link, state(word(event)), lead?.destination ?? event.destination?.destination ?? "", took(event), record], { class: isNew ? "new" : null });
+  return row(columns, [at(event.time), name(lead?.form ?? event.form?.form), link, state(word(event)), name(lead?.destination ?? event.destination?.destination), took(event), record], { class: isNew ? "new" : null });
 }

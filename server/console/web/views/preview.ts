@@ -4,7 +4,7 @@
 import type { GetLeadResponse, PreviewDelivery, PreviewFormResponse, PreviewOutcome, Submission } from "api";
 import { get, post } from "../api";
 import { h, swap, type Child } from "../dom";
-import { json, plural } from "../format";
+import { json } from "../format";
 import type { Page, View } from "../page";
 import { failed, fill } from "../parts/faces";
 import { change, leadPath, pathTo } from "../router";
@@ -95,8 +95,7 @@ function draw(answer: PreviewFormResponse, fields: Fields): Child {
     h("p", { class: "outcome" }, state(word)),
     answer.problems?.length ? h("ul", { class: "plan" }, answer.problems.map((problem) => h("li", {}, problem.field ? [h("code", {}, problem.field), ": "] : null, problem.message ?? ""))) : null,
     answer.holds?.length ? h("ul", { class: "plan" }, answer.holds.map((hold) => h("li", {}, h("strong", {}, spoken(hold.reason, "HOLD_REASON_")), hold.detail ? `: ${hold.detail}` : ""))) : null,
-    answer.unmapped?.length ? h("p", {}, `Nothing takes ${plural(answer.unmapped.length, "this field", "these fields")}: `, answer.unmapped.map((name, i) => [i > 0 ? ", " : "", h("code", {}, name)])) : null,
-    answer.detail ? h("p", { class: "muted" }, answer.detail) : null,
+    answer.unmapped?.length ? h("p", {}, "Nothing takes ", answer.unmapped.map((name, i) => [i > 0 ? ", " : "", h("code", {}, name)]), ".") : answer.detail ? h("p", { class: "muted" }, answer.detail) : null,
     cleanedTable({ lead: answer.lead, changes: answer.changes, submission: { fields } }),
     (answer.deliveries ?? []).map(delivery),
   ];
