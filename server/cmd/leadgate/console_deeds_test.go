@@ -34,7 +34,7 @@ func TestALeadAppearsInTheConsoleWithinASecond(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	o := openConsole(t, h.gateway.address)
-	o.do(shows("#main", "Nothing to show yet"), shows(".health", "all well"))
+	o.do(shows("#main", "No lead to show yet"), shows(".health", "all well"))
 	var took []float64
 	for _, letter := range "abcdefgh" {
 		ms, err := chromedp.Run(o.ctx, chromedp.Evaluate[float64](fmt.Sprintf(appears, string(letter)+"da@example.com", string(letter)+"***@example.com"), chromedp.EvalAwaitPromise))

@@ -106,7 +106,7 @@ func TestTheConsoleShowsALeadAsItComes(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	o := openConsole(t, h.gateway.address)
-	o.do(shows("#main", "Nothing to show yet"), shows(".health", "all well"))
+	o.do(shows("#main", "No lead to show yet"), shows(".health", "all well"))
 	h.post("k1", ada)
 	o.do(
 		shows("#main table", "a***@example.com"),
@@ -301,11 +301,15 @@ func TestEveryViewOfTheConsoleCanBeReadByAll(t *testing.T) {
 	events := h.gateway.watch()
 	leadID := h.post("k1", ada).body["leadId"].(string)
 	await(t, events, leadID, "SUCCESS")
+	long := h.post("k3", map[string][]string{
+		"email": {strings.Repeat("a", 60) + "@" + strings.Repeat("long", 15) + ".example.com"}, "lastname": {"Wolfeschlegelsteinhausenbergerdorff"}, "message": {strings.Repeat("word ", 100)},
+	}).body["leadId"].(string)
+	await(t, events, long, "SUCCESS")
 	h.faults(`{"status":400}`)
 	await(t, events, h.post("k2", map[string][]string{"email": {"grace@example.com"}}).body["leadId"].(string), "DEAD")
 	o := openConsole(t, h.gateway.address)
 	for view, ready := range map[string]chromedp.Action[chromedp.Void]{
-		"": shows("#main table", "dead"), "leads": shows("#main table", "Ada"), "leads/" + leadID: shows("#main", "What the CRM answered"),
+		"": shows("#main table", "dead"), "leads": shows("#main table", "Ada"), "leads/" + leadID: shows("#main", "What the CRM answered"), "leads/" + long: shows("#main h1", "Wolfeschlegel"), "destinations/crm": shows("#main", "Nothing waits"), "preview": shows("#main h1", "Preview"),
 		"dead": shows("#main", "1 ×"), "alerts": shows("#main", "Who is told"), "drift": shows("#main", "Everything fits"), "held": shows("#main", "Nothing is held"), "destinations": shows("#main", "Last hour"), "nowhere": shows("#main", "nothing here"),
 	} {
 		o.do(chromedp.Navigate(o.base+"/console/"+view), ready)
@@ -317,7 +321,7 @@ func TestEveryViewOfTheConsoleCanBeReadByAll(t *testing.T) {
 				t.Fatal(err)
 			}
 			o.do(chromedp.EmulateViewport(look.width, 900))
-			name := fmt.Sprintf("%s-%d-%s", cmp.Or(strings.ReplaceAll(strings.TrimSuffix(view, "s/"+leadID), "/", "-"), "now"), look.width, look.scheme)
+			name := fmt.Sprintf("%s-%d-%s", cmp.Or(strings.ReplaceAll(strings.NewReplacer("s/"+leadID, "", "s/"+long, "-long").Replace(view), "/", "-"), "now"), look.width, look.scheme)
 			o.checkAccess(name)
 			o.photograph(name)
 		}

@@ -15,7 +15,7 @@ const columns: Column[] = [
   { name: "Delivered", kind: "figure" },
   { name: "Speed to lead", kind: "figure speed" },
   { name: "Last submission", kind: "time" },
-  { name: "Preview", kind: "stage" },
+  { name: "Preview", kind: "deed" },
 ];
 
 /** forms is a table that keeps itself up to date, and is not there while there is nothing to show. */

@@ -105,7 +105,7 @@ function rowOf(record: LeadRecord): HTMLTableRowElement {
   return row(columns, [
     when(record.createTime),
     h("a", { href: leadPath(record.leadId ?? ""), "data-row": true }, leadName(record)),
-    record.lead?.email ?? "",
+    record.lead?.email === leadName(record) ? "" : (record.lead?.email ?? ""),
     record.lead?.source?.form ?? "",
     state(ofLead(record.state)),
   ]);

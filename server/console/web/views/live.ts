@@ -186,9 +186,9 @@ export class LiveList {
   }
 
   private showNothing(): void {
-    const some = this.body.rows.length > 0;
-    this.nothing.hidden = some || !this.heard;
-    this.list.hidden = !some;
+    // That the gateway started is no lead: what to try stands below it.
+    this.nothing.hidden = !this.heard || this.body.querySelector("[data-lead]") !== null;
+    this.list.hidden = this.body.rows.length === 0;
   }
 
   private tellWaiting(): void {
@@ -268,7 +268,7 @@ export class LiveList {
   private emptyFace(): HTMLElement {
     const form = this.page.gateway.stats?.forms?.find((f) => f.form)?.form ?? "contact";
     const line = `curl ${location.origin}/v1/forms/${form}/submissions -d email=grace@example.com -d firstname=Grace`;
-    return h("div", { class: "face", hidden: true }, h("p", { class: "face-title" }, "Nothing to show yet."), h("p", {}, "Submit a lead, or loosen the filter. Try:"), h("pre", { tabindex: 0 }, h("code", {}, line)));
+    return h("div", { class: "face live-face", hidden: true }, h("p", { class: "face-title" }, "No lead to show yet."), h("p", {}, "Submit one, or loosen the filter. Try:"), h("pre", { tabindex: 0 }, h("code", {}, line)));
   }
 }
 
@@ -285,5 +285,5 @@ function rowOf(event: LeadgateEvent, isNew = false): HTMLTableRowElement {
   const person = lead?.person || (lead ? "someone" : "");
   const link = lead?.leadId && lead.stage !== "STAGE_REJECTED" ? h("a", { href: leadPath(lead.leadId), "data-row": true }, person) : person;
   const record = lead?.stage === "STAGE_SUCCESS" && lead.recordUrl?.startsWith("http") ? h("a", { href: lead.recordUrl, target: "_blank", rel: "noreferrer" }, `${note(event)} ↗`) : note(event);
-  return row(columns, [at(event.time), name(lead?.form ?? event.form?.form), link, state(word(event)), name(lead?.destination ?? event.destination?.destination), took(event), record], { class: isNew ? "new" : null });
+  return row(columns, [at(event.time), name(lead?.form ?? event.form?.form), link, state(word(event)), name(lead?.destination ?? event.destination?.destination), took(event), record], { class: isNew ? "new" : null, "data-lead": lead !== undefined });
 }
