@@ -195,7 +195,7 @@ func TestEveryAlertLeadsToItsCauseAndTheButtonThatHelps(t *testing.T) {
 		trouble      func()
 		want, button string
 	}{
-		{func() { h.faults(`{"latency":"20s"}`); h.submit(1) }, "oldest-waiting/crm", "Pause crm"},
+		{func() { h.faults(`{"latency":"25s"}`); h.submit(1) }, "oldest-waiting/crm", "Pause crm"},
 		{func() {}, "speed-to-lead/contact", "Test now: crm"},
 		{func() { h.post("k1", url.Values{"email": {"mary@example.com"}}) }, "holds/contact", "Choose all 1"},
 		{func() { h.post("k2", url.Values{"email": {"nobody"}}) }, "rejections/contact", "❚❚ pause view"},
