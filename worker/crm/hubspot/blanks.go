@@ -46,23 +46,34 @@ func (d *destination) keepBlanks(ctx context.Context, contacts []*contact) []*co
 	return rest
 }
 
+// blanksOf reads what contacts have. One that others were merged into may be found by a second address and shown with its first:
+// asked about one contact, HubSpot answers about that; of several nobody can tell which it is, so they are asked about alone.
 func (d *destination) blanksOf(answer *crm.Answer, found reply, group []*contact) []*contact {
 	var rest []*contact
 	there := map[*contact]record{}
+	var strangers []record
 	for _, raw := range found.Results {
 		var r record
 		if json.Unmarshal(raw, &r) != nil || r.ID == "" {
 			continue
 		}
-		for _, c := range group {
-			if c.isAt(r.Properties[c.key]) {
-				there[c] = r
-			}
+		i := slices.IndexFunc(group, func(c *contact) bool { return c.isAt(r.Properties[c.key]) })
+		switch {
+		case i >= 0:
+			there[group[i]] = r
+		case len(group) == 1:
+			there[group[0]] = r
+		default:
+			strangers = append(strangers, r)
 		}
 	}
 	for _, c := range group {
 		r, is := there[c]
-		if !is {
+		switch {
+		case !is && len(strangers) > 0:
+			c.outcome = wholly(answer, crm.Split, "HubSpot answers with a contact of another address", group)
+			continue
+		case !is:
 			rest = append(rest, c)
 			continue
 		}

@@ -202,6 +202,12 @@ func TestAnAddressOfAMergedContactReachesIt(t *testing.T) {
 				t.Errorf("%s: ended as %+v, want it delivered to %s", name, outcome, into)
 			}
 		}
+		if outcomes := r.fillBlanks(`{"email":"ada@example.com","company":"Old"}`, mary); outcomes[0].Kind != crm.Split {
+			t.Errorf("%s: filling in blanks in a batch ended as %+v", name, outcomes)
+		}
+		if outcome := r.fillBlanks(`{"email":"ada@example.com","company":"Old"}`)[0]; outcome.Kind != crm.Delivered || outcome.RecordID != into {
+			t.Errorf("%s: filling in blanks ended as %+v", name, outcome)
+		}
 		if has := sim.of("grace@example.com"); has["company"] != "Engines" || has["hs_additional_emails"] != "ada@example.com" {
 			t.Errorf("%s: contacts are %v", name, sim.contacts())
 		}
