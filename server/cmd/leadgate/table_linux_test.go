@@ -156,6 +156,22 @@ func TestWatchIsALiveTableInATerminal(t *testing.T) {
 	}
 }
 
+func TestTheTableSaysWhoIsOnAnAlert(t *testing.T) {
+	t.Parallel()
+	h, in := alarmed(t, "")
+	h.faults(`{"status":401}`)
+	h.submit(1)
+	in.await(t, "alert.firing credentials/crm")
+	term := inTerminal(t, "watch", "--server", h.gateway.address)
+	term.shows(`▲ crm refuses the credentials`)
+	h.command("alerts", "acknowledge", "credentials/crm", "--note", "Ada calls them")
+	term.shows(`❚❚ crm refuses the credentials.* somebody is on it since .*Ada calls`)
+	term.press("q")
+	if err := term.cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
 func TestWatchSaysWhenNobodyAnswersBeforeTheScreenChanges(t *testing.T) {
 	t.Parallel()
 	term := inTerminal(t, "watch", "--server", "127.0.0.1:1")

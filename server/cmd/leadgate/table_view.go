@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
@@ -59,6 +60,10 @@ func (t *screen) View() tea.View {
 	lines = append(lines, t.header(), "")
 	lines = append(lines, t.destinationLines()...)
 	for _, a := range t.alerts {
+		if who := onIt(a, time.Now()); who != "" {
+			lines = append(lines, dim.Render("❚❚ "+a.GetSummary()+"  somebody is on it "+who))
+			continue
+		}
 		lines = append(lines, painted(red).Render("▲ "+a.GetSummary())+dim.Render("  → "+a.GetCommand()))
 	}
 	lines = append(lines, "")
