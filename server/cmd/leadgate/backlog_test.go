@@ -86,7 +86,7 @@ func waiting(n int) *store.Acceptance {
 }
 
 // backlog is how many leads wait in long tests, for which there are so many seconds to be ready: a million, or as many as
-// LEADGATE_SOAK_LEADS says. Ten millions take 25 minutes to fill and 10 GB of disk.
+// LEADGATE_SOAK_LEADS says.
 func backlog(t *testing.T) (leads int, ready time.Duration) {
 	t.Helper()
 	if os.Getenv("LEADGATE_SOAK") == "" {

@@ -73,6 +73,13 @@ func start(t *testing.T, environment []string, args ...string) *process {
 		close(p.ended)
 	}()
 	t.Cleanup(func() {
+		if p.address == "" && t.Failed() { // it never got there: say where it is
+			_ = p.cmd.Process.Signal(syscall.SIGQUIT)
+			select {
+			case <-p.ended:
+			case <-time.After(patience):
+			}
+		}
 		p.kill()
 		if t.Failed() {
 			t.Logf("leadgate %s said:\n%s", strings.Join(args, " "), p.lines.text())

@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"time"
@@ -125,6 +126,12 @@ func (s *Store) LeadCounts(context.Context) (store.LeadCounts, error) {
 
 // oldestWaiting is when the lead of the oldest waiting delivery was accepted.
 func (s *Store) oldestWaiting(ctx context.Context, destination string) (oldest time.Time, err error) {
+	oldest, _, err = s.firstWaiting(ctx, destination)
+	return oldest, err
+}
+
+// firstWaiting is when the lead of the oldest waiting delivery was accepted, and the key below which no delivery waits.
+func (s *Store) firstWaiting(ctx context.Context, destination string) (oldest time.Time, mark []byte, err error) {
 	l := s.lane(destination)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -132,8 +139,12 @@ func (s *Store) oldestWaiting(ctx context.Context, destination string) (oldest t
 		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: l.waitingPrefix, PrefetchValues: false})
 		defer it.Close()
 		it.Seek(l.waitingMark)
-		if !it.Valid() {
-			return nil
+		if !it.Valid() { // what is accepted from now on stands behind everything that ever was
+			last, err := readLast(txn)
+			if next := keyOfWaiting(destination, last.sequence+1); err == nil && bytes.Compare(next, l.waitingMark) > 0 {
+				l.waitingMark = next
+			}
+			return err
 		}
 		l.waitingMark = it.Item().KeyCopy(nil)
 		return it.Item().Value(func(value []byte) error {
@@ -141,5 +152,5 @@ func (s *Store) oldestWaiting(ctx context.Context, destination string) (oldest t
 			return nil
 		})
 	})
-	return oldest, err
+	return oldest, l.waitingMark, err
 }

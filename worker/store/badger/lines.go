@@ -29,6 +29,9 @@ var endStates = [...]leadgatev1.DeliveryState{
 type line struct {
 	destination string
 	prefix      []byte
+	// first is a key below which none is, nil if that is not known: what stood there was removed, and looking for more would
+	// pass all of it.
+	first []byte
 }
 
 // linesOf returns the lines in which every delivery stands that a query by state or destination may match. Lines that are
@@ -36,9 +39,9 @@ type line struct {
 func (s *Store) linesOf(q store.DeliveryQuery) (lines []line) {
 	if q.State == 0 { // a delivery that moves meanwhile must not be missed
 		for _, state := range endStates {
-			lines = append(lines, line{q.Destination, endedPrefix(q.Destination, state)})
+			lines = append(lines, line{destination: q.Destination, prefix: endedPrefix(q.Destination, state)})
 		}
-		return append(lines, line{q.Destination, destinationPrefix(prefixWaiting, q.Destination, 0)})
+		return append(lines, line{destination: q.Destination, prefix: destinationPrefix(prefixWaiting, q.Destination, 0)})
 	}
 	s.countsMu.Lock()
 	defer s.countsMu.Unlock()
@@ -53,11 +56,11 @@ func (s *Store) linesOf(q store.DeliveryQuery) (lines []line) {
 			case waits(key.state):
 				waiting = true
 			default:
-				lines = append(lines, line{destination, endedPrefix(destination, key.state)})
+				lines = append(lines, line{destination: destination, prefix: endedPrefix(destination, key.state)})
 			}
 		}
 		if waiting {
-			lines = append(lines, line{destination, destinationPrefix(prefixWaiting, destination, 0)})
+			lines = append(lines, line{destination: destination, prefix: destinationPrefix(prefixWaiting, destination, 0)})
 		}
 	}
 	return lines
@@ -94,7 +97,20 @@ func placeOf(b []byte) (place, bool) {
 // reader reads a line from the newest to the oldest.
 type reader struct {
 	line
-	it *badgerdb.Iterator
+	it    *badgerdb.Iterator
+	ended bool
+}
+
+// valid reports whether there is a delivery to read.
+func (r *reader) valid() bool { return !r.ended && r.it.Valid() }
+
+// next goes to the delivery before.
+func (r *reader) next() {
+	if r.first != nil && bytes.Compare(r.it.Item().Key(), r.first) <= 0 {
+		r.ended = true
+		return
+	}
+	r.it.Next()
 }
 
 func (r *reader) at() place {
@@ -105,8 +121,11 @@ func (r *reader) at() place {
 // seek goes to the newest delivery that does not stand before a place.
 func (r *reader) seek(from place) {
 	key := binary.BigEndian.AppendUint64(slices.Clone(r.prefix), from.sequence)
-	if r.it.Seek(key); r.it.Valid() && r.at().compare(from) < 0 {
-		r.it.Next()
+	if r.ended = r.first != nil && bytes.Compare(key, r.first) < 0; r.ended {
+		return
+	}
+	if r.it.Seek(key); r.valid() && r.at().compare(from) < 0 {
+		r.next()
 	}
 }
 
@@ -123,6 +142,13 @@ func (s *Store) mergeLines(ctx context.Context, lines []line, l listing, take fu
 			return "", store.ErrPageToken
 		}
 	}
+	for i := range lines {
+		if lines[i].prefix[0] == prefixWaiting {
+			if _, lines[i].first, err = s.firstWaiting(ctx, lines[i].destination); err != nil {
+				return "", err
+			}
+		}
+	}
 	err = s.view(ctx, func(txn *badgerdb.Txn) error {
 		if l.token == "" && !l.until.IsZero() {
 			if from.sequence, err = sequenceAt(txn, l.until); err != nil {
@@ -131,13 +157,13 @@ func (s *Store) mergeLines(ctx context.Context, lines []line, l listing, take fu
 		}
 		readers := make([]*reader, len(lines))
 		for i, line := range lines {
-			readers[i] = &reader{line, txn.NewIterator(badgerdb.IteratorOptions{Prefix: line.prefix, PrefetchValues: true, PrefetchSize: 100, Reverse: true})}
+			readers[i] = &reader{line: line, it: txn.NewIterator(badgerdb.IteratorOptions{Prefix: line.prefix, PrefetchValues: true, PrefetchSize: 100, Reverse: true})}
 			defer readers[i].it.Close()
 			readers[i].seek(from)
 		}
 		full, effort := false, 0
 		for {
-			readers = slices.DeleteFunc(readers, func(r *reader) bool { return !r.it.Valid() })
+			readers = slices.DeleteFunc(readers, func(r *reader) bool { return !r.valid() })
 			if len(readers) == 0 {
 				return nil
 			}
@@ -161,7 +187,7 @@ func (s *Store) mergeLines(ctx context.Context, lines []line, l listing, take fu
 				}
 				full = take(d)
 			}
-			first.it.Next()
+			first.next()
 		}
 	})
 	return next, err
