@@ -48,10 +48,11 @@ func (s *Server) newGateway(ctx context.Context, channel grpc.ClientConnInterfac
 		runtime.WithDisablePathLengthFallback(),
 		runtime.WithWriteContentLength(),
 	)
-	if err := leadgatev1.RegisterLeadServiceHandlerClient(ctx, mux, leadgatev1.NewLeadServiceClient(channel)); err != nil {
+	// The gateway tries its routes from the last to the first, and most requests bring leads.
+	if err := leadgatev1.RegisterWorkerServiceHandlerClient(ctx, mux, leadgatev1.NewWorkerServiceClient(channel)); err != nil {
 		return nil, err
 	}
-	return mux, leadgatev1.RegisterWorkerServiceHandlerClient(ctx, mux, leadgatev1.NewWorkerServiceClient(channel))
+	return mux, leadgatev1.RegisterLeadServiceHandlerClient(ctx, mux, leadgatev1.NewLeadServiceClient(channel))
 }
 
 // answerSubmission makes 201 with a Location of a new lead, and 200 with a header of a repeated one.

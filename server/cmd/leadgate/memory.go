@@ -14,21 +14,27 @@ const (
 	smallMemory = 96 << 20
 	// How often the limit is looked at.
 	memoryInterval = time.Second
-	// The limit is raised when collecting garbage takes more of the processors' time than the first, and lowered when it
+	// Below the limit, garbage may pile up to this share of what is in use, in per cent, before it is collected.
+	garbage = 400
+	// The limit is doubled when collecting garbage takes more of the processors' time than the first, and lowered when it
 	// takes less than the second.
-	collectsTooMuch, collectsLittle = 0.10, 0.03
+	collectsTooMuch, collectsLittle = 0.04, 0.015
 	// After so many looks at which there was no garbage to collect, leadgate is idle, and what it does not use goes back.
 	idleLooks = 10
 )
 
 // keepSmall limits the memory of the process until stop is called. The limit is not a wall: under a load at which the
 // garbage collector would have too much to do below it, or with more that is really needed, it rises until that is over. A
-// limit that somebody set with GOMEMLIMIT stands.
+// limit that somebody set with GOMEMLIMIT stands, and so does a GOGC.
 func keepSmall() (stop func()) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return func() {}
 	}
 	debug.SetMemoryLimit(smallMemory)
+	percent := -1 // unchanged
+	if os.Getenv("GOGC") == "" {
+		percent = debug.SetGCPercent(garbage)
+	}
 	ended, over := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -38,6 +44,9 @@ func keepSmall() (stop func()) {
 		close(over)
 		<-ended
 		debug.SetMemoryLimit(math.MaxInt64)
+		if percent >= 0 {
+			debug.SetGCPercent(percent)
+		}
 	}
 }
 
@@ -71,7 +80,7 @@ func watchMemory(over <-chan struct{}) {
 func nextLimit(limit int64, share float64) int64 {
 	switch {
 	case share > collectsTooMuch:
-		return limit + limit/4
+		return 2 * limit
 	case share < collectsLittle:
 		return max(smallMemory, limit-limit/16)
 	}
