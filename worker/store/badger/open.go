@@ -1,7 +1,7 @@
 // Package badger keeps leadgate's store in an embedded Badger database: one directory, one process, no other service.
 //
-// All writes go through one goroutine, which merges whatever waits into one transaction and one disk sync (writer.go).
-// keys.go is the table of everything on disk.
+// All writes go through one goroutine, which merges whatever waits into one transaction and one disk sync (writer.go), and
+// stages the next while the one before is on its way to the disk (pipeline.go). keys.go is the table of everything on disk.
 package badger
 
 import (
