@@ -16,9 +16,9 @@ const (
 	memoryInterval = time.Second
 	// Below the limit, garbage may pile up to this share of what is in use, in per cent, before it is collected.
 	garbage = 400
-	// The limit is tripled when collecting garbage takes more of the processors' time than the first, and lowered when it
+	// The limit is raised by half when collecting garbage takes more of the processors' time than the first, and lowered when it
 	// takes less than the second.
-	collectsTooMuch, collectsLittle = 0.10, 0.02
+	collectsTooMuch, collectsLittle = 0.10, 0.03
 	// After so many looks at which there was no garbage to collect, leadgate is idle, and what it does not use goes back.
 	idleLooks = 10
 )
@@ -80,7 +80,7 @@ func watchMemory(over <-chan struct{}) {
 func nextLimit(limit int64, share float64) int64 {
 	switch {
 	case share > collectsTooMuch:
-		return 3 * limit
+		return limit + limit/2
 	case share < collectsLittle:
 		return max(smallMemory, limit-limit/16)
 	}

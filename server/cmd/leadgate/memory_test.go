@@ -8,11 +8,11 @@ import (
 
 func TestTheMemoryLimitRisesWhileCollectingCostsMuchAndComesBack(t *testing.T) {
 	limit := int64(smallMemory)
-	for range 2 {
+	for range 6 {
 		limit = nextLimit(limit, 0.2)
 	}
 	if limit < 8*smallMemory {
-		t.Errorf("after two seconds of a busy collector the limit is %d MiB", limit>>20)
+		t.Errorf("after six seconds of a busy collector the limit is %d MiB", limit>>20)
 	}
 	if next := nextLimit(limit, 0.03); next != limit {
 		t.Errorf("with a collector that has its share it moves to %d MiB", next>>20)
