@@ -14,7 +14,6 @@ import (
 	"github.com/dgraph-io/badger/v4/pb"
 	"github.com/dgraph-io/badger/v4/table"
 	"github.com/dgraph-io/badger/v4/y"
-	"github.com/dgraph-io/ristretto/v2/z"
 )
 
 // Damage is something wrong with a file.
@@ -156,11 +155,15 @@ func checkManifest(o Options, dir string) string {
 }
 
 // walkTable reads a table block by block, and says what is damaged; empty if nothing is. A table does not say how it is
-// compressed.
+// compressed. It reads a copy: Badger cuts off a table that it is done with, and who had that mapped would die of SIGBUS.
 func walkTable(path string, keys decryption, fn func(key []byte, version uint64, value []byte, meta byte) error) (damage string, err error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return cause(err).Error(), nil
+	}
 	for _, compression := range []badgeropt.CompressionType{badgeropt.Snappy, badgeropt.None} {
 		var read int
-		read, damage, err = walkTableAs(path, compression, keys, fn)
+		read, damage, err = walkTableAs(path, content, compression, keys, fn)
 		if err != nil || read > 0 && damage == "" || read > 0 && compression == badgeropt.Snappy {
 			return damage, err
 		}
@@ -168,22 +171,18 @@ func walkTable(path string, keys decryption, fn func(key []byte, version uint64,
 	return damage, err
 }
 
-func walkTableAs(path string, compression badgeropt.CompressionType, keys decryption, fn func(key []byte, version uint64, value []byte, meta byte) error) (read int, damage string, err error) {
+func walkTableAs(path string, content []byte, compression badgeropt.CompressionType, keys decryption, fn func(key []byte, version uint64, value []byte, meta byte) error) (read int, damage string, err error) {
 	defer func() { // Badger panics on what it cannot make sense of
 		if fault := recover(); fault != nil {
 			damage = fmt.Sprintf("it cannot be read: %v", fault)
 		}
 	}()
-	file, err := z.OpenMmapFile(path, os.O_RDONLY, 0)
-	if err != nil {
-		return 0, cause(err).Error(), nil
-	}
 	id, _ := table.ParseFileID(path)
-	t, err := table.OpenTable(file, keys.of(id, table.Options{ReadOnly: true, Compression: compression, ChkMode: badgeropt.OnBlockRead, BlockSize: 4 << 10}))
+	options := keys.of(id, table.Options{ReadOnly: true, Compression: compression, ChkMode: badgeropt.OnBlockRead, BlockSize: 4 << 10})
+	t, err := table.OpenInMemoryTable(content, id, &options)
 	if err != nil {
-		return 0, err.Error(), errors.Join(file.Close(-1))
+		return 0, err.Error(), nil
 	}
-	defer func() { _ = file.Close(-1) }()
 	blocks := t.KeySplits(math.MaxInt32, nil)
 	it := t.NewIterator(0)
 	defer func() { _ = it.Close() }()

@@ -37,6 +37,13 @@ func (s *Store) verifier() {
 	}
 }
 
+// dropped reports whether a table is not there any more, because it was compacted meanwhile. Badger cuts it off before it
+// removes it.
+func dropped(path string) bool {
+	info, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0
+}
+
 // rest waits; false if the store is closed meanwhile.
 func (s *Store) rest(d time.Duration) bool {
 	timer := time.NewTimer(d)
@@ -65,7 +72,7 @@ func (s *Store) verify() error {
 		if err != nil {
 			return err
 		}
-		if _, err := os.Stat(path); damage != "" && !errors.Is(err, fs.ErrNotExist) { // else it was compacted meanwhile
+		if damage != "" && !dropped(path) {
 			return fmt.Errorf("%s is damaged: %s; stop leadgate, and see leadgate doctor --data-dir %s", path, damage, s.dir)
 		}
 		if !s.rest(verifyRest * time.Since(began)) {
