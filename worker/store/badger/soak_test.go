@@ -24,7 +24,7 @@ func soaking(t *testing.T) {
 	}
 }
 
-// How many leads the long tests store; CHANGELOG.md has what was measured with them.
+// How many leads the long tests store; README.md has what was measured with them.
 const many = 1_000_000
 
 // stock accepts leads: of a hundred persons one has a thousand times as many as any other, one form and one destination are
