@@ -16,16 +16,16 @@ const (
 	memoryInterval = time.Second
 	// Below the limit, garbage may pile up to this share of what is in use, in per cent, before it is collected.
 	garbage = 400
-	// The limit is raised by half when collecting garbage takes more of the processors' time than the first, and lowered when it
-	// takes less than the second.
-	collectsTooMuch, collectsLittle = 0.10, 0.03
+	// The limit is doubled after a second with more collections than the first, and lowered after one with fewer than the
+	// second. At 2,000 leads a second there are two.
+	collectsOften, collectsSeldom = 5, 2
 	// After so many looks at which there was no garbage to collect, leadgate is idle, and what it does not use goes back.
 	idleLooks = 10
 )
 
-// keepSmall limits the memory of the process until stop is called. The limit is not a wall: under a load at which the
-// garbage collector would have too much to do below it, or with more that is really needed, it rises until that is over. A
-// limit that somebody set with GOMEMLIMIT stands, and so does a GOGC.
+// keepSmall limits the memory of the process until stop is called. The limit is not a wall: under a load at which garbage
+// would be collected all the time below it, or with more that is really needed, it rises until that is over. A limit that
+// somebody set with GOMEMLIMIT stands, and so does a GOGC.
 func keepSmall() (stop func()) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return func() {}
@@ -53,15 +53,15 @@ func keepSmall() (stop func()) {
 func watchMemory(over <-chan struct{}) {
 	ticks := time.NewTicker(memoryInterval)
 	defer ticks.Stop()
-	limit, before, idle := int64(smallMemory), collecting(), 0
+	limit, before, idle := int64(smallMemory), collections(), 0
 	for {
 		select {
 		case <-over:
 			return
 		case <-ticks.C:
 		}
-		now := collecting()
-		if next := nextLimit(limit, now.share(before)); next != limit {
+		now := collections()
+		if next := nextLimit(limit, now-before); next != limit {
 			limit = next
 			debug.SetMemoryLimit(limit)
 		}
@@ -70,40 +70,26 @@ func watchMemory(over <-chan struct{}) {
 		}
 		if idle == idleLooks { // once, until there is something to collect again
 			debug.FreeOSMemory()
-			now = collecting()
+			now = collections()
 		}
 		before = now
 	}
 }
 
-// nextLimit follows a limit under which collecting garbage took a share of the processors' time.
-func nextLimit(limit int64, share float64) int64 {
+// nextLimit follows a limit under which garbage was collected so many times within a second.
+func nextLimit(limit int64, collected uint64) int64 {
 	switch {
-	case share > collectsTooMuch:
-		return limit + limit/2
-	case share < collectsLittle:
-		return max(smallMemory, limit-limit/16)
+	case collected > collectsOften:
+		return 2 * limit
+	case collected < collectsSeldom:
+		return max(smallMemory, limit-limit/8)
 	}
 	return limit
 }
 
-// processorTime is how many seconds of the processors were spent: collecting garbage, not counting what they did because they
-// had nothing else to do, and altogether.
-type processorTime struct{ garbage, all float64 }
-
-func collecting() processorTime {
-	samples := []metrics.Sample{
-		{Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/cpu/classes/gc/mark/idle:cpu-seconds"}, {Name: "/cpu/classes/total:cpu-seconds"},
-	}
-	metrics.Read(samples)
-	return processorTime{samples[0].Value.Float64() - samples[1].Value.Float64(), samples[2].Value.Float64()}
-}
-
-// share is how much of the time since an earlier look went into collecting. Both are reckoned at each collection; with none
-// in between nothing was spent.
-func (t processorTime) share(since processorTime) float64 {
-	if t.all <= since.all {
-		return 0
-	}
-	return (t.garbage - since.garbage) / (t.all - since.all)
+// collections is how often garbage was collected.
+func collections() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }

@@ -3,7 +3,6 @@ package badger
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"sync/atomic"
 
 	"github.com/leadgate/leadgate/worker/store"
@@ -89,15 +88,12 @@ func (s *Store) writer() {
 			p.stageWaiting()
 		case err := <-p.landing():
 			p.land(err)
+			p.stageWaiting()
 		case <-s.closing:
 			p.stageWaiting() // what was asked for before Close
 			return
 		}
-		if p.ready() {
-			runtime.Gosched() // whoever can run gets a chance to come along; nobody is waited for
-			p.stageWaiting()
-			p.launch()
-		}
+		p.launch()
 	}
 }
 
