@@ -157,9 +157,14 @@ func TestKilledAtRandomUnderLoadItLosesAndDoublesNothing(t *testing.T) {
 	c.restart()
 	restarted := time.Now()
 	c.ask()
-	for deadline := time.Now().Add(4 * patience); ; time.Sleep(100 * time.Millisecond) {
+	// A quarter of the leads are of eight people, whose leads go out one after the other: it takes as long as it takes, if it goes on.
+	fewest, fell := -1, time.Now()
+	for ; ; time.Sleep(100 * time.Millisecond) {
 		byKey, undelivered := c.leads()
-		if undelivered > 0 && time.Now().Before(deadline) {
+		if undelivered < fewest || fewest < 0 {
+			fewest, fell = undelivered, time.Now()
+		}
+		if undelivered > 0 && time.Since(fell) < 4*patience {
 			continue
 		}
 		for key, leadID := range c.acked {
