@@ -53,15 +53,16 @@ func keepSmall() (stop func()) {
 func watchMemory(over <-chan struct{}) {
 	ticks := time.NewTicker(memoryInterval)
 	defer ticks.Stop()
-	limit, before, idle := int64(smallMemory), collections(), 0
+	limit, idle := int64(smallMemory), 0
+	before, _ := collections()
 	for {
 		select {
 		case <-over:
 			return
 		case <-ticks.C:
 		}
-		now := collections()
-		if next := nextLimit(limit, now-before); next != limit {
+		now, live := collections()
+		if next := nextLimit(limit, now-before, live); next != limit {
 			limit = next
 			debug.SetMemoryLimit(limit)
 		}
@@ -70,26 +71,27 @@ func watchMemory(over <-chan struct{}) {
 		}
 		if idle == idleLooks { // once, until there is something to collect again
 			debug.FreeOSMemory()
-			now = collections()
+			now, _ = collections()
 		}
 		before = now
 	}
 }
 
-// nextLimit follows a limit under which garbage was collected so many times within a second.
-func nextLimit(limit int64, collected uint64) int64 {
+// nextLimit follows a limit under which garbage was collected so many times within a second, and so many bytes were found to
+// be in use. A limit near to these would have the collector run without end.
+func nextLimit(limit int64, collected, live uint64) int64 {
 	switch {
 	case collected > collectsOften:
-		return 2 * limit
+		limit *= 2
 	case collected < collectsSeldom:
-		return max(smallMemory, limit-limit/8)
+		limit -= limit / 8
 	}
-	return limit
+	return max(limit, smallMemory, 2*int64(live))
 }
 
-// collections is how often garbage was collected.
-func collections() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
+// collections is how often garbage was collected, and how many bytes were in use the last time.
+func collections() (times, live uint64) {
+	samples := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/gc/heap/live:bytes"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64(), samples[1].Value.Uint64()
 }

@@ -9,17 +9,20 @@ import (
 func TestTheMemoryLimitRisesWhileGarbageIsCollectedOftenAndComesBack(t *testing.T) {
 	limit := int64(smallMemory)
 	for range 3 {
-		limit = nextLimit(limit, 20)
+		limit = nextLimit(limit, 20, 0)
 	}
 	if limit != 8*smallMemory {
 		t.Errorf("after three seconds of a busy collector the limit is %d MiB", limit>>20)
 	}
-	if next := nextLimit(limit, 3); next != limit {
+	if next := nextLimit(limit, 3, 0); next != limit {
 		t.Errorf("with a few collections it moves to %d MiB", next>>20)
 	}
 	seconds := 0
 	for ; limit > smallMemory; seconds++ {
-		limit = nextLimit(limit, 0)
+		limit = nextLimit(limit, 0, 0)
+	}
+	if next := nextLimit(limit, 0, 100<<20); next != 200<<20 {
+		t.Errorf("with 100 MiB in use it moves to %d MiB", next>>20)
 	}
 	if limit != smallMemory || seconds > 60 {
 		t.Errorf("it is at %d MiB after %d seconds without garbage", limit>>20, seconds)
