@@ -17,8 +17,8 @@ const (
 	// Below the limit, garbage may pile up to this share of what is in use, in per cent, before it is collected.
 	garbage = 400
 	// The limit is doubled after a second with more collections than the first, and lowered after one with fewer than the
-	// second. At 2,000 leads a second there are two.
-	collectsOften, collectsSeldom = 5, 2
+	// second.
+	collectsOften, collectsSeldom = 8, 4
 	// After so many looks at which there was no garbage to collect, leadgate is idle, and what it does not use goes back.
 	idleLooks = 10
 )
@@ -86,7 +86,7 @@ func nextLimit(limit int64, collected, live uint64) int64 {
 	case collected < collectsSeldom:
 		limit -= limit / 8
 	}
-	return max(limit, smallMemory, 2*int64(live))
+	return max(limit, smallMemory, int64(live)*3/2)
 }
 
 // collections is how often garbage was collected, and how many bytes were in use the last time.

@@ -14,14 +14,14 @@ func TestTheMemoryLimitRisesWhileGarbageIsCollectedOftenAndComesBack(t *testing.
 	if limit != 8*smallMemory {
 		t.Errorf("after three seconds of a busy collector the limit is %d MiB", limit>>20)
 	}
-	if next := nextLimit(limit, 3, 0); next != limit {
+	if next := nextLimit(limit, 5, 0); next != limit {
 		t.Errorf("with a few collections it moves to %d MiB", next>>20)
 	}
 	seconds := 0
 	for ; limit > smallMemory; seconds++ {
 		limit = nextLimit(limit, 0, 0)
 	}
-	if next := nextLimit(limit, 0, 100<<20); next != 200<<20 {
+	if next := nextLimit(smallMemory, 0, 100<<20); next != 150<<20 {
 		t.Errorf("with 100 MiB in use it moves to %d MiB", next>>20)
 	}
 	if limit != smallMemory || seconds > 60 {
