@@ -84,7 +84,7 @@ func nextLimit(limit int64, collected, live uint64) int64 {
 	case collected > collectsOften:
 		limit *= 2
 	case collected < collectsSeldom:
-		limit -= limit / 8
+		limit -= limit / 4
 	}
 	return max(limit, smallMemory, int64(live)*3/2)
 }
