@@ -50,7 +50,7 @@ func (p *pipeline) stage(w *write) {
 	if !w.state.CompareAndSwap(writeWaiting, writeTaken) {
 		return
 	}
-	err := p.s.working()
+	var err error
 	if len(p.staged.calls) == 0 {
 		err = p.s.writable() // once for each batch, as it asks the operating system
 	}

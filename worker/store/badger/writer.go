@@ -90,7 +90,9 @@ func (s *Store) writer() {
 			p.land(err)
 			p.stageWaiting()
 		case <-s.closing:
-			p.stageWaiting() // what was asked for before Close
+			// What was asked for before Close is written.
+			for p.stageWaiting(); p.full() && p.settle() == nil; p.stageWaiting() {
+			}
 			return
 		}
 		p.launch()
