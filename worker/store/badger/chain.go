@@ -69,26 +69,30 @@ func (c *change) setChain(l link, chain *storev1.Chain) error {
 	return nil
 }
 
-// setDue puts a delivery into the due index, and wakes its destination after the commit. Where its chain is at hand, whether it
-// is late is noted there, so that a claim need not look: a chain delivers its head only, which this is until then. A nil chain
-// is not at hand.
+// setDue puts a delivery into the due index, and wakes its destination after the commit. Where its chain is at hand, it is noted
+// there how it stands in it, so that neither claiming nor settling it has to look the chain up, which takes a read of the disk where
+// a million people are remembered. A nil chain is not at hand.
 func (c *change) setDue(s *Store, l link, chain *storev1.Chain) {
 	key, value := l.dueKey(), make([]byte, 0, len(l.delivery.lead)+1)
 	value = append(value, l.delivery.lead[:]...)
 	switch {
 	case chain.GetDelivered() > l.sequence:
 		value = append(value, dueLate)
-	case chain != nil:
+	case chain.GetLength() > 1:
 		value = append(value, dueInTime)
+	case chain != nil:
+		value = append(value, dueAlone)
 	}
 	c.set(key, value)
 	c.then = append(c.then, func() { s.lane(l.delivery.destination).put(key) })
 }
 
-// What stands behind the lead in the due index: whether a newer delivery of the person was delivered already.
+// What stands behind the lead in the due index. That a delivery is not late stays true, as a chain delivers its head only, which
+// this is until then; that it is alone stays true until another joins: see [Store.crowd].
 const (
-	dueInTime = 0
-	dueLate   = 1
+	dueInTime = 0 // others of the person may wait behind it
+	dueLate   = 1 // a newer delivery of the person was delivered already
+	dueAlone  = 2 // in time, and nobody waits behind it
 )
 
 func (c *change) setHead(s *Store, chain *storev1.Chain, l link) {
@@ -117,6 +121,9 @@ func (s *Store) joinChain(b *batch, c *change, l link) error {
 	case chain.GetLength() == 1:
 		c.setHead(s, chain, l)
 	case l.sequence > chain.GetHead():
+		if err := s.crowd(b, c, chain, l); err != nil {
+			return err
+		}
 		c.setBehind(s, l)
 	default:
 		moved, err := s.stepBack(b, c, chain, l)
@@ -132,31 +139,55 @@ func (s *Store) joinChain(b *batch, c *change, l link) error {
 	return c.setChain(l, chain)
 }
 
+// readHead reads the head of a chain, and whether an attempt of it is under way.
+func readHead(b *batch, chain *storev1.Chain, of link) (head link, underWay bool, err error) {
+	d := &leadgatev1.Delivery{}
+	key := deliveryKey{leadKey(chain.GetHeadLead()), of.delivery.destination}
+	if err := get(b, key.key(), d); err != nil {
+		return link{}, false, err
+	}
+	head, err = linkOf(d, of.person)
+	return head, d.GetState() == leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT, err
+}
+
+// crowd takes back that the head is alone, for the first delivery that joins behind it.
+func (s *Store) crowd(b *batch, c *change, chain *storev1.Chain, joining link) error {
+	if chain.GetLength() > 2 {
+		return nil // it has been
+	}
+	head, underWay, err := readHead(b, chain, joining)
+	if err != nil {
+		return err
+	}
+	c.crowd(s, head.delivery)
+	if !underWay {
+		c.setDue(s, head, chain)
+	}
+	return nil
+}
+
 // stepBack moves the head behind an older delivery, unless an attempt of the head is under way. A claim to it that has
 // not begun is revoked, so that the older one goes first.
 func (s *Store) stepBack(b *batch, c *change, chain *storev1.Chain, older link) (bool, error) {
-	key := deliveryKey{leadKey(chain.GetHeadLead()), older.delivery.destination}
-	d := &leadgatev1.Delivery{}
-	if err := get(b, key.key(), d); err != nil {
-		return false, err
-	}
-	if d.GetState() == leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT {
-		return false, nil
-	}
-	c.revoke(s, key)
-	head, err := linkOf(d, older.person)
+	head, underWay, err := readHead(b, chain, older)
 	if err != nil {
 		return false, err
 	}
+	if underWay {
+		c.crowd(s, head.delivery)
+		return false, nil
+	}
+	c.revoke(s, head.delivery)
 	c.delete(head.dueKey())
 	c.setBehind(s, head)
 	return true, nil
 }
 
-// stayInChain is for a head that waits again: it is due once more, unless an older delivery joined behind it meanwhile.
-func (s *Store) stayInChain(b *batch, c *change, l link) error {
-	if l.person == nil {
-		c.setDue(s, l, &storev1.Chain{})
+// stayInChain is for a head that waits again: it is due once more, unless an older delivery joined behind it meanwhile. Of one
+// that is known to be alone nothing has to be read.
+func (s *Store) stayInChain(b *batch, c *change, l link, alone bool) error {
+	if l.person == nil || alone {
+		c.setDue(s, l, &storev1.Chain{Length: 1})
 		return nil
 	}
 	chain, err := readChain(b, l)
@@ -179,10 +210,14 @@ func (s *Store) stayInChain(b *batch, c *change, l link) error {
 	return nil
 }
 
-// leaveChain is for a head that waits no more: the next of its person becomes due.
-func (s *Store) leaveChain(b *batch, c *change, l link, delivered bool) error {
+// leaveChain is for a head that waits no more: the next of its person becomes due. Of one that is known to be alone and was
+// delivered nothing has to be read.
+func (s *Store) leaveChain(b *batch, c *change, l link, delivered, alone bool) error {
 	if l.person == nil {
 		return nil
+	}
+	if delivered && alone {
+		return c.setChain(l, &storev1.Chain{Delivered: l.sequence})
 	}
 	chain, err := readChain(b, l)
 	if err != nil {

@@ -59,8 +59,10 @@ type reserved struct {
 	token    uint64
 	delivery deliveryKey
 	key      []byte
-	late     []byte // what the index notes of that; empty if nothing
+	note     []byte // how it stands in its chain; empty if the index does not say
 }
+
+func (r reserved) noted(what byte) bool { return len(r.note) > 0 && r.note[0] == what }
 
 // reserve claims what is due, oldest first, and says when the next falls due.
 func (s *Store) reserve(ctx context.Context, l *lane, destination string, limit int) (dues []reserved, next time.Time, err error) {
@@ -76,9 +78,9 @@ func (s *Store) reserve(ctx context.Context, l *lane, destination string, limit 
 			if first {
 				l.dueMark, first = key, false
 			}
-			delivery, late := deliveryKey{destination: destination}, []byte(nil)
+			delivery, note := deliveryKey{destination: destination}, []byte(nil)
 			if err := it.Item().Value(func(value []byte) error {
-				late = bytes.Clone(value[copy(delivery.lead[:], value):])
+				note = bytes.Clone(value[copy(delivery.lead[:], value):])
 				return nil
 			}); err != nil {
 				return err
@@ -91,7 +93,7 @@ func (s *Store) reserve(ctx context.Context, l *lane, destination string, limit 
 				next = due
 				return nil
 			}
-			dues = append(dues, reserved{s.tokens.Add(1), delivery, key, late})
+			dues = append(dues, reserved{s.tokens.Add(1), delivery, key, note})
 		}
 		return nil
 	})
@@ -99,7 +101,7 @@ func (s *Store) reserve(ctx context.Context, l *lane, destination string, limit 
 		return nil, time.Time{}, err
 	}
 	for _, due := range dues {
-		l.claims[due.token] = held{link: link{delivery: due.delivery}, dueKey: due.key}
+		l.claims[due.token] = held{link: link{delivery: due.delivery}, dueKey: due.key, alone: due.noted(dueAlone)}
 		l.claimed[due.delivery] = due.token
 	}
 	return dues, next, nil
@@ -125,8 +127,8 @@ func (s *Store) readClaim(txn *badgerdb.Txn, leads, deliveries *nearby, due rese
 		return nil, held{}, err
 	}
 	switch {
-	case len(due.late) > 0:
-		claim.Late = due.late[0] == dueLate
+	case len(due.note) > 0:
+		claim.Late = due.noted(dueLate)
 	case l.person != nil:
 		chain, err := readChain(txn, l)
 		if err != nil {

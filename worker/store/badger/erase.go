@@ -154,7 +154,7 @@ func (s *Store) withdraw(b *batch, c *change, l link, from leadgatev1.DeliverySt
 	c.delete(keyOfWaiting(l.delivery.destination, l.sequence))
 	if from == leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT {
 		c.delete(l.delivery.inFlightKey())
-		return s.leaveChain(b, c, l, false)
+		return s.leaveChain(b, c, l, false, false)
 	}
 	if l.person == nil {
 		c.delete(l.dueKey())
@@ -166,7 +166,7 @@ func (s *Store) withdraw(b *batch, c *change, l link, from leadgatev1.DeliverySt
 	}
 	if chain.GetHead() == l.sequence {
 		c.delete(l.dueKey())
-		return s.leaveChain(b, c, l, false)
+		return s.leaveChain(b, c, l, false, false)
 	}
 	c.delete(keyOfBehind(l.delivery.destination, l.person, l.sequence))
 	chain.Length--

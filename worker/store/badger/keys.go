@@ -31,7 +31,7 @@ import (
 //	m destination 0 person(16)              store.v1.Chain            with a delivery            when nothing is left to say
 //	c destination 0 person(16) sequence(8)  lead(16)                  Accept, Amend, Redrive,    when promoted to head or withdrawn
 //	                                                                  Move
-//	q destination 0 due(8) sequence(8)      lead(16) late(1)          when head and due          Begin, Settle; Redrive; when withdrawn
+//	q destination 0 due(8) sequence(8)      lead(16) note(1)          when head and due          Begin, Settle; Redrive; when withdrawn
 //	f lead(16) destination                  -                         Begin                      Settle, Open; when withdrawn
 //	w destination 0 sequence(8)             creation(8) lead(16)      Accept, Amend, Redrive,    Settle; when withdrawn
 //	                                                                  Move
@@ -55,8 +55,9 @@ import (
 // are found in l.
 //
 // A chain's head is in q and not in c; those that wait behind it are in c and not in q. While a delivery is in flight it
-// is in f and not in q. Where late is missing, the chain tells. Deliveries in q, c or f are in w; all others are in y under their state. What Erase and Purge find in
-// a line they withdraw from it.
+// is in f and not in q. Its note in q says whether it is late, or alone in its chain; where that is missing, the chain tells.
+// Deliveries in q, c or f are in w; all others are in y under their state. What Erase and Purge find in a line they withdraw from
+// it.
 const formatNumber = 1
 
 const (

@@ -31,6 +31,7 @@ type held struct {
 	dueKey []byte // in the due index until Begin
 	state  leadgatev1.DeliveryState
 	begun  bool
+	alone  bool // in its chain, and in time; false if that is not known
 }
 
 // lane returns the lane of a destination, and makes it when it is first asked for.
@@ -94,9 +95,11 @@ func (l *lane) hold(token uint64, h held) {
 func (l *lane) fill(token uint64, h held) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, ok := l.claims[token]; !ok {
+	was, ok := l.claims[token]
+	if !ok {
 		return false
 	}
+	h.alone = was.alone // which others may have taken back meanwhile
 	l.claims[token] = h
 	return true
 }
@@ -156,6 +159,19 @@ func (c *change) revoke(s *Store, d deliveryKey) {
 		delete(l.claims, token)
 		delete(l.claimed, d)
 		c.undo = append(c.undo, func() { l.hold(token, h) })
+	}
+	c.blocked(l, d)
+}
+
+// crowd takes back that a delivery is alone. Whoever claims it from now on reads that on disk.
+func (c *change) crowd(s *Store, d deliveryKey) {
+	l := s.lane(d.destination)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	token := l.claimed[d]
+	if h, ok := l.claims[token]; ok {
+		h.alone = false
+		l.claims[token] = h
 	}
 	c.blocked(l, d)
 }

@@ -90,5 +90,5 @@ func (it *recoverItem) stage(b *batch, c *change) error {
 	if err != nil {
 		return err
 	}
-	return it.s.stayInChain(b, c, l)
+	return it.s.stayInChain(b, c, l, false)
 }

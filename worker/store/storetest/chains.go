@@ -40,6 +40,48 @@ func chainSuite() suite {
 			r.claim(ids[1])
 		},
 
+		"WhatComesWhileTheHeadIsClaimedWaits": func(_ *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com")
+			claims := r.claim(ids[0])
+			ids = append(ids, r.acceptFrom("ada@example.com")...)
+			r.claim()
+			r.settle(delivered, r.begin(claims...)...)
+			r.claim(ids[1])
+		},
+
+		"WhatComesWhileTheHeadIsClaimedIsKnownWhenTheClaimIsGivenBack": func(t *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com")
+			claims := r.claim(ids[0])
+			ids = append(ids, r.acceptFrom("ada@example.com")...)
+			if err := r.Unclaim(r.ctx, claims...); err != nil {
+				t.Fatal(err)
+			}
+			r.pass(delivered, ids[0])
+			r.claim(ids[1])
+		},
+
+		"WhatComesWhileTheHeadIsInFlightIsKnownAfterARetryAndARestart": func(_ *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com")
+			steps := r.begin(r.claim(ids[0])...)
+			ids = append(ids, r.acceptFrom("ada@example.com")...)
+			r.settle(retryWait, steps...)
+			r.reopen()
+			r.pass(retryWait, ids[0])
+			r.pass(delivered, ids[0])
+			r.claim(ids[1])
+		},
+
+		"WhoComesAgainAfterADeliveryAndARetryIsInOrder": func(_ *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com")
+			r.pass(retryWait, ids[0])
+			r.pass(retryWait, ids[0])
+			ids = append(ids, r.acceptFrom("ada@example.com")...)
+			r.pass(delivered, ids[0])
+			r.pass(delivered, ids[1])
+			ids = append(ids, r.acceptFrom("ada@example.com")...)
+			r.claim(ids[2])
+		},
+
 		"StatesThatDoNotWaitDoNotBlock": func(_ *testing.T, r *rig) {
 			for _, state := range []leadgatev1.DeliveryState{dead, held, superseded, cancelled} {
 				email := state.String() + "@example.com"

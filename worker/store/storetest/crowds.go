@@ -23,29 +23,19 @@ func crowdSuite() suite {
 		},
 
 		"LeadsThatComeAtOnceWhileOthersAreDeliveredKeepEachPersonsOrder": func(t *testing.T, r *rig) {
-			c := &crowd{
-				r: r, left: 3 * 40, finished: make(chan struct{}), inFlight: map[string]bool{}, order: map[string][]uint64{},
-			}
-			var all sync.WaitGroup
-			defer all.Wait()
-			for range 8 {
-				acceptances := make([]*store.Acceptance, 0, 3*5)
-				for range 5 {
-					for _, person := range people(3) {
-						acceptances = append(acceptances, r.lead(person))
-					}
-				}
-				all.Go(func() {
-					for _, a := range acceptances {
-						if results, err := r.Accept(r.ctx, a); err != nil || results[0].Err != nil {
-							t.Error(err, results)
-							c.stop()
-						}
-					}
-				})
-			}
+			c, accepted := comingCrowd(t, r, 8, 3, 5)
+			defer accepted()
 			c.run(t, 6, func() leadgatev1.DeliveryState { return delivered })
 			c.expectInOrder(t, people(3))
+		},
+
+		"ThoseWhoComeAgainWhileTheirOnlyLeadIsDeliveredAreNotForgotten": func(t *testing.T, r *rig) {
+			c, accepted := comingCrowd(t, r, 4, 60, 1)
+			defer accepted()
+			c.run(t, 6, func() leadgatev1.DeliveryState {
+				return []leadgatev1.DeliveryState{delivered, retryWait}[rand.IntN(2)]
+			})
+			c.expectInOrder(t, people(60))
 		},
 
 		"ManyWorkersAndRedrivesLoseNothingAndCountRight": func(t *testing.T, r *rig) {
@@ -82,6 +72,33 @@ func newCrowd(r *rig, persons, leads int) *crowd {
 		r: r, left: persons * leads, finished: make(chan struct{}),
 		inFlight: map[string]bool{}, order: map[string][]uint64{},
 	}
+}
+
+// comingCrowd has callers accept leads from each of some people while it works. What it returns waits until they have.
+func comingCrowd(t *testing.T, r *rig, callers, persons, leads int) (*crowd, func()) {
+	t.Helper()
+	c := &crowd{
+		r: r, left: callers * persons * leads, finished: make(chan struct{}),
+		inFlight: map[string]bool{}, order: map[string][]uint64{},
+	}
+	var all sync.WaitGroup
+	for range callers {
+		acceptances := make([]*store.Acceptance, 0, persons*leads)
+		for range leads {
+			for _, person := range people(persons) {
+				acceptances = append(acceptances, r.lead(person))
+			}
+		}
+		all.Go(func() {
+			for _, a := range acceptances {
+				if results, err := r.Accept(r.ctx, a); err != nil || results[0].Err != nil {
+					t.Error(err, results)
+					c.stop()
+				}
+			}
+		})
+	}
+	return c, all.Wait
 }
 
 // run settles attempts as verdict says until everything is delivered. What is given up is redriven at once.
