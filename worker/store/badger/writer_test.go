@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -147,6 +148,48 @@ func TestACallThatIsBeingWrittenIsAnsweredThoughItsContextEnds(t *testing.T) {
 	close(left)
 	if err := <-done; err != nil {
 		t.Errorf("error is %v", err)
+	}
+}
+
+func TestCloseWritesEverythingThatWasAskedForBefore(t *testing.T) {
+	t.Parallel()
+	const callers = 3000 // more than two commits take
+	o := badger.Options{Dir: t.TempDir()}
+	leads := make([]*store.Acceptance, callers)
+	synctest.Test(t, func(t *testing.T) {
+		s, first, release := busy(t, o)
+		errs := make(chan error, callers)
+		for i := range leads {
+			leads[i] = lead("")
+			go func() {
+				_, err := s.Accept(t.Context(), leads[i])
+				errs <- err
+			}()
+		}
+		synctest.Wait() // until all stand in the queue
+		closed := make(chan error, 1)
+		go func() { closed <- s.Close() }()
+		synctest.Wait() // until Close waits for the writer
+		release()
+		failed := 0
+		var why error
+		for range callers {
+			if err := <-errs; err != nil {
+				failed, why = failed+1, err
+			}
+		}
+		if failed > 0 {
+			t.Errorf("%d of %d calls failed: %v", failed, callers, why)
+		}
+		if err := errors.Join(<-first, <-closed); err != nil {
+			t.Error(err)
+		}
+	})
+	s := open(t, o)
+	for _, a := range leads {
+		if _, err := s.Lead(t.Context(), a.Record.GetLeadId()); err != nil {
+			t.Fatalf("a lead that was acknowledged: %v", err)
+		}
 	}
 }
 
