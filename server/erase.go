@@ -2,24 +2,39 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker"
+	"github.com/leadgate/leadgate/worker/operations"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// How many leads one call to the store erases.
-const eraseBatch = 100
+const (
+	// eraseLeads is the name under which the operation is kept.
+	eraseLeads = "EraseLeads"
+	// How many leads one step erases.
+	eraseBatch = 100
+	// How many leads one operation names: it has to fit into one value of the store.
+	maxErasure = 3500
+)
 
 // EraseLeads implements LeadServiceServer. Leads of the person that are accepted while it runs are not erased: they came
-// after it was asked for.
+// after it was asked for. Once it has begun, it goes on to its end though the caller goes away or leadgate is started again.
 func (s *leads) EraseLeads(ctx context.Context, r *leadgatev1.EraseLeadsRequest) (*leadgatev1.EraseLeadsResponse, error) {
 	email := strings.ToLower(strings.TrimSpace(r.GetEmail()))
 	answer := &leadgatev1.EraseLeadsResponse{}
@@ -45,14 +60,101 @@ func (s *leads) EraseLeads(ctx context.Context, r *leadgatev1.EraseLeadsRequest)
 		}
 		return answer, nil
 	}
-	for len(found) > 0 {
-		n := min(len(found), eraseBatch)
-		if err := s.erase(ctx, found[:n], answer); err != nil {
+	if err := s.eraseAll(ctx, found, answer); err != nil {
+		return nil, worker.StatusOf(err, "lead")
+	}
+	for _, lead := range found {
+		if err := s.nameRecords(ctx, lead.GetLeadId(), answer); err != nil {
 			return nil, worker.StatusOf(err, "lead")
 		}
-		found = found[n:]
 	}
 	return answer, nil
+}
+
+// eraseAll erases leads and says what came of it. More of them than one operation can name are several, which are all written
+// down before the first is done.
+func (s *leads) eraseAll(ctx context.Context, found []*leadgatev1.LeadRecord, answer *leadgatev1.EraseLeadsResponse) error {
+	if s.back == nil {
+		return status.Error(codes.Unimplemented, "this server has no worker behind it")
+	}
+	var work errgroup.Group
+	var mu sync.Mutex
+	for some := range slices.Chunk(found, maxErasure) {
+		plan := &storev1.PersonErasure{RequestId: callOf(ctx).id}
+		for _, lead := range some {
+			id, err := uuid.Parse(lead.GetLeadId())
+			if err != nil {
+				return err
+			}
+			plan.LeadIds = append(plan.LeadIds, id[:]...)
+		}
+		work.Go(func() error {
+			op, err := s.back.Operations().Run(ctx, operations.Call{Kind: eraseLeads, Request: plan})
+			if err == nil {
+				err = worker.OperationFailure(op)
+			}
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			counts := op.GetCounts()
+			answer.Erased += counts["erased"]
+			answer.ErasedBefore += counts["erased_before"]
+			answer.DeliveriesCancelled += counts["deliveries_cancelled"]
+			answer.AttemptsErased += counts["attempts_erased"]
+			answer.EventsErased += counts["events_erased"]
+			return failedErasures(op)
+		})
+	}
+	return work.Wait()
+}
+
+// failedErasures is the error of an operation that could not erase all of its leads.
+func failedErasures(op *leadgatev1.Operation) error {
+	failed := op.GetCounts()["failed"]
+	if failed == 0 {
+		return nil
+	}
+	return worker.Failure(nil, codes.Internal, &errdetails.ErrorInfo{
+		Reason: "OPERATION_FAILED", Metadata: map[string]string{"operationId": op.GetOperationId()},
+	}, fmt.Sprintf("%d of %d leads could not be erased; operation %s names them", failed, op.GetTotal(), op.GetOperationId()))
+}
+
+// eraseTask goes through the leads that a request named.
+func (s *leads) eraseTask(request proto.Message) (operations.Task, error) {
+	plan, ok := request.(*storev1.PersonErasure)
+	if !ok {
+		return operations.Task{}, fmt.Errorf("%T is not a request to erase leads", request)
+	}
+	var ids []string
+	for id := range slices.Chunk(plan.GetLeadIds(), len(uuid.UUID{})) {
+		lead, err := uuid.FromBytes(id)
+		if err != nil {
+			return operations.Task{}, err
+		}
+		ids = append(ids, lead.String())
+	}
+	return operations.Task{Read: func(_ context.Context, token string) (operations.Portion, error) {
+		done := 0
+		if token != "" {
+			var err error
+			if done, err = strconv.Atoi(token); err != nil || done < 0 || done > len(ids) {
+				return operations.Portion{}, store.ErrPageToken
+			}
+		}
+		end := min(done+eraseBatch, len(ids))
+		portion := operations.Portion{
+			Matched: int64(end - done),
+			Act: func(ctx context.Context) (operations.Result, error) {
+				return s.erase(ctx, ids[done:end], plan.GetRequestId())
+			},
+		}
+		if end < len(ids) {
+			portion.Next = strconv.Itoa(end)
+		}
+		return portion, nil
+	}}, nil
 }
 
 // leadsOf returns all leads of a person.
@@ -71,37 +173,44 @@ func (s *leads) leadsOf(ctx context.Context, email string) (found []*leadgatev1.
 	}
 }
 
-func (s *leads) erase(ctx context.Context, found []*leadgatev1.LeadRecord, answer *leadgatev1.EraseLeadsResponse) error {
-	erasures := make([]*store.Erasure, len(found))
-	for i, lead := range found {
-		erasures[i] = &store.Erasure{LeadID: lead.GetLeadId(), Events: []*leadgatev1.Event{{
+// erase erases leads by their identifiers. Those that were removed since are passed over.
+func (s *leads) erase(ctx context.Context, ids []string, requestID string) (result operations.Result, err error) {
+	var erasures []*store.Erasure
+	for _, id := range ids {
+		lead, err := s.store.Lead(ctx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return result, err
+		}
+		erasures = append(erasures, &store.Erasure{LeadID: id, Events: []*leadgatev1.Event{{
 			Time: timestamppb.New(s.now()),
 			Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
-				Stage: leadgatev1.Stage_STAGE_ERASED, LeadId: lead.GetLeadId(), Form: lead.GetLead().GetSource().GetForm(), RequestId: callOf(ctx).id,
+				Stage: leadgatev1.Stage_STAGE_ERASED, LeadId: id, Form: lead.GetLead().GetSource().GetForm(), RequestId: requestID,
 			}},
-		}}}
+		}}})
 	}
 	results, err := s.store.Erase(ctx, erasures...)
 	if err != nil {
-		return err
+		return result, err
 	}
-	for i, result := range results {
-		if result.Err != nil {
-			return fmt.Errorf("erase lead %s: %w", erasures[i].LeadID, result.Err)
-		}
-		if result.Already { // by somebody else, since it was found
-			answer.ErasedBefore++
-			continue
-		}
-		answer.Erased++
-		answer.DeliveriesCancelled += int64(result.Cancelled)
-		answer.AttemptsErased += int64(result.Attempts)
-		answer.EventsErased += int64(result.Events)
-		if err := s.nameRecords(ctx, erasures[i].LeadID, answer); err != nil {
-			return err
+	for i, erased := range results {
+		switch {
+		case errors.Is(erased.Err, store.ErrNotFound):
+		case erased.Err != nil:
+			result.Count("failed", 1)
+			result.Problem(erasures[i].LeadID, erased.Err.Error())
+		case erased.Already: // by somebody else, or before leadgate was started again
+			result.Count("erased_before", 1)
+		default:
+			result.Count("erased", 1)
+			result.Count("deliveries_cancelled", int64(erased.Cancelled))
+			result.Count("attempts_erased", int64(erased.Attempts))
+			result.Count("events_erased", int64(erased.Events))
 		}
 	}
-	return nil
+	return result, nil
 }
 
 // foresee adds what erasing a lead would do.

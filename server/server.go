@@ -161,6 +161,7 @@ func New(o Options) (*Server, error) {
 	s.files["/openapi.json"] = shared(description)
 	if s.back != nil {
 		s.back.Operations().Define(replayLeads, (&leads{Server: s}).replayTask)
+		s.back.Operations().Define(eraseLeads, (&leads{Server: s}).eraseTask)
 	}
 	if err := s.assemble(o, h); err != nil {
 		return nil, err

@@ -89,7 +89,8 @@ func walkFiles(o Options, fn func(*pb.KV) error) (found Examined, err error) {
 		return fn(&pb.KV{Key: slices.Clone(key), Value: slices.Clone(value), Version: version, Meta: []byte{meta & metaDelete}})
 	}
 	dir := filepath.Join(o.Dir, databaseDir)
-	if damage := checkManifest(o, dir); damage != "" {
+	listed, damage := checkManifest(o, dir)
+	if damage != "" {
 		found.Damages = append(found.Damages, Damage{filepath.Join(dir, badgerdb.ManifestFilename), damage})
 	}
 	logs, err := filepath.Glob(filepath.Join(dir, "*.mem"))
@@ -128,30 +129,31 @@ func walkFiles(o Options, fn func(*pb.KV) error) (found Examined, err error) {
 		if err != nil {
 			return found, err
 		}
-		if damage != "" {
+		id, _ := table.ParseFileID(path)
+		if _, ok := listed[id]; damage != "" && (ok || listed == nil) { // one that is not listed was being written
 			found.Damages = append(found.Damages, Damage{path, damage})
 		}
 	}
 	return found, nil
 }
 
-// checkManifest says what is wrong with the list of tables; empty if nothing is.
-func checkManifest(o Options, dir string) string {
+// checkManifest reads the list of tables, nil if that is not possible, and says what is wrong; empty if nothing is.
+func checkManifest(o Options, dir string) (listed map[uint64]badgerdb.TableManifest, damage string) {
 	f, err := os.Open(filepath.Join(dir, badgerdb.ManifestFilename))
 	if err != nil {
-		return cause(err).Error()
+		return nil, cause(err).Error()
 	}
 	defer f.Close()
 	manifest, _, err := badgerdb.ReplayManifestFile(f, 0, tuned(o))
 	if err != nil {
-		return err.Error()
+		return nil, err.Error()
 	}
 	for id := range manifest.Tables {
 		if _, err := os.Stat(table.NewFilename(id, dir)); err != nil {
-			return fmt.Sprintf("table %06d.sst is missing", id)
+			return manifest.Tables, fmt.Sprintf("table %06d.sst is missing", id)
 		}
 	}
-	return ""
+	return manifest.Tables, ""
 }
 
 // walkTable reads a table block by block, and says what is damaged; empty if nothing is. A table does not say how it is

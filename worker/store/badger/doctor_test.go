@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -186,5 +187,28 @@ func TestADamagedTableIsNoticedAndTheRestSaved(t *testing.T) {
 			}
 			t.Logf("%d of 400 leads saved", result.Leads)
 		})
+	}
+}
+
+func TestATableThatIsBeingWrittenIsNotTakenForDamaged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, badger.Options{Dir: dir, Free: func(string) (uint64, error) {
+			// Asked last before the store reads its tables. That is how a file looks while a table is written.
+			_ = os.WriteFile(filepath.Join(dir, "badger", "000999.sst"), make([]byte, 1<<20), 0o600)
+			return 1 << 40, nil
+		}})
+		synctest.Wait() // until they are read
+		if err := s.Writable(); err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	// A kill leaves it like that; it is no part of the database.
+	if found, err := badger.Examine(badger.Options{Dir: dir}); err != nil || len(found.Damages) > 0 {
+		t.Errorf("examined: %+v, %v", found, err)
 	}
 }

@@ -1,12 +1,13 @@
 package badger
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
+	"slices"
 	"time"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/table"
 
 	"github.com/leadgate/leadgate/worker/store"
 )
@@ -37,11 +38,10 @@ func (s *Store) verifier() {
 	}
 }
 
-// dropped reports whether a table is not there any more, because it was compacted meanwhile. Badger cuts it off before it
-// removes it.
-func dropped(path string) bool {
-	info, err := os.Stat(path)
-	return errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0
+// holds reports whether a table is one of those that make up the database. A file that is not is being written still, by a
+// flush or a compaction that adds it when it is whole, or was compacted away and is kept while somebody reads it.
+func (s *Store) holds(id uint64) bool {
+	return slices.ContainsFunc(s.db.Tables(), func(t badgerdb.TableInfo) bool { return t.ID == id })
 }
 
 // rest waits; false if the store is closed meanwhile.
@@ -57,22 +57,20 @@ func (s *Store) rest(d time.Duration) bool {
 }
 
 func (s *Store) verify() error {
-	tables, err := filepath.Glob(filepath.Join(s.dir, databaseDir, "*.sst"))
-	if err != nil {
-		return err
-	}
-	keys, err := newDecryption(s.options, filepath.Join(s.dir, databaseDir))
+	dir := filepath.Join(s.dir, databaseDir)
+	tables := s.db.Tables()
+	keys, err := newDecryption(s.options, dir) // after that, so that it has the key of each
 	if err != nil {
 		return err
 	}
 	defer keys.close()
-	for _, path := range tables {
-		began := time.Now()
+	for _, t := range tables {
+		began, path := time.Now(), table.NewFilename(t.ID, dir)
 		damage, err := walkTable(path, keys, func([]byte, uint64, []byte, byte) error { return nil })
 		if err != nil {
 			return err
 		}
-		if damage != "" && !dropped(path) {
+		if damage != "" && s.holds(t.ID) {
 			return fmt.Errorf("%s is damaged: %s; stop leadgate, and see leadgate doctor --data-dir %s", path, damage, s.dir)
 		}
 		if !s.rest(verifyRest * time.Since(began)) {

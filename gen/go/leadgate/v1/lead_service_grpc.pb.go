@@ -65,7 +65,8 @@ type LeadServiceClient interface {
 	ListLeads(ctx context.Context, in *ListLeadsRequest, opts ...grpc.CallOption) (*ListLeadsResponse, error)
 	// EraseLeads removes every trace of a person: leads with their submissions, what was sent to the CRMs and what they
 	// answered. What waits is cancelled. What a CRM has already is not touched; the answer names it, so that it can be
-	// erased there. When it ends early, what was erased stays so, and asking again does the rest.
+	// erased there. It is an operation: once it has begun, it goes on to its end though the caller goes away or leadgate is
+	// started again. Asking again does what is left, and names what the CRMs have once more.
 	EraseLeads(ctx context.Context, in *EraseLeadsRequest, opts ...grpc.CallOption) (*EraseLeadsResponse, error)
 	// ExportLeads streams leads with their deliveries, newest first; over REST as NDJSON.
 	ExportLeads(ctx context.Context, in *ExportLeadsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportLeadsResponse], error)
@@ -246,7 +247,8 @@ type LeadServiceServer interface {
 	ListLeads(context.Context, *ListLeadsRequest) (*ListLeadsResponse, error)
 	// EraseLeads removes every trace of a person: leads with their submissions, what was sent to the CRMs and what they
 	// answered. What waits is cancelled. What a CRM has already is not touched; the answer names it, so that it can be
-	// erased there. When it ends early, what was erased stays so, and asking again does the rest.
+	// erased there. It is an operation: once it has begun, it goes on to its end though the caller goes away or leadgate is
+	// started again. Asking again does what is left, and names what the CRMs have once more.
 	EraseLeads(context.Context, *EraseLeadsRequest) (*EraseLeadsResponse, error)
 	// ExportLeads streams leads with their deliveries, newest first; over REST as NDJSON.
 	ExportLeads(*ExportLeadsRequest, grpc.ServerStreamingServer[ExportLeadsResponse]) error

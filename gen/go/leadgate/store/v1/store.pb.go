@@ -466,6 +466,62 @@ func (x *Operation) GetPageToken() string {
 	return ""
 }
 
+// PersonErasure is the request of the operation that erases a person. It names the leads and not the person, as it is remembered
+// when the person is not any more.
+type PersonErasure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The identifiers of the leads, 16 bytes each.
+	LeadIds []byte `protobuf:"bytes,1,opt,name=lead_ids,json=leadIds,proto3" json:"lead_ids,omitempty"`
+	// The request that asked for it.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PersonErasure) Reset() {
+	*x = PersonErasure{}
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PersonErasure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PersonErasure) ProtoMessage() {}
+
+func (x *PersonErasure) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PersonErasure.ProtoReflect.Descriptor instead.
+func (*PersonErasure) Descriptor() ([]byte, []int) {
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PersonErasure) GetLeadIds() []byte {
+	if x != nil {
+		return x.LeadIds
+	}
+	return nil
+}
+
+func (x *PersonErasure) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 // RetentionWarnings remembers which undelivered leads were announced to be removed.
 type RetentionWarnings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -477,7 +533,7 @@ type RetentionWarnings struct {
 
 func (x *RetentionWarnings) Reset() {
 	*x = RetentionWarnings{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[7]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -489,7 +545,7 @@ func (x *RetentionWarnings) String() string {
 func (*RetentionWarnings) ProtoMessage() {}
 
 func (x *RetentionWarnings) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[7]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -502,7 +558,7 @@ func (x *RetentionWarnings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetentionWarnings.ProtoReflect.Descriptor instead.
 func (*RetentionWarnings) Descriptor() ([]byte, []int) {
-	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{7}
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RetentionWarnings) GetWarnings() []*RetentionWarnings_Warning {
@@ -535,7 +591,7 @@ type FormMemory struct {
 
 func (x *FormMemory) Reset() {
 	*x = FormMemory{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[8]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -547,7 +603,7 @@ func (x *FormMemory) String() string {
 func (*FormMemory) ProtoMessage() {}
 
 func (x *FormMemory) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[8]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -560,7 +616,7 @@ func (x *FormMemory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FormMemory.ProtoReflect.Descriptor instead.
 func (*FormMemory) Descriptor() ([]byte, []int) {
-	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{8}
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *FormMemory) GetPerHour() []float64 {
@@ -635,7 +691,7 @@ type Tally struct {
 
 func (x *Tally) Reset() {
 	*x = Tally{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[9]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -647,7 +703,7 @@ func (x *Tally) String() string {
 func (*Tally) ProtoMessage() {}
 
 func (x *Tally) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[9]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -660,7 +716,7 @@ func (x *Tally) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tally.ProtoReflect.Descriptor instead.
 func (*Tally) Descriptor() ([]byte, []int) {
-	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{9}
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Tally) GetSince() int64 {
@@ -727,7 +783,7 @@ type DestinationMemory struct {
 
 func (x *DestinationMemory) Reset() {
 	*x = DestinationMemory{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[10]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -739,7 +795,7 @@ func (x *DestinationMemory) String() string {
 func (*DestinationMemory) ProtoMessage() {}
 
 func (x *DestinationMemory) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[10]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -752,7 +808,7 @@ func (x *DestinationMemory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DestinationMemory.ProtoReflect.Descriptor instead.
 func (*DestinationMemory) Descriptor() ([]byte, []int) {
-	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{10}
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DestinationMemory) GetLastSuccess() int64 {
@@ -789,7 +845,7 @@ type IdempotencyKey_Variant struct {
 
 func (x *IdempotencyKey_Variant) Reset() {
 	*x = IdempotencyKey_Variant{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[12]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -801,7 +857,7 @@ func (x *IdempotencyKey_Variant) String() string {
 func (*IdempotencyKey_Variant) ProtoMessage() {}
 
 func (x *IdempotencyKey_Variant) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[12]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -844,7 +900,7 @@ type RetentionWarnings_Warning struct {
 
 func (x *RetentionWarnings_Warning) Reset() {
 	*x = RetentionWarnings_Warning{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[16]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -856,7 +912,7 @@ func (x *RetentionWarnings_Warning) String() string {
 func (*RetentionWarnings_Warning) ProtoMessage() {}
 
 func (x *RetentionWarnings_Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[16]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -869,7 +925,7 @@ func (x *RetentionWarnings_Warning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetentionWarnings_Warning.ProtoReflect.Descriptor instead.
 func (*RetentionWarnings_Warning) Descriptor() ([]byte, []int) {
-	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{7, 0}
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{8, 0}
 }
 
 func (x *RetentionWarnings_Warning) GetUntil() int64 {
@@ -899,7 +955,7 @@ type Tally_Minute struct {
 
 func (x *Tally_Minute) Reset() {
 	*x = Tally_Minute{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[17]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -911,7 +967,7 @@ func (x *Tally_Minute) String() string {
 func (*Tally_Minute) ProtoMessage() {}
 
 func (x *Tally_Minute) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[17]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -924,7 +980,7 @@ func (x *Tally_Minute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tally_Minute.ProtoReflect.Descriptor instead.
 func (*Tally_Minute) Descriptor() ([]byte, []int) {
-	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{9, 0}
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{10, 0}
 }
 
 func (x *Tally_Minute) GetBegin() int64 {
@@ -956,7 +1012,7 @@ type Tally_Spread struct {
 
 func (x *Tally_Spread) Reset() {
 	*x = Tally_Spread{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[18]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -968,7 +1024,7 @@ func (x *Tally_Spread) String() string {
 func (*Tally_Spread) ProtoMessage() {}
 
 func (x *Tally_Spread) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[18]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -981,7 +1037,7 @@ func (x *Tally_Spread) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tally_Spread.ProtoReflect.Descriptor instead.
 func (*Tally_Spread) Descriptor() ([]byte, []int) {
-	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{9, 1}
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{10, 1}
 }
 
 func (x *Tally_Spread) GetBegin() int64 {
@@ -1057,7 +1113,11 @@ const file_leadgate_store_v1_store_proto_rawDesc = "" +
 	"\toperation\x18\x01 \x01(\v2\x16.leadgate.v1.OperationR\toperation\x12.\n" +
 	"\arequest\x18\x02 \x01(\v2\x14.google.protobuf.AnyR\arequest\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\"\x92\x01\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"I\n" +
+	"\rPersonErasure\x12\x19\n" +
+	"\blead_ids\x18\x01 \x01(\fR\aleadIds\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"\x92\x01\n" +
 	"\x11RetentionWarnings\x12H\n" +
 	"\bwarnings\x18\x01 \x03(\v2,.leadgate.store.v1.RetentionWarnings.WarningR\bwarnings\x1a3\n" +
 	"\aWarning\x12\x14\n" +
@@ -1109,7 +1169,7 @@ func file_leadgate_store_v1_store_proto_rawDescGZIP() []byte {
 	return file_leadgate_store_v1_store_proto_rawDescData
 }
 
-var file_leadgate_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_leadgate_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_leadgate_store_v1_store_proto_goTypes = []any{
 	(*Meta)(nil),                      // 0: leadgate.store.v1.Meta
 	(*IdempotencyKey)(nil),            // 1: leadgate.store.v1.IdempotencyKey
@@ -1118,41 +1178,42 @@ var file_leadgate_store_v1_store_proto_goTypes = []any{
 	(*Erasure)(nil),                   // 4: leadgate.store.v1.Erasure
 	(*Told)(nil),                      // 5: leadgate.store.v1.Told
 	(*Operation)(nil),                 // 6: leadgate.store.v1.Operation
-	(*RetentionWarnings)(nil),         // 7: leadgate.store.v1.RetentionWarnings
-	(*FormMemory)(nil),                // 8: leadgate.store.v1.FormMemory
-	(*Tally)(nil),                     // 9: leadgate.store.v1.Tally
-	(*DestinationMemory)(nil),         // 10: leadgate.store.v1.DestinationMemory
-	nil,                               // 11: leadgate.store.v1.IdempotencyKey.FieldsEntry
-	(*IdempotencyKey_Variant)(nil),    // 12: leadgate.store.v1.IdempotencyKey.Variant
-	nil,                               // 13: leadgate.store.v1.Counts.DeliveriesEntry
-	nil,                               // 14: leadgate.store.v1.Counts.LeadsEntry
-	nil,                               // 15: leadgate.store.v1.Counts.HoldsEntry
-	(*RetentionWarnings_Warning)(nil), // 16: leadgate.store.v1.RetentionWarnings.Warning
-	(*Tally_Minute)(nil),              // 17: leadgate.store.v1.Tally.Minute
-	(*Tally_Spread)(nil),              // 18: leadgate.store.v1.Tally.Spread
-	nil,                               // 19: leadgate.store.v1.Tally.Spread.StepsEntry
-	(*v1.Event)(nil),                  // 20: leadgate.v1.Event
-	(*v1.Operation)(nil),              // 21: leadgate.v1.Operation
-	(*anypb.Any)(nil),                 // 22: google.protobuf.Any
-	(*v1.FormEvent)(nil),              // 23: leadgate.v1.FormEvent
-	(*v1.StatsCounts)(nil),            // 24: leadgate.v1.StatsCounts
+	(*PersonErasure)(nil),             // 7: leadgate.store.v1.PersonErasure
+	(*RetentionWarnings)(nil),         // 8: leadgate.store.v1.RetentionWarnings
+	(*FormMemory)(nil),                // 9: leadgate.store.v1.FormMemory
+	(*Tally)(nil),                     // 10: leadgate.store.v1.Tally
+	(*DestinationMemory)(nil),         // 11: leadgate.store.v1.DestinationMemory
+	nil,                               // 12: leadgate.store.v1.IdempotencyKey.FieldsEntry
+	(*IdempotencyKey_Variant)(nil),    // 13: leadgate.store.v1.IdempotencyKey.Variant
+	nil,                               // 14: leadgate.store.v1.Counts.DeliveriesEntry
+	nil,                               // 15: leadgate.store.v1.Counts.LeadsEntry
+	nil,                               // 16: leadgate.store.v1.Counts.HoldsEntry
+	(*RetentionWarnings_Warning)(nil), // 17: leadgate.store.v1.RetentionWarnings.Warning
+	(*Tally_Minute)(nil),              // 18: leadgate.store.v1.Tally.Minute
+	(*Tally_Spread)(nil),              // 19: leadgate.store.v1.Tally.Spread
+	nil,                               // 20: leadgate.store.v1.Tally.Spread.StepsEntry
+	(*v1.Event)(nil),                  // 21: leadgate.v1.Event
+	(*v1.Operation)(nil),              // 22: leadgate.v1.Operation
+	(*anypb.Any)(nil),                 // 23: google.protobuf.Any
+	(*v1.FormEvent)(nil),              // 24: leadgate.v1.FormEvent
+	(*v1.StatsCounts)(nil),            // 25: leadgate.v1.StatsCounts
 }
 var file_leadgate_store_v1_store_proto_depIdxs = []int32{
-	11, // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldsEntry
-	12, // 1: leadgate.store.v1.IdempotencyKey.variants:type_name -> leadgate.store.v1.IdempotencyKey.Variant
-	13, // 2: leadgate.store.v1.Counts.deliveries:type_name -> leadgate.store.v1.Counts.DeliveriesEntry
-	14, // 3: leadgate.store.v1.Counts.leads:type_name -> leadgate.store.v1.Counts.LeadsEntry
-	15, // 4: leadgate.store.v1.Counts.holds:type_name -> leadgate.store.v1.Counts.HoldsEntry
-	20, // 5: leadgate.store.v1.Told.events:type_name -> leadgate.v1.Event
-	21, // 6: leadgate.store.v1.Operation.operation:type_name -> leadgate.v1.Operation
-	22, // 7: leadgate.store.v1.Operation.request:type_name -> google.protobuf.Any
-	16, // 8: leadgate.store.v1.RetentionWarnings.warnings:type_name -> leadgate.store.v1.RetentionWarnings.Warning
-	23, // 9: leadgate.store.v1.FormMemory.drifts:type_name -> leadgate.v1.FormEvent
-	17, // 10: leadgate.store.v1.Tally.minutes:type_name -> leadgate.store.v1.Tally.Minute
-	18, // 11: leadgate.store.v1.Tally.calls:type_name -> leadgate.store.v1.Tally.Spread
-	18, // 12: leadgate.store.v1.Tally.speed:type_name -> leadgate.store.v1.Tally.Spread
-	24, // 13: leadgate.store.v1.Tally.Minute.counts:type_name -> leadgate.v1.StatsCounts
-	19, // 14: leadgate.store.v1.Tally.Spread.steps:type_name -> leadgate.store.v1.Tally.Spread.StepsEntry
+	12, // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldsEntry
+	13, // 1: leadgate.store.v1.IdempotencyKey.variants:type_name -> leadgate.store.v1.IdempotencyKey.Variant
+	14, // 2: leadgate.store.v1.Counts.deliveries:type_name -> leadgate.store.v1.Counts.DeliveriesEntry
+	15, // 3: leadgate.store.v1.Counts.leads:type_name -> leadgate.store.v1.Counts.LeadsEntry
+	16, // 4: leadgate.store.v1.Counts.holds:type_name -> leadgate.store.v1.Counts.HoldsEntry
+	21, // 5: leadgate.store.v1.Told.events:type_name -> leadgate.v1.Event
+	22, // 6: leadgate.store.v1.Operation.operation:type_name -> leadgate.v1.Operation
+	23, // 7: leadgate.store.v1.Operation.request:type_name -> google.protobuf.Any
+	17, // 8: leadgate.store.v1.RetentionWarnings.warnings:type_name -> leadgate.store.v1.RetentionWarnings.Warning
+	24, // 9: leadgate.store.v1.FormMemory.drifts:type_name -> leadgate.v1.FormEvent
+	18, // 10: leadgate.store.v1.Tally.minutes:type_name -> leadgate.store.v1.Tally.Minute
+	19, // 11: leadgate.store.v1.Tally.calls:type_name -> leadgate.store.v1.Tally.Spread
+	19, // 12: leadgate.store.v1.Tally.speed:type_name -> leadgate.store.v1.Tally.Spread
+	25, // 13: leadgate.store.v1.Tally.Minute.counts:type_name -> leadgate.v1.StatsCounts
+	20, // 14: leadgate.store.v1.Tally.Spread.steps:type_name -> leadgate.store.v1.Tally.Spread.StepsEntry
 	15, // [15:15] is the sub-list for method output_type
 	15, // [15:15] is the sub-list for method input_type
 	15, // [15:15] is the sub-list for extension type_name
@@ -1171,7 +1232,7 @@ func file_leadgate_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_store_v1_store_proto_rawDesc), len(file_leadgate_store_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
