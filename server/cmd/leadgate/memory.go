@@ -3,8 +3,10 @@ package main
 import (
 	"math"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"time"
 )
 
@@ -12,15 +14,13 @@ const (
 	// smallMemory is what leadgate keeps its own memory below while that costs next to nothing: some 60 MiB are needed at
 	// 2,000 leads a second, and the rest is garbage that would otherwise pile up to as much again.
 	smallMemory = 96 << 20
-	// How often the limit is looked at.
-	memoryInterval = time.Second
 	// Below the limit, garbage may pile up to this share of what is in use, in per cent, before it is collected.
 	garbage = 400
-	// The limit is doubled after a second with more collections than the first, and lowered after one with fewer than the
-	// second.
+	// The limit is doubled as soon as there were more collections within a second than the first, and lowered after a second
+	// with fewer than the second.
 	collectsOften, collectsSeldom = 8, 4
-	// After so many looks at which there was no garbage to collect, leadgate is idle, and what it does not use goes back.
-	idleLooks = 10
+	// After so many seconds without a collection leadgate is idle, and what it does not use goes back.
+	idleSeconds = 10
 )
 
 // keepSmall limits the memory of the process until stop is called. The limit is not a wall: under a load at which garbage
@@ -50,48 +50,84 @@ func keepSmall() (stop func()) {
 	}
 }
 
+// watchMemory moves the limit until over is closed.
 func watchMemory(over <-chan struct{}) {
-	ticks := time.NewTicker(memoryInterval)
-	defer ticks.Stop()
-	limit, idle := int64(smallMemory), 0
-	before, _ := collections()
+	collected := make(chan struct{}, 1)
+	signal := &collection{collected, over}
+	signal.await()
+	seconds := time.NewTicker(time.Second)
+	defer seconds.Stop()
+	m, idle := memoryLimit{limit: smallMemory}, 0
 	for {
+		limit := m.limit
 		select {
 		case <-over:
 			return
-		case <-ticks.C:
+		case <-collected:
+			if idle != idleSeconds { // then it may be the one that gave memory back
+				idle = 0
+			}
+			m.collected(time.Now(), live())
+		case <-seconds.C:
+			if idle++; idle == idleSeconds { // once, until there is something to collect again
+				debug.FreeOSMemory()
+			}
+			m.second(live())
 		}
-		now, live := collections()
-		if next := nextLimit(limit, now-before, live); next != limit {
-			limit = next
-			debug.SetMemoryLimit(limit)
+		if m.limit != limit {
+			debug.SetMemoryLimit(m.limit)
 		}
-		if idle++; now != before {
-			idle = 0
-		}
-		if idle == idleLooks { // once, until there is something to collect again
-			debug.FreeOSMemory()
-			now, _ = collections()
-		}
-		before = now
 	}
 }
 
-// nextLimit follows a limit under which garbage was collected so many times within a second, and so many bytes were found to
-// be in use. A limit near to these would have the collector run without end.
-func nextLimit(limit int64, collected, live uint64) int64 {
-	switch {
-	case collected > collectsOften:
-		limit *= 2
-	case collected < collectsSeldom:
-		limit -= limit / 4
-	}
-	return max(limit, smallMemory, int64(live)*3/2)
+// collection tells of collections of garbage.
+type collection struct {
+	happened chan<- struct{}
+	over     <-chan struct{}
 }
 
-// collections is how often garbage was collected, and how many bytes were in use the last time.
-func collections() (times, live uint64) {
-	samples := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/gc/heap/live:bytes"}}
-	metrics.Read(samples)
-	return samples[0].Value.Uint64(), samples[1].Value.Uint64()
+// await tells of the next one, and of those that follow: what nobody refers to is found by each.
+func (c *collection) await() {
+	runtime.AddCleanup(&struct{ unused *byte }{}, func(c *collection) {
+		select {
+		case <-c.over:
+			return
+		case c.happened <- struct{}{}:
+		default: // it was told of one a moment ago and has not looked yet
+		}
+		c.await()
+	}, c)
+}
+
+// memoryLimit is a limit that follows the load.
+type memoryLimit struct {
+	limit int64
+	times int         // that garbage was collected in this second
+	last  []time.Time // collections within a second since the limit was raised, the newest last
+}
+
+// collected notes a collection, after which so many bytes were in use. Many collections soon after one another say that the
+// limit is near to what is in use, and would have the collector run without end.
+func (m *memoryLimit) collected(now time.Time, live int64) {
+	m.times++
+	m.last = slices.DeleteFunc(m.last, func(t time.Time) bool { return now.Sub(t) >= time.Second })
+	if m.last = append(m.last, now); len(m.last) > collectsOften {
+		m.limit, m.last = 2*m.limit, m.last[:0]
+	}
+	m.limit = max(m.limit, live*3/2)
+}
+
+// second lowers the limit at the end of a second in which there was not much garbage.
+func (m *memoryLimit) second(live int64) {
+	if m.times < collectsSeldom {
+		m.limit -= m.limit / 4
+	}
+	m.limit, m.times = max(m.limit, smallMemory, live*3/2), 0
+}
+
+// live is how many bytes were in use after the last collection.
+func live() int64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return int64(sample[0].Value.Uint64()) //nolint:gosec // no machine has so much
 }

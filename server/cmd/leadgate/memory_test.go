@@ -2,30 +2,54 @@ package main
 
 import (
 	"math"
+	"runtime"
 	"runtime/debug"
 	"testing"
+	"time"
 )
 
 func TestTheMemoryLimitRisesWhileGarbageIsCollectedOftenAndComesBack(t *testing.T) {
-	limit := int64(smallMemory)
-	for range 3 {
-		limit = nextLimit(limit, 20, 0)
+	m, now := memoryLimit{limit: smallMemory}, time.Now()
+	collect := func(times int, every time.Duration) {
+		for range times {
+			now = now.Add(every)
+			m.collected(now, 0)
+		}
 	}
-	if limit != 8*smallMemory {
-		t.Errorf("after three seconds of a busy collector the limit is %d MiB", limit>>20)
+	collect(collectsOften, 10*time.Millisecond)
+	if m.limit != smallMemory {
+		t.Errorf("after a few collections the limit is %d MiB", m.limit>>20)
 	}
-	if next := nextLimit(limit, 5, 0); next != limit {
-		t.Errorf("with a few collections it moves to %d MiB", next>>20)
+	collect(1, 10*time.Millisecond)
+	if m.limit != 2*smallMemory {
+		t.Errorf("after %v of a busy collector it is %d MiB", 10*time.Millisecond*(collectsOften+1), m.limit>>20)
+	}
+	if m.second(0); m.limit != 2*smallMemory {
+		t.Errorf("at the end of the second in which it rose it is %d MiB", m.limit>>20)
+	}
+	collect(40, time.Second/collectsOften)
+	if m.limit != 2*smallMemory {
+		t.Errorf("with %d collections a second it moves to %d MiB", collectsOften, m.limit>>20)
 	}
 	seconds := 0
-	for ; limit > smallMemory; seconds++ {
-		limit = nextLimit(limit, 0, 0)
+	for m.second(0); m.limit > smallMemory && seconds < 60; seconds++ {
+		m.second(0)
 	}
-	if next := nextLimit(smallMemory, 0, 100<<20); next != 150<<20 {
-		t.Errorf("with 100 MiB in use it moves to %d MiB", next>>20)
+	if m.limit != smallMemory {
+		t.Errorf("it is at %d MiB after %d seconds without garbage", m.limit>>20, seconds)
 	}
-	if limit != smallMemory || seconds > 60 {
-		t.Errorf("it is at %d MiB after %d seconds without garbage", limit>>20, seconds)
+	if m.second(100 << 20); m.limit != 150<<20 {
+		t.Errorf("with 100 MiB in use it moves to %d MiB", m.limit>>20)
+	}
+}
+
+func TestCollectionsAreTold(t *testing.T) {
+	happened, over := make(chan struct{}, 1), make(chan struct{})
+	defer close(over)
+	(&collection{happened, over}).await()
+	for range 3 {
+		runtime.GC()
+		<-happened
 	}
 }
 
