@@ -82,6 +82,7 @@ func (m *memory) Keys(context.Context) ([]string, error) {
 
 func (f figures) Counts(context.Context) (map[string]store.Counts, error) { return f.counts, f.failing }
 func (f figures) Writable() error                                         { return f.refused }
+func (f figures) Size() int64                                             { return 1 << 30 }
 func (f figures) Free() (free, needed uint64, err error)                  { return 5 << 30, 256 << 20, nil }
 
 // destinations are the worker's, one of each status that matters.

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -146,6 +147,10 @@ func TestAnOutageFiresTheRightAlertAndNothingElse(t *testing.T) {
 		"the CRM is down":     {`{"status":503}`, "", "breaker/crm", 4 * time.Second, true, "Test now: crm"},
 		"credentials revoked": {`{"status":401}`, "", "credentials/crm", 0, false, "Test now: crm"},
 		"a rate limit":        {`{"status":429,"retry_after":"1"}`, "", "rate-limited/crm", 4 * time.Second, false, "Pause crm"},
+		"calls fail":          {`{"status":400}`, "\n  destinations: { crm: { dead: { off: true }, error_rate: { window: 10s, at_least: 5 } } }", "error-rate/crm", 10 * time.Second, false, "Test now: crm"},
+		"nothing succeeds":    {`{"latency":"25s"}`, "\n    no_success: { window: 3s }", "no-success/crm", 3 * time.Second, false, "Test now: crm"},
+		"a property renamed":  {`{}`, "", "drift/crm", 0, false, "Copy the line for phone"},
+		"the disk fills up":   {`{}`, "\n    disk: { below_mib: 1000000000 }", "disk", 0, false, "I am on it"},
 		"a field renamed":     {`{}`, "", "drift/contact", 0, false, "Copy the line for phone_number"},
 		"the form is silent":  {`{}`, "\n    silence: { missing: 5, at_least: 3s, learn_for: 1s }", "silence/contact", 10 * time.Second, false, "Search"},
 	} {
@@ -156,8 +161,12 @@ func TestAnOutageFiresTheRightAlertAndNothingElse(t *testing.T) {
 			h.faults(test.faults)
 			began := time.Now()
 			h.submit(8)
-			if name == "a field renamed" {
+			switch name {
+			case "a field renamed":
 				request(t, "POST", h.url("/v1/forms/contact/submissions"), "application/json", `{"email":"ada@example.com","phone_number":"+14155550132"}`)
+			case "a property renamed":
+				request(t, "POST", "http://"+h.crm.address+"/_sim/fields", "application/json", `{"rename":{"phone":"phone_number"}}`)
+				h.post("k1", ada)
 			}
 			alert := in.await(t, "alert.firing "+test.want)
 			if took := alert.at.Sub(began); took > test.window+15*time.Second {
@@ -186,9 +195,11 @@ func TestEveryAlertLeadsToItsCauseAndTheButtonThatHelps(t *testing.T) {
     holds: { at_least: 1 }
     rejections: { at_least: 1, above: 0.01 }
     paused: { after: 0s }
+    notifier: { after: 0s }
     oldest_waiting: { above: 4s }
     speed_to_lead: { above: 1s, window: 10m }
-    crm_errors: [{ name: validation, pattern: VALIDATION_ERROR }]`)
+    crm_errors: [{ name: validation, pattern: VALIDATION_ERROR }]
+  destinations: { crm: { dead: { window: 1h } } }`)
 	events := h.gateway.watch()
 	await(t, events, h.post("k1", ada).body["leadId"].(string), "SUCCESS")
 	for _, step := range []struct {
@@ -201,7 +212,13 @@ func TestEveryAlertLeadsToItsCauseAndTheButtonThatHelps(t *testing.T) {
 		{func() { h.post("k2", url.Values{"email": {"nobody"}}) }, "rejections/contact", "❚❚ pause view"},
 		{func() { h.faults(`{"status":400}`); h.submit(1) }, "dead/crm", "Choose all 1"},
 		{func() {}, "crm-error/crm/validation", "Test now: crm"},
-		{func() { h.command("destinations", "pause", "crm", "--reason", "a look at the CRM"); h.submit(1) }, "paused/crm", "Resume crm"},
+		{func() {
+			h.edit("  notifiers:\n", "  notifiers:\n    pager: { pagerduty: { routing_key: \"${env:HUBSPOT_TOKEN}\", base_url: \"http://127.0.0.1:9\" } }\n")
+			awaitSystem(t, events, "CONFIG_APPLIED")
+			h.command("destinations", "pause", "crm", "--reason", "a look at the CRM")
+			h.submit(1)
+		}, "paused/crm", "Resume crm"},
+		{func() {}, "notifier/pager", "Send a test to all"},
 	} {
 		step.trouble()
 		alert := in.await(t, "alert.firing "+step.want)
@@ -217,19 +234,22 @@ func (h *house) atThreeInTheMorning(a told, button string) {
 	if text.Cause == "" || text.Action == "" || !strings.HasPrefix(text.URL, h.url("/console/")) {
 		h.t.Errorf("the alert lacks its cause, what to do, or the console: %+v", text)
 	}
-	if concernsLead := !strings.HasPrefix(text.AlertID, "drift/crm") && !strings.HasPrefix(text.AlertID, "rejections"); concernsLead {
+	rule, _, _ := strings.Cut(text.AlertID, "/")
+	if concernsLead := text.AlertID != "drift/crm" && !slices.Contains([]string{"rejections", "disk", "notifier"}, rule); concernsLead {
 		if lead := request(h.t, "GET", h.url("/v1/leads/"+text.LeadID), "", ""); lead.status != 200 || text.LeadURL != h.url("/console/leads/"+text.LeadID) {
 			h.t.Errorf("the lead of %s: %d %s, %s", text.AlertID, lead.status, lead.text, text.LeadURL)
 		}
 	}
 	o := openConsole(h.t, h.gateway.address)
+	begins := func(text string) string { return strings.FieldsFunc(text, unicode.IsDigit)[0] } // its figures go on
+	card := fmt.Sprintf(".alerts .card[aria-label*=%q]", begins(text.Summary))
 	o.do(
 		chromedp.Navigate(text.URL),
-		shows(".here .card h2", strings.FieldsFunc(text.Summary, unicode.IsDigit)[0]), // its figures go on
-		shows(".here .card-error", strings.FieldsFunc(text.Cause, unicode.IsDigit)[0]),
-		shows(".here .card", text.Action),
+		shows(card+" .card-error", begins(text.Cause)),
+		shows(card, text.Action),
 		holds(fmt.Sprintf(`[...document.querySelectorAll("#main button:not(:disabled)")].some((b) => b.ariaLabel?.startsWith(%[1]q) || b.textContent.startsWith(%[1]q))`, button)),
 	)
+	o.photograph("alert-" + rule)
 	if text.LeadURL != "" {
 		o.do(chromedp.Navigate(text.LeadURL), shows("#main h1", ""), shows("#main", "What came"))
 	}
@@ -251,14 +271,18 @@ func (h *house) command(args ...string) string {
 func (h *house) run(command string) {
 	h.t.Helper()
 	args, ok := strings.CutPrefix(command, "leadgate ")
-	if !ok {
-		h.t.Fatalf("command %q", command)
+	if !ok { // one of the operating system
+		words := strings.Fields(command)
+		if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
+			h.t.Errorf("%s: %v: %s", command, err, out)
+		}
+		return
 	}
 	want := 0
 	switch {
 	case strings.HasPrefix(args, "watch"):
 		args += " --help" // it does not end by itself
-	case strings.HasPrefix(args, "destinations test") && strings.Contains(h.crmFaults, "status"):
+	case strings.HasPrefix(args, "destinations test") && strings.Contains(h.crmFaults, "status"), args == "alerts test pager":
 		want = 1 // it says what is wrong
 	}
 	where := []string{"--server", h.gateway.address}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -123,8 +124,12 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 		answer, err := service.ListDrift(ctx, &leadgatev1.ListDriftRequest{})
 		return answer.GetDrifts(), err
 	}
+	dataDir, err := filepath.Abs(options.Dir)
+	if err != nil {
+		return err
+	}
 	g.alerts, err = alert.New(ctx, alert.Options{
-		Journal: g.journal, Store: g.store, Destinations: destinations, Drift: drift, Config: g.alertConfig(o.snapshot), Now: now, Logger: g.log,
+		Journal: g.journal, Store: g.store, DataDir: dataDir, Destinations: destinations, Drift: drift, Config: g.alertConfig(o.snapshot), Now: now, Logger: g.log,
 	})
 	if err != nil {
 		return err

@@ -41,6 +41,8 @@ type Store interface {
 	Counts(ctx context.Context) (map[string]store.Counts, error)
 	Free() (free, needed uint64, err error)
 	Writable() error
+	// Size is about how many bytes the store takes on the disk.
+	Size() int64
 	State(namespace string) store.State
 }
 
@@ -48,6 +50,8 @@ type Store interface {
 type Options struct {
 	Journal *journal.Journal
 	Store   Store
+	// DataDir is where the store keeps what it stores, for people.
+	DataDir string
 	// Destinations tells how sending goes, as ListDestinations does.
 	Destinations func(context.Context) ([]*leadgatev1.Destination, error)
 	// Drift tells what does not fit any more, as ListDrift does; nil if nothing tells.
@@ -318,7 +322,7 @@ func (e *Engine) judge(ctx context.Context) {
 	m.hours = e.hours
 	findings := e.counters.judge(m)
 	if !e.general.GetDisk().GetOff() {
-		findings = append(findings, m.system(uint64(e.general.GetDisk().GetBelowMib())))
+		findings = append(findings, m.disk(uint64(e.general.GetDisk().GetBelowMib()), e.options.DataDir))
 	}
 	findings = append(findings, e.failingNotifiers(m.now)...)
 	events := e.heed(findings, m.now)
@@ -353,6 +357,7 @@ func (e *Engine) look(ctx context.Context) *moment {
 	}
 	m.counts = counts
 	m.free, _, m.diskErr = e.options.Store.Free()
+	m.size = e.options.Store.Size()
 	m.refusing = e.options.Store.Writable()
 	return m
 }

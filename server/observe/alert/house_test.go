@@ -60,6 +60,8 @@ func (m *memory) Writable() error {
 	return m.refused
 }
 
+func (*memory) Size() int64 { return 700 << 20 }
+
 func (m *memory) State(namespace string) store.State { return state{m, namespace + "/"} }
 
 type state struct {

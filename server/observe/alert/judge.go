@@ -70,9 +70,10 @@ type moment struct {
 	destinations map[string]*leadgatev1.Destination
 	counts       map[string]store.Counts
 	drifts       map[string][]*leadgatev1.Drift // by destination; those of forms under ""
-	free         uint64
-	diskErr      error // of asking for free
-	refusing     error // why no lead is taken; nil while they are
+	free         uint64                         // of the disk, in bytes
+	size         int64                          // of the data directory, in bytes
+	diskErr      error                          // of asking for free
+	refusing     error                          // why no lead is taken; nil while they are
 }
 
 // judge asks all rules, those first that explain others.
@@ -381,18 +382,19 @@ func (f *form) slow(name string, m *moment) *finding {
 	}
 }
 
-// system judges what concerns the whole gateway.
-func (m *moment) system(rule uint64) *finding {
+// disk judges the room on the disk, and whether the store takes leads at all.
+func (m *moment) disk(belowMiB uint64, dir string) *finding {
 	f := &finding{
 		rule: "disk", critical: true, summary: fmt.Sprintf("the disk of the data directory has %d MiB left", m.free>>20),
-		action:  "Make room, or grow the disk. Below 256 MiB no lead is taken; what is stored is safe.",
-		command: "df -h", page: "alerts",
-		cause: fmt.Sprintf("%d MiB is the mark at which this is told.", rule),
+		cause: fmt.Sprintf("%d MiB is the mark at which this is told. Of what is taken, %d MiB is leadgate's own, in %s; the rest is somebody else's.", belowMiB, m.size>>20, dir),
+		action: "Make room, or grow the disk. Below 256 MiB no lead is taken; what is stored is safe. If it is leadgate's own: shorten retention:, " +
+			"or stop the gateway for leadgate compact.",
+		command: "df -h " + dir, page: "alerts",
 	}
 	switch {
 	case m.refusing != nil:
 		f.verdict, f.summary, f.cause = wrong, "no lead is taken: the store cannot be written", m.refusing.Error()
-	case m.diskErr == nil && m.free < rule<<20:
+	case m.diskErr == nil && m.free < belowMiB<<20:
 		f.verdict = wrong
 	}
 	return f
