@@ -28,11 +28,14 @@ export function alertsHere(page: Page): HTMLElement {
   return element;
 }
 
-/** isHere says whether the page that is open is the one that an alert leads to. */
-function isHere(alert: Alert): boolean {
+/** isHere says whether the page that is open is the one that an alert leads to, and not the list of all. */
+const isHere = (alert: Alert): boolean => isOpen(alert) && pageOf(alert) !== pathTo("alerts");
+
+/** isOpen says whether the page that an alert leads to is open. */
+function isOpen(alert: Alert): boolean {
   const url = new URL(pageOf(alert), location.href);
   const open = new URLSearchParams(location.search);
-  return url.pathname === location.pathname && url.pathname + url.search !== pathTo("alerts") && [...url.searchParams].every(([name, value]) => open.get(name) === value);
+  return url.pathname === location.pathname && [...url.searchParams].every(([name, value]) => open.get(name) === value);
 }
 
 export function alertCard(page: Page, alert: Alert, again: () => void): HTMLElement {
@@ -45,7 +48,7 @@ export function alertCard(page: Page, alert: Alert, again: () => void): HTMLElem
     h("header", { class: "card-head" }, h("h2", {}, alert.summary ?? ""), onIt(alert) ? state({ word: "somebody is on it", tone: "paused" }) : state(critical ? { word: "now", tone: "failing" } : { word: "in working hours", tone: "retrying" })),
     alert.cause ? h("p", { class: "card-error" }, alert.cause) : null,
     alert.action ? h("p", {}, alert.action) : null,
-    h("p", { class: "buttons" }, isHere(alert) ? null : h("a", { href: pageOf(alert), class: "button" }, placeOf(alert)), alert.leadId ? h("a", { href: leadPath(alert.leadId), class: "button", "data-row": true }, "The lead") : null, may(page.session, "operate") ? acknowledgeButton(page, alert, again) : null),
+    h("p", { class: "buttons" }, isOpen(alert) ? null : h("a", { href: pageOf(alert), class: "button" }, placeOf(alert)), alert.leadId ? h("a", { href: leadPath(alert.leadId), class: "button", "data-row": true }, "The lead") : null, may(page.session, "operate") ? acknowledgeButton(page, alert, again) : null),
     alert.command ? copyable(alert.command, `the command against ${alert.summary ?? ""}`) : null,
     onIt(alert) ? h("p", {}, alert.acknowledgeNote || "Somebody is on it", h("span", { class: "muted" }, ", ", when(alert.acknowledgeTime))) : null,
     h("p", { class: "muted" }, "since ", when(alert.fireTime), told.length > 0 ? `; told to ${told.join(", ")}` : "; told to nobody", alert.remindTime ? ["; again ", when(alert.remindTime)] : null),
