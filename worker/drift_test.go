@@ -168,6 +168,15 @@ func TestATestOfADestinationSaysWhatAnOperatorNeeds(t *testing.T) {
 		if r := test(); !r.GetReachable() || r.GetAccount() != "4711" || r.GetProperties() != 1 || len(r.GetDrifts()) != 1 {
 			t.Errorf("report: %v", r)
 		}
+		// Somebody gives the CRM the property that was missing, and looks again.
+		h.crm.has(emailProperty, crm.Property{Name: "name", Native: "string", Type: crm.Text})
+		if r := test(); len(r.GetDrifts()) != 0 {
+			t.Errorf("report: %v", r)
+		}
+		h.rest(time.Second)
+		if all := h.drifts(); len(all) != 0 {
+			t.Errorf("drift is still %v", all)
+		}
 		h.crm.pongs(crm.Outcome{Kind: crm.CredentialsRefused, Reason: "the token expired", Status: 401})
 		if r := test(); r.GetReachable() || r.GetProblem() != "the token expired" || r.GetCrmStatus() != 401 {
 			t.Errorf("report: %v", r)

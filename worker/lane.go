@@ -46,7 +46,7 @@ type lane struct {
 	schema     atomic.Pointer[crm.Schema] // the CRM's properties; nil while they are not known
 	schemaTurn sync.Mutex                 // held while they are read
 	misfit     atomic.Bool                // a lead ran into one that does not fit
-	remapped   atomic.Bool                // the mapping may be another
+	remapped   atomic.Bool                // the mapping may be another, or the properties
 
 	cancel context.CancelFunc // nil before start
 	done   chan struct{}      // closed when the claiming goroutine is gone

@@ -16,7 +16,8 @@ import (
 	"github.com/leadgate/leadgate/worker/pace"
 )
 
-// TestDestination implements WorkerServiceServer. The calls keep the destination's pace; deliveries are not touched.
+// TestDestination implements WorkerServiceServer. The calls keep the destination's pace; deliveries are not touched. Whoever asks
+// may have mended something, so that drift which is over ends at once.
 func (s *service) TestDestination(ctx context.Context, r *leadgatev1.TestDestinationRequest) (*leadgatev1.TestDestinationResponse, error) {
 	l, err := s.worker.lane(r.GetName())
 	if err != nil {
@@ -31,6 +32,8 @@ func (s *service) TestDestination(ctx context.Context, r *leadgatev1.TestDestina
 	report.Quotas = l.quotas.list()
 	if report.GetReachable() {
 		l.tryAgain()
+		l.remapped.Store(true)
+		l.signal()
 	}
 	return &leadgatev1.TestDestinationResponse{Report: report}, nil
 }

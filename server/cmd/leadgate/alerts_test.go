@@ -149,7 +149,7 @@ func TestAnOutageFiresTheRightAlertAndNothingElse(t *testing.T) {
 		"a rate limit":        {`{"status":429,"retry_after":"1"}`, "", "rate-limited/crm", 4 * time.Second, false, "Pause crm"},
 		"calls fail":          {`{"status":400}`, "\n  destinations: { crm: { dead: { off: true }, error_rate: { window: 10s, at_least: 5 } } }", "error-rate/crm", 10 * time.Second, false, "Test now: crm"},
 		"nothing succeeds":    {`{"latency":"25s"}`, "\n    no_success: { window: 3s }", "no-success/crm", 3 * time.Second, false, "Test now: crm"},
-		"a property renamed":  {`{}`, "", "drift/crm", 0, false, "Copy the line for phone"},
+		"a property renamed":  {`{}`, "", "drift/crm", 0, false, "Test crm again"},
 		"the disk fills up":   {`{}`, "\n    disk: { below_mib: 1000000000 }", "disk", 0, false, "I am on it"},
 		"a field renamed":     {`{}`, "", "drift/contact", 0, false, "Copy the line for phone_number"},
 		"the form is silent":  {`{}`, "\n    silence: { missing: 5, at_least: 3s, learn_for: 1s }", "silence/contact", 10 * time.Second, false, "Search"},
@@ -166,7 +166,7 @@ func TestAnOutageFiresTheRightAlertAndNothingElse(t *testing.T) {
 				request(t, "POST", h.url("/v1/forms/contact/submissions"), "application/json", `{"email":"ada@example.com","phone_number":"+14155550132"}`)
 			case "a property renamed":
 				request(t, "POST", "http://"+h.crm.address+"/_sim/fields", "application/json", `{"rename":{"phone":"phone_number"}}`)
-				h.post("k1", ada)
+				h.command("destinations", "test", "crm")
 			}
 			alert := in.await(t, "alert.firing "+test.want)
 			if took := alert.at.Sub(began); took > test.window+15*time.Second {

@@ -9,6 +9,7 @@ import { button } from "../parts/button";
 import { copyable } from "../parts/copy";
 import { empty, fill } from "../parts/faces";
 import { replay } from "../parts/replay";
+import { testDestination } from "../parts/test";
 import { poll } from "../poll";
 import { may } from "../session";
 import { spoken, state } from "../words";
@@ -54,6 +55,9 @@ function card(page: Page, found: Drift): HTMLElement {
           kind: "quiet",
           run: () => replay(`what came through ${found.form ?? ""} since ${ago(found.since ?? "")}`, { form: found.form, since: found.since }),
         }), h("span", { class: "muted" }, "once the line is in the configuration"))
+      : null,
+    found.destination && may(page.session, "operate")
+      ? h("div", { class: "buttons" }, button({ label: "Test again", name: `Test ${found.destination} again`, kind: "quiet", run: () => testDestination(found.destination ?? "") }), h("span", { class: "muted" }, "once it is mended"))
       : null,
   );
 }
