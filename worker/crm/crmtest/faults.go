@@ -73,6 +73,28 @@ func RunFaults(t *testing.T, h Harness, newCRM func(secret string, now func() ti
 		c.crm.SetFaults(simulator.Faults{Kinds: mixed, FailRate: 0.25})
 		c.deliverAll()
 	})
+	for _, method := range []string{http.MethodPost, http.MethodPatch} { // that CRMs write with
+		t.Run("MergedAfterALost"+method, func(t *testing.T) {
+			t.Parallel()
+			c := newCourier(t, h, newCRM, fewLeads)
+			c.deliverAll()
+			c.comeAgain()
+			c.crm.SetFaults(simulator.Faults{Kind: simulator.KindLost, Method: method, Times: 2})
+			c.send(c.parcels[:min(c.destination.Traits().MaxBatch, 2)])
+			if !c.merge(c.parcels[0].item.Email, c.parcels[1].item.Email) {
+				t.Skip("it merges nothing")
+			}
+			c.deliver()
+			records, others := c.crm.Records(), c.recordIDs()[1:]
+			c.deliver() // the same again
+			if n, ids := c.crm.Records(), c.recordIDs()[1:]; n != records || !slices.Equal(ids, others) {
+				t.Errorf("%d records, of which %v were written, have become %d, of which %v were", records, others, n, ids)
+			}
+			if slices.Contains(c.recordIDs(), "") {
+				t.Errorf("records are %v", c.recordIDs())
+			}
+		})
+	}
 }
 
 // courier delivers leads past faults, as the worker would.
@@ -138,8 +160,44 @@ func (p *parcel) name() {
 	p.item.IdempotencyValue = fmt.Sprintf("lead-%d.crm-%d", p.number, p.revision)
 }
 
+// comeAgain makes further leads of the same people.
+func (c *courier) comeAgain() {
+	for _, p := range c.parcels {
+		p.number += len(c.parcels)
+		p.revision, p.item.Unanswered, p.item.Progress = 1, time.Time{}, ""
+		p.name()
+	}
+}
+
+// merge makes one record of two, as a person does. False if the CRM knows no merging.
+func (c *courier) merge(from, into string) bool {
+	c.t.Helper()
+	answer := httptest.NewRecorder()
+	c.crm.ServeHTTP(answer, httptest.NewRequestWithContext(c.t.Context(), http.MethodPost, "/_sim/merge", strings.NewReader(fmt.Sprintf(`{"from":%q,"into":%q}`, from, into))))
+	if answer.Code != http.StatusNoContent && answer.Code != http.StatusNotFound {
+		c.t.Fatal(answer.Code, answer.Body)
+	}
+	return answer.Code == http.StatusNoContent
+}
+
+// recordIDs are those of the records that were written last.
+func (c *courier) recordIDs() []string {
+	ids := make([]string, len(c.parcels))
+	for i, p := range c.parcels {
+		ids[i] = p.outcome.RecordID
+	}
+	return ids
+}
+
 // deliverAll delivers everything and checks that it is there once.
 func (c *courier) deliverAll() {
+	c.t.Helper()
+	c.deliver()
+	c.expectOnce()
+}
+
+// deliver delivers everything, however often it has to be sent.
+func (c *courier) deliver() {
 	c.t.Helper()
 	waiting := slices.Clone(c.parcels)
 	for round := 0; len(waiting) > 0; round++ {
@@ -159,6 +217,10 @@ func (c *courier) deliverAll() {
 		}
 		waiting = append(slices.Clone(waiting[len(batch):]), rest...)
 	}
+}
+
+func (c *courier) expectOnce() {
+	c.t.Helper()
 	seen := map[string]bool{}
 	for i, p := range c.parcels {
 		if id := p.outcome.RecordID; id == "" || seen[id] {

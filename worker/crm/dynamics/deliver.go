@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,9 +59,44 @@ func (d *destination) convert(lead *draft.Draft) {
 	}
 }
 
-// deliver writes a lead to its record: that of its key, that of its address, or a new one.
+// target is the record that a lead is written to.
+type target struct {
+	path  string
+	known bool // to be there
+	// merged says that it is of another address: that of the lead was merged into it.
+	merged bool
+}
+
+// under is the target of an identifier.
+func (d *destination) under(id string) target {
+	return target{path: d.set + "(" + id + ")", known: true}
+}
+
+// master is the record that another was merged into, which is inactive since; nil if it was not.
+func (d *destination) master(record map[string]any) *target {
+	id, _ := record[masterColumn].(string)
+	if record[mergedColumn] != true || !isIdentifier.MatchString(id) {
+		return nil
+	}
+	to := d.under(id)
+	to.merged = true
+	return &to
+}
+
+// Columns of records that were merged into others, the master records.
+const (
+	mergedColumn = "merged"
+	masterColumn = "_masterid_value"
+	// maxMasters is how many times a record may have been merged on.
+	maxMasters = 5
+)
+
+var isIdentifier = regexp.MustCompile(`^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$`)
+
+// deliver writes a lead to its record: that of its key, that of its address, or a new one; and where that was merged into
+// another, to the other, as nobody looks at inactive records.
 func (d *destination) deliver(ctx context.Context, lead *draft.Draft, fill bool) {
-	path, known := d.set+"("+recordID(lead.LeadID())+")", false
+	to := target{path: d.set + "(" + recordID(lead.LeadID()) + ")"}
 	switch {
 	case d.key != "":
 		key := lead.Text(d.key)
@@ -70,65 +106,84 @@ func (d *destination) deliver(ctx context.Context, lead *draft.Draft, fill bool)
 		if key == "" {
 			key = lead.LeadID()
 		}
-		path = d.set + "(" + d.key + "='" + url.PathEscape(strings.ReplaceAll(key, "'", "''")) + "')"
+		to.path = d.set + "(" + d.key + "='" + url.PathEscape(strings.ReplaceAll(key, "'", "''")) + "')"
 	case lead.Text(email) != "":
-		id, failed := d.lookUp(ctx, lead)
+		found, failed := d.lookUp(ctx, lead)
 		if failed {
 			return
 		}
-		if known = id != ""; known {
-			path = d.set + "(" + id + ")"
+		if found != nil {
+			to = *found
 		}
 	}
-	values := maps.Clone(lead.Values)
-	delete(values, d.key)
-	if fill {
-		record, failed := d.read(ctx, lead, path)
-		if failed {
-			return
+	for range maxMasters {
+		values := maps.Clone(lead.Values)
+		delete(values, d.key)
+		if to.merged {
+			delete(values, email)
 		}
-		if record != nil {
-			values = lead.Blanks(record)
-			delete(values, d.key)
-			if id, _ := record[d.id].(string); len(values) == 0 && id != "" {
-				lead.Fail(crm.Outcome{Kind: crm.Delivered, RecordID: id, RecordURL: d.recordURL(id), Status: http.StatusOK})
+		if fill {
+			record, failed := d.read(ctx, lead, to.path)
+			if failed {
 				return
 			}
+			if on := d.master(record); on != nil {
+				to = *on
+				continue
+			}
+			if record != nil {
+				values = lead.Blanks(record)
+				delete(values, d.key)
+				if id, _ := record[d.id].(string); len(values) == 0 && id != "" {
+					lead.Fail(crm.Outcome{Kind: crm.Delivered, RecordID: id, RecordURL: d.recordURL(id), Status: http.StatusOK})
+					return
+				}
+			}
 		}
+		on := d.write(ctx, lead, to, values)
+		if on == nil {
+			return
+		}
+		to = *on
 	}
-	d.write(ctx, lead, path, values, known)
+	lead.Fail(crm.Outcome{Kind: crm.Retry, Reason: "the record was merged into another, that into another, and so on; an administrator has to look"})
 }
 
-// write upserts a record; one that is known to be there is only changed.
-func (d *destination) write(ctx context.Context, lead *draft.Draft, path string, values map[string]any, known bool) {
+// write upserts a record; one that is known to be there is only changed. If it was merged into another, it returns that, and the
+// lead has no outcome yet.
+func (d *destination) write(ctx context.Context, lead *draft.Draft, to target, values map[string]any) *target {
 	body, err := draft.Marshal(values)
 	if err != nil { // it was decoded from JSON before
 		lead.Fail(crm.Outcome{Kind: crm.Refused, Reason: "not sent: it cannot be written as JSON"})
-		return
+		return nil
 	}
 	header := map[string]string{"Prefer": "return=representation"}
-	if known {
+	if to.known {
 		header["If-Match"] = "*"
 	}
 	if d.cfg.GetDuplicates() == "park" {
 		header["MSCRM.SuppressDuplicateDetection"] = "false"
 	}
-	answer, failure := d.call(ctx, http.MethodPatch, path+"?$select="+d.id, body, header)
+	answer, failure := d.call(ctx, http.MethodPatch, to.path+"?$select="+d.id+","+mergedColumn+","+masterColumn, body, header)
 	switch {
 	case failure != nil:
 		lead.Fail(*failure)
 	case answer.Status == http.StatusOK, answer.Status == http.StatusCreated, answer.Status == http.StatusNoContent:
-		id := d.idOf(answer)
+		record := recordIn(answer)
+		id := d.idOf(answer, record)
 		if id == "" && answer.Status == http.StatusNoContent {
-			if record, failed := d.read(ctx, lead, path); failed {
-				return
-			} else if record != nil {
-				id, _ = record[d.id].(string)
+			var failed bool
+			if record, failed = d.read(ctx, lead, to.path); failed {
+				return nil
 			}
+			id, _ = record[d.id].(string)
+		}
+		if on := d.master(record); on != nil {
+			return on
 		}
 		if id == "" {
 			lead.Fail(answer.Outcome(crm.Unknown, "Dynamics' answer does not name the record"))
-			return
+			return nil
 		}
 		outcome := answer.Outcome(crm.Delivered, "")
 		outcome.RecordID, outcome.RecordURL = id, d.recordURL(id)
@@ -136,15 +191,21 @@ func (d *destination) write(ctx context.Context, lead *draft.Draft, path string,
 	default:
 		d.refuse(answer, lead)
 	}
+	return nil
 }
 
-// idOf is the identifier in an answer: in the record or, where it has none, in its address.
-func (d *destination) idOf(answer *crm.Answer) string {
-	var record map[string]any
-	if json.Unmarshal(answer.Body, &record) == nil {
-		if id, _ := record[d.id].(string); id != "" {
-			return id
-		}
+// recordIn is the record in an answer; nil if there is none.
+func recordIn(answer *crm.Answer) (record map[string]any) {
+	if json.Unmarshal(answer.Body, &record) != nil {
+		return nil
+	}
+	return record
+}
+
+// idOf is the identifier in an answer: in its record or, where there is none, in its address.
+func (d *destination) idOf(answer *crm.Answer, record map[string]any) string {
+	if id, _ := record[d.id].(string); id != "" {
+		return id
 	}
 	if answer.Status != http.StatusNoContent {
 		return ""
@@ -155,39 +216,47 @@ func (d *destination) idOf(answer *crm.Answer) string {
 	return ""
 }
 
-// lookUp finds the newest open record of the lead's address. failed reports whether it could not, and the lead has its outcome
-// then.
-func (d *destination) lookUp(ctx context.Context, lead *draft.Draft) (id string, failed bool) {
+// lookUp finds the newest open record of the lead's address or, without one, that which the newest was merged into; nil if there
+// is neither. failed reports whether it could not, and the lead has its outcome then.
+func (d *destination) lookUp(ctx context.Context, lead *draft.Draft) (found *target, failed bool) {
 	query := url.Values{
-		"$select": {d.id}, "$top": {"1"}, "$orderby": {"createdon desc"},
-		"$filter": {email + " eq '" + strings.ReplaceAll(lead.Text(email), "'", "''") + "' and statecode eq 0"},
+		"$select": {d.id + "," + mergedColumn + "," + masterColumn}, "$top": {"1"}, "$orderby": {"statecode asc,createdon desc"},
+		"$filter": {email + " eq '" + strings.ReplaceAll(lead.Text(email), "'", "''") + "' and (statecode eq 0 or " + mergedColumn + " eq true)"},
 	}
 	answer, failure := d.call(ctx, http.MethodGet, d.set+"?"+strings.ReplaceAll(query.Encode(), "+", "%20"), nil, nil)
 	if failure != nil {
 		lead.Fail(*failure)
-		return "", true
+		return nil, true
 	}
 	if answer.Status != http.StatusOK {
 		lead.Fail(brokenDown(answer))
-		return "", true
+		return nil, true
 	}
-	var found struct {
+	var list struct {
 		Value *[]map[string]any `json:"value"`
 	}
-	if json.Unmarshal(answer.Body, &found) != nil || found.Value == nil {
+	if json.Unmarshal(answer.Body, &list) != nil || list.Value == nil {
 		lead.Fail(answer.Outcome(crm.Unknown, "it answered 200, but not as Dynamics does; check dynamics.url"))
-		return "", true
+		return nil, true
 	}
-	if len(*found.Value) == 0 {
-		return "", false
+	if len(*list.Value) == 0 {
+		return nil, false
 	}
-	id, _ = (*found.Value)[0][d.id].(string)
-	return id, false
+	record := (*list.Value)[0]
+	if into := d.master(record); into != nil {
+		return into, false
+	}
+	id, _ := record[d.id].(string)
+	if id == "" {
+		return nil, false
+	}
+	to := d.under(id)
+	return &to, false
 }
 
 // read reads a record; nil if there is none. failed reports whether it could not, and the lead has its outcome then.
 func (d *destination) read(ctx context.Context, lead *draft.Draft, path string) (record map[string]any, failed bool) {
-	columns := append(slices.Sorted(maps.Keys(lead.Values)), d.id)
+	columns := append(slices.Sorted(maps.Keys(lead.Values)), d.id, mergedColumn, masterColumn)
 	answer, failure := d.call(ctx, http.MethodGet, path+"?$select="+url.QueryEscape(strings.Join(columns, ",")), nil, nil)
 	switch {
 	case failure != nil:

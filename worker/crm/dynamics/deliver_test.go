@@ -107,15 +107,18 @@ const ada = `{"emailaddress1":"ada.o'neil@example.com","firstname":"Ada","lastna
 
 func TestALeadIsWrittenToTheRecordOfItsKeyItsAddressOrItsOwn(t *testing.T) {
 	t.Parallel()
-	const found = "GET leads?%24filter=emailaddress1%20eq%20%27ada.o%27%27neil%40example.com%27%20and%20statecode%20eq%200&%24orderby=createdon%20desc&%24select=leadid&%24top=1"
+	const (
+		found = "GET leads?%24filter=emailaddress1%20eq%20%27ada.o%27%27neil%40example.com%27%20and%20%28statecode%20eq%200%20or%20merged%20eq%20true%29&%24orderby=statecode%20asc%2Ccreatedon%20desc&%24select=leadid%2Cmerged%2C_masterid_value&%24top=1"
+		shown = "?$select=leadid,merged,_masterid_value"
+	)
 	for name, test := range map[string]struct {
 		key, payload string
 		calls        []string
 	}{
-		"address": {"", ada, []string{found, "PATCH leads(" + leadID + ")?$select=leadid", found, "PATCH leads(" + leadID + ")?$select=leadid"}},
-		"key":     {"new_gatewaykey", ada, slices.Repeat([]string{"PATCH leads(new_gatewaykey='ada.o%27%27neil@example.com')?$select=leadid"}, 2)},
-		"mapped":  {"new_gatewaykey", `{"new_gatewaykey":"k/1","lastname":"L"}`, slices.Repeat([]string{"PATCH leads(new_gatewaykey='k%2F1')?$select=leadid"}, 2)},
-		"neither": {"", `{"telephone1":"+14155550132","lastname":"L"}`, slices.Repeat([]string{"PATCH leads(" + leadID + ")?$select=leadid"}, 2)},
+		"address": {"", ada, []string{found, "PATCH leads(" + leadID + ")" + shown, found, "PATCH leads(" + leadID + ")" + shown}},
+		"key":     {"new_gatewaykey", ada, slices.Repeat([]string{"PATCH leads(new_gatewaykey='ada.o%27%27neil@example.com')" + shown}, 2)},
+		"mapped":  {"new_gatewaykey", `{"new_gatewaykey":"k/1","lastname":"L"}`, slices.Repeat([]string{"PATCH leads(new_gatewaykey='k%2F1')" + shown}, 2)},
+		"neither": {"", `{"telephone1":"+14155550132","lastname":"L"}`, slices.Repeat([]string{"PATCH leads(" + leadID + ")" + shown}, 2)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -222,6 +225,45 @@ func TestDuplicatesAreLookedForIfConfigured(t *testing.T) {
 	r := newRig(t, &configv1.Dynamics{Key: "new_gatewaykey", Duplicates: "park"}, simulated.Options{DetectDuplicates: true})
 	r.expect(r.deliver(upsert, `{"emailaddress1":"a@example.com","new_gatewaykey":"1"}`), crm.Delivered, "")
 	r.expect(r.deliver(upsert, `{"emailaddress1":"a@example.com","new_gatewaykey":"2"}`), crm.Refused, "duplicate detection")
+}
+
+func TestWhatComesForARecordThatWasMergedReachesTheOther(t *testing.T) {
+	t.Parallel()
+	const (
+		grace = `{"emailaddress1":"grace@example.com","firstname":"Grace","lastname":"Hopper"}`
+		mary  = `{"emailaddress1":"mary@example.com","firstname":"Mary","lastname":"Shelley"}`
+	)
+	for _, key := range []string{"", "new_gatewaykey"} {
+		for _, mode := range []leadgatev1.DeliveryMode{upsert, blanks} {
+			r := newRig(t, &configv1.Dynamics{Key: key}, simulated.Options{})
+			var into string
+			for i, payload := range []string{ada, grace, mary} {
+				outcome := r.destination.Deliver(t.Context(), []crm.Item{{
+					IdempotencyValue: fmt.Sprintf("01a217a2-8a0b-7353-99bc-f2177c76df%02d.crm-1", i), Email: strings.Split(payload, `"`)[3], Payload: []byte(payload),
+				}}, upsert)[0]
+				r.expect(outcome, crm.Delivered, "")
+				into = outcome.RecordID
+			}
+			for _, merge := range []string{`{"from":"ada.o'neil@example.com","into":"grace@example.com"}`, `{"from":"grace@example.com","into":"mary@example.com"}`} {
+				merged := httptest.NewRecorder()
+				r.environment.ServeHTTP(merged, httptest.NewRequest(http.MethodPost, "/_sim/merge", strings.NewReader(merge)))
+				if merged.Code != http.StatusNoContent {
+					t.Fatal(merged.Body)
+				}
+			}
+			for range 2 {
+				outcome := r.deliver(mode, strings.ReplaceAll(ada, `"lastname":"Lovelace"`, `"jobtitle":"Countess"`))
+				if outcome.Kind != crm.Delivered || outcome.RecordID != into {
+					t.Errorf("key %q, %s: ended as %+v, want it delivered to %s", key, mode, outcome, into)
+				}
+			}
+			all := r.environment.records()
+			first := map[leadgatev1.DeliveryMode]string{upsert: "Ada", blanks: "Mary"}[mode]
+			if got := all[2].Properties; len(all) != 3 || got["jobtitle"] != "Countess" || got["emailaddress1"] != "mary@example.com" || got["firstname"] != first {
+				t.Errorf("key %q, %s: records are %v", key, mode, all)
+			}
+		}
+	}
 }
 
 func TestBlanksAreFilledAndNothingElse(t *testing.T) {

@@ -210,6 +210,41 @@ func TestAPersonThatWasDeletedIsMadeAnew(t *testing.T) {
 	r.expectCounts(1, 1, 1)
 }
 
+func TestAPersonThatWasMergedIntoAnotherIsFoundAgain(t *testing.T) {
+	t.Parallel()
+	const grace = `{"person.email":"grace@example.com","person.first_name":"Grace","person.last_name":"Hopper"}`
+	for _, shown := range []bool{false, true} {
+		for _, wait := range []time.Duration{0, time.Hour} { // until search knows
+			for _, restarted := range []bool{false, true} {
+				r := newRig(t, &configv1.Pipedrive{SearchLag: durationpb.New(time.Minute)}, simulated.Options{SearchLag: 30 * time.Second, ShowsDeleted: shown})
+				r.expect(r.deliver(item("l1", ada), upsert), crm.Delivered, "")
+				r.expect(r.deliver(item("l2", grace), upsert), crm.Delivered, "")
+				again := item("l3", ada)
+				r.company.SetFaults(simulator.Faults{Kind: simulator.KindLost, Method: "POST", Path: "leads", Times: 1})
+				lost := r.deliver(again, upsert)
+				r.expect(lost, crm.Unknown, "lost")
+				again.Unanswered, again.Progress = r.clock(), lost.Progress
+				merged := httptest.NewRecorder()
+				r.company.ServeHTTP(merged, httptest.NewRequest(http.MethodPost, "/_sim/merge", strings.NewReader(`{"from":"ada@example.com","into":"grace@example.com"}`)))
+				if merged.Code != http.StatusNoContent {
+					t.Fatal(merged.Body)
+				}
+				r.pass(wait)
+				if restarted {
+					r.restart()
+				}
+				r.expect(r.deliver(again, upsert), crm.Delivered, "")
+				r.expect(r.deliver(item("l4", ada), upsert), crm.Delivered, "")
+				r.expect(r.deliver(item("l5", grace), upsert), crm.Delivered, "")
+				r.expectCounts(1, 5, 3)
+				if got := r.company.leads()[0].Person; len(got.Emails) != 2 || got.Emails[0].Value != "grace@example.com" {
+					t.Errorf("shown %t, after %v, restarted %t: the person is %+v", shown, wait, restarted, got)
+				}
+			}
+		}
+	}
+}
+
 func TestBlanksAreFilledAndNothingElse(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})

@@ -30,13 +30,22 @@ func (d *destination) person(ctx context.Context, e *errand) (*crm.Answer, bool)
 		e.Fail(crm.Outcome{Kind: crm.Undecided, Reason: "an earlier answer was lost, and the lead has neither address nor phone number to look for its person in Pipedrive"})
 		return nil, false
 	}
-	if e.done.Person != 0 {
+	for looked := false; e.done.Person != 0; looked = true {
 		answer, there, ok := d.updatePerson(ctx, e)
 		if there || !ok {
 			return answer, ok
 		}
-		d.persons.put(term, 0) // deleted meanwhile
+		gone := e.done.Person // deleted meanwhile, or merged into another, which has its addresses
+		d.persons.put(term, 0)
 		e.done = progress{}
+		if looked || term == "" {
+			break
+		}
+		var failure *crm.Outcome
+		if e.done.Person, failure = d.findInstead(ctx, field, term, gone); failure != nil {
+			e.Fail(*failure)
+			return nil, false
+		}
 	}
 	answer, ok := d.createPerson(ctx, e)
 	if ok && term != "" {
@@ -50,6 +59,31 @@ func (d *destination) find(ctx context.Context, e *errand, field, term string) (
 	if id := d.persons.get(term); id != 0 {
 		return id, nil
 	}
+	id, failure := d.search(ctx, field, term, 0)
+	if id != 0 || failure != nil {
+		return id, failure
+	}
+	if now := d.env.Now(); now.Before(d.started.Add(d.lag)) || !e.Item.Unanswered.IsZero() && now.Before(e.Item.Unanswered.Add(2*d.lag)) {
+		return d.findRecent(ctx, term)
+	}
+	return 0, nil
+}
+
+// findInstead finds the person that has an address or a phone number now, of which another is gone: 0 if there is none. Search
+// may still know the one that is gone, and not yet what the other got from it.
+func (d *destination) findInstead(ctx context.Context, field, term string, gone int64) (int64, *crm.Outcome) {
+	id, failure := d.search(ctx, field, term, gone)
+	if id != 0 || failure != nil {
+		return id, failure
+	}
+	return d.findRecent(ctx, term)
+}
+
+// searchLimit is how many persons of one address or phone number are looked at.
+const searchLimit = 5
+
+// search asks for the person of an address or a phone number that is not the one named: 0 if there is none.
+func (d *destination) search(ctx context.Context, field, term string, but int64) (int64, *crm.Outcome) {
 	var found struct {
 		Items *[]struct {
 			Item struct {
@@ -57,7 +91,7 @@ func (d *destination) find(ctx context.Context, e *errand, field, term string) (
 			} `json:"item"`
 		} `json:"items"`
 	}
-	query := url.Values{"term": {term}, "fields": {field}, "exact_match": {"true"}, "limit": {"1"}}
+	query := url.Values{"term": {term}, "fields": {field}, "exact_match": {"true"}, "limit": {strconv.Itoa(searchLimit)}}
 	answer, failure := d.get(ctx, "/api/v2/persons/search?"+query.Encode(), &found)
 	if failure != nil {
 		return 0, failure
@@ -66,13 +100,11 @@ func (d *destination) find(ctx context.Context, e *errand, field, term string) (
 		outcome := answer.Outcome(crm.Unknown, "it answered 200, but not as Pipedrive does; check pipedrive.base_url")
 		return 0, &outcome
 	}
-	if len(*found.Items) > 0 {
-		id := (*found.Items)[0].Item.ID
-		d.persons.put(term, id)
-		return id, nil
-	}
-	if now := d.env.Now(); now.Before(d.started.Add(d.lag)) || !e.Item.Unanswered.IsZero() && now.Before(e.Item.Unanswered.Add(2*d.lag)) {
-		return d.findRecent(ctx, term)
+	for _, of := range *found.Items {
+		if id := of.Item.ID; id != but {
+			d.persons.put(term, id)
+			return id, nil
+		}
 	}
 	return 0, nil
 }
@@ -190,6 +222,9 @@ func (d *destination) updatePerson(ctx context.Context, e *errand) (answer *crm.
 			e.Fail(*failure)
 			return nil, true, false
 		}
+	}
+	if has["is_deleted"] == true {
+		return nil, false, true
 	}
 	changes := e.personValues()
 	if name := e.of("person"); name["name"] != nil || name["first_name"] != nil || name["last_name"] != nil {

@@ -207,6 +207,7 @@ func TestWhatZohoSaysDecides(t *testing.T) {
 		{200, `{"data":[{"status":"error","code":"INVALID_DATA","details":{"api_name":"Email","json_path":"$.data[0].Email"}}]}`, crm.Refused, 0},
 		{200, `{"data":[{"status":"error","code":"INVALID_DATA","details":{"api_name":"Email","json_path":"$.data[3].Email"}}]}`, crm.Unknown, 0},
 		{200, `{"data":[{"status":"error","code":"NEW_ONE","details":{}}]}`, crm.Refused, 0},
+		{200, `{"data":[{"status":"error","code":"INVALID_DATA","details":{"api_name":"id"}}]}`, crm.Retry, 0},
 	} {
 		r.answers(test.status, test.body)
 		outcome := r.deliver(upsert, ada)[0]
@@ -273,6 +274,34 @@ func TestALeadWithoutAnAddressIsNotDoubledByALostAnswer(t *testing.T) {
 	nothing := item(`{"Last_Name":"Lovelace","Company":"E"}`, 3)
 	nothing.Unanswered = noon
 	r.expect(r.destination.Deliver(t.Context(), []crm.Item{nothing}, upsert)[0], crm.Undecided, "")
+}
+
+func TestARecordThatWasMergedIntoAnotherIsLookedForAgain(t *testing.T) {
+	t.Parallel()
+	const late = `{"Email":"ada@example.com","Last_Name":"Byron","Company":"Engines","City":"London"}`
+	r := newRig(t, &configv1.Zoho{}, simulated.Options{SearchLag: 30 * time.Second})
+	into := r.deliver(upsert, ada, grace)[1].RecordID
+	merge := func() {
+		t.Helper()
+		merged := httptest.NewRecorder()
+		r.account.ServeHTTP(merged, httptest.NewRequest(http.MethodPost, "/_sim/merge", strings.NewReader(`{"from":"ada@example.com","into":"grace@example.com"}`)))
+		if merged.Code != http.StatusNoContent {
+			t.Fatal(merged.Body)
+		}
+	}
+	merge()
+	r.expect(r.deliver(blanks, late)[0], crm.Retry, "merged") // search knows the old one
+	r.pass(time.Minute)
+	r.expect(r.deliver(blanks, late)[0], crm.Delivered, "")
+	if n := r.account.Records(); n != 2 { // the address went with its record, and is another one's now
+		t.Errorf("%d records", n)
+	}
+	merge()
+	r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+	r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+	if outcome := r.deliver(upsert, grace)[0]; outcome.Kind != crm.Delivered || outcome.RecordID != into || r.account.Records() != 2 {
+		t.Errorf("ended as %+v with %d records", outcome, r.account.Records())
+	}
 }
 
 func TestCreditsLeftAreReported(t *testing.T) {

@@ -34,6 +34,9 @@ func (r result) field() string {
 	return ""
 }
 
+// isGone reports whether the record that was to be changed is not there any more: deleted, or merged into another.
+func (r result) isGone() bool { return r.Code == "INVALID_DATA" && r.Details.APIName == "id" }
+
 // readResults gives each lead its result, which stand in the order of the request: 200 says nothing about any. Fewer results
 // than leads tell nothing about any either.
 func (d *destination) readResults(answer *crm.Answer, leads []*draft.Draft) {
@@ -89,6 +92,8 @@ const (
 	adminWait       = time.Hour
 )
 
+const goneMeanwhile = "the record was deleted in Zoho, or merged into another, since it was found; it is looked for again"
+
 // refuse gives a lead its outcome after a problem with its record (contracts, zoho.md §4).
 func (d *destination) refuse(answer *crm.Answer, r result, lead *draft.Draft) {
 	field, code := r.field(), draft.InBrackets(r.Code)
@@ -99,6 +104,10 @@ func (d *destination) refuse(answer *crm.Answer, r result, lead *draft.Draft) {
 		if _, sent := lead.Values[field]; sent {
 			lead.Flaws = []string{field}
 		}
+	}
+	if r.isGone() {
+		lead.Fail(answer.Outcome(crm.Retry, goneMeanwhile+code))
+		return
 	}
 	switch r.Code {
 	case "MANDATORY_NOT_FOUND":
@@ -168,6 +177,9 @@ func (d *destination) failed(answer *crm.Answer) crm.Outcome {
 	_ = json.Unmarshal(answer.Body, &r) // it has no code then
 	if outcome, known := d.ofAccount(answer, r.Code); known {
 		return outcome
+	}
+	if r.isGone() {
+		return answer.Outcome(crm.Retry, goneMeanwhile+draft.InBrackets(r.Code))
 	}
 	if answer.Status == http.StatusTooManyRequests {
 		return draft.Paused(answer, concurrencyWait, "too many calls at a time")

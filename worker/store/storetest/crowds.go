@@ -18,21 +18,21 @@ func crowdSuite() suite {
 	return suite{
 		"ManyWorkersDeliverEverythingOncePerPersonInOrder": func(t *testing.T, r *rig) {
 			c := newCrowd(r, 3, 20)
-			c.run(t, 6, func() leadgatev1.DeliveryState { return delivered })
+			c.run(t, func() leadgatev1.DeliveryState { return delivered })
 			c.expectInOrder(t, people(3))
 		},
 
 		"LeadsThatComeAtOnceWhileOthersAreDeliveredKeepEachPersonsOrder": func(t *testing.T, r *rig) {
 			c, accepted := comingCrowd(t, r, 8, 3, 5)
 			defer accepted()
-			c.run(t, 6, func() leadgatev1.DeliveryState { return delivered })
+			c.run(t, func() leadgatev1.DeliveryState { return delivered })
 			c.expectInOrder(t, people(3))
 		},
 
 		"ThoseWhoComeAgainWhileTheirOnlyLeadIsDeliveredAreNotForgotten": func(t *testing.T, r *rig) {
 			c, accepted := comingCrowd(t, r, 4, 60, 1)
 			defer accepted()
-			c.run(t, 6, func() leadgatev1.DeliveryState {
+			c.run(t, func() leadgatev1.DeliveryState {
 				return []leadgatev1.DeliveryState{delivered, retryWait}[rand.IntN(2)]
 			})
 			c.expectInOrder(t, people(60))
@@ -40,7 +40,7 @@ func crowdSuite() suite {
 
 		"ManyWorkersAndRedrivesLoseNothingAndCountRight": func(t *testing.T, r *rig) {
 			c := newCrowd(r, 3, 20)
-			c.run(t, 6, func() leadgatev1.DeliveryState {
+			c.run(t, func() leadgatev1.DeliveryState {
 				return []leadgatev1.DeliveryState{delivered, retryWait, dead, held}[rand.IntN(4)]
 			})
 			r.reopen()
@@ -102,8 +102,9 @@ func comingCrowd(t *testing.T, r *rig, callers, persons, leads int) (*crowd, fun
 }
 
 // run settles attempts as verdict says until everything is delivered. What is given up is redriven at once.
-func (c *crowd) run(t *testing.T, workers int, verdict func() leadgatev1.DeliveryState) {
+func (c *crowd) run(t *testing.T, verdict func() leadgatev1.DeliveryState) {
 	t.Helper()
+	const workers = 6
 	var all sync.WaitGroup
 	for range workers {
 		all.Go(func() {

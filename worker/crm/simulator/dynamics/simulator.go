@@ -129,6 +129,7 @@ func newEntities() map[string]*entity {
 		{Name: "donotemail", Label: "Do not allow Emails", Type: simulator.Boolean}, {Name: "numberofemployees", Label: "No. of Employees", Type: simulator.Integer},
 		{Name: "leadsourcecode", Label: "Lead Source", Type: simulator.Choice, Options: map[string]string{"1": "Advertisement", "8": "Web", "10": "Other"}},
 		{Name: "statecode", Label: "Status", Type: simulator.Computed}, {Name: "createdon", Label: "Created On", Type: simulator.Computed},
+		{Name: "merged", Label: "Merged", Type: simulator.Computed}, {Name: "_masterid_value", Label: "Master ID", Type: simulator.Computed},
 		{Name: "new_gatewaykey", Label: "Gateway Key", Length: 100, Unique: true, Key: true},
 	}
 	lead := append(person[:len(person):len(person)], simulator.Field{Name: "companyname", Label: "Company Name", Length: 100})
@@ -144,7 +145,7 @@ func newEntities() map[string]*entity {
 var (
 	byID  = regexp.MustCompile(`^(\w+)\(([0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})\)$`)
 	byKey = regexp.MustCompile(`^(\w+)\((\w+)='((?:[^']|'')*)'\)$`)
-	where = regexp.MustCompile(`^(\w+) eq '((?:[^']|'')*)'(?: and statecode eq 0)?$`)
+	where = regexp.MustCompile(`^(\w+) eq '((?:[^']|'')*)'( and \(statecode eq 0 or merged eq true\))?$`)
 )
 
 // ServeHTTP implements http.Handler.
@@ -265,7 +266,7 @@ func (a *api) write(w http.ResponseWriter, r *http.Request, e *entity, record *s
 	}
 	now, created := a.options.Now(), record == nil
 	if created {
-		values["createdon"], values["statecode"] = now.UTC().Format(time.RFC3339), 0.0
+		values["createdon"], values["statecode"], values["merged"] = now.UTC().Format(time.RFC3339), 0.0, false
 		record = e.records.Insert(id, values, now)
 	} else {
 		e.records.Update(record, values, now)
@@ -318,10 +319,20 @@ func (a *api) list(w http.ResponseWriter, r *http.Request, e *entity) {
 			fail(w, http.StatusBadRequest, "0x80060888", "The query specified in the URI is not valid.")
 			return
 		}
-		records = e.records.Find(found[1], strings.ReplaceAll(found[2], "''", "'"))
+		records = slices.DeleteFunc(e.records.Find(found[1], strings.ReplaceAll(found[2], "''", "'")), func(record *simulator.Record) bool {
+			return found[3] != "" && record.Values["statecode"] != 0.0 && record.Values["merged"] != true
+		})
 	}
-	if strings.Contains(r.URL.Query().Get("$orderby"), "desc") {
+	switch order := r.URL.Query().Get("$orderby"); order {
+	case "":
+	case "statecode asc,createdon desc":
 		slices.Reverse(records)
+		slices.SortStableFunc(records, func(one, other *simulator.Record) int {
+			return strings.Compare(one.Text("statecode"), other.Text("statecode"))
+		})
+	default:
+		fail(w, http.StatusBadRequest, "0x80060888", "The query specified in the URI is not valid: $orderby "+order)
+		return
 	}
 	rows := []map[string]any{}
 	for _, record := range records {

@@ -7,9 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,8 +37,10 @@ type Options struct {
 	Now func() time.Time
 	// Daily, Burst and Searches are limits; the defaults if 0, none if negative.
 	Daily, Burst, Searches int
-	// SearchLag is how long search does not know of a new person; none if 0.
+	// SearchLag is how long search does not know what was changed: a new person, or one that is gone; none if 0.
 	SearchLag time.Duration
+	// ShowsDeleted goes on showing persons that are gone, and says so of them; otherwise they are not found.
+	ShowsDeleted bool
 }
 
 // Simulator is a simulated company. It is safe for concurrent use.
@@ -98,14 +98,14 @@ type api struct {
 	fields  *simulator.Table
 	deals   *simulator.Table
 	persons *simulator.Records
-	// byAddress is an address or phone number, in lower case, to the persons that had it.
-	byAddress map[string][]*simulator.Record
-	leads     *simulator.Records
-	notes     *simulator.Records
-	calls     []time.Time
-	looks     []time.Time
-	day       string
-	spent     int
+	deleted map[string]*simulator.Record // persons that are gone, by identifier
+	index   *index
+	leads   *simulator.Records
+	notes   *simulator.Records
+	calls   []time.Time
+	looks   []time.Time
+	day     string
+	spent   int
 }
 
 // ServeHTTP implements http.Handler.
@@ -132,7 +132,8 @@ func (a *api) Reset() {
 		simulator.Field{Name: "channel_id", Label: "Channel ID", Length: 255}, simulator.Field{Name: "1ab80c50d78a15643bfc4ca79d76156a73a1ca0e", Label: "Budget", Length: 255},
 	)
 	a.persons = simulator.NewRecords(strconv.Itoa, "name")
-	a.byAddress = map[string][]*simulator.Record{}
+	a.deleted = map[string]*simulator.Record{}
+	a.index = newIndex(a.options.SearchLag)
 	a.leads = simulator.NewRecords(func(n int) string { return fmt.Sprintf("adf21080-0e10-11eb-879b-%012d", n) }, "person_id")
 	a.notes = simulator.NewRecords(strconv.Itoa, "lead_id")
 	a.calls, a.looks, a.spent = nil, nil, 0
@@ -167,44 +168,6 @@ func (s *Simulator) Persons() int {
 	s.api.mu.Lock()
 	defer s.api.mu.Unlock()
 	return len(s.api.persons.All())
-}
-
-// Fields implements simulator.Fielded: those of persons.
-func (a *api) Fields() []simulator.Field {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.fields.Fields()
-}
-
-// ChangeFields implements simulator.Fielded.
-func (a *api) ChangeFields(change simulator.FieldChange) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.fields.Change(change)
-}
-
-func (a *api) token(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case r.PostFormValue("grant_type") != "refresh_token":
-		answer(w, http.StatusBadRequest, map[string]string{"error": "unsupported_grant_type"})
-	case a.Revoked() || a.options.Token != "" && r.PostFormValue("refresh_token") != a.options.Token:
-		answer(w, http.StatusBadRequest, map[string]string{"error": "invalid_grant", "error_description": "the refresh token is invalid"})
-	default:
-		answer(w, http.StatusOK, map[string]any{
-			"access_token": a.Issue(tokenLife), "refresh_token": r.PostFormValue("refresh_token"), "token_type": "Bearer", "expires_in": int(tokenLife / time.Second), "api_domain": "http://" + r.Host,
-		})
-	}
-}
-
-func (a *api) knows(r *http.Request) bool {
-	if a.Valid(r.Header.Get("Authorization"), "Bearer") {
-		return true
-	}
-	token := r.Header.Get("X-Api-Token")
-	if token == "" {
-		token = r.URL.Query().Get("api_token")
-	}
-	return token != "" && !a.Revoked() && (a.options.Token == "" || token == a.options.Token)
 }
 
 // guarded lets in who has a token, as long as there is something left of the limits.
@@ -244,52 +207,6 @@ func (a *api) guarded(next route) http.HandlerFunc {
 	}
 }
 
-// count takes a call off the limits, and answers if there is nothing left.
-func (a *api) count(w http.ResponseWriter, cost int, search bool) bool {
-	now := a.options.Now()
-	if day := now.UTC().Format(time.DateOnly); day != a.day {
-		a.day, a.spent = day, 0
-	}
-	recent := func(times []time.Time) []time.Time {
-		return slices.DeleteFunc(times, func(at time.Time) bool { return now.Sub(at) >= burstWindow })
-	}
-	a.calls, a.looks = recent(a.calls), recent(a.looks)
-	switch {
-	case a.options.Daily >= 0 && a.spent+cost > a.options.Daily:
-		a.Limit(w, true)
-		return false
-	case a.options.Burst >= 0 && len(a.calls) >= a.options.Burst, search && a.options.Searches >= 0 && len(a.looks) >= a.options.Searches:
-		a.Limit(w, false)
-		return false
-	}
-	a.spent += cost
-	a.calls = append(a.calls, now)
-	if search {
-		a.looks = append(a.looks, now)
-	}
-	if a.options.Daily >= 0 {
-		w.Header().Set("X-Daily-Ratelimit-Token-Limit", strconv.Itoa(a.options.Daily))
-		w.Header().Set("X-Daily-Ratelimit-Token-Remaining", strconv.Itoa(a.options.Daily-a.spent))
-	}
-	if a.options.Burst >= 0 {
-		w.Header().Set("X-Ratelimit-Limit", strconv.Itoa(a.options.Burst))
-		w.Header().Set("X-Ratelimit-Remaining", strconv.Itoa(a.options.Burst-len(a.calls)))
-		w.Header().Set("X-Ratelimit-Reset", "2")
-	}
-	return true
-}
-
-// Limit implements simulator.Limited. Pipedrive sends no Retry-After.
-func (a *api) Limit(w http.ResponseWriter, daily bool) {
-	w.Header().Set("X-Ratelimit-Remaining", "0")
-	w.Header().Set("X-Ratelimit-Reset", "2")
-	if daily {
-		w.Header().Set("X-Daily-Ratelimit-Token-Limit", strconv.Itoa(max(1, a.options.Daily)))
-		w.Header().Set("X-Daily-Ratelimit-Token-Remaining", "0")
-	}
-	a.Fail(w, http.StatusTooManyRequests)
-}
-
 // Fail implements simulator.CRM.
 func (a *api) Fail(w http.ResponseWriter, status int) {
 	answer(w, status, refused(map[int]string{
@@ -304,221 +221,6 @@ func refused(why string) map[string]any {
 
 func (a *api) me(*http.Request, map[string]any) (int, any) {
 	return http.StatusOK, map[string]any{"id": 1, "company_id": 4711, "company_domain": "example", "company_name": "Example", "company_timezone": map[string]any{}, "timezone_offset": "+00:00"}
-}
-
-func (a *api) search(r *http.Request, _ map[string]any) (int, any) {
-	list := "emails"
-	if r.URL.Query().Get("fields") == "phone" {
-		list = "phones"
-	}
-	items := []map[string]any{}
-	for _, person := range a.byAddress[strings.ToLower(r.URL.Query().Get("term"))] {
-		term := func(value string) bool { return strings.EqualFold(value, r.URL.Query().Get("term")) }
-		if a.options.Now().Sub(person.Created) < a.options.SearchLag || !slices.ContainsFunc(addresses(person.Values[list]), term) {
-			continue
-		}
-		id, _ := strconv.Atoi(person.ID)
-		items = append(items, map[string]any{"result_score": 1.0, "item": map[string]any{"id": id, "type": "person", "name": person.Values["name"], "emails": addresses(person.Values["emails"])}})
-	}
-	return http.StatusOK, map[string]any{"items": items}
-}
-
-// index makes a person be found by addresses and phone numbers.
-func (a *api) index(person *simulator.Record) {
-	for _, value := range append(addresses(person.Values["emails"]), addresses(person.Values["phones"])...) {
-		key := strings.ToLower(value)
-		if !slices.Contains(a.byAddress[key], person) {
-			a.byAddress[key] = append(a.byAddress[key], person)
-		}
-	}
-}
-
-// addresses are the values of a list of addresses or phone numbers.
-func addresses(list any) []string {
-	var values []string
-	items, _ := list.([]any)
-	for _, item := range items {
-		entry, _ := item.(map[string]any)
-		if value, _ := entry["value"].(string); value != "" {
-			values = append(values, value)
-		}
-	}
-	return values
-}
-
-func (a *api) listPersons(r *http.Request, _ map[string]any) (int, any) {
-	since, _ := time.Parse(time.RFC3339, r.URL.Query().Get("updated_since"))
-	limit, err := strconv.Atoi(r.URL.Query().Get("limit"))
-	if err != nil {
-		limit = 100
-	}
-	recent := slices.DeleteFunc(a.persons.All(), func(person *simulator.Record) bool { return person.Updated.Before(since) })
-	slices.SortStableFunc(recent, func(one, other *simulator.Record) int { return other.Updated.Compare(one.Updated) })
-	all := []map[string]any{}
-	for _, person := range recent[:min(limit, len(recent))] {
-		all = append(all, shownPerson(person))
-	}
-	return http.StatusOK, all
-}
-
-func shownPerson(person *simulator.Record) map[string]any {
-	row := maps.Clone(person.Values)
-	row["id"], _ = strconv.Atoi(person.ID)
-	row["add_time"], row["update_time"] = person.Created.UTC().Format(time.RFC3339), person.Updated.UTC().Format(time.RFC3339)
-	return row
-}
-
-// person checks and takes apart what is to be written of a person.
-func (a *api) person(body map[string]any, create bool) (map[string]any, string) {
-	values := maps.Clone(body)
-	custom, _ := values["custom_fields"].(map[string]any)
-	delete(values, "custom_fields")
-	for name, value := range custom {
-		values[name] = value
-	}
-	checked := maps.Clone(values)
-	for _, name := range []string{"emails", "phones", "owner_id", "org_id", "visible_to", "label_ids"} {
-		delete(checked, name)
-	}
-	return values, said(a.fields.Check(checked, create))
-}
-
-// said is the first of what is wrong, in Pipedrive's words.
-func said(defects []simulator.Defect) string {
-	if len(defects) == 0 {
-		return ""
-	}
-	switch d := defects[0]; d.Flaw {
-	case simulator.Missing:
-		return strings.ToUpper(d.Field.Name[:1]) + d.Field.Name[1:] + " must be given."
-	case simulator.NoField:
-		return "Parameter '" + d.Field.Name + "' is not allowed in the request body"
-	default:
-		return "Validation failed: " + d.Field.Name + ": " + string(d.Flaw)
-	}
-}
-
-func (a *api) createPerson(_ *http.Request, body map[string]any) (int, any) {
-	values, problem := a.person(body, true)
-	if problem != "" {
-		return http.StatusBadRequest, problem
-	}
-	person := a.persons.Insert("", values, a.options.Now())
-	a.index(person)
-	return http.StatusCreated, shownPerson(person)
-}
-
-func (a *api) getPerson(r *http.Request, _ map[string]any) (int, any) {
-	if person := a.persons.Get(r.PathValue("id")); person != nil {
-		return http.StatusOK, shownPerson(person)
-	}
-	return http.StatusNotFound, "Person not found"
-}
-
-func (a *api) updatePerson(r *http.Request, body map[string]any) (int, any) {
-	person := a.persons.Get(r.PathValue("id"))
-	if person == nil {
-		return http.StatusNotFound, "Person not found"
-	}
-	values, problem := a.person(body, false)
-	if problem != "" {
-		return http.StatusBadRequest, problem
-	}
-	a.persons.Update(person, values, a.options.Now())
-	a.index(person)
-	return http.StatusOK, shownPerson(person)
-}
-
-func (a *api) listLeads(r *http.Request, _ map[string]any) (int, any) {
-	all := []map[string]any{}
-	for _, lead := range a.leads.Find("person_id", r.URL.Query().Get("person_id")) {
-		all = append(all, shownLead(lead))
-	}
-	return http.StatusOK, all
-}
-
-func shownLead(lead *simulator.Record) map[string]any {
-	row := maps.Clone(lead.Values)
-	row["id"] = lead.ID
-	return row
-}
-
-// lead checks what is to be written of a lead.
-func (a *api) lead(body map[string]any, create bool) string {
-	checked := maps.Clone(body)
-	for _, name := range []string{"person_id", "organization_id", "origin_id", "label_ids", "value", "owner_id", "visible_to", "was_seen", "channel"} {
-		delete(checked, name)
-	}
-	return said(a.deals.Check(checked, create))
-}
-
-func (a *api) createLead(_ *http.Request, body map[string]any) (int, any) {
-	if problem := a.lead(body, true); problem != "" {
-		return http.StatusBadRequest, problem
-	}
-	if person := a.persons.Get(fmt.Sprint(body["person_id"])); person == nil && body["organization_id"] == nil {
-		return http.StatusBadRequest, "A lead must be linked to a person or an organization."
-	}
-	return http.StatusCreated, shownLead(a.leads.Insert("", body, a.options.Now()))
-}
-
-func (a *api) getLead(r *http.Request, _ map[string]any) (int, any) {
-	if lead := a.leads.Get(r.PathValue("id")); lead != nil {
-		return http.StatusOK, shownLead(lead)
-	}
-	return http.StatusNotFound, "Lead not found"
-}
-
-func (a *api) updateLead(r *http.Request, body map[string]any) (int, any) {
-	lead := a.leads.Get(r.PathValue("id"))
-	if lead == nil {
-		return http.StatusNotFound, "Lead not found"
-	}
-	if problem := a.lead(body, false); problem != "" {
-		return http.StatusBadRequest, problem
-	}
-	a.leads.Update(lead, body, a.options.Now())
-	return http.StatusOK, shownLead(lead)
-}
-
-func (a *api) listNotes(r *http.Request, _ map[string]any) (int, any) {
-	all := []map[string]any{}
-	for _, note := range a.notes.Find("lead_id", r.URL.Query().Get("lead_id")) {
-		all = append(all, note.Values)
-	}
-	return http.StatusOK, all
-}
-
-func (a *api) createNote(_ *http.Request, body map[string]any) (int, any) {
-	if body["content"] == nil || a.leads.Get(fmt.Sprint(body["lead_id"])) == nil {
-		return http.StatusBadRequest, "content and lead_id must be given."
-	}
-	a.notes.Insert("", body, a.options.Now())
-	return http.StatusCreated, body
-}
-
-func (a *api) personFields(*http.Request, map[string]any) (int, any) {
-	return http.StatusOK, described(a.fields)
-}
-
-func (a *api) dealFields(*http.Request, map[string]any) (int, any) {
-	return http.StatusOK, described(a.deals)
-}
-
-func described(table *simulator.Table) []map[string]any {
-	rows := []map[string]any{}
-	for _, f := range table.Fields() {
-		native := map[simulator.Type]string{simulator.Choice: "enum", simulator.Number: "double", simulator.Integer: "int", simulator.Date: "date"}[f.Type]
-		if native == "" {
-			native = "varchar"
-		}
-		var options []map[string]any
-		for value, label := range f.Options {
-			options = append(options, map[string]any{"id": value, "label": label})
-		}
-		rows = append(rows, map[string]any{"field_code": f.Name, "field_name": f.Label, "field_type": native, "is_custom_field": len(f.Name) == 40, "options": options})
-	}
-	return rows
 }
 
 func answer(w http.ResponseWriter, status int, body any) {

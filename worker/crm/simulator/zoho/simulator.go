@@ -36,6 +36,8 @@ type Options struct {
 	Now func() time.Time
 	// Credits are how many calls 24 hours may have; DefaultCredits if 0, no limit if negative.
 	Credits int
+	// SearchLag is how long search finds records that are gone; not at all if 0.
+	SearchLag time.Duration
 }
 
 // Simulator is a simulated account. It is safe for concurrent use.
@@ -67,6 +69,12 @@ type endpoint func(w http.ResponseWriter, r *http.Request, m *module)
 type module struct {
 	table   *simulator.Table
 	records *simulator.Records
+	gone    []deleted // by merging
+}
+
+type deleted struct {
+	record *simulator.Record
+	at     time.Time
 }
 
 type api struct {
@@ -115,6 +123,21 @@ func (a *api) Contacts() any {
 	return all
 }
 
+// Merge implements simulator.Merging: the first record is deleted, as its own address goes with it. Search knows it for a while.
+func (a *api) Merge(from, into string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, m := range a.modules {
+		gone, stays := m.records.Find("Email", from), m.records.Find("Email", into)
+		if len(gone) == 1 && len(stays) == 1 && gone[0] != stays[0] {
+			m.records.Remove(gone[0])
+			m.gone = append(m.gone, deleted{gone[0], a.options.Now()})
+			return nil
+		}
+	}
+	return fmt.Errorf("there are not two records of %s and %s", from, into)
+}
+
 // Fields implements simulator.Fielded: those of leads.
 func (a *api) Fields() []simulator.Field {
 	a.mu.Lock()
@@ -155,7 +178,7 @@ func newModules() map[string]*module {
 		return simulator.NewRecords(func(n int) string { return fmt.Sprintf("55400000000%05d%03d", first, n) }, "Email")
 	}
 	return map[string]*module{
-		"Leads": {simulator.NewTable(lead...), records(11)}, "Contacts": {simulator.NewTable(contact...), records(22)},
+		"Leads": {table: simulator.NewTable(lead...), records: records(11)}, "Contacts": {table: simulator.NewTable(contact...), records: records(22)},
 	}
 }
 
@@ -417,6 +440,11 @@ func (a *api) search(w http.ResponseWriter, r *http.Request, m *module) {
 	for parameter, field := range map[string]string{"email": "Email", "phone": "Phone"} {
 		if value := r.URL.Query().Get(parameter); value != "" {
 			found = append(found, m.records.Find(field, value)...)
+			for _, d := range m.gone {
+				if a.options.Now().Sub(d.at) < a.options.SearchLag && strings.EqualFold(d.record.Text(field), value) {
+					found = append(found, d.record)
+				}
+			}
 		}
 	}
 	show(w, found)

@@ -1,0 +1,54 @@
+package pipedrive
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// count takes a call off the limits, and answers if there is nothing left.
+func (a *api) count(w http.ResponseWriter, cost int, search bool) bool {
+	now := a.options.Now()
+	if day := now.UTC().Format(time.DateOnly); day != a.day {
+		a.day, a.spent = day, 0
+	}
+	recent := func(times []time.Time) []time.Time {
+		return slices.DeleteFunc(times, func(at time.Time) bool { return now.Sub(at) >= burstWindow })
+	}
+	a.calls, a.looks = recent(a.calls), recent(a.looks)
+	switch {
+	case a.options.Daily >= 0 && a.spent+cost > a.options.Daily:
+		a.Limit(w, true)
+		return false
+	case a.options.Burst >= 0 && len(a.calls) >= a.options.Burst, search && a.options.Searches >= 0 && len(a.looks) >= a.options.Searches:
+		a.Limit(w, false)
+		return false
+	}
+	a.spent += cost
+	a.calls = append(a.calls, now)
+	if search {
+		a.looks = append(a.looks, now)
+	}
+	if a.options.Daily >= 0 {
+		w.Header().Set("X-Daily-Ratelimit-Token-Limit", strconv.Itoa(a.options.Daily))
+		w.Header().Set("X-Daily-Ratelimit-Token-Remaining", strconv.Itoa(a.options.Daily-a.spent))
+	}
+	if a.options.Burst >= 0 {
+		w.Header().Set("X-Ratelimit-Limit", strconv.Itoa(a.options.Burst))
+		w.Header().Set("X-Ratelimit-Remaining", strconv.Itoa(a.options.Burst-len(a.calls)))
+		w.Header().Set("X-Ratelimit-Reset", "2")
+	}
+	return true
+}
+
+// Limit implements simulator.Limited. Pipedrive sends no Retry-After.
+func (a *api) Limit(w http.ResponseWriter, daily bool) {
+	w.Header().Set("X-Ratelimit-Remaining", "0")
+	w.Header().Set("X-Ratelimit-Reset", "2")
+	if daily {
+		w.Header().Set("X-Daily-Ratelimit-Token-Limit", strconv.Itoa(max(1, a.options.Daily)))
+		w.Header().Set("X-Daily-Ratelimit-Token-Remaining", "0")
+	}
+	a.Fail(w, http.StatusTooManyRequests)
+}

@@ -1,0 +1,94 @@
+package pipedrive
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/leadgate/leadgate/worker/crm/simulator"
+)
+
+// index is what search knows: which persons have an address or a phone number, in lower case. It learns what is new, and forgets
+// what is gone, only after a while. Not safe for concurrent use.
+type index struct {
+	lag     time.Duration
+	entries map[string][]*indexed
+}
+
+type indexed struct {
+	person *simulator.Record
+	list   string // emails or phones
+	since  time.Time
+	until  time.Time // zero as long as the person has it
+}
+
+func newIndex(lag time.Duration) *index { return &index{lag, map[string][]*indexed{}} }
+
+// addressLists are where a person has what it is found by.
+var addressLists = []string{"emails", "phones"}
+
+// put makes a person be found by its addresses and phone numbers.
+func (x *index) put(person *simulator.Record, now time.Time) {
+	for _, list := range addressLists {
+		for _, value := range addresses(person.Values[list]) {
+			key := strings.ToLower(value)
+			known := func(e *indexed) bool { return e.person == person && e.list == list && e.until.IsZero() }
+			if !slices.ContainsFunc(x.entries[key], known) {
+				x.entries[key] = append(x.entries[key], &indexed{person: person, list: list, since: now})
+			}
+		}
+	}
+}
+
+// drop has a person found no more.
+func (x *index) drop(person *simulator.Record, now time.Time) {
+	for _, list := range addressLists {
+		for _, value := range addresses(person.Values[list]) {
+			for _, e := range x.entries[strings.ToLower(value)] {
+				if e.person == person && e.until.IsZero() {
+					e.until = now
+				}
+			}
+		}
+	}
+}
+
+// find returns the persons that search knows to have a value in a list, oldest first.
+func (x *index) find(list, value string, now time.Time) []*simulator.Record {
+	var found []*simulator.Record
+	for _, e := range x.entries[strings.ToLower(value)] {
+		gone := !e.until.IsZero() && now.Sub(e.until) >= x.lag
+		if e.list == list && now.Sub(e.since) >= x.lag && !gone {
+			found = append(found, e.person)
+		}
+	}
+	return found
+}
+
+func (a *api) search(r *http.Request, _ map[string]any) (int, any) {
+	list := "emails"
+	if r.URL.Query().Get("fields") == "phone" {
+		list = "phones"
+	}
+	items := []map[string]any{}
+	for _, person := range a.index.find(list, r.URL.Query().Get("term"), a.options.Now()) {
+		id, _ := strconv.Atoi(person.ID)
+		items = append(items, map[string]any{"result_score": 1.0, "item": map[string]any{"id": id, "type": "person", "name": person.Values["name"], "emails": addresses(person.Values["emails"])}})
+	}
+	return http.StatusOK, map[string]any{"items": items}
+}
+
+// addresses are the values of a list of addresses or phone numbers.
+func addresses(list any) []string {
+	var values []string
+	items, _ := list.([]any)
+	for _, item := range items {
+		entry, _ := item.(map[string]any)
+		if value, _ := entry["value"].(string); value != "" {
+			values = append(values, value)
+		}
+	}
+	return values
+}
