@@ -26,7 +26,7 @@ type arrival struct {
 	submission *leadgatev1.Submission // nil for a backend's
 	// key is empty if none came; scope is what it is unique within. payload is what is compared under the key, by field.
 	scope, key string
-	payload    map[string][]byte
+	payload    []store.Field
 	// content stands for the key where none came: a hash of the submission, and for how long it counts. Empty for never.
 	content       string
 	contentWindow time.Duration
@@ -93,7 +93,7 @@ func (s *Server) acceptance(a *arrival, now time.Time) *store.Acceptance {
 	case a.key != "":
 		acceptance.Key = &store.Key{
 			Scope: a.scope, Value: a.key, Expires: now.Add(a.house.snapshot.Config.GetIdempotency().GetTtl().AsDuration()),
-			Fields: store.Fingerprint(s.store.HashKey(), a.payload),
+			Fields: store.NewFingerprint(s.store.HashKey(), a.payload),
 		}
 		if a.holdReuse {
 			acceptance.OnReuse = a.acceptance(now, newLeadID(now), append(a.holds[:len(a.holds):len(a.holds)], keyReused()))
@@ -126,7 +126,7 @@ func (s *Server) lookUp(ctx context.Context, a *arrival) (leadID string, ok bool
 	if a.key == "" {
 		return "", false
 	}
-	result, err := s.store.LookUp(ctx, &store.Key{Scope: a.scope, Value: a.key, Fields: store.Fingerprint(s.store.HashKey(), a.payload)})
+	result, err := s.store.LookUp(ctx, &store.Key{Scope: a.scope, Value: a.key, Fields: store.NewFingerprint(s.store.HashKey(), a.payload)})
 	if err != nil || !result.Replayed || len(result.Differing) > 0 {
 		return "", false
 	}

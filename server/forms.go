@@ -229,10 +229,10 @@ func keyField(submission *leadgatev1.Submission) string {
 
 // payload is what makes two submissions under one key the same: every field that has a value, by its name, but for those
 // that pages add anew for each attempt.
-func (f *form) payload(stored *leadgatev1.Submission) map[string][]byte {
-	payload := map[string][]byte{}
+func (f *form) payload(stored *leadgatev1.Submission) []store.Field {
+	payload := make([]store.Field, 0, len(stored.GetFields()))
 	for name, value := range f.lasting(stored) {
-		payload[name] = []byte(value)
+		payload = append(payload, store.Field{Name: name, Value: []byte(value)})
 	}
 	return payload
 }

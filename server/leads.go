@@ -70,23 +70,28 @@ func (s *leads) arrival(c *call, r *leadgatev1.SubmitLeadRequest) (*arrival, err
 
 // leadPayload is what makes two leads under one key the same: every field that is set, by its name. Lists and nested messages
 // are one field, a custom field is its own.
-func leadPayload(lead *leadgatev1.Lead) map[string][]byte {
-	payload := map[string][]byte{}
-	deterministic := proto.MarshalOptions{Deterministic: true}
+func leadPayload(lead *leadgatev1.Lead) []store.Field {
+	payload := make([]store.Field, 0, 16) // most leads have fewer
+	add := func(name string, value []byte) { payload = append(payload, store.Field{Name: name, Value: value}) }
+	// The message is valid UTF-8, so it cannot fail.
+	encode := func(m proto.Message) []byte {
+		encoded, _ := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+		return encoded
+	}
 	lead.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
 		name := string(field.Name())
 		switch {
 		case field.IsMap(): // custom
 			value.Map().Range(func(key protoreflect.MapKey, value protoreflect.Value) bool {
-				payload[name+"."+key.String()], _ = deterministic.Marshal(value.Message().Interface()) // valid UTF-8, so it cannot fail
+				add(name+"."+key.String(), encode(value.Message().Interface()))
 				return true
 			})
 		case field.Kind() == protoreflect.StringKind && !field.IsList():
-			payload[name] = []byte(value.String())
+			add(name, []byte(value.String()))
 		default:
 			one := lead.ProtoReflect().New() // a lead with this field alone
 			one.Set(field, value)
-			payload[name], _ = deterministic.Marshal(one.Interface())
+			add(name, encode(one.Interface()))
 		}
 		return true
 	})

@@ -1,31 +1,81 @@
 package store
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"slices"
+	"strings"
 )
 
-// hashSize is what is kept of a hash: 128 bits tell payloads apart and give nothing away.
+// hashSize is what is kept of a hash, in bytes: 128 bits tell payloads apart and give nothing away.
 const hashSize = 16
 
-// Fingerprint returns a keyed hash for each field of a payload, by the field's name. With the key unknown, nothing about
-// a value can be told from its hash, so that fingerprints may be kept when the content is erased.
-func Fingerprint(hashKey []byte, fields map[string][]byte) map[string][]byte {
+// Field is one field of a payload.
+type Field struct {
+	Name  string
+	Value []byte
+}
+
+// Fingerprint has a keyed hash for each field of a payload, sorted by name. With the key unknown, nothing about a value can be
+// told from its hash, so that fingerprints may be kept when the content is erased.
+type Fingerprint []FieldHash
+
+// FieldHash stands for the value of a field.
+type FieldHash struct {
+	Name string
+	Hash [hashSize]byte
+}
+
+// NewFingerprint hashes the fields of a payload. Of several with one name the last counts.
+func NewFingerprint(hashKey []byte, payload []Field) Fingerprint {
 	mac := hmac.New(sha256.New, hashKey)
-	hashes := make(map[string][]byte, len(fields))
-	sums := make([]byte, 0, (len(fields)+1)*sha256.Size)
-	for name, value := range fields {
-		mac.Reset()
-		mac.Write([]byte(name))
+	var sum [sha256.Size]byte
+	f := make(Fingerprint, len(payload))
+	for i, field := range payload {
+		if i > 0 {
+			mac.Reset()
+		}
+		mac.Write([]byte(field.Name))
 		mac.Write([]byte{0})
-		mac.Write(value)
-		start := len(sums)
-		sums = mac.Sum(sums)[:start+hashSize]
-		hashes[name] = sums[start : start+hashSize : start+hashSize]
+		mac.Write(field.Value)
+		f[i] = FieldHash{field.Name, [hashSize]byte(mac.Sum(sum[:0]))}
 	}
-	return hashes
+	slices.Reverse(f) // so that the last of a name comes first, and is kept
+	slices.SortStableFunc(f, func(a, b FieldHash) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(f, func(a, b FieldHash) bool { return a.Name == b.Name })
+}
+
+// Differing returns the names of the fields that two fingerprints do not have in common, sorted.
+func (f Fingerprint) Differing(other Fingerprint) []string {
+	var names []string
+	for len(f) > 0 && len(other) > 0 {
+		switch strings.Compare(f[0].Name, other[0].Name) {
+		case -1:
+			names, f = append(names, f[0].Name), f[1:]
+		case 1:
+			names, other = append(names, other[0].Name), other[1:]
+		default:
+			if f[0].Hash != other[0].Hash {
+				names = append(names, f[0].Name)
+			}
+			f, other = f[1:], other[1:]
+		}
+	}
+	for _, alone := range slices.Concat(f, other) {
+		names = append(names, alone.Name)
+	}
+	return names
+}
+
+// Digest is one hash for the whole.
+func (f Fingerprint) Digest() []byte {
+	hash := sha256.New()
+	for _, field := range f {
+		hash.Write([]byte(field.Name))
+		hash.Write([]byte{0})
+		hash.Write(field.Hash[:])
+	}
+	return hash.Sum(nil)[:hashSize]
 }
 
 // Hash returns a keyed hash of one value, such as a person's address.
@@ -33,37 +83,4 @@ func Hash(hashKey []byte, value string) []byte {
 	mac := hmac.New(sha256.New, hashKey)
 	mac.Write([]byte(value))
 	return mac.Sum(nil)[:hashSize]
-}
-
-// Differing returns the names of the fields that two fingerprints do not have in common, sorted.
-func Differing(a, b map[string][]byte) []string {
-	var names []string
-	for name, hash := range a {
-		if !bytes.Equal(hash, b[name]) {
-			names = append(names, name)
-		}
-	}
-	for name := range b {
-		if _, both := a[name]; !both {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// Digest is one hash for a whole fingerprint.
-func Digest(fields map[string][]byte) []byte {
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	hash := sha256.New()
-	for _, name := range names {
-		hash.Write([]byte(name))
-		hash.Write([]byte{0})
-		hash.Write(fields[name])
-	}
-	return hash.Sum(nil)[:hashSize]
 }

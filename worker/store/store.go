@@ -188,8 +188,8 @@ type Key struct {
 	Value string
 	// Expires is when it is forgotten; to the nanosecond, by the store's clock. At most 2262. Not used by LookUp.
 	Expires time.Time
-	// Fields holds a keyed hash of each field of the payload by the field's name; see [Fingerprint].
-	Fields map[string][]byte
+	// Fields stands for the payload.
+	Fields Fingerprint
 }
 
 // Accepted is what became of an acceptance or is known of a key. The zero value is that of an unknown key.

@@ -47,6 +47,7 @@ func (s *Store) Accept(ctx context.Context, acceptances ...*store.Acceptance) ([
 type acceptItem struct {
 	s       *Store
 	key     *store.Key
+	known   []byte // what is remembered of the key
 	lead    *encodedLead
 	onReuse *encodedLead
 	result  *store.Accepted
@@ -84,6 +85,9 @@ func (s *Store) newAcceptItem(a *store.Acceptance, result *store.Accepted) (*acc
 		}
 		if strings.ContainsRune(a.Key.Scope, 0) {
 			return nil, fmt.Errorf("%q is not the scope of an idempotency key", a.Key.Scope)
+		}
+		if it.known, err = proto.Marshal(remember(lead.id, a.Key)); err != nil {
+			return nil, fmt.Errorf("encode idempotency key: %w", err)
 		}
 	}
 	if a.OnReuse != nil {
@@ -183,24 +187,20 @@ func (it *acceptItem) stage(b *batch, c *change) error {
 		if known != nil {
 			return it.stageSeen(b, c, known)
 		}
-		if err := it.stageKey(c, &storev1.IdempotencyKey{
-			LeadId: it.lead.id, ExpiresAt: it.key.Expires.UnixNano(), Fields: it.key.Fields,
-		}); err != nil {
-			return err
-		}
+		c.set(keyOfKey(it.key.Scope, it.key.Value), it.known)
 		c.expiring = append(c.expiring, newExpiring(it.key.Expires.UnixNano(), it.key.Scope, it.key.Value))
 	}
 	*it.result = store.Accepted{LeadID: it.lead.id}
 	return it.s.stageLead(b, c, it.lead)
 }
 
-func (it *acceptItem) stageKey(c *change, known *storev1.IdempotencyKey) error {
-	value, err := proto.Marshal(known)
-	if err != nil {
-		return fmt.Errorf("encode idempotency key: %w", err)
+// remember is what is kept of a key that came with a lead.
+func remember(leadID string, key *store.Key) *storev1.IdempotencyKey {
+	known := &storev1.IdempotencyKey{LeadId: leadID, ExpiresAt: key.Expires.UnixNano(), Fields: make([]*storev1.IdempotencyKey_FieldHash, len(key.Fields))}
+	for i := range key.Fields {
+		known.Fields[i] = &storev1.IdempotencyKey_FieldHash{Name: key.Fields[i].Name, Hash: key.Fields[i].Hash[:]}
 	}
-	c.set(keyOfKey(it.key.Scope, it.key.Value), value)
-	return nil
+	return known
 }
 
 // stageSeen answers for a key that was seen before; only a payload that is new under it may have something to write.
@@ -211,9 +211,9 @@ func (it *acceptItem) stageSeen(b *batch, c *change, known *storev1.IdempotencyK
 	}
 	if len(known.GetVariants()) < maxVariants {
 		known.Variants = append(known.Variants, &storev1.IdempotencyKey_Variant{
-			Digest: store.Digest(it.key.Fields), LeadId: it.onReuse.id,
+			Digest: it.key.Fields.Digest(), LeadId: it.onReuse.id,
 		})
-		if err := it.stageKey(c, known); err != nil {
+		if err := c.setMessage(keyOfKey(it.key.Scope, it.key.Value), known); err != nil {
 			return err
 		}
 	}
@@ -229,10 +229,10 @@ func (it *acceptItem) stageSeen(b *batch, c *change, known *storev1.IdempotencyK
 }
 
 // seen is the answer for a key with a payload.
-func seen(known *storev1.IdempotencyKey, fields map[string][]byte) store.Accepted {
-	a := store.Accepted{LeadID: known.GetLeadId(), Replayed: true, Differing: store.Differing(known.GetFields(), fields)}
+func seen(known *storev1.IdempotencyKey, fields store.Fingerprint) store.Accepted {
+	a := store.Accepted{LeadID: known.GetLeadId(), Replayed: true, Differing: fingerprintOf(known).Differing(fields)}
 	if len(a.Differing) > 0 {
-		digest := store.Digest(fields)
+		digest := fields.Digest()
 		for _, v := range known.GetVariants() {
 			if bytes.Equal(v.GetDigest(), digest) {
 				a.HeldLeadID = v.GetLeadId()
@@ -240,6 +240,16 @@ func seen(known *storev1.IdempotencyKey, fields map[string][]byte) store.Accepte
 		}
 	}
 	return a
+}
+
+// fingerprintOf is the fingerprint that is remembered with a key.
+func fingerprintOf(known *storev1.IdempotencyKey) store.Fingerprint {
+	f := make(store.Fingerprint, len(known.GetFields()))
+	for i, field := range known.GetFields() {
+		f[i].Name = field.GetName()
+		copy(f[i].Hash[:], field.GetHash())
+	}
+	return f
 }
 
 // knownKey returns what is known of a key; nil if nothing is, or if its time is up.

@@ -40,7 +40,7 @@ func makeFixture(t *testing.T) {
 	for n := range byte(4) {
 		a := withEvent(lead([]string{"ada@example.com", "bob@example.com", "cyd@example.com", "dan@example.com"}[n]))
 		a.Record.LeadId, a.Record.CreateTime = fixtureLead(n), timestamppb.New(fixtureTime)
-		a.Key = &store.Key{Scope: "contact", Value: fixtureLead(n), Expires: fixtureTime.Add(24 * time.Hour), Fields: map[string][]byte{"email": {n}}}
+		a.Key = &store.Key{Scope: "contact", Value: fixtureLead(n), Expires: fixtureTime.Add(24 * time.Hour), Fields: store.Fingerprint{{Name: "email", Hash: [16]byte{n}}}}
 		if n == 3 {
 			a.Record.State, a.Destinations = leadgatev1.LeadState_LEAD_STATE_HELD, nil
 			a.Record.Holds = []*leadgatev1.Hold{{Reason: leadgatev1.HoldReason_HOLD_REASON_NO_ROUTE}}
@@ -117,7 +117,7 @@ func TestADirectoryOfFormat1IsRead(t *testing.T) {
 		if err != nil || d.GetState() != state {
 			t.Errorf("delivery %d is %v, %v, want %v", n, d, err, state)
 		}
-		known, err := s.LookUp(t.Context(), &store.Key{Scope: "contact", Value: fixtureLead(n), Fields: map[string][]byte{"email": {n}}})
+		known, err := s.LookUp(t.Context(), &store.Key{Scope: "contact", Value: fixtureLead(n), Fields: store.Fingerprint{{Name: "email", Hash: [16]byte{n}}}})
 		if err != nil || known.LeadID != fixtureLead(n) || len(known.Differing) > 0 {
 			t.Errorf("key %d is %+v, %v", n, known, err)
 		}

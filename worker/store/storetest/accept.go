@@ -79,7 +79,7 @@ func acceptSuite() suite {
 				},
 				"a key without an expiry": func(a *store.Acceptance) { a.Key = &store.Key{Scope: "contact", Value: "k"} },
 				"fields that are not UTF-8": func(a *store.Acceptance) {
-					a.Key = &store.Key{Scope: "contact", Value: "k", Expires: r.clock.time().Add(1), Fields: map[string][]byte{"\xff": {1}}}
+					a.Key = &store.Key{Scope: "contact", Value: "k", Expires: r.clock.time().Add(1), Fields: store.Fingerprint{{Name: "\xff"}}}
 				},
 				"an event that is not UTF-8": func(a *store.Acceptance) {
 					a.Events = []*leadgatev1.Event{{Kind: &leadgatev1.Event_System{System: &leadgatev1.SystemEvent{Detail: "\xff"}}}}

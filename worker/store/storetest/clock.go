@@ -12,7 +12,7 @@ import (
 func clockSuite() suite {
 	keyed := func(r *rig) *store.Acceptance {
 		a := r.lead("ada@example.com")
-		a.Key = &store.Key{Scope: "contact", Value: "k", Expires: r.clock.time().Add(time.Hour), Fields: map[string][]byte{"email": []byte("a")}}
+		a.Key = &store.Key{Scope: "contact", Value: "k", Expires: r.clock.time().Add(time.Hour), Fields: store.Fingerprint{{Name: "email", Hash: [16]byte{'a'}}}}
 		return a
 	}
 	return suite{

@@ -212,7 +212,7 @@ func eraseSuite() suite {
 
 		"TheKeyGoesOnAnsweringUntilItsTimeIsUp": func(t *testing.T, r *rig) {
 			a := r.lead("ada@example.com")
-			a.Key = &store.Key{Scope: "contact", Value: "k", Expires: r.clock.time().Add(time.Hour), Fields: map[string][]byte{"email": []byte("hash")}}
+			a.Key = &store.Key{Scope: "contact", Value: "k", Expires: r.clock.time().Add(time.Hour), Fields: store.Fingerprint{{Name: "email", Hash: [16]byte{'h'}}}}
 			r.accept(a)
 			r.erase(a.Record.GetLeadId())
 			again := r.lead("ada@example.com")

@@ -20,13 +20,13 @@ func (r *rig) keyed(value string, payload map[string]string) *store.Acceptance {
 }
 
 func (r *rig) key(value string, payload map[string]string) *store.Key {
-	fields := map[string][]byte{}
+	var fields []store.Field
 	for name, content := range payload {
-		fields[name] = []byte(content)
+		fields = append(fields, store.Field{Name: name, Value: []byte(content)})
 	}
 	return &store.Key{
 		Scope: "contact", Value: value, Expires: r.clock.time().Add(24 * time.Hour),
-		Fields: store.Fingerprint(r.HashKey(), fields),
+		Fields: store.NewFingerprint(r.HashKey(), fields),
 	}
 }
 

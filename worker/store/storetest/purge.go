@@ -113,7 +113,7 @@ func purgeSuite() suite {
 
 		"AKeyAnswersThoughItsLeadWent": func(t *testing.T, r *rig) {
 			a := r.lead("ada@example.com")
-			a.Key = &store.Key{Scope: "contact", Value: "k", Expires: r.clock.time().Add(30 * day), Fields: map[string][]byte{"email": []byte("x")}}
+			a.Key = &store.Key{Scope: "contact", Value: "k", Expires: r.clock.time().Add(30 * day), Fields: store.Fingerprint{{Name: "email", Hash: [16]byte{'x'}}}}
 			r.accept(a)
 			r.age(delivered, a.Record.GetLeadId()+".crm")
 			r.clock.advance(2 * day)

@@ -97,8 +97,8 @@ type IdempotencyKey struct {
 	LeadId string `protobuf:"bytes,1,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
 	// When the key is forgotten, Unix time in nanoseconds by the store's clock.
 	ExpiresAt int64 `protobuf:"varint,2,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
-	// Keyed hash of each field of the payload, by the field's name.
-	Fields map[string][]byte `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// What stands for the payload, sorted by name.
+	Fields []*IdempotencyKey_FieldHash `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty"`
 	// Other payloads that came under the key and were held, oldest first; at most 16 are remembered.
 	Variants      []*IdempotencyKey_Variant `protobuf:"bytes,4,rep,name=variants,proto3" json:"variants,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -149,7 +149,7 @@ func (x *IdempotencyKey) GetExpiresAt() int64 {
 	return 0
 }
 
-func (x *IdempotencyKey) GetFields() map[string][]byte {
+func (x *IdempotencyKey) GetFields() []*IdempotencyKey_FieldHash {
 	if x != nil {
 		return x.Fields
 	}
@@ -832,6 +832,61 @@ func (x *DestinationMemory) GetFirstLead() string {
 	return ""
 }
 
+// FieldHash stands for the value of a field of the payload.
+type IdempotencyKey_FieldHash struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The field's name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Keyed hash of its value, 16 bytes.
+	Hash          []byte `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IdempotencyKey_FieldHash) Reset() {
+	*x = IdempotencyKey_FieldHash{}
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IdempotencyKey_FieldHash) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IdempotencyKey_FieldHash) ProtoMessage() {}
+
+func (x *IdempotencyKey_FieldHash) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IdempotencyKey_FieldHash.ProtoReflect.Descriptor instead.
+func (*IdempotencyKey_FieldHash) Descriptor() ([]byte, []int) {
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{1, 0}
+}
+
+func (x *IdempotencyKey_FieldHash) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *IdempotencyKey_FieldHash) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
 // Variant is a payload that differed from the first.
 type IdempotencyKey_Variant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1069,16 +1124,16 @@ const file_leadgate_store_v1_store_proto_rawDesc = "" +
 	"\x04Meta\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x19\n" +
 	"\bstore_id\x18\x02 \x01(\tR\astoreId\x12\x19\n" +
-	"\bhash_key\x18\x03 \x01(\fR\ahashKey\"\xcd\x02\n" +
+	"\bhash_key\x18\x03 \x01(\fR\ahashKey\"\xc5\x02\n" +
 	"\x0eIdempotencyKey\x12\x17\n" +
 	"\alead_id\x18\x01 \x01(\tR\x06leadId\x12\x1d\n" +
 	"\n" +
-	"expires_at\x18\x02 \x01(\x03R\texpiresAt\x12E\n" +
-	"\x06fields\x18\x03 \x03(\v2-.leadgate.store.v1.IdempotencyKey.FieldsEntryR\x06fields\x12E\n" +
-	"\bvariants\x18\x04 \x03(\v2).leadgate.store.v1.IdempotencyKey.VariantR\bvariants\x1a9\n" +
-	"\vFieldsEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\x1a:\n" +
+	"expires_at\x18\x02 \x01(\x03R\texpiresAt\x12C\n" +
+	"\x06fields\x18\x03 \x03(\v2+.leadgate.store.v1.IdempotencyKey.FieldHashR\x06fields\x12E\n" +
+	"\bvariants\x18\x04 \x03(\v2).leadgate.store.v1.IdempotencyKey.VariantR\bvariants\x1a3\n" +
+	"\tFieldHash\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\fR\x04hash\x1a:\n" +
 	"\aVariant\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x17\n" +
 	"\alead_id\x18\x02 \x01(\tR\x06leadId\"n\n" +
@@ -1183,7 +1238,7 @@ var file_leadgate_store_v1_store_proto_goTypes = []any{
 	(*FormMemory)(nil),                // 9: leadgate.store.v1.FormMemory
 	(*Tally)(nil),                     // 10: leadgate.store.v1.Tally
 	(*DestinationMemory)(nil),         // 11: leadgate.store.v1.DestinationMemory
-	nil,                               // 12: leadgate.store.v1.IdempotencyKey.FieldsEntry
+	(*IdempotencyKey_FieldHash)(nil),  // 12: leadgate.store.v1.IdempotencyKey.FieldHash
 	(*IdempotencyKey_Variant)(nil),    // 13: leadgate.store.v1.IdempotencyKey.Variant
 	nil,                               // 14: leadgate.store.v1.Counts.DeliveriesEntry
 	nil,                               // 15: leadgate.store.v1.Counts.LeadsEntry
@@ -1199,7 +1254,7 @@ var file_leadgate_store_v1_store_proto_goTypes = []any{
 	(*v1.StatsCounts)(nil),            // 25: leadgate.v1.StatsCounts
 }
 var file_leadgate_store_v1_store_proto_depIdxs = []int32{
-	12, // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldsEntry
+	12, // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldHash
 	13, // 1: leadgate.store.v1.IdempotencyKey.variants:type_name -> leadgate.store.v1.IdempotencyKey.Variant
 	14, // 2: leadgate.store.v1.Counts.deliveries:type_name -> leadgate.store.v1.Counts.DeliveriesEntry
 	15, // 3: leadgate.store.v1.Counts.leads:type_name -> leadgate.store.v1.Counts.LeadsEntry
