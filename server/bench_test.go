@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -82,5 +84,72 @@ func BenchmarkRules(b *testing.B) {
 		if err := validator.Validate(request); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkWatch sends events to one watcher: what a watcher costs per event, its own side included.
+func BenchmarkWatch(b *testing.B) {
+	const chunk = 4000 // fewer than the journal keeps
+	event := func(n int) *leadgatev1.Event {
+		return &leadgatev1.Event{Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
+			Stage: leadgatev1.Stage_STAGE_QUEUED, LeadId: "0197a0de-0000-7000-8000-000000000001", Form: "contact", Destination: "crm", IdempotencyKey: fmt.Sprint(n),
+			DeliveryId: "0197a0de-0000-7000-8000-000000000001.crm", Person: "a***@example.com", RequestId: "0197a0de-0000-7000-8000-000000000001",
+		}}}
+	}
+	publish := func(b *testing.B, h *house, next func() error) {
+		b.Helper()
+		b.ReportAllocs()
+		b.ResetTimer()
+		for sent := 0; sent < b.N; {
+			n := min(chunk, b.N-sent)
+			events := make([]*leadgatev1.Event, n)
+			for i := range events {
+				events[i] = event(sent + i)
+			}
+			h.journal.Publish(events...)
+			for range n {
+				if err := next(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			sent += n
+		}
+	}
+	b.Run("gRPC", func(b *testing.B) {
+		h := open(b, options{})
+		stream, err := leadgatev1.NewWorkerServiceClient(h.dial()).WatchDeliveries(b.Context(), &leadgatev1.WatchDeliveriesRequest{})
+		if err == nil {
+			_, err = stream.Recv()
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		publish(b, h, func() error { _, err := stream.Recv(); return err })
+	})
+	for _, accept := range []string{"application/json", "text/event-stream"} {
+		b.Run(accept, func(b *testing.B) {
+			h := open(b, options{})
+			r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, h.url("/v1/deliveries:watch"), nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			r.Header.Set("Accept", accept)
+			response, err := h.client.Do(r)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer response.Body.Close()
+			lines := bufio.NewScanner(response.Body)
+			next := func() error {
+				for lines.Scan() {
+					if bytes.Contains(lines.Bytes(), []byte(`"event":`)) {
+						return nil
+					}
+				}
+				return errors.Join(io.ErrUnexpectedEOF, lines.Err())
+			}
+			lines.Scan() // the hello
+			publish(b, h, next)
+		})
 	}
 }

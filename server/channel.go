@@ -13,7 +13,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// channel is the way from REST to the services, inside the process and through the interceptors. Streams are inprocgrpc's.
+// channel is the way from REST to the services, inside the process and through the interceptors. Streams are inprocgrpc's, but
+// that messages are handed over rather than copied: whoever sends one uses it no more.
 // Unary rpcs run on the caller's own goroutine: a new one for each would have to grow its stack each time, which costs more
 // than everything else on the way.
 type channel struct {
@@ -30,6 +31,7 @@ type method struct {
 func newChannel(unary []grpc.UnaryServerInterceptor, stream []grpc.StreamServerInterceptor) *channel {
 	c := &channel{chain: chainUnary(unary), methods: map[string]method{}}
 	c.streams.WithServerStreamInterceptor(chainStream(stream))
+	c.streams.WithCloner(handingOver{})
 	return c
 }
 
@@ -64,6 +66,18 @@ func (c *channel) Invoke(ctx context.Context, name string, request, answer any, 
 // NewStream implements grpc.ClientConnInterface.
 func (c *channel) NewStream(ctx context.Context, desc *grpc.StreamDesc, name string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	return c.streams.NewStream(ctx, desc, name, opts...)
+}
+
+// handingOver is an inprocgrpc.Cloner that copies nothing.
+type handingOver struct{}
+
+// Clone implements inprocgrpc.Cloner.
+func (handingOver) Clone(message any) (any, error) { return message, nil }
+
+// Copy implements inprocgrpc.Cloner.
+func (handingOver) Copy(to, from any) error {
+	handOver(to.(proto.Message), from.(proto.Message))
+	return nil
 }
 
 // handOver makes a message the same as another, which is then not to be used any more.

@@ -83,8 +83,13 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 		s.writeProblem(w, r, err)
 		return
 	}
-	if c.intake && prefersMinimal(r) {
+	switch {
+	case c.intake && prefersMinimal(r):
 		w = &minimalWriter{ResponseWriter: w}
+	case r.URL.Path == "/v1/deliveries:watch", r.URL.Path == "/v1/leads:export":
+		stream := &streamWriter{ResponseWriter: w}
+		defer stream.end()
+		w = stream
 	}
 	s.gateway.ServeHTTP(w, r)
 }

@@ -55,6 +55,7 @@ type house struct {
 	t       testing.TB
 	address string
 	store   store.Store
+	journal *journal.Journal
 	server  *server.Server
 	client  *http.Client
 
@@ -88,6 +89,7 @@ func open(t testing.TB, o options) *house {
 	}
 	h := &house{t: t, client: &http.Client{Transport: &http.Transport{}}}
 	events := journal.New(journal.Options{Now: time.Now})
+	h.journal = events
 	badgerStore, err := badger.Open(badger.Options{Dir: t.TempDir(), Now: time.Now, Publish: events.Committed, SweepInterval: time.Hour})
 	if err != nil {
 		t.Fatal(err)

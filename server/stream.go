@@ -1,0 +1,85 @@
+package server
+
+import (
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// streamRest is between two flushes of a stream, at least. What comes alone goes out at once.
+	streamRest = 10 * time.Millisecond
+	// streamGather is how many bytes are gathered at most before they go out.
+	streamGather = 32 << 10
+)
+
+// streamWriter sends together what a stream writes in quick succession. The gateway flushes after every message: with thousands
+// of events a second that is a system call and a packet each, and they cost more than all else. It is used by the one goroutine
+// that answers the request; end is called before that returns.
+type streamWriter struct {
+	http.ResponseWriter
+
+	mu       sync.Mutex
+	gathered []byte
+	flushed  time.Time
+	due      *time.Timer // flushes later; nil if nothing waits
+	err      error       // of a flush that nobody was told of yet
+}
+
+// Unwrap is for [http.ResponseController].
+func (w *streamWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Write implements http.ResponseWriter.
+func (w *streamWriter) Write(content []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.gathered = append(w.gathered, content...)
+	if len(w.gathered) >= streamGather {
+		w.flush()
+	}
+	return len(content), w.err
+}
+
+// FlushError is what [http.ResponseController] calls. It flushes now, or when the rest is over.
+func (w *streamWriter) FlushError() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch rest := time.Until(w.flushed.Add(streamRest)); {
+	case w.due != nil || w.err != nil:
+	case rest <= 0:
+		w.flush()
+	default:
+		w.due = time.AfterFunc(rest, func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if w.due != nil { // it was not sent meanwhile
+				w.flush()
+			}
+		})
+	}
+	return w.err
+}
+
+// end sends what is left. Nothing is written after it.
+func (w *streamWriter) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.gathered) > 0 || w.due != nil {
+		w.flush()
+	}
+}
+
+// flush is called with mu held.
+func (w *streamWriter) flush() {
+	if w.due != nil {
+		w.due.Stop()
+		w.due = nil
+	}
+	if w.err == nil {
+		_, w.err = w.ResponseWriter.Write(w.gathered)
+	}
+	if w.err == nil {
+		w.err = http.NewResponseController(w.ResponseWriter).Flush()
+	}
+	w.gathered, w.flushed = w.gathered[:0], time.Now()
+}

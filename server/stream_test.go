@@ -1,0 +1,75 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// wire is what goes out, flush by flush.
+type wire struct {
+	*httptest.ResponseRecorder
+	sent []string
+	err  error
+}
+
+func (w *wire) FlushError() error {
+	w.sent = append(w.sent, w.Body.String())
+	w.Body.Reset()
+	return w.err
+}
+
+func TestMessagesOfAStreamThatComeTogetherGoTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		out := &wire{ResponseRecorder: httptest.NewRecorder()}
+		stream := &streamWriter{ResponseWriter: out}
+		controller := http.NewResponseController(stream)
+		send := func(text string) error {
+			_, err := stream.Write([]byte(text))
+			return errors.Join(err, controller.Flush())
+		}
+		expect := func(want ...string) {
+			t.Helper()
+			if got := strings.Join(out.sent, "|"); got != strings.Join(want, "|") {
+				t.Errorf("sent %q, want %q", got, strings.Join(want, "|"))
+			}
+			out.sent = nil
+		}
+		for _, text := range []string{"a", "b", "c"} {
+			if err := send(text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		expect("a") // at once, because nothing came before it
+		time.Sleep(2 * streamRest)
+		synctest.Wait()
+		expect("bc")
+		time.Sleep(time.Second)
+		if err := send("d"); err != nil {
+			t.Fatal(err)
+		}
+		expect("d")
+		much := strings.Repeat("e", streamGather)
+		if err := send(much); err != nil {
+			t.Fatal(err)
+		}
+		expect(much) // it does not wait for more
+		if err := send("f"); err != nil {
+			t.Fatal(err)
+		}
+		stream.end()
+		expect("f")
+		// A client that went away is told of with the next message.
+		time.Sleep(time.Second)
+		out.err = errors.New("gone")
+		_ = send("g")
+		if err := send("h"); err == nil {
+			t.Error("nobody was told that the client is gone")
+		}
+	})
+}
