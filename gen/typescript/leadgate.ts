@@ -29,7 +29,9 @@ export type NotificationType =
   /** It is over. */
   | "NOTIFICATION_TYPE_RESOLVED"
   /** Nothing happened; a person asked for a test. */
-  | "NOTIFICATION_TYPE_TEST";
+  | "NOTIFICATION_TYPE_TEST"
+  /** Somebody is on it. It is told to notifiers that keep incidents, which PagerDuty does. */
+  | "NOTIFICATION_TYPE_ACKNOWLEDGED";
 
 /** Alert is something that a person should know and act on. */
 export interface Alert {

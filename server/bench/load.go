@@ -26,7 +26,7 @@ type subject struct {
 	name    string
 	server  *server
 	load    loadFunc
-	bare    *subject // what it is compared with; nil for a bare server
+	bare    *subject // what it is compared with; nil for what others are compared with
 	results []result
 	// watchers is how many watch meanwhile.
 	watchers int

@@ -3,7 +3,8 @@
 //
 // Each server is a process of its own: a bare net/http server that decodes and encodes JSON, a bare gRPC server, and the
 // gateway as built, with info logs to a file and its destination paused, so that only accepting is measured. Rounds take
-// turns, so that a machine that slows down slows all of them.
+// turns, so that a machine that slows down slows all of them. What logs, metrics, alerts and watchers cost is measured on the
+// gateway's parts, which are served with and without them.
 //
 // Usage: go run ./server/bench [-gateway bin/leadgate] [-rounds 3] [-time 3s] [-callers 64]
 package main
@@ -26,7 +27,7 @@ func main() {
 	flag.DurationVar(&o.time, "time", 3*time.Second, "how long each measurement takes")
 	flag.IntVar(&o.callers, "callers", 64, "how many requests are under way at one time")
 	flag.StringVar(&o.only, "only", "", "measure only what has this in its name, and what that is compared with")
-	bare := flag.String("bare", "", "serve a bare http or grpc server instead, on a free port that is printed")
+	bare := flag.String("bare", "", "serve a bare http or grpc server instead, or the gateway's parts quiet or observed, on a free port that is printed")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -37,10 +38,12 @@ func main() {
 		err = serveBareHTTP(ctx)
 	case "grpc":
 		err = serveBareGRPC(ctx)
+	case "quiet", "observed":
+		err = serveParts(ctx, *bare == "observed")
 	case "":
 		err = measureAll(ctx, o)
 	default:
-		err = fmt.Errorf("-bare %q: it is http or grpc", *bare)
+		err = fmt.Errorf("-bare %q: it is http, grpc, quiet or observed", *bare)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -76,6 +79,16 @@ func measureAll(ctx context.Context, o options) error {
 		return fmt.Errorf("bare gRPC server: %w", err)
 	}
 	defer bareGRPC.stop()
+	quiet, err := startServer(ctx, dir, self, "-bare", "quiet")
+	if err != nil {
+		return fmt.Errorf("the gateway's parts: %w", err)
+	}
+	defer quiet.stop()
+	observed, err := startServer(ctx, dir, self, "-bare", "observed")
+	if err != nil {
+		return fmt.Errorf("the gateway's parts, observed: %w", err)
+	}
+	defer observed.stop()
 	gateway, err := startGateway(ctx, dir, o.gateway)
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
@@ -85,6 +98,7 @@ func measureAll(ctx context.Context, o options) error {
 	plainHTTP := &subject{name: "bare net/http JSON echo", server: bareHTTP, load: httpLoad}
 	plainGRPC := &subject{name: "bare gRPC echo", server: bareGRPC, load: grpcLoad}
 	rest := &subject{name: "REST, durable accept", server: gateway, load: httpLoad, bare: plainHTTP}
+	alone := &subject{name: "gRPC, durable accept, nothing observes", server: quiet, load: grpcLoad}
 	subjects := []*subject{
 		{name: "disk, one write with its sync", disk: dir},
 		plainHTTP,
@@ -93,8 +107,10 @@ func measureAll(ctx context.Context, o options) error {
 		{name: "REST, replayed key", server: gateway, load: httpReplay, bare: plainHTTP},
 		plainGRPC,
 		{name: "gRPC, durable accept", server: gateway, load: grpcLoad, bare: plainGRPC},
-		{name: "gRPC, accept, 1 watcher", server: gateway, load: grpcLoad, bare: plainGRPC, watchers: 1},
-		{name: "gRPC, accept, 1,000 watchers", server: gateway, load: grpcLoad, bare: plainGRPC, watchers: 1000},
+		alone,
+		{name: "logs, metrics and alerts", server: observed, load: grpcLoad, bare: alone},
+		{name: "the same, 1 watcher", server: observed, load: grpcLoad, bare: alone, watchers: 1},
+		{name: "the same, 1,000 watchers", server: observed, load: grpcLoad, bare: alone, watchers: 1000},
 	}
 	subjects = choose(subjects, o.only)
 	for _, s := range subjects { // warm up: connections, caches, first memtable

@@ -12,7 +12,7 @@ import (
 func report(w io.Writer, o options, subjects []*subject) {
 	fmt.Fprintf(w, "%d callers, %d rounds of %s; medians\n\n", o.callers, o.rounds, o.time)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "\tper second\tof bare\tp50 ms\tp99 ms\tserver CPU µs\t")
+	fmt.Fprintln(tw, "\tper second\tof its base\tp50 ms\tp99 ms\tserver CPU µs\t")
 	for _, s := range subjects {
 		rate := s.rate()
 		ratio := ""

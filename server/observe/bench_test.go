@@ -29,7 +29,8 @@ func BenchmarkEvent(b *testing.B) {
 func benchmarkEvent(b *testing.B, out io.Writer) {
 	j := journal.New(journal.Options{Now: noon})
 	defer j.Close()
-	observer, err := observe.New(observe.Options{Journal: j, Store: figures{}, Logger: observe.NewLogger(out, "json", "")})
+	output := observe.NewOutput(out)
+	observer, err := observe.New(observe.Options{Journal: j, Store: figures{}, Logger: observe.NewLogger(output, "json", ""), Output: output})
 	if err != nil {
 		b.Fatal(err)
 	}

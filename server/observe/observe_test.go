@@ -106,9 +106,10 @@ type watched struct {
 func watch(t testing.TB, s figures, level string) *watched {
 	t.Helper()
 	w := &watched{t: t, journal: journal.New(journal.Options{Now: noon}), out: &bytes.Buffer{}, commits: observe.NewCommits()}
+	output := observe.NewOutput(w.out)
 	var err error
 	w.Observer, err = observe.New(observe.Options{
-		Journal: w.journal, Store: s, Logger: observe.NewLogger(w.out, "json", level), Version: "v1.2.3", Now: noon,
+		Journal: w.journal, Store: s, Logger: observe.NewLogger(output, "json", level), Output: output, Version: "v1.2.3", Now: noon,
 		Commits: w.commits, Destinations: destinations, Alerts: func() []*leadgatev1.Alert { return w.alerts },
 		Drift: func(context.Context) ([]*leadgatev1.Drift, error) {
 			return []*leadgatev1.Drift{{Destination: "crm", Field: "a"}, {Destination: "crm", Field: "b"}, {Form: "contact", Field: "c"}}, nil
@@ -270,7 +271,8 @@ func TestAStuckOutputHoldsUpPublishersInsteadOfLosingLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const events = 10_000 // more than wait for a reader before publishers do
 		j, out := journal.New(journal.Options{Now: time.Now}), &blocked{release: make(chan struct{})}
-		observer, err := observe.New(observe.Options{Journal: j, Store: figures{}, Logger: observe.NewLogger(out, "json", "")})
+		output := observe.NewOutput(out)
+		observer, err := observe.New(observe.Options{Journal: j, Store: figures{}, Logger: observe.NewLogger(output, "json", ""), Output: output})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -517,9 +519,9 @@ func TestPersonalDataShowsAsItIsOnlyWhereThatIsWanted(t *testing.T) {
 	t.Parallel()
 	j, out := journal.New(journal.Options{Now: noon}), &bytes.Buffer{}
 	defer j.Close()
-	reads := 0
+	reads, output := 0, observe.NewOutput(out)
 	observer, err := observe.New(observe.Options{
-		Journal: j, Store: figures{}, Logger: observe.NewLogger(out, "json", ""), Now: noon,
+		Journal: j, Store: figures{}, Logger: observe.NewLogger(output, "json", ""), Output: output, Now: noon,
 		Lead: func(_ context.Context, id string) (*leadgatev1.LeadRecord, error) {
 			reads++
 			if id != "0193" {

@@ -5,7 +5,6 @@ package observe
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -18,7 +17,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// Options say what an observer looks at. Journal, Store and Logger must be set.
+// Options say what an observer looks at. Journal, Store, Logger and Output must be set.
 type Options struct {
 	// Journal is where events come from.
 	Journal *journal.Journal
@@ -39,8 +38,7 @@ type Options struct {
 	Delivery func(ctx context.Context, deliveryID string) (*leadgatev1.Delivery, error)
 	// Logger gets a record for each event, with the event's time.
 	Logger *slog.Logger
-	// Output is what Logger writes to, so that the lines of events that come together are written together; nil writes each
-	// alone.
+	// Output is what Logger writes to, so that the lines of events that come together are written together.
 	Output *Output
 	// Version of the gateway, for the metrics.
 	Version string
@@ -95,9 +93,6 @@ func New(o Options) (*Observer, error) {
 	}
 	full := &fullData{lead: o.Lead, delivery: o.Delivery}
 	lines := &lines{to: o.Logger.Handler(), stages: stages, full: full}
-	if o.Output == nil {
-		o.Output = NewOutput(io.Discard)
-	}
 	stop := o.Journal.Tap(func(events []*leadgatev1.Event) {
 		o.Output.together(func() {
 			for _, event := range events {

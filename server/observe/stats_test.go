@@ -110,7 +110,8 @@ func TestStatsBeginWithWhatTheStoreRemembers(t *testing.T) {
 	j := journal.New(journal.Options{Now: noon})
 	defer j.Close()
 	j.Load("s", recent)
-	observer, err := observe.New(observe.Options{Journal: j, Store: figures{}, Logger: observe.NewLogger(t.Output(), "json", "error"), Now: noon})
+	out := observe.NewOutput(t.Output())
+	observer, err := observe.New(observe.Options{Journal: j, Store: figures{}, Logger: observe.NewLogger(out, "json", "error"), Output: out, Now: noon})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +145,8 @@ func TestTheFiguresOfTheLastHourOutliveARestart(t *testing.T) {
 				j := journal.New(journal.Options{Now: noon, History: 10})
 				defer j.Close()
 				j.Load("s", events[max(0, remembers-10):remembers])
-				observer, err := observe.New(observe.Options{Journal: j, Store: s, Logger: observe.NewLogger(t.Output(), "json", "error"), Now: noon})
+				out := observe.NewOutput(t.Output())
+				observer, err := observe.New(observe.Options{Journal: j, Store: s, Logger: observe.NewLogger(out, "json", "error"), Output: out, Now: noon})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -50,6 +50,7 @@ func (e *Engine) acknowledge(ctx context.Context, id string, hold time.Duration,
 		a.AcknowledgeTime, a.AcknowledgedUntil, a.AcknowledgeNote = timestamppb.New(now), timestamppb.New(now.Add(hold)), note
 		a.RemindTime = a.GetAcknowledgedUntil()
 		detail = fmt.Sprintf("somebody is on it for %s: %s", short(hold), a.GetSummary())
+		e.tellIncidents(a, now)
 	} else {
 		a.AcknowledgeTime, a.AcknowledgedUntil, a.AcknowledgeNote = nil, nil, ""
 		a.RemindTime = timestamppb.New(now.Add(e.remindEvery()))
@@ -63,7 +64,20 @@ func (e *Engine) acknowledge(ctx context.Context, id string, hold time.Duration,
 	event.GetSystem().Detail = detail
 	e.options.Journal.Publish(event)
 	e.saveAlerts(ctx)
+	e.wakeSenders()
 	return a, nil
+}
+
+// tellIncidents has it told that somebody is on an alert, to notifiers that were told of it and keep incidents: who is called
+// there next sleeps on. It is called with mu held.
+func (e *Engine) tellIncidents(a *leadgatev1.Alert, now time.Time) {
+	for i, n := range a.GetNotifications() {
+		s := e.notifiers[n.GetNotifier()]
+		if s == nil || !s.notifier.KeepsIncidents() || n.GetNextAttemptTime() != nil { // what fires is to be told first
+			continue
+		}
+		a.Notifications[i] = newNotification(a, leadgatev1.NotificationType_NOTIFICATION_TYPE_ACKNOWLEDGED, s.name, now)
+	}
 }
 
 // firingNames are the alerts that fire, in words. It is called with mu held.

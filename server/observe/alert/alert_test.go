@@ -407,3 +407,38 @@ func TestNobodyIsRemindedOfAnAlertThatSomebodyIsOn(t *testing.T) {
 		h.expect(append(told, "reminder credentials/crm")...)
 	})
 }
+
+func TestWhoeverKeepsIncidentsIsToldThatSomebodyIsOnIt(t *testing.T) {
+	t.Parallel()
+	enter(t, nil, func(h *house) {
+		h.pager.incidents = true
+		acknowledge := func(hold time.Duration) {
+			h.t.Helper()
+			_, err := h.engine.Service(leadgatev1.UnimplementedWorkerServiceServer{}).AcknowledgeAlert(h.t.Context(), &leadgatev1.AcknowledgeAlertRequest{
+				AlertId: "credentials/crm", Duration: every(hold),
+			})
+			if err != nil {
+				h.t.Fatal(err)
+			}
+		}
+		h.is(refused)
+		pass(15 * time.Second)
+		acknowledge(time.Hour)
+		pass(time.Second)
+		told := []string{"firing credentials/crm", "acknowledged credentials/crm"}
+		h.expect(told...)
+		acknowledge(0) // an incident cannot be given back
+		pass(time.Second)
+		h.expect(told...)
+		// What it did not even take yet is told before.
+		h.is(flowing)
+		pass(time.Minute)
+		h.pager.set(errors.New("it is down"), false)
+		h.is(refused)
+		pass(15 * time.Second)
+		acknowledge(time.Hour)
+		h.pager.set(nil, false)
+		pass(10 * time.Minute)
+		h.expect(append(told, "resolved credentials/crm", "firing credentials/crm")...)
+	})
+}

@@ -110,9 +110,13 @@ type pager struct {
 	all     []*notify.Message
 	failing error
 	hang    bool
+	// incidents says that it keeps some.
+	incidents bool
 }
 
 func (*pager) Kind() string { return "pager" }
+
+func (p *pager) KeepsIncidents() bool { return p.incidents }
 
 func (p *pager) Notify(ctx context.Context, m *notify.Message) error {
 	p.mu.Lock()

@@ -95,12 +95,17 @@ func (e *Engine) tell(a *leadgatev1.Alert, kind leadgatev1.NotificationType, now
 			notifications = append(notifications, before) // it was not even told yet
 			continue
 		}
-		notifications = append(notifications, &leadgatev1.AlertNotification{
-			NotificationId: notificationID(a, kind, name, now), Notifier: name, Type: kind, NextAttemptTime: timestamppb.New(now),
-		})
+		notifications = append(notifications, newNotification(a, kind, name, now))
 	}
 	a.Notifications = notifications
 	return a
+}
+
+// newNotification is to be sent at once.
+func newNotification(a *leadgatev1.Alert, kind leadgatev1.NotificationType, notifier string, now time.Time) *leadgatev1.AlertNotification {
+	return &leadgatev1.AlertNotification{
+		NotificationId: notificationID(a, kind, notifier, now), Notifier: notifier, Type: kind, NextAttemptTime: timestamppb.New(now),
+	}
 }
 
 func notificationFor(a *leadgatev1.Alert, notifier string) *leadgatev1.AlertNotification {

@@ -20,6 +20,9 @@ type email struct {
 // Kind implements Notifier.
 func (*email) Kind() string { return "email" }
 
+// KeepsIncidents implements Notifier.
+func (*email) KeepsIncidents() bool { return false }
+
 // Notify implements Notifier.
 func (e *email) Notify(ctx context.Context, m *Message) error {
 	message, err := e.message(m)

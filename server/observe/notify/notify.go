@@ -39,6 +39,8 @@ type Notifier interface {
 	Notify(ctx context.Context, m *Message) error
 	// Kind is what kind of notifier it is, such as "slack".
 	Kind() string
+	// KeepsIncidents says whether it makes incidents of alerts, which somebody can be on: it is told when somebody is.
+	KeepsIncidents() bool
 }
 
 // Environment is what notifiers work with.

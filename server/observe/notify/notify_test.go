@@ -148,11 +148,15 @@ func TestPagerDutyOpensAndClosesOneIncident(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, 202)
 	n := open(t, &configv1.Notifier{Kind: &configv1.Notifier_Pagerduty{Pagerduty: &configv1.PagerDutyNotifier{RoutingKey: "key", BaseUrl: r.URL}}})
+	if !n.KeepsIncidents() || open(t, slackOf(r.URL)).KeepsIncidents() {
+		t.Error("PagerDuty keeps incidents, and Slack does not")
+	}
 	for kind, want := range map[leadgatev1.NotificationType]struct{ action, severity string }{
-		leadgatev1.NotificationType_NOTIFICATION_TYPE_FIRING:   {"trigger", "critical"},
-		leadgatev1.NotificationType_NOTIFICATION_TYPE_REMINDER: {"trigger", "critical"},
-		leadgatev1.NotificationType_NOTIFICATION_TYPE_RESOLVED: {"resolve", ""},
-		leadgatev1.NotificationType_NOTIFICATION_TYPE_TEST:     {"trigger", "info"},
+		leadgatev1.NotificationType_NOTIFICATION_TYPE_FIRING:       {"trigger", "critical"},
+		leadgatev1.NotificationType_NOTIFICATION_TYPE_REMINDER:     {"trigger", "critical"},
+		leadgatev1.NotificationType_NOTIFICATION_TYPE_ACKNOWLEDGED: {"acknowledge", ""},
+		leadgatev1.NotificationType_NOTIFICATION_TYPE_RESOLVED:     {"resolve", ""},
+		leadgatev1.NotificationType_NOTIFICATION_TYPE_TEST:         {"trigger", "info"},
 	} {
 		if err := n.Notify(t.Context(), message(kind)); err != nil {
 			t.Fatal(err)

@@ -18,7 +18,7 @@ const (
 )
 
 // pagerDuty sends events to PagerDuty's Events API v2. The alert's identifier is the deduplication key, so that a reminder adds
-// to the incident that is open, and the end of the alert closes it.
+// to the incident that is open, acknowledging it stops PagerDuty from asking the next person, and the end of the alert closes it.
 type pagerDuty struct {
 	cfg *configv1.PagerDutyNotifier
 	env Environment
@@ -26,6 +26,9 @@ type pagerDuty struct {
 
 // Kind implements Notifier.
 func (*pagerDuty) Kind() string { return "pagerduty" }
+
+// KeepsIncidents implements Notifier.
+func (*pagerDuty) KeepsIncidents() bool { return true }
 
 type pagerDutyEvent struct {
 	RoutingKey string            `json:"routing_key"`
@@ -60,9 +63,12 @@ func (p *pagerDuty) Notify(ctx context.Context, m *Message) error {
 	}
 	// A test opens an incident of the least severity, which shows that the key is right.
 	event := pagerDutyEvent{RoutingKey: key, Action: "trigger", DedupKey: "leadgate/" + m.Alert.GetAlertId(), Client: "leadgate", ClientURL: m.Alert.GetUrl()}
-	if m.Type == leadgatev1.NotificationType_NOTIFICATION_TYPE_RESOLVED {
+	switch m.Type {
+	case leadgatev1.NotificationType_NOTIFICATION_TYPE_RESOLVED:
 		event.Action = "resolve"
-	} else {
+	case leadgatev1.NotificationType_NOTIFICATION_TYPE_ACKNOWLEDGED:
+		event.Action = "acknowledge"
+	default:
 		event.Payload, event.Links = pagerDutyContent(m)
 	}
 	body, err := json.Marshal(event)

@@ -19,6 +19,9 @@ type slack struct {
 // Kind implements Notifier.
 func (*slack) Kind() string { return "slack" }
 
+// KeepsIncidents implements Notifier.
+func (*slack) KeepsIncidents() bool { return false }
+
 // Notify implements Notifier.
 func (s *slack) Notify(ctx context.Context, m *Message) error {
 	address, err := s.env.Secret(s.cfg.GetUrl())

@@ -26,6 +26,9 @@ type webhook struct {
 // Kind implements Notifier.
 func (*webhook) Kind() string { return "webhook" }
 
+// KeepsIncidents implements Notifier.
+func (*webhook) KeepsIncidents() bool { return false }
+
 // Notify implements Notifier.
 func (w *webhook) Notify(ctx context.Context, m *Message) error {
 	alert, err := protojson.Marshal(m.Alert)

@@ -143,6 +143,8 @@ const (
 	NotificationType_NOTIFICATION_TYPE_RESOLVED NotificationType = 3
 	// Nothing happened; a person asked for a test.
 	NotificationType_NOTIFICATION_TYPE_TEST NotificationType = 4
+	// Somebody is on it. It is told to notifiers that keep incidents, which PagerDuty does.
+	NotificationType_NOTIFICATION_TYPE_ACKNOWLEDGED NotificationType = 5
 )
 
 // Enum value maps for NotificationType.
@@ -153,13 +155,15 @@ var (
 		2: "NOTIFICATION_TYPE_REMINDER",
 		3: "NOTIFICATION_TYPE_RESOLVED",
 		4: "NOTIFICATION_TYPE_TEST",
+		5: "NOTIFICATION_TYPE_ACKNOWLEDGED",
 	}
 	NotificationType_value = map[string]int32{
-		"NOTIFICATION_TYPE_UNSPECIFIED": 0,
-		"NOTIFICATION_TYPE_FIRING":      1,
-		"NOTIFICATION_TYPE_REMINDER":    2,
-		"NOTIFICATION_TYPE_RESOLVED":    3,
-		"NOTIFICATION_TYPE_TEST":        4,
+		"NOTIFICATION_TYPE_UNSPECIFIED":  0,
+		"NOTIFICATION_TYPE_FIRING":       1,
+		"NOTIFICATION_TYPE_REMINDER":     2,
+		"NOTIFICATION_TYPE_RESOLVED":     3,
+		"NOTIFICATION_TYPE_TEST":         4,
+		"NOTIFICATION_TYPE_ACKNOWLEDGED": 5,
 	}
 )
 
@@ -740,13 +744,14 @@ const file_leadgate_v1_alert_proto_rawDesc = "" +
 	"\rAlertSeverity\x12\x1e\n" +
 	"\x1aALERT_SEVERITY_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16ALERT_SEVERITY_WARNING\x10\x01\x12\x1b\n" +
-	"\x17ALERT_SEVERITY_CRITICAL\x10\x02*\xaf\x01\n" +
+	"\x17ALERT_SEVERITY_CRITICAL\x10\x02*\xd3\x01\n" +
 	"\x10NotificationType\x12!\n" +
 	"\x1dNOTIFICATION_TYPE_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18NOTIFICATION_TYPE_FIRING\x10\x01\x12\x1e\n" +
 	"\x1aNOTIFICATION_TYPE_REMINDER\x10\x02\x12\x1e\n" +
 	"\x1aNOTIFICATION_TYPE_RESOLVED\x10\x03\x12\x1a\n" +
-	"\x16NOTIFICATION_TYPE_TEST\x10\x04B<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
+	"\x16NOTIFICATION_TYPE_TEST\x10\x04\x12\"\n" +
+	"\x1eNOTIFICATION_TYPE_ACKNOWLEDGED\x10\x05B<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
 
 var (
 	file_leadgate_v1_alert_proto_rawDescOnce sync.Once

@@ -1,0 +1,224 @@
+package alert
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
+
+// An alert is over when nothing is wrong for so many rounds: what flickers is one alert, and so is what a restart interrupts.
+const calmRounds = 6
+
+// judge asks every rule and lets alerts fire, be told again and be over.
+func (e *Engine) judge(ctx context.Context) {
+	m := e.look(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	e.mu.Lock()
+	m.hours = e.hours
+	findings := e.counters.judge(m)
+	if !e.general.GetDisk().GetOff() {
+		findings = append(findings, m.disk(uint64(e.general.GetDisk().GetBelowMib()), e.options.DataDir))
+	}
+	findings = append(findings, e.failingNotifiers(m.now)...)
+	events := e.heed(findings, m.now)
+	e.mu.Unlock()
+	e.options.Journal.Publish(events...)
+	e.saveAlerts(ctx)
+	e.wakeSenders()
+}
+
+// look asks the store and the worker how they are.
+func (e *Engine) look(ctx context.Context) *moment {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	m := &moment{now: e.now(), started: e.started, destinations: map[string]*leadgatev1.Destination{}, drifts: map[string][]*leadgatev1.Drift{}}
+	counts, err := e.options.Store.Counts(ctx)
+	if err == nil {
+		var destinations []*leadgatev1.Destination
+		destinations, err = e.options.Destinations(ctx)
+		for _, d := range destinations {
+			m.destinations[d.GetName()] = d
+		}
+	}
+	if err == nil && e.options.Drift != nil {
+		var drifts []*leadgatev1.Drift
+		drifts, err = e.options.Drift(ctx)
+		for _, d := range drifts {
+			m.drifts[d.GetDestination()] = append(m.drifts[d.GetDestination()], d)
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		e.log.Warn("alerts cannot see the destinations", "error", err)
+	}
+	m.counts = counts
+	m.free, _, m.diskErr = e.options.Store.Free()
+	m.size = e.options.Store.Size()
+	m.refusing = e.options.Store.Writable()
+	return m
+}
+
+// heed makes alerts of findings, and returns what is to be published. What has been wrong for long enough, and nothing that fires
+// explains, fires; it goes on while its rule finds it wrong or cannot tell, and is over after calmRounds in which the rule found
+// nothing, or is gone. It is called with mu held.
+func (e *Engine) heed(findings []*finding, now time.Time) (events []*leadgatev1.Event) {
+	judged := map[string]bool{}
+	for _, f := range findings {
+		id := f.id()
+		judged[id] = true
+		firing := e.alerts[id].GetState() == leadgatev1.AlertState_ALERT_STATE_FIRING
+		if f.verdict != wrong {
+			delete(e.wrong, id)
+		}
+		switch {
+		case f.verdict == wrong && firing:
+			delete(e.calm, id)
+			e.goOn(f, now)
+		case f.verdict == wrong:
+			since, ok := e.wrong[id]
+			if !ok {
+				since = now
+				e.wrong[id] = now
+			}
+			if now.Sub(since) >= f.after && !e.explained(f, now) {
+				delete(e.wrong, id)
+				events = append(events, e.fire(f, now)...)
+			}
+		case f.verdict == unsure && firing:
+			delete(e.calm, id)
+			e.remindIfDue(e.alerts[id], now)
+		case firing:
+			if e.calm[id]++; e.calm[id] >= calmRounds {
+				events = append(events, e.resolve(e.alerts[id], now))
+			}
+		}
+	}
+	for id, a := range e.alerts {
+		if a.GetState() == leadgatev1.AlertState_ALERT_STATE_FIRING && !judged[id] {
+			if e.calm[id]++; e.calm[id] >= calmRounds { // its rule, form or destination is gone
+				events = append(events, e.resolve(a, now))
+			}
+		}
+	}
+	return events
+}
+
+// explained says whether an alert that fires, or did until lately, explains a finding.
+func (e *Engine) explained(f *finding, now time.Time) bool {
+	for _, rule := range explains(f.rule) {
+		cause := e.alerts[(&finding{rule: rule, form: f.form, destination: f.destination}).id()]
+		switch cause.GetState() {
+		case leadgatev1.AlertState_ALERT_STATE_FIRING:
+			return true
+		case leadgatev1.AlertState_ALERT_STATE_RESOLVED:
+			if now.Sub(cause.GetResolveTime().AsTime()) < f.grace {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (e *Engine) fire(f *finding, now time.Time) []*leadgatev1.Event {
+	a := e.describe(f)
+	a.FireTime, a.UpdateTime = timestamppb.New(now), timestamppb.New(now)
+	a.RemindTime = timestamppb.New(now.Add(e.remindEvery()))
+	if before := e.alerts[f.id()]; acknowledged(before, now) { // whoever is on it knows that it comes and goes
+		keepAcknowledgement(a, before)
+		e.put(a)
+	} else {
+		e.put(e.tell(a, leadgatev1.NotificationType_NOTIFICATION_TYPE_FIRING, now))
+	}
+	delete(e.calm, a.GetAlertId())
+	events := []*leadgatev1.Event{alertEvent(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_ALERT_FIRING, a, now)}
+	if f.rule == "silence" {
+		events = append(events, &leadgatev1.Event{Time: timestamppb.New(now), Kind: &leadgatev1.Event_Form{Form: &leadgatev1.FormEvent{
+			Type: leadgatev1.FormEventType_FORM_EVENT_TYPE_SILENT, Form: f.form, Detail: a.GetSummary() + ". " + a.GetCause(),
+		}}})
+	}
+	return events
+}
+
+// goOn keeps the text of a firing alert true, and has it told again when it is time.
+func (e *Engine) goOn(f *finding, now time.Time) {
+	old := e.alerts[f.id()]
+	a := e.describe(f)
+	a.FireTime, a.UpdateTime, a.RemindTime, a.Notifications = old.GetFireTime(), old.GetUpdateTime(), old.GetRemindTime(), old.GetNotifications()
+	a.AcknowledgeTime, a.AcknowledgedUntil, a.AcknowledgeNote = old.GetAcknowledgeTime(), old.GetAcknowledgedUntil(), old.GetAcknowledgeNote()
+	if !proto.Equal(old, a) {
+		a.UpdateTime = timestamppb.New(now)
+		e.alerts[a.GetAlertId()] = a // saved with the next thing that happens to it: a number in a text is not worth a write
+	}
+	e.remindIfDue(a, now)
+}
+
+func (e *Engine) remindIfDue(a *leadgatev1.Alert, now time.Time) {
+	if now.Before(a.GetRemindTime().AsTime()) {
+		return
+	}
+	a = proto.CloneOf(a)
+	a.RemindTime = timestamppb.New(now.Add(e.remindEvery()))
+	e.put(e.tell(a, leadgatev1.NotificationType_NOTIFICATION_TYPE_REMINDER, now))
+}
+
+func (e *Engine) resolve(a *leadgatev1.Alert, now time.Time) *leadgatev1.Event {
+	a = proto.CloneOf(a)
+	a.State, a.ResolveTime, a.UpdateTime, a.RemindTime = leadgatev1.AlertState_ALERT_STATE_RESOLVED, timestamppb.New(now), timestamppb.New(now), nil
+	if wasTold(a) {
+		a = e.tell(a, leadgatev1.NotificationType_NOTIFICATION_TYPE_RESOLVED, now)
+	}
+	e.put(a)
+	delete(e.calm, a.GetAlertId())
+	return alertEvent(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_ALERT_RESOLVED, a, now)
+}
+
+func (e *Engine) put(a *leadgatev1.Alert) {
+	e.alerts[a.GetAlertId()] = a
+	e.unsaved[a.GetAlertId()] = true
+}
+
+func (e *Engine) remindEvery() time.Duration {
+	if d := e.config.Alerts.GetRemindEvery(); d != nil {
+		return d.AsDuration()
+	}
+	return defaultRemindEvery
+}
+
+// describe is a finding as an alert that fires.
+func (e *Engine) describe(f *finding) *leadgatev1.Alert {
+	console := e.config.Gateway + "/console/"
+	a := &leadgatev1.Alert{
+		AlertId: f.id(), Rule: f.rule, State: leadgatev1.AlertState_ALERT_STATE_FIRING, Severity: leadgatev1.AlertSeverity_ALERT_SEVERITY_WARNING,
+		Destination: f.destination, Form: f.form, Summary: capital(f.summary), Cause: f.cause, Action: f.action,
+		Command: strings.ReplaceAll(f.command, "{gateway}", e.config.Gateway), Url: console + f.page, LeadId: f.lead,
+	}
+	if f.critical {
+		a.Severity = leadgatev1.AlertSeverity_ALERT_SEVERITY_CRITICAL
+	}
+	if f.lead != "" {
+		a.LeadUrl = console + "leads/" + f.lead
+	}
+	return a
+}
+
+// capital begins a sentence, unless it begins with a name.
+func capital(text string) string {
+	for _, word := range []string{"form ", "properties ", "leads ", "a lead ", "the ", "this ", "no lead ", "notifier "} {
+		if strings.HasPrefix(text, word) {
+			return strings.ToUpper(text[:1]) + text[1:]
+		}
+	}
+	return text
+}
+
+func alertEvent(kind leadgatev1.SystemEventType, a *leadgatev1.Alert, now time.Time) *leadgatev1.Event {
+	return &leadgatev1.Event{Time: timestamppb.New(now), Kind: &leadgatev1.Event_System{System: &leadgatev1.SystemEvent{
+		Type: kind, Detail: a.GetSummary(), Alert: a,
+	}}}
+}
