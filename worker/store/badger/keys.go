@@ -18,7 +18,6 @@ import (
 //	key                                     value                     written by                 deleted by, when
 //	!meta                                   store.v1.Meta             first Open                 never
 //	!last                                   see last.go               every commit               never
-//	g number(1)                             -                         first Open, Restore        never
 //	k scope 0 key                           store.v1.IdempotencyKey   Accept                     sweeper, when expired
 //	x second(8) sequence(8) part(2)         keys of a commit whose    Accept                     sweeper, when expired
 //	                                        time is up by then
@@ -46,9 +45,6 @@ import (
 //
 // Numbers are big endian, so that keys sort as numbers do; times are Unix nanoseconds; a lead is its UUID, whose version
 // 7 sorts by time; an event in a key is the first of those told in one step; a person is a keyed hash of the normalised e-mail address.
-//
-// g stands between f, where deleted keys pile up, and what is listed backwards: without it the last page of a list would have to
-// pass all of them to see that there is nothing more. There are a few, as Badger reads ahead.
 //
 // A lead is in p under each person that it names: its own, or without one whoever the submission names. A lead that is not
 // OPEN is in h under its state with reason 0, a HELD one also under each of its reasons. OPEN leads, which are nearly all,
@@ -85,7 +81,6 @@ const (
 var (
 	keyMeta = []byte("!meta")
 	keyLast = []byte("!last")
-	keyStop = [][]byte{{'g', 1}, {'g', 2}, {'g', 3}}
 )
 
 // leadKey is a lead's UUID as bytes.

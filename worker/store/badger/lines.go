@@ -97,34 +97,24 @@ func placeOf(b []byte) (place, bool) {
 // reader reads a line from the newest to the oldest.
 type reader struct {
 	line
-	it    *badgerdb.Iterator
-	ended bool
+	*backward
+	valid bool // there is one to read, or one that was removed
 }
-
-// valid reports whether there is a delivery to read.
-func (r *reader) valid() bool { return !r.ended && r.it.Valid() }
 
 // next goes to the delivery before.
 func (r *reader) next() {
-	if r.first != nil && bytes.Compare(r.it.Item().Key(), r.first) <= 0 {
-		r.ended = true
-		return
-	}
-	r.it.Next()
+	r.valid = (r.first == nil || bytes.Compare(r.key, r.first) > 0) && r.backward.next()
 }
 
 func (r *reader) at() place {
-	key := r.it.Item().Key()
-	return place{binary.BigEndian.Uint64(key[len(key)-8:]), r.destination}
+	return place{binary.BigEndian.Uint64(r.key[len(r.key)-8:]), r.destination}
 }
 
 // seek goes to the newest delivery that does not stand before a place.
 func (r *reader) seek(from place) {
 	key := binary.BigEndian.AppendUint64(slices.Clone(r.prefix), from.sequence)
-	if r.ended = r.first != nil && bytes.Compare(key, r.first) < 0; r.ended {
-		return
-	}
-	if r.it.Seek(key); r.valid() && r.at().compare(from) < 0 {
+	r.valid = (r.first == nil || bytes.Compare(key, r.first) >= 0) && r.backward.seek(key)
+	if r.valid && r.at().compare(from) < 0 {
 		r.next()
 	}
 }
@@ -157,25 +147,33 @@ func (s *Store) mergeLines(ctx context.Context, lines []line, l listing, take fu
 		}
 		readers := make([]*reader, len(lines))
 		for i, line := range lines {
-			readers[i] = &reader{line: line, it: txn.NewIterator(badgerdb.IteratorOptions{Prefix: line.prefix, PrefetchValues: true, PrefetchSize: 100, Reverse: true})}
-			defer readers[i].it.Close()
+			readers[i] = &reader{line: line, backward: newBackward(txn, line.prefix)}
+			defer readers[i].close()
 			readers[i].seek(from)
 		}
-		full, effort := false, 0
+		full, effort, taken := false, 0, place{}
 		for {
-			readers = slices.DeleteFunc(readers, func(r *reader) bool { return !r.valid() })
+			for _, r := range readers {
+				if r.err != nil {
+					return r.err
+				}
+			}
+			readers = slices.DeleteFunc(readers, func(r *reader) bool { return !r.valid })
 			if len(readers) == 0 {
 				return nil
 			}
 			first := slices.MinFunc(readers, func(a, b *reader) int { return a.at().compare(b.at()) })
-			if full || effort >= maxEffort {
-				next = l.toToken(first.at().bytes())
+			// Where the last one was taken, the one removed from the line that it stood in before may stand, too.
+			if at := first.at(); (full && first.live || effort >= maxEffort) && at != taken {
+				next = l.toToken(at.bytes())
 				return nil
 			}
-			created, key, err := first.value()
-			if err != nil {
-				return err
+			if effort += effortSkip; !first.live {
+				first.next()
+				continue
 			}
+			taken = first.at()
+			created, key := first.delivery()
 			if !l.since.IsZero() && created.Before(l.since.Add(-commitSlack)) {
 				return nil // what stands behind is older still
 			}
@@ -193,15 +191,11 @@ func (s *Store) mergeLines(ctx context.Context, lines []line, l listing, take fu
 	return next, err
 }
 
-// value reads when the lead was accepted, and which delivery it is.
-func (r *reader) value() (created time.Time, key deliveryKey, err error) {
+// delivery says when the lead was accepted, and which delivery it is.
+func (r *reader) delivery() (created time.Time, key deliveryKey) {
 	key.destination = r.destination
-	err = r.it.Item().Value(func(value []byte) error {
-		created = time.Unix(0, int64(binary.BigEndian.Uint64(value)))
-		copy(key.lead[:], value[8:])
-		return nil
-	})
-	return created, key, err
+	copy(key.lead[:], r.value[8:])
+	return time.Unix(0, int64(binary.BigEndian.Uint64(r.value))), key
 }
 
 // sequenceAt returns a sequence that no lead has or exceeds that was accepted before a time.
@@ -234,14 +228,17 @@ func (s *Store) listOfForm(ctx context.Context, form string, l listing, take fun
 		from = slices.Concat(prefix, timePrefix(l.until.Add(time.Millisecond)))
 	}
 	err = s.view(ctx, func(txn *badgerdb.Txn) error {
-		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix, Reverse: true})
-		defer it.Close()
+		w := newBackward(txn, prefix)
+		defer w.close()
 		effort, full := 0, false
-		for it.Seek(from); it.Valid(); it.Next() {
-			key := it.Item().Key()
+		for ok := w.seek(from); ok; ok = w.next() {
+			key := w.key
 			if effort >= maxEffort {
 				next = l.toToken(append(slices.Clone(key), 0xff))
 				return nil
+			}
+			if effort += effortSkip; !w.live {
+				continue
 			}
 			deliveries, err := deliveriesOf(txn, leadKey(key[len(prefix):]))
 			if err != nil {
@@ -262,7 +259,7 @@ func (s *Store) listOfForm(ctx context.Context, form string, l listing, take fun
 			}
 			effort += effortFetch
 		}
-		return nil
+		return w.err
 	})
 	return next, err
 }

@@ -18,10 +18,11 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// What one page may cost at most, so that a filter that matches little holds nobody up: a few milliseconds of passing keys of
-// an index, reading records in their order, and fetching records from anywhere.
+// What one page may cost at most, so that a filter that matches little holds nobody up: a few milliseconds of passing keys that
+// were deleted and those of an index, reading records in their order, and fetching records from anywhere.
 const (
 	maxEffort   = 8_000
+	effortSkip  = 1
 	effortPass  = 4
 	effortNext  = 4
 	effortFetch = 16
@@ -155,47 +156,41 @@ func (s *Store) list(ctx context.Context, l listing, take func(value []byte) (fu
 		stop = slices.Concat(prefix, timePrefix(l.since.Add(-idTimeSlack)))
 	}
 	cost := effortNext
-	read := func(_ *badgerdb.Txn, item *badgerdb.Item) (*badgerdb.Item, error) { return item, nil }
-	stored := prefix[0] == prefixLead || prefix[0] == prefixDelivery
-	if !stored {
+	read := func(_ *badgerdb.Txn, w *backward, fn func(value []byte) error) error { return fn(w.value) }
+	if prefix[0] != prefixLead && prefix[0] != prefixDelivery { // an index
 		cost = effortFetch
-		read = func(txn *badgerdb.Txn, item *badgerdb.Item) (*badgerdb.Item, error) {
-			key := item.Key()
-			return txn.Get(keyOfLead(leadKey(key[len(key)-16:])))
-		}
-	}
-	err = s.view(ctx, func(txn *badgerdb.Txn) error {
-		// Without Prefix, with which Badger would leave out the table that has keyStop.
-		it := txn.NewIterator(badgerdb.IteratorOptions{PrefetchValues: stored, PrefetchSize: 100, Reverse: true})
-		defer it.Close()
-		effort := 0
-		for it.Seek(from); it.ValidForPrefix(prefix); it.Next() {
-			if effort += cost; effort > maxEffort {
-				next = l.toToken(it.Item().Key())
-				return nil
-			}
-			if stop != nil && bytes.Compare(it.Item().Key(), stop) < 0 {
-				return nil
-			}
-			item, err := read(txn, it.Item())
+		read = func(txn *badgerdb.Txn, w *backward, fn func(value []byte) error) error {
+			item, err := txn.Get(keyOfLead(leadKey(w.key[len(w.key)-16:])))
 			if err != nil {
 				return err
 			}
-			var full bool
-			if err := item.Value(func(value []byte) (err error) {
+			return item.Value(fn)
+		}
+	}
+	err = s.view(ctx, func(txn *badgerdb.Txn) error {
+		w := newBackward(txn, prefix)
+		defer w.close()
+		effort, full := 0, false
+		for ok := w.seek(from); ok; ok = w.next() {
+			if full && w.live || effort >= maxEffort {
+				next = l.toToken(w.key)
+				return nil
+			}
+			if stop != nil && bytes.Compare(w.key, stop) < 0 {
+				return nil
+			}
+			if effort += effortSkip; !w.live {
+				continue
+			}
+			effort += cost
+			if err := read(txn, w, func(value []byte) (err error) {
 				full, err = take(value)
 				return err
 			}); err != nil {
 				return err
 			}
-			if full {
-				if it.Next(); it.ValidForPrefix(prefix) {
-					next = l.toToken(it.Item().Key())
-				}
-				return nil
-			}
 		}
-		return nil
+		return w.err
 	})
 	return next, err
 }

@@ -230,11 +230,6 @@ func (s *Store) loadMeta() (*storev1.Meta, error) {
 			return nil, err
 		}
 		return meta, s.db.Update(func(txn *badgerdb.Txn) error {
-			for _, stop := range keyStop {
-				if err := txn.Set(stop, []byte{}); err != nil {
-					return err
-				}
-			}
 			return txn.Set(keyMeta, value)
 		})
 	case err != nil:

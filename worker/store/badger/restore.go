@@ -201,9 +201,6 @@ func (r *restoration) rebuild(ctx context.Context) error {
 	}
 	for _, step := range []func() error{
 		func() error { return b.set(keyMeta, meta) },
-		func() error { return b.batch.Set(keyStop[0], []byte{}) },
-		func() error { return b.batch.Set(keyStop[1], []byte{}) },
-		func() error { return b.batch.Set(keyStop[2], []byte{}) },
 		func() error { return b.leads(ctx) },
 		b.keys, b.chains, b.events, b.total,
 		func() error { return b.batch.Set(keyLast, b.last.bytes()) },

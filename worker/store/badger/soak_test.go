@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -31,6 +32,12 @@ const many = 1_000_000
 // rare, some leads are held.
 func stock(t *testing.T, s store.Store, n int) {
 	t.Helper()
+	stockWith(t, s, n, func(int, *store.Acceptance) {})
+}
+
+// stockWith does so with leads as they are after a change.
+func stockWith(t *testing.T, s store.Store, n int, change func(int, *store.Acceptance)) {
+	t.Helper()
 	const step = 2000
 	for start := 0; start < n; start += step {
 		var acceptances []*store.Acceptance
@@ -43,6 +50,7 @@ func stock(t *testing.T, s store.Store, n int) {
 				a.Record.State, a.Destinations = leadgatev1.LeadState_LEAD_STATE_HELD, nil
 				a.Record.Holds = []*leadgatev1.Hold{{Reason: leadgatev1.HoldReason_HOLD_REASON_NO_ROUTE}}
 			}
+			change(i, a)
 			acceptances = append(acceptances, a)
 		}
 		accept(t, s, acceptances...)
@@ -210,4 +218,121 @@ func TestSoakOpeningWithAMillionWaitingIsQuick(t *testing.T) {
 	if opened > 2*time.Second {
 		t.Errorf("opening took %v", opened)
 	}
+}
+
+func TestSoakTheLastPageIsReadWithinTenMillisecondsThoughMuchWasRemoved(t *testing.T) {
+	soaking(t)
+	const leads, kept = many / 4, 1000
+	var later atomic.Int64
+	var commits atomic.Int64
+	s := open(t, badger.Options{
+		Now:           func() time.Time { return time.Now().Add(time.Duration(later.Load())) },
+		SweepInterval: 100 * time.Millisecond,
+		Committed:     func(int, time.Duration) { commits.Add(1) },
+	})
+	stockWith(t, s, leads, func(i int, a *store.Acceptance) {
+		a.Key = &store.Key{Scope: "contact", Value: fmt.Sprint(i), Expires: time.Now().Add(time.Hour)}
+	})
+	end(t, s, "rare", leads, leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED)
+	end(t, s, "crm", leads, leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED)
+	later.Store(int64(2 * time.Hour))
+	for seen := int64(-1); seen != commits.Load(); time.Sleep(2 * time.Second) { // until the sweeper has no more to do
+		seen = commits.Load()
+	}
+	oldest, _, err := s.Leads(t.Context(), store.LeadQuery{}, 1, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest := oldest[0].GetCreateTime().AsTime()
+	lists := []struct {
+		what string
+		page func(token string) (n int, next string, err error)
+	}{
+		{"leads", leadPages(s, store.LeadQuery{})},
+		{"leads of a form", leadPages(s, store.LeadQuery{Form: "contact"})},
+		{"leads of a rare form", leadPages(s, store.LeadQuery{Form: "rare"})},
+		{"leads of a person", leadPages(s, store.LeadQuery{Email: fmt.Sprintf("p%d@example.com", leads-5)})},
+		{"held leads", leadPages(s, store.LeadQuery{State: leadgatev1.LeadState_LEAD_STATE_HELD})},
+		{"deliveries", deliveryPages(s, store.DeliveryQuery{})},
+		{"delivered ones", deliveryPages(s, store.DeliveryQuery{State: leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED})},
+		{"waiting ones", deliveryPages(s, store.DeliveryQuery{State: leadgatev1.DeliveryState_DELIVERY_STATE_PENDING})},
+		{"those to a destination", deliveryPages(s, store.DeliveryQuery{Destination: "crm"})},
+		{"those of a form", deliveryPages(s, store.DeliveryQuery{Form: "rare"})},
+	}
+	through := func(when string) {
+		for _, list := range lists {
+			var took []time.Duration
+			pages, empty, found := 0, 0, 0
+			for token := ""; ; {
+				began := time.Now()
+				n, next, err := list.page(token)
+				if err != nil {
+					t.Fatal(err)
+				}
+				took = append(took, time.Since(began))
+				pages, found = pages+1, found+n
+				if n == 0 {
+					empty++
+				}
+				if token = next; next == "" {
+					break
+				}
+			}
+			last := took[len(took)-1]
+			slices.Sort(took)
+			p99 := took[len(took)*99/100]
+			t.Logf("%s, %-25s %6d found in %4d pages, of which %3d empty: p99 %v, last %v", when, list.what, found, pages, empty, p99.Round(10*time.Microsecond), last.Round(10*time.Microsecond))
+			if p99 > 10*time.Millisecond && len(took) > 100 || last > 50*time.Millisecond {
+				t.Errorf("%s, %s: p99 %v, last %v", when, list.what, p99, last)
+			}
+		}
+	}
+	through("swept")
+	all := store.Retention{Delivered: newest.Add(-time.Millisecond), Undelivered: newest.Add(-time.Millisecond)}
+	purging := make(chan int, 1)
+	go func() {
+		removed := 0
+		for token := ""; ; {
+			purged, err := s.Purge(context.Background(), all, 500, token)
+			if err != nil {
+				t.Error(err)
+				break
+			}
+			removed += purged.Delivered + len(purged.Undelivered)
+			if token = purged.Next; token == "" {
+				break
+			}
+		}
+		purging <- removed
+	}()
+	var took []time.Duration
+	for purged := false; !purged; {
+		select {
+		case n := <-purging:
+			t.Logf("%d leads were removed", n)
+			purged = true
+		default:
+			for _, list := range lists {
+				token := ""
+				for range 3 {
+					began := time.Now()
+					_, next, err := list.page(token)
+					if err != nil {
+						t.Fatal(err)
+					}
+					took = append(took, time.Since(began))
+					if token = next; next == "" {
+						break
+					}
+				}
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+	slices.Sort(took)
+	t.Logf("while leads were removed a page took %v, p99 %v, at most %v", took[len(took)/2].Round(10*time.Microsecond), took[len(took)*99/100].Round(10*time.Microsecond), took[len(took)-1].Round(10*time.Microsecond))
+	if p95 := took[len(took)*95/100]; p95 > 10*time.Millisecond {
+		t.Errorf("while leads are removed one page in twenty takes more than %v", p95)
+	}
+	through("purged")
 }

@@ -3,6 +3,7 @@ package badger_test
 import (
 	"context"
 	"flag"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -32,7 +33,18 @@ func TestMain(m *testing.M) {
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(o storetest.Options) (store.Store, error) {
+		return badger.Open(badger.Options{Dir: o.Dir, Now: o.Now, Publish: o.Publish, SweepInterval: time.Hour, QueueLength: 1000})
+	})
+}
+
+func TestBackupConformance(t *testing.T) {
+	t.Parallel()
+	open := func(o storetest.Options) (store.Store, error) {
 		return badger.Open(badger.Options{Dir: o.Dir, Now: o.Now, Publish: o.Publish, SweepInterval: time.Hour})
+	}
+	storetest.RunBackup(t, open, func(o storetest.Options, erased []string, backups ...io.Reader) error {
+		_, err := badger.Restore(context.Background(), badger.Options{Dir: o.Dir, Now: o.Now, Publish: o.Publish}, backups, strings.NewReader(strings.Join(erased, "\n")), nil)
+		return err
 	})
 }
 

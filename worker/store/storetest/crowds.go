@@ -51,6 +51,9 @@ func crowdSuite() suite {
 	}
 }
 
+// crowdWorkers is how many workers a crowd has.
+const crowdWorkers = 6
+
 // crowd is workers that deliver what waits at "crm" until nothing is left. It sees to it that no two of them have
 // deliveries of one person in flight.
 type crowd struct {
@@ -106,7 +109,7 @@ func (c *crowd) run(t *testing.T, verdict func() leadgatev1.DeliveryState) {
 	t.Helper()
 	const workers = 6
 	var all sync.WaitGroup
-	for range workers {
+	for range crowdWorkers {
 		all.Go(func() {
 			if err := c.work(verdict); err != nil {
 				t.Error(err)

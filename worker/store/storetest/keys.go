@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"testing"
@@ -216,6 +217,18 @@ func keySuite() suite {
 			want := r.accept(reuse)[0]
 			if got := r.lookUp(r.key("k", corrected)); !cmp.Equal(got, want) {
 				t.Errorf("held payload: %+v, want %+v", got, want)
+			}
+		},
+
+		"ASeenKeyIsAnsweredWhileTheStoreIsBusyWriting": func(t *testing.T, r *rig) {
+			a := r.keyed("k", map[string]string{"email": "a"})
+			r.accept(a)
+			release := r.busy()
+			defer release()
+			ctx, cancel := context.WithTimeout(r.ctx, time.Minute)
+			defer cancel()
+			if known, err := r.LookUp(ctx, a.Key); err != nil || known.LeadID != a.Record.GetLeadId() || !known.Replayed {
+				t.Errorf("%+v, %v", known, err)
 			}
 		},
 

@@ -3,10 +3,12 @@ package storetest
 import (
 	"bytes"
 	"errors"
+	"io"
 	"sync"
 	"testing"
 	"time"
 
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
@@ -27,6 +29,13 @@ func lifecycleSuite() suite {
 				"Begin":          second(r.Begin(r.ctx, r.next(claim))),
 				"Settle":         second(r.Settle(r.ctx, r.next(claim))),
 				"Redrive":        second(r.Redrive(r.ctx, &store.Redrive{DeliveryID: ids[0]})),
+				"Erase":          second(r.Erase(r.ctx, &store.Erasure{LeadID: claim.Record.GetLeadId()})),
+				"ErasedLeads":    second(r.ErasedLeads(r.ctx, "ada@example.com")),
+				"Amend":          second(r.Amend(r.ctx, &store.Amendment{Was: claim.Record, Record: claim.Record})),
+				"Purge":          second(r.Purge(r.ctx, store.Retention{}, 1, "")),
+				"Hold":           second(r.Hold(r.ctx, &store.Hold{DeliveryID: ids[0]})),
+				"Move":           second(r.Move(r.ctx, &store.Move{DeliveryID: ids[0], Destination: "archive"})),
+				"Delete":         second(r.Delete(r.ctx, &store.Deletion{DeliveryID: ids[0]})),
 				"Lead":           second(r.Lead(r.ctx, claim.Record.GetLeadId())),
 				"LeadDeliveries": second(r.LeadDeliveries(r.ctx, claim.Record.GetLeadId())),
 				"Timeline":       second(r.Timeline(r.ctx, claim.Record.GetLeadId())),
@@ -34,9 +43,12 @@ func lifecycleSuite() suite {
 				"Delivery":       second(r.Delivery(r.ctx, ids[0])),
 				"Deliveries":     third(r.Deliveries(r.ctx, store.DeliveryQuery{}, 1, "")),
 				"Counts":         second(r.Counts(r.ctx)),
+				"LeadCounts":     second(r.LeadCounts(r.ctx)),
+				"Backup":         second(r.Backup(r.ctx, "", io.Discard)),
 				"Recent":         second(r.Recent(r.ctx, 1)),
 				"Writable":       r.Writable(),
 				"State.Get":      third(s.Get(r.ctx, "crm")),
+				"State.CAS":      s.CompareAndSet(r.ctx, "crm", 0, nil, time.Time{}),
 				"State.Put":      s.Put(r.ctx, "crm", nil, time.Time{}),
 				"State.Delete":   s.Delete(r.ctx, "crm"),
 				"State.Keys":     second(s.Keys(r.ctx)),
@@ -47,6 +59,53 @@ func lifecycleSuite() suite {
 			}
 			if err := r.Close(); err != nil {
 				t.Errorf("closing again: %v", err)
+			}
+		},
+
+		"MoreCallersThanCanWaitAreRefusedAndMayComeAgain": func(t *testing.T, r *rig) {
+			const most = 1 << 17 // more must not have to wait, wherever a store draws the line
+			type outcome struct {
+				*store.Acceptance
+				err error
+			}
+			release := r.busy()
+			defer release()
+			outcomes := make(chan outcome, most)
+			var refused []outcome
+			callers := 0
+			for ; callers < most && len(refused) == 0; callers++ {
+				a := r.lead("")
+				a.Key = r.key(a.Record.GetLeadId(), nil)
+				go func() {
+					_, err := r.Accept(r.ctx, a)
+					outcomes <- outcome{a, err}
+				}()
+				select {
+				case o := <-outcomes:
+					refused = append(refused, o)
+				default:
+				}
+			}
+			if len(refused) == 0 {
+				t.Errorf("%d callers wait, and none was refused", most)
+			}
+			release()
+			for range callers - len(refused) {
+				if o := <-outcomes; o.err != nil {
+					refused = append(refused, o)
+				}
+			}
+			for _, o := range refused {
+				if !errors.Is(o.err, store.ErrUnavailable) {
+					t.Fatalf("refused with %v", o.err)
+				}
+				if again := r.accept(o.Acceptance)[0]; again.Replayed {
+					t.Fatalf("what was refused is answered with %+v when it comes again", again)
+				}
+			}
+			counts, err := r.LeadCounts(r.ctx)
+			if n := counts.ByState[leadgatev1.LeadState_LEAD_STATE_OPEN]; err != nil || n != int64(callers)+1 {
+				t.Errorf("%d leads of %d callers, %v", n, callers+1, err)
 			}
 		},
 

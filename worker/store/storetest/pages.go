@@ -153,6 +153,61 @@ func pageSuite() suite {
 			}
 		},
 
+		"PagesGoOnThoughWhatComesNextIsGone": func(t *testing.T, r *rig) {
+			shop(r)
+			var lead []string
+			for range 4 {
+				lead = append(lead, r.accept(r.heldLead("", leadgatev1.HoldReason_HOLD_REASON_SPAM))[0].LeadID)
+			}
+			spam := store.LeadQuery{Reason: leadgatev1.HoldReason_HOLD_REASON_SPAM}
+			page, next, err := r.Leads(r.ctx, spam, 1, "")
+			if err != nil || len(page) != 1 || next == "" {
+				t.Fatal(page, next, err)
+			}
+			r.amend(r.amendment(lead[2], discarded))
+			r.erase(lead[1])
+			var rest []string
+			for token := next; token != ""; {
+				if page, token, err = r.Leads(r.ctx, spam, 1, token); err != nil {
+					t.Fatal(err)
+				}
+				for _, record := range page {
+					rest = append(rest, record.GetLeadId())
+				}
+			}
+			if !slices.Equal(rest, lead[:1]) {
+				t.Errorf("leads go on with %v, want %v", rest, lead[:1])
+			}
+		},
+
+		"WhatMovedOnIsListedOnce": func(t *testing.T, r *rig) {
+			const n = 1200
+			r.begin(r.claim(r.acceptFrom("")...)...) // the oldest stays where it is
+			var leads []*store.Acceptance
+			for range n {
+				leads = append(leads, r.lead(""))
+			}
+			r.accept(leads...)
+			var want []string
+			for _, a := range slices.Backward(leads) {
+				want = append(want, a.Record.GetLeadId()+".crm")
+			}
+			for _, state := range []leadgatev1.DeliveryState{retryWait, delivered} {
+				r.settle(state, r.begin(r.claimUpTo("crm", n).Items...)...)
+				for _, q := range []store.DeliveryQuery{{}, {Destination: "crm"}, {State: state}, {Form: "contact"}} {
+					var got []string
+					for _, d := range r.allDeliveries(q, n) {
+						if d.GetState() != inFlight {
+							got = append(got, d.GetDeliveryId())
+						}
+					}
+					if !slices.Equal(got, want) {
+						t.Errorf("%v: %d are listed, want %d in order", q, len(got), n)
+					}
+				}
+			}
+		},
+
 		"ATokenIsGoodForItsOwnQueryOnly": func(t *testing.T, r *rig) {
 			ids := shop(r)
 			since := r.clock.time().Add(-time.Hour)

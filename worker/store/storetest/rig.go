@@ -30,6 +30,7 @@ type rig struct {
 	mu        sync.Mutex
 	leads     uint64 // made so far
 	published []*leadgatev1.Event
+	holding   func() // called by Publish, if not nil
 }
 
 func newRig(t rapid.TB, dir string, open Open) *rig {
@@ -63,8 +64,36 @@ func (r *rig) reopen() {
 
 func (r *rig) publish(events []*leadgatev1.Event) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.published = append(r.published, events...)
+	hold := r.holding
+	r.mu.Unlock()
+	if hold != nil {
+		hold()
+	}
+}
+
+// busy keeps the store writing, as a slow disk would, until it is released.
+func (r *rig) busy() (release func()) {
+	entered, left := make(chan struct{}), make(chan struct{})
+	r.mu.Lock()
+	r.holding = sync.OnceFunc(func() {
+		close(entered)
+		<-left
+	})
+	r.mu.Unlock()
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		a := r.lead("")
+		a.Events = []*leadgatev1.Event{event(a.Record.GetLeadId(), leadgatev1.Stage_STAGE_QUEUED)}
+		if _, err := r.Accept(r.ctx, a); err != nil {
+			r.t.Errorf("what is being written: %v", err)
+		}
+	})
+	<-entered
+	return sync.OnceFunc(func() {
+		close(left)
+		writing.Wait()
+	})
 }
 
 // seen returns the events that were published so far.

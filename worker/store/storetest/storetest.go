@@ -4,6 +4,8 @@
 //		storetest.Run(t, func(o storetest.Options) (store.Store, error) { … })
 //	}
 //
+// A store that can be restored from its backups runs [RunBackup], too.
+//
 // It sees nothing but the interface. Tests run in parallel, each on a store and a clock of its own; none sleeps.
 package storetest
 
@@ -21,7 +23,8 @@ type Options struct {
 	Dir string
 	// Now is the store's clock. It moves when a test moves it.
 	Now func() time.Time
-	// Publish has to get the events that were written.
+	// Publish has to get the events that were written. A test may hold it up, as a slow disk would: then what is to be written
+	// waits, and what is read does not.
 	Publish func([]*leadgatev1.Event)
 }
 
