@@ -2,7 +2,14 @@ package crm_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
+	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -119,11 +126,40 @@ func TestABodyIsCutBetweenCharacters(t *testing.T) {
 	}
 }
 
+// certificateUntil is a certificate for 127.0.0.1 of its own, up to a time.
+func certificateUntil(t *testing.T, end time.Time) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: end.AddDate(-1, 0, 0), NotAfter: end, IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
 func TestWhatWasSurelyNotSentIsToBeRetried(t *testing.T) {
 	t.Parallel()
 	untrusted := httptest.NewTLSServer(http.NotFoundHandler())
 	defer untrusted.Close()
 	untrusted.Config.ErrorLog = nil
+	expired := httptest.NewUnstartedServer(http.NotFoundHandler())
+	expired.TLS, expired.Config.ErrorLog = &tls.Config{Certificates: []tls.Certificate{certificateUntil(t, time.Now().Add(-time.Hour))}}, log.New(io.Discard, "", 0)
+	expired.StartTLS()
+	defer expired.Close()
+	trusting := closing(t)
+	trusting.TLSClientConfig = &tls.Config{RootCAs: x509.NewCertPool()}
+	leaf, err := x509.ParseCertificate(expired.TLS.Certificates[0].Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusting.TLSClientConfig.RootCAs.AddCert(leaf)
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
 	stopped, stop := context.WithCancel(t.Context())
@@ -145,6 +181,7 @@ func TestWhatWasSurelyNotSentIsToBeRetried(t *testing.T) {
 	}{
 		"refused":         {t.Context(), closing(t), closed.URL, "refused"},
 		"no certificate":  {t.Context(), closing(t), untrusted.URL, "certificate"},
+		"expired":         {t.Context(), trusting, expired.URL, "expired"},
 		"no such host":    {t.Context(), noName, "http://crm.invalid", "no such host"},
 		"slow to connect": {t.Context(), &pace.Transport{Base: slow, Limiter: pace.NewLimiter(0, time.Now), Timeout: time.Millisecond}, "http://crm.invalid", "time limit"},
 		"not its turn":    {stopped, &pace.Transport{Base: slow, Limiter: pace.NewLimiter(1, time.Now), Timeout: time.Hour}, "http://crm.invalid", "cut the call short"},

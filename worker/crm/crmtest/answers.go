@@ -57,6 +57,67 @@ func runAnswers(t *testing.T, h Harness) {
 		items := b.full()
 		b.expectKind(items, b.deliver(items), crm.Unknown)
 	})
+	t.Run("AWrongAddressIsNoVerdictOnALead", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, h)
+		for _, code := range []int{404, 405, 410} {
+			for _, body := range []string{"<html>There is nothing here</html>", "", `{"message":"no such path"}`} {
+				b.answers(status(code, body, "Content-Type", "text/html"))
+				for i, outcome := range b.deliver(b.full()) {
+					if outcome.Kind != crm.Retry || outcome.Status != code {
+						t.Errorf("lead %d ended as %s of status %d after %d %q", i, kindName(outcome.Kind), outcome.Status, code, body)
+					}
+				}
+			}
+		}
+	})
+	t.Run("AnErrorIsNoSuccessWhateverItsStatus", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, h)
+		for _, code := range []int{200, 201, 204, 207} {
+			for _, body := range []string{
+				``, `null`, `""`, `{}`, `[]`, `{"error":"invalid_request"}`, `{"success":false,"error":"x","data":null}`, `{"data":null}`, `{"results":null}`,
+				`{"status":"error","code":"INTERNAL_ERROR","message":"x"}`, `{"data":[{"status":"error","code":"INTERNAL_ERROR","details":{}}]}`,
+				`[{"success":false,"errors":[{"statusCode":"UNKNOWN_EXCEPTION","message":"x"}]}]`, `{"error":{"code":"0x80040216","message":"x"}}`,
+				`{"status":"COMPLETE","results":[],"errors":[{"status":"error","message":"x"}]}`,
+			} {
+				b.answers(status(code, body))
+				for i, outcome := range b.deliver(b.full()) {
+					if outcome.Kind == crm.Delivered {
+						t.Errorf("lead %d ended as %s after %d %s: %+v", i, kindName(outcome.Kind), code, body, outcome)
+					}
+				}
+			}
+		}
+	})
+	t.Run("AnAnswerAboutMoreLeadsThanWereSentMixesUpNobody", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, h)
+		items := b.full()
+		if len(items) == 1 {
+			t.Skip("one lead at a time")
+		}
+		var last *httptest.ResponseRecorder // of the whole batch
+		b.answers(func(w http.ResponseWriter, r *http.Request) {
+			last = httptest.NewRecorder()
+			b.crm.ServeHTTP(last, r)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+		b.deliver(items)
+		b.answers(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(last.Code)
+			_, _ = w.Write(last.Body.Bytes())
+		})
+		for _, some := range [][]crm.Item{items[:len(items)-1], items[1:], items[1:2]} {
+			for i, outcome := range b.deliver(some) {
+				if own := b.crm.RecordID(some[i].Email); outcome.RecordID != "" && outcome.RecordID != own {
+					t.Errorf("lead %d of %d got the record %q, and has %q: %+v", i, len(some), outcome.RecordID, own, outcome)
+				}
+			}
+		}
+	})
 	t.Run("AnEndlessAnswerIsNotReadToItsEnd", func(t *testing.T) {
 		t.Parallel()
 		b := newBench(t, h)

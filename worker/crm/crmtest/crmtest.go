@@ -31,6 +31,16 @@ type Harness struct {
 	Mapped map[string]string
 }
 
+// propertyOf is the mapped property of a field; empty if there is none.
+func (h Harness) propertyOf(field string) string {
+	for property, from := range h.Mapped {
+		if from == field {
+			return property
+		}
+	}
+	return ""
+}
+
 // CRM is what a destination calls.
 type CRM interface {
 	http.Handler

@@ -73,6 +73,29 @@ func RunFaults(t *testing.T, h Harness, newCRM func(secret string, now func() ti
 		c.crm.SetFaults(simulator.Faults{Kinds: mixed, FailRate: 0.25})
 		c.deliverAll()
 	})
+	t.Run("Latency", func(t *testing.T) {
+		t.Parallel()
+		c := newCourier(t, h, newCRM, fewLeads)
+		c.crm.SetFaults(simulator.Faults{Latency: simulator.Duration(callLimit / 20), Jitter: simulator.Duration(callLimit / 4)})
+		c.deliverAll()
+	})
+	t.Run("Renamed", func(t *testing.T) {
+		t.Parallel()
+		c := newCourier(t, h, newCRM, fewLeads)
+		c.deliverAll()
+		name := h.propertyOf("first_name")
+		if !c.admin("/_sim/fields", fmt.Sprintf(`{"rename":{%q:"another_name"}}`, name)) {
+			t.Skip("it has no such field")
+		}
+		c.destination.Schema(t.Context()) // as the worker reads it
+		c.comeAgain()
+		c.deliver()
+		for _, p := range c.parcels {
+			if !slices.Contains(p.outcome.Dropped, name) || p.outcome.Reason == "" {
+				t.Errorf("%s ended without being told of %s: %+v", p.item.IdempotencyValue, name, p.outcome)
+			}
+		}
+	})
 	for _, method := range []string{http.MethodPost, http.MethodPatch} { // that CRMs write with
 		t.Run("MergedAfterALost"+method, func(t *testing.T) {
 			t.Parallel()
@@ -172,11 +195,14 @@ func (c *courier) comeAgain() {
 // merge makes one record of two, as a person does. False if the CRM knows no merging.
 func (c *courier) merge(from, into string) bool {
 	c.t.Helper()
+	return c.admin("/_sim/merge", fmt.Sprintf(`{"from":%q,"into":%q}`, from, into))
+}
+
+// admin changes the CRM. False if the CRM knows no such thing.
+func (c *courier) admin(path, change string) bool {
+	c.t.Helper()
 	answer := httptest.NewRecorder()
-	c.crm.ServeHTTP(answer, httptest.NewRequestWithContext(c.t.Context(), http.MethodPost, "/_sim/merge", strings.NewReader(fmt.Sprintf(`{"from":%q,"into":%q}`, from, into))))
-	if answer.Code != http.StatusNoContent && answer.Code != http.StatusNotFound {
-		c.t.Fatal(answer.Code, answer.Body)
-	}
+	c.crm.ServeHTTP(answer, httptest.NewRequestWithContext(c.t.Context(), http.MethodPost, path, strings.NewReader(change)))
 	return answer.Code == http.StatusNoContent
 }
 

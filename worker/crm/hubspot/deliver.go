@@ -21,8 +21,8 @@ const emailProperty = "email"
 
 // contact is a lead on its way to HubSpot.
 type contact struct {
-	// trace is what HubSpot names the contact by in its answer, unique in a batch. Only if every input has one are there
-	// answers for each.
+	// trace is what HubSpot names the contact by in its answer: the lead, so that an answer to another call names nobody. Only if
+	// every input of a batch has one of its own are there answers for each.
 	trace      string
 	key        string // property that it is known by; empty if it has none
 	properties map[string]string
@@ -86,7 +86,10 @@ func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadga
 
 // newContact reads what Encode wrote. What a lead is known by is always among the properties, whatever the mapping says.
 func newContact(i int, item crm.Item, key string) *contact {
-	c := &contact{trace: strconv.Itoa(i)}
+	c := &contact{trace: item.LeadID()}
+	if c.trace == "" {
+		c.trace = strconv.Itoa(i)
+	}
 	if err := json.Unmarshal(item.Payload, &c.properties); err != nil || c.properties == nil {
 		c.outcome = crm.Outcome{Kind: crm.Refused, Reason: "not sent: what was stored for it is not an object of HubSpot properties"}
 		return c

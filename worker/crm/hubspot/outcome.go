@@ -22,7 +22,8 @@ const (
 //
 //	3xx        to be tried again: it is base_url that is wrong; redirects are not followed
 //	401 403    the credentials are refused; but a 403 that is not HubSpot's comes from its edge, and passes
-//	404 405    to be tried again: it is base_url that is wrong, not the lead
+//	404 405 410
+//	           to be tried again: it is base_url that is wrong, not the lead
 //	408 425    to be tried again
 //	423        to be tried again after two seconds
 //	429        too fast, or too much for today (limits.go)
@@ -40,7 +41,7 @@ func (d *destination) failed(answer *crm.Answer) crm.Outcome {
 			return answer.Outcome(crm.CredentialsRefused, "HubSpot refuses the token"+inBrackets(p.Category)+p.scopes()+"; check hubspot.token")
 		}
 		return later(answer, blockedWait, "HubSpot's edge blocks the call")
-	case http.StatusNotFound, http.StatusMethodNotAllowed:
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
 		return later(answer, 0, "HubSpot does not know the address that was called; check hubspot.base_url and hubspot.api_version")
 	case http.StatusRequestTimeout, http.StatusTooEarly:
 		return later(answer, 0, "HubSpot did not read the call to its end")

@@ -75,7 +75,7 @@ func TestOutcomesOfOneLead(t *testing.T) {
 			kind: crm.Retry, reason: "OBJECT_ALREADY_EXISTS",
 		},
 		"nobody named": {status: 200, body: `{"status":"COMPLETE","results":[]}`, kind: crm.Unknown},
-		"no record":    {status: 200, body: `{"results":[{"objectWriteTraceId":"0","properties":{"email":"ada@example.com"}}]}`, kind: crm.Unknown},
+		"no record":    {status: 200, body: `{"results":[{"objectWriteTraceId":"l0","properties":{"email":"ada@example.com"}}]}`, kind: crm.Unknown},
 		"truncated":    {status: 200, body: `{"results":[{"id":"7"`, kind: crm.Unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -105,9 +105,9 @@ func TestAWholeBatchIsSplitWhereNobodyIsNamed(t *testing.T) {
 func TestEachLeadOfABatchHasItsPartOfA207(t *testing.T) {
 	t.Parallel()
 	batch := `{"status":"COMPLETE","numErrors":2,
-		"results":[{"id":"9","properties":{"email":"MARY@example.com"}},{"id":"5","objectWriteTraceId":"3","properties":{}}],
+		"results":[{"id":"9","properties":{"email":"MARY@example.com"}},{"id":"5","objectWriteTraceId":"l3","properties":{}}],
 		"errors":[
-			{"status":"error","category":"CONFLICT","message":"Contact already exists. Existing ID: 777","context":{"objectWriteTraceId":["1"],"existingId":["777"]}},
+			{"status":"error","category":"CONFLICT","message":"Contact already exists. Existing ID: 777","context":{"objectWriteTraceId":["l1"],"existingId":["777"]}},
 			{"category":"OBJECT_NOT_FOUND","context":{"ids":["Ada@example.com"]}},
 			{"category":"VALIDATION_ERROR","message":"about nobody"},
 			"not an error"
@@ -134,6 +134,16 @@ func TestEachLeadOfABatchHasItsPartOfA207(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatNamesOtherLeadsNamesNobody(t *testing.T) {
+	t.Parallel()
+	for _, outcome := range answering(t, 200, `{"results":[{"id":"7","objectWriteTraceId":"l7","properties":{"email":"ada@example.com"}},
+		{"id":"8","objectWriteTraceId":"1","properties":{}},{"id":"9","properties":{"email":"eve@example.com"}}],"errors":[{"category":"CONFLICT","context":{"objectWriteTraceId":["l8"]}}]}`).deliver(ada, grace) {
+		if outcome.Kind != crm.Unknown || outcome.RecordID != "" {
+			t.Errorf("ended as %+v", outcome)
+		}
+	}
+}
+
 func TestAPageIsNoAnswerToABatch(t *testing.T) {
 	t.Parallel()
 	for _, outcome := range answering(t, 200, "<html>log in</html>").deliver(ada, grace) {
@@ -146,7 +156,7 @@ func TestAPageIsNoAnswerToABatch(t *testing.T) {
 func TestThePingLearnsOfTheAccount(t *testing.T) {
 	t.Parallel()
 	r := answering(t, 200, `{"portalId":42,"timeZone":"Europe/Berlin","utcOffsetMilliseconds":3600000,"uiDomain":"app-eu1.hubspot.com",
-		"results":[{"id":"7","objectWriteTraceId":"0"}]}`)
+		"results":[{"id":"7","objectWriteTraceId":"l0"}]}`)
 	if pong := r.destination.Ping(t.Context()); pong.Kind != crm.Delivered || r.sent()[0].path != "GET /account-info/v3/details" {
 		t.Errorf("the ping ended as %+v", pong)
 	}
