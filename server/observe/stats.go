@@ -44,6 +44,7 @@ type tally struct {
 	lastDelivery   time.Time
 	counted        uint64 // number of the newest event of the store that is counted
 	changed        bool   // since it was last stored
+	passing        passing
 }
 
 func newTally() *tally {
@@ -151,6 +152,9 @@ func (t *tally) count(at time.Time, number uint64, e *leadgatev1.LeadEvent, c *c
 	t.changed = true
 	if minute := t.minutes.At(at); minute != nil {
 		minute.add(c)
+	}
+	if number == 0 {
+		t.passing.count(at, c)
 	}
 	if c.submitted > 0 {
 		t.lastSubmission = later(t.lastSubmission, at)

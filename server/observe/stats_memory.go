@@ -20,9 +20,10 @@ import (
 
 // The figures of the last hour outlive the process: each tally is stored every few seconds in which it changed, with the number
 // of the newest event that it counts. A later process reads it, and counts what the store wrote behind that event. What no store
-// writes, refused and repeated submissions, is lost by a kill -9 for as long as it was not stored.
+// writes, refused and repeated submissions, is stored by itself every second (stats_passing.go): a kill -9 loses no more of it.
 //
 //	figures  all, form/NAME, destination/NAME  leadgate.store.v1.Tally; goes when nothing of it is within the hour any more
+//	figures  passing                           leadgate.store.v1.PassingTallies; as above
 const figuresNamespace = "figures"
 
 const (
@@ -45,17 +46,20 @@ func recall(ctx context.Context, s *stats, from Store, recent []*leadgatev1.Even
 	for _, event := range recent {
 		newest = max(newest, commitOf(event))
 	}
-	stored := map[string]*storev1.Tally{}
+	stored, passing := map[string]*storev1.Tally{}, &storev1.PassingTallies{}
 	for _, key := range keys {
 		value, _, err := state.Get(ctx, key)
 		if err != nil {
 			return err
 		}
-		memory := &storev1.Tally{}
+		var memory proto.Message = passing
+		if key != passingKey {
+			stored[key] = &storev1.Tally{}
+			memory = stored[key]
+		}
 		if err := proto.Unmarshal(value, memory); err != nil {
 			return fmt.Errorf("%s: %w", key, err)
 		}
-		stored[key] = memory
 	}
 	counted := stored[allKey].GetCountedUntil() // 0 where nothing was stored yet
 	if counted > newest {                       // the store was restored from a backup
@@ -69,14 +73,15 @@ func recall(ctx context.Context, s *stats, from Store, recent []*leadgatev1.Even
 			return err
 		}
 	}
-	s.restore(stored, recent)
+	s.restore(stored, passing, recent)
 	return nil
 }
 
 const allKey = "all"
 
-// restore puts stored tallies in the place of what was counted of recent events, and counts those that happened since.
-func (s *stats) restore(stored map[string]*storev1.Tally, recent []*leadgatev1.Event) {
+// restore puts stored tallies in the place of what was counted of recent events, adds what passed since they were stored, and
+// counts those events that happened since.
+func (s *stats) restore(stored map[string]*storev1.Tally, passing *storev1.PassingTallies, recent []*leadgatev1.Event) {
 	s.mu.Lock()
 	if since := stored[allKey].GetSince(); since != 0 {
 		s.since = time.Unix(0, since)
@@ -86,22 +91,35 @@ func (s *stats) restore(stored map[string]*storev1.Tally, recent []*leadgatev1.E
 	s.all, s.forms, s.destinations = *newTally(), map[string]*tally{}, map[string]*tally{}
 	s.formNames, s.places = labels{}, labels{}
 	for key, memory := range stored {
-		kind, name, _ := strings.Cut(key, "/")
-		switch kind {
-		case allKey:
-			s.all.restore(memory)
-		case "form":
-			tallyOf(s.forms, s.formNames.of(name)).restore(memory)
-		case "destination":
-			tallyOf(s.destinations, s.places.of(name)).restore(memory)
+		if t := s.tally(key); t != nil {
+			t.restore(memory)
+		}
+	}
+	for key, memory := range passing.GetTallies() {
+		if t := s.tally(key); t != nil {
+			t.pass(memory)
 		}
 	}
 	s.mu.Unlock()
 	s.count(recent)
 }
 
+// tally is the tally that is stored under a key; nil if none is.
+func (s *stats) tally(key string) *tally {
+	kind, name, _ := strings.Cut(key, "/")
+	switch kind {
+	case allKey:
+		return &s.all
+	case "form":
+		return tallyOf(s.forms, s.formNames.of(name))
+	case "destination":
+		return tallyOf(s.destinations, s.places.of(name))
+	}
+	return nil
+}
+
 func (t *tally) restore(memory *storev1.Tally) {
-	t.counted = memory.GetCountedUntil()
+	t.counted, t.passing.stored = memory.GetCountedUntil(), memory.GetStored()
 	t.lastSubmission, t.lastDelivery = instant(memory.GetLastSubmission()), instant(memory.GetLastDelivery())
 	for _, minute := range memory.GetMinutes() {
 		if slot := t.minutes.At(time.Unix(minute.GetBegin(), 0)); slot != nil {
@@ -122,7 +140,7 @@ func (t *tally) restore(memory *storev1.Tally) {
 
 func (t *tally) memory(since, now time.Time) *storev1.Tally {
 	memory := &storev1.Tally{
-		Since: since.UnixNano(), CountedUntil: t.counted, LastSubmission: nanos(t.lastSubmission), LastDelivery: nanos(t.lastDelivery),
+		Since: since.UnixNano(), CountedUntil: t.counted, Stored: now.UnixNano(), LastSubmission: nanos(t.lastSubmission), LastDelivery: nanos(t.lastDelivery),
 	}
 	t.minutes.Each(now, func(begin time.Time, c *counts) {
 		if *c != (counts{}) {
@@ -148,30 +166,30 @@ func (s *stats) changed() map[string]*storev1.Tally {
 	now, memories := s.now(), map[string]*storev1.Tally{}
 	add := func(key string, t *tally) {
 		if t.changed {
-			t.changed = false
 			memories[key] = t.memory(s.since, now)
+			t.changed, t.passing = false, passing{stored: now.UnixNano()}
 		}
 	}
-	add(allKey, &s.all)
+	s.each(add)
+	return memories
+}
+
+// each calls visit with every tally and the key under which it is stored. It is called with mu held.
+func (s *stats) each(visit func(key string, t *tally)) {
+	visit(allKey, &s.all)
 	for name, t := range s.forms {
-		add("form/"+name, t)
+		visit("form/"+name, t)
 	}
 	for name, t := range s.destinations {
-		add("destination/"+name, t)
+		visit("destination/"+name, t)
 	}
-	return memories
 }
 
 // unsaved says that tallies are not stored as they are.
 func (s *stats) unsaved() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.all.changed = true
-	for _, tallies := range []map[string]*tally{s.forms, s.destinations} {
-		for _, t := range tallies {
-			t.changed = true
-		}
-	}
+	s.each(func(_ string, t *tally) { t.changed = true })
 }
 
 // keeper stores the figures while the process runs.
@@ -195,14 +213,17 @@ func keep(s *stats, o Options) *keeper {
 
 func (k *keeper) run(ctx context.Context) {
 	defer close(k.done)
-	ticker := time.NewTicker(keepFiguresEvery)
-	defer ticker.Stop()
+	all, passing := time.NewTicker(keepFiguresEvery), time.NewTicker(keepPassingEvery)
+	defer all.Stop()
+	defer passing.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-all.C:
 			k.save(ctx)
+		case <-passing.C:
+			k.savePassing(ctx)
 		}
 	}
 }
