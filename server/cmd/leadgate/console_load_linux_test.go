@@ -40,7 +40,7 @@ func TestSoakTheConsoleCostsTheSameHoweverMuchHappens(t *testing.T) {
 	few := share(1)
 	many := share(100)
 	t.Logf("the browser takes %.1f %% of a core at 5 events a second, %.1f %% at 500", 100*few, 100*many)
-	if many > 2*few+.02 {
+	if many > 1.25*few+.02 { // what a machine that does something else as well makes of the same
 		t.Errorf("the browser takes %.1f %% of a core at 500 events a second, and %.1f %% at 5", 100*many, 100*few)
 	}
 	o.do(shows(".sampled", "busy"), holds(`document.querySelectorAll("#main .live tbody tr").length <= 500`))

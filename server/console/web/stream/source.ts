@@ -31,6 +31,8 @@ export class Source {
   private source: EventSource | undefined;
   private timer: number | undefined;
   private silence: number | undefined;
+  /** said is when the gateway said something last, as Date.now() counts. */
+  private said = 0;
   private failures = 0;
   private heard = false;
 
@@ -52,6 +54,7 @@ export class Source {
     clearTimeout(this.timer);
     clearTimeout(this.silence);
     this.timer = undefined;
+    this.silence = undefined;
     this.source?.close();
     this.source = undefined;
   }
@@ -87,10 +90,17 @@ export class Source {
     }
   }
 
-  /** listen gives the gateway a new while to say something. */
+  /** listen gives the gateway a new while to say something. The timer stays as it is: hundreds of events a second would each set it. */
   private listen(): void {
-    clearTimeout(this.silence);
-    this.silence = setTimeout(() => this.fail(), SILENCE);
+    this.said = performance.now();
+    this.silence ??= setTimeout(() => this.judge(), SILENCE);
+  }
+
+  /** judge says that the connection is dead, unless something was said meanwhile. */
+  private judge(): void {
+    const left = this.said + SILENCE - performance.now();
+    this.silence = left > 0 ? setTimeout(() => this.judge(), left) : undefined;
+    if (left <= 0) this.fail();
   }
 
   private fail(): void {
