@@ -684,7 +684,9 @@ type Tally struct {
 	// When the last submission came, Unix time in nanoseconds; 0 if none did.
 	LastSubmission int64 `protobuf:"varint,6,opt,name=last_submission,json=lastSubmission,proto3" json:"last_submission,omitempty"`
 	// When the last lead was delivered, Unix time in nanoseconds; 0 if none was.
-	LastDelivery  int64 `protobuf:"varint,7,opt,name=last_delivery,json=lastDelivery,proto3" json:"last_delivery,omitempty"`
+	LastDelivery int64 `protobuf:"varint,7,opt,name=last_delivery,json=lastDelivery,proto3" json:"last_delivery,omitempty"`
+	// When it was stored, Unix time in nanoseconds; see PassingTallies.
+	Stored        int64 `protobuf:"varint,8,opt,name=stored,proto3" json:"stored,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -768,6 +770,115 @@ func (x *Tally) GetLastDelivery() int64 {
 	return 0
 }
 
+func (x *Tally) GetStored() int64 {
+	if x != nil {
+		return x.Stored
+	}
+	return 0
+}
+
+// PassingTallies are refused and repeated submissions that tallies count and were not stored with yet. No event of the store tells
+// of them, so that they are stored more often.
+type PassingTallies struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By the key of the tally.
+	Tallies       map[string]*PassingTally `protobuf:"bytes,1,rep,name=tallies,proto3" json:"tallies,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PassingTallies) Reset() {
+	*x = PassingTallies{}
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PassingTallies) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PassingTallies) ProtoMessage() {}
+
+func (x *PassingTallies) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PassingTallies.ProtoReflect.Descriptor instead.
+func (*PassingTallies) Descriptor() ([]byte, []int) {
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *PassingTallies) GetTallies() map[string]*PassingTally {
+	if x != nil {
+		return x.Tallies
+	}
+	return nil
+}
+
+// PassingTally is what came to one tally since it was stored.
+type PassingTally struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When the tally was stored; 0 if it never was. What belongs to an earlier one is in the later already.
+	Stored int64 `protobuf:"varint,1,opt,name=stored,proto3" json:"stored,omitempty"`
+	// The minutes in which something came.
+	Minutes       []*Tally_Minute `protobuf:"bytes,2,rep,name=minutes,proto3" json:"minutes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PassingTally) Reset() {
+	*x = PassingTally{}
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PassingTally) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PassingTally) ProtoMessage() {}
+
+func (x *PassingTally) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PassingTally.ProtoReflect.Descriptor instead.
+func (*PassingTally) Descriptor() ([]byte, []int) {
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *PassingTally) GetStored() int64 {
+	if x != nil {
+		return x.Stored
+	}
+	return 0
+}
+
+func (x *PassingTally) GetMinutes() []*Tally_Minute {
+	if x != nil {
+		return x.Minutes
+	}
+	return nil
+}
+
 // DestinationMemory is what alerts must know of a destination over a restart.
 type DestinationMemory struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -783,7 +894,7 @@ type DestinationMemory struct {
 
 func (x *DestinationMemory) Reset() {
 	*x = DestinationMemory{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[11]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -795,7 +906,7 @@ func (x *DestinationMemory) String() string {
 func (*DestinationMemory) ProtoMessage() {}
 
 func (x *DestinationMemory) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[11]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -808,7 +919,7 @@ func (x *DestinationMemory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DestinationMemory.ProtoReflect.Descriptor instead.
 func (*DestinationMemory) Descriptor() ([]byte, []int) {
-	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{11}
+	return file_leadgate_store_v1_store_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DestinationMemory) GetLastSuccess() int64 {
@@ -845,7 +956,7 @@ type IdempotencyKey_FieldHash struct {
 
 func (x *IdempotencyKey_FieldHash) Reset() {
 	*x = IdempotencyKey_FieldHash{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[12]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -857,7 +968,7 @@ func (x *IdempotencyKey_FieldHash) String() string {
 func (*IdempotencyKey_FieldHash) ProtoMessage() {}
 
 func (x *IdempotencyKey_FieldHash) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[12]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -900,7 +1011,7 @@ type IdempotencyKey_Variant struct {
 
 func (x *IdempotencyKey_Variant) Reset() {
 	*x = IdempotencyKey_Variant{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[13]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -912,7 +1023,7 @@ func (x *IdempotencyKey_Variant) String() string {
 func (*IdempotencyKey_Variant) ProtoMessage() {}
 
 func (x *IdempotencyKey_Variant) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[13]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -955,7 +1066,7 @@ type RetentionWarnings_Warning struct {
 
 func (x *RetentionWarnings_Warning) Reset() {
 	*x = RetentionWarnings_Warning{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[17]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -967,7 +1078,7 @@ func (x *RetentionWarnings_Warning) String() string {
 func (*RetentionWarnings_Warning) ProtoMessage() {}
 
 func (x *RetentionWarnings_Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[17]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1010,7 +1121,7 @@ type Tally_Minute struct {
 
 func (x *Tally_Minute) Reset() {
 	*x = Tally_Minute{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[18]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1022,7 +1133,7 @@ func (x *Tally_Minute) String() string {
 func (*Tally_Minute) ProtoMessage() {}
 
 func (x *Tally_Minute) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[18]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1067,7 +1178,7 @@ type Tally_Spread struct {
 
 func (x *Tally_Spread) Reset() {
 	*x = Tally_Spread{}
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[19]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1079,7 +1190,7 @@ func (x *Tally_Spread) String() string {
 func (*Tally_Spread) ProtoMessage() {}
 
 func (x *Tally_Spread) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_store_v1_store_proto_msgTypes[19]
+	mi := &file_leadgate_store_v1_store_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1186,7 +1297,7 @@ const file_leadgate_store_v1_store_proto_rawDesc = "" +
 	"\x04last\x18\x04 \x01(\x03R\x04last\x12\x14\n" +
 	"\x05count\x18\x05 \x01(\x03R\x05count\x12.\n" +
 	"\x06drifts\x18\x06 \x03(\v2\x16.leadgate.v1.FormEventR\x06drifts\x12\x1b\n" +
-	"\tlast_lead\x18\a \x01(\tR\blastLead\"\xba\x04\n" +
+	"\tlast_lead\x18\a \x01(\tR\blastLead\"\xd2\x04\n" +
 	"\x05Tally\x12\x14\n" +
 	"\x05since\x18\x01 \x01(\x03R\x05since\x12#\n" +
 	"\rcounted_until\x18\x02 \x01(\x04R\fcountedUntil\x129\n" +
@@ -1194,7 +1305,8 @@ const file_leadgate_store_v1_store_proto_rawDesc = "" +
 	"\x05calls\x18\x04 \x03(\v2\x1f.leadgate.store.v1.Tally.SpreadR\x05calls\x125\n" +
 	"\x05speed\x18\x05 \x03(\v2\x1f.leadgate.store.v1.Tally.SpreadR\x05speed\x12'\n" +
 	"\x0flast_submission\x18\x06 \x01(\x03R\x0elastSubmission\x12#\n" +
-	"\rlast_delivery\x18\a \x01(\x03R\flastDelivery\x1aP\n" +
+	"\rlast_delivery\x18\a \x01(\x03R\flastDelivery\x12\x16\n" +
+	"\x06stored\x18\b \x01(\x03R\x06stored\x1aP\n" +
 	"\x06Minute\x12\x14\n" +
 	"\x05begin\x18\x01 \x01(\x03R\x05begin\x120\n" +
 	"\x06counts\x18\x02 \x01(\v2\x18.leadgate.v1.StatsCountsR\x06counts\x1a\xac\x01\n" +
@@ -1205,7 +1317,15 @@ const file_leadgate_store_v1_store_proto_rawDesc = "" +
 	"\n" +
 	"StepsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"x\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xb7\x01\n" +
+	"\x0ePassingTallies\x12H\n" +
+	"\atallies\x18\x01 \x03(\v2..leadgate.store.v1.PassingTallies.TalliesEntryR\atallies\x1a[\n" +
+	"\fTalliesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x125\n" +
+	"\x05value\x18\x02 \x01(\v2\x1f.leadgate.store.v1.PassingTallyR\x05value:\x028\x01\"a\n" +
+	"\fPassingTally\x12\x16\n" +
+	"\x06stored\x18\x01 \x01(\x03R\x06stored\x129\n" +
+	"\aminutes\x18\x02 \x03(\v2\x1f.leadgate.store.v1.Tally.MinuteR\aminutes\"x\n" +
 	"\x11DestinationMemory\x12!\n" +
 	"\flast_success\x18\x01 \x01(\x03R\vlastSuccess\x12!\n" +
 	"\ffirst_queued\x18\x02 \x01(\x03R\vfirstQueued\x12\x1d\n" +
@@ -1224,7 +1344,7 @@ func file_leadgate_store_v1_store_proto_rawDescGZIP() []byte {
 	return file_leadgate_store_v1_store_proto_rawDescData
 }
 
-var file_leadgate_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_leadgate_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_leadgate_store_v1_store_proto_goTypes = []any{
 	(*Meta)(nil),                      // 0: leadgate.store.v1.Meta
 	(*IdempotencyKey)(nil),            // 1: leadgate.store.v1.IdempotencyKey
@@ -1237,43 +1357,49 @@ var file_leadgate_store_v1_store_proto_goTypes = []any{
 	(*RetentionWarnings)(nil),         // 8: leadgate.store.v1.RetentionWarnings
 	(*FormMemory)(nil),                // 9: leadgate.store.v1.FormMemory
 	(*Tally)(nil),                     // 10: leadgate.store.v1.Tally
-	(*DestinationMemory)(nil),         // 11: leadgate.store.v1.DestinationMemory
-	(*IdempotencyKey_FieldHash)(nil),  // 12: leadgate.store.v1.IdempotencyKey.FieldHash
-	(*IdempotencyKey_Variant)(nil),    // 13: leadgate.store.v1.IdempotencyKey.Variant
-	nil,                               // 14: leadgate.store.v1.Counts.DeliveriesEntry
-	nil,                               // 15: leadgate.store.v1.Counts.LeadsEntry
-	nil,                               // 16: leadgate.store.v1.Counts.HoldsEntry
-	(*RetentionWarnings_Warning)(nil), // 17: leadgate.store.v1.RetentionWarnings.Warning
-	(*Tally_Minute)(nil),              // 18: leadgate.store.v1.Tally.Minute
-	(*Tally_Spread)(nil),              // 19: leadgate.store.v1.Tally.Spread
-	nil,                               // 20: leadgate.store.v1.Tally.Spread.StepsEntry
-	(*v1.Event)(nil),                  // 21: leadgate.v1.Event
-	(*v1.Operation)(nil),              // 22: leadgate.v1.Operation
-	(*anypb.Any)(nil),                 // 23: google.protobuf.Any
-	(*v1.FormEvent)(nil),              // 24: leadgate.v1.FormEvent
-	(*v1.StatsCounts)(nil),            // 25: leadgate.v1.StatsCounts
+	(*PassingTallies)(nil),            // 11: leadgate.store.v1.PassingTallies
+	(*PassingTally)(nil),              // 12: leadgate.store.v1.PassingTally
+	(*DestinationMemory)(nil),         // 13: leadgate.store.v1.DestinationMemory
+	(*IdempotencyKey_FieldHash)(nil),  // 14: leadgate.store.v1.IdempotencyKey.FieldHash
+	(*IdempotencyKey_Variant)(nil),    // 15: leadgate.store.v1.IdempotencyKey.Variant
+	nil,                               // 16: leadgate.store.v1.Counts.DeliveriesEntry
+	nil,                               // 17: leadgate.store.v1.Counts.LeadsEntry
+	nil,                               // 18: leadgate.store.v1.Counts.HoldsEntry
+	(*RetentionWarnings_Warning)(nil), // 19: leadgate.store.v1.RetentionWarnings.Warning
+	(*Tally_Minute)(nil),              // 20: leadgate.store.v1.Tally.Minute
+	(*Tally_Spread)(nil),              // 21: leadgate.store.v1.Tally.Spread
+	nil,                               // 22: leadgate.store.v1.Tally.Spread.StepsEntry
+	nil,                               // 23: leadgate.store.v1.PassingTallies.TalliesEntry
+	(*v1.Event)(nil),                  // 24: leadgate.v1.Event
+	(*v1.Operation)(nil),              // 25: leadgate.v1.Operation
+	(*anypb.Any)(nil),                 // 26: google.protobuf.Any
+	(*v1.FormEvent)(nil),              // 27: leadgate.v1.FormEvent
+	(*v1.StatsCounts)(nil),            // 28: leadgate.v1.StatsCounts
 }
 var file_leadgate_store_v1_store_proto_depIdxs = []int32{
-	12, // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldHash
-	13, // 1: leadgate.store.v1.IdempotencyKey.variants:type_name -> leadgate.store.v1.IdempotencyKey.Variant
-	14, // 2: leadgate.store.v1.Counts.deliveries:type_name -> leadgate.store.v1.Counts.DeliveriesEntry
-	15, // 3: leadgate.store.v1.Counts.leads:type_name -> leadgate.store.v1.Counts.LeadsEntry
-	16, // 4: leadgate.store.v1.Counts.holds:type_name -> leadgate.store.v1.Counts.HoldsEntry
-	21, // 5: leadgate.store.v1.Told.events:type_name -> leadgate.v1.Event
-	22, // 6: leadgate.store.v1.Operation.operation:type_name -> leadgate.v1.Operation
-	23, // 7: leadgate.store.v1.Operation.request:type_name -> google.protobuf.Any
-	17, // 8: leadgate.store.v1.RetentionWarnings.warnings:type_name -> leadgate.store.v1.RetentionWarnings.Warning
-	24, // 9: leadgate.store.v1.FormMemory.drifts:type_name -> leadgate.v1.FormEvent
-	18, // 10: leadgate.store.v1.Tally.minutes:type_name -> leadgate.store.v1.Tally.Minute
-	19, // 11: leadgate.store.v1.Tally.calls:type_name -> leadgate.store.v1.Tally.Spread
-	19, // 12: leadgate.store.v1.Tally.speed:type_name -> leadgate.store.v1.Tally.Spread
-	25, // 13: leadgate.store.v1.Tally.Minute.counts:type_name -> leadgate.v1.StatsCounts
-	20, // 14: leadgate.store.v1.Tally.Spread.steps:type_name -> leadgate.store.v1.Tally.Spread.StepsEntry
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	14, // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldHash
+	15, // 1: leadgate.store.v1.IdempotencyKey.variants:type_name -> leadgate.store.v1.IdempotencyKey.Variant
+	16, // 2: leadgate.store.v1.Counts.deliveries:type_name -> leadgate.store.v1.Counts.DeliveriesEntry
+	17, // 3: leadgate.store.v1.Counts.leads:type_name -> leadgate.store.v1.Counts.LeadsEntry
+	18, // 4: leadgate.store.v1.Counts.holds:type_name -> leadgate.store.v1.Counts.HoldsEntry
+	24, // 5: leadgate.store.v1.Told.events:type_name -> leadgate.v1.Event
+	25, // 6: leadgate.store.v1.Operation.operation:type_name -> leadgate.v1.Operation
+	26, // 7: leadgate.store.v1.Operation.request:type_name -> google.protobuf.Any
+	19, // 8: leadgate.store.v1.RetentionWarnings.warnings:type_name -> leadgate.store.v1.RetentionWarnings.Warning
+	27, // 9: leadgate.store.v1.FormMemory.drifts:type_name -> leadgate.v1.FormEvent
+	20, // 10: leadgate.store.v1.Tally.minutes:type_name -> leadgate.store.v1.Tally.Minute
+	21, // 11: leadgate.store.v1.Tally.calls:type_name -> leadgate.store.v1.Tally.Spread
+	21, // 12: leadgate.store.v1.Tally.speed:type_name -> leadgate.store.v1.Tally.Spread
+	23, // 13: leadgate.store.v1.PassingTallies.tallies:type_name -> leadgate.store.v1.PassingTallies.TalliesEntry
+	20, // 14: leadgate.store.v1.PassingTally.minutes:type_name -> leadgate.store.v1.Tally.Minute
+	28, // 15: leadgate.store.v1.Tally.Minute.counts:type_name -> leadgate.v1.StatsCounts
+	22, // 16: leadgate.store.v1.Tally.Spread.steps:type_name -> leadgate.store.v1.Tally.Spread.StepsEntry
+	12, // 17: leadgate.store.v1.PassingTallies.TalliesEntry.value:type_name -> leadgate.store.v1.PassingTally
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_store_v1_store_proto_init() }
@@ -1287,7 +1413,7 @@ func file_leadgate_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_store_v1_store_proto_rawDesc), len(file_leadgate_store_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   21,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
