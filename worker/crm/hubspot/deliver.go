@@ -31,6 +31,8 @@ type contact struct {
 	// What a call found: that there is none, or that there is one already, whose identifier existing is, if HubSpot said.
 	missing, conflict bool
 	existing          string
+	// second says that the address is a second one of the contact that existing identifies.
+	second bool
 	// stranger is the identifier of the contact that HubSpot answered about, asked about this one alone, if it says that it has
 	// another address.
 	stranger string
@@ -62,8 +64,7 @@ func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadga
 			if d.patches {
 				d.patch(ctx, group[0])
 			} else {
-				d.upsert(ctx, group)
-				d.merged(ctx, group)
+				d.write(ctx, group)
 			}
 		})
 	}

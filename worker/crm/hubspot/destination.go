@@ -32,6 +32,7 @@ const (
 	// Below the path of contacts.
 	upsertPath = "/batch/upsert"
 	readPath   = "/batch/read"
+	searchPath = "/search"
 
 	accountPath = "/account-info/v3/details"
 )
@@ -55,6 +56,7 @@ type destination struct {
 	key     string // property that contacts are told apart by before their address; empty for none
 	patches bool
 	account atomic.Pointer[account] // nil until a ping has seen it
+	seconds atomic.Bool             // whether contacts have second addresses; see seconds.go
 }
 
 // New returns the destination that is configured. It makes no call.

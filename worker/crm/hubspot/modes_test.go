@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/crm/hubspot"
+	"github.com/leadgate/leadgate/worker/crm/simulator"
 	simulated "github.com/leadgate/leadgate/worker/crm/simulator/hubspot"
 )
 
@@ -171,13 +173,27 @@ func TestTokensOfAPublicAppAreRenewedByTheClockAndOnceWhenRefused(t *testing.T) 
 	expect(crm.CredentialsRefused)
 }
 
+// mergeAda merges Ada into Grace.
+func mergeAda(t *testing.T, sim account) {
+	t.Helper()
+	merged := httptest.NewRecorder()
+	sim.ServeHTTP(merged, httptest.NewRequest(http.MethodPost, "/_sim/merge", strings.NewReader(`{"from":"ada@example.com","into":"grace@example.com"}`)))
+	if merged.Code != http.StatusNoContent {
+		t.Fatal(merged.Body)
+	}
+}
+
 func TestAnAddressOfAMergedContactReachesIt(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		mode    string
 		options simulated.Options
+		read    bool // the properties, with which it is found out that there are such contacts
 	}{
 		"upsert":            {},
+		"moves":             {options: simulated.Options{MergedMoves: true}, read: true},
+		"moves, untraced":   {options: simulated.Options{MergedMoves: true, Untraced: true}, read: true},
+		"conflict, read":    {options: simulated.Options{MergedConflicts: true}, read: true},
 		"upsert, no traces": {options: simulated.Options{Untraced: true}},
 		"conflict":          {options: simulated.Options{MergedConflicts: true}},
 		"patch":             {mode: "patch"},
@@ -187,10 +203,11 @@ func TestAnAddressOfAMergedContactReachesIt(t *testing.T) {
 		r := newRigWith(t, sim, &configv1.HubSpot{Token: "pat-na1-token", Mode: test.mode})
 		r.deliver(ada)
 		into := r.deliver(grace)[0].RecordID
-		merged := httptest.NewRecorder()
-		sim.ServeHTTP(merged, httptest.NewRequest(http.MethodPost, "/_sim/merge", strings.NewReader(`{"from":"ada@example.com","into":"grace@example.com"}`)))
-		if merged.Code != http.StatusNoContent {
-			t.Fatal(merged.Body)
+		mergeAda(t, sim)
+		if test.read {
+			if _, outcome := r.destination.Schema(t.Context()); outcome.Kind != crm.Delivered {
+				t.Fatalf("%s: the properties ended as %+v", name, outcome)
+			}
 		}
 		var outcomes []crm.Outcome
 		if test.mode == "" && !test.options.Untraced { // in a batch, then alone
@@ -216,6 +233,57 @@ func TestAnAddressOfAMergedContactReachesIt(t *testing.T) {
 	if other.Kind != crm.Unknown {
 		t.Errorf("an answer about somebody else ended as %+v", other)
 	}
+}
+
+func TestBatchesAreReadFirstWhereContactsHaveSeveralAddresses(t *testing.T) {
+	t.Parallel()
+	r, sim := simulating(t)
+	expectCalls := func(before int, want ...string) {
+		t.Helper()
+		var got []string
+		for _, c := range r.sent()[before:] {
+			got = append(got, strings.TrimPrefix(strings.TrimPrefix(c.path, "POST "), "/crm/v3/objects/contacts"))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("called %q, want %q", got, want)
+		}
+	}
+	readProperties := func() {
+		t.Helper()
+		if _, outcome := r.destination.Schema(t.Context()); outcome.Kind != crm.Delivered {
+			t.Fatalf("ended as %+v", outcome)
+		}
+	}
+	readProperties()
+	r.deliver(ada, grace)
+	expectCalls(2, "/batch/upsert")
+	mergeAda(t, sim)
+	readProperties()
+	before := len(r.sent())
+	for i, outcome := range r.deliver(mary, ada) {
+		if outcome.Kind != crm.Delivered || outcome.RecordID != []string{sim.RecordID("mary@example.com"), sim.RecordID("grace@example.com")}[i] {
+			t.Errorf("lead %d ended as %+v", i, outcome)
+		}
+	}
+	expectCalls(before, "/batch/read", "/batch/upsert", "PATCH /crm/v3/objects/contacts/"+sim.RecordID("grace@example.com"))
+
+	before = len(r.sent())
+	sim.SetFaults(simulator.Faults{Kind: simulator.KindBurst, Path: "upsert", Times: 1})
+	for i, outcome := range r.deliver(mary, ada) { // nothing more is sent once HubSpot wants a pause
+		if outcome.Kind != crm.RateLimited {
+			t.Errorf("lead %d ended as %+v", i, outcome)
+		}
+	}
+	expectCalls(before, "/batch/read", "/batch/upsert")
+
+	before = len(r.sent())
+	sim.SetFaults(simulator.Faults{Status: http.StatusForbidden, Path: "batch/read"})
+	for i, outcome := range r.deliver(mary, ada) { // which the token may not
+		if outcome.Kind != crm.Delivered {
+			t.Errorf("lead %d ended as %+v", i, outcome)
+		}
+	}
+	expectCalls(before, "/batch/read", "/batch/upsert")
 }
 
 func TestTheVersionOfTheAPIIsASetting(t *testing.T) {

@@ -54,6 +54,7 @@ func (d *destination) recognise(ctx context.Context, c *contact) {
 	}
 	var has record
 	if json.Unmarshal(answer.Body, &has) == nil && has.ID == c.stranger {
+		d.seconds.Store(true)
 		c.outcome, c.faults = d.delivered(answer, has, nil), nil // the whole contact is not the lead's
 	}
 }

@@ -46,6 +46,7 @@ func (d *destination) Schema(ctx context.Context) (*crm.Schema, crm.Outcome) {
 		outcome := answer.Outcome(crm.Unknown, "it answered 200, but not with HubSpot's properties; check hubspot.base_url")
 		return nil, outcome
 	}
+	d.lookForSeconds(ctx)
 	schema := &crm.Schema{}
 	for _, p := range listed.Results {
 		if !p.Archived {

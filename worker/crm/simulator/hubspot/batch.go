@@ -67,7 +67,7 @@ func (a *api) batchUpsert(r *http.Request) (int, any) {
 				Category: "CONFLICT", Message: "Contact already exists. Existing ID: " + old.id, Context: map[string][]string{"existingId": {old.id}},
 			}
 		}
-		if old != nil && in.IDProperty == "email" && normal(properties["email"]) == normal(in.ID) {
+		if old != nil && in.IDProperty == "email" && normal(properties["email"]) == normal(in.ID) && !a.options.MergedMoves {
 			delete(properties, "email") // a merged contact keeps its first address
 		}
 		o, p := a.apply(old, properties, dry)

@@ -49,6 +49,8 @@ type Options struct {
 	SearchLag time.Duration
 	// MergedConflicts answers upserts by a second address of a merged contact with a conflict; otherwise they write to it.
 	MergedConflicts bool
+	// MergedMoves makes a second address that is sent with an upsert the contact's first; otherwise the first stays.
+	MergedMoves bool
 	// Untraced leaves objectWriteTraceId out of results.
 	Untraced bool
 }

@@ -1,0 +1,100 @@
+package hubspot
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/pace"
+)
+
+// additionalProperty has the other addresses of a contact that others were merged into, with semicolons. HubSpot finds the contact
+// by each of them. Whether an upsert by one makes it the first address, nobody says (contracts, hubspot.md §2.5), so no such contact
+// is upserted: in an account that has any, addresses are read before they are written, which is a call more for a batch.
+const additionalProperty = "hs_additional_emails"
+
+// lookForSeconds finds out whether any contact has a second address. Where that cannot be asked, it stays as it is known.
+func (d *destination) lookForSeconds(ctx context.Context) {
+	query, err := marshal(map[string]any{
+		"filterGroups": []any{map[string]any{"filters": []any{map[string]string{"propertyName": additionalProperty, "operator": "HAS_PROPERTY"}}}},
+		"limit":        1,
+	})
+	if err != nil {
+		return
+	}
+	answer, failure := d.call(ctx, http.MethodPost, d.path+searchPath, query)
+	if failure != nil || answer.Status != http.StatusOK {
+		return
+	}
+	var found struct {
+		Total *int `json:"total"`
+	}
+	if json.Unmarshal(answer.Body, &found) == nil && found.Total != nil {
+		d.seconds.Store(*found.Total > 0)
+	}
+}
+
+// write upserts contacts, and updates those that are known under another address than the lead's.
+func (d *destination) write(ctx context.Context, contacts []*contact) {
+	if d.seconds.Load() && contacts[0].key == emailProperty && d.readSeconds(ctx, contacts) {
+		ctx = pace.WithLeads(ctx, 0) // they counted
+	}
+	isSecond := func(c *contact) bool { return c.second }
+	firsts := slices.DeleteFunc(slices.Clone(contacts), isSecond)
+	if len(firsts) > 0 {
+		d.upsert(ctx, firsts)
+		d.merged(ctx, firsts)
+	}
+	halted := slices.IndexFunc(firsts, (*contact).halts)
+	for _, c := range contacts {
+		switch {
+		case !c.second:
+		case halted >= 0:
+			stopped := firsts[halted].outcome
+			c.outcome = crm.Outcome{Kind: stopped.Kind, Reason: stopped.Reason, Status: stopped.Status, After: stopped.After}
+		default:
+			if d.update(ctx, c); c.missing {
+				c.missing, c.second, c.existing = false, false, ""
+				c.outcome = crm.Outcome{Kind: crm.Retry, Reason: "the contact was merged into another in HubSpot, or deleted, since it was read"}
+			}
+			if c.halts() {
+				firsts, halted = []*contact{c}, 0
+			}
+		}
+	}
+}
+
+// readSeconds marks the contacts whose address is a second one, and reports whether a call was made. Where they cannot be read, they
+// are taken for first ones.
+func (d *destination) readSeconds(ctx context.Context, contacts []*contact) bool {
+	var inputs []map[string]string
+	for _, c := range contacts {
+		if !c.second {
+			inputs = append(inputs, map[string]string{"id": c.id()})
+		}
+	}
+	body, err := marshal(map[string]any{"idProperty": emailProperty, "properties": []string{emailProperty, additionalProperty}, "inputs": inputs})
+	if err != nil || len(inputs) == 0 {
+		return false
+	}
+	answer, failure := d.call(ctx, http.MethodPost, d.path+readPath, body)
+	var found reply
+	if failure != nil || answer.Status != http.StatusOK && answer.Status != http.StatusMultiStatus || json.Unmarshal(answer.Body, &found) != nil {
+		return true
+	}
+	for _, raw := range found.Results {
+		var r record
+		if json.Unmarshal(raw, &r) != nil || r.ID == "" {
+			continue
+		}
+		for _, c := range contacts {
+			if !c.isAt(r.Properties[emailProperty]) && slices.ContainsFunc(strings.Split(r.Properties[additionalProperty], ";"), c.isAt) {
+				c.second, c.existing = true, r.ID
+			}
+		}
+	}
+	return true
+}
