@@ -50,9 +50,11 @@ func (c *channel) Invoke(ctx context.Context, name string, request, answer any, 
 	if !ok {
 		return status.Errorf(codes.Unimplemented, "there is no method %s", name)
 	}
-	md, _ := metadata.FromOutgoingContext(ctx)
+	if md, ok := metadata.FromOutgoingContext(ctx); ok {
+		ctx = metadata.NewIncomingContext(ctx, md)
+	}
 	// What comes over a wire is decoded into a new message, which is passed on. Here the request takes its place.
-	result, err := m.handler(m.service, metadata.NewIncomingContext(ctx, md), func(any) error { return nil },
+	result, err := m.handler(m.service, ctx, func(any) error { return nil },
 		func(ctx context.Context, _ any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 			return c.chain(ctx, request, info, handler)
 		})

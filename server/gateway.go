@@ -95,7 +95,8 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) prepareREST(w http.ResponseWriter, r *http.Request) error {
-	r.Header.Del("Grpc-Timeout") // deadlines are ours to set
+	r.Header.Del("Grpc-Timeout")  // deadlines are ours to set
+	r.Host, r.RemoteAddr = "", "" // judged already; the gateway would make metadata of them
 	// The gateway compares Accept as a whole.
 	if accept := r.Header.Get("Accept"); strings.Contains(accept, eventStream) {
 		r.Header.Set("Accept", eventStream)

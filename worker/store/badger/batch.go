@@ -3,6 +3,7 @@ package badger
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"strconv"
 	"time"
 
@@ -24,7 +25,7 @@ type batch struct {
 
 	entries int64               // in txn
 	bytes   int64               // in txn, at most
-	written map[string]struct{} // the keys in txn that are read again; see readAgain
+	written map[uint64]struct{} // hashes of the keys in txn that are read again; see readAgain
 	last    last
 	events  []*leadgatev1.Event
 	then    []func()
@@ -72,7 +73,7 @@ type countChange struct {
 // newBatch begins a batch, behind one that is about to be committed, if any.
 func newBatch(s *Store, before *batch) *batch {
 	return &batch{
-		s: s, txn: s.db.NewTransaction(true), before: before, written: map[string]struct{}{}, last: s.last, counts: map[countKey]int64{},
+		s: s, txn: s.db.NewTransaction(true), before: before, written: map[uint64]struct{}{}, last: s.last, counts: map[countKey]int64{},
 	}
 }
 
@@ -98,6 +99,9 @@ func readAgain(key []byte) bool {
 	return false
 }
 
+// hash tells keys apart in memory; two that have the same only wait for each other.
+func (s *Store) hash(key []byte) uint64 { return maphash.Bytes(s.seed, key) }
+
 // getter reads single keys: a batch, or a transaction.
 type getter interface {
 	Get(key []byte) (*badgerdb.Item, error)
@@ -106,7 +110,7 @@ type getter interface {
 // Get reads what this batch and those before have written. Errors: errUnderWay, and Badger's.
 func (b *batch) Get(key []byte) (*badgerdb.Item, error) {
 	if b.before != nil {
-		if _, ok := b.before.written[string(key)]; ok || !readAgain(key) {
+		if _, ok := b.before.written[b.s.hash(key)]; ok || !readAgain(key) {
 			return nil, errUnderWay
 		}
 	}
@@ -168,7 +172,7 @@ func (b *batch) take(c *change) error {
 			return b.s.broken(err)
 		}
 		if readAgain(e.key) {
-			b.written[string(e.key)] = struct{}{}
+			b.written[b.s.hash(e.key)] = struct{}{}
 		}
 	}
 	b.entries += entries

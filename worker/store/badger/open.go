@@ -9,6 +9,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -109,6 +110,7 @@ type Store struct {
 	options Options
 	id      string
 	hashKey []byte
+	seed    maphash.Seed
 	space   space
 
 	writes  chan *write
@@ -150,7 +152,7 @@ func Open(o Options) (*Store, error) {
 		space:  space{dir: o.Dir, min: o.MinFree, free: o.Free, ballast: o.Ballast},
 		writes: make(chan *write, o.QueueLength), closing: make(chan struct{}), written: make(chan struct{}),
 		behind: marks{}, lanes: map[string]*lane{},
-		counts: map[string]map[countKey]int64{},
+		counts: map[string]map[countKey]int64{}, seed: maphash.MakeSeed(),
 	}
 	s.close = sync.OnceValue(s.shut)
 	var err error
