@@ -24,17 +24,8 @@ const maxVariants = 16
 
 // Accept implements store.Store.
 func (s *Store) Accept(ctx context.Context, acceptances ...*store.Acceptance) ([]store.Accepted, error) {
-	results := make([]store.Accepted, len(acceptances))
-	items := make([]item, 0, len(acceptances))
-	for i, a := range acceptances {
-		it, err := s.newAcceptItem(a, &results[i])
-		if err != nil {
-			results[i].Err = err
-			continue
-		}
-		items = append(items, it)
-	}
-	if err := s.do(ctx, items...); err != nil {
+	results, err := doEach(ctx, s, acceptances, func(r *store.Accepted) *error { return &r.Err }, s.newAcceptItem)
+	if err != nil {
 		return nil, err
 	}
 	if len(results) > 0 && !slices.ContainsFunc(results, func(a store.Accepted) bool { return !errors.Is(a.Err, store.ErrUnavailable) }) {
@@ -73,7 +64,7 @@ type encodedDelivery struct {
 	encoded     []byte
 }
 
-func (s *Store) newAcceptItem(a *store.Acceptance, result *store.Accepted) (*acceptItem, error) {
+func (s *Store) newAcceptItem(a *store.Acceptance, result *store.Accepted) (item, error) {
 	lead, err := s.encodeLead(a)
 	if err != nil {
 		return nil, err

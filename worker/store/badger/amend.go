@@ -15,20 +15,7 @@ import (
 
 // Amend implements store.Store.
 func (s *Store) Amend(ctx context.Context, amendments ...*store.Amendment) ([]store.Amended, error) {
-	results := make([]store.Amended, len(amendments))
-	items := make([]item, 0, len(amendments))
-	for i, a := range amendments {
-		it, err := s.newAmendItem(a, &results[i])
-		if err != nil {
-			results[i].Err = err
-			continue
-		}
-		items = append(items, it)
-	}
-	if err := s.do(ctx, items...); err != nil {
-		return nil, err
-	}
-	return results, nil
+	return doEach(ctx, s, amendments, func(r *store.Amended) *error { return &r.Err }, s.newAmendItem)
 }
 
 // amendItem is an amendment, encoded by its caller.
@@ -42,7 +29,7 @@ type amendItem struct {
 	result    *store.Amended
 }
 
-func (s *Store) newAmendItem(a *store.Amendment, result *store.Amended) (*amendItem, error) {
+func (s *Store) newAmendItem(a *store.Amendment, result *store.Amended) (item, error) {
 	was, is := a.Was, a.Record
 	lead, err := parseLead(was.GetLeadId())
 	if err != nil {

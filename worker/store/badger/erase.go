@@ -15,22 +15,8 @@ import (
 
 // Erase implements store.Store. What was overwritten is unreadable at once; Badger drops it from the disk when it compacts.
 func (s *Store) Erase(ctx context.Context, erasures ...*store.Erasure) ([]store.Erased, error) {
-	results := make([]store.Erased, len(erasures))
-	items := make([]item, 0, len(erasures))
-	for i, e := range erasures {
-		key, err := parseLead(e.LeadID)
-		if err != nil {
-			results[i].Err = fmt.Errorf("%w: %w", store.ErrNotFound, err)
-			continue
-		}
-		events, err := encodeEvents(e.Events)
-		if err != nil {
-			results[i].Err = err
-			continue
-		}
-		items = append(items, &eraseItem{s, key, events, &results[i]})
-	}
-	if err := s.do(ctx, items...); err != nil {
+	results, err := doEach(ctx, s, erasures, func(r *store.Erased) *error { return &r.Err }, s.newEraseItem)
+	if err != nil {
 		return nil, err
 	}
 	var lines []listed
@@ -52,6 +38,15 @@ type eraseItem struct {
 	lead   leadKey
 	events []record
 	result *store.Erased
+}
+
+func (s *Store) newEraseItem(e *store.Erasure, result *store.Erased) (item, error) {
+	key, err := parseLead(e.LeadID)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrNotFound, err)
+	}
+	events, err := encodeEvents(e.Events)
+	return &eraseItem{s, key, events, result}, err
 }
 
 func (it *eraseItem) fail(err error) { *it.result = store.Erased{Err: err} }

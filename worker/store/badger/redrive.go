@@ -13,25 +13,7 @@ import (
 
 // Redrive implements store.Store.
 func (s *Store) Redrive(ctx context.Context, redrives ...*store.Redrive) ([]store.Redriven, error) {
-	results := make([]store.Redriven, len(redrives))
-	items := make([]item, 0, len(redrives))
-	for i, r := range redrives {
-		key, err := parseDelivery(r.DeliveryID)
-		if err != nil {
-			results[i].Err = fmt.Errorf("%w: %w", store.ErrNotFound, err)
-			continue
-		}
-		events, err := encodeEvents(r.Events)
-		if err != nil {
-			results[i].Err = err
-			continue
-		}
-		items = append(items, &redriveItem{s, key, r.Force, events, &results[i]})
-	}
-	if err := s.do(ctx, items...); err != nil {
-		return nil, err
-	}
-	return results, nil
+	return doEach(ctx, s, redrives, func(r *store.Redriven) *error { return &r.Err }, s.newRedriveItem)
 }
 
 type redriveItem struct {
@@ -40,6 +22,15 @@ type redriveItem struct {
 	force  bool
 	events []record
 	result *store.Redriven
+}
+
+func (s *Store) newRedriveItem(r *store.Redrive, result *store.Redriven) (item, error) {
+	key, err := parseDelivery(r.DeliveryID)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrNotFound, err)
+	}
+	events, err := encodeEvents(r.Events)
+	return &redriveItem{s, key, r.Force, events, result}, err
 }
 
 func (it *redriveItem) fail(err error) { *it.result = store.Redriven{Err: err} }

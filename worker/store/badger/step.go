@@ -26,20 +26,10 @@ func (s *Store) Settle(ctx context.Context, steps ...*store.Step) ([]store.Stepp
 }
 
 func (s *Store) step(ctx context.Context, steps []*store.Step, as func(*stepItem) item) ([]store.Stepped, error) {
-	results := make([]store.Stepped, len(steps))
-	items := make([]item, 0, len(steps))
-	for i, step := range steps {
-		it, err := s.newStepItem(step, &results[i])
-		if err != nil {
-			results[i].Err = err
-			continue
-		}
-		items = append(items, as(it))
-	}
-	if err := s.do(ctx, items...); err != nil {
-		return nil, err
-	}
-	return results, nil
+	return doEach(ctx, s, steps, func(r *store.Stepped) *error { return &r.Err }, func(step *store.Step, result *store.Stepped) (item, error) {
+		it, err := s.newStepItem(step, result)
+		return as(it), err
+	})
 }
 
 // stepItem is one step of a claimed delivery, encoded by its caller.

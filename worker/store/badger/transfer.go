@@ -14,67 +14,37 @@ import (
 
 // Hold implements store.Store.
 func (s *Store) Hold(ctx context.Context, holds ...*store.Hold) ([]store.Held, error) {
-	results := make([]store.Held, len(holds))
-	items := make([]item, 0, len(holds))
-	for i, h := range holds {
-		it, err := s.newTransferItem(h.DeliveryID, h.Events, &results[i].Err, func(it *transferItem, b *batch, c *change) error {
+	errOf := func(r *store.Held) *error { return &r.Err }
+	return doEach(ctx, s, holds, errOf, func(h *store.Hold, result *store.Held) (item, error) {
+		return s.newTransferItem(h.DeliveryID, h.Events, &result.Err, func(it *transferItem, b *batch, c *change) error {
 			return it.hold(b, c, h.Reason)
 		})
-		if err != nil {
-			results[i].Err = err
-			continue
-		}
-		items = append(items, it)
-	}
-	if err := s.do(ctx, items...); err != nil {
-		return nil, err
-	}
-	return results, nil
+	})
 }
 
 // Move implements store.Store.
 func (s *Store) Move(ctx context.Context, moves ...*store.Move) ([]store.Moved, error) {
-	results := make([]store.Moved, len(moves))
-	items := make([]item, 0, len(moves))
-	for i, m := range moves {
-		it, err := s.newTransferItem(m.DeliveryID, m.Events, &results[i].Err, func(it *transferItem, b *batch, c *change) error {
-			moved, err := it.move(b, c, m.Destination, m.Reason)
-			results[i].Delivery = moved
+	errOf := func(r *store.Moved) *error { return &r.Err }
+	results, err := doEach(ctx, s, moves, errOf, func(m *store.Move, result *store.Moved) (item, error) {
+		return s.newTransferItem(m.DeliveryID, m.Events, &result.Err, func(it *transferItem, b *batch, c *change) (err error) {
+			result.Delivery, err = it.move(b, c, m.Destination, m.Reason)
 			return err
 		})
-		if err != nil {
-			results[i].Err = err
-			continue
-		}
-		items = append(items, it)
-	}
-	if err := s.do(ctx, items...); err != nil {
-		return nil, err
-	}
+	})
 	for i := range results {
 		if results[i].Err != nil {
 			results[i].Delivery = nil
 		}
 	}
-	return results, nil
+	return results, err
 }
 
 // Delete implements store.Store.
 func (s *Store) Delete(ctx context.Context, deletions ...*store.Deletion) ([]store.Deleted, error) {
-	results := make([]store.Deleted, len(deletions))
-	items := make([]item, 0, len(deletions))
-	for i, d := range deletions {
-		it, err := s.newTransferItem(d.DeliveryID, d.Events, &results[i].Err, (*transferItem).delete)
-		if err != nil {
-			results[i].Err = err
-			continue
-		}
-		items = append(items, it)
-	}
-	if err := s.do(ctx, items...); err != nil {
-		return nil, err
-	}
-	return results, nil
+	errOf := func(r *store.Deleted) *error { return &r.Err }
+	return doEach(ctx, s, deletions, errOf, func(d *store.Deletion, result *store.Deleted) (item, error) {
+		return s.newTransferItem(d.DeliveryID, d.Events, &result.Err, (*transferItem).delete)
+	})
 }
 
 // transferItem takes a delivery out of where it stands.
@@ -90,7 +60,7 @@ type transferItem struct {
 	lead     *leadgatev1.LeadRecord
 }
 
-func (s *Store) newTransferItem(deliveryID string, events []*leadgatev1.Event, result *error, do func(*transferItem, *batch, *change) error) (*transferItem, error) {
+func (s *Store) newTransferItem(deliveryID string, events []*leadgatev1.Event, result *error, do func(*transferItem, *batch, *change) error) (item, error) {
 	key, err := parseDelivery(deliveryID)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrNotFound, err)

@@ -71,6 +71,27 @@ func (s *Store) do(ctx context.Context, items ...item) error {
 	return w.err
 }
 
+// doEach has one item written for each request, which prepare makes, and returns what became of each. One that cannot be made
+// fails alone: errOf is where its result says so. The error returned concerns all.
+func doEach[Q, R any](
+	ctx context.Context, s *Store, requests []Q, errOf func(*R) *error, prepare func(request Q, result *R) (item, error),
+) ([]R, error) {
+	results := make([]R, len(requests))
+	items := make([]item, 0, len(requests))
+	for i, request := range requests {
+		it, err := prepare(request, &results[i])
+		if err != nil {
+			*errOf(&results[i]) = err
+			continue
+		}
+		items = append(items, it)
+	}
+	if err := s.do(ctx, items...); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
 // writer is the goroutine that writes. It takes whatever waits, without waiting for more: a single caller pays for one
 // disk sync, and under load the batch grows while the one before is on its way to the disk.
 func (s *Store) writer() {
