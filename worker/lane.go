@@ -13,6 +13,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/journal"
 	"github.com/leadgate/leadgate/worker/pace"
+	"github.com/leadgate/leadgate/worker/store"
 )
 
 // After the store failed, before it is asked again.
@@ -54,6 +55,7 @@ type lane struct {
 	probeAt time.Time // when to probe next; zero unless the credentials are refused
 	resumed time.Time // when the last pause that the CRM asked for ended, as far as that was told
 	learnAt time.Time // when to ask for the account next
+	backlog bool      // the last claim had all that it asked for, so there may be more
 	// When the properties were read, and when they are to be read next.
 	schemaRead, schemaAt time.Time
 }
@@ -173,7 +175,7 @@ func (l *lane) step(ctx context.Context) {
 	case breaker == pace.Closed && l.readsSchema(ctx):
 	case l.nameless():
 		l.learnAccount(ctx)
-	case breaker == pace.HalfOpen && l.active.Load() > 0, l.active.Load() >= min(int64(conn.concurrency), l.width.Load()):
+	case breaker == pace.HalfOpen && l.active.Load() > 0, l.free(conn) <= 0:
 		l.wait(ctx, time.Time{}, changed, nil)
 	default:
 		l.claim(ctx, changed)
@@ -187,8 +189,9 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// claim takes what is due, up to what one call can take, and calls. There is no waiting for a batch to fill: while calls are
-// under way or the pace is kept, more falls due by itself. While the breaker is half open one delivery is taken.
+// claim takes what is due, up to what one call can take, and calls; while there is more than that, as many calls as may begin at
+// once. There is no waiting for a batch to fill: while calls are under way or the pace is kept, more falls due by itself. While the
+// breaker is half open one delivery is taken.
 func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
 	conn := l.conn.Load()
 	slot, err := l.limiter.AcquireLeads(ctx, conn.batch)
@@ -198,37 +201,62 @@ func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
 	}
 	state, _ := l.gate.State()
 	breaker, _ := l.breaker.State()
-	most := min(conn.batch, slot.Leads())
-	if breaker == pace.HalfOpen {
-		most = 1
-	}
 	if open := state.OpenAt(l.worker.now()) || breaker == pace.HalfOpen && state.OpenButForBreaker(l.worker.now()); !open || conn != l.conn.Load() {
 		slot.Release() // something changed while the slot was waited for
 		return
 	}
+	slots := []*pace.Slot{slot}
+	most := min(conn.batch, slot.Leads())
+	if breaker == pace.HalfOpen {
+		most = 1
+	} else if l.backlog {
+		for int64(len(slots)) < l.free(conn) {
+			more := l.limiter.TryLeads(conn.batch)
+			if more == nil {
+				break
+			}
+			slots, most = append(slots, more), most+min(conn.batch, more.Leads())
+		}
+	}
 	claims, err := l.worker.store.Claim(ctx, l.name, most)
+	l.backlog = err == nil && len(claims.Items) == most
+	items := claims.Items
+	for _, slot := range slots {
+		n := min(conn.batch, slot.Leads(), len(items))
+		if n == 0 {
+			slot.Release()
+			continue
+		}
+		l.call(conn, slot, items[:n:n])
+		items = items[n:]
+	}
 	switch {
 	case err != nil:
-		slot.Release()
 		if ctx.Err() == nil {
 			l.worker.log.Error("claiming deliveries failed", "destination", l.name, "error", err)
 			l.wait(ctx, l.worker.now().Add(storeRest), changed, nil)
 		}
-	case len(claims.Items) == 0:
-		slot.Release()
-		if breaker == pace.HalfOpen {
-			l.gotThrough() // the ping did, and that is all there is
-			return
-		}
-		l.wait(ctx, l.untilSchema(claims.Next), changed, l.worker.store.Notify(l.name))
+	case len(claims.Items) > 0:
+	case breaker == pace.HalfOpen:
+		l.gotThrough() // the ping did, and that is all there is
 	default:
-		l.active.Add(1)
-		slot.Carry(len(claims.Items))
-		l.worker.calls.Go(func() {
-			defer l.ended()
-			(&call{lane: l, conn: conn, slot: slot}).run(claims.Items)
-		})
+		l.wait(ctx, l.untilSchema(claims.Next), changed, l.worker.store.Notify(l.name))
 	}
+}
+
+// call takes claims to the CRM.
+func (l *lane) call(conn *connection, slot *pace.Slot, claims []*store.Claim) {
+	l.active.Add(1)
+	slot.Carry(len(claims))
+	l.worker.calls.Go(func() {
+		defer l.ended()
+		(&call{lane: l, conn: conn, slot: slot}).run(claims)
+	})
+}
+
+// free is how many more calls may be under way.
+func (l *lane) free(conn *connection) int64 {
+	return min(int64(conn.concurrency), l.width.Load()) - l.active.Load()
 }
 
 // unpaced deals with a slot that could not be had.

@@ -149,6 +149,15 @@ func (l *Limiter) AcquireLeads(ctx context.Context, most int) (*Slot, error) {
 	return l.acquire(ctx, min(1, most), most)
 }
 
+// TryLeads is AcquireLeads without waiting: nil if no request may be sent now, or if a [Budget] has to be asked first.
+func (l *Limiter) TryLeads(most int) *Slot {
+	if l.Budget() != nil {
+		return nil
+	}
+	slot, _, _ := l.try(min(1, most), most)
+	return slot
+}
+
 func (l *Limiter) acquire(ctx context.Context, least, most int) (*Slot, error) {
 	l.mu.Lock()
 	budget := l.budget

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
@@ -16,12 +17,22 @@ import (
 // Claim implements store.Store. Nothing is written: a claim lives in memory until its attempt begins.
 func (s *Store) Claim(ctx context.Context, destination string, limit int) (store.Claims, error) {
 	l := s.lane(destination)
-	dues, next, err := s.reserve(ctx, l, destination, limit)
-	if err != nil {
-		return store.Claims{}, err
-	}
-	claims := store.Claims{Next: next, Items: make([]*store.Claim, len(dues))}
-	err = s.view(ctx, func(txn *badgerdb.Txn) error { return s.readClaims(txn, l, dues, claims.Items) })
+	var (
+		claims store.Claims
+		dues   []reserved
+	)
+	l.mu.Lock() // before the transaction begins: what is let go of until then, it sees
+	unlock := sync.OnceFunc(l.mu.Unlock)
+	defer unlock()
+	err := s.view(ctx, func(txn *badgerdb.Txn) (err error) { // one, as each waits for the commit that is under way
+		if dues, claims.Next, err = s.reserve(txn, l, destination, limit); err != nil {
+			return err
+		}
+		unlock()
+		claims.Items = make([]*store.Claim, len(dues))
+		return s.readClaims(txn, l, dues, claims.Items)
+	})
+	unlock()
 	if err != nil {
 		for _, due := range dues {
 			l.giveBack(due.token)
@@ -64,41 +75,32 @@ type reserved struct {
 
 func (r reserved) noted(what byte) bool { return len(r.note) > 0 && r.note[0] == what }
 
-// reserve claims what is due, oldest first, and says when the next falls due.
-func (s *Store) reserve(ctx context.Context, l *lane, destination string, limit int) (dues []reserved, next time.Time, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	err = s.view(ctx, func(txn *badgerdb.Txn) error {
-		now := s.now()
-		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: l.duePrefix})
-		defer it.Close()
-		first := true
-		for it.Seek(l.dueMark); it.Valid(); it.Next() {
-			key := it.Item().KeyCopy(nil)
-			if first {
-				l.dueMark, first = key, false
-			}
-			delivery, note := deliveryKey{destination: destination}, []byte(nil)
-			if err := it.Item().Value(func(value []byte) error {
-				note = bytes.Clone(value[copy(delivery.lead[:], value):])
-				return nil
-			}); err != nil {
-				return err
-			}
-			if l.taken(delivery) {
-				continue
-			}
-			due := dueOf(key)
-			if due.After(now) || len(dues) >= limit {
-				next = due
-				return nil
-			}
-			dues = append(dues, reserved{s.tokens.Add(1), delivery, key, note})
+// reserve claims what is due, oldest first, and says when the next falls due. It is called with the lane's mu held.
+func (s *Store) reserve(txn *badgerdb.Txn, l *lane, destination string, limit int) (dues []reserved, next time.Time, err error) {
+	now := s.now()
+	it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: l.duePrefix})
+	defer it.Close()
+	first := true
+	for it.Seek(l.dueMark); it.Valid(); it.Next() {
+		key := it.Item().KeyCopy(nil)
+		if first {
+			l.dueMark, first = key, false
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, time.Time{}, err
+		delivery, note := deliveryKey{destination: destination}, []byte(nil)
+		if err := it.Item().Value(func(value []byte) error {
+			note = bytes.Clone(value[copy(delivery.lead[:], value):])
+			return nil
+		}); err != nil {
+			return nil, time.Time{}, err
+		}
+		if l.taken(delivery) {
+			continue
+		}
+		if due := dueOf(key); due.After(now) || len(dues) >= limit {
+			next = due
+			break
+		}
+		dues = append(dues, reserved{s.tokens.Add(1), delivery, key, note})
 	}
 	for _, due := range dues {
 		l.claims[due.token] = held{link: link{delivery: due.delivery}, dueKey: due.key, alone: due.noted(dueAlone)}

@@ -104,7 +104,7 @@ func comingCrowd(t *testing.T, r *rig, callers, persons, leads int) (*crowd, fun
 	return c, all.Wait
 }
 
-// run settles attempts as verdict says until everything is delivered. What is given up is redriven at once.
+// run has six workers settle attempts as verdict says until everything is delivered. What is given up is redriven at once.
 func (c *crowd) run(t *testing.T, verdict func() leadgatev1.DeliveryState) {
 	t.Helper()
 	const workers = 6
