@@ -93,7 +93,7 @@ func (s *Server) acceptance(a *arrival, now time.Time) *store.Acceptance {
 	case a.key != "":
 		acceptance.Key = &store.Key{
 			Scope: a.scope, Value: a.key, Expires: now.Add(a.house.snapshot.Config.GetIdempotency().GetTtl().AsDuration()),
-			Fields: store.NewFingerprint(s.store.HashKey(), a.payload),
+			Fields: s.hasher.Fingerprint(a.payload),
 		}
 		if a.holdReuse {
 			acceptance.OnReuse = a.acceptance(now, newLeadID(now), append(a.holds[:len(a.holds):len(a.holds)], keyReused()))
@@ -126,7 +126,7 @@ func (s *Server) lookUp(ctx context.Context, a *arrival) (leadID string, ok bool
 	if a.key == "" {
 		return "", false
 	}
-	result, err := s.store.LookUp(ctx, &store.Key{Scope: a.scope, Value: a.key, Fields: store.NewFingerprint(s.store.HashKey(), a.payload)})
+	result, err := s.store.LookUp(ctx, &store.Key{Scope: a.scope, Value: a.key, Fields: s.hasher.Fingerprint(a.payload)})
 	if err != nil || !result.Replayed || len(result.Differing) > 0 {
 		return "", false
 	}

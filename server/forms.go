@@ -56,7 +56,7 @@ func (s *leads) SubmitForm(ctx context.Context, r *leadgatev1.SubmitFormRequest)
 	case key != "":
 		a.payload = form.payload(result.Stored)
 	case form.contentWindow > 0:
-		a.content, a.contentWindow = form.content(s.store.HashKey(), result.Stored), form.contentWindow
+		a.content, a.contentWindow = form.content(s.hasher, result.Stored), form.contentWindow
 	}
 	if err := s.checkForm(result, verdicts, refusing); err != nil {
 		// What was accepted once is answered so again, even if the rules have changed since.
@@ -239,12 +239,12 @@ func (f *form) payload(stored *leadgatev1.Submission) []store.Field {
 
 // content is a hash of the same, for submissions without a key: a browser without script sends a form again in the same
 // order.
-func (f *form) content(hashKey []byte, stored *leadgatev1.Submission) string {
+func (f *form) content(hasher *store.Hasher, stored *leadgatev1.Submission) string {
 	var all strings.Builder
 	for name, value := range f.lasting(stored) {
 		all.WriteString(name + "\x00" + value + "\x00\x00")
 	}
-	return hex.EncodeToString(store.Hash(hashKey, all.String()))
+	return hex.EncodeToString(hasher.Hash(all.String()))
 }
 
 // lasting yields the fields that have a value and do not change with each attempt. No value holds a NUL that was not cleaned

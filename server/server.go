@@ -81,6 +81,7 @@ type Preparer interface {
 // Server serves. It is safe for concurrent use.
 type Server struct {
 	store     store.Store
+	hasher    *store.Hasher
 	journal   *journal.Journal
 	back      Back
 	preparer  Preparer
@@ -117,7 +118,7 @@ type Server struct {
 // New makes a server. It does not listen yet.
 func New(o Options) (*Server, error) {
 	s := &Server{
-		store: o.Store, journal: o.Journal, back: o.Back, preparer: o.Preparer,
+		store: o.Store, hasher: store.NewHasher(o.Store.HashKey()), journal: o.Journal, back: o.Back, preparer: o.Preparer,
 		limiter: newLimiter(), now: o.Now, log: o.Logger, tracing: o.Tracing, health: health.NewServer(),
 	}
 	if s.now == nil {

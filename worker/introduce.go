@@ -141,7 +141,7 @@ func (l *lane) fingerprint(conn *connection) []byte {
 		content, err := conn.secrets.get(reference)
 		encoded = fmt.Appendf(encoded, "\x00%s\x00%s\x00%t", reference, content, err == nil)
 	}
-	return store.Hash(l.worker.store.HashKey(), "destination\x00"+string(encoded))
+	return store.NewHasher(l.worker.store.HashKey()).Hash("destination\x00" + string(encoded))
 }
 
 // references returns the texts of a message that refer to secrets, sorted.

@@ -1,14 +1,10 @@
 package store
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"slices"
 	"strings"
 )
-
-// hashSize is what is kept of a hash, in bytes: 128 bits tell payloads apart and give nothing away.
-const hashSize = 16
 
 // Field is one field of a payload.
 type Field struct {
@@ -16,8 +12,8 @@ type Field struct {
 	Value []byte
 }
 
-// Fingerprint has a keyed hash for each field of a payload, sorted by name. With the key unknown, nothing about a value can be
-// told from its hash, so that fingerprints may be kept when the content is erased.
+// Fingerprint has a keyed hash for each field of a payload, sorted by name; see [Hasher]. It may be kept when the content is
+// erased.
 type Fingerprint []FieldHash
 
 // FieldHash stands for the value of a field.
@@ -26,21 +22,9 @@ type FieldHash struct {
 	Hash [hashSize]byte
 }
 
-// NewFingerprint hashes the fields of a payload. Of several with one name the last counts.
-func NewFingerprint(hashKey []byte, payload []Field) Fingerprint {
-	mac := hmac.New(sha256.New, hashKey)
-	var sum [sha256.Size]byte
-	f := make(Fingerprint, len(payload))
-	for i, field := range payload {
-		if i > 0 {
-			mac.Reset()
-		}
-		mac.Write([]byte(field.Name))
-		mac.Write([]byte{0})
-		mac.Write(field.Value)
-		f[i] = FieldHash{field.Name, [hashSize]byte(mac.Sum(sum[:0]))}
-	}
-	slices.Reverse(f) // so that the last of a name comes first, and is kept
+// sorted sorts by name, and keeps the last of those that have one name.
+func (f Fingerprint) sorted() Fingerprint {
+	slices.Reverse(f)
 	slices.SortStableFunc(f, func(a, b FieldHash) int { return strings.Compare(a.Name, b.Name) })
 	return slices.CompactFunc(f, func(a, b FieldHash) bool { return a.Name == b.Name })
 }
@@ -76,11 +60,4 @@ func (f Fingerprint) Digest() []byte {
 		hash.Write(field.Hash[:])
 	}
 	return hash.Sum(nil)[:hashSize]
-}
-
-// Hash returns a keyed hash of one value, such as a person's address.
-func Hash(hashKey []byte, value string) []byte {
-	mac := hmac.New(sha256.New, hashKey)
-	mac.Write([]byte(value))
-	return mac.Sum(nil)[:hashSize]
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-var hashKey = bytes.Repeat([]byte{7}, 32)
+var hasher = store.NewHasher(bytes.Repeat([]byte{7}, 32))
 
 func fingerprint(payload map[string]string) store.Fingerprint {
 	var fields []store.Field
 	for name, value := range payload { // in any order
 		fields = append(fields, store.Field{Name: name, Value: []byte(value)})
 	}
-	return store.NewFingerprint(hashKey, fields)
+	return hasher.Fingerprint(fields)
 }
 
 func TestTheFieldsThatDifferAreNamed(t *testing.T) {
@@ -43,7 +43,7 @@ func TestTheFieldsThatDifferAreNamed(t *testing.T) {
 }
 
 func TestOfSeveralFieldsWithOneNameTheLastCounts(t *testing.T) {
-	twice := store.NewFingerprint(hashKey, []store.Field{{Name: "b", Value: []byte("1")}, {Name: "a", Value: []byte("1")}, {Name: "a", Value: []byte("2")}})
+	twice := hasher.Fingerprint([]store.Field{{Name: "b", Value: []byte("1")}, {Name: "a", Value: []byte("1")}, {Name: "a", Value: []byte("2")}})
 	if differing := twice.Differing(fingerprint(map[string]string{"a": "2", "b": "1"})); len(differing) > 0 {
 		t.Errorf("%q differ", differing)
 	}
@@ -51,7 +51,7 @@ func TestOfSeveralFieldsWithOneNameTheLastCounts(t *testing.T) {
 
 func TestAFingerprintTellsNothingWithoutTheKey(t *testing.T) {
 	field := []store.Field{{Name: "email", Value: []byte("ada@example.com")}}
-	if ours, theirs := store.NewFingerprint(hashKey, field), store.NewFingerprint(bytes.Repeat([]byte{8}, 32), field); ours[0].Hash == theirs[0].Hash {
+	if ours, theirs := hasher.Fingerprint(field), store.NewHasher(bytes.Repeat([]byte{8}, 32)).Fingerprint(field); ours[0].Hash == theirs[0].Hash {
 		t.Error("the hash does not depend on the key")
 	}
 }

@@ -151,7 +151,7 @@ type Store interface {
 
 	// ID names this store among all; it begins every event identifier.
 	ID() string
-	// HashKey is the secret key for hashes that stand for personal data or payloads. It lives as long as the store.
+	// HashKey is the secret key for hashes that stand for personal data or payloads; see [Hasher]. It lives as long as the store.
 	HashKey() []byte
 	// Writable is nil while writes are possible, and otherwise says why not, wrapping ErrUnavailable.
 	Writable() error

@@ -188,8 +188,10 @@ func (it *acceptItem) stage(b *batch, c *change) error {
 // remember is what is kept of a key that came with a lead.
 func remember(leadID string, key *store.Key) *storev1.IdempotencyKey {
 	known := &storev1.IdempotencyKey{LeadId: leadID, ExpiresAt: key.Expires.UnixNano(), Fields: make([]*storev1.IdempotencyKey_FieldHash, len(key.Fields))}
+	hashes := make([]storev1.IdempotencyKey_FieldHash, len(key.Fields)) // in one piece
 	for i := range key.Fields {
-		known.Fields[i] = &storev1.IdempotencyKey_FieldHash{Name: key.Fields[i].Name, Hash: key.Fields[i].Hash[:]}
+		hashes[i].Name, hashes[i].Hash = key.Fields[i].Name, key.Fields[i].Hash[:]
+		known.Fields[i] = &hashes[i]
 	}
 	return known
 }

@@ -33,7 +33,7 @@ func linkOf(d *leadgatev1.Delivery, person []byte) (link, error) {
 // personOf is the person a lead belongs to; nil if it is its own.
 func (s *Store) personOf(r *leadgatev1.LeadRecord) []byte {
 	if email := r.GetLead().GetEmail(); email != "" {
-		return store.Hash(s.hashKey, email)
+		return s.hasher.Hash(email)
 	}
 	return nil
 }

@@ -191,7 +191,7 @@ func (s *Store) dropChains(b *batch, c *change, person []byte, but leadKey) erro
 
 // ErasedLeads implements store.Store.
 func (s *Store) ErasedLeads(ctx context.Context, email string) ([]string, error) {
-	person := string(store.Hash(s.hashKey, email))
+	person := string(s.hasher.Hash(email))
 	var leads []string
 	err := s.view(ctx, func(txn *badgerdb.Txn) error {
 		return each(txn, []byte{prefixErasure}, func(key, value []byte) error {

@@ -12,7 +12,7 @@ func (s *Store) peopleOf(r *leadgatev1.LeadRecord) [][]byte {
 	addresses := store.Addresses(r)
 	people := make([][]byte, len(addresses))
 	for i, address := range addresses {
-		people[i] = store.Hash(s.hashKey, address)
+		people[i] = s.hasher.Hash(address)
 	}
 	return people
 }

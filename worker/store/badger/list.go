@@ -60,7 +60,7 @@ func (s *Store) Leads(ctx context.Context, q store.LeadQuery, limit int, token s
 func (s *Store) lineOf(q store.LeadQuery) []byte {
 	switch {
 	case q.Email != "":
-		return personPrefix(store.Hash(s.hashKey, q.Email))
+		return personPrefix(s.hasher.Hash(q.Email))
 	case q.State == leadgatev1.LeadState_LEAD_STATE_HELD:
 		return asidePrefix(q.State, q.Reason)
 	case q.State > leadgatev1.LeadState_LEAD_STATE_OPEN:

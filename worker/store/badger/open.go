@@ -110,6 +110,7 @@ type Store struct {
 	options Options
 	id      string
 	hashKey []byte
+	hasher  *store.Hasher // with it
 	seed    maphash.Seed
 	space   space
 
@@ -201,6 +202,7 @@ func (s *Store) load() error {
 		return err
 	}
 	s.id, s.hashKey = meta.GetStoreId(), meta.GetHashKey()
+	s.hasher = store.NewHasher(s.hashKey)
 	var seed [8]byte
 	_, _ = rand.Read(seed[:6]) // never fails; a random start keeps tokens of an earlier run from being taken for ours
 	for _, b := range seed[:6] {

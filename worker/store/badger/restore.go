@@ -189,7 +189,7 @@ func (r *restoration) rebuild(ctx context.Context) error {
 		return fmt.Errorf("it has format %d, and this leadgate knows format %d", meta.GetFormat(), formatNumber)
 	}
 	b := &rebuilding{
-		s:   &Store{hashKey: meta.GetHashKey(), now: r.o.Now, behind: marks{}},
+		s:   &Store{hasher: store.NewHasher(meta.GetHashKey()), now: r.o.Now, behind: marks{}},
 		txn: txn, batch: r.db.NewWriteBatch(), counts: map[countKey]int64{}, delivered: map[string]uint64{},
 	}
 	defer b.batch.Cancel()

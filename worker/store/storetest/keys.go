@@ -27,7 +27,7 @@ func (r *rig) key(value string, payload map[string]string) *store.Key {
 	}
 	return &store.Key{
 		Scope: "contact", Value: value, Expires: r.clock.time().Add(24 * time.Hour),
-		Fields: store.NewFingerprint(r.HashKey(), fields),
+		Fields: store.NewHasher(r.HashKey()).Fingerprint(fields),
 	}
 }
 

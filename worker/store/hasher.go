@@ -1,0 +1,55 @@
+package store
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"hash"
+	"sync"
+)
+
+// hashSize is what is kept of a hash, in bytes: 128 bits tell payloads apart and give nothing away.
+const hashSize = 16
+
+// Hasher makes keyed hashes that stand for personal data or payloads: HMAC-SHA256, of which half is kept. With the key unknown,
+// nothing about a value can be told from its hash. It is safe for concurrent use.
+type Hasher struct {
+	macs sync.Pool // of *mac, as making one costs more than using it
+}
+
+type mac struct {
+	hash    hash.Hash
+	message []byte
+	sum     [sha256.Size]byte
+}
+
+// NewHasher makes a hasher with a key.
+func NewHasher(key []byte) *Hasher {
+	return &Hasher{sync.Pool{New: func() any { return &mac{hash: hmac.New(sha256.New, key)} }}}
+}
+
+// Hash hashes one value, such as a person's address.
+func (h *Hasher) Hash(value string) []byte {
+	m := h.macs.Get().(*mac)
+	defer h.macs.Put(m)
+	m.message = append(m.message[:0], value...)
+	hashed := m.hashed()
+	return hashed[:]
+}
+
+// Fingerprint hashes the fields of a payload. Of several with one name the last counts.
+func (h *Hasher) Fingerprint(payload []Field) Fingerprint {
+	m := h.macs.Get().(*mac)
+	defer h.macs.Put(m)
+	f := make(Fingerprint, len(payload))
+	for i, field := range payload {
+		m.message = append(append(append(m.message[:0], field.Name...), 0), field.Value...)
+		f[i] = FieldHash{field.Name, m.hashed()}
+	}
+	return f.sorted()
+}
+
+func (m *mac) hashed() [hashSize]byte {
+	m.hash.Reset()
+	m.hash.Write(m.message)
+	return [hashSize]byte(m.hash.Sum(m.sum[:0]))
+}
