@@ -58,6 +58,7 @@ with the reason while the configuration before stays in force. SIGHUP makes it l
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			defer keepSmall()()
+			defer spareThreads()()
 			source := &source{path: path, over: over}
 			snapshot, err := source.load()
 			if err != nil {
