@@ -93,13 +93,18 @@ func walkFiles(o Options, fn func(*pb.KV) error) (found Examined, err error) {
 	if damage != "" {
 		found.Damages = append(found.Damages, Damage{filepath.Join(dir, badgerdb.ManifestFilename), damage})
 	}
+	keys, err := newDecryption(o, dir, listed)
+	if err != nil {
+		return found, explainOpen(o.Dir, err)
+	}
+	defer keys.close()
 	logs, err := filepath.Glob(filepath.Join(dir, "*.mem"))
 	if err != nil {
 		return found, err
 	}
 	for _, path := range logs {
 		found.Logs++
-		w, err := walkLog(path, func(e logEntry) error {
+		w, err := walkLog(path, keys, func(e logEntry) error {
 			if e.meta&metaFinal > 0 {
 				return nil
 			}
@@ -108,8 +113,8 @@ func walkFiles(o Options, fn func(*pb.KV) error) (found Examined, err error) {
 		switch {
 		case err != nil:
 			return found, err
-		case w.encrypted:
-			continue // only Badger can read it
+		case w.unreadable != nil:
+			found.Damages = append(found.Damages, Damage{path, w.unreadable.Error()})
 		case w.damagedAt > 0:
 			found.Damages = append(found.Damages, Damage{path, fmt.Sprintf("damaged at byte %d; %d entries stand behind", w.damagedAt, w.behind)})
 		}
@@ -118,11 +123,6 @@ func walkFiles(o Options, fn func(*pb.KV) error) (found Examined, err error) {
 	if err != nil {
 		return found, err
 	}
-	keys, err := newDecryption(o, dir)
-	if err != nil {
-		return found, explainOpen(o.Dir, err)
-	}
-	defer keys.close()
 	for _, path := range tables {
 		found.Tables++
 		damage, err := walkTable(path, keys, keep)
@@ -163,24 +163,26 @@ func walkTable(path string, keys decryption, fn func(key []byte, version uint64,
 	if err != nil {
 		return cause(err).Error(), nil
 	}
+	id, _ := table.ParseFileID(path)
 	for _, compression := range []badgeropt.CompressionType{badgeropt.Snappy, badgeropt.None} {
-		var read int
-		read, damage, err = walkTableAs(path, content, compression, keys, fn)
-		if err != nil || read > 0 && damage == "" || read > 0 && compression == badgeropt.Snappy {
-			return damage, err
+		options := table.Options{ReadOnly: true, Compression: compression, ChkMode: badgeropt.OnBlockRead, BlockSize: 4 << 10}
+		for _, way := range keys.ofTable(id, options) {
+			var read int
+			read, damage, err = walkTableAs(id, content, way, fn)
+			if err != nil || read > 0 && damage == "" || read > 0 && compression == badgeropt.Snappy {
+				return damage, err
+			}
 		}
 	}
 	return damage, err
 }
 
-func walkTableAs(path string, content []byte, compression badgeropt.CompressionType, keys decryption, fn func(key []byte, version uint64, value []byte, meta byte) error) (read int, damage string, err error) {
+func walkTableAs(id uint64, content []byte, options table.Options, fn func(key []byte, version uint64, value []byte, meta byte) error) (read int, damage string, err error) {
 	defer func() { // Badger panics on what it cannot make sense of
 		if fault := recover(); fault != nil {
 			damage = fmt.Sprintf("it cannot be read: %v", fault)
 		}
 	}()
-	id, _ := table.ParseFileID(path)
-	options := keys.of(id, table.Options{ReadOnly: true, Compression: compression, ChkMode: badgeropt.OnBlockRead, BlockSize: 4 << 10})
 	t, err := table.OpenInMemoryTable(content, id, &options)
 	if err != nil {
 		return 0, err.Error(), nil

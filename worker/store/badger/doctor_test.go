@@ -81,9 +81,24 @@ func acceptMany(t *testing.T, s store.Store, n int) (ids []string) {
 	return ids
 }
 
+// sealings are a store as it is, and an encrypted one.
+func sealings(t *testing.T, test func(t *testing.T, key []byte)) {
+	t.Helper()
+	for name, key := range map[string][]byte{"as it is": nil, "encrypted": key(t, "a")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, key)
+		})
+	}
+}
+
 func TestALogThatEndsInTheMiddleOfAnEntryIsTakenAsItIs(t *testing.T) {
 	t.Parallel()
-	o := badger.Options{Dir: t.TempDir()}
+	sealings(t, endOfALog)
+}
+
+func endOfALog(t *testing.T, key []byte) {
+	o := badger.Options{Dir: t.TempDir(), EncryptionKey: key}
 	s := open(t, o)
 	ids := acceptMany(t, s, 50)
 	dir := copyDir(t, o.Dir)
@@ -97,7 +112,7 @@ func TestALogThatEndsInTheMiddleOfAnEntryIsTakenAsItIs(t *testing.T) {
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	torn := badger.Options{Dir: dir}
+	torn := badger.Options{Dir: dir, EncryptionKey: key}
 	if found, err := badger.Examine(torn); err != nil || len(found.Damages) != 0 || found.Logs == 0 {
 		t.Errorf("examined: %+v, %v", found, err)
 	}
@@ -108,19 +123,23 @@ func TestALogThatEndsInTheMiddleOfAnEntryIsTakenAsItIs(t *testing.T) {
 
 func TestALogThatIsDamagedInTheMiddleIsRefusedAndTheRestSaved(t *testing.T) {
 	t.Parallel()
-	o := badger.Options{Dir: t.TempDir()}
+	sealings(t, middleOfALog)
+}
+
+func middleOfALog(t *testing.T, key []byte) {
+	o := badger.Options{Dir: t.TempDir(), EncryptionKey: key}
 	s := open(t, o)
 	ids := acceptMany(t, s, 60)
 	end(t, s, "crm", 5, leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED)
 	dir := copyDir(t, o.Dir)
 	flip(t, largest(t, dir, "*.mem"), 0.5)
-	damaged := badger.Options{Dir: dir}
+	damaged := badger.Options{Dir: dir, EncryptionKey: key}
 	expectRefused(t, damaged, ".mem is damaged at byte", "entries stand behind", "leadgate doctor", "--salvage")
 	found, err := badger.Examine(damaged)
 	if err != nil || len(found.Damages) != 1 || !strings.Contains(found.Damages[0].What, "stand behind") {
 		t.Errorf("examined: %+v, %v", found, err)
 	}
-	saved := badger.Options{Dir: filepath.Join(t.TempDir(), "saved")}
+	saved := badger.Options{Dir: filepath.Join(t.TempDir(), "saved"), EncryptionKey: key}
 	_, result, err := badger.Salvage(context.Background(), damaged, saved)
 	if err != nil || result.Leads < 59 {
 		t.Fatalf("saved: %+v, %v", result, err)
@@ -143,6 +162,27 @@ func TestALogThatIsDamagedInTheMiddleIsRefusedAndTheRestSaved(t *testing.T) {
 		t.Errorf("%d of 60 keys are saved", known)
 	}
 	accept(t, r, lead("new@example.com"))
+}
+
+func TestAnEncryptedStoreIsSavedThoughTheListOfItsTablesIsLost(t *testing.T) {
+	t.Parallel()
+	o := badger.Options{Dir: t.TempDir(), EncryptionKey: key(t, "a")}
+	var ids []string
+	run(t, o, func(s *badger.Store) { ids = acceptMany(t, s, 200) })
+	if err := os.Remove(filepath.Join(o.Dir, "badger", "MANIFEST")); err != nil {
+		t.Fatal(err)
+	}
+	found, err := badger.Examine(o)
+	if err != nil || len(found.Damages) != 1 || !strings.HasSuffix(found.Damages[0].File, "MANIFEST") || found.Tables == 0 {
+		t.Errorf("examined: %+v, %v", found, err)
+	}
+	saved := badger.Options{Dir: t.TempDir(), EncryptionKey: key(t, "b")}
+	if _, _, err := badger.Salvage(context.Background(), o, saved); err != nil {
+		t.Fatal(err)
+	}
+	if n := kept(t, open(t, saved), ids); n != len(ids) {
+		t.Errorf("%d of %d leads are saved", n, len(ids))
+	}
 }
 
 func TestADamagedTableIsNoticedAndTheRestSaved(t *testing.T) {

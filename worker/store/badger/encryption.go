@@ -1,11 +1,15 @@
 package badger
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
@@ -92,14 +96,15 @@ func readable(o Options, dir string) (Options, error) {
 	return o, errWrongKey
 }
 
-// decryption is what reading the tables of an encrypted database takes; the zero value is for one that is not.
+// decryption is what reading the files of an encrypted database takes; the zero value is for one that is not.
 type decryption struct {
 	registry *badgerdb.KeyRegistry
 	tables   map[uint64]badgerdb.TableManifest
 	indexes  *ristretto.Cache[uint64, *fb.TableIndex] // Badger reads indexes of encrypted tables through a cache only
 }
 
-func newDecryption(o Options, dir string) (d decryption, err error) {
+// newDecryption opens the data keys of a database. Tables are those that its list has, if it can be read.
+func newDecryption(o Options, dir string, tables map[uint64]badgerdb.TableManifest) (d decryption, err error) {
 	if o.EncryptionKey == nil {
 		return d, nil
 	}
@@ -108,29 +113,52 @@ func newDecryption(o Options, dir string) (d decryption, err error) {
 	if d.registry, err = badgerdb.OpenKeyRegistry(options); err != nil {
 		return decryption{}, err
 	}
-	f, err := os.Open(filepath.Join(dir, badgerdb.ManifestFilename))
-	if err != nil {
-		return decryption{}, err
-	}
-	defer f.Close()
-	manifest, _, err := badgerdb.ReplayManifestFile(f, 0, tuned(o))
-	if err != nil {
-		return decryption{}, err
-	}
-	d.tables = manifest.Tables
+	d.tables = tables
 	d.indexes, err = ristretto.NewCache(&ristretto.Config[uint64, *fb.TableIndex]{NumCounters: 1000, MaxCost: 8 << 20, BufferItems: 64})
 	return d, err
 }
 
-// of adds what it takes to read a table.
-func (d decryption) of(id uint64, o table.Options) table.Options {
+// ofTable adds what it takes to read a table, for each key that it may be encrypted with. The list of tables says which that is;
+// where it is lost, any may be.
+func (d decryption) ofTable(id uint64, o table.Options) (ways []table.Options) {
 	if d.registry == nil {
-		return o
+		return []table.Options{o}
 	}
-	if key, err := d.registry.DataKey(d.tables[id].KeyID); err == nil {
-		o.DataKey, o.IndexCache = key, d.indexes
+	o.IndexCache = d.indexes
+	if listed, ok := d.tables[id]; ok {
+		if key, err := d.registry.DataKey(listed.KeyID); err == nil {
+			o.DataKey = key
+		}
+		return []table.Options{o}
 	}
-	return o
+	ways = append(ways, o)
+	for n := uint64(1); ; n++ { // Badger numbers them from 1
+		key, err := d.registry.DataKey(n)
+		if err != nil {
+			return ways
+		}
+		o.DataKey = key
+		ways = append(ways, o)
+	}
+}
+
+// ofLog returns what decrypts the content of an entry, which it is given with its place in the file, of a *.mem file.
+func (d decryption) ofLog(id uint64, vector []byte) (decrypt func(content []byte, at int), err error) {
+	if d.registry == nil {
+		return nil, errWrongKey
+	}
+	key, err := d.registry.DataKey(id)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key.GetData())
+	if err != nil {
+		return nil, err
+	}
+	return func(content []byte, at int) {
+		start := binary.BigEndian.AppendUint32(slices.Clone(vector), uint32(at))
+		cipher.NewCTR(block, start).XORKeyStream(content, content)
+	}, nil
 }
 
 func (d decryption) close() {

@@ -59,7 +59,8 @@ func (s *Store) rest(d time.Duration) bool {
 func (s *Store) verify() error {
 	dir := filepath.Join(s.dir, databaseDir)
 	tables := s.db.Tables()
-	keys, err := newDecryption(s.options, dir) // after that, so that it has the key of each
+	listed, _ := checkManifest(s.options, dir) // after that, so that it has the key of each
+	keys, err := newDecryption(s.options, dir, listed)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,10 @@ import (
 //	header of the file: key id (8), initialisation vector (12)
 //	entry: meta, user meta, length of key, length of value, expiry (varints); key with version; value; CRC-32C (4, big endian)
 //
+// Where the key id is not 0, key with version and value are encrypted together: AES-CTR with that key, the file's vector and
+// the place of the entry in the file (4, big endian). The checksum is that of what is written, so that damage is found without
+// the key.
+//
 // Badger takes a wrong checksum for the end of what was written when the process was killed, and drops the rest. That is right
 // at the end of the file and wrong in the middle, where entries that were acknowledged stand behind: so leadgate looks first.
 const (
@@ -24,44 +28,50 @@ const (
 	versionSize = 8
 )
 
-// logEntry is an entry of a *.mem file. Key and value are parts of the file.
+// logEntry is an entry of a *.mem file.
 type logEntry struct {
 	meta    byte
 	key     []byte // without version
 	version uint64
 	value   []byte
-	size    int
 }
 
 // walked is what walkLog found.
 type walked struct {
-	encrypted bool
 	// damagedAt is where entries stop, if others stand behind; 0 if none do.
 	damagedAt int
 	// behind are how many stand there.
 	behind int
+	// unreadable says why entries could not be decrypted; nil if they could, or nobody asked for them.
+	unreadable error
 }
 
-// walkLog calls fn for every entry of a *.mem file that is whole, those behind a damage too.
-func walkLog(path string, fn func(logEntry) error) (walked, error) {
+// walkLog calls fn, if it is not nil, for every entry of a *.mem file that is whole, those behind a damage too.
+func walkLog(path string, keys decryption, fn func(logEntry) error) (walked, error) {
+	w := walked{}
 	b, err := os.ReadFile(path)
 	if err != nil || len(b) < logHeader {
-		return walked{}, err
+		return w, err
 	}
-	if binary.BigEndian.Uint64(b) != 0 {
-		return walked{encrypted: true}, nil
+	decrypt := func([]byte, int) {}
+	if id := binary.BigEndian.Uint64(b); id != 0 && fn != nil {
+		if decrypt, w.unreadable = keys.ofLog(id, b[8:logHeader]); w.unreadable != nil {
+			fn = nil
+		}
 	}
-	w := walked{}
 	for at := logHeader; at < len(b); {
-		e, ok := parseEntry(b[at:])
+		raw, ok := parseEntry(b[at:])
 		if ok {
 			if w.damagedAt > 0 {
 				w.behind++
 			}
-			if err := fn(e); err != nil {
-				return w, err
+			if fn != nil {
+				decrypt(raw.content, at)
+				if err := fn(raw.entry()); err != nil {
+					return w, err
+				}
 			}
-			at += e.size
+			at += raw.size
 			continue
 		}
 		next := nextEntry(b, at+1)
@@ -87,36 +97,46 @@ func nextEntry(b []byte, from int) int {
 	return -1
 }
 
+// rawEntry is an entry as it is written. Its content is a part of the file.
+type rawEntry struct {
+	meta    byte
+	content []byte // key with version, then value
+	keySize int    // with version
+	size    int
+}
+
+func (r rawEntry) entry() logEntry {
+	key, value := r.content[:r.keySize], r.content[r.keySize:]
+	end := r.keySize - versionSize
+	return logEntry{meta: r.meta, key: key[:end], version: ^binary.BigEndian.Uint64(key[end:]), value: value}
+}
+
 // parseEntry reads one entry. Leadgate uses neither user meta nor expiry.
-func parseEntry(b []byte) (e logEntry, ok bool) {
+func parseEntry(b []byte) (r rawEntry, ok bool) {
 	if len(b) < 6 || b[1] != 0 {
-		return e, false
+		return r, false
 	}
 	at := 2
 	var lengths [3]uint64
 	for i := range lengths {
 		n, size := binary.Uvarint(b[at:])
 		if size <= 0 {
-			return e, false
+			return r, false
 		}
 		lengths[i], at = n, at+size
 	}
 	keySize, valueSize := lengths[0], lengths[1]
 	if keySize <= versionSize || keySize > maxKey+versionSize || valueSize > uint64(len(b)) || lengths[2] != 0 {
-		return e, false
+		return r, false
 	}
 	end := uint64(at) + keySize + valueSize
 	if end+crc32.Size > uint64(len(b)) {
-		return e, false
+		return r, false
 	}
 	if crc32.Checksum(b[:end], castagnoli) != binary.BigEndian.Uint32(b[end:]) {
-		return e, false
+		return r, false
 	}
-	key := b[at : uint64(at)+keySize]
-	return logEntry{
-		meta: b[0], key: key[:keySize-versionSize], version: ^binary.BigEndian.Uint64(key[keySize-versionSize:]),
-		value: b[uint64(at)+keySize : end], size: int(end) + crc32.Size,
-	}, true
+	return rawEntry{meta: b[0], content: b[at:end], keySize: int(keySize), size: int(end) + crc32.Size}, true
 }
 
 // checkLogs refuses logs that Badger would cut off in the middle.
@@ -127,7 +147,7 @@ func checkLogs(dir string) error {
 	}
 	slices.Sort(logs)
 	for _, path := range logs {
-		w, err := walkLog(path, func(logEntry) error { return nil })
+		w, err := walkLog(path, decryption{}, nil)
 		if err != nil {
 			return err
 		}
