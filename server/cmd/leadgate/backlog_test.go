@@ -1,12 +1,15 @@
 package main_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -105,20 +108,32 @@ func backlog(t *testing.T) (leads int, ready time.Duration) {
 	return leads, 2 * time.Second
 }
 
-func TestSoakItIsSoonReadyWithABacklog(t *testing.T) {
+func TestSoakWithABacklogItIsSoonReadyAndAcceptsAsFast(t *testing.T) {
 	leads, allowed := backlog(t)
-	crm := start(t, nil, "simulate", "hubspot", "--listen", "127.0.0.1:0", "--token", token)
 	dir := t.TempDir()
-	config, data := filepath.Join(dir, "leadgate.yaml"), filepath.Join(dir, "data")
-	if err := os.WriteFile(config, fmt.Appendf(nil, footprintConfig, crm.address), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	data := filepath.Join(dir, "data")
 	began := time.Now()
 	fillStore(t, data, leads)
 	t.Logf("%d leads accepted in %v", leads, time.Since(began).Round(time.Second))
+	t.Run("Ready", func(t *testing.T) { soonReady(t, data, leads, allowed) })
+	t.Run("Throughput", func(t *testing.T) { asFast(t, data, filepath.Join(dir, "new"), leads) })
+}
+
+// backlogged starts a gateway on a data directory.
+func backlogged(t *testing.T, data string) *process {
+	t.Helper()
+	crm := start(t, nil, "simulate", "hubspot", "--listen", "127.0.0.1:0", "--token", token)
+	config := filepath.Join(t.TempDir(), "leadgate.yaml")
+	if err := os.WriteFile(config, fmt.Appendf(nil, footprintConfig, crm.address), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return start(t, []string{"HUBSPOT_TOKEN=" + token}, "serve", "--config", config, "--listen", "127.0.0.1:0", "--data-dir", data)
+}
+
+func soonReady(t *testing.T, data string, leads int, allowed time.Duration) {
 	for _, how := range []string{"after it was stopped", "after it was killed"} {
-		began = time.Now()
-		p := start(t, []string{"HUBSPOT_TOKEN=" + token}, "serve", "--config", config, "--listen", "127.0.0.1:0", "--data-dir", data)
+		began := time.Now()
+		p := backlogged(t, data)
 		for {
 			if a := request(t, "GET", "http://"+p.address+"/readyz", "", ""); a.status == http.StatusOK {
 				break
@@ -147,4 +162,74 @@ func TestSoakItIsSoonReadyWithABacklog(t *testing.T) {
 		}
 		p.kill()
 	}
+}
+
+// asFast compares how fast leads are accepted behind a backlog with how fast the first are in a new directory. What else the machine
+// does comes and goes, so the two take turns.
+func asFast(t *testing.T, data, fresh string, backlog int) {
+	const (
+		turns       = 10
+		turn        = 10_000 // the first 100,000 together
+		connections = 64
+	)
+	gateways := [2]*process{backlogged(t, fresh), backlogged(t, data)}
+	var rates [2][]float64
+	for _, p := range gateways {
+		if a := request(t, "POST", "http://"+p.address+"/v1/destinations/crm:pause", "application/json", "{}"); a.status != http.StatusOK {
+			t.Fatalf("pause: %d %s", a.status, a.text)
+		}
+	}
+	for range turns {
+		for i, p := range gateways {
+			began := time.Now()
+			if n := p.submitMany(turn, connections); n != turn {
+				t.Fatalf("%d of %d leads were accepted", n, turn)
+			}
+			rates[i] = append(rates[i], turn/time.Since(began).Seconds())
+		}
+	}
+	for i := range rates {
+		slices.Sort(rates[i])
+	}
+	first, behind := rates[0][turns/2], rates[1][turns/2]
+	t.Logf("leads accepted a second over %d connections: %.0f (%.0f to %.0f) of the first %d, %.0f (%.0f to %.0f) behind %d",
+		connections, first, rates[0][0], rates[0][turns-1], turns*turn, behind, rates[1][0], rates[1][turns-1], backlog)
+	if behind < 0.8*first {
+		t.Errorf("behind %d leads it accepts %.0f a second, %.0f %% of the %.0f at first", backlog, behind, 100*behind/first, first)
+	}
+	for _, p := range gateways {
+		if err := p.stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// submitMany submits leads as fast as they are accepted, and returns how many were.
+func (p *process) submitMany(leads, connections int) (accepted int64) {
+	p.t.Helper()
+	var (
+		callers sync.WaitGroup
+		left, n atomic.Int64
+	)
+	left.Store(int64(leads))
+	for range connections {
+		callers.Go(func() {
+			conn, err := net.Dial("tcp", p.address)
+			if err != nil {
+				p.t.Error(err)
+				return
+			}
+			defer conn.Close()
+			answers := bufio.NewReader(conn)
+			for left.Add(-1) >= 0 {
+				if err := submitOver(conn, answers); err != nil {
+					p.t.Error(err)
+					return
+				}
+				n.Add(1)
+			}
+		})
+	}
+	callers.Wait()
+	return n.Load()
 }

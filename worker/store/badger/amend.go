@@ -81,7 +81,7 @@ func (it *amendItem) stage(b *batch, c *change) error {
 	}
 	c.set(keyOfLead(it.lead), it.encoded)
 	c.reindex(it.s, it.lead, was, is)
-	deliveries, err := deliveriesOf(b.txn, it.lead)
+	deliveries, err := b.deliveriesOf(it.lead)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,8 @@ type batch struct {
 
 	entries int64               // in txn
 	bytes   int64               // in txn, at most
-	written map[uint64]struct{} // hashes of the keys in txn that are read again; see readAgain
+	keys    [][]byte            // in txn, of items
+	written map[uint64]struct{} // hashes of those that are read again; see readAgain
 	last    last
 	events  []*leadgatev1.Event
 	then    []func()
@@ -171,6 +172,7 @@ func (b *batch) take(c *change) error {
 		if err := b.put(e); err != nil {
 			return b.s.broken(err)
 		}
+		b.keys = append(b.keys, e.key)
 		if readAgain(e.key) {
 			b.written[b.s.hash(e.key)] = struct{}{}
 		}

@@ -2,6 +2,7 @@ package badger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
@@ -56,7 +57,7 @@ func (it *eraseItem) stage(b *batch, c *change) error {
 	if err := get(b, keyOfLead(it.lead), r); err != nil {
 		return err
 	}
-	deliveries, err := deliveriesOf(b.txn, it.lead)
+	deliveries, err := b.deliveriesOf(it.lead)
 	if err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ func (it *eraseItem) cancel(b *batch, c *change, r *leadgatev1.LeadRecord, d *le
 	if err := c.setMessage(key.key(), is); err != nil {
 		return err
 	}
-	return each(b.txn, key.attemptsPrefix(), func(attemptKey, value []byte) error {
+	return b.each(key.attemptsPrefix(), func(attemptKey, value []byte) error {
 		a := &leadgatev1.Attempt{}
 		if err := proto.Unmarshal(value, a); err != nil {
 			return err
@@ -130,7 +131,7 @@ func (it *eraseItem) cancel(b *batch, c *change, r *leadgatev1.LeadRecord, d *le
 }
 
 func (it *eraseItem) forgetEvents(b *batch, c *change) error {
-	return each(b.txn, join(prefixTimeline, 16, it.lead[:]), func(key, value []byte) error {
+	return b.each(join(prefixTimeline, 16, it.lead[:]), func(key, value []byte) error {
 		told := &storev1.Told{}
 		if err := proto.Unmarshal(value, told); err != nil {
 			return err
@@ -170,13 +171,17 @@ func (s *Store) withdraw(b *batch, c *change, l link, from leadgatev1.DeliverySt
 
 // dropChains removes what is remembered of a person's deliveries if no other lead names the person.
 func (s *Store) dropChains(b *batch, c *change, person []byte, but leadKey) error {
-	other := false
-	eachKey(b.txn, personPrefix(person), func(key []byte) bool {
-		other = string(key[17:]) != string(but[:])
-		return !other
-	})
-	if other {
+	err := b.each(personPrefix(person), func(key, _ []byte) error {
+		if string(key[17:]) != string(but[:]) {
+			return errEnough
+		}
 		return nil
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	for _, destination := range s.destinations() {
 		l := link{delivery: deliveryKey{destination: destination}, person: person}

@@ -170,7 +170,7 @@ func (it *purgeItem) stage(b *batch, c *change) error {
 	if err := get(b, keyOfLead(it.lead), r); err != nil {
 		return err
 	}
-	deliveries, err := deliveriesOf(b.txn, it.lead)
+	deliveries, err := b.deliveriesOf(it.lead)
 	if err != nil {
 		return err
 	}
@@ -189,10 +189,9 @@ func (it *purgeItem) stage(b *batch, c *change) error {
 			return err
 		}
 	}
-	eachKey(b.txn, join(prefixTimeline, 16, it.lead[:]), func(key []byte) bool {
-		c.delete(slices.Clone(key))
-		return true
-	})
+	if err := b.deleteAll(c, join(prefixTimeline, 16, it.lead[:])); err != nil {
+		return err
+	}
 	for _, person := range people {
 		if err := it.s.dropChains(b, c, person, it.lead); err != nil {
 			return err
@@ -224,9 +223,5 @@ func (s *Store) removeDelivery(b *batch, c *change, r *leadgatev1.LeadRecord, d 
 		c.delete(keyOfEnded(d.GetDestination(), state, d.GetSequence()))
 	}
 	c.delete(l.delivery.key())
-	eachKey(b.txn, l.delivery.attemptsPrefix(), func(key []byte) bool {
-		c.delete(slices.Clone(key))
-		return true
-	})
-	return nil
+	return b.deleteAll(c, l.delivery.attemptsPrefix())
 }

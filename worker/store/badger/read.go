@@ -37,14 +37,6 @@ func each(txn *badgerdb.Txn, prefix []byte, fn func(key, value []byte) error) er
 	return nil
 }
 
-// eachKey calls fn for every key with a prefix, in order, until it returns false. The key is valid during the call only.
-func eachKey(txn *badgerdb.Txn, prefix []byte, fn func(key []byte) bool) {
-	it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix})
-	defer it.Close()
-	for it.Rewind(); it.Valid() && fn(it.Item().Key()); it.Next() {
-	}
-}
-
 // Lead implements store.Store.
 func (s *Store) Lead(ctx context.Context, leadID string) (*leadgatev1.LeadRecord, error) {
 	key, err := parseLead(leadID)
@@ -81,8 +73,12 @@ func (s *Store) LeadDeliveries(ctx context.Context, leadID string) ([]*leadgatev
 }
 
 // deliveriesOf reads the deliveries of a lead, without attempts.
-func deliveriesOf(txn *badgerdb.Txn, lead leadKey) (deliveries []*leadgatev1.Delivery, err error) {
-	err = each(txn, join(prefixDelivery, 16, lead[:]), func(_, value []byte) error {
+func deliveriesOf(txn *badgerdb.Txn, lead leadKey) ([]*leadgatev1.Delivery, error) {
+	return readDeliveries(lead, func(prefix []byte, fn func(key, value []byte) error) error { return each(txn, prefix, fn) })
+}
+
+func readDeliveries(lead leadKey, each func(prefix []byte, fn func(key, value []byte) error) error) (deliveries []*leadgatev1.Delivery, err error) {
+	err = each(join(prefixDelivery, 16, lead[:]), func(_, value []byte) error {
 		d := &leadgatev1.Delivery{}
 		deliveries = append(deliveries, d)
 		return proto.Unmarshal(value, d)

@@ -168,10 +168,8 @@ func (it *transferItem) delete(b *batch, c *change) error {
 	default:
 		return it.refuse()
 	}
-	attempts := b.txn.NewIterator(badgerdb.IteratorOptions{Prefix: it.key.attemptsPrefix()})
-	defer attempts.Close()
-	for attempts.Rewind(); attempts.Valid(); attempts.Next() {
-		c.delete(attempts.Item().KeyCopy(nil))
+	if err := b.deleteAll(c, it.key.attemptsPrefix()); err != nil {
+		return err
 	}
 	c.delete(it.key.key())
 	c.delete(keyOfEnded(it.key.destination, it.delivery.GetState(), it.delivery.GetSequence()))
