@@ -21,11 +21,11 @@ import (
 // What one page may cost at most, so that a filter that matches little holds nobody up: a few milliseconds of passing keys that
 // were deleted and those of an index, reading records in their order, and fetching records from anywhere.
 const (
-	maxEffort   = 8_000
+	maxEffort   = 32_000
 	effortSkip  = 1
-	effortPass  = 4
-	effortNext  = 4
-	effortFetch = 16
+	effortPass  = 16
+	effortNext  = 16
+	effortFetch = 64
 )
 
 const (

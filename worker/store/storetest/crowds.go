@@ -51,9 +51,6 @@ func crowdSuite() suite {
 	}
 }
 
-// crowdWorkers is how many workers a crowd has.
-const crowdWorkers = 6
-
 // crowd is workers that deliver what waits at "crm" until nothing is left. It sees to it that no two of them have
 // deliveries of one person in flight.
 type crowd struct {
@@ -109,7 +106,7 @@ func (c *crowd) run(t *testing.T, verdict func() leadgatev1.DeliveryState) {
 	t.Helper()
 	const workers = 6
 	var all sync.WaitGroup
-	for range crowdWorkers {
+	for range workers {
 		all.Go(func() {
 			if err := c.work(verdict); err != nil {
 				t.Error(err)
