@@ -36,7 +36,7 @@ func (a *Answer) Outcome(kind OutcomeKind, reason string) Outcome {
 // Show is what may be kept of the answer, or of a part of it, as [Outcome.Body].
 func (a *Answer) Show(part []byte) string {
 	for _, secret := range a.secrets {
-		if secret != "" {
+		if secret != "" && bytes.Contains(part, []byte(secret)) {
 			part = bytes.ReplaceAll(part, []byte(secret), []byte("***"))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -62,6 +63,38 @@ func TestNoWindowOfOneSecondHasMoreThanTheRate(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestWhoDoesNotWaitGetsWhatMayBeSentNow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := pace.NewLimiter(4, time.Now)
+		l.SetLeadRate(10)
+		take := func() (leads []int) {
+			for slot := l.TryLeads(4); slot != nil; slot = l.TryLeads(4) {
+				leads = append(leads, slot.Leads())
+				slot.Sent()
+			}
+			return leads
+		}
+		if got := take(); got != nil {
+			t.Errorf("in the first window %v were sent", got)
+		}
+		time.Sleep(2 * time.Second) // a window and more
+		if got := take(); !slices.Equal(got, []int{4, 4, 2}) {
+			t.Errorf("requests of %v leads were sent, want 10 leads in all", got)
+		}
+		time.Sleep(2 * time.Second) // a window and more
+		l.SetLeadRate(0)
+		if got := take(); !slices.Equal(got, []int{4, 4, 4, 4}) {
+			t.Errorf("requests of %v leads were sent, want 4 requests", got)
+		}
+		time.Sleep(2 * time.Second) // a window and more
+		l.SetBudget(pace.NewBudget(100, nil, time.Now))
+		if got := take(); got != nil {
+			t.Errorf("%v were sent without asking the budget", got)
+		}
+	})
 }
 
 func TestTheFirstWindowIsWaitedOut(t *testing.T) {

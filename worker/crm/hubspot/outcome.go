@@ -70,9 +70,8 @@ func later(answer *crm.Answer, wait time.Duration, reason string) crm.Outcome {
 
 // wholly is an outcome of a whole call. The answer to a batch may quote several people, and no lead keeps data of another.
 func wholly(answer *crm.Answer, kind crm.OutcomeKind, reason string, contacts []*contact) crm.Outcome {
-	outcome := answer.Outcome(kind, reason)
 	if len(contacts) > 1 {
-		outcome.Body = ""
+		return crm.Outcome{Kind: kind, Reason: reason, Status: answer.Status, After: answer.After}
 	}
-	return outcome
+	return answer.Outcome(kind, reason)
 }
