@@ -143,16 +143,17 @@ func TestAnOutageFiresTheRightAlertAndNothingElse(t *testing.T) {
 		window time.Duration
 		over   bool   // it ends when the faults do, within the test's patience
 		button string // the one that helps, on the page that the alert leads to
+		cause  string // words of it that say what is wrong
 	}{
-		"the CRM is down":     {`{"status":503}`, "", "breaker/crm", 4 * time.Second, true, "Test now: crm"},
-		"credentials revoked": {`{"status":401}`, "", "credentials/crm", 0, false, "Test now: crm"},
-		"a rate limit":        {`{"status":429,"retry_after":"1"}`, "", "rate-limited/crm", 4 * time.Second, false, "Pause crm"},
-		"calls fail":          {`{"status":400}`, "\n  destinations: { crm: { dead: { off: true }, error_rate: { window: 10s, at_least: 5 } } }", "error-rate/crm", 10 * time.Second, false, "Test now: crm"},
-		"nothing succeeds":    {`{"latency":"25s"}`, "\n    no_success: { window: 3s }", "no-success/crm", 3 * time.Second, false, "Test now: crm"},
-		"a property renamed":  {`{}`, "", "drift/crm", 0, false, "Test crm again"},
-		"the disk fills up":   {`{}`, "\n    disk: { below_mib: 1000000000 }", "disk", 0, false, "I am on it"},
-		"a field renamed":     {`{}`, "", "drift/contact", 0, false, "Copy the line for phone_number"},
-		"the form is silent":  {`{}`, "\n    silence: { missing: 5, at_least: 3s, learn_for: 1s }", "silence/contact", 10 * time.Second, false, "Search"},
+		"the CRM is down":     {`{"status":503}`, "", "breaker/crm", 4 * time.Second, true, "Test now: crm", "503 Service Unavailable"},
+		"credentials revoked": {`{"status":401}`, "", "credentials/crm", 0, false, "Test now: crm", "INVALID_AUTHENTICATION"},
+		"a rate limit":        {`{"status":429,"retry_after":"1"}`, "", "rate-limited/crm", 4 * time.Second, false, "Pause crm", "HTTP 429"},
+		"calls fail":          {`{"status":400}`, "\n  destinations: { crm: { dead: { off: true }, error_rate: { window: 10s, at_least: 5 } } }", "error-rate/crm", 10 * time.Second, false, "Test now: crm", "VALIDATION_ERROR"},
+		"nothing succeeds":    {`{"latency":"25s"}`, "\n    no_success: { window: 3s }", "no-success/crm", 3 * time.Second, false, "Test now: crm", "under way"},
+		"a property renamed":  {`{}`, "", "drift/crm", 0, false, "Test crm again", "did you mean phone_number?"},
+		"the disk fills up":   {`{}`, "\n    disk: { below_mib: 1000000000 }", "disk", 0, false, "I am on it", "is leadgate's own"},
+		"a field renamed":     {`{}`, "", "drift/contact", 0, false, "Copy the line for phone_number", "looks like phone"},
+		"the form is silent":  {`{}`, "\n    silence: { missing: 5, at_least: 3s, learn_for: 1s }", "silence/contact", 10 * time.Second, false, "Search", "usually come in such a time"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -173,6 +174,9 @@ func TestAnOutageFiresTheRightAlertAndNothingElse(t *testing.T) {
 				t.Errorf("told after %s", took)
 			} else {
 				t.Logf("%s after %s: %s (%s)", test.want, took.Round(time.Millisecond), alert.Data.Summary, alert.Data.Cause)
+			}
+			if !strings.Contains(alert.Data.Cause, test.cause) {
+				t.Errorf("the cause %q does not say %q", alert.Data.Cause, test.cause)
 			}
 			h.atThreeInTheMorning(alert, test.button)
 			h.faults(`{}`)

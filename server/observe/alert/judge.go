@@ -218,10 +218,14 @@ func (d *destination) noSuccess(m *moment, state *leadgatev1.Destination) *findi
 		}
 		silent = m.now.Sub(since)
 	}
+	otherwise := "No call failed, and none is under way: leads wait for their turn, or for the CRM to answer what it is asked before."
+	if n := state.GetInFlight(); n > 0 {
+		otherwise = fmt.Sprintf("No call failed: %s under way, and the CRM does not answer.", deliveries(n))
+	}
 	return &finding{
 		rule: "no-success", critical: true, verdict: wrongIf(judged && silent >= limit), grace: limit,
-		summary: fmt.Sprintf("{name} took no lead for %s; %s", short(m.now.Sub(d.lastSuccess)), leadsWait(state.GetWaiting())),
-		cause:   cmp.Or(answered(d.cases.failed, state.GetLastError()), "No call failed: none was made, or leads wait for their turn."), lead: d.cases.failed.lead,
+		summary: fmt.Sprintf("{name} took no lead for %s; %s", short(m.now.Sub(d.lastSuccess)), leadsWait(state.GetWaiting()+state.GetInFlight())),
+		cause:   cmp.Or(answered(d.cases.failed, state.GetLastError()), otherwise), lead: d.cases.failed.lead,
 		action:  "Test the destination, and see what happened to the newest leads.",
 		command: "leadgate watch --destination {name} --last 50",
 	}
