@@ -263,6 +263,8 @@ func (o *operator) checkAccess(view string) {
 	}
 	const structure = `[document.querySelectorAll("h1").length === 1 ? "" : "not one h1", document.documentElement.lang ? "" : "no language", document.title ? "" : "no title",
 		...[...document.querySelectorAll("[id]")].filter((e, i, all) => all.findIndex((o) => o.id === e.id) !== i).map((e) => "two elements have the id " + e.id),
+		...[...document.querySelectorAll("time")].filter((e) => !e.dateTime || !e.title).map((e) => "a time without its exact time: " + e.textContent),
+		...[...document.querySelectorAll(".state")].filter((e) => !e.querySelector(".shape") || e.textContent.trim().length < 3).map((e) => "a state that is colour alone: " + e.outerHTML),
 		document.documentElement.scrollWidth > innerWidth ? "it scrolls sideways" : ""].filter(Boolean)`
 	for _, check := range []string{contrast, structure} {
 		problems, err := chromedp.Run(o.ctx, chromedp.Evaluate[[]string](check))
