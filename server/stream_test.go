@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,14 +14,33 @@ import (
 // wire is what goes out, flush by flush.
 type wire struct {
 	*httptest.ResponseRecorder
+	mu   sync.Mutex
 	sent []string
 	err  error
 }
 
 func (w *wire) FlushError() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.sent = append(w.sent, w.Body.String())
 	w.Body.Reset()
 	return w.err
+}
+
+// take returns what was sent since it was last called.
+func (w *wire) take() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	sent := w.sent
+	w.sent = nil
+	return sent
+}
+
+// breaks fails what is sent from now on.
+func (w *wire) breaks(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.err = err
 }
 
 func TestMessagesOfAStreamThatComeTogetherGoTogether(t *testing.T) {
@@ -35,10 +55,9 @@ func TestMessagesOfAStreamThatComeTogetherGoTogether(t *testing.T) {
 		}
 		expect := func(want ...string) {
 			t.Helper()
-			if got := strings.Join(out.sent, "|"); got != strings.Join(want, "|") {
+			if got := strings.Join(out.take(), "|"); got != strings.Join(want, "|") {
 				t.Errorf("sent %q, want %q", got, strings.Join(want, "|"))
 			}
-			out.sent = nil
 		}
 		for _, text := range []string{"a", "b", "c"} {
 			if err := send(text); err != nil {
@@ -66,7 +85,7 @@ func TestMessagesOfAStreamThatComeTogetherGoTogether(t *testing.T) {
 		expect("f")
 		// A client that went away is told of with the next message.
 		time.Sleep(time.Second)
-		out.err = errors.New("gone")
+		out.breaks(errors.New("gone"))
 		_ = send("g")
 		if err := send("h"); err == nil {
 			t.Error("nobody was told that the client is gone")
