@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"syscall"
 	"testing"
 
@@ -81,5 +82,47 @@ func TestTheConsoleIsWorkedByKeyboard(t *testing.T) {
 	}
 	// What was done is said politely.
 	o.do(chromedp.KeyEvent("gn"), pressButton("Pause crm"), holds(`document.querySelector("[aria-live=polite]").innerText.trim() !== ""`))
+	o.wellBehaved()
+}
+
+// A lead's page is its story, with the button that goes on with it.
+func TestALeadIsSentAgainAndReleasedFromItsOwnPage(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	events := h.gateway.watch()
+	h.faults(`{"status":400}`)
+	leadID := h.post("k1", ada).body["leadId"].(string)
+	await(t, events, leadID, "DEAD")
+	h.faults(`{}`)
+	o := openConsole(t, h.gateway.address)
+	o.goTo("leads/"+leadID, shows("#main", "VALIDATION_ERROR"), shows("#main", "What the CRM answered"), pressButton("Retry now: crm"), shows("#main", "Record"), shows("#main", "delivered"))
+	await(t, events, leadID, "SUCCESS")
+
+	// Held: the key of the first lead with other content.
+	h.post("k1", map[string][]string{"email": {"mary@example.com"}})
+	o.do(
+		chromedp.KeyEvent("gh"), shows(".group", "key reused"),
+		holds(`(document.querySelector("#main .group a[data-row]")?.click(), location.pathname.startsWith("/console/leads/"))`),
+		shows("#main", "mary@example.com"), pressButton("Release …"), shows("dialog", "Release this lead?"), pressButton("Release"), shows("#main", "Record"),
+	)
+	o.wellBehaved()
+}
+
+func TestWhatIsDoneToManyShowsHowFarItIs(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.faults(`{"status":400}`)
+	const many = 40
+	for i := range many {
+		h.post(fmt.Sprint("k", i), map[string][]string{"email": {fmt.Sprintf("a%d@example.com", i)}})
+	}
+	o := openConsole(t, h.gateway.address)
+	h.awaitMetrics(fmt.Sprintf(`leadgate_deliveries{destination="crm",state="dead"} %d`, many))
+	h.faults(`{}`)
+	o.goTo("dead", pressButton("Choose all 40"), pressButton("Retry 40"), shows("dialog", "40 to crm"),
+		holds(`(window.told = new Set(), new MutationObserver(() => told.add(document.querySelector(".progress [role=status]")?.textContent)).observe(document.body, { childList: true, subtree: true, characterData: true }), true)`),
+		pressButton("Retry 40"), shows("#main", "Nothing is dead"),
+		holds(`[...told].some((text) => /^Retry.*: \d+ of 40$/.test(text))`),
+	)
 	o.wellBehaved()
 }
