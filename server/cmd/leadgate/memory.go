@@ -16,7 +16,7 @@ const (
 	smallMemory = 96 << 20
 	// Below the limit, garbage may pile up to this share of what is in use, in per cent, before it is collected.
 	garbage = 400
-	// The limit is doubled as soon as there were more collections within a second than the first, and lowered after a second
+	// The limit is raised by half as soon as there were more collections within a second than the first, and lowered after a second
 	// with fewer than the second.
 	collectsOften, collectsSeldom = 8, 4
 	// After so many seconds without a collection leadgate is idle, and what it does not use goes back.
@@ -112,7 +112,7 @@ func (m *memoryLimit) collected(now time.Time, live int64) {
 	m.times++
 	m.last = slices.DeleteFunc(m.last, func(t time.Time) bool { return now.Sub(t) >= time.Second })
 	if m.last = append(m.last, now); len(m.last) > collectsOften {
-		m.limit, m.last = 2*m.limit, m.last[:0]
+		m.limit, m.last = m.limit+m.limit/2, m.last[:0]
 	}
 	m.limit = max(m.limit, live*3/2)
 }

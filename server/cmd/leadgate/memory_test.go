@@ -21,14 +21,14 @@ func TestTheMemoryLimitRisesWhileGarbageIsCollectedOftenAndComesBack(t *testing.
 		t.Errorf("after a few collections the limit is %d MiB", m.limit>>20)
 	}
 	collect(1, 10*time.Millisecond)
-	if m.limit != 2*smallMemory {
+	if m.limit != smallMemory*3/2 {
 		t.Errorf("after %v of a busy collector it is %d MiB", 10*time.Millisecond*(collectsOften+1), m.limit>>20)
 	}
-	if m.second(0); m.limit != 2*smallMemory {
+	if m.second(0); m.limit != smallMemory*3/2 {
 		t.Errorf("at the end of the second in which it rose it is %d MiB", m.limit>>20)
 	}
 	collect(40, time.Second/collectsOften)
-	if m.limit != 2*smallMemory {
+	if m.limit != smallMemory*3/2 {
 		t.Errorf("with %d collections a second it moves to %d MiB", collectsOften, m.limit>>20)
 	}
 	seconds := 0
