@@ -126,7 +126,7 @@ type courier struct {
 	harness     Harness
 	crm         Faulty
 	destination crm.Destination
-	clock       *clock
+	clock       *Clock
 	parcels     []*parcel
 }
 
@@ -140,8 +140,8 @@ type parcel struct {
 
 func newCourier(t *testing.T, h Harness, newCRM func(string, func() time.Time) Faulty, n int) *courier {
 	t.Helper()
-	c := &courier{t: t, harness: h, clock: newClock()}
-	c.crm = newCRM(firstSecret, c.clock.now)
+	c := &courier{t: t, harness: h, clock: NewClock(now)}
+	c.crm = newCRM(firstSecret, c.clock.Now)
 	server := httptest.NewServer(c.crm)
 	transport := &http.Transport{}
 	t.Cleanup(func() {
@@ -157,7 +157,7 @@ func newCourier(t *testing.T, h Harness, newCRM func(string, func() time.Time) F
 		Secret: func(value string) (string, error) {
 			return strings.ReplaceAll(value, SecretReference, firstSecret), nil
 		},
-		Now: c.clock.now,
+		Now: c.clock.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -274,7 +274,7 @@ func (c *courier) send(parcels []*parcel) {
 	}
 	ctx, cancel := context.WithTimeout(c.t.Context(), callLimit)
 	defer cancel()
-	began := c.clock.now()
+	began := c.clock.Now()
 	outcomes := c.destination.Deliver(ctx, items, upsert)
 	if len(outcomes) != len(items) {
 		c.t.Fatalf("%d outcomes for %d leads", len(outcomes), len(items))
@@ -307,7 +307,7 @@ func (c *courier) send(parcels []*parcel) {
 			p.item.Progress = p.outcome.Progress
 		}
 	}
-	c.clock.pass(wait)
+	c.clock.Pass(wait)
 	if len(split) == 1 && len(parcels) == 1 {
 		c.t.Fatalf("a lead alone cannot be split: %+v", split[0].outcome)
 	}

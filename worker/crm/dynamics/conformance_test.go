@@ -1,7 +1,6 @@
 package dynamics_test
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
 
@@ -55,17 +54,7 @@ type record struct {
 	Properties map[string]any `json:"properties"`
 }
 
-func (e environment) records() []record {
-	encoded, err := json.Marshal(e.Contacts())
-	if err != nil {
-		panic(err)
-	}
-	var records []record
-	if err := json.Unmarshal(encoded, &records); err != nil {
-		panic(err)
-	}
-	return records
-}
+func (e environment) records() []record { return crmtest.Records[record](e.Contacts()) }
 
 func (e environment) RecordID(email string) string {
 	for _, r := range e.records() {

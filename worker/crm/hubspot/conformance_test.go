@@ -1,7 +1,6 @@
 package hubspot_test
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
 
@@ -48,17 +47,7 @@ type contact struct {
 	Properties map[string]string `json:"properties"`
 }
 
-func (a account) contacts() []contact {
-	encoded, err := json.Marshal(a.Contacts())
-	if err != nil {
-		panic(err)
-	}
-	var contacts []contact
-	if err := json.Unmarshal(encoded, &contacts); err != nil {
-		panic(err)
-	}
-	return contacts
-}
+func (a account) contacts() []contact { return crmtest.Records[contact](a.Contacts()) }
 
 func (a account) RecordID(email string) string {
 	for _, c := range a.contacts() {

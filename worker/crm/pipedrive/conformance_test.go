@@ -1,7 +1,6 @@
 package pipedrive_test
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
 
@@ -70,17 +69,7 @@ type lead struct {
 	Notes []string `json:"notes"`
 }
 
-func (c company) leads() []lead {
-	encoded, err := json.Marshal(c.Contacts())
-	if err != nil {
-		panic(err)
-	}
-	var leads []lead
-	if err := json.Unmarshal(encoded, &leads); err != nil {
-		panic(err)
-	}
-	return leads
-}
+func (c company) leads() []lead { return crmtest.Records[lead](c.Contacts()) }
 
 func (c company) RecordID(email string) string {
 	for _, l := range c.leads() {

@@ -16,6 +16,7 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/crmtest"
 	"github.com/leadgate/leadgate/worker/crm/pipedrive"
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 	simulated "github.com/leadgate/leadgate/worker/crm/simulator/pipedrive"
@@ -38,7 +39,7 @@ type rig struct {
 	client      *http.Client
 
 	mu     sync.Mutex
-	now    time.Time
+	clock  *crmtest.Clock
 	calls  []string
 	quotas []crm.Quota
 	answer http.HandlerFunc // instead of the company's
@@ -46,8 +47,8 @@ type rig struct {
 
 func newRig(t *testing.T, cfg *configv1.Pipedrive, options simulated.Options) *rig {
 	t.Helper()
-	r := &rig{t: t, now: noon, cfg: cfg}
-	options.Now = r.clock
+	r := &rig{t: t, clock: crmtest.NewClock(noon), cfg: cfg}
+	options.Now = r.clock.Now
 	r.company = company{simulated.New(options)}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, _ := io.ReadAll(req.Body)
@@ -75,24 +76,12 @@ func (r *rig) restart() {
 	r.t.Helper()
 	var err error
 	r.destination, err = pipedrive.New(r.cfg, crm.Environment{
-		Client: r.client, Secret: func(value string) (string, error) { return value, nil }, Now: r.clock,
+		Client: r.client, Secret: func(value string) (string, error) { return value, nil }, Now: r.clock.Now,
 		Report: func(q crm.Quota) { r.quotas = append(r.quotas, q) },
 	})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-}
-
-func (r *rig) clock() time.Time {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.now
-}
-
-func (r *rig) pass(d time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.now = r.now.Add(d)
 }
 
 func (r *rig) took() []string {
@@ -111,7 +100,7 @@ func item(id, payload string) crm.Item {
 
 func (r *rig) deliver(it crm.Item, mode leadgatev1.DeliveryMode) crm.Outcome {
 	r.t.Helper()
-	r.pass(3 * time.Second) // beyond the burst
+	r.clock.Pass(3 * time.Second) // beyond the burst
 	return r.destination.Deliver(r.t.Context(), []crm.Item{it}, mode)[0]
 }
 
@@ -146,7 +135,7 @@ const ada = `{"person.email":"ada@example.com","person.first_name":"Ada","person
 func TestALeadIsAPersonALeadAndANote(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
-	r.pass(time.Hour) // since the start
+	r.clock.Pass(time.Hour) // since the start
 	if ping := r.destination.Ping(t.Context()); ping.Account != "4711" {
 		t.Errorf("the ping ended as %+v", ping)
 	}
@@ -177,7 +166,7 @@ func TestAnAnswerLostAtAnyStepDoublesNothing(t *testing.T) {
 	for _, path := range []string{"persons", "leads", "notes"} {
 		for _, restarted := range []bool{false, true} {
 			r := newRig(t, &configv1.Pipedrive{}, simulated.Options{SearchLag: 30 * time.Second})
-			r.pass(time.Hour)
+			r.clock.Pass(time.Hour)
 			r.company.SetFaults(simulator.Faults{Kind: simulator.KindLost, Method: "POST", Path: path, Times: 1})
 			it := item("l1", ada)
 			outcome := r.deliver(it, upsert)
@@ -185,7 +174,7 @@ func TestAnAnswerLostAtAnyStepDoublesNothing(t *testing.T) {
 			if restarted {
 				r.restart()
 			}
-			it.Unanswered, it.Progress = r.clock(), outcome.Progress
+			it.Unanswered, it.Progress = r.clock.Now(), outcome.Progress
 			r.expect(r.deliver(it, upsert), crm.Delivered, "")
 			r.expectCounts(1, 1, 1)
 		}
@@ -223,13 +212,13 @@ func TestAPersonThatWasMergedIntoAnotherIsFoundAgain(t *testing.T) {
 				r.company.SetFaults(simulator.Faults{Kind: simulator.KindLost, Method: "POST", Path: "leads", Times: 1})
 				lost := r.deliver(again, upsert)
 				r.expect(lost, crm.Unknown, "lost")
-				again.Unanswered, again.Progress = r.clock(), lost.Progress
+				again.Unanswered, again.Progress = r.clock.Now(), lost.Progress
 				merged := httptest.NewRecorder()
 				r.company.ServeHTTP(merged, httptest.NewRequest(http.MethodPost, "/_sim/merge", strings.NewReader(`{"from":"ada@example.com","into":"grace@example.com"}`)))
 				if merged.Code != http.StatusNoContent {
 					t.Fatal(merged.Body)
 				}
-				r.pass(wait)
+				r.clock.Pass(wait)
 				if restarted {
 					r.restart()
 				}
@@ -267,7 +256,7 @@ func TestALeadWithoutAnAddressIsFoundByItsPhone(t *testing.T) {
 	r.expectCounts(1, 1, 0)
 	nobody := item("l2", `{"lead.title":"?"}`)
 	r.expect(r.deliver(nobody, upsert), crm.Delivered, "")
-	nobody.Unanswered = r.clock()
+	nobody.Unanswered = r.clock.Now()
 	r.expect(r.deliver(nobody, upsert), crm.Undecided, "")
 }
 

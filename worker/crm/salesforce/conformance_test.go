@@ -1,7 +1,6 @@
 package salesforce_test
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
 
@@ -70,17 +69,7 @@ type record struct {
 	Properties map[string]any `json:"properties"`
 }
 
-func (o organisation) records() []record {
-	encoded, err := json.Marshal(o.Contacts())
-	if err != nil {
-		panic(err)
-	}
-	var records []record
-	if err := json.Unmarshal(encoded, &records); err != nil {
-		panic(err)
-	}
-	return records
-}
+func (o organisation) records() []record { return crmtest.Records[record](o.Contacts()) }
 
 func (o organisation) RecordID(email string) string {
 	for _, r := range o.records() {

@@ -20,6 +20,7 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/crmtest"
 	"github.com/leadgate/leadgate/worker/crm/salesforce"
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 	simulated "github.com/leadgate/leadgate/worker/crm/simulator/salesforce"
@@ -39,7 +40,7 @@ type rig struct {
 	destination crm.Destination
 
 	mu     sync.Mutex
-	now    time.Time
+	clock  *crmtest.Clock
 	calls  []string // but for those about tokens
 	header http.Header
 	quotas []crm.Quota
@@ -48,8 +49,8 @@ type rig struct {
 
 func newRig(t *testing.T, cfg *configv1.Salesforce, options simulated.Options) *rig {
 	t.Helper()
-	r := &rig{t: t, now: noon}
-	options.Now = r.clock
+	r := &rig{t: t, clock: crmtest.NewClock(noon)}
+	options.Now = r.clock.Now
 	r.org = organisation{simulated.New(options)}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, _ := io.ReadAll(req.Body)
@@ -76,25 +77,13 @@ func newRig(t *testing.T, cfg *configv1.Salesforce, options simulated.Options) *
 	}
 	var err error
 	r.destination, err = salesforce.New(cfg, crm.Environment{
-		Client: client, Secret: func(value string) (string, error) { return value, nil }, Now: r.clock,
+		Client: client, Secret: func(value string) (string, error) { return value, nil }, Now: r.clock.Now,
 		Report: func(q crm.Quota) { r.quotas = append(r.quotas, q) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func (r *rig) clock() time.Time {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.now
-}
-
-func (r *rig) pass(d time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.now = r.now.Add(d)
 }
 
 // answers makes the organisation answer every call but those about tokens that way.
@@ -375,7 +364,7 @@ func TestASessionThatEndedIsRenewedOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Salesforce{}, simulated.Options{SessionLife: time.Hour})
 	r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
-	r.pass(2 * time.Hour)
+	r.clock.Pass(2 * time.Hour)
 	r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
 	r.answers(401, `[{"message":"This session is not valid for use with the REST API","errorCode":"INVALID_SESSION_ID"}]`)
 	before := len(r.calls)

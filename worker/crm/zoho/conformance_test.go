@@ -1,7 +1,6 @@
 package zoho_test
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
 
@@ -51,17 +50,7 @@ type record struct {
 	Properties map[string]any `json:"properties"`
 }
 
-func (a account) records() []record {
-	encoded, err := json.Marshal(a.Contacts())
-	if err != nil {
-		panic(err)
-	}
-	var records []record
-	if err := json.Unmarshal(encoded, &records); err != nil {
-		panic(err)
-	}
-	return records
-}
+func (a account) records() []record { return crmtest.Records[record](a.Contacts()) }
 
 func (a account) RecordID(email string) string {
 	for _, r := range a.records() {

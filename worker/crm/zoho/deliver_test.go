@@ -16,6 +16,7 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/crmtest"
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 	simulated "github.com/leadgate/leadgate/worker/crm/simulator/zoho"
 	"github.com/leadgate/leadgate/worker/crm/zoho"
@@ -35,7 +36,7 @@ type rig struct {
 	destination crm.Destination
 
 	mu     sync.Mutex
-	now    time.Time
+	clock  *crmtest.Clock
 	tokens int
 	calls  []string // but for those about tokens
 	quotas []crm.Quota
@@ -44,8 +45,8 @@ type rig struct {
 
 func newRig(t *testing.T, cfg *configv1.Zoho, options simulated.Options) *rig {
 	t.Helper()
-	r := &rig{t: t, now: noon}
-	options.Now = r.clock
+	r := &rig{t: t, clock: crmtest.NewClock(noon)}
+	options.Now = r.clock.Now
 	r.account = account{simulated.New(options)}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, _ := io.ReadAll(req.Body)
@@ -71,25 +72,13 @@ func newRig(t *testing.T, cfg *configv1.Zoho, options simulated.Options) *rig {
 	cfg.AccountsUrl, cfg.ClientId, cfg.ClientSecret, cfg.RefreshToken = server.URL, "c", "s", "r"
 	var err error
 	r.destination, err = zoho.New(cfg, crm.Environment{
-		Client: client, Secret: func(value string) (string, error) { return value, nil }, Now: r.clock,
+		Client: client, Secret: func(value string) (string, error) { return value, nil }, Now: r.clock.Now,
 		Report: func(q crm.Quota) { r.quotas = append(r.quotas, q) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func (r *rig) clock() time.Time {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.now
-}
-
-func (r *rig) pass(d time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.now = r.now.Add(d)
 }
 
 func (r *rig) answers(status int, body string) {
@@ -224,18 +213,18 @@ func TestTokensAreFewAndTooManyIsNoRefusal(t *testing.T) {
 	r := newRig(t, &configv1.Zoho{}, simulated.Options{})
 	for range 20 {
 		r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
-		r.pass(time.Minute)
+		r.clock.Pass(time.Minute)
 	}
 	if r.tokens != 1 {
 		t.Errorf("%d tokens in twenty minutes", r.tokens)
 	}
 	for range 9 { // others use the same refresh token
 		r.account.SetFaults(simulator.Faults{Kind: simulator.KindExpire, Times: 1})
-		r.pass(61 * time.Second)
+		r.clock.Pass(61 * time.Second)
 		r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
 	}
 	r.account.SetFaults(simulator.Faults{Kind: simulator.KindExpire, Times: 1})
-	r.pass(time.Second)
+	r.clock.Pass(time.Second)
 	outcome := r.deliver(upsert, ada)[0] // the token is young: it is not worth another
 	r.expect(outcome, crm.CredentialsRefused, "access token")
 }
@@ -266,7 +255,7 @@ func TestALeadWithoutAnAddressIsNotDoubledByALostAnswer(t *testing.T) {
 	other := item(`{"Phone":"+14155550133","Last_Name":"Lovelace","Company":"E"}`, 2)
 	other.Unanswered = noon
 	r.expect(r.destination.Deliver(t.Context(), []crm.Item{other}, upsert)[0], crm.Unknown, "looked for again")
-	r.pass(2 * time.Minute)
+	r.clock.Pass(2 * time.Minute)
 	r.expect(r.destination.Deliver(t.Context(), []crm.Item{other}, upsert)[0], crm.Delivered, "")
 	if n := r.account.Records(); n != 2 {
 		t.Errorf("%d records", n)
@@ -291,7 +280,7 @@ func TestARecordThatWasMergedIntoAnotherIsLookedForAgain(t *testing.T) {
 	}
 	merge()
 	r.expect(r.deliver(blanks, late)[0], crm.Retry, "merged") // search knows the old one
-	r.pass(time.Minute)
+	r.clock.Pass(time.Minute)
 	r.expect(r.deliver(blanks, late)[0], crm.Delivered, "")
 	if n := r.account.Records(); n != 2 { // the address went with its record, and is another one's now
 		t.Errorf("%d records", n)
