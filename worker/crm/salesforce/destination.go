@@ -7,6 +7,7 @@ package salesforce
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,8 +61,8 @@ var versionPattern = regexp.MustCompile(`^\d{2,3}\.0$`)
 func New(cfg *configv1.Salesforce, env crm.Environment) (crm.Destination, error) {
 	d := &destination{
 		env: env, cfg: cfg, login: strings.TrimRight(cfg.GetUrl(), "/"),
-		object: or(cfg.GetObject(), objectLead), key: or(cfg.GetExternalId(), email),
-		version: or(cfg.GetApiVersion(), defaultVersion), duplicates: or(cfg.GetDuplicates(), duplicatesPark),
+		object: cmp.Or(cfg.GetObject(), objectLead), key: cmp.Or(cfg.GetExternalId(), email),
+		version: cmp.Or(cfg.GetApiVersion(), defaultVersion), duplicates: cmp.Or(cfg.GetDuplicates(), duplicatesPark),
 	}
 	var problems []error
 	if u, err := url.Parse(d.login); err != nil || u.Host == "" || u.RawQuery != "" || u.Path != "" {
@@ -85,13 +86,6 @@ func New(cfg *configv1.Salesforce, env crm.Environment) (crm.Destination, error)
 	}
 	d.tokens = crm.NewTokens(env, d.grant)
 	return d, nil
-}
-
-func or(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
 }
 
 // Traits implements crm.Destination.

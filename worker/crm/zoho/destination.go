@@ -8,6 +8,7 @@ package zoho
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -49,8 +50,8 @@ type destination struct {
 
 // New returns the destination that is configured. It makes no call.
 func New(cfg *configv1.Zoho, env crm.Environment) (crm.Destination, error) {
-	d := &destination{env: env, cfg: cfg, module: or(cfg.GetModule(), moduleLeads), checks: cfg.GetDuplicateCheck()}
-	d.accounts = strings.TrimRight(or(cfg.GetAccountsUrl(), "https://accounts.zoho."+or(cfg.GetDataCenter(), "com")), "/")
+	d := &destination{env: env, cfg: cfg, module: cmp.Or(cfg.GetModule(), moduleLeads), checks: cfg.GetDuplicateCheck()}
+	d.accounts = strings.TrimRight(cmp.Or(cfg.GetAccountsUrl(), "https://accounts.zoho."+cmp.Or(cfg.GetDataCenter(), "com")), "/")
 	if u, err := url.Parse(d.accounts); err != nil || u.Host == "" {
 		return nil, errors.New("zoho.accounts_url: it is not an address, such as https://accounts.zoho.eu")
 	}
@@ -66,13 +67,6 @@ func New(cfg *configv1.Zoho, env crm.Environment) (crm.Destination, error) {
 	}
 	d.tokens = crm.NewTokens(env, d.grant)
 	return d, nil
-}
-
-func or(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
 }
 
 // Traits implements crm.Destination.
@@ -214,5 +208,5 @@ func (d *destination) try(ctx context.Context, method, path string, body []byte)
 
 // recordURL is where a person sees a record.
 func (d *destination) recordURL(id string) string {
-	return fmt.Sprintf("https://crm.zoho.%s/crm/tab/%s/%s", or(d.cfg.GetDataCenter(), "com"), d.module, url.PathEscape(id))
+	return fmt.Sprintf("https://crm.zoho.%s/crm/tab/%s/%s", cmp.Or(d.cfg.GetDataCenter(), "com"), d.module, url.PathEscape(id))
 }
