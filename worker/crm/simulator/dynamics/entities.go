@@ -1,0 +1,37 @@
+package dynamics
+
+import (
+	"fmt"
+
+	"github.com/leadgate/leadgate/worker/crm/simulator"
+)
+
+// entity is one kind of records.
+type entity struct {
+	name, set, id string // lead, leads, leadid
+	table         *simulator.Table
+	records       *simulator.Records
+}
+
+func newEntities() map[string]*entity {
+	person := []simulator.Field{
+		{Name: "subject", Label: "Topic", Length: 300}, {Name: "firstname", Label: "First Name", Length: 50}, {Name: "lastname", Label: "Last Name", Length: 50},
+		{Name: "emailaddress1", Label: "Email", Length: 100}, {Name: "telephone1", Label: "Business Phone", Length: 50}, {Name: "mobilephone", Label: "Mobile Phone", Length: 50},
+		{Name: "jobtitle", Label: "Job Title", Length: 100}, {Name: "description", Label: "Description", Length: 2000}, {Name: "websiteurl", Label: "Website", Length: 200},
+		{Name: "address1_line1", Label: "Street 1", Length: 250}, {Name: "address1_city", Label: "City", Length: 80}, {Name: "address1_stateorprovince", Label: "State/Province", Length: 50},
+		{Name: "address1_postalcode", Label: "ZIP/Postal Code", Length: 20}, {Name: "address1_country", Label: "Country/Region", Length: 80},
+		{Name: "donotemail", Label: "Do not allow Emails", Type: simulator.Boolean}, {Name: "numberofemployees", Label: "No. of Employees", Type: simulator.Integer},
+		{Name: "leadsourcecode", Label: "Lead Source", Type: simulator.Choice, Options: map[string]string{"1": "Advertisement", "8": "Web", "10": "Other"}},
+		{Name: "statecode", Label: "Status", Type: simulator.Computed}, {Name: "createdon", Label: "Created On", Type: simulator.Computed},
+		{Name: "merged", Label: "Merged", Type: simulator.Computed}, {Name: "_masterid_value", Label: "Master ID", Type: simulator.Computed},
+		{Name: "new_gatewaykey", Label: "Gateway Key", Length: 100, Unique: true, Key: true},
+	}
+	lead := append(person[:len(person):len(person)], simulator.Field{Name: "companyname", Label: "Company Name", Length: 100})
+	records := func(first string) *simulator.Records {
+		return simulator.NewRecords(func(n int) string { return fmt.Sprintf("%s-0000-4000-8000-%012d", first, n) }, "emailaddress1")
+	}
+	return map[string]*entity{
+		"leads":    {"lead", "leads", "leadid", simulator.NewTable(append(lead, simulator.Field{Name: "leadid", ReadOnly: true})...), records("1ead0000")},
+		"contacts": {"contact", "contacts", "contactid", simulator.NewTable(append(person[:len(person):len(person)], simulator.Field{Name: "contactid", ReadOnly: true})...), records("c0ac0000")},
+	}
+}
