@@ -18,7 +18,7 @@ run: build ## start gateway, simulated CRM, sample form and watch page; prints t
 test: ## run every test, with the race detector where a C compiler is present
 	$(GO) test $(RACE) -timeout 15m ./...
 
-soak: ## run the long tests: hundreds of kills, a million leads, a full disk; takes about half an hour
+soak: ## run the long tests: hundreds of kills, a million leads, a full disk; takes about three quarters of an hour
 	LEADGATE_SOAK=1 $(GO) test -count 1 -p 1 -timeout 3h -v -run 'Soak|Kill|Crash|Disk|Outage|TwoBuilds|EverySystem' ./worker/store/... ./worker ./server/cmd/leadgate ./server/deploy/...
 
 bench: build ## measure the accept path against bare servers in the same run, then deliveries to simulated CRMs
