@@ -1,22 +1,15 @@
 package main_test
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // memory is what a process takes of the machine's, in MiB (proc(5), status).
@@ -52,36 +45,16 @@ func (p *process) memory() (m memory) {
 }
 
 // pace submits leads at a rate for a time, over so many connections, and returns how many were accepted.
-func (p *process) pace(rate int, length time.Duration, connections int) (accepted int) {
+func (p *process) pace(rate int, length time.Duration, connections int) (accepted int64) {
 	p.t.Helper()
 	const tick = 10 * time.Millisecond
-	due := make(chan struct{}, rate)
-	var (
-		callers sync.WaitGroup
-		mu      sync.Mutex
-	)
-	for range connections {
-		callers.Go(func() {
-			conn, err := net.Dial("tcp", p.address)
-			if err != nil {
-				p.t.Error(err)
-				return
-			}
-			defer conn.Close()
-			answers := bufio.NewReader(conn)
-			n := 0
-			for range due {
-				if err := submitOver(conn, answers); err != nil {
-					p.t.Error(err)
-					break
-				}
-				n++
-			}
-			mu.Lock()
-			accepted += n
-			mu.Unlock()
+	due, all := make(chan struct{}, rate), make(chan int64, 1)
+	go func() {
+		all <- p.submitMany(connections, func() bool {
+			_, more := <-due
+			return more
 		})
-	}
+	}()
 	ticks := time.NewTicker(tick)
 	defer ticks.Stop()
 	for begun, sent := time.Now(), 0; time.Since(begun) < length; {
@@ -94,31 +67,7 @@ func (p *process) pace(rate int, length time.Duration, connections int) (accepte
 		}
 	}
 	close(due)
-	callers.Wait()
-	return accepted
-}
-
-// submitOver posts one lead with a key of its own.
-func submitOver(conn net.Conn, answers *bufio.Reader) error {
-	id := uuid.NewString()
-	text := fmt.Sprintf(`{"lead":{"email":"ada%s@example.com","firstName":"Ada","lastName":"Lovelace","phone":"+14155550132",`+
-		`"company":"Analytical Engines","country":"US","message":"12 km each way, one steep hill.","custom":{"budget":"4000"}},`+
-		`"idempotencyKey":"%s"}`, id[:8], id)
-	if _, err := fmt.Fprintf(conn, "POST /v1/leads HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(text), text); err != nil {
-		return err
-	}
-	a, err := http.ReadResponse(answers, nil)
-	if err != nil {
-		return err
-	}
-	content, err := io.ReadAll(a.Body)
-	if err = errors.Join(err, a.Body.Close()); err != nil {
-		return err
-	}
-	if a.StatusCode != http.StatusCreated {
-		return fmt.Errorf("%s: %s", a.Status, content)
-	}
-	return nil
+	return <-all
 }
 
 // memories looks at what a process takes, ten times a second, until stop is called: what it takes mostly, and at most.
@@ -145,13 +94,6 @@ func (p *process) memories() (stop func() (median, most memory)) {
 		return all[len(all)/2], all[len(all)-1]
 	}
 }
-
-const footprintConfig = `
-destinations:
-  crm:
-    hubspot: { token: "${env:HUBSPOT_TOKEN}", base_url: "http://%s" }
-    limits: { requests_per_second: 100, concurrency: 4 }
-`
 
 func TestSoakIdleItIsSmallAndUnderLoadItStaysSo(t *testing.T) {
 	if os.Getenv("LEADGATE_SOAK") == "" {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -119,6 +120,13 @@ func TestSoakWithABacklogItIsSoonReadyAndAcceptsAsFast(t *testing.T) {
 	t.Run("Throughput", func(t *testing.T) { asFast(t, data, filepath.Join(dir, "new"), leads) })
 }
 
+const footprintConfig = `
+destinations:
+  crm:
+    hubspot: { token: "${env:HUBSPOT_TOKEN}", base_url: "http://%s" }
+    limits: { requests_per_second: 100, concurrency: 4 }
+`
+
 // backlogged starts a gateway on a data directory.
 func backlogged(t *testing.T, data string) *process {
 	t.Helper()
@@ -182,7 +190,9 @@ func asFast(t *testing.T, data, fresh string, backlog int) {
 	for range turns {
 		for i, p := range gateways {
 			began := time.Now()
-			if n := p.submitMany(turn, connections); n != turn {
+			var left atomic.Int64
+			left.Store(turn)
+			if n := p.submitMany(connections, func() bool { return left.Add(-1) >= 0 }); n != turn {
 				t.Fatalf("%d of %d leads were accepted", n, turn)
 			}
 			rates[i] = append(rates[i], turn/time.Since(began).Seconds())
@@ -204,14 +214,14 @@ func asFast(t *testing.T, data, fresh string, backlog int) {
 	}
 }
 
-// submitMany submits leads as fast as they are accepted, and returns how many were.
-func (p *process) submitMany(leads, connections int) (accepted int64) {
+// submitMany submits leads over so many connections, each as soon as the one before is answered, for as long as more says so, and
+// returns how many were accepted.
+func (p *process) submitMany(connections int, more func() bool) int64 {
 	p.t.Helper()
 	var (
-		callers sync.WaitGroup
-		left, n atomic.Int64
+		callers  sync.WaitGroup
+		accepted atomic.Int64
 	)
-	left.Store(int64(leads))
 	for range connections {
 		callers.Go(func() {
 			conn, err := net.Dial("tcp", p.address)
@@ -221,15 +231,38 @@ func (p *process) submitMany(leads, connections int) (accepted int64) {
 			}
 			defer conn.Close()
 			answers := bufio.NewReader(conn)
-			for left.Add(-1) >= 0 {
+			for more() {
 				if err := submitOver(conn, answers); err != nil {
 					p.t.Error(err)
 					return
 				}
-				n.Add(1)
+				accepted.Add(1)
 			}
 		})
 	}
 	callers.Wait()
-	return n.Load()
+	return accepted.Load()
+}
+
+// submitOver posts one lead with a key of its own.
+func submitOver(conn net.Conn, answers *bufio.Reader) error {
+	id := uuid.NewString()
+	text := fmt.Sprintf(`{"lead":{"email":"ada%s@example.com","firstName":"Ada","lastName":"Lovelace","phone":"+14155550132",`+
+		`"company":"Analytical Engines","country":"US","message":"12 km each way, one steep hill.","custom":{"budget":"4000"}},`+
+		`"idempotencyKey":"%s"}`, id[:8], id)
+	if _, err := fmt.Fprintf(conn, "POST /v1/leads HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(text), text); err != nil {
+		return err
+	}
+	a, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		return err
+	}
+	content, err := io.ReadAll(a.Body)
+	if err = errors.Join(err, a.Body.Close()); err != nil {
+		return err
+	}
+	if a.StatusCode != http.StatusCreated {
+		return fmt.Errorf("%s: %s", a.Status, content)
+	}
+	return nil
 }
