@@ -1356,7 +1356,7 @@ var File_leadgate_v1_lead_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"\n" +
-	"\x16leadgate/v1/lead.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\v\n" +
+	"\x16leadgate/v1/lead.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc1\v\n" +
 	"\x04Lead\x12#\n" +
 	"\x05email\x18\x01 \x01(\tB\r\xbaH\n" +
 	"\xd8\x01\x01r\x05\x18\xfe\x01`\x01R\x05email\x12'\n" +
@@ -1376,10 +1376,10 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"postalCode\x12\x8c\x01\n" +
 	"\acountry\x18\f \x01(\tBr\xbaHo\xba\x01i\n" +
 	"\x13lead.country.alpha2\x126must be an ISO 3166-1 alpha-2 country code, such as US\x1a\x1athis.matches('^[A-Z]{2}$')\xd8\x01\x01R\acountry\x12#\n" +
-	"\amessage\x18\r \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x02R\amessage\x12\xbe\x03\n" +
-	"\x06custom\x18\x0e \x03(\v2\x1d.leadgate.v1.Lead.CustomEntryB\x86\x03\xbaH\x82\x03\xba\x01\xe4\x01\n" +
-	"\x11lead.custom.value\x12Hvalues of custom fields are strings, numbers, booleans or lists of these\x1a\x84\x01this.all(k, type(this[k]) in [string, double, bool] || (type(this[k]) == list && this[k].all(v, type(v) in [string, double, bool])))\x9a\x01\x96\x01\x102\"\x91\x01\xba\x01\x8d\x01\n" +
-	"\x10lead.custom.name\x12Qnames of custom fields are lower case letters, digits and underscores, at most 63\x1a&this.matches('^[a-z][a-z0-9_]{0,62}$')R\x06custom\x12:\n" +
+	"\amessage\x18\r \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x02R\amessage\x12\xaa\x03\n" +
+	"\x06custom\x18\x0e \x03(\v2\x1d.leadgate.v1.Lead.CustomEntryB\xf2\x02\xbaH\xee\x02\x9a\x01\xea\x02\x102\"\x91\x01\xba\x01\x8d\x01\n" +
+	"\x10lead.custom.name\x12Qnames of custom fields are lower case letters, digits and underscores, at most 63\x1a&this.matches('^[a-z][a-z0-9_]{0,62}$')*\xd1\x01\xba\x01\xcd\x01\n" +
+	"\x11lead.custom.value\x12Hvalues of custom fields are strings, numbers, booleans or lists of these\x1antype(this) in [string, double, bool] || (type(this) == list && this.all(v, type(v) in [string, double, bool]))R\x06custom\x12:\n" +
 	"\bconsents\x18\x0f \x03(\v2\x14.leadgate.v1.ConsentB\b\xbaH\x05\x92\x01\x02\x10\x14R\bconsents\x12+\n" +
 	"\x06source\x18\x10 \x01(\v2\x13.leadgate.v1.SourceR\x06source\x127\n" +
 	"\n" +
