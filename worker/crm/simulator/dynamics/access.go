@@ -24,14 +24,12 @@ func (a *api) count(w http.ResponseWriter) bool {
 		return true
 	}
 	now := a.options.Now()
-	for len(a.calls) > 0 && now.Sub(a.calls[0]) >= window {
-		a.calls = a.calls[1:]
-	}
-	if len(a.calls) >= a.options.Requests {
+	used := a.calls.Last(window, now)
+	if used >= a.options.Requests {
 		return false
 	}
-	a.calls = append(a.calls, now)
-	w.Header().Set("X-Ms-Ratelimit-Burst-Remaining-Xrm-Requests", fmt.Sprint(a.options.Requests-len(a.calls)))
+	a.calls.Add(now)
+	w.Header().Set("X-Ms-Ratelimit-Burst-Remaining-Xrm-Requests", fmt.Sprint(a.options.Requests-used-1))
 	w.Header().Set("X-Ms-Dop-Hint", "4")
 	return true
 }

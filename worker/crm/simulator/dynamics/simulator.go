@@ -64,7 +64,7 @@ type api struct {
 
 	mu       sync.Mutex // of all that follows
 	entities map[string]*entity
-	calls    []time.Time
+	calls    simulator.Window
 }
 
 // Reset implements simulator.CRM.
@@ -73,7 +73,7 @@ func (a *api) Reset() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.entities = newEntities()
-	a.calls = nil
+	a.calls = simulator.Window{}
 }
 
 // Contacts implements simulator.CRM: leads, then contacts.

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
 // HubSpot's names of its limits.
@@ -19,9 +21,9 @@ const window = 10 * time.Second
 type usage struct {
 	secondly, tenSecondly, daily int
 
-	calls []time.Time // of the last window, oldest first
-	day   time.Time
-	today int
+	second, ten simulator.Window
+	day         time.Time
+	today       int
 }
 
 // count counts a call, tells the limits in the answer's header, and returns the answer if the call is one too many. Such a
@@ -30,25 +32,19 @@ func (u *usage) count(header http.Header, now time.Time) (status int, body any) 
 	if day := now.UTC().Truncate(24 * time.Hour); !day.Equal(u.day) {
 		u.day, u.today = day, 0
 	}
-	for len(u.calls) > 0 && now.Sub(u.calls[0]) >= window {
-		u.calls = u.calls[1:]
-	}
-	lately := 0
-	for i := len(u.calls) - 1; i >= 0 && now.Sub(u.calls[i]) < time.Second; i-- {
-		lately++
-	}
+	second, ten := u.second.Last(time.Second, now), u.ten.Last(window, now)
 	over := ""
 	switch {
 	case u.daily > 0 && u.today >= u.daily:
 		over = daily
-	case u.tenSecondly > 0 && len(u.calls) >= u.tenSecondly:
+	case u.tenSecondly > 0 && ten >= u.tenSecondly:
 		over = tenSecondly
-	case u.secondly > 0 && lately >= u.secondly:
+	case u.secondly > 0 && second >= u.secondly:
 		over = secondly
 	default:
-		u.calls = append(u.calls, now)
-		u.today++
-		lately++
+		u.second.Add(now)
+		u.ten.Add(now)
+		u.today, second, ten = u.today+1, second+1, ten+1
 	}
 	tell := func(name string, limit, used int) {
 		if limit > 0 {
@@ -57,11 +53,11 @@ func (u *usage) count(header http.Header, now time.Time) (status int, body any) 
 		}
 	}
 	tell("Daily", u.daily, u.today)
-	tell("Secondly", u.secondly, lately)
+	tell("Secondly", u.secondly, second)
 	if u.tenSecondly > 0 {
 		header.Set("X-HubSpot-RateLimit-Interval-Milliseconds", strconv.FormatInt(window.Milliseconds(), 10))
 		header.Set("X-HubSpot-RateLimit-Max", strconv.Itoa(u.tenSecondly))
-		header.Set("X-HubSpot-RateLimit-Remaining", strconv.Itoa(max(0, u.tenSecondly-len(u.calls))))
+		header.Set("X-HubSpot-RateLimit-Remaining", strconv.Itoa(max(0, u.tenSecondly-ten)))
 	}
 	if over == "" {
 		return 0, nil

@@ -2,7 +2,6 @@ package pipedrive
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -13,22 +12,19 @@ func (a *api) count(w http.ResponseWriter, cost int, search bool) bool {
 	if day := now.UTC().Format(time.DateOnly); day != a.day {
 		a.day, a.spent = day, 0
 	}
-	recent := func(times []time.Time) []time.Time {
-		return slices.DeleteFunc(times, func(at time.Time) bool { return now.Sub(at) >= burstWindow })
-	}
-	a.calls, a.looks = recent(a.calls), recent(a.looks)
+	calls, looks := a.calls.Last(burstWindow, now), a.looks.Last(burstWindow, now)
 	switch {
 	case a.options.Daily >= 0 && a.spent+cost > a.options.Daily:
 		a.Limit(w, true)
 		return false
-	case a.options.Burst >= 0 && len(a.calls) >= a.options.Burst, search && a.options.Searches >= 0 && len(a.looks) >= a.options.Searches:
+	case a.options.Burst >= 0 && calls >= a.options.Burst, search && a.options.Searches >= 0 && looks >= a.options.Searches:
 		a.Limit(w, false)
 		return false
 	}
 	a.spent += cost
-	a.calls = append(a.calls, now)
+	a.calls.Add(now)
 	if search {
-		a.looks = append(a.looks, now)
+		a.looks.Add(now)
 	}
 	if a.options.Daily >= 0 {
 		w.Header().Set("X-Daily-Ratelimit-Token-Limit", strconv.Itoa(a.options.Daily))
@@ -36,7 +32,7 @@ func (a *api) count(w http.ResponseWriter, cost int, search bool) bool {
 	}
 	if a.options.Burst >= 0 {
 		w.Header().Set("X-Ratelimit-Limit", strconv.Itoa(a.options.Burst))
-		w.Header().Set("X-Ratelimit-Remaining", strconv.Itoa(a.options.Burst-len(a.calls)))
+		w.Header().Set("X-Ratelimit-Remaining", strconv.Itoa(a.options.Burst-calls-1))
 		w.Header().Set("X-Ratelimit-Reset", "2")
 	}
 	return true

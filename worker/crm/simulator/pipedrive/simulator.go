@@ -102,8 +102,8 @@ type api struct {
 	index   *index
 	leads   *simulator.Records
 	notes   *simulator.Records
-	calls   []time.Time
-	looks   []time.Time
+	calls   simulator.Window
+	looks   simulator.Window
 	day     string
 	spent   int
 }
@@ -136,7 +136,7 @@ func (a *api) Reset() {
 	a.index = newIndex(a.options.SearchLag)
 	a.leads = simulator.NewRecords(func(n int) string { return fmt.Sprintf("adf21080-0e10-11eb-879b-%012d", n) }, "person_id")
 	a.notes = simulator.NewRecords(strconv.Itoa, "lead_id")
-	a.calls, a.looks, a.spent = nil, nil, 0
+	a.calls, a.looks, a.spent = simulator.Window{}, simulator.Window{}, 0
 }
 
 // Contacts implements simulator.CRM: leads, each with its person and notes.

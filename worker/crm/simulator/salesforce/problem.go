@@ -78,18 +78,17 @@ func (a *api) count(w http.ResponseWriter) bool {
 		return true
 	}
 	now := a.options.Now()
-	for len(a.calls) > 0 && now.Sub(a.calls[0]) >= 24*time.Hour {
-		a.calls = a.calls[1:]
-	}
-	if len(a.calls) >= a.options.Daily {
+	used := a.calls.Last(24*time.Hour, now)
+	if used >= a.options.Daily {
 		return false
 	}
-	a.calls = append(a.calls, now)
-	w.Header().Set("Sforce-Limit-Info", fmt.Sprintf("api-usage=%d/%d", len(a.calls), a.options.Daily))
+	a.calls.Add(now)
+	w.Header().Set("Sforce-Limit-Info", fmt.Sprintf("api-usage=%d/%d", used+1, a.options.Daily))
 	return true
 }
 
 func (a *api) limits(w http.ResponseWriter) {
-	limit := max(a.options.Daily, len(a.calls))
-	answer(w, http.StatusOK, map[string]any{"DailyApiRequests": map[string]int{"Max": limit, "Remaining": limit - len(a.calls)}})
+	used := a.calls.Last(24*time.Hour, a.options.Now())
+	limit := max(a.options.Daily, used)
+	answer(w, http.StatusOK, map[string]any{"DailyApiRequests": map[string]int{"Max": limit, "Remaining": limit - used}})
 }

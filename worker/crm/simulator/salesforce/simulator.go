@@ -108,7 +108,7 @@ type api struct {
 
 	mu      sync.Mutex // of all that follows
 	objects map[string]*object
-	calls   []time.Time
+	calls   simulator.Window
 }
 
 // Reset implements simulator.CRM.
@@ -117,7 +117,7 @@ func (a *api) Reset() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.objects = newObjects(a.options.Now())
-	a.calls = nil
+	a.calls = simulator.Window{}
 }
 
 // Contacts implements simulator.CRM: leads, then contacts.

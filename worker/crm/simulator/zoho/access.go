@@ -55,14 +55,12 @@ func (a *api) count(w http.ResponseWriter) bool {
 		return true
 	}
 	now := a.options.Now()
-	for len(a.calls) > 0 && now.Sub(a.calls[0]) >= 24*time.Hour {
-		a.calls = a.calls[1:]
-	}
-	if len(a.calls) >= a.options.Credits {
+	used := a.calls.Last(24*time.Hour, now)
+	if used >= a.options.Credits {
 		return false
 	}
-	a.calls = append(a.calls, now)
-	if left := a.options.Credits - len(a.calls); left < a.options.Credits/2 {
+	a.calls.Add(now)
+	if left := a.options.Credits - used - 1; left < a.options.Credits/2 {
 		w.Header().Set("X-API-CREDITS-REMAINING", fmt.Sprint(left))
 	}
 	return true

@@ -69,7 +69,7 @@ type api struct {
 
 	mu      sync.Mutex // of all that follows
 	modules map[string]*module
-	calls   []time.Time
+	calls   simulator.Window
 }
 
 // ServeHTTP implements http.Handler.
@@ -87,7 +87,7 @@ func (a *api) Reset() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.modules = newModules()
-	a.calls = nil
+	a.calls = simulator.Window{}
 }
 
 // Contacts implements simulator.CRM: leads, then contacts.
