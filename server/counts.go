@@ -1,6 +1,7 @@
 package server
 
 import (
+	"hash/maphash"
 	"net/netip"
 	"sync"
 	"time"
@@ -21,8 +22,9 @@ type counters struct {
 
 type formCounter struct{ addresses, emails windowCounter }
 
-// count counts a submission and says how many came, this one included.
-func (s *Server) count(form *form, c *call, email string) intake.Counts {
+// count counts a submission and says how many came, this one included. One that comes again under its idempotency key is the
+// same submission.
+func (s *Server) count(form *form, c *call, email, key string) intake.Counts {
 	if !form.Counts() {
 		return intake.Counts{}
 	}
@@ -39,10 +41,10 @@ func (s *Server) count(form *form, c *call, email string) intake.Counts {
 	}
 	now, window := s.now(), form.Window()
 	if network := networkOf(c.address); network != "" {
-		counts.Address = counter.addresses.add(now, window, network)
+		counts.Address = counter.addresses.add(now, window, network, key)
 	}
 	if email != "" {
-		counts.Email = counter.emails.add(now, window, email)
+		counts.Email = counter.emails.add(now, window, email, key)
 	}
 	return counts
 }
@@ -68,21 +70,35 @@ func networkOf(address netip.Addr) string {
 // counts for the part of it that the sliding one still covers.
 type windowCounter struct {
 	begun            time.Time
-	current, earlier map[string]int
+	current, earlier map[string]tally
 }
 
-func (w *windowCounter) add(now time.Time, window time.Duration, key string) int {
+// tally is how many submissions came from somebody. Of their keys it knows the last: repeats come one after the other.
+type tally struct {
+	count int
+	last  uint64 // hash of the key
+}
+
+var keySeed = maphash.MakeSeed()
+
+// add counts a submission under a key, which may be empty, and returns how many came from the same.
+func (w *windowCounter) add(now time.Time, window time.Duration, from, key string) int {
 	switch age := now.Sub(w.begun); {
 	case w.current == nil, age >= 2*window, age < 0:
-		w.begun, w.current, w.earlier = now, map[string]int{}, nil
+		w.begun, w.current, w.earlier = now, map[string]tally{}, nil
 	case age >= window:
-		w.begun, w.earlier, w.current = w.begun.Add(window), w.current, map[string]int{}
+		w.begun, w.earlier, w.current = w.begun.Add(window), w.current, map[string]tally{}
 	}
-	count, ok := w.current[key]
+	t, ok := w.current[from]
 	if !ok && len(w.current) >= maxCounted {
 		return 0
 	}
-	w.current[key] = count + 1
+	hash := maphash.String(keySeed, key)
+	if t.count == 0 || key == "" || t.last != hash {
+		t.count++
+	}
+	t.last = hash
+	w.current[from] = t
 	covered := 1 - float64(now.Sub(w.begun))/float64(window)
-	return count + 1 + int(float64(w.earlier[key])*covered)
+	return t.count + int(float64(w.earlier[from].count)*covered)
 }

@@ -42,7 +42,7 @@ func (s *leads) SubmitForm(ctx context.Context, r *leadgatev1.SubmitFormRequest)
 	}
 	c.describe(r.GetSubmission())
 	result := form.Lead(r.GetSubmission())
-	verdicts := result.Judge(s.count(form, c, result.Lead.GetEmail()))
+	verdicts := result.Judge(s.count(form, c, result.Lead.GetEmail(), key))
 	a := &arrival{
 		call: c, house: h, form: form.name, lead: result.Lead, submission: result.Stored, scope: form.name, key: key,
 		holds: holdsOf(result, verdicts), holdReuse: !form.rejectsReuses,

@@ -162,6 +162,24 @@ func TestTooManyFromOneAddressAreHeld(t *testing.T) {
 	}
 }
 
+func TestWhatComesAgainUnderItsKeyCountsOnce(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{config: strings.Replace(twoLines, "contact: {}", "contact: { quality: { per_address: 2, per_email: 2 } }", 1)})
+	post := func(message, key string, want int) {
+		h.post(contact, asForm, "email=ada@example.com&message="+message, "Idempotency-Key", key, "X-Forwarded-For", "203.0.113.7").expect(t, want)
+	}
+	post("1", "first", 201)
+	for range 5 {
+		post("1", "first", 200)
+	}
+	post("2", "second", 201)
+	if a := h.send("GET", "/v1/leads?reason=SPAM", "", "").expect(t, 200); a.body["leads"] != nil {
+		t.Errorf("held after two: %s", a.text)
+	}
+	post("3", "third", 201)
+	h.send("GET", "/v1/leads?reason=SPAM", "", "").expect(t, 200, "more than 2 submissions came for it")
+}
+
 func TestTheAnswerSaysWhatWasProbablyMeant(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{config: twoLines})
