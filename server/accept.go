@@ -239,6 +239,18 @@ func (s *Server) refused(c *call, err error) {
 	s.journal.Publish(&leadgatev1.Event{Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
 		Stage: leadgatev1.Stage_STAGE_REJECTED, LeadId: c.leadID, Form: c.form, IdempotencyKey: c.key.value, RequestId: c.id,
 		TraceId: c.trace.id, SpanId: c.trace.span, ParentSpanId: c.trace.parent,
-		Error: strings.Join(reasons, "; "), Reason: word,
+		Error: said(strings.Join(reasons, "; ")), Reason: word,
 	}}})
+}
+
+// maxSaid bounds what an event says of a refusal, in bytes: the journal keeps thousands of them.
+const maxSaid = 2 << 10
+
+// said is what an event may say in words that strangers had a hand in: an origin or a path may be of any bytes, while an event
+// that is not UTF-8 cannot be sent to anybody. All else that an event says of a refusal was judged before.
+func said(text string) string {
+	if len(text) > maxSaid {
+		text = strings.ToValidUTF8(text[:maxSaid], "") + "…"
+	}
+	return strings.ToValidUTF8(text, "?")
 }

@@ -14,8 +14,8 @@ const maxKeyLength = 255
 
 // headerKey is the idempotency key of a header or of metadata.
 type headerKey struct {
-	value string
-	// complaint says why it cannot be used; empty if it can, or if there is none.
+	value string // empty if it cannot be used
+	// complaint says why it cannot; empty if it can, or if there is none.
 	complaint string
 	given     bool
 }
@@ -26,19 +26,20 @@ func readKey(values []string) headerKey {
 	if len(values) == 0 {
 		return headerKey{}
 	}
-	key := headerKey{given: true}
 	if len(values) > 1 {
-		key.complaint = "was sent more than once"
-		return key
+		return headerKey{given: true, complaint: "was sent more than once"}
 	}
-	key.value = strings.TrimSpace(values[0])
-	if strings.HasPrefix(key.value, `"`) {
-		if key.value, key.complaint = unquote(key.value); key.complaint != "" {
-			return key
-		}
+	value, complaint := strings.TrimSpace(values[0]), ""
+	if strings.HasPrefix(value, `"`) {
+		value, complaint = unquote(value)
 	}
-	key.complaint = checkKey(key.value)
-	return key
+	if complaint == "" {
+		complaint = checkKey(value)
+	}
+	if complaint != "" {
+		return headerKey{given: true, complaint: complaint}
+	}
+	return headerKey{given: true, value: value}
 }
 
 // unquote reads a structured field's string: \ stands before a quote or another \, and the rest is printable ASCII.
