@@ -68,16 +68,20 @@ func TestTheHousesOwnFilesAreGood(t *testing.T) {
 	}
 }
 
-func TestTheFormsOfTheREADMEAreGood(t *testing.T) {
+func TestTheFormsOfTheGuidesAreGood(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
+	var guides []byte
+	for _, guide := range []string{"../../README.md", "README.md"} {
+		text, err := os.ReadFile(guide)
+		if err != nil {
+			t.Fatal(err)
+		}
+		guides = append(guides, text...)
 	}
 	env := environment(nil, nil)
 	env.LookupEnv = func(name string) (string, bool) { return "of " + name, true }
 	seen := 0
-	for _, found := range regexp.MustCompile("(?ms)^```yaml\n(forms:.*?)^```").FindAllStringSubmatch(string(readme), -1) {
+	for _, found := range regexp.MustCompile("(?ms)^```yaml\n(forms:.*?)^```").FindAllStringSubmatch(string(guides), -1) {
 		text := found[1]
 		switch whole := strings.Contains(text, "destinations:\n"); {
 		case whole && !strings.Contains(text, "hubspot:"): // an excerpt

@@ -97,7 +97,7 @@ func demoConfig(token string, crm net.Addr) (config.Snapshot, error) {
 	if err != nil {
 		return config.Snapshot{}, err
 	}
-	snapshot.Config.GetDestinations()["hubspot"].GetHubspot().BaseUrl = "http://" + crm.String()
+	snapshot.Config.GetDestinations()["crm"].GetHubspot().BaseUrl = "http://" + crm.String()
 	return snapshot, nil
 }
 

@@ -84,7 +84,7 @@ func TestThePageOfTheDemoShowsALeadOnItsWay(t *testing.T) {
 		t.Error(err)
 	}
 	// The terminal shows the same.
-	demo.lines.wait(t, regexp.MustCompile(`● success +hubspot`))
+	demo.lines.wait(t, regexp.MustCompile(`● success +crm`))
 }
 
 // screenshots keeps pictures of the page in LEADGATE_SCREENSHOTS, if that names a directory, for people to look at.

@@ -12,7 +12,7 @@ import { flat } from "../../console/web/views/lead_fields";
 const SHOWN = 12;
 
 /** CRMs by the names they have in the demo's configuration. */
-const named = (destination: string | undefined): string => (destination === "hubspot" ? "HubSpot" : (destination ?? "the CRM"));
+const named = (destination: string | undefined): string => (destination === "crm" ? "HubSpot" : (destination ?? "the CRM"));
 
 export class Stories {
   private readonly stories = new Map<string, Story>();
