@@ -23,7 +23,7 @@ type call struct {
 	lane *lane
 	conn *connection
 	slot *pace.Slot // for the first request
-	// halted is the outcome that stopped the whole destination during this call; what was not sent then shares it.
+	// halted is the outcome that stopped the whole destination during this call; what was not sent then waits with it.
 	halted *crm.Outcome
 	// until is when the CRM wants to be called again; zero if it did not say.
 	until time.Time
@@ -174,15 +174,12 @@ func (c *call) send(parcels []*parcel, mode leadgatev1.DeliveryMode) {
 
 // withhold sets the outcome of a parcel that was not sent.
 func (c *call) withhold(p *parcel) {
-	switch {
-	case c.halted == nil:
-		p.outcome = crm.Outcome{Kind: crm.Retry, Reason: "leadgate stopped before it was sent"}
-		p.interrupted = true
-	case c.halted.Kind == crm.CredentialsRefused:
-		p.outcome = *c.halted
-	default:
-		p.outcome = crm.Outcome{Kind: crm.RateLimited, Reason: reasonOf(*c.halted), Status: c.halted.Status}
+	if c.halted != nil {
+		p.outcome = c.halted.Withheld()
+		return
 	}
+	p.outcome = crm.Outcome{Kind: crm.Retry, Reason: "leadgate stopped before it was sent"}
+	p.interrupted = true
 }
 
 // heed closes the gate where an outcome says that the destination is not to be called for now.

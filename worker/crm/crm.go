@@ -3,6 +3,7 @@
 package crm
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -126,6 +127,22 @@ type Outcome struct {
 	// Account names, where a ping was Delivered, whose records the connection writes, such as the number of a HubSpot
 	// account or the host of an API. Deliveries made for one account are never sent to another by themselves.
 	Account string
+}
+
+// Halts reports whether nothing more is to be sent to the destination for now.
+func (o Outcome) Halts() bool {
+	return o.Kind == RateLimited || o.Kind == CredentialsRefused || o.After > 0
+}
+
+// Withheld is the outcome of a lead that is not sent because the one before, which had this outcome, halts. It takes over when
+// and why to wait, and nothing of what became of the other.
+func (o Outcome) Withheld() Outcome {
+	kind, reason := RateLimited, ""
+	switch o.Kind {
+	case RateLimited, CredentialsRefused:
+		kind, reason = o.Kind, strings.TrimPrefix(o.Reason, "not sent: ")
+	}
+	return Outcome{Kind: kind, Reason: "not sent: " + cmp.Or(reason, "the CRM asked for a pause"), After: o.After}
 }
 
 // MaxBody bounds what is kept of a CRM's answer, in bytes.

@@ -152,14 +152,16 @@ func runAnswers(t *testing.T, h Harness) {
 		b := newBench(t, h)
 		items := b.full()
 		for _, code := range []int{200, 207, 400, 401, 403, 404, 409, 413, 422, 429, 500} {
-			b.answers(func(w http.ResponseWriter, r *http.Request) {
-				sent, _ := io.ReadAll(r.Body)
-				w.Header().Set("Content-Type", "application/json")
-				w.WriteHeader(code)
-				fmt.Fprintf(w, `{"message":%q,"category":%q,"errors":[{"message":%q,"code":%q,"in":%q}]}`,
-					items[0].Email, items[0].Email, sent, items[0].Email, items[0].Email)
-			})
-			b.deliver(items)
+			for _, word := range []string{items[0].Email, "LOVELACE"} { // which looks like a code
+				b.answers(func(w http.ResponseWriter, r *http.Request) {
+					sent, _ := io.ReadAll(r.Body)
+					w.Header().Set("Content-Type", "application/json")
+					w.WriteHeader(code)
+					fmt.Fprintf(w, `{"message":%[1]q,"category":%[1]q,"policyName":%[1]q,"code":%[1]q,"errorCode":%[1]q,"errors":[{"message":%[2]q,"code":%[1]q,"in":%[1]q},{"code":%[1]q,"in":%[3]q}]}`,
+						word, sent, b.harness.propertyOf("first_name"))
+				})
+				b.deliver(items)
+			}
 		}
 	})
 }

@@ -79,30 +79,46 @@ func (d *Draft) LeadID() string { return d.Item.LeadID() }
 // Fail sets the outcome.
 func (d *Draft) Fail(outcome crm.Outcome) { d.Outcome, d.Flaws, d.Missing = outcome, nil, nil }
 
+// Lead is a draft, or what a kind of CRM makes of one by embedding it.
+type Lead interface{ draft() *Draft }
+
+func (d *Draft) draft() *Draft { return d }
+
 // FailAll sets the outcome of many.
-func FailAll(drafts []*Draft, outcome crm.Outcome) {
-	for _, d := range drafts {
-		d.Fail(outcome)
+func FailAll[L Lead](leads []L, outcome crm.Outcome) {
+	for _, lead := range leads {
+		lead.draft().Fail(outcome)
 	}
 }
 
 // Whole is an outcome of a whole call. The answer to a batch may quote several people, and no lead keeps data of another.
-func Whole(outcome crm.Outcome, drafts []*Draft) crm.Outcome {
-	if len(drafts) > 1 {
+func Whole[L Lead](outcome crm.Outcome, leads []L) crm.Outcome {
+	if len(leads) > 1 {
 		outcome.Body = ""
 	}
 	return outcome
 }
 
-// InRounds sends drafts, and once more those that the CRM refused for some property: without it or, where one is missing,
-// with what placeholders has for it. What keep names is never left out.
-func InRounds(drafts []*Draft, placeholders map[string]string, keep []string, send func([]*Draft)) {
-	for round := 1; len(drafts) > 0; round++ {
-		send(drafts)
+// InRounds sends leads, and once more those that the CRM refused for some property: without it or, where one is missing, with
+// what placeholders has for it. What keep names is never left out.
+func InRounds[L Lead](leads []L, placeholders map[string]string, keep []string, send func([]L)) {
+	for round := 1; len(leads) > 0; round++ {
+		send(leads)
 		if round == maxRounds {
 			return
 		}
-		drafts = slices.DeleteFunc(slices.Clone(drafts), func(d *Draft) bool { return !d.mend(placeholders, keep) })
+		var again, rest []L
+		for _, lead := range leads {
+			if lead.draft().mend(placeholders, keep) {
+				again = append(again, lead)
+			} else {
+				rest = append(rest, lead)
+			}
+		}
+		if Withhold(again, rest...) {
+			return
+		}
+		leads = again
 	}
 }
 
@@ -135,38 +151,36 @@ func (d *Draft) mend(placeholders map[string]string, keep []string) bool {
 	return true
 }
 
-// Halts reports whether nothing more is to be sent for now.
-func (d *Draft) Halts() bool {
-	kind := d.Outcome.Kind
-	return kind == crm.RateLimited || kind == crm.CredentialsRefused || d.Outcome.After > 0
+// EachUntilHalted sends leads one after the other until the CRM wants no more, be it already in what was sent before.
+func EachUntilHalted[L Lead](leads []L, send func(L), before ...L) {
+	if Withhold(leads, before...) {
+		return
+	}
+	for i, lead := range leads {
+		send(lead)
+		if Withhold(leads[i+1:], lead) {
+			return
+		}
+	}
 }
 
-// EachUntilHalted sends drafts one after the other. Once the CRM wants no more, be it already in what was sent before, the rest
-// is not sent, and shares the outcome.
-func EachUntilHalted(drafts []*Draft, send func(*Draft), before ...*Draft) {
-	var stopped *crm.Outcome
-	look := func(d *Draft) {
-		if o := d.Outcome; stopped == nil && d.Halts() {
-			stopped = &crm.Outcome{Kind: o.Kind, Reason: o.Reason, Status: o.Status, After: o.After}
+// Withhold reports whether one that was sent before says that nothing more is to be sent for now. Leads then have the outcome
+// that they were not.
+func Withhold[L Lead](leads []L, before ...L) bool {
+	for _, sent := range before {
+		if outcome := sent.draft().Outcome; outcome.Halts() {
+			FailAll(leads, outcome.Withheld())
+			return true
 		}
 	}
-	for _, d := range before {
-		look(d)
-	}
-	for _, d := range drafts {
-		if stopped != nil {
-			d.Fail(*stopped)
-			continue
-		}
-		send(d)
-		look(d)
-	}
+	return false
 }
 
 // Told are the outcomes, each with what was left out.
-func Told(drafts []*Draft) []crm.Outcome {
-	outcomes := make([]crm.Outcome, len(drafts))
-	for i, d := range drafts {
+func Told[L Lead](leads []L) []crm.Outcome {
+	outcomes := make([]crm.Outcome, len(leads))
+	for i, lead := range leads {
+		d := lead.draft()
 		outcomes[i] = d.Outcome
 		if d.Outcome.Kind == crm.Delivered && len(d.dropped) > 0 {
 			outcomes[i].Dropped, outcomes[i].Reason, outcomes[i].Property = d.dropped, d.why.Reason, d.why.Property

@@ -97,6 +97,47 @@ func TestNothingIsSentOnceTheCRMWantsNoMore(t *testing.T) {
 	}
 }
 
+func TestWhatWasNotSentHasNobodyElsesVerdict(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[crm.OutcomeKind]crm.OutcomeKind{
+		crm.Unknown: crm.RateLimited, crm.Delivered: crm.RateLimited, crm.Retry: crm.RateLimited, crm.RateLimited: crm.RateLimited,
+		crm.Refused: crm.RateLimited, crm.Split: crm.RateLimited, crm.Undecided: crm.RateLimited, crm.CredentialsRefused: crm.CredentialsRefused,
+	} {
+		stopper := crm.Outcome{
+			Kind: kind, Reason: "field Phone of this one is odd", After: time.Minute, Status: 418, Body: "about the first", RecordID: "1", RecordURL: "https://crm.example/1",
+			Property: "Phone", Dropped: []string{"Fax"}, Progress: "{}", Account: "7",
+		}
+		_, drafts := draft.ReadAll([]crm.Item{{Payload: []byte(`{"a":"1"}`)}, {Payload: []byte(`{"a":"2"}`)}, {Payload: []byte(`{"a":"3"}`)}})
+		sent := 0
+		draft.InRounds(drafts, nil, nil, func(some []*draft.Draft) {
+			draft.EachUntilHalted(some, func(d *draft.Draft) {
+				if sent++; sent == 1 { // could go without it, were it sent again
+					d.Fail(crm.Outcome{Kind: crm.Refused, Reason: "no a", Property: "a"})
+					d.Flaws = []string{"a"}
+					return
+				}
+				d.Fail(stopper)
+			})
+		})
+		outcomes := draft.Told(drafts)
+		if sent != 2 || outcomes[1].Kind != kind {
+			t.Errorf("kind %d: %d calls, the one that stops ended as %+v", kind, sent, outcomes[1])
+		}
+		for _, i := range []int{0, 2} {
+			got := outcomes[i]
+			if got.Kind != want || got.After != time.Minute || !strings.HasPrefix(got.Reason, "not sent") {
+				t.Errorf("kind %d: lead %d ended as %+v", kind, i, got)
+			}
+			if got.Body+got.RecordID+got.RecordURL+got.Property+got.Progress != "" || len(got.Dropped) > 0 {
+				t.Errorf("kind %d: lead %d has what is another's: %+v", kind, i, got)
+			}
+			if kind != crm.RateLimited && kind != crm.CredentialsRefused && strings.Contains(got.Reason, "Phone") {
+				t.Errorf("kind %d: lead %d is told what was wrong with another: %q", kind, i, got.Reason)
+			}
+		}
+	}
+}
+
 func TestPayloadsAreObjects(t *testing.T) {
 	t.Parallel()
 	properties := []mapping.Property{{Name: "z", Value: []any{"a", 2.5, true}}, {Name: "n", Value: 12.0}, {Name: "a&b", Value: "<x>"}, {Name: "ok", Value: true}}

@@ -9,6 +9,7 @@ import (
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
 // request is what is sent.
@@ -90,7 +91,7 @@ func (d *destination) mark(body []byte, item crm.Item) []byte {
 		return body
 	}
 	members[field], _ = json.Marshal(item.IdempotencyValue)
-	if marked, err := marshal(members); err == nil {
+	if marked, err := draft.Marshal(members); err == nil {
 		return marked
 	}
 	return body

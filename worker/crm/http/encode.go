@@ -1,7 +1,6 @@
 package http
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/leadgate/leadgate/worker/crm/draft"
 	"github.com/leadgate/leadgate/worker/mapping"
 )
 
@@ -57,7 +57,7 @@ func (d *destination) Encode(properties []mapping.Property) ([]byte, error) {
 		}
 		e.Values[name] = texts[name]
 	}
-	return marshal(e)
+	return draft.Marshal(e)
 }
 
 // open reads a payload.
@@ -128,15 +128,4 @@ func form(properties []mapping.Property) ([]byte, error) {
 		}
 	}
 	return []byte(values.Encode()), nil
-}
-
-// marshal is json.Marshal without its care for HTML: what is sent goes to an API, and operators read it.
-func marshal(value any) ([]byte, error) {
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
-		return nil, fmt.Errorf("make JSON of the lead: %w", err)
-	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }

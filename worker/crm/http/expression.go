@@ -9,6 +9,8 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/ext"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
 // Bounds of an expression: a configuration is trusted, what it is applied to is not.
@@ -69,5 +71,5 @@ func (e *expression) json(variables map[string]any) ([]byte, error) {
 	if err != nil {
 		return nil, errors.New("its value cannot be written as JSON")
 	}
-	return marshal(native.(*structpb.Value).AsInterface())
+	return draft.Marshal(native.(*structpb.Value).AsInterface())
 }

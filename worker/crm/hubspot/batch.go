@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
 // readBatch gives each contact its part of the answer to a batch. What the answer does not name is unknown, whatever the
@@ -14,18 +15,19 @@ import (
 func (d *destination) readBatch(answer *crm.Answer, contacts []*contact) {
 	var r reply
 	if json.Unmarshal(answer.Body, &r) != nil {
-		failAll(contacts, wholly(answer, crm.Unknown, fmt.Sprintf("it answered %d, but not as HubSpot does; check hubspot.base_url", answer.Status), contacts))
+		draft.FailAll(contacts, draft.Whole(answer.Outcome(crm.Unknown, fmt.Sprintf("it answered %d, but not as HubSpot does; check hubspot.base_url", answer.Status)), contacts))
 		return
 	}
-	failAll(contacts, wholly(answer, crm.Unknown, "HubSpot's answer does not name this lead", contacts))
+	draft.FailAll(contacts, draft.Whole(answer.Outcome(crm.Unknown, "HubSpot's answer does not name this lead"), contacts))
 	for _, raw := range r.Errors {
 		var p problem
 		if json.Unmarshal(raw, &p) != nil {
 			continue
 		}
+		part := *answer
+		part.Body = raw
 		for _, c := range p.about(contacts) {
-			c.refuse(p)
-			c.outcome.Status, c.outcome.Body = answer.Status, answer.Show(raw)
+			c.refuse(&part, p)
 		}
 	}
 	for _, raw := range r.Results {
@@ -34,7 +36,7 @@ func (d *destination) readBatch(answer *crm.Answer, contacts []*contact) {
 			continue
 		}
 		if c := written.from(contacts); c != nil {
-			c.outcome, c.faults = d.delivered(answer, written, raw), nil
+			c.Fail(d.delivered(answer, written, raw))
 		} else if len(contacts) == 1 && len(r.Results) == 1 && written.Trace == "" {
 			contacts[0].stranger = written.ID
 		}
@@ -74,7 +76,8 @@ func (p problem) about(contacts []*contact) []*contact {
 
 // delivered is the outcome of a contact that was written. Its body is the part of the answer about it.
 func (d *destination) delivered(answer *crm.Answer, written record, part []byte) crm.Outcome {
-	outcome := crm.Outcome{Kind: crm.Delivered, RecordID: written.ID, Status: answer.Status, Body: answer.Show(part)}
+	outcome := answer.Outcome(crm.Delivered, "")
+	outcome.RecordID, outcome.Body = written.ID, answer.Show(part)
 	if account := d.account.Load(); account != nil {
 		outcome.RecordURL = account.recordURL(written.ID)
 	} else if strings.HasPrefix(written.URL, "https://") {

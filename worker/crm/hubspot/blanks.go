@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
 // keepBlanks reads the contacts that there are already, leaves out what they have a value for, and returns those that are still
@@ -21,7 +22,7 @@ func (d *destination) keepBlanks(ctx context.Context, contacts []*contact) []*co
 		inputs := make([]map[string]string, len(group))
 		for i, c := range group {
 			inputs[i] = map[string]string{"id": c.id()}
-			for name := range c.properties {
+			for name := range c.Values {
 				wanted[name] = true
 			}
 		}
@@ -34,11 +35,11 @@ func (d *destination) keepBlanks(ctx context.Context, contacts []*contact) []*co
 		var found reply
 		switch {
 		case answer.Status != http.StatusOK && answer.Status != http.StatusMultiStatus:
-			failAll(group, d.failed(answer))
+			draft.FailAll(group, draft.Whole(d.failed(answer), group))
 			notWritten(group)
 			continue
 		case json.Unmarshal(answer.Body, &found) != nil:
-			failAll(group, wholly(answer, crm.Retry, "it answered, but not as HubSpot does; check hubspot.base_url", group))
+			draft.FailAll(group, draft.Whole(answer.Outcome(crm.Retry, "it answered, but not as HubSpot does; check hubspot.base_url"), group))
 			continue
 		}
 		rest = append(rest, d.blanksOf(answer, found, group)...)
@@ -71,17 +72,17 @@ func (d *destination) blanksOf(answer *crm.Answer, found reply, group []*contact
 		r, is := there[c]
 		switch {
 		case !is && len(strangers) > 0:
-			c.outcome = wholly(answer, crm.Split, "HubSpot answers with a contact of another address", group)
+			c.Fail(draft.Whole(answer.Outcome(crm.Split, "HubSpot answers with a contact of another address"), group))
 			continue
 		case !is:
 			rest = append(rest, c)
 			continue
 		}
-		maps.DeleteFunc(c.properties, func(name, _ string) bool {
+		maps.DeleteFunc(c.Values, func(name string, _ any) bool {
 			return name != c.key && r.Properties[name] != ""
 		})
-		if len(c.properties) == 1 { // what it is known by
-			c.outcome = d.delivered(answer, r, nil)
+		if len(c.Values) == 1 { // what it is known by
+			c.Fail(d.delivered(answer, r, nil))
 			continue
 		}
 		rest = append(rest, c)
@@ -92,8 +93,8 @@ func (d *destination) blanksOf(answer *crm.Answer, found reply, group []*contact
 // notWritten turns what is not known of a read into what is to be tried again.
 func notWritten(contacts []*contact) {
 	for _, c := range contacts {
-		if c.outcome.Kind == crm.Unknown || c.outcome.Kind == crm.Refused {
-			c.outcome.Kind = crm.Retry
+		if c.Outcome.Kind == crm.Unknown || c.Outcome.Kind == crm.Refused {
+			c.Outcome.Kind = crm.Retry
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -84,6 +85,21 @@ func TestNothingMoreIsSentOnceHubSpotWantsAPause(t *testing.T) {
 	}
 	if n := len(r.sent()); n != 1 {
 		t.Errorf("%d calls", n)
+	}
+}
+
+func TestALeadThatWasNotSentIsNeitherDeliveredNorDeadNorUnknown(t *testing.T) {
+	t.Parallel()
+	for status, body := range map[int]string{200: `{"results":[{"id":"7","objectWriteTraceId":"l0"}]}`, 400: `{"category":"VALIDATION_ERROR"}`, 503: ``} {
+		r := answering(t, status, body, "Retry-After", "30")
+		for i, outcome := range r.deliver(ada, `{"firstname":"Grace"}`, `{"firstname":"Mary"}`)[1:] {
+			if outcome.Kind != crm.RateLimited || outcome.After != 30*time.Second {
+				t.Errorf("after %d with Retry-After lead %d behind, not sent, ended as %+v", status, i, outcome)
+			}
+		}
+		if n := len(r.sent()); n != 1 {
+			t.Errorf("after %d with Retry-After %d calls", status, n)
+		}
 	}
 }
 

@@ -1,13 +1,12 @@
 package hubspot
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
 
+	"github.com/leadgate/leadgate/worker/crm/draft"
 	"github.com/leadgate/leadgate/worker/mapping"
 )
 
@@ -22,7 +21,7 @@ func (*destination) Encode(properties []mapping.Property) ([]byte, error) {
 		}
 		object[p.Name] = value
 	}
-	return marshal(object)
+	return draft.Marshal(object)
 }
 
 func text(value any) (string, error) {
@@ -47,15 +46,4 @@ func text(value any) (string, error) {
 		return strings.Join(items, ";"), nil
 	}
 	return "", fmt.Errorf("a %T cannot be sent", value)
-}
-
-// marshal is json.Marshal without its care for HTML: what is sent goes to an API, and operators read it.
-func marshal(value any) ([]byte, error) {
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }

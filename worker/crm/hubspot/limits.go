@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
 // HubSpot counts calls over a second, over ten, and over the account's day (HubSpot, "API usage guidelines"). These are the
@@ -45,16 +46,22 @@ func (d *destination) report(answer *crm.Answer) {
 	}
 }
 
+const policyDaily = "DAILY"
+
 // limited reads an answer to a call too many.
 func (d *destination) limited(answer *crm.Answer, p problem) crm.Outcome {
-	outcome := answer.Outcome(crm.RateLimited, "HubSpot's limit of calls is reached"+inBrackets(p.PolicyName))
+	of := ""
+	if p.PolicyName == policyDaily {
+		of = " for today"
+	}
+	outcome := answer.Outcome(crm.RateLimited, "HubSpot's limit of calls"+of+" is reached"+draft.InBrackets(p.PolicyName))
 	if outcome.After > 0 {
 		return outcome
 	}
 	switch p.PolicyName {
 	case "SECONDLY":
 		outcome.After = secondlyWait
-	case "DAILY":
+	case policyDaily:
 		outcome.After = dailyWait
 		if account := d.account.Load(); account != nil {
 			outcome.After = account.untilMidnight(d.env.Now())

@@ -48,7 +48,7 @@ func TestOutcomesOfOneLead(t *testing.T) {
 		},
 		"the day full, the account unknown": {
 			status: 429, body: `{"policyName":"DAILY"}`,
-			kind: crm.RateLimited, after: time.Hour, reason: "DAILY",
+			kind: crm.RateLimited, after: time.Hour, reason: "for today",
 		},
 		"Retry-After wins": {
 			status: 429, body: `{"policyName":"DAILY"}`, header: []string{"Retry-After", "90"},
@@ -69,7 +69,7 @@ func TestOutcomesOfOneLead(t *testing.T) {
 		"too large":              {status: 413, kind: crm.Refused},
 		"a 400 of somebody else": {status: 400, body: `bad request`, kind: crm.Refused},
 		"invalid":                {status: 400, body: `{"category":"VALIDATION_ERROR","message":"Invalid input"}`, kind: crm.Refused, reason: "VALIDATION_ERROR"},
-		"conflict":               {status: 409, body: `{"category":"CONFLICT","message":"Contact already exists. Existing ID: 777"}`, kind: crm.Retry, reason: "CONFLICT"},
+		"conflict":               {status: 409, body: `{"category":"CONFLICT","message":"Contact already exists. Existing ID: 777"}`, kind: crm.Retry, reason: "another contact"},
 		"newer conflict": {
 			status: 409, body: `{"error":"CONTACT_EXISTS","category":"OBJECT_ALREADY_EXISTS","errors":[{"in":"email"}],"identityProfile":{"vid":777}}`,
 			kind: crm.Retry, reason: "OBJECT_ALREADY_EXISTS",

@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/draft"
 	"github.com/leadgate/leadgate/worker/pace"
 )
 
@@ -21,7 +22,7 @@ func (d *destination) patch(ctx context.Context, c *contact) {
 		}
 	}
 	if c.missing { // created and gone again in a moment
-		c.outcome = crm.Outcome{Kind: crm.Retry, Reason: "HubSpot has a contact of this address, and has not"}
+		c.Fail(crm.Outcome{Kind: crm.Retry, Reason: "HubSpot has a contact of this address, and has not"})
 	}
 }
 
@@ -35,11 +36,11 @@ func (d *destination) merged(ctx context.Context, contacts []*contact) {
 		if !c.conflict {
 			continue
 		}
-		before := c.outcome
+		before := c.Outcome
 		if d.update(pace.WithLeads(ctx, 1), c); c.missing {
-			c.missing, c.outcome = false, before
+			c.missing, c.Outcome = false, before
 		}
-		if c.halts() {
+		if c.Outcome.Halts() {
 			return
 		}
 	}
@@ -55,17 +56,17 @@ func (d *destination) recognise(ctx context.Context, c *contact) {
 	var has record
 	if json.Unmarshal(answer.Body, &has) == nil && has.ID == c.stranger {
 		d.seconds.Store(true)
-		c.outcome, c.faults = d.delivered(answer, has, nil), nil // the whole contact is not the lead's
+		c.Fail(d.delivered(answer, has, nil)) // the whole contact is not the lead's
 	}
 }
 
 func (d *destination) update(ctx context.Context, c *contact) {
 	c.missing, c.conflict = false, false
-	properties := maps.Clone(c.properties)
+	properties := maps.Clone(c.Values)
 	delete(properties, c.key) // the contact has it, and may have another as the first of its addresses
-	encoded, err := marshal(map[string]any{"properties": properties})
+	encoded, err := draft.Marshal(map[string]any{"properties": properties})
 	if err != nil { // it was decoded from JSON before
-		failAll([]*contact{c}, crm.Outcome{Kind: crm.Refused, Reason: "not sent: it cannot be written as JSON"})
+		c.Fail(crm.Outcome{Kind: crm.Refused, Reason: "not sent: it cannot be written as JSON"})
 		return
 	}
 	path := d.path + "/" + url.PathEscape(c.id()) + "?idProperty=" + url.QueryEscape(c.key)
@@ -74,7 +75,7 @@ func (d *destination) update(ctx context.Context, c *contact) {
 	}
 	answer, failure := d.call(ctx, http.MethodPatch, path, encoded)
 	if failure != nil {
-		failAll([]*contact{c}, *failure)
+		c.Fail(*failure)
 		return
 	}
 	switch answer.Status {
@@ -83,7 +84,7 @@ func (d *destination) update(ctx context.Context, c *contact) {
 	case http.StatusNotFound:
 		// An address that is none at all answers the creation that follows in the same way.
 		if _, c.missing = parseProblem(answer); !c.missing {
-			c.outcome = d.failed(answer)
+			c.Fail(d.failed(answer))
 		}
 	default:
 		d.readFailure(answer, []*contact{c})
@@ -94,8 +95,8 @@ func (d *destination) update(ctx context.Context, c *contact) {
 func (d *destination) readRecord(answer *crm.Answer, c *contact) {
 	var written record
 	if json.Unmarshal(answer.Body, &written) != nil || written.ID == "" {
-		c.outcome = answer.Outcome(crm.Unknown, "its answer does not name the contact")
+		c.Fail(answer.Outcome(crm.Unknown, "its answer does not name the contact"))
 		return
 	}
-	c.outcome = d.delivered(answer, written, answer.Body)
+	c.Fail(d.delivered(answer, written, answer.Body))
 }

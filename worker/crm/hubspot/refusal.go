@@ -3,25 +3,37 @@ package hubspot
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
-// refuse sets the outcome of a contact that HubSpot did not take for the problem.
-func (c *contact) refuse(p problem) {
-	c.faults = p.faults(c.properties)
-	switch {
-	case len(c.faults) > 0:
-		c.outcome = crm.Outcome{Kind: crm.Refused, Property: c.faults[0].property, Reason: c.faults[0].inWords()}
+// refuse sets the outcome of a contact that HubSpot did not take for the problem, which answer or a part of it tells.
+func (c *contact) refuse(answer *crm.Answer, p problem) {
+	code := draft.InBrackets(p.Category)
+	switch faults := p.faults(c.Values); {
+	case len(faults) > 0:
+		c.blame(answer, faults)
 	case p.Category == "CONFLICT", p.Category == "OBJECT_ALREADY_EXISTS":
 		// Another writer was quicker, which is over by the next attempt; or the address is a second one of a merged contact.
-		c.outcome = crm.Outcome{Kind: crm.Retry, Reason: "HubSpot has another contact with this address" + inBrackets(p.Category)}
+		c.Fail(answer.Outcome(crm.Retry, "HubSpot has another contact with this address"+code))
 		c.conflict, c.existing = c.key != "", p.existing()
 	case p.Category == "VALIDATION_ERROR":
-		c.outcome = crm.Outcome{Kind: crm.Refused, Reason: "HubSpot does not take it as it is" + inBrackets(p.Category)}
+		c.Fail(answer.Outcome(crm.Refused, "HubSpot does not take it as it is"+code))
 	default: // nothing that is known to last
-		c.outcome = crm.Outcome{Kind: crm.Retry, Reason: "HubSpot did not take it" + inBrackets(p.Category)}
+		c.Fail(answer.Outcome(crm.Retry, "HubSpot did not take it"+code))
+	}
+}
+
+// blame sets the outcome of a contact that could be sent without some properties.
+func (c *contact) blame(answer *crm.Answer, faults []fault) {
+	outcome := answer.Outcome(crm.Refused, faults[0].inWords())
+	outcome.Property = faults[0].property
+	c.Fail(outcome)
+	for _, f := range faults {
+		c.Flaws = append(c.Flaws, f.property)
 	}
 }
 
@@ -35,7 +47,7 @@ func (f fault) inWords() string {
 	case "INVALID_OPTION":
 		return fmt.Sprintf("the value for HubSpot's property %s is not one of its options", f.property)
 	}
-	return fmt.Sprintf("HubSpot does not take the value for its property %s (%s)", f.property, f.code)
+	return fmt.Sprintf("HubSpot does not take the value for its property %s%s", f.property, draft.InBrackets(f.code))
 }
 
 // readFailure gives contacts their outcomes after a call that failed as a whole, and wrote nothing.
@@ -45,33 +57,32 @@ func (d *destination) readFailure(answer *crm.Answer, contacts []*contact) {
 	case http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity,
 		http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong:
 	default:
-		failAll(contacts, d.failed(answer))
+		draft.FailAll(contacts, draft.Whole(d.failed(answer), contacts))
 		return
 	}
 	switch {
 	case strings.Contains(p.Message, "Unable to infer object type"):
-		failAll(contacts, answer.Outcome(crm.Retry, "HubSpot does not know the address that was called; check hubspot.base_url and hubspot.api_version"))
+		draft.FailAll(contacts, draft.Whole(answer.Outcome(crm.Retry, "HubSpot does not know the address that was called; check hubspot.base_url and hubspot.api_version"), contacts))
 	case len(contacts) > 1:
 		splitUp(answer, p, contacts)
 	case p.Category == "" && answer.Status != http.StatusConflict:
-		failAll(contacts, answer.Outcome(crm.Refused, fmt.Sprintf("HubSpot does not take it as it is (%d)", answer.Status)))
+		draft.FailAll(contacts, answer.Outcome(crm.Refused, fmt.Sprintf("HubSpot does not take it as it is (%d)", answer.Status)))
 	default:
-		c := contacts[0]
-		c.refuse(p)
-		c.outcome.Status, c.outcome.After, c.outcome.Body = answer.Status, answer.After, answer.Show(answer.Body)
+		contacts[0].refuse(answer, p)
 	}
 }
 
 // splitUp has a refused batch sent in smaller ones, so that what is wrong with one contact holds up no other. Only a property
 // that HubSpot does not have needs no search: it fails every contact that has it.
 func splitUp(answer *crm.Answer, p problem, contacts []*contact) {
-	failAll(contacts, wholly(answer, crm.Split, "HubSpot refuses the batch"+inBrackets(p.Category), contacts))
+	whole := *answer
+	whole.Body = nil // it may quote several people
 	for _, c := range contacts {
-		for _, f := range p.faults(c.properties) {
-			if f.code == codeNoProperty {
-				c.faults = append(c.faults, f)
-				c.outcome = crm.Outcome{Kind: crm.Refused, Status: answer.Status, Property: f.property, Reason: f.inWords()}
-			}
+		faults := slices.DeleteFunc(p.faults(c.Values), func(f fault) bool { return f.code != codeNoProperty })
+		if len(faults) > 0 {
+			c.blame(&whole, faults)
+		} else {
+			c.Fail(whole.Outcome(crm.Split, "HubSpot refuses the batch"+draft.InBrackets(p.Category)))
 		}
 	}
 }

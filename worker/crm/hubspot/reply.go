@@ -74,10 +74,10 @@ func (p problem) list(key string) []string {
 
 // faults returns what is wrong with the properties, whether it is told in the errors or, as JSON, within the message. Neither
 // names all of them always. Properties that the contact does not have are left out: they are none of ours.
-func (p problem) faults(properties map[string]string) []fault {
+func (p problem) faults(properties map[string]any) []fault {
 	var found []fault
 	add := func(code, property string) {
-		if _, sent := properties[property]; !sent || !isCode(code) {
+		if _, sent := properties[property]; !sent || code == "" {
 			return
 		}
 		if !slices.ContainsFunc(found, func(f fault) bool { return f.property == property }) {
@@ -142,16 +142,4 @@ func embedded(message string) []fault {
 		faults = append(faults, fault{v.Error, v.Name})
 	}
 	return faults
-}
-
-func inBrackets(code string) string {
-	if !isCode(code) {
-		return ""
-	}
-	return " (" + code + ")"
-}
-
-// isCode tells HubSpot's constants, such as INVALID_OPTION, from texts that may hold personal data.
-func isCode(s string) bool {
-	return s != "" && len(s) <= 64 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }

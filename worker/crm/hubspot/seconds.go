@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/draft"
 	"github.com/leadgate/leadgate/worker/pace"
 )
 
@@ -18,7 +19,7 @@ const additionalProperty = "hs_additional_emails"
 
 // lookForSeconds finds out whether any contact has a second address. Where that cannot be asked, it stays as it is known.
 func (d *destination) lookForSeconds(ctx context.Context) {
-	query, err := marshal(map[string]any{
+	query, err := draft.Marshal(map[string]any{
 		"filterGroups": []any{map[string]any{"filters": []any{map[string]string{"propertyName": additionalProperty, "operator": "HAS_PROPERTY"}}}},
 		"limit":        1,
 	})
@@ -42,29 +43,24 @@ func (d *destination) write(ctx context.Context, contacts []*contact) {
 	if d.seconds.Load() && contacts[0].key == emailProperty && d.readSeconds(ctx, contacts) {
 		ctx = pace.WithLeads(ctx, 0) // they counted
 	}
-	isSecond := func(c *contact) bool { return c.second }
-	firsts := slices.DeleteFunc(slices.Clone(contacts), isSecond)
+	var firsts, seconds []*contact
+	for _, c := range contacts {
+		if c.second {
+			seconds = append(seconds, c)
+		} else {
+			firsts = append(firsts, c)
+		}
+	}
 	if len(firsts) > 0 {
 		d.upsert(ctx, firsts)
 		d.merged(ctx, firsts)
 	}
-	halted := slices.IndexFunc(firsts, (*contact).halts)
-	for _, c := range contacts {
-		switch {
-		case !c.second:
-		case halted >= 0:
-			stopped := firsts[halted].outcome
-			c.outcome = crm.Outcome{Kind: stopped.Kind, Reason: stopped.Reason, Status: stopped.Status, After: stopped.After}
-		default:
-			if d.update(ctx, c); c.missing {
-				c.missing, c.second, c.existing = false, false, ""
-				c.outcome = crm.Outcome{Kind: crm.Retry, Reason: "the contact was merged into another in HubSpot, or deleted, since it was read"}
-			}
-			if c.halts() {
-				firsts, halted = []*contact{c}, 0
-			}
+	draft.EachUntilHalted(seconds, func(c *contact) {
+		if d.update(ctx, c); c.missing {
+			c.missing, c.second, c.existing = false, false, ""
+			c.Fail(crm.Outcome{Kind: crm.Retry, Reason: "the contact was merged into another in HubSpot, or deleted, since it was read"})
 		}
-	}
+	}, firsts...)
 }
 
 // readSeconds marks the contacts whose address is a second one, and reports whether a call was made. Where they cannot be read, they
@@ -76,7 +72,7 @@ func (d *destination) readSeconds(ctx context.Context, contacts []*contact) bool
 			inputs = append(inputs, map[string]string{"id": c.id()})
 		}
 	}
-	body, err := marshal(map[string]any{"idProperty": emailProperty, "properties": []string{emailProperty, additionalProperty}, "inputs": inputs})
+	body, err := draft.Marshal(map[string]any{"idProperty": emailProperty, "properties": []string{emailProperty, additionalProperty}, "inputs": inputs})
 	if err != nil || len(inputs) == 0 {
 		return false
 	}

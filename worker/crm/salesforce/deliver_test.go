@@ -87,11 +87,14 @@ func newRig(t *testing.T, cfg *configv1.Salesforce, options simulated.Options) *
 }
 
 // answers makes the organisation answer every call but those about tokens that way.
-func (r *rig) answers(status int, body string) {
+func (r *rig) answers(status int, body string, header ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answer = func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+		for i := 0; i+1 < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
 	}
@@ -490,5 +493,24 @@ func TestWhatIsDeliveredStaysSoWhereALaterCallIsRefused(t *testing.T) {
 	outcomes := r.deliver(upsert, `{"Email":"a@example.com"}`, `{"Email":"b@example.com","Shoe__c":"42"}`, `{"Email":"c@example.com"}`)
 	for i, want := range []crm.OutcomeKind{crm.Delivered, crm.CredentialsRefused, crm.Delivered} {
 		r.expect(outcomes[i], want, "")
+	}
+}
+
+func TestALeadThatWasNotSentIsNeitherDeliveredNorDeadNorUnknown(t *testing.T) {
+	t.Parallel()
+	for status, body := range map[int]string{201: `{"id":"00Q000000000001AAA","success":true,"errors":[]}`, 400: `[{"errorCode":"FIELD_CUSTOM_VALIDATION_EXCEPTION","message":"no"}]`, 503: ``} {
+		r := newRig(t, &configv1.Salesforce{}, simulated.Options{NoEmailKey: true})
+		r.deliver(upsert, `{"Email":"one@example.com"}`, `{"Email":"two@example.com"}`) // from now on one by one
+		r.answers(status, body, "Retry-After", "30")
+		before := len(r.calls)
+		outcomes := r.deliver(upsert, `{"Email":"ada@example.com"}`, `{"Email":"grace@example.com"}`, `{"LastName":"Nameless"}`)
+		for i, outcome := range outcomes[1:] {
+			if outcome.Kind != crm.RateLimited || outcome.After != 30*time.Second || outcome.RecordID != "" {
+				t.Errorf("after %d with Retry-After lead %d behind, not sent, ended as %+v", status, i, outcome)
+			}
+		}
+		if n := len(r.calls) - before; n != 1 {
+			t.Errorf("after %d with Retry-After %d calls", status, n)
+		}
 	}
 }
