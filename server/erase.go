@@ -271,7 +271,8 @@ func (s *leads) nameRecords(ctx context.Context, leadID string, answer *leadgate
 func mayHaveArrived(d *leadgatev1.Delivery) bool {
 	for _, a := range d.GetAttempts() {
 		switch a.GetOutcome() {
-		case leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNSPECIFIED, leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN:
+		case leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNDER_WAY, leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNSPECIFIED,
+			leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN:
 			return true
 		}
 	}

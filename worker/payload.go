@@ -1,12 +1,11 @@
 package worker
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 	"unicode/utf8"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
@@ -43,87 +42,44 @@ func (c *call) prepare(claim *store.Claim) (*parcel, *store.Step) {
 	}
 	d.AttemptCount++
 	d.Reason = ""
-	value := fmt.Sprintf("%s-%d", d.GetDeliveryId(), d.GetRevision())
-	return &parcel{
-		claim:    claim,
-		delivery: d,
-		attempt: &leadgatev1.Attempt{
-			Number: d.GetAttemptCount(), Revision: d.GetRevision(), Payload: payload,
-			ConfigRevision: c.conn.revision, IdempotencyValue: value,
-		},
-		item: c.item(claim, value, payload),
-	}, nil
-}
-
-// item is what the destination is given. What is known of the last attempt counts only for the same bytes.
-func (c *call) item(claim *store.Claim, value, payload string) crm.Item {
-	item := crm.Item{IdempotencyValue: value, Email: claim.Record.GetLead().GetEmail(), Payload: []byte(payload)}
-	last := claim.Last
-	if last == nil || last.GetIdempotencyValue() != value {
-		return item
+	attempt := &leadgatev1.Attempt{
+		Number: d.GetAttemptCount(), Revision: d.GetRevision(), Payload: payload, Outcome: leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNDER_WAY,
+		ConfigRevision: c.conn.revision, IdempotencyValue: fmt.Sprintf("%s-%d", d.GetDeliveryId(), d.GetRevision()),
 	}
-	item.Progress = last.GetProgress()
-	switch last.GetOutcome() {
-	case leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN:
-		item.Unanswered = last.GetStartTime().AsTime()
-	case leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_REFUSED, leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNSPECIFIED:
-	default:
-		at, err := c.lookBack(claim)
-		if err != nil {
-			c.lane.worker.log.Error("reading earlier attempts failed", "delivery", claim.Delivery.GetDeliveryId(), "error", err)
-			at = last.GetStartTime().AsTime() // looking for the record first is always safe
+	item := crm.Item{IdempotencyValue: attempt.GetIdempotencyValue(), Email: claim.Record.GetLead().GetEmail(), Payload: []byte(payload)}
+	if last.GetIdempotencyValue() == item.IdempotencyValue { // what is known of the last attempt counts only for the same bytes
+		item.Progress = last.GetProgress()
+		if attempt.UnansweredTime = unanswered(last); attempt.UnansweredTime != nil {
+			item.Unanswered = attempt.GetUnansweredTime().AsTime()
 		}
-		item.Unanswered = at
 	}
-	return item
+	return &parcel{claim: claim, delivery: d, attempt: attempt, item: item}, nil
 }
 
 // payload returns the bytes to send. Its error means that this lead cannot be sent.
 func (c *call) payload(claim *store.Claim) (string, error) {
-	switch claim.Last.GetOutcome() {
-	case leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN:
+	if claim.Last.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN {
 		return claim.Last.GetPayload(), nil
-	case leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_REFUSED,
-		// Delivered and sent again, because it is read otherwise now: the CRM's answer is there, whatever was lost before it.
-		leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_DELIVERED, leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_DELIVERED_PARTLY:
-		return c.encode(claim)
 	}
 	payload, err := c.encode(claim)
-	if claim.Last == nil || (err == nil && payload == claim.Last.GetPayload()) {
-		return payload, err
-	}
-	// The mapping is another one. An earlier attempt with the old bytes may still lack its answer.
-	open, lookUpErr := c.unanswered(claim)
-	if lookUpErr != nil {
-		c.lane.worker.log.Error("reading earlier attempts failed", "delivery", claim.Delivery.GetDeliveryId(), "error", lookUpErr)
-		open = true // sending the same again is always safe
-	}
-	if open {
+	if unanswered(claim.Last) != nil { // an attempt before the last
 		return claim.Last.GetPayload(), nil
 	}
 	return payload, err
 }
 
-// unanswered reports whether an attempt of the last revision ended without the CRM's answer.
-func (c *call) unanswered(claim *store.Claim) (bool, error) {
-	at, err := c.lookBack(claim)
-	return !at.IsZero(), err
-}
-
-// lookBack returns when the newest attempt of the last revision that ended without the CRM's answer began; zero if there is
-// none.
-func (c *call) lookBack(claim *store.Claim) (time.Time, error) {
-	w := c.lane.worker
-	d, err := w.store.Delivery(context.WithoutCancel(w.calling), claim.Delivery.GetDeliveryId())
-	if err != nil {
-		return time.Time{}, err
+// unanswered is when the bytes of an attempt were last sent without an answer that said what became of them; nil if they never
+// were, or if that does not matter any more: what the CRM refused or took it has answered, and where there was no telling, a
+// person found out, as nobody else has such a delivery sent again.
+func unanswered(last *leadgatev1.Attempt) *timestamppb.Timestamp {
+	switch last.GetOutcome() {
+	case leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN:
+		return last.GetStartTime()
+	case leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_RETRY, leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_RATE_LIMITED,
+		leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_CREDENTIALS_REFUSED:
+		return last.GetUnansweredTime()
 	}
-	for _, attempt := range slices.Backward(d.GetAttempts()) {
-		if attempt.GetRevision() == claim.Last.GetRevision() && attempt.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN {
-			return attempt.GetStartTime().AsTime(), nil
-		}
-	}
-	return time.Time{}, nil
+	return nil
 }
 
 // encode maps the lead with the present mapping.

@@ -50,7 +50,7 @@ func (c *call) verdict(p *parcel) *store.Step {
 		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_REFUSED
 		d.State, d.Reason = leadgatev1.DeliveryState_DELIVERY_STATE_DEAD, reasonOf(outcome)
 	case crm.Undecided:
-		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN
+		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNDECIDED
 		d.State, d.Reason = leadgatev1.DeliveryState_DELIVERY_STATE_HELD, reasonOf(outcome)
 	case crm.Retry:
 		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_RETRY

@@ -139,7 +139,7 @@ export type DeliveryState =
   | "DELIVERY_STATE_DELIVERED"
   /** Given up or refused; kept, and can be retried by a person. */
   | "DELIVERY_STATE_DEAD"
-  /** Waiting for a person: its destination is gone, or it was restored from a backup. */
+  /** Waiting for a person: its destination is gone, it was restored from a backup, or there is no telling whether the CRM has it. */
   | "DELIVERY_STATE_HELD"
   /** Not sent because a newer lead of the same person was. */
   | "DELIVERY_STATE_SUPERSEDED"
@@ -157,7 +157,7 @@ export type DeliveryMode =
 
 /** AttemptOutcome says what came of a call to the CRM. */
 export type AttemptOutcome =
-  /** The call is under way. */
+  /** Not said; stands for UNDER_WAY. */
   | "ATTEMPT_OUTCOME_UNSPECIFIED"
   /** The CRM took the lead. */
   | "ATTEMPT_OUTCOME_DELIVERED"
@@ -172,7 +172,11 @@ export type AttemptOutcome =
   /** The CRM refused the credentials. */
   | "ATTEMPT_OUTCOME_CREDENTIALS_REFUSED"
   /** The answer was lost, or does not name this lead: it may or may not have been taken. */
-  | "ATTEMPT_OUTCOME_UNKNOWN";
+  | "ATTEMPT_OUTCOME_UNKNOWN"
+  /** An earlier answer was lost, and there is no telling whether the CRM has the lead: a person decides. */
+  | "ATTEMPT_OUTCOME_UNDECIDED"
+  /** The call is under way. */
+  | "ATTEMPT_OUTCOME_UNDER_WAY";
 
 /** Delivery is one lead bound for one destination. */
 export interface Delivery {
@@ -246,6 +250,11 @@ export interface Attempt {
   idempotencyValue?: string;
   /** What of several calls to the CRM was done, for the next attempt with the same payload. */
   progress?: string;
+  /**
+   * When the same payload was last sent before this attempt without an answer that said what became of it; unset if it never
+   * was.
+   */
+  unansweredTime?: string;
 }
 
 /** Stage says where a lead is on its way. */

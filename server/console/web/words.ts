@@ -67,6 +67,8 @@ const outcomes: Record<Exclude<AttemptOutcome, "ATTEMPT_OUTCOME_UNSPECIFIED">, W
   ATTEMPT_OUTCOME_REFUSED: as("failing", "refused"),
   ATTEMPT_OUTCOME_CREDENTIALS_REFUSED: as("failing", "credentials refused"),
   ATTEMPT_OUTCOME_UNKNOWN: as("retrying", "answer lost"),
+  ATTEMPT_OUTCOME_UNDECIDED: as("paused", "a person decides"),
+  ATTEMPT_OUTCOME_UNDER_WAY: as("waiting", "under way"),
 };
 
 /** find looks a value up; a gateway newer than this page may know more of them. */

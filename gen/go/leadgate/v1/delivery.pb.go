@@ -39,7 +39,7 @@ const (
 	DeliveryState_DELIVERY_STATE_DELIVERED DeliveryState = 4
 	// Given up or refused; kept, and can be retried by a person.
 	DeliveryState_DELIVERY_STATE_DEAD DeliveryState = 5
-	// Waiting for a person: its destination is gone, or it was restored from a backup.
+	// Waiting for a person: its destination is gone, it was restored from a backup, or there is no telling whether the CRM has it.
 	DeliveryState_DELIVERY_STATE_HELD DeliveryState = 6
 	// Not sent because a newer lead of the same person was.
 	DeliveryState_DELIVERY_STATE_SUPERSEDED DeliveryState = 7
@@ -157,7 +157,7 @@ func (DeliveryMode) EnumDescriptor() ([]byte, []int) {
 type AttemptOutcome int32
 
 const (
-	// The call is under way.
+	// Not said; stands for UNDER_WAY.
 	AttemptOutcome_ATTEMPT_OUTCOME_UNSPECIFIED AttemptOutcome = 0
 	// The CRM took the lead.
 	AttemptOutcome_ATTEMPT_OUTCOME_DELIVERED AttemptOutcome = 1
@@ -173,6 +173,10 @@ const (
 	AttemptOutcome_ATTEMPT_OUTCOME_CREDENTIALS_REFUSED AttemptOutcome = 6
 	// The answer was lost, or does not name this lead: it may or may not have been taken.
 	AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN AttemptOutcome = 7
+	// An earlier answer was lost, and there is no telling whether the CRM has the lead: a person decides.
+	AttemptOutcome_ATTEMPT_OUTCOME_UNDECIDED AttemptOutcome = 8
+	// The call is under way.
+	AttemptOutcome_ATTEMPT_OUTCOME_UNDER_WAY AttemptOutcome = 9
 )
 
 // Enum value maps for AttemptOutcome.
@@ -186,6 +190,8 @@ var (
 		5: "ATTEMPT_OUTCOME_REFUSED",
 		6: "ATTEMPT_OUTCOME_CREDENTIALS_REFUSED",
 		7: "ATTEMPT_OUTCOME_UNKNOWN",
+		8: "ATTEMPT_OUTCOME_UNDECIDED",
+		9: "ATTEMPT_OUTCOME_UNDER_WAY",
 	}
 	AttemptOutcome_value = map[string]int32{
 		"ATTEMPT_OUTCOME_UNSPECIFIED":         0,
@@ -196,6 +202,8 @@ var (
 		"ATTEMPT_OUTCOME_REFUSED":             5,
 		"ATTEMPT_OUTCOME_CREDENTIALS_REFUSED": 6,
 		"ATTEMPT_OUTCOME_UNKNOWN":             7,
+		"ATTEMPT_OUTCOME_UNDECIDED":           8,
+		"ATTEMPT_OUTCOME_UNDER_WAY":           9,
 	}
 )
 
@@ -471,9 +479,12 @@ type Attempt struct {
 	// The value that lets the CRM recognise a repetition: the delivery's identifier, a hyphen, the revision.
 	IdempotencyValue string `protobuf:"bytes,12,opt,name=idempotency_value,json=idempotencyValue,proto3" json:"idempotency_value,omitempty"`
 	// What of several calls to the CRM was done, for the next attempt with the same payload.
-	Progress      string `protobuf:"bytes,13,opt,name=progress,proto3" json:"progress,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Progress string `protobuf:"bytes,13,opt,name=progress,proto3" json:"progress,omitempty"`
+	// When the same payload was last sent before this attempt without an answer that said what became of it; unset if it never
+	// was.
+	UnansweredTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=unanswered_time,json=unansweredTime,proto3" json:"unanswered_time,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Attempt) Reset() {
@@ -597,6 +608,13 @@ func (x *Attempt) GetProgress() string {
 	return ""
 }
 
+func (x *Attempt) GetUnansweredTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UnansweredTime
+	}
+	return nil
+}
+
 var File_leadgate_v1_delivery_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_delivery_proto_rawDesc = "" +
@@ -629,7 +647,7 @@ const file_leadgate_v1_delivery_proto_rawDesc = "" +
 	"\vfailing_for\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"failingFor\x12#\n" +
 	"\rfailure_count\x18\x13 \x01(\x05R\ffailureCount\x12\x16\n" +
-	"\x06forced\x18\x14 \x01(\bR\x06forced\"\xf1\x03\n" +
+	"\x06forced\x18\x14 \x01(\bR\x06forced\"\xb6\x04\n" +
 	"\aAttempt\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x05R\brevision\x129\n" +
@@ -646,7 +664,8 @@ const file_leadgate_v1_delivery_proto_rawDesc = "" +
 	" \x01(\tR\x0econfigRevision\x12-\n" +
 	"\x12dropped_properties\x18\v \x03(\tR\x11droppedProperties\x12+\n" +
 	"\x11idempotency_value\x18\f \x01(\tR\x10idempotencyValue\x12\x1a\n" +
-	"\bprogress\x18\r \x01(\tR\bprogress*\x95\x02\n" +
+	"\bprogress\x18\r \x01(\tR\bprogress\x12C\n" +
+	"\x0funanswered_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0eunansweredTime*\x95\x02\n" +
 	"\rDeliveryState\x12\x1e\n" +
 	"\x1aDELIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16DELIVERY_STATE_PENDING\x10\x01\x12\x1c\n" +
@@ -660,7 +679,7 @@ const file_leadgate_v1_delivery_proto_rawDesc = "" +
 	"\fDeliveryMode\x12\x1d\n" +
 	"\x19DELIVERY_MODE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14DELIVERY_MODE_UPSERT\x10\x01\x12\x1d\n" +
-	"\x19DELIVERY_MODE_FILL_BLANKS\x10\x02*\x96\x02\n" +
+	"\x19DELIVERY_MODE_FILL_BLANKS\x10\x02*\xd4\x02\n" +
 	"\x0eAttemptOutcome\x12\x1f\n" +
 	"\x1bATTEMPT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19ATTEMPT_OUTCOME_DELIVERED\x10\x01\x12$\n" +
@@ -669,7 +688,9 @@ const file_leadgate_v1_delivery_proto_rawDesc = "" +
 	"\x1cATTEMPT_OUTCOME_RATE_LIMITED\x10\x04\x12\x1b\n" +
 	"\x17ATTEMPT_OUTCOME_REFUSED\x10\x05\x12'\n" +
 	"#ATTEMPT_OUTCOME_CREDENTIALS_REFUSED\x10\x06\x12\x1b\n" +
-	"\x17ATTEMPT_OUTCOME_UNKNOWN\x10\aB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
+	"\x17ATTEMPT_OUTCOME_UNKNOWN\x10\a\x12\x1d\n" +
+	"\x19ATTEMPT_OUTCOME_UNDECIDED\x10\b\x12\x1d\n" +
+	"\x19ATTEMPT_OUTCOME_UNDER_WAY\x10\tB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
 
 var (
 	file_leadgate_v1_delivery_proto_rawDescOnce sync.Once
@@ -705,11 +726,12 @@ var file_leadgate_v1_delivery_proto_depIdxs = []int32{
 	5,  // 7: leadgate.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
 	6,  // 8: leadgate.v1.Attempt.duration:type_name -> google.protobuf.Duration
 	2,  // 9: leadgate.v1.Attempt.outcome:type_name -> leadgate.v1.AttemptOutcome
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	5,  // 10: leadgate.v1.Attempt.unanswered_time:type_name -> google.protobuf.Timestamp
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_delivery_proto_init() }

@@ -63,7 +63,7 @@ const record = (delivery: Delivery): Child =>
 
 function attemptOf(attempt: Attempt, delivery: Delivery, last: boolean): HTMLElement {
   const key = `${delivery.deliveryId ?? ""} ${attempt.number ?? 0}`;
-  const failed = attempt.outcome !== "ATTEMPT_OUTCOME_DELIVERED" && attempt.outcome !== undefined;
+  const failed = attempt.outcome !== "ATTEMPT_OUTCOME_DELIVERED" && attempt.outcome !== "ATTEMPT_OUTCOME_UNDER_WAY" && attempt.outcome !== undefined;
   return h(
     "li",
     {},

@@ -1,0 +1,83 @@
+package worker_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/simulator"
+)
+
+// A lead that has a name alone cannot be looked for, so that a lost answer leaves it to a person, who knows better.
+func TestALeadThatAPersonDidNotFindInTheCRMIsSent(t *testing.T) {
+	t.Parallel()
+	for name, properties := range map[string]map[string]string{
+		"salesforce": {"LastName": "first_name", "Company": `= "Engines"`},
+		"zoho":       {"Last_Name": "first_name"},
+		"pipedrive":  {"person.name": "first_name"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				kind := mixedKinds()[name]
+				kind.destination.Properties = properties
+				m := newMixed(t, kind)
+				path := map[string]string{"salesforce": "sobjects", "zoho": "Leads", "pipedrive": "persons"}[name]
+				m.crm.SetFaults(simulator.Faults{Kind: simulator.KindReset, Method: "POST", Path: path, Times: 1})
+				m.start()
+				id := m.accept(lead{name: "Ada"})[0] + ".crm"
+				expect := func(want leadgatev1.DeliveryState) *leadgatev1.Delivery {
+					t.Helper()
+					time.Sleep(time.Minute) // of the bubble's clock
+					synctest.Wait()
+					d, err := m.store.Delivery(t.Context(), id)
+					if err != nil || d.GetState() != want {
+						t.Fatalf("the delivery is %v, want %v: %v", d, want, err)
+					}
+					return d
+				}
+				d := expect(leadgatev1.DeliveryState_DELIVERY_STATE_HELD)
+				if a := d.GetAttempts()[len(d.GetAttempts())-1]; a.GetOutcome() != leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNDECIDED || a.GetUnansweredTime() == nil {
+					t.Errorf("held after %v", a)
+				}
+				service := worker.NewService(m.worker, "v1.2.3")
+				if _, err := service.RetryDelivery(t.Context(), &leadgatev1.RetryDeliveryRequest{DeliveryId: id}); err != nil {
+					t.Fatal(err)
+				}
+				expect(done)
+				if records := m.properties(); len(records) != 1 {
+					t.Errorf("the CRM has %v", records)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatWasLostIsKnownToEveryLaterAttemptWithTheSameBytes(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.apply(nil)
+		h.crm.always(crm.Outcome{Kind: crm.Unknown, Reason: "connection reset"})
+		id := h.accept("ada@example.com Ada")[0]
+		h.rest(0)
+		for range 3 {
+			h.crm.always(crm.Outcome{Kind: crm.Retry, Reason: "busy"})
+			if _, err := h.service.RetryDelivery(t.Context(), &leadgatev1.RetryDeliveryRequest{DeliveryId: id}); err != nil {
+				t.Fatal(err)
+			}
+			h.rest(0)
+		}
+		calls := h.crm.seen()
+		for i, call := range calls {
+			if unanswered := call.items[0].Unanswered; (i == 0) != unanswered.IsZero() || i > 0 && !unanswered.Equal(calls[0].at) {
+				t.Errorf("call %d was told of a lost answer at %v", i, unanswered)
+			}
+		}
+		if len(calls) != 4 {
+			t.Errorf("%d calls", len(calls))
+		}
+	})
+}
