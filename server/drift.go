@@ -3,8 +3,9 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,10 +19,11 @@ import (
 )
 
 // driftState is the namespace in the store of the fields that a page renamed: by form and field, the event that told of it. An
-// entry goes when the configuration maps the field, so that it can be told again if that is undone.
+// entry goes when the configuration says what the field is, so that it can be told again if that is undone.
 const driftState = "drift"
 
-// How many fields of one form are told of. Nobody renames more; a flood of made-up names stops here.
+// How many fields of one form are known at a time. Nobody renames more; where somebody makes names up, the newest push out the
+// oldest, so that a page that is renamed after that is still told.
 const maxDrifts = 100
 
 // driftTeller tells of each field that a page renamed once, across restarts. It is safe for concurrent use.
@@ -31,12 +33,12 @@ type driftTeller struct {
 	log     *slog.Logger
 
 	mu   sync.Mutex
-	told map[string]bool // by key
-	many map[string]int  // by form
+	told map[string][]string // keys by form, the oldest first
+	full map[string]bool     // forms of which is told that there are too many
 }
 
 func newDriftTeller(s store.Store, j *journal.Journal, log *slog.Logger) *driftTeller {
-	return &driftTeller{state: s.State(driftState), journal: j, log: log, told: map[string]bool{}, many: map[string]int{}}
+	return &driftTeller{state: s.State(driftState), journal: j, log: log, told: map[string][]string{}, full: map[string]bool{}}
 }
 
 // tell publishes the drifts of an accepted submission, which arrived at a time, that were not told yet. A failure is logged: the lead is safe, and the
@@ -47,9 +49,10 @@ func (t *driftTeller) tell(ctx context.Context, form string, drifts []intake.Dri
 		if !t.first(form, key) {
 			continue
 		}
+		remark := t.makeRoom(ctx, form)
 		event := &leadgatev1.Event{Time: timestamppb.New(at), Kind: &leadgatev1.Event_Form{Form: &leadgatev1.FormEvent{
 			Type: leadgatev1.FormEventType_FORM_EVENT_TYPE_DRIFT, Form: form, Field: d.Field, LeadField: d.LeadField,
-			MissingField: d.Missing, Suggestion: d.Line, Detail: d.String(), LeadId: leadID,
+			MissingField: d.Missing, Suggestion: d.Line, Detail: d.String() + remark, LeadId: leadID,
 		}}}
 		value, err := proto.Marshal(event)
 		if err == nil {
@@ -71,24 +74,47 @@ func (t *driftTeller) tell(ctx context.Context, form string, drifts []intake.Dri
 func (t *driftTeller) first(form, key string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.told[key] || t.many[form] >= maxDrifts {
+	if slices.Contains(t.told[form], key) {
 		return false
 	}
-	t.told[key] = true
-	t.many[form]++
+	t.told[form] = append(t.told[form], key)
 	return true
+}
+
+// makeRoom forgets the field of a form that was told of first where there are too many. The first time that happens is worth a
+// remark.
+func (t *driftTeller) makeRoom(ctx context.Context, form string) (remark string) {
+	t.mu.Lock()
+	told := t.told[form]
+	if len(told) <= maxDrifts {
+		t.mu.Unlock()
+		return ""
+	}
+	if !t.full[form] {
+		t.full[form] = true
+		remark = fmt.Sprintf("; the form has more than %d such fields, as if somebody made names up: from now on each new one replaces the oldest", maxDrifts)
+	}
+	t.told[form] = told[1:]
+	t.mu.Unlock()
+	t.drop(ctx, told[0])
+	return remark
+}
+
+func (t *driftTeller) drop(ctx context.Context, key string) {
+	if err := t.state.Delete(ctx, key); err != nil {
+		t.log.Warn("a renamed field could not be forgotten", "field", key, "error", err)
+	}
 }
 
 func (t *driftTeller) again(form, key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.told, key)
-	t.many[form]--
+	t.told[form] = slices.DeleteFunc(t.told[form], func(other string) bool { return other == key })
 }
 
-// forget drops the fields that forms map now, and those of forms that are gone.
+// forget drops the fields that forms know now, and those of forms that are gone.
 func (t *driftTeller) forget(ctx context.Context, forms map[string]*form) {
-	keys, err := t.state.Keys(ctx)
+	known, err := t.known(ctx)
 	if err != nil {
 		t.log.Warn("renamed fields could not be read", "error", err)
 		return
@@ -96,18 +122,41 @@ func (t *driftTeller) forget(ctx context.Context, forms map[string]*form) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	clear(t.told)
-	clear(t.many)
-	for _, key := range keys {
-		name, field, _ := strings.Cut(key, "/")
-		if form := forms[name]; form != nil && !form.Maps(field) {
-			t.told[key] = true
-			t.many[name]++
+	clear(t.full)
+	for _, event := range known {
+		name, field := event.GetForm().GetForm(), event.GetForm().GetField()
+		key := driftKey(name, field)
+		if form := forms[name]; form != nil && !form.Knows(field) {
+			t.told[name] = append(t.told[name], key)
 			continue
 		}
-		if err := t.state.Delete(ctx, key); err != nil {
-			t.log.Warn("a renamed field could not be forgotten", "form", name, "field", field, "error", err)
-		}
+		t.drop(ctx, key)
 	}
+}
+
+// known are the events that the store has, the oldest first.
+func (t *driftTeller) known(ctx context.Context) ([]*leadgatev1.Event, error) {
+	keys, err := t.state.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var events []*leadgatev1.Event
+	for _, key := range keys {
+		value, _, err := t.state.Get(ctx, key)
+		if errors.Is(err, store.ErrNotFound) { // it made room meanwhile
+			continue
+		}
+		event := &leadgatev1.Event{}
+		if err == nil {
+			err = proto.Unmarshal(value, event)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+		events = append(events, event)
+	}
+	slices.SortStableFunc(events, func(a, b *leadgatev1.Event) int { return a.GetTime().AsTime().Compare(b.GetTime().AsTime()) })
+	return events, nil
 }
 
 // driftKey is at most as long as a key of the store may be. Names that differ only behind that are told of once.

@@ -77,13 +77,7 @@ func open(t testing.TB, o options) *house {
 	if o.config == "" {
 		o.config = contactForm
 	}
-	snapshot, err := config.Parse("leadgate.yaml", []byte(o.config), config.Environment{
-		LookupEnv: func(name string) (string, bool) { value, ok := o.env[name]; return value, ok },
-		ReadFile:  os.ReadFile,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	snapshot := parse(t, o)
 	if o.change != nil {
 		o.change(snapshot.Config)
 	}
@@ -141,6 +135,28 @@ func open(t testing.TB, o options) *house {
 		events.Close()
 	})
 	return h
+}
+
+func parse(t testing.TB, o options) config.Snapshot {
+	t.Helper()
+	snapshot, err := config.Parse("leadgate.yaml", []byte(o.config), config.Environment{
+		LookupEnv: func(name string) (string, bool) { value, ok := o.env[name]; return value, ok },
+		ReadFile:  os.ReadFile,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return snapshot
+}
+
+// reload puts another configuration of forms in force.
+func (h *house) reload(text string) {
+	h.t.Helper()
+	use, err := h.server.Prepare(parse(h.t, options{config: text}))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	use()
 }
 
 func (h *house) url(path string) string { return "http://" + h.address + path }

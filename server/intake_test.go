@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"mime/multipart"
 	"os"
@@ -97,6 +98,40 @@ func TestAMissingFieldUnderAnotherNameIsHeldAndToldOnce(t *testing.T) {
 	if told := h.matching(func(e *leadgatev1.Event) bool { return e.GetForm() != nil }); len(told) != 1 {
 		t.Errorf("%d events tell of the renamed field, want 1", len(told))
 	}
+}
+
+func TestMadeUpNamesDoNotHideARenamedField(t *testing.T) {
+	t.Parallel()
+	const form = `
+forms:
+  contact:
+    fields: { email: email, company: company }
+    %s
+destinations:
+  crm:
+    http: { url: "http://127.0.0.1:9/leads" }
+`
+	h := open(t, options{config: fmt.Sprintf(form, "limits: { per_address: 1000 }")})
+	for i := range 102 {
+		h.post(contact, asForm, fmt.Sprintf("email=eve%d@example.com&company_%d=Acme", i, i)).expect(t, 201)
+	}
+	h.post(contact, asForm, "email=ada@example.com&Contact[Company]=Acme").expect(t, 201)
+	h.await(func(e *leadgatev1.Event) bool { return e.GetForm().GetField() == "Contact[Company]" })
+	flood := h.matching(func(e *leadgatev1.Event) bool { return strings.Contains(e.GetForm().GetDetail(), "made names up") })
+	if len(flood) != 1 {
+		t.Errorf("%d events tell of too many names, want 1", len(flood))
+	}
+	listed := func(want int) {
+		t.Helper()
+		if got := strings.Count(h.send("GET", "/v1/drift", "", "").expect(t, 200).text, `"type"`); got != want {
+			t.Errorf("%d fields are listed, want %d", got, want)
+		}
+	}
+	listed(100) // the newest
+	h.reload(fmt.Sprintf(form, "ignore: [company_100, company_101]"))
+	listed(98)
+	h.reload(fmt.Sprintf(strings.Replace(form, "company: company", "contact.company: company", 1), ""))
+	listed(97) // another spelling is the same field
 }
 
 func TestAutoMapDeliversAtOnce(t *testing.T) {

@@ -234,6 +234,6 @@ func readDrift(namespace string, value []byte) *leadgatev1.Drift {
 	}
 	return &leadgatev1.Drift{
 		Type: leadgatev1.DriftType_DRIFT_TYPE_FIELD_RENAMED, Form: form.GetForm(), Field: form.GetField(), LeadField: form.GetLeadField(),
-		Detail: form.GetDetail(), Suggestion: form.GetSuggestion(), Since: event.GetTime(),
+		Detail: form.GetDetail(), Suggestion: form.GetSuggestion(), Since: event.GetTime(), LeadId: form.GetLeadId(),
 	}
 }

@@ -1764,6 +1764,8 @@ export interface Drift {
   suggestion?: string;
   /** When it was first seen. */
   since?: string;
+  /** The lead with which it was first seen, if a page changed. */
+  leadId?: string;
 }
 
 /** ListDriftRequest asks for all of it. */

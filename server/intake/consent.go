@@ -13,7 +13,7 @@ import (
 
 // consentReader reads one thing that a visitor agrees to.
 type consentReader struct {
-	purpose, field, text, version, textField string
+	purpose, field, text, version, textField, value string
 }
 
 // Bounds of a consent in lead.proto, in characters.
@@ -38,7 +38,7 @@ func (f *Form) compileConsents(consents map[string]*configv1.ConsentField) error
 		case isSecret(cfg.GetField()):
 			faults = append(faults, fmt.Errorf("consents: %s: fields called %s are never kept; give the check box another name", purpose, cfg.GetField()))
 		}
-		f.consents = append(f.consents, consentReader{purpose, cfg.GetField(), cfg.GetText(), cfg.GetTextVersion(), cfg.GetTextField()})
+		f.consents = append(f.consents, consentReader{purpose, cfg.GetField(), cfg.GetText(), cfg.GetTextVersion(), cfg.GetTextField(), cfg.GetValue()})
 		f.silent[cfg.GetField()] = struct{}{}
 		if cfg.GetTextField() != "" {
 			f.silent[cfg.GetTextField()] = struct{}{}
@@ -48,20 +48,17 @@ func (f *Form) compileConsents(consents map[string]*configv1.ConsentField) error
 }
 
 // fillConsents records what the visitor agreed to or refused in as many words, with the time, the page and the address. An
-// unchecked box is not sent, which is no answer: a lead's earlier consent is not taken back by a form that asks again.
+// unchecked box is not sent, which is no answer: a lead's earlier consent is not taken back by a form that asks again. What is
+// neither yes nor no is no consent either, and is told in the lead's events.
 func (r *Result) fillConsents() {
 	for _, c := range r.form.consents {
-		answer := r.valueOf(c.field)
-		if answer == "" {
-			continue
-		}
-		granted, ok := readBoolean(answer)
-		if !ok {
-			granted = true // the box's own value, often the wording
-		}
 		text := c.text
 		if came := r.valueOf(c.textField); came != "" {
 			text = came
+		}
+		granted, ok := r.answer(c, text)
+		if !ok {
+			continue
 		}
 		r.Lead.Consents = append(r.Lead.Consents, &leadgatev1.Consent{
 			Purpose: c.purpose, Granted: granted, Text: cut(text, maxWording), TextVersion: c.version,
@@ -70,20 +67,53 @@ func (r *Result) fillConsents() {
 	}
 }
 
-// valueOf is the last value of a field that is not empty; pages put a hidden "0" before a check box of the same name.
-func (r *Result) valueOf(name string) string {
-	if name == "" {
-		return ""
+// answer is what a visitor said to what was asked in a wording. The last answer counts: pages put a hidden "0" before a check box
+// of the same name. Boxes that share a name tell themselves apart by their values.
+func (r *Result) answer(c consentReader, wording string) (granted, ok bool) {
+	answers := r.valuesOf(c.field)
+	for _, answer := range slices.Backward(answers) {
+		if c.agrees(answer, wording) {
+			return true, true
+		}
+		if granted, ok := readBoolean(answer); ok {
+			return granted, true
+		}
 	}
+	others := func(answer string) bool {
+		return slices.ContainsFunc(r.form.consents, func(other consentReader) bool { return other.field == c.field && other.agrees(answer, other.text) })
+	}
+	if !slices.ContainsFunc(answers, others) && len(answers) > 0 {
+		r.Omitted = append(r.Omitted, Violation{c.field, RuleConsent, fmt.Sprintf(
+			"says neither yes nor no to %s, so that nothing is recorded; if that is what the checked box sends, write it under consents: %s: value", c.purpose, c.purpose)})
+	}
+	return false, false
+}
+
+// agrees says whether an answer is what the check box itself sends: its configured value, its name, the purpose, or the wording.
+func (c consentReader) agrees(answer, wording string) bool {
+	folded := fold(answer)
+	return folded != "" && slices.ContainsFunc([]string{c.value, c.field, c.purpose, wording}, func(own string) bool { return fold(own) == folded })
+}
+
+// valuesOf are the values of a field that are not empty.
+func (r *Result) valuesOf(name string) (values []string) {
 	for _, field := range r.submission.GetFields() {
-		if field.GetName() != name {
+		if name == "" || field.GetName() != name {
 			continue
 		}
-		for _, value := range slices.Backward(field.GetValues()) {
+		for _, value := range field.GetValues() {
 			if text, _ := paragraphs(strings.TrimSpace(value)); text != "" {
-				return text
+				values = append(values, text)
 			}
 		}
+	}
+	return values
+}
+
+// valueOf is the last value of a field that is not empty.
+func (r *Result) valueOf(name string) string {
+	if values := r.valuesOf(name); len(values) > 0 {
+		return values[len(values)-1]
 	}
 	return ""
 }

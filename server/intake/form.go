@@ -215,8 +215,13 @@ func checkRegion(region string) error {
 	return fmt.Errorf("default_region: the phone numbers of %q are not known; give an ISO 3166-1 alpha-2 country code, such as US", region)
 }
 
-// Maps says whether a field of the form leads to a field of a lead.
-func (f *Form) Maps(field string) bool { return f.resolve(field) != nil }
+// Knows says whether the configuration says what becomes of a field of the page: it leads to a field of a lead, is ignored, or is
+// there for another purpose.
+func (f *Form) Knows(field string) bool {
+	_, ignored := f.ignored[field]
+	_, silent := f.silent[field]
+	return ignored || silent || f.resolve(field) != nil
+}
 
 // Volatile says whether a field is what pages add anew for each attempt to send: it does not make two submissions different.
 func (f *Form) Volatile(field string) bool {

@@ -28,6 +28,8 @@ const (
 	RuleType = "form.type"
 	// RuleSeveral says that several values came for a field that takes one.
 	RuleSeveral = "form.several"
+	// RuleConsent says that what came for a consent is neither yes nor no.
+	RuleConsent = "form.consent"
 	// RuleUnmapped says that a field that is needed came under a name that nothing maps.
 	RuleUnmapped = "form.unmapped"
 )

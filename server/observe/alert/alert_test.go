@@ -2,6 +2,7 @@ package alert_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -115,15 +117,11 @@ func TestOneTroubleIsOneAlert(t *testing.T) {
 			}
 		}, "rate-limited/crm", 15 * time.Second},
 		"a field renamed": {func(h *house) {
-			h.journal.Publish(&leadgatev1.Event{Kind: &leadgatev1.Event_Form{Form: &leadgatev1.FormEvent{
-				Type: leadgatev1.FormEventType_FORM_EVENT_TYPE_DRIFT, Form: "contact", Field: "company_name", Suggestion: "company_name: company", Detail: "company came no more",
-			}}})
+			h.drifted(&leadgatev1.Drift{Form: "contact", Field: "company_name", Suggestion: "company_name: company", Detail: "company came no more"})
 			h.lead(repeat(held, 12)...)
 		}, "drift/contact", 15 * time.Second},
 		"a property removed": {func(h *house) {
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			h.drifts = []*leadgatev1.Drift{{Destination: "crm", Field: "company_name", Detail: "the CRM has no property company_name"}}
+			h.drifted(&leadgatev1.Drift{Destination: "crm", Field: "company_name", Detail: "the CRM has no property company_name"})
 		}, "drift/crm", 15 * time.Second},
 		"holds":             {func(h *house) { h.lead(repeat(held, 10)...) }, "holds/contact", 15 * time.Second},
 		"a page broken":     {func(h *house) { h.lead(repeat(rejected, 20)...) }, "rejections/contact", 15 * time.Second},
@@ -307,28 +305,44 @@ func TestAFailingNotifierIsSeenAndTriedAgain(t *testing.T) {
 	})
 }
 
-func TestAnotherConfigurationEndsWhatItNoLongerJudges(t *testing.T) {
+func TestDriftIsToldUntilNothingDriftsAnyMore(t *testing.T) {
 	t.Parallel()
 	enter(t, nil, func(h *house) {
-		h.journal.Publish(&leadgatev1.Event{Kind: &leadgatev1.Event_Form{Form: &leadgatev1.FormEvent{
-			Type: leadgatev1.FormEventType_FORM_EVENT_TYPE_DRIFT, Form: "contact", Field: "company_name", Suggestion: "company_name: company",
-		}}})
+		var drifts []*leadgatev1.Drift
+		for i := range 30 { // somebody makes names up, and then the page is renamed
+			field := fmt.Sprintf("company_%d", i)
+			drifts = append(drifts, &leadgatev1.Drift{Form: "contact", Field: field, Suggestion: field + ": company", Since: timestamppb.New(time.Now().Add(time.Duration(i)))})
+		}
+		h.drifted(drifts...)
 		pass(15 * time.Second)
 		h.expect("firing drift/contact")
-		if action := h.last().Alert.GetAction(); !strings.Contains(action, "the line company_name: company") {
-			t.Errorf("action %q", action)
+		told := h.last().Alert
+		if !strings.Contains(told.GetAction(), "the line company_29: company") || !strings.HasSuffix(told.GetSummary(), "company_20 and 20 more, which nothing maps") {
+			t.Errorf("told %v", told)
 		}
 		h.restart()
 		pass(time.Hour)
 		h.expect("firing drift/contact")
-		h.forms["contact"] = &configv1.Form{Fields: map[string]string{"email": "email", "company_name": "company"}}
+		h.drifted()
+		pass(time.Minute)
+		h.expect("firing drift/contact", "resolved drift/contact")
+	})
+}
+
+func TestAnotherConfigurationEndsWhatItNoLongerJudges(t *testing.T) {
+	t.Parallel()
+	enter(t, nil, func(h *house) {
+		h.lead(repeat(held, 10)...)
+		pass(15 * time.Second)
+		h.expect("firing holds/contact")
+		h.forms = nil
 		use, err := h.engine.Prepare(h.configured())
 		if err != nil {
 			t.Fatal(err)
 		}
 		use()
 		pass(time.Minute)
-		h.expect("firing drift/contact", "resolved drift/contact")
+		h.expect("firing holds/contact", "resolved holds/contact")
 	})
 }
 

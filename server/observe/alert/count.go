@@ -11,12 +11,8 @@ import (
 	"github.com/leadgate/leadgate/worker"
 )
 
-const (
-	// A window is counted in so many parts: what is older than it is forgotten part by part.
-	windowParts = 20
-	// Fields that drifted are remembered up to this many a form.
-	maxDrifts = 20
-)
+// A window is counted in so many parts: what is older than it is forgotten part by part.
+const windowParts = 20
 
 // counters are what the rules judge: counted from events, for every configured form and destination, in memory that is bounded
 // by the configuration. They belong to one goroutine at a time.
@@ -154,10 +150,6 @@ func (c *counters) count(event *leadgatev1.Event) {
 	case *leadgatev1.Event_Destination:
 		if d := c.destinations[kind.Destination.GetDestination()]; d != nil {
 			d.befell(at, kind.Destination)
-		}
-	case *leadgatev1.Event_Form:
-		if f := c.forms[kind.Form.GetForm()]; f != nil && kind.Form.GetType() == leadgatev1.FormEventType_FORM_EVENT_TYPE_DRIFT {
-			f.rhythm.drifted(kind.Form)
 		}
 	}
 }

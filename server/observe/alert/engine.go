@@ -67,7 +67,7 @@ type Options struct {
 // Config is what of the configuration concerns alerts.
 type Config struct {
 	Alerts *configv1.Alerts
-	// Forms are the configured forms; a field that drifted and is mapped now is no drift any more.
+	// Forms are the configured forms.
 	Forms map[string]*configv1.Form
 	// Destinations are the names of the configured destinations.
 	Destinations []string
@@ -192,9 +192,6 @@ func (e *Engine) remember(c Config) (*counters, error) {
 		fresh.forms[name] = newForm(rulesFor(c.Alerts.GetRules(), c.Alerts.GetForms()[name]), r)
 	}
 	fresh.recount(e.options.Journal.Recent(), now)
-	for name, f := range fresh.forms {
-		f.rhythm.forget(c.Forms[name])
-	}
 	return fresh, nil
 }
 
@@ -211,9 +208,7 @@ func (c *counters) keep(before *counters) {
 	}
 	for name, f := range c.forms {
 		if old := before.forms[name]; old != nil {
-			drifts := f.rhythm.Drifts // without those that are mapped now
 			f.rhythm = old.rhythm
-			f.rhythm.Drifts, f.rhythm.changed = drifts, true
 		}
 	}
 }

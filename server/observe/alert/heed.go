@@ -38,7 +38,7 @@ func (e *Engine) judge(ctx context.Context) {
 func (e *Engine) look(ctx context.Context) *moment {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	m := &moment{now: e.now(), started: e.started, destinations: map[string]*leadgatev1.Destination{}, drifts: map[string][]*leadgatev1.Drift{}}
+	m := &moment{now: e.now(), started: e.started, destinations: map[string]*leadgatev1.Destination{}, drifts: map[place][]*leadgatev1.Drift{}}
 	counts, err := e.options.Store.Counts(ctx)
 	if err == nil {
 		var destinations []*leadgatev1.Destination
@@ -51,7 +51,8 @@ func (e *Engine) look(ctx context.Context) *moment {
 		var drifts []*leadgatev1.Drift
 		drifts, err = e.options.Drift(ctx)
 		for _, d := range drifts {
-			m.drifts[d.GetDestination()] = append(m.drifts[d.GetDestination()], d)
+			at := place{d.GetForm(), d.GetDestination()}
+			m.drifts[at] = append(m.drifts[at], d)
 		}
 	}
 	if err != nil && ctx.Err() == nil {

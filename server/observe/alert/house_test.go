@@ -259,6 +259,13 @@ func (h *house) is(status leadgatev1.DestinationStatus) {
 	h.status = status
 }
 
+// drifted sets what does not fit any more.
+func (h *house) drifted(drifts ...*leadgatev1.Drift) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.drifts = drifts
+}
+
 // lead publishes stages of leads to crm through contact.
 func (h *house) lead(stages ...leadgatev1.Stage) {
 	for _, stage := range stages {

@@ -69,12 +69,15 @@ type moment struct {
 	hours        hours
 	destinations map[string]*leadgatev1.Destination
 	counts       map[string]store.Counts
-	drifts       map[string][]*leadgatev1.Drift // by destination; those of forms under ""
-	free         uint64                         // of the disk, in bytes
-	size         int64                          // of the data directory, in bytes
-	diskErr      error                          // of asking for free
-	refusing     error                          // why no lead is taken; nil while they are
+	drifts       map[place][]*leadgatev1.Drift
+	free         uint64 // of the disk, in bytes
+	size         int64  // of the data directory, in bytes
+	diskErr      error  // of asking for free
+	refusing     error  // why no lead is taken; nil while they are
 }
+
+// place is a form or a destination.
+type place struct{ form, destination string }
 
 // judge asks all rules, those first that explain others.
 func (c *counters) judge(m *moment) []*finding {
@@ -95,7 +98,7 @@ func (d *destination) judge(name string, m *moment) []*finding {
 	}
 	findings := []*finding{
 		d.paused(state), d.credentials(state), d.rateLimited(m, state), d.breaker(state), d.errorRate(m), d.noSuccess(m, state),
-		d.oldestWaiting(m, state, m.counts[name]), d.deadOnes(m), d.drift(m.drifts[name]),
+		d.oldestWaiting(m, state, m.counts[name]), d.deadOnes(m), d.drift(m.drifts[place{destination: name}]),
 	}
 	off := []bool{
 		rules.GetPaused().GetOff(), rules.GetCredentials().GetOff(), rules.GetRateLimited().GetOff(), rules.GetBreaker().GetOff(),
@@ -300,7 +303,7 @@ func (f *form) judge(name string, m *moment) []*finding {
 		found.form = name
 		findings = append(findings, found)
 	}
-	add(f.rules.GetDrift().GetOff(), f.drift(name))
+	add(f.rules.GetDrift().GetOff(), f.drift(name, m.drifts[place{form: name}]))
 	add(f.rules.GetHolds().GetOff(), f.holding(name, m))
 	add(f.rules.GetRejections().GetOff(), f.rejections(name, m))
 	add(f.rules.GetSilence().GetOff(), f.silence(name, m))
@@ -308,21 +311,30 @@ func (f *form) judge(name string, m *moment) []*finding {
 	return findings
 }
 
-func (f *form) drift(name string) *finding {
-	found := &finding{rule: "drift", verdict: wrongIf(len(f.rhythm.Drifts) > 0), after: f.rules.GetDrift().GetAfter().AsDuration(), page: "drift"}
-	if len(f.rhythm.Drifts) == 0 {
+// maxTold is how many fields an alert names; where somebody makes names up there are more.
+const maxTold = 10
+
+func (f *form) drift(name string, drifts []*leadgatev1.Drift) *finding {
+	found := &finding{rule: "drift", verdict: wrongIf(len(drifts) > 0), after: f.rules.GetDrift().GetAfter().AsDuration(), page: "drift"}
+	if len(drifts) == 0 {
 		return found
 	}
+	newest := slices.SortedStableFunc(slices.Values(drifts), func(a, b *leadgatev1.Drift) int { return b.GetSince().AsTime().Compare(a.GetSince().AsTime()) })
+	newest = newest[:min(len(newest), maxTold)]
 	var fields, lines, causes []string
-	for _, e := range f.rhythm.Drifts {
-		fields = append(fields, e.GetField())
-		lines = append(lines, cmp.Or(e.GetSuggestion(), e.GetField()+": "+cmp.Or(e.GetLeadField(), "…")))
-		causes = append(causes, e.GetDetail())
+	for _, d := range newest {
+		fields = append(fields, d.GetField())
+		lines = append(lines, cmp.Or(d.GetSuggestion(), d.GetField()+": "+cmp.Or(d.GetLeadField(), "…")))
+		causes = append(causes, d.GetDetail())
 	}
 	found.summary = fmt.Sprintf("the page of form %s sends %s, which nothing maps", name, strings.Join(fields, ", "))
+	if more := len(drifts) - len(newest); more > 0 {
+		found.summary = fmt.Sprintf("the page of form %s sends %s and %d more, which nothing maps", name, strings.Join(fields, ", "), more)
+	}
 	found.cause = strings.Join(causes, "; ")
-	found.lead = f.rhythm.Drifts[0].GetLeadId()
-	found.action = fmt.Sprintf("Add under forms: %s: fields: the line %s, and check the file; then replay or release what came meanwhile.", name, strings.Join(lines, " and the line "))
+	found.lead = newest[0].GetLeadId()
+	found.action = fmt.Sprintf("Add under forms: %s: fields: the line %s, or put what is nothing under ignore:, and check the file; then replay or release what came meanwhile.",
+		name, strings.Join(lines, " and the line "))
 	found.command = "leadgate check"
 	return found
 }

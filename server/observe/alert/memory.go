@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -104,11 +103,6 @@ func (e *Engine) recallRhythm(ctx context.Context, form string, now time.Time) (
 	r := newRhythm(now)
 	if found {
 		r = restored(stored, now)
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.counters != nil && e.counters.forms[form] != nil { // what was not stored yet
-		r.Drifts = slices.Clone(e.counters.forms[form].rhythm.Drifts)
 	}
 	return r, nil
 }

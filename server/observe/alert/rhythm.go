@@ -1,12 +1,9 @@
 package alert
 
 import (
-	"slices"
 	"time"
 
-	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
-	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
 const (
@@ -37,7 +34,7 @@ func restored(stored *storev1.FormMemory, now time.Time) *rhythm {
 	r := newRhythm(now)
 	if len(stored.GetPerHour()) == hoursInWeek && len(stored.GetWeeks()) == hoursInWeek {
 		r.PerHour, r.Weeks, r.Since, r.Last, r.Count = stored.GetPerHour(), stored.GetWeeks(), stored.GetSince(), stored.GetLast(), stored.GetCount()
-		r.Drifts, r.LastLead = stored.GetDrifts(), stored.GetLastLead()
+		r.LastLead = stored.GetLastLead()
 		r.changed = false
 	}
 	return r
@@ -50,23 +47,6 @@ func (r *rhythm) came(at time.Time) {
 	r.Count++
 	r.inHour++
 	r.changed = true
-}
-
-// drifted remembers a field, once.
-func (r *rhythm) drifted(e *leadgatev1.FormEvent) {
-	known := slices.ContainsFunc(r.Drifts, func(other *leadgatev1.FormEvent) bool { return other.GetField() == e.GetField() })
-	if !known && len(r.Drifts) < maxDrifts {
-		r.Drifts, r.changed = append(r.Drifts, e), true
-	}
-}
-
-// forget forgets the fields that a configuration maps or ignores.
-func (r *rhythm) forget(cfg *configv1.Form) {
-	r.Drifts = slices.DeleteFunc(slices.Clone(r.Drifts), func(drift *leadgatev1.FormEvent) bool {
-		gone := cfg.GetFields()[drift.GetField()] != "" || slices.Contains(cfg.GetIgnore(), drift.GetField())
-		r.changed = r.changed || gone
-		return gone
-	})
 }
 
 // advance closes the hours that are over at the time. Hours in which leadgate did not run are not judged by.

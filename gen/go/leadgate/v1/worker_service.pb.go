@@ -3253,7 +3253,9 @@ type Drift struct {
 	// The line to write in the configuration, if there is a likely one, such as "company_name: company".
 	Suggestion string `protobuf:"bytes,7,opt,name=suggestion,proto3" json:"suggestion,omitempty"`
 	// When it was first seen.
-	Since         *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=since,proto3" json:"since,omitempty"`
+	Since *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=since,proto3" json:"since,omitempty"`
+	// The lead with which it was first seen, if a page changed.
+	LeadId        string `protobuf:"bytes,9,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3342,6 +3344,13 @@ func (x *Drift) GetSince() *timestamppb.Timestamp {
 		return x.Since
 	}
 	return nil
+}
+
+func (x *Drift) GetLeadId() string {
+	if x != nil {
+		return x.LeadId
+	}
+	return ""
 }
 
 // ListDriftRequest asks for all of it.
@@ -3653,7 +3662,7 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\vQuotaReport\x121\n" +
 	"\x06window\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06window\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\x03R\x05limit\x12\x1c\n" +
-	"\tremaining\x18\x03 \x01(\x03R\tremaining\"\x88\x02\n" +
+	"\tremaining\x18\x03 \x01(\x03R\tremaining\"\xa1\x02\n" +
 	"\x05Drift\x12*\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x16.leadgate.v1.DriftTypeR\x04type\x12\x12\n" +
 	"\x04form\x18\x02 \x01(\tR\x04form\x12 \n" +
@@ -3665,7 +3674,8 @@ const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\n" +
 	"suggestion\x18\a \x01(\tR\n" +
 	"suggestion\x120\n" +
-	"\x05since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x12\n" +
+	"\x05since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x17\n" +
+	"\alead_id\x18\t \x01(\tR\x06leadId\"\x12\n" +
 	"\x10ListDriftRequest\"?\n" +
 	"\x11ListDriftResponse\x12*\n" +
 	"\x06drifts\x18\x01 \x03(\v2\x12.leadgate.v1.DriftR\x06drifts*\x8b\x02\n" +

@@ -1097,14 +1097,18 @@ func (x *Value) GetEnum() map[string]string {
 // the visitor's address.
 type ConsentField struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The form's check box. Where it does not come, nothing is recorded: an unchecked box is sent by no browser.
+	// The form's check box. Where it does not come, nothing is recorded: an unchecked box is sent by no browser. It is agreed to
+	// by a yes, such as on, true, 1, yes or accepted, by the wording, by the name of the field or of the consent, and by value;
+	// refused by a no. Anything else is recorded as neither, and told in the lead's events.
 	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
 	// The wording that the page shows.
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
 	// The version of that wording.
 	TextVersion string `protobuf:"bytes,3,opt,name=text_version,json=textVersion,proto3" json:"text_version,omitempty"`
 	// A form field that carries the wording, where the page sends it along.
-	TextField     string `protobuf:"bytes,4,opt,name=text_field,json=textField,proto3" json:"text_field,omitempty"`
+	TextField string `protobuf:"bytes,4,opt,name=text_field,json=textField,proto3" json:"text_field,omitempty"`
+	// What the checked box sends, where that is something else; several boxes that share a name need it to be told apart.
+	Value         string `protobuf:"bytes,5,opt,name=value,proto3" json:"value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1163,6 +1167,13 @@ func (x *ConsentField) GetTextVersion() string {
 func (x *ConsentField) GetTextField() string {
 	if x != nil {
 		return x.TextField
+	}
+	return ""
+}
+
+func (x *ConsentField) GetValue() string {
+	if x != nil {
+		return x.Value
 	}
 	return ""
 }
@@ -5559,14 +5570,15 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x04enum\x18\x04 \x03(\v2#.leadgate.config.v1.Value.EnumEntryR\x04enum\x1a7\n" +
 	"\tEnumEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa4\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc4\x01\n" +
 	"\fConsentField\x12 \n" +
 	"\x05field\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\x05field\x12\x1c\n" +
 	"\x04text\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80@R\x04text\x12+\n" +
 	"\ftext_version\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\vtextVersion\x12'\n" +
 	"\n" +
-	"text_field\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\ttextField\"\xf9\x06\n" +
+	"text_field\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\ttextField\x12\x1e\n" +
+	"\x05value\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\x05value\"\xf9\x06\n" +
 	"\aQuality\x12J\n" +
 	"\x11disposable_domain\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18R\x00R\x06acceptR\x04holdR\x06rejectR\x10disposableDomain\x12=\n" +
 	"\x12disposable_domains\x18\x02 \x03(\tB\x0e\xbaH\v\x92\x01\b\x18\x01\"\x04r\x02h\x01R\x11disposableDomains\x12@\n" +

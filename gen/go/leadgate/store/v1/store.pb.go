@@ -568,7 +568,7 @@ func (x *RetentionWarnings) GetWarnings() []*RetentionWarnings_Warning {
 	return nil
 }
 
-// FormMemory is what alerts must know of a form over a restart: how often submissions usually come, and what drifted.
+// FormMemory is what alerts must know of a form over a restart: how often submissions usually come.
 type FormMemory struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How many came in each hour of the week, from Monday 00:00 UTC on; the weeks before count less and less.
@@ -581,8 +581,6 @@ type FormMemory struct {
 	Last int64 `protobuf:"varint,4,opt,name=last,proto3" json:"last,omitempty"`
 	// How many came since it is observed.
 	Count int64 `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
-	// Fields that drifted and that nothing maps yet.
-	Drifts []*v1.FormEvent `protobuf:"bytes,6,rep,name=drifts,proto3" json:"drifts,omitempty"`
 	// The lead that came last; empty if it is not known.
 	LastLead      string `protobuf:"bytes,7,opt,name=last_lead,json=lastLead,proto3" json:"last_lead,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -652,13 +650,6 @@ func (x *FormMemory) GetCount() int64 {
 		return x.Count
 	}
 	return 0
-}
-
-func (x *FormMemory) GetDrifts() []*v1.FormEvent {
-	if x != nil {
-		return x.Drifts
-	}
-	return nil
 }
 
 func (x *FormMemory) GetLastLead() string {
@@ -1288,16 +1279,15 @@ const file_leadgate_store_v1_store_proto_rawDesc = "" +
 	"\bwarnings\x18\x01 \x03(\v2,.leadgate.store.v1.RetentionWarnings.WarningR\bwarnings\x1a3\n" +
 	"\aWarning\x12\x14\n" +
 	"\x05until\x18\x01 \x01(\x03R\x05until\x12\x12\n" +
-	"\x04time\x18\x02 \x01(\x03R\x04time\"\xca\x01\n" +
+	"\x04time\x18\x02 \x01(\x03R\x04time\"\xa8\x01\n" +
 	"\n" +
 	"FormMemory\x12\x19\n" +
 	"\bper_hour\x18\x01 \x03(\x01R\aperHour\x12\x14\n" +
 	"\x05weeks\x18\x02 \x03(\x05R\x05weeks\x12\x14\n" +
 	"\x05since\x18\x03 \x01(\x03R\x05since\x12\x12\n" +
 	"\x04last\x18\x04 \x01(\x03R\x04last\x12\x14\n" +
-	"\x05count\x18\x05 \x01(\x03R\x05count\x12.\n" +
-	"\x06drifts\x18\x06 \x03(\v2\x16.leadgate.v1.FormEventR\x06drifts\x12\x1b\n" +
-	"\tlast_lead\x18\a \x01(\tR\blastLead\"\xd2\x04\n" +
+	"\x05count\x18\x05 \x01(\x03R\x05count\x12\x1b\n" +
+	"\tlast_lead\x18\a \x01(\tR\blastLeadJ\x04\b\x06\x10\aR\x06drifts\"\xd2\x04\n" +
 	"\x05Tally\x12\x14\n" +
 	"\x05since\x18\x01 \x01(\x03R\x05since\x12#\n" +
 	"\rcounted_until\x18\x02 \x01(\x04R\fcountedUntil\x129\n" +
@@ -1373,8 +1363,7 @@ var file_leadgate_store_v1_store_proto_goTypes = []any{
 	(*v1.Event)(nil),                  // 24: leadgate.v1.Event
 	(*v1.Operation)(nil),              // 25: leadgate.v1.Operation
 	(*anypb.Any)(nil),                 // 26: google.protobuf.Any
-	(*v1.FormEvent)(nil),              // 27: leadgate.v1.FormEvent
-	(*v1.StatsCounts)(nil),            // 28: leadgate.v1.StatsCounts
+	(*v1.StatsCounts)(nil),            // 27: leadgate.v1.StatsCounts
 }
 var file_leadgate_store_v1_store_proto_depIdxs = []int32{
 	14, // 0: leadgate.store.v1.IdempotencyKey.fields:type_name -> leadgate.store.v1.IdempotencyKey.FieldHash
@@ -1386,20 +1375,19 @@ var file_leadgate_store_v1_store_proto_depIdxs = []int32{
 	25, // 6: leadgate.store.v1.Operation.operation:type_name -> leadgate.v1.Operation
 	26, // 7: leadgate.store.v1.Operation.request:type_name -> google.protobuf.Any
 	19, // 8: leadgate.store.v1.RetentionWarnings.warnings:type_name -> leadgate.store.v1.RetentionWarnings.Warning
-	27, // 9: leadgate.store.v1.FormMemory.drifts:type_name -> leadgate.v1.FormEvent
-	20, // 10: leadgate.store.v1.Tally.minutes:type_name -> leadgate.store.v1.Tally.Minute
-	21, // 11: leadgate.store.v1.Tally.calls:type_name -> leadgate.store.v1.Tally.Spread
-	21, // 12: leadgate.store.v1.Tally.speed:type_name -> leadgate.store.v1.Tally.Spread
-	23, // 13: leadgate.store.v1.PassingTallies.tallies:type_name -> leadgate.store.v1.PassingTallies.TalliesEntry
-	20, // 14: leadgate.store.v1.PassingTally.minutes:type_name -> leadgate.store.v1.Tally.Minute
-	28, // 15: leadgate.store.v1.Tally.Minute.counts:type_name -> leadgate.v1.StatsCounts
-	22, // 16: leadgate.store.v1.Tally.Spread.steps:type_name -> leadgate.store.v1.Tally.Spread.StepsEntry
-	12, // 17: leadgate.store.v1.PassingTallies.TalliesEntry.value:type_name -> leadgate.store.v1.PassingTally
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	20, // 9: leadgate.store.v1.Tally.minutes:type_name -> leadgate.store.v1.Tally.Minute
+	21, // 10: leadgate.store.v1.Tally.calls:type_name -> leadgate.store.v1.Tally.Spread
+	21, // 11: leadgate.store.v1.Tally.speed:type_name -> leadgate.store.v1.Tally.Spread
+	23, // 12: leadgate.store.v1.PassingTallies.tallies:type_name -> leadgate.store.v1.PassingTallies.TalliesEntry
+	20, // 13: leadgate.store.v1.PassingTally.minutes:type_name -> leadgate.store.v1.Tally.Minute
+	27, // 14: leadgate.store.v1.Tally.Minute.counts:type_name -> leadgate.v1.StatsCounts
+	22, // 15: leadgate.store.v1.Tally.Spread.steps:type_name -> leadgate.store.v1.Tally.Spread.StepsEntry
+	12, // 16: leadgate.store.v1.PassingTallies.TalliesEntry.value:type_name -> leadgate.store.v1.PassingTally
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_store_v1_store_proto_init() }
