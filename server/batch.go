@@ -49,9 +49,10 @@ func (s *leads) SubmitLeads(stream leadgatev1.LeadService_SubmitLeadsServer) err
 			}
 		}
 	}()
-	for index := int64(0); ; {
+	for index := int64(0); ctx.Err() == nil; {
 		together, more := gather(ctx, arriving)
-		for _, result := range s.submitAll(ctx, index, together) {
+		// What was gathered is made durable and answered, though the server stops meanwhile: a lead is refused for its own faults only.
+		for _, result := range s.submitAll(context.WithoutCancel(ctx), index, together) {
 			if err := stream.Send(&leadgatev1.SubmitLeadsResponse{Result: result}); err != nil {
 				return err
 			}
@@ -59,9 +60,6 @@ func (s *leads) SubmitLeads(stream leadgatev1.LeadService_SubmitLeadsServer) err
 		index += int64(len(together))
 		if more {
 			continue
-		}
-		if ctx.Err() != nil {
-			return status.FromContextError(ctx.Err()).Err()
 		}
 		switch err := <-ended; {
 		case errors.Is(err, io.EOF):
@@ -72,9 +70,11 @@ func (s *leads) SubmitLeads(stream leadgatev1.LeadService_SubmitLeadsServer) err
 			return err
 		}
 	}
+	return status.FromContextError(ctx.Err()).Err()
 }
 
-// gather waits for a lead and takes with it those that have arrived behind it. more says whether others may follow.
+// gather waits for a lead and takes with it those that have arrived behind it; none where ctx ends first. more says whether
+// others may follow.
 func gather(ctx context.Context, arriving <-chan *leadgatev1.SubmitLeadRequest) (together []*leadgatev1.SubmitLeadRequest, more bool) {
 	select {
 	case first, ok := <-arriving:
@@ -83,7 +83,7 @@ func gather(ctx context.Context, arriving <-chan *leadgatev1.SubmitLeadRequest) 
 		}
 		together = append(together, first)
 	case <-ctx.Done():
-		return nil, false
+		return nil, true
 	}
 	for len(together) < maxTogether {
 		select {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -144,5 +146,56 @@ func TestAStoppingServerEndsAStreamOfLeads(t *testing.T) {
 	}
 	if _, err := stream.Recv(); status.Code(err) != codes.Unavailable {
 		t.Errorf("the stream ends with %v", err)
+	}
+}
+
+func TestAStreamThatIsCutByTheStopRefusesNoGoodLead(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	client := leadgatev1.NewLeadServiceClient(h.dial())
+	var streams sync.WaitGroup
+	var answered atomic.Int64
+	busy := make(chan struct{})
+	enough := sync.OnceFunc(func() { close(busy) })
+	for sender := range 8 {
+		stream, err := client.SubmitLeads(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		streams.Go(func() {
+			for i := 0; ; i++ {
+				lead := &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: fmt.Sprintf("p%d-%d@example.com", sender, i)}, IdempotencyKey: fmt.Sprintf("%d-%d", sender, i)}
+				if stream.Send(&leadgatev1.SubmitLeadsRequest{Lead: lead}) != nil {
+					return // the receiver is told why
+				}
+			}
+		})
+		streams.Go(func() {
+			for {
+				answer, err := stream.Recv()
+				if err != nil {
+					if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "stopping") {
+						t.Errorf("the stream ended with %v, want that leadgate is stopping", err)
+					}
+					return
+				}
+				if refusal := answer.GetResult().GetRefusal(); refusal != nil {
+					t.Errorf("a good lead was refused: %v", refusal)
+				}
+				if answered.Add(1) == 2000 {
+					enough()
+				}
+			}
+		})
+	}
+	<-busy
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := h.server.Shutdown(ctx); err != nil {
+		t.Errorf("with senders: %v", err)
+	}
+	streams.Wait()
+	if n := len(h.matching(func(e *leadgatev1.Event) bool { return e.GetLead().GetStage() == leadgatev1.Stage_STAGE_REJECTED })); n > 0 {
+		t.Errorf("%d events tell of refusals", n)
 	}
 }

@@ -79,7 +79,7 @@ func (s *Server) streamCall(srv any, stream grpc.ServerStream, _ *grpc.StreamSer
 	defer cancel()
 	defer context.AfterFunc(s.stopping, cancel)()
 	err := next(srv, &callStream{stream, ctx})
-	if s.stopping.Err() != nil {
+	if err != nil && s.stopping.Err() != nil { // one that came to its end by itself did
 		return worker.Failure(err, codes.Unavailable, &errdetails.ErrorInfo{Reason: "STOPPING"}, "leadgate is stopping; connect again")
 	}
 	return err
