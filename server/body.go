@@ -15,8 +15,20 @@ import (
 	"github.com/leadgate/leadgate/worker"
 )
 
-// How long a client may take to send its request, after the headers.
-const bodyTimeout = 10 * time.Second
+// usualBodyTimeout is how long a client may take to send its request, after the headers.
+const usualBodyTimeout = 10 * time.Second
+
+// timeBody bounds the time in which a request's body has to arrive, whether anybody reads it or not: what the handler leaves,
+// net/http reads before it answers. It takes the bound off by itself when the body has arrived.
+func timeBody(w http.ResponseWriter, r *http.Request, timeout time.Duration) {
+	if r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout)) // a test's recorder has none
+	}
+}
+
+// promisedBody is for how much of a body there is room at once, in bytes: most leads. More of it is made as it arrives, because
+// whoever announces a large one need not send it.
+const promisedBody = 8 << 10
 
 // batchPath is where a batch comes in over REST.
 const batchPath = "/v1/leads:batch"
@@ -38,15 +50,12 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error
 	if r.ContentLength == 0 || r.Body == nil {
 		return nil, nil
 	}
-	deadline := http.NewResponseController(w)
-	_ = deadline.SetReadDeadline(time.Now().Add(bodyTimeout)) // a test's recorder has none
-	defer func() { _ = deadline.SetReadDeadline(time.Time{}) }()
 	var buffer bytes.Buffer
 	if r.ContentLength > 0 {
-		buffer.Grow(int(r.ContentLength) + bytes.MinRead)
+		buffer.Grow(int(min(r.ContentLength, promisedBody)) + bytes.MinRead)
 	}
 	if _, err := buffer.ReadFrom(http.MaxBytesReader(w, r.Body, limit)); err != nil {
-		return nil, bodyFailure(err, limit, whose, bodyTimeout)
+		return nil, bodyFailure(err, limit, whose, s.bodyTimeout)
 	}
 	r.Body = &wholeBody{bytes.NewReader(buffer.Bytes()), buffer.Bytes()}
 	return buffer.Bytes(), nil
@@ -67,14 +76,13 @@ const (
 	uploadTimeout = time.Minute
 )
 
-// upload is the body of a multipart form, to be read once, within its bounds. done is called when it was.
-func (s *Server) upload(w http.ResponseWriter, r *http.Request) (body io.Reader, done func()) {
-	deadline := http.NewResponseController(w)
-	_ = deadline.SetReadDeadline(time.Now().Add(uploadTimeout)) // a test's recorder has none
+// upload is the body of a multipart form, to be read once, within its bounds.
+func upload(w http.ResponseWriter, r *http.Request) io.Reader {
+	timeBody(w, r, uploadTimeout)
 	if r.Body == nil {
-		return http.NoBody, func() {}
+		return http.NoBody
 	}
-	return http.MaxBytesReader(w, r.Body, maxUpload), func() { _ = deadline.SetReadDeadline(time.Time{}) }
+	return http.MaxBytesReader(w, r.Body, maxUpload)
 }
 
 // bodyFailure says why a body could not be read.

@@ -336,9 +336,7 @@ func (s *Server) readForm(w http.ResponseWriter, r *http.Request) (*leadgatev1.S
 	submission := &leadgatev1.Submission{ContentType: clip(contentType, 255)}
 	var err error
 	if intake.IsMultipart(contentType) {
-		body, done := s.upload(w, r)
-		defer done()
-		submission.Fields, submission.Files, err = intake.DecodeMultipart(contentType, body, s.house().maxBody)
+		submission.Fields, submission.Files, err = intake.DecodeMultipart(contentType, upload(w, r), s.house().maxBody)
 	} else {
 		var body []byte
 		if body, err = s.readBody(w, r); err != nil {

@@ -53,6 +53,7 @@ func (s *Server) front(o Options) (http.Handler, error) {
 			s.grpc.ServeHTTP(w, r)
 			return
 		}
+		timeBody(w, r, s.bodyTimeout)
 		c := s.httpCall(r)
 		r = r.WithContext(withCall(r.Context(), c))
 		w.Header().Set(requestIDHeader, c.id)

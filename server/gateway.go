@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -41,8 +42,9 @@ func (s *Server) newGateway(ctx context.Context, channel grpc.ClientConnInterfac
 			s.refused(callOf(r.Context()), err)
 			s.writeProblem(w, r, err)
 		}),
-		runtime.WithRoutingErrorHandler(func(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, code int) {
-			s.writeProblem(w, r, s.routes.failure(w, r, code))
+		// What our own routes take and the gateway does not is no path that anybody means.
+		runtime.WithRoutingErrorHandler(func(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, _ int) {
+			s.writeProblem(w, r, notFound(r))
 		}),
 		// Otherwise a form posted to a path that only GET knows would run the GET.
 		runtime.WithDisablePathLengthFallback(),
@@ -70,7 +72,8 @@ func answerSubmission(_ context.Context, w http.ResponseWriter, message proto.Me
 	return nil
 }
 
-// serveREST is what stands before the gateway: it bounds and checks what the gateway would take as it comes.
+// serveREST is what stands before the gateway: it lets in who may, and bounds and checks what the gateway would take as it
+// comes.
 func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 	if form, ok := previewOf(r.URL.Path); ok {
 		s.servePreview(w, r, form)
@@ -78,7 +81,7 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 	}
 	c := callOf(r.Context())
 	c.intake = r.Method == http.MethodPost && r.URL.Path == "/v1/leads"
-	if err := s.prepareREST(w, r); err != nil {
+	if err := s.admit(w, r, c); err != nil {
 		s.refused(c, err)
 		s.writeProblem(w, r, err)
 		return
@@ -91,21 +94,28 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 		defer stream.end()
 		w = stream
 	}
+	sanitize(r)
 	s.gateway.ServeHTTP(w, r)
 }
 
-func (s *Server) prepareREST(w http.ResponseWriter, r *http.Request) error {
-	r.Header.Del("Grpc-Timeout")  // deadlines are ours to set
-	r.Host, r.RemoteAddr = "", "" // judged already; the gateway would make metadata of them
-	// The gateway compares Accept as a whole.
-	if accept := r.Header.Get("Accept"); strings.Contains(accept, eventStream) {
-		r.Header.Set("Accept", eventStream)
-	} else {
-		r.Header.Del("Accept")
+// admit finds a request's route, asks whether the caller may take it, and only then reads what it sent.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call) error {
+	found, err := s.routes.find(w, r)
+	if err != nil {
+		return err
 	}
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		return s.routes.checkQuery(r)
+	if err := s.house().authorize(c, roleOf(found.rpc)); err != nil { // as the interceptor does, but before the body is read
+		return err
 	}
+	if r.Method == http.MethodGet {
+		r.Body = http.NoBody // the gateway would read it to its end
+		return found.checkQuery(r)
+	}
+	return s.readJSON(w, r)
+}
+
+// readJSON reads the body of a POST, which says all that is to be said.
+func (s *Server) readJSON(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.RawQuery != "" {
 		return worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: "QUERY_NOT_ALLOWED"},
 			"this request takes no query parameters; put them into the JSON body, and the idempotency key into the header Idempotency-Key")
@@ -121,16 +131,29 @@ func (s *Server) prepareREST(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// sanitize takes out of a request what the gateway would understand in its own way.
+func sanitize(r *http.Request) {
+	r.Header.Del("Grpc-Timeout")  // deadlines are ours to set
+	r.Host, r.RemoteAddr = "", "" // judged already; the gateway would make metadata of them
+	// The gateway compares Accept as a whole.
+	if accept := r.Header.Get("Accept"); strings.Contains(accept, eventStream) {
+		r.Header.Set("Accept", eventStream)
+	} else {
+		r.Header.Del("Accept")
+	}
+}
+
 func malformed(message string) error {
 	return worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: "BODY_MALFORMED"}, message)
 }
 
-// routes are the paths that the gateway knows, with their methods: what a 405 must tell.
+// routes are the paths that the gateway knows: who may take them, and what a 405 must tell.
 type routes []route
 
 type route struct {
-	method   string
+	method   string // of HTTP
 	segments []string
+	rpc      string                         // its full name
 	message  protoreflect.MessageDescriptor // of the request
 }
 
@@ -139,14 +162,16 @@ func newRoutes(files ...protoreflect.FileDescriptor) routes {
 	var known routes
 	for _, file := range files {
 		for i := range file.Services().Len() {
-			methods := file.Services().Get(i).Methods()
-			for j := range methods.Len() {
-				rule, _ := proto.GetExtension(methods.Get(j).Options(), annotations.E_Http).(*annotations.HttpRule)
+			service := file.Services().Get(i)
+			for j := range service.Methods().Len() {
+				method := service.Methods().Get(j)
+				rpc := fmt.Sprintf("/%s/%s", service.FullName(), method.Name())
+				rule, _ := proto.GetExtension(method.Options(), annotations.E_Http).(*annotations.HttpRule)
 				switch {
 				case rule.GetGet() != "":
-					known = append(known, route{http.MethodGet, segments(rule.GetGet()), methods.Get(j).Input()})
+					known = append(known, route{http.MethodGet, segments(rule.GetGet()), rpc, method.Input()})
 				case rule.GetPost() != "":
-					known = append(known, route{http.MethodPost, segments(rule.GetPost()), methods.Get(j).Input()})
+					known = append(known, route{http.MethodPost, segments(rule.GetPost()), rpc, method.Input()})
 				}
 			}
 		}
@@ -178,38 +203,41 @@ func (known routes) of(path string) routes {
 	return found
 }
 
+// find returns the route that takes a request, or says why none does.
+func (known routes) find(w http.ResponseWriter, r *http.Request) (route, error) {
+	of := known.of(r.URL.Path)
+	for _, found := range of {
+		if found.method == r.Method {
+			return found, nil
+		}
+	}
+	return route{}, of.failure(w, r)
+}
+
 // checkQuery checks the query of a GET, and writes it as the gateway understands it.
-func (known routes) checkQuery(r *http.Request) error {
+func (found route) checkQuery(r *http.Request) error {
 	if r.URL.RawQuery == "" {
 		return nil
 	}
-	for _, found := range known.of(r.URL.Path) {
-		if found.method != http.MethodGet {
-			continue
-		}
-		values, err := url.ParseQuery(r.URL.RawQuery)
-		if err == nil {
-			values, err = strictQuery(found.message.Fields(), values)
-		}
-		if err != nil {
-			return worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: "QUERY_INVALID"}, err.Error())
-		}
-		r.URL.RawQuery = values.Encode()
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err == nil {
+		values, err = strictQuery(found.message.Fields(), values)
 	}
+	if err != nil {
+		return worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: "QUERY_INVALID"}, err.Error())
+	}
+	r.URL.RawQuery = values.Encode()
 	return nil
 }
 
-// failure is the error of a request that no route takes.
-func (known routes) failure(w http.ResponseWriter, r *http.Request, code int) error {
+// failure is the error of a request to a path that has these routes, of which none takes it.
+func (of routes) failure(w http.ResponseWriter, r *http.Request) error {
 	var methods []string
-	for _, found := range known.of(r.URL.Path) {
+	for _, found := range of {
 		methods = append(methods, found.method)
 	}
 	if len(methods) > 0 {
 		return methodNotAllowed(w, strings.Join(methods, ", "))
-	}
-	if code == http.StatusBadRequest {
-		return malformed("the path is not well formed")
 	}
 	return notFound(r)
 }

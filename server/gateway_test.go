@@ -36,7 +36,7 @@ func TestAWrongMethodIsToldTheRightOnes(t *testing.T) {
 func TestAFormPostNeverReachesAGET(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})
-	h.post("/v1/deliveries", asForm, "page_size=1").expect(t, 415)
+	h.post("/v1/deliveries", asForm, "page_size=1").expect(t, 405)
 	h.post("/v1/deliveries", asForm, "", "X-HTTP-Method-Override", "GET").expect(t, 405)
 	h.post("/v1/deliveries", asJSON, "{}", "X-HTTP-Method-Override", "GET").expect(t, 405)
 }

@@ -40,13 +40,15 @@ const (
 	// Goroutines that are kept for rpcs over gRPC, because a new one for each would have to grow its stack each time. More
 	// rpcs at a time get new ones.
 	streamWorkers = 128
+	// Rpcs over gRPC that one connection may have under way. Clients hold back what is more.
+	maxStreams = 1000
 	// A rule that fails for one lead mostly fails for the next as well: it is told this often.
 	ruleFailuresEvery = 10 * time.Minute
 	// Clients that ping more often than this are cut off.
 	minPing = 10 * time.Second
 )
 
-// Options are what a server needs. All but Back, Preparer, Routes, Now and Logger are required.
+// Options are what a server needs. All but Back, Preparer, Routes, BodyTimeout, Now and Logger are required.
 type Options struct {
 	Snapshot config.Snapshot
 	Store    store.Store
@@ -64,6 +66,8 @@ type Options struct {
 	Routes map[string]http.Handler
 	// Tracing begins a trace for every submission that belongs to none.
 	Tracing bool
+	// BodyTimeout is how long a client may take to send its request, after the headers; 10 s if 0. Files get a minute.
+	BodyTimeout time.Duration
 	// Now is the time, the same clock as the store's; time.Now if nil.
 	Now func() time.Time
 	// Logger gets faults of leadgate itself. Nil drops them.
@@ -94,6 +98,8 @@ type Server struct {
 	mixed     bool
 	tracing   bool
 
+	bodyTimeout time.Duration
+
 	stopping context.Context // ends when Shutdown is called
 	stop     context.CancelFunc
 
@@ -119,7 +125,10 @@ type Server struct {
 func New(o Options) (*Server, error) {
 	s := &Server{
 		store: o.Store, hasher: store.NewHasher(o.Store.HashKey()), journal: o.Journal, back: o.Back, preparer: o.Preparer,
-		limiter: newLimiter(), now: o.Now, log: o.Logger, tracing: o.Tracing, health: health.NewServer(),
+		limiter: newLimiter(), now: o.Now, log: o.Logger, tracing: o.Tracing, bodyTimeout: o.BodyTimeout, health: health.NewServer(),
+	}
+	if s.bodyTimeout == 0 {
+		s.bodyTimeout = usualBodyTimeout
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -176,7 +185,7 @@ func (s *Server) assemble(o Options, h *house) error {
 	unary, stream := s.unaryChain(), s.streamChain()
 	s.grpc = grpc.NewServer(
 		grpc.ChainUnaryInterceptor(unary...), grpc.ChainStreamInterceptor(stream...),
-		grpc.NumStreamWorkers(streamWorkers), grpc.MaxRecvMsgSize(max(maxBatchBody, int(h.maxBody))), grpc.ConnectionTimeout(headerTimeout), grpc.MaxHeaderListSize(maxHeaders),
+		grpc.NumStreamWorkers(streamWorkers), grpc.MaxConcurrentStreams(maxStreams), grpc.MaxRecvMsgSize(max(maxBatchBody, int(h.maxBody))), grpc.ConnectionTimeout(headerTimeout), grpc.MaxHeaderListSize(maxHeaders),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 	)
 	channel := newChannel(unary, stream)

@@ -1,10 +1,19 @@
 package server_test
 
 import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
+
+	"golang.org/x/net/http2"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
@@ -57,5 +66,140 @@ func TestNoHeaderOfAStrangerEndsAWatch(t *testing.T) {
 	}
 	if refused != 0 {
 		t.Errorf("%d refusals were not told", refused)
+	}
+}
+
+// raw is a connection on which a test writes what it likes.
+func (h *house) raw(text string) (net.Conn, *bufio.Reader) {
+	h.t.Helper()
+	conn, err := net.Dial("tcp", h.address)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { _ = conn.Close() })
+	if _, err := io.WriteString(conn, text); err != nil {
+		h.t.Fatal(err)
+	}
+	return conn, bufio.NewReader(conn)
+}
+
+const batchHeaders = "POST /v1/leads:batch HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: 4194304\r\nExpect: 100-continue\r\n\r\n"
+
+func TestAStrangerIsRefusedBeforeItsBodyIsRead(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	for path, want := range map[string]string{"/v1/leads:batch": "403", "/v1/leads:erase": "403", "/v1/nothing": "404", "/v1/deliveries": "405"} {
+		conn, reader := h.raw(strings.Replace(fmt.Sprintf(batchHeaders, "leads.example.com"), "/v1/leads:batch", path, 1))
+		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if line, err := reader.ReadString('\n'); !strings.Contains(line, want) {
+			t.Errorf("%s is answered with %q (%v), want %s", path, line, err, want)
+		}
+	}
+}
+
+func TestABodyTakesMemoryAsItArrives(t *testing.T) {
+	h := open(t, options{})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 20 {
+		conn, reader := h.raw(fmt.Sprintf(batchHeaders, "localhost"))
+		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if line, err := reader.ReadString('\n'); !strings.Contains(line, "100 Continue") { // the body is being read
+			t.Fatalf("%q, %v", line, err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.TotalAlloc - before.TotalAlloc); grown > 20<<20 {
+		t.Errorf("20 bodies of which nothing came took %d MiB", grown>>20)
+	}
+}
+
+func TestABodyThatNobodyReadsHoldsNothing(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{body: 100 * time.Millisecond})
+	for head, want := range map[string]string{
+		"POST /v1/forms/nosuch/submissions":                             "404",
+		"POST /v1/forms/contact/submissions|Origin: https://no.example": "403",
+		"POST /v1/forms/contact/submissions":                            "408",
+		"POST /v1/leads":                                                "408",
+		"POST /console/session|Sec-Fetch-Site: same-origin":             "400",
+		"POST /healthz":                                                 "405",
+		"GET /healthz":                                                  "200",
+		"GET /v1/leads":                                                 "200",
+	} {
+		line, headers, _ := strings.Cut(head, "|")
+		conn, reader := h.raw(line + " HTTP/1.1\r\n" + strings.TrimLeft(headers+"\r\n", "\r\n") + "Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n")
+		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		answered, err := reader.ReadString('\n')
+		if !strings.Contains(answered, want) {
+			t.Errorf("%s is answered with %q (%v), want %s", head, answered, err, want)
+		}
+		if _, err := io.Copy(io.Discard, reader); err != nil { // to the end of the connection
+			t.Errorf("%s: %v", head, err)
+		}
+	}
+}
+
+func TestABodyThatDoesNotComeHoldsUpNoStop(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{body: 100 * time.Millisecond})
+	h.raw("POST /v1/forms/nosuch/submissions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n")
+	h.awaitEvent(func(e *leadgatev1.LeadEvent) bool { return e.GetStage() == leadgatev1.Stage_STAGE_REJECTED })
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := h.server.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheBoundOfABodyIsNoneOfTheAnswer(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{body: 100 * time.Millisecond})
+	// A watch whose request had a body goes on after the time in which that had to arrive.
+	conn, reader := h.raw("GET /v1/deliveries:watch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}")
+	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	await := func(word string) {
+		t.Helper()
+		for {
+			line, err := reader.ReadString('\n')
+			if err != nil {
+				t.Fatalf("the watch ended with %v before %s", err, word)
+			}
+			if strings.Contains(line, word) {
+				return
+			}
+		}
+	}
+	await("hello")
+	// Another body's time is over: so is the watch's.
+	other, answer := h.raw("POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n")
+	_ = other.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := io.Copy(io.Discard, answer); err != nil {
+		t.Fatal(err)
+	}
+	h.post("/v1/leads", asJSON, ada).expect(t, 201)
+	await("STAGE_QUEUED")
+}
+
+func TestOneConnectionHasSoManyStreams(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	conn, reader := h.raw(http2.ClientPreface)
+	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	framer := http2.NewFramer(conn, reader)
+	if err := framer.WriteSettings(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if settings, ok := frame.(*http2.SettingsFrame); ok {
+			if n, ok := settings.Value(http2.SettingMaxConcurrentStreams); !ok || n != 1000 {
+				t.Errorf("%d streams at a time (%t), want 1000", n, ok)
+			}
+			return
+		}
 	}
 }

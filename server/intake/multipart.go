@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"mime/multipart"
 
@@ -24,13 +25,21 @@ type multipartDecoder struct {
 // Parts of both kinds that a form may have: as many as fields have values at most would take minutes to read.
 const maxParts = 2000
 
+// maxPartHeader bounds what may stand before a part's content, in bytes, what is read ahead included. The library's own bound
+// is 10 MiB.
+const maxPartHeader = 32 << 10
+
+var errPartHeader = fmt.Errorf("%w: more than %d bytes stand before the content of a part", ErrMalformed, maxPartHeader)
+
 func (d *multipartDecoder) decode(body io.Reader, boundary string) error {
-	d.body = &recordingReader{Reader: body}
+	d.body = &recordingReader{Reader: body, left: math.MaxInt64}
 	buffered := bufio.NewReader(d.body)
 	begin, _ := buffered.Peek(len("--") + len(boundary)) // what is wrong with the body, the parts meet too
 	parts := multipart.NewReader(buffered, boundary)
 	for {
+		d.body.left = maxPartHeader
 		part, err := parts.NextRawPart()
+		d.body.left = math.MaxInt64
 		switch {
 		case errors.Is(err, io.EOF):
 			if d.parts == 0 && len(begin) > 0 && string(begin) != "--"+boundary {
@@ -108,6 +117,8 @@ func (d *multipartDecoder) partError(err error) error {
 	switch {
 	case d.body.err != nil:
 		return d.body.err
+	case errors.Is(err, errPartHeader):
+		return errPartHeader
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return fmt.Errorf("%w: the form ends early", ErrMalformed)
 	}
@@ -117,11 +128,16 @@ func (d *multipartDecoder) partError(err error) error {
 // recordingReader remembers why it could not go on.
 type recordingReader struct {
 	io.Reader
-	err error
+	left int64 // bytes that it may read for what stands before the content of a part; no bound within it
+	err  error
 }
 
 func (r *recordingReader) Read(p []byte) (int, error) {
-	n, err := r.Reader.Read(p)
+	if r.left <= 0 {
+		return 0, errPartHeader
+	}
+	n, err := r.Reader.Read(p[:min(int64(len(p)), r.left)])
+	r.left -= int64(n)
 	if err != nil && !errors.Is(err, io.EOF) {
 		r.err = err
 	}

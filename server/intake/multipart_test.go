@@ -150,3 +150,48 @@ func FuzzDecodeMultipart(f *testing.F) {
 		}
 	})
 }
+
+// counted says how much of a body was read.
+type counted struct {
+	io.Reader
+	read int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.read += n
+	return n, err
+}
+
+func TestWhatStandsBeforeAPartIsBounded(t *testing.T) {
+	t.Parallel()
+	const boundary = "--b\r\n"
+	for name, before := range map[string]string{
+		"a long header":  boundary + "Content-Disposition: form-data; name=a\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\nv\r\n--b--\r\n",
+		"many headers":   boundary + strings.Repeat("X: x\r\n", 1<<18) + "\r\nv\r\n--b--\r\n",
+		"a long preface": boundary + "Content-Disposition: form-data; name=a\r\n\r\nv\r\n--b\r\n" + strings.Repeat("x", 1<<20),
+	} {
+		body := &counted{Reader: strings.NewReader(before)}
+		if _, _, err := intake.DecodeMultipart("multipart/form-data; boundary=b", body, limit); !errors.Is(err, intake.ErrMalformed) || body.read > 64<<10 {
+			t.Errorf("%s: %v after %d bytes", name, err, body.read)
+		}
+	}
+	// Many parts with their headers are no long header.
+	contentType, body, w := parts(t)
+	for i := range 150 {
+		header := textproto.MIMEHeader{"Content-Disposition": {fmt.Sprintf(`form-data; name="f%d"`, i)}, "X-Padding": {strings.Repeat("x", 1000)}}
+		part, err := w.CreatePart(header)
+		if err == nil {
+			_, err = io.WriteString(part, "v")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := intake.DecodeMultipart(contentType, body, limit); err != nil || len(got) != 150 {
+		t.Errorf("%d fields, %v", len(got), err)
+	}
+}

@@ -30,8 +30,12 @@ import (
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
-// Between SIGTERM and giving up on what is under way. Kubernetes kills after 30 s.
-const stopTimeout = 20 * time.Second
+// Between SIGTERM and giving up on what is under way: requests first, so that calls to CRMs have time left whoever holds up the
+// front of the house. Kubernetes kills after 30 s.
+const (
+	stopServing = 12 * time.Second
+	stopTimeout = 20 * time.Second
+)
 
 // gateway is all rooms put together.
 type gateway struct {
@@ -233,7 +237,9 @@ func (g *gateway) run(ctx context.Context) error {
 	g.journal.Publish(systemEvent(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_STOPPING, ""))
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
-	return errors.Join(err, g.server.Shutdown(stopping), g.worker.Stop(stopping), g.close())
+	serving, cancelServing := context.WithTimeout(stopping, stopServing)
+	defer cancelServing()
+	return errors.Join(err, g.server.Shutdown(serving), g.worker.Stop(stopping), g.close())
 }
 
 // close closes what is open, from the front of the house to the back.
