@@ -198,9 +198,18 @@ func (d *Draft) Drop(property string, why crm.Outcome) {
 	d.dropped = append(d.dropped, property)
 }
 
-// Blanks returns the values of properties that a record has nothing in.
+// Given are the lead's own values, without what was filled in for a record that is new.
+func (d *Draft) Given() map[string]any {
+	given := maps.Clone(d.Values)
+	for _, property := range d.placed {
+		delete(given, property)
+	}
+	return given
+}
+
+// Blanks returns the lead's own values of properties that a record has nothing in.
 func (d *Draft) Blanks(record map[string]any) map[string]any {
-	blanks := maps.Clone(d.Values)
+	blanks := d.Given()
 	maps.DeleteFunc(blanks, func(property string, _ any) bool {
 		there := record[property]
 		return there != nil && there != ""

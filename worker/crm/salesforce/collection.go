@@ -20,7 +20,7 @@ type result struct {
 
 // collection upserts leads in one call, and reports whether they have their outcomes: not if Salesforce does not take Email as
 // the key of a collection. Its page on collections speaks of external ids only; its page on single records has Email, too.
-func (d *destination) collection(ctx context.Context, leads []*draft.Draft) bool {
+func (d *destination) collection(ctx context.Context, leads []*errand) bool {
 	records := make([]map[string]any, len(leads))
 	for i, lead := range leads {
 		records[i] = maps.Clone(lead.Values)
@@ -50,7 +50,7 @@ func (d *destination) collection(ctx context.Context, leads []*draft.Draft) bool
 
 // readCollection gives each lead its result, which stand in the order of the request. Fewer results than leads tell nothing
 // about any.
-func (d *destination) readCollection(ctx context.Context, answer *crm.Answer, token crm.Token, leads []*draft.Draft) {
+func (d *destination) readCollection(ctx context.Context, answer *crm.Answer, token crm.Token, leads []*errand) {
 	var results []json.RawMessage
 	if json.Unmarshal(answer.Body, &results) != nil {
 		draft.FailAll(leads, draft.Whole(answer.Outcome(crm.Unknown, "it answered 200, but not as Salesforce does; check salesforce.url"), leads))
@@ -60,6 +60,8 @@ func (d *destination) readCollection(ctx context.Context, answer *crm.Answer, to
 		draft.FailAll(leads, draft.Whole(answer.Outcome(crm.Unknown, "Salesforce's answer does not have a result for each lead"), leads))
 		return
 	}
+	var settled, rest []*errand
+	detours := map[*errand]detour{}
 	for i, lead := range leads {
 		part := *answer
 		part.Body = results[i]
@@ -70,9 +72,15 @@ func (d *destination) readCollection(ctx context.Context, answer *crm.Answer, to
 		case r.Success && r.ID != "":
 			lead.Fail(delivered(&part, token, r.ID))
 		case len(r.Errors) > 0:
-			d.refuse(ctx, &part, r.Errors[0].tidy(), lead)
+			detours[lead] = d.refuse(&part, r.Errors[0].tidy(), lead)
 		default:
 			lead.Fail(part.Outcome(crm.Unknown, "Salesforce's answer does not name the record"))
 		}
+		if detours[lead] == nil {
+			settled = append(settled, lead)
+		} else {
+			rest = append(rest, lead)
+		}
 	}
+	draft.EachUntilHalted(rest, func(lead *errand) { detours[lead].take(ctx) }, settled...)
 }

@@ -14,33 +14,44 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
+// errand is a lead on its way.
+type errand struct {
+	*draft.Draft
+	fill bool // only what a record has nothing in
+	// diverted says that it went to another record than that of its key, or that a new one was made in spite of that. It does so
+	// once at most, as records may refer to each other in circles.
+	diverted bool
+}
+
 // Deliver implements crm.Destination.
 func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadgatev1.DeliveryMode) []crm.Outcome {
 	all, ready := draft.ReadAll(batch)
-	var keyed, nameless []*draft.Draft
-	for _, lead := range ready {
+	fill := mode == leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS
+	var keyed, nameless []*errand
+	for _, read := range ready {
+		lead := &errand{Draft: read, fill: fill}
 		if d.setKey(lead); lead.Text(d.key) != "" {
 			keyed = append(keyed, lead)
 		} else {
 			nameless = append(nameless, lead)
 		}
 	}
-	if mode == leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS {
-		draft.EachUntilHalted(keyed, func(lead *draft.Draft) {
-			d.inRounds([]*draft.Draft{lead}, func(one []*draft.Draft) { d.fill(ctx, one[0]) })
+	if fill {
+		draft.EachUntilHalted(keyed, func(lead *errand) {
+			d.inRounds([]*errand{lead}, func(one []*errand) { d.fill(ctx, one[0], d.keyPath(one[0].Text(d.key))) })
 		})
 	} else {
-		d.inRounds(keyed, func(group []*draft.Draft) { d.upsert(ctx, group) })
+		d.inRounds(keyed, func(group []*errand) { d.upsert(ctx, group) })
 	}
-	draft.EachUntilHalted(nameless, func(lead *draft.Draft) {
-		d.inRounds([]*draft.Draft{lead}, func(one []*draft.Draft) { d.create(ctx, one[0]) })
+	draft.EachUntilHalted(nameless, func(lead *errand) {
+		d.inRounds([]*errand{lead}, func(one []*errand) { d.create(ctx, one[0]) })
 	}, keyed...)
 	return draft.Told(all)
 }
 
 // setKey makes sure that what the lead is known by is among its values, whatever the mapping says: by Email its address, by an
 // external id what is mapped to it, otherwise the address, otherwise the lead's own identifier.
-func (d *destination) setKey(lead *draft.Draft) {
+func (d *destination) setKey(lead *errand) {
 	if lead.Text(d.key) == "" && lead.Item.Email != "" {
 		lead.Values[d.key] = lead.Item.Email
 	}
@@ -49,25 +60,30 @@ func (d *destination) setKey(lead *draft.Draft) {
 	}
 }
 
-func (d *destination) inRounds(leads []*draft.Draft, send func([]*draft.Draft)) {
-	draft.InRounds(leads, d.placeholders, []string{d.key}, send)
+func (d *destination) inRounds(leads []*errand, send func([]*errand)) {
+	draft.InRounds(leads, d.placeholders, []string{d.key}, func(leads []*errand) {
+		for _, lead := range leads {
+			lead.diverted = false
+		}
+		send(leads)
+	})
 }
 
 // upsert sends leads: one by its address, several as a collection.
-func (d *destination) upsert(ctx context.Context, leads []*draft.Draft) {
+func (d *destination) upsert(ctx context.Context, leads []*errand) {
 	if len(leads) > 1 && !d.oneByOne.Load() && d.collection(ctx, leads) {
 		return
 	}
-	draft.EachUntilHalted(leads, func(lead *draft.Draft) { d.single(ctx, lead) })
+	draft.EachUntilHalted(leads, func(lead *errand) { d.single(ctx, lead) })
 }
 
 // single upserts a lead by its key.
-func (d *destination) single(ctx context.Context, lead *draft.Draft) {
+func (d *destination) single(ctx context.Context, lead *errand) {
 	key := lead.Text(d.key)
 	if strings.HasSuffix(strings.ToLower(key), ".inc") { // taken for the name of a file, in an address (contracts, salesforce.md §2.1)
 		if id, failed := d.lookUp(ctx, lead, d.key, key, time.Time{}); failed || id != "" {
 			if id != "" {
-				d.change(ctx, lead, id, lead.Values)
+				d.change(ctx, lead, id)
 			}
 			return
 		}
@@ -86,7 +102,7 @@ func (d *destination) keyPath(key string) string {
 }
 
 // readSingle reads the answer to a lead that was upserted, created or changed by itself.
-func (d *destination) readSingle(ctx context.Context, answer *crm.Answer, token crm.Token, lead *draft.Draft) {
+func (d *destination) readSingle(ctx context.Context, answer *crm.Answer, token crm.Token, lead *errand) {
 	switch answer.Status {
 	case http.StatusOK, http.StatusCreated:
 		var r result
@@ -101,14 +117,14 @@ func (d *destination) readSingle(ctx context.Context, answer *crm.Answer, token 
 	case http.StatusNoContent: // an update, says a version before 46.0
 		d.readBack(ctx, lead)
 	case http.StatusMultipleChoices:
-		d.several(ctx, answer, lead, idsOf(answer.Body))
+		d.several(answer, lead, idsOf(answer.Body)).take(ctx)
 	default:
 		d.refused(ctx, answer, lead)
 	}
 }
 
 // readBack finds the identifier of a record that was updated, where the answer did not say.
-func (d *destination) readBack(ctx context.Context, lead *draft.Draft) {
+func (d *destination) readBack(ctx context.Context, lead *errand) {
 	answer, token, failure := d.call(ctx, http.MethodGet, d.keyPath(lead.Text(d.key))+"?fields=Id", nil)
 	if failure != nil {
 		failure.Kind = crm.Unknown
@@ -126,7 +142,7 @@ func (d *destination) readBack(ctx context.Context, lead *draft.Draft) {
 }
 
 // create makes a record of a lead that has no key. Where an earlier answer was lost, it is looked for first.
-func (d *destination) create(ctx context.Context, lead *draft.Draft) {
+func (d *destination) create(ctx context.Context, lead *errand) {
 	if !lead.Item.Unanswered.IsZero() {
 		phone := lead.Text("Phone")
 		if phone == "" {
@@ -138,22 +154,38 @@ func (d *destination) create(ctx context.Context, lead *draft.Draft) {
 			return
 		}
 		if id != "" {
-			d.change(ctx, lead, id, lead.Values)
+			d.change(ctx, lead, id)
 			return
 		}
 	}
 	d.insert(ctx, lead)
 }
 
-func (d *destination) insert(ctx context.Context, lead *draft.Draft) {
+func (d *destination) insert(ctx context.Context, lead *errand) {
 	if answer, token := d.send(ctx, http.MethodPost, "sobjects/"+d.object, lead.Values, lead); answer != nil {
 		d.readSingle(ctx, answer, token, lead)
 	}
 }
 
-// change writes values to a record that is known.
-func (d *destination) change(ctx context.Context, lead *draft.Draft, id string, values map[string]any) {
-	answer, token := d.send(ctx, http.MethodPatch, "sobjects/"+d.object+"/"+url.PathEscape(id), values, lead)
+// change writes a lead to a record that was found by other means than its key, which that record may have another value of.
+func (d *destination) change(ctx context.Context, lead *errand, id string) {
+	lead.diverted = true
+	if lead.fill {
+		d.fill(ctx, lead, recordPath(d.object, id))
+		return
+	}
+	values := lead.Given()
+	if d.key != email {
+		delete(values, d.key)
+	}
+	d.patch(ctx, lead, id, values)
+}
+
+func recordPath(object, id string) string { return "sobjects/" + object + "/" + url.PathEscape(id) }
+
+// patch writes values to a record.
+func (d *destination) patch(ctx context.Context, lead *errand, id string, values map[string]any) {
+	answer, token := d.send(ctx, http.MethodPatch, recordPath(d.object, id), values, lead)
 	switch {
 	case answer == nil:
 	case answer.Status == http.StatusNoContent, answer.Status == http.StatusOK:
@@ -168,7 +200,7 @@ const clockSkew = 5 * time.Minute
 
 // lookUp finds the newest record with a value; since a time, unless it is zero. failed reports whether it could not, and the
 // lead has its outcome then.
-func (d *destination) lookUp(ctx context.Context, lead *draft.Draft, field, value string, since time.Time) (id string, failed bool) {
+func (d *destination) lookUp(ctx context.Context, lead *errand, field, value string, since time.Time) (id string, failed bool) {
 	quoted := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value)
 	soql := "SELECT Id, CreatedDate FROM " + d.object + " WHERE " + field + " = '" + quoted + "' ORDER BY CreatedDate DESC LIMIT 1"
 	answer, _, failure := d.call(ctx, http.MethodGet, "query?q="+url.QueryEscape(soql), nil)
@@ -200,18 +232,18 @@ func (d *destination) lookUp(ctx context.Context, lead *draft.Draft, field, valu
 	return found.Records[0].ID, false
 }
 
-// fill writes what the record has nothing in.
-func (d *destination) fill(ctx context.Context, lead *draft.Draft) {
-	answer, token, failure := d.call(ctx, http.MethodGet, d.keyPath(lead.Text(d.key)), nil)
+// fill writes what the record at a path has nothing in.
+func (d *destination) fill(ctx context.Context, lead *errand, path string) {
+	answer, token, failure := d.call(ctx, http.MethodGet, path, nil)
 	switch {
 	case failure != nil:
 		lead.Fail(*failure)
 		return
-	case answer.Status == http.StatusNotFound:
+	case answer.Status == http.StatusNotFound && !lead.diverted:
 		d.single(ctx, lead)
 		return
 	case answer.Status == http.StatusMultipleChoices:
-		d.several(ctx, answer, lead, idsOf(answer.Body))
+		d.several(answer, lead, idsOf(answer.Body)).take(ctx)
 		return
 	case answer.Status != http.StatusOK:
 		d.refused(ctx, answer, lead)
@@ -234,11 +266,11 @@ func (d *destination) fill(ctx context.Context, lead *draft.Draft) {
 		lead.Fail(outcome)
 		return
 	}
-	d.change(ctx, lead, id, blanks)
+	d.patch(ctx, lead, id, blanks)
 }
 
 // send makes a call that writes a lead. It returns nil if there is no answer; the lead's outcome then says why.
-func (d *destination) send(ctx context.Context, method, path string, values map[string]any, lead *draft.Draft) (*crm.Answer, crm.Token) {
+func (d *destination) send(ctx context.Context, method, path string, values map[string]any, lead *errand) (*crm.Answer, crm.Token) {
 	body, err := draft.Marshal(values)
 	if err != nil { // it was decoded from JSON before
 		lead.Fail(crm.Outcome{Kind: crm.Refused, Reason: "not sent: it cannot be written as JSON"})

@@ -243,7 +243,7 @@ func TestWhatSalesforceSaysDecides(t *testing.T) {
 
 func TestDuplicatesAreTreatedAsConfigured(t *testing.T) {
 	t.Parallel()
-	second := `{"Email":"ada@example.com","LastName":"Byron","Company":"Engines","Gateway_Key__c":"other"}`
+	second := `{"Email":"ada@example.com","LastName":"Byron","Gateway_Key__c":"other"}`
 	for _, test := range []struct {
 		duplicates string
 		options    simulated.Options
@@ -262,6 +262,113 @@ func TestDuplicatesAreTreatedAsConfigured(t *testing.T) {
 		if outcome.Kind != test.want || r.org.Records() != test.records {
 			t.Errorf("%s, %+v: ended as %+v with %d records", test.duplicates, test.options, outcome, r.org.Records())
 		}
+		if has := r.org.records()[0].Properties; has["Company"] != "Engines" || has["Gateway_Key__c"] == "other" {
+			t.Errorf("%s, %+v: the record that was there is %v", test.duplicates, test.options, has)
+		}
+	}
+}
+
+// at is a rig in front of the organisation of another, configured otherwise.
+func (r *rig) at(cfg *configv1.Salesforce) *rig {
+	r.t.Helper()
+	next := newRig(r.t, cfg, simulated.Options{})
+	next.org = r.org
+	return next
+}
+
+func TestTwoRecordsThatAreDuplicatesOfEachOtherEndTheSearch(t *testing.T) {
+	t.Parallel()
+	first := newRig(t, &configv1.Salesforce{ExternalId: "Gateway_Key__c", Duplicates: "save"}, simulated.Options{Rule: simulated.Alert})
+	for _, key := range []string{"1", "2"} {
+		first.expect(first.deliver(upsert, `{"Email":"ada@example.com","LastName":"L","Company":"E","Gateway_Key__c":"`+key+`"}`)[0], crm.Delivered, "")
+	}
+	first.expect(first.deliver(upsert, grace)[0], crm.Delivered, "")
+	one, keyed := `{"Email":"ada@example.com","LastName":"N"}`, `{"Email":"ada@example.com","LastName":"N","Gateway_Key__c":"1"}`
+	for name, test := range map[string]struct {
+		key      string
+		payloads []string
+	}{
+		"by a key, alone": {"Gateway_Key__c", []string{keyed}}, "by a key, together": {"Gateway_Key__c", []string{keyed, grace}},
+		"by address, alone": {"", []string{one}}, "by address, together": {"", []string{one, grace}},
+	} {
+		r := first.at(&configv1.Salesforce{ExternalId: test.key, Duplicates: "update"})
+		outcome := r.deliver(upsert, test.payloads...)[0]
+		if r.expect(outcome, crm.Refused, "duplicate rule"); len(r.calls) > 3 {
+			t.Errorf("%s: called %v", name, r.calls)
+		}
+	}
+}
+
+func TestADuplicateOfAnotherKindIsNotWrittenTo(t *testing.T) {
+	t.Parallel()
+	contacts := newRig(t, &configv1.Salesforce{Object: "Contact"}, simulated.Options{Rule: simulated.Block})
+	contacts.expect(contacts.deliver(upsert, `{"Email":"ada@example.com","LastName":"L"}`)[0], crm.Delivered, "")
+	leads := contacts.at(&configv1.Salesforce{Duplicates: "update"})
+	leads.expect(leads.deliver(upsert, ada)[0], crm.Refused, "names no Lead")
+	if len(leads.calls) != 1 || strings.Contains(strings.Join(leads.calls, " "), "003") {
+		t.Errorf("called %v", leads.calls)
+	}
+}
+
+func TestALateLeadOverwritesNothingInWhatItIsADuplicateOf(t *testing.T) {
+	t.Parallel()
+	late := `{"Email":"ada@example.com","LastName":"Old","City":"London"}`
+	for name, test := range map[string]struct {
+		cfg     *configv1.Salesforce
+		rule    simulated.DuplicateRule
+		records []string
+	}{
+		"a rule finds it":      {&configv1.Salesforce{ExternalId: "Gateway_Key__c", Duplicates: "update"}, simulated.Block, []string{ada}},
+		"several have it":      {&configv1.Salesforce{Duplicates: "update"}, simulated.NoRule, []string{`{"Email":"ada@example.com","LastName":"Lovelace","Company":"E"}`, ada}},
+		"it looks like a file": {&configv1.Salesforce{}, simulated.NoRule, []string{ada}},
+	} {
+		address := "ada@example.com"
+		if strings.Contains(name, "file") {
+			address = "ada@example.inc"
+		}
+		with := func(payload string) string { return strings.ReplaceAll(payload, "ada@example.com", address) }
+		first := newRig(t, &configv1.Salesforce{ExternalId: "Gateway_Key__c"}, simulated.Options{Rule: test.rule})
+		for i, record := range test.records {
+			first.deliver(upsert, strings.Replace(with(record), "{", fmt.Sprintf(`{"Gateway_Key__c":"k%d",`, i), 1))
+		}
+		r := first.at(test.cfg)
+		r.expect(r.deliver(blanks, strings.Replace(with(late), "{", `{"Gateway_Key__c":"late",`, 1))[0], crm.Delivered, "")
+		filled := 0
+		for _, record := range r.org.records() {
+			if record.Properties["LastName"] == "Old" {
+				t.Errorf("%s: newer data was overwritten: %v", name, record.Properties)
+			}
+			if record.Properties["City"] == "London" {
+				filled++
+			}
+		}
+		if filled != 1 {
+			t.Errorf("%s: %d records were filled in after %v", name, filled, r.calls)
+		}
+	}
+}
+
+func TestNothingMoreIsSentForACollectionOnceSalesforceWantsAPause(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Salesforce{Duplicates: "update"}, simulated.Options{})
+	r.mu.Lock()
+	r.answer = func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if strings.Contains(req.URL.Path, "composite") {
+			match := `{"duplicateResut":{"matchResults":[{"entityType":"Lead","matchRecords":[{"record":{"Id":"00Q1"}}]}]},"statusCode":"DUPLICATES_DETECTED"}`
+			_, _ = io.WriteString(w, `[{"success":false,"errors":[`+match+`]},{"success":false,"errors":[`+match+`]},{"id":"00Q3","success":true,"errors":[]}]`)
+			return
+		}
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, `[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]`)
+	}
+	r.mu.Unlock()
+	outcomes := r.deliver(upsert, `{"Email":"a@example.com"}`, `{"Email":"b@example.com"}`, `{"Email":"c@example.com"}`)
+	for i, want := range []crm.OutcomeKind{crm.RateLimited, crm.RateLimited, crm.Delivered} {
+		r.expect(outcomes[i], want, "")
+	}
+	if len(r.calls) != 2 {
+		t.Errorf("called %v", r.calls)
 	}
 }
 
@@ -276,7 +383,7 @@ func TestSeveralRecordsOfOneAddressAreTreatedAsConfigured(t *testing.T) {
 			for _, key := range []string{"1", "2"} {
 				r.deliver(upsert, `{"Email":"ada@example.com","LastName":"L","Company":"E","Gateway_Key__c":"`+key+`"}`)
 			}
-			r = again(t, r, duplicates)
+			r = r.at(&configv1.Salesforce{Duplicates: duplicates})
 			payloads := []string{ada}
 			if together {
 				payloads = append(payloads, grace)
@@ -287,14 +394,6 @@ func TestSeveralRecordsOfOneAddressAreTreatedAsConfigured(t *testing.T) {
 			}
 		}
 	}
-}
-
-// again is a rig in front of the same organisation as another.
-func again(t *testing.T, r *rig, duplicates string) *rig {
-	t.Helper()
-	next := newRig(t, &configv1.Salesforce{Duplicates: duplicates}, simulated.Options{})
-	next.org = r.org
-	return next
 }
 
 func TestAConvertedLeadIsLeftAlone(t *testing.T) {

@@ -68,36 +68,43 @@ const (
 )
 
 // refused gives a lead its outcome after a call about it alone, that was not taken.
-func (d *destination) refused(ctx context.Context, answer *crm.Answer, lead *draft.Draft) {
-	d.refuse(ctx, answer, problemOf(answer), lead)
+func (d *destination) refused(ctx context.Context, answer *crm.Answer, lead *errand) {
+	d.refuse(answer, problemOf(answer), lead).take(ctx)
 }
 
-// refuse gives a lead its outcome after a problem with it.
-func (d *destination) refuse(ctx context.Context, answer *crm.Answer, p problem, lead *draft.Draft) {
+// detour is what is done about a lead that cannot go the usual way. It takes calls, and gives the lead its outcome. Nil where the
+// lead has one.
+type detour func(context.Context)
+
+func (by detour) take(ctx context.Context) {
+	if by != nil {
+		by(ctx)
+	}
+}
+
+// refuse gives a lead its outcome after a problem with it, or returns what is done about it.
+func (d *destination) refuse(answer *crm.Answer, p problem, lead *errand) detour {
 	code := p.code()
 	switch code {
 	case "DUPLICATES_DETECTED":
-		d.duplicate(ctx, answer, p, lead)
-		return
+		return d.duplicate(answer, p, lead)
 	case "DUPLICATE_EXTERNAL_ID":
-		d.several(ctx, answer, lead, nil)
-		return
+		return d.several(answer, lead, nil)
 	case "DUPLICATE_VALUE":
 		d.taken(answer, p, lead)
-		return
+		return nil
 	case "CANNOT_UPDATE_CONVERTED_LEAD":
-		if d.duplicates == duplicatesSave {
-			d.insertAnew(ctx, lead)
-			return
+		if d.duplicates == duplicatesSave && !lead.diverted {
+			return func(ctx context.Context) { d.insertAnew(ctx, lead) }
 		}
 		lead.Fail(answer.Outcome(crm.Refused, "the lead in Salesforce was converted, and cannot be changed any more; with salesforce.duplicates: save a new one is made"))
-		return
+		return nil
 	case "REQUIRED_FIELD_MISSING":
 		outcome := answer.Outcome(crm.Refused, "Salesforce makes no record without "+strings.Join(p.Fields, ", ")+"; map it under properties, or give it a text under salesforce.placeholders")
 		outcome.Property = p.field()
 		lead.Fail(outcome)
 		lead.Missing = p.Fields
-		return
+		return nil
 	}
 	m, known := meanings[code]
 	if !known {
@@ -105,7 +112,7 @@ func (d *destination) refuse(ctx context.Context, answer *crm.Answer, p problem,
 		if answer.Status < 300 { // of a record in a collection
 			lead.Fail(answer.Outcome(crm.Refused, "Salesforce does not take it as it is"+draft.InBrackets(code)))
 		}
-		return
+		return nil
 	}
 	outcome := answer.Outcome(m.kind, m.reason+draft.InBrackets(code))
 	outcome.After = max(outcome.After, m.wait)
@@ -115,10 +122,11 @@ func (d *destination) refuse(ctx context.Context, answer *crm.Answer, p problem,
 		lead.Outcome.Reason = "field " + fields[0] + ": " + lead.Outcome.Reason
 		lead.Flaws = fields
 	}
+	return nil
 }
 
 // taken reads DUPLICATE_VALUE. On the key it is a race with another writer, which is over by the next attempt.
-func (d *destination) taken(answer *crm.Answer, p problem, lead *draft.Draft) {
+func (d *destination) taken(answer *crm.Answer, p problem, lead *errand) {
 	field := p.field()
 	for property := range lead.Values {
 		if strings.Contains(p.Message, ": "+property+" duplicates value on") {
@@ -135,38 +143,42 @@ func (d *destination) taken(answer *crm.Answer, p problem, lead *draft.Draft) {
 }
 
 // duplicate does what the configuration says where a duplicate rule found other records.
-func (d *destination) duplicate(ctx context.Context, answer *crm.Answer, p problem, lead *draft.Draft) {
-	ids := p.matches()
-	if d.duplicates == duplicatesUpdate && len(ids) > 0 {
-		d.change(ctx, lead, ids[0], lead.Values)
-		return
-	}
-	way := "; salesforce.duplicates: save or update says what to do about it"
-	if d.duplicates != duplicatesPark {
-		way = ", and blocks it"
+func (d *destination) duplicate(answer *crm.Answer, p problem, lead *errand) detour {
+	way := ", and blocks it"
+	switch {
+	case d.duplicates == duplicatesPark:
+		way = "; salesforce.duplicates: save or update says what to do about it"
+	case d.duplicates == duplicatesUpdate && !lead.diverted:
+		if ids := p.matches(d.object); len(ids) > 0 {
+			return func(ctx context.Context) { d.change(ctx, lead, ids[0]) }
+		}
+		way = ", and names no " + d.object + " to update"
 	}
 	lead.Fail(answer.Outcome(crm.Refused, "a duplicate rule found other records of the person"+way+" (DUPLICATES_DETECTED)"))
+	return nil
 }
 
 // several does what the configuration says where more than one record has the key. ids are not always told.
-func (d *destination) several(ctx context.Context, answer *crm.Answer, lead *draft.Draft, ids []string) {
-	switch d.duplicates {
-	case duplicatesUpdate:
-		if len(ids) == 0 {
-			id, failed := d.lookUp(ctx, lead, d.key, lead.Text(d.key), time.Time{})
-			if failed {
-				return
+func (d *destination) several(answer *crm.Answer, lead *errand, ids []string) detour {
+	switch {
+	case d.duplicates == duplicatesSave && !lead.diverted:
+		return func(ctx context.Context) { d.insertAnew(ctx, lead) }
+	case d.duplicates == duplicatesUpdate && !lead.diverted && len(ids) > 0:
+		return func(ctx context.Context) { d.change(ctx, lead, ids[0]) }
+	case d.duplicates == duplicatesUpdate && !lead.diverted:
+		return func(ctx context.Context) {
+			if id, failed := d.lookUp(ctx, lead, d.key, lead.Text(d.key), time.Time{}); id != "" {
+				d.change(ctx, lead, id)
+			} else if !failed {
+				d.parkSeveral(answer, lead)
 			}
-			ids = append(ids, id)
 		}
-		if ids[0] != "" {
-			d.change(ctx, lead, ids[0], lead.Values)
-			return
-		}
-	case duplicatesSave:
-		d.insertAnew(ctx, lead)
-		return
 	}
+	d.parkSeveral(answer, lead)
+	return nil
+}
+
+func (d *destination) parkSeveral(answer *crm.Answer, lead *errand) {
 	outcome := answer.Outcome(crm.Refused, "several records have the same "+d.key+"; merge them, use a unique external id as salesforce.external_id, or say in salesforce.duplicates what to do about it")
 	outcome.Property = d.key
 	lead.Fail(outcome)
@@ -174,14 +186,15 @@ func (d *destination) several(ctx context.Context, answer *crm.Answer, lead *dra
 
 // insertAnew makes another record where Salesforce has one that cannot be used, unless an earlier answer was lost: then it is
 // not known whether that was done already.
-func (d *destination) insertAnew(ctx context.Context, lead *draft.Draft) {
+func (d *destination) insertAnew(ctx context.Context, lead *errand) {
+	lead.diverted = true
 	if !lead.Item.Unanswered.IsZero() {
 		id, failed := d.lookUp(ctx, lead, d.key, lead.Text(d.key), lead.Item.Unanswered)
 		if failed {
 			return
 		}
 		if id != "" {
-			d.change(ctx, lead, id, lead.Values)
+			d.change(ctx, lead, id)
 			return
 		}
 	}
@@ -189,7 +202,7 @@ func (d *destination) insertAnew(ctx context.Context, lead *draft.Draft) {
 }
 
 // refusedAll gives leads their outcomes after a collection that was refused as a whole, and wrote nothing.
-func (d *destination) refusedAll(answer *crm.Answer, p problem, leads []*draft.Draft) {
+func (d *destination) refusedAll(answer *crm.Answer, p problem, leads []*errand) {
 	outcome := d.failed(answer)
 	if m, known := meanings[p.code()]; known && m.kind != crm.Refused {
 		outcome = answer.Outcome(m.kind, m.reason+draft.InBrackets(p.code()))

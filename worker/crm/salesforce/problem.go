@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -24,8 +25,12 @@ type problem struct {
 type duplicates struct {
 	AllowSave    bool `json:"allowSave"`
 	MatchResults []struct {
+		EntityType   string `json:"entityType"`
 		MatchRecords []struct {
 			Record struct {
+				Attributes struct {
+					Type string `json:"type"`
+				} `json:"attributes"`
 				ID string `json:"Id"`
 			} `json:"record"`
 		} `json:"matchRecords"`
@@ -78,7 +83,7 @@ func (p problem) field() string {
 }
 
 // fields are all fields that the problem is about and that were sent.
-func (p problem) fields(lead *draft.Draft) []string {
+func (p problem) fields(lead *errand) []string {
 	var sent []string
 	for _, name := range append(p.Fields, p.field()) {
 		for property := range lead.Values {
@@ -90,8 +95,8 @@ func (p problem) fields(lead *draft.Draft) []string {
 	return sent
 }
 
-// matches are the records that the duplicate rule found.
-func (p problem) matches() []string {
+// matches are the records of an object that the duplicate rule found; it may find those of others, too.
+func (p problem) matches(object string) []string {
 	var ids []string
 	for _, found := range []*duplicates{p.Duplicates, p.Dupicates} {
 		if found == nil {
@@ -99,7 +104,7 @@ func (p problem) matches() []string {
 		}
 		for _, result := range found.MatchResults {
 			for _, match := range result.MatchRecords {
-				if match.Record.ID != "" {
+				if match.Record.ID != "" && cmp.Or(match.Record.Attributes.Type, result.EntityType) == object {
 					ids = append(ids, match.Record.ID)
 				}
 			}

@@ -116,30 +116,37 @@ func (a *api) check(o *object, w writing) []problem {
 			}
 		}
 	}
-	if w.record == nil && o.name == "Lead" {
-		return a.duplicates(o, w)
-	}
-	return nil
+	return a.duplicates(o, w)
 }
 
-// duplicates is what the duplicate rule says.
+// duplicates is what the duplicate rule says of a lead that is made or changed: contacts of the address come before other leads.
 func (a *api) duplicates(o *object, w writing) []problem {
 	email, _ := w.values["Email"].(string)
-	found := o.records.Find("Email", email)
-	if a.options.Rule == NoRule || email == "" || len(found) == 0 || a.options.Rule == Alert && w.allowSave {
+	if o.name != "Lead" || a.options.Rule == NoRule || email == "" || a.options.Rule == Alert && w.allowSave {
+		return nil
+	}
+	results := []map[string]any{}
+	for _, of := range []string{"Contact", "Lead"} {
+		matches := []map[string]any{}
+		for _, record := range a.objects[of].records.Find("Email", email) {
+			if record != w.record {
+				matches = append(matches, map[string]any{"matchConfidence": 100.0, "record": map[string]any{
+					"attributes": map[string]string{"type": of, "url": "/services/data/v62.0/sobjects/" + of + "/" + record.ID}, "Id": record.ID,
+				}})
+			}
+		}
+		if len(matches) > 0 {
+			results = append(results, map[string]any{"entityType": of, "errors": []any{}, "matchEngine": "FuzzyMatchEngine", "matchRecords": matches, "size": len(matches), "success": true})
+		}
+	}
+	if len(results) == 0 {
 		return nil
 	}
 	p := problem{Message: "Use one of these records?", Code: "DUPLICATES_DETECTED"}
 	if !a.options.BareDuplicates {
-		matches := []map[string]any{}
-		for _, record := range found {
-			matches = append(matches, map[string]any{"matchConfidence": 100.0, "record": map[string]any{
-				"attributes": map[string]string{"type": o.name, "url": "/services/data/v62.0/sobjects/" + o.name + "/" + record.ID}, "Id": record.ID,
-			}})
-		}
 		p.Duplicates = map[string]any{
-			"allowSave": a.options.Rule == Alert, "duplicateRule": "Standard_Lead_Duplicate_Rule", "duplicateRuleEntityType": o.name, "errorMessage": p.Message,
-			"matchResults": []map[string]any{{"entityType": o.name, "errors": []any{}, "matchEngine": "FuzzyMatchEngine", "matchRecords": matches, "size": len(matches), "success": true}},
+			"allowSave": a.options.Rule == Alert, "duplicateRule": "Standard_Lead_Duplicate_Rule", "duplicateRuleEntityType": o.name,
+			"errorMessage": p.Message, "matchResults": results,
 		}
 	}
 	return []problem{p}
