@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/leadgate/leadgate/worker/journal"
 )
 
 // review collects what is wrong with a file.
@@ -38,13 +39,7 @@ type problem struct {
 
 // at reports a problem at a node. It is one line, and harmless to a terminal, whatever names the file has.
 func (r *review) at(node *yaml.Node, format string, args ...any) {
-	message := strings.Map(func(letter rune) rune {
-		if unicode.IsControl(letter) {
-			return ' '
-		}
-		return letter
-	}, fmt.Sprintf(format, args...))
-	r.problems = append(r.problems, problem{max(1, node.Line), max(1, node.Column), message})
+	r.problems = append(r.problems, problem{max(1, node.Line), max(1, node.Column), journal.OneLine(fmt.Sprintf(format, args...))})
 }
 
 // hint reports what is probably not meant with what stands at a path.

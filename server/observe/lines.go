@@ -6,6 +6,7 @@ import (
 	"time"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/journal"
 )
 
 // lines writes a log line for each event. It belongs to one goroutine.
@@ -46,7 +47,7 @@ func (l *lines) write(event *leadgatev1.Event) {
 		l.text("notifier", kind.System.GetNotifier())
 		l.alert(kind.System.GetAlert())
 	}
-	record := slog.NewRecord(event.GetTime().AsTime(), level, message, 0)
+	record := slog.NewRecord(event.GetTime().AsTime(), level, journal.OneLine(message), 0) // text logs show it as it is
 	record.AddAttrs(l.attrs...)
 	_ = l.to.Handle(ctx, record) // there is nowhere to tell that telling failed
 }

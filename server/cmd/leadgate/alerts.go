@@ -77,7 +77,8 @@ func printAlerts(w io.Writer, answer *leadgatev1.ListAlertsResponse, now time.Ti
 		if a.GetResolveTime() != nil {
 			state = "over, " + ago(a.GetResolveTime(), now)
 		}
-		fmt.Fprintf(w, "▲ %s\n  %s, began %s (%s)\n", a.GetSummary(), state, ago(a.GetFireTime(), now), a.GetAlertId())
+		fmt.Fprintf(w, "▲ %s\n", a.GetSummary())
+		fmt.Fprintf(w, "  %s, began %s (%s)\n", state, ago(a.GetFireTime(), now), a.GetAlertId())
 		for _, line := range []struct{ name, text string }{
 			{"on it", onIt(a, now)}, {"cause", a.GetCause()}, {"lead", a.GetLeadId()}, {"do", a.GetAction()}, {"command", a.GetCommand()}, {"console", a.GetUrl()},
 		} {

@@ -61,7 +61,7 @@ func checkOnline(cmd *cobra.Command, snapshot config.Snapshot) error {
 	}
 	var unusable []string
 	for _, r := range reports {
-		describeReport(cmd.OutOrStdout(), r)
+		describeReport(lines{cmd.OutOrStdout()}, r)
 		if !r.GetReachable() {
 			unusable = append(unusable, r.GetDestination())
 		}

@@ -40,7 +40,7 @@ func run(ctx context.Context, root *cobra.Command, complain func(string) (int, e
 	if err == nil {
 		return exitDone
 	}
-	_, _ = complain("leadgate: " + err.Error() + "\n")
+	_, _ = complain("leadgate: " + paragraphs(err.Error()) + "\n")
 	if misused := (usageError{}); errors.As(err, &misused) {
 		return exitMisused
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -25,15 +24,15 @@ func printAll[M proto.Message](o *output, w io.Writer, messages []M, text func(w
 	switch o.format {
 	case "json":
 		for _, m := range messages {
-			line, err := protojson.Marshal(m)
+			line, err := jsonLine(m)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(w, string(line))
+			fmt.Fprintln(w, line)
 		}
 		return nil
 	case "text":
-		text(w)
+		text(lines{w})
 		return nil
 	}
 	return usageError{fmt.Errorf("--output %q: it is text or json", o.format)}
@@ -43,7 +42,7 @@ func printAll[M proto.Message](o *output, w io.Writer, messages []M, text func(w
 func table(w io.Writer, header string, rows func(w io.Writer)) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, header)
-	rows(tw)
+	rows(lines{tw})
 	_ = tw.Flush() // the writer below reports nothing that a person at the terminal does not see
 }
 

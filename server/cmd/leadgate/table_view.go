@@ -12,6 +12,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/journal"
 )
 
 // The table's looks. Colour carries state, and is never alone: each state has a word and a shape too.
@@ -61,10 +62,10 @@ func (t *screen) View() tea.View {
 	lines = append(lines, t.destinationLines()...)
 	for _, a := range t.alerts {
 		if who := onIt(a, time.Now()); who != "" {
-			lines = append(lines, dim.Render("❚❚ "+a.GetSummary()+"  somebody is on it "+who))
+			lines = append(lines, dim.Render("❚❚ "+journal.OneLine(a.GetSummary()+"  somebody is on it "+who)))
 			continue
 		}
-		lines = append(lines, painted(red).Render("▲ "+a.GetSummary())+dim.Render("  → "+a.GetCommand()))
+		lines = append(lines, painted(red).Render("▲ "+journal.OneLine(a.GetSummary()))+dim.Render("  → "+a.GetCommand()))
 	}
 	lines = append(lines, "")
 	footer := t.footer()
@@ -138,7 +139,7 @@ func (t *screen) destinationLines() []string {
 			pad(d.GetName(), 16), l.style.Render(pad(l.shape+" "+l.word, 22)), d.GetWaiting(), shortDuration(d.GetOldestWaiting()), rate,
 			painted(green).Render(s.line(t.now().Unix())), d.GetDelivered(), s.failed, d.GetDead()))
 		if d.GetLastError() != "" {
-			lines = append(lines, dim.Render("    "+d.GetLastError()))
+			lines = append(lines, dim.Render("    "+journal.OneLine(d.GetLastError())))
 		}
 	}
 	return lines
@@ -202,5 +203,5 @@ func (t *screen) footer() []string {
 		}
 	}
 	keys := "↑↓ choose · enter only it · f failures · / filter · space hold · p pause · r retry · ? keys · q leave"
-	return []string{cmp.Or(t.note, dim.Render(keys))}
+	return []string{cmp.Or(journal.OneLine(t.note), dim.Render(keys))}
 }

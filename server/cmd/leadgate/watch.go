@@ -13,9 +13,9 @@ import (
 	"golang.org/x/term"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/journal"
 )
 
 // Between two tries to reach a gateway that went away.
@@ -218,11 +218,11 @@ func (p *eventPrinter) note(text string) { fmt.Fprintln(p.notes, "leadgate: "+te
 func (p *eventPrinter) event(e *leadgatev1.Event) error {
 	var line string
 	if p.json {
-		text, err := protojson.Marshal(e)
+		text, err := jsonLine(e)
 		if err != nil {
 			return err
 		}
-		line = string(text)
+		line = text
 	} else {
 		line = p.text(e)
 	}
@@ -230,8 +230,10 @@ func (p *eventPrinter) event(e *leadgatev1.Event) error {
 	return err
 }
 
+// text is one line, harmless to a terminal, whatever strangers wrote into what it tells.
 func (p *eventPrinter) text(e *leadgatev1.Event) string {
 	at := e.GetTime().AsTime().Local().Format("15:04:05.000")
+	line := func(format string, args ...any) string { return journal.OneLine(fmt.Sprintf(format, args...)) }
 	switch kind := e.GetKind().(type) {
 	case *leadgatev1.Event_Lead:
 		l := kind.Lead
@@ -240,18 +242,18 @@ func (p *eventPrinter) text(e *leadgatev1.Event) string {
 		if p.colour && look.colour != "" {
 			word = look.colour + word + "\x1b[0m"
 		}
-		return fmt.Sprintf("%s  %-12s %-24s %s %-12s %s", at, orDash(l.GetForm()), orDash(l.GetPerson()), word, l.GetDestination(), leadText(e, l))
+		return line("%s  %-12s %-24s ", at, orDash(l.GetForm()), orDash(l.GetPerson())) + word + line(" %-12s %s", l.GetDestination(), leadText(e, l))
 	case *leadgatev1.Event_Destination:
 		d := kind.Destination
 		word := strings.ToLower(strings.TrimPrefix(d.GetType().String(), "DESTINATION_EVENT_TYPE_"))
-		return fmt.Sprintf("%s  destination %s: %s %s", at, d.GetDestination(), strings.ReplaceAll(word, "_", " "), d.GetDetail())
+		return line("%s  destination %s: %s %s", at, d.GetDestination(), strings.ReplaceAll(word, "_", " "), d.GetDetail())
 	case *leadgatev1.Event_Form:
 		f := kind.Form
 		word := strings.ToLower(strings.TrimPrefix(f.GetType().String(), "FORM_EVENT_TYPE_"))
-		return fmt.Sprintf("%s  form %s: %s %s", at, f.GetForm(), strings.ReplaceAll(word, "_", " "), f.GetDetail())
+		return line("%s  form %s: %s %s", at, f.GetForm(), strings.ReplaceAll(word, "_", " "), f.GetDetail())
 	case *leadgatev1.Event_System:
 		word := strings.ToLower(strings.TrimPrefix(kind.System.GetType().String(), "SYSTEM_EVENT_TYPE_"))
-		return fmt.Sprintf("%s  gateway: %s %s", at, word, kind.System.GetDetail())
+		return line("%s  gateway: %s %s", at, word, kind.System.GetDetail())
 	}
 	return at + "  something this version does not know; a newer leadgate shows it"
 }

@@ -2,11 +2,13 @@ package main_test
 
 import (
 	"encoding/json"
+	"net/url"
 	"os/exec"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"unicode"
 )
 
 // In a pipe, each event that the flags choose is one line, which begins with what happened before.
@@ -55,5 +57,41 @@ func TestWatchInAPipeIsOneEventALine(t *testing.T) {
 				t.Errorf("stages %s, want %s", got, want)
 			}
 		})
+	}
+}
+
+// What strangers write into the names and values of fields neither moves an operator's cursor nor begins a line.
+func TestStrangersDoNotWriteToTheTerminal(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	events := h.gateway.watch()
+	const evil = "x\x1b]52;c;ZXZpbA==\x07\u009b2J\nlead 1: forged\u202e"
+	lead := h.post("k1", url.Values{"email": {"ada@example.com"}, evil: {evil}}).body["leadId"].(string)
+	await(t, events, lead, "SUCCESS")
+	for _, args := range [][]string{
+		{"leads", "get", lead}, {"leads", "get", lead, "--output", "json"}, {"deliveries", "get", lead + ".crm"},
+		{"preview", "--form", "contact"}, {"watch", "--last", "100", "--output", "text"}, {"watch", "--last", "100", "--output", "json"},
+	} {
+		said := newLines()
+		cmd := exec.Command(binary, append(args, "--server", h.gateway.address)...)
+		cmd.Stdout, cmd.Stdin = said, strings.NewReader(url.Values{"email": {"ada@example.com"}, evil: {evil}}.Encode())
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if args[0] == "watch" {
+			said.wait(t, regexp.MustCompile(`(?i)success`))
+			_ = cmd.Process.Signal(syscall.SIGINT)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v: %v", args, err)
+		}
+		for line := range strings.Lines(said.text()) {
+			if strings.ContainsFunc(strings.TrimSuffix(line, "\n"), unicode.IsControl) || strings.HasPrefix(line, "lead 1") {
+				t.Errorf("%v writes %q", args, line)
+			}
+		}
+		if args[0] != "deliveries" && !strings.Contains(said.text(), "forged") {
+			t.Errorf("%v does not show the field: %s", args, said.text())
+		}
 	}
 }
