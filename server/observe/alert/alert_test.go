@@ -97,6 +97,46 @@ func TestARestartNeitherForgetsNorRepeatsAnAlert(t *testing.T) {
 	})
 }
 
+// What is counted is not forgotten with a configuration, and after a start nobody knows what went before.
+func TestWhatGoesOnIsNotOverWithAReloadOrARestart(t *testing.T) {
+	t.Parallel()
+	reload := func(h *house) {
+		use, err := h.engine.Prepare(h.configured())
+		if err != nil {
+			t.Fatal(err)
+		}
+		use()
+	}
+	wider := func(h *house) {
+		h.config.Rules = &configv1.AlertRules{Rejections: &configv1.ErrorRateRule{Window: every(2 * time.Hour)}}
+		reload(h)
+	}
+	for name, interrupt := range map[string]func(*house){"reload": reload, "another window": wider, "restart": (*house).restart} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			enter(t, nil, func(h *house) {
+				page := func() { // most of what it sends is refused
+					h.lead(repeat(rejected, 4)...)
+					h.lead(received)
+				}
+				for range 10 {
+					page()
+				}
+				pass(15 * time.Second)
+				h.expect("firing rejections/contact")
+				interrupt(h)
+				for range 20 {
+					pass(5 * time.Minute)
+					page()
+				}
+				h.expect("firing rejections/contact")
+				pass(3 * time.Hour) // mended
+				h.expect("firing rejections/contact", "resolved rejections/contact")
+			})
+		})
+	}
+}
+
 // Each trouble tells of itself alone, though all leave leads waiting and calls failing.
 func TestOneTroubleIsOneAlert(t *testing.T) {
 	t.Parallel()

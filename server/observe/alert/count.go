@@ -73,10 +73,29 @@ type sample struct {
 }
 
 // windowed counts what a rule looks back on.
-type windowed[T any] struct{ window.Slots[T] }
+type windowed[T any] struct {
+	window.Slots[T]
+	width time.Duration
+	since time.Time // from when on nothing is missing: the start, before which some events are not known any more
+}
 
-func newWindowed[T any](width time.Duration) windowed[T] {
-	return windowed[T]{window.New[T](max(time.Millisecond, width/windowParts), windowParts)}
+func newWindowed[T any](width time.Duration, now time.Time) windowed[T] {
+	return windowed[T]{window.New[T](max(time.Millisecond, width/windowParts), windowParts), width, now}
+}
+
+// keep takes over what was counted before, if it was counted over the same time.
+func (w *windowed[T]) keep(before windowed[T]) {
+	if w.width == before.width {
+		*w = before
+	}
+}
+
+// verdict is what a rule says that looks at the window. Before it is full, a trouble may just be forgotten.
+func (w *windowed[T]) verdict(isWrong bool, now time.Time) verdict {
+	if !isWrong && now.Sub(w.since) < w.width {
+		return unsure
+	}
+	return wrongIf(isWrong)
 }
 
 // add counts one more at a time.
@@ -110,27 +129,27 @@ func (c calls) share() float64 {
 func newDestination(rules *configv1.AlertRules, now time.Time) *destination {
 	d := &destination{
 		rules:       rules,
-		calls:       newWindowed[calls](rules.GetErrorRate().GetWindow().AsDuration()),
-		limited:     newWindowed[int64](rules.GetRateLimited().GetWindow().AsDuration()),
-		dead:        newWindowed[int64](rules.GetDead().GetWindow().AsDuration()),
+		calls:       newWindowed[calls](rules.GetErrorRate().GetWindow().AsDuration(), now),
+		limited:     newWindowed[int64](rules.GetRateLimited().GetWindow().AsDuration(), now),
+		dead:        newWindowed[int64](rules.GetDead().GetWindow().AsDuration(), now),
 		lastSuccess: now,
 		changed:     true,
 	}
 	for _, rule := range rules.GetCrmErrors() {
 		d.errors = append(d.errors, &crmError{
 			rule: rule, pattern: regexp.MustCompile("(?i)" + rule.GetPattern()), // checked before
-			seen: newWindowed[int64](rule.GetWindow().AsDuration()),
+			seen: newWindowed[int64](rule.GetWindow().AsDuration(), now),
 		})
 	}
 	return d
 }
 
-func newForm(rules *configv1.AlertRules, r *rhythm) *form {
+func newForm(rules *configv1.AlertRules, r *rhythm, now time.Time) *form {
 	return &form{
 		rules:       rules,
-		submissions: newWindowed[calls](rules.GetRejections().GetWindow().AsDuration()),
-		holds:       newWindowed[int64](rules.GetHolds().GetWindow().AsDuration()),
-		speed:       newWindowed[window.Spread](rules.GetSpeedToLead().GetWindow().AsDuration()),
+		submissions: newWindowed[calls](rules.GetRejections().GetWindow().AsDuration(), now),
+		holds:       newWindowed[int64](rules.GetHolds().GetWindow().AsDuration(), now),
+		speed:       newWindowed[window.Spread](rules.GetSpeedToLead().GetWindow().AsDuration(), now),
 		rhythm:      r,
 	}
 }

@@ -189,7 +189,7 @@ func (e *Engine) remember(c Config) (*counters, error) {
 		if err != nil {
 			return nil, err
 		}
-		fresh.forms[name] = newForm(rulesFor(c.Alerts.GetRules(), c.Alerts.GetForms()[name]), r)
+		fresh.forms[name] = newForm(rulesFor(c.Alerts.GetRules(), c.Alerts.GetForms()[name]), r, now)
 	}
 	fresh.recount(e.options.Journal.Recent(), now)
 	return fresh, nil
@@ -201,6 +201,9 @@ func (c *counters) keep(before *counters) {
 		if old := before.destinations[name]; old != nil {
 			d.lastSuccess, d.firstQueued, d.firstLead, d.changed = old.lastSuccess, old.firstQueued, old.firstLead, true
 			d.cases = old.cases
+			d.calls.keep(old.calls)
+			d.limited.keep(old.limited)
+			d.dead.keep(old.dead)
 			for _, named := range d.errors {
 				named.keep(old.errors)
 			}
@@ -208,7 +211,10 @@ func (c *counters) keep(before *counters) {
 	}
 	for name, f := range c.forms {
 		if old := before.forms[name]; old != nil {
-			f.rhythm = old.rhythm
+			f.rhythm, f.held, f.rejected, f.late, f.lateAt = old.rhythm, old.held, old.rejected, old.late, old.lateAt
+			f.submissions.keep(old.submissions)
+			f.holds.keep(old.holds)
+			f.speed.keep(old.speed)
 		}
 	}
 }
@@ -218,6 +224,10 @@ func (e *crmError) keep(before []*crmError) {
 	for _, old := range before {
 		if old.rule.GetName() == e.rule.GetName() {
 			e.total = old.total
+			if old.rule.GetPattern() == e.rule.GetPattern() {
+				e.newest = old.newest
+				e.seen.keep(old.seen)
+			}
 		}
 	}
 }

@@ -165,7 +165,7 @@ func (d *destination) rateLimited(m *moment, state *leadgatev1.Destination) *fin
 	rule := d.rules.GetRateLimited()
 	n := sum(&d.limited, m.now)
 	return &finding{
-		rule: "rate-limited", verdict: wrongIf(n >= int64(rule.GetAtLeast())),
+		rule: "rate-limited", verdict: d.limited.verdict(n >= int64(rule.GetAtLeast()), m.now),
 		summary: fmt.Sprintf("{name} asked %s within %s for a slower pace", times(n), short(rule.GetWindow().AsDuration())),
 		cause:   cmp.Or(answered(d.cases.slowed, state.GetLastError()), "It answers with status 429."), lead: d.cases.slowed.lead,
 		action:  "Something else may be using up the account's rate limit. Lower limits: requests_per_second of {name}, or raise the limit in the CRM. Deliveries go on by themselves when the CRM allows.",
@@ -193,9 +193,9 @@ func (d *destination) errorRate(m *moment) *finding {
 		action:  "Read what the CRM answers. If it is down, nothing is lost and deliveries go on by themselves; if it refuses what is sent, correct properties: of {name}, then retry what died.",
 		command: "leadgate watch --destination {name} --stage retry --stage failure --last 20",
 	}
+	f.verdict = d.calls.verdict(all.ok+all.failed >= int64(rule.GetAtLeast()) && all.share() > rule.GetAbove(), m.now)
 	switch {
-	case all.ok+all.failed >= int64(rule.GetAtLeast()) && all.share() > rule.GetAbove():
-		f.verdict = wrong
+	case f.verdict != calm:
 	case d.cases.failed.at.After(d.lastSuccess) && all.share() > rule.GetAbove():
 		f.verdict = unsure // too few calls to judge by, and the last one failed
 	case all.ok+all.failed == 0 && d.cases.failed.at.After(d.lastSuccess) && !d.firstQueued.IsZero():
@@ -256,7 +256,7 @@ func (d *destination) deadOnes(m *moment) *finding {
 	rule := d.rules.GetDead()
 	n := sum(&d.dead, m.now)
 	return &finding{
-		rule: "dead", verdict: wrongIf(n >= int64(rule.GetAtLeast())),
+		rule: "dead", verdict: d.dead.verdict(n >= int64(rule.GetAtLeast()), m.now),
 		summary: fmt.Sprintf("%s to {name} given up or refused for good within %s", deliveries(n), short(rule.GetWindow().AsDuration())),
 		cause:   answered(d.cases.buried, ""), lead: d.cases.buried.lead,
 		action:  "They are kept. Correct what the CRM objects to, then send them again.",
@@ -286,7 +286,7 @@ func (d *destination) drift(drifts []*leadgatev1.Drift) *finding {
 func (e *crmError) judge(m *moment) *finding {
 	n := sum(&e.seen, m.now)
 	return &finding{
-		rule: "crm-error", name: "/" + e.rule.GetName(), verdict: wrongIf(n >= int64(e.rule.GetAtLeast())),
+		rule: "crm-error", name: "/" + e.rule.GetName(), verdict: e.seen.verdict(n >= int64(e.rule.GetAtLeast()), m.now),
 		summary: fmt.Sprintf("{name} answered %q %s within %s", e.rule.GetName(), times(n), short(e.rule.GetWindow().AsDuration())),
 		cause:   answered(e.newest, ""), lead: e.newest.lead,
 		action:  "Read what the CRM answers, and what it was sent.",
@@ -343,7 +343,7 @@ func (f *form) holding(name string, m *moment) *finding {
 	rule := f.rules.GetHolds()
 	n := sum(&f.holds, m.now)
 	return &finding{
-		rule: "holds", verdict: wrongIf(n >= int64(rule.GetAtLeast())),
+		rule: "holds", verdict: f.holds.verdict(n >= int64(rule.GetAtLeast()), m.now),
 		summary: fmt.Sprintf("form %s put %s aside within %s", name, leads(n), short(rule.GetWindow().AsDuration())),
 		cause:   cmp.Or(f.held.detail, "The console has the reason of each."), lead: f.held.lead,
 		action: "Look through them and release those that are good; they are not sent before that.", page: "held?form=" + name,
@@ -355,7 +355,7 @@ func (f *form) rejections(name string, m *moment) *finding {
 	rule := f.rules.GetRejections()
 	all := total(&f.submissions, m.now)
 	return &finding{
-		rule: "rejections", verdict: wrongIf(all.ok+all.failed >= int64(rule.GetAtLeast()) && all.share() > rule.GetAbove()),
+		rule: "rejections", verdict: f.submissions.verdict(all.ok+all.failed >= int64(rule.GetAtLeast()) && all.share() > rule.GetAbove(), m.now),
 		summary: fmt.Sprintf("%.0f %% of the submissions of form %s are refused: %d of %d within %s", 100*all.share(), name, all.failed, all.ok+all.failed, short(rule.GetWindow().AsDuration())),
 		cause:   f.rejected.detail,
 		action:  "See what the page sends and why it is refused: it may have changed, or somebody is trying it out.", page: "?form=" + name + "&stage=STAGE_REJECTED",
@@ -390,7 +390,7 @@ func (f *form) slow(name string, m *moment) *finding {
 	f.speed.Each(m.now, func(_ time.Time, s *window.Spread) { all.Merge(s) })
 	p95 := all.Percentile(.95)
 	return &finding{
-		rule: "speed-to-lead", verdict: wrongIf(all.Count() > 0 && p95 > rule.GetAbove().AsDuration()),
+		rule: "speed-to-lead", verdict: f.speed.verdict(all.Count() > 0 && p95 > rule.GetAbove().AsDuration(), m.now),
 		summary: fmt.Sprintf("leads of form %s take %s to their CRM record (95th percentile of %d within %s)", name, short(p95), all.Count(), short(rule.GetWindow().AsDuration())),
 		cause:   fmt.Sprintf("The newest that took too long, %s, went to %s.", f.late.detail, f.lateAt), lead: f.late.lead,
 		action: "See whether that destination is slow, limited or failing.", page: "destinations/" + f.lateAt,
