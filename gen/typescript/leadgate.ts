@@ -35,9 +35,9 @@ export type NotificationType =
 
 /** Alert is something that a person should know and act on. */
 export interface Alert {
-  /** Identifier: the rule and what it is about, such as "error-rate/crm". The same trouble later has the same one. */
+  /** Identifier: the rule and what it is about, such as "error_rate/crm". The same trouble later has the same one. */
   alertId?: string;
-  /** The rule that fired, such as "error-rate". */
+  /** The rule that fired, such as "error_rate". */
   rule?: string;
   /** Whether it asks for a person. */
   state?: AlertState;
@@ -1629,7 +1629,7 @@ export interface TestAlertsResponse {
 
 /** AcknowledgeAlertRequest names an alert that is firing. */
 export interface AcknowledgeAlertRequest {
-  /** Identifier of the alert, such as "error-rate/crm". */
+  /** Identifier of the alert, such as "error_rate/crm". */
   alertId?: string;
   /** For how long nobody is reminded, up to 7 days; 8 hours if left out. 0s takes an acknowledgement back. */
   duration?: string;

@@ -419,10 +419,10 @@ func TestFiringAlertsAreShownWithTheirRule(t *testing.T) {
 	t.Parallel()
 	w := watch(t, figures{}, "")
 	w.alerts = []*leadgatev1.Alert{
-		{Rule: "error-rate", Destination: "crm", State: leadgatev1.AlertState_ALERT_STATE_FIRING, Severity: leadgatev1.AlertSeverity_ALERT_SEVERITY_CRITICAL},
+		{Rule: "error_rate", Destination: "crm", State: leadgatev1.AlertState_ALERT_STATE_FIRING, Severity: leadgatev1.AlertSeverity_ALERT_SEVERITY_CRITICAL},
 		{Rule: "dead", Destination: "crm", State: leadgatev1.AlertState_ALERT_STATE_RESOLVED},
 	}
-	w.expectMetrics(`leadgate_alert_firing{destination="crm",form="",rule="error-rate",severity="critical"} 1`)
+	w.expectMetrics(`leadgate_alert_firing{destination="crm",form="",rule="error_rate",severity="critical"} 1`)
 	if strings.Contains(w.metrics(), `rule="dead"`) {
 		t.Error("an alert that is over is shown")
 	}

@@ -147,9 +147,9 @@ func TestAnOutageFiresTheRightAlertAndNothingElse(t *testing.T) {
 	}{
 		"the CRM is down":     {`{"status":503}`, "", "breaker/crm", 4 * time.Second, true, "Test now: crm", "503 Service Unavailable"},
 		"credentials revoked": {`{"status":401}`, "", "credentials/crm", 0, false, "Test now: crm", "INVALID_AUTHENTICATION"},
-		"a rate limit":        {`{"status":429,"retry_after":"1"}`, "", "rate-limited/crm", 4 * time.Second, false, "Pause crm", "HTTP 429"},
-		"calls fail":          {`{"status":400}`, "\n  destinations: { crm: { dead: { off: true }, error_rate: { window: 10s, at_least: 5 } } }", "error-rate/crm", 10 * time.Second, false, "Test now: crm", "VALIDATION_ERROR"},
-		"nothing succeeds":    {`{"latency":"25s"}`, "\n    no_success: { window: 3s }", "no-success/crm", 3 * time.Second, false, "Test now: crm", "under way"},
+		"a rate limit":        {`{"status":429,"retry_after":"1"}`, "", "rate_limited/crm", 4 * time.Second, false, "Pause crm", "HTTP 429"},
+		"calls fail":          {`{"status":400}`, "\n  destinations: { crm: { dead: { off: true }, error_rate: { window: 10s, at_least: 5 } } }", "error_rate/crm", 10 * time.Second, false, "Test now: crm", "VALIDATION_ERROR"},
+		"nothing succeeds":    {`{"latency":"25s"}`, "\n    no_success: { window: 3s }", "no_success/crm", 3 * time.Second, false, "Test now: crm", "under way"},
 		"a property renamed":  {`{}`, "", "drift/crm", 0, false, "Test crm again", "did you mean phone_number?"},
 		"the disk fills up":   {`{}`, "\n    disk: { below_mib: 1000000000 }", "disk", 0, false, "I am on it", "is leadgate's own"},
 		"a field renamed":     {`{}`, "", "drift/contact", 0, false, "Copy the line for phone_number", "looks like phone"},
@@ -210,12 +210,12 @@ func TestEveryAlertLeadsToItsCauseAndTheButtonThatHelps(t *testing.T) {
 		trouble      func()
 		want, button string
 	}{
-		{func() { h.faults(`{"latency":"25s"}`); h.submit(1) }, "oldest-waiting/crm", "Pause crm"},
-		{func() {}, "speed-to-lead/contact", "Test now: crm"},
+		{func() { h.faults(`{"latency":"25s"}`); h.submit(1) }, "oldest_waiting/crm", "Pause crm"},
+		{func() {}, "speed_to_lead/contact", "Test now: crm"},
 		{func() { h.post("k1", url.Values{"email": {"mary@example.com"}}) }, "holds/contact", "Choose all 1"},
 		{func() { h.post("k2", url.Values{"email": {"nobody"}}) }, "rejections/contact", "❚❚ pause view"},
 		{func() { h.faults(`{"status":400}`); h.submit(1) }, "dead/crm", "Choose all 1"},
-		{func() {}, "crm-error/crm/validation", "Test now: crm"},
+		{func() {}, "crm_errors/crm/validation", "Test now: crm"},
 		{func() {
 			h.edit("  notifiers:\n", "  notifiers:\n    pager: { pagerduty: { routing_key: \"${env:HUBSPOT_TOKEN}\", base_url: \"http://127.0.0.1:9\" } }\n")
 			awaitSystem(t, events, "CONFIG_APPLIED")

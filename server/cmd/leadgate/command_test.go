@@ -179,3 +179,22 @@ func TestManualPagesAndCompletionCoverEveryCommand(t *testing.T) {
 		t.Errorf("after deliveries are offered: %s", offered)
 	}
 }
+
+// Alerts name commands; whoever runs one as it stands learns where the key goes.
+func TestACommandWithoutAKeySaysWhereToPutIt(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.edit("forms:", "api_keys: [{ name: ops, key: \"${env:OPS_KEY}\", roles: [read, operate] }]\nforms:")
+	h.gateway.kill()
+	h.gateway = start(t, []string{"HUBSPOT_TOKEN=" + token, "OPS_KEY=of-ops"}, "serve", "--config", h.config, "--listen", "127.0.0.1:0", "--data-dir", h.data)
+	for _, command := range []string{"destinations test crm", "watch --destination crm --last 50", "leads list --state held"} {
+		_, complaint, code := run(t, []string{"LEADGATE_SERVER=" + h.gateway.address}, "", strings.Fields(command)...)
+		if code != 1 || !strings.Contains(complaint, "wants an API key; give one with --api-key or LEADGATE_API_KEY") {
+			t.Errorf("%s: %d %s", command, code, complaint)
+		}
+	}
+	_, complaint, code := run(t, []string{"LEADGATE_SERVER=" + h.gateway.address, "LEADGATE_API_KEY=of-ops"}, "", "leads", "list")
+	if code != 0 {
+		t.Errorf("with the key: %d %s", code, complaint)
+	}
+}

@@ -66,9 +66,9 @@ func (c *connection) explain(err error) error {
 	answer := status.Convert(err)
 	switch {
 	case answer.Code() == codes.Unavailable && !answeredByGateway(answer):
-		return fmt.Errorf("no gateway answers at %s: start one with leadgate serve, or name another with --server (%s)", c.server, answer.Message())
+		return fmt.Errorf("no gateway answers at %s: start one with leadgate serve, or name another with --server or LEADGATE_SERVER (%s)", c.server, answer.Message())
 	case answer.Code() == codes.Unauthenticated && c.apiKey == "":
-		return fmt.Errorf("%s; give one with --api-key or LEADGATE_API_KEY", answer.Message())
+		return fmt.Errorf("the gateway at %s wants an API key; give one with --api-key or LEADGATE_API_KEY", c.server)
 	}
 	message := []string{answer.Message()}
 	for _, detail := range answer.Details() {

@@ -41,8 +41,11 @@ type screen struct {
 	alerts        []*leadgatev1.Alert
 	events        []*leadgatev1.Event // oldest first
 	sparks        map[string]*spark
-	note          string // what the stream or an action said last
-	failed        error  // the stream ended for good
+	note          string    // what the stream or an action said last
+	away          bool      // the stream is down
+	asOf          time.Time // when the figures were read
+	unread        error     // why they cannot be read now
+	failed        error     // the stream ended for good
 
 	cursor   int    // which destination is chosen
 	only     string // show only this destination
@@ -72,6 +75,7 @@ type question struct {
 type (
 	eventsSeen  []*leadgatev1.Event
 	noteSeen    string
+	linkSeen    bool
 	streamEnded struct{ err error }
 	polled      struct {
 		destinations []*leadgatev1.Destination
@@ -152,6 +156,8 @@ func (t *screen) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	case noteSeen:
 		t.note = string(m)
+	case linkSeen:
+		t.away = !bool(m)
 	case done:
 		t.note = string(m)
 		return t, t.poll()
@@ -161,7 +167,8 @@ func (t *screen) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 		t.failed = m.err
 		return t, tea.Quit
 	case polled:
-		if m.err == nil {
+		if t.unread = m.err; m.err == nil {
+			t.asOf = t.now()
 			t.destinations, t.alerts = m.destinations, m.alerts
 			t.cursor = max(0, min(t.cursor, len(t.destinations)-1))
 		}
@@ -413,6 +420,8 @@ func (f *feed) event(e *leadgatev1.Event) error {
 }
 
 func (f *feed) note(text string) { f.program.Send(noteSeen(text)) }
+
+func (f *feed) link(up bool) { f.program.Send(linkSeen(up)) }
 
 func (f *feed) run(ctx context.Context) {
 	ticker := time.NewTicker(frameInterval)

@@ -156,6 +156,27 @@ func TestWatchIsALiveTableInATerminal(t *testing.T) {
 	}
 }
 
+func TestTheTableSaysThatTheGatewayIsAway(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	address := h.gateway.address
+	term := inTerminal(t, "watch", "--server", address)
+	term.shows(`● live`)
+	h.gateway.kill()
+	term.shows(`leadgate ▸ [0-9.:]+ +▲ the gateway is away; waiting for it, figures of [0-9:]+`)
+	term.press("?") // a key takes notes away, not this
+	term.shows(`hold the view, or let it go on`)
+	if !strings.Contains(term.shown(), "the gateway is away") {
+		t.Error("a key takes away that the gateway is away")
+	}
+	h.gateway = start(t, []string{"HUBSPOT_TOKEN=" + token}, "serve", "--config", h.config, "--listen", address, "--data-dir", h.data)
+	term.shows(`● live`)
+	term.press("q")
+	if err := term.cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
 func TestTheTableSaysWhoIsOnAnAlert(t *testing.T) {
 	t.Parallel()
 	h, in := alarmed(t, "")

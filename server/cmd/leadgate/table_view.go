@@ -86,10 +86,20 @@ func (t *screen) View() tea.View {
 }
 
 func (t *screen) header() string {
-	state := painted(green).Render("● live")
+	var states []string
 	if t.frozen >= 0 {
-		state = painted(purple).Render("❚ held")
+		states = append(states, painted(purple).Render("❚ held"))
 	}
+	asOf := "figures of " + t.asOf.Local().Format(time.TimeOnly)
+	switch {
+	case t.away:
+		states = append(states, painted(red).Render("▲ the gateway is away; waiting for it, "+asOf))
+	case t.unread != nil:
+		states = append(states, painted(red).Render("▲ "+asOf+": "+journal.OneLine(t.unread.Error())))
+	case t.frozen < 0:
+		states = append(states, painted(green).Render("● live"))
+	}
+	state := strings.Join(states, "   ")
 	var filters []string
 	add := func(name, value string) {
 		if value != "" {

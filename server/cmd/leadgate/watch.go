@@ -106,6 +106,8 @@ type watcher struct {
 type sink interface {
 	event(e *leadgatev1.Event) error
 	note(text string)
+	// link says that the gateway went away, or that it is there again.
+	link(up bool)
 }
 
 // run returns nil when ctx ends, and an error that trying again will not mend.
@@ -114,7 +116,7 @@ func (w *watcher) run(ctx context.Context) error {
 	for {
 		err := w.follow(ctx, func() {
 			if connected {
-				w.printer.note("connected again")
+				w.printer.link(true)
 			}
 			connected = true
 		})
@@ -126,7 +128,7 @@ func (w *watcher) run(ctx context.Context) error {
 		if !connected || !passing {
 			return w.explain(err)
 		}
-		w.printer.note("the gateway is away; waiting for it")
+		w.printer.link(false)
 		if !w.wait(ctx) {
 			return nil
 		}
@@ -214,6 +216,14 @@ func isTerminal(out io.Writer) bool {
 
 // note tells the person, apart from the events.
 func (p *eventPrinter) note(text string) { fmt.Fprintln(p.notes, "leadgate: "+text) }
+
+func (p *eventPrinter) link(up bool) {
+	if up {
+		p.note("connected again")
+	} else {
+		p.note("the gateway is away; waiting for it")
+	}
+}
 
 func (p *eventPrinter) event(e *leadgatev1.Event) error {
 	var line string

@@ -42,7 +42,7 @@ func TestAFailingDestinationIsToldOnceRemindedAndResolved(t *testing.T) {
 		h.expect() // 4 % fail
 		h.lead(repeat(retry, 3)...)
 		pass(15 * time.Second)
-		h.expect("firing error-rate/crm")
+		h.expect("firing error_rate/crm")
 
 		a := h.last().Alert
 		for _, text := range []struct{ what, got, want string }{
@@ -61,10 +61,10 @@ func TestAFailingDestinationIsToldOnceRemindedAndResolved(t *testing.T) {
 			h.lead(retry)
 			pass(time.Minute)
 		}
-		h.expect("firing error-rate/crm", "reminder error-rate/crm")
+		h.expect("firing error_rate/crm", "reminder error_rate/crm")
 		h.lead(repeat(success, 2000)...)
 		pass(11 * time.Minute)
-		h.expect("firing error-rate/crm", "reminder error-rate/crm", "resolved error-rate/crm")
+		h.expect("firing error_rate/crm", "reminder error_rate/crm", "resolved error_rate/crm")
 	})
 }
 
@@ -145,7 +145,7 @@ func TestOneTroubleIsOneAlert(t *testing.T) {
 		want    string
 		within  time.Duration
 	}{
-		"the CRM is down": {func(h *house) { h.lead(repeat(retry, 20)...) }, "error-rate/crm", 15 * time.Second},
+		"the CRM is down": {func(h *house) { h.lead(repeat(retry, 20)...) }, "error_rate/crm", 15 * time.Second},
 		"credentials revoked": {func(h *house) {
 			h.is(refused)
 			h.lead(repeat(retry, 20)...)
@@ -155,7 +155,7 @@ func TestOneTroubleIsOneAlert(t *testing.T) {
 			for range 3 {
 				h.destination(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RATE_LIMITED, "API Rate Limit Exceeded")
 			}
-		}, "rate-limited/crm", 15 * time.Second},
+		}, "rate_limited/crm", 15 * time.Second},
 		"a field renamed": {func(h *house) {
 			h.drifted(&leadgatev1.Drift{Form: "contact", Field: "company_name", Suggestion: "company_name: company", Detail: "company came no more"})
 			h.lead(repeat(held, 12)...)
@@ -166,7 +166,7 @@ func TestOneTroubleIsOneAlert(t *testing.T) {
 		"holds":             {func(h *house) { h.lead(repeat(held, 10)...) }, "holds/contact", 15 * time.Second},
 		"a page broken":     {func(h *house) { h.lead(repeat(rejected, 20)...) }, "rejections/contact", 15 * time.Second},
 		"deliveries died":   {func(h *house) { h.lead(failure, dead) }, "dead/crm", 15 * time.Second},
-		"a lead waits long": {func(h *house) { h.memory.set(func() { h.memory.waiting = time.Now().Add(-14 * time.Minute) }) }, "oldest-waiting/crm", time.Minute + 15*time.Second},
+		"a lead waits long": {func(h *house) { h.memory.set(func() { h.memory.waiting = time.Now().Add(-14 * time.Minute) }) }, "oldest_waiting/crm", time.Minute + 15*time.Second},
 		"the disk fills up": {func(h *house) { h.memory.set(func() { h.memory.free = 1000 << 20 }) }, "disk", 15 * time.Second},
 		"the store fails":   {func(h *house) { h.memory.set(func() { h.memory.refused = errors.New("the disk is gone") }) }, "disk", 15 * time.Second},
 	} {
@@ -201,10 +201,10 @@ func TestNoSuccessIsWrongOnlyWhenItShouldHaveBeen(t *testing.T) {
 			pass(59 * time.Minute)
 			h.expect()
 			pass(5 * time.Minute)
-			h.expect("firing no-success/crm")
+			h.expect("firing no_success/crm")
 			h.lead(success)
 			pass(time.Minute)
-			h.expect("firing no-success/crm", "resolved no-success/crm")
+			h.expect("firing no_success/crm", "resolved no_success/crm")
 		})
 	})
 	t.Run("within business hours", func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestNoSuccessIsWrongOnlyWhenItShouldHaveBeen(t *testing.T) {
 			pass((2*24 + 10) * time.Hour) // Monday 11:00 in Berlin
 			h.expect()
 			pass(75 * time.Minute)
-			h.expect("firing no-success/crm")
+			h.expect("firing no_success/crm")
 		}, seldom)
 	})
 	t.Run("always", func(t *testing.T) {
@@ -226,7 +226,7 @@ func TestNoSuccessIsWrongOnlyWhenItShouldHaveBeen(t *testing.T) {
 		rules := &configv1.Alerts{Rules: &configv1.AlertRules{NoSuccess: &configv1.NoSuccessRule{When: "always"}}}
 		enter(t, rules, func(h *house) {
 			pass(time.Hour + 15*time.Second)
-			h.expect("firing no-success/crm")
+			h.expect("firing no_success/crm")
 		})
 	})
 }
@@ -243,7 +243,7 @@ func TestPatternsFindWhatTheCRMAnswers(t *testing.T) {
 		h.expect()
 		h.lead(retry)
 		pass(15 * time.Second)
-		h.expect("firing crm-error/crm/maintenance")
+		h.expect("firing crm_errors/crm/maintenance")
 	})
 }
 

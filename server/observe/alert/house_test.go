@@ -106,7 +106,7 @@ func (s state) Keys(context.Context) ([]string, error) {
 // pager is a notifier that keeps what it is told.
 type pager struct {
 	mu      sync.Mutex
-	told    []string // "firing error-rate/crm"
+	told    []string // "firing error_rate/crm"
 	all     []*notify.Message
 	failing error
 	hang    bool

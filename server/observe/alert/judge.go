@@ -47,15 +47,15 @@ func (f *finding) id() string {
 func explains(rule string) []string {
 	switch rule {
 	case "breaker":
-		return []string{"paused", "credentials", "error-rate"}
-	case "error-rate":
-		return []string{"credentials", "rate-limited", "breaker"}
-	case "oldest-waiting":
-		return []string{"paused", "credentials", "rate-limited", "breaker", "error-rate", "no-success"}
-	case "no-success":
-		return []string{"paused", "credentials", "rate-limited", "breaker", "error-rate", "oldest-waiting"}
+		return []string{"paused", "credentials", "error_rate"}
+	case "error_rate":
+		return []string{"credentials", "rate_limited", "breaker"}
+	case "oldest_waiting":
+		return []string{"paused", "credentials", "rate_limited", "breaker", "error_rate", "no_success"}
+	case "no_success":
+		return []string{"paused", "credentials", "rate_limited", "breaker", "error_rate", "oldest_waiting"}
 	case "dead":
-		return []string{"drift", "error-rate"}
+		return []string{"drift", "error_rate"}
 	case "holds", "rejections":
 		return []string{"drift"}
 	}
@@ -165,7 +165,7 @@ func (d *destination) rateLimited(m *moment, state *leadgatev1.Destination) *fin
 	rule := d.rules.GetRateLimited()
 	n := sum(&d.limited, m.now)
 	return &finding{
-		rule: "rate-limited", verdict: d.limited.verdict(n >= int64(rule.GetAtLeast()), m.now),
+		rule: "rate_limited", verdict: d.limited.verdict(n >= int64(rule.GetAtLeast()), m.now),
 		summary: fmt.Sprintf("{name} asked %s within %s for a slower pace", times(n), short(rule.GetWindow().AsDuration())),
 		cause:   cmp.Or(answered(d.cases.slowed, state.GetLastError()), "It answers with status 429."), lead: d.cases.slowed.lead,
 		action:  "Something else may be using up the account's rate limit. Lower limits: requests_per_second of {name}, or raise the limit in the CRM. Deliveries go on by themselves when the CRM allows.",
@@ -187,7 +187,7 @@ func (d *destination) errorRate(m *moment) *finding {
 	rule := d.rules.GetErrorRate()
 	all := total(&d.calls, m.now)
 	f := &finding{
-		rule: "error-rate", critical: true,
+		rule: "error_rate", critical: true,
 		summary: fmt.Sprintf("%.0f %% of the calls to {name} fail: %d of %d within %s", 100*all.share(), all.failed, all.failed+all.ok, short(rule.GetWindow().AsDuration())),
 		cause:   answered(d.cases.failed, ""), lead: d.cases.failed.lead,
 		action:  "Read what the CRM answers. If it is down, nothing is lost and deliveries go on by themselves; if it refuses what is sent, correct properties: of {name}, then retry what died.",
@@ -226,7 +226,7 @@ func (d *destination) noSuccess(m *moment, state *leadgatev1.Destination) *findi
 		otherwise = fmt.Sprintf("No call failed: %s under way, and the CRM does not answer.", deliveries(n))
 	}
 	return &finding{
-		rule: "no-success", critical: true, verdict: wrongIf(judged && silent >= limit), grace: limit,
+		rule: "no_success", critical: true, verdict: wrongIf(judged && silent >= limit), grace: limit,
 		summary: fmt.Sprintf("{name} took no lead for %s; %s", short(m.now.Sub(d.lastSuccess)), leadsWait(state.GetWaiting()+state.GetInFlight())),
 		cause:   cmp.Or(answered(d.cases.failed, state.GetLastError()), otherwise), lead: d.cases.failed.lead,
 		action:  "Test the destination, and see what happened to the newest leads.",
@@ -237,7 +237,7 @@ func (d *destination) noSuccess(m *moment, state *leadgatev1.Destination) *findi
 func (d *destination) oldestWaiting(m *moment, state *leadgatev1.Destination, counts store.Counts) *finding {
 	limit := d.rules.GetOldestWaiting().GetAbove().AsDuration()
 	f := &finding{
-		rule: "oldest-waiting", grace: limit, lead: d.cases.failed.lead,
+		rule: "oldest_waiting", grace: limit, lead: d.cases.failed.lead,
 		cause: cmp.Or(answered(d.cases.failed, state.GetLastError()),
 			fmt.Sprintf("No call failed: %s, %d under way, and {name} takes %.3g requests a second.", leadsWait(state.GetWaiting()), state.GetInFlight(), state.GetRequestsPerSecond())),
 		action:  "See whether the destination is slow, limited or failing. More than it can take: raise limits: of {name} if the CRM allows.",
@@ -286,7 +286,7 @@ func (d *destination) drift(drifts []*leadgatev1.Drift) *finding {
 func (e *crmError) judge(m *moment) *finding {
 	n := sum(&e.seen, m.now)
 	return &finding{
-		rule: "crm-error", name: "/" + e.rule.GetName(), verdict: e.seen.verdict(n >= int64(e.rule.GetAtLeast()), m.now),
+		rule: "crm_errors", name: "/" + e.rule.GetName(), verdict: e.seen.verdict(n >= int64(e.rule.GetAtLeast()), m.now),
 		summary: fmt.Sprintf("{name} answered %q %s within %s", e.rule.GetName(), times(n), short(e.rule.GetWindow().AsDuration())),
 		cause:   answered(e.newest, ""), lead: e.newest.lead,
 		action:  "Read what the CRM answers, and what it was sent.",
@@ -390,7 +390,7 @@ func (f *form) slow(name string, m *moment) *finding {
 	f.speed.Each(m.now, func(_ time.Time, s *window.Spread) { all.Merge(s) })
 	p95 := all.Percentile(.95)
 	return &finding{
-		rule: "speed-to-lead", verdict: f.speed.verdict(all.Count() > 0 && p95 > rule.GetAbove().AsDuration(), m.now),
+		rule: "speed_to_lead", verdict: f.speed.verdict(all.Count() > 0 && p95 > rule.GetAbove().AsDuration(), m.now),
 		summary: fmt.Sprintf("leads of form %s take %s to their CRM record (95th percentile of %d within %s)", name, short(p95), all.Count(), short(rule.GetWindow().AsDuration())),
 		cause:   fmt.Sprintf("The newest that took too long, %s, went to %s.", f.late.detail, f.lateAt), lead: f.late.lead,
 		action: "See whether that destination is slow, limited or failing.", page: "destinations/" + f.lateAt,

@@ -51,7 +51,7 @@ func environment(t *testing.T) notify.Environment {
 
 func message(kind leadgatev1.NotificationType) *notify.Message {
 	return &notify.Message{ID: "msg_1", Type: kind, Time: noon, Gateway: "https://leads.example.com", Alert: &leadgatev1.Alert{
-		AlertId: "error-rate/crm", Rule: "error-rate", Severity: leadgatev1.AlertSeverity_ALERT_SEVERITY_CRITICAL, Destination: "crm",
+		AlertId: "error_rate/crm", Rule: "error_rate", Severity: leadgatev1.AlertSeverity_ALERT_SEVERITY_CRITICAL, Destination: "crm",
 		Summary: "62 % of the calls to crm fail & more", Cause: "HTTP 503: <html>down</html>", Action: "Read what the CRM answers.",
 		Command: "leadgate watch --destination crm", Url: "https://leads.example.com/console/destinations", LeadId: "0193",
 		LeadUrl: "https://leads.example.com/console/leads/0193", FireTime: timestamppb.New(noon.Add(-90 * time.Second)),
@@ -139,7 +139,7 @@ func TestAWebhookIsSignedAfterStandardWebhooks(t *testing.T) {
 		Timestamp time.Time
 		Data      struct{ AlertID, Summary, LeadURL string }
 	}
-	if err := json.Unmarshal(r.body, &got); err != nil || got.Type != "alert.resolved" || !got.Timestamp.Equal(noon) || got.Data.AlertID != "error-rate/crm" || got.Data.LeadURL == "" {
+	if err := json.Unmarshal(r.body, &got); err != nil || got.Type != "alert.resolved" || !got.Timestamp.Equal(noon) || got.Data.AlertID != "error_rate/crm" || got.Data.LeadURL == "" {
 		t.Errorf("body %s (%v)", r.body, err)
 	}
 }
@@ -174,7 +174,7 @@ func TestPagerDutyOpensAndClosesOneIncident(t *testing.T) {
 		if err := json.Unmarshal(r.body, &got); err != nil {
 			t.Fatal(err)
 		}
-		if r.request.URL.Path != "/v2/enqueue" || got.RoutingKey != "key" || got.DedupKey != "leadgate/error-rate/crm" || got.Action != want.action || got.Payload.Severity != want.severity {
+		if r.request.URL.Path != "/v2/enqueue" || got.RoutingKey != "key" || got.DedupKey != "leadgate/error_rate/crm" || got.Action != want.action || got.Payload.Severity != want.severity {
 			t.Errorf("%s: %s", kind, r.body)
 		}
 		if want.action == "trigger" && (got.Payload.Details["lead"] != "0193" || got.Payload.Source == "" || len(got.Links) != 2) {

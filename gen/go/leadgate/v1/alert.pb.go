@@ -197,9 +197,9 @@ func (NotificationType) EnumDescriptor() ([]byte, []int) {
 // Alert is something that a person should know and act on.
 type Alert struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identifier: the rule and what it is about, such as "error-rate/crm". The same trouble later has the same one.
+	// Identifier: the rule and what it is about, such as "error_rate/crm". The same trouble later has the same one.
 	AlertId string `protobuf:"bytes,1,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
-	// The rule that fired, such as "error-rate".
+	// The rule that fired, such as "error_rate".
 	Rule string `protobuf:"bytes,2,opt,name=rule,proto3" json:"rule,omitempty"`
 	// Whether it asks for a person.
 	State AlertState `protobuf:"varint,3,opt,name=state,proto3,enum=leadgate.v1.AlertState" json:"state,omitempty"`

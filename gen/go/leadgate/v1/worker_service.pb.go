@@ -2550,7 +2550,7 @@ func (x *TestAlertsResponse) GetResults() []*NotifierTest {
 // AcknowledgeAlertRequest names an alert that is firing.
 type AcknowledgeAlertRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identifier of the alert, such as "error-rate/crm".
+	// Identifier of the alert, such as "error_rate/crm".
 	AlertId string `protobuf:"bytes,1,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
 	// For how long nobody is reminded, up to 7 days; 8 hours if left out. 0s takes an acknowledgement back.
 	Duration *durationpb.Duration `protobuf:"bytes,2,opt,name=duration,proto3" json:"duration,omitempty"`
