@@ -133,7 +133,7 @@ func TestPagesMayReadTheirAnswers(t *testing.T) {
 	if a.header.Get("Access-Control-Allow-Origin") != "https://www.example.com" {
 		t.Error("the page cannot read why it was refused")
 	}
-	h.send(http.MethodOptions, path, "", "", "Origin", "https://evil.example").expect(t, 403)
+	h.post(path, asForm, "email=a@example.com", "Origin", "https://evil.example").expect(t, 403)
 	// No other part of the API lets pages elsewhere read anything.
 	if a := h.send(http.MethodOptions, "/v1/leads", "", "", "Origin", "https://www.example.com"); a.status < 400 || a.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("preflight of the API: %d %v", a.status, a.header)

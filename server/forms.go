@@ -263,14 +263,11 @@ func (f *form) lasting(stored *leadgatev1.Submission) iter.Seq2[string, string] 
 
 // serveForm is the door for pages: whatever a form sends goes to SubmitForm through the same interceptors as over gRPC.
 func (s *Server) serveForm(w http.ResponseWriter, r *http.Request) {
-	c, name := callOf(r.Context()), r.PathValue("form")
-	form := s.house().forms[name]
-	if form == nil || form.allows(r.Header.Get("Origin")) { // whoever builds a page must be able to read that there is no such form
-		shareWith(w.Header(), r.Header.Get("Origin"))
-	}
+	c, form := callOf(r.Context()), s.house().forms[r.PathValue("form")]
+	shareWith(w.Header(), r.Header.Get("Origin"))
 	switch r.Method {
 	case http.MethodOptions:
-		s.preflight(w, r, form)
+		preflight(w)
 		return
 	case http.MethodPost:
 	default:
@@ -317,7 +314,7 @@ func (s *Server) submitForm(w http.ResponseWriter, r *http.Request, form *form) 
 	case origin == "null": // a page in a frame, or one that was reached by a redirect: the lead says so
 		callOf(r.Context()).pageHidden = true
 	default:
-		return nil, originNotAllowed(origin)
+		return nil, originNotAllowed(form.name, origin)
 	}
 	if r.URL.RawQuery != "" && (r.URL.Query().Has(intake.KeyField) || r.URL.Query().Has("idempotencyKey")) {
 		return nil, keyFailure("the idempotency key came in the address, where logs keep it; send it as header Idempotency-Key or as a field of the form")
@@ -374,29 +371,24 @@ func formAnswer(answer *leadgatev1.SubmitFormResponse) any {
 	return told
 }
 
-// preflight answers a browser that asks whether a page may submit.
-func (s *Server) preflight(w http.ResponseWriter, r *http.Request, form *form) {
-	switch origin := r.Header.Get("Origin"); {
-	case form == nil:
-		s.writeProblem(w, r, formNotFound(r.PathValue("form")))
-	case !form.allows(origin):
-		s.writeProblem(w, r, originNotAllowed(origin))
-	default:
-		header := w.Header()
-		header.Set("Allow", "POST, OPTIONS")
-		header.Set("Access-Control-Allow-Methods", "POST")
-		header.Set("Access-Control-Allow-Headers", "Content-Type, Idempotency-Key, Prefer, X-Request-Id, traceparent")
-		header.Set("Access-Control-Max-Age", preflightAge)
-		w.WriteHeader(http.StatusNoContent)
-	}
+// preflight answers a browser that asks whether a page may submit. Any may ask: whether this one may is said by the answer to
+// what it submits, which a script can read, as it can not read that of a preflight.
+func preflight(w http.ResponseWriter) {
+	header := w.Header()
+	header.Set("Allow", "POST, OPTIONS")
+	header.Set("Access-Control-Allow-Methods", "POST")
+	header.Set("Access-Control-Allow-Headers", "Content-Type, Idempotency-Key, Prefer, X-Request-Id, traceparent")
+	header.Set("Access-Control-Max-Age", preflightAge)
+	w.WriteHeader(http.StatusNoContent)
 }
 
-func originNotAllowed(origin string) error {
+func originNotAllowed(form, origin string) error {
 	return worker.Failure(nil, codes.PermissionDenied, &errdetails.ErrorInfo{Reason: "ORIGIN_NOT_ALLOWED"},
-		"pages of "+origin+" may not submit this form; add the origin to allowed_origins of the form")
+		fmt.Sprintf("pages of %s may not submit form %s; if the page is yours, add %q to allowed_origins of the form", origin, form, origin))
 }
 
-// shareWith lets the pages of an origin read the answer.
+// shareWith lets the pages of an origin read the answer, also that they may not submit: whoever builds a page must be able to
+// see why. It tells nothing that the page did not send, and no browser sends a cookie with it.
 func shareWith(header http.Header, origin string) {
 	header.Add("Vary", "Origin")
 	if origin == "" {
