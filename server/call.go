@@ -153,7 +153,7 @@ func (s *Server) httpCall(r *http.Request) *call {
 		c.foreign = c.cookie && !sameOrigin(r)
 	}
 	c.secure = r.TLS != nil || (trusted(parseAddress(r.RemoteAddr), proxies) && r.Header.Get("X-Forwarded-Proto") == "https")
-	return c
+	return s.traced(c)
 }
 
 // grpcCall returns the call of an rpc: the one of the HTTP request that it transcodes, or its own.

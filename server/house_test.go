@@ -71,6 +71,7 @@ type options struct {
 	worker leadgatev1.WorkerServiceServer
 	body   time.Duration          // for how long a request's body may take
 	change func(*configv1.Config) // what a file cannot say
+	traces bool
 }
 
 func open(t testing.TB, o options) *house {
@@ -110,7 +111,7 @@ func open(t testing.TB, o options) *house {
 		o.worker = worker.NewService(w, "v1.2.3")
 	}
 	h.server, err = server.New(server.Options{
-		Snapshot: snapshot, Store: h.store, Journal: events, Worker: o.worker, OpenAPI: openapi.JSON, BodyTimeout: o.body,
+		Snapshot: snapshot, Store: h.store, Journal: events, Worker: o.worker, OpenAPI: openapi.JSON, BodyTimeout: o.body, Tracing: o.traces,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "leadgate_up 1") }),
 	})
 	if err != nil {

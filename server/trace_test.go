@@ -45,3 +45,29 @@ func TestATraceparentThatIsNotOneIsPassedOver(t *testing.T) {
 		}
 	}
 }
+
+func TestASubmissionThatBelongsToNoTraceBeginsOne(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{traces: true})
+	h.post("/v1/forms/contact/submissions", asForm, "email=form@example.com").expect(t, 201)
+	h.post("/v1/leads", asJSON, ada).expect(t, 201)
+	h.post("/v1/leads:batch", asJSON, `{"leads":[`+ada+`,`+ada+`]}`).expect(t, 200)
+	h.post("/v1/forms/contact/submissions", asForm, "email=no").expect(t, 400)
+	h.post("/v1/forms/contact/submissions", asForm, "email=no", "Origin", "https://no.example").expect(t, 403)
+	client := leadgatev1.NewLeadServiceClient(h.dial())
+	if _, err := client.SubmitLead(t.Context(), &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: "a@example.com"}}); err != nil {
+		t.Fatal(err)
+	}
+	traces, spans := map[string]bool{}, map[string]bool{}
+	h.await(func(event *leadgatev1.Event) bool {
+		e := event.GetLead()
+		switch e.GetStage() {
+		case leadgatev1.Stage_STAGE_RECEIVED, leadgatev1.Stage_STAGE_REJECTED:
+			traces[e.GetTraceId()], spans[e.GetSpanId()] = true, true
+		}
+		return len(spans) == 7
+	})
+	if len(traces) != 6 || traces[""] || spans[""] { // a batch is one trace
+		t.Errorf("traces %v, spans %v", traces, spans)
+	}
+}
