@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -15,38 +17,90 @@ import (
 // searchLag is how long a record may not be found that was made. Zoho does not say; a search is an index of its own.
 const searchLag = time.Minute
 
+// errand is a lead on its way.
+type errand struct {
+	*draft.Draft
+	fill bool // only what a record has nothing in
+	// twin is the record that has the lead's value of a field where no two may, and is to be written to instead. diverted says
+	// that it was, which is done once at most.
+	twin     string
+	diverted bool
+}
+
+// checksMember names the fields that duplicates are checked by.
+const checksMember = "duplicate_check_fields"
+
+// progress is kept with the attempt.
+type progress struct {
+	// Unfound is when the record of a late lead was looked for first, and not found.
+	Unfound time.Time `json:"unfound"`
+}
+
 // Deliver implements crm.Destination.
 func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadgatev1.DeliveryMode) []crm.Outcome {
 	all, ready := draft.ReadAll(batch)
-	var keyed, nameless []*draft.Draft
-	for _, lead := range ready {
+	fill := mode == leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS
+	uncheckable := d.uncheckable()
+	var keyed, nameless []*errand
+	for _, read := range ready {
+		lead := &errand{Draft: read, fill: fill}
 		if lead.Text(email) == "" && lead.Item.Email != "" {
 			lead.Values[email] = lead.Item.Email
 		}
 		d.leaveOut(lead)
-		if d.isKeyed(lead) {
-			keyed = append(keyed, lead)
-		} else {
+		switch {
+		case !d.isKeyed(lead):
 			nameless = append(nameless, lead)
+		case uncheckable != "":
+			lead.Fail(crm.Outcome{Kind: crm.Retry, Reason: "not sent: " + uncheckable})
+		default:
+			keyed = append(keyed, lead)
 		}
 	}
-	if mode == leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS {
-		draft.EachUntilHalted(keyed, func(lead *draft.Draft) { d.one(lead, func(lead *draft.Draft) { d.fill(ctx, lead) }) })
+	if fill {
+		draft.EachUntilHalted(keyed, func(lead *errand) { d.one(lead, func(lead *errand) { d.fill(ctx, lead) }) })
 	} else {
-		draft.InRounds(keyed, d.placeholders, d.checks, func(group []*draft.Draft) { d.write(ctx, d.module+"/upsert", group, true) })
+		d.inRounds(keyed, func(group []*errand) { d.write(ctx, d.module+"/upsert", group, true) })
 	}
-	draft.EachUntilHalted(nameless, func(lead *draft.Draft) {
-		d.one(lead, func(lead *draft.Draft) { d.create(ctx, lead) })
+	draft.EachUntilHalted(nameless, func(lead *errand) {
+		d.one(lead, func(lead *errand) { d.create(ctx, lead) })
 	}, keyed...)
 	return draft.Told(all)
 }
 
-func (d *destination) one(lead *draft.Draft, send func(*draft.Draft)) {
-	draft.InRounds([]*draft.Draft{lead}, d.placeholders, d.checks, func(one []*draft.Draft) { send(one[0]) })
+func (d *destination) one(lead *errand, send func(*errand)) {
+	d.inRounds([]*errand{lead}, func(one []*errand) { send(one[0]) })
+}
+
+func (d *destination) inRounds(leads []*errand, send func([]*errand)) {
+	draft.InRounds(leads, d.placeholders, d.checks, func(leads []*errand) {
+		for _, lead := range leads {
+			lead.twin, lead.diverted = "", false
+		}
+		send(leads)
+	})
+}
+
+// uncheckable says why Zoho cannot check for duplicates, as far as is known; empty if it can. To send leads without what they are
+// told apart by would make a record of each.
+func (d *destination) uncheckable() string {
+	known := d.known.Load()
+	if known == nil {
+		return ""
+	}
+	for _, field := range d.checks {
+		switch p := known.Property(field); {
+		case p == nil:
+			return "Zoho has no field " + field + ", or hides it from the user; correct zoho.duplicate_check"
+		case p.ReadOnly:
+			return "Zoho's field " + field + " is read-only; correct zoho.duplicate_check"
+		}
+	}
+	return ""
 }
 
 // isKeyed reports whether Zoho can tell whether it has the lead already.
-func (d *destination) isKeyed(lead *draft.Draft) bool {
+func (d *destination) isKeyed(lead *errand) bool {
 	for _, field := range d.checks {
 		if lead.Text(field) != "" {
 			return true
@@ -56,13 +110,14 @@ func (d *destination) isKeyed(lead *draft.Draft) bool {
 }
 
 // leaveOut leaves out what Zoho would drop without a word, as far as is known.
-func (d *destination) leaveOut(lead *draft.Draft) {
+func (d *destination) leaveOut(lead *errand) {
 	known := d.known.Load()
 	if known == nil {
 		return
 	}
 	for field := range lead.Values {
 		switch p := known.Property(field); {
+		case slices.Contains(d.checks, field):
 		case p == nil:
 			lead.Drop(field, crm.Outcome{Property: field, Reason: "Zoho has no field " + field + ", or hides it from the user; correct it under properties"})
 		case p.ReadOnly:
@@ -72,7 +127,7 @@ func (d *destination) leaveOut(lead *draft.Draft) {
 }
 
 // write sends leads in one call.
-func (d *destination) write(ctx context.Context, path string, leads []*draft.Draft, upsert bool) {
+func (d *destination) write(ctx context.Context, path string, leads []*errand, upsert bool) {
 	records := make([]map[string]any, len(leads))
 	for i, lead := range leads {
 		records[i] = lead.Values
@@ -80,10 +135,10 @@ func (d *destination) write(ctx context.Context, path string, leads []*draft.Dra
 	d.send(ctx, http.MethodPost, path, records, leads, upsert)
 }
 
-func (d *destination) send(ctx context.Context, method, path string, records []map[string]any, leads []*draft.Draft, upsert bool) {
+func (d *destination) send(ctx context.Context, method, path string, records []map[string]any, leads []*errand, upsert bool) {
 	body := map[string]any{"data": records}
 	if upsert {
-		body["duplicate_check_fields"] = d.checks
+		body[checksMember] = d.checks
 	}
 	if d.cfg.GetAutomations() == "none" {
 		body["trigger"] = []string{}
@@ -105,61 +160,120 @@ func (d *destination) send(ctx context.Context, method, path string, records []m
 	default:
 		d.refusedAll(answer, leads)
 	}
+	var settled, clashing []*errand
+	for _, lead := range leads {
+		if lead.twin != "" && !lead.diverted {
+			clashing = append(clashing, lead)
+		} else {
+			settled = append(settled, lead)
+		}
+	}
+	draft.EachUntilHalted(clashing, func(lead *errand) { d.divert(ctx, lead) }, settled...)
+}
+
+// divert writes a lead to its twin, which keeps what it is told apart by.
+func (d *destination) divert(ctx context.Context, lead *errand) {
+	lead.diverted = true
+	values, record := lead.Given(), map[string]any{"id": lead.twin}
+	if lead.fill {
+		var failed bool
+		if record, failed = d.lookUp(ctx, lead, d.module+"/"+url.PathEscape(lead.twin)); failed {
+			return
+		}
+		if record == nil {
+			lead.Fail(crm.Outcome{Kind: crm.Retry, Reason: goneMeanwhile})
+			return
+		}
+		values = lead.Blanks(record)
+	}
+	for _, field := range d.checks {
+		delete(values, field)
+	}
+	d.change(ctx, lead, record, values)
 }
 
 // create makes a record of a lead that nothing tells apart. Where an earlier answer was lost, it is looked for first.
-func (d *destination) create(ctx context.Context, lead *draft.Draft) {
+func (d *destination) create(ctx context.Context, lead *errand) {
 	if lost := lead.Item.Unanswered; !lost.IsZero() {
-		phone := lead.Text("Phone")
+		phone := lead.Text(phoneField)
 		if phone == "" {
 			lead.Fail(crm.Outcome{Kind: crm.Undecided, Reason: "an earlier answer was lost, and the lead has neither address nor phone number to look for it in Zoho"})
 			return
 		}
-		record, failed := d.search(ctx, lead, "phone", phone)
+		record, failed := d.search(ctx, lead, phoneField, phone)
 		switch {
 		case failed:
 			return
 		case record != nil:
-			d.change(ctx, lead, record, lead.Values)
+			d.change(ctx, lead, record, lead.Given())
 			return
 		case d.env.Now().Before(lost.Add(searchLag)):
 			lead.Fail(crm.Outcome{Kind: crm.Unknown, Reason: "an earlier answer was lost, and Zoho's search may not know the record yet; it is looked for again"})
 			return
 		}
 	}
-	d.write(ctx, d.module, []*draft.Draft{lead}, false)
+	d.write(ctx, d.module, []*errand{lead}, false)
 }
 
-// fill writes what the record has nothing in.
-func (d *destination) fill(ctx context.Context, lead *draft.Draft) {
-	address := lead.Text(email)
-	if address == "" {
-		d.write(ctx, d.module+"/upsert", []*draft.Draft{lead}, true)
+// fill writes what the record has nothing in. That there is one is known: a newer lead of the person was delivered. Where it
+// is not found, search may not know it yet; after a while it is gone, and the lead makes another.
+func (d *destination) fill(ctx context.Context, lead *errand) {
+	for _, field := range d.checks {
+		value := lead.Text(field)
+		if value == "" {
+			continue
+		}
+		if record, failed := d.search(ctx, lead, field, value); failed {
+			return
+		} else if record != nil {
+			d.change(ctx, lead, record, lead.Blanks(record))
+			return
+		}
+	}
+	var done progress
+	_ = json.Unmarshal([]byte(lead.Item.Progress), &done) // it is looked for the first time, then
+	if done.Unfound.IsZero() {
+		done.Unfound = d.env.Now()
+	}
+	if d.env.Now().Before(done.Unfound.Add(searchLag)) {
+		kept, _ := json.Marshal(done)
+		lead.Fail(crm.Outcome{Kind: crm.Retry, Progress: string(kept), Reason: "not sent: a newer lead of the person was delivered, and Zoho's search may not know its record yet; it is looked for again"})
 		return
 	}
-	record, failed := d.search(ctx, lead, "email", address)
-	switch {
-	case failed:
-	case record == nil:
-		d.write(ctx, d.module+"/upsert", []*draft.Draft{lead}, true)
-	default:
-		d.change(ctx, lead, record, lead.Blanks(record))
-	}
+	d.write(ctx, d.module+"/upsert", []*errand{lead}, true)
 }
 
 // change writes values to a record that is known.
-func (d *destination) change(ctx context.Context, lead *draft.Draft, record map[string]any, values map[string]any) {
+func (d *destination) change(ctx context.Context, lead *errand, record map[string]any, values map[string]any) {
 	id, _ := record["id"].(string)
 	if len(values) == 0 {
 		lead.Fail(crm.Outcome{Kind: crm.Delivered, RecordID: id, RecordURL: d.recordURL(id), Status: http.StatusOK})
 		return
 	}
-	d.send(ctx, http.MethodPut, d.module+"/"+url.PathEscape(id), []map[string]any{values}, []*draft.Draft{lead}, false)
+	d.send(ctx, http.MethodPut, d.module+"/"+url.PathEscape(id), []map[string]any{values}, []*errand{lead}, false)
 }
 
-// search finds a record; nil if there is none. failed reports whether it could not, and the lead has its outcome then.
-func (d *destination) search(ctx context.Context, lead *draft.Draft, by, value string) (record map[string]any, failed bool) {
-	answer, failure := d.call(ctx, http.MethodGet, d.module+"/search?"+url.Values{by: {value}}.Encode(), nil)
+// search finds a record by the value of a field; nil if there is none. failed reports whether it could not, and the lead has its
+// outcome then.
+func (d *destination) search(ctx context.Context, lead *errand, field, value string) (record map[string]any, failed bool) {
+	query := url.Values{}
+	switch field {
+	case email:
+		query.Set("email", value)
+	case phoneField:
+		query.Set("phone", value)
+	default:
+		query.Set("criteria", "("+field+":equals:"+inCriteria.Replace(value)+")")
+	}
+	return d.lookUp(ctx, lead, d.module+"/search?"+query.Encode())
+}
+
+// inCriteria escapes what has a meaning there.
+var inCriteria = strings.NewReplacer(`\`, `\\`, `(`, `\(`, `)`, `\)`, `,`, `\,`)
+
+// lookUp reads the first record that a path leads to, like search.
+func (d *destination) lookUp(ctx context.Context, lead *errand, path string) (record map[string]any, failed bool) {
+	answer, failure := d.call(ctx, http.MethodGet, path, nil)
 	if failure != nil {
 		lead.Fail(*failure)
 		return nil, true
@@ -171,7 +285,7 @@ func (d *destination) search(ctx context.Context, lead *draft.Draft, by, value s
 	case answer.Status == http.StatusNoContent:
 		return nil, false
 	case answer.Status != http.StatusOK:
-		d.refusedAll(answer, []*draft.Draft{lead})
+		d.refusedAll(answer, []*errand{lead})
 		return nil, true
 	case json.Unmarshal(answer.Body, &found) != nil || len(found.Data) == 0 || found.Data[0]["id"] == nil:
 		lead.Fail(answer.Outcome(crm.Unknown, "it answered 200, but not as Zoho does"))

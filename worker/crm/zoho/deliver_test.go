@@ -170,6 +170,102 @@ func TestWhatZohoWouldDropOrRefuseIsLeftOutAndTold(t *testing.T) {
 	}
 }
 
+// change changes the account's fields, as an administrator does.
+func (r *rig) change(change string) {
+	r.t.Helper()
+	changed := httptest.NewRecorder()
+	r.account.ServeHTTP(changed, httptest.NewRequest(http.MethodPost, "/_sim/fields", strings.NewReader(change)))
+	if changed.Code != http.StatusNoContent {
+		r.t.Fatal(changed.Body)
+	}
+}
+
+func TestWithoutTheFieldThatDuplicatesAreCheckedByNothingIsMadeTwice(t *testing.T) {
+	t.Parallel()
+	for _, change := range []string{`{"rename":{"Gateway_Key":"Key"}}`, `{"remove":["Gateway_Key"]}`, `{"read_only":["Gateway_Key"]}`} {
+		for _, known := range []bool{true, false} { // whether the fields were read since
+			if !known && strings.Contains(change, "read_only") {
+				continue // which only the fields tell
+			}
+			r := newRig(t, &configv1.Zoho{DuplicateCheck: []string{"Gateway_Key"}}, simulated.Options{})
+			keyed := `{"Gateway_Key":"k1","Email":"ada@example.com","Last_Name":"Lovelace","Company":"E"}`
+			r.expect(r.deliver(upsert, keyed)[0], crm.Delivered, "")
+			r.change(change)
+			if known {
+				if _, outcome := r.destination.Schema(t.Context()); outcome.Kind != crm.Delivered {
+					t.Fatal(outcome)
+				}
+			}
+			for range 2 {
+				for _, mode := range []leadgatev1.DeliveryMode{upsert, blanks} {
+					outcome := r.deliver(mode, keyed)[0]
+					r.expect(outcome, crm.Retry, "")
+					if mode == upsert && !strings.Contains(outcome.Reason, "zoho.duplicate_check") {
+						t.Errorf("the reason is %q", outcome.Reason)
+					}
+				}
+			}
+			if n := r.account.Records(); n != 1 {
+				t.Errorf("%s, known %t: %d records", change, known, n)
+			}
+		}
+	}
+}
+
+func TestALeadWithoutAnAddressGoesToTheRecordOfItsPhone(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []leadgatev1.DeliveryMode{upsert, blanks} {
+		r := newRig(t, &configv1.Zoho{DuplicateCheck: []string{"Gateway_Key", "Email"}}, simulated.Options{})
+		r.change(`{"add":[{"name":"Phone","length":30,"unique":true}]}`)
+		there := r.deliver(upsert, `{"Email":"ada@example.com","Phone":"+14155550132","Last_Name":"Lovelace","Company":"Engines"}`)[0].RecordID
+		for _, payload := range []string{`{"Phone":"+14155550132","Last_Name":"Byron","City":"London"}`, `{"Gateway_Key":"k2","Phone":"+14155550132","Last_Name":"Byron","City":"London"}`} {
+			if outcome := r.late(mode, payload); outcome.Kind != crm.Delivered || outcome.RecordID != there || len(outcome.Dropped) > 0 {
+				t.Errorf("%v: ended as %+v, want record %s", mode, outcome, there)
+			}
+		}
+		has := r.account.records()[0].Properties
+		if n := r.account.Records(); n != 1 || has["City"] != "London" || has["Company"] != "Engines" || has["Email"] != "ada@example.com" || has["Gateway_Key"] != nil ||
+			has["Last_Name"] != map[leadgatev1.DeliveryMode]string{upsert: "Byron", blanks: "Lovelace"}[mode] {
+			t.Errorf("%v: %d records, %v", mode, n, has)
+		}
+		outcome := r.late(mode, `{"Email":"grace@example.com","Phone":"+14155550132","Last_Name":"Hopper","Company":"E"}`) // who is not Ada
+		if outcome.Kind != crm.Delivered || outcome.RecordID == there || strings.Join(outcome.Dropped, " ") != "Phone" {
+			t.Errorf("%v: another person of the number ended as %+v", mode, outcome)
+		}
+	}
+}
+
+// late delivers a lead however often it is to be sent, as the worker would.
+func (r *rig) late(mode leadgatev1.DeliveryMode, payload string) crm.Outcome {
+	r.t.Helper()
+	lead := item(payload, len(r.calls))
+	var outcome crm.Outcome
+	for range 5 {
+		if outcome = r.destination.Deliver(r.t.Context(), []crm.Item{lead}, mode)[0]; outcome.Kind != crm.Retry {
+			break
+		}
+		lead.Progress = outcome.Progress
+		r.clock.Pass(20 * time.Second)
+	}
+	return outcome
+}
+
+func TestALateLeadOverwritesNothingThatSearchDoesNotKnowYet(t *testing.T) {
+	t.Parallel()
+	for name, checks := range map[string][]string{"by address": nil, "by a key": {"Gateway_Key"}} {
+		r := newRig(t, &configv1.Zoho{DuplicateCheck: checks}, simulated.Options{SearchLag: 50 * time.Second})
+		r.expect(r.deliver(upsert, `{"Gateway_Key":"(k, 1)","Email":"ada@example.com","Last_Name":"Lovelace","Company":"Engines"}`)[0], crm.Delivered, "")
+		late := `{"Gateway_Key":"(k, 1)","Email":"ada@example.com","Last_Name":"Byron","City":"London"}`
+		if checks != nil {
+			late = strings.Replace(late, "ada@", "old@", 1)
+		}
+		r.expect(r.late(blanks, late), crm.Delivered, "")
+		if has := r.account.records()[0].Properties; r.account.Records() != 1 || has["Last_Name"] != "Lovelace" || has["City"] != "London" || has["Email"] != "ada@example.com" {
+			t.Errorf("%s: %d records, %v", name, r.account.Records(), has)
+		}
+	}
+}
+
 func TestWhatZohoSaysDecides(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Zoho{}, simulated.Options{})
@@ -238,7 +334,7 @@ func TestBlanksAreFilledAndNothingElse(t *testing.T) {
 		t.Errorf("record is %v", got)
 	}
 	r.expect(r.deliver(blanks, `{"Email":"ada@example.com","Last_Name":"Byron"}`)[0], crm.Delivered, "")
-	r.expect(r.deliver(blanks, grace)[0], crm.Delivered, "")
+	r.expect(r.late(blanks, grace), crm.Delivered, "")
 	if n := r.account.Records(); n != 2 {
 		t.Errorf("%d records", n)
 	}
@@ -281,7 +377,7 @@ func TestARecordThatWasMergedIntoAnotherIsLookedForAgain(t *testing.T) {
 	merge()
 	r.expect(r.deliver(blanks, late)[0], crm.Retry, "merged") // search knows the old one
 	r.clock.Pass(time.Minute)
-	r.expect(r.deliver(blanks, late)[0], crm.Delivered, "")
+	r.expect(r.late(blanks, late), crm.Delivered, "")
 	if n := r.account.Records(); n != 2 { // the address went with its record, and is another one's now
 		t.Errorf("%d records", n)
 	}

@@ -34,6 +34,7 @@ const (
 
 	moduleLeads = "Leads"
 	email       = "Email"
+	phoneField  = "Phone"
 	scheme      = "Zoho-oauthtoken"
 )
 

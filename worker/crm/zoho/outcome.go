@@ -1,6 +1,7 @@
 package zoho
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -18,9 +19,12 @@ type result struct {
 	Status  string `json:"status"`
 	Code    string `json:"code"`
 	Details struct {
-		ID       string `json:"id"`
-		APIName  string `json:"api_name"`
-		JSONPath string `json:"json_path"`
+		ID        string `json:"id"`
+		APIName   string `json:"api_name"`
+		JSONPath  string `json:"json_path"`
+		Duplicate struct {
+			ID string `json:"id"`
+		} `json:"duplicate_record"`
 	} `json:"details"`
 }
 
@@ -34,12 +38,15 @@ func (r result) field() string {
 	return ""
 }
 
+// twin is the record that a value clashes with; empty if it does not say.
+func (r result) twin() string { return cmp.Or(r.Details.ID, r.Details.Duplicate.ID) }
+
 // isGone reports whether the record that was to be changed is not there any more: deleted, or merged into another.
 func (r result) isGone() bool { return r.Code == "INVALID_DATA" && r.Details.APIName == "id" }
 
 // readResults gives each lead its result, which stand in the order of the request: 200 says nothing about any. Fewer results
 // than leads tell nothing about any either.
-func (d *destination) readResults(answer *crm.Answer, leads []*draft.Draft) {
+func (d *destination) readResults(answer *crm.Answer, leads []*errand) {
 	var reply struct {
 		Data []json.RawMessage `json:"data"`
 	}
@@ -95,7 +102,7 @@ const (
 const goneMeanwhile = "the record was deleted in Zoho, or merged into another, since it was found; it is looked for again"
 
 // refuse gives a lead its outcome after a problem with its record (contracts, zoho.md §4).
-func (d *destination) refuse(answer *crm.Answer, r result, lead *draft.Draft) {
+func (d *destination) refuse(answer *crm.Answer, r result, lead *errand) {
 	field, code := r.field(), draft.InBrackets(r.Code)
 	flaw := func(reason string) {
 		outcome := answer.Outcome(crm.Refused, reason+code)
@@ -125,6 +132,9 @@ func (d *destination) refuse(answer *crm.Answer, r result, lead *draft.Draft) {
 			return
 		}
 		flaw("another record has the same value in Zoho's field " + field + ", where no two may")
+		if lead.Text(email) == "" && !lead.diverted { // without, nobody might be reached
+			lead.twin = r.twin()
+		}
 	case "NO_PERMISSION":
 		lead.Fail(answer.Outcome(crm.Retry, "the user may not write the record"+code))
 	case "RECORD_LOCKED", "RECORD_IN_BLUEPRINT", "NOT_APPROVED":
@@ -154,8 +164,8 @@ func (d *destination) ofAccount(answer *crm.Answer, code string) (crm.Outcome, b
 		return draft.Paused(answer, creditsWait, "Zoho's credits of 24 hours are used up"+said), true
 	case "STORAGE_SPACE_EXCEEDED", "FEATURE_NOT_SUPPORTED":
 		return draft.Paused(answer, adminWait, "the account cannot take it"+said+"; an administrator has to look"), true
-	case "INVALID_MODULE", "INVALID_URL_PATTERN", "INVALID_REQUEST_METHOD":
-		return answer.Outcome(crm.Retry, "Zoho does not know what was called"+said+"; check zoho.module"), true
+	case "INVALID_MODULE", "INVALID_URL_PATTERN", "INVALID_REQUEST_METHOD", "INVALID_QUERY":
+		return answer.Outcome(crm.Retry, "Zoho does not know what was called"+said+"; check zoho.module and zoho.duplicate_check"), true
 	case "INTERNAL_ERROR":
 		return answer.Outcome(crm.Unknown, "something broke in Zoho"+said), true
 	}
@@ -163,7 +173,7 @@ func (d *destination) ofAccount(answer *crm.Answer, code string) (crm.Outcome, b
 }
 
 // refusedAll gives leads their outcomes after a call that failed as a whole, and wrote nothing.
-func (d *destination) refusedAll(answer *crm.Answer, leads []*draft.Draft) {
+func (d *destination) refusedAll(answer *crm.Answer, leads []*errand) {
 	outcome := d.failed(answer)
 	if outcome.Kind == crm.Refused && answer.Status >= 400 && len(leads) > 1 {
 		outcome.Kind, outcome.Reason = crm.Split, fmt.Sprintf("Zoho refuses the batch (%d)", answer.Status)
@@ -180,6 +190,9 @@ func (d *destination) failed(answer *crm.Answer) crm.Outcome {
 	}
 	if r.isGone() {
 		return answer.Outcome(crm.Retry, goneMeanwhile+draft.InBrackets(r.Code))
+	}
+	if r.Details.APIName == checksMember {
+		return answer.Outcome(crm.Retry, "Zoho does not check for duplicates by these fields"+draft.InBrackets(r.Code)+"; correct zoho.duplicate_check")
 	}
 	if answer.Status == http.StatusTooManyRequests {
 		return draft.Paused(answer, concurrencyWait, "too many calls at a time")

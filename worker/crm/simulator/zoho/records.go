@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -154,18 +155,41 @@ func refusal(i int, d simulator.Defect) result {
 
 func (a *api) search(w http.ResponseWriter, r *http.Request, m *module) {
 	var found []*simulator.Record
-	for parameter, field := range map[string]string{"email": "Email", "phone": "Phone"} {
-		if value := r.URL.Query().Get(parameter); value != "" {
-			found = append(found, m.records.Find(field, value)...)
-			for _, d := range m.gone {
-				if a.options.Now().Sub(d.at) < a.options.SearchLag && strings.EqualFold(d.record.Text(field), value) {
-					found = append(found, d.record)
-				}
+	query := r.URL.Query()
+	wanted := map[string]string{"Email": query.Get("email"), "Phone": query.Get("phone")}
+	if criteria := query.Get("criteria"); criteria != "" {
+		parts := criterion.FindStringSubmatch(criteria)
+		if parts == nil {
+			fail(w, http.StatusBadRequest, "INVALID_QUERY", "Invalid query formed", map[string]any{"reason": "criteria"})
+			return
+		}
+		if _, ok := m.table.Field(parts[1]); !ok {
+			fail(w, http.StatusBadRequest, "INVALID_QUERY", "Invalid query formed", map[string]any{"api_name": parts[1], "reason": "the field is not available for search"})
+			return
+		}
+		wanted[parts[1]] = regexp.MustCompile(`\\(.)`).ReplaceAllString(parts[2], "$1")
+	}
+	now := a.options.Now()
+	for field, value := range wanted {
+		if value == "" {
+			continue
+		}
+		for _, record := range m.records.Find(field, value) {
+			if now.Sub(record.Created) >= a.options.SearchLag {
+				found = append(found, record)
+			}
+		}
+		for _, d := range m.gone {
+			if now.Sub(d.at) < a.options.SearchLag && strings.EqualFold(d.record.Text(field), value) {
+				found = append(found, d.record)
 			}
 		}
 	}
 	show(w, found)
 }
+
+// criterion is a condition, in which a backslash takes its meaning from parentheses, commas and itself.
+var criterion = regexp.MustCompile(`^\((\w+):equals:((?:[^(),\\]|\\.)*)\)$`)
 
 func (a *api) get(w http.ResponseWriter, r *http.Request, m *module) {
 	if record := m.records.Get(r.PathValue("id")); record != nil {

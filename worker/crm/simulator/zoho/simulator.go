@@ -32,7 +32,7 @@ type Options struct {
 	Now func() time.Time
 	// Credits are how many calls 24 hours may have; DefaultCredits if 0, no limit if negative.
 	Credits int
-	// SearchLag is how long search finds records that are gone; not at all if 0.
+	// SearchLag is how long search finds records that are gone, and does not find new ones.
 	SearchLag time.Duration
 }
 
