@@ -83,6 +83,7 @@ func (c *call) judge(parcels []*parcel) {
 		switch kind := p.outcome.Kind; {
 		case kind == crm.Delivered, kind == crm.Refused, kind == crm.Undecided, p.outcome.Progress != "" && p.outcome.Progress != p.item.Progress:
 			c.lane.gotThrough()
+			c.lane.taken()
 			return
 		case p.interrupted, p.outcome.After > 0, kind == crm.RateLimited, kind == crm.CredentialsRefused:
 		default:
@@ -117,7 +118,7 @@ func (c *call) begin(parcels []*parcel) []*parcel {
 		}
 	}
 	if err != nil {
-		c.unclaim(claims)
+		w.unclaim(c.lane.name, claims)
 		return nil
 	}
 	var begun []*parcel
@@ -127,16 +128,16 @@ func (c *call) begin(parcels []*parcel) []*parcel {
 			begun = append(begun, parcels[i])
 		case !errors.Is(result.Err, store.ErrStale): // stale: a person changed it meanwhile
 			w.log.Error("recording an attempt failed", "delivery", parcels[i].delivery.GetDeliveryId(), "error", result.Err)
-			c.unclaim(claims[i : i+1])
+			w.unclaim(c.lane.name, claims[i:i+1])
 		}
 	}
 	return begun
 }
 
-func (c *call) unclaim(claims []*store.Claim) {
-	w := c.lane.worker
+// unclaim gives back claims that were not begun.
+func (w *Worker) unclaim(destination string, claims []*store.Claim) {
 	if err := w.store.Unclaim(context.WithoutCancel(w.calling), claims...); err != nil {
-		w.log.Error("giving deliveries back failed", "destination", c.lane.name, "error", err)
+		w.log.Error("giving deliveries back failed", "destination", destination, "error", err)
 	}
 }
 
@@ -153,11 +154,14 @@ func (c *call) send(parcels []*parcel, mode leadgatev1.DeliveryMode) {
 		return
 	}
 	var divided []*parcel
-	for i, outcome := range c.deliver(parcels, mode) {
+	outcomes := c.deliver(parcels, mode)
+	for i, outcome := range outcomes {
 		p := parcels[i]
 		p.outcome = outcome
 		p.interrupted = w.calling.Err() != nil
-		c.heed(outcome)
+		if p.delivery.RefusedAlone = c.failsAlone(p, outcomes); !p.delivery.GetRefusedAlone() {
+			c.heed(outcome)
+		}
 		if outcome.Kind != crm.Split {
 			continue
 		}

@@ -68,7 +68,10 @@ func retries(p *parcel) *leadgatev1.Event {
 	return leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_RETRY, func(e *leadgatev1.LeadEvent) {
 		p.fail(e)
 		e.NextAttemptTime = p.delivery.GetDueTime()
-		if p.attempt.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_CREDENTIALS_REFUSED {
+		switch {
+		case p.delivery.GetRefusedAlone():
+			e.Detail = "others get through, so it is this lead that the CRM refuses"
+		case p.attempt.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_CREDENTIALS_REFUSED:
 			e.NextAttemptTime = nil // nobody knows when they will be mended
 			e.Detail = "waits until the CRM takes the credentials"
 		}

@@ -37,6 +37,11 @@ type lane struct {
 	freed  chan struct{} // holds a signal when a call ended or the connection changed
 	turn   sync.Mutex    // held while breaker and gate change together
 
+	trial  atomic.Bool               // one delivery shows whether the CRM takes the credentials; see credentials.go
+	trials atomic.Int32              // those that were refused one after the other
+	passed atomic.Pointer[time.Time] // when a delivery got through last; nil if none did
+	eager  atomic.Bool               // something changed, so that the next probe is due
+
 	// since is when it became what it is. What was accepted before may have been meant for somebody else.
 	since atomic.Pointer[time.Time]
 	// account is whose records the destination writes; empty until that is known.
@@ -53,6 +58,7 @@ type lane struct {
 	done   chan struct{}      // closed when the claiming goroutine is gone
 	// The claiming goroutine's own:
 	probeAt time.Time // when to probe next; zero unless the credentials are refused
+	tried   string    // the delivery that a trial took last
 	resumed time.Time // when the last pause that the CRM asked for ended, as far as that was told
 	learnAt time.Time // when to ask for the account next
 	backlog bool      // the last claim had all that it asked for, so there may be more
@@ -114,7 +120,8 @@ func (l *lane) becomeAnother() {
 
 // tryAgain has a destination called that refused the credentials or could not be reached, because something changed.
 func (l *lane) tryAgain() {
-	l.gate.Accept()
+	l.trials.Store(0)
+	l.eager.Store(true)
 	l.breaker.Hurry()
 	l.signal()
 }
@@ -149,10 +156,14 @@ func (l *lane) step(ctx context.Context) {
 	gate, changed := l.gate.State()
 	breaker, probeAt := l.breaker.State()
 	l.resumes(gate, now)
-	if !gate.Refused {
+	refused := gate.Refused && !l.trial.Load()
+	switch eager := l.eager.Swap(false); {
+	case !refused:
 		l.probeAt = time.Time{}
-	} else if l.probeAt.IsZero() {
-		l.probeAt = now.Add(probeInterval)
+	case eager:
+		l.probeAt = now
+	case l.probeAt.IsZero():
+		l.probeAt = now.Add(l.probeRest())
 	}
 	switch {
 	case gate.Paused:
@@ -161,9 +172,9 @@ func (l *lane) step(ctx context.Context) {
 		l.wait(ctx, gate.Until, changed, nil)
 	case l.probeAt.After(now): // mended secrets are seen at once
 		l.wait(ctx, earlier(l.probeAt, now.Add(secretInterval)), changed, nil)
-	case gate.Refused:
+	case refused:
 		l.probe(ctx)
-		l.probeAt = l.worker.now().Add(probeInterval)
+		l.probeAt = l.worker.now().Add(l.probeRest())
 	case breaker == pace.Doubtful:
 		l.doubt(ctx)
 	case breaker == pace.Open && probeAt.After(now):
@@ -175,7 +186,7 @@ func (l *lane) step(ctx context.Context) {
 	case breaker == pace.Closed && l.readsSchema(ctx):
 	case l.nameless():
 		l.learnAccount(ctx)
-	case breaker == pace.HalfOpen && l.active.Load() > 0, l.free(conn) <= 0:
+	case (breaker == pace.HalfOpen || gate.Refused) && l.active.Load() > 0, l.free(conn) <= 0:
 		l.wait(ctx, time.Time{}, changed, nil)
 	default:
 		l.claim(ctx, changed)
@@ -191,7 +202,7 @@ func earlier(a, b time.Time) time.Time {
 
 // claim takes what is due, up to what one call can take, and calls; while there is more than that, as many calls as may begin at
 // once. There is no waiting for a batch to fill: while calls are under way or the pace is kept, more falls due by itself. While the
-// breaker is half open one delivery is taken.
+// breaker is half open, or the credentials are on trial, one delivery is taken.
 func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
 	conn := l.conn.Load()
 	slot, err := l.limiter.AcquireLeads(ctx, conn.batch)
@@ -201,15 +212,20 @@ func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
 	}
 	state, _ := l.gate.State()
 	breaker, _ := l.breaker.State()
-	if open := state.OpenAt(l.worker.now()) || breaker == pace.HalfOpen && state.OpenButForBreaker(l.worker.now()); !open || conn != l.conn.Load() {
+	onTrial := state.Refused && l.trial.Load()
+	state.Refused, state.Broken = state.Refused && !onTrial, state.Broken && breaker != pace.HalfOpen
+	if !state.OpenAt(l.worker.now()) || conn != l.conn.Load() {
 		slot.Release() // something changed while the slot was waited for
 		return
 	}
 	slots := []*pace.Slot{slot}
 	most := min(conn.batch, slot.Leads())
-	if breaker == pace.HalfOpen {
+	switch {
+	case breaker == pace.HalfOpen:
 		most = 1
-	} else if l.backlog {
+	case onTrial:
+		most = 2 // of which one is given back
+	case l.backlog:
 		for int64(len(slots)) < l.free(conn) {
 			more := l.limiter.TryLeads(conn.batch)
 			if more == nil {
@@ -221,6 +237,9 @@ func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
 	claims, err := l.worker.store.Claim(ctx, l.name, most)
 	l.backlog = err == nil && len(claims.Items) == most
 	items := claims.Items
+	if onTrial {
+		items = l.another(items)
+	}
 	for _, slot := range slots {
 		n := min(conn.batch, slot.Leads(), len(items))
 		if n == 0 {
@@ -239,6 +258,8 @@ func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
 	case len(claims.Items) > 0:
 	case breaker == pace.HalfOpen:
 		l.gotThrough() // the ping did, and that is all there is
+	case onTrial:
+		l.accept() // likewise
 	default:
 		l.wait(ctx, l.untilSchema(claims.Next), changed, l.worker.store.Notify(l.name))
 	}

@@ -2,45 +2,10 @@ package worker
 
 import (
 	"context"
-	"time"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
 )
-
-const (
-	// Between two probes of a destination that refused the credentials.
-	probeInterval = 30 * time.Second
-	// While the credentials are refused, how often the secrets are looked at.
-	secretInterval = time.Second
-)
-
-// probe asks a destination that refused the credentials whether it takes them now, and opens the gate if so.
-func (l *lane) probe(ctx context.Context) {
-	switch outcome := l.ping(ctx); outcome.Kind {
-	case crm.Delivered, crm.Refused: // refused is the request, not the credentials
-		l.accept(outcome)
-	case crm.RateLimited:
-		l.holdOff(outcome)
-	default:
-		l.health.failed(outcome.Reason, l.worker.now())
-	}
-}
-
-// refuse stops calling because the CRM refused the credentials.
-func (l *lane) refuse(outcome crm.Outcome) {
-	l.health.failed(outcome.Reason, l.worker.now())
-	if l.gate.Refuse() {
-		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED, outcome.Reason, outcome.Status)
-	}
-}
-
-// accept goes on calling after the CRM refused the credentials.
-func (l *lane) accept(outcome crm.Outcome) {
-	if l.gate.Accept() {
-		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RESUMED, "the CRM takes the credentials again", outcome.Status)
-	}
-}
 
 // doubt finds out with a ping whether calls fail because the CRM cannot be reached.
 func (l *lane) doubt(ctx context.Context) {

@@ -18,7 +18,7 @@ import (
 //	Refused                       DEAD
 //	Retry, Unknown                RETRY_WAIT, due after the backoff; DEAD when it is given up
 //	RateLimited                   RETRY_WAIT, due when the CRM wants to be called again; does not count as a failure
-//	CredentialsRefused            RETRY_WAIT, due once the credentials are taken; does not count as a failure
+//	CredentialsRefused            RETRY_WAIT, due once the credentials are taken; does not count as a failure, unless others get through
 //	Undecided                     HELD: a person decides
 //	cut short by leadgate's stop  RETRY_WAIT, due at once; does not count as a failure
 //	with the breaker open         RETRY_WAIT, due once it closes; does not count as a failure
@@ -45,7 +45,11 @@ func (c *call) verdict(p *parcel) *store.Step {
 		c.waitUntil(p, c.until)
 	case crm.CredentialsRefused:
 		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_CREDENTIALS_REFUSED
-		c.waitUntil(p, now)
+		if d.GetRefusedAlone() {
+			c.failed(p, now)
+		} else {
+			c.waitUntil(p, now)
+		}
 	case crm.Refused:
 		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_REFUSED
 		d.State, d.Reason = leadgatev1.DeliveryState_DELIVERY_STATE_DEAD, reasonOf(outcome)

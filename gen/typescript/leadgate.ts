@@ -220,6 +220,8 @@ export interface Delivery {
   failureCount?: number;
   /** A person wants it sent as it is, although a newer lead of the same person was delivered before. */
   forced?: boolean;
+  /** The CRM refuses it as if the credentials were wrong, while others get through. */
+  refusedAlone?: boolean;
 }
 
 /** Attempt is one call to the CRM for one delivery. */

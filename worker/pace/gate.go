@@ -41,11 +41,8 @@ type GateState struct {
 }
 
 // OpenAt reports whether the gate is open at a time.
-func (s GateState) OpenAt(t time.Time) bool { return s.OpenButForBreaker(t) && !s.Broken }
-
-// OpenButForBreaker reports whether the breaker alone may keep the gate closed at a time.
-func (s GateState) OpenButForBreaker(t time.Time) bool {
-	return !s.Paused && !s.Refused && !s.Until.After(t)
+func (s GateState) OpenAt(t time.Time) bool {
+	return !s.Paused && !s.Refused && !s.Broken && !s.Until.After(t)
 }
 
 type closure struct{ from, to time.Time }

@@ -276,7 +276,9 @@ type Delivery struct {
 	// How many attempts failed in that time; the wait before the next goes by it.
 	FailureCount int32 `protobuf:"varint,19,opt,name=failure_count,json=failureCount,proto3" json:"failure_count,omitempty"`
 	// A person wants it sent as it is, although a newer lead of the same person was delivered before.
-	Forced        bool `protobuf:"varint,20,opt,name=forced,proto3" json:"forced,omitempty"`
+	Forced bool `protobuf:"varint,20,opt,name=forced,proto3" json:"forced,omitempty"`
+	// The CRM refuses it as if the credentials were wrong, while others get through.
+	RefusedAlone  bool `protobuf:"varint,21,opt,name=refused_alone,json=refusedAlone,proto3" json:"refused_alone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -451,6 +453,13 @@ func (x *Delivery) GetForced() bool {
 	return false
 }
 
+func (x *Delivery) GetRefusedAlone() bool {
+	if x != nil {
+		return x.RefusedAlone
+	}
+	return false
+}
+
 // Attempt is one call to the CRM for one delivery.
 type Attempt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -619,7 +628,7 @@ var File_leadgate_v1_delivery_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_delivery_proto_rawDesc = "" +
 	"\n" +
-	"\x1aleadgate/v1/delivery.proto\x12\vleadgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x06\n" +
+	"\x1aleadgate/v1/delivery.proto\x12\vleadgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x06\n" +
 	"\bDelivery\x12\x1f\n" +
 	"\vdelivery_id\x18\x01 \x01(\tR\n" +
 	"deliveryId\x12\x17\n" +
@@ -647,7 +656,8 @@ const file_leadgate_v1_delivery_proto_rawDesc = "" +
 	"\vfailing_for\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"failingFor\x12#\n" +
 	"\rfailure_count\x18\x13 \x01(\x05R\ffailureCount\x12\x16\n" +
-	"\x06forced\x18\x14 \x01(\bR\x06forced\"\xb6\x04\n" +
+	"\x06forced\x18\x14 \x01(\bR\x06forced\x12#\n" +
+	"\rrefused_alone\x18\x15 \x01(\bR\frefusedAlone\"\xb6\x04\n" +
 	"\aAttempt\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x05R\brevision\x129\n" +

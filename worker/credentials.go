@@ -1,0 +1,118 @@
+package worker
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// A destination that refused the credentials is pinged every now and then. A ping may need less than a delivery does, such as no
+// right to write, so that an answer to it is followed by one delivery:
+//
+//	            a delivery is refused              the ping is answered
+//	┌───────┐ ─────────────────────▸ ┌─────────┐ ─────────────────────▸ ┌───────┐
+//	│ taken │                        │ refused │                        │ trial │
+//	└───────┘                        └─────────┘ ◂───────────────────── └───────┘
+//	    ▴                                          the delivery is         │
+//	    │                                          refused, too            │
+//	    └──────────────────────────────────────────────────────────────────┘
+//	          the delivery gets through, or nothing waits
+//
+// Each trial takes another delivery, if there is one. So a lead that the CRM refuses as if the credentials were wrong, such as one
+// whose record belongs to somebody else there, keeps the others waiting once. From then on it fails alone.
+const (
+	// Between two probes of a destination that refused the credentials. The time doubles with every trial that is refused, up to
+	// longestProbe: 30 s, 1 min, 2 min, 4 min, 8 min, then every 10 min.
+	probeInterval = 30 * time.Second
+	longestProbe  = 10 * time.Minute
+	// While the credentials are refused, how often the secrets are looked at.
+	secretInterval = time.Second
+)
+
+// probeRest is how long to wait before the next probe.
+func (l *lane) probeRest() time.Duration {
+	rest := probeInterval
+	for range l.trials.Load() {
+		if rest *= 2; rest >= longestProbe {
+			return longestProbe
+		}
+	}
+	return rest
+}
+
+// probe asks a destination that refused the credentials whether it takes them now, and has one delivery tried if so.
+func (l *lane) probe(ctx context.Context) {
+	switch outcome := l.ping(ctx); outcome.Kind {
+	case crm.Delivered, crm.Refused: // refused is the request, not the credentials
+		l.trial.Store(true)
+	case crm.RateLimited:
+		l.holdOff(outcome)
+	default:
+		l.health.failed(outcome.Reason, l.worker.now())
+	}
+}
+
+// refuse stops calling because the CRM refused the credentials.
+func (l *lane) refuse(outcome crm.Outcome) {
+	l.health.failed(outcome.Reason, l.worker.now())
+	if l.trial.Swap(false) {
+		l.trials.Add(1)
+	}
+	if l.gate.Refuse() {
+		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED, outcome.Reason, outcome.Status)
+	}
+	l.signal()
+}
+
+// taken says that a delivery got through, which ends a trial.
+func (l *lane) taken() {
+	now := l.worker.now()
+	l.passed.Store(&now)
+	if l.trial.Load() {
+		l.accept()
+	}
+}
+
+// accept goes on calling after the CRM refused the credentials.
+func (l *lane) accept() {
+	l.trials.Store(0)
+	l.trial.Store(false)
+	if l.gate.Accept() {
+		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RESUMED, "the CRM takes the credentials again", 0)
+	}
+}
+
+// another returns the one of two claims that was not tried last, and gives the other back.
+func (l *lane) another(claims []*store.Claim) []*store.Claim {
+	if len(claims) > 1 {
+		if claims[0].Delivery.GetDeliveryId() == l.tried {
+			slices.Reverse(claims)
+		}
+		l.worker.unclaim(l.name, claims[1:])
+		claims = claims[:1]
+	}
+	if len(claims) > 0 {
+		l.tried = claims[0].Delivery.GetDeliveryId()
+	}
+	return claims
+}
+
+// failsAlone reports whether the CRM refused a lead alone as if the credentials were wrong: others got through in the same call, or
+// since it was refused before.
+func (c *call) failsAlone(p *parcel, outcomes []crm.Outcome) bool {
+	switch {
+	case p.outcome.Kind != crm.CredentialsRefused:
+		return false
+	case p.claim.Delivery.GetRefusedAlone():
+		return true
+	case slices.ContainsFunc(outcomes, func(o crm.Outcome) bool { return o.Kind == crm.Delivered || o.Kind == crm.Refused }):
+		return true
+	}
+	last, passed := p.claim.Last, c.lane.passed.Load()
+	return last.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_CREDENTIALS_REFUSED &&
+		passed != nil && !passed.Before(last.GetStartTime().AsTime())
+}

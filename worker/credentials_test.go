@@ -1,0 +1,119 @@
+package worker_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+)
+
+var notAllowed = crm.Outcome{Kind: crm.CredentialsRefused, Reason: "the token may not write contacts", Status: 403}
+
+// refuses makes the CRM refuse the credentials for the leads of some people.
+func (f *fakeCRM) refuses(emails ...string) {
+	f.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
+		outcomes := each(batch, delivered)
+		for i, item := range batch {
+			if slices.Contains(emails, item.Email) {
+				outcomes[i] = notAllowed
+			}
+		}
+		return outcomes
+	})
+}
+
+func TestAPermissionThatThePingDoesNotNeedCostsFewCalls(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.apply(func(cfg *configv1.Destination) { cfg.Limits.Concurrency = 4; cfg.Limits.BatchSize = 1 })
+		h.crm.always(notAllowed)
+		ids := h.accept(people(20)...)
+		h.rest(2 * time.Hour)
+		calls := h.crm.seen()
+		// Four that were under way together; after 30 s, 1, 2, 4 and 8 min; then every 10 min.
+		if len(calls) < 4+15 || len(calls) > 4+16 {
+			t.Errorf("%d calls in two hours", len(calls))
+		}
+		tried := map[string]bool{}
+		for _, call := range calls {
+			tried[call.items[0].Email] = true
+		}
+		if len(tried) < 15 {
+			t.Errorf("the trials took %d leads, want another one each time", len(tried))
+		}
+		h.expectDestinationEvents("credentials_refused")
+		h.resume("crm")
+		h.rest(0)
+		if n := len(h.crm.seen()) - len(calls); n != 1 {
+			t.Errorf("a person's resume made %d calls", n)
+		}
+		h.crm.always(delivered)
+		h.rest(time.Minute + time.Second)
+		for _, id := range ids {
+			if d := h.expectState(id, done); d.GetFailureCount() != 0 {
+				t.Errorf("refused credentials count as a failure: %v", d)
+			}
+		}
+		h.expectDestinationEvents("credentials_refused", "resumed")
+	})
+}
+
+func TestALeadThatTheCRMRefusesLikeCredentialsFailsAlone(t *testing.T) {
+	t.Parallel()
+	for name, batch := range map[string]int32{"one a call": 1, "many a call": 10} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, h *house) {
+				h.apply(func(cfg *configv1.Destination) { cfg.Limits.BatchSize = batch })
+				h.crm.refuses("poison@example.com")
+				poison := h.accept("poison@example.com")[0]
+				h.rest(10 * time.Minute)
+				others := h.accept(people(5)...)
+				h.rest(10 * time.Minute)
+				for _, id := range others {
+					h.expectState(id, done)
+				}
+				more := h.accept("ada@example.com", "eve@example.com")
+				h.rest(time.Second)
+				for _, id := range more {
+					h.expectState(id, done)
+				}
+				d := h.expectState(poison, dead)
+				if !strings.Contains(d.GetReason(), "given up") || !strings.Contains(d.GetReason(), notAllowed.Reason) {
+					t.Errorf("dead as %v", d)
+				}
+				h.expectDestinationEvents("credentials_refused", "resumed")
+				if last := d.GetAttempts()[len(d.GetAttempts())-1]; last.GetOutcome() != leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_CREDENTIALS_REFUSED {
+					t.Errorf("the last attempt is %v", last)
+				}
+			})
+		})
+	}
+}
+
+func TestALeadThatIsRefusedLikeCredentialsBesideOthersStopsNobody(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.crm.refuses("p3@example.com")
+		ids := h.accept(people(8)...)
+		h.apply(nil)
+		h.rest(2 * time.Minute)
+		for i, id := range ids {
+			want := done
+			if i == 3 {
+				want = dead
+			}
+			h.expectState(id, want)
+		}
+		h.expectDestinationEvents()
+		retry := h.stages(ids[3])[1]
+		if retry.GetStage() != stageRetry || retry.GetNextAttemptTime() == nil || !strings.Contains(retry.GetDetail(), "this lead") {
+			t.Errorf("told as %v", retry)
+		}
+	})
+}
