@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/csv"
@@ -169,7 +170,9 @@ type importing struct {
 	hashed      int64
 	saved       time.Time
 	rejectsPath string
-	rejects     *csv.Writer
+	goesOn      bool         // behind what an earlier run did
+	refused     bytes.Buffer // rows that are not in the file of refused ones yet
+	rejects     *csv.Writer  // writes to refused
 	rejectsFile *os.File
 
 	waiting []*row                    // read, and not yet done up to the first of them
@@ -207,7 +210,7 @@ func (i *importing) resume(m mapping, again bool) error {
 	if before.LeftOut == nil {
 		before.LeftOut = map[string]int{}
 	}
-	i.done = before
+	i.done, i.goesOn = before, true
 	i.rows.skipTo(i.file, before.Rows, before.End)
 	fmt.Fprintf(i.notes, "leadgate: %s were imported before; going on behind them\n", count(before.Rows, "row"))
 	return nil
@@ -236,17 +239,11 @@ func (i *importing) run(ctx context.Context) error {
 		}
 		r := i.sent[result.Lead]
 		delete(i.sent, result.Lead)
-		switch {
-		case result.Err != nil:
-			err = i.refuse(r, result.Err.Error())
-		case result.Replayed:
-			i.done.Replayed++
-		default:
-			i.done.Accepted++
+		r.done, r.replayed = true, result.Replayed
+		if result.Err != nil {
+			r.reason = result.Err.Error()
 		}
-		r.done = true
-		if err = errors.Join(err, i.settle()); err != nil {
-			stopped = err
+		if stopped = i.settle(); stopped != nil {
 			break
 		}
 	}
@@ -279,9 +276,6 @@ func (i *importing) leads() iter.Seq[leadgate.Submission] {
 			i.waiting = append(i.waiting, r)
 			if r.reason != "" {
 				r.done = true
-				if i.failed = i.refuse(r, r.reason); i.failed != nil {
-					return
-				}
 				continue
 			}
 			i.sent[r.lead] = r
@@ -292,10 +286,22 @@ func (i *importing) leads() iter.Seq[leadgate.Submission] {
 	}
 }
 
-// settle counts the rows before which none waits any more, and notes now and then how far that is.
+// settle counts the rows before which none waits any more, and notes now and then how far that is. Those behind are read again
+// if the import is interrupted.
 func (i *importing) settle() error {
 	for len(i.waiting) > 0 && i.waiting[0].done {
 		r := i.waiting[0]
+		switch {
+		case r.reason != "":
+			if err := i.refuse(r); err != nil {
+				return err
+			}
+			i.done.Refused++
+		case r.replayed:
+			i.done.Replayed++
+		default:
+			i.done.Accepted++
+		}
 		i.waiting = i.waiting[1:]
 		i.done.Rows, i.done.End = r.number, r.end
 		for _, heading := range r.left {
@@ -315,11 +321,11 @@ func (i *importing) settleAll() error {
 	return errors.Join(i.settle(), i.save())
 }
 
-// save keeps how far the import got, behind what it wrote about refused rows.
+// save keeps how far the import got, behind what it writes about refused rows.
 func (i *importing) save() error {
 	if i.rejects != nil {
 		i.rejects.Flush()
-		if err := i.rejects.Error(); err != nil {
+		if _, err := i.refused.WriteTo(i.rejectsFile); err != nil {
 			return err
 		}
 	}
@@ -339,19 +345,19 @@ func (i *importing) save() error {
 	return os.Rename(i.memo+".new", i.memo)
 }
 
-// refuse writes a row to the file of refused ones. It has the file's personal data, as the file itself.
-func (i *importing) refuse(r *row, reason string) error {
-	i.done.Refused++
+// refuse gives a row to the file of refused ones, which is written when it is saved how far the import got. It has the file's
+// personal data, as the file itself. An import that goes on adds to what it refused before; any other begins anew.
+func (i *importing) refuse(r *row) error {
 	if i.rejects == nil {
 		flags := os.O_CREATE | os.O_WRONLY | os.O_TRUNC
-		if i.done.Rows > 0 {
+		if i.goesOn {
 			flags = os.O_CREATE | os.O_WRONLY | os.O_APPEND
 		}
 		file, err := os.OpenFile(i.rejectsPath, flags, 0o600)
 		if err != nil {
 			return err
 		}
-		i.rejectsFile, i.rejects = file, csv.NewWriter(file)
+		i.rejectsFile, i.rejects = file, csv.NewWriter(&i.refused)
 		if info, err := file.Stat(); err == nil && info.Size() == 0 {
 			header := append([]string{}, i.rows.header...)
 			if at := slices.Index(header, reasonColumn); at < 0 {
@@ -364,21 +370,20 @@ func (i *importing) refuse(r *row, reason string) error {
 	}
 	cells := append([]string{}, r.cells...)
 	if at := slices.Index(i.rows.header, reasonColumn); at >= 0 && at < len(cells) {
-		cells[at] = reason
+		cells[at] = r.reason
 		return i.rejects.Write(cells)
 	}
 	for len(cells) < len(i.rows.header) {
 		cells = append(cells, "")
 	}
-	return i.rejects.Write(append(cells, reason))
+	return i.rejects.Write(append(cells, r.reason))
 }
 
 func (i *importing) closeRejects() error {
 	if i.rejects == nil {
 		return nil
 	}
-	i.rejects.Flush()
-	return errors.Join(i.rejects.Error(), i.rejectsFile.Close())
+	return i.rejectsFile.Close()
 }
 
 // pace says how far an import is, how fast it goes, and how long it will take at this rate.

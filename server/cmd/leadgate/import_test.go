@@ -137,6 +137,55 @@ func TestAnImportGoesOnWhereItStopped(t *testing.T) {
 	}
 }
 
+func TestTheFileOfRefusedRowsIsOfOneImport(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	const n = 4_000
+	people := func(domain string) string {
+		var text strings.Builder
+		text.WriteString("email\n")
+		for i := range n {
+			fmt.Fprintf(&text, "p%d@%s\n", i, domain)
+			if i%100 == 99 {
+				fmt.Fprintf(&text, "nobody%d\n", i)
+			}
+		}
+		return text.String()
+	}
+	path := writeFile(t, "people.csv", people("example.com"))
+	args := []string{"import", path, "--server", h.gateway.address}
+	refused := func() (rows []string) {
+		t.Helper()
+		text, err := os.ReadFile(strings.Replace(path, ".csv", ".rejects.csv", 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Split(strings.TrimSpace(string(text)), "\n")[1:]
+	}
+	cmd := exec.Command(binary, args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(patience); h.leads() == 0 && time.Now().Before(deadline); {
+	}
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it may be through
+	_, complaint, _ := run(t, nil, "", args...)
+	if rows := refused(); len(rows) != n/100 || !strings.Contains(complaint, fmt.Sprintf("%d refused.", n/100)) {
+		t.Errorf("behind an interruption %d rows are refused: %s", len(rows), complaint)
+	}
+	// Another file of the same name is read from the beginning, and what was refused of the one before is no news.
+	if err := os.WriteFile(path, []byte(people("example.org")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, complaint, _ = run(t, nil, "", args...)
+	if rows := refused(); len(rows) != n/100 || !strings.Contains(complaint, fmt.Sprintf("%d refused.", n/100)) {
+		t.Errorf("of another file %d rows are refused: %s", len(rows), complaint)
+	}
+}
+
 func TestAnImportSaysWhatItCannotRead(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -29,9 +29,11 @@ type row struct {
 	cells  []string
 	lead   *leadgatev1.Lead // nil if it cannot be read
 	key    string
-	reason string   // why it is not sent
+	reason string   // why it is not sent, or was refused
 	left   []string // what the lead does without, because it cannot be read
-	done   bool
+
+	done     bool
+	replayed bool
 }
 
 // rowReader reads the rows of a CSV file into leads.
