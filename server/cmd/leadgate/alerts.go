@@ -155,7 +155,7 @@ func newAlertsRules() *cobra.Command {
 		Long: `Print the alert rules for Prometheus, with the thresholds of a configuration's alerts: rules:. What one form or destination has of
 its own is not in them: leadgate judges by that itself.`,
 		Example: `  leadgate alerts rules --config leadgate.yaml > leadgate-rules.yml`,
-		Args: exactArgs(),
+		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			snapshot, err := config.Load(path, environment())
 			if err != nil {

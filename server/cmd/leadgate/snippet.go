@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"html"
 	"html/template"
 	"io"
 	"maps"
@@ -14,6 +15,7 @@ import (
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	"github.com/leadgate/leadgate/server/config"
+	"github.com/leadgate/leadgate/worker/prepare"
 )
 
 func newSnippet() *cobra.Command {
@@ -21,8 +23,8 @@ func newSnippet() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "snippet",
 		Short: "Print the markup that puts a form on a page",
-		Long: `Print the markup that puts a configured form on a page: every field that the form maps, under the page's own names, and the
-script that sends it. Change it as you like: only data-leadgate, the names of the fields and the script's address matter.
+		Long: `Print the markup that puts a configured form on a page: every field that the form maps, under the page's own names, its
+consents, honeypots and captcha, and the script that sends it. Change it as you like: only data-leadgate, the names of the fields and the script's address matter.
 Without script the form works too.`,
 		Example: `  leadgate snippet --form contact
   leadgate snippet --form contact --gateway https://leads.example.com >> contact.html`,
@@ -72,14 +74,40 @@ func addressOf(cfg *configv1.Config) string {
 type snippetField struct {
 	Name, Label, Type, Autocomplete string
 	Required, Long                  bool
+	Options                         []string
 }
 
-var snippet = template.Must(template.New("snippet").Parse(`<form data-leadgate="{{.Form}}" action="{{.Gateway}}/v1/forms/{{.Form}}/submissions" method="post"{{with .KeyLife}} data-key-life="{{.}}"{{end}}>
+// snippetConsent is a check box, and the hidden field with its wording if the form has one.
+type snippetConsent struct{ Name, Value, Text, TextField string }
+
+var snippet = template.Must(template.New("snippet").Funcs(template.FuncMap{"remark": remark}).Parse(`<form data-leadgate="{{.Form}}" action="{{.Gateway}}/v1/forms/{{.Form}}/submissions" method="post"{{with .KeyLife}} data-key-life="{{.}}"{{end}}>
 {{- range .Fields}}
   <label>{{.Label}}
   {{- if .Long}}<textarea name="{{.Name}}"{{if .Required}} required{{end}}></textarea>
+  {{- else if .Options}}<select name="{{.Name}}"{{if .Required}} required{{end}}>
+    <option></option>
+  {{- range .Options}}
+    <option>{{.}}</option>
+  {{- end}}
+  </select>
   {{- else}}<input name="{{.Name}}"{{with .Type}} type="{{.}}"{{end}}{{with .Autocomplete}} autocomplete="{{.}}"{{end}}{{if .Required}} required{{end}}>
   {{- end}}</label>
+{{- end}}
+{{- range .Consents}}
+  <label><input name="{{.Name}}" type="checkbox"{{with .Value}} value="{{.}}"{{end}}> {{.Text}}</label>
+{{- if .TextField}}
+  <input name="{{.TextField}}" type="hidden" value="{{.Text}}">
+{{- end}}
+{{- end}}
+{{- range .Honeypots}}
+  <div hidden><label>Leave this empty<input name="{{.}}" tabindex="-1" autocomplete="off"></label></div>
+{{- end}}
+{{- with .Timing}}
+  {{remark "your page fills in when it showed the form, in milliseconds since 1970"}}
+  <input name="{{.}}" type="hidden">
+{{- end}}
+{{- with .Captcha}}
+  {{remark .}}
 {{- end}}
   <button>Send</button>
 </form>
@@ -94,21 +122,35 @@ func writeSnippet(w io.Writer, gateway, form string, cfg *configv1.Form, keyLife
 	if keyLife != usualKeyLife {
 		life = int(keyLife.Seconds())
 	}
-	return snippet.Execute(w, map[string]any{"Form": form, "Gateway": gateway, "KeyLife": life, "Fields": snippetFields(cfg)})
+	captcha := ""
+	if c := cfg.GetCaptcha(); c != nil {
+		captcha = fmt.Sprintf("the widget of %s goes here; it sends its token as %s", c.GetProvider(), prepare.CaptchaField(c))
+	}
+	return snippet.Execute(w, map[string]any{
+		"Form": form, "Gateway": gateway, "KeyLife": life, "Fields": snippetFields(cfg), "Consents": snippetConsents(cfg),
+		"Honeypots": cfg.GetHoneypot(), "Timing": cfg.GetQuality().GetTimingField(), "Captcha": captcha,
+	})
+}
+
+// remark is a comment in the markup; templates drop those of their own.
+func remark(text string) template.HTML {
+	return template.HTML("<!-- " + html.EscapeString(text) + " -->") //nolint:gosec // it is escaped
 }
 
 // usual says in which order a visitor expects the fields of a lead, and what a browser may fill in by itself.
 func usual() []snippetField {
 	return []snippetField{
-		{Name: "first_name", Autocomplete: "given-name"}, {Name: "last_name", Autocomplete: "family-name"},
-		{Name: "email", Type: "email", Autocomplete: "email"}, {Name: "phone", Type: "tel", Autocomplete: "tel"},
+		{Name: "full_name", Autocomplete: "name"}, {Name: "first_name", Autocomplete: "given-name"}, {Name: "last_name", Autocomplete: "family-name"},
+		{Name: "email", Type: "email", Autocomplete: "email"},
+		{Name: "phone", Type: "tel", Autocomplete: "tel"},
 		{Name: "company", Autocomplete: "organization"}, {Name: "job_title", Autocomplete: "organization-title"}, {Name: "website", Autocomplete: "url"},
 		{Name: "street", Autocomplete: "street-address"}, {Name: "postal_code", Autocomplete: "postal-code"}, {Name: "city", Autocomplete: "address-level2"},
 		{Name: "region", Autocomplete: "address-level1"}, {Name: "country", Autocomplete: "country-name"}, {Name: "message", Long: true},
 	}
 }
 
-// snippetFields are the form's fields, one for each lead field: where several lead to one, the others are old names.
+// snippetFields are the form's fields, one for each lead field: where several lead to one, the others are old names. A form that
+// names none gets those that most forms have.
 func snippetFields(cfg *configv1.Form) []snippetField {
 	known := usual()
 	place := func(path string) int {
@@ -118,7 +160,12 @@ func snippetFields(cfg *configv1.Form) []snippetField {
 		}
 		return at
 	}
-	names := map[string]string{} // by lead field
+	names := map[string]string{}   // by lead field
+	if len(cfg.GetFields()) == 0 { // it takes what the dictionary knows
+		for _, path := range append([]string{"email", "first_name", "last_name", "phone", "message"}, cfg.GetRequired()...) {
+			names[path] = path
+		}
+	}
 	for _, field := range slices.Sorted(maps.Keys(cfg.GetFields())) {
 		if path := cfg.GetFields()[field]; names[path] == "" && !strings.HasPrefix(path, "source.") { // the script fills those in
 			names[path] = field
@@ -135,6 +182,23 @@ func snippetFields(cfg *configv1.Form) []snippetField {
 		label := strings.ReplaceAll(strings.TrimPrefix(path, "custom."), "_", " ")
 		fields[i].Name, fields[i].Label = names[path], strings.ToUpper(label[:1])+label[1:]
 		fields[i].Required = slices.Contains(cfg.GetRequired(), path)
+		switch value := cfg.GetValues()[path]; value.GetType() {
+		case "date":
+			fields[i].Type = "date"
+		case "boolean":
+			fields[i].Type = "checkbox"
+		default:
+			fields[i].Options = slices.Sorted(maps.Keys(value.GetEnum()))
+		}
 	}
 	return fields
+}
+
+func snippetConsents(cfg *configv1.Form) []snippetConsent {
+	var consents []snippetConsent
+	for _, purpose := range slices.Sorted(maps.Keys(cfg.GetConsents())) {
+		c := cfg.GetConsents()[purpose]
+		consents = append(consents, snippetConsent{c.GetField(), c.GetValue(), cmp.Or(c.GetText(), purpose), c.GetTextField()})
+	}
+	return consents
 }

@@ -3717,7 +3717,7 @@ func (x *OAuth2) GetScheme() string {
 // Limits says how fast a destination may be called.
 type Limits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Requests in any one second, at most. HubSpot: 9 if left out. Other kinds: no limit.
+	// Requests in any one second, at most. If left out: HubSpot 9, Pipedrive 8, other kinds no limit.
 	RequestsPerSecond float64 `protobuf:"fixed64,1,opt,name=requests_per_second,json=requestsPerSecond,proto3" json:"requests_per_second,omitempty"`
 	// Calls under way at one time; 4 if left out.
 	Concurrency int32 `protobuf:"varint,2,opt,name=concurrency,proto3" json:"concurrency,omitempty"`
