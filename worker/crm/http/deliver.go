@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
@@ -61,7 +60,7 @@ func (d *destination) deliver(ctx context.Context, item crm.Item) crm.Outcome {
 		return unreadable
 	}
 	answer, failure := d.call(ctx, request{
-		method: d.method, url: d.url.fill(values, url.PathEscape), values: values,
+		method: d.method, url: d.url.fill(values, inURL), values: values,
 		contentType: d.body.contentType, body: d.mark(body, item), idempotency: item.IdempotencyValue,
 	})
 	if failure != nil {
@@ -72,7 +71,7 @@ func (d *destination) deliver(ctx context.Context, item crm.Item) crm.Outcome {
 
 func (d *destination) deliverBatch(ctx context.Context, bodies [][]byte) []crm.Outcome {
 	answer, failure := d.call(ctx, request{
-		method: d.method, url: d.url.fill(nil, url.PathEscape), contentType: d.batch.contentType(d.body), body: d.batch.join(bodies),
+		method: d.method, url: d.url.fill(nil, inURL), contentType: d.batch.contentType(d.body), body: d.batch.join(bodies),
 	})
 	if failure != nil {
 		return repeat(*failure, len(bodies))

@@ -55,7 +55,7 @@ func New(cfg *configv1.HTTP, env crm.Environment) (crm.Destination, error) {
 	d.url, err = parsePattern(cfg.GetUrl())
 	problem("url", err)
 	if err == nil {
-		d.account, err = hostOf(d.url.fill(nil, url.PathEscape))
+		d.account, err = hostOf(d.url.fill(nil, inURL))
 		problem("url", err)
 	}
 	for name, value := range cfg.GetHeaders() {
@@ -120,7 +120,7 @@ func defaults() map[string]string {
 // leads; it is asked with HEAD, which changes nothing anywhere: whatever it answers shows that it is up, unless it complains
 // of credentials or itself.
 func (d *destination) Ping(ctx context.Context) crm.Outcome {
-	ping := request{method: http.MethodHead, url: d.url.fill(nil, url.PathEscape)}
+	ping := request{method: http.MethodHead, url: d.url.fill(nil, inURL)}
 	if d.cfg.GetPingUrl() != "" {
 		ping = request{method: http.MethodGet, url: d.cfg.GetPingUrl()}
 	}

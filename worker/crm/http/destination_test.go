@@ -87,6 +87,7 @@ type api struct {
 	*httptest.Server
 	status       int
 	body         string
+	header       map[string]string
 	last         *nethttp.Request
 	lastBody     string
 	unreadSecret error
@@ -97,6 +98,9 @@ func newAPI(t *testing.T) *api {
 	a.Server = httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		body, _ := io.ReadAll(r.Body)
 		a.last, a.lastBody = r, string(body)
+		for name, value := range a.header {
+			w.Header().Set(name, value)
+		}
 		w.WriteHeader(a.status)
 		_, _ = io.WriteString(w, a.body)
 	}))
@@ -213,7 +217,7 @@ func TestOutcomes(t *testing.T) {
 	for status, want := range map[int]crm.OutcomeKind{
 		200: crm.Delivered, 201: crm.Delivered, 202: crm.Delivered, 204: crm.Delivered,
 		301: crm.Retry, 302: crm.Retry, 307: crm.Retry,
-		400: crm.Refused, 401: crm.CredentialsRefused, 403: crm.CredentialsRefused, 404: crm.Retry, 405: crm.Retry, 408: crm.Retry,
+		400: crm.Refused, 401: crm.CredentialsRefused, 403: crm.Retry, 404: crm.Retry, 405: crm.Retry, 408: crm.Retry,
 		409: crm.Unknown, 410: crm.Retry, 413: crm.Refused, 415: crm.Refused, 422: crm.Refused, 423: crm.Retry, 425: crm.Retry,
 		429: crm.RateLimited, 500: crm.Unknown, 502: crm.Unknown, 503: crm.Unknown, 504: crm.Unknown,
 	} {

@@ -17,10 +17,14 @@ import (
 // envelope is the payload of a lead where the request holds more than JSON: what stands in the URL and the headers, and the
 // body where it is text. Otherwise the payload is the JSON that is sent.
 type envelope struct {
+	// Shape says that it is one: the configuration may be another when it is opened.
+	Shape  string            `json:"leadgate"`
 	Values map[string]string `json:"values,omitempty"`
 	JSON   json.RawMessage   `json:"json,omitempty"`
 	Text   *string           `json:"text,omitempty"`
 }
+
+const shape = "envelope"
 
 // enveloped reports whether payloads are envelopes.
 func (d *destination) enveloped() bool { return d.body.isText() || len(d.placeholders()) > 0 }
@@ -42,7 +46,7 @@ func (d *destination) Encode(properties []mapping.Property) ([]byte, error) {
 	if err != nil || !d.enveloped() {
 		return written, err
 	}
-	e := envelope{JSON: written}
+	e := envelope{Shape: shape, JSON: written}
 	if d.body.isText() {
 		text := string(written)
 		e.JSON, e.Text = nil, &text
@@ -60,22 +64,24 @@ func (d *destination) Encode(properties []mapping.Property) ([]byte, error) {
 	return draft.Marshal(e)
 }
 
-// open reads a payload.
+// open reads a payload. What another configuration made is sent if this one could have made the same.
 func (d *destination) open(payload []byte) (values map[string]string, body []byte, err error) {
-	if !d.enveloped() {
-		return nil, payload, nil
-	}
 	var e envelope
-	if err := json.Unmarshal(payload, &e); err != nil {
-		return nil, nil, err
+	if json.Unmarshal(payload, &e) != nil || e.Shape != shape {
+		e = envelope{JSON: payload}
+	}
+	for _, name := range d.placeholders() {
+		if e.Values[name] == "" {
+			return nil, nil, fmt.Errorf("it was stored without {%s}", name)
+		}
 	}
 	switch {
-	case e.Text != nil:
+	case e.Text != nil && d.body.isText():
 		return e.Values, []byte(*e.Text), nil
-	case e.JSON != nil:
+	case e.Text == nil && !d.body.isText():
 		return e.Values, e.JSON, nil
 	}
-	return nil, nil, errors.New("it was stored for another configuration")
+	return nil, nil, errors.New("it was stored with a body of another kind")
 }
 
 // object is the properties as JSON can hold them.

@@ -172,6 +172,89 @@ func TestURLAndHeadersTakeProperties(t *testing.T) {
 	}
 }
 
+func TestAValueInTheQueryStaysOne(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	d := a.destination(t, func(cfg *configv1.HTTP) { cfg.Url = a.URL + "/leads/{mail}/x?mail={mail}&company={company}&who=is" })
+	deliver(t, d, encode(t, d, mapping.Property{Name: "mail", Value: "ada+news@example.com"}, mapping.Property{Name: "company", Value: "A&B = 100% ?; #1&status=won"}))
+	query := a.last.URL.Query()
+	if query.Get("mail") != "ada+news@example.com" || query.Get("company") != "A&B = 100% ?; #1&status=won" || query.Get("who") != "is" || len(query) != 3 || strings.Contains(a.last.URL.RawQuery, "+") {
+		t.Errorf("called with %s", a.last.URL.RawQuery)
+	}
+	if a.last.URL.Path != "/leads/ada+news@example.com/x" {
+		t.Errorf("called %s", a.last.URL.Path)
+	}
+}
+
+func TestWhatWasStoredIsSentAsTheLeadItIsWhateverTheConfigurationIsNow(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	named := a.destination(t, func(cfg *configv1.HTTP) { cfg.Url = a.URL + "/leads/{mail}" })
+	other := a.destination(t, func(cfg *configv1.HTTP) { cfg.Url = a.URL + "/leads/{name}" })
+	plain := a.destination(t, nil)
+	batch := a.destination(t, func(cfg *configv1.HTTP) { cfg.Batch = &configv1.HTTPBatch{} })
+	form := a.destination(t, func(cfg *configv1.HTTP) {
+		cfg.Body = &configv1.HTTPBody{Kind: &configv1.HTTPBody_Form{Form: &configv1.HTTPForm{}}}
+	})
+	mail := mapping.Property{Name: "mail", Value: "ada@example.com"}
+	for name, test := range map[string]struct {
+		from, to crm.Destination
+		sent     string // nothing if empty
+	}{
+		"no name any more":           {named, plain, `{"mail":"ada@example.com"}`},
+		"in batches":                 {named, batch, `[{"mail":"ada@example.com"}]`},
+		"a name":                     {plain, named, ""},
+		"another name":               {named, other, ""},
+		"a form":                     {named, form, ""},
+		"no form any more":           {form, plain, ""},
+		"no form any more, in batch": {form, batch, ""},
+		"the same":                   {named, named, `{"mail":"ada@example.com"}`},
+	} {
+		a.lastBody = ""
+		outcome := deliver(t, test.to, encode(t, test.from, mail))
+		if want := map[bool]crm.OutcomeKind{true: crm.Refused, false: crm.Delivered}[test.sent == ""]; outcome.Kind != want || a.lastBody != test.sent {
+			t.Errorf("%s: ended as %+v, sent %s", name, outcome, a.lastBody)
+		}
+	}
+}
+
+func TestAForbiddenMessageStopsNoOther(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		body   string
+		header string
+		about  bool // the credentials
+	}{
+		{`<html>Request blocked</html>`, "", false},
+		{`{"message":"the token in your message looks like an attack"}`, "", false},
+		{`{"error":"blocked","detail":{"mail":"token@example.com"}}`, "", false},
+		{``, `Bearer error="insufficient_scope"`, true},
+		{`{"error":"invalid_token"}`, "", true},
+		{`{"error":{"code":"INVALID_API_KEY"}}`, "", true},
+		{`{"errors":[{"errorCode":"missing-scope"}]}`, "", true},
+		{`{"type":"https://api.example.com/problems/unauthorized"}`, "", true},
+	} {
+		a := newAPI(t)
+		a.status, a.body = 403, test.body
+		if test.header != "" {
+			a.header = map[string]string{"WWW-Authenticate": test.header}
+		}
+		alone, each := crm.Retry, crm.Split
+		if test.about {
+			alone, each = crm.CredentialsRefused, crm.CredentialsRefused
+		}
+		if outcome := deliver(t, a.destination(t, nil), `{}`); outcome.Kind != alone || outcome.Reason == "" {
+			t.Errorf("%q, %q: ended as %+v", test.body, test.header, outcome)
+		}
+		d := a.destination(t, func(cfg *configv1.HTTP) { cfg.Batch = &configv1.HTTPBatch{Results: "/data"} })
+		for _, outcome := range d.Deliver(t.Context(), []crm.Item{{Payload: []byte(`{}`)}, {Payload: []byte(`{}`)}}, leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT) {
+			if outcome.Kind != each {
+				t.Errorf("%q, %q: in a batch it ended as %+v", test.body, test.header, outcome)
+			}
+		}
+	}
+}
+
 func TestRulesDecideBeforeTheStatus(t *testing.T) {
 	t.Parallel()
 	change := func(cfg *configv1.HTTP) {
@@ -197,7 +280,7 @@ func TestRulesDecideBeforeTheStatus(t *testing.T) {
 		{200, ``, crm.Unknown},
 		{409, `{"error":"duplicate"}`, crm.Delivered},
 		{403, `over quota`, crm.RateLimited},
-		{403, `forbidden`, crm.CredentialsRefused},
+		{403, `forbidden`, crm.Retry},
 		{200, `{"error":"no such list"}`, crm.Refused},
 		{500, `oops`, crm.Retry},
 		{500, `{"error":"oops"}`, crm.Retry},

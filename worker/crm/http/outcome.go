@@ -1,8 +1,11 @@
 package http
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/leadgate/leadgate/worker/crm"
@@ -12,7 +15,9 @@ import (
 //
 //	3xx                 to be tried again: it is the address that is wrong; following would send the lead, and the credentials, to
 //	                    where nobody configured
-//	401 403             the credentials are refused
+//	401                 the credentials are refused
+//	403                 the credentials are refused, if it speaks of them; otherwise to be tried again: something before the API
+//	                    does not like this message
 //	404 405 410         to be tried again: it is the address that is wrong, not the lead
 //	407 408 423 425     to be tried again
 //	409                 unknown: an API that honours Idempotency-Key says so while the first request is still under way
@@ -22,8 +27,13 @@ import (
 func failed(answer *crm.Answer) crm.Outcome {
 	status := answer.Status
 	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden:
+	case http.StatusUnauthorized:
 		return answer.Outcome(crm.CredentialsRefused, told(status)+"; check http.auth")
+	case http.StatusForbidden:
+		if isAboutCredentials(answer) {
+			return answer.Outcome(crm.CredentialsRefused, told(status)+"; check http.auth")
+		}
+		return answer.Outcome(crm.Retry, told(status)+", without a word about the credentials; if it is about them, say so in http.rules")
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
 		return answer.Outcome(crm.Retry, told(status)+"; check http.url and http.method")
 	case http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusLocked, http.StatusTooEarly:
@@ -40,6 +50,39 @@ func failed(answer *crm.Answer) crm.Outcome {
 		return answer.Outcome(crm.Refused, told(status))
 	}
 	return answer.Outcome(crm.Unknown, told(status))
+}
+
+var (
+	codeMember   = regexp.MustCompile(`(?i)^(error|code|type|reason|error[-_]?(code|type|name))$`)
+	ofCredential = regexp.MustCompile(`(?i)token|api[-_]?key|credential|scope|permission|auth`)
+)
+
+// isAboutCredentials reports whether an answer complains of the credentials: by its header, or by a code in its document. Its
+// sentences may quote the lead.
+func isAboutCredentials(answer *crm.Answer) bool {
+	if answer.Header.Get("WWW-Authenticate") != "" {
+		return true
+	}
+	var document any
+	if json.Unmarshal(answer.Body, &document) != nil {
+		return false
+	}
+	return hasCode(document, func(code string) bool { return !strings.ContainsAny(code, " @") && ofCredential.MatchString(code) })
+}
+
+// hasCode reports whether a document has a code, as errors have, that is such a one.
+func hasCode(document any, is func(string) bool) bool {
+	switch within := document.(type) {
+	case []any:
+		return slices.ContainsFunc(within, func(item any) bool { return hasCode(item, is) })
+	case map[string]any:
+		for name, value := range within {
+			if code, isText := value.(string); isText && codeMember.MatchString(name) && is(code) || !isText && hasCode(value, is) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // pong reads the answer to a ping. An API that takes leads by POST need not know HEAD, so most refusals are as good as a yes.

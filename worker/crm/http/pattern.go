@@ -2,6 +2,7 @@ package http
 
 import (
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 )
@@ -38,13 +39,13 @@ func parsePattern(text string) (*pattern, error) {
 
 func (p *pattern) names() []string { return p.fields }
 
-// fill puts values in, escaped; nothing where there is none.
-func (p *pattern) fill(values map[string]string, escape func(string) string) string {
+// fill puts values in, escaped for what stands before them; nothing where there is none.
+func (p *pattern) fill(values map[string]string, escape func(before, value string) string) string {
 	var out strings.Builder
 	for i, literal := range p.literals {
 		out.WriteString(literal)
 		if i < len(p.fields) {
-			out.WriteString(escape(values[p.fields[i]]))
+			out.WriteString(escape(out.String(), values[p.fields[i]]))
 		}
 	}
 	return out.String()
@@ -63,8 +64,17 @@ func (p *pattern) resolved(secret func(string) (string, error)) (*pattern, error
 	return out, nil
 }
 
+// inURL keeps a value one part of the path or, behind a question mark, one value of the query. A blank is no plus there, which
+// not everybody reads as one.
+func inURL(before, value string) string {
+	if strings.Contains(before, "?") {
+		return strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
+	}
+	return url.PathEscape(value)
+}
+
 // oneLine keeps a value from beginning a new header.
-func oneLine(value string) string {
+func oneLine(_, value string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '

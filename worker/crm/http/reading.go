@@ -108,13 +108,17 @@ func (r *reading) many(answer *crm.Answer, n int) []crm.Outcome {
 	s := see(answer)
 	if r.results == nil || !isSuccess(answer.Status) {
 		outcome := r.read(s)
-		if n > 1 && outcome.Kind == crm.Refused {
+		if n > 1 {
 			switch answer.Status {
 			case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-				outcome.Kind = crm.Split
+				if outcome.Kind == crm.Refused {
+					outcome.Kind = crm.Split
+				}
+			case http.StatusForbidden:
+				if outcome.Kind == crm.Retry {
+					outcome.Kind = crm.Split
+				}
 			}
-		}
-		if n > 1 {
 			outcome.Body = "" // it may quote several people, and no lead keeps data of another
 		}
 		return repeat(outcome, n)
