@@ -12,7 +12,7 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 )
 
-// rules reports what breaks the rules that stand in config.proto. The error is a fault of the rules, not of the file.
+// rules reports what breaks the rules that stand in proto/leadgate/config. The error is a fault of the rules, not of the file.
 func (r *review) rules(cfg *configv1.Config) error {
 	err := protovalidate.Validate(cfg)
 	var invalid *protovalidate.ValidationError

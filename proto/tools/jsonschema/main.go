@@ -1,5 +1,5 @@
 // Command jsonschema is a protoc plugin that writes the configuration file's schema for editors, leadgate.schema.json, from
-// config.proto with its comments and rules. It says what an editor can use while somebody types; leadgate check says the rest.
+// proto/leadgate/config with its comments and rules. It says what an editor can use while somebody types; leadgate check says the rest.
 //
 // It writes JSON Schema's draft 7, the one that YAML editors know best.
 package main
