@@ -65,7 +65,7 @@ func (s *leads) ExportLeads(r *leadgatev1.ExportLeadsRequest, stream grpc.Server
 			if err != nil {
 				return worker.StatusOf(err, "lead")
 			}
-			if err := stream.Send(&leadgatev1.ExportLeadsResponse{Lead: lead, Deliveries: deliveries}); err != nil {
+			if err := stream.Send(&leadgatev1.ExportLeadsResponse{Record: lead, Deliveries: deliveries}); err != nil {
 				return err
 			}
 		}

@@ -43,7 +43,7 @@ func (s *leads) SubmitLeads(stream leadgatev1.LeadService_SubmitLeadsServer) err
 				return
 			}
 			select {
-			case arriving <- r.GetLead():
+			case arriving <- r.GetRequest():
 			case <-ctx.Done():
 				return
 			}

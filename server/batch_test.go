@@ -82,7 +82,7 @@ func TestAStreamAnswersEachLeadWhenItIsOnDisk(t *testing.T) {
 	}
 	send := func(email, key string) *leadgatev1.LeadResult {
 		t.Helper()
-		if err := stream.Send(&leadgatev1.SubmitLeadsRequest{Lead: &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: email}, IdempotencyKey: key}}); err != nil {
+		if err := stream.Send(&leadgatev1.SubmitLeadsRequest{Request: &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: email}, IdempotencyKey: key}}); err != nil {
 			t.Fatal(err)
 		}
 		answer, err := stream.Recv()
@@ -104,7 +104,7 @@ func TestAStreamAnswersEachLeadWhenItIsOnDisk(t *testing.T) {
 	const many = 2000
 	go func() {
 		for i := range many {
-			_ = stream.Send(&leadgatev1.SubmitLeadsRequest{Lead: &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: fmt.Sprintf("p%d@example.com", i)}}})
+			_ = stream.Send(&leadgatev1.SubmitLeadsRequest{Request: &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: fmt.Sprintf("p%d@example.com", i)}}})
 		}
 		_ = stream.CloseSend()
 	}()
@@ -165,7 +165,7 @@ func TestAStreamThatIsCutByTheStopRefusesNoGoodLead(t *testing.T) {
 		streams.Go(func() {
 			for i := 0; ; i++ {
 				lead := &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: fmt.Sprintf("p%d-%d@example.com", sender, i)}, IdempotencyKey: fmt.Sprintf("%d-%d", sender, i)}
-				if stream.Send(&leadgatev1.SubmitLeadsRequest{Lead: lead}) != nil {
+				if stream.Send(&leadgatev1.SubmitLeadsRequest{Request: lead}) != nil {
 					return // the receiver is told why
 				}
 			}

@@ -166,12 +166,14 @@ func newRoutes(files ...protoreflect.FileDescriptor) routes {
 			for j := range service.Methods().Len() {
 				method := service.Methods().Get(j)
 				rpc := fmt.Sprintf("/%s/%s", service.FullName(), method.Name())
-				rule, _ := proto.GetExtension(method.Options(), annotations.E_Http).(*annotations.HttpRule)
-				switch {
-				case rule.GetGet() != "":
-					known = append(known, route{http.MethodGet, segments(rule.GetGet()), rpc, method.Input()})
-				case rule.GetPost() != "":
-					known = append(known, route{http.MethodPost, segments(rule.GetPost()), rpc, method.Input()})
+				first, _ := proto.GetExtension(method.Options(), annotations.E_Http).(*annotations.HttpRule)
+				for _, rule := range append([]*annotations.HttpRule{first}, first.GetAdditionalBindings()...) {
+					switch {
+					case rule.GetGet() != "":
+						known = append(known, route{http.MethodGet, segments(rule.GetGet()), rpc, method.Input()})
+					case rule.GetPost() != "":
+						known = append(known, route{http.MethodPost, segments(rule.GetPost()), rpc, method.Input()})
+					}
 				}
 			}
 		}

@@ -49,6 +49,9 @@ func TestAMisspeltFilterDoesNotMatchEverything(t *testing.T) {
 	for _, state := range []string{"dead", "DEAD", "DELIVERY_STATE_DEAD", "5"} {
 		h.send(http.MethodGet, "/v1/deliveries?state="+state, "", "").expect(t, 200)
 	}
+	h.send(http.MethodGet, "/v1/leads?email=ada@example.com", "", "").expect(t, 400, "POST /v1/leads:search")
+	h.post("/v1/leads:search", asJSON, `{"email":"ada@example.com"}`).expect(t, 200)
+	h.post("/v1/leads:export", asJSON, `{"email":"ada@example.com"}`).expect(t, 200)
 	h.send(http.MethodGet, "/v1/deliveries?page_size=1&pageToken=rubbish", "", "").expect(t, 400, "PAGE_TOKEN_INVALID")
 }
 

@@ -66,7 +66,7 @@ func TestALeadRecordSaysWhatWasChangedAndWhy(t *testing.T) {
 	h := open(t, options{config: twoLines})
 	a := h.post(contact, asForm, "E-Mail=mailto:ADA@example.com&Name=ADA+LOVELACE&Land=Deutschland").expect(t, 201)
 	lead := h.send("GET", a.header.Get("Location"), "", "").expect(t, 200)
-	changes, err := json.Marshal(lead.body["lead"].(map[string]any)["changes"])
+	changes, err := json.Marshal(lead.body["record"].(map[string]any)["changes"])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -112,7 +112,7 @@ func (s *leads) GetLead(ctx context.Context, r *leadgatev1.GetLeadRequest) (*lea
 	if err != nil {
 		return nil, worker.StatusOf(err, "lead")
 	}
-	return &leadgatev1.GetLeadResponse{Lead: record, Deliveries: deliveries, Timeline: timeline}, nil
+	return &leadgatev1.GetLeadResponse{Record: record, Deliveries: deliveries, Timeline: timeline}, nil
 }
 
 // ListLeads implements LeadServiceServer.

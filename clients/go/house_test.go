@@ -117,7 +117,7 @@ func (g *gateway) SubmitLeads(stream leadgatev1.LeadService_SubmitLeadsServer) e
 			return nil //nolint:nilerr // the client has said all, or went away
 		}
 		result := &leadgatev1.LeadResult{Index: i}
-		id, replayed, err := g.accept(r.GetLead())
+		id, replayed, err := g.accept(r.GetRequest())
 		if failed := g.failure(stream.Context()); failed != nil {
 			if status.Code(failed) == codes.ResourceExhausted { // this lead alone
 				result.Refusal = &leadgatev1.Refusal{Status: 503, Reason: "STORE_UNAVAILABLE", Message: "later"}

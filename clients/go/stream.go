@@ -149,7 +149,7 @@ func (s *sender) run(ctx context.Context) (err error) {
 		if more {
 			under = append(under, one)
 			// An error is told by Recv, with its reason.
-			if err := stream.Send(&leadgatev1.SubmitLeadsRequest{Lead: &leadgatev1.SubmitLeadRequest{Lead: one.Lead, IdempotencyKey: one.Key}}); err != nil && !errors.Is(err, io.EOF) {
+			if err := stream.Send(&leadgatev1.SubmitLeadsRequest{Request: &leadgatev1.SubmitLeadRequest{Lead: one.Lead, IdempotencyKey: one.Key}}); err != nil && !errors.Is(err, io.EOF) {
 				return errorOf(err)
 			}
 			select {

@@ -830,7 +830,7 @@ export interface BatchSubmitLeadsResponse {
 /** SubmitLeadsRequest is the next lead of a stream. */
 export interface SubmitLeadsRequest {
   /** The lead, with its own idempotency key if it has one. */
-  lead?: SubmitLeadRequest;
+  request?: SubmitLeadRequest;
 }
 
 /** SubmitLeadsResponse says what became of the next lead of a stream. */
@@ -920,7 +920,7 @@ export interface GetLeadRequest {
 /** GetLeadResponse is all that is known of a lead. */
 export interface GetLeadResponse {
   /** The lead as kept. */
-  lead?: LeadRecord;
+  record?: LeadRecord;
   /** Its deliveries, one for each destination, with their attempts. */
   deliveries?: Delivery[];
   /** What happened to it, oldest first. */
@@ -1014,7 +1014,7 @@ export interface ExportLeadsRequest {
 /** ExportLeadsResponse is one lead. */
 export interface ExportLeadsResponse {
   /** The lead as kept. */
-  lead?: LeadRecord;
+  record?: LeadRecord;
   /** Its deliveries, one for each destination, with their attempts. */
   deliveries?: Delivery[];
 }

@@ -15,6 +15,8 @@ func addExamples(api object) {
 	form := object{"email": "ada@example.com", "firstname": "Ada"}
 	body("/v1/forms/{form}/submissions", "application/json", form)
 	body("/v1/forms/{form}/submissions", "application/x-www-form-urlencoded", form)
+	body("/v1/forms/{form}/submissions", "multipart/form-data", form)
+	body("/v1/leads:search", "application/json", object{"email": "ada@example.com"})
 	answer := object{"leadId": "019ab1c2-7c1e-7d3a-9f57-0b6a4d0f2c11", "replayed": false}
 	for _, path := range []string{"/v1/leads", "/v1/forms/{form}/submissions"} {
 		responses := paths[path].(object)["post"].(object)["responses"].(object)

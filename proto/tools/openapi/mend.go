@@ -111,7 +111,11 @@ func failure(description string) object {
 // mendOperation gives an operation its name, its words, its rules and the statuses that it can be answered with.
 func mendOperation(path, method string, operation object) {
 	service, name, _ := strings.Cut(operation["operationId"].(string), "_")
+	name, _, additional := strings.Cut(name, "_") // of a further binding of the same rpc
 	operation["operationId"] = strings.ToLower(name[:1]) + name[1:]
+	if additional {
+		operation["operationId"] = operation["operationId"].(string) + "By" + strings.ToUpper(method[:1]) + method[1:]
+	}
 	words, _ := operation["summary"].(string)
 	operation["summary"], operation["description"] = summary(words)
 	input := methodOf(service, name).Input()
@@ -153,19 +157,22 @@ func special(paths object) {
 	form["security"] = []any{}
 	form["parameters"] = slices.DeleteFunc(form["parameters"].([]any), func(p any) bool { return p.(object)["in"] == "query" })
 	fields := object{"schema": object{
-		"type":        "object",
-		"description": "The form's fields under the page's own names. idempotency_key may be one of them.",
-		"additionalProperties": object{"oneOf": []any{
-			object{"type": []any{"string", "number", "boolean", "null"}},
-			object{"type": "array", "items": object{"type": []any{"string", "number", "boolean", "null"}}},
-		}},
+		"type": "object", "additionalProperties": true,
+		"description": "The form's fields under the page's own names, nested as the page has them. idempotency_key may be one of them. " +
+			"Files are dropped, which the lead's events say.",
 	}}
-	form["requestBody"] = object{"required": true, "content": object{"application/json": fields, "application/x-www-form-urlencoded": maps.Clone(fields)}}
+	form["requestBody"] = object{"required": true, "content": object{
+		"application/json": fields, "application/x-www-form-urlencoded": maps.Clone(fields), "multipart/form-data": maps.Clone(fields),
+	}}
 	submission(form)
+	form["responses"].(object)["303"] = object{
+		"description": "Sent by a page without script, and taken: the form's redirect.", "headers": object{"Location": object{"schema": object{"type": "string"}}},
+	}
 	delete(form["responses"].(object), itoa(http.StatusUnauthorized))
 	refuse(form["responses"].(object), http.StatusTooManyRequests)
 	stream(at("/v1/deliveries:watch", "get"))
 	stream(at("/v1/leads:export", "get"))
+	stream(at("/v1/leads:export", "post"))
 	for path, words := range map[string]string{"/healthz": "Says that the process runs", "/readyz": "Says whether leads can be taken now"} {
 		paths[path] = object{"get": object{
 			"operationId": strings.Trim(path, "/"), "summary": words, "description": words + ".", "security": []any{}, "tags": []any{"LeadService"},
@@ -217,10 +224,13 @@ func problem() object {
 	return object{
 		"type": "object", "description": "An error (RFC 9457).", "required": []any{"title", "status", "detail"},
 		"properties": object{
-			"title":     text("The status in words."),
-			"status":    object{"type": "integer", "description": "The HTTP status."},
-			"detail":    text("What went wrong, and what to do."),
-			"reason":    text("The machine's name of the error."),
+			"title":  text("The status in words."),
+			"status": object{"type": "integer", "description": "The HTTP status."},
+			"detail": text("What went wrong, and what to do."),
+			"reason": object{
+				"type": "string", "description": "The machine's name of the error; there may be new ones, to be taken by their status.",
+				"examples": []any{"RULES_BROKEN", "IDEMPOTENCY_KEY_REUSED", "ORIGIN_NOT_ALLOWED", "TOO_MANY_SUBMISSIONS", "STORE_UNAVAILABLE", "STOPPING"},
+			},
 			"requestId": text("Finds the request in the logs."),
 			"leadId":    text("The lead that first came under a reused idempotency key."),
 			"fields":    object{"type": "array", "items": object{"type": "string"}, "description": "The fields in which it differs."},

@@ -59,7 +59,7 @@ func TestErasingAPersonLeavesNothingButWhatTheCRMHas(t *testing.T) {
 			t.Errorf("lead %s is %d %s", id, lead.status, lead.text)
 		}
 	}
-	if watched := request(t, "GET", h.url("/v1/leads?email=ada.lovelace@example.com"), "", ""); strings.Contains(watched.text, "leadId") {
+	if watched := request(t, "POST", h.url("/v1/leads:search"), "application/json", `{"email":"ada.lovelace@example.com"}`); strings.Contains(watched.text, "leadId") {
 		t.Errorf("still found: %s", watched.text)
 	}
 	if again := h.post("k2", ada); again.status != 200 || again.body["leadId"] != waiting {

@@ -65,7 +65,7 @@ func TestAnErasureThatWasKilledHalfWayGoesOnByItself(t *testing.T) {
 	if n := erased(); n != leads {
 		t.Errorf("%d of %d are erased", n, leads)
 	}
-	if found := request(t, "GET", h.url("/v1/leads?email=ada@example.com"), "", ""); strings.Contains(found.text, "leadId") {
+	if found := request(t, "POST", h.url("/v1/leads:search"), "application/json", `{"email":"ada@example.com"}`); strings.Contains(found.text, "leadId") {
 		t.Errorf("still found: %s", found.text)
 	}
 	out, _, code := run(t, nil, "", "erase", "--server", h.gateway.address, "--email", "ada@example.com")

@@ -170,7 +170,7 @@ func newLeadsGet(conn *connection, out *output) *cobra.Command {
 }
 
 func describeLead(w io.Writer, answer *leadgatev1.GetLeadResponse, now time.Time) {
-	r := answer.GetLead()
+	r := answer.GetRecord()
 	fmt.Fprintf(w, "%s: %s, accepted %s\n", r.GetLeadId(), leadStateName(r.GetState()), ago(r.GetCreateTime(), now))
 	for _, hold := range r.GetHolds() {
 		held := "held"

@@ -89,7 +89,7 @@ func (s *site) forward(t *testing.T, r *http.Request) answer {
 // onlyLead fails unless one lead, and no held one beside it, has the address.
 func (s *site) onlyLead(t *testing.T, email string) map[string]any {
 	t.Helper()
-	a := request(t, http.MethodGet, s.url("/v1/leads?email="+url.QueryEscape(email)), "", "")
+	a := request(t, http.MethodPost, s.url("/v1/leads:search"), "application/json", `{"email":"`+email+`"}`)
 	leads, _ := a.body["leads"].([]any)
 	if len(leads) != 1 {
 		t.Fatalf("%d leads of %s, want exactly 1: %s", len(leads), email, a.text)

@@ -12,12 +12,17 @@ export interface Place {
 
 export function place(): Place {
   const [tab = "", ...rest] = location.pathname.slice(BASE.length).split("/").map(decodeURIComponent);
-  return { tab, rest: rest.join("/"), query: new URLSearchParams(location.search) };
+  return { tab, rest: rest.join("/"), query: new URLSearchParams([...new URLSearchParams(location.search), ...new URLSearchParams(location.hash.slice(1))]) };
 }
 
+/** pathTo puts an e-mail address behind the #, which no request carries: it would stay in the logs of proxies. */
 export const pathTo = (tab: string, rest = "", query: Record<string, string> = {}): string => {
-  const parameters = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== "")).toString();
-  return BASE + tab + (rest ? `/${encodeURIComponent(rest)}` : "") + (parameters ? `?${parameters}` : "");
+  const { email = "", ...others } = query;
+  const after = (sign: string, parameters: Record<string, string>): string => {
+    const text = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value !== "")).toString();
+    return text && sign + text;
+  };
+  return BASE + tab + (rest ? `/${encodeURIComponent(rest)}` : "") + after("?", others) + after("#", { email });
 };
 
 export const leadPath = (id: string): string => pathTo("leads", id);
@@ -40,6 +45,6 @@ export function followLinks(show: () => void): void {
     const link = event.target instanceof Element ? event.target.closest("a") : null;
     if (!link || link.target || link.origin !== location.origin || !link.pathname.startsWith(BASE)) return;
     event.preventDefault();
-    if (link.href !== location.href) go(link.pathname + link.search);
+    if (link.href !== location.href) go(link.pathname + link.search + link.hash);
   });
 }

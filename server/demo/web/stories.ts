@@ -107,7 +107,7 @@ class Story {
   private async clean(leadId: string): Promise<void> {
     const place = this.step("success", "cleaned");
     const answer = await get<GetLeadResponse>(`/v1/leads/${leadId}`).catch(() => undefined);
-    const changes = answer?.lead ? cleaned(answer.lead) : [];
+    const changes = answer?.record ? cleaned(answer.record) : [];
     if (changes.length === 0) place.remove();
     else swap(place, state({ word: "", tone: "success" }), h("span", {}, "cleaned: ", changes.map((change, i) => [i > 0 ? ", " : "", change])));
   }

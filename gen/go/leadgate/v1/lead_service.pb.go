@@ -288,7 +288,7 @@ func (x *BatchSubmitLeadsResponse) GetResults() []*LeadResult {
 type SubmitLeadsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The lead, with its own idempotency key if it has one.
-	Lead          *SubmitLeadRequest `protobuf:"bytes,1,opt,name=lead,proto3" json:"lead,omitempty"`
+	Request       *SubmitLeadRequest `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -323,9 +323,9 @@ func (*SubmitLeadsRequest) Descriptor() ([]byte, []int) {
 	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *SubmitLeadsRequest) GetLead() *SubmitLeadRequest {
+func (x *SubmitLeadsRequest) GetRequest() *SubmitLeadRequest {
 	if x != nil {
-		return x.Lead
+		return x.Request
 	}
 	return nil
 }
@@ -720,7 +720,7 @@ func (x *GetLeadRequest) GetLeadId() string {
 type GetLeadResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The lead as kept.
-	Lead *LeadRecord `protobuf:"bytes,1,opt,name=lead,proto3" json:"lead,omitempty"`
+	Record *LeadRecord `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
 	// Its deliveries, one for each destination, with their attempts.
 	Deliveries []*Delivery `protobuf:"bytes,2,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
 	// What happened to it, oldest first.
@@ -759,9 +759,9 @@ func (*GetLeadResponse) Descriptor() ([]byte, []int) {
 	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{11}
 }
 
-func (x *GetLeadResponse) GetLead() *LeadRecord {
+func (x *GetLeadResponse) GetRecord() *LeadRecord {
 	if x != nil {
-		return x.Lead
+		return x.Record
 	}
 	return nil
 }
@@ -1276,7 +1276,7 @@ func (x *ExportLeadsRequest) GetUntil() *timestamppb.Timestamp {
 type ExportLeadsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The lead as kept.
-	Lead *LeadRecord `protobuf:"bytes,1,opt,name=lead,proto3" json:"lead,omitempty"`
+	Record *LeadRecord `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
 	// Its deliveries, one for each destination, with their attempts.
 	Deliveries    []*Delivery `protobuf:"bytes,2,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1313,9 +1313,9 @@ func (*ExportLeadsResponse) Descriptor() ([]byte, []int) {
 	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{18}
 }
 
-func (x *ExportLeadsResponse) GetLead() *LeadRecord {
+func (x *ExportLeadsResponse) GetRecord() *LeadRecord {
 	if x != nil {
-		return x.Lead
+		return x.Record
 	}
 	return nil
 }
@@ -2168,9 +2168,9 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"\x05leads\x18\x01 \x03(\v2\x1e.leadgate.v1.SubmitLeadRequestB\x10\xbaH\r\x92\x01\n" +
 	"\b\x01\x10\x90N\"\x03\xd8\x01\x03R\x05leads\"M\n" +
 	"\x18BatchSubmitLeadsResponse\x121\n" +
-	"\aresults\x18\x01 \x03(\v2\x17.leadgate.v1.LeadResultR\aresults\"P\n" +
-	"\x12SubmitLeadsRequest\x12:\n" +
-	"\x04lead\x18\x01 \x01(\v2\x1e.leadgate.v1.SubmitLeadRequestB\x06\xbaH\x03\xd8\x01\x03R\x04lead\"F\n" +
+	"\aresults\x18\x01 \x03(\v2\x17.leadgate.v1.LeadResultR\aresults\"V\n" +
+	"\x12SubmitLeadsRequest\x12@\n" +
+	"\arequest\x18\x01 \x01(\v2\x1e.leadgate.v1.SubmitLeadRequestB\x06\xbaH\x03\xd8\x01\x03R\arequest\"F\n" +
 	"\x13SubmitLeadsResponse\x12/\n" +
 	"\x06result\x18\x01 \x01(\v2\x17.leadgate.v1.LeadResultR\x06result\"\x99\x01\n" +
 	"\n" +
@@ -2212,9 +2212,9 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"didYouMeanB\v\n" +
 	"\t_replayed\"3\n" +
 	"\x0eGetLeadRequest\x12!\n" +
-	"\alead_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06leadId\"\xa5\x01\n" +
-	"\x0fGetLeadResponse\x12+\n" +
-	"\x04lead\x18\x01 \x01(\v2\x17.leadgate.v1.LeadRecordR\x04lead\x125\n" +
+	"\alead_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\x06leadId\"\xa9\x01\n" +
+	"\x0fGetLeadResponse\x12/\n" +
+	"\x06record\x18\x01 \x01(\v2\x17.leadgate.v1.LeadRecordR\x06record\x125\n" +
 	"\n" +
 	"deliveries\x18\x02 \x03(\v2\x15.leadgate.v1.DeliveryR\n" +
 	"deliveries\x12.\n" +
@@ -2259,9 +2259,9 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"\x04form\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18?R\x04form\x12\x1e\n" +
 	"\x05email\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xfe\x01R\x05email\x120\n" +
 	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
-	"\x05until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"y\n" +
-	"\x13ExportLeadsResponse\x12+\n" +
-	"\x04lead\x18\x01 \x01(\v2\x17.leadgate.v1.LeadRecordR\x04lead\x125\n" +
+	"\x05until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"}\n" +
+	"\x13ExportLeadsResponse\x12/\n" +
+	"\x06record\x18\x01 \x01(\v2\x17.leadgate.v1.LeadRecordR\x06record\x125\n" +
 	"\n" +
 	"deliveries\x18\x02 \x03(\v2\x15.leadgate.v1.DeliveryR\n" +
 	"deliveries\"/\n" +
@@ -2328,7 +2328,7 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"\x1bPREVIEW_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14PREVIEW_OUTCOME_SENT\x10\x01\x12\x18\n" +
 	"\x14PREVIEW_OUTCOME_HELD\x10\x02\x12\x1c\n" +
-	"\x18PREVIEW_OUTCOME_REJECTED\x10\x032\x95\t\n" +
+	"\x18PREVIEW_OUTCOME_REJECTED\x10\x032\xc4\t\n" +
 	"\vLeadService\x12c\n" +
 	"\n" +
 	"SubmitLead\x12\x1e.leadgate.v1.SubmitLeadRequest\x1a\x1f.leadgate.v1.SubmitLeadResponse\"\x14\x82\xd3\xe4\x93\x02\x0e:\x01*\"\t/v1/leads\x12{\n" +
@@ -2340,11 +2340,11 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"\vPreviewForm\x12\x1f.leadgate.v1.PreviewFormRequest\x1a .leadgate.v1.PreviewFormResponse\",\x82\xd3\xe4\x93\x02&:\n" +
 	"submission\"\x18/v1/forms/{form}:preview\x12m\n" +
 	"\vReplayLeads\x12\x1f.leadgate.v1.ReplayLeadsRequest\x1a .leadgate.v1.ReplayLeadsResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/v1/leads:replay\x12a\n" +
-	"\aGetLead\x12\x1b.leadgate.v1.GetLeadRequest\x1a\x1c.leadgate.v1.GetLeadResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/leads/{lead_id}\x12]\n" +
-	"\tListLeads\x12\x1d.leadgate.v1.ListLeadsRequest\x1a\x1e.leadgate.v1.ListLeadsResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/leads\x12i\n" +
+	"\aGetLead\x12\x1b.leadgate.v1.GetLeadRequest\x1a\x1c.leadgate.v1.GetLeadResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/leads/{lead_id}\x12t\n" +
+	"\tListLeads\x12\x1d.leadgate.v1.ListLeadsRequest\x1a\x1e.leadgate.v1.ListLeadsResponse\"(\x82\xd3\xe4\x93\x02\"Z\x15:\x01*\"\x10/v1/leads:search\x12\t/v1/leads\x12i\n" +
 	"\n" +
-	"EraseLeads\x12\x1e.leadgate.v1.EraseLeadsRequest\x1a\x1f.leadgate.v1.EraseLeadsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v1/leads:erase\x12l\n" +
-	"\vExportLeads\x12\x1f.leadgate.v1.ExportLeadsRequest\x1a .leadgate.v1.ExportLeadsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/leads:export0\x01\x12C\n" +
+	"EraseLeads\x12\x1e.leadgate.v1.EraseLeadsRequest\x1a\x1f.leadgate.v1.EraseLeadsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v1/leads:erase\x12\x83\x01\n" +
+	"\vExportLeads\x12\x1f.leadgate.v1.ExportLeadsRequest\x1a .leadgate.v1.ExportLeadsResponse\"/\x82\xd3\xe4\x93\x02)Z\x15:\x01*\"\x10/v1/leads:export\x12\x10/v1/leads:export0\x01\x12C\n" +
 	"\x06Backup\x12\x1a.leadgate.v1.BackupRequest\x1a\x1b.leadgate.v1.BackupResponse0\x01B<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
 
 var (
@@ -2410,13 +2410,13 @@ var file_leadgate_v1_lead_service_proto_depIdxs = []int32{
 	31, // 0: leadgate.v1.SubmitLeadRequest.lead:type_name -> leadgate.v1.Lead
 	1,  // 1: leadgate.v1.BatchSubmitLeadsRequest.leads:type_name -> leadgate.v1.SubmitLeadRequest
 	7,  // 2: leadgate.v1.BatchSubmitLeadsResponse.results:type_name -> leadgate.v1.LeadResult
-	1,  // 3: leadgate.v1.SubmitLeadsRequest.lead:type_name -> leadgate.v1.SubmitLeadRequest
+	1,  // 3: leadgate.v1.SubmitLeadsRequest.request:type_name -> leadgate.v1.SubmitLeadRequest
 	7,  // 4: leadgate.v1.SubmitLeadsResponse.result:type_name -> leadgate.v1.LeadResult
 	8,  // 5: leadgate.v1.LeadResult.refusal:type_name -> leadgate.v1.Refusal
 	29, // 6: leadgate.v1.Refusal.violations:type_name -> leadgate.v1.Refusal.Violation
 	32, // 7: leadgate.v1.SubmitFormRequest.submission:type_name -> leadgate.v1.Submission
 	30, // 8: leadgate.v1.SubmitFormResponse.suggestions:type_name -> leadgate.v1.SubmitFormResponse.Suggestion
-	33, // 9: leadgate.v1.GetLeadResponse.lead:type_name -> leadgate.v1.LeadRecord
+	33, // 9: leadgate.v1.GetLeadResponse.record:type_name -> leadgate.v1.LeadRecord
 	34, // 10: leadgate.v1.GetLeadResponse.deliveries:type_name -> leadgate.v1.Delivery
 	35, // 11: leadgate.v1.GetLeadResponse.timeline:type_name -> leadgate.v1.Event
 	36, // 12: leadgate.v1.ListLeadsRequest.state:type_name -> leadgate.v1.LeadState
@@ -2428,7 +2428,7 @@ var file_leadgate_v1_lead_service_proto_depIdxs = []int32{
 	36, // 18: leadgate.v1.ExportLeadsRequest.state:type_name -> leadgate.v1.LeadState
 	38, // 19: leadgate.v1.ExportLeadsRequest.since:type_name -> google.protobuf.Timestamp
 	38, // 20: leadgate.v1.ExportLeadsRequest.until:type_name -> google.protobuf.Timestamp
-	33, // 21: leadgate.v1.ExportLeadsResponse.lead:type_name -> leadgate.v1.LeadRecord
+	33, // 21: leadgate.v1.ExportLeadsResponse.record:type_name -> leadgate.v1.LeadRecord
 	34, // 22: leadgate.v1.ExportLeadsResponse.deliveries:type_name -> leadgate.v1.Delivery
 	32, // 23: leadgate.v1.PreviewFormRequest.submission:type_name -> leadgate.v1.Submission
 	0,  // 24: leadgate.v1.PreviewFormResponse.outcome:type_name -> leadgate.v1.PreviewOutcome

@@ -61,14 +61,15 @@ type LeadServiceClient interface {
 	ReplayLeads(ctx context.Context, in *ReplayLeadsRequest, opts ...grpc.CallOption) (*ReplayLeadsResponse, error)
 	// GetLead shows one lead with its submission, its deliveries and its timeline.
 	GetLead(ctx context.Context, in *GetLeadRequest, opts ...grpc.CallOption) (*GetLeadResponse, error)
-	// ListLeads lists leads, newest first.
+	// ListLeads lists leads, newest first. Over REST an e-mail address is looked for with POST only: an address in a URL would
+	// stay in the logs of every proxy on its way.
 	ListLeads(ctx context.Context, in *ListLeadsRequest, opts ...grpc.CallOption) (*ListLeadsResponse, error)
 	// EraseLeads removes every trace of a person: leads with their submissions, what was sent to the CRMs and what they
 	// answered. What waits is cancelled. What a CRM has already is not touched; the answer names it, so that it can be
 	// erased there. It is an operation: once it has begun, it goes on to its end though the caller goes away or leadgate is
 	// started again. Asking again does what is left, and names what the CRMs have once more.
 	EraseLeads(ctx context.Context, in *EraseLeadsRequest, opts ...grpc.CallOption) (*EraseLeadsResponse, error)
-	// ExportLeads streams leads with their deliveries, newest first; over REST as NDJSON.
+	// ExportLeads streams leads with their deliveries, newest first; over REST as NDJSON, of one e-mail address with POST only.
 	ExportLeads(ctx context.Context, in *ExportLeadsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportLeadsResponse], error)
 	// Backup streams everything that the gateway keeps, as it is at one moment, to be restored into an empty data directory
 	// with leadgate restore. It needs role operate: a backup holds the leads and the store's secrets. gRPC only.
@@ -243,14 +244,15 @@ type LeadServiceServer interface {
 	ReplayLeads(context.Context, *ReplayLeadsRequest) (*ReplayLeadsResponse, error)
 	// GetLead shows one lead with its submission, its deliveries and its timeline.
 	GetLead(context.Context, *GetLeadRequest) (*GetLeadResponse, error)
-	// ListLeads lists leads, newest first.
+	// ListLeads lists leads, newest first. Over REST an e-mail address is looked for with POST only: an address in a URL would
+	// stay in the logs of every proxy on its way.
 	ListLeads(context.Context, *ListLeadsRequest) (*ListLeadsResponse, error)
 	// EraseLeads removes every trace of a person: leads with their submissions, what was sent to the CRMs and what they
 	// answered. What waits is cancelled. What a CRM has already is not touched; the answer names it, so that it can be
 	// erased there. It is an operation: once it has begun, it goes on to its end though the caller goes away or leadgate is
 	// started again. Asking again does what is left, and names what the CRMs have once more.
 	EraseLeads(context.Context, *EraseLeadsRequest) (*EraseLeadsResponse, error)
-	// ExportLeads streams leads with their deliveries, newest first; over REST as NDJSON.
+	// ExportLeads streams leads with their deliveries, newest first; over REST as NDJSON, of one e-mail address with POST only.
 	ExportLeads(*ExportLeadsRequest, grpc.ServerStreamingServer[ExportLeadsResponse]) error
 	// Backup streams everything that the gateway keeps, as it is at one moment, to be restored into an empty data directory
 	// with leadgate restore. It needs role operate: a backup holds the leads and the store's secrets. gRPC only.

@@ -28,7 +28,7 @@ export function lead(page: Page): View {
 }
 
 function story(page: Page, answer: GetLeadResponse, again: () => void): Child {
-  const record = answer.lead ?? {};
+  const record = answer.record ?? {};
   const deliveries = answer.deliveries ?? [];
   return [
     h("p", { class: "crumbs" }, h("a", { href: pathTo("leads") }, "Leads")),

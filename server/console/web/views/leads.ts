@@ -1,7 +1,7 @@
 // The list of leads, newest first, narrowed by state, form or person.
 
 import type { LeadRecord, ListLeadsResponse } from "api";
-import { get } from "../api";
+import { post } from "../api";
 import { h, swap } from "../dom";
 import { count, when } from "../format";
 import type { Page, View } from "../page";
@@ -28,7 +28,7 @@ const columns: Column[] = [
 export function leads(page: Page): View {
   const { query } = page.place;
   const email = h("input", { type: "search", name: "email", "aria-label": "E-mail address", placeholder: "e-mail address", autocomplete: "off", spellcheck: "false", value: query.get("email") ?? "" });
-  const chosen = h("select", { "aria-label": "State" }, [["", "all states"], ["OPEN", "open"], ["HELD", "held"], ["DISCARDED", "discarded"], ["ERASED", "erased"]].map(([value, text]) => h("option", { value }, text)));
+  const chosen = h("select", { "aria-label": "State" }, [["", "all states"], ["LEAD_STATE_OPEN", "open"], ["LEAD_STATE_HELD", "held"], ["LEAD_STATE_DISCARDED", "discarded"], ["LEAD_STATE_ERASED", "erased"]].map(([value, text]) => h("option", { value }, text)));
   chosen.value = query.get("state") ?? "";
   const form = h("input", { type: "search", name: "form", "aria-label": "Form", placeholder: "form", autocomplete: "off", spellcheck: "false", value: query.get("form") ?? "" });
   const list = h("div", {});
@@ -72,7 +72,7 @@ export function leads(page: Page): View {
 
 type Filter = Record<"email" | "state" | "form", string>;
 
-const ask = (page: Page, filter: Filter, token = ""): Promise<ListLeadsResponse> => get<ListLeadsResponse>("/v1/leads", { ...filter, page_size: PAGE, page_token: token }, page.signal);
+const ask = (page: Page, filter: Filter, token = ""): Promise<ListLeadsResponse> => post<ListLeadsResponse>("/v1/leads:search", { ...filter, state: filter.state || "LEAD_STATE_UNSPECIFIED", pageSize: PAGE, pageToken: token }, page.signal);
 
 function nothing(filter: Filter): HTMLElement {
   if (Object.values(filter).some(Boolean)) return empty("No lead matches.", h("p", {}, "The e-mail address must be the whole one."));

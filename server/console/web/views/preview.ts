@@ -33,7 +33,7 @@ export function preview(page: Page): View {
   };
   const lead = query.get("lead");
   const begin = async (): Promise<void> => {
-    const { lead: record } = await get<GetLeadResponse>(`/v1/leads/${encodeURIComponent(lead ?? "")}`, {}, page.signal);
+    const { record } = await get<GetLeadResponse>(`/v1/leads/${encodeURIComponent(lead ?? "")}`, {}, page.signal);
     form.value = record?.lead?.source?.form ?? form.value;
     sheet.value = write(record?.submission?.fields ?? []);
     if (sheet.value) show();
