@@ -70,6 +70,11 @@ func (c *call) run(claims []*store.Claim) {
 		steps[i] = c.verdict(p)
 	}
 	c.settle(steps)
+	for _, p := range parcels {
+		if due := p.delivery.GetDueTime(); due != nil && due.AsTime().Equal(c.until) {
+			c.lane.postponed.add(p.delivery)
+		}
+	}
 }
 
 // judge tells the breaker how the call went: it got through if there was a definite answer to any lead, or to one of several
@@ -82,6 +87,7 @@ func (c *call) judge(parcels []*parcel) {
 	for _, p := range parcels {
 		switch kind := p.outcome.Kind; {
 		case kind == crm.Delivered, kind == crm.Refused, kind == crm.Undecided, p.outcome.Progress != "" && p.outcome.Progress != p.item.Progress:
+			c.conn.delivered.Store(true)
 			c.lane.gotThrough()
 			c.lane.taken()
 			return

@@ -3,7 +3,6 @@ package worker
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
@@ -20,14 +19,13 @@ const (
 
 // connection is a destination under one configuration. It never changes; a new configuration makes a new one.
 type connection struct {
-	destination crm.Destination
-	traits      crm.Traits
+	*session
+	goingOn     bool // the session is that of the connection before
 	mapping     *mapping.Mapping
 	properties  map[string]string // as mapped
-	transport   *pace.Transport   // its Limiter is set by the lane
 	backoff     pace.Backoff
-	secrets     *secrets
 	cfg         *configv1.Destination
+	resolve     func(reference string) (string, error)
 	rate        float64 // requests per second; 0 for no limit
 	leadRate    float64 // leads per second; 0 for no limit
 	dayLimit    int     // requests a day; 0 for no limit
@@ -36,32 +34,26 @@ type connection struct {
 	revision    string  // of the configuration
 }
 
-// connect makes the connection of a destination. Its kind reports quotas to report.
-func (w *Worker) connect(c Config, name string, cfg *configv1.Destination, report func(crm.Quota)) (*connection, error) {
-	var (
-		kept crm.Vault // none without a store
-		err  error
-	)
-	if w.store != nil {
-		if kept, err = newVault(w.store, name); err != nil {
-			return nil, err
-		}
-	}
+// connect makes the connection of a destination. It goes on with the session of the one before, if there is one and nothing that
+// concerns it changed; otherwise it begins one, whose kind reports quotas to report.
+func (w *Worker) connect(c Config, name string, cfg *configv1.Destination, before *connection, report func(crm.Quota)) (*connection, error) {
 	limits, retry := cfg.GetLimits(), cfg.GetRetry()
 	conn := &connection{
-		transport: &pace.Transport{Base: w.transport, Timeout: defaultTimeout},
 		backoff: pace.Backoff{
 			Initial: pace.DefaultInitialDelay, Max: pace.DefaultMaxDelay, GiveUpAfter: pace.DefaultGiveUpAfter,
 		},
 		concurrency: defaultConcurrency,
 		revision:    c.Revision,
-		secrets:     newSecrets(c.Secret),
 		cfg:         cfg,
+		resolve:     c.Secret,
 		leadRate:    limits.GetLeadsPerSecond(),
 		dayLimit:    int(limits.GetRequestsPerDay()),
 	}
-	if limits.GetTimeout() != nil {
-		conn.transport.Timeout = limits.GetTimeout().AsDuration()
+	var err error
+	if conn.goingOn = before != nil && before.goesOn(cfg, c.Secret); conn.goingOn {
+		conn.session = before.session
+	} else if conn.session, err = w.openSession(name, cfg, c.Secret, report); err != nil {
+		return nil, err
 	}
 	if retry.GetInitialDelay() != nil {
 		conn.backoff.Initial = retry.GetInitialDelay().AsDuration()
@@ -75,20 +67,6 @@ func (w *Worker) connect(c Config, name string, cfg *configv1.Destination, repor
 	if n := int(limits.GetConcurrency()); n > 0 {
 		conn.concurrency = n
 	}
-	conn.destination, err = w.open(cfg, crm.Environment{
-		Client: &http.Client{
-			Transport:     conn.transport,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		Secret: conn.secrets.get,
-		Now:    w.now,
-		Report: report,
-		Vault:  kept,
-	})
-	if err != nil {
-		return nil, err
-	}
-	conn.traits = conn.destination.Traits()
 	if conn.batch = max(1, conn.traits.MaxBatch); limits.GetBatchSize() > 0 {
 		conn.batch = min(conn.batch, int(limits.GetBatchSize()))
 	}

@@ -54,10 +54,11 @@ func (s *service) ResumeDestination(ctx context.Context, r *leadgatev1.ResumeDes
 // describe says how the lane is doing.
 func (l *lane) describe(counts store.Counts) *leadgatev1.Destination {
 	now := l.worker.now()
+	conn := l.conn.Load()
 	failing, lastError, lastErrorAt := l.health.get()
 	gate, _ := l.gate.State()
 	d := &leadgatev1.Destination{
-		Name: l.name, Kind: l.conn.Load().traits.Kind, LastError: lastError,
+		Name: l.name, Kind: conn.traits.Kind, LastError: lastError,
 		Waiting: counts.ByState[leadgatev1.DeliveryState_DELIVERY_STATE_PENDING] +
 			counts.ByState[leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT],
 		InFlight:               counts.ByState[leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT],
@@ -73,7 +74,7 @@ func (l *lane) describe(counts store.Counts) *leadgatev1.Destination {
 	if !counts.OldestWaiting.IsZero() {
 		d.OldestWaiting = durationpb.New(max(0, now.Sub(counts.OldestWaiting)).Truncate(time.Millisecond))
 	}
-	if account := l.account.Load(); account != nil {
+	if account := conn.account.Load(); account != nil {
 		d.Account = *account
 	}
 	if budget := l.limiter.Budget(); budget != nil {

@@ -43,8 +43,11 @@ type fakeCRM struct {
 	calls      []fakeCall
 	pings      []time.Time
 	schema     *crm.Schema // nil: it cannot be asked
+	unreadable crm.Outcome // what comes of asking, if it is not zero
 	schemas    int         // times that it was asked
-	usesSecret bool        // resolves a secret at each call
+	opened     int         // sessions that were begun
+	onOpen     func(crm.Environment)
+	usesSecret bool // resolves a secret at each call
 	active     int
 	most       int // calls under way at one time
 }
@@ -113,6 +116,9 @@ func (f *fakeConnection) Schema(context.Context) (*crm.Schema, crm.Outcome) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.schemas++
+	if f.unreadable.Kind != 0 {
+		return nil, f.unreadable
+	}
 	return f.schema, crm.Outcome{Kind: crm.Delivered}
 }
 
@@ -231,6 +237,11 @@ func (h *house) open() {
 			f := h.crms[strings.TrimPrefix(cfg.GetHttp().GetUrl(), "http://")]
 			if f == nil {
 				return nil, fmt.Errorf("no fake serves %s", cfg.GetHttp().GetUrl())
+			}
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if f.opened++; f.onOpen != nil {
+				f.onOpen(env)
 			}
 			return &fakeConnection{f, env.Client, env}, nil
 		},

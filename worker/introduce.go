@@ -22,29 +22,24 @@ import (
 // knownNamespace holds a store.v1.KnownDestination for each destination that ever was introduced, by name.
 const knownNamespace = "destination"
 
-// introduce finds out whose records a destination writes, so that no lead that waits goes to somebody else's. It does so again
-// when settings or secrets change. While they are those that are known to lead where they did, nobody has to be asked; and
-// what never was introduced has nothing waiting that was meant for somebody else, so it is asked after the first delivery.
-func (l *lane) introduce(ctx context.Context, changed <-chan struct{}) {
+// introduce finds out whose records a session writes, so that no lead that waits goes to somebody else's. While its settings and
+// secrets are those that are known to lead where they did, or if the destination never was introduced, so that nothing waits that
+// was meant for somebody else, it is asked all the same, as a ping tells more than that, but not waited for.
+func (l *lane) introduce(ctx context.Context, conn *connection, changed <-chan struct{}) {
 	if l.active.Load() > 0 { // what fails there waits again, and has to be seen
 		l.wait(ctx, time.Time{}, changed, nil)
 		return
 	}
-	conn := l.conn.Load()
 	known, err := l.known(ctx)
 	if err != nil {
 		l.failIntroduction(ctx, err, changed)
 		return
 	}
 	account := conn.traits.Account
-	switch {
-	case account != "":
-	case known.GetKind() == "":
-	case bytes.Equal(known.GetFingerprint(), l.fingerprint(conn)) && known.GetKind() == conn.traits.Kind:
-		account = known.GetAccount()
-	default:
+	if account == "" {
+		alike := known.GetKind() == conn.traits.Kind && bytes.Equal(known.GetFingerprint(), l.fingerprint(conn))
 		var ok bool
-		if account, ok = l.askAccount(ctx); !ok {
+		if account, ok = l.askAccount(ctx, !alike && known.GetKind() != ""); !ok {
 			return
 		}
 	}
@@ -52,10 +47,7 @@ func (l *lane) introduce(ctx context.Context, changed <-chan struct{}) {
 		l.failIntroduction(ctx, err, changed)
 		return
 	}
-	l.introduced.Store(true)
-	if conn != l.conn.Load() {
-		l.introduced.Store(false)
-	}
+	conn.introduced.Store(true)
 }
 
 func (l *lane) failIntroduction(ctx context.Context, err error, changed <-chan struct{}) {
@@ -65,20 +57,25 @@ func (l *lane) failIntroduction(ctx context.Context, err error, changed <-chan s
 	}
 }
 
-// askAccount asks the CRM whose records the destination writes; empty if there is no telling. False says that it could not
-// be asked.
-func (l *lane) askAccount(ctx context.Context) (account string, ok bool) {
-	switch outcome := l.ping(ctx); outcome.Kind {
-	case crm.Delivered, crm.Refused:
+// askAccount asks the CRM whose records the destination writes; empty if there is no telling. False says that nothing may be
+// delivered for now, which, unless it must be known, is not so where the CRM cannot be reached: deliveries will show that.
+func (l *lane) askAccount(ctx context.Context, must bool) (account string, ok bool) {
+	asking, cancel := ctx, context.CancelFunc(func() {})
+	if !must {
+		asking, cancel = context.WithTimeout(ctx, firstPing)
+	}
+	defer cancel()
+	switch outcome := l.ping(asking); {
+	case outcome.Kind == crm.Delivered, outcome.Kind == crm.Refused:
 		return outcome.Account, true
-	case crm.CredentialsRefused:
+	case outcome.Kind == crm.CredentialsRefused:
 		l.refuse(outcome)
-	case crm.RateLimited:
+	case outcome.Kind == crm.RateLimited:
 		l.holdOff(outcome)
+	case ctx.Err() != nil:
+	case !must:
+		return "", true
 	default:
-		if ctx.Err() != nil {
-			break
-		}
 		l.health.failed(outcome.Reason, l.worker.now())
 		l.turn.Lock()
 		defer l.turn.Unlock()
@@ -88,15 +85,16 @@ func (l *lane) askAccount(ctx context.Context) (account string, ok bool) {
 	return "", false
 }
 
-// learnAccount asks for the account of a destination that is new here, once a delivery got through. If it does not say, it is
-// asked again after a while.
-func (l *lane) learnAccount(ctx context.Context) {
+// How long an answer is waited for that need not be known.
+const firstPing = 5 * time.Second
+
+// learnAccount asks for the account of a destination that did not say it before a delivery got through, every now and then.
+func (l *lane) learnAccount(ctx context.Context, conn *connection) {
 	l.learnAt = l.worker.now().Add(learnInterval)
 	outcome := l.ping(ctx)
 	if outcome.Kind != crm.Delivered || outcome.Account == "" {
 		return
 	}
-	conn := l.conn.Load()
 	known, err := l.known(ctx)
 	if err == nil {
 		err = l.identify(ctx, conn, known, outcome.Account)
@@ -110,8 +108,8 @@ func (l *lane) learnAccount(ctx context.Context) {
 const learnInterval = 10 * time.Minute
 
 // nameless reports whether it is time to ask for the account of a destination that works.
-func (l *lane) nameless() bool {
-	return l.account.Load() == nil && l.delivered.Load() && !l.learnAt.After(l.worker.now())
+func (l *lane) nameless(conn *connection) bool {
+	return conn.account.Load() == nil && conn.delivered.Load() && !l.learnAt.After(l.worker.now())
 }
 
 // known returns what the destination was; empty if it is new here.
@@ -189,13 +187,13 @@ func (l *lane) identify(ctx context.Context, conn *connection, known *storev1.Kn
 	}
 	if is.GetAccount() != "" {
 		is.Fingerprint = l.fingerprint(conn)
-		l.account.Store(&is.Account)
+		conn.account.Store(&is.Account)
 	}
 	if proto.Equal(known, is) {
 		return nil
 	}
 	if reason := differs(known, is); reason != "" {
-		held, err := l.worker.holdWaiting(ctx, l.name, reason, *l.since.Load())
+		held, err := l.worker.holdWaiting(ctx, l.name, reason, conn.since)
 		if err != nil {
 			return err
 		}

@@ -3,14 +3,12 @@ package worker
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
-	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/journal"
 	"github.com/leadgate/leadgate/worker/pace"
 	"github.com/leadgate/leadgate/worker/store"
@@ -22,15 +20,17 @@ const storeRest = time.Second
 // lane is the way to one destination, for as long as one of that name is configured. One goroutine claims, and makes what
 // other calls it takes to keep claiming (probe.go, introduce.go); each call for deliveries has a goroutine of its own.
 type lane struct {
-	worker  *Worker
-	name    string
-	limiter *pace.Limiter
-	gate    *pace.Gate
-	breaker *pace.Breaker
-	health  health
-	quotas  quotas
-	once    *journal.Once // for what goes wrong with every lead
-	conn    atomic.Pointer[connection]
+	worker    *Worker
+	name      string
+	limiter   *pace.Limiter
+	gate      *pace.Gate
+	breaker   *pace.Breaker
+	health    health
+	quotas    quotas
+	postponed postponed
+	once      *journal.Once // for what goes wrong with every lead
+	conn      atomic.Pointer[connection]
+	swap      sync.Mutex // held while conn changes
 
 	active atomic.Int64  // calls under way
 	width  atomic.Int64  // calls that may be under way at one time, beside what is configured
@@ -42,17 +42,8 @@ type lane struct {
 	passed atomic.Pointer[time.Time] // when a delivery got through last; nil if none did
 	eager  atomic.Bool               // something changed, so that the next probe is due
 
-	// since is when it became what it is. What was accepted before may have been meant for somebody else.
-	since atomic.Pointer[time.Time]
-	// account is whose records the destination writes; empty until that is known.
-	account    atomic.Pointer[string]
-	introduced atomic.Bool // what has to be known before the first delivery is
-	delivered  atomic.Bool // something got through since then
-
-	schema     atomic.Pointer[crm.Schema] // the CRM's properties; nil while they are not known
-	schemaTurn sync.Mutex                 // held while they are read
-	misfit     atomic.Bool                // a lead ran into one that does not fit
-	remapped   atomic.Bool                // the mapping may be another, or the properties
+	misfit   atomic.Bool // a lead ran into a property of the CRM that does not fit
+	remapped atomic.Bool // the mapping may be another, or the properties
 
 	cancel context.CancelFunc // nil before start
 	done   chan struct{}      // closed when the claiming goroutine is gone
@@ -62,8 +53,6 @@ type lane struct {
 	resumed time.Time // when the last pause that the CRM asked for ended, as far as that was told
 	learnAt time.Time // when to ask for the account next
 	backlog bool      // the last claim had all that it asked for, so there may be more
-	// When the properties were read, and when they are to be read next.
-	schemaRead, schemaAt time.Time
 }
 
 func newLane(w *Worker, name string, conn *connection, paused bool) *lane {
@@ -86,19 +75,52 @@ const unbounded = 1 << 30
 
 // adopt makes later calls go by a configuration.
 func (l *lane) adopt(conn *connection) {
+	l.swap.Lock()
+	defer l.swap.Unlock()
 	before := l.conn.Load()
-	conn.transport.Limiter = l.limiter
-	if before == nil || !proto.Equal(before.cfg, conn.cfg) {
-		l.becomeAnother()
-	} else {
-		before.secrets.passOn(conn.secrets)
-	}
 	l.limiter.SetLeadRate(conn.leadRate)
-	l.remapped.Store(true)
 	if before == nil || before.dayLimit != conn.dayLimit {
 		l.limiter.SetBudget(l.budget(conn.dayLimit))
 	}
+	if conn.goingOn {
+		conn.session = before.session // secrets may have changed since it was made
+		conn.secrets.resolveBy(conn.resolve)
+		if !maps.Equal(before.properties, conn.properties) {
+			l.remapped.Store(true)
+		}
+	} else {
+		l.begin(conn.session)
+	}
 	l.conn.Store(conn)
+}
+
+// begin makes a session the destination's. What the CRM said of another counts no more.
+func (l *lane) begin(s *session) {
+	s.transport.Limiter = l.limiter
+	s.since = l.worker.now()
+	l.goOn()
+}
+
+// renew begins another session if the content of a secret changed, as it may be another account's, and reports whether it did.
+func (l *lane) renew(s *session) bool {
+	if !s.secrets.renew() {
+		return false
+	}
+	l.swap.Lock()
+	defer l.swap.Unlock()
+	conn := *l.conn.Load()
+	if conn.session != s { // a configuration began another meanwhile
+		return true
+	}
+	var err error
+	if conn.session, err = l.worker.openSession(l.name, conn.cfg, conn.resolve, l.told); err != nil { // it was opened like this before
+		l.worker.log.Error("connecting with changed secrets failed", "destination", l.name, "error", err)
+		return true
+	}
+	l.begin(conn.session)
+	l.conn.Store(&conn)
+	l.tryAgain()
+	return true
 }
 
 // use makes later calls go by another configuration. What was sent so far still counts for the pace. Credentials that were
@@ -107,15 +129,6 @@ func (l *lane) use(conn *connection) {
 	l.adopt(conn)
 	l.limiter.SetRate(conn.rate)
 	l.tryAgain()
-}
-
-// becomeAnother has the destination introduced before the next delivery.
-func (l *lane) becomeAnother() {
-	now := l.worker.now()
-	l.since.Store(&now)
-	l.delivered.Store(false)
-	l.account.Store(nil)
-	l.introduced.Store(false)
 }
 
 // tryAgain has a destination called that refused the credentials or could not be reached, because something changed.
@@ -149,9 +162,8 @@ func (l *lane) stop() {
 // step does what is to be done now, or waits until there may be something.
 func (l *lane) step(ctx context.Context) {
 	conn, now := l.conn.Load(), l.worker.now()
-	if conn.secrets.renew() {
-		l.becomeAnother() // the new ones may be another account's
-		l.tryAgain()
+	if l.renew(conn.session) {
+		return
 	}
 	gate, changed := l.gate.State()
 	breaker, probeAt := l.breaker.State()
@@ -181,11 +193,11 @@ func (l *lane) step(ctx context.Context) {
 		l.wait(ctx, probeAt, changed, nil)
 	case breaker == pace.Open:
 		l.knock(ctx)
-	case !l.introduced.Load():
-		l.introduce(ctx, changed)
-	case breaker == pace.Closed && l.readsSchema(ctx):
-	case l.nameless():
-		l.learnAccount(ctx)
+	case !conn.introduced.Load():
+		l.introduce(ctx, conn, changed)
+	case breaker == pace.Closed && l.readsSchema(ctx, conn):
+	case l.nameless(conn):
+		l.learnAccount(ctx, conn)
 	case (breaker == pace.HalfOpen || gate.Refused) && l.active.Load() > 0, l.free(conn) <= 0:
 		l.wait(ctx, time.Time{}, changed, nil)
 	default:
@@ -261,7 +273,7 @@ func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
 	case onTrial:
 		l.accept() // likewise
 	default:
-		l.wait(ctx, l.untilSchema(claims.Next), changed, l.worker.store.Notify(l.name))
+		l.wait(ctx, l.untilSchema(conn, claims.Next), changed, l.worker.store.Notify(l.name))
 	}
 }
 

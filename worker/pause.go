@@ -47,7 +47,7 @@ func (w *Worker) pause(ctx context.Context, name, reason string) (*lane, error) 
 	return l, nil
 }
 
-// resume ends a pause.
+// resume ends a pause: that of a person, and one that the CRM asked for or that a spent budget made.
 func (w *Worker) resume(ctx context.Context, name string) (*lane, error) {
 	w.changing.Lock()
 	defer w.changing.Unlock()
@@ -59,7 +59,8 @@ func (w *Worker) resume(ctx context.Context, name string) (*lane, error) {
 		return nil, fmt.Errorf("resume %s: %w", name, err)
 	}
 	l.tryAgain()
-	if l.gate.Resume() {
+	goesOn := l.goOn()
+	if l.gate.Resume() || goesOn {
 		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RESUMED, "a person resumed it", 0)
 	}
 	return l, nil

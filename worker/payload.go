@@ -84,7 +84,7 @@ func unanswered(last *leadgatev1.Attempt) *timestamppb.Timestamp {
 
 // encode maps the lead with the present mapping.
 func (c *call) encode(claim *store.Claim) (string, error) {
-	payload, omitted, err := c.conn.encode(claim.Record, c.lane.schema.Load())
+	payload, omitted, err := c.conn.encode(claim.Record)
 	if fault := (*panicked)(nil); errors.As(err, &fault) {
 		return "", errors.New(c.lane.worker.logPanic(c.lane.name, fault.value))
 	}
@@ -99,14 +99,14 @@ func (p *panicked) Error() string { return fmt.Sprint(p.value) }
 
 // encode makes what is sent of a lead, as far as the CRM's schema is known, and says which properties are left out because they
 // came to nothing.
-func (conn *connection) encode(record *leadgatev1.LeadRecord, schema *crm.Schema) (payload string, omitted []mapping.Failure, err error) {
+func (conn *connection) encode(record *leadgatev1.LeadRecord) (payload string, omitted []mapping.Failure, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = &panicked{fault}
 		}
 	}()
 	properties, omitted := conn.mapping.Map(record)
-	encoded, err := conn.destination.Encode(matched(properties, schema))
+	encoded, err := conn.destination.Encode(matched(properties, conn.schema.Load()))
 	if err != nil {
 		return "", omitted, err
 	}
@@ -131,7 +131,7 @@ func (w *Worker) Payload(destination string, record *leadgatev1.LeadRecord) (Pay
 	if err != nil {
 		return Payload{}, err
 	}
-	text, omitted, err := l.conn.Load().encode(record, l.schema.Load())
+	text, omitted, err := l.conn.Load().encode(record)
 	if fault := (*panicked)(nil); errors.As(err, &fault) {
 		err = errors.New(w.logPanic(destination, fault.value))
 	}

@@ -78,7 +78,6 @@ func (l *lane) broke(reason string) {
 // gotThrough says that the CRM gave a definite answer. After an outage, calls begin one at a time and double with every one
 // that gets through, so that what waits does not fall upon the CRM at once.
 func (l *lane) gotThrough() {
-	l.delivered.Store(true)
 	l.turn.Lock()
 	defer l.turn.Unlock()
 	if width := l.width.Load(); width < unbounded {
@@ -95,13 +94,14 @@ func (l *lane) gotThrough() {
 
 // ping asks whether the CRM is there, and remembers the account.
 func (l *lane) ping(ctx context.Context) (outcome crm.Outcome) {
+	conn := l.conn.Load()
 	defer func() {
 		if fault := recover(); fault != nil {
 			outcome = crm.Outcome{Reason: l.worker.logPanic(l.name, fault)}
 		}
 		if account := outcome.Account; outcome.Kind == crm.Delivered && account != "" {
-			l.account.Store(&account)
+			conn.account.Store(&account)
 		}
 	}()
-	return l.conn.Load().destination.Ping(ctx)
+	return conn.destination.Ping(ctx)
 }

@@ -1,12 +1,17 @@
 package worker
 
 import (
+	"context"
 	"fmt"
+	"sync"
 	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/pace"
+	"github.com/leadgate/leadgate/worker/store"
 )
 
 const (
@@ -75,12 +80,57 @@ func (l *lane) holdOff(outcome crm.Outcome) time.Time {
 	return until
 }
 
+// postponed are the deliveries that a pause which the CRM asked for caught under way, and that are due when it is over. It is safe
+// for concurrent use.
+type postponed struct {
+	mu         sync.Mutex
+	deliveries []*leadgatev1.Delivery
+}
+
+func (p *postponed) add(d *leadgatev1.Delivery) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deliveries = append(p.deliveries, d)
+}
+
+// take returns them, and forgets them.
+func (p *postponed) take() []*leadgatev1.Delivery {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	deliveries := p.deliveries
+	p.deliveries = nil
+	return deliveries
+}
+
+// goOn ends a pause that the CRM asked for or that a spent budget made, because a person says so or the CRM may be another, and
+// reports whether there was one. A CRM that still means it says so at the next call.
+func (l *lane) goOn() bool {
+	l.limiter.Forget()
+	if !l.gate.GoOn() {
+		return false
+	}
+	now := timestamppb.New(l.worker.now())
+	var redrives []*store.Redrive
+	for _, d := range l.postponed.take() {
+		redrives = append(redrives, &store.Redrive{DeliveryID: d.GetDeliveryId(), Events: []*leadgatev1.Event{
+			toldOf(d, now, leadgatev1.Stage_STAGE_QUEUED, "the pause that the CRM asked for was ended"),
+		}})
+	}
+	if len(redrives) > 0 {
+		if _, err := l.worker.store.Redrive(context.Background(), redrives...); err != nil {
+			l.worker.log.Error("making postponed deliveries due failed", "destination", l.name, "deliveries", len(redrives), "error", err)
+		}
+	}
+	return true
+}
+
 // resumes tells, once, that a pause which the CRM asked for, or a spent budget made, is over, unless something else keeps deliveries waiting.
 func (l *lane) resumes(gate pace.GateState, now time.Time) {
 	if gate.Until.After(now) || !gate.Until.After(l.resumed) {
 		return
 	}
 	l.resumed = gate.Until
+	l.postponed.take()
 	if gate.OpenAt(now) {
 		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RESUMED, "the pause is over; deliveries go on", 0)
 	}

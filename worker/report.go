@@ -46,7 +46,7 @@ func TestAll(ctx context.Context, c Config) ([]*leadgatev1.DestinationReport, er
 	var reports []*leadgatev1.DestinationReport
 	for _, name := range slices.Sorted(maps.Keys(c.Destinations)) {
 		quotas := &quotas{}
-		conn, err := w.connect(c, name, c.Destinations[name], quotas.note)
+		conn, err := w.connect(c, name, c.Destinations[name], nil, quotas.note)
 		if err != nil {
 			return nil, fmt.Errorf("destination %s: %w", name, err)
 		}

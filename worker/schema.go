@@ -27,65 +27,68 @@ const (
 
 // readsSchema reads the CRM's properties if it is time to, and reports whether it did. The first time, deliveries wait for it;
 // later it is done beside them.
-func (l *lane) readsSchema(ctx context.Context) bool {
+func (l *lane) readsSchema(ctx context.Context, conn *connection) bool {
 	now := l.worker.now()
-	if l.schemaDue().After(now) || !l.schemaTurn.TryLock() {
+	if l.schemaDue(conn).After(now) || !conn.reading.TryLock() {
 		return false
 	}
-	first := l.schemaRead.IsZero()
-	l.schemaRead, l.schemaAt = now, now.Add(schemaInterval)
+	first := conn.schemaRead.IsZero()
+	conn.schemaRead, conn.schemaAt = now, now.Add(schemaInterval)
 	l.misfit.Store(false)
 	l.remapped.Store(false)
 	read := func(ctx context.Context) {
-		defer l.schemaTurn.Unlock()
-		if err := l.readSchema(ctx); err != nil && ctx.Err() == nil {
+		defer conn.reading.Unlock()
+		if err := l.readSchema(ctx, conn); err != nil && ctx.Err() == nil {
 			l.worker.log.Error("comparing a CRM's properties with the mapping failed", "destination", l.name, "error", err)
 		}
 	}
 	if !first {
-		l.worker.calls.Go(func() { read(ctx) })
+		l.worker.calls.Go(func() {
+			read(ctx)
+			l.signal() // what failed is due sooner
+		})
 		return true
 	}
 	ctx, cancel := context.WithTimeout(ctx, firstSchema)
 	defer cancel()
 	read(ctx)
-	if l.schema.Load() == nil {
-		l.schemaAt = now.Add(schemaRetry)
-	}
 	return true
 }
 
 // schemaDue is when the properties are to be read next.
-func (l *lane) schemaDue() time.Time {
+func (l *lane) schemaDue(conn *connection) time.Time {
 	switch {
 	case l.remapped.Load():
 		return time.Time{}
+	case conn.unread.Load():
+		return conn.schemaRead.Add(schemaRetry)
 	case l.misfit.Load():
-		return earlier(l.schemaAt, l.schemaRead.Add(schemaRest))
+		return earlier(conn.schemaAt, conn.schemaRead.Add(schemaRest))
 	}
-	return l.schemaAt
+	return conn.schemaAt
 }
 
 // untilSchema is when a lane with nothing to deliver looks again: at a time, unless that is zero, and for the properties.
-func (l *lane) untilSchema(next time.Time) time.Time {
-	if due := l.schemaDue(); next.IsZero() || due.Before(next) {
+func (l *lane) untilSchema(conn *connection, next time.Time) time.Time {
+	if due := l.schemaDue(conn); next.IsZero() || due.Before(next) {
 		return due
 	}
 	return next
 }
 
 // readSchema reads the CRM's properties and compares them with the mapping.
-func (l *lane) readSchema(ctx context.Context) error {
-	conn := l.conn.Load()
+func (l *lane) readSchema(ctx context.Context, conn *connection) error {
 	schema, outcome := l.askSchema(ctx, conn)
-	switch {
-	case outcome.Kind == crm.RateLimited:
+	if conn.unread.Store(outcome.Kind != crm.Delivered); outcome.Kind == crm.RateLimited {
 		l.holdOff(outcome)
-		return nil
-	case schema == nil:
-		return nil // it cannot be asked, or not now; what does not fit shows when a lead runs into it
 	}
-	l.schema.Store(schema)
+	if schema == nil { // it cannot be asked, or not now; what does not fit shows when a lead runs into it
+		return nil
+	}
+	conn.schema.Store(schema)
+	if conn.session != l.conn.Load().session {
+		return nil
+	}
 	seen, err := l.seen(ctx)
 	if err != nil {
 		return err

@@ -16,6 +16,10 @@ type secret struct {
 	err     error
 }
 
+func (s secret) differs(other secret) bool {
+	return s.content != other.content || (s.err == nil) != (other.err == nil)
+}
+
 func newSecrets(resolve func(string) (string, error)) *secrets {
 	return &secrets{resolve: resolve, known: map[string]secret{}}
 }
@@ -39,30 +43,38 @@ func (s *secrets) renew() bool {
 	changed := false
 	for reference, before := range s.known {
 		now := s.look(reference)
-		changed = changed || now.content != before.content || (now.err == nil) != (before.err == nil)
+		changed = changed || before.differs(now)
 		s.known[reference] = now
 	}
 	return changed
 }
 
-func (s *secrets) look(reference string) secret {
-	if s.resolve == nil {
+// look resolves a reference.
+func (s *secrets) look(reference string) secret { return lookUp(s.resolve, reference) }
+
+func lookUp(resolve func(string) (string, error), reference string) secret {
+	if resolve == nil {
 		return secret{content: reference}
 	}
-	content, err := s.resolve(reference)
+	content, err := resolve(reference)
 	return secret{content, err}
 }
 
-// passOn tells the secrets of a connection that replaces this one, and uses the same references, what is known of them, so
-// that a change between the two is seen.
-func (s *secrets) passOn(next *secrets) {
+// alike reports whether every reference that was used has the content that it has by another way to resolve it.
+func (s *secrets) alike(resolve func(string) (string, error)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next.mu.Lock()
-	defer next.mu.Unlock()
 	for reference, known := range s.known {
-		if _, ok := next.known[reference]; !ok {
-			next.known[reference] = known
+		if known.differs(lookUp(resolve, reference)) {
+			return false
 		}
 	}
+	return true
+}
+
+// resolveBy makes later looks go another way.
+func (s *secrets) resolveBy(resolve func(string) (string, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resolve = resolve
 }

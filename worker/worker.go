@@ -134,7 +134,7 @@ func newTransport() *http.Transport {
 
 // Apply makes a configuration the present one. Everything is checked and built first: on error, which names every
 // destination at fault, nothing has changed. Calls under way end under the configuration they began with. A destination
-// that stays keeps its pace; the deliveries of one that is gone wait where they are.
+// that stays keeps its pace, and its session where nothing that concerns it changed; the deliveries of one that is gone are held.
 func (w *Worker) Apply(c Config) error {
 	w.changing.Lock()
 	defer w.changing.Unlock()
@@ -148,7 +148,11 @@ func (w *Worker) Apply(c Config) error {
 	connections := map[string]*connection{}
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(c.Destinations)) {
-		if connections[name], err = w.connect(c, name, c.Destinations[name], w.reporter(name)); err != nil {
+		var before *connection
+		if l := w.lanes[name]; l != nil {
+			before = l.conn.Load()
+		}
+		if connections[name], err = w.connect(c, name, c.Destinations[name], before, w.reporter(name)); err != nil {
 			problems = append(problems, fmt.Errorf("destination %s: %w", name, err))
 		}
 	}

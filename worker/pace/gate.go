@@ -86,6 +86,9 @@ func (g *Gate) HoldUntil(t time.Time) bool {
 	})
 }
 
+// GoOn ends HoldUntil.
+func (g *Gate) GoOn() bool { return g.change(func(s *GateState) { s.Until = time.Time{} }) }
+
 func (g *Gate) change(apply func(*GateState)) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

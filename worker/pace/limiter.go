@@ -108,6 +108,15 @@ func (l *Limiter) Tell(q Quota) (low, spent bool) {
 	return low, spent
 }
 
+// Forget drops what the CRM said and showed of its limits, so that the rate is the configured one until it says so again.
+func (l *Limiter) Forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.adapted, l.quotas = adaptation{}, quotas{}
+	l.adjust(l.now())
+	l.wake()
+}
+
 // present is the rate now: the least of what is configured, found by trial and told by the CRM; 0 for no limit.
 func (l *Limiter) present(now time.Time) float64 {
 	rate := l.rate

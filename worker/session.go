@@ -1,0 +1,79 @@
+package worker
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/pace"
+)
+
+// session is what the settings of a kind and its secrets open, with all that it learnt of the CRM since. It goes on across
+// configurations that change neither; with others a new one begins, which is introduced before its first delivery (introduce.go)
+// and reads the properties (schema.go).
+type session struct {
+	destination crm.Destination
+	traits      crm.Traits
+	transport   *pace.Transport // its Limiter is set by the lane
+	secrets     *secrets
+
+	// since is when it became the destination's. What was accepted before may have been meant for somebody else.
+	since time.Time
+	// account is whose records it writes; nil until that is known.
+	account    atomic.Pointer[string]
+	introduced atomic.Bool // what has to be known before the first delivery is
+	delivered  atomic.Bool // something got through
+
+	schema  atomic.Pointer[crm.Schema] // the CRM's properties; nil while they are not known
+	reading sync.Mutex                 // held while they are read
+	unread  atomic.Bool                // they could not be read the last time
+	// When they were read last, and when they are to be next: the claiming goroutine's own.
+	schemaRead, schemaAt time.Time
+}
+
+// openSession begins a session. The kind reports quotas to report.
+func (w *Worker) openSession(name string, cfg *configv1.Destination, resolve func(string) (string, error), report func(crm.Quota)) (*session, error) {
+	var (
+		kept crm.Vault // none without a store
+		err  error
+	)
+	if w.store != nil {
+		if kept, err = newVault(w.store, name); err != nil {
+			return nil, err
+		}
+	}
+	s := &session{transport: &pace.Transport{Base: w.transport, Timeout: timeoutOf(cfg)}, secrets: newSecrets(resolve)}
+	s.destination, err = w.open(cfg, crm.Environment{
+		Client: &http.Client{
+			Transport:     s.transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		Secret: s.secrets.get,
+		Now:    w.now,
+		Report: report,
+		Vault:  kept,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.traits = s.destination.Traits()
+	return s, nil
+}
+
+// goesOn reports whether the session of a connection is that of another configuration, too.
+func (conn *connection) goesOn(cfg *configv1.Destination, resolve func(string) (string, error)) bool {
+	return proto.Equal(&configv1.Destination{Kind: conn.cfg.GetKind()}, &configv1.Destination{Kind: cfg.GetKind()}) &&
+		timeoutOf(conn.cfg) == timeoutOf(cfg) && conn.secrets.alike(resolve)
+}
+
+func timeoutOf(cfg *configv1.Destination) time.Duration {
+	if timeout := cfg.GetLimits().GetTimeout(); timeout != nil {
+		return timeout.AsDuration()
+	}
+	return defaultTimeout
+}

@@ -1,0 +1,182 @@
+package worker_test
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
+)
+
+// counted are the sessions that were begun with a CRM, and how often its properties were read and it was pinged.
+type counted struct{ opened, schemas, pings int }
+
+func (f *fakeCRM) counted() counted {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return counted{f.opened, f.schemas, len(f.pings)}
+}
+
+func (f *fakeCRM) cannotBeRead(outcome crm.Outcome) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.unreadable = outcome
+}
+
+func TestAConfigurationThatLeavesADestinationAloneKeepsWhatIsKnownOfTheCRM(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		var token atomic.Value
+		token.Store("a")
+		apply := func(revision string, change func(*configv1.Destination)) {
+			t.Helper()
+			config := workerConfig(revision, func(cfg *configv1.Destination) {
+				cfg.GetHttp().Headers = map[string]string{"Authorization": "${env:TOKEN}"}
+				if change != nil {
+					change(cfg)
+				}
+			})
+			config.Secret = func(string) (string, error) { return token.Load().(string), nil }
+			if err := h.worker.Apply(config); err != nil {
+				t.Fatal(err)
+			}
+			h.accept("ada@example.com Ada")
+			h.rest(2 * time.Second)
+		}
+		h.crm.traits.Account, h.crm.usesSecret = "", true
+		h.crm.has(crm.Property{Name: "email"}, crm.Property{Name: "name"}, crm.Property{Name: "mail"})
+		h.crm.pongs(crm.Outcome{Kind: crm.Delivered, Account: "4711"})
+		for _, step := range []struct {
+			name   string
+			change func(*configv1.Destination)
+			token  string
+			want   counted
+		}{
+			{"the first", nil, "a", counted{1, 1, 1}},
+			{"the same", nil, "a", counted{1, 1, 1}},
+			{"another limit", func(cfg *configv1.Destination) { cfg.Limits.Concurrency = 2 }, "a", counted{1, 1, 1}},
+			{"another mapping", func(cfg *configv1.Destination) { cfg.Properties = map[string]string{"mail": "email"} }, "a", counted{1, 2, 1}},
+			{"another secret", func(cfg *configv1.Destination) { cfg.Properties = map[string]string{"mail": "email"} }, "b", counted{2, 3, 2}},
+			{"another address", func(cfg *configv1.Destination) { cfg.GetHttp().Headers["X-Site"] = "2" }, "b", counted{3, 4, 3}},
+		} {
+			token.Store(step.token)
+			apply("r "+step.name, step.change)
+			if got := h.crm.counted(); got != step.want {
+				t.Errorf("%s: %+v, want %+v", step.name, got, step.want)
+			}
+		}
+		token.Store("c")
+		h.rest(time.Hour) // the hourly reading looks at the secrets, too
+		if got := h.crm.counted(); got.opened != 4 || h.status("crm").GetAccount() != "4711" {
+			t.Errorf("after the secret changed: %+v", got)
+		}
+		calls := h.crm.seen()
+		if len(calls) != 6 || string(calls[3].items[0].Payload) != `{"mail":"ada@example.com"}` {
+			t.Errorf("%d calls: %v", len(calls), calls)
+		}
+	})
+}
+
+func TestTheAccountIsAskedForBeforeTheFirstDeliveryOfEveryRun(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.crm.traits.Account = ""
+		h.crm.pongs(crm.Outcome{Kind: crm.Delivered, Account: "4711"})
+		for run := range 2 {
+			h.apply(nil)
+			id := h.accept("ada@example.com Ada")[0]
+			h.rest(time.Second)
+			h.expectState(id, done)
+			if pings := h.crm.pings; len(pings) != run+1 || pings[run].After(h.crm.seen()[run].at) {
+				t.Errorf("run %d pinged at %v", run, pings)
+			}
+			h.restart()
+		}
+		h.crm.pongs(noConnection) // which stops no delivery
+		h.apply(nil)
+		id := h.accept("ada@example.com Ada")[0]
+		h.rest(time.Second)
+		h.expectState(id, done)
+		if account := h.status("crm").GetAccount(); account != "4711" {
+			t.Errorf("the account is %q", account)
+		}
+	})
+}
+
+func TestPropertiesThatCannotBeReadAreReadAgainSoon(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.crm.has(crm.Property{Name: "email"}, crm.Property{Name: "name"})
+		h.apply(nil)
+		h.rest(time.Second)
+		h.crm.cannotBeRead(crm.Outcome{Kind: crm.Retry, Reason: "busy"})
+		h.apply(func(cfg *configv1.Destination) { cfg.Properties = map[string]string{"email": "email"} })
+		h.rest(time.Second)
+		if n := h.crm.counted().schemas; n != 2 {
+			t.Fatalf("read %d times", n)
+		}
+		h.rest(5 * time.Minute)
+		if n := h.crm.counted().schemas; n != 3 {
+			t.Errorf("read %d times after five minutes", n)
+		}
+		h.crm.cannotBeRead(crm.Outcome{})
+		h.rest(5 * time.Minute)
+		h.rest(50 * time.Minute)
+		if n := h.crm.counted().schemas; n != 4 {
+			t.Errorf("read %d times after an hour, want one more since it can be read", n)
+		}
+	})
+}
+
+func TestAPauseThatTheCRMAskedForEndsWhenAPersonSaysSoOrItIsAnother(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.apply(nil)
+		held := func() string {
+			t.Helper()
+			h.crm.always(crm.Outcome{Kind: crm.RateLimited, After: 20 * time.Hour, Reason: "the day's calls are used up", Status: 429})
+			id := h.accept("ada@example.com Ada")[0]
+			h.rest(time.Second)
+			if s := h.status("crm").GetStatus(); s != leadgatev1.DestinationStatus_DESTINATION_STATUS_RATE_LIMITED {
+				t.Fatalf("the destination is %v", s)
+			}
+			h.crm.always(delivered)
+			return id
+		}
+		id := held()
+		h.apply(nil) // a form changed
+		h.rest(time.Minute)
+		h.expectState(id, retryWait)
+		h.resume("crm")
+		h.rest(time.Second)
+		h.expectState(id, done)
+		h.expectDestinationEvents("rate_limited", "resumed")
+		id = held()
+		h.apply(func(cfg *configv1.Destination) { cfg.GetHttp().Headers = map[string]string{"X-Site": "2"} })
+		h.rest(time.Second)
+		h.expectState(id, done)
+	})
+}
+
+func TestABudgetThatIsSpentIsTriedWhenAPersonSaysSo(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		var report func(crm.Quota)
+		h.crm.onOpen = func(env crm.Environment) { report = env.Report }
+		h.apply(func(cfg *configv1.Destination) { cfg.Limits.RequestsPerSecond = 10 })
+		h.rest(2 * time.Second)
+		report(crm.Quota{Window: 24 * time.Hour, Limit: 1000, Remaining: 0, Reset: time.Now().Add(20 * time.Hour)})
+		id := h.accept("ada@example.com Ada")[0]
+		h.rest(time.Minute)
+		h.expectState(id, pending)
+		h.resume("crm")
+		more := h.accept("bob@example.com", "eve@example.com")
+		h.rest(time.Second)
+		for _, id := range append(more, id) {
+			h.expectState(id, done)
+		}
+		h.expectDestinationEvents("quota_spent", "resumed")
+	})
+}
