@@ -170,6 +170,10 @@ func special(paths object) {
 	}
 	delete(form["responses"].(object), itoa(http.StatusUnauthorized))
 	refuse(form["responses"].(object), http.StatusTooManyRequests)
+	for _, path := range []string{"/v1/leads", "/v1/leads:export"} { // an address has no place in a URL
+		found := at(path, "get")
+		found["parameters"] = slices.DeleteFunc(found["parameters"].([]any), func(p any) bool { return p.(object)["name"] == "email" })
+	}
 	stream(at("/v1/deliveries:watch", "get"))
 	stream(at("/v1/leads:export", "get"))
 	stream(at("/v1/leads:export", "post"))
