@@ -11,7 +11,6 @@ import (
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
-	"github.com/leadgate/leadgate/worker"
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
@@ -328,25 +327,6 @@ func TestAnotherAccountGetsNothingThatWasMeantForTheFirst(t *testing.T) {
 		}
 		h.rest(time.Second)
 		h.expectState(waits[0], leadgatev1.DeliveryState_DELIVERY_STATE_HELD)
-	})
-}
-
-func TestWhatWaitsForADestinationThatIsRemovedIsHeld(t *testing.T) {
-	t.Parallel()
-	bubble(t, func(t *testing.T, h *house) {
-		h.addCRM("other", crm.Traits{Kind: "fake", MaxBatch: 1, Account: "other"})
-		h.apply(nil)
-		h.pause("crm")
-		ids := h.accept(people(3)...)
-		if err := h.worker.Apply(worker.Config{Revision: "r2", Destinations: map[string]*configv1.Destination{"other": fakeDestination("other", nil)}}); err != nil {
-			t.Fatal(err)
-		}
-		h.rest(0)
-		for _, id := range ids {
-			if d := h.expectState(id, leadgatev1.DeliveryState_DELIVERY_STATE_HELD); !strings.Contains(d.GetReason(), "not configured") {
-				t.Errorf("held because %q", d.GetReason())
-			}
-		}
 	})
 }
 

@@ -15,19 +15,26 @@ import (
 // holdBatch is how many deliveries one transaction holds.
 const holdBatch = 500
 
+// orphanInterval is how often destinations that are not configured are looked for.
+const orphanInterval = time.Minute
+
 // waitingStates are those in which a delivery waits for its destination.
 var waitingStates = [...]leadgatev1.DeliveryState{
 	leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT,
 }
 
-// holdWaiting holds what waits for a destination and was made before a time, and returns how much that was.
-func (w *Worker) holdWaiting(ctx context.Context, destination, reason string, before time.Time) (held int64, err error) {
+// holdWaiting holds what waits for a destination and was made before a time, as long as that is wanted, and returns how much that
+// was.
+func (w *Worker) holdWaiting(ctx context.Context, destination, reason string, before time.Time, wanted func() bool) (held int64, err error) {
 	for _, state := range waitingStates {
 		q := store.DeliveryQuery{Destination: destination, State: state, Until: before}
 		for token := ""; ; {
 			page, next, err := w.store.Deliveries(ctx, q, holdBatch, token)
 			if err != nil {
 				return held, fmt.Errorf("list what waits for %s: %w", destination, err)
+			}
+			if !wanted() {
+				return held, nil
 			}
 			n, err := w.hold(ctx, page, reason)
 			held += n
@@ -66,8 +73,26 @@ func (w *Worker) hold(ctx context.Context, page []*leadgatev1.Delivery, reason s
 	return held, nil
 }
 
-// holdOrphans holds what waits for destinations that are not configured any more. It ends when it is done or ctx ends.
+// sweepOrphans holds what waits for destinations that are not configured, when the configuration changed and every minute: what was
+// under way at the change, or was accepted by the configuration before, begins to wait only later. It ends with ctx.
+func (w *Worker) sweepOrphans(ctx context.Context) {
+	for {
+		w.holdOrphans(ctx)
+		timer := time.NewTimer(orphanInterval)
+		select {
+		case <-ctx.Done():
+		case <-w.reconfigured:
+		case <-timer.C:
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
 func (w *Worker) holdOrphans(ctx context.Context) {
+	before := w.now()
 	counts, err := w.store.Counts(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -80,11 +105,15 @@ func (w *Worker) holdOrphans(ctx context.Context) {
 		for _, state := range waitingStates {
 			waiting += count.ByState[state]
 		}
-		if _, err := w.lane(destination); waiting == 0 || err == nil {
+		isGone := func() bool {
+			_, err := w.lane(destination)
+			return err != nil
+		}
+		if waiting == 0 || !isGone() {
 			continue
 		}
 		reason := fmt.Sprintf("destination %s is not configured any more; move it to another, or configure it again and retry", destination)
-		held, err := w.holdWaiting(ctx, destination, reason, time.Time{})
+		held, err := w.holdWaiting(ctx, destination, reason, before, isGone)
 		if err != nil && ctx.Err() == nil {
 			w.log.Error("holding deliveries without a destination failed", "destination", destination, "error", err)
 		}

@@ -193,7 +193,7 @@ func (l *lane) identify(ctx context.Context, conn *connection, known *storev1.Kn
 		return nil
 	}
 	if reason := differs(known, is); reason != "" {
-		held, err := l.worker.holdWaiting(ctx, l.name, reason, conn.since)
+		held, err := l.worker.holdWaiting(ctx, l.name, reason, conn.since, func() bool { return true })
 		if err != nil {
 			return err
 		}

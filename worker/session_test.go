@@ -134,7 +134,7 @@ func TestAPauseThatTheCRMAskedForEndsWhenAPersonSaysSoOrItIsAnother(t *testing.T
 	t.Parallel()
 	bubble(t, func(t *testing.T, h *house) {
 		h.apply(nil)
-		held := func() string {
+		pausedFor := func() string {
 			t.Helper()
 			h.crm.always(crm.Outcome{Kind: crm.RateLimited, After: 20 * time.Hour, Reason: "the day's calls are used up", Status: 429})
 			id := h.accept("ada@example.com Ada")[0]
@@ -145,7 +145,7 @@ func TestAPauseThatTheCRMAskedForEndsWhenAPersonSaysSoOrItIsAnother(t *testing.T
 			h.crm.always(delivered)
 			return id
 		}
-		id := held()
+		id := pausedFor()
 		h.apply(nil) // a form changed
 		h.rest(time.Minute)
 		h.expectState(id, retryWait)
@@ -153,7 +153,7 @@ func TestAPauseThatTheCRMAskedForEndsWhenAPersonSaysSoOrItIsAnother(t *testing.T
 		h.rest(time.Second)
 		h.expectState(id, done)
 		h.expectDestinationEvents("rate_limited", "resumed")
-		id = held()
+		id = pausedFor()
 		h.apply(func(cfg *configv1.Destination) { cfg.GetHttp().Headers = map[string]string{"X-Site": "2"} })
 		h.rest(time.Second)
 		h.expectState(id, done)

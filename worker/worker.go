@@ -77,10 +77,13 @@ type Worker struct {
 	stopCalling  context.CancelFunc
 	calls        sync.WaitGroup
 
+	reconfigured chan struct{} // holds a signal when the configuration changed
+
 	changing sync.Mutex // held by whoever changes what follows
 	running  bool
 	applied  bool // there is a configuration
 	stopped  bool
+	sweeping bool         // what waits for nobody is looked for
 	mu       sync.RWMutex // of the map; held shortly
 	lanes    map[string]*lane
 }
@@ -92,7 +95,7 @@ func New(o Options) (*Worker, error) {
 	}
 	w := &Worker{
 		store: o.Store, journal: o.Journal, now: o.Now, log: o.Logger, transport: o.Transport, random: o.Random, open: o.Open,
-		resubmit: o.Resubmit, lanes: map[string]*lane{},
+		resubmit: o.Resubmit, lanes: map[string]*lane{}, reconfigured: make(chan struct{}, 1),
 	}
 	if w.now == nil {
 		w.now = time.Now
@@ -185,14 +188,22 @@ func (w *Worker) Apply(c Config) error {
 		l.stop()
 	}
 	w.applied = true
-	w.orphaned()
+	w.sweep()
 	return nil
 }
 
-// orphaned holds what waits for destinations that are not configured, beside everything else.
-func (w *Worker) orphaned() {
-	if w.running && w.applied {
-		w.calls.Go(func() { w.holdOrphans(w.claiming) })
+// sweep has destinations looked for that are not configured, beside everything else.
+func (w *Worker) sweep() {
+	switch {
+	case !w.running || !w.applied:
+	case !w.sweeping:
+		w.sweeping = true
+		w.calls.Go(func() { w.sweepOrphans(w.claiming) })
+	default:
+		select {
+		case w.reconfigured <- struct{}{}:
+		default: // a signal waits already
+		}
 	}
 }
 
@@ -208,7 +219,7 @@ func (w *Worker) Start() {
 		l.start()
 	}
 	w.operations.Start()
-	w.orphaned()
+	w.sweep()
 }
 
 // Operations does things to many leads or deliveries at once. Rpcs on many that are not the worker's own define theirs there,
