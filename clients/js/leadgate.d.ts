@@ -25,6 +25,7 @@ export interface Violation {
 
 /** Thrown when the gateway refused a submission: what it said, as problem+json (RFC 9457). */
 export interface Refusal extends Error {
+  /** HTTP's; 0 if there was no answer, and the submission may not wait on this device. */
   status: number;
   /** The machine's name of the error, such as "RULES_BROKEN". */
   reason?: string;
@@ -40,6 +41,8 @@ export interface Words {
   sent?: string;
   queued?: string;
   failed?: string;
+  /** Of an earlier submission, which was refused, or has waited for longer than the gateway knows its key. */
+  expired?: string;
   check?: string;
   /** {} stands for the address that was probably meant. */
   suggest?: string;
@@ -57,12 +60,15 @@ export interface Options {
   keyLife?: number;
   /** Where to go after a success. */
   redirect?: string;
+  /** Whether a submission without an answer waits on this device. False for devices that several people share. */
+  queue?: boolean;
 }
 
 /**
  * Takes over the submission of a form. Events bubble from it: leadgate:sending, leadgate:success, leadgate:queued,
- * leadgate:invalid, leadgate:error; their detail is the Answer or the Refusal. Calling preventDefault on one keeps the
- * client from showing anything. Returns what lets go of the form again.
+ * leadgate:invalid, leadgate:error; their detail is the Answer or the Refusal. Of what waited since an earlier page it tells
+ * leadgate:success, leadgate:queued, leadgate:error and leadgate:expired, and does nothing but say it. Calling preventDefault
+ * on an event keeps the client from showing anything. Returns what lets go of the form again.
  */
 export function attach(form: HTMLFormElement, options?: Options): () => void;
 
@@ -72,7 +78,7 @@ export function attach(form: HTMLFormElement, options?: Options): () => void;
  */
 export function submit(form: string, fields: Record<string, string | string[]>, options?: Options): Promise<Answer>;
 
-/** Sets options for everything that follows. */
+/** Sets options for the whole page, from now on. */
 export function configure(options: Options): void;
 
 /** Attaches to every form[data-leadgate] of the page, now and later, and sends what waits on this device. */

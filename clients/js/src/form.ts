@@ -1,33 +1,35 @@
 // A form of the page: taken over with its markup as it is, and working without this script by a plain post.
 
 import type { Answer, Options, Refusal, Violation, Words } from "../leadgate";
-import { type Entry, drop, hash, keyOf, newKey, waiting } from "./outbox";
-import { deliverAlone, tell } from "./send";
+import { itself, tell } from "./dom";
+import { type Entry, hash, newKey, same } from "./outbox";
 import { at, configure, languageOf, typos, withSettings, words } from "./settings";
 import type { Note } from "./typo";
 import { about, land } from "./visit";
+import { attached, flush, send } from "./waiting";
 
 const keyField = "idempotency_key";
 const mark = "leadgateOn"; // data-leadgate-on: two copies of the script do not both take a form
 const day = 86_400; // seconds
 const safeLife = 800; // milliseconds of each second of the key's life, in which it is certain that the gateway knows it
 
+// What pages add anew for each attempt to send: it is nothing that the visitor entered. The gateway knows more of it.
+const anew = /captcha|^hidden .*([cx]srf|token|nonce|turnstile|time|_(at|ts)$)/i;
+
 const describedBy = "aria-describedby";
 
 type Field = HTMLInputElement;
 
-/** The forms taken over, each with what shows an earlier entry of it; false if it is not its own, or it is busy. */
-const attached = new Map<HTMLFormElement, (entry: Entry) => boolean>();
-
 const door = (form: string, o: Options): string => at(`/v1/forms/${form}/submissions`, o);
 
-function entryOf(form: string, url: string, fields: URLSearchParams, key: string, since: number, o: Options): Entry {
-  const print = hash(fields.toString());
-  key = keyOf(form, print) ?? key;
+/** The entry with the fields, under the key with which what was entered went out already, or else a fresh one. */
+function entryOf(form: string, url: string, fields: URLSearchParams, entered: string, fresh: string, since: number, o: Options): Entry {
+  const print = hash(entered);
+  const { key, until } = same(form, print) ?? { key: fresh, until: 0 };
   for (const [name, value] of Object.entries({ ...about(since), [keyField]: key })) fields.set(name, value);
   return {
     form, url, key, print, body: fields.toString(), language: languageOf(o),
-    until: Date.now() + (o.keyLife ?? day) * safeLife,
+    life: (o.keyLife ?? day) * safeLife, until, fleeting: `${o.queue}` === "false",
   };
 }
 
@@ -35,20 +37,22 @@ export async function submit(form: string, fields: Record<string, string | strin
   const o = withSettings(options);
   const entered = new URLSearchParams();
   for (const [name, value] of Object.entries(fields)) for (const one of [value].flat()) entered.append(name, one);
-  return (await deliverAlone(entryOf(form, door(form, o), entered, newKey(), 0, o))) as Answer;
+  return (await send(entryOf(form, door(form, o), entered, `${entered}`, newKey(), 0, o))) as Answer;
 }
 
-export function attach(form: HTMLFormElement, options?: Options): () => void {
+export function attach(markup: HTMLFormElement, options?: Options): () => void {
+  const form = itself(markup);
   const { dataset } = form;
   if (mark in dataset) return () => {};
   dataset[mark] = "";
   const name = dataset.leadgate!;
-  const o = withSettings({ ...(dataset as Options), ...options }); // data-language, data-redirect, data-key-life
+  // When they are used: configure may come later. data-language, data-redirect, data-key-life, data-queue
+  const o = (): Options => withSettings({ ...(dataset as Options), ...options });
   const fields = (): Field[] => [...form.elements] as Field[];
   const since = Date.now();
   let busy = false;
   let said: Words = {};
-  const learn = async (): Promise<Words> => (said = await words(o));
+  const learn = async (): Promise<Words> => (said = await words(o()));
 
   const make = (tag: string, kind: string, after?: Element): HTMLElement => {
     const made = document.createElement(tag);
@@ -62,10 +66,6 @@ export function attach(form: HTMLFormElement, options?: Options): () => void {
   key.name = keyField;
   const renew = (): void => void (key.value = newKey());
   renew();
-  if (!form.getAttribute("action")) {
-    form.action = door(name, o);
-    form.method = "post";
-  }
   const status = form.querySelector("[data-leadgate-status]") ?? make("p", "status");
   status.setAttribute("role", "status");
   const say = (text = ""): void => void (status.textContent = text);
@@ -73,15 +73,16 @@ export function attach(form: HTMLFormElement, options?: Options): () => void {
   const lock = (locked: boolean): void => {
     busy = locked;
     form.setAttribute("aria-busy", String(locked));
-    for (const field of fields()) if (field.type === "submit") field.disabled = locked;
+    for (const field of fields()) if (field.type === "submit") field.ariaDisabled = String(locked); // the focus stays on it
   };
 
-  // What is wrong with a field stands behind it, and is read out with it.
+  // What is wrong with a field stands behind it, or behind the label around it, whose text is the field's name. It is read
+  // out with the field.
   const notes = new Map<Element, () => void>();
   const clear = (field: Element): void => notes.get(field)?.();
   const note: Note = (field, kind, text) => {
     clear(field);
-    const made = make("span", kind, field);
+    const made = make("span", kind, field.closest("label") ?? field);
     made.id = newKey();
     made.textContent = text;
     const described = field.getAttribute(describedBy);
@@ -110,48 +111,57 @@ export function attach(form: HTMLFormElement, options?: Options): () => void {
     fields().find((field) => field.ariaInvalid)?.focus();
   };
 
-  // An earlier entry is one from before a reload: the visitor may have entered something else since, which stays.
-  const run = async (entry: Entry, earlier = false): Promise<void> => {
+  const run = async (entry: Entry): Promise<void> => {
     lock(true);
     try {
-      const sent = deliverAlone(entry, earlier);
+      const sent = send(entry) as Promise<Answer>;
       sent.catch(() => {}); // seen below
       await learn();
       if (tell(form, "sending", entry)) say(said.sending);
       const answer = await sent;
-      if (!answer) return say(); // another tab is at work on it
       const { queued } = answer;
+      const { redirect } = o();
       if (tell(form, queued ? "queued" : "success", answer)) {
         say(queued ? said.queued : said.sent);
-        if (!earlier) form.reset();
-        if (!queued && o.redirect) location.href = o.redirect;
+        form.reset();
+        if (!queued && redirect) location.href = redirect;
       }
       renew();
     } catch (error) {
       const refused = error as Refusal;
-      const { violations } = refused;
+      const { violations = [] } = refused;
       if (tell(form, violations[0] ? "invalid" : "error", refused)) violations[0] ? show(violations) : say(said.failed);
     } finally {
       lock(false);
     }
   };
 
+  // An earlier entry is one from before a reload, or without a connection: the visitor may be entering something else since,
+  // which nothing disturbs.
+  attached.set(form, async (event, detail) => {
+    await learn();
+    if (tell(form, event, detail) && !busy) say(said[event === "success" ? "sent" : event === "queued" ? event : "expired"]);
+  });
+
   const onSubmit = (event: SubmitEvent): void => {
     if (event.defaultPrevented) return;
     event.preventDefault();
     if (busy) return;
     for (const clear of notes.values()) clear();
-    const entered = new URLSearchParams();
-    for (const [field, value] of new FormData(form, event.submitter)) {
-      if (typeof value === "string" && field !== keyField) entered.append(field, value);
+    const all = new URLSearchParams();
+    for (const [field, value] of new FormData(markup, event.submitter)) {
+      if (field !== keyField) all.append(field, typeof value === "string" ? value : value.name);
     }
-    run(entryOf(name, form.action, entered, key.value, since, o));
+    const entered = new URLSearchParams(all);
+    for (const { type, name } of fields()) if (anew.test(type + " " + name)) entered.delete(name);
+    const url = form.getAttribute("action") ? form.action : door(name, o());
+    run(entryOf(name, url, all, `${entered}`, key.value, since, o()));
   };
 
   const onChange = async ({ target }: Event): Promise<void> => {
     const field = target as Field;
     if (field.type !== "email") return;
-    (await typos(o))?.suggest(field, note, (await learn()).suggest!);
+    (await typos(o()))?.suggest(field, note, (await learn()).suggest!);
   };
 
   const onInput = ({ target }: Event): void => clear(target as Element);
@@ -161,32 +171,12 @@ export function attach(form: HTMLFormElement, options?: Options): () => void {
   form.addEventListener("input", onInput, attachment);
   form.addEventListener("reset", renew, attachment);
 
-  attached.set(form, (entry) => {
-    if (entry.form !== name || busy) return false;
-    run(entry, true);
-    return true;
-  });
   return () => {
     attachment.abort();
     attached.delete(form);
     delete dataset[mark];
     key.remove();
   };
-}
-
-/** Sends what waits on this device, shown in its form if the page has it. What is too old to be sent safely is given up. */
-export function flush(): void {
-  for (const [entry, alive] of waiting()) {
-    if (!alive) {
-      drop(entry);
-      tell(document, "expired", entry);
-    } else if (![...attached].some(([form, take]) => form.isConnected && take(entry))) {
-      deliverAlone(entry, true).then(
-        (answer) => answer && tell(document, answer.queued ? "queued" : "success", answer),
-        (refused) => tell(document, "error", refused),
-      );
-    }
-  }
 }
 
 export function start(): void {
@@ -196,7 +186,10 @@ export function start(): void {
     scan();
     flush();
   };
-  document.readyState === "loading" ? addEventListener("DOMContentLoaded", begin) : begin();
+  const { readyState } = document;
+  if (readyState !== "loading") scan();
+  // Scripts that come after this one may still listen to what became of earlier entries.
+  readyState === "complete" ? flush() : ["DOMContentLoaded", "load"].forEach((event) => addEventListener(event, begin));
   addEventListener("focusin", scan); // forms that came later
   addEventListener("online", flush);
 }

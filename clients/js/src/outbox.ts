@@ -11,18 +11,23 @@ export interface Entry {
   /** Hash of what the visitor entered. */
   print: number;
   language: string;
-  /** When it is given up, because the gateway may soon forget its key. Milliseconds since 1970. */
+  /** How long the gateway surely knows its key, in milliseconds. */
+  life: number;
+  /** When it is given up, because that is over, in milliseconds since 1970. 0 while it was never sent: then it is no double. */
   until: number;
+  /** Whether it must not wait on this device: then nothing is kept of it but the hash. */
+  fleeting: boolean;
 }
 
 const item = "leadgate";
 const most = 50; // entries
 
-let memory = "[]"; // where storage is forbidden
+let memory = "[]"; // of this page alone, while storage is forbidden or full
+let stored = true;
 
 function read(): Entry[] {
   try {
-    memory = localStorage[item] ?? memory;
+    if (stored) memory = localStorage[item] ?? memory;
   } catch {} // forbidden
   return JSON.parse(memory);
 }
@@ -31,18 +36,21 @@ function write(entries: Entry[]): void {
   memory = JSON.stringify(entries);
   try {
     localStorage[item] = memory;
-  } catch {} // forbidden, or full
+    stored = true;
+  } catch {
+    stored = false;
+  }
 }
 
-const alive = (entry: Entry): boolean => entry.until > Date.now();
+const alive = ({ body, until }: Entry): boolean => (until ? until > Date.now() : !!body);
 
 /** The entries that have no answer yet, of which those that are not alive must be given up. */
 export const waiting = (): [entry: Entry, alive: boolean][] => read().flatMap((entry) => (entry.body ? [[entry, alive(entry)]] : []));
 
-/** Keeps an entry in place of the one with its key, if there is one. */
-export function keep(entry: Entry): void {
+/** Keeps an entry in place of the one with its key, if there is one; once it was answered without its content. */
+export function keep(entry: Entry, answered = false): void {
   drop(entry);
-  write([...read(), entry].slice(-most));
+  write([...read(), answered || entry.fleeting ? { ...entry, body: "" } : entry].slice(-most));
 }
 
 /** Forgets an entry. */
@@ -50,9 +58,9 @@ export function drop({ key }: Entry): void {
   write(read().filter((one) => one.key !== key && (one.body || alive(one))));
 }
 
-/** The key under which this content went out already, in this tab or another. */
-export const keyOf = (form: string, print: number): string | undefined =>
-  read().find((one) => one.form === form && one.print === print && alive(one))?.key;
+/** The entry with which this content went out already, in this tab or another. */
+export const same = (form: string, print: number): Entry | undefined =>
+  read().find((one) => one.form === form && one.print === print && alive(one));
 
 /** A hash (FNV-1a): it tells two submissions of one visitor apart, and hides nothing. */
 export function hash(text: string): number {

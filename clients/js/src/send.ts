@@ -1,18 +1,22 @@
-// Sending: again under the same key until there is an answer.
+// Sending one entry: again under the same key until there is an answer.
 
 import type { Answer, Refusal } from "../leadgate";
-import { flush } from "./form";
 import { type Entry, drop, keep } from "./outbox";
 
 const attempts = 5;
 const longestWait = 30; // seconds
 const answerTimeout = 30_000; // milliseconds
-const untilNext = 60_000; // milliseconds from giving up until all that waits is tried again
 const keepaliveLimit = 60_000; // bytes; browsers allow 64 KiB
 
-/** One attempt: the answer, or how many seconds to wait at least before the next one. Throws a Refusal. */
-async function attempt({ url, body, language }: Entry): Promise<Answer | number> {
-  let problem: Partial<Refusal>;
+/** In how many seconds at least an entry without an answer may be sent again; 0 if nobody said. */
+type Wait = number;
+
+export const failure = (refused: Partial<Refusal>): Error =>
+  Object.assign(new Error(refused.detail), { status: 0, violations: [] }, refused);
+
+/** One attempt. Throws a Refusal. */
+async function attempt({ url, body, language }: Entry): Promise<Answer | Wait> {
+  let refused: Partial<Refusal>;
   try {
     const response = await fetch(url, {
       method: "POST",
@@ -25,32 +29,29 @@ async function attempt({ url, body, language }: Entry): Promise<Answer | number>
     const { status } = response;
     if (response.ok) return await response.json(); // an answer cut off is asked for again
     if (status === 408 || status === 429 || status > 499) return +response.headers.get("Retry-After")! || 0;
-    problem = { status, detail: "HTTP " + status, violations: [], ...(await response.json().catch(() => {})) };
+    refused = { status, detail: "HTTP " + status, ...(await response.json().catch(() => {})) };
   } catch {
     return 0; // the network
   }
-  throw Object.assign(new Error(problem.detail), problem);
-}
-
-async function untilAnswered(entry: Entry): Promise<Answer> {
-  for (let n = 0; navigator.onLine; ) {
-    const answer = await attempt(entry);
-    if (typeof answer === "object") return answer;
-    if (++n === attempts) break;
-    const seconds = Math.min(longestWait, Math.max(answer, 2 ** n * (0.25 + Math.random() / 4)));
-    await new Promise((done) => setTimeout(done, seconds * 1000));
-  }
-  setTimeout(flush, untilNext);
-  return { queued: true };
+  throw failure(refused);
 }
 
 /** Keeps the entry on this device, sends it, and forgets its content once there is an answer. Throws a Refusal. */
-async function deliver(entry: Entry): Promise<Answer> {
+async function deliver(entry: Entry): Promise<Answer | Wait> {
+  if (navigator.onLine) entry.until ||= Date.now() + entry.life;
   keep(entry);
   try {
-    const answer = await untilAnswered(entry);
-    if (!answer.queued) keep({ ...entry, body: "" });
-    return answer;
+    for (let n = 1; navigator.onLine; n++) {
+      const answer = await attempt(entry);
+      if (typeof answer === "object") {
+        keep(entry, true);
+        return answer;
+      }
+      if (n === attempts || answer > longestWait) return answer;
+      const pause = Math.max(answer, 2 ** n * (0.25 + Math.random() / 4)); // at most 8 s
+      await new Promise((done) => setTimeout(done, pause * 1000));
+    }
+    return 0;
   } catch (refused) {
     drop(entry);
     throw refused;
@@ -58,14 +59,15 @@ async function deliver(entry: Entry): Promise<Answer> {
 }
 
 /**
- * Delivers when no other tab is at work on the same key; with ifAvailable only if none is now. Where there are no locks two
- * may send it: the gateway makes one lead of them.
+ * Delivers when no other tab is at work on the same key; with ifAvailable only if none is now. Where there are no locks, or a
+ * sandbox forbids them, two may send it: the gateway makes one lead of them.
  */
-export const deliverAlone = async (entry: Entry, ifAvailable = false): Promise<Answer | void> => {
-  const { locks } = navigator;
-  return locks ? locks.request("leadgate " + entry.key, { ifAvailable }, (lock) => (lock ? deliver(entry) : undefined)) : deliver(entry);
-};
-
-/** Dispatches an event; false if a listener wants to show it itself. */
-export const tell = (target: EventTarget, name: string, detail: unknown): boolean =>
-  target.dispatchEvent(new CustomEvent("leadgate:" + name, { detail, bubbles: true, cancelable: true }));
+export async function deliverAlone(entry: Entry, ifAvailable = false): Promise<Answer | Wait | void> {
+  let work: Promise<Answer | Wait> | undefined;
+  try {
+    await navigator.locks.request("leadgate " + entry.key, { ifAvailable }, (lock) => lock && (work = deliver(entry)));
+  } catch {
+    work ??= deliver(entry);
+  }
+  return work;
+}

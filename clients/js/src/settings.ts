@@ -20,6 +20,7 @@ const english: Words = {
   sent: "Thank you. We have received it.",
   queued: "You seem to be offline. What you entered is kept on this device and will be sent.",
   failed: "That did not work. Please try again.",
+  expired: "What you entered earlier could not be sent. Please enter it again.",
   check: "Please check what is marked.",
   suggest: "Did you mean {}?",
 };

@@ -14,13 +14,14 @@ interface Answer {
 const form = query(document, "#form") as HTMLFormElement;
 const key = query(document, "#key") as HTMLInputElement;
 const send = query(document, "#send") as HTMLButtonElement;
+let busy = false;
 
 export function listenToForm(toggles: Toggles): void {
   newKey();
   form.addEventListener("input", newKey);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    void submit(toggles.doubleClick ? 2 : 1);
+    if (!busy) void submit(toggles.doubleClick ? 2 : 1);
   });
 }
 
@@ -36,7 +37,7 @@ async function post(): Promise<Answer> {
 
 async function submit(times: number): Promise<void> {
   showProblems([]);
-  send.disabled = true;
+  lock(true);
   try {
     const answers = await Promise.all(Array.from({ length: times }, post));
     const replayed = answers.filter((answer) => answer.status === 200).length;
@@ -52,17 +53,26 @@ async function submit(times: number): Promise<void> {
   } catch {
     say("The gateway cannot be reached. Nothing is lost: press Send again.", "failing");
   }
-  send.disabled = false;
+  lock(false);
+}
+
+/** lock keeps the form from being sent. The button stays where the keyboard is. */
+function lock(locked: boolean): void {
+  busy = locked;
+  send.setAttribute("aria-disabled", String(locked));
 }
 
 function say(text: string, tone: Tone): void {
   swap(query(document, "#answer"), state({ word: text, tone }));
 }
 
-/** showProblems shows each problem at its field, and what belongs to none below. */
+/** showProblems shows each problem behind its field's label, whose text is the field's name, and what belongs to none below. */
 function showProblems(violations: { field: string; message: string }[]): void {
   for (const old of form.querySelectorAll(".field-problem")) old.remove();
-  for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
+  for (const input of form.querySelectorAll("[aria-invalid]")) {
+    input.removeAttribute("aria-invalid");
+    input.removeAttribute("aria-describedby");
+  }
   const rest: string[] = [];
   for (const { field, message } of violations) {
     const input = form.elements.namedItem(field);
@@ -71,7 +81,8 @@ function showProblems(violations: { field: string; message: string }[]): void {
       continue;
     }
     input.setAttribute("aria-invalid", "true");
-    input.after(h("span", { class: "field-problem" }, message));
+    input.setAttribute("aria-describedby", `problem-${field}`);
+    (input.closest("label") ?? input).after(h("span", { class: "field-problem", id: `problem-${field}` }, message));
   }
   const problems = query(document, "#problems");
   swap(problems, rest.join(" "));

@@ -1,0 +1,94 @@
+package main_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// tooBusy answers a submission as a gateway does to which it may come again in a minute.
+func (s *site) tooBusy(w http.ResponseWriter) {
+	w.Header().Set("Access-Control-Allow-Origin", s.pages.URL)
+	w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
+	w.Header().Set("Retry-After", "60")
+	w.WriteHeader(http.StatusServiceUnavailable)
+}
+
+func firstTooBusy(s *site) func(int32, http.ResponseWriter, *http.Request) bool {
+	return func(n int32, w http.ResponseWriter, _ *http.Request) bool {
+		if n == 1 {
+			s.tooBusy(w)
+		}
+		return n == 1
+	}
+}
+
+// TestWhatWaitedDisturbsNobody: a submission that waited on the device goes out, or is given up, beside whatever the visitor
+// does now.
+func TestWhatWaitedDisturbsNobody(t *testing.T) {
+	t.Parallel()
+	visit := visitors(t)
+	h := newHouse(t)
+
+	t.Run("who types another one meanwhile is neither kept from it nor sent elsewhere", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", `data-redirect="/thanks"`), visit(t)
+		arrived, release := make(chan struct{}), make(chan struct{})
+		s.fault = func(n int32, w http.ResponseWriter, r *http.Request) bool {
+			if n > 1 {
+				return false
+			}
+			close(arrived)
+			return until(release)(n, w, r)
+		}
+		do(t, tab, s.contact(), fill("before@example.com"), offline(true), press(), shows("[role=status]", "offline"), fill("after@example.com"), offline(false))
+		<-arrived
+		do(t, tab, holds(`document.forms[0].ariaBusy !== "true" && !document.querySelector("#send").disabled && document.querySelector("#send").ariaDisabled !== "true"`))
+		close(release)
+		do(t, tab, shows("[role=status]", thanks), holds(`location.pathname === "/contact" && document.forms[0].email.value === "after@example.com"`))
+		s.onlyLead(t, "before@example.com")
+		do(t, tab, press(), holds(`location.pathname === "/thanks"`))
+		s.onlyLead(t, "after@example.com")
+	})
+
+	t.Run("what was sent too long ago is given up, in words", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		s.fault = firstTooBusy(s)
+		s.scripts += `<script src="/site.js" defer></script>`
+		s.script = `addEventListener("leadgate:expired", (event) => window.expired = event.detail)`
+		do(t, tab, s.contact(), fill("late@example.com"), press(), shows("[role=status]", "kept on this device"),
+			// The key's life is nearly over: the gateway may soon not know it any more.
+			holds(`(localStorage.leadgate = localStorage.leadgate.replace(/"until":\d+/, '"until":1'), true)`),
+			chromedp.Reload(), shows("[role=status]", "could not be sent"),
+			holds(`window.expired.body.includes("late%40example.com") && !localStorage.leadgate.includes("late")`))
+		if n := s.sent.Load(); n != 1 {
+			t.Errorf("%d requests were sent, want 1", n)
+		}
+	})
+
+	t.Run("what never left the device cannot be a second lead, and is sent at any age", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		do(t, tab, s.contact(), fill("old@example.com"), offline(true), press(), shows("[role=status]", "offline"),
+			holds(`(Date.now = ((now) => () => now() + 30 * 86400e3)(Date.now), true)`),
+			offline(false), shows("[role=status]", thanks))
+		s.onlyLead(t, "old@example.com")
+	})
+
+	t.Run("nothing waits on a device that several people share", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", `data-queue="false"`), visit(t)
+		s.fault = firstTooBusy(s)
+		do(t, tab, s.contact(), fill("shared@example.com"), press(), shows("[role=status]", "did not work"),
+			holds(`!JSON.stringify(localStorage).includes("shared") && document.forms[0].email.value === "shared@example.com"`),
+			offline(true), press(), shows("[role=status]", "did not work"), offline(false), press(), shows("[role=status]", thanks),
+			holds(`!JSON.stringify(localStorage).includes("shared")`))
+		s.onlyLead(t, "shared@example.com")
+	})
+
+	t.Run("where the device has no room", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		do(t, tab, s.contact(), fill("full@example.com"),
+			holds(`(() => { for (let size = 5 << 20; size; size >>= 1) try { localStorage["x" + size] = "x".repeat(size) } catch {} return true })()`),
+			offline(true), press(), shows("[role=status]", "offline"), offline(false), shows("[role=status]", thanks))
+		s.onlyLead(t, "full@example.com")
+	})
+}
