@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -41,7 +42,7 @@ func (s *service) TestDestination(ctx context.Context, r *leadgatev1.TestDestina
 // TestAll calls the CRM of every configured destination, without a store and without changing anything there, and returns what
 // was found by name. An error says that a destination cannot even be set up.
 func TestAll(ctx context.Context, c Config) ([]*leadgatev1.DestinationReport, error) {
-	w := &Worker{now: time.Now, transport: newTransport(), open: openKind}
+	w := &Worker{log: slog.New(slog.DiscardHandler), now: time.Now, transport: newTransport(), open: openKind}
 	defer w.closeConnections()
 	var reports []*leadgatev1.DestinationReport
 	for _, name := range slices.Sorted(maps.Keys(c.Destinations)) {

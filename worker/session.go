@@ -57,6 +57,7 @@ func (w *Worker) openSession(name string, cfg *configv1.Destination, resolve fun
 		Now:    w.now,
 		Report: report,
 		Vault:  kept,
+		Log:    w.log.With("destination", name),
 	})
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ package crm
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -165,6 +166,8 @@ type Environment struct {
 	Report func(Quota)
 	// Vault keeps what is to outlive the process; nil keeps nothing. See [Tokens].
 	Vault Vault
+	// Log takes what an operator is to know and no outcome tells; nil drops it.
+	Log *slog.Logger
 }
 
 // Quota is what a CRM says is left of one of its budgets of calls.

@@ -13,6 +13,8 @@ import (
 const (
 	// A token is renewed when this much of its life is left, or a tenth of it if that is less.
 	renewal = 5 * time.Minute
+	// grantTime bounds how long a token is waited for, its turn at the destination's pace included.
+	grantTime = time.Minute
 	// A CRM that refuses a token younger than this would refuse the next one, too. Zoho gives ten in ten minutes.
 	youth = time.Minute
 )
@@ -66,19 +68,44 @@ func (t *Tokens) Get(ctx context.Context, credentials ...string) (Token, *Outcom
 	case t.turn <- struct{}{}:
 		defer func() { <-t.turn }()
 	case <-ctx.Done():
-		return Token{}, &Outcome{Kind: Retry, Reason: "not sent: " + inWords(ctx.Err())}
 	}
 	if token, ok := t.ready(name); ok { // somebody else got it
 		return token, nil
 	}
-	last := t.last(ctx, name)
-	if token, ok := t.ready(name); ok { // the vault had it
-		return token, nil
+	if ctx.Err() != nil {
+		return Token{}, &Outcome{Kind: Retry, Reason: "not sent: " + inWords(ctx.Err())}
 	}
-	token, failure := t.grant(ctx, last)
-	if failure != nil {
-		return Token{}, failure
+	// A CRM that gives another refresh token with each access token takes the one before no longer. So nobody cuts this short,
+	// and what others got for the same credentials is looked at first, as they may be those of a connection that was.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grantTime)
+	defer cancel()
+	var last Token
+	var refusal *Outcome
+	for {
+		newest, failure := t.newest(ctx, name)
+		if failure != nil {
+			return Token{}, failure
+		}
+		if token, ok := t.ready(name); ok {
+			return token, nil
+		}
+		if refusal != nil && newest.Refresh == last.Refresh {
+			return Token{}, refusal
+		}
+		last = newest
+		token, failure := t.grant(ctx, last)
+		switch {
+		case failure == nil:
+			return t.keep(ctx, name, token, last), nil
+		case failure.Kind != CredentialsRefused:
+			return Token{}, failure
+		}
+		refusal = failure // unless somebody else was quicker
 	}
+}
+
+// keep takes over a token that was given after another.
+func (t *Tokens) keep(ctx context.Context, name string, token, last Token) Token {
 	if token.Refresh == "" {
 		token.Refresh = last.Refresh
 	}
@@ -88,12 +115,17 @@ func (t *Tokens) Get(ctx context.Context, credentials ...string) (Token, *Outcom
 		token.Renew = token.Expires.Add(-min(renewal, life/10))
 	}
 	t.set(name, token)
-	if encoded, err := json.Marshal(token); err == nil && t.env.Vault != nil {
-		// A token that cannot be kept is one call more after a restart. One that the CRM renews once only is lost then, which
-		// the CRM will say.
-		_ = t.env.Vault.Put(ctx, name, encoded)
+	if t.env.Vault == nil {
+		return token
 	}
-	return token, nil
+	encoded, err := json.Marshal(token)
+	if err == nil {
+		err = t.env.Vault.Put(ctx, name, encoded)
+	}
+	if err != nil && t.env.Log != nil {
+		t.env.Log.Error("keeping an access token failed; if leadgate is started again before the next is had, the CRM may want a new refresh token in the configuration", "error", err)
+	}
+	return token
 }
 
 // Refuse says that the CRM does not take an access token although its time is not over. It reports whether Get will give
@@ -121,23 +153,28 @@ func (t *Tokens) ready(name string) (Token, bool) {
 	return t.token, ok
 }
 
-// last returns the last token for credentials, from memory or from the vault.
-func (t *Tokens) last(ctx context.Context, name string) Token {
+// newest returns the last token for credentials, from memory or from the vault, where another connection may have put one since.
+// The outcome says that it cannot be known.
+func (t *Tokens) newest(ctx context.Context, name string) (Token, *Outcome) {
 	t.mu.Lock()
-	known := t.name == name
 	token := t.token
+	if t.name != name {
+		token = Token{}
+	}
 	t.mu.Unlock()
-	if known {
-		return token
+	if t.env.Vault == nil {
+		return token, nil
 	}
-	token = Token{}
-	if t.env.Vault != nil {
-		if kept, err := t.env.Vault.Get(ctx, name); err == nil && kept != nil {
-			_ = json.Unmarshal(kept, &token) // what cannot be read is not there
-		}
+	encoded, err := t.env.Vault.Get(ctx, name)
+	if err != nil {
+		return Token{}, &Outcome{Kind: Retry, Reason: "not sent: the access token that was kept cannot be read: " + err.Error()}
 	}
-	t.set(name, token)
-	return token
+	var kept Token
+	if json.Unmarshal(encoded, &kept) == nil && kept.Granted.After(token.Granted) { // what cannot be read is not there
+		token = kept
+		t.set(name, token)
+	}
+	return token, nil
 }
 
 func (t *Tokens) set(name string, token Token) {

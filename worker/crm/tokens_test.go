@@ -1,8 +1,11 @@
 package crm_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +21,10 @@ type issuer struct {
 	given  int
 	last   []string // refresh tokens that it was asked with
 	vault  map[string][]byte
+	broken error        // of the vault
 	answer *crm.Outcome // instead of a token
+	before func()       // a token is given
+	log    bytes.Buffer
 }
 
 func newIssuer() *issuer {
@@ -26,7 +32,7 @@ func newIssuer() *issuer {
 }
 
 func (i *issuer) tokens() *crm.Tokens {
-	return crm.NewTokens(crm.Environment{Now: i.clock, Vault: i}, i.grant)
+	return crm.NewTokens(crm.Environment{Now: i.clock, Vault: i, Log: slog.New(slog.NewTextHandler(&i.log, nil))}, i.grant)
 }
 
 func (i *issuer) clock() time.Time {
@@ -35,26 +41,39 @@ func (i *issuer) clock() time.Time {
 	return i.now
 }
 
-func (i *issuer) grant(_ context.Context, last crm.Token) (crm.Token, *crm.Outcome) {
+// grant takes a refresh token once.
+func (i *issuer) grant(ctx context.Context, last crm.Token) (crm.Token, *crm.Outcome) {
+	if i.before != nil {
+		i.before()
+	}
+	if ctx.Err() != nil {
+		return crm.Token{}, &crm.Outcome{Kind: crm.Retry, Reason: "the answer was lost"}
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.answer != nil {
 		return crm.Token{}, i.answer
+	}
+	if last.Refresh != "" && last.Refresh != fmt.Sprintf("r%d", i.given) {
+		return crm.Token{}, &crm.Outcome{Kind: crm.CredentialsRefused, Reason: "invalid_grant"}
 	}
 	i.given++
 	i.last = append(i.last, last.Refresh)
 	return crm.Token{Access: fmt.Sprintf("a%d", i.given), Refresh: fmt.Sprintf("r%d", i.given), Expires: i.now.Add(time.Hour)}, nil
 }
 
-func (i *issuer) Get(_ context.Context, name string) ([]byte, error) {
+func (i *issuer) Get(ctx context.Context, name string) ([]byte, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.vault[name], nil
+	return i.vault[name], errors.Join(ctx.Err(), i.broken)
 }
 
-func (i *issuer) Put(_ context.Context, name string, value []byte) error {
+func (i *issuer) Put(ctx context.Context, name string, value []byte) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if err := errors.Join(ctx.Err(), i.broken); err != nil {
+		return err
+	}
 	i.vault[name] = value
 	return nil
 }
@@ -146,4 +165,62 @@ func TestAFailureToGetATokenIsTold(t *testing.T) {
 	}
 	i.answer = nil
 	expectToken(t, tokens, "a1", "id")
+}
+
+func TestATokenThatTheCRMGaveIsKeptThoughTheCallerIsGone(t *testing.T) {
+	t.Parallel()
+	i := newIssuer()
+	tokens := i.tokens()
+	ctx, gone := context.WithCancel(t.Context())
+	i.before = gone
+	if token, failure := tokens.Get(ctx, "id"); failure != nil || token.Access != "a1" {
+		t.Errorf("got %+v, %+v", token, failure)
+	}
+	i.before = nil
+	expectToken(t, i.tokens(), "a1", "id") // after a restart
+	if _, failure := i.tokens().Get(ctx, "another id"); failure == nil || failure.Kind != crm.Retry || i.given != 1 {
+		t.Errorf("who is gone before got %+v", failure)
+	}
+}
+
+func TestTwoThatHaveTheSameCredentialsDoNotRobEachOther(t *testing.T) {
+	t.Parallel()
+	i := newIssuer()
+	before, after := i.tokens(), i.tokens() // a reload of the configuration
+	expectToken(t, before, "a1", "id")
+	expectToken(t, after, "a1", "id")
+	i.pass(time.Hour)
+	expectToken(t, before, "a2", "id")
+	expectToken(t, after, "a2", "id")
+	i.pass(time.Hour)
+	i.before = func() { // both at once, and the other is quicker
+		i.before = nil
+		expectToken(t, before, "a3", "id")
+	}
+	expectToken(t, after, "a3", "id")
+	i.pass(10 * time.Minute)
+	if !before.Refuse("a3") {
+		t.Error("an old token is not worth another")
+	}
+	expectToken(t, before, "a4", "id")
+	if !after.Refuse("a3") {
+		t.Error("an old token is not worth another")
+	}
+	expectToken(t, after, "a4", "id")
+}
+
+func TestATokenThatCannotBeKeptIsTold(t *testing.T) {
+	t.Parallel()
+	i := newIssuer()
+	tokens := i.tokens()
+	i.broken = errors.New("the disk is full")
+	if _, failure := tokens.Get(t.Context(), "id"); failure == nil || failure.Kind != crm.Retry || i.given != 0 {
+		t.Errorf("without knowing the last one: %+v", failure)
+	}
+	i.broken = nil
+	i.before = func() { i.broken = errors.New("the disk is full") }
+	expectToken(t, tokens, "a1", "id")
+	if log := i.log.String(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "the disk is full") || strings.Contains(log, "a1") || strings.Contains(log, "r1") {
+		t.Errorf("logged %q", log)
+	}
 }

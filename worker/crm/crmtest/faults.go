@@ -152,6 +152,7 @@ func newCourier(t *testing.T, h Harness, newCRM func(string, func() time.Time) F
 	c.destination, err = h.Open(server.URL, crm.Environment{
 		Client: &http.Client{
 			Transport:     transport,
+			Timeout:       callLimit,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		Secret: func(value string) (string, error) {
