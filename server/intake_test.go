@@ -274,6 +274,21 @@ func TestAFormWithAFileIsTakenWithoutTheFile(t *testing.T) {
 	h.post(contact, "multipart/form-data", body).expect(t, 415, "boundary")
 }
 
+func TestALeadThatCannotBeKeptInOnePieceIsRefused(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{config: strings.Replace(twoLines, "forms:", "intake: { max_body_bytes: 2097152 }\nforms:", 1)})
+	h.post(contact, asForm, "email=ada@example.com"+fields(140, 8<<10)).expect(t, 413, "LEAD_TOO_LARGE")
+	h.post(contact, asForm, "email=bob@example.com").expect(t, 201)
+}
+
+// fields are form fields with nonsense.
+func fields(n, size int) (body string) {
+	for i := range n {
+		body += fmt.Sprintf("&f%d=%s", i, strings.Repeat("x", size))
+	}
+	return body
+}
+
 func TestConsentIsKeptWithTheLead(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{config: strings.Replace(twoLines, "contact: {}", "contact: { consents: { newsletter: { field: news, text: Send me news., text_version: \"7\" } } }", 1)})

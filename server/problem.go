@@ -18,6 +18,7 @@ var statusOfReason = map[string]int{
 	"METHOD_NOT_ALLOWED":      http.StatusMethodNotAllowed,
 	"MEDIA_TYPE_UNSUPPORTED":  http.StatusUnsupportedMediaType,
 	"BODY_TOO_LARGE":          http.StatusRequestEntityTooLarge,
+	"LEAD_TOO_LARGE":          http.StatusRequestEntityTooLarge,
 	"REQUEST_TIMEOUT":         http.StatusRequestTimeout,
 	"DELIVERY_STATE":          http.StatusConflict,
 	"EXPECTED_COUNT_MISMATCH": http.StatusConflict,

@@ -132,6 +132,11 @@ func (c *call) begin(parcels []*parcel) []*parcel {
 		switch {
 		case result.Err == nil:
 			begun = append(begun, parcels[i])
+		case errors.Is(result.Err, store.ErrTooLarge): // as it will be each time
+			if _, err := w.hold(context.WithoutCancel(w.calling), []*leadgatev1.Delivery{parcels[i].claim.Delivery}, "TOO_LARGE: "+result.Err.Error()); err != nil {
+				w.log.Error("holding a delivery failed", "delivery", parcels[i].delivery.GetDeliveryId(), "error", err)
+				w.unclaim(c.lane.name, claims[i:i+1])
+			}
 		case !errors.Is(result.Err, store.ErrStale): // stale: a person changed it meanwhile
 			w.log.Error("recording an attempt failed", "delivery", parcels[i].delivery.GetDeliveryId(), "error", result.Err)
 			w.unclaim(c.lane.name, claims[i:i+1])

@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker"
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/mapping"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
@@ -305,5 +307,26 @@ func TestAStoreThatFailsForAWhileDelaysDeliveriesAndDoublesNone(t *testing.T) {
 		if log := h.log.String(); strings.Count(log, "disk is full") != 9 {
 			t.Errorf("logged: %s", log)
 		}
+	})
+}
+
+func TestADeliveryThatIsTooLargeToBeRecordedIsHeldAndOthersGoOut(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.crm.encode = func(properties []mapping.Property) ([]byte, error) {
+			for _, p := range properties {
+				if p.Value == "Ada" {
+					return json.Marshal(strings.Repeat("x", 1<<20))
+				}
+			}
+			return []byte("{}"), nil
+		}
+		ids := h.accept("ada@example.com Ada", "bob@example.com Bob")
+		h.apply(nil)
+		h.rest(10 * time.Second)
+		if d := h.expectState(ids[0], leadgatev1.DeliveryState_DELIVERY_STATE_HELD); !strings.HasPrefix(d.GetReason(), "TOO_LARGE: ") {
+			t.Errorf("it is held because %q", d.GetReason())
+		}
+		h.expectState(ids[1], done)
 	})
 }

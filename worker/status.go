@@ -31,6 +31,7 @@ const retryAfter = 5 * time.Second
 //	store.ErrPageToken    InvalidArgument     PAGE_TOKEN_INVALID
 //	store.ErrPosition     FailedPrecondition  BACKUP_POSITION
 //	store.ErrConflict     Aborted             CONFLICT
+//	store.ErrTooLarge     ResourceExhausted   LEAD_TOO_LARGE
 //	store.ErrUnavailable  Unavailable         STORE_UNAVAILABLE, with google.rpc.RetryInfo
 //
 // and those of operations on many:
@@ -69,6 +70,8 @@ func StatusOf(err error, what string) error {
 		return failure(err, codes.FailedPrecondition, "BACKUP_POSITION", err.Error())
 	case errors.Is(err, store.ErrConflict):
 		return failure(err, codes.Aborted, "CONFLICT", "it was changed by somebody else in the meantime; try again")
+	case errors.Is(err, store.ErrTooLarge):
+		return failure(err, codes.ResourceExhausted, word+"_TOO_LARGE", "the "+what+" is larger than what can be kept of one, which is a megabyte with what came")
 	case errors.Is(err, store.ErrUnavailable):
 		return failure(err, codes.Unavailable, "STORE_UNAVAILABLE", "nothing can be stored at present; try again",
 			&errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)})

@@ -27,6 +27,8 @@ var (
 	ErrPageToken = errors.New("page token is not valid for this query")
 	// ErrPosition says that a backup cannot add to the one before it: a whole one is needed.
 	ErrPosition = errors.New("not the position of a backup of this store")
+	// ErrTooLarge says that it is more than can be kept in one piece. It fails again however often it is tried.
+	ErrTooLarge = errors.New("too large to be stored")
 	// ErrUnavailable says that nothing can be made durable at present: the store is closing, its queue is full, the
 	// disk is low, or a commit failed. What was asked for may be tried again later, under the same idempotency key.
 	ErrUnavailable = errors.New("store is unavailable")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"strconv"
+	"strings"
 	"time"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
@@ -142,6 +143,8 @@ const (
 	entryOverhead = 64
 	// Badger takes no longer key.
 	maxKey = 65_000
+	// A value of this size or more goes to the value log; see [tuned].
+	maxValue = 1 << 20
 )
 
 // take moves a change into the transaction. Errors: errFull, and what makes the change impossible or ends the store.
@@ -149,7 +152,10 @@ func (b *batch) take(c *change) error {
 	entries, bytes := int64(len(c.entries)), int64(0)
 	for _, e := range c.entries {
 		if len(e.key) > maxKey {
-			return fmt.Errorf("a key of %d bytes is too long; %d are the most", len(e.key), maxKey)
+			return fmt.Errorf("%w: a key of %d bytes; %d are the most", store.ErrTooLarge, len(e.key), maxKey)
+		}
+		if len(e.value) >= maxValue {
+			return fmt.Errorf("%w: %d bytes under %q; fewer than %d can be kept in one piece", store.ErrTooLarge, len(e.value), e.key[:1], maxValue)
 		}
 		bytes += int64(len(e.key) + len(e.value) + entryOverhead)
 	}
@@ -163,7 +169,7 @@ func (b *batch) take(c *change) error {
 	maxEntries := b.s.db.MaxBatchCount() - reservedEntries - counted
 	maxBytes := b.s.db.MaxBatchSize() - reservedBytes - counted*countsBytes
 	if entries >= maxEntries || bytes >= maxBytes {
-		return fmt.Errorf("%d bytes in %d entries are more than one transaction can hold", bytes, entries)
+		return fmt.Errorf("%w: %d bytes in %d entries are more than one transaction can hold", store.ErrTooLarge, bytes, entries)
 	}
 	if b.entries+entries >= maxEntries || b.bytes+bytes >= maxBytes {
 		return errFull
@@ -232,9 +238,11 @@ func (b *batch) finish() error {
 	return nil
 }
 
-// broken remembers why a commit failed.
+// broken remembers why a commit failed. Behind the first line of what Badger says may stand what it was given to write, which
+// has no place in logs.
 func (s *Store) broken(err error) error {
-	err = fmt.Errorf("%w: a commit failed, and it is not known what of it is on disk; restart leadgate: %w", store.ErrUnavailable, err)
+	why, _, _ := strings.Cut(err.Error(), "\n")
+	err = fmt.Errorf("%w: a commit failed, and it is not known what of it is on disk; restart leadgate: %s", store.ErrUnavailable, why)
 	s.failed.CompareAndSwap(nil, &err)
 	return err
 }

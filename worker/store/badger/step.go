@@ -100,6 +100,9 @@ func (it *stepItem) write(c *change, h held, from leadgatev1.DeliveryState) {
 	c.tell(it.s, h.link.delivery.lead, it.events)
 }
 
+// Room that an attempt leaves for what came of it.
+const answerRoom = 64 << 10
+
 type beginItem stepItem
 
 func (*beginItem) overlaps() {}
@@ -109,6 +112,9 @@ func (it *beginItem) fail(err error) { it.result.Err = err }
 func (it *beginItem) stage(b *batch, c *change) error {
 	if it.attempt == nil {
 		return errors.New("an attempt that begins has to be written")
+	}
+	if len(it.attempt) >= maxValue-answerRoom {
+		return fmt.Errorf("%w: an attempt of %d bytes, without the answer", store.ErrTooLarge, len(it.attempt))
 	}
 	h, err := (*stepItem)(it).take(c)
 	if err != nil {

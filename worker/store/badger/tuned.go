@@ -50,7 +50,7 @@ func tuned(o Options) badgerdb.Options {
 		WithBaseLevelSize(baseLevel).
 		WithBaseTableSize(tableSize).
 		WithNumCompactors(2).
-		WithValueThreshold(1 << 20).
+		WithValueThreshold(maxValue).
 		WithValueLogFileSize(valueLog).
 		WithBlockCacheSize(8 << 20).
 		WithIndexCacheSize(8 << 20).

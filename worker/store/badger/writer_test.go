@@ -63,6 +63,40 @@ func TestACallTooLargeForOneTransactionIsSplit(t *testing.T) {
 	}
 }
 
+func TestALeadThatIsTooLargeIsRefusedAlone(t *testing.T) {
+	t.Parallel()
+	s := open(t, badger.Options{LargestLead: 16 << 20})
+	large, next := lead("ada@example.com"), lead("bob@example.com")
+	large.Record.Lead.Message = strings.Repeat("Lovelace. ", 1<<20/10)
+	results, err := s.Accept(t.Context(), large, next)
+	if err != nil || !errors.Is(results[0].Err, store.ErrTooLarge) || results[1].Err != nil {
+		t.Fatalf("results are %+v, %v", results, err)
+	}
+	if strings.Contains(results[0].Err.Error(), "Love") {
+		t.Errorf("the error shows the lead: %v", results[0].Err)
+	}
+	if err := s.Writable(); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+	fits := lead("ada@example.com") // beside everything else that is written with it
+	fits.Record.Lead.Message = strings.Repeat("m", 1<<20-1024)
+	accept(t, s, fits)
+	claims, err := s.Claim(t.Context(), "crm", 2)
+	if err != nil || len(claims.Items) != 2 {
+		t.Fatalf("claims are %+v, %v", claims, err)
+	}
+	steps := make([]*store.Step, len(claims.Items))
+	for i, claim := range claims.Items {
+		d := claim.Delivery
+		d.AttemptCount = 1
+		steps[i] = &store.Step{Claim: claim, Delivery: d, Attempt: &leadgatev1.Attempt{Number: 1, Payload: strings.Repeat("p", (i+1)*(1<<20-100<<10))}}
+	}
+	begun, err := s.Begin(t.Context(), steps...)
+	if err != nil || begun[0].Err != nil || !errors.Is(begun[1].Err, store.ErrTooLarge) {
+		t.Fatalf("begun is %+v, %v", begun, err)
+	}
+}
+
 // busy is a store whose writer is held up in Publish, as by a slow disk, from when busy returns until release is called.
 func busy(t *testing.T, o badger.Options) (s *badger.Store, first <-chan error, release func()) {
 	t.Helper()
