@@ -111,7 +111,7 @@ func open(t testing.TB, o options) *house {
 		o.worker = worker.NewService(w, "v1.2.3")
 	}
 	h.server, err = server.New(server.Options{
-		Snapshot: snapshot, Store: h.store, Journal: events, Worker: o.worker, OpenAPI: openapi.JSON, BodyTimeout: o.body, Tracing: o.traces,
+		Snapshot: snapshot, Store: h.store, Journal: events, Worker: o.worker, Back: w, OpenAPI: openapi.JSON, BodyTimeout: o.body, Tracing: o.traces,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "leadgate_up 1") }),
 	})
 	if err != nil {

@@ -255,11 +255,11 @@ func (s *leads) planOpen(ctx context.Context, r *leadgatev1.ReplayLeadsRequest, 
 	}
 	record := proto.CloneOf(p.record)
 	record.Lead = p.again.Lead
-	waits := false // what waits is mapped when its turn comes, from the lead as it is kept then
+	var waiting []string // they are mapped when their turn comes, from the lead as it is kept then
 	for _, d := range deliveries {
 		switch d.GetState() {
 		case leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT:
-			waits = true
+			waiting = append(waiting, d.GetDestination())
 		case leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT, leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED, leadgatev1.DeliveryState_DELIVERY_STATE_DEAD:
 			payload, err := s.back.Payload(d.GetDestination(), record)
 			if err != nil { // the destination is gone, or nothing can be sent there
@@ -276,17 +276,21 @@ func (s *leads) planOpen(ctx context.Context, r *leadgatev1.ReplayLeadsRequest, 
 			p.added = append(p.added, destination)
 		}
 	}
+	changed := !proto.Equal(p.record.GetLead(), p.again.Lead)
 	switch {
 	case len(p.updated) > 0:
 		p.word = "updated"
 	case len(p.added) > 0:
 		p.word = "added"
-	case !waits || proto.Equal(p.record.GetLead(), p.again.Lead):
+	case len(waiting) == 0 || !changed:
 		return nil
 	default:
 		p.word = "updated"
 	}
 	p.amendment = p.again.Update(p.record, p.updated, p.added, timestamppb.New(s.now()), "replayed with configuration "+p.again.Revision)
+	if changed { // an attempt that has begun since has what the lead was
+		p.amendment.Resend = slices.Concat(p.updated, waiting)
+	}
 	return nil
 }
 

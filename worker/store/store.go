@@ -77,7 +77,7 @@ type Store interface {
 	// Redrive makes deliveries due now: DEAD, HELD, SUPERSEDED and RETRY_WAIT become RETRY_WAIT (PENDING if never
 	// attempted), PENDING stays. FailingFor starts anew. A redriven delivery takes its place in its person's chain by
 	// sequence: a claim to a newer one that has not begun is taken away, one that has is waited for. What is claimed
-	// itself stays with whoever has it. Err of a result is ErrNotFound, or ErrState for any other state.
+	// itself stays with whoever has it, unless it is forced. Err of a result is ErrNotFound, or ErrState for any other state.
 	Redrive(ctx context.Context, redrives ...*Redrive) ([]Redriven, error)
 
 	// Erase removes the content of leads, each in one atomic step: lead and submission, what was sent and answered, and what
@@ -92,7 +92,9 @@ type Store interface {
 	// Amend changes what is kept of leads and what is sent of them, each lead in one atomic step: a held one is released or
 	// thrown away, an open one gets other content, goes to further destinations, or is sent again. Err of a result is
 	// ErrNotFound; ErrConflict where the record is not what it was read as; ErrState where an attempt is under way that the
-	// amendment would have to undo. The store adds to FormerEmails: a lead is found and erased by every address that it had.
+	// amendment would have to undo. Where a lead gets other content, claims to its deliveries that have not begun are taken
+	// away, because who has them has read the old. The store adds to FormerEmails: a lead is found and erased by every address
+	// that it had.
 	Amend(ctx context.Context, amendments ...*Amendment) ([]Amended, error)
 
 	// Purge removes leads that need not be kept any longer, with everything about them, each in one atomic step. It looks at up
@@ -296,7 +298,8 @@ type Amendment struct {
 	// is OPEN.
 	Destinations []string
 	// Resend names destinations whose delivery of the lead is due again, whatever became of it: DELIVERED ones too. One that
-	// waits is left as it is: it is mapped anew when its turn comes.
+	// waits is left as it is: it is mapped anew when its turn comes. Who changes a lead's content names those that wait as
+	// well, for one of which an attempt may have begun since it was looked at.
 	Resend []string
 	// Hurry makes due now what waits for its first attempt.
 	Hurry bool

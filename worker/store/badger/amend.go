@@ -122,6 +122,7 @@ func (it *amendItem) withdraw(b *batch, c *change, deliveries []*leadgatev1.Deli
 func (it *amendItem) send(b *batch, c *change, deliveries []*leadgatev1.Delivery, was *leadgatev1.LeadRecord) error {
 	before, after := it.s.personOf(was), it.s.personOf(it.record)
 	moved := string(before) != string(after)
+	changed := !proto.Equal(was.GetLead(), it.record.GetLead())
 	for _, d := range deliveries {
 		var err error
 		switch d.GetState() {
@@ -130,6 +131,9 @@ func (it *amendItem) send(b *batch, c *change, deliveries []*leadgatev1.Delivery
 				err = fmt.Errorf("%w: an attempt at %s is under way", store.ErrState, d.GetDestination())
 			}
 		case leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT:
+			if changed { // who has claimed it has read the lead as it was
+				c.revoke(it.s, deliveryKey{it.lead, d.GetDestination()})
+			}
 			if moved {
 				err = it.move(b, c, d, before, after)
 			} else if it.amendment.Hurry && d.GetAttemptCount() == 0 {

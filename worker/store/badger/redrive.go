@@ -52,7 +52,10 @@ func (it *redriveItem) stage(b *batch, c *change) error {
 		return fmt.Errorf("%w: the delivery is %s", store.ErrState, from)
 	}
 	it.result.Delivery = d
-	if waited && !c.block(it.s, it.key) {
+	switch {
+	case waited && it.force: // who has claimed it does not know
+		c.revoke(it.s, it.key)
+	case waited && !c.block(it.s, it.key):
 		return nil // it is about to be sent
 	}
 	before, err := linkOf(d, it.s.personOf(r))

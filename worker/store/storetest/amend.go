@@ -129,6 +129,22 @@ func amendSuite() suite {
 			}
 		},
 
+		"WhoHasClaimedALeadThatChangesReadsItAnew": func(t *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com")
+			r.pass(retryWait, ids...)
+			claims := r.claim(ids...)
+			a := r.amendment(leadOf(ids[0]), func(record *leadgatev1.LeadRecord) { record.Lead.Company = "Engines" })
+			a.Resend = []string{"crm"}
+			r.amend(a)
+			r.expectStale(claims...)
+			claims = r.claim(ids...)
+			if got := claims[0].Record.GetLead().GetCompany(); got != "Engines" {
+				t.Errorf("it is claimed with company %q", got)
+			}
+			r.amend(r.amendment(leadOf(ids[0]), func(record *leadgatev1.LeadRecord) { record.ConfigRevision = "new" }))
+			r.settle(delivered, r.begin(claims...)...)
+		},
+
 		"WhatIsSentAgainIsLateBehindANewerOne": func(t *testing.T, r *rig) {
 			ids := r.acceptFrom("ada@example.com", "ada@example.com")
 			r.pass(delivered, ids[0])

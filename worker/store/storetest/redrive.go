@@ -64,6 +64,24 @@ func redriveSuite() suite {
 			r.settle(delivered, r.begin(claims...)...)
 		},
 
+		"WhatIsForcedIsTakenFromWhoeverHasClaimedIt": func(t *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com")
+			claims := r.claim(ids...)
+			results, err := r.Redrive(r.ctx, &store.Redrive{
+				DeliveryID: ids[0], Force: true, Events: []*leadgatev1.Event{event(leadOf(ids[0]), leadgatev1.Stage_STAGE_QUEUED)},
+			})
+			if err != nil || results[0].Err != nil || !results[0].Delivery.GetForced() {
+				t.Fatalf("results are %+v, %v", results, err)
+			}
+			r.expectNumbered(r.seen(), 1)
+			r.expectStale(claims...)
+			claims = r.claim(ids...)
+			if !claims[0].Delivery.GetForced() {
+				t.Error("it is not forced")
+			}
+			r.settle(delivered, r.begin(claims...)...)
+		},
+
 		"WhatIsUnderWayDoneOrCancelledIsRefused": func(t *testing.T, r *rig) {
 			ids := r.acceptFrom(people(3)...)
 			steps := r.begin(r.claim(ids...)...)
