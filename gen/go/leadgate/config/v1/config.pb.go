@@ -457,7 +457,8 @@ func (x *Log) GetPersonalData() string {
 // Intake bounds what is taken from one request.
 type Intake struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest body of a request, in bytes; 65536 if left out.
+	// Largest body of a request, in bytes; 65536 if left out. A lead of which more than a megabyte would be kept, as read and as
+	// it came, is refused all the same.
 	MaxBodyBytes  int32 `protobuf:"varint,1,opt,name=max_body_bytes,json=maxBodyBytes,proto3" json:"max_body_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
