@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	leadgate "github.com/leadgate/leadgate/clients/go"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -95,6 +94,7 @@ keys. Rows that are refused are written to FILE.rejects.csv with their reasons: 
 
 // showPreview reads the whole file and sends nothing.
 func showPreview(w io.Writer, rows *rowReader) error {
+	w = lines{w}
 	table(w, "COLUMN\tLEADS TO", func(w io.Writer) {
 		for i, heading := range rows.header {
 			field := rows.fields[i]
@@ -119,19 +119,22 @@ func showPreview(w io.Writer, rows *rowReader) error {
 		}
 		if r.reason != "" {
 			if bad++; bad <= 5 {
-				fmt.Fprintf(w, "\nrow %d would be refused: %s\n", r.number, r.reason)
+				fmt.Fprintln(w)
+				fmt.Fprintf(w, "row %d would be refused: %s\n", r.number, r.reason)
 			}
 			continue
 		}
 		if good++; good <= 3 {
-			line, err := protojson.Marshal(r.lead)
+			line, err := jsonLine(r.lead)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(w, "\nrow %d becomes %s\n", r.number, line)
+			fmt.Fprintln(w)
+			fmt.Fprintf(w, "row %d becomes %s\n", r.number, line)
 		}
 	}
-	fmt.Fprintf(w, "\n%s would be sent, %d refused.%s\n", count(good, "lead"), bad, leftOutWords(left))
+	fmt.Fprintln(w)
+	fmt.Fprintf(w, "%s would be sent, %d refused.%s\n", count(good, "lead"), bad, leftOutWords(left))
 	return nil
 }
 
@@ -250,7 +253,7 @@ func (i *importing) run(ctx context.Context) error {
 	stopped = errors.Join(stopped, i.failed)
 	i.bar.done()
 	err = errors.Join(i.settleAll(), i.closeRejects())
-	fmt.Fprintf(i.notes, "%s: %d new, %d known already, %d refused.%s\n", count(i.done.Rows, "row"), i.done.Accepted, i.done.Replayed, i.done.Refused, leftOutWords(i.done.LeftOut))
+	fmt.Fprintf(lines{i.notes}, "%s: %d new, %d known already, %d refused.%s\n", count(i.done.Rows, "row"), i.done.Accepted, i.done.Replayed, i.done.Refused, leftOutWords(i.done.LeftOut))
 	switch {
 	case errors.Is(stopped, context.Canceled):
 		return errors.Join(fmt.Errorf("stopped behind row %d; the same command goes on there", i.done.Rows), err)

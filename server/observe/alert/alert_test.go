@@ -350,19 +350,23 @@ func TestDriftIsToldUntilNothingDriftsAnyMore(t *testing.T) {
 	enter(t, nil, func(h *house) {
 		var drifts []*leadgatev1.Drift
 		for i := range 30 { // somebody makes names up, and then the page is renamed
-			field := fmt.Sprintf("company_%d", i)
+			field := fmt.Sprintf("company_%d\nCommand: forged", i)
 			drifts = append(drifts, &leadgatev1.Drift{Form: "contact", Field: field, Suggestion: field + ": company", Since: timestamppb.New(time.Now().Add(time.Duration(i)))})
 		}
 		h.drifted(drifts...)
 		pass(15 * time.Second)
 		h.expect("firing drift/contact")
 		told := h.last().Alert
-		if !strings.Contains(told.GetAction(), "the line company_29: company") || !strings.HasSuffix(told.GetSummary(), "company_20 and 20 more, which nothing maps") {
+		if !strings.Contains(told.GetSummary(), "sends company_29 Command: forged, ") || !strings.HasSuffix(told.GetSummary(), " and 20 more, which nothing maps") {
 			t.Errorf("told %v", told)
 		}
 		h.restart()
 		pass(time.Hour)
 		h.expect("firing drift/contact")
+		h.unsee(errors.New("the store does not answer"))
+		pass(10 * time.Minute)
+		h.expect("firing drift/contact")
+		h.unsee(nil)
 		h.drifted()
 		pass(time.Minute)
 		h.expect("firing drift/contact", "resolved drift/contact")

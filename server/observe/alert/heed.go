@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/journal"
 )
 
 // An alert is over when nothing is wrong for so many rounds: what flickers is one alert, and so is what a restart interrupts.
@@ -22,12 +23,15 @@ func (e *Engine) judge(ctx context.Context) {
 	}
 	e.mu.Lock()
 	m.hours = e.hours
-	findings := e.counters.judge(m)
+	var findings []*finding
+	if !m.blind {
+		findings = e.counters.judge(m)
+	}
 	if !e.general.GetDisk().GetOff() {
 		findings = append(findings, m.disk(uint64(e.general.GetDisk().GetBelowMib()), e.options.DataDir))
 	}
 	findings = append(findings, e.failingNotifiers(m.now)...)
-	events := e.heed(findings, m.now)
+	events := e.heed(findings, m)
 	e.mu.Unlock()
 	e.options.Journal.Publish(events...)
 	e.saveAlerts(ctx)
@@ -36,27 +40,30 @@ func (e *Engine) judge(ctx context.Context) {
 
 // look asks the store and the worker how they are.
 func (e *Engine) look(ctx context.Context) *moment {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	asking, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	m := &moment{now: e.now(), started: e.started, destinations: map[string]*leadgatev1.Destination{}, drifts: map[place][]*leadgatev1.Drift{}}
-	counts, err := e.options.Store.Counts(ctx)
+	counts, err := e.options.Store.Counts(asking)
 	if err == nil {
 		var destinations []*leadgatev1.Destination
-		destinations, err = e.options.Destinations(ctx)
+		destinations, err = e.options.Destinations(asking)
 		for _, d := range destinations {
 			m.destinations[d.GetName()] = d
 		}
 	}
 	if err == nil && e.options.Drift != nil {
 		var drifts []*leadgatev1.Drift
-		drifts, err = e.options.Drift(ctx)
+		drifts, err = e.options.Drift(asking)
 		for _, d := range drifts {
 			at := place{d.GetForm(), d.GetDestination()}
 			m.drifts[at] = append(m.drifts[at], d)
 		}
 	}
-	if err != nil && ctx.Err() == nil {
-		e.log.Warn("alerts cannot see the destinations", "error", err)
+	if err != nil {
+		m.blind = true
+		if ctx.Err() == nil {
+			e.log.Warn("alerts cannot see the destinations; they stay as they are", "error", err)
+		}
 	}
 	m.counts = counts
 	m.free, _, m.diskErr = e.options.Store.Free()
@@ -67,9 +74,9 @@ func (e *Engine) look(ctx context.Context) *moment {
 
 // heed makes alerts of findings, and returns what is to be published. What has been wrong for long enough, and nothing that fires
 // explains, fires; it goes on while its rule finds it wrong or cannot tell, and is over after calmRounds in which the rule found
-// nothing, or is gone. It is called with mu held.
-func (e *Engine) heed(findings []*finding, now time.Time) (events []*leadgatev1.Event) {
-	judged := map[string]bool{}
+// nothing, or is gone. While nothing can be seen everything goes on as it is. It is called with mu held.
+func (e *Engine) heed(findings []*finding, m *moment) (events []*leadgatev1.Event) {
+	judged, now := map[string]bool{}, m.now
 	for _, f := range findings {
 		id := f.id()
 		judged[id] = true
@@ -101,7 +108,7 @@ func (e *Engine) heed(findings []*finding, now time.Time) (events []*leadgatev1.
 		}
 	}
 	for id, a := range e.alerts {
-		if a.GetState() == leadgatev1.AlertState_ALERT_STATE_FIRING && !judged[id] {
+		if a.GetState() == leadgatev1.AlertState_ALERT_STATE_FIRING && !judged[id] && !m.blind {
 			if e.calm[id]++; e.calm[id] >= calmRounds { // its rule, form or destination is gone
 				events = append(events, e.resolve(a, now))
 			}
@@ -191,12 +198,13 @@ func (e *Engine) remindEvery() time.Duration {
 	return defaultRemindEvery
 }
 
-// describe is a finding as an alert that fires.
+// describe is a finding as an alert that fires. Its texts are one line each, since what strangers wrote may be part of them, and a
+// line that is no part of the alert must not look like its command.
 func (e *Engine) describe(f *finding) *leadgatev1.Alert {
 	console := e.config.Gateway + "/console/"
 	a := &leadgatev1.Alert{
 		AlertId: f.id(), Rule: f.rule, State: leadgatev1.AlertState_ALERT_STATE_FIRING, Severity: leadgatev1.AlertSeverity_ALERT_SEVERITY_WARNING,
-		Destination: f.destination, Form: f.form, Summary: capital(f.summary), Cause: f.cause, Action: f.action,
+		Destination: f.destination, Form: f.form, Summary: journal.OneLine(capital(f.summary)), Cause: journal.OneLine(f.cause), Action: journal.OneLine(f.action),
 		Command: strings.ReplaceAll(f.command, "{gateway}", e.config.Gateway), Url: console + f.page, LeadId: f.lead,
 	}
 	if f.critical {

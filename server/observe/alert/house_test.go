@@ -155,6 +155,7 @@ type house struct {
 	mu     sync.Mutex
 	status leadgatev1.DestinationStatus
 	drifts []*leadgatev1.Drift
+	unseen error // why nobody knows what drifted
 	events []*leadgatev1.Event
 	untap  func()
 
@@ -221,7 +222,7 @@ func (h *house) start() {
 		Drift: func(context.Context) ([]*leadgatev1.Drift, error) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			return h.drifts, nil
+			return h.drifts, h.unseen
 		},
 		Open: func(cfg *configv1.Notifier, _ notify.Environment) (notify.Notifier, error) {
 			if cfg == h.config.GetNotifiers()["second"] {
@@ -264,6 +265,13 @@ func (h *house) drifted(drifts ...*leadgatev1.Drift) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.drifts = drifts
+}
+
+// unsee keeps the engine from knowing what drifted.
+func (h *house) unsee(why error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.unseen = why
 }
 
 // lead publishes stages of leads to crm through contact.

@@ -66,6 +66,7 @@ func explains(rule string) []string {
 type moment struct {
 	now          time.Time
 	started      time.Time
+	blind        bool // the destinations and what drifted could not be asked for
 	hours        hours
 	destinations map[string]*leadgatev1.Destination
 	counts       map[string]store.Counts
