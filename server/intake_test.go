@@ -134,6 +134,16 @@ destinations:
 	listed(97) // another spelling is the same field
 }
 
+func TestWhatIsNoConsentIsToldInTheLeadsEvents(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{config: strings.Replace(twoLines, "contact: {}", "contact: { consents: { newsletter: { field: news } } }", 1)})
+	a := h.post(contact, asForm, "email=ada@example.com&news=No+thanks").expect(t, 201)
+	lead := h.send("GET", a.header.Get("Location"), "", "").expect(t, 200, "news is left out: is neither yes nor no to newsletter")
+	if strings.Contains(lead.text, `"consents"`) {
+		t.Errorf("a consent is recorded: %s", lead.text)
+	}
+}
+
 func TestAutoMapDeliversAtOnce(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{config: strings.Replace(twoLines, "contact: {}", "contact: { fields: { email: email, company: company }, required: [email, company], auto_map: true }", 1)})

@@ -84,7 +84,7 @@ func (r *Result) answer(c consentReader, wording string) (granted, ok bool) {
 	}
 	if !slices.ContainsFunc(answers, others) && len(answers) > 0 {
 		r.Omitted = append(r.Omitted, Violation{c.field, RuleConsent, fmt.Sprintf(
-			"says neither yes nor no to %s, so that nothing is recorded; if that is what the checked box sends, write it under consents: %s: value", c.purpose, c.purpose)})
+			"is neither yes nor no to %s; if that is what the checked box sends, write it under consents: %s: value", c.purpose, c.purpose)})
 	}
 	return false, false
 }
