@@ -106,14 +106,14 @@ func (c *crash) leads() (byKey map[string][]string, undelivered int) {
 	for line := range strings.Lines(export.text) {
 		var frame struct {
 			Result struct {
-				Lead       struct{ LeadID, IdempotencyKey string }
+				Record     struct{ LeadID, IdempotencyKey string }
 				Deliveries []struct{ State string }
 			}
 		}
 		if err := json.Unmarshal([]byte(line), &frame); err != nil {
 			c.t.Fatalf("%v: %s", err, line)
 		}
-		lead := frame.Result.Lead
+		lead := frame.Result.Record
 		byKey[lead.IdempotencyKey] = append(byKey[lead.IdempotencyKey], lead.LeadID)
 		for _, d := range frame.Result.Deliveries {
 			if d.State != "DELIVERY_STATE_DELIVERED" {
