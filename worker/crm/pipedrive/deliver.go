@@ -3,10 +3,14 @@ package pipedrive
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/google/uuid"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
@@ -75,22 +79,13 @@ func (d *destination) deliver(ctx context.Context, e *errand) {
 
 // lead makes the lead of the person or, where it was made before, writes to it. answer is the last one, to be shown.
 func (d *destination) lead(ctx context.Context, e *errand, answer *crm.Answer) (*crm.Answer, bool) {
-	values := e.of("lead")
-	if e.done.Lead == "" && !e.made {
-		found, ok := d.findLead(ctx, e)
-		if !ok {
-			return nil, false
-		}
-		if found != nil {
-			e.done.Lead, _ = found["id"].(string)
-			for name, value := range values { // what it has already need not be sent
-				if there := found[name]; there == value || e.fill && there != nil && there != "" {
-					delete(values, name)
-				}
-			}
-		}
+	found, ok := d.foundLead(ctx, e)
+	if !ok {
+		return nil, false
 	}
-	if e.done.Lead != "" {
+	values := e.of("lead")
+	if e.done.Lead, _ = found["id"].(string); e.done.Lead != "" {
+		reduce(values, found, e.fill) // what it has already need not be sent
 		if len(values) == 0 {
 			return answer, true
 		}
@@ -106,7 +101,7 @@ func (d *destination) lead(ctx context.Context, e *errand, answer *crm.Answer) (
 	var made struct {
 		ID string `json:"id"`
 	}
-	answer, ok := d.send(ctx, e, "lead", http.MethodPost, "/v1/leads", values, &made)
+	answer, ok = d.send(ctx, e, "lead", http.MethodPost, "/v1/leads", values, &made)
 	if ok && made.ID == "" {
 		e.Fail(answer.Outcome(crm.Unknown, "Pipedrive's answer does not name the lead"))
 		return answer, false
@@ -123,19 +118,79 @@ func (e *errand) title() string {
 	return "Website lead"
 }
 
-// findLead finds the lead that was made of this one before, among those of the person.
-func (d *destination) findLead(ctx context.Context, e *errand) (map[string]any, bool) {
-	var leads []map[string]any
-	if _, failure := d.get(ctx, "/v1/leads?person_id="+strconv.FormatInt(e.done.Person, 10)+"&limit=100", &leads); failure != nil {
+// foundLead is the lead that was made of this one before; nil if there is none. That an earlier attempt made one says nothing of
+// what became of it since.
+func (d *destination) foundLead(ctx context.Context, e *errand) (map[string]any, bool) {
+	if e.done.Lead != "" {
+		lead, ok := d.readLead(ctx, e)
+		if lead != nil || !ok {
+			return lead, ok
+		}
+		e.done.Note = false // it went with the lead
+	}
+	if e.made {
+		return nil, true
+	}
+	return d.findLead(ctx, e)
+}
+
+// readLead reads the lead that an earlier attempt made; nil if somebody deleted it.
+func (d *destination) readLead(ctx context.Context, e *errand) (lead map[string]any, ok bool) {
+	answer, failure := d.call(ctx, http.MethodGet, "/v1/leads/"+url.PathEscape(e.done.Lead), nil)
+	if failure == nil {
+		if answer.Status == http.StatusNotFound && isReply(answer) {
+			return nil, true
+		}
+		failure = d.read(answer, &lead)
+	}
+	if failure != nil {
 		e.Fail(*failure)
 		return nil, false
 	}
-	for _, lead := range leads {
-		if lead["origin_id"] == e.LeadID() {
-			return lead, true
+	return lead, true
+}
+
+const (
+	// pageOfLeads is how many leads a call reads, and maxLeads how many are gone through.
+	pageOfLeads = 100
+	maxLeads    = 5000
+)
+
+// findLead finds the lead that was made of this one before, among those of the person, the newest first.
+func (d *destination) findLead(ctx context.Context, e *errand) (map[string]any, bool) {
+	query := url.Values{"person_id": {strconv.FormatInt(e.done.Person, 10)}, "sort": {"add_time DESC"}, "limit": {strconv.Itoa(pageOfLeads)}}
+	for start := 0; start < maxLeads; start += pageOfLeads {
+		query.Set("start", strconv.Itoa(start))
+		var leads []map[string]any
+		if _, failure := d.get(ctx, "/v1/leads?"+query.Encode(), &leads); failure != nil {
+			e.Fail(*failure)
+			return nil, false
+		}
+		for _, lead := range leads {
+			if lead["origin_id"] == e.LeadID() {
+				return lead, true
+			}
+		}
+		if len(leads) < pageOfLeads || e.isYoungerThan(leads[len(leads)-1]) {
+			return nil, true
 		}
 	}
-	return nil, true
+	e.Fail(crm.Outcome{Kind: crm.Undecided, Reason: fmt.Sprintf("the person in Pipedrive has more than %d newer leads, and this one may be behind them", maxLeads)})
+	return nil, false
+}
+
+// clockSkew is how far Pipedrive's clock may be from leadgate's.
+const clockSkew = time.Hour
+
+// isYoungerThan reports whether a lead in Pipedrive was there before this one came in, whose identifier tells when.
+func (e *errand) isYoungerThan(lead map[string]any) bool {
+	text, _ := lead["add_time"].(string)
+	made, err := time.Parse(time.RFC3339, text)
+	id, noID := uuid.Parse(e.LeadID())
+	if err != nil || noID != nil || id.Version() != 7 {
+		return false
+	}
+	return made.Before(time.Unix(id.Time().UnixTime()).Add(-clockSkew))
 }
 
 // note makes the note, unless it is there.

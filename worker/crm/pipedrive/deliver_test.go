@@ -2,7 +2,9 @@ package pipedrive_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
@@ -197,6 +200,62 @@ func TestAPersonThatWasDeletedIsMadeAnew(t *testing.T) {
 	r.company.Reset()
 	r.expect(r.deliver(item("l2", ada), upsert), crm.Delivered, "")
 	r.expectCounts(1, 1, 1)
+}
+
+func TestALeadThatWasDeletedMeanwhileIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	for _, payload := range []string{ada, `{"person.email":"ada@example.com","person.first_name":"Ada","note":"12 km"}`} {
+		r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
+		r.company.SetFaults(simulator.Faults{Method: "POST", Path: "notes", Times: 1})
+		it := item("l1", payload)
+		outcome := r.deliver(it, upsert)
+		if it.Progress = outcome.Progress; it.Progress == "" || outcome.Kind != crm.Unknown {
+			t.Fatalf("ended as %+v", outcome)
+		}
+		it.Unanswered = r.clock.Now()
+		gone := r.company.leads()[0].ID
+		deleted := httptest.NewRecorder()
+		request := httptest.NewRequest(http.MethodDelete, "/v1/leads/"+gone, nil)
+		request.Header.Set("X-Api-Token", "t")
+		r.company.ServeHTTP(deleted, request)
+		if deleted.Code != http.StatusOK {
+			t.Fatal(deleted.Body)
+		}
+		outcome = r.deliver(it, upsert)
+		if r.expect(outcome, crm.Delivered, ""); outcome.RecordID == gone || len(outcome.Dropped) > 0 {
+			t.Errorf("ended as %+v, and %s was deleted", outcome, gone)
+		}
+		r.expectCounts(1, 1, 1)
+	}
+}
+
+func TestALeadWhoseNoteIsRefusedIsOne(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
+	r.company.SetFaults(simulator.Faults{Status: http.StatusBadRequest, Method: "POST", Path: "notes", Times: 1})
+	outcome := r.deliver(item("l1", ada), upsert)
+	if r.expect(outcome, crm.Delivered, ""); strings.Join(outcome.Dropped, " ") != "note" {
+		t.Errorf("ended as %+v", outcome)
+	}
+	r.expectCounts(1, 1, 0)
+}
+
+func TestALeadIsFoundAmongAHundredOfItsPerson(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{Daily: -1})
+	const office = `{"person.email":"office@example.com","person.last_name":"Office"}`
+	for i := range 120 {
+		r.expect(r.deliver(item(fmt.Sprint("l", i), office), upsert), crm.Delivered, "")
+	}
+	for _, again := range []string{"l3", "l115"} {
+		r.expect(r.deliver(item(again, office), upsert), crm.Delivered, "")
+	}
+	r.expectCounts(1, 120, 0)
+	r.took()
+	later := uuid.UUID{8: 0x80} // no lead of it can be older
+	binary.BigEndian.PutUint64(later[:], uint64(r.clock.Now().Add(2*time.Hour).UnixMilli())<<16|0x7000)
+	r.expect(r.deliver(item(later.String(), office), upsert), crm.Delivered, "")
+	r.expectCalls("GET /api/v2/persons/1", "GET /v1/leads", "POST /v1/leads")
 }
 
 func TestAPersonThatWasMergedIntoAnotherIsFoundAgain(t *testing.T) {

@@ -4,21 +4,36 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
+	"strconv"
 
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
 func (a *api) listLeads(r *http.Request, _ map[string]any) (int, any) {
+	query := r.URL.Query()
+	found := a.leads.Find("person_id", query.Get("person_id"))
+	if query.Get("sort") == "add_time DESC" {
+		slices.Reverse(found)
+	}
+	start, _ := strconv.Atoi(query.Get("start")) // otherwise from the first
+	limit, err := strconv.Atoi(query.Get("limit"))
+	if err != nil || limit > maxLeads {
+		limit = maxLeads
+	}
 	all := []map[string]any{}
-	for _, lead := range a.leads.Find("person_id", r.URL.Query().Get("person_id")) {
+	for _, lead := range found[min(start, len(found)):min(start+limit, len(found))] {
 		all = append(all, shownLead(lead))
 	}
 	return http.StatusOK, all
 }
 
+// maxLeads is how many leads a page has.
+const maxLeads = 100
+
 func shownLead(lead *simulator.Record) map[string]any {
 	row := maps.Clone(lead.Values)
-	row["id"] = lead.ID
+	row["id"], row["add_time"] = lead.ID, lead.Created.UTC().Format("2006-01-02T15:04:05.000Z")
 	return row
 }
 
@@ -58,6 +73,15 @@ func (a *api) updateLead(r *http.Request, body map[string]any) (int, any) {
 	}
 	a.leads.Update(lead, body, a.options.Now())
 	return http.StatusOK, shownLead(lead)
+}
+
+func (a *api) deleteLead(r *http.Request, _ map[string]any) (int, any) {
+	lead := a.leads.Get(r.PathValue("id"))
+	if lead == nil {
+		return http.StatusNotFound, "Lead not found"
+	}
+	a.leads.Remove(lead)
+	return http.StatusOK, map[string]any{"id": lead.ID}
 }
 
 func (a *api) listNotes(r *http.Request, _ map[string]any) (int, any) {

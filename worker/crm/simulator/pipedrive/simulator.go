@@ -73,6 +73,7 @@ func New(o Options) *Simulator {
 		"POST /v1/leads":             {10, a.createLead},
 		"GET /v1/leads/{id}":         {2, a.getLead},
 		"PATCH /v1/leads/{id}":       {10, a.updateLead},
+		"DELETE /v1/leads/{id}":      {6, a.deleteLead},
 		"GET /v1/notes":              {20, a.listNotes},
 		"POST /v1/notes":             {10, a.createNote},
 		"GET /api/v2/personFields":   {5, a.personFields},
