@@ -20,7 +20,7 @@ func TestAThousandWatchersSeeTheSameLead(t *testing.T) {
 	for range watchers / each {
 		client := leadgatev1.NewWorkerServiceClient(h.dial())
 		for range each {
-			stream, err := client.WatchDeliveries(t.Context(), &leadgatev1.WatchDeliveriesRequest{Stages: []leadgatev1.Stage{leadgatev1.Stage_STAGE_QUEUED}})
+			stream, err := client.WatchDeliveries(t.Context(), &leadgatev1.WatchDeliveriesRequest{Stage: []leadgatev1.Stage{leadgatev1.Stage_STAGE_QUEUED}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -52,7 +52,7 @@ func TestAWatchThatMakesNoSenseIsRefusedWithItsReason(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})
 	for query, want := range map[string]int{
-		"stages=STAGE_LATE": 400, "lead_id=x": 400, "last=-1": 400, "last=10001": 400, "stage=STAGE_DEAD": 400, "resume_after=yesterday": 400,
+		"stage=STAGE_LATE": 400, "lead_id=x": 400, "last=-1": 400, "last=10001": 400, "stages=STAGE_DEAD": 400, "resume_after=yesterday": 400,
 		"last=1&resume_after=x": 400,
 	} {
 		a := h.send("GET", "/v1/deliveries:watch?"+query, "", "")

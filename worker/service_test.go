@@ -317,12 +317,12 @@ func TestAWatchShowsWhatItsFilterChooses(t *testing.T) {
 			want    int
 		}{
 			"all":                  {&leadgatev1.WatchDeliveriesRequest{}, 7},
-			"the destination":      {&leadgatev1.WatchDeliveriesRequest{Destinations: []string{"crm"}}, 7},
-			"another destination":  {&leadgatev1.WatchDeliveriesRequest{Destinations: []string{"other"}}, 2},
+			"the destination":      {&leadgatev1.WatchDeliveriesRequest{Destination: []string{"crm"}}, 7},
+			"another destination":  {&leadgatev1.WatchDeliveriesRequest{Destination: []string{"other"}}, 2},
 			"a lead":               {&leadgatev1.WatchDeliveriesRequest{LeadId: leadID}, 2},
-			"a stage":              {&leadgatev1.WatchDeliveriesRequest{Stages: []leadgatev1.Stage{stageSuccess}}, 2},
-			"stages and forms":     {&leadgatev1.WatchDeliveriesRequest{Stages: []leadgatev1.Stage{stageSuccess, leadgatev1.Stage_STAGE_REJECTED}, Forms: []string{"trial"}}, 1},
-			"a form without leads": {&leadgatev1.WatchDeliveriesRequest{Forms: []string{"none"}}, 0},
+			"a stage":              {&leadgatev1.WatchDeliveriesRequest{Stage: []leadgatev1.Stage{stageSuccess}}, 2},
+			"stages and forms":     {&leadgatev1.WatchDeliveriesRequest{Stage: []leadgatev1.Stage{stageSuccess, leadgatev1.Stage_STAGE_REJECTED}, Form: []string{"trial"}}, 1},
+			"a form without leads": {&leadgatev1.WatchDeliveriesRequest{Form: []string{"none"}}, 0},
 		} {
 			test.request.Last = 100
 			w, _ := h.watch(t, test.request)

@@ -84,24 +84,23 @@ func (s *service) forward(ctx context.Context, subscription *journal.Subscriptio
 // matching returns the filter of a request. Stage and lead choose among events about leads, form among these and events about
 // forms; a destination also lets through what concerns no destination.
 func matching(r *leadgatev1.WatchDeliveriesRequest) func(*leadgatev1.Event) bool {
-	leadsOnly := len(r.GetForms()) > 0 || len(r.GetStages()) > 0 || r.GetLeadId() != ""
+	leadsOnly := len(r.GetForm()) > 0 || len(r.GetStage()) > 0 || r.GetLeadId() != ""
 	destinations := func(destination string) bool {
-		return destination == "" || len(r.GetDestinations()) == 0 || slices.Contains(r.GetDestinations(), destination)
+		return destination == "" || len(r.GetDestination()) == 0 || slices.Contains(r.GetDestination(), destination)
 	}
 	return func(event *leadgatev1.Event) bool {
 		lead := event.GetLead()
 		if r.GetLeadId() != "" && lead.GetLeadId() != r.GetLeadId() { // asked for by thousands at a time
 			return false
 		}
-		if form := event.GetForm(); form != nil && len(r.GetStages()) == 0 && r.GetLeadId() == "" {
-			return len(r.GetForms()) == 0 || slices.Contains(r.GetForms(), form.GetForm())
+		if form := event.GetForm(); form != nil && len(r.GetStage()) == 0 && r.GetLeadId() == "" {
+			return len(r.GetForm()) == 0 || slices.Contains(r.GetForm(), form.GetForm())
 		}
 		if lead == nil {
 			return !leadsOnly && destinations(event.GetDestination().GetDestination())
 		}
 		return destinations(lead.GetDestination()) &&
-			(len(r.GetForms()) == 0 || slices.Contains(r.GetForms(), lead.GetForm())) &&
-			(len(r.GetStages()) == 0 || slices.Contains(r.GetStages(), lead.GetStage())) &&
-			(r.GetLeadId() == "" || r.GetLeadId() == lead.GetLeadId())
+			(len(r.GetForm()) == 0 || slices.Contains(r.GetForm(), lead.GetForm())) &&
+			(len(r.GetStage()) == 0 || slices.Contains(r.GetStage(), lead.GetStage()))
 	}
 }

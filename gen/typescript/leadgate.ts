@@ -1258,11 +1258,11 @@ export type DriftType =
 /** WatchDeliveriesRequest chooses events. A field left out matches everything; several values of one field match any. */
 export interface WatchDeliveriesRequest {
   /** Of these destinations. Events that concern no destination yet, such as received, always match. */
-  destinations?: string[];
+  destination?: string[];
   /** Of leads from these forms. */
-  forms?: string[];
+  form?: string[];
   /** Of these stages. */
-  stages?: Stage[];
+  stage?: Stage[];
   /** Of this lead. */
   leadId?: string;
   /** Go on after the event with this identifier. Server-sent events give it as header Last-Event-ID. */

@@ -106,10 +106,10 @@ func (t *screen) header() string {
 			filters = append(filters, name+" "+value)
 		}
 	}
-	add("destination", strings.Join(t.request.GetDestinations(), ","))
-	add("form", strings.Join(t.request.GetForms(), ","))
+	add("destination", strings.Join(t.request.GetDestination(), ","))
+	add("form", strings.Join(t.request.GetForm(), ","))
 	add("lead", t.request.GetLeadId())
-	for _, s := range t.request.GetStages() {
+	for _, s := range t.request.GetStage() {
 		add("stage", stageName(s))
 	}
 	add("only", t.only)

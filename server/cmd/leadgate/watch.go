@@ -41,7 +41,7 @@ When the gateway goes away, watch waits for it and goes on where it stopped; wha
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
-			if request.Stages, err = parseStages(stages); err != nil {
+			if request.Stage, err = parseStages(stages); err != nil {
 				return err
 			}
 			if out == "table" || out == "" && isTerminal(cmd.OutOrStdout()) {
@@ -62,8 +62,8 @@ When the gateway goes away, watch waits for it and goes on where it stopped; wha
 	}
 	conn.addFlags(cmd)
 	cmd.Flags().StringVarP(&out, "output", "o", "", "table, text or json; table in a terminal, json in a pipe if left out")
-	cmd.Flags().StringArrayVar(&request.Destinations, "destination", nil, "only of this destination; may be repeated")
-	cmd.Flags().StringArrayVar(&request.Forms, "form", nil, "only of leads from this form; may be repeated")
+	cmd.Flags().StringArrayVar(&request.Destination, "destination", nil, "only of this destination; may be repeated")
+	cmd.Flags().StringArrayVar(&request.Form, "form", nil, "only of leads from this form; may be repeated")
 	cmd.Flags().StringArrayVar(&stages, "stage", nil, "only of this stage, such as success; may be repeated")
 	cmd.Flags().StringVar(&request.LeadId, "lead", "", "only of this lead")
 	cmd.Flags().Int32Var(&request.Last, "last", 0, "begin with this many of the newest events")

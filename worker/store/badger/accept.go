@@ -133,7 +133,7 @@ func (s *Store) encodeLead(a *store.Acceptance) (*encodedLead, error) {
 		}
 		encoded, err := encodeFor(&leadgatev1.Delivery{
 			DeliveryId: deliveryKey{key, destination}.String(), LeadId: r.GetLeadId(), Destination: destination,
-			Form: r.GetLead().GetSource().GetForm(), State: leadgatev1.DeliveryState_DELIVERY_STATE_PENDING,
+			Form: r.GetLead().GetSource().GetForm(), State: leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, Mode: leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT,
 			CreateTime: r.GetCreateTime(), UpdateTime: r.GetCreateTime(), DueTime: e.due,
 		})
 		if err != nil {

@@ -226,7 +226,7 @@ func (it *amendItem) add(b *batch, c *change, destination string, person []byte)
 	r, now, key := it.record, timestamppb.New(it.s.now()), deliveryKey{it.lead, destination}
 	value, err := proto.Marshal(&leadgatev1.Delivery{
 		DeliveryId: key.String(), LeadId: r.GetLeadId(), Destination: destination, Form: r.GetLead().GetSource().GetForm(),
-		Sequence: r.GetSequence(), State: leadgatev1.DeliveryState_DELIVERY_STATE_PENDING,
+		Sequence: r.GetSequence(), State: leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, Mode: leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT,
 		CreateTime: r.GetCreateTime(), UpdateTime: now, DueTime: now, // listing goes by the lead's time
 	})
 	if err != nil {

@@ -147,7 +147,7 @@ func (it *transferItem) move(b *batch, c *change, destination, reason string) (*
 	now := timestamppb.New(it.s.now())
 	moved := &leadgatev1.Delivery{
 		DeliveryId: to.String(), LeadId: it.delivery.GetLeadId(), Destination: destination, Form: it.delivery.GetForm(),
-		Sequence: it.delivery.GetSequence(), State: leadgatev1.DeliveryState_DELIVERY_STATE_PENDING,
+		Sequence: it.delivery.GetSequence(), State: leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, Mode: leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT,
 		CreateTime: it.delivery.GetCreateTime(), UpdateTime: now, DueTime: now,
 	}
 	if err := c.setMessage(to.key(), moved); err != nil {

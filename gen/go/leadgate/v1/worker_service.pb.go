@@ -167,11 +167,11 @@ func (DriftType) EnumDescriptor() ([]byte, []int) {
 type WatchDeliveriesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of these destinations. Events that concern no destination yet, such as received, always match.
-	Destinations []string `protobuf:"bytes,1,rep,name=destinations,proto3" json:"destinations,omitempty"`
+	Destination []string `protobuf:"bytes,1,rep,name=destination,proto3" json:"destination,omitempty"`
 	// Of leads from these forms.
-	Forms []string `protobuf:"bytes,2,rep,name=forms,proto3" json:"forms,omitempty"`
+	Form []string `protobuf:"bytes,2,rep,name=form,proto3" json:"form,omitempty"`
 	// Of these stages.
-	Stages []Stage `protobuf:"varint,3,rep,packed,name=stages,proto3,enum=leadgate.v1.Stage" json:"stages,omitempty"`
+	Stage []Stage `protobuf:"varint,3,rep,packed,name=stage,proto3,enum=leadgate.v1.Stage" json:"stage,omitempty"`
 	// Of this lead.
 	LeadId string `protobuf:"bytes,4,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
 	// Go on after the event with this identifier. Server-sent events give it as header Last-Event-ID.
@@ -212,23 +212,23 @@ func (*WatchDeliveriesRequest) Descriptor() ([]byte, []int) {
 	return file_leadgate_v1_worker_service_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *WatchDeliveriesRequest) GetDestinations() []string {
+func (x *WatchDeliveriesRequest) GetDestination() []string {
 	if x != nil {
-		return x.Destinations
+		return x.Destination
 	}
 	return nil
 }
 
-func (x *WatchDeliveriesRequest) GetForms() []string {
+func (x *WatchDeliveriesRequest) GetForm() []string {
 	if x != nil {
-		return x.Forms
+		return x.Form
 	}
 	return nil
 }
 
-func (x *WatchDeliveriesRequest) GetStages() []Stage {
+func (x *WatchDeliveriesRequest) GetStage() []Stage {
 	if x != nil {
-		return x.Stages
+		return x.Stage
 	}
 	return nil
 }
@@ -3440,11 +3440,11 @@ var File_leadgate_v1_worker_service_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_worker_service_proto_rawDesc = "" +
 	"\n" +
-	" leadgate/v1/worker_service.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17leadgate/v1/alert.proto\x1a\x1aleadgate/v1/delivery.proto\x1a\x17leadgate/v1/event.proto\x1a\x16leadgate/v1/lead.proto\x1a\x1bleadgate/v1/operation.proto\x1a\x17leadgate/v1/stats.proto\"\xa2\x02\n" +
-	"\x16WatchDeliveriesRequest\x122\n" +
-	"\fdestinations\x18\x01 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10d\"\x04r\x02\x18?R\fdestinations\x12$\n" +
-	"\x05forms\x18\x02 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10d\"\x04r\x02\x18?R\x05forms\x12;\n" +
-	"\x06stages\x18\x03 \x03(\x0e2\x12.leadgate.v1.StageB\x0f\xbaH\f\x92\x01\t\"\a\x82\x01\x04\x10\x01 \x00R\x06stages\x12$\n" +
+	" leadgate/v1/worker_service.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17leadgate/v1/alert.proto\x1a\x1aleadgate/v1/delivery.proto\x1a\x17leadgate/v1/event.proto\x1a\x16leadgate/v1/lead.proto\x1a\x1bleadgate/v1/operation.proto\x1a\x17leadgate/v1/stats.proto\"\x9c\x02\n" +
+	"\x16WatchDeliveriesRequest\x120\n" +
+	"\vdestination\x18\x01 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10d\"\x04r\x02\x18?R\vdestination\x12\"\n" +
+	"\x04form\x18\x02 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10d\"\x04r\x02\x18?R\x04form\x129\n" +
+	"\x05stage\x18\x03 \x03(\x0e2\x12.leadgate.v1.StageB\x0f\xbaH\f\x92\x01\t\"\a\x82\x01\x04\x10\x01 \x00R\x05stage\x12$\n" +
 	"\alead_id\x18\x04 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\x06leadId\x12+\n" +
 	"\fresume_after\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\vresumeAfter\x12\x1e\n" +
 	"\x04last\x18\x06 \x01(\x05B\n" +
@@ -3808,7 +3808,7 @@ var file_leadgate_v1_worker_service_proto_goTypes = []any{
 	(*NotifierTest)(nil),              // 69: leadgate.v1.NotifierTest
 }
 var file_leadgate_v1_worker_service_proto_depIdxs = []int32{
-	52, // 0: leadgate.v1.WatchDeliveriesRequest.stages:type_name -> leadgate.v1.Stage
+	52, // 0: leadgate.v1.WatchDeliveriesRequest.stage:type_name -> leadgate.v1.Stage
 	4,  // 1: leadgate.v1.WatchDeliveriesResponse.hello:type_name -> leadgate.v1.WatchHello
 	53, // 2: leadgate.v1.WatchDeliveriesResponse.event:type_name -> leadgate.v1.Event
 	5,  // 3: leadgate.v1.WatchDeliveriesResponse.heartbeat:type_name -> leadgate.v1.WatchHeartbeat

@@ -40,8 +40,8 @@ export async function history(filter: Filter, signal: AbortSignal): Promise<Lead
 
 async function* lines(filter: Filter, signal: AbortSignal): AsyncGenerator<string> {
   const query = new URLSearchParams({ last: String(LAST) });
-  for (const stage of filter.stages) query.append("stages", stage);
-  if (filter.form) query.set("forms", filter.form);
+  for (const stage of filter.stages) query.append("stage", stage);
+  if (filter.form) query.set("form", filter.form);
   const response = await fetch(`/v1/deliveries:watch?${query.toString()}`, { signal, credentials: "same-origin" });
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
