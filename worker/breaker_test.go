@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -245,6 +246,43 @@ func TestTheBudgetOfADayIsKeptAcrossRestarts(t *testing.T) {
 		}
 		h.expectDestinationEvents("quota_spent")
 	})
+}
+
+func TestALeadCountsOnceForThePaceHoweverManyRequestsItTakes(t *testing.T) {
+	t.Parallel()
+	for name, splits := range map[string]bool{"one by one": false, "in halves": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, h *house) {
+				var env crm.Environment
+				h.crm.onOpen = func(opened crm.Environment) { env = opened }
+				h.apply(func(cfg *configv1.Destination) { cfg.Limits = &configv1.Limits{Concurrency: 1, LeadsPerSecond: 50} })
+				h.crm.script(func(ctx context.Context, batch []crm.Item) []crm.Outcome {
+					if splits && len(batch) > 1 {
+						return each(batch, crm.Outcome{Kind: crm.Split, Reason: "in halves, please"})
+					}
+					for range batch[1:] { // the first was had before
+						req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://crm.example", nil)
+						if err != nil {
+							t.Fatal(err)
+						}
+						res, err := env.Client.Do(req)
+						if err != nil {
+							t.Error(err)
+							continue
+						}
+						res.Body.Close()
+					}
+					return each(batch, delivered)
+				})
+				h.accept(people(200)...)
+				h.rest(6 * time.Second)
+				if n := h.status("crm").GetDelivered(); n != 200 {
+					t.Errorf("%d of 200 leads in six seconds at fifty a second", n)
+				}
+			})
+		})
+	}
 }
 
 func TestNotMoreLeadsASecondThanAllowedHoweverTheyAreBatched(t *testing.T) {

@@ -229,7 +229,7 @@ func (c *call) deliver(parcels []*parcel, mode leadgatev1.DeliveryMode) (outcome
 			outcomes = unknown(w.logPanic(c.lane.name, fault))
 		}
 	}()
-	outcomes = c.conn.destination.Deliver(pace.WithLeads(pace.WithSlot(w.calling, c.slot), len(items)), items, mode)
+	outcomes = c.conn.destination.Deliver(pace.WithSlot(w.calling, c.slot), items, mode)
 	if len(outcomes) != len(parcels) {
 		w.log.Error("a destination lost count", "destination", c.lane.name, "leads", len(parcels), "outcomes", len(outcomes))
 		return unknown("the answer could not be told apart by leads")

@@ -108,18 +108,11 @@ func (s *Slot) take() bool {
 	return true
 }
 
-type (
-	slotKey  struct{}
-	leadsKey struct{}
-)
+type slotKey struct{}
 
 // WithSlot gives the first request that a [Transport] of the same limiter makes under the context a slot that was acquired
-// before. Further requests acquire their own.
+// before. Further requests acquire their own, which carry no leads: those of the first were counted, and whatever else is sent is
+// about the same.
 func WithSlot(ctx context.Context, slot *Slot) context.Context {
 	return context.WithValue(ctx, slotKey{}, slot)
-}
-
-// WithLeads says that requests under the context carry so many leads each, for those that acquire their own slot.
-func WithLeads(ctx context.Context, n int) context.Context {
-	return context.WithValue(ctx, leadsKey{}, n)
 }

@@ -49,13 +49,7 @@ func (t *Transport) slot(ctx context.Context) (*Slot, error) {
 	if slot, ok := ctx.Value(slotKey{}).(*Slot); ok && slot.limiter == t.Limiter && slot.take() {
 		return slot, nil
 	}
-	return t.own(ctx)
-}
-
-// own acquires a slot for a request that was given none.
-func (t *Transport) own(ctx context.Context) (*Slot, error) {
-	leads, _ := ctx.Value(leadsKey{}).(int)
-	return t.Limiter.acquire(ctx, leads, leads)
+	return t.Limiter.Acquire(ctx)
 }
 
 // limitedBody ends the time limit of a request when its answer is closed.

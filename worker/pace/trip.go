@@ -39,7 +39,7 @@ func (t *trip) connect() {
 	}
 	t.connected = false
 	t.slot.sentOnce()
-	slot, err := t.transport.own(t.ctx)
+	slot, err := t.transport.Limiter.Acquire(t.ctx)
 	if err != nil {
 		t.err = err
 		t.cancel()

@@ -17,6 +17,9 @@ import (
 func (d *destination) keepBlanks(ctx context.Context, contacts []*contact) []*contact {
 	var rest []*contact
 	for _, group := range byKey(contacts) {
+		if draft.Withhold(group, contacts...) {
+			continue
+		}
 		key := group[0].key
 		wanted := map[string]bool{}
 		inputs := make([]map[string]string, len(group))

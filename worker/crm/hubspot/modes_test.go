@@ -277,6 +277,15 @@ func TestBatchesAreReadFirstWhereContactsHaveSeveralAddresses(t *testing.T) {
 	expectCalls(before, "/batch/read", "/batch/upsert")
 
 	before = len(r.sent())
+	sim.SetFaults(simulator.Faults{Kind: simulator.KindBurst, Path: "batch/read", Times: 1})
+	for i, outcome := range r.deliver(mary, ada) {
+		if outcome.Kind != crm.RateLimited || outcome.After == 0 {
+			t.Errorf("lead %d ended as %+v", i, outcome)
+		}
+	}
+	expectCalls(before, "/batch/read")
+
+	before = len(r.sent())
 	sim.SetFaults(simulator.Faults{Status: http.StatusForbidden, Path: "batch/read"})
 	for i, outcome := range r.deliver(mary, ada) { // which the token may not
 		if outcome.Kind != crm.Delivered {

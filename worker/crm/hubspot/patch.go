@@ -9,14 +9,12 @@ import (
 
 	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/crm/draft"
-	"github.com/leadgate/leadgate/worker/pace"
 )
 
 // patch updates the contact that there is, and creates one where there is none. Between the two somebody else may create it:
 // HubSpot then answers 409, and it is there to be updated. Sent twice, it is one contact all the same.
 func (d *destination) patch(ctx context.Context, c *contact) {
 	if d.update(ctx, c); c.missing {
-		ctx = pace.WithLeads(ctx, 1)
 		if d.create(ctx, c); c.conflict {
 			d.update(ctx, c)
 		}
@@ -31,13 +29,13 @@ func (d *destination) patch(ctx context.Context, c *contact) {
 func (d *destination) merged(ctx context.Context, contacts []*contact) {
 	for _, c := range contacts {
 		if c.stranger != "" {
-			d.recognise(pace.WithLeads(ctx, 0), c)
+			d.recognise(ctx, c)
 		}
 		if !c.conflict {
 			continue
 		}
 		before := c.Outcome
-		if d.update(pace.WithLeads(ctx, 1), c); c.missing {
+		if d.update(ctx, c); c.missing {
 			c.missing, c.Outcome = false, before
 		}
 		if c.Outcome.Halts() {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/crm/draft"
-	"github.com/leadgate/leadgate/worker/pace"
 )
 
 // additionalProperty has the other addresses of a contact that others were merged into, with semicolons. HubSpot finds the contact
@@ -40,8 +39,8 @@ func (d *destination) lookForSeconds(ctx context.Context) {
 
 // write upserts contacts, and updates those that are known under another address than the lead's.
 func (d *destination) write(ctx context.Context, contacts []*contact) {
-	if d.seconds.Load() && contacts[0].key == emailProperty && d.readSeconds(ctx, contacts) {
-		ctx = pace.WithLeads(ctx, 0) // they counted
+	if d.seconds.Load() && contacts[0].key == emailProperty && !d.readSeconds(ctx, contacts) {
+		return
 	}
 	var firsts, seconds []*contact
 	for _, c := range contacts {
@@ -63,8 +62,8 @@ func (d *destination) write(ctx context.Context, contacts []*contact) {
 	}, firsts...)
 }
 
-// readSeconds marks the contacts whose address is a second one, and reports whether a call was made. Where they cannot be read, they
-// are taken for first ones.
+// readSeconds marks the contacts whose address is a second one. Where they cannot be read, they are taken for first ones. It reports
+// whether they can be written; where HubSpot wants a pause, they have that outcome.
 func (d *destination) readSeconds(ctx context.Context, contacts []*contact) bool {
 	var inputs []map[string]string
 	for _, c := range contacts {
@@ -74,9 +73,17 @@ func (d *destination) readSeconds(ctx context.Context, contacts []*contact) bool
 	}
 	body, err := draft.Marshal(map[string]any{"idProperty": emailProperty, "properties": []string{emailProperty, additionalProperty}, "inputs": inputs})
 	if err != nil || len(inputs) == 0 {
-		return false
+		return true
 	}
 	answer, failure := d.call(ctx, http.MethodPost, d.path+readPath, body)
+	if answer != nil && answer.Status == http.StatusTooManyRequests {
+		limited := d.failed(answer)
+		failure = &limited
+	}
+	if failure != nil && failure.Kind == crm.RateLimited {
+		draft.FailAll(contacts, failure.Withheld())
+		return false
+	}
 	var found reply
 	if failure != nil || answer.Status != http.StatusOK && answer.Status != http.StatusMultiStatus || json.Unmarshal(answer.Body, &found) != nil {
 		return true
