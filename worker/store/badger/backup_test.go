@@ -225,6 +225,84 @@ func TestWhatWasErasedStaysErasedWhenABackupIsRestored(t *testing.T) {
 	}
 }
 
+func TestARestoreThatEndsWhileItErasesLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := open(t, badger.Options{})
+	id := accept(t, s, lead("ada@example.com"))[0].LeadID
+	whole, _ := backup(t, s, "")
+	list := id + "\n"
+	for range 200 { // that were accepted after the backup
+		list += lead("").Record.GetLeadId() + "\n"
+	}
+	n := badger.Options{Dir: t.TempDir()}
+	ctx, cancel := context.WithCancel(t.Context())
+	n.Publish = func([]*leadgatev1.Event) { cancel() }
+	if _, err := badger.Restore(ctx, n, []io.Reader{bytes.NewReader(whole)}, strings.NewReader(list), nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
+	}
+	n.Publish = nil
+	if _, err := restore(t, n, list+"what is this?\n", whole); err == nil || !strings.Contains(err.Error(), "line 202") {
+		t.Errorf("a list with a line that is none: %v", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(n.Dir, "badger*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	if result, err := restore(t, n, list, whole); err != nil || result.Erased != 1 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	open(t, n)
+	if listed, err := os.ReadFile(filepath.Join(n.Dir, "erasures.ndjson")); err != nil || !bytes.Contains(listed, []byte(id)) {
+		t.Errorf("the list of the new store is %s, %v", listed, err)
+	}
+}
+
+func TestAnErasureListThatLostItsEndIsCompletedAndUsedBySalvage(t *testing.T) {
+	t.Parallel()
+	o := badger.Options{Dir: t.TempDir()}
+	s := open(t, o)
+	ids := acceptMany(t, s, 3)
+	damaged := badger.Options{Dir: copyDir(t, o.Dir)} // what an erasure overwrote, its new version unreadable
+	erase(t, s, ids[:2]...)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(o.Dir, "erasures.ndjson")
+	list, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := append(list[:bytes.IndexByte(list, '\n')+1:bytes.IndexByte(list, '\n')+1], make([]byte, 4096)...)
+	lost = append(lost, "\nand this\n"...)
+	if err := os.WriteFile(path, lost, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open(t, o)
+	if list, err = os.ReadFile(path); err != nil || !bytes.Contains(list, []byte(ids[1])) {
+		t.Errorf("the list is %s, %v", list, err)
+	}
+	if err := os.WriteFile(filepath.Join(damaged.Dir, "erasures.ndjson"), list, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	saved := badger.Options{Dir: t.TempDir()}
+	found, result, err := badger.Salvage(t.Context(), damaged, saved)
+	if err != nil || result.Erased != 2 || len(found.Damages) != 1 {
+		t.Fatalf("%+v, %+v, %v", found, result, err)
+	}
+	r := open(t, saved)
+	for i, id := range ids {
+		want := leadgatev1.LeadState_LEAD_STATE_OPEN
+		if i < 2 {
+			want = leadgatev1.LeadState_LEAD_STATE_ERASED
+		}
+		if record, err := r.Lead(t.Context(), id); err != nil || record.GetState() != want {
+			t.Errorf("lead %d: %v, %v", i, record, err)
+		}
+	}
+	if carried, err := os.ReadFile(filepath.Join(saved.Dir, "erasures.ndjson")); err != nil || !bytes.Contains(carried, []byte(ids[1])) {
+		t.Errorf("the list of the new store is %s, %v", carried, err)
+	}
+}
+
 func TestABackupThatIsNotWholeOrNotInOrderIsRefusedAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := open(t, badger.Options{})

@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -42,7 +43,8 @@ func Examine(o Options) (Examined, error) {
 }
 
 // Salvage makes a new store in an empty directory from what can be read of a damaged one, which stays as it is. As after a
-// restore, deliveries that were unfinished are held, because it is not certain what became of them.
+// restore, deliveries that were unfinished are held, because it is not certain what became of them, and leads that the erasure
+// list of the damaged one names are erased.
 func Salvage(ctx context.Context, o Options, to Options) (Examined, Restored, error) {
 	o.setDefaults()
 	to.setDefaults()
@@ -62,21 +64,34 @@ func Salvage(ctx context.Context, o Options, to Options) (Examined, Restored, er
 		}
 		unlocks = append(unlocks, unlock)
 	}
-	r := &restoration{o: to, salvaging: true}
+	list, err := readErasures(o.Dir)
+	if err != nil {
+		return Examined{}, Restored{}, err
+	}
+	r := newRestoration(to)
+	r.salvaging = true
+	var wrong error
+	r.erased, wrong = readListed(bytes.NewReader(list)) // of damaged leads older versions may be left
 	var found Examined
-	err := r.build(func() (err error) {
+	err = r.build(ctx, func() (err error) {
 		loader := r.db.NewKVLoader(16)
 		if found, err = walkFiles(o, func(kv *pb.KV) error { return loader.Set(kv) }); err != nil {
 			return err
 		}
+		if wrong != nil {
+			found.Damages = append(found.Damages, Damage{filepath.Join(o.Dir, erasureList), wrong.Error()})
+		}
 		if err := loader.Finish(); err != nil {
 			return err
 		}
-		if err := r.reopen(); err != nil { // which goes on behind the newest version
+		if err := errors.Join(r.db.Close(), r.open()); err != nil { // which goes on behind the newest version
 			return err
 		}
 		return r.rebuild(ctx)
 	})
+	if err == nil && len(r.erased) > 0 { // backups may still have leads that the new store has not
+		err = os.WriteFile(filepath.Join(to.Dir, erasureList), list, 0o600)
+	}
 	return found, r.restored, err
 }
 

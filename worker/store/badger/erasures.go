@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
@@ -65,16 +66,17 @@ func (s *Store) writeErasures(lines []listed) error {
 
 // completeErasures adds to the erasure list what the database knows and it does not: a crash came between the two.
 func (s *Store) completeErasures() error {
-	known := map[string]bool{}
-	text, err := os.ReadFile(filepath.Join(s.dir, erasureList))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	text, err := readErasures(s.dir)
+	if err != nil {
 		return err
 	}
-	if err := eachListed(bytes.NewReader(text), func(leadID string) error {
+	leads, err := readListed(bytes.NewReader(text))
+	if err != nil && s.log != nil { // the database knows better
+		s.log.Warn("store: passed over in " + filepath.Join(s.dir, erasureList) + ": " + err.Error())
+	}
+	known := map[string]bool{}
+	for _, leadID := range leads {
 		known[leadID] = true
-		return nil
-	}); err != nil {
-		return fmt.Errorf("%s: %w", erasureList, err)
 	}
 	var missing []listed
 	err = s.db.View(func(txn *badgerdb.Txn) error {
@@ -95,14 +97,27 @@ func (s *Store) completeErasures() error {
 	return s.writeErasures(missing)
 }
 
-// eachListed reads an erasure list: its own lines, log lines, of which only those of the stage erased count, or identifiers of
-// leads. A last line that is cut off is passed over.
-func eachListed(list io.Reader, fn func(leadID string) error) error {
-	lines := bufio.NewScanner(list)
-	lines.Buffer(nil, 1<<20)
-	for n := 1; lines.Scan(); n++ {
-		line := bytes.TrimSpace(lines.Bytes())
-		if len(line) == 0 {
+// readErasures reads the erasure list of a data directory; nothing if there is none.
+func readErasures(dir string) ([]byte, error) {
+	text, err := os.ReadFile(filepath.Join(dir, erasureList))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return text, err
+}
+
+// readListed reads an erasure list: its own lines, log lines, of which only those of the stage erased count, or identifiers of
+// leads. A line that was cut off, by a crash or with zeros by the loss of power, is passed over. The error names lines that
+// are none of these; the leads are those of all others.
+func readListed(list io.Reader) (leads []string, err error) {
+	lines := bufio.NewReader(list)
+	for n, more := 1, true; more; n++ {
+		line, end := lines.ReadBytes('\n')
+		if end != nil && !errors.Is(end, io.EOF) {
+			return leads, end
+		}
+		more = end == nil
+		if line = bytes.Trim(line, "\x00 \t\r\n"); len(line) == 0 {
 			continue
 		}
 		l := listed{LeadID: string(line), Stage: stageErased}
@@ -115,44 +130,49 @@ func eachListed(list io.Reader, fn func(leadID string) error) error {
 		if l.Stage != stageErased {
 			continue
 		}
-		if _, err := parseLead(l.LeadID); err != nil {
-			return fmt.Errorf("line %d of the erasure list: %w", n, err)
+		if _, wrong := parseLead(l.LeadID); wrong != nil {
+			err = errors.Join(err, fmt.Errorf("line %d of the erasure list: %w", n, wrong))
+			continue
 		}
-		if err := fn(l.LeadID); err != nil {
-			return err
-		}
+		leads = append(leads, l.LeadID)
 	}
-	return lines.Err()
+	return leads, err
 }
 
-// eraseListed erases the leads of an erasure list, or of the one in the directory if it is nil.
-func (s *Store) eraseListed(ctx context.Context, list io.Reader) (erased int64, err error) {
-	if list == nil {
-		text, err := os.ReadFile(filepath.Join(s.dir, erasureList))
-		if errors.Is(err, fs.ErrNotExist) {
-			return 0, nil
-		}
-		if err != nil {
-			return 0, err
-		}
-		list = bytes.NewReader(text)
-	}
-	err = eachListed(list, func(leadID string) error {
-		results, err := s.Erase(ctx, &store.Erasure{LeadID: leadID, Events: []*leadgatev1.Event{{
-			Time: timestamppb.New(s.now()),
-			Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{Stage: leadgatev1.Stage_STAGE_ERASED, LeadId: leadID, Detail: "it was erased before the backup was restored"}},
-		}}})
-		switch {
-		case err != nil:
-			return err
-		case errors.Is(results[0].Err, store.ErrNotFound): // accepted after the backup
+// How many listed leads are erased in one step.
+const eraseStep = 100
+
+// eraseListed erases leads that were erased before, as an erasure list says or the database itself.
+func (s *Store) eraseListed(ctx context.Context, leads []string) (erased int64, err error) {
+	if err := s.view(ctx, func(txn *badgerdb.Txn) error {
+		return each(txn, []byte{prefixErasure}, func(key, _ []byte) error {
+			leads = append(leads, leadKey(key[1:]).String())
 			return nil
-		case results[0].Err != nil:
-			return results[0].Err
-		case !results[0].Already:
-			erased++
+		})
+	}); err != nil {
+		return 0, err
+	}
+	for step := range slices.Chunk(leads, eraseStep) {
+		erasures := make([]*store.Erasure, len(step))
+		for i, leadID := range step {
+			erasures[i] = &store.Erasure{LeadID: leadID, Events: []*leadgatev1.Event{{
+				Time: timestamppb.New(s.now()),
+				Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{Stage: leadgatev1.Stage_STAGE_ERASED, LeadId: leadID, Detail: "it was erased before the backup was restored"}},
+			}}}
 		}
-		return nil
-	})
-	return erased, err
+		results, err := s.Erase(ctx, erasures...)
+		if err != nil {
+			return erased, err
+		}
+		for _, result := range results {
+			switch {
+			case errors.Is(result.Err, store.ErrNotFound): // accepted after the backup, or removed since
+			case result.Err != nil:
+				return erased, result.Err
+			case !result.Already:
+				erased++
+			}
+		}
+	}
+	return erased, nil
 }

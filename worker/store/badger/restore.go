@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -43,8 +44,8 @@ type Restored struct {
 
 // Restore makes the store in a data directory that has none from a whole backup and those that add to it, in their order.
 // Everything is verified first to last; on error nothing is left behind. The new store is another one: events and backups of
-// the old one do not go on in it. Deliveries that were unfinished are HELD. Leads that the erasure list names are erased;
-// unless it is given, the one that lies in the directory is used.
+// the old one do not go on in it. Deliveries that were unfinished are HELD. Leads that the erasure list names are erased before
+// the store is in place; unless the list is given, the one that lies in the directory is used.
 func Restore(ctx context.Context, o Options, backups []io.Reader, erasures io.Reader, progress func(entries int64)) (Restored, error) {
 	o.setDefaults()
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
@@ -54,32 +55,43 @@ func Restore(ctx context.Context, o Options, backups []io.Reader, erasures io.Re
 	if err != nil {
 		return Restored{}, explainOpen(o.Dir, err)
 	}
-	r := &restoration{o: o, progress: progress, states: map[string]bool{}}
-	if err := errors.Join(r.run(ctx, backups), unlock()); err != nil {
-		return Restored{}, err
+	if erasures == nil {
+		text, err := readErasures(o.Dir)
+		if err != nil {
+			return Restored{}, errors.Join(err, unlock())
+		}
+		erasures = bytes.NewReader(text)
 	}
-	s, err := Open(o)
-	if err != nil {
-		return Restored{}, err
+	r := newRestoration(o)
+	r.progress = progress
+	if r.erased, err = readListed(erasures); err == nil {
+		err = r.run(ctx, backups)
 	}
-	r.restored.Erased, err = s.eraseListed(ctx, erasures)
-	return r.restored, errors.Join(err, s.Close())
+	return r.restored, errors.Join(err, unlock())
 }
 
 // restoration is a Restore under way.
 type restoration struct {
-	o         Options
+	o         Options // of the directory in which it is made
+	place     string  // where the database goes then
 	db        *badgerdb.DB
 	progress  func(int64)
 	header    *storev1.BackupHeader // of the backup read last
 	entries   int64
 	states    map[string]bool // the keys of State that were read so far
+	erased    []string        // leads that are to be erased
 	restored  Restored
 	salvaging bool // from what is left of a damaged store
 }
 
+func newRestoration(o Options) *restoration {
+	r := &restoration{o: o, place: filepath.Join(o.Dir, databaseDir), states: map[string]bool{}}
+	r.o.Dir, r.o.Ballast = filepath.Join(o.Dir, compactedDir), false
+	return r
+}
+
 func (r *restoration) run(ctx context.Context, backups []io.Reader) error {
-	return r.build(func() error {
+	return r.build(ctx, func() error {
 		for i, backup := range backups {
 			if err := r.read(ctx, backup); err != nil {
 				return fmt.Errorf("backup %d of %d: %w", i+1, len(backups), err)
@@ -89,31 +101,45 @@ func (r *restoration) run(ctx context.Context, backups []io.Reader) error {
 	})
 }
 
-// reopen closes the database that is being built, and opens it again.
-func (r *restoration) reopen() (err error) {
-	if err := r.db.Close(); err != nil {
-		return err
-	}
-	r.db, err = openDatabase(r.o, filepath.Join(r.o.Dir, compactedDir))
+func (r *restoration) open() (err error) {
+	r.db, err = openDatabase(r.o, filepath.Join(r.o.Dir, databaseDir))
 	return err
 }
 
-// build has a database filled, and puts it in its place if that went well.
-func (r *restoration) build(fill func() error) (err error) {
-	database, building := filepath.Join(r.o.Dir, databaseDir), filepath.Join(r.o.Dir, compactedDir)
-	if _, err := os.Stat(database); err == nil {
-		return fmt.Errorf("data directory %s has a store already: restore into an empty one, with --data-dir", r.o.Dir)
+// build has a database filled, erases what is to be erased, and puts it in its place if all that went well.
+func (r *restoration) build(ctx context.Context, fill func() error) error {
+	dir := filepath.Dir(r.place)
+	if _, err := os.Stat(r.place); err == nil {
+		return fmt.Errorf("data directory %s has a store already: restore into an empty one, with --data-dir", dir)
 	}
-	if err := os.RemoveAll(building); err != nil {
+	if err := os.RemoveAll(r.o.Dir); err != nil {
 		return err
 	}
-	if r.db, err = openDatabase(r.o, building); err != nil {
-		return explainOpen(r.o.Dir, err)
+	if err := r.open(); err != nil {
+		return explainOpen(dir, err)
 	}
-	if err = errors.Join(fill(), r.db.Close()); err != nil {
-		return errors.Join(err, os.RemoveAll(building))
+	err := errors.Join(fill(), r.db.Close())
+	if err == nil {
+		err = r.erase(ctx)
 	}
-	return errors.Join(os.Rename(building, database), syncDir(r.o.Dir))
+	if err == nil {
+		err = os.Rename(filepath.Join(r.o.Dir, databaseDir), r.place)
+	}
+	if err = errors.Join(err, os.RemoveAll(r.o.Dir)); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// erase opens the store that was built and erases what is to be erased. That is added to the erasure list of the directory when
+// the store is opened there.
+func (r *restoration) erase(ctx context.Context) error {
+	s, err := Open(r.o)
+	if err != nil {
+		return err
+	}
+	r.restored.Erased, err = s.eraseListed(ctx, r.erased)
+	return errors.Join(err, s.Close())
 }
 
 // read writes the entries of one backup.
