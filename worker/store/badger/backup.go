@@ -2,6 +2,7 @@ package badger
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"github.com/klauspost/compress/zstd"
@@ -38,7 +40,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // backedUp are the prefixes of what a backup holds.
 const backedUp = "!adklnrst"
 
-// Backup implements store.Store. It reads one moment's state, so that old versions stay on disk while it runs.
+// Backup implements store.Store. It reads one moment's state, so that old versions stay on disk while it runs. Tables are checked
+// before: Badger's iterators end at a block that cannot be read as if it were the last.
 func (s *Store) Backup(ctx context.Context, since string, to io.Writer) (position string, err error) {
 	header := &storev1.BackupHeader{Format: formatNumber, StoreId: s.id, Time: s.now().UnixNano()}
 	if since != "" {
@@ -56,9 +59,25 @@ func (s *Store) Backup(ctx context.Context, since string, to io.Writer) (positio
 		if header.Since > header.Version {
 			return fmt.Errorf("%w: the backup before is newer than the store: make a whole one", store.ErrPosition)
 		}
+		if err := s.verifyFor(ctx, header.GetSince()); err != nil {
+			return fmt.Errorf("the backup would lack what cannot be read: %w", err)
+		}
 		return writeBackup(ctx, txn, header, to)
 	})
 	return fmt.Sprintf("%s:%d", s.id, header.GetVersion()), err
+}
+
+// verifyFor checks the tables that a backup reads.
+func (s *Store) verifyFor(ctx context.Context, since uint64) error {
+	if failed := s.failed.Load(); failed != nil {
+		return *failed
+	}
+	states := []byte{prefixState}
+	tables := slices.DeleteFunc(s.db.Tables(), func(t badgerdb.TableInfo) bool {
+		return t.MaxVersion <= since && (bytes.Compare(t.Left, after(states)) >= 0 || bytes.Compare(t.Right, states) < 0)
+	})
+	err := s.verify(tables, func(time.Duration) bool { return ctx.Err() == nil })
+	return errors.Join(ctx.Err(), err)
 }
 
 func writeBackup(ctx context.Context, txn *badgerdb.Txn, header *storev1.BackupHeader, to io.Writer) error {

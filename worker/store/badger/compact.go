@@ -30,6 +30,7 @@ type Compacted struct {
 // Compact writes the database in a data directory anew, with the present version of everything and nothing else: what was
 // erased or deleted is then in no file any more. No store may have the directory open. While it runs, the disk holds both;
 // a crash at any moment leaves one of them whole. Progress, if not nil, is told how many of about how many bytes were written.
+// All is read before: of a damaged store, of which what stands behind the damage would be lost, nothing is changed.
 func Compact(o Options, progress func(written, about int64)) (Compacted, error) {
 	o.setDefaults()
 	unlock, err := lockDir(o.Dir)
@@ -51,6 +52,9 @@ func compact(o Options, progress func(written, about int64)) (result Compacted, 
 	asItIs, err := readable(o, from)
 	if err != nil {
 		return Compacted{}, explainOpen(o.Dir, err)
+	}
+	if err := checkFiles(asItIs); err != nil {
+		return Compacted{}, err
 	}
 	source, err := openDatabase(asItIs, from)
 	if err != nil {
@@ -76,6 +80,15 @@ func compact(o Options, progress func(written, about int64)) (result Compacted, 
 	}
 	result.After, err = sizeOf(from)
 	return result, err
+}
+
+// checkFiles refuses a damaged database. Badger's iterators end at a block that cannot be read as if it were the last.
+func checkFiles(o Options) error {
+	found, err := walkFiles(o, nil)
+	if err != nil || len(found.Damages) == 0 {
+		return err
+	}
+	return fmt.Errorf("%s is damaged: %s; save what can be read with leadgate doctor --data-dir %s --salvage NEW_DIR", found.Damages[0].File, found.Damages[0].What, o.Dir)
 }
 
 // roomFor refuses what would take more space than there is.
@@ -125,7 +138,28 @@ func rewrite(o Options, source *badgerdb.DB, to string, about int64, progress fu
 		writer.Cancel()
 		return 0, err
 	}
-	return keys, writer.Flush()
+	if err := writer.Flush(); err != nil {
+		return 0, err
+	}
+	for _, db := range []*badgerdb.DB{source, target} {
+		if n, err := countKeys(db); err != nil || n != keys {
+			return 0, errors.Join(err, fmt.Errorf("%d of %d keys were copied; it stays as it was", min(n, keys), max(n, keys)))
+		}
+	}
+	return keys, nil
+}
+
+// countKeys counts what is there.
+func countKeys(db *badgerdb.DB) (n int64, err error) {
+	err = db.View(func(txn *badgerdb.Txn) error {
+		it := txn.NewIterator(badgerdb.IteratorOptions{})
+		defer it.Close()
+		for it.Rewind(); it.Valid(); it.Next() {
+			n++
+		}
+		return nil
+	})
+	return n, err
 }
 
 // finishCompaction tidies up behind a Compact that ended early. What it was writing is dropped; what it had put aside comes
@@ -174,12 +208,4 @@ func sizeOf(dir string) (size int64, err error) {
 		return nil
 	})
 	return size, err
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -42,3 +42,12 @@ func freeBytes(dir string) (uint64, error) {
 	}
 	return fs.Bavail * uint64(fs.Bsize), nil
 }
+
+// syncDir makes durable what was created, renamed and removed in a directory.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -140,8 +140,11 @@ func walkFiles(o Options, fn func(*pb.KV) error) (found Examined, err error) {
 	}
 	for _, path := range tables {
 		found.Tables++
-		damage, err := walkTable(path, keys, keep)
+		content, err := os.ReadFile(path)
+		damage := ""
 		if err != nil {
+			damage = cause(err).Error()
+		} else if damage, err = walkTable(path, content, keys, keep); err != nil {
 			return found, err
 		}
 		id, _ := table.ParseFileID(path)
@@ -171,13 +174,10 @@ func checkManifest(o Options, dir string) (listed map[uint64]badgerdb.TableManif
 	return manifest.Tables, ""
 }
 
-// walkTable reads a table block by block, and says what is damaged; empty if nothing is. A table does not say how it is
-// compressed. It reads a copy: Badger cuts off a table that it is done with, and who had that mapped would die of SIGBUS.
-func walkTable(path string, keys decryption, fn func(key []byte, version uint64, value []byte, meta byte) error) (damage string, err error) {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return cause(err).Error(), nil
-	}
+// walkTable goes through a table's content block by block, and says what is damaged; empty if nothing is. A table does not say
+// how it is compressed. The content is a copy: Badger cuts off a table that it is done with, and who had that mapped would die
+// of SIGBUS.
+func walkTable(path string, content []byte, keys decryption, fn func(key []byte, version uint64, value []byte, meta byte) error) (damage string, err error) {
 	id, _ := table.ParseFileID(path)
 	for _, compression := range []badgeropt.CompressionType{badgeropt.Snappy, badgeropt.None} {
 		options := table.Options{ReadOnly: true, Compression: compression, ChkMode: badgeropt.OnBlockRead, BlockSize: 4 << 10}

@@ -1,11 +1,15 @@
 package badger_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -30,7 +34,31 @@ func flip(t *testing.T, path string, part float64) {
 	}
 }
 
-// newest returns the largest file of a kind in a data directory.
+// spoil flips bits of a file in place, so that who has it mapped sees it.
+func spoil(t *testing.T, path string, part float64) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, bits := int64(float64(info.Size())*part), make([]byte, 8)
+	if _, err := f.ReadAt(bits, at); err != nil {
+		t.Fatal(err)
+	}
+	for i := range bits {
+		bits[i] ^= 0x04
+	}
+	if _, err := f.WriteAt(bits, at); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// largest returns the largest file of a kind in a data directory.
 func largest(t *testing.T, dir, pattern string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "badger", pattern))
@@ -204,6 +232,12 @@ func TestADamagedTableIsNoticedAndTheRestSaved(t *testing.T) {
 			if err != nil || len(found.Damages) != 1 || !strings.Contains(found.Damages[0].File, ".sst") {
 				t.Fatalf("examined: %+v, %v", found, err)
 			}
+			if _, err := badger.Compact(o, nil); err == nil || !strings.Contains(err.Error(), "--salvage") {
+				t.Errorf("compacted: %v", err)
+			}
+			if again, err := badger.Examine(o); err != nil || !reflect.DeepEqual(again, found) {
+				t.Errorf("after it was to be compacted: %+v, %v", again, err)
+			}
 			// A store that has it open notices, and writes no more.
 			if s, err := badger.Open(o); err == nil {
 				for deadline := time.Now().Add(20 * time.Second); s.Writable() == nil && time.Now().Before(deadline); {
@@ -228,6 +262,71 @@ func TestADamagedTableIsNoticedAndTheRestSaved(t *testing.T) {
 			t.Logf("%d of 400 leads saved", result.Leads)
 		})
 	}
+}
+
+func TestATableThatIsDamagedWhileItIsInUseIsNotBackedUp(t *testing.T) {
+	t.Parallel()
+	o := badger.Options{Dir: t.TempDir()}
+	s := open(t, o)
+	acceptMany(t, s, 400)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, o)
+		synctest.Wait() // until all tables are read
+		spoil(t, largest(t, o.Dir, "*.sst"), 0.4)
+		if _, err := s.Backup(t.Context(), "", io.Discard); err == nil || !strings.Contains(err.Error(), "leadgate doctor") {
+			t.Errorf("backed up: %v", err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestATableThatCannotBeReadAtTheMomentIsNotTakenForDamaged(t *testing.T) {
+	t.Parallel()
+	o := badger.Options{Dir: t.TempDir(), MinFree: 1}
+	s := open(t, o)
+	acceptMany(t, s, 1)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := largest(t, o.Dir, "*.sst")
+	synctest.Test(t, func(t *testing.T) {
+		looks := 0
+		o.Free = func(string) (uint64, error) {
+			if looks++; looks == 2 { // when the database is open, before its tables are checked
+				if err := errors.Join(os.Rename(path, path+".away"), os.Mkdir(path, 0o700)); err != nil {
+					t.Error(err)
+				}
+			}
+			return 1 << 40, nil
+		}
+		var log bytes.Buffer
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		s := open(t, o)
+		synctest.Wait()
+		if !strings.Contains(log.String(), "could be checked") {
+			t.Errorf("logged: %s", log.String())
+		}
+		if err := s.Writable(); err != nil {
+			t.Error(err)
+		}
+		if err := errors.Join(os.Remove(path), os.Rename(path+".away", path)); err != nil {
+			t.Error(err)
+		}
+		spoil(t, path, 0.4)
+		time.Sleep(time.Hour) // of the bubble
+		synctest.Wait()
+		if err := s.Writable(); err == nil {
+			t.Error("it was not read again")
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestATableThatIsBeingWrittenIsNotTakenForDamaged(t *testing.T) {

@@ -1,7 +1,10 @@
 package badger
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -15,16 +18,26 @@ import (
 const (
 	// Between two readings of all tables.
 	verifyInterval = 24 * time.Hour
+	// To the next, if one could not be read.
+	verifyAgain = time.Hour
 	// Between two tables, so many times as long as reading one took.
 	verifyRest = 4
 )
 
+// damaged is what is wrong with a table.
+type damaged struct{ path, what, dir string }
+
+func (d damaged) Error() string {
+	return fmt.Sprintf("%s is damaged: %s; stop leadgate, and see leadgate doctor --data-dir %s", d.path, d.what, d.dir)
+}
+
 // verifier reads every table, at start and once a day, until the store is closed. Badger notices a flipped bit only when it
 // comes upon it, and may drop what stands behind it when it compacts: so that nothing is lost unseen, nothing is written any
-// more once a table is found damaged.
+// more once a table is found damaged. That a table cannot be read at the moment, because too many files are open, is no damage.
 func (s *Store) verifier() {
-	for {
-		if err := s.verify(); err != nil {
+	for again := verifyInterval; ; again = verifyInterval {
+		err := s.verify(s.db.Tables(), s.rest)
+		if errors.As(err, &damaged{}) {
 			err = fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 			s.failed.CompareAndSwap(nil, &err)
 			if s.log != nil {
@@ -32,7 +45,13 @@ func (s *Store) verifier() {
 			}
 			return
 		}
-		if !s.rest(verifyInterval) {
+		if err != nil {
+			again = verifyAgain
+			if s.log != nil {
+				s.log.Warn("store: not all tables could be checked, and will be in an hour: " + err.Error())
+			}
+		}
+		if !s.rest(again) {
 			return
 		}
 	}
@@ -56,10 +75,11 @@ func (s *Store) rest(d time.Duration) bool {
 	}
 }
 
-func (s *Store) verify() error {
+// verify reads tables, until rest, which it calls between them, says that it is enough. The error is damaged, or why one could
+// not be read.
+func (s *Store) verify(tables []badgerdb.TableInfo, rest func(time.Duration) bool) error {
 	dir := filepath.Join(s.dir, databaseDir)
-	tables := s.db.Tables()
-	listed, _ := checkManifest(s.options, dir) // after that, so that it has the key of each
+	listed, _ := checkManifest(s.options, dir) // after the tables were asked for, so that it has the key of each
 	keys, err := newDecryption(s.options, dir, listed)
 	if err != nil {
 		return err
@@ -67,16 +87,33 @@ func (s *Store) verify() error {
 	defer keys.close()
 	for _, t := range tables {
 		began, path := time.Now(), table.NewFilename(t.ID, dir)
-		damage, err := walkTable(path, keys, func([]byte, uint64, []byte, byte) error { return nil })
-		if err != nil {
+		what, err := s.damageOf(path, t.ID, keys)
+		switch {
+		case err != nil:
 			return err
-		}
-		if damage != "" && s.holds(t.ID) {
-			return fmt.Errorf("%s is damaged: %s; stop leadgate, and see leadgate doctor --data-dir %s", path, damage, s.dir)
-		}
-		if !s.rest(verifyRest * time.Since(began)) {
+		case what != "":
+			return damaged{path, what, s.dir}
+		case !rest(verifyRest * time.Since(began)):
 			return nil
 		}
 	}
 	return nil
+}
+
+// damageOf says what is wrong with a table, if it is found twice: on disk it stays so, in memory it does not.
+func (s *Store) damageOf(path string, id uint64, keys decryption) (damage string, err error) {
+	for range 2 {
+		content, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) && !s.holds(id) {
+			return "", nil // compacted away
+		}
+		if err != nil {
+			return "", err
+		}
+		damage, err = walkTable(path, content, keys, func([]byte, uint64, []byte, byte) error { return nil })
+		if err != nil || damage == "" || !s.holds(id) {
+			return "", err
+		}
+	}
+	return damage, nil
 }
