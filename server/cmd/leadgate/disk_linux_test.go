@@ -100,7 +100,7 @@ func (h *house) awaitStatus(want int) answer {
 
 func TestOnAFullDiskNothingAcknowledgedIsLostAndAllResumesWithRoom(t *testing.T) {
 	t.Parallel()
-	d := newDisk(t, 900)
+	d := newDisk(t, 1200)
 	h := newHouse(t)
 	h.gateway.kill()
 	h.data = filepath.Join(d.dir, "data")
@@ -115,7 +115,7 @@ func TestOnAFullDiskNothingAcknowledgedIsLostAndAllResumesWithRoom(t *testing.T)
 	await(t, events, leadID, "RETRY")
 
 	// Low: no new leads, but what waits goes out and keys answer.
-	d.leave(200)
+	d.leave(450)
 	if a := h.awaitStatus(http.StatusServiceUnavailable); a.header.Get("Retry-After") == "" || !strings.Contains(a.header.Get("Content-Type"), "problem+json") {
 		t.Errorf("503 comes with %v %s", a.header, a.text)
 	}
@@ -145,7 +145,7 @@ func TestOnAFullDiskNothingAcknowledgedIsLostAndAllResumesWithRoom(t *testing.T)
 	}
 
 	// Room again.
-	d.leave(800)
+	d.leave(1000)
 	h.restart()
 	if again := h.post("k1", ada); again.status != http.StatusOK || again.body["leadId"] != leadID {
 		t.Errorf("a known key answers %d %s", again.status, again.text)

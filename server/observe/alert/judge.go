@@ -404,7 +404,7 @@ func (m *moment) disk(belowMiB uint64, dir string) *finding {
 	f := &finding{
 		rule: "disk", critical: true, summary: fmt.Sprintf("the disk of the data directory has %d MiB left", m.free>>20),
 		cause:   fmt.Sprintf("%d MiB is the mark at which this is told. Of what is taken, %d MiB is leadgate's own, in %s; the rest is somebody else's.", belowMiB, m.size>>20, dir),
-		action:  "Make room, or grow the disk. Below 256 MiB no lead is taken; what is stored is safe. If it is leadgate's own, have leads kept for less long: retention:.",
+		action:  "Make room, or grow the disk. Below 500 MiB no lead is taken; what is stored is safe. If it is leadgate's own, have leads kept for less long: retention:.",
 		command: "df -h " + dir, page: "alerts",
 	}
 	switch {

@@ -11,7 +11,8 @@ import (
 // ballastFile takes space that leadgate can give up to start on a disk that somebody filled.
 const ballastFile = "ballast"
 
-// ballastSize is a quarter of what must stay free: 64 MiB unless configured otherwise, enough for Badger to open.
+// ballastSize is a quarter of what must stay free: 125 MiB unless configured otherwise, enough for Badger to open and to write what
+// came of deliveries that were in flight.
 func (s *space) ballastSize() int64 { return int64(s.min / 4) }
 
 // loadBallast puts the ballast in place when there is room for it. It is a help, not a need: errors leave the store as it is.

@@ -185,12 +185,6 @@ func finishCompaction(dir string) error {
 	return syncDir(dir)
 }
 
-func openDatabase(o Options, dir string) (*badgerdb.DB, error) {
-	options := tuned(o)
-	options.Dir, options.ValueDir = dir, dir
-	return badgerdb.Open(options)
-}
-
 // sizeOf is how many bytes the files of a directory take on disk. Badger's files have holes.
 func sizeOf(dir string) (size int64, err error) {
 	err = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {

@@ -113,11 +113,11 @@ func walkFiles(o Options, fn func(*pb.KV) error) (found Examined, err error) {
 		return found, explainOpen(o.Dir, err)
 	}
 	defer keys.close()
-	logs, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	logs, err := logsOf(dir)
 	if err != nil {
 		return found, err
 	}
-	for _, path := range logs {
+	for i, path := range logs {
 		found.Logs++
 		w, err := walkLog(path, keys, func(e logEntry) error {
 			if e.meta&metaFinal > 0 {
@@ -130,7 +130,7 @@ func walkFiles(o Options, fn func(*pb.KV) error) (found Examined, err error) {
 			return found, err
 		case w.unreadable != nil:
 			found.Damages = append(found.Damages, Damage{path, w.unreadable.Error()})
-		case w.damagedAt > 0:
+		case w.damagedAt > 0 && (!w.torn || i < len(logs)-1):
 			found.Damages = append(found.Damages, Damage{path, fmt.Sprintf("damaged at byte %d; %d entries stand behind", w.damagedAt, w.behind)})
 		}
 	}

@@ -41,8 +41,9 @@ type Options struct {
 	Committed func(calls int, took time.Duration)
 	// Logger gets what Badger has to say, warnings and errors only; nothing if nil.
 	Logger *slog.Logger
-	// MinFree is how many bytes must be free on the disk; below that nothing is written, because Badger writes through
-	// mapped memory, and a full disk then kills the process. 256 MiB if 0.
+	// MinFree is how many bytes must be free on the disk for leads to be accepted; below four fifths of it nothing is written,
+	// because Badger writes through mapped memory, and a full disk then kills the process. 500 MiB if 0: the largest merge of
+	// tables, and a quarter more.
 	MinFree uint64
 	// Free returns how many bytes are free on the disk that holds a directory; asks the operating system if nil.
 	Free func(dir string) (uint64, error)
@@ -64,7 +65,7 @@ type Options struct {
 }
 
 const (
-	defaultMinFree       = 256 << 20
+	defaultMinFree       = merging / 4 * 5
 	defaultQueueLength   = 8192
 	defaultSweepInterval = time.Minute
 	defaultLargestLead   = 64 << 10
@@ -176,13 +177,10 @@ func (s *Store) open(o Options) error {
 	}
 	err := finishCompaction(o.Dir)
 	if err == nil {
-		err = checkLogs(o.Dir)
-	}
-	if err == nil {
 		err = rotate(o)
 	}
 	if err == nil {
-		s.db, err = badgerdb.Open(tuned(o))
+		s.db, err = openDatabase(o, filepath.Join(o.Dir, databaseDir))
 	}
 	if err != nil {
 		return explainOpen(o.Dir, err)

@@ -85,10 +85,27 @@ func TestAnotherFormatIsRefusedWithTheVersionToUse(t *testing.T) {
 	}
 }
 
+func TestALogOfLargerMemoryTablesIsReadAfterAKill(t *testing.T) {
+	t.Parallel()
+	o := badger.Options{Dir: t.TempDir(), LargestLead: 1 << 20}
+	s := open(t, o)
+	ids := acceptMany(t, s, 10)
+	large := lead("ada@example.com")
+	large.Record.Lead.Message = strings.Repeat("m", 1<<20-1024)
+	for range 13 {
+		large.Record.LeadId = lead("").Record.GetLeadId()
+		ids = append(ids, accept(t, s, large)[0].LeadID)
+	}
+	killed := badger.Options{Dir: copyDir(t, o.Dir)} // whose memory tables are of 8 MiB
+	if n := kept(t, open(t, killed), ids); n != len(ids) {
+		t.Errorf("%d of %d leads are kept", n, len(ids))
+	}
+}
+
 func TestADiskThatIsNearlyFullIsRefused(t *testing.T) {
 	t.Parallel()
 	o := badger.Options{Dir: t.TempDir(), Free: func(string) (uint64, error) { return 50 << 20, nil }}
-	if err := expectRefused(t, o, o.Dir, "50 MiB left", "256 MiB must be free", "free some space"); !errors.Is(err, store.ErrUnavailable) {
+	if err := expectRefused(t, o, o.Dir, "50 MiB left", "500 MiB must be free", "free some space"); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("error is %v", err)
 	}
 }

@@ -174,11 +174,14 @@ func (p *pipeline) end() {
 	p.staged.discard()
 }
 
-// writeFirst writes items before the writer runs.
+// writeFirst writes items before the writer runs, on a disk that is nearly full too: room for that was made when the store was opened.
 func (s *Store) writeFirst(items ...item) error {
-	w := &write{items: items, done: make(chan struct{})}
 	p := newPipeline(s)
-	p.stage(w)
-	p.end()
-	return w.err
+	defer p.end()
+	for _, it := range items {
+		if err := p.add(it); err != nil {
+			return err
+		}
+	}
+	return p.settle()
 }

@@ -22,8 +22,8 @@ type space struct {
 	empty   atomic.Pointer[error] // below floor
 }
 
-// floor is what must be free for anything to be written.
-func (s *space) floor() uint64 { return s.min / 2 }
+// floor is what must be free for anything to be written: what a merge takes, which may begin at any time.
+func (s *space) floor() uint64 { return s.min / 5 * 4 }
 
 // check looks at the disk, remembers what it saw, and fails with ErrUnavailable if nothing can be written.
 func (s *space) check() error {

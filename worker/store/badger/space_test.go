@@ -81,7 +81,7 @@ func TestOnALowDiskWhatWaitsGoesOutAndKeysAnswer(t *testing.T) {
 	s := open(t, badger.Options{MinFree: 400 << 20, SweepInterval: time.Hour, Free: func(string) (uint64, error) { return free.Load(), nil }})
 	first := keyed(lead("ada@example.com"), "k")
 	accept(t, s, first)
-	free.Store(300 << 20)
+	free.Store(350 << 20)
 	if _, err := s.Accept(t.Context(), lead("bob@example.com")); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("a new lead: %v", err)
 	}
@@ -109,6 +109,13 @@ func TestTheBallastMakesRoomToStart(t *testing.T) {
 	}}
 	s := open(t, o)
 	id := accept(t, s, lead("ada@example.com"))[0].LeadID
+	claims, err := s.Claim(t.Context(), "crm", 1)
+	if err != nil || len(claims.Items) != 1 {
+		t.Fatal(claims, err)
+	}
+	if begun, err := s.Begin(t.Context(), begun(claims.Items[0])); err != nil || begun[0].Err != nil {
+		t.Fatal(begun, err)
+	}
 	if info, err := os.Stat(ballast); err != nil || info.Size() != 16<<20 {
 		t.Fatalf("the ballast is %v, %v", info, err)
 	}
@@ -117,8 +124,8 @@ func TestTheBallastMakesRoomToStart(t *testing.T) {
 	}
 	used.Store(83 << 20) // of 84 that the ballast leaves
 	s = open(t, o)
-	if _, err := s.Lead(t.Context(), id); err != nil {
-		t.Error(err)
+	if d, err := s.Delivery(t.Context(), id+".crm"); err != nil || d.GetState() != leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT {
+		t.Errorf("what was in flight: %v, %v", d, err)
 	}
 	if err := s.Writable(); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("writable: %v", err)

@@ -21,11 +21,17 @@ import (
 //
 // Badger takes a wrong checksum for the end of what was written when the process was killed, and drops the rest. That is right
 // at the end of the file and wrong in the middle, where entries that were acknowledged stand behind: so leadgate looks first.
+// Of the commit that was being written when the power went, which nobody was told of, pages may be missing before others: they
+// are zeros, and that commit's version, which is one more than that of the commit before, is all that stands behind.
 const (
 	logHeader   = 20
 	metaDelete  = 1 << 0
 	metaFinal   = 1 << 7 // the end of a transaction: its key is Badger's own
 	versionSize = 8
+	pageSize    = 4 << 10
+	// What an entry takes in memory beside key and value: a node of Badger's skip list, 20 bytes for each and usually two levels of
+	// 4, aligned to 8; and what stands before a value.
+	nodeSize = 40
 )
 
 // logEntry is an entry of a *.mem file.
@@ -42,48 +48,73 @@ type walked struct {
 	damagedAt int
 	// behind are how many stand there.
 	behind int
+	// torn says that they may be of the commit that was being written when the power went.
+	torn bool
+	// content is about what all entries take in memory.
+	content int64
 	// unreadable says why entries could not be decrypted; nil if they could, or nobody asked for them.
 	unreadable error
 }
 
-// walkLog calls fn, if it is not nil, for every entry of a *.mem file that is whole, those behind a damage too.
+// walkLog calls fn for every entry of a *.mem file that is whole, those behind a damage too.
 func walkLog(path string, keys decryption, fn func(logEntry) error) (walked, error) {
-	w := walked{}
+	w := walked{torn: true}
 	b, err := os.ReadFile(path)
 	if err != nil || len(b) < logHeader {
 		return w, err
 	}
 	decrypt := func([]byte, int) {}
-	if id := binary.BigEndian.Uint64(b); id != 0 && fn != nil {
+	if id := binary.BigEndian.Uint64(b); id != 0 {
 		if decrypt, w.unreadable = keys.ofLog(id, b[8:logHeader]); w.unreadable != nil {
-			fn = nil
+			fn, w.torn = nil, false
 		}
 	}
+	var committed, version uint64 // of the last commit that is whole, and of the one behind it
 	for at := logHeader; at < len(b); {
 		raw, ok := parseEntry(b[at:])
-		if ok {
-			if w.damagedAt > 0 {
-				w.behind++
+		if !ok {
+			next := nextEntry(b, at+1)
+			if next < 0 {
+				break
 			}
-			if fn != nil {
-				decrypt(raw.content, at)
-				if err := fn(raw.entry()); err != nil {
-					return w, err
-				}
+			if w.damagedAt == 0 {
+				w.damagedAt = at
 			}
-			at += raw.size
+			w.torn = w.torn && lacksPage(b, at, next)
+			at = next
 			continue
 		}
-		next := nextEntry(b, at+1)
-		if next < 0 {
-			return w, nil
+		w.content += int64(len(raw.content) + nodeSize)
+		if fn != nil {
+			decrypt(raw.content, at)
+			e := raw.entry()
+			if version != 0 && version != e.version && w.damagedAt > 0 || committed != 0 && e.version > committed+1 {
+				w.torn = false // a commit that was acknowledged is damaged
+			}
+			if version = e.version; e.meta&metaFinal > 0 && w.damagedAt == 0 {
+				committed, version = e.version, 0
+			}
+			if err := fn(e); err != nil {
+				return w, err
+			}
 		}
-		if w.damagedAt == 0 {
-			w.damagedAt = at
+		if w.damagedAt > 0 {
+			w.behind++
 		}
-		at = next
+		at += raw.size
 	}
+	w.torn = w.torn && w.damagedAt > 0
 	return w, nil
+}
+
+// lacksPage reports whether a page of a file, from one place to another, is nothing but zeros.
+func lacksPage(b []byte, from, to int) bool {
+	for page := (from + pageSize - 1) / pageSize * pageSize; page+pageSize <= to; page += pageSize {
+		if len(bytes.TrimLeft(b[page:page+pageSize], "\x00")) == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // nextEntry finds the next whole entry; -1 if there is none. What follows the end of what was written is zeros.
@@ -139,22 +170,35 @@ func parseEntry(b []byte) (r rawEntry, ok bool) {
 	return rawEntry{meta: b[0], content: b[at:end], keySize: int(keySize), size: int(end) + crc32.Size}, true
 }
 
-// checkLogs refuses logs that Badger would cut off in the middle.
-func checkLogs(dir string) error {
-	logs, err := filepath.Glob(filepath.Join(dir, databaseDir, "*.mem"))
-	if err != nil {
-		return err
-	}
+// logsOf returns the logs of a database, the one that is being written last.
+func logsOf(dir string) ([]string, error) {
+	logs, err := filepath.Glob(filepath.Join(dir, "*.mem"))
 	slices.Sort(logs)
-	for _, path := range logs {
-		w, err := walkLog(path, decryption{}, nil)
-		if err != nil {
-			return err
-		}
-		if w.damagedAt > 0 {
-			return fmt.Errorf("%s is damaged at byte %d, and %d entries stand behind, which were acknowledged: see leadgate doctor --data-dir %s, and save them with --salvage NEW_DIR",
-				path, w.damagedAt, w.behind, dir)
-		}
+	return logs, err
+}
+
+// checkLogs refuses logs that Badger would cut off in the middle, and returns about how much memory the content of the largest
+// takes.
+func checkLogs(o Options, dir string) (content int64, err error) {
+	logs, err := logsOf(dir)
+	if err != nil || len(logs) == 0 {
+		return 0, err
 	}
-	return nil
+	keys, err := newDecryption(o, dir, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer keys.close()
+	for i, path := range logs {
+		w, err := walkLog(path, keys, func(logEntry) error { return nil })
+		if err != nil {
+			return 0, err
+		}
+		if w.damagedAt > 0 && (!w.torn || i < len(logs)-1) {
+			return 0, fmt.Errorf("%s is damaged at byte %d, and %d entries stand behind, which were acknowledged: see leadgate doctor --data-dir %s, and save them with --salvage NEW_DIR",
+				path, w.damagedAt, w.behind, filepath.Dir(dir))
+		}
+		content = max(content, w.content)
+	}
+	return content, nil
 }
