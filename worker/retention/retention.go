@@ -167,6 +167,9 @@ func (k *Keeper) remove(ctx context.Context, r store.Retention) (soon int, oldes
 		if err != nil {
 			return soon, oldest, err
 		}
+		if purged.Failed != nil {
+			k.log.Error("leads whose retention is over could not be removed, and stay", "error", purged.Failed)
+		}
 		delivered += purged.Delivered
 		undelivered += len(purged.Undelivered)
 		for _, lead := range purged.Undelivered {

@@ -100,7 +100,7 @@ type Store interface {
 	// Purge removes leads that need not be kept any longer, with everything about them, each in one atomic step. It looks at up
 	// to limit leads, the oldest first, from where the token of the call before ended; Purged.Next is empty when none is left
 	// that could be old enough. What was delivered stays counted, what waits or failed does not. A removed lead is not found
-	// any more; its idempotency key goes on answering until its time is up.
+	// any more; its idempotency key goes on answering until its time is up. One that cannot be removed holds up no other.
 	Purge(ctx context.Context, r Retention, limit int, token string) (Purged, error)
 
 	// Hold makes deliveries that wait HELD, for a reason: PENDING and RETRY_WAIT. A claim to one that has not begun is taken
@@ -329,6 +329,8 @@ type Purged struct {
 	Delivered int
 	// Undelivered are the others that were removed, without their content.
 	Undelivered []*leadgatev1.LeadRecord
+	// Failed says which leads should have been removed and could not be, and why; they stay. Nil if there is none.
+	Failed error
 	// Soon counts those of Retention.WarnUntil; Oldest is when the first of them was accepted.
 	Soon   int
 	Oldest time.Time

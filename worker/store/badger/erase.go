@@ -20,6 +20,11 @@ func (s *Store) Erase(ctx context.Context, erasures ...*store.Erasure) ([]store.
 	if err != nil {
 		return nil, err
 	}
+	for i := range results {
+		if errors.Is(results[i].Err, store.ErrTooLarge) {
+			results[i] = s.eraseLarge(ctx, erasures[i])
+		}
+	}
 	var lines []listed
 	for i, result := range results {
 		if result.Err == nil && !result.Already {
@@ -32,6 +37,25 @@ func (s *Store) Erase(ctx context.Context, erasures ...*store.Erasure) ([]store.
 		}
 	}
 	return results, nil
+}
+
+// eraseLarge erases a lead with more attempts and events than one transaction can hold: the oldest first, in portions.
+func (s *Store) eraseLarge(ctx context.Context, e *store.Erasure) (result store.Erased) {
+	lead, err := parseLead(e.LeadID)
+	if err == nil {
+		err = s.thin(ctx, lead, func(keptLead) bool { return true }, forget)
+	}
+	if err != nil {
+		return store.Erased{Err: err}
+	}
+	it, err := s.newEraseItem(e, &result)
+	if err == nil {
+		err = s.do(ctx, it)
+	}
+	if err != nil {
+		return store.Erased{Err: err}
+	}
+	return result
 }
 
 type eraseItem struct {
@@ -120,13 +144,10 @@ func (it *eraseItem) cancel(b *batch, c *change, r *leadgatev1.LeadRecord, d *le
 	if err := c.setMessage(key.key(), is); err != nil {
 		return err
 	}
-	return b.each(key.attemptsPrefix(), func(attemptKey, value []byte) error {
-		a := &leadgatev1.Attempt{}
-		if err := proto.Unmarshal(value, a); err != nil {
-			return err
-		}
+	return b.each(key.attemptsPrefix(), func(key, value []byte) error {
 		it.result.Attempts++
-		return c.setMessage(append([]byte(nil), attemptKey...), store.ForgetAttempt(a))
+		_, err := c.rewrite(key, value, forget)
+		return err
 	})
 }
 
@@ -136,11 +157,9 @@ func (it *eraseItem) forgetEvents(b *batch, c *change) error {
 		if err := proto.Unmarshal(value, told); err != nil {
 			return err
 		}
-		for i, e := range told.GetEvents() {
-			told.Events[i] = store.Forget(e)
-			it.result.Events++
-		}
-		return c.setMessage(append([]byte(nil), key...), told)
+		it.result.Events += len(told.GetEvents())
+		_, err := c.rewrite(key, value, forget)
+		return err
 	})
 }
 

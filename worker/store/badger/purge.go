@@ -3,6 +3,8 @@ package badger
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -43,9 +45,15 @@ func (s *Store) Purge(ctx context.Context, r store.Retention, limit int, token s
 		return store.Purged{}, err
 	}
 	for _, it := range items {
-		switch it := it.(*purgeItem); {
+		it := it.(*purgeItem)
+		if errors.Is(it.err, store.ErrTooLarge) {
+			if it, err = s.purgeLarge(ctx, it); err != nil {
+				return store.Purged{}, err
+			}
+		}
+		switch {
 		case it.err != nil:
-			return store.Purged{}, it.err
+			purged.Failed = errors.Join(purged.Failed, fmt.Errorf("lead %s: %w", it.lead, it.err))
 		case it.undelivered != nil:
 			purged.Undelivered = append(purged.Undelivered, it.undelivered)
 		case it.removed:
@@ -56,6 +64,16 @@ func (s *Store) Purge(ctx context.Context, r store.Retention, limit int, token s
 		purged.Next = l.toToken(next)
 	}
 	return purged, nil
+}
+
+// purgeLarge removes a lead with more attempts and events than one transaction can hold: the oldest first, in portions.
+func (s *Store) purgeLarge(ctx context.Context, it *purgeItem) (*purgeItem, error) {
+	it = &purgeItem{s: s, lead: it.lead, retention: it.retention}
+	it.err = s.thin(ctx, it.lead, func(k keptLead) bool { return k.mayGo(it.retention) }, remove)
+	if it.err != nil {
+		return it, nil
+	}
+	return it, s.do(ctx, it)
 }
 
 // keptLead is a lead as retention sees it.

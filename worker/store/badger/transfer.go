@@ -1,9 +1,11 @@
 package badger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -42,9 +44,43 @@ func (s *Store) Move(ctx context.Context, moves ...*store.Move) ([]store.Moved, 
 // Delete implements store.Store.
 func (s *Store) Delete(ctx context.Context, deletions ...*store.Deletion) ([]store.Deleted, error) {
 	errOf := func(r *store.Deleted) *error { return &r.Err }
-	return doEach(ctx, s, deletions, errOf, func(d *store.Deletion, result *store.Deleted) (item, error) {
+	results, err := doEach(ctx, s, deletions, errOf, func(d *store.Deletion, result *store.Deleted) (item, error) {
 		return s.newTransferItem(d.DeliveryID, d.Events, &result.Err, (*transferItem).delete)
 	})
+	for i := range results {
+		if errors.Is(results[i].Err, store.ErrTooLarge) {
+			results[i].Err = s.deleteLarge(ctx, deletions[i])
+		}
+	}
+	return results, err
+}
+
+// deleteLarge removes a delivery with more attempts than one transaction can hold: the oldest first, in portions.
+func (s *Store) deleteLarge(ctx context.Context, deletion *store.Deletion) error {
+	key, err := parseDelivery(deletion.DeliveryID)
+	if err != nil {
+		return err
+	}
+	attempts := key.attemptsPrefix()
+	may := func(k keptLead) bool {
+		return slices.ContainsFunc(k.deliveries, func(d *leadgatev1.Delivery) bool {
+			return d.GetDestination() == key.destination && deletable(d.GetState())
+		})
+	}
+	if err := s.thin(ctx, key.lead, may, func(key, value []byte) ([]byte, error) {
+		if bytes.HasPrefix(key, attempts) {
+			return nil, nil
+		}
+		return value, nil
+	}); err != nil {
+		return err
+	}
+	var failed error
+	it, err := s.newTransferItem(deletion.DeliveryID, deletion.Events, &failed, (*transferItem).delete)
+	if err == nil {
+		err = s.do(ctx, it)
+	}
+	return errors.Join(err, failed)
 }
 
 // transferItem takes a delivery out of where it stands.
@@ -161,11 +197,17 @@ func (it *transferItem) move(b *batch, c *change, destination, reason string) (*
 	return moved, it.become(c, leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED, reason)
 }
 
-func (it *transferItem) delete(b *batch, c *change) error {
-	switch it.delivery.GetState() {
+func deletable(state leadgatev1.DeliveryState) bool {
+	switch state {
 	case leadgatev1.DeliveryState_DELIVERY_STATE_DEAD, leadgatev1.DeliveryState_DELIVERY_STATE_HELD,
 		leadgatev1.DeliveryState_DELIVERY_STATE_SUPERSEDED, leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED:
-	default:
+		return true
+	}
+	return false
+}
+
+func (it *transferItem) delete(b *batch, c *change) error {
+	if !deletable(it.delivery.GetState()) {
 		return it.refuse()
 	}
 	if err := b.deleteAll(c, it.key.attemptsPrefix()); err != nil {
