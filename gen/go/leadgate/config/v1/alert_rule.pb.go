@@ -733,7 +733,7 @@ type DiskRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Do not judge it.
 	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
-	// Below how many MiB it fires; 1024 if left out. Below 256 no lead is taken.
+	// Below how many MiB it fires; 1024 if left out. Below 500 no lead is taken.
 	BelowMib      int32 `protobuf:"varint,2,opt,name=below_mib,json=belowMib,proto3" json:"below_mib,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
