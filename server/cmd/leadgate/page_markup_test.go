@@ -16,6 +16,7 @@ func TestThePageMayBeAsItIs(t *testing.T) {
 	visit := visitors(t)
 	h := newHouse(t)
 	h.edit("default_region: US", "default_region: US\n    quality: { timing_field: shown_at }")
+	h.edit("\ndestinations:", "\n  partner: { fields: { email: email }, destinations: [crm], allowed_origins: [\"https://partner.example\"] }\ndestinations:")
 	with := func(s *site, more string) string { return strings.Replace(s.markup, "<button", more+"<button", 1) }
 
 	t.Run("fields that are called as what a form has", func(t *testing.T) {
@@ -39,12 +40,25 @@ func TestThePageMayBeAsItIs(t *testing.T) {
 	t.Run("a sandbox, where nothing can be stored or locked", func(t *testing.T) {
 		s, tab := newSite(t, h, "en", ""), visit(t)
 		s.policy = "sandbox allow-scripts allow-forms" // as <iframe sandbox="allow-scripts allow-forms"> has it
+		contact := s.markup
 		do(t, tab, s.contact(), holds(`(() => { try { return !localStorage } catch { return true } })()`), fill("sandbox@example.com"), press(), shows("[role=status]", thanks))
 		s.onlyLead(t, "sandbox@example.com")
 		do(t, tab, press(), shows("form", "Please check"))
 		got, err := chromedp.Run(tab, chromedp.Evaluate[string](`leadgate.submit("contact", {email: "x"}).catch((e) => e.status + " " + e.violations[0].field)`, chromedp.EvalAwaitPromise))
 		if err != nil || got != "400 email" {
 			t.Errorf("a program in a sandbox gets %q (%v)", got, err)
+		}
+		s.markup = strings.ReplaceAll(contact, "contact", "partner") // where it is from stays hidden, which the lead says
+		do(t, tab, s.contact(), fill("hidden@example.com"), press(), shows("[role=status]", thanks))
+		s.onlyLead(t, "hidden@example.com")
+	})
+
+	t.Run("another's form says that it did not work, and keeps nothing", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		s.markup = strings.ReplaceAll(s.markup, "contact", "partner")
+		do(t, tab, s.contact(), fill("stranger@example.com"), press(), shows("[role=status]", "did not work"), holds(`!localStorage.leadgate.includes("stranger")`))
+		if n := s.sent.Load(); n != 1 {
+			t.Errorf("%d requests were sent, want 1", n)
 		}
 	})
 
