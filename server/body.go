@@ -72,7 +72,8 @@ func (*wholeBody) Close() error { return nil }
 
 // Bounds of a multipart form, whose files pass by: they are read and dropped, because only then the fields behind them come.
 const (
-	maxUpload     = 32 << 20 // bytes
+	// MaxUpload is the largest one, in bytes: what stands in front of the gateway must let as much through.
+	MaxUpload     = 32 << 20
 	uploadTimeout = time.Minute
 )
 
@@ -82,7 +83,7 @@ func upload(w http.ResponseWriter, r *http.Request) io.Reader {
 	if r.Body == nil {
 		return http.NoBody
 	}
-	return http.MaxBytesReader(w, r.Body, maxUpload)
+	return http.MaxBytesReader(w, r.Body, MaxUpload)
 }
 
 // bodyFailure says why a body could not be read.

@@ -351,7 +351,7 @@ func (s *Server) readForm(w http.ResponseWriter, r *http.Request) (*leadgatev1.S
 	case errors.Is(err, intake.ErrMalformed):
 		return nil, worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: "BODY_MALFORMED"}, err.Error())
 	}
-	return nil, bodyFailure(err, maxUpload, "a form with its files", uploadTimeout)
+	return nil, bodyFailure(err, MaxUpload, "a form with its files", uploadTimeout)
 }
 
 // formAnswer is what a page's script is told.

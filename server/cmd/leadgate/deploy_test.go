@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -30,6 +31,7 @@ type manifest struct {
 		Template struct {
 			Spec struct {
 				Containers []struct {
+					Image     string
 					Startup   probe `yaml:"startupProbe"`
 					Readiness probe `yaml:"readinessProbe"`
 					Liveness  probe `yaml:"livenessProbe"`
@@ -72,6 +74,11 @@ func TestTheRecipesFitTheBinary(t *testing.T) {
 			}
 		}
 		for _, c := range m.Spec.Template.Spec.Containers {
+			for _, name := range []string{"kubernetes.yaml", "README.md"} {
+				if !strings.Contains(string(recipe(t, name)), "docker build -f server/deploy/Dockerfile -t "+c.Image) {
+					t.Errorf("%s does not say how %s is built", name, c.Image)
+				}
+			}
 			for _, path := range []string{c.Startup.Get.Path, c.Readiness.Get.Path, c.Liveness.Get.Path} {
 				probes++
 				if a := request(t, http.MethodGet, h.url(path), "", ""); a.status != http.StatusOK {
@@ -87,10 +94,14 @@ func TestTheRecipesFitTheBinary(t *testing.T) {
 	if err := yaml.Unmarshal(recipe(t, "compose.yaml"), &compose); err != nil || compose.Services["leadgate"] == nil {
 		t.Errorf("compose.yaml: %v", err)
 	}
+	module, err := os.ReadFile("../../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(string(module))[1]
 	for name, words := range map[string][]string{
-		"compose.yaml":     {`"/usr/local/bin/leadgate", "health"`},
-		"Dockerfile":       {"LEADGATE_LISTEN=:8080", "LEADGATE_DATA_DIR=/var/lib/leadgate", "LEADGATE_CONFIG=/etc/leadgate/leadgate.yaml", "nonroot"},
-		"leadgate.service": {"serve --config /etc/leadgate/leadgate.yaml --data-dir /var/lib/leadgate", "TimeoutStopSec=30"},
+		"compose.yaml": {`"/usr/local/bin/leadgate", "health"`},
+		"Dockerfile":   {"golang:" + version + "-", "LEADGATE_LISTEN=:8080", "LEADGATE_DATA_DIR=/var/lib/leadgate", "LEADGATE_CONFIG=/etc/leadgate/leadgate.yaml", "nonroot"},
 	} {
 		for _, word := range words {
 			if !strings.Contains(string(recipe(t, name)), word) {

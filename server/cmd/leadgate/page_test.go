@@ -180,10 +180,10 @@ func offline(on bool) chromedp.Action[chromedp.Void] {
 const thanks = "Thank you"
 
 // visitors returns what opens a tab of a visitor who has never been here.
-func visitors(t *testing.T) func(t *testing.T) context.Context {
+func visitors(t *testing.T) func(t *testing.T) browserTab {
 	t.Helper()
 	start := browser(t, 800, 800)
-	return func(t *testing.T) context.Context {
+	return func(t *testing.T) browserTab {
 		t.Helper()
 		ctx, cancel := chromedp.NewContext(start, chromedp.WithNewBrowserContext())
 		t.Cleanup(cancel)
@@ -191,7 +191,10 @@ func visitors(t *testing.T) func(t *testing.T) context.Context {
 	}
 }
 
-func do(t *testing.T, tab context.Context, steps ...chromedp.Action[chromedp.Void]) {
+// browserTab is the context of a browser's tab.
+type browserTab context.Context
+
+func do(t *testing.T, tab browserTab, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	if err := chromedp.Do(tab, steps...); err != nil {
 		t.Fatal(err)
