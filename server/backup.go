@@ -1,8 +1,6 @@
 package server
 
 import (
-	"strings"
-
 	"google.golang.org/grpc"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -48,7 +46,7 @@ const exportPage = 100
 // ExportLeads implements LeadServiceServer. Each page is read by itself: a long export holds nothing up, and what is accepted
 // meanwhile is not in it.
 func (s *leads) ExportLeads(r *leadgatev1.ExportLeadsRequest, stream grpc.ServerStreamingServer[leadgatev1.ExportLeadsResponse]) error {
-	q := store.LeadQuery{State: r.GetState(), Form: r.GetForm(), Email: strings.ToLower(strings.TrimSpace(r.GetEmail()))}
+	q := store.LeadQuery{State: r.GetState(), Form: r.GetForm(), Email: store.Address(r.GetEmail())}
 	if r.GetSince() != nil {
 		q.Since = r.GetSince().AsTime()
 	}

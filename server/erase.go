@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/google/uuid"
@@ -36,7 +35,7 @@ const (
 // EraseLeads implements LeadServiceServer. Leads of the person that are accepted while it runs are not erased: they came
 // after it was asked for. Once it has begun, it goes on to its end though the caller goes away or leadgate is started again.
 func (s *leads) EraseLeads(ctx context.Context, r *leadgatev1.EraseLeadsRequest) (*leadgatev1.EraseLeadsResponse, error) {
-	email := strings.ToLower(strings.TrimSpace(r.GetEmail()))
+	email := store.Address(r.GetEmail())
 	answer := &leadgatev1.EraseLeadsResponse{}
 	found, err := s.leadsOf(ctx, email)
 	if err != nil {

@@ -306,3 +306,21 @@ func TestConsentIsKeptWithTheLead(t *testing.T) {
 	h.send("GET", a.header.Get("Location"), "", "").expect(t, 200,
 		`"consents":[{"purpose":"newsletter"`, `"granted":true`, `"text":"Send me news."`, `"textVersion":"7"`, `"ip":"127.0.0.1"}]`)
 }
+
+func TestAPersonIsFoundHoweverTheDomainIsWritten(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	h.post("/v1/forms/contact/submissions", asForm, "email=Info@M%C3%BCller.example").expect(t, 201)
+	h.post("/v1/forms/contact/submissions", asForm, "work_email=info@M%C3%BCller.example").expect(t, 201) // held, as nothing maps it
+	for _, email := range []string{"info@müller.example", " Info@MÜLLER.example", "info@xn--mller-kva.example"} {
+		of := `{"email":"` + email + `"}`
+		if leads, _ := h.post("/v1/leads:search", asJSON, of).expect(t, 200).body["leads"].([]any); len(leads) != 2 {
+			t.Errorf("%s: %d leads are listed", email, len(leads))
+		}
+		if n := strings.Count(h.post("/v1/leads:export", asJSON, of).text, `"result"`); n != 2 {
+			t.Errorf("%s: %d leads are exported", email, n)
+		}
+		h.post("/v1/leads:erase", asJSON, `{"email":"`+email+`","dryRun":true}`).expect(t, 200, `"matched":"2"`)
+		h.post("/v1/leads:discard", asJSON, `{"filter":{"email":"`+email+`"},"dryRun":true}`).expect(t, 200, `"matched":"1"`)
+	}
+}

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -121,7 +120,7 @@ func (s *leads) ListLeads(ctx context.Context, r *leadgatev1.ListLeadsRequest) (
 	if size == 0 {
 		size = defaultPage
 	}
-	q := store.LeadQuery{State: r.GetState(), Reason: r.GetReason(), Form: r.GetForm(), Email: strings.ToLower(strings.TrimSpace(r.GetEmail()))}
+	q := store.LeadQuery{State: r.GetState(), Reason: r.GetReason(), Form: r.GetForm(), Email: store.Address(r.GetEmail())}
 	if r.GetSince() != nil {
 		q.Since = r.GetSince().AsTime()
 	}

@@ -158,7 +158,7 @@ func (s *service) asideTask(f *leadgatev1.LeadFilter, state leadgatev1.LeadState
 
 // LeadQuery is a filter as the store takes it.
 func LeadQuery(f *leadgatev1.LeadFilter) store.LeadQuery {
-	q := store.LeadQuery{Reason: f.GetReason(), Form: f.GetForm(), Email: strings.ToLower(strings.TrimSpace(f.GetEmail()))}
+	q := store.LeadQuery{Reason: f.GetReason(), Form: f.GetForm(), Email: store.Address(f.GetEmail())}
 	if f.GetSince() != nil {
 		q.Since = f.GetSince().AsTime()
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/net/idna"
 	"google.golang.org/protobuf/proto"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -14,6 +15,17 @@ const (
 	maxAddress   = 254
 	maxAddresses = 20
 )
+
+// Address is an e-mail address as leads are found by it: lower case, the domain in ASCII (xn--…), as forms' are kept.
+func Address(text string) string {
+	text = strings.ToLower(strings.TrimSpace(text))
+	if at := strings.LastIndexByte(text, '@'); at >= 0 {
+		if domain, err := idna.Lookup.ToASCII(text[at+1:]); err == nil {
+			text = text[:at+1] + domain
+		}
+	}
+	return text
+}
 
 // Addresses returns the e-mail addresses that a lead record names: the lead's own, then those that it had before it was amended;
 // or, where it has none because it could not be mapped, those that stand in its submission. Finding and erasing a person goes
@@ -33,7 +45,7 @@ func Addresses(r *leadgatev1.LeadRecord) []string {
 			if len(found) == maxAddresses {
 				return found
 			}
-			if address := strings.ToLower(strings.TrimSpace(value)); isAddress(address) && !slices.Contains(found, address) {
+			if address := Address(value); isAddress(address) && !slices.Contains(found, address) {
 				found = append(found, address)
 			}
 		}

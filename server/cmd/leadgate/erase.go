@@ -44,7 +44,7 @@ leadgate compact. Copies in backups are erased when they are restored.`,
 			if err != nil {
 				return err
 			}
-			return printAll(&out, cmd.OutOrStdout(), []*leadgatev1.EraseLeadsResponse{answer}, func(w io.Writer) { describeErasure(w, answer, dryRun) })
+			return printAll(&out, cmd.OutOrStdout(), []*leadgatev1.EraseLeadsResponse{answer}, func(w io.Writer) { describeErasure(w, email, answer, dryRun) })
 		},
 	}
 	conn.addFlags(cmd)
@@ -55,7 +55,11 @@ leadgate compact. Copies in backups are erased when they are restored.`,
 	return cmd
 }
 
-func describeErasure(w io.Writer, answer *leadgatev1.EraseLeadsResponse, dryRun bool) {
+func describeErasure(w io.Writer, email string, answer *leadgatev1.EraseLeadsResponse, dryRun bool) {
+	if answer.GetMatched() == 0 && answer.GetErasedBefore() == 0 {
+		fmt.Fprintf(w, "no lead of %s is kept, and none was erased before: nothing was done\n", email)
+		return
+	}
 	leads, verb := answer.GetErased(), "erased"
 	if dryRun {
 		leads, verb = answer.GetMatched(), "would be erased"
