@@ -256,10 +256,13 @@ func (s *leads) planOpen(ctx context.Context, r *leadgatev1.ReplayLeadsRequest, 
 	record := proto.CloneOf(p.record)
 	record.Lead = p.again.Lead
 	var waiting []string // they are mapped when their turn comes, from the lead as it is kept then
+	left := false        // to a person, who has them sent or not; then they are mapped so as well
 	for _, d := range deliveries {
 		switch d.GetState() {
 		case leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT:
 			waiting = append(waiting, d.GetDestination())
+		case leadgatev1.DeliveryState_DELIVERY_STATE_HELD, leadgatev1.DeliveryState_DELIVERY_STATE_SUPERSEDED:
+			left = true
 		case leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT, leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED, leadgatev1.DeliveryState_DELIVERY_STATE_DEAD:
 			payload, err := s.back.Payload(d.GetDestination(), record)
 			if err != nil { // the destination is gone, or nothing can be sent there
@@ -282,7 +285,7 @@ func (s *leads) planOpen(ctx context.Context, r *leadgatev1.ReplayLeadsRequest, 
 		p.word = "updated"
 	case len(p.added) > 0:
 		p.word = "added"
-	case len(waiting) == 0 || !changed:
+	case len(waiting) == 0 && !left || !changed:
 		return nil
 	default:
 		p.word = "updated"

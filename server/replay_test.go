@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -69,4 +70,22 @@ func TestALeadThatIsSentWhileItIsReplayedIsSentAgain(t *testing.T) {
 	if err != nil || d.GetState() != leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT {
 		t.Errorf("the CRM has what the lead was, and the delivery is %v, %v", d, err)
 	}
+}
+
+// Deliveries are held after a backup was restored, and while their destination is another's: what is mended then must reach them.
+func TestAReplayReachesWhatIsHeld(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	a := h.post("/v1/forms/contact/submissions", asForm, "email=ada@example.com&telefon=(415)+555-0132").expect(t, 201)
+	id := a.body["leadId"].(string)
+	held, err := h.store.Hold(t.Context(), &store.Hold{DeliveryID: id + ".crm", Reason: "restored"})
+	if err != nil || held[0].Err != nil {
+		t.Fatal(err, held)
+	}
+	h.reload(strings.Replace(contactForm, "phone: phone,", "phone: phone, telefon: phone,", 1))
+	replay := `{"filter":{"form":"contact"}`
+	h.post("/v1/leads:replay", asJSON, replay+`,"dryRun":true}`).expect(t, 200, `"updated":"1"`, "+14155550132")
+	h.post("/v1/leads:replay", asJSON, replay+`}`).expect(t, 200, `"updated":"1"`)
+	h.send(http.MethodGet, "/v1/leads/"+id, "", "").expect(t, 200, `"phone":"+14155550132"`, leadgatev1.DeliveryState_DELIVERY_STATE_HELD.String())
+	h.post("/v1/leads:replay", asJSON, replay+`}`).expect(t, 200, `"unchanged":"1"`)
 }
