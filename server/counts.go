@@ -20,7 +20,10 @@ type counters struct {
 	forms map[string]*formCounter
 }
 
-type formCounter struct{ addresses, emails windowCounter }
+type formCounter struct {
+	networks windowCounter[netip.Prefix]
+	emails   windowCounter[string]
+}
 
 // count counts a submission and says how many came, this one included. One that comes again under its idempotency key is the
 // same submission.
@@ -40,8 +43,8 @@ func (s *Server) count(form *form, c *call, email, key string) intake.Counts {
 		s.counts.forms[form.name] = counter
 	}
 	now, window := s.now(), form.Window()
-	if network := networkOf(c.address); network != "" {
-		counts.Address = counter.addresses.add(now, window, network, key)
+	if network := networkOf(c.address); network.IsValid() {
+		counts.Address = counter.networks.add(now, window, network, key)
 	}
 	if email != "" {
 		counts.Email = counter.emails.add(now, window, email, key)
@@ -49,28 +52,11 @@ func (s *Server) count(form *form, c *call, email, key string) intake.Counts {
 	return counts
 }
 
-// networkOf is what one visitor's addresses have in common: the address itself, or, of an IPv6 one, the network that a
-// household gets. Private addresses are nobody's: behind a proxy that is not trusted, they are all visitors'.
-func networkOf(address netip.Addr) string {
-	if !address.IsValid() || !address.IsGlobalUnicast() || address.IsPrivate() {
-		return ""
-	}
-	bits := address.BitLen()
-	if address.Is6() {
-		bits = 64
-	}
-	network, err := address.Prefix(bits)
-	if err != nil {
-		return ""
-	}
-	return network.String()
-}
-
 // windowCounter counts what came within a sliding window, as two windows side by side allow: what came in the one before
 // counts for the part of it that the sliding one still covers.
-type windowCounter struct {
+type windowCounter[From comparable] struct {
 	begun            time.Time
-	current, earlier map[string]tally
+	current, earlier map[From]tally
 }
 
 // tally is how many submissions came from somebody. Of their keys it knows the last: repeats come one after the other.
@@ -82,12 +68,12 @@ type tally struct {
 var keySeed = maphash.MakeSeed()
 
 // add counts a submission under a key, which may be empty, and returns how many came from the same.
-func (w *windowCounter) add(now time.Time, window time.Duration, from, key string) int {
+func (w *windowCounter[From]) add(now time.Time, window time.Duration, from From, key string) int {
 	switch age := now.Sub(w.begun); {
 	case w.current == nil, age >= 2*window, age < 0:
-		w.begun, w.current, w.earlier = now, map[string]tally{}, nil
+		w.begun, w.current, w.earlier = now, map[From]tally{}, nil
 	case age >= window:
-		w.begun, w.earlier, w.current = w.begun.Add(window), w.current, map[string]tally{}
+		w.begun, w.earlier, w.current = w.begun.Add(window), w.current, map[From]tally{}
 	}
 	t, ok := w.current[from]
 	if !ok && len(w.current) >= maxCounted {

@@ -34,12 +34,8 @@ type source struct {
 func newLimiter() *limiter { return &limiter{full: map[source]time.Time{}} }
 
 // take uses up one of perMinute submissions. If there is none, it returns how long to wait for the next.
-func (l *limiter) take(form string, address netip.Addr, perMinute int, now time.Time) (wait time.Duration) {
-	if perMinute < 0 || !public(address) {
-		return 0
-	}
+func (l *limiter) take(from source, perMinute int, now time.Time) (wait time.Duration) {
 	each := time.Minute / time.Duration(perMinute)
-	from := source{form, network(address)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	full := l.full[from]
@@ -66,32 +62,13 @@ func (l *limiter) forget(now time.Time) {
 	}
 }
 
-// public says whether an address stands for one household or office. That of a private network may be a proxy's that nobody
-// named as trusted, with every visitor behind it.
-func public(address netip.Addr) bool {
-	return address.IsGlobalUnicast() && !address.IsPrivate()
-}
-
-// network is what one visitor has of addresses: one of IPv4, a /64 of IPv6.
-func network(address netip.Addr) netip.Prefix {
-	bits := 32
-	if address.Is6() {
-		bits = 64
-	}
-	prefix, err := address.Prefix(bits)
-	if err != nil {
-		return netip.PrefixFrom(address, address.BitLen()) // cannot be: the length fits
-	}
-	return prefix
-}
-
 // checkRate says whether the caller has submitted too much through a form.
 func (s *Server) checkRate(form *form, c *call) error {
-	perMinute := int(form.cfg.GetLimits().GetPerAddress())
-	if perMinute == 0 {
+	perMinute, network := int(form.cfg.GetLimits().GetPerAddress()), networkOf(c.address)
+	if perMinute <= 0 || !network.IsValid() {
 		return nil
 	}
-	if wait := s.limiter.take(form.name, c.address, perMinute, s.now()); wait > 0 {
+	if wait := s.limiter.take(source{form.name, network}, perMinute, s.now()); wait > 0 {
 		return tooMany(perMinute, wait)
 	}
 	return nil

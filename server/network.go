@@ -1,0 +1,18 @@
+package server
+
+import "net/netip"
+
+// networkOf is what one visitor has of addresses, by which submissions are counted: one of IPv4, a /64 of IPv6, as a household
+// gets it. It is invalid for an address that stands for nobody in particular: that of a private network may be a proxy's that
+// is not named under trusted_proxies, with every visitor behind it.
+func networkOf(address netip.Addr) netip.Prefix {
+	if !address.IsGlobalUnicast() || address.IsPrivate() {
+		return netip.Prefix{}
+	}
+	bits := address.BitLen()
+	if address.Is6() {
+		bits = 64
+	}
+	network, _ := address.Prefix(bits) // the length fits
+	return network
+}
