@@ -28,6 +28,9 @@ type call struct {
 	received time.Time
 	// address is the caller's, as far as proxies can be trusted; invalid if the connection has none.
 	address netip.Addr
+	// visitor is whom the caller says that it passes on, which only those are believed that submit on behalf of visitors;
+	// invalid if it says nothing.
+	visitor netip.Addr
 	// local says that the caller is on this machine and no proxy stands between.
 	local bool
 	// userAgent and page are the browser and the page that sent it, as it says.
@@ -41,6 +44,9 @@ type call struct {
 	// secure says that TLS protects the way to the caller.
 	secure bool
 
+	// onBehalf says that the caller has shown an API key by which it may submit: a site's own server, or a form builder's, which
+	// brings what many visitors sent. Set by SubmitForm.
+	onBehalf bool
 	// apiKey is the name of the API key that let the caller in; empty if none was needed. Set by the auth interceptor.
 	apiKey string
 
@@ -81,7 +87,7 @@ func newCall(now time.Time, proxies []netip.Prefix, peerAddress, host string, re
 	c.key = readKey(read("idempotency-key"))
 	c.bearer = bearerToken(read.first("authorization"))
 	direct, forwarded := parseAddress(peerAddress), forwardedFor(read)
-	c.address = callerAddress(direct, forwarded, proxies)
+	c.address, c.visitor = callerAddress(direct, forwarded, proxies)
 	c.local = isLocal(direct, host, read)
 	return c
 }
@@ -211,17 +217,18 @@ func forwardedFor(read headers) []string {
 }
 
 // callerAddress walks from the connection's other end back through the proxies that are trusted, to the first address that
-// is not one of them. Whatever stands before that could have been made up by the caller.
-func callerAddress(direct netip.Addr, hops []string, proxies []netip.Prefix) netip.Addr {
-	address := direct
-	for i := len(hops) - 1; i >= 0 && trusted(address, proxies); i-- {
-		hop := parseAddress(strings.TrimSpace(hops[i]))
-		if !hop.IsValid() {
-			break
+// is not one of them, and returns what stands before that as well, which the caller could have made up; invalid if nothing does.
+func callerAddress(direct netip.Addr, hops []string, proxies []netip.Prefix) (address, before netip.Addr) {
+	address = direct
+	for len(hops) > 0 {
+		last := len(hops) - 1
+		hop := parseAddress(strings.TrimSpace(hops[last]))
+		if !trusted(address, proxies) || !hop.IsValid() {
+			return address, hop
 		}
-		address = hop
+		address, hops = hop, hops[:last]
 	}
-	return address
+	return address, netip.Addr{}
 }
 
 func trusted(address netip.Addr, proxies []netip.Prefix) bool {

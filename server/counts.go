@@ -43,7 +43,7 @@ func (s *Server) count(form *form, c *call, email, key string) intake.Counts {
 		s.counts.forms[form.name] = counter
 	}
 	now, window := s.now(), form.Window()
-	if network := networkOf(c.address); network.IsValid() {
+	if network := c.network(); network.IsValid() {
 		counts.Address = counter.networks.add(now, window, network, key)
 	}
 	if email != "" {

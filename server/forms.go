@@ -14,6 +14,7 @@ import (
 	"buf.build/go/protovalidate"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -33,6 +34,7 @@ func (s *leads) SubmitForm(ctx context.Context, r *leadgatev1.SubmitFormRequest)
 		return nil, formNotFound(r.GetForm())
 	}
 	c.form = form.name
+	notes := h.introduce(c)
 	if err := s.checkRate(form, c); err != nil {
 		return nil, err
 	}
@@ -46,10 +48,7 @@ func (s *leads) SubmitForm(ctx context.Context, r *leadgatev1.SubmitFormRequest)
 	a := &arrival{
 		call: c, house: h, form: form.name, lead: result.Lead, submission: result.Stored, scope: form.name, key: key,
 		holds: holdsOf(result, verdicts), holdReuse: !form.rejectsReuses,
-		changes: withoutValues(result.Changes), detail: remarks(result, verdicts),
-	}
-	if c.pageHidden {
-		a.detail = strings.TrimPrefix(a.detail+"; the browser does not say which page sent it (Origin: null)", "; ")
+		changes: withoutValues(result.Changes), detail: strings.Join(append(remarks(result, verdicts), notes...), "; "),
 	}
 	refusing := s.decide(form, a)
 	switch {
@@ -151,8 +150,7 @@ func withoutValues(changes []*leadgatev1.Change) []*leadgatev1.Change {
 
 // remarks say what is worth knowing of how a submission was read: what it holds and the lead does not, and what checks found
 // that let it pass. They hold no value.
-func remarks(result *intake.Result, verdicts []intake.Verdict) string {
-	var parts []string
+func remarks(result *intake.Result, verdicts []intake.Verdict) (parts []string) {
 	if len(result.Unmapped) > 0 {
 		parts = append(parts, "nothing maps "+some(result.Unmapped))
 	}
@@ -172,7 +170,7 @@ func remarks(result *intake.Result, verdicts []intake.Verdict) string {
 			parts = append(parts, finding(v))
 		}
 	}
-	return strings.Join(parts, "; ")
+	return parts
 }
 
 // some joins the first names of a list: a flood of made-up fields has no end.
@@ -184,12 +182,35 @@ func some(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// describe adds to a submission what the request says beside its fields.
+// introduce finds out on whose behalf a form's submission comes, and returns what is worth knowing of that. The door is open to
+// everybody: a key that does not let its caller submit costs no lead.
+func (h *house) introduce(c *call) (notes []string) {
+	if c.pageHidden {
+		notes = append(notes, "the browser does not say which page sent it (Origin: null)")
+	}
+	if c.bearer == "" || c.cookie { // which a browser sends by itself
+		return notes
+	}
+	if err := h.authorize(c, submit); err != nil {
+		return append(notes, "its caller counts as a visitor: "+status.Convert(err).Message())
+	}
+	c.onBehalf = true
+	return notes
+}
+
+// describe adds to a submission what the request says beside its fields. The address of a caller that submits on behalf of
+// visitors is nobody's that a lead is about.
 func (c *call) describe(submission *leadgatev1.Submission) {
 	submission.Time = timestamppb.New(c.received)
+	visitor := c.address
+	if c.onBehalf {
+		if visitor = parseAddress(submission.GetAddress()); !visitor.IsValid() {
+			visitor = c.visitor
+		}
+	}
 	submission.Address = ""
-	if c.address.IsValid() {
-		submission.Address = c.address.String()
+	if visitor.IsValid() {
+		submission.Address = visitor.String()
 	}
 	if submission.GetUserAgent() == "" {
 		submission.UserAgent = clip(c.userAgent, 1024)

@@ -64,7 +64,7 @@ func (l *limiter) forget(now time.Time) {
 
 // checkRate says whether the caller has submitted too much through a form.
 func (s *Server) checkRate(form *form, c *call) error {
-	perMinute, network := int(form.cfg.GetLimits().GetPerAddress()), networkOf(c.address)
+	perMinute, network := int(form.cfg.GetLimits().GetPerAddress()), c.network()
 	if perMinute <= 0 || !network.IsValid() {
 		return nil
 	}

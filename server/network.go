@@ -16,3 +16,11 @@ func networkOf(address netip.Addr) netip.Prefix {
 	network, _ := address.Prefix(bits) // the length fits
 	return network
 }
+
+// network is what a call's submissions are counted by. Whoever submits on behalf of visitors is not counted as one.
+func (c *call) network() netip.Prefix {
+	if c.onBehalf {
+		return netip.Prefix{}
+	}
+	return networkOf(c.address)
+}

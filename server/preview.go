@@ -32,7 +32,7 @@ func (s *leads) PreviewForm(_ context.Context, r *leadgatev1.PreviewFormRequest)
 	record := &leadgatev1.LeadRecord{Lead: result.Lead, CreateTime: timestamppb.New(s.now()), ConfigRevision: h.snapshot.Revision}
 	answer := &leadgatev1.PreviewFormResponse{
 		Outcome: leadgatev1.PreviewOutcome_PREVIEW_OUTCOME_SENT, Lead: result.Lead, Changes: result.Changes, Unmapped: result.Unmapped,
-		Holds: holdsOf(result, verdicts), Detail: remarks(result, verdicts),
+		Holds: holdsOf(result, verdicts), Detail: strings.Join(remarks(result, verdicts), "; "),
 	}
 	by, failures := form.rules.blocked(record)
 	if by != nil && !by.rejects() {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/status"
@@ -31,7 +32,7 @@ func (s *Server) Resubmit(record *leadgatev1.LeadRecord) (*worker.Resubmission, 
 		return again, nil
 	}
 	result := form.Lead(record.GetSubmission())
-	again.Lead, again.Changes, again.Detail = result.Lead, withoutValues(result.Changes), remarks(result, nil)
+	again.Lead, again.Changes, again.Detail = result.Lead, withoutValues(result.Changes), strings.Join(remarks(result, nil), "; ")
 	again.Lead.Enrichment = record.GetLead().GetEnrichment()
 	again.Problems = problemsOf((&leads{Server: s}).checkForm(result, nil, nil))
 	s.routeAgain(form, record, again)

@@ -634,7 +634,10 @@ export interface Submission {
   contentType?: string;
   /** When it arrived. Set by leadgate. */
   time?: string;
-  /** Address of the visitor. Set by leadgate. */
+  /**
+   * Address of the visitor. Set by leadgate, unless a caller with the role submit says it, which over HTTP it does as
+   * X-Forwarded-For.
+   */
   address?: string;
   /** Browser of the visitor. */
   userAgent?: string;

@@ -732,7 +732,8 @@ type Submission struct {
 	ContentType string `protobuf:"bytes,2,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
 	// When it arrived. Set by leadgate.
 	Time *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
-	// Address of the visitor. Set by leadgate.
+	// Address of the visitor. Set by leadgate, unless a caller with the role submit says it, which over HTTP it does as
+	// X-Forwarded-For.
 	Address string `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
 	// Browser of the visitor.
 	UserAgent string `protobuf:"bytes,5,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
@@ -1433,13 +1434,14 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"geoCountry\x12\x1d\n" +
 	"\n" +
 	"geo_region\x18\x05 \x01(\tR\tgeoRegion\x12\x19\n" +
-	"\bgeo_city\x18\x06 \x01(\tR\ageoCity\"\x92\x04\n" +
+	"\bgeo_city\x18\x06 \x01(\tR\ageoCity\"\x9e\x04\n" +
 	"\n" +
 	"Submission\x12@\n" +
 	"\x06fields\x18\x01 \x03(\v2\x1d.leadgate.v1.Submission.FieldB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x06fields\x12+\n" +
 	"\fcontent_type\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\vcontentType\x12.\n" +
-	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x18\n" +
-	"\aaddress\x18\x04 \x01(\tR\aaddress\x12'\n" +
+	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12$\n" +
+	"\aaddress\x18\x04 \x01(\tB\n" +
+	"\xbaH\a\xd8\x01\x01r\x02p\x01R\aaddress\x12'\n" +
 	"\n" +
 	"user_agent\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tuserAgent\x12#\n" +
 	"\bpage_url\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\apageUrl\x12<\n" +

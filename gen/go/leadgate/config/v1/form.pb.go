@@ -230,7 +230,8 @@ type FormLimits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Submissions a minute from one address, at most; 120 if left out, -1 for any number. Addresses of private networks
 	// and of this machine are not bounded: behind them may stand a proxy that is not named in trusted_proxies, and with
-	// it every visitor.
+	// it every visitor. Callers that send an API key with the role submit are not bounded either: a site's own server, or a
+	// form builder's, brings what many visitors sent.
 	PerAddress    int32 `protobuf:"varint,1,opt,name=per_address,json=perAddress,proto3" json:"per_address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -54,7 +54,8 @@ type Quality struct {
 	// More submissions than the bounds below; hold if left out.
 	TooMany string `protobuf:"bytes,11,opt,name=too_many,json=tooMany,proto3" json:"too_many,omitempty"`
 	// Submissions from one address within the window; 60 if left out. Private addresses are not counted: there, a proxy that
-	// is missing under trusted_proxies would make all visitors one.
+	// is missing under trusted_proxies would make all visitors one. Nor are those of callers that send an API key with the
+	// role submit.
 	PerAddress int32 `protobuf:"varint,12,opt,name=per_address,json=perAddress,proto3" json:"per_address,omitempty"`
 	// Submissions for one e-mail address within the window; 20 if left out.
 	PerEmail int32 `protobuf:"varint,13,opt,name=per_email,json=perEmail,proto3" json:"per_email,omitempty"`
