@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -71,13 +69,12 @@ func (s *leads) EraseLeads(ctx context.Context, r *leadgatev1.EraseLeadsRequest)
 }
 
 // eraseAll erases leads and says what came of it. More of them than one operation can name are several, which are all written
-// down before the first is done.
+// down before the first is waited for: whoever goes away has asked for all.
 func (s *leads) eraseAll(ctx context.Context, found []*leadgatev1.LeadRecord, answer *leadgatev1.EraseLeadsResponse) error {
 	if s.back == nil {
 		return status.Error(codes.Unimplemented, "this server has no worker behind it")
 	}
-	var work errgroup.Group
-	var mu sync.Mutex
+	var begun []operations.Wait
 	for some := range slices.Chunk(found, maxErasure) {
 		plan := &storev1.PersonErasure{RequestId: callOf(ctx).id}
 		for _, lead := range some {
@@ -87,26 +84,37 @@ func (s *leads) eraseAll(ctx context.Context, found []*leadgatev1.LeadRecord, an
 			}
 			plan.LeadIds = append(plan.LeadIds, id[:]...)
 		}
-		work.Go(func() error {
-			op, err := s.back.Operations().Run(ctx, operations.Call{Kind: eraseLeads, Request: plan})
-			if err == nil {
-				err = worker.OperationFailure(op)
-			}
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			counts := op.GetCounts()
-			answer.Erased += counts["erased"]
-			answer.ErasedBefore += counts["erased_before"]
-			answer.DeliveriesCancelled += counts["deliveries_cancelled"]
-			answer.AttemptsErased += counts["attempts_erased"]
-			answer.EventsErased += counts["events_erased"]
-			return failedErasures(op)
-		})
+		wait, err := s.back.Operations().Begin(context.WithoutCancel(ctx), operations.Call{Kind: eraseLeads, Request: plan})
+		if err != nil {
+			return err
+		}
+		begun = append(begun, wait)
 	}
-	return work.Wait()
+	var failed error // the first
+	for _, wait := range begun {
+		if err := erased(ctx, wait, answer); failed == nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// erased adds what came of one operation.
+func erased(ctx context.Context, wait operations.Wait, answer *leadgatev1.EraseLeadsResponse) error {
+	op, err := wait(ctx)
+	if err == nil {
+		err = worker.OperationFailure(op)
+	}
+	if err != nil {
+		return err
+	}
+	counts := op.GetCounts()
+	answer.Erased += counts["erased"]
+	answer.ErasedBefore += counts["erased_before"]
+	answer.DeliveriesCancelled += counts["deliveries_cancelled"]
+	answer.AttemptsErased += counts["attempts_erased"]
+	answer.EventsErased += counts["events_erased"]
+	return failedErasures(op)
 }
 
 // failedErasures is the error of an operation that could not erase all of its leads.

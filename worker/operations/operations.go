@@ -159,16 +159,31 @@ type Call struct {
 	Expected int64
 }
 
-// Run does an operation and returns it when it has ended. When ctx ends before, the operation goes on all the same. With the ID
-// of an operation that was asked for before, it waits for that one. Errors: *CountError, ErrReused, ErrStopping, the store's,
-// and those of the task before anything was written down; afterwards they stand in the operation.
+// Wait waits for an operation that was begun, and returns it when it has ended. When ctx ends before, the operation goes on all
+// the same. Errors: ErrStopping, and the store's.
+type Wait func(ctx context.Context) (*leadgatev1.Operation, error)
+
+// Run does an operation and returns it when it has ended: [Runner.Begin], then its Wait.
 func (r *Runner) Run(ctx context.Context, c Call) (*leadgatev1.Operation, error) {
+	wait, err := r.Begin(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return wait(ctx)
+}
+
+// Begin writes an operation down and sets it going. With the ID of an operation that was asked for before, it finds that one.
+// Errors: *CountError, ErrReused, the store's, and those of the task before anything was written down; afterwards they stand in
+// the operation.
+func (r *Runner) Begin(ctx context.Context, c Call) (Wait, error) {
 	task, err := r.prepare(c.Kind, c.Request)
 	if err != nil {
 		return nil, err
 	}
 	if c.DryRun {
-		return r.Preview(ctx, c.Kind, task, c.Expected)
+		return func(ctx context.Context) (*leadgatev1.Operation, error) {
+			return r.Preview(ctx, c.Kind, task, c.Expected)
+		}, nil
 	}
 	kept, err := r.newOperation(c)
 	if err != nil {
@@ -194,7 +209,7 @@ func (r *Runner) Run(ctx context.Context, c Call) (*leadgatev1.Operation, error)
 	if err != nil {
 		return nil, err
 	}
-	return r.wait(ctx, under, kept.GetOperation().GetOperationId())
+	return r.waitFor(under), nil
 }
 
 func (r *Runner) prepare(kind string, request proto.Message) (Task, error) {
@@ -224,8 +239,8 @@ func (r *Runner) newOperation(c Call) (*storev1.Operation, error) {
 	}}, nil
 }
 
-// attach waits for the operation that has the identifier already; nil if there is none.
-func (r *Runner) attach(ctx context.Context, asked *storev1.Operation) (*leadgatev1.Operation, error) {
+// attach finds the operation that has the identifier already; nil if there is none.
+func (r *Runner) attach(ctx context.Context, asked *storev1.Operation) (Wait, error) {
 	id := asked.GetOperation().GetOperationId()
 	r.mu.Lock()
 	kept, err := r.read(ctx, id)
@@ -239,9 +254,9 @@ func (r *Runner) attach(ctx context.Context, asked *storev1.Operation) (*leadgat
 	case kept.GetOperation().GetKind() != asked.GetOperation().GetKind() || !bytes.Equal(kept.GetRequest().GetValue(), asked.GetRequest().GetValue()):
 		return nil, ErrReused
 	case under == nil:
-		return kept.GetOperation(), nil
+		return func(context.Context) (*leadgatev1.Operation, error) { return kept.GetOperation(), nil }, nil
 	}
-	return r.wait(ctx, under, id)
+	return r.waitFor(under), nil
 }
 
 // write writes a new operation down and begins it. Error: store.ErrConflict.
@@ -284,19 +299,21 @@ func (r *Runner) begin(kept *storev1.Operation) (*run, error) {
 	return under, nil
 }
 
-// wait waits for an operation and returns it as it is kept.
-func (r *Runner) wait(ctx context.Context, under *run, id string) (*leadgatev1.Operation, error) {
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-r.ctx.Done():
-		return nil, ErrStopping
-	case <-under.done:
+// waitFor waits for an operation that is under way and returns it as it is kept then.
+func (r *Runner) waitFor(under *run) Wait {
+	return func(ctx context.Context) (*leadgatev1.Operation, error) {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-r.ctx.Done():
+			return nil, ErrStopping
+		case <-under.done:
+		}
+		if r.ctx.Err() != nil {
+			return nil, ErrStopping
+		}
+		return r.Get(ctx, under.kept.GetOperation().GetOperationId())
 	}
-	if r.ctx.Err() != nil {
-		return nil, ErrStopping
-	}
-	return r.Get(ctx, id)
 }
 
 // Get returns an operation. Error: store.ErrNotFound.
