@@ -153,12 +153,12 @@ func (s *Server) httpCall(r *http.Request) *call {
 	c := newCall(s.now(), proxies, r.RemoteAddr, r.Host, func(name string) []string {
 		return r.Header[textproto.CanonicalMIMEHeaderKey(name)]
 	})
+	c.secure = r.TLS != nil || (trusted(parseAddress(r.RemoteAddr), proxies) && r.Header.Get("X-Forwarded-Proto") == "https")
 	if c.bearer == "" {
-		c.bearer = cookieKey(r)
+		c.bearer = cookieKey(r, c.secure)
 		c.cookie = c.bearer != ""
 		c.foreign = c.cookie && !sameOrigin(r)
 	}
-	c.secure = r.TLS != nil || (trusted(parseAddress(r.RemoteAddr), proxies) && r.Header.Get("X-Forwarded-Proto") == "https")
 	return s.traced(c)
 }
 

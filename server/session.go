@@ -14,9 +14,6 @@ import (
 )
 
 const (
-	// The cookie that holds an operator's API key. With TLS its name makes browsers refuse one that a neighbouring host set.
-	keyCookie       = "leadgate-key"
-	secureKeyCookie = "__Host-leadgate-key"
 	// How long a browser stays signed in. Taking the key out of the configuration ends it at once.
 	sessionAge = 30 * 24 * time.Hour
 	// Largest body of a sign-in, in bytes.
@@ -33,18 +30,26 @@ type session struct {
 	Detail string `json:"detail,omitempty"` // why nobody is signed in
 }
 
-// cookieKey is the API key that a browser keeps for the console; empty if it keeps none.
-func cookieKey(r *http.Request) string {
-	for _, name := range []string{secureKeyCookie, keyCookie} {
-		cookie, err := r.Cookie(name)
-		if err != nil {
-			continue
-		}
-		if key, err := base64.RawURLEncoding.DecodeString(cookie.Value); err == nil {
-			return string(key)
-		}
+// keyCookie is the name of the cookie that holds an operator's API key. With TLS it makes browsers refuse one that a neighbouring
+// host set, and no other is read then.
+func keyCookie(secure bool) string {
+	if secure {
+		return "__Host-leadgate-key"
 	}
-	return ""
+	return "leadgate-key"
+}
+
+// cookieKey is the API key that a browser keeps for the console; empty if it keeps none.
+func cookieKey(r *http.Request, secure bool) string {
+	cookie, err := r.Cookie(keyCookie(secure))
+	if err != nil {
+		return ""
+	}
+	key, err := base64.RawURLEncoding.DecodeString(cookie.Value)
+	if err != nil {
+		return ""
+	}
+	return string(key)
 }
 
 // sameOrigin says whether a request comes from a page of this gateway, or changes nothing. A browser sends a cookie with
@@ -120,12 +125,8 @@ func (s *Server) writeSession(w http.ResponseWriter, c *call) {
 
 // setKeyCookie keeps a key with the browser, or takes it away where age is negative.
 func setKeyCookie(w http.ResponseWriter, c *call, key string, age int) {
-	name := keyCookie
-	if c.secure {
-		name = secureKeyCookie
-	}
 	http.SetCookie(w, &http.Cookie{
-		Name: name, Value: base64.RawURLEncoding.EncodeToString([]byte(key)), Path: "/", MaxAge: age,
+		Name: keyCookie(c.secure), Value: base64.RawURLEncoding.EncodeToString([]byte(key)), Path: "/", MaxAge: age,
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: c.secure,
 	})
 }

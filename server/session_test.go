@@ -69,7 +69,23 @@ func TestOverTLSTheCookieIsSecure(t *testing.T) {
 	if !strings.HasPrefix(cookie, "__Host-") || !strings.Contains(a.header.Get("Set-Cookie"), "Secure") {
 		t.Errorf("cookie %q: %s", a.header.Get("Set-Cookie"), a.text)
 	}
-	h.send(http.MethodGet, "/v1/leads", "", "", "Cookie", cookie).expect(t, 200)
+	for name, c := range map[string]struct {
+		cookie string
+		secure bool
+		status int
+	}{
+		"its own":                  {cookie, true, 200},
+		"a neighbouring host's":    {strings.TrimPrefix(cookie, "__Host-"), true, 401}, // for which any name but __Host- can be set
+		"one of TLS in clear text": {cookie, false, 401},
+	} {
+		headers := []string{"Cookie", c.cookie}
+		if c.secure {
+			headers = append(headers, "X-Forwarded-Proto", "https")
+		}
+		if a := h.send(http.MethodGet, "/v1/leads", "", "", headers...); a.status != c.status {
+			t.Errorf("%s: status %d, want %d", name, a.status, c.status)
+		}
+	}
 }
 
 func TestSignInRefusesWhatIsNoSignIn(t *testing.T) {
