@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,6 +48,19 @@ func TestAKeyOfOnesOwnIsKept(t *testing.T) {
 		if err != nil || accepted.Replayed != want || accepted.LeadID != "lead-1" {
 			t.Errorf("time %d: %+v, %v", i, accepted, err)
 		}
+	}
+}
+
+func TestAServerSaysWhoFilledInItsForm(t *testing.T) {
+	t.Parallel()
+	g, client := open(t)
+	visitor := leadgate.Visitor{Address: "198.51.100.9", UserAgent: "Browser/1", Page: "https://www.example.com/contact"}
+	accepted, err := client.SubmitForm(t.Context(), "contact", []leadgate.Field{{Name: "email", Values: []string{"ada@gmial.com"}}}, leadgate.WithVisitor(visitor))
+	if err != nil || !slices.Equal(accepted.Suggestions, []leadgate.Suggestion{{Field: "email", DidYouMean: "ada@gmail.com"}}) {
+		t.Errorf("%+v, %v", accepted, err)
+	}
+	if g.form.GetAddress() != visitor.Address || g.form.GetUserAgent() != visitor.UserAgent || g.form.GetPageUrl() != visitor.Page {
+		t.Errorf("the gateway got %v", g.form)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 
@@ -30,6 +31,7 @@ type gateway struct {
 	fail   func(call int) error
 	calls  int
 	bearer string
+	form   *leadgatev1.Submission // the last that came through a form
 }
 
 // newGateway serves until the test, or the example, ends.
@@ -97,6 +99,9 @@ func (g *gateway) SubmitLead(ctx context.Context, r *leadgatev1.SubmitLeadReques
 }
 
 func (g *gateway) SubmitForm(ctx context.Context, r *leadgatev1.SubmitFormRequest) (*leadgatev1.SubmitFormResponse, error) {
+	g.mu.Lock()
+	g.form = r.GetSubmission()
+	g.mu.Unlock()
 	lead := &leadgatev1.Lead{}
 	for _, field := range r.GetSubmission().GetFields() {
 		if field.GetName() == "email" {
@@ -107,7 +112,11 @@ func (g *gateway) SubmitForm(ctx context.Context, r *leadgatev1.SubmitFormReques
 	if err != nil {
 		return nil, err
 	}
-	return &leadgatev1.SubmitFormResponse{LeadId: answer.GetLeadId(), Replayed: answer.Replayed}, nil
+	taken := &leadgatev1.SubmitFormResponse{LeadId: answer.GetLeadId(), Replayed: answer.Replayed}
+	if name, ok := strings.CutSuffix(lead.GetEmail(), "@gmial.com"); ok {
+		taken.Suggestions = []*leadgatev1.SubmitFormResponse_Suggestion{{Field: "email", DidYouMean: name + "@gmail.com"}}
+	}
+	return taken, nil
 }
 
 func (g *gateway) SubmitLeads(stream leadgatev1.LeadService_SubmitLeadsServer) error {

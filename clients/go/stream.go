@@ -23,7 +23,7 @@ const (
 // Submission is one of many leads.
 type Submission struct {
 	Lead *leadgatev1.Lead
-	// Key is the idempotency key; one is made if it is empty.
+	// Key is the idempotency key. One is made if it is empty, which is forgotten with an error of [Client.SubmitAll].
 	Key string
 }
 
@@ -38,6 +38,9 @@ type Result struct {
 // SubmitAll submits leads as they come, many at a time over one stream, and yields a result for each: in their order, but for
 // those that had to be sent again. When the connection is lost, it is made anew, and what has no answer yet goes out again
 // under the same key. An error ends the sequence: that of ctx, or of a gateway that stays away or refuses the caller.
+//
+// Give every Submission a Key of its own: after an error, submit all again under the same keys. Leads that had no answer may
+// have been accepted or not, and under their keys none is accepted twice.
 //
 // The leads are asked for as they are needed, on the goroutine of whoever ranges over the results.
 func (c *Client) SubmitAll(ctx context.Context, leads iter.Seq[Submission]) iter.Seq2[Result, error] {
@@ -181,7 +184,7 @@ func (s *sender) run(ctx context.Context) (err error) {
 		one, under = under[0], under[1:]
 		result := Result{Submission: one}
 		if got.result.GetRefusal() == nil {
-			result.Accepted = Accepted{got.result.GetLeadId(), got.result.GetReplayed()}
+			result.Accepted = Accepted{LeadID: got.result.GetLeadId(), Replayed: got.result.GetReplayed()}
 		} else if result.Err = refusal(got.result.GetRefusal()); result.Err.Temporary {
 			s.again = append(s.again, one)
 			return result.Err // the others go out again too: the gateway has their keys

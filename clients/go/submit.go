@@ -12,9 +12,22 @@ type Accepted struct {
 	LeadID string
 	// Replayed says that the gateway had it before, under the same key.
 	Replayed bool
+	// Suggestions are what the visitor of a form probably meant: ask them. The submission was taken as it came.
+	Suggestions []Suggestion
 }
 
-type submission struct{ key string }
+// Suggestion is what a visitor probably meant.
+type Suggestion struct {
+	// Field is the form's own name of the field.
+	Field string
+	// DidYouMean is the value that is probably right, such as ada@gmail.com for ada@gmial.com.
+	DidYouMean string
+}
+
+type submission struct {
+	key     string
+	visitor Visitor
+}
 
 // SubmitOption changes one submission.
 type SubmitOption func(*submission)
@@ -22,6 +35,21 @@ type SubmitOption func(*submission)
 // WithKey sets the idempotency key: 1 to 255 printable ASCII characters that stand for the reason of the lead, such as an
 // order's number. Without it each call has a new one, which protects it against lost answers only.
 func WithKey(key string) SubmitOption { return func(s *submission) { s.key = key } }
+
+// Visitor is who filled in a form that your own server passes on. What is empty is not known.
+type Visitor struct {
+	// Address is the visitor's IP address. The gateway believes it of callers whose API key has the role submit.
+	Address string
+	// UserAgent is what the browser says of itself.
+	UserAgent string
+	// Page is the address of the page that held the form, with the campaign's parameters.
+	Page string
+}
+
+// WithVisitor says who filled in a form.
+func WithVisitor(visitor Visitor) SubmitOption {
+	return func(s *submission) { s.visitor = visitor }
+}
 
 func newSubmission(options []SubmitOption) submission {
 	var s submission
@@ -43,7 +71,7 @@ func (c *Client) Submit(ctx context.Context, lead *leadgatev1.Lead, options ...S
 	if err != nil {
 		return Accepted{}, errorOf(err)
 	}
-	return Accepted{answer.GetLeadId(), answer.GetReplayed()}, nil
+	return Accepted{LeadID: answer.GetLeadId(), Replayed: answer.GetReplayed()}, nil
 }
 
 // Field is a field of a form, under the form's own name.
@@ -52,12 +80,16 @@ type Field struct {
 	Values []string
 }
 
-// SubmitForm submits what came through a form, as a page would: the form's configuration maps and cleans it. Errors are those
-// of Submit; violations name the form's fields.
+// SubmitForm submits what came through a form, as a page would: the form's configuration maps and cleans it. Say who filled it in
+// with [WithVisitor]. A client without an API key counts as one visitor, of whom the gateway takes so many submissions only.
+// Errors are those of Submit; violations name the form's fields.
 func (c *Client) SubmitForm(ctx context.Context, form string, fields []Field, options ...SubmitOption) (Accepted, error) {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
-	request := &leadgatev1.SubmitFormRequest{Form: form, Submission: &leadgatev1.Submission{}, IdempotencyKey: newSubmission(options).key}
+	s := newSubmission(options)
+	request := &leadgatev1.SubmitFormRequest{Form: form, IdempotencyKey: s.key, Submission: &leadgatev1.Submission{
+		Address: s.visitor.Address, UserAgent: s.visitor.UserAgent, PageUrl: s.visitor.Page,
+	}}
 	for _, field := range fields {
 		request.Submission.Fields = append(request.Submission.Fields, &leadgatev1.Submission_Field{Name: field.Name, Values: field.Values})
 	}
@@ -65,5 +97,9 @@ func (c *Client) SubmitForm(ctx context.Context, form string, fields []Field, op
 	if err != nil {
 		return Accepted{}, errorOf(err)
 	}
-	return Accepted{answer.GetLeadId(), answer.GetReplayed()}, nil
+	accepted := Accepted{LeadID: answer.GetLeadId(), Replayed: answer.GetReplayed()}
+	for _, suggestion := range answer.GetSuggestions() {
+		accepted.Suggestions = append(accepted.Suggestions, Suggestion{suggestion.GetField(), suggestion.GetDidYouMean()})
+	}
+	return accepted, nil
 }
