@@ -56,7 +56,9 @@ func (s *Server) accept(ctx context.Context, a *arrival) (leadID string, replaye
 	return o.leadID, o.replayed, o.err
 }
 
-// acceptAll makes leads durable in one go and returns what became of each.
+// acceptAll makes leads durable in one go and returns what became of each. What has arrived whole is kept, though its sender goes
+// away or the server stops meanwhile: a visitor who closes the page has sent the form, and a lead is refused for its own faults
+// only.
 func (s *Server) acceptAll(ctx context.Context, arrivals []*arrival) []outcome {
 	now := s.now()
 	acceptances := make([]*store.Acceptance, len(arrivals))
@@ -64,7 +66,7 @@ func (s *Server) acceptAll(ctx context.Context, arrivals []*arrival) []outcome {
 		acceptances[i] = s.acceptance(a, now)
 	}
 	outcomes := make([]outcome, len(arrivals))
-	results, err := s.store.Accept(ctx, acceptances...)
+	results, err := s.store.Accept(context.WithoutCancel(ctx), acceptances...)
 	for i, a := range arrivals {
 		if err != nil {
 			outcomes[i].err = worker.StatusOf(err, "lead")

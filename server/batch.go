@@ -51,8 +51,7 @@ func (s *leads) SubmitLeads(stream leadgatev1.LeadService_SubmitLeadsServer) err
 	}()
 	for index := int64(0); ctx.Err() == nil; {
 		together, more := gather(ctx, arriving)
-		// What was gathered is made durable and answered, though the server stops meanwhile: a lead is refused for its own faults only.
-		for _, result := range s.submitAll(context.WithoutCancel(ctx), index, together) {
+		for _, result := range s.submitAll(ctx, index, together) {
 			if err := stream.Send(&leadgatev1.SubmitLeadsResponse{Result: result}); err != nil {
 				return err
 			}

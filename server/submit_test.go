@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -262,4 +263,38 @@ func TestFaultsInsideSayNothingToTheClient(t *testing.T) {
 			}
 		})
 	}
+}
+
+// slowStore is busy until the caller has gone away, or long enough to see that this is nothing to it.
+type slowStore struct {
+	store.Store
+	entered chan struct{}
+}
+
+func (s slowStore) Accept(ctx context.Context, acceptances ...*store.Acceptance) ([]store.Accepted, error) {
+	close(s.entered)
+	select {
+	case <-ctx.Done():
+	case <-time.After(200 * time.Millisecond):
+	}
+	return s.Store.Accept(ctx, acceptances...)
+}
+
+// A visitor who closes the page has sent the form.
+func TestWhatHasArrivedIsKeptThoughItsSenderGoesAway(t *testing.T) {
+	t.Parallel()
+	entered := make(chan struct{})
+	h := open(t, options{store: func(s store.Store) store.Store { return slowStore{s, entered} }})
+	const body = "email=ada@example.com"
+	conn, _ := h.raw(fmt.Sprintf("POST /v1/forms/contact/submissions HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", asForm, len(body), body))
+	<-entered
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h.await(func(e *leadgatev1.Event) bool {
+		if e.GetLead().GetStage() == leadgatev1.Stage_STAGE_REJECTED {
+			t.Errorf("it is refused: %v", e)
+		}
+		return e.GetLead().GetStage() == leadgatev1.Stage_STAGE_QUEUED
+	})
 }
