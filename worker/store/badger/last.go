@@ -8,17 +8,21 @@ import (
 	badgerdb "github.com/dgraph-io/badger/v4"
 )
 
-// last are the numbers that were given out last. They are written with every commit as three big-endian numbers.
+// last are the numbers that were given out last, and when. They are written with every commit as four big-endian numbers; a store
+// that was written before the fourth was has three.
 type last struct {
 	sequence uint64 // of an accepted lead
 	event    uint64 // of a written event
 	version  uint64 // of a State value
+	clock    uint64 // what the store's clock was, in nanoseconds since 1970; 0 if that is not known
 }
 
 func (l last) bytes() []byte {
-	b := binary.BigEndian.AppendUint64(make([]byte, 0, 24), l.sequence)
-	b = binary.BigEndian.AppendUint64(b, l.event)
-	return binary.BigEndian.AppendUint64(b, l.version)
+	b := make([]byte, 0, 32)
+	for _, n := range []uint64{l.sequence, l.event, l.version, l.clock} {
+		b = binary.BigEndian.AppendUint64(b, n)
+	}
+	return b
 }
 
 func (s *Store) loadLast() error {
@@ -38,10 +42,13 @@ func readLast(txn *badgerdb.Txn) (l last, err error) {
 		return last{}, err
 	}
 	err = item.Value(func(b []byte) error {
-		if len(b) != 24 {
-			return fmt.Errorf("the record of the last numbers has %d bytes, not 24", len(b))
+		if len(b) != 24 && len(b) != 32 {
+			return fmt.Errorf("the record of the last numbers has %d bytes, not 32", len(b))
 		}
-		l = last{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint64(b[16:])}
+		l = last{sequence: binary.BigEndian.Uint64(b), event: binary.BigEndian.Uint64(b[8:]), version: binary.BigEndian.Uint64(b[16:])}
+		if len(b) == 32 {
+			l.clock = binary.BigEndian.Uint64(b[24:])
+		}
 		return nil
 	})
 	return l, err

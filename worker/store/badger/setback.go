@@ -1,7 +1,6 @@
 package badger
 
 import (
-	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -14,18 +13,17 @@ import (
 // A clock that is set back by less is taken as it is: what waits goes out that much later.
 const smallSetback = time.Minute
 
-// catchUp makes due what was due by the clock of the process before this one, where that has been set back since: else it
-// would wait until the clock is there again. It runs before the writer.
+// catchUp makes what waits fall due by this process's clock as soon as it would have by that of the process before, where the
+// clock has been set back since: else it would wait until the clock is there again. It runs before the writer.
 func (s *Store) catchUp() error {
-	now := s.now()
+	now, was := s.now(), time.Unix(0, int64(s.last.clock))
+	if !was.After(now.Add(smallSetback)) {
+		return nil
+	}
 	var late []deliveryKey
 	err := s.db.View(func(txn *badgerdb.Txn) error {
-		was := newestLead(txn)
-		if !was.After(now.Add(smallSetback)) {
-			return nil
-		}
 		if err := each(txn, []byte{prefixDue}, func(key, value []byte) error {
-			if due := dueOf(key); due.After(now) && !due.After(was) {
+			if dueOf(key).After(now) {
 				late = append(late, deliveryKey{leadKey(value), string(key[1 : len(key)-17])})
 			}
 			return nil
@@ -43,41 +41,31 @@ func (s *Store) catchUp() error {
 	problems := make([]error, len(late))
 	items := make([]item, len(late))
 	for i, d := range late {
-		items[i] = &dueNowItem{s: s, key: d, now: now, problem: &problems[i]}
+		items[i] = &sooner{s: s, key: d, now: now, by: was.Sub(now), problem: &problems[i]}
 	}
 	if err := s.writeFirst(items...); err != nil {
 		return err
 	}
 	for i, problem := range problems {
 		if problem != nil {
-			return fmt.Errorf("make delivery %s due: %w", late[i], problem)
+			return fmt.Errorf("make delivery %s fall due sooner: %w", late[i], problem)
 		}
 	}
 	return nil
 }
 
-// newestLead is when the newest lead came, by its identifier.
-func newestLead(txn *badgerdb.Txn) (at time.Time) {
-	it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixLead}, Reverse: true})
-	defer it.Close()
-	if it.Seek(after([]byte{prefixLead})); it.Valid() {
-		key := it.Item().Key()
-		at = time.UnixMilli(int64(binary.BigEndian.Uint64(key[1:]) >> 16))
-	}
-	return at
-}
-
-// dueNowItem makes a waiting delivery due, wherever it stands in its chain.
-type dueNowItem struct {
+// sooner makes a waiting delivery fall due sooner, but not before now, wherever it stands in its chain.
+type sooner struct {
 	s       *Store
 	key     deliveryKey
 	now     time.Time
+	by      time.Duration
 	problem *error
 }
 
-func (it *dueNowItem) fail(err error) { *it.problem = err }
+func (it *sooner) fail(err error) { *it.problem = err }
 
-func (it *dueNowItem) stage(b *batch, c *change) error {
+func (it *sooner) stage(b *batch, c *change) error {
 	d := &leadgatev1.Delivery{}
 	if err := get(b, it.key.key(), d); err != nil {
 		return err
@@ -86,7 +74,14 @@ func (it *dueNowItem) stage(b *batch, c *change) error {
 	if err != nil {
 		return err
 	}
-	d.DueTime = timestamppb.New(it.now)
+	due := d.GetDueTime().AsTime()
+	if !due.After(it.now) {
+		return nil
+	}
+	if due = due.Add(-it.by); due.Before(it.now) {
+		due = it.now
+	}
+	d.DueTime = timestamppb.New(due)
 	if err := c.setMessage(it.key.key(), d); err != nil {
 		return err
 	}

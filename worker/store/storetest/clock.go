@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/leadgate/leadgate/worker/store"
 )
 
@@ -45,6 +47,23 @@ func clockSuite() suite {
 			r.pass(delivered, id, other[0], later[0]) // what was due by the clock before is due by this one
 			r.pass(delivered, behind...)
 			r.claim()
+		},
+
+		"ARetryWaitsNoLongerThoughTheClockWasAheadByYears": func(_ *testing.T, r *rig) {
+			const ahead = 1000 * day
+			r.clock.advance(ahead)
+			ids, behind := r.acceptFrom("ada@example.com"), r.acceptFrom("ada@example.com")
+			step := r.begin(r.claim(ids...)...)[0]
+			step.Delivery.DueTime = timestamppb.New(r.clock.time().Add(time.Hour))
+			r.settle(retryWait, step)
+			r.clock.advance(-ahead)
+			for range 2 { // it is made sooner once
+				r.reopen()
+				r.claim()
+			}
+			r.clock.advance(time.Hour)
+			r.pass(delivered, ids...)
+			r.pass(delivered, behind...)
 		},
 	}
 }
