@@ -25,7 +25,7 @@ import (
 // A backup is this line, then frames, zstd-compressed: the length of a store.v1.BackupFrame (4), its CRC-32C (4), itself.
 // Indexes, lines and counts of what waits are not in it: Restore makes them anew from leads and deliveries. That matters for
 // backups that add to another: Badger forgets in time that a key was deleted, and a due delivery that came back would be
-// sent again.
+// sent again. Of chains it has what was delivered last, which may be of a lead that is gone.
 const backupMagic = "leadgate backup 1\n"
 
 const (
@@ -38,7 +38,7 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // backedUp are the prefixes of what a backup holds.
-const backedUp = "!adklnrst"
+const backedUp = "!adklmnrst"
 
 // Backup implements store.Store. It reads one moment's state, so that old versions stay on disk while it runs. Tables are checked
 // before: Badger's iterators end at a block that cannot be read as if it were the last.
@@ -134,6 +134,14 @@ func (w *frameWriter) line(ctx context.Context, txn *badgerdb.Txn, prefix []byte
 			if entry.Value, err = item.ValueCopy(nil); err != nil {
 				return fmt.Errorf("read what is under %q: %w", entry.GetKey()[:1], err)
 			}
+			if prefix[0] == prefixChain {
+				if entry.Value, err = onlyDelivered(entry.GetValue()); err != nil {
+					return err
+				}
+				if entry.Deleted = len(entry.GetValue()) == 0; entry.GetDeleted() && since == 0 {
+					continue
+				}
+			}
 		}
 		w.entries, w.size = append(w.entries, entry), w.size+len(entry.GetKey())+len(entry.GetValue())
 		if w.size >= frameSize {
@@ -143,6 +151,15 @@ func (w *frameWriter) line(ctx context.Context, txn *badgerdb.Txn, prefix []byte
 		}
 	}
 	return w.flush()
+}
+
+// onlyDelivered returns of a chain what was delivered last; nothing if nothing was.
+func onlyDelivered(value []byte) ([]byte, error) {
+	chain := &storev1.Chain{}
+	if err := proto.Unmarshal(value, chain); err != nil {
+		return nil, err
+	}
+	return proto.Marshal(&storev1.Chain{Delivered: chain.GetDelivered()})
 }
 
 func (w *frameWriter) flush() error {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	badgerdb "github.com/dgraph-io/badger/v4"
 	"google.golang.org/protobuf/proto"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -300,6 +301,32 @@ func TestAnErasureListThatLostItsEndIsCompletedAndUsedBySalvage(t *testing.T) {
 	}
 	if carried, err := os.ReadFile(filepath.Join(saved.Dir, "erasures.ndjson")); err != nil || !bytes.Contains(carried, []byte(ids[1])) {
 		t.Errorf("the list of the new store is %s, %v", carried, err)
+	}
+}
+
+func TestWhatBelongsToARemovedLeadIsNotRestoredThoughItsRemovalIsForgotten(t *testing.T) {
+	t.Parallel()
+	o := badger.Options{Dir: t.TempDir()}
+	s := open(t, o)
+	accept(t, s, withEvent(lead("ada@example.com")), withEvent(lead("bob@example.com")))
+	end(t, s, "crm", 2, leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED)
+	whole, position := backup(t, s, "")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	edit(t, o.Dir, func(txn *badgerdb.Txn) error { // what Badger has not forgotten yet
+		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte("l")})
+		defer it.Close()
+		it.Rewind()
+		return txn.Delete(it.Item().KeyCopy(nil))
+	})
+	added, _ := backup(t, open(t, o), position)
+	n := badger.Options{Dir: t.TempDir()}
+	if result, err := restore(t, n, "", whole, added); err != nil || result.Leads != 1 {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	if n := keys(t, n.Dir); n['l'] != 1 || n['d'] != 1 || n['a'] != 1 || n['t'] != 1 || n['e'] != 1 || n['m'] != 1 {
+		t.Errorf("the keys are %v", n)
 	}
 }
 

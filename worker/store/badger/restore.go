@@ -216,7 +216,7 @@ func (r *restoration) rebuild(ctx context.Context) error {
 	}
 	b := &rebuilding{
 		s:   &Store{hasher: store.NewHasher(meta.GetHashKey()), now: r.o.Now, behind: marks{}},
-		txn: txn, batch: r.db.NewWriteBatch(), counts: map[countKey]int64{}, delivered: map[string]uint64{},
+		txn: txn, batch: r.db.NewWriteBatch(), counts: map[countKey]int64{}, delivered: map[string]uint64{}, people: map[string]bool{},
 	}
 	defer b.batch.Cancel()
 	meta.StoreId = newMeta().GetStoreId()
@@ -228,7 +228,7 @@ func (r *restoration) rebuild(ctx context.Context) error {
 	for _, step := range []func() error{
 		func() error { return b.set(keyMeta, meta) },
 		func() error { return b.leads(ctx) },
-		b.keys, b.chains, b.events, b.total,
+		b.keys, b.chains, b.attempts, b.events, b.total,
 		func() error { return b.batch.Set(keyLast, b.last.bytes()) },
 		b.batch.Flush,
 	} {
@@ -248,6 +248,7 @@ type rebuilding struct {
 	last                       last
 	counts                     map[countKey]int64
 	delivered                  map[string]uint64 // the largest sequence, by key of a chain
+	people                     map[string]bool   // whom a lead names
 	told                       []pointer         // to the newest
 	nLeads, nDeliveries, nHeld int64
 }
@@ -277,7 +278,11 @@ func (b *rebuilding) leads(ctx context.Context) error {
 		}
 		b.nLeads++
 		b.last.sequence = max(b.last.sequence, r.GetSequence())
-		for _, key := range indexOf(r, lead, b.s.peopleOf(r)) {
+		people := b.s.peopleOf(r)
+		for _, person := range people {
+			b.people[string(person)] = true
+		}
+		for _, key := range indexOf(r, lead, people) {
 			if err := b.batch.Set(key, []byte{}); err != nil {
 				return err
 			}
@@ -389,14 +394,53 @@ func (b *rebuilding) keys() error {
 	})
 }
 
-// chains remembers what was delivered last to whom.
+// chains remembers what was delivered last to whom, as long as a lead names the person.
 func (b *rebuilding) chains() error {
+	if err := each(b.txn, []byte{prefixChain}, func(key, value []byte) error {
+		chain := &storev1.Chain{}
+		err := proto.Unmarshal(value, chain)
+		b.delivered[string(key)] = max(b.delivered[string(key)], chain.GetDelivered())
+		return err
+	}); err != nil {
+		return err
+	}
 	for key, sequence := range b.delivered {
-		if err := b.set([]byte(key), &storev1.Chain{Delivered: sequence}); err != nil {
+		person := key[strings.IndexByte(key, 0)+1:]
+		if sequence == 0 || !b.people[person] {
+			if err := b.batch.Delete([]byte(key)); err != nil {
+				return err
+			}
+		} else if err := b.set([]byte(key), &storev1.Chain{Delivered: sequence}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// attempts removes those whose lead or delivery was removed since an earlier backup.
+func (b *rebuilding) attempts() error {
+	it := b.txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixAttempt}})
+	defer it.Close()
+	var last []byte // delivery
+	there := false
+	for it.Rewind(); it.Valid(); it.Next() {
+		key := it.Item().KeyCopy(nil)
+		delivery := key[1 : len(key)-5]
+		if !bytes.Equal(delivery, last) {
+			last, there = delivery, b.has(prefixLead, delivery[:16]) && b.has(prefixDelivery, delivery)
+		}
+		if !there {
+			if err := b.batch.Delete(key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *rebuilding) has(prefix byte, name []byte) bool {
+	_, err := b.txn.Get(join(prefix, len(name), name))
+	return !errors.Is(err, badgerdb.ErrKeyNotFound)
 }
 
 // remember keeps the newest entries of the timeline.
@@ -412,9 +456,18 @@ func (b *rebuilding) forgetOld() {
 	b.told = b.told[:min(len(b.told), keptEvents)]
 }
 
-// events makes the index of the newest events.
+// events makes the index of the newest events, and removes those whose lead was removed since an earlier backup.
 func (b *rebuilding) events() error {
+	var last []byte // lead
+	there := false
 	err := each(b.txn, []byte{prefixTimeline}, func(key, value []byte) error {
+		if !bytes.Equal(key[1:17], last) {
+			last = slices.Clone(key[1:17])
+			there = b.has(prefixLead, last)
+		}
+		if !there {
+			return b.batch.Delete(slices.Clone(key))
+		}
 		told := &storev1.Told{}
 		if err := proto.Unmarshal(value, told); err != nil {
 			return err

@@ -143,6 +143,27 @@ func backupSuite(restore Restore) suite {
 			}
 		},
 
+		"WhatWasDeliveredLastIsKnownThoughItsLeadIsGone": func(t *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com", "ada@example.com")
+			r.pass(dead, ids[0])
+			whole, position := r.backup("")
+			r.pass(delivered, ids[1])
+			r.clock.advance(day)
+			r.purge(store.Retention{Delivered: r.clock.time()})
+			if _, err := r.Lead(r.ctx, leadOf(ids[1])); !errors.Is(err, store.ErrNotFound) {
+				t.Fatalf("the newer lead: %v", err)
+			}
+			added, _ := r.backup(position)
+			alone, _ := r.backup("")
+			for _, backups := range [][][]byte{{whole, added}, {alone}} {
+				n := r.restored(t, restore, nil, backups...)
+				n.redrive(ids[0])
+				if claims := n.claim(ids[0]); !claims[0].Late {
+					t.Error("the older one would overwrite the newer")
+				}
+			}
+		},
+
 		"WhatWasErasedStaysErased": func(t *testing.T, r *rig) {
 			var leads []string
 			for _, id := range r.acceptFrom("ada@example.com", "bob@example.com", "eve@example.com") {
