@@ -248,6 +248,24 @@ func TestTheBudgetOfADayIsKeptAcrossRestarts(t *testing.T) {
 	})
 }
 
+func TestABatchThatIsTooLargeIsHalvedThoughTheCRMNamesATime(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.apply(func(cfg *configv1.Destination) { cfg.Limits = &configv1.Limits{Concurrency: 1} })
+		h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
+			if len(batch) > 2 { // 413 with Retry-After, as RFC 9110 §15.5.14 has it
+				return each(batch, crm.Outcome{Kind: crm.Split, Reason: "too large", After: time.Minute})
+			}
+			return each(batch, delivered)
+		})
+		ids := h.accept(people(20)...)
+		h.rest(time.Minute)
+		for _, id := range ids {
+			h.expectState(id, done)
+		}
+	})
+}
+
 func TestALeadCountsOnceForThePaceHoweverManyRequestsItTakes(t *testing.T) {
 	t.Parallel()
 	for name, splits := range map[string]bool{"one by one": false, "in halves": true} {

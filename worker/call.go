@@ -191,23 +191,22 @@ func (c *call) send(parcels []*parcel, mode leadgatev1.DeliveryMode) {
 func (c *call) withhold(p *parcel) {
 	if c.halted != nil {
 		p.outcome = c.halted.Withheld()
-		return
+	} else {
+		p.outcome = crm.Outcome{Kind: crm.Retry, Reason: "leadgate stopped before it was sent"}
+		p.interrupted = true
 	}
-	p.outcome = crm.Outcome{Kind: crm.Retry, Reason: "leadgate stopped before it was sent"}
-	p.interrupted = true
+	p.outcome.Progress = p.item.Progress
 }
 
 // heed closes the gate where an outcome says that the destination is not to be called for now.
 func (c *call) heed(outcome crm.Outcome) {
 	switch {
+	case !outcome.Halts():
+		return
 	case outcome.Kind == crm.CredentialsRefused:
 		c.lane.refuse(outcome)
-	case outcome.Kind == crm.RateLimited, outcome.After > 0:
-		if c.until.IsZero() {
-			c.until = c.lane.holdOff(outcome)
-		}
-	default:
-		return
+	case c.until.IsZero():
+		c.until = c.lane.holdOff(outcome)
 	}
 	if c.halted == nil {
 		c.halted = &outcome

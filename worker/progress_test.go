@@ -10,6 +10,40 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
+func TestWhatIsKnownOfALeadOutlivesAnAttemptThatWasNotSent(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.apply(func(cfg *configv1.Destination) { cfg.Limits = &configv1.Limits{Concurrency: 1} })
+		halted, knew := false, 0
+		h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
+			switch half := "half of it"; {
+			case batch[0].Progress == "":
+				return each(batch, crm.Outcome{Kind: crm.RateLimited, Reason: "a pause", After: time.Second, Progress: half})
+			case halted:
+				for _, item := range batch {
+					if item.Progress == half {
+						knew++
+					}
+				}
+				return each(batch, delivered)
+			case len(batch) > 2:
+				return each(batch, crm.Outcome{Kind: crm.Split, Reason: "too many", Progress: half})
+			default: // the other half is not sent
+				halted = true
+				return each(batch, crm.Outcome{Kind: crm.RateLimited, Reason: "a pause", After: time.Second, Progress: half})
+			}
+		})
+		ids := h.accept(people(4)...)
+		h.rest(time.Hour)
+		for _, id := range ids {
+			h.expectState(id, done)
+		}
+		if knew != 4 {
+			t.Errorf("%d of 4 knew what was done before", knew)
+		}
+	})
+}
+
 func TestALeadThatGetsOnStepByStepOpensNoBreaker(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, h *house) {

@@ -130,9 +130,10 @@ type Outcome struct {
 	Account string
 }
 
-// Halts reports whether nothing more is to be sent to the destination for now.
+// Halts reports whether nothing more is to be sent to the destination for now. A batch that is to be split will not be taken
+// later either, whatever time the CRM names with it.
 func (o Outcome) Halts() bool {
-	return o.Kind == RateLimited || o.Kind == CredentialsRefused || o.After > 0
+	return o.Kind == RateLimited || o.Kind == CredentialsRefused || o.After > 0 && o.Kind != Split
 }
 
 // Withheld is the outcome of a lead that is not sent because the one before, which had this outcome, halts. It takes over when

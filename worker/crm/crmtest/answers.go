@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -145,6 +146,31 @@ func runAnswers(t *testing.T, h Harness) {
 		}
 		if n := strayed.Load(); n != 0 {
 			t.Errorf("%d calls went where nobody configured", n)
+		}
+	})
+	t.Run("NoLeadKeepsDataOfAnother", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t, h)
+		items := b.full()
+		for _, code := range []int{200, 207, 302, 400, 401, 403, 404, 409, 413, 422, 429, 500} {
+			for _, cut := range []bool{false, true} {
+				b.answers(func(w http.ResponseWriter, r *http.Request) {
+					sent, _ := io.ReadAll(r.Body)
+					w.Header().Set("Content-Type", "application/json")
+					if cut {
+						w.Header().Set("Content-Length", strconv.Itoa(len(sent)+1))
+					}
+					w.WriteHeader(code)
+					_, _ = w.Write(sent)
+				})
+				for i, outcome := range b.deliver(items) {
+					for j, item := range items {
+						if i != j && containsFold(outcome.Body, item.Email) {
+							t.Errorf("after %d, cut %t: lead %d, which ended as %s, has what is about lead %d: %s", code, cut, i, kindName(outcome.Kind), j, outcome.Body)
+						}
+					}
+				}
+			}
 		}
 	})
 	t.Run("AReasonTellsNobodysData", func(t *testing.T) {

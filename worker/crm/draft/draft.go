@@ -169,7 +169,11 @@ func EachUntilHalted[L Lead](leads []L, send func(L), before ...L) {
 func Withhold[L Lead](leads []L, before ...L) bool {
 	for _, sent := range before {
 		if outcome := sent.draft().Outcome; outcome.Halts() {
-			FailAll(leads, outcome.Withheld())
+			for _, lead := range leads {
+				d := lead.draft()
+				d.Fail(outcome.Withheld())
+				d.Outcome.Progress = d.Item.Progress // which still holds
+			}
 			return true
 		}
 	}

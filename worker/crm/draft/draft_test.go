@@ -101,7 +101,7 @@ func TestWhatWasNotSentHasNobodyElsesVerdict(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[crm.OutcomeKind]crm.OutcomeKind{
 		crm.Unknown: crm.RateLimited, crm.Delivered: crm.RateLimited, crm.Retry: crm.RateLimited, crm.RateLimited: crm.RateLimited,
-		crm.Refused: crm.RateLimited, crm.Split: crm.RateLimited, crm.Undecided: crm.RateLimited, crm.CredentialsRefused: crm.CredentialsRefused,
+		crm.Refused: crm.RateLimited, crm.Undecided: crm.RateLimited, crm.CredentialsRefused: crm.CredentialsRefused,
 	} {
 		stopper := crm.Outcome{
 			Kind: kind, Reason: "field Phone of this one is odd", After: time.Minute, Status: 418, Body: "about the first", RecordID: "1", RecordURL: "https://crm.example/1",

@@ -120,7 +120,12 @@ func (d *destination) try(ctx context.Context, r request) (answer *crm.Answer, a
 	return answer, access, failure
 }
 
+// repeat is the outcome of a whole call for each of its leads. The answer to a batch may quote several people, and no lead keeps
+// data of another.
 func repeat(outcome crm.Outcome, n int) []crm.Outcome {
+	if n > 1 {
+		outcome.Body = ""
+	}
 	outcomes := make([]crm.Outcome, n)
 	for i := range outcomes {
 		outcomes[i] = outcome

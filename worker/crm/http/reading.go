@@ -119,15 +119,12 @@ func (r *reading) many(answer *crm.Answer, n int) []crm.Outcome {
 					outcome.Kind = crm.Split
 				}
 			}
-			outcome.Body = "" // it may quote several people, and no lead keeps data of another
 		}
 		return repeat(outcome, n)
 	}
 	var results []json.RawMessage
 	if json.Unmarshal(r.results.raw(answer.Body), &results) != nil || len(results) != n {
-		outcome := answer.Outcome(crm.Unknown, fmt.Sprintf("%s, but without a result for each of %d leads; check http.batch.results", told(answer.Status), n))
-		outcome.Body = ""
-		return repeat(outcome, n)
+		return repeat(answer.Outcome(crm.Unknown, fmt.Sprintf("%s, but without a result for each of %d leads; check http.batch.results", told(answer.Status), n)), n)
 	}
 	outcomes := make([]crm.Outcome, n)
 	for i, result := range results {

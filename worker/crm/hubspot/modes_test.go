@@ -120,6 +120,28 @@ func TestContactsAreToldApartByTheConfiguredProperty(t *testing.T) {
 	}
 }
 
+func TestWithoutThePropertyThatContactsAreToldApartByLeadsWait(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"", "patch"} {
+		sim := account{simulated.New(simulated.Options{Now: func() time.Time { return noon }, TenSecondly: -1})}
+		r := newRigWith(t, sim, &configv1.HubSpot{Token: "pat-na1-token", IdProperty: "visitor_id", Mode: mode})
+		payloads := []string{`{"visitor_id":"v1","email":"ada@example.com"}`, `{"visitor_id":"v2","email":"grace@example.com"}`}
+		for n := 1; n <= r.destination.Traits().MaxBatch && n <= len(payloads); n++ {
+			for i, outcome := range append(r.deliver(payloads[:n]...), r.fillBlanks(payloads[:n]...)...) {
+				if outcome.Kind != crm.Retry && outcome.Kind != crm.Split || n == 1 && outcome.Kind == crm.Split {
+					t.Errorf("mode %q: lead %d of %d ended as %+v", mode, i, n, outcome)
+				}
+				if outcome.Kind == crm.Retry && i < n && !strings.Contains(outcome.Reason, "hubspot.id_property") {
+					t.Errorf("mode %q: the reason is %q", mode, outcome.Reason)
+				}
+			}
+		}
+		if n := sim.Records(); n != 0 {
+			t.Errorf("mode %q: %d contacts", mode, n)
+		}
+	}
+}
+
 func post(t *testing.T, address, body string, want int) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(body))

@@ -20,6 +20,8 @@ func (c *contact) refuse(answer *crm.Answer, p problem) {
 		// Another writer was quicker, which is over by the next attempt; or the address is a second one of a merged contact.
 		c.Fail(answer.Outcome(crm.Retry, "HubSpot has another contact with this address"+code))
 		c.conflict, c.existing = c.key != "", p.existing()
+	case c.isByProperty() && strings.Contains(p.Message, "non-unique"):
+		c.withoutKey(answer)
 	case p.Category == "VALIDATION_ERROR":
 		c.Fail(answer.Outcome(crm.Refused, "HubSpot does not take it as it is"+code))
 	default: // nothing that is known to last
@@ -27,8 +29,21 @@ func (c *contact) refuse(answer *crm.Answer, p problem) {
 	}
 }
 
+// isByProperty reports whether the contact is known by a property that the configuration names.
+func (c *contact) isByProperty() bool { return c.key != "" && c.key != emailProperty }
+
+// withoutKey sets the outcome of a contact that HubSpot lacks the property for which it is to be known by. It waits for that:
+// everything else would make another contact of it each time.
+func (c *contact) withoutKey(answer *crm.Answer) {
+	c.Fail(answer.Outcome(crm.Retry, "HubSpot has no property "+c.key+" with unique values; correct hubspot.id_property, or create it in HubSpot"))
+}
+
 // blame sets the outcome of a contact that could be sent without some properties.
 func (c *contact) blame(answer *crm.Answer, faults []fault) {
+	if c.isByProperty() && slices.Contains(faults, fault{codeNoProperty, c.key}) {
+		c.withoutKey(answer)
+		return
+	}
 	outcome := answer.Outcome(crm.Refused, faults[0].inWords())
 	outcome.Property = faults[0].property
 	c.Fail(outcome)
