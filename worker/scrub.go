@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -22,40 +23,98 @@ const (
 )
 
 // scrub replaces a lead's own values in a text that a CRM wrote, so that log lines and the live stream show what is wrong but
-// not whose data it is. It recognises values in any case, as whole words, also within JSON strings and URLs.
+// not whose data it is. It recognises values in any case, as whole words, also within URLs and, however they are escaped, JSON strings.
 func scrub(text string, lead *leadgatev1.Lead) string {
 	if text == "" {
 		return ""
 	}
 	values := valuesOf(lead)
-	var out strings.Builder
-	for i := 0; i < len(text); {
-		if n := matchAt(text, i, values); n > 0 {
-			out.WriteString(scrubbed)
-			i += n
-			continue
+	if strings.Contains(text, `\`) {
+		text = scrubRead(scrubRead(text, values, deeplyUnescaped), values, unescaped)
+	}
+	return scrubRead(text, values, utf8.DecodeRuneInString)
+}
+
+// reading returns the first character of a text that is not empty, and how many bytes it takes there.
+type reading func(text string) (letter rune, size int)
+
+// unescaped reads a text within a JSON string.
+func unescaped(text string) (rune, int) { return readEscape(text, 1) }
+
+// deeplyUnescaped reads a text in a JSON string within JSON strings.
+func deeplyUnescaped(text string) (rune, int) {
+	return readEscape(text, max(1, len(text)-len(strings.TrimLeft(text, `\`))))
+}
+
+// readEscape reads the character that a text begins with, which is escaped where that many backslashes stand before it.
+func readEscape(text string, backslashes int) (rune, int) {
+	if !strings.HasPrefix(text, `\`) || len(text) == backslashes {
+		return utf8.DecodeRuneInString(text)
+	}
+	switch letter := text[backslashes]; letter {
+	case 'n', 'r', 't', 'b', 'f':
+		return rune("\n\r\t\b\f"[strings.IndexByte("nrtbf", letter)]), backslashes + 1
+	case '"', '\\', '/':
+		return rune(letter), backslashes + 1
+	case 'u':
+		first, size := readCode(text, backslashes)
+		if second, more := readCode(text[size:], backslashes); utf16.IsSurrogate(first) && more > 0 {
+			return utf16.DecodeRune(first, second), size + more
 		}
-		_, size := utf8.DecodeRuneInString(text[i:])
+		if size > 0 {
+			return first, size
+		}
+	}
+	return utf8.DecodeRuneInString(text)
+}
+
+// readCode reads the \u and four digits that a text begins with; size is 0 if it does not.
+func readCode(text string, backslashes int) (code rune, size int) {
+	end := backslashes + len("u0000")
+	if len(text) < end || strings.TrimLeft(text[:backslashes], `\`) != "" || text[backslashes] != 'u' {
+		return 0, 0
+	}
+	n, err := strconv.ParseUint(text[backslashes+1:end], 16, 16)
+	if err != nil {
+		return 0, 0
+	}
+	return rune(n), end
+}
+
+// scrubRead replaces values in a text that is read in one way.
+func scrubRead(text string, values []string, read reading) string {
+	var out strings.Builder
+	within := false // a word
+	for i := 0; i < len(text); {
+		if !within {
+			if n := matchAt(text[i:], values, read); n > 0 {
+				out.WriteString(scrubbed)
+				i += n
+				continue
+			}
+		}
+		letter, size := read(text[i:])
 		out.WriteString(text[i : i+size])
+		within = isWord(letter)
 		i += size
 	}
 	return out.String()
 }
 
-// matchAt returns how many bytes of the text from i on are one of the values, or the beginning of a long one.
-func matchAt(text string, i int, values []string) int {
-	if before, _ := utf8.DecodeLastRuneInString(text[:i]); i > 0 && isWord(before) {
-		return 0
-	}
+// matchAt returns how many bytes at the beginning of a text are one of the values, or the beginning of a long one.
+func matchAt(text string, values []string, read reading) int {
 	for _, value := range values {
-		n := commonPrefix(text[i:], value)
-		if n >= scrubPrefix {
+		n, same := commonPrefix(text, value, read)
+		if same >= scrubPrefix {
 			return n
 		}
-		if n < len(value) {
+		if same < len(value) {
 			continue
 		}
-		if after, _ := utf8.DecodeRuneInString(text[i+n:]); i+n == len(text) || !isWord(after) {
+		if n == len(text) {
+			return n
+		}
+		if after, _ := read(text[n:]); !isWord(after) {
 			return n
 		}
 	}
@@ -64,25 +123,19 @@ func matchAt(text string, i int, values []string) int {
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// commonPrefix is how many bytes two texts have in common from the start, ASCII letters in any case unless the value is
-// short. It ends between characters.
-func commonPrefix(text, value string) int {
+// commonPrefix is what a text and a value have in common from the start, in bytes of either, in any case unless the value is short.
+func commonPrefix(text, value string, read reading) (ofText, ofValue int) {
 	fold := len(value) >= scrubFold
-	n := 0
-	for n < len(text) && n < len(value) && (text[n] == value[n] || fold && lower(text[n]) == lower(value[n])) {
-		n++
+	for ofText < len(text) && ofValue < len(value) {
+		is, size := read(text[ofText:])
+		want, width := utf8.DecodeRuneInString(value[ofValue:])
+		if is != want && (!fold || unicode.ToLower(is) != unicode.ToLower(want)) {
+			break
+		}
+		ofText += size
+		ofValue += width
 	}
-	for n > 0 && n < len(value) && !utf8.RuneStart(value[n]) {
-		n--
-	}
-	return n
-}
-
-func lower(b byte) byte {
-	if 'A' <= b && b <= 'Z' {
-		return b + ('a' - 'A')
-	}
-	return b
+	return ofText, ofValue
 }
 
 // valuesOf returns the values that tell who a lead is or what they wrote, in the forms in which they may be quoted, longest
@@ -94,7 +147,7 @@ func valuesOf(lead *leadgatev1.Lead) []string {
 			return
 		}
 		values = append(values, value)
-		for _, form := range []string{jsonForm(value), strings.ReplaceAll(value, "@", "%40"), strings.TrimPrefix(value, "+")} {
+		for _, form := range []string{strings.ReplaceAll(value, "@", "%40"), strings.TrimPrefix(value, "+")} {
 			if form != value {
 				values = append(values, form)
 			}
@@ -112,12 +165,6 @@ func valuesOf(lead *leadgatev1.Lead) []string {
 	}
 	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) })
 	return values
-}
-
-// jsonForm is a value as it stands within a JSON string.
-func jsonForm(value string) string {
-	quoted := strconv.Quote(value) // JSON's own for what leads hold: quotes, backslashes, line ends
-	return quoted[1 : len(quoted)-1]
 }
 
 func eachScalar(value *structpb.Value, visit func(string)) {

@@ -1,8 +1,10 @@
 package worker
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"google.golang.org/protobuf/types/known/structpb"
 	"pgregory.net/rapid"
@@ -14,6 +16,7 @@ func TestScrubHidesTheLeadsValuesAndNothingElse(t *testing.T) {
 	t.Parallel()
 	lead := &leadgatev1.Lead{
 		Email: "ada@example.com", FirstName: "Ann", LastName: "Lovelace", Phone: "+14155550132", Country: "IT", Company: `Ann "Tools" Inc`,
+		City: "Köln", Street: `C:\new`, JobTitle: "Bäcker 🥐",
 		Message: "Please call me about the loom, not before noon",
 		Source:  &leadgatev1.Source{Form: "contact", Ip: "192.0.2.7"},
 		Custom: map[string]*structpb.Value{
@@ -33,6 +36,14 @@ func TestScrubHidesTheLeadsValuesAndNothingElse(t *testing.T) {
 		"\"Please call me about...\" is too long":    "\"***...\" is too long",
 		"from 192.0.2.7, worth 12000, likes weaving": "from ***, worth ***, likes ***",
 		"true, contact, and lovelaces":               "true, contact, and lovelaces",
+		`"K\u00f6ln", "K\u00F6LN" and KÖLN`:          `"***", "***" and ***`,
+		`{"m":"no:\nLovelace\tis \u0049T"}`:          `{"m":"no:\n***\tis ***"}`,
+		`{"m":"{\"city\":\"K\\u00f6ln\"}"}`:          `{"m":"{\"city\":\"***\"}"}`,
+		`{"m":"Ann \\\"Tools\\\" Inc is \\\\"}`:      `{"m":"*** is \\\\"}`,
+		`"B\u00e4cker \ud83e\udd50"`:                 `"***"`,
+		`C:\new, C:\\new, C:\newer`:                  `***, ***, C:\newer`,
+		`\u00`:                                       `\u00`,
+		`\ud83e \`:                                   `\ud83e \`,
 	} {
 		if got := scrub(text, lead); got != want {
 			t.Errorf("%q becomes %q, want %q", text, got, want)
@@ -54,6 +65,13 @@ func TestScrubLeavesNoValueBehind(t *testing.T) {
 			if got := scrub(text, lead); strings.Contains(got, " "+value+" ") {
 				t.Fatalf("%q becomes %q", text, got)
 			}
+		}
+		var escaped strings.Builder
+		for _, unit := range utf16.Encode([]rune(lead.LastName)) {
+			fmt.Fprintf(&escaped, `\u%04x`, unit)
+		}
+		if got := scrub(`{"name":"`+escaped.String()+`"}`, lead); got != `{"name":"***"}` {
+			t.Fatalf("%q becomes %q", lead.LastName, got)
 		}
 		text := rapid.String().Draw(t, "text")
 		if got := scrub(text, &leadgatev1.Lead{}); got != strings.ToValidUTF8(text, "\uFFFD") && got != text {

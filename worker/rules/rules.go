@@ -176,19 +176,23 @@ func evaluate(program cel.Program, record *leadgatev1.LeadRecord) (value ref.Val
 	return value, nil
 }
 
-// harmless is what an error of an evaluation says, without what stands between quotes: that may be of the lead.
+// sayings are what errors of an evaluation begin with. Behind that there may be values of the lead, in quotes, which they may have
+// themselves, or without.
+var sayings = []string{
+	"division by zero", "modulus by zero", "integer overflow", "unsigned integer overflow", "duration overflow", "timestamp overflow",
+	"type conversion error", "invalid RFC 3339 timestamp", "unknown time zone", "timezone offset", "error parsing regexp",
+	"invalid replacement string", "index out of bounds", "index out of range", "cannot slice", "invalid substring range", "join: invalid input",
+	"list elements must be comparable", "list elements must have the same type", "could not convert",
+}
+
+// harmless is what an error of an evaluation says, without anything of the lead.
 func harmless(err error) string {
-	parts := strings.FieldsFunc(err.Error(), func(letter rune) bool { return letter == '"' || letter == '\'' || letter == '`' })
-	if len(parts) <= 1 {
-		return strings.TrimSpace(err.Error())
-	}
-	var kept []string
-	for i, part := range parts {
-		if i%2 == 0 {
-			kept = append(kept, part)
+	for _, saying := range sayings {
+		if strings.HasPrefix(err.Error(), saying) {
+			return saying
 		}
 	}
-	return strings.TrimSpace(strings.Join(kept, "…"))
+	return "it cannot be evaluated for this lead"
 }
 
 // native makes a Go value of a CEL value.

@@ -152,7 +152,7 @@ func TestWhatFailsForOneLeadSaysWhyWithoutItsValues(t *testing.T) {
 	t.Parallel()
 	e := environment(t)
 	secret := ada()
-	secret.Lead.FirstName, secret.Lead.Message = "Geheim", strings.Repeat("a", 30_000)
+	secret.Lead.FirstName, secret.Lead.LastName, secret.Lead.Message = "Geheim", `x'Geheim"Geheim`, strings.Repeat("a", 30_000)
 	for text, want := range map[string]string{
 		`1 / size(lead.phone) == 1`:             "division by zero",
 		`int(lead.first_name) > 5`:              "",
@@ -160,6 +160,10 @@ func TestWhatFailsForOneLeadSaysWhyWithoutItsValues(t *testing.T) {
 		`lead.email.split("@")[7] == ""`:        "index",
 		`lead.custom.budget`:                    "not true or false",
 		`timestamp(lead.first_name) < accepted`: "",
+		`timestamp(lead.last_name) < accepted`:  "invalid RFC 3339 timestamp",
+		`accepted.getHours(lead.last_name) > 3`: "unknown time zone",
+		`"a".matches(lead.last_name + "(")`:     "error parsing regexp",
+		`int(lead.last_name) > 5`:               "type conversion error",
 		`range(100).all(i, !lead.message.contains("x") && range(100).all(j, !lead.message.contains("y")))`: "",
 		`lists.range(100).all(i, lists.range(100).all(j, !lead.message.contains("y")))`:                    "costs more than 100000",
 	} {
