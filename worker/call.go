@@ -168,7 +168,7 @@ func (c *call) send(parcels []*parcel, mode leadgatev1.DeliveryMode) {
 	outcomes := c.deliver(parcels, mode)
 	for i, outcome := range outcomes {
 		p := parcels[i]
-		p.outcome = outcome
+		p.outcome = legible(outcome)
 		p.interrupted = w.calling.Err() != nil
 		if p.delivery.RefusedAlone = c.failsAlone(p, outcomes); !p.delivery.GetRefusedAlone() {
 			c.heed(outcome)

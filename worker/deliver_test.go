@@ -510,3 +510,20 @@ func TestAPropertyThatComesToNothingIsLeftOutAndTold(t *testing.T) {
 		}
 	})
 }
+
+func TestAnAnswerThatIsNoTextSettlesTheDeliveryAllTheSame(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.apply(nil)
+		h.crm.always(crm.Outcome{Kind: crm.Refused, Reason: "no\xff" + strings.Repeat("é", 50_000), Body: "\xff", Property: "\xff"})
+		refused := h.accept("ada@example.com Ada")[0]
+		h.rest(time.Second)
+		if d := h.expectState(refused, dead); !strings.HasPrefix(d.GetReason(), "noéé") || len(d.GetReason()) > crm.MaxBody {
+			t.Errorf("dead because %.20q, %d bytes", d.GetReason(), len(d.GetReason()))
+		}
+		h.crm.always(crm.Outcome{Kind: crm.Delivered, RecordID: "7\xff", RecordURL: "\xff", Dropped: []string{"\xff"}})
+		id := h.accept("eve@example.com Eve")[0]
+		h.rest(time.Second)
+		h.expectState(id, done)
+	})
+}

@@ -16,7 +16,7 @@ import (
 	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
-	"github.com/leadgate/leadgate/worker/mapping"
+	"github.com/leadgate/leadgate/worker/spelling"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
@@ -105,10 +105,10 @@ func nearest(name string, schema *crm.Schema, names []string, mapped map[string]
 		free = append(free, known)
 		labels[schema.Property(known).Label] = known
 	}
-	if near := mapping.Nearest(name, free); near != "" {
+	if near := spelling.Nearest(name, free); near != "" {
 		return near
 	}
-	if near := mapping.Nearest(name, slices.Sorted(maps.Keys(labels))); near != "" {
+	if near := spelling.Nearest(name, slices.Sorted(maps.Keys(labels))); near != "" {
 		return labels[near]
 	}
 	// company became company_name: one is the beginning or the end of the other.

@@ -1,6 +1,10 @@
 package worker_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -162,4 +166,40 @@ func TestWhatWasThrownAwayIsHeldAgain(t *testing.T) {
 			t.Errorf("counts %v, %v", counts, err)
 		}
 	})
+}
+
+// refusingStore refuses every amendment.
+type refusingStore struct {
+	store.Store
+	err error
+}
+
+func (s *refusingStore) Amend(_ context.Context, amendments ...*store.Amendment) ([]store.Amended, error) {
+	return slices.Repeat([]store.Amended{{Err: s.err}}, len(amendments)), nil
+}
+
+func TestALeadThatCannotBeChangedSaysWhy(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"it was changed by somebody else in the meantime; try again": store.ErrConflict,
+		"not possible in this state: it was sent to crm already":     fmt.Errorf("%w: it was sent to crm already", store.ErrState),
+		"there is no such lead":                        store.ErrNotFound,
+		"a fault in leadgate; the log has the details": errors.New("encode lead: ada@example.com"),
+	} {
+		bubble(t, func(t *testing.T, h *house) {
+			h.close()
+			h.wrap = func(s store.Store) store.Store { return &refusingStore{s, err} }
+			h.open()
+			h.apply(nil)
+			h.hold("ada@example.com")
+			answer, err := h.service.DiscardLeads(t.Context(), &leadgatev1.DiscardLeadsRequest{Filter: &leadgatev1.LeadFilter{}})
+			if err != nil || answer.GetDiscarded() != 0 {
+				t.Fatalf("got %v, %v", answer, err)
+			}
+			op, err := h.service.GetOperation(t.Context(), &leadgatev1.GetOperationRequest{OperationId: answer.GetOperationId()})
+			if p := op.GetOperation().GetProblems(); err != nil || len(p) != 1 || p[0].GetMessage() != want {
+				t.Errorf("problems are %v, want %q: %v", p, want, err)
+			}
+		})
+	}
 }

@@ -81,6 +81,15 @@ func StatusOf(err error, what string) error {
 	return failure(err, codes.Internal, "INTERNAL", "a fault in leadgate; the log has the details")
 }
 
+// problemOf says why one of many, a lead or a delivery, was left as it is.
+func (w *Worker) problemOf(err error, what string) string {
+	st := status.Convert(StatusOf(err, what))
+	if st.Code() == codes.Internal {
+		w.log.Error("one of many could not be changed", "what", what, "error", err)
+	}
+	return st.Message()
+}
+
 // failure is a Failure whose reason needs no metadata.
 func failure(cause error, code codes.Code, reason, message string, more ...protoadapt.MessageV1) error {
 	return Failure(cause, code, &errdetails.ErrorInfo{Reason: reason}, message, more...)

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ func (c *call) verdict(p *parcel) *store.Step {
 	d, attempt := p.delivery, p.attempt
 	d.UpdateTime, d.DueTime = timestamppb.New(now), nil
 	attempt.Duration = durationpb.New(max(0, now.Sub(attempt.GetStartTime().AsTime())))
-	attempt.CrmStatus, attempt.CrmBody, attempt.DroppedProperties = int32(outcome.Status), bounded(outcome.Body), outcome.Dropped
+	attempt.CrmStatus, attempt.CrmBody, attempt.DroppedProperties = int32(outcome.Status), outcome.Body, outcome.Dropped
 	attempt.Progress = outcome.Progress
 	switch outcome.Kind {
 	case crm.Delivered:
@@ -152,12 +153,17 @@ func reasonOf(outcome crm.Outcome) string {
 	return "the CRM did not take it"
 }
 
-// bounded is a CRM's answer as it can be stored: UTF-8, at most crm.MaxBody bytes.
-func bounded(body string) string {
-	if len(body) > crm.MaxBody {
-		body = body[:crm.MaxBody]
+// legible is an outcome as it can be stored, whatever the CRM answered: its texts are UTF-8, at most crm.MaxBody bytes each.
+func legible(outcome crm.Outcome) crm.Outcome {
+	outcome.Dropped = slices.Clone(outcome.Dropped)
+	texts := []*string{&outcome.RecordID, &outcome.RecordURL, &outcome.Reason, &outcome.Property, &outcome.Body, &outcome.Progress}
+	for i := range outcome.Dropped {
+		texts = append(texts, &outcome.Dropped[i])
 	}
-	return strings.ToValidUTF8(body, "")
+	for _, text := range texts {
+		*text = strings.ToValidUTF8((*text)[:min(len(*text), crm.MaxBody)], "")
+	}
+	return outcome
 }
 
 // inWords is a duration as an operator wants to read it.

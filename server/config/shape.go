@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"github.com/leadgate/leadgate/worker/mapping"
+	"github.com/leadgate/leadgate/worker/spelling"
 )
 
 // shape checks that the file has the shape of the message: its keys, spelt as in the schema, each once, with values of their
@@ -159,7 +159,7 @@ func namesOf(fields interface {
 
 // suggest ends a message about an unknown name with the way out: the name that was probably meant, or those there are.
 func suggest(name string, known []string) string {
-	if near := mapping.Nearest(name, known); near != "" {
+	if near := spelling.Nearest(name, known); near != "" {
 		return "; did you mean " + strconv.Quote(near) + "?"
 	}
 	if len(known) == 0 {

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
-	"github.com/leadgate/leadgate/worker/mapping"
+	spell "github.com/leadgate/leadgate/worker/spelling"
 )
 
 // How many fields that lead nowhere are compared with those that did not come: a page has few, a flood has many.
@@ -115,7 +115,7 @@ func (r *Result) likeness(name likeName, field *leadgatev1.Submission_Field, t *
 		case core == "" || name.core == "":
 		case core == name.core:
 			best = max(best, likenessCore)
-		case len(name.core) >= 4 && len(name.core) <= len(core)+3 && mapping.Nearest(name.core, []string{core}) != "":
+		case len(name.core) >= 4 && len(name.core) <= len(core)+3 && spell.Nearest(name.core, []string{core}) != "":
 			best = max(best, likenessSpelling)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/mapping"
+	spell "github.com/leadgate/leadgate/worker/spelling"
 )
 
 // Paths that are treated in a way of their own, and the first parts of paths with two.
@@ -102,7 +103,7 @@ func newTarget(path string) (*target, error) {
 
 func unknownPath(path string) error {
 	paths := append(textFields(), FullName)
-	if near := mapping.Nearest(path, paths); near != "" && path != "" {
+	if near := spell.Nearest(path, paths); near != "" && path != "" {
 		return fmt.Errorf("unknown lead field %q; did you mean %q?", path, near)
 	}
 	return fmt.Errorf("unknown lead field %q; fields of your own are custom.NAME, the others are %s", path, strings.Join(paths, ", "))
@@ -136,7 +137,7 @@ func Alike(one, other, path string) bool {
 		return true
 	}
 	core, otherCore := known.core(one), known.core(other)
-	return core == otherCore || strings.Contains(core, otherCore) || strings.Contains(otherCore, core) || mapping.Nearest(core, []string{otherCore}) != ""
+	return core == otherCore || strings.Contains(core, otherCore) || strings.Contains(otherCore, core) || spell.Nearest(core, []string{otherCore}) != ""
 }
 
 // leadPlace is where a lead keeps a text field, nil if it has no such field.

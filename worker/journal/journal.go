@@ -100,9 +100,12 @@ func (j *Journal) Committed(events []*leadgatev1.Event) {
 	})
 }
 
-// Publish takes events that no store writes, sets their identifiers, and their times where they have none. It waits only
-// for taps whose queues are full; see Tap.
+// Publish takes events that no store writes, sets their identifiers, and their times where they have none, and makes their texts
+// legible. It waits only for taps whose queues are full; see Tap.
 func (j *Journal) Publish(events ...*leadgatev1.Event) {
+	for _, event := range events {
+		makeLegible(event.ProtoReflect())
+	}
 	j.put(events, j.nextExtra)
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"pgregory.net/rapid"
 
@@ -562,4 +563,27 @@ func TestFollowingOneLeadMissesNothingOfIt(t *testing.T) {
 			rt.Fatalf("%v, want %v", got, want)
 		}
 	})
+}
+
+func TestWhatCannotBePassedOnAsItIsIsMadeLegible(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t, 10)
+	s := subscribe(t, j, journal.SubscribeOptions{})
+	j.Publish(
+		&leadgatev1.Event{Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{Error: "a\xffb", Detail: strings.Repeat("é", 100_000)}}},
+		&leadgatev1.Event{Kind: &leadgatev1.Event_Destination{Destination: &leadgatev1.DestinationEvent{Detail: "fine"}}},
+	)
+	batch, err := s.Next(t.Context())
+	if err != nil || len(batch.Events) != 2 {
+		t.Fatalf("got %v, %v", batch, err)
+	}
+	for _, event := range batch.Events {
+		if encoded, err := proto.Marshal(event); err != nil || len(encoded) > 10_000 {
+			t.Errorf("%d bytes, %v", len(encoded), err)
+		}
+	}
+	lead := batch.Events[0].GetLead()
+	if lead.GetError() != "a\uFFFDb" || !strings.HasPrefix(lead.GetDetail(), "ééé") || !strings.HasSuffix(lead.GetDetail(), "…") {
+		t.Errorf("it says %q and %.20q", lead.GetError(), lead.GetDetail())
+	}
 }

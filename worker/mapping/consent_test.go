@@ -32,7 +32,8 @@ func TestConsentsTravel(t *testing.T) {
 		"opt_in_page": "https://www.example.com/", "opt_in_ip": "192.0.2.7", // and nothing of calls: nobody asked
 	}
 	got := map[string]any{}
-	for _, property := range m.Apply(record) {
+	properties, _ := m.Map(record)
+	for _, property := range properties {
 		got[property.Name] = property.Value
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/spelling"
 )
 
 // customPrefix stands before the names of the business's own fields.
@@ -95,7 +96,7 @@ func parse(path string) (field, error) {
 }
 
 func unknown(path string) error {
-	if near := Nearest(path, Fields()); near != "" {
+	if near := spelling.Nearest(path, Fields()); near != "" {
 		return fmt.Errorf("unknown lead field %q; did you mean %q?", path, near)
 	}
 	return fmt.Errorf("unknown lead field %q; fields of your own are custom.NAME, the others are %s", path, strings.Join(Fields(), ", "))

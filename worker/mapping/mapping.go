@@ -10,11 +10,7 @@ import (
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/rules"
-	"github.com/leadgate/leadgate/worker/spelling"
 )
-
-// Nearest returns the known name that was probably meant by a misspelt one; empty if none is close.
-func Nearest(name string, known []string) string { return spelling.Nearest(name, known) }
 
 // Property is one property of a CRM's record with the value it gets.
 type Property struct {
@@ -90,12 +86,6 @@ func compile(property, text string, environment **rules.Environment) (entry, err
 	}
 	value, err := (*environment).Value(expression)
 	return entry{property: property, expression: value}, err
-}
-
-// Apply is Map without its failures.
-func (m *Mapping) Apply(record *leadgatev1.LeadRecord) []Property {
-	properties, _ := m.Map(record)
-	return properties
 }
 
 // Map returns the properties of a lead, sorted by name. What the lead does not have is left out, so that nothing is cleared in

@@ -42,7 +42,7 @@ func TestPropertiesComeSortedWithTheLeadsValues(t *testing.T) {
 		"zip": "postal_code", "firstname": "first_name", "email": "email", "campaign": "source.utm_campaign", "works_at": "enrichment.company_name",
 		"budget": "custom.budget", "vip": "custom.vip", "seats": "custom.seats", "topics": "custom.topics", "email_again": "email",
 	})
-	got := m.Apply(record(&leadgatev1.Lead{
+	got, _ := m.Map(record(&leadgatev1.Lead{
 		Email: "ada@example.com", FirstName: "Ada", PostalCode: "01067",
 		Source:     &leadgatev1.Source{UtmCampaign: "spring"},
 		Enrichment: &leadgatev1.Enrichment{CompanyName: "Analytical Engines"},
@@ -81,7 +81,7 @@ func TestWhatALeadDoesNotHaveIsLeftOut(t *testing.T) {
 		"no lead": {},
 		"nil":     nil,
 	} {
-		if got := m.Apply(r); len(got) != 0 {
+		if got, _ := m.Map(r); len(got) != 0 {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
@@ -102,7 +102,7 @@ func TestEveryFieldCanBeMapped(t *testing.T) {
 		}
 		properties[name] = name
 	}
-	compile(t, properties).Apply(record(&leadgatev1.Lead{}))
+	compile(t, properties).Map(record(&leadgatev1.Lead{}))
 	if !slices.IsSorted(fields) {
 		t.Errorf("not sorted: %v", fields)
 	}

@@ -22,22 +22,25 @@ type place struct {
 	p    *Preparer
 	path string
 
-	mu     sync.RWMutex // held for writing while the reader is replaced
-	reader *maxminddb.Reader
+	mu     sync.RWMutex      // held for writing while the reader is replaced
+	reader *maxminddb.Reader // nil before the first address, and when closed
 	file   os.FileInfo
 	looked time.Time
+	closed bool
 }
 
+// newPlace sees that there is a database, but leaves it to the first address to keep it open, as the configuration may be refused
+// yet.
 func (p *Preparer) newPlace(cfg *configv1.Place, before *place) (*place, error) {
 	if before != nil && before.path == cfg.GetDatabase() {
 		return before, nil
 	}
-	l := &place{p: p, path: cfg.GetDatabase(), looked: p.now()}
-	var err error
-	if l.reader, l.file, err = openPlaces(l.path); err != nil {
+	reader, _, err := openPlaces(cfg.GetDatabase())
+	if err != nil {
 		return nil, fmt.Errorf("enrich.place: %w", err)
 	}
-	return l, nil
+	_ = reader.Close() // it was only read
+	return &place{p: p, path: cfg.GetDatabase()}, nil
 }
 
 func openPlaces(path string) (*maxminddb.Reader, os.FileInfo, error) {
@@ -55,13 +58,19 @@ func openPlaces(path string) (*maxminddb.Reader, os.FileInfo, error) {
 func (l *place) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.closed = true
+	l.drop()
+}
+
+// drop closes the database. It is called with mu held.
+func (l *place) drop() {
 	if l.reader != nil {
 		_ = l.reader.Close() // it was only read
 		l.reader = nil
 	}
 }
 
-// refresh opens the database again if its file is another one. While the new one cannot be read, the old one stays.
+// refresh opens the database if it is not, or if its file is another one. While the new one cannot be read, the old one stays.
 func (l *place) refresh() {
 	now := l.p.now()
 	l.mu.RLock()
@@ -72,20 +81,20 @@ func (l *place) refresh() {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now.Sub(l.looked) < placeLook || l.reader == nil {
+	if now.Sub(l.looked) < placeLook || l.closed {
 		return
 	}
 	l.looked = now
 	file, err := os.Stat(l.path)
-	if err == nil && os.SameFile(file, l.file) && file.ModTime().Equal(l.file.ModTime()) && file.Size() == l.file.Size() {
+	if err == nil && l.reader != nil && os.SameFile(file, l.file) && file.ModTime().Equal(l.file.ModTime()) && file.Size() == l.file.Size() {
 		return
 	}
 	reader, file, err := openPlaces(l.path)
 	if err != nil {
-		l.p.failed("place", "the database of places stays as it was: "+err.Error())
+		l.p.failed("place", "the database of places is not read: "+err.Error())
 		return
 	}
-	_ = l.reader.Close() // it was only read
+	l.drop()
 	l.reader, l.file = reader, file
 }
 
@@ -109,7 +118,7 @@ func (l *place) find(address string) finding {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.reader == nil {
-		return finding{without: "place: the database is closed"}
+		return finding{without: "place: the database cannot be read"}
 	}
 	if err := l.reader.Lookup(ip).Decode(&record); err != nil {
 		l.p.failed("place", "leads go without their place: "+err.Error())

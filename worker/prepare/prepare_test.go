@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -245,6 +246,24 @@ func TestADatabaseThatIsNoneIsRefused(t *testing.T) {
 		_, err := h.preparer.Prepare(prepare.Config{Enrich: &configv1.Enrich{Place: &configv1.Place{Database: filepath.Join(t.TempDir(), "gone")}}})
 		if err == nil || !strings.Contains(err.Error(), "cannot be read") {
 			t.Errorf("the error is %v", err)
+		}
+	})
+}
+
+func TestADatabaseOfAConfigurationThatIsRefusedIsNotKeptOpen(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "places.mmdb")
+	places(t, path, "London")
+	bubble(t, prepare.Config{}, func(t *testing.T, h *house) {
+		if _, err := h.preparer.Prepare(prepare.Config{Enrich: &configv1.Enrich{Place: &configv1.Place{Database: path}}}); err != nil {
+			t.Fatal(err) // and another room refuses it, so that it is never used
+		}
+		mapped, err := os.ReadFile("/proc/self/maps")
+		if err != nil {
+			t.Skip("what a process has open is seen on Linux")
+		}
+		if strings.Contains(string(mapped), path) {
+			t.Error("the database is open")
 		}
 	})
 }

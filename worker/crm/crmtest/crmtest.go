@@ -71,9 +71,10 @@ func (b *bench) people(n int) []crm.Item {
 	items := make([]crm.Item, n)
 	for i := range items {
 		email := fmt.Sprintf("person-%d@example.com", i)
-		payload, err := b.destination.Encode(compiled.Apply(&leadgatev1.LeadRecord{Lead: &leadgatev1.Lead{
+		properties, _ := compiled.Map(&leadgatev1.LeadRecord{Lead: &leadgatev1.Lead{
 			Email: email, FirstName: "Ada", LastName: "Lovelace & Söhne",
-		}}))
+		}})
+		payload, err := b.destination.Encode(properties)
 		if err != nil {
 			b.t.Fatal(err)
 		}

@@ -169,7 +169,8 @@ func newCourier(t *testing.T, h Harness, newCRM func(string, func() time.Time) F
 	}
 	for i := range n {
 		email := fmt.Sprintf("person-%d@example.com", i)
-		payload, err := c.destination.Encode(compiled.Apply(&leadgatev1.LeadRecord{Lead: &leadgatev1.Lead{Email: email, FirstName: "Ada", LastName: "Lovelace"}}))
+		properties, _ := compiled.Map(&leadgatev1.LeadRecord{Lead: &leadgatev1.Lead{Email: email, FirstName: "Ada", LastName: "Lovelace"}})
+		payload, err := c.destination.Encode(properties)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -242,10 +242,11 @@ func TestDefaultsAreLeadFieldsAndPropertiesOfEveryAccount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	payload, err := r.destination.Encode(compiled.Apply(&leadgatev1.LeadRecord{Lead: &leadgatev1.Lead{
+	properties, _ := compiled.Map(&leadgatev1.LeadRecord{Lead: &leadgatev1.Lead{
 		Email: "ada@example.com", FirstName: "a", LastName: "a", Phone: "+14155550132", Company: "a", Website: "a", JobTitle: "a",
 		Street: "a", City: "a", Region: "a", PostalCode: "a", Country: "GB", Message: "a",
-	}}))
+	}})
+	payload, err := r.destination.Encode(properties)
 	if err != nil {
 		t.Fatal(err)
 	}
