@@ -130,8 +130,8 @@ func (s *Store) oldestWaiting(ctx context.Context, destination string) (oldest t
 	return oldest, err
 }
 
-// firstWaiting is when the lead of the oldest waiting delivery was accepted, and the key below which no delivery waits.
-func (s *Store) firstWaiting(ctx context.Context, destination string) (oldest time.Time, mark []byte, err error) {
+// firstWaiting is when the lead of the oldest waiting delivery was accepted, and the mark of the index.
+func (s *Store) firstWaiting(ctx context.Context, destination string) (oldest time.Time, from mark, err error) {
 	l := s.lane(destination)
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -141,7 +141,7 @@ func walkFiles(o Options, fn func(*pb.KV) error) (found Examined, err error) {
 	for _, path := range tables {
 		found.Tables++
 		content, err := os.ReadFile(path)
-		damage := ""
+		var damage string
 		if err != nil {
 			damage = cause(err).Error()
 		} else if damage, err = walkTable(path, content, keys, keep); err != nil {

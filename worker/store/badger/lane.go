@@ -1,7 +1,6 @@
 package badger
 
 import (
-	"bytes"
 	"sync"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -14,10 +13,9 @@ type lane struct {
 	notify        chan struct{}
 
 	mu sync.Mutex
-	// dueMark and waitingMark are low-water marks: no key of the index is below. Looking from a mark instead of from
-	// the prefix skips what was deleted, of which there may be millions.
-	dueMark     []byte
-	waitingMark []byte
+	// The marks of the two indexes.
+	dueMark     mark
+	waitingMark mark
 	// claims are those that may be used, by token. A claim leaves when a change that ends it is being written; its
 	// delivery stays among the claimed until that is durable.
 	claims  map[uint64]held
@@ -64,9 +62,7 @@ func (l *lane) wake() {
 // put notes that a key was added to the due index.
 func (l *lane) put(key []byte) {
 	l.mu.Lock()
-	if bytes.Compare(key, l.dueMark) < 0 {
-		l.dueMark = key
-	}
+	l.dueMark.lower(key)
 	l.mu.Unlock()
 	l.wake()
 }
@@ -75,9 +71,7 @@ func (l *lane) put(key []byte) {
 func (l *lane) putWaiting(key []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if bytes.Compare(key, l.waitingMark) < 0 {
-		l.waitingMark = key
-	}
+	l.waitingMark.lower(key)
 }
 
 // taken reports whether a delivery is not to be claimed. It is called with mu held.

@@ -29,9 +29,8 @@ var endStates = [...]leadgatev1.DeliveryState{
 type line struct {
 	destination string
 	prefix      []byte
-	// first is a key below which none is, nil if that is not known: what stood there was removed, and looking for more would
-	// pass all of it.
-	first []byte
+	// first is the mark of the line; nil if it has none.
+	first mark
 }
 
 // linesOf returns the lines in which every delivery stands that a query by state or destination may match. Lines that are

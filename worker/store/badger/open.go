@@ -216,9 +216,12 @@ func (s *Store) load() error {
 		return err
 	}
 	if err := s.catchUp(); err != nil {
-		return err
+		return fmt.Errorf("follow a clock that was set back: %w", err)
 	}
-	return s.recover()
+	if err := s.recover(); err != nil {
+		return fmt.Errorf("recover what was in flight: %w", err)
+	}
+	return nil
 }
 
 func (s *Store) loadMeta() (*storev1.Meta, error) {

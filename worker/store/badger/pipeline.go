@@ -1,6 +1,9 @@
 package badger
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // How many calls share one commit at most. More would only make the first of them wait longer.
 const maxMerge = 1024
@@ -174,13 +177,18 @@ func (p *pipeline) end() {
 	p.staged.discard()
 }
 
-// writeFirst writes items before the writer runs, on a disk that is nearly full too: room for that was made when the store was opened.
-func (s *Store) writeFirst(items ...item) error {
+// writeFirst writes an item for each of some deliveries before the writer runs, on a disk that is nearly full too: room for that
+// was made when the store was opened. One that fails fails all.
+func (s *Store) writeFirst(deliveries []deliveryKey, newItem func(d deliveryKey, problem *error) item) error {
 	p := newPipeline(s)
 	defer p.end()
-	for _, it := range items {
-		if err := p.add(it); err != nil {
+	for _, d := range deliveries {
+		var problem error
+		if err := p.add(newItem(d, &problem)); err != nil {
 			return err
+		}
+		if problem != nil {
+			return fmt.Errorf("delivery %s: %w", d, problem)
 		}
 	}
 	return p.settle()

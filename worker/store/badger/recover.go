@@ -1,8 +1,6 @@
 package badger
 
 import (
-	"fmt"
-
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -25,23 +23,10 @@ func (s *Store) recover() error {
 			return nil
 		})
 	})
-	if err != nil || len(lost) == 0 {
+	if err != nil {
 		return err
 	}
-	items := make([]item, len(lost))
-	problems := make([]error, len(lost))
-	for i, d := range lost {
-		items[i] = &recoverItem{s: s, key: d, problem: &problems[i]}
-	}
-	if err := s.writeFirst(items...); err != nil {
-		return err
-	}
-	for i, problem := range problems {
-		if problem != nil {
-			return fmt.Errorf("recover delivery %s: %w", lost[i], problem)
-		}
-	}
-	return nil
+	return s.writeFirst(lost, func(d deliveryKey, problem *error) item { return &recoverItem{s: s, key: d, problem: problem} })
 }
 
 type recoverItem struct {

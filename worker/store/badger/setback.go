@@ -1,7 +1,6 @@
 package badger
 
 import (
-	"fmt"
 	"time"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
@@ -35,23 +34,12 @@ func (s *Store) catchUp() error {
 			return nil
 		})
 	})
-	if err != nil || len(late) == 0 {
+	if err != nil {
 		return err
 	}
-	problems := make([]error, len(late))
-	items := make([]item, len(late))
-	for i, d := range late {
-		items[i] = &sooner{s: s, key: d, now: now, by: was.Sub(now), problem: &problems[i]}
-	}
-	if err := s.writeFirst(items...); err != nil {
-		return err
-	}
-	for i, problem := range problems {
-		if problem != nil {
-			return fmt.Errorf("make delivery %s fall due sooner: %w", late[i], problem)
-		}
-	}
-	return nil
+	return s.writeFirst(late, func(d deliveryKey, problem *error) item {
+		return &sooner{s: s, key: d, now: now, by: was.Sub(now), problem: problem}
+	})
 }
 
 // sooner makes a waiting delivery fall due sooner, but not before now, wherever it stands in its chain.

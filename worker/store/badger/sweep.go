@@ -41,9 +41,8 @@ func (s *Store) sweeper(interval time.Duration) {
 
 // broom removes what has expired: idempotency keys, pointers to old events, values of State. It belongs to the sweeper.
 type broom struct {
-	s *Store
-	// Low-water marks: no key is below. Looking from a mark skips what was deleted before, of which there may be millions.
-	expiries, events []byte
+	s                *Store
+	expiries, events mark // of the two indexes
 }
 
 func (b *broom) sweep(ctx context.Context) error {
