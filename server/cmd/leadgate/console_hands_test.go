@@ -10,7 +10,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-const escape = "\u001b"
+const (
+	escape = "\u001b"
+	enter  = "\r"
+)
 
 func TestTheLiveListKeepsStillUnderTheReadersHands(t *testing.T) {
 	t.Parallel()
@@ -82,6 +85,10 @@ func TestTheConsoleIsWorkedByKeyboard(t *testing.T) {
 	for keys, heading := range map[string]string{"gl": "Leads", "gh": "Held", "gx": "Dead", "gd": "Destinations", "gf": "Drift", "ga": "Alerts"} {
 		o.do(chromedp.KeyEvent(keys), shows("#main h1", heading))
 	}
+	// Whoever presses a button is there again when it is done.
+	o.do(chromedp.KeyEvent("gn"), holds(`(document.querySelector('[data-key="button Test now: crm"]')?.focus(), document.activeElement.tagName === "BUTTON")`),
+		chromedp.KeyEvent(enter), shows("dialog", "it is up and takes the credentials"),
+		chromedp.KeyEvent(escape), holds(`!document.querySelector("dialog[open]") && document.activeElement.dataset.key === "button Test now: crm" && document.activeElement.ariaDisabled !== "true"`))
 	// What was done is said politely.
 	o.do(chromedp.KeyEvent("gn"), pressButton("Pause crm"), holds(`document.querySelector("[aria-live=polite]").innerText.trim() !== ""`))
 	o.wellBehaved()

@@ -65,7 +65,7 @@ func (o *operator) do(steps ...chromedp.Action[chromedp.Void]) {
 func pressButton(words string) chromedp.Action[chromedp.Void] {
 	return holds(fmt.Sprintf(`(() => {
 		const button = [...(document.querySelector("dialog[open]") ?? document).querySelectorAll("button")].find((b) =>
-			!b.disabled && !b.closest("[hidden], dialog:not([open])") && (b.textContent.startsWith(%[1]q) || b.ariaLabel?.startsWith(%[1]q)));
+			!b.disabled && b.ariaDisabled !== "true" && !b.closest("[hidden], dialog:not([open])") && (b.textContent.startsWith(%[1]q) || b.ariaLabel?.startsWith(%[1]q)));
 		button?.click();
 		return button !== undefined;
 	})()`, words))
@@ -223,7 +223,7 @@ const contrast = `(() => {
 	const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 	while (walker.nextNode()) {
 		const element = walker.currentNode.parentElement;
-		if (!walker.currentNode.data.trim() || !element.checkVisibility() || element.closest(".hidden, noscript, option, :disabled")) continue;
+		if (!walker.currentNode.data.trim() || !element.checkVisibility() || element.closest(".hidden, noscript, option, :disabled, [aria-disabled=true]")) continue;
 		const [a, b] = [light(parse(getComputedStyle(element).color)), light(behind(element))].sort((x, y) => y - x);
 		const ratio = (a + 0.05) / (b + 0.05);
 		if (ratio < 4.5) found.add(ratio.toFixed(2) + " " + element.className + ": " + walker.currentNode.data.trim().slice(0, 40));

@@ -1,6 +1,7 @@
-// A button that does something at the gateway: busy while it runs, and what came of it is said.
+// A button that does something at the gateway: busy while it runs, and what came of it is said. It is not disabled meanwhile:
+// whoever uses the keyboard would lose the place.
 
-import { h } from "../dom";
+import { h, set } from "../dom";
 import { messageOf } from "../api";
 import { announce, type Done } from "./announce";
 
@@ -15,17 +16,19 @@ export interface Deed {
 
 export function button(deed: Deed): HTMLButtonElement {
   const element = h("button", { type: "button", class: deed.kind ?? "", "aria-label": deed.name, "data-key": `button ${deed.name ?? deed.label}` }, deed.label);
+  let busy = false;
+  const lock = (locked: boolean): void => {
+    busy = locked;
+    set(element, { "aria-disabled": locked && "true", "aria-busy": locked && "true" });
+  };
   element.addEventListener("click", () => {
-    element.disabled = true;
-    element.setAttribute("aria-busy", "true");
+    if (busy) return;
+    lock(true);
     deed
       .run()
       .then((done) => announce(done))
       .catch((error: unknown) => announce(messageOf(error), "failing"))
-      .finally(() => {
-        element.disabled = false;
-        element.removeAttribute("aria-busy");
-      });
+      .finally(() => lock(false));
   });
   return element;
 }
