@@ -212,7 +212,7 @@ func (c *call) describe(submission *leadgatev1.Submission) {
 	if visitor.IsValid() {
 		submission.Address = visitor.String()
 	}
-	if submission.GetUserAgent() == "" {
+	if submission.GetUserAgent() == "" && c.fromPage { // over gRPC it is the program's
 		submission.UserAgent = clip(c.userAgent, 1024)
 	}
 	if submission.GetPageUrl() == "" {

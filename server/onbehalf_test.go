@@ -89,6 +89,15 @@ func TestOnlyWhoSubmitsOnBehalfOfVisitorsSaysWhoTheyAre(t *testing.T) {
 			t.Errorf("over gRPC with key %q: %q, want %q", key, got, want)
 		}
 	}
+	answer, err := client.SubmitForm(t.Context(), &leadgatev1.SubmitFormRequest{Form: "strict", Submission: &leadgatev1.Submission{
+		Fields: []*leadgatev1.Submission_Field{{Name: "email", Values: []string{"nobody@example.com"}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if record, err := h.store.Lead(t.Context(), answer.GetLeadId()); err != nil || record.GetLead().GetSource().GetUserAgent() != "" {
+		t.Errorf("the visitor's browser is %q (%v)", record.GetLead().GetSource().GetUserAgent(), err)
+	}
 	if _, err := submit("shop-key", "somewhere"); status.Code(err) != codes.InvalidArgument {
 		t.Errorf("an address that is none: %v", err)
 	}
