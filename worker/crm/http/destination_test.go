@@ -247,6 +247,20 @@ func TestAPingIsPongUnlessSomethingIsWrong(t *testing.T) {
 	}
 }
 
+func TestTheRecordsIdentifierIsEscapedForItsPlace(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"https://erp.example.com/leads/{id}": "https://erp.example.com/leads/a&b+c%2Fd", "https://erp.example.com/?lead={id}&tab=1": "https://erp.example.com/?lead=a%26b%2Bc%2Fd&tab=1",
+	} {
+		a := newAPI(t)
+		a.body = `{"id":"a&b+c/d"}`
+		outcome := deliver(t, a.destination(t, func(cfg *configv1.HTTP) { cfg.RecordId, cfg.RecordUrl = "/id", address }), `{}`)
+		if outcome.RecordURL != want {
+			t.Errorf("the record is at %s, want %s", outcome.RecordURL, want)
+		}
+	}
+}
+
 func TestTheRecordIsWhereThePointerLeads(t *testing.T) {
 	t.Parallel()
 	for pointer, want := range map[string]string{

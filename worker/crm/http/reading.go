@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
@@ -166,7 +165,8 @@ func (r *reading) delivered(s *seen) crm.Outcome {
 		return s.outcome(crm.Unknown, fmt.Sprintf("%s, but without an identifier at %s; check http.record_id", told(s.answer.Status), r.recordAt))
 	}
 	if r.recordURL != "" {
-		outcome.RecordURL = strings.ReplaceAll(r.recordURL, "{id}", url.PathEscape(outcome.RecordID))
+		before, _, _ := strings.Cut(r.recordURL, "{id}")
+		outcome.RecordURL = strings.ReplaceAll(r.recordURL, "{id}", inURL(before, outcome.RecordID))
 	}
 	return outcome
 }

@@ -215,15 +215,18 @@ func (a *api) put(w http.ResponseWriter, r *http.Request, body []byte) {
 	answer(w, http.StatusOK, result)
 }
 
-// take keeps a lead, in place of an earlier one of its key.
+// take keeps a lead, in place of an earlier one of its key, which it was not refused under and is not later.
 func (a *api) take(r *http.Request, key string, lead map[string]any, i, n int) map[string]any {
-	if line, _ := json.Marshal(lead); simulator.Refuse(r.Context(), i, n, line) {
-		return map[string]any{"ok": false, "error": "invalid_lead"}
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	record := a.keys[key]
-	if record == nil || key == "" {
+	var record *simulator.Record
+	if key != "" {
+		record = a.keys[key]
+	}
+	if line, _ := json.Marshal(lead); record == nil && simulator.Refuse(r.Context(), i, n, line) {
+		return map[string]any{"ok": false, "error": "invalid_lead"}
+	}
+	if record == nil {
 		record = a.records.Insert("", lead, a.options.Now())
 		a.keys[key] = record
 	} else {
