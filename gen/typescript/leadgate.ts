@@ -125,6 +125,48 @@ export interface NotifierTest {
   duration?: string;
 }
 
+/** ListAlertsRequest chooses alerts. */
+export interface ListAlertsRequest {
+  /** In this state. */
+  state?: AlertState;
+}
+
+/** ListAlertsResponse are the alerts. */
+export interface ListAlertsResponse {
+  /** Firing ones first, the newest first. */
+  alerts?: Alert[];
+  /** The notifiers by name. */
+  notifiers?: Notifier[];
+}
+
+/** TestAlertsRequest chooses notifiers. */
+export interface TestAlertsRequest {
+  /** Names of notifiers; all if empty. */
+  notifiers?: string[];
+}
+
+/** TestAlertsResponse tells what came of a test. */
+export interface TestAlertsResponse {
+  /** The notifiers by name. */
+  results?: NotifierTest[];
+}
+
+/** AcknowledgeAlertRequest names an alert that is firing. */
+export interface AcknowledgeAlertRequest {
+  /** Identifier of the alert, such as "error_rate/crm". */
+  alertId?: string;
+  /** For how long nobody is reminded, up to 7 days; 8 hours if left out. 0s takes an acknowledgement back. */
+  duration?: string;
+  /** Who is on it, or why, for the others. */
+  note?: string;
+}
+
+/** AcknowledgeAlertResponse is the alert after the request. */
+export interface AcknowledgeAlertResponse {
+  /** The alert. */
+  alert?: Alert;
+}
+
 /** DeliveryState says where a delivery stands. */
 export type DeliveryState =
   /** Not said. Never stored; as a filter it matches every state. */
@@ -257,6 +299,344 @@ export interface Attempt {
    * was.
    */
   unansweredTime?: string;
+}
+
+/** DeliveryFilter chooses deliveries. A field left out matches everything. */
+export interface DeliveryFilter {
+  /** In this state. */
+  state?: DeliveryState;
+  /** To this destination. */
+  destination?: string;
+  /** Of leads from this form. */
+  form?: string;
+  /** Of this lead. */
+  leadId?: string;
+  /** Created at or after this time. */
+  since?: string;
+  /** Created before this time. */
+  until?: string;
+}
+
+/** ListDeliveriesRequest chooses deliveries. A field left out matches everything. */
+export interface ListDeliveriesRequest {
+  /** At most this many, 1 to 1000; 100 if 0. */
+  pageSize?: number;
+  /** Where to go on: next_page_token of the page before. */
+  pageToken?: string;
+  /** In this state. */
+  state?: DeliveryState;
+  /** To this destination. */
+  destination?: string;
+  /** Of leads from this form. */
+  form?: string;
+  /** Of this lead. */
+  leadId?: string;
+  /** Created at or after this time. */
+  since?: string;
+  /** Created before this time. */
+  until?: string;
+}
+
+/** ListDeliveriesResponse is a page of deliveries. */
+export interface ListDeliveriesResponse {
+  /** The deliveries, newest lead first, without their attempts. */
+  deliveries?: Delivery[];
+  /** Gives the next page; empty on the last. */
+  nextPageToken?: string;
+}
+
+/** GetDeliveryRequest names a delivery. */
+export interface GetDeliveryRequest {
+  /** Identifier of the delivery. */
+  deliveryId?: string;
+}
+
+/** GetDeliveryResponse is one delivery. */
+export interface GetDeliveryResponse {
+  /** The delivery, with its attempts. */
+  delivery?: Delivery;
+}
+
+/** RetryDeliveryRequest names a delivery. */
+export interface RetryDeliveryRequest {
+  /** Identifier of the delivery. */
+  deliveryId?: string;
+  /** Send it as it is, although a newer lead of the same person was delivered before: it overwrites that one's values. */
+  force?: boolean;
+}
+
+/** RetryDeliveryResponse is the delivery after the request. */
+export interface RetryDeliveryResponse {
+  /** The delivery. */
+  delivery?: Delivery;
+}
+
+/** RetryDeliveriesRequest chooses the deliveries to retry. */
+export interface RetryDeliveriesRequest {
+  /** Which ones. Its state must be DEAD, HELD, SUPERSEDED or RETRY_WAIT; DEAD if left out. */
+  filter?: DeliveryFilter;
+  /** Only count them. */
+  dryRun?: boolean;
+  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
+  expectedCount?: string;
+  /**
+   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+   * Made by leadgate if empty.
+   */
+  operationId?: string;
+}
+
+/** RetryDeliveriesResponse says what was done. */
+export interface RetryDeliveriesResponse {
+  /** How many matched. */
+  matched?: string;
+  /** How many are due again. */
+  retried?: string;
+  /** The operation; empty for a dry run. */
+  operationId?: string;
+}
+
+/** MoveDeliveriesRequest chooses the deliveries to move. */
+export interface MoveDeliveriesRequest {
+  /**
+   * Which ones. A destination has to be named. The state must be PENDING, RETRY_WAIT, HELD, DEAD or SUPERSEDED; if left out,
+   * those that are PENDING, RETRY_WAIT or HELD.
+   */
+  filter?: DeliveryFilter;
+  /** The configured destination to move them to. */
+  to?: string;
+  /** Only count them. */
+  dryRun?: boolean;
+  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
+  expectedCount?: string;
+  /**
+   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+   * Made by leadgate if empty.
+   */
+  operationId?: string;
+}
+
+/** MoveDeliveriesResponse says what was done. */
+export interface MoveDeliveriesResponse {
+  /** How many matched. */
+  matched?: string;
+  /** How many are due at the other destination. */
+  moved?: string;
+  /** The operation; empty for a dry run. */
+  operationId?: string;
+}
+
+/** DeleteDeliveriesRequest chooses the deliveries to remove. */
+export interface DeleteDeliveriesRequest {
+  /** Which ones. Its state must be DEAD, HELD, SUPERSEDED or CANCELLED; DEAD if left out. */
+  filter?: DeliveryFilter;
+  /** Only count them. */
+  dryRun?: boolean;
+  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
+  expectedCount?: string;
+  /**
+   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+   * Made by leadgate if empty.
+   */
+  operationId?: string;
+}
+
+/** DeleteDeliveriesResponse says what was done. */
+export interface DeleteDeliveriesResponse {
+  /** How many matched. */
+  matched?: string;
+  /** How many are gone. */
+  deleted?: string;
+  /** The operation; empty for a dry run. */
+  operationId?: string;
+}
+
+/** DriftType says what does not fit any more. */
+export type DriftType =
+  /** Not said. */
+  | "DRIFT_TYPE_UNSPECIFIED"
+  /** A page sends a field that nothing maps and that looks like one that came no more. */
+  | "DRIFT_TYPE_FIELD_RENAMED"
+  /** The CRM has no property of that name (any more). */
+  | "DRIFT_TYPE_PROPERTY_GONE"
+  /** The CRM's property cannot be written. */
+  | "DRIFT_TYPE_PROPERTY_READ_ONLY"
+  /** The CRM's property takes values of another kind than it did, or than the lead field has. */
+  | "DRIFT_TYPE_PROPERTY_TYPE"
+  /** The CRM's property takes fewer characters than it did, or than the lead field needs. */
+  | "DRIFT_TYPE_PROPERTY_TOO_SHORT"
+  /** The CRM wants a property that nothing maps. */
+  | "DRIFT_TYPE_PROPERTY_REQUIRED";
+
+/** Drift is one thing that does not fit any more between a page, leadgate's configuration and a CRM. */
+export interface Drift {
+  /** What does not fit. */
+  type?: DriftType;
+  /** The form, if a page changed. */
+  form?: string;
+  /** The destination, if a CRM changed. */
+  destination?: string;
+  /** The field of the form, or the CRM's property. */
+  field?: string;
+  /** The lead field that it leads to or comes from; an expression where one is configured. */
+  leadField?: string;
+  /** What is wrong and what to do, in words. */
+  detail?: string;
+  /** The line to write in the configuration, if there is a likely one, such as "company_name: company". */
+  suggestion?: string;
+  /** When it was first seen. */
+  since?: string;
+  /** The lead with which it was first seen, if a page changed. */
+  leadId?: string;
+}
+
+/** ListDriftRequest asks for all of it. */
+export interface ListDriftRequest {
+}
+
+/** ListDriftResponse is what does not fit. */
+export interface ListDriftResponse {
+  /** Fields of pages first, then properties of CRMs; by form and destination. */
+  drifts?: Drift[];
+}
+
+/** DestinationStatus says how sending to a destination goes. */
+export type DestinationStatus =
+  /** Not said. */
+  | "DESTINATION_STATUS_UNSPECIFIED"
+  /** Deliveries go out as they come. */
+  | "DESTINATION_STATUS_FLOWING"
+  /** A person paused it. */
+  | "DESTINATION_STATUS_PAUSED"
+  /** The last calls failed. */
+  | "DESTINATION_STATUS_FAILING"
+  /** The CRM asked for a slower pace. */
+  | "DESTINATION_STATUS_RATE_LIMITED"
+  /** The CRM refused the credentials. */
+  | "DESTINATION_STATUS_CREDENTIALS_REFUSED"
+  /** The CRM cannot be reached; it is asked every minute or sooner. */
+  | "DESTINATION_STATUS_UNREACHABLE";
+
+/** Destination is a configured CRM connection and how it is doing. */
+export interface Destination {
+  /** Name in the configuration. */
+  name?: string;
+  /** Kind of CRM, such as "hubspot". */
+  kind?: string;
+  /** How sending goes. */
+  status?: DestinationStatus;
+  /** How many deliveries wait: pending or waiting for a retry. */
+  waiting?: string;
+  /** How many are under way. */
+  inFlight?: string;
+  /** How many were delivered. */
+  delivered?: string;
+  /** How many were given up or refused. */
+  dead?: string;
+  /** How many wait for a person. */
+  held?: string;
+  /** How long the oldest that waits has waited, since its lead was accepted. */
+  oldestWaiting?: string;
+  /** Requests sent in the last second. */
+  requestsPerSecond?: number;
+  /** How many it may be; 0 for no limit. */
+  requestsPerSecondLimit?: number;
+  /** What went wrong last, in words; empty after a success. */
+  lastError?: string;
+  /** When that was. */
+  lastErrorTime?: string;
+  /** When sending goes on by itself, or is tried, if it waits. */
+  resumeTime?: string;
+  /** Whose records it writes, such as the number of a HubSpot account; empty until that is known. */
+  account?: string;
+  /** How many requests may still be made today, if requests_per_day bounds them. */
+  requestsLeftToday?: string;
+  /** requests_per_day; 0 for no limit. */
+  requestsPerDayLimit?: string;
+}
+
+/** ListDestinationsRequest asks for every destination. */
+export interface ListDestinationsRequest {
+}
+
+/** ListDestinationsResponse is every destination. */
+export interface ListDestinationsResponse {
+  /** The destinations by name. */
+  destinations?: Destination[];
+}
+
+/** PauseDestinationRequest names a destination. */
+export interface PauseDestinationRequest {
+  /** Name in the configuration. */
+  name?: string;
+  /** Why, for the operators who come later. */
+  reason?: string;
+}
+
+/** PauseDestinationResponse is the destination after the request. */
+export interface PauseDestinationResponse {
+  /** The destination. */
+  destination?: Destination;
+}
+
+/** ResumeDestinationRequest names a destination. */
+export interface ResumeDestinationRequest {
+  /** Name in the configuration. */
+  name?: string;
+}
+
+/** ResumeDestinationResponse is the destination after the request. */
+export interface ResumeDestinationResponse {
+  /** The destination. */
+  destination?: Destination;
+}
+
+/** TestDestinationRequest names a destination. */
+export interface TestDestinationRequest {
+  /** Name in the configuration. */
+  name?: string;
+}
+
+/** TestDestinationResponse is how the test went. */
+export interface TestDestinationResponse {
+  /** What was found. */
+  report?: DestinationReport;
+}
+
+/** DestinationReport is what calling a destination's CRM showed. */
+export interface DestinationReport {
+  /** Name in the configuration. */
+  destination?: string;
+  /** Kind of CRM, such as "hubspot". */
+  kind?: string;
+  /** The CRM is up and takes the credentials. */
+  reachable?: boolean;
+  /** What is wrong, in words; empty if it is reachable. */
+  problem?: string;
+  /** HTTP status of the CRM's answer. */
+  crmStatus?: number;
+  /** How long the answer took. */
+  latency?: string;
+  /** Whose records it writes, such as the number of a HubSpot account; empty if it does not say. */
+  account?: string;
+  /** How many properties the CRM's records have; 0 if it cannot be asked. */
+  properties?: number;
+  /** Why they could not be read; empty if they were, or if this kind of CRM cannot be asked. */
+  propertiesProblem?: string;
+  /** What of them does not fit the mapping. */
+  drifts?: Drift[];
+  /** What the CRM says is left of its budgets of calls. */
+  quotas?: QuotaReport[];
+}
+
+/** QuotaReport is what a CRM says is left of a budget of calls. */
+export interface QuotaReport {
+  /** Over how long it counts. */
+  window?: string;
+  /** How many calls it allows; 0 if it does not say. */
+  limit?: string;
+  /** How many of them are left. */
+  remaining?: string;
 }
 
 /** Stage says where a lead is on its way. */
@@ -788,6 +1168,109 @@ export interface OperationProblem {
   message?: string;
 }
 
+/** GetOperationRequest names an operation. */
+export interface GetOperationRequest {
+  /** Identifier of the operation. */
+  operationId?: string;
+}
+
+/** GetOperationResponse is one operation. */
+export interface GetOperationResponse {
+  /** The operation. */
+  operation?: Operation;
+}
+
+/** ListOperationsRequest asks for every operation. */
+export interface ListOperationsRequest {
+}
+
+/** ListOperationsResponse is every operation that is remembered. */
+export interface ListOperationsResponse {
+  /** The operations, newest first. */
+  operations?: Operation[];
+}
+
+/** ReleaseLeadsRequest chooses the held leads to send. */
+export interface ReleaseLeadsRequest {
+  /** Which ones. */
+  filter?: LeadFilter;
+  /** Only say what would be done. */
+  dryRun?: boolean;
+  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
+  expectedCount?: string;
+  /**
+   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+   * Made by leadgate if empty.
+   */
+  operationId?: string;
+}
+
+/** ReleaseLeadsResponse says what was done. */
+export interface ReleaseLeadsResponse {
+  /** How many matched. */
+  matched?: string;
+  /** How many are sent. */
+  released?: string;
+  /** How many stay held, because they break a rule or no destination takes them. */
+  refused?: string;
+  /** Why, for the first 50 of them. */
+  problems?: OperationProblem[];
+  /** The operation; empty for a dry run. */
+  operationId?: string;
+}
+
+/** DiscardLeadsRequest chooses the held leads to throw away. */
+export interface DiscardLeadsRequest {
+  /** Which ones. */
+  filter?: LeadFilter;
+  /** Only count them. */
+  dryRun?: boolean;
+  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
+  expectedCount?: string;
+  /**
+   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+   * Made by leadgate if empty.
+   */
+  operationId?: string;
+  /** Why, for those who come later. */
+  reason?: string;
+}
+
+/** DiscardLeadsResponse says what was done. */
+export interface DiscardLeadsResponse {
+  /** How many matched. */
+  matched?: string;
+  /** How many were thrown away. */
+  discarded?: string;
+  /** The operation; empty for a dry run. */
+  operationId?: string;
+}
+
+/** UndiscardLeadsRequest chooses the discarded leads to hold again. */
+export interface UndiscardLeadsRequest {
+  /** Which ones. */
+  filter?: LeadFilter;
+  /** Only count them. */
+  dryRun?: boolean;
+  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
+  expectedCount?: string;
+  /**
+   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+   * Made by leadgate if empty.
+   */
+  operationId?: string;
+}
+
+/** UndiscardLeadsResponse says what was done. */
+export interface UndiscardLeadsResponse {
+  /** How many matched. */
+  matched?: string;
+  /** How many are held again. */
+  held?: string;
+  /** The operation; empty for a dry run. */
+  operationId?: string;
+}
+
 /** PreviewOutcome says what would become of a submission. */
 export type PreviewOutcome =
   /** Not said. */
@@ -1224,39 +1707,29 @@ export interface DestinationStats {
   oldestWaiting?: string;
 }
 
-/** DestinationStatus says how sending to a destination goes. */
-export type DestinationStatus =
-  /** Not said. */
-  | "DESTINATION_STATUS_UNSPECIFIED"
-  /** Deliveries go out as they come. */
-  | "DESTINATION_STATUS_FLOWING"
-  /** A person paused it. */
-  | "DESTINATION_STATUS_PAUSED"
-  /** The last calls failed. */
-  | "DESTINATION_STATUS_FAILING"
-  /** The CRM asked for a slower pace. */
-  | "DESTINATION_STATUS_RATE_LIMITED"
-  /** The CRM refused the credentials. */
-  | "DESTINATION_STATUS_CREDENTIALS_REFUSED"
-  /** The CRM cannot be reached; it is asked every minute or sooner. */
-  | "DESTINATION_STATUS_UNREACHABLE";
+/** GetStatsRequest asks for the figures of the last hour. */
+export interface GetStatsRequest {
+}
 
-/** DriftType says what does not fit any more. */
-export type DriftType =
-  /** Not said. */
-  | "DRIFT_TYPE_UNSPECIFIED"
-  /** A page sends a field that nothing maps and that looks like one that came no more. */
-  | "DRIFT_TYPE_FIELD_RENAMED"
-  /** The CRM has no property of that name (any more). */
-  | "DRIFT_TYPE_PROPERTY_GONE"
-  /** The CRM's property cannot be written. */
-  | "DRIFT_TYPE_PROPERTY_READ_ONLY"
-  /** The CRM's property takes values of another kind than it did, or than the lead field has. */
-  | "DRIFT_TYPE_PROPERTY_TYPE"
-  /** The CRM's property takes fewer characters than it did, or than the lead field needs. */
-  | "DRIFT_TYPE_PROPERTY_TOO_SHORT"
-  /** The CRM wants a property that nothing maps. */
-  | "DRIFT_TYPE_PROPERTY_REQUIRED";
+/** GetStatsResponse are the figures of the last hour. They are counted from the events that watchers see. */
+export interface GetStatsResponse {
+  /** When they were taken. */
+  time?: string;
+  /** Since when events are counted: an hour ago, or later if the gateway started since and does not remember all. */
+  since?: string;
+  /** What happened since then. */
+  counts?: StatsCounts;
+  /** The same by minute, oldest first; the last one is not over yet. */
+  minutes?: StatsMinute[];
+  /** From the submission to the CRM's identifier of the record, over all forms. */
+  speedToLead?: Latency;
+  /** How long ago the oldest lead was accepted that waits for any destination; unset if none waits. */
+  oldestWaiting?: string;
+  /** The forms by name. */
+  forms?: FormStats[];
+  /** The destinations by name. */
+  destinations?: DestinationStats[];
+}
 
 /** WatchDeliveriesRequest chooses events. A field left out matches everything; several values of one field match any. */
 export interface WatchDeliveriesRequest {
@@ -1308,477 +1781,4 @@ export interface WatchGap {
   reason?: string;
   /** How many events are missing; 0 if that is not known. */
   missed?: string;
-}
-
-/** DeliveryFilter chooses deliveries. A field left out matches everything. */
-export interface DeliveryFilter {
-  /** In this state. */
-  state?: DeliveryState;
-  /** To this destination. */
-  destination?: string;
-  /** Of leads from this form. */
-  form?: string;
-  /** Of this lead. */
-  leadId?: string;
-  /** Created at or after this time. */
-  since?: string;
-  /** Created before this time. */
-  until?: string;
-}
-
-/** ListDeliveriesRequest chooses deliveries. A field left out matches everything. */
-export interface ListDeliveriesRequest {
-  /** At most this many, 1 to 1000; 100 if 0. */
-  pageSize?: number;
-  /** Where to go on: next_page_token of the page before. */
-  pageToken?: string;
-  /** In this state. */
-  state?: DeliveryState;
-  /** To this destination. */
-  destination?: string;
-  /** Of leads from this form. */
-  form?: string;
-  /** Of this lead. */
-  leadId?: string;
-  /** Created at or after this time. */
-  since?: string;
-  /** Created before this time. */
-  until?: string;
-}
-
-/** ListDeliveriesResponse is a page of deliveries. */
-export interface ListDeliveriesResponse {
-  /** The deliveries, newest lead first, without their attempts. */
-  deliveries?: Delivery[];
-  /** Gives the next page; empty on the last. */
-  nextPageToken?: string;
-}
-
-/** GetDeliveryRequest names a delivery. */
-export interface GetDeliveryRequest {
-  /** Identifier of the delivery. */
-  deliveryId?: string;
-}
-
-/** GetDeliveryResponse is one delivery. */
-export interface GetDeliveryResponse {
-  /** The delivery, with its attempts. */
-  delivery?: Delivery;
-}
-
-/** RetryDeliveryRequest names a delivery. */
-export interface RetryDeliveryRequest {
-  /** Identifier of the delivery. */
-  deliveryId?: string;
-  /** Send it as it is, although a newer lead of the same person was delivered before: it overwrites that one's values. */
-  force?: boolean;
-}
-
-/** RetryDeliveryResponse is the delivery after the request. */
-export interface RetryDeliveryResponse {
-  /** The delivery. */
-  delivery?: Delivery;
-}
-
-/** RetryDeliveriesRequest chooses the deliveries to retry. */
-export interface RetryDeliveriesRequest {
-  /** Which ones. Its state must be DEAD, HELD, SUPERSEDED or RETRY_WAIT; DEAD if left out. */
-  filter?: DeliveryFilter;
-  /** Only count them. */
-  dryRun?: boolean;
-  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
-  expectedCount?: string;
-  /**
-   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
-   * Made by leadgate if empty.
-   */
-  operationId?: string;
-}
-
-/** RetryDeliveriesResponse says what was done. */
-export interface RetryDeliveriesResponse {
-  /** How many matched. */
-  matched?: string;
-  /** How many are due again. */
-  retried?: string;
-  /** The operation; empty for a dry run. */
-  operationId?: string;
-}
-
-/** ReleaseLeadsRequest chooses the held leads to send. */
-export interface ReleaseLeadsRequest {
-  /** Which ones. */
-  filter?: LeadFilter;
-  /** Only say what would be done. */
-  dryRun?: boolean;
-  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
-  expectedCount?: string;
-  /**
-   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
-   * Made by leadgate if empty.
-   */
-  operationId?: string;
-}
-
-/** ReleaseLeadsResponse says what was done. */
-export interface ReleaseLeadsResponse {
-  /** How many matched. */
-  matched?: string;
-  /** How many are sent. */
-  released?: string;
-  /** How many stay held, because they break a rule or no destination takes them. */
-  refused?: string;
-  /** Why, for the first 50 of them. */
-  problems?: OperationProblem[];
-  /** The operation; empty for a dry run. */
-  operationId?: string;
-}
-
-/** DiscardLeadsRequest chooses the held leads to throw away. */
-export interface DiscardLeadsRequest {
-  /** Which ones. */
-  filter?: LeadFilter;
-  /** Only count them. */
-  dryRun?: boolean;
-  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
-  expectedCount?: string;
-  /**
-   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
-   * Made by leadgate if empty.
-   */
-  operationId?: string;
-  /** Why, for those who come later. */
-  reason?: string;
-}
-
-/** DiscardLeadsResponse says what was done. */
-export interface DiscardLeadsResponse {
-  /** How many matched. */
-  matched?: string;
-  /** How many were thrown away. */
-  discarded?: string;
-  /** The operation; empty for a dry run. */
-  operationId?: string;
-}
-
-/** UndiscardLeadsRequest chooses the discarded leads to hold again. */
-export interface UndiscardLeadsRequest {
-  /** Which ones. */
-  filter?: LeadFilter;
-  /** Only count them. */
-  dryRun?: boolean;
-  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
-  expectedCount?: string;
-  /**
-   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
-   * Made by leadgate if empty.
-   */
-  operationId?: string;
-}
-
-/** UndiscardLeadsResponse says what was done. */
-export interface UndiscardLeadsResponse {
-  /** How many matched. */
-  matched?: string;
-  /** How many are held again. */
-  held?: string;
-  /** The operation; empty for a dry run. */
-  operationId?: string;
-}
-
-/** GetOperationRequest names an operation. */
-export interface GetOperationRequest {
-  /** Identifier of the operation. */
-  operationId?: string;
-}
-
-/** GetOperationResponse is one operation. */
-export interface GetOperationResponse {
-  /** The operation. */
-  operation?: Operation;
-}
-
-/** ListOperationsRequest asks for every operation. */
-export interface ListOperationsRequest {
-}
-
-/** ListOperationsResponse is every operation that is remembered. */
-export interface ListOperationsResponse {
-  /** The operations, newest first. */
-  operations?: Operation[];
-}
-
-/** Destination is a configured CRM connection and how it is doing. */
-export interface Destination {
-  /** Name in the configuration. */
-  name?: string;
-  /** Kind of CRM, such as "hubspot". */
-  kind?: string;
-  /** How sending goes. */
-  status?: DestinationStatus;
-  /** How many deliveries wait: pending or waiting for a retry. */
-  waiting?: string;
-  /** How many are under way. */
-  inFlight?: string;
-  /** How many were delivered. */
-  delivered?: string;
-  /** How many were given up or refused. */
-  dead?: string;
-  /** How many wait for a person. */
-  held?: string;
-  /** How long the oldest that waits has waited, since its lead was accepted. */
-  oldestWaiting?: string;
-  /** Requests sent in the last second. */
-  requestsPerSecond?: number;
-  /** How many it may be; 0 for no limit. */
-  requestsPerSecondLimit?: number;
-  /** What went wrong last, in words; empty after a success. */
-  lastError?: string;
-  /** When that was. */
-  lastErrorTime?: string;
-  /** When sending goes on by itself, or is tried, if it waits. */
-  resumeTime?: string;
-  /** Whose records it writes, such as the number of a HubSpot account; empty until that is known. */
-  account?: string;
-  /** How many requests may still be made today, if requests_per_day bounds them. */
-  requestsLeftToday?: string;
-  /** requests_per_day; 0 for no limit. */
-  requestsPerDayLimit?: string;
-}
-
-/** ListDestinationsRequest asks for every destination. */
-export interface ListDestinationsRequest {
-}
-
-/** ListDestinationsResponse is every destination. */
-export interface ListDestinationsResponse {
-  /** The destinations by name. */
-  destinations?: Destination[];
-}
-
-/** PauseDestinationRequest names a destination. */
-export interface PauseDestinationRequest {
-  /** Name in the configuration. */
-  name?: string;
-  /** Why, for the operators who come later. */
-  reason?: string;
-}
-
-/** PauseDestinationResponse is the destination after the request. */
-export interface PauseDestinationResponse {
-  /** The destination. */
-  destination?: Destination;
-}
-
-/** ResumeDestinationRequest names a destination. */
-export interface ResumeDestinationRequest {
-  /** Name in the configuration. */
-  name?: string;
-}
-
-/** ResumeDestinationResponse is the destination after the request. */
-export interface ResumeDestinationResponse {
-  /** The destination. */
-  destination?: Destination;
-}
-
-/** GetStatsRequest asks for the figures of the last hour. */
-export interface GetStatsRequest {
-}
-
-/** GetStatsResponse are the figures of the last hour. They are counted from the events that watchers see. */
-export interface GetStatsResponse {
-  /** When they were taken. */
-  time?: string;
-  /** Since when events are counted: an hour ago, or later if the gateway started since and does not remember all. */
-  since?: string;
-  /** What happened since then. */
-  counts?: StatsCounts;
-  /** The same by minute, oldest first; the last one is not over yet. */
-  minutes?: StatsMinute[];
-  /** From the submission to the CRM's identifier of the record, over all forms. */
-  speedToLead?: Latency;
-  /** How long ago the oldest lead was accepted that waits for any destination; unset if none waits. */
-  oldestWaiting?: string;
-  /** The forms by name. */
-  forms?: FormStats[];
-  /** The destinations by name. */
-  destinations?: DestinationStats[];
-}
-
-/** ListAlertsRequest chooses alerts. */
-export interface ListAlertsRequest {
-  /** In this state. */
-  state?: AlertState;
-}
-
-/** ListAlertsResponse are the alerts. */
-export interface ListAlertsResponse {
-  /** Firing ones first, the newest first. */
-  alerts?: Alert[];
-  /** The notifiers by name. */
-  notifiers?: Notifier[];
-}
-
-/** TestAlertsRequest chooses notifiers. */
-export interface TestAlertsRequest {
-  /** Names of notifiers; all if empty. */
-  notifiers?: string[];
-}
-
-/** TestAlertsResponse tells what came of a test. */
-export interface TestAlertsResponse {
-  /** The notifiers by name. */
-  results?: NotifierTest[];
-}
-
-/** AcknowledgeAlertRequest names an alert that is firing. */
-export interface AcknowledgeAlertRequest {
-  /** Identifier of the alert, such as "error_rate/crm". */
-  alertId?: string;
-  /** For how long nobody is reminded, up to 7 days; 8 hours if left out. 0s takes an acknowledgement back. */
-  duration?: string;
-  /** Who is on it, or why, for the others. */
-  note?: string;
-}
-
-/** AcknowledgeAlertResponse is the alert after the request. */
-export interface AcknowledgeAlertResponse {
-  /** The alert. */
-  alert?: Alert;
-}
-
-/** MoveDeliveriesRequest chooses the deliveries to move. */
-export interface MoveDeliveriesRequest {
-  /**
-   * Which ones. A destination has to be named. The state must be PENDING, RETRY_WAIT, HELD, DEAD or SUPERSEDED; if left out,
-   * those that are PENDING, RETRY_WAIT or HELD.
-   */
-  filter?: DeliveryFilter;
-  /** The configured destination to move them to. */
-  to?: string;
-  /** Only count them. */
-  dryRun?: boolean;
-  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
-  expectedCount?: string;
-  /**
-   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
-   * Made by leadgate if empty.
-   */
-  operationId?: string;
-}
-
-/** MoveDeliveriesResponse says what was done. */
-export interface MoveDeliveriesResponse {
-  /** How many matched. */
-  matched?: string;
-  /** How many are due at the other destination. */
-  moved?: string;
-  /** The operation; empty for a dry run. */
-  operationId?: string;
-}
-
-/** DeleteDeliveriesRequest chooses the deliveries to remove. */
-export interface DeleteDeliveriesRequest {
-  /** Which ones. Its state must be DEAD, HELD, SUPERSEDED or CANCELLED; DEAD if left out. */
-  filter?: DeliveryFilter;
-  /** Only count them. */
-  dryRun?: boolean;
-  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
-  expectedCount?: string;
-  /**
-   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
-   * Made by leadgate if empty.
-   */
-  operationId?: string;
-}
-
-/** DeleteDeliveriesResponse says what was done. */
-export interface DeleteDeliveriesResponse {
-  /** How many matched. */
-  matched?: string;
-  /** How many are gone. */
-  deleted?: string;
-  /** The operation; empty for a dry run. */
-  operationId?: string;
-}
-
-/** TestDestinationRequest names a destination. */
-export interface TestDestinationRequest {
-  /** Name in the configuration. */
-  name?: string;
-}
-
-/** TestDestinationResponse is how the test went. */
-export interface TestDestinationResponse {
-  /** What was found. */
-  report?: DestinationReport;
-}
-
-/** DestinationReport is what calling a destination's CRM showed. */
-export interface DestinationReport {
-  /** Name in the configuration. */
-  destination?: string;
-  /** Kind of CRM, such as "hubspot". */
-  kind?: string;
-  /** The CRM is up and takes the credentials. */
-  reachable?: boolean;
-  /** What is wrong, in words; empty if it is reachable. */
-  problem?: string;
-  /** HTTP status of the CRM's answer. */
-  crmStatus?: number;
-  /** How long the answer took. */
-  latency?: string;
-  /** Whose records it writes, such as the number of a HubSpot account; empty if it does not say. */
-  account?: string;
-  /** How many properties the CRM's records have; 0 if it cannot be asked. */
-  properties?: number;
-  /** Why they could not be read; empty if they were, or if this kind of CRM cannot be asked. */
-  propertiesProblem?: string;
-  /** What of them does not fit the mapping. */
-  drifts?: Drift[];
-  /** What the CRM says is left of its budgets of calls. */
-  quotas?: QuotaReport[];
-}
-
-/** QuotaReport is what a CRM says is left of a budget of calls. */
-export interface QuotaReport {
-  /** Over how long it counts. */
-  window?: string;
-  /** How many calls it allows; 0 if it does not say. */
-  limit?: string;
-  /** How many of them are left. */
-  remaining?: string;
-}
-
-/** Drift is one thing that does not fit any more between a page, leadgate's configuration and a CRM. */
-export interface Drift {
-  /** What does not fit. */
-  type?: DriftType;
-  /** The form, if a page changed. */
-  form?: string;
-  /** The destination, if a CRM changed. */
-  destination?: string;
-  /** The field of the form, or the CRM's property. */
-  field?: string;
-  /** The lead field that it leads to or comes from; an expression where one is configured. */
-  leadField?: string;
-  /** What is wrong and what to do, in words. */
-  detail?: string;
-  /** The line to write in the configuration, if there is a likely one, such as "company_name: company". */
-  suggestion?: string;
-  /** When it was first seen. */
-  since?: string;
-  /** The lead with which it was first seen, if a page changed. */
-  leadId?: string;
-}
-
-/** ListDriftRequest asks for all of it. */
-export interface ListDriftRequest {
-}
-
-/** ListDriftResponse is what does not fit. */
-export interface ListDriftResponse {
-  /** Fields of pages first, then properties of CRMs; by form and destination. */
-  drifts?: Drift[];
 }

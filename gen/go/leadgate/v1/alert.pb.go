@@ -7,6 +7,7 @@
 package leadgatev1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -684,11 +685,314 @@ func (x *NotifierTest) GetDuration() *durationpb.Duration {
 	return nil
 }
 
+// ListAlertsRequest chooses alerts.
+type ListAlertsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In this state.
+	State         AlertState `protobuf:"varint,1,opt,name=state,proto3,enum=leadgate.v1.AlertState" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAlertsRequest) Reset() {
+	*x = ListAlertsRequest{}
+	mi := &file_leadgate_v1_alert_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAlertsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAlertsRequest) ProtoMessage() {}
+
+func (x *ListAlertsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_alert_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAlertsRequest.ProtoReflect.Descriptor instead.
+func (*ListAlertsRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_alert_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListAlertsRequest) GetState() AlertState {
+	if x != nil {
+		return x.State
+	}
+	return AlertState_ALERT_STATE_UNSPECIFIED
+}
+
+// ListAlertsResponse are the alerts.
+type ListAlertsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Firing ones first, the newest first.
+	Alerts []*Alert `protobuf:"bytes,1,rep,name=alerts,proto3" json:"alerts,omitempty"`
+	// The notifiers by name.
+	Notifiers     []*Notifier `protobuf:"bytes,2,rep,name=notifiers,proto3" json:"notifiers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAlertsResponse) Reset() {
+	*x = ListAlertsResponse{}
+	mi := &file_leadgate_v1_alert_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAlertsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAlertsResponse) ProtoMessage() {}
+
+func (x *ListAlertsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_alert_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAlertsResponse.ProtoReflect.Descriptor instead.
+func (*ListAlertsResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_alert_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ListAlertsResponse) GetAlerts() []*Alert {
+	if x != nil {
+		return x.Alerts
+	}
+	return nil
+}
+
+func (x *ListAlertsResponse) GetNotifiers() []*Notifier {
+	if x != nil {
+		return x.Notifiers
+	}
+	return nil
+}
+
+// TestAlertsRequest chooses notifiers.
+type TestAlertsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names of notifiers; all if empty.
+	Notifiers     []string `protobuf:"bytes,1,rep,name=notifiers,proto3" json:"notifiers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestAlertsRequest) Reset() {
+	*x = TestAlertsRequest{}
+	mi := &file_leadgate_v1_alert_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestAlertsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestAlertsRequest) ProtoMessage() {}
+
+func (x *TestAlertsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_alert_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestAlertsRequest.ProtoReflect.Descriptor instead.
+func (*TestAlertsRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_alert_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *TestAlertsRequest) GetNotifiers() []string {
+	if x != nil {
+		return x.Notifiers
+	}
+	return nil
+}
+
+// TestAlertsResponse tells what came of a test.
+type TestAlertsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The notifiers by name.
+	Results       []*NotifierTest `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestAlertsResponse) Reset() {
+	*x = TestAlertsResponse{}
+	mi := &file_leadgate_v1_alert_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestAlertsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestAlertsResponse) ProtoMessage() {}
+
+func (x *TestAlertsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_alert_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestAlertsResponse.ProtoReflect.Descriptor instead.
+func (*TestAlertsResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_alert_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *TestAlertsResponse) GetResults() []*NotifierTest {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+// AcknowledgeAlertRequest names an alert that is firing.
+type AcknowledgeAlertRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Identifier of the alert, such as "error_rate/crm".
+	AlertId string `protobuf:"bytes,1,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
+	// For how long nobody is reminded, up to 7 days; 8 hours if left out. 0s takes an acknowledgement back.
+	Duration *durationpb.Duration `protobuf:"bytes,2,opt,name=duration,proto3" json:"duration,omitempty"`
+	// Who is on it, or why, for the others.
+	Note          string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcknowledgeAlertRequest) Reset() {
+	*x = AcknowledgeAlertRequest{}
+	mi := &file_leadgate_v1_alert_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcknowledgeAlertRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcknowledgeAlertRequest) ProtoMessage() {}
+
+func (x *AcknowledgeAlertRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_alert_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcknowledgeAlertRequest.ProtoReflect.Descriptor instead.
+func (*AcknowledgeAlertRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_alert_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *AcknowledgeAlertRequest) GetAlertId() string {
+	if x != nil {
+		return x.AlertId
+	}
+	return ""
+}
+
+func (x *AcknowledgeAlertRequest) GetDuration() *durationpb.Duration {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
+func (x *AcknowledgeAlertRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// AcknowledgeAlertResponse is the alert after the request.
+type AcknowledgeAlertResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The alert.
+	Alert         *Alert `protobuf:"bytes,1,opt,name=alert,proto3" json:"alert,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcknowledgeAlertResponse) Reset() {
+	*x = AcknowledgeAlertResponse{}
+	mi := &file_leadgate_v1_alert_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcknowledgeAlertResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcknowledgeAlertResponse) ProtoMessage() {}
+
+func (x *AcknowledgeAlertResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_alert_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcknowledgeAlertResponse.ProtoReflect.Descriptor instead.
+func (*AcknowledgeAlertResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_alert_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *AcknowledgeAlertResponse) GetAlert() *Alert {
+	if x != nil {
+		return x.Alert
+	}
+	return nil
+}
+
 var File_leadgate_v1_alert_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_alert_proto_rawDesc = "" +
 	"\n" +
-	"\x17leadgate/v1/alert.proto\x12\vleadgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x06\n" +
+	"\x17leadgate/v1/alert.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x06\n" +
 	"\x05Alert\x12\x19\n" +
 	"\balert_id\x18\x01 \x01(\tR\aalertId\x12\x12\n" +
 	"\x04rule\x18\x02 \x01(\tR\x04rule\x12-\n" +
@@ -735,7 +1039,24 @@ const file_leadgate_v1_alert_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x14\n" +
 	"\x05error\x18\x03 \x01(\tR\x05error\x125\n" +
-	"\bduration\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\bduration*[\n" +
+	"\bduration\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\bduration\"L\n" +
+	"\x11ListAlertsRequest\x127\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x17.leadgate.v1.AlertStateB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05state\"u\n" +
+	"\x12ListAlertsResponse\x12*\n" +
+	"\x06alerts\x18\x01 \x03(\v2\x12.leadgate.v1.AlertR\x06alerts\x123\n" +
+	"\tnotifiers\x18\x02 \x03(\v2\x15.leadgate.v1.NotifierR\tnotifiers\"C\n" +
+	"\x11TestAlertsRequest\x12.\n" +
+	"\tnotifiers\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n" +
+	"\x10d\x18\x01\"\x04r\x02\x18?R\tnotifiers\"I\n" +
+	"\x12TestAlertsResponse\x123\n" +
+	"\aresults\x18\x01 \x03(\v2\x19.leadgate.v1.NotifierTestR\aresults\"\xa5\x01\n" +
+	"\x17AcknowledgeAlertRequest\x12%\n" +
+	"\balert_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\aalertId\x12E\n" +
+	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xf5$2\x00R\bduration\x12\x1c\n" +
+	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x04note\"D\n" +
+	"\x18AcknowledgeAlertResponse\x12(\n" +
+	"\x05alert\x18\x01 \x01(\v2\x12.leadgate.v1.AlertR\x05alert*[\n" +
 	"\n" +
 	"AlertState\x12\x1b\n" +
 	"\x17ALERT_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
@@ -766,39 +1087,51 @@ func file_leadgate_v1_alert_proto_rawDescGZIP() []byte {
 }
 
 var file_leadgate_v1_alert_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_leadgate_v1_alert_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_leadgate_v1_alert_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_leadgate_v1_alert_proto_goTypes = []any{
-	(AlertState)(0),               // 0: leadgate.v1.AlertState
-	(AlertSeverity)(0),            // 1: leadgate.v1.AlertSeverity
-	(NotificationType)(0),         // 2: leadgate.v1.NotificationType
-	(*Alert)(nil),                 // 3: leadgate.v1.Alert
-	(*AlertNotification)(nil),     // 4: leadgate.v1.AlertNotification
-	(*Notifier)(nil),              // 5: leadgate.v1.Notifier
-	(*NotifierTest)(nil),          // 6: leadgate.v1.NotifierTest
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
+	(AlertState)(0),                  // 0: leadgate.v1.AlertState
+	(AlertSeverity)(0),               // 1: leadgate.v1.AlertSeverity
+	(NotificationType)(0),            // 2: leadgate.v1.NotificationType
+	(*Alert)(nil),                    // 3: leadgate.v1.Alert
+	(*AlertNotification)(nil),        // 4: leadgate.v1.AlertNotification
+	(*Notifier)(nil),                 // 5: leadgate.v1.Notifier
+	(*NotifierTest)(nil),             // 6: leadgate.v1.NotifierTest
+	(*ListAlertsRequest)(nil),        // 7: leadgate.v1.ListAlertsRequest
+	(*ListAlertsResponse)(nil),       // 8: leadgate.v1.ListAlertsResponse
+	(*TestAlertsRequest)(nil),        // 9: leadgate.v1.TestAlertsRequest
+	(*TestAlertsResponse)(nil),       // 10: leadgate.v1.TestAlertsResponse
+	(*AcknowledgeAlertRequest)(nil),  // 11: leadgate.v1.AcknowledgeAlertRequest
+	(*AcknowledgeAlertResponse)(nil), // 12: leadgate.v1.AcknowledgeAlertResponse
+	(*timestamppb.Timestamp)(nil),    // 13: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 14: google.protobuf.Duration
 }
 var file_leadgate_v1_alert_proto_depIdxs = []int32{
 	0,  // 0: leadgate.v1.Alert.state:type_name -> leadgate.v1.AlertState
 	1,  // 1: leadgate.v1.Alert.severity:type_name -> leadgate.v1.AlertSeverity
-	7,  // 2: leadgate.v1.Alert.fire_time:type_name -> google.protobuf.Timestamp
-	7,  // 3: leadgate.v1.Alert.resolve_time:type_name -> google.protobuf.Timestamp
-	7,  // 4: leadgate.v1.Alert.update_time:type_name -> google.protobuf.Timestamp
-	7,  // 5: leadgate.v1.Alert.remind_time:type_name -> google.protobuf.Timestamp
+	13, // 2: leadgate.v1.Alert.fire_time:type_name -> google.protobuf.Timestamp
+	13, // 3: leadgate.v1.Alert.resolve_time:type_name -> google.protobuf.Timestamp
+	13, // 4: leadgate.v1.Alert.update_time:type_name -> google.protobuf.Timestamp
+	13, // 5: leadgate.v1.Alert.remind_time:type_name -> google.protobuf.Timestamp
 	4,  // 6: leadgate.v1.Alert.notifications:type_name -> leadgate.v1.AlertNotification
-	7,  // 7: leadgate.v1.Alert.acknowledge_time:type_name -> google.protobuf.Timestamp
-	7,  // 8: leadgate.v1.Alert.acknowledged_until:type_name -> google.protobuf.Timestamp
+	13, // 7: leadgate.v1.Alert.acknowledge_time:type_name -> google.protobuf.Timestamp
+	13, // 8: leadgate.v1.Alert.acknowledged_until:type_name -> google.protobuf.Timestamp
 	2,  // 9: leadgate.v1.AlertNotification.type:type_name -> leadgate.v1.NotificationType
-	7,  // 10: leadgate.v1.AlertNotification.sent_time:type_name -> google.protobuf.Timestamp
-	7,  // 11: leadgate.v1.AlertNotification.next_attempt_time:type_name -> google.protobuf.Timestamp
-	7,  // 12: leadgate.v1.Notifier.last_sent_time:type_name -> google.protobuf.Timestamp
-	7,  // 13: leadgate.v1.Notifier.last_error_time:type_name -> google.protobuf.Timestamp
-	8,  // 14: leadgate.v1.NotifierTest.duration:type_name -> google.protobuf.Duration
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	13, // 10: leadgate.v1.AlertNotification.sent_time:type_name -> google.protobuf.Timestamp
+	13, // 11: leadgate.v1.AlertNotification.next_attempt_time:type_name -> google.protobuf.Timestamp
+	13, // 12: leadgate.v1.Notifier.last_sent_time:type_name -> google.protobuf.Timestamp
+	13, // 13: leadgate.v1.Notifier.last_error_time:type_name -> google.protobuf.Timestamp
+	14, // 14: leadgate.v1.NotifierTest.duration:type_name -> google.protobuf.Duration
+	0,  // 15: leadgate.v1.ListAlertsRequest.state:type_name -> leadgate.v1.AlertState
+	3,  // 16: leadgate.v1.ListAlertsResponse.alerts:type_name -> leadgate.v1.Alert
+	5,  // 17: leadgate.v1.ListAlertsResponse.notifiers:type_name -> leadgate.v1.Notifier
+	6,  // 18: leadgate.v1.TestAlertsResponse.results:type_name -> leadgate.v1.NotifierTest
+	14, // 19: leadgate.v1.AcknowledgeAlertRequest.duration:type_name -> google.protobuf.Duration
+	3,  // 20: leadgate.v1.AcknowledgeAlertResponse.alert:type_name -> leadgate.v1.Alert
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_alert_proto_init() }
@@ -812,7 +1145,7 @@ func file_leadgate_v1_alert_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_alert_proto_rawDesc), len(file_leadgate_v1_alert_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   4,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -7,6 +7,7 @@
 package leadgatev1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -624,11 +625,883 @@ func (x *Attempt) GetUnansweredTime() *timestamppb.Timestamp {
 	return nil
 }
 
+// DeliveryFilter chooses deliveries. A field left out matches everything.
+type DeliveryFilter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In this state.
+	State DeliveryState `protobuf:"varint,1,opt,name=state,proto3,enum=leadgate.v1.DeliveryState" json:"state,omitempty"`
+	// To this destination.
+	Destination string `protobuf:"bytes,2,opt,name=destination,proto3" json:"destination,omitempty"`
+	// Of leads from this form.
+	Form string `protobuf:"bytes,3,opt,name=form,proto3" json:"form,omitempty"`
+	// Of this lead.
+	LeadId string `protobuf:"bytes,4,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
+	// Created at or after this time.
+	Since *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	// Created before this time.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeliveryFilter) Reset() {
+	*x = DeliveryFilter{}
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeliveryFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeliveryFilter) ProtoMessage() {}
+
+func (x *DeliveryFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeliveryFilter.ProtoReflect.Descriptor instead.
+func (*DeliveryFilter) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_delivery_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *DeliveryFilter) GetState() DeliveryState {
+	if x != nil {
+		return x.State
+	}
+	return DeliveryState_DELIVERY_STATE_UNSPECIFIED
+}
+
+func (x *DeliveryFilter) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+func (x *DeliveryFilter) GetForm() string {
+	if x != nil {
+		return x.Form
+	}
+	return ""
+}
+
+func (x *DeliveryFilter) GetLeadId() string {
+	if x != nil {
+		return x.LeadId
+	}
+	return ""
+}
+
+func (x *DeliveryFilter) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *DeliveryFilter) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+// ListDeliveriesRequest chooses deliveries. A field left out matches everything.
+type ListDeliveriesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most this many, 1 to 1000; 100 if 0.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Where to go on: next_page_token of the page before.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// In this state.
+	State DeliveryState `protobuf:"varint,3,opt,name=state,proto3,enum=leadgate.v1.DeliveryState" json:"state,omitempty"`
+	// To this destination.
+	Destination string `protobuf:"bytes,4,opt,name=destination,proto3" json:"destination,omitempty"`
+	// Of leads from this form.
+	Form string `protobuf:"bytes,5,opt,name=form,proto3" json:"form,omitempty"`
+	// Of this lead.
+	LeadId string `protobuf:"bytes,6,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
+	// Created at or after this time.
+	Since *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=since,proto3" json:"since,omitempty"`
+	// Created before this time.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDeliveriesRequest) Reset() {
+	*x = ListDeliveriesRequest{}
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDeliveriesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDeliveriesRequest) ProtoMessage() {}
+
+func (x *ListDeliveriesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDeliveriesRequest.ProtoReflect.Descriptor instead.
+func (*ListDeliveriesRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_delivery_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ListDeliveriesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListDeliveriesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListDeliveriesRequest) GetState() DeliveryState {
+	if x != nil {
+		return x.State
+	}
+	return DeliveryState_DELIVERY_STATE_UNSPECIFIED
+}
+
+func (x *ListDeliveriesRequest) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+func (x *ListDeliveriesRequest) GetForm() string {
+	if x != nil {
+		return x.Form
+	}
+	return ""
+}
+
+func (x *ListDeliveriesRequest) GetLeadId() string {
+	if x != nil {
+		return x.LeadId
+	}
+	return ""
+}
+
+func (x *ListDeliveriesRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *ListDeliveriesRequest) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+// ListDeliveriesResponse is a page of deliveries.
+type ListDeliveriesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The deliveries, newest lead first, without their attempts.
+	Deliveries []*Delivery `protobuf:"bytes,1,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
+	// Gives the next page; empty on the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDeliveriesResponse) Reset() {
+	*x = ListDeliveriesResponse{}
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDeliveriesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDeliveriesResponse) ProtoMessage() {}
+
+func (x *ListDeliveriesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDeliveriesResponse.ProtoReflect.Descriptor instead.
+func (*ListDeliveriesResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_delivery_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListDeliveriesResponse) GetDeliveries() []*Delivery {
+	if x != nil {
+		return x.Deliveries
+	}
+	return nil
+}
+
+func (x *ListDeliveriesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// GetDeliveryRequest names a delivery.
+type GetDeliveryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Identifier of the delivery.
+	DeliveryId    string `protobuf:"bytes,1,opt,name=delivery_id,json=deliveryId,proto3" json:"delivery_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetDeliveryRequest) Reset() {
+	*x = GetDeliveryRequest{}
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetDeliveryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetDeliveryRequest) ProtoMessage() {}
+
+func (x *GetDeliveryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetDeliveryRequest.ProtoReflect.Descriptor instead.
+func (*GetDeliveryRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_delivery_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *GetDeliveryRequest) GetDeliveryId() string {
+	if x != nil {
+		return x.DeliveryId
+	}
+	return ""
+}
+
+// GetDeliveryResponse is one delivery.
+type GetDeliveryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The delivery, with its attempts.
+	Delivery      *Delivery `protobuf:"bytes,1,opt,name=delivery,proto3" json:"delivery,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetDeliveryResponse) Reset() {
+	*x = GetDeliveryResponse{}
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetDeliveryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetDeliveryResponse) ProtoMessage() {}
+
+func (x *GetDeliveryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetDeliveryResponse.ProtoReflect.Descriptor instead.
+func (*GetDeliveryResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_delivery_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *GetDeliveryResponse) GetDelivery() *Delivery {
+	if x != nil {
+		return x.Delivery
+	}
+	return nil
+}
+
+// RetryDeliveryRequest names a delivery.
+type RetryDeliveryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Identifier of the delivery.
+	DeliveryId string `protobuf:"bytes,1,opt,name=delivery_id,json=deliveryId,proto3" json:"delivery_id,omitempty"`
+	// Send it as it is, although a newer lead of the same person was delivered before: it overwrites that one's values.
+	Force         bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetryDeliveryRequest) Reset() {
+	*x = RetryDeliveryRequest{}
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetryDeliveryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetryDeliveryRequest) ProtoMessage() {}
+
+func (x *RetryDeliveryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetryDeliveryRequest.ProtoReflect.Descriptor instead.
+func (*RetryDeliveryRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_delivery_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RetryDeliveryRequest) GetDeliveryId() string {
+	if x != nil {
+		return x.DeliveryId
+	}
+	return ""
+}
+
+func (x *RetryDeliveryRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+// RetryDeliveryResponse is the delivery after the request.
+type RetryDeliveryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The delivery.
+	Delivery      *Delivery `protobuf:"bytes,1,opt,name=delivery,proto3" json:"delivery,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetryDeliveryResponse) Reset() {
+	*x = RetryDeliveryResponse{}
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetryDeliveryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetryDeliveryResponse) ProtoMessage() {}
+
+func (x *RetryDeliveryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetryDeliveryResponse.ProtoReflect.Descriptor instead.
+func (*RetryDeliveryResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_delivery_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *RetryDeliveryResponse) GetDelivery() *Delivery {
+	if x != nil {
+		return x.Delivery
+	}
+	return nil
+}
+
+// RetryDeliveriesRequest chooses the deliveries to retry.
+type RetryDeliveriesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which ones. Its state must be DEAD, HELD, SUPERSEDED or RETRY_WAIT; DEAD if left out.
+	Filter *DeliveryFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Only count them.
+	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match.
+	ExpectedCount int64 `protobuf:"varint,3,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
+	// Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+	// Made by leadgate if empty.
+	OperationId   string `protobuf:"bytes,4,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetryDeliveriesRequest) Reset() {
+	*x = RetryDeliveriesRequest{}
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetryDeliveriesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetryDeliveriesRequest) ProtoMessage() {}
+
+func (x *RetryDeliveriesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetryDeliveriesRequest.ProtoReflect.Descriptor instead.
+func (*RetryDeliveriesRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_delivery_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *RetryDeliveriesRequest) GetFilter() *DeliveryFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *RetryDeliveriesRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *RetryDeliveriesRequest) GetExpectedCount() int64 {
+	if x != nil {
+		return x.ExpectedCount
+	}
+	return 0
+}
+
+func (x *RetryDeliveriesRequest) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+// RetryDeliveriesResponse says what was done.
+type RetryDeliveriesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many matched.
+	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
+	// How many are due again.
+	Retried int64 `protobuf:"varint,2,opt,name=retried,proto3" json:"retried,omitempty"`
+	// The operation; empty for a dry run.
+	OperationId   string `protobuf:"bytes,3,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetryDeliveriesResponse) Reset() {
+	*x = RetryDeliveriesResponse{}
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetryDeliveriesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetryDeliveriesResponse) ProtoMessage() {}
+
+func (x *RetryDeliveriesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetryDeliveriesResponse.ProtoReflect.Descriptor instead.
+func (*RetryDeliveriesResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_delivery_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *RetryDeliveriesResponse) GetMatched() int64 {
+	if x != nil {
+		return x.Matched
+	}
+	return 0
+}
+
+func (x *RetryDeliveriesResponse) GetRetried() int64 {
+	if x != nil {
+		return x.Retried
+	}
+	return 0
+}
+
+func (x *RetryDeliveriesResponse) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+// MoveDeliveriesRequest chooses the deliveries to move.
+type MoveDeliveriesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which ones. A destination has to be named. The state must be PENDING, RETRY_WAIT, HELD, DEAD or SUPERSEDED; if left out,
+	// those that are PENDING, RETRY_WAIT or HELD.
+	Filter *DeliveryFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// The configured destination to move them to.
+	To string `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	// Only count them.
+	DryRun bool `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match.
+	ExpectedCount int64 `protobuf:"varint,4,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
+	// Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+	// Made by leadgate if empty.
+	OperationId   string `protobuf:"bytes,5,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MoveDeliveriesRequest) Reset() {
+	*x = MoveDeliveriesRequest{}
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MoveDeliveriesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MoveDeliveriesRequest) ProtoMessage() {}
+
+func (x *MoveDeliveriesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MoveDeliveriesRequest.ProtoReflect.Descriptor instead.
+func (*MoveDeliveriesRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_delivery_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *MoveDeliveriesRequest) GetFilter() *DeliveryFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *MoveDeliveriesRequest) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *MoveDeliveriesRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *MoveDeliveriesRequest) GetExpectedCount() int64 {
+	if x != nil {
+		return x.ExpectedCount
+	}
+	return 0
+}
+
+func (x *MoveDeliveriesRequest) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+// MoveDeliveriesResponse says what was done.
+type MoveDeliveriesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many matched.
+	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
+	// How many are due at the other destination.
+	Moved int64 `protobuf:"varint,2,opt,name=moved,proto3" json:"moved,omitempty"`
+	// The operation; empty for a dry run.
+	OperationId   string `protobuf:"bytes,3,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MoveDeliveriesResponse) Reset() {
+	*x = MoveDeliveriesResponse{}
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MoveDeliveriesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MoveDeliveriesResponse) ProtoMessage() {}
+
+func (x *MoveDeliveriesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MoveDeliveriesResponse.ProtoReflect.Descriptor instead.
+func (*MoveDeliveriesResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_delivery_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *MoveDeliveriesResponse) GetMatched() int64 {
+	if x != nil {
+		return x.Matched
+	}
+	return 0
+}
+
+func (x *MoveDeliveriesResponse) GetMoved() int64 {
+	if x != nil {
+		return x.Moved
+	}
+	return 0
+}
+
+func (x *MoveDeliveriesResponse) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+// DeleteDeliveriesRequest chooses the deliveries to remove.
+type DeleteDeliveriesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which ones. Its state must be DEAD, HELD, SUPERSEDED or CANCELLED; DEAD if left out.
+	Filter *DeliveryFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Only count them.
+	DryRun bool `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match.
+	ExpectedCount int64 `protobuf:"varint,4,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
+	// Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+	// Made by leadgate if empty.
+	OperationId   string `protobuf:"bytes,5,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteDeliveriesRequest) Reset() {
+	*x = DeleteDeliveriesRequest{}
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteDeliveriesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteDeliveriesRequest) ProtoMessage() {}
+
+func (x *DeleteDeliveriesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteDeliveriesRequest.ProtoReflect.Descriptor instead.
+func (*DeleteDeliveriesRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_delivery_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DeleteDeliveriesRequest) GetFilter() *DeliveryFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *DeleteDeliveriesRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *DeleteDeliveriesRequest) GetExpectedCount() int64 {
+	if x != nil {
+		return x.ExpectedCount
+	}
+	return 0
+}
+
+func (x *DeleteDeliveriesRequest) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+// DeleteDeliveriesResponse says what was done.
+type DeleteDeliveriesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many matched.
+	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
+	// How many are gone.
+	Deleted int64 `protobuf:"varint,2,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	// The operation; empty for a dry run.
+	OperationId   string `protobuf:"bytes,3,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteDeliveriesResponse) Reset() {
+	*x = DeleteDeliveriesResponse{}
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteDeliveriesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteDeliveriesResponse) ProtoMessage() {}
+
+func (x *DeleteDeliveriesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_delivery_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteDeliveriesResponse.ProtoReflect.Descriptor instead.
+func (*DeleteDeliveriesResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_delivery_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *DeleteDeliveriesResponse) GetMatched() int64 {
+	if x != nil {
+		return x.Matched
+	}
+	return 0
+}
+
+func (x *DeleteDeliveriesResponse) GetDeleted() int64 {
+	if x != nil {
+		return x.Deleted
+	}
+	return 0
+}
+
+func (x *DeleteDeliveriesResponse) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
 var File_leadgate_v1_delivery_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_delivery_proto_rawDesc = "" +
 	"\n" +
-	"\x1aleadgate/v1/delivery.proto\x12\vleadgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x06\n" +
+	"\x1aleadgate/v1/delivery.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x06\n" +
 	"\bDelivery\x12\x1f\n" +
 	"\vdelivery_id\x18\x01 \x01(\tR\n" +
 	"deliveryId\x12\x17\n" +
@@ -675,7 +1548,79 @@ const file_leadgate_v1_delivery_proto_rawDesc = "" +
 	"\x12dropped_properties\x18\v \x03(\tR\x11droppedProperties\x12+\n" +
 	"\x11idempotency_value\x18\f \x01(\tR\x10idempotencyValue\x12\x1a\n" +
 	"\bprogress\x18\r \x01(\tR\bprogress\x12C\n" +
-	"\x0funanswered_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0eunansweredTime*\x95\x02\n" +
+	"\x0funanswered_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0eunansweredTime\"\x9e\x02\n" +
+	"\x0eDeliveryFilter\x12:\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x1a.leadgate.v1.DeliveryStateB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12)\n" +
+	"\vdestination\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18?R\vdestination\x12\x1b\n" +
+	"\x04form\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18?R\x04form\x12$\n" +
+	"\alead_id\x18\x04 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\x06leadId\x120\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\xf7\x02\n" +
+	"\x15ListDeliveriesRequest\x12'\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\tpageToken\x12:\n" +
+	"\x05state\x18\x03 \x01(\x0e2\x1a.leadgate.v1.DeliveryStateB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12)\n" +
+	"\vdestination\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18?R\vdestination\x12\x1b\n" +
+	"\x04form\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18?R\x04form\x12$\n" +
+	"\alead_id\x18\x06 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\x06leadId\x120\n" +
+	"\x05since\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"w\n" +
+	"\x16ListDeliveriesResponse\x125\n" +
+	"\n" +
+	"deliveries\x18\x01 \x03(\v2\x15.leadgate.v1.DeliveryR\n" +
+	"deliveries\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"A\n" +
+	"\x12GetDeliveryRequest\x12+\n" +
+	"\vdelivery_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\n" +
+	"deliveryId\"H\n" +
+	"\x13GetDeliveryResponse\x121\n" +
+	"\bdelivery\x18\x01 \x01(\v2\x15.leadgate.v1.DeliveryR\bdelivery\"Y\n" +
+	"\x14RetryDeliveryRequest\x12+\n" +
+	"\vdelivery_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\n" +
+	"deliveryId\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\"J\n" +
+	"\x15RetryDeliveryResponse\x121\n" +
+	"\bdelivery\x18\x01 \x01(\v2\x15.leadgate.v1.DeliveryR\bdelivery\"\xf8\x03\n" +
+	"\x16RetryDeliveriesRequest\x12\xf6\x01\n" +
+	"\x06filter\x18\x01 \x01(\v2\x1b.leadgate.v1.DeliveryFilterB\xc0\x01\xbaH\xbc\x01\xba\x01\xb5\x01\n" +
+	"\vretry.state\x12\x86\x01only deliveries that are dead, held, superseded or wait for a retry can be retried: state must be DEAD, HELD, SUPERSEDED or RETRY_WAIT\x1a\x1dthis.state in [0, 3, 5, 6, 7]\xc8\x01\x01R\x06filter\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12.\n" +
+	"\x0eexpected_count\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rexpectedCount\x12\x9b\x01\n" +
+	"\foperation_id\x18\x04 \x01(\tBx\xbaHu\xba\x01o\n" +
+	"\foperation.id\x128must be 1 to 64 letters, digits, hyphens and underscores\x1a%this.matches('^[A-Za-z0-9_-]{1,64}$')\xd8\x01\x01R\voperationId\"p\n" +
+	"\x17RetryDeliveriesResponse\x12\x18\n" +
+	"\amatched\x18\x01 \x01(\x03R\amatched\x12\x18\n" +
+	"\aretried\x18\x02 \x01(\x03R\aretried\x12!\n" +
+	"\foperation_id\x18\x03 \x01(\tR\voperationId\"\xf4\x04\n" +
+	"\x15MoveDeliveriesRequest\x12\xd8\x02\n" +
+	"\x06filter\x18\x01 \x01(\v2\x1b.leadgate.v1.DeliveryFilterB\xa2\x02\xbaH\x9e\x02\xba\x01a\n" +
+	"\x10move.destination\x125name the destination whose deliveries are to be moved\x1a\x16this.destination != ''\xba\x01\xb3\x01\n" +
+	"\n" +
+	"move.state\x12\x82\x01only deliveries that are not under way and not delivered can be moved: state must be PENDING, RETRY_WAIT, HELD, DEAD or SUPERSEDED\x1a this.state in [0, 1, 3, 5, 6, 7]\xc8\x01\x01R\x06filter\x12\x19\n" +
+	"\x02to\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18?R\x02to\x12\x17\n" +
+	"\adry_run\x18\x03 \x01(\bR\x06dryRun\x12.\n" +
+	"\x0eexpected_count\x18\x04 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rexpectedCount\x12\x9b\x01\n" +
+	"\foperation_id\x18\x05 \x01(\tBx\xbaHu\xba\x01o\n" +
+	"\foperation.id\x128must be 1 to 64 letters, digits, hyphens and underscores\x1a%this.matches('^[A-Za-z0-9_-]{1,64}$')\xd8\x01\x01R\voperationId\"k\n" +
+	"\x16MoveDeliveriesResponse\x12\x18\n" +
+	"\amatched\x18\x01 \x01(\x03R\amatched\x12\x14\n" +
+	"\x05moved\x18\x02 \x01(\x03R\x05moved\x12!\n" +
+	"\foperation_id\x18\x03 \x01(\tR\voperationId\"\xda\x03\n" +
+	"\x17DeleteDeliveriesRequest\x12\xd7\x01\n" +
+	"\x06filter\x18\x01 \x01(\v2\x1b.leadgate.v1.DeliveryFilterB\xa1\x01\xbaH\x9d\x01\xba\x01\x96\x01\n" +
+	"\fdelete.state\x12gonly deliveries that will not be sent can be deleted: state must be DEAD, HELD, SUPERSEDED or CANCELLED\x1a\x1dthis.state in [0, 5, 6, 7, 8]\xc8\x01\x01R\x06filter\x12\x17\n" +
+	"\adry_run\x18\x03 \x01(\bR\x06dryRun\x12.\n" +
+	"\x0eexpected_count\x18\x04 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rexpectedCount\x12\x9b\x01\n" +
+	"\foperation_id\x18\x05 \x01(\tBx\xbaHu\xba\x01o\n" +
+	"\foperation.id\x128must be 1 to 64 letters, digits, hyphens and underscores\x1a%this.matches('^[A-Za-z0-9_-]{1,64}$')\xd8\x01\x01R\voperationId\"q\n" +
+	"\x18DeleteDeliveriesResponse\x12\x18\n" +
+	"\amatched\x18\x01 \x01(\x03R\amatched\x12\x18\n" +
+	"\adeleted\x18\x02 \x01(\x03R\adeleted\x12!\n" +
+	"\foperation_id\x18\x03 \x01(\tR\voperationId*\x95\x02\n" +
 	"\rDeliveryState\x12\x1e\n" +
 	"\x1aDELIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16DELIVERY_STATE_PENDING\x10\x01\x12\x1c\n" +
@@ -715,33 +1660,58 @@ func file_leadgate_v1_delivery_proto_rawDescGZIP() []byte {
 }
 
 var file_leadgate_v1_delivery_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_leadgate_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_leadgate_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_leadgate_v1_delivery_proto_goTypes = []any{
-	(DeliveryState)(0),            // 0: leadgate.v1.DeliveryState
-	(DeliveryMode)(0),             // 1: leadgate.v1.DeliveryMode
-	(AttemptOutcome)(0),           // 2: leadgate.v1.AttemptOutcome
-	(*Delivery)(nil),              // 3: leadgate.v1.Delivery
-	(*Attempt)(nil),               // 4: leadgate.v1.Attempt
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 6: google.protobuf.Duration
+	(DeliveryState)(0),               // 0: leadgate.v1.DeliveryState
+	(DeliveryMode)(0),                // 1: leadgate.v1.DeliveryMode
+	(AttemptOutcome)(0),              // 2: leadgate.v1.AttemptOutcome
+	(*Delivery)(nil),                 // 3: leadgate.v1.Delivery
+	(*Attempt)(nil),                  // 4: leadgate.v1.Attempt
+	(*DeliveryFilter)(nil),           // 5: leadgate.v1.DeliveryFilter
+	(*ListDeliveriesRequest)(nil),    // 6: leadgate.v1.ListDeliveriesRequest
+	(*ListDeliveriesResponse)(nil),   // 7: leadgate.v1.ListDeliveriesResponse
+	(*GetDeliveryRequest)(nil),       // 8: leadgate.v1.GetDeliveryRequest
+	(*GetDeliveryResponse)(nil),      // 9: leadgate.v1.GetDeliveryResponse
+	(*RetryDeliveryRequest)(nil),     // 10: leadgate.v1.RetryDeliveryRequest
+	(*RetryDeliveryResponse)(nil),    // 11: leadgate.v1.RetryDeliveryResponse
+	(*RetryDeliveriesRequest)(nil),   // 12: leadgate.v1.RetryDeliveriesRequest
+	(*RetryDeliveriesResponse)(nil),  // 13: leadgate.v1.RetryDeliveriesResponse
+	(*MoveDeliveriesRequest)(nil),    // 14: leadgate.v1.MoveDeliveriesRequest
+	(*MoveDeliveriesResponse)(nil),   // 15: leadgate.v1.MoveDeliveriesResponse
+	(*DeleteDeliveriesRequest)(nil),  // 16: leadgate.v1.DeleteDeliveriesRequest
+	(*DeleteDeliveriesResponse)(nil), // 17: leadgate.v1.DeleteDeliveriesResponse
+	(*timestamppb.Timestamp)(nil),    // 18: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 19: google.protobuf.Duration
 }
 var file_leadgate_v1_delivery_proto_depIdxs = []int32{
 	0,  // 0: leadgate.v1.Delivery.state:type_name -> leadgate.v1.DeliveryState
 	1,  // 1: leadgate.v1.Delivery.mode:type_name -> leadgate.v1.DeliveryMode
 	4,  // 2: leadgate.v1.Delivery.attempts:type_name -> leadgate.v1.Attempt
-	5,  // 3: leadgate.v1.Delivery.create_time:type_name -> google.protobuf.Timestamp
-	5,  // 4: leadgate.v1.Delivery.update_time:type_name -> google.protobuf.Timestamp
-	5,  // 5: leadgate.v1.Delivery.due_time:type_name -> google.protobuf.Timestamp
-	6,  // 6: leadgate.v1.Delivery.failing_for:type_name -> google.protobuf.Duration
-	5,  // 7: leadgate.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
-	6,  // 8: leadgate.v1.Attempt.duration:type_name -> google.protobuf.Duration
+	18, // 3: leadgate.v1.Delivery.create_time:type_name -> google.protobuf.Timestamp
+	18, // 4: leadgate.v1.Delivery.update_time:type_name -> google.protobuf.Timestamp
+	18, // 5: leadgate.v1.Delivery.due_time:type_name -> google.protobuf.Timestamp
+	19, // 6: leadgate.v1.Delivery.failing_for:type_name -> google.protobuf.Duration
+	18, // 7: leadgate.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
+	19, // 8: leadgate.v1.Attempt.duration:type_name -> google.protobuf.Duration
 	2,  // 9: leadgate.v1.Attempt.outcome:type_name -> leadgate.v1.AttemptOutcome
-	5,  // 10: leadgate.v1.Attempt.unanswered_time:type_name -> google.protobuf.Timestamp
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	18, // 10: leadgate.v1.Attempt.unanswered_time:type_name -> google.protobuf.Timestamp
+	0,  // 11: leadgate.v1.DeliveryFilter.state:type_name -> leadgate.v1.DeliveryState
+	18, // 12: leadgate.v1.DeliveryFilter.since:type_name -> google.protobuf.Timestamp
+	18, // 13: leadgate.v1.DeliveryFilter.until:type_name -> google.protobuf.Timestamp
+	0,  // 14: leadgate.v1.ListDeliveriesRequest.state:type_name -> leadgate.v1.DeliveryState
+	18, // 15: leadgate.v1.ListDeliveriesRequest.since:type_name -> google.protobuf.Timestamp
+	18, // 16: leadgate.v1.ListDeliveriesRequest.until:type_name -> google.protobuf.Timestamp
+	3,  // 17: leadgate.v1.ListDeliveriesResponse.deliveries:type_name -> leadgate.v1.Delivery
+	3,  // 18: leadgate.v1.GetDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
+	3,  // 19: leadgate.v1.RetryDeliveryResponse.delivery:type_name -> leadgate.v1.Delivery
+	5,  // 20: leadgate.v1.RetryDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
+	5,  // 21: leadgate.v1.MoveDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
+	5,  // 22: leadgate.v1.DeleteDeliveriesRequest.filter:type_name -> leadgate.v1.DeliveryFilter
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_delivery_proto_init() }
@@ -755,7 +1725,7 @@ func file_leadgate_v1_delivery_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_delivery_proto_rawDesc), len(file_leadgate_v1_delivery_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   2,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

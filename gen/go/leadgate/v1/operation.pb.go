@@ -7,6 +7,7 @@
 package leadgatev1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -262,11 +263,186 @@ func (x *OperationProblem) GetMessage() string {
 	return ""
 }
 
+// GetOperationRequest names an operation.
+type GetOperationRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Identifier of the operation.
+	OperationId   string `protobuf:"bytes,1,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetOperationRequest) Reset() {
+	*x = GetOperationRequest{}
+	mi := &file_leadgate_v1_operation_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetOperationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetOperationRequest) ProtoMessage() {}
+
+func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_operation_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetOperationRequest.ProtoReflect.Descriptor instead.
+func (*GetOperationRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_operation_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *GetOperationRequest) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+// GetOperationResponse is one operation.
+type GetOperationResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The operation.
+	Operation     *Operation `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetOperationResponse) Reset() {
+	*x = GetOperationResponse{}
+	mi := &file_leadgate_v1_operation_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetOperationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetOperationResponse) ProtoMessage() {}
+
+func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_operation_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetOperationResponse.ProtoReflect.Descriptor instead.
+func (*GetOperationResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_operation_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GetOperationResponse) GetOperation() *Operation {
+	if x != nil {
+		return x.Operation
+	}
+	return nil
+}
+
+// ListOperationsRequest asks for every operation.
+type ListOperationsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOperationsRequest) Reset() {
+	*x = ListOperationsRequest{}
+	mi := &file_leadgate_v1_operation_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOperationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOperationsRequest) ProtoMessage() {}
+
+func (x *ListOperationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_operation_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOperationsRequest.ProtoReflect.Descriptor instead.
+func (*ListOperationsRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_operation_proto_rawDescGZIP(), []int{4}
+}
+
+// ListOperationsResponse is every operation that is remembered.
+type ListOperationsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The operations, newest first.
+	Operations    []*Operation `protobuf:"bytes,1,rep,name=operations,proto3" json:"operations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOperationsResponse) Reset() {
+	*x = ListOperationsResponse{}
+	mi := &file_leadgate_v1_operation_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOperationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOperationsResponse) ProtoMessage() {}
+
+func (x *ListOperationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_operation_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOperationsResponse.ProtoReflect.Descriptor instead.
+func (*ListOperationsResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_operation_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ListOperationsResponse) GetOperations() []*Operation {
+	if x != nil {
+		return x.Operations
+	}
+	return nil
+}
+
 var File_leadgate_v1_operation_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_operation_proto_rawDesc = "" +
 	"\n" +
-	"\x1bleadgate/v1/operation.proto\x12\vleadgate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\x03\n" +
+	"\x1bleadgate/v1/operation.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\x03\n" +
 	"\tOperation\x12!\n" +
 	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x121\n" +
@@ -286,7 +462,16 @@ const file_leadgate_v1_operation_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"<\n" +
 	"\x10OperationProblem\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessage*\x84\x01\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\"C\n" +
+	"\x13GetOperationRequest\x12,\n" +
+	"\foperation_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\voperationId\"L\n" +
+	"\x14GetOperationResponse\x124\n" +
+	"\toperation\x18\x01 \x01(\v2\x16.leadgate.v1.OperationR\toperation\"\x17\n" +
+	"\x15ListOperationsRequest\"P\n" +
+	"\x16ListOperationsResponse\x126\n" +
+	"\n" +
+	"operations\x18\x01 \x03(\v2\x16.leadgate.v1.OperationR\n" +
+	"operations*\x84\x01\n" +
 	"\x0eOperationState\x12\x1f\n" +
 	"\x1bOPERATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17OPERATION_STATE_RUNNING\x10\x01\x12\x18\n" +
@@ -306,25 +491,31 @@ func file_leadgate_v1_operation_proto_rawDescGZIP() []byte {
 }
 
 var file_leadgate_v1_operation_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_leadgate_v1_operation_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_leadgate_v1_operation_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_leadgate_v1_operation_proto_goTypes = []any{
-	(OperationState)(0),           // 0: leadgate.v1.OperationState
-	(*Operation)(nil),             // 1: leadgate.v1.Operation
-	(*OperationProblem)(nil),      // 2: leadgate.v1.OperationProblem
-	nil,                           // 3: leadgate.v1.Operation.CountsEntry
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(OperationState)(0),            // 0: leadgate.v1.OperationState
+	(*Operation)(nil),              // 1: leadgate.v1.Operation
+	(*OperationProblem)(nil),       // 2: leadgate.v1.OperationProblem
+	(*GetOperationRequest)(nil),    // 3: leadgate.v1.GetOperationRequest
+	(*GetOperationResponse)(nil),   // 4: leadgate.v1.GetOperationResponse
+	(*ListOperationsRequest)(nil),  // 5: leadgate.v1.ListOperationsRequest
+	(*ListOperationsResponse)(nil), // 6: leadgate.v1.ListOperationsResponse
+	nil,                            // 7: leadgate.v1.Operation.CountsEntry
+	(*timestamppb.Timestamp)(nil),  // 8: google.protobuf.Timestamp
 }
 var file_leadgate_v1_operation_proto_depIdxs = []int32{
 	0, // 0: leadgate.v1.Operation.state:type_name -> leadgate.v1.OperationState
-	3, // 1: leadgate.v1.Operation.counts:type_name -> leadgate.v1.Operation.CountsEntry
+	7, // 1: leadgate.v1.Operation.counts:type_name -> leadgate.v1.Operation.CountsEntry
 	2, // 2: leadgate.v1.Operation.problems:type_name -> leadgate.v1.OperationProblem
-	4, // 3: leadgate.v1.Operation.create_time:type_name -> google.protobuf.Timestamp
-	4, // 4: leadgate.v1.Operation.update_time:type_name -> google.protobuf.Timestamp
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	8, // 3: leadgate.v1.Operation.create_time:type_name -> google.protobuf.Timestamp
+	8, // 4: leadgate.v1.Operation.update_time:type_name -> google.protobuf.Timestamp
+	1, // 5: leadgate.v1.GetOperationResponse.operation:type_name -> leadgate.v1.Operation
+	1, // 6: leadgate.v1.ListOperationsResponse.operations:type_name -> leadgate.v1.Operation
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_operation_proto_init() }
@@ -338,7 +529,7 @@ func file_leadgate_v1_operation_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_operation_proto_rawDesc), len(file_leadgate_v1_operation_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -469,6 +469,152 @@ func (x *DestinationStats) GetOldestWaiting() *durationpb.Duration {
 	return nil
 }
 
+// GetStatsRequest asks for the figures of the last hour.
+type GetStatsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStatsRequest) Reset() {
+	*x = GetStatsRequest{}
+	mi := &file_leadgate_v1_stats_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStatsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStatsRequest) ProtoMessage() {}
+
+func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_stats_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStatsRequest.ProtoReflect.Descriptor instead.
+func (*GetStatsRequest) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_stats_proto_rawDescGZIP(), []int{5}
+}
+
+// GetStatsResponse are the figures of the last hour. They are counted from the events that watchers see.
+type GetStatsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When they were taken.
+	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	// Since when events are counted: an hour ago, or later if the gateway started since and does not remember all.
+	Since *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	// What happened since then.
+	Counts *StatsCounts `protobuf:"bytes,3,opt,name=counts,proto3" json:"counts,omitempty"`
+	// The same by minute, oldest first; the last one is not over yet.
+	Minutes []*StatsMinute `protobuf:"bytes,4,rep,name=minutes,proto3" json:"minutes,omitempty"`
+	// From the submission to the CRM's identifier of the record, over all forms.
+	SpeedToLead *Latency `protobuf:"bytes,5,opt,name=speed_to_lead,json=speedToLead,proto3" json:"speed_to_lead,omitempty"`
+	// How long ago the oldest lead was accepted that waits for any destination; unset if none waits.
+	OldestWaiting *durationpb.Duration `protobuf:"bytes,6,opt,name=oldest_waiting,json=oldestWaiting,proto3" json:"oldest_waiting,omitempty"`
+	// The forms by name.
+	Forms []*FormStats `protobuf:"bytes,7,rep,name=forms,proto3" json:"forms,omitempty"`
+	// The destinations by name.
+	Destinations  []*DestinationStats `protobuf:"bytes,8,rep,name=destinations,proto3" json:"destinations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStatsResponse) Reset() {
+	*x = GetStatsResponse{}
+	mi := &file_leadgate_v1_stats_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStatsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStatsResponse) ProtoMessage() {}
+
+func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadgate_v1_stats_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStatsResponse.ProtoReflect.Descriptor instead.
+func (*GetStatsResponse) Descriptor() ([]byte, []int) {
+	return file_leadgate_v1_stats_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *GetStatsResponse) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *GetStatsResponse) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *GetStatsResponse) GetCounts() *StatsCounts {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+func (x *GetStatsResponse) GetMinutes() []*StatsMinute {
+	if x != nil {
+		return x.Minutes
+	}
+	return nil
+}
+
+func (x *GetStatsResponse) GetSpeedToLead() *Latency {
+	if x != nil {
+		return x.SpeedToLead
+	}
+	return nil
+}
+
+func (x *GetStatsResponse) GetOldestWaiting() *durationpb.Duration {
+	if x != nil {
+		return x.OldestWaiting
+	}
+	return nil
+}
+
+func (x *GetStatsResponse) GetForms() []*FormStats {
+	if x != nil {
+		return x.Forms
+	}
+	return nil
+}
+
+func (x *GetStatsResponse) GetDestinations() []*DestinationStats {
+	if x != nil {
+		return x.Destinations
+	}
+	return nil
+}
+
 var File_leadgate_v1_stats_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_stats_proto_rawDesc = "" +
@@ -507,7 +653,17 @@ const file_leadgate_v1_stats_proto_rawDesc = "" +
 	"\rspeed_to_lead\x18\x05 \x01(\v2\x14.leadgate.v1.LatencyR\vspeedToLead\x12H\n" +
 	"\x12last_delivery_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x10lastDeliveryTime\x12\x18\n" +
 	"\awaiting\x18\a \x01(\x03R\awaiting\x12@\n" +
-	"\x0eoldest_waiting\x18\b \x01(\v2\x19.google.protobuf.DurationR\roldestWaitingB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
+	"\x0eoldest_waiting\x18\b \x01(\v2\x19.google.protobuf.DurationR\roldestWaiting\"\x11\n" +
+	"\x0fGetStatsRequest\"\xc7\x03\n" +
+	"\x10GetStatsResponse\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x06counts\x18\x03 \x01(\v2\x18.leadgate.v1.StatsCountsR\x06counts\x122\n" +
+	"\aminutes\x18\x04 \x03(\v2\x18.leadgate.v1.StatsMinuteR\aminutes\x128\n" +
+	"\rspeed_to_lead\x18\x05 \x01(\v2\x14.leadgate.v1.LatencyR\vspeedToLead\x12@\n" +
+	"\x0eoldest_waiting\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\roldestWaiting\x12,\n" +
+	"\x05forms\x18\a \x03(\v2\x16.leadgate.v1.FormStatsR\x05forms\x12A\n" +
+	"\fdestinations\x18\b \x03(\v2\x1d.leadgate.v1.DestinationStatsR\fdestinationsB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
 
 var (
 	file_leadgate_v1_stats_proto_rawDescOnce sync.Once
@@ -521,39 +677,49 @@ func file_leadgate_v1_stats_proto_rawDescGZIP() []byte {
 	return file_leadgate_v1_stats_proto_rawDescData
 }
 
-var file_leadgate_v1_stats_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_leadgate_v1_stats_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_leadgate_v1_stats_proto_goTypes = []any{
 	(*StatsCounts)(nil),           // 0: leadgate.v1.StatsCounts
 	(*StatsMinute)(nil),           // 1: leadgate.v1.StatsMinute
 	(*Latency)(nil),               // 2: leadgate.v1.Latency
 	(*FormStats)(nil),             // 3: leadgate.v1.FormStats
 	(*DestinationStats)(nil),      // 4: leadgate.v1.DestinationStats
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 6: google.protobuf.Duration
+	(*GetStatsRequest)(nil),       // 5: leadgate.v1.GetStatsRequest
+	(*GetStatsResponse)(nil),      // 6: leadgate.v1.GetStatsResponse
+	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
 }
 var file_leadgate_v1_stats_proto_depIdxs = []int32{
-	5,  // 0: leadgate.v1.StatsMinute.time:type_name -> google.protobuf.Timestamp
+	7,  // 0: leadgate.v1.StatsMinute.time:type_name -> google.protobuf.Timestamp
 	0,  // 1: leadgate.v1.StatsMinute.counts:type_name -> leadgate.v1.StatsCounts
-	6,  // 2: leadgate.v1.Latency.p50:type_name -> google.protobuf.Duration
-	6,  // 3: leadgate.v1.Latency.p90:type_name -> google.protobuf.Duration
-	6,  // 4: leadgate.v1.Latency.p95:type_name -> google.protobuf.Duration
-	6,  // 5: leadgate.v1.Latency.p99:type_name -> google.protobuf.Duration
-	6,  // 6: leadgate.v1.Latency.max:type_name -> google.protobuf.Duration
+	8,  // 2: leadgate.v1.Latency.p50:type_name -> google.protobuf.Duration
+	8,  // 3: leadgate.v1.Latency.p90:type_name -> google.protobuf.Duration
+	8,  // 4: leadgate.v1.Latency.p95:type_name -> google.protobuf.Duration
+	8,  // 5: leadgate.v1.Latency.p99:type_name -> google.protobuf.Duration
+	8,  // 6: leadgate.v1.Latency.max:type_name -> google.protobuf.Duration
 	0,  // 7: leadgate.v1.FormStats.counts:type_name -> leadgate.v1.StatsCounts
 	2,  // 8: leadgate.v1.FormStats.speed_to_lead:type_name -> leadgate.v1.Latency
-	5,  // 9: leadgate.v1.FormStats.last_submission_time:type_name -> google.protobuf.Timestamp
-	5,  // 10: leadgate.v1.FormStats.last_delivery_time:type_name -> google.protobuf.Timestamp
+	7,  // 9: leadgate.v1.FormStats.last_submission_time:type_name -> google.protobuf.Timestamp
+	7,  // 10: leadgate.v1.FormStats.last_delivery_time:type_name -> google.protobuf.Timestamp
 	0,  // 11: leadgate.v1.DestinationStats.counts:type_name -> leadgate.v1.StatsCounts
 	1,  // 12: leadgate.v1.DestinationStats.minutes:type_name -> leadgate.v1.StatsMinute
 	2,  // 13: leadgate.v1.DestinationStats.call:type_name -> leadgate.v1.Latency
 	2,  // 14: leadgate.v1.DestinationStats.speed_to_lead:type_name -> leadgate.v1.Latency
-	5,  // 15: leadgate.v1.DestinationStats.last_delivery_time:type_name -> google.protobuf.Timestamp
-	6,  // 16: leadgate.v1.DestinationStats.oldest_waiting:type_name -> google.protobuf.Duration
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	7,  // 15: leadgate.v1.DestinationStats.last_delivery_time:type_name -> google.protobuf.Timestamp
+	8,  // 16: leadgate.v1.DestinationStats.oldest_waiting:type_name -> google.protobuf.Duration
+	7,  // 17: leadgate.v1.GetStatsResponse.time:type_name -> google.protobuf.Timestamp
+	7,  // 18: leadgate.v1.GetStatsResponse.since:type_name -> google.protobuf.Timestamp
+	0,  // 19: leadgate.v1.GetStatsResponse.counts:type_name -> leadgate.v1.StatsCounts
+	1,  // 20: leadgate.v1.GetStatsResponse.minutes:type_name -> leadgate.v1.StatsMinute
+	2,  // 21: leadgate.v1.GetStatsResponse.speed_to_lead:type_name -> leadgate.v1.Latency
+	8,  // 22: leadgate.v1.GetStatsResponse.oldest_waiting:type_name -> google.protobuf.Duration
+	3,  // 23: leadgate.v1.GetStatsResponse.forms:type_name -> leadgate.v1.FormStats
+	4,  // 24: leadgate.v1.GetStatsResponse.destinations:type_name -> leadgate.v1.DestinationStats
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_stats_proto_init() }
@@ -567,7 +733,7 @@ func file_leadgate_v1_stats_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_stats_proto_rawDesc), len(file_leadgate_v1_stats_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

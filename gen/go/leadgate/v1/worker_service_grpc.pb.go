@@ -95,7 +95,8 @@ type WorkerServiceClient interface {
 	AcknowledgeAlert(ctx context.Context, in *AcknowledgeAlertRequest, opts ...grpc.CallOption) (*AcknowledgeAlertResponse, error)
 	// PauseDestination stops sending to a destination, across restarts, until it is resumed. Leads are still accepted.
 	PauseDestination(ctx context.Context, in *PauseDestinationRequest, opts ...grpc.CallOption) (*PauseDestinationResponse, error)
-	// ResumeDestination goes on sending to a paused destination.
+	// ResumeDestination goes on sending to a destination that a person paused, or for which the CRM asked for a pause; one that cannot
+	// be reached, or refused the credentials, is tried at once.
 	ResumeDestination(ctx context.Context, in *ResumeDestinationRequest, opts ...grpc.CallOption) (*ResumeDestinationResponse, error)
 }
 
@@ -379,7 +380,8 @@ type WorkerServiceServer interface {
 	AcknowledgeAlert(context.Context, *AcknowledgeAlertRequest) (*AcknowledgeAlertResponse, error)
 	// PauseDestination stops sending to a destination, across restarts, until it is resumed. Leads are still accepted.
 	PauseDestination(context.Context, *PauseDestinationRequest) (*PauseDestinationResponse, error)
-	// ResumeDestination goes on sending to a paused destination.
+	// ResumeDestination goes on sending to a destination that a person paused, or for which the CRM asked for a pause; one that cannot
+	// be reached, or refused the credentials, is tried at once.
 	ResumeDestination(context.Context, *ResumeDestinationRequest) (*ResumeDestinationResponse, error)
 	mustEmbedUnimplementedWorkerServiceServer()
 }
