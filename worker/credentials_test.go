@@ -2,14 +2,18 @@ package worker_test
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
 var notAllowed = crm.Outcome{Kind: crm.CredentialsRefused, Reason: "the token may not write contacts", Status: 403}
@@ -114,6 +118,37 @@ func TestALeadThatIsRefusedLikeCredentialsBesideOthersStopsNobody(t *testing.T) 
 		retry := h.stages(ids[3])[1]
 		if retry.GetStage() != stageRetry || retry.GetNextAttemptTime() == nil || !strings.Contains(retry.GetDetail(), "this lead") {
 			t.Errorf("told as %v", retry)
+		}
+	})
+}
+
+// A HubSpot token may read, which is all that a ping takes, and not write.
+func TestATokenThatMayNotWriteIsTriedEverSeldomer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMixed(t, mixedKinds()["hubspot"])
+		m.crm.SetFaults(simulator.Faults{Status: http.StatusForbidden, Method: http.MethodPost, Path: "/crm/v3/objects/contacts"})
+		m.start()
+		var leads []lead
+		for i := range 50 {
+			leads = append(leads, lead{email: fmt.Sprintf("p%d@example.com", i), name: fmt.Sprintf("Ada%06d", i)})
+		}
+		m.door.expect(leads)
+		m.accept(leads...)
+		time.Sleep(time.Hour) // of the bubble's clock
+		tried := 0
+		for _, r := range m.crm.Requests() {
+			if r.Method == http.MethodPost {
+				tried++
+			}
+		}
+		if tried < 5 || tried > 15 {
+			t.Errorf("%d calls in an hour", tried)
+		}
+		m.crm.SetFaults(simulator.Faults{})
+		time.Sleep(11 * time.Minute)
+		if n := m.counts()[done]; n != 50 {
+			t.Errorf("%d leads were delivered within eleven minutes", n)
 		}
 	})
 }

@@ -33,7 +33,7 @@ func newDestinations() *cobra.Command {
 			return answer.GetDestination(), err
 		})
 	pause.Flags().StringVar(&reason, "reason", "", "why, for the operators who come later")
-	resume := newDestinationsAct(&conn, &out, "resume", "Go on sending to a paused destination",
+	resume := newDestinationsAct(&conn, &out, "resume", "Go on sending to a destination that is paused, by a person or because its CRM asked for it",
 		`  leadgate destinations resume crm`,
 		func(ctx context.Context, service leadgatev1.WorkerServiceClient, name string) (*leadgatev1.Destination, error) {
 			answer, err := service.ResumeDestination(ctx, &leadgatev1.ResumeDestinationRequest{Name: name})

@@ -56,6 +56,9 @@ export class Card {
     // The one button that helps comes first: where something is wrong, finding out what.
     const wrong = ofStatus(d.status).tone === "failing";
     const test: Deed = { label: "Test now", name: `Test now: ${name}`, kind: wrong ? "primary" : "quiet", run: () => testDestination(name) };
+    if (d.status === "DESTINATION_STATUS_RATE_LIMITED") {
+      return [{ label: "Go on now", name: `Go on now: ${name}`, run: () => act("resume", {}, `Sending to ${name} goes on`) }, pause, test];
+    }
     return wrong ? [test, pause] : [pause, test];
   }
 }
