@@ -14,8 +14,8 @@ import (
 
 const day = 24 * time.Hour
 
-// parseDuration reads a duration as Go writes it, such as 90s or 1h30m, with days before that: 30d, 1d12h. A day is 24 hours.
-func parseDuration(text string) (time.Duration, error) {
+// ParseDuration reads a duration as Go writes it, such as 90s or 1h30m, with days before that: 30d, 1d12h. A day is 24 hours.
+func ParseDuration(text string) (time.Duration, error) {
 	err := fmt.Errorf("%q is not a duration, such as 500ms, 90s, 24h or 30d", text)
 	var days uint64
 	rest := text
@@ -37,7 +37,7 @@ func parseDuration(text string) (time.Duration, error) {
 	return time.Duration(days)*day + d, nil
 }
 
-// durations lets protoyaml read durations with parseDuration.
+// durations lets protoyaml read durations with ParseDuration.
 type durations struct{}
 
 // Unmarshal implements protoyaml.CustomUnmarshaler.
@@ -46,7 +46,7 @@ func (durations) Unmarshal(node *yaml.Node, message proto.Message) (bool, error)
 	if !ok {
 		return false, nil
 	}
-	d, err := parseDuration(node.Value)
+	d, err := ParseDuration(node.Value)
 	if err != nil {
 		return false, err
 	}

@@ -76,7 +76,7 @@ func (s *shape) single(name string, node *yaml.Node, field protoreflect.FieldDes
 	}
 	switch field.Kind() {
 	case protoreflect.MessageKind:
-		if _, err := parseDuration(node.Value); err != nil {
+		if _, err := ParseDuration(node.Value); err != nil {
 			s.doubt(node, "%s: %v", name, err)
 		}
 	case protoreflect.BoolKind:

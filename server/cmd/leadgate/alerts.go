@@ -108,7 +108,7 @@ func onIt(a *leadgatev1.Alert, now time.Time) string {
 
 func newAlertsAcknowledge(conn *connection, out *output) *cobra.Command {
 	var (
-		hold time.Duration
+		hold = span(8 * time.Hour)
 		note string
 	)
 	cmd := &cobra.Command{
@@ -128,7 +128,7 @@ is told all the same; when the time is up and it still fires, a reminder comes a
 			}
 			defer client.Close()
 			answer, err := leadgatev1.NewWorkerServiceClient(client).AcknowledgeAlert(cmd.Context(), &leadgatev1.AcknowledgeAlertRequest{
-				AlertId: args[0], Duration: durationpb.New(hold), Note: note,
+				AlertId: args[0], Duration: durationpb.New(time.Duration(hold)), Note: note,
 			})
 			if err != nil {
 				return err
@@ -142,7 +142,7 @@ is told all the same; when the time is up and it still fires, a reminder comes a
 			})
 		},
 	}
-	cmd.Flags().DurationVar(&hold, "for", 8*time.Hour, "for how long nobody is reminded, up to 168h; 0s takes it back")
+	cmd.Flags().Var(&hold, "for", "for how long nobody is reminded, up to 7d; 0s takes it back")
 	cmd.Flags().StringVar(&note, "note", "", "who is on it, or why, for the others")
 	return cmd
 }

@@ -33,8 +33,8 @@ func newCheck() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s is good: %d forms, %d destinations, revision %s\n",
-				path, len(snapshot.Config.GetForms()), len(snapshot.Config.GetDestinations()), snapshot.Revision)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is good: %s, %s, revision %s\n",
+				path, count(len(snapshot.Config.GetForms()), "form"), count(len(snapshot.Config.GetDestinations()), "destination"), snapshot.Revision)
 			for _, hint := range snapshot.Hints {
 				fmt.Fprintf(cmd.OutOrStdout(), "hint: %s\n", hint)
 			}

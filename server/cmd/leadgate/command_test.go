@@ -2,6 +2,8 @@ package main_test
 
 import (
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,12 +132,48 @@ func TestMisuseIsToldApartFromFailure(t *testing.T) {
 		{"submit --server 127.0.0.1:1 email=a@example.com", 1, "127.0.0.1:1"},
 		{"watch --stage flying", 2, "success"},
 		{"simulate hubspot --fail-rate 2", 2, "fail"},
-		{"deliveries get --server 127.0.0.1:1 x.crm", 1, "leadgate serve"},
+		{"deliveries get --server 127.0.0.1:1 x.crm", 1, "(connection refused): start one with leadgate serve"},
+		{"health --server 127.0.0.1:1", 1, "(connection refused): start one with leadgate serve"},
+		{"serve --log-level warning", 2, "debug, info, warn, error"},
+		{"serve --log-format jsn", 2, `did you mean "json"?`},
+		{"submit emial=ada@example.com", 2, `did you mean "email"?`},
+		{"leads list --since yesterday", 2, "such as 2h or 7d"},
+		{"version extra", 2, "not 1 argument;"},
 	} {
 		_, complaint, code := run(t, nil, "", strings.Fields(c.args)...)
 		if code != c.code || !strings.Contains(complaint, c.want) {
 			t.Errorf("leadgate %s ends with %d and says %q, want %d and %s", c.args, code, complaint, c.code, c.want)
 		}
+	}
+}
+
+// As the configuration file, commands count in days, and every one of them takes a day of the calendar, too.
+func TestSinceIsADurationOrADay(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.command("submit", "--form", "contact", "email=ada@example.com")
+	for _, command := range []string{"leads list", "deliveries list", "export", "replay --form contact --dry-run"} {
+		for since, found := range map[string]bool{"2h": true, "7d": true, "1d12h": true, "2020-01-01": true, "2020-01-01T00:00:00Z": true, "2199-01-01": false} {
+			args := append(strings.Fields(command), "--since", since)
+			if command != "export" {
+				args = append(args, "--output", "json")
+			}
+			out := h.command(args...)
+			if strings.Contains(out, "ada@example.com") != found && strings.Contains(out, "contact") != found && strings.Contains(out, `"matched":"1"`) != found {
+				t.Errorf("%s --since %s: %s", command, since, out)
+			}
+		}
+	}
+}
+
+// What answers is some other server, or a proxy without the gateway behind it.
+func TestHealthTellsAStrangerFromAGateway(t *testing.T) {
+	t.Parallel()
+	stranger := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(stranger.Close)
+	_, complaint, code := run(t, nil, "", "health", "--server", stranger.URL)
+	if code != 1 || !strings.Contains(complaint, "is no gateway") || !strings.Contains(complaint, "404") {
+		t.Errorf("%d %s", code, complaint)
 	}
 }
 

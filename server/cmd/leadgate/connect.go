@@ -66,7 +66,7 @@ func (c *connection) explain(err error) error {
 	answer := status.Convert(err)
 	switch {
 	case answer.Code() == codes.Unavailable && !answeredByGateway(answer):
-		return fmt.Errorf("no gateway answers at %s: start one with leadgate serve, or name another with --server or LEADGATE_SERVER (%s)", c.server, answer.Message())
+		return c.away(answer.Message())
 	case answer.Code() == codes.Unauthenticated && c.apiKey == "":
 		return fmt.Errorf("the gateway at %s wants an API key; give one with --api-key or LEADGATE_API_KEY", c.server)
 	}
@@ -79,6 +79,20 @@ func (c *connection) explain(err error) error {
 		}
 	}
 	return errors.New(strings.Join(message, "\n"))
+}
+
+// away says that no gateway is there, and of the reason only what a person can use: its end, such as "connection refused".
+func (c *connection) away(reason string) error {
+	reason = strings.Trim(reason, `"`)
+	if at := strings.LastIndex(reason, "connect: "); at >= 0 {
+		reason = reason[at+len("connect: "):]
+	} else if strings.Contains(reason, "frame header looked like an HTTP/1.1 header") {
+		reason = "what listens there is no gateway"
+	} else if at := strings.LastIndex(reason, "desc = "); at >= 0 {
+		reason = strings.Trim(reason[at+len("desc = "):], `"`)
+	}
+	reason = strings.TrimPrefix(reason, "transport: ")
+	return fmt.Errorf("no gateway answers at %s (%s): start one with leadgate serve, or name another with --server or LEADGATE_SERVER", c.server, reason)
 }
 
 // answeredByGateway tells a gateway that cannot serve now from one that is not there: only the first gives a reason.

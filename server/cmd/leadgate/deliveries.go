@@ -33,7 +33,7 @@ func newDeliveries() *cobra.Command {
 // deliveryFlags choose deliveries.
 type deliveryFlags struct {
 	state, destination, form, lead string
-	since                          time.Duration
+	since                          moment
 }
 
 func (f *deliveryFlags) add(cmd *cobra.Command) {
@@ -41,20 +41,17 @@ func (f *deliveryFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.destination, "destination", "", "only to this destination")
 	cmd.Flags().StringVar(&f.form, "form", "", "only of leads from this form")
 	cmd.Flags().StringVar(&f.lead, "lead", "", "only of this lead")
-	cmd.Flags().DurationVar(&f.since, "since", 0, "only of leads accepted this long ago or later, such as 2h")
+	cmd.Flags().Var(&f.since, "since", "only of leads accepted in the last 2h, 7d and so on, or since a day, such as 2026-11-01")
 }
 
 func (f *deliveryFlags) filter(now time.Time) (*leadgatev1.DeliveryFilter, error) {
-	filter := &leadgatev1.DeliveryFilter{Destination: f.destination, Form: f.form, LeadId: f.lead}
+	filter := &leadgatev1.DeliveryFilter{Destination: f.destination, Form: f.form, LeadId: f.lead, Since: f.since.timestamp(now)}
 	if f.state != "" {
 		number, ok := leadgatev1.DeliveryState_value["DELIVERY_STATE_"+strings.ToUpper(f.state)]
 		if !ok || number == 0 {
 			return nil, usageError{fmt.Errorf("--state %q: states are pending, in_flight, retry_wait, delivered, dead, held, superseded, cancelled", f.state)}
 		}
 		filter.State = leadgatev1.DeliveryState(number)
-	}
-	if f.since > 0 {
-		filter.Since = timestamppb.New(now.Add(-f.since))
 	}
 	return filter, nil
 }

@@ -70,7 +70,7 @@ func runDemo(ctx context.Context, out, notes io.Writer, address, dataDir string)
 	if err != nil {
 		return err
 	}
-	(&overrides{listen: address, dataDir: dataDir, logFormat: "text", logLevel: "error"}).apply(snapshot.Config)
+	(&overrides{listen: address, dataDir: dataDir, logFormat: word{value: "text"}, logLevel: word{value: "error"}}).apply(snapshot.Config)
 	g, err := openGateway(ctx, gatewayOptions{snapshot: snapshot, out: notes, routes: map[string]http.Handler{"/demo/": demo.Handler(crm)}})
 	if err != nil {
 		return err

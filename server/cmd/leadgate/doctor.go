@@ -56,7 +56,7 @@ certain what became of it: see leadgate deliveries list --state held. A backup m
 }
 
 func describeExamined(cmd *cobra.Command, path string, found badger.Examined) {
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d tables and %d logs read, %d damaged\n", path, found.Tables, found.Logs, len(found.Damages))
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s and %s read, %d damaged\n", path, count(found.Tables, "table"), count(found.Logs, "log"), len(found.Damages))
 	for _, d := range found.Damages {
 		fmt.Fprintf(cmd.OutOrStdout(), "  %s: %s\n", d.File, d.What)
 	}

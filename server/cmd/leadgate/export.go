@@ -3,13 +3,11 @@ package main
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
@@ -18,7 +16,7 @@ func newExport() *cobra.Command {
 	var (
 		conn         connection
 		form, email  string
-		since, until string
+		since, until moment
 	)
 	cmd := &cobra.Command{
 		Use:   "export",
@@ -28,20 +26,8 @@ func newExport() *cobra.Command {
   leadgate export --email ada@example.com`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			request := &leadgatev1.ExportLeadsRequest{Form: form, Email: email}
-			for _, bound := range []struct {
-				flag, value string
-				field       **timestamppb.Timestamp
-			}{{"since", since, &request.Since}, {"until", until, &request.Until}} {
-				if bound.value == "" {
-					continue
-				}
-				at, err := parseTime(bound.value)
-				if err != nil {
-					return usageError{fmt.Errorf("--%s: %w", bound.flag, err)}
-				}
-				*bound.field = timestamppb.New(at)
-			}
+			now := time.Now()
+			request := &leadgatev1.ExportLeadsRequest{Form: form, Email: email, Since: since.timestamp(now), Until: until.timestamp(now)}
 			client, err := conn.dial()
 			if err != nil {
 				return err
@@ -73,17 +59,7 @@ func newExport() *cobra.Command {
 	conn.addFlags(cmd)
 	cmd.Flags().StringVar(&form, "form", "", "only leads from this form")
 	cmd.Flags().StringVar(&email, "email", "", "only leads of this person")
-	cmd.Flags().StringVar(&since, "since", "", "only leads accepted at or after this time, such as 2026-11-01 or 2026-11-01T12:00:00Z")
-	cmd.Flags().StringVar(&until, "until", "", "only leads accepted before this time")
+	cmd.Flags().Var(&since, "since", "only leads accepted in the last 2h, 7d and so on, or since a day, such as 2026-11-01")
+	cmd.Flags().Var(&until, "until", "only leads accepted before that, likewise")
 	return cmd
-}
-
-// parseTime reads a day, which begins at midnight UTC, or a time as RFC 3339 has it.
-func parseTime(text string) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%q is not a time, such as 2026-11-01 or 2026-11-01T12:00:00Z", text)
 }

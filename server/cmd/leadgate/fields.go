@@ -39,7 +39,10 @@ func setField(lead *leadgatev1.Lead, p pair) error {
 }
 
 func unknownField(name string) error {
-	return usageError{fmt.Errorf("a lead has no field %q; the business's own fields are written custom.%s", name, name)}
+	if near := leadfields.Nearest(name, leadfields.Fields()); near != "" {
+		return usageError{fmt.Errorf("a lead has no field %q; did you mean %q? A field of your own is written custom.%s", name, near, name)}
+	}
+	return usageError{fmt.Errorf("a lead has no field %q; a field of your own is written custom.%s", name, name)}
 }
 
 // printFields writes the fields of a lead that are set, one a line.

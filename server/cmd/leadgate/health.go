@@ -50,7 +50,7 @@ func (c *connection) ready(ctx context.Context) error {
 	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("no gateway answers at %s: %w", c.server, err)
+		return c.away(err.Error())
 	}
 	defer func() { _ = answer.Body.Close() }() // it was read
 	if answer.StatusCode == http.StatusOK {
@@ -58,8 +58,8 @@ func (c *connection) ready(ctx context.Context) error {
 	}
 	var problem struct{ Detail string }
 	body, err := io.ReadAll(io.LimitReader(answer.Body, 64<<10))
-	if err != nil || json.Unmarshal(body, &problem) != nil {
-		problem.Detail = answer.Status
+	if err != nil || json.Unmarshal(body, &problem) != nil || problem.Detail == "" {
+		return fmt.Errorf("what answers at %s is no gateway, or not reached through its proxy: GET /readyz says %s", c.server, answer.Status)
 	}
 	return fmt.Errorf("not ready: %s", problem.Detail)
 }

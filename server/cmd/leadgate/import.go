@@ -215,7 +215,7 @@ func (i *importing) resume(m mapping, again bool) error {
 	}
 	i.done, i.goesOn = before, true
 	i.rows.skipTo(i.file, before.Rows, before.End)
-	fmt.Fprintf(i.notes, "leadgate: %s were imported before; going on behind them\n", count(before.Rows, "row"))
+	fmt.Fprintf(i.notes, "leadgate: %s imported before, continuing after that; --again starts over\n", count(before.Rows, "row"))
 	return nil
 }
 
@@ -243,6 +243,9 @@ func (i *importing) run(ctx context.Context) error {
 		r := i.sent[result.Lead]
 		delete(i.sent, result.Lead)
 		r.done, r.replayed = true, result.Replayed
+		if stopped = unknownForm(result.Err); stopped != nil {
+			break
+		}
 		if result.Err != nil {
 			r.reason = result.Err.Error()
 		}
@@ -252,17 +255,33 @@ func (i *importing) run(ctx context.Context) error {
 	}
 	stopped = errors.Join(stopped, i.failed)
 	i.bar.done()
+	if misused := (usageError{}); errors.As(stopped, &misused) {
+		return errors.Join(stopped, i.closeRejects()) // what an earlier import noted stays
+	}
 	err = errors.Join(i.settleAll(), i.closeRejects())
 	fmt.Fprintf(lines{i.notes}, "%s: %d new, %d known already, %d refused.%s\n", count(i.done.Rows, "row"), i.done.Accepted, i.done.Replayed, i.done.Refused, leftOutWords(i.done.LeftOut))
 	switch {
 	case errors.Is(stopped, context.Canceled):
-		return errors.Join(fmt.Errorf("stopped behind row %d; the same command goes on there", i.done.Rows), err)
+		return errors.Join(fmt.Errorf("stopped after row %d; the same command continues there", i.done.Rows), err)
 	case stopped != nil:
-		return errors.Join(fmt.Errorf("stopped behind row %d; the same command goes on there: %w", i.done.Rows, i.explain(stopped)), err)
+		return errors.Join(fmt.Errorf("stopped after row %d; the same command continues there: %w", i.done.Rows, i.explain(stopped)), err)
 	case i.done.Refused > 0 && err == nil:
-		return fmt.Errorf("%s were refused: %s says why; mend them there and import it", count(i.done.Refused, "row"), i.rejectsPath)
+		return fmt.Errorf("%s refused: %s says why; correct it there and import that file", count(i.done.Refused, "row"), i.rejectsPath)
 	}
 	return err
+}
+
+// unknownForm is why nothing at all can be imported if the form that was named does not exist: every row would be refused.
+func unknownForm(refused *leadgate.Error) error {
+	if refused == nil {
+		return nil
+	}
+	for _, v := range refused.Violations {
+		if v.Rule == "form.known" {
+			return usageError{fmt.Errorf("--form: %s; nothing was imported", v.Message)}
+		}
+	}
+	return nil
 }
 
 // leads reads the file as fast as the gateway takes them.

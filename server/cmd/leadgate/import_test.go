@@ -73,7 +73,7 @@ func TestAnImportReadsWhatSpreadsheetsWrite(t *testing.T) {
 	}
 
 	// Once more changes nothing, whether it remembers or not.
-	if _, complaint, code = run(t, nil, "", args...); code != 1 || !strings.Contains(complaint, "6 rows were imported before") {
+	if _, complaint, code = run(t, nil, "", args...); code != 1 || !strings.Contains(complaint, "6 rows imported before") {
 		t.Errorf("once more ends with %d: %s", code, complaint)
 	}
 	if _, complaint, _ = run(t, nil, "", append(args, "--again")...); !strings.Contains(complaint, "6 rows: 0 new, 4 known already, 2 refused.") {
@@ -81,6 +81,23 @@ func TestAnImportReadsWhatSpreadsheetsWrite(t *testing.T) {
 	}
 	if n := h.leads(); n != 3 {
 		t.Errorf("%d leads, want still 3", n)
+	}
+
+	// A form that does not exist refuses no row and forgets nothing: it is the command that is wrong.
+	unknown := append([]string{}, args...)
+	for i, arg := range unknown {
+		if arg == "contact" {
+			unknown[i] = "contct"
+		}
+	}
+	if _, complaint, code = run(t, nil, "", unknown...); code != 2 || !strings.Contains(complaint, `there is no form "contct"`) || strings.Contains(complaint, "refused") {
+		t.Errorf("an unknown form: %d %s", code, complaint)
+	}
+	if after, err := os.ReadFile(strings.Replace(path, ".csv", ".rejects.csv", 1)); err != nil || string(after) != string(rejects) {
+		t.Errorf("an unknown form changed the file of refused rows: %s, %v", after, err)
+	}
+	if _, complaint, _ = run(t, nil, "", args...); !strings.Contains(complaint, "6 rows imported before") {
+		t.Errorf("after an unknown form: %s", complaint)
 	}
 
 	// The refused rows, mended, are a file of their own.
@@ -121,14 +138,14 @@ func TestAnImportGoesOnWhereItStopped(t *testing.T) {
 	if err := cmd.Wait(); err == nil {
 		t.Skip("the import was through before it was interrupted")
 	}
-	if !strings.Contains(said.text(), "the same command goes on there") {
+	if !strings.Contains(said.text(), "the same command continues there") {
 		t.Fatalf("interrupted, it says %s", said.text())
 	}
 	h.gateway.kill()
 	h.restart()
 	args[len(args)-1] = h.gateway.address
 	_, complaint, code := run(t, nil, "", args...)
-	if code != 0 || !strings.Contains(complaint, "rows were imported before") || !strings.Contains(complaint, fmt.Sprint(n, " rows: ")) {
+	if code != 0 || !strings.Contains(complaint, "rows imported before") || !strings.Contains(complaint, fmt.Sprint(n, " rows: ")) {
 		t.Errorf("the second run ends with %d: %s", code, complaint)
 	}
 	_, complaint, _ = run(t, nil, "", append(args, "--again")...)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
@@ -34,18 +33,18 @@ func newLeads() *cobra.Command {
 // leadFlags choose leads.
 type leadFlags struct {
 	reason, form, email string
-	since               time.Duration
+	since               moment
 }
 
 func (f *leadFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.reason, "reason", "", "only those held for this reason, such as key_reused")
 	cmd.Flags().StringVar(&f.form, "form", "", "only from this form")
 	cmd.Flags().StringVar(&f.email, "email", "", "only of this person")
-	cmd.Flags().DurationVar(&f.since, "since", 0, "only those accepted this long ago or later, such as 2h")
+	cmd.Flags().Var(&f.since, "since", "only those accepted in the last 2h, 7d and so on, or since a day, such as 2026-11-01")
 }
 
 func (f *leadFlags) filter(now time.Time) (*leadgatev1.LeadFilter, error) {
-	filter := &leadgatev1.LeadFilter{Form: f.form, Email: f.email}
+	filter := &leadgatev1.LeadFilter{Form: f.form, Email: f.email, Since: f.since.timestamp(now)}
 	if f.reason != "" {
 		number, ok := leadgatev1.HoldReason_value["HOLD_REASON_"+strings.ToUpper(f.reason)]
 		if !ok || number == 0 {
@@ -56,9 +55,6 @@ func (f *leadFlags) filter(now time.Time) (*leadgatev1.LeadFilter, error) {
 			return nil, usageError{fmt.Errorf("--reason %q: reasons are %s", f.reason, strings.Join(known, ", "))}
 		}
 		filter.Reason = leadgatev1.HoldReason(number)
-	}
-	if f.since > 0 {
-		filter.Since = timestamppb.New(now.Add(-f.since))
 	}
 	return filter, nil
 }

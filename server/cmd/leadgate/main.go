@@ -97,7 +97,7 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 		if len(names) > 0 {
 			want = strings.Join(names, " ")
 		}
-		return usageError{fmt.Errorf("%s takes %s, not %d arguments; see %[1]s --help", cmd.CommandPath(), want, len(args))}
+		return usageError{fmt.Errorf("%s takes %s, not %s; see %[1]s --help", cmd.CommandPath(), want, count(len(args), "argument"))}
 	}
 }
 

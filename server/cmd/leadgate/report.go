@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
@@ -42,7 +43,7 @@ func describeReport(w io.Writer, r *leadgatev1.DestinationReport) {
 		fmt.Fprintln(w, r.GetProblem())
 		return
 	}
-	fmt.Fprintf(w, "reachable, takes the credentials, answered in %s", r.GetLatency().AsDuration().Round(time.Millisecond))
+	fmt.Fprintf(w, "reachable, takes the credentials, answered in %s", max(time.Millisecond, r.GetLatency().AsDuration().Round(time.Millisecond)))
 	if r.GetAccount() != "" {
 		fmt.Fprintf(w, ", account %s", r.GetAccount())
 	}
@@ -63,9 +64,22 @@ func describeReport(w io.Writer, r *leadgatev1.DestinationReport) {
 	}
 	for _, q := range r.GetQuotas() {
 		if q.GetLimit() > 0 {
-			fmt.Fprintf(w, "  %d of %d calls in %s are left\n", q.GetRemaining(), q.GetLimit(), shortDuration(q.GetWindow()))
+			fmt.Fprintf(w, "  %d of %d calls in %s are left\n", q.GetRemaining(), q.GetLimit(), windowWords(q.GetWindow()))
 		} else {
-			fmt.Fprintf(w, "  %d calls in %s are left\n", q.GetRemaining(), shortDuration(q.GetWindow()))
+			fmt.Fprintf(w, "  %d calls in %s are left\n", q.GetRemaining(), windowWords(q.GetWindow()))
 		}
 	}
+}
+
+// windowWords is the time for which a quota counts, which is a round one: a day, not "1 d 0 h".
+func windowWords(window *durationpb.Duration) string {
+	for _, unit := range []struct {
+		of   time.Duration
+		word string
+	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}, {time.Second, "second"}} {
+		if d := window.AsDuration(); d >= unit.of && d%unit.of == 0 {
+			return count(int(d/unit.of), unit.word)
+		}
+	}
+	return shortDuration(window)
 }

@@ -8,14 +8,16 @@ import (
 
 // overrides are the flags that stand above the configuration file.
 type overrides struct {
-	listen, dataDir, logFormat, logLevel string
+	listen, dataDir     string
+	logFormat, logLevel word
 }
 
 func (o *overrides) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.listen, "listen", "", "address to listen on, host:port")
 	cmd.Flags().StringVar(&o.dataDir, "data-dir", "", "directory that holds everything leadgate keeps")
-	cmd.Flags().StringVar(&o.logFormat, "log-format", "", "json or text")
-	cmd.Flags().StringVar(&o.logLevel, "log-level", "", "debug, info, warn or error")
+	o.logFormat.known, o.logLevel.known = []string{"json", "text"}, []string{"debug", "info", "warn", "error"}
+	cmd.Flags().Var(&o.logFormat, "log-format", "json or text")
+	cmd.Flags().Var(&o.logLevel, "log-level", "debug, info, warn or error")
 }
 
 func (o *overrides) apply(cfg *configv1.Config) {
@@ -28,11 +30,11 @@ func (o *overrides) apply(cfg *configv1.Config) {
 	if cfg.Log == nil {
 		cfg.Log = &configv1.Log{}
 	}
-	if o.logFormat != "" {
-		cfg.Log.Format = o.logFormat
+	if o.logFormat.value != "" {
+		cfg.Log.Format = o.logFormat.value
 	}
-	if o.logLevel != "" {
-		cfg.Log.Level = o.logLevel
+	if o.logLevel.value != "" {
+		cfg.Log.Level = o.logLevel.value
 	}
 }
 

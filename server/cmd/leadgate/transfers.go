@@ -57,7 +57,7 @@ func newDeliveriesMove(conn *connection, out *output) *cobra.Command {
 	cmd.Flags().StringVar(&to, "to", "", "the configured destination to give them to")
 	cmd.Flags().StringVar(&flags.state, "state", "", "only in this state: pending, retry_wait, held, dead or superseded; the first three if left out")
 	cmd.Flags().StringVar(&flags.form, "form", "", "only of leads from this form")
-	cmd.Flags().DurationVar(&flags.since, "since", 0, "only of leads accepted this long ago or later, such as 2h")
+	cmd.Flags().Var(&flags.since, "since", "only of leads accepted in the last 2h, 7d and so on, or since a day, such as 2026-11-01")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only count them")
 	cmd.Flags().Int64Var(&expect, "expect", 0, "do nothing unless exactly this many match")
 	return cmd
