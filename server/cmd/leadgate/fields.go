@@ -10,6 +10,7 @@ import (
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	leadfields "github.com/leadgate/leadgate/worker/mapping"
+	"github.com/leadgate/leadgate/worker/spelling"
 )
 
 // setField sets one text field of a lead by its name: email, source.utm_source, custom.budget.
@@ -39,7 +40,7 @@ func setField(lead *leadgatev1.Lead, p pair) error {
 }
 
 func unknownField(name string) error {
-	if near := leadfields.Nearest(name, leadfields.Fields()); near != "" {
+	if near := spelling.Nearest(name, leadfields.Fields()); near != "" {
 		return usageError{fmt.Errorf("a lead has no field %q; did you mean %q? A field of your own is written custom.%s", name, near, name)}
 	}
 	return usageError{fmt.Errorf("a lead has no field %q; a field of your own is written custom.%s", name, name)}

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/leadgate/leadgate/server/config"
-	leadfields "github.com/leadgate/leadgate/worker/mapping"
+	"github.com/leadgate/leadgate/worker/spelling"
 )
 
 // word is a flag that takes one of a few words, as the configuration's key of that name does.
@@ -24,7 +24,7 @@ func (w *word) Set(text string) error {
 		w.value = text
 		return nil
 	}
-	if near := leadfields.Nearest(text, w.known); near != "" {
+	if near := spelling.Nearest(text, w.known); near != "" {
 		return fmt.Errorf("did you mean %q? It is one of %s", near, strings.Join(w.known, ", "))
 	}
 	return fmt.Errorf("it is one of %s", strings.Join(w.known, ", "))
