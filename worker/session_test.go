@@ -1,13 +1,23 @@
 package worker_test
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker"
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
 // counted are the sessions that were begun with a CRM, and how often its properties were read and it was pinged.
@@ -178,5 +188,43 @@ func TestABudgetThatIsSpentIsTriedWhenAPersonSaysSo(t *testing.T) {
 			h.expectState(id, done)
 		}
 		h.expectDestinationEvents("quota_spent", "resumed")
+	})
+}
+
+// Zoho drops values for fields that it does not have without a word; what it has is known from reading them.
+func TestAFieldThatZohoHasNoMoreIsNamedAfterAReloadToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		kind := mixedKinds()["zoho"]
+		kind.destination.Properties = map[string]string{"Email": "email", "Last_Name": "first_name", "Description": "first_name"}
+		m := newMixed(t, kind)
+		change := httptest.NewRequest(http.MethodPost, "/_sim/fields", strings.NewReader(`{"remove":["Description"]}`))
+		change.Header.Set("Content-Type", "application/json")
+		changed := httptest.NewRecorder()
+		if m.crm.ServeHTTP(changed, change); changed.Code != http.StatusNoContent {
+			t.Fatal(changed.Code, changed.Body)
+		}
+		m.start()
+		m.door.expect([]lead{{}, {}})
+		for i := range 2 {
+			if i > 0 { // somebody edits a form while the fields cannot be read
+				m.crm.SetFaults(simulator.Faults{Status: http.StatusBadGateway, Path: "settings/fields"})
+				if err := m.worker.Apply(worker.Config{
+					Revision: "r2", Destinations: map[string]*configv1.Destination{"crm": proto.CloneOf(m.destination)},
+					Secret: func(value string) (string, error) { return value, nil },
+				}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			id := m.accept(lead{email: fmt.Sprintf("p%d@example.com", i), name: fmt.Sprintf("Ada%06d", i)})[0] + ".crm"
+			time.Sleep(time.Minute) // of the bubble's clock
+			d, err := m.store.Delivery(t.Context(), id)
+			if err != nil || d.GetState() != done {
+				t.Fatal(d, err)
+			}
+			if a := d.GetAttempts()[0]; !slices.Equal(a.GetDroppedProperties(), []string{"Description"}) {
+				t.Errorf("delivery %d: %v", i, a)
+			}
+		}
 	})
 }
