@@ -66,7 +66,7 @@ func (c *call) verdict(p *parcel) *store.Step {
 	}
 	attempt.Error = reasonOf(outcome)
 	d.LastError = attempt.Error
-	c.noteFailure(outcome, now)
+	c.noteFailure(p, now)
 	events := []*leadgatev1.Event{retries(p)}
 	switch d.GetState() {
 	case leadgatev1.DeliveryState_DELIVERY_STATE_DEAD:
@@ -111,12 +111,12 @@ func (c *call) waitUntil(p *parcel, due time.Time) {
 	p.delivery.State, p.delivery.DueTime = leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT, timestamppb.New(due)
 }
 
-func (c *call) noteFailure(outcome crm.Outcome, now time.Time) {
-	if outcome.Kind == crm.Refused || outcome.Kind == crm.Undecided { // the destination works; it is the lead that is wrong
-		c.lane.health.refused(reasonOf(outcome), now)
-		return
+func (c *call) noteFailure(p *parcel, now time.Time) {
+	note := c.lane.health.failed
+	if kind := p.outcome.Kind; kind == crm.Refused || kind == crm.Undecided || p.delivery.GetRefusedAlone() { // the destination works
+		note = c.lane.health.refused
 	}
-	c.lane.health.failed(reasonOf(outcome), now)
+	note(reasonOf(p.outcome), now)
 }
 
 // superseded settles a late delivery to a destination that would overwrite newer data with it.
