@@ -136,14 +136,18 @@ func (s *leads) replayPage(ctx context.Context, r *leadgatev1.ReplayLeadsRequest
 		}
 		page = nil
 		for i, a := range amended {
+			busy := errors.Is(a.Err, store.ErrState) || errors.Is(a.Err, store.ErrConflict)
 			switch {
 			case a.Err == nil:
 				plans[i].count(&result)
-			case try < replayTries && (errors.Is(a.Err, store.ErrState) || errors.Is(a.Err, store.ErrConflict)):
+			case busy && try < replayTries:
 				page = append(page, plans[i].record)
-			default:
+			case busy:
 				result.Count("refused", 1)
 				result.Problem(plans[i].record.GetLeadId(), "it is being sent or changed at this moment; replay it again")
+			default:
+				result.Count("refused", 1)
+				result.Problem(plans[i].record.GetLeadId(), worker.Problem(s.log, a.Err, "lead"))
 			}
 		}
 		if len(page) > 0 {

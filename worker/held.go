@@ -148,7 +148,7 @@ func (s *service) asideTask(f *leadgatev1.LeadFilter, state leadgatev1.LeadState
 						result.Count(word, 1)
 						continue
 					}
-					result.Problem(amendments[i].Record.GetLeadId(), s.worker.problemOf(amended.Err, "lead"))
+					result.Problem(amendments[i].Record.GetLeadId(), Problem(s.worker.log, amended.Err, "lead"))
 				}
 				return result, nil
 			},

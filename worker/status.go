@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -81,11 +82,11 @@ func StatusOf(err error, what string) error {
 	return failure(err, codes.Internal, "INTERNAL", "a fault in leadgate; the log has the details")
 }
 
-// problemOf says why one of many, a lead or a delivery, was left as it is.
-func (w *Worker) problemOf(err error, what string) string {
+// Problem says why an operation on many left one, a lead or a delivery, as it is. The log gets what that does not show.
+func Problem(log *slog.Logger, err error, what string) string {
 	st := status.Convert(StatusOf(err, what))
 	if st.Code() == codes.Internal {
-		w.log.Error("one of many could not be changed", "what", what, "error", err)
+		log.Error("one of many could not be changed", "what", what, "error", err)
 	}
 	return st.Message()
 }

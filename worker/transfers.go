@@ -58,7 +58,7 @@ func (s *service) moveTask(request proto.Message) (operations.Task, error) {
 		}
 		for i, moved := range results {
 			if moved.Err != nil {
-				result.Problem(page[i].GetDeliveryId(), s.worker.problemOf(moved.Err, "delivery"))
+				result.Problem(page[i].GetDeliveryId(), Problem(s.worker.log, moved.Err, "delivery"))
 				continue
 			}
 			result.Count("moved", 1)
