@@ -68,10 +68,11 @@ func (l *lane) refuse(outcome crm.Outcome) {
 	l.signal()
 }
 
-// taken says that a delivery got through, which ends a trial.
+// taken says that a delivery got through, which ends a trial and a row of pauses.
 func (l *lane) taken() {
 	now := l.worker.now()
 	l.passed.Store(&now)
+	l.holds.Store(0)
 	if l.trial.Load() {
 		l.accept()
 	}

@@ -527,3 +527,29 @@ func TestAnAnswerThatIsNoTextSettlesTheDeliveryAllTheSame(t *testing.T) {
 		h.expectState(id, done)
 	})
 }
+
+func TestACRMThatKeepsAskingForASlowerPaceIsCalledEverSeldomer(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.apply(nil)
+		h.crm.always(crm.Outcome{Kind: crm.RateLimited, Reason: "too fast", Status: 429})
+		ids := h.accept(people(30)...)
+		h.rest(time.Hour)
+		if n := len(h.crm.seen()); n < 30 || n > 35 { // after 10, 20, 40 and 80 s, then every 2 min
+			t.Errorf("%d calls in an hour", n)
+		}
+		h.crm.always(delivered)
+		h.rest(2 * time.Minute)
+		for _, id := range ids {
+			h.expectState(id, done)
+		}
+		before := len(h.crm.seen())
+		h.crm.always(crm.Outcome{Kind: crm.RateLimited, Reason: "too fast", Status: 429})
+		h.accept("ada@example.com Ada")
+		h.rest(9 * time.Second)
+		h.rest(2 * time.Second)
+		if n := len(h.crm.seen()) - before; n != 2 {
+			t.Errorf("%d calls in eleven seconds after one got through", n)
+		}
+	})
+}

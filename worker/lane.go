@@ -40,6 +40,7 @@ type lane struct {
 	trial  atomic.Bool               // one delivery shows whether the CRM takes the credentials; see credentials.go
 	trials atomic.Int32              // those that were refused one after the other
 	passed atomic.Pointer[time.Time] // when a delivery got through last; nil if none did
+	holds  atomic.Int32              // pauses of no said length that the CRM asked for since
 	eager  atomic.Bool               // something changed, so that the next probe is due
 
 	misfit   atomic.Bool // a lead ran into a property of the CRM that does not fit

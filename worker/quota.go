@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// Without a word from the CRM, a pause that it asked for lasts this long: the window over which most CRMs count.
+	// Without a word from the CRM, a pause that it asked for lasts this long: the window over which most CRMs count. While nothing
+	// gets through in between, the next lasts twice as long, up to longestBurst: 10 s, 20 s, 40 s, 80 s, then 2 min.
 	defaultHold = 10 * time.Second
 	// A longer pause than this is about a budget of calls and not about the rate, which is then left as it is.
 	longestBurst = 2 * time.Minute
@@ -63,17 +64,23 @@ func (l *lane) spend(what string, until time.Time) {
 
 // holdOff stops calling because the CRM asked for it, and returns until when.
 func (l *lane) holdOff(outcome crm.Outcome) time.Time {
-	after := outcome.After
+	now, after := l.worker.now(), outcome.After
+	before, _ := l.gate.State()
+	first := !before.Until.After(now) // of the calls that were under way together
+	if first && after <= 0 {
+		l.holds.Add(1)
+	}
 	if after <= 0 {
 		after = defaultHold
+		for range l.holds.Load() - 1 {
+			after = min(2*after, longestBurst)
+		}
 	}
-	now := l.worker.now()
 	until := now.Add(after)
 	if outcome.Kind == crm.RateLimited && after <= longestBurst {
 		l.limiter.Slow(until)
 	}
-	before, _ := l.gate.State()
-	if l.gate.HoldUntil(until) && !before.Until.After(now) { // calls that were under way together are told once
+	if l.gate.HoldUntil(until) && first {
 		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RATE_LIMITED,
 			fmt.Sprintf("%s; deliveries wait %s", outcome.Reason, after.Round(time.Millisecond)), outcome.Status)
 	}
