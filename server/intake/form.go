@@ -25,7 +25,7 @@ type Form struct {
 	bySpelling map[string]*target // by the form's field in the spelling that all ways to write it share
 	byPath     map[string]*target // by the lead's field
 	required   []*target
-	ignored    map[string]struct{}
+	ignored    map[string]struct{} // by spelling
 	// dictionary finds where fields lead in a form that configures none; nil in others.
 	dictionary *dictionary
 	// known is the same in any form, to tell what a stranger's field may mean.
@@ -203,7 +203,7 @@ func (f *Form) compileIgnored(fields []string) error {
 		if t := f.byField[field]; t != nil {
 			faults = append(faults, fmt.Errorf("ignore: %s also leads to %s; leave it out here, or under fields", field, t.path))
 		}
-		f.ignored[field] = struct{}{}
+		f.ignored[spelling(field)] = struct{}{}
 	}
 	return errors.Join(faults...)
 }
@@ -218,9 +218,8 @@ func checkRegion(region string) error {
 // Knows says whether the configuration says what becomes of a field of the page: it leads to a field of a lead, is ignored, or is
 // there for another purpose.
 func (f *Form) Knows(field string) bool {
-	_, ignored := f.ignored[field]
 	_, silent := f.silent[field]
-	return ignored || silent || f.resolve(field) != nil
+	return silent || f.ignores(field) || f.resolve(field) != nil
 }
 
 // Volatile says whether a field is what pages add anew for each attempt to send: it does not make two submissions different.

@@ -117,7 +117,7 @@ func (f *Form) Lead(submission *leadgatev1.Submission) *Result {
 // take sorts a field to where it belongs.
 func (r *Result) take(field *leadgatev1.Submission_Field) {
 	name := field.GetName()
-	if _, ignored := r.form.ignored[name]; ignored || name == KeyField {
+	if name == KeyField || r.form.ignores(name) {
 		return
 	}
 	t := r.form.resolve(name)

@@ -165,6 +165,26 @@ func TestSecretsAndIgnoredFieldsAreNotStored(t *testing.T) {
 	}
 }
 
+func TestFieldsAreIgnoredInAnySpelling(t *testing.T) {
+	t.Parallel()
+	form := newForm(t, func(cfg *configv1.Form) {
+		cfg.Fields["Note"] = "custom.note"
+		cfg.Ignore = []string{"contact[note]", "Tags[]", "note"}
+	})
+	var stored []string
+	for _, field := range read(form, "email", "a@example.com", "contact.note", "x", "Contact[Note]", "x", "tags", "x", "tags[0]", "x", "TAGS.1", "x", "note", "x", "Note", "x", "tags.first", "x").Stored.GetFields() {
+		stored = append(stored, field.GetName())
+	}
+	if diff := cmp.Diff([]string{"email", "Note", "tags.first"}, stored); diff != "" { // a name that is mapped as it stands is
+		t.Error(diff)
+	}
+	for _, name := range []string{"contact.note", "TAGS[7]"} {
+		if !form.Knows(name) {
+			t.Errorf("%s would be told as renamed", name)
+		}
+	}
+}
+
 func TestFieldsHaveABoundExceptTheMessage(t *testing.T) {
 	t.Parallel()
 	form := newForm(t, nil)

@@ -22,6 +22,18 @@ func (f *Form) resolve(name string) *target {
 	return f.byPath[f.dictionary.meaning(name)]
 }
 
+// ignores says whether a form's field is not kept: it is listed in some spelling, and not mapped by this very name.
+func (f *Form) ignores(name string) bool {
+	if len(f.ignored) == 0 || f.byField[name] != nil {
+		return false
+	}
+	if _, ok := f.ignored[spelling(name)]; ok {
+		return true
+	}
+	_, ok := f.ignored[spelling(listName(name))]
+	return ok
+}
+
 // spelling is what two ways to write one name have in common: contact[email] and contact.email, tags[] and tags, Email and
 // email.
 func spelling(name string) string {
