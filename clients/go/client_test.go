@@ -9,8 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	leadgate "github.com/leadgate/leadgate/clients/go"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -61,6 +64,67 @@ func TestAServerSaysWhoFilledInItsForm(t *testing.T) {
 	}
 	if g.form.GetAddress() != visitor.Address || g.form.GetUserAgent() != visitor.UserAgent || g.form.GetPageUrl() != visitor.Page {
 		t.Errorf("the gateway got %v", g.form)
+	}
+}
+
+func TestASubmissionIsRepeatedUntilThereIsAnAnswerThatWillNotChange(t *testing.T) {
+	t.Parallel()
+	later := &errdetails.RetryInfo{RetryDelay: durationpb.New(500 * time.Millisecond)}
+	for name, c := range map[string]struct {
+		code    codes.Code
+		details []protoadapt.MessageV1
+		again   bool
+	}{
+		"the connection is lost":  {codes.Unavailable, nil, true},
+		"nothing can be stored":   {codes.Unavailable, []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: "STORE_UNAVAILABLE"}, later}, true},
+		"a fault of the gateway":  {codes.Internal, []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: "INTERNAL"}}, true},
+		"a proxy's own":           {codes.Unknown, nil, true},
+		"it took too long":        {codes.DeadlineExceeded, []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: "REQUEST_TIMEOUT"}}, true},
+		"too many submissions":    {codes.ResourceExhausted, []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: "TOO_MANY_SUBMISSIONS"}, later}, true},
+		"too large":               {codes.ResourceExhausted, []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: "LEAD_TOO_LARGE"}}, false},
+		"a key that is not known": {codes.Unauthenticated, []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: "API_KEY_UNKNOWN"}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g, client := open(t)
+			answer, err := status.New(c.code, "no").WithDetails(c.details...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var failed time.Time
+			g.fail = func(call int) error {
+				if call > 1 {
+					return nil
+				}
+				failed = time.Now()
+				return answer.Err()
+			}
+			accepted, err := client.Submit(t.Context(), &leadgatev1.Lead{Email: "ada@example.com"})
+			if c.again != (err == nil) || c.again != accepted.Replayed || len(g.byKey) != 1 {
+				t.Errorf("%+v, %v", accepted, err)
+			}
+			if waited := time.Since(failed); slices.Contains(c.details, protoadapt.MessageV1(later)) && waited < later.GetRetryDelay().AsDuration() {
+				t.Errorf("sent again after %s", waited)
+			}
+		})
+	}
+}
+
+func TestACallerWithoutTheTimeToWaitIsToldWhenToComeAgain(t *testing.T) {
+	t.Parallel()
+	g, client := open(t, leadgate.WithTimeout(time.Second))
+	g.fail = func(int) error {
+		answer, err := status.New(codes.ResourceExhausted, "too many").WithDetails(
+			&errdetails.ErrorInfo{Reason: "TOO_MANY_SUBMISSIONS"}, &errdetails.RetryInfo{RetryDelay: durationpb.New(time.Hour)})
+		if err != nil {
+			t.Error(err)
+		}
+		return answer.Err()
+	}
+	_, err := client.SubmitForm(t.Context(), "contact", []leadgate.Field{{Name: "email", Values: []string{"ada@example.com"}}})
+	var refused *leadgate.Error
+	if !errors.As(err, &refused) || !refused.Temporary || refused.RetryAfter != time.Hour || g.calls != 1 {
+		t.Errorf("%v after %d calls", err, g.calls)
 	}
 }
 
@@ -115,7 +179,7 @@ func TestManyLeadsArriveOnceThroughABrokenStream(t *testing.T) {
 		switch call {
 		case 700, 1500:
 			return status.Error(codes.Unavailable, "the connection is lost")
-		case 900:
+		case 900, 1100:
 			return status.Error(codes.ResourceExhausted, "this one later")
 		}
 		return nil

@@ -61,7 +61,7 @@ func errorOf(err error) error {
 	if !ok {
 		return err
 	}
-	e := &Error{Message: st.Message(), Temporary: st.Code() == codes.Unavailable, cause: err}
+	e := &Error{Message: st.Message(), Temporary: passes(st.Code()), cause: err}
 	for _, detail := range st.Details() {
 		switch d := detail.(type) {
 		case *errdetails.ErrorInfo:
@@ -87,7 +87,7 @@ func errorOf(err error) error {
 func refusal(r *leadgatev1.Refusal) *Error {
 	e := &Error{
 		Reason: r.GetReason(), Message: r.GetMessage(), LeadID: r.GetLeadId(), Fields: r.GetFields(),
-		Temporary: r.GetStatus() == 503 || r.GetStatus() == 429,
+		Temporary: r.GetStatus() == 408 || r.GetStatus() == 429 || r.GetStatus() >= 500,
 	}
 	for _, v := range r.GetViolations() {
 		e.Violations = append(e.Violations, Violation{v.GetField(), v.GetRule(), v.GetMessage()})
@@ -100,5 +100,16 @@ func passing(err error) bool {
 	if e := (*Error)(nil); errors.As(err, &e) {
 		return e.Temporary
 	}
-	return status.Code(err) == codes.Unavailable
+	st, ok := status.FromError(err)
+	return ok && passes(st.Code())
+}
+
+// passes says so of what is over REST a network error, a time-out or any 5xx. 408 and 429 are told by RetryInfo: without it
+// ResourceExhausted is 413.
+func passes(code codes.Code) bool {
+	switch code {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.Unknown:
+		return true
+	}
+	return false
 }

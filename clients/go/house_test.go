@@ -129,7 +129,7 @@ func (g *gateway) SubmitLeads(stream leadgatev1.LeadService_SubmitLeadsServer) e
 		id, replayed, err := g.accept(r.GetRequest())
 		if failed := g.failure(stream.Context()); failed != nil {
 			if status.Code(failed) == codes.ResourceExhausted { // this lead alone
-				result.Refusal = &leadgatev1.Refusal{Status: 503, Reason: "STORE_UNAVAILABLE", Message: "later"}
+				result.Refusal = &leadgatev1.Refusal{Status: 500, Reason: "INTERNAL", Message: "later"}
 			} else {
 				return failed
 			}

@@ -4,7 +4,8 @@
 //	accepted, err := client.Submit(ctx, &leadgatev1.Lead{Email: "ada@example.com"}, leadgate.WithKey("order-4711"))
 //
 // When Submit returns without an error, the lead is on the gateway's disk. Every submission has an idempotency key, your own
-// or one that is made for it, and is tried again under that key while the gateway cannot be reached: it never makes two leads.
+// or one that is made for it, and is tried again under that key while the gateway cannot be reached or says that it is to be tried
+// again later: it never makes two leads.
 // What the gateway refuses is an [*Error], which names every field that is wrong.
 package leadgate
 
@@ -24,12 +25,16 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// retries makes gRPC repeat a call that did not reach the gateway, or that it could not make durable: five attempts with
-// growing, random pauses, within the call's deadline. Calls that only read are repeated too, calls of operators are not.
-const retries = `{"methodConfig":[{
+// calls is how gRPC makes them: submissions wait for a connection, and calls that only read are repeated too. Calls of operators
+// are not.
+const calls = `{"methodConfig":[{
 	"name":[
 		{"service":"leadgate.v1.LeadService","method":"SubmitLead"},
-		{"service":"leadgate.v1.LeadService","method":"SubmitForm"},
+		{"service":"leadgate.v1.LeadService","method":"SubmitForm"}
+	],
+	"waitForReady":true
+},{
+	"name":[
 		{"service":"leadgate.v1.LeadService","method":"BatchSubmitLeads"},
 		{"service":"leadgate.v1.LeadService","method":"GetLead"},
 		{"service":"leadgate.v1.LeadService","method":"ListLeads"}
@@ -41,6 +46,8 @@ const retries = `{"methodConfig":[{
 const (
 	// usualTimeout bounds a submission with all its attempts, if its context has no deadline.
 	usualTimeout = 30 * time.Second
+	// attempts is how often one submission is tried.
+	attempts = 5
 	// pingAfter is how long a connection is silent before it is asked whether it lives. The gateway cuts off who asks oftener
 	// than every 10 s.
 	pingAfter, pingTimeout = 30 * time.Second, 10 * time.Second
@@ -90,7 +97,7 @@ func New(target string, options ...Option) (*Client, error) {
 		option(&s)
 	}
 	dial := []grpc.DialOption{
-		grpc.WithTransportCredentials(s.transport), grpc.WithDefaultServiceConfig(retries),
+		grpc.WithTransportCredentials(s.transport), grpc.WithDefaultServiceConfig(calls),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingTimeout}),
 	}
 	if s.apiKey != "" {

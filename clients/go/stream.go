@@ -64,7 +64,7 @@ func (c *Client) SubmitAll(ctx context.Context, leads iter.Seq[Submission]) iter
 				yield(Result{}, err)
 				return
 			}
-			if err := pause(ctx, failures); err != nil {
+			if err := pause(ctx, failures, err); err != nil {
 				yield(Result{}, err)
 				return
 			}
@@ -75,10 +75,18 @@ func (c *Client) SubmitAll(ctx context.Context, leads iter.Seq[Submission]) iter
 // errEnough says that whoever ranges over the results wants no more.
 var errEnough = errors.New("no more results are wanted")
 
-// pause waits a random time below a bound that doubles with each failure.
-func pause(ctx context.Context, failures int) error {
+// pause waits a random time below a bound that doubles with each failure, and at least for as long as the gateway said. It returns
+// at once if ctx ends before that.
+func pause(ctx context.Context, failures int, failure error) error {
 	bound := min(longestPause, firstPause<<(failures-1))
-	timer := time.NewTimer(bound/2 + rand.N(bound/2))
+	wait := bound/2 + rand.N(bound/2)
+	if e := (*Error)(nil); errors.As(failure, &e) {
+		wait = max(wait, e.RetryAfter)
+	}
+	if deadline, bounded := ctx.Deadline(); bounded && time.Until(deadline) < wait {
+		return context.DeadlineExceeded
+	}
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

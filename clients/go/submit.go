@@ -3,6 +3,8 @@ package leadgate
 import (
 	"context"
 
+	"google.golang.org/grpc"
+
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
@@ -67,11 +69,25 @@ func newSubmission(options []SubmitOption) submission {
 func (c *Client) Submit(ctx context.Context, lead *leadgatev1.Lead, options ...SubmitOption) (Accepted, error) {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
-	answer, err := c.leads.SubmitLead(ctx, &leadgatev1.SubmitLeadRequest{Lead: lead, IdempotencyKey: newSubmission(options).key})
+	answer, err := repeat(ctx, &leadgatev1.SubmitLeadRequest{Lead: lead, IdempotencyKey: newSubmission(options).key}, c.leads.SubmitLead)
 	if err != nil {
-		return Accepted{}, errorOf(err)
+		return Accepted{}, err
 	}
 	return Accepted{LeadID: answer.GetLeadId(), Replayed: answer.GetReplayed()}, nil
+}
+
+// repeat makes a call until there is an answer that will not change, but for so many attempts, within the call's deadline.
+func repeat[Request, Answer any](ctx context.Context, r Request, call func(context.Context, Request, ...grpc.CallOption) (Answer, error)) (Answer, error) {
+	for attempt := 1; ; attempt++ {
+		answer, err := call(ctx, r)
+		if err == nil {
+			return answer, nil
+		}
+		err = errorOf(err)
+		if attempt == attempts || !passing(err) || pause(ctx, attempt, err) != nil {
+			return answer, err
+		}
+	}
 }
 
 // Field is a field of a form, under the form's own name.
@@ -93,9 +109,9 @@ func (c *Client) SubmitForm(ctx context.Context, form string, fields []Field, op
 	for _, field := range fields {
 		request.Submission.Fields = append(request.Submission.Fields, &leadgatev1.Submission_Field{Name: field.Name, Values: field.Values})
 	}
-	answer, err := c.leads.SubmitForm(ctx, request)
+	answer, err := repeat(ctx, request, c.leads.SubmitForm)
 	if err != nil {
-		return Accepted{}, errorOf(err)
+		return Accepted{}, err
 	}
 	accepted := Accepted{LeadID: answer.GetLeadId(), Replayed: answer.GetReplayed()}
 	for _, suggestion := range answer.GetSuggestions() {
