@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -77,13 +78,15 @@ const (
 	uploadTimeout = time.Minute
 )
 
-// upload is the body of a multipart form, to be read once, within its bounds.
-func upload(w http.ResponseWriter, r *http.Request) io.Reader {
+// upload is the body of a multipart form, to be read once, within its bounds. A server that stops waits for it no longer than for
+// any other body. done is called when it was read.
+func (s *Server) upload(w http.ResponseWriter, r *http.Request) (body io.Reader, done func() bool) {
 	timeBody(w, r, uploadTimeout)
+	done = context.AfterFunc(s.stopping, func() { timeBody(w, r, s.bodyTimeout) })
 	if r.Body == nil {
-		return http.NoBody
+		return http.NoBody, done
 	}
-	return http.MaxBytesReader(w, r.Body, MaxUpload)
+	return http.MaxBytesReader(w, r.Body, MaxUpload), done
 }
 
 // bodyFailure says why a body could not be read.

@@ -354,7 +354,9 @@ func (s *Server) readForm(w http.ResponseWriter, r *http.Request) (*leadgatev1.S
 	submission := &leadgatev1.Submission{ContentType: clip(contentType, 255)}
 	var err error
 	if intake.IsMultipart(contentType) {
-		submission.Fields, submission.Files, err = intake.DecodeMultipart(contentType, upload(w, r), s.house().maxBody)
+		body, done := s.upload(w, r)
+		defer done()
+		submission.Fields, submission.Files, err = intake.DecodeMultipart(contentType, body, s.house().maxBody)
 	} else {
 		var body []byte
 		if body, err = s.readBody(w, r); err != nil {

@@ -152,6 +152,24 @@ func TestABodyThatDoesNotComeHoldsUpNoStop(t *testing.T) {
 	}
 }
 
+func TestFilesThatDoNotComeHoldUpAStopNoLongerThanAnyBody(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{body: 100 * time.Millisecond})
+	conn, reader := h.raw("POST /v1/forms/contact/submissions HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n")
+	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if line, err := reader.ReadString('\n'); !strings.Contains(line, "100 Continue") { // the body is being read
+		t.Fatalf("%q, %v", line, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := h.server.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	if rest, err := io.ReadAll(reader); err != nil || !strings.Contains(string(rest), " 408 ") {
+		t.Errorf("%q, %v: want that it is sent again", rest, err)
+	}
+}
+
 func TestTheBoundOfABodyIsNoneOfTheAnswer(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{body: 100 * time.Millisecond})
