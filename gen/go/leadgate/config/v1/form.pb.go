@@ -32,7 +32,7 @@ type Form struct {
 	Fields map[string]string `protobuf:"bytes,1,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Lead fields without which a submission is refused.
 	Required []string `protobuf:"bytes,2,rep,name=required,proto3" json:"required,omitempty"`
-	// Form fields that are not kept.
+	// Form fields that are not kept, in any spelling: contact[note] is contact.note, Note is note.
 	Ignore []string `protobuf:"bytes,3,rep,name=ignore,proto3" json:"ignore,omitempty"`
 	// Origins whose pages may submit, such as https://www.example.com. Empty allows every origin.
 	AllowedOrigins []string `protobuf:"bytes,4,rep,name=allowed_origins,json=allowedOrigins,proto3" json:"allowed_origins,omitempty"`
