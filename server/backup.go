@@ -58,6 +58,9 @@ func (s *leads) ExportLeads(r *leadgatev1.ExportLeadsRequest, stream grpc.Server
 		if err != nil {
 			return worker.StatusOf(err, "lead")
 		}
+		if len(page) == 0 && token == "" && r.GetForm() != "" && s.house().forms[r.GetForm()] == nil {
+			return s.formUnknown(r.GetForm())
+		}
 		for _, lead := range page {
 			deliveries, err := s.store.LeadDeliveries(stream.Context(), lead.GetLeadId())
 			if err != nil {

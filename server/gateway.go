@@ -80,14 +80,15 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := callOf(r.Context())
-	c.intake = r.Method == http.MethodPost && r.URL.Path == "/v1/leads"
+	single := r.URL.Path == "/v1/leads"
+	c.intake = r.Method == http.MethodPost && (single || r.URL.Path == "/v1/leads:batch")
 	if err := s.admit(w, r, c); err != nil {
 		s.refused(c, err)
 		s.writeProblem(w, r, err)
 		return
 	}
 	switch {
-	case c.intake && prefersMinimal(r):
+	case c.intake && single && prefersMinimal(r):
 		w = &minimalWriter{ResponseWriter: w}
 	case r.URL.Path == "/v1/deliveries:watch", r.URL.Path == "/v1/leads:export":
 		stream := &streamWriter{ResponseWriter: w}

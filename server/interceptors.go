@@ -61,7 +61,7 @@ func (s *Server) unaryCall(ctx context.Context, req any, _ *grpc.UnaryServerInfo
 		_ = grpc.SetHeader(ctx, metadata.Pairs(requestIDHeader, c.id)) // fails only after the answer
 	}
 	switch req.(type) {
-	case *leadgatev1.SubmitLeadRequest, *leadgatev1.SubmitFormRequest:
+	case *leadgatev1.SubmitLeadRequest, *leadgatev1.SubmitFormRequest, *leadgatev1.BatchSubmitLeadsRequest:
 		c.intake = true
 	}
 	answer, err := next(withCall(ctx, c), req)

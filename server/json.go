@@ -40,7 +40,7 @@ func (*strictJSON) NewDecoder(r io.Reader) runtime.Decoder {
 		if !ok {
 			return errors.New("only whole messages are read")
 		}
-		return readable(protojson.Unmarshal(body, message))
+		return readable(protojson.Unmarshal(body, message), message.ProtoReflect().Descriptor())
 	})
 }
 
@@ -67,7 +67,7 @@ var (
 )
 
 // readable makes a sentence of protojson's errors, whose spaces vary from build to build.
-func readable(err error) error {
+func readable(err error, message protoreflect.MessageDescriptor) error {
 	if err == nil {
 		return nil
 	}
@@ -77,7 +77,9 @@ func readable(err error) error {
 		sentence += ", at " + at[1]
 	}
 	if what := complaint.FindString(position.ReplaceAllString(text, "")); what != "" {
-		sentence += ": " + strings.TrimSpace(what)
+		sentence += ": " + strings.TrimSpace(what) + hint(what, message)
+	} else if strings.Contains(text, "unexpected EOF") {
+		sentence += ": it ends too early"
 	}
 	return errors.New(sentence)
 }

@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -11,6 +13,7 @@ import (
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker"
+	"github.com/leadgate/leadgate/worker/spelling"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
@@ -54,7 +57,7 @@ func (s *leads) arrival(c *call, r *leadgatev1.SubmitLeadRequest) (*arrival, err
 	if a.destinations = h.snapshot.Config.GetLeads().GetDestinations(); a.form != "" {
 		form := h.forms[a.form]
 		if form == nil {
-			return nil, violated("the lead", []violation{{"lead.source.form", "form.known", fmt.Sprintf("there is no form %q", a.form)}})
+			return nil, violated("the lead", []violation{{"lead.source.form", "form.known", h.noForm(a.form)}})
 		}
 		c.form = a.form
 		if refusing := s.decide(form, a); refusing != nil {
@@ -131,7 +134,23 @@ func (s *leads) ListLeads(ctx context.Context, r *leadgatev1.ListLeadsRequest) (
 	if err != nil {
 		return nil, worker.StatusOf(err, "lead")
 	}
+	if len(page) == 0 && r.GetForm() != "" && s.house().forms[r.GetForm()] == nil { // an empty list would be taken for good news
+		return nil, s.formUnknown(r.GetForm())
+	}
 	return &leadgatev1.ListLeadsResponse{Leads: page, NextPageToken: next}, nil
+}
+
+// formUnknown says to a backend or an operator which form was probably meant. A page is not told the names of others.
+func (s *leads) formUnknown(name string) error {
+	return worker.Failure(nil, codes.NotFound, &errdetails.ErrorInfo{Reason: "FORM_NOT_FOUND"}, s.house().noForm(name))
+}
+
+// noForm says that there is no form of that name, and which was probably meant.
+func (h *house) noForm(name string) string {
+	if near := spelling.Nearest(name, slices.Sorted(maps.Keys(h.forms))); near != "" {
+		return fmt.Sprintf("there is no form %q; did you mean %q?", name, near)
+	}
+	return fmt.Sprintf("there is no form %q; forms are named under forms in the configuration", name)
 }
 
 func formNotFound(name string) error {

@@ -22,7 +22,7 @@ func (s *leads) PreviewForm(_ context.Context, r *leadgatev1.PreviewFormRequest)
 	h := s.house()
 	form := h.forms[r.GetForm()]
 	if form == nil {
-		return nil, formNotFound(r.GetForm())
+		return nil, s.formUnknown(r.GetForm())
 	}
 	if r.GetSubmission().GetTime() == nil {
 		r.Submission.Time = timestamppb.New(s.now())

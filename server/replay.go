@@ -45,7 +45,7 @@ func (s *leads) ReplayLeads(ctx context.Context, r *leadgatev1.ReplayLeadsReques
 		return nil, status.Error(codes.Unimplemented, "this server has no worker behind it")
 	}
 	if name := r.GetFilter().GetForm(); name != "" && s.house().forms[name] == nil {
-		return nil, formNotFound(name)
+		return nil, s.formUnknown(name)
 	}
 	answer := &leadgatev1.ReplayLeadsResponse{}
 	var op *leadgatev1.Operation

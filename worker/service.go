@@ -99,7 +99,32 @@ func (s *service) ListDeliveries(ctx context.Context, r *leadgatev1.ListDeliveri
 	if err != nil {
 		return nil, StatusOf(err, "delivery")
 	}
+	if len(page) == 0 {
+		if err := s.known(ctx, r.GetDestination()); err != nil {
+			return nil, err
+		}
+	}
 	return &leadgatev1.ListDeliveriesResponse{Deliveries: page, NextPageToken: next}, nil
+}
+
+// known fails if a destination is neither configured nor any delivery's: whoever asks for it has misspelt it, and would take an
+// empty answer for good news. None is known, too.
+func (s *service) known(ctx context.Context, destination string) error {
+	if destination == "" {
+		return nil
+	}
+	_, unknown := s.worker.lane(destination)
+	if unknown == nil {
+		return nil
+	}
+	counts, err := s.worker.store.Counts(ctx)
+	if err != nil {
+		return StatusOf(err, "destination")
+	}
+	if _, ok := counts[destination]; ok {
+		return nil
+	}
+	return destinationStatus(unknown)
 }
 
 // GetDelivery implements WorkerServiceServer.

@@ -302,7 +302,8 @@ func TestAWatchBeginsWithHelloThenShowsWhatHappensAndBeats(t *testing.T) {
 func TestAWatchShowsWhatItsFilterChooses(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, h *house) {
-		h.apply(nil)
+		h.addCRM("other", crm.Traits{Kind: "fake", MaxBatch: 10, Account: "other"})
+		h.applyAll("r1", map[string]*configv1.Destination{"crm": fakeDestination("crm", nil), "other": fakeDestination("other", nil)})
 		id := h.accept("ada@example.com Ada")[0]
 		h.accept("eve@example.com Eve")
 		h.rest(0)

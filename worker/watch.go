@@ -25,6 +25,11 @@ const lastEventID = "last-event-id"
 // WatchDeliveries implements WorkerServiceServer.
 func (s *service) WatchDeliveries(r *leadgatev1.WatchDeliveriesRequest, stream grpc.ServerStreamingServer[leadgatev1.WatchDeliveriesResponse]) error {
 	ctx := stream.Context()
+	for _, destination := range r.GetDestination() {
+		if err := s.known(ctx, destination); err != nil {
+			return err
+		}
+	}
 	options := journal.SubscribeOptions{Filter: matching(r), Lead: r.GetLeadId(), After: r.GetResumeAfter(), Last: int(r.GetLast())}
 	if ids := metadata.ValueFromIncomingContext(ctx, lastEventID); len(ids) > 0 && ids[0] != "" {
 		options.After, options.Last = ids[0], 0

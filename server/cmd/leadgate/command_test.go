@@ -166,6 +166,27 @@ func TestSinceIsADurationOrADay(t *testing.T) {
 	}
 }
 
+// An empty list, or a watch that shows nothing, would be taken for good news.
+func TestAMisspeltNameIsNoEmptyAnswer(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for _, command := range []string{
+		"deliveries list --destination cmr", "deliveries retry --all --destination cmr", "deliveries retry --all --destination cmr --dry-run",
+		"deliveries delete --destination cmr --dry-run", "watch --destination cmr",
+		"destinations pause cmr", "destinations test cmr",
+		"leads list --form contct", "export --form contct", "replay --form contct", "preview --form contct",
+	} {
+		want := `there is no destination "cmr"; there are: crm`
+		if strings.Contains(command, "contct") {
+			want = `there is no form "contct"; did you mean "contact"?`
+		}
+		_, complaint, code := run(t, nil, "", append(strings.Fields(command), "--server", h.gateway.address)...)
+		if code != 1 || !strings.Contains(complaint, want) {
+			t.Errorf("%s: %d %s", command, code, complaint)
+		}
+	}
+}
+
 // What answers is some other server, or a proxy without the gateway behind it.
 func TestHealthTellsAStrangerFromAGateway(t *testing.T) {
 	t.Parallel()
