@@ -16,8 +16,8 @@ type lane struct {
 	// The marks of the two indexes.
 	dueMark     mark
 	waitingMark mark
-	// claims are those that may be used, by token. A claim leaves when a change that ends it is being written; its
-	// delivery stays among the claimed until that is durable.
+	// claims are those that may be used or are being revoked, by token. A claim leaves when a step that ends it is being written;
+	// its delivery stays among the claimed until that is durable.
 	claims  map[uint64]held
 	claimed map[deliveryKey]uint64 // the token of its claim
 	blocked map[deliveryKey]int    // by how many changes that are being written
@@ -30,6 +30,8 @@ type held struct {
 	state  leadgatev1.DeliveryState
 	begun  bool
 	alone  bool // in its chain, and in time; false if that is not known
+	// revoked says how many changes that are being written revoke it.
+	revoked int
 }
 
 // lane returns the lane of a destination, and makes it when it is first asked for.
@@ -85,12 +87,13 @@ func (l *lane) hold(token uint64, h held) {
 	l.claimed[h.link.delivery] = token
 }
 
-// fill completes a claim with what was read. False if it was revoked in the meantime.
+// fill completes a claim with what was read. False if it was revoked in the meantime; then it is ended.
 func (l *lane) fill(token uint64, h held) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	was, ok := l.claims[token]
-	if !ok {
+	if !ok || was.revoked > 0 {
+		l.end(token)
 		return false
 	}
 	h.alone = was.alone // which others may have taken back meanwhile
@@ -103,8 +106,19 @@ func (l *lane) take(token uint64) (held, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h, ok := l.claims[token]
+	if !ok || h.revoked > 0 {
+		return held{}, false
+	}
 	delete(l.claims, token)
-	return h, ok
+	return h, true
+}
+
+// end forgets a claim, and lets its delivery be claimed. It is called with mu held.
+func (l *lane) end(token uint64) {
+	if h, ok := l.claims[token]; ok {
+		delete(l.claims, token)
+		delete(l.claimed, h.link.delivery)
+	}
 }
 
 // giveBack ends a claim whose attempt has not begun, and passes over others.
@@ -113,8 +127,7 @@ func (l *lane) giveBack(token uint64) {
 	h, ok := l.claims[token]
 	ok = ok && !h.begun
 	if ok {
-		delete(l.claims, token)
-		delete(l.claimed, h.link.delivery)
+		l.end(token)
 	}
 	l.mu.Unlock()
 	if ok {
@@ -136,25 +149,42 @@ func (c *change) block(s *Store, d deliveryKey) bool {
 	l := s.lane(d.destination)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, ok := l.claims[l.claimed[d]]; ok {
+	if h, ok := l.claims[l.claimed[d]]; ok && h.revoked == 0 {
 		return false
 	}
 	c.blocked(l, d)
 	return true
 }
 
-// revoke is block for a delivery that waits whoever may have claimed it; the claim is stale from now on.
+// revoke is block for a delivery that waits whoever may have claimed it; the claim is stale from now on, unless the change is not
+// written after all.
 func (c *change) revoke(s *Store, d deliveryKey) {
 	l := s.lane(d.destination)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	token := l.claimed[d]
-	if h, ok := l.claims[token]; ok {
-		delete(l.claims, token)
-		delete(l.claimed, d)
-		c.undo = append(c.undo, func() { l.hold(token, h) })
+	if _, ok := l.claims[token]; ok {
+		l.revoked(token, 1)
+		c.then = append(c.then, func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.end(token)
+		})
+		c.undo = append(c.undo, func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.revoked(token, -1)
+		})
 	}
 	c.blocked(l, d)
+}
+
+// revoked counts the changes that revoke a claim, if it was not given back meanwhile. It is called with mu held.
+func (l *lane) revoked(token uint64, by int) {
+	if h, ok := l.claims[token]; ok {
+		h.revoked += by
+		l.claims[token] = h
+	}
 }
 
 // crowd takes back that a delivery is alone. Whoever claims it from now on reads that on disk.

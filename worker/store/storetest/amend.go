@@ -3,6 +3,8 @@ package storetest
 import (
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -143,6 +145,33 @@ func amendSuite() suite {
 			}
 			r.amend(r.amendment(leadOf(ids[0]), func(record *leadgatev1.LeadRecord) { record.ConfigRevision = "new" }))
 			r.settle(delivered, r.begin(claims...)...)
+		},
+
+		"WhatIsGivenBackWhileAChangeFailsIsClaimedAnew": func(t *testing.T, r *rig) {
+			id := r.accept(r.lead("ada@example.com", "archive", "crm"))[0].LeadID
+			r.begin(r.claim(id + ".crm")...)
+			a := r.amendment(id, func(record *leadgatev1.LeadRecord) { record.Lead.Company = "Engines" })
+			a.Resend = []string{"crm"} // which is under way
+			var failing sync.WaitGroup
+			var failed atomic.Bool
+			failing.Go(func() {
+				for range 2000 {
+					if results, err := r.Amend(r.ctx, a); err != nil || !errors.Is(results[0].Err, store.ErrState) {
+						t.Errorf("results are %+v, %v", results, err)
+						break
+					}
+				}
+				failed.Store(true)
+			})
+			for !failed.Load() {
+				if err := r.Unclaim(r.ctx, r.claimUpTo("archive", 1).Items...); err != nil {
+					t.Error(err)
+				}
+			}
+			failing.Wait()
+			if claims := r.claimUpTo("archive", 1); len(claims.Items) != 1 {
+				t.Error("it is not claimed any more")
+			}
 		},
 
 		"WhatIsSentAgainIsLateBehindANewerOne": func(t *testing.T, r *rig) {
