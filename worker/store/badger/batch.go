@@ -216,7 +216,6 @@ func (b *batch) discard() { b.txn.Discard() }
 
 // finish adds what every commit carries.
 func (b *batch) finish() error {
-	b.last.clock = uint64(b.s.now().UnixNano())
 	if err := b.txn.Set(keyLast, b.last.bytes()); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ type pipeline struct {
 	s      *Store
 	staged *batch
 	flying *batch // nil if none
+	clock  uint64 // what commits say that the store's clock was, if that is not what it is: see [Store.writeFirst]
 }
 
 func newPipeline(s *Store) *pipeline { return &pipeline{s: s, staged: newBatch(s, nil)} }
@@ -107,6 +108,9 @@ func (p *pipeline) launch() {
 		return
 	}
 	b := p.staged
+	if b.last.clock = p.clock; p.clock == 0 {
+		b.last.clock = uint64(p.s.now().UnixNano())
+	}
 	if err := b.finish(); err != nil {
 		p.fail(p.s.broken(err))
 		return
@@ -178,9 +182,11 @@ func (p *pipeline) end() {
 }
 
 // writeFirst writes an item for each of some deliveries before the writer runs, on a disk that is nearly full too: room for that
-// was made when the store was opened. One that fails fails all.
+// was made when the store was opened. One that fails fails all. That the clock was set back stays known until all are written: if
+// this process ends before, the next has to go on.
 func (s *Store) writeFirst(deliveries []deliveryKey, newItem func(d deliveryKey, problem *error) item) error {
 	p := newPipeline(s)
+	p.clock = s.last.clock
 	defer p.end()
 	for _, d := range deliveries {
 		var problem error
@@ -191,5 +197,6 @@ func (s *Store) writeFirst(deliveries []deliveryKey, newItem func(d deliveryKey,
 			return fmt.Errorf("delivery %s: %w", d, problem)
 		}
 	}
+	p.clock = 0
 	return p.settle()
 }

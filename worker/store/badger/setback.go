@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"errors"
 	"time"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
@@ -73,8 +74,11 @@ func (it *sooner) stage(b *batch, c *change) error {
 	if err := c.setMessage(it.key.key(), d); err != nil {
 		return err
 	}
-	if _, err := b.Get(was.dueKey()); err != nil { // it waits behind another
+	switch _, err := b.Get(was.dueKey()); {
+	case errors.Is(err, badgerdb.ErrKeyNotFound): // it waits behind another
 		return nil
+	case err != nil:
+		return err
 	}
 	c.delete(was.dueKey())
 	was.due = d.GetDueTime()
