@@ -15,7 +15,7 @@ import (
 // Names of what is in a data directory.
 const (
 	databaseDir  = "badger"
-	compactedDir = "badger.compacted" // being written by Compact
+	compactedDir = "badger.compacted" // being written by Compact; a data directory being made by Restore and Salvage
 	replacedDir  = "badger.replaced"  // what Compact has replaced, until it is removed
 )
 

@@ -117,9 +117,10 @@ func walkFiles(o Options, fn func(*pb.KV) error) (found Examined, err error) {
 	if err != nil {
 		return found, err
 	}
+	var w walked
 	for i, path := range logs {
 		found.Logs++
-		w, err := walkLog(path, keys, func(e logEntry) error {
+		w, err = walkLog(path, w.committed, keys, func(e logEntry) error {
 			if e.meta&metaFinal > 0 {
 				return nil
 			}

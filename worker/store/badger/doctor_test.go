@@ -195,6 +195,32 @@ func pageOfALog(t *testing.T, key []byte) {
 	expectRefused(t, without(3*page), ".mem is damaged at byte")
 }
 
+func TestALogThatBeginsWithADamageIsRefused(t *testing.T) {
+	t.Parallel()
+	o := badger.Options{Dir: t.TempDir()}
+	if err := open(t, o).Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, o) // with a new log
+	accept(t, s, lead("ada@example.com"))
+	last := make([]*store.Acceptance, 300) // in one commit
+	for i := range last {
+		last[i] = withEvent(lead(fmt.Sprintf("q%d@example.com", i)))
+	}
+	accept(t, s, last...)
+	dir := copyDir(t, o.Dir)
+	path := largest(t, dir, "*.mem")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(b[20 : 8<<10]) // behind stands the second commit only
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expectRefused(t, badger.Options{Dir: dir}, ".mem is damaged at byte 20")
+}
+
 func TestALogThatIsDamagedInTheMiddleIsRefusedAndTheRestSaved(t *testing.T) {
 	t.Parallel()
 	sealings(t, middleOfALog)

@@ -75,9 +75,9 @@ func (s *Store) rest(d time.Duration) bool {
 	}
 }
 
-// verify reads tables, until rest, which it calls between them, says that it is enough. The error is damaged, or why one could
-// not be read.
-func (s *Store) verify(tables []badgerdb.TableInfo, rest func(time.Duration) bool) error {
+// verify reads tables, until rest, which it calls between them, says that it is enough. The error is damaged, or why the first of
+// those that could not be read was not.
+func (s *Store) verify(tables []badgerdb.TableInfo, rest func(time.Duration) bool) (unread error) {
 	dir := filepath.Join(s.dir, databaseDir)
 	listed, _ := checkManifest(s.options, dir) // after the tables were asked for, so that it has the key of each
 	keys, err := newDecryption(s.options, dir, listed)
@@ -88,16 +88,17 @@ func (s *Store) verify(tables []badgerdb.TableInfo, rest func(time.Duration) boo
 	for _, t := range tables {
 		began, path := time.Now(), table.NewFilename(t.ID, dir)
 		what, err := s.damageOf(path, t.ID, keys)
-		switch {
-		case err != nil:
-			return err
-		case what != "":
+		if what != "" {
 			return damaged{path, what, s.dir}
-		case !rest(verifyRest * time.Since(began)):
-			return nil
+		}
+		if unread == nil {
+			unread = err
+		}
+		if !rest(verifyRest * time.Since(began)) {
+			break
 		}
 	}
-	return nil
+	return unread
 }
 
 // damageOf says what is wrong with a table, if it is found twice: on disk it stays so, in memory it does not.

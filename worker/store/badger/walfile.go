@@ -22,7 +22,8 @@ import (
 // Badger takes a wrong checksum for the end of what was written when the process was killed, and drops the rest. That is right
 // at the end of the file and wrong in the middle, where entries that were acknowledged stand behind: so leadgate looks first.
 // Of the commit that was being written when the power went, which nobody was told of, pages may be missing before others: they
-// are zeros, and that commit's version, which is one more than that of the commit before, is all that stands behind.
+// are zeros, and that commit's version, which is one more than that of the commit before, is all that stands behind. Where the one
+// before is not known, because the file begins with the damage and is the only one, it may be a commit that was acknowledged.
 const (
 	logHeader   = 20
 	metaDelete  = 1 << 0
@@ -50,15 +51,18 @@ type walked struct {
 	behind int
 	// torn says that they may be of the commit that was being written when the power went.
 	torn bool
+	// committed is the version of the last commit that is whole and not behind a damage.
+	committed uint64
 	// content is about what all entries take in memory.
 	content int64
 	// unreadable says why entries could not be decrypted; nil if they could, or nobody asked for them.
 	unreadable error
 }
 
-// walkLog calls fn for every entry of a *.mem file that is whole, those behind a damage too.
-func walkLog(path string, keys decryption, fn func(logEntry) error) (walked, error) {
-	w := walked{torn: true}
+// walkLog calls fn for every entry of a *.mem file that is whole, those behind a damage too. Committed is the version of the last
+// commit in the file before; 0 if there is none.
+func walkLog(path string, committed uint64, keys decryption, fn func(logEntry) error) (walked, error) {
+	w := walked{torn: true, committed: committed}
 	b, err := os.ReadFile(path)
 	if err != nil || len(b) < logHeader {
 		return w, err
@@ -69,7 +73,6 @@ func walkLog(path string, keys decryption, fn func(logEntry) error) (walked, err
 			fn, w.torn = nil, false
 		}
 	}
-	var committed, version uint64 // of the last commit that is whole, and of the one behind it
 	for at := logHeader; at < len(b); {
 		raw, ok := parseEntry(b[at:])
 		if !ok {
@@ -88,11 +91,11 @@ func walkLog(path string, keys decryption, fn func(logEntry) error) (walked, err
 		if fn != nil {
 			decrypt(raw.content, at)
 			e := raw.entry()
-			if version != 0 && version != e.version && w.damagedAt > 0 || committed != 0 && e.version > committed+1 {
-				w.torn = false // a commit that was acknowledged is damaged
+			if w.damagedAt > 0 && (w.committed == 0 || e.version != w.committed+1) {
+				w.torn = false // a commit that was acknowledged is damaged, or may be
 			}
-			if version = e.version; e.meta&metaFinal > 0 && w.damagedAt == 0 {
-				committed, version = e.version, 0
+			if e.meta&metaFinal > 0 && w.damagedAt == 0 {
+				w.committed = e.version
 			}
 			if err := fn(e); err != nil {
 				return w, err
@@ -189,12 +192,18 @@ func checkLogs(o Options, dir string) (content int64, err error) {
 		return 0, err
 	}
 	defer keys.close()
+	var w walked
 	for i, path := range logs {
-		w, err := walkLog(path, keys, func(logEntry) error { return nil })
-		if err != nil {
+		if w, err = walkLog(path, w.committed, keys, func(logEntry) error { return nil }); err != nil {
 			return 0, err
 		}
-		if w.damagedAt > 0 && (!w.torn || i < len(logs)-1) {
+		switch {
+		case w.damagedAt == 0:
+		case w.torn && i == len(logs)-1:
+			if o.Logger != nil {
+				o.Logger.Warn(fmt.Sprintf("store: %s is cut off at byte %d: a commit was being written when the power went, of which nobody was told", path, w.damagedAt))
+			}
+		default:
 			return 0, fmt.Errorf("%s is damaged at byte %d, and %d entries stand behind, which were acknowledged: see leadgate doctor --data-dir %s, and save them with --salvage NEW_DIR",
 				path, w.damagedAt, w.behind, filepath.Dir(dir))
 		}
