@@ -29,6 +29,9 @@ import (
 const (
 	// DefaultTimeout is how long a lead waits unless the configuration says otherwise.
 	DefaultTimeout = 2 * time.Second
+	// How long the deliveries of a lead wait beyond that for what was learnt until then to be written, which makes them due: without,
+	// an attempt would often begin at that moment, and the CRM would get the lead as it was.
+	writeTime = time.Second
 	// How many leads are prepared at a time. More wait, and go without when their time is over.
 	atATime = 128
 	// How many leads may wait at a time. More go without at once.
@@ -183,7 +186,7 @@ func (p *Preparer) Wants(form string, lead *leadgatev1.Lead) time.Duration {
 	if len(plan.checks(form, lead, nil)) == 0 {
 		return 0
 	}
-	return plan.timeout
+	return plan.timeout + writeTime
 }
 
 // Take prepares a lead that was accepted with deliveries that wait for it. It returns at once.
