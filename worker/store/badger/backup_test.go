@@ -285,6 +285,10 @@ func TestAnErasureListThatLostItsEndIsCompletedAndUsedBySalvage(t *testing.T) {
 		t.Fatal(err)
 	}
 	saved := badger.Options{Dir: t.TempDir()}
+	const before = `{"time":"2026-01-02T03:04:05Z","stage":"erased","lead_id":"019ca945-0a00-7000-8000-000000000001"}`
+	if err := os.WriteFile(filepath.Join(saved.Dir, "erasures.ndjson"), []byte(before), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	found, result, err := badger.Salvage(t.Context(), damaged, saved)
 	if err != nil || result.Erased != 2 || len(found.Damages) != 1 {
 		t.Fatalf("%+v, %+v, %v", found, result, err)
@@ -299,7 +303,8 @@ func TestAnErasureListThatLostItsEndIsCompletedAndUsedBySalvage(t *testing.T) {
 			t.Errorf("lead %d: %v, %v", i, record, err)
 		}
 	}
-	if carried, err := os.ReadFile(filepath.Join(saved.Dir, "erasures.ndjson")); err != nil || !bytes.Contains(carried, []byte(ids[1])) {
+	carried, err := os.ReadFile(filepath.Join(saved.Dir, "erasures.ndjson"))
+	if err != nil || !bytes.Contains(carried, []byte(ids[1])) || !bytes.Contains(carried, []byte(before+"\n")) {
 		t.Errorf("the list of the new store is %s, %v", carried, err)
 	}
 }

@@ -90,7 +90,7 @@ func Salvage(ctx context.Context, o Options, to Options) (Examined, Restored, er
 		return r.rebuild(ctx)
 	})
 	if err == nil && len(r.erased) > 0 { // backups may still have leads that the new store has not
-		err = os.WriteFile(filepath.Join(to.Dir, erasureList), list, 0o600)
+		err = appendErasures(to.Dir, list)
 	}
 	return found, r.restored, err
 }

@@ -38,21 +38,7 @@ const stageErased = "erased"
 
 // writeErasures adds to the erasure list.
 func (s *Store) writeErasures(lines []listed) error {
-	f, err := os.OpenFile(filepath.Join(s.dir, erasureList), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
 	var text bytes.Buffer
-	last := []byte{'\n'}
-	if info, err := f.Stat(); err == nil && info.Size() > 0 {
-		if _, err := f.ReadAt(last, info.Size()-1); err != nil {
-			return err
-		}
-	}
-	if last[0] != '\n' { // a line was cut off
-		text.WriteByte('\n')
-	}
 	for _, l := range lines {
 		line, err := json.Marshal(l)
 		if err != nil {
@@ -60,7 +46,26 @@ func (s *Store) writeErasures(lines []listed) error {
 		}
 		text.Write(append(line, '\n'))
 	}
-	_, err = f.Write(text.Bytes())
+	return appendErasures(s.dir, text.Bytes())
+}
+
+// appendErasures adds lines to the erasure list of a data directory.
+func appendErasures(dir string, lines []byte) error {
+	f, err := os.OpenFile(filepath.Join(dir, erasureList), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	last := []byte{'\n'}
+	if info, err := f.Stat(); err == nil && info.Size() > 0 {
+		if _, err := f.ReadAt(last, info.Size()-1); err != nil {
+			return err
+		}
+	}
+	if last[0] != '\n' { // a line was cut off
+		lines = append([]byte{'\n'}, lines...)
+	}
+	_, err = f.Write(lines)
 	return errors.Join(err, f.Sync())
 }
 
