@@ -20,7 +20,7 @@ export interface Entry {
 }
 
 const item = "leadgate";
-const most = 50; // entries
+const most = 50; // entries, but for those that wait
 
 let memory = "[]"; // of this page alone, while storage is forbidden or full
 let stored = true;
@@ -50,7 +50,7 @@ export const waiting = (): [entry: Entry, alive: boolean][] => read().flatMap((e
 /** Keeps an entry in place of the one with its key, if there is one; once it was answered without its content. */
 export function keep(entry: Entry, answered = false): void {
   drop(entry);
-  write([...read(), answered || entry.fleeting ? { ...entry, body: "" } : entry].slice(-most));
+  write([...read(), answered || entry.fleeting ? { ...entry, body: "" } : entry].filter(({ body }, i, all) => body || all.length - i <= most));
 }
 
 /** Forgets an entry. */

@@ -9,6 +9,8 @@ const untilNext = 60; // seconds from giving up until all that waits is tried ag
 
 type Show = (event: string, detail: unknown) => void;
 
+let next = 0; // the timer: one, however many wait, since it sends all
+
 /** The forms taken over, each with what shows the event of an earlier entry in it. */
 export const attached = new Map<HTMLFormElement, Show>();
 
@@ -17,7 +19,8 @@ export async function send(entry: Entry, ifAvailable?: boolean): Promise<Answer 
   const answer = await deliverAlone(entry, ifAvailable);
   if (typeof answer !== "number") return answer;
   if (entry.fleeting) throw failure({ detail: "no answer" });
-  setTimeout(flush, Math.max(untilNext, answer) * 1000);
+  clearTimeout(next);
+  next = setTimeout(flush, Math.max(untilNext, answer) * 1000);
   return { queued: true };
 }
 

@@ -418,7 +418,7 @@ func TestTheClientIsSmall(t *testing.T) {
 	w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression)
 	_, _ = w.Write(script)
 	_ = w.Close()
-	if most := 3450; packed.Len() > most {
+	if most := 3480; packed.Len() > most {
 		t.Errorf("leadgate.js takes %d bytes packed, want at most %d", packed.Len(), most)
 	}
 	if strings.Contains(string(script), "eval(") || strings.Contains(string(script), "innerHTML") {

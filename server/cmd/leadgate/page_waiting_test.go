@@ -1,8 +1,10 @@
 package main_test
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -82,6 +84,46 @@ func TestWhatWaitedDisturbsNobody(t *testing.T) {
 			offline(true), press(), shows("[role=status]", "did not work"), offline(false), press(), shows("[role=status]", thanks),
 			holds(`!JSON.stringify(localStorage).includes("shared")`))
 		s.onlyLead(t, "shared@example.com")
+	})
+
+	t.Run("while the gateway is away, each is sent once in a while, however many wait", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		s.fault = func(_ int32, w http.ResponseWriter, _ *http.Request) bool { s.tooBusy(w); return true }
+		s.scripts = `<script src="/site.js"></script>` + s.scripts
+		s.script = `later = new Map(), soon = setTimeout, stop = clearTimeout;
+			setTimeout = (run, after) => after < 60_000 ? soon(run, after) : (later.set(-1 - later.size, run), -later.size);
+			clearTimeout = (timer) => later.delete(timer) || stop(timer);
+			delete Navigator.prototype.locks` // as a page has none that came without TLS
+		do(t, tab, s.contact())
+		for _, email := range []string{"one@example.com", "two@example.com"} {
+			do(t, tab, fill(email), press(), shows("[role=status]", "kept on this device"), holds(`document.forms[0].email.value === ""`))
+		}
+		for range 3 {
+			do(t, tab, holds(`later.size === 1`), holds(`((run) => (later.clear(), run(), true))([...later.values()][0])`))
+		}
+		do(t, tab, holds(`later.size === 1`))
+		deadline := time.After(patience)
+		for s.sent.Load() < 8 {
+			select {
+			case <-deadline:
+				t.Fatalf("%d requests were sent, want 8", s.sent.Load())
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+		if n := s.sent.Load(); n != 8 {
+			t.Errorf("%d requests were sent, want 8", n)
+		}
+	})
+
+	t.Run("a day without a network at a stand", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		const visitors = 60
+		do(t, tab, s.contact(), offline(true),
+			holds(fmt.Sprintf(`(Promise.all(Array.from({ length: %d }, (_, i) => leadgate.submit("contact", { email: "stand" + i + "@example.com" }))).then((all) => window.queued = all.length), true)`, visitors)),
+			holds(fmt.Sprintf(`window.queued === %d`, visitors)), offline(false), holds(`!localStorage.leadgate.includes("stand")`))
+		if n := s.sent.Load(); n != visitors {
+			t.Errorf("%d were sent, want %d", n, visitors)
+		}
 	})
 
 	t.Run("where the device has no room", func(t *testing.T) {
