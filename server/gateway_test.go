@@ -50,6 +50,9 @@ func TestAMisspeltFilterDoesNotMatchEverything(t *testing.T) {
 		h.send(http.MethodGet, "/v1/deliveries?state="+state, "", "").expect(t, 200)
 	}
 	h.send(http.MethodGet, "/v1/leads?email=ada@example.com", "", "").expect(t, 400, "POST /v1/leads:search")
+	if a := h.send(http.MethodGet, "/v1/leads?mail=ada@example.com", "", "").expect(t, 400, "there are: form, "); strings.Contains(a.text, "email") {
+		t.Errorf("an address is offered as a query parameter: %s", a.text)
+	}
 	h.post("/v1/leads:search", asJSON, `{"email":"ada@example.com"}`).expect(t, 200)
 	h.post("/v1/leads:export", asJSON, `{"email":"ada@example.com"}`).expect(t, 200)
 	h.send(http.MethodGet, "/v1/deliveries?page_size=1&pageToken=rubbish", "", "").expect(t, 400, "PAGE_TOKEN_INVALID")

@@ -112,20 +112,23 @@ func (*eventsJSON) StreamContentType(any) string { return eventStream }
 // Delimiter ends a server-sent event.
 func (*eventsJSON) Delimiter() []byte { return []byte("\n\n") }
 
+// addressField is the one field that is in bodies only: an e-mail address has no place in a URL.
+const addressField = "email"
+
 // strictQuery checks the query parameters of a request whose message has these fields. The gateway would drop unknown ones: a
-// filter that is misspelt must not match everything. An e-mail address has no place in a URL. Enum
-// values may be given short, DEAD for DELIVERY_STATE_DEAD; what is returned has them in full.
+// filter that is misspelt must not match everything. Enum values may be given short, DEAD for DELIVERY_STATE_DEAD; what is
+// returned has them in full.
 func strictQuery(fields protoreflect.FieldDescriptors, values url.Values) (url.Values, error) {
 	for name, given := range values {
 		field := fields.ByTextName(name)
 		if field == nil {
 			field = fields.ByJSONName(name)
 		}
-		if field != nil && field.Name() == "email" {
-			return nil, errors.New("an e-mail address in a URL would stay in the logs of proxies and browsers; send it in the body of POST /v1/leads:search or /v1/leads:export")
-		}
-		if field == nil {
+		switch {
+		case field == nil:
 			return nil, errors.New("there is no query parameter " + name + "; there are: " + strings.Join(parameterNames(fields), ", "))
+		case field.Name() == addressField:
+			return nil, errors.New("an e-mail address in a URL would stay in the logs of proxies and browsers; send it in the body of POST /v1/leads:search or /v1/leads:export")
 		}
 		if enum := field.Enum(); enum != nil {
 			for i, value := range given {
@@ -139,7 +142,9 @@ func strictQuery(fields protoreflect.FieldDescriptors, values url.Values) (url.V
 func parameterNames(fields protoreflect.FieldDescriptors) []string {
 	var names []string
 	for i := range fields.Len() {
-		names = append(names, fields.Get(i).TextName())
+		if field := fields.Get(i); field.Name() != addressField {
+			names = append(names, field.TextName())
+		}
 	}
 	slices.Sort(names)
 	return names

@@ -24,7 +24,8 @@ func newSnippet() *cobra.Command {
 		Use:   "snippet",
 		Short: "Print the markup that puts a form on a page",
 		Long: `Print the markup that puts a configured form on a page: every field that the form maps, under the page's own names, its
-consents, honeypots and captcha, and the script that sends it. Change it as you like: only data-leadgate, the names of the fields and the script's address matter.
+consents, honeypots and captcha, and the script that sends it. Change it as you like: only data-leadgate, the names of the
+fields and the script's address matter.
 Without script the form works too.`,
 		Example: `  leadgate snippet --form contact
   leadgate snippet --form contact --gateway https://leads.example.com >> contact.html`,
@@ -141,8 +142,7 @@ func remark(text string) template.HTML {
 func usual() []snippetField {
 	return []snippetField{
 		{Name: "full_name", Autocomplete: "name"}, {Name: "first_name", Autocomplete: "given-name"}, {Name: "last_name", Autocomplete: "family-name"},
-		{Name: "email", Type: "email", Autocomplete: "email"},
-		{Name: "phone", Type: "tel", Autocomplete: "tel"},
+		{Name: "email", Type: "email", Autocomplete: "email"}, {Name: "phone", Type: "tel", Autocomplete: "tel"},
 		{Name: "company", Autocomplete: "organization"}, {Name: "job_title", Autocomplete: "organization-title"}, {Name: "website", Autocomplete: "url"},
 		{Name: "street", Autocomplete: "street-address"}, {Name: "postal_code", Autocomplete: "postal-code"}, {Name: "city", Autocomplete: "address-level2"},
 		{Name: "region", Autocomplete: "address-level1"}, {Name: "country", Autocomplete: "country-name"}, {Name: "message", Long: true},
