@@ -42,6 +42,10 @@ func (s *Server) newGateway(ctx context.Context, channel grpc.ClientConnInterfac
 			s.refused(callOf(r.Context()), err)
 			s.writeProblem(w, r, err)
 		}),
+		runtime.WithStreamErrorHandler(func(ctx context.Context, err error) *status.Status {
+			callOf(ctx).ended = err
+			return status.Convert(err)
+		}),
 		// What our own routes take and the gateway does not is no path that anybody means.
 		runtime.WithRoutingErrorHandler(func(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, _ int) {
 			s.writeProblem(w, r, notFound(r))
@@ -91,7 +95,7 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 	case c.intake && single && prefersMinimal(r):
 		w = &minimalWriter{ResponseWriter: w}
 	case r.URL.Path == "/v1/deliveries:watch", r.URL.Path == "/v1/leads:export":
-		stream := &streamWriter{ResponseWriter: w}
+		stream := &streamWriter{ResponseWriter: w, refuse: func(w http.ResponseWriter) { s.writeProblem(w, r, c.ended) }}
 		defer stream.end()
 		w = stream
 	}

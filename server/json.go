@@ -2,11 +2,14 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -130,13 +133,51 @@ func strictQuery(fields protoreflect.FieldDescriptors, values url.Values) (url.V
 		case field.Name() == addressField:
 			return nil, errors.New("an e-mail address in a URL would stay in the logs of proxies and browsers; send it in the body of POST /v1/leads:search or /v1/leads:export")
 		}
-		if enum := field.Enum(); enum != nil {
-			for i, value := range given {
+		for i, value := range given {
+			if enum := field.Enum(); enum != nil {
 				given[i] = fullName(enum, value)
+			}
+			if want := unreadable(field, given[i]); want != "" {
+				return nil, fmt.Errorf("%s=%s cannot be read; it takes %s", name, value, want)
 			}
 		}
 	}
 	return values, nil
+}
+
+// unreadable says what a field takes if it is not what is given.
+func unreadable(field protoreflect.FieldDescriptor, given string) (want string) {
+	var err error
+	switch field.Kind() {
+	case protoreflect.EnumKind:
+		number, notANumber := strconv.ParseInt(given, 10, 32)
+		values := field.Enum().Values()
+		if values.ByName(protoreflect.Name(given)) == nil && (notANumber != nil || values.ByNumber(protoreflect.EnumNumber(number)) == nil) {
+			return strings.Join(shortNames(field.Enum()), ", ")
+		}
+	case protoreflect.Int32Kind:
+		_, err = strconv.ParseInt(given, 10, 32)
+		want = "a number"
+	case protoreflect.MessageKind:
+		if field.Message().FullName() == "google.protobuf.Timestamp" {
+			_, err = time.Parse(time.RFC3339Nano, given)
+			want = "a time, such as 2026-11-01T12:00:00Z"
+		}
+	}
+	if err == nil {
+		return ""
+	}
+	return want
+}
+
+// shortNames are the names of an enum's values without the part that all share, in lower case, as queries take them.
+func shortNames(enum protoreflect.EnumDescriptor) []string {
+	prefix := strings.TrimSuffix(string(enum.Values().Get(0).Name()), "UNSPECIFIED")
+	var names []string
+	for i := 1; i < enum.Values().Len(); i++ { // the first is none
+		names = append(names, strings.ToLower(strings.TrimPrefix(string(enum.Values().Get(i).Name()), prefix)))
+	}
+	return names
 }
 
 func parameterNames(fields protoreflect.FieldDescriptors) []string {

@@ -19,8 +19,12 @@ const (
 // that answers the request; end is called before that returns.
 type streamWriter struct {
 	http.ResponseWriter
+	// refuse answers a request whose stream ended with an error before its first message: as any other refusal, not as the gateway
+	// ends a stream.
+	refuse func(http.ResponseWriter)
 
 	mu       sync.Mutex
+	refused  bool
 	gathered []byte
 	flushed  time.Time
 	due      *time.Timer // flushes later; nil if nothing waits
@@ -30,10 +34,26 @@ type streamWriter struct {
 // Unwrap is for [http.ResponseController].
 func (w *streamWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// WriteHeader implements http.ResponseWriter. A stream that begins has the status 200.
+func (w *streamWriter) WriteHeader(code int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if code == http.StatusOK || w.refuse == nil {
+		w.ResponseWriter.WriteHeader(code)
+		return
+	}
+	w.refused = true
+	w.Header().Del("Transfer-Encoding")
+	w.refuse(w.ResponseWriter)
+}
+
 // Write implements http.ResponseWriter.
 func (w *streamWriter) Write(content []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.refused {
+		return len(content), nil
+	}
 	w.gathered = append(w.gathered, content...)
 	if len(w.gathered) >= streamGather {
 		w.flush()

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 
+	"github.com/leadgate/leadgate/server/config"
 	"github.com/leadgate/leadgate/worker"
 )
 
@@ -26,7 +27,7 @@ func broken(err error) ([]violation, error) {
 	}
 	violations := make([]violation, 0, len(found.Violations))
 	for _, v := range found.Violations {
-		violations = append(violations, violation{protovalidate.FieldPathString(v.Proto.GetField()), v.Proto.GetRuleId(), v.Proto.GetMessage()})
+		violations = append(violations, violation{protovalidate.FieldPathString(v.Proto.GetField()), v.Proto.GetRuleId(), config.Plain(v.Proto.GetMessage())})
 	}
 	return violations, nil
 }

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -56,8 +57,21 @@ func TestAWatchThatMakesNoSenseIsRefusedWithItsReason(t *testing.T) {
 		"last=1&resume_after=x": 400,
 	} {
 		a := h.send("GET", "/v1/deliveries:watch?"+query, "", "")
-		if a.status != want || a.body["detail"] == "" {
+		if detail, _ := a.body["detail"].(string); a.status != want || detail == "" || a.header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s: %d %s", query, a.status, a.text)
+		}
+	}
+	for path, want := range map[string]string{
+		"/v1/deliveries:watch?stage=late":      "it takes received, validated, rejected",
+		"/v1/leads?state=hold":                 "it takes open, held, discarded, erased",
+		"/v1/leads?page_size=all":              "page_size=all cannot be read; it takes a number",
+		"/v1/leads?since=yesterday":            "it takes a time, such as 2026-11-01T12:00:00Z",
+		"/v1/leads:export?form=contct":         `there is no form "contct"; did you mean "contact"?`,
+		"/v1/deliveries:watch?resume_after=zz": "is not an event identifier",
+	} {
+		a := h.send("GET", path, "", "")
+		if detail, _ := a.body["detail"].(string); !strings.Contains(detail, want) || a.header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s: %d %s", path, a.status, a.text)
 		}
 	}
 	stream, err := leadgatev1.NewWorkerServiceClient(h.dial()).WatchDeliveries(t.Context(), &leadgatev1.WatchDeliveriesRequest{LeadId: "not an id"})

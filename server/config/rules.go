@@ -24,7 +24,7 @@ func (r *review) rules(cfg *configv1.Config) error {
 		p := pathOf(v.Proto.GetField())
 		switch choices := choices(schema, v.Proto.GetField()); {
 		case v.Proto.GetForKey():
-			r.onKey(p, "%q: %s", p.name(), v.Proto.GetMessage())
+			r.onKey(p, "%q: %s", p.name(), Plain(v.Proto.GetMessage()))
 		case choices != nil:
 			r.on(p, "%s lacks its kind, one of %s", p[:len(p)-1].owner(), strings.Join(choices, ", "))
 		case !r.find(p).exact:
@@ -59,7 +59,7 @@ func choices(schema protoreflect.MessageDescriptor, field *validate.FieldPath) [
 // is not among those that a reader is told.
 func messageOf(v *protovalidate.Violation) string {
 	if v.Proto.GetRuleId() != "string.in" {
-		return v.Proto.GetMessage()
+		return Plain(v.Proto.GetMessage())
 	}
 	var words []string
 	for list, i := v.RuleValue.List(), 0; i < list.Len(); i++ {

@@ -165,5 +165,5 @@ func suggest(name string, known []string) string {
 	if len(known) == 0 {
 		return ""
 	}
-	return "; there is " + strings.Join(known, ", ")
+	return "; it is one of " + strings.Join(known, ", ")
 }

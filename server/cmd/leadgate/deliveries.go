@@ -166,9 +166,11 @@ func describeDelivery(w io.Writer, d *leadgatev1.Delivery, now time.Time) {
 			fmt.Fprintf(w, ", HTTP %d", a.GetCrmStatus())
 		}
 		fmt.Fprintln(w)
-		for _, line := range []struct{ name, value string }{{"error", a.GetError()}, {"sent", a.GetPayload()}, {"answer", a.GetCrmBody()}} {
+		for _, line := range []struct{ name, value string }{
+			{"error", a.GetError()}, {"left out", strings.Join(a.GetDroppedProperties(), ", ")}, {"sent", a.GetPayload()}, {"answer", a.GetCrmBody()},
+		} {
 			if line.value != "" {
-				fmt.Fprintf(w, "    %-6s %s\n", line.name, line.value)
+				fmt.Fprintf(w, "    %-8s %s\n", line.name, line.value)
 			}
 		}
 	}

@@ -26,6 +26,22 @@ func awaitDrift(t *testing.T, events <-chan event) string {
 	}
 }
 
+// What the CRM did not take is named where an operator looks, beside what was sent.
+func TestADeliveryNamesWhatTheCRMDidNotTake(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	events := h.gateway.watch()
+	await(t, events, h.post("k1", url.Values{"email": {"ada@example.com"}, "firstname": {"Ada"}}).body["leadId"].(string), "SUCCESS")
+	request(t, "POST", "http://"+h.crm.address+"/_sim/fields", "application/json", `{"rename":{"firstname":"given_name"}}`)
+	lead := h.post("k2", url.Values{"email": {"eve@example.com"}, "firstname": {"Eve"}}).body["leadId"].(string)
+	await(t, events, lead, "SUCCESS")
+	for _, command := range []string{"deliveries get " + lead + ".crm", "leads get " + lead} {
+		if text := h.command(strings.Fields(command)...); !strings.Contains(text, "left out firstname") {
+			t.Errorf("leadgate %s says\n%s", command, text)
+		}
+	}
+}
+
 // The marketing team renames a field, which the form requires; nobody tells the developer.
 func TestARenamedFieldLosesNothing(t *testing.T) {
 	t.Parallel()

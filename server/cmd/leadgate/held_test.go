@@ -36,6 +36,13 @@ func TestAHeldLeadIsListedReleasedAndDelivered(t *testing.T) {
 		t.Errorf("releasing says %s", text)
 	}
 	await(t, events, augusta, "SUCCESS")
+	// Who names a lead means that one: nothing done is no success.
+	for _, lead := range []string{augusta, "019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10"} {
+		_, complaint, code := run(t, nil, "", "leads", "discard", lead, "--server", h.gateway.address)
+		if code != 1 || !strings.Contains(complaint, "1 of 1 lead not found or not in that state") {
+			t.Errorf("discarding one that is not held: %d %s", code, complaint)
+		}
+	}
 	if got := h.onlyContact().Properties["firstname"]; got != "Augusta" {
 		t.Errorf("the CRM has firstname %q", got)
 	}

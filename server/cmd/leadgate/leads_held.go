@@ -51,7 +51,10 @@ func (m *many) done(what string) string {
 
 // runMany makes cmd do something to many leads: ask has the gateway do it, as the operation of that identifier, and tell says what
 // came of it.
-func runMany[Answer proto.Message](m *many, cmd *cobra.Command,
+func runMany[Answer interface {
+	proto.Message
+	GetMatched() int64
+}](m *many, cmd *cobra.Command,
 	ask func(ctx context.Context, worker leadgatev1.WorkerServiceClient, filter *leadgatev1.LeadFilter, id string) (Answer, error),
 	tell func(w io.Writer, answer Answer),
 ) *cobra.Command {
@@ -74,7 +77,11 @@ func runMany[Answer proto.Message](m *many, cmd *cobra.Command,
 		if err != nil {
 			return err
 		}
-		return printAll(m.out, cmd.OutOrStdout(), []Answer{answer}, func(w io.Writer) { tell(w, answer) })
+		err = printAll(m.out, cmd.OutOrStdout(), []Answer{answer}, func(w io.Writer) { tell(w, answer) })
+		if n := int64(len(args)) - answer.GetMatched(); n > 0 && err == nil {
+			err = fmt.Errorf("%d of %s not found or not in that state: see leadgate leads get LEAD", n, count(len(args), "lead"))
+		}
+		return err
 	}
 	m.addFlags(cmd)
 	return cmd

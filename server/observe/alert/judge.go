@@ -334,7 +334,7 @@ func (f *form) drift(name string, drifts []*leadgatev1.Drift) *finding {
 	}
 	found.cause = strings.Join(causes, "; ")
 	found.lead = newest[0].GetLeadId()
-	found.action = fmt.Sprintf("Add under forms: %s: fields: the line %s, or put what is nothing under ignore:, and check the file; then replay or release what came meanwhile.",
+	found.action = fmt.Sprintf("Add under forms: %s: fields: the line %s, or list the field under ignore: if it means nothing, and check the file; then replay or release what came meanwhile.",
 		name, strings.Join(lines, " and the line "))
 	found.command = "leadgate check"
 	return found
