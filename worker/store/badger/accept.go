@@ -282,9 +282,8 @@ func (s *Store) stageLead(b *batch, c *change, lead *encodedLead) error {
 	for _, d := range lead.deliveries {
 		key := deliveryKey{lead.key, d.destination}
 		c.set(key.key(), withSequence(d.encoded, deliverySequence, sequence))
-		c.set(keyOfWaiting(d.destination, sequence), whenAndWho(lead.created, lead.key))
 		c.count(d.destination, leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, 1)
-		if err := s.joinChain(b, c, link{key, lead.person, sequence, lead.due}); err != nil {
+		if err := s.enter(b, c, link{key, lead.person, sequence, lead.created, lead.due}); err != nil {
 			return err
 		}
 	}

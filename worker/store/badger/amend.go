@@ -170,9 +170,8 @@ func (it *amendItem) move(b *batch, c *change, d *leadgatev1.Delivery, from, to 
 	if err := it.s.withdraw(b, c, l, d.GetState()); err != nil {
 		return err
 	}
-	c.setWaiting(it.s, l.delivery, d.GetSequence(), it.record)
 	l.person = to
-	return it.s.joinChain(b, c, l)
+	return it.s.enter(b, c, l)
 }
 
 // hurry makes a delivery due that waits for its first attempt, unless somebody has claimed it already.
@@ -191,20 +190,7 @@ func (it *amendItem) hurry(b *batch, c *change, d *leadgatev1.Delivery, person [
 		return fmt.Errorf("encode delivery: %w", err)
 	}
 	c.set(before.delivery.key(), value)
-	if before.person != nil {
-		chain, err := readChain(b, before)
-		if err != nil {
-			return err
-		}
-		if chain.GetHead() != before.sequence {
-			return nil // its turn comes when it is the head
-		}
-	}
-	c.delete(before.dueKey())
-	after := before
-	after.due = now
-	c.setDue(it.s, after, nil)
-	return nil
+	return it.s.hurry(b, c, before, now)
 }
 
 // resend makes a delivery due that waits no more.
@@ -217,23 +203,28 @@ func (it *amendItem) resend(b *batch, c *change, d *leadgatev1.Delivery, person 
 		return err
 	}
 	l.due = d.GetDueTime()
-	c.setWaiting(it.s, l.delivery, d.GetSequence(), it.record)
-	return it.s.joinChain(b, c, l)
+	return it.s.enter(b, c, l)
 }
 
 // add makes a delivery to a further destination.
 func (it *amendItem) add(b *batch, c *change, destination string, person []byte) error {
-	r, now, key := it.record, timestamppb.New(it.s.now()), deliveryKey{it.lead, destination}
-	value, err := proto.Marshal(&leadgatev1.Delivery{
-		DeliveryId: key.String(), LeadId: r.GetLeadId(), Destination: destination, Form: r.GetLead().GetSource().GetForm(),
+	r, now := it.record, timestamppb.New(it.s.now())
+	return it.s.addDelivery(b, c, &leadgatev1.Delivery{
+		DeliveryId: deliveryKey{it.lead, destination}.String(), LeadId: r.GetLeadId(), Destination: destination, Form: r.GetLead().GetSource().GetForm(),
 		Sequence: r.GetSequence(), State: leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, Mode: leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT,
 		CreateTime: r.GetCreateTime(), UpdateTime: now, DueTime: now, // listing goes by the lead's time
-	})
+	}, person)
+}
+
+// addDelivery adds a delivery that is to wait to a lead that is stored.
+func (s *Store) addDelivery(b *batch, c *change, d *leadgatev1.Delivery, person []byte) error {
+	l, err := linkOf(d, person)
 	if err != nil {
-		return fmt.Errorf("encode delivery: %w", err)
+		return err
 	}
-	c.set(key.key(), value)
-	c.count(destination, leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, 1)
-	c.setWaiting(it.s, key, r.GetSequence(), r)
-	return it.s.joinChain(b, c, link{key, person, r.GetSequence(), now})
+	if err := c.setMessage(l.delivery.key(), d); err != nil {
+		return err
+	}
+	c.count(d.GetDestination(), d.GetState(), 1)
+	return s.enter(b, c, l)
 }

@@ -13,11 +13,13 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// link is a delivery as its chain sees it.
+// link is a delivery as the lines see it in which it waits: w with all others of its destination, and in its person's chain q as the
+// head, or c behind it. This file puts deliveries in and takes them out; only of q Begin takes the one whose attempt is under way.
 type link struct {
 	delivery deliveryKey
 	person   []byte // nil: the lead is its own person, and there is no chain
 	sequence uint64
+	created  int64 // the lead; Unix nanoseconds
 	due      *timestamppb.Timestamp
 }
 
@@ -27,7 +29,7 @@ func (l link) dueKey() []byte {
 
 func linkOf(d *leadgatev1.Delivery, person []byte) (link, error) {
 	key, err := parseDelivery(d.GetDeliveryId())
-	return link{key, person, d.GetSequence(), d.GetDueTime()}, err
+	return link{key, person, d.GetSequence(), d.GetCreateTime().AsTime().UnixNano(), d.GetDueTime()}, err
 }
 
 // personOf is the person a lead belongs to; nil if it is its own.
@@ -106,8 +108,13 @@ func (c *change) setBehind(s *Store, l link) {
 	s.behind.added(behindPrefix(l.delivery.destination, l.person), key)
 }
 
-// joinChain puts a waiting delivery in its place: due if nobody of its person waits before it, else behind the head.
-func (s *Store) joinChain(b *batch, c *change, l link) error {
+// enter puts a delivery that is to wait in its place: due if nobody of its person waits before it, else behind the head.
+func (s *Store) enter(b *batch, c *change, l link) error {
+	waiting := keyOfWaiting(l.delivery.destination, l.sequence)
+	c.set(waiting, whenAndWho(l.created, l.delivery.lead))
+	if l.sequence <= b.last.sequence { // what is accepted just now stands behind every mark
+		c.then = append(c.then, func() { s.lane(l.delivery.destination).putWaiting(waiting) })
+	}
 	if l.person == nil {
 		c.setDue(s, l, &storev1.Chain{})
 		return nil
@@ -183,9 +190,26 @@ func (s *Store) stepBack(b *batch, c *change, chain *storev1.Chain, older link) 
 	return true, nil
 }
 
-// stayInChain is for a head that waits again: it is due once more, unless an older delivery joined behind it meanwhile. Of one
+// hurry makes a waiting delivery due at another time, if it is the head of its chain; else its turn comes when it is.
+func (s *Store) hurry(b *batch, c *change, l link, due *timestamppb.Timestamp) error {
+	if l.person != nil {
+		chain, err := readChain(b, l)
+		if err != nil {
+			return err
+		}
+		if chain.GetHead() != l.sequence {
+			return nil
+		}
+	}
+	c.delete(l.dueKey())
+	l.due = due
+	c.setDue(s, l, nil)
+	return nil
+}
+
+// stay is for a head that waits again: it is due once more, unless an older delivery joined behind it meanwhile. Of one
 // that is known to be alone nothing has to be read.
-func (s *Store) stayInChain(b *batch, c *change, l link, alone bool) error {
+func (s *Store) stay(b *batch, c *change, l link, alone bool) error {
 	if l.person == nil || alone {
 		c.setDue(s, l, &storev1.Chain{Length: 1})
 		return nil
@@ -210,9 +234,10 @@ func (s *Store) stayInChain(b *batch, c *change, l link, alone bool) error {
 	return nil
 }
 
-// leaveChain is for a head that waits no more: the next of its person becomes due. Of one that is known to be alone and was
+// leave is for a head that waits no more: the next of its person becomes due. Of one that is known to be alone and was
 // delivered nothing has to be read.
-func (s *Store) leaveChain(b *batch, c *change, l link, delivered, alone bool) error {
+func (s *Store) leave(b *batch, c *change, l link, delivered, alone bool) error {
+	c.delete(keyOfWaiting(l.delivery.destination, l.sequence))
 	if l.person == nil {
 		return nil
 	}
@@ -239,6 +264,29 @@ func (s *Store) leaveChain(b *batch, c *change, l link, delivered, alone bool) e
 		}
 	}
 	return c.setChain(l, chain)
+}
+
+// withdraw takes a waiting delivery out of every line that it stands in, whoever has claimed it.
+func (s *Store) withdraw(b *batch, c *change, l link, from leadgatev1.DeliveryState) error {
+	c.revoke(s, l.delivery)
+	if from == leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT {
+		c.delete(l.delivery.inFlightKey())
+		return s.leave(b, c, l, false, false)
+	}
+	if l.person != nil {
+		chain, err := readChain(b, l)
+		if err != nil {
+			return err
+		}
+		if chain.GetHead() != l.sequence {
+			c.delete(keyOfWaiting(l.delivery.destination, l.sequence))
+			c.delete(keyOfBehind(l.delivery.destination, l.person, l.sequence))
+			chain.Length--
+			return c.setChain(l, chain)
+		}
+	}
+	c.delete(l.dueKey())
+	return s.leave(b, c, l, false, false)
 }
 
 // firstBehind returns the oldest delivery that waits behind the head of a person's chain; nil if there is none. Errors:

@@ -163,31 +163,6 @@ func (it *eraseItem) forgetEvents(b *batch, c *change) error {
 	})
 }
 
-// withdraw takes a waiting delivery out of every line that it stands in, whoever has claimed it.
-func (s *Store) withdraw(b *batch, c *change, l link, from leadgatev1.DeliveryState) error {
-	c.revoke(s, l.delivery)
-	c.delete(keyOfWaiting(l.delivery.destination, l.sequence))
-	if from == leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT {
-		c.delete(l.delivery.inFlightKey())
-		return s.leaveChain(b, c, l, false, false)
-	}
-	if l.person == nil {
-		c.delete(l.dueKey())
-		return nil
-	}
-	chain, err := readChain(b, l)
-	if err != nil {
-		return err
-	}
-	if chain.GetHead() == l.sequence {
-		c.delete(l.dueKey())
-		return s.leaveChain(b, c, l, false, false)
-	}
-	c.delete(keyOfBehind(l.delivery.destination, l.person, l.sequence))
-	chain.Length--
-	return c.setChain(l, chain)
-}
-
 // dropChains removes what is remembered of a person's deliveries if no other lead names the person.
 func (s *Store) dropChains(b *batch, c *change, person []byte, but leadKey) error {
 	err := b.each(personPrefix(person), func(key, _ []byte) error {

@@ -75,5 +75,5 @@ func (it *recoverItem) stage(b *batch, c *change) error {
 	if err != nil {
 		return err
 	}
-	return it.s.stayInChain(b, c, l, false)
+	return it.s.stay(b, c, l, false)
 }

@@ -67,16 +67,15 @@ func (it *redriveItem) stage(b *batch, c *change) error {
 		return err
 	}
 	c.tell(it.s, it.key.lead, it.events)
+	if waited {
+		return it.s.hurry(b, c, before, d.GetDueTime())
+	}
 	now := before
 	now.due = d.GetDueTime()
-	if waited {
-		return it.hurry(b, c, before, now)
-	}
-	c.setWaiting(it.s, it.key, d.GetSequence(), r)
-	return it.s.joinChain(b, c, now)
+	return it.s.enter(b, c, now)
 }
 
-// makeDue stages a delivery as due now, with its failures forgotten. Its place in its chain is for the caller to see to.
+// makeDue stages a delivery as due now, with its failures forgotten. Its place in the lines is for the caller to see to.
 func (c *change) makeDue(s *Store, key deliveryKey, d *leadgatev1.Delivery) error {
 	from := d.GetState()
 	d.State = leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT
@@ -92,28 +91,5 @@ func (c *change) makeDue(s *Store, key deliveryKey, d *leadgatev1.Delivery) erro
 	}
 	c.set(key.key(), value)
 	c.moved(key, d, from)
-	return nil
-}
-
-// setWaiting puts a delivery into the index of those that wait.
-func (c *change) setWaiting(s *Store, d deliveryKey, sequence uint64, r *leadgatev1.LeadRecord) {
-	key := keyOfWaiting(d.destination, sequence)
-	c.set(key, whenAndWho(r.GetCreateTime().AsTime().UnixNano(), d.lead))
-	c.then = append(c.then, func() { s.lane(d.destination).putWaiting(key) })
-}
-
-// hurry makes a waiting delivery due now, if it is the head of its chain; else its turn comes when it is.
-func (it *redriveItem) hurry(b *batch, c *change, before, now link) error {
-	if before.person != nil {
-		chain, err := readChain(b, before)
-		if err != nil {
-			return err
-		}
-		if chain.GetHead() != before.sequence {
-			return nil
-		}
-	}
-	c.delete(before.dueKey())
-	c.setDue(it.s, now, nil)
 	return nil
 }

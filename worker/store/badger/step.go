@@ -155,12 +155,11 @@ func (it *settleItem) stage(b *batch, c *change) error {
 		if err := checkTime("the due time", after.due.AsTime()); err != nil {
 			return err
 		}
-		err = it.s.stayInChain(b, c, after, h.alone)
+		err = it.s.stay(b, c, after, h.alone)
 	case leadgatev1.DeliveryState_DELIVERY_STATE_UNSPECIFIED, leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT:
 		return fmt.Errorf("%w: a settled delivery is not %s", store.ErrState, it.delivery.GetState())
 	default:
-		c.delete(keyOfWaiting(after.delivery.destination, after.sequence))
-		err = it.s.leaveChain(b, c, after, it.delivery.GetState() == leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED, h.alone)
+		err = it.s.leave(b, c, after, it.delivery.GetState() == leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED, h.alone)
 	}
 	if err != nil {
 		return err

@@ -186,12 +186,7 @@ func (it *transferItem) move(b *batch, c *change, destination, reason string) (*
 		Sequence: it.delivery.GetSequence(), State: leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, Mode: leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT,
 		CreateTime: it.delivery.GetCreateTime(), UpdateTime: now, DueTime: now,
 	}
-	if err := c.setMessage(to.key(), moved); err != nil {
-		return nil, err
-	}
-	c.count(destination, moved.GetState(), 1)
-	c.setWaiting(it.s, to, moved.GetSequence(), it.lead)
-	if err := it.s.joinChain(b, c, link{to, it.s.personOf(it.lead), moved.GetSequence(), now}); err != nil {
+	if err := it.s.addDelivery(b, c, moved, it.s.personOf(it.lead)); err != nil {
 		return nil, err
 	}
 	return moved, it.become(c, leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED, reason)
