@@ -53,15 +53,14 @@ func (s *leads) ExportLeads(r *leadgatev1.ExportLeadsRequest, stream grpc.Server
 	if r.GetUntil() != nil {
 		q.Until = r.GetUntil().AsTime()
 	}
+	found := false
 	for token := ""; ; {
 		page, next, err := s.store.Leads(stream.Context(), q, exportPage, token)
 		if err != nil {
 			return worker.StatusOf(err, "lead")
 		}
-		if len(page) == 0 && token == "" && r.GetForm() != "" && s.house().forms[r.GetForm()] == nil {
-			return s.formUnknown(r.GetForm())
-		}
 		for _, lead := range page {
+			found = true
 			deliveries, err := s.store.LeadDeliveries(stream.Context(), lead.GetLeadId())
 			if err != nil {
 				return worker.StatusOf(err, "lead")
@@ -70,7 +69,10 @@ func (s *leads) ExportLeads(r *leadgatev1.ExportLeadsRequest, stream grpc.Server
 				return err
 			}
 		}
-		if token = next; token == "" {
+		switch token = next; {
+		case token == "" && !found:
+			return s.knownForm(r.GetForm())
+		case token == "":
 			return nil
 		}
 	}

@@ -2,7 +2,9 @@ package server_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -177,4 +179,31 @@ func TestPlainPages(t *testing.T) {
 	h.send(http.MethodGet, "/readyz", "", "").expect(t, 200, "ready")
 	h.send(http.MethodGet, "/metrics", "", "").expect(t, 200, "leadgate_up 1")
 	h.send(http.MethodGet, "/openapi.json", "", "").expect(t, 200, `"openapi": "3.1.0"`, "/v1/forms/{form}/submissions")
+}
+
+// Its leads are found, however far behind those of others, and only a name that no lead has is taken for misspelt.
+func TestTheLeadsOfAFormThatIsGoneAreFound(t *testing.T) {
+	t.Parallel()
+	const form = "\n  %s: { fields: { email: email }, honeypot: [trap] }"
+	const gateway = "forms:%s\ndestinations:\n  crm: { http: { url: \"http://127.0.0.1:9/leads\" } }\n"
+	contact, fair := fmt.Sprintf(form, "contact"), fmt.Sprintf(form, "fair")
+	h := open(t, options{config: fmt.Sprintf(gateway, contact+fair)})
+	h.post("/v1/forms/fair/submissions", asForm, "email=ada@example.com&trap=x").expect(t, 201)
+	for i := range 600 { // more than one page looks through
+		h.post("/v1/forms/contact/submissions", asForm, fmt.Sprintf("email=p%d@example.com&trap=x", i)).expect(t, 201)
+	}
+	h.reload(fmt.Sprintf(gateway, contact))
+	found := 0
+	for token, first := "", true; first || token != ""; first = false {
+		page := h.send(http.MethodGet, "/v1/leads?state=HELD&form=fair&page_size=1&page_token="+url.QueryEscape(token), "", "").expect(t, 200)
+		token, _ = page.body["nextPageToken"].(string)
+		leads, _ := page.body["leads"].([]any)
+		found += len(leads)
+	}
+	if found != 1 {
+		t.Errorf("%d leads are listed, want 1", found)
+	}
+	h.send(http.MethodGet, "/v1/leads:export?state=HELD&form=fair", "", "").expect(t, 200, "ada@example.com")
+	h.send(http.MethodGet, "/v1/leads?form=fare", "", "").expect(t, 404, "FORM_NOT_FOUND")
+	h.send(http.MethodGet, "/v1/leads:export?form=fare", "", "").expect(t, 404, "FORM_NOT_FOUND")
 }

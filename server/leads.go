@@ -134,10 +134,21 @@ func (s *leads) ListLeads(ctx context.Context, r *leadgatev1.ListLeadsRequest) (
 	if err != nil {
 		return nil, worker.StatusOf(err, "lead")
 	}
-	if len(page) == 0 && r.GetForm() != "" && s.house().forms[r.GetForm()] == nil { // an empty list would be taken for good news
-		return nil, s.formUnknown(r.GetForm())
+	if len(page) == 0 && next == "" && r.GetPageToken() == "" {
+		if err := s.knownForm(r.GetForm()); err != nil {
+			return nil, err
+		}
 	}
 	return &leadgatev1.ListLeadsResponse{Leads: page, NextPageToken: next}, nil
+}
+
+// knownForm fails if no form of that name is configured: whoever asks for its leads, of which there are none, has misspelt it, and
+// would take an empty answer for good news. None is known, too.
+func (s *leads) knownForm(name string) error {
+	if name == "" || s.house().forms[name] != nil {
+		return nil
+	}
+	return s.formUnknown(name)
 }
 
 // formUnknown says to a backend or an operator which form was probably meant. A page is not told the names of others.
