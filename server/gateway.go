@@ -95,7 +95,14 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 	case c.intake && single && prefersMinimal(r):
 		w = &minimalWriter{ResponseWriter: w}
 	case r.URL.Path == "/v1/deliveries:watch", r.URL.Path == "/v1/leads:export":
-		stream := &streamWriter{ResponseWriter: w, refuse: func(w http.ResponseWriter) { s.writeProblem(w, r, c.ended) }}
+		stream := &streamWriter{ResponseWriter: w, refuse: func(w http.ResponseWriter) bool {
+			if c.ended == nil {
+				return false
+			}
+			w.Header().Del("Transfer-Encoding") // the gateway's, for a stream
+			s.writeProblem(w, r, c.ended)
+			return true
+		}}
 		defer stream.end()
 		w = stream
 	}

@@ -57,6 +57,8 @@ func TestAMisspeltFilterDoesNotMatchEverything(t *testing.T) {
 	}
 	h.post("/v1/leads:search", asJSON, `{"email":"ada@example.com"}`).expect(t, 200)
 	h.post("/v1/leads:export", asJSON, `{"email":"ada@example.com"}`).expect(t, 200)
+	h.post("/v1/leads:export", asJSON, `{"emial":"ada@example.com"}`).expect(t, 400, "BODY_MALFORMED", "emial")
+	h.post("/v1/leads:export", asJSON, `{"since":"yesterday"}`).expect(t, 400, "BODY_MALFORMED")
 	h.send(http.MethodGet, "/v1/deliveries?page_size=1&pageToken=rubbish", "", "").expect(t, 400, "PAGE_TOKEN_INVALID")
 }
 

@@ -20,8 +20,8 @@ const (
 type streamWriter struct {
 	http.ResponseWriter
 	// refuse answers a request whose stream ended with an error before its first message: as any other refusal, not as the gateway
-	// ends a stream.
-	refuse func(http.ResponseWriter)
+	// ends a stream. It says whether it did.
+	refuse func(http.ResponseWriter) bool
 
 	mu       sync.Mutex
 	refused  bool
@@ -34,17 +34,13 @@ type streamWriter struct {
 // Unwrap is for [http.ResponseController].
 func (w *streamWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// WriteHeader implements http.ResponseWriter. A stream that begins has the status 200.
+// WriteHeader implements http.ResponseWriter. It is called for errors only, of a stream or before it.
 func (w *streamWriter) WriteHeader(code int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if code == http.StatusOK || w.refuse == nil {
+	if w.refused = w.refuse(w.ResponseWriter); !w.refused {
 		w.ResponseWriter.WriteHeader(code)
-		return
 	}
-	w.refused = true
-	w.Header().Del("Transfer-Encoding")
-	w.refuse(w.ResponseWriter)
 }
 
 // Write implements http.ResponseWriter.
