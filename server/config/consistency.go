@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"maps"
 	"net"
 	"net/url"
@@ -16,19 +17,34 @@ import (
 	"github.com/leadgate/leadgate/worker/prepare"
 )
 
+// certificate reports what serve could not serve TLS with.
+func (r *review) certificate(cfg *configv1.TLS, env Environment) {
+	var pair [][]byte
+	for _, file := range []struct{ key, path string }{{"cert_file", cfg.GetCertFile()}, {"key_file", cfg.GetKeyFile()}} {
+		if file.path == "" {
+			continue
+		}
+		content, err := env.ReadFile(file.path)
+		if err != nil {
+			r.on(path{"tls", file.key}, "%s: %s cannot be read: %v", file.key, file.path, cause(err))
+			continue
+		}
+		pair = append(pair, content)
+	}
+	if len(pair) < 2 {
+		return
+	}
+	if _, err := tls.X509KeyPair(pair[0], pair[1]); err != nil {
+		r.on(path{"tls"}, "tls: cert_file and key_file make no certificate: %s", strings.TrimPrefix(err.Error(), "tls: "))
+	}
+}
+
 // consistency reports what does not fit together: names of nothing, and values that contradict each other.
 func (r *review) consistency(cfg *configv1.Config, env Environment) {
 	if _, _, err := net.SplitHostPort(cfg.GetListen()); err != nil {
 		r.on(path{"listen"}, "listen: %q is not host:port, such as 127.0.0.1:8080 or :8080", cfg.GetListen())
 	}
-	for _, file := range []struct{ key, path string }{{"cert_file", cfg.GetTls().GetCertFile()}, {"key_file", cfg.GetTls().GetKeyFile()}} {
-		if file.path == "" {
-			continue
-		}
-		if _, err := env.ReadFile(file.path); err != nil {
-			r.on(path{"tls", file.key}, "%s: %s cannot be read: %v", file.key, file.path, cause(err))
-		}
-	}
+	r.certificate(cfg.GetTls(), env)
 	r.apiKeys(cfg.GetApiKeys(), env)
 	r.enrich(cfg)
 	for name, d := range cfg.GetDestinations() {

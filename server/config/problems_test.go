@@ -42,6 +42,7 @@ func TestEveryProblemIsToldWithItsPlaceAndTheWayOut(t *testing.T) {
 		"listen":            {crm + "listen: 8080\n", []string{"2:9: listen: \"8080\" is not host:port, such as 127.0.0.1:8080 or :8080"}},
 		"not a network":     {crm + "trusted_proxies:\n  - 10.0.0.0/8\n  - 10.0.0.0/33\n", []string{"4:5: trusted_proxies: must be a network, such as 10.0.0.0/8, or 10.0.0.1/32 for one address"}},
 		"tls":               {crm + "tls: { cert_file: here.crt, key_file: gone.key }\n", []string{"2:39: key_file: gone.key cannot be read: file does not exist"}},
+		"no certificate":    {crm + "tls: { cert_file: here.crt, key_file: here.crt }\n", []string{"2:6: tls: cert_file and key_file make no certificate: failed to find any PEM data in certificate input"}},
 		"half of tls":       {crm + "tls: { cert_file: here.crt }\n", []string{"2:1: tls lacks key_file"}},
 		"a pattern":         {crm + "alerts: { rules: { crm_errors: [{ name: odd, pattern: \"a(b\" }] } }\n", []string{"2:55: pattern: error parsing regexp: missing closing ): `a(b`; to find a text as it stands, put a backslash before each of .+*?()[]{}|^$"}},
 		"rules for nothing": {crm + form + "alerts: { destinations: { cmr: {} }, forms: { contct: {} } }\n", []string{"5:27: unknown destination \"cmr\"; did you mean \"crm\"?", "5:47: unknown form \"contct\"; did you mean \"contact\"?"}},

@@ -196,6 +196,18 @@ func TestHealthTellsAStrangerFromAGateway(t *testing.T) {
 	if code != 1 || !strings.Contains(complaint, "is no gateway") || !strings.Contains(complaint, "404") {
 		t.Errorf("%d %s", code, complaint)
 	}
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(secure.Close)
+	for server, want := range map[string]string{
+		strings.Replace(stranger.URL, "http:", "https:", 1): "leave out https://",
+		secure.URL: "SSL_CERT_FILE",
+	} {
+		for _, command := range []string{"health", "leads list"} {
+			if _, complaint, code := run(t, nil, "", append(strings.Fields(command), "--server", server)...); code != 1 || !strings.Contains(complaint, want) {
+				t.Errorf("%s at %s: %d %s", command, server, code, complaint)
+			}
+		}
+	}
 }
 
 func TestEveryCommandHasAnExample(t *testing.T) {

@@ -86,13 +86,29 @@ func (c *connection) away(reason string) error {
 	reason = strings.Trim(reason, `"`)
 	if at := strings.LastIndex(reason, "connect: "); at >= 0 {
 		reason = reason[at+len("connect: "):]
-	} else if strings.Contains(reason, "frame header looked like an HTTP/1.1 header") {
-		reason = "what listens there is no gateway"
+	} else if known := transportWords(reason); known != "" {
+		reason = known
 	} else if at := strings.LastIndex(reason, "desc = "); at >= 0 {
 		reason = strings.Trim(reason[at+len("desc = "):], `"`)
 	}
 	reason = strings.TrimPrefix(reason, "transport: ")
 	return fmt.Errorf("no gateway answers at %s (%s): start one with leadgate serve, or name another with --server or LEADGATE_SERVER", c.server, reason)
+}
+
+// transportWords says what a person can do about what two transports could not agree on; empty for anything else.
+func transportWords(reason string) string {
+	for _, known := range []struct{ says, words string }{
+		{"frame header looked like an HTTP/1.1 header", "what listens there is no gateway"},
+		{"error reading server preface: EOF", "it hung up; if it serves TLS, write https://HOST:PORT"},
+		{"does not look like a TLS handshake", "it does not serve TLS: leave out https://"},
+		{"gave HTTP response to HTTPS client", "it does not serve TLS: leave out https://"},
+		{"signed by unknown authority", "its certificate is signed by an authority that is not known here; SSL_CERT_FILE names a file with it"},
+	} {
+		if strings.Contains(reason, known.says) {
+			return known.words
+		}
+	}
+	return ""
 }
 
 // answeredByGateway tells a gateway that cannot serve now from one that is not there: only the first gives a reason.
