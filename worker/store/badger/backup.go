@@ -77,6 +77,9 @@ func (s *Store) verifyFor(ctx context.Context, since uint64) error {
 		return t.MaxVersion <= since && (bytes.Compare(t.Left, after(states)) >= 0 || bytes.Compare(t.Right, states) < 0)
 	})
 	err := s.verify(tables, func(time.Duration) bool { return ctx.Err() == nil })
+	if errors.As(err, &damaged{}) {
+		s.stop(err)
+	}
 	return errors.Join(ctx.Err(), err)
 }
 

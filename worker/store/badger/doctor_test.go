@@ -351,6 +351,9 @@ func TestATableThatIsDamagedWhileItIsInUseIsNotBackedUp(t *testing.T) {
 		if _, err := s.Backup(t.Context(), "", io.Discard); err == nil || !strings.Contains(err.Error(), "leadgate doctor") {
 			t.Errorf("backed up: %v", err)
 		}
+		if err := s.Writable(); err == nil {
+			t.Error("it is written on")
+		}
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}

@@ -101,8 +101,11 @@ func (r *restoration) run(ctx context.Context, backups []io.Reader) error {
 	})
 }
 
-func (r *restoration) open() (err error) {
-	r.db, err = openDatabase(r.o, filepath.Join(r.o.Dir, databaseDir))
+func (r *restoration) open() error {
+	db, err := openDatabase(r.o, filepath.Join(r.o.Dir, databaseDir))
+	if err == nil {
+		r.db = db // else the one before, which is closed, is closed once more
+	}
 	return err
 }
 

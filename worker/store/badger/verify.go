@@ -38,11 +38,7 @@ func (s *Store) verifier() {
 	for again := verifyInterval; ; again = verifyInterval {
 		err := s.verify(s.db.Tables(), s.rest)
 		if errors.As(err, &damaged{}) {
-			err = fmt.Errorf("%w: %w", store.ErrUnavailable, err)
-			s.failed.CompareAndSwap(nil, &err)
-			if s.log != nil {
-				s.log.Error("store: " + err.Error())
-			}
+			s.stop(err)
 			return
 		}
 		if err != nil {
@@ -54,6 +50,15 @@ func (s *Store) verifier() {
 		if !s.rest(again) {
 			return
 		}
+	}
+}
+
+// stop has nothing written any more, because a table is damaged.
+func (s *Store) stop(damage error) {
+	damage = fmt.Errorf("%w: %w", store.ErrUnavailable, damage)
+	s.failed.CompareAndSwap(nil, &damage)
+	if s.log != nil {
+		s.log.Error("store: " + damage.Error())
 	}
 }
 
