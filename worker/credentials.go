@@ -11,7 +11,8 @@ import (
 )
 
 // A destination that refused the credentials is pinged every now and then. A ping may need less than a delivery does, such as no
-// right to write, so that an answer to it is followed by one delivery:
+// right to write, so that an answer to it is followed by one delivery; or more, so that so is one that is refused every ten minutes,
+// and when something changed:
 //
 //	            a delivery is refused              the ping is answered
 //	┌───────┐ ─────────────────────▸ ┌─────────┐ ─────────────────────▸ ┌───────┐
@@ -20,17 +21,19 @@ import (
 //	    ▴                                          the delivery is         │
 //	    │                                          refused, too            │
 //	    └──────────────────────────────────────────────────────────────────┘
-//	          the delivery gets through, or nothing waits
+//	          the delivery gets through, or nothing waits after a ping that was answered
 //
 // Each trial takes another delivery, if there is one. So a lead that the CRM refuses as if the credentials were wrong, such as one
 // whose record belongs to somebody else there, keeps the others waiting once. From then on it fails alone.
 const (
-	// Between two probes of a destination that refused the credentials. The time doubles with every trial that is refused, up to
-	// longestProbe: 30 s, 1 min, 2 min, 4 min, 8 min, then every 10 min.
+	// Between two probes of a destination that refused the credentials. The time doubles with every trial that is refused although the
+	// ping was answered, up to longestProbe: 30 s, 1 min, 2 min, 4 min, 8 min, then every 10 min.
 	probeInterval = 30 * time.Second
 	longestProbe  = 10 * time.Minute
 	// While the credentials are refused, how often the secrets are looked at.
 	secretInterval = time.Second
+	// Of so many pings that are refused one after the other the last is followed by a delivery all the same.
+	insistAfter = int32(longestProbe / probeInterval)
 )
 
 // probeRest is how long to wait before the next probe.
@@ -44,22 +47,36 @@ func (l *lane) probeRest() time.Duration {
 	return rest
 }
 
-// probe asks a destination that refused the credentials whether it takes them now, and has one delivery tried if so.
-func (l *lane) probe(ctx context.Context) {
-	switch outcome := l.ping(ctx); outcome.Kind {
+// probe asks a destination that refused the credentials whether it takes them now, and has one delivery tried if so, or if it is
+// time to insist.
+func (l *lane) probe(ctx context.Context, conn *connection) {
+	switch outcome := l.ping(ctx, conn); outcome.Kind {
 	case crm.Delivered, crm.Refused: // refused is the request, not the credentials
+		l.refusals.Store(0)
 		l.trial.Store(true)
 	case crm.RateLimited:
 		l.holdOff(outcome)
 	default:
 		l.health.failed(outcome.Reason, l.worker.now())
+		if l.refusals.Add(1)%insistAfter == 0 && outcome.Status > 0 {
+			l.trial.Store(true)
+		}
+	}
+}
+
+// untried ends a trial that nothing waited for. A ping that was answered is enough then.
+func (l *lane) untried() {
+	if l.refusals.Load() == 0 {
+		l.accept()
+	} else {
+		l.trial.Store(false)
 	}
 }
 
 // refuse stops calling because the CRM refused the credentials.
 func (l *lane) refuse(outcome crm.Outcome) {
 	l.health.failed(outcome.Reason, l.worker.now())
-	if l.trial.Swap(false) {
+	if l.trial.Swap(false) && l.refusals.Load() == 0 {
 		l.trials.Add(1)
 	}
 	if l.gate.Refuse() {
@@ -115,5 +132,5 @@ func (c *call) failsAlone(p *parcel, outcomes []crm.Outcome) bool {
 	}
 	last, passed := p.claim.Last, c.lane.passed.Load()
 	return last.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_CREDENTIALS_REFUSED &&
-		passed != nil && !passed.Before(last.GetStartTime().AsTime())
+		passed != nil && !passed.Before(last.GetStartTime().AsTime().Add(last.GetDuration().AsDuration()))
 }

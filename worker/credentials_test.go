@@ -122,6 +122,72 @@ func TestALeadThatIsRefusedLikeCredentialsBesideOthersStopsNobody(t *testing.T) 
 	})
 }
 
+// What the CRM asks of a ping may be more than what it asks of a delivery.
+func TestAPingThatIsRefusedKeepsNoDeliveryAway(t *testing.T) {
+	t.Parallel()
+	for name, account := range map[string]string{"account configured": "fake", "account told by a ping": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, h *house) {
+				h.crm.traits.Account = account
+				h.crm.pongs(notAllowed)
+				h.crm.always(notAllowed)
+				h.apply(nil)
+				id := h.accept("ada@example.com")[0]
+				h.rest(9 * time.Minute)
+				h.crm.always(delivered)
+				h.rest(10*time.Minute + time.Second)
+				h.expectState(id, done)
+				h.expectDestinationEvents("credentials_refused", "resumed")
+				h.crm.always(notAllowed)
+				id = h.accept("eve@example.com")[0]
+				h.rest(time.Second)
+				h.crm.always(delivered)
+				h.resume("crm") // a person knows better
+				h.rest(time.Second)
+				h.expectState(id, done)
+			})
+		})
+	}
+}
+
+func TestCredentialsAreNotTakenForGoodBecauseNothingWaits(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.crm.pongs(notAllowed)
+		h.crm.traits.Account = ""
+		h.apply(nil)
+		h.rest(2 * time.Hour)
+		if s := h.status("crm").GetStatus(); s != leadgatev1.DestinationStatus_DESTINATION_STATUS_CREDENTIALS_REFUSED {
+			t.Errorf("shown as %v", s)
+		}
+		h.expectDestinationEvents("credentials_refused")
+		if pings := h.crm.pinged(); pings < 230 || pings > 250 {
+			t.Errorf("%d pings in two hours", pings)
+		}
+	})
+}
+
+func TestALeadIsNotToBlameForCredentialsThatEndedWhileItWasSent(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.apply(func(cfg *configv1.Destination) { cfg.Limits.Concurrency, cfg.Limits.BatchSize = 2, 1 })
+		h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
+			if batch[0].Email == "ada@example.com" {
+				time.Sleep(10 * time.Second) // of the bubble's clock
+				return each(batch, notAllowed)
+			}
+			return each(batch, delivered)
+		})
+		id := h.accept("ada@example.com", "eve@example.com")[0]
+		h.rest(time.Hour)
+		if d := h.expectState(id, retryWait); d.GetRefusedAlone() || d.GetFailureCount() != 0 {
+			t.Errorf("the lead is to blame: %v", d)
+		}
+		h.expectDestinationEvents("credentials_refused")
+	})
+}
+
 // A HubSpot token may read, which is all that a ping takes, and not write.
 func TestATokenThatMayNotWriteIsTriedEverSeldomer(t *testing.T) {
 	t.Parallel()

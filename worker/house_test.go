@@ -42,10 +42,11 @@ type fakeCRM struct {
 	encode     func([]mapping.Property) ([]byte, error)
 	calls      []fakeCall
 	pings      []time.Time
-	schema     *crm.Schema // nil: it cannot be asked
-	unreadable crm.Outcome // what comes of asking, if it is not zero
-	schemas    int         // times that it was asked
-	opened     int         // sessions that were begun
+	schema     *crm.Schema   // nil: it cannot be asked
+	unreadable crm.Outcome   // what comes of asking, if it is not zero
+	schemas    int           // times that it was asked
+	slow       time.Duration // how long that takes
+	opened     int           // sessions that were begun
 	onOpen     func(crm.Environment)
 	usesSecret bool // resolves a secret at each call
 	active     int
@@ -113,6 +114,10 @@ func (f *fakeConnection) Ping(ctx context.Context) crm.Outcome {
 }
 
 func (f *fakeConnection) Schema(context.Context) (*crm.Schema, crm.Outcome) {
+	f.mu.Lock()
+	slow := f.slow
+	f.mu.Unlock()
+	time.Sleep(slow) // of the bubble's clock
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.schemas++

@@ -39,7 +39,7 @@ func (l *lane) introduce(ctx context.Context, conn *connection, changed <-chan s
 	if account == "" {
 		alike := known.GetKind() == conn.traits.Kind && bytes.Equal(known.GetFingerprint(), l.fingerprint(conn))
 		var ok bool
-		if account, ok = l.askAccount(ctx, !alike && known.GetKind() != ""); !ok {
+		if account, ok = l.askAccount(ctx, conn, !alike && known.GetKind() != ""); !ok {
 			return
 		}
 	}
@@ -58,18 +58,20 @@ func (l *lane) failIntroduction(ctx context.Context, err error, changed <-chan s
 }
 
 // askAccount asks the CRM whose records the destination writes; empty if there is no telling. False says that nothing may be
-// delivered for now, which, unless it must be known, is not so where the CRM cannot be reached: deliveries will show that.
-func (l *lane) askAccount(ctx context.Context, must bool) (account string, ok bool) {
+// delivered for now, which, unless it must be known, is not so where the CRM cannot be reached or refuses the credentials:
+// deliveries will show that.
+func (l *lane) askAccount(ctx context.Context, conn *connection, must bool) (account string, ok bool) {
 	asking, cancel := ctx, context.CancelFunc(func() {})
 	if !must {
 		asking, cancel = context.WithTimeout(ctx, firstPing)
 	}
 	defer cancel()
-	switch outcome := l.ping(asking); {
+	switch outcome := l.ping(asking, conn); {
 	case outcome.Kind == crm.Delivered, outcome.Kind == crm.Refused:
 		return outcome.Account, true
 	case outcome.Kind == crm.CredentialsRefused:
 		l.refuse(outcome)
+		return "", !must
 	case outcome.Kind == crm.RateLimited:
 		l.holdOff(outcome)
 	case ctx.Err() != nil:
@@ -91,7 +93,7 @@ const firstPing = 5 * time.Second
 // learnAccount asks for the account of a destination that did not say it before a delivery got through, every now and then.
 func (l *lane) learnAccount(ctx context.Context, conn *connection) {
 	l.learnAt = l.worker.now().Add(learnInterval)
-	outcome := l.ping(ctx)
+	outcome := l.ping(ctx, conn)
 	if outcome.Kind != crm.Delivered || outcome.Account == "" {
 		return
 	}

@@ -37,11 +37,12 @@ type lane struct {
 	freed  chan struct{} // holds a signal when a call ended or the connection changed
 	turn   sync.Mutex    // held while breaker and gate change together
 
-	trial  atomic.Bool               // one delivery shows whether the CRM takes the credentials; see credentials.go
-	trials atomic.Int32              // those that were refused one after the other
-	passed atomic.Pointer[time.Time] // when a delivery got through last; nil if none did
-	holds  atomic.Int32              // pauses of no said length that the CRM asked for since
-	eager  atomic.Bool               // something changed, so that the next probe is due
+	trial    atomic.Bool               // one delivery shows whether the CRM takes the credentials; see credentials.go
+	trials   atomic.Int32              // those that were refused one after the other
+	refusals atomic.Int32              // pings that were refused one after the other
+	passed   atomic.Pointer[time.Time] // when a delivery got through last; nil if none did
+	holds    atomic.Int32              // pauses of no said length that the CRM asked for since
+	eager    atomic.Bool               // something changed, so that the next probe is due
 
 	misfit   atomic.Bool // a lead ran into a property of the CRM that does not fit
 	remapped atomic.Bool // the mapping may be another, or the properties
@@ -99,7 +100,9 @@ func (l *lane) adopt(conn *connection) {
 func (l *lane) begin(s *session) {
 	s.transport.Limiter = l.limiter
 	s.since = l.worker.now()
-	l.goOn()
+	if l.goOn() {
+		l.tellResumed("the CRM may be another than the one that asked for a pause")
+	}
 }
 
 // renew begins another session if the content of a secret changed, as it may be another account's, and reports whether it did.
@@ -175,6 +178,7 @@ func (l *lane) step(ctx context.Context) {
 		l.probeAt = time.Time{}
 	case eager:
 		l.probeAt = now
+		l.refusals.Store(insistAfter - 1)
 	case l.probeAt.IsZero():
 		l.probeAt = now.Add(l.probeRest())
 	}
@@ -186,14 +190,14 @@ func (l *lane) step(ctx context.Context) {
 	case l.probeAt.After(now): // mended secrets are seen at once
 		l.wait(ctx, earlier(l.probeAt, now.Add(secretInterval)), changed, nil)
 	case refused:
-		l.probe(ctx)
+		l.probe(ctx, conn)
 		l.probeAt = l.worker.now().Add(l.probeRest())
 	case breaker == pace.Doubtful:
-		l.doubt(ctx)
+		l.doubt(ctx, conn)
 	case breaker == pace.Open && probeAt.After(now):
 		l.wait(ctx, probeAt, changed, nil)
 	case breaker == pace.Open:
-		l.knock(ctx)
+		l.knock(ctx, conn)
 	case !conn.introduced.Load():
 		l.introduce(ctx, conn, changed)
 	case breaker == pace.Closed && l.readsSchema(ctx, conn):
@@ -272,7 +276,7 @@ func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
 	case breaker == pace.HalfOpen:
 		l.gotThrough() // the ping did, and that is all there is
 	case onTrial:
-		l.accept() // likewise
+		l.untried()
 	default:
 		l.wait(ctx, l.untilSchema(conn, claims.Next), changed, l.worker.store.Notify(l.name))
 	}

@@ -444,6 +444,12 @@ func (d *door) see(body []byte) {
 	}
 }
 
+func (d *door) requests() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.came)
+}
+
 // checkPace has no second see more requests than are allowed.
 func (d *door) checkPace() {
 	d.mu.Lock()

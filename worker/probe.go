@@ -8,8 +8,8 @@ import (
 )
 
 // doubt finds out with a ping whether calls fail because the CRM cannot be reached.
-func (l *lane) doubt(ctx context.Context) {
-	outcome := l.ping(ctx)
+func (l *lane) doubt(ctx context.Context, conn *connection) {
+	outcome := l.ping(ctx, conn)
 	if ctx.Err() != nil {
 		return
 	}
@@ -26,8 +26,8 @@ func (l *lane) doubt(ctx context.Context) {
 }
 
 // knock asks a CRM that could not be reached whether it is there again.
-func (l *lane) knock(ctx context.Context) {
-	outcome := l.ping(ctx)
+func (l *lane) knock(ctx context.Context, conn *connection) {
+	outcome := l.ping(ctx, conn)
 	if ctx.Err() != nil {
 		return
 	}
@@ -92,9 +92,8 @@ func (l *lane) gotThrough() {
 	}
 }
 
-// ping asks whether the CRM is there, and remembers the account.
-func (l *lane) ping(ctx context.Context) (outcome crm.Outcome) {
-	conn := l.conn.Load()
+// ping asks whether the CRM of a connection is there, and remembers the account.
+func (l *lane) ping(ctx context.Context, conn *connection) (outcome crm.Outcome) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			outcome = crm.Outcome{Reason: l.worker.logPanic(l.name, fault)}

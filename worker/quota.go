@@ -119,6 +119,9 @@ func (l *lane) goOn() bool {
 	now := timestamppb.New(l.worker.now())
 	var redrives []*store.Redrive
 	for _, d := range l.postponed.take() {
+		if d.GetDueTime().AsTime().Before(now.AsTime()) { // it waited for a pause before, and went on
+			continue
+		}
 		redrives = append(redrives, &store.Redrive{DeliveryID: d.GetDeliveryId(), Events: []*leadgatev1.Event{
 			toldOf(d, now, leadgatev1.Stage_STAGE_QUEUED, "the pause that the CRM asked for was ended"),
 		}})
@@ -131,14 +134,19 @@ func (l *lane) goOn() bool {
 	return true
 }
 
-// resumes tells, once, that a pause which the CRM asked for, or a spent budget made, is over, unless something else keeps deliveries waiting.
+// resumes tells, once, that a pause which the CRM asked for, or a spent budget made, is over.
 func (l *lane) resumes(gate pace.GateState, now time.Time) {
 	if gate.Until.After(now) || !gate.Until.After(l.resumed) {
 		return
 	}
 	l.resumed = gate.Until
 	l.postponed.take()
-	if gate.OpenAt(now) {
-		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RESUMED, "the pause is over; deliveries go on", 0)
+	l.tellResumed("the pause is over")
+}
+
+// tellResumed tells that a pause is over, and why, unless something else keeps deliveries waiting.
+func (l *lane) tellResumed(why string) {
+	if gate, _ := l.gate.State(); gate.OpenAt(l.worker.now()) {
+		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RESUMED, why+"; deliveries go on", 0)
 	}
 }

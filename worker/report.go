@@ -40,23 +40,27 @@ func (s *service) TestDestination(ctx context.Context, r *leadgatev1.TestDestina
 }
 
 // TestAll calls the CRM of every configured destination, without a store and without changing anything there, and returns what
-// was found by name. An error says that a destination cannot even be set up.
-func TestAll(ctx context.Context, c Config) ([]*leadgatev1.DestinationReport, error) {
+// was found by name. Without a store, a refresh token that is used up is lost; the destinations that may do that are left
+// untested. An error says that a destination cannot even be set up.
+func TestAll(ctx context.Context, c Config) (reports []*leadgatev1.DestinationReport, untested []string, err error) {
 	w := &Worker{log: slog.New(slog.DiscardHandler), now: time.Now, transport: newTransport(), open: openKind}
 	defer w.closeConnections()
-	var reports []*leadgatev1.DestinationReport
 	for _, name := range slices.Sorted(maps.Keys(c.Destinations)) {
 		quotas := &quotas{}
 		conn, err := w.connect(c, name, c.Destinations[name], nil, quotas.note)
 		if err != nil {
-			return nil, fmt.Errorf("destination %s: %w", name, err)
+			return nil, nil, fmt.Errorf("destination %s: %w", name, err)
+		}
+		if conn.traits.UsesUpRefreshToken {
+			untested = append(untested, name)
+			continue
 		}
 		conn.transport.Limiter = pace.NewLimiter(0, w.now)
 		report := conn.inspect(ctx, name, w.now, &storev1.SeenProperties{})
 		report.Quotas = quotas.list()
 		reports = append(reports, report)
 	}
-	return reports, nil
+	return reports, untested, nil
 }
 
 // inspect calls the CRM and says what it found. seen are the properties as they were; it is changed.

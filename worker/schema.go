@@ -68,8 +68,13 @@ func (l *lane) schemaDue(conn *connection) time.Time {
 	return conn.schemaAt
 }
 
-// untilSchema is when a lane with nothing to deliver looks again: at a time, unless that is zero, and for the properties.
+// untilSchema is when a lane with nothing to deliver looks again: at a time, unless that is zero, and for the properties, unless they
+// are being read, whose end is signalled.
 func (l *lane) untilSchema(conn *connection, next time.Time) time.Time {
+	if !conn.reading.TryLock() {
+		return next
+	}
+	defer conn.reading.Unlock()
 	if due := l.schemaDue(conn); next.IsZero() || due.Before(next) {
 		return due
 	}

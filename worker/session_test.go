@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +19,7 @@ import (
 	"github.com/leadgate/leadgate/worker"
 	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/crm/simulator"
+	"github.com/leadgate/leadgate/worker/store"
 )
 
 // counted are the sessions that were begun with a CRM, and how often its properties were read and it was pinged.
@@ -140,6 +142,26 @@ func TestPropertiesThatCannotBeReadAreReadAgainSoon(t *testing.T) {
 	})
 }
 
+func TestWhileThePropertiesAreReadNothingSpins(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.crm.has(crm.Property{Name: "email"}, crm.Property{Name: "name"})
+		h.apply(nil)
+		h.rest(time.Second)
+		h.crm.mu.Lock()
+		h.crm.slow = 3 * time.Minute
+		h.crm.mu.Unlock()
+		h.apply(func(cfg *configv1.Destination) { cfg.Properties = map[string]string{"email": "email"} })
+		h.rest(time.Second)
+		h.crm.always(crm.Outcome{Kind: crm.Delivered, RecordID: "1", Status: 200, Dropped: []string{"name"}})
+		h.accept("ada@example.com")
+		h.rest(10 * time.Minute) // the clock stands still while something spins
+		if n := h.crm.counted().schemas; n != 3 {
+			t.Errorf("read %d times", n)
+		}
+	})
+}
+
 func TestAPauseThatTheCRMAskedForEndsWhenAPersonSaysSoOrItIsAnother(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, h *house) {
@@ -167,6 +189,39 @@ func TestAPauseThatTheCRMAskedForEndsWhenAPersonSaysSoOrItIsAnother(t *testing.T
 		h.apply(func(cfg *configv1.Destination) { cfg.GetHttp().Headers = map[string]string{"X-Site": "2"} })
 		h.rest(time.Second)
 		h.expectState(id, done)
+		h.expectDestinationEvents("rate_limited", "resumed", "rate_limited", "resumed")
+	})
+}
+
+// slowStore takes its time to settle.
+type slowStore struct{ store.Store }
+
+func (s slowStore) Settle(ctx context.Context, steps ...*store.Step) ([]store.Stepped, error) {
+	time.Sleep(2 * time.Second) // of the bubble's clock
+	return s.Store.Settle(ctx, steps...)
+}
+
+func TestTheEndOfAPauseIsNoneOfWhatWaitedForAnother(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.close()
+		h.wrap = func(s store.Store) store.Store { return slowStore{s} }
+		h.open()
+		h.apply(nil)
+		h.crm.always(crm.Outcome{Kind: crm.RateLimited, After: time.Second, Reason: "too fast", Status: 429})
+		id := h.accept("ada@example.com Ada")[0]
+		h.rest(time.Second)
+		h.crm.always(crm.Outcome{Kind: crm.Refused, Reason: "no", Status: 400})
+		h.rest(time.Minute)
+		h.expectState(id, dead)
+		h.resume("crm") // there is no pause
+		h.expectDestinationEvents("rate_limited", "resumed")
+		h.crm.always(crm.Outcome{Kind: crm.RateLimited, After: time.Hour, Reason: "too much", Status: 429})
+		h.accept("eve@example.com Eve")
+		h.rest(time.Minute)
+		h.resume("crm")
+		h.rest(time.Minute)
+		h.expectState(id, dead)
 	})
 }
 

@@ -52,6 +52,9 @@ type Traits struct {
 	// Account is whose records it writes, where the configuration alone says that, such as the host of an API; empty if only a
 	// ping can tell.
 	Account string
+	// UsesUpRefreshToken says that calls may use up the refresh token of the configuration: the CRM may give another one with each
+	// access token, which only the Vault then has.
+	UsesUpRefreshToken bool
 	// Defaults are the properties sent where the configuration names none: CRM property to lead field.
 	Defaults map[string]string
 }

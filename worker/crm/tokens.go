@@ -50,6 +50,7 @@ type Tokens struct {
 	token   Token
 	name    string // of the credentials that the token is for
 	refused string // an access token that the CRM took no longer
+	unkept  bool   // the vault did not take the token; it is tried again with the next use
 }
 
 // NewTokens returns tokens that are got by grant.
@@ -61,7 +62,7 @@ func NewTokens(env Environment, grant Grant) *Tokens {
 // token. The outcome says why there is none; nil if there is.
 func (t *Tokens) Get(ctx context.Context, credentials ...string) (Token, *Outcome) {
 	name := nameOf(credentials)
-	if token, ok := t.ready(name); ok {
+	if token, ok := t.ready(name); ok && !t.isUnkept() {
 		return token, nil
 	}
 	select {
@@ -69,7 +70,10 @@ func (t *Tokens) Get(ctx context.Context, credentials ...string) (Token, *Outcom
 		defer func() { <-t.turn }()
 	case <-ctx.Done():
 	}
-	if token, ok := t.ready(name); ok { // somebody else got it
+	if token, ok := t.ready(name); ok { // somebody else got it, or it is to be kept
+		if t.isUnkept() && ctx.Err() == nil {
+			t.put(ctx, name, token)
+		}
 		return token, nil
 	}
 	if ctx.Err() != nil {
@@ -115,17 +119,32 @@ func (t *Tokens) keep(ctx context.Context, name string, token, last Token) Token
 		token.Renew = token.Expires.Add(-min(renewal, life/10))
 	}
 	t.set(name, token)
+	t.put(ctx, name, token)
+	return token
+}
+
+// put keeps a token in the vault. That this failed is told once for each.
+func (t *Tokens) put(ctx context.Context, name string, token Token) {
 	if t.env.Vault == nil {
-		return token
+		return
 	}
 	encoded, err := json.Marshal(token)
 	if err == nil {
 		err = t.env.Vault.Put(ctx, name, encoded)
 	}
-	if err != nil && t.env.Log != nil {
-		t.env.Log.Error("keeping an access token failed; if leadgate is started again before the next is had, the CRM may want a new refresh token in the configuration", "error", err)
+	t.mu.Lock()
+	isTold := t.unkept
+	t.unkept = err != nil
+	t.mu.Unlock()
+	if err != nil && !isTold && t.env.Log != nil {
+		t.env.Log.Error("keeping an access token failed, and is tried again with its next use; if leadgate is started again before that, the CRM may want a new refresh token in the configuration", "error", err)
 	}
-	return token
+}
+
+func (t *Tokens) isUnkept() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.unkept
 }
 
 // Refuse says that the CRM does not take an access token although its time is not over. It reports whether Get will give
@@ -180,7 +199,7 @@ func (t *Tokens) newest(ctx context.Context, name string) (Token, *Outcome) {
 func (t *Tokens) set(name string, token Token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.name, t.token, t.refused = name, token, ""
+	t.name, t.token, t.refused, t.unkept = name, token, "", false
 }
 
 // nameOf is a name for credentials that tells nothing about them.

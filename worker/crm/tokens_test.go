@@ -209,7 +209,7 @@ func TestTwoThatHaveTheSameCredentialsDoNotRobEachOther(t *testing.T) {
 	expectToken(t, after, "a4", "id")
 }
 
-func TestATokenThatCannotBeKeptIsTold(t *testing.T) {
+func TestATokenThatCannotBeKeptIsToldAndKeptWithTheNextUse(t *testing.T) {
 	t.Parallel()
 	i := newIssuer()
 	tokens := i.tokens()
@@ -223,4 +223,11 @@ func TestATokenThatCannotBeKeptIsTold(t *testing.T) {
 	if log := i.log.String(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "the disk is full") || strings.Contains(log, "a1") || strings.Contains(log, "r1") {
 		t.Errorf("logged %q", log)
 	}
+	expectToken(t, tokens, "a1", "id")
+	if told := strings.Count(i.log.String(), "level=ERROR"); told != 1 {
+		t.Errorf("it was told %d times", told)
+	}
+	i.broken, i.before = nil, nil
+	expectToken(t, tokens, "a1", "id")
+	expectToken(t, i.tokens(), "a1", "id") // after a restart
 }

@@ -86,8 +86,15 @@ func (g *Gate) HoldUntil(t time.Time) bool {
 	})
 }
 
-// GoOn ends HoldUntil.
-func (g *Gate) GoOn() bool { return g.change(func(s *GateState) { s.Until = time.Time{} }) }
+// GoOn ends HoldUntil before its time.
+func (g *Gate) GoOn() bool {
+	now := g.now()
+	return g.change(func(s *GateState) {
+		if s.Until.After(now) {
+			s.Until = time.Time{}
+		}
+	})
+}
 
 func (g *Gate) change(apply func(*GateState)) bool {
 	g.mu.Lock()

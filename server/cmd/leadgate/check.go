@@ -51,9 +51,9 @@ func newCheck() *cobra.Command {
 }
 
 // checkOnline calls the CRM of every destination. It fails if one cannot be used; a property that does not fit is only shown,
-// because leads are delivered without it.
+// because leads are delivered without it, and so is a destination that only the gateway may call.
 func checkOnline(cmd *cobra.Command, snapshot config.Snapshot) error {
-	reports, err := worker.TestAll(cmd.Context(), worker.Config{
+	reports, untested, err := worker.TestAll(cmd.Context(), worker.Config{
 		Revision: snapshot.Revision, Destinations: snapshot.Config.GetDestinations(), Secret: snapshot.Secret,
 	})
 	if err != nil {
@@ -65,6 +65,10 @@ func checkOnline(cmd *cobra.Command, snapshot config.Snapshot) error {
 		if !r.GetReachable() {
 			unusable = append(unusable, r.GetDestination())
 		}
+	}
+	for _, name := range untested {
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: not called, because its CRM may take a refresh token once only, and the present one is the gateway's: while leadgate runs, "+
+			"leadgate destinations test %s calls it\n", name, name)
 	}
 	if len(unusable) > 0 {
 		return fmt.Errorf("these destinations cannot be used: %s", strings.Join(unusable, ", "))

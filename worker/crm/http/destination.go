@@ -98,7 +98,9 @@ func hostOf(address string) (string, error) {
 
 // Traits implements crm.Destination.
 func (d *destination) Traits() crm.Traits {
-	traits := crm.Traits{Kind: "http", MaxBatch: 1, Account: d.account, Defaults: defaults()}
+	traits := crm.Traits{
+		Kind: "http", MaxBatch: 1, Account: d.account, Defaults: defaults(), UsesUpRefreshToken: d.cfg.GetAuth().GetOauth2().GetRefreshToken() != "",
+	}
 	if d.batch != nil {
 		traits.MaxBatch = d.batch.max
 	}

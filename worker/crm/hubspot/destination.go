@@ -86,7 +86,9 @@ func New(cfg *configv1.HubSpot, env crm.Environment) (crm.Destination, error) {
 
 // Traits implements crm.Destination.
 func (d *destination) Traits() crm.Traits {
-	traits := crm.Traits{Kind: "hubspot", MaxBatch: maxBatch, FillBlanks: true, RequestsPerSecond: requestsPerSecond, Defaults: defaults()}
+	traits := crm.Traits{
+		Kind: "hubspot", MaxBatch: maxBatch, FillBlanks: true, RequestsPerSecond: requestsPerSecond, Defaults: defaults(), UsesUpRefreshToken: d.oauth != nil,
+	}
 	if d.patches {
 		traits.MaxBatch = 1
 	}

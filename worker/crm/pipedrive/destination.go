@@ -73,8 +73,10 @@ func New(cfg *configv1.Pipedrive, env crm.Environment) (crm.Destination, error) 
 }
 
 // Traits implements crm.Destination.
-func (*destination) Traits() crm.Traits {
-	return crm.Traits{Kind: "pipedrive", MaxBatch: 1, FillBlanks: true, RequestsPerSecond: requestsPerSecond, Defaults: defaults()}
+func (d *destination) Traits() crm.Traits {
+	return crm.Traits{
+		Kind: "pipedrive", MaxBatch: 1, FillBlanks: true, RequestsPerSecond: requestsPerSecond, Defaults: defaults(), UsesUpRefreshToken: d.cfg.GetOauth() != nil,
+	}
 }
 
 // defaults are what every company has. A lead needs a title: the company's name, and where there is none the person's.
