@@ -196,7 +196,9 @@ func TestHealthTellsAStrangerFromAGateway(t *testing.T) {
 	if code != 1 || !strings.Contains(complaint, "is no gateway") || !strings.Contains(complaint, "404") {
 		t.Errorf("%d %s", code, complaint)
 	}
-	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.EnableHTTP2 = true
+	secure.StartTLS()
 	t.Cleanup(secure.Close)
 	for server, want := range map[string]string{
 		strings.Replace(stranger.URL, "http:", "https:", 1): "leave out https://",

@@ -99,6 +99,7 @@ func (c *connection) away(reason string) error {
 func transportWords(reason string) string {
 	for _, known := range []struct{ says, words string }{
 		{"frame header looked like an HTTP/1.1 header", "what listens there is no gateway"},
+		{"no application protocol", "what listens there is no gateway"},
 		{"error reading server preface: EOF", "it hung up; if it serves TLS, write https://HOST:PORT"},
 		{"does not look like a TLS handshake", "it does not serve TLS: leave out https://"},
 		{"gave HTTP response to HTTPS client", "it does not serve TLS: leave out https://"},
