@@ -159,38 +159,42 @@ func pageOfALog(t *testing.T, key []byte) {
 	o := badger.Options{Dir: t.TempDir(), EncryptionKey: key}
 	s := open(t, o)
 	ids := acceptMany(t, s, 50)
+	read := func(dir string) (path string, b []byte, end int) {
+		path = largest(t, dir, "*.mem")
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path, b, len(bytes.TrimRight(b, "\x00"))
+	}
+	_, _, before := read(o.Dir)
 	last := make([]*store.Acceptance, 300) // in one commit
 	for i := range last {
 		last[i] = withEvent(lead(fmt.Sprintf("q%d@example.com", i)))
 	}
 	accept(t, s, last...)
-	without := func(at int) badger.Options {
+	_, _, end := read(o.Dir)
+	without := func(at int) badger.Options { // the rest of the page at that place
 		dir := copyDir(t, o.Dir)
-		path := largest(t, dir, "*.mem")
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if at < 0 {
-			at += len(strings.TrimRight(string(b), "\x00"))
-		}
-		at = at / page * page
-		clear(b[at : at+page])
+		path, b, _ := read(dir)
+		clear(b[at : (at/page+1)*page])
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return badger.Options{Dir: dir, EncryptionKey: key}
 	}
-	torn := without(-10 * page)
-	if found, err := badger.Examine(torn); err != nil || len(found.Damages) != 0 || found.Logs == 0 {
-		t.Errorf("examined: %+v, %v", found, err)
-	}
-	r := open(t, torn)
-	if n := kept(t, r, ids); n != len(ids) {
-		t.Errorf("%d of %d leads are kept", n, len(ids))
-	}
-	if _, err := r.Lead(t.Context(), last[0].Record.GetLeadId()); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("a lead of the last commit: %v", err)
+	for _, at := range []int{end/page*page - 10*page, before} { // whole, or as it was when the commit before was written
+		torn := without(at)
+		if found, err := badger.Examine(torn); err != nil || len(found.Damages) != 0 || found.Logs == 0 {
+			t.Errorf("examined: %+v, %v", found, err)
+		}
+		r := open(t, torn)
+		if n := kept(t, r, ids); n != len(ids) {
+			t.Errorf("%d of %d leads are kept", n, len(ids))
+		}
+		if _, err := r.Lead(t.Context(), last[0].Record.GetLeadId()); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("a lead of the last commit: %v", err)
+		}
 	}
 	expectRefused(t, without(3*page), ".mem is damaged at byte")
 }

@@ -110,14 +110,19 @@ func walkLog(path string, committed uint64, keys decryption, fn func(logEntry) e
 	return w, nil
 }
 
-// lacksPage reports whether a page of a file, from one place to another, is nothing but zeros.
+// lacksPage reports whether a page of a file, from where an entry should begin to where the next one does, was not written: it is
+// zeros, or the first of them is from there on, as it was before. No entry begins with a zero.
 func lacksPage(b []byte, from, to int) bool {
-	for page := (from + pageSize - 1) / pageSize * pageSize; page+pageSize <= to; page += pageSize {
-		if len(bytes.TrimLeft(b[page:page+pageSize], "\x00")) == 0 {
+	for {
+		end := (from/pageSize + 1) * pageSize
+		if end > to {
+			return false
+		}
+		if len(bytes.TrimLeft(b[from:end], "\x00")) == 0 {
 			return true
 		}
+		from = end
 	}
-	return false
 }
 
 // nextEntry finds the next whole entry; -1 if there is none. What follows the end of what was written is zeros.
