@@ -131,8 +131,24 @@ func TestDiscardingIsTakenBack(t *testing.T) {
 	discard()
 	o.do(shows(".notes", "1 lead discarded"), pressButton("Undo"), shows(".notes", "1 lead is held again"))
 	discard()
-	o.goTo("leads?state=DISCARDED", shows("#main table", "discarded"), chromedp.Click(chromedp.CSS("#main tbody a")), shows(".holds", "was held: key reused"), pressButton("Hold it again"), shows(".notes", "1 lead is held again"), pressButton("Release"))
+	h.post("k2", ada)
+	o.goTo("leads?state=DISCARDED", shows("#main table", "discarded"), holds(`document.querySelectorAll("#main tbody tr").length === 1`), chromedp.Click(chromedp.CSS("#main tbody a")), shows(".holds", "was held: key reused"), pressButton("Hold it again"), shows(".notes", "1 lead is held again"), pressButton("Release"))
 	o.do(shows("dialog", "1 lead would be sent"), pressButton("Release"), shows("#main", "delivered"))
+	o.wellBehaved()
+}
+
+func TestTheLeadsOfAFormAreFoundBehindThoseOfOthers(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	events := h.gateway.watch()
+	h.edit("\ndestinations:", "\n    honeypot: [trap]\n  fair: { fields: { email: email }, honeypot: [trap], destinations: [crm] }\ndestinations:")
+	awaitSystem(t, events, "CONFIG_APPLIED")
+	request(t, "POST", h.url("/v1/forms/fair/submissions"), "application/x-www-form-urlencoded", "email=ada@example.com&trap=x")
+	for i := range 600 { // more than one page looks through
+		h.post(fmt.Sprint("k", i), url.Values{"email": {fmt.Sprintf("p%d@example.com", i)}, "trap": {"x"}})
+	}
+	o := openConsole(t, h.gateway.address)
+	o.goTo("leads?state=HELD&form=fair", pressButton("Older ones"), shows("#main table", "ada@example.com"))
 	o.wellBehaved()
 }
 

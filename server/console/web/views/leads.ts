@@ -28,7 +28,7 @@ const columns: Column[] = [
 export function leads(page: Page): View {
   const { query } = page.place;
   const email = h("input", { type: "search", name: "email", "aria-label": "E-mail address", placeholder: "e-mail address", autocomplete: "off", spellcheck: "false", value: query.get("email") ?? "" });
-  const chosen = h("select", { "aria-label": "State" }, [["", "all states"], ["LEAD_STATE_OPEN", "open"], ["LEAD_STATE_HELD", "held"], ["LEAD_STATE_DISCARDED", "discarded"], ["LEAD_STATE_ERASED", "erased"]].map(([value, text]) => h("option", { value }, text)));
+  const chosen = h("select", { "aria-label": "State" }, [["", "all states"], ["OPEN", "open"], ["HELD", "held"], ["DISCARDED", "discarded"], ["ERASED", "erased"]].map(([value, text]) => h("option", { value }, text)));
   chosen.value = query.get("state") ?? "";
   const form = h("input", { type: "search", name: "form", "aria-label": "Form", placeholder: "form", autocomplete: "off", spellcheck: "false", value: query.get("form") ?? "" });
   const list = h("div", {});
@@ -44,7 +44,7 @@ export function leads(page: Page): View {
       const answer = await ask(page, filter);
       newest = Date.parse(answer.leads?.[0]?.createTime ?? "1970-01-01");
       return answer;
-    }, (answer) => (answer.leads?.length ? new LeadRows(page, filter, answer).element : nothing(filter)));
+    }, (answer) => (answer.leads?.length || answer.nextPageToken ? new LeadRows(page, filter, answer).element : nothing(filter)));
   };
   // What a form sent may be mapped anew; a form that is not named has too much to look through.
   const again = button({
@@ -72,7 +72,7 @@ export function leads(page: Page): View {
 
 type Filter = Record<"email" | "state" | "form", string>;
 
-const ask = (page: Page, filter: Filter, token = ""): Promise<ListLeadsResponse> => post<ListLeadsResponse>("/v1/leads:search", { ...filter, state: filter.state || "LEAD_STATE_UNSPECIFIED", pageSize: PAGE, pageToken: token }, page.signal);
+const ask = (page: Page, filter: Filter, token = ""): Promise<ListLeadsResponse> => post<ListLeadsResponse>("/v1/leads:search", { ...filter, state: `LEAD_STATE_${filter.state || "UNSPECIFIED"}`, pageSize: PAGE, pageToken: token }, page.signal);
 
 function nothing(filter: Filter): HTMLElement {
   if (Object.values(filter).some(Boolean)) return empty("No lead matches.", h("p", {}, "The e-mail address must be the whole one."));
