@@ -183,7 +183,7 @@ func TestWhatWasErasedStaysErasedWhenABackupIsRestored(t *testing.T) {
 	if err != nil || bytes.Count(list, []byte("\n")) != 2 || bytes.Contains(list, []byte("@")) {
 		t.Fatalf("the list is %s, %v", list, err)
 	}
-	logs := string(list) + `{"time":"2026-11-26T11:42:07.358Z","level":"INFO","stage":"erased","lead_id":"` + logged + `"}
+	logs := string(list) + `{"time":1795693327358,"level":"INFO","stage":"erased","lead_id":"` + logged + `"}
 {"time":"2026-11-26T11:42:07.358Z","level":"INFO","stage":"queued","lead_id":"` + kept + `"}
 {"time":"2026-11-26T11:42:07.358Z","level":"IN`
 	n := badger.Options{Dir: t.TempDir()}
@@ -244,6 +244,9 @@ func TestARestoreThatEndsWhileItErasesLeavesNothing(t *testing.T) {
 	n.Publish = nil
 	if _, err := restore(t, n, list+"what is this?\n", whole); err == nil || !strings.Contains(err.Error(), "line 202") {
 		t.Errorf("a list with a line that is none: %v", err)
+	}
+	if _, err := restore(t, n, list+`{"stage":"erased","lead_id":["`+id+`"]}`, whole); err == nil || !strings.Contains(err.Error(), "line 202") {
+		t.Errorf("a list with a line of another kind: %v", err)
 	}
 	if left, err := filepath.Glob(filepath.Join(n.Dir, "badger*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)

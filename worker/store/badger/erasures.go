@@ -125,12 +125,17 @@ func readListed(list io.Reader) (leads []string, err error) {
 		if line = bytes.Trim(line, "\x00 \t\r\n"); len(line) == 0 {
 			continue
 		}
-		l := listed{LeadID: string(line), Stage: stageErased}
-		if line[0] == '{' {
-			l = listed{}
-			if err := json.Unmarshal(line, &l); err != nil {
-				continue // cut off
-			}
+		var l struct { // of listed, without the time: who collects logs may write it otherwise
+			Stage  string `json:"stage"`
+			LeadID string `json:"lead_id"`
+		}
+		if line[0] != '{' {
+			l.Stage, l.LeadID = stageErased, string(line)
+		} else if wrong := json.Unmarshal(line, &l); errors.As(wrong, new(*json.SyntaxError)) {
+			continue // cut off
+		} else if wrong != nil {
+			err = errors.Join(err, fmt.Errorf("line %d of the erasure list: %w", n, wrong))
+			continue
 		}
 		if l.Stage != stageErased {
 			continue
