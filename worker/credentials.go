@@ -120,17 +120,21 @@ func (l *lane) another(claims []*store.Claim) []*store.Claim {
 }
 
 // failsAlone reports whether the CRM refused a lead alone as if the credentials were wrong: others got through in the same call, or
-// since it was refused before.
+// since it was refused before. Where others of the call were not sent after that, those that got through may have been before it.
 func (c *call) failsAlone(p *parcel, outcomes []crm.Outcome) bool {
+	isSent := func(o crm.Outcome) bool { return o.Status > 0 }
+	isThrough := func(o crm.Outcome) bool { return isSent(o) && (o.Kind == crm.Delivered || o.Kind == crm.Refused) }
 	switch {
-	case p.outcome.Kind != crm.CredentialsRefused:
+	case p.outcome.Kind != crm.CredentialsRefused, !isSent(p.outcome):
 		return false
 	case p.claim.Delivery.GetRefusedAlone():
 		return true
-	case slices.ContainsFunc(outcomes, func(o crm.Outcome) bool { return o.Kind == crm.Delivered || o.Kind == crm.Refused }):
+	case slices.ContainsFunc(outcomes, isThrough) && !slices.ContainsFunc(outcomes, func(o crm.Outcome) bool {
+		return o.Kind == crm.CredentialsRefused && !isSent(o)
+	}):
 		return true
 	}
 	last, passed := p.claim.Last, c.lane.passed.Load()
 	return last.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_CREDENTIALS_REFUSED &&
-		passed != nil && !passed.Before(last.GetStartTime().AsTime().Add(last.GetDuration().AsDuration()))
+		passed != nil && passed.After(last.GetStartTime().AsTime().Add(last.GetDuration().AsDuration()))
 }

@@ -188,6 +188,29 @@ func TestALeadIsNotToBlameForCredentialsThatEndedWhileItWasSent(t *testing.T) {
 	})
 }
 
+func TestCredentialsThatEndWithinACallAreNoLeadsFault(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
+			outcomes := each(batch, notAllowed.Withheld())
+			if outcomes[0] = notAllowed; len(batch) == 8 {
+				outcomes[0], outcomes[1] = delivered, notAllowed
+			}
+			return outcomes
+		})
+		ids := h.accept(people(8)...)
+		h.apply(nil)
+		h.rest(time.Hour)
+		h.expectState(ids[0], done)
+		for _, id := range ids[1:] {
+			if d := h.expectState(id, retryWait); d.GetRefusedAlone() || d.GetFailureCount() != 0 {
+				t.Errorf("a lead is to blame: %v", d)
+			}
+		}
+		h.expectDestinationEvents("credentials_refused")
+	})
+}
+
 // A HubSpot token may read, which is all that a ping takes, and not write.
 func TestATokenThatMayNotWriteIsTriedEverSeldomer(t *testing.T) {
 	t.Parallel()

@@ -113,6 +113,7 @@ func (p *postponed) take() []*leadgatev1.Delivery {
 // reports whether there was one. A CRM that still means it says so at the next call.
 func (l *lane) goOn() bool {
 	l.limiter.Forget()
+	l.holds.Store(0)
 	if !l.gate.GoOn() {
 		return false
 	}

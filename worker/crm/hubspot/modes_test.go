@@ -128,7 +128,7 @@ func TestWithoutThePropertyThatContactsAreToldApartByLeadsWait(t *testing.T) {
 		payloads := []string{`{"visitor_id":"v1","email":"ada@example.com"}`, `{"visitor_id":"v2","email":"grace@example.com"}`}
 		for n := 1; n <= r.destination.Traits().MaxBatch && n <= len(payloads); n++ {
 			for i, outcome := range append(r.deliver(payloads[:n]...), r.fillBlanks(payloads[:n]...)...) {
-				if outcome.Kind != crm.Retry && outcome.Kind != crm.Split || n == 1 && outcome.Kind == crm.Split {
+				if outcome.Kind != crm.Retry {
 					t.Errorf("mode %q: lead %d of %d ended as %+v", mode, i, n, outcome)
 				}
 				if outcome.Kind == crm.Retry && i < n && !strings.Contains(outcome.Reason, "hubspot.id_property") {
@@ -343,5 +343,19 @@ func TestTheVersionOfTheAPIIsASetting(t *testing.T) {
 	outcome := newRigWith(t, sim, &configv1.HubSpot{Token: "pat-na1-token", ApiVersion: "2031-01"}).deliver(ada)[0]
 	if outcome.Kind != crm.Retry || !strings.Contains(outcome.Reason, "hubspot.api_version") {
 		t.Errorf("a version that is not there ended as %+v", outcome)
+	}
+}
+
+func TestABatchThatIsToldApartByAPropertyWhichIsNotUniqueIsNotSearched(t *testing.T) {
+	t.Parallel()
+	r := newRigWith(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(`{"category":"VALIDATION_ERROR","message":"Unable to perform update/upsert by non-unique 0-1 property: visitor_id"}`))
+	}), &configv1.HubSpot{Token: "pat-na1-token", IdProperty: "visitor_id"})
+	for _, outcome := range r.deliver(`{"visitor_id":"v1"}`, `{"visitor_id":"v2"}`) {
+		if outcome.Kind != crm.Retry || !strings.Contains(outcome.Reason, "hubspot.id_property") || outcome.Body != "" {
+			t.Errorf("ended as %+v", outcome)
+		}
 	}
 }

@@ -20,7 +20,7 @@ func (c *contact) refuse(answer *crm.Answer, p problem) {
 		// Another writer was quicker, which is over by the next attempt; or the address is a second one of a merged contact.
 		c.Fail(answer.Outcome(crm.Retry, "HubSpot has another contact with this address"+code))
 		c.conflict, c.existing = c.key != "", p.existing()
-	case c.isByProperty() && strings.Contains(p.Message, "non-unique"):
+	case c.isByProperty() && p.isOfNonUnique():
 		c.withoutKey(answer)
 	case p.Category == "VALIDATION_ERROR":
 		c.Fail(answer.Outcome(crm.Refused, "HubSpot does not take it as it is"+code))
@@ -88,15 +88,18 @@ func (d *destination) readFailure(answer *crm.Answer, contacts []*contact) {
 }
 
 // splitUp has a refused batch sent in smaller ones, so that what is wrong with one contact holds up no other. Only a property
-// that HubSpot does not have needs no search: it fails every contact that has it.
+// that HubSpot does not have, or that is not unique, needs no search: it fails every contact that has it.
 func splitUp(answer *crm.Answer, p problem, contacts []*contact) {
 	whole := *answer
 	whole.Body = nil // it may quote several people
 	for _, c := range contacts {
 		faults := slices.DeleteFunc(p.faults(c.Values), func(f fault) bool { return f.code != codeNoProperty })
-		if len(faults) > 0 {
+		switch {
+		case len(faults) > 0:
 			c.blame(&whole, faults)
-		} else {
+		case c.isByProperty() && p.isOfNonUnique():
+			c.withoutKey(&whole)
+		default:
 			c.Fail(whole.Outcome(crm.Split, "HubSpot refuses the batch"+draft.InBrackets(p.Category)))
 		}
 	}

@@ -116,6 +116,9 @@ func (p problem) scopes() string {
 	return ", which lacks " + strings.Join(missing, ", ")
 }
 
+// isOfNonUnique reports whether the problem is that contacts cannot be told apart by the property that they were to be.
+func (p problem) isOfNonUnique() bool { return strings.Contains(p.Message, "non-unique") }
+
 // parseProblem reads an answer as an error of HubSpot's, and reports whether it is one: JSON, whatever it holds.
 func parseProblem(answer *crm.Answer) (p problem, ok bool) {
 	if json.Unmarshal(answer.Body, &p) != nil {

@@ -404,6 +404,13 @@ func TestAConvertedLeadIsLeftAlone(t *testing.T) {
 		t.Fatal("nothing was converted")
 	}
 	r.expect(r.deliver(upsert, ada)[0], crm.Refused, "converted")
+	saving := r.at(&configv1.Salesforce{Duplicates: "save"})
+	saving.expect(saving.deliver(upsert, ada)[0], crm.Delivered, "")
+	// A key that no two records may have stays with the converted one.
+	keyed := newRig(t, &configv1.Salesforce{ExternalId: "Gateway_Key__c", Duplicates: "save"}, simulated.Options{})
+	keyed.deliver(upsert, ada)
+	keyed.org.Convert("ada@example.com")
+	keyed.expect(keyed.deliver(upsert, ada)[0], crm.Refused, "external_id")
 }
 
 func TestBlanksAreFilledAndNothingElse(t *testing.T) {

@@ -133,6 +133,10 @@ func (d *destination) taken(answer *crm.Answer, p problem, lead *errand) {
 			field = property
 		}
 	}
+	if lead.diverted && field == d.key {
+		lead.Fail(answer.Outcome(crm.Refused, "the record in Salesforce cannot be used, and no other may have the same "+field+" (DUPLICATE_VALUE); a salesforce.external_id that is not unique lets a new one be made"))
+		return
+	}
 	if field == "" || field == d.key || strings.Contains(p.Message, "external id specified") {
 		lead.Fail(answer.Outcome(crm.Retry, "another writer made the record at the same moment (DUPLICATE_VALUE)"))
 		return
