@@ -79,10 +79,19 @@ const (
 )
 
 // upload is the body of a multipart form, to be read once, within its bounds. A server that stops waits for it no longer than for
-// any other body. done is called when it was read.
-func (s *Server) upload(w http.ResponseWriter, r *http.Request) (body io.Reader, done func() bool) {
+// any other body. done is called when it was read: nothing touches the request after that.
+func (s *Server) upload(w http.ResponseWriter, r *http.Request) (body io.Reader, done func()) {
 	timeBody(w, r, uploadTimeout)
-	done = context.AfterFunc(s.stopping, func() { timeBody(w, r, s.bodyTimeout) })
+	hurried := make(chan struct{})
+	leave := context.AfterFunc(s.stopping, func() {
+		defer close(hurried)
+		timeBody(w, r, s.bodyTimeout)
+	})
+	done = func() {
+		if !leave() {
+			<-hurried
+		}
+	}
 	if r.Body == nil {
 		return http.NoBody, done
 	}
