@@ -20,7 +20,11 @@ func (s *service) ListDestinations(ctx context.Context, _ *leadgatev1.ListDestin
 	}
 	answer := &leadgatev1.ListDestinationsResponse{}
 	for _, l := range s.worker.all() {
-		answer.Destinations = append(answer.Destinations, l.describe(counts[l.name]))
+		d, err := s.describe(ctx, l, counts[l.name])
+		if err != nil {
+			return nil, err
+		}
+		answer.Destinations = append(answer.Destinations, d)
 	}
 	return answer, nil
 }
@@ -31,11 +35,8 @@ func (s *service) PauseDestination(ctx context.Context, r *leadgatev1.PauseDesti
 	if err != nil {
 		return nil, destinationStatus(err)
 	}
-	counts, err := s.worker.store.Counts(ctx)
-	if err != nil {
-		return nil, destinationStatus(err)
-	}
-	return &leadgatev1.PauseDestinationResponse{Destination: l.describe(counts[l.name])}, nil
+	d, err := s.described(ctx, l)
+	return &leadgatev1.PauseDestinationResponse{Destination: d}, err
 }
 
 // ResumeDestination implements WorkerServiceServer.
@@ -44,11 +45,30 @@ func (s *service) ResumeDestination(ctx context.Context, r *leadgatev1.ResumeDes
 	if err != nil {
 		return nil, destinationStatus(err)
 	}
+	d, err := s.described(ctx, l)
+	return &leadgatev1.ResumeDestinationResponse{Destination: d}, err
+}
+
+// described says how one lane is doing.
+func (s *service) described(ctx context.Context, l *lane) (*leadgatev1.Destination, error) {
 	counts, err := s.worker.store.Counts(ctx)
 	if err != nil {
 		return nil, destinationStatus(err)
 	}
-	return &leadgatev1.ResumeDestinationResponse{Destination: l.describe(counts[l.name])}, nil
+	return s.describe(ctx, l, counts[l.name])
+}
+
+// describe says how a lane is doing and, if a person paused it, why.
+func (s *service) describe(ctx context.Context, l *lane, counts store.Counts) (*leadgatev1.Destination, error) {
+	d := l.describe(counts)
+	if d.GetStatus() != leadgatev1.DestinationStatus_DESTINATION_STATUS_PAUSED {
+		return d, nil
+	}
+	var err error
+	if d.PauseReason, err = pauseReason(ctx, s.worker.store, l.name); err != nil {
+		return nil, destinationStatus(err)
+	}
+	return d, nil
 }
 
 // describe says how the lane is doing.

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,6 +23,22 @@ func Paused(ctx context.Context, s store.Store) ([]string, error) {
 		return nil, fmt.Errorf("read paused destinations: %w", err)
 	}
 	return names, nil
+}
+
+// pauseReason is why a person paused a destination; empty if nobody said, or it is paused no longer.
+func pauseReason(ctx context.Context, s store.Store, name string) (string, error) {
+	value, _, err := s.State(pausedNamespace).Get(ctx, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	var event leadgatev1.DestinationEvent
+	if err == nil {
+		err = proto.Unmarshal(value, &event)
+	}
+	if err != nil {
+		return "", fmt.Errorf("read why %s is paused: %w", name, err)
+	}
+	return event.GetDetail(), nil
 }
 
 // pause stops calls to a destination, across restarts. Calls under way finish.

@@ -553,6 +553,8 @@ export interface Destination {
   requestsLeftToday?: string;
   /** requests_per_day; 0 for no limit. */
   requestsPerDayLimit?: string;
+  /** Why a person paused it, in the person's words; empty unless it is paused. */
+  pauseReason?: string;
 }
 
 /** ListDestinationsRequest asks for every destination. */

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -184,6 +185,33 @@ func TestAMisspeltNameIsNoEmptyAnswer(t *testing.T) {
 		if code != 1 || !strings.Contains(complaint, want) {
 			t.Errorf("%s: %d %s", command, code, complaint)
 		}
+	}
+}
+
+// Whoever comes later at night reads who paused a destination and why, also after a restart.
+func TestAPauseSaysWhy(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.command("destinations", "pause", "crm", "--reason", "Ada: duplicates")
+	for range 2 {
+		if text := h.command("destinations", "list"); !strings.Contains(text, "paused: Ada: duplicates") {
+			t.Errorf("the destination is shown as\n%s", text)
+		}
+		h.gateway.kill()
+		h.restart()
+	}
+	if text := h.command("destinations", "resume", "crm"); !strings.Contains(text, "flowing") || strings.Contains(text, "Ada") {
+		t.Errorf("resumed, it is shown as\n%s", text)
+	}
+	// Nor does a dry run read like a failure, or a state like a program.
+	lead := h.post("k1", url.Values{"email": {"ada@example.com"}}).body["leadId"].(string)
+	events := h.gateway.watch()
+	await(t, events, lead, "SUCCESS")
+	if text := h.command("deliveries", "retry", "--all", "--state", "dead", "--dry-run"); !strings.Contains(text, "0 match; nothing was done") {
+		t.Errorf("a dry run says %s", text)
+	}
+	if _, complaint, code := run(t, nil, "", "deliveries", "retry", lead+".crm", "--server", h.gateway.address); code != 1 || !strings.Contains(complaint, "the delivery is delivered") {
+		t.Errorf("retrying what was delivered: %d %s", code, complaint)
 	}
 }
 

@@ -219,6 +219,10 @@ func newDeliveriesRetry(conn *connection, out *output) *cobra.Command {
 					return err
 				}
 				return printAll(out, cmd.OutOrStdout(), []*leadgatev1.RetryDeliveriesResponse{answer}, func(w io.Writer) {
+					if dryRun {
+						fmt.Fprintf(w, "%d match; nothing was done\n", answer.GetMatched())
+						return
+					}
 					fmt.Fprintf(w, "%d match, %d due now\n", answer.GetMatched(), answer.GetRetried())
 				})
 			}

@@ -97,6 +97,9 @@ func printDestinations(out *output, w io.Writer, destinations []*leadgatev1.Dest
 				if limit := d.GetRequestsPerSecondLimit(); limit > 0 {
 					rate = fmt.Sprintf("%.0f of %g/s", d.GetRequestsPerSecond(), limit)
 				}
+				if d.GetPauseReason() != "" {
+					state += ": " + d.GetPauseReason()
+				}
 				problem := orDash(d.GetLastError())
 				if d.GetLastErrorTime() != nil && d.GetLastError() != "" {
 					problem = fmt.Sprintf("%s (%s)", d.GetLastError(), ago(d.GetLastErrorTime(), now))

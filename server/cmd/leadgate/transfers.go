@@ -49,6 +49,10 @@ func newDeliveriesMove(conn *connection, out *output) *cobra.Command {
 				return err
 			}
 			return printAll(out, cmd.OutOrStdout(), []*leadgatev1.MoveDeliveriesResponse{answer}, func(w io.Writer) {
+				if dryRun {
+					fmt.Fprintf(w, "%d match; nothing was done\n", answer.GetMatched())
+					return
+				}
 				fmt.Fprintf(w, "%d match, %d are due at %s\n", answer.GetMatched(), answer.GetMoved(), to)
 			})
 		},
@@ -100,6 +104,10 @@ func newDeliveriesDelete(conn *connection, out *output) *cobra.Command {
 				return err
 			}
 			return printAll(out, cmd.OutOrStdout(), []*leadgatev1.DeleteDeliveriesResponse{answer}, func(w io.Writer) {
+				if dryRun {
+					fmt.Fprintf(w, "%d match; nothing was done\n", answer.GetMatched())
+					return
+				}
 				fmt.Fprintf(w, "%d match, %d deleted\n", answer.GetMatched(), answer.GetDeleted())
 			})
 		},

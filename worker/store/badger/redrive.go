@@ -49,7 +49,7 @@ func (it *redriveItem) stage(b *batch, c *change) error {
 	case leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT:
 		return fmt.Errorf("%w: an attempt is under way", store.ErrState)
 	case leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED, leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED:
-		return fmt.Errorf("%w: the delivery is %s", store.ErrState, from)
+		return notIn(from)
 	}
 	it.result.Delivery = d
 	switch {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -127,7 +128,12 @@ func (it *transferItem) stage(b *batch, c *change) error {
 
 // refuse is the error for a delivery whose state does not allow what is asked.
 func (it *transferItem) refuse() error {
-	return fmt.Errorf("%w: the delivery is %s", store.ErrState, it.delivery.GetState())
+	return notIn(it.delivery.GetState())
+}
+
+// notIn is the error for a delivery whose state does not allow what is asked, with the state's name as a person knows it.
+func notIn(state leadgatev1.DeliveryState) error {
+	return fmt.Errorf("%w: the delivery is %s", store.ErrState, strings.ToLower(strings.TrimPrefix(state.String(), "DELIVERY_STATE_")))
 }
 
 func (it *transferItem) waits() bool {

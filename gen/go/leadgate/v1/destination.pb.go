@@ -130,8 +130,10 @@ type Destination struct {
 	RequestsLeftToday int64 `protobuf:"varint,16,opt,name=requests_left_today,json=requestsLeftToday,proto3" json:"requests_left_today,omitempty"`
 	// requests_per_day; 0 for no limit.
 	RequestsPerDayLimit int64 `protobuf:"varint,17,opt,name=requests_per_day_limit,json=requestsPerDayLimit,proto3" json:"requests_per_day_limit,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Why a person paused it, in the person's words; empty unless it is paused.
+	PauseReason   string `protobuf:"bytes,18,opt,name=pause_reason,json=pauseReason,proto3" json:"pause_reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Destination) Reset() {
@@ -281,6 +283,13 @@ func (x *Destination) GetRequestsPerDayLimit() int64 {
 		return x.RequestsPerDayLimit
 	}
 	return 0
+}
+
+func (x *Destination) GetPauseReason() string {
+	if x != nil {
+		return x.PauseReason
+	}
+	return ""
 }
 
 // ListDestinationsRequest asks for every destination.
@@ -855,7 +864,7 @@ var File_leadgate_v1_destination_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_destination_proto_rawDesc = "" +
 	"\n" +
-	"\x1dleadgate/v1/destination.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17leadgate/v1/drift.proto\"\xb6\x05\n" +
+	"\x1dleadgate/v1/destination.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17leadgate/v1/drift.proto\"\xd9\x05\n" +
 	"\vDestination\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x126\n" +
@@ -876,7 +885,8 @@ const file_leadgate_v1_destination_proto_rawDesc = "" +
 	"resumeTime\x12\x18\n" +
 	"\aaccount\x18\x0f \x01(\tR\aaccount\x12.\n" +
 	"\x13requests_left_today\x18\x10 \x01(\x03R\x11requestsLeftToday\x123\n" +
-	"\x16requests_per_day_limit\x18\x11 \x01(\x03R\x13requestsPerDayLimit\"\x19\n" +
+	"\x16requests_per_day_limit\x18\x11 \x01(\x03R\x13requestsPerDayLimit\x12!\n" +
+	"\fpause_reason\x18\x12 \x01(\tR\vpauseReason\"\x19\n" +
 	"\x17ListDestinationsRequest\"X\n" +
 	"\x18ListDestinationsResponse\x12<\n" +
 	"\fdestinations\x18\x01 \x03(\v2\x18.leadgate.v1.DestinationR\fdestinations\"Z\n" +

@@ -72,6 +72,7 @@ function facts(d: Destination): Child[] {
       d.requestsPerDayLimit && number(d.requestsPerDayLimit) > 0 ? fact("quota left", percent(number(d.requestsLeftToday) / number(d.requestsPerDayLimit))) : null,
       fact("dead", dead > 0 ? h("a", { href: pathTo("dead", "", { destination: d.name ?? "" }) }, count(dead)) : "0")),
     d.resumeTime ? h("p", { class: "muted" }, "goes on ", when(d.resumeTime)) : null,
+    d.pauseReason ? h("p", { class: "muted" }, "Paused: ", d.pauseReason) : null,
     d.lastError ? h("p", { class: "card-error" }, d.lastError, " ", h("span", { class: "muted" }, when(d.lastErrorTime))) : null,
   ];
 }
