@@ -283,3 +283,27 @@ func TestAFieldThatZohoHasNoMoreIsNamedAfterAReloadToo(t *testing.T) {
 		}
 	})
 }
+
+// A token that is being had is not cut short, as its refresh token may be used up.
+func TestWhatCannotBeCutShortKeepsNoStopWaiting(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.crm.traits.Account, h.crm.usesSecret = "", true
+		config := workerConfig("r1", nil)
+		config.Secret = func(string) (string, error) {
+			time.Sleep(time.Minute) // of the bubble's clock
+			return "t", nil
+		}
+		if err := h.worker.Apply(config); err != nil {
+			t.Fatal(err)
+		}
+		h.rest(time.Second)
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if err := h.worker.Stop(ctx); err == nil || time.Since(began) > 15*time.Second {
+			t.Errorf("stopped after %v: %v", time.Since(began), err)
+		}
+		h.rest(time.Minute)
+	})
+}

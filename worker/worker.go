@@ -235,13 +235,14 @@ func (w *Worker) Stop(ctx context.Context) error {
 	w.stopped = true
 	w.operations.Stop()
 	w.stopClaiming()
-	for _, l := range w.lanes {
-		l.stop()
-	}
 	defer w.stopCalling()
 	defer w.closeConnections()
 	finished := make(chan struct{})
+	lanes := slices.Collect(maps.Values(w.lanes))
 	go func() {
+		for _, l := range lanes {
+			l.stop()
+		}
 		w.calls.Wait()
 		close(finished)
 	}()

@@ -255,6 +255,20 @@ func TestAForbiddenMessageStopsNoOther(t *testing.T) {
 	}
 }
 
+func TestABatchIsNotSearchedForWhatARuleSaysIsAboutTheCall(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.status, a.body = 403, `maintenance`
+	d := a.destination(t, func(cfg *configv1.HTTP) {
+		cfg.Batch, cfg.Rules = &configv1.HTTPBatch{Results: "/data"}, []*configv1.HTTPRule{{When: `text == "maintenance"`, Is: "retry"}}
+	})
+	for _, outcome := range d.Deliver(t.Context(), []crm.Item{{Payload: []byte(`{}`)}, {Payload: []byte(`{}`)}}, leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT) {
+		if outcome.Kind != crm.Retry {
+			t.Errorf("ended as %+v", outcome)
+		}
+	}
+}
+
 func TestRulesDecideBeforeTheStatus(t *testing.T) {
 	t.Parallel()
 	change := func(cfg *configv1.HTTP) {

@@ -107,17 +107,8 @@ func (r *reading) many(answer *crm.Answer, n int) []crm.Outcome {
 	s := see(answer)
 	if r.results == nil || !isSuccess(answer.Status) {
 		outcome := r.read(s)
-		if n > 1 {
-			switch answer.Status {
-			case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-				if outcome.Kind == crm.Refused {
-					outcome.Kind = crm.Split
-				}
-			case http.StatusForbidden:
-				if outcome.Kind == crm.Retry {
-					outcome.Kind = crm.Split
-				}
-			}
+		if n > 1 && r.mayBeOneOf(s, outcome.Kind) {
+			outcome.Kind = crm.Split
 		}
 		return repeat(outcome, n)
 	}
@@ -132,15 +123,34 @@ func (r *reading) many(answer *crm.Answer, n int) []crm.Outcome {
 	return outcomes
 }
 
+// mayBeOneOf reports whether a batch was refused as a whole for what may be wrong with one of its leads.
+func (r *reading) mayBeOneOf(s *seen, kind crm.OutcomeKind) bool {
+	switch s.answer.Status {
+	case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return kind == crm.Refused
+	case http.StatusForbidden:
+		return kind == crm.Retry && r.rule(s) == nil // which would say that it is about the call
+	}
+	return false
+}
+
+// rule is the first rule that holds; nil if none does.
+func (r *reading) rule(s *seen) *rule {
+	for i := range r.rules {
+		if r.rules[i].when.holds(s.variables) {
+			return &r.rules[i]
+		}
+	}
+	return nil
+}
+
 // read reads what is seen: by the rules, and where none holds by the status.
 func (r *reading) read(s *seen) crm.Outcome {
-	for _, rule := range r.rules {
-		if rule.when.holds(s.variables) {
-			if rule.is == crm.Delivered {
-				return r.delivered(s)
-			}
-			return s.outcome(rule.is, rule.reason)
+	if rule := r.rule(s); rule != nil {
+		if rule.is == crm.Delivered {
+			return r.delivered(s)
 		}
+		return s.outcome(rule.is, rule.reason)
 	}
 	status := s.answer.Status
 	switch {
