@@ -11,8 +11,8 @@ import (
 )
 
 // A destination that refused the credentials is pinged every now and then. A ping may need less than a delivery does, such as no
-// right to write, so that an answer to it is followed by one delivery; or more, so that so is one that is refused every ten minutes,
-// and when something changed:
+// right to write, so that an answer to it is followed by one delivery; or more, so that one that is refused is, too, if something
+// changed or no delivery was refused before, and otherwise every ten minutes:
 //
 //	            a delivery is refused              the ping is answered
 //	┌───────┐ ─────────────────────▸ ┌─────────┐ ─────────────────────▸ ┌───────┐
@@ -83,6 +83,12 @@ func (l *lane) refuse(outcome crm.Outcome) {
 		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED, outcome.Reason, outcome.Status)
 	}
 	l.signal()
+}
+
+// refusedPing is refuse where no delivery was refused, so that the next ping is followed by one, whatever it says.
+func (l *lane) refusedPing(outcome crm.Outcome) {
+	l.refuse(outcome)
+	l.refusals.Store(insistAfter - 1)
 }
 
 // taken says that a delivery got through, which ends a trial and a row of pauses.

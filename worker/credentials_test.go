@@ -151,6 +151,21 @@ func TestAPingThatIsRefusedKeepsNoDeliveryAway(t *testing.T) {
 	}
 }
 
+func TestADestinationThatOnlyRefusesPingsDeliversSoon(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.crm.traits.Account = ""
+		h.crm.pongs(notAllowed)
+		h.apply(nil)
+		ids := h.accept(people(20)...)
+		h.rest(32 * time.Second)
+		for _, id := range ids {
+			h.expectState(id, done)
+		}
+		h.expectDestinationEvents("credentials_refused", "resumed")
+	})
+}
+
 func TestCredentialsAreNotTakenForGoodBecauseNothingWaits(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, h *house) {

@@ -69,9 +69,11 @@ func (l *lane) askAccount(ctx context.Context, conn *connection, must bool) (acc
 	switch outcome := l.ping(asking, conn); {
 	case outcome.Kind == crm.Delivered, outcome.Kind == crm.Refused:
 		return outcome.Account, true
-	case outcome.Kind == crm.CredentialsRefused:
+	case outcome.Kind == crm.CredentialsRefused && must:
 		l.refuse(outcome)
-		return "", !must
+	case outcome.Kind == crm.CredentialsRefused:
+		l.refusedPing(outcome)
+		return "", true
 	case outcome.Kind == crm.RateLimited:
 		l.holdOff(outcome)
 	case ctx.Err() != nil:

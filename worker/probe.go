@@ -46,7 +46,7 @@ func (l *lane) reached(outcome crm.Outcome) bool {
 	case crm.Delivered, crm.Refused:
 		return true
 	case crm.CredentialsRefused:
-		l.refuse(outcome)
+		l.refusedPing(outcome)
 		return true
 	case crm.RateLimited:
 		l.holdOff(outcome)
