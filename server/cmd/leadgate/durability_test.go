@@ -29,7 +29,7 @@ func TestErasingAPersonLeavesNothingButWhatTheCRMHas(t *testing.T) {
 	if out, code := erase("--expect", "3"); code != 1 || !strings.Contains(out, "2 leads match, not 3") {
 		t.Errorf("with another count expected: %d, %s", code, out)
 	}
-	if out, code := erase("--dry-run"); code != 0 || !strings.Contains(out, "2 leads would be erased: 1 deliveries cancelled") {
+	if out, code := erase("--dry-run"); code != 0 || !strings.Contains(out, "2 leads would be erased: 1 delivery cancelled") {
 		t.Errorf("dry run: %d, %s", code, out)
 	}
 	out, code := erase("--output", "json")
@@ -50,7 +50,7 @@ func TestErasingAPersonLeavesNothingButWhatTheCRMHas(t *testing.T) {
 		t.Errorf("the answer is %s, and the CRM has record %s", out, record.ID)
 	}
 	await(t, h.gateway.watch(), waiting, "ERASED")
-	if out, code := erase(); code != 0 || !strings.Contains(out, "2 leads were erased before") || !strings.Contains(out, record.ID) {
+	if out, code := erase(); code != 0 || !strings.Contains(out, "2 leads erased before") || !strings.Contains(out, record.ID) {
 		t.Errorf("again: %d, %s", code, out)
 	}
 	for _, id := range []string{delivered, waiting} {
@@ -126,7 +126,7 @@ func TestABackupOfARunningGatewayIsRestoredWithWhatWasUnfinishedHeld(t *testing.
 	command("whole.backup: ", "backup", file("whole.backup"))
 	third := h.post("k3", url.Values{"email": {"eve@example.com"}}).body["leadId"].(string)
 	command("added.backup: ", "backup", "--add-to", file("whole.backup"), file("added.backup"))
-	command("1 leads erased", "erase", "--email", "eve@example.com")
+	command("1 lead erased", "erase", "--email", "eve@example.com")
 	command(`"leadId":"`+first, "export", "--email", "ada.lovelace@example.com", "--since", "2020-01-01")
 	if info, err := os.Stat(file("whole.backup")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("others can read the backup: %v, %v", info, err)

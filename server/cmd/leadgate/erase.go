@@ -55,6 +55,14 @@ leadgate compact. Copies in backups are erased when they are restored.`,
 	return cmd
 }
 
+// deliveries is a number of them in words.
+func deliveries(n int64) string {
+	if n == 1 {
+		return "1 delivery"
+	}
+	return fmt.Sprintf("%d deliveries", n)
+}
+
 func describeErasure(w io.Writer, email string, answer *leadgatev1.EraseLeadsResponse, dryRun bool) {
 	if answer.GetMatched() == 0 && answer.GetErasedBefore() == 0 {
 		fmt.Fprintf(w, "no lead of %s is kept, and none was erased before: nothing was done\n", email)
@@ -64,13 +72,13 @@ func describeErasure(w io.Writer, email string, answer *leadgatev1.EraseLeadsRes
 	if dryRun {
 		leads, verb = answer.GetMatched(), "would be erased"
 	}
-	fmt.Fprintf(w, "%d leads %s: %d deliveries cancelled, content of %d attempts and %d events removed\n", leads, verb,
-		answer.GetDeliveriesCancelled(), answer.GetAttemptsErased(), answer.GetEventsErased())
+	fmt.Fprintf(w, "%s %s: %s cancelled, content of %s and %s removed\n", count(int(leads), "lead"), verb,
+		deliveries(answer.GetDeliveriesCancelled()), count(int(answer.GetAttemptsErased()), "attempt"), count(int(answer.GetEventsErased()), "event"))
 	if before := answer.GetErasedBefore(); before > 0 {
-		fmt.Fprintf(w, "%d leads were erased before\n", before)
+		fmt.Fprintf(w, "%s erased before\n", count(int(before), "lead"))
 	}
 	if len(answer.GetCrmRecords()) == 0 {
-		fmt.Fprintln(w, "no CRM has anything of them")
+		fmt.Fprintln(w, "no CRM has anything of this person from here")
 		return
 	}
 	fmt.Fprintln(w, "still to be erased in the CRMs:")

@@ -69,7 +69,7 @@ func TestAnErasureThatWasKilledHalfWayGoesOnByItself(t *testing.T) {
 		t.Errorf("still found: %s", found.text)
 	}
 	out, _, code := run(t, nil, "", "erase", "--server", h.gateway.address, "--email", "ada@example.com")
-	if code != 0 || !strings.Contains(out, fmt.Sprintf("%d leads were erased before", leads)) {
+	if code != 0 || !strings.Contains(out, fmt.Sprintf("%d leads erased before", leads)) {
 		t.Errorf("asked again it answers %d, %s", code, out)
 	}
 	if out, _, code := run(t, nil, "", "erase", "--server", h.gateway.address, "--email", "eda@example.com"); code != 0 || !strings.Contains(out, "no lead of eda@example.com is kept") {

@@ -207,7 +207,7 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("something else listens on %s already: stop it, or choose another address with --listen or listen: in the configuration", address)
+		return nil, fmt.Errorf("something else listens on %s already: stop it, or choose another address with --listen, or listen: in the configuration", address)
 	case errors.Is(err, syscall.EACCES):
 		return nil, fmt.Errorf("not allowed to listen on %s: ports below 1024 need a privilege; choose another with --listen", address)
 	case err != nil:

@@ -69,13 +69,16 @@ reason, and what each destination would be sent. Nothing is kept.`,
 }
 
 func describePreview(w io.Writer, answer *leadgatev1.PreviewFormResponse) {
+	condition := "" // under which a destination is sent what is shown
 	switch answer.GetOutcome() {
 	case leadgatev1.PreviewOutcome_PREVIEW_OUTCOME_REJECTED:
+		condition = ", if it were taken"
 		fmt.Fprintln(w, "would be refused:")
 		for _, problem := range answer.GetProblems() {
 			fmt.Fprintf(w, "  %s\n", strings.TrimPrefix(problem.GetField()+": "+problem.GetMessage(), ": "))
 		}
 	case leadgatev1.PreviewOutcome_PREVIEW_OUTCOME_HELD:
+		condition = ", once it is released"
 		fmt.Fprintln(w, "would be held:")
 		for _, hold := range answer.GetHolds() {
 			fmt.Fprintf(w, "  %s: %s\n", holdReasonName(hold.GetReason()), hold.GetDetail())
@@ -96,7 +99,7 @@ func describePreview(w io.Writer, answer *leadgatev1.PreviewFormResponse) {
 		fmt.Fprintln(w, "  "+answer.GetDetail())
 	}
 	for _, d := range answer.GetDeliveries() {
-		fmt.Fprintln(w, "to "+d.GetDestination())
+		fmt.Fprintln(w, "to "+d.GetDestination()+condition)
 		if d.GetPayload() != "" {
 			fmt.Fprintln(w, "  "+d.GetPayload())
 		}

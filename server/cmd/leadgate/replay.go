@@ -54,7 +54,11 @@ Use it after a form's fields: or a destination's properties: were mended.`,
 			if err != nil {
 				return err
 			}
-			return printAll(&out, cmd.OutOrStdout(), []*leadgatev1.ReplayLeadsResponse{answer}, func(w io.Writer) { describeReplay(w, answer, dryRun) })
+			err = printAll(&out, cmd.OutOrStdout(), []*leadgatev1.ReplayLeadsResponse{answer}, func(w io.Writer) { describeReplay(w, answer, dryRun) })
+			if n := int64(len(args)) - answer.GetMatched(); n > 0 && err == nil {
+				err = fmt.Errorf("%d of %s not found: see leadgate leads get LEAD", n, count(len(args), "lead"))
+			}
+			return err
 		},
 	}
 	conn.addFlags(cmd)
@@ -87,8 +91,8 @@ func describeReplay(w io.Writer, answer *leadgatev1.ReplayLeadsResponse, dryRun 
 	if dryRun {
 		verb = "would be "
 	}
-	fmt.Fprintf(w, "%d leads: %d held ones %ssent, %d %ssent again, %d %ssent to further destinations, %d unchanged, %d stay held, %d left alone\n",
-		answer.GetMatched(), answer.GetSent(), verb, answer.GetUpdated(), verb, answer.GetAdded(), verb,
+	fmt.Fprintf(w, "%s: %d held ones %ssent, %d %ssent again, %d %ssent to further destinations, %d unchanged, %d stay held, %d left alone\n",
+		count(int(answer.GetMatched()), "lead"), answer.GetSent(), verb, answer.GetUpdated(), verb, answer.GetAdded(), verb,
 		answer.GetUnchanged(), answer.GetHeld(), answer.GetRefused())
 	describeProblems(w, answer.GetProblems())
 }

@@ -171,8 +171,14 @@ func TestAPreviewShowsWhatWouldBeSentAndKeepsNothing(t *testing.T) {
 			t.Errorf("the preview lacks %q:\n%s", want, text)
 		}
 	}
-	if text := h.leadgate("firstname=Ada", "preview", "--form", "contact"); !strings.Contains(text, "would be refused:\n  email: ") {
+	if text := h.leadgate("firstname=Ada", "preview", "--form", "contact"); !strings.Contains(text, "would be refused:\n  email: ") || !strings.Contains(text, "to crm, if it were taken\n") {
 		t.Errorf("the preview of a bad one says:\n%s", text)
+	}
+	if text := h.leadgate("e-mail=ada@example.com", "preview", "--form", "contact"); !strings.Contains(text, "would be held:\n  unmapped: ") || !strings.Contains(text, "to crm, once it is released\n") {
+		t.Errorf("the preview of one that would be held says:\n%s", text)
+	}
+	if _, complaint, code := run(t, nil, "", "replay", "019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10", "--server", h.gateway.address); code != 1 || !strings.Contains(complaint, "1 of 1 lead not found") {
+		t.Errorf("replaying a lead that there is not: %d %s", code, complaint)
 	}
 	a := request(t, "POST", h.url("/v1/forms/contact:preview"), "application/x-www-form-urlencoded", "email=ADA@example.com")
 	if a.status != 200 || a.body["outcome"] != "PREVIEW_OUTCOME_SENT" || a.body["lead"].(map[string]any)["email"] != "ada@example.com" {
