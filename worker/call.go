@@ -75,6 +75,9 @@ func (c *call) run(claims []*store.Claim) {
 			c.lane.postponed.add(p.delivery)
 		}
 	}
+	if gate, _ := c.lane.gate.State(); c.until.After(gate.Until) { // it was ended meanwhile
+		c.lane.hurry()
+	}
 }
 
 // judge tells the breaker how the call went: it got through if there was a definite answer to any lead, or to one of several

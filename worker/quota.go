@@ -117,6 +117,12 @@ func (l *lane) goOn() bool {
 	if !l.gate.GoOn() {
 		return false
 	}
+	l.hurry()
+	return true
+}
+
+// hurry makes due what a pause caught under way that was ended before its time.
+func (l *lane) hurry() {
 	now := timestamppb.New(l.worker.now())
 	var redrives []*store.Redrive
 	for _, d := range l.postponed.take() {
@@ -132,7 +138,6 @@ func (l *lane) goOn() bool {
 			l.worker.log.Error("making postponed deliveries due failed", "destination", l.name, "deliveries", len(redrives), "error", err)
 		}
 	}
-	return true
 }
 
 // resumes tells, once, that a pause which the CRM asked for, or a spent budget made, is over.

@@ -201,6 +201,23 @@ func (s slowStore) Settle(ctx context.Context, steps ...*store.Step) ([]store.St
 	return s.Store.Settle(ctx, steps...)
 }
 
+func TestAPauseThatIsEndedWhileACallIsSettledIsOverForItToo(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.close()
+		h.wrap = func(s store.Store) store.Store { return slowStore{s} }
+		h.open()
+		h.apply(nil)
+		h.crm.always(crm.Outcome{Kind: crm.RateLimited, After: 20 * time.Hour, Reason: "too much", Status: 429})
+		id := h.accept("ada@example.com Ada")[0]
+		h.rest(time.Second)
+		h.crm.always(delivered)
+		h.resume("crm")
+		h.rest(time.Minute)
+		h.expectState(id, done)
+	})
+}
+
 func TestTheEndOfAPauseIsNoneOfWhatWaitedForAnother(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, h *house) {
