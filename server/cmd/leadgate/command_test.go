@@ -215,6 +215,22 @@ func TestAPauseSaysWhy(t *testing.T) {
 	}
 }
 
+// Who sets up a server reads at the first start why nobody else gets in.
+func TestTheLogSaysWhoIsServedWithoutKeys(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	const words = "without api_keys it serves forms to everybody, and all else to callers on this machine only"
+	if !strings.Contains(h.gateway.lines.text(), words) {
+		t.Error("the log does not say it")
+	}
+	h.edit("forms:", "api_keys: [{ name: ops, key: \"${env:OPS_KEY}\", roles: [read, operate] }]\nforms:")
+	h.gateway.kill()
+	h.gateway = start(t, []string{"HUBSPOT_TOKEN=" + token, "OPS_KEY=of-ops"}, "serve", "--config", h.config, "--listen", "127.0.0.1:0", "--data-dir", h.data)
+	if strings.Contains(h.gateway.lines.text(), words) {
+		t.Error("the log says it although there is a key")
+	}
+}
+
 // What answers is some other server, or a proxy without the gateway behind it.
 func TestHealthTellsAStrangerFromAGateway(t *testing.T) {
 	t.Parallel()

@@ -216,6 +216,14 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return listener, nil
 }
 
+// openTo says who is served where the configuration names nobody.
+func (g *gateway) openTo() string {
+	if len(g.snapshot.Config.GetApiKeys()) > 0 {
+		return ""
+	}
+	return "; without api_keys it serves forms to everybody, and all else to callers on this machine only"
+}
+
 // run serves until ctx ends, then stops taking, finishes what is under way, and closes the store.
 func (g *gateway) run(ctx context.Context) error {
 	g.worker.Start()
@@ -223,7 +231,7 @@ func (g *gateway) run(ctx context.Context) error {
 	g.keeper.Start()
 	g.alerts.Start()
 	g.journal.Publish(systemEvent(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_STARTED,
-		fmt.Sprintf("leadgate %s listens on %s, configuration %s", version, g.listener.Addr(), g.snapshot.Revision)))
+		fmt.Sprintf("leadgate %s listens on %s, configuration %s%s", version, g.listener.Addr(), g.snapshot.Revision, g.openTo())))
 	served := make(chan error, 1)
 	go func() { served <- g.server.Serve(g.listener) }()
 	stopReloading := g.keepReloading()
