@@ -166,5 +166,11 @@ func (s *validatingStream) RecvMsg(message any) error {
 	if err := s.ServerStream.RecvMsg(message); err != nil {
 		return err
 	}
-	return s.server.validate(message)
+	if err := s.server.validate(message); err != nil {
+		return err
+	}
+	if watch, ok := message.(*leadgatev1.WatchDeliveriesRequest); ok { // the worker knows no forms
+		return s.server.formsKnown(s.Context(), watch.GetForm())
+	}
+	return nil
 }

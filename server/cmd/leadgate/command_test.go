@@ -175,7 +175,7 @@ func TestAMisspeltNameIsNoEmptyAnswer(t *testing.T) {
 		"deliveries list --destination cmr", "deliveries retry --all --destination cmr", "deliveries retry --all --destination cmr --dry-run",
 		"deliveries delete --destination cmr --dry-run", "watch --destination cmr",
 		"destinations pause cmr", "destinations test cmr",
-		"leads list --form contct", "export --form contct", "replay --form contct", "preview --form contct",
+		"leads list --form contct", "watch --form contct", "export --form contct", "replay --form contct", "preview --form contct",
 	} {
 		want := `there is no destination "cmr"; there are: crm`
 		if strings.Contains(command, "contct") {
