@@ -28,6 +28,14 @@ type Answer struct {
 	secrets []string
 }
 
+// About is the answer as far as it is about some of those that were sent: with a part of its body, which is all that their
+// outcomes may show.
+func (a *Answer) About(part []byte) *Answer {
+	about := *a
+	about.Body = part
+	return &about
+}
+
 // Outcome returns an outcome that shows the answer, without the secrets of the call should the CRM have repeated them.
 func (a *Answer) Outcome(kind OutcomeKind, reason string) Outcome {
 	return Outcome{Kind: kind, Reason: reason, After: a.After, Status: a.Status, Body: a.Show(a.Body)}

@@ -182,9 +182,7 @@ func (r *reading) delivered(s *seen) crm.Outcome {
 }
 
 func (s *seen) outcome(kind crm.OutcomeKind, reason string) crm.Outcome {
-	outcome := s.answer.Outcome(kind, reason)
-	outcome.Body = s.answer.Show(s.part)
-	return outcome
+	return s.answer.About(s.part).Outcome(kind, reason)
 }
 
 func isSuccess(status int) bool { return status >= 200 && status < 300 }

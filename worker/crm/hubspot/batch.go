@@ -24,10 +24,8 @@ func (d *destination) readBatch(answer *crm.Answer, contacts []*contact) {
 		if json.Unmarshal(raw, &p) != nil {
 			continue
 		}
-		part := *answer
-		part.Body = raw
 		for _, c := range p.about(contacts) {
-			c.refuse(&part, p)
+			c.refuse(answer.About(raw), p)
 		}
 	}
 	for _, raw := range r.Results {
@@ -36,7 +34,7 @@ func (d *destination) readBatch(answer *crm.Answer, contacts []*contact) {
 			continue
 		}
 		if c := written.from(contacts); c != nil {
-			c.Fail(d.delivered(answer, written, raw))
+			c.Fail(d.delivered(answer.About(raw), written))
 		} else if len(contacts) == 1 && len(r.Results) == 1 && written.Trace == "" {
 			contacts[0].stranger = written.ID
 		}
@@ -74,10 +72,10 @@ func (p problem) about(contacts []*contact) []*contact {
 	return about
 }
 
-// delivered is the outcome of a contact that was written. Its body is the part of the answer about it.
-func (d *destination) delivered(answer *crm.Answer, written record, part []byte) crm.Outcome {
+// delivered is the outcome of a contact that was written, with what the answer says about it.
+func (d *destination) delivered(answer *crm.Answer, written record) crm.Outcome {
 	outcome := answer.Outcome(crm.Delivered, "")
-	outcome.RecordID, outcome.Body = written.ID, answer.Show(part)
+	outcome.RecordID = written.ID
 	if account := d.account.Load(); account != nil {
 		outcome.RecordURL = account.recordURL(written.ID)
 	} else if strings.HasPrefix(written.URL, "https://") {

@@ -85,7 +85,7 @@ func (d *destination) blanksOf(answer *crm.Answer, found reply, group []*contact
 			return name != c.key && r.Properties[name] != ""
 		})
 		if len(c.Values) == 1 { // what it is known by
-			c.Fail(d.delivered(answer, r, nil))
+			c.Fail(d.delivered(answer.About(nil), r))
 			continue
 		}
 		rest = append(rest, c)

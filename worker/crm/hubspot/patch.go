@@ -54,7 +54,7 @@ func (d *destination) recognise(ctx context.Context, c *contact) {
 	var has record
 	if json.Unmarshal(answer.Body, &has) == nil && has.ID == c.stranger {
 		d.seconds.Store(true)
-		c.Fail(d.delivered(answer, has, nil)) // the whole contact is not the lead's
+		c.Fail(d.delivered(answer.About(nil), has)) // the whole contact is not the lead's
 	}
 }
 
@@ -96,5 +96,5 @@ func (d *destination) readRecord(answer *crm.Answer, c *contact) {
 		c.Fail(answer.Outcome(crm.Unknown, "its answer does not name the contact"))
 		return
 	}
-	c.Fail(d.delivered(answer, written, answer.Body))
+	c.Fail(d.delivered(answer, written))
 }

@@ -90,15 +90,14 @@ func (d *destination) readFailure(answer *crm.Answer, contacts []*contact) {
 // splitUp has a refused batch sent in smaller ones, so that what is wrong with one contact holds up no other. Only a property
 // that HubSpot does not have, or that is not unique, needs no search: it fails every contact that has it.
 func splitUp(answer *crm.Answer, p problem, contacts []*contact) {
-	whole := *answer
-	whole.Body = nil // it may quote several people
+	whole := answer.About(nil) // it may quote several people
 	for _, c := range contacts {
 		faults := slices.DeleteFunc(p.faults(c.Values), func(f fault) bool { return f.code != codeNoProperty })
 		switch {
 		case len(faults) > 0:
-			c.blame(&whole, faults)
+			c.blame(whole, faults)
 		case c.isByProperty() && p.isOfNonUnique():
-			c.withoutKey(&whole)
+			c.withoutKey(whole)
 		default:
 			c.Fail(whole.Outcome(crm.Split, "HubSpot refuses the batch"+draft.InBrackets(p.Category)))
 		}

@@ -63,16 +63,15 @@ func (d *destination) readCollection(ctx context.Context, answer *crm.Answer, to
 	var settled, rest []*errand
 	detours := map[*errand]detour{}
 	for i, lead := range leads {
-		part := *answer
-		part.Body = results[i]
+		part := answer.About(results[i])
 		var r result
 		switch {
 		case json.Unmarshal(results[i], &r) != nil:
 			lead.Fail(part.Outcome(crm.Unknown, "Salesforce's answer does not name the record"))
 		case r.Success && r.ID != "":
-			lead.Fail(delivered(&part, token, r.ID))
+			lead.Fail(delivered(part, token, r.ID))
 		case len(r.Errors) > 0:
-			detours[lead] = d.refuse(&part, r.Errors[0].tidy(), lead)
+			detours[lead] = d.refuse(part, r.Errors[0].tidy(), lead)
 		default:
 			lead.Fail(part.Outcome(crm.Unknown, "Salesforce's answer does not name the record"))
 		}

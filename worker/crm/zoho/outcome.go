@@ -55,8 +55,7 @@ func (d *destination) readResults(answer *crm.Answer, leads []*errand) {
 		return
 	}
 	for i, lead := range leads {
-		part := *answer
-		part.Body = reply.Data[i]
+		part := answer.About(reply.Data[i])
 		var r result
 		switch {
 		case json.Unmarshal(part.Body, &r) != nil:
@@ -70,7 +69,7 @@ func (d *destination) readResults(answer *crm.Answer, leads []*errand) {
 				lead.Fail(part.Outcome(crm.Unknown, "Zoho's answer names another lead where this one should be"))
 				continue
 			}
-			d.refuse(&part, r, lead)
+			d.refuse(part, r, lead)
 		default:
 			lead.Fail(part.Outcome(crm.Unknown, "Zoho's answer does not name the record"))
 		}
