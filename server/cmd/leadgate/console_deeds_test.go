@@ -218,7 +218,7 @@ func TestAnOperatorSaysThatTheyAreOnAnAlert(t *testing.T) {
 	o.photograph("alert-card")
 	o.do(
 		pressButton("I am on it"), shows("dialog", "nobody is reminded"),
-		chromedp.SendKeys(chromedp.CSS("dialog input"), "Ada calls HubSpot"), chromedp.KeyEvent("\r"),
+		typeInto("dialog input", "Ada calls HubSpot\r"),
 		shows(".card", "somebody is on it"), shows(".card", "Ada calls HubSpot"),
 	)
 	o.photograph("alert-acknowledged")

@@ -139,9 +139,15 @@ func (s *site) contact() chromedp.Action[chromedp.Void] {
 func fill(email string) chromedp.Action[chromedp.Void] {
 	return chromedp.Steps(
 		chromedp.Clear(chromedp.CSS("[name=email]")), // a browser may have kept it
-		chromedp.SendKeys(chromedp.CSS("[name=email]"), email),
+		typeInto("[name=email]", email),
 		chromedp.SetValue(chromedp.CSS("[name=firstname]"), "Ada"),
 	)
+}
+
+// typeInto types text into an element. [chromedp.SendKeys] would, but reads the element's attributes while the page may change them
+// (chromedp 0.23, a data race).
+func typeInto(selector, text string) chromedp.Action[chromedp.Void] {
+	return chromedp.Steps(chromedp.Focus(chromedp.CSS(selector), chromedp.NodeVisible), chromedp.KeyEvent(text))
 }
 
 func press() chromedp.Action[chromedp.Void] { return chromedp.Click(chromedp.CSS("#send")) }
