@@ -1,0 +1,126 @@
+package operations
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// goThrough does an operation from where it is to its end, or until the runner stops.
+func (r *Runner) goThrough(under *run) {
+	kept, op := under.kept, under.kept.GetOperation()
+	for {
+		err := r.step(under)
+		switch {
+		case r.ctx.Err() != nil:
+			return // the next start goes on
+		case errors.Is(err, store.ErrUnavailable):
+			r.log.Error("an operation waits for the store", "operation", op.GetOperationId(), "error", err)
+			if !r.rest() {
+				return
+			}
+			continue
+		case err != nil:
+			op.State, op.Error = leadgatev1.OperationState_OPERATION_STATE_FAILED, err.Error()
+		case kept.GetPageToken() == "":
+			op.State = leadgatev1.OperationState_OPERATION_STATE_DONE
+		}
+		op.UpdateTime = timestamppb.New(r.now())
+		if !r.save(kept) {
+			return
+		}
+		if op.GetState() != leadgatev1.OperationState_OPERATION_STATE_RUNNING {
+			r.tell(op, summary(op))
+			return
+		}
+	}
+}
+
+// step does one portion.
+func (r *Runner) step(under *run) (err error) {
+	kept := under.kept
+	defer func() {
+		if fault := recover(); fault != nil {
+			r.log.Error("an operation panicked", "operation", kept.GetOperation().GetOperationId(), "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
+			err = errors.New("a fault in leadgate; the log has the details")
+		}
+	}()
+	portion, err := under.task.Read(r.ctx, kept.GetPageToken())
+	if err != nil {
+		return err
+	}
+	var result Result
+	if portion.Act != nil && portion.Matched > 0 {
+		if result, err = portion.Act(r.ctx); err != nil {
+			return err
+		}
+	}
+	add(kept.GetOperation(), portion.Matched, result)
+	kept.PageToken = portion.Next
+	return nil
+}
+
+// save writes down how far an operation is; false if the runner stopped before that was possible.
+func (r *Runner) save(kept *storev1.Operation) bool {
+	var expires time.Time
+	if kept.GetOperation().GetState() != leadgatev1.OperationState_OPERATION_STATE_RUNNING {
+		expires = r.now().Add(remembered)
+	}
+	for {
+		value, err := proto.Marshal(kept)
+		if err == nil {
+			err = r.store.State(namespace).Put(r.ctx, kept.GetOperation().GetOperationId(), value, expires)
+		}
+		if err == nil {
+			return true
+		}
+		if r.ctx.Err() == nil {
+			r.log.Error("keeping an operation failed", "operation", kept.GetOperation().GetOperationId(), "error", err)
+		}
+		if !r.rest() {
+			return false
+		}
+	}
+}
+
+// rest waits a little for the store to recover; false if the runner stops.
+func (r *Runner) rest() bool {
+	timer := time.NewTimer(storeRest)
+	defer timer.Stop()
+	select {
+	case <-r.ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// summary says in words what came of an operation.
+func summary(op *leadgatev1.Operation) string {
+	if op.GetState() == leadgatev1.OperationState_OPERATION_STATE_FAILED {
+		return fmt.Sprintf("failed after %d of %d: %s", op.GetMatched(), op.GetTotal(), op.GetError())
+	}
+	parts := []string{fmt.Sprintf("is done: %d matched", op.GetMatched())}
+	for _, word := range slices.Sorted(maps.Keys(op.GetCounts())) {
+		parts = append(parts, fmt.Sprintf("%d %s", op.GetCounts()[word], word))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (r *Runner) tell(op *leadgatev1.Operation, what string) {
+	r.journal.Publish(&leadgatev1.Event{Kind: &leadgatev1.Event_System{System: &leadgatev1.SystemEvent{
+		Type:   leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_OPERATION,
+		Detail: fmt.Sprintf("%s %s %s", op.GetKind(), op.GetOperationId(), what),
+	}}})
+}

@@ -1,0 +1,345 @@
+package badger
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
+)
+
+// rebuild makes what backups do not hold, and holds what was unfinished.
+func (r *restoration) rebuild(ctx context.Context) error {
+	txn := r.db.NewTransaction(false)
+	defer txn.Discard()
+	meta := &storev1.Meta{}
+	switch err := get(txn, keyMeta, meta); {
+	case errors.Is(err, store.ErrNotFound) && r.salvaging:
+		meta = newMeta() // keys of payloads that are known are then known with other content
+	case err != nil:
+		return fmt.Errorf("the backup lacks the store's own record: %w", err)
+	case meta.GetFormat() != formatNumber:
+		return fmt.Errorf("it has format %d, and this leadgate knows format %d", meta.GetFormat(), formatNumber)
+	}
+	b := &rebuilding{
+		s:   &Store{hasher: store.NewHasher(meta.GetHashKey()), now: r.o.Now, behind: marks{}},
+		txn: txn, batch: r.db.NewWriteBatch(), counts: map[countKey]int64{}, delivered: map[string]uint64{}, people: map[string]bool{},
+	}
+	defer b.batch.Cancel()
+	meta.StoreId = newMeta().GetStoreId()
+	b.s.id = meta.GetStoreId()
+	var err error
+	if b.last, err = readLast(txn); err != nil {
+		return err
+	}
+	for _, step := range []func() error{
+		func() error { return b.set(keyMeta, meta) },
+		func() error { return b.leads(ctx) },
+		b.keys, b.chains, b.attempts, b.events, b.total,
+		func() error { return b.batch.Set(keyLast, b.last.bytes()) },
+		b.batch.Flush,
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	r.restored.Leads, r.restored.Deliveries, r.restored.Held = b.nLeads, b.nDeliveries, b.nHeld
+	return nil
+}
+
+// rebuilding goes through a database that has only what backups hold.
+type rebuilding struct {
+	s                          *Store // for its hash key and clock
+	txn                        *badgerdb.Txn
+	batch                      *badgerdb.WriteBatch
+	last                       last
+	counts                     map[countKey]int64
+	delivered                  map[string]uint64 // the largest sequence, by key of a chain
+	people                     map[string]bool   // whom a lead names
+	told                       []pointer         // to the newest
+	nLeads, nDeliveries, nHeld int64
+}
+
+func (b *rebuilding) set(key []byte, m proto.Message) error {
+	value, err := proto.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return b.batch.Set(key, value)
+}
+
+// leads goes through leads and their deliveries, which sort alike.
+func (b *rebuilding) leads(ctx context.Context) error {
+	leads := b.txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixLead}, PrefetchValues: true, PrefetchSize: 100})
+	defer leads.Close()
+	deliveries := b.txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixDelivery}, PrefetchValues: true, PrefetchSize: 100})
+	defer deliveries.Close()
+	deliveries.Rewind()
+	for leads.Rewind(); leads.Valid(); leads.Next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		lead, r := leadKey(leads.Item().Key()[1:]), &leadgatev1.LeadRecord{}
+		if err := unmarshal(leads.Item(), r); err != nil {
+			return fmt.Errorf("lead %s is damaged: %w", lead, err)
+		}
+		b.nLeads++
+		b.last.sequence = max(b.last.sequence, r.GetSequence())
+		people := b.s.peopleOf(r)
+		for _, person := range people {
+			b.people[string(person)] = true
+		}
+		for _, key := range indexOf(r, lead, people) {
+			if err := b.batch.Set(key, []byte{}); err != nil {
+				return err
+			}
+		}
+		b.counts[countKey{lead: r.GetState()}]++
+		for _, reason := range holdReasons(r) {
+			b.counts[countKey{hold: reason}]++
+		}
+		for ; deliveries.Valid() && string(deliveries.Item().Key()[1:17]) <= string(lead[:]); deliveries.Next() {
+			key := deliveries.Item().KeyCopy(nil)
+			d := &leadgatev1.Delivery{}
+			if err := unmarshal(deliveries.Item(), d); err != nil {
+				return fmt.Errorf("a delivery of lead %s is damaged: %w", lead, err)
+			}
+			open := r.GetState() == leadgatev1.LeadState_LEAD_STATE_OPEN || r.GetState() == leadgatev1.LeadState_LEAD_STATE_ERASED
+			if string(key[1:17]) != string(lead[:]) || !open { // its lead was removed, or it was withdrawn, since an earlier backup
+				if err := b.batch.Delete(key); err != nil {
+					return err
+				}
+				continue
+			}
+			if err := b.delivery(r, d, deliveryKey{lead, string(key[17:])}); err != nil {
+				return err
+			}
+		}
+	}
+	for ; deliveries.Valid(); deliveries.Next() { // of leads that are not there
+		if err := b.batch.Delete(deliveries.Item().KeyCopy(nil)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// delivery holds a delivery that was unfinished, and puts it where it is found.
+func (b *rebuilding) delivery(r *leadgatev1.LeadRecord, d *leadgatev1.Delivery, key deliveryKey) error {
+	b.nDeliveries++
+	if waits(d.GetState()) {
+		b.nHeld++
+		if d.GetState() == leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT {
+			if err := b.loseAnswer(d, key); err != nil {
+				return err
+			}
+		}
+		d.State, d.Reason, d.DueTime = leadgatev1.DeliveryState_DELIVERY_STATE_HELD, restoredDetail, nil
+		d.UpdateTime = timestamppb.New(b.s.now())
+		if err := b.set(key.key(), d); err != nil {
+			return err
+		}
+		if err := b.tellHeld(r, d, key); err != nil {
+			return err
+		}
+	}
+	if person := b.s.personOf(r); person != nil && d.GetState() == leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED {
+		chain := string(keyOfChain(key.destination, person))
+		b.delivered[chain] = max(b.delivered[chain], d.GetSequence())
+	}
+	b.counts[countKey{destination: key.destination, state: d.GetState()}]++
+	return b.batch.Set(keyOfEnded(key.destination, d.GetState(), d.GetSequence()), whenAndWho(d.GetCreateTime().AsTime().UnixNano(), key.lead))
+}
+
+// loseAnswer ends an attempt that was under way.
+func (b *rebuilding) loseAnswer(d *leadgatev1.Delivery, key deliveryKey) error {
+	attempt := &leadgatev1.Attempt{}
+	err := get(b.txn, key.attemptKey(d.GetAttemptCount()), attempt)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	attempt.Outcome, attempt.Error = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN, answerLost
+	return b.set(key.attemptKey(d.GetAttemptCount()), attempt)
+}
+
+func (b *rebuilding) tellHeld(r *leadgatev1.LeadRecord, d *leadgatev1.Delivery, key deliveryKey) error {
+	records, err := encodeEvents([]*leadgatev1.Event{{Time: d.GetUpdateTime(), Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
+		Stage: leadgatev1.Stage_STAGE_HELD, LeadId: d.GetLeadId(), Form: d.GetForm(), Destination: d.GetDestination(), DeliveryId: d.GetDeliveryId(),
+		Attempt: d.GetAttemptCount(), IdempotencyKey: r.GetIdempotencyKey(), Detail: restoredDetail,
+	}}}})
+	if err != nil {
+		return err
+	}
+	c := change{last: b.last}
+	c.tell(b.s, key.lead, records)
+	b.last = c.last
+	for _, e := range c.entries {
+		if e.key[0] == prefixTimeline {
+			b.remember(e.key, 1)
+		}
+		if err := b.batch.Set(e.key, e.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keys makes the index by which idempotency keys expire.
+func (b *rebuilding) keys() error {
+	var n uint64
+	return each(b.txn, []byte{prefixKey}, func(key, value []byte) error {
+		known := &storev1.IdempotencyKey{}
+		if err := proto.Unmarshal(value, known); err != nil {
+			return err
+		}
+		scope, name, _ := strings.Cut(string(key[1:]), "\x00")
+		n++
+		return share(nil, []expiring{newExpiring(known.GetExpiresAt(), scope, name)}, n, b.batch.Set)
+	})
+}
+
+// chains remembers what was delivered last to whom, as long as a lead names the person.
+func (b *rebuilding) chains() error {
+	if err := each(b.txn, []byte{prefixChain}, func(key, value []byte) error {
+		chain := &storev1.Chain{}
+		err := proto.Unmarshal(value, chain)
+		b.delivered[string(key)] = max(b.delivered[string(key)], chain.GetDelivered())
+		return err
+	}); err != nil {
+		return err
+	}
+	for key, sequence := range b.delivered {
+		person := key[strings.IndexByte(key, 0)+1:]
+		if sequence == 0 || !b.people[person] {
+			if err := b.batch.Delete([]byte(key)); err != nil {
+				return err
+			}
+		} else if err := b.set([]byte(key), &storev1.Chain{Delivered: sequence}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attempts removes those whose lead or delivery was removed since an earlier backup.
+func (b *rebuilding) attempts() error {
+	it := b.txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixAttempt}})
+	defer it.Close()
+	var last []byte // delivery
+	there := false
+	for it.Rewind(); it.Valid(); it.Next() {
+		key := it.Item().KeyCopy(nil)
+		delivery := key[1 : len(key)-5]
+		if !bytes.Equal(delivery, last) {
+			last, there = delivery, b.has(prefixLead, delivery[:16]) && b.has(prefixDelivery, delivery)
+		}
+		if !there {
+			if err := b.batch.Delete(key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *rebuilding) has(prefix byte, name []byte) bool {
+	_, err := b.txn.Get(join(prefix, len(name), name))
+	return !errors.Is(err, badgerdb.ErrKeyNotFound)
+}
+
+// remember keeps the newest entries of the timeline.
+func (b *rebuilding) remember(key []byte, count byte) {
+	b.told = append(b.told, pointer{binary.BigEndian.Uint64(key[17:]), leadKey(key[1:17]), count})
+	if len(b.told) >= 2*keptEvents {
+		b.forgetOld()
+	}
+}
+
+func (b *rebuilding) forgetOld() {
+	slices.SortFunc(b.told, func(x, y pointer) int { return int(int64(y.first) - int64(x.first)) })
+	b.told = b.told[:min(len(b.told), keptEvents)]
+}
+
+// events makes the index of the newest events, and removes those whose lead was removed since an earlier backup.
+func (b *rebuilding) events() error {
+	var last []byte // lead
+	there := false
+	err := each(b.txn, []byte{prefixTimeline}, func(key, value []byte) error {
+		if !bytes.Equal(key[1:17], last) {
+			last = slices.Clone(key[1:17])
+			there = b.has(prefixLead, last)
+		}
+		if !there {
+			return b.batch.Delete(slices.Clone(key))
+		}
+		told := &storev1.Told{}
+		if err := proto.Unmarshal(value, told); err != nil {
+			return err
+		}
+		if n := len(told.GetEvents()); n > 0 {
+			b.remember(key, byte(n))
+			b.last.event = max(b.last.event, binary.BigEndian.Uint64(key[17:])+uint64(n)-1)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	b.forgetOld()
+	for _, e := range b.told {
+		if err := share([]pointer{e}, nil, 0, b.batch.Set); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// total makes the counts. What was delivered stays counted though its lead was removed since.
+func (b *rebuilding) total() error {
+	all := map[string]*storev1.Counts{}
+	of := func(destination string) *storev1.Counts {
+		if all[destination] == nil {
+			all[destination] = &storev1.Counts{Deliveries: map[int32]int64{}, Leads: map[int32]int64{}, Holds: map[int32]int64{}}
+		}
+		return all[destination]
+	}
+	for key, n := range b.counts {
+		key.addTo(of(key.destination), n)
+	}
+	err := each(b.txn, []byte{prefixCounts}, func(key, value []byte) error {
+		before, now := &storev1.Counts{}, of(string(key[1:]))
+		if err := proto.Unmarshal(value, before); err != nil {
+			return err
+		}
+		for _, state := range []leadgatev1.DeliveryState{
+			leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED, leadgatev1.DeliveryState_DELIVERY_STATE_SUPERSEDED, leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED,
+		} {
+			if n := max(now.GetDeliveries()[int32(state)], before.GetDeliveries()[int32(state)]); n > 0 {
+				now.Deliveries[int32(state)] = n
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for destination, counts := range all {
+		if err := b.set(keyOfCounts(destination), counts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
