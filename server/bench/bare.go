@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
@@ -22,8 +24,11 @@ func listen(ctx context.Context) (net.Listener, error) {
 	return l, nil
 }
 
-// serveBareHTTP answers each JSON object with itself: what any HTTP service in Go pays at least.
-func serveBareHTTP(ctx context.Context) error {
+// keepNothing is what a bare server does with content that need not be kept.
+func keepNothing([]byte) error { return nil }
+
+// serveBareHTTP answers each JSON object with itself, when it is kept: what any HTTP service in Go pays at least.
+func serveBareHTTP(ctx context.Context, keep func([]byte) error) error {
 	l, err := listen(ctx)
 	if err != nil {
 		return err
@@ -34,9 +39,14 @@ func serveBareHTTP(ctx context.Context) error {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
+		answer, err := json.Marshal(body)
+		if err = errors.Join(err, keep(answer)); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusCreated)
-		_ = json.NewEncoder(w).Encode(body) // the client went away
+		_, _ = w.Write(answer) // the client went away
 	})}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	if err := server.Serve(l); ctx.Err() == nil {
@@ -45,22 +55,27 @@ func serveBareHTTP(ctx context.Context) error {
 	return nil
 }
 
-// serveBareGRPC answers SubmitLead without doing anything: what any gRPC service in Go pays at least.
-func serveBareGRPC(ctx context.Context) error {
+// serveBareGRPC answers SubmitLead when the lead is kept, and does nothing else: what any gRPC service in Go pays at least.
+func serveBareGRPC(ctx context.Context, keep func([]byte) error) error {
 	l, err := listen(ctx)
 	if err != nil {
 		return err
 	}
 	server := grpc.NewServer()
-	leadgatev1.RegisterLeadServiceServer(server, bareLeads{})
+	leadgatev1.RegisterLeadServiceServer(server, bareLeads{keep: keep})
 	context.AfterFunc(ctx, server.Stop)
 	return server.Serve(l)
 }
 
 type bareLeads struct {
 	leadgatev1.UnimplementedLeadServiceServer
+	keep func([]byte) error
 }
 
-func (bareLeads) SubmitLead(_ context.Context, r *leadgatev1.SubmitLeadRequest) (*leadgatev1.SubmitLeadResponse, error) {
+func (b bareLeads) SubmitLead(_ context.Context, r *leadgatev1.SubmitLeadRequest) (*leadgatev1.SubmitLeadResponse, error) {
+	content, err := proto.Marshal(r)
+	if err = errors.Join(err, b.keep(content)); err != nil {
+		return nil, err
+	}
 	return &leadgatev1.SubmitLeadResponse{LeadId: r.GetIdempotencyKey()}, nil
 }

@@ -1,10 +1,10 @@
 // Command bench measures what accepting a lead costs, against bare servers on the same machine in the same run, and
 // prints a table. Nothing passes or fails by it.
 //
-// Each server is a process of its own: a bare net/http server that decodes and encodes JSON, a bare gRPC server, and the
-// gateway as built, with info logs to a file and its destination paused, so that only accepting is measured. Rounds take
-// turns, so that a machine that slows down slows all of them. What logs, metrics, alerts and watchers cost is measured on the
-// gateway's parts, which are served with and without them.
+// Each server is a process of its own: a bare net/http server that decodes and encodes JSON, a bare gRPC server, both once more
+// with one entry in Badger for each request, and the gateway as built, with info logs to a file and its destination paused, so
+// that only accepting is measured. Rounds take turns, so that a machine that slows down slows all of them. What logs, metrics,
+// alerts and watchers cost is measured on the gateway's parts, which are served with and without them.
 //
 // Usage: go run ./server/bench [-gateway bin/leadgate] [-rounds 3] [-time 3s] [-callers 64]
 package main
@@ -28,7 +28,7 @@ func main() {
 	flag.DurationVar(&o.time, "time", 3*time.Second, "how long each measurement takes")
 	flag.IntVar(&o.callers, "callers", 64, "how many requests are under way at one time")
 	flag.StringVar(&o.only, "only", "", "measure only what has this in its name, and what that is compared with")
-	bare := flag.String("bare", "", "serve a bare http or grpc server instead, or the gateway's parts quiet or observed, on a free port that is printed")
+	bare := flag.String("bare", "", "serve a bare http or grpc server instead, one that keeps what comes (kept-http, kept-grpc), or the gateway's parts quiet or observed, on a free port that is printed")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -36,15 +36,17 @@ func main() {
 	var err error
 	switch *bare {
 	case "http":
-		err = serveBareHTTP(ctx)
+		err = serveBareHTTP(ctx, keepNothing)
 	case "grpc":
-		err = serveBareGRPC(ctx)
+		err = serveBareGRPC(ctx, keepNothing)
+	case "kept-http", "kept-grpc":
+		err = serveKept(ctx, *bare)
 	case "quiet", "observed":
 		err = serveParts(ctx, *bare == "observed")
 	case "":
 		err = measureAll(ctx, o)
 	default:
-		err = fmt.Errorf("-bare %q: it is http, grpc, quiet or observed", *bare)
+		err = fmt.Errorf("-bare %q: it is http, grpc, kept-http, kept-grpc, quiet or observed", *bare)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -70,50 +72,21 @@ func measureAll(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	bareHTTP, err := startServer(ctx, dir, self, "-bare", "http")
-	if err != nil {
-		return fmt.Errorf("bare HTTP server: %w", err)
+	servers := map[string]*server{}
+	for _, bare := range []string{"http", "kept-http", "grpc", "kept-grpc", "quiet", "observed"} {
+		server, err := startServer(ctx, dir, self, "-bare", bare)
+		if err != nil {
+			return fmt.Errorf("-bare %s: %w", bare, err)
+		}
+		defer server.stop()
+		servers[bare] = server
 	}
-	defer bareHTTP.stop()
-	bareGRPC, err := startServer(ctx, dir, self, "-bare", "grpc")
-	if err != nil {
-		return fmt.Errorf("bare gRPC server: %w", err)
-	}
-	defer bareGRPC.stop()
-	quiet, err := startServer(ctx, dir, self, "-bare", "quiet")
-	if err != nil {
-		return fmt.Errorf("the gateway's parts: %w", err)
-	}
-	defer quiet.stop()
-	observed, err := startServer(ctx, dir, self, "-bare", "observed")
-	if err != nil {
-		return fmt.Errorf("the gateway's parts, observed: %w", err)
-	}
-	defer observed.stop()
 	gateway, err := startGateway(ctx, dir, o.gateway)
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
 	defer gateway.stop()
-
-	plainHTTP := &subject{name: "bare net/http JSON echo", server: bareHTTP, load: httpLoad}
-	plainGRPC := &subject{name: "bare gRPC echo", server: bareGRPC, load: grpcLoad}
-	rest := &subject{name: "REST, durable accept", server: gateway, load: httpLoad, bare: plainHTTP}
-	alone := &subject{name: "gRPC, durable accept, nothing observes", server: quiet, load: grpcLoad}
-	subjects := []*subject{
-		{name: "disk, one write with its sync", disk: dir},
-		plainHTTP,
-		rest,
-		{name: "REST, durable accept, half that load", server: gateway, load: httpLoad, halfOf: rest},
-		{name: "REST, replayed key", server: gateway, load: httpReplay, bare: plainHTTP},
-		plainGRPC,
-		{name: "gRPC, durable accept", server: gateway, load: grpcLoad, bare: plainGRPC},
-		alone,
-		{name: "logs, metrics and alerts", server: observed, load: grpcLoad, bare: alone},
-		{name: "the same, 1 watcher", server: observed, load: grpcLoad, bare: alone, watchers: 1},
-		{name: "the same, 1,000 watchers", server: observed, load: grpcLoad, bare: alone, watchers: 1000},
-	}
-	subjects = choose(subjects, o.only)
+	subjects := choose(subjectsOf(servers, gateway, dir), o.only)
 	for _, s := range subjects { // warm up: connections, caches, first memtable
 		if s.halfOf != nil {
 			continue
@@ -133,6 +106,31 @@ func measureAll(ctx context.Context, o options) error {
 	}
 	report(os.Stdout, o, subjects)
 	return nil
+}
+
+// subjectsOf is everything that is measured, on the bare servers by their names, a gateway, and the disk of a directory.
+func subjectsOf(bare map[string]*server, gateway *server, dir string) []*subject {
+	plainHTTP := &subject{name: "bare net/http JSON echo", server: bare["http"], load: httpLoad}
+	keptHTTP := &subject{name: "the same, on disk in Badger", server: bare["kept-http"], load: httpLoad, bare: plainHTTP}
+	plainGRPC := &subject{name: "bare gRPC echo", server: bare["grpc"], load: grpcLoad}
+	rest := &subject{name: "REST, durable accept", server: gateway, load: httpLoad, bare: plainHTTP}
+	alone := &subject{name: "gRPC, durable accept, nothing observes", server: bare["quiet"], load: grpcLoad}
+	return []*subject{
+		{name: "disk, one write with its sync", disk: dir},
+		plainHTTP,
+		keptHTTP,
+		{name: "on disk in Badger, half that load", server: bare["kept-http"], load: httpLoad, halfOf: keptHTTP},
+		rest,
+		{name: "REST, durable accept, half that load", server: gateway, load: httpLoad, halfOf: rest},
+		{name: "REST, replayed key", server: gateway, load: httpReplay, bare: plainHTTP},
+		plainGRPC,
+		{name: "the same, on disk in Badger", server: bare["kept-grpc"], load: grpcLoad, bare: plainGRPC},
+		{name: "gRPC, durable accept", server: gateway, load: grpcLoad, bare: plainGRPC},
+		alone,
+		{name: "logs, metrics and alerts", server: bare["observed"], load: grpcLoad, bare: alone},
+		{name: "the same, 1 watcher", server: bare["observed"], load: grpcLoad, bare: alone, watchers: 1},
+		{name: "the same, 1,000 watchers", server: bare["observed"], load: grpcLoad, bare: alone, watchers: 1000},
+	}
 }
 
 // choose returns the subjects that have a text in their names, and those that they are compared with.
