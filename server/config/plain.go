@@ -14,6 +14,7 @@ var (
 		"must be at least 1 characters":   "must not be empty",
 		"must contain at least 1 item(s)": "must not be empty",
 		"must be a valid IP prefix":       "must be a network, such as 10.0.0.0/8, or 10.0.0.1/32 for one address",
+		"does not contain substring `@`":  "must be an e-mail address, with an @",
 		"must be a valid URI":             "must be a whole address, such as https://www.example.com/thanks",
 	}
 )
