@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -20,6 +21,7 @@ func newBackup() *cobra.Command {
 	var (
 		conn  connection
 		addTo string
+		force bool
 	)
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
@@ -27,11 +29,15 @@ func newBackup() *cobra.Command {
 		Long: `Back up everything that a running gateway keeps, as it is at one moment. With --add-to only what changed since an
 earlier backup; restoring then needs both.
 
-A backup holds the leads and the store's secrets: keep it like them. FILE - is standard output.`,
+A backup holds the leads and the store's secrets: keep it like them. FILE - is standard output. A file that exists stays as it
+is, unless --force has it replaced once the new backup is whole.`,
 		Example: `  leadgate backup monday.backup
   leadgate backup --add-to monday.backup tuesday.backup`,
 		Args: exactArgs("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := mayWrite(args[0], addTo, force); err != nil {
+				return err
+			}
 			request := &leadgatev1.BackupRequest{}
 			if addTo != "" {
 				f, err := os.Open(addTo)
@@ -72,7 +78,29 @@ A backup holds the leads and the store's secrets: keep it like them. FILE - is s
 	}
 	conn.addFlags(cmd)
 	cmd.Flags().StringVar(&addTo, "add-to", "", "earlier backup that this one adds to")
+	cmd.Flags().BoolVar(&force, "force", false, "replace FILE if it exists")
 	return cmd
+}
+
+// mayWrite refuses a file whose content would be missed.
+func mayWrite(file, addTo string, force bool) error {
+	there, err := os.Stat(file)
+	if file == "-" || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if before, err := os.Stat(addTo); err == nil && os.SameFile(there, before) {
+		return fmt.Errorf("%s is needed to restore what adds to it; give the new backup another name", file)
+	}
+	switch {
+	case !there.Mode().IsRegular():
+		return fmt.Errorf("%s is no file; name one, or - for standard output", file)
+	case !force:
+		return fmt.Errorf("%s exists; give the backup another name, or have it replaced with --force", file)
+	}
+	return nil
 }
 
 // receiveBackup writes the parts of a backup. Without its last part it is not whole, which is an error.

@@ -159,6 +159,49 @@ func TestABackupOfARunningGatewayIsRestoredWithWhatWasUnfinishedHeld(t *testing.
 	}
 }
 
+// Last week's backup is not lost to this week's, nor the one that an addition needs to itself.
+func TestABackupTakesNoNameThatIsTaken(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.post("k1", ada)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "monday.backup")
+	backup := func(args ...string) (string, int) {
+		_, complaint, code := run(t, []string{"LEADGATE_SERVER=" + h.gateway.address}, "", append([]string{"backup"}, args...)...)
+		return complaint, code
+	}
+	content := func() string {
+		t.Helper()
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	if complaint, code := backup(file); code != 0 {
+		t.Fatal(complaint)
+	}
+	first := content()
+	if complaint, code := backup(file); code != 1 || !strings.Contains(complaint, "--force") || content() != first {
+		t.Errorf("a second one under its name: %d, %s", code, complaint)
+	}
+	if complaint, code := backup("--force", "--add-to", file, file); code != 1 || !strings.Contains(complaint, "is needed to restore") || content() != first {
+		t.Errorf("one that adds to it under its name: %d, %s", code, complaint)
+	}
+	if complaint, code := backup("--force", dir); code != 1 || !strings.Contains(complaint, "is no file") {
+		t.Errorf("under the name of a directory: %d, %s", code, complaint)
+	}
+	if complaint, code := backup("--force", "--server", "127.0.0.1:1", file); code != 1 || content() != first {
+		t.Errorf("one that fails: %d, %s", code, complaint)
+	}
+	if complaint, code := backup("--force", file); code != 0 || content() == first {
+		t.Errorf("with --force: %d, %s", code, complaint)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("there are %v, %v", left, err)
+	}
+}
+
 func TestAnEncryptedGatewayNeedsItsKey(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
