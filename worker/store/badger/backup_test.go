@@ -368,6 +368,9 @@ func TestABackupThatIsNotWholeOrNotInOrderIsRefusedAndLeavesNothing(t *testing.T
 			if _, err := restore(t, o, "", c.backups...); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("restored with %v", err)
 			}
+			if _, err := restore(t, badger.Options{Dir: filepath.Join(o.Dir, "made", "for it")}, "", c.backups...); err == nil {
+				t.Error("restored into a directory that was not there")
+			}
 			if left, err := os.ReadDir(o.Dir); err != nil || len(left) > 0 {
 				t.Errorf("left: %v, %v", left, err)
 			}

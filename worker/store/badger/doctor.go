@@ -45,16 +45,20 @@ func Examine(o Options) (Examined, error) {
 // Salvage makes a new store in an empty directory from what can be read of a damaged one, which stays as it is. As after a
 // restore, deliveries that were unfinished are held, because it is not certain what became of them, and leads that the erasure
 // list of the damaged one names are erased.
-func Salvage(ctx context.Context, o Options, to Options) (Examined, Restored, error) {
+func Salvage(ctx context.Context, o Options, to Options) (_ Examined, _ Restored, err error) {
 	o.setDefaults()
 	to.setDefaults()
-	if err := os.MkdirAll(to.Dir, 0o700); err != nil {
-		return Examined{}, Restored{}, fmt.Errorf("data directory %s cannot be made: %w", to.Dir, cause(err))
+	unmake, err := makeDir(to.Dir)
+	if err != nil {
+		return Examined{}, Restored{}, err
 	}
 	var unlocks []func() error
 	defer func() {
 		for _, unlock := range unlocks {
 			_ = unlock()
+		}
+		if err != nil {
+			unmake()
 		}
 	}()
 	for _, dir := range []string{o.Dir, to.Dir} {

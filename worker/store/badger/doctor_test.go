@@ -244,6 +244,12 @@ func middleOfALog(t *testing.T, key []byte) {
 		t.Errorf("examined: %+v, %v", found, err)
 	}
 	saved := badger.Options{Dir: filepath.Join(t.TempDir(), "saved"), EncryptionKey: key}
+	if _, _, err := badger.Salvage(context.Background(), badger.Options{Dir: t.TempDir() + "/misspelt"}, saved); err == nil {
+		t.Error("saved what there is not")
+	}
+	if _, err := os.Stat(saved.Dir); err == nil {
+		t.Error("what failed to be saved left a directory")
+	}
 	_, result, err := badger.Salvage(context.Background(), damaged, saved)
 	if err != nil || result.Leads < 59 {
 		t.Fatalf("saved: %+v, %v", result, err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,11 +42,17 @@ type Restored struct {
 // Everything is verified first to last; on error nothing is left behind. The new store is another one: events and backups of
 // the old one do not go on in it. Deliveries that were unfinished are HELD. Leads that the erasure list names are erased before
 // the store is in place; unless the list is given, the one that lies in the directory is used.
-func Restore(ctx context.Context, o Options, backups []io.Reader, erasures io.Reader, progress func(entries int64)) (Restored, error) {
+func Restore(ctx context.Context, o Options, backups []io.Reader, erasures io.Reader, progress func(entries int64)) (_ Restored, err error) {
 	o.setDefaults()
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return Restored{}, fmt.Errorf("data directory %s cannot be made: %w", o.Dir, cause(err))
+	unmake, err := makeDir(o.Dir)
+	if err != nil {
+		return Restored{}, err
 	}
+	defer func() {
+		if err != nil {
+			unmake()
+		}
+	}()
 	unlock, err := lockDir(o.Dir)
 	if err != nil {
 		return Restored{}, explainOpen(o.Dir, err)
@@ -63,6 +70,27 @@ func Restore(ctx context.Context, o Options, backups []io.Reader, erasures io.Re
 		err = r.run(ctx, backups)
 	}
 	return r.restored, errors.Join(err, unlock())
+}
+
+// makeDir makes a data directory, with those above it that are missing. Unmake removes those again, unless something is in them.
+func makeDir(dir string) (unmake func(), err error) {
+	var missing []string // innermost first
+	for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
+		if _, err := os.Stat(d); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		missing = append(missing, d)
+	}
+	unmake = func() {
+		for _, d := range missing {
+			_ = os.Remove(d)
+		}
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		unmake()
+		return nil, fmt.Errorf("data directory %s cannot be made: %w", dir, cause(err))
+	}
+	return unmake, nil
 }
 
 // restoration is a Restore under way.
