@@ -53,14 +53,12 @@ func (s *leads) ExportLeads(r *leadgatev1.ExportLeadsRequest, stream grpc.Server
 	if r.GetUntil() != nil {
 		q.Until = r.GetUntil().AsTime()
 	}
-	found := false
 	for token := ""; ; {
 		page, next, err := s.store.Leads(stream.Context(), q, exportPage, token)
 		if err != nil {
 			return worker.StatusOf(err, "lead")
 		}
 		for _, lead := range page {
-			found = true
 			deliveries, err := s.store.LeadDeliveries(stream.Context(), lead.GetLeadId())
 			if err != nil {
 				return worker.StatusOf(err, "lead")
@@ -69,10 +67,7 @@ func (s *leads) ExportLeads(r *leadgatev1.ExportLeadsRequest, stream grpc.Server
 				return err
 			}
 		}
-		switch token = next; {
-		case token == "" && !found:
-			return s.knownForm(r.GetForm())
-		case token == "":
+		if token = next; token == "" {
 			return nil
 		}
 	}

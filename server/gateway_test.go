@@ -206,6 +206,14 @@ func TestTheLeadsOfAFormThatIsGoneAreFound(t *testing.T) {
 		t.Errorf("%d leads are listed, want 1", found)
 	}
 	h.send(http.MethodGet, "/v1/leads:export?state=HELD&form=fair", "", "").expect(t, 200, "ada@example.com")
+	for path, want := range map[string]string{
+		"/v1/leads?form=fair&state=discarded": `{}`, "/v1/deliveries?form=fair": `{}`, "/v1/leads:export?form=fair&state=erased": "",
+	} {
+		h.send(http.MethodGet, path, "", "").expect(t, 200, want) // there is such a form, and nothing that matches
+	}
+	h.post("/v1/leads:discard", asJSON, `{"filter":{"form":"fair"},"dryRun":true}`).expect(t, 200, `"matched":"1"`)
+	h.post("/v1/leads:discard", asJSON, `{"filter":{"form":"fare"},"dryRun":true}`).expect(t, 404, "FORM_NOT_FOUND")
+	h.send(http.MethodGet, "/v1/deliveries?form=fare", "", "").expect(t, 404, "FORM_NOT_FOUND")
 	h.send(http.MethodGet, "/v1/leads?form=fare", "", "").expect(t, 404, "FORM_NOT_FOUND")
 	h.send(http.MethodGet, "/v1/leads:export?form=fare", "", "").expect(t, 404, "FORM_NOT_FOUND")
 }

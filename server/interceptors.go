@@ -34,6 +34,9 @@ func (s *Server) unaryChain() []grpc.UnaryServerInterceptor {
 			if err := s.validate(req); err != nil {
 				return nil, err
 			}
+			if err := s.filterFinds(ctx, req); err != nil {
+				return nil, err
+			}
 			return next(ctx, req)
 		},
 	}
@@ -169,8 +172,5 @@ func (s *validatingStream) RecvMsg(message any) error {
 	if err := s.server.validate(message); err != nil {
 		return err
 	}
-	if watch, ok := message.(*leadgatev1.WatchDeliveriesRequest); ok { // the worker knows no forms
-		return s.server.formsKnown(s.Context(), watch.GetForm())
-	}
-	return nil
+	return s.server.filterFinds(s.Context(), message)
 }

@@ -134,43 +134,12 @@ func (s *leads) ListLeads(ctx context.Context, r *leadgatev1.ListLeadsRequest) (
 	if err != nil {
 		return nil, worker.StatusOf(err, "lead")
 	}
-	if len(page) == 0 && next == "" && r.GetPageToken() == "" {
-		if err := s.knownForm(r.GetForm()); err != nil {
-			return nil, err
-		}
-	}
 	return &leadgatev1.ListLeadsResponse{Leads: page, NextPageToken: next}, nil
-}
-
-// knownForm fails if no form of that name is configured: whoever asks for its leads, of which there are none, has misspelt it, and
-// would take an empty answer for good news. None is known, too.
-func (s *leads) knownForm(name string) error {
-	if name == "" || s.house().forms[name] != nil {
-		return nil
-	}
-	return s.formUnknown(name)
 }
 
 // formUnknown says to a backend or an operator which form was probably meant. A page is not told the names of others.
 func (s *Server) formUnknown(name string) error {
 	return worker.Failure(nil, codes.NotFound, &errdetails.ErrorInfo{Reason: "FORM_NOT_FOUND"}, s.house().noForm(name))
-}
-
-// formsKnown fails if there is no form of a name, and no lead of one that was: nothing would ever be shown of it.
-func (s *Server) formsKnown(ctx context.Context, names []string) error {
-	for _, name := range names {
-		if s.house().forms[name] != nil {
-			continue
-		}
-		page, _, err := s.store.Leads(ctx, store.LeadQuery{Form: name}, 1, "")
-		if err != nil {
-			return worker.StatusOf(err, "lead")
-		}
-		if len(page) == 0 {
-			return s.formUnknown(name)
-		}
-	}
-	return nil
 }
 
 // noForm says that there is no form of that name, and which was probably meant.

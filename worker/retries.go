@@ -43,11 +43,6 @@ func (s *service) RetryDeliveries(ctx context.Context, r *leadgatev1.RetryDelive
 	if err != nil {
 		return nil, err
 	}
-	if op.GetMatched() == 0 {
-		if err := s.known(ctx, r.GetFilter().GetDestination()); err != nil {
-			return nil, err
-		}
-	}
 	return &leadgatev1.RetryDeliveriesResponse{Matched: op.GetMatched(), Retried: op.GetCounts()["retried"], OperationId: op.GetOperationId()}, nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -54,6 +56,13 @@ func (s *service) operate(ctx context.Context, c operations.Call, what string) (
 	op, err := s.worker.operations.Run(ctx, c)
 	if err != nil {
 		return nil, StatusOf(err, what)
+	}
+	if filtered, ok := c.Request.(interface {
+		GetFilter() *leadgatev1.DeliveryFilter
+	}); ok && op.GetMatched() == 0 {
+		if err := s.known(ctx, filtered.GetFilter().GetDestination()); err != nil {
+			return nil, err
+		}
 	}
 	return op, OperationFailure(op)
 }
@@ -113,18 +122,24 @@ func (s *service) known(ctx context.Context, destination string) error {
 	if destination == "" {
 		return nil
 	}
-	_, unknown := s.worker.lane(destination)
-	if unknown == nil {
+	names := map[string]bool{}
+	for _, l := range s.worker.all() {
+		names[l.name] = true
+	}
+	if names[destination] {
 		return nil
 	}
 	counts, err := s.worker.store.Counts(ctx)
 	if err != nil {
 		return StatusOf(err, "destination")
 	}
-	if _, ok := counts[destination]; ok {
+	for name := range counts {
+		names[name] = true
+	}
+	if names[destination] {
 		return nil
 	}
-	return destinationStatus(unknown)
+	return destinationStatus(noDestination(destination, slices.Sorted(maps.Keys(names))))
 }
 
 // GetDelivery implements WorkerServiceServer.

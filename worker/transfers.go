@@ -89,11 +89,6 @@ func (s *service) DeleteDeliveries(ctx context.Context, r *leadgatev1.DeleteDeli
 	if err != nil {
 		return nil, err
 	}
-	if op.GetMatched() == 0 {
-		if err := s.known(ctx, r.GetFilter().GetDestination()); err != nil {
-			return nil, err
-		}
-	}
 	return &leadgatev1.DeleteDeliveriesResponse{Matched: op.GetMatched(), Deleted: op.GetCounts()["deleted"], OperationId: op.GetOperationId()}, nil
 }
 

@@ -284,11 +284,15 @@ func (w *Worker) lane(name string) (*lane, error) {
 	if l := w.lanes[name]; l != nil {
 		return l, nil
 	}
-	known := slices.Sorted(maps.Keys(w.lanes))
+	return nil, noDestination(name, slices.Sorted(maps.Keys(w.lanes)))
+}
+
+// noDestination says which destination was probably meant, or which there are.
+func noDestination(name string, known []string) error {
 	if len(known) == 0 {
-		return nil, fmt.Errorf("%w %q; none is configured", errNoDestination, name)
+		return fmt.Errorf("%w %q; none is configured", errNoDestination, name)
 	}
-	return nil, fmt.Errorf("%w %q; there are: %s", errNoDestination, name, strings.Join(known, ", "))
+	return fmt.Errorf("%w %q; there are: %s", errNoDestination, name, strings.Join(known, ", "))
 }
 
 var errNoDestination = errors.New("there is no destination")

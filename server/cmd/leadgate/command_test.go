@@ -174,7 +174,10 @@ func TestAMisspeltNameIsNoEmptyAnswer(t *testing.T) {
 	for _, command := range []string{
 		"deliveries list --destination cmr", "deliveries retry --all --destination cmr", "deliveries retry --all --destination cmr --dry-run",
 		"deliveries delete --destination cmr --dry-run", "watch --destination cmr",
-		"destinations pause cmr", "destinations test cmr",
+		"destinations pause cmr", "destinations test cmr", "deliveries move --from cmr --to crm", "deliveries move --from crm --to cmr",
+		"deliveries list --form contct", "deliveries list --destination crm --form contct --state dead", "deliveries retry --all --form contct",
+		"deliveries move --from crm --to crm --form contct", "deliveries delete --form contct --dry-run", "leads release --all --form contct",
+		"leads discard --all --form contct --dry-run",
 		"leads list --form contct", "watch --form contct", "export --form contct", "replay --form contct", "preview --form contct",
 	} {
 		want := `there is no destination "cmr"; there are: crm`
