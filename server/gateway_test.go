@@ -217,3 +217,15 @@ func TestTheLeadsOfAFormThatIsGoneAreFound(t *testing.T) {
 	h.send(http.MethodGet, "/v1/leads?form=fare", "", "").expect(t, 404, "FORM_NOT_FOUND")
 	h.send(http.MethodGet, "/v1/leads:export?form=fare", "", "").expect(t, 404, "FORM_NOT_FOUND")
 }
+
+func TestAListOfLeadsSaysWhatBecameOfEachWhenAsked(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{config: strings.Replace(twoLines, "contact: {}", "contact: { fields: { email: email, company: company }, required: [email, company] }", 1)})
+	first := h.post(contact, asForm, "email=ada@example.com&company=Acme").expect(t, 201).body["leadId"].(string)
+	h.post(contact, asForm, "email=grace@example.com&company_name=Acme").expect(t, 201) // held, and so without deliveries
+	h.send(http.MethodGet, "/v1/leads?with_deliveries=true", "", "").expect(t, 200, "grace@example.com", `"deliveryId":"`+first+".")
+	if a := h.send(http.MethodGet, "/v1/leads", "", "").expect(t, 200, first); strings.Contains(a.text, "deliveryId") {
+		t.Errorf("deliveries come unasked: %s", a.text)
+	}
+	h.post("/v1/leads:search", asJSON, `{"email":"ada@example.com","withDeliveries":true}`).expect(t, 200, `"deliveryId":"`+first+".")
+}

@@ -134,7 +134,17 @@ func (s *leads) ListLeads(ctx context.Context, r *leadgatev1.ListLeadsRequest) (
 	if err != nil {
 		return nil, worker.StatusOf(err, "lead")
 	}
-	return &leadgatev1.ListLeadsResponse{Leads: page, NextPageToken: next}, nil
+	answer := &leadgatev1.ListLeadsResponse{Leads: page, NextPageToken: next}
+	if r.GetWithDeliveries() {
+		ids := make([]string, len(page))
+		for i, record := range page {
+			ids[i] = record.GetLeadId()
+		}
+		if answer.Deliveries, err = s.store.DeliveriesOf(ctx, ids...); err != nil {
+			return nil, worker.StatusOf(err, "lead")
+		}
+	}
+	return answer, nil
 }
 
 // formUnknown says to a backend or an operator which form was probably meant. A page is not told the names of others.

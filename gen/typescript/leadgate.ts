@@ -1433,6 +1433,8 @@ export interface ListLeadsRequest {
   since?: string;
   /** Accepted before this time. */
   until?: string;
+  /** Give the deliveries of the leads, too: what became of each. */
+  withDeliveries?: boolean;
 }
 
 /** ListLeadsResponse is a page of leads. */
@@ -1441,6 +1443,8 @@ export interface ListLeadsResponse {
   leads?: LeadRecord[];
   /** Gives the next page; empty on the last. */
   nextPageToken?: string;
+  /** The deliveries of these leads, if they were asked for, in the order of the leads, without their attempts. */
+  deliveries?: Delivery[];
 }
 
 /** EraseLeadsRequest names a person. */

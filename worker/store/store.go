@@ -125,6 +125,9 @@ type Store interface {
 	Lead(ctx context.Context, leadID string) (*leadgatev1.LeadRecord, error)
 	// LeadDeliveries returns the deliveries of a lead with their attempts, by destination.
 	LeadDeliveries(ctx context.Context, leadID string) ([]*leadgatev1.Delivery, error)
+	// DeliveriesOf returns the deliveries of some leads without their attempts, in the order of the leads, those of each by
+	// destination. Leads that are not found have none.
+	DeliveriesOf(ctx context.Context, leadIDs ...string) ([]*leadgatev1.Delivery, error)
 	// Timeline returns the events of a lead, oldest first.
 	Timeline(ctx context.Context, leadID string) ([]*leadgatev1.Event, error)
 	// Leads lists lead records, newest first. Token is empty for the first page, or what the page before returned as

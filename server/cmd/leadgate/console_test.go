@@ -311,7 +311,7 @@ func TestEveryViewOfTheConsoleCanBeReadByAll(t *testing.T) {
 	await(t, events, h.post("k2", map[string][]string{"email": {"grace@example.com"}}).body["leadId"].(string), "DEAD")
 	o := openConsole(t, h.gateway.address)
 	for view, ready := range map[string]chromedp.Action[chromedp.Void]{
-		"": shows("#main table", "dead"), "leads": shows("#main table", "Ada"), "leads/" + leadID: shows("#main", "What the CRM answered"), "leads/" + long: shows("#main h1", "Wolfeschlegel"), "destinations/crm": shows("#main", "Nothing waits"), "preview": shows("#main h1", "Preview"),
+		"": shows("#main table", "dead"), "leads": shows("#main table", "delivered crm"), "leads/" + leadID: shows("#main", "What the CRM answered"), "leads/" + long: shows("#main h1", "Wolfeschlegel"), "destinations/crm": shows("#main", "Nothing waits"), "preview": shows("#main h1", "Preview"),
 		"dead": shows("#main", "1 ×"), "alerts": shows("#main", "Who is told"), "drift": shows("#main", "Everything fits"), "held": shows("#main", "Nothing is held"), "destinations": shows("#main", "Last hour"), "nowhere": shows("#main", "nothing here"),
 	} {
 		o.do(chromedp.Navigate(o.base+"/console/"+view), ready)

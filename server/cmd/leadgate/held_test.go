@@ -36,6 +36,9 @@ func TestAHeldLeadIsListedReleasedAndDelivered(t *testing.T) {
 		t.Errorf("releasing says %s", text)
 	}
 	await(t, events, augusta, "SUCCESS")
+	if text := command("leads", "list"); !strings.Contains(text, "ada.lovelace@example.com  crm delivered  ") {
+		t.Errorf("leads are listed as\n%s", text)
+	}
 	// Who names a lead means that one: nothing done is no success.
 	for _, lead := range []string{augusta, "019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10"} {
 		_, complaint, code := run(t, nil, "", "leads", "discard", lead, "--server", h.gateway.address)

@@ -85,7 +85,9 @@ func newLeadsList(conn *connection, out *output) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			request := &leadgatev1.ListLeadsRequest{Reason: filter.GetReason(), Form: filter.GetForm(), Email: filter.GetEmail(), Since: filter.GetSince()}
+			request := &leadgatev1.ListLeadsRequest{
+				Reason: filter.GetReason(), Form: filter.GetForm(), Email: filter.GetEmail(), Since: filter.GetSince(), WithDeliveries: true,
+			}
 			if state != "" {
 				number, ok := leadgatev1.LeadState_value["LEAD_STATE_"+strings.ToUpper(state)]
 				if !ok || number == 0 {
@@ -100,6 +102,7 @@ func newLeadsList(conn *connection, out *output) *cobra.Command {
 			defer client.Close()
 			service := leadgatev1.NewLeadServiceClient(client)
 			var found []*leadgatev1.LeadRecord
+			deliveries := map[string][]string{} // of a lead, in words
 			for {
 				request.PageSize = int32(min(limit-len(found), 1000))
 				page, err := service.ListLeads(cmd.Context(), request)
@@ -107,16 +110,20 @@ func newLeadsList(conn *connection, out *output) *cobra.Command {
 					return err
 				}
 				found = append(found, page.GetLeads()...)
+				for _, d := range page.GetDeliveries() {
+					deliveries[d.GetLeadId()] = append(deliveries[d.GetLeadId()], d.GetDestination()+" "+deliveryStateName(d.GetState()))
+				}
 				request.PageToken = page.GetNextPageToken()
 				if request.PageToken == "" || len(found) >= limit {
 					break
 				}
 			}
 			return printAll(out, cmd.OutOrStdout(), found, func(w io.Writer) {
-				table(w, "LEAD\tSTATE\tACCEPTED\tFORM\tPERSON\tHELD BECAUSE", func(w io.Writer) {
+				table(w, "LEAD\tSTATE\tACCEPTED\tFORM\tPERSON\tDELIVERIES\tHELD BECAUSE", func(w io.Writer) {
 					for _, r := range found {
-						fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.GetLeadId(), leadStateName(r.GetState()), ago(r.GetCreateTime(), now),
-							orDash(r.GetLead().GetSource().GetForm()), orDash(personOf(r.GetLead())), orDash(holdsInWords(r)))
+						fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.GetLeadId(), leadStateName(r.GetState()), ago(r.GetCreateTime(), now),
+							orDash(r.GetLead().GetSource().GetForm()), orDash(personOf(r.GetLead())),
+							orDash(strings.Join(deliveries[r.GetLeadId()], ", ")), orDash(holdsInWords(r)))
 					}
 				})
 			})

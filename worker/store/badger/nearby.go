@@ -55,6 +55,23 @@ func (r *nearby) get(key []byte, into proto.Message) error {
 	return r.it.Item().Value(func(value []byte) error { return decode(key, value, into) })
 }
 
+// each calls fn for every key with a prefix, in order. Key and value are valid during the call only.
+func (r *nearby) each(prefix []byte, fn func(key, value []byte) error) error {
+	if r.it == nil {
+		return each(r.txn, prefix, fn)
+	}
+	if !r.stepTo(prefix) {
+		r.it.Seek(prefix)
+		r.set = true
+	}
+	for ; r.it.ValidForPrefix(prefix); r.it.Next() {
+		if err := r.it.Item().Value(func(value []byte) error { return fn(r.it.Item().Key(), value) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // stepTo steps to a key, and reports whether the iterator stands there or, as there is none, at the one behind it.
 func (r *nearby) stepTo(key []byte) bool {
 	if !r.set || !r.it.Valid() || bytes.Compare(r.it.Item().Key(), key) > 0 {

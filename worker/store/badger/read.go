@@ -1,8 +1,10 @@
 package badger
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"google.golang.org/protobuf/proto"
@@ -69,6 +71,33 @@ func (s *Store) LeadDeliveries(ctx context.Context, leadID string) ([]*leadgatev
 		}
 		return nil
 	})
+	return deliveries, err
+}
+
+// DeliveriesOf implements store.Store.
+func (s *Store) DeliveriesOf(ctx context.Context, leadIDs ...string) ([]*leadgatev1.Delivery, error) {
+	var leads []leadKey
+	for _, id := range leadIDs {
+		if lead, err := parseLead(id); err == nil {
+			leads = append(leads, lead)
+		}
+	}
+	ascending := slices.SortedFunc(slices.Values(leads), func(a, b leadKey) int { return bytes.Compare(a[:], b[:]) })
+	of := map[leadKey][]*leadgatev1.Delivery{}
+	err := s.view(ctx, func(txn *badgerdb.Txn) (err error) {
+		r := newNearby(txn, prefixDelivery, len(leads))
+		defer r.close()
+		for _, lead := range ascending {
+			if of[lead], err = readDeliveries(lead, r.each); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	var deliveries []*leadgatev1.Delivery
+	for _, lead := range leads {
+		deliveries = append(deliveries, of[lead]...)
+	}
 	return deliveries, err
 }
 

@@ -38,6 +38,7 @@ func lifecycleSuite() suite {
 				"Delete":         second(r.Delete(r.ctx, &store.Deletion{DeliveryID: ids[0]})),
 				"Lead":           second(r.Lead(r.ctx, claim.Record.GetLeadId())),
 				"LeadDeliveries": second(r.LeadDeliveries(r.ctx, claim.Record.GetLeadId())),
+				"DeliveriesOf":   second(r.DeliveriesOf(r.ctx, claim.Record.GetLeadId())),
 				"Timeline":       second(r.Timeline(r.ctx, claim.Record.GetLeadId())),
 				"Leads":          third(r.Leads(r.ctx, store.LeadQuery{}, 1, "")),
 				"Delivery":       second(r.Delivery(r.ctx, ids[0])),

@@ -92,6 +92,38 @@ func readSuite() suite {
 			}
 		},
 
+		"DeliveriesOfLeadsComeInTheOrderOfTheLeads": func(t *testing.T, r *rig) {
+			for _, n := range []int{2, 30} {
+				leads := []string{"nonsense", r.newLeadID()}
+				var want []string
+				for i := range n {
+					a := r.lead("", []string{"crm-de", "crm"}[:1+i%2]...)
+					r.accept(a)
+					leads = slices.Insert(leads, 0, a.Record.GetLeadId()) // the newest first, as they are listed
+					if i%2 == 1 {
+						want = slices.Insert(want, 0, a.Record.GetLeadId()+".crm", a.Record.GetLeadId()+".crm-de")
+					} else {
+						want = slices.Insert(want, 0, a.Record.GetLeadId()+".crm-de")
+					}
+				}
+				r.settle(retryWait, r.begin(r.claimUpTo("crm-de", 1).Items...)...)
+				deliveries, err := r.DeliveriesOf(r.ctx, leads...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []string
+				for _, d := range deliveries {
+					got = append(got, d.GetDeliveryId())
+					if len(d.GetAttempts()) > 0 {
+						t.Errorf("%s has its attempts", d.GetDeliveryId())
+					}
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("of %d leads (-want +got):\n%s", n, diff)
+				}
+			}
+		},
+
 		"CountsAreTheDeliveriesByStateAlsoAfterARestart": func(t *testing.T, r *rig) {
 			ids := r.acceptFrom(people(7)...)
 			steps := r.begin(r.claim(ids...)[:6]...)

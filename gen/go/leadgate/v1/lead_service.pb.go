@@ -798,9 +798,11 @@ type ListLeadsRequest struct {
 	// Accepted at or after this time.
 	Since *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=since,proto3" json:"since,omitempty"`
 	// Accepted before this time.
-	Until         *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=until,proto3" json:"until,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Until *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=until,proto3" json:"until,omitempty"`
+	// Give the deliveries of the leads, too: what became of each.
+	WithDeliveries bool `protobuf:"varint,9,opt,name=with_deliveries,json=withDeliveries,proto3" json:"with_deliveries,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ListLeadsRequest) Reset() {
@@ -889,6 +891,13 @@ func (x *ListLeadsRequest) GetUntil() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ListLeadsRequest) GetWithDeliveries() bool {
+	if x != nil {
+		return x.WithDeliveries
+	}
+	return false
+}
+
 // ListLeadsResponse is a page of leads.
 type ListLeadsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -896,6 +905,8 @@ type ListLeadsResponse struct {
 	Leads []*LeadRecord `protobuf:"bytes,1,rep,name=leads,proto3" json:"leads,omitempty"`
 	// Gives the next page; empty on the last.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// The deliveries of these leads, if they were asked for, in the order of the leads, without their attempts.
+	Deliveries    []*Delivery `protobuf:"bytes,3,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -942,6 +953,13 @@ func (x *ListLeadsResponse) GetNextPageToken() string {
 		return x.NextPageToken
 	}
 	return ""
+}
+
+func (x *ListLeadsResponse) GetDeliveries() []*Delivery {
+	if x != nil {
+		return x.Deliveries
+	}
+	return nil
 }
 
 // EraseLeadsRequest names a person.
@@ -2218,7 +2236,7 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"\n" +
 	"deliveries\x18\x02 \x03(\v2\x15.leadgate.v1.DeliveryR\n" +
 	"deliveries\x12.\n" +
-	"\btimeline\x18\x03 \x03(\v2\x12.leadgate.v1.EventR\btimeline\"\xfe\x02\n" +
+	"\btimeline\x18\x03 \x03(\v2\x12.leadgate.v1.EventR\btimeline\"\xa7\x03\n" +
 	"\x10ListLeadsRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
@@ -2229,10 +2247,14 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"\x04form\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18?R\x04form\x12$\n" +
 	"\x05email\x18\x06 \x01(\tB\x0e\xbaH\v\xd8\x01\x01r\x06\x18\xfe\x01J\x01@R\x05email\x120\n" +
 	"\x05since\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
-	"\x05until\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"j\n" +
+	"\x05until\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12'\n" +
+	"\x0fwith_deliveries\x18\t \x01(\bR\x0ewithDeliveries\"\xa1\x01\n" +
 	"\x11ListLeadsResponse\x12-\n" +
 	"\x05leads\x18\x01 \x03(\v2\x17.leadgate.v1.LeadRecordR\x05leads\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x82\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x125\n" +
+	"\n" +
+	"deliveries\x18\x03 \x03(\v2\x15.leadgate.v1.DeliveryR\n" +
+	"deliveries\"\x82\x01\n" +
 	"\x11EraseLeadsRequest\x12$\n" +
 	"\x05email\x18\x01 \x01(\tB\x0e\xbaH\v\xc8\x01\x01r\x06\x18\xfe\x01J\x01@R\x05email\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12.\n" +
@@ -2424,50 +2446,51 @@ var file_leadgate_v1_lead_service_proto_depIdxs = []int32{
 	38, // 14: leadgate.v1.ListLeadsRequest.since:type_name -> google.protobuf.Timestamp
 	38, // 15: leadgate.v1.ListLeadsRequest.until:type_name -> google.protobuf.Timestamp
 	33, // 16: leadgate.v1.ListLeadsResponse.leads:type_name -> leadgate.v1.LeadRecord
-	17, // 17: leadgate.v1.EraseLeadsResponse.crm_records:type_name -> leadgate.v1.CRMRecord
-	36, // 18: leadgate.v1.ExportLeadsRequest.state:type_name -> leadgate.v1.LeadState
-	38, // 19: leadgate.v1.ExportLeadsRequest.since:type_name -> google.protobuf.Timestamp
-	38, // 20: leadgate.v1.ExportLeadsRequest.until:type_name -> google.protobuf.Timestamp
-	33, // 21: leadgate.v1.ExportLeadsResponse.record:type_name -> leadgate.v1.LeadRecord
-	34, // 22: leadgate.v1.ExportLeadsResponse.deliveries:type_name -> leadgate.v1.Delivery
-	32, // 23: leadgate.v1.PreviewFormRequest.submission:type_name -> leadgate.v1.Submission
-	0,  // 24: leadgate.v1.PreviewFormResponse.outcome:type_name -> leadgate.v1.PreviewOutcome
-	31, // 25: leadgate.v1.PreviewFormResponse.lead:type_name -> leadgate.v1.Lead
-	39, // 26: leadgate.v1.PreviewFormResponse.changes:type_name -> leadgate.v1.Change
-	24, // 27: leadgate.v1.PreviewFormResponse.problems:type_name -> leadgate.v1.PreviewProblem
-	40, // 28: leadgate.v1.PreviewFormResponse.holds:type_name -> leadgate.v1.Hold
-	25, // 29: leadgate.v1.PreviewFormResponse.deliveries:type_name -> leadgate.v1.PreviewDelivery
-	41, // 30: leadgate.v1.ReplayLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
-	42, // 31: leadgate.v1.ReplayLeadsResponse.problems:type_name -> leadgate.v1.OperationProblem
-	28, // 32: leadgate.v1.ReplayLeadsResponse.changes:type_name -> leadgate.v1.ReplayChange
-	39, // 33: leadgate.v1.ReplayChange.fields:type_name -> leadgate.v1.Change
-	1,  // 34: leadgate.v1.LeadService.SubmitLead:input_type -> leadgate.v1.SubmitLeadRequest
-	3,  // 35: leadgate.v1.LeadService.BatchSubmitLeads:input_type -> leadgate.v1.BatchSubmitLeadsRequest
-	5,  // 36: leadgate.v1.LeadService.SubmitLeads:input_type -> leadgate.v1.SubmitLeadsRequest
-	9,  // 37: leadgate.v1.LeadService.SubmitForm:input_type -> leadgate.v1.SubmitFormRequest
-	22, // 38: leadgate.v1.LeadService.PreviewForm:input_type -> leadgate.v1.PreviewFormRequest
-	26, // 39: leadgate.v1.LeadService.ReplayLeads:input_type -> leadgate.v1.ReplayLeadsRequest
-	11, // 40: leadgate.v1.LeadService.GetLead:input_type -> leadgate.v1.GetLeadRequest
-	13, // 41: leadgate.v1.LeadService.ListLeads:input_type -> leadgate.v1.ListLeadsRequest
-	15, // 42: leadgate.v1.LeadService.EraseLeads:input_type -> leadgate.v1.EraseLeadsRequest
-	18, // 43: leadgate.v1.LeadService.ExportLeads:input_type -> leadgate.v1.ExportLeadsRequest
-	20, // 44: leadgate.v1.LeadService.Backup:input_type -> leadgate.v1.BackupRequest
-	2,  // 45: leadgate.v1.LeadService.SubmitLead:output_type -> leadgate.v1.SubmitLeadResponse
-	4,  // 46: leadgate.v1.LeadService.BatchSubmitLeads:output_type -> leadgate.v1.BatchSubmitLeadsResponse
-	6,  // 47: leadgate.v1.LeadService.SubmitLeads:output_type -> leadgate.v1.SubmitLeadsResponse
-	10, // 48: leadgate.v1.LeadService.SubmitForm:output_type -> leadgate.v1.SubmitFormResponse
-	23, // 49: leadgate.v1.LeadService.PreviewForm:output_type -> leadgate.v1.PreviewFormResponse
-	27, // 50: leadgate.v1.LeadService.ReplayLeads:output_type -> leadgate.v1.ReplayLeadsResponse
-	12, // 51: leadgate.v1.LeadService.GetLead:output_type -> leadgate.v1.GetLeadResponse
-	14, // 52: leadgate.v1.LeadService.ListLeads:output_type -> leadgate.v1.ListLeadsResponse
-	16, // 53: leadgate.v1.LeadService.EraseLeads:output_type -> leadgate.v1.EraseLeadsResponse
-	19, // 54: leadgate.v1.LeadService.ExportLeads:output_type -> leadgate.v1.ExportLeadsResponse
-	21, // 55: leadgate.v1.LeadService.Backup:output_type -> leadgate.v1.BackupResponse
-	45, // [45:56] is the sub-list for method output_type
-	34, // [34:45] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	34, // 17: leadgate.v1.ListLeadsResponse.deliveries:type_name -> leadgate.v1.Delivery
+	17, // 18: leadgate.v1.EraseLeadsResponse.crm_records:type_name -> leadgate.v1.CRMRecord
+	36, // 19: leadgate.v1.ExportLeadsRequest.state:type_name -> leadgate.v1.LeadState
+	38, // 20: leadgate.v1.ExportLeadsRequest.since:type_name -> google.protobuf.Timestamp
+	38, // 21: leadgate.v1.ExportLeadsRequest.until:type_name -> google.protobuf.Timestamp
+	33, // 22: leadgate.v1.ExportLeadsResponse.record:type_name -> leadgate.v1.LeadRecord
+	34, // 23: leadgate.v1.ExportLeadsResponse.deliveries:type_name -> leadgate.v1.Delivery
+	32, // 24: leadgate.v1.PreviewFormRequest.submission:type_name -> leadgate.v1.Submission
+	0,  // 25: leadgate.v1.PreviewFormResponse.outcome:type_name -> leadgate.v1.PreviewOutcome
+	31, // 26: leadgate.v1.PreviewFormResponse.lead:type_name -> leadgate.v1.Lead
+	39, // 27: leadgate.v1.PreviewFormResponse.changes:type_name -> leadgate.v1.Change
+	24, // 28: leadgate.v1.PreviewFormResponse.problems:type_name -> leadgate.v1.PreviewProblem
+	40, // 29: leadgate.v1.PreviewFormResponse.holds:type_name -> leadgate.v1.Hold
+	25, // 30: leadgate.v1.PreviewFormResponse.deliveries:type_name -> leadgate.v1.PreviewDelivery
+	41, // 31: leadgate.v1.ReplayLeadsRequest.filter:type_name -> leadgate.v1.LeadFilter
+	42, // 32: leadgate.v1.ReplayLeadsResponse.problems:type_name -> leadgate.v1.OperationProblem
+	28, // 33: leadgate.v1.ReplayLeadsResponse.changes:type_name -> leadgate.v1.ReplayChange
+	39, // 34: leadgate.v1.ReplayChange.fields:type_name -> leadgate.v1.Change
+	1,  // 35: leadgate.v1.LeadService.SubmitLead:input_type -> leadgate.v1.SubmitLeadRequest
+	3,  // 36: leadgate.v1.LeadService.BatchSubmitLeads:input_type -> leadgate.v1.BatchSubmitLeadsRequest
+	5,  // 37: leadgate.v1.LeadService.SubmitLeads:input_type -> leadgate.v1.SubmitLeadsRequest
+	9,  // 38: leadgate.v1.LeadService.SubmitForm:input_type -> leadgate.v1.SubmitFormRequest
+	22, // 39: leadgate.v1.LeadService.PreviewForm:input_type -> leadgate.v1.PreviewFormRequest
+	26, // 40: leadgate.v1.LeadService.ReplayLeads:input_type -> leadgate.v1.ReplayLeadsRequest
+	11, // 41: leadgate.v1.LeadService.GetLead:input_type -> leadgate.v1.GetLeadRequest
+	13, // 42: leadgate.v1.LeadService.ListLeads:input_type -> leadgate.v1.ListLeadsRequest
+	15, // 43: leadgate.v1.LeadService.EraseLeads:input_type -> leadgate.v1.EraseLeadsRequest
+	18, // 44: leadgate.v1.LeadService.ExportLeads:input_type -> leadgate.v1.ExportLeadsRequest
+	20, // 45: leadgate.v1.LeadService.Backup:input_type -> leadgate.v1.BackupRequest
+	2,  // 46: leadgate.v1.LeadService.SubmitLead:output_type -> leadgate.v1.SubmitLeadResponse
+	4,  // 47: leadgate.v1.LeadService.BatchSubmitLeads:output_type -> leadgate.v1.BatchSubmitLeadsResponse
+	6,  // 48: leadgate.v1.LeadService.SubmitLeads:output_type -> leadgate.v1.SubmitLeadsResponse
+	10, // 49: leadgate.v1.LeadService.SubmitForm:output_type -> leadgate.v1.SubmitFormResponse
+	23, // 50: leadgate.v1.LeadService.PreviewForm:output_type -> leadgate.v1.PreviewFormResponse
+	27, // 51: leadgate.v1.LeadService.ReplayLeads:output_type -> leadgate.v1.ReplayLeadsResponse
+	12, // 52: leadgate.v1.LeadService.GetLead:output_type -> leadgate.v1.GetLeadResponse
+	14, // 53: leadgate.v1.LeadService.ListLeads:output_type -> leadgate.v1.ListLeadsResponse
+	16, // 54: leadgate.v1.LeadService.EraseLeads:output_type -> leadgate.v1.EraseLeadsResponse
+	19, // 55: leadgate.v1.LeadService.ExportLeads:output_type -> leadgate.v1.ExportLeadsResponse
+	21, // 56: leadgate.v1.LeadService.Backup:output_type -> leadgate.v1.BackupResponse
+	46, // [46:57] is the sub-list for method output_type
+	35, // [35:46] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_lead_service_proto_init() }

@@ -30,7 +30,7 @@ function draw(page: Page, answer: ListAlertsResponse, again: () => void): Child 
   const firing = all.filter((alert) => alert.state === "ALERT_STATE_FIRING");
   const over = all.filter((alert) => alert.state !== "ALERT_STATE_FIRING");
   return [
-    firing.length === 0 ? empty("Nothing asks for you.", h("p", {}, "Failing calls, leads that wait too long, forms that fell silent and more are watched; what fires stands here.")) : h("div", { class: "alerts" }, firing.map((alert) => alertCard(page, alert, again))),
+    firing.length === 0 ? empty("Nothing needs your attention.", h("p", {}, "Failing calls, leads that wait too long, forms that fell silent and more are watched; what fires stands here.")) : h("div", { class: "alerts" }, firing.map((alert) => alertCard(page, alert, again))),
     over.length > 0 ? h("section", { class: "part", "aria-labelledby": "over" }, h("h2", { id: "over" }, "Over"), overTable(over)) : null,
     h("section", { class: "part", "aria-labelledby": "notifiers" }, h("h2", { id: "notifiers" }, "Who is told"), notifiers(page, answer.notifiers ?? [], again)),
   ];

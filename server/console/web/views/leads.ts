@@ -1,8 +1,8 @@
 // The list of leads, newest first, narrowed by state, form or person.
 
-import type { LeadRecord, ListLeadsResponse } from "api";
+import type { Delivery, LeadRecord, ListLeadsResponse } from "api";
 import { post } from "../api";
-import { h, swap } from "../dom";
+import { h, swap, type Child } from "../dom";
 import { count, when } from "../format";
 import type { Page, View } from "../page";
 import { button } from "../parts/button";
@@ -12,7 +12,7 @@ import { row, table, type Column } from "../parts/table";
 import { throttled } from "../poll";
 import { change, leadPath, pathTo } from "../router";
 import { may } from "../session";
-import { ofLead, state } from "../words";
+import { ofDelivery, ofLead, state } from "../words";
 import { leadName } from "./lead_fields";
 
 const PAGE = 50;
@@ -72,7 +72,7 @@ export function leads(page: Page): View {
 
 type Filter = Record<"email" | "state" | "form", string>;
 
-const ask = (page: Page, filter: Filter, token = ""): Promise<ListLeadsResponse> => post<ListLeadsResponse>("/v1/leads:search", { ...filter, state: `LEAD_STATE_${filter.state || "UNSPECIFIED"}`, pageSize: PAGE, pageToken: token }, page.signal);
+const ask = (page: Page, filter: Filter, token = ""): Promise<ListLeadsResponse> => post<ListLeadsResponse>("/v1/leads:search", { ...filter, state: `LEAD_STATE_${filter.state || "UNSPECIFIED"}`, pageSize: PAGE, pageToken: token, withDeliveries: true }, page.signal);
 
 function nothing(filter: Filter): HTMLElement {
   if (Object.values(filter).some(Boolean)) return empty("No lead matches.", h("p", {}, "The e-mail address must be the whole one."));
@@ -95,18 +95,25 @@ class LeadRows {
   }
 
   private add(answer: ListLeadsResponse): void {
-    this.table.tBodies[0]?.append(...(answer.leads ?? []).map(rowOf));
+    const deliveries = Map.groupBy(answer.deliveries ?? [], (delivery) => delivery.leadId ?? "");
+    this.table.tBodies[0]?.append(...(answer.leads ?? []).map((record) => rowOf(record, deliveries.get(record.leadId ?? "") ?? [])));
     const token = answer.nextPageToken;
     swap(this.foot, token ? button({ label: "Older ones", kind: "quiet", run: async () => { this.add(await ask(this.page, this.filter, token)); return ""; } }) : null);
   }
 }
 
-function rowOf(record: LeadRecord): HTMLTableRowElement {
+function rowOf(record: LeadRecord, deliveries: Delivery[]): HTMLTableRowElement {
   return row(columns, [
     when(record.createTime),
     h("a", { href: leadPath(record.leadId ?? ""), "data-row": true }, leadName(record)),
     record.lead?.email === leadName(record) ? "" : (record.lead?.email ?? ""),
     record.lead?.source?.form ?? "",
-    state(ofLead(record.state)),
+    stateOf(record, deliveries),
   ]);
+}
+
+/** stateOf says what became of a lead: that it is open says nothing, what its deliveries are does. */
+function stateOf(record: LeadRecord, deliveries: Delivery[]): Child {
+  if (record.state !== "LEAD_STATE_OPEN" || deliveries.length === 0) return state(ofLead(record.state));
+  return deliveries.map((delivery) => h("div", {}, state(ofDelivery(delivery.state)), " ", h("span", { class: "muted" }, delivery.destination ?? "")));
 }
