@@ -3,15 +3,18 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/mapping"
+	"github.com/leadgate/leadgate/worker/store"
 )
 
 func TestALeadIsDeliveredAndEveryStepIsTold(t *testing.T) {
@@ -150,6 +153,39 @@ func TestAMendedMappingReachesWhatWaits(t *testing.T) {
 		h.expectState(id, done)
 		if item := h.crm.seen()[1].items[0]; string(item.Payload) != `{"mail":"ada@example.com"}` || item.IdempotencyValue != id+"-2" {
 			t.Errorf("sent %s as %s", item.Payload, item.IdempotencyValue)
+		}
+	})
+}
+
+// forgetful is a store that lost its attempts.
+type forgetful struct{ store.Store }
+
+func (f forgetful) Claim(ctx context.Context, destination string, limit int) (store.Claims, error) {
+	claims, err := f.Store.Claim(ctx, destination, limit)
+	for _, claim := range claims.Items {
+		claim.Last = nil
+	}
+	return claims, err
+}
+
+func TestADeliveryWhoseLastAttemptIsLostTakesNoIdempotencyValueTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.wrap = func(s store.Store) store.Store { return forgetful{s} }
+		h.open()
+		defer h.close()
+		h.apply(nil)
+		h.crm.always(crm.Outcome{Kind: crm.Retry, Reason: "busy"})
+		id := h.accept("ada@example.com Ada")[0]
+		h.rest(0)
+		h.crm.always(delivered)
+		h.rest(2 * time.Second)
+		h.expectState(id, done)
+		for i, call := range h.crm.seen() {
+			if want := fmt.Sprintf("%s-%d", id, i+1); call.items[0].IdempotencyValue != want {
+				t.Errorf("call %d was sent as %s, want %s", i, call.items[0].IdempotencyValue, want)
+			}
 		}
 	})
 }

@@ -34,7 +34,7 @@ func (c *call) prepare(claim *store.Claim) (*parcel, *store.Step) {
 	last := claim.Last
 	switch {
 	case last == nil:
-		d.Revision = 1
+		d.Revision++ // from 0, or from where it was if the last attempt is lost
 	case last.GetPayload() != payload, last.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_REFUSED:
 		d.Revision = last.GetRevision() + 1
 	default:

@@ -229,7 +229,7 @@ type Claim struct {
 	Delivery *leadgatev1.Delivery
 	// Record is its lead.
 	Record *leadgatev1.LeadRecord
-	// Last is the last attempt with its payload; nil before the first.
+	// Last is the last attempt with its payload; nil before the first, or if it was lost with a damaged file.
 	Last *leadgatev1.Attempt
 	// Late says that a newer delivery of the same person to the same destination was already delivered.
 	Late bool

@@ -3,6 +3,7 @@ package badger
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -119,8 +120,11 @@ func (s *Store) readClaim(txn *badgerdb.Txn, leads, deliveries *nearby, due rese
 		return nil, held{}, fmt.Errorf("lead of delivery %s: %w", key, err)
 	}
 	if n := claim.Delivery.GetAttemptCount(); n > 0 {
-		claim.Last = &leadgatev1.Attempt{}
-		if err := get(txn, key.attemptKey(n), claim.Last); err != nil {
+		last := &leadgatev1.Attempt{}
+		switch err := get(txn, key.attemptKey(n), last); {
+		case err == nil:
+			claim.Last = last
+		case !errors.Is(err, store.ErrNotFound): // lost with a damaged file: this delivery goes on without, and holds up no other
 			return nil, held{}, fmt.Errorf("attempt %d of delivery %s: %w", n, key, err)
 		}
 	}

@@ -15,6 +15,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"github.com/google/uuid"
+
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/store"
 	"github.com/leadgate/leadgate/worker/store/badger"
@@ -343,6 +346,34 @@ func TestADamagedTableIsNoticedAndTheRestSaved(t *testing.T) {
 			}
 			t.Logf("%d of 400 leads saved", result.Leads)
 		})
+	}
+}
+
+func TestADeliveryWhoseLastAttemptIsLostHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	o := badger.Options{Dir: t.TempDir()}
+	id := tried(t, o, 3, "ada@example.com")
+	edit(t, o.Dir, func(txn *badgerdb.Txn) error {
+		lead := uuid.MustParse(id)
+		return txn.Delete(append(append([]byte{'a'}, lead[:]...), 'c', 'r', 'm', 0, 0, 0, 0, 3))
+	})
+	saved := badger.Options{Dir: t.TempDir()}
+	if _, result, err := badger.Salvage(context.Background(), o, saved); err != nil || result.Deliveries != 1 {
+		t.Fatalf("saved: %+v, %v", result, err)
+	}
+	s := open(t, saved)
+	accept(t, s, lead("bob@example.com"))
+	if results, err := s.Redrive(t.Context(), &store.Redrive{DeliveryID: id + ".crm"}); err != nil || results[0].Err != nil {
+		t.Fatal(results, err)
+	}
+	claims, err := s.Claim(t.Context(), "crm", 10)
+	if err != nil || len(claims.Items) != 2 {
+		t.Fatalf("%d claims, %v", len(claims.Items), err)
+	}
+	for _, claim := range claims.Items {
+		if claim.Last != nil {
+			t.Errorf("the last attempt is %v", claim.Last)
+		}
 	}
 }
 
