@@ -18,14 +18,17 @@ type wardrobe struct {
 	failure *crm.Outcome // the first that could not be read
 }
 
-// secret is the present content of what a key of the configuration refers to.
-func (w *wardrobe) secret(key, reference string) string {
-	value, err := w.env.Secret(reference)
-	switch {
-	case err != nil && w.failure == nil:
+// secret is a configured text with the present content of the secrets that it refers to. Each of them is remembered by itself: an
+// API may repeat one without what stands around it.
+func (w *wardrobe) secret(key, text string) string {
+	value, err := w.env.Secret(text)
+	if err != nil && w.failure == nil {
 		w.failure = &crm.Outcome{Kind: crm.CredentialsRefused, Reason: "not sent: a secret cannot be read: http." + key + ": " + err.Error()}
-	case err == nil && value != reference:
-		w.secrets = append(w.secrets, value)
+	}
+	for _, reference := range placeholder.FindAllString(text, -1) {
+		if content, err := w.env.Secret(reference); err == nil && content != reference {
+			w.secrets = append(w.secrets, content)
+		}
 	}
 	return value
 }

@@ -212,6 +212,22 @@ func TestAuth(t *testing.T) {
 	}
 }
 
+func TestASecretThatStandsWithinAHeaderIsNotKeptByItself(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.status, a.body = 401, `{"error":"no such key: k-123456"}`
+	d := a.destination(t, func(cfg *configv1.HTTP) {
+		cfg.Headers = map[string]string{"Authorization": "Token ${env:KEY}; lead={email}"}
+	})
+	outcome := deliver(t, d, `{"leadgate":"envelope","values":{"email":"ada@example.com"},"json":{}}`)
+	if got := a.last.Header.Get("Authorization"); got != "Token k-123456; lead=ada@example.com" {
+		t.Errorf("sent %q", got)
+	}
+	if outcome.Status != 401 || strings.Contains(outcome.Body, "k-123456") {
+		t.Errorf("ended as %+v", outcome)
+	}
+}
+
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]crm.OutcomeKind{
