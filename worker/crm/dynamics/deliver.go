@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -48,7 +49,7 @@ func (d *destination) convert(lead *draft.Draft) {
 		}
 		switch p.Type {
 		case crm.Enumeration, crm.Number:
-			if n, err := strconv.ParseFloat(strings.TrimSpace(text), 64); err == nil {
+			if n, err := strconv.ParseFloat(strings.TrimSpace(text), 64); err == nil && !math.IsInf(n, 0) && !math.IsNaN(n) { // which are words
 				lead.Values[column] = n
 			}
 		case crm.Bool:

@@ -176,6 +176,20 @@ func TestChoicesAreNumbersOnceTheSchemaIsKnown(t *testing.T) {
 	}
 }
 
+func TestAWordThatIsReadAsInfinityIsNoNumber(t *testing.T) {
+	t.Parallel()
+	for _, word := range []string{"Infinity", "nan", "-inf"} {
+		r := newRig(t, &configv1.Dynamics{}, simulated.Options{})
+		_, outcome := r.destination.Schema(t.Context())
+		r.expect(outcome, crm.Delivered, "")
+		outcome = r.deliver(upsert, `{"emailaddress1":"a@example.com","numberofemployees":"`+word+`"}`)
+		r.expect(outcome, crm.Delivered, "")
+		if !slices.Equal(outcome.Dropped, []string{"numberofemployees"}) {
+			t.Errorf("%s: left out %v", word, outcome.Dropped)
+		}
+	}
+}
+
 func TestAKeyThatIsNotReadyIsTold(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Dynamics{Key: "new_gatewaykey"}, simulated.Options{KeyStatus: "Pending"})
