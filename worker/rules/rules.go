@@ -9,8 +9,8 @@
 package rules
 
 import (
-	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"cel.dev/cel-go/cel"
@@ -206,6 +206,9 @@ func native(value ref.Val) (any, error) {
 	case types.Bool:
 		return bool(v), nil
 	case types.Double:
+		if math.IsInf(float64(v), 0) || math.IsNaN(float64(v)) { // which JSON has no words for
+			return nil, &Failure{"it is not a number for this lead, as after a division by 0"}
+		}
 		return float64(v), nil
 	case types.Int:
 		return int64(v), nil
@@ -233,17 +236,14 @@ func native(value ref.Val) (any, error) {
 
 func natives(list []ref.Val) (any, error) {
 	var items []any
-	var problems []error
 	for _, item := range list {
 		value, err := native(item)
 		if err != nil {
-			problems = append(problems, err)
-		} else if value != nil {
+			return nil, err
+		}
+		if value != nil {
 			items = append(items, value)
 		}
-	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems[0])
 	}
 	if len(items) == 0 {
 		return nil, nil

@@ -183,6 +183,23 @@ func TestWhatFailsForOneLeadSaysWhyWithoutItsValues(t *testing.T) {
 	}
 }
 
+func TestANumberThatIsNoneIsNoValue(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		`double(lead.custom.budget) / 0.0`, `-1.0 / double(size(lead.phone))`, `0.0 / 0.0`, `double("NaN")`, `[1.0, 1.0 / 0.0]`,
+	} {
+		v, err := environment(t).Value(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		failure := (*rules.Failure)(nil)
+		if got, err := v.Of(ada()); got != nil || !errors.As(err, &failure) || !strings.Contains(err.Error(), "not a number") {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+}
+
 func BenchmarkCondition(b *testing.B) {
 	c, err := environment(b).Condition(`lead.country == "DE" && double(lead.custom.budget) > 4000.0`)
 	if err != nil {
