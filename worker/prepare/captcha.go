@@ -135,7 +135,9 @@ func (c *captcha) ask(ctx context.Context, token, address string) (*verification
 	}
 	defer func() { _ = res.Body.Close() }()
 	answer := &verification{}
-	if err := json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(answer); err != nil || res.StatusCode >= http.StatusInternalServerError {
+	err = json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(answer)
+	isVerdict := answer.Success || len(answer.Errors) > 0 || res.StatusCode == http.StatusOK // and not something before the service
+	if err != nil || !isVerdict || res.StatusCode >= http.StatusInternalServerError {
 		return nil, fmt.Errorf("the service answered HTTP %d", res.StatusCode)
 	}
 	for _, code := range answer.Errors {

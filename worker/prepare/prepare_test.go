@@ -293,6 +293,9 @@ func TestACaptchaHoldsWhatNoPersonSent(t *testing.T) {
 		"a high score":    {200, `{"success":true,"score":0.9}`, token("cf-turnstile-response", "high"), "", false},
 		"the service":     {503, `oh no`, token("cf-turnstile-response", "good"), "", true},
 		"a wrong secret":  {200, `{"success":false,"error-codes":["invalid-input-secret"]}`, token("cf-turnstile-response", "good"), "", true},
+		"too many calls":  {429, `{"message":"Too Many Requests"}`, token("cf-turnstile-response", "good"), "", true},
+		"a wrong address": {404, `{"error":"not found"}`, token("cf-turnstile-response", "good"), "", true},
+		"a refusal":       {400, `{"success":false,"error-codes":["invalid-input-response"]}`, token("cf-turnstile-response", "bad"), "its token is not good: invalid-input-response", false},
 		"not the service": {200, `<html>`, token("cf-turnstile-response", "good"), "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
