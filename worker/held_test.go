@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,6 +17,7 @@ import (
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker"
+	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
@@ -168,7 +170,7 @@ func TestWhatWasThrownAwayIsHeldAgain(t *testing.T) {
 	})
 }
 
-// refusingStore refuses every amendment.
+// refusingStore refuses to change anything that is kept.
 type refusingStore struct {
 	store.Store
 	err error
@@ -176,6 +178,14 @@ type refusingStore struct {
 
 func (s *refusingStore) Amend(_ context.Context, amendments ...*store.Amendment) ([]store.Amended, error) {
 	return slices.Repeat([]store.Amended{{Err: s.err}}, len(amendments)), nil
+}
+
+func (s *refusingStore) Redrive(_ context.Context, redrives ...*store.Redrive) ([]store.Redriven, error) {
+	return slices.Repeat([]store.Redriven{{Err: s.err}}, len(redrives)), nil
+}
+
+func (s *refusingStore) Delete(_ context.Context, deletions ...*store.Deletion) ([]store.Deleted, error) {
+	return slices.Repeat([]store.Deleted{{Err: s.err}}, len(deletions)), nil
 }
 
 func TestALeadThatCannotBeChangedSaysWhy(t *testing.T) {
@@ -202,4 +212,35 @@ func TestALeadThatCannotBeChangedSaysWhy(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestADeliveryThatCannotBeChangedSaysWhy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.wrap = func(s store.Store) store.Store {
+			return &refusingStore{s, fmt.Errorf("%w: the delivery is delivered", store.ErrState)}
+		}
+		h.open()
+		defer h.close()
+		h.apply(nil)
+		h.crm.always(crm.Outcome{Kind: crm.Refused, Reason: "no"})
+		id := h.accept("ada@example.com")[0]
+		h.rest(0)
+		h.expectState(id, dead)
+		retried, err := h.service.RetryDeliveries(t.Context(), &leadgatev1.RetryDeliveriesRequest{Filter: &leadgatev1.DeliveryFilter{}})
+		if err != nil || retried.GetRetried() != 0 {
+			t.Fatalf("got %v, %v", retried, err)
+		}
+		deleted, err := h.service.DeleteDeliveries(t.Context(), &leadgatev1.DeleteDeliveriesRequest{Filter: &leadgatev1.DeliveryFilter{}})
+		if err != nil || deleted.GetDeleted() != 0 {
+			t.Fatalf("got %v, %v", deleted, err)
+		}
+		for _, operation := range []string{retried.GetOperationId(), deleted.GetOperationId()} {
+			op, err := h.service.GetOperation(t.Context(), &leadgatev1.GetOperationRequest{OperationId: operation})
+			if p := op.GetOperation().GetProblems(); err != nil || len(p) != 1 || p[0].GetId() != id || !strings.Contains(p[0].GetMessage(), "the delivery is delivered") {
+				t.Errorf("problems are %v, %v", p, err)
+			}
+		}
+	})
 }

@@ -69,10 +69,12 @@ func (s *service) retryTask(request proto.Message) (operations.Task, error) {
 		if err != nil {
 			return result, err
 		}
-		for _, redriven := range results {
-			if redriven.Err == nil { // otherwise it changed since it was listed
-				result.Count("retried", 1)
+		for i, redriven := range results {
+			if redriven.Err != nil {
+				result.Problem(redrives[i].DeliveryID, Problem(s.worker.log, redriven.Err, "delivery"))
+				continue
 			}
+			result.Count("retried", 1)
 		}
 		return result, nil
 	}), nil

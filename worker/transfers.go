@@ -112,10 +112,12 @@ func (s *service) deleteTask(request proto.Message) (operations.Task, error) {
 		if err != nil {
 			return result, err
 		}
-		for _, deleted := range results {
-			if deleted.Err == nil { // otherwise it changed since it was listed
-				result.Count("deleted", 1)
+		for i, deleted := range results {
+			if deleted.Err != nil {
+				result.Problem(page[i].GetDeliveryId(), Problem(s.worker.log, deleted.Err, "delivery"))
+				continue
 			}
+			result.Count("deleted", 1)
 		}
 		return result, nil
 	}), nil
