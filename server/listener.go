@@ -39,10 +39,20 @@ func newSniffer(listener net.Listener, config *tls.Config, mixed bool) *sniffer 
 	s := &sniffer{listener: listener, mixed: mixed, waiting: map[net.Conn]struct{}{}}
 	s.grpc, s.http = newSniffed(listener.Addr()), newSniffed(listener.Addr())
 	if config != nil {
-		s.tls = config.Clone()
+		s.tls = config.Clone() // one for all connections: it keeps the keys by which sessions are resumed
 		s.tls.NextProtos = []string{"h2", "http/1.1"}
+		s.tls.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			hello.Conn.(*greeting).h2Alone = slices.Equal(hello.SupportedProtos, []string{"h2"}) //nolint:forcetypeassert // choose made it
+			return nil, nil
+		}
 	}
 	return s
+}
+
+// greeting is a connection whose client says in the TLS handshake what it speaks.
+type greeting struct {
+	net.Conn
+	h2Alone bool // it offered h2 and nothing else
 }
 
 // run accepts connections until the listener is closed, and then returns nil.
@@ -95,16 +105,13 @@ func (s *sniffer) choose(conn net.Conn) (*sniffed, net.Conn, error) {
 		}
 		return s.http, ready, nil
 	}
-	to := s.http
-	config := s.tls.Clone()
-	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		if slices.Equal(hello.SupportedProtos, []string{"h2"}) {
-			to = s.grpc
-		}
-		return s.tls, nil
+	client := &greeting{Conn: conn}
+	ready := tls.Server(client, s.tls)
+	err := ready.HandshakeContext(context.Background()) // the deadline bounds it
+	if client.h2Alone {
+		return s.grpc, ready, err
 	}
-	ready := tls.Server(conn, config)
-	return to, ready, ready.HandshakeContext(context.Background()) // the deadline bounds it
+	return s.http, ready, err
 }
 
 func (s *sniffer) wait(conn net.Conn) bool {

@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -98,6 +99,29 @@ func TestTLSServesBoth(t *testing.T) {
 	defer conn.Close()
 	if _, err := leadgatev1.NewLeadServiceClient(conn).SubmitLead(t.Context(), &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: "a@example.com"}}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A browser that comes back, or opens further connections, is spared a whole handshake.
+func TestTLSSessionsAreResumed(t *testing.T) {
+	t.Parallel()
+	certFile, keyFile, pool := selfSigned(t)
+	h := open(t, options{config: contactForm + fmt.Sprintf("tls: { cert_file: %q, key_file: %q }", certFile, keyFile)})
+	client := &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: pool, ClientSessionCache: tls.NewLRUClientSessionCache(1)}, DisableKeepAlives: true,
+	}}
+	for _, resumed := range []bool{false, true, true} {
+		response, err := client.Get("https://" + h.address + "/healthz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, response.Body); err != nil { // the ticket comes with the answer
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.TLS.DidResume != resumed {
+			t.Errorf("resumed: %t, want %t", response.TLS.DidResume, resumed)
+		}
 	}
 }
 
