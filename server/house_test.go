@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -72,6 +73,8 @@ type options struct {
 	body   time.Duration          // for how long a request's body may take
 	change func(*configv1.Config) // what a file cannot say
 	traces bool
+	listen func(net.Listener) net.Listener // put between the server and its listener
+	logs   io.Writer                       // gets log lines; nil drops them
 }
 
 func open(t testing.TB, o options) *house {
@@ -110,7 +113,12 @@ func open(t testing.TB, o options) *house {
 	if o.worker == nil {
 		o.worker = worker.NewService(w, "v1.2.3")
 	}
+	var logger *slog.Logger
+	if o.logs != nil {
+		logger = slog.New(slog.NewTextHandler(o.logs, nil))
+	}
 	h.server, err = server.New(server.Options{
+		Logger:   logger,
 		Snapshot: snapshot, Store: h.store, Journal: events, Worker: o.worker, Back: w, OpenAPI: openapi.JSON, BodyTimeout: o.body, Tracing: o.traces,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "leadgate_up 1") }),
 	})
@@ -122,6 +130,9 @@ func open(t testing.TB, o options) *house {
 		t.Fatal(err)
 	}
 	h.address = listener.Addr().String()
+	if o.listen != nil {
+		listener = o.listen(listener)
+	}
 	served := make(chan error, 1)
 	go func() { served <- h.server.Serve(listener) }()
 	t.Cleanup(func() {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"slices"
 	"sync"
@@ -14,6 +15,9 @@ import (
 // Who connects gets this long to say what it speaks, TLS handshake included. A client that says nothing holds a connection
 // and a goroutine for as long, nothing else.
 const sniffTimeout = 10 * time.Second
+
+// While connections cannot be accepted, it is logged this often.
+const acceptFailuresEvery = time.Minute
 
 // prefaceLength is how much of a connection tells HTTP/2 from HTTP/1: no HTTP/1 method begins with "PRI ".
 const prefaceLength = 4
@@ -25,6 +29,7 @@ const prefaceLength = 4
 // does: gRPC clients offer nothing else, browsers and curl offer http/1.1 beside it.
 type sniffer struct {
 	listener net.Listener
+	log      *slog.Logger
 	tls      *tls.Config // nil for clear text
 	mixed    bool
 	grpc     *sniffed
@@ -35,8 +40,8 @@ type sniffer struct {
 	closed  bool
 }
 
-func newSniffer(listener net.Listener, config *tls.Config, mixed bool) *sniffer {
-	s := &sniffer{listener: listener, mixed: mixed, waiting: map[net.Conn]struct{}{}}
+func newSniffer(listener net.Listener, config *tls.Config, mixed bool, log *slog.Logger) *sniffer {
+	s := &sniffer{listener: listener, log: log, mixed: mixed, waiting: map[net.Conn]struct{}{}}
 	s.grpc, s.http = newSniffed(listener.Addr()), newSniffed(listener.Addr())
 	if config != nil {
 		s.tls = config.Clone() // one for all connections: it keeps the keys by which sessions are resumed
@@ -57,6 +62,7 @@ type greeting struct {
 
 // run accepts connections until the listener is closed, and then returns nil.
 func (s *sniffer) run() error {
+	var told time.Time // when it was last logged that none can be accepted
 	for {
 		conn, err := s.listener.Accept()
 		switch {
@@ -66,6 +72,10 @@ func (s *sniffer) run() error {
 			// Out of file descriptors, most likely: those that end free some.
 			var transient interface{ Temporary() bool }
 			if errors.As(err, &transient) && transient.Temporary() {
+				if time.Since(told) > acceptFailuresEvery {
+					told = time.Now()
+					s.log.Error("connections cannot be accepted, so leads may be lost on the way here", "error", err)
+				}
 				time.Sleep(5 * time.Millisecond)
 				continue
 			}

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -18,6 +19,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -100,6 +102,31 @@ func TestTLSServesBoth(t *testing.T) {
 	if _, err := leadgatev1.NewLeadServiceClient(conn).SubmitLead(t.Context(), &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: "a@example.com"}}); err != nil {
 		t.Error(err)
 	}
+}
+
+// crowded is a listener for which the process first has no file descriptor left.
+type crowded struct {
+	net.Listener
+	failures int
+}
+
+func (l *crowded) Accept() (net.Conn, error) {
+	if l.failures--; l.failures >= 0 {
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	return l.Listener.Accept()
+}
+
+func TestConnectionsThatCannotBeAcceptedAreLoggedAndTriedAgain(t *testing.T) {
+	t.Parallel()
+	logged, logs := io.Pipe()
+	lines := bufio.NewScanner(logged)
+	h := open(t, options{logs: logs, listen: func(l net.Listener) net.Listener { return &crowded{l, 3} }})
+	if lines.Scan(); !strings.Contains(lines.Text(), "too many open files") {
+		t.Errorf("logged: %s", lines.Text())
+	}
+	_ = logged.Close() // it is said once
+	h.send(http.MethodGet, "/healthz", "", "").expect(t, 200)
 }
 
 // A browser that comes back, or opens further connections, is spared a whole handshake.

@@ -243,7 +243,7 @@ func (s *Server) Serve(listener net.Listener) error {
 		s.mu.Unlock()
 		return listener.Close()
 	}
-	s.sniffer = newSniffer(listener, s.tls, s.mixed)
+	s.sniffer = newSniffer(listener, s.tls, s.mixed, s.log)
 	s.halves.Go(func() error {
 		if err := s.grpc.Serve(s.sniffer.grpc); !errors.Is(err, grpc.ErrServerStopped) {
 			return err
