@@ -5,18 +5,19 @@ package notify
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/crm"
 )
 
 // Message is what is told.
@@ -47,7 +48,7 @@ type Notifier interface {
 type Environment struct {
 	// Secret resolves references such as ${env:NAME}; it is asked at every try, so that a new secret is used at once.
 	Secret func(value string) (string, error)
-	// Client makes requests; http.DefaultClient if nil.
+	// Client makes requests, and follows no redirect; http.DefaultClient if nil.
 	Client *http.Client
 	// Now is the time; time.Now if nil.
 	Now func() time.Time
@@ -55,9 +56,10 @@ type Environment struct {
 
 // Open makes a configured notifier.
 func Open(cfg *configv1.Notifier, env Environment) (Notifier, error) {
-	if env.Client == nil {
-		env.Client = http.DefaultClient
-	}
+	client := *cmp.Or(env.Client, http.DefaultClient)
+	// Followed, a POST becomes a GET, which most servers answer although nobody is told.
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	env.Client = &client
 	if env.Now == nil {
 		env.Now = time.Now
 	}
@@ -82,7 +84,7 @@ const (
 )
 
 // post sends JSON and takes any 2xx. The address may be a secret, so no error has it.
-func post(ctx context.Context, client *http.Client, address string, body []byte, headers map[string]string) error {
+func (e Environment) post(ctx context.Context, address string, body []byte, headers map[string]string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		return errors.New("the address is not one that can be posted to")
@@ -92,20 +94,20 @@ func post(ctx context.Context, client *http.Client, address string, body []byte,
 	for name, value := range headers {
 		request.Header.Set(name, value)
 	}
-	response, err := client.Do(request)
+	response, err := e.Client.Do(request)
 	if err != nil {
 		return withoutAddress(err)
 	}
 	defer response.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(response.Body, maxQuote)) // what can be read of it
-	if response.StatusCode < 300 {
+	switch status := response.StatusCode; {
+	case status < 300:
 		return nil
+	case status < 400:
+		return fmt.Errorf("it answered %s, which is not followed: configure the address that it leads to", response.Status)
 	}
 	problem := fmt.Errorf("it answered %s: %s", response.Status, strings.ToValidUTF8(strings.Join(strings.Fields(string(answer)), " "), ""))
-	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {
-		return &later{problem, time.Duration(seconds) * time.Second}
-	}
-	return problem
+	return &later{problem, crm.RetryAfter(response.Header, e.Now())}
 }
 
 // withoutAddress takes the address out of net/http's errors.
@@ -120,7 +122,7 @@ func withoutAddress(err error) error {
 	return with.Err
 }
 
-// later is an error after which the next try should wait.
+// later is an error after which the next try should wait for so long.
 type later struct {
 	error
 	after time.Duration
@@ -128,7 +130,7 @@ type later struct {
 
 func (l *later) Unwrap() error { return l.error }
 
-// After is how long the receiver asked to wait before the next try; 0 if it did not ask.
+// After is how long the receiver asked to wait before the next try, a day at most; 0 if it did not ask.
 func After(err error) time.Duration {
 	if l, ok := errors.AsType[*later](err); ok {
 		return l.after

@@ -199,6 +199,33 @@ func TestARefusalSaysWhatWasAnsweredAndNoSecret(t *testing.T) {
 	}
 }
 
+// Followed, a POST becomes a GET, which a web server answers with 200 although nobody is told.
+func TestARedirectIsNoDelivery(t *testing.T) {
+	t.Parallel()
+	elsewhere := newReceiver(t, 200)
+	r := newReceiver(t, 301)
+	r.header.Set("Location", elsewhere.URL)
+	err := open(t, slackOf(r.URL)).Notify(t.Context(), message(leadgatev1.NotificationType_NOTIFICATION_TYPE_FIRING))
+	if err == nil || !strings.Contains(err.Error(), "301 Moved Permanently") || elsewhere.request != nil {
+		t.Errorf("error %v, followed: %t", err, elsewhere.request != nil)
+	}
+}
+
+func TestNoReceiverAsksToWaitForeverOrInThePast(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, 503)
+	for asked, want := range map[string]time.Duration{
+		"9223372036854775807": 24 * time.Hour, "9999999999": 24 * time.Hour, "-5": 0, noon.Add(time.Minute).Format(http.TimeFormat): time.Minute,
+	} {
+		r.header.Set("Retry-After", asked)
+		r.header.Set("Date", noon.Format(http.TimeFormat))
+		err := open(t, slackOf(r.URL)).Notify(t.Context(), message(leadgatev1.NotificationType_NOTIFICATION_TYPE_FIRING))
+		if got := notify.After(err); err == nil || got != want {
+			t.Errorf("Retry-After: %s is %s, want %s", asked, got, want)
+		}
+	}
+}
+
 func TestANotifierThatHangsIsLeftInTime(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")

@@ -79,7 +79,7 @@ func (p *pagerDuty) Notify(ctx context.Context, m *Message) error {
 	if address == "" {
 		address = pagerDutyAddress
 	}
-	return post(ctx, p.env.Client, strings.TrimSuffix(address, "/")+"/v2/enqueue", body, nil)
+	return p.env.post(ctx, strings.TrimSuffix(address, "/")+"/v2/enqueue", body, nil)
 }
 
 func pagerDutyContent(m *Message) (*pagerDutyPayload, []pagerDutyLink) {

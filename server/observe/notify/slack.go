@@ -32,7 +32,7 @@ func (s *slack) Notify(ctx context.Context, m *Message) error {
 	if err != nil {
 		return err
 	}
-	return post(ctx, s.env.Client, address, body, nil)
+	return s.env.post(ctx, address, body, nil)
 }
 
 // slackText is the message in Slack's mrkdwn.

@@ -56,7 +56,7 @@ func (w *webhook) Notify(ctx context.Context, m *Message) error {
 		}
 		headers["webhook-signature"] = signature(key, m.ID, now, body)
 	}
-	return post(ctx, w.env.Client, w.cfg.GetUrl(), body, headers)
+	return w.env.post(ctx, w.cfg.GetUrl(), body, headers)
 }
 
 // signingKey reads a secret: whsec_ and base64.
