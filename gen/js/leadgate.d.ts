@@ -49,6 +49,11 @@ export interface Words {
   [rule: string]: string | undefined;
 }
 
+/** What is entered into a form: the fields by their names, or what a form of the page holds. Of a file its name is sent. */
+export type Fields = FormData | Record<string, Value | Value[]>;
+
+type Value = string | number | boolean | null | undefined;
+
 export interface Options {
   /** Address of the gateway, such as "https://leads.example.com". Where the script came from, if left out. */
   gateway?: string;
@@ -76,7 +81,7 @@ export function attach(form: HTMLFormElement, options?: Options): () => void;
  * Submits fields to a form of the gateway without any markup. Sent again under one key until there is an answer; if there
  * is none, resolves with queued and goes on later. Throws a Refusal.
  */
-export function submit(form: string, fields: Record<string, string | string[]>, options?: Options): Promise<Answer>;
+export function submit(form: string, fields: Fields, options?: Options): Promise<Answer>;
 
 /** Sets options for the whole page, from now on. */
 export function configure(options: Options): void;

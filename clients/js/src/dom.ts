@@ -9,6 +9,6 @@ export const itself = (form: HTMLFormElement): HTMLFormElement =>
     },
   });
 
-/** Dispatches an event; false if a listener wants to show it itself. */
+/** Dispatches an event, which leaves a shadow root, too; false if a listener wants to show it itself. */
 export const tell = (target: EventTarget, name: string, detail: unknown): boolean =>
-  target.dispatchEvent(new CustomEvent("leadgate:" + name, { detail, bubbles: true, cancelable: true }));
+  target.dispatchEvent(new CustomEvent("leadgate:" + name, { detail, bubbles: true, composed: true, cancelable: true }));

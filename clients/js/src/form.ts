@@ -1,6 +1,6 @@
 // A form of the page: taken over with its markup as it is, and working without this script by a plain post.
 
-import type { Answer, Options, Refusal, Violation, Words } from "../leadgate";
+import type { Answer, Fields, Options, Refusal, Violation, Words } from "../leadgate";
 import { itself, tell } from "./dom";
 import { type Entry, hash, newKey, same } from "./outbox";
 import { at, configure, languageOf, typos, withSettings, words } from "./settings";
@@ -19,6 +19,7 @@ const anew = /captcha|^hidden .*([cx]srf|token|nonce|turnstile|time|_(at|ts)$)/i
 const describedBy = "aria-describedby";
 
 type Field = HTMLInputElement;
+type Value = string | number | boolean | File | null | undefined;
 
 const door = (form: string, o: Options): string => at(`/v1/forms/${form}/submissions`, o);
 
@@ -33,14 +34,22 @@ function entryOf(form: string, url: string, fields: URLSearchParams, entered: st
   };
 }
 
-export async function submit(form: string, fields: Record<string, string | string[]>, options?: Options): Promise<Answer> {
+/** What is sent of fields: of a file its name, of what is not there nothing. The key is none of them. */
+function written(fields: FormData | [string, Value | Value[]][]): URLSearchParams {
+  const all = new URLSearchParams();
+  for (const [name, value] of fields) {
+    if (name !== keyField) for (const one of [value].flat()) all.append(name, ((one as File)?.name ?? one ?? "") as string);
+  }
+  return all;
+}
+
+export async function submit(form: string, fields: Fields, options?: Options): Promise<Answer> {
   const o = withSettings(options);
-  const entered = new URLSearchParams();
-  for (const [name, value] of Object.entries(fields)) for (const one of [value].flat()) entered.append(name, one);
+  const entered = written(fields instanceof FormData ? fields : Object.entries(fields));
   return (await send(entryOf(form, door(form, o), entered, `${entered}`, newKey(), 0, o))) as Answer;
 }
 
-export function attach(markup: HTMLFormElement, options?: Options): () => void {
+export function attach(markup: HTMLFormElement, options?: Options, since = Date.now()): () => void {
   const form = itself(markup);
   const { dataset } = form;
   if (mark in dataset) return () => {};
@@ -49,7 +58,6 @@ export function attach(markup: HTMLFormElement, options?: Options): () => void {
   // When they are used: configure may come later. data-language, data-redirect, data-key-life, data-queue
   const o = (): Options => withSettings({ ...(dataset as Options), ...options });
   const fields = (): Field[] => [...form.elements] as Field[];
-  const since = Date.now();
   let busy = false;
   let said: Words = {};
   const learn = async (): Promise<Words> => (said = await words(o()));
@@ -66,7 +74,8 @@ export function attach(markup: HTMLFormElement, options?: Options): () => void {
   key.name = keyField;
   const renew = (): void => void (key.value = newKey());
   renew();
-  const status = form.querySelector("[data-leadgate-status]") ?? make("p", "status");
+  const place = form.querySelector("[data-leadgate-status]");
+  const status = place ?? make("p", "status");
   status.setAttribute("role", "status");
   const say = (text = ""): void => void (status.textContent = text);
 
@@ -148,10 +157,7 @@ export function attach(markup: HTMLFormElement, options?: Options): () => void {
     event.preventDefault();
     if (busy) return;
     for (const clear of notes.values()) clear();
-    const all = new URLSearchParams();
-    for (const [field, value] of new FormData(markup, event.submitter)) {
-      if (field !== keyField) all.append(field, typeof value === "string" ? value : value.name);
-    }
+    const all = written(new FormData(markup, event.submitter));
     const entered = new URLSearchParams(all);
     for (const { type, name } of fields()) if (anew.test(type + " " + name)) entered.delete(name);
     const url = form.getAttribute("action") ? form.action : door(name, o());
@@ -175,13 +181,16 @@ export function attach(markup: HTMLFormElement, options?: Options): () => void {
     attachment.abort();
     attached.delete(form);
     delete dataset[mark];
+    for (const clear of notes.values()) clear();
     key.remove();
+    place || status.remove();
   };
 }
 
 export function start(): void {
   land();
-  const scan = (): void => document.querySelectorAll<HTMLFormElement>("form[data-leadgate]").forEach((form) => attach(form));
+  const scan = (since?: number): void =>
+    document.querySelectorAll<HTMLFormElement>("form[data-leadgate]").forEach((form) => attach(form, {}, since));
   const begin = (): void => {
     scan();
     flush();
@@ -190,7 +199,13 @@ export function start(): void {
   if (readyState !== "loading") scan();
   // Scripts that come after this one may still listen to what became of earlier entries.
   readyState === "complete" ? flush() : ["DOMContentLoaded", "load"].forEach((event) => addEventListener(event, begin));
-  addEventListener("focusin", scan); // forms that came later
+  // Forms that came later, also in an open shadow root; and those that are sent without ever having had the focus, by a program
+  // or a button that takes none: nobody knows since when they are on show.
+  addEventListener("focusin", (event) => {
+    const { form } = event.composedPath()[0] as Field;
+    form?.dataset?.leadgate && attach(form);
+  });
+  addEventListener("submit", () => scan(0), true);
   addEventListener("online", flush);
 }
 

@@ -30,6 +30,8 @@ async function attempt({ url, body, language }: Entry): Promise<Answer | Wait> {
     if (response.ok) return await response.json(); // an answer cut off is asked for again
     if (status === 408 || status === 429 || status > 499) return +response.headers.get("Retry-After")! || 0;
     refused = { status, detail: "HTTP " + status, ...(await response.json().catch(() => {})) };
+    // Not the visitor's mistake: whoever builds the page looks here.
+    if (!refused.violations) console.error("leadgate: " + refused.detail);
   } catch {
     return 0; // the network
   }

@@ -11,7 +11,7 @@ export function configure(options: Options): void {
 export const withSettings = (options?: Options): Options => ({ ...settings, ...options });
 
 /** An address at the gateway; at the page's own if none is set. */
-export const at = (path: string, o: Options): string => (o.gateway ?? "") + path;
+export const at = (path: string, o: Options): string => (o.gateway ?? "").replace(/\/$/, "") + path;
 
 export const languageOf = (o: Options): string => o.language || document.documentElement.lang || navigator.language;
 

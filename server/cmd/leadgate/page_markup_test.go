@@ -53,13 +53,56 @@ func TestThePageMayBeAsItIs(t *testing.T) {
 		s.onlyLead(t, "hidden@example.com")
 	})
 
-	t.Run("another's form says that it did not work, and keeps nothing", func(t *testing.T) {
+	t.Run("another's form says that it did not work, keeps nothing, and tells whoever builds the page why", func(t *testing.T) {
 		s, tab := newSite(t, h, "en", ""), visit(t)
 		s.markup = strings.ReplaceAll(s.markup, "contact", "partner")
-		do(t, tab, s.contact(), fill("stranger@example.com"), press(), shows("[role=status]", "did not work"), holds(`!localStorage.leadgate.includes("stranger")`))
+		s.scripts += `<script src="/site.js" defer></script>`
+		s.script = `console.error = (said) => window.said = said`
+		do(t, tab, s.contact(), fill("stranger@example.com"), press(), shows("[role=status]", "did not work"), holds(`!localStorage.leadgate.includes("stranger")`),
+			holds(`said.startsWith("leadgate: ") && said.includes(location.origin) && said.includes("allowed_origins")`))
 		if n := s.sent.Load(); n != 1 {
 			t.Errorf("%d requests were sent, want 1", n)
 		}
+	})
+
+	t.Run("a form that comes later, and is sent without ever having had the focus", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		late := s.markup
+		s.markup = ""
+		do(t, tab, s.contact(), holds("!!window.leadgate"), holds(fmt.Sprintf(`(document.body.insertAdjacentHTML("beforeend", %q), document.forms[0].email.value = "focus@example.com", document.forms[0].requestSubmit(), true)`, late)),
+			shows("[role=status]", thanks))
+		s.onlyLead(t, "focus@example.com")
+		fields := fmt.Sprint(s.leadsOf(t, "focus@example.com")[0]["submission"])
+		if !strings.Contains(fields, "leadgate_page") || strings.Contains(fields, "elapsed") {
+			t.Errorf("nobody knows how long it was on show: %s", fields)
+		}
+	})
+
+	t.Run("a form in a shadow root", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		inner := s.markup
+		s.markup = "<main></main>"
+		do(t, tab, s.contact(), holds("!!window.leadgate"), holds(fmt.Sprintf(`(() => {
+			document.addEventListener("leadgate:success", (event) => window.heard = event.detail.leadId);
+			const root = document.querySelector("main").attachShadow({ mode: "open" });
+			root.innerHTML = %q;
+			window.form = root.querySelector("form");
+			form.email.focus();
+			form.email.value = "shadow@example.com";
+			form.querySelector("button").click();
+			return true;
+		})()`, inner)), holds(`form.querySelector("[role=status]")?.textContent.includes("Thank you") && !!window.heard`))
+		s.onlyLead(t, "shadow@example.com")
+	})
+
+	t.Run("a form that is let go of is as it was", func(t *testing.T) {
+		s, tab := newSite(t, h, "en", ""), visit(t)
+		s.markup = strings.Replace(s.markup, "data-leadgate=", "data-was=", 1)
+		do(t, tab, s.contact(), holds("!!window.leadgate"), holds(`(() => {
+			const [form] = document.forms, { outerHTML } = form;
+			for (let times = 2; times--;) leadgate.attach(form)();
+			return form.outerHTML === outerHTML;
+		})()`))
 	})
 
 	t.Run("a script of the site's own with what the documentation says", func(t *testing.T) {
