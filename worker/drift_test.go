@@ -120,13 +120,25 @@ func TestADropHasThePropertiesReadAtOnce(t *testing.T) {
 func TestAValueIsSentAsTheCRMListsIt(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, h *house) {
-		h.crm.has(emailProperty, crm.Property{Name: "name", Native: "enumeration", Type: crm.Enumeration, Options: []crm.Option{{Value: "opt_1", Label: "In progress"}}})
-		h.apply(nil)
-		ids := h.accept("ada@example.com in_progress", "bob@example.com other")
-		h.rest(time.Second)
-		for i, want := range []string{`"name":"opt_1"`, `"name":"other"`} {
-			if got := h.expectState(ids[i], done).GetAttempts()[0].GetPayload(); !strings.Contains(got, want) {
-				t.Errorf("sent %s, want %s", got, want)
+		for _, test := range []struct {
+			property  crm.Property
+			said, has string
+		}{
+			{crm.Property{Type: crm.Enumeration, Options: []crm.Option{{Value: "opt_1", Label: "In progress"}}}, "in_progress other", `"opt_1" "other"`},
+			{crm.Property{Type: crm.Number}, "4000.50 many", `4000.5 "many"`},
+			{crm.Property{Type: crm.Bool}, "true maybe", `true "maybe"`},
+		} {
+			test.property.Name = "name"
+			h.crm.has(emailProperty, test.property)
+			h.rest(time.Hour)
+			h.apply(nil)
+			for i, said := range strings.Fields(test.said) {
+				id := h.accept("ada@example.com " + said)[0]
+				h.rest(time.Second)
+				want := `"name":` + strings.Fields(test.has)[i]
+				if got := h.expectState(id, done).GetAttempts()[0].GetPayload(); !strings.Contains(got, want) {
+					t.Errorf("sent %s, want %s", got, want)
+				}
 			}
 		}
 	})

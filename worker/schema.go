@@ -134,36 +134,14 @@ func (l *lane) seen(ctx context.Context) (*storev1.SeenProperties, error) {
 	return seen, nil
 }
 
-// matched is properties with the values of enumerations as the CRM lists them, where that is what is meant.
+// matched is properties with values as the CRM's records have them, as far as is known.
 func matched(properties []mapping.Property, schema *crm.Schema) []mapping.Property {
-	if schema == nil {
-		return properties
-	}
 	for i := range properties {
-		p := schema.Property(properties[i].Name)
-		if p == nil || len(p.Options) == 0 {
-			continue
+		if p := schema.Property(properties[i].Name); p != nil {
+			properties[i].Value = p.Of(properties[i].Value)
 		}
-		properties[i].Value = option(p, properties[i].Value)
 	}
 	return properties
-}
-
-// option is the option that a value means; the value itself if there is none.
-func option(p *crm.Property, value any) any {
-	switch v := value.(type) {
-	case string:
-		if o := p.Option(v); o != nil {
-			return o.Value
-		}
-	case []any:
-		options := make([]any, len(v))
-		for i, item := range v {
-			options[i] = option(p, item)
-		}
-		return options
-	}
-	return value
 }
 
 // ran notes that a lead ran into a property that does not fit.

@@ -2,6 +2,8 @@ package crm
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
@@ -31,6 +33,8 @@ type Property struct {
 	MaxLength int
 	// Options are the values of an enumeration; empty if it takes others too, or if they are not said.
 	Options []Option
+	// Numbered: the values of Options are numbers for the CRM, and are sent so.
+	Numbered bool
 	// Unique: no two records have the same value, so that records can be told apart by it.
 	Unique bool
 }
@@ -111,6 +115,78 @@ func (p *Property) Option(text string) *Option {
 		found = &p.Options[i]
 	}
 	return found
+}
+
+// Of is a value as the CRM's records have it: the option that a text means; the number, or the yes or no, that it spells, where
+// the property is one, as CRMs refuse "12" for a number; a number in words where it is a text. Any of several options is a list,
+// be it of one. A value that does not fit is itself: what to make of it is up to the CRM.
+func (p *Property) Of(value any) any {
+	list, several := value.([]any)
+	if !several {
+		if value = p.one(value); p.Type == Enumerations {
+			return []any{value}
+		}
+		return value
+	}
+	values := make([]any, len(list))
+	for i, item := range list {
+		values[i] = p.one(item)
+	}
+	return values
+}
+
+func (p *Property) one(value any) any {
+	switch v := value.(type) {
+	case string:
+		return p.ofText(v)
+	case float64:
+		if p.takesWords() {
+			return p.ofText(strconv.FormatFloat(v, 'f', -1, 64))
+		}
+	case bool:
+		if p.takesWords() {
+			return p.ofText(strconv.FormatBool(v))
+		}
+	}
+	return value
+}
+
+func (p *Property) takesWords() bool {
+	switch p.Type {
+	case Text, Enumeration, Enumerations:
+		return !p.Numbered
+	}
+	return false
+}
+
+func (p *Property) ofText(text string) any {
+	if o := p.Option(text); o != nil {
+		text = o.Value
+	}
+	switch {
+	case p.Type == Number || p.Numbered:
+		return number(text)
+	case p.Type == Bool:
+		if yes := strings.EqualFold(text, "true"); yes || strings.EqualFold(text, "false") {
+			return yes
+		}
+	}
+	return text
+}
+
+// exactDigits is how many digits a number keeps as JSON's readers have it.
+const exactDigits = 15
+
+// number is the number that a text spells; the text itself if it is none, or if it would not be the same number any more.
+func number(text string) any {
+	if len(text) > exactDigits || strings.Trim(text, "-.0123456789") != "" {
+		return text
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return text
+	}
+	return n
 }
 
 // loosely is a text without what people write in different ways: "In Progress", "in_progress" and "INPROGRESS" are one,

@@ -61,16 +61,18 @@ func ReadAll(batch []crm.Item) (all, ready []*Draft) {
 
 // Text returns a value as text; empty if there is none.
 func (d *Draft) Text(property string) string {
-	switch v := d.Values[property].(type) {
-	case nil:
+	if d.Values[property] == nil {
 		return ""
-	case string:
-		return strings.TrimSpace(v)
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	default:
-		return fmt.Sprint(v)
 	}
+	return strings.TrimSpace(text(d.Values[property]))
+}
+
+// text is a value in words. Large numbers are written out: 100000000, not 1e+08.
+func text(value any) string {
+	if n, ok := value.(float64); ok {
+		return strconv.FormatFloat(n, 'f', -1, 64)
+	}
+	return fmt.Sprint(value)
 }
 
 // LeadID is the lead's identifier, which is the same for every attempt and every revision.
@@ -222,20 +224,35 @@ func (d *Draft) Blanks(record map[string]any) map[string]any {
 }
 
 // Encode renders properties as a JSON object, its keys sorted. Numbers and yes or no stay what they are; several values of one
-// property are joined by a separator, as most CRMs have them, or stay a list if it is empty.
-func Encode(properties []mapping.Property, separator string) ([]byte, error) {
+// property are what join makes of them, or stay a list if it is nil.
+func Encode(properties []mapping.Property, join func([]any) any) ([]byte, error) {
 	object := make(map[string]any, len(properties))
 	for _, p := range properties {
-		value, err := plain(p.Value, separator)
+		value, err := plain(p.Value)
 		if err != nil {
 			return nil, fmt.Errorf("property %s: %w", p.Name, err)
+		}
+		if list, ok := value.([]any); ok && join != nil {
+			value = join(list)
 		}
 		object[p.Name] = value
 	}
 	return Marshal(object)
 }
 
-func plain(value any, separator string) (any, error) {
+// By joins values to one text, as most CRMs have several options of a property.
+func By(separator string) func([]any) any {
+	return func(values []any) any {
+		texts := make([]string, len(values))
+		for i, value := range values {
+			texts[i] = text(value)
+		}
+		return strings.Join(texts, separator)
+	}
+}
+
+// plain is the value itself, if it can be sent.
+func plain(value any) (any, error) {
 	switch v := value.(type) {
 	case string, bool:
 		return v, nil
@@ -245,18 +262,12 @@ func plain(value any, separator string) (any, error) {
 		}
 		return v, nil
 	case []any:
-		texts := make([]string, len(v))
-		for i, item := range v {
-			one, err := plain(item, separator)
-			if err != nil {
+		for _, item := range v {
+			if _, err := plain(item); err != nil {
 				return nil, err
 			}
-			texts[i] = fmt.Sprint(one)
 		}
-		if separator == "" {
-			return v, nil
-		}
-		return strings.Join(texts, separator), nil
+		return v, nil
 	}
 	return nil, fmt.Errorf("a %T cannot be sent", value)
 }

@@ -140,16 +140,20 @@ func TestWhatWasNotSentHasNobodyElsesVerdict(t *testing.T) {
 
 func TestPayloadsAreObjects(t *testing.T) {
 	t.Parallel()
-	properties := []mapping.Property{{Name: "z", Value: []any{"a", 2.5, true}}, {Name: "n", Value: 12.0}, {Name: "a&b", Value: "<x>"}, {Name: "ok", Value: true}}
-	for separator, want := range map[string]string{
-		";": `{"a&b":"<x>","n":12,"ok":true,"z":"a;2.5;true"}`, "": `{"a&b":"<x>","n":12,"ok":true,"z":["a",2.5,true]}`,
+	properties := []mapping.Property{{Name: "z", Value: []any{"a", 2.5, true, 100_000_000.0}}, {Name: "n", Value: 12.0}, {Name: "a&b", Value: "<x>"}, {Name: "ok", Value: true}}
+	for _, test := range []struct {
+		join func([]any) any
+		want string
+	}{
+		{draft.By(";"), `{"a&b":"<x>","n":12,"ok":true,"z":"a;2.5;true;100000000"}`},
+		{nil, `{"a&b":"<x>","n":12,"ok":true,"z":["a",2.5,true,100000000]}`},
 	} {
-		if got, err := draft.Encode(properties, separator); err != nil || string(got) != want {
-			t.Errorf("%q: %s, %v", separator, got, err)
+		if got, err := draft.Encode(properties, test.join); err != nil || string(got) != test.want {
+			t.Errorf("%s, want %s, %v", got, test.want, err)
 		}
 	}
 	for _, wrong := range []any{math.NaN(), math.Inf(1), nil, map[string]any{}} {
-		if _, err := draft.Encode([]mapping.Property{{Name: "x", Value: wrong}}, ";"); err == nil || !strings.Contains(err.Error(), "property x") {
+		if _, err := draft.Encode([]mapping.Property{{Name: "x", Value: wrong}}, draft.By(";")); err == nil || !strings.Contains(err.Error(), "property x") {
 			t.Errorf("%v: %v", wrong, err)
 		}
 	}

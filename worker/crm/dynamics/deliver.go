@@ -4,12 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
-	"math"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -25,7 +23,6 @@ func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadga
 		if lead.Text(email) == "" && lead.Item.Email != "" {
 			lead.Values[email] = lead.Item.Email
 		}
-		d.convert(lead)
 		keep := []string{email}
 		if d.key != "" {
 			keep = []string{d.key}
@@ -33,31 +30,6 @@ func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadga
 		draft.InRounds([]*draft.Draft{lead}, d.cfg.GetPlaceholders(), keep, func(one []*draft.Draft) { d.deliver(ctx, one[0], fill) })
 	})
 	return draft.Told(all)
-}
-
-// convert writes values as the columns have them, as far as is known: choices are numbers in Dynamics.
-func (d *destination) convert(lead *draft.Draft) {
-	known := d.known.Load()
-	if known == nil {
-		return
-	}
-	for column, value := range lead.Values {
-		text, isText := value.(string)
-		p := known.Property(column)
-		if p == nil || !isText {
-			continue
-		}
-		switch p.Type {
-		case crm.Enumeration, crm.Number:
-			if n, err := strconv.ParseFloat(strings.TrimSpace(text), 64); err == nil && !math.IsInf(n, 0) && !math.IsNaN(n) { // which are words
-				lead.Values[column] = n
-			}
-		case crm.Bool:
-			if yes, err := strconv.ParseBool(strings.ToLower(text)); err == nil {
-				lead.Values[column] = yes
-			}
-		}
-	}
 }
 
 // target is the record that a lead is written to.

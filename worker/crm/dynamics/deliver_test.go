@@ -161,16 +161,16 @@ func TestColumnsThatDynamicsRefusesAreLeftOut(t *testing.T) {
 	}
 }
 
-func TestChoicesAreNumbersOnceTheSchemaIsKnown(t *testing.T) {
+func TestChoicesAreNumbersByTheirLabels(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Dynamics{}, simulated.Options{})
 	schema, outcome := r.destination.Schema(t.Context())
 	r.expect(outcome, crm.Delivered, "")
 	source := schema.Property("leadsourcecode")
-	if source.Type != crm.Enumeration || source.Option("web") == nil || source.Option("web").Value != "8" || schema.Property("subject").MaxLength != 300 {
+	if source.Type != crm.Enumeration || source.Of("web") != 8.0 || schema.Property("subject").MaxLength != 300 {
 		t.Errorf("leadsourcecode is %+v", source)
 	}
-	r.expect(r.deliver(upsert, `{"emailaddress1":"a@example.com","leadsourcecode":"8","donotemail":"true","numberofemployees":"12"}`), crm.Delivered, "")
+	r.expect(r.deliver(upsert, `{"emailaddress1":"a@example.com","leadsourcecode":8,"donotemail":true,"numberofemployees":12}`), crm.Delivered, "")
 	if got := r.environment.records()[0].Properties; got["leadsourcecode"] != 8.0 || got["donotemail"] != true || got["numberofemployees"] != 12.0 {
 		t.Errorf("record is %v", got)
 	}

@@ -86,7 +86,7 @@ func (d *destination) defaults() map[string]string {
 
 // Encode implements crm.Destination. Several choices of one column are written with commas.
 func (*destination) Encode(properties []mapping.Property) ([]byte, error) {
-	return draft.Encode(properties, ",")
+	return draft.Encode(properties, draft.By(","))
 }
 
 // Ping implements crm.Destination. It asks who the caller is.

@@ -148,7 +148,7 @@ func (d *destination) told(a attribute) crm.Property {
 	case "DateTime":
 		p.Type = crm.Time
 	case "Picklist", "State", "Status":
-		p.Type = crm.Enumeration
+		p.Type, p.Numbered = crm.Enumeration, true
 	}
 	return p
 }

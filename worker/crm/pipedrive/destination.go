@@ -98,7 +98,17 @@ func (*destination) Encode(properties []mapping.Property) ([]byte, error) {
 			return nil, fmt.Errorf("property %s: Pipedrive's properties are person.NAME, lead.NAME and note", p.Name)
 		}
 	}
-	return draft.Encode(properties, ", ")
+	return draft.Encode(properties, joined)
+}
+
+// joined is a list of options, which are numbers, as it is, and other values as one text.
+func joined(values []any) any {
+	for _, value := range values {
+		if _, isNumber := value.(float64); !isNumber {
+			return draft.By(", ")(values)
+		}
+	}
+	return values
 }
 
 // part tells what a property belongs to: person, lead or note.

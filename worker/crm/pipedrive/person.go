@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -250,7 +251,7 @@ func (d *destination) updatePerson(ctx context.Context, e *errand) (answer *crm.
 // reduce takes out of changes what is there already and, to fill blanks, where anything is there.
 func reduce(changes, has map[string]any, fill bool) {
 	for name, value := range changes {
-		if there := has[name]; there == value || fill && there != nil && there != "" {
+		if there := has[name]; reflect.DeepEqual(there, value) || fill && there != nil && there != "" {
 			delete(changes, name)
 		}
 	}

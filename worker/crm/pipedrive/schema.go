@@ -57,7 +57,7 @@ func (f field) told(of string) crm.Property {
 	case "date":
 		p.Type = crm.Date
 	case "enum", "set":
-		p.Type = crm.Enumeration
+		p.Type, p.Numbered = crm.Enumeration, true
 		if f.Type == "set" {
 			p.Type = crm.Enumerations
 		}

@@ -167,6 +167,26 @@ func TestWhatTheObjectRequiresIsFilledInForNewRecordsOnly(t *testing.T) {
 	r.expect(r.deliver(upsert, nameless)[0], crm.Refused, "makes no record without LastName, Company")
 }
 
+func TestALeadIsDeliveredWithoutAValueOfAnotherTypeThoughSalesforceDoesNotSayWhichItIs(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
+	bad := `{"Email":"ada@example.com","LastName":"Lovelace","Company":"E","AnnualRevenue":"about 4000","NumberOfEmployees":"a few"}`
+	r.expect(r.deliver(upsert, bad)[0], crm.Refused, "Salesforce does not say which") // as long as the fields are not known
+	_, outcome := r.destination.Schema(t.Context())
+	r.expect(outcome, crm.Delivered, "")
+	for _, payloads := range [][]string{{bad}, {grace, bad}} {
+		outcomes := r.deliver(upsert, payloads...)
+		if outcomes[0].Kind == crm.Split {
+			continue // and it comes alone
+		}
+		outcome = outcomes[len(outcomes)-1]
+		r.expect(outcome, crm.Delivered, "another type")
+		if strings.Join(outcome.Dropped, " ") != "AnnualRevenue NumberOfEmployees" {
+			t.Errorf("left out %v", outcome.Dropped)
+		}
+	}
+}
+
 func TestALeadIsDeliveredWithoutAFieldThatSalesforceRefuses(t *testing.T) {
 	t.Parallel()
 	for _, together := range []bool{false, true} {

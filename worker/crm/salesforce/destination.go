@@ -51,6 +51,7 @@ type destination struct {
 	duplicates   string
 	placeholders map[string]string
 	tokens       *crm.Tokens
+	known        atomic.Pointer[crm.Schema] // nil until it was read
 	// oneByOne is set once Salesforce does not take Email as the key of a collection.
 	oneByOne atomic.Bool
 }
@@ -112,7 +113,7 @@ func (d *destination) defaults() map[string]string {
 
 // Encode implements crm.Destination.
 func (*destination) Encode(properties []mapping.Property) ([]byte, error) {
-	return draft.Encode(properties, ";")
+	return draft.Encode(properties, draft.By(";"))
 }
 
 // Ping implements crm.Destination. It asks for the limits, which every user of the API may read.

@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,9 +56,44 @@ var meanings = map[string]meaning{
 	"FIELD_INTEGRITY_EXCEPTION":               {kind: crm.Refused, reason: "the value does not fit the field", lone: true},
 	"MALFORMED_ID":                            {kind: crm.Refused, reason: "the value is not the identifier of a record", lone: true},
 	"INVALID_CROSS_REFERENCE_KEY":             {kind: crm.Refused, reason: "the value refers to a record that is not there", lone: true},
-	"JSON_PARSER_ERROR":                       {kind: crm.Refused, reason: "a value is of another type than its field; Salesforce does not say which"},
+	wrongJSON:                                 {kind: crm.Refused, reason: "a value is of another type than its field, and Salesforce does not say which"},
 	"FIELD_CUSTOM_VALIDATION_EXCEPTION":       {kind: crm.Refused, reason: "a validation rule of the organisation refuses it; the answer has the rule's words"},
 	"INVALID_TYPE":                            {kind: crm.Refused, reason: "Salesforce does not know such an object, or hides it from the user; check salesforce.object"},
+}
+
+// wrongJSON is said of values of another type than their fields, which are not named.
+const wrongJSON = "JSON_PARSER_ERROR"
+
+// mistyped are the fields of a lead whose values are of another type, as far as the fields are known.
+func (d *destination) mistyped(lead *errand) []string {
+	var fields []string
+	for name, value := range lead.Values {
+		p := d.known.Load().Property(name)
+		if p == nil {
+			continue
+		}
+		var fits bool
+		text, isText := value.(string)
+		switch p.Type {
+		case crm.Number:
+			_, fits = value.(float64)
+		case crm.Bool:
+			_, fits = value.(bool)
+		case crm.Date:
+			_, err := time.Parse(time.DateOnly, text)
+			fits = err == nil
+		case crm.Time:
+			_, err := time.Parse(time.RFC3339, text)
+			fits = err == nil
+		default:
+			fits = isText
+		}
+		if !fits {
+			fields = append(fields, name)
+		}
+	}
+	slices.Sort(fields)
+	return fields
 }
 
 // How long to wait after REQUEST_LIMIT_EXCEEDED, which comes without a word about it. Calls that take long are counted while
@@ -117,7 +153,11 @@ func (d *destination) refuse(answer *crm.Answer, p problem, lead *errand) detour
 	outcome := answer.Outcome(m.kind, m.reason+draft.InBrackets(code))
 	outcome.After = max(outcome.After, m.wait)
 	lead.Fail(outcome)
-	if fields := p.fields(lead); m.lone && len(fields) > 0 {
+	fields := p.fields(lead)
+	if code == wrongJSON {
+		fields = d.mistyped(lead)
+	}
+	if len(fields) > 0 && (m.lone || code == wrongJSON) {
 		lead.Outcome.Property = fields[0]
 		lead.Outcome.Reason = "field " + fields[0] + ": " + lead.Outcome.Reason
 		lead.Flaws = fields

@@ -50,6 +50,7 @@ func (d *destination) Schema(ctx context.Context) (*crm.Schema, crm.Outcome) {
 	for _, f := range described.Fields {
 		schema.Properties = append(schema.Properties, d.told(f))
 	}
+	d.known.Store(schema)
 	return schema, crm.Outcome{Kind: crm.Delivered, Status: answer.Status}
 }
 

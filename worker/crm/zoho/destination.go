@@ -93,7 +93,7 @@ func (d *destination) defaults() map[string]string {
 
 // Encode implements crm.Destination. Several values of one field stay a list.
 func (*destination) Encode(properties []mapping.Property) ([]byte, error) {
-	return draft.Encode(properties, "")
+	return draft.Encode(properties, nil)
 }
 
 // Ping implements crm.Destination. It asks for the fields, which proves token, data centre, scope and module.
