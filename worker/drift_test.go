@@ -117,6 +117,24 @@ func TestADropHasThePropertiesReadAtOnce(t *testing.T) {
 	})
 }
 
+func TestAPropertyThatTheCRMRequiresByNowIsToldOnceALeadRanIntoIt(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.crm.has(emailProperty, nameProperty)
+		h.apply(nil)
+		h.rest(10 * time.Minute)
+		h.crm.has(emailProperty, nameProperty, crm.Property{Name: "region", Label: "Region", Required: true})
+		h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
+			return each(batch, crm.Outcome{Kind: crm.Refused, Reason: "no record without region", Property: "region"})
+		})
+		h.accept("ada@example.com Ada")
+		h.rest(time.Minute)
+		if all := h.drifts(); len(all) != 1 || all[0].GetType() != leadgatev1.DriftType_DRIFT_TYPE_PROPERTY_REQUIRED || all[0].GetField() != "region" {
+			t.Errorf("drift is %v", all)
+		}
+	})
+}
+
 func TestAValueIsSentAsTheCRMListsIt(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, h *house) {

@@ -9,7 +9,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
-	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/mapping"
 	"github.com/leadgate/leadgate/worker/store"
@@ -144,10 +143,8 @@ func matched(properties []mapping.Property, schema *crm.Schema) []mapping.Proper
 	return properties
 }
 
-// ran notes that a lead ran into a property that does not fit.
-func (l *lane) ran(d *leadgatev1.Attempt) {
-	if len(d.GetDroppedProperties()) > 0 {
-		l.misfit.Store(true)
-		l.signal()
-	}
+// ran notes that a lead ran into a property that does not fit, or into one that is required.
+func (l *lane) ran() {
+	l.misfit.Store(true)
+	l.signal()
 }

@@ -35,11 +35,11 @@ func (c *call) verdict(p *parcel) *store.Step {
 		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_DELIVERED
 		if len(outcome.Dropped) > 0 {
 			attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_DELIVERED_PARTLY
+			l.ran()
 		}
 		d.State = leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED
 		d.RecordId, d.RecordUrl, d.LastError = outcome.RecordID, outcome.RecordURL, ""
 		l.health.delivered()
-		l.ran(attempt)
 		return &store.Step{Claim: p.claim, Delivery: d, Attempt: attempt, Events: succeeded(p)}
 	case crm.RateLimited:
 		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_RATE_LIMITED
@@ -54,6 +54,9 @@ func (c *call) verdict(p *parcel) *store.Step {
 	case crm.Refused:
 		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_REFUSED
 		d.State, d.Reason = leadgatev1.DeliveryState_DELIVERY_STATE_DEAD, reasonOf(outcome)
+		if outcome.Property != "" {
+			l.ran()
+		}
 	case crm.Undecided:
 		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNDECIDED
 		d.State, d.Reason = leadgatev1.DeliveryState_DELIVERY_STATE_HELD, reasonOf(outcome)
