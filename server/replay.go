@@ -273,7 +273,12 @@ func (s *leads) planOpen(ctx context.Context, r *leadgatev1.ReplayLeadsRequest, 
 				p.problem = fmt.Sprintf("%s: %v", d.GetDestination(), err)
 				continue
 			}
-			if attempts := d.GetAttempts(); len(attempts) > 0 && attempts[len(attempts)-1].GetPayload() != payload.Text {
+			attempts := d.GetAttempts()
+			if len(attempts) == 0 {
+				continue
+			}
+			// What the CRM left out it may take by now: a property that was made anew, made longer, given another option.
+			if last := attempts[len(attempts)-1]; last.GetPayload() != payload.Text || len(last.GetDroppedProperties()) > 0 {
 				p.updated = append(p.updated, d.GetDestination())
 			}
 		}

@@ -17,7 +17,7 @@ import (
 //
 // As long as the CRM may have taken the last payload without our knowing, the very same bytes go again under the same
 // idempotency value. Otherwise the lead is mapped anew, so that a mended mapping reaches what still waits. The revision
-// rises when the bytes differ from the last ones, and after a refusal, so that no cached refusal answers.
+// rises when the bytes differ from the last ones, and after a refusal, be it of a part, so that no cached refusal answers.
 func (c *call) prepare(claim *store.Claim) (*parcel, *store.Step) {
 	d := clone(claim.Delivery)
 	d.Mode = leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT
@@ -35,7 +35,7 @@ func (c *call) prepare(claim *store.Claim) (*parcel, *store.Step) {
 	switch {
 	case last == nil:
 		d.Revision++ // from 0, or from where it was if the last attempt is lost
-	case last.GetPayload() != payload, last.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_REFUSED:
+	case last.GetPayload() != payload, last.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_REFUSED, len(last.GetDroppedProperties()) > 0:
 		d.Revision = last.GetRevision() + 1
 	default:
 		d.Revision = last.GetRevision()

@@ -138,6 +138,35 @@ func TestAChangedMappingReachesWhatWasDelivered(t *testing.T) {
 	}
 }
 
+// The administrator of the CRM takes a property away, and puts it back: nothing changes here.
+func TestWhatTheCRMLeftOutIsSentAgainOnceItTakesIt(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	events := h.gateway.watch()
+	await(t, events, h.post("k1", url.Values{"email": {"ada@example.com"}, "firstname": {"Ada"}}).body["leadId"].(string), "SUCCESS")
+	change := func(to string) {
+		request(t, "POST", "http://"+h.crm.address+"/_sim/fields", "application/json", to)
+	}
+	change(`{"rename":{"firstname":"given_name"}}`)
+	id := h.post("k2", url.Values{"email": {"eve@example.com"}, "firstname": {"Eve"}}).body["leadId"].(string)
+	await(t, events, id, "SUCCESS")
+	change(`{"rename":{"given_name":"firstname"}}`)
+	if text := h.leadgate("", "replay", "--form", "contact", "--dry-run"); !strings.Contains(text, "1 would be sent again") || !strings.Contains(text, "1 unchanged") {
+		t.Errorf("the dry run says %s", text)
+	}
+	events = h.gateway.watchFrom("last=0")
+	h.leadgate("", "replay", "--form", "contact")
+	await(t, events, id, "SUCCESS")
+	for _, c := range h.contacts() {
+		if c.Properties["email"] == "eve@example.com" && c.Properties["firstname"] != "Eve" {
+			t.Errorf("the CRM has %v", c.Properties)
+		}
+	}
+	if text := h.leadgate("", "replay", "--form", "contact"); !strings.Contains(text, "0 sent again") {
+		t.Errorf("replaying again says %s", text)
+	}
+}
+
 func TestAnotherPersonIsNeverMadeOfALeadWithoutBeingAsked(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
