@@ -41,7 +41,11 @@ func (r *review) certificate(cfg *configv1.TLS, env Environment) {
 
 // consistency reports what does not fit together: names of nothing, and values that contradict each other.
 func (r *review) consistency(cfg *configv1.Config, env Environment) {
-	if _, _, err := net.SplitHostPort(cfg.GetListen()); err != nil {
+	_, port, err := net.SplitHostPort(cfg.GetListen())
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
 		r.on(path{"listen"}, "listen: %q is not host:port, such as 127.0.0.1:8080 or :8080", cfg.GetListen())
 	}
 	r.certificate(cfg.GetTls(), env)

@@ -40,6 +40,7 @@ func TestEveryProblemIsToldWithItsPlaceAndTheWayOut(t *testing.T) {
 		"too short":         {crm + "idempotency: { ttl: 59s }\n", []string{"2:21: ttl: must be between 1m and 30d"}},
 		"unknown word":      {crm + "log: { format: jsn, level: loud }\n", []string{"2:16: format: unknown word \"jsn\"; did you mean \"json\"?", "2:28: level: unknown word \"loud\"; it is one of debug, info, warn, error"}},
 		"listen":            {crm + "listen: 8080\n", []string{"2:9: listen: \"8080\" is not host:port, such as 127.0.0.1:8080 or :8080"}},
+		"no such port":      {crm + "listen: :80800\n", []string{"2:9: listen: \":80800\" is not host:port, such as 127.0.0.1:8080 or :8080"}},
 		"not a network":     {crm + "trusted_proxies:\n  - 10.0.0.0/8\n  - 10.0.0.0/33\n", []string{"4:5: trusted_proxies: must be a network, such as 10.0.0.0/8, or 10.0.0.1/32 for one address"}},
 		"tls":               {crm + "tls: { cert_file: here.crt, key_file: gone.key }\n", []string{"2:39: key_file: gone.key cannot be read: file does not exist"}},
 		"no certificate":    {crm + "tls: { cert_file: here.crt, key_file: here.crt }\n", []string{"2:6: tls: cert_file and key_file make no certificate: failed to find any PEM data in certificate input"}},

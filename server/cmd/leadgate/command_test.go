@@ -6,9 +6,11 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const goodConfig = `forms:
@@ -316,5 +318,35 @@ func TestACommandWithoutAKeySaysWhereToPutIt(t *testing.T) {
 	_, complaint, code := run(t, []string{"LEADGATE_SERVER=" + h.gateway.address, "LEADGATE_API_KEY=of-ops"}, "", "leads", "list")
 	if code != 0 {
 		t.Errorf("with the key: %d %s", code, complaint)
+	}
+}
+
+// A command that waits for standard input does not hear the first.
+func TestTheSecondCtrlCEndsWhateverRuns(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(binary, "submit", "--file", "-")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill() }()                   // it has ended
+	if _, err := stdin.Write(make([]byte, 1<<20)); err != nil { // more than fits into the pipe: it reads
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for again, late := time.NewTicker(10*time.Millisecond), time.After(patience); ; {
+		select {
+		case <-ended:
+			return
+		case <-again.C:
+			_ = cmd.Process.Signal(os.Interrupt) // until it has ended
+		case <-late:
+			t.Fatal("it still runs after many interrupts")
+		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
@@ -46,11 +45,11 @@ func newExport() *cobra.Command {
 				if err != nil {
 					return errors.Join(conn.explain(err), out.Flush())
 				}
-				line, err := protojson.Marshal(lead)
+				line, err := jsonLine(lead)
 				if err != nil {
 					return err
 				}
-				if _, err := out.Write(append(line, '\n')); err != nil {
+				if _, err := out.WriteString(line + "\n"); err != nil {
 					return err
 				}
 			}

@@ -32,6 +32,8 @@ func (e usageError) Unwrap() error { return e.error }
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	// The first Ctrl-C asks whatever runs to end. Not everything hears that, such as a read from the terminal: the second ends it.
+	context.AfterFunc(ctx, func() { signal.Reset(syscall.SIGINT) })
 	os.Exit(run(ctx, newRoot(), os.Stderr.WriteString))
 }
 

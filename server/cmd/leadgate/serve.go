@@ -50,8 +50,8 @@ func newServe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the gateway",
-		Long: `Run the gateway until it gets SIGTERM or SIGINT. It then stops taking leads, finishes what is under way, and ends.
-Nothing that was answered with 201 is lost, however it ends.
+		Long: `Run the gateway until it gets SIGTERM or SIGINT. It then stops taking leads, finishes what is under way, and ends; a second
+Ctrl-C ends it at once. Nothing that was answered with 201 is lost, however it ends.
 
 The configuration file, and the files it refers to, are watched: a good change takes effect at once, a bad one is refused
 with the reason while the configuration before stays in force. SIGHUP makes it look at once.`,
