@@ -53,8 +53,8 @@ func IsMultipart(contentType string) bool {
 //
 // In JSON, values are strings, numbers (kept as written), booleans ("true", "false"), null (the same as an empty string)
 // and lists of these; what is within another object has a name with dots, such as address.city. A list of objects with
-// name and value, as HubSpot's forms send it, is read as the fields that it lists, and so are the answers of Typeform and
-// the fields of Elementor.
+// name and value, as HubSpot's forms send it, and its like is read as the fields that it lists, and so are the answers of
+// Typeform and the fields of Elementor.
 //
 // JSON may come as text/plain, as it does from navigator.sendBeacon.
 //

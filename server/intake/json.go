@@ -71,6 +71,9 @@ func (f *flattener) value(name string, value jsonText, depth int) error {
 	case '{':
 		return f.object(name+".", value, depth+1)
 	case '[':
+		if listed, err := f.list(value, depth+1); listed {
+			return err
+		}
 		if _, err := f.fields.named(name); err != nil { // even an empty list came
 			return err
 		}

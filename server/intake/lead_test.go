@@ -139,7 +139,7 @@ func rules(violations []intake.Violation) []string {
 func TestSecretsAndIgnoredFieldsAreNotStored(t *testing.T) {
 	t.Parallel()
 	secret := []string{
-		"password", "new_password", "userPassword", "Passwort", "contraseña", "pwd", "card", "card_number", "cardNumber",
+		"password", "google_key", "new_password", "userPassword", "Passwort", "contraseña", "pwd", "card", "card_number", "cardNumber",
 		"payment[card]", "creditcard", "cc-number", "ccExp", "cvv", "card-cvc", "CVV2", "SECURITY_CODE",
 	}
 	kept := []string{"email", "discard", "postcard", "scorecard_size", "cc", "pin_code", "vcard_url", "compass"}

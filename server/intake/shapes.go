@@ -2,27 +2,47 @@ package intake
 
 import "strings"
 
-// listed adds the fields of an object that lists them instead of having them as members. It reports whether it was one.
-// The shapes are those that form builders document; what stands beside the list keeps its dotted names.
+// listings are the members in which the items of a list have a field's name and its value, as form builders document them. The
+// field is called by that name alone, wherever the list stands.
+var listings = [...]struct{ name, value string }{
+	{"column_id", "string_value"}, // Google's lead forms, in user_column_data
+	{"label", "value"},            // Tally
+	{"name", "value"},             // HubSpot, Fillout, Netlify
+	{"name", "values"},            // Meta's lead ads, in field_data
+	{"question", "answer"},        // Calendly
+}
+
+// list adds the fields that a list names. It reports whether it names any.
+func (f *flattener) list(list jsonText, depth int) (bool, error) {
+	if !strings.HasPrefix(string(list[list.next(1):]), "{") {
+		return false, nil
+	}
+	for _, members := range listings {
+		if !allHave(list.items(), members.name, members.value) {
+			continue
+		}
+		for item := range list.items() {
+			if err := f.value(clip(item.member(members.name).scalar()), item.member(members.value), depth); err != nil {
+				return true, err
+			}
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// listed adds the fields of an object that has them in a way of its own. It reports whether it was one. The shapes are those that
+// form builders document; what stands beside the fields keeps its dotted names.
 func (f *flattener) listed(object jsonText) bool {
 	if !strings.Contains(string(object), `"fields"`) && !strings.Contains(string(object), `"form_response"`) {
 		return false
 	}
-	if fields := object.member("fields"); fields != "" {
-		switch {
-		case fields[0] == '[' && allHave(fields.items(), "name", "value"): // HubSpot's forms API
-			f.beside(object, "fields")
-			for item := range fields.items() {
-				f.add(item.member("name").scalar(), item.member("value"))
-			}
-			return true
-		case fields[0] == '{' && allHave(valuesOf(fields), "id", "value"): // Elementor's webhook
-			f.beside(object, "fields")
-			for name, item := range fields.members() {
-				f.add(name, item.member("value"))
-			}
-			return true
+	if fields := object.member("fields").orEmpty(); allHave(valuesOf(fields), "id", "value") { // Elementor's webhook
+		f.beside(object, "fields")
+		for name, item := range fields.members() {
+			f.add(name, item.member("value"))
 		}
+		return true
 	}
 	response := object.member("form_response") // Typeform's webhook
 	if response == "" || response[0] != '{' {
@@ -94,17 +114,15 @@ func (f *flattener) add(name string, value jsonText) {
 	}
 }
 
-// allHave says whether there are values and all are objects with members of these names.
-func allHave(values func(func(jsonText) bool), names ...string) bool {
+// allHave says whether there are values, and all are objects with a member that says who they are and another one.
+func allHave(values func(func(jsonText) bool), name, other string) bool {
 	some := false
 	for value := range values {
 		if value[0] != '{' {
 			return false
 		}
-		for _, name := range names {
-			if value.member(name) == "" {
-				return false
-			}
+		if scalarOf(value.member(name)) == "" || value.member(other) == "" {
+			return false
 		}
 		some = true
 	}
