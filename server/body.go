@@ -13,6 +13,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 
+	"github.com/leadgate/leadgate/server/intake"
 	"github.com/leadgate/leadgate/worker"
 )
 
@@ -31,6 +32,9 @@ func timeBody(w http.ResponseWriter, r *http.Request, timeout time.Duration) {
 // whoever announces a large one need not send it.
 const promisedBody = 8 << 10
 
+// escaped is how many bytes of an urlencoded form one byte of text takes at most: %C3.
+const escaped = 3
+
 // batchPath is where a batch comes in over REST.
 const batchPath = "/v1/leads:batch"
 
@@ -42,8 +46,11 @@ func bodyTooLarge(limit int64, whose string) error {
 // readBody reads a request's whole body within its bounds of size and time, and leaves it to be read again.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	limit, whose := s.house().maxBody, "intake.max_body_bytes"
-	if r.URL.Path == batchPath && limit < maxBatchBody {
+	switch {
+	case r.URL.Path == batchPath && limit < maxBatchBody:
 		limit, whose = maxBatchBody, "a batch; send several"
+	case intake.IsURLEncoded(r.Header.Get("Content-Type")): // what it holds is measured when it is decoded
+		limit, whose = escaped*limit, "an urlencoded form, three times intake.max_body_bytes"
 	}
 	if r.ContentLength > limit {
 		return nil, bodyTooLarge(limit, whose)

@@ -364,9 +364,11 @@ func (s *Server) readForm(w http.ResponseWriter, r *http.Request) (*leadgatev1.S
 		}
 		submission.Fields, err = intake.Decode(contentType, body)
 	}
-	switch {
+	switch tooLong := (*intake.TooLongError)(nil); {
 	case err == nil:
 		return submission, nil
+	case errors.As(err, &tooLong):
+		return nil, violated("the submission", []violation{{tooLong.Field, intake.RuleSize, tooLong.Message()}})
 	case errors.Is(err, intake.ErrMediaType):
 		return nil, worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: "MEDIA_TYPE_UNSUPPORTED"}, err.Error())
 	case errors.Is(err, intake.ErrTooLarge):

@@ -284,6 +284,21 @@ func TestAFormWithAFileIsTakenWithoutTheFile(t *testing.T) {
 	h.post(contact, "multipart/form-data", body).expect(t, 415, "boundary")
 }
 
+func TestWhatIsTooLongIsToldByItsFieldInAnyScript(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	// Percent-escaped, it is three times as long.
+	ideographs := func(n int) string { return "email=ada@example.com&message=" + strings.Repeat("%E6%BC%A2", n) }
+	h.post(contact, asForm, ideographs(10_900)).expect(t, 201)
+	h.post(contact, asForm, ideographs(11_000), "Accept-Language", "de").expect(t, 400, "RULES_BROKEN", `"field":"message"`, "ist zu lang")
+	h.post(contact, asJSON, `{"email":"ada@example.com","message":"`+strings.Repeat("漢", 11_000)+`"}`).expect(t, 400, `"field":"message"`, "32 KiB")
+	contentType, body := upload(t, 10, "email", "ada@example.com", "message", strings.Repeat("x", 33<<10))
+	h.post(contact, contentType, body).expect(t, 400, `"field":"message"`, "32 KiB")
+	h.post(contact, asForm, ideographs(21_000)).expect(t, 400, `"field":"message"`)
+	h.post(contact, asForm, ideographs(22_000)+strings.Repeat("x", 1<<10)).expect(t, 413, "BODY_TOO_LARGE")
+	h.post(contact, asForm, "email=ada@example.com"+fields(9, 8<<10)).expect(t, 413, "65536")
+}
+
 func TestALeadThatCannotBeKeptInOnePieceIsRefused(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{config: strings.Replace(twoLines, "forms:", "intake: { max_body_bytes: 2097152 }\nforms:", 1)})

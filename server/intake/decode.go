@@ -22,6 +22,17 @@ var (
 	ErrTooLarge = errors.New("body too large")
 )
 
+// TooLongError says that a value is longer than anything a field may hold, which its visitor can mend.
+type TooLongError struct {
+	Field string // the page's own name of it
+}
+
+// Error implements error.
+func (e *TooLongError) Error() string { return fmt.Sprintf("field %q %s", e.Field, e.Message()) }
+
+// Message is what is wrong with the field.
+func (*TooLongError) Message() string { return fmt.Sprintf("must be at most %d KiB", maxValue>>10) }
+
 // Bounds of a submission, those of message Submission in lead.proto. They are checked while decoding, so that a body full
 // of small fields costs little, and the answer can name the field by the page's own name.
 const (
@@ -43,9 +54,14 @@ const (
 const takenMediaTypes = "send application/json, application/x-www-form-urlencoded or multipart/form-data"
 
 // IsMultipart says whether a request's body is to be read by [DecodeMultipart], part by part.
-func IsMultipart(contentType string) bool {
+func IsMultipart(contentType string) bool { return isMedia(contentType, mediaMultipart) }
+
+// IsURLEncoded says whether a request's body has its text percent-escaped.
+func IsURLEncoded(contentType string) bool { return isMedia(contentType, mediaURLEncoded) }
+
+func isMedia(contentType, want string) bool {
 	mediaType, _, _ := strings.Cut(contentType, ";")
-	return strings.EqualFold(strings.TrimSpace(mediaType), mediaMultipart)
+	return strings.EqualFold(strings.TrimSpace(mediaType), want)
 }
 
 // Decode reads the fields of a submission from a request's body: a JSON object, or an urlencoded form. Fields keep their
@@ -61,8 +77,8 @@ func IsMultipart(contentType string) bool {
 // Text is UTF-8, or in the charset that the content type names. In urlencoded forms, a value that is not UTF-8 is read as
 // Windows-1252, which is what old pages send without saying so.
 //
-// Errors wrap [ErrMediaType] or [ErrMalformed] and are fit to be shown to whoever sent the body: they quote names of
-// fields, never values.
+// Errors wrap [ErrMediaType] or [ErrMalformed], and in the latter a [TooLongError], and are fit to be shown to whoever sent the
+// body: they quote names of fields, never values.
 func Decode(contentType string, body []byte) ([]*leadgatev1.Submission_Field, error) {
 	mediaType, charset, err := parseMediaType(contentType)
 	if err != nil {
@@ -159,7 +175,7 @@ func (l *fieldList) add(name, value string) error {
 	case len(field.Values) == maxValues:
 		return fmt.Errorf("field %q has more than %d values", name, maxValues)
 	case len(value) > maxValue:
-		return fmt.Errorf("field %q has %d bytes, at most %d are taken", name, len(value), maxValue)
+		return &TooLongError{Field: name}
 	case !utf8.ValidString(value):
 		return fmt.Errorf("field %q is not UTF-8", name)
 	}
