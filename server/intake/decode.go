@@ -2,6 +2,7 @@ package intake
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -72,7 +73,8 @@ func isMedia(contentType, want string) bool {
 // name and value, as HubSpot's forms send it, and its like is read as the fields that it lists, and so are the answers of
 // Typeform and the fields of Elementor.
 //
-// JSON may come as text/plain, as it does from navigator.sendBeacon.
+// JSON may come as text/plain, as it does from navigator.sendBeacon, and as an urlencoded form, as which curl -d sends it unless
+// told otherwise.
 //
 // Text is UTF-8, or in the charset that the content type names. In urlencoded forms, a value that is not UTF-8 is read as
 // Windows-1252, which is what old pages send without saying so.
@@ -90,7 +92,8 @@ func Decode(contentType string, body []byte) ([]*leadgatev1.Submission_Field, er
 	}
 	var list fieldList
 	switch {
-	case mediaType == mediaJSON || strings.HasSuffix(mediaType, "+json") || mediaType == mediaBeacon && isObject(body):
+	case mediaType == mediaJSON || strings.HasSuffix(mediaType, "+json") || mediaType == mediaBeacon && isObject(body) ||
+		mediaType == mediaURLEncoded && isObject(body) && json.Valid(withoutBOM(body)): // in a form's names, { is escaped
 		err = list.addJSON(body, read)
 	case mediaType == mediaURLEncoded:
 		err = list.addURLEncoded(string(withoutBOM(body)), read)

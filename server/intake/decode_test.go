@@ -55,6 +55,8 @@ func TestDecodingReadsWhatPagesSend(t *testing.T) {
 		{typeJSON, `{"data":{"questions":[{"question":"Phone","answer":"1","position":0},{"question":"Topics","answer":["a","b"]}]}}`, fields("Phone", "1", "Topics", "a", "Topics", "b")},
 		{typeJSON, `{"fields":[{"label":null,"value":"1"}]}`, append([]*leadgatev1.Submission_Field{{Name: "fields"}}, fields("fields.0.label", "", "fields.0.value", "1")...)},
 		{typeJSON, `{"fields":[{"name":"email"}]}`, append([]*leadgatev1.Submission_Field{{Name: "fields"}}, fields("fields.0.name", "email")...)},
+		{typeForm, `{"email":"a@example.com","q":"1&2=3"}`, fields("email", "a@example.com", "q", "1&2=3")}, // curl -d without -H
+		{typeForm, "{a}=1", fields("{a}", "1")},
 		{typeForm, "contact%5Bemail%5D=a&tags%5B%5D=1&tags%5B%5D=2", fields("contact[email]", "a", "tags[]", "1", "tags[]", "2")},
 		{typeForm, "\xEF\xBB\xBFa=1", fields("a", "1")},
 		{typeForm, "n=J%F6rg&m=M%C3%BCller", fields("n", "Jörg", "m", "Müller")}, // an old page that does not say so
