@@ -42,6 +42,8 @@ type parcel struct {
 	interrupted bool
 	// unreachable: it waits for the breaker to close.
 	unreachable bool
+	// faulted: leadgate itself failed on the call, which says nothing about the CRM.
+	faulted bool
 }
 
 // run has every claim settled or given back when it returns, unless the store failed to the end.
@@ -62,7 +64,13 @@ func (c *call) run(claims []*store.Claim) {
 	parcels = c.begin(parcels)
 	for _, mode := range []leadgatev1.DeliveryMode{leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT, leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS} {
 		group := slices.DeleteFunc(slices.Clone(parcels), func(p *parcel) bool { return p.delivery.GetMode() != mode })
-		c.send(group, mode)
+		suspect := func(p *parcel) bool { return p.delivery.GetFaultCount() > 0 }
+		c.send(slices.DeleteFunc(slices.Clone(group), suspect), mode)
+		for _, p := range group {
+			if suspect(p) { // and would take the others with it
+				c.send([]*parcel{p}, mode)
+			}
+		}
 	}
 	c.judge(parcels)
 	steps := make([]*store.Step, len(parcels))
@@ -94,7 +102,7 @@ func (c *call) judge(parcels []*parcel) {
 			c.lane.gotThrough()
 			c.lane.taken()
 			return
-		case p.interrupted, p.outcome.After > 0, kind == crm.RateLimited, kind == crm.CredentialsRefused:
+		case p.interrupted, p.faulted, p.outcome.After > 0, kind == crm.RateLimited, kind == crm.CredentialsRefused:
 		default:
 			failed = append(failed, p.delivery.GetDeliveryId())
 			reason = reasonOf(p.outcome)
@@ -228,7 +236,12 @@ func (c *call) deliver(parcels []*parcel, mode leadgatev1.DeliveryMode) (outcome
 	}
 	defer func() {
 		if fault := recover(); fault != nil {
-			outcomes = unknown(w.logPanic(c.lane.name, fault))
+			var deliveries []string
+			for _, p := range parcels {
+				p.faulted = true
+				deliveries = append(deliveries, p.delivery.GetDeliveryId())
+			}
+			outcomes = unknown(w.logPanic(c.lane.name, fault, deliveries...))
 		}
 	}()
 	outcomes = c.conn.destination.Deliver(pace.WithSlot(w.calling, c.slot), items, mode)
@@ -273,8 +286,8 @@ func (c *call) rest(ctx context.Context) bool {
 }
 
 // logPanic logs a panic in a destination's package with its stack, and returns what an operator reads.
-func (w *Worker) logPanic(destination string, fault any) string {
-	w.log.Error("a destination panicked", "destination", destination, "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
+func (w *Worker) logPanic(destination string, fault any, deliveries ...string) string {
+	w.log.Error("a destination panicked", "destination", destination, "deliveries", deliveries, "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
 	return "a fault in leadgate; the log has the details"
 }
 

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
@@ -411,6 +413,59 @@ func TestAPanicInADestinationIsALostAnswer(t *testing.T) {
 		h.rest(2 * time.Second)
 		h.expectState(id, done)
 	})
+}
+
+// Whatever else becomes of the destination meanwhile, a lead that leadgate itself fails on ends, and takes no other with it.
+func TestALeadThatLeadgateFailsOnIsGivenUpAlone(t *testing.T) {
+	t.Parallel()
+	for name, pong := range map[string]crm.Outcome{
+		"ping answered": {Kind: crm.Delivered}, "ping refused": {Kind: crm.CredentialsRefused, Status: 403}, "ping lost": {},
+	} {
+		for _, others := range []int{0, 30} {
+			t.Run(fmt.Sprintf("%s, %d others", name, others), func(t *testing.T) {
+				t.Parallel()
+				bubble(t, func(t *testing.T, h *house) {
+					h.crm.pong = pong
+					h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
+						if slices.ContainsFunc(batch, func(i crm.Item) bool { return i.Email == "poison@example.com" }) {
+							panic("index out of range")
+						}
+						return each(batch, delivered)
+					})
+					leads := append(people(others), "poison@example.com")
+					ids := h.accept(leads...)
+					h.apply(func(cfg *configv1.Destination) {
+						cfg.Limits.BatchSize, cfg.Retry.MaxDelay, cfg.Retry.GiveUpAfter = 10, durationpb.New(10*time.Minute), durationpb.New(72*time.Hour)
+					})
+					h.rest(2 * time.Hour)
+					poison := ids[others]
+					d := h.expectState(poison, dead)
+					if n := len(d.GetAttempts()); n != 15 || !strings.Contains(d.GetReason(), "after 15 calls: a fault in leadgate") {
+						t.Errorf("given up after %d attempts: %s", n, d.GetReason())
+					}
+					if !strings.Contains(h.log.String(), poison) {
+						t.Error("the log does not say which lead it was")
+					}
+					for _, id := range ids[:others] {
+						if d := h.expectState(id, done); len(d.GetAttempts()) > 2 {
+							t.Errorf("another was tried %d times", len(d.GetAttempts()))
+						}
+					}
+					if told := h.destinationEvents(); len(told) > 0 {
+						t.Errorf("the destination is blamed: %v", told)
+					}
+					if _, err := h.service.RetryDelivery(t.Context(), &leadgatev1.RetryDeliveryRequest{DeliveryId: poison}); err != nil {
+						t.Fatal(err)
+					}
+					h.rest(time.Second)
+					h.expectState(poison, retryWait)
+					h.crm.always(delivered)
+					h.rest(time.Minute)
+					h.expectState(poison, done)
+				})
+			})
+		}
+	}
 }
 
 func TestTooFewOutcomesAreLostAnswers(t *testing.T) {

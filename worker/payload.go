@@ -86,7 +86,7 @@ func unanswered(last *leadgatev1.Attempt) *timestamppb.Timestamp {
 func (c *call) encode(claim *store.Claim) (string, error) {
 	payload, omitted, err := c.conn.encode(claim.Record)
 	if fault := (*panicked)(nil); errors.As(err, &fault) {
-		return "", errors.New(c.lane.worker.logPanic(c.lane.name, fault.value))
+		return "", errors.New(c.lane.worker.logPanic(c.lane.name, fault.value, claim.Delivery.GetDeliveryId()))
 	}
 	c.lane.omitted(omitted)
 	return payload, err

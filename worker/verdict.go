@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -23,9 +24,13 @@ import (
 //	Undecided                     HELD: a person decides
 //	cut short by leadgate's stop  RETRY_WAIT, due at once; does not count as a failure
 //	with the breaker open         RETRY_WAIT, due once it closes; does not count as a failure
+//	a fault of leadgate           as Unknown, but counts whatever the CRM is like; DEAD after maxFaults
 func (c *call) verdict(p *parcel) *store.Step {
 	l, now, outcome := c.lane, c.lane.worker.now(), p.outcome
 	d, attempt := p.delivery, p.attempt
+	if !p.faulted {
+		d.FaultCount = 0
+	}
 	d.UpdateTime, d.DueTime = timestamppb.New(now), nil
 	attempt.Duration = durationpb.New(max(0, now.Sub(attempt.GetStartTime().AsTime())))
 	attempt.CrmStatus, attempt.CrmBody, attempt.DroppedProperties = int32(outcome.Status), outcome.Body, outcome.Dropped
@@ -80,27 +85,39 @@ func (c *call) verdict(p *parcel) *store.Step {
 	return &store.Step{Claim: p.claim, Delivery: d, Attempt: attempt, Events: events}
 }
 
+// maxFaults is how often in a row leadgate itself fails on a delivery, which will fail each time, before it is given up: with the
+// default backoff after about an hour and a half, in which what the CRM answers may have become another.
+const maxFaults = 15
+
 // failed counts a failure, and says when to try again, if at all. Only the time in which the destination could be called
 // counts: while it was paused, asked for a pause or refused the credentials, nobody could have delivered.
 func (c *call) failed(p *parcel, now time.Time) {
 	d := p.delivery
-	if p.unreachable = c.unreachable; p.interrupted || p.unreachable {
+	if p.unreachable = c.unreachable && !p.faulted; p.interrupted || p.unreachable {
 		c.waitUntil(p, now)
 		return
 	}
 	since := p.attempt.GetStartTime()
 	if d.GetFailingFor() == nil { // the first failure, or the first since a person asked for a retry
-		d.FailureCount = 0
+		d.FailureCount, d.FaultCount = 0, 0
 	} else {
 		since = p.claim.Last.GetStartTime()
 	}
 	failing := d.GetFailingFor().AsDuration() + c.lane.gate.OpenBetween(since.AsTime(), now)
 	d.FailingFor = durationpb.New(failing)
 	d.FailureCount++
+	if p.faulted {
+		d.FaultCount++
+	}
 	failures := int(d.GetFailureCount())
 	if c.conn.backoff.GivenUp(failures, failing) {
 		d.State = leadgatev1.DeliveryState_DELIVERY_STATE_DEAD
 		d.Reason = "given up after " + inWords(failing) + ": " + reasonOf(p.outcome)
+		return
+	}
+	if d.GetFaultCount() >= maxFaults {
+		d.State = leadgatev1.DeliveryState_DELIVERY_STATE_DEAD
+		d.Reason = fmt.Sprintf("given up after %d calls: %s", d.GetFaultCount(), reasonOf(p.outcome))
 		return
 	}
 	due := now.Add(c.conn.backoff.Delay(failures, c.lane.worker.random))

@@ -264,6 +264,8 @@ export interface Delivery {
   forced?: boolean;
   /** The CRM refuses it as if the credentials were wrong, while others get through. */
   refusedAlone?: boolean;
+  /** How many calls in a row ended in a fault of leadgate itself. After the first it is sent alone. */
+  faultCount?: number;
 }
 
 /** Attempt is one call to the CRM for one delivery. */
