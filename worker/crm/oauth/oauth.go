@@ -18,6 +18,9 @@ import (
 // status 200 (contracts, zoho.md §3).
 const tooManyTokens = 10 * time.Minute
 
+// longestLife is how long a token is taken to live where the endpoint says longer. Some say the largest number that they know.
+const longestLife = 10 * 365 * 24 * time.Hour
+
 // Request asks for a token.
 type Request struct {
 	// URL is the endpoint's.
@@ -36,8 +39,6 @@ type Request struct {
 type Reply struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token"`
-	TokenType    string `json:"token_type"`
-	Scope        string `json:"scope"`
 	// ExpiresIn is a number of seconds, which some send as text.
 	ExpiresIn json.RawMessage `json:"expires_in"`
 	// InstanceURL is where the API is, says Salesforce.
@@ -55,7 +56,7 @@ func (r *Reply) Token(now time.Time) crm.Token {
 		token.BaseURL = r.APIDomain
 	}
 	if seconds, err := strconv.ParseFloat(strings.Trim(string(r.ExpiresIn), `"`), 64); err == nil && seconds > 0 {
-		token.Expires = now.Add(time.Duration(seconds * float64(time.Second)))
+		token.Expires = now.Add(time.Duration(min(seconds, longestLife.Seconds()) * float64(time.Second)))
 	}
 	return token
 }

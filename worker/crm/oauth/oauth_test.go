@@ -41,6 +41,7 @@ func TestATokenIsRead(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]crm.Token{
 		`{"access_token":"a","expires_in":3600}`:                               {Access: "a", Expires: noon.Add(time.Hour)},
+		`{"access_token":"a","expires_in":9223372036854775807}`:                {Access: "a", Expires: noon.Add(87_600 * time.Hour)},
 		`{"access_token":"a","expires_in":"60","refresh_token":"r"}`:           {Access: "a", Refresh: "r", Expires: noon.Add(time.Minute)},
 		`{"access_token":"a","instance_url":"https://x.example","id":"i"}`:     {Access: "a", BaseURL: "https://x.example"},
 		`{"access_token":"a","api_domain":"https://y.example","expires_in":0}`: {Access: "a", BaseURL: "https://y.example"},

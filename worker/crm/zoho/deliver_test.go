@@ -403,17 +403,31 @@ func TestCreditsLeftAreReported(t *testing.T) {
 
 func TestAnAPIElsewhereIsNotBelieved(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"access_token":"a","api_domain":"https://evil.example"}`)
-	}))
-	defer server.Close()
-	d, err := zoho.New(&configv1.Zoho{AccountsUrl: server.URL, ClientId: "c", ClientSecret: "s", RefreshToken: "r"}, crm.Environment{
-		Client: server.Client(), Secret: func(value string) (string, error) { return value, nil }, Now: func() time.Time { return noon },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if outcome := d.Ping(t.Context()); outcome.Kind != crm.CredentialsRefused || !strings.Contains(outcome.Reason, "zoho.data_center") {
-		t.Errorf("ended as %+v", outcome)
+	for domain, own := range map[string]bool{
+		"https://www.zohoapis.eu": true, "https://www.zohoapis.com.au": true, "http://www.zohoapis.eu": false, "https://zohoapis.eu.example.com": false,
+		"https://www.zohoapis.example.com": false, "https://zoho.example.com": false, "https://notzohoapis.eu": false, "https://evil.example": false,
+	} {
+		var hosts []string
+		d, err := zoho.New(&configv1.Zoho{DataCenter: "eu", ClientId: "c", ClientSecret: "s", RefreshToken: "r"}, crm.Environment{
+			Client: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				hosts = append(hosts, r.URL.Host)
+				answer := httptest.NewRecorder()
+				fmt.Fprintf(answer, `{"access_token":"a","api_domain":%q}`, domain)
+				return answer.Result(), nil
+			})},
+			Secret: func(value string) (string, error) { return value, nil }, Now: func() time.Time { return noon },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		outcome := d.Ping(t.Context())
+		if refused := outcome.Kind == crm.CredentialsRefused && strings.Contains(outcome.Reason, "zoho.data_center"); refused == own || len(hosts) != map[bool]int{true: 2, false: 1}[own] {
+			t.Errorf("%s: called %v, which ended as %+v", domain, hosts, outcome)
+		}
 	}
 }
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

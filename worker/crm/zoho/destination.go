@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync/atomic"
 
@@ -159,6 +160,9 @@ func (d *destination) grant(ctx context.Context, _ crm.Token) (crm.Token, *crm.O
 	return token, nil
 }
 
+// ownHost are Zoho's hosts, whatever the data centre.
+var ownHost = regexp.MustCompile(`^(?:[a-z0-9-]+\.)*zoho(?:apis|cloud)?\.(?:com|eu|in|com\.au|jp|sa|com\.cn|ca|uk|ae)$`)
+
 // apiBase is where the API is. Zoho says so with each token; only its own hosts are believed, and the one that gave the token.
 func (d *destination) apiBase(named string) (string, bool) {
 	u, err := url.Parse(named)
@@ -166,7 +170,7 @@ func (d *destination) apiBase(named string) (string, bool) {
 		return "", false
 	}
 	accounts, _ := url.Parse(d.accounts) // it was parsed before
-	own := u.Scheme == "https" && (strings.Contains("."+u.Hostname(), ".zohoapis.") || strings.Contains("."+u.Hostname(), ".zoho."))
+	own := u.Scheme == "https" && ownHost.MatchString(u.Hostname())
 	if !own && u.Host != accounts.Host {
 		return "", false
 	}
