@@ -83,7 +83,7 @@ func Ask(ctx context.Context, env crm.Environment, r Request) (*Reply, *crm.Outc
 		problem
 	}
 	isJSON := json.Unmarshal(answer.Body, &reply) == nil
-	if answer.Status == http.StatusOK && isJSON && reply.AccessToken != "" {
+	if answer.Status/100 == 2 && isJSON && reply.AccessToken != "" { // some say 201
 		return &reply.Reply, nil
 	}
 	outcome := refusal(answer, reply.problem, isJSON, r.Check)

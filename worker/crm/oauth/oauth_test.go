@@ -46,14 +46,16 @@ func TestATokenIsRead(t *testing.T) {
 		`{"access_token":"a","instance_url":"https://x.example","id":"i"}`:     {Access: "a", BaseURL: "https://x.example"},
 		`{"access_token":"a","api_domain":"https://y.example","expires_in":0}`: {Access: "a", BaseURL: "https://y.example"},
 	} {
-		reply, failure := ask(t, 200, body, func(r *http.Request) {
-			user, password, _ := r.BasicAuth()
-			if r.FormValue("client_secret") != "s3cret" || user != "site" || password != "p%26w" {
-				t.Errorf("sent %v as %s %s", r.Form, user, password)
+		for _, status := range []int{200, 201} {
+			reply, failure := ask(t, status, body, func(r *http.Request) {
+				user, password, _ := r.BasicAuth()
+				if r.FormValue("client_secret") != "s3cret" || user != "site" || password != "p%26w" {
+					t.Errorf("sent %v as %s %s", r.Form, user, password)
+				}
+			})
+			if failure != nil || reply.Token(noon) != want {
+				t.Errorf("%d %s: %+v, %+v", status, body, reply, failure)
 			}
-		})
-		if failure != nil || reply.Token(noon) != want {
-			t.Errorf("%s: %+v, %+v", body, reply, failure)
 		}
 	}
 }
