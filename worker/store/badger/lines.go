@@ -36,14 +36,17 @@ type line struct {
 // linesOf returns the lines in which every delivery stands that a query by state or destination may match. Lines that are
 // empty by the counts are left out.
 func (s *Store) linesOf(q store.DeliveryQuery) (lines []line) {
+	s.countsMu.Lock()
+	defer s.countsMu.Unlock()
 	if q.State == 0 { // a delivery that moves meanwhile must not be missed
+		if s.counts[q.Destination] == nil { // it never had one, and no lane is made for whatever name is asked for
+			return nil
+		}
 		for _, state := range endStates {
 			lines = append(lines, line{destination: q.Destination, prefix: endedPrefix(q.Destination, state)})
 		}
 		return append(lines, line{destination: q.Destination, prefix: destinationPrefix(prefixWaiting, q.Destination, 0)})
 	}
-	s.countsMu.Lock()
-	defer s.countsMu.Unlock()
 	for destination, counts := range s.counts {
 		if destination == "" || q.Destination != "" && q.Destination != destination {
 			continue
