@@ -30,7 +30,7 @@ export type NotificationType =
   | "NOTIFICATION_TYPE_RESOLVED"
   /** Nothing happened; a person asked for a test. */
   | "NOTIFICATION_TYPE_TEST"
-  /** Somebody is on it. It is told to notifiers that keep incidents, which PagerDuty does. */
+  /** Somebody is on it. Told only to notifiers that keep incidents, such as PagerDuty. */
   | "NOTIFICATION_TYPE_ACKNOWLEDGED";
 
 /** Alert is something that a person should know and act on. */
@@ -73,7 +73,7 @@ export interface Alert {
   notifications?: AlertNotification[];
   /** When somebody said that they are on it; unset if nobody did. */
   acknowledgeTime?: string;
-  /** Until when nobody is reminded because of that. */
+  /** Until when nobody is reminded of it for that reason. */
   acknowledgedUntil?: string;
   /** Who is on it, or why, in their words. */
   acknowledgeNote?: string;
@@ -87,13 +87,13 @@ export interface AlertNotification {
   notifier?: string;
   /** What it tells. */
   type?: NotificationType;
-  /** When it was taken; unset while it was not. */
+  /** When the notifier took it; unset until then. */
   sentTime?: string;
   /** How often it was sent. */
   attemptCount?: number;
-  /** Why it was not taken last; empty once it was. */
+  /** Why the notifier did not take it last time; empty once it did. */
   lastError?: string;
-  /** When it is sent next; unset once it was taken or given up. */
+  /** When it is sent next; unset once it is taken or given up. */
   nextAttemptTime?: string;
 }
 
@@ -181,7 +181,10 @@ export type DeliveryState =
   | "DELIVERY_STATE_DELIVERED"
   /** Given up or refused; kept, and can be retried by a person. */
   | "DELIVERY_STATE_DEAD"
-  /** Waiting for a person: its destination is gone, it was restored from a backup, or there is no telling whether the CRM has it. */
+  /**
+   * Waiting for a person; reason says why: its destination is gone or writes to another account, it was restored from a backup, or
+   * there is no telling whether the CRM has it.
+   */
   | "DELIVERY_STATE_HELD"
   /** Not sent because a newer lead of the same person was. */
   | "DELIVERY_STATE_SUPERSEDED"
@@ -238,7 +241,7 @@ export interface Delivery {
   reason?: string;
   /** How the record is written. */
   mode?: DeliveryMode;
-  /** Rises whenever what is sent changes. 0 before the first attempt. */
+  /** Rises whenever what is sent changes, and after a refusal. 0 before the first attempt. */
   revision?: number;
   /** How many attempts were made. */
   attemptCount?: number;
@@ -256,9 +259,9 @@ export interface Delivery {
   recordUrl?: string;
   /** What went wrong last, in words. */
   lastError?: string;
-  /** How long the destination could be reached while this delivery was failing; giving up goes by it. */
+  /** How long the destination could be reached while this delivery was failing; decides when it is given up. */
   failingFor?: string;
-  /** How many attempts failed in that time; the wait before the next goes by it. */
+  /** How many attempts failed in that time; decides how long the next one waits. */
   failureCount?: number;
   /** A person wants it sent as it is, although a newer lead of the same person was delivered before. */
   forced?: boolean;
@@ -294,7 +297,7 @@ export interface Attempt {
   droppedProperties?: string[];
   /** The value that lets the CRM recognise a repetition: the delivery's identifier, a hyphen, the revision. */
   idempotencyValue?: string;
-  /** What of several calls to the CRM was done, for the next attempt with the same payload. */
+  /** Where a lead takes several calls to the CRM, which of them are done: the next attempt with the same payload goes on there. */
   progress?: string;
   /**
    * When the same payload was last sent before this attempt without an answer that said what became of it; unset if it never
@@ -753,7 +756,7 @@ export type SystemEventType =
   | "SYSTEM_EVENT_TYPE_NOTIFICATION_FAILED"
   /** An alert was told to a notifier. */
   | "SYSTEM_EVENT_TYPE_NOTIFICATION_SENT"
-  /** Somebody is on an alert: nobody is reminded of it for a time. Or took that back. */
+  /** Somebody is on an alert, and nobody is reminded of it for a while; or that was taken back. */
   | "SYSTEM_EVENT_TYPE_ALERT_ACKNOWLEDGED";
 
 /** Event is one thing that happened. Logs, metrics and the live stream are made from events. Personal data is masked. */
@@ -1019,7 +1022,7 @@ export interface Submission {
   /** When it arrived. Set by leadgate. */
   time?: string;
   /**
-   * Address of the visitor. Set by leadgate, unless a caller with the role submit says it, which over HTTP it does as
+   * Address of the visitor. Set by leadgate, unless a caller with the role submit gives it; over HTTP it does so as
    * X-Forwarded-For.
    */
   address?: string;
@@ -1100,13 +1103,13 @@ export interface LeadRecord {
   /** What was changed in the submission to make the lead of it. */
   changes?: Change[];
   /**
-   * E-mail addresses that the lead had before it was mapped anew. What was sent under one of them may still be in a CRM, so the
-   * lead is found, and erased, by each.
+   * E-mail addresses that the lead had before it was mapped anew. A CRM may still have what was sent under one of them, so the
+   * lead is found, and erased, by any of them.
    */
   formerEmails?: string[];
   /** Trace and span of the submission, as in a traceparent header; empty if it belongs to no trace. */
   traceParent?: string;
-  /** When what was to be learnt about it from elsewhere was known, or given up. Unset if there was nothing to learn. */
+  /** When its enrichment and screening ended, with a result or without. Unset if there was nothing to do. */
   prepareTime?: string;
 }
 

@@ -144,7 +144,7 @@ const (
 	NotificationType_NOTIFICATION_TYPE_RESOLVED NotificationType = 3
 	// Nothing happened; a person asked for a test.
 	NotificationType_NOTIFICATION_TYPE_TEST NotificationType = 4
-	// Somebody is on it. It is told to notifiers that keep incidents, which PagerDuty does.
+	// Somebody is on it. Told only to notifiers that keep incidents, such as PagerDuty.
 	NotificationType_NOTIFICATION_TYPE_ACKNOWLEDGED NotificationType = 5
 )
 
@@ -236,7 +236,7 @@ type Alert struct {
 	Notifications []*AlertNotification `protobuf:"bytes,18,rep,name=notifications,proto3" json:"notifications,omitempty"`
 	// When somebody said that they are on it; unset if nobody did.
 	AcknowledgeTime *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=acknowledge_time,json=acknowledgeTime,proto3" json:"acknowledge_time,omitempty"`
-	// Until when nobody is reminded because of that.
+	// Until when nobody is reminded of it for that reason.
 	AcknowledgedUntil *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=acknowledged_until,json=acknowledgedUntil,proto3" json:"acknowledged_until,omitempty"`
 	// Who is on it, or why, in their words.
 	AcknowledgeNote string `protobuf:"bytes,21,opt,name=acknowledge_note,json=acknowledgeNote,proto3" json:"acknowledge_note,omitempty"`
@@ -430,13 +430,13 @@ type AlertNotification struct {
 	Notifier string `protobuf:"bytes,2,opt,name=notifier,proto3" json:"notifier,omitempty"`
 	// What it tells.
 	Type NotificationType `protobuf:"varint,3,opt,name=type,proto3,enum=leadgate.v1.NotificationType" json:"type,omitempty"`
-	// When it was taken; unset while it was not.
+	// When the notifier took it; unset until then.
 	SentTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=sent_time,json=sentTime,proto3" json:"sent_time,omitempty"`
 	// How often it was sent.
 	AttemptCount int32 `protobuf:"varint,5,opt,name=attempt_count,json=attemptCount,proto3" json:"attempt_count,omitempty"`
-	// Why it was not taken last; empty once it was.
+	// Why the notifier did not take it last time; empty once it did.
 	LastError string `protobuf:"bytes,6,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
-	// When it is sent next; unset once it was taken or given up.
+	// When it is sent next; unset once it is taken or given up.
 	NextAttemptTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=next_attempt_time,json=nextAttemptTime,proto3" json:"next_attempt_time,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache

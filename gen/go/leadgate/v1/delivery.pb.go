@@ -40,7 +40,8 @@ const (
 	DeliveryState_DELIVERY_STATE_DELIVERED DeliveryState = 4
 	// Given up or refused; kept, and can be retried by a person.
 	DeliveryState_DELIVERY_STATE_DEAD DeliveryState = 5
-	// Waiting for a person: its destination is gone, it was restored from a backup, or there is no telling whether the CRM has it.
+	// Waiting for a person; reason says why: its destination is gone or writes to another account, it was restored from a backup, or
+	// there is no telling whether the CRM has it.
 	DeliveryState_DELIVERY_STATE_HELD DeliveryState = 6
 	// Not sent because a newer lead of the same person was.
 	DeliveryState_DELIVERY_STATE_SUPERSEDED DeliveryState = 7
@@ -254,7 +255,7 @@ type Delivery struct {
 	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
 	// How the record is written.
 	Mode DeliveryMode `protobuf:"varint,8,opt,name=mode,proto3,enum=leadgate.v1.DeliveryMode" json:"mode,omitempty"`
-	// Rises whenever what is sent changes. 0 before the first attempt.
+	// Rises whenever what is sent changes, and after a refusal. 0 before the first attempt.
 	Revision int32 `protobuf:"varint,9,opt,name=revision,proto3" json:"revision,omitempty"`
 	// How many attempts were made.
 	AttemptCount int32 `protobuf:"varint,10,opt,name=attempt_count,json=attemptCount,proto3" json:"attempt_count,omitempty"`
@@ -272,9 +273,9 @@ type Delivery struct {
 	RecordUrl string `protobuf:"bytes,16,opt,name=record_url,json=recordUrl,proto3" json:"record_url,omitempty"`
 	// What went wrong last, in words.
 	LastError string `protobuf:"bytes,17,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
-	// How long the destination could be reached while this delivery was failing; giving up goes by it.
+	// How long the destination could be reached while this delivery was failing; decides when it is given up.
 	FailingFor *durationpb.Duration `protobuf:"bytes,18,opt,name=failing_for,json=failingFor,proto3" json:"failing_for,omitempty"`
-	// How many attempts failed in that time; the wait before the next goes by it.
+	// How many attempts failed in that time; decides how long the next one waits.
 	FailureCount int32 `protobuf:"varint,19,opt,name=failure_count,json=failureCount,proto3" json:"failure_count,omitempty"`
 	// A person wants it sent as it is, although a newer lead of the same person was delivered before.
 	Forced bool `protobuf:"varint,20,opt,name=forced,proto3" json:"forced,omitempty"`
@@ -497,7 +498,7 @@ type Attempt struct {
 	DroppedProperties []string `protobuf:"bytes,11,rep,name=dropped_properties,json=droppedProperties,proto3" json:"dropped_properties,omitempty"`
 	// The value that lets the CRM recognise a repetition: the delivery's identifier, a hyphen, the revision.
 	IdempotencyValue string `protobuf:"bytes,12,opt,name=idempotency_value,json=idempotencyValue,proto3" json:"idempotency_value,omitempty"`
-	// What of several calls to the CRM was done, for the next attempt with the same payload.
+	// Where a lead takes several calls to the CRM, which of them are done: the next attempt with the same payload goes on there.
 	Progress string `protobuf:"bytes,13,opt,name=progress,proto3" json:"progress,omitempty"`
 	// When the same payload was last sent before this attempt without an answer that said what became of it; unset if it never
 	// was.

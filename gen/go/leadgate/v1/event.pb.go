@@ -313,7 +313,7 @@ const (
 	SystemEventType_SYSTEM_EVENT_TYPE_NOTIFICATION_FAILED SystemEventType = 12
 	// An alert was told to a notifier.
 	SystemEventType_SYSTEM_EVENT_TYPE_NOTIFICATION_SENT SystemEventType = 13
-	// Somebody is on an alert: nobody is reminded of it for a time. Or took that back.
+	// Somebody is on an alert, and nobody is reminded of it for a while; or that was taken back.
 	SystemEventType_SYSTEM_EVENT_TYPE_ALERT_ACKNOWLEDGED SystemEventType = 14
 )
 

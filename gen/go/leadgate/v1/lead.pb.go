@@ -732,7 +732,7 @@ type Submission struct {
 	ContentType string `protobuf:"bytes,2,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
 	// When it arrived. Set by leadgate.
 	Time *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
-	// Address of the visitor. Set by leadgate, unless a caller with the role submit says it, which over HTTP it does as
+	// Address of the visitor. Set by leadgate, unless a caller with the role submit gives it; over HTTP it does so as
 	// X-Forwarded-For.
 	Address string `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
 	// Browser of the visitor.
@@ -990,12 +990,12 @@ type LeadRecord struct {
 	RequestId string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// What was changed in the submission to make the lead of it.
 	Changes []*Change `protobuf:"bytes,13,rep,name=changes,proto3" json:"changes,omitempty"`
-	// E-mail addresses that the lead had before it was mapped anew. What was sent under one of them may still be in a CRM, so the
-	// lead is found, and erased, by each.
+	// E-mail addresses that the lead had before it was mapped anew. A CRM may still have what was sent under one of them, so the
+	// lead is found, and erased, by any of them.
 	FormerEmails []string `protobuf:"bytes,14,rep,name=former_emails,json=formerEmails,proto3" json:"former_emails,omitempty"`
 	// Trace and span of the submission, as in a traceparent header; empty if it belongs to no trace.
 	TraceParent string `protobuf:"bytes,30,opt,name=trace_parent,json=traceParent,proto3" json:"trace_parent,omitempty"`
-	// When what was to be learnt about it from elsewhere was known, or given up. Unset if there was nothing to learn.
+	// When its enrichment and screening ended, with a result or without. Unset if there was nothing to do.
 	PrepareTime   *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=prepare_time,json=prepareTime,proto3" json:"prepare_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -55,9 +55,9 @@ type LeadServiceClient interface {
 	// PreviewForm shows what would become of a submission: the lead, every change with its reason, and what each destination
 	// would be sent. Nothing is kept. Over REST the body is the form's own, as for SubmitForm.
 	PreviewForm(ctx context.Context, in *PreviewFormRequest, opts ...grpc.CallOption) (*PreviewFormResponse, error)
-	// ReplayLeads maps what forms sent anew with today's configuration, and sends what changed: held leads whose reason is
-	// gone are sent, delivered ones of which the CRM would get other values are sent again, and those that now go to further
-	// destinations go there. What a lead was sent to before is never taken back.
+	// ReplayLeads maps anew, with today's configuration, what forms sent, and sends what changed: held leads whose reason is gone are
+	// sent, delivered ones are sent again if the CRM would get other values, and leads that now go to further destinations go
+	// there too. Nothing is taken back from where a lead was sent before.
 	ReplayLeads(ctx context.Context, in *ReplayLeadsRequest, opts ...grpc.CallOption) (*ReplayLeadsResponse, error)
 	// GetLead shows one lead with its submission, its deliveries and its timeline.
 	GetLead(ctx context.Context, in *GetLeadRequest, opts ...grpc.CallOption) (*GetLeadResponse, error)
@@ -66,8 +66,8 @@ type LeadServiceClient interface {
 	ListLeads(ctx context.Context, in *ListLeadsRequest, opts ...grpc.CallOption) (*ListLeadsResponse, error)
 	// EraseLeads removes every trace of a person: leads with their submissions, what was sent to the CRMs and what they
 	// answered. What waits is cancelled. What a CRM has already is not touched; the answer names it, so that it can be
-	// erased there. It is an operation: once it has begun, it goes on to its end though the caller goes away or leadgate is
-	// started again. Asking again does what is left, and names what the CRMs have once more.
+	// erased there. It is an operation: once begun it runs to its end, even if the caller goes away or leadgate is restarted.
+	// Asking again does what is left, and names what the CRMs have once more.
 	EraseLeads(ctx context.Context, in *EraseLeadsRequest, opts ...grpc.CallOption) (*EraseLeadsResponse, error)
 	// ExportLeads streams leads with their deliveries, newest first; over REST as NDJSON, of one e-mail address with POST only.
 	ExportLeads(ctx context.Context, in *ExportLeadsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportLeadsResponse], error)
@@ -238,9 +238,9 @@ type LeadServiceServer interface {
 	// PreviewForm shows what would become of a submission: the lead, every change with its reason, and what each destination
 	// would be sent. Nothing is kept. Over REST the body is the form's own, as for SubmitForm.
 	PreviewForm(context.Context, *PreviewFormRequest) (*PreviewFormResponse, error)
-	// ReplayLeads maps what forms sent anew with today's configuration, and sends what changed: held leads whose reason is
-	// gone are sent, delivered ones of which the CRM would get other values are sent again, and those that now go to further
-	// destinations go there. What a lead was sent to before is never taken back.
+	// ReplayLeads maps anew, with today's configuration, what forms sent, and sends what changed: held leads whose reason is gone are
+	// sent, delivered ones are sent again if the CRM would get other values, and leads that now go to further destinations go
+	// there too. Nothing is taken back from where a lead was sent before.
 	ReplayLeads(context.Context, *ReplayLeadsRequest) (*ReplayLeadsResponse, error)
 	// GetLead shows one lead with its submission, its deliveries and its timeline.
 	GetLead(context.Context, *GetLeadRequest) (*GetLeadResponse, error)
@@ -249,8 +249,8 @@ type LeadServiceServer interface {
 	ListLeads(context.Context, *ListLeadsRequest) (*ListLeadsResponse, error)
 	// EraseLeads removes every trace of a person: leads with their submissions, what was sent to the CRMs and what they
 	// answered. What waits is cancelled. What a CRM has already is not touched; the answer names it, so that it can be
-	// erased there. It is an operation: once it has begun, it goes on to its end though the caller goes away or leadgate is
-	// started again. Asking again does what is left, and names what the CRMs have once more.
+	// erased there. It is an operation: once begun it runs to its end, even if the caller goes away or leadgate is restarted.
+	// Asking again does what is left, and names what the CRMs have once more.
 	EraseLeads(context.Context, *EraseLeadsRequest) (*EraseLeadsResponse, error)
 	// ExportLeads streams leads with their deliveries, newest first; over REST as NDJSON, of one e-mail address with POST only.
 	ExportLeads(*ExportLeadsRequest, grpc.ServerStreamingServer[ExportLeadsResponse]) error

@@ -76,8 +76,8 @@ type WorkerServiceClient interface {
 	GetOperation(ctx context.Context, in *GetOperationRequest, opts ...grpc.CallOption) (*GetOperationResponse, error)
 	// ListOperations shows the operations that are under way, and those of the last seven days.
 	ListOperations(ctx context.Context, in *ListOperationsRequest, opts ...grpc.CallOption) (*ListOperationsResponse, error)
-	// MoveDeliveries gives deliveries to another destination, where they are due at once: after a destination was renamed,
-	// removed, or became another account.
+	// MoveDeliveries gives deliveries to another destination, where they are due at once: for when a destination was renamed or
+	// removed, or now writes to another account.
 	MoveDeliveries(ctx context.Context, in *MoveDeliveriesRequest, opts ...grpc.CallOption) (*MoveDeliveriesResponse, error)
 	// DeleteDeliveries removes deliveries that will not be sent, with their attempts. Leads and what happened to them stay.
 	DeleteDeliveries(ctx context.Context, in *DeleteDeliveriesRequest, opts ...grpc.CallOption) (*DeleteDeliveriesResponse, error)
@@ -90,13 +90,12 @@ type WorkerServiceClient interface {
 	ListAlerts(ctx context.Context, in *ListAlertsRequest, opts ...grpc.CallOption) (*ListAlertsResponse, error)
 	// TestAlerts sends a test notification at once, and tells what came of it.
 	TestAlerts(ctx context.Context, in *TestAlertsRequest, opts ...grpc.CallOption) (*TestAlertsResponse, error)
-	// AcknowledgeAlert says that somebody is on a firing alert: for a time nobody is reminded of it. When it is over that is told
-	// all the same.
+	// AcknowledgeAlert says that somebody is on a firing alert: for a while nobody is reminded of it. That it is over is still told.
 	AcknowledgeAlert(ctx context.Context, in *AcknowledgeAlertRequest, opts ...grpc.CallOption) (*AcknowledgeAlertResponse, error)
 	// PauseDestination stops sending to a destination, across restarts, until it is resumed. Leads are still accepted.
 	PauseDestination(ctx context.Context, in *PauseDestinationRequest, opts ...grpc.CallOption) (*PauseDestinationResponse, error)
-	// ResumeDestination goes on sending to a destination that a person paused, or for which the CRM asked for a pause; one that cannot
-	// be reached, or refused the credentials, is tried at once.
+	// ResumeDestination ends a pause, whether a person made it or the CRM asked for it. A destination that cannot be reached, or that
+	// refused the credentials, is tried at once.
 	ResumeDestination(ctx context.Context, in *ResumeDestinationRequest, opts ...grpc.CallOption) (*ResumeDestinationResponse, error)
 }
 
@@ -361,8 +360,8 @@ type WorkerServiceServer interface {
 	GetOperation(context.Context, *GetOperationRequest) (*GetOperationResponse, error)
 	// ListOperations shows the operations that are under way, and those of the last seven days.
 	ListOperations(context.Context, *ListOperationsRequest) (*ListOperationsResponse, error)
-	// MoveDeliveries gives deliveries to another destination, where they are due at once: after a destination was renamed,
-	// removed, or became another account.
+	// MoveDeliveries gives deliveries to another destination, where they are due at once: for when a destination was renamed or
+	// removed, or now writes to another account.
 	MoveDeliveries(context.Context, *MoveDeliveriesRequest) (*MoveDeliveriesResponse, error)
 	// DeleteDeliveries removes deliveries that will not be sent, with their attempts. Leads and what happened to them stay.
 	DeleteDeliveries(context.Context, *DeleteDeliveriesRequest) (*DeleteDeliveriesResponse, error)
@@ -375,13 +374,12 @@ type WorkerServiceServer interface {
 	ListAlerts(context.Context, *ListAlertsRequest) (*ListAlertsResponse, error)
 	// TestAlerts sends a test notification at once, and tells what came of it.
 	TestAlerts(context.Context, *TestAlertsRequest) (*TestAlertsResponse, error)
-	// AcknowledgeAlert says that somebody is on a firing alert: for a time nobody is reminded of it. When it is over that is told
-	// all the same.
+	// AcknowledgeAlert says that somebody is on a firing alert: for a while nobody is reminded of it. That it is over is still told.
 	AcknowledgeAlert(context.Context, *AcknowledgeAlertRequest) (*AcknowledgeAlertResponse, error)
 	// PauseDestination stops sending to a destination, across restarts, until it is resumed. Leads are still accepted.
 	PauseDestination(context.Context, *PauseDestinationRequest) (*PauseDestinationResponse, error)
-	// ResumeDestination goes on sending to a destination that a person paused, or for which the CRM asked for a pause; one that cannot
-	// be reached, or refused the credentials, is tried at once.
+	// ResumeDestination ends a pause, whether a person made it or the CRM asked for it. A destination that cannot be reached, or that
+	// refused the credentials, is tried at once.
 	ResumeDestination(context.Context, *ResumeDestinationRequest) (*ResumeDestinationResponse, error)
 	mustEmbedUnimplementedWorkerServiceServer()
 }

@@ -23,8 +23,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Alerts says what people are told of by themselves, and how. The rules are on without being named; they are told to
-// every notifier, and shown in the console and the log even without one.
+// Alerts says what people are told without having to look, and how. The rules apply without being listed; what they find is told
+// to every notifier, and shown in the console and the log even without one.
 type Alerts struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Ways to tell people, by name.
@@ -33,11 +33,11 @@ type Alerts struct {
 	RemindEvery *durationpb.Duration `protobuf:"bytes,2,opt,name=remind_every,json=remindEvery,proto3" json:"remind_every,omitempty"`
 	// When the business is open, for rules that are judged then only. Around the clock if left out.
 	BusinessHours *BusinessHours `protobuf:"bytes,3,opt,name=business_hours,json=businessHours,proto3" json:"business_hours,omitempty"`
-	// What is judged how, for every form and every destination.
+	// How each thing is judged, for every form and every destination.
 	Rules *AlertRules `protobuf:"bytes,4,opt,name=rules,proto3" json:"rules,omitempty"`
-	// Rules for single destinations, by name. A rule named here stands in the place of the one above as a whole.
+	// Rules for single destinations, by name. A rule named here replaces the one above as a whole.
 	Destinations map[string]*AlertRules `protobuf:"bytes,5,rep,name=destinations,proto3" json:"destinations,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Rules for single forms, by name. A rule named here stands in the place of the one above as a whole.
+	// Rules for single forms, by name. A rule named here replaces the one above as a whole.
 	Forms         map[string]*AlertRules `protobuf:"bytes,6,rep,name=forms,proto3" json:"forms,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -127,7 +127,7 @@ type Notifier struct {
 	//	*Notifier_Pagerduty
 	//	*Notifier_Email
 	Kind isNotifier_Kind `protobuf_oneof:"kind"`
-	// The least severe alert that it is told of: warning (the default) or critical.
+	// The lowest severity that it is told of: warning (the default) or critical.
 	Severity      string `protobuf:"bytes,5,opt,name=severity,proto3" json:"severity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -23,7 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// AlertRules says what is judged how. What is left out is judged by the defaults.
+// AlertRules says how each thing is judged; what is left out, by the defaults.
 type AlertRules struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Calls to a destination fail. Refused credentials and a rate limit do not count here: they have rules of their own.
@@ -44,7 +44,7 @@ type AlertRules struct {
 	Breaker *ConditionRule `protobuf:"bytes,8,opt,name=breaker,proto3" json:"breaker,omitempty"`
 	// Deliveries were given up or refused for good.
 	Dead *CountRule `protobuf:"bytes,9,opt,name=dead,proto3" json:"dead,omitempty"`
-	// A form's page sends a field that nothing maps in the place of one that came no more.
+	// A form's page sends a field that nothing maps, in place of one that no longer comes.
 	Drift *ConditionRule `protobuf:"bytes,10,opt,name=drift,proto3" json:"drift,omitempty"`
 	// Leads of a form are put aside for a person.
 	Holds *CountRule `protobuf:"bytes,11,opt,name=holds,proto3" json:"holds,omitempty"`
@@ -347,7 +347,7 @@ type ConditionRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Do not judge it.
 	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
-	// How long it must be so; at once if left out, where nothing else is said.
+	// How long it must be so before it fires; at once if left out, unless the rule says otherwise.
 	After         *durationpb.Duration `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -653,7 +653,7 @@ func (x *SpeedRule) GetWindow() *durationpb.Duration {
 	return nil
 }
 
-// SilenceRule is about a form from which nothing comes. How many submissions should have come is told from how many came
+// SilenceRule is about a form from which nothing comes. How many submissions should have come is estimated from how many came
 // at the same hours of the weeks before, so that a quiet night is no silence.
 type SilenceRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`

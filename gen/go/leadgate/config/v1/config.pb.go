@@ -53,9 +53,9 @@ type Config struct {
 	Intake *Intake `protobuf:"bytes,12,opt,name=intake,proto3" json:"intake,omitempty"`
 	// How long leads are kept.
 	Retention *Retention `protobuf:"bytes,13,opt,name=retention,proto3" json:"retention,omitempty"`
-	// How what is kept stands on disk.
+	// How leads are kept on disk.
 	Store *Store `protobuf:"bytes,14,opt,name=store,proto3" json:"store,omitempty"`
-	// What people are told of by themselves, and how.
+	// What people are told without having to look, and how.
 	Alerts *Alerts `protobuf:"bytes,16,opt,name=alerts,proto3" json:"alerts,omitempty"`
 	// Where operators reach this gateway, for links in alerts, such as https://leads.example.com; the address it listens
 	// on if left out.
@@ -457,8 +457,8 @@ func (x *Log) GetPersonalData() string {
 // Intake bounds what is taken from one request.
 type Intake struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest body of a request, in bytes; 65536 if left out. A lead of which more than a megabyte would be kept, as read and as
-	// it came, is refused all the same.
+	// Largest body of a request, in bytes; 65536 if left out. Whatever it is, a lead is refused if more than a megabyte would have
+	// to be kept of it, both as it came and as it was read.
 	MaxBodyBytes  int32 `protobuf:"varint,1,opt,name=max_body_bytes,json=maxBodyBytes,proto3" json:"max_body_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -31,11 +31,11 @@ type HubSpot struct {
 	// Where the API is; https://api.hubapi.com if left out.
 	BaseUrl string `protobuf:"bytes,2,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
 	// How contacts are written: upsert (the default), up to a hundred in a call; or patch, one at a time, updating the contact of
-	// the address and creating one only where there is none. HubSpot warns that an upsert by e-mail is not meant for a part of
-	// the properties; patch is for those who want to be sure that the others stay as they are.
+	// the address and creating one only where there is none. HubSpot warns that an upsert by e-mail is not meant for writing only
+	// some of the properties; patch is for those who want to be sure that the others stay as they are.
 	Mode string `protobuf:"bytes,3,opt,name=mode,proto3" json:"mode,omitempty"`
-	// Property that contacts are told apart by, which has to have unique values in HubSpot and to be mapped; email if left out.
-	// A lead without a value for it goes by its e-mail address.
+	// Property that contacts are told apart by. It must be mapped, and its values must be unique in HubSpot; email if left out. A
+	// lead without a value for it is told apart by its e-mail address.
 	IdProperty string `protobuf:"bytes,4,opt,name=id_property,json=idProperty,proto3" json:"id_property,omitempty"`
 	// Credentials of a public app, instead of token.
 	Oauth *HubSpotOAuth `protobuf:"bytes,5,opt,name=oauth,proto3" json:"oauth,omitempty"`
@@ -200,13 +200,13 @@ type Salesforce struct {
 	ExternalId string `protobuf:"bytes,5,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
 	// Version of the API; 62.0 if left out.
 	ApiVersion string `protobuf:"bytes,6,opt,name=api_version,json=apiVersion,proto3" json:"api_version,omitempty"`
-	// What to do with a lead that a duplicate rule, or several records of the same key, stand against: park, the default, keeps
-	// it as dead; save makes a record all the same; update writes to the record that was found.
+	// What to do with a lead that a duplicate rule blocks, or whose key several records have: park, the default, keeps it as dead;
+	// save makes a record all the same; update writes to the record that was found.
 	Duplicates string `protobuf:"bytes,7,opt,name=duplicates,proto3" json:"duplicates,omitempty"`
 	// Assignment rules: run, skip, or the identifier of one. As the organisation has it if left out.
 	Assignment string `protobuf:"bytes,8,opt,name=assignment,proto3" json:"assignment,omitempty"`
-	// Field to what a new record gets there if Salesforce makes none without and the lead has nothing. LastName and, of leads,
-	// Company have "[not provided]" if left out; empty for nothing.
+	// Field to the text that a new record gets there where Salesforce demands a value and the lead has none. If left out, LastName
+	// and, for leads, Company get "[not provided]"; an empty text turns that off.
 	Placeholders  map[string]string `protobuf:"bytes,9,rep,name=placeholders,proto3" json:"placeholders,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -475,8 +475,8 @@ type Pipedrive struct {
 	Auth isPipedrive_Auth `protobuf_oneof:"auth"`
 	// Where the API is; https://api.pipedrive.com if left out.
 	BaseUrl string `protobuf:"bytes,3,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
-	// How long Pipedrive's search may not know of a new person; 1m if left out. After a lost answer, and after a start, a person
-	// that is not found is looked for among those that were made in the time before.
+	// How long it may take until Pipedrive's search finds a new person; 1m if left out. After a lost answer, and after a start, a
+	// person that search does not find is looked for among those that were made that recently.
 	SearchLag *durationpb.Duration `protobuf:"bytes,4,opt,name=search_lag,json=searchLag,proto3" json:"search_lag,omitempty"`
 	// Identifiers of the labels that new leads get.
 	LeadLabels    []string `protobuf:"bytes,5,rep,name=lead_labels,json=leadLabels,proto3" json:"lead_labels,omitempty"`
@@ -587,7 +587,7 @@ type PipedriveOAuth struct {
 	ClientSecret string `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
 	// The refresh token, as a reference: ${env:NAME} or ${file:path}.
 	RefreshToken string `protobuf:"bytes,3,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
-	// Where tokens are had; https://oauth.pipedrive.com/oauth/token if left out.
+	// Where access tokens are asked for; https://oauth.pipedrive.com/oauth/token if left out.
 	TokenUrl      string `protobuf:"bytes,4,opt,name=token_url,json=tokenUrl,proto3" json:"token_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -671,10 +671,10 @@ type Zoho struct {
 	Automations string `protobuf:"bytes,7,opt,name=automations,proto3" json:"automations,omitempty"`
 	// Identifier of an assignment rule; none if left out.
 	AssignmentRule string `protobuf:"bytes,8,opt,name=assignment_rule,json=assignmentRule,proto3" json:"assignment_rule,omitempty"`
-	// Field to what a new record gets there if Zoho makes none without and the lead has nothing. Last_Name and, of leads,
-	// Company have "[not provided]" if left out; empty for nothing.
+	// Field to the text that a new record gets there where Zoho demands a value and the lead has none. If left out, Last_Name and,
+	// for leads, Company get "[not provided]"; an empty text turns that off.
 	Placeholders map[string]string `protobuf:"bytes,9,rep,name=placeholders,proto3" json:"placeholders,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Where tokens are had; as data_center says if left out.
+	// Where access tokens are asked for; as data_center says if left out.
 	AccountsUrl   string `protobuf:"bytes,10,opt,name=accounts_url,json=accountsUrl,proto3" json:"accounts_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -793,14 +793,14 @@ type Dynamics struct {
 	ClientSecret string `protobuf:"bytes,4,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
 	// What leads become: leads, the default, or contacts.
 	Table string `protobuf:"bytes,5,opt,name=table,proto3" json:"table,omitempty"`
-	// Column of an alternate key of its own that records are upserted by. It gets what is mapped to it, otherwise the e-mail
+	// Column that is an alternate key by itself, which records are upserted by. It gets what is mapped to it, otherwise the e-mail
 	// address. If left out, the record of the address is looked for before each write, which needs no preparation.
 	Key string `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`
-	// Duplicate detection rules: ignore, the default, or park, which keeps a lead as dead that they stand against.
+	// Duplicate detection rules: ignore, the default, or park, which keeps a lead that they block as dead.
 	Duplicates string `protobuf:"bytes,7,opt,name=duplicates,proto3" json:"duplicates,omitempty"`
-	// Column to what a record gets there if Dynamics takes none without and the lead has nothing.
+	// Column to the text that a record gets there where Dynamics demands a value and the lead has none.
 	Placeholders map[string]string `protobuf:"bytes,8,rep,name=placeholders,proto3" json:"placeholders,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Where tokens are had; https://login.microsoftonline.com if left out.
+	// Where access tokens are asked for; https://login.microsoftonline.com if left out.
 	LoginUrl      string `protobuf:"bytes,9,opt,name=login_url,json=loginUrl,proto3" json:"login_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

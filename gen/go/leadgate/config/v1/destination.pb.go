@@ -219,7 +219,7 @@ type Limits struct {
 	Timeout *durationpb.Duration `protobuf:"bytes,4,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	// Leads in any one second, at most, however many go in one request. No limit if left out.
 	LeadsPerSecond float64 `protobuf:"fixed64,5,opt,name=leads_per_second,json=leadsPerSecond,proto3" json:"leads_per_second,omitempty"`
-	// Requests in a day, at most, which begins at midnight UTC; counted across restarts. No limit if left out.
+	// Requests in a day, at most. A day begins at midnight UTC; requests from before a restart count. No limit if left out.
 	RequestsPerDay int32 `protobuf:"varint,6,opt,name=requests_per_day,json=requestsPerDay,proto3" json:"requests_per_day,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -297,7 +297,7 @@ func (x *Limits) GetRequestsPerDay() int32 {
 	return 0
 }
 
-// Retry says how failed deliveries are tried again: after a random time between nothing and a bound that begins at
+// Retry says how failed deliveries are tried again: after a random time between zero and a bound that begins at
 // initial_delay and doubles with each attempt up to max_delay.
 type Retry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`

@@ -88,21 +88,21 @@ func (x *Enrich) GetPlace() *Place {
 	return nil
 }
 
-// Company asks an HTTP API who owns a domain. Domains of free mail, such as gmail.com, are not asked for.
+// Company asks an HTTP API who owns a domain. Domains of free mail, such as gmail.com, are not looked up.
 type Company struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where to ask, with {domain} in the place of the domain, such as https://company.example.com/v2/find?domain={domain}.
+	// Where to ask, with {domain} in place of the domain, such as https://company.example.com/v2/find?domain={domain}.
 	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
 	// How to authenticate.
 	Auth *CompanyAuth `protobuf:"bytes,2,opt,name=auth,proto3" json:"auth,omitempty"`
 	// Fields of enrichment (company_name, company_size, industry) to where they stand in the answer, as a JSON pointer, such
-	// as /category/industry. As Clearbit answers if left out: /name, /metrics/employeesRange, /category/industry.
+	// as /category/industry. If left out, as Clearbit answers: /name, /metrics/employeesRange, /category/industry.
 	Fields map[string]string `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Further domains that are not asked for.
+	// Further domains that are not looked up.
 	SkipDomains []string `protobuf:"bytes,4,rep,name=skip_domains,json=skipDomains,proto3" json:"skip_domains,omitempty"`
 	// How long an answer is kept; 720h if left out.
 	Keep *durationpb.Duration `protobuf:"bytes,5,opt,name=keep,proto3" json:"keep,omitempty"`
-	// How long it is kept that nobody knows a domain; 24h if left out.
+	// How long leadgate remembers that the API does not know a domain; 24h if left out.
 	KeepUnknown *durationpb.Duration `protobuf:"bytes,6,opt,name=keep_unknown,json=keepUnknown,proto3" json:"keep_unknown,omitempty"`
 	// Requests in any one second, at most; 5 if left out.
 	RequestsPerSecond float64 `protobuf:"fixed64,7,opt,name=requests_per_second,json=requestsPerSecond,proto3" json:"requests_per_second,omitempty"`

@@ -51,7 +51,7 @@ type Form struct {
 	Values map[string]*Value `protobuf:"bytes,9,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Form fields that no person sees and programs fill in; quality.honeypot says what then becomes of the submission.
 	Honeypot []string `protobuf:"bytes,10,rep,name=honeypot,proto3" json:"honeypot,omitempty"`
-	// Where a field comes under a new name, take the likely one at once instead of asking for a line under fields.
+	// Where a field comes under a new name, map it as seems likely at once, instead of asking for a line under fields.
 	AutoMap bool `protobuf:"varint,11,opt,name=auto_map,json=autoMap,proto3" json:"auto_map,omitempty"`
 	// What becomes of submissions that may not be worth a person's time.
 	Quality *Quality `protobuf:"bytes,12,opt,name=quality,proto3" json:"quality,omitempty"`
@@ -63,7 +63,7 @@ type Form struct {
 	Routes []*Route `protobuf:"bytes,15,rep,name=routes,proto3" json:"routes,omitempty"`
 	// Leads that the business does not want. The first that fits counts.
 	Block []*Block `protobuf:"bytes,16,rep,name=block,proto3" json:"block,omitempty"`
-	// Who tells people from programs. A submission whose token is not good is held.
+	// A service that tells people from programs. A submission whose token is not good is held.
 	Captcha       *Captcha `protobuf:"bytes,17,opt,name=captcha,proto3" json:"captcha,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -282,7 +282,7 @@ type Value struct {
 	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
 	// Longer text is cut to so many characters; not cut if left out.
 	MaxLength int32 `protobuf:"varint,2,opt,name=max_length,json=maxLength,proto3" json:"max_length,omitempty"`
-	// Taken where nothing came.
+	// The value where none came.
 	Default string `protobuf:"bytes,3,opt,name=default,proto3" json:"default,omitempty"`
 	// For type enum: what pages send to what the lead gets, such as "1-10": small. Case and signs do not matter.
 	Enum          map[string]string `protobuf:"bytes,4,rep,name=enum,proto3" json:"enum,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`

@@ -349,7 +349,7 @@ type HTTPBatch struct {
 	// The member of a JSON object that holds the array; the array is all there is if left out.
 	Under string `protobuf:"bytes,3,opt,name=under,proto3" json:"under,omitempty"`
 	// Where the answer has the results of the leads in their order, as a JSON pointer; / for the answer itself. Each is item
-	// in expressions. Without it a success is one for all of them.
+	// in expressions. Without it, a success counts for all of them.
 	Results       string `protobuf:"bytes,4,opt,name=results,proto3" json:"results,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -420,8 +420,8 @@ type HTTPRule struct {
 	// none), text (the answer as it is) and item (the result of the lead within a batch, otherwise body), such as
 	// 'status == 200 && body.error == "duplicate"'. Where it fails, as a missing member makes it, it does not hold.
 	When string `protobuf:"bytes,1,opt,name=when,proto3" json:"when,omitempty"`
-	// What it means: delivered; retry, not taken, passes; rate_limited; refused, never taken as it is; credentials_refused;
-	// unknown, perhaps taken.
+	// What it means: delivered; retry (not taken, but may be later); rate_limited; refused (will never be taken as it is);
+	// credentials_refused; unknown (may have been taken).
 	Is string `protobuf:"bytes,2,opt,name=is,proto3" json:"is,omitempty"`
 	// What an operator reads; without personal data.
 	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -661,7 +661,7 @@ func (x *HTTPHMAC) GetTimestampHeader() string {
 // HTTPStandardWebhooks signs as standardwebhooks.com says.
 type HTTPStandardWebhooks struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Secrets, as references: ${env:NAME} or ${file:path}, each with or without whsec_ before its base64. While the API changes
+	// Secrets, as references: ${env:NAME} or ${file:path}, each in base64, with or without whsec_ before it. While the API changes
 	// from one to another, give both.
 	Secrets       []string `protobuf:"bytes,1,rep,name=secrets,proto3" json:"secrets,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1011,7 +1011,7 @@ func (x *HTTPQuery) GetValue() string {
 // OAuth2 is how to get an access token: by client credentials or, where there is a refresh token, by that.
 type OAuth2 struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where tokens are had.
+	// Where access tokens are asked for.
 	TokenUrl string `protobuf:"bytes,1,opt,name=token_url,json=tokenUrl,proto3" json:"token_url,omitempty"`
 	// The client's identifier; may be a reference.
 	ClientId string `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
@@ -1019,7 +1019,7 @@ type OAuth2 struct {
 	ClientSecret string `protobuf:"bytes,3,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
 	// What is asked for, such as "leads.write"; nothing if left out.
 	Scope string `protobuf:"bytes,4,opt,name=scope,proto3" json:"scope,omitempty"`
-	// For whom the token is, where the API wants to be told.
+	// Whom the token is for, where the API wants to be told.
 	Audience string `protobuf:"bytes,5,opt,name=audience,proto3" json:"audience,omitempty"`
 	// The refresh token, as a reference: ${env:NAME} or ${file:path}. Where the API gives a new one with each access token,
 	// leadgate keeps it.

@@ -69,13 +69,13 @@ func (x *Idempotency) GetTtl() *durationpb.Duration {
 	return nil
 }
 
-// Store says how what is kept stands on disk.
+// Store says how leads are kept on disk.
 type Store struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Encrypts everything that is written from then on, as a reference: ${env:NAME} or ${file:path}. At least 32 characters
-	// that nobody can guess. leadgate compact encrypts what was there before. Without the key nothing can be read any more.
+	// Key with which everything written from then on is encrypted, as a reference: ${env:NAME} or ${file:path}. At least 32
+	// characters that nobody can guess. leadgate compact encrypts what was there before. Without the key nothing can be read any more.
 	EncryptionKey string `protobuf:"bytes,1,opt,name=encryption_key,json=encryptionKey,proto3" json:"encryption_key,omitempty"`
-	// The key before, as a reference: to change the key, put the old one here and start leadgate once.
+	// The previous key, as a reference: to change the key, put the old one here and start leadgate once.
 	PreviousEncryptionKey string `protobuf:"bytes,2,opt,name=previous_encryption_key,json=previousEncryptionKey,proto3" json:"previous_encryption_key,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
@@ -130,7 +130,7 @@ type Retention struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How long a lead is kept after everything was delivered, superseded or cancelled; 30d if left out.
 	Delivered *durationpb.Duration `protobuf:"bytes,1,opt,name=delivered,proto3" json:"delivered,omitempty"`
-	// How long any other lead is kept after it was accepted; 180d if left out. An event tells 7 days before.
+	// How long any other lead is kept after it was accepted; 180d if left out. An event says so 7 days before.
 	Undelivered   *durationpb.Duration `protobuf:"bytes,2,opt,name=undelivered,proto3" json:"undelivered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

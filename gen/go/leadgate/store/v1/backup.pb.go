@@ -134,7 +134,7 @@ type BackupHeader struct {
 	Format uint32 `protobuf:"varint,1,opt,name=format,proto3" json:"format,omitempty"`
 	// Which store it is of.
 	StoreId string `protobuf:"bytes,2,opt,name=store_id,json=storeId,proto3" json:"store_id,omitempty"`
-	// The version that the backup before, which it adds to, ended with; 0 for a whole one.
+	// The version with which the backup ended that this one adds to; 0 for a whole one.
 	Since uint64 `protobuf:"varint,3,opt,name=since,proto3" json:"since,omitempty"`
 	// The version it ends with.
 	Version uint64 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
@@ -209,7 +209,7 @@ func (x *BackupHeader) GetTime() int64 {
 	return 0
 }
 
-// BackupEntries are keys with their values, or without where they were deleted.
+// BackupEntries are keys with their values; a deleted key has none.
 type BackupEntries struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The entries, by key.

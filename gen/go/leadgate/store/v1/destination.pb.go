@@ -21,15 +21,15 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// KnownDestination is what a destination was when its waiting deliveries were made. The worker keeps one for each name, so that
-// they are not sent to somebody else when the configuration changes.
+// KnownDestination is what a destination was when its waiting deliveries were made. The worker keeps one for each name, so that a
+// change of the configuration does not send them to somebody else.
 type KnownDestination struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Kind of CRM, such as "hubspot".
 	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Whose records it writes; empty if that never was known.
 	Account string `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
-	// Keyed hash of the settings and the secrets that were known to lead there. Empty until the account is known.
+	// Keyed hash of the settings and secrets that were seen to lead to that account. Empty until the account is known.
 	Fingerprint   []byte `protobuf:"bytes,3,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

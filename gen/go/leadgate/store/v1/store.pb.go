@@ -355,8 +355,8 @@ func (x *Erasure) GetPersons() [][]byte {
 	return nil
 }
 
-// Told is what one step told of a lead: events whose numbers follow each other, the first of which is in the key. They are
-// stored without identifier and lead, which the key has too.
+// Told is what one step told of a lead: events with consecutive numbers, the first of which is in the key. They are stored without
+// identifier and lead, which follow from the key.
 type Told struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// At most 16.
@@ -466,8 +466,8 @@ func (x *Operation) GetPageToken() string {
 	return ""
 }
 
-// PersonErasure is the request of the operation that erases a person. It names the leads and not the person, as it is remembered
-// when the person is not any more.
+// PersonErasure is the request of the operation that erases a person. It names the leads and not the person, because it outlives
+// what is known of the person.
 type PersonErasure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The identifiers of the leads, 16 bytes each.
@@ -664,7 +664,7 @@ type Tally struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Since when events are counted, Unix time in nanoseconds.
 	Since int64 `protobuf:"varint,1,opt,name=since,proto3" json:"since,omitempty"`
-	// Number of the newest event of the store that is counted.
+	// Number of the newest stored event that is counted.
 	CountedUntil uint64 `protobuf:"varint,2,opt,name=counted_until,json=countedUntil,proto3" json:"counted_until,omitempty"`
 	// The minutes in which something happened.
 	Minutes []*Tally_Minute `protobuf:"bytes,3,rep,name=minutes,proto3" json:"minutes,omitempty"`
@@ -768,8 +768,8 @@ func (x *Tally) GetStored() int64 {
 	return 0
 }
 
-// PassingTallies are refused and repeated submissions that tallies count and were not stored with yet. No event of the store tells
-// of them, so that they are stored more often.
+// PassingTallies are the refused and repeated submissions that tallies count but were not yet stored with. No stored event tells of
+// them, so they are stored more often than the tallies.
 type PassingTallies struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// By the key of the tally.
@@ -818,7 +818,7 @@ func (x *PassingTallies) GetTallies() map[string]*PassingTally {
 // PassingTally is what came to one tally since it was stored.
 type PassingTally struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When the tally was stored; 0 if it never was. What belongs to an earlier one is in the later already.
+	// When the tally was stored; 0 if it never was. What belongs to an earlier tally is already counted in the later one.
 	Stored int64 `protobuf:"varint,1,opt,name=stored,proto3" json:"stored,omitempty"`
 	// The minutes in which something came.
 	Minutes       []*Tally_Minute `protobuf:"bytes,2,rep,name=minutes,proto3" json:"minutes,omitempty"`
