@@ -37,30 +37,35 @@ func newImport() *cobra.Command {
 		preview bool
 		again   bool
 		rejects string
+		charset string
 	)
 	cmd := &cobra.Command{
 		Use:   "import FILE.csv",
 		Short: "Import leads from a CSV file",
 		Long: `Import leads from a CSV file whose first line names the columns. Columns are recognised by their names (E-Mail, Vorname,
 Company, ZIP …), others become custom fields; --map and --skip say otherwise, --preview shows what would happen. Values are
-cleaned as a form's are: phone numbers become E.164, countries their codes.
+cleaned as a form's are: phone numbers become E.164, countries their codes, and "4.000,50" a number with --type.
 
 An import that was interrupted goes on where it stopped when the same command is run again. Every row has an idempotency key
 made of its content, or taken from a column, so that importing it twice makes no second lead for as long as the gateway keeps
 keys. Rows that are refused are written to FILE.rejects.csv with their reasons: mend them there, and import that file.`,
 		Example: `  leadgate import leads.csv --form contact --preview
   leadgate import leads.csv --form contact
-  leadgate import leads.csv --map "Kundennr.=custom.customer_number" --skip Intern --key "Kundennr." --region DE`,
+  leadgate import leads.csv --map "Kundennr.=custom.customer_number" --skip Intern --key "Kundennr." --region DE
+  leadgate import leads.csv --type Budget=decimal --type Geburtstag=date --region DE`,
 		Args: exactArgs("FILE.csv"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			file, err := os.Open(args[0])
+			file, err := openSheet(args[0], charset)
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			defer func() { _ = file.Close() }() // it was only read
 			rows, err := openRows(file, m)
 			if err != nil {
 				return err
+			}
+			if file.note != "" {
+				fmt.Fprintln(cmd.ErrOrStderr(), "leadgate: "+file.note)
 			}
 			if preview {
 				return showPreview(cmd.OutOrStdout(), rows)
@@ -84,6 +89,8 @@ keys. Rows that are refused are written to FILE.rejects.csv with their reasons: 
 	cmd.Flags().StringVar(&m.form, "form", "", "import through this form: its destinations get the leads")
 	cmd.Flags().StringArrayVar(&m.mapped, "map", nil, "COLUMN=FIELD, such as \"Mobil=phone\" or \"Budget=custom.budget\"; may be repeated")
 	cmd.Flags().StringArrayVar(&m.skip, "skip", nil, "leave this column out; may be repeated")
+	cmd.Flags().StringArrayVar(&m.types, "type", nil, "COLUMN=TYPE, how its values are read: integer, decimal, boolean or date; may be repeated")
+	cmd.Flags().StringVar(&charset, "charset", "", "what the file is in, such as windows-1250, where it is neither UTF-8, UTF-16 nor Windows-1252")
 	cmd.Flags().StringVar(&m.key, "key", "", "take idempotency keys from this column, such as a number of your own")
 	cmd.Flags().StringVar(&m.region, "region", "", "country whose national phone numbers the file has, such as DE")
 	cmd.Flags().BoolVar(&preview, "preview", false, "send nothing: show where the columns lead, the first leads, and how many rows would be refused")
@@ -162,7 +169,7 @@ type imported struct {
 // importing is an import at work, all on one goroutine.
 type importing struct {
 	rows    *rowReader
-	file    *os.File
+	file    *sheet
 	client  *leadgate.Client
 	explain func(error) error
 	notes   io.Writer
@@ -188,7 +195,7 @@ type importing struct {
 // resume finds out how far an earlier run got with this file, read in this way.
 func (i *importing) resume(m mapping, again bool) error {
 	i.content, i.sent = sha256.New(), map[*leadgatev1.Lead]*row{}
-	mapped, err := json.Marshal(append([]string{m.form, m.region, m.key}, i.rows.fields...))
+	mapped, err := json.Marshal(slices.Concat([]string{m.form, m.region, m.key}, m.types, i.rows.fields))
 	if err != nil {
 		return err
 	}
@@ -229,11 +236,7 @@ func (i *importing) hashTo(end int64) error {
 }
 
 func (i *importing) run(ctx context.Context) error {
-	info, err := i.file.Stat()
-	if err != nil {
-		return err
-	}
-	i.bar, i.pace = newProgress(i.notes, "import"), pace{info.Size(), time.Now(), i.done.Rows, i.done.End}
+	i.bar, i.pace = newProgress(i.notes, "import"), pace{i.file.size, time.Now(), i.done.Rows, i.done.End}
 	var stopped error
 	for result, err := range i.client.SubmitAll(ctx, i.leads()) {
 		if err != nil {
@@ -258,7 +261,7 @@ func (i *importing) run(ctx context.Context) error {
 	if misused := (usageError{}); errors.As(stopped, &misused) {
 		return errors.Join(stopped, i.closeRejects()) // what an earlier import noted stays
 	}
-	err = errors.Join(i.settleAll(), i.closeRejects())
+	err := errors.Join(i.settleAll(), i.closeRejects())
 	fmt.Fprintf(lines{i.notes}, "%s: %d new, %d known already, %d refused.%s\n", count(i.done.Rows, "row"), i.done.Accepted, i.done.Replayed, i.done.Refused, leftOutWords(i.done.LeftOut))
 	switch {
 	case errors.Is(stopped, context.Canceled):

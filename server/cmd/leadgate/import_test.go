@@ -9,6 +9,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/unicode"
 )
 
 // people is a file as it comes out of somebody's spreadsheet: parted by semicolons, with a mark at its beginning.
@@ -212,7 +215,11 @@ func TestAnImportSaysWhatItCannotRead(t *testing.T) {
 	}{
 		"no file":        {"", []string{"nowhere.csv"}, "nowhere.csv"},
 		"empty":          {"", nil, "has no header"},
-		"not UTF-8":      {"email,stra\xdfe\n", nil, "iconv"},
+		"a workbook":     {"PK\x03\x04\x14\x00", nil, "is a workbook; save it as CSV UTF-8"},
+		"no header":      {"ada@example.com,Ada\n", nil, "no column is known to be an e-mail address or a phone number"},
+		"a charset":      {"email\n", []string{"--charset", "windows-9"}, `"windows-9" is not known`},
+		"a type":         {"email,budget\n", []string{"--type", "budget=number"}, `unknown type "number"; it is one of integer`},
+		"a type of none": {"email,budget\n", []string{"--type", "Budget=decimal"}, `there is no column "Budget"; the columns are email, budget`},
 		"no such column": {"email\n", []string{"--map", "Mail=email"}, "the columns are email"},
 		"no such field":  {"email,x\n", []string{"--map", "x=nowhere"}, "--map COLUMN=FIELD"},
 		"no key column":  {"email\n", []string{"--key", "No."}, "the columns are email"},
@@ -228,5 +235,58 @@ func TestAnImportSaysWhatItCannotRead(t *testing.T) {
 				t.Errorf("ends with %d: %s, want %q", code, complaint, c.want)
 			}
 		})
+	}
+}
+
+// What Excel saves as CSV depends on its language and on which of its five kinds of CSV somebody chose.
+func TestAFileIsReadInWhateverASpreadsheetSavesItIn(t *testing.T) {
+	t.Parallel()
+	const text = "E-Mail;Vor- und Nachname;Budget;Seit\r\nada@example.com;Ada Müller;4.000,50;24.11.2026\r\n;;;\r\n"
+	latin, err := charmap.Windows1252.NewEncoder().String(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	polish, err := charmap.Windows1250.NewEncoder().String(strings.ReplaceAll(text, "Müller", "Wałęsa"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wide, err := unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewEncoder().String(strings.ReplaceAll(text, ";", "\t"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		file, name, note string
+		args             []string
+	}{
+		"UTF-8":        {text, "Müller", "", nil},
+		"Windows-1252": {latin, "Müller", "is read as Windows-1252; --charset", nil},
+		"another one":  {polish, "Wałęsa", "", []string{"--charset", "windows-1250"}},
+		"UTF-16":       {wide, "Müller", "", nil},
+		"sep":          {"sep=;\r\n" + text, "Müller", "", nil},
+		"bars":         {strings.ReplaceAll(text, ";", "|"), "Müller", "", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := writeFile(t, "people.csv", test.file)
+			args := append([]string{"import", path, "--preview", "--region", "DE", "--type", "Budget=decimal", "--type", "Seit=date"}, test.args...)
+			preview, complaint, code := run(t, nil, "", args...)
+			preview = strings.ReplaceAll(preview, `", "`, `","`)
+			want := `{"email":"ada@example.com","firstName":"Ada","lastName":"` + test.name + `","custom":{"budget":"4000.50","seit":"2026-11-24"}}`
+			if code != 0 || !strings.Contains(preview, want) || !strings.Contains(preview, "1 lead would be sent, 0 refused.") || !strings.Contains(complaint, test.note) || test.note == "" && complaint != "" {
+				t.Errorf("%d %s\n%s", code, complaint, preview)
+			}
+		})
+	}
+}
+
+// A quote that is not closed makes one cell of all rows up to the next quote, and the row may look whole.
+func TestRowsThatAnUnclosedQuoteSwallowsAreNotLost(t *testing.T) {
+	t.Parallel()
+	path := writeFile(t, "people.csv", "email,name,message\nada@example.com,Ada,\"Hello\nbob@example.com,Bob,\"Hi\"\ncyd@example.com,Cyd,\"Two lines,\nwith a, comma\"\n")
+	preview, _, _ := run(t, nil, "", "import", path, "--preview")
+	for _, want := range []string{"row 1 would be refused: has the next row within a cell: a quote before it is not closed", `"email":"cyd@example.com"`, "1 lead would be sent, 1 refused."} {
+		if !strings.Contains(strings.ReplaceAll(preview, `": "`, `":"`), want) {
+			t.Errorf("the preview lacks %q:\n%s", want, preview)
+		}
 	}
 }

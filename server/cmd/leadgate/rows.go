@@ -1,18 +1,14 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"buf.build/go/protovalidate"
 	"google.golang.org/protobuf/proto"
@@ -43,6 +39,7 @@ type rowReader struct {
 	fields []string // where each column leads
 	form   *intake.Form
 	name   string // the form's
+	email  int    // the column of the e-mail addresses; -1 for none
 	key    int    // the column of the keys; -1 for none
 	last   row    // what came before
 	base   int64  // where csv began to read
@@ -50,36 +47,20 @@ type rowReader struct {
 
 // mapping says how a file becomes leads.
 type mapping struct {
-	form, region, key string
-	mapped, skip      []string
+	form, region, key   string
+	mapped, skip, types []string
 }
 
 // openRows reads the header of a file: its columns, and by what they are parted.
-func openRows(file *os.File, m mapping) (*rowReader, error) {
-	top, err := bufio.NewReader(io.NewSectionReader(file, 0, 1<<20)).ReadBytes('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
+func openRows(file *sheet, m mapping) (*rowReader, error) {
+	start, comma, err := file.begin()
+	if err != nil {
 		return nil, err
-	}
-	var start int64
-	if mark := []byte("\uFEFF"); bytes.HasPrefix(top, mark) {
-		start, top = int64(len(mark)), top[len(mark):]
-	}
-	if len(bytes.TrimSpace(top)) == 0 {
-		return nil, usageError{fmt.Errorf("%s has no header: its first line must name the columns", file.Name())}
-	}
-	if !utf8.Valid(top) {
-		return nil, usageError{fmt.Errorf("%s is not UTF-8: save it as CSV UTF-8, or convert it with iconv -f WINDOWS-1252 -t UTF-8", file.Name())}
-	}
-	comma := ','
-	for _, other := range []rune{';', '\t'} {
-		if strings.Count(string(top), string(other)) > strings.Count(string(top), string(comma)) {
-			comma = other
-		}
 	}
 	r := &rowReader{name: m.form, key: -1, base: start}
 	r.read(io.NewSectionReader(file, start, 1<<62), comma)
 	if r.header, err = r.csv.Read(); err != nil {
-		return nil, fmt.Errorf("%s: %w", file.Name(), err)
+		return nil, fmt.Errorf("%s: %w", file.name, err)
 	}
 	r.csv.FieldsPerRecord = len(r.header)
 	r.last.end = start + r.csv.InputOffset()
@@ -94,9 +75,17 @@ func openRows(file *os.File, m mapping) (*rowReader, error) {
 	if r.fields, err = columns(r.header, m.mapped, m.skip); err != nil {
 		return nil, err
 	}
-	r.form, err = intake.NewForm(m.form, &configv1.Form{Fields: formFields(r.header, r.fields), DefaultRegion: m.region})
+	if r.email = slices.Index(r.fields, "email"); r.email < 0 && !slices.Contains(r.fields, "phone") {
+		return nil, usageError{fmt.Errorf(`%s: no column is known to be an e-mail address or a phone number, and a lead needs one; the first line must name the columns, and names %s; --map "COLUMN=email" says which it is`,
+			file.name, strings.Join(r.header, ", "))}
+	}
+	values, err := formValues(r.header, r.fields, m.types)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("the columns of %s: %w; --map COLUMN=FIELD and --skip COLUMN change where they lead", file.Name(), err)}
+		return nil, err
+	}
+	r.form, err = intake.NewForm(m.form, &configv1.Form{Fields: formFields(r.header, r.fields), Values: values, DefaultRegion: m.region})
+	if err != nil {
+		return nil, usageError{fmt.Errorf("the columns of %s: %w; --map COLUMN=FIELD and --skip COLUMN change where they lead", file.name, err)}
 	}
 	return r, nil
 }
@@ -107,15 +96,18 @@ func (r *rowReader) read(from io.Reader, comma rune) {
 }
 
 // skipTo goes on behind a row that was read by an earlier run.
-func (r *rowReader) skipTo(file *os.File, number int, end int64) {
+func (r *rowReader) skipTo(file *sheet, number int, end int64) {
 	r.read(io.NewSectionReader(file, end, 1<<62), r.csv.Comma)
 	r.csv.FieldsPerRecord = len(r.header)
 	r.base, r.last = end, row{number: number, end: end}
 }
 
-// next reads the next row; io.EOF after the last one. A row that is wrong has its reason.
+// next reads the next row with anything in it; io.EOF after the last one. A row that is wrong has its reason.
 func (r *rowReader) next() (*row, error) {
 	cells, err := r.csv.Read()
+	for ; cells != nil && strings.Join(cells, "") == ""; cells, err = r.csv.Read() {
+		r.last.number++
+	}
 	wrong := (*csv.ParseError)(nil)
 	if err != nil && !errors.As(err, &wrong) {
 		return nil, err
@@ -127,20 +119,31 @@ func (r *rowReader) next() (*row, error) {
 		read.reason = fmt.Sprintf("has %d columns, the header %d", len(cells), len(r.header))
 	case wrong != nil:
 		read.reason = "is not CSV: " + wrong.Err.Error()
+	case r.swallows(cells):
+		read.reason = "has the next row within a cell: a quote before it is not closed"
 	default:
 		r.fill(read)
 	}
 	return read, nil
 }
 
+// swallows reports whether a cell has another row in it, which a quote that is not closed makes of it.
+func (r *rowReader) swallows(cells []string) bool {
+	for _, cell := range cells {
+		_, more, _ := strings.Cut(cell, "\n")
+		for line := range strings.Lines(more) {
+			if within := strings.Split(line, string(r.csv.Comma)); r.email >= 0 && len(within) == len(r.header) && strings.Contains(within[r.email], "@") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // fill makes the lead of a row.
 func (r *rowReader) fill(read *row) {
 	submission := &leadgatev1.Submission{}
 	for i, cell := range read.cells {
-		if !utf8.ValidString(cell) {
-			read.reason = r.header[i] + ": is not UTF-8"
-			return
-		}
 		if r.fields[i] != skipped && strings.TrimSpace(cell) != "" {
 			submission.Fields = append(submission.Fields, &leadgatev1.Submission_Field{Name: r.header[i], Values: []string{cell}})
 		}
@@ -176,7 +179,7 @@ func (r *rowReader) keyOf(read *row) string {
 	}
 	content, err := proto.MarshalOptions{Deterministic: true}.Marshal(read.lead)
 	if err != nil {
-		return "" // it is not UTF-8, and was refused
+		return "" // it was refused
 	}
 	sum := sha256.Sum256(append([]byte(r.name+"\x00"), content...))
 	return "import-" + base64.RawURLEncoding.EncodeToString(sum[:18])
