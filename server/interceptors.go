@@ -59,6 +59,7 @@ func (s *Server) streamChain() []grpc.StreamServerInterceptor {
 
 // unaryCall puts the call into the context, and tells the caller its request's identifier.
 func (s *Server) unaryCall(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	arrived(ctx)
 	c := s.grpcCall(ctx)
 	if grpc.ServerTransportStreamFromContext(ctx) != nil { // over REST the front has told it
 		_ = grpc.SetHeader(ctx, metadata.Pairs(requestIDHeader, c.id)) // fails only after the answer
@@ -76,6 +77,7 @@ func (s *Server) unaryCall(ctx context.Context, req any, _ *grpc.UnaryServerInfo
 
 // streamCall does the same for a stream, and ends it when the server stops, because streams do not end by themselves.
 func (s *Server) streamCall(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	arrived(stream.Context())
 	c := s.grpcCall(stream.Context())
 	_ = stream.SetHeader(metadata.Pairs(requestIDHeader, c.id)) // fails only after the first message
 	ctx, cancel := context.WithCancel(withCall(stream.Context(), c))

@@ -186,7 +186,7 @@ func (s *Server) assemble(o Options, h *house) error {
 	s.grpc = grpc.NewServer(
 		grpc.ChainUnaryInterceptor(unary...), grpc.ChainStreamInterceptor(stream...),
 		grpc.NumStreamWorkers(streamWorkers), grpc.MaxConcurrentStreams(maxStreams), grpc.MaxRecvMsgSize(max(maxBatchBody, int(h.maxBody))), grpc.ConnectionTimeout(headerTimeout), grpc.MaxHeaderListSize(maxHeaders),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
+		grpc.InTapHandle(s.timeMessage), grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 	)
 	channel := newChannel(unary, stream)
 	for _, registrar := range []grpc.ServiceRegistrar{s.grpc, channel} {

@@ -8,12 +8,14 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"golang.org/x/net/http2"
+	"google.golang.org/grpc/codes"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
@@ -219,5 +221,55 @@ func TestOneConnectionHasSoManyStreams(t *testing.T) {
 			}
 			return
 		}
+	}
+}
+
+// halfMessage begins an rpc over gRPC whose message never comes whole, and returns the status with which it ends.
+func (h *house) halfMessage() (grpcStatus string) {
+	h.t.Helper()
+	message, unsent := io.Pipe()
+	defer unsent.Close()
+	r, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, h.url(leadgatev1.LeadService_SubmitForm_FullMethodName), message)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/grpc")
+	r.Header.Set("TE", "trailers")
+	go func() { _, _ = unsent.Write([]byte{0, 0, 0, 4, 0, 'x'}) }() // the first of 1024 bytes
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	defer transport.CloseIdleConnections()
+	answer, err := (&http.Client{Transport: transport, Timeout: 5 * time.Second}).Do(r)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	_, _ = io.Copy(io.Discard, answer.Body) // trailers come behind it
+	return answer.Header.Get("Grpc-Status") + answer.Trailer.Get("Grpc-Status")
+}
+
+func TestAMessageThatDoesNotComeIsNotWaitedForOverGRPCEither(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{body: 100 * time.Millisecond})
+	if got, want := h.halfMessage(), strconv.Itoa(int(codes.DeadlineExceeded)); got != want {
+		t.Errorf("status %q, want %s", got, want)
+	}
+}
+
+func TestTheBoundOfAMessageIsNoneOfAStream(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{body: 100 * time.Millisecond})
+	stream, err := leadgatev1.NewLeadServiceClient(h.dial()).SubmitLeads(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := stream.Send(&leadgatev1.SubmitLeadsRequest{Request: &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: "ada@example.com"}}}); err != nil {
+			t.Fatal(err)
+		}
+		if result, err := stream.Recv(); err != nil || result.GetResult().GetRefusal() != nil {
+			t.Fatal(result, err)
+		}
+		h.halfMessage() // another message's time is over: so is that of the stream
 	}
 }
