@@ -78,8 +78,12 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 		ConstLabels: prometheus.Labels{"version": o.Version, "goversion": runtime.Version()},
 	})
 	info.Set(1)
+	lost := prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "leadgate_log_lines_lost_total",
+		Help: "Log lines that could not be written, or that nobody took.",
+	}, func() float64 { return float64(o.Output.Lost()) })
 	all := []prometheus.Collector{
-		m.leads, m.destinationEvents, m.formEvents, m.systemEvents, m.attempts, m.speed, m.watchers, m.configGood, info, newFigures(o.Store, o.Now),
+		m.leads, m.destinationEvents, m.formEvents, m.systemEvents, m.attempts, m.speed, m.watchers, m.configGood, info, lost, newFigures(o.Store, o.Now),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}
 	if o.Commits != nil {

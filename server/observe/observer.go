@@ -64,7 +64,7 @@ type Store interface {
 const recallTimeout = 10 * time.Second
 
 // Observer logs and counts every event of the journal until it is closed. It misses none: while its output is slow, the
-// journal makes those wait who publish.
+// journal makes those wait who publish. Only lines that nobody takes at all are lost; see Output.
 type Observer struct {
 	store   Store
 	metrics *metrics
@@ -99,6 +99,9 @@ func New(o Options) (*Observer, error) {
 				lines.write(event)
 			}
 		})
+		if n := o.Output.regained(); n > 0 {
+			o.Logger.Error("log lines are lost: whoever reads them took none for a while, or they could not be written", "lines", n)
+		}
 		for _, event := range events {
 			m.count(event)
 		}

@@ -1,38 +1,71 @@
 package observe
 
 import (
+	"bytes"
 	"io"
 	"sync"
+	"time"
 )
 
-// gatherLimit is how many bytes of lines are gathered at most before they are written.
-const gatherLimit = 64 << 10
+const (
+	// gatherLimit is how many bytes of lines are gathered at most before they are written.
+	gatherLimit = 64 << 10
+	// A write that takes longer is left to itself, and lines that come meanwhile are dropped.
+	outputPatience = 5 * time.Second
+)
 
 // Output is where log lines go, each in one call of Write, or many in one where they are written together: under load a call
 // of the operating system for each line costs more than making the line. It is safe for concurrent use.
+//
+// Whoever reads the lines cannot stop the gateway. While nobody empties the pipe, as when a container's log driver hangs, and
+// while lines cannot be written, as on a full disk, they are dropped and counted.
 type Output struct {
 	to io.Writer
 
 	mu        sync.Mutex
 	gathering bool
 	gathered  []byte
+	written   chan error // what came of a write
+	stuck     int        // lines of a write that is left to itself; 0 if none is
+	failed    bool       // the last write did
+	lost      int64      // lines
+	told      int64      // lines of these that regained has told
 }
 
 // NewOutput returns an output that writes to another writer.
-func NewOutput(to io.Writer) *Output { return &Output{to: to} }
+func NewOutput(to io.Writer) *Output { return &Output{to: to, written: make(chan error, 1)} }
 
-// Write implements io.Writer for one or more whole lines.
+// Write implements io.Writer for one or more whole lines. It does not fail: there is nobody who could be told.
 func (o *Output) Write(lines []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.gathering {
-		return o.to.Write(lines)
-	}
 	if len(o.gathered)+len(lines) > gatherLimit {
 		o.flush()
 	}
 	o.gathered = append(o.gathered, lines...)
+	if !o.gathering {
+		o.flush()
+	}
 	return len(lines), nil
+}
+
+// Lost is how many lines could not be written.
+func (o *Output) Lost() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.lost
+}
+
+// regained returns how many lines were lost since it told so last, as soon as others are written again; 0 before.
+func (o *Output) regained() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.stuck > 0 || o.failed {
+		return 0
+	}
+	n := o.lost - o.told
+	o.told = o.lost
+	return n
 }
 
 // together runs a function and writes in one go what it, and whoever else, writes meanwhile. One runs at a time.
@@ -51,8 +84,40 @@ func (o *Output) gather(on bool) {
 
 // flush is called with mu held.
 func (o *Output) flush() {
-	if len(o.gathered) > 0 {
-		_, _ = o.to.Write(o.gathered) // there is nowhere to tell that telling failed
-		o.gathered = o.gathered[:0]
+	n := bytes.Count(o.gathered, []byte("\n"))
+	if n == 0 {
+		return
+	}
+	if o.stuck > 0 {
+		select {
+		case err := <-o.written:
+			o.settle(o.stuck, err)
+			o.stuck = 0
+		default:
+			o.lost += int64(n)
+			o.gathered = o.gathered[:0]
+			return
+		}
+	}
+	lines := o.gathered
+	go func() {
+		_, err := o.to.Write(lines)
+		o.written <- err
+	}()
+	patience := time.NewTimer(outputPatience)
+	defer patience.Stop()
+	select {
+	case err := <-o.written:
+		o.settle(n, err)
+		o.gathered = lines[:0]
+	case <-patience.C:
+		o.stuck, o.gathered = n, nil // the bytes are the writer's
+	}
+}
+
+// settle takes what came of a write of so many lines.
+func (o *Output) settle(lines int, err error) {
+	if o.failed = err != nil; o.failed {
+		o.lost += int64(lines)
 	}
 }

@@ -1,7 +1,10 @@
 package observe_test
 
 import (
+	"fmt"
+	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,4 +81,92 @@ func TestManyLinesTogetherAreWrittenInPieces(t *testing.T) {
 			t.Errorf("%d lines of %d", lines, len(events))
 		}
 	})
+}
+
+// pipe takes nothing while it is closed, and fails while it is broken.
+type pipe struct {
+	writes
+	open   chan struct{}
+	broken bool
+}
+
+func (p *pipe) Write(lines []byte) (int, error) {
+	<-p.open
+	if p.broken {
+		return 0, syscall.EPIPE
+	}
+	return p.writes.Write(lines)
+}
+
+func TestLinesThatNobodyReadsHoldUpNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		j, out := journal.New(journal.Options{Now: time.Now}), &pipe{open: make(chan struct{})}
+		output := observe.NewOutput(out)
+		logger := observe.NewLogger(output, "json", "")
+		observer, err := observe.New(observe.Options{Journal: j, Store: figures{}, Logger: logger, Output: output})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		const events = 20_000
+		for range events {
+			j.Publish(lead(failedCall()))
+		}
+		logger.Info("alone")
+		synctest.Wait()
+		if waited := time.Since(start); waited > 6*time.Second {
+			t.Errorf("who publishes waited %s", waited)
+		}
+		page := scrape(t, observer)
+		if counted := fmt.Sprintf(`stage="retry"} %d`, events); !strings.Contains(page, counted) {
+			t.Errorf("there is no %s in\n%s", counted, page)
+		}
+		close(out.open)
+		synctest.Wait()
+		j.Publish(lead(failedCall()))
+		j.Close()
+		if err := observer.Close(); err != nil {
+			t.Error(err)
+		}
+		written := strings.Join(out.writes, "")
+		lost := events + 1 + 1 - (strings.Count(written, "\n") - 1)
+		if told := fmt.Sprintf(`"lines":%d`, lost); lost < events/2 || !strings.Contains(written, told) || output.Lost() != int64(lost) {
+			t.Errorf("%d lines are lost, %d counted; written was\n%s", lost, output.Lost(), written[max(0, len(written)-1000):])
+		}
+	})
+}
+
+func TestLinesThatCannotBeWrittenAreCounted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		j, out := journal.New(journal.Options{Now: time.Now}), &pipe{open: make(chan struct{}), broken: true}
+		close(out.open)
+		output := observe.NewOutput(out)
+		observer, err := observe.New(observe.Options{Journal: j, Store: figures{}, Logger: observe.NewLogger(output, "json", ""), Output: output})
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Publish(lead(failedCall()), lead(failedCall()))
+		synctest.Wait()
+		if page := scrape(t, observer); !strings.Contains(page, "leadgate_log_lines_lost_total 2") {
+			t.Errorf("two lines are lost; the metrics are\n%s", page)
+		}
+		out.broken = false
+		j.Publish(lead(failedCall()))
+		j.Close()
+		if err := observer.Close(); err != nil {
+			t.Error(err)
+		}
+		if written := strings.Join(out.writes, ""); strings.Count(written, "\n") != 2 || !strings.Contains(written, `"lines":2`) {
+			t.Errorf("written was %s", written)
+		}
+	})
+}
+
+func scrape(t *testing.T, observer *observe.Observer) string {
+	t.Helper()
+	recorder := httptest.NewRecorder()
+	observer.Metrics().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
+	return recorder.Body.String()
 }

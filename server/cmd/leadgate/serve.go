@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os/signal"
+	"syscall"
+
 	"github.com/spf13/cobra"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
@@ -61,6 +64,7 @@ with the reason while the configuration before stays in force. SIGHUP makes it l
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			defer keepSmall()()
 			defer spareThreads()()
+			signal.Ignore(syscall.SIGPIPE) // whoever reads the lines may go; leads are taken all the same
 			source := &source{path: path, over: over}
 			snapshot, err := source.load()
 			if err != nil {

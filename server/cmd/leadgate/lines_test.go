@@ -1,0 +1,70 @@
+package main_test
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Whoever reads the log lines may end, as a collector does that is restarted, or hang, as a container's log driver may.
+func TestGatewayOutlivesWhoeverReadsItsLines(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(*os.File) error{
+		"who ends":  func(lines *os.File) error { return lines.Close() },
+		"who hangs": func(*os.File) error { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := writeFile(t, "leadgate.yaml", `
+listen: 127.0.0.1:0
+forms: { contact: {} }
+destinations: { crm: { http: { url: "http://127.0.0.1:1" }, properties: { mail: email } } }
+`)
+			cmd := exec.Command(binary, "serve", "--config", config, "--data-dir", t.TempDir(), "--log-format", "json")
+			reader, writer, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer reader.Close()
+			cmd.Stdout = writer
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			_ = writer.Close()
+			ended := make(chan error, 1)
+			t.Cleanup(func() { _ = cmd.Process.Kill() })
+			line, err := bufio.NewReaderSize(reader, 16).ReadString('}')
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() { ended <- cmd.Wait() }()
+			address := regexp.MustCompile(`listens on ([0-9.:]+),`).FindStringSubmatch(line)[1]
+			if err := leave(reader); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 100 { // more lines than a pipe holds
+				body := fmt.Sprintf("email=ada%d@example.com", i)
+				if got := request(t, "POST", "http://"+address+"/v1/forms/contact/submissions", "application/x-www-form-urlencoded", body); got.status != http.StatusCreated {
+					t.Fatalf("submission %d was answered with %d: %s", i, got.status, got.text)
+				}
+			}
+			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case err := <-ended:
+				if err != nil {
+					t.Errorf("it ended with %v", err)
+				}
+			case <-time.After(patience):
+				t.Error("still running long after SIGTERM")
+			}
+		})
+	}
+}
