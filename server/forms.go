@@ -286,6 +286,7 @@ func (f *form) lasting(stored *leadgatev1.Submission) iter.Seq2[string, string] 
 func (s *Server) serveForm(w http.ResponseWriter, r *http.Request) {
 	c, form := callOf(r.Context()), s.house().forms[r.PathValue("form")]
 	shareWith(w.Header(), r.Header.Get("Origin"))
+	c.fromPage = true
 	switch r.Method {
 	case http.MethodOptions:
 		preflight(w)
@@ -295,7 +296,7 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request) {
 		s.writeProblem(w, r, methodNotAllowed(w, "POST, OPTIONS"))
 		return
 	}
-	c.intake, c.fromPage = true, true
+	c.intake = true
 	answer, err := s.submitForm(w, r, form)
 	if err != nil {
 		s.refused(c, err)

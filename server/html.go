@@ -63,6 +63,8 @@ func (s *Server) writeRefusal(w http.ResponseWriter, r *http.Request, p *problem
 		content.Title = in.say("page.check", "Please check what you entered")
 		content.Text = in.say("page.correct", "Nothing was sent yet. Go back, correct this, and send it again:")
 		content.Violations = p.Violations
+	case p.Status == http.StatusMethodNotAllowed: // the answer's page was opened anew
+		content.Text = in.say("page.nothing", "Nothing was sent just now: this address only takes what a form sends.")
 	case p.Status >= http.StatusInternalServerError || p.Status == http.StatusTooManyRequests:
 		content.Text = in.say("page.later", "We could not take what you sent just now. Please go back and try again in a moment.")
 	default:
@@ -72,7 +74,8 @@ func (s *Server) writeRefusal(w http.ResponseWriter, r *http.Request, p *problem
 }
 
 func (s *Server) writePage(w http.ResponseWriter, r *http.Request, status int, in spoken, content page) {
-	content.Language, content.Back, content.BackText = in.tag, backTo(r), in.say("page.back", "Back to the form")
+	content.Language = in.tag
+	content.Back, content.BackText = backTo(r, in)
 	header := w.Header()
 	header.Add("Vary", "Accept-Language")
 	header.Set("Content-Language", in.tag)
@@ -84,11 +87,15 @@ func (s *Server) writePage(w http.ResponseWriter, r *http.Request, status int, i
 	_ = s.visitors.Execute(w, content) // the visitor went away
 }
 
-// backTo is the page that the form was on, if the browser says so.
-func backTo(r *http.Request) string {
+// backTo is the page that the form was on, and what a link to it says. Most browsers name only its site to another one, which is
+// then all that the link promises. Both are empty if the browser says nothing.
+func backTo(r *http.Request, in spoken) (address, text string) {
 	from, err := url.Parse(r.Referer())
-	if err != nil || (from.Scheme != "http" && from.Scheme != "https") {
-		return ""
+	switch {
+	case err != nil || (from.Scheme != "http" && from.Scheme != "https"):
+		return "", ""
+	case strings.Trim(from.Path, "/") == "" && from.RawQuery == "":
+		return from.String(), from.Host
 	}
-	return from.String()
+	return from.String(), in.say("page.back", "Back to the form")
 }

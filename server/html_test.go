@@ -21,10 +21,15 @@ func TestAVisitorWithoutScriptSeesAPage(t *testing.T) {
 		status int
 		words  []string
 	}{
-		"thanks":     {send("/v1/forms/contact/submissions", "email=ada@example.com&idempotency_key=1"), 201, []string{"Thank you", `href="https://www.example.com/contact?a=1&amp;b=2"`}},
+		"thanks":     {send("/v1/forms/contact/submissions", "email=ada@example.com&idempotency_key=1"), 201, []string{"Thank you", `href="https://www.example.com/contact?a=1&amp;b=2">Back to the form<`}},
 		"once more":  {send("/v1/forms/contact/submissions", "email=ada@example.com&idempotency_key=1"), 200, []string{"Thank you"}},
 		"violations": {send("/v1/forms/contact/submissions", "email=ada"), 400, []string{"<strong>email</strong>: must be a valid email address"}},
-		"markup":     {send("/v1/forms/%3Cscript%3E/submissions", "email=ada"), 404, []string{"&lt;script&gt;"}},
+		// All that a browser tells another site by default: it may be another page.
+		"the site": {h.post("/v1/forms/contact/submissions", asForm, "email=ada", "Accept", browserAccept, "Referer", "https://www.example.com/"), 400,
+			[]string{`<a href="https://www.example.com/">www.example.com</a>`}},
+		// The address of an answer, opened anew or kept as a bookmark.
+		"opened": {h.send(http.MethodGet, "/v1/forms/contact/submissions", "", "", "Accept", browserAccept, "Accept-Language", "de"), 405, []string{`<html lang="de">`, "nichts gesendet"}},
+		"markup": {send("/v1/forms/%3Cscript%3E/submissions", "email=ada"), 404, []string{"&lt;script&gt;"}},
 	} {
 		if c.answer.status != c.status || c.answer.header.Get("Content-Type") != "text/html; charset=utf-8" || c.answer.header.Get("Content-Security-Policy") == "" {
 			t.Errorf("%s: status %d, header %v", name, c.answer.status, c.answer.header)
@@ -38,6 +43,7 @@ func TestAVisitorWithoutScriptSeesAPage(t *testing.T) {
 	if a := send("/v1/forms/strict/submissions", "email=ada@example.com"); a.status != 303 || a.header.Get("Location") != "https://www.example.com/thanks" {
 		t.Errorf("with a redirect: status %d to %q", a.status, a.header.Get("Location"))
 	}
+	h.send(http.MethodGet, "/v1/forms/strict/submissions", "", "").expect(t, 405, "METHOD_NOT_ALLOWED")
 	// A script asks for anything, or for JSON.
 	h.post("/v1/forms/strict/submissions", asForm, "email=grace@example.com", "Accept", "*/*").expect(t, 201, `"leadId"`)
 	h.post("/v1/forms/strict/submissions", asForm, "email=no", "Accept", "application/json").expect(t, 400)
