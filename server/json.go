@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -43,7 +44,7 @@ func (*strictJSON) NewDecoder(r io.Reader) runtime.Decoder {
 		if !ok {
 			return errors.New("only whole messages are read")
 		}
-		return readable(protojson.Unmarshal(body, message), message.ProtoReflect().Descriptor())
+		return readable(protojson.Unmarshal(body, message), body, message.ProtoReflect().Descriptor())
 	})
 }
 
@@ -64,27 +65,49 @@ func (*strictJSON) StreamContentType(any) string { return "application/x-ndjson"
 
 var (
 	// Where protojson found something, which stands at different places of its texts.
-	position = regexp.MustCompile(`\(line (\d+:\d+)\):? ?`)
+	position = regexp.MustCompile(`\(line (\d+):(\d+)\):? ?`)
 	// What it complains of, without the value behind it, which may be personal and would stand in logs.
-	complaint = regexp.MustCompile(`^(syntax error|unknown field "[^"]*"|(?:invalid value for|duplicate|field) [^:]*)`)
+	complaint = regexp.MustCompile(`^(syntax error|unknown field "[^"]*"|(?:duplicate|field) [^:]*)`)
+	// What it says where JSON is right, and another kind of value is expected.
+	mistaken = regexp.MustCompile(`^(?:syntax error unexpected token|invalid value for|invalid google\.)`)
 )
 
 // readable makes a sentence of protojson's errors, whose spaces vary from build to build.
-func readable(err error, message protoreflect.MessageDescriptor) error {
+func readable(err error, body []byte, message protoreflect.MessageDescriptor) error {
 	if err == nil {
 		return nil
 	}
 	text := strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\u00a0", " "), "proto: ")
-	sentence := "the body is not the JSON that is expected"
+	sentence, want := "the body is not the JSON that is expected", ""
+	what := position.ReplaceAllString(text, "")
 	if at := position.FindStringSubmatch(text); at != nil {
-		sentence += ", at " + at[1]
+		sentence += ", at " + at[1] + ":" + at[2]
+		if mistaken.MatchString(what) {
+			want = wanted(body, at[1], at[2], message)
+		}
 	}
-	if what := complaint.FindString(position.ReplaceAllString(text, "")); what != "" {
+	if want != "" {
+		sentence += ": " + want
+	} else if what := complaint.FindString(what); what != "" {
 		sentence += ": " + strings.TrimSpace(what) + hint(what, message)
 	} else if strings.Contains(text, "unexpected EOF") {
 		sentence += ": it ends too early"
 	}
 	return errors.New(sentence)
+}
+
+// wanted says what belongs at a line and column, where something else stands; empty if that is no JSON.
+func wanted(body []byte, line, column string, message protoreflect.MessageDescriptor) string {
+	l, _ := strconv.Atoi(line) // digits, and so is the other
+	c, _ := strconv.Atoi(column)
+	at, ok := placeAt(body, l, c)
+	if !ok {
+		return ""
+	}
+	if want := takes(message, at); want != "" {
+		return cmp.Or(at.String(), "it") + " takes " + want
+	}
+	return ""
 }
 
 // eventsJSON writes a stream as server-sent events. The event's identifier becomes that of the server-sent event, so that
