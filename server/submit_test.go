@@ -141,7 +141,7 @@ func TestBadInput(t *testing.T) {
 		"enrichment":              {leads, asJSON, `{"lead":{"email":"a@example.com","enrichment":{}}}`, nil, 400, []string{"enrichment"}},
 		"an object in a field":    {leads, asJSON, `{"lead":{"email":"a@example.com","custom":{"size":2,"shoe":{"left":1}}}}`, nil, 400, []string{`lead.custom[\"shoe\"]`, "lists"}},
 		"a list of lists":         {leads, asJSON, `{"lead":{"email":"a@example.com","custom":{"sizes":[1,"2",[true]]}}}`, nil, 400, []string{`lead.custom[\"sizes\"]`, "lists"}},
-		"null in a field":         {leads, asJSON, `{"lead":{"email":"a@example.com","custom":{"size":null}}}`, nil, 400, []string{`lead.custom[\"size\"]`, "lists"}},
+		"null in a list":          {leads, asJSON, `{"lead":{"email":"a@example.com","custom":{"size":[null]}}}`, nil, 400, []string{`lead.custom[\"size\"]`, "lists"}},
 		"an unknown form of it":   {leads, asJSON, `{"lead":{"email":"a@example.com","source":{"form":"nope"}}}`, nil, 400, []string{"nope"}},
 		"XML":                     {leads, "text/xml", "<lead/>", nil, 415, []string{"application/json"}},
 		"a form to the API":       {leads, asForm, "email=a@example.com", nil, 415, nil},
@@ -312,4 +312,15 @@ func TestWhatHasArrivedIsKeptThoughItsSenderGoesAway(t *testing.T) {
 		}
 		return e.GetLead().GetStage() == leadgatev1.Stage_STAGE_QUEUED
 	})
+}
+
+func TestNullForAFieldOfOnesOwnIsNoField(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	first := h.post("/v1/leads", asJSON, `{"lead":{"email":"ada@example.com","firstName":null,"custom":{"size":null,"budget":4000}}}`, "Idempotency-Key", "null").expect(t, 201)
+	h.post("/v1/leads", asJSON, `{"lead":{"email":"ada@example.com","custom":{"budget":4000}}}`, "Idempotency-Key", "null").expect(t, 200)
+	h.post("/v1/leads:batch", asJSON, `{"leads":[{"lead":{"email":"bob@example.com","custom":{"size":null}}}]}`).expect(t, 200, `"leadId"`)
+	if a := h.send("GET", first.header.Get("Location"), "", "").expect(t, 200, `"budget":4000`); strings.Contains(a.text, "size") {
+		t.Errorf("the lead: %s", a.text)
+	}
 }

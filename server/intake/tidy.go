@@ -1,23 +1,31 @@
 package intake
 
 import (
+	"maps"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
 // Tidy mends in place what a backend may leave untidy without it meaning anything: white space around any text, the case of
-// the e-mail address and of the country. All else is taken or refused as sent. Tidying twice changes nothing; a nil lead is
-// left alone.
+// the e-mail address and of the country, and null for a field of its own, which as for any other says that there is none. All else
+// is taken or refused as sent. Tidying twice changes nothing; a nil lead is left alone.
 func Tidy(lead *leadgatev1.Lead) {
 	if lead == nil {
 		return
 	}
+	maps.DeleteFunc(lead.Custom, func(_ string, value *structpb.Value) bool { return isNull(value) })
 	trim(lead.ProtoReflect())
 	lead.Email = strings.ToLower(lead.Email)
 	lead.Country = strings.ToUpper(lead.Country)
+}
+
+func isNull(value *structpb.Value) bool {
+	_, null := value.GetKind().(*structpb.Value_NullValue)
+	return null
 }
 
 // trim takes white space from around every text of a message, however deep.
