@@ -19,6 +19,18 @@ func Check(cfg *configv1.Destination) error {
 	return err
 }
 
+// Properties are what a destination sends, CRM property to lead field: those that are configured, or else those of its kind.
+func Properties(cfg *configv1.Destination) map[string]string {
+	if configured := cfg.GetProperties(); len(configured) > 0 {
+		return configured
+	}
+	destination, err := openKind(cfg, crm.Environment{})
+	if err != nil {
+		return nil
+	}
+	return destination.Traits().Defaults
+}
+
 // openKind makes the connection of a configured destination. It is the one place that knows every kind of CRM.
 func openKind(cfg *configv1.Destination, env crm.Environment) (crm.Destination, error) {
 	switch kind := cfg.GetKind().(type) {

@@ -2,11 +2,16 @@ package config
 
 import (
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	"github.com/leadgate/leadgate/server/intake"
+	"github.com/leadgate/leadgate/worker"
+	"github.com/leadgate/leadgate/worker/mapping"
+	"github.com/leadgate/leadgate/worker/spelling"
 )
 
 // hints reports what is allowed and probably not meant: mappings that look swapped or doubled, lead fields that go nowhere, and
@@ -16,6 +21,7 @@ func (r *review) hints(cfg *configv1.Config) {
 		r.swapped(path{"forms", name}, form)
 		r.doubled(path{"forms", name}, form)
 		r.unused(path{"forms", name}, form, cfg)
+		r.misread(path{"forms", name}, form)
 	}
 	for name, destination := range cfg.GetDestinations() {
 		r.unfilled(path{"destinations", name}, name, destination, cfg)
@@ -53,28 +59,28 @@ func (r *review) doubled(p path, form *configv1.Form) {
 	}
 }
 
-// unused finds lead fields that a form fills and no destination of it takes. Only destinations that say their properties are
-// looked at: what others take is up to their kind.
+// unused finds lead fields that a form fills and no destination of it takes.
 func (r *review) unused(p path, form *configv1.Form, cfg *configv1.Config) {
-	taken := map[string]bool{}
+	taken, byItself := map[string]bool{}, false
 	for _, name := range form.GetDestinations() {
-		properties := cfg.GetDestinations()[name].GetProperties()
-		if len(properties) == 0 {
-			return
-		}
-		for _, source := range properties {
+		destination := cfg.GetDestinations()[name]
+		byItself = byItself || len(destination.GetProperties()) == 0
+		for _, source := range worker.Properties(destination) {
 			if strings.HasPrefix(source, "=") { // an expression may use any
 				return
 			}
 			taken[source] = true
 		}
 	}
+	wayOut := "add one, or the CRM never sees it"
+	if byItself {
+		wayOut = "the CRM sees it if properties: names it, and all others that are to be sent"
+	}
 	for name, target := range form.GetFields() {
 		if taken[target] || target == intake.FullName && (taken["first_name"] || taken["last_name"]) {
 			continue
 		}
-		r.hint(p.child("fields", name), "%s leads to %s, which no property of %s takes; add one, or the CRM never sees it",
-			name, target, strings.Join(form.GetDestinations(), ", "))
+		r.hint(p.child("fields", name), "%s leads to %s, which no property of %s takes; %s", name, target, strings.Join(form.GetDestinations(), ", "), wayOut)
 	}
 }
 
@@ -107,7 +113,11 @@ func (r *review) unfilled(p path, name string, destination *configv1.Destination
 		return
 	}
 	for property, source := range destination.GetProperties() {
-		if strings.HasPrefix(source, "=") || strings.HasPrefix(source, "source.") || strings.HasPrefix(source, "enrichment.") || filled[source] {
+		if expression, ok := mapping.Expression(source); ok {
+			r.unknown(p.child("properties", property), expression, filled)
+			continue
+		}
+		if strings.HasPrefix(source, "source.") || strings.HasPrefix(source, "enrichment.") || filled[source] {
 			continue
 		}
 		if consent, ok := strings.CutPrefix(source, "consents."); ok {
@@ -116,5 +126,53 @@ func (r *review) unfilled(p path, name string, destination *configv1.Destination
 			}
 		}
 		r.hint(p.child("properties", property), "no form that leads to %s fills %s, so only a backend could fill %s", name, source, property)
+	}
+}
+
+var (
+	// customOf finds the custom fields that an expression names.
+	customOf = regexp.MustCompile(`\blead\.custom(?:\.|\[\??["'])(\w+)`)
+	// asNumber finds those that it compares with a number.
+	asNumber = regexp.MustCompile(`\blead\.custom\.(\w+)\s*(?:[<>]=?|[!=]=)\s*-?\d`)
+)
+
+// misread finds conditions that hold for no lead of the form: the compiler does not know custom fields.
+func (r *review) misread(p path, form *configv1.Form) {
+	if len(form.GetFields()) == 0 {
+		return
+	}
+	filled := map[string]bool{}
+	for _, target := range form.GetFields() {
+		filled[target] = true
+	}
+	for target := range form.GetValues() {
+		filled[target] = true
+	}
+	condition := func(p path, text string) {
+		r.unknown(p, text, filled)
+		for _, found := range asNumber.FindAllStringSubmatch(text, -1) {
+			if name := "custom." + found[1]; filled[name] && form.GetValues()[name].GetType() != "integer" {
+				r.hint(p, "%s is a text, which is never a number: write double(lead.%s), and numbers as 5000.0", name, name)
+			}
+		}
+	}
+	for i, route := range form.GetRoutes() {
+		condition(p.child("routes", strconv.Itoa(i), "when"), route.GetWhen())
+	}
+	for i, block := range form.GetBlock() {
+		condition(p.child("block", strconv.Itoa(i), "when"), block.GetWhen())
+	}
+}
+
+// unknown finds custom fields in an expression that no form fills.
+func (r *review) unknown(p path, expression string, filled map[string]bool) {
+	for _, found := range customOf.FindAllStringSubmatch(expression, -1) {
+		if name := "custom." + found[1]; !filled[name] {
+			near := ""
+			if meant := spelling.Nearest(name, slices.Sorted(maps.Keys(filled))); meant != "" {
+				near = "; did you mean " + meant + "?"
+			}
+			r.hint(p, "no form field leads to %s, so only a backend could fill it%s", name, near)
+		}
 	}
 }

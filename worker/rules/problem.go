@@ -63,19 +63,69 @@ func inOurWords(message string) string {
 		if slices.Contains(leadFields(), name) {
 			return fmt.Sprintf("write lead.%s for the lead's %s", name, name)
 		}
-		if near := spelling.Nearest(name, []string{"lead", "accepted"}); near != "" {
+		near := spelling.Nearest(name, known())
+		if near == "" {
+			near = elsewhere(name)
+		}
+		if near != "" {
 			return fmt.Sprintf("nothing is called %q; did you mean %q?", name, near)
 		}
 		return fmt.Sprintf("nothing is called %q%s; there are lead and accepted, texts stand in quotes", name, didYouMean(name, "lead."))
 	}
 	if found := noOverload.FindStringSubmatch(message); found != nil {
 		operator := strings.Trim(found[1], "_@")
-		return fmt.Sprintf("%s does not go with (%s)", operator, strings.ReplaceAll(found[2], "google.protobuf.Value", "custom field"))
+		message = fmt.Sprintf("%s does not go with (%s)", operator, strings.ReplaceAll(found[2], "google.protobuf.Value", "custom field"))
 	}
 	if found := syntax.FindStringSubmatch(message); found != nil {
-		return "this is not an expression: " + found[1]
+		message = "this is not an expression: " + found[1]
+	}
+	for _, habit := range habits() {
+		if habit.shows.MatchString(message) {
+			return message + "; " + habit.wayOut
+		}
 	}
 	return message
+}
+
+// known are the names that expressions may begin with, and the functions they may call.
+func known() []string {
+	return []string{"lead", "accepted", "contains", "startsWith", "endsWith", "matches", "lowerAscii", "upperAscii", "trim", "split", "replace", "size", "exists", "double", "string"}
+}
+
+// elsewhere is what a function of other languages is called here; empty if there is none.
+func elsewhere(name string) string {
+	switch strings.ToLower(name) {
+	case "lower", "tolower", "tolowercase", "lowercase":
+		return "lowerAscii"
+	case "upper", "toupper", "touppercase", "uppercase":
+		return "upperAscii"
+	case "len", "length", "count":
+		return "size"
+	case "includes", "has_text", "indexof":
+		return "contains"
+	case "number", "float", "todouble", "parsefloat":
+		return "double"
+	}
+	return ""
+}
+
+// habit is something that people write out of habit, and how it is said in CEL.
+type habit struct {
+	shows  *regexp.Regexp // in the message
+	wayOut string
+}
+
+func habits() []habit {
+	return []habit{
+		{regexp.MustCompile(`token recognition error at: '=`), "equal is =="},
+		{regexp.MustCompile(`token recognition error at: '[“”„‘’«»]`), `texts stand in straight quotes, as "DE"`},
+		{regexp.MustCompile(`input '(?i:and|or|not|like|is)'`), "and is &&, or is ||, not is !"},
+		{regexp.MustCompile(`input ',' expecting '\)'`), `a list stands in brackets, as ["DE", "AT"]`},
+		{regexp.MustCompile(`extraneous input '>'`), "unequal is !="},
+		{regexp.MustCompile(`^in does not go with`), `it wants a list, as in ["DE", "AT"]`},
+		{regexp.MustCompile(`does not go with \(string, null\)`), `what is not filled in is ""`},
+		{regexp.MustCompile(`list\(leadgate\.v1\.Consent\).* does not support`), `look through them, as in lead.consents.exists(c, c.purpose == "newsletter" && c.granted)`},
+	}
 }
 
 func didYouMean(name, prefix string) string {
@@ -85,19 +135,24 @@ func didYouMean(name, prefix string) string {
 	return ""
 }
 
-// leadFields are the fields of a lead and of what stands within it.
+// leadFields are the fields of a lead and of what stands within it, as expressions have them behind lead.
 func leadFields() []string {
 	var names []string
-	var walk func(protoreflect.MessageDescriptor)
-	walk = func(message protoreflect.MessageDescriptor) {
+	var walk func(string, protoreflect.MessageDescriptor)
+	walk = func(prefix string, message protoreflect.MessageDescriptor) {
 		for i := range message.Fields().Len() {
 			field := message.Fields().Get(i)
-			names = append(names, string(field.Name()))
-			if field.Message() != nil && !field.IsMap() && strings.HasPrefix(string(field.Message().FullName()), "leadgate.") {
-				walk(field.Message())
+			name := prefix + string(field.Name())
+			names = append(names, name)
+			switch {
+			case field.Message() == nil || field.IsMap() || !strings.HasPrefix(string(field.Message().FullName()), "leadgate."):
+			case field.IsList(): // each has a name of its own
+				walk("", field.Message())
+			default:
+				walk(name+".", field.Message())
 			}
 		}
 	}
-	walk((*leadgatev1.Lead)(nil).ProtoReflect().Descriptor())
+	walk("", (*leadgatev1.Lead)(nil).ProtoReflect().Descriptor())
 	return names
 }
