@@ -71,16 +71,35 @@ func (r *review) consistency(cfg *configv1.Config, env Environment) {
 	if len(r.problems) > 0 {
 		return
 	}
-	// The rooms have the last word, without positions: what they refuse, serve would refuse.
+	// The rooms have the last word: what they refuse, serve would refuse.
 	for name, d := range cfg.GetDestinations() {
 		if err := worker.Check(d); err != nil {
-			r.onKey(path{"destinations", name}, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+			r.said(path{"destinations", name}, err)
 		}
 	}
 	for name, form := range cfg.GetForms() {
 		if _, err := intake.NewForm(name, form); err != nil {
-			r.onKey(path{"forms", name}, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+			r.said(path{"forms", name}, err)
 		}
+	}
+}
+
+// said reports what a room says of what stands at a path. Each of its lines begins with the keys that it is about.
+func (r *review) said(p path, err error) {
+	for message := range strings.SplitSeq(err.Error(), "\n") {
+		at, rest := p, message
+		for {
+			key, behind, _ := strings.Cut(rest, ": ")
+			if !r.find(at.child(key)).exact {
+				break
+			}
+			at, rest = at.child(key), behind
+		}
+		if len(at) == len(p) {
+			r.onKey(at, "%s", message)
+			continue
+		}
+		r.on(at, "%s", message)
 	}
 }
 
@@ -169,7 +188,8 @@ func (r *review) noUser(p path, address string) {
 }
 
 func (r *review) form(p path, form *configv1.Form) {
-	leadFields, misspelt := map[string]bool{}, false
+	leadFields := map[string]bool{}
+	misspelt := r.unclear[r.find(p.child("fields")).value] != 0
 	for name, field := range form.GetFields() {
 		leadFields[field] = true
 		if err := intake.CheckTarget(field); err != nil {
@@ -191,7 +211,7 @@ func (r *review) form(p path, form *configv1.Form) {
 	leads := func(at path, key, field, otherwise string) {
 		if err := intake.CheckTarget(field); err != nil {
 			r.on(at, "%s: %v", key, err)
-		} else if !leadFields[field] {
+		} else if !leadFields[field] && !misspelt {
 			r.on(at, "%s: no form field leads to %s, %s; add one under fields:", key, field, otherwise)
 		}
 	}
@@ -218,7 +238,11 @@ func (r *review) routes(p path, names []string, cfg *configv1.Config) {
 		return
 	}
 	known := slices.Sorted(maps.Keys(cfg.GetDestinations()))
-	if len(names) == 0 && len(known) > 1 {
+	switch {
+	case len(names) > 0 || len(known) < 2:
+	case p.name() == "leads":
+		r.on(at, "leads lacks destinations: there are several, and a backend's leads that name no form have to go somewhere; add leads: { destinations: [%s] }, of %s", known[0], strings.Join(known, ", "))
+	default:
 		r.on(at, "%s lacks destinations: there are several, so name those its leads go to, of %s", p.name(), strings.Join(known, ", "))
 	}
 	r.named(at, names, cfg)

@@ -3,11 +3,14 @@ package config
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -55,7 +58,8 @@ func checkUTF8(data []byte) (line int, ok bool) {
 	return 0, true
 }
 
-// syntaxProblem takes the line out of an error of the YAML parser, which tells no column.
+// syntaxProblem says where the text stops being YAML, and what was probably meant there. The parser tells no column, and often
+// the line in which it began to read what then went wrong.
 func syntaxProblem(err error, text []byte) problem {
 	message, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
 	if numbered, ok := strings.CutPrefix(message, "line "); ok {
@@ -65,12 +69,72 @@ func syntaxProblem(err error, text []byte) problem {
 			}
 		}
 	}
-	message = "this is not YAML: " + message
-	if lines := bytes.Split(text, []byte("\n")); line <= len(lines) && bytes.Contains(lines[line-1], []byte("${")) {
-		message += "; a reference within { } needs quotes, as in \"${env:NAME}\""
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	line = spoilt(lines, line)
+	if line <= len(lines) {
+		hint := meant(string(lines[line-1]))
+		if hint == "" && line > 1 {
+			if hint = meantToPart(string(lines[line-2])); hint != "" {
+				hint = "in the line above, " + hint
+			}
+		}
+		if hint != "" {
+			message += "; " + hint
+		}
 	}
-	return problem{line, 1, message}
+	return problem{line, 1, "this is not YAML: " + message}
 }
+
+// maxProbed bounds how many bytes are parsed to find the line that spoils a file.
+const maxProbed = 1 << 20
+
+// spoilt is the line behind the longest beginning of a file that is YAML. It is looked for from the line on that the parser names,
+// as that is never too late.
+func spoilt(lines [][]byte, named int) int {
+	found, probed := named, 0
+	for n := max(0, named-1); n < len(lines); n++ {
+		beginning := bytes.Join(lines[:n], nil)
+		if probed += len(beginning); probed > maxProbed {
+			break
+		}
+		if yaml.Unmarshal(beginning, &yaml.Node{}) == nil {
+			found = n + 1
+		}
+	}
+	return found
+}
+
+// meant is what whoever wrote a line that is not YAML probably did not know; empty if there is no telling.
+func meant(line string) string {
+	content := strings.TrimLeft(line, " \t-")
+	switch {
+	case strings.Contains(line[:len(line)-len(content)], "\t"):
+		return "indent with spaces"
+	case strings.Contains(line, "${"):
+		return "a reference within { } needs quotes, as in \"${env:NAME}\""
+	case content != "" && strings.ContainsRune("@*&%!`|>", rune(content[0])):
+		return "put what begins with " + content[:1] + " into quotes"
+	case strings.Count(line, `"`)%2 == 1:
+		return "a quote is not closed"
+	}
+	return meantToPart(line)
+}
+
+// meantToPart is what parts a key and its value for whoever wrote a line, and not for YAML.
+func meantToPart(line string) string {
+	odd := strings.IndexFunc(line, func(letter rune) bool { return letter > unicode.MaxASCII && unicode.IsSpace(letter) })
+	if odd >= 0 {
+		letter, _ := utf8.DecodeRuneInString(line[odd:])
+		return fmt.Sprintf("%U is no space for YAML; type an ordinary one", letter)
+	}
+	if gluedColon.MatchString(line) {
+		return "a colon needs a space behind it"
+	}
+	return ""
+}
+
+// gluedColon finds a key whose value begins without a space.
+var gluedColon = regexp.MustCompile(`^\s*[\w.-]+:[^\s/:]+\s*$`)
 
 // path leads from the root to a node: names of fields, keys of maps, indices of lists.
 type path []string

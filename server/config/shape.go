@@ -128,6 +128,11 @@ func (s *shape) unique(name string, node *yaml.Node) iter.Seq2[*yaml.Node, *yaml
 	return func(yield func(key, value *yaml.Node) bool) {
 		first := map[string][2]*yaml.Node{}
 		for key, value := range entries(node) {
+			if key.Tag == "!!merge" {
+				s.doubt(value, "<<: anchors and aliases are not read; write the value out")
+				s.mark(node, partly)
+				continue
+			}
 			if key.Kind != yaml.ScalarNode {
 				s.at(key, "%s: a key is a single word", name)
 				s.mark(node, partly)
@@ -136,6 +141,7 @@ func (s *shape) unique(name string, node *yaml.Node) iter.Seq2[*yaml.Node, *yaml
 			if before, twice := first[key.Value]; twice {
 				s.at(key, "%s is given twice; the first is in line %d", key.Value, before[0].Line)
 				s.mark(before[1], wholly)
+				s.mark(node, partly)
 				continue
 			}
 			first[key.Value] = [2]*yaml.Node{key, value}

@@ -103,7 +103,11 @@ func newTarget(path string) (*target, error) {
 
 func unknownPath(path string) error {
 	paths := append(textFields(), FullName)
-	if near := spell.Nearest(path, paths); near != "" && path != "" {
+	near := spell.Nearest(path, paths)
+	if near == "" {
+		near = UsualTarget(path)
+	}
+	if near != "" && path != "" {
 		return fmt.Errorf("unknown lead field %q; did you mean %q?", path, near)
 	}
 	return fmt.Errorf("unknown lead field %q; fields of your own are custom.NAME, the others are %s", path, strings.Join(paths, ", "))
@@ -111,8 +115,7 @@ func unknownPath(path string) error {
 
 // CheckTarget says whether a path is one that a form's field may lead to; the error names the likely right one.
 func CheckTarget(path string) error {
-	t, err := mappable(path)
-	if err != nil || t.custom == "" {
+	if _, err := mappable(path); err != nil || !strings.HasPrefix(path, customPrefix) {
 		return err
 	}
 	return mapping.Check(path)

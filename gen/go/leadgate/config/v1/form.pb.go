@@ -557,13 +557,13 @@ var File_leadgate_config_v1_form_proto protoreflect.FileDescriptor
 
 const file_leadgate_config_v1_form_proto_rawDesc = "" +
 	"\n" +
-	"\x1dleadgate/config/v1/form.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a leadgate/config/v1/quality.proto\"\xab\v\n" +
+	"\x1dleadgate/config/v1/form.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a leadgate/config/v1/quality.proto\"\x9f\f\n" +
 	"\x04Form\x12<\n" +
 	"\x06fields\x18\x01 \x03(\v2$.leadgate.config.v1.Form.FieldsEntryR\x06fields\x12$\n" +
 	"\brequired\x18\x02 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\brequired\x12 \n" +
-	"\x06ignore\x18\x03 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\x06ignore\x12\xd5\x01\n" +
-	"\x0fallowed_origins\x18\x04 \x03(\tB\xab\x01\xbaH\xa7\x01\x92\x01\xa3\x01\x18\x01\"\x9e\x01\xba\x01\x9a\x01\n" +
-	"\x06origin\x12lmust be an origin: http or https, host, and port unless it is the usual one, such as https://www.example.com\x1a\"this.matches('^https?://[^/?#]+$')R\x0eallowedOrigins\x12\x8c\x01\n" +
+	"\x06ignore\x18\x03 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\x06ignore\x12\xc9\x02\n" +
+	"\x0fallowed_origins\x18\x04 \x03(\tB\x9f\x02\xbaH\x9b\x02\x92\x01\x97\x02\x18\x01\"\x92\x02\xba\x01\x8e\x02\n" +
+	"\x06origin\x12\xa3\x01must be an origin as browsers send it: http or https, host in lower case, and port unless it is the usual one, such as https://www.example.com; each host by itself\x1a^this.matches('^https?://[a-z0-9._:\\\\[\\\\]-]+$') && !this.matches('^(http:.*:80|https:.*:443)$')R\x0eallowedOrigins\x12\x8c\x01\n" +
 	"\x0edefault_region\x18\x05 \x01(\tBe\xbaHb\xba\x01\\\n" +
 	"\x06region\x126must be an ISO 3166-1 alpha-2 country code, such as US\x1a\x1athis.matches('^[A-Z]{2}$')\xd8\x01\x01R\rdefaultRegion\x12,\n" +
 	"\fdestinations\x18\x06 \x03(\tB\b\xbaH\x05\x92\x01\x02\x18\x01R\fdestinations\x127\n" +
