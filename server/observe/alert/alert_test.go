@@ -159,7 +159,7 @@ func TestOneTroubleIsOneAlert(t *testing.T) {
 		"a field renamed": {func(h *house) {
 			h.drifted(&leadgatev1.Drift{Form: "contact", Field: "company_name", Suggestion: "company_name: company", Detail: "company came no more"})
 			h.lead(repeat(held, 12)...)
-		}, "drift/contact", 15 * time.Second},
+		}, "drift/form/contact", 15 * time.Second},
 		"a property removed": {func(h *house) {
 			h.drifted(&leadgatev1.Drift{Destination: "crm", Field: "company_name", Detail: "the CRM has no property company_name"})
 		}, "drift/crm", 15 * time.Second},
@@ -355,22 +355,36 @@ func TestDriftIsToldUntilNothingDriftsAnyMore(t *testing.T) {
 		}
 		h.drifted(drifts...)
 		pass(15 * time.Second)
-		h.expect("firing drift/contact")
+		h.expect("firing drift/form/contact")
 		told := h.last().Alert
 		if !strings.Contains(told.GetSummary(), "sends company_29 Command: forged, ") || !strings.HasSuffix(told.GetSummary(), " and 20 more, which nothing maps") {
 			t.Errorf("told %v", told)
 		}
 		h.restart()
 		pass(time.Hour)
-		h.expect("firing drift/contact")
+		h.expect("firing drift/form/contact")
 		h.unsee(errors.New("the store does not answer"))
 		pass(10 * time.Minute)
-		h.expect("firing drift/contact")
+		h.expect("firing drift/form/contact")
 		h.unsee(nil)
 		h.drifted()
 		pass(time.Minute)
-		h.expect("firing drift/contact", "resolved drift/contact")
+		h.expect("firing drift/form/contact", "resolved drift/form/contact")
 	})
+}
+
+func TestAFormAndADestinationOfOneNameHaveAlertsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	enter(t, nil, func(h *house) {
+		ofDestination := &leadgatev1.Drift{Destination: "crm", Field: "company_name", Detail: "the CRM has no property company_name"}
+		h.drifted(ofDestination, &leadgatev1.Drift{Form: "crm", Field: "firm", Suggestion: "firm: company", Detail: "company came no more"})
+		pass(15 * time.Second)
+		h.expect("firing drift/crm", "firing drift/form/crm")
+		h.restart()
+		h.drifted(ofDestination) // the form is mended
+		pass(time.Hour)
+		h.expect("firing drift/crm", "firing drift/form/crm", "resolved drift/form/crm")
+	}, func(h *house) { h.forms["crm"] = h.forms["contact"] })
 }
 
 func TestAnotherConfigurationEndsWhatItNoLongerJudges(t *testing.T) {

@@ -37,8 +37,12 @@ type finding struct {
 	lead              string
 }
 
-// id names a finding, and the alert that it becomes: the rule, and what it is about.
+// id names a finding, and the alert that it becomes: the rule, and what it is about. Only drift is judged of forms and of
+// destinations, which may have one name.
 func (f *finding) id() string {
+	if f.rule == "drift" && f.form != "" {
+		return "drift/form/" + f.form
+	}
 	return strings.Trim(f.rule+"/"+f.form+f.destination+f.name, "/")
 }
 
