@@ -126,6 +126,39 @@ func TestAStreamAnswersEachLeadWhenItIsOnDisk(t *testing.T) {
 	}
 }
 
+// Whoever watches sees a sender with a wrong key, however it sends, and nothing of one that goes away.
+func TestAStreamThatIsRefusedIsAnEvent(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		metadata []string
+		reason   string
+	}{
+		"without a key":    {nil, "API_KEY_MISSING"},
+		"a wrong key":      {[]string{"authorization", "Bearer wrong"}, "API_KEY_UNKNOWN"},
+		"without the role": {[]string{"authorization", "Bearer ops-key"}, "ROLE_MISSING"},
+		"a key for all":    {[]string{"authorization", "Bearer shop-key", "idempotency-key", "k"}, "IDEMPOTENCY_KEY_INVALID"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := open(t, options{config: withKeys, env: keys})
+			ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(t.Context(), c.metadata...))
+			stream, err := leadgatev1.NewLeadServiceClient(h.dial()).SubmitLeads(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, refused := stream.Recv()
+			cancel()
+			if refused == nil {
+				t.Fatal("it is not refused")
+			}
+			told := h.awaitEvent(func(e *leadgatev1.LeadEvent) bool { return e.GetStage() == leadgatev1.Stage_STAGE_REJECTED })
+			if told.GetReason() != c.reason || !strings.Contains(told.GetError(), status.Convert(refused).Message()) || told.GetRequestId() == "" {
+				t.Errorf("refused with %v, told as %v", refused, told)
+			}
+		})
+	}
+}
+
 func TestAStoppingServerEndsAStreamOfLeads(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})

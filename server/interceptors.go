@@ -76,9 +76,10 @@ func (s *Server) unaryCall(ctx context.Context, req any, _ *grpc.UnaryServerInfo
 }
 
 // streamCall does the same for a stream, and ends it when the server stops, because streams do not end by themselves.
-func (s *Server) streamCall(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+func (s *Server) streamCall(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	arrived(stream.Context())
 	c := s.grpcCall(stream.Context())
+	c.intake = info.FullMethod == leadgatev1.LeadService_SubmitLeads_FullMethodName
 	_ = stream.SetHeader(metadata.Pairs(requestIDHeader, c.id)) // fails only after the first message
 	ctx, cancel := context.WithCancel(withCall(stream.Context(), c))
 	defer cancel()
@@ -86,6 +87,11 @@ func (s *Server) streamCall(srv any, stream grpc.ServerStream, _ *grpc.StreamSer
 	err := next(srv, &callStream{stream, ctx})
 	if err != nil && s.stopping.Err() != nil { // one that came to its end by itself did
 		return worker.Failure(err, codes.Unavailable, &errdetails.ErrorInfo{Reason: "STOPPING"}, "leadgate is stopping; connect again")
+	}
+	switch status.Code(err) {
+	case codes.OK, codes.Canceled, codes.DeadlineExceeded: // whoever goes away has the results of what was taken
+	default:
+		s.refused(c, err)
 	}
 	return err
 }
