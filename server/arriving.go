@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
-
-	"google.golang.org/grpc/tap"
 )
 
 // arriving is the context of an rpc over gRPC. It ends if the rpc's message takes too long to arrive: grpc reads that of a unary
@@ -19,14 +17,14 @@ type arriving struct {
 type arrivingKey struct{}
 
 // timeMessage bounds the time in which an rpc's first message has to arrive, as timeBody does for a body.
-func (s *Server) timeMessage(ctx context.Context, _ *tap.Info) (context.Context, error) {
+func (s *Server) timeMessage(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
 	a := &arriving{Context: ctx}
 	a.timer = time.AfterFunc(s.bodyTimeout, func() {
 		a.late.Store(true)
 		cancel()
 	})
-	return a, nil
+	return a
 }
 
 // arrived takes the bound off an rpc that has its message, or reads its messages as they come.

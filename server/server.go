@@ -24,6 +24,7 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/tap"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/gen/js"
@@ -186,7 +187,8 @@ func (s *Server) assemble(o Options, h *house) error {
 	s.grpc = grpc.NewServer(
 		grpc.ChainUnaryInterceptor(unary...), grpc.ChainStreamInterceptor(stream...),
 		grpc.NumStreamWorkers(streamWorkers), grpc.MaxConcurrentStreams(maxStreams), grpc.MaxRecvMsgSize(max(maxBatchBody, int(h.maxBody))), grpc.ConnectionTimeout(headerTimeout), grpc.MaxHeaderListSize(maxHeaders),
-		grpc.InTapHandle(s.timeMessage), grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
+		grpc.InTapHandle(func(ctx context.Context, _ *tap.Info) (context.Context, error) { return s.timeMessage(ctx), nil }),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 	)
 	channel := newChannel(unary, stream)
 	for _, registrar := range []grpc.ServiceRegistrar{s.grpc, channel} {

@@ -250,9 +250,11 @@ func (h *house) halfMessage() (grpcStatus string) {
 
 func TestAMessageThatDoesNotComeIsNotWaitedForOverGRPCEither(t *testing.T) {
 	t.Parallel()
-	h := open(t, options{body: 100 * time.Millisecond})
-	if got, want := h.halfMessage(), strconv.Itoa(int(codes.DeadlineExceeded)); got != want {
-		t.Errorf("status %q, want %s", got, want)
+	for http2, want := range map[string]codes.Code{"grpc": codes.DeadlineExceeded, "mixed": codes.Canceled} {
+		h := open(t, options{body: 100 * time.Millisecond, config: contactForm + "cleartext_http2: " + http2})
+		if got := h.halfMessage(); got != strconv.Itoa(int(want)) {
+			t.Errorf("%s: status %q, want %s", http2, got, want)
+		}
 	}
 }
 

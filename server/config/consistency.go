@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"crypto/tls"
 	"maps"
 	"net"
@@ -43,7 +44,7 @@ func (r *review) certificate(cfg *configv1.TLS, env Environment) {
 func (r *review) consistency(cfg *configv1.Config, env Environment) {
 	_, port, err := net.SplitHostPort(cfg.GetListen())
 	if err == nil {
-		_, err = net.LookupPort("tcp", port)
+		_, err = net.DefaultResolver.LookupPort(context.Background(), "tcp", port) // from a list
 	}
 	if err != nil {
 		r.on(path{"listen"}, "listen: %q is not host:port, such as 127.0.0.1:8080 or :8080", cfg.GetListen())
