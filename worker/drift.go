@@ -22,7 +22,7 @@ import (
 
 const (
 	// propertyDrift holds a v1.Drift for each property of a CRM that does not fit: by destination, type and property. It goes
-	// when the property fits again.
+	// when the property fits again, and is not listed while the destination is not configured.
 	propertyDrift = "property-drift"
 	// formDrift is the front of the house's: a v1.Event about a form for each field that a page renamed.
 	formDrift = "drift"
@@ -204,9 +204,16 @@ func (s *service) ListDrift(ctx context.Context, _ *leadgatev1.ListDriftRequest)
 			if err != nil {
 				return nil, StatusOf(err, "drift")
 			}
-			if drift := readDrift(namespace, value); drift != nil {
-				answer.Drifts = append(answer.Drifts, drift)
+			drift := readDrift(namespace, value)
+			if drift == nil {
+				continue
 			}
+			if destination := drift.GetDestination(); destination != "" {
+				if _, gone := s.worker.lane(destination); gone != nil {
+					continue // until it is configured again
+				}
+			}
+			answer.Drifts = append(answer.Drifts, drift)
 		}
 	}
 	slices.SortStableFunc(answer.Drifts, func(a, b *leadgatev1.Drift) int {

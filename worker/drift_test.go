@@ -87,6 +87,28 @@ func TestAPropertyThatDoesNotFitIsToldBeforeALeadHitsIt(t *testing.T) {
 	}
 }
 
+func TestWhatDidNotFitInACRMThatIsNotConfiguredAnyMoreIsNotListed(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		h.addCRM("other", crm.Traits{Kind: "fake", MaxBatch: 1, Account: "other"})
+		h.crm.has(emailProperty)
+		h.apply(nil)
+		h.rest(time.Second)
+		if all := h.drifts(); len(all) != 1 {
+			t.Fatalf("drift is %v", all)
+		}
+		h.applyAll("r2", map[string]*configv1.Destination{"other": fakeDestination("other", nil)})
+		if all := h.drifts(); len(all) != 0 {
+			t.Errorf("without the destination drift is %v", all)
+		}
+		h.apply(nil)
+		h.rest(time.Second)
+		if all := h.drifts(); len(all) != 1 {
+			t.Errorf("with it again drift is %v", all)
+		}
+	})
+}
+
 func TestADropHasThePropertiesReadAtOnce(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, h *house) {
