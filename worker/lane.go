@@ -217,9 +217,8 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// claim takes what is due, up to what one call can take, and calls; while there is more than that, as many calls as may begin at
-// once. There is no waiting for a batch to fill: while calls are under way or the pace is kept, more falls due by itself. While the
-// breaker is half open, or the credentials are on trial, one delivery is taken.
+// claim takes what is due, as much as slots says, and calls. It does not wait for a batch to fill: while calls are under way or the
+// pace is kept, more falls due by itself.
 func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
 	conn := l.conn.Load()
 	slot, err := l.limiter.AcquireLeads(ctx, conn.batch)
@@ -235,22 +234,7 @@ func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
 		slot.Release() // something changed while the slot was waited for
 		return
 	}
-	slots := []*pace.Slot{slot}
-	most := min(conn.batch, slot.Leads())
-	switch {
-	case breaker == pace.HalfOpen:
-		most = 1
-	case onTrial:
-		most = 2 // of which one is given back
-	case l.backlog:
-		for int64(len(slots)) < l.free(conn) {
-			more := l.limiter.TryLeads(conn.batch)
-			if more == nil {
-				break
-			}
-			slots, most = append(slots, more), most+min(conn.batch, more.Leads())
-		}
-	}
+	slots, most := l.slots(conn, slot, breaker == pace.HalfOpen, onTrial)
 	claims, err := l.worker.store.Claim(ctx, l.name, most)
 	l.backlog = err == nil && len(claims.Items) == most
 	items := claims.Items
@@ -280,6 +264,29 @@ func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
 	default:
 		l.wait(ctx, l.untilSchema(conn, claims.Next), changed, l.worker.store.Notify(l.name))
 	}
+}
+
+// slots are those of the calls that are to begin, of which the first is there already, and how many deliveries they can take. Usually
+// that is one call; while more waits than one can take, as many as may begin at once. While the breaker is half open, or the
+// credentials are on trial, one delivery is taken.
+func (l *lane) slots(conn *connection, first *pace.Slot, halfOpen, onTrial bool) (slots []*pace.Slot, most int) {
+	slots, most = []*pace.Slot{first}, min(conn.batch, first.Leads())
+	switch {
+	case halfOpen:
+		return slots, 1
+	case onTrial:
+		return slots, 2 // of which one is given back
+	case !l.backlog:
+		return slots, most
+	}
+	for int64(len(slots)) < l.free(conn) {
+		more := l.limiter.TryLeads(conn.batch)
+		if more == nil {
+			break
+		}
+		slots, most = append(slots, more), most+min(conn.batch, more.Leads())
+	}
+	return slots, most
 }
 
 // call takes claims to the CRM.

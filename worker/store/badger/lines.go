@@ -121,18 +121,40 @@ func (r *reader) seek(from place) {
 	}
 }
 
+// newest returns the reader that stands at the newest delivery; nil if all are at their end.
+func newest(readers []*reader) (first *reader, err error) {
+	for _, r := range readers {
+		switch {
+		case r.err != nil:
+			return nil, r.err
+		case r.valid && (first == nil || r.at().compare(first.at()) < 0):
+			first = r
+		}
+	}
+	return first, nil
+}
+
+// begin is the place at which a listing begins. Error: store.ErrPageToken.
+func (l listing) begin() (place, error) {
+	if l.token == "" {
+		return place{^uint64(0), "\xff"}, nil
+	}
+	b, err := l.fromToken()
+	if err != nil {
+		return place{}, err
+	}
+	from, ok := placeOf(b)
+	if !ok {
+		return place{}, store.ErrPageToken
+	}
+	return from, nil
+}
+
 // mergeLines reads several lines as if they were one, until take says that the page is full.
 func (s *Store) mergeLines(ctx context.Context, lines []line, l listing, take func(*leadgatev1.Delivery) (full bool)) (next string, err error) {
-	from := place{^uint64(0), "\xff"}
-	if l.token != "" {
-		b, err := l.fromToken()
-		if err != nil {
-			return "", err
-		}
-		var ok bool
-		if from, ok = placeOf(b); !ok {
-			return "", store.ErrPageToken
-		}
+	from, err := l.begin()
+	if err != nil {
+		return "", err
 	}
 	for i := range lines {
 		if lines[i].prefix[0] == prefixWaiting {
@@ -155,16 +177,10 @@ func (s *Store) mergeLines(ctx context.Context, lines []line, l listing, take fu
 		}
 		full, effort, taken := false, 0, place{}
 		for {
-			for _, r := range readers {
-				if r.err != nil {
-					return r.err
-				}
+			first, err := newest(readers)
+			if first == nil {
+				return err
 			}
-			readers = slices.DeleteFunc(readers, func(r *reader) bool { return !r.valid })
-			if len(readers) == 0 {
-				return nil
-			}
-			first := slices.MinFunc(readers, func(a, b *reader) int { return a.at().compare(b.at()) })
 			// Where the last one was taken, the one removed from the line that it stood in before may stand, too.
 			if at := first.at(); (full && first.live || effort >= maxEffort) && at != taken {
 				next = l.toToken(at.bytes())
@@ -200,7 +216,7 @@ func (r *reader) delivery() (created time.Time, key deliveryKey) {
 	return time.Unix(0, int64(binary.BigEndian.Uint64(r.value))), key
 }
 
-// sequenceAt returns a sequence that no lead has or exceeds that was accepted before a time.
+// sequenceAt returns a sequence above that of every lead that was accepted before a time.
 func sequenceAt(txn *badgerdb.Txn, at time.Time) (uint64, error) {
 	it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixLead}})
 	defer it.Close()

@@ -2,6 +2,7 @@ package badger
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -269,7 +270,7 @@ func (b *rebuilding) remember(key []byte, count byte) {
 }
 
 func (b *rebuilding) forgetOld() {
-	slices.SortFunc(b.told, func(x, y pointer) int { return int(int64(y.first) - int64(x.first)) })
+	slices.SortFunc(b.told, func(x, y pointer) int { return cmp.Compare(y.first, x.first) })
 	b.told = b.told[:min(len(b.told), keptEvents)]
 }
 
