@@ -10,9 +10,9 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// A destination that refused the credentials is pinged every now and then. A ping may need less than a delivery does, such as no
-// right to write, so that an answer to it is followed by one delivery; or more, so that one that is refused is, too, if something
-// changed or no delivery was refused before, and otherwise every ten minutes:
+// A destination that refused the credentials is pinged every now and then. A ping may need fewer rights than a delivery, so that one
+// that is answered proves little: one delivery is then tried. Or it may need more rights, so that one that is refused proves little
+// either: a delivery is tried all the same if something changed, if no delivery was refused before, and otherwise every ten minutes.
 //
 //	            a delivery is refused              the ping is answered
 //	┌───────┐ ─────────────────────▸ ┌─────────┐ ─────────────────────▸ ┌───────┐
@@ -32,7 +32,7 @@ const (
 	longestProbe  = 10 * time.Minute
 	// While the credentials are refused, how often the secrets are looked at.
 	secretInterval = time.Second
-	// Of so many pings that are refused one after the other the last is followed by a delivery all the same.
+	// Of so many pings that are refused in a row, the last is followed by a delivery all the same.
 	insistAfter = int32(longestProbe / probeInterval)
 )
 
@@ -125,8 +125,9 @@ func (l *lane) another(claims []*store.Claim) []*store.Claim {
 	return claims
 }
 
-// failsAlone reports whether the CRM refused a lead alone as if the credentials were wrong: others got through in the same call, or
-// since it was refused before. Where others of the call were not sent after that, those that got through may have been before it.
+// failsAlone reports whether it is this lead alone that the CRM refuses as if the credentials were wrong: others got through in the
+// same call, or since it was refused before. If the rest of the call was then not sent, those that got through may have come before
+// the credentials ended, and prove nothing.
 func (c *call) failsAlone(p *parcel, outcomes []crm.Outcome) bool {
 	isSent := func(o crm.Outcome) bool { return o.Status > 0 }
 	isThrough := func(o crm.Outcome) bool { return isSent(o) && (o.Kind == crm.Delivered || o.Kind == crm.Refused) }

@@ -22,9 +22,9 @@ import (
 // knownNamespace holds a store.v1.KnownDestination for each destination that ever was introduced, by name.
 const knownNamespace = "destination"
 
-// introduce finds out whose records a session writes, so that no lead that waits goes to somebody else's. While its settings and
-// secrets are those that are known to lead where they did, or if the destination never was introduced, so that nothing waits that
-// was meant for somebody else, it is asked all the same, as a ping tells more than that, but not waited for.
+// introduce finds out whose records a session writes, so that no waiting lead goes to an account that it was not meant for. Usually
+// the CRM has to say so before anything is delivered. It is asked, but need not answer, where nothing can go wrong: if settings and
+// secrets are those that led to the known account before, or if the destination is new, so that nothing waits for another account.
 func (l *lane) introduce(ctx context.Context, conn *connection, changed <-chan struct{}) {
 	if l.active.Load() > 0 { // what fails there waits again, and has to be seen
 		l.wait(ctx, time.Time{}, changed, nil)
@@ -58,8 +58,8 @@ func (l *lane) failIntroduction(ctx context.Context, err error, changed <-chan s
 }
 
 // askAccount asks the CRM whose records the destination writes; empty if there is no telling. False says that nothing may be
-// delivered for now, which, unless it must be known, is not so where the CRM cannot be reached or refuses the credentials:
-// deliveries will show that.
+// delivered for now. Unless the account must be known, a CRM that cannot be reached, or that refuses the credentials, is no reason
+// for that: deliveries will show it.
 func (l *lane) askAccount(ctx context.Context, conn *connection, must bool) (account string, ok bool) {
 	asking, cancel := ctx, context.CancelFunc(func() {})
 	if !must {
@@ -89,7 +89,7 @@ func (l *lane) askAccount(ctx context.Context, conn *connection, must bool) (acc
 	return "", false
 }
 
-// How long an answer is waited for that need not be known.
+// How long to wait for an answer that is not needed.
 const firstPing = 5 * time.Second
 
 // learnAccount asks for the account of a destination that did not say it before a delivery got through, every now and then.

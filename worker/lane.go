@@ -33,15 +33,15 @@ type lane struct {
 	swap      sync.Mutex // held while conn changes
 
 	active atomic.Int64  // calls under way
-	width  atomic.Int64  // calls that may be under way at one time, beside what is configured
+	width  atomic.Int64  // calls that may be under way at one time after an outage, if fewer than are configured
 	freed  chan struct{} // holds a signal when a call ended or the connection changed
 	turn   sync.Mutex    // held while breaker and gate change together
 
 	trial    atomic.Bool               // one delivery shows whether the CRM takes the credentials; see credentials.go
-	trials   atomic.Int32              // those that were refused one after the other
-	refusals atomic.Int32              // pings that were refused one after the other
+	trials   atomic.Int32              // that were refused in a row
+	refusals atomic.Int32              // of pings, in a row
 	passed   atomic.Pointer[time.Time] // when a delivery got through last; nil if none did
-	holds    atomic.Int32              // pauses of no said length that the CRM asked for since
+	holds    atomic.Int32              // pauses since then for which the CRM named no length
 	eager    atomic.Bool               // something changed, so that the next probe is due
 
 	misfit   atomic.Bool // a lead ran into a property of the CRM that does not fit
@@ -105,7 +105,7 @@ func (l *lane) begin(s *session) {
 	}
 }
 
-// renew begins another session if the content of a secret changed, as it may be another account's, and reports whether it did.
+// renew begins another session if the content of a secret changed, because it may be another account's, and reports whether one did.
 func (l *lane) renew(s *session) bool {
 	if !s.secrets.renew() {
 		return false

@@ -69,8 +69,8 @@ func (c *call) payload(claim *store.Claim) (string, error) {
 }
 
 // unanswered is when the bytes of an attempt were last sent without an answer that said what became of them; nil if they never
-// were, or if that does not matter any more: what the CRM refused or took it has answered, and where there was no telling, a
-// person found out, as nobody else has such a delivery sent again.
+// were, or if it does not matter any more: because the CRM has since taken or refused them, or because a person has looked, as only a
+// person sends an undecided delivery again.
 func unanswered(last *leadgatev1.Attempt) *timestamppb.Timestamp {
 	switch last.GetOutcome() {
 	case leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN:

@@ -87,8 +87,8 @@ func (l *lane) holdOff(outcome crm.Outcome) time.Time {
 	return until
 }
 
-// postponed are the deliveries that a pause which the CRM asked for caught under way, and that are due when it is over. It is safe
-// for concurrent use.
+// postponed are the deliveries that were under way when the CRM asked for a pause, and that are due when it is over. It is safe for
+// concurrent use.
 type postponed struct {
 	mu         sync.Mutex
 	deliveries []*leadgatev1.Delivery
@@ -121,7 +121,7 @@ func (l *lane) goOn() bool {
 	return true
 }
 
-// hurry makes due what a pause caught under way that was ended before its time.
+// hurry makes due what a pause caught under way, once that pause was ended early.
 func (l *lane) hurry() {
 	now := timestamppb.New(l.worker.now())
 	var redrives []*store.Redrive

@@ -21,7 +21,7 @@ type Resubmission struct {
 	Destinations []string
 	// Problems says in words what is wrong with the lead, without values.
 	Problems []string
-	// Blocked says which rule of its form keeps the lead out; empty if none does. Who releases a lead decides otherwise.
+	// Blocked says which rule of its form keeps the lead out; empty if none does. Whoever releases a lead overrules it.
 	Blocked string
 	// Detail is what is worth knowing of how it was read, in words.
 	Detail string

@@ -117,7 +117,7 @@ func (s *service) ListDeliveries(ctx context.Context, r *leadgatev1.ListDeliveri
 }
 
 // known fails if a destination is neither configured nor any delivery's: whoever asks for it has misspelt it, and would take an
-// empty answer for good news. None is known, too.
+// empty answer for good news. No name at all is fine.
 func (s *service) known(ctx context.Context, destination string) error {
 	if destination == "" {
 		return nil

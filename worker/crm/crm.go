@@ -139,8 +139,8 @@ func (o Outcome) Halts() bool {
 	return o.Kind == RateLimited || o.Kind == CredentialsRefused || o.After > 0 && o.Kind != Split
 }
 
-// Withheld is the outcome of a lead that is not sent because the one before, which had this outcome, halts. It takes over when
-// and why to wait, and nothing of what became of the other.
+// Withheld is the outcome of a lead that is not sent because the one before it, which had this outcome, halts. It keeps when
+// and why to wait, but nothing of what became of the other lead.
 func (o Outcome) Withheld() Outcome {
 	kind, reason := RateLimited, ""
 	switch o.Kind {

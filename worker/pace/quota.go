@@ -17,8 +17,8 @@ const (
 	many         = time.Minute
 )
 
-// A budget of which nobody knows when there is more is looked at that often: one that is spent is taken to have more by then,
-// which the next call finds out, and one that is scarce is not spread thinner than that.
+// Where the CRM does not say when a budget grows again, this is how long it is trusted: a spent one is taken to have grown by then,
+// which the next call finds out, and a scarce one is spread over no longer than that.
 const lookAfter = time.Hour
 
 // quotas are the budgets that the CRM last told of. They belong to a Limiter.

@@ -43,8 +43,8 @@ func (s *Slot) Sent() {
 	s.note()
 }
 
-// Answered says that the answer to the request begins. It arrived at the CRM at some moment between Sent and now, which is what
-// the CRM counts by. Where that took longer than usual, it counts later by as much, within a margin.
+// Answered says that the answer to the request begins. The CRM counts a request when it arrives, which was at some moment between
+// Sent and now. If the answer took longer than usual, the request counts as sent that much later, within a margin.
 func (s *Slot) Answered() {
 	l := s.limiter
 	l.mu.Lock()

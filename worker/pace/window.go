@@ -9,8 +9,8 @@ import (
 const (
 	// What is added to every window. Together with the margin it costs less than one request in a hundred.
 	allowance = time.Millisecond
-	// The margin is time by which requests count later than they were sent, because they were slow to arrive: this share of the
-	// time that passes, and what was not used of it before, up to mostMargin.
+	// The margin is the time by which requests may count later than they were sent, because they were slow to arrive. It grows by
+	// this share of the time that passes, up to mostMargin.
 	marginShare = 400 // one part in so many
 	mostMargin  = 250 * time.Millisecond
 	// So many windows are looked at for how long answers take at least; fewer in the beginning.
@@ -82,10 +82,9 @@ func (w *window) note(now time.Time, n int) {
 	w.sent = append(w.sent, mark{now, n})
 }
 
-// arrived says that n that were sent at a time had arrived by now. Between the two they were on their way, and nobody can tell
-// how long. A request that took long to arrive and one that did not take long may be closer to each other at the CRM than when
-// they were sent, so these count later by what their answer took longer than answers usually do. The margin bounds that: what
-// answers ever more slowly would make all windows longer.
+// arrived says that n that were sent at a time have arrived by now; when exactly, nobody can tell. A slow request and a quick one
+// behind it may reach the CRM closer together than they were sent, so the slow one counts as sent later, by as much as its answer took
+// longer than answers usually do. The margin bounds that, or a CRM that answers ever more slowly would make all windows longer.
 func (w *window) arrived(now, sent time.Time, n int) {
 	if w.limit == 0 || n == 0 {
 		return

@@ -4,7 +4,7 @@
 //
 // It is never on the accept path, and never in the way of a delivery: a lead that is to be prepared is accepted with deliveries
 // that fall due a little later ([Preparer.Wants] says how much), and what is learnt in time is written to the lead and makes
-// them due at once. What is not known by then the lead goes without, with an event. So whatever fails here, and wherever a
+// them due at once. A lead goes without what is not known by then, and an event says so. So whatever fails here, and wherever a
 // process ends, every lead goes out, at the latest when its time is over.
 package prepare
 

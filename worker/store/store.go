@@ -76,8 +76,8 @@ type Store interface {
 
 	// Redrive makes deliveries due now: DEAD, HELD, SUPERSEDED and RETRY_WAIT become RETRY_WAIT (PENDING if never
 	// attempted), PENDING stays. FailingFor starts anew. A redriven delivery takes its place in its person's chain by
-	// sequence: a claim to a newer one that has not begun is taken away, one that has is waited for. What is claimed
-	// itself stays with whoever has it, unless it is forced. Err of a result is ErrNotFound, or ErrState for any other state.
+	// sequence: a claim to a newer one that has not begun is taken away, one that has is waited for. A delivery that is itself
+	// claimed stays with whoever claimed it, unless it is forced. Err of a result is ErrNotFound, or ErrState for any other state.
 	Redrive(ctx context.Context, redrives ...*Redrive) ([]Redriven, error)
 
 	// Erase removes the content of leads, each in one atomic step: lead and submission, what was sent and answered, and what
@@ -93,8 +93,8 @@ type Store interface {
 	// thrown away, an open one gets other content, goes to further destinations, or is sent again. Err of a result is
 	// ErrNotFound; ErrConflict where the record is not what it was read as; ErrState where an attempt is under way that the
 	// amendment would have to undo. Where a lead gets other content, claims to its deliveries that have not begun are taken
-	// away, because who has them has read the old. The store adds to FormerEmails: a lead is found and erased by every address
-	// that it had.
+	// away, because whoever holds them has read the old content. The store adds to FormerEmails: a lead is found and erased by every
+	// address that it had.
 	Amend(ctx context.Context, amendments ...*Amendment) ([]Amended, error)
 
 	// Purge removes leads that need not be kept any longer, with everything about them, each in one atomic step. It looks at up
@@ -301,8 +301,8 @@ type Amendment struct {
 	// is OPEN.
 	Destinations []string
 	// Resend names destinations whose delivery of the lead is due again, whatever became of it: DELIVERED ones too. One that
-	// waits is left as it is: it is mapped anew when its turn comes. Who changes a lead's content names those that wait as
-	// well, for one of which an attempt may have begun since it was looked at.
+	// waits is left as it is: it is mapped anew when its turn comes. An amendment that changes the lead's content names the waiting
+	// ones too, because an attempt at one of them may have begun since they were looked at.
 	Resend []string
 	// Hurry makes due now what waits for its first attempt.
 	Hurry bool
@@ -317,8 +317,8 @@ type Amended struct {
 
 // Retention says which leads need not be kept.
 type Retention struct {
-	// Delivered is for leads with which nothing is left to do, because everything was delivered, superseded or cancelled, or
-	// because they were discarded or erased: those that last changed before this time go.
+	// Delivered is for leads with nothing left to do, because everything was delivered, superseded or cancelled, or because they
+	// were discarded or erased: those that last changed before this time go.
 	Delivered time.Time
 	// Undelivered is for all others: those that were accepted before this time go.
 	Undelivered time.Time

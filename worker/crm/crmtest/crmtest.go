@@ -22,8 +22,8 @@ type Harness struct {
 	Open func(base string, env crm.Environment) (crm.Destination, error)
 	// CRM makes a CRM, real enough to take leads. It is to check the secret.
 	CRM func(secret string) CRM
-	// TokenPath is where the destination gets access tokens; empty if it needs none. The CRM answers there at all times: that
-	// a token cannot be had is another matter than what becomes of a lead.
+	// TokenPath is where the destination gets access tokens; empty if it needs none. The CRM always answers there: these tests are
+	// about what becomes of leads, not of tokens.
 	TokenPath string
 	// Schema says whether the kind can read the CRM's properties; those that Mapped names are then among them.
 	Schema bool

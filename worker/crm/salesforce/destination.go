@@ -44,7 +44,7 @@ const (
 type destination struct {
 	env          crm.Environment
 	cfg          *configv1.Salesforce
-	login        string // where tokens are had
+	login        string // where tokens are asked for
 	object       string
 	key          string // the field that records are upserted by
 	version      string

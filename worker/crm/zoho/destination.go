@@ -42,7 +42,7 @@ const (
 type destination struct {
 	env          crm.Environment
 	cfg          *configv1.Zoho
-	accounts     string // where tokens are had
+	accounts     string // where tokens are asked for
 	module       string
 	checks       []string // fields that duplicates are checked by
 	placeholders map[string]string

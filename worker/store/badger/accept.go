@@ -19,7 +19,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// How many payloads that differ from the first are remembered for one key. Beyond, each is stored anew when it comes.
+// How many payloads that differ from the first are remembered for one key. Any further one is stored anew each time it comes.
 const maxVariants = 16
 
 // Accept implements store.Store.

@@ -13,8 +13,8 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// link is a delivery as the lines see it in which it waits: w with all others of its destination, and in its person's chain q as the
-// head, or c behind it. This file puts deliveries in and takes them out; only of q Begin takes the one whose attempt is under way.
+// link is a waiting delivery as the indexes have it: all of a destination are in w, and of a person's chain the head is in q and
+// those behind it are in c. This file puts deliveries in and takes them out, except that Begin takes what it begins out of q.
 type link struct {
 	delivery deliveryKey
 	person   []byte // nil: the lead is its own person, and there is no chain
@@ -71,9 +71,9 @@ func (c *change) setChain(l link, chain *storev1.Chain) error {
 	return nil
 }
 
-// setDue puts a delivery into the due index, and wakes its destination after the commit. Where its chain is at hand, it is noted
-// there how it stands in it, so that neither claiming nor settling it has to look the chain up, which takes a read of the disk where
-// a million people are remembered. A nil chain is not at hand.
+// setDue puts a delivery into the due index, and wakes its destination after the commit. Where its chain is at hand, its place in it
+// is noted there, so that neither claiming nor settling has to look the chain up: where a million people are remembered, that takes
+// a read from disk. A nil chain is not at hand.
 func (c *change) setDue(s *Store, l link, chain *storev1.Chain) {
 	key, value := l.dueKey(), make([]byte, 0, len(l.delivery.lead)+1)
 	value = append(value, l.delivery.lead[:]...)
@@ -89,8 +89,8 @@ func (c *change) setDue(s *Store, l link, chain *storev1.Chain) {
 	c.then = append(c.then, func() { s.lane(l.delivery.destination).put(key) })
 }
 
-// What stands behind the lead in the due index. That a delivery is not late stays true, as a chain delivers its head only, which
-// this is until then; that it is alone stays true until another joins: see [Store.crowd].
+// The notes, which stand behind the lead in the due index. That a delivery is not late stays true, because only the head of a chain
+// is delivered, and this is the head; that it is alone stays true until another joins: see [Store.crowd].
 const (
 	dueInTime = 0 // others of the person may wait behind it
 	dueLate   = 1 // a newer delivery of the person was delivered already

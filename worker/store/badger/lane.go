@@ -156,8 +156,8 @@ func (c *change) block(s *Store, d deliveryKey) bool {
 	return true
 }
 
-// revoke is block for a delivery that waits whoever may have claimed it; the claim is stale from now on, unless the change is not
-// written after all.
+// revoke blocks a waiting delivery even if somebody has claimed it; the claim is stale from now on, unless the change is not written
+// after all.
 func (c *change) revoke(s *Store, d deliveryKey) {
 	l := s.lane(d.destination)
 	l.mu.Lock()

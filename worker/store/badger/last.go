@@ -9,7 +9,7 @@ import (
 )
 
 // last are the numbers that were given out last, and when. They are written with every commit as four big-endian numbers; a store
-// that was written before the fourth was has three.
+// from before there was a clock has three.
 type last struct {
 	sequence uint64 // of an accepted lead
 	event    uint64 // of a written event

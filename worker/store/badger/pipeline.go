@@ -21,7 +21,7 @@ type pipeline struct {
 	s      *Store
 	staged *batch
 	flying *batch // nil if none
-	clock  uint64 // what commits say that the store's clock was, if that is not what it is: see [Store.writeFirst]
+	clock  uint64 // what commits give as the store's time; 0 for the present one: see [Store.writeFirst]
 }
 
 func newPipeline(s *Store) *pipeline { return &pipeline{s: s, staged: newBatch(s, nil)} }
@@ -181,9 +181,9 @@ func (p *pipeline) end() {
 	p.staged.discard()
 }
 
-// writeFirst writes an item for each of some deliveries before the writer runs, on a disk that is nearly full too: room for that
-// was made when the store was opened. One that fails fails all. That the clock was set back stays known until all are written: if
-// this process ends before, the next has to go on.
+// writeFirst writes an item for each of some deliveries before the writer runs, even on a disk that is nearly full: room for that
+// was made when the store was opened. If one fails, all do. Until all are written, commits keep the last process's time: should this
+// process end before, the next one still sees that the clock was set back, and goes on.
 func (s *Store) writeFirst(deliveries []deliveryKey, newItem func(d deliveryKey, problem *error) item) error {
 	p := newPipeline(s)
 	p.clock = s.last.clock

@@ -19,9 +19,9 @@ const (
 	portionBytes   = 256 << 10
 )
 
-// thin makes less of a lead that has too many attempts and events to be changed in one transaction: it calls change with each,
-// in portions, which returns what is left of it, nil for nothing. The newest attempt of each delivery is passed over, because
-// who sends the delivery again reads it. Each portion is written only if may is still true of the lead.
+// thin shrinks a lead that has too many attempts and events to be changed in one transaction, a portion at a time: change returns
+// what is left of each, nil for nothing. The newest attempt of each delivery is passed over, because whoever sends the delivery
+// again reads it. A portion is written only if may is still true of the lead.
 func (s *Store) thin(ctx context.Context, lead leadKey, may func(keptLead) bool, change func(key, value []byte) ([]byte, error)) error {
 	for {
 		it := &portionItem{s: s, lead: lead, may: may, change: change}

@@ -13,8 +13,8 @@ import (
 // A clock that is set back by less is taken as it is: what waits goes out that much later.
 const smallSetback = time.Minute
 
-// catchUp makes what waits fall due by this process's clock as soon as it would have by that of the process before, where the
-// clock has been set back since: else it would wait until the clock is there again. It runs before the writer.
+// catchUp sets back the due times of what waits where the clock was set back since the last process ran: otherwise that would wait
+// until the clock is there again. It runs before the writer.
 func (s *Store) catchUp() error {
 	now, was := s.now(), time.Unix(0, int64(s.last.clock))
 	if !was.After(now.Add(smallSetback)) {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Indexes that nobody looks single things up in share entries: those of one commit stand together, as each entry costs Badger
+// In indexes that are only ever walked, all that one commit adds stands together in a few entries, because each entry costs Badger
 // more than its bytes.
 const (
 	maxPointers = 64  // events of so many steps share an entry

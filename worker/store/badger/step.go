@@ -100,7 +100,7 @@ func (it *stepItem) write(c *change, h held, from leadgatev1.DeliveryState) {
 	c.tell(it.s, h.link.delivery.lead, it.events)
 }
 
-// Room that an attempt leaves for what came of it.
+// Room that must be left beside an attempt for what comes of it, in bytes.
 const answerRoom = 64 << 10
 
 type beginItem stepItem

@@ -11,8 +11,8 @@ const (
 	// What was written last is in memory tables of this size, and in logs that are as long. Each takes 1.3 times as much of
 	// memory from the start, and turning one into a table on disk some four times as much for a moment.
 	memTable = 8 << 20
-	// One transaction holds 15 % of a memory table. It must hold a lead with its submission and its events, which may be three
-	// times what came, and has room for twice that; of which nothing is larger than maxValue.
+	// A memory table is that many times as large as the largest lead. One transaction holds 15 % of a table, thus six times that
+	// lead: what is kept of it, with submission and events, may be three times what came, and none of it is larger than maxValue.
 	memTableOfLead = 40
 	memTableMost   = 16 << 20
 	// Tables below the first level, all of one size: usually those of deeper levels are larger, and as Badger holds some six
@@ -72,8 +72,8 @@ func tuned(o Options) badgerdb.Options {
 	return options
 }
 
-// openDatabase opens the database in a directory, or makes one. What another configuration wrote into larger memory tables, and
-// from there not yet into tables on disk, has to fit into ours: else Badger ends the process.
+// openDatabase opens the database in a directory, or makes one. What another configuration left in the logs of larger memory tables
+// has to fit into ours: otherwise Badger ends the process.
 func openDatabase(o Options, dir string) (*badgerdb.DB, error) {
 	content, err := checkLogs(o, dir)
 	if err != nil {

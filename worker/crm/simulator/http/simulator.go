@@ -215,7 +215,7 @@ func (a *api) put(w http.ResponseWriter, r *http.Request, body []byte) {
 	answer(w, http.StatusOK, result)
 }
 
-// take keeps a lead, in place of an earlier one of its key, which it was not refused under and is not later.
+// take keeps a lead, in place of an earlier one of its key. What was taken once is not refused when it comes again.
 func (a *api) take(r *http.Request, key string, lead map[string]any, i, n int) map[string]any {
 	a.mu.Lock()
 	defer a.mu.Unlock()

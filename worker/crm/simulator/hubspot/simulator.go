@@ -31,7 +31,7 @@ const timeFormat = "2006-01-02T15:04:05.000Z"
 type Options struct {
 	// Token is the access token that callers must send; empty takes any.
 	Token string
-	// RefreshToken and ClientSecret are those of a public app that the account has installed. With them access tokens are had by
+	// RefreshToken and ClientSecret are those of a public app that the account has installed. With them it gets access tokens by
 	// OAuth, each of which lives for TokenLife, half an hour if that is 0. Without them there is no such app.
 	RefreshToken, ClientSecret string
 	TokenLife                  time.Duration
