@@ -1,4 +1,4 @@
-// Package http is an API of nobody's in particular that takes leads as JSON, as most business software and most receivers of
+// Package http simulates an HTTP API of no vendor in particular, which takes leads as JSON, as most business software and receivers of
 // webhooks do: one lead, an array or one a line. It honours idempotency keys, gives out access tokens, and checks signatures.
 //
 //	POST /leads        an object, an array, {"leads": […]} or, as application/x-ndjson, lines
