@@ -92,7 +92,7 @@ func TestPrometheusScrapesTheGatewayAndItsRulesFire(t *testing.T) {
 			t.Errorf("%s is %s, want %s", query, got, want)
 		}
 	}
-	for _, rule := range []string{"LeadgateErrorRate", "LeadgateDead", "LeadgateDisk", "LeadgateDown"} {
+	for _, rule := range []string{"LeadgateErrorRate", "LeadgateDead", "LeadgateDisk", "LeadgateRefusing", "LeadgateDown"} {
 		if got := ask(prometheus, fmt.Sprintf(`ALERTS{alertname=%q}`, rule)); got != "nothing" {
 			t.Errorf("%s fires too: %s", rule, got)
 		}

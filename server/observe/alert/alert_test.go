@@ -168,7 +168,7 @@ func TestOneTroubleIsOneAlert(t *testing.T) {
 		"deliveries died":   {func(h *house) { h.lead(failure, dead) }, "dead/crm", 15 * time.Second},
 		"a lead waits long": {func(h *house) { h.memory.set(func() { h.memory.waiting = time.Now().Add(-14 * time.Minute) }) }, "oldest_waiting/crm", time.Minute + 15*time.Second},
 		"the disk fills up": {func(h *house) { h.memory.set(func() { h.memory.free = 1000 << 20 }) }, "disk", 15 * time.Second},
-		"the store fails":   {func(h *house) { h.memory.set(func() { h.memory.refused = errors.New("the disk is gone") }) }, "disk", 15 * time.Second},
+		"the store fails":   {func(h *house) { h.memory.set(func() { h.memory.refused = errors.New("the disk is gone") }) }, "disk/refusing", 15 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -186,6 +186,32 @@ func TestOneTroubleIsOneAlert(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Whoever knows that the disk fills up does not know yet that no lead is taken any more.
+func TestADiskThatIsFullIsToldAnew(t *testing.T) {
+	t.Parallel()
+	enter(t, nil, func(h *house) {
+		left := func(mib uint64, refused error) {
+			h.memory.set(func() { h.memory.free, h.memory.refused = mib<<20, refused })
+			pass(time.Minute)
+		}
+		left(1000, nil)
+		h.expect("firing disk")
+		left(200, errors.New("the disk has 200 MiB left"))
+		h.expect("firing disk", "firing disk/refusing")
+		if a := h.last().Alert; a.GetCommand() != "df -h /var/lib/leadgate" {
+			t.Errorf("of a full disk: %s (%s)", a.GetAction(), a.GetCommand())
+		}
+		left(1000, nil)
+		h.expect("firing disk", "firing disk/refusing", "resolved disk/refusing")
+		left(2000, nil)
+		left(1000, errors.New("a table is damaged"))
+		h.expect("firing disk", "firing disk/refusing", "resolved disk/refusing", "resolved disk", "firing disk/refusing")
+		if a := h.last().Alert; a.GetCommand() != "leadgate doctor --data-dir /var/lib/leadgate" || strings.Contains(a.GetAction(), "room") {
+			t.Errorf("of a damaged store: %s (%s)", a.GetAction(), a.GetCommand())
+		}
+	})
 }
 
 func TestNoSuccessIsWrongOnlyWhenItShouldHaveBeen(t *testing.T) {

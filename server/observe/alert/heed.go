@@ -28,7 +28,7 @@ func (e *Engine) judge(ctx context.Context) {
 		findings = e.counters.judge(m)
 	}
 	if !e.general.GetDisk().GetOff() {
-		findings = append(findings, m.disk(uint64(e.general.GetDisk().GetBelowMib()), e.options.DataDir))
+		findings = append(findings, m.store(e.options.DataDir), m.disk(uint64(e.general.GetDisk().GetBelowMib()), e.options.DataDir))
 	}
 	findings = append(findings, e.failingNotifiers(m.now)...)
 	events := e.heed(findings, m)
@@ -66,7 +66,7 @@ func (e *Engine) look(ctx context.Context) *moment {
 		}
 	}
 	m.counts = counts
-	m.free, _, m.diskErr = e.options.Store.Free()
+	m.free, m.needed, m.diskErr = e.options.Store.Free()
 	m.size = e.options.Store.Size()
 	m.refusing = e.options.Store.Writable()
 	return m

@@ -213,6 +213,7 @@ func (h *house) start() {
 	})
 	var err error
 	h.engine, err = alert.New(h.t.Context(), alert.Options{
+		DataDir: "/var/lib/leadgate",
 		Journal: h.journal, Store: h.memory, Config: h.configured(), Now: time.Now, Interval: h.interval,
 		Destinations: func(context.Context) ([]*leadgatev1.Destination, error) {
 			h.mu.Lock()

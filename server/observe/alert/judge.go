@@ -75,7 +75,7 @@ type moment struct {
 	destinations map[string]*leadgatev1.Destination
 	counts       map[string]store.Counts
 	drifts       map[place][]*leadgatev1.Drift
-	free         uint64 // of the disk, in bytes
+	free, needed uint64 // of the disk, in bytes; leads are taken while it has as much as needed
 	size         int64  // of the data directory, in bytes
 	diskErr      error  // of asking for free
 	refusing     error  // why no lead is taken; nil while they are
@@ -403,19 +403,36 @@ func (f *form) slow(name string, m *moment) *finding {
 	}
 }
 
-// disk judges the room on the disk, and whether the store takes leads at all.
+// disk judges the room on the disk. Where no lead is taken any more, that is told instead.
 func (m *moment) disk(belowMiB uint64, dir string) *finding {
 	f := &finding{
 		rule: "disk", critical: true, summary: fmt.Sprintf("the disk of the data directory has %d MiB left", m.free>>20),
-		cause:   fmt.Sprintf("%d MiB is the mark at which this is told. Of what is taken, %d MiB is leadgate's own, in %s; the rest is somebody else's.", belowMiB, m.size>>20, dir),
-		action:  "Make room, or grow the disk. Below 500 MiB no lead is taken; what is stored is safe. If it is leadgate's own, have leads kept for less long: retention:.",
+		cause: fmt.Sprintf("%d MiB is the mark at which this is told. Of what is taken, %d MiB is leadgate's own, in %s; the rest is somebody else's.", belowMiB, m.size>>20, dir),
+		action: fmt.Sprintf("Make room, or grow the disk. Below %d MiB no lead is taken; what is stored is safe. If it is leadgate's own, have leads kept for less long: retention:.",
+			m.needed>>20),
 		command: "df -h " + dir, page: "alerts",
 	}
 	switch {
 	case m.refusing != nil:
-		f.verdict, f.summary, f.cause = wrong, "no lead is taken: the store cannot be written", m.refusing.Error()
+		f.verdict = unsure
 	case m.diskErr == nil && m.free < belowMiB<<20:
 		f.verdict = wrong
+	}
+	return f
+}
+
+// store judges whether leads are taken at all. Whoever was told that the disk is filling up is told anew.
+func (m *moment) store(dir string) *finding {
+	f := &finding{rule: "disk", name: "refusing", critical: true, summary: "no lead is taken: the store cannot be written", page: "alerts"}
+	if m.refusing == nil {
+		return f
+	}
+	f.verdict, f.cause = wrong, m.refusing.Error()
+	f.action = "Stop leadgate, and have the data directory read: what is damaged is named, and how to save the rest. If nothing is, start leadgate again."
+	f.command = "leadgate doctor --data-dir " + dir
+	if m.diskErr == nil && m.free < m.needed {
+		f.action = "Make room, or grow the disk: leads are then taken again by themselves. What is stored is safe."
+		f.command = "df -h " + dir
 	}
 	return f
 }
