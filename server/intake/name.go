@@ -65,6 +65,9 @@ func capitalised(word string) string {
 				i == 1 && letters[0] == 'M' && r == 'C' && len(letters) > 4
 		}
 	}
+	if word, ok := strings.CutSuffix(out.String(), "σ"); ok { // at the end, Greek has another sign for it
+		return word + "ς"
+	}
 	return out.String()
 }
 

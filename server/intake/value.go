@@ -6,7 +6,6 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -242,41 +241,4 @@ func readBoolean(text string) (yes, ok bool) {
 		return false, true
 	}
 	return false, false
-}
-
-// readDate reads a date as people and programs write it and returns it as ISO 8601 has it. Of 3/4/2026 the region says which
-// is the month; without one, nobody knows.
-func readDate(text, region string) (string, bool) {
-	text, _ = narrow(strings.TrimSpace(text))
-	for _, layout := range []string{
-		time.DateOnly, time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006/1/2", "2006.1.2", "20060102",
-		"2.1.2006", "2. 1. 2006", "2 January 2006", "2. January 2006", "January 2, 2006", "January 2 2006", "2 Jan 2006", "Jan 2, 2006", "Jan 2 2006", "2-Jan-2006",
-	} {
-		if date, err := time.Parse(layout, text); err == nil {
-			return dateOnly(date)
-		}
-	}
-	text = strings.NewReplacer("-", "/", " ", "").Replace(text)
-	dayFirst, errDay := time.Parse("2/1/2006", text)
-	monthFirst, errMonth := time.Parse("1/2/2006", text)
-	switch {
-	case errDay != nil && errMonth != nil:
-		return "", false
-	case errDay != nil:
-		return dateOnly(monthFirst)
-	case errMonth != nil, dayFirst.Equal(monthFirst):
-		return dateOnly(dayFirst)
-	case region == "":
-		return "", false
-	case region == "US" || region == "PH" || region == "PR" || region == "GU":
-		return dateOnly(monthFirst)
-	}
-	return dateOnly(dayFirst)
-}
-
-func dateOnly(date time.Time) (string, bool) {
-	if date.Year() < 1 || date.Year() > 9999 {
-		return "", false
-	}
-	return date.Format(time.DateOnly), true
 }

@@ -1,0 +1,111 @@
+package intake
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+)
+
+// readDate reads a date as people and programs write it and returns it as ISO 8601 has it. Of 3/4/2026 the region says which
+// is the month; without one, nobody knows. A year of two digits is not read: of 3.4.58 nobody knows the century.
+func readDate(text, region string) (string, bool) {
+	text, _ = narrow(strings.TrimSpace(text))
+	text = timeOfDay.ReplaceAllString(text, "")
+	for _, layout := range []string{time.DateOnly, "2006/1/2", "2006.1.2", "20060102", "2.1.2006"} {
+		if date, err := time.Parse(layout, text); err == nil {
+			return dateOnly(date)
+		}
+	}
+	if date, ok := dateInWords(text); ok {
+		return dateOnly(date)
+	}
+	text = strings.NewReplacer("-", "/", ".", "/", " ", "").Replace(text)
+	dayFirst, errDay := time.Parse("2/1/2006", text)
+	monthFirst, errMonth := time.Parse("1/2/2006", text)
+	switch {
+	case errDay != nil && errMonth != nil:
+		return "", false
+	case errDay != nil:
+		return dateOnly(monthFirst)
+	case errMonth != nil, dayFirst.Equal(monthFirst):
+		return dateOnly(dayFirst)
+	case region == "":
+		return "", false
+	case region == "US" || region == "PH" || region == "PR" || region == "GU":
+		return dateOnly(monthFirst)
+	}
+	return dateOnly(dayFirst)
+}
+
+// timeOfDay is what stands behind a date where it has a time: T10:00:00Z, 14:30 Uhr, 10:00 AM, 00:00:00 GMT+0100 (CET).
+var timeOfDay = regexp.MustCompile(`(?i)(?:\s*,)?(?:T|\s+(?:at |um |à |a las |alle |às |om )?)\d{1,2}[:h]\d{2}(?::\d{2}(?:[.,]\d+)?)?\s*(?:[ap]\.?m\.?|uhr)?\s*(?:Z|UTC|GMT)?\s*(?:[+-]\d{2}:?\d{2})?\s*(?:\([^)]*\))?$`)
+
+// dateInWords reads a date with the name of a month, such as "Tue, 24th November 2026", "3. März 2027" or "3 de marzo de 2027":
+// a month, a day, a year of four digits, and nothing besides but the name of a weekday and small words.
+func dateInWords(text string) (date time.Time, ok bool) {
+	var year, month, day int
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) }) {
+		word = fold(word)
+		digits := strings.TrimRight(word, "abcdefghijklmnopqrstuvwxyz")
+		n, err := strconv.Atoi(digits)
+		switch named := calendar()[word]; {
+		case named > 0 && month == 0:
+			month = named
+		case named == smallWord:
+		case err != nil || named > 0:
+			return date, false
+		case len(digits) == 4 && digits == word && year == 0:
+			year = n
+		case len(digits) <= 2 && day == 0 && (digits == word || strings.Contains(" st nd rd th er e o a ", " "+word[len(digits):]+" ")):
+			day = n
+		default:
+			return date, false
+		}
+	}
+	date = time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
+	return date, year > 0 && month > 0 && date.Day() == day && int(date.Month()) == month
+}
+
+// smallWord marks what a date may have besides: weekdays, and words such as "of".
+const smallWord = -1
+
+// calendar says which month a folded word names, in the languages of the dictionary.
+var calendar = sync.OnceValue(func() map[string]int {
+	named := map[string]int{}
+	for i, names := range []string{
+		"january jan januar jänner janvier janv enero ene janeiro gennaio gen januari",
+		"february feb februar feber février févr febrero fevereiro fev febbraio februari",
+		"march mar märz mrz mars marzo março maart mrt",
+		"april apr avril avr abril abr aprile",
+		"may mai mayo maio maggio mag mei",
+		"june jun juni juin junio junho giugno giu",
+		"july jul juli juillet juil julio julho luglio lug",
+		"august aug août agosto ago augustus",
+		"september sep sept septembre septiembre setiembre setembro set settembre",
+		"october oct oktober okt octobre octubre outubro out ottobre ott",
+		"november nov novembre noviembre novembro",
+		"december dec dezember dez décembre diciembre dic dezembro dicembre",
+	} {
+		for name := range strings.FieldsSeq(names) {
+			named[fold(name)] = i + 1
+		}
+	}
+	for name := range strings.FieldsSeq(`of the de del der den le la el il di am on mon tue tues wed thu thur thurs fri sat sun mo di mi do fr sa so
+		monday tuesday wednesday thursday friday saturday sunday montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag
+		lundi mardi mercredi jeudi vendredi samedi dimanche lunes martes miércoles jueves viernes sábado domingo
+		segunda terça quarta quinta sexta feira lunedi martedi mercoledi giovedi venerdi domenica
+		maandag dinsdag woensdag donderdag vrijdag zaterdag zondag`) {
+		named[fold(name)] = smallWord
+	}
+	return named
+})
+
+func dateOnly(date time.Time) (string, bool) {
+	if date.Year() < 1 || date.Year() > 9999 {
+		return "", false
+	}
+	return date.Format(time.DateOnly), true
+}
