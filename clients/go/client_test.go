@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -152,7 +153,7 @@ func TestACallEndsInTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if _, err := client.Submit(t.Context(), &leadgatev1.Lead{Email: "a@example.com"}); status.Code(err) != codes.DeadlineExceeded {
+	if _, err := client.Submit(t.Context(), &leadgatev1.Lead{Email: "a@example.com"}); status.Code(err) != codes.DeadlineExceeded || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("without a gateway: %v", err)
 	}
 }
@@ -233,5 +234,47 @@ func TestManyLeadsOfACallerWithoutAKeyFailAtOnce(t *testing.T) {
 	}
 	if g.calls != 1 {
 		t.Errorf("%d calls, want 1", g.calls)
+	}
+}
+
+func TestACallThatIsCancelledSaysSo(t *testing.T) {
+	t.Parallel()
+	_, client := open(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := client.Submit(ctx, &leadgatev1.Lead{Email: "a@example.com"}); !errors.Is(err, context.Canceled) || status.Code(err) != codes.Canceled {
+		t.Error(err)
+	}
+}
+
+func TestAnAddressForRESTIsNoTarget(t *testing.T) {
+	t.Parallel()
+	for _, target := range []string{"https://leads.example.com", "http://localhost:8080"} {
+		if _, err := leadgate.New(target); err == nil || !strings.Contains(err.Error(), "leads.example.com:443") {
+			t.Errorf("%s: %v", target, err)
+		}
+	}
+}
+
+func TestWhatIsNoUTF8FailsAloneAndAtOnce(t *testing.T) {
+	t.Parallel()
+	g, client := open(t)
+	_, err := client.Submit(t.Context(), &leadgatev1.Lead{Email: "a@example.com", FirstName: "\xff"})
+	if refused := (*leadgate.Error)(nil); !errors.As(err, &refused) || refused.Temporary || !strings.Contains(refused.Message, "UTF-8") || len(g.byKey) > 0 {
+		t.Errorf("%v, %d leads", err, len(g.byKey))
+	}
+	refused := map[string]bool{}
+	leads := slices.Collect(people(4))
+	leads[2].Lead.FirstName = "\xff"
+	for result, err := range client.SubmitAll(t.Context(), slices.Values(leads)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused[result.Key] = result.Err != nil
+	}
+	for i, lead := range leads {
+		if is, ok := refused[lead.Key]; !ok || is != (i == 2) {
+			t.Errorf("lead %d: refused %v, seen %v", i, is, ok)
+		}
 	}
 }

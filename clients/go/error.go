@@ -1,6 +1,7 @@
 package leadgate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
@@ -29,7 +31,7 @@ type Error struct {
 	Temporary  bool
 	RetryAfter time.Duration
 
-	cause error // with the gRPC status; nil for one of many leads
+	cause error // with the gRPC status, if one came; nil for one of many leads
 }
 
 // Violation is one broken rule.
@@ -52,7 +54,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the error that has the gRPC status, if there is one.
+// Unwrap returns the error behind it, which has the gRPC status if one came; nil if there is none.
 func (e *Error) Unwrap() error { return e.cause }
 
 // errorOf makes an *Error of what the gateway answered. Other errors are left as they are.
@@ -77,10 +79,24 @@ func errorOf(err error) error {
 			e.Temporary, e.RetryAfter = true, d.GetRetryDelay().AsDuration()
 		}
 	}
-	if e.Reason == "" { // not the gateway's: the connection's, or the context's
-		return err
+	switch {
+	case e.Reason != "":
+		return e
+	case st.Code() == codes.DeadlineExceeded: // the context's, which gRPC's does not say to be, here and below
+		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
+	case st.Code() == codes.Canceled:
+		return fmt.Errorf("%w: %w", context.Canceled, err)
 	}
-	return e
+	return err // the connection's
+}
+
+// unsendable says why a request can never be sent, to which gRPC gives the code of a fault of the gateway; nil if it can.
+func unsendable(request proto.Message) *Error {
+	_, err := proto.Marshal(request)
+	if err == nil {
+		return nil
+	}
+	return &Error{Reason: "BODY_MALFORMED", Message: "it cannot be sent: " + strings.TrimSpace(strings.TrimPrefix(err.Error(), "proto:")), cause: err}
 }
 
 // refusal makes an *Error of what became of one of many leads.

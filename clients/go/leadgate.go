@@ -14,6 +14,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -92,6 +93,9 @@ func WithDialOptions(options ...grpc.DialOption) Option {
 // New makes a client of the gateway at a target such as "leads.example.com:443". It connects with the first call, and with
 // TLS unless [WithoutTLS] is given. Close the client when it is done.
 func New(target string, options ...Option) (*Client, error) {
+	if scheme, _, ok := strings.Cut(target, "://"); ok && (scheme == "https" || scheme == "http") {
+		return nil, fmt.Errorf("leadgate: %s is an address for REST; name host and port only, such as leads.example.com:443, and give WithoutTLS if there is no TLS", target)
+	}
 	s := settings{transport: credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12}), timeout: usualTimeout}
 	for _, option := range options {
 		option(&s)

@@ -159,8 +159,15 @@ func (s *sender) run(ctx context.Context) (err error) {
 		}
 		if more {
 			under = append(under, one)
-			// An error is told by Recv, with its reason.
-			if err := stream.Send(&leadgatev1.SubmitLeadsRequest{Request: &leadgatev1.SubmitLeadRequest{Lead: one.Lead, IdempotencyKey: one.Key}}); err != nil && !errors.Is(err, io.EOF) {
+			request := &leadgatev1.SubmitLeadsRequest{Request: &leadgatev1.SubmitLeadRequest{Lead: one.Lead, IdempotencyKey: one.Key}}
+			// An error is told by Recv, with its reason, unless the lead never left.
+			if err := stream.Send(request); err != nil && !errors.Is(err, io.EOF) {
+				if never := unsendable(request); never != nil {
+					under = under[:len(under)-1]
+					if s.answered++; !s.yield(Result{Submission: one, Err: never}, nil) {
+						return errEnough
+					}
+				}
 				return errorOf(err)
 			}
 			select {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
@@ -77,11 +78,14 @@ func (c *Client) Submit(ctx context.Context, lead *leadgatev1.Lead, options ...S
 }
 
 // repeat makes a call until there is an answer that will not change, but for so many attempts, within the call's deadline.
-func repeat[Request, Answer any](ctx context.Context, r Request, call func(context.Context, Request, ...grpc.CallOption) (Answer, error)) (Answer, error) {
+func repeat[Request proto.Message, Answer any](ctx context.Context, r Request, call func(context.Context, Request, ...grpc.CallOption) (Answer, error)) (Answer, error) {
 	for attempt := 1; ; attempt++ {
 		answer, err := call(ctx, r)
 		if err == nil {
 			return answer, nil
+		}
+		if never := unsendable(r); never != nil {
+			return answer, never
 		}
 		err = errorOf(err)
 		if attempt == attempts || !passing(err) || pause(ctx, attempt, err) != nil {
