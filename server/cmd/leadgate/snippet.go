@@ -2,11 +2,14 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"html"
 	"html/template"
 	"io"
+	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -31,7 +34,7 @@ Without script the form works too.`,
   leadgate snippet --form contact --gateway https://leads.example.com >> contact.html`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			snapshot, err := config.Load(path, environment())
+			snapshot, err := config.Load(path, withoutSecrets(path))
 			if err != nil {
 				return err
 			}
@@ -56,6 +59,21 @@ Without script the form works too.`,
 	cmd.Flags().StringVar(&form, "form", "", "which form; may be left out if there is one")
 	cmd.Flags().StringVar(&gateway, "gateway", "", "address under which browsers reach the gateway, such as https://leads.example.com")
 	return cmd
+}
+
+// withoutSecrets is the environment of whoever has the configuration and none of its secrets, as who builds a page: one that is not
+// there stands for its name.
+func withoutSecrets(configuration string) config.Environment {
+	return config.Environment{
+		LookupEnv: func(name string) (string, bool) { return cmp.Or(os.Getenv(name), "the variable "+name), true },
+		ReadFile: func(name string) ([]byte, error) {
+			data, err := os.ReadFile(name)
+			if name != configuration && errors.Is(err, fs.ErrNotExist) {
+				return []byte("the file " + name), nil
+			}
+			return data, err
+		},
+	}
 }
 
 // addressOf is the address that the gateway listens on, as a browser on the same machine would write it.

@@ -23,6 +23,8 @@ forms:
     honeypot: [website_url]
     quality: { timing_field: shown_at }
     captcha: { provider: turnstile, secret: "${env:SECRET}" }
+# Whoever builds the page has none of these.
+api_keys: [{ name: a, key: "${env:KEY_A}", roles: [submit] }, { name: b, key: "${file:/nowhere/b}", roles: [read] }]
 destinations:
   crm: { http: { url: "http://127.0.0.1:9/leads" } }
 `), 0o600)
@@ -43,7 +45,7 @@ destinations:
 			`<input name="shown_at" type="hidden">`, `<!-- the widget of turnstile goes here; it sends its token as cf-turnstile-response -->`,
 		},
 	} {
-		markup, complaint, code := run(t, []string{"SECRET=s"}, "", "snippet", "--config", path, "--form", form)
+		markup, complaint, code := run(t, nil, "", "snippet", "--config", path, "--form", form)
 		if code != 0 {
 			t.Fatal(complaint)
 		}
