@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
@@ -49,14 +50,14 @@ func (s *leads) SubmitLeads(stream leadgatev1.LeadService_SubmitLeadsServer) err
 			}
 		}
 	}()
-	for index := int64(0); ctx.Err() == nil; {
+	for index := uint32(0); ctx.Err() == nil; {
 		together, more := gather(ctx, arriving)
 		for _, result := range s.submitAll(ctx, index, together) {
 			if err := stream.Send(&leadgatev1.SubmitLeadsResponse{Result: result}); err != nil {
 				return err
 			}
 		}
-		index += int64(len(together))
+		index += uint32(len(together)) //nolint:gosec // at most maxTogether
 		if more {
 			continue
 		}
@@ -99,7 +100,7 @@ func gather(ctx context.Context, arriving <-chan *leadgatev1.SubmitLeadRequest) 
 }
 
 // submitAll judges each lead alone and makes the good ones durable together. Results are in their order, counted from first.
-func (s *leads) submitAll(ctx context.Context, first int64, requests []*leadgatev1.SubmitLeadRequest) []*leadgatev1.LeadResult {
+func (s *leads) submitAll(ctx context.Context, first uint32, requests []*leadgatev1.SubmitLeadRequest) []*leadgatev1.LeadResult {
 	results := make([]*leadgatev1.LeadResult, len(requests))
 	var arrivals []*arrival
 	var places []int // of the arrivals among the requests
@@ -109,7 +110,7 @@ func (s *leads) submitAll(ctx context.Context, first int64, requests []*leadgate
 		results[i].Refusal = refusalOf(err)
 	}
 	for i, r := range requests {
-		results[i] = &leadgatev1.LeadResult{Index: first + int64(i)}
+		results[i] = &leadgatev1.LeadResult{Index: proto.Uint32(first + uint32(i))} //nolint:gosec // a request has not that many
 		if r == nil {
 			r = &leadgatev1.SubmitLeadRequest{}
 		}

@@ -39,6 +39,11 @@ func TestOneBadLeadOfABatchFailsAlone(t *testing.T) {
 				t.Errorf("round %d: result %d is %s, want %s", round, i, got, want)
 			}
 		}
+		for i, result := range results { // a number, also of the first
+			if got := result.(map[string]any)["index"]; got != float64(i) {
+				t.Errorf("round %d: result %d has index %#v", round, i, got)
+			}
+		}
 		if got := fmt.Sprint(results[1]); !strings.Contains(got, "field:lead.email") || !strings.Contains(got, "field:lead.country") || !strings.Contains(got, "status:400") {
 			t.Errorf("not every broken rule is named: %s", got)
 		}
@@ -110,7 +115,7 @@ func TestAStreamAnswersEachLeadWhenItIsOnDisk(t *testing.T) {
 	}()
 	for i := range many {
 		answer, err := stream.Recv()
-		if err != nil || answer.GetResult().GetIndex() != int64(i+3) || answer.GetResult().GetLeadId() == "" {
+		if err != nil || answer.GetResult().GetIndex() != uint32(i+3) || answer.GetResult().GetLeadId() == "" {
 			t.Fatalf("result %d: %v, %v", i, answer, err)
 		}
 	}

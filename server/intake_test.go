@@ -268,7 +268,7 @@ func TestAFormWithAFileIsTakenWithoutTheFile(t *testing.T) {
 	h := open(t, options{config: twoLines})
 	contentType, body := upload(t, 2<<20, "email", "ada@example.com", "name", "Ada")
 	a := h.post(contact, contentType, body).expect(t, 201)
-	h.send("GET", a.header.Get("Location"), "", "").expect(t, 200, `"firstName":"Ada"`, `"files":[{"field":"cv"`, `"mediaType":"application/octet-stream"`, `"size":"2097152"`,
+	h.send("GET", a.header.Get("Location"), "", "").expect(t, 200, `"firstName":"Ada"`, `"files":[{"field":"cv"`, `"mediaType":"application/octet-stream"`, `"size":2097152`,
 		"the file in cv was dropped, 2097152 bytes: files are not kept")
 	// A browser without script, and its violations.
 	contentType, body = upload(t, 10, "email", "nobody")

@@ -98,7 +98,7 @@ func (l *lane) describe(counts store.Counts) *leadgatev1.Destination {
 		d.Account = *account
 	}
 	if budget := l.limiter.Budget(); budget != nil {
-		d.RequestsPerDayLimit, d.RequestsLeftToday = int64(budget.Limit()), int64(budget.Left())
+		d.RequestsPerDayLimit, d.RequestsLeftToday = int32(budget.Limit()), int32(budget.Left()) //nolint:gosec // requests_per_day is one
 	}
 	breaker, probeAt := l.breaker.State()
 	switch {

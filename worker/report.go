@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -110,7 +111,7 @@ func (q *quotas) list() []*leadgatev1.QuotaReport {
 	for _, window := range slices.Sorted(maps.Keys(q.told)) {
 		told := q.told[window]
 		reports = append(reports, &leadgatev1.QuotaReport{
-			Window: durationpb.New(window), Limit: int64(told.Limit), Remaining: int64(told.Remaining),
+			Window: durationpb.New(window), Limit: int32(min(told.Limit, math.MaxInt32)), Remaining: int32(min(told.Remaining, math.MaxInt32)), //nolint:gosec // bounded
 		})
 	}
 	return reports

@@ -120,12 +120,12 @@ func (g *gateway) SubmitForm(ctx context.Context, r *leadgatev1.SubmitFormReques
 }
 
 func (g *gateway) SubmitLeads(stream leadgatev1.LeadService_SubmitLeadsServer) error {
-	for i := int64(0); ; i++ {
+	for i := uint32(0); ; i++ {
 		r, err := stream.Recv()
 		if err != nil {
 			return nil //nolint:nilerr // the client has said all, or went away
 		}
-		result := &leadgatev1.LeadResult{Index: i}
+		result := &leadgatev1.LeadResult{Index: &i}
 		id, replayed, err := g.accept(r.GetRequest())
 		if failed := g.failure(stream.Context()); failed != nil {
 			if status.Code(failed) == codes.ResourceExhausted { // this lead alone

@@ -555,9 +555,9 @@ export interface Destination {
   /** Whose records it writes, such as the number of a HubSpot account; empty until that is known. */
   account?: string;
   /** How many requests may still be made today, if requests_per_day bounds them. */
-  requestsLeftToday?: string;
+  requestsLeftToday?: number;
   /** requests_per_day; 0 for no limit. */
-  requestsPerDayLimit?: string;
+  requestsPerDayLimit?: number;
   /** Why a person paused it, in the person's words; empty unless it is paused. */
   pauseReason?: string;
 }
@@ -641,9 +641,9 @@ export interface QuotaReport {
   /** Over how long it counts. */
   window?: string;
   /** How many calls it allows; 0 if it does not say. */
-  limit?: string;
+  limit?: number;
   /** How many of them are left. */
-  remaining?: string;
+  remaining?: number;
 }
 
 /** Stage says where a lead is on its way. */
@@ -1044,7 +1044,7 @@ export interface SubmissionFile {
   /** Its media type, as the browser said. */
   mediaType?: string;
   /** How large it was, in bytes. */
-  size?: string;
+  size?: number;
 }
 
 /** Field is one named field of a submission. */
@@ -1337,8 +1337,8 @@ export interface SubmitLeadsResponse {
 
 /** LeadResult is what became of one of several leads: accepted under an identifier, or refused. */
 export interface LeadResult {
-  /** Which lead, counted from 0. */
-  index?: string;
+  /** Which lead, counted from 0, and from 0 again after 4,294,967,295. */
+  index?: number;
   /** Identifier of the lead; empty if it was refused. */
   leadId?: string;
   /** Whether this answers an earlier submission with the same idempotency key. Set unless it was refused. */

@@ -109,7 +109,7 @@ func (d *multipartDecoder) drop(name string, part *multipart.Part, size int64) {
 	if err != nil {
 		mediaType = ""
 	}
-	d.files = append(d.files, &leadgatev1.Submission_File{Field: clip(name), MediaType: clip(mediaType), Size: size})
+	d.files = append(d.files, &leadgatev1.Submission_File{Field: clip(name), MediaType: clip(mediaType), Size: uint32(size)}) //nolint:gosec // of a body that is bounded
 }
 
 // partError tells a form that is not what it promises from a body that could not be read.

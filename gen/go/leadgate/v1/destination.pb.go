@@ -127,9 +127,9 @@ type Destination struct {
 	// Whose records it writes, such as the number of a HubSpot account; empty until that is known.
 	Account string `protobuf:"bytes,15,opt,name=account,proto3" json:"account,omitempty"`
 	// How many requests may still be made today, if requests_per_day bounds them.
-	RequestsLeftToday int64 `protobuf:"varint,16,opt,name=requests_left_today,json=requestsLeftToday,proto3" json:"requests_left_today,omitempty"`
+	RequestsLeftToday int32 `protobuf:"varint,16,opt,name=requests_left_today,json=requestsLeftToday,proto3" json:"requests_left_today,omitempty"`
 	// requests_per_day; 0 for no limit.
-	RequestsPerDayLimit int64 `protobuf:"varint,17,opt,name=requests_per_day_limit,json=requestsPerDayLimit,proto3" json:"requests_per_day_limit,omitempty"`
+	RequestsPerDayLimit int32 `protobuf:"varint,17,opt,name=requests_per_day_limit,json=requestsPerDayLimit,proto3" json:"requests_per_day_limit,omitempty"`
 	// Why a person paused it, in the person's words; empty unless it is paused.
 	PauseReason   string `protobuf:"bytes,18,opt,name=pause_reason,json=pauseReason,proto3" json:"pause_reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -271,14 +271,14 @@ func (x *Destination) GetAccount() string {
 	return ""
 }
 
-func (x *Destination) GetRequestsLeftToday() int64 {
+func (x *Destination) GetRequestsLeftToday() int32 {
 	if x != nil {
 		return x.RequestsLeftToday
 	}
 	return 0
 }
 
-func (x *Destination) GetRequestsPerDayLimit() int64 {
+func (x *Destination) GetRequestsPerDayLimit() int32 {
 	if x != nil {
 		return x.RequestsPerDayLimit
 	}
@@ -802,9 +802,9 @@ type QuotaReport struct {
 	// Over how long it counts.
 	Window *durationpb.Duration `protobuf:"bytes,1,opt,name=window,proto3" json:"window,omitempty"`
 	// How many calls it allows; 0 if it does not say.
-	Limit int64 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	Limit int32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
 	// How many of them are left.
-	Remaining     int64 `protobuf:"varint,3,opt,name=remaining,proto3" json:"remaining,omitempty"`
+	Remaining     int32 `protobuf:"varint,3,opt,name=remaining,proto3" json:"remaining,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -846,14 +846,14 @@ func (x *QuotaReport) GetWindow() *durationpb.Duration {
 	return nil
 }
 
-func (x *QuotaReport) GetLimit() int64 {
+func (x *QuotaReport) GetLimit() int32 {
 	if x != nil {
 		return x.Limit
 	}
 	return 0
 }
 
-func (x *QuotaReport) GetRemaining() int64 {
+func (x *QuotaReport) GetRemaining() int32 {
 	if x != nil {
 		return x.Remaining
 	}
@@ -884,8 +884,8 @@ const file_leadgate_v1_destination_proto_rawDesc = "" +
 	"\vresume_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"resumeTime\x12\x18\n" +
 	"\aaccount\x18\x0f \x01(\tR\aaccount\x12.\n" +
-	"\x13requests_left_today\x18\x10 \x01(\x03R\x11requestsLeftToday\x123\n" +
-	"\x16requests_per_day_limit\x18\x11 \x01(\x03R\x13requestsPerDayLimit\x12!\n" +
+	"\x13requests_left_today\x18\x10 \x01(\x05R\x11requestsLeftToday\x123\n" +
+	"\x16requests_per_day_limit\x18\x11 \x01(\x05R\x13requestsPerDayLimit\x12!\n" +
 	"\fpause_reason\x18\x12 \x01(\tR\vpauseReason\"\x19\n" +
 	"\x17ListDestinationsRequest\"X\n" +
 	"\x18ListDestinationsResponse\x12<\n" +
@@ -921,8 +921,8 @@ const file_leadgate_v1_destination_proto_rawDesc = "" +
 	"\x06quotas\x18\v \x03(\v2\x18.leadgate.v1.QuotaReportR\x06quotas\"t\n" +
 	"\vQuotaReport\x121\n" +
 	"\x06window\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06window\x12\x14\n" +
-	"\x05limit\x18\x02 \x01(\x03R\x05limit\x12\x1c\n" +
-	"\tremaining\x18\x03 \x01(\x03R\tremaining*\x8b\x02\n" +
+	"\x05limit\x18\x02 \x01(\x05R\x05limit\x12\x1c\n" +
+	"\tremaining\x18\x03 \x01(\x05R\tremaining*\x8b\x02\n" +
 	"\x11DestinationStatus\x12\"\n" +
 	"\x1eDESTINATION_STATUS_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aDESTINATION_STATUS_FLOWING\x10\x01\x12\x1d\n" +

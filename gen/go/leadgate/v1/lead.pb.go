@@ -1243,7 +1243,7 @@ type Submission_File struct {
 	// Its media type, as the browser said.
 	MediaType string `protobuf:"bytes,2,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"`
 	// How large it was, in bytes.
-	Size          int64 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
+	Size          uint32 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1292,7 +1292,7 @@ func (x *Submission_File) GetMediaType() string {
 	return ""
 }
 
-func (x *Submission_File) GetSize() int64 {
+func (x *Submission_File) GetSize() uint32 {
 	if x != nil {
 		return x.Size
 	}
@@ -1435,7 +1435,7 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"geoCountry\x12\x1d\n" +
 	"\n" +
 	"geo_region\x18\x05 \x01(\tR\tgeoRegion\x12\x19\n" +
-	"\bgeo_city\x18\x06 \x01(\tR\ageoCity\"\x9e\x04\n" +
+	"\bgeo_city\x18\x06 \x01(\tR\ageoCity\"\x95\x04\n" +
 	"\n" +
 	"Submission\x12@\n" +
 	"\x06fields\x18\x01 \x03(\v2\x1d.leadgate.v1.Submission.FieldB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x06fields\x12+\n" +
@@ -1446,12 +1446,12 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"\n" +
 	"user_agent\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tuserAgent\x12#\n" +
 	"\bpage_url\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\apageUrl\x12<\n" +
-	"\x05files\x18\a \x03(\v2\x1c.leadgate.v1.Submission.FileB\b\xbaH\x05\x92\x01\x02\x10\x14R\x05files\x1al\n" +
+	"\x05files\x18\a \x03(\v2\x1c.leadgate.v1.Submission.FileB\b\xbaH\x05\x92\x01\x02\x10\x14R\x05files\x1ac\n" +
 	"\x04File\x12\x1e\n" +
 	"\x05field\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\xff\x01R\x05field\x12'\n" +
 	"\n" +
-	"media_type\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\xff\x01R\tmediaType\x12\x1b\n" +
-	"\x04size\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x04size\x1aQ\n" +
+	"media_type\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\xff\x01R\tmediaType\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\rR\x04size\x1aQ\n" +
 	"\x05Field\x12\x1e\n" +
 	"\x04name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\xff\x01R\x04name\x12(\n" +

@@ -379,8 +379,8 @@ func (x *SubmitLeadsResponse) GetResult() *LeadResult {
 // LeadResult is what became of one of several leads: accepted under an identifier, or refused.
 type LeadResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which lead, counted from 0.
-	Index int64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Which lead, counted from 0, and from 0 again after 4,294,967,295.
+	Index *uint32 `protobuf:"varint,1,opt,name=index,proto3,oneof" json:"index,omitempty"`
 	// Identifier of the lead; empty if it was refused.
 	LeadId string `protobuf:"bytes,2,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
 	// Whether this answers an earlier submission with the same idempotency key. Set unless it was refused.
@@ -421,9 +421,9 @@ func (*LeadResult) Descriptor() ([]byte, []int) {
 	return file_leadgate_v1_lead_service_proto_rawDescGZIP(), []int{6}
 }
 
-func (x *LeadResult) GetIndex() int64 {
-	if x != nil {
-		return x.Index
+func (x *LeadResult) GetIndex() uint32 {
+	if x != nil && x.Index != nil {
+		return *x.Index
 	}
 	return 0
 }
@@ -2190,13 +2190,14 @@ const file_leadgate_v1_lead_service_proto_rawDesc = "" +
 	"\x12SubmitLeadsRequest\x12@\n" +
 	"\arequest\x18\x01 \x01(\v2\x1e.leadgate.v1.SubmitLeadRequestB\x06\xbaH\x03\xd8\x01\x03R\arequest\"F\n" +
 	"\x13SubmitLeadsResponse\x12/\n" +
-	"\x06result\x18\x01 \x01(\v2\x17.leadgate.v1.LeadResultR\x06result\"\x99\x01\n" +
+	"\x06result\x18\x01 \x01(\v2\x17.leadgate.v1.LeadResultR\x06result\"\xa8\x01\n" +
 	"\n" +
-	"LeadResult\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\x03R\x05index\x12\x17\n" +
+	"LeadResult\x12\x19\n" +
+	"\x05index\x18\x01 \x01(\rH\x00R\x05index\x88\x01\x01\x12\x17\n" +
 	"\alead_id\x18\x02 \x01(\tR\x06leadId\x12\x1f\n" +
-	"\breplayed\x18\x03 \x01(\bH\x00R\breplayed\x88\x01\x01\x12.\n" +
-	"\arefusal\x18\x04 \x01(\v2\x14.leadgate.v1.RefusalR\arefusalB\v\n" +
+	"\breplayed\x18\x03 \x01(\bH\x01R\breplayed\x88\x01\x01\x12.\n" +
+	"\arefusal\x18\x04 \x01(\v2\x14.leadgate.v1.RefusalR\arefusalB\b\n" +
+	"\x06_indexB\v\n" +
 	"\t_replayed\"\x95\x02\n" +
 	"\aRefusal\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\x05R\x06status\x12\x16\n" +
