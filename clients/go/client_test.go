@@ -44,6 +44,19 @@ func TestALostAnswerMakesNoSecondLead(t *testing.T) {
 	}
 }
 
+// Its leads need not have keys, and whether they have nobody looks.
+func TestABatchThatIsSentByHandIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	g, client := open(t)
+	g.fail = unavailable(1)
+	_, err := leadgatev1.NewLeadServiceClient(client.Conn()).BatchSubmitLeads(t.Context(), &leadgatev1.BatchSubmitLeadsRequest{
+		Leads: []*leadgatev1.SubmitLeadRequest{{Lead: &leadgatev1.Lead{Email: "ada@example.com"}}},
+	})
+	if status.Code(err) != codes.Unavailable || len(g.byKey) != 1 {
+		t.Errorf("%v, %d leads", err, len(g.byKey))
+	}
+}
+
 func TestAKeyOfOnesOwnIsKept(t *testing.T) {
 	t.Parallel()
 	_, client := open(t)

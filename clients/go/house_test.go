@@ -98,6 +98,15 @@ func (g *gateway) SubmitLead(ctx context.Context, r *leadgatev1.SubmitLeadReques
 	return &leadgatev1.SubmitLeadResponse{LeadId: id, Replayed: &replayed}, nil
 }
 
+func (g *gateway) BatchSubmitLeads(ctx context.Context, r *leadgatev1.BatchSubmitLeadsRequest) (*leadgatev1.BatchSubmitLeadsResponse, error) {
+	for range r.GetLeads() { // without keys, each is a new one
+		g.mu.Lock()
+		g.byKey[fmt.Sprintf("batch-%d", len(g.byKey))] = ""
+		g.mu.Unlock()
+	}
+	return &leadgatev1.BatchSubmitLeadsResponse{}, g.failure(ctx)
+}
+
 func (g *gateway) SubmitForm(ctx context.Context, r *leadgatev1.SubmitFormRequest) (*leadgatev1.SubmitFormResponse, error) {
 	g.mu.Lock()
 	g.form = r.GetSubmission()

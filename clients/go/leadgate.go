@@ -4,9 +4,8 @@
 //	accepted, err := client.Submit(ctx, &leadgatev1.Lead{Email: "ada@example.com"}, leadgate.WithKey("order-4711"))
 //
 // When Submit returns without an error, the lead is on the gateway's disk. Every submission has an idempotency key, your own
-// or one that is made for it, and is tried again under that key while the gateway cannot be reached or says that it is to be tried
-// again later: it never makes two leads.
-// What the gateway refuses is an [*Error], which names every field that is wrong.
+// or one that is made for it, and is tried again under that key while the gateway cannot be reached or asks for another try: it never
+// makes two leads. What the gateway refuses is an [*Error], which names every field that is wrong.
 package leadgate
 
 import (
@@ -26,17 +25,17 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// calls is how gRPC makes them: submissions wait for a connection, and calls that only read are repeated too. Calls of operators
-// are not.
+// calls says which calls gRPC itself lets wait for a connection, and which it repeats: those that only read. Submit and SubmitForm
+// repeat theirs, under a key. A batch is not repeated, because its leads may have no keys, and neither is what operators do.
 const calls = `{"methodConfig":[{
 	"name":[
 		{"service":"leadgate.v1.LeadService","method":"SubmitLead"},
-		{"service":"leadgate.v1.LeadService","method":"SubmitForm"}
+		{"service":"leadgate.v1.LeadService","method":"SubmitForm"},
+		{"service":"leadgate.v1.LeadService","method":"BatchSubmitLeads"}
 	],
 	"waitForReady":true
 },{
 	"name":[
-		{"service":"leadgate.v1.LeadService","method":"BatchSubmitLeads"},
 		{"service":"leadgate.v1.LeadService","method":"GetLead"},
 		{"service":"leadgate.v1.LeadService","method":"ListLeads"}
 	],
@@ -49,8 +48,8 @@ const (
 	usualTimeout = 30 * time.Second
 	// attempts is how often one submission is tried.
 	attempts = 5
-	// pingAfter is how long a connection is silent before it is asked whether it lives. The gateway cuts off who asks oftener
-	// than every 10 s.
+	// pingAfter is how long a connection is silent before it is asked whether it is alive. The gateway cuts off clients that ask
+	// more often than every 10 s.
 	pingAfter, pingTimeout = 30 * time.Second, 10 * time.Second
 )
 
@@ -82,7 +81,8 @@ func WithTLS(config *tls.Config) Option {
 	return func(s *settings) { s.transport = credentials.NewTLS(config) }
 }
 
-// WithTimeout bounds each call whose context has no deadline; 30 s if left out, no bound if 0.
+// WithTimeout bounds each [Client.Submit] and [Client.SubmitForm] whose context has no deadline, repetitions included; 30 s if left
+// out, no bound if 0.
 func WithTimeout(timeout time.Duration) Option { return func(s *settings) { s.timeout = timeout } }
 
 // WithDialOptions adds options of gRPC's own, such as interceptors.

@@ -42,7 +42,8 @@ type Result struct {
 // Give every Submission a Key of its own: after an error, submit all again under the same keys. Leads that had no answer may
 // have been accepted or not, and under their keys none is accepted twice.
 //
-// The leads are asked for as they are needed, on the goroutine of whoever ranges over the results.
+// The leads are asked for as they are needed, on the goroutine of whoever ranges over the results: while leads waits for its next
+// one, no result is yielded.
 func (c *Client) SubmitAll(ctx context.Context, leads iter.Seq[Submission]) iter.Seq2[Result, error] {
 	return func(yield func(Result, error) bool) {
 		next, stop := iter.Pull(leads)
