@@ -325,6 +325,22 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(formAnswer(answer)) // the client went away
 }
 
+// formsPath is where the doors of all forms are, and their previews.
+const formsPath = "/v1/forms/"
+
+// serveAstray answers a page whose form goes past its door by a slip in the address, so that whoever builds it can read why: to a
+// script, an answer that is not shared with it is one that never came, which it would wait for.
+func (s *Server) serveAstray(w http.ResponseWriter, r *http.Request) {
+	shareWith(w.Header(), r.Header.Get("Origin"))
+	if r.Method == http.MethodOptions {
+		preflight(w)
+		return
+	}
+	callOf(r.Context()).fromPage = true
+	s.writeProblem(w, r, worker.Failure(nil, codes.NotFound, &errdetails.ErrorInfo{Reason: "PATH_NOT_FOUND"},
+		fmt.Sprintf("there is nothing at %s; a form is sent to %s{form}/submissions", r.URL.Path, formsPath)))
+}
+
 func (s *Server) submitForm(w http.ResponseWriter, r *http.Request, form *form) (*leadgatev1.SubmitFormResponse, error) {
 	name := r.PathValue("form")
 	if form == nil {

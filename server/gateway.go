@@ -83,6 +83,10 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 		s.servePreview(w, r, form)
 		return
 	}
+	if strings.HasPrefix(r.URL.Path, formsPath) {
+		s.serveAstray(w, r)
+		return
+	}
 	c := callOf(r.Context())
 	single := r.URL.Path == "/v1/leads"
 	c.intake = r.Method == http.MethodPost && (single || r.URL.Path == "/v1/leads:batch")

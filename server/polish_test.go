@@ -128,3 +128,19 @@ func TestAPageOfAnOriginReadsWhatItNeeds(t *testing.T) {
 		t.Error("the API is shared with a page")
 	}
 }
+
+func TestAFormThatGoesPastItsDoorIsToldSo(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	for _, path := range []string{"/v1/forms/contact", "/v1/forms/contact/", "/v1/forms/contact/submission", "/v1/forms/contact/submissions/", "/v1/forms/"} {
+		const door = "/v1/forms/{form}/submissions"
+		a := h.post(path, asForm, "email=ada@example.com", "Origin", "https://www.example.com").expect(t, 404, "PATH_NOT_FOUND", door)
+		if a.header.Get("Access-Control-Allow-Origin") != "https://www.example.com" {
+			t.Errorf("%s: a script cannot read the answer: %v", path, a.header)
+		}
+		h.send("OPTIONS", path, "", "", "Origin", "https://www.example.com", "Access-Control-Request-Method", "POST").expect(t, 204)
+		if page := h.post(path, asForm, "email=ada@example.com", "Accept", browserAccept); page.status != 404 || !strings.Contains(page.text, "<h1>") || !strings.Contains(page.text, door) {
+			t.Errorf("%s without script: %d %s", path, page.status, page.text)
+		}
+	}
+}
