@@ -263,22 +263,26 @@ func (s *leads) planOpen(ctx context.Context, r *leadgatev1.ReplayLeadsRequest, 
 	left := false        // to a person, who has them sent or not; then they are mapped so as well
 	for _, d := range deliveries {
 		switch d.GetState() {
-		case leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT:
-			waiting = append(waiting, d.GetDestination())
 		case leadgatev1.DeliveryState_DELIVERY_STATE_HELD, leadgatev1.DeliveryState_DELIVERY_STATE_SUPERSEDED:
 			left = true
+		case leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT:
+			waiting = append(waiting, d.GetDestination())
+			if d.GetAttemptCount() == 0 {
+				continue
+			}
+			fallthrough // what was sent of it may have to go once more before
 		case leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT, leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED, leadgatev1.DeliveryState_DELIVERY_STATE_DEAD:
 			payload, err := s.back.Payload(d.GetDestination(), record)
 			if err != nil { // the destination is gone, or nothing can be sent there
 				p.problem = fmt.Sprintf("%s: %v", d.GetDestination(), err)
 				continue
 			}
-			attempts := d.GetAttempts()
-			if len(attempts) == 0 {
-				continue
+			var last *leadgatev1.Attempt // nil if nothing could be sent
+			if attempts := d.GetAttempts(); len(attempts) > 0 {
+				last = attempts[len(attempts)-1]
 			}
 			// What the CRM left out it may take by now: a property that was made anew, made longer, given another option.
-			if last := attempts[len(attempts)-1]; last.GetPayload() != payload.Text || len(last.GetDroppedProperties()) > 0 {
+			if last.GetPayload() != payload.Text || len(last.GetDroppedProperties()) > 0 {
 				p.updated = append(p.updated, d.GetDestination())
 			}
 		}

@@ -63,6 +63,13 @@ func succeeded(p *parcel) []*leadgatev1.Event {
 	}
 }
 
+// resent tells that the lead goes once more, because it was changed while the CRM's answer was missing.
+func resent(p *parcel) *leadgatev1.Event {
+	return leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_QUEUED, func(e *leadgatev1.LeadEvent) {
+		e.Detail = "it was changed while the CRM's answer was missing, and goes once more as it is now"
+	})
+}
+
 // retries tells that the delivery will be tried again.
 func retries(p *parcel) *leadgatev1.Event {
 	return leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_RETRY, func(e *leadgatev1.LeadEvent) {

@@ -16,7 +16,8 @@ import (
 // prepare decides what is sent for a claim, and makes its parcel; or, where nothing can be sent, the step that says so.
 //
 // As long as the CRM may have taken the last payload without our knowing, the very same bytes go again under the same
-// idempotency value. Otherwise the lead is mapped anew, so that a mended mapping reaches what still waits. The revision
+// idempotency value; what a person wants sent since follows when they are answered. Otherwise the lead is mapped anew, so that a
+// mended mapping reaches what still waits. The revision
 // rises when the bytes differ from the last ones, and after a refusal, be it of a part, so that no cached refusal answers.
 func (c *call) prepare(claim *store.Claim) (*parcel, *store.Step) {
 	d := clone(claim.Delivery)
@@ -27,7 +28,7 @@ func (c *call) prepare(claim *store.Claim) (*parcel, *store.Step) {
 		}
 		d.Mode = leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS
 	}
-	payload, err := c.payload(claim)
+	payload, err := c.payload(claim, d)
 	if err != nil {
 		return nil, c.unsendable(claim, d, err)
 	}
@@ -56,14 +57,19 @@ func (c *call) prepare(claim *store.Claim) (*parcel, *store.Step) {
 	return &parcel{claim: claim, delivery: d, attempt: attempt, item: item}, nil
 }
 
-// payload returns the bytes to send. Its error means that this lead cannot be sent.
-func (c *call) payload(claim *store.Claim) (string, error) {
-	if claim.Last.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN {
-		return claim.Last.GetPayload(), nil
+// payload returns the bytes to send. Its error means that this lead cannot be sent. A delivery that is to be sent again stays
+// marked so while the bytes are not what the lead is now.
+func (c *call) payload(claim *store.Claim, d *leadgatev1.Delivery) (string, error) {
+	last, again := claim.Last, d.GetResend()
+	d.Resend = false
+	repeats := last.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN || unanswered(last) != nil
+	if repeats && !again {
+		return last.GetPayload(), nil
 	}
 	payload, err := c.encode(claim)
-	if unanswered(claim.Last) != nil { // an attempt before the last
-		return claim.Last.GetPayload(), nil
+	if repeats {
+		d.Resend = err == nil && payload != last.GetPayload()
+		return last.GetPayload(), nil
 	}
 	return payload, err
 }

@@ -1,14 +1,19 @@
 package worker_test
 
 import (
+	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker"
 	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/crm/simulator"
+	"github.com/leadgate/leadgate/worker/store"
 )
 
 // A lead that has a name alone cannot be looked for, so that a lost answer leaves it to a person, who knows better.
@@ -50,6 +55,73 @@ func TestALeadThatAPersonDidNotFindInTheCRMIsSent(t *testing.T) {
 				expect(done)
 				if records := m.properties(); len(records) != 1 {
 					t.Errorf("the CRM has %v", records)
+				}
+			})
+		})
+	}
+}
+
+// What waits for an answer goes as it was, because the CRM may have it; what was made of the lead since goes after it.
+func TestWhatIsToBeSentAgainFollowsWhatIsUnanswered(t *testing.T) {
+	t.Parallel()
+	lost := crm.Outcome{Kind: crm.Unknown, Reason: "connection reset"}
+	for name, c := range map[string]struct {
+		changed  bool        // the lead
+		answer   crm.Outcome // to what was unanswered
+		restart  bool
+		payloads int // that are sent then
+		state    leadgatev1.DeliveryState
+	}{
+		"delivered":               {true, delivered, false, 2, done},
+		"refused":                 {true, crm.Outcome{Kind: crm.Refused, Reason: "bad"}, false, 2, done},
+		"delivered after a start": {true, delivered, true, 2, done},
+		"unchanged":               {false, delivered, false, 1, done},
+		"unchanged and refused":   {false, crm.Outcome{Kind: crm.Refused, Reason: "bad"}, false, 1, dead},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, h *house) {
+				h.apply(nil)
+				h.crm.always(lost)
+				ids := h.accept("ada@example.com Ada", "ada@example.com Newer")
+				h.rest(0)
+				was, err := h.store.Lead(t.Context(), h.delivery(ids[0]).GetLeadId())
+				if err != nil {
+					t.Fatal(err)
+				}
+				is := proto.CloneOf(was)
+				if c.changed {
+					is.Lead.FirstName = "Augusta"
+				}
+				results, err := h.store.Amend(t.Context(), &store.Amendment{Was: was, Record: is, Resend: []string{"crm"}})
+				if err != nil || results[0].Err != nil {
+					t.Fatal(results, err)
+				}
+				if c.restart {
+					h.restart()
+					h.apply(nil)
+				}
+				first := true
+				h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
+					if first {
+						first = false
+						return each(batch, c.answer)
+					}
+					return each(batch, delivered)
+				})
+				h.rest(time.Minute)
+				h.expectState(ids[0], c.state)
+				h.expectState(ids[1], done)
+				attempts := h.delivery(ids[0]).GetAttempts()
+				sent, values := map[string]bool{}, map[string]bool{}
+				for _, a := range attempts {
+					sent[a.GetPayload()], values[a.GetIdempotencyValue()] = true, true
+				}
+				if len(sent) != c.payloads || len(values) != c.payloads || attempts[0].GetPayload() != attempts[1].GetPayload() || len(attempts) != 1+c.payloads {
+					t.Errorf("attempts are %v", attempts)
+				}
+				if last := attempts[len(attempts)-1].GetPayload(); strings.Contains(last, "Augusta") != c.changed {
+					t.Errorf("the last was %s", last)
 				}
 			})
 		})

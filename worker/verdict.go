@@ -16,8 +16,8 @@ import (
 
 // verdict says what becomes of a delivery after its attempt:
 //
-//	Delivered                     DELIVERED
-//	Refused                       DEAD
+//	Delivered                     DELIVERED; RETRY_WAIT, due at once, if it is to be sent again
+//	Refused                       DEAD; so too
 //	Retry, Unknown                RETRY_WAIT, due after the backoff; DEAD when it is given up
 //	RateLimited                   RETRY_WAIT, due when the CRM wants to be called again; does not count as a failure
 //	CredentialsRefused            RETRY_WAIT, due once the credentials are taken; does not count as a failure, unless others get through
@@ -45,7 +45,12 @@ func (c *call) verdict(p *parcel) *store.Step {
 		d.State = leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED
 		d.RecordId, d.RecordUrl, d.LastError = outcome.RecordID, outcome.RecordURL, ""
 		l.health.delivered()
-		return &store.Step{Claim: p.claim, Delivery: d, Attempt: attempt, Events: succeeded(p)}
+		events := succeeded(p)
+		if d.GetResend() {
+			c.again(p, now)
+			events = append(events, resent(p))
+		}
+		return &store.Step{Claim: p.claim, Delivery: d, Attempt: attempt, Events: events}
 	case crm.RateLimited:
 		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_RATE_LIMITED
 		c.waitUntil(p, c.until)
@@ -58,7 +63,9 @@ func (c *call) verdict(p *parcel) *store.Step {
 		}
 	case crm.Refused:
 		attempt.Outcome = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_REFUSED
-		d.State, d.Reason = leadgatev1.DeliveryState_DELIVERY_STATE_DEAD, reasonOf(outcome)
+		if d.State, d.Reason = leadgatev1.DeliveryState_DELIVERY_STATE_DEAD, reasonOf(outcome); d.GetResend() {
+			c.again(p, now)
+		}
 		if outcome.Property != "" {
 			l.ran()
 		}
@@ -125,6 +132,14 @@ func (c *call) failed(p *parcel, now time.Time) {
 		due = c.until
 	}
 	c.waitUntil(p, due)
+}
+
+// again has a delivery sent as the lead is now, after what went before was answered.
+func (c *call) again(p *parcel, now time.Time) {
+	d := p.delivery
+	d.Resend, d.Reason = false, ""
+	d.FailingFor, d.FailureCount, d.FaultCount = nil, 0, 0
+	c.waitUntil(p, now)
 }
 
 func (c *call) waitUntil(p *parcel, due time.Time) {

@@ -269,6 +269,11 @@ export interface Delivery {
   refusedAlone?: boolean;
   /** How many calls in a row ended in a fault of leadgate itself. After the first it is sent alone. */
   faultCount?: number;
+  /**
+   * It was to be sent again, as the lead is now, while the CRM's answer to what was sent before is missing: that goes out once
+   * more first.
+   */
+  resend?: boolean;
 }
 
 /** Attempt is one call to the CRM for one delivery. */

@@ -220,3 +220,29 @@ func TestAPreviewShowsWhatWouldBeSentAndKeepsNothing(t *testing.T) {
 		t.Errorf("something was kept: %s", a.text)
 	}
 }
+
+// While the CRM is down a field is found to be renamed. What was tried already goes out as it was first sent, because the CRM may
+// have it; what the replay promised reaches the CRM all the same.
+func TestAReplayReachesWhatWaitsForAnAnswer(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	events := h.gateway.watch()
+	h.faults(`{"status":503}`)
+	ada := url.Values{"email": {"ada@example.com"}, "firstname": {"Ada"}, "telefon_nummer": {"(415) 555-0132"}}
+	lead := h.post("k1", ada).body["leadId"].(string)
+	await(t, events, lead, "RETRY")
+	h.edit("message: message }", "message: message, telefon_nummer: phone }")
+	awaitSystem(t, events, "CONFIG_APPLIED")
+	if text := h.leadgate("", "replay", "--form", "contact", "--since", "2h"); !strings.Contains(text, "1 sent again") {
+		t.Errorf("replaying says %s", text)
+	}
+	h.faults(`{}`)
+	await(t, events, lead, "SUCCESS")
+	deadline := time.Now().Add(patience)
+	for h.onlyContact().Properties["phone"] != "+14155550132" {
+		if time.Now().After(deadline) {
+			t.Fatalf("the CRM has %v", h.onlyContact().Properties)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}

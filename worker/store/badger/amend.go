@@ -131,8 +131,16 @@ func (it *amendItem) send(b *batch, c *change, deliveries []*leadgatev1.Delivery
 				err = fmt.Errorf("%w: an attempt at %s is under way", store.ErrState, d.GetDestination())
 			}
 		case leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT:
-			if changed { // who has claimed it has read the lead as it was
+			again := slices.Contains(it.amendment.Resend, d.GetDestination()) && d.GetAttemptCount() > 0 && !d.GetResend()
+			if changed || again { // who has claimed it has read it as it was
 				c.revoke(it.s, deliveryKey{it.lead, d.GetDestination()})
+			}
+			if again {
+				d.Resend, d.UpdateTime = true, timestamppb.New(it.s.now())
+				err = c.setMessage(deliveryKey{it.lead, d.GetDestination()}.key(), d)
+			}
+			if err != nil {
+				return err
 			}
 			if moved {
 				err = it.move(b, c, d, before, after)
@@ -199,6 +207,7 @@ func (it *amendItem) resend(b *batch, c *change, d *leadgatev1.Delivery, person 
 	if err != nil {
 		return err
 	}
+	d.Resend = d.GetAttemptCount() > 0
 	if err := c.makeDue(it.s, l.delivery, d); err != nil {
 		return err
 	}

@@ -100,7 +100,7 @@ func (m *model) claim(t *rapid.T) {
 	}
 	for _, claim := range got.Items {
 		d := m.deliveries[claim.Delivery.GetDeliveryId()]
-		if claim.Delivery.GetState() != d.state || int(claim.Last.GetNumber()) != d.attempts || claim.Late != m.late(d) {
+		if claim.Delivery.GetState() != d.state || int(claim.Last.GetNumber()) != d.attempts || claim.Late != m.late(d) || claim.Delivery.GetResend() != d.resend {
 			t.Fatalf("claim of %+v is %+v", d, claim)
 		}
 		m.claims[d.id] = claim
@@ -248,11 +248,12 @@ func (m *model) resend(t *rapid.T) {
 	now := m.rig.clock.time()
 	for _, sibling := range of {
 		moved := person != sibling.person && sibling.waits()
+		marked := sibling == d && d.attempts > 0 && d.state != cancelled && !d.resend
 		again := sibling == d && !d.waits() && d.state != cancelled || sibling.fresh
-		if moved { // a claim to it is another person's
+		if moved || marked { // who has claimed it does not know
 			m.end(sibling.id)
 		}
-		sibling.person = person
+		sibling.person, sibling.resend = person, sibling.resend || marked
 		if moved || again {
 			for id := range m.claims {
 				if newer := m.deliveries[id]; newer != sibling && newer.with(sibling) && newer.sequence > sibling.sequence {
@@ -348,7 +349,7 @@ func (m *model) move(t *rapid.T) {
 	}
 	m.end(d.id)
 	d.state = cancelled
-	moved.destination, moved.state, moved.due, moved.attempts = to, pending, m.rig.clock.time(), 0
+	moved.destination, moved.state, moved.due, moved.attempts, moved.resend = to, pending, m.rig.clock.time(), 0, false
 	for id := range m.claims { // an older one takes the place of those that have not begun
 		if newer := m.deliveries[id]; newer.with(&moved) && newer.sequence > moved.sequence {
 			m.end(id)

@@ -198,6 +198,26 @@ func amendSuite() suite {
 			r.expectState(ids[1], cancelled)
 		},
 
+		"WhatWasAttemptedIsMarkedToBeSentAgain": func(t *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com", "bob@example.com", "cyd@example.com")
+			steps := r.begin(r.claim(ids...)[:2]...)
+			r.settle(retryWait, steps[0])
+			r.settle(dead, steps[1])
+			claims := r.claim(ids[0])
+			for _, id := range ids {
+				a := r.amendment(leadOf(id), unchanged)
+				a.Resend = []string{"crm"}
+				r.amend(a)
+			}
+			r.expectStale(claims...) // who has claimed it does not know
+			for i, want := range []bool{true, true, false} {
+				if got := r.delivery(ids[i]).GetResend(); got != want {
+					t.Errorf("delivery %d is marked %t", i, got)
+				}
+			}
+			r.claim(ids[:2]...)
+		},
+
 		"WhatIsUnderWayIsNotSentAgain": func(t *testing.T, r *rig) {
 			ids := r.acceptFrom("ada@example.com")
 			steps := r.begin(r.claim(ids...)...)

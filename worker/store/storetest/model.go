@@ -33,6 +33,7 @@ type modelled struct {
 	state                   leadgatev1.DeliveryState
 	created, due            time.Time
 	attempts                int
+	resend                  bool // marked
 	fresh                   bool // made by the action that is under way
 }
 

@@ -282,7 +282,10 @@ type Delivery struct {
 	// The CRM refuses it as if the credentials were wrong, while others get through.
 	RefusedAlone bool `protobuf:"varint,21,opt,name=refused_alone,json=refusedAlone,proto3" json:"refused_alone,omitempty"`
 	// How many calls in a row ended in a fault of leadgate itself. After the first it is sent alone.
-	FaultCount    int32 `protobuf:"varint,22,opt,name=fault_count,json=faultCount,proto3" json:"fault_count,omitempty"`
+	FaultCount int32 `protobuf:"varint,22,opt,name=fault_count,json=faultCount,proto3" json:"fault_count,omitempty"`
+	// It was to be sent again, as the lead is now, while the CRM's answer to what was sent before is missing: that goes out once
+	// more first.
+	Resend        bool `protobuf:"varint,23,opt,name=resend,proto3" json:"resend,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -469,6 +472,13 @@ func (x *Delivery) GetFaultCount() int32 {
 		return x.FaultCount
 	}
 	return 0
+}
+
+func (x *Delivery) GetResend() bool {
+	if x != nil {
+		return x.Resend
+	}
+	return false
 }
 
 // Attempt is one call to the CRM for one delivery.
@@ -1511,7 +1521,7 @@ var File_leadgate_v1_delivery_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_delivery_proto_rawDesc = "" +
 	"\n" +
-	"\x1aleadgate/v1/delivery.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcd\x06\n" +
+	"\x1aleadgate/v1/delivery.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x06\n" +
 	"\bDelivery\x12\x1f\n" +
 	"\vdelivery_id\x18\x01 \x01(\tR\n" +
 	"deliveryId\x12\x17\n" +
@@ -1542,7 +1552,8 @@ const file_leadgate_v1_delivery_proto_rawDesc = "" +
 	"\x06forced\x18\x14 \x01(\bR\x06forced\x12#\n" +
 	"\rrefused_alone\x18\x15 \x01(\bR\frefusedAlone\x12\x1f\n" +
 	"\vfault_count\x18\x16 \x01(\x05R\n" +
-	"faultCount\"\xb6\x04\n" +
+	"faultCount\x12\x16\n" +
+	"\x06resend\x18\x17 \x01(\bR\x06resend\"\xb6\x04\n" +
 	"\aAttempt\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x05R\brevision\x129\n" +
