@@ -61,6 +61,8 @@ type call struct {
 	fromPage bool
 	// pageHidden says that the browser would not say which page sent it.
 	pageHidden bool
+	// stranger says that it came over gRPC, from somebody who needs no API key and showed none.
+	stranger bool
 	// ended is what ended the stream that answers it; nil while it runs.
 	ended error
 	// refused says that the event was published.

@@ -48,9 +48,8 @@ func (s *Server) front(o Options) (http.Handler, error) {
 	}
 	packed := pack(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// With cleartext_http2: mixed, gRPC without TLS arrives here too.
 		if r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
-			s.grpc.ServeHTTP(w, r.WithContext(s.timeMessage(r.Context())))
+			s.serveGRPC(w, r)
 			return
 		}
 		timeBody(w, r, s.bodyTimeout)

@@ -64,10 +64,6 @@ func (s *Server) unaryCall(ctx context.Context, req any, _ *grpc.UnaryServerInfo
 	if grpc.ServerTransportStreamFromContext(ctx) != nil { // over REST the front has told it
 		_ = grpc.SetHeader(ctx, metadata.Pairs(requestIDHeader, c.id)) // fails only after the answer
 	}
-	switch req.(type) {
-	case *leadgatev1.SubmitLeadRequest, *leadgatev1.SubmitFormRequest, *leadgatev1.BatchSubmitLeadsRequest:
-		c.intake = true
-	}
 	answer, err := next(withCall(ctx, c), req)
 	if err != nil {
 		s.refused(c, err)
@@ -77,9 +73,10 @@ func (s *Server) unaryCall(ctx context.Context, req any, _ *grpc.UnaryServerInfo
 
 // streamCall does the same for a stream, and ends it when the server stops, because streams do not end by themselves.
 func (s *Server) streamCall(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	arrived(stream.Context())
+	if info.IsClientStream {
+		arrived(stream.Context())
+	}
 	c := s.grpcCall(stream.Context())
-	c.intake = info.FullMethod == leadgatev1.LeadService_SubmitLeads_FullMethodName
 	_ = stream.SetHeader(metadata.Pairs(requestIDHeader, c.id)) // fails only after the first message
 	ctx, cancel := context.WithCancel(withCall(stream.Context(), c))
 	defer cancel()
@@ -156,7 +153,7 @@ func (s *Server) validate(req any) error {
 	}
 	// Over gRPC one message may be as large as a batch.
 	switch req.(type) {
-	case *leadgatev1.SubmitLeadRequest, *leadgatev1.SubmitFormRequest:
+	case *leadgatev1.SubmitLeadRequest, *leadgatev1.SubmitFormRequest, *leadgatev1.SubmitLeadsRequest:
 		if limit := s.house().maxBody; int64(proto.Size(message)) > limit {
 			return bodyTooLarge(limit, "intake.max_body_bytes")
 		}
@@ -177,6 +174,7 @@ func (s *validatingStream) RecvMsg(message any) error {
 	if err := s.ServerStream.RecvMsg(message); err != nil {
 		return err
 	}
+	arrived(s.Context())
 	if err := s.server.validate(message); err != nil {
 		return err
 	}

@@ -24,7 +24,6 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
-	"google.golang.org/grpc/tap"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/gen/js"
@@ -36,7 +35,7 @@ import (
 
 const (
 	headerTimeout = 10 * time.Second // to send a request's headers
-	idleTimeout   = 2 * time.Minute  // between two requests on one connection
+	idleTimeout   = 2 * time.Minute  // between two requests or rpcs on one connection
 	maxHeaders    = 32 << 10         // bytes of a request's headers
 	// Goroutines that are kept for rpcs over gRPC, because a new one for each would have to grow its stack each time. More
 	// rpcs at a time get new ones.
@@ -112,10 +111,12 @@ type Server struct {
 	visitors *template.Template // the answer to a visitor without script
 	words    *words
 	limiter  *limiter
-	files    map[string]http.Handler // what pages load, by path
-	counts   counters
-	drift    *driftTeller
-	routes   routes
+	// strangers bounds the rpcs that are open without an API key.
+	strangers *shares
+	files     map[string]http.Handler // what pages load, by path
+	counts    counters
+	drift     *driftTeller
+	routes    routes
 
 	mu      sync.Mutex
 	sniffer *sniffer // nil before Serve
@@ -126,7 +127,7 @@ type Server struct {
 func New(o Options) (*Server, error) {
 	s := &Server{
 		store: o.Store, hasher: store.NewHasher(o.Store.HashKey()), journal: o.Journal, back: o.Back, preparer: o.Preparer,
-		limiter: newLimiter(), now: o.Now, log: o.Logger, tracing: o.Tracing, bodyTimeout: o.BodyTimeout, health: health.NewServer(),
+		limiter: newLimiter(), strangers: newShares(maxStrangers, maxStrangersOfNetwork), now: o.Now, log: o.Logger, tracing: o.Tracing, bodyTimeout: o.BodyTimeout, health: health.NewServer(),
 	}
 	if s.bodyTimeout == 0 {
 		s.bodyTimeout = usualBodyTimeout
@@ -185,9 +186,9 @@ func New(o Options) (*Server, error) {
 func (s *Server) assemble(o Options, h *house) error {
 	unary, stream := s.unaryChain(), s.streamChain()
 	s.grpc = grpc.NewServer(
-		grpc.ChainUnaryInterceptor(unary...), grpc.ChainStreamInterceptor(stream...),
+		grpc.ChainUnaryInterceptor(unary...), grpc.ChainStreamInterceptor(stream...), grpc.InTapHandle(s.tapped), grpc.ForceServerCodecV2(s.codec()),
 		grpc.NumStreamWorkers(streamWorkers), grpc.MaxConcurrentStreams(maxStreams), grpc.MaxRecvMsgSize(max(maxBatchBody, int(h.maxBody))), grpc.ConnectionTimeout(headerTimeout), grpc.MaxHeaderListSize(maxHeaders),
-		grpc.InTapHandle(func(ctx context.Context, _ *tap.Info) (context.Context, error) { return s.timeMessage(ctx), nil }),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 	)
 	channel := newChannel(unary, stream)

@@ -1,0 +1,123 @@
+package server
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strconv"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	grpcproto "google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
+	"google.golang.org/protobuf/proto"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker"
+)
+
+// Rpcs of strangers that are open at a time: until their message has come, and for as long as they watch the health. Each takes
+// memory, and a message that is packed takes a thousand times of what was sent.
+const (
+	maxStrangers          = 1000
+	maxStrangersOfNetwork = 50
+)
+
+// knock judges an rpc over gRPC by its method and its metadata, before anything else of it is taken: interceptors run only when
+// the message has come and was taken apart. Who may not call is refused; a stranger who may gets only so much room. The context
+// has the call, and ends when the message does not come.
+func (s *Server) knock(ctx context.Context, c *call, method string) (context.Context, error) {
+	c.intake = bringsLeads(method)
+	h, want := s.house(), roleOf(method)
+	if err := h.authorize(c, want); err != nil {
+		s.refused(c, err)
+		s.logRPC(withCall(ctx, c), method, err)
+		return nil, err
+	}
+	ctx = withCall(ctx, c)
+	if want != anyone || h.authorize(c, submit) == nil {
+		return s.timeMessage(ctx), nil
+	}
+	network := c.network()
+	if !s.strangers.take(network) {
+		err := worker.Failure(nil, codes.Unavailable, &errdetails.ErrorInfo{Reason: "TOO_MANY_CALLS"},
+			"too many calls without an API key are open at a time; end some, or send a key")
+		s.refused(c, err)
+		return nil, err
+	}
+	c.stranger = true
+	ctx = s.timeMessage(ctx)
+	context.AfterFunc(ctx, func() { s.strangers.give(network) })
+	return ctx, nil
+}
+
+// bringsLeads says whether an rpc is refused with an event.
+func bringsLeads(method string) bool {
+	switch method {
+	case leadgatev1.LeadService_SubmitLead_FullMethodName, leadgatev1.LeadService_SubmitForm_FullMethodName,
+		leadgatev1.LeadService_BatchSubmitLeads_FullMethodName, leadgatev1.LeadService_SubmitLeads_FullMethodName:
+		return true
+	}
+	return false
+}
+
+// tapped is knock for grpc's own transport.
+func (s *Server) tapped(ctx context.Context, info *tap.Info) (context.Context, error) {
+	return s.knock(ctx, s.grpcCall(ctx), info.FullMethodName)
+}
+
+// serveGRPC serves an rpc that came to net/http: from clients that offer HTTP/1 beside HTTP/2, and with cleartext_http2: mixed.
+func (s *Server) serveGRPC(w http.ResponseWriter, r *http.Request) {
+	c := s.traced(newCall(s.now(), s.house().proxies, r.RemoteAddr, r.Host, func(name string) []string {
+		return r.Header[textproto.CanonicalMIMEHeaderKey(name)]
+	}))
+	ctx, err := s.knock(r.Context(), c, r.URL.Path)
+	if err != nil {
+		writeGRPCFailure(w, err)
+		return
+	}
+	if c.stranger { // grpc reads what comes whether anybody wants it or not
+		r.Body = http.MaxBytesReader(w, r.Body, maxBatchBody)
+	}
+	s.grpc.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// writeGRPCFailure answers an rpc with a status alone, as gRPC over HTTP/2 has it ("Trailers-Only").
+func writeGRPCFailure(w http.ResponseWriter, err error) {
+	st, header := status.Convert(err), w.Header()
+	header.Set("Content-Type", "application/grpc")
+	header.Set("Grpc-Status", strconv.Itoa(int(st.Code())))
+	header.Set("Grpc-Message", url.PathEscape(st.Message()))
+	if details, err := proto.Marshal(st.Proto()); err == nil {
+		header.Set("Grpc-Status-Details-Bin", base64.RawStdEncoding.EncodeToString(details))
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+// boundedCodec does not take apart what is larger than a lead may be: a message of 64 KiB that has nothing but empty fields takes
+// megabytes, one of 4 MiB, which a batch may be, gigabytes. The message is left as it came, for validate to find it too large.
+type boundedCodec struct {
+	encoding.CodecV2
+	limit func() int64 // of a lead, in bytes
+}
+
+func (s *Server) codec() boundedCodec {
+	return boundedCodec{encoding.GetCodecV2(grpcproto.Name), func() int64 { return s.house().maxBody }}
+}
+
+// Unmarshal implements encoding.CodecV2.
+func (c boundedCodec) Unmarshal(data mem.BufferSlice, message any) error {
+	switch m := message.(type) {
+	case *leadgatev1.SubmitLeadRequest, *leadgatev1.SubmitFormRequest, *leadgatev1.SubmitLeadsRequest:
+		if m, ok := m.(proto.Message); ok && int64(data.Len()) > c.limit() {
+			m.ProtoReflect().SetUnknown(data.Materialize())
+			return nil
+		}
+	}
+	return c.CodecV2.Unmarshal(data, message)
+}
