@@ -37,7 +37,7 @@ export const release: Action<LeadRecord> = {
       released += number(done.released);
       refused += number(done.refused);
     });
-    return [`${plural(released, "lead")} released`, refused > 0 ? `${count(refused)} stay held` : "", stopped].filter(Boolean).join("; ");
+    return [`${plural(released, "lead")} released`, refused > 0 ? `${plural(refused, "stays", "stay")} held` : "", stopped].filter(Boolean).join("; ");
   },
 };
 

@@ -40,7 +40,7 @@ export function move(page: Page): Action<Delivery> {
       if (!target) throw new Error("There is no other destination to move them to");
       const problems = await each(deliveries, progress, ({ state, destination, leadId }) => post<MoveDeliveriesResponse>(path, { filter: { state, destination, leadId }, to: target } satisfies MoveDeliveriesRequest));
       const moved = `${plural(deliveries.length - problems.length, "delivery", "deliveries")} moved to ${target}`;
-      if (problems.length > 0) throw new Error(`${moved}; ${plural(problems.length, "one was", "were")} not: ${messageOf(problems[0])}`);
+      if (problems.length > 0) throw new Error(`${moved}; ${plural(problems.length, "was", "were")} not: ${messageOf(problems[0])}`);
       return progress.signal.aborted ? "Stopped; what was moved stays moved" : moved;
     },
   };

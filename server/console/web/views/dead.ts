@@ -105,7 +105,7 @@ export function redrive(page: Page): Action<Delivery> {
     run: async (deliveries, progress) => {
       const problems = await each(deliveries, progress, (delivery) => post<RetryDeliveryResponse>(`/v1/deliveries/${encodeURIComponent(delivery.deliveryId ?? "")}:retry`));
       const done = `${plural(deliveries.length - problems.length, "delivery", "deliveries")} on the way again`;
-      if (problems.length > 0) throw new Error(`${done}; ${plural(problems.length, "one was", "were")} not taken: ${messageOf(problems[0])}`);
+      if (problems.length > 0) throw new Error(`${done}; ${plural(problems.length, "was", "were")} not taken: ${messageOf(problems[0])}`);
       return progress.signal.aborted ? "Stopped; what was begun stays begun" : done;
     },
   };

@@ -3,7 +3,7 @@
 import type { Attempt, Delivery, RetryDeliveryResponse } from "api";
 import { post } from "../api";
 import { h, type Child } from "../dom";
-import { at, duration, json, plural, seconds, when } from "../format";
+import { at, duration, json, seconds, when } from "../format";
 import type { Page } from "../page";
 import { button } from "../parts/button";
 import { may } from "../session";
@@ -77,7 +77,7 @@ function attemptOf(attempt: Attempt, delivery: Delivery, last: boolean): HTMLEle
       attempt.duration ? h("span", { class: "muted" }, duration(seconds(attempt.duration))) : null,
     ),
     attempt.error ? h("p", { class: "attempt-error" }, attempt.error) : null,
-    attempt.droppedProperties?.length ? h("p", {}, `Sent without ${attempt.droppedProperties.join(", ")}: the CRM does not take ${plural(attempt.droppedProperties.length, "this property", "these properties")}.`) : null,
+    attempt.droppedProperties?.length ? h("p", {}, `Sent without ${attempt.droppedProperties.join(", ")}, which the CRM did not take; once it does, replay the lead.`) : null,
     attempt.payload ? block("What was sent", attempt.payload, `${key} sent`, last && !failed) : null,
     attempt.crmBody ? block("What the CRM answered", attempt.crmBody, `${key} answer`, last && failed) : null,
   );
