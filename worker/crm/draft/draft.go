@@ -16,10 +16,6 @@ import (
 	"github.com/leadgate/leadgate/worker/mapping"
 )
 
-// maxRounds is how many times a lead is sent in one delivery, each time without what the CRM would not take the time before.
-// CRMs do not name all of it at once.
-const maxRounds = 5
-
 // Draft is a lead on its way to a CRM. Not safe for concurrent use.
 type Draft struct {
 	// Item is what the worker gave.
@@ -101,14 +97,12 @@ func Whole[L Lead](outcome crm.Outcome, leads []L) crm.Outcome {
 	return outcome
 }
 
-// InRounds sends leads, and once more those that the CRM refused for some property: without it or, where one is missing, with
-// what placeholders has for it. What keep names is never left out.
+// InRounds sends leads, and again those that the CRM refused for some property: without it or, where one is missing, with what
+// placeholders has for it. What keep names is never left out. CRMs do not name all that is wrong at once; each round has less to
+// send.
 func InRounds[L Lead](leads []L, placeholders map[string]string, keep []string, send func([]L)) {
-	for round := 1; len(leads) > 0; round++ {
+	for len(leads) > 0 {
 		send(leads)
-		if round == maxRounds {
-			return
-		}
 		var again, rest []L
 		for _, lead := range leads {
 			if lead.draft().mend(placeholders, keep) {

@@ -62,7 +62,7 @@ func TestARefusedPropertyIsLeftOutAndAMissingOneFilledIn(t *testing.T) {
 		"missing":                 {&picky{required: []string{"c"}}, crm.Delivered, "", "", 2},
 		"missing, no placeholder": {&picky{required: []string{"d"}}, crm.Refused, "without d", "", 1},
 		"refused, and required":   {&picky{flaws: []string{"c"}, required: []string{"c"}}, crm.Refused, "without c", "", 3},
-		"flaws without end":       {&picky{flaws: []string{"a", "b", "e", "f", "g", "h"}}, crm.Refused, "no g", "", 5},
+		"flaws and more flaws":    {&picky{flaws: []string{"a", "b", "e", "f", "g", "h"}}, crm.Delivered, "no a", "a b e f g h", 7},
 	} {
 		d := draft.Read(crm.Item{Payload: []byte(`{"key":"k","a":"1","b":"2","e":"3","f":"4","g":"5","h":"6"}`)})
 		draft.InRounds([]*draft.Draft{d}, map[string]string{"c": "[none]"}, []string{"key"}, test.crm.take)
