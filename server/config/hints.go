@@ -22,6 +22,7 @@ func (r *review) hints(cfg *configv1.Config) {
 		r.doubled(path{"forms", name}, form)
 		r.unused(path{"forms", name}, form, cfg)
 		r.misread(path{"forms", name}, form)
+		r.countryless(path{"forms", name}, form)
 	}
 	for name, destination := range cfg.GetDestinations() {
 		r.unfilled(path{"destinations", name}, name, destination, cfg)
@@ -43,6 +44,19 @@ func (r *review) swapped(p path, form *configv1.Form) {
 
 func isName(target string) bool {
 	return target == intake.FullName || target == "first_name" || target == "last_name"
+}
+
+// countryless finds phone numbers that nobody can tell the country of.
+func (r *review) countryless(p path, form *configv1.Form) {
+	targets := slices.Collect(maps.Values(form.GetFields()))
+	if form.GetDefaultRegion() != "" || slices.Contains(targets, "country") || form.GetValues()["country"].GetDefault() != "" {
+		return
+	}
+	for name, target := range form.GetFields() {
+		if target == "phone" {
+			r.hint(p.child("fields", name), "%s leads to phone: numbers without a country's code cannot be read; say by default_region, such as US, which country they are of", name)
+		}
+	}
 }
 
 // doubled finds two fields that lead to one lead field and have nothing in common, so that a page may well send both.

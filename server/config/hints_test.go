@@ -26,6 +26,8 @@ func TestHintsTellWhatIsProbablyNotMeant(t *testing.T) {
 			[]string{"10:18: budget and shoe_size both lead to custom.x: of a page that sends both, only the first that is filled in counts"}},
 		"unused": {head + "    properties: { email: email }\nforms:\n  contact:\n    fields:\n      email: email\n      budget: custom.budget\n",
 			[]string{"9:15: budget leads to custom.budget, which no property of crm takes; add one, or the CRM never sees it"}},
+		"a phone of no country": {head + "forms:\n  contact:\n    fields: { email: email, tel: phone }\n  de:\n    fields: { email: email, tel: phone }\n    default_region: DE\n  all:\n    fields: { email: email, tel: phone, country: country }\n",
+			[]string{"6:34: tel leads to phone: numbers without a country's code cannot be read; say by default_region, such as US, which country they are of"}},
 		"not sent by itself": {head + "forms:\n  contact:\n    fields:\n      email: email\n      budget: custom.budget\n",
 			[]string{"8:15: budget leads to custom.budget, which no property of crm takes; the CRM sees it if properties: names it, and all others that are to be sent"}},
 		"a field that is not there": {head + "    properties: { email: email, x: '= lead.custom.size' }\nforms:\n  contact:\n    fields: { email: email, team: custom.team }\n    block: [{ when: 'lead.custom.taem == \"x\"', then: hold }]\n",

@@ -29,6 +29,12 @@ func TestAHeldLeadIsListedReleasedAndDelivered(t *testing.T) {
 	if text := command("leads", "get", augusta); !strings.Contains(text, "first_name           Augusta") || !strings.Contains(text, "held: key_reused") {
 		t.Errorf("the lead is shown as\n%s", text)
 	}
+	if text := command("leads", "get", "Ada.Lovelace@example.com"); strings.Count(text, "\ntimeline\n") != 3 || !strings.Contains(text, augusta+": held") {
+		t.Errorf("the person's leads are shown as\n%s", text)
+	}
+	if _, complaint, code := run(t, nil, "", "leads", "get", "bob@example.com", "--server", h.gateway.address); code != 1 || !strings.Contains(complaint, "there is no lead of bob@example.com") {
+		t.Errorf("a person without a lead: %d %s", code, complaint)
+	}
 	if text := command("leads", "release", augusta, "--dry-run"); !strings.Contains(text, "1 would be released") {
 		t.Errorf("a dry run says %s", text)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -153,23 +154,59 @@ func holdsInWords(r *leadgatev1.LeadRecord) string {
 
 func newLeadsGet(conn *connection, out *output) *cobra.Command {
 	return &cobra.Command{
-		Use:     "get LEAD",
-		Short:   "Show a lead with what was sent, its deliveries and its timeline",
-		Example: "  leadgate leads get 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10",
-		Args:    exactArgs("LEAD"),
+		Use:   "get LEAD",
+		Short: "Show a lead with what was sent, its deliveries and its timeline; or those of a person, newest first",
+		Example: `  leadgate leads get 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10
+  leadgate leads get ada@example.com`,
+		Args: exactArgs("LEAD"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := conn.dial()
 			if err != nil {
 				return err
 			}
 			defer client.Close()
-			answer, err := leadgatev1.NewLeadServiceClient(client).GetLead(cmd.Context(), &leadgatev1.GetLeadRequest{LeadId: args[0]})
+			service := leadgatev1.NewLeadServiceClient(client)
+			ids, err := leadsOf(cmd.Context(), service, args[0])
 			if err != nil {
 				return err
 			}
-			return printAll(out, cmd.OutOrStdout(), []*leadgatev1.GetLeadResponse{answer}, func(w io.Writer) { describeLead(w, answer, time.Now()) })
+			var answers []*leadgatev1.GetLeadResponse
+			for _, id := range ids {
+				answer, err := service.GetLead(cmd.Context(), &leadgatev1.GetLeadRequest{LeadId: id})
+				if err != nil {
+					return err
+				}
+				answers = append(answers, answer)
+			}
+			return printAll(out, cmd.OutOrStdout(), answers, func(w io.Writer) {
+				for i, answer := range answers {
+					if i > 0 {
+						fmt.Fprintln(w)
+					}
+					describeLead(w, answer, time.Now())
+				}
+			})
 		},
 	}
+}
+
+// leadsOf are the newest leads of a person, by the address; or the one of that identifier.
+func leadsOf(ctx context.Context, service leadgatev1.LeadServiceClient, wanted string) ([]string, error) {
+	if !strings.Contains(wanted, "@") {
+		return []string{wanted}, nil
+	}
+	page, err := service.ListLeads(ctx, &leadgatev1.ListLeadsRequest{Email: wanted, PageSize: 20})
+	if err != nil {
+		return nil, err
+	}
+	if len(page.GetLeads()) == 0 {
+		return nil, fmt.Errorf("there is no lead of %s", wanted)
+	}
+	var ids []string
+	for _, r := range page.GetLeads() {
+		ids = append(ids, r.GetLeadId())
+	}
+	return ids, nil
 }
 
 func describeLead(w io.Writer, answer *leadgatev1.GetLeadResponse, now time.Time) {
