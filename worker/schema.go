@@ -15,11 +15,14 @@ import (
 )
 
 const (
-	// How often a CRM's properties are read, and again when they could not be. After a lead ran into one that does not fit they
-	// are read at once, but not more often than schemaRest.
+	// How often a CRM's properties are read. After a lead ran into one that does not fit they are read at once, but not more often
+	// than schemaRest.
 	schemaInterval = time.Hour
-	schemaRetry    = 5 * time.Minute
 	schemaRest     = time.Minute
+	// When they could not be read, how soon they are again: deliveries go out unchecked meanwhile. The time doubles up to
+	// schemaRetry: 5 s, 10 s, 20 s, 40 s, 80 s, 160 s, then every 5 min.
+	firstSchemaRetry = 5 * time.Second
+	schemaRetry      = 5 * time.Minute
 	// Before the first delivery the properties are waited for that long, so that values can be matched with their options.
 	firstSchema = 5 * time.Second
 )
@@ -56,11 +59,12 @@ func (l *lane) readsSchema(ctx context.Context, conn *connection) bool {
 
 // schemaDue is when the properties are to be read next.
 func (l *lane) schemaDue(conn *connection) time.Time {
+	unread := conn.unread.Load()
 	switch {
 	case l.remapped.Load():
 		return time.Time{}
-	case conn.unread.Load():
-		return conn.schemaRead.Add(schemaRetry)
+	case unread > 0:
+		return conn.schemaRead.Add(min(firstSchemaRetry<<(min(unread, 10)-1), schemaRetry))
 	case l.misfit.Load():
 		return earlier(conn.schemaAt, conn.schemaRead.Add(schemaRest))
 	}
@@ -83,7 +87,12 @@ func (l *lane) untilSchema(conn *connection, next time.Time) time.Time {
 // readSchema reads the CRM's properties and compares them with the mapping.
 func (l *lane) readSchema(ctx context.Context, conn *connection) error {
 	schema, outcome := l.askSchema(ctx, conn)
-	if conn.unread.Store(outcome.Kind != crm.Delivered); outcome.Kind == crm.RateLimited {
+	if outcome.Kind == crm.Delivered {
+		conn.unread.Store(0)
+	} else {
+		conn.unread.Add(1)
+	}
+	if outcome.Kind == crm.RateLimited {
 		l.holdOff(outcome)
 	}
 	if schema == nil { // it cannot be asked, or not now; what does not fit shows when a lead runs into it

@@ -31,7 +31,7 @@ type session struct {
 
 	schema  atomic.Pointer[crm.Schema] // the CRM's properties; nil while they are not known
 	reading sync.Mutex                 // held while they are read
-	unread  atomic.Bool                // they could not be read the last time
+	unread  atomic.Int32               // how often in a row they could not be read
 	// When they were read last, and when they are to be next: the claiming goroutine's own.
 	schemaRead, schemaAt time.Time
 }

@@ -129,15 +129,19 @@ func TestPropertiesThatCannotBeReadAreReadAgainSoon(t *testing.T) {
 		if n := h.crm.counted().schemas; n != 2 {
 			t.Fatalf("read %d times", n)
 		}
-		h.rest(5 * time.Minute)
+		h.rest(5 * time.Second) // hiccups pass, and deliveries go out unchecked
 		if n := h.crm.counted().schemas; n != 3 {
-			t.Errorf("read %d times after five minutes", n)
+			t.Errorf("read %d times after five seconds", n)
+		}
+		h.rest(time.Hour) // after 10, 20, 40, 80, 160 s, then every 5 min
+		if n := h.crm.counted().schemas; n != 3+5+10 {
+			t.Errorf("read %d times after an hour", n)
 		}
 		h.crm.cannotBeRead(crm.Outcome{})
 		h.rest(5 * time.Minute)
 		h.rest(50 * time.Minute)
-		if n := h.crm.counted().schemas; n != 4 {
-			t.Errorf("read %d times after an hour, want one more since it can be read", n)
+		if n := h.crm.counted().schemas; n != 3+5+10+1 {
+			t.Errorf("read %d times after another hour, want one more since it can be read", n)
 		}
 	})
 }
