@@ -185,6 +185,29 @@ func TestFieldsAreIgnoredInAnySpelling(t *testing.T) {
 	}
 }
 
+// A page that writes a name otherwise means the same field, unless that name has a meaning of its own.
+func TestFieldsAreFoundInAnySpelling(t *testing.T) {
+	t.Parallel()
+	form := newForm(t, func(cfg *configv1.Form) {
+		cfg.Fields = map[string]string{"contact.email": "email", "first_name": "first_name", "zip-code": "postal_code", "Zip Code": "custom.zip"}
+		cfg.Honeypot = []string{"first-name"}
+		cfg.Required = nil
+	})
+	for name, path := range map[string]string{
+		"contact[email]": "email", "Contact Email": "email", "contact_email": "email", "contact-email": "email", "CONTACT.EMAIL": "email",
+		"First Name": "first_name", "first.name": "first_name", "first-name": "", "firstname": "", "_first_name": "",
+		"zip-code": "postal_code", "Zip Code": "custom.zip", "email": "",
+	} {
+		result := read(form, name, "ada@example.com")
+		if got := result.FieldOf(path); path != "" && got != name {
+			t.Errorf("%s is not taken for %s", name, path)
+		}
+		if path == "" && len(result.Unmapped) == 0 && name != "first-name" || name == "first-name" && result.FieldOf("first_name") == name {
+			t.Errorf("%s is taken for something", name)
+		}
+	}
+}
+
 func TestFieldsHaveABoundExceptTheMessage(t *testing.T) {
 	t.Parallel()
 	form := newForm(t, nil)

@@ -8,12 +8,14 @@ func (f *Form) resolve(name string) *target {
 	if t := f.byField[name]; t != nil {
 		return t
 	}
-	if t := f.bySpelling[spelling(name)]; t != nil {
-		return t
-	}
-	if indexed := listName(name); indexed != name {
-		if t := f.bySpelling[spelling(indexed)]; t != nil {
+	if _, ok := f.silent[name]; !ok { // it has a meaning of its own
+		if t := f.bySpelling[spelling(name)]; t != nil {
 			return t
+		}
+		if indexed := listName(name); indexed != name {
+			if t := f.bySpelling[spelling(indexed)]; t != nil {
+				return t
+			}
 		}
 	}
 	if f.dictionary == nil {
@@ -34,23 +36,26 @@ func (f *Form) ignores(name string) bool {
 	return ok
 }
 
-// spelling is what two ways to write one name have in common: contact[email] and contact.email, tags[] and tags, Email and
-// email.
+// spelling is what the ways to write one name have in common: contact[email], contact.email, contact_email and Contact Email; tags[]
+// and tags. A separator stays one: firstname is another name than first_name.
 func spelling(name string) string {
-	plain := true
-	for i := range len(name) {
-		if c := name[i]; c == '[' || c == ']' || 'A' <= c && c <= 'Z' {
-			plain = false
-			break
-		}
-	}
-	if plain {
+	if !strings.ContainsFunc(name, func(c rune) bool { return strings.ContainsRune(separators, c) || 'A' <= c && c <= 'Z' }) {
 		return name
 	}
-	name = strings.TrimSuffix(name, "[]")
-	name = strings.ReplaceAll(strings.ReplaceAll(name, "][", "."), "[", ".")
-	return strings.ToLower(strings.ReplaceAll(name, "]", ""))
+	name = strings.ReplaceAll(strings.TrimSuffix(name, "[]"), "][", ".")
+	return strings.ToLower(strings.Map(func(c rune) rune {
+		switch {
+		case c == ']':
+			return -1
+		case strings.ContainsRune(separators, c):
+			return '.'
+		}
+		return c
+	}, name))
 }
+
+// separators are what stands between the words of a name, beside the dot.
+const separators = "[] _-"
 
 // listName is the name of the list that a name is an entry of: tags for tags[0] and tags.0, or the name itself.
 func listName(name string) string {
