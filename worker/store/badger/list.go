@@ -195,9 +195,10 @@ func (s *Store) list(ctx context.Context, l listing, take func(value []byte) (fu
 	return next, err
 }
 
-// timePrefix is how the identifiers of leads begin that were made at a time: milliseconds in 48 bits (RFC 9562, 5.7).
+// timePrefix is how the identifiers of leads begin that were made at a time: milliseconds since 1970 in 48 bits (RFC 9562, 5.7). No
+// lead is older.
 func timePrefix(t time.Time) []byte {
-	return binary.BigEndian.AppendUint64(nil, uint64(t.UnixMilli())<<16)[:6]
+	return binary.BigEndian.AppendUint64(nil, uint64(max(0, t.UnixMilli()))<<16)[:6]
 }
 
 // A token is a hash of the query, so that it is good for no other, and the key to go on with.

@@ -85,6 +85,9 @@ func pageSuite() suite {
 				"between":      {store.LeadQuery{Since: start.Add(time.Minute), Until: start.Add(3 * time.Minute)}, []int{2, 1}},
 				"all together": {store.LeadQuery{State: leadgatev1.LeadState_LEAD_STATE_OPEN, Form: "contact", Email: "ada@example.com", Since: start.Add(1)}, []int{2}},
 				"nothing":      {store.LeadQuery{Form: "no-such"}, nil},
+				"since 1970":   {store.LeadQuery{Since: time.Unix(0, 0)}, []int{4, 3, 2, 1, 0}},
+				"form and old": {store.LeadQuery{Form: "contact", Since: time.Unix(0, 0).Add(-time.Hour)}, []int{4, 3, 2, 0}},
+				"until 1969":   {store.LeadQuery{Until: time.Unix(-1, 0)}, nil},
 			} {
 				for _, limit := range []int{1, 2, 100} {
 					if got, want := r.allLeads(c.q, limit), pick(ids, c.want); !slices.Equal(got, want) {
@@ -116,6 +119,9 @@ func pageSuite() suite {
 				"lead and since":     {store.DeliveryQuery{LeadID: leads[0], Since: start.Add(1)}, nil},
 				"a lead unheard":     {store.DeliveryQuery{LeadID: r.newLeadID()}, nil},
 				"a lead nonsense":    {store.DeliveryQuery{LeadID: "nonsense"}, nil},
+				"since 1970":         {store.DeliveryQuery{Since: time.Unix(0, 0)}, []int{3, 2, 1, 0}},
+				"dead since 1970":    {store.DeliveryQuery{State: dead, Since: time.Unix(0, 0)}, []int{2, 0}},
+				"dead until 1969":    {store.DeliveryQuery{State: dead, Until: time.Unix(-1, 0)}, nil},
 			} {
 				for _, limit := range []int{1, 100} {
 					var got []string
