@@ -123,6 +123,11 @@ func New(o Options) (*Worker, error) {
 	return w, nil
 }
 
+// A connection over which nothing came for this long is pinged, and given up if it does not answer as soon. HTTP/2 has one for all
+// calls to a host: where the network drops it without a word, each call would run into its time limit until the kernel notices,
+// which takes a quarter of an hour.
+const pingConnection = 15 * time.Second
+
 // newTransport is net/http's, with enough idle connections for the calls that go to one host at a time.
 func newTransport() *http.Transport {
 	return &http.Transport{
@@ -132,6 +137,7 @@ func newTransport() *http.Transport {
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
+		HTTP2:                 &http.HTTP2Config{SendPingTimeout: pingConnection, PingTimeout: pingConnection},
 	}
 }
 

@@ -58,7 +58,7 @@ type Options struct {
 	Now func() time.Time
 	// Logger gets faults of leadgate itself and of the store. Nil drops them.
 	Logger *slog.Logger
-	// Transport makes the requests; http.DefaultTransport's settings if nil.
+	// Transport makes the requests; a transport of the preparer's own if nil.
 	Transport http.RoundTripper
 	// Resolver looks up domains; the system's if nil.
 	Resolver Resolver
@@ -121,6 +121,7 @@ func New(o Options) *Preparer {
 	if p.transport == nil {
 		p.transport = &http.Transport{
 			Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: requestTimeout,
+			HTTP2: &http.HTTP2Config{SendPingTimeout: requestTimeout, PingTimeout: requestTimeout}, // see the worker's
 		}
 	}
 	if p.resolver == nil {
