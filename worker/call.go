@@ -130,12 +130,12 @@ func (c *call) begin(parcels []*parcel) []*parcel {
 	results, err := []store.Stepped(nil), w.claiming.Err()
 	if err == nil {
 		if results, err = w.store.Begin(context.WithoutCancel(w.calling), steps...); err != nil {
-			w.log.Error("recording attempts failed", "destination", c.lane.name, "deliveries", len(steps), "error", err)
+			c.lane.storeFailed("recording attempts failed", err)
 			c.rest(w.claiming)
 		}
 	}
 	if err != nil {
-		w.unclaim(c.lane.name, claims)
+		c.lane.unclaim(claims)
 		return nil
 	}
 	var begun []*parcel
@@ -146,20 +146,20 @@ func (c *call) begin(parcels []*parcel) []*parcel {
 		case errors.Is(result.Err, store.ErrTooLarge): // as it will be each time
 			if _, err := w.hold(context.WithoutCancel(w.calling), []*leadgatev1.Delivery{parcels[i].claim.Delivery}, "TOO_LARGE: "+result.Err.Error()); err != nil {
 				w.log.Error("holding a delivery failed", "delivery", parcels[i].delivery.GetDeliveryId(), "error", err)
-				w.unclaim(c.lane.name, claims[i:i+1])
+				c.lane.unclaim(claims[i:i+1])
 			}
 		case !errors.Is(result.Err, store.ErrStale): // stale: a person changed it meanwhile
 			w.log.Error("recording an attempt failed", "delivery", parcels[i].delivery.GetDeliveryId(), "error", result.Err)
-			w.unclaim(c.lane.name, claims[i:i+1])
+			c.lane.unclaim(claims[i:i+1])
 		}
 	}
 	return begun
 }
 
 // unclaim gives back claims that were not begun.
-func (w *Worker) unclaim(destination string, claims []*store.Claim) {
-	if err := w.store.Unclaim(context.WithoutCancel(w.calling), claims...); err != nil {
-		w.log.Error("giving deliveries back failed", "destination", destination, "error", err)
+func (l *lane) unclaim(claims []*store.Claim) {
+	if err := l.worker.store.Unclaim(context.WithoutCancel(l.worker.calling), claims...); err != nil {
+		l.storeFailed("giving deliveries back failed", err)
 	}
 }
 
@@ -266,7 +266,7 @@ func (c *call) settle(steps []*store.Step) {
 			}
 			return
 		}
-		w.log.Error("settling deliveries failed", "destination", c.lane.name, "deliveries", len(steps), "error", err)
+		c.lane.storeFailed("settling deliveries failed", err)
 		if !c.rest(w.calling) {
 			return
 		}

@@ -116,7 +116,7 @@ func (l *lane) another(claims []*store.Claim) []*store.Claim {
 		if claims[0].Delivery.GetDeliveryId() == l.tried {
 			slices.Reverse(claims)
 		}
-		l.worker.unclaim(l.name, claims[1:])
+		l.unclaim(claims[1:])
 		claims = claims[:1]
 	}
 	if len(claims) > 0 {

@@ -14,8 +14,12 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// After the store failed, before it is asked again.
-const storeRest = time.Second
+const (
+	// After the store failed, before it is asked again.
+	storeRest = time.Second
+	// That it fails is logged that often: every call finds out, and the log may be on the same disk.
+	storeFailureEvery = time.Minute
+)
 
 // lane is the way to one destination, for as long as one of that name is configured. One goroutine claims, and makes what
 // other calls it takes to keep claiming (probe.go, introduce.go); each call for deliveries has a goroutine of its own.
@@ -29,6 +33,7 @@ type lane struct {
 	quotas    quotas
 	postponed postponed
 	once      *journal.Once // for what goes wrong with every lead
+	failures  *journal.Once // of the store
 	conn      atomic.Pointer[connection]
 	swap      sync.Mutex // held while conn changes
 
@@ -61,7 +66,7 @@ func newLane(w *Worker, name string, conn *connection, paused bool) *lane {
 	l := &lane{
 		worker: w, name: name,
 		limiter: pace.NewLimiter(conn.rate, w.now), gate: pace.NewGate(w.now), breaker: pace.NewBreaker(w.now),
-		once:  journal.NewOnce(omittedEvery, w.now),
+		once:  journal.NewOnce(omittedEvery, w.now), failures: journal.NewOnce(storeFailureEvery, w.now),
 		freed: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	l.width.Store(unbounded)
@@ -70,6 +75,13 @@ func newLane(w *Worker, name string, conn *connection, paused bool) *lane {
 	}
 	l.adopt(conn)
 	return l
+}
+
+// storeFailed logs that the store did not do something.
+func (l *lane) storeFailed(what string, err error) {
+	if l.failures.Tell(what) {
+		l.worker.log.Error(what, "destination", l.name, "error", err)
+	}
 }
 
 // unbounded is a width that binds nothing.
@@ -253,7 +265,7 @@ func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
 	switch {
 	case err != nil:
 		if ctx.Err() == nil {
-			l.worker.log.Error("claiming deliveries failed", "destination", l.name, "error", err)
+			l.storeFailed("claiming deliveries failed", err)
 			l.wait(ctx, l.worker.now().Add(storeRest), changed, nil)
 		}
 	case len(claims.Items) > 0:
