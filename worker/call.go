@@ -146,11 +146,11 @@ func (c *call) begin(parcels []*parcel) []*parcel {
 		case errors.Is(result.Err, store.ErrTooLarge): // as it will be each time
 			if _, err := w.hold(context.WithoutCancel(w.calling), []*leadgatev1.Delivery{parcels[i].claim.Delivery}, "TOO_LARGE: "+result.Err.Error()); err != nil {
 				w.log.Error("holding a delivery failed", "delivery", parcels[i].delivery.GetDeliveryId(), "error", err)
-				c.lane.unclaim(claims[i:i+1])
+				c.lane.unclaim(claims[i : i+1])
 			}
 		case !errors.Is(result.Err, store.ErrStale): // stale: a person changed it meanwhile
 			w.log.Error("recording an attempt failed", "delivery", parcels[i].delivery.GetDeliveryId(), "error", result.Err)
-			c.lane.unclaim(claims[i:i+1])
+			c.lane.unclaim(claims[i : i+1])
 		}
 	}
 	return begun

@@ -66,7 +66,7 @@ func newLane(w *Worker, name string, conn *connection, paused bool) *lane {
 	l := &lane{
 		worker: w, name: name,
 		limiter: pace.NewLimiter(conn.rate, w.now), gate: pace.NewGate(w.now), breaker: pace.NewBreaker(w.now),
-		once:  journal.NewOnce(omittedEvery, w.now), failures: journal.NewOnce(storeFailureEvery, w.now),
+		once: journal.NewOnce(omittedEvery, w.now), failures: journal.NewOnce(storeFailureEvery, w.now),
 		freed: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	l.width.Store(unbounded)

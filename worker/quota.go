@@ -62,7 +62,7 @@ func (l *lane) spend(what string, until time.Time) {
 	}
 }
 
-// holdOff stops calling because the CRM asked for it, and returns until when.
+// holdOff stops calling because the CRM asked for it, and returns until when; that may be later than it asked for now.
 func (l *lane) holdOff(outcome crm.Outcome) time.Time {
 	now, after := l.worker.now(), outcome.After
 	before, _ := l.gate.State()
@@ -83,6 +83,9 @@ func (l *lane) holdOff(outcome crm.Outcome) time.Time {
 	if l.gate.HoldUntil(until) && first {
 		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RATE_LIMITED,
 			fmt.Sprintf("%s; deliveries wait %s", outcome.Reason, after.Round(time.Millisecond)), outcome.Status)
+	}
+	if held, _ := l.gate.State(); held.Until.After(until) {
+		return held.Until
 	}
 	return until
 }

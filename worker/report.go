@@ -18,6 +18,9 @@ import (
 	"github.com/leadgate/leadgate/worker/pace"
 )
 
+// Whoever tests a destination waits this long for its pace to allow a call. It may be one call an hour while a budget is spent.
+const testPatience = 10 * time.Second
+
 // TestDestination implements WorkerServiceServer. The calls keep the destination's pace; deliveries are not touched. Whoever asks
 // may have mended something, so that drift which is over ends at once.
 func (s *service) TestDestination(ctx context.Context, r *leadgatev1.TestDestinationRequest) (*leadgatev1.TestDestinationResponse, error) {
@@ -30,7 +33,7 @@ func (s *service) TestDestination(ctx context.Context, r *leadgatev1.TestDestina
 		return nil, StatusOf(err, "destination")
 	}
 	conn := l.conn.Load()
-	report := conn.inspect(ctx, l.name, s.worker.now, seen)
+	report := conn.inspect(pace.WithPatience(ctx, testPatience), l.name, s.worker.now, seen)
 	report.Quotas = l.quotas.list()
 	if report.GetReachable() {
 		l.tryAgain()

@@ -267,6 +267,51 @@ func TestABudgetThatIsSpentIsTriedWhenAPersonSaysSo(t *testing.T) {
 	})
 }
 
+// A call an hour is what is left to find out by. A person who tests the destination does not wait for it.
+func TestATestThatThePaceDoesNotAllowSaysSo(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		var report func(crm.Quota)
+		h.crm.onOpen = func(env crm.Environment) { report = env.Report }
+		h.apply(nil)
+		h.rest(2 * time.Second)
+		report(crm.Quota{Window: 24 * time.Hour, Limit: 1000, Remaining: 0})
+		start := time.Now()
+		for range 2 { // the first may use the call
+			answer, err := h.service.TestDestination(t.Context(), &leadgatev1.TestDestinationRequest{Name: "crm"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := answer.GetReport(); !r.GetReachable() && !strings.Contains(r.GetProblem(), "its pace allows no call within 10s") {
+				t.Errorf("it said %v", r)
+			}
+		}
+		if waited := time.Since(start); waited > 30*time.Second {
+			t.Errorf("it took %s", waited)
+		}
+	})
+}
+
+// The CRM names a quarter of an hour, and says beside it that nothing is left of the day.
+func TestADeliveryIsDueWhenThePauseIsOver(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		var report func(crm.Quota)
+		h.crm.onOpen = func(env crm.Environment) { report = env.Report }
+		h.apply(nil)
+		h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
+			report(crm.Quota{Window: 24 * time.Hour, Limit: 1000, Remaining: 0})
+			return each(batch, crm.Outcome{Kind: crm.RateLimited, Reason: "used up", After: 15 * time.Minute})
+		})
+		id := h.accept("ada@example.com")[0]
+		h.rest(time.Minute)
+		due, resumes := h.expectState(id, retryWait).GetDueTime().AsTime(), h.status("crm").GetResumeTime().AsTime()
+		if due.Before(resumes) || due.Sub(resumes) > time.Minute {
+			t.Errorf("it is due at %s, and deliveries go on at %s", due, resumes)
+		}
+	})
+}
+
 // Zoho drops values for fields that it does not have without a word; what it has is known from reading them.
 func TestAFieldThatZohoHasNoMoreIsNamedAfterAReloadToo(t *testing.T) {
 	t.Parallel()

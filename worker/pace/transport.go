@@ -2,6 +2,7 @@ package pace
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -17,7 +18,7 @@ type Transport struct {
 	// before: a destination that refuses connections is not called faster than one that answers. See [Slot.Answered], too.
 	Limiter *Limiter
 	// Timeout bounds a request from the moment it has its slot until its answer is read; waiting for the slot is bounded
-	// by the request's context alone.
+	// by the request's context alone; see [WithPatience], too.
 	Timeout time.Duration
 }
 
@@ -49,7 +50,25 @@ func (t *Transport) slot(ctx context.Context) (*Slot, error) {
 	if slot, ok := ctx.Value(slotKey{}).(*Slot); ok && slot.limiter == t.Limiter && slot.take() {
 		return slot, nil
 	}
-	return t.Limiter.Acquire(ctx)
+	patience, ok := ctx.Value(patienceKey{}).(time.Duration)
+	if !ok {
+		return t.Limiter.Acquire(ctx)
+	}
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	slot, err := t.Limiter.Acquire(waiting)
+	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("its pace allows no call within %s", patience)
+	}
+	return slot, err
+}
+
+type patienceKey struct{}
+
+// WithPatience has each request that a [Transport] makes under the context fail which would wait longer for its slot, because
+// a person waits for what comes of it.
+func WithPatience(ctx context.Context, patience time.Duration) context.Context {
+	return context.WithValue(ctx, patienceKey{}, patience)
 }
 
 // limitedBody ends the time limit of a request when its answer is closed.
