@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -90,23 +92,50 @@ func newDestinationsAct(conn *connection, out *output, verb, about, example stri
 func printDestinations(out *output, w io.Writer, destinations []*leadgatev1.Destination) error {
 	now := time.Now()
 	return printAll(out, w, destinations, func(w io.Writer) {
-		table(w, "NAME\tKIND\tSTATUS\tWAITING\tOLDEST\tIN FLIGHT\tDELIVERED\tDEAD\tRATE\tLAST ERROR", func(w io.Writer) {
+		table(w, "NAME\tKIND\tSTATUS\tWAITING\tOLDEST\tIN FLIGHT\tDELIVERED\tHELD\tDEAD\tRATE\tLAST ERROR", func(w io.Writer) {
 			for _, d := range destinations {
 				state := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(d.GetStatus().String(), "DESTINATION_STATUS_")), "_", " ")
 				rate := fmt.Sprintf("%.0f/s", d.GetRequestsPerSecond())
 				if limit := d.GetRequestsPerSecondLimit(); limit > 0 {
-					rate = fmt.Sprintf("%.0f of %g/s", d.GetRequestsPerSecond(), limit)
+					rate = fmt.Sprintf("%.0f of %s", d.GetRequestsPerSecond(), perTime(limit))
 				}
 				if d.GetPauseReason() != "" {
 					state += ": " + d.GetPauseReason()
+				}
+				if resumes := resumption(d, now); resumes != "" {
+					state += ", " + resumes
 				}
 				problem := orDash(d.GetLastError())
 				if d.GetLastErrorTime() != nil && d.GetLastError() != "" {
 					problem = fmt.Sprintf("%s (%s)", d.GetLastError(), ago(d.GetLastErrorTime(), now))
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%d\t%d\t%d\t%s\t%s\n", d.GetName(), d.GetKind(), state, d.GetWaiting(),
-					shortDuration(d.GetOldestWaiting()), d.GetInFlight(), d.GetDelivered(), d.GetDead(), rate, problem)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", d.GetName(), d.GetKind(), state, d.GetWaiting(),
+					shortDuration(d.GetOldestWaiting()), d.GetInFlight(), d.GetDelivered(), d.GetHeld(), d.GetDead(), rate, problem)
 			}
 		})
 	})
+}
+
+// resumption says when a destination that waits is called again; empty if that is not known, or up to a person.
+func resumption(d *leadgatev1.Destination, now time.Time) string {
+	if d.GetResumeTime() == nil {
+		return ""
+	}
+	in := short(d.GetResumeTime().AsTime().Sub(now))
+	if d.GetStatus() == leadgatev1.DestinationStatus_DESTINATION_STATUS_UNREACHABLE {
+		return "asked again in " + in
+	}
+	return "goes on in " + in
+}
+
+// perTime is a rate in the unit in which it is one or more: 9/s, 30/min, 1/h.
+func perTime(perSecond float64) string {
+	unit := "s"
+	for _, longer := range []string{"min", "h"} {
+		if perSecond >= 1 {
+			break
+		}
+		perSecond, unit = 60*perSecond, longer
+	}
+	return strconv.FormatFloat(math.Round(100*perSecond)/100, 'f', -1, 64) + "/" + unit
 }

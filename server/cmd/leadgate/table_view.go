@@ -139,7 +139,7 @@ func (t *screen) destinationLines() []string {
 		l := lookOf(d)
 		rate := fmt.Sprintf("%.1f", d.GetRequestsPerSecond())
 		if limit := d.GetRequestsPerSecondLimit(); limit > 0 {
-			rate += fmt.Sprintf(" of %.4g", limit)
+			rate += " of " + strings.TrimSuffix(perTime(limit), "/s")
 		}
 		s := t.sparks[d.GetName()]
 		if s == nil {
@@ -149,7 +149,11 @@ func (t *screen) destinationLines() []string {
 			pad(d.GetName(), 16), l.style.Render(pad(l.shape+" "+l.word, 22)), d.GetWaiting(), shortDuration(d.GetOldestWaiting()), rate,
 			painted(green).Render(s.line(t.now().Unix())), d.GetDelivered(), s.failed, d.GetDead()))
 		if d.GetLastError() != "" {
-			lines = append(lines, dim.Render("    "+journal.OneLine(d.GetLastError())))
+			problem := d.GetLastError()
+			if resumes := resumption(d, t.now()); resumes != "" {
+				problem = resumes + ": " + problem
+			}
+			lines = append(lines, dim.Render("    "+journal.OneLine(problem)))
 		}
 	}
 	return lines

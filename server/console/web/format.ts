@@ -16,6 +16,9 @@ export const count = (value: string | number | undefined): string => whole.forma
 /** rate shows something per second. */
 export const rate = (value: number): string => (value < 100 ? tenths : whole).format(value);
 
+/** perTime shows a rate per second in the unit in which it is one or more: 9/s, 30/min, 1/h. */
+export const perTime = (value: number): string => (value >= 1 ? `${rate(value)}/s` : value * 60 >= 1 ? `${rate(value * 60)}/min` : `${rate(value * 3600)}/h`);
+
 const percents = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 0 });
 
 export const percent = (share: number): string => percents.format(share);

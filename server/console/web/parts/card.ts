@@ -3,7 +3,7 @@
 import type { Destination, PauseDestinationResponse } from "api";
 import { h, swap, write, type Child } from "../dom";
 import { post } from "../api";
-import { count, duration, number, percent, rate, seconds, when } from "../format";
+import { count, duration, number, percent, perTime, rate, seconds, when } from "../format";
 import type { Page } from "../page";
 import { may } from "../session";
 import { ofStatus, state } from "../words";
@@ -64,14 +64,16 @@ export class Card {
 }
 
 function facts(d: Destination): Child[] {
-  const limit = d.requestsPerSecondLimit ? ` of ${rate(d.requestsPerSecondLimit)}/s` : "/s, no limit";
-  const dead = number(d.dead);
+  const limit = d.requestsPerSecondLimit ? ` of ${perTime(d.requestsPerSecondLimit)}` : "/s, no limit";
+  const dead = number(d.dead), held = number(d.held);
+  const resumes = d.status === "DESTINATION_STATUS_UNREACHABLE" ? "asked again " : "goes on ";
   return [
     h("p", { class: "card-state" }, state(ofStatus(d.status)), h("span", { class: "figure" }, `${rate(d.requestsPerSecond ?? 0)}${limit}`)),
     h("dl", { class: "facts" }, fact("waiting", count(d.waiting)), fact("oldest", d.oldestWaiting ? duration(seconds(d.oldestWaiting)) : "–"), fact("delivered", count(d.delivered)),
       d.requestsPerDayLimit && number(d.requestsPerDayLimit) > 0 ? fact("quota left", percent(number(d.requestsLeftToday) / number(d.requestsPerDayLimit))) : null,
+      held > 0 ? fact("held", h("a", { href: pathTo("held") }, count(held))) : null,
       fact("dead", dead > 0 ? h("a", { href: pathTo("dead", "", { destination: d.name ?? "" }) }, count(dead)) : "0")),
-    d.resumeTime ? h("p", { class: "muted" }, "goes on ", when(d.resumeTime)) : null,
+    d.resumeTime ? h("p", { class: "muted" }, resumes, when(d.resumeTime)) : null,
     d.pauseReason ? h("p", { class: "muted" }, "Paused: ", d.pauseReason) : null,
     d.lastError ? h("p", { class: "card-error" }, d.lastError, " ", h("span", { class: "muted" }, when(d.lastErrorTime))) : null,
   ];
