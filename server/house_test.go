@@ -66,13 +66,15 @@ type house struct {
 
 // options change what open starts.
 type options struct {
-	config string                        // contactForm if empty
-	env    map[string]string             // for ${env:…}
-	store  func(store.Store) store.Store // put between the server and its store
-	worker leadgatev1.WorkerServiceServer
-	body   time.Duration          // for how long a request's body may take
-	change func(*configv1.Config) // what a file cannot say
-	traces bool
+	config      string                        // contactForm if empty
+	env         map[string]string             // for ${env:…}
+	store       func(store.Store) store.Store // put between the server and its store
+	worker      leadgatev1.WorkerServiceServer
+	body        time.Duration          // for how long a request's body may take
+	change      func(*configv1.Config) // what a file cannot say
+	traces      bool
+	connections int // that may be open; 0 for the usual
+
 	listen func(net.Listener) net.Listener // put between the server and its listener
 	logs   io.Writer                       // gets log lines; nil drops them
 }
@@ -119,7 +121,7 @@ func open(t testing.TB, o options) *house {
 	}
 	h.server, err = server.New(server.Options{
 		Logger:   logger,
-		Snapshot: snapshot, Store: h.store, Journal: events, Worker: o.worker, Back: w, OpenAPI: openapi.JSON, BodyTimeout: o.body, Tracing: o.traces,
+		Snapshot: snapshot, Store: h.store, Journal: events, Worker: o.worker, Back: w, OpenAPI: openapi.JSON, BodyTimeout: o.body, Connections: o.connections, Tracing: o.traces,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "leadgate_up 1") }),
 	})
 	if err != nil {

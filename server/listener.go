@@ -16,8 +16,26 @@ import (
 // and a goroutine for as long, nothing else.
 const sniffTimeout = 10 * time.Second
 
-// While connections cannot be accepted, it is logged this often.
+// While connections cannot be accepted, or are one too many, it is logged this often.
 const acceptFailuresEvery = time.Minute
+
+// Connections that are open at a time: each takes a file descriptor and some memory, also one that says nothing. What is left of the
+// process's file descriptors is for the store, which cannot go on without, and for the CRMs. One network gets a quarter of them.
+const (
+	maxConnections  = 16_384
+	minDescriptors  = 64 // that are left, at the least
+	descriptorsPart = 4  // of which one is left
+	networksPart    = 4  // of which one is for one network
+)
+
+// mostConnections is how many connections a process may have that has so many file descriptors.
+func mostConnections(descriptors uint64) int {
+	kept := max(descriptors/descriptorsPart, minDescriptors)
+	if descriptors < 2*kept { // too few for anything
+		kept = descriptors / 2
+	}
+	return int(min(maxConnections, descriptors-kept)) //nolint:gosec // it fits
+}
 
 // prefaceLength is how much of a connection tells HTTP/2 from HTTP/1: no HTTP/1 method begins with "PRI ".
 const prefaceLength = 4
@@ -34,14 +52,18 @@ type sniffer struct {
 	mixed    bool
 	grpc     *sniffed
 	http     *sniffed
+	open     *shares // of all connections
 
 	mu      sync.Mutex
 	waiting map[net.Conn]struct{} // connections that have not said yet what they speak
 	closed  bool
 }
 
-func newSniffer(listener net.Listener, config *tls.Config, mixed bool, log *slog.Logger) *sniffer {
-	s := &sniffer{listener: listener, log: log, mixed: mixed, waiting: map[net.Conn]struct{}{}}
+func newSniffer(listener net.Listener, config *tls.Config, mixed bool, connections int, log *slog.Logger) *sniffer {
+	s := &sniffer{
+		listener: listener, log: log, mixed: mixed, waiting: map[net.Conn]struct{}{},
+		open: newShares(connections, max(1, connections/networksPart)),
+	}
 	s.grpc, s.http = newSniffed(listener.Addr()), newSniffed(listener.Addr())
 	if config != nil {
 		s.tls = config.Clone() // one for all connections: it keeps the keys by which sessions are resumed
@@ -62,7 +84,13 @@ type greeting struct {
 
 // run accepts connections until the listener is closed, and then returns nil.
 func (s *sniffer) run() error {
-	var told time.Time // when it was last logged that none can be accepted
+	var told time.Time // when it was last logged that one was not taken
+	tell := func(problem string, args ...any) {
+		if time.Since(told) > acceptFailuresEvery {
+			told = time.Now()
+			s.log.Error(problem+", so leads may be lost on the way here", args...)
+		}
+	}
 	for {
 		conn, err := s.listener.Accept()
 		switch {
@@ -72,21 +100,38 @@ func (s *sniffer) run() error {
 			// Out of file descriptors, most likely: those that end free some.
 			var transient interface{ Temporary() bool }
 			if errors.As(err, &transient) && transient.Temporary() {
-				if time.Since(told) > acceptFailuresEvery {
-					told = time.Now()
-					s.log.Error("connections cannot be accepted, so leads may be lost on the way here", "error", err)
-				}
+				tell("connections cannot be accepted", "error", err)
 				time.Sleep(5 * time.Millisecond)
 				continue
 			}
 			return err
 		}
+		network := networkOf(parseAddress(conn.RemoteAddr().String()))
+		if !s.open.take(network) {
+			tell("connections are closed unheard, since too many are open", "most", s.open.all, "most_of_a_network", s.open.each, "address", conn.RemoteAddr().String())
+			_ = conn.Close()
+			continue
+		}
+		conn = &held{Conn: conn, free: func() { s.open.give(network) }}
 		if !s.wait(conn) {
 			_ = conn.Close()
 			continue
 		}
 		go s.sniff(conn)
 	}
+}
+
+// held is a connection that counts until it is closed.
+type held struct {
+	net.Conn
+	once sync.Once
+	free func()
+}
+
+// Close implements net.Conn.
+func (c *held) Close() error {
+	defer c.once.Do(c.free)
+	return c.Conn.Close()
 }
 
 // sniff hands a connection to the half that speaks what it speaks.

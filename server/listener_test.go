@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -19,6 +20,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -228,4 +230,94 @@ func selfSigned(t *testing.T) (certFile, keyFile string, pool *x509.CertPool) {
 		}
 	}
 	return certFile, keyFile, pool
+}
+
+// afar is a listener whose first connections come from addresses that a test chooses.
+type afar struct {
+	net.Listener
+	from []string
+}
+
+type farConn struct {
+	net.Conn
+	from net.Addr
+}
+
+func (c farConn) RemoteAddr() net.Addr { return c.from }
+
+func (l *afar) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil || len(l.from) == 0 {
+		return conn, err
+	}
+	address := &net.TCPAddr{IP: net.ParseIP(l.from[0]), Port: 1234}
+	l.from = l.from[1:]
+	return farConn{conn, address}, nil
+}
+
+// loggedText is what was logged. Safe for concurrent use.
+type loggedText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *loggedText) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *loggedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// closedByServer waits until the server closes a connection that says nothing.
+func closedByServer(t *testing.T, address string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the connection is still open: %v", err)
+	}
+}
+
+func TestANetworkThatTakesAllConnectionsKeepsOutNobodyElse(t *testing.T) {
+	t.Parallel()
+	from := []string{"2001:db8::1", "2001:db8::2", "2001:db8::3", "203.0.113.7"}
+	h := open(t, options{connections: 8, listen: func(l net.Listener) net.Listener { return &afar{l, from} }})
+	h.raw("")
+	h.raw("")
+	closedByServer(t, h.address)
+	h.send(http.MethodGet, "/healthz", "", "").expect(t, 200) // from IPv4
+}
+
+func TestConnectionsThatAreTooManyAreClosedAndLogged(t *testing.T) {
+	t.Parallel()
+	logs := &loggedText{}
+	h := open(t, options{connections: 3, logs: logs})
+	first, _ := h.raw("")
+	h.raw("")
+	h.raw("")
+	closedByServer(t, h.address)
+	closedByServer(t, h.address)
+	if got := strings.Count(logs.String(), "too many are open"); got != 1 {
+		t.Errorf("it is logged %d times:\n%s", got, logs)
+	}
+	_ = first.Close()
+	for { // until the server has noticed
+		response, err := h.client.Get(h.url("/healthz"))
+		if err == nil {
+			_ = response.Body.Close()
+			return
+		}
+		if t.Context().Err() != nil {
+			t.Fatal(err)
+		}
+	}
 }

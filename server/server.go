@@ -48,7 +48,7 @@ const (
 	minPing = 10 * time.Second
 )
 
-// Options are what a server needs. All but Back, Preparer, Routes, BodyTimeout, Now and Logger are required.
+// Options are what a server needs. All but Back, Preparer, Routes, BodyTimeout, Connections, Now and Logger are required.
 type Options struct {
 	Snapshot config.Snapshot
 	Store    store.Store
@@ -68,6 +68,8 @@ type Options struct {
 	Tracing bool
 	// BodyTimeout is how long a client may take to send its request, after the headers; 10 s if 0. Files get a minute.
 	BodyTimeout time.Duration
+	// Connections is how many may be open at a time; as many as the process's file descriptors allow if 0.
+	Connections int
 	// Now is the time, the same clock as the store's; time.Now if nil.
 	Now func() time.Time
 	// Logger gets faults of leadgate itself. Nil drops them.
@@ -99,6 +101,7 @@ type Server struct {
 	tracing   bool
 
 	bodyTimeout time.Duration
+	connections int
 
 	stopping context.Context // ends when Shutdown is called
 	stop     context.CancelFunc
@@ -127,10 +130,13 @@ type Server struct {
 func New(o Options) (*Server, error) {
 	s := &Server{
 		store: o.Store, hasher: store.NewHasher(o.Store.HashKey()), journal: o.Journal, back: o.Back, preparer: o.Preparer,
-		limiter: newLimiter(), strangers: newShares(maxStrangers, maxStrangersOfNetwork), now: o.Now, log: o.Logger, tracing: o.Tracing, bodyTimeout: o.BodyTimeout, health: health.NewServer(),
+		limiter: newLimiter(), strangers: newShares(maxStrangers, maxStrangersOfNetwork), now: o.Now, log: o.Logger, tracing: o.Tracing, bodyTimeout: o.BodyTimeout, connections: o.Connections, health: health.NewServer(),
 	}
 	if s.bodyTimeout == 0 {
 		s.bodyTimeout = usualBodyTimeout
+	}
+	if s.connections == 0 {
+		s.connections = mostConnections(descriptors())
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -246,7 +252,7 @@ func (s *Server) Serve(listener net.Listener) error {
 		s.mu.Unlock()
 		return listener.Close()
 	}
-	s.sniffer = newSniffer(listener, s.tls, s.mixed, s.log)
+	s.sniffer = newSniffer(listener, s.tls, s.mixed, s.connections, s.log)
 	s.halves.Go(func() error {
 		if err := s.grpc.Serve(s.sniffer.grpc); !errors.Is(err, grpc.ErrServerStopped) {
 			return err
