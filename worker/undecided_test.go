@@ -69,14 +69,16 @@ func TestWhatIsToBeSentAgainFollowsWhatIsUnanswered(t *testing.T) {
 		changed  bool        // the lead
 		answer   crm.Outcome // to what was unanswered
 		restart  bool
-		payloads int // that are sent then
+		held     bool // when it is changed, and retried by a person
+		payloads int  // that are sent then
 		state    leadgatev1.DeliveryState
 	}{
-		"delivered":               {true, delivered, false, 2, done},
-		"refused":                 {true, crm.Outcome{Kind: crm.Refused, Reason: "bad"}, false, 2, done},
-		"delivered after a start": {true, delivered, true, 2, done},
-		"unchanged":               {false, delivered, false, 1, done},
-		"unchanged and refused":   {false, crm.Outcome{Kind: crm.Refused, Reason: "bad"}, false, 1, dead},
+		"delivered":               {true, delivered, false, false, 2, done},
+		"refused":                 {true, crm.Outcome{Kind: crm.Refused, Reason: "bad"}, false, false, 2, done},
+		"delivered after a start": {true, delivered, true, false, 2, done},
+		"held":                    {true, delivered, false, true, 2, done},
+		"unchanged":               {false, delivered, false, false, 1, done},
+		"unchanged and refused":   {false, crm.Outcome{Kind: crm.Refused, Reason: "bad"}, false, false, 1, dead},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -93,9 +95,21 @@ func TestWhatIsToBeSentAgainFollowsWhatIsUnanswered(t *testing.T) {
 				if c.changed {
 					is.Lead.FirstName = "Augusta"
 				}
-				results, err := h.store.Amend(t.Context(), &store.Amendment{Was: was, Record: is, Resend: []string{"crm"}})
+				a := &store.Amendment{Was: was, Record: is, Resend: []string{"crm"}}
+				if c.held {
+					a.Resend = nil
+					if results, err := h.store.Hold(t.Context(), &store.Hold{DeliveryID: ids[0]}); err != nil || results[0].Err != nil {
+						t.Fatal(results, err)
+					}
+				}
+				results, err := h.store.Amend(t.Context(), a)
 				if err != nil || results[0].Err != nil {
 					t.Fatal(results, err)
+				}
+				if c.held {
+					if _, err := h.service.RetryDelivery(t.Context(), &leadgatev1.RetryDeliveryRequest{DeliveryId: ids[0], Force: true}); err != nil {
+						t.Fatal(err)
+					}
 				}
 				if c.restart {
 					h.restart()

@@ -303,7 +303,8 @@ type Amendment struct {
 	// Resend names destinations whose delivery of the lead is due again, whatever became of it: DELIVERED ones too. One that
 	// waits stays where it is: it is mapped anew when its turn comes. One that was attempted is marked by Delivery.Resend, as what was
 	// sent may have to go out once more first; a claim to it is taken away. An amendment that changes the lead's content names the
-	// waiting ones too, because an attempt at one of them may have begun since they were looked at.
+	// waiting ones too, because an attempt at one of them may have begun since they were looked at. It marks by itself those that a
+	// person may have sent: DEAD, HELD and SUPERSEDED.
 	Resend []string
 	// Hurry makes due now what waits for its first attempt.
 	Hurry bool

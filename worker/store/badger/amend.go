@@ -124,20 +124,19 @@ func (it *amendItem) send(b *batch, c *change, deliveries []*leadgatev1.Delivery
 	moved := string(before) != string(after)
 	changed := !proto.Equal(was.GetLead(), it.record.GetLead())
 	for _, d := range deliveries {
+		again := slices.Contains(it.amendment.Resend, d.GetDestination())
 		var err error
 		switch d.GetState() {
 		case leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT:
-			if moved || slices.Contains(it.amendment.Resend, d.GetDestination()) {
+			if moved || again {
 				err = fmt.Errorf("%w: an attempt at %s is under way", store.ErrState, d.GetDestination())
 			}
 		case leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT:
-			again := slices.Contains(it.amendment.Resend, d.GetDestination()) && d.GetAttemptCount() > 0 && !d.GetResend()
-			if changed || again { // who has claimed it has read it as it was
+			if changed || again && d.GetAttemptCount() > 0 { // who has claimed it has read it as it was
 				c.revoke(it.s, deliveryKey{it.lead, d.GetDestination()})
 			}
 			if again {
-				d.Resend, d.UpdateTime = true, timestamppb.New(it.s.now())
-				err = c.setMessage(deliveryKey{it.lead, d.GetDestination()}.key(), d)
+				err = it.mark(c, d)
 			}
 			if err != nil {
 				return err
@@ -149,8 +148,10 @@ func (it *amendItem) send(b *batch, c *change, deliveries []*leadgatev1.Delivery
 			}
 		case leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED:
 		default:
-			if slices.Contains(it.amendment.Resend, d.GetDestination()) {
+			if again {
 				err = it.resend(b, c, d, after)
+			} else if changed && d.GetState() != leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED { // a person may have it sent
+				err = it.mark(c, d)
 			}
 		}
 		if err != nil {
@@ -167,6 +168,15 @@ func (it *amendItem) send(b *batch, c *change, deliveries []*leadgatev1.Delivery
 		}
 	}
 	return nil
+}
+
+// mark notes that a delivery is to send the lead as it is now, after what may have to go out once more.
+func (it *amendItem) mark(c *change, d *leadgatev1.Delivery) error {
+	if d.GetAttemptCount() == 0 || d.GetResend() {
+		return nil
+	}
+	d.Resend, d.UpdateTime = true, timestamppb.New(it.s.now())
+	return c.setMessage(deliveryKey{it.lead, d.GetDestination()}.key(), d)
 }
 
 // move takes a delivery that waits from the chain of one person to that of another.

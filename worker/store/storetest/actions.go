@@ -248,7 +248,8 @@ func (m *model) resend(t *rapid.T) {
 	now := m.rig.clock.time()
 	for _, sibling := range of {
 		moved := person != sibling.person && sibling.waits()
-		marked := sibling == d && d.attempts > 0 && d.state != cancelled && !d.resend
+		left := sibling.state == dead || sibling.state == held || sibling.state == superseded // to a person
+		marked := sibling.attempts > 0 && (sibling == d && d.state != cancelled || left && person != sibling.person)
 		again := sibling == d && !d.waits() && d.state != cancelled || sibling.fresh
 		if moved || marked { // who has claimed it does not know
 			m.end(sibling.id)

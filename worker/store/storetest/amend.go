@@ -218,6 +218,25 @@ func amendSuite() suite {
 			r.claim(ids[:2]...)
 		},
 
+		"WhatAPersonMayHaveSentIsMarkedWhenItsLeadChanges": func(t *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com", "bob@example.com", "cyd@example.com", "dan@example.com")
+			steps := r.begin(r.claim(ids...)[:3]...)
+			for i, state := range []leadgatev1.DeliveryState{held, dead, delivered} {
+				r.settle(state, steps[i])
+			}
+			r.tryHold(ids[3])
+			for i, want := range []bool{true, true, false, false} {
+				r.amend(r.amendment(leadOf(ids[i]), func(record *leadgatev1.LeadRecord) { record.ConfigRevision = "new" }))
+				if r.delivery(ids[i]).GetResend() {
+					t.Errorf("delivery %d is marked though the lead is the same", i)
+				}
+				r.amend(r.amendment(leadOf(ids[i]), func(record *leadgatev1.LeadRecord) { record.Lead.Company = "Engines" }))
+				if got := r.delivery(ids[i]).GetResend(); got != want {
+					t.Errorf("delivery %d is marked %t", i, got)
+				}
+			}
+		},
+
 		"WhatIsUnderWayIsNotSentAgain": func(t *testing.T, r *rig) {
 			ids := r.acceptFrom("ada@example.com")
 			steps := r.begin(r.claim(ids...)...)
