@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -33,6 +36,44 @@ func TestANewLeadIsCreatedAtItsLocation(t *testing.T) {
 	if strings.Contains(lead.text, "lastName") {
 		t.Errorf("fields that are not set are shown: %s", lead.text)
 	}
+}
+
+// Protobuf holds what JSON cannot: accepted, it would keep every list of leads from being shown.
+func TestWhatNoJSONCanHoldIsRefusedOverGRPC(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	leads := leadgatev1.NewLeadServiceClient(h.dial())
+	consent := func(seconds int64, nanos int32) *leadgatev1.Lead {
+		return &leadgatev1.Lead{Consents: []*leadgatev1.Consent{{Purpose: "news", Time: &timestamppb.Timestamp{Seconds: seconds, Nanos: nanos}}}}
+	}
+	custom := func(value *structpb.Value) *leadgatev1.Lead {
+		return &leadgatev1.Lead{Custom: map[string]*structpb.Value{"x": value}}
+	}
+	nan := structpb.NewNumberValue(math.NaN())
+	for name, c := range map[string]struct {
+		lead *leadgatev1.Lead
+		want codes.Code
+	}{
+		"not a number":            {custom(nan), codes.InvalidArgument},
+		"infinite":                {custom(structpb.NewNumberValue(math.Inf(-1))), codes.InvalidArgument},
+		"not a number, in a list": {custom(structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewNumberValue(1), nan}})), codes.InvalidArgument},
+		"the largest number":      {custom(structpb.NewNumberValue(math.MaxFloat64)), codes.OK},
+		"after the year 9999":     {consent(253402300800, 0), codes.InvalidArgument},
+		"before the year 1":       {consent(-62135596801, 0), codes.InvalidArgument},
+		"never":                   {consent(math.MaxInt64, 0), codes.InvalidArgument},
+		"in more than a second":   {consent(1_700_000_000, 1_999_999_999), codes.OK},
+		"before its second":       {consent(1_700_000_000, -1), codes.OK},
+	} {
+		c.lead.Email = "ada@example.com"
+		if _, err := leads.SubmitLead(t.Context(), &leadgatev1.SubmitLeadRequest{Lead: c.lead}); status.Code(err) != c.want {
+			t.Errorf("%s: %v, want %s", name, err, c.want)
+		}
+		batch, err := leads.BatchSubmitLeads(t.Context(), &leadgatev1.BatchSubmitLeadsRequest{Leads: []*leadgatev1.SubmitLeadRequest{{Lead: c.lead}}})
+		if err != nil || (batch.GetResults()[0].GetRefusal() == nil) != (c.want == codes.OK) {
+			t.Errorf("%s, in a batch: %v, %v", name, batch, err)
+		}
+	}
+	h.send("GET", "/v1/leads", "", "").expect(t, 200, "2023-11-14T22:13:21.999999999Z", "2023-11-14T22:13:19.999999999Z")
 }
 
 func TestAReplayedKeyAnswersOKWithTheFirstLead(t *testing.T) {

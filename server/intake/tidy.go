@@ -6,13 +6,15 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
 // Tidy mends in place what a backend may leave untidy without it meaning anything: white space around any text, the case of
-// the e-mail address and of the country, and null for a field of its own, which as for any other says that there is none. All else
-// is taken or refused as sent. Tidying twice changes nothing; a nil lead is left alone.
+// the e-mail address and of the country, nanoseconds of a time that are not within its second, and null for a field of its own, which
+// as for any other says that there is none. All else is taken or refused as sent. Tidying twice changes nothing; a nil lead is left
+// alone.
 func Tidy(lead *leadgatev1.Lead) {
 	if lead == nil {
 		return
@@ -21,6 +23,11 @@ func Tidy(lead *leadgatev1.Lead) {
 	trim(lead.ProtoReflect())
 	lead.Email = strings.ToLower(lead.Email)
 	lead.Country = strings.ToUpper(lead.Country)
+	for _, consent := range lead.Consents {
+		if at := consent.GetTime(); at != nil && !at.IsValid() {
+			consent.Time = timestamppb.New(at.AsTime())
+		}
+	}
 }
 
 func isNull(value *structpb.Value) bool {

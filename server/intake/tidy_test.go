@@ -13,7 +13,7 @@ import (
 	"github.com/leadgate/leadgate/server/intake"
 )
 
-func TestTidyingMendsOuterWhiteSpaceCaseAndNullOnly(t *testing.T) {
+func TestTidyingMendsOuterWhiteSpaceCaseNullAndNanosecondsOnly(t *testing.T) {
 	t.Parallel()
 	lead := &leadgatev1.Lead{
 		Email: " Ada@Example.COM\n", FirstName: "\tAda  B. ", Country: " gb ", Phone: " 415 ", Message: "\n Hello,\n  you \n",
@@ -26,14 +26,18 @@ func TestTidyingMendsOuterWhiteSpaceCaseAndNullOnly(t *testing.T) {
 			"unset": nil,
 			"null":  structpb.NewNullValue(),
 		},
-		Consents: []*leadgatev1.Consent{{Purpose: " newsletter ", Granted: true, Time: timestamppb.New(timestamppb.Now().AsTime())}},
-		Source:   &leadgatev1.Source{UtmSource: " google "},
+		Consents: []*leadgatev1.Consent{
+			{Purpose: " newsletter ", Granted: true, Time: timestamppb.New(timestamppb.Now().AsTime())},
+			{Purpose: "calls", Time: &timestamppb.Timestamp{Seconds: 1, Nanos: -1}},
+		},
+		Source: &leadgatev1.Source{UtmSource: " google "},
 	}
 	want := proto.CloneOf(lead)
 	want.Email, want.FirstName, want.Country, want.Phone, want.Message = "ada@example.com", "Ada  B.", "GB", "415", "Hello,\n  you"
 	want.Custom[" name "] = structpb.NewStringValue("x")
 	want.Custom["list"].GetListValue().Values[0] = structpb.NewStringValue("y")
 	delete(want.Custom, "null")
+	want.Consents[1].Time = &timestamppb.Timestamp{Nanos: 999_999_999}
 	want.Consents[0].Purpose, want.Source.UtmSource = "newsletter", "google"
 
 	for _, time := range []string{"once", "twice"} {

@@ -1358,7 +1358,7 @@ var File_leadgate_v1_lead_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"\n" +
-	"\x16leadgate/v1/lead.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc1\v\n" +
+	"\x16leadgate/v1/lead.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\f\n" +
 	"\x04Lead\x12#\n" +
 	"\x05email\x18\x01 \x01(\tB\r\xbaH\n" +
 	"\xd8\x01\x01r\x05\x18\xfe\x01`\x01R\x05email\x12'\n" +
@@ -1378,10 +1378,10 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"postalCode\x12\x8c\x01\n" +
 	"\acountry\x18\f \x01(\tBr\xbaHo\xba\x01i\n" +
 	"\x13lead.country.alpha2\x126must be an ISO 3166-1 alpha-2 country code, such as US\x1a\x1athis.matches('^[A-Z]{2}$')\xd8\x01\x01R\acountry\x12#\n" +
-	"\amessage\x18\r \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x02R\amessage\x12\xaa\x03\n" +
-	"\x06custom\x18\x0e \x03(\v2\x1d.leadgate.v1.Lead.CustomEntryB\xf2\x02\xbaH\xee\x02\x9a\x01\xea\x02\x102\"\x91\x01\xba\x01\x8d\x01\n" +
-	"\x10lead.custom.name\x12Qnames of custom fields are lower case letters, digits and underscores, at most 63\x1a&this.matches('^[a-z][a-z0-9_]{0,62}$')*\xd1\x01\xba\x01\xcd\x01\n" +
-	"\x11lead.custom.value\x12Hvalues of custom fields are strings, numbers, booleans or lists of these\x1antype(this) in [string, double, bool] || (type(this) == list && this.all(v, type(v) in [string, double, bool]))R\x06custom\x12:\n" +
+	"\amessage\x18\r \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x02R\amessage\x12\x82\x04\n" +
+	"\x06custom\x18\x0e \x03(\v2\x1d.leadgate.v1.Lead.CustomEntryB\xca\x03\xbaH\xc6\x03\x9a\x01\xc2\x03\x102\"\x91\x01\xba\x01\x8d\x01\n" +
+	"\x10lead.custom.name\x12Qnames of custom fields are lower case letters, digits and underscores, at most 63\x1a&this.matches('^[a-z][a-z0-9_]{0,62}$')*\xa9\x02\xba\x01\xa5\x02\n" +
+	"\x11lead.custom.value\x12Xvalues of custom fields are strings, numbers that are finite, booleans or lists of these\x1a\xb5\x01type(this) in [string, bool] || (type(this) == double && this - this == 0.0) || (type(this) == list && this.all(v, type(v) in [string, bool] || (type(v) == double && v - v == 0.0)))R\x06custom\x12:\n" +
 	"\bconsents\x18\x0f \x03(\v2\x14.leadgate.v1.ConsentB\b\xbaH\x05\x92\x01\x02\x10\x14R\bconsents\x12+\n" +
 	"\x06source\x18\x10 \x01(\v2\x13.leadgate.v1.SourceR\x06source\x127\n" +
 	"\n" +
@@ -1390,14 +1390,15 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"\vCustomEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12,\n" +
 	"\x05value\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\x05value:\x028\x01:]\xbaHZ\x1aX\n" +
-	"\x0elead.reachable\x12 a lead needs an email or a phone\x1a$this.email != '' || this.phone != ''\"\x85\x02\n" +
+	"\x0elead.reachable\x12 a lead needs an email or a phone\x1a$this.email != '' || this.phone != ''\"\xa8\x03\n" +
 	"\aConsent\x12$\n" +
 	"\apurpose\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\apurpose\x12\x18\n" +
 	"\agranted\x18\x02 \x01(\bR\agranted\x12\x1c\n" +
 	"\x04text\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80@R\x04text\x12+\n" +
-	"\ftext_version\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\vtextVersion\x12.\n" +
-	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12#\n" +
+	"\ftext_version\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\vtextVersion\x12\xd0\x01\n" +
+	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x9f\x01\xbaH\x9b\x01\xba\x01\x97\x01\n" +
+	"\fconsent.time\x12%must be a time in the years 1 to 9999\x1a`this >= timestamp('0001-01-01T00:00:00Z') && this <= timestamp('9999-12-31T23:59:59.999999999Z')R\x04time\x12#\n" +
 	"\bpage_url\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\apageUrl\x12\x1a\n" +
 	"\x02ip\x18\a \x01(\tB\n" +
 	"\xbaH\a\xd8\x01\x01r\x02p\x01R\x02ip\"\xa0\x06\n" +
