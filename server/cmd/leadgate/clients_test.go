@@ -37,7 +37,7 @@ func TestEveryLineOfTheClientsREADMEWorks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	demo := start(t, nil, "demo", "--listen", "127.0.0.1:0")
+	demo := startDemo(t)
 	dir := reader(t, root, string(front))
 	blocks := fenced(string(text), "sh")
 	if len(blocks) < 10 {

@@ -52,7 +52,7 @@ func shows(selector, words string) chromedp.Action[chromedp.Void] {
 func TestThePageOfTheDemoShowsALeadOnItsWay(t *testing.T) {
 	t.Parallel()
 	ctx := browser(t, 1440, 900)
-	demo := start(t, nil, "demo", "--listen", "127.0.0.1:0")
+	demo := startDemo(t)
 	err := chromedp.Do(ctx,
 		chromedp.Navigate("http://"+demo.address+"/demo/"),
 		shows("#link", "live"),

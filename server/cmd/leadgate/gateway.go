@@ -62,6 +62,7 @@ type gatewayOptions struct {
 	out      io.Writer               // log lines
 	routes   map[string]http.Handler // further pages, by path prefix
 	source   *source                 // where to read the configuration again; nil if it never changes
+	ballast  bool                    // take room that can be given up on a full disk
 }
 
 // openGateway builds the rooms from the back of the house to the front. On error nothing stays open.
@@ -91,7 +92,7 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	options.Ballast = true
+	options.Ballast = o.ballast
 	options.Now, options.Publish, options.Committed, options.Logger = now, g.journal.Committed, commits.Observe, g.log
 	if g.store, err = badger.Open(options); err != nil {
 		return err

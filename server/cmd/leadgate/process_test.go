@@ -90,6 +90,12 @@ func start(t *testing.T, environment []string, args ...string) *process {
 	return p
 }
 
+// startDemo runs the demo, whose temporary directory would outlive it, since it is killed at the end.
+func startDemo(t *testing.T) *process {
+	t.Helper()
+	return start(t, []string{"TMPDIR=" + t.TempDir()}, "demo", "--listen", "127.0.0.1:0")
+}
+
 // kill ends the process as a power cut would.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // it may have ended

@@ -73,7 +73,7 @@ func TestEveryCommandOfTheGuidesWorks(t *testing.T) {
 		}
 		readme += string(text)
 	}
-	demo := start(t, nil, "demo", "--listen", "127.0.0.1:0")
+	demo := startDemo(t)
 	dir := reader(t, root, readme)
 	environment := append(os.Environ(),
 		"PATH="+filepath.Join(dir, "path")+string(os.PathListSeparator)+os.Getenv("PATH"),

@@ -70,7 +70,7 @@ with the reason while the configuration before stays in force. SIGHUP makes it l
 			if err != nil {
 				return err
 			}
-			g, err := openGateway(cmd.Context(), gatewayOptions{snapshot: snapshot, source: source, out: cmd.OutOrStdout()})
+			g, err := openGateway(cmd.Context(), gatewayOptions{snapshot: snapshot, source: source, out: cmd.OutOrStdout(), ballast: true})
 			if err != nil {
 				return err
 			}
