@@ -28,6 +28,8 @@ const (
 	Notice = 7 * 24 * time.Hour
 	// Between two rounds. The shortest retention is a day.
 	interval = time.Hour
+	// How often it is told which leads cannot be removed.
+	failuresEvery = 24 * time.Hour
 	// How many leads one call to the store looks at.
 	step = 200
 	// Where warnings are remembered.
@@ -58,6 +60,7 @@ type Keeper struct {
 	journal *journal.Journal
 	now     func() time.Time
 	log     *slog.Logger
+	once    *journal.Once // for what cannot be removed
 
 	mu      sync.Mutex
 	policy  Policy
@@ -79,6 +82,7 @@ func New(o Options) *Keeper {
 	if k.log == nil {
 		k.log = slog.New(slog.DiscardHandler)
 	}
+	k.once = journal.NewOnce(failuresEvery, k.now)
 	return k
 }
 
@@ -167,7 +171,7 @@ func (k *Keeper) remove(ctx context.Context, r store.Retention) (soon int, oldes
 		if err != nil {
 			return soon, oldest, err
 		}
-		if purged.Failed != nil {
+		if purged.Failed != nil && k.once.Tell(purged.Failed.Error()) {
 			k.log.Error("leads whose retention is over could not be removed, and stay", "error", purged.Failed)
 		}
 		delivered += purged.Delivered

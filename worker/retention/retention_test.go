@@ -2,7 +2,9 @@ package retention_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -241,5 +243,30 @@ func TestAShorterRetentionTakesEffectAndManyAreRemovedInSteps(t *testing.T) {
 	page, _, err := h.store.Leads(t.Context(), store.LeadQuery{}, 10, "")
 	if err != nil || len(page) != 1 || page[0].GetLeadId() != kept {
 		t.Errorf("kept are %v, %v", page, err)
+	}
+}
+
+// stuck is a store with a lead that cannot be removed.
+type stuck struct{ store.Store }
+
+func (stuck) Purge(context.Context, store.Retention, int, string) (store.Purged, error) {
+	return store.Purged{Failed: errors.New("lead 7: it cannot be read")}, nil
+}
+
+func TestWhatCannotBeRemovedIsToldOnceADay(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	var log strings.Builder
+	j := journal.New(journal.Options{Now: h.time})
+	defer j.Close()
+	keeper := retention.New(retention.Options{Store: stuck{h.store}, Journal: j, Now: h.time, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	for range 48 {
+		if err := keeper.Round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		h.pass(time.Hour)
+	}
+	if n := strings.Count(log.String(), "lead 7"); n != 2 {
+		t.Errorf("told %d times in two days", n)
 	}
 }

@@ -127,3 +127,41 @@ func TestRetentionRemovesALeadThatWasTriedThousandsOfTimesAndPassesOverADamagedO
 		t.Errorf("%d leads and %d attempts are left", n['l'], n['a'])
 	}
 }
+
+func TestRetentionPassesOverWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	o := badger.Options{Dir: t.TempDir()}
+	s := open(t, o)
+	var ids []string
+	for i := range 6 {
+		ids = append(ids, accept(t, s, lead(fmt.Sprintf("p%d@example.com", i)))[0].LeadID)
+	}
+	end(t, s, "crm", 6, leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	edit(t, o.Dir, func(txn *badgerdb.Txn) error {
+		record, delivery := uuid.MustParse(ids[0]), uuid.MustParse(ids[2])
+		return errors.Join(
+			txn.Set(append([]byte{'l'}, record[:]...), []byte("\xff nonsense")),
+			txn.Set(append(append([]byte{'d'}, delivery[:]...), "crm"...), []byte("\xff nonsense")),
+		)
+	})
+	s = open(t, o)
+	later := time.Now().Add(time.Hour)
+	removed, failed := 0, ""
+	for token := ""; ; {
+		purged, err := s.Purge(t.Context(), store.Retention{Delivered: later, Undelivered: later}, 2, token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		removed += purged.Delivered
+		failed += fmt.Sprintln(purged.Failed)
+		if token = purged.Next; token == "" {
+			break
+		}
+	}
+	if removed != 4 || !strings.Contains(failed, ids[0]) || !strings.Contains(failed, ids[2]) {
+		t.Errorf("%d of 4 were removed; failed: %s", removed, failed)
+	}
+}

@@ -33,6 +33,8 @@ func (s *Store) Purge(ctx context.Context, r store.Retention, limit int, token s
 	var items []item
 	for _, lead := range old {
 		switch {
+		case lead.unreadable != nil:
+			purged.Failed = errors.Join(purged.Failed, fmt.Errorf("lead %s cannot be read: %w", lead.key, lead.unreadable))
 		case lead.mayGo(r):
 			items = append(items, &purgeItem{s: s, lead: lead.key, retention: r})
 		case lead.isSoon(r):
@@ -81,6 +83,7 @@ type keptLead struct {
 	key        leadKey
 	record     *leadgatev1.LeadRecord
 	deliveries []*leadgatev1.Delivery
+	unreadable error // of oldLeads: why record or deliveries are not known
 }
 
 // finished reports whether nothing is left to do with the lead, and since when.
@@ -143,9 +146,7 @@ func (s *Store) oldLeads(ctx context.Context, r store.Retention, from []byte, li
 				return nil
 			}
 			lead := keptLead{key: leadKey(leads.Item().Key()[1:]), record: &leadgatev1.LeadRecord{}}
-			if err := unmarshal(leads.Item(), lead.record); err != nil {
-				return err
-			}
+			lead.unreadable = unmarshal(leads.Item(), lead.record)
 			for ; deliveries.Valid(); deliveries.Next() {
 				of := bytes.Compare(deliveries.Item().Key()[1:17], lead.key[:])
 				if of > 0 {
@@ -156,7 +157,7 @@ func (s *Store) oldLeads(ctx context.Context, r store.Retention, from []byte, li
 				}
 				d := &leadgatev1.Delivery{}
 				if err := unmarshal(deliveries.Item(), d); err != nil {
-					return err
+					lead.unreadable = err
 				}
 				lead.deliveries = append(lead.deliveries, d)
 			}
@@ -192,7 +193,7 @@ func (it *purgeItem) stage(b *batch, c *change) error {
 	if err != nil {
 		return err
 	}
-	kept := keptLead{it.lead, r, deliveries}
+	kept := keptLead{key: it.lead, record: r, deliveries: deliveries}
 	if !kept.mayGo(it.retention) {
 		return nil
 	}
