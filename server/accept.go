@@ -115,7 +115,7 @@ func (s *Server) outcome(a *arrival, asked *store.Acceptance, result store.Accep
 		}
 		return outcome{leadID: result.LeadID}
 	case len(result.Differing) > 0 && result.HeldLeadID == "":
-		return outcome{err: reused(result)}
+		return outcome{err: s.reused(a, result)}
 	case asked.OnReuse != nil && result.HeldLeadID == asked.OnReuse.Record.GetLeadId():
 		return outcome{leadID: result.LeadID, replayed: true} // held now, which its own events tell
 	}
@@ -212,13 +212,21 @@ func (s *Server) duplicate(a *arrival, now time.Time, result store.Accepted) {
 	s.journal.Publish(event)
 }
 
-// reused is the error of a key that was seen before with another payload.
-func reused(result store.Accepted) error {
-	return worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{
+// reused is the error of a key that was seen before with another payload. A form asks nobody for a key: whoever guesses one must not
+// find out, by trying, what somebody else filled in. What differs is told to whoever submits with an API key, and by the event.
+func (s *Server) reused(a *arrival, result store.Accepted) error {
+	info := &errdetails.ErrorInfo{
 		Reason:   "IDEMPOTENCY_KEY_REUSED",
 		Metadata: map[string]string{"leadId": result.LeadID, "fields": strings.Join(result.Differing, ",")},
-	}, fmt.Sprintf("the idempotency key came before with other content: lead %s differs in %s; send a new key for a new lead",
+	}
+	err := worker.Failure(nil, codes.InvalidArgument, info, fmt.Sprintf("the idempotency key came before with other content: lead %s differs in %s; send a new key for a new lead",
 		result.LeadID, strings.Join(result.Differing, ", ")))
+	if a.submission == nil || a.call.onBehalf {
+		return err
+	}
+	s.refused(a.call, err)
+	return worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: info.GetReason()},
+		"the idempotency key came before with other content; send a new key for a new lead")
 }
 
 // refused tells that a lead was not taken: once for each request, wherever in the house it was refused.

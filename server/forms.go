@@ -259,9 +259,10 @@ func (f *form) payload(stored *leadgatev1.Submission) []store.Field {
 }
 
 // content is a hash of the same, for submissions without a key: a browser without script sends a form again in the same
-// order.
+// order. It is of one visitor's network: nobody finds out by sending the same whether somebody else has sent it.
 func (f *form) content(hasher *store.Hasher, stored *leadgatev1.Submission) string {
 	var all strings.Builder
+	all.WriteString(networkOf(parseAddress(stored.GetAddress())).String() + "\x00\x00")
 	for name, value := range f.lasting(stored) {
 		all.WriteString(name + "\x00" + value + "\x00\x00")
 	}

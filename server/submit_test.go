@@ -124,8 +124,32 @@ func TestAFormKeepsWhatCameUnderAReusedKey(t *testing.T) {
 	if leads := held.body["leads"].([]any); len(leads) != 1 {
 		t.Errorf("%d leads are held, want 1", len(leads))
 	}
-	h.post("/v1/forms/strict/submissions", asForm, "email=ada@example.com", "Idempotency-Key", "k1").expect(t, 201)
-	h.post("/v1/forms/strict/submissions", asForm, "email=grace@example.com", "Idempotency-Key", "k1").expect(t, 422, `"fields":["email"]`)
+}
+
+func TestAStrangerFindsOutByNoKeyWhatSomebodyElseFilledIn(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{config: withKeys, env: keys})
+	const path = "/v1/forms/strict/submissions"
+	first := h.post(path, asForm, "email=ada@example.com", "Idempotency-Key", "k1").expect(t, 201).body["leadId"].(string)
+	guess := h.post(path, asForm, "email=grace@example.com", "Idempotency-Key", "k1").expect(t, 422, "IDEMPOTENCY_KEY_REUSED")
+	if strings.Contains(guess.text, first) || strings.Contains(guess.text, "email") {
+		t.Errorf("a stranger is told %s", guess.text)
+	}
+	h.awaitEvent(func(e *leadgatev1.LeadEvent) bool { // the operator is
+		return e.GetReason() == "IDEMPOTENCY_KEY_REUSED" && strings.Contains(e.GetError(), "lead "+first+" differs in email")
+	})
+	h.post(path, asForm, "email=grace@example.com", "Idempotency-Key", "k1", "Authorization", "Bearer shop-key").expect(t, 422, `"fields":["email"]`, first)
+}
+
+func TestAStrangerFindsOutByNoRepetitionWhoSentAForm(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{config: contactForm + `trusted_proxies: ["127.0.0.0/8"]`})
+	send := func(address string, status int) {
+		h.post("/v1/forms/strict/submissions", asForm, "email=ada@example.com", "X-Forwarded-For", address).expect(t, status)
+	}
+	send("203.0.113.7", 201)
+	send("203.0.113.7", 200)
+	send("203.0.113.8", 201)
 }
 
 func TestALeadThatNobodyTakesIsHeld(t *testing.T) {
