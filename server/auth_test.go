@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -35,6 +36,9 @@ func TestWithoutKeysOnlyLocalCallersAreServed(t *testing.T) {
 		"through a proxy":        {[]string{"Via", "1.1 proxy"}, 403},
 		"another host":           {[]string{"Host", "leads.example.com"}, 403},
 		"a rebound name":         {[]string{"Host", "127.0.0.1.evil.example"}, 403},
+		"a page without a name":  {[]string{"Sec-Fetch-Site", "cross-site"}, 403},
+		"a page of this machine": {[]string{"Sec-Fetch-Site", "same-site"}, 403},
+		"an own page":            {[]string{"Sec-Fetch-Site", "same-origin"}, 200},
 		"a page elsewhere":       {[]string{"Origin", "https://evil.example"}, 403},
 		"a page of another port": {[]string{"Host", "localhost:8080", "Origin", "http://localhost:9999"}, 403},
 	} {
@@ -45,6 +49,11 @@ func TestWithoutKeysOnlyLocalCallersAreServed(t *testing.T) {
 			}
 			h.post("/v1/leads", asJSON, ada, c.headers...).expect(t, map[int]int{200: 201, 403: 403}[c.status])
 		})
+	}
+	// A proxy that says nothing of itself.
+	_, answer := h.raw("GET /v1/leads HTTP/1.0\r\nHost: " + h.address + "\r\n\r\n")
+	if line, err := answer.ReadString('\n'); !strings.Contains(line, " 403 ") {
+		t.Errorf("over HTTP/1.0: %q (%v)", line, err)
 	}
 	// Pages, health and what is the same for everybody stay open.
 	remote := []string{"Host", "leads.example.com", "X-Forwarded-For", "203.0.113.9"}

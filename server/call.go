@@ -157,6 +157,9 @@ func (s *Server) httpCall(r *http.Request) *call {
 	c := newCall(s.now(), proxies, r.RemoteAddr, r.Host, func(name string) []string {
 		return r.Header[textproto.CanonicalMIMEHeaderKey(name)]
 	})
+	if !r.ProtoAtLeast(1, 1) { // nginx, unless it is told to, says neither for whom it asks nor any other name than this machine's
+		c.local = false
+	}
 	c.secure = r.TLS != nil || (trusted(parseAddress(r.RemoteAddr), proxies) && r.Header.Get("X-Forwarded-Proto") == "https")
 	if c.bearer == "" {
 		c.bearer = cookieKey(r, c.secure)
@@ -246,7 +249,7 @@ func trusted(address netip.Addr, proxies []netip.Prefix) bool {
 
 // isLocal says whether a caller is on this machine: the connection is a loopback one, nothing says that a proxy passed it
 // on, it asks for this machine by name (or a page elsewhere could reach it through a name that resolves to loopback), and
-// no page of another origin made it.
+// no page of another origin made it: a page that cannot read an answer can still tell how long it took.
 func isLocal(direct netip.Addr, host string, read headers) bool {
 	if !direct.IsLoopback() {
 		return false
@@ -255,6 +258,10 @@ func isLocal(direct netip.Addr, host string, read headers) bool {
 		if len(read(name)) > 0 {
 			return false
 		}
+	}
+	switch read.first("sec-fetch-site") {
+	case "cross-site", "same-site":
+		return false
 	}
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {

@@ -56,6 +56,7 @@ func (s *Server) front(o Options) (http.Handler, error) {
 		c := s.httpCall(r)
 		r = r.WithContext(withCall(r.Context(), c))
 		w.Header().Set(requestIDHeader, c.id)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
 		defer s.recoverHTTP(w, r)
 		if r.Method == http.MethodGet {
 			packed.ServeHTTP(w, r)

@@ -81,7 +81,6 @@ func (s *Server) writePage(w http.ResponseWriter, r *http.Request, status int, i
 	header.Set("Content-Language", in.tag)
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Security-Policy", pagePolicy)
-	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_ = s.visitors.Execute(w, content) // the visitor went away
