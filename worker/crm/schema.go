@@ -119,9 +119,13 @@ func (p *Property) Option(text string) *Option {
 
 // Of is a value as the CRM's records have it: the option that a text means; the number, or the yes or no, that it spells, where
 // the property is one, as CRMs refuse "12" for a number; a number in words where it is a text. Any of several options is a list,
-// be it of one. A value that does not fit is itself: what to make of it is up to the CRM.
+// be it of one, and of what can be one only, a list of one is that. A value that does not fit is itself: what to make of it is up
+// to the CRM.
 func (p *Property) Of(value any) any {
 	list, several := value.([]any)
+	if several && len(list) == 1 && p.Type != Enumerations && p.Type != Other {
+		return p.one(list[0])
+	}
 	if !several {
 		if value = p.one(value); p.Type == Enumerations {
 			return []any{value}

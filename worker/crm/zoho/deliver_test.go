@@ -20,6 +20,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 	simulated "github.com/leadgate/leadgate/worker/crm/simulator/zoho"
 	"github.com/leadgate/leadgate/worker/crm/zoho"
+	"github.com/leadgate/leadgate/worker/mapping"
 )
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -167,6 +168,27 @@ func TestWhatZohoWouldDropOrRefuseIsLeftOutAndTold(t *testing.T) {
 	}
 	if n := r.account.Records(); n != 2 {
 		t.Errorf("%d records", n)
+	}
+}
+
+func TestSeveralValuesOfATextAreOneText(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Zoho{}, simulated.Options{})
+	if _, outcome := r.destination.Schema(t.Context()); outcome.Kind != crm.Delivered {
+		t.Fatal(outcome)
+	}
+	payload, err := r.destination.Encode([]mapping.Property{
+		{Name: "Email", Value: "ada@example.com"}, {Name: "Last_Name", Value: "Lovelace"}, {Name: "Company", Value: "Engines"},
+		{Name: "Description", Value: []any{"Demo", "Prices"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if outcome := r.deliver(upsert, string(payload))[0]; outcome.Kind != crm.Delivered || len(outcome.Dropped) > 0 {
+		t.Errorf("ended as %+v", outcome)
+	}
+	if got := r.account.records()[0].Properties["Description"]; got != "Demo, Prices" {
+		t.Errorf("Zoho has %v", got)
 	}
 }
 

@@ -92,8 +92,15 @@ func (d *destination) defaults() map[string]string {
 	return fields
 }
 
-// Encode implements crm.Destination. Several values of one field stay a list.
-func (*destination) Encode(properties []mapping.Property) ([]byte, error) {
+// Encode implements crm.Destination. Several values of one field stay a list, but of a text, which Zoho refuses a list for.
+func (d *destination) Encode(properties []mapping.Property) ([]byte, error) {
+	known := d.known.Load()
+	for i, p := range properties {
+		values, several := p.Value.([]any)
+		if field := known.Property(p.Name); several && field != nil && field.Type == crm.Text {
+			properties[i].Value = draft.By(", ")(values)
+		}
+	}
 	return draft.Encode(properties, nil)
 }
 
