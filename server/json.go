@@ -44,6 +44,7 @@ func (*strictJSON) NewDecoder(r io.Reader) runtime.Decoder {
 		if !ok {
 			return errors.New("only whole messages are read")
 		}
+		body = keepDigits(body)
 		return readable(protojson.Unmarshal(body, message), body, message.ProtoReflect().Descriptor())
 	})
 }

@@ -253,6 +253,25 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
+func TestLongNumbersKeepTheirDigits(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	for given, want := range map[string]any{
+		"23851234567890123": "23851234567890123", "-9007199254740993": "-9007199254740993", "12345678901234567890": "12345678901234567890",
+		"9007199254740992": 9007199254740992.0, "1e21": 1e21, "0.12345678901234567": 0.12345678901234567, `"12345678901234567 \" 12345678901234567"`: `12345678901234567 " 12345678901234567`,
+	} {
+		id := h.post("/v1/leads", asJSON, `{"lead":{"email":"ada@example.com","custom":{"ad":`+given+`,"ads":[`+given+`]}}}`).expect(t, 201).body["leadId"].(string)
+		record := h.send("GET", "/v1/leads/"+id, "", "").expect(t, 200).body["record"].(map[string]any)
+		custom := record["lead"].(map[string]any)["custom"].(map[string]any)
+		if got := custom["ad"]; got != want {
+			t.Errorf("%s is kept as %v", given, got)
+		}
+		if got := custom["ads"].([]any)[0]; got != want {
+			t.Errorf("%s in a list is kept as %v", given, got)
+		}
+	}
+}
+
 func TestAValueNeverStandsInARefusal(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})
