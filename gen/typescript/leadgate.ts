@@ -937,8 +937,8 @@ export interface Lead {
   /** What the person wrote. At most 32 KiB of UTF-8. */
   message?: string;
   /**
-   * Fields of the business's own. Values are scalars or lists of scalars; decimals travel as strings; a backend's null is
-   * none. At most 50.
+   * Fields of the business's own. Values are scalars or lists of scalars; decimals travel as strings, and so do whole numbers
+   * beyond 2^53, which REST makes strings by itself; a backend's null is none. At most 50.
    */
   custom?: Record<string, unknown>;
   /** What the person agreed to. */

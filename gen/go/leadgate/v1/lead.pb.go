@@ -181,8 +181,8 @@ type Lead struct {
 	Country string `protobuf:"bytes,12,opt,name=country,proto3" json:"country,omitempty"`
 	// What the person wrote. At most 32 KiB of UTF-8.
 	Message string `protobuf:"bytes,13,opt,name=message,proto3" json:"message,omitempty"`
-	// Fields of the business's own. Values are scalars or lists of scalars; decimals travel as strings; a backend's null is
-	// none. At most 50.
+	// Fields of the business's own. Values are scalars or lists of scalars; decimals travel as strings, and so do whole numbers
+	// beyond 2^53, which REST makes strings by itself; a backend's null is none. At most 50.
 	Custom map[string]*structpb.Value `protobuf:"bytes,14,rep,name=custom,proto3" json:"custom,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// What the person agreed to.
 	Consents []*Consent `protobuf:"bytes,15,rep,name=consents,proto3" json:"consents,omitempty"`
