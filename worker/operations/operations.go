@@ -65,6 +65,7 @@ type Options struct {
 // Runner runs operations. It is safe for concurrent use.
 type Runner struct {
 	store   store.Store
+	hasher  *store.Hasher
 	journal *journal.Journal
 	now     func() time.Time
 	log     *slog.Logger
@@ -88,7 +89,7 @@ type run struct {
 // New returns a runner that knows no operations yet. Stop ends it.
 func New(o Options) *Runner {
 	r := &Runner{
-		store: o.Store, journal: o.Journal, now: o.Now, log: o.Logger,
+		store: o.Store, hasher: store.NewHasher(o.Store.HashKey()), journal: o.Journal, now: o.Now, log: o.Logger,
 		kinds: map[string]func(proto.Message) (Task, error){}, running: map[string]*run{},
 	}
 	if r.now == nil {
@@ -248,12 +249,23 @@ func (r *Runner) attach(ctx context.Context, asked *storev1.Operation) (Wait, er
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case kept.GetOperation().GetKind() != asked.GetOperation().GetKind() || !bytes.Equal(kept.GetRequest().GetValue(), asked.GetRequest().GetValue()):
+	case kept.GetOperation().GetKind() != asked.GetOperation().GetKind() || !r.isSame(kept.GetRequest(), asked.GetRequest()):
 		return nil, ErrReused
 	case under == nil:
 		return func(context.Context) (*leadgatev1.Operation, error) { return kept.GetOperation(), nil }, nil
 	}
 	return r.waitFor(under), nil
+}
+
+// hashed is what is kept of a request once its operation has ended: enough to know it again. A request may name a person, who may be
+// erased meanwhile.
+func (r *Runner) hashed(request *anypb.Any) *anypb.Any {
+	return &anypb.Any{TypeUrl: request.GetTypeUrl(), Value: r.hasher.Hash(string(request.GetValue()))}
+}
+
+// isSame reports whether a request that is kept, hashed or not, is the one that is asked for.
+func (r *Runner) isSame(kept, asked *anypb.Any) bool {
+	return bytes.Equal(kept.GetValue(), asked.GetValue()) || bytes.Equal(kept.GetValue(), r.hashed(asked).GetValue())
 }
 
 // write writes a new operation down and begins it. Error: store.ErrConflict.

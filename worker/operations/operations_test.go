@@ -205,6 +205,29 @@ func TestANamedOperationIsNotDoneTwice(t *testing.T) {
 	}
 }
 
+func TestAnOperationThatHasEndedNamesNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorks(t)
+	for id, fail := range map[string]error{"done": nil, "failed": errors.New("a fault")} {
+		w.fail = fail
+		ask := operations.Call{ID: id, Request: &leadgatev1.LeadFilter{Email: "ada@example.com"}}
+		first, err := w.run(ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept, _, err := w.store.State("operations").Get(t.Context(), id)
+		if err != nil || strings.Contains(string(kept), "ada@") {
+			t.Errorf("%s: kept as %q, %v", id, kept, err)
+		}
+		if again, err := w.run(ask); err != nil || !proto.Equal(again, first) {
+			t.Errorf("%s: the same call again: %v, %v", id, again, err)
+		}
+		if _, err := w.run(operations.Call{ID: id, Request: &leadgatev1.LeadFilter{Email: "bob@example.com"}}); !errors.Is(err, operations.ErrReused) {
+			t.Errorf("%s: another call under its name: %v", id, err)
+		}
+	}
+}
+
 func TestAnOperationGoesOnWhenItsCallerGoesAwayAndAfterARestart(t *testing.T) {
 	t.Parallel()
 	w := newWorks(t)

@@ -71,11 +71,13 @@ func (r *Runner) step(under *run) (err error) {
 	return nil
 }
 
-// save writes down how far an operation is; false if the runner stopped before that was possible.
+// save writes down how far an operation is, and forgets what was asked for once it has ended; false if the runner stopped before that
+// was possible.
 func (r *Runner) save(kept *storev1.Operation) bool {
 	var expires time.Time
 	if kept.GetOperation().GetState() != leadgatev1.OperationState_OPERATION_STATE_RUNNING {
 		expires = r.now().Add(remembered)
+		kept.Request = r.hashed(kept.GetRequest())
 	}
 	for {
 		value, err := proto.Marshal(kept)

@@ -407,7 +407,7 @@ type Operation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How far it is.
 	Operation *v1.Operation `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
-	// What was asked for.
+	// What was asked for; once the operation has ended, a keyed hash of it, because it may name a person.
 	Request *anypb.Any `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`
 	// Where to go on.
 	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
