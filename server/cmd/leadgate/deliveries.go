@@ -224,6 +224,7 @@ func newDeliveriesRetry(conn *connection, out *output) *cobra.Command {
 						return
 					}
 					fmt.Fprintf(w, "%d match, %d due now\n", answer.GetMatched(), answer.GetRetried())
+					describeProblems(w, problemsOf(cmd.Context(), service, answer.GetOperationId()))
 				})
 			}
 			for _, id := range args {

@@ -130,6 +130,15 @@ func countsInWords(op *leadgatev1.Operation) string {
 	return strings.Join(words, ", ")
 }
 
+// problemsOf returns what an operation could not do and why; nothing, if that cannot be read.
+func problemsOf(ctx context.Context, service leadgatev1.WorkerServiceClient, operationID string) []*leadgatev1.OperationProblem {
+	answer, err := service.GetOperation(ctx, &leadgatev1.GetOperationRequest{OperationId: operationID})
+	if err != nil {
+		return nil
+	}
+	return answer.GetOperation().GetProblems()
+}
+
 func describeProblems(w io.Writer, problems []*leadgatev1.OperationProblem) {
 	for _, problem := range problems {
 		fmt.Fprintf(w, "  %s: %s\n", problem.GetId(), problem.GetMessage())

@@ -217,3 +217,31 @@ func TestNoLeadIsLostWhileTheConfigurationChanges(t *testing.T) {
 		}
 	}
 }
+
+// A destination goes under another name. What waits for it is held, and nothing that a person asks for fails without a word.
+func TestWhatWaitsForADestinationThatIsGoneIsMovedByAPerson(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	events := h.gateway.watch()
+	h.faults(`{"status":503}`)
+	lead := h.post("k1", url.Values{"email": {"ada@example.com"}}).body["leadId"].(string)
+	await(t, events, lead, "RETRY")
+	for _, name := range [][2]string{{"[crm]", "[sales]"}, {"\n  crm:", "\n  sales:"}} {
+		text, err := os.ReadFile(h.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(h.config, []byte(strings.Replace(string(text), name[0], name[1], 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, events, lead, "HELD")
+	h.faults(`{}`)
+	if text := h.command("deliveries", "retry", "--all", "--state", "held"); !strings.Contains(text, "1 match, 0 due now") ||
+		!strings.Contains(text, lead+`.crm: there is no destination "crm"; there are: sales: move the delivery`) {
+		t.Errorf("retrying says %s", text)
+	}
+	h.command("deliveries", "move", "--from", "crm", "--to", "sales", "--expect", "1")
+	await(t, events, lead, "SUCCESS")
+	h.onlyContact()
+}

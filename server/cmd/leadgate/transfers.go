@@ -54,6 +54,7 @@ func newDeliveriesMove(conn *connection, out *output) *cobra.Command {
 					return
 				}
 				fmt.Fprintf(w, "%d match, %d are due at %s\n", answer.GetMatched(), answer.GetMoved(), to)
+				describeProblems(w, problemsOf(cmd.Context(), service, answer.GetOperationId()))
 			})
 		},
 	}
@@ -109,6 +110,7 @@ func newDeliveriesDelete(conn *connection, out *output) *cobra.Command {
 					return
 				}
 				fmt.Fprintf(w, "%d match, %d deleted\n", answer.GetMatched(), answer.GetDeleted())
+				describeProblems(w, problemsOf(cmd.Context(), service, answer.GetOperationId()))
 			})
 		},
 	}
