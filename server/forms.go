@@ -294,7 +294,12 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request) {
 		return
 	case http.MethodPost:
 	default:
-		s.writeProblem(w, r, methodNotAllowed(w, "POST, OPTIONS"))
+		err := methodNotAllowed(w, "POST, OPTIONS")
+		if r.Method == http.MethodGet && r.URL.RawQuery != "" {
+			err = worker.Failure(nil, codes.Unimplemented, &errdetails.ErrorInfo{Reason: "METHOD_NOT_ALLOWED"},
+				`fields in the address are not taken; give the form method="post"`)
+		}
+		s.writeProblem(w, r, err)
 		return
 	}
 	c.intake = true

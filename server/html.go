@@ -63,7 +63,7 @@ func (s *Server) writeRefusal(w http.ResponseWriter, r *http.Request, p *problem
 		content.Title = in.say("page.check", "Please check what you entered")
 		content.Text = in.say("page.correct", "Nothing was sent yet. Go back, correct this, and send it again:")
 		content.Violations = p.Violations
-	case p.Status == http.StatusMethodNotAllowed: // the answer's page was opened anew
+	case p.Status == http.StatusMethodNotAllowed && r.URL.RawQuery == "": // the answer's page was opened anew
 		content.Text = in.say("page.nothing", "Nothing was sent just now: this address only takes what a form sends.")
 	case p.Status >= http.StatusInternalServerError || p.Status == http.StatusTooManyRequests:
 		content.Text = in.say("page.later", "We could not take what you sent just now. Please go back and try again in a moment.")

@@ -27,6 +27,7 @@ func TestAVisitorWithoutScriptSeesAPage(t *testing.T) {
 		// All that a browser tells another site by default: it may be another page.
 		"the site": {h.post("/v1/forms/contact/submissions", asForm, "email=ada", "Accept", browserAccept, "Referer", "https://www.example.com/"), 400,
 			[]string{`<a href="https://www.example.com/">www.example.com</a>`}},
+		"no method": {h.send(http.MethodGet, "/v1/forms/contact/submissions?email=ada%40example.com", "", "", "Accept", browserAccept), 405, []string{"give the form method=&#34;post&#34;"}},
 		// The address of an answer, opened anew or kept as a bookmark.
 		"opened": {h.send(http.MethodGet, "/v1/forms/contact/submissions", "", "", "Accept", browserAccept, "Accept-Language", "de"), 405, []string{`<html lang="de">`, "nichts gesendet"}},
 		"markup": {send("/v1/forms/%3Cscript%3E/submissions", "email=ada"), 404, []string{"&lt;script&gt;"}},
