@@ -77,15 +77,25 @@ func (h *house) authorize(c *call, want role) error {
 // key is the configured API key that a caller sent; nil if there is no such key.
 func (h *house) key(bearer string) *configv1.APIKey { return h.keys[sha256.Sum256([]byte(bearer))] }
 
+// letIn authorizes a call, and logs who comes with a key that does not open: somebody may be trying keys. It logs one of a network,
+// and no more of the same for a while.
+func (s *Server) letIn(c *call, want role) error {
+	err := s.house().authorize(c, want)
+	if err != nil && c.bearer != "" && s.once.Tell("key from "+networkOf(c.address).String()) {
+		s.log.Warn("an API key was refused; more from the same network are not told for a while", "address", c.address.String(), "request_id", c.id, "error", err.Error())
+	}
+	return err
+}
+
 // authenticate is the hook of the auth interceptors; the call stands in the context.
 func (s *Server) authenticate(ctx context.Context, method string) error {
-	return s.house().authorize(callOf(ctx), roleOf(method))
+	return s.letIn(callOf(ctx), roleOf(method))
 }
 
 // guarded is a plain HTTP handler for callers with a role.
 func (s *Server) guarded(want role, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := s.house().authorize(callOf(r.Context()), want); err != nil {
+		if err := s.letIn(callOf(r.Context()), want); err != nil {
 			s.writeProblem(w, r, err)
 			return
 		}

@@ -172,3 +172,17 @@ func TestTheCallersAddressIsBelievedOfTrustedProxiesOnly(t *testing.T) {
 		})
 	}
 }
+
+func TestWhoTriesKeysIsLogged(t *testing.T) {
+	t.Parallel()
+	logs := &loggedText{}
+	h := open(t, options{config: withKeys + "trusted_proxies: [\"127.0.0.0/8\"]\n", env: keys, logs: logs})
+	for _, path := range []string{"/v1/leads", "/v1/deliveries", "/metrics"} {
+		h.send(http.MethodGet, path, "", "", "Authorization", "Bearer opensesame", "X-Forwarded-For", "203.0.113.7").expect(t, 401)
+		h.send(http.MethodGet, path, "", "", "X-Forwarded-For", "203.0.113.8").expect(t, 401) // without any, as whoever is curious
+	}
+	got := logs.String()
+	if strings.Count(got, "an API key was refused") != 1 || !strings.Contains(got, "203.0.113.7") || strings.Contains(got, "opensesame") {
+		t.Errorf("logged:\n%s", got)
+	}
+}

@@ -120,7 +120,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := s.house().authorize(c, roleOf(found.rpc)); err != nil { // as the interceptor does, but before the body is read
+	if err := s.letIn(c, roleOf(found.rpc)); err != nil { // as the interceptor does, but before the body is read
 		return err
 	}
 	if r.Method == http.MethodGet {

@@ -34,7 +34,7 @@ const (
 func (s *Server) knock(ctx context.Context, c *call, method string) (context.Context, error) {
 	c.intake = bringsLeads(method)
 	h, want := s.house(), roleOf(method)
-	if err := h.authorize(c, want); err != nil {
+	if err := s.letIn(c, want); err != nil {
 		s.refused(c, err)
 		s.logRPC(withCall(ctx, c), method, err)
 		return nil, err

@@ -103,7 +103,7 @@ func (s *Server) servePreview(w http.ResponseWriter, r *http.Request, name strin
 		s.writeProblem(w, r, methodNotAllowed(w, "POST"))
 		return
 	}
-	if err := s.house().authorize(callOf(r.Context()), read); err != nil { // before the body is read
+	if err := s.letIn(callOf(r.Context()), read); err != nil { // before the body is read
 		s.writeProblem(w, r, err)
 		return
 	}

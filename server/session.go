@@ -95,8 +95,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, c *call) {
 		return
 	}
 	c.bearer, c.cookie = given.Key, false
-	if err := s.house().authorize(c, known); err != nil {
-		s.log.Warn("sign-in refused", "address", c.address.String(), "request_id", c.id, "error", err.Error())
+	if err := s.letIn(c, known); err != nil {
 		s.writeProblem(w, r, err)
 		return
 	}

@@ -126,6 +126,9 @@ func (r *review) enrich(cfg *configv1.Config) {
 	}
 }
 
+// safeKey is how many characters a key has that nobody finds by trying, if they are any.
+const safeKey = 16
+
 // apiKeys checks that callers can be told apart.
 func (r *review) apiKeys(keys []*configv1.APIKey, env Environment) {
 	names, secrets := map[string]bool{}, map[string]string{}
@@ -143,6 +146,9 @@ func (r *review) apiKeys(keys []*configv1.APIKey, env Environment) {
 			r.on(p.child("key"), "the key is the same as that of %s: give each caller its own", other)
 		}
 		secrets[secret] = key.GetName()
+		if len(secret) < safeKey {
+			r.hint(p.child("key"), "the key of %s can be guessed, with its length of %d; make one of 32 characters, as openssl rand -hex 16 does", key.GetName(), len(secret))
+		}
 	}
 }
 

@@ -27,6 +27,11 @@ func (r *review) hints(cfg *configv1.Config) {
 	for name, destination := range cfg.GetDestinations() {
 		r.unfilled(path{"destinations", name}, name, destination, cfg)
 	}
+	for i, network := range cfg.GetTrustedProxies() {
+		if strings.HasSuffix(network, "/0") {
+			r.hint(path{"trusted_proxies", strconv.Itoa(i)}, "%s is everybody: whoever calls may then say what address is theirs; name the network of the proxy", network)
+		}
+	}
 }
 
 // swapped finds fields that lead elsewhere than their names say.

@@ -36,6 +36,8 @@ func TestHintsTellWhatIsProbablyNotMeant(t *testing.T) {
 			[]string{"10:17: custom.size is a text, which is never a number: write double(lead.custom.size), and numbers as 5000.0"}},
 		"unfilled": {head + "    properties:\n      email: email\n      amount: custom.amount\n      campaign: source.utm_campaign\nforms:\n  contact:\n    fields: { email: email }\n",
 			[]string{"6:15: no form that leads to crm fills custom.amount, so only a backend could fill amount"}},
+		"a key to guess, and everybody's proxy": {head + "forms: { contact: {} }\napi_keys: [{ name: ops, key: \"${env:TOKEN}\", roles: [read] }]\ntrusted_proxies: [\"10.0.0.0/8\", \"0.0.0.0/0\"]\n",
+			[]string{"5:30: the key of ops can be guessed, with its length of 1; make one of 32 characters, as openssl rand -hex 16 does", "6:33: 0.0.0.0/0 is everybody: whoever calls may then say what address is theirs; name the network of the proxy"}},
 		"a full name": {head + "    properties: { email: email, lastname: last_name }\nforms:\n  contact:\n    fields: { email: email, whoever: full_name }\n", nil},
 	} {
 		snapshot, err := config.Parse("f", []byte(test.file), env)
@@ -56,7 +58,7 @@ func TestHintsTellWhatIsProbablyNotMeant(t *testing.T) {
 func TestTheExampleNeedsNoHint(t *testing.T) {
 	t.Parallel()
 	env := environment(nil, nil)
-	env.LookupEnv = func(name string) (string, bool) { return "of " + name, true } // whichever it names
+	env.LookupEnv = func(name string) (string, bool) { return "whatever is the value of " + name, true } // whichever it names
 	snapshot, err := config.Parse("example", []byte(config.Example), env)
 	if err != nil {
 		t.Fatal(err)
