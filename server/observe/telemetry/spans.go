@@ -104,7 +104,9 @@ func attributes(e *leadgatev1.LeadEvent) []attribute.KeyValue {
 	text("leadgate.form", e.GetForm())
 	text("leadgate.destination", e.GetDestination())
 	text("leadgate.request_id", e.GetRequestId())
-	text("leadgate.record_id", e.GetRecordId())
+	if !strings.Contains(e.GetRecordId(), "@") { // some CRMs know people by their address
+		text("leadgate.record_id", e.GetRecordId())
+	}
 	text("leadgate.reason", e.GetReason())
 	if e.GetAttempt() > 0 {
 		all = append(all, attribute.Int("leadgate.attempt", int(e.GetAttempt())))
