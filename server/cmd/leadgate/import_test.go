@@ -289,4 +289,9 @@ func TestRowsThatAnUnclosedQuoteSwallowsAreNotLost(t *testing.T) {
 			t.Errorf("the preview lacks %q:\n%s", want, preview)
 		}
 	}
+	// One that is never closed swallows the rest of the file.
+	path = writeFile(t, "more.csv", "email,name,message\nada@example.com,\"Ada,Hello\nbob@example.com,Bob,Hi\n")
+	if preview, _, _ := run(t, nil, "", "import", path, "--preview"); !strings.Contains(preview, "row 1 would be refused: has the next row within a cell") {
+		t.Errorf("the preview says:\n%s", preview)
+	}
 }

@@ -115,12 +115,12 @@ func (r *rowReader) next() (*row, error) {
 	read := &row{number: r.last.number + 1, end: r.base + r.csv.InputOffset(), cells: cells}
 	r.last = row{number: read.number, end: read.end}
 	switch {
+	case r.swallows(cells):
+		read.reason = "has the next row within a cell: a quote before it is not closed"
 	case wrong != nil && errors.Is(err, csv.ErrFieldCount):
 		read.reason = fmt.Sprintf("has %d columns, the header %d", len(cells), len(r.header))
 	case wrong != nil:
 		read.reason = "is not CSV: " + wrong.Err.Error()
-	case r.swallows(cells):
-		read.reason = "has the next row within a cell: a quote before it is not closed"
 	default:
 		r.fill(read)
 	}
