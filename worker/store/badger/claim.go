@@ -10,6 +10,7 @@ import (
 	"time"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/proto"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/store"
@@ -56,6 +57,12 @@ func (s *Store) readClaims(txn *badgerdb.Txn, l *lane, dues []reserved, into []*
 	defer deliveries.close()
 	for _, i := range places {
 		claim, h, err := s.readClaim(txn, leads, deliveries, dues[i])
+		if errors.Is(err, proto.Error) {
+			if s.log != nil {
+				s.log.Error("what is due cannot be read, and waits until leadgate starts again; others go on", "error", err)
+			}
+			continue // it stays claimed, and so holds up no other
+		}
 		if err != nil {
 			return err
 		}
