@@ -217,7 +217,8 @@ type Limits struct {
 	BatchSize int32 `protobuf:"varint,3,opt,name=batch_size,json=batchSize,proto3" json:"batch_size,omitempty"`
 	// How long a call may take; 30s if left out.
 	Timeout *durationpb.Duration `protobuf:"bytes,4,opt,name=timeout,proto3" json:"timeout,omitempty"`
-	// Leads in any one second, at most, however many go in one request. No limit if left out.
+	// Leads in any one second, at most, however many go in one request. A lead counts once in each call, also where looking it up,
+	// or a batch that has to be halved, takes further requests. No limit if left out.
 	LeadsPerSecond float64 `protobuf:"fixed64,5,opt,name=leads_per_second,json=leadsPerSecond,proto3" json:"leads_per_second,omitempty"`
 	// Requests in a day, at most. A day begins at midnight UTC; requests from before a restart count. No limit if left out.
 	RequestsPerDay int32 `protobuf:"varint,6,opt,name=requests_per_day,json=requestsPerDay,proto3" json:"requests_per_day,omitempty"`
