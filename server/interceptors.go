@@ -158,11 +158,46 @@ func (s *Server) validate(req any) error {
 			return bodyTooLarge(limit, "intake.max_body_bytes")
 		}
 	}
+	if list := crowded(req); list != "" {
+		return violated("the request", []violation{{list, "repeated.max_items", "has far more items than it may"}})
+	}
 	violations, err := broken(s.validator.Validate(message))
 	if err != nil || len(violations) == 0 {
 		return err
 	}
 	return violated("the request", violations)
+}
+
+// No list of a lead may have more items, as the rules of its message say, and no batch more leads.
+const (
+	mostItems = 200
+	mostLeads = 10_000
+)
+
+// crowded names a list of a request that has more items than any rule allows; empty if there is none. The rules would judge each, and
+// tell of each that breaks them: of 64 KiB of empty ones, megabytes.
+func crowded(req any) string {
+	switch r := req.(type) {
+	case *leadgatev1.SubmitLeadRequest:
+		if len(r.GetLead().GetConsents()) > mostItems {
+			return "lead.consents"
+		}
+		if len(r.GetLead().GetCustom()) > mostItems {
+			return "lead.custom"
+		}
+	case *leadgatev1.SubmitFormRequest:
+		if len(r.GetSubmission().GetFields()) > mostItems {
+			return "submission.fields"
+		}
+		if len(r.GetSubmission().GetFiles()) > mostItems {
+			return "submission.files"
+		}
+	case *leadgatev1.BatchSubmitLeadsRequest:
+		if len(r.GetLeads()) > mostLeads {
+			return "leads"
+		}
+	}
+	return ""
 }
 
 type validatingStream struct {

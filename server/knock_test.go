@@ -60,6 +60,7 @@ func TestAMessageThatIsTooLargeIsNotTakenApart(t *testing.T) { //nolint:parallel
 		"a lead, with a key":           {leadgatev1.LeadService_SubmitLead_FullMethodName, empties, "shop-key", codes.ResourceExhausted},
 		"a batch, by a stranger":       {leadgatev1.LeadService_BatchSubmitLeads_FullMethodName, empties, "", codes.Unauthenticated},
 		"an operation, by a submitter": {leadgatev1.WorkerService_RetryDeliveries_FullMethodName, empties, "shop-key", codes.PermissionDenied},
+		"a form's of empty fields":     {leadgatev1.LeadService_SubmitForm_FullMethodName, append([]byte{0x12, 0xf8, 0xfe, 0x03}, empties[:65400]...), "", codes.InvalidArgument},
 	} {
 		ctx := t.Context()
 		if call.key != "" {
