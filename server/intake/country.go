@@ -10,9 +10,16 @@ import (
 	"golang.org/x/text/language/display"
 )
 
+// maxCountry is how long the name of a country is at most, in bytes and in any writing. To guess at what is longer takes the time of a
+// hundred leads.
+const maxCountry = 512
+
 // readCountry returns the ISO 3166-1 alpha-2 code of a country, "" if it is not known. It knows codes of two and three
 // letters, names in every language of CLDR, with or without accents, and the usual abbreviations and former names.
 func readCountry(text string) string {
+	if len(text) > maxCountry {
+		return ""
+	}
 	if code := oneCountry(text); code != "" {
 		return code
 	}

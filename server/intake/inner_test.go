@@ -142,3 +142,17 @@ func TestEveryReasonHasItsWords(t *testing.T) {
 		t.Errorf("%d words for %d reasons", len(seen), reasonCount)
 	}
 }
+
+func TestWhatIsTooLongForACountryIsNotGuessedAt(t *testing.T) { //nolint:paralleltest // it counts allocations
+	longest := 0
+	for name := range countries().names {
+		longest = max(longest, len(name))
+	}
+	if longest > maxCountry/2 { // as spaces and accents are gone
+		t.Errorf("there is a name of %d bytes", longest)
+	}
+	text := strings.Repeat("a", 8000)
+	if n := testing.AllocsPerRun(10, func() { readCountry(text) }); n > 10 {
+		t.Errorf("%v allocations", n)
+	}
+}
