@@ -42,6 +42,7 @@ type gateway struct {
 	snapshot config.Snapshot // in force; changed by reload alone
 	level    *slog.LevelVar  // of log
 	log      *slog.Logger
+	output   *observe.Output // what log writes to
 	journal  *journal.Journal
 	store    *badger.Store
 	worker   *worker.Worker
@@ -75,83 +76,22 @@ func openGateway(ctx context.Context, o gatewayOptions) (*gateway, error) {
 }
 
 func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
-	cfg, now := o.snapshot.Config, steadyClock()
-	if g.listener, err = listen(ctx, cfg.GetListen()); err != nil {
+	now := steadyClock()
+	if g.listener, err = listen(ctx, o.snapshot.Config.GetListen()); err != nil {
 		return err
 	}
-	g.level.Set(observe.ParseLevel(cfg.GetLog().GetLevel()))
-	output := observe.NewOutput(o.out)
-	g.log = observe.NewAdjustableLogger(output, cfg.GetLog().GetFormat(), g.level)
-	if g.logs, err = telemetry.StartLogs(ctx, telemetry.Options{Version: version, LookupEnv: os.LookupEnv, Logger: g.log}); err != nil {
+	if err = g.openLog(ctx, o); err != nil {
 		return err
 	}
-	g.log = g.logs.Beside(g.log, g.level)
-	g.journal = journal.New(journal.Options{Now: now})
 	commits := observe.NewCommits()
-	options, err := storeOptions(o.snapshot)
-	if err != nil {
+	if err = g.openStore(ctx, o, commits, now); err != nil {
 		return err
 	}
-	options.Ballast = o.ballast
-	options.Now, options.Publish, options.Committed, options.Logger = now, g.journal.Committed, commits.Observe, g.log
-	if g.store, err = badger.Open(options); err != nil {
+	if err = g.openBack(now); err != nil {
 		return err
 	}
-	recent, err := g.store.Recent(ctx, journal.DefaultHistory)
-	if err != nil {
-		return fmt.Errorf("read recent events: %w", err)
-	}
-	g.journal.Load(g.store.ID(), recent)
-	g.worker, err = worker.New(worker.Options{
-		Store: g.store, Journal: g.journal, Now: now, Logger: g.log,
-		Resubmit: func(record *leadgatev1.LeadRecord) (*worker.Resubmission, error) { return g.server.Resubmit(record) },
-	})
-	if err != nil {
-		return err
-	}
-	if err := g.worker.Apply(workerConfig(o.snapshot)); err != nil {
-		return err
-	}
-	g.preparer = prepare.New(prepare.Options{Store: g.store, Journal: g.journal, Now: now, Logger: g.log})
-	usePreparer, err := g.preparer.Prepare(prepareConfig(o.snapshot))
-	if err != nil {
-		return err
-	}
-	usePreparer()
-	g.keeper = retention.New(retention.Options{Store: g.store, Journal: g.journal, Now: now, Logger: g.log})
-	g.keeper.Apply(retentionPolicy(o.snapshot))
 	service := worker.NewService(g.worker, version)
-	destinations := func(ctx context.Context) ([]*leadgatev1.Destination, error) {
-		answer, err := service.ListDestinations(ctx, &leadgatev1.ListDestinationsRequest{})
-		return answer.GetDestinations(), err
-	}
-	drift := func(ctx context.Context) ([]*leadgatev1.Drift, error) {
-		answer, err := service.ListDrift(ctx, &leadgatev1.ListDriftRequest{})
-		return answer.GetDrifts(), err
-	}
-	dataDir, err := filepath.Abs(options.Dir)
-	if err != nil {
-		return err
-	}
-	g.alerts, err = alert.New(ctx, alert.Options{
-		Journal: g.journal, Store: g.store, DataDir: dataDir, Destinations: destinations, Drift: drift, Config: g.alertConfig(o.snapshot), Now: now, Logger: g.log,
-	})
-	if err != nil {
-		return err
-	}
-	g.observer, err = observe.New(observe.Options{
-		Journal: g.journal, Store: g.store, Commits: commits, Destinations: destinations, Drift: drift, Alerts: g.alerts.Alerts, Judged: g.alerts.Collector(),
-		Lead: g.store.Lead, Delivery: g.store.Delivery,
-		Logger: g.log, Output: output, Version: version, Now: now,
-	})
-	if err != nil {
-		return err
-	}
-	g.observer.ShowPersonalData(cfg.GetLog().GetPersonalData() == "full")
-	g.sending, err = telemetry.Start(ctx, telemetry.Options{
-		Journal: g.journal, Gatherer: g.observer.Gatherer(), Version: version, Now: now, LookupEnv: os.LookupEnv, Logger: g.log,
-	})
-	if err != nil {
+	if err = g.openObservers(ctx, service, commits, now); err != nil {
 		return err
 	}
 	g.server, err = server.New(server.Options{
@@ -167,6 +107,97 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 		Tracing:  g.sending.Traces(),
 		Now:      now,
 		Logger:   g.log,
+	})
+	return err
+}
+
+// openLog opens what log lines go to.
+func (g *gateway) openLog(ctx context.Context, o gatewayOptions) (err error) {
+	cfg := g.snapshot.Config.GetLog()
+	g.level.Set(observe.ParseLevel(cfg.GetLevel()))
+	g.output = observe.NewOutput(o.out)
+	g.log = observe.NewAdjustableLogger(g.output, cfg.GetFormat(), g.level)
+	if g.logs, err = telemetry.StartLogs(ctx, telemetry.Options{Version: version, LookupEnv: os.LookupEnv, Logger: g.log}); err != nil {
+		return err
+	}
+	g.log = g.logs.Beside(g.log, g.level)
+	return nil
+}
+
+// openStore opens the store, and the journal of what it writes.
+func (g *gateway) openStore(ctx context.Context, o gatewayOptions, commits *observe.Commits, now func() time.Time) error {
+	g.journal = journal.New(journal.Options{Now: now})
+	options, err := storeOptions(g.snapshot)
+	if err != nil {
+		return err
+	}
+	options.Ballast = o.ballast
+	options.Now, options.Publish, options.Committed, options.Logger = now, g.journal.Committed, commits.Observe, g.log
+	if g.store, err = badger.Open(options); err != nil {
+		return err
+	}
+	recent, err := g.store.Recent(ctx, journal.DefaultHistory)
+	if err != nil {
+		return fmt.Errorf("read recent events: %w", err)
+	}
+	g.journal.Load(g.store.ID(), recent)
+	return nil
+}
+
+// openBack opens the back of the house: who prepares leads, sends them, and removes them in time.
+func (g *gateway) openBack(now func() time.Time) (err error) {
+	g.worker, err = worker.New(worker.Options{
+		Store: g.store, Journal: g.journal, Now: now, Logger: g.log,
+		Resubmit: func(record *leadgatev1.LeadRecord) (*worker.Resubmission, error) { return g.server.Resubmit(record) },
+	})
+	if err != nil {
+		return err
+	}
+	if err := g.worker.Apply(workerConfig(g.snapshot)); err != nil {
+		return err
+	}
+	g.preparer = prepare.New(prepare.Options{Store: g.store, Journal: g.journal, Now: now, Logger: g.log})
+	usePreparer, err := g.preparer.Prepare(prepareConfig(g.snapshot))
+	if err != nil {
+		return err
+	}
+	usePreparer()
+	g.keeper = retention.New(retention.Options{Store: g.store, Journal: g.journal, Now: now, Logger: g.log})
+	g.keeper.Apply(retentionPolicy(g.snapshot))
+	return nil
+}
+
+// openObservers opens what is told of leads and destinations: alerts, log lines, metrics and traces.
+func (g *gateway) openObservers(ctx context.Context, service leadgatev1.WorkerServiceServer, commits *observe.Commits, now func() time.Time) error {
+	destinations := func(ctx context.Context) ([]*leadgatev1.Destination, error) {
+		answer, err := service.ListDestinations(ctx, &leadgatev1.ListDestinationsRequest{})
+		return answer.GetDestinations(), err
+	}
+	drift := func(ctx context.Context) ([]*leadgatev1.Drift, error) {
+		answer, err := service.ListDrift(ctx, &leadgatev1.ListDriftRequest{})
+		return answer.GetDrifts(), err
+	}
+	dataDir, err := filepath.Abs(g.snapshot.Config.GetDataDir())
+	if err != nil {
+		return err
+	}
+	g.alerts, err = alert.New(ctx, alert.Options{
+		Journal: g.journal, Store: g.store, DataDir: dataDir, Destinations: destinations, Drift: drift, Config: g.alertConfig(g.snapshot), Now: now, Logger: g.log,
+	})
+	if err != nil {
+		return err
+	}
+	g.observer, err = observe.New(observe.Options{
+		Journal: g.journal, Store: g.store, Commits: commits, Destinations: destinations, Drift: drift, Alerts: g.alerts.Alerts, Judged: g.alerts.Collector(),
+		Lead: g.store.Lead, Delivery: g.store.Delivery,
+		Logger: g.log, Output: g.output, Version: version, Now: now,
+	})
+	if err != nil {
+		return err
+	}
+	g.observer.ShowPersonalData(g.snapshot.Config.GetLog().GetPersonalData() == "full")
+	g.sending, err = telemetry.Start(ctx, telemetry.Options{
+		Journal: g.journal, Gatherer: g.observer.Gatherer(), Version: version, Now: now, LookupEnv: os.LookupEnv, Logger: g.log,
 	})
 	return err
 }
