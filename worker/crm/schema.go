@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
@@ -119,8 +120,8 @@ func (p *Property) Option(text string) *Option {
 
 // Of is a value as the CRM's records have it: the option that a text means; the number, or the yes or no, that it spells, where
 // the property is one, as CRMs refuse "12" for a number; a number in words where it is a text. Any of several options is a list,
-// be it of one, and of what can be one only, a list of one is that. A value that does not fit is itself: what to make of it is up
-// to the CRM.
+// be it of one, and of what can be one only, a list of one is that; the day of a time where it is a date. A value that does not
+// fit is itself: what to make of it is up to the CRM.
 func (p *Property) Of(value any) any {
 	list, several := value.([]any)
 	if several && len(list) == 1 && p.Type != Enumerations && p.Type != Other {
@@ -171,11 +172,29 @@ func (p *Property) ofText(text string) any {
 	case p.Type == Number || p.Numbered:
 		return number(text)
 	case p.Type == Bool:
-		if yes := strings.EqualFold(text, "true"); yes || strings.EqualFold(text, "false") {
-			return yes
+		switch strings.ToLower(text) {
+		case "true", "yes", "on", "1": // a checkbox without a value of its own sends on
+			return true
+		case "false", "no", "off", "0":
+			return false
 		}
+	case p.Type == Date || p.Type == Time:
+		return ofTime(text, p.Type)
 	}
 	return text
+}
+
+// ofTime is a time as a date, or as a time of whole seconds; a text that is no time is itself. Where only a day is asked for it is
+// that on which it is so late there, as the text has it; fractions of a second are refused by Zoho, and of use to nobody.
+func ofTime(text string, as PropertyType) string {
+	at, err := time.Parse(time.RFC3339, text)
+	switch {
+	case err != nil:
+		return text
+	case as == Date:
+		return at.Format(time.DateOnly)
+	}
+	return at.Format(time.RFC3339)
 }
 
 // exactDigits is how many digits a number keeps as JSON's readers have it.
