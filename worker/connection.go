@@ -22,7 +22,8 @@ type connection struct {
 	*session
 	goingOn     bool // the session is that of the connection before
 	mapping     *mapping.Mapping
-	properties  map[string]string // as mapped
+	properties  map[string]string   // as mapped
+	named       map[string][]string // values that the configuration names, by property
 	backoff     pace.Backoff
 	cfg         *configv1.Destination
 	resolve     func(reference string) (string, error)
@@ -83,7 +84,7 @@ func (w *Worker) connect(c Config, name string, cfg *configv1.Destination, befor
 	if len(properties) == 0 {
 		return nil, errors.New("properties: name at least one, as in \"email: email\"")
 	}
-	conn.properties = properties
+	conn.properties, conn.named = properties, namedValues(name, properties, c.Forms)
 	if conn.mapping, err = mapping.Compile(properties); err != nil {
 		return nil, fmt.Errorf("properties: %w", err)
 	}

@@ -37,9 +37,9 @@ var needs = map[string]int{
 	"postal_code": 10, "country": 2,
 }
 
-// driftsOf compares the schema of a CRM with the properties that are mapped. seen are the properties as they were; it is brought
-// up to date.
-func driftsOf(schema *crm.Schema, mapped map[string]string, seen *storev1.SeenProperties) []*leadgatev1.Drift {
+// driftsOf compares the schema of a CRM with the properties that are mapped, and with the values that the configuration names for
+// them. seen are the properties as they were; it is brought up to date.
+func driftsOf(schema *crm.Schema, mapped map[string]string, named map[string][]string, seen *storev1.SeenProperties) []*leadgatev1.Drift {
 	var drifts []*leadgatev1.Drift
 	names := schema.Names()
 	for _, name := range slices.Sorted(maps.Keys(mapped)) {
@@ -78,7 +78,13 @@ func driftsOf(schema *crm.Schema, mapped map[string]string, seen *storev1.SeenPr
 			drift.Type = leadgatev1.DriftType_DRIFT_TYPE_PROPERTY_TOO_SHORT
 			drift.Detail = fmt.Sprintf("the CRM's property %s takes %d characters, which is too few for %s; make it longer, or map another", name, p.MaxLength, source)
 		default:
-			continue
+			strange := strangers(p, named[name])
+			if len(strange) == 0 {
+				continue
+			}
+			drift.Type = leadgatev1.DriftType_DRIFT_TYPE_PROPERTY_OPTION
+			drift.Detail = fmt.Sprintf("the CRM's property %s has no option %s (any more); it has %s; correct what the configuration makes of it, or add it in the CRM",
+				name, few(strange), few(optionsOf(p)))
 		}
 		drifts = append(drifts, drift)
 	}
@@ -129,9 +135,28 @@ func holds(t crm.PropertyType, source string) bool {
 	return true
 }
 
+func optionsOf(p *crm.Property) []string {
+	values := make([]string, len(p.Options))
+	for i, o := range p.Options {
+		if values[i] = o.Value; p.Numbered && o.Label != "" {
+			values[i] = o.Label // which is what people write; the numbers say nothing
+		}
+	}
+	return values
+}
+
+// few are the first of some names.
+func few(names []string) string {
+	const most = 8
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
 func tooShort(is, was, need int) bool { return is > 0 && (is < was || is < need) }
 
-// noteDrifts keeps what does not fit, and tells of what is new and of what fits again.
+// noteDrifts keeps what does not fit, and tells of what is new and of what fits again; what is known already is kept as it is now.
 func (l *lane) noteDrifts(ctx context.Context, drifts []*leadgatev1.Drift) error {
 	state := l.worker.store.State(propertyDrift)
 	keys, err := state.Keys(ctx)
@@ -148,9 +173,16 @@ func (l *lane) noteDrifts(ctx context.Context, drifts []*leadgatev1.Drift) error
 	for _, drift := range drifts {
 		drift.Destination, drift.Since = l.name, timestamppb.New(now)
 		key := driftKey(drift)
-		if known[key] {
+		told := known[key]
+		if told {
 			delete(known, key)
-			continue
+			was := &leadgatev1.Drift{}
+			if value, _, err := state.Get(ctx, key); err == nil && proto.Unmarshal(value, was) == nil {
+				drift.Since = was.GetSince()
+			}
+			if proto.Equal(was, drift) {
+				continue
+			}
 		}
 		value, err := proto.Marshal(drift)
 		if err != nil {
@@ -159,7 +191,9 @@ func (l *lane) noteDrifts(ctx context.Context, drifts []*leadgatev1.Drift) error
 		if err := state.Put(ctx, key, value, time.Time{}); err != nil {
 			return fmt.Errorf("keep what does not fit: %w", err)
 		}
-		l.tellDrift(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_DRIFT, drift, drift.GetDetail())
+		if !told {
+			l.tellDrift(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_DRIFT, drift, drift.GetDetail())
+		}
 	}
 	for key := range known {
 		drift := &leadgatev1.Drift{}

@@ -10,6 +10,7 @@ import (
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker"
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
@@ -318,5 +319,57 @@ func TestASupersededDeliveryCanBeForced(t *testing.T) {
 		h.expectState(old, superseded)
 		retry(true)
 		h.expectState(old, done)
+	})
+}
+
+func TestAnOptionThatTheConfigurationNamesAndTheCRMHasNotIsTold(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, h *house) {
+		status := crm.Property{Name: "status", Label: "Status", Type: crm.Enumeration, Native: "enumeration", Options: []crm.Option{{Value: "NEW", Label: "New"}, {Value: "OPEN", Label: "Open"}}}
+		source := crm.Property{Name: "lead_source", Label: "Source", Type: crm.Enumeration, Native: "enumeration", Options: []crm.Option{{Value: "Web", Label: "Web"}}}
+		h.crm.has(emailProperty, status, source)
+		apply := func(revision, fresh string) {
+			t.Helper()
+			if err := h.worker.Apply(worker.Config{
+				Revision: revision,
+				Destinations: map[string]*configv1.Destination{"crm": fakeDestination("crm", func(d *configv1.Destination) {
+					d.Properties = map[string]string{"email": "email", "status": "custom.status", "lead_source": `= "Web"`}
+				})},
+				Forms: map[string]*configv1.Form{
+					"contact": {Destinations: []string{"crm"}, Values: map[string]*configv1.Value{"custom.status": {Enum: map[string]string{"neu": fresh, "offen": "open"}}}},
+					"other":   {Destinations: []string{"erp"}, Values: map[string]*configv1.Value{"custom.status": {Default: "elsewhere"}}},
+				},
+			}); err != nil {
+				t.Fatal(err)
+			}
+			h.rest(time.Second)
+		}
+		apply("r1", "new")
+		h.expectDestinationEvents()
+		expect := func(field string, words ...string) {
+			t.Helper()
+			all := h.drifts()
+			if len(all) != 1 || all[0].GetType() != leadgatev1.DriftType_DRIFT_TYPE_PROPERTY_OPTION || all[0].GetField() != field {
+				t.Fatalf("drift is %v", all)
+			}
+			for _, word := range words {
+				if !strings.Contains(all[0].GetDetail(), word) {
+					t.Errorf("drift does not say %s: %s", word, all[0].GetDetail())
+				}
+			}
+		}
+		status.Options = status.Options[:1]
+		h.crm.has(emailProperty, status, source)
+		h.rest(time.Hour)
+		h.expectDestinationEvents("drift")
+		expect("status", "no option open (any more); it has NEW")
+		apply("r2", "fresh")
+		expect("status", "no option fresh, open (any more)")
+		status.Options = append(status.Options, crm.Option{Value: "fresh"}, crm.Option{Value: "open"})
+		source.Options[0].Value, source.Options[0].Label = "Website", "Website"
+		h.crm.has(emailProperty, status, source)
+		h.rest(time.Hour)
+		h.expectDestinationEvents("drift", "drift", "drift_over")
+		expect("lead_source", "no option Web (any more); it has Website")
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -99,7 +100,7 @@ func (l *lane) adopt(conn *connection) {
 	if conn.goingOn {
 		conn.session = before.session // secrets may have changed since it was made
 		conn.secrets.resolveBy(conn.resolve)
-		if !maps.Equal(before.properties, conn.properties) {
+		if !maps.Equal(before.properties, conn.properties) || !maps.EqualFunc(before.named, conn.named, slices.Equal) {
 			l.remapped.Store(true)
 		}
 	} else {

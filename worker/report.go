@@ -84,7 +84,7 @@ func (conn *connection) inspect(ctx context.Context, name string, now func() tim
 		report.PropertiesProblem = reasonOf(outcome)
 	case schema != nil:
 		report.Properties = int32(len(schema.Properties))
-		report.Drifts = driftsOf(schema, conn.properties, seen)
+		report.Drifts = driftsOf(schema, conn.properties, conn.named, seen)
 		for _, drift := range report.GetDrifts() {
 			drift.Destination = name
 		}

@@ -107,7 +107,7 @@ func (l *lane) readSchema(ctx context.Context, conn *connection) error {
 		return err
 	}
 	before := proto.CloneOf(seen)
-	drifts := driftsOf(schema, conn.properties, seen)
+	drifts := driftsOf(schema, conn.properties, conn.named, seen)
 	if !proto.Equal(before, seen) {
 		value, err := proto.Marshal(seen)
 		if err != nil {

@@ -54,6 +54,8 @@ type Config struct {
 	Revision string
 	// Destinations by name.
 	Destinations map[string]*configv1.Destination
+	// Forms by name, whose values are compared with the options that CRMs have.
+	Forms map[string]*configv1.Form
 	// Secret resolves references such as ${env:NAME} in a value.
 	Secret func(value string) (string, error)
 }

@@ -476,7 +476,9 @@ export type DriftType =
   /** The CRM's property takes fewer characters than it did, or than the lead field needs. */
   | "DRIFT_TYPE_PROPERTY_TOO_SHORT"
   /** The CRM wants a property that nothing maps. */
-  | "DRIFT_TYPE_PROPERTY_REQUIRED";
+  | "DRIFT_TYPE_PROPERTY_REQUIRED"
+  /** The CRM's property has no such option (any more) as the configuration makes of what pages send. */
+  | "DRIFT_TYPE_PROPERTY_OPTION";
 
 /** Drift is one thing that does not fit any more between a page, leadgate's configuration and a CRM. */
 export interface Drift {

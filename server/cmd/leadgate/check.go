@@ -53,9 +53,7 @@ func newCheck() *cobra.Command {
 // checkOnline calls the CRM of every destination. It fails if one cannot be used; a property that does not fit is only shown,
 // because leads are delivered without it, and so is a destination that only the gateway may call.
 func checkOnline(cmd *cobra.Command, snapshot config.Snapshot) error {
-	reports, untested, err := worker.TestAll(cmd.Context(), worker.Config{
-		Revision: snapshot.Revision, Destinations: snapshot.Config.GetDestinations(), Secret: snapshot.Secret,
-	})
+	reports, untested, err := worker.TestAll(cmd.Context(), workerConfig(snapshot))
 	if err != nil {
 		return err
 	}

@@ -209,7 +209,7 @@ func prepareConfig(s config.Snapshot) prepare.Config {
 
 // workerConfig is what of a configuration concerns the worker.
 func workerConfig(s config.Snapshot) worker.Config {
-	return worker.Config{Revision: s.Revision, Destinations: s.Config.GetDestinations(), Secret: s.Secret}
+	return worker.Config{Revision: s.Revision, Destinations: s.Config.GetDestinations(), Forms: s.Config.GetForms(), Secret: s.Secret}
 }
 
 // retentionPolicy is how long a configuration has leads kept.

@@ -40,6 +40,8 @@ const (
 	DriftType_DRIFT_TYPE_PROPERTY_TOO_SHORT DriftType = 5
 	// The CRM wants a property that nothing maps.
 	DriftType_DRIFT_TYPE_PROPERTY_REQUIRED DriftType = 6
+	// The CRM's property has no such option (any more) as the configuration makes of what pages send.
+	DriftType_DRIFT_TYPE_PROPERTY_OPTION DriftType = 7
 )
 
 // Enum value maps for DriftType.
@@ -52,6 +54,7 @@ var (
 		4: "DRIFT_TYPE_PROPERTY_TYPE",
 		5: "DRIFT_TYPE_PROPERTY_TOO_SHORT",
 		6: "DRIFT_TYPE_PROPERTY_REQUIRED",
+		7: "DRIFT_TYPE_PROPERTY_OPTION",
 	}
 	DriftType_value = map[string]int32{
 		"DRIFT_TYPE_UNSPECIFIED":        0,
@@ -61,6 +64,7 @@ var (
 		"DRIFT_TYPE_PROPERTY_TYPE":      4,
 		"DRIFT_TYPE_PROPERTY_TOO_SHORT": 5,
 		"DRIFT_TYPE_PROPERTY_REQUIRED":  6,
+		"DRIFT_TYPE_PROPERTY_OPTION":    7,
 	}
 )
 
@@ -312,7 +316,7 @@ const file_leadgate_v1_drift_proto_rawDesc = "" +
 	"\alead_id\x18\t \x01(\tR\x06leadId\"\x12\n" +
 	"\x10ListDriftRequest\"?\n" +
 	"\x11ListDriftResponse\x12*\n" +
-	"\x06drifts\x18\x01 \x03(\v2\x12.leadgate.v1.DriftR\x06drifts*\xe9\x01\n" +
+	"\x06drifts\x18\x01 \x03(\v2\x12.leadgate.v1.DriftR\x06drifts*\x89\x02\n" +
 	"\tDriftType\x12\x1a\n" +
 	"\x16DRIFT_TYPE_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18DRIFT_TYPE_FIELD_RENAMED\x10\x01\x12\x1c\n" +
@@ -320,7 +324,8 @@ const file_leadgate_v1_drift_proto_rawDesc = "" +
 	"\x1dDRIFT_TYPE_PROPERTY_READ_ONLY\x10\x03\x12\x1c\n" +
 	"\x18DRIFT_TYPE_PROPERTY_TYPE\x10\x04\x12!\n" +
 	"\x1dDRIFT_TYPE_PROPERTY_TOO_SHORT\x10\x05\x12 \n" +
-	"\x1cDRIFT_TYPE_PROPERTY_REQUIRED\x10\x06B<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
+	"\x1cDRIFT_TYPE_PROPERTY_REQUIRED\x10\x06\x12\x1e\n" +
+	"\x1aDRIFT_TYPE_PROPERTY_OPTION\x10\aB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
 
 var (
 	file_leadgate_v1_drift_proto_rawDescOnce sync.Once

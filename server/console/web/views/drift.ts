@@ -23,6 +23,7 @@ const titles: Partial<Record<DriftType, string>> = {
   DRIFT_TYPE_PROPERTY_TYPE: "of another kind in the CRM",
   DRIFT_TYPE_PROPERTY_TOO_SHORT: "too short in the CRM",
   DRIFT_TYPE_PROPERTY_REQUIRED: "required by the CRM",
+  DRIFT_TYPE_PROPERTY_OPTION: "no option in the CRM",
 };
 
 export function drift(page: Page): View {
