@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"maps"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -188,10 +189,25 @@ func (r *review) address(p path, address string) {
 	}
 }
 
+// noUser checks that an address holds no secret, and that none can be read on the way to it.
 func (r *review) noUser(p path, address string) {
-	if u, err := url.Parse(address); err == nil && u.User != nil {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+	case u.User != nil:
 		r.on(p, "%s holds a user or password, which must not stand in this file: use auth: with references", p.name())
+	case u.Scheme == "http" && !isNearby(u.Hostname()):
+		r.hint(p, "%s is not encrypted: what is sent to %s, credentials and leads, can be read on the way; write https://", p.name(), u.Hostname())
 	}
+}
+
+// isNearby says whether a host is on this machine or in a network of its owner's, as far as can be seen.
+func isNearby(host string) bool {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast()
+	}
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	return slices.Contains([]string{host, "localhost", "local", "internal", "lan", "arpa", "test"}, last) // a name without a dot is its own last part
 }
 
 func (r *review) form(p path, form *configv1.Form) {
