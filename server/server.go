@@ -40,8 +40,9 @@ const (
 	// Goroutines that are kept for rpcs over gRPC, because a new one for each would have to grow its stack each time. More
 	// rpcs at a time get new ones.
 	streamWorkers = 128
-	// Rpcs over gRPC that one connection may have under way. Clients hold back what is more.
-	maxStreams = 1000
+	// Rpcs over gRPC that one connection may have under way, as over net/http's HTTP/2. Clients hold back what is more. Each whose answer
+	// the client does not take holds 3 KB.
+	maxStreams = 250
 	// A rule that fails for one lead mostly fails for the next as well: it is told this often.
 	ruleFailuresEvery = 10 * time.Minute
 	// Clients that ping more often than this are cut off.

@@ -217,8 +217,8 @@ func TestOneConnectionHasSoManyStreams(t *testing.T) {
 			t.Fatal(err)
 		}
 		if settings, ok := frame.(*http2.SettingsFrame); ok {
-			if n, ok := settings.Value(http2.SettingMaxConcurrentStreams); !ok || n != 1000 {
-				t.Errorf("%d streams at a time (%t), want 1000", n, ok)
+			if n, ok := settings.Value(http2.SettingMaxConcurrentStreams); !ok || n != 250 {
+				t.Errorf("%d streams at a time (%t), want 250", n, ok)
 			}
 			return
 		}
