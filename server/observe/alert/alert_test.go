@@ -214,6 +214,30 @@ func TestADiskThatIsFullIsToldAnew(t *testing.T) {
 	})
 }
 
+// Whoever changed the file may not look at the log, and the next start would fail.
+func TestAConfigurationThatIsRefusedIsTold(t *testing.T) {
+	t.Parallel()
+	enter(t, nil, func(h *house) {
+		file := func(kind leadgatev1.SystemEventType, detail string) {
+			h.journal.Publish(&leadgatev1.Event{Kind: &leadgatev1.Event_System{System: &leadgatev1.SystemEvent{Type: kind, Detail: detail}}})
+		}
+		file(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_CONFIG_REFUSED, "leadgate.yaml:5:80: a slip")
+		pass(30 * time.Second)
+		file(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_CONFIG_APPLIED, "mended before anybody was told")
+		pass(5 * time.Minute)
+		h.expect()
+		file(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_CONFIG_REFUSED, "leadgate.yaml:5:80: unknown lead field companny")
+		pass(75 * time.Second)
+		h.expect("firing configuration")
+		if cause := h.last().Alert.GetCause(); !strings.Contains(cause, "leadgate.yaml:5:80: unknown lead field companny") {
+			t.Errorf("the cause is %q", cause)
+		}
+		file(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_CONFIG_APPLIED, "it is in force")
+		pass(time.Minute)
+		h.expect("firing configuration", "resolved configuration")
+	})
+}
+
 func TestNoSuccessIsWrongOnlyWhenItShouldHaveBeen(t *testing.T) {
 	t.Parallel()
 	t.Run("leads came", func(t *testing.T) {

@@ -40,6 +40,7 @@ func rulesFor(general, own *configv1.AlertRules) *configv1.AlertRules {
 	r.Breaker = condition(r.Breaker, time.Minute)
 	r.Drift = condition(r.Drift, 0)
 	r.Notifier = condition(r.Notifier, time.Minute)
+	r.Configuration = condition(r.Configuration, time.Minute)
 
 	r.NoSuccess = orNew(r.NoSuccess)
 	setDuration(&r.NoSuccess.Window, time.Hour)

@@ -90,6 +90,7 @@ type Engine struct {
 	interval  time.Duration
 	counters  *counters
 	general   *configv1.AlertRules
+	refused   string                       // why the configuration file is; empty while it is in force
 	alerts    map[string]*leadgatev1.Alert // by identifier; a message is never changed, but replaced
 	unsaved   map[string]bool              // alerts that the store does not have as they are
 	wrong     map[string]time.Time         // since when, by identifier, for what does not fire yet
@@ -135,6 +136,12 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		defer e.mu.Unlock()
 		for _, event := range events {
 			e.counters.count(event)
+			switch system := event.GetSystem(); system.GetType() {
+			case leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_CONFIG_APPLIED:
+				e.refused = ""
+			case leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_CONFIG_REFUSED:
+				e.refused = system.GetDetail()
+			}
 		}
 	})
 	return e, nil
@@ -252,7 +259,7 @@ func (e *Engine) shortestWindow() time.Duration {
 	for _, r := range rules {
 		consider(r.GetErrorRate().GetWindow(), r.GetNoSuccess().GetWindow(), r.GetRateLimited().GetWindow(), r.GetOldestWaiting().GetAbove(),
 			r.GetDead().GetWindow(), r.GetHolds().GetWindow(), r.GetRejections().GetWindow(), r.GetSilence().GetAtLeast(),
-			r.GetPaused().GetAfter(), r.GetBreaker().GetAfter(), r.GetNotifier().GetAfter())
+			r.GetPaused().GetAfter(), r.GetBreaker().GetAfter(), r.GetNotifier().GetAfter(), r.GetConfiguration().GetAfter())
 		for _, named := range r.GetCrmErrors() {
 			consider(named.GetWindow())
 		}

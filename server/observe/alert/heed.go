@@ -30,6 +30,9 @@ func (e *Engine) judge(ctx context.Context) {
 	if !e.general.GetDisk().GetOff() {
 		findings = append(findings, m.store(e.options.DataDir), m.disk(uint64(e.general.GetDisk().GetBelowMib()), e.options.DataDir))
 	}
+	if rule := e.general.GetConfiguration(); !rule.GetOff() {
+		findings = append(findings, refusedConfiguration(e.refused, rule.GetAfter().AsDuration()))
+	}
 	findings = append(findings, e.failingNotifiers(m.now)...)
 	events := e.heed(findings, m)
 	e.mu.Unlock()

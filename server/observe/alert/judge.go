@@ -437,6 +437,15 @@ func (m *moment) store(dir string) *finding {
 	return f
 }
 
+// refusedConfiguration judges whether the configuration file is in force; why says why it is not.
+func refusedConfiguration(why string, after time.Duration) *finding {
+	return &finding{
+		rule: "configuration", verdict: wrongIf(why != ""), after: after, summary: "the configuration file is refused, and its changes are not in force", cause: why,
+		action:  "Correct the file; it then takes effect at once. Until then leadgate goes on as it was, and would not start again.",
+		command: "leadgate check", page: "alerts",
+	}
+}
+
 // leads is a number of leads in words.
 func leads(n int64) string {
 	if n == 1 {
