@@ -43,6 +43,9 @@ func (l *lines) write(event *leadgatev1.Event) {
 		l.text("lead_id", kind.Form.GetLeadId())
 	case *leadgatev1.Event_System:
 		message = l.full.mask(kind.System.GetDetail())
+		if kind.System.GetType() == leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_ALERT_RESOLVED {
+			message = "over: " + message
+		}
 		l.text("event", typeName(kind.System.GetType().String(), "SYSTEM_EVENT_TYPE_"))
 		l.text("notifier", kind.System.GetNotifier())
 		l.alert(kind.System.GetAlert())

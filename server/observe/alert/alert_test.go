@@ -214,6 +214,27 @@ func TestADiskThatIsFullIsToldAnew(t *testing.T) {
 	})
 }
 
+func TestAnAlertSaysWhereToLookForWhatKeepsACRMFromBeingReached(t *testing.T) {
+	t.Parallel()
+	for cause, want := range map[string]string{
+		"not sent: tls: failed to verify certificate: x509: certificate has expired or is not yet valid": "certificate",
+		"not sent: dial tcp: lookup crm.example: no such host":                                           "address of crm in the configuration",
+		"it answered 503 Service Unavailable":                                                            "whether the CRM is down",
+	} {
+		enter(t, nil, func(h *house) {
+			h.is(leadgatev1.DestinationStatus_DESTINATION_STATUS_UNREACHABLE)
+			h.journal.Publish(&leadgatev1.Event{Time: timestamppb.Now(), Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
+				Stage: retry, Form: "contact", Destination: "crm", Error: cause, Duration: durationpb.New(time.Second), NextAttemptTime: timestamppb.Now(),
+			}}})
+			pass(75 * time.Second)
+			h.expect("firing breaker/crm")
+			if a := h.last().Alert; !strings.Contains(a.GetAction(), want) || !strings.Contains(a.GetCause(), cause) {
+				t.Errorf("of %q it says: %s (%s)", cause, a.GetAction(), a.GetCause())
+			}
+		})
+	}
+}
+
 // Whoever changed the file may not look at the log, and the next start would fail.
 func TestAConfigurationThatIsRefusedIsTold(t *testing.T) {
 	t.Parallel()

@@ -179,13 +179,25 @@ func (d *destination) rateLimited(m *moment, state *leadgatev1.Destination) *fin
 }
 
 func (d *destination) breaker(state *leadgatev1.Destination) *finding {
+	cause := answered(d.cases.failed, state.GetLastError())
 	return &finding{
 		rule: "breaker", critical: true, verdict: wrongIf(state.GetStatus() == leadgatev1.DestinationStatus_DESTINATION_STATUS_UNREACHABLE),
 		after:   d.rules.GetBreaker().GetAfter().AsDuration(),
-		summary: fmt.Sprintf("{name} cannot be reached; %s", leadsWait(state.GetWaiting())), cause: answered(d.cases.failed, state.GetLastError()),
-		action:  "See whether the CRM is down. Nothing is lost: it is asked again and again, and deliveries go on by themselves when it answers.",
+		summary: fmt.Sprintf("{name} cannot be reached; %s", leadsWait(state.GetWaiting())), cause: cause,
+		action:  whyUnreachable(cause) + " Nothing is lost: it is asked again and again, and deliveries go on by themselves when it answers.",
 		command: "leadgate destinations test {name}", lead: d.cases.failed.lead,
 	}
+}
+
+// whyUnreachable is where to look for what keeps a CRM from being reached, by the words of Go's net and crypto/x509.
+func whyUnreachable(cause string) string {
+	switch {
+	case strings.Contains(cause, "x509: "):
+		return "See what is wrong with the CRM's certificate, or with this machine's clock, or with the authorities that it trusts."
+	case strings.Contains(cause, "no such host"), strings.Contains(cause, "server misbehaving"):
+		return "See whether the address of {name} in the configuration is right, and whether this machine's name server works."
+	}
+	return "See whether the CRM is down."
 }
 
 func (d *destination) errorRate(m *moment) *finding {

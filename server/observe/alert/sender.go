@@ -145,7 +145,7 @@ func (e *Engine) send(ctx context.Context, s *sender) {
 	}
 }
 
-// nextFor is the alert to be told now, the longest due first; with none, how long to wait for one.
+// nextFor is the alert to be told now, the longest due first, and of several the critical one; with none, how long to wait for one.
 func (e *Engine) nextFor(s *sender) (next *leadgatev1.Alert, wait time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -155,7 +155,7 @@ func (e *Engine) nextFor(s *sender) (next *leadgatev1.Alert, wait time.Duration)
 		if due == nil {
 			continue
 		}
-		if at := due.AsTime(); earliest.IsZero() || at.Before(earliest) {
+		if at := due.AsTime(); earliest.IsZero() || at.Before(earliest) || at.Equal(earliest) && before(a, next) {
 			next, earliest = a, at
 		}
 	}
@@ -166,6 +166,14 @@ func (e *Engine) nextFor(s *sender) (next *leadgatev1.Alert, wait time.Duration)
 		return nil, earliest.Sub(now)
 	}
 	return next, 0
+}
+
+// before reports whether of two alerts that are due together one is told before the other.
+func before(a, other *leadgatev1.Alert) bool {
+	if a.GetSeverity() != other.GetSeverity() {
+		return a.GetSeverity() == leadgatev1.AlertSeverity_ALERT_SEVERITY_CRITICAL
+	}
+	return a.GetAlertId() < other.GetAlertId()
 }
 
 // try tells one alert once, and notes what came of it.
