@@ -128,7 +128,7 @@ func (s *Server) logRPC(ctx context.Context, method string, err error) {
 	c := callOf(ctx)
 	attrs := []slog.Attr{
 		slog.String("method", method), slog.String("code", code.String()), slog.String("request_id", c.id),
-		slog.String("api_key", c.apiKey), slog.Duration("duration", s.now().Sub(c.received)),
+		slog.String("api_key", c.apiKey), slog.Int64("duration_ms", s.now().Sub(c.received).Milliseconds()),
 	}
 	if err != nil {
 		attrs = append(attrs, slog.String("error", err.Error()))

@@ -181,6 +181,7 @@ directory is used by itself.`,
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: as of %s, %d leads with %d deliveries; %d unfinished ones are held, %d leads were erased\n",
 				o.Dir, result.Time.UTC().Format(time.RFC3339), result.Leads, result.Deliveries, result.Held, result.Erased)
+			sayHowToSend(cmd.OutOrStdout(), result.Held)
 			return nil
 		},
 	}
@@ -210,4 +211,12 @@ func restore(ctx context.Context, o badger.Options, files []string, erasures str
 		backups = append(backups, bufio.NewReaderSize(f, 1<<20))
 	}
 	return badger.Restore(ctx, o, backups, list, bar.entries)
+}
+
+// sayHowToSend says what to do with the deliveries that a restored or salvaged store holds, which may have been made since.
+func sayHowToSend(w io.Writer, held int64) {
+	if held > 0 {
+		fmt.Fprintln(w, "with the gateway running, look at them with: leadgate deliveries list --state held")
+		fmt.Fprintln(w, "and send them with: leadgate deliveries retry --all --state held")
+	}
 }

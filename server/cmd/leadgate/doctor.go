@@ -47,6 +47,7 @@ certain what became of it: see leadgate deliveries list --state held. A backup m
 			}
 			describeExamined(cmd, path, found)
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d leads with %d deliveries were saved; %d unfinished ones are held\n", salvage, result.Leads, result.Deliveries, result.Held)
+			sayHowToSend(cmd.OutOrStdout(), result.Held)
 			return nil
 		},
 	}
