@@ -304,7 +304,7 @@ type Amendment struct {
 	// waits stays where it is: it is mapped anew when its turn comes. One that was attempted is marked by Delivery.Resend, as what was
 	// sent may have to go out once more first; a claim to it is taken away. An amendment that changes the lead's content names the
 	// waiting ones too, because an attempt at one of them may have begun since they were looked at. It marks by itself those that a
-	// person may have sent: DEAD, HELD and SUPERSEDED.
+	// person may have sent: DEAD, HELD and SUPERSEDED. What was forced and DELIVERED is forced no more.
 	Resend []string
 	// Hurry makes due now what waits for its first attempt.
 	Hurry bool

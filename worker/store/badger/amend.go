@@ -218,6 +218,9 @@ func (it *amendItem) resend(b *batch, c *change, d *leadgatev1.Delivery, person 
 		return err
 	}
 	d.Resend = d.GetAttemptCount() > 0
+	if d.GetState() == leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED {
+		d.Forced = false // what a person wanted sent over newer data has been
+	}
 	if err := c.makeDue(it.s, l.delivery, d); err != nil {
 		return err
 	}

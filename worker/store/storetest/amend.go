@@ -186,6 +186,27 @@ func amendSuite() suite {
 			}
 		},
 
+		"WhatWasForcedAndDeliveredIsNotForcedWhenItIsSentAgain": func(t *testing.T, r *rig) {
+			ids := r.acceptFrom("ada@example.com", "ada@example.com")
+			r.pass(dead, ids[0])
+			r.pass(delivered, ids[1])
+			for _, end := range []leadgatev1.DeliveryState{dead, delivered} {
+				if _, err := r.Redrive(r.ctx, &store.Redrive{DeliveryID: ids[0], Force: end == dead}); err != nil {
+					t.Fatal(err)
+				}
+				r.pass(end, ids[0])
+				if !r.delivery(ids[0]).GetForced() {
+					t.Errorf("it is not forced after it was %v", end)
+				}
+			}
+			a := r.amendment(leadOf(ids[0]), unchanged)
+			a.Resend = []string{"crm"}
+			r.amend(a)
+			if claim := r.claim(ids[0])[0]; !claim.Late || claim.Delivery.GetForced() {
+				t.Errorf("the claim is %+v", claim)
+			}
+		},
+
 		"WhatWaitsOrWasCancelledIsLeftAsItIs": func(_ *testing.T, r *rig) {
 			ids := r.acceptFrom("ada@example.com", "bob@example.com")
 			r.settle(cancelled, r.begin(r.claim(ids...)[1])...)
