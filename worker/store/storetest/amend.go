@@ -245,7 +245,9 @@ func amendSuite() suite {
 			for i, state := range []leadgatev1.DeliveryState{held, dead, delivered} {
 				r.settle(state, steps[i])
 			}
-			r.tryHold(ids[3])
+			if err := r.tryHold(ids[3]); err != nil {
+				t.Fatal(err)
+			}
 			for i, want := range []bool{true, true, false, false} {
 				r.amend(r.amendment(leadOf(ids[i]), func(record *leadgatev1.LeadRecord) { record.ConfigRevision = "new" }))
 				if r.delivery(ids[i]).GetResend() {
