@@ -41,8 +41,8 @@ func newDriftTeller(s store.Store, j *journal.Journal, log *slog.Logger) *driftT
 	return &driftTeller{state: s.State(driftState), journal: j, log: log, told: map[string][]string{}, full: map[string]bool{}}
 }
 
-// tell publishes the drifts of an accepted submission, which arrived at a time, that were not told yet. A failure is logged: the lead is safe, and the
-// next submission tries again.
+// tell publishes those drifts of an accepted submission that were not told yet; at is when it arrived. A failure is logged: the lead
+// is safe, and the next submission tries again.
 func (t *driftTeller) tell(ctx context.Context, form string, drifts []intake.Drift, leadID string, at time.Time) {
 	for _, d := range drifts {
 		key := driftKey(form, d.Field)

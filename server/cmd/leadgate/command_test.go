@@ -215,6 +215,10 @@ func TestAPauseSaysWhy(t *testing.T) {
 	if text := h.command("deliveries", "retry", "--all", "--state", "dead", "--dry-run"); !strings.Contains(text, "0 match; nothing was done") {
 		t.Errorf("a dry run says %s", text)
 	}
+	// It would be retried.
+	if _, complaint, code := run(t, nil, "", "deliveries", "retry", lead+".crm", "--dry-run", "--server", h.gateway.address); code != 2 || !strings.Contains(complaint, "--all") {
+		t.Errorf("a dry run of one that is named: %d, %s", code, complaint)
+	}
 	if _, complaint, code := run(t, nil, "", "deliveries", "retry", lead+".crm", "--server", h.gateway.address); code != 1 || !strings.Contains(complaint, "the delivery is delivered") {
 		t.Errorf("retrying what was delivered: %d %s", code, complaint)
 	}

@@ -191,11 +191,17 @@ func newDeliveriesRetry(conn *connection, out *output) *cobra.Command {
   leadgate deliveries retry --all --destination crm --dry-run
   leadgate deliveries retry --all --destination crm --expect 27`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if all == (len(args) > 0) {
+			switch {
+			case all == (len(args) > 0):
 				return usageError{fmt.Errorf("name deliveries, or give --all with filters")}
-			}
-			if all && force {
+			case all && force:
 				return usageError{fmt.Errorf("--force is for deliveries that are named")}
+			case !all && (dryRun || expect != 0 || flags != deliveryFlags{}):
+				return usageError{fmt.Errorf("filters, --dry-run and --expect go with --all, not with deliveries that are named")}
+			}
+			filter, err := flags.filter(time.Now())
+			if err != nil {
+				return err
 			}
 			client, err := conn.dial()
 			if err != nil {
@@ -204,49 +210,52 @@ func newDeliveriesRetry(conn *connection, out *output) *cobra.Command {
 			defer client.Close()
 			service := leadgatev1.NewWorkerServiceClient(client)
 			if all {
-				filter, err := flags.filter(time.Now())
-				if err != nil {
-					return err
-				}
-				var answer *leadgatev1.RetryDeliveriesResponse
-				err = operate(cmd, service, func(id string) (err error) {
-					answer, err = service.RetryDeliveries(cmd.Context(), &leadgatev1.RetryDeliveriesRequest{
-						Filter: filter, DryRun: dryRun, ExpectedCount: expect, OperationId: id,
-					})
-					return err
-				})
-				if err != nil {
-					return err
-				}
-				return printAll(out, cmd.OutOrStdout(), []*leadgatev1.RetryDeliveriesResponse{answer}, func(w io.Writer) {
-					if dryRun {
-						fmt.Fprintf(w, "%d match; nothing was done\n", answer.GetMatched())
-						return
-					}
-					fmt.Fprintf(w, "%d match, %d due now\n", answer.GetMatched(), answer.GetRetried())
-					describeProblems(w, problemsOf(cmd.Context(), service, answer.GetOperationId()))
-				})
+				return retryAll(cmd, service, out, &leadgatev1.RetryDeliveriesRequest{Filter: filter, DryRun: dryRun, ExpectedCount: expect})
 			}
-			for _, id := range args {
-				answer, err := service.RetryDelivery(cmd.Context(), &leadgatev1.RetryDeliveryRequest{DeliveryId: id, Force: force})
-				if err != nil {
-					return fmt.Errorf("%s: %w", id, err)
-				}
-				d := answer.GetDelivery()
-				err = printAll(out, cmd.OutOrStdout(), []*leadgatev1.Delivery{d}, func(w io.Writer) {
-					fmt.Fprintf(w, "%s is due now\n", d.GetDeliveryId())
-				})
-				if err != nil {
-					return err
-				}
-			}
-			return nil
+			return retryNamed(cmd, service, out, args, force)
 		},
 	}
 	flags.add(cmd)
 	cmd.Flags().BoolVar(&all, "all", false, "all that match the filters; dead ones, or --state held, superseded or retry_wait")
 	cmd.Flags().BoolVar(&force, "force", false, "send it although a newer lead of the same person was delivered before")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only count them")
-	cmd.Flags().Int64Var(&expect, "expect", 0, "do nothing unless exactly this many match")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "with --all: only count them")
+	cmd.Flags().Int64Var(&expect, "expect", 0, "with --all: do nothing unless exactly this many match")
 	return cmd
+}
+
+func retryAll(cmd *cobra.Command, service leadgatev1.WorkerServiceClient, out *output, request *leadgatev1.RetryDeliveriesRequest) error {
+	var answer *leadgatev1.RetryDeliveriesResponse
+	err := operate(cmd, service, func(id string) (err error) {
+		request.OperationId = id
+		answer, err = service.RetryDeliveries(cmd.Context(), request)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return printAll(out, cmd.OutOrStdout(), []*leadgatev1.RetryDeliveriesResponse{answer}, func(w io.Writer) {
+		if request.GetDryRun() {
+			fmt.Fprintf(w, "%d match; nothing was done\n", answer.GetMatched())
+			return
+		}
+		fmt.Fprintf(w, "%d match, %d due now\n", answer.GetMatched(), answer.GetRetried())
+		describeProblems(w, problemsOf(cmd.Context(), service, answer.GetOperationId()))
+	})
+}
+
+func retryNamed(cmd *cobra.Command, service leadgatev1.WorkerServiceClient, out *output, ids []string, force bool) error {
+	for _, id := range ids {
+		answer, err := service.RetryDelivery(cmd.Context(), &leadgatev1.RetryDeliveryRequest{DeliveryId: id, Force: force})
+		if err != nil {
+			return fmt.Errorf("%s: %w", id, err)
+		}
+		d := answer.GetDelivery()
+		err = printAll(out, cmd.OutOrStdout(), []*leadgatev1.Delivery{d}, func(w io.Writer) {
+			fmt.Fprintf(w, "%s is due now\n", d.GetDeliveryId())
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

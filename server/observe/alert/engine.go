@@ -2,7 +2,8 @@
 // the configured notifiers: once, again while it lasts, and when it is over.
 //
 // The rules (judge.go) look at what is counted from the journal's events (count.go) and at what the store and the worker say of
-// themselves. What they find becomes an alert, goes on, and is over (heed.go). What fires is kept in the store (memory.go), so that a restart neither forgets nor repeats it.
+// themselves. What they find becomes an alert, goes on, and is over (heed.go). What fires is kept in the store (memory.go), so that a
+// restart neither forgets nor repeats it.
 package alert
 
 import (

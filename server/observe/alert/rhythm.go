@@ -12,8 +12,8 @@ const (
 	newestWeek = 0.3
 )
 
-// rhythm is what is remembered of a form: how often its submissions usually come, by hour of the week, so that a quiet night is not taken for a
-// silence. It belongs to one goroutine at a time.
+// rhythm is what is remembered of a form: how often its submissions usually come, by hour of the week, so that a quiet night is not
+// taken for a silence. It belongs to one goroutine at a time.
 type rhythm struct {
 	storev1.FormMemory
 	hour    int64 // the hour that is counted, since 1970; 0 before the first
