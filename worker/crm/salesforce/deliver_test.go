@@ -264,6 +264,7 @@ func TestWhatSalesforceSaysDecides(t *testing.T) {
 func TestDuplicatesAreTreatedAsConfigured(t *testing.T) {
 	t.Parallel()
 	second := `{"Email":"ada@example.com","LastName":"Byron","Gateway_Key__c":"other"}`
+	complete := `{"Email":"ada@example.com","LastName":"Byron","Company":"Engines","Gateway_Key__c":"other"}` // goes with others to the end
 	for _, test := range []struct {
 		duplicates string
 		options    simulated.Options
@@ -276,14 +277,16 @@ func TestDuplicatesAreTreatedAsConfigured(t *testing.T) {
 		{"update", simulated.Options{Rule: simulated.Block}, crm.Delivered, 1},
 		{"update", simulated.Options{Rule: simulated.Block, BareDuplicates: true}, crm.Refused, 1},
 	} {
-		r := newRig(t, &configv1.Salesforce{ExternalId: "Gateway_Key__c", Duplicates: test.duplicates}, test.options)
-		r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
-		outcome := r.deliver(upsert, second)[0]
-		if outcome.Kind != test.want || r.org.Records() != test.records {
-			t.Errorf("%s, %+v: ended as %+v with %d records", test.duplicates, test.options, outcome, r.org.Records())
-		}
-		if has := r.org.records()[0].Properties; has["Company"] != "Engines" || has["Gateway_Key__c"] == "other" {
-			t.Errorf("%s, %+v: the record that was there is %v", test.duplicates, test.options, has)
+		for _, payloads := range [][]string{{second}, {complete, grace}} {
+			r := newRig(t, &configv1.Salesforce{ExternalId: "Gateway_Key__c", Duplicates: test.duplicates}, test.options)
+			r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+			outcome := r.deliver(upsert, payloads...)[0]
+			if outcome.Kind != test.want || r.org.Records() != test.records+len(payloads)-1 {
+				t.Errorf("%s, %+v, one of %d: ended as %+v with %d records", test.duplicates, test.options, len(payloads), outcome, r.org.Records())
+			}
+			if has := r.org.records()[0].Properties; has["Company"] != "Engines" || has["Gateway_Key__c"] == "other" {
+				t.Errorf("%s, %+v, one of %d: the record that was there is %v", test.duplicates, test.options, len(payloads), has)
+			}
 		}
 	}
 }

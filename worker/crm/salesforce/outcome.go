@@ -196,6 +196,9 @@ func (d *destination) duplicate(answer *crm.Answer, p problem, lead *errand) det
 		if ids := p.matches(d.object); len(ids) > 0 {
 			return func(ctx context.Context) { d.change(ctx, lead, ids[0]) }
 		}
+		if p.StatusCode != "" { // of a record in a collection, which names none; a call of its own does
+			return func(ctx context.Context) { d.single(ctx, lead) }
+		}
 		way = ", and names no " + d.object + " to update"
 	}
 	lead.Fail(answer.Outcome(crm.Refused, "a duplicate rule found other records of the person"+way+" (DUPLICATES_DETECTED)"))

@@ -16,11 +16,11 @@ type problem struct {
 	Duplicates map[string]any `json:"duplicateResut,omitempty"` // spelt so on the wire
 }
 
-// coded are problems of one record of a collection.
+// coded are problems of one record of a collection, which does not name the records that a duplicate rule found.
 func coded(problems []problem) []problem {
 	all := make([]problem, len(problems))
 	for i, p := range problems {
-		p.StatusCode, p.Code = p.Code, ""
+		p.StatusCode, p.Code, p.Duplicates = p.Code, "", nil
 		if p.Fields == nil {
 			p.Fields = []string{}
 		}
