@@ -63,7 +63,7 @@ func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadga
 		})
 	}
 	draft.EachUntilHalted(nameless, func(c *contact) {
-		inRounds([]*contact{c}, func(group []*contact) { d.create(ctx, group[0]) })
+		inRounds([]*contact{c}, func(group []*contact) { d.createOnce(ctx, group[0]) })
 	}, contacts...)
 	return draft.Told(contacts)
 }

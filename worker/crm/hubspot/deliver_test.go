@@ -13,8 +13,10 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/crmtest"
 	"github.com/leadgate/leadgate/worker/crm/hubspot"
 	"github.com/leadgate/leadgate/worker/crm/simulator"
+	simulated "github.com/leadgate/leadgate/worker/crm/simulator/hubspot"
 	"github.com/leadgate/leadgate/worker/mapping"
 )
 
@@ -73,6 +75,44 @@ func TestALeadWithoutAddressIsCreated(t *testing.T) {
 			t.Error("created without associations, which HubSpot wants even if there are none")
 		}
 	}
+}
+
+func TestALeadWithoutAnAddressIsNotDoubledByALostAnswer(t *testing.T) {
+	t.Parallel()
+	clock := crmtest.NewClock(noon)
+	account := account{simulated.New(simulated.Options{Now: clock.Now, TenSecondly: -1, SearchLag: 20 * time.Second})}
+	r := newRig(t, account)
+	r.now = clock.Now
+	lead := func(n int, values string) crm.Item {
+		return crm.Item{IdempotencyValue: fmt.Sprintf("l%d.crm-1", n), Payload: []byte(values)}
+	}
+	expect := func(item crm.Item, want crm.OutcomeKind, reason string) {
+		t.Helper()
+		outcome := r.destination.Deliver(t.Context(), []crm.Item{item}, leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT)[0]
+		if outcome.Kind != want || !strings.Contains(outcome.Reason, reason) || want == crm.Delivered && outcome.RecordID == "" {
+			t.Errorf("%s ended as %+v, want %d: %s", item.Payload, outcome, want, reason)
+		}
+	}
+	ada := lead(1, `{"firstname":"Ada","phone":"+14155550132"}`)
+	account.SetFaults(simulator.Faults{Kind: simulator.KindLost, Path: "contacts", Times: 1})
+	expect(ada, crm.Unknown, "lost")
+	ada.Unanswered = clock.Now()
+	expect(ada, crm.Retry, "looked for again")
+	account.SetFaults(simulator.Faults{Kind: simulator.KindReset, Path: "search", Times: 1})
+	expect(ada, crm.Retry, "lost")
+	clock.Pass(2 * time.Minute)
+	expect(ada, crm.Delivered, "")
+	grace := lead(2, `{"firstname":"Grace","phone":"+14155550133"}`)
+	grace.Unanswered = clock.Now().Add(-2 * time.Minute)
+	expect(grace, crm.Delivered, "")
+	if n := account.Records(); n != 2 {
+		t.Errorf("%d contacts of two leads", n)
+	}
+	nobody := lead(3, `{"firstname":"Mary"}`)
+	nobody.Unanswered = clock.Now()
+	expect(nobody, crm.Undecided, "hubspot.id_property")
+	r = answering(t, 403, `{"category":"MISSING_SCOPES"}`)
+	expect(ada, crm.Undecided, "crm.objects.contacts.read")
 }
 
 func TestNothingMoreIsSentOnceHubSpotWantsAPause(t *testing.T) {

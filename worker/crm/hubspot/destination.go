@@ -2,8 +2,8 @@
 //
 // A lead with an e-mail address, or with a value for the property that is configured for it, is upserted by that, up to a hundred
 // in a call (deliver.go), or patched alone (patch.go): sent twice, it is one contact. HubSpot has nothing to tell a contact
-// without either by, so such a lead is created by a call of its own, and a lost answer may make a second contact of it. Where
-// only blanks are to be filled in, what the contacts have is read first (blanks.go).
+// without either by, so such a lead is created by a call of its own, and looked for by its phone number first if an earlier answer
+// was lost (nameless.go). Where only blanks are to be filled in, what the contacts have is read first (blanks.go).
 package hubspot
 
 import (

@@ -27,6 +27,7 @@ type rig struct {
 	t           *testing.T
 	destination crm.Destination
 	base        string
+	now         func() time.Time
 
 	mu    sync.Mutex
 	calls []call
@@ -55,7 +56,7 @@ func newRig(t *testing.T, handler http.Handler) *rig {
 
 func newRigWith(t *testing.T, handler http.Handler, cfg *configv1.HubSpot) *rig {
 	t.Helper()
-	r := &rig{t: t}
+	r := &rig{t: t, now: func() time.Time { return noon }}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		sent, _ := io.ReadAll(req.Body)
 		c := call{path: req.Method + " " + req.URL.Path, header: req.Header}
@@ -78,7 +79,7 @@ func newRigWith(t *testing.T, handler http.Handler, cfg *configv1.HubSpot) *rig 
 	r.destination, err = hubspot.New(cfg, crm.Environment{
 		Client: client,
 		Secret: func(value string) (string, error) { return value, nil },
-		Now:    func() time.Time { return noon },
+		Now:    func() time.Time { return r.now() },
 	})
 	if err != nil {
 		t.Fatal(err)

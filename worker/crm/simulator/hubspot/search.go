@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // filter is one condition of a search.
@@ -67,6 +68,10 @@ func (f filter) matches(c *contact) bool {
 		return value != strings.ToLower(f.Value)
 	case "IN":
 		return has && slices.ContainsFunc(f.Values, func(one string) bool { return value == strings.ToLower(one) })
+	case "GTE": // of dates
+		at, err := time.Parse(timeFormat, c.properties[f.Property])
+		since, err2 := strconv.ParseInt(f.Value, 10, 64)
+		return err == nil && err2 == nil && at.UnixMilli() >= since
 	case "HAS_PROPERTY":
 		return has
 	case "NOT_HAS_PROPERTY":
