@@ -199,8 +199,13 @@ func (d *destination) patch(ctx context.Context, lead *errand, id string, values
 const clockSkew = 5 * time.Minute
 
 // lookUp finds the newest record with a value; since a time, unless it is zero. failed reports whether it could not, and the
-// lead has its outcome then.
+// lead has its outcome then: never Unknown, as nothing was written, and which answer was lost is to be known the next time.
 func (d *destination) lookUp(ctx context.Context, lead *errand, field, value string, since time.Time) (id string, failed bool) {
+	defer func() {
+		if failed && lead.Outcome.Kind == crm.Unknown {
+			lead.Outcome.Kind = crm.Retry
+		}
+	}()
 	quoted := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value)
 	soql := "SELECT Id, CreatedDate FROM " + d.object + " WHERE " + field + " = '" + quoted + "' ORDER BY CreatedDate DESC LIMIT 1"
 	answer, _, failure := d.call(ctx, http.MethodGet, "query?q="+url.QueryEscape(soql), nil)

@@ -467,6 +467,8 @@ func TestALeadWithoutAnAddressIsNotDoubledByALostAnswer(t *testing.T) {
 	if n := r.org.Records(); n != 1 {
 		t.Errorf("%d records", n)
 	}
+	r.org.SetFaults(simulator.Faults{Kind: simulator.KindStatus, Status: 503, Path: "query", Times: 1})
+	r.expect(r.destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Retry, "") // the lost answer is still that of noon
 	nothing := item(`{"LastName":"Lovelace","Company":"E"}`, 2)
 	nothing.Unanswered = noon
 	r.expect(r.destination.Deliver(t.Context(), []crm.Item{nothing}, upsert)[0], crm.Undecided, "external_id")
