@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -53,15 +54,17 @@ type sniffer struct {
 	grpc     *sniffed
 	http     *sniffed
 	open     *shares // of all connections
+	// network is what a connection counts for that has such an address at its other end.
+	network func(net.Addr) netip.Prefix
 
 	mu      sync.Mutex
 	waiting map[net.Conn]struct{} // connections that have not said yet what they speak
 	closed  bool
 }
 
-func newSniffer(listener net.Listener, config *tls.Config, mixed bool, connections int, log *slog.Logger) *sniffer {
+func newSniffer(listener net.Listener, config *tls.Config, mixed bool, connections int, network func(net.Addr) netip.Prefix, log *slog.Logger) *sniffer {
 	s := &sniffer{
-		listener: listener, log: log, mixed: mixed, waiting: map[net.Conn]struct{}{},
+		listener: listener, log: log, mixed: mixed, waiting: map[net.Conn]struct{}{}, network: network,
 		open: newShares(connections, max(1, connections/networksPart)),
 	}
 	s.grpc, s.http = newSniffed(listener.Addr()), newSniffed(listener.Addr())
@@ -106,7 +109,7 @@ func (s *sniffer) run() error {
 			}
 			return err
 		}
-		network := networkOf(parseAddress(conn.RemoteAddr().String()))
+		network := s.network(conn.RemoteAddr())
 		if !s.open.take(network) {
 			tell("connections are closed unheard, since too many are open", "most", s.open.all, "most_of_a_network", s.open.each, "address", conn.RemoteAddr().String())
 			_ = conn.Close()

@@ -297,6 +297,19 @@ func TestANetworkThatTakesAllConnectionsKeepsOutNobodyElse(t *testing.T) {
 	h.send(http.MethodGet, "/healthz", "", "").expect(t, 200) // from IPv4
 }
 
+func TestAProxyMayHaveAllConnections(t *testing.T) {
+	t.Parallel()
+	from := []string{"203.0.113.7", "203.0.113.7", "203.0.113.7", "203.0.113.7"}
+	h := open(t, options{
+		config: contactForm + `trusted_proxies: ["203.0.113.0/24"]`, connections: 8,
+		listen: func(l net.Listener) net.Listener { return &afar{l, from} },
+	})
+	for range from[1:] {
+		h.raw("")
+	}
+	h.send(http.MethodGet, "/healthz", "", "").expect(t, 200)
+}
+
 func TestConnectionsThatAreTooManyAreClosedAndLogged(t *testing.T) {
 	t.Parallel()
 	logs := &loggedText{}

@@ -1,6 +1,9 @@
 package server
 
-import "net/netip"
+import (
+	"net"
+	"net/netip"
+)
 
 // networkOf is what one visitor has of addresses, by which submissions are counted: one of IPv4, a /64 of IPv6, as a household
 // gets it. It is invalid for an address that stands for nobody in particular: that of a private network may be a proxy's that
@@ -15,6 +18,15 @@ func networkOf(address netip.Addr) netip.Prefix {
 	}
 	network, _ := address.Prefix(bits) // the length fits
 	return network
+}
+
+// peerNetwork is what connections are counted by. A proxy brings everybody's.
+func (s *Server) peerNetwork(peer net.Addr) netip.Prefix {
+	address := parseAddress(peer.String())
+	if trusted(address, s.house().proxies) {
+		return netip.Prefix{}
+	}
+	return networkOf(address)
 }
 
 // network is what a call's submissions are counted by. Whoever submits on behalf of visitors is not counted as one.

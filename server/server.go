@@ -253,7 +253,7 @@ func (s *Server) Serve(listener net.Listener) error {
 		s.mu.Unlock()
 		return listener.Close()
 	}
-	s.sniffer = newSniffer(listener, s.tls, s.mixed, s.connections, s.log)
+	s.sniffer = newSniffer(listener, s.tls, s.mixed, s.connections, s.peerNetwork, s.log)
 	s.halves.Go(func() error {
 		if err := s.grpc.Serve(s.sniffer.grpc); !errors.Is(err, grpc.ErrServerStopped) {
 			return err
