@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +33,13 @@ leadgate compact. Copies in backups are erased when they are restored.`,
   leadgate erase --email ada@example.com --expect 3`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if email == "-" {
+				line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+				if err != nil && !errors.Is(err, io.EOF) {
+					return fmt.Errorf("read the address: %w", err)
+				}
+				email = strings.TrimSpace(line)
+			}
 			if email == "" {
 				return usageError{fmt.Errorf("name the person with --email")}
 			}
@@ -49,7 +59,7 @@ leadgate compact. Copies in backups are erased when they are restored.`,
 	}
 	conn.addFlags(cmd)
 	out.addFlag(cmd)
-	cmd.Flags().StringVar(&email, "email", "", "the person's e-mail address")
+	cmd.Flags().StringVar(&email, "email", "", "the person's e-mail address; - reads it from standard input, so that it stays in no shell's history")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be erased")
 	cmd.Flags().Int64Var(&expect, "expect", 0, "do nothing unless exactly this many leads would be erased")
 	return cmd

@@ -72,7 +72,7 @@ func TestAnErasureThatWasKilledHalfWayGoesOnByItself(t *testing.T) {
 	if code != 0 || !strings.Contains(out, fmt.Sprintf("%d leads erased before", leads)) {
 		t.Errorf("asked again it answers %d, %s", code, out)
 	}
-	if out, _, code := run(t, nil, "", "erase", "--server", h.gateway.address, "--email", "eda@example.com"); code != 0 || !strings.Contains(out, "no lead of eda@example.com is kept") {
+	if out, _, code := run(t, nil, "eda@example.com\n", "erase", "--server", h.gateway.address, "--email", "-"); code != 0 || !strings.Contains(out, "no lead of eda@example.com is kept") {
 		t.Errorf("of somebody else it answers %d, %s", code, out)
 	}
 	t.Logf("killed after %d of %d", before, leads)
