@@ -84,9 +84,10 @@ func (w *Worker) connect(c Config, name string, cfg *configv1.Destination, befor
 	if len(properties) == 0 {
 		return nil, errors.New("properties: name at least one, as in \"email: email\"")
 	}
-	conn.properties, conn.named = properties, namedValues(name, properties, c.Forms)
+	conn.properties = properties
 	if conn.mapping, err = mapping.Compile(properties); err != nil {
 		return nil, fmt.Errorf("properties: %w", err)
 	}
+	conn.named = namedValues(name, properties, conn.mapping, c.Forms)
 	return conn, nil
 }

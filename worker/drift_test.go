@@ -333,7 +333,7 @@ func TestAnOptionThatTheConfigurationNamesAndTheCRMHasNotIsTold(t *testing.T) {
 			if err := h.worker.Apply(worker.Config{
 				Revision: revision,
 				Destinations: map[string]*configv1.Destination{"crm": fakeDestination("crm", func(d *configv1.Destination) {
-					d.Properties = map[string]string{"email": "email", "status": "custom.status", "lead_source": `= "Web"`}
+					d.Properties = map[string]string{"email": "email", "status": "custom.status", "lead_source": `= has(lead.email) ? "Web" : ""`}
 				})},
 				Forms: map[string]*configv1.Form{
 					"contact": {Destinations: []string{"crm"}, Values: map[string]*configv1.Value{"custom.status": {Enum: map[string]string{"neu": fresh, "offen": "open"}}}},

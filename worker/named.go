@@ -3,23 +3,18 @@ package worker
 import (
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/mapping"
 )
 
 // namedValues are the values that a configuration itself names for the properties of a destination, by property: what forms make
 // of the words that pages send, what they fill in where nothing came, and texts in place of a field, as in lead_source: '= "Web"'.
 // What else may come is not known before it does.
-func namedValues(destination string, properties map[string]string, forms map[string]*configv1.Form) map[string][]string {
-	named := map[string][]string{}
+func namedValues(destination string, properties map[string]string, compiled *mapping.Mapping, forms map[string]*configv1.Form) map[string][]string {
+	named := compiled.Texts()
 	for property, source := range properties {
-		if text, ok := constant(source); ok {
-			named[property] = []string{text}
-			continue
-		}
 		values := map[string]bool{}
 		for _, form := range forms {
 			if value := form.GetValues()[source]; value != nil && mayGoTo(form, destination) {
@@ -35,19 +30,6 @@ func namedValues(destination string, properties map[string]string, forms map[str
 		}
 	}
 	return named
-}
-
-// constant is the text that an expression is; ok is false if it is anything else.
-func constant(source string) (text string, ok bool) {
-	expression, ok := strings.CutPrefix(source, "=")
-	if expression = strings.TrimSpace(expression); !ok || len(expression) < 2 {
-		return "", false
-	}
-	if inner := expression[1 : len(expression)-1]; expression[0] == '\'' && strings.HasSuffix(expression, "'") && !strings.ContainsAny(inner, `'"\`) {
-		expression = `"` + inner + `"`
-	}
-	text, err := strconv.Unquote(expression)
-	return text, err == nil && expression[0] == '"' && text != ""
 }
 
 func mayGoTo(form *configv1.Form, destination string) bool {

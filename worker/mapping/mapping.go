@@ -88,6 +88,17 @@ func compile(property, text string, environment **rules.Environment) (entry, err
 	return entry{property: property, expression: value}, err
 }
 
+// Texts are the texts that expressions hold for their properties, by property: the value, or one of several.
+func (m *Mapping) Texts() map[string][]string {
+	texts := map[string][]string{}
+	for _, e := range m.entries {
+		if e.expression != nil && len(e.expression.Texts()) > 0 {
+			texts[e.property] = e.expression.Texts()
+		}
+	}
+	return texts
+}
+
 // Map returns the properties of a lead, sorted by name. What the lead does not have is left out, so that nothing is cleared in
 // the CRM, and so is what an expression fails to make, which is told. Equal leads give equal properties.
 func (m *Mapping) Map(record *leadgatev1.LeadRecord) (properties []Property, failures []Failure) {

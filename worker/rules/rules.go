@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/ext"
@@ -79,7 +81,10 @@ func (c *Condition) Holds(record *leadgatev1.LeadRecord) (bool, error) {
 }
 
 // Value is a compiled expression that makes a value for a CRM. It is safe for concurrent use.
-type Value struct{ program cel.Program }
+type Value struct {
+	program cel.Program
+	texts   []string
+}
 
 // Value compiles an expression that makes a text, a number, true or false, a time, or a list of these. Error: *CompileError.
 func (e *Environment) Value(text string) (*Value, error) {
@@ -90,7 +95,32 @@ func (e *Environment) Value(text string) (*Value, error) {
 	if !sendable(output) {
 		return nil, wholly(fmt.Sprintf("this is %s, which no CRM takes; make a text, a number, true or false, a time, or a list of these of it", output))
 	}
-	return &Value{program}, nil
+	v := &Value{program: program}
+	if parsed, issues := e.env.Parse(text); issues.Err() == nil {
+		v.texts = texts(parsed.NativeRep().Expr())
+	}
+	return v, nil
+}
+
+// Texts are the texts that it may come to as they are written in it: "A" and "B" of lead.country == "DE" ? "A" : "B".
+func (v *Value) Texts() []string { return v.texts }
+
+func texts(e ast.Expr) (found []string) {
+	switch e.Kind() {
+	case ast.LiteralKind:
+		if text, ok := e.AsLiteral().(types.String); ok && text != "" {
+			found = append(found, string(text))
+		}
+	case ast.ListKind:
+		for _, item := range e.AsList().Elements() {
+			found = append(found, texts(item)...)
+		}
+	case ast.CallKind:
+		if call := e.AsCall(); call.FunctionName() == operators.Conditional {
+			found = append(texts(call.Args()[1]), texts(call.Args()[2])...)
+		}
+	}
+	return found
 }
 
 func sendable(t *cel.Type) bool {

@@ -233,3 +233,23 @@ func BenchmarkEnvironment(b *testing.B) {
 		environment(b)
 	}
 }
+
+func TestTheTextsThatAnExpressionHolds(t *testing.T) {
+	t.Parallel()
+	environment, err := rules.NewEnvironment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		`"Web"`: "Web", `lead.country == "DE" ? "A" : lead.city == "Rome" ? 'B' : ""`: "A B", `["a", lead.city, "b"]`: "a b",
+		`lead.city`: "", `lead.city + "x"`: "", `4.5`: "", `lead.country == "DE" ? lead.city : "none"`: "none",
+	} {
+		value, err := environment.Value(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(value.Texts(), " "); got != want {
+			t.Errorf("%s holds %q, want %q", text, got, want)
+		}
+	}
+}
