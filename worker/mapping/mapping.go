@@ -10,6 +10,7 @@ import (
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/rules"
+	"github.com/leadgate/leadgate/worker/spelling"
 )
 
 // Property is one property of a CRM's record with the value it gets.
@@ -76,6 +77,13 @@ func compile(property, text string, environment **rules.Environment) (entry, err
 	expression, ok := Expression(text)
 	if !ok {
 		f, err := parse(text)
+		switch {
+		case err == nil || strings.TrimSpace(text) == "" || strings.Contains(text, "."):
+		case text == "full_name":
+			err = errors.New(`a lead has no full_name, which forms split into first_name and last_name; write '= lead.first_name + " " + lead.last_name' for both`)
+		case spelling.Nearest(text, Fields()) == "":
+			err = fmt.Errorf("%w; a text that is the same for every lead is written '= %q'", err, text)
+		}
 		return entry{property: property, field: f}, err
 	}
 	if *environment == nil {

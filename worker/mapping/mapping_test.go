@@ -123,6 +123,17 @@ func TestAnErrorNamesTheRightField(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoFieldIsToldHowItIsWritten(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"Contact form": `'= "Contact form"'`, "7-9": `'= "7-9"'`, "full_name": `'= lead.first_name + " " + lead.last_name'`, "emial": `did you mean "email"?`,
+	} {
+		if _, err := mapping.Compile(map[string]string{"property": text}); err == nil || !strings.HasSuffix(strings.TrimSuffix(err.Error(), " for both"), want) {
+			t.Errorf("%q: error is %v, want %s", text, err, want)
+		}
+	}
+}
+
 func TestEveryProblemIsNamedAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := mapping.Compile(map[string]string{"firstname": "frist_name", "email": "email", "crm_mail": "e_mail", "": "phone"})
