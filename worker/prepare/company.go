@@ -2,6 +2,8 @@ package prepare
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,8 +25,8 @@ import (
 )
 
 const (
-	// companies is the namespace of the store's state that holds a leadgate.v1.Enrichment for each domain: an empty one where
-	// nobody knows it.
+	// companies is the namespace of the store's state that holds a leadgate.v1.Enrichment for each domain, by what it was asked
+	// with: an empty one where nobody knows the domain.
 	companies = "prepare.company"
 
 	defaultKeep        = 30 * 24 * time.Hour
@@ -43,6 +45,7 @@ type company struct {
 	p       *Preparer
 	cfg     *configv1.Company
 	fields  map[string]string
+	asks    string // what is asked whom, in short: other answers than these are not those of the configuration
 	secret  func(string) (string, error)
 	limiter *pace.Limiter
 	rest    *rest
@@ -54,6 +57,8 @@ func (p *Preparer) newCompany(cfg *configv1.Company, secret func(string) (string
 	if len(c.fields) == 0 {
 		c.fields = clearbit
 	}
+	sum := sha256.Sum256(fmt.Append(nil, cfg.GetUrl(), c.fields)) // maps are printed in order
+	c.asks = hex.EncodeToString(sum[:8])
 	if _, err := c.request(p.ctx, "example.com"); err != nil {
 		return nil, fmt.Errorf("enrich.company: %w", err)
 	}
@@ -117,8 +122,14 @@ func companyFinding(known *leadgatev1.Enrichment) finding {
 	return f
 }
 
+// key is at most as long as a key may be.
+func (c *company) key(domain string) string {
+	key := c.asks + "/" + domain
+	return key[:min(len(key), 255)]
+}
+
 func (c *company) remembered(ctx context.Context, domain string) (*leadgatev1.Enrichment, bool) {
-	value, _, err := c.p.store.State(companies).Get(ctx, domain)
+	value, _, err := c.p.store.State(companies).Get(ctx, c.key(domain))
 	if err != nil {
 		return nil, false
 	}
@@ -142,7 +153,7 @@ func (c *company) remember(ctx context.Context, domain string, known *leadgatev1
 	}
 	value, err := proto.Marshal(known)
 	if err == nil {
-		err = c.p.store.State(companies).Put(ctx, domain, value, c.p.now().Add(keep))
+		err = c.p.store.State(companies).Put(ctx, c.key(domain), value, c.p.now().Add(keep))
 	}
 	if err != nil && ctx.Err() == nil {
 		c.p.log.Error("keeping what is known of a company failed", "error", err)

@@ -104,6 +104,33 @@ func TestAnswersAndMissesAreKeptAcrossRestarts(t *testing.T) {
 	})
 }
 
+func TestWhatWasAskedForOtherFieldsIsAskedAnew(t *testing.T) {
+	t.Parallel()
+	with := func(pointer string) prepare.Config {
+		return companyConfig(func(c *configv1.Company) { c.Fields = map[string]string{"company_name": pointer} })
+	}
+	bubble(t, with("/nmae"), func(t *testing.T, h *house) {
+		h.rest(2 * time.Second)
+		h.answers(0, 200, engines)
+		company := func() string {
+			id := h.accept(ada())
+			h.rest(0)
+			return h.record(id).GetLead().GetEnrichment().GetCompanyName()
+		}
+		if got := company(); got != "" {
+			t.Errorf("by a wrong pointer the company is %q", got)
+		}
+		h.apply(with("/name"))
+		if got := company(); got != "Engines Ltd" {
+			t.Errorf("once it is mended the company is %q", got)
+		}
+		h.apply(with("/name"))
+		if company(); len(h.asked()) != 2 {
+			t.Errorf("%d requests", len(h.asked()))
+		}
+	})
+}
+
 func TestNobodyIsAskedForWhatSaysNothing(t *testing.T) {
 	t.Parallel()
 	bubble(t, companyConfig(func(c *configv1.Company) { c.SkipDomains = []string{"ours.example"} }), func(t *testing.T, h *house) {
