@@ -127,11 +127,6 @@ func (s *sender) take() (one Submission, ok bool) {
 	return one, true
 }
 
-type received struct {
-	result *leadgatev1.LeadResult
-	err    error
-}
-
 // run sends over one stream until all have their results. What has none when it fails is sent again by the next run.
 func (s *sender) run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -140,16 +135,7 @@ func (s *sender) run(ctx context.Context) (err error) {
 	if err != nil {
 		return errorOf(err)
 	}
-	results := make(chan received, window+1) // never full, so that the reader never waits for the sender
-	go func() {
-		for {
-			answer, err := stream.Recv()
-			results <- received{answer.GetResult(), err}
-			if err != nil {
-				return
-			}
-		}
-	}()
+	results := receive(stream)
 	var under []Submission // way, in the order of sending
 	defer func() { s.again = append(under, s.again...) }()
 	for {
@@ -165,8 +151,8 @@ func (s *sender) run(ctx context.Context) (err error) {
 			if err := stream.Send(request); err != nil && !errors.Is(err, io.EOF) {
 				if never := unsendable(request); never != nil {
 					under = under[:len(under)-1]
-					if s.answered++; !s.yield(Result{Submission: one, Err: never}, nil) {
-						return errEnough
+					if err := s.tell(Result{Submission: one, Err: never}); err != nil {
+						return err
 					}
 				}
 				return errorOf(err)
@@ -198,16 +184,50 @@ func (s *sender) run(ctx context.Context) (err error) {
 			return errors.New("leadgate: the gateway answered more leads than were sent")
 		}
 		one, under = under[0], under[1:]
-		result := Result{Submission: one}
-		if got.result.GetRefusal() == nil {
-			result.Accepted = Accepted{LeadID: got.result.GetLeadId(), Replayed: got.result.GetReplayed()}
-		} else if result.Err = refusal(got.result.GetRefusal()); result.Err.Temporary {
-			s.again = append(s.again, one)
-			return result.Err // the others go out again too: the gateway has their keys
-		}
-		s.answered++
-		if !s.yield(result, nil) {
-			return errEnough
+		if err := s.settle(one, got.result); err != nil {
+			return err
 		}
 	}
+}
+
+// settle tells what became of a lead. One that may be taken later goes out again, and with it, on another stream, all that have no
+// answer yet: the gateway knows their keys.
+func (s *sender) settle(one Submission, got *leadgatev1.LeadResult) error {
+	result := Result{Submission: one}
+	if got.GetRefusal() == nil {
+		result.Accepted = Accepted{LeadID: got.GetLeadId(), Replayed: got.GetReplayed()}
+	} else if result.Err = refusal(got.GetRefusal()); result.Err.Temporary {
+		s.again = append(s.again, one)
+		return result.Err
+	}
+	return s.tell(result)
+}
+
+// tell yields a result.
+func (s *sender) tell(result Result) error {
+	if s.answered++; !s.yield(result, nil) {
+		return errEnough
+	}
+	return nil
+}
+
+// received is one answer, or the error that ends them.
+type received struct {
+	result *leadgatev1.LeadResult
+	err    error
+}
+
+// receive passes on the answers of a stream. The channel never fills up, so that they are read whether anybody takes them or not.
+func receive(stream leadgatev1.LeadService_SubmitLeadsClient) <-chan received {
+	results := make(chan received, window+1)
+	go func() {
+		for {
+			answer, err := stream.Recv()
+			results <- received{answer.GetResult(), err}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return results
 }
