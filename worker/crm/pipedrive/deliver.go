@@ -36,6 +36,8 @@ type errand struct {
 	*draft.Draft
 	fill bool
 	done progress
+	// found says that the person was found by the lead's address or phone number, and not made of the lead before.
+	found bool
 	// made says that the person was made on this way, so that there can be no lead yet.
 	made bool
 }

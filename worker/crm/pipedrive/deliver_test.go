@@ -293,6 +293,54 @@ func TestAPersonThatWasMergedIntoAnotherIsFoundAgain(t *testing.T) {
 	}
 }
 
+func TestAnAddressThatWasGivenToAnotherPersonLeadsThere(t *testing.T) {
+	t.Parallel()
+	for _, wait := range []time.Duration{0, time.Hour} { // until search knows
+		for _, restarted := range []bool{false, true} {
+			r := newRig(t, &configv1.Pipedrive{SearchLag: durationpb.New(time.Minute)}, simulated.Options{SearchLag: 30 * time.Second})
+			r.expect(r.deliver(item("l1", ada), upsert), crm.Delivered, "")
+			r.clock.Pass(time.Hour)
+			r.write(http.MethodPatch, "/api/v2/persons/1", `{"emails":[{"value":"old@example.com","primary":true}]}`)
+			r.write(http.MethodPost, "/api/v2/persons", `{"name":"Ada","emails":[{"value":"ada@example.com","primary":true}]}`)
+			r.clock.Pass(wait)
+			if restarted {
+				r.restart()
+			}
+			for _, id := range []string{"l2", "l3"} {
+				r.expect(r.deliver(item(id, ada), upsert), crm.Delivered, "")
+			}
+			r.expectCounts(2, 3, 3)
+			for i, want := range []string{"old@example.com", "ada@example.com", "ada@example.com"} {
+				if got := r.company.leads()[i].Person; len(got.Emails) != 1 || got.Emails[0].Value != want {
+					t.Errorf("after %v, restarted %t: the person of lead %d is %+v, want %s", wait, restarted, i+1, got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestAPhoneNumberThatSomebodyWroteInAnotherWayIsNotAddedAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
+	r.expect(r.deliver(item("l1", ada), upsert), crm.Delivered, "")
+	r.write(http.MethodPatch, "/api/v2/persons/1", `{"phones":[{"value":"+1 (415) 555-0132","primary":true}]}`)
+	r.expect(r.deliver(item("l2", ada), upsert), crm.Delivered, "")
+	if got := r.company.leads()[0].Person.Phones; len(got) != 1 || got[0].Value != "+1 (415) 555-0132" {
+		t.Errorf("phone numbers are %+v", got)
+	}
+}
+
+// write is a call of somebody else.
+func (r *rig) write(method, path, body string) {
+	r.t.Helper()
+	answer := httptest.NewRecorder()
+	req := httptest.NewRequest(method, path, strings.NewReader(body))
+	req.Header.Set("X-Api-Token", "t")
+	if r.company.ServeHTTP(answer, req); answer.Code >= 300 {
+		r.t.Fatal(answer.Body)
+	}
+}
+
 func TestBlanksAreFilledAndNothingElse(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,7 +26,7 @@ func (d *destination) person(ctx context.Context, e *errand) (*crm.Answer, bool)
 			e.Fail(*failure)
 			return nil, false
 		}
-		e.done.Person = id
+		e.done.Person, e.found = id, id != 0
 	}
 	if e.done.Person == 0 && term == "" && !e.Item.Unanswered.IsZero() {
 		e.Fail(crm.Outcome{Kind: crm.Undecided, Reason: "an earlier answer was lost, and the lead has neither address nor phone number to look for its person in Pipedrive"})
@@ -38,7 +39,7 @@ func (d *destination) person(ctx context.Context, e *errand) (*crm.Answer, bool)
 		}
 		gone := e.done.Person // deleted meanwhile, or merged into another, which has its addresses
 		d.persons.put(term, 0)
-		e.done = progress{}
+		e.done, e.found = progress{}, true
 		if looked || term == "" {
 			break
 		}
@@ -117,6 +118,24 @@ type entry struct {
 	Label   string `json:"label,omitempty"`
 }
 
+// is reports whether the entry is an address or a phone number, however it is written: +1 (415) 555-0132 is +14155550132.
+func (e entry) is(value string) bool {
+	if strings.EqualFold(strings.TrimSpace(e.Value), value) {
+		return true
+	}
+	number := digits(value)
+	return number != "" && number == digits(e.Value)
+}
+
+// digits are the digits of an international phone number; empty for any other text.
+func digits(text string) string {
+	number, ok := strings.CutPrefix(strings.TrimSpace(text), "+")
+	if !ok || strings.Trim(number, "0123456789 ()-./") != "" {
+		return ""
+	}
+	return strings.NewReplacer(" ", "", "(", "", ")", "", "-", "", ".", "", "/", "").Replace(number)
+}
+
 // known is a person as Pipedrive has it.
 type known struct {
 	ID     int64   `json:"id"`
@@ -137,7 +156,7 @@ func (d *destination) findRecent(ctx context.Context, term string) (int64, *crm.
 	}
 	for _, person := range persons {
 		for _, has := range append(person.Emails, person.Phones...) {
-			if strings.EqualFold(has.Value, term) {
+			if has.is(term) {
 				d.persons.put(term, person.ID)
 				return person.ID, nil
 			}
@@ -200,12 +219,12 @@ func (d *destination) createPerson(ctx context.Context, e *errand) (*crm.Answer,
 		e.Fail(answer.Outcome(crm.Unknown, "Pipedrive's answer does not name the person"))
 		return answer, false
 	}
-	e.done.Person, e.made = made.ID, ok
+	e.done.Person, e.made, e.found = made.ID, ok, false
 	return answer, ok
 }
 
 // updatePerson writes to the person what is new. An address or a phone number is added to those that are there. there reports
-// whether the person is still there.
+// whether the person is still there, and still has the address that it was found by.
 func (d *destination) updatePerson(ctx context.Context, e *errand) (answer *crm.Answer, there, ok bool) {
 	path := "/api/v2/persons/" + strconv.FormatInt(e.done.Person, 10)
 	answer, failure := d.call(ctx, http.MethodGet, path, nil)
@@ -224,7 +243,7 @@ func (d *destination) updatePerson(ctx context.Context, e *errand) (answer *crm.
 			return nil, true, false
 		}
 	}
-	if has["is_deleted"] == true {
+	if has["is_deleted"] == true || e.found && e.isMoved(has, lists.Emails) {
 		return nil, false, true
 	}
 	changes := e.personValues()
@@ -248,6 +267,13 @@ func (d *destination) updatePerson(ctx context.Context, e *errand) (answer *crm.
 	return answer, true, ok
 }
 
+// isMoved reports whether a person does not have the lead's address any more: somebody corrected it, or gave it to another.
+func (e *errand) isMoved(has map[string]any, emails []entry) bool {
+	_, told := has["emails"].([]any)
+	email := e.Text(emailProperty)
+	return told && email != "" && !slices.ContainsFunc(emails, func(has entry) bool { return has.is(email) })
+}
+
 // reduce takes out of changes what is there already and, to fill blanks, where anything is there.
 func reduce(changes, has map[string]any, fill bool) {
 	for name, value := range changes {
@@ -262,10 +288,8 @@ func add(changes map[string]any, list string, has []entry, value string) {
 	if value == "" {
 		return
 	}
-	for _, e := range has {
-		if strings.EqualFold(e.Value, value) {
-			return
-		}
+	if slices.ContainsFunc(has, func(e entry) bool { return e.is(value) }) {
+		return
 	}
 	changes[list] = append(append([]entry{}, has...), entry{Value: value, Primary: len(has) == 0, Label: "work"})
 }

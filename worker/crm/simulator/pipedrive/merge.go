@@ -24,7 +24,7 @@ func (a *api) Merge(from, into string) error {
 	for _, list := range addressLists {
 		values[list] = together(stays.Values[list], gone.Values[list])
 	}
-	a.index.drop(gone, now)
+	a.index.drop(gone, gone.Values, nil, now)
 	a.persons.Remove(gone)
 	a.deleted[gone.ID] = gone
 	a.persons.Update(stays, values, now)

@@ -78,7 +78,9 @@ func (a *api) updatePerson(r *http.Request, body map[string]any) (int, any) {
 	if problem != "" {
 		return http.StatusBadRequest, problem
 	}
+	had := person.Values
 	a.persons.Update(person, values, a.options.Now())
+	a.index.drop(person, had, person.Values, a.options.Now())
 	a.index.put(person, a.options.Now())
 	return http.StatusOK, shownPerson(person)
 }

@@ -42,12 +42,16 @@ func (x *index) put(person *simulator.Record, now time.Time) {
 	}
 }
 
-// drop has a person found no more.
-func (x *index) drop(person *simulator.Record, now time.Time) {
+// drop has a person found no more by what it had, but for what it keeps.
+func (x *index) drop(person *simulator.Record, had, keeps map[string]any, now time.Time) {
 	for _, list := range addressLists {
-		for _, value := range addresses(person.Values[list]) {
+		kept := addresses(keeps[list])
+		for _, value := range addresses(had[list]) {
+			if slices.Contains(kept, value) {
+				continue
+			}
 			for _, e := range x.entries[strings.ToLower(value)] {
-				if e.person == person && e.until.IsZero() {
+				if e.person == person && e.list == list && e.until.IsZero() {
 					e.until = now
 				}
 			}
