@@ -15,16 +15,19 @@ import (
 // kinds. Decoding alone would let pass what means nothing good in a configuration (a key twice, a key without value, keys
 // spelt in three ways), and names messages of the schema where a reader needs the keys of the file.
 func (r *review) shape(schema protoreflect.MessageDescriptor, env Environment) {
-	s := shape{review: r, env: env}
-	s.message("the file", r.root, schema)
+	s := shape{review: r, env: env, file: schema}
+	s.message("the file", r.root, schema, nil)
 }
 
 type shape struct {
 	*review
-	env Environment
+	env  Environment
+	file protoreflect.MessageDescriptor
 }
 
-func (s *shape) message(name string, node *yaml.Node, schema protoreflect.MessageDescriptor) {
+// message checks a mapping of keys that a message has. around is the message that it is a part of by its name; nil if it stands
+// in a list, or under a name that is the user's.
+func (s *shape) message(name string, node *yaml.Node, schema, around protoreflect.MessageDescriptor) {
 	if !s.is(yaml.MappingNode, name, node) {
 		return
 	}
@@ -32,7 +35,11 @@ func (s *shape) message(name string, node *yaml.Node, schema protoreflect.Messag
 	for key, value := range s.unique(name, node) {
 		field := schema.Fields().ByName(protoreflect.Name(key.Value))
 		if field == nil {
-			s.at(key, "unknown key %q%s", key.Value, suggest(key.Value, namesOf(schema.Fields())))
+			wayOut := s.belongs(key.Value, name, schema, around)
+			if wayOut == "" {
+				wayOut = suggest(key.Value, namesOf(schema.Fields()))
+			}
+			s.at(key, "unknown key %q%s", key.Value, wayOut)
 			s.mark(node, partly)
 			continue
 		}
@@ -46,29 +53,51 @@ func (s *shape) message(name string, node *yaml.Node, schema protoreflect.Messag
 	}
 }
 
+// belongs says where a key belongs that stands in a message by the name of within, which has no such key; empty if nowhere near.
+func (s *shape) belongs(key, within string, schema, around protoreflect.MessageDescriptor) string {
+	has := func(m protoreflect.MessageDescriptor) bool {
+		return m != nil && m.Fields().ByName(protoreflect.Name(key)) != nil
+	}
+	var under []string
+	for i := range schema.Fields().Len() {
+		if part := schema.Fields().Get(i); !part.IsMap() && !part.IsList() && has(part.Message()) {
+			under = append(under, string(part.Name()))
+		}
+	}
+	switch {
+	case len(under) > 0:
+		return "; it belongs under " + strings.Join(under, " or ")
+	case has(around):
+		return "; it belongs beside " + within + ", not within it"
+	case has(s.file):
+		return "; it belongs at the top of the file, beside forms and destinations"
+	}
+	return ""
+}
+
 func (s *shape) field(key, value *yaml.Node, field protoreflect.FieldDescriptor) {
 	switch {
 	case field.IsMap():
 		if s.is(yaml.MappingNode, key.Value, value) {
 			for name, item := range s.unique(key.Value, value) {
-				s.single(name.Value, item, field.MapValue())
+				s.single(name.Value, item, field.MapValue(), nil)
 			}
 		}
 	case field.IsList():
 		if s.is(yaml.SequenceNode, key.Value, value) {
 			for _, item := range value.Content {
-				s.single(key.Value, item, field)
+				s.single(key.Value, item, field, nil)
 			}
 		}
 	default:
-		s.single(key.Value, value, field)
+		s.single(key.Value, value, field, field.ContainingMessage())
 	}
 }
 
-// single checks a value, an entry of a list, or a value of a map.
-func (s *shape) single(name string, node *yaml.Node, field protoreflect.FieldDescriptor) {
+// single checks a value, an entry of a list, or a value of a map; only a value is a part of the message around it.
+func (s *shape) single(name string, node *yaml.Node, field protoreflect.FieldDescriptor, around protoreflect.MessageDescriptor) {
 	if message := field.Message(); message != nil && message.FullName() != "google.protobuf.Duration" {
-		s.message(name, node, message)
+		s.message(name, node, message, around)
 		return
 	}
 	if !s.is(yaml.ScalarNode, name, node) {
