@@ -35,6 +35,10 @@ func (s *service) TestDestination(ctx context.Context, r *leadgatev1.TestDestina
 	conn := l.conn.Load()
 	report := conn.inspect(pace.WithPatience(ctx, testPatience), l.name, s.worker.now, seen)
 	report.Quotas = l.quotas.list()
+	if gate, _ := l.gate.State(); !report.GetReachable() && gate.Until.After(s.worker.now()) {
+		report.Problem += fmt.Sprintf("; deliveries wait until %s, or go on at once with: leadgate destinations resume %s",
+			gate.Until.UTC().Format(time.RFC3339), l.name)
+	}
 	if report.GetReachable() {
 		l.tryAgain()
 		l.remapped.Store(true)
