@@ -3,9 +3,9 @@
 //	client, err := leadgate.New("leads.example.com:443", leadgate.WithAPIKey(key))
 //	accepted, err := client.Submit(ctx, &leadgatev1.Lead{Email: "ada@example.com"}, leadgate.WithKey("order-4711"))
 //
-// When Submit returns without an error, the lead is on the gateway's disk. Every submission has an idempotency key, your own
-// or one that is made for it, and is tried again under that key while the gateway cannot be reached or asks for another try: it never
-// makes two leads. What the gateway refuses is an [*Error], which names every field that is wrong.
+// When Submit returns without an error, the lead is on the gateway's disk. Every submission has an idempotency key, yours or a
+// generated one, and is retried under that key while the gateway is unreachable or asks for another try, so it never makes two
+// leads. If the gateway refuses a lead, the error is an [*Error] that names every invalid field.
 package leadgate
 
 import (
