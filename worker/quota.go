@@ -82,7 +82,7 @@ func (l *lane) holdOff(outcome crm.Outcome) time.Time {
 	}
 	if l.gate.HoldUntil(until) && first {
 		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RATE_LIMITED,
-			fmt.Sprintf("%s; deliveries wait %s", outcome.Reason, after.Round(time.Millisecond)), outcome.Status)
+			fmt.Sprintf("%s; deliveries wait %s", outcome.Reason, inWords(after)), outcome.Status)
 	}
 	if held, _ := l.gate.State(); held.Until.After(until) {
 		return held.Until

@@ -203,11 +203,19 @@ func legible(outcome crm.Outcome) crm.Outcome {
 
 // inWords is a duration as an operator wants to read it.
 func inWords(d time.Duration) string {
+	round := time.Millisecond
 	switch {
 	case d >= time.Hour:
-		return d.Round(time.Minute).String()
+		round = time.Minute
 	case d >= time.Second:
-		return d.Round(time.Second).String()
+		round = time.Second
 	}
-	return d.Round(time.Millisecond).String()
+	text := d.Round(round).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
