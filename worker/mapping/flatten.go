@@ -3,6 +3,8 @@ package mapping
 import (
 	"maps"
 	"slices"
+	"strconv"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -49,12 +51,32 @@ func flatten(message protoreflect.Message, prefix string) []Field {
 			}
 		case field.IsList():
 			for n := range value.List().Len() {
-				all = append(all, Field{name, inWords(value.List().Get(n).Message().Interface())})
+				consent, _ := value.List().Get(n).Message().Interface().(*leadgatev1.Consent) // a lead has no other lists
+				all = append(all, flattenConsent(name+"."+consent.GetPurpose()+".", consent)...)
 			}
 		case field.Message() != nil:
 			all = append(all, flatten(value.Message(), name+".")...)
 		default:
 			all = append(all, Field{name, value.String()})
+		}
+	}
+	return all
+}
+
+// flattenConsent returns the parts of a consent that are there. Whether it was given is always one: a refusal must not look like
+// an agreement.
+func flattenConsent(prefix string, consent *leadgatev1.Consent) []Field {
+	all := []Field{{prefix + "granted", strconv.FormatBool(consent.GetGranted())}}
+	at := ""
+	if consent.GetTime() != nil {
+		at = consent.GetTime().AsTime().Format(time.RFC3339)
+	}
+	for _, part := range []Field{
+		{"text", consent.GetText()}, {"text_version", consent.GetTextVersion()}, {"time", at},
+		{"page_url", consent.GetPageUrl()}, {"ip", consent.GetIp()},
+	} {
+		if part.Value != "" {
+			all = append(all, Field{prefix + part.Name, part.Value})
 		}
 	}
 	return all

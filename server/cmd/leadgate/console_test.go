@@ -330,3 +330,21 @@ func TestEveryViewOfTheConsoleCanBeReadByAll(t *testing.T) {
 	}
 	o.wellBehaved()
 }
+
+func TestARefusalDoesNotLookLikeAnAgreement(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	id, _ := request(t, "POST", h.url("/v1/leads"), "application/json",
+		`{"lead":{"email":"ada@example.com","consents":[{"purpose":"newsletter","text":"Send me news."},{"purpose":"calls","granted":true}]}}`).body["leadId"].(string)
+	if text := h.command("leads", "get", id); !strings.Contains(text, "consents.newsletter.granted false") || !strings.Contains(text, "consents.calls.granted true") {
+		t.Errorf("the lead is shown as\n%s", text)
+	}
+	o := openConsole(t, h.gateway.address)
+	o.do(
+		chromedp.Navigate(o.base+"/console/leads/"+id),
+		shows("#main", "consents.newsletter.granted\tfalse"),
+		shows("#main", "consents.newsletter.text\tSend me news."),
+		shows("#main", "consents.calls.granted\ttrue"),
+	)
+	o.wellBehaved()
+}

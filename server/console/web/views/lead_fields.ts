@@ -13,7 +13,7 @@ export function leadName(record: LeadRecord): string {
 /** flat lists the fields that are set by the names that the configuration uses: first_name, custom.budget, source.utm_source. */
 export function flat(value: object, prefix = ""): [name: string, value: string][] {
   return Object.entries(value).flatMap(([key, inner]: [string, unknown]): [string, string][] => {
-    const name = prefix + (prefix === "custom." ? key : key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+    const name = prefix + (prefix === "custom." || prefix === "consents." ? key : key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
     if (typeof inner === "object" && inner !== null && !Array.isArray(inner)) return flat(inner, `${name}.`);
     if (Array.isArray(inner) && inner.some((item) => typeof item === "object")) {
       return inner.flatMap((item: object, i) => flat(item, `${name}[${i}].`));
@@ -21,6 +21,12 @@ export function flat(value: object, prefix = ""): [name: string, value: string][
     return [[name, Array.isArray(inner) ? inner.join(", ") : String(inner)]];
   });
 }
+
+/**
+ * consents are a lead's consents by purpose, as the configuration names them; the newest of each. Whether one was given always
+ * stands there: JSON leaves out what is false, and a refusal would look like an agreement.
+ */
+const consents = ({ consents = [] }: Lead): object => Object.fromEntries(consents.map(({ purpose = "", ...parts }) => [purpose, { granted: false, ...parts }]));
 
 const columns: Column[] = [{ name: "Field" }, { name: "Value" }, { name: "What was changed", kind: "note" }];
 
@@ -34,7 +40,7 @@ export function cleanedTable(record: Pick<LeadRecord, "lead" | "changes" | "subm
   const lead: Lead = record.lead ?? {};
   const changes = record.changes ?? [];
   const sent = new Map((record.submission?.fields ?? []).map((field) => [field.name ?? "", (field.values ?? []).join(", ")]));
-  const rows = flat(lead)
+  const rows = flat({ ...lead, consents: consents(lead) })
     .filter(([name]) => name !== "source.form")
     .map(([name, value]) => {
       const why = changes.filter((change) => change.leadField === name);
