@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -100,10 +101,10 @@ func newDeliveriesList(conn *connection, out *output) *cobra.Command {
 				}
 			}
 			return printAll(out, cmd.OutOrStdout(), found, func(w io.Writer) {
-				table(w, "DELIVERY\tSTATE\tATTEMPTS\tCREATED\tDUE\tRECORD\tLAST ERROR", func(w io.Writer) {
+				table(w, "DELIVERY\tSTATE\tATTEMPTS\tCREATED\tDUE\tRECORD\tWHY", func(w io.Writer) {
 					for _, d := range found {
 						fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", d.GetDeliveryId(), deliveryStateName(d.GetState()), d.GetAttemptCount(),
-							ago(d.GetCreateTime(), now), until(d.GetDueTime(), now), orDash(d.GetRecordId()), orDash(d.GetLastError()))
+							ago(d.GetCreateTime(), now), until(d.GetDueTime(), now), orDash(d.GetRecordId()), orDash(cmp.Or(d.GetReason(), d.GetLastError())))
 					}
 				})
 			})

@@ -69,3 +69,18 @@ func TestAHeldLeadIsListedReleasedAndDelivered(t *testing.T) {
 		t.Errorf("operations are\n%s", text)
 	}
 }
+
+func TestAListOfDeliveriesSaysWhyTheyAreHeld(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.command("destinations", "pause", "crm")
+	id, _ := h.post("k1", ada).body["leadId"].(string)
+	h.gateway.kill()
+	h.edit("destinations: [crm]", "destinations: [hub]")
+	h.edit("\n  crm:", "\n  hub:")
+	h.restart()
+	await(t, h.gateway.watch(), id, "HELD")
+	if text := h.command("deliveries", "list", "--state", "held"); !strings.Contains(text, id+".crm") || !strings.Contains(text, "destination crm is not configured any more") {
+		t.Errorf("held deliveries are listed as\n%s", text)
+	}
+}
