@@ -229,7 +229,10 @@ func (d *destination) lookUp(ctx context.Context, lead *draft.Draft) (found *tar
 
 // read reads a record; nil if there is none. failed reports whether it could not, and the lead has its outcome then.
 func (d *destination) read(ctx context.Context, lead *draft.Draft, path string) (record map[string]any, failed bool) {
-	columns := append(slices.Sorted(maps.Keys(lead.Values)), d.id, mergedColumn, masterColumn)
+	columns := []string{d.id, mergedColumn, masterColumn}
+	for _, column := range slices.Sorted(maps.Keys(lead.Values)) {
+		columns = append(columns, readAs(column))
+	}
 	answer, failure := d.call(ctx, http.MethodGet, path+"?$select="+url.QueryEscape(strings.Join(columns, ",")), nil, nil)
 	switch {
 	case failure != nil:
@@ -244,6 +247,9 @@ func (d *destination) read(ctx context.Context, lead *draft.Draft, path string) 
 	if json.Unmarshal(answer.Body, &record) != nil || record[d.id] == nil {
 		lead.Fail(answer.Outcome(crm.Unknown, "Dynamics' answer does not name the record"))
 		return nil, true
+	}
+	for column := range lead.Values {
+		record[column] = record[readAs(column)]
 	}
 	return record, false
 }

@@ -161,6 +161,49 @@ func TestColumnsThatDynamicsRefusesAreLeftOut(t *testing.T) {
 	}
 }
 
+func TestALateLeadIsDeliveredWithoutAColumnThatIsGone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Dynamics{}, simulated.Options{})
+	r.expect(r.deliver(upsert, ada), crm.Delivered, "")
+	outcome := r.deliver(blanks, strings.ReplaceAll(ada, `"firstname":"Ada"`, `"budget":"9","jobtitle":"Countess"`))
+	r.expect(outcome, crm.Delivered, "budget")
+	if got := r.environment.records()[0].Properties; !slices.Equal(outcome.Dropped, []string{"budget"}) || got["jobtitle"] != "Countess" {
+		t.Errorf("left out %v of %v", outcome.Dropped, got)
+	}
+}
+
+func TestOtherRecordsAreReferredTo(t *testing.T) {
+	t.Parallel()
+	const spring, autumn, nowhere = "/campaigns(5f1d7a90-0000-4000-8000-00000000000a)", "/campaigns(5f1d7a90-0000-4000-8000-00000000000b)", "/campaigns(00000000-0000-0000-0000-000000000000)"
+	lead := func(column, value string) string {
+		return `{"emailaddress1":"ada@example.com","lastname":"Lovelace","` + column + `":"` + value + `"}`
+	}
+	for _, key := range []string{"", "new_gatewaykey"} {
+		r := newRig(t, &configv1.Dynamics{Key: key}, simulated.Options{})
+		r.expect(r.deliver(upsert, lead("campaignid@odata.bind", spring)), crm.Delivered, "")
+		r.expect(r.deliver(blanks, lead("campaignid@odata.bind", autumn)), crm.Delivered, "")
+		r.expect(r.deliver(blanks, lead("new_Region@odata.bind", autumn)), crm.Delivered, "")
+		if got := r.environment.records()[0].Properties; got["campaignid@odata.bind"] != spring || got["new_Region@odata.bind"] != autumn {
+			t.Errorf("record is %v", got)
+		}
+		for _, mode := range []leadgatev1.DeliveryMode{upsert, blanks} {
+			for column, value := range map[string]string{"shopid@odata.bind": spring, "ownerid@odata.bind": nowhere} {
+				outcome := r.deliver(mode, lead(column, value))
+				if r.expect(outcome, crm.Delivered, ""); !slices.Equal(outcome.Dropped, []string{column}) {
+					t.Errorf("%v: %s left out %v", mode, column, outcome.Dropped)
+				}
+			}
+		}
+		schema, outcome := r.destination.Schema(t.Context())
+		r.expect(outcome, crm.Delivered, "")
+		for _, column := range []string{"campaignid@odata.bind", "new_Region@odata.bind", "ownerid@odata.bind"} {
+			if p := schema.Property(column); p == nil || p.Required || p.ReadOnly {
+				t.Errorf("%s is %+v", column, p)
+			}
+		}
+	}
+}
+
 func TestChoicesAreNumbersByTheirLabels(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Dynamics{}, simulated.Options{})

@@ -49,6 +49,7 @@ const limitedWait = 10 * time.Second
 var columnPatterns = []*regexp.Regexp{
 	regexp.MustCompile(`[Pp]roperty '(\w+)' does not exist`),
 	regexp.MustCompile(`undeclared property '(\w+)'`),
+	regexp.MustCompile(`property named '(\w+)'`),
 	regexp.MustCompile(`length of the '(\w+)' attribute`),
 	regexp.MustCompile(`of '(\w+)' on record of type`),
 }
@@ -59,8 +60,8 @@ var literalPattern = regexp.MustCompile(`Cannot convert the literal '(.*)' to th
 func (p problem) column(lead *draft.Draft) string {
 	for _, pattern := range columnPatterns {
 		if found := pattern.FindStringSubmatch(p.Message); found != nil {
-			if _, sent := lead.Values[found[1]]; sent {
-				return found[1]
+			if column := writtenAs(found[1], lead); column != "" {
+				return column
 			}
 		}
 	}
@@ -83,6 +84,16 @@ func (p problem) column(lead *draft.Draft) string {
 func (d *destination) refuse(answer *crm.Answer, lead *draft.Draft) {
 	p := problemOf(answer)
 	code := draft.InBrackets(p.Code)
+	flaw := func(column, reason string) {
+		outcome := answer.Outcome(crm.Refused, reason+code)
+		outcome.Property = column
+		lead.Fail(outcome)
+		lead.Flaws = []string{column}
+	}
+	if column := p.referring(lead); p.Code == codeNoRow && column != "" {
+		flaw(column, "the record that column "+column+" refers to is not there")
+		return
+	}
 	switch p.Code {
 	case codeKeyTaken:
 		lead.Fail(answer.Outcome(crm.Retry, "another writer made the record at the same moment, or another key has the same value"+code))
@@ -94,10 +105,7 @@ func (d *destination) refuse(answer *crm.Answer, lead *draft.Draft) {
 		lead.Fail(answer.Outcome(crm.Refused, "a duplicate detection rule found other records of the person; without dynamics.duplicates they are not looked for"+code))
 	default:
 		if column := p.column(lead); column != "" && answer.Status == http.StatusBadRequest {
-			outcome := answer.Outcome(crm.Refused, "Dynamics does not take column "+column+": it is not there, or the value does not fit it"+code)
-			outcome.Property = column
-			lead.Fail(outcome)
-			lead.Flaws = []string{column}
+			flaw(column, "Dynamics does not take column "+column+": it is not there, or the value does not fit it")
 			return
 		}
 		lead.Fail(brokenDown(answer))

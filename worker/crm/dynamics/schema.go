@@ -21,6 +21,8 @@ type label struct {
 // attribute is a column as Dynamics describes it. What a form requires is not among it; the API does not enforce that either.
 type attribute struct {
 	LogicalName      string `json:"LogicalName"`
+	SchemaName       string `json:"SchemaName"`
+	IsCustom         bool   `json:"IsCustomAttribute"`
 	AttributeType    string `json:"AttributeType"`
 	DisplayName      label  `json:"DisplayName"`
 	IsValidForCreate bool   `json:"IsValidForCreate"`
@@ -42,7 +44,7 @@ type optionSet struct {
 
 // Schema implements crm.Destination. Lengths and options are asked for by calls of their own, and left open if one fails.
 func (d *destination) Schema(ctx context.Context) (*crm.Schema, crm.Outcome) {
-	listed, outcome := d.attributes(ctx, "", "$select=LogicalName,AttributeType,DisplayName,RequiredLevel,IsValidForCreate,IsValidForUpdate")
+	listed, outcome := d.attributes(ctx, "", "$select=LogicalName,SchemaName,IsCustomAttribute,AttributeType,DisplayName,RequiredLevel,IsValidForCreate,IsValidForUpdate")
 	if outcome.Kind != crm.Delivered {
 		return nil, outcome
 	}
@@ -132,13 +134,17 @@ func (d *destination) checkKey(ctx context.Context) *crm.Outcome {
 func (d *destination) told(a attribute) crm.Property {
 	p := crm.Property{
 		Name: a.LogicalName, Label: a.DisplayName.Localized.Label, Native: a.AttributeType, ReadOnly: !a.IsValidForCreate && !a.IsValidForUpdate,
-		Required: a.RequiredLevel.Value == "SystemRequired" && a.IsValidForCreate && a.LogicalName != d.id && d.cfg.GetPlaceholders()[a.LogicalName] == "",
+		Required: a.isRequired() && a.LogicalName != d.id && d.cfg.GetPlaceholders()[a.LogicalName] == "",
 		Unique:   a.LogicalName == d.key,
 	}
 	if p.Label == "" {
 		p.Label = a.LogicalName
 	}
 	switch a.AttributeType {
+	case "Lookup", "Owner":
+		if p.Name += bindSuffix; a.IsCustom {
+			p.Name = a.SchemaName + bindSuffix
+		}
 	case "String", "Memo":
 		p.Type = crm.Text
 	case "Integer", "BigInt", "Decimal", "Double", "Money":
@@ -151,6 +157,16 @@ func (d *destination) told(a attribute) crm.Property {
 		p.Type, p.Numbered = crm.Enumeration, true
 	}
 	return p
+}
+
+// isRequired reports whether no record can be made without. The owner and the state, which no record is without either, Dynamics
+// fills in by itself.
+func (a attribute) isRequired() bool {
+	switch a.AttributeType {
+	case "Owner", "State", "Status", "Uniqueidentifier", "EntityName":
+		return false
+	}
+	return a.RequiredLevel.Value == "SystemRequired" && a.IsValidForCreate
 }
 
 // options are the values of a choice, which are numbers.

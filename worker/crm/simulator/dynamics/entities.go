@@ -2,6 +2,9 @@ package dynamics
 
 import (
 	"fmt"
+	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
@@ -11,6 +14,34 @@ type entity struct {
 	name, set, id string // lead, leads, leadid
 	table         *simulator.Table
 	records       *simulator.Records
+}
+
+// lookup is a column that refers to another record. It is written under the name of its navigation property and what bind says, as
+// the other's path, and read as its identifier.
+const lookup simulator.Type = "lookup"
+
+const bind = "@odata.bind"
+
+// readAs is the name that a column is read under.
+func readAs(f simulator.Field) string {
+	if f.Type == lookup {
+		return "_" + strings.ToLower(strings.TrimSuffix(f.Name, bind)) + "_value"
+	}
+	return f.Name
+}
+
+// unknown is the first column that a call asks for and that is not there; empty if there is none.
+func (e *entity) unknown(r *http.Request) string {
+	for _, name := range selected(r) {
+		if name != e.id && !slices.ContainsFunc(e.table.Fields(), func(f simulator.Field) bool { return readAs(f) == name }) {
+			return name
+		}
+	}
+	return ""
+}
+
+func selected(r *http.Request) []string {
+	return strings.FieldsFunc(r.URL.Query().Get("$select"), func(c rune) bool { return c == ',' })
 }
 
 func newEntities() map[string]*entity {
@@ -24,9 +55,10 @@ func newEntities() map[string]*entity {
 		{Name: "leadsourcecode", Label: "Lead Source", Type: simulator.Choice, Options: map[string]string{"1": "Advertisement", "8": "Web", "10": "Other"}},
 		{Name: "statecode", Label: "Status", Type: simulator.Computed}, {Name: "createdon", Label: "Created On", Type: simulator.Computed},
 		{Name: "merged", Label: "Merged", Type: simulator.Computed}, {Name: "_masterid_value", Label: "Master ID", Type: simulator.Computed},
+		{Name: "ownerid" + bind, Label: "Owner", Type: lookup}, {Name: "new_Region" + bind, Label: "Region", Type: lookup},
 		{Name: "new_gatewaykey", Label: "Gateway Key", Length: 100, Unique: true, Key: true},
 	}
-	lead := append(person[:len(person):len(person)], simulator.Field{Name: "companyname", Label: "Company Name", Length: 100})
+	lead := append(person[:len(person):len(person)], simulator.Field{Name: "companyname", Label: "Company Name", Length: 100}, simulator.Field{Name: "campaignid" + bind, Label: "Source Campaign", Type: lookup})
 	records := func(first string) *simulator.Records {
 		return simulator.NewRecords(func(n int) string { return fmt.Sprintf("%s-0000-4000-8000-%012d", first, n) }, "emailaddress1")
 	}

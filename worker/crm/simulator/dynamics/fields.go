@@ -3,6 +3,7 @@ package dynamics
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
@@ -43,7 +44,11 @@ func (a *api) definitions(w http.ResponseWriter, path string) {
 				kind = "Memo"
 			}
 		}
-		row := map[string]any{"LogicalName": f.Name}
+		name, is := strings.CutSuffix(f.Name, bind)
+		if is {
+			kind = map[bool]string{true: "Owner", false: "Lookup"}[name == "ownerid"]
+		}
+		row := map[string]any{"LogicalName": strings.ToLower(name), "SchemaName": name, "IsCustomAttribute": strings.HasPrefix(name, "new_")}
 		switch {
 		case found[3] != "" && found[3] != kind:
 			continue
@@ -58,7 +63,7 @@ func (a *api) definitions(w http.ResponseWriter, path string) {
 		default:
 			writable := !f.ReadOnly && f.Type != simulator.Computed
 			row["AttributeType"], row["IsValidForCreate"], row["IsValidForUpdate"] = kind, writable, writable
-			row["RequiredLevel"] = map[string]any{"Value": map[bool]string{true: "SystemRequired", false: "None"}[f.Required]}
+			row["RequiredLevel"] = map[string]any{"Value": map[bool]string{true: "SystemRequired", false: "None"}[f.Required || kind == "Owner"]}
 			row["DisplayName"] = map[string]any{"UserLocalizedLabel": map[string]any{"Label": f.Label}}
 		}
 		rows = append(rows, row)

@@ -4,16 +4,21 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
 // one gets, changes or upserts a record that may not be there: under an identifier, or under a key.
 func (a *api) one(w http.ResponseWriter, r *http.Request, e *entity, record *simulator.Record, id string, key map[string]any) {
-	switch {
+	switch name := e.unknown(r); {
+	case name != "":
+		fail(w, http.StatusBadRequest, "0x0", "Could not find a property named '"+name+"' on type 'Microsoft.Dynamics.CRM."+e.name+"'.")
 	case r.Method == http.MethodGet && record == nil, record == nil && r.Header.Get("If-Match") == "*":
 		fail(w, http.StatusNotFound, "0x80040217", "Entity '"+e.name+"' Does Not Exist")
 	case r.Method == http.MethodGet:
@@ -47,6 +52,13 @@ func (a *api) write(w http.ResponseWriter, r *http.Request, e *entity, record *s
 			return
 		}
 		delete(values, d.Field.Name) // is passed over
+	}
+	for name, value := range values {
+		id := reference.FindStringSubmatch(fmt.Sprint(value))
+		if strings.HasSuffix(name, bind) && id != nil && id[2] == uuid.Nil.String() { // which no record has
+			fail(w, http.StatusNotFound, "0x80040217", "Entity '"+strings.TrimSuffix(id[1], "s")+"' With Id = "+id[2]+" Does Not Exist")
+			return
+		}
 	}
 	for name, value := range key {
 		values[name] = value
@@ -86,11 +98,17 @@ func (a *api) write(w http.ResponseWriter, r *http.Request, e *entity, record *s
 	answer(w, status, e.shown(record, r))
 }
 
+// reference is the path of a record.
+var reference = regexp.MustCompile(`^/(\w+)\(([0-9a-fA-F-]{36})\)$`)
+
 // refusal words a defect as Dynamics does.
 func refusal(e *entity, d simulator.Defect, value any) (code, message string) {
 	const payload = "Error identified in Payload provided by the user for Entity :'%s', For more information on this error please follow this help link ---->  InnerException : Microsoft.OData.ODataException: "
 	switch d.Flaw {
 	case simulator.NoField:
+		if name, is := strings.CutSuffix(d.Field.Name, bind); is {
+			return "0x80048d19", fmt.Sprintf(payload, e.set) + fmt.Sprintf("An undeclared property '%s' which only has property annotations in the payload but no property value was found in the payload. In OData, only declared navigation properties and declared named streams can be represented as properties without values.", name)
+		}
 		return "0x80048d19", fmt.Sprintf(payload, e.set) + fmt.Sprintf("An error occurred while validating input parameters: The property '%s' does not exist on type 'Microsoft.Dynamics.CRM.%s'. Make sure to only use property names that are defined by the type.", d.Field.Name, e.name)
 	case simulator.TooLong:
 		return "0x80044331", fmt.Sprintf("A validation error occurred.  The length of the '%s' attribute of the '%s' entity exceeded the maximum allowed length of '%d'.", d.Field.Name, e.name, d.Field.Length)
@@ -101,11 +119,16 @@ func refusal(e *entity, d simulator.Defect, value any) (code, message string) {
 }
 
 func (e *entity) shown(record *simulator.Record, r *http.Request) map[string]any {
-	wanted := strings.FieldsFunc(r.URL.Query().Get("$select"), func(c rune) bool { return c == ',' })
+	wanted := selected(r)
 	row := map[string]any{"@odata.etag": fmt.Sprintf(`W/"%d"`, record.Updated.UnixNano()), e.id: record.ID}
 	for _, f := range e.table.Fields() {
-		if len(wanted) == 0 || slices.Contains(wanted, f.Name) {
-			row[f.Name] = record.Values[f.Name]
+		name := readAs(f)
+		if len(wanted) > 0 && !slices.Contains(wanted, name) {
+			continue
+		}
+		row[name] = record.Values[f.Name]
+		if id := reference.FindStringSubmatch(record.Text(f.Name)); f.Type == lookup && id != nil {
+			row[name] = id[2]
 		}
 	}
 	row[e.id] = record.ID
@@ -113,6 +136,10 @@ func (e *entity) shown(record *simulator.Record, r *http.Request) map[string]any
 }
 
 func (a *api) list(w http.ResponseWriter, r *http.Request, e *entity) {
+	if name := e.unknown(r); name != "" {
+		fail(w, http.StatusBadRequest, "0x0", "Could not find a property named '"+name+"' on type 'Microsoft.Dynamics.CRM."+e.name+"'.")
+		return
+	}
 	records := e.records.All()
 	if filter := r.URL.Query().Get("$filter"); filter != "" {
 		found := where.FindStringSubmatch(filter)
