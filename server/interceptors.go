@@ -116,10 +116,13 @@ func (s *Server) streamLog(srv any, stream grpc.ServerStream, info *grpc.StreamS
 
 func (s *Server) logRPC(ctx context.Context, method string, err error) {
 	level, code := slog.LevelDebug, status.Code(err)
-	switch code {
-	case codes.Internal, codes.Unknown, codes.DataLoss:
+	switch {
+	case code == codes.Internal, code == codes.DataLoss:
 		level = slog.LevelError
-	case codes.Unavailable:
+	case ctx.Err() != nil: // the caller went away, which each transport has its own words for
+	case code == codes.Unknown:
+		level = slog.LevelError
+	case code == codes.Unavailable:
 		level = slog.LevelWarn
 	}
 	if !s.log.Enabled(ctx, level) {

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
 )
 
 func TestAThousandWatchersSeeTheSameLead(t *testing.T) {
@@ -80,5 +82,41 @@ func TestAWatchThatMakesNoSenseIsRefusedWithItsReason(t *testing.T) {
 	}
 	if status.Code(err) != codes.InvalidArgument {
 		t.Errorf("over gRPC: %v", err)
+	}
+}
+
+// endlessStore has one lead, again and again.
+type endlessStore struct{ store.Store }
+
+func (endlessStore) Leads(context.Context, store.LeadQuery, int, string) ([]*leadgatev1.LeadRecord, string, error) {
+	return []*leadgatev1.LeadRecord{{LeadId: "01a21b21-aebc-7045-a16b-605c88359c99"}}, "more", nil
+}
+
+func (endlessStore) LeadDeliveries(context.Context, string) ([]*leadgatev1.Delivery, error) {
+	return nil, nil
+}
+
+func TestAnExportThatNobodyReadsToItsEndIsNoFault(t *testing.T) {
+	t.Parallel()
+	logs := &loggedText{}
+	t.Cleanup(func() { // when the server has stopped
+		if got := logs.String(); strings.Contains(got, "msg=rpc") {
+			t.Errorf("logged:\n%s", got)
+		}
+	})
+	h := open(t, options{logs: logs, store: func(s store.Store) store.Store { return endlessStore{s} }})
+	for range 5 {
+		if _, lines := h.lines("/v1/leads:export"); !lines.Scan() {
+			t.Fatal("nothing is exported")
+		}
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	stream, err := leadgatev1.NewLeadServiceClient(h.dial()).ExportLeads(ctx, &leadgatev1.ExportLeadsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); err != nil {
+		t.Fatal(err)
 	}
 }
