@@ -43,6 +43,7 @@ func Run(t *testing.T, open Open) {
 		"Claims":    claimSuite(),
 		"Attempts":  attemptSuite(),
 		"Crowds":    crowdSuite(),
+		"Turmoil":   turmoilSuite(),
 		"Redrive":   redriveSuite(),
 		"Erase":     eraseSuite(),
 		"Purge":     purgeSuite(),
