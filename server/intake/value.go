@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -135,11 +136,38 @@ func textOf(value *structpb.Value) string {
 	return ""
 }
 
+// What may stand around a number: currencies and units, be they abbreviated as in "Fr. 500" and "ca. 500 kr.", and what stands for
+// no pence, as in "500,-", "500.–" and "500/-".
+var (
+	beforeNumber = regexp.MustCompile(`^(?:\p{L}+\.?|\p{Sc}|\s)*`)
+	afterNumber  = regexp.MustCompile(`(?:[.,/][-–—]+)?(?:\p{L}+\.?|\p{Sc}|\s)*$`)
+	wordsAround  = regexp.MustCompile(`\p{L}+`)
+)
+
+// multiples are words that make a number another one. What they make of it differs from place to place, so that such numbers are
+// left out, but for k.
+var multiples = map[string]bool{
+	"m": true, "mm": true, "mn": true, "mio": true, "mil": true, "mill": true, "million": true, "millions": true, "millionen": true,
+	"millones": true, "milhões": true, "milioni": true, "miljoen": true, "b": true, "bn": true, "billion": true, "mrd": true,
+	"tsd": true, "tausend": true, "thousand": true, "mille": true, "mila": true, "duizend": true,
+	"lakh": true, "lakhs": true, "lac": true, "crore": true, "crores": true, "cr": true,
+}
+
 // readDecimal reads a number as people write it, "€ 1.234,50" or "1,234.50", and returns it as programs do: 1234.50. Where one
 // sign stands three digits before the end, the region says what it is.
 func readDecimal(text, region string) (string, bool) {
 	text, _ = narrow(text)
-	text = strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsLetter(r) || unicode.Is(unicode.Sc, r) })
+	before := beforeNumber.FindString(text)
+	text = text[len(before):]
+	after := afterNumber.FindString(text)
+	text = text[:len(text)-len(after)]
+	thousands := false
+	for _, word := range wordsAround.FindAllString(before+" "+after, -1) {
+		if word = strings.ToLower(word); multiples[word] {
+			return "", false
+		}
+		thousands = thousands || word == "k"
+	}
 	sign := ""
 	switch {
 	case strings.HasPrefix(text, "-"), strings.HasPrefix(text, "−"):
@@ -156,6 +184,10 @@ func readDecimal(text, region string) (string, bool) {
 	whole, part, ok := splitDecimal(text, region)
 	if !ok || whole == "" && part == "" {
 		return "", false
+	}
+	if thousands {
+		part += strings.Repeat("0", max(0, 3-len(part)))
+		whole, part = whole+part[:3], part[3:]
 	}
 	whole = strings.TrimLeft(whole, "0")
 	if whole == "" {

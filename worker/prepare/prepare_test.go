@@ -109,7 +109,7 @@ func TestWhatWasAskedForOtherFieldsIsAskedAnew(t *testing.T) {
 	with := func(pointer string) prepare.Config {
 		return companyConfig(func(c *configv1.Company) { c.Fields = map[string]string{"company_name": pointer} })
 	}
-	bubble(t, with("/nmae"), func(t *testing.T, h *house) {
+	bubble(t, with("/wrong"), func(t *testing.T, h *house) {
 		h.rest(2 * time.Second)
 		h.answers(0, 200, engines)
 		company := func() string {
