@@ -141,6 +141,7 @@ func textOf(value *structpb.Value) string {
 var (
 	beforeNumber = regexp.MustCompile(`^(?:\p{L}+\.?|\p{Sc}|\s)*`)
 	afterNumber  = regexp.MustCompile(`(?:[.,/][-–—]+)?(?:\p{L}+\.?|\p{Sc}|\s)*$`)
+	currency     = regexp.MustCompile(`\p{Sc}`)
 	wordsAround  = regexp.MustCompile(`\p{L}+`)
 )
 
@@ -181,7 +182,7 @@ func readDecimal(text, region string) (string, bool) {
 	if text == "" || len(text) > 64 || strings.Trim(text, "0123456789.,") != "" {
 		return "", false
 	}
-	whole, part, ok := splitDecimal(text, region)
+	whole, part, ok := splitDecimal(text, region, currency.MatchString(before+after))
 	if !ok || whole == "" && part == "" {
 		return "", false
 	}
@@ -205,8 +206,8 @@ func readDecimal(text, region string) (string, bool) {
 	return sign + whole, true
 }
 
-// splitDecimal parts a number at its decimal sign.
-func splitDecimal(text, region string) (whole, part string, ok bool) {
+// splitDecimal parts a number at its decimal sign. Money is known by its sign: $10,000 is ten thousand everywhere.
+func splitDecimal(text, region string, money bool) (whole, part string, ok bool) {
 	dots, commas := strings.Count(text, "."), strings.Count(text, ",")
 	decimal := "." // the sign before the fraction; none if there is no fraction
 	switch {
@@ -216,7 +217,7 @@ func splitDecimal(text, region string) (whole, part string, ok bool) {
 		if strings.LastIndexByte(text, ',') > strings.LastIndexByte(text, '.') {
 			decimal = ","
 		}
-	case dots+commas > 1: // several of one kind group thousands
+	case dots+commas > 1, money && groups(text, ".,"): // several of one kind group thousands; money has no thousandths
 		decimal = "none"
 	case !groups(text, ".,"):
 		if commas == 1 {
