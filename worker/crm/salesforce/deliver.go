@@ -183,6 +183,12 @@ func (d *destination) change(ctx context.Context, lead *errand, id string) {
 
 func recordPath(object, id string) string { return "sobjects/" + object + "/" + url.PathEscape(id) }
 
+// isRecord tells the path of a record by its identifier from one by its key.
+func (d *destination) isRecord(path string) bool {
+	id, is := strings.CutPrefix(path, recordPath(d.object, ""))
+	return is && id != "" && !strings.Contains(id, "/")
+}
+
 // patch writes values to a record.
 func (d *destination) patch(ctx context.Context, lead *errand, id string, values map[string]any) {
 	answer, token := d.send(ctx, http.MethodPatch, recordPath(d.object, id), values, lead)

@@ -563,6 +563,17 @@ func TestRulesOfTheOrganisationAreAskedFor(t *testing.T) {
 	if got := r.header.Get("Sforce-Duplicate-Rule-Header"); !strings.HasPrefix(got, "allowSave=true") {
 		t.Errorf("Sforce-Duplicate-Rule-Header: %s", got)
 	}
+	for assignment, want := range map[string]string{"": "", "run": "TRUE"} {
+		r := newRig(t, &configv1.Salesforce{Assignment: assignment}, simulated.Options{})
+		r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+		if got := r.header.Get("Sforce-Auto-Assign"); got != want {
+			t.Errorf("%q: Sforce-Auto-Assign: %s", assignment, got)
+		}
+		r.expect(r.deliver(blanks, `{"Email":"ada@example.com","City":"London"}`)[0], crm.Delivered, "")
+		if got := r.header.Get("Sforce-Auto-Assign"); got != "FALSE" {
+			t.Errorf("%q: who had the record that was filled in may not have it any more: Sforce-Auto-Assign: %s", assignment, got)
+		}
+	}
 }
 
 func TestTheSchemaSaysWhatIsRequiredAndWhatFits(t *testing.T) {

@@ -160,7 +160,7 @@ func (d *destination) try(ctx context.Context, method, path string, body []byte)
 	req.Header.Set("Sforce-Call-Options", "client=leadgate")
 	if len(body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
-		d.instruct(req.Header)
+		d.instruct(req.Header, method == http.MethodPatch && d.isRecord(path))
 	}
 	answer, failure := crm.Call(d.env, req, append(secrets, token.Access)...)
 	if answer != nil {
@@ -169,12 +169,17 @@ func (d *destination) try(ctx context.Context, method, path string, body []byte)
 	return answer, token, failure
 }
 
-// instruct says what rules are to apply to what is written.
-func (d *destination) instruct(header http.Header) {
+// instruct says what rules are to apply to what is written. A record that is known to be there keeps its owner: Salesforce applies
+// assignment rules to what is changed, too, unless it is told not to. Of what is upserted that is not known.
+func (d *destination) instruct(header http.Header, there bool) {
 	if d.duplicates == duplicatesSave {
 		header.Set("Sforce-Duplicate-Rule-Header", "allowSave=true; includeRecordDetails=false; runAsCurrentUser=true")
 	}
-	switch rule := d.cfg.GetAssignment(); rule {
+	rule := d.cfg.GetAssignment()
+	if there {
+		rule = "skip"
+	}
+	switch rule {
 	case "":
 	case "run":
 		header.Set("Sforce-Auto-Assign", "TRUE")

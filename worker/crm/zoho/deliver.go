@@ -143,7 +143,7 @@ func (d *destination) send(ctx context.Context, method, path string, records []m
 	if d.cfg.GetAutomations() == "none" {
 		body["trigger"] = []string{}
 	}
-	if d.cfg.GetAssignmentRule() != "" {
+	if d.cfg.GetAssignmentRule() != "" && method == http.MethodPost { // a record that is known to be there keeps its owner
 		body["lar_id"] = d.cfg.GetAssignmentRule()
 	}
 	encoded, err := draft.Marshal(body)

@@ -132,6 +132,10 @@ func TestLeadsAreUpsertedByTheConfiguredFields(t *testing.T) {
 	if len(r.calls) != 1 || r.calls[0] != want {
 		t.Errorf("called %v, want %s", r.calls, want)
 	}
+	r.expect(r.deliver(blanks, strings.Replace(ada, "{", `{"City":"London",`, 1))[0], crm.Delivered, "")
+	if last := r.calls[len(r.calls)-1]; !strings.HasPrefix(last, "PUT ") || strings.Contains(last, "lar_id") {
+		t.Errorf("who had the record that was filled in may not have it any more: called %s", last)
+	}
 }
 
 func sorted(document string) string {
