@@ -138,6 +138,31 @@ func TestLeadsAreUpsertedByTheConfiguredFields(t *testing.T) {
 	}
 }
 
+func TestADataCentreHasItsOwnAddresses(t *testing.T) {
+	t.Parallel()
+	for centre, domain := range map[string]string{"": "zoho.com", "com.au": "zoho.com.au", "uk": "zoho.uk", "ca": "zohocloud.ca"} {
+		asked := ""
+		client := &http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
+			asked = req.URL.Host
+			return nil, io.EOF
+		})}
+		destination, err := zoho.New(&configv1.Zoho{DataCenter: centre, ClientId: "c", ClientSecret: "s", RefreshToken: "r"}, crm.Environment{
+			Client: client, Secret: func(value string) (string, error) { return value, nil }, Now: time.Now,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if destination.Ping(t.Context()); asked != "accounts."+domain {
+			t.Errorf("%q: asked %s for a token", centre, asked)
+		}
+	}
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 func sorted(document string) string {
 	var values map[string]any
 	_ = json.Unmarshal([]byte(document), &values)

@@ -53,7 +53,7 @@ type destination struct {
 // New returns the destination that is configured. It makes no call.
 func New(cfg *configv1.Zoho, env crm.Environment) (crm.Destination, error) {
 	d := &destination{env: env, cfg: cfg, module: cmp.Or(cfg.GetModule(), moduleLeads), checks: cfg.GetDuplicateCheck()}
-	d.accounts = strings.TrimRight(cmp.Or(cfg.GetAccountsUrl(), "https://accounts.zoho."+cmp.Or(cfg.GetDataCenter(), "com")), "/")
+	d.accounts = strings.TrimRight(cmp.Or(cfg.GetAccountsUrl(), "https://accounts."+domain(cfg)), "/")
 	if u, err := url.Parse(d.accounts); err != nil || u.Host == "" {
 		return nil, errors.New("zoho.accounts_url: it is not an address, such as https://accounts.zoho.eu")
 	}
@@ -220,5 +220,13 @@ func (d *destination) try(ctx context.Context, method, path string, body []byte)
 
 // recordURL is where a person sees a record.
 func (d *destination) recordURL(id string) string {
-	return fmt.Sprintf("https://crm.zoho.%s/crm/tab/%s/%s", cmp.Or(d.cfg.GetDataCenter(), "com"), d.module, url.PathEscape(id))
+	return fmt.Sprintf("https://crm.%s/crm/tab/%s/%s", domain(d.cfg), d.module, url.PathEscape(id))
+}
+
+// domain is what the addresses of a data centre end in (Zoho, "Multi DC Support").
+func domain(cfg *configv1.Zoho) string {
+	if cfg.GetDataCenter() == "ca" {
+		return "zohocloud.ca"
+	}
+	return "zoho." + cmp.Or(cfg.GetDataCenter(), "com")
 }

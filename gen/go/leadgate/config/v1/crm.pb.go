@@ -203,7 +203,7 @@ type Salesforce struct {
 	// What to do with a lead that a duplicate rule blocks, or whose key several records have: park, the default, keeps it as dead;
 	// save makes a record all the same; update writes to the record that was found.
 	Duplicates string `protobuf:"bytes,7,opt,name=duplicates,proto3" json:"duplicates,omitempty"`
-	// Assignment rules: run, skip, or the identifier of one. As the organisation has it if left out.
+	// Assignment rules: run, skip, or the identifier of one. If left out, the active ones run, also for records that are changed.
 	Assignment string `protobuf:"bytes,8,opt,name=assignment,proto3" json:"assignment,omitempty"`
 	// Field to the text that a new record gets there where Salesforce demands a value and the lead has none. If left out, LastName
 	// and, for leads, Company get "[not provided]"; an empty text turns that off.
@@ -654,7 +654,7 @@ func (x *PipedriveOAuth) GetTokenUrl() string {
 // Zoho is a Zoho CRM account. Leads become leads or contacts, by e-mail address or by other unique fields.
 type Zoho struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The data centre of the account, which its addresses end in: com, the default, eu, in, com.au, jp, sa or com.cn.
+	// The data centre of the account, which its addresses end in: com, the default, eu, uk, in, com.au, jp, ca, sa, ae or com.cn.
 	DataCenter string `protobuf:"bytes,1,opt,name=data_center,json=dataCenter,proto3" json:"data_center,omitempty"`
 	// The client's identifier; may be a reference.
 	ClientId string `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
@@ -963,9 +963,9 @@ const file_leadgate_config_v1_crm_proto_rawDesc = "" +
 	"\tclient_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bclientId\x12,\n" +
 	"\rclient_secret\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\fclientSecret\x12,\n" +
 	"\rrefresh_token\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\frefreshToken\x12(\n" +
-	"\ttoken_url\x18\x04 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\btokenUrl\"\xf7\x04\n" +
-	"\x04Zoho\x12M\n" +
-	"\vdata_center\x18\x01 \x01(\tB,\xbaH)r'R\x00R\x03comR\x02euR\x02inR\x06com.auR\x02jpR\x02saR\x06com.cnR\n" +
+	"\ttoken_url\x18\x04 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\btokenUrl\"\x83\x05\n" +
+	"\x04Zoho\x12Y\n" +
+	"\vdata_center\x18\x01 \x01(\tB8\xbaH5r3R\x00R\x03comR\x02euR\x02ukR\x02inR\x06com.auR\x02jpR\x02caR\x02saR\x02aeR\x06com.cnR\n" +
 	"dataCenter\x12$\n" +
 	"\tclient_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bclientId\x12,\n" +
 	"\rclient_secret\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\fclientSecret\x12,\n" +
