@@ -24,6 +24,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/salesforce"
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 	simulated "github.com/leadgate/leadgate/worker/crm/simulator/salesforce"
+	"github.com/leadgate/leadgate/worker/mapping"
 )
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -655,4 +656,29 @@ func TestALeadThatWasNotSentIsNeitherDeliveredNorDeadNorUnknown(t *testing.T) {
 			t.Errorf("after %d with Retry-After %d calls", status, n)
 		}
 	}
+}
+
+func TestACountryGoesByItsCodeWhereThereArePicklistsOfCountries(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
+	lead := []mapping.Property{{Name: "Email", Value: "ada@example.com"}, {Name: "LastName", Value: "Lovelace"}, {Name: "Country", Value: "GB"}}
+	encode := func(want string) {
+		t.Helper()
+		if _, outcome := r.destination.Schema(t.Context()); outcome.Kind != crm.Delivered {
+			t.Fatal(outcome)
+		}
+		payload, err := r.destination.Encode(slices.Clone(lead))
+		if err != nil || string(payload) != want {
+			t.Errorf("sent as %s (%v), want %s", payload, err, want)
+		}
+	}
+	encode(`{"Country":"GB","Email":"ada@example.com","LastName":"Lovelace"}`)
+	changed := httptest.NewRecorder()
+	r.org.ServeHTTP(changed, httptest.NewRequest(http.MethodPost, "/_sim/fields", strings.NewReader(`{"add":[{"name":"CountryCode","label":"Country Code","type":"text"}]}`)))
+	if changed.Code != http.StatusNoContent {
+		t.Fatal(changed.Body)
+	}
+	encode(`{"CountryCode":"GB","Email":"ada@example.com","LastName":"Lovelace"}`)
+	lead[2].Value = "United Kingdom"
+	encode(`{"Country":"United Kingdom","Email":"ada@example.com","LastName":"Lovelace"}`)
 }

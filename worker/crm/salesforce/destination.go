@@ -111,9 +111,21 @@ func (d *destination) defaults() map[string]string {
 	return fields
 }
 
-// Encode implements crm.Destination.
-func (*destination) Encode(properties []mapping.Property) ([]byte, error) {
+// Encode implements crm.Destination. An organisation with picklists of states and countries takes a country's code in a field of
+// its own only: CountryCode beside Country, MailingCountryCode beside MailingCountry.
+func (d *destination) Encode(properties []mapping.Property) ([]byte, error) {
+	known := d.known.Load()
+	for i, p := range properties {
+		code, isText := p.Value.(string)
+		if isText && strings.HasSuffix(p.Name, "Country") && isCountryCode(code) && known.Property(p.Name+"Code") != nil {
+			properties[i].Name += "Code"
+		}
+	}
 	return draft.Encode(properties, draft.By(";"))
+}
+
+func isCountryCode(text string) bool {
+	return len(text) == 2 && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
 // Ping implements crm.Destination. It asks for the limits, which every user of the API may read.
