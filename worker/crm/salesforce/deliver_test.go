@@ -658,10 +658,10 @@ func TestALeadThatWasNotSentIsNeitherDeliveredNorDeadNorUnknown(t *testing.T) {
 	}
 }
 
-func TestACountryGoesByItsCodeWhereThereArePicklistsOfCountries(t *testing.T) {
+func TestStatesAndCountriesGoByTheirCodesWhereThereArePicklistsOfThem(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
-	lead := []mapping.Property{{Name: "Email", Value: "ada@example.com"}, {Name: "LastName", Value: "Lovelace"}, {Name: "Country", Value: "GB"}}
+	lead := []mapping.Property{{Name: "Email", Value: "ada@example.com"}, {Name: "LastName", Value: "Lovelace"}, {Name: "Country", Value: "US"}, {Name: "State", Value: "CA"}}
 	encode := func(want string) {
 		t.Helper()
 		if _, outcome := r.destination.Schema(t.Context()); outcome.Kind != crm.Delivered {
@@ -672,13 +672,13 @@ func TestACountryGoesByItsCodeWhereThereArePicklistsOfCountries(t *testing.T) {
 			t.Errorf("sent as %s (%v), want %s", payload, err, want)
 		}
 	}
-	encode(`{"Country":"GB","Email":"ada@example.com","LastName":"Lovelace"}`)
+	encode(`{"Country":"US","Email":"ada@example.com","LastName":"Lovelace","State":"CA"}`)
 	changed := httptest.NewRecorder()
-	r.org.ServeHTTP(changed, httptest.NewRequest(http.MethodPost, "/_sim/fields", strings.NewReader(`{"add":[{"name":"CountryCode","label":"Country Code","type":"text"}]}`)))
+	r.org.ServeHTTP(changed, httptest.NewRequest(http.MethodPost, "/_sim/fields", strings.NewReader(`{"add":[{"name":"CountryCode","label":"Country Code","type":"text"},{"name":"StateCode","label":"State Code","type":"text"}]}`)))
 	if changed.Code != http.StatusNoContent {
 		t.Fatal(changed.Body)
 	}
-	encode(`{"CountryCode":"GB","Email":"ada@example.com","LastName":"Lovelace"}`)
-	lead[2].Value = "United Kingdom"
-	encode(`{"Country":"United Kingdom","Email":"ada@example.com","LastName":"Lovelace"}`)
+	encode(`{"CountryCode":"US","Email":"ada@example.com","LastName":"Lovelace","StateCode":"CA"}`)
+	lead[2].Value, lead[3].Value = "United Kingdom", "Kent"
+	encode(`{"Country":"United Kingdom","Email":"ada@example.com","LastName":"Lovelace","State":"Kent"}`)
 }

@@ -111,21 +111,22 @@ func (d *destination) defaults() map[string]string {
 	return fields
 }
 
-// Encode implements crm.Destination. An organisation with picklists of states and countries takes a country's code in a field of
-// its own only: CountryCode beside Country, MailingCountryCode beside MailingCountry.
+// Encode implements crm.Destination. An organisation with picklists of states and countries takes the codes of a state and a
+// country in fields of their own only: CountryCode beside Country, MailingStateCode beside MailingState.
 func (d *destination) Encode(properties []mapping.Property) ([]byte, error) {
 	known := d.known.Load()
 	for i, p := range properties {
-		code, isText := p.Value.(string)
-		if isText && strings.HasSuffix(p.Name, "Country") && isCountryCode(code) && known.Property(p.Name+"Code") != nil {
+		text, _ := p.Value.(string)
+		coded := strings.HasSuffix(p.Name, "Country") && isCode(text, 2) || strings.HasSuffix(p.Name, "State") && isCode(text, 3)
+		if coded && known.Property(p.Name+"Code") != nil {
 			properties[i].Name += "Code"
 		}
 	}
 	return draft.Encode(properties, draft.By(";"))
 }
 
-func isCountryCode(text string) bool {
-	return len(text) == 2 && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
+func isCode(text string, longest int) bool {
+	return len(text) >= 2 && len(text) <= longest && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
 // Ping implements crm.Destination. It asks for the limits, which every user of the API may read.
