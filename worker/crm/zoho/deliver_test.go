@@ -286,6 +286,20 @@ func TestALeadWithoutAnAddressGoesToTheRecordOfItsPhone(t *testing.T) {
 	}
 }
 
+func TestALeadWhoseAddressIsTakenGoesToTheRecordThatHasIt(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []leadgatev1.DeliveryMode{upsert, blanks} {
+		r := newRig(t, &configv1.Zoho{DuplicateCheck: []string{"Gateway_Key"}}, simulated.Options{})
+		r.change(`{"add":[{"name":"Email","type":"email","unique":true}]}`)
+		there := r.deliver(upsert, `{"Gateway_Key":"k1","Email":"ada@example.com","Last_Name":"Lovelace","Company":"Engines"}`)[0].RecordID
+		outcome := r.late(mode, `{"Gateway_Key":"k2","Email":"ada@example.com","Last_Name":"Lovelace","City":"London"}`)
+		has := r.account.records()[0].Properties
+		if outcome.Kind != crm.Delivered || outcome.RecordID != there || len(outcome.Dropped) > 0 || has["City"] != "London" || has["Gateway_Key"] != "k1" || r.account.Records() != 1 {
+			t.Errorf("%v: ended as %+v with %d records, %v", mode, outcome, r.account.Records(), has)
+		}
+	}
+}
+
 // late delivers a lead however often it is to be sent, as the worker would.
 func (r *rig) late(mode leadgatev1.DeliveryMode, payload string) crm.Outcome {
 	r.t.Helper()

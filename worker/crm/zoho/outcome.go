@@ -131,7 +131,7 @@ func (d *destination) refuse(answer *crm.Answer, r result, lead *errand) {
 			return
 		}
 		flaw("another record has the same value in Zoho's field " + field + ", where no two may")
-		if lead.Text(email) == "" && !lead.diverted { // without, nobody might be reached
+		if (field == email || lead.Text(email) == "") && !lead.diverted { // without, nobody might be reached
 			lead.twin = r.twin()
 		}
 	case "NO_PERMISSION":
