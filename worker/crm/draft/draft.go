@@ -210,11 +210,14 @@ func (d *Draft) Given() map[string]any {
 // Blanks returns the lead's own values of properties that a record has nothing in.
 func (d *Draft) Blanks(record map[string]any) map[string]any {
 	blanks := d.Given()
-	maps.DeleteFunc(blanks, func(property string, _ any) bool {
-		there := record[property]
-		return there != nil && there != ""
-	})
+	maps.DeleteFunc(blanks, func(property string, _ any) bool { return !IsBlank(record[property]) })
 	return blanks
+}
+
+// IsBlank reports whether a record has nothing in a property: no value, an empty text, or none of several options.
+func IsBlank(value any) bool {
+	list, several := value.([]any)
+	return value == nil || value == "" || several && len(list) == 0
 }
 
 // Encode renders properties as a JSON object, its keys sorted. Numbers and yes or no stay what they are; several values of one

@@ -1,6 +1,7 @@
 package draft_test
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -70,6 +71,15 @@ func TestARefusedPropertyIsLeftOutAndAMissingOneFilledIn(t *testing.T) {
 		if got.Kind != test.want || got.Reason != test.reason || len(test.crm.sent) != test.sent || test.want == crm.Delivered && strings.Join(got.Dropped, " ") != test.dropped {
 			t.Errorf("%s: ended as %+v after %q", name, got, test.crm.sent)
 		}
+	}
+}
+
+func TestAnEmptyListIsBlankAndNoIsNot(t *testing.T) {
+	t.Parallel()
+	d := draft.Read(crm.Item{Payload: []byte(`{"none":1,"null":1,"text":1,"list":1,"no":1,"zero":1,"full":1}`)})
+	blanks := d.Blanks(map[string]any{"null": nil, "text": "", "list": []any{}, "no": false, "zero": 0.0, "full": []any{"a"}})
+	if got := strings.Join(slices.Sorted(maps.Keys(blanks)), " "); got != "list none null text" {
+		t.Errorf("blanks are %s", got)
 	}
 }
 

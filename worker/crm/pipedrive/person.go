@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
 // person finds the lead's person and writes to it, or makes one.
@@ -277,7 +278,7 @@ func (e *errand) isMoved(has map[string]any, emails []entry) bool {
 // reduce takes out of changes what is there already and, to fill blanks, where anything is there.
 func reduce(changes, has map[string]any, fill bool) {
 	for name, value := range changes {
-		if there := has[name]; reflect.DeepEqual(there, value) || fill && there != nil && there != "" {
+		if there := has[name]; reflect.DeepEqual(there, value) || fill && !draft.IsBlank(there) {
 			delete(changes, name)
 		}
 	}
