@@ -17,6 +17,9 @@ import (
 // searchLag is how long a record may not be found that was made. Zoho does not say; a search is an index of its own.
 const searchLag = time.Minute
 
+// clockSkew is how far Zoho's clock may be from leadgate's.
+const clockSkew = 5 * time.Minute
+
 // errand is a lead on its way.
 type errand struct {
 	*draft.Draft
@@ -177,7 +180,7 @@ func (d *destination) divert(ctx context.Context, lead *errand) {
 	values, record := lead.Given(), map[string]any{"id": lead.twin}
 	if lead.fill {
 		var failed bool
-		if record, failed = d.lookUp(ctx, lead, d.module+"/"+url.PathEscape(lead.twin)); failed {
+		if record, failed = d.lookUp(ctx, lead, d.module+"/"+url.PathEscape(lead.twin), time.Time{}); failed {
 			return
 		}
 		if record == nil {
@@ -200,7 +203,7 @@ func (d *destination) create(ctx context.Context, lead *errand) {
 			lead.Fail(crm.Outcome{Kind: crm.Undecided, Reason: "an earlier answer was lost, and the lead has neither address nor phone number to look for it in Zoho"})
 			return
 		}
-		record, failed := d.search(ctx, lead, phoneField, phone)
+		record, failed := d.search(ctx, lead, phoneField, phone, lost.Add(-clockSkew))
 		switch {
 		case failed:
 			return
@@ -208,7 +211,7 @@ func (d *destination) create(ctx context.Context, lead *errand) {
 			d.change(ctx, lead, record, lead.Given())
 			return
 		case d.env.Now().Before(lost.Add(searchLag)):
-			lead.Fail(crm.Outcome{Kind: crm.Unknown, Reason: "an earlier answer was lost, and Zoho's search may not know the record yet; it is looked for again"})
+			lead.Fail(crm.Outcome{Kind: crm.Retry, Reason: "an earlier answer was lost, and Zoho's search may not know the record yet; it is looked for again"})
 			return
 		}
 	}
@@ -223,7 +226,7 @@ func (d *destination) fill(ctx context.Context, lead *errand) {
 		if value == "" {
 			continue
 		}
-		if record, failed := d.search(ctx, lead, field, value); failed {
+		if record, failed := d.search(ctx, lead, field, value, time.Time{}); failed {
 			return
 		} else if record != nil {
 			d.change(ctx, lead, record, lead.Blanks(record))
@@ -253,9 +256,9 @@ func (d *destination) change(ctx context.Context, lead *errand, record map[strin
 	d.send(ctx, http.MethodPut, d.module+"/"+url.PathEscape(id), []map[string]any{values}, []*errand{lead}, false)
 }
 
-// search finds a record by the value of a field; nil if there is none. failed reports whether it could not, and the lead has its
-// outcome then.
-func (d *destination) search(ctx context.Context, lead *errand, field, value string) (record map[string]any, failed bool) {
+// search finds a record by the value of a field that was made since a time, or ever if that is zero; nil if there is none. failed
+// reports whether it could not, and the lead has its outcome then.
+func (d *destination) search(ctx context.Context, lead *errand, field, value string, since time.Time) (record map[string]any, failed bool) {
 	query := url.Values{}
 	switch field {
 	case email:
@@ -265,14 +268,20 @@ func (d *destination) search(ctx context.Context, lead *errand, field, value str
 	default:
 		query.Set("criteria", "("+field+":equals:"+inCriteria.Replace(value)+")")
 	}
-	return d.lookUp(ctx, lead, d.module+"/search?"+query.Encode())
+	return d.lookUp(ctx, lead, d.module+"/search?"+query.Encode(), since)
 }
 
 // inCriteria escapes what has a meaning there.
 var inCriteria = strings.NewReplacer(`\`, `\\`, `(`, `\(`, `)`, `\)`, `,`, `\,`)
 
-// lookUp reads the first record that a path leads to, like search.
-func (d *destination) lookUp(ctx context.Context, lead *errand, path string) (record map[string]any, failed bool) {
+// lookUp reads the first record that a path leads to, like search. Where it fails the outcome is never Unknown, as nothing was
+// written, and which answer was lost is to be known the next time.
+func (d *destination) lookUp(ctx context.Context, lead *errand, path string, since time.Time) (record map[string]any, failed bool) {
+	defer func() {
+		if failed && lead.Outcome.Kind == crm.Unknown {
+			lead.Outcome.Kind = crm.Retry
+		}
+	}()
 	answer, failure := d.call(ctx, http.MethodGet, path, nil)
 	if failure != nil {
 		lead.Fail(*failure)
@@ -291,5 +300,11 @@ func (d *destination) lookUp(ctx context.Context, lead *errand, path string) (re
 		lead.Fail(answer.Outcome(crm.Unknown, "it answered 200, but not as Zoho does"))
 		return nil, true
 	}
-	return found.Data[0], false
+	for _, record := range found.Data {
+		text, _ := record["Created_Time"].(string)
+		if made, err := time.Parse(time.RFC3339, text); since.IsZero() || err != nil || !made.Before(since) {
+			return record, false
+		}
+	}
+	return nil, false
 }

@@ -408,17 +408,24 @@ func TestBlanksAreFilledAndNothingElse(t *testing.T) {
 func TestALeadWithoutAnAddressIsNotDoubledByALostAnswer(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Zoho{}, simulated.Options{})
+	r.expect(r.deliver(upsert, `{"Email":"boss@example.com","Phone":"+14155550132","Last_Name":"Boss","Company":"E"}`)[0], crm.Delivered, "") // of the same office
+	r.clock.Pass(time.Hour)
 	phone := item(`{"Phone":"+14155550132","Last_Name":"Lovelace","Company":"E"}`, 1)
 	r.account.SetFaults(simulator.Faults{Kind: simulator.KindLost, Path: "Leads", Times: 1})
 	r.expect(r.destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Unknown, "lost")
-	phone.Unanswered = noon
+	phone.Unanswered = r.clock.Now()
 	r.expect(r.destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Delivered, "")
+	if boss := r.account.records()[0].Properties; boss["Last_Name"] != "Boss" {
+		t.Errorf("somebody else with that number is %v now", boss)
+	}
 	other := item(`{"Phone":"+14155550133","Last_Name":"Lovelace","Company":"E"}`, 2)
-	other.Unanswered = noon
-	r.expect(r.destination.Deliver(t.Context(), []crm.Item{other}, upsert)[0], crm.Unknown, "looked for again")
+	other.Unanswered = r.clock.Now()
+	r.expect(r.destination.Deliver(t.Context(), []crm.Item{other}, upsert)[0], crm.Retry, "looked for again")
+	r.account.SetFaults(simulator.Faults{Kind: simulator.KindStatus, Status: 503, Path: "search", Times: 1})
+	r.expect(r.destination.Deliver(t.Context(), []crm.Item{other}, upsert)[0], crm.Retry, "") // the lost answer is still the first
 	r.clock.Pass(2 * time.Minute)
 	r.expect(r.destination.Deliver(t.Context(), []crm.Item{other}, upsert)[0], crm.Delivered, "")
-	if n := r.account.Records(); n != 2 {
+	if n := r.account.Records(); n != 3 {
 		t.Errorf("%d records", n)
 	}
 	nothing := item(`{"Last_Name":"Lovelace","Company":"E"}`, 3)
