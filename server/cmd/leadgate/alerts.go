@@ -26,7 +26,7 @@ func newAlerts() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "alerts",
-		Short: "See what is wrong, say that you are on it, and test whether people would be told",
+		Short: "List and acknowledge alerts, and test the notifiers",
 		Example: `  leadgate alerts list
   leadgate alerts acknowledge breaker/crm --for 2h
   leadgate alerts test`,
@@ -64,7 +64,7 @@ func newAlertsList(conn *connection, out *output) *cobra.Command {
 			return printAll(out, cmd.OutOrStdout(), answer.GetAlerts(), func(w io.Writer) { printAlerts(w, answer, time.Now()) })
 		},
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "also those that were over in the last week")
+	cmd.Flags().BoolVar(&all, "all", false, "also those resolved in the last week")
 	return cmd
 }
 
@@ -114,9 +114,9 @@ func newAlertsAcknowledge(conn *connection, out *output) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "acknowledge ALERT",
 		Aliases: []string{"ack"},
-		Short:   "Say that you are on an alert: for a time nobody is reminded of it",
-		Long: `Say that you are on an alert: for a time nobody is reminded of it, nor told if it fires again meanwhile. When it is over, that
-is told all the same; when the time is up and it still fires, a reminder comes at once. --for 0s takes it back.`,
+		Short:   "Acknowledge an alert: nobody is reminded of it for a time",
+		Long: `Acknowledge an alert: for a time nobody is reminded of it, nor notified if it fires again. Its resolution is still sent; if it is
+still firing when the time is up, a reminder goes out at once. --for 0s takes it back.`,
 		Example: `  leadgate alerts acknowledge breaker/crm
   leadgate alerts acknowledge breaker/crm --for 2h --note "Ada: called HubSpot"
   leadgate alerts acknowledge breaker/crm --for 0s`,
@@ -142,8 +142,8 @@ is told all the same; when the time is up and it still fires, a reminder comes a
 			})
 		},
 	}
-	cmd.Flags().Var(&hold, "for", "for how long nobody is reminded, up to 7d; 0s takes it back")
-	cmd.Flags().StringVar(&note, "note", "", "who is on it, or why, for the others")
+	cmd.Flags().Var(&hold, "for", "how long nobody is reminded, up to 7d; 0s takes it back")
+	cmd.Flags().StringVar(&note, "note", "", "who is working on it, or why, for others to see")
 	return cmd
 }
 
@@ -151,9 +151,9 @@ func newAlertsRules() *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
 		Use:   "rules",
-		Short: "Print the alert rules for Prometheus, with the thresholds of a configuration",
-		Long: `Print the alert rules for Prometheus, with the thresholds of a configuration's alerts: rules:. What one form or destination has of
-its own is not in them: leadgate judges by that itself.`,
+		Short: "Print the alert rules for Prometheus, with a configuration's thresholds",
+		Long: `Print the alert rules for Prometheus, with the thresholds of a configuration's alerts: rules:. They leave out thresholds of single
+forms and destinations; only leadgate's own alerts use those.`,
 		Example: `  leadgate alerts rules --config leadgate.yaml > leadgate-rules.yml`,
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -185,7 +185,7 @@ its own is not in them: leadgate judges by that itself.`,
 func newAlertsTest(conn *connection, out *output) *cobra.Command {
 	return &cobra.Command{
 		Use:   "test [NOTIFIER]...",
-		Short: "Send a test to the notifiers, and see whether they take it",
+		Short: "Send a test to the notifiers, and show whether they accept it",
 		Example: `  leadgate alerts test
   leadgate alerts test team night`,
 		Args: cobra.ArbitraryArgs,

@@ -257,7 +257,7 @@ func (h *house) atThreeInTheMorning(a told, button string) {
 	)
 	o.photograph("alert-" + rule)
 	if text.LeadURL != "" {
-		o.do(chromedp.Navigate(text.LeadURL), shows("#main h1", ""), shows("#main", "What came"))
+		o.do(chromedp.Navigate(text.LeadURL), shows("#main h1", ""), shows("#main", "What was submitted"))
 	}
 	o.wellBehaved()
 	h.run(rule, text.Command)

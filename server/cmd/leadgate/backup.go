@@ -25,12 +25,12 @@ func newBackup() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
-		Short: "Back up everything, while the gateway runs",
-		Long: `Back up everything that a running gateway keeps, as it is at one moment. With --add-to only what changed since an
-earlier backup; restoring then needs both.
+		Short: "Back up everything while the gateway runs",
+		Long: `Back up everything a running gateway keeps, as a consistent snapshot. With --add-to, only what changed since an earlier
+backup; restoring then needs both.
 
-A backup holds the leads and the store's secrets: keep it like them. FILE - is standard output. A file that exists stays as it
-is, unless --force has it replaced once the new backup is whole.`,
+A backup contains the leads and the store's secrets: protect it accordingly. FILE - is standard output. An existing file is left
+alone; with --force it is replaced once the new backup is complete.`,
 		Example: `  leadgate backup monday.backup
   leadgate backup --add-to monday.backup tuesday.backup`,
 		Args: exactArgs("FILE"),
@@ -77,7 +77,7 @@ is, unless --force has it replaced once the new backup is whole.`,
 		},
 	}
 	conn.addFlags(cmd)
-	cmd.Flags().StringVar(&addTo, "add-to", "", "earlier backup that this one adds to")
+	cmd.Flags().StringVar(&addTo, "add-to", "", "earlier backup to add to")
 	cmd.Flags().BoolVar(&force, "force", false, "replace FILE if it exists")
 	return cmd
 }
@@ -158,13 +158,13 @@ func newRestore() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "restore FILE ...",
 		Short: "Restore a backup into an empty data directory",
-		Long: `Restore a backup, and those that add to it in the order in which they were made, into a data directory that has no
-store. The files are verified first to last; on error nothing is left behind.
+		Long: `Restore a backup, followed by those that add to it in the order they were made, into a data directory without a store.
+Every file is verified first; on error nothing is left behind.
 
-Deliveries that were unfinished may have been made since, so they are held: see leadgate deliveries list --state held, and
-send them with leadgate deliveries retry. Who was erased after the backup was made is erased again if --erasures names the
-list of that time: the file erasures.ndjson of the old data directory, or the gateway's log. A list that lies in the new data
-directory is used by itself.`,
+Deliveries unfinished at the time of the backup may have been made since, so they are held: see leadgate deliveries list
+--state held, and send them with leadgate deliveries retry. People erased after the backup are erased again if --erasures names
+the list: the old data directory's erasures.ndjson, or the gateway's log. A list already in the new data directory is used
+automatically.`,
 		Example: `  leadgate restore --data-dir /var/lib/leadgate monday.backup tuesday.backup
   leadgate restore --data-dir /var/lib/leadgate --erasures /mnt/old/erasures.ndjson monday.backup`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -186,7 +186,7 @@ directory is used by itself.`,
 		},
 	}
 	dir.addFlags(cmd)
-	cmd.Flags().StringVar(&erasures, "erasures", "", "list of who was erased: an erasures.ndjson, or the gateway's log")
+	cmd.Flags().StringVar(&erasures, "erasures", "", "list of erased people: an erasures.ndjson, or the gateway's log")
 	return cmd
 }
 

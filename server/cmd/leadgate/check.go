@@ -18,7 +18,7 @@ func newCheck() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Check the configuration file, as serve would before it starts",
+		Short: "Check the configuration file as serve does before it starts",
 		Example: `  leadgate check
   leadgate check --online
   leadgate check --config /etc/leadgate.yaml
@@ -45,7 +45,7 @@ func newCheck() *cobra.Command {
 		},
 	}
 	addConfigFlag(cmd, &path)
-	cmd.Flags().BoolVar(&online, "online", false, "also call every destination's CRM: credentials, account, properties; nothing is changed there")
+	cmd.Flags().BoolVar(&online, "online", false, "also call every destination's CRM to check credentials, account and properties; changes nothing there")
 	cmd.Flags().BoolVar(&example, "example", false, "print a commented example instead")
 	return cmd
 }

@@ -12,9 +12,9 @@ func newCompact() *cobra.Command {
 	var dir directory
 	cmd := &cobra.Command{
 		Use:   "compact",
-		Short: "Write the data directory anew, so that what was erased is in no file any more",
-		Long: `Write the data directory anew with what is kept and nothing else: what was erased or replaced is then in no file any
-more, and its space is free. The gateway must be stopped. Meanwhile the disk holds both; a crash leaves one of them whole.`,
+		Short: "Rewrite the data directory, so that no file contains erased data",
+		Long: `Rewrite the data directory with only what is still kept: no file then contains erased or replaced data, and its space is
+free. The gateway must be stopped. Meanwhile the disk holds both copies; a crash leaves one of them complete.`,
 		Example: `  leadgate compact
   leadgate compact --data-dir /var/lib/leadgate`,
 		Args: exactArgs(),

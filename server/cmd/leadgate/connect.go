@@ -23,7 +23,7 @@ type connection struct {
 
 func (c *connection) addFlags(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringVar(&c.server, "server", "127.0.0.1:8080", "gateway to talk to, host:port; https://host:port for TLS")
-	cmd.PersistentFlags().StringVar(&c.apiKey, "api-key", "", "API key, where the gateway asks for one")
+	cmd.PersistentFlags().StringVar(&c.apiKey, "api-key", "", "API key, if the gateway requires one")
 }
 
 // client makes a client of the gateway. The caller closes it.

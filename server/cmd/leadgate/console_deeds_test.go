@@ -34,7 +34,7 @@ func TestALeadAppearsInTheConsoleWithinASecond(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	o := openConsole(t, h.gateway.address)
-	o.do(shows("#main", "No lead to show yet"), shows(".health", "all well"))
+	o.do(shows("#main", "No leads to show yet"), shows(".health", "all well"))
 	var took []float64
 	for _, letter := range "abcdefgh" {
 		ms, err := chromedp.Run(o.ctx, chromedp.Evaluate[float64](fmt.Sprintf(appears, string(letter)+"da@example.com", string(letter)+"***@example.com"), chromedp.EvalAwaitPromise))
@@ -87,7 +87,7 @@ func TestALeadIsReplayedWhileItsDriftIsStillShown(t *testing.T) {
 	h := newHouse(t)
 	o := openConsole(t, h.gateway.address)
 	h.post("k1", url.Values{"e-mail": {"ada@example.com"}})
-	o.goTo("drift", pressButton("Replay what came since"), shows("dialog", "Nothing to replay"), shows("dialog", "1 would stay held"), pressButton("Close"))
+	o.goTo("drift", pressButton("Replay leads since then"), shows("dialog", "Nothing to replay"), shows("dialog", "1 would stay held"), pressButton("Close"))
 	o.wellBehaved()
 }
 
@@ -148,7 +148,7 @@ func TestTheLeadsOfAFormAreFoundBehindThoseOfOthers(t *testing.T) {
 		h.post(fmt.Sprint("k", i), url.Values{"email": {fmt.Sprintf("p%d@example.com", i)}, "trap": {"x"}})
 	}
 	o := openConsole(t, h.gateway.address)
-	o.goTo("leads?state=HELD&form=fair", pressButton("Older ones"), shows("#main table", "ada@example.com"))
+	o.goTo("leads?state=HELD&form=fair", pressButton("Older leads"), shows("#main table", "ada@example.com"))
 	o.wellBehaved()
 }
 
@@ -198,7 +198,7 @@ destinations:
   crm:
 `, h.crm.address))
 	awaitSystem(t, events, "CONFIG_APPLIED")
-	o.goTo("destinations/crm", shows(".waiting", "lead 3"), pressButton("Move to another destination"), shows("dialog", "3 deliveries go to"), pressButton("Move 3 deliveries"), shows(".notes", "3 deliveries moved to erp"), shows("#main", "Nothing waits"))
+	o.goTo("destinations/crm", shows(".waiting", "lead 3"), pressButton("Move to another destination"), shows("dialog", "3 deliveries go to"), pressButton("Move 3 deliveries"), shows(".notes", "3 deliveries moved to erp"), shows("#main", "Nothing is waiting"))
 	o.goTo("", shows("#main table", "success"), shows("#main table", "erp"))
 	if got := len(h.contacts()); got != 3 {
 		t.Errorf("the CRM has %d contacts, want 3", got)
@@ -213,7 +213,7 @@ func TestAnOperatorSaysThatTheyAreOnAnAlert(t *testing.T) {
 	h.submit(1)
 	in.await(t, "alert.firing credentials/crm")
 	o := openConsole(t, h.gateway.address)
-	o.goTo("alerts", shows(".card h2", "crm refuses the credentials"), shows(".card", "told to inbox"), shows(".card pre", "leadgate destinations test crm"))
+	o.goTo("alerts", shows(".card h2", "crm refuses the credentials"), shows(".card", "notified: inbox"), shows(".card pre", "leadgate destinations test crm"))
 	o.checkAccess("an alert")
 	o.photograph("alert-card")
 	o.do(

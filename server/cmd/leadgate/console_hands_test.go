@@ -87,7 +87,7 @@ func TestTheConsoleIsWorkedByKeyboard(t *testing.T) {
 	}
 	// Whoever presses a button is there again when it is done.
 	o.do(chromedp.KeyEvent("gn"), holds(`(document.querySelector('[data-key="button Test now: crm"]')?.focus(), document.activeElement.tagName === "BUTTON")`),
-		chromedp.KeyEvent(enter), shows("dialog", "it is up and takes the credentials"),
+		chromedp.KeyEvent(enter), shows("dialog", "it is up and accepts the credentials"),
 		chromedp.KeyEvent(escape), holds(`!document.querySelector("dialog[open]") && document.activeElement.dataset.key === "button Test now: crm" && document.activeElement.ariaDisabled !== "true"`))
 	// What was done is said politely.
 	o.do(chromedp.KeyEvent("gn"), pressButton("Pause crm"), holds(`document.querySelector("[aria-live=polite]").innerText.trim() !== ""`))

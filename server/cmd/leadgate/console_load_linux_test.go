@@ -26,7 +26,7 @@ func TestSoakTheConsoleCostsTheSameHoweverMuchHappens(t *testing.T) {
 	h.gateway.kill()
 	h.restart()
 	o := openConsole(t, h.gateway.address)
-	o.do(shows("#main", "No lead to show yet"), shows(".health", "all well"))
+	o.do(shows("#main", "No leads to show yet"), shows(".health", "all well"))
 	root := chromedp.FromContext(o.ctx).Browser.Process().Pid
 	const warm, measured = 4 * time.Second, 15 * time.Second
 	share := func(leadsPerSecond int) float64 {

@@ -106,7 +106,7 @@ func TestTheConsoleShowsALeadAsItComes(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	o := openConsole(t, h.gateway.address)
-	o.do(shows("#main", "No lead to show yet"), shows(".health", "all well"))
+	o.do(shows("#main", "No leads to show yet"), shows(".health", "all well"))
 	h.post("k1", ada)
 	o.do(
 		shows("#main table", "a***@example.com"),
@@ -136,7 +136,7 @@ func TestAnOperatorPausesRedrivesAndReleasesInTheConsole(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	o := openConsole(t, h.gateway.address)
-	o.do(pressButton("Test now: crm"), shows("dialog", "it is up and takes the credentials"), pressButton("Close"))
+	o.do(pressButton("Test now: crm"), shows("dialog", "it is up and accepts the credentials"), pressButton("Close"))
 	o.do(pressButton("Pause crm"), shows(".health", "crm: paused"), shows(".card", "paused"))
 	h.post("k1", ada)
 	o.do(shows(".health", "1 waiting"), pressButton("Resume crm"), shows("#main table", "success"), shows(".health", "all well"))
@@ -311,8 +311,8 @@ func TestEveryViewOfTheConsoleCanBeReadByAll(t *testing.T) {
 	await(t, events, h.post("k2", map[string][]string{"email": {"grace@example.com"}}).body["leadId"].(string), "DEAD")
 	o := openConsole(t, h.gateway.address)
 	for view, ready := range map[string]chromedp.Action[chromedp.Void]{
-		"": shows("#main table", "dead"), "leads": shows("#main table", "delivered crm"), "leads/" + leadID: shows("#main", "What the CRM answered"), "leads/" + long: shows("#main h1", "Wolfeschlegel"), "destinations/crm": shows("#main", "Nothing waits"), "preview": shows("#main h1", "Preview"),
-		"dead": shows("#main", "1 ×"), "alerts": shows("#main", "Who is told"), "drift": shows("#main", "Everything fits"), "held": shows("#main", "Nothing is held"), "destinations": shows("#main", "Last hour"), "nowhere": shows("#main", "nothing here"),
+		"": shows("#main table", "dead"), "leads": shows("#main table", "delivered crm"), "leads/" + leadID: shows("#main", "What the CRM answered"), "leads/" + long: shows("#main h1", "Wolfeschlegel"), "destinations/crm": shows("#main", "Nothing is waiting"), "preview": shows("#main h1", "Preview"),
+		"dead": shows("#main", "1 ×"), "alerts": shows("#main", "Who is notified"), "drift": shows("#main", "Everything fits"), "held": shows("#main", "Nothing is held"), "destinations": shows("#main", "Last hour"), "nowhere": shows("#main", "nothing here"),
 	} {
 		o.do(chromedp.Navigate(o.base+"/console/"+view), ready)
 		for _, look := range looks() {

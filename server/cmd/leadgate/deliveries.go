@@ -42,7 +42,7 @@ func (f *deliveryFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.destination, "destination", "", "only to this destination")
 	cmd.Flags().StringVar(&f.form, "form", "", "only of leads from this form")
 	cmd.Flags().StringVar(&f.lead, "lead", "", "only of this lead")
-	cmd.Flags().Var(&f.since, "since", "only of leads accepted in the last 2h, 7d and so on, or since a day, such as 2026-11-01")
+	cmd.Flags().Var(&f.since, "since", "only of leads accepted in the last 2h, 7d etc., or since a day, such as 2026-11-01")
 }
 
 func (f *deliveryFlags) filter(now time.Time) (*leadgatev1.DeliveryFilter, error) {
@@ -187,7 +187,7 @@ func newDeliveriesRetry(conn *connection, out *output) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "retry [DELIVERY ...]",
-		Short: "Make deliveries due now: those named, or with --all those that match",
+		Short: "Retry deliveries now: those named, or with --all those that match",
 		Example: `  leadgate deliveries retry 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10.crm
   leadgate deliveries retry --all --destination crm --dry-run
   leadgate deliveries retry --all --destination crm --expect 27`,
@@ -217,8 +217,8 @@ func newDeliveriesRetry(conn *connection, out *output) *cobra.Command {
 		},
 	}
 	flags.add(cmd)
-	cmd.Flags().BoolVar(&all, "all", false, "all that match the filters; dead ones, or --state held, superseded or retry_wait")
-	cmd.Flags().BoolVar(&force, "force", false, "send it although a newer lead of the same person was delivered before")
+	cmd.Flags().BoolVar(&all, "all", false, "all that match the filters: dead ones, or --state held, superseded or retry_wait")
+	cmd.Flags().BoolVar(&force, "force", false, "send it even though a newer lead of the same person was already delivered")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "with --all: only count them")
 	cmd.Flags().Int64Var(&expect, "expect", 0, "with --all: do nothing unless exactly this many match")
 	return cmd

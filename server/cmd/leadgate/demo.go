@@ -27,9 +27,9 @@ func newDemo() *cobra.Command {
 	var listen, dataDir string
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Run a gateway, a simulated CRM and a page with a form, to try out",
+		Short: "Try it out: run a gateway, a simulated CRM and a page with a form",
 		Long: `Run a gateway, a simulated HubSpot that fails now and then, and a page with a form that shows live what becomes of a lead.
-Everything listens on this machine only, and what it stored is gone when it ends, unless --data-dir says where to keep it.`,
+Everything listens on this machine only. Its data is deleted when it ends, unless --data-dir says where to keep it.`,
 		Example: `  leadgate demo
   leadgate demo --listen 127.0.0.1:9000 --data-dir ./demo`,
 		Args: exactArgs(),
@@ -46,7 +46,7 @@ Everything listens on this machine only, and what it stored is gone when it ends
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address to listen on, host:port")
-	cmd.Flags().StringVar(&dataDir, "data-dir", "", "directory to keep leads in; a temporary one if left out")
+	cmd.Flags().StringVar(&dataDir, "data-dir", "", "directory to keep leads in (default: a temporary one)")
 	return cmd
 }
 
@@ -114,7 +114,7 @@ Submit a lead:
   curl http://%[1]s/v1/forms/contact/submissions -d email=grace@example.com -d firstname=Grace
   grpcurl -plaintext -d '{"lead":{"email":"ada@example.com"}}' %[1]s leadgate.v1.LeadService/SubmitLead
 
-What happens follows here; Ctrl-C ends it.
+Events appear below; Ctrl-C ends it.
 
 `, gateway, crm)
 }

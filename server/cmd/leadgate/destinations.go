@@ -34,8 +34,8 @@ func newDestinations() *cobra.Command {
 			answer, err := service.PauseDestination(ctx, &leadgatev1.PauseDestinationRequest{Name: name, Reason: reason})
 			return answer.GetDestination(), err
 		})
-	pause.Flags().StringVar(&reason, "reason", "", "why, for the operators who come later")
-	resume := newDestinationsAct(&conn, &out, "resume", "Go on sending to a destination that is paused, by a person or because its CRM asked for it",
+	pause.Flags().StringVar(&reason, "reason", "", "why, for other operators to see")
+	resume := newDestinationsAct(&conn, &out, "resume", "Resume sending to a destination paused by a person or at its CRM's request",
 		`  leadgate destinations resume crm`,
 		func(ctx context.Context, service leadgatev1.WorkerServiceClient, name string) (*leadgatev1.Destination, error) {
 			answer, err := service.ResumeDestination(ctx, &leadgatev1.ResumeDestinationRequest{Name: name})
@@ -48,7 +48,7 @@ func newDestinations() *cobra.Command {
 func newDestinationsList(conn *connection, out *output) *cobra.Command {
 	return &cobra.Command{
 		Use:     "list",
-		Short:   "Show every destination and how it is doing",
+		Short:   "Show every destination and its state",
 		Example: "  leadgate destinations list",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -16,11 +16,11 @@ func newDoctor() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Read every file of the data directory, say what is damaged, and save the rest",
-		Long: `Read every file of the data directory and say what is damaged; nothing is changed. The gateway must be stopped.
+		Short: "Read every file of the data directory, report damage, and save the rest",
+		Long: `Read every file of the data directory and report damage; nothing is changed. The gateway must be stopped.
 
-With --salvage, what can be read is written into a new data directory. What was unfinished is held there, because it is not
-certain what became of it: see leadgate deliveries list --state held. A backup may know more: see leadgate restore.`,
+With --salvage, everything readable is written to a new data directory. Unfinished deliveries are held there, because their
+outcome is uncertain: see leadgate deliveries list --state held. A backup may hold more: see leadgate restore.`,
 		Example: `  leadgate doctor --data-dir /var/lib/leadgate
   leadgate doctor --data-dir /var/lib/leadgate --salvage /var/lib/leadgate-saved`,
 		Args: exactArgs(),
@@ -52,7 +52,7 @@ certain what became of it: see leadgate deliveries list --state held. A backup m
 		},
 	}
 	dir.addFlags(cmd)
-	cmd.Flags().StringVar(&salvage, "salvage", "", "new data directory to save into what can be read")
+	cmd.Flags().StringVar(&salvage, "salvage", "", "new data directory to save everything readable into")
 	return cmd
 }
 

@@ -22,13 +22,13 @@ func newErase() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "erase",
-		Short: "Remove every trace of a person, and say what the CRMs still have",
-		Long: `Remove every trace of a person: leads with their submissions, what was sent to the CRMs and what they answered. What
-waits is cancelled. Idempotency keys go on answering until their time is up. What a CRM has already is not touched; it is
-listed, to be erased there.
+		Short: "Remove every trace of a person, and list what the CRMs still have",
+		Long: `Remove every trace of a person: leads with their submissions, what was sent to the CRMs and what they answered. Waiting
+deliveries are cancelled. Idempotency keys keep answering until they expire. Records that a CRM already has are not touched, but
+listed, for you to erase there.
 
-What was erased cannot be read from then on. To remove it from the files as well, stop the gateway and run
-leadgate compact. Copies in backups are erased when they are restored.`,
+Erased data is unreadable at once. To remove it from the files too, stop the gateway and run leadgate compact. Copies in backups
+are erased when they are restored.`,
 		Example: `  leadgate erase --email ada@example.com --dry-run
   leadgate erase --email ada@example.com --expect 3`,
 		Args: exactArgs(),
@@ -60,7 +60,7 @@ leadgate compact. Copies in backups are erased when they are restored.`,
 	conn.addFlags(cmd)
 	out.addFlag(cmd)
 	cmd.Flags().StringVar(&email, "email", "", "the person's e-mail address; - reads it from standard input, so that it stays in no shell's history")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be erased")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only show what would be erased")
 	cmd.Flags().Int64Var(&expect, "expect", 0, "do nothing unless exactly this many leads would be erased")
 	return cmd
 }

@@ -19,7 +19,7 @@ func newExport() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "export",
-		Short: "Print leads with their deliveries, one JSON object a line",
+		Short: "Print leads with their deliveries, one JSON object per line",
 		Example: `  leadgate export > leads.ndjson
   leadgate export --form contact --since 2026-11-01 --until 2026-12-01
   leadgate export --email ada@example.com`,
@@ -58,7 +58,7 @@ func newExport() *cobra.Command {
 	conn.addFlags(cmd)
 	cmd.Flags().StringVar(&form, "form", "", "only leads from this form")
 	cmd.Flags().StringVar(&email, "email", "", "only leads of this person")
-	cmd.Flags().Var(&since, "since", "only leads accepted in the last 2h, 7d and so on, or since a day, such as 2026-11-01")
-	cmd.Flags().Var(&until, "until", "only leads accepted before that, likewise")
+	cmd.Flags().Var(&since, "since", "only leads accepted in the last 2h, 7d etc., or since a day, such as 2026-11-01")
+	cmd.Flags().Var(&until, "until", "only leads accepted before then, in the same form")
 	return cmd
 }

@@ -19,8 +19,8 @@ func newHealth() *cobra.Command {
 	var conn connection
 	cmd := &cobra.Command{
 		Use:   "health",
-		Short: "Ask a gateway whether it takes leads",
-		Long:  "Ask a gateway whether it takes leads now, for a container that has no other program to ask with. Ends with 0 if it does, else with 1.",
+		Short: "Ask a gateway whether it accepts leads",
+		Long:  "Ask a gateway whether it accepts leads now; for containers that have no other HTTP client. Exits with 0 if it does, with 1 if not.",
 		Example: `  leadgate health
   leadgate health --server https://leads.example.com`,
 		Args: exactArgs(),

@@ -42,13 +42,13 @@ func newImport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE.csv",
 		Short: "Import leads from a CSV file",
-		Long: `Import leads from a CSV file whose first line names the columns. Columns are recognised by their names (E-Mail, Vorname,
-Company, ZIP …), others become custom fields; --map and --skip say otherwise, --preview shows what would happen. Values are
-cleaned as a form's are: phone numbers become E.164, countries their codes, and "4.000,50" a number with --type.
+		Long: `Import leads from a CSV file whose first line names the columns. Columns are recognised by name (E-Mail, Vorname, Company,
+ZIP …), others become custom fields; override this with --map and --skip, and try it with --preview. Values are cleaned like a
+form's: phone numbers become E.164, countries their codes, and "4.000,50" a number with --type.
 
-An import that was interrupted goes on where it stopped when the same command is run again. Every row has an idempotency key
-made of its content, or taken from a column, so that importing it twice makes no second lead for as long as the gateway keeps
-keys. Rows that are refused are written to FILE.rejects.csv with their reasons: mend them there, and import that file.`,
+To resume an interrupted import, run the same command again. Every row has an idempotency key, derived from its content or taken
+from a column, so importing it twice makes no second lead for as long as the gateway keeps keys. Refused rows are written to
+FILE.rejects.csv with their reasons: fix them there, and import that file.`,
 		Example: `  leadgate import leads.csv --form contact --preview
   leadgate import leads.csv --form contact
   leadgate import leads.csv --map "Kundennr.=custom.customer_number" --skip Intern --key "Kundennr." --region DE
@@ -89,13 +89,13 @@ keys. Rows that are refused are written to FILE.rejects.csv with their reasons: 
 	cmd.Flags().StringVar(&m.form, "form", "", "import through this form: its destinations get the leads")
 	cmd.Flags().StringArrayVar(&m.mapped, "map", nil, "COLUMN=FIELD, such as \"Mobil=phone\" or \"Budget=custom.budget\"; may be repeated")
 	cmd.Flags().StringArrayVar(&m.skip, "skip", nil, "leave this column out; may be repeated")
-	cmd.Flags().StringArrayVar(&m.types, "type", nil, "COLUMN=TYPE, how its values are read: integer, decimal, boolean or date; may be repeated")
-	cmd.Flags().StringVar(&charset, "charset", "", "what the file is in, such as windows-1250, where it is neither UTF-8, UTF-16 nor Windows-1252")
+	cmd.Flags().StringArrayVar(&m.types, "type", nil, "COLUMN=TYPE, how to read its values: integer, decimal, boolean or date; may be repeated")
+	cmd.Flags().StringVar(&charset, "charset", "", "the file's encoding, such as windows-1250, if it is not UTF-8, UTF-16 or Windows-1252")
 	cmd.Flags().StringVar(&m.key, "key", "", "take idempotency keys from this column, such as a number of your own")
-	cmd.Flags().StringVar(&m.region, "region", "", "country whose national phone numbers the file has, such as DE")
-	cmd.Flags().BoolVar(&preview, "preview", false, "send nothing: show where the columns lead, the first leads, and how many rows would be refused")
-	cmd.Flags().BoolVar(&again, "again", false, "begin with the first row, whatever was imported before")
-	cmd.Flags().StringVar(&rejects, "rejects", "", "write refused rows to this file; FILE.rejects.csv if left out")
+	cmd.Flags().StringVar(&m.region, "region", "", "country of phone numbers without a prefix, such as DE")
+	cmd.Flags().BoolVar(&preview, "preview", false, "send nothing: show how columns map, the first leads, and how many rows would be refused")
+	cmd.Flags().BoolVar(&again, "again", false, "start from the first row, whatever was imported before")
+	cmd.Flags().StringVar(&rejects, "rejects", "", "file for refused rows (default: FILE.rejects.csv)")
 	return cmd
 }
 

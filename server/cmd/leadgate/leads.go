@@ -21,7 +21,7 @@ func newLeads() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "leads",
-		Short: "List and show leads; send held ones or throw them away",
+		Short: "List and show leads; release or discard held ones",
 		RunE:  needsSubcommand,
 		Args:  cobra.ArbitraryArgs,
 	}
@@ -41,7 +41,7 @@ func (f *leadFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.reason, "reason", "", "only those held for this reason, such as key_reused")
 	cmd.Flags().StringVar(&f.form, "form", "", "only from this form")
 	cmd.Flags().StringVar(&f.email, "email", "", "only of this person")
-	cmd.Flags().Var(&f.since, "since", "only those accepted in the last 2h, 7d and so on, or since a day, such as 2026-11-01")
+	cmd.Flags().Var(&f.since, "since", "only those accepted in the last 2h, 7d etc., or since a day, such as 2026-11-01")
 }
 
 func (f *leadFlags) filter(now time.Time) (*leadgatev1.LeadFilter, error) {
@@ -155,7 +155,7 @@ func holdsInWords(r *leadgatev1.LeadRecord) string {
 func newLeadsGet(conn *connection, out *output) *cobra.Command {
 	return &cobra.Command{
 		Use:   "get LEAD",
-		Short: "Show a lead with what was sent, its deliveries and its timeline; or those of a person, newest first",
+		Short: "Show a lead with its submission, deliveries and timeline, or a person's leads, newest first",
 		Example: `  leadgate leads get 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10
   leadgate leads get ada@example.com`,
 		Args: exactArgs("LEAD"),

@@ -24,7 +24,7 @@ type many struct {
 func (m *many) addFlags(cmd *cobra.Command) {
 	m.add(cmd)
 	cmd.Flags().BoolVar(&m.all, "all", false, "all that match the filters")
-	cmd.Flags().BoolVar(&m.dryRun, "dry-run", false, "only say what would be done")
+	cmd.Flags().BoolVar(&m.dryRun, "dry-run", false, "only show what would be done")
 	cmd.Flags().Int64Var(&m.expect, "expect", 0, "do nothing unless exactly this many match")
 }
 
@@ -92,8 +92,8 @@ func newLeadsRelease(conn *connection, out *output) *cobra.Command {
 	return runMany(m, &cobra.Command{
 		Use:   "release [LEAD ...]",
 		Short: "Send held leads: those named, or with --all those that match",
-		Long: `Send held leads: those named, or with --all those that match. Each is read anew with the configuration now in force, and goes
-where that says. A lead that still breaks a rule stays held, and is named with the reason.`,
+		Long: `Send held leads: those named, or with --all those that match. Each is mapped again with the current configuration, and goes where
+that says. A lead that still breaks a rule stays held, and is listed with the reason.`,
 		Example: `  leadgate leads release 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10
   leadgate leads release --all --reason key_reused --dry-run`,
 	}, func(ctx context.Context, worker leadgatev1.WorkerServiceClient, filter *leadgatev1.LeadFilter, id string) (*leadgatev1.ReleaseLeadsResponse, error) {
@@ -108,7 +108,7 @@ func newLeadsDiscard(conn *connection, out *output) *cobra.Command {
 	m, why := &many{conn: conn, out: out}, ""
 	cmd := runMany(m, &cobra.Command{
 		Use:   "discard [LEAD ...]",
-		Short: "Throw held leads away: those named, or with --all those that match",
+		Short: "Discard held leads: those named, or with --all those that match",
 		Example: `  leadgate leads discard 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10 --why "a test of ours"
   leadgate leads discard --all --reason key_reused --since 2h --expect 3`,
 	}, func(ctx context.Context, worker leadgatev1.WorkerServiceClient, filter *leadgatev1.LeadFilter, id string) (*leadgatev1.DiscardLeadsResponse, error) {
@@ -116,7 +116,7 @@ func newLeadsDiscard(conn *connection, out *output) *cobra.Command {
 	}, func(w io.Writer, answer *leadgatev1.DiscardLeadsResponse) {
 		fmt.Fprintf(w, "%d match, %d %s\n", answer.GetMatched(), answer.GetDiscarded(), m.done("thrown away"))
 	})
-	cmd.Flags().StringVar(&why, "why", "", "why, for those who come later")
+	cmd.Flags().StringVar(&why, "why", "", "why, for others to see")
 	return cmd
 }
 
@@ -124,7 +124,7 @@ func newLeadsUndiscard(conn *connection, out *output) *cobra.Command {
 	m := &many{conn: conn, out: out}
 	return runMany(m, &cobra.Command{
 		Use:   "undiscard [LEAD ...]",
-		Short: "Hold leads again that were thrown away: those named, or with --all those that match",
+		Short: "Hold discarded leads again: those named, or with --all those that match",
 		Example: `  leadgate leads undiscard 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10
   leadgate leads undiscard --all --form contact --since 2h --dry-run`,
 	}, func(ctx context.Context, worker leadgatev1.WorkerServiceClient, filter *leadgatev1.LeadFilter, id string) (*leadgatev1.UndiscardLeadsResponse, error) {

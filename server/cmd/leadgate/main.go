@@ -53,11 +53,11 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "leadgate",
 		Short: "The gateway between a website and its CRM",
-		Long: `leadgate takes leads from forms and backends, answers when they are on disk, and sees to it that each reaches the CRM
+		Long: `leadgate accepts leads from forms and backends, answers once they are on disk, and makes sure that each reaches the CRM
 once, clean, at the CRM's pace, however long the CRM is down.
 
-Every flag can be set by the environment too: --data-dir is LEADGATE_DATA_DIR. A flag wins over the environment, the
-environment over the configuration file.`,
+Every flag can also be set in the environment: --data-dir is LEADGATE_DATA_DIR. A flag overrides the environment, the
+environment overrides the configuration file.`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return flagsFromEnvironment(cmd.Flags()) },

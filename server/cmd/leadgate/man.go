@@ -12,7 +12,7 @@ func newMan() *cobra.Command {
 	return &cobra.Command{
 		Use:   "man DIRECTORY",
 		Short: "Write manual pages",
-		Long:  "Writes a manual page for each command into a directory, which is made if it does not exist.",
+		Long:  "Write a manual page for each command into a directory, which is created if it does not exist.",
 		Example: `  leadgate man /usr/local/share/man/man1
   man leadgate-deliveries-retry`,
 		Args: exactArgs("DIRECTORY"),

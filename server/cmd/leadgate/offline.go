@@ -15,7 +15,7 @@ type directory struct{ config, dataDir string }
 
 func (d *directory) addFlags(cmd *cobra.Command) {
 	addConfigFlag(cmd, &d.config)
-	cmd.Flags().StringVar(&d.dataDir, "data-dir", "", "data directory; the configuration's if left out")
+	cmd.Flags().StringVar(&d.dataDir, "data-dir", "", "data directory (default: the configuration's)")
 }
 
 // options are those of the data directory: the flag's or the configuration's, with the keys of the configuration. Without a

@@ -57,7 +57,7 @@ func newOperations() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "operations",
-		Short: "Show what is being done to many leads or deliveries, and what came of it",
+		Short: "Show bulk operations on leads or deliveries, and their results",
 		RunE:  needsSubcommand,
 		Args:  cobra.ArbitraryArgs,
 	}
@@ -65,7 +65,7 @@ func newOperations() *cobra.Command {
 	out.addFlag(cmd)
 	cmd.AddCommand(&cobra.Command{
 		Use:     "list",
-		Short:   "List those under way and those of the last seven days, newest first",
+		Short:   "List operations in progress and those of the last seven days, newest first",
 		Example: "  leadgate operations list",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -89,7 +89,7 @@ func newOperations() *cobra.Command {
 		},
 	}, &cobra.Command{
 		Use:     "get OPERATION",
-		Short:   "Show one, with what went wrong",
+		Short:   "Show an operation, with what went wrong",
 		Example: "  leadgate operations get 5f0c54a2-4d44-4c79-9c43-6b3a3a5d4d5e",
 		Args:    exactArgs("OPERATION"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -23,9 +23,9 @@ func newPreview() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "preview --form FORM < BODY",
-		Short: "Show what would become of a submission, and keep nothing",
+		Short: "Show what would become of a submission, without keeping it",
 		Long: `Show what would become of a submission, read from standard input as a page would send it: the lead, every change with its
-reason, and what each destination would be sent. Nothing is kept.`,
+reason, and what would be sent to each destination. Nothing is kept.`,
 		Example: `  leadgate preview --form contact < body.json
   echo 'email=Ada@Example.com&country=Germany' | leadgate preview --form contact`,
 		Args: exactArgs(),
@@ -64,7 +64,7 @@ reason, and what each destination would be sent. Nothing is kept.`,
 	conn.addFlags(cmd)
 	out.addFlag(cmd)
 	cmd.Flags().StringVar(&form, "form", "", "the form")
-	cmd.Flags().StringVar(&contentType, "content-type", "", "what the page would call the body; JSON or urlencoded, whichever it looks like, if left out")
+	cmd.Flags().StringVar(&contentType, "content-type", "", "the body's content type (default: JSON or urlencoded, whichever it looks like)")
 	return cmd
 }
 

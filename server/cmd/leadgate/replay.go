@@ -22,12 +22,12 @@ func newReplay() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "replay [LEAD ...]",
-		Short: "Map what forms sent anew with today's configuration, and send what changed",
-		Long: `Map what forms sent anew with today's configuration, and send what changed: held leads whose reason is gone are sent, leads of
-which the CRM would get other values are sent again, those that now go to further destinations go there too. All others are
-left alone, and nothing is taken back from a destination.
+		Short: "Map submissions again with the current configuration, and send what changed",
+		Long: `Map submissions again with the current configuration, and send what changed: held leads whose reason is gone are sent, leads whose
+CRM values would differ are sent again, and leads that now have more destinations go there too. All others are left alone, and
+nothing is taken back from a destination.
 
-Use it after a form's fields: or a destination's properties: were mended.`,
+Use it after fixing a form's fields: or a destination's properties:.`,
 		Example: `  leadgate replay --form contact --since 2h --dry-run
   leadgate replay --form contact --since 2h`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -65,7 +65,7 @@ Use it after a form's fields: or a destination's properties: were mended.`,
 	out.addFlag(cmd)
 	flags.add(cmd)
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only show what would change")
-	cmd.Flags().BoolVar(&allowIdentity, "allow-identity-change", false, "send leads even where their e-mail address would be another than before")
+	cmd.Flags().BoolVar(&allowIdentity, "allow-identity-change", false, "send leads even if their e-mail address would change")
 	cmd.Flags().Int64Var(&expect, "expect", 0, "do nothing unless exactly this many leads match")
 	return cmd
 }

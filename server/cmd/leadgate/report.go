@@ -14,7 +14,7 @@ import (
 func newDestinationsTest(conn *connection, out *output) *cobra.Command {
 	return &cobra.Command{
 		Use:     "test NAME",
-		Short:   "Call a destination's CRM without changing anything there",
+		Short:   "Test a destination's CRM without changing anything there",
 		Example: "  leadgate destinations test crm",
 		Args:    exactArgs("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -17,7 +17,7 @@ type overrides struct {
 
 func (o *overrides) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.listen, "listen", "", "address to listen on, host:port")
-	cmd.Flags().StringVar(&o.dataDir, "data-dir", "", "directory that holds everything leadgate keeps")
+	cmd.Flags().StringVar(&o.dataDir, "data-dir", "", "directory for all of leadgate's data")
 	o.logFormat.known, o.logLevel.known = []string{"json", "text"}, []string{"debug", "info", "warn", "error"}
 	cmd.Flags().Var(&o.logFormat, "log-format", "json or text")
 	cmd.Flags().Var(&o.logLevel, "log-level", "debug, info, warn or error")
@@ -53,11 +53,11 @@ func newServe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the gateway",
-		Long: `Run the gateway until it gets SIGTERM or SIGINT. It then stops taking leads, finishes what is under way, and ends; a second
-Ctrl-C ends it at once. Nothing that was answered with 201 is lost, however it ends.
+		Long: `Run the gateway until it gets SIGTERM or SIGINT. It then stops accepting leads, finishes calls in progress, and exits; a second
+Ctrl-C ends it at once. No lead answered with 201 is lost, however it ends.
 
-The configuration file, and the files it refers to, are watched: a good change takes effect at once, a bad one is refused
-with the reason while the configuration before stays in force. SIGHUP makes it look at once.`,
+The configuration file and the files it refers to are watched: a valid change takes effect at once, an invalid one is refused
+with the reason while the previous configuration stays in force. SIGHUP makes it check at once.`,
 		Example: `  leadgate serve
   leadgate serve --config /etc/leadgate.yaml --listen :8080 --data-dir /var/lib/leadgate`,
 		Args: exactArgs(),

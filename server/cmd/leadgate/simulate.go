@@ -18,7 +18,7 @@ import (
 func newSimulate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "simulate",
-		Short: "Run a simulated CRM, to see how leadgate behaves without the real one",
+		Short: "Run a simulated CRM, to try leadgate without the real one",
 		RunE:  needsSubcommand,
 		Args:  cobra.ArbitraryArgs,
 	}
@@ -61,8 +61,8 @@ func newSimulateKind(kind simulatedKind) *cobra.Command {
 
 ` + indented(kind.destination("127.0.0.1:8090"), "  ") + `
 
-GET /_sim/ is a page that shows what it holds and what it was asked, with buttons that make it fail. For programs, GET
-/_sim/contacts lists what it holds, GET /_sim/requests what it was asked, POST /_sim/faults changes how it fails.`,
+GET /_sim/ is a page that shows its records and calls, with buttons that make it fail. For programs, GET /_sim/contacts lists
+the records, GET /_sim/requests the calls, and POST /_sim/faults changes how it fails.`,
 		Example: strings.ReplaceAll(`  leadgate simulate KIND --token test
   leadgate simulate KIND --token test --fail-rate 0.2 --latency 100ms
   leadgate simulate KIND --token test --status 503 --down-for 1m
@@ -87,8 +87,8 @@ GET /_sim/ is a page that shows what it holds and what it was asked, with button
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&address, "listen", "127.0.0.1:8090", "address to listen on, host:port")
-	flags.StringVar(&token, "token", "", kind.secret+" that callers must send; any if left out")
-	flags.Uint64Var(&seed, "seed", 1, "equal seeds fail alike")
+	flags.StringVar(&token, "token", "", kind.secret+" that callers must send (default: any)")
+	flags.Uint64Var(&seed, "seed", 1, "seed for random faults; equal seeds fail alike")
 	faults.add(flags)
 	return cmd
 }
@@ -116,16 +116,16 @@ func (f *faultFlags) add(flags *pflag.FlagSet) {
 	for _, kind := range simulator.Kinds() {
 		names = append(names, string(kind))
 	}
-	flags.StringArrayVar(&f.kinds, "fault", nil, "what befalls failing calls; several are drawn from: "+strings.Join(names, ", "))
+	flags.StringArrayVar(&f.kinds, "fault", nil, "how failing calls fail; may be repeated, one is drawn each time: "+strings.Join(names, ", "))
 	flags.Float64Var(&f.set.FailRate, "fail-rate", 0, "share of calls that fail, 0 to 1")
 	flags.IntVar(&f.set.Status, "status", 0, "HTTP status of failing calls; without --fail-rate and --down-for every call fails")
 	flags.IntVar(&f.set.Times, "times", 0, "how many calls fail")
-	flags.IntVar(&f.set.Every, "every", 0, "make each such call fail: 3 for the third, the sixth, …")
-	flags.StringVar(&f.set.Containing, "containing", "", "only calls, or with the faults partial and omit records, that contain this text")
+	flags.IntVar(&f.set.Every, "every", 0, "make every n-th call fail: 3 for the third, the sixth, …")
+	flags.StringVar(&f.set.Containing, "containing", "", "only calls that contain this text; with the faults partial and omit, only records that do")
 	flags.StringVar(&f.set.Path, "path", "", "only calls whose path contains this text")
-	flags.StringVar(&f.set.RetryAfter, "retry-after", "", "header Retry-After of failing calls; date for one minute ahead, as a date")
-	flags.DurationVar(&f.latency, "latency", 0, "time that each call takes")
-	flags.DurationVar(&f.skew, "clock-skew", 0, "how far the CRM's clock is ahead, as its Date header says; negative if it is behind")
+	flags.StringVar(&f.set.RetryAfter, "retry-after", "", "Retry-After header of failing calls; date sends one minute ahead, as a date")
+	flags.DurationVar(&f.latency, "latency", 0, "how long each call takes")
+	flags.DurationVar(&f.skew, "clock-skew", 0, "how far the CRM's clock, shown in its Date header, is ahead; negative if behind")
 	flags.DurationVar(&f.down, "down-for", 0, "fail every call for this long")
 }
 

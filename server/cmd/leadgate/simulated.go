@@ -65,7 +65,7 @@ var simulatedKinds = []simulatedKind{
 		},
 	},
 	{
-		name: "http", title: "API", short: "Answer like an API that takes leads as JSON, one or many at a time",
+		name: "http", title: "API", short: "Answer like an API that accepts leads as JSON, one or many at a time",
 		secret: "token", variable: "API_TOKEN",
 		snippet: `http:
   url: http://ADDRESS/leads

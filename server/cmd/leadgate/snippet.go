@@ -26,10 +26,9 @@ func newSnippet() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "snippet",
 		Short: "Print the markup that puts a form on a page",
-		Long: `Print the markup that puts a configured form on a page: every field that the form maps, under the page's own names, its
-consents, honeypots and captcha, and the script that sends it. Change it as you like: only data-leadgate, the names of the
-fields and the script's address matter.
-Without script the form works too.`,
+		Long: `Print the markup that puts a configured form on a page: every field the form maps, under the page's own names, its consents,
+honeypots and CAPTCHA, and the script that sends it. Change it as you like: only data-leadgate, the field names and the script's
+URL matter. The form also works without JavaScript.`,
 		Example: `  leadgate snippet --form contact
   leadgate snippet --form contact --gateway https://leads.example.com >> contact.html`,
 		Args: exactArgs(),
@@ -56,8 +55,8 @@ Without script the form works too.`,
 		},
 	}
 	addConfigFlag(cmd, &path)
-	cmd.Flags().StringVar(&form, "form", "", "which form; may be left out if there is one")
-	cmd.Flags().StringVar(&gateway, "gateway", "", "address under which browsers reach the gateway, such as https://leads.example.com")
+	cmd.Flags().StringVar(&form, "form", "", "the form; optional if there is only one")
+	cmd.Flags().StringVar(&gateway, "gateway", "", "address at which browsers reach the gateway, such as https://leads.example.com")
 	return cmd
 }
 

@@ -66,7 +66,7 @@ Without --form the names are lead fields: email, first_name, custom.budget. With
 	conn.addFlags(cmd)
 	out.addFlag(cmd)
 	cmd.Flags().StringVar(&form, "form", "", "submit through this form")
-	cmd.Flags().StringVar(&key, "key", "", "idempotency key; a new one if left out")
+	cmd.Flags().StringVar(&key, "key", "", "idempotency key (default: a new one)")
 	cmd.Flags().StringVar(&file, "file", "", "read a lead (with --form: a submission's fields) as JSON from this file, - for standard input")
 	return cmd
 }

@@ -19,7 +19,7 @@ func newDeliveriesMove(conn *connection, out *output) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "move --from DESTINATION --to DESTINATION",
-		Short: "Give deliveries to another destination, after one was renamed, removed or became another account",
+		Short: "Move deliveries to another destination, after one was renamed, removed or changed account",
 		Example: `  leadgate deliveries move --from crm-old --to crm --dry-run
   leadgate deliveries move --from crm-old --to crm --state dead`,
 		Args: exactArgs(),
@@ -58,11 +58,11 @@ func newDeliveriesMove(conn *connection, out *output) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "the destination that they are bound for")
-	cmd.Flags().StringVar(&to, "to", "", "the configured destination to give them to")
-	cmd.Flags().StringVar(&flags.state, "state", "", "only in this state: pending, retry_wait, held, dead or superseded; the first three if left out")
+	cmd.Flags().StringVar(&from, "from", "", "the destination they are bound for")
+	cmd.Flags().StringVar(&to, "to", "", "the configured destination to move them to")
+	cmd.Flags().StringVar(&flags.state, "state", "", "only in this state: pending, retry_wait, held, dead or superseded (default: the first three)")
 	cmd.Flags().StringVar(&flags.form, "form", "", "only of leads from this form")
-	cmd.Flags().Var(&flags.since, "since", "only of leads accepted in the last 2h, 7d and so on, or since a day, such as 2026-11-01")
+	cmd.Flags().Var(&flags.since, "since", "only of leads accepted in the last 2h, 7d etc., or since a day, such as 2026-11-01")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only count them")
 	cmd.Flags().Int64Var(&expect, "expect", 0, "do nothing unless exactly this many match")
 	return cmd

@@ -30,11 +30,11 @@ func newWatch() *cobra.Command {
 	request := &leadgatev1.WatchDeliveriesRequest{}
 	cmd := &cobra.Command{
 		Use:   "watch",
-		Short: "Watch leads on their way, live",
-		Long: `Watch what happens to leads as it happens: a live table in a terminal, one JSON event a line in a pipe. In the table, ? shows
-the keys: filter, pause a destination, retry what died.
+		Short: "Watch leads live on their way",
+		Long: `Watch leads live: a table in a terminal, one JSON event per line in a pipe. In the table, ? shows the keys: filter, pause a
+destination, retry dead deliveries.
 
-When the gateway goes away, watch waits for it and goes on where it stopped; what cannot be shown any more is said.`,
+If the gateway goes away, watch waits for it and resumes where it stopped; it says what it missed.`,
 		Example: `  leadgate watch
   leadgate watch --last 50 --destination crm
   leadgate watch --stage failure --stage dead | jq .lead.error`,
@@ -61,12 +61,12 @@ When the gateway goes away, watch waits for it and goes on where it stopped; wha
 		},
 	}
 	conn.addFlags(cmd)
-	cmd.Flags().StringVarP(&out, "output", "o", "", "table, text or json; table in a terminal, json in a pipe if left out")
+	cmd.Flags().StringVarP(&out, "output", "o", "", "table, text or json (default: table in a terminal, json in a pipe)")
 	cmd.Flags().StringArrayVar(&request.Destination, "destination", nil, "only of this destination; may be repeated")
 	cmd.Flags().StringArrayVar(&request.Form, "form", nil, "only of leads from this form; may be repeated")
 	cmd.Flags().StringArrayVar(&stages, "stage", nil, "only of this stage, such as success; may be repeated")
 	cmd.Flags().StringVar(&request.LeadId, "lead", "", "only of this lead")
-	cmd.Flags().Int32Var(&request.Last, "last", 0, "begin with this many of the newest events")
+	cmd.Flags().Int32Var(&request.Last, "last", 0, "start with this many of the newest events")
 	return cmd
 }
 

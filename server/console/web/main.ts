@@ -36,7 +36,7 @@ const views: Record<string, Show> = {
   leads: (page) => (page.place.rest ? lead(page) : leads(page)),
 };
 
-const unknown: Show = () => ({ title: "Not found", element: h("div", { class: "face" }, h("h1", {}, "There is nothing here."), h("p", {}, h("a", { href: pathTo("") }, "To what happens now"))) });
+const unknown: Show = () => ({ title: "Not found", element: h("div", { class: "face" }, h("h1", {}, "There is nothing here."), h("p", {}, h("a", { href: pathTo("") }, "See what is happening now"))) });
 
 async function start(): Promise<void> {
   try {

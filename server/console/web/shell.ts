@@ -43,7 +43,7 @@ export class Shell {
     this.element = h(
       "div",
       { class: "shell" },
-      h("a", { class: "skip", href: "#main" }, "Skip to the content"),
+      h("a", { class: "skip", href: "#main" }, "Skip to content"),
       h(
         "header",
         { class: "top" },
@@ -135,7 +135,7 @@ export class Shell {
     }
     setTimeout(() => {
       if (this.stream.link.state !== "lost" || !this.bar.hidden) return;
-      swap(this.bar, state({ word: "", tone: "failing" }, "Disconnected. What is shown stands still; it goes on without a gap when the gateway is back."), button({ label: "Try now", kind: "quiet", run: () => { this.stream.now(); return Promise.resolve(""); } }));
+      swap(this.bar, state({ word: "", tone: "failing" }, "Disconnected. This page has stopped updating; it catches up without a gap once the gateway is back."), button({ label: "Try now", kind: "quiet", run: () => { this.stream.now(); return Promise.resolve(""); } }));
       set(this.bar, { hidden: false });
     }, BLINK);
   }

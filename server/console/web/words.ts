@@ -35,7 +35,7 @@ export const stages: Record<Exclude<Stage, "STAGE_UNSPECIFIED">, Word> = {
 const deliveryStates: Record<Exclude<DeliveryState, "DELIVERY_STATE_UNSPECIFIED">, Word> = {
   DELIVERY_STATE_PENDING: as("waiting", "waiting"),
   DELIVERY_STATE_IN_FLIGHT: as("waiting", "being sent"),
-  DELIVERY_STATE_RETRY_WAIT: as("retrying", "waits for a retry"),
+  DELIVERY_STATE_RETRY_WAIT: as("retrying", "waiting for a retry"),
   DELIVERY_STATE_DELIVERED: as("success", "delivered"),
   DELIVERY_STATE_DEAD: as("failing", "dead"),
   DELIVERY_STATE_HELD: as("paused", "held"),
@@ -62,7 +62,7 @@ const statuses: Record<Exclude<DestinationStatus, "DESTINATION_STATUS_UNSPECIFIE
 const outcomes: Record<Exclude<AttemptOutcome, "ATTEMPT_OUTCOME_UNSPECIFIED">, Word> = {
   ATTEMPT_OUTCOME_DELIVERED: as("success", "delivered"),
   ATTEMPT_OUTCOME_DELIVERED_PARTLY: as("retrying", "delivered without some properties"),
-  ATTEMPT_OUTCOME_RETRY: as("retrying", "failed, may pass"),
+  ATTEMPT_OUTCOME_RETRY: as("retrying", "failed, will retry"),
   ATTEMPT_OUTCOME_RATE_LIMITED: as("retrying", "asked to slow down"),
   ATTEMPT_OUTCOME_REFUSED: as("failing", "refused"),
   ATTEMPT_OUTCOME_CREDENTIALS_REFUSED: as("failing", "credentials refused"),

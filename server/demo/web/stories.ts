@@ -63,7 +63,7 @@ class Story {
         break;
       case "STAGE_VALIDATED":
         // What was changed is told below, from the lead itself.
-        for (const part of (lead.detail ?? "").split("; ")) if (part.startsWith("nothing maps")) this.step("retrying", `${part}: it is kept with the lead, and not sent`);
+        for (const part of (lead.detail ?? "").split("; ")) if (part.startsWith("nothing maps")) this.step("retrying", `${part}: it is kept with the lead but not sent`);
         break;
       case "STAGE_QUEUED":
         this.step("success", "safe on disk, and the visitor has an answer", this.received ? duration(Math.max(1, millis - this.received) / 1000) : "");
@@ -81,12 +81,12 @@ class Story {
         this.step("paused", `kept for a person to decide: ${lead.detail ?? ""}`);
         break;
       case "STAGE_RETRY":
-        swap(this.retry, state({ word: "", tone: "retrying" }), h("span", {}, `${named(lead.destination)} does not take it now, so it is tried again `, when(lead.nextAttemptTime), " ", h("span", { class: "muted" }, lead.error ?? "")));
+        swap(this.retry, state({ word: "", tone: "retrying" }), h("span", {}, `${named(lead.destination)} is not accepting it now; retrying `, when(lead.nextAttemptTime), " ", h("span", { class: "muted" }, lead.error ?? "")));
         this.steps.append(this.retry);
         break;
       case "STAGE_SUCCESS":
         this.retry.remove();
-        this.step("success", [`sent to ${named(lead.destination)}`, (lead.attempt ?? 1) > 1 ? ` at the ${ordinal(lead.attempt ?? 1)} try` : "", lead.recordId ? `: contact ${lead.recordId}` : ""].join(""), lead.duration ? duration(seconds(lead.duration)) : "");
+        this.step("success", [`sent to ${named(lead.destination)}`, (lead.attempt ?? 1) > 1 ? ` on the ${ordinal(lead.attempt ?? 1)} try` : "", lead.recordId ? `: contact ${lead.recordId}` : ""].join(""), lead.duration ? duration(seconds(lead.duration)) : "");
         break;
       case "STAGE_FAILURE":
       case "STAGE_DEAD":
@@ -136,7 +136,7 @@ function driftNote(form: FormEvent): HTMLElement {
     "li",
     { class: "story new drift" },
     h("p", { class: "story-head" }, h("strong", {}, `The page now says “${form.field ?? ""}”`), state({ word: "drift", tone: "retrying" })),
-    h("p", {}, `Nobody told the CRM. The lead is kept and sent all the same; one line in the configuration brings the ${form.leadField ?? "field"} back:`),
+    h("p", {}, `Nobody told the CRM. The lead is still kept and sent; one line in the configuration brings the ${form.leadField ?? "field"} back:`),
     h("pre", { tabindex: 0 }, h("code", {}, form.suggestion ?? "")),
   );
 }

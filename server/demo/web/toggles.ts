@@ -13,11 +13,11 @@ export class Toggles {
     const company = query(document, "#company") as HTMLInputElement;
     const usual = company.name;
     list.append(
-      toggle("double", "Double-click for me", "each Send goes out twice, at once", (on) => {
+      toggle("double", "Double-click for me", "each Send goes out twice at once", (on) => {
         this.doubleClick = on;
       }),
       down(),
-      toggle("rename", "Rename a field", `“${usual}” becomes “${RENAMED}” over night`, (on) => {
+      toggle("rename", "Rename a field", `“${usual}” becomes “${RENAMED}” overnight`, (on) => {
         company.name = on ? RENAMED : usual;
         company.dispatchEvent(new Event("input", { bubbles: true })); // another submission than before
       }),

@@ -51,8 +51,8 @@ export function alertCard(page: Page, alert: Alert, again: () => void): HTMLElem
     h("p", { class: "buttons" }, isOpen(alert) ? null : h("a", { href: pageOf(alert), class: "button" }, placeOf(alert)), alert.leadId ? h("a", { href: leadPath(alert.leadId), class: "button", "data-row": true }, "The lead") : null, may(page.session, "operate") ? acknowledgeButton(page, alert, again) : null),
     alert.command ? copyable(alert.command, `the command against ${alert.summary ?? ""}`) : null,
     onIt(alert) ? h("p", {}, alert.acknowledgeNote || "Somebody is on it", h("span", { class: "muted" }, ", ", when(alert.acknowledgeTime))) : null,
-    h("p", { class: "muted" }, "since ", when(alert.fireTime), told.length > 0 ? `; told to ${told.join(", ")}` : "; told to nobody", alert.remindTime ? ["; again ", when(alert.remindTime)] : null),
-    untold.length > 0 ? h("p", { class: "card-error" }, untold.map((n) => `${n.notifier ?? ""} does not take it: ${n.lastError ?? ""}`).join("; ")) : null,
+    h("p", { class: "muted" }, "since ", when(alert.fireTime), told.length > 0 ? `; notified: ${told.join(", ")}` : "; nobody notified", alert.remindTime ? ["; again ", when(alert.remindTime)] : null),
+    untold.length > 0 ? h("p", { class: "card-error" }, untold.map((n) => `${n.notifier ?? ""} did not accept it: ${n.lastError ?? ""}`).join("; ")) : null,
   );
 }
 
@@ -80,7 +80,7 @@ function acknowledgeButton(page: Page, alert: Alert, again: () => void): HTMLBut
       const yes = await ask({
         title: "Are you on it?",
         yes: "I am on it",
-        body: [h("p", {}, about), h("p", { class: "muted" }, "For a time nobody is reminded of it, nor told if it fires again. When it is over, that is told."), h("label", { class: "field" }, "No reminders for", span), h("label", { class: "field" }, "For the others", note)],
+        body: [h("p", {}, about), h("p", { class: "muted" }, "For a time nobody is reminded of it, nor notified if it fires again. Its resolution is still sent."), h("label", { class: "field" }, "No reminders for", span), h("label", { class: "field" }, "Note for others", note)],
       });
       return yes ? send(span.value, note.value.trim(), "Nobody is reminded meanwhile") : "";
     },
@@ -95,6 +95,6 @@ function pageOf(alert: Alert): string {
 
 const placeOf = (alert: Alert): string => {
   const [tab, name] = pageOf(alert).slice(pathTo("").length).split(/[/?]/);
-  if (!tab) return "To what happens now";
+  if (!tab) return "See what is happening now";
   return tab === "destinations" && name ? `To ${decodeURIComponent(name)}` : `To ${tab}`;
 };

@@ -50,14 +50,14 @@ export class Card {
       return done;
     };
     if (d.status === "DESTINATION_STATUS_PAUSED") {
-      return [{ label: "Resume", name: `Resume ${name}`, kind: "primary", run: () => act("resume", {}, `Sending to ${name} goes on`) }];
+      return [{ label: "Resume", name: `Resume ${name}`, kind: "primary", run: () => act("resume", {}, `Sending to ${name} resumed`) }];
     }
     const pause: Deed = { label: "Pause", name: `Pause ${name}`, run: () => act("pause", { reason: "paused in the console" }, `${name} is paused; leads are still accepted and wait`) };
     // The one button that helps comes first: where something is wrong, finding out what.
     const wrong = ofStatus(d.status).tone === "failing";
     const test: Deed = { label: "Test now", name: `Test now: ${name}`, kind: wrong ? "primary" : "quiet", run: () => testDestination(name) };
     if (d.status === "DESTINATION_STATUS_RATE_LIMITED") {
-      return [{ label: "Go on now", name: `Go on now: ${name}`, run: () => act("resume", {}, `Sending to ${name} goes on`) }, pause, test];
+      return [{ label: "Resume now", name: `Resume now: ${name}`, run: () => act("resume", {}, `Sending to ${name} resumed`) }, pause, test];
     }
     return wrong ? [test, pause] : [pause, test];
   }
@@ -66,7 +66,7 @@ export class Card {
 function facts(d: Destination): Child[] {
   const limit = d.requestsPerSecondLimit ? ` of ${perTime(d.requestsPerSecondLimit)}` : "/s, no limit";
   const dead = number(d.dead), held = number(d.held);
-  const resumes = d.status === "DESTINATION_STATUS_UNREACHABLE" ? "asked again " : "goes on ";
+  const resumes = d.status === "DESTINATION_STATUS_UNREACHABLE" ? "next check " : "resumes ";
   return [
     h("p", { class: "card-state" }, state(ofStatus(d.status)), h("span", { class: "figure" }, `${rate(d.requestsPerSecond ?? 0)}${limit}`)),
     h("dl", { class: "facts" }, fact("waiting", count(d.waiting)), fact("oldest", d.oldestWaiting ? duration(seconds(d.oldestWaiting)) : "–"), fact("delivered", count(d.delivered)),

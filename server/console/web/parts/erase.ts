@@ -22,7 +22,7 @@ export async function erase(email: string): Promise<string> {
   return `${plural(number(done.erased), "lead")} erased`;
 }
 
-const cancelled = (plan: EraseLeadsResponse): Child => (number(plan.deliveriesCancelled) > 0 ? h("p", {}, `${plural(number(plan.deliveriesCancelled), "delivery", "deliveries")} will not be made any more.`) : null);
+const cancelled = (plan: EraseLeadsResponse): Child => (number(plan.deliveriesCancelled) > 0 ? h("p", {}, `${plural(number(plan.deliveriesCancelled), "delivery", "deliveries")} will be cancelled.`) : null);
 
 /** elsewhere names what is to be erased in the CRMs, where leadgate cannot. */
 function elsewhere(plan: EraseLeadsResponse): Child {
@@ -31,7 +31,7 @@ function elsewhere(plan: EraseLeadsResponse): Child {
   return [
     h("p", {}, `The CRM${records.length > 1 ? "s keep" : " keeps"} ${count(records.length)} of these; erase them there:`),
     h("ul", { class: "plan" }, records.map((record) => {
-      const name = `${record.destination ?? ""} ${record.recordId ?? "(identifier not known)"}`;
+      const name = `${record.destination ?? ""} ${record.recordId ?? "(ID not known)"}`;
       return h("li", {}, record.recordUrl?.startsWith("http") ? h("a", { href: record.recordUrl, target: "_blank", rel: "noreferrer" }, `${name} ↗`) : name, record.uncertain ? " (not certain)" : "");
     })),
   ];

@@ -97,7 +97,7 @@ export class Groups<T> {
         h("summary", {}, `Show ${group.items.length === 1 ? `the ${kind.one}` : `the ${kind.many}`}`),
         sample,
         table(`${group.about}: ${group.reason}`, [{ name: "Chosen", kind: "choose" }, ...kind.columns], rows, { class: "rows" }),
-        more > 0 ? h("p", { class: "muted" }, `and ${count(more)} more, which are chosen with the group`) : null,
+        more > 0 ? h("p", { class: "muted" }, `and ${count(more)} more, chosen with the group`) : null,
       ),
     );
   }

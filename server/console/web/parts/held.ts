@@ -25,7 +25,7 @@ export const release: Action<LeadRecord> = {
       problems.push(...(plan.problems ?? []));
     }
     return [
-      h("p", {}, `${plural(released, "lead")} would be sent, read anew with the configuration in force.`),
+      h("p", {}, `${plural(released, "lead")} would be sent, mapped again with the current configuration.`),
       refused > 0 ? h("p", {}, `${count(refused)} would stay held:`) : null,
       because(problems),
     ];

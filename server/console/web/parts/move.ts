@@ -23,7 +23,7 @@ const body = (n: number, to: HTMLSelectElement): Child[] =>
     ? [h("p", {}, "There is no other destination in the configuration. Add one first.")]
     : [
         h("label", { class: "field" }, `${plural(n, "delivery goes", "deliveries go")} to`, to),
-        h("p", { class: "muted" }, "They are due there at once, mapped as that destination wants it. What a CRM has already stays there."),
+        h("p", { class: "muted" }, "They become due there at once, mapped for that destination. What a CRM already has stays there."),
       ];
 
 /** move gives chosen deliveries to a destination. */
@@ -52,8 +52,8 @@ export async function moveAll(page: Page, from: string): Promise<string> {
   const to = chooser(page, [from]);
   const any = to.options[0]?.value;
   const matched = any ? number((await post<MoveDeliveriesResponse>(path, { filter, to: any, dryRun: true })).matched) : 0;
-  if (any && matched === 0) return `Nothing waits for ${from}`;
-  const yes = await ask({ title: `Move what waits for ${from}?`, yes: any ? `Move ${plural(matched, "delivery", "deliveries")}` : "Close", body: body(matched, to) });
+  if (any && matched === 0) return `Nothing is waiting for ${from}`;
+  const yes = await ask({ title: `Move the deliveries waiting for ${from}?`, yes: any ? `Move ${plural(matched, "delivery", "deliveries")}` : "Close", body: body(matched, to) });
   if (!yes || !any) return "";
   const done = await operate<MoveDeliveriesResponse>(`Moving from ${from} to ${to.value}`, path, { filter, to: to.value });
   return `${plural(number(done.moved), "delivery", "deliveries")} moved to ${to.value}`;

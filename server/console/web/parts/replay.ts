@@ -34,13 +34,13 @@ const changes = (r: ReplayLeadsResponse): number => number(r.sent) + number(r.up
 function summary(r: ReplayLeadsResponse): HTMLElement {
   const facts: [string | undefined, string][] = [
     [r.sent, "held, would be sent"],
-    [r.updated, "sent before, would be sent again with other values"],
-    [r.added, "sent before, would go to further destinations"],
-    [r.unchanged, "would not change, and stay as they are"],
+    [r.updated, "sent before, would be resent with different values"],
+    [r.added, "sent before, would go to more destinations"],
+    [r.unchanged, "would not change and stay as they are"],
     [r.held, "would stay held"],
     [r.refused, "would be left alone"],
   ];
-  return h("ul", { class: "plan" }, facts.filter(([n]) => number(n) > 0).map(([n, text]) => h("li", {}, `${count(n)} ${text}`)), number(r.matched) === 0 ? h("li", {}, "No lead matches.") : null);
+  return h("ul", { class: "plan" }, facts.filter(([n]) => number(n) > 0).map(([n, text]) => h("li", {}, `${count(n)} ${text}`)), number(r.matched) === 0 ? h("li", {}, "No leads match.") : null);
 }
 
 function shown(all: ReplayChange[]): Child {

@@ -16,7 +16,7 @@ export async function testDestination(name: string): Promise<string> {
 }
 
 function found(report: DestinationReport): Child[] {
-  const word = report.reachable ? state({ word: "it is up and takes the credentials", tone: "success" }) : state({ word: "it does not work", tone: "failing" });
+  const word = report.reachable ? state({ word: "it is up and accepts the credentials", tone: "success" }) : state({ word: "it failed", tone: "failing" });
   const facts: [string, Child][] = [
     ["problem", report.problem ?? ""],
     ["status", report.crmStatus ? String(report.crmStatus) : ""],
@@ -28,7 +28,7 @@ function found(report: DestinationReport): Child[] {
   const drifts = report.drifts ?? [];
   return [
     h("p", {}, word),
-    properties("What the test found", facts.filter(([, value]) => value !== "")),
+    properties("Test result", facts.filter(([, value]) => value !== "")),
     drifts.length > 0 ? [h("p", {}, "What does not fit the mapping:"), h("ul", { class: "plan" }, drifts.map((drift) => h("li", {}, h("code", {}, drift.field ?? ""), ": ", drift.detail ?? "")))] : null,
   ];
 }

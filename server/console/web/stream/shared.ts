@@ -174,7 +174,7 @@ export class SharedStream {
     this.joined();
     const last = this.recent.at(-1)?.id;
     const seen = last ? events.findIndex((event) => event.id === last) : -1;
-    if (last && seen < 0 && events.length > 0) this.take({ kind: "gap", gap: { reason: "More happened while this tab was hidden than is remembered." } });
+    if (last && seen < 0 && events.length > 0) this.take({ kind: "gap", gap: { reason: "More happened while this tab was hidden than the gateway remembers." } });
     this.take({ kind: "events", events: events.slice(seen + 1) });
     this.take({ kind: "link", link });
   }

@@ -110,7 +110,7 @@ export class Source {
     if (refused && this.last && this.failures > 1) {
       // The gateway answers, but not to this identifier: it may be another gateway now.
       this.last = undefined;
-      this.listener.gap({ reason: "The stream could not go on where it stopped." });
+      this.listener.gap({ reason: "The stream could not resume where it stopped." });
     }
     const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (this.failures - 1));
     this.listener.link({ state: "lost", until: Date.now() + wait });

@@ -30,25 +30,25 @@ function draw(page: Page, answer: ListAlertsResponse, again: () => void): Child 
   const firing = all.filter((alert) => alert.state === "ALERT_STATE_FIRING");
   const over = all.filter((alert) => alert.state !== "ALERT_STATE_FIRING");
   return [
-    firing.length === 0 ? empty("Nothing needs your attention.", h("p", {}, "Failing calls, leads that wait too long, forms that fell silent and more are watched; what fires stands here.")) : h("div", { class: "alerts" }, firing.map((alert) => alertCard(page, alert, again))),
+    firing.length === 0 ? empty("Nothing needs your attention.", h("p", {}, "leadgate watches for failing calls, leads that wait too long, silent forms and more. Alerts that fire appear here.")) : h("div", { class: "alerts" }, firing.map((alert) => alertCard(page, alert, again))),
     over.length > 0 ? h("section", { class: "part", "aria-labelledby": "over" }, h("h2", { id: "over" }, "Over"), overTable(over)) : null,
-    h("section", { class: "part", "aria-labelledby": "notifiers" }, h("h2", { id: "notifiers" }, "Who is told"), notifiers(page, answer.notifiers ?? [], again)),
+    h("section", { class: "part", "aria-labelledby": "notifiers" }, h("h2", { id: "notifiers" }, "Who is notified"), notifiers(page, answer.notifiers ?? [], again)),
   ];
 }
 
 const overColumns: Column[] = [{ name: "Over", kind: "time" }, { name: "What", kind: "what" }, { name: "Lasted", kind: "figure" }];
 
 function overTable(alerts: Alert[]): HTMLElement {
-  return table("Alerts that are over", overColumns, alerts.map((alert) => {
+  return table("Resolved alerts", overColumns, alerts.map((alert) => {
     const lasted = (Date.parse(alert.resolveTime ?? "") - Date.parse(alert.fireTime ?? "")) / 1000;
     return row(overColumns, [when(alert.resolveTime), alert.summary ?? "", lasted > 0 ? duration(lasted) : ""]);
   }), { class: "rows" });
 }
 
-const notifierColumns: Column[] = [{ name: "Name", kind: "person" }, { name: "Kind", kind: "form" }, { name: "State", kind: "stage" }, { name: "Told last", kind: "time" }, { name: "What went wrong", kind: "note" }];
+const notifierColumns: Column[] = [{ name: "Name", kind: "person" }, { name: "Kind", kind: "form" }, { name: "State", kind: "stage" }, { name: "Last notified", kind: "time" }, { name: "What went wrong", kind: "note" }];
 
 function notifiers(page: Page, all: Notifier[], again: () => void): Child {
-  if (all.length === 0) return empty("Nobody is told.", h("p", {}, "Name a notifier in the configuration, under alerts, and alerts reach a chat, a pager or a mailbox:"), copyable('alerts: { notifiers: { chat: { slack: { url: "${env:SLACK_URL}" } } } }', "the configuration"));
+  if (all.length === 0) return empty("Nobody is notified.", h("p", {}, "To send alerts to a chat, a pager or a mailbox, add a notifier under alerts in the configuration:"), copyable('alerts: { notifiers: { chat: { slack: { url: "${env:SLACK_URL}" } } } }', "the configuration"));
   return [
     table("Notifiers", notifierColumns, all.map((n) => row(notifierColumns, [
       n.name ?? "",

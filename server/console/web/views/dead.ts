@@ -105,8 +105,8 @@ export function redrive(page: Page): Action<Delivery> {
     run: async (deliveries, progress) => {
       const problems = await each(deliveries, progress, (delivery) => post<RetryDeliveryResponse>(`/v1/deliveries/${encodeURIComponent(delivery.deliveryId ?? "")}:retry`));
       const done = `${plural(deliveries.length - problems.length, "delivery", "deliveries")} on the way again`;
-      if (problems.length > 0) throw new Error(`${done}; ${plural(problems.length, "was", "were")} not taken: ${messageOf(problems[0])}`);
-      return progress.signal.aborted ? "Stopped; what was begun stays begun" : done;
+      if (problems.length > 0) throw new Error(`${done}; ${problems.length} failed: ${messageOf(problems[0])}`);
+      return progress.signal.aborted ? "Stopped; what was started goes on" : done;
     },
   };
 }
@@ -122,6 +122,6 @@ function plan(page: Page, deliveries: Delivery[]): Child[] {
       const paused = destination?.status === "DESTINATION_STATUS_PAUSED" ? "; it is paused, so they wait" : "";
       return h("li", {}, `${count(some.length)} to ${name}${pace}${paused}`);
     })),
-    h("p", { class: "muted" }, "What is sent is mapped anew with the configuration in force. A CRM record that is newer keeps its values; only what is empty there is filled in."),
+    h("p", { class: "muted" }, "Deliveries are mapped again with the current configuration. A CRM record that is newer keeps its values; only its empty fields are filled in."),
   ];
 }

@@ -36,13 +36,13 @@ export function destination(page: Page): View {
   const row = new Row(page, name);
   page.gateway.changed(() => {
     const found = page.gateway.destinations?.find((d) => d.name === name);
-    if (page.gateway.destinations && !found) swap(place, empty(`No destination ${name} is configured.`, h("p", {}, "What waits for it is held. Configure it again, or give it to another.")));
+    if (page.gateway.destinations && !found) swap(place, empty(`No destination ${name} is configured.`, h("p", {}, "Its waiting deliveries are held. Configure it again, or move them to another destination.")));
     if (!found) return;
     if (!place.contains(row.element)) swap(place, row.element);
     row.card.show(found);
     row.show(page.gateway.stats?.destinations?.find((s) => s.destination === name));
   }, page.signal);
-  const show = (): Promise<void> => fill(waiting, "What waits could not be read", page.signal, () => ask(page, name), (lists) => draw(page, name, lists, () => void show()));
+  const show = (): Promise<void> => fill(waiting, "The waiting deliveries could not be read", page.signal, () => ask(page, name), (lists) => draw(page, name, lists, () => void show()));
   const soon = throttled(() => void show(), 2_000);
   page.stream.watch({ events: (events) => events.some((event) => event.lead?.destination === name || event.destination?.destination === name) && soon() }, page.signal);
   void show();
@@ -57,7 +57,7 @@ const ask = (page: Page, destination: string): Promise<ListDeliveriesResponse[]>
 
 function draw(page: Page, name: string, lists: ListDeliveriesResponse[], again: () => void): Child {
   const deliveries = lists.flatMap((list) => list.deliveries ?? []);
-  if (deliveries.length === 0) return empty("Nothing waits.");
+  if (deliveries.length === 0) return empty("Nothing is waiting.");
   const retrying = lists[0]?.deliveries?.length ?? 0;
   const done = (text: string): string => {
     page.gateway.refresh();
@@ -66,21 +66,21 @@ function draw(page: Page, name: string, lists: ListDeliveriesResponse[], again: 
   };
   const deeds = may(page.session, "operate")
     ? [
-        retrying > 0 ? button({ label: "Retry now what failed", kind: "primary", run: async () => done(await retryAll(name)) }) : null,
+        retrying > 0 ? button({ label: "Retry failed deliveries now", kind: "primary", run: async () => done(await retryAll(name)) }) : null,
         button({ label: "Move to another destination …", kind: "quiet", run: async () => done(await moveAll(page, name)) }),
       ]
     : [];
   const more = lists.some((list) => list.nextPageToken);
   return [
     deeds.length > 0 ? h("p", { class: "buttons" }, deeds) : null,
-    table(`What waits for ${name}`, columns, deliveries.map(rowOf), { class: "rows waiting" }),
+    table(`Waiting for ${name}`, columns, deliveries.map(rowOf), { class: "rows waiting" }),
     more ? h("p", { class: "muted" }, `The newest ${count(SHOWN)} of each state are shown.`) : null,
   ];
 }
 
 async function retryAll(destination: string): Promise<string> {
   const done = await operate<RetryDeliveriesResponse>(`Retrying at ${destination}`, "/v1/deliveries:retry", { filter: { destination, state: "DELIVERY_STATE_RETRY_WAIT" } });
-  return `${plural(number(done.retried), "delivery is", "deliveries are")} tried again now`;
+  return `Retrying ${plural(number(done.retried), "delivery", "deliveries")} now`;
 }
 
 const rowOf = (delivery: Delivery): HTMLTableRowElement =>

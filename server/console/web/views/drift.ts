@@ -20,10 +20,10 @@ const titles: Partial<Record<DriftType, string>> = {
   DRIFT_TYPE_FIELD_RENAMED: "renamed on the page",
   DRIFT_TYPE_PROPERTY_GONE: "gone from the CRM",
   DRIFT_TYPE_PROPERTY_READ_ONLY: "read-only in the CRM",
-  DRIFT_TYPE_PROPERTY_TYPE: "of another kind in the CRM",
+  DRIFT_TYPE_PROPERTY_TYPE: "of another type in the CRM",
   DRIFT_TYPE_PROPERTY_TOO_SHORT: "too short in the CRM",
   DRIFT_TYPE_PROPERTY_REQUIRED: "required by the CRM",
-  DRIFT_TYPE_PROPERTY_OPTION: "no option in the CRM",
+  DRIFT_TYPE_PROPERTY_OPTION: "not an option in the CRM",
 };
 
 export function drift(page: Page): View {
@@ -35,7 +35,7 @@ export function drift(page: Page): View {
   return { title: "Drift", element: h("div", {}, h("h1", {}, "Drift"), place) };
 }
 
-const nothing = (): HTMLElement => empty("Everything fits.", h("p", {}, "When somebody renames a form's field or a CRM's property, it stands here with the line to paste. No lead is lost meanwhile."));
+const nothing = (): HTMLElement => empty("Everything fits.", h("p", {}, "When somebody renames a form field or a CRM property, it appears here with the line to paste. Meanwhile no lead is lost."));
 
 function card(page: Page, found: Drift): HTMLElement {
   const where = found.form ? `form ${found.form}` : `destination ${found.destination ?? ""}`;
@@ -51,14 +51,14 @@ function card(page: Page, found: Drift): HTMLElement {
     h("p", { class: "muted" }, where, found.since ? [", since ", when(found.since)] : null),
     found.form && found.since && may(page.session, "operate")
       ? h("div", { class: "buttons" }, button({
-          label: "Replay what came since …",
-          name: `Replay what came since through ${found.form} …`,
+          label: "Replay leads since then …",
+          name: `Replay leads since then: form ${found.form} …`,
           kind: "quiet",
-          run: () => replay(`what came through ${found.form ?? ""} since ${ago(found.since ?? "")}`, { form: found.form, since: found.since }),
+          run: () => replay(`the leads of ${found.form ?? ""} since ${ago(found.since ?? "")}`, { form: found.form, since: found.since }),
         }), h("span", { class: "muted" }, "once the line is in the configuration"))
       : null,
     found.destination && may(page.session, "operate")
-      ? h("div", { class: "buttons" }, button({ label: "Test again", name: `Test ${found.destination} again`, kind: "quiet", run: () => testDestination(found.destination ?? "") }), h("span", { class: "muted" }, "once it is mended"))
+      ? h("div", { class: "buttons" }, button({ label: "Test again", name: `Test ${found.destination} again`, kind: "quiet", run: () => testDestination(found.destination ?? "") }), h("span", { class: "muted" }, "once it is fixed"))
       : null,
   );
 }

@@ -29,8 +29,8 @@ export function held(page: Page): View {
   const deliveries = new Groups(deliveryKind(page, () => void show()));
   const show = (): Promise<void> => {
     if (leads.busy || deliveries.busy) return Promise.resolve();
-    return fill(place, "What is held could not be read", page.signal, async () => ({ leads: await heldLeads(page, only), deliveries: (await all(page, "HELD")).deliveries.filter((d) => !only || d.form === only) }), (found) => {
-      if (found.leads.length + found.deliveries.length === 0) return empty("Nothing is held.", h("p", {}, "Leads that look like spam, or that lack what the form needs, wait here for a person instead of being lost or sent."));
+    return fill(place, "The held leads could not be read", page.signal, async () => ({ leads: await heldLeads(page, only), deliveries: (await all(page, "HELD")).deliveries.filter((d) => !only || d.form === only) }), (found) => {
+      if (found.leads.length + found.deliveries.length === 0) return empty("Nothing is held.", h("p", {}, "Leads that look like spam, or lack what the form needs, wait here for a person instead of being lost or sent."));
       leads.show(found.leads);
       deliveries.show(found.deliveries);
       return [

@@ -59,12 +59,12 @@ function receivedStep(record: LeadRecord): Child {
   return h(
     "li",
     {},
-    h("h2", {}, "What came ", at(submission?.time ?? record.createTime)),
+    h("h2", {}, "What was submitted ", at(submission?.time ?? record.createTime)),
     submission?.fields?.length
       ? properties("Fields as sent", submission.fields.map((field) => [field.name ?? "", (field.values ?? []).map((value) => h("div", { class: "raw" }, value || "(empty)"))]))
-      : h("p", { class: "muted" }, record.state === "LEAD_STATE_ERASED" ? "Erased." : "The lead came typed, from a backend."),
-    h("details", { "data-key": "from" }, h("summary", {}, "Where from"), properties("Where it came from", from.filter(([, value]) => value !== ""))),
-    submission?.fields?.length ? h("p", {}, h("a", { href: pathTo("preview", "", { lead: record.leadId ?? "" }) }, "Preview it with the configuration in force")) : null,
+      : h("p", { class: "muted" }, record.state === "LEAD_STATE_ERASED" ? "Erased." : "The lead came from a backend, already structured."),
+    h("details", { "data-key": "from" }, h("summary", {}, "Source"), properties("Where it came from", from.filter(([, value]) => value !== ""))),
+    submission?.fields?.length ? h("p", {}, h("a", { href: pathTo("preview", "", { lead: record.leadId ?? "" }) }, "Preview it with the current configuration")) : null,
   );
 }
 

@@ -24,7 +24,7 @@ export function leadDeeds(page: Page, record: LeadRecord, deliveries: Delivery[]
       run: async () => {
         await Promise.all(failed.map((delivery) => retry(delivery, () => undefined)));
         again();
-        return `${failed.length} deliveries are tried again now`;
+        return `Retrying ${failed.length} deliveries now`;
       },
     });
   }
@@ -45,7 +45,7 @@ export function leadDeeds(page: Page, record: LeadRecord, deliveries: Delivery[]
   if (record.submission && (record.state === "LEAD_STATE_OPEN" || record.state === "LEAD_STATE_HELD")) {
     deeds.push({
       label: "Replay …",
-      name: "Replay with the configuration in force …",
+      name: "Replay with the current configuration …",
       kind: "quiet",
       run: async () => {
         const done = await replay("this lead", { leadIds: [record.leadId ?? ""] });

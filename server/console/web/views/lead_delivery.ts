@@ -21,9 +21,9 @@ export function deliveryStep(page: Page, delivery: Delivery, again: () => void):
       ? h("p", { class: "buttons" }, button({ label: "Retry now", name: `Retry now: ${destination}`, kind: "primary", run: () => retry(delivery, again) }))
       : null,
     delivery.state === "DELIVERY_STATE_SUPERSEDED" && may(page.session, "operate")
-      ? h("p", { class: "buttons" }, button({ label: "Send it all the same", name: `Send it all the same: ${destination}`, run: () => retry(delivery, again, true) }))
+      ? h("p", { class: "buttons" }, button({ label: "Send it anyway", name: `Send it anyway: ${destination}`, run: () => retry(delivery, again, true) }))
       : null,
-    attempts.length > 0 ? h("ol", { class: "attempts" }, attempts.map((attempt) => attemptOf(attempt, delivery, attempt === attempts.at(-1)))) : h("p", { class: "muted" }, "No call was made yet."),
+    attempts.length > 0 ? h("ol", { class: "attempts" }, attempts.map((attempt) => attemptOf(attempt, delivery, attempt === attempts.at(-1)))) : h("p", { class: "muted" }, "No calls yet."),
   );
 }
 
@@ -34,7 +34,7 @@ export const retriable = ({ state }: Delivery): boolean => state === "DELIVERY_S
 export async function retry(delivery: Delivery, again: () => void, force = false): Promise<string> {
   await post<RetryDeliveryResponse>(`/v1/deliveries/${encodeURIComponent(delivery.deliveryId ?? "")}:retry`, force ? { force } : {});
   again();
-  return `${delivery.destination ?? ""} is tried again now`;
+  return `Retrying ${delivery.destination ?? ""} now`;
 }
 
 /** next says in a sentence where the delivery stands and what comes. */
@@ -46,13 +46,13 @@ function next(delivery: Delivery): Child {
     case "DELIVERY_STATE_RETRY_WAIT":
       return h("p", {}, "The next call is due ", when(delivery.dueTime), delivery.lastError ? `. ${delivery.lastError}` : ".");
     case "DELIVERY_STATE_PENDING":
-      return h("p", {}, `It waits for its turn at ${destination}`, delivery.dueTime ? [", due ", when(delivery.dueTime)] : null, ".");
+      return h("p", {}, `It is waiting for its turn at ${destination}`, delivery.dueTime ? [", due ", when(delivery.dueTime)] : null, ".");
     case "DELIVERY_STATE_IN_FLIGHT":
       return h("p", {}, "A call is under way.");
     case "DELIVERY_STATE_DEAD":
-      return h("p", {}, "No more calls are made unless somebody asks for one. ", delivery.reason || delivery.lastError || "");
+      return h("p", {}, "No more calls will be made unless somebody retries it. ", delivery.reason || delivery.lastError || "");
     case "DELIVERY_STATE_HELD":
-      return h("p", {}, "It waits for a person. ", delivery.reason ?? "");
+      return h("p", {}, "It is waiting for a person. ", delivery.reason ?? "");
     default:
       return delivery.reason ? h("p", {}, delivery.reason) : null;
   }
@@ -77,7 +77,7 @@ function attemptOf(attempt: Attempt, delivery: Delivery, last: boolean): HTMLEle
       attempt.duration ? h("span", { class: "muted" }, duration(seconds(attempt.duration))) : null,
     ),
     attempt.error ? h("p", { class: "attempt-error" }, attempt.error) : null,
-    attempt.droppedProperties?.length ? h("p", {}, `Sent without ${attempt.droppedProperties.join(", ")}, which the CRM did not take; once it does, replay the lead.`) : null,
+    attempt.droppedProperties?.length ? h("p", {}, `Sent without ${attempt.droppedProperties.join(", ")}, which the CRM rejected; once it accepts them, replay the lead.`) : null,
     attempt.payload ? block("What was sent", attempt.payload, `${key} sent`, last && !failed) : null,
     attempt.crmBody ? block("What the CRM answered", attempt.crmBody, `${key} answer`, last && failed) : null,
   );

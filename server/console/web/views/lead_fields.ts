@@ -32,7 +32,7 @@ const columns: Column[] = [{ name: "Field" }, { name: "Value" }, { name: "What w
 
 export function cleanedStep(record: LeadRecord): Child {
   const made = cleanedTable(record);
-  return made && h("li", {}, h("h2", {}, "What was made of it"), made);
+  return made && h("li", {}, h("h2", {}, "The resulting lead"), made);
 }
 
 /** cleanedTable shows the fields of a lead with what was changed and why; nothing where there are none. */

@@ -53,7 +53,7 @@ export function leads(page: Page): View {
     kind: "quiet",
     run: () => {
       const filter = { form: form.value.trim(), email: email.value.trim().toLowerCase() };
-      return filter.form ? replay(`the leads of ${filter.form}`, filter) : Promise.reject(new Error("Name the form whose leads are to be replayed"));
+      return filter.form ? replay(`the leads of ${filter.form}`, filter) : Promise.reject(new Error("Enter the form whose leads to replay"));
     },
   });
   const controls = h("form", { class: "toolbar", role: "search", "aria-label": "Leads", submit: (event) => { event.preventDefault(); show(); } }, email, form, chosen, h("button", { class: "quiet" }, "Search"), may(page.session, "operate") ? again : null, news);
@@ -75,8 +75,8 @@ type Filter = Record<"email" | "state" | "form", string>;
 const ask = (page: Page, filter: Filter, token = ""): Promise<ListLeadsResponse> => post<ListLeadsResponse>("/v1/leads:search", { ...filter, state: `LEAD_STATE_${filter.state || "UNSPECIFIED"}`, pageSize: PAGE, pageToken: token, withDeliveries: true }, page.signal);
 
 function nothing(filter: Filter): HTMLElement {
-  if (Object.values(filter).some(Boolean)) return empty("No lead matches.", h("p", {}, "The e-mail address must be the whole one."));
-  return empty("No lead yet.", h("p", {}, "Submit one through a form of the website, or try:"), h("pre", { tabindex: 0 }, h("code", {}, `curl ${location.origin}/v1/forms/contact/submissions -d email=grace@example.com -d firstname=Grace`)));
+  if (Object.values(filter).some(Boolean)) return empty("No leads match.", h("p", {}, "Enter the complete e-mail address."));
+  return empty("No leads yet.", h("p", {}, "Submit one through a form on your website, or try:"), h("pre", { tabindex: 0 }, h("code", {}, `curl ${location.origin}/v1/forms/contact/submissions -d email=grace@example.com -d firstname=Grace`)));
 }
 
 /** LeadRows is a table that grows by a page when asked. */
@@ -98,7 +98,7 @@ class LeadRows {
     const deliveries = Map.groupBy(answer.deliveries ?? [], (delivery) => delivery.leadId ?? "");
     this.table.tBodies[0]?.append(...(answer.leads ?? []).map((record) => rowOf(record, deliveries.get(record.leadId ?? "") ?? [])));
     const token = answer.nextPageToken;
-    swap(this.foot, token ? button({ label: "Older ones", kind: "quiet", run: async () => { this.add(await ask(this.page, this.filter, token)); return ""; } }) : null);
+    swap(this.foot, token ? button({ label: "Older leads", kind: "quiet", run: async () => { this.add(await ask(this.page, this.filter, token)); return ""; } }) : null);
   }
 }
 

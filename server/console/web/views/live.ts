@@ -215,7 +215,7 @@ export class LiveList {
 
   private labelPause(): void {
     set(this.pause, { "aria-pressed": this.paused ? "true" : "false" });
-    write(this.pause, this.paused ? "▸ go on" : "❚❚ pause view");
+    write(this.pause, this.paused ? "▸ resume" : "❚❚ pause view");
   }
 
   /** refilter begins anew with what is remembered. */
@@ -268,7 +268,7 @@ export class LiveList {
   private emptyFace(): HTMLElement {
     const form = this.page.gateway.stats?.forms?.find((f) => f.form)?.form ?? "contact";
     const line = `curl ${location.origin}/v1/forms/${form}/submissions -d email=grace@example.com -d firstname=Grace`;
-    return h("div", { class: "face live-face", hidden: true }, h("p", { class: "face-title" }, "No lead to show yet."), h("p", {}, "Submit one, or loosen the filter. Try:"), h("pre", { tabindex: 0 }, h("code", {}, line)));
+    return h("div", { class: "face live-face", hidden: true }, h("p", { class: "face-title" }, "No leads to show yet."), h("p", {}, "Submit one, or loosen the filter. Try:"), h("pre", { tabindex: 0 }, h("code", {}, line)));
   }
 }
 

@@ -13,7 +13,7 @@ import { cleanedTable } from "./lead_fields";
 
 const outcomes: Partial<Record<PreviewOutcome, Word>> = {
   PREVIEW_OUTCOME_SENT: { word: "It would be accepted and sent", tone: "success" },
-  PREVIEW_OUTCOME_HELD: { word: "It would be accepted and wait for a person", tone: "paused" },
+  PREVIEW_OUTCOME_HELD: { word: "It would be accepted and held for a person", tone: "paused" },
   PREVIEW_OUTCOME_REJECTED: { word: "It would be refused", tone: "failing" },
 };
 
@@ -29,7 +29,7 @@ export function preview(page: Page): View {
   const show = (): void => {
     change(pathTo("preview", "", { form: form.value.trim(), lead: query.get("lead") ?? "" }));
     swap(result);
-    void fill(result, "It could not be previewed", page.signal, () => post<PreviewFormResponse>(`/v1/forms/${encodeURIComponent(form.value.trim())}:preview`, body(read(sheet.value)), page.signal), (answer) => draw(answer, read(sheet.value)));
+    void fill(result, "The preview failed", page.signal, () => post<PreviewFormResponse>(`/v1/forms/${encodeURIComponent(form.value.trim())}:preview`, body(read(sheet.value)), page.signal), (answer) => draw(answer, read(sheet.value)));
   };
   const lead = query.get("lead");
   const begin = async (): Promise<void> => {
@@ -46,7 +46,7 @@ export function preview(page: Page): View {
       {},
       h("p", { class: "crumbs" }, lead ? h("a", { href: leadPath(lead) }, "The lead") : h("a", { href: pathTo("destinations") }, "Forms")),
       h("h1", {}, "Preview"),
-      h("p", { class: "muted" }, "What would become of a submission under the configuration in force. Nothing is kept and nothing is sent."),
+      h("p", { class: "muted" }, "See what would become of a submission under the current configuration. Nothing is kept or sent."),
       h(
         "div",
         { class: "preview" },
@@ -54,7 +54,7 @@ export function preview(page: Page): View {
           "form",
           { class: "preview-sheet", "aria-label": "Submission", submit: (event) => { event.preventDefault(); show(); } },
           h("label", { class: "field" }, "Form", form, names),
-          h("label", { class: "field" }, "Fields, one a line, as name=value", sheet),
+          h("label", { class: "field" }, "Fields, one per line, as name=value", sheet),
           h("button", { class: "primary" }, "Preview"),
         ),
         result,
@@ -95,7 +95,7 @@ function draw(answer: PreviewFormResponse, fields: Fields): Child {
     h("p", { class: "outcome" }, state(word)),
     answer.problems?.length ? h("ul", { class: "plan" }, answer.problems.map((problem) => h("li", {}, problem.field ? [h("code", {}, problem.field), ": "] : null, problem.message ?? ""))) : null,
     answer.holds?.length ? h("ul", { class: "plan" }, answer.holds.map((hold) => h("li", {}, h("strong", {}, spoken(hold.reason, "HOLD_REASON_")), hold.detail ? `: ${hold.detail}` : ""))) : null,
-    answer.unmapped?.length ? h("p", {}, "Nothing takes ", answer.unmapped.map((name, i) => [i > 0 ? ", " : "", h("code", {}, name)]), ".") : answer.detail ? h("p", { class: "muted" }, answer.detail) : null,
+    answer.unmapped?.length ? h("p", {}, "Nothing maps ", answer.unmapped.map((name, i) => [i > 0 ? ", " : "", h("code", {}, name)]), ".") : answer.detail ? h("p", { class: "muted" }, answer.detail) : null,
     cleanedTable({ lead: answer.lead, changes: answer.changes, submission: { fields } }),
     (answer.deliveries ?? []).map(delivery),
   ];

@@ -26,7 +26,7 @@ export function signInPage(session: Session, done: (session: Session) => void): 
     "main",
     { class: "signin", id: "main" },
     h("h1", {}, "leadgate"),
-    h("p", { class: "muted" }, "Sign in with an API key of this gateway. What it may do is what you may do here."),
+    h("p", { class: "muted" }, "Sign in with an API key of this gateway. Its roles decide what you can do here."),
     h(
       "form",
       { submit: (event) => { event.preventDefault(); void submit(); } },
