@@ -138,7 +138,7 @@ func TestWatchIsALiveTableInATerminal(t *testing.T) {
 	term.press("r")
 	term.shows(`nothing died on the way to crm`)
 	term.press("?")
-	term.shows(`hold the view, or let it go on`)
+	term.shows(`freeze the view, or resume it`)
 	term.press("/")
 	term.press("nobody\r")
 	term.shows(`/nobody`)
@@ -165,7 +165,7 @@ func TestTheTableSaysThatTheGatewayIsAway(t *testing.T) {
 	h.gateway.kill()
 	term.shows(`leadgate ▸ [0-9.:]+ +▲ the gateway is away; waiting for it, figures of [0-9:]+`)
 	term.press("?") // a key takes notes away, not this
-	term.shows(`hold the view, or let it go on`)
+	term.shows(`freeze the view, or resume it`)
 	if !strings.Contains(term.shown(), "the gateway is away") {
 		t.Error("a key takes away that the gateway is away")
 	}

@@ -211,11 +211,11 @@ func (t *screen) footer() []string {
 		return []string{"/" + t.filter + "▏" + dim.Render("  enter keeps it · esc ends it")}
 	case t.help:
 		return []string{
-			"↑ ↓   choose a destination         enter  show only that one, or all again    f      only what went wrong",
-			"/     show only what has a text    space  hold the view, or let it go on      esc    show everything again",
-			"p     pause it, or resume it       r      send again what died                q      leave",
+			"↑ ↓   choose a destination         enter  show only that one, or all again    f      only failures",
+			"/     show only what has a text    space  freeze the view, or resume it        esc    show everything again",
+			"p     pause it, or resume it       r      retry dead deliveries               q      quit",
 		}
 	}
-	keys := "↑↓ choose · enter only it · f failures · / filter · space hold · p pause · r retry · ? keys · q leave"
+	keys := "↑↓ choose · enter only it · f failures · / filter · space freeze · p pause · r retry · ? keys · q quit"
 	return []string{cmp.Or(journal.OneLine(t.note), dim.Render(keys))}
 }
