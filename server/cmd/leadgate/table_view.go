@@ -212,7 +212,7 @@ func (t *screen) footer() []string {
 	case t.help:
 		return []string{
 			"↑ ↓   choose a destination         enter  show only that one, or all again    f      only failures",
-			"/     show only what has a text    space  freeze the view, or resume it        esc    show everything again",
+			"/     show only what has a text    space  freeze the view, or resume it       esc    show everything again",
 			"p     pause it, or resume it       r      retry dead deliveries               q      quit",
 		}
 	}
