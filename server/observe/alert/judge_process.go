@@ -1,0 +1,49 @@
+package alert
+
+import (
+	"fmt"
+	"time"
+)
+
+// disk judges the room on the disk. Where no lead is taken any more, that is told instead.
+func (m *moment) disk(belowMiB uint64, dir string) *finding {
+	f := &finding{
+		rule: "disk", critical: true, summary: fmt.Sprintf("the disk of the data directory has %d MiB left", m.free>>20),
+		cause: fmt.Sprintf("%d MiB is the mark at which this is told. Of what is taken, %d MiB is leadgate's own, in %s; the rest is somebody else's.", belowMiB, m.size>>20, dir),
+		action: fmt.Sprintf("Make room, or grow the disk. Below %d MiB no lead is taken; what is stored is safe. If it is leadgate's own, have leads kept for less long: retention:.",
+			m.needed>>20),
+		command: "df -h " + dir, page: "alerts",
+	}
+	switch {
+	case m.refusing != nil:
+		f.verdict = unsure
+	case m.diskErr == nil && m.free < belowMiB<<20:
+		f.verdict = wrong
+	}
+	return f
+}
+
+// store judges whether leads are taken at all. Whoever was told that the disk is filling up is told anew.
+func (m *moment) store(dir string) *finding {
+	f := &finding{rule: "disk", name: "refusing", critical: true, summary: "no lead is taken: the store cannot be written", page: "alerts"}
+	if m.refusing == nil {
+		return f
+	}
+	f.verdict, f.cause = wrong, m.refusing.Error()
+	f.action = "Stop leadgate, and have the data directory read: what is damaged is named, and how to save the rest. If nothing is, start leadgate again."
+	f.command = "leadgate doctor --data-dir " + dir
+	if m.diskErr == nil && m.free < m.needed {
+		f.action = "Make room, or grow the disk: leads are then taken again by themselves. What is stored is safe."
+		f.command = "df -h " + dir
+	}
+	return f
+}
+
+// refusedConfiguration judges whether the configuration file is in force; why says why it is not.
+func refusedConfiguration(why string, after time.Duration) *finding {
+	return &finding{
+		rule: "configuration", verdict: wrongIf(why != ""), after: after, summary: "the configuration file is refused, and its changes are not in force", cause: why,
+		action:  "Correct the file; it then takes effect at once. Until then leadgate goes on as it was, and would not start again.",
+		command: "leadgate check", page: "alerts",
+	}
+}
