@@ -151,12 +151,15 @@ func callOf(ctx context.Context) *call {
 	return &call{id: id, leadID: id}
 }
 
+// headersOf reads the header of an HTTP request.
+func headersOf(r *http.Request) headers {
+	return func(name string) []string { return r.Header[textproto.CanonicalMIMEHeaderKey(name)] }
+}
+
 // httpCall makes the call of an HTTP request.
 func (s *Server) httpCall(r *http.Request) *call {
 	proxies := s.house().proxies
-	c := newCall(s.now(), proxies, r.RemoteAddr, r.Host, func(name string) []string {
-		return r.Header[textproto.CanonicalMIMEHeaderKey(name)]
-	})
+	c := newCall(s.now(), proxies, r.RemoteAddr, r.Host, headersOf(r))
 	if !r.ProtoAtLeast(1, 1) { // nginx, unless it is told to, says neither for whom it asks nor any other name than this machine's
 		c.local = false
 	}

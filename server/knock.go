@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"strconv"
 
@@ -73,9 +72,7 @@ func (s *Server) tapped(ctx context.Context, info *tap.Info) (context.Context, e
 
 // serveGRPC serves an rpc that came to net/http: from clients that offer HTTP/1 beside HTTP/2, and with cleartext_http2: mixed.
 func (s *Server) serveGRPC(w http.ResponseWriter, r *http.Request) {
-	c := s.traced(newCall(s.now(), s.house().proxies, r.RemoteAddr, r.Host, func(name string) []string {
-		return r.Header[textproto.CanonicalMIMEHeaderKey(name)]
-	}))
+	c := s.traced(newCall(s.now(), s.house().proxies, r.RemoteAddr, r.Host, headersOf(r)))
 	ctx, err := s.knock(r.Context(), c, r.URL.Path)
 	if err != nil {
 		writeGRPCFailure(w, err)
