@@ -73,15 +73,16 @@ func (w *Worker) hold(ctx context.Context, page []*leadgatev1.Delivery, reason s
 	return held, nil
 }
 
-// sweepOrphans holds what waits for destinations that are not configured, when the configuration changed and every minute: what was
-// under way at the change, or was accepted by the configuration before, begins to wait only later. It ends with ctx.
+// sweepOrphans holds what waits for destinations that are not configured: when the configuration changed, when a call that was under
+// way at the change ends, and every minute, because what was accepted by the configuration before may begin to wait later. It ends
+// with ctx.
 func (w *Worker) sweepOrphans(ctx context.Context) {
 	for {
 		w.holdOrphans(ctx)
 		timer := time.NewTimer(orphanInterval)
 		select {
 		case <-ctx.Done():
-		case <-w.reconfigured:
+		case <-w.orphaned:
 		case <-timer.C:
 		}
 		timer.Stop()

@@ -333,6 +333,9 @@ func (l *lane) unpaced(ctx context.Context, err error, changed <-chan struct{}) 
 func (l *lane) ended() {
 	l.active.Add(-1)
 	l.signal()
+	if _, err := l.worker.lane(l.name); err != nil {
+		l.worker.sweepNow() // what is to be sent again waits for nobody
+	}
 }
 
 func (l *lane) signal() {

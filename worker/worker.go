@@ -79,7 +79,7 @@ type Worker struct {
 	stopCalling  context.CancelFunc
 	calls        sync.WaitGroup
 
-	reconfigured chan struct{} // holds a signal when the configuration changed
+	orphaned chan struct{} // holds a signal when something may wait for a destination that is not configured
 
 	changing sync.Mutex // held by whoever changes what follows
 	running  bool
@@ -97,7 +97,7 @@ func New(o Options) (*Worker, error) {
 	}
 	w := &Worker{
 		store: o.Store, journal: o.Journal, now: o.Now, log: o.Logger, transport: o.Transport, random: o.Random, open: o.Open,
-		resubmit: o.Resubmit, lanes: map[string]*lane{}, reconfigured: make(chan struct{}, 1),
+		resubmit: o.Resubmit, lanes: map[string]*lane{}, orphaned: make(chan struct{}, 1),
 	}
 	if w.now == nil {
 		w.now = time.Now
@@ -208,10 +208,14 @@ func (w *Worker) sweep() {
 		w.sweeping = true
 		w.calls.Go(func() { w.sweepOrphans(w.claiming) })
 	default:
-		select {
-		case w.reconfigured <- struct{}{}:
-		default: // a signal waits already
-		}
+		w.sweepNow()
+	}
+}
+
+func (w *Worker) sweepNow() {
+	select {
+	case w.orphaned <- struct{}{}:
+	default: // a signal waits already
 	}
 }
 
