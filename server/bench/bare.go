@@ -9,7 +9,6 @@ import (
 	"net/http"
 
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/proto"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
@@ -24,11 +23,11 @@ func listen(ctx context.Context) (net.Listener, error) {
 	return l, nil
 }
 
-// keepNothing is what a bare server does with content that need not be kept.
-func keepNothing([]byte) error { return nil }
+// keepNothing is what a bare server does that keeps nothing.
+func keepNothing() error { return nil }
 
-// serveBareHTTP answers each JSON object with itself, when it is kept: what any HTTP service in Go pays at least.
-func serveBareHTTP(ctx context.Context, keep func([]byte) error) error {
+// serveBareHTTP answers each JSON object with itself, after keep: what any HTTP service in Go pays at least.
+func serveBareHTTP(ctx context.Context, keep func() error) error {
 	l, err := listen(ctx)
 	if err != nil {
 		return err
@@ -40,7 +39,7 @@ func serveBareHTTP(ctx context.Context, keep func([]byte) error) error {
 			return
 		}
 		answer, err := json.Marshal(body)
-		if err = errors.Join(err, keep(answer)); err != nil {
+		if err = errors.Join(err, keep()); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
@@ -55,8 +54,8 @@ func serveBareHTTP(ctx context.Context, keep func([]byte) error) error {
 	return nil
 }
 
-// serveBareGRPC answers SubmitLead when the lead is kept, and does nothing else: what any gRPC service in Go pays at least.
-func serveBareGRPC(ctx context.Context, keep func([]byte) error) error {
+// serveBareGRPC answers SubmitLead after keep, and does nothing else: what any gRPC service in Go pays at least.
+func serveBareGRPC(ctx context.Context, keep func() error) error {
 	l, err := listen(ctx)
 	if err != nil {
 		return err
@@ -69,12 +68,11 @@ func serveBareGRPC(ctx context.Context, keep func([]byte) error) error {
 
 type bareLeads struct {
 	leadgatev1.UnimplementedLeadServiceServer
-	keep func([]byte) error
+	keep func() error
 }
 
 func (b bareLeads) SubmitLead(_ context.Context, r *leadgatev1.SubmitLeadRequest) (*leadgatev1.SubmitLeadResponse, error) {
-	content, err := proto.Marshal(r)
-	if err = errors.Join(err, b.keep(content)); err != nil {
+	if err := b.keep(); err != nil {
 		return nil, err
 	}
 	return &leadgatev1.SubmitLeadResponse{LeadId: r.GetIdempotencyKey()}, nil

@@ -4,77 +4,91 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	mathrand "math/rand/v2"
 	"os"
+	"strings"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 )
 
-// keeper puts each thing that it is given into Badger, as one entry, and is done when that is on disk. Things that come at the
-// same time share a transaction. A bare server with a keeper is the least that a durable accept can be on Badger: no rules, no
-// idempotency, no queue, no log. It lives as long as the process; nothing is read back.
+// keeper puts something into Badger for each request, and is done when that is on disk. Requests that come at the same time share
+// a transaction. A bare server with a keeper is the least that a durable accept can be on Badger: no rules, no idempotency, no
+// queue, no log. It lives as long as the process; nothing is read back.
 type keeper struct {
-	db   *badgerdb.DB
-	asks chan ask
+	db      *badgerdb.DB
+	entries []entry
+	asks    chan chan<- error
 }
 
-type ask struct {
-	content []byte
-	kept    chan<- error
+// entry is the size of what is written under one key. Keys of a kind come in order, or at random.
+type entry struct {
+	key, value int
+	random     bool
 }
 
-// serveKept serves a bare server that keeps what comes in the working directory: over HTTP if kept-http is asked for, else gRPC.
-func serveKept(ctx context.Context, which string) error {
+// What the gateway writes for the lead that is submitted here: the entries k, l, d, t, m, q, w and p of worker/store/badger/keys.go.
+var lead = []entry{{40, 287, true}, {17, 274, false}, {21, 135, false}, {25, 393, false}, {22, 22, true}, {22, 17, false}, {14, 24, false}, {33, 0, true}}
+
+// serveKept serves a bare server that keeps something for each request below the working directory. Its name says what, and over
+// what: kept-http and kept-grpc write one small entry into Badger as it comes, lead-http and lead-grpc what the gateway writes
+// for a lead, into memory tables as small as the gateway's.
+func serveKept(ctx context.Context, name string) error {
 	dir, err := os.MkdirTemp(".", "kept-") // below the measurement's directory, which is removed
 	if err != nil {
 		return err
 	}
-	k, err := newKeeper(dir)
-	if err != nil {
+	options := badgerdb.DefaultOptions(dir)
+	k := &keeper{entries: []entry{{key: 17, value: 200}}, asks: make(chan chan<- error, 1024)}
+	if strings.HasPrefix(name, "lead-") {
+		k.entries = lead
+		options = options.WithMemTableSize(8 << 20).WithNumLevelZeroTables(24).WithNumLevelZeroTablesStall(48)
+	}
+	// What the gateway has, too: nobody else writes, and a small value log costs less to sync.
+	options = options.WithSyncWrites(true).WithDetectConflicts(false).WithValueLogFileSize(1 << 20).WithMetricsEnabled(false).WithLogger(nil)
+	if k.db, err = badgerdb.Open(options); err != nil {
 		return err
 	}
-	if which == "kept-http" {
+	go k.write()
+	if strings.HasSuffix(name, "-http") {
 		return serveBareHTTP(ctx, k.keep)
 	}
 	return serveBareGRPC(ctx, k.keep)
 }
 
-func newKeeper(dir string) (*keeper, error) {
-	// What the gateway has, too: nobody else writes, and a small value log costs less to sync.
-	options := badgerdb.DefaultOptions(dir).WithSyncWrites(true).WithDetectConflicts(false).
-		WithValueLogFileSize(1 << 20).WithMetricsEnabled(false).WithLogger(nil)
-	db, err := badgerdb.Open(options)
-	if err != nil {
-		return nil, err
-	}
-	k := &keeper{db: db, asks: make(chan ask, 1024)}
-	go k.write()
-	return k, nil
-}
-
-// keep returns when content is on disk. It is safe for concurrent use.
-func (k *keeper) keep(content []byte) error {
+// keep returns when what is kept for a request is on disk. It is safe for concurrent use.
+func (k *keeper) keep() error {
 	kept := make(chan error, 1)
-	k.asks <- ask{content, kept}
+	k.asks <- kept
 	return <-kept
 }
 
 // write takes whatever waits and commits it together.
 func (k *keeper) write() {
+	random := mathrand.NewChaCha8([32]byte{})
 	var number uint64
 	for first := range k.asks {
-		asks := []ask{first}
+		asks := []chan<- error{first}
 		for range len(k.asks) {
 			asks = append(asks, <-k.asks)
 		}
 		txn := k.db.NewTransaction(true)
 		var problems []error
-		for _, a := range asks {
+		for range asks {
 			number++
-			problems = append(problems, txn.Set(binary.BigEndian.AppendUint64(nil, number), a.content))
+			for kind, e := range k.entries {
+				key, value, order := make([]byte, e.key), make([]byte, e.value), number
+				if e.random {
+					order = random.Uint64()
+				}
+				key[0] = byte(kind)
+				binary.BigEndian.PutUint64(key[1:], order)
+				_, _ = random.Read(value)
+				problems = append(problems, txn.Set(key, value))
+			}
 		}
 		err := errors.Join(append(problems, txn.Commit())...)
-		for _, a := range asks {
-			a.kept <- err
+		for _, kept := range asks {
+			kept <- err
 		}
 	}
 }

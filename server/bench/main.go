@@ -2,8 +2,8 @@
 // prints a table. Nothing passes or fails by it.
 //
 // Each server is a process of its own: a bare net/http server that decodes and encodes JSON, a bare gRPC server, both once more
-// with one entry in Badger for each request, and the gateway as built, with info logs to a file and its destination paused, so
-// that only accepting is measured. Rounds take turns, so that a machine that slows down slows all of them. What logs, metrics,
+// with one small entry in Badger for each request and once with the entries of a lead, and the gateway as built, with info logs
+// to a file and its destination paused, so that only accepting is measured. Rounds take turns, so that a machine that slows down slows all of them. What logs, metrics,
 // alerts and watchers cost is measured on the gateway's parts, which are served with and without them.
 //
 // Usage: go run ./server/bench [-gateway bin/leadgate] [-rounds 3] [-time 3s] [-callers 64]
@@ -21,6 +21,10 @@ import (
 	"time"
 )
 
+// bareServers are the processes that the gateway is compared with: bare servers that keep nothing, see serveBareHTTP and
+// serveBareGRPC; that keep something, see serveKept; the gateway's parts, see serveParts.
+var bareServers = []string{"http", "kept-http", "lead-http", "grpc", "kept-grpc", "lead-grpc", "quiet", "observed"}
+
 func main() {
 	var o options
 	flag.StringVar(&o.gateway, "gateway", "bin/leadgate", "the built gateway")
@@ -28,7 +32,7 @@ func main() {
 	flag.DurationVar(&o.time, "time", 3*time.Second, "how long each measurement takes")
 	flag.IntVar(&o.callers, "callers", 64, "how many requests are under way at one time")
 	flag.StringVar(&o.only, "only", "", "measure only what has this in its name, and what that is compared with")
-	bare := flag.String("bare", "", "serve a bare http or grpc server instead, one that keeps what comes (kept-http, kept-grpc), or the gateway's parts quiet or observed, on a free port that is printed")
+	bare := flag.String("bare", "", "serve one of "+strings.Join(bareServers, ", ")+" instead, on a free port that is printed")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -39,14 +43,14 @@ func main() {
 		err = serveBareHTTP(ctx, keepNothing)
 	case "grpc":
 		err = serveBareGRPC(ctx, keepNothing)
-	case "kept-http", "kept-grpc":
+	case "kept-http", "kept-grpc", "lead-http", "lead-grpc":
 		err = serveKept(ctx, *bare)
 	case "quiet", "observed":
 		err = serveParts(ctx, *bare == "observed")
 	case "":
 		err = measureAll(ctx, o)
 	default:
-		err = fmt.Errorf("-bare %q: it is http, grpc, kept-http, kept-grpc, quiet or observed", *bare)
+		err = fmt.Errorf("-bare %q: it is one of %s", *bare, strings.Join(bareServers, ", "))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -73,7 +77,7 @@ func measureAll(ctx context.Context, o options) error {
 		return err
 	}
 	servers := map[string]*server{}
-	for _, bare := range []string{"http", "kept-http", "grpc", "kept-grpc", "quiet", "observed"} {
+	for _, bare := range bareServers {
 		server, err := startServer(ctx, dir, self, "-bare", bare)
 		if err != nil {
 			return fmt.Errorf("-bare %s: %w", bare, err)
@@ -111,20 +115,22 @@ func measureAll(ctx context.Context, o options) error {
 // subjectsOf is everything that is measured, on the bare servers by their names, a gateway, and the disk of a directory.
 func subjectsOf(bare map[string]*server, gateway *server, dir string) []*subject {
 	plainHTTP := &subject{name: "bare net/http JSON echo", server: bare["http"], load: httpLoad}
-	keptHTTP := &subject{name: "the same, on disk in Badger", server: bare["kept-http"], load: httpLoad, bare: plainHTTP}
+	leadHTTP := &subject{name: "the same, a lead's entries", server: bare["lead-http"], load: httpLoad, bare: plainHTTP}
 	plainGRPC := &subject{name: "bare gRPC echo", server: bare["grpc"], load: grpcLoad}
 	rest := &subject{name: "REST, durable accept", server: gateway, load: httpLoad, bare: plainHTTP}
 	alone := &subject{name: "gRPC, durable accept, nothing observes", server: bare["quiet"], load: grpcLoad}
 	return []*subject{
 		{name: "disk, one write with its sync", disk: dir},
 		plainHTTP,
-		keptHTTP,
-		{name: "on disk in Badger, half that load", server: bare["kept-http"], load: httpLoad, halfOf: keptHTTP},
+		{name: "the same, one entry in Badger", server: bare["kept-http"], load: httpLoad, bare: plainHTTP},
+		leadHTTP,
+		{name: "a lead's entries, half that load", server: bare["lead-http"], load: httpLoad, halfOf: leadHTTP},
 		rest,
 		{name: "REST, durable accept, half that load", server: gateway, load: httpLoad, halfOf: rest},
 		{name: "REST, replayed key", server: gateway, load: httpReplay, bare: plainHTTP},
 		plainGRPC,
-		{name: "the same, on disk in Badger", server: bare["kept-grpc"], load: grpcLoad, bare: plainGRPC},
+		{name: "the same, one entry in Badger", server: bare["kept-grpc"], load: grpcLoad, bare: plainGRPC},
+		{name: "the same, a lead's entries", server: bare["lead-grpc"], load: grpcLoad, bare: plainGRPC},
 		{name: "gRPC, durable accept", server: gateway, load: grpcLoad, bare: plainGRPC},
 		alone,
 		{name: "logs, metrics and alerts", server: bare["observed"], load: grpcLoad, bare: alone},
