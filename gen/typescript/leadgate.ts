@@ -167,6 +167,22 @@ export interface AcknowledgeAlertResponse {
   alert?: Alert;
 }
 
+/** BackupRequest asks for a backup. */
+export interface BackupRequest {
+  /** Only what changed since an earlier backup: its position. Empty for everything. */
+  since?: string;
+}
+
+/** BackupResponse is a part of a backup. */
+export interface BackupResponse {
+  /** The next bytes of the file. */
+  chunk?: string;
+  /** About how many bytes the store takes on disk; only in the first part. */
+  storeBytes?: string;
+  /** Where the next backup can go on; only in the last part. */
+  position?: string;
+}
+
 /** DeliveryState says where a delivery stands. */
 export type DeliveryState =
   /** Not said. Never stored; as a filter it matches every state. */
@@ -653,6 +669,48 @@ export interface QuotaReport {
   remaining?: number;
 }
 
+/** EraseLeadsRequest names a person. */
+export interface EraseLeadsRequest {
+  /** The person's e-mail address. */
+  email?: string;
+  /** Only say what would be erased. */
+  dryRun?: boolean;
+  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many leads would be erased. */
+  expectedCount?: string;
+}
+
+/** EraseLeadsResponse says what was erased, or what would be. */
+export interface EraseLeadsResponse {
+  /** How many leads of the person there are that were not erased before. */
+  matched?: string;
+  /** How many of them are erased now. */
+  erased?: string;
+  /** Of these leads, how many deliveries will not be made any more. */
+  deliveriesCancelled?: string;
+  /** How many attempts lost what was sent and answered. */
+  attemptsErased?: string;
+  /** How many events lost what they said of the person. */
+  eventsErased?: string;
+  /** What the CRMs have, or may have, of the person: it is to be erased there. */
+  crmRecords?: CRMRecord[];
+  /** How many leads of the person were erased by earlier requests. What the CRMs have of those is named again. */
+  erasedBefore?: string;
+}
+
+/** CRMRecord is what a CRM has of a lead. */
+export interface CRMRecord {
+  /** The destination. */
+  destination?: string;
+  /** The delivery that brought it. */
+  deliveryId?: string;
+  /** The CRM's identifier of the record; empty if it is not known. */
+  recordId?: string;
+  /** Where a person sees the record; empty if that is not known. */
+  recordUrl?: string;
+  /** Whether it is not certain that the CRM has it: the answer to a call was lost. */
+  uncertain?: boolean;
+}
+
 /** Stage says where a lead is on its way. */
 export type Stage =
   /** Not said; as a filter it matches every stage. */
@@ -878,34 +936,6 @@ export interface SystemEvent {
   notifier?: string;
 }
 
-/** LeadState says what becomes of an accepted lead. */
-export type LeadState =
-  /** Not said. Never stored; as a filter it matches every state. */
-  | "LEAD_STATE_UNSPECIFIED"
-  /** On its way or arrived; its deliveries say which. */
-  | "LEAD_STATE_OPEN"
-  /** Accepted, not sent, waiting for a person to decide. */
-  | "LEAD_STATE_HELD"
-  /** Held, then thrown away by a person. */
-  | "LEAD_STATE_DISCARDED"
-  /** Its content was erased. */
-  | "LEAD_STATE_ERASED";
-
-/** HoldReason says why a lead is held. */
-export type HoldReason =
-  /** Not said. Never stored; as a filter it matches every reason. */
-  | "HOLD_REASON_UNSPECIFIED"
-  /** Its idempotency key was seen before with other content. */
-  | "HOLD_REASON_KEY_REUSED"
-  /** No destination takes it. */
-  | "HOLD_REASON_NO_ROUTE"
-  /** A field that it needs came under a name that nothing maps. */
-  | "HOLD_REASON_UNMAPPED"
-  /** It looks as if no person had sent it, or none who wants to hear from the business. */
-  | "HOLD_REASON_SPAM"
-  /** A rule under block of its form says so. */
-  | "HOLD_REASON_BLOCKED";
-
 /**
  * Lead is a person who wants to hear from the business, in one canonical shape. It is the only shape in which a lead
  * passes from intake to the CRMs. Every field is optional, but a lead without an e-mail address and without a phone
@@ -1062,27 +1092,33 @@ export interface SubmissionField {
   values?: string[];
 }
 
-/** Hold is one reason why a lead waits for a person. */
-export interface Hold {
-  /** The reason. */
-  reason?: HoldReason;
-  /** The reason in words, without personal data. */
-  detail?: string;
-}
+/** LeadState says what becomes of an accepted lead. */
+export type LeadState =
+  /** Not said. Never stored; as a filter it matches every state. */
+  | "LEAD_STATE_UNSPECIFIED"
+  /** On its way or arrived; its deliveries say which. */
+  | "LEAD_STATE_OPEN"
+  /** Accepted, not sent, waiting for a person to decide. */
+  | "LEAD_STATE_HELD"
+  /** Held, then thrown away by a person. */
+  | "LEAD_STATE_DISCARDED"
+  /** Its content was erased. */
+  | "LEAD_STATE_ERASED";
 
-/** Change is one difference between what arrived and the lead, with its reason. */
-export interface Change {
-  /** The form's field it came in; empty for what came from elsewhere, such as the address of the page or a default. */
-  field?: string;
-  /** The lead's field it went to, such as email or custom.budget. */
-  leadField?: string;
-  /** What arrived. Empty in a lead record, whose submission has it. */
-  from?: string;
-  /** What became of it. Empty in a lead record, whose lead has it. */
-  to?: string;
-  /** Why, in words, such as "in lower case". */
-  reason?: string;
-}
+/** HoldReason says why a lead is held. */
+export type HoldReason =
+  /** Not said. Never stored; as a filter it matches every reason. */
+  | "HOLD_REASON_UNSPECIFIED"
+  /** Its idempotency key was seen before with other content. */
+  | "HOLD_REASON_KEY_REUSED"
+  /** No destination takes it. */
+  | "HOLD_REASON_NO_ROUTE"
+  /** A field that it needs came under a name that nothing maps. */
+  | "HOLD_REASON_UNMAPPED"
+  /** It looks as if no person had sent it, or none who wants to hear from the business. */
+  | "HOLD_REASON_SPAM"
+  /** A rule under block of its form says so. */
+  | "HOLD_REASON_BLOCKED";
 
 /** LeadRecord is what leadgate keeps of an accepted lead. */
 export interface LeadRecord {
@@ -1123,6 +1159,44 @@ export interface LeadRecord {
   prepareTime?: string;
 }
 
+/** Hold is one reason why a lead waits for a person. */
+export interface Hold {
+  /** The reason. */
+  reason?: HoldReason;
+  /** The reason in words, without personal data. */
+  detail?: string;
+}
+
+/** Change is one difference between what arrived and the lead, with its reason. */
+export interface Change {
+  /** The form's field it came in; empty for what came from elsewhere, such as the address of the page or a default. */
+  field?: string;
+  /** The lead's field it went to, such as email or custom.budget. */
+  leadField?: string;
+  /** What arrived. Empty in a lead record, whose submission has it. */
+  from?: string;
+  /** What became of it. Empty in a lead record, whose lead has it. */
+  to?: string;
+  /** Why, in words, such as "in lower case". */
+  reason?: string;
+}
+
+/** GetLeadRequest names a lead. */
+export interface GetLeadRequest {
+  /** Identifier of the lead. */
+  leadId?: string;
+}
+
+/** GetLeadResponse is all that is known of a lead. */
+export interface GetLeadResponse {
+  /** The lead as kept. */
+  record?: LeadRecord;
+  /** Its deliveries, one for each destination, with their attempts. */
+  deliveries?: Delivery[];
+  /** What happened to it, oldest first. */
+  timeline?: Event[];
+}
+
 /** LeadFilter chooses leads. A field left out matches everything. */
 export interface LeadFilter {
   /** These leads, at most 500. */
@@ -1137,6 +1211,60 @@ export interface LeadFilter {
   since?: string;
   /** Accepted before this time. */
   until?: string;
+}
+
+/** ListLeadsRequest chooses leads. A field left out matches everything. */
+export interface ListLeadsRequest {
+  /** At most this many, 1 to 1000; 100 if 0. */
+  pageSize?: number;
+  /** Where to go on: next_page_token of the page before. */
+  pageToken?: string;
+  /** In this state. */
+  state?: LeadState;
+  /** Held for this reason. */
+  reason?: HoldReason;
+  /** From this form. */
+  form?: string;
+  /** Of this person. */
+  email?: string;
+  /** Accepted at or after this time. */
+  since?: string;
+  /** Accepted before this time. */
+  until?: string;
+  /** Give the deliveries of the leads, too: what became of each. */
+  withDeliveries?: boolean;
+}
+
+/** ListLeadsResponse is a page of leads. */
+export interface ListLeadsResponse {
+  /** The leads, newest first. */
+  leads?: LeadRecord[];
+  /** Gives the next page; empty on the last. */
+  nextPageToken?: string;
+  /** The deliveries of these leads, if they were asked for, in the order of the leads, without their attempts. */
+  deliveries?: Delivery[];
+}
+
+/** ExportLeadsRequest chooses leads. A field left out matches everything. */
+export interface ExportLeadsRequest {
+  /** In this state. */
+  state?: LeadState;
+  /** From this form. */
+  form?: string;
+  /** Of this person. */
+  email?: string;
+  /** Accepted at or after this time. */
+  since?: string;
+  /** Accepted before this time. */
+  until?: string;
+}
+
+/** ExportLeadsResponse is one lead. */
+export interface ExportLeadsResponse {
+  /** The lead as kept. */
+  record?: LeadRecord;
+  /** Its deliveries, one for each destination, with their attempts. */
+  deliveries?: Delivery[];
 }
 
 /** OperationState says how far an operation is. */
@@ -1299,6 +1427,114 @@ export type PreviewOutcome =
   /** It would be refused. */
   | "PREVIEW_OUTCOME_REJECTED";
 
+/** PreviewFormRequest is what a page's form would send. */
+export interface PreviewFormRequest {
+  /** Name of the configured form. */
+  form?: string;
+  /** The fields. */
+  submission?: Submission;
+}
+
+/** PreviewFormResponse is what would become of a submission. */
+export interface PreviewFormResponse {
+  /** What would become of it. */
+  outcome?: PreviewOutcome;
+  /** The lead as it would be kept. */
+  lead?: Lead;
+  /** What would be done to the submission, each change with its reason. */
+  changes?: Change[];
+  /** What is wrong with it, if it would be refused. */
+  problems?: PreviewProblem[];
+  /** Why it would be held. */
+  holds?: Hold[];
+  /** Names of fields that lead nowhere. */
+  unmapped?: string[];
+  /** What is worth knowing besides, in words. */
+  detail?: string;
+  /** What each destination would be sent. */
+  deliveries?: PreviewDelivery[];
+}
+
+/** PreviewProblem is something wrong with a field. */
+export interface PreviewProblem {
+  /** The form's own name of the field; empty if it is about the whole. */
+  field?: string;
+  /** Which rule is broken. */
+  rule?: string;
+  /** What is wrong, in words. */
+  message?: string;
+}
+
+/** PreviewDelivery is what a destination would be sent. */
+export interface PreviewDelivery {
+  /** The destination. */
+  destination?: string;
+  /** What would be sent for the lead. */
+  payload?: string;
+  /** Why nothing could be sent. */
+  error?: string;
+  /** Properties whose expression comes to nothing for this lead, with the reason; they would be left out. */
+  omitted?: string[];
+}
+
+/** ReplayLeadsRequest chooses the leads to map anew. */
+export interface ReplayLeadsRequest {
+  /** Which ones. A form has to be named, or leads. */
+  filter?: LeadFilter;
+  /** Only show what would be done. */
+  dryRun?: boolean;
+  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
+  expectedCount?: string;
+  /**
+   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
+   * Made by leadgate if empty.
+   */
+  operationId?: string;
+  /**
+   * Send leads even where the e-mail address, by which a CRM knows the person, would be another than before. Without it such
+   * leads are named and left alone.
+   */
+  allowIdentityChange?: boolean;
+}
+
+/** ReplayLeadsResponse says what was done. */
+export interface ReplayLeadsResponse {
+  /** How many leads matched. */
+  matched?: string;
+  /** How many held ones are sent. */
+  sent?: string;
+  /** How many that were sent before are sent again, because the CRM gets other values. */
+  updated?: string;
+  /** How many that were sent before go to further destinations. */
+  added?: string;
+  /** How many stay as they are, because nothing changes. */
+  unchanged?: string;
+  /** How many stay held. */
+  held?: string;
+  /** How many are left alone because of a problem. */
+  refused?: string;
+  /** The problems, and why held ones stay held; the first 50. */
+  problems?: OperationProblem[];
+  /** What a dry run found for the leads that would change; the first 100. */
+  changes?: ReplayChange[];
+  /** The operation; empty for a dry run. */
+  operationId?: string;
+}
+
+/** ReplayChange is what a replay would do to a lead. */
+export interface ReplayChange {
+  /** The lead. */
+  leadId?: string;
+  /** Whether it is held and would be sent. */
+  held?: boolean;
+  /** The fields of the lead that would change. */
+  fields?: Change[];
+  /** Destinations that would be sent it again. */
+  updated?: string[];
+  /** Destinations that would be sent it for the first time. */
+  added?: string[];
+}
+
 /** SubmitLeadRequest is a lead from a backend. */
 export interface SubmitLeadRequest {
   /** The lead. */
@@ -1412,242 +1648,6 @@ export interface SubmitFormResponseSuggestion {
   field?: string;
   /** The value that was probably meant, such as ada@gmail.com. */
   didYouMean?: string;
-}
-
-/** GetLeadRequest names a lead. */
-export interface GetLeadRequest {
-  /** Identifier of the lead. */
-  leadId?: string;
-}
-
-/** GetLeadResponse is all that is known of a lead. */
-export interface GetLeadResponse {
-  /** The lead as kept. */
-  record?: LeadRecord;
-  /** Its deliveries, one for each destination, with their attempts. */
-  deliveries?: Delivery[];
-  /** What happened to it, oldest first. */
-  timeline?: Event[];
-}
-
-/** ListLeadsRequest chooses leads. A field left out matches everything. */
-export interface ListLeadsRequest {
-  /** At most this many, 1 to 1000; 100 if 0. */
-  pageSize?: number;
-  /** Where to go on: next_page_token of the page before. */
-  pageToken?: string;
-  /** In this state. */
-  state?: LeadState;
-  /** Held for this reason. */
-  reason?: HoldReason;
-  /** From this form. */
-  form?: string;
-  /** Of this person. */
-  email?: string;
-  /** Accepted at or after this time. */
-  since?: string;
-  /** Accepted before this time. */
-  until?: string;
-  /** Give the deliveries of the leads, too: what became of each. */
-  withDeliveries?: boolean;
-}
-
-/** ListLeadsResponse is a page of leads. */
-export interface ListLeadsResponse {
-  /** The leads, newest first. */
-  leads?: LeadRecord[];
-  /** Gives the next page; empty on the last. */
-  nextPageToken?: string;
-  /** The deliveries of these leads, if they were asked for, in the order of the leads, without their attempts. */
-  deliveries?: Delivery[];
-}
-
-/** EraseLeadsRequest names a person. */
-export interface EraseLeadsRequest {
-  /** The person's e-mail address. */
-  email?: string;
-  /** Only say what would be erased. */
-  dryRun?: boolean;
-  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many leads would be erased. */
-  expectedCount?: string;
-}
-
-/** EraseLeadsResponse says what was erased, or what would be. */
-export interface EraseLeadsResponse {
-  /** How many leads of the person there are that were not erased before. */
-  matched?: string;
-  /** How many of them are erased now. */
-  erased?: string;
-  /** Of these leads, how many deliveries will not be made any more. */
-  deliveriesCancelled?: string;
-  /** How many attempts lost what was sent and answered. */
-  attemptsErased?: string;
-  /** How many events lost what they said of the person. */
-  eventsErased?: string;
-  /** What the CRMs have, or may have, of the person: it is to be erased there. */
-  crmRecords?: CRMRecord[];
-  /** How many leads of the person were erased by earlier requests. What the CRMs have of those is named again. */
-  erasedBefore?: string;
-}
-
-/** CRMRecord is what a CRM has of a lead. */
-export interface CRMRecord {
-  /** The destination. */
-  destination?: string;
-  /** The delivery that brought it. */
-  deliveryId?: string;
-  /** The CRM's identifier of the record; empty if it is not known. */
-  recordId?: string;
-  /** Where a person sees the record; empty if that is not known. */
-  recordUrl?: string;
-  /** Whether it is not certain that the CRM has it: the answer to a call was lost. */
-  uncertain?: boolean;
-}
-
-/** ExportLeadsRequest chooses leads. A field left out matches everything. */
-export interface ExportLeadsRequest {
-  /** In this state. */
-  state?: LeadState;
-  /** From this form. */
-  form?: string;
-  /** Of this person. */
-  email?: string;
-  /** Accepted at or after this time. */
-  since?: string;
-  /** Accepted before this time. */
-  until?: string;
-}
-
-/** ExportLeadsResponse is one lead. */
-export interface ExportLeadsResponse {
-  /** The lead as kept. */
-  record?: LeadRecord;
-  /** Its deliveries, one for each destination, with their attempts. */
-  deliveries?: Delivery[];
-}
-
-/** BackupRequest asks for a backup. */
-export interface BackupRequest {
-  /** Only what changed since an earlier backup: its position. Empty for everything. */
-  since?: string;
-}
-
-/** BackupResponse is a part of a backup. */
-export interface BackupResponse {
-  /** The next bytes of the file. */
-  chunk?: string;
-  /** About how many bytes the store takes on disk; only in the first part. */
-  storeBytes?: string;
-  /** Where the next backup can go on; only in the last part. */
-  position?: string;
-}
-
-/** PreviewFormRequest is what a page's form would send. */
-export interface PreviewFormRequest {
-  /** Name of the configured form. */
-  form?: string;
-  /** The fields. */
-  submission?: Submission;
-}
-
-/** PreviewFormResponse is what would become of a submission. */
-export interface PreviewFormResponse {
-  /** What would become of it. */
-  outcome?: PreviewOutcome;
-  /** The lead as it would be kept. */
-  lead?: Lead;
-  /** What would be done to the submission, each change with its reason. */
-  changes?: Change[];
-  /** What is wrong with it, if it would be refused. */
-  problems?: PreviewProblem[];
-  /** Why it would be held. */
-  holds?: Hold[];
-  /** Names of fields that lead nowhere. */
-  unmapped?: string[];
-  /** What is worth knowing besides, in words. */
-  detail?: string;
-  /** What each destination would be sent. */
-  deliveries?: PreviewDelivery[];
-}
-
-/** PreviewProblem is something wrong with a field. */
-export interface PreviewProblem {
-  /** The form's own name of the field; empty if it is about the whole. */
-  field?: string;
-  /** Which rule is broken. */
-  rule?: string;
-  /** What is wrong, in words. */
-  message?: string;
-}
-
-/** PreviewDelivery is what a destination would be sent. */
-export interface PreviewDelivery {
-  /** The destination. */
-  destination?: string;
-  /** What would be sent for the lead. */
-  payload?: string;
-  /** Why nothing could be sent. */
-  error?: string;
-  /** Properties whose expression comes to nothing for this lead, with the reason; they would be left out. */
-  omitted?: string[];
-}
-
-/** ReplayLeadsRequest chooses the leads to map anew. */
-export interface ReplayLeadsRequest {
-  /** Which ones. A form has to be named, or leads. */
-  filter?: LeadFilter;
-  /** Only show what would be done. */
-  dryRun?: boolean;
-  /** If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match. */
-  expectedCount?: string;
-  /**
-   * Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
-   * Made by leadgate if empty.
-   */
-  operationId?: string;
-  /**
-   * Send leads even where the e-mail address, by which a CRM knows the person, would be another than before. Without it such
-   * leads are named and left alone.
-   */
-  allowIdentityChange?: boolean;
-}
-
-/** ReplayLeadsResponse says what was done. */
-export interface ReplayLeadsResponse {
-  /** How many leads matched. */
-  matched?: string;
-  /** How many held ones are sent. */
-  sent?: string;
-  /** How many that were sent before are sent again, because the CRM gets other values. */
-  updated?: string;
-  /** How many that were sent before go to further destinations. */
-  added?: string;
-  /** How many stay as they are, because nothing changes. */
-  unchanged?: string;
-  /** How many stay held. */
-  held?: string;
-  /** How many are left alone because of a problem. */
-  refused?: string;
-  /** The problems, and why held ones stay held; the first 50. */
-  problems?: OperationProblem[];
-  /** What a dry run found for the leads that would change; the first 100. */
-  changes?: ReplayChange[];
-  /** The operation; empty for a dry run. */
-  operationId?: string;
-}
-
-/** ReplayChange is what a replay would do to a lead. */
-export interface ReplayChange {
-  /** The lead. */
-  leadId?: string;
-  /** Whether it is held and would be sent. */
-  held?: boolean;
-  /** The fields of the lead that would change. */
-  fields?: Change[];
-  /** Destinations that would be sent it again. */
-  updated?: string[];
-  /** Destinations that would be sent it for the first time. */
-  added?: string[];
 }
 
 /** StatsCounts are how often things happened in a stretch of time. */

@@ -467,7 +467,7 @@ var File_leadgate_v1_held_proto protoreflect.FileDescriptor
 
 const file_leadgate_v1_held_proto_rawDesc = "" +
 	"\n" +
-	"\x16leadgate/v1/held.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16leadgate/v1/lead.proto\x1a\x1bleadgate/v1/operation.proto\"\xb5\x02\n" +
+	"\x16leadgate/v1/held.proto\x12\vleadgate.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dleadgate/v1/lead_record.proto\x1a\x1bleadgate/v1/operation.proto\"\xb5\x02\n" +
 	"\x13ReleaseLeadsRequest\x127\n" +
 	"\x06filter\x18\x01 \x01(\v2\x17.leadgate.v1.LeadFilterB\x06\xbaH\x03\xc8\x01\x01R\x06filter\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12.\n" +
@@ -542,7 +542,7 @@ func file_leadgate_v1_held_proto_init() {
 	if File_leadgate_v1_held_proto != nil {
 		return
 	}
-	file_leadgate_v1_lead_proto_init()
+	file_leadgate_v1_lead_record_proto_init()
 	file_leadgate_v1_operation_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -24,132 +24,6 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// LeadState says what becomes of an accepted lead.
-type LeadState int32
-
-const (
-	// Not said. Never stored; as a filter it matches every state.
-	LeadState_LEAD_STATE_UNSPECIFIED LeadState = 0
-	// On its way or arrived; its deliveries say which.
-	LeadState_LEAD_STATE_OPEN LeadState = 1
-	// Accepted, not sent, waiting for a person to decide.
-	LeadState_LEAD_STATE_HELD LeadState = 2
-	// Held, then thrown away by a person.
-	LeadState_LEAD_STATE_DISCARDED LeadState = 3
-	// Its content was erased.
-	LeadState_LEAD_STATE_ERASED LeadState = 4
-)
-
-// Enum value maps for LeadState.
-var (
-	LeadState_name = map[int32]string{
-		0: "LEAD_STATE_UNSPECIFIED",
-		1: "LEAD_STATE_OPEN",
-		2: "LEAD_STATE_HELD",
-		3: "LEAD_STATE_DISCARDED",
-		4: "LEAD_STATE_ERASED",
-	}
-	LeadState_value = map[string]int32{
-		"LEAD_STATE_UNSPECIFIED": 0,
-		"LEAD_STATE_OPEN":        1,
-		"LEAD_STATE_HELD":        2,
-		"LEAD_STATE_DISCARDED":   3,
-		"LEAD_STATE_ERASED":      4,
-	}
-)
-
-func (x LeadState) Enum() *LeadState {
-	p := new(LeadState)
-	*p = x
-	return p
-}
-
-func (x LeadState) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (LeadState) Descriptor() protoreflect.EnumDescriptor {
-	return file_leadgate_v1_lead_proto_enumTypes[0].Descriptor()
-}
-
-func (LeadState) Type() protoreflect.EnumType {
-	return &file_leadgate_v1_lead_proto_enumTypes[0]
-}
-
-func (x LeadState) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use LeadState.Descriptor instead.
-func (LeadState) EnumDescriptor() ([]byte, []int) {
-	return file_leadgate_v1_lead_proto_rawDescGZIP(), []int{0}
-}
-
-// HoldReason says why a lead is held.
-type HoldReason int32
-
-const (
-	// Not said. Never stored; as a filter it matches every reason.
-	HoldReason_HOLD_REASON_UNSPECIFIED HoldReason = 0
-	// Its idempotency key was seen before with other content.
-	HoldReason_HOLD_REASON_KEY_REUSED HoldReason = 1
-	// No destination takes it.
-	HoldReason_HOLD_REASON_NO_ROUTE HoldReason = 2
-	// A field that it needs came under a name that nothing maps.
-	HoldReason_HOLD_REASON_UNMAPPED HoldReason = 3
-	// It looks as if no person had sent it, or none who wants to hear from the business.
-	HoldReason_HOLD_REASON_SPAM HoldReason = 4
-	// A rule under block of its form says so.
-	HoldReason_HOLD_REASON_BLOCKED HoldReason = 10
-)
-
-// Enum value maps for HoldReason.
-var (
-	HoldReason_name = map[int32]string{
-		0:  "HOLD_REASON_UNSPECIFIED",
-		1:  "HOLD_REASON_KEY_REUSED",
-		2:  "HOLD_REASON_NO_ROUTE",
-		3:  "HOLD_REASON_UNMAPPED",
-		4:  "HOLD_REASON_SPAM",
-		10: "HOLD_REASON_BLOCKED",
-	}
-	HoldReason_value = map[string]int32{
-		"HOLD_REASON_UNSPECIFIED": 0,
-		"HOLD_REASON_KEY_REUSED":  1,
-		"HOLD_REASON_NO_ROUTE":    2,
-		"HOLD_REASON_UNMAPPED":    3,
-		"HOLD_REASON_SPAM":        4,
-		"HOLD_REASON_BLOCKED":     10,
-	}
-)
-
-func (x HoldReason) Enum() *HoldReason {
-	p := new(HoldReason)
-	*p = x
-	return p
-}
-
-func (x HoldReason) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (HoldReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_leadgate_v1_lead_proto_enumTypes[1].Descriptor()
-}
-
-func (HoldReason) Type() protoreflect.EnumType {
-	return &file_leadgate_v1_lead_proto_enumTypes[1]
-}
-
-func (x HoldReason) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use HoldReason.Descriptor instead.
-func (HoldReason) EnumDescriptor() ([]byte, []int) {
-	return file_leadgate_v1_lead_proto_rawDescGZIP(), []int{1}
-}
-
 // Lead is a person who wants to hear from the business, in one canonical shape. It is the only shape in which a lead
 // passes from intake to the CRMs. Every field is optional, but a lead without an e-mail address and without a phone
 // number cannot be answered and is refused.
@@ -825,416 +699,6 @@ func (x *Submission) GetFiles() []*Submission_File {
 	return nil
 }
 
-// Hold is one reason why a lead waits for a person.
-type Hold struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The reason.
-	Reason HoldReason `protobuf:"varint,1,opt,name=reason,proto3,enum=leadgate.v1.HoldReason" json:"reason,omitempty"`
-	// The reason in words, without personal data.
-	Detail        string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Hold) Reset() {
-	*x = Hold{}
-	mi := &file_leadgate_v1_lead_proto_msgTypes[5]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Hold) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Hold) ProtoMessage() {}
-
-func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_proto_msgTypes[5]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Hold.ProtoReflect.Descriptor instead.
-func (*Hold) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_lead_proto_rawDescGZIP(), []int{5}
-}
-
-func (x *Hold) GetReason() HoldReason {
-	if x != nil {
-		return x.Reason
-	}
-	return HoldReason_HOLD_REASON_UNSPECIFIED
-}
-
-func (x *Hold) GetDetail() string {
-	if x != nil {
-		return x.Detail
-	}
-	return ""
-}
-
-// Change is one difference between what arrived and the lead, with its reason.
-type Change struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The form's field it came in; empty for what came from elsewhere, such as the address of the page or a default.
-	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
-	// The lead's field it went to, such as email or custom.budget.
-	LeadField string `protobuf:"bytes,2,opt,name=lead_field,json=leadField,proto3" json:"lead_field,omitempty"`
-	// What arrived. Empty in a lead record, whose submission has it.
-	From string `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
-	// What became of it. Empty in a lead record, whose lead has it.
-	To string `protobuf:"bytes,4,opt,name=to,proto3" json:"to,omitempty"`
-	// Why, in words, such as "in lower case".
-	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Change) Reset() {
-	*x = Change{}
-	mi := &file_leadgate_v1_lead_proto_msgTypes[6]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Change) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Change) ProtoMessage() {}
-
-func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_proto_msgTypes[6]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Change.ProtoReflect.Descriptor instead.
-func (*Change) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_lead_proto_rawDescGZIP(), []int{6}
-}
-
-func (x *Change) GetField() string {
-	if x != nil {
-		return x.Field
-	}
-	return ""
-}
-
-func (x *Change) GetLeadField() string {
-	if x != nil {
-		return x.LeadField
-	}
-	return ""
-}
-
-func (x *Change) GetFrom() string {
-	if x != nil {
-		return x.From
-	}
-	return ""
-}
-
-func (x *Change) GetTo() string {
-	if x != nil {
-		return x.To
-	}
-	return ""
-}
-
-func (x *Change) GetReason() string {
-	if x != nil {
-		return x.Reason
-	}
-	return ""
-}
-
-// LeadRecord is what leadgate keeps of an accepted lead.
-type LeadRecord struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identifier, a UUIDv7 made on receipt.
-	LeadId string `protobuf:"bytes,1,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
-	// Place in the order of acceptance; a later lead has a larger number.
-	Sequence uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	// What becomes of it.
-	State LeadState `protobuf:"varint,3,opt,name=state,proto3,enum=leadgate.v1.LeadState" json:"state,omitempty"`
-	// Why it is held, or was before it was discarded; empty unless it is or was.
-	Holds []*Hold `protobuf:"bytes,4,rep,name=holds,proto3" json:"holds,omitempty"`
-	// When it was accepted.
-	CreateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// The lead.
-	Lead *Lead `protobuf:"bytes,6,opt,name=lead,proto3" json:"lead,omitempty"`
-	// What arrived. Unset when the lead came from a backend.
-	Submission *Submission `protobuf:"bytes,7,opt,name=submission,proto3" json:"submission,omitempty"`
-	// The idempotency key it came with.
-	IdempotencyKey string `protobuf:"bytes,8,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	// What the key is unique within: a form, an API key's name, or "api".
-	IdempotencyScope string `protobuf:"bytes,9,opt,name=idempotency_scope,json=idempotencyScope,proto3" json:"idempotency_scope,omitempty"`
-	// Hash of the configuration it was accepted under.
-	ConfigRevision string `protobuf:"bytes,10,opt,name=config_revision,json=configRevision,proto3" json:"config_revision,omitempty"`
-	// Another lead it belongs to: for KEY_REUSED, the first lead that came under the key.
-	LinkedLeadId string `protobuf:"bytes,11,opt,name=linked_lead_id,json=linkedLeadId,proto3" json:"linked_lead_id,omitempty"`
-	// Identifier of the request that brought it, as in the logs.
-	RequestId string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// What was changed in the submission to make the lead of it.
-	Changes []*Change `protobuf:"bytes,13,rep,name=changes,proto3" json:"changes,omitempty"`
-	// E-mail addresses that the lead had before it was mapped anew. A CRM may still have what was sent under one of them, so the
-	// lead is found, and erased, by any of them.
-	FormerEmails []string `protobuf:"bytes,14,rep,name=former_emails,json=formerEmails,proto3" json:"former_emails,omitempty"`
-	// Trace and span of the submission, as in a traceparent header; empty if it belongs to no trace.
-	TraceParent string `protobuf:"bytes,30,opt,name=trace_parent,json=traceParent,proto3" json:"trace_parent,omitempty"`
-	// When its enrichment and screening ended, with a result or without. Unset if there was nothing to do.
-	PrepareTime   *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=prepare_time,json=prepareTime,proto3" json:"prepare_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *LeadRecord) Reset() {
-	*x = LeadRecord{}
-	mi := &file_leadgate_v1_lead_proto_msgTypes[7]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *LeadRecord) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*LeadRecord) ProtoMessage() {}
-
-func (x *LeadRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_proto_msgTypes[7]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use LeadRecord.ProtoReflect.Descriptor instead.
-func (*LeadRecord) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_lead_proto_rawDescGZIP(), []int{7}
-}
-
-func (x *LeadRecord) GetLeadId() string {
-	if x != nil {
-		return x.LeadId
-	}
-	return ""
-}
-
-func (x *LeadRecord) GetSequence() uint64 {
-	if x != nil {
-		return x.Sequence
-	}
-	return 0
-}
-
-func (x *LeadRecord) GetState() LeadState {
-	if x != nil {
-		return x.State
-	}
-	return LeadState_LEAD_STATE_UNSPECIFIED
-}
-
-func (x *LeadRecord) GetHolds() []*Hold {
-	if x != nil {
-		return x.Holds
-	}
-	return nil
-}
-
-func (x *LeadRecord) GetCreateTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.CreateTime
-	}
-	return nil
-}
-
-func (x *LeadRecord) GetLead() *Lead {
-	if x != nil {
-		return x.Lead
-	}
-	return nil
-}
-
-func (x *LeadRecord) GetSubmission() *Submission {
-	if x != nil {
-		return x.Submission
-	}
-	return nil
-}
-
-func (x *LeadRecord) GetIdempotencyKey() string {
-	if x != nil {
-		return x.IdempotencyKey
-	}
-	return ""
-}
-
-func (x *LeadRecord) GetIdempotencyScope() string {
-	if x != nil {
-		return x.IdempotencyScope
-	}
-	return ""
-}
-
-func (x *LeadRecord) GetConfigRevision() string {
-	if x != nil {
-		return x.ConfigRevision
-	}
-	return ""
-}
-
-func (x *LeadRecord) GetLinkedLeadId() string {
-	if x != nil {
-		return x.LinkedLeadId
-	}
-	return ""
-}
-
-func (x *LeadRecord) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *LeadRecord) GetChanges() []*Change {
-	if x != nil {
-		return x.Changes
-	}
-	return nil
-}
-
-func (x *LeadRecord) GetFormerEmails() []string {
-	if x != nil {
-		return x.FormerEmails
-	}
-	return nil
-}
-
-func (x *LeadRecord) GetTraceParent() string {
-	if x != nil {
-		return x.TraceParent
-	}
-	return ""
-}
-
-func (x *LeadRecord) GetPrepareTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.PrepareTime
-	}
-	return nil
-}
-
-// LeadFilter chooses leads. A field left out matches everything.
-type LeadFilter struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// These leads, at most 500.
-	LeadIds []string `protobuf:"bytes,1,rep,name=lead_ids,json=leadIds,proto3" json:"lead_ids,omitempty"`
-	// Held for this reason.
-	Reason HoldReason `protobuf:"varint,2,opt,name=reason,proto3,enum=leadgate.v1.HoldReason" json:"reason,omitempty"`
-	// From this form.
-	Form string `protobuf:"bytes,3,opt,name=form,proto3" json:"form,omitempty"`
-	// Of this person.
-	Email string `protobuf:"bytes,4,opt,name=email,proto3" json:"email,omitempty"`
-	// Accepted at or after this time.
-	Since *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
-	// Accepted before this time.
-	Until         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=until,proto3" json:"until,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *LeadFilter) Reset() {
-	*x = LeadFilter{}
-	mi := &file_leadgate_v1_lead_proto_msgTypes[8]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *LeadFilter) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*LeadFilter) ProtoMessage() {}
-
-func (x *LeadFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_proto_msgTypes[8]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use LeadFilter.ProtoReflect.Descriptor instead.
-func (*LeadFilter) Descriptor() ([]byte, []int) {
-	return file_leadgate_v1_lead_proto_rawDescGZIP(), []int{8}
-}
-
-func (x *LeadFilter) GetLeadIds() []string {
-	if x != nil {
-		return x.LeadIds
-	}
-	return nil
-}
-
-func (x *LeadFilter) GetReason() HoldReason {
-	if x != nil {
-		return x.Reason
-	}
-	return HoldReason_HOLD_REASON_UNSPECIFIED
-}
-
-func (x *LeadFilter) GetForm() string {
-	if x != nil {
-		return x.Form
-	}
-	return ""
-}
-
-func (x *LeadFilter) GetEmail() string {
-	if x != nil {
-		return x.Email
-	}
-	return ""
-}
-
-func (x *LeadFilter) GetSince() *timestamppb.Timestamp {
-	if x != nil {
-		return x.Since
-	}
-	return nil
-}
-
-func (x *LeadFilter) GetUntil() *timestamppb.Timestamp {
-	if x != nil {
-		return x.Until
-	}
-	return nil
-}
-
 // File is a file that came with a submission and was dropped.
 type Submission_File struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1250,7 +714,7 @@ type Submission_File struct {
 
 func (x *Submission_File) Reset() {
 	*x = Submission_File{}
-	mi := &file_leadgate_v1_lead_proto_msgTypes[10]
+	mi := &file_leadgate_v1_lead_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1262,7 +726,7 @@ func (x *Submission_File) String() string {
 func (*Submission_File) ProtoMessage() {}
 
 func (x *Submission_File) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_proto_msgTypes[10]
+	mi := &file_leadgate_v1_lead_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1312,7 +776,7 @@ type Submission_Field struct {
 
 func (x *Submission_Field) Reset() {
 	*x = Submission_Field{}
-	mi := &file_leadgate_v1_lead_proto_msgTypes[11]
+	mi := &file_leadgate_v1_lead_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1324,7 +788,7 @@ func (x *Submission_Field) String() string {
 func (*Submission_Field) ProtoMessage() {}
 
 func (x *Submission_Field) ProtoReflect() protoreflect.Message {
-	mi := &file_leadgate_v1_lead_proto_msgTypes[11]
+	mi := &file_leadgate_v1_lead_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1457,64 +921,7 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\xff\x01R\x04name\x12(\n" +
 	"\x06values\x18\x02 \x03(\tB\x10\xbaH\r\x92\x01\n" +
-	"\x10d\"\x06r\x04(\x80\x80\x02R\x06values\"O\n" +
-	"\x04Hold\x12/\n" +
-	"\x06reason\x18\x01 \x01(\x0e2\x17.leadgate.v1.HoldReasonR\x06reason\x12\x16\n" +
-	"\x06detail\x18\x02 \x01(\tR\x06detail\"y\n" +
-	"\x06Change\x12\x14\n" +
-	"\x05field\x18\x01 \x01(\tR\x05field\x12\x1d\n" +
-	"\n" +
-	"lead_field\x18\x02 \x01(\tR\tleadField\x12\x12\n" +
-	"\x04from\x18\x03 \x01(\tR\x04from\x12\x0e\n" +
-	"\x02to\x18\x04 \x01(\tR\x02to\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"\xaf\x05\n" +
-	"\n" +
-	"LeadRecord\x12\x17\n" +
-	"\alead_id\x18\x01 \x01(\tR\x06leadId\x12\x1a\n" +
-	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12,\n" +
-	"\x05state\x18\x03 \x01(\x0e2\x16.leadgate.v1.LeadStateR\x05state\x12'\n" +
-	"\x05holds\x18\x04 \x03(\v2\x11.leadgate.v1.HoldR\x05holds\x12;\n" +
-	"\vcreate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x12%\n" +
-	"\x04lead\x18\x06 \x01(\v2\x11.leadgate.v1.LeadR\x04lead\x127\n" +
-	"\n" +
-	"submission\x18\a \x01(\v2\x17.leadgate.v1.SubmissionR\n" +
-	"submission\x12'\n" +
-	"\x0fidempotency_key\x18\b \x01(\tR\x0eidempotencyKey\x12+\n" +
-	"\x11idempotency_scope\x18\t \x01(\tR\x10idempotencyScope\x12'\n" +
-	"\x0fconfig_revision\x18\n" +
-	" \x01(\tR\x0econfigRevision\x12$\n" +
-	"\x0elinked_lead_id\x18\v \x01(\tR\flinkedLeadId\x12\x1d\n" +
-	"\n" +
-	"request_id\x18\f \x01(\tR\trequestId\x12-\n" +
-	"\achanges\x18\r \x03(\v2\x13.leadgate.v1.ChangeR\achanges\x12#\n" +
-	"\rformer_emails\x18\x0e \x03(\tR\fformerEmails\x12!\n" +
-	"\ftrace_parent\x18\x1e \x01(\tR\vtraceParent\x12=\n" +
-	"\fprepare_time\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\vprepareTime\"\x9b\x02\n" +
-	"\n" +
-	"LeadFilter\x12+\n" +
-	"\blead_ids\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n" +
-	"\x10\xf4\x03\"\x05r\x03\xb0\x01\x01R\aleadIds\x129\n" +
-	"\x06reason\x18\x02 \x01(\x0e2\x17.leadgate.v1.HoldReasonB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06reason\x12\x1b\n" +
-	"\x04form\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18?R\x04form\x12$\n" +
-	"\x05email\x18\x04 \x01(\tB\x0e\xbaH\v\xd8\x01\x01r\x06\x18\xfe\x01J\x01@R\x05email\x120\n" +
-	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
-	"\x05until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05until*\x82\x01\n" +
-	"\tLeadState\x12\x1a\n" +
-	"\x16LEAD_STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
-	"\x0fLEAD_STATE_OPEN\x10\x01\x12\x13\n" +
-	"\x0fLEAD_STATE_HELD\x10\x02\x12\x18\n" +
-	"\x14LEAD_STATE_DISCARDED\x10\x03\x12\x15\n" +
-	"\x11LEAD_STATE_ERASED\x10\x04*\xa8\x01\n" +
-	"\n" +
-	"HoldReason\x12\x1b\n" +
-	"\x17HOLD_REASON_UNSPECIFIED\x10\x00\x12\x1a\n" +
-	"\x16HOLD_REASON_KEY_REUSED\x10\x01\x12\x18\n" +
-	"\x14HOLD_REASON_NO_ROUTE\x10\x02\x12\x18\n" +
-	"\x14HOLD_REASON_UNMAPPED\x10\x03\x12\x14\n" +
-	"\x10HOLD_REASON_SPAM\x10\x04\x12\x17\n" +
-	"\x13HOLD_REASON_BLOCKED\x10\n" +
-	"B<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
+	"\x10d\"\x06r\x04(\x80\x80\x02R\x06valuesB<Z:github.com/leadgate/leadgate/gen/go/leadgate/v1;leadgatev1b\x06proto3"
 
 var (
 	file_leadgate_v1_lead_proto_rawDescOnce sync.Once
@@ -1528,52 +935,34 @@ func file_leadgate_v1_lead_proto_rawDescGZIP() []byte {
 	return file_leadgate_v1_lead_proto_rawDescData
 }
 
-var file_leadgate_v1_lead_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_leadgate_v1_lead_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_leadgate_v1_lead_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_leadgate_v1_lead_proto_goTypes = []any{
-	(LeadState)(0),                // 0: leadgate.v1.LeadState
-	(HoldReason)(0),               // 1: leadgate.v1.HoldReason
-	(*Lead)(nil),                  // 2: leadgate.v1.Lead
-	(*Consent)(nil),               // 3: leadgate.v1.Consent
-	(*Source)(nil),                // 4: leadgate.v1.Source
-	(*Enrichment)(nil),            // 5: leadgate.v1.Enrichment
-	(*Submission)(nil),            // 6: leadgate.v1.Submission
-	(*Hold)(nil),                  // 7: leadgate.v1.Hold
-	(*Change)(nil),                // 8: leadgate.v1.Change
-	(*LeadRecord)(nil),            // 9: leadgate.v1.LeadRecord
-	(*LeadFilter)(nil),            // 10: leadgate.v1.LeadFilter
-	nil,                           // 11: leadgate.v1.Lead.CustomEntry
-	(*Submission_File)(nil),       // 12: leadgate.v1.Submission.File
-	(*Submission_Field)(nil),      // 13: leadgate.v1.Submission.Field
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(*structpb.Value)(nil),        // 15: google.protobuf.Value
+	(*Lead)(nil),                  // 0: leadgate.v1.Lead
+	(*Consent)(nil),               // 1: leadgate.v1.Consent
+	(*Source)(nil),                // 2: leadgate.v1.Source
+	(*Enrichment)(nil),            // 3: leadgate.v1.Enrichment
+	(*Submission)(nil),            // 4: leadgate.v1.Submission
+	nil,                           // 5: leadgate.v1.Lead.CustomEntry
+	(*Submission_File)(nil),       // 6: leadgate.v1.Submission.File
+	(*Submission_Field)(nil),      // 7: leadgate.v1.Submission.Field
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 9: google.protobuf.Value
 }
 var file_leadgate_v1_lead_proto_depIdxs = []int32{
-	11, // 0: leadgate.v1.Lead.custom:type_name -> leadgate.v1.Lead.CustomEntry
-	3,  // 1: leadgate.v1.Lead.consents:type_name -> leadgate.v1.Consent
-	4,  // 2: leadgate.v1.Lead.source:type_name -> leadgate.v1.Source
-	5,  // 3: leadgate.v1.Lead.enrichment:type_name -> leadgate.v1.Enrichment
-	14, // 4: leadgate.v1.Consent.time:type_name -> google.protobuf.Timestamp
-	13, // 5: leadgate.v1.Submission.fields:type_name -> leadgate.v1.Submission.Field
-	14, // 6: leadgate.v1.Submission.time:type_name -> google.protobuf.Timestamp
-	12, // 7: leadgate.v1.Submission.files:type_name -> leadgate.v1.Submission.File
-	1,  // 8: leadgate.v1.Hold.reason:type_name -> leadgate.v1.HoldReason
-	0,  // 9: leadgate.v1.LeadRecord.state:type_name -> leadgate.v1.LeadState
-	7,  // 10: leadgate.v1.LeadRecord.holds:type_name -> leadgate.v1.Hold
-	14, // 11: leadgate.v1.LeadRecord.create_time:type_name -> google.protobuf.Timestamp
-	2,  // 12: leadgate.v1.LeadRecord.lead:type_name -> leadgate.v1.Lead
-	6,  // 13: leadgate.v1.LeadRecord.submission:type_name -> leadgate.v1.Submission
-	8,  // 14: leadgate.v1.LeadRecord.changes:type_name -> leadgate.v1.Change
-	14, // 15: leadgate.v1.LeadRecord.prepare_time:type_name -> google.protobuf.Timestamp
-	1,  // 16: leadgate.v1.LeadFilter.reason:type_name -> leadgate.v1.HoldReason
-	14, // 17: leadgate.v1.LeadFilter.since:type_name -> google.protobuf.Timestamp
-	14, // 18: leadgate.v1.LeadFilter.until:type_name -> google.protobuf.Timestamp
-	15, // 19: leadgate.v1.Lead.CustomEntry.value:type_name -> google.protobuf.Value
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	5, // 0: leadgate.v1.Lead.custom:type_name -> leadgate.v1.Lead.CustomEntry
+	1, // 1: leadgate.v1.Lead.consents:type_name -> leadgate.v1.Consent
+	2, // 2: leadgate.v1.Lead.source:type_name -> leadgate.v1.Source
+	3, // 3: leadgate.v1.Lead.enrichment:type_name -> leadgate.v1.Enrichment
+	8, // 4: leadgate.v1.Consent.time:type_name -> google.protobuf.Timestamp
+	7, // 5: leadgate.v1.Submission.fields:type_name -> leadgate.v1.Submission.Field
+	8, // 6: leadgate.v1.Submission.time:type_name -> google.protobuf.Timestamp
+	6, // 7: leadgate.v1.Submission.files:type_name -> leadgate.v1.Submission.File
+	9, // 8: leadgate.v1.Lead.CustomEntry.value:type_name -> google.protobuf.Value
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_v1_lead_proto_init() }
@@ -1586,14 +975,13 @@ func file_leadgate_v1_lead_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadgate_v1_lead_proto_rawDesc), len(file_leadgate_v1_lead_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   12,
+			NumEnums:      0,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_leadgate_v1_lead_proto_goTypes,
 		DependencyIndexes: file_leadgate_v1_lead_proto_depIdxs,
-		EnumInfos:         file_leadgate_v1_lead_proto_enumTypes,
 		MessageInfos:      file_leadgate_v1_lead_proto_msgTypes,
 	}.Build()
 	File_leadgate_v1_lead_proto = out.File
