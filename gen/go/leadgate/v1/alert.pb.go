@@ -24,15 +24,15 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// AlertState says whether an alert asks for a person.
+// AlertState says whether an alert needs attention.
 type AlertState int32
 
 const (
-	// Not said; as a filter it matches every state.
+	// Unspecified. As a filter, it matches every state.
 	AlertState_ALERT_STATE_UNSPECIFIED AlertState = 0
-	// It asks for a person.
+	// The condition holds: somebody should act.
 	AlertState_ALERT_STATE_FIRING AlertState = 1
-	// What it told of is over.
+	// The condition is over.
 	AlertState_ALERT_STATE_RESOLVED AlertState = 2
 )
 
@@ -77,15 +77,15 @@ func (AlertState) EnumDescriptor() ([]byte, []int) {
 	return file_leadgate_v1_alert_proto_rawDescGZIP(), []int{0}
 }
 
-// AlertSeverity says how soon a person is needed.
+// AlertSeverity says how urgent an alert is.
 type AlertSeverity int32
 
 const (
-	// Not said.
+	// Unspecified.
 	AlertSeverity_ALERT_SEVERITY_UNSPECIFIED AlertSeverity = 0
-	// In working hours.
+	// Somebody should look at it during working hours.
 	AlertSeverity_ALERT_SEVERITY_WARNING AlertSeverity = 1
-	// Now: leads do not reach a CRM, or will soon not be taken.
+	// Somebody should look at it now: leads do not reach a CRM, or will soon not be accepted.
 	AlertSeverity_ALERT_SEVERITY_CRITICAL AlertSeverity = 2
 )
 
@@ -130,21 +130,21 @@ func (AlertSeverity) EnumDescriptor() ([]byte, []int) {
 	return file_leadgate_v1_alert_proto_rawDescGZIP(), []int{1}
 }
 
-// NotificationType says what a notification tells.
+// NotificationType says what a notification is about.
 type NotificationType int32
 
 const (
-	// Not said.
+	// Unspecified.
 	NotificationType_NOTIFICATION_TYPE_UNSPECIFIED NotificationType = 0
 	// An alert fired.
 	NotificationType_NOTIFICATION_TYPE_FIRING NotificationType = 1
-	// It is still firing.
+	// An alert is still firing.
 	NotificationType_NOTIFICATION_TYPE_REMINDER NotificationType = 2
-	// It is over.
+	// An alert was resolved.
 	NotificationType_NOTIFICATION_TYPE_RESOLVED NotificationType = 3
-	// Nothing happened; a person asked for a test.
+	// A test notification that somebody asked for; nothing is wrong.
 	NotificationType_NOTIFICATION_TYPE_TEST NotificationType = 4
-	// Somebody is on it. Told only to notifiers that keep incidents, such as PagerDuty.
+	// Somebody acknowledged an alert. Sent only to notifiers that keep incidents, such as PagerDuty.
 	NotificationType_NOTIFICATION_TYPE_ACKNOWLEDGED NotificationType = 5
 )
 
@@ -195,50 +195,51 @@ func (NotificationType) EnumDescriptor() ([]byte, []int) {
 	return file_leadgate_v1_alert_proto_rawDescGZIP(), []int{2}
 }
 
-// Alert is something that a person should know and act on.
+// Alert is a condition that somebody should know about and act on.
 type Alert struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identifier: the rule and what it is about, such as "error_rate/crm". The same trouble later has the same one.
+	// The alert's ID: the rule and what it is about, such as "error_rate/crm". The same alert keeps its ID when it fires
+	// again later.
 	AlertId string `protobuf:"bytes,1,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
 	// The rule that fired, such as "error_rate".
 	Rule string `protobuf:"bytes,2,opt,name=rule,proto3" json:"rule,omitempty"`
-	// Whether it asks for a person.
+	// Whether the alert is firing or resolved.
 	State AlertState `protobuf:"varint,3,opt,name=state,proto3,enum=leadgate.v1.AlertState" json:"state,omitempty"`
-	// How soon one is needed.
+	// How urgent it is.
 	Severity AlertSeverity `protobuf:"varint,4,opt,name=severity,proto3,enum=leadgate.v1.AlertSeverity" json:"severity,omitempty"`
-	// The destination it is about; empty if it is about none.
+	// The destination it is about; empty if none.
 	Destination string `protobuf:"bytes,5,opt,name=destination,proto3" json:"destination,omitempty"`
-	// The form it is about; empty if it is about none.
+	// The form it is about; empty if none.
 	Form string `protobuf:"bytes,6,opt,name=form,proto3" json:"form,omitempty"`
 	// What is wrong, in one line.
 	Summary string `protobuf:"bytes,7,opt,name=summary,proto3" json:"summary,omitempty"`
-	// What is known of the cause, such as what the CRM answered.
+	// What is known about the cause, such as the CRM's answer.
 	Cause string `protobuf:"bytes,8,opt,name=cause,proto3" json:"cause,omitempty"`
 	// What to do about it.
 	Action string `protobuf:"bytes,9,opt,name=action,proto3" json:"action,omitempty"`
-	// A command that does or prepares it.
+	// A command that does this, or prepares it.
 	Command string `protobuf:"bytes,10,opt,name=command,proto3" json:"command,omitempty"`
-	// The console's page about it.
+	// The console page about it.
 	Url string `protobuf:"bytes,11,opt,name=url,proto3" json:"url,omitempty"`
-	// A lead that it concerns; empty if it concerns none.
+	// A lead that is affected; empty if none.
 	LeadId string `protobuf:"bytes,12,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
-	// The console's page about that lead.
+	// The console page about that lead.
 	LeadUrl string `protobuf:"bytes,13,opt,name=lead_url,json=leadUrl,proto3" json:"lead_url,omitempty"`
 	// When it fired.
 	FireTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=fire_time,json=fireTime,proto3" json:"fire_time,omitempty"`
-	// When it was over; unset while it is firing.
+	// When it was resolved; unset while it is firing.
 	ResolveTime *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=resolve_time,json=resolveTime,proto3" json:"resolve_time,omitempty"`
 	// When its text last changed.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
-	// When it is told again if it is still firing.
+	// When the next reminder is due if it is still firing.
 	RemindTime *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=remind_time,json=remindTime,proto3" json:"remind_time,omitempty"`
-	// What was told to whom: the newest for each notifier.
+	// The newest notification to each notifier.
 	Notifications []*AlertNotification `protobuf:"bytes,18,rep,name=notifications,proto3" json:"notifications,omitempty"`
-	// When somebody said that they are on it; unset if nobody did.
+	// When somebody acknowledged it; unset if nobody did.
 	AcknowledgeTime *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=acknowledge_time,json=acknowledgeTime,proto3" json:"acknowledge_time,omitempty"`
-	// Until when nobody is reminded of it for that reason.
+	// Until when the acknowledgement suppresses reminders.
 	AcknowledgedUntil *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=acknowledged_until,json=acknowledgedUntil,proto3" json:"acknowledged_until,omitempty"`
-	// Who is on it, or why, in their words.
+	// Who is working on it, or why it was acknowledged, in their own words.
 	AcknowledgeNote string `protobuf:"bytes,21,opt,name=acknowledge_note,json=acknowledgeNote,proto3" json:"acknowledge_note,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -421,22 +422,22 @@ func (x *Alert) GetAcknowledgeNote() string {
 	return ""
 }
 
-// AlertNotification is one thing told to one notifier.
+// AlertNotification is one notification to one notifier.
 type AlertNotification struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identifier; the same when it is sent again.
+	// The notification's ID. It stays the same when the notification is sent again.
 	NotificationId string `protobuf:"bytes,1,opt,name=notification_id,json=notificationId,proto3" json:"notification_id,omitempty"`
-	// Name of the notifier.
+	// The name of the notifier.
 	Notifier string `protobuf:"bytes,2,opt,name=notifier,proto3" json:"notifier,omitempty"`
-	// What it tells.
+	// What the notification is about.
 	Type NotificationType `protobuf:"varint,3,opt,name=type,proto3,enum=leadgate.v1.NotificationType" json:"type,omitempty"`
-	// When the notifier took it; unset until then.
+	// When the notifier accepted it; unset until then.
 	SentTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=sent_time,json=sentTime,proto3" json:"sent_time,omitempty"`
-	// How often it was sent.
+	// How many times it was sent.
 	AttemptCount int32 `protobuf:"varint,5,opt,name=attempt_count,json=attemptCount,proto3" json:"attempt_count,omitempty"`
-	// Why the notifier did not take it last time; empty once it did.
+	// Why the notifier did not accept it the last time; empty once it did.
 	LastError string `protobuf:"bytes,6,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
-	// When it is sent next; unset once it is taken or given up.
+	// When it is sent next; unset once it was accepted or given up.
 	NextAttemptTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=next_attempt_time,json=nextAttemptTime,proto3" json:"next_attempt_time,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -521,20 +522,20 @@ func (x *AlertNotification) GetNextAttemptTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// Notifier is a configured way to tell people of alerts.
+// Notifier is a configured way to notify people of alerts.
 type Notifier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name in the configuration.
+	// The notifier's name in the configuration.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Kind, such as "slack".
+	// The kind, such as "slack".
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
-	// When it last took a notification; unset if it never did since the start.
+	// When it last accepted a notification; unset if it has not since the gateway started.
 	LastSentTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=last_sent_time,json=lastSentTime,proto3" json:"last_sent_time,omitempty"`
-	// Why it did not take the last one; empty if it did.
+	// Why it did not accept the last notification; empty if it did.
 	LastError string `protobuf:"bytes,4,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
-	// When that was.
+	// When that error occurred.
 	LastErrorTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_error_time,json=lastErrorTime,proto3" json:"last_error_time,omitempty"`
-	// How many notifications wait for it.
+	// How many notifications are waiting to be sent to it.
 	Waiting       int32 `protobuf:"varint,6,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -612,16 +613,16 @@ func (x *Notifier) GetWaiting() int32 {
 	return 0
 }
 
-// NotifierTest is what came of a test notification.
+// NotifierTest is the result of a test notification.
 type NotifierTest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the notifier.
+	// The name of the notifier.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Kind, such as "slack".
+	// The kind, such as "slack".
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
-	// Why it did not take the notification; empty if it did.
+	// Why it did not accept the notification; empty if it did.
 	Error string `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
-	// How long it took.
+	// How long the notifier took to answer.
 	Duration      *durationpb.Duration `protobuf:"bytes,4,opt,name=duration,proto3" json:"duration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -685,10 +686,10 @@ func (x *NotifierTest) GetDuration() *durationpb.Duration {
 	return nil
 }
 
-// ListAlertsRequest chooses alerts.
+// ListAlertsRequest selects alerts.
 type ListAlertsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// In this state.
+	// Only alerts in this state; all if unspecified.
 	State         AlertState `protobuf:"varint,1,opt,name=state,proto3,enum=leadgate.v1.AlertState" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -731,12 +732,12 @@ func (x *ListAlertsRequest) GetState() AlertState {
 	return AlertState_ALERT_STATE_UNSPECIFIED
 }
 
-// ListAlertsResponse are the alerts.
+// ListAlertsResponse lists alerts and notifiers.
 type ListAlertsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Firing ones first, the newest first.
+	// The alerts: firing ones first, then newest first.
 	Alerts []*Alert `protobuf:"bytes,1,rep,name=alerts,proto3" json:"alerts,omitempty"`
-	// The notifiers by name.
+	// The notifiers, sorted by name.
 	Notifiers     []*Notifier `protobuf:"bytes,2,rep,name=notifiers,proto3" json:"notifiers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -786,10 +787,10 @@ func (x *ListAlertsResponse) GetNotifiers() []*Notifier {
 	return nil
 }
 
-// TestAlertsRequest chooses notifiers.
+// TestAlertsRequest selects the notifiers to test.
 type TestAlertsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Names of notifiers; all if empty.
+	// The names of the notifiers, at most 100; all notifiers if empty.
 	Notifiers     []string `protobuf:"bytes,1,rep,name=notifiers,proto3" json:"notifiers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -832,10 +833,10 @@ func (x *TestAlertsRequest) GetNotifiers() []string {
 	return nil
 }
 
-// TestAlertsResponse tells what came of a test.
+// TestAlertsResponse lists the results of a test.
 type TestAlertsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The notifiers by name.
+	// One result for each notifier, sorted by name.
 	Results       []*NotifierTest `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -878,14 +879,14 @@ func (x *TestAlertsResponse) GetResults() []*NotifierTest {
 	return nil
 }
 
-// AcknowledgeAlertRequest names an alert that is firing.
+// AcknowledgeAlertRequest names a firing alert to acknowledge.
 type AcknowledgeAlertRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identifier of the alert, such as "error_rate/crm".
+	// The alert's ID, such as "error_rate/crm".
 	AlertId string `protobuf:"bytes,1,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
-	// For how long nobody is reminded, up to 7 days; 8 hours if left out. 0s takes an acknowledgement back.
+	// How long to suppress reminders, at most 7 days; 8 hours if left out. 0s withdraws the acknowledgement.
 	Duration *durationpb.Duration `protobuf:"bytes,2,opt,name=duration,proto3" json:"duration,omitempty"`
-	// Who is on it, or why, for the others.
+	// A note for the others: who is working on it, or why it is acknowledged. At most 500 characters.
 	Note          string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -942,7 +943,7 @@ func (x *AcknowledgeAlertRequest) GetNote() string {
 	return ""
 }
 
-// AcknowledgeAlertResponse is the alert after the request.
+// AcknowledgeAlertResponse returns the alert after the request.
 type AcknowledgeAlertResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The alert.

@@ -22,10 +22,10 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// BackupRequest asks for a backup.
+// BackupRequest says where a backup starts.
 type BackupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only what changed since an earlier backup: its position. Empty for everything.
+	// For an incremental backup, the position that the earlier backup returned. Empty for a full backup.
 	Since         string `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -68,14 +68,14 @@ func (x *BackupRequest) GetSince() string {
 	return ""
 }
 
-// BackupResponse is a part of a backup.
+// BackupResponse is one part of a backup.
 type BackupResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The next bytes of the file.
 	Chunk []byte `protobuf:"bytes,1,opt,name=chunk,proto3" json:"chunk,omitempty"`
-	// About how many bytes the store takes on disk; only in the first part.
+	// The approximate size of the store on disk, in bytes; only in the first part.
 	StoreBytes int64 `protobuf:"varint,2,opt,name=store_bytes,json=storeBytes,proto3" json:"store_bytes,omitempty"`
-	// Where the next backup can go on; only in the last part.
+	// Where the next incremental backup can start; only in the last part.
 	Position      string `protobuf:"bytes,3,opt,name=position,proto3" json:"position,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -24,28 +24,28 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// DeliveryState says where a delivery stands.
+// DeliveryState says how far a delivery is.
 type DeliveryState int32
 
 const (
-	// Not said. Never stored; as a filter it matches every state.
+	// Unspecified; never stored. As a filter, it matches every state.
 	DeliveryState_DELIVERY_STATE_UNSPECIFIED DeliveryState = 0
 	// Waiting for its first attempt.
 	DeliveryState_DELIVERY_STATE_PENDING DeliveryState = 1
-	// An attempt is under way.
+	// An attempt is in progress.
 	DeliveryState_DELIVERY_STATE_IN_FLIGHT DeliveryState = 2
 	// Waiting for another attempt.
 	DeliveryState_DELIVERY_STATE_RETRY_WAIT DeliveryState = 3
-	// The CRM has it.
+	// The CRM accepted it.
 	DeliveryState_DELIVERY_STATE_DELIVERED DeliveryState = 4
-	// Given up or refused; kept, and can be retried by a person.
+	// Given up, or rejected by the CRM. It is kept, and somebody can retry it.
 	DeliveryState_DELIVERY_STATE_DEAD DeliveryState = 5
-	// Waiting for a person; reason says why: its destination is gone or writes to another account, it was restored from a backup, or
-	// there is no telling whether the CRM has it.
+	// Waiting for a person. The field reason says why: its destination is gone or now writes to another account, it was
+	// restored from a backup, or it is impossible to tell whether the CRM already has it.
 	DeliveryState_DELIVERY_STATE_HELD DeliveryState = 6
-	// Not sent because a newer lead of the same person was.
+	// Not sent, because a newer lead of the same person was delivered.
 	DeliveryState_DELIVERY_STATE_SUPERSEDED DeliveryState = 7
-	// Not sent because the lead was erased, or because it was moved to another destination.
+	// Not sent, because the lead was erased or the delivery was moved to another destination.
 	DeliveryState_DELIVERY_STATE_CANCELLED DeliveryState = 8
 )
 
@@ -106,11 +106,11 @@ func (DeliveryState) EnumDescriptor() ([]byte, []int) {
 type DeliveryMode int32
 
 const (
-	// Not said; stands for UPSERT.
+	// Unspecified; the same as UPSERT.
 	DeliveryMode_DELIVERY_MODE_UNSPECIFIED DeliveryMode = 0
-	// Create the record, or overwrite the mapped properties of the one that is there.
+	// Create the record, or overwrite the mapped properties of the existing one.
 	DeliveryMode_DELIVERY_MODE_UPSERT DeliveryMode = 1
-	// Create the record, or write only the properties that are empty in the one that is there.
+	// Create the record, or write only those properties that are empty in the existing one.
 	DeliveryMode_DELIVERY_MODE_FILL_BLANKS DeliveryMode = 2
 )
 
@@ -155,29 +155,29 @@ func (DeliveryMode) EnumDescriptor() ([]byte, []int) {
 	return file_leadgate_v1_delivery_proto_rawDescGZIP(), []int{1}
 }
 
-// AttemptOutcome says what came of a call to the CRM.
+// AttemptOutcome is the result of one call to the CRM.
 type AttemptOutcome int32
 
 const (
-	// Not said; stands for UNDER_WAY.
+	// Unspecified; the same as UNDER_WAY.
 	AttemptOutcome_ATTEMPT_OUTCOME_UNSPECIFIED AttemptOutcome = 0
-	// The CRM took the lead.
+	// The CRM accepted the lead.
 	AttemptOutcome_ATTEMPT_OUTCOME_DELIVERED AttemptOutcome = 1
-	// The CRM took the lead without some of its properties.
+	// The CRM accepted the lead without some of its properties.
 	AttemptOutcome_ATTEMPT_OUTCOME_DELIVERED_PARTLY AttemptOutcome = 2
-	// It failed in a way that may pass.
+	// The call failed, and the cause may be temporary.
 	AttemptOutcome_ATTEMPT_OUTCOME_RETRY AttemptOutcome = 3
-	// The CRM asked for a slower pace.
+	// The CRM asked for fewer requests.
 	AttemptOutcome_ATTEMPT_OUTCOME_RATE_LIMITED AttemptOutcome = 4
-	// The CRM refused this lead for good.
+	// The CRM rejected this lead for good.
 	AttemptOutcome_ATTEMPT_OUTCOME_REFUSED AttemptOutcome = 5
-	// The CRM refused the credentials.
+	// The CRM rejected the credentials.
 	AttemptOutcome_ATTEMPT_OUTCOME_CREDENTIALS_REFUSED AttemptOutcome = 6
-	// The answer was lost, or does not name this lead: it may or may not have been taken.
+	// The answer was lost, or does not mention this lead: the CRM may or may not have it.
 	AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN AttemptOutcome = 7
-	// An earlier answer was lost, and there is no telling whether the CRM has the lead: a person decides.
+	// An earlier answer was lost, and it is impossible to tell whether the CRM has the lead. A person has to decide.
 	AttemptOutcome_ATTEMPT_OUTCOME_UNDECIDED AttemptOutcome = 8
-	// The call is under way.
+	// The call is in progress.
 	AttemptOutcome_ATTEMPT_OUTCOME_UNDER_WAY AttemptOutcome = 9
 )
 
@@ -236,55 +236,57 @@ func (AttemptOutcome) EnumDescriptor() ([]byte, []int) {
 	return file_leadgate_v1_delivery_proto_rawDescGZIP(), []int{2}
 }
 
-// Delivery is one lead bound for one destination.
+// Delivery is one lead on its way to one destination.
 type Delivery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identifier: the lead's, a dot, the destination's name.
+	// The delivery's ID: the lead's ID, a dot, and the destination's name.
 	DeliveryId string `protobuf:"bytes,1,opt,name=delivery_id,json=deliveryId,proto3" json:"delivery_id,omitempty"`
-	// The lead.
+	// The lead's ID.
 	LeadId string `protobuf:"bytes,2,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
-	// The destination.
+	// The destination's name.
 	Destination string `protobuf:"bytes,3,opt,name=destination,proto3" json:"destination,omitempty"`
-	// The form the lead came through; empty if it came from a backend.
+	// The form that the lead came through; empty if it came from a backend.
 	Form string `protobuf:"bytes,4,opt,name=form,proto3" json:"form,omitempty"`
-	// Place of the lead in the order of acceptance.
+	// The lead's position in the order of acceptance.
 	Sequence uint64 `protobuf:"varint,5,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	// Where it stands.
+	// How far the delivery is.
 	State DeliveryState `protobuf:"varint,6,opt,name=state,proto3,enum=leadgate.v1.DeliveryState" json:"state,omitempty"`
-	// Why it stands there, when it waits for a person or was given up.
+	// Why it is in this state, if it waits for a person or was given up.
 	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
-	// How the record is written.
+	// How the CRM's record is written.
 	Mode DeliveryMode `protobuf:"varint,8,opt,name=mode,proto3,enum=leadgate.v1.DeliveryMode" json:"mode,omitempty"`
-	// Rises whenever what is sent changes, and after a refusal. 0 before the first attempt.
+	// A number that increases whenever the content to send changes, and after a rejection. 0 before the first attempt.
 	Revision int32 `protobuf:"varint,9,opt,name=revision,proto3" json:"revision,omitempty"`
-	// How many attempts were made.
+	// The number of attempts so far.
 	AttemptCount int32 `protobuf:"varint,10,opt,name=attempt_count,json=attemptCount,proto3" json:"attempt_count,omitempty"`
-	// The attempts, oldest first. Only GetDelivery and GetLead fill it in.
+	// The attempts, oldest first. Only GetDelivery, GetLead and ExportLeads fill this in.
 	Attempts []*Attempt `protobuf:"bytes,11,rep,name=attempts,proto3" json:"attempts,omitempty"`
-	// When it was created.
+	// When the delivery was created.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// When it last changed.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
-	// When it is due; unset unless it waits.
+	// When the next attempt is due; unset unless the delivery is waiting.
 	DueTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
-	// The CRM's identifier of the record.
+	// The ID of the CRM's record.
 	RecordId string `protobuf:"bytes,15,opt,name=record_id,json=recordId,proto3" json:"record_id,omitempty"`
-	// Where a person sees the record.
+	// The address at which a person can open the CRM's record.
 	RecordUrl string `protobuf:"bytes,16,opt,name=record_url,json=recordUrl,proto3" json:"record_url,omitempty"`
-	// What went wrong last, in words.
+	// What last went wrong.
 	LastError string `protobuf:"bytes,17,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
-	// How long the destination could be reached while this delivery was failing; decides when it is given up.
+	// How long the delivery has been failing while the destination was reachable. It is given up once this reaches the
+	// destination's give_up_after and at least five attempts have failed.
 	FailingFor *durationpb.Duration `protobuf:"bytes,18,opt,name=failing_for,json=failingFor,proto3" json:"failing_for,omitempty"`
-	// How many attempts failed in that time; decides how long the next one waits.
+	// The number of attempts that failed in that time. It determines how long the next one waits.
 	FailureCount int32 `protobuf:"varint,19,opt,name=failure_count,json=failureCount,proto3" json:"failure_count,omitempty"`
-	// A person wants it sent as it is, although a newer lead of the same person was delivered before.
+	// Whether somebody asked to send it unchanged, although a newer lead of the same person was already delivered.
 	Forced bool `protobuf:"varint,20,opt,name=forced,proto3" json:"forced,omitempty"`
-	// The CRM refuses it as if the credentials were wrong, while others get through.
+	// Whether the CRM rejects only this delivery as if the credentials were wrong, while others get through.
 	RefusedAlone bool `protobuf:"varint,21,opt,name=refused_alone,json=refusedAlone,proto3" json:"refused_alone,omitempty"`
-	// How many calls in a row ended in a fault of leadgate itself. After the first it is sent alone.
+	// The number of consecutive calls that ended in a fault of leadgate itself. After the first, the delivery is sent
+	// alone and not in a batch.
 	FaultCount int32 `protobuf:"varint,22,opt,name=fault_count,json=faultCount,proto3" json:"fault_count,omitempty"`
-	// It was to be sent again, as the lead is now, while the CRM's answer to what was sent before is missing: that goes out once
-	// more first.
+	// Whether the current version of the lead is to be sent after an earlier version whose answer is missing. The earlier
+	// version is sent again first.
 	Resend        bool `protobuf:"varint,23,opt,name=resend,proto3" json:"resend,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -484,34 +486,34 @@ func (x *Delivery) GetResend() bool {
 // Attempt is one call to the CRM for one delivery.
 type Attempt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 for the first.
+	// The attempt's number, starting at 1.
 	Number int32 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
 	// The delivery's revision that was sent.
 	Revision int32 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
-	// When the call began.
+	// When the call started.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// How long it took. Unset while under way.
+	// How long the call took; unset while it is in progress.
 	Duration *durationpb.Duration `protobuf:"bytes,4,opt,name=duration,proto3" json:"duration,omitempty"`
-	// What came of it.
+	// The result of the call.
 	Outcome AttemptOutcome `protobuf:"varint,5,opt,name=outcome,proto3,enum=leadgate.v1.AttemptOutcome" json:"outcome,omitempty"`
-	// HTTP status of the CRM's answer; 0 without one.
+	// The HTTP status of the CRM's answer; 0 if there was none.
 	CrmStatus int32 `protobuf:"varint,6,opt,name=crm_status,json=crmStatus,proto3" json:"crm_status,omitempty"`
-	// The CRM's answer, at most 4 KiB of it.
+	// The CRM's answer, cut off after 4 KiB.
 	CrmBody string `protobuf:"bytes,7,opt,name=crm_body,json=crmBody,proto3" json:"crm_body,omitempty"`
-	// What went wrong, in words.
+	// What went wrong.
 	Error string `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"`
 	// What was sent for this lead.
 	Payload string `protobuf:"bytes,9,opt,name=payload,proto3" json:"payload,omitempty"`
-	// Hash of the configuration it was sent under.
+	// A hash of the configuration that was in force.
 	ConfigRevision string `protobuf:"bytes,10,opt,name=config_revision,json=configRevision,proto3" json:"config_revision,omitempty"`
-	// Properties that the CRM would not take.
+	// The properties that the CRM did not accept.
 	DroppedProperties []string `protobuf:"bytes,11,rep,name=dropped_properties,json=droppedProperties,proto3" json:"dropped_properties,omitempty"`
-	// The value that lets the CRM recognise a repetition: the delivery's identifier, a hyphen, the revision.
+	// The value by which the CRM can recognise a repeated call: the delivery's ID, a hyphen, and the revision.
 	IdempotencyValue string `protobuf:"bytes,12,opt,name=idempotency_value,json=idempotencyValue,proto3" json:"idempotency_value,omitempty"`
-	// Where a lead takes several calls to the CRM, which of them are done: the next attempt with the same payload goes on there.
+	// For a lead that takes several calls to the CRM: the calls that are already done. The next attempt with the same
+	// payload continues there.
 	Progress string `protobuf:"bytes,13,opt,name=progress,proto3" json:"progress,omitempty"`
-	// When the same payload was last sent before this attempt without an answer that said what became of it; unset if it never
-	// was.
+	// When the same payload was last sent before this attempt without a conclusive answer; unset if it never was.
 	UnansweredTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=unanswered_time,json=unansweredTime,proto3" json:"unanswered_time,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -645,20 +647,20 @@ func (x *Attempt) GetUnansweredTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// DeliveryFilter chooses deliveries. A field left out matches everything.
+// DeliveryFilter selects deliveries. A field that is left out matches everything.
 type DeliveryFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// In this state.
+	// Only deliveries in this state.
 	State DeliveryState `protobuf:"varint,1,opt,name=state,proto3,enum=leadgate.v1.DeliveryState" json:"state,omitempty"`
-	// To this destination.
+	// Only deliveries to this destination.
 	Destination string `protobuf:"bytes,2,opt,name=destination,proto3" json:"destination,omitempty"`
-	// Of leads from this form.
+	// Only deliveries of leads from this form.
 	Form string `protobuf:"bytes,3,opt,name=form,proto3" json:"form,omitempty"`
-	// Of this lead.
+	// Only deliveries of this lead.
 	LeadId string `protobuf:"bytes,4,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
-	// Created at or after this time.
+	// Only deliveries created at or after this time.
 	Since *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
-	// Created before this time.
+	// Only deliveries created before this time.
 	Until         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=until,proto3" json:"until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -736,24 +738,24 @@ func (x *DeliveryFilter) GetUntil() *timestamppb.Timestamp {
 	return nil
 }
 
-// ListDeliveriesRequest chooses deliveries. A field left out matches everything.
+// ListDeliveriesRequest selects deliveries. A field that is left out matches everything.
 type ListDeliveriesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most this many, 1 to 1000; 100 if 0.
+	// The maximum number of deliveries in the page, 1 to 1000; 100 if 0 or left out.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// Where to go on: next_page_token of the page before.
+	// The next_page_token of the previous page; empty for the first page. Keep the filters the same.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// In this state.
+	// Only deliveries in this state.
 	State DeliveryState `protobuf:"varint,3,opt,name=state,proto3,enum=leadgate.v1.DeliveryState" json:"state,omitempty"`
-	// To this destination.
+	// Only deliveries to this destination.
 	Destination string `protobuf:"bytes,4,opt,name=destination,proto3" json:"destination,omitempty"`
-	// Of leads from this form.
+	// Only deliveries of leads from this form.
 	Form string `protobuf:"bytes,5,opt,name=form,proto3" json:"form,omitempty"`
-	// Of this lead.
+	// Only deliveries of this lead.
 	LeadId string `protobuf:"bytes,6,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
-	// Created at or after this time.
+	// Only deliveries created at or after this time.
 	Since *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=since,proto3" json:"since,omitempty"`
-	// Created before this time.
+	// Only deliveries created before this time.
 	Until         *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=until,proto3" json:"until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -845,12 +847,12 @@ func (x *ListDeliveriesRequest) GetUntil() *timestamppb.Timestamp {
 	return nil
 }
 
-// ListDeliveriesResponse is a page of deliveries.
+// ListDeliveriesResponse is one page of deliveries.
 type ListDeliveriesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The deliveries, newest lead first, without their attempts.
+	// The deliveries without their attempts, newest lead first.
 	Deliveries []*Delivery `protobuf:"bytes,1,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
-	// Gives the next page; empty on the last.
+	// The page_token of the next page; empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -903,7 +905,7 @@ func (x *ListDeliveriesResponse) GetNextPageToken() string {
 // GetDeliveryRequest names a delivery.
 type GetDeliveryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identifier of the delivery.
+	// The delivery's ID.
 	DeliveryId    string `protobuf:"bytes,1,opt,name=delivery_id,json=deliveryId,proto3" json:"delivery_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -946,7 +948,7 @@ func (x *GetDeliveryRequest) GetDeliveryId() string {
 	return ""
 }
 
-// GetDeliveryResponse is one delivery.
+// GetDeliveryResponse returns one delivery.
 type GetDeliveryResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The delivery, with its attempts.
@@ -992,12 +994,13 @@ func (x *GetDeliveryResponse) GetDelivery() *Delivery {
 	return nil
 }
 
-// RetryDeliveryRequest names a delivery.
+// RetryDeliveryRequest names the delivery to retry.
 type RetryDeliveryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identifier of the delivery.
+	// The delivery's ID.
 	DeliveryId string `protobuf:"bytes,1,opt,name=delivery_id,json=deliveryId,proto3" json:"delivery_id,omitempty"`
-	// Send it as it is, although a newer lead of the same person was delivered before: it overwrites that one's values.
+	// Send it unchanged, even if a newer lead of the same person was already delivered. It then overwrites that lead's
+	// values in the CRM.
 	Force         bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1047,7 +1050,7 @@ func (x *RetryDeliveryRequest) GetForce() bool {
 	return false
 }
 
-// RetryDeliveryResponse is the delivery after the request.
+// RetryDeliveryResponse returns the delivery after the request.
 type RetryDeliveryResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The delivery.
@@ -1093,17 +1096,17 @@ func (x *RetryDeliveryResponse) GetDelivery() *Delivery {
 	return nil
 }
 
-// RetryDeliveriesRequest chooses the deliveries to retry.
+// RetryDeliveriesRequest selects the deliveries to retry.
 type RetryDeliveriesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which ones. Its state must be DEAD, HELD, SUPERSEDED or RETRY_WAIT; DEAD if left out.
+	// The deliveries to retry. The state must be DEAD, HELD, SUPERSEDED or RETRY_WAIT; DEAD if left out.
 	Filter *DeliveryFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Only count them.
+	// Only count the matching deliveries; change nothing.
 	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
-	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match.
+	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many deliveries match.
 	ExpectedCount int64 `protobuf:"varint,3,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
-	// Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
-	// Made by leadgate if empty.
+	// An ID for the operation: 1 to 64 letters, digits, hyphens and underscores. Repeating the call with the same ID does
+	// not repeat the work; it waits for the operation and returns its result. leadgate generates an ID if this is empty.
 	OperationId   string `protobuf:"bytes,4,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1170,11 +1173,11 @@ func (x *RetryDeliveriesRequest) GetOperationId() string {
 // RetryDeliveriesResponse says what was done.
 type RetryDeliveriesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many matched.
+	// The number of deliveries that matched.
 	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
-	// How many are due again.
+	// The number of deliveries that are now due again.
 	Retried int64 `protobuf:"varint,2,opt,name=retried,proto3" json:"retried,omitempty"`
-	// The operation; empty for a dry run.
+	// The operation's ID; empty for a dry run.
 	OperationId   string `protobuf:"bytes,3,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1231,20 +1234,20 @@ func (x *RetryDeliveriesResponse) GetOperationId() string {
 	return ""
 }
 
-// MoveDeliveriesRequest chooses the deliveries to move.
+// MoveDeliveriesRequest selects the deliveries to move.
 type MoveDeliveriesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which ones. A destination has to be named. The state must be PENDING, RETRY_WAIT, HELD, DEAD or SUPERSEDED; if left out,
-	// those that are PENDING, RETRY_WAIT or HELD.
+	// The deliveries to move. A destination is required. The state must be PENDING, RETRY_WAIT, HELD, DEAD or SUPERSEDED;
+	// if left out, PENDING, RETRY_WAIT and HELD deliveries are moved.
 	Filter *DeliveryFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
 	// The configured destination to move them to.
 	To string `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
-	// Only count them.
+	// Only count the matching deliveries; change nothing.
 	DryRun bool `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
-	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match.
+	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many deliveries match.
 	ExpectedCount int64 `protobuf:"varint,4,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
-	// Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
-	// Made by leadgate if empty.
+	// An ID for the operation: 1 to 64 letters, digits, hyphens and underscores. Repeating the call with the same ID does
+	// not repeat the work; it waits for the operation and returns its result. leadgate generates an ID if this is empty.
 	OperationId   string `protobuf:"bytes,5,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1318,11 +1321,11 @@ func (x *MoveDeliveriesRequest) GetOperationId() string {
 // MoveDeliveriesResponse says what was done.
 type MoveDeliveriesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many matched.
+	// The number of deliveries that matched.
 	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
-	// How many are due at the other destination.
+	// The number of deliveries that are now due at the other destination.
 	Moved int64 `protobuf:"varint,2,opt,name=moved,proto3" json:"moved,omitempty"`
-	// The operation; empty for a dry run.
+	// The operation's ID; empty for a dry run.
 	OperationId   string `protobuf:"bytes,3,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1379,17 +1382,17 @@ func (x *MoveDeliveriesResponse) GetOperationId() string {
 	return ""
 }
 
-// DeleteDeliveriesRequest chooses the deliveries to remove.
+// DeleteDeliveriesRequest selects the deliveries to delete.
 type DeleteDeliveriesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which ones. Its state must be DEAD, HELD, SUPERSEDED or CANCELLED; DEAD if left out.
+	// The deliveries to delete. The state must be DEAD, HELD, SUPERSEDED or CANCELLED; DEAD if left out.
 	Filter *DeliveryFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Only count them.
+	// Only count the matching deliveries; change nothing.
 	DryRun bool `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
-	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match.
+	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many deliveries match.
 	ExpectedCount int64 `protobuf:"varint,4,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
-	// Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
-	// Made by leadgate if empty.
+	// An ID for the operation: 1 to 64 letters, digits, hyphens and underscores. Repeating the call with the same ID does
+	// not repeat the work; it waits for the operation and returns its result. leadgate generates an ID if this is empty.
 	OperationId   string `protobuf:"bytes,5,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1456,11 +1459,11 @@ func (x *DeleteDeliveriesRequest) GetOperationId() string {
 // DeleteDeliveriesResponse says what was done.
 type DeleteDeliveriesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many matched.
+	// The number of deliveries that matched.
 	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
-	// How many are gone.
+	// The number of deliveries that were deleted.
 	Deleted int64 `protobuf:"varint,2,opt,name=deleted,proto3" json:"deleted,omitempty"`
-	// The operation; empty for a dry run.
+	// The operation's ID; empty for a dry run.
 	OperationId   string `protobuf:"bytes,3,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

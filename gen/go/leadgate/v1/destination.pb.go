@@ -24,23 +24,23 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// DestinationStatus says how sending to a destination goes.
+// DestinationStatus says whether deliveries reach a destination.
 type DestinationStatus int32
 
 const (
-	// Not said.
+	// Unspecified.
 	DestinationStatus_DESTINATION_STATUS_UNSPECIFIED DestinationStatus = 0
-	// Deliveries go out as they come.
+	// Deliveries are sent as they arrive.
 	DestinationStatus_DESTINATION_STATUS_FLOWING DestinationStatus = 1
 	// A person paused it.
 	DestinationStatus_DESTINATION_STATUS_PAUSED DestinationStatus = 2
 	// The last calls failed.
 	DestinationStatus_DESTINATION_STATUS_FAILING DestinationStatus = 3
-	// The CRM asked for a slower pace.
+	// The CRM asked for fewer requests; deliveries wait.
 	DestinationStatus_DESTINATION_STATUS_RATE_LIMITED DestinationStatus = 4
-	// The CRM refused the credentials.
+	// The CRM rejected the credentials; deliveries wait.
 	DestinationStatus_DESTINATION_STATUS_CREDENTIALS_REFUSED DestinationStatus = 5
-	// The CRM cannot be reached; it is asked every minute or sooner.
+	// The CRM cannot be reached; leadgate checks at least once a minute whether it is back.
 	DestinationStatus_DESTINATION_STATUS_UNREACHABLE DestinationStatus = 6
 )
 
@@ -93,44 +93,44 @@ func (DestinationStatus) EnumDescriptor() ([]byte, []int) {
 	return file_leadgate_v1_destination_proto_rawDescGZIP(), []int{0}
 }
 
-// Destination is a configured CRM connection and how it is doing.
+// Destination is a configured CRM connection and its current condition.
 type Destination struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name in the configuration.
+	// The destination's name in the configuration.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Kind of CRM, such as "hubspot".
+	// The kind of CRM, such as "hubspot".
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
-	// How sending goes.
+	// Whether deliveries get through.
 	Status DestinationStatus `protobuf:"varint,3,opt,name=status,proto3,enum=leadgate.v1.DestinationStatus" json:"status,omitempty"`
-	// How many deliveries wait: pending or waiting for a retry.
+	// The number of deliveries that are pending or waiting for a retry.
 	Waiting int64 `protobuf:"varint,4,opt,name=waiting,proto3" json:"waiting,omitempty"`
-	// How many are under way.
+	// The number of deliveries with an attempt in progress.
 	InFlight int64 `protobuf:"varint,5,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
-	// How many were delivered.
+	// The number of deliveries that the CRM accepted.
 	Delivered int64 `protobuf:"varint,6,opt,name=delivered,proto3" json:"delivered,omitempty"`
-	// How many were given up or refused.
+	// The number of deliveries that were given up, or that the CRM rejected.
 	Dead int64 `protobuf:"varint,7,opt,name=dead,proto3" json:"dead,omitempty"`
-	// How many wait for a person.
+	// The number of deliveries that wait for a person.
 	Held int64 `protobuf:"varint,8,opt,name=held,proto3" json:"held,omitempty"`
-	// How long the oldest that waits has waited, since its lead was accepted.
+	// The time since the oldest waiting lead was accepted; unset if none is waiting.
 	OldestWaiting *durationpb.Duration `protobuf:"bytes,9,opt,name=oldest_waiting,json=oldestWaiting,proto3" json:"oldest_waiting,omitempty"`
-	// Requests sent in the last second.
+	// The number of requests sent in the last second.
 	RequestsPerSecond float64 `protobuf:"fixed64,10,opt,name=requests_per_second,json=requestsPerSecond,proto3" json:"requests_per_second,omitempty"`
-	// How many it may be; 0 for no limit.
+	// The limit on requests per second; 0 for no limit.
 	RequestsPerSecondLimit float64 `protobuf:"fixed64,11,opt,name=requests_per_second_limit,json=requestsPerSecondLimit,proto3" json:"requests_per_second_limit,omitempty"`
-	// What went wrong last, in words; empty after a success.
+	// What last went wrong; empty after a success.
 	LastError string `protobuf:"bytes,12,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
-	// When that was.
+	// When that error occurred.
 	LastErrorTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=last_error_time,json=lastErrorTime,proto3" json:"last_error_time,omitempty"`
-	// When sending goes on by itself, or is tried, if it waits.
+	// When deliveries continue, or the CRM is tried again; unset unless a time is known.
 	ResumeTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=resume_time,json=resumeTime,proto3" json:"resume_time,omitempty"`
-	// Whose records it writes, such as the number of a HubSpot account; empty until that is known.
+	// The account whose records are written, such as the ID of a HubSpot account; empty until it is known.
 	Account string `protobuf:"bytes,15,opt,name=account,proto3" json:"account,omitempty"`
-	// How many requests may still be made today, if requests_per_day bounds them.
+	// How many more requests may be sent today; only if requests_per_day sets a limit.
 	RequestsLeftToday int32 `protobuf:"varint,16,opt,name=requests_left_today,json=requestsLeftToday,proto3" json:"requests_left_today,omitempty"`
-	// requests_per_day; 0 for no limit.
+	// The limit on requests per day; 0 for no limit.
 	RequestsPerDayLimit int32 `protobuf:"varint,17,opt,name=requests_per_day_limit,json=requestsPerDayLimit,proto3" json:"requests_per_day_limit,omitempty"`
-	// Why a person paused it, in the person's words; empty unless it is paused.
+	// The reason that a person gave for the pause; empty unless the destination is paused.
 	PauseReason   string `protobuf:"bytes,18,opt,name=pause_reason,json=pauseReason,proto3" json:"pause_reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -292,7 +292,7 @@ func (x *Destination) GetPauseReason() string {
 	return ""
 }
 
-// ListDestinationsRequest asks for every destination.
+// ListDestinationsRequest asks for all destinations.
 type ListDestinationsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -329,10 +329,10 @@ func (*ListDestinationsRequest) Descriptor() ([]byte, []int) {
 	return file_leadgate_v1_destination_proto_rawDescGZIP(), []int{1}
 }
 
-// ListDestinationsResponse is every destination.
+// ListDestinationsResponse lists all destinations.
 type ListDestinationsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The destinations by name.
+	// The destinations, sorted by name.
 	Destinations  []*Destination `protobuf:"bytes,1,rep,name=destinations,proto3" json:"destinations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -375,12 +375,12 @@ func (x *ListDestinationsResponse) GetDestinations() []*Destination {
 	return nil
 }
 
-// PauseDestinationRequest names a destination.
+// PauseDestinationRequest names the destination to pause.
 type PauseDestinationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name in the configuration.
+	// The destination's name in the configuration.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Why, for the operators who come later.
+	// The reason for the pause, for other operators. At most 500 characters.
 	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -430,7 +430,7 @@ func (x *PauseDestinationRequest) GetReason() string {
 	return ""
 }
 
-// PauseDestinationResponse is the destination after the request.
+// PauseDestinationResponse returns the destination after the request.
 type PauseDestinationResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The destination.
@@ -476,10 +476,10 @@ func (x *PauseDestinationResponse) GetDestination() *Destination {
 	return nil
 }
 
-// ResumeDestinationRequest names a destination.
+// ResumeDestinationRequest names the destination to resume.
 type ResumeDestinationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name in the configuration.
+	// The destination's name in the configuration.
 	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -522,7 +522,7 @@ func (x *ResumeDestinationRequest) GetName() string {
 	return ""
 }
 
-// ResumeDestinationResponse is the destination after the request.
+// ResumeDestinationResponse returns the destination after the request.
 type ResumeDestinationResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The destination.
@@ -568,10 +568,10 @@ func (x *ResumeDestinationResponse) GetDestination() *Destination {
 	return nil
 }
 
-// TestDestinationRequest names a destination.
+// TestDestinationRequest names the destination to test.
 type TestDestinationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name in the configuration.
+	// The destination's name in the configuration.
 	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -614,10 +614,10 @@ func (x *TestDestinationRequest) GetName() string {
 	return ""
 }
 
-// TestDestinationResponse is how the test went.
+// TestDestinationResponse returns the result of a test.
 type TestDestinationResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What was found.
+	// What the test found.
 	Report        *DestinationReport `protobuf:"bytes,1,opt,name=report,proto3" json:"report,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -660,30 +660,30 @@ func (x *TestDestinationResponse) GetReport() *DestinationReport {
 	return nil
 }
 
-// DestinationReport is what calling a destination's CRM showed.
+// DestinationReport is what a test of a destination found.
 type DestinationReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name in the configuration.
+	// The destination's name in the configuration.
 	Destination string `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
-	// Kind of CRM, such as "hubspot".
+	// The kind of CRM, such as "hubspot".
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
-	// The CRM is up and takes the credentials.
+	// Whether the CRM is up and accepts the credentials.
 	Reachable bool `protobuf:"varint,3,opt,name=reachable,proto3" json:"reachable,omitempty"`
-	// What is wrong, in words; empty if it is reachable.
+	// What is wrong; empty if the CRM is reachable.
 	Problem string `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
-	// HTTP status of the CRM's answer.
+	// The HTTP status of the CRM's answer; 0 if there was none.
 	CrmStatus int32 `protobuf:"varint,5,opt,name=crm_status,json=crmStatus,proto3" json:"crm_status,omitempty"`
-	// How long the answer took.
+	// How long the CRM took to answer.
 	Latency *durationpb.Duration `protobuf:"bytes,6,opt,name=latency,proto3" json:"latency,omitempty"`
-	// Whose records it writes, such as the number of a HubSpot account; empty if it does not say.
+	// The account whose records are written, such as the ID of a HubSpot account; empty if the CRM does not say.
 	Account string `protobuf:"bytes,7,opt,name=account,proto3" json:"account,omitempty"`
-	// How many properties the CRM's records have; 0 if it cannot be asked.
+	// The number of properties that the CRM's records have; 0 if this kind of CRM cannot list them.
 	Properties int32 `protobuf:"varint,8,opt,name=properties,proto3" json:"properties,omitempty"`
-	// Why they could not be read; empty if they were, or if this kind of CRM cannot be asked.
+	// Why the properties could not be read; empty if they were, or if this kind of CRM cannot list them.
 	PropertiesProblem string `protobuf:"bytes,9,opt,name=properties_problem,json=propertiesProblem,proto3" json:"properties_problem,omitempty"`
-	// What of them does not fit the mapping.
+	// The properties that do not fit the mapping.
 	Drifts []*Drift `protobuf:"bytes,10,rep,name=drifts,proto3" json:"drifts,omitempty"`
-	// What the CRM says is left of its budgets of calls.
+	// What the CRM says is left of its request quotas.
 	Quotas        []*QuotaReport `protobuf:"bytes,11,rep,name=quotas,proto3" json:"quotas,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -796,14 +796,14 @@ func (x *DestinationReport) GetQuotas() []*QuotaReport {
 	return nil
 }
 
-// QuotaReport is what a CRM says is left of a budget of calls.
+// QuotaReport is what a CRM says is left of a request quota.
 type QuotaReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Over how long it counts.
+	// The period that the quota is for.
 	Window *durationpb.Duration `protobuf:"bytes,1,opt,name=window,proto3" json:"window,omitempty"`
-	// How many calls it allows; 0 if it does not say.
+	// The number of requests allowed in that period; 0 if the CRM does not say.
 	Limit int32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
-	// How many of them are left.
+	// The number of requests left.
 	Remaining     int32 `protobuf:"varint,3,opt,name=remaining,proto3" json:"remaining,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

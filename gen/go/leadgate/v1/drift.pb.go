@@ -22,25 +22,25 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// DriftType says what does not fit any more.
+// DriftType says what no longer fits.
 type DriftType int32
 
 const (
-	// Not said.
+	// Unspecified.
 	DriftType_DRIFT_TYPE_UNSPECIFIED DriftType = 0
-	// A page sends a field that nothing maps and that looks like one that came no more.
+	// A page sends a field that nothing maps, and that looks like a mapped field that no longer arrives.
 	DriftType_DRIFT_TYPE_FIELD_RENAMED DriftType = 1
-	// The CRM has no property of that name (any more).
+	// The CRM has no property of this name, or no longer has it.
 	DriftType_DRIFT_TYPE_PROPERTY_GONE DriftType = 2
-	// The CRM's property cannot be written.
+	// The CRM's property is read-only.
 	DriftType_DRIFT_TYPE_PROPERTY_READ_ONLY DriftType = 3
-	// The CRM's property takes values of another kind than it did, or than the lead field has.
+	// The CRM's property has another type than before, or than the lead field.
 	DriftType_DRIFT_TYPE_PROPERTY_TYPE DriftType = 4
-	// The CRM's property takes fewer characters than it did, or than the lead field needs.
+	// The CRM's property accepts fewer characters than before, or than the lead field may have.
 	DriftType_DRIFT_TYPE_PROPERTY_TOO_SHORT DriftType = 5
-	// The CRM wants a property that nothing maps.
+	// The CRM requires a property that nothing maps.
 	DriftType_DRIFT_TYPE_PROPERTY_REQUIRED DriftType = 6
-	// The CRM's property has no such option (any more) as the configuration makes of what pages send.
+	// The CRM's property does not have, or no longer has, an option that the configuration maps a value to.
 	DriftType_DRIFT_TYPE_PROPERTY_OPTION DriftType = 7
 )
 
@@ -95,22 +95,22 @@ func (DriftType) EnumDescriptor() ([]byte, []int) {
 	return file_leadgate_v1_drift_proto_rawDescGZIP(), []int{0}
 }
 
-// Drift is one thing that does not fit any more between a page, leadgate's configuration and a CRM.
+// Drift is something that no longer fits between a page, leadgate's configuration and a CRM.
 type Drift struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What does not fit.
+	// What no longer fits.
 	Type DriftType `protobuf:"varint,1,opt,name=type,proto3,enum=leadgate.v1.DriftType" json:"type,omitempty"`
 	// The form, if a page changed.
 	Form string `protobuf:"bytes,2,opt,name=form,proto3" json:"form,omitempty"`
 	// The destination, if a CRM changed.
 	Destination string `protobuf:"bytes,3,opt,name=destination,proto3" json:"destination,omitempty"`
-	// The field of the form, or the CRM's property.
+	// The form's field, or the CRM's property.
 	Field string `protobuf:"bytes,4,opt,name=field,proto3" json:"field,omitempty"`
-	// The lead field that it leads to or comes from; an expression where one is configured.
+	// The lead field that it is mapped to or from, or the configured expression.
 	LeadField string `protobuf:"bytes,5,opt,name=lead_field,json=leadField,proto3" json:"lead_field,omitempty"`
-	// What is wrong and what to do, in words.
+	// What is wrong and what to do about it.
 	Detail string `protobuf:"bytes,6,opt,name=detail,proto3" json:"detail,omitempty"`
-	// The line to write in the configuration, if there is a likely one, such as "company_name: company".
+	// The line to add to the configuration, such as "company_name: company"; empty if there is no likely one.
 	Suggestion string `protobuf:"bytes,7,opt,name=suggestion,proto3" json:"suggestion,omitempty"`
 	// When it was first seen.
 	Since *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=since,proto3" json:"since,omitempty"`
@@ -213,7 +213,7 @@ func (x *Drift) GetLeadId() string {
 	return ""
 }
 
-// ListDriftRequest asks for all of it.
+// ListDriftRequest asks for everything that no longer fits.
 type ListDriftRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -250,10 +250,10 @@ func (*ListDriftRequest) Descriptor() ([]byte, []int) {
 	return file_leadgate_v1_drift_proto_rawDescGZIP(), []int{1}
 }
 
-// ListDriftResponse is what does not fit.
+// ListDriftResponse lists everything that no longer fits.
 type ListDriftResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Fields of pages first, then properties of CRMs; by form and destination.
+	// Form fields first, then CRM properties; sorted by form and destination.
 	Drifts        []*Drift `protobuf:"bytes,1,rep,name=drifts,proto3" json:"drifts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

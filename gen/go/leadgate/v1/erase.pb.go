@@ -22,14 +22,14 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// EraseLeadsRequest names a person.
+// EraseLeadsRequest names the person to erase.
 type EraseLeadsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The person's e-mail address.
 	Email string `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
-	// Only say what would be erased.
+	// Only report what would be erased; change nothing.
 	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
-	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many leads would be erased.
+	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many leads match.
 	ExpectedCount int64 `protobuf:"varint,3,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -86,22 +86,22 @@ func (x *EraseLeadsRequest) GetExpectedCount() int64 {
 	return 0
 }
 
-// EraseLeadsResponse says what was erased, or what would be.
+// EraseLeadsResponse says what was erased or, for a dry run, what would be.
 type EraseLeadsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many leads of the person there are that were not erased before.
+	// The number of the person's leads that were not erased before.
 	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
-	// How many of them are erased now.
+	// How many of them were erased by this request.
 	Erased int64 `protobuf:"varint,2,opt,name=erased,proto3" json:"erased,omitempty"`
-	// Of these leads, how many deliveries will not be made any more.
+	// The number of their deliveries that were cancelled.
 	DeliveriesCancelled int64 `protobuf:"varint,3,opt,name=deliveries_cancelled,json=deliveriesCancelled,proto3" json:"deliveries_cancelled,omitempty"`
-	// How many attempts lost what was sent and answered.
+	// The number of attempts whose payload and answer were erased.
 	AttemptsErased int64 `protobuf:"varint,4,opt,name=attempts_erased,json=attemptsErased,proto3" json:"attempts_erased,omitempty"`
-	// How many events lost what they said of the person.
+	// The number of events from which the person's data was erased.
 	EventsErased int64 `protobuf:"varint,5,opt,name=events_erased,json=eventsErased,proto3" json:"events_erased,omitempty"`
-	// What the CRMs have, or may have, of the person: it is to be erased there.
+	// What the CRMs have, or may have, of the person. Erase it there.
 	CrmRecords []*CRMRecord `protobuf:"bytes,6,rep,name=crm_records,json=crmRecords,proto3" json:"crm_records,omitempty"`
-	// How many leads of the person were erased by earlier requests. What the CRMs have of those is named again.
+	// The number of the person's leads that earlier requests erased. The CRM records of these leads are listed again.
 	ErasedBefore  int64 `protobuf:"varint,7,opt,name=erased_before,json=erasedBefore,proto3" json:"erased_before,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -186,18 +186,18 @@ func (x *EraseLeadsResponse) GetErasedBefore() int64 {
 	return 0
 }
 
-// CRMRecord is what a CRM has of a lead.
+// CRMRecord is a record of a lead in a CRM.
 type CRMRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The destination.
 	Destination string `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
-	// The delivery that brought it.
+	// The delivery that wrote the record.
 	DeliveryId string `protobuf:"bytes,2,opt,name=delivery_id,json=deliveryId,proto3" json:"delivery_id,omitempty"`
-	// The CRM's identifier of the record; empty if it is not known.
+	// The ID of the CRM's record; empty if it is not known.
 	RecordId string `protobuf:"bytes,3,opt,name=record_id,json=recordId,proto3" json:"record_id,omitempty"`
-	// Where a person sees the record; empty if that is not known.
+	// The address at which a person can open the record; empty if it is not known.
 	RecordUrl string `protobuf:"bytes,4,opt,name=record_url,json=recordUrl,proto3" json:"record_url,omitempty"`
-	// Whether it is not certain that the CRM has it: the answer to a call was lost.
+	// Whether the record may not exist, because the answer to a call was lost.
 	Uncertain     bool `protobuf:"varint,5,opt,name=uncertain,proto3" json:"uncertain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -23,41 +23,41 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Stage says where a lead is on its way.
+// Stage is a step on a lead's way to the CRM.
 type Stage int32
 
 const (
-	// Not said; as a filter it matches every stage.
+	// Unspecified. As a filter, it matches every stage.
 	Stage_STAGE_UNSPECIFIED Stage = 0
 	// A submission arrived.
 	Stage_STAGE_RECEIVED Stage = 1
-	// It is a lead that satisfies every rule.
+	// The submission became a lead that follows every rule.
 	Stage_STAGE_VALIDATED Stage = 2
-	// It was refused; nothing was kept.
+	// The submission was rejected, and nothing was stored.
 	Stage_STAGE_REJECTED Stage = 3
-	// Its idempotency key was seen before; the first answer was given again.
+	// The submission repeated an earlier one, and was answered as that one was.
 	Stage_STAGE_DUPLICATE Stage = 4
-	// It was accepted and waits for a person.
+	// The lead was accepted, and waits for a person.
 	Stage_STAGE_HELD Stage = 5
-	// It is on disk, bound for a destination.
+	// The lead is on disk, and is waiting to be sent to a destination.
 	Stage_STAGE_QUEUED Stage = 6
-	// A call to the CRM began.
+	// A call to the CRM started.
 	Stage_STAGE_CRM_API_CALL Stage = 7
-	// The call failed; another will be made.
+	// A call failed and will be retried.
 	Stage_STAGE_RETRY Stage = 8
-	// The CRM has it.
+	// The CRM accepted the lead.
 	Stage_STAGE_SUCCESS Stage = 9
-	// The CRM refused it, or refused it in part.
+	// The CRM rejected the lead, or part of it.
 	Stage_STAGE_FAILURE Stage = 10
-	// No more calls will be made unless a person asks for them.
+	// No more calls are made unless a person asks for one.
 	Stage_STAGE_DEAD Stage = 11
-	// It was not sent because a newer lead of the same person was.
+	// The lead was not sent, because a newer lead of the same person was delivered.
 	Stage_STAGE_SUPERSEDED Stage = 12
-	// Its content was erased.
+	// The lead's content was erased.
 	Stage_STAGE_ERASED Stage = 13
-	// It was held, and a person threw it away.
+	// A person discarded the held lead.
 	Stage_STAGE_DISCARDED Stage = 14
-	// It was enriched and screened with what is known elsewhere, or goes without.
+	// The lead was enriched and screened, or is sent without that because it took too long.
 	Stage_STAGE_PREPARED Stage = 15
 )
 
@@ -132,31 +132,32 @@ func (Stage) EnumDescriptor() ([]byte, []int) {
 type DestinationEventType int32
 
 const (
-	// Not said.
+	// Unspecified.
 	DestinationEventType_DESTINATION_EVENT_TYPE_UNSPECIFIED DestinationEventType = 0
-	// Deliveries were paused by a person.
+	// A person paused deliveries.
 	DestinationEventType_DESTINATION_EVENT_TYPE_PAUSED DestinationEventType = 1
-	// Deliveries go on.
+	// Deliveries continue.
 	DestinationEventType_DESTINATION_EVENT_TYPE_RESUMED DestinationEventType = 2
-	// The CRM refused the credentials; deliveries wait.
+	// The CRM rejected the credentials; deliveries wait.
 	DestinationEventType_DESTINATION_EVENT_TYPE_CREDENTIALS_REFUSED DestinationEventType = 3
-	// The CRM asked for a slower pace; deliveries wait.
+	// The CRM asked for fewer requests; deliveries wait.
 	DestinationEventType_DESTINATION_EVENT_TYPE_RATE_LIMITED DestinationEventType = 4
-	// The CRM cannot be reached; deliveries wait, and it is asked every minute or sooner.
+	// The CRM cannot be reached; deliveries wait, and leadgate checks at least once a minute whether it is back.
 	DestinationEventType_DESTINATION_EVENT_TYPE_BREAKER_OPENED DestinationEventType = 5
-	// The CRM can be reached again; deliveries go on.
+	// The CRM can be reached again; deliveries continue.
 	DestinationEventType_DESTINATION_EVENT_TYPE_BREAKER_CLOSED DestinationEventType = 6
-	// Little is left of a budget of calls; what is left is spread over the rest of its time.
+	// Little is left of a request quota; the rest is spread over the remaining time.
 	DestinationEventType_DESTINATION_EVENT_TYPE_QUOTA_LOW DestinationEventType = 7
-	// Nothing is left of a budget of calls; deliveries wait until there is more.
+	// Nothing is left of a request quota; deliveries wait until it is renewed.
 	DestinationEventType_DESTINATION_EVENT_TYPE_QUOTA_SPENT DestinationEventType = 8
-	// What waited is held, because the destination is gone or is another than it was.
+	// Waiting deliveries are held, because the destination was removed, or is now of another kind or account.
 	DestinationEventType_DESTINATION_EVENT_TYPE_HELD DestinationEventType = 9
-	// A property of the CRM does not fit the mapping any more: leads are delivered without it.
+	// A property of the CRM no longer fits the mapping; leads are delivered without it.
 	DestinationEventType_DESTINATION_EVENT_TYPE_DRIFT DestinationEventType = 10
-	// It fits again.
+	// The property fits again.
 	DestinationEventType_DESTINATION_EVENT_TYPE_DRIFT_OVER DestinationEventType = 11
-	// An expression under properties came to nothing for a lead, which was sent without that property. Told once in a while.
+	// An expression under properties failed for a lead, which was sent without that property. Repeated failures are
+	// reported only once in a while.
 	DestinationEventType_DESTINATION_EVENT_TYPE_RULE_FAILED DestinationEventType = 20
 )
 
@@ -225,14 +226,15 @@ func (DestinationEventType) EnumDescriptor() ([]byte, []int) {
 type FormEventType int32
 
 const (
-	// Not said.
+	// Unspecified.
 	FormEventType_FORM_EVENT_TYPE_UNSPECIFIED FormEventType = 0
-	// The page sends a field that nothing maps and that looks like one that came no more. Told once for each field.
+	// The page sends a field that nothing maps, and that looks like a mapped field that no longer arrives. Reported once
+	// per field.
 	FormEventType_FORM_EVENT_TYPE_DRIFT FormEventType = 1
-	// No submission came for much longer than is usual at this time of the week.
+	// No submission has arrived for much longer than is usual at this time of the week.
 	FormEventType_FORM_EVENT_TYPE_SILENT FormEventType = 2
-	// An expression under routes or block came to nothing for a lead, which was taken as if it were false. Told once in a
-	// while.
+	// An expression under routes or block failed for a lead, and was treated as false. Repeated failures are reported
+	// only once in a while.
 	FormEventType_FORM_EVENT_TYPE_RULE_FAILED FormEventType = 20
 )
 
@@ -283,37 +285,38 @@ func (FormEventType) EnumDescriptor() ([]byte, []int) {
 type SystemEventType int32
 
 const (
-	// Not said.
+	// Unspecified.
 	SystemEventType_SYSTEM_EVENT_TYPE_UNSPECIFIED SystemEventType = 0
-	// It started.
+	// The gateway started.
 	SystemEventType_SYSTEM_EVENT_TYPE_STARTED SystemEventType = 1
-	// It is stopping.
+	// The gateway is stopping.
 	SystemEventType_SYSTEM_EVENT_TYPE_STOPPING SystemEventType = 2
-	// Something failed inside it.
+	// Something failed inside the gateway.
 	SystemEventType_SYSTEM_EVENT_TYPE_ERROR SystemEventType = 3
-	// A changed configuration, or a changed secret, is in force.
+	// A changed configuration, or a changed secret, took effect.
 	SystemEventType_SYSTEM_EVENT_TYPE_CONFIG_APPLIED SystemEventType = 4
-	// A changed configuration is not good; the one before stays in force.
+	// A changed configuration is invalid; the previous one stays in force.
 	SystemEventType_SYSTEM_EVENT_TYPE_CONFIG_REFUSED SystemEventType = 5
-	// Part of a changed configuration takes effect only when leadgate is started again.
+	// Part of a changed configuration takes effect only after a restart.
 	SystemEventType_SYSTEM_EVENT_TYPE_RESTART_NEEDED SystemEventType = 6
-	// An operation on many leads or deliveries began, went on after a restart, or ended.
+	// An operation on many leads or deliveries started, continued after a restart, or ended.
 	SystemEventType_SYSTEM_EVENT_TYPE_OPERATION SystemEventType = 7
-	// Something that leads are enriched or screened with cannot be asked; leads go without. Told once in a while.
+	// A service for enriching or screening leads cannot be reached; leads are sent without it. Repeated failures are
+	// reported only once in a while.
 	SystemEventType_SYSTEM_EVENT_TYPE_PREPARE_FAILED SystemEventType = 20
-	// Leads that were not delivered will be removed in a week, because retention.undelivered will be over.
+	// Undelivered leads will be removed in a week, when retention.undelivered has passed.
 	SystemEventType_SYSTEM_EVENT_TYPE_RETENTION_WARNING SystemEventType = 8
-	// Leads were removed, because their retention is over.
+	// Leads were removed, because their retention period has passed.
 	SystemEventType_SYSTEM_EVENT_TYPE_RETENTION_REMOVED SystemEventType = 9
 	// An alert fired.
 	SystemEventType_SYSTEM_EVENT_TYPE_ALERT_FIRING SystemEventType = 10
-	// What an alert told of is over.
+	// An alert was resolved.
 	SystemEventType_SYSTEM_EVENT_TYPE_ALERT_RESOLVED SystemEventType = 11
-	// An alert could not be told to a notifier; it is tried again.
+	// A notification of an alert could not be sent; it is retried.
 	SystemEventType_SYSTEM_EVENT_TYPE_NOTIFICATION_FAILED SystemEventType = 12
-	// An alert was told to a notifier.
+	// A notification of an alert was sent.
 	SystemEventType_SYSTEM_EVENT_TYPE_NOTIFICATION_SENT SystemEventType = 13
-	// Somebody is on an alert, and nobody is reminded of it for a while; or that was taken back.
+	// Somebody acknowledged an alert, which suppresses reminders for a while, or withdrew the acknowledgement.
 	SystemEventType_SYSTEM_EVENT_TYPE_ALERT_ACKNOWLEDGED SystemEventType = 14
 )
 
@@ -384,14 +387,14 @@ func (SystemEventType) EnumDescriptor() ([]byte, []int) {
 	return file_leadgate_v1_event_proto_rawDescGZIP(), []int{3}
 }
 
-// Event is one thing that happened. Logs, metrics and the live stream are made from events. Personal data is masked.
+// Event is something that happened. Logs, metrics and the live stream are derived from events. Personal data is masked.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identifier; resuming a watch goes by it. Later events have later identifiers.
+	// The event's ID. A watch can resume after it. Later events have later IDs.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// When it happened.
 	Time *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
-	// What it happened to. Clients keep unknown kinds.
+	// What it happened to. Clients should ignore kinds that they do not know.
 	//
 	// Types that are valid to be assigned to Kind:
 	//
@@ -523,52 +526,52 @@ func (*Event_System) isEvent_Kind() {}
 
 func (*Event_Form) isEvent_Kind() {}
 
-// LeadEvent is one stage of a lead.
+// LeadEvent is a step on a lead's way to the CRM.
 type LeadEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The stage.
+	// The stage that the lead reached.
 	Stage Stage `protobuf:"varint,1,opt,name=stage,proto3,enum=leadgate.v1.Stage" json:"stage,omitempty"`
-	// The lead.
+	// The lead's ID.
 	LeadId string `protobuf:"bytes,2,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
-	// The form it came through.
+	// The form that it came through; empty if it came from a backend.
 	Form string `protobuf:"bytes,3,opt,name=form,proto3" json:"form,omitempty"`
-	// The destination; empty before the lead is bound for one.
+	// The destination; empty before the lead is routed.
 	Destination string `protobuf:"bytes,4,opt,name=destination,proto3" json:"destination,omitempty"`
-	// The delivery; empty before the lead is bound for a destination.
+	// The delivery's ID; empty before the lead is routed.
 	DeliveryId string `protobuf:"bytes,5,opt,name=delivery_id,json=deliveryId,proto3" json:"delivery_id,omitempty"`
-	// Number of the attempt; 0 before the first.
+	// The number of the attempt; 0 before the first.
 	Attempt int32 `protobuf:"varint,6,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	// The idempotency key the lead came with.
+	// The idempotency key that the lead was submitted with.
 	IdempotencyKey string `protobuf:"bytes,7,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	// Who it is, masked, such as a***@example.com.
+	// The person, masked, such as a***@example.com.
 	Person string `protobuf:"bytes,8,opt,name=person,proto3" json:"person,omitempty"`
 	// How long the stage took.
 	Duration *durationpb.Duration `protobuf:"bytes,9,opt,name=duration,proto3" json:"duration,omitempty"`
-	// What went wrong, in words.
+	// What went wrong.
 	Error string `protobuf:"bytes,10,opt,name=error,proto3" json:"error,omitempty"`
-	// HTTP status of the CRM's answer.
+	// The HTTP status of the CRM's answer; 0 if there was none.
 	CrmStatus int32 `protobuf:"varint,11,opt,name=crm_status,json=crmStatus,proto3" json:"crm_status,omitempty"`
-	// The CRM's answer where it is an error, at most 4 KiB of it, without the lead's own values.
+	// The CRM's error answer, cut off after 4 KiB and without the lead's own values.
 	CrmBody string `protobuf:"bytes,12,opt,name=crm_body,json=crmBody,proto3" json:"crm_body,omitempty"`
 	// When the next attempt is due.
 	NextAttemptTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=next_attempt_time,json=nextAttemptTime,proto3" json:"next_attempt_time,omitempty"`
-	// The CRM's identifier of the record.
+	// The ID of the CRM's record.
 	RecordId string `protobuf:"bytes,14,opt,name=record_id,json=recordId,proto3" json:"record_id,omitempty"`
-	// Where a person sees the record.
+	// The address at which a person can open the CRM's record.
 	RecordUrl string `protobuf:"bytes,15,opt,name=record_url,json=recordUrl,proto3" json:"record_url,omitempty"`
-	// Identifier of the request that brought the lead.
+	// The ID of the request that submitted the lead.
 	RequestId string `protobuf:"bytes,16,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// What is worth knowing besides, in words: what was changed, dropped, or why it is held.
+	// Anything else worth knowing: what was changed or dropped, or why the lead is held.
 	Detail string `protobuf:"bytes,17,opt,name=detail,proto3" json:"detail,omitempty"`
-	// Trace that the lead belongs to: 32 hexadecimal digits, as in the request's traceparent.
+	// The ID of the lead's trace: 32 hexadecimal digits, as in the request's traceparent header.
 	TraceId string `protobuf:"bytes,18,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
-	// How long ago the submission arrived; set when the CRM has the lead.
+	// The time from the submission to the CRM's record; set once the CRM has the lead.
 	SpeedToLead *durationpb.Duration `protobuf:"bytes,19,opt,name=speed_to_lead,json=speedToLead,proto3" json:"speed_to_lead,omitempty"`
-	// Why it was rejected or held, in one word of a few, such as RULES_BROKEN or NO_ROUTE.
+	// A code that says why the lead was rejected or held, such as RULES_BROKEN or NO_ROUTE.
 	Reason string `protobuf:"bytes,20,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Span of the submission in that trace: 16 hexadecimal digits. What happens to the lead later is below it.
+	// The ID of the submission's span in that trace: 16 hexadecimal digits. Later spans of the lead are its children.
 	SpanId string `protobuf:"bytes,21,opt,name=span_id,json=spanId,proto3" json:"span_id,omitempty"`
-	// Span of the caller, such as the browser's; only where the submission itself is told of.
+	// The ID of the caller's span, such as the browser's; only in events of the submission itself.
 	ParentSpanId  string `protobuf:"bytes,22,opt,name=parent_span_id,json=parentSpanId,proto3" json:"parent_span_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -761,17 +764,18 @@ func (x *LeadEvent) GetParentSpanId() string {
 // DestinationEvent is something that happened to a destination.
 type DestinationEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The destination.
+	// The destination's name.
 	Destination string `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
 	// What happened.
 	Type DestinationEventType `protobuf:"varint,2,opt,name=type,proto3,enum=leadgate.v1.DestinationEventType" json:"type,omitempty"`
-	// The cause, in words.
+	// The cause.
 	Detail string `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
-	// HTTP status of the CRM's answer that caused it.
+	// The HTTP status of the CRM's answer that caused it; 0 if there was none.
 	CrmStatus int32 `protobuf:"varint,4,opt,name=crm_status,json=crmStatus,proto3" json:"crm_status,omitempty"`
-	// The CRM's property that it is about, if it is about one.
+	// The CRM's property that it is about; empty if none.
 	Property string `protobuf:"bytes,5,opt,name=property,proto3" json:"property,omitempty"`
-	// The line to write under properties: of the destination, if there is a likely one, such as "company_name: company".
+	// The line to add under the destination's properties, such as "company_name: company"; empty if there is no likely
+	// one.
 	Suggestion    string `protobuf:"bytes,6,opt,name=suggestion,proto3" json:"suggestion,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -854,17 +858,17 @@ type FormEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What happened.
 	Type FormEventType `protobuf:"varint,1,opt,name=type,proto3,enum=leadgate.v1.FormEventType" json:"type,omitempty"`
-	// The form.
+	// The form's name.
 	Form string `protobuf:"bytes,2,opt,name=form,proto3" json:"form,omitempty"`
 	// The field that the page sends and nothing maps.
 	Field string `protobuf:"bytes,3,opt,name=field,proto3" json:"field,omitempty"`
-	// The lead field that it probably leads to.
+	// The lead field that it probably belongs to.
 	LeadField string `protobuf:"bytes,4,opt,name=lead_field,json=leadField,proto3" json:"lead_field,omitempty"`
-	// The field that used to lead there and came no more.
+	// The field that was mapped to that lead field and no longer arrives.
 	MissingField string `protobuf:"bytes,5,opt,name=missing_field,json=missingField,proto3" json:"missing_field,omitempty"`
-	// The line to add under fields: of the form, such as "company: company".
+	// The line to add under the form's fields, such as "company: company".
 	Suggestion string `protobuf:"bytes,6,opt,name=suggestion,proto3" json:"suggestion,omitempty"`
-	// More about it, in words.
+	// More about it.
 	Detail string `protobuf:"bytes,7,opt,name=detail,proto3" json:"detail,omitempty"`
 	// The lead with which it was first seen.
 	LeadId        string `protobuf:"bytes,8,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
@@ -963,11 +967,11 @@ type SystemEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What happened.
 	Type SystemEventType `protobuf:"varint,1,opt,name=type,proto3,enum=leadgate.v1.SystemEventType" json:"type,omitempty"`
-	// More about it, in words.
+	// More about it.
 	Detail string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
-	// The alert that it is about, if it is about one.
+	// The alert that it is about, if any.
 	Alert *Alert `protobuf:"bytes,3,opt,name=alert,proto3" json:"alert,omitempty"`
-	// The notifier that it is about, if it is about one.
+	// The notifier that it is about; empty if none.
 	Notifier      string `protobuf:"bytes,4,opt,name=notifier,proto3" json:"notifier,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -22,17 +22,17 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ReleaseLeadsRequest chooses the held leads to send.
+// ReleaseLeadsRequest selects the held leads to release.
 type ReleaseLeadsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which ones.
+	// The held leads to release.
 	Filter *LeadFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Only say what would be done.
+	// Only report what would be done; change nothing.
 	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
-	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match.
+	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many leads match.
 	ExpectedCount int64 `protobuf:"varint,3,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
-	// Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
-	// Made by leadgate if empty.
+	// An ID for the operation: 1 to 64 letters, digits, hyphens and underscores. Repeating the call with the same ID does
+	// not repeat the work; it waits for the operation and returns its result. leadgate generates an ID if this is empty.
 	OperationId   string `protobuf:"bytes,4,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -99,15 +99,15 @@ func (x *ReleaseLeadsRequest) GetOperationId() string {
 // ReleaseLeadsResponse says what was done.
 type ReleaseLeadsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many matched.
+	// The number of leads that matched.
 	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
-	// How many are sent.
+	// The number of leads that are now being sent.
 	Released int64 `protobuf:"varint,2,opt,name=released,proto3" json:"released,omitempty"`
-	// How many stay held, because they break a rule or no destination takes them.
+	// The number of leads that stay held, because they break a rule or no destination takes them.
 	Refused int64 `protobuf:"varint,3,opt,name=refused,proto3" json:"refused,omitempty"`
-	// Why, for the first 50 of them.
+	// Why leads stay held, for the first 50 of them.
 	Problems []*OperationProblem `protobuf:"bytes,4,rep,name=problems,proto3" json:"problems,omitempty"`
-	// The operation; empty for a dry run.
+	// The operation's ID; empty for a dry run.
 	OperationId   string `protobuf:"bytes,5,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -178,19 +178,19 @@ func (x *ReleaseLeadsResponse) GetOperationId() string {
 	return ""
 }
 
-// DiscardLeadsRequest chooses the held leads to throw away.
+// DiscardLeadsRequest selects the held leads to discard.
 type DiscardLeadsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which ones.
+	// The held leads to discard.
 	Filter *LeadFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Only count them.
+	// Only count the matching leads; change nothing.
 	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
-	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match.
+	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many leads match.
 	ExpectedCount int64 `protobuf:"varint,3,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
-	// Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
-	// Made by leadgate if empty.
+	// An ID for the operation: 1 to 64 letters, digits, hyphens and underscores. Repeating the call with the same ID does
+	// not repeat the work; it waits for the operation and returns its result. leadgate generates an ID if this is empty.
 	OperationId string `protobuf:"bytes,4,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
-	// Why, for those who come later.
+	// The reason, for other operators. At most 500 characters.
 	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -264,11 +264,11 @@ func (x *DiscardLeadsRequest) GetReason() string {
 // DiscardLeadsResponse says what was done.
 type DiscardLeadsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many matched.
+	// The number of leads that matched.
 	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
-	// How many were thrown away.
+	// The number of leads that were discarded.
 	Discarded int64 `protobuf:"varint,2,opt,name=discarded,proto3" json:"discarded,omitempty"`
-	// The operation; empty for a dry run.
+	// The operation's ID; empty for a dry run.
 	OperationId   string `protobuf:"bytes,3,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -325,17 +325,17 @@ func (x *DiscardLeadsResponse) GetOperationId() string {
 	return ""
 }
 
-// UndiscardLeadsRequest chooses the discarded leads to hold again.
+// UndiscardLeadsRequest selects the discarded leads to hold again.
 type UndiscardLeadsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which ones.
+	// The discarded leads to hold again.
 	Filter *LeadFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Only count them.
+	// Only count the matching leads; change nothing.
 	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
-	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match.
+	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many leads match.
 	ExpectedCount int64 `protobuf:"varint,3,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
-	// Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
-	// Made by leadgate if empty.
+	// An ID for the operation: 1 to 64 letters, digits, hyphens and underscores. Repeating the call with the same ID does
+	// not repeat the work; it waits for the operation and returns its result. leadgate generates an ID if this is empty.
 	OperationId   string `protobuf:"bytes,4,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -402,11 +402,11 @@ func (x *UndiscardLeadsRequest) GetOperationId() string {
 // UndiscardLeadsResponse says what was done.
 type UndiscardLeadsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many matched.
+	// The number of leads that matched.
 	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
-	// How many are held again.
+	// The number of leads that are held again.
 	Held int64 `protobuf:"varint,2,opt,name=held,proto3" json:"held,omitempty"`
-	// The operation; empty for a dry run.
+	// The operation's ID; empty for a dry run.
 	OperationId   string `protobuf:"bytes,3,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

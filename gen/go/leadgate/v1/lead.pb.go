@@ -24,45 +24,48 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Lead is a person who wants to hear from the business, in one canonical shape. It is the only shape in which a lead
-// passes from intake to the CRMs. Every field is optional, but a lead without an e-mail address and without a phone
-// number cannot be answered and is refused.
+// Lead is a person who wants to hear from the business, in one canonical shape. Leads from every form and backend have
+// this shape on their way to the CRMs. Every field is optional, but a lead with neither an e-mail address nor a phone
+// number is rejected, because nobody could answer it.
 type Lead struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// E-mail address, lower case. It identifies the person: deliveries for one address keep their order.
+	// The e-mail address, in lower case. It identifies the person: leads of one address are delivered in the order of
+	// their acceptance.
 	Email string `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
-	// Given name.
+	// The given name.
 	FirstName string `protobuf:"bytes,2,opt,name=first_name,json=firstName,proto3" json:"first_name,omitempty"`
-	// Family name.
+	// The family name.
 	LastName string `protobuf:"bytes,3,opt,name=last_name,json=lastName,proto3" json:"last_name,omitempty"`
-	// Telephone number in E.164 form, such as +14155550132.
+	// The phone number in E.164 format, such as +14155550132.
 	Phone string `protobuf:"bytes,4,opt,name=phone,proto3" json:"phone,omitempty"`
-	// Name of the company.
+	// The name of the company.
 	Company string `protobuf:"bytes,5,opt,name=company,proto3" json:"company,omitempty"`
-	// Web site of the company or person.
+	// The website of the company or person.
 	Website string `protobuf:"bytes,6,opt,name=website,proto3" json:"website,omitempty"`
-	// Job title.
+	// The job title.
 	JobTitle string `protobuf:"bytes,7,opt,name=job_title,json=jobTitle,proto3" json:"job_title,omitempty"`
-	// Street and house number.
+	// The street and house number.
 	Street string `protobuf:"bytes,8,opt,name=street,proto3" json:"street,omitempty"`
-	// City.
+	// The city.
 	City string `protobuf:"bytes,9,opt,name=city,proto3" json:"city,omitempty"`
-	// State, province or region.
+	// The state, province or region.
 	Region string `protobuf:"bytes,10,opt,name=region,proto3" json:"region,omitempty"`
-	// Postal code.
+	// The postal code.
 	PostalCode string `protobuf:"bytes,11,opt,name=postal_code,json=postalCode,proto3" json:"postal_code,omitempty"`
-	// Country, ISO 3166-1 alpha-2, upper case, such as US.
+	// The country as an ISO 3166-1 alpha-2 code in upper case, such as US.
 	Country string `protobuf:"bytes,12,opt,name=country,proto3" json:"country,omitempty"`
 	// What the person wrote. At most 32 KiB of UTF-8.
 	Message string `protobuf:"bytes,13,opt,name=message,proto3" json:"message,omitempty"`
-	// Fields of the business's own. Values are scalars or lists of scalars; decimals travel as strings, and so do whole numbers
-	// beyond 2^53, which REST makes strings by itself; a backend's null is none. At most 50.
+	// Custom fields, at most 50. A name is a lower-case letter, then lower-case letters, digits and underscores, at most
+	// 63 characters. A value is a string, a finite number, a boolean, or a list of these. Send decimals as strings to
+	// keep every digit, and over gRPC also whole numbers beyond 2^53; over REST, leadgate turns those into strings
+	// itself. A field that is null is left out.
 	Custom map[string]*structpb.Value `protobuf:"bytes,14,rep,name=custom,proto3" json:"custom,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// What the person agreed to.
+	// What the person agreed to, or declined. At most 20.
 	Consents []*Consent `protobuf:"bytes,15,rep,name=consents,proto3" json:"consents,omitempty"`
 	// Where the lead came from.
 	Source *Source `protobuf:"bytes,16,opt,name=source,proto3" json:"source,omitempty"`
-	// What was learnt about the lead from elsewhere. Set by leadgate; refused from outside.
+	// What leadgate found out about the lead elsewhere. Output only: a request that sets it is rejected.
 	Enrichment    *Enrichment `protobuf:"bytes,17,opt,name=enrichment,proto3" json:"enrichment,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -217,14 +220,14 @@ func (x *Lead) GetEnrichment() *Enrichment {
 	return nil
 }
 
-// Consent is one thing that a person agreed to or refused.
+// Consent is one thing that a person agreed to or declined.
 type Consent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What for, such as "newsletter".
+	// The purpose, such as "newsletter".
 	Purpose string `protobuf:"bytes,1,opt,name=purpose,proto3" json:"purpose,omitempty"`
 	// Whether the person agreed.
 	Granted bool `protobuf:"varint,2,opt,name=granted,proto3" json:"granted,omitempty"`
-	// The wording that was shown.
+	// The wording that was shown to the person.
 	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	// The version of that wording.
 	TextVersion string `protobuf:"bytes,4,opt,name=text_version,json=textVersion,proto3" json:"text_version,omitempty"`
@@ -232,7 +235,7 @@ type Consent struct {
 	Time *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=time,proto3" json:"time,omitempty"`
 	// The page on which the person decided.
 	PageUrl string `protobuf:"bytes,6,opt,name=page_url,json=pageUrl,proto3" json:"page_url,omitempty"`
-	// Address of the person, when deciding.
+	// The person's IP address at that time.
 	Ip            string `protobuf:"bytes,7,opt,name=ip,proto3" json:"ip,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -320,39 +323,39 @@ func (x *Consent) GetIp() string {
 // Source says where a lead came from.
 type Source struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the configured form, if the lead came through one.
+	// The name of the configured form, if the lead came through one.
 	Form string `protobuf:"bytes,1,opt,name=form,proto3" json:"form,omitempty"`
-	// Address of the page that held the form.
+	// The address of the page with the form.
 	PageUrl string `protobuf:"bytes,2,opt,name=page_url,json=pageUrl,proto3" json:"page_url,omitempty"`
-	// Address of the page before that one.
+	// The address of the page before that one.
 	Referrer string `protobuf:"bytes,3,opt,name=referrer,proto3" json:"referrer,omitempty"`
-	// Campaign source, such as "google".
+	// The campaign source (UTM), such as "google".
 	UtmSource string `protobuf:"bytes,4,opt,name=utm_source,json=utmSource,proto3" json:"utm_source,omitempty"`
-	// Campaign medium, such as "cpc".
+	// The campaign medium (UTM), such as "cpc".
 	UtmMedium string `protobuf:"bytes,5,opt,name=utm_medium,json=utmMedium,proto3" json:"utm_medium,omitempty"`
-	// Campaign name.
+	// The campaign name (UTM).
 	UtmCampaign string `protobuf:"bytes,6,opt,name=utm_campaign,json=utmCampaign,proto3" json:"utm_campaign,omitempty"`
-	// Campaign search term.
+	// The campaign's search term (UTM).
 	UtmTerm string `protobuf:"bytes,7,opt,name=utm_term,json=utmTerm,proto3" json:"utm_term,omitempty"`
-	// Campaign content, the variant of an advertisement.
+	// The campaign content (UTM): the variant of the advertisement.
 	UtmContent string `protobuf:"bytes,8,opt,name=utm_content,json=utmContent,proto3" json:"utm_content,omitempty"`
-	// Address of the visitor.
+	// The visitor's IP address.
 	Ip string `protobuf:"bytes,9,opt,name=ip,proto3" json:"ip,omitempty"`
-	// Browser of the visitor.
+	// The visitor's browser, from the header User-Agent.
 	UserAgent string `protobuf:"bytes,10,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
-	// Click identifier of Google Ads.
+	// The click ID of Google Ads.
 	Gclid string `protobuf:"bytes,11,opt,name=gclid,proto3" json:"gclid,omitempty"`
-	// Click identifier of Google Ads, from a web page to an app on iOS.
+	// The click ID of Google Ads for clicks from a web page to an iOS app.
 	Gbraid string `protobuf:"bytes,12,opt,name=gbraid,proto3" json:"gbraid,omitempty"`
-	// Click identifier of Google Ads, from an app on iOS to a web page.
+	// The click ID of Google Ads for clicks from an iOS app to a web page.
 	Wbraid string `protobuf:"bytes,13,opt,name=wbraid,proto3" json:"wbraid,omitempty"`
-	// Click identifier of Facebook and Instagram.
+	// The click ID of Facebook and Instagram.
 	Fbclid string `protobuf:"bytes,14,opt,name=fbclid,proto3" json:"fbclid,omitempty"`
-	// Click identifier of Microsoft Advertising.
+	// The click ID of Microsoft Advertising.
 	Msclkid string `protobuf:"bytes,15,opt,name=msclkid,proto3" json:"msclkid,omitempty"`
-	// Click identifier of LinkedIn.
+	// The click ID of LinkedIn.
 	LiFatId string `protobuf:"bytes,16,opt,name=li_fat_id,json=liFatId,proto3" json:"li_fat_id,omitempty"`
-	// Click identifier of TikTok.
+	// The click ID of TikTok.
 	Ttclid        string `protobuf:"bytes,17,opt,name=ttclid,proto3" json:"ttclid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -507,20 +510,20 @@ func (x *Source) GetTtclid() string {
 	return ""
 }
 
-// Enrichment is what was learnt about a lead from elsewhere than its form.
+// Enrichment is what leadgate found out about a lead elsewhere.
 type Enrichment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the company that owns the domain of the e-mail address.
+	// The name of the company that owns the domain of the e-mail address.
 	CompanyName string `protobuf:"bytes,1,opt,name=company_name,json=companyName,proto3" json:"company_name,omitempty"`
-	// Size of that company, in the words of whoever was asked.
+	// The size of that company, as the lookup service puts it.
 	CompanySize string `protobuf:"bytes,2,opt,name=company_size,json=companySize,proto3" json:"company_size,omitempty"`
-	// Industry of that company.
+	// The industry of that company.
 	Industry string `protobuf:"bytes,3,opt,name=industry,proto3" json:"industry,omitempty"`
-	// Country of the visitor's address, ISO 3166-1 alpha-2.
+	// The country of the visitor's IP address, ISO 3166-1 alpha-2.
 	GeoCountry string `protobuf:"bytes,4,opt,name=geo_country,json=geoCountry,proto3" json:"geo_country,omitempty"`
-	// Region of the visitor's address.
+	// The region of the visitor's IP address.
 	GeoRegion string `protobuf:"bytes,5,opt,name=geo_region,json=geoRegion,proto3" json:"geo_region,omitempty"`
-	// City of the visitor's address.
+	// The city of the visitor's IP address.
 	GeoCity       string `protobuf:"bytes,6,opt,name=geo_city,json=geoCity,proto3" json:"geo_city,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -598,23 +601,23 @@ func (x *Enrichment) GetGeoCity() string {
 	return ""
 }
 
-// Submission is what arrived at a form: untrusted fields, in their order.
+// Submission is what a form sent: untrusted fields in their order.
 type Submission struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The fields as sent. At most 200.
+	// The fields as sent, at most 200.
 	Fields []*Submission_Field `protobuf:"bytes,1,rep,name=fields,proto3" json:"fields,omitempty"`
-	// Media type of the request's body, such as "application/x-www-form-urlencoded".
+	// The media type of the request's body, such as "application/x-www-form-urlencoded".
 	ContentType string `protobuf:"bytes,2,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
-	// When it arrived. Set by leadgate.
+	// When the submission arrived. Output only.
 	Time *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
-	// Address of the visitor. Set by leadgate, unless a caller with the role submit gives it; over HTTP it does so as
-	// X-Forwarded-For.
+	// The visitor's IP address. leadgate sets it; only a caller with the role submit may set it for the visitor, over
+	// HTTP in the header X-Forwarded-For.
 	Address string `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
-	// Browser of the visitor.
+	// The visitor's browser, from the header User-Agent.
 	UserAgent string `protobuf:"bytes,5,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
-	// Page that held the form.
+	// The address of the page with the form.
 	PageUrl string `protobuf:"bytes,6,opt,name=page_url,json=pageUrl,proto3" json:"page_url,omitempty"`
-	// Files that came with it. They are not kept. At most 20 are named.
+	// The uploaded files, of which leadgate keeps only this description; at most 20.
 	Files         []*Submission_File `protobuf:"bytes,7,rep,name=files,proto3" json:"files,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -699,14 +702,14 @@ func (x *Submission) GetFiles() []*Submission_File {
 	return nil
 }
 
-// File is a file that came with a submission and was dropped.
+// File describes an uploaded file. The file itself is not kept.
 type Submission_File struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the file input in the page's markup.
+	// The name of the file input on the page.
 	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
-	// Its media type, as the browser said.
+	// The media type that the browser gave.
 	MediaType string `protobuf:"bytes,2,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"`
-	// How large it was, in bytes.
+	// The size in bytes.
 	Size          uint32 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -766,9 +769,9 @@ func (x *Submission_File) GetSize() uint32 {
 // Field is one named field of a submission.
 type Submission_Field struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the field in the page's markup.
+	// The name of the field on the page.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Its values; several where the page repeats the name.
+	// The field's values; more than one if the page repeats the name.
 	Values        []string `protobuf:"bytes,2,rep,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -23,19 +23,19 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// LeadState says what becomes of an accepted lead.
+// LeadState is the state of an accepted lead.
 type LeadState int32
 
 const (
-	// Not said. Never stored; as a filter it matches every state.
+	// Unspecified; never stored. As a filter, it matches every state.
 	LeadState_LEAD_STATE_UNSPECIFIED LeadState = 0
-	// On its way or arrived; its deliveries say which.
+	// Accepted, and either being sent or already delivered; the lead's deliveries say which.
 	LeadState_LEAD_STATE_OPEN LeadState = 1
-	// Accepted, not sent, waiting for a person to decide.
+	// Accepted but not sent: a person has to decide.
 	LeadState_LEAD_STATE_HELD LeadState = 2
-	// Held, then thrown away by a person.
+	// Held, then discarded by a person.
 	LeadState_LEAD_STATE_DISCARDED LeadState = 3
-	// Its content was erased.
+	// The lead's content was erased.
 	LeadState_LEAD_STATE_ERASED LeadState = 4
 )
 
@@ -88,17 +88,17 @@ func (LeadState) EnumDescriptor() ([]byte, []int) {
 type HoldReason int32
 
 const (
-	// Not said. Never stored; as a filter it matches every reason.
+	// Unspecified; never stored. As a filter, it matches every reason.
 	HoldReason_HOLD_REASON_UNSPECIFIED HoldReason = 0
-	// Its idempotency key was seen before with other content.
+	// Its idempotency key was already used for different content.
 	HoldReason_HOLD_REASON_KEY_REUSED HoldReason = 1
 	// No destination takes it.
 	HoldReason_HOLD_REASON_NO_ROUTE HoldReason = 2
-	// A field that it needs came under a name that nothing maps.
+	// A required field arrived under a name that nothing maps.
 	HoldReason_HOLD_REASON_UNMAPPED HoldReason = 3
-	// It looks as if no person had sent it, or none who wants to hear from the business.
+	// It looks like spam: not sent by a person, or not by one who wants to hear from the business.
 	HoldReason_HOLD_REASON_SPAM HoldReason = 4
-	// A rule under block of its form says so.
+	// It matches a rule under block of its form.
 	HoldReason_HOLD_REASON_BLOCKED HoldReason = 10
 )
 
@@ -149,41 +149,41 @@ func (HoldReason) EnumDescriptor() ([]byte, []int) {
 	return file_leadgate_v1_lead_record_proto_rawDescGZIP(), []int{1}
 }
 
-// LeadRecord is what leadgate keeps of an accepted lead.
+// LeadRecord is everything that leadgate stores about an accepted lead.
 type LeadRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identifier, a UUIDv7 made on receipt.
+	// The lead's ID, a UUIDv7 that leadgate generates when the submission arrives.
 	LeadId string `protobuf:"bytes,1,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
-	// Place in the order of acceptance; a later lead has a larger number.
+	// The position in the order of acceptance. A lead that was accepted later has a larger number.
 	Sequence uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	// What becomes of it.
+	// The lead's state.
 	State LeadState `protobuf:"varint,3,opt,name=state,proto3,enum=leadgate.v1.LeadState" json:"state,omitempty"`
-	// Why it is held, or was before it was discarded; empty unless it is or was.
+	// Why the lead is held, or was before it was discarded; empty otherwise.
 	Holds []*Hold `protobuf:"bytes,4,rep,name=holds,proto3" json:"holds,omitempty"`
-	// When it was accepted.
+	// When the lead was accepted.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// The lead.
 	Lead *Lead `protobuf:"bytes,6,opt,name=lead,proto3" json:"lead,omitempty"`
-	// What arrived. Unset when the lead came from a backend.
+	// What the form sent; unset if the lead came from a backend.
 	Submission *Submission `protobuf:"bytes,7,opt,name=submission,proto3" json:"submission,omitempty"`
-	// The idempotency key it came with.
+	// The idempotency key that the lead was submitted with.
 	IdempotencyKey string `protobuf:"bytes,8,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	// What the key is unique within: a form, an API key's name, or "api".
+	// The scope within which the key is unique: the form's name, the API key's name, or "api".
 	IdempotencyScope string `protobuf:"bytes,9,opt,name=idempotency_scope,json=idempotencyScope,proto3" json:"idempotency_scope,omitempty"`
-	// Hash of the configuration it was accepted under.
+	// A hash of the configuration under which the lead was accepted or, since then, released or replayed.
 	ConfigRevision string `protobuf:"bytes,10,opt,name=config_revision,json=configRevision,proto3" json:"config_revision,omitempty"`
-	// Another lead it belongs to: for KEY_REUSED, the first lead that came under the key.
+	// The ID of a related lead. For a hold with KEY_REUSED, it is the first lead that came with the key.
 	LinkedLeadId string `protobuf:"bytes,11,opt,name=linked_lead_id,json=linkedLeadId,proto3" json:"linked_lead_id,omitempty"`
-	// Identifier of the request that brought it, as in the logs.
+	// The ID of the request that submitted the lead, as in the logs.
 	RequestId string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// What was changed in the submission to make the lead of it.
+	// What was changed to turn the submission into the lead.
 	Changes []*Change `protobuf:"bytes,13,rep,name=changes,proto3" json:"changes,omitempty"`
-	// E-mail addresses that the lead had before it was mapped anew. A CRM may still have what was sent under one of them, so the
-	// lead is found, and erased, by any of them.
+	// The e-mail addresses that the lead had before it was replayed. A CRM may still have data that was sent under one of
+	// them, so the lead is found, and erased, under each of them.
 	FormerEmails []string `protobuf:"bytes,14,rep,name=former_emails,json=formerEmails,proto3" json:"former_emails,omitempty"`
-	// Trace and span of the submission, as in a traceparent header; empty if it belongs to no trace.
+	// The trace and span of the submission, in the format of the traceparent header; empty if it belongs to no trace.
 	TraceParent string `protobuf:"bytes,30,opt,name=trace_parent,json=traceParent,proto3" json:"trace_parent,omitempty"`
-	// When its enrichment and screening ended, with a result or without. Unset if there was nothing to do.
+	// When enrichment and screening ended, with or without a result; unset if there was nothing to do.
 	PrepareTime   *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=prepare_time,json=prepareTime,proto3" json:"prepare_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -336,7 +336,7 @@ type Hold struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The reason.
 	Reason HoldReason `protobuf:"varint,1,opt,name=reason,proto3,enum=leadgate.v1.HoldReason" json:"reason,omitempty"`
-	// The reason in words, without personal data.
+	// An explanation without personal data.
 	Detail        string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -386,18 +386,18 @@ func (x *Hold) GetDetail() string {
 	return ""
 }
 
-// Change is one difference between what arrived and the lead, with its reason.
+// Change is one difference between what arrived and the lead.
 type Change struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The form's field it came in; empty for what came from elsewhere, such as the address of the page or a default.
+	// The form's field; empty if the value came from elsewhere, such as the page's address or a default.
 	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
-	// The lead's field it went to, such as email or custom.budget.
+	// The lead's field, such as email or custom.budget.
 	LeadField string `protobuf:"bytes,2,opt,name=lead_field,json=leadField,proto3" json:"lead_field,omitempty"`
-	// What arrived. Empty in a lead record, whose submission has it.
+	// The value that arrived. Empty in a lead record, whose submission has it.
 	From string `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
-	// What became of it. Empty in a lead record, whose lead has it.
+	// The value in the lead. Empty in a lead record, whose lead has it.
 	To string `protobuf:"bytes,4,opt,name=to,proto3" json:"to,omitempty"`
-	// Why, in words, such as "in lower case".
+	// Why it was changed, such as "in lower case".
 	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -471,7 +471,7 @@ func (x *Change) GetReason() string {
 // GetLeadRequest names a lead.
 type GetLeadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identifier of the lead.
+	// The lead's ID.
 	LeadId        string `protobuf:"bytes,1,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -514,14 +514,14 @@ func (x *GetLeadRequest) GetLeadId() string {
 	return ""
 }
 
-// GetLeadResponse is all that is known of a lead.
+// GetLeadResponse returns everything that is known about a lead.
 type GetLeadResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The lead as kept.
+	// The stored lead.
 	Record *LeadRecord `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
-	// Its deliveries, one for each destination, with their attempts.
+	// The lead's deliveries, one for each destination, with their attempts.
 	Deliveries []*Delivery `protobuf:"bytes,2,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
-	// What happened to it, oldest first.
+	// The lead's events, oldest first.
 	Timeline      []*Event `protobuf:"bytes,3,rep,name=timeline,proto3" json:"timeline,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -578,20 +578,20 @@ func (x *GetLeadResponse) GetTimeline() []*Event {
 	return nil
 }
 
-// LeadFilter chooses leads. A field left out matches everything.
+// LeadFilter selects leads. A field that is left out matches everything.
 type LeadFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// These leads, at most 500.
+	// Only the leads with these IDs, at most 500.
 	LeadIds []string `protobuf:"bytes,1,rep,name=lead_ids,json=leadIds,proto3" json:"lead_ids,omitempty"`
-	// Held for this reason.
+	// Only leads held for this reason.
 	Reason HoldReason `protobuf:"varint,2,opt,name=reason,proto3,enum=leadgate.v1.HoldReason" json:"reason,omitempty"`
-	// From this form.
+	// Only leads from this form.
 	Form string `protobuf:"bytes,3,opt,name=form,proto3" json:"form,omitempty"`
-	// Of this person.
+	// Only leads of the person with this e-mail address.
 	Email string `protobuf:"bytes,4,opt,name=email,proto3" json:"email,omitempty"`
-	// Accepted at or after this time.
+	// Only leads accepted at or after this time.
 	Since *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
-	// Accepted before this time.
+	// Only leads accepted before this time.
 	Until         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=until,proto3" json:"until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -669,26 +669,26 @@ func (x *LeadFilter) GetUntil() *timestamppb.Timestamp {
 	return nil
 }
 
-// ListLeadsRequest chooses leads. A field left out matches everything.
+// ListLeadsRequest selects leads. A field that is left out matches everything.
 type ListLeadsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most this many, 1 to 1000; 100 if 0.
+	// The maximum number of leads in the page, 1 to 1000; 100 if 0 or left out.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// Where to go on: next_page_token of the page before.
+	// The next_page_token of the previous page; empty for the first page. Keep the filters the same.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// In this state.
+	// Only leads in this state.
 	State LeadState `protobuf:"varint,3,opt,name=state,proto3,enum=leadgate.v1.LeadState" json:"state,omitempty"`
-	// Held for this reason.
+	// Only leads held for this reason.
 	Reason HoldReason `protobuf:"varint,4,opt,name=reason,proto3,enum=leadgate.v1.HoldReason" json:"reason,omitempty"`
-	// From this form.
+	// Only leads from this form.
 	Form string `protobuf:"bytes,5,opt,name=form,proto3" json:"form,omitempty"`
-	// Of this person.
+	// Only leads of the person with this e-mail address.
 	Email string `protobuf:"bytes,6,opt,name=email,proto3" json:"email,omitempty"`
-	// Accepted at or after this time.
+	// Only leads accepted at or after this time.
 	Since *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=since,proto3" json:"since,omitempty"`
-	// Accepted before this time.
+	// Only leads accepted before this time.
 	Until *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=until,proto3" json:"until,omitempty"`
-	// Give the deliveries of the leads, too: what became of each.
+	// Whether to return the deliveries of these leads, too.
 	WithDeliveries bool `protobuf:"varint,9,opt,name=with_deliveries,json=withDeliveries,proto3" json:"with_deliveries,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -787,14 +787,14 @@ func (x *ListLeadsRequest) GetWithDeliveries() bool {
 	return false
 }
 
-// ListLeadsResponse is a page of leads.
+// ListLeadsResponse is one page of leads.
 type ListLeadsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The leads, newest first.
 	Leads []*LeadRecord `protobuf:"bytes,1,rep,name=leads,proto3" json:"leads,omitempty"`
-	// Gives the next page; empty on the last.
+	// The page_token of the next page; empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// The deliveries of these leads, if they were asked for, in the order of the leads, without their attempts.
+	// The deliveries of these leads in the order of the leads, without their attempts; only if with_deliveries is set.
 	Deliveries    []*Delivery `protobuf:"bytes,3,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -851,18 +851,18 @@ func (x *ListLeadsResponse) GetDeliveries() []*Delivery {
 	return nil
 }
 
-// ExportLeadsRequest chooses leads. A field left out matches everything.
+// ExportLeadsRequest selects leads. A field that is left out matches everything.
 type ExportLeadsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// In this state.
+	// Only leads in this state.
 	State LeadState `protobuf:"varint,1,opt,name=state,proto3,enum=leadgate.v1.LeadState" json:"state,omitempty"`
-	// From this form.
+	// Only leads from this form.
 	Form string `protobuf:"bytes,2,opt,name=form,proto3" json:"form,omitempty"`
-	// Of this person.
+	// Only leads of the person with this e-mail address.
 	Email string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
-	// Accepted at or after this time.
+	// Only leads accepted at or after this time.
 	Since *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
-	// Accepted before this time.
+	// Only leads accepted before this time.
 	Until         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=until,proto3" json:"until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -933,12 +933,12 @@ func (x *ExportLeadsRequest) GetUntil() *timestamppb.Timestamp {
 	return nil
 }
 
-// ExportLeadsResponse is one lead.
+// ExportLeadsResponse is one lead of the export.
 type ExportLeadsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The lead as kept.
+	// The stored lead.
 	Record *LeadRecord `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
-	// Its deliveries, one for each destination, with their attempts.
+	// The lead's deliveries, one for each destination, with their attempts.
 	Deliveries    []*Delivery `protobuf:"bytes,2,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -36,43 +36,49 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// LeadService takes leads in and shows what became of them.
+// LeadService accepts leads and shows their progress.
 type LeadServiceClient interface {
-	// SubmitLead accepts a lead from a backend. The answer comes when the lead is on disk. The rules of Lead hold as
-	// sent; only case and outer white space are tidied. With the idempotency key of an earlier call and the same lead it
-	// answers as that call did; with another lead it fails with INVALID_ARGUMENT, reason IDEMPOTENCY_KEY_REUSED.
+	// SubmitLead accepts a lead from a backend. It answers once the lead is on disk. The rules of Lead apply to the lead
+	// as sent: leadgate only trims white space, and converts the e-mail address to lower case and the country to upper
+	// case. A call that repeats an earlier one, with the same idempotency key and the same lead, gets the answer of that
+	// call. With the same key and a different lead, it fails with INVALID_ARGUMENT, reason IDEMPOTENCY_KEY_REUSED.
+	// Requires the role submit.
 	SubmitLead(ctx context.Context, in *SubmitLeadRequest, opts ...grpc.CallOption) (*SubmitLeadResponse, error)
-	// BatchSubmitLeads accepts many leads at once. Each is judged alone: what is wrong with one keeps none of the others
-	// out. Every lead has its own idempotency key, so that repeating the whole call, or what failed of it, is harmless.
-	// Over REST the body is at most 4 MiB.
+	// BatchSubmitLeads accepts many leads at once. Each lead is judged on its own: a lead that is rejected does not
+	// affect the others. Each can have its own idempotency key, so that it is safe to repeat the whole call, or the part
+	// that failed. Over REST, the body is at most 4 MiB. Requires the role submit.
 	BatchSubmitLeads(ctx context.Context, in *BatchSubmitLeadsRequest, opts ...grpc.CallOption) (*BatchSubmitLeadsResponse, error)
-	// SubmitLeads accepts leads one after the other, and answers each as soon as it is on disk, in their order. Only over
-	// gRPC.
+	// SubmitLeads accepts a stream of leads. It answers each as soon as it is on disk, in the order in which they were
+	// sent. gRPC only. Requires the role submit.
 	SubmitLeads(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SubmitLeadsRequest, SubmitLeadsResponse], error)
-	// SubmitForm accepts what a page's form sends: untrusted fields, which the form's configuration maps and cleans into
-	// a lead. Over REST the body is the form's own: JSON, urlencoded or multipart.
+	// SubmitForm accepts what a page's form sends. The form's configuration says how its untrusted fields are mapped and
+	// cleaned to make a lead. Over REST, the body is the form's own: JSON, URL-encoded or multipart.
 	SubmitForm(ctx context.Context, in *SubmitFormRequest, opts ...grpc.CallOption) (*SubmitFormResponse, error)
-	// PreviewForm shows what would become of a submission: the lead, every change with its reason, and what each destination
-	// would be sent. Nothing is kept. Over REST the body is the form's own, as for SubmitForm.
+	// PreviewForm shows what SubmitForm would do with a submission, without storing anything. It returns the lead, every
+	// change with its reason, and what each destination would be sent. Over REST, the body is the form's own, as for
+	// SubmitForm. Requires the role read.
 	PreviewForm(ctx context.Context, in *PreviewFormRequest, opts ...grpc.CallOption) (*PreviewFormResponse, error)
-	// ReplayLeads maps anew, with today's configuration, what forms sent, and sends what changed: held leads whose reason is gone are
-	// sent, delivered ones are sent again if the CRM would get other values, and leads that now go to further destinations go
-	// there too. Nothing is taken back from where a lead was sent before.
+	// ReplayLeads maps the submissions of forms again with the current configuration, and sends what changed. Held leads
+	// whose reason is gone are sent; delivered leads are sent again if the CRM would get different values; leads that are
+	// now routed to more destinations are sent there, too. Nothing is removed from a CRM that already has it. Requires
+	// the role operate.
 	ReplayLeads(ctx context.Context, in *ReplayLeadsRequest, opts ...grpc.CallOption) (*ReplayLeadsResponse, error)
-	// GetLead shows one lead with its submission, its deliveries and its timeline.
+	// GetLead shows a lead with its submission, deliveries and timeline. Requires the role read.
 	GetLead(ctx context.Context, in *GetLeadRequest, opts ...grpc.CallOption) (*GetLeadResponse, error)
-	// ListLeads lists leads, newest first. Over REST an e-mail address is looked for with POST only: an address in a URL would
-	// stay in the logs of every proxy on its way.
+	// ListLeads lists leads, newest first. Over REST, filter by e-mail address with POST only: an address in a URL would
+	// end up in the logs of every proxy. Requires the role read.
 	ListLeads(ctx context.Context, in *ListLeadsRequest, opts ...grpc.CallOption) (*ListLeadsResponse, error)
-	// EraseLeads removes every trace of a person: leads with their submissions, what was sent to the CRMs and what they
-	// answered. What waits is cancelled. What a CRM has already is not touched; the answer names it, so that it can be
-	// erased there. It is an operation: once begun it runs to its end, even if the caller goes away or leadgate is restarted.
-	// Asking again does what is left, and names what the CRMs have once more.
+	// EraseLeads erases every trace of a person. It erases the leads, their submissions, what was sent to the CRMs, and
+	// what the CRMs answered; waiting deliveries are cancelled. It does not touch what a CRM already has: the response
+	// lists that, so that it can be erased there. The erasure is an operation: once started, it runs to its end, even if
+	// the caller goes away or leadgate restarts. Repeating the call erases what is left, and lists the CRM records again.
+	// Requires the role operate.
 	EraseLeads(ctx context.Context, in *EraseLeadsRequest, opts ...grpc.CallOption) (*EraseLeadsResponse, error)
-	// ExportLeads streams leads with their deliveries, newest first; over REST as NDJSON, of one e-mail address with POST only.
+	// ExportLeads streams leads with their deliveries, newest first. Over REST, the stream is NDJSON; filter by e-mail
+	// address with POST only. Requires the role read.
 	ExportLeads(ctx context.Context, in *ExportLeadsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportLeadsResponse], error)
-	// Backup streams everything that the gateway keeps, as it is at one moment, to be restored into an empty data directory
-	// with leadgate restore. It needs role operate: a backup holds the leads and the store's secrets. gRPC only.
+	// Backup streams a consistent copy of everything that the gateway stores. Restore it into an empty data directory
+	// with leadgate restore. A backup contains all leads and the store's secrets. gRPC only. Requires the role operate.
 	Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error)
 }
 
@@ -219,43 +225,49 @@ type LeadService_BackupClient = grpc.ServerStreamingClient[BackupResponse]
 // All implementations must embed UnimplementedLeadServiceServer
 // for forward compatibility.
 //
-// LeadService takes leads in and shows what became of them.
+// LeadService accepts leads and shows their progress.
 type LeadServiceServer interface {
-	// SubmitLead accepts a lead from a backend. The answer comes when the lead is on disk. The rules of Lead hold as
-	// sent; only case and outer white space are tidied. With the idempotency key of an earlier call and the same lead it
-	// answers as that call did; with another lead it fails with INVALID_ARGUMENT, reason IDEMPOTENCY_KEY_REUSED.
+	// SubmitLead accepts a lead from a backend. It answers once the lead is on disk. The rules of Lead apply to the lead
+	// as sent: leadgate only trims white space, and converts the e-mail address to lower case and the country to upper
+	// case. A call that repeats an earlier one, with the same idempotency key and the same lead, gets the answer of that
+	// call. With the same key and a different lead, it fails with INVALID_ARGUMENT, reason IDEMPOTENCY_KEY_REUSED.
+	// Requires the role submit.
 	SubmitLead(context.Context, *SubmitLeadRequest) (*SubmitLeadResponse, error)
-	// BatchSubmitLeads accepts many leads at once. Each is judged alone: what is wrong with one keeps none of the others
-	// out. Every lead has its own idempotency key, so that repeating the whole call, or what failed of it, is harmless.
-	// Over REST the body is at most 4 MiB.
+	// BatchSubmitLeads accepts many leads at once. Each lead is judged on its own: a lead that is rejected does not
+	// affect the others. Each can have its own idempotency key, so that it is safe to repeat the whole call, or the part
+	// that failed. Over REST, the body is at most 4 MiB. Requires the role submit.
 	BatchSubmitLeads(context.Context, *BatchSubmitLeadsRequest) (*BatchSubmitLeadsResponse, error)
-	// SubmitLeads accepts leads one after the other, and answers each as soon as it is on disk, in their order. Only over
-	// gRPC.
+	// SubmitLeads accepts a stream of leads. It answers each as soon as it is on disk, in the order in which they were
+	// sent. gRPC only. Requires the role submit.
 	SubmitLeads(grpc.BidiStreamingServer[SubmitLeadsRequest, SubmitLeadsResponse]) error
-	// SubmitForm accepts what a page's form sends: untrusted fields, which the form's configuration maps and cleans into
-	// a lead. Over REST the body is the form's own: JSON, urlencoded or multipart.
+	// SubmitForm accepts what a page's form sends. The form's configuration says how its untrusted fields are mapped and
+	// cleaned to make a lead. Over REST, the body is the form's own: JSON, URL-encoded or multipart.
 	SubmitForm(context.Context, *SubmitFormRequest) (*SubmitFormResponse, error)
-	// PreviewForm shows what would become of a submission: the lead, every change with its reason, and what each destination
-	// would be sent. Nothing is kept. Over REST the body is the form's own, as for SubmitForm.
+	// PreviewForm shows what SubmitForm would do with a submission, without storing anything. It returns the lead, every
+	// change with its reason, and what each destination would be sent. Over REST, the body is the form's own, as for
+	// SubmitForm. Requires the role read.
 	PreviewForm(context.Context, *PreviewFormRequest) (*PreviewFormResponse, error)
-	// ReplayLeads maps anew, with today's configuration, what forms sent, and sends what changed: held leads whose reason is gone are
-	// sent, delivered ones are sent again if the CRM would get other values, and leads that now go to further destinations go
-	// there too. Nothing is taken back from where a lead was sent before.
+	// ReplayLeads maps the submissions of forms again with the current configuration, and sends what changed. Held leads
+	// whose reason is gone are sent; delivered leads are sent again if the CRM would get different values; leads that are
+	// now routed to more destinations are sent there, too. Nothing is removed from a CRM that already has it. Requires
+	// the role operate.
 	ReplayLeads(context.Context, *ReplayLeadsRequest) (*ReplayLeadsResponse, error)
-	// GetLead shows one lead with its submission, its deliveries and its timeline.
+	// GetLead shows a lead with its submission, deliveries and timeline. Requires the role read.
 	GetLead(context.Context, *GetLeadRequest) (*GetLeadResponse, error)
-	// ListLeads lists leads, newest first. Over REST an e-mail address is looked for with POST only: an address in a URL would
-	// stay in the logs of every proxy on its way.
+	// ListLeads lists leads, newest first. Over REST, filter by e-mail address with POST only: an address in a URL would
+	// end up in the logs of every proxy. Requires the role read.
 	ListLeads(context.Context, *ListLeadsRequest) (*ListLeadsResponse, error)
-	// EraseLeads removes every trace of a person: leads with their submissions, what was sent to the CRMs and what they
-	// answered. What waits is cancelled. What a CRM has already is not touched; the answer names it, so that it can be
-	// erased there. It is an operation: once begun it runs to its end, even if the caller goes away or leadgate is restarted.
-	// Asking again does what is left, and names what the CRMs have once more.
+	// EraseLeads erases every trace of a person. It erases the leads, their submissions, what was sent to the CRMs, and
+	// what the CRMs answered; waiting deliveries are cancelled. It does not touch what a CRM already has: the response
+	// lists that, so that it can be erased there. The erasure is an operation: once started, it runs to its end, even if
+	// the caller goes away or leadgate restarts. Repeating the call erases what is left, and lists the CRM records again.
+	// Requires the role operate.
 	EraseLeads(context.Context, *EraseLeadsRequest) (*EraseLeadsResponse, error)
-	// ExportLeads streams leads with their deliveries, newest first; over REST as NDJSON, of one e-mail address with POST only.
+	// ExportLeads streams leads with their deliveries, newest first. Over REST, the stream is NDJSON; filter by e-mail
+	// address with POST only. Requires the role read.
 	ExportLeads(*ExportLeadsRequest, grpc.ServerStreamingServer[ExportLeadsResponse]) error
-	// Backup streams everything that the gateway keeps, as it is at one moment, to be restored into an empty data directory
-	// with leadgate restore. It needs role operate: a backup holds the leads and the store's secrets. gRPC only.
+	// Backup streams a consistent copy of everything that the gateway stores. Restore it into an empty data directory
+	// with leadgate restore. A backup contains all leads and the store's secrets. gRPC only. Requires the role operate.
 	Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error
 	mustEmbedUnimplementedLeadServiceServer()
 }

@@ -22,17 +22,17 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// PreviewOutcome says what would become of a submission.
+// PreviewOutcome says what would happen to a submission.
 type PreviewOutcome int32
 
 const (
-	// Not said.
+	// Unspecified.
 	PreviewOutcome_PREVIEW_OUTCOME_UNSPECIFIED PreviewOutcome = 0
 	// It would be accepted and sent.
 	PreviewOutcome_PREVIEW_OUTCOME_SENT PreviewOutcome = 1
-	// It would be accepted and wait for a person.
+	// It would be accepted, and wait for a person.
 	PreviewOutcome_PREVIEW_OUTCOME_HELD PreviewOutcome = 2
-	// It would be refused.
+	// It would be rejected.
 	PreviewOutcome_PREVIEW_OUTCOME_REJECTED PreviewOutcome = 3
 )
 
@@ -82,7 +82,7 @@ func (PreviewOutcome) EnumDescriptor() ([]byte, []int) {
 // PreviewFormRequest is what a page's form would send.
 type PreviewFormRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the configured form.
+	// The name of the configured form.
 	Form string `protobuf:"bytes,1,opt,name=form,proto3" json:"form,omitempty"`
 	// The fields.
 	Submission    *Submission `protobuf:"bytes,2,opt,name=submission,proto3" json:"submission,omitempty"`
@@ -134,22 +134,22 @@ func (x *PreviewFormRequest) GetSubmission() *Submission {
 	return nil
 }
 
-// PreviewFormResponse is what would become of a submission.
+// PreviewFormResponse says what SubmitForm would do with a submission.
 type PreviewFormResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What would become of it.
+	// What would happen to it.
 	Outcome PreviewOutcome `protobuf:"varint,1,opt,name=outcome,proto3,enum=leadgate.v1.PreviewOutcome" json:"outcome,omitempty"`
-	// The lead as it would be kept.
+	// The lead as it would be stored.
 	Lead *Lead `protobuf:"bytes,2,opt,name=lead,proto3" json:"lead,omitempty"`
-	// What would be done to the submission, each change with its reason.
+	// What would be changed in the submission, each change with its reason.
 	Changes []*Change `protobuf:"bytes,3,rep,name=changes,proto3" json:"changes,omitempty"`
-	// What is wrong with it, if it would be refused.
+	// What is wrong with the submission, if it would be rejected.
 	Problems []*PreviewProblem `protobuf:"bytes,4,rep,name=problems,proto3" json:"problems,omitempty"`
-	// Why it would be held.
+	// Why the lead would be held.
 	Holds []*Hold `protobuf:"bytes,5,rep,name=holds,proto3" json:"holds,omitempty"`
-	// Names of fields that lead nowhere.
+	// The names of fields that are not mapped.
 	Unmapped []string `protobuf:"bytes,6,rep,name=unmapped,proto3" json:"unmapped,omitempty"`
-	// What is worth knowing besides, in words.
+	// Anything else worth knowing.
 	Detail string `protobuf:"bytes,7,opt,name=detail,proto3" json:"detail,omitempty"`
 	// What each destination would be sent.
 	Deliveries    []*PreviewDelivery `protobuf:"bytes,8,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
@@ -243,14 +243,14 @@ func (x *PreviewFormResponse) GetDeliveries() []*PreviewDelivery {
 	return nil
 }
 
-// PreviewProblem is something wrong with a field.
+// PreviewProblem is a problem with a field.
 type PreviewProblem struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The form's own name of the field; empty if it is about the whole.
+	// The form's name of the field; empty if the problem is with the submission as a whole.
 	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
-	// Which rule is broken.
+	// The rule that is broken.
 	Rule string `protobuf:"bytes,2,opt,name=rule,proto3" json:"rule,omitempty"`
-	// What is wrong, in words.
+	// What is wrong.
 	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -310,13 +310,13 @@ func (x *PreviewProblem) GetMessage() string {
 // PreviewDelivery is what a destination would be sent.
 type PreviewDelivery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The destination.
+	// The destination's name.
 	Destination string `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
 	// What would be sent for the lead.
 	Payload string `protobuf:"bytes,2,opt,name=payload,proto3" json:"payload,omitempty"`
-	// Why nothing could be sent.
+	// Why nothing could be sent; empty if something could.
 	Error string `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
-	// Properties whose expression comes to nothing for this lead, with the reason; they would be left out.
+	// The properties that would be left out because their expression fails for this lead, each with the reason.
 	Omitted       []string `protobuf:"bytes,4,rep,name=omitted,proto3" json:"omitted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

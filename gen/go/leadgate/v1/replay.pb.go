@@ -22,20 +22,20 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ReplayLeadsRequest chooses the leads to map anew.
+// ReplayLeadsRequest selects the leads to replay.
 type ReplayLeadsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which ones. A form has to be named, or leads.
+	// The leads to replay. A form or lead IDs are required.
 	Filter *LeadFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Only show what would be done.
+	// Only report what would be done; change nothing.
 	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
-	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many match.
+	// If not 0, do nothing and fail with FAILED_PRECONDITION unless exactly this many leads match.
 	ExpectedCount int64 `protobuf:"varint,3,opt,name=expected_count,json=expectedCount,proto3" json:"expected_count,omitempty"`
-	// Names the operation, so that repeating the call does not do it again, but waits for it and tells what came of it.
-	// Made by leadgate if empty.
+	// An ID for the operation: 1 to 64 letters, digits, hyphens and underscores. Repeating the call with the same ID does
+	// not repeat the work; it waits for the operation and returns its result. leadgate generates an ID if this is empty.
 	OperationId string `protobuf:"bytes,4,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
-	// Send leads even where the e-mail address, by which a CRM knows the person, would be another than before. Without it such
-	// leads are named and left alone.
+	// Whether to send leads whose e-mail address changes. The CRM identifies the person by the address. Otherwise such
+	// leads are reported as problems and left unchanged.
 	AllowIdentityChange bool `protobuf:"varint,5,opt,name=allow_identity_change,json=allowIdentityChange,proto3" json:"allow_identity_change,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
@@ -109,25 +109,25 @@ func (x *ReplayLeadsRequest) GetAllowIdentityChange() bool {
 // ReplayLeadsResponse says what was done.
 type ReplayLeadsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many leads matched.
+	// The number of leads that matched.
 	Matched int64 `protobuf:"varint,1,opt,name=matched,proto3" json:"matched,omitempty"`
-	// How many held ones are sent.
+	// The number of held leads that are now being sent.
 	Sent int64 `protobuf:"varint,2,opt,name=sent,proto3" json:"sent,omitempty"`
-	// How many that were sent before are sent again, because the CRM gets other values.
+	// The number of leads that are sent again, because the CRM gets different values.
 	Updated int64 `protobuf:"varint,3,opt,name=updated,proto3" json:"updated,omitempty"`
-	// How many that were sent before go to further destinations.
+	// The number of leads that are sent to additional destinations.
 	Added int64 `protobuf:"varint,4,opt,name=added,proto3" json:"added,omitempty"`
-	// How many stay as they are, because nothing changes.
+	// The number of leads for which nothing changes.
 	Unchanged int64 `protobuf:"varint,5,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
-	// How many stay held.
+	// The number of leads that stay held.
 	Held int64 `protobuf:"varint,6,opt,name=held,proto3" json:"held,omitempty"`
-	// How many are left alone because of a problem.
+	// The number of leads that were left unchanged because of a problem.
 	Refused int64 `protobuf:"varint,7,opt,name=refused,proto3" json:"refused,omitempty"`
-	// The problems, and why held ones stay held; the first 50.
+	// The problems, and why leads stay held; the first 50.
 	Problems []*OperationProblem `protobuf:"bytes,8,rep,name=problems,proto3" json:"problems,omitempty"`
-	// What a dry run found for the leads that would change; the first 100.
+	// For a dry run, what would change; the first 100 leads.
 	Changes []*ReplayChange `protobuf:"bytes,9,rep,name=changes,proto3" json:"changes,omitempty"`
-	// The operation; empty for a dry run.
+	// The operation's ID; empty for a dry run.
 	OperationId   string `protobuf:"bytes,10,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -233,18 +233,18 @@ func (x *ReplayLeadsResponse) GetOperationId() string {
 	return ""
 }
 
-// ReplayChange is what a replay would do to a lead.
+// ReplayChange is what a replay would do with a lead.
 type ReplayChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The lead.
+	// The lead's ID.
 	LeadId string `protobuf:"bytes,1,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
-	// Whether it is held and would be sent.
+	// Whether the lead is held and would be sent.
 	Held bool `protobuf:"varint,2,opt,name=held,proto3" json:"held,omitempty"`
-	// The fields of the lead that would change.
+	// The lead's fields that would change.
 	Fields []*Change `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty"`
-	// Destinations that would be sent it again.
+	// The destinations that would be sent the lead again.
 	Updated []string `protobuf:"bytes,4,rep,name=updated,proto3" json:"updated,omitempty"`
-	// Destinations that would be sent it for the first time.
+	// The destinations that would be sent the lead for the first time.
 	Added         []string `protobuf:"bytes,5,rep,name=added,proto3" json:"added,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -23,24 +23,24 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// StatsCounts are how often things happened in a stretch of time.
+// StatsCounts are the numbers of things that happened in a period.
 type StatsCounts struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Submissions that came: accepted, repeated or refused.
+	// Submissions that arrived, whether accepted, replayed or rejected.
 	Submitted int64 `protobuf:"varint,1,opt,name=submitted,proto3" json:"submitted,omitempty"`
 	// Submissions that became a lead.
 	Accepted int64 `protobuf:"varint,2,opt,name=accepted,proto3" json:"accepted,omitempty"`
 	// Submissions that repeated an earlier one.
 	Replayed int64 `protobuf:"varint,3,opt,name=replayed,proto3" json:"replayed,omitempty"`
-	// Submissions that were refused.
+	// Submissions that were rejected.
 	Rejected int64 `protobuf:"varint,4,opt,name=rejected,proto3" json:"rejected,omitempty"`
-	// Leads that were put aside for a person.
+	// Leads that were held for a person.
 	Held int64 `protobuf:"varint,5,opt,name=held,proto3" json:"held,omitempty"`
-	// Deliveries that a CRM took.
+	// Deliveries that a CRM accepted.
 	Delivered int64 `protobuf:"varint,6,opt,name=delivered,proto3" json:"delivered,omitempty"`
-	// Calls to a CRM that did not deliver, for each delivery: it is tried again, or given up.
+	// Failed attempts: for each delivery, the calls to a CRM that did not deliver it.
 	Failed int64 `protobuf:"varint,7,opt,name=failed,proto3" json:"failed,omitempty"`
-	// Deliveries that were given up or refused for good. They count as failed too.
+	// Deliveries that were given up, or rejected for good. Their failed attempts are also counted in failed.
 	Dead          int64 `protobuf:"varint,8,opt,name=dead,proto3" json:"dead,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -132,12 +132,12 @@ func (x *StatsCounts) GetDead() int64 {
 	return 0
 }
 
-// StatsMinute is one minute of a curve.
+// StatsMinute is what happened in one minute.
 type StatsMinute struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Beginning of the minute.
+	// The start of the minute.
 	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
-	// What happened in it.
+	// What happened in that minute.
 	Counts        *StatsCounts `protobuf:"bytes,2,opt,name=counts,proto3" json:"counts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -187,20 +187,20 @@ func (x *StatsMinute) GetCounts() *StatsCounts {
 	return nil
 }
 
-// Latency says how durations are spread. Percentiles are at most 5 % too high.
+// Latency is a distribution of durations. Percentiles are at most 5 % too high.
 type Latency struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many durations there were. Without any, nothing else is set.
+	// The number of durations. If it is 0, nothing else is set.
 	Count int64 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
-	// Half of them took no longer.
+	// The median.
 	P50 *durationpb.Duration `protobuf:"bytes,2,opt,name=p50,proto3" json:"p50,omitempty"`
-	// 90 % of them took no longer.
+	// The 90th percentile.
 	P90 *durationpb.Duration `protobuf:"bytes,3,opt,name=p90,proto3" json:"p90,omitempty"`
-	// 95 % of them took no longer.
+	// The 95th percentile.
 	P95 *durationpb.Duration `protobuf:"bytes,4,opt,name=p95,proto3" json:"p95,omitempty"`
-	// 99 % of them took no longer.
+	// The 99th percentile.
 	P99 *durationpb.Duration `protobuf:"bytes,5,opt,name=p99,proto3" json:"p99,omitempty"`
-	// The longest.
+	// The maximum.
 	Max           *durationpb.Duration `protobuf:"bytes,6,opt,name=max,proto3" json:"max,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -281,15 +281,15 @@ func (x *Latency) GetMax() *durationpb.Duration {
 // FormStats are the figures of one form.
 type FormStats struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the form; empty for leads that came without one.
+	// The form's name; empty for leads that came without a form.
 	Form string `protobuf:"bytes,1,opt,name=form,proto3" json:"form,omitempty"`
-	// What happened in the time shown.
+	// What happened in the last hour.
 	Counts *StatsCounts `protobuf:"bytes,2,opt,name=counts,proto3" json:"counts,omitempty"`
-	// From the submission to the CRM's identifier of the record, for each delivery.
+	// The time from the submission to the CRM's record, for each delivery.
 	SpeedToLead *Latency `protobuf:"bytes,3,opt,name=speed_to_lead,json=speedToLead,proto3" json:"speed_to_lead,omitempty"`
-	// When a submission came last; unset if none did since the figures begin.
+	// When the last submission arrived; unset if none is known.
 	LastSubmissionTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=last_submission_time,json=lastSubmissionTime,proto3" json:"last_submission_time,omitempty"`
-	// When a CRM took one of its leads last.
+	// When a CRM last accepted one of the form's leads; unset if that is not known.
 	LastDeliveryTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_delivery_time,json=lastDeliveryTime,proto3" json:"last_delivery_time,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -363,21 +363,22 @@ func (x *FormStats) GetLastDeliveryTime() *timestamppb.Timestamp {
 // DestinationStats are the figures of one destination.
 type DestinationStats struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the destination.
+	// The destination's name.
 	Destination string `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
-	// What happened in the time shown. What concerns no destination yet, such as submissions, is 0 here.
+	// What happened in the last hour. Counts of submissions are 0 here, because a submission does not belong to a
+	// destination.
 	Counts *StatsCounts `protobuf:"bytes,2,opt,name=counts,proto3" json:"counts,omitempty"`
-	// The same by minute.
+	// The same for each minute.
 	Minutes []*StatsMinute `protobuf:"bytes,3,rep,name=minutes,proto3" json:"minutes,omitempty"`
-	// How long calls to the CRM took.
+	// The duration of calls to the CRM.
 	Call *Latency `protobuf:"bytes,4,opt,name=call,proto3" json:"call,omitempty"`
-	// From the submission to the CRM's identifier of the record.
+	// The time from the submission to the CRM's record.
 	SpeedToLead *Latency `protobuf:"bytes,5,opt,name=speed_to_lead,json=speedToLead,proto3" json:"speed_to_lead,omitempty"`
-	// When it took a lead last.
+	// When the destination last accepted a lead; unset if that is not known.
 	LastDeliveryTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last_delivery_time,json=lastDeliveryTime,proto3" json:"last_delivery_time,omitempty"`
-	// How many deliveries wait: pending or waiting for a retry.
+	// The number of deliveries that are pending or waiting for a retry.
 	Waiting int64 `protobuf:"varint,7,opt,name=waiting,proto3" json:"waiting,omitempty"`
-	// How long ago the oldest lead that waits for it was accepted; unset if none waits.
+	// The time since the oldest waiting lead was accepted; unset if none is waiting.
 	OldestWaiting *durationpb.Duration `protobuf:"bytes,8,opt,name=oldest_waiting,json=oldestWaiting,proto3" json:"oldest_waiting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -506,24 +507,25 @@ func (*GetStatsRequest) Descriptor() ([]byte, []int) {
 	return file_leadgate_v1_stats_proto_rawDescGZIP(), []int{5}
 }
 
-// GetStatsResponse are the figures of the last hour. They are counted from the events that watchers see.
+// GetStatsResponse returns the figures of the last hour. They are counted from the same events that WatchDeliveries
+// streams.
 type GetStatsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When they were taken.
+	// When the figures were taken.
 	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
-	// Since when events are counted: an hour ago, or later if the gateway started since and does not remember all.
+	// The start of the period: an hour ago, or later if the gateway has no figures from before.
 	Since *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
-	// What happened since then.
+	// What happened in that period.
 	Counts *StatsCounts `protobuf:"bytes,3,opt,name=counts,proto3" json:"counts,omitempty"`
-	// The same by minute, oldest first; the last one is not over yet.
+	// The same for each minute, oldest first. The last minute is not over yet.
 	Minutes []*StatsMinute `protobuf:"bytes,4,rep,name=minutes,proto3" json:"minutes,omitempty"`
-	// From the submission to the CRM's identifier of the record, over all forms.
+	// The time from the submission to the CRM's record, over all forms.
 	SpeedToLead *Latency `protobuf:"bytes,5,opt,name=speed_to_lead,json=speedToLead,proto3" json:"speed_to_lead,omitempty"`
-	// How long ago the oldest lead was accepted that waits for any destination; unset if none waits.
+	// The time since the oldest lead waiting for any destination was accepted; unset if none is waiting.
 	OldestWaiting *durationpb.Duration `protobuf:"bytes,6,opt,name=oldest_waiting,json=oldestWaiting,proto3" json:"oldest_waiting,omitempty"`
-	// The forms by name.
+	// The forms, sorted by name.
 	Forms []*FormStats `protobuf:"bytes,7,rep,name=forms,proto3" json:"forms,omitempty"`
-	// The destinations by name.
+	// The destinations, sorted by name.
 	Destinations  []*DestinationStats `protobuf:"bytes,8,rep,name=destinations,proto3" json:"destinations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -27,8 +27,9 @@ type SubmitLeadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The lead.
 	Lead *Lead `protobuf:"bytes,1,opt,name=lead,proto3" json:"lead,omitempty"`
-	// Makes repeating the call harmless for as long as keys live. At most 255 printable ASCII characters. May be given
-	// as header Idempotency-Key or metadata idempotency-key instead.
+	// A key that makes it safe to repeat the call: 1 to 255 printable ASCII characters. It is remembered for
+	// idempotency.ttl, 24 hours by default. The header Idempotency-Key, or the gRPC metadata idempotency-key, can carry
+	// it instead.
 	IdempotencyKey string `protobuf:"bytes,2,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -78,12 +79,12 @@ func (x *SubmitLeadRequest) GetIdempotencyKey() string {
 	return ""
 }
 
-// SubmitLeadResponse says under which identifier the lead is kept.
+// SubmitLeadResponse returns the ID of the stored lead.
 type SubmitLeadResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identifier of the lead.
+	// The lead's ID.
 	LeadId string `protobuf:"bytes,1,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
-	// Whether this answers an earlier call with the same idempotency key. Always set.
+	// Whether this is the answer to an earlier call with the same idempotency key. Always set.
 	Replayed      *bool `protobuf:"varint,2,opt,name=replayed,proto3,oneof" json:"replayed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -133,10 +134,10 @@ func (x *SubmitLeadResponse) GetReplayed() bool {
 	return false
 }
 
-// BatchSubmitLeadsRequest is a number of leads from a backend.
+// BatchSubmitLeadsRequest is a batch of leads from a backend.
 type BatchSubmitLeadsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The leads, 1 to 10000, each with its own idempotency key if it has one.
+	// The leads, 1 to 10000. Each can have its own idempotency key.
 	Leads         []*SubmitLeadRequest `protobuf:"bytes,1,rep,name=leads,proto3" json:"leads,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -179,10 +180,10 @@ func (x *BatchSubmitLeadsRequest) GetLeads() []*SubmitLeadRequest {
 	return nil
 }
 
-// BatchSubmitLeadsResponse says what became of each lead.
+// BatchSubmitLeadsResponse returns a result for each lead.
 type BatchSubmitLeadsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One result for each lead, in their order.
+	// One result for each lead, in the order of the request.
 	Results       []*LeadResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -228,7 +229,7 @@ func (x *BatchSubmitLeadsResponse) GetResults() []*LeadResult {
 // SubmitLeadsRequest is the next lead of a stream.
 type SubmitLeadsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The lead, with its own idempotency key if it has one.
+	// The lead. It can have its own idempotency key.
 	Request       *SubmitLeadRequest `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -271,7 +272,7 @@ func (x *SubmitLeadsRequest) GetRequest() *SubmitLeadRequest {
 	return nil
 }
 
-// SubmitLeadsResponse says what became of the next lead of a stream.
+// SubmitLeadsResponse returns the result for the next lead of a stream.
 type SubmitLeadsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The result.
@@ -317,16 +318,17 @@ func (x *SubmitLeadsResponse) GetResult() *LeadResult {
 	return nil
 }
 
-// LeadResult is what became of one of several leads: accepted under an identifier, or refused.
+// LeadResult is the result for one of several leads: its ID, or why it was rejected.
 type LeadResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which lead, counted from 0, and from 0 again after 4,294,967,295.
+	// The lead's position, starting at 0. In a stream, it starts again at 0 after 4,294,967,295.
 	Index *uint32 `protobuf:"varint,1,opt,name=index,proto3,oneof" json:"index,omitempty"`
-	// Identifier of the lead; empty if it was refused.
+	// The lead's ID; empty if it was rejected.
 	LeadId string `protobuf:"bytes,2,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
-	// Whether this answers an earlier submission with the same idempotency key. Set unless it was refused.
+	// Whether this is the answer to an earlier submission with the same idempotency key. Set unless the lead was
+	// rejected.
 	Replayed *bool `protobuf:"varint,3,opt,name=replayed,proto3,oneof" json:"replayed,omitempty"`
-	// Why it was refused; unset if it was accepted.
+	// Why the lead was rejected; unset if it was accepted.
 	Refusal       *Refusal `protobuf:"bytes,4,opt,name=refusal,proto3" json:"refusal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -390,21 +392,21 @@ func (x *LeadResult) GetRefusal() *Refusal {
 	return nil
 }
 
-// Refusal says why a lead was not taken.
+// Refusal says why a lead was not accepted.
 type Refusal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The HTTP status that the lead would be answered with if it came alone. 429 and 503 pass: submit it again, with the
-	// same key.
+	// The HTTP status that this lead would get if it were sent alone. 429 and 503 are temporary: submit the lead again
+	// with the same key.
 	Status int32 `protobuf:"varint,1,opt,name=status,proto3" json:"status,omitempty"`
-	// The machine's name of the error, as in google.rpc.ErrorInfo.
+	// The error code, the same as the reason in google.rpc.ErrorInfo.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// What went wrong, and what to do.
+	// What went wrong and what to do about it.
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
-	// Every rule that is broken.
+	// Every rule that the lead breaks.
 	Violations []*Refusal_Violation `protobuf:"bytes,4,rep,name=violations,proto3" json:"violations,omitempty"`
-	// The lead that first came under a reused idempotency key.
+	// For a reused idempotency key, the ID of the lead that first came with it.
 	LeadId string `protobuf:"bytes,5,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
-	// The fields in which it differs.
+	// For a reused idempotency key, the fields that differ.
 	Fields        []string `protobuf:"bytes,6,rep,name=fields,proto3" json:"fields,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -485,12 +487,13 @@ func (x *Refusal) GetFields() []string {
 // SubmitFormRequest is what a page's form sends.
 type SubmitFormRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the configured form.
+	// The name of the configured form.
 	Form string `protobuf:"bytes,1,opt,name=form,proto3" json:"form,omitempty"`
 	// The fields.
 	Submission *Submission `protobuf:"bytes,2,opt,name=submission,proto3" json:"submission,omitempty"`
-	// Makes repeating the call harmless for as long as keys live. At most 255 printable ASCII characters. May be given
-	// as header Idempotency-Key or metadata idempotency-key, or as a field of the form named idempotency_key instead.
+	// A key that makes it safe to repeat the call: 1 to 255 printable ASCII characters. It is remembered for
+	// idempotency.ttl, 24 hours by default. The header Idempotency-Key, the gRPC metadata idempotency-key, or a form
+	// field named idempotency_key can carry it instead.
 	IdempotencyKey string `protobuf:"bytes,3,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -547,14 +550,15 @@ func (x *SubmitFormRequest) GetIdempotencyKey() string {
 	return ""
 }
 
-// SubmitFormResponse says under which identifier the lead is kept.
+// SubmitFormResponse returns the ID of the stored lead.
 type SubmitFormResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identifier of the lead.
+	// The lead's ID.
 	LeadId string `protobuf:"bytes,1,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
-	// Whether this answers an earlier submission with the same idempotency key, or the same one a moment ago. Always set.
+	// Whether this is the answer to an earlier submission: one with the same idempotency key, or the same content a short
+	// time before. Always set.
 	Replayed *bool `protobuf:"varint,2,opt,name=replayed,proto3,oneof" json:"replayed,omitempty"`
-	// What the visitor probably meant and may want to correct. The submission was taken as it came.
+	// Likely corrections that the page can offer to the visitor. The submission was accepted as it was.
 	Suggestions   []*SubmitFormResponse_Suggestion `protobuf:"bytes,3,rep,name=suggestions,proto3" json:"suggestions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -614,11 +618,11 @@ func (x *SubmitFormResponse) GetSuggestions() []*SubmitFormResponse_Suggestion {
 // Violation is one broken rule.
 type Refusal_Violation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where, such as lead.email.
+	// The field, such as lead.email.
 	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
-	// The rule's name, such as string.email.
+	// The rule's ID, such as string.email.
 	Rule string `protobuf:"bytes,2,opt,name=rule,proto3" json:"rule,omitempty"`
-	// The rule in words.
+	// What the rule demands.
 	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -675,12 +679,12 @@ func (x *Refusal_Violation) GetMessage() string {
 	return ""
 }
 
-// Suggestion is what the visitor probably meant.
+// Suggestion is a likely correction.
 type SubmitFormResponse_Suggestion struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The form's field.
 	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
-	// The value that was probably meant, such as ada@gmail.com.
+	// The value that the visitor probably meant, such as ada@gmail.com.
 	DidYouMean    string `protobuf:"bytes,2,opt,name=did_you_mean,json=didYouMean,proto3" json:"did_you_mean,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

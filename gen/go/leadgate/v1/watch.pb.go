@@ -23,20 +23,22 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// WatchDeliveriesRequest chooses events. A field left out matches everything; several values of one field match any.
+// WatchDeliveriesRequest selects events. A field that is left out matches everything; a field with several values
+// matches any of them.
 type WatchDeliveriesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Of these destinations. Events that concern no destination yet, such as received, always match.
+	// Only events of these destinations, at most 100. Events of leads that are not routed yet, such as received, always
+	// match.
 	Destination []string `protobuf:"bytes,1,rep,name=destination,proto3" json:"destination,omitempty"`
-	// Of leads from these forms.
+	// Only events of leads from these forms, at most 100.
 	Form []string `protobuf:"bytes,2,rep,name=form,proto3" json:"form,omitempty"`
-	// Of these stages.
+	// Only events of these stages.
 	Stage []Stage `protobuf:"varint,3,rep,packed,name=stage,proto3,enum=leadgate.v1.Stage" json:"stage,omitempty"`
-	// Of this lead.
+	// Only events of this lead.
 	LeadId string `protobuf:"bytes,4,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
-	// Go on after the event with this identifier. Server-sent events give it as header Last-Event-ID.
+	// Continue after the event with this ID. With server-sent events, the header Last-Event-ID carries it.
 	ResumeAfter string `protobuf:"bytes,5,opt,name=resume_after,json=resumeAfter,proto3" json:"resume_after,omitempty"`
-	// Begin with this many of the newest matching events, 0 to 10000. Not together with resume_after.
+	// Start with this many of the newest matching events, 0 to 10000. Cannot be combined with resume_after.
 	Last          int32 `protobuf:"varint,6,opt,name=last,proto3" json:"last,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -117,7 +119,7 @@ func (x *WatchDeliveriesRequest) GetLast() int32 {
 // WatchDeliveriesResponse is one message of the stream.
 type WatchDeliveriesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The message.
 	//
 	// Types that are valid to be assigned to Message:
 	//
@@ -208,22 +210,22 @@ type isWatchDeliveriesResponse_Message interface {
 }
 
 type WatchDeliveriesResponse_Hello struct {
-	// The first message.
+	// The first message of every stream.
 	Hello *WatchHello `protobuf:"bytes,1,opt,name=hello,proto3,oneof"`
 }
 
 type WatchDeliveriesResponse_Event struct {
-	// Something that happened.
+	// An event.
 	Event *Event `protobuf:"bytes,2,opt,name=event,proto3,oneof"`
 }
 
 type WatchDeliveriesResponse_Heartbeat struct {
-	// Nothing happened for a while; the stream lives.
+	// A sign that the stream is alive, sent when there was no event for 15 seconds.
 	Heartbeat *WatchHeartbeat `protobuf:"bytes,3,opt,name=heartbeat,proto3,oneof"`
 }
 
 type WatchDeliveriesResponse_Gap struct {
-	// Some events cannot be shown.
+	// A notice that some events are missing.
 	Gap *WatchGap `protobuf:"bytes,4,opt,name=gap,proto3,oneof"`
 }
 
@@ -235,12 +237,12 @@ func (*WatchDeliveriesResponse_Heartbeat) isWatchDeliveriesResponse_Message() {}
 
 func (*WatchDeliveriesResponse_Gap) isWatchDeliveriesResponse_Message() {}
 
-// WatchHello opens a stream.
+// WatchHello is the first message of a stream.
 type WatchHello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Version of the gateway.
+	// The version of the gateway.
 	Version string `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
-	// Identifier of the newest event so far; resuming after it misses nothing.
+	// The ID of the newest event. Resuming after it misses nothing.
 	LatestEventId string `protobuf:"bytes,2,opt,name=latest_event_id,json=latestEventId,proto3" json:"latest_event_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -290,12 +292,12 @@ func (x *WatchHello) GetLatestEventId() string {
 	return ""
 }
 
-// WatchHeartbeat says that the stream lives.
+// WatchHeartbeat says that the stream is alive.
 type WatchHeartbeat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When it was sent.
 	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
-	// Identifier of the newest event so far, matching or not.
+	// The ID of the newest event, whether it matches or not.
 	LatestEventId string `protobuf:"bytes,2,opt,name=latest_event_id,json=latestEventId,proto3" json:"latest_event_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -345,12 +347,12 @@ func (x *WatchHeartbeat) GetLatestEventId() string {
 	return ""
 }
 
-// WatchGap says that events are missing from the stream here.
+// WatchGap says that events are missing at this point of the stream.
 type WatchGap struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Why, in words.
+	// Why they are missing.
 	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
-	// How many events are missing; 0 if that is not known.
+	// The number of missing events; 0 if it is not known.
 	Missed        uint64 `protobuf:"varint,2,opt,name=missed,proto3" json:"missed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -46,56 +46,63 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// WorkerService lets operators see deliveries to the CRMs and act on them.
+// WorkerService shows what happens to leads after they are accepted, and lets operators act on it.
 type WorkerServiceClient interface {
-	// WatchDeliveries streams what happens, as it happens. A hello comes at once. Over REST the stream is NDJSON, or
-	// server-sent events where the client accepts text/event-stream.
+	// WatchDeliveries streams events as they happen. The first message is a hello, which is sent at once. Over REST, the
+	// stream is NDJSON, or server-sent events if the client accepts text/event-stream. Requires the role read.
 	WatchDeliveries(ctx context.Context, in *WatchDeliveriesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchDeliveriesResponse], error)
-	// ListDeliveries lists deliveries, newest lead first.
+	// ListDeliveries lists deliveries, newest lead first. Requires the role read.
 	ListDeliveries(ctx context.Context, in *ListDeliveriesRequest, opts ...grpc.CallOption) (*ListDeliveriesResponse, error)
-	// GetDelivery shows one delivery with its attempts.
+	// GetDelivery shows a delivery with its attempts. Requires the role read.
 	GetDelivery(ctx context.Context, in *GetDeliveryRequest, opts ...grpc.CallOption) (*GetDeliveryResponse, error)
-	// RetryDelivery makes one delivery due now: a dead, held or superseded one is sent again, one that waits for a retry stops
-	// waiting.
+	// RetryDelivery makes a delivery due now. A dead, held or superseded delivery is sent again; one that waits for a
+	// retry stops waiting. Requires the role operate.
 	RetryDelivery(ctx context.Context, in *RetryDeliveryRequest, opts ...grpc.CallOption) (*RetryDeliveryResponse, error)
-	// RetryDeliveries does what RetryDelivery does to all that match a filter.
+	// RetryDeliveries retries all deliveries that match a filter. It does with each what RetryDelivery does. Requires the
+	// role operate.
 	RetryDeliveries(ctx context.Context, in *RetryDeliveriesRequest, opts ...grpc.CallOption) (*RetryDeliveriesResponse, error)
-	// TestDestination calls the CRM of a destination without changing anything there: whether it is up and takes the credentials,
-	// whose account it is, whether the mapped properties fit.
+	// TestDestination checks a destination without changing anything in the CRM. It reports whether the CRM is up and
+	// accepts the credentials, which account they belong to, and whether the mapped properties fit. Requires the role
+	// operate.
 	TestDestination(ctx context.Context, in *TestDestinationRequest, opts ...grpc.CallOption) (*TestDestinationResponse, error)
-	// ListDrift shows what does not fit any more: fields that pages renamed, and properties that CRMs changed.
+	// ListDrift lists what no longer fits: form fields that pages renamed, and properties that CRMs changed. Requires the
+	// role read.
 	ListDrift(ctx context.Context, in *ListDriftRequest, opts ...grpc.CallOption) (*ListDriftResponse, error)
-	// ReleaseLeads sends held leads: each is read anew with today's configuration, and goes where that says. What breaks its
-	// rules stays held.
+	// ReleaseLeads sends held leads. Each is mapped again with the current configuration, and sent where that routes it.
+	// A lead that breaks a rule stays held. Requires the role operate.
 	ReleaseLeads(ctx context.Context, in *ReleaseLeadsRequest, opts ...grpc.CallOption) (*ReleaseLeadsResponse, error)
-	// DiscardLeads throws held leads away. They stay in the lists, and are never sent.
+	// DiscardLeads discards held leads. They stay in the lists, but are never sent. Requires the role operate.
 	DiscardLeads(ctx context.Context, in *DiscardLeadsRequest, opts ...grpc.CallOption) (*DiscardLeadsResponse, error)
-	// UndiscardLeads holds leads again that were thrown away, for the reasons for which they were held before.
+	// UndiscardLeads holds discarded leads again, for the same reasons as before. Requires the role operate.
 	UndiscardLeads(ctx context.Context, in *UndiscardLeadsRequest, opts ...grpc.CallOption) (*UndiscardLeadsResponse, error)
-	// GetOperation shows how far an operation on many leads or deliveries is.
+	// GetOperation shows the progress of an operation on many leads or deliveries. Requires the role read.
 	GetOperation(ctx context.Context, in *GetOperationRequest, opts ...grpc.CallOption) (*GetOperationResponse, error)
-	// ListOperations shows the operations that are under way, and those of the last seven days.
+	// ListOperations lists the running operations and those of the last seven days. Requires the role read.
 	ListOperations(ctx context.Context, in *ListOperationsRequest, opts ...grpc.CallOption) (*ListOperationsResponse, error)
-	// MoveDeliveries gives deliveries to another destination, where they are due at once: for when a destination was renamed or
-	// removed, or now writes to another account.
+	// MoveDeliveries moves deliveries to another destination, where they are due at once. Use it when a destination was
+	// renamed or removed, or now writes to another account. Requires the role operate.
 	MoveDeliveries(ctx context.Context, in *MoveDeliveriesRequest, opts ...grpc.CallOption) (*MoveDeliveriesResponse, error)
-	// DeleteDeliveries removes deliveries that will not be sent, with their attempts. Leads and what happened to them stay.
+	// DeleteDeliveries deletes deliveries that will not be sent, with their attempts. The leads and their timelines are
+	// kept. Requires the role operate.
 	DeleteDeliveries(ctx context.Context, in *DeleteDeliveriesRequest, opts ...grpc.CallOption) (*DeleteDeliveriesResponse, error)
-	// ListDestinations shows every configured destination and how it is doing.
+	// ListDestinations lists the configured destinations and their current condition. Requires the role read.
 	ListDestinations(ctx context.Context, in *ListDestinationsRequest, opts ...grpc.CallOption) (*ListDestinationsResponse, error)
-	// GetStats shows the last hour: what came, what was delivered, what failed, and how fast.
+	// GetStats returns the figures of the last hour: what arrived, what was delivered, what failed, and how fast.
+	// Requires the role read.
 	GetStats(ctx context.Context, in *GetStatsRequest, opts ...grpc.CallOption) (*GetStatsResponse, error)
-	// ListAlerts lists the alerts that are firing and those that were over in the last week, newest first, and how the
-	// notifiers are doing.
+	// ListAlerts lists the alerts that are firing or were resolved in the last seven days, and the notifiers. Requires
+	// the role read.
 	ListAlerts(ctx context.Context, in *ListAlertsRequest, opts ...grpc.CallOption) (*ListAlertsResponse, error)
-	// TestAlerts sends a test notification at once, and tells what came of it.
+	// TestAlerts sends a test notification and returns the results. Requires the role operate.
 	TestAlerts(ctx context.Context, in *TestAlertsRequest, opts ...grpc.CallOption) (*TestAlertsResponse, error)
-	// AcknowledgeAlert says that somebody is on a firing alert: for a while nobody is reminded of it. That it is over is still told.
+	// AcknowledgeAlert tells others that somebody is working on a firing alert. It suppresses reminders for a while;
+	// notifiers are still told when the alert is resolved. Requires the role operate.
 	AcknowledgeAlert(ctx context.Context, in *AcknowledgeAlertRequest, opts ...grpc.CallOption) (*AcknowledgeAlertResponse, error)
-	// PauseDestination stops sending to a destination, across restarts, until it is resumed. Leads are still accepted.
+	// PauseDestination stops sending to a destination until it is resumed, even after a restart. Leads are still
+	// accepted. Requires the role operate.
 	PauseDestination(ctx context.Context, in *PauseDestinationRequest, opts ...grpc.CallOption) (*PauseDestinationResponse, error)
-	// ResumeDestination ends a pause, whether a person made it or the CRM asked for it. A destination that cannot be reached, or that
-	// refused the credentials, is tried at once.
+	// ResumeDestination ends a pause, whether a person or the CRM asked for it. A destination that is unreachable, or
+	// that rejected the credentials, is tried at once. Requires the role operate.
 	ResumeDestination(ctx context.Context, in *ResumeDestinationRequest, opts ...grpc.CallOption) (*ResumeDestinationResponse, error)
 }
 
@@ -330,56 +337,63 @@ func (c *workerServiceClient) ResumeDestination(ctx context.Context, in *ResumeD
 // All implementations must embed UnimplementedWorkerServiceServer
 // for forward compatibility.
 //
-// WorkerService lets operators see deliveries to the CRMs and act on them.
+// WorkerService shows what happens to leads after they are accepted, and lets operators act on it.
 type WorkerServiceServer interface {
-	// WatchDeliveries streams what happens, as it happens. A hello comes at once. Over REST the stream is NDJSON, or
-	// server-sent events where the client accepts text/event-stream.
+	// WatchDeliveries streams events as they happen. The first message is a hello, which is sent at once. Over REST, the
+	// stream is NDJSON, or server-sent events if the client accepts text/event-stream. Requires the role read.
 	WatchDeliveries(*WatchDeliveriesRequest, grpc.ServerStreamingServer[WatchDeliveriesResponse]) error
-	// ListDeliveries lists deliveries, newest lead first.
+	// ListDeliveries lists deliveries, newest lead first. Requires the role read.
 	ListDeliveries(context.Context, *ListDeliveriesRequest) (*ListDeliveriesResponse, error)
-	// GetDelivery shows one delivery with its attempts.
+	// GetDelivery shows a delivery with its attempts. Requires the role read.
 	GetDelivery(context.Context, *GetDeliveryRequest) (*GetDeliveryResponse, error)
-	// RetryDelivery makes one delivery due now: a dead, held or superseded one is sent again, one that waits for a retry stops
-	// waiting.
+	// RetryDelivery makes a delivery due now. A dead, held or superseded delivery is sent again; one that waits for a
+	// retry stops waiting. Requires the role operate.
 	RetryDelivery(context.Context, *RetryDeliveryRequest) (*RetryDeliveryResponse, error)
-	// RetryDeliveries does what RetryDelivery does to all that match a filter.
+	// RetryDeliveries retries all deliveries that match a filter. It does with each what RetryDelivery does. Requires the
+	// role operate.
 	RetryDeliveries(context.Context, *RetryDeliveriesRequest) (*RetryDeliveriesResponse, error)
-	// TestDestination calls the CRM of a destination without changing anything there: whether it is up and takes the credentials,
-	// whose account it is, whether the mapped properties fit.
+	// TestDestination checks a destination without changing anything in the CRM. It reports whether the CRM is up and
+	// accepts the credentials, which account they belong to, and whether the mapped properties fit. Requires the role
+	// operate.
 	TestDestination(context.Context, *TestDestinationRequest) (*TestDestinationResponse, error)
-	// ListDrift shows what does not fit any more: fields that pages renamed, and properties that CRMs changed.
+	// ListDrift lists what no longer fits: form fields that pages renamed, and properties that CRMs changed. Requires the
+	// role read.
 	ListDrift(context.Context, *ListDriftRequest) (*ListDriftResponse, error)
-	// ReleaseLeads sends held leads: each is read anew with today's configuration, and goes where that says. What breaks its
-	// rules stays held.
+	// ReleaseLeads sends held leads. Each is mapped again with the current configuration, and sent where that routes it.
+	// A lead that breaks a rule stays held. Requires the role operate.
 	ReleaseLeads(context.Context, *ReleaseLeadsRequest) (*ReleaseLeadsResponse, error)
-	// DiscardLeads throws held leads away. They stay in the lists, and are never sent.
+	// DiscardLeads discards held leads. They stay in the lists, but are never sent. Requires the role operate.
 	DiscardLeads(context.Context, *DiscardLeadsRequest) (*DiscardLeadsResponse, error)
-	// UndiscardLeads holds leads again that were thrown away, for the reasons for which they were held before.
+	// UndiscardLeads holds discarded leads again, for the same reasons as before. Requires the role operate.
 	UndiscardLeads(context.Context, *UndiscardLeadsRequest) (*UndiscardLeadsResponse, error)
-	// GetOperation shows how far an operation on many leads or deliveries is.
+	// GetOperation shows the progress of an operation on many leads or deliveries. Requires the role read.
 	GetOperation(context.Context, *GetOperationRequest) (*GetOperationResponse, error)
-	// ListOperations shows the operations that are under way, and those of the last seven days.
+	// ListOperations lists the running operations and those of the last seven days. Requires the role read.
 	ListOperations(context.Context, *ListOperationsRequest) (*ListOperationsResponse, error)
-	// MoveDeliveries gives deliveries to another destination, where they are due at once: for when a destination was renamed or
-	// removed, or now writes to another account.
+	// MoveDeliveries moves deliveries to another destination, where they are due at once. Use it when a destination was
+	// renamed or removed, or now writes to another account. Requires the role operate.
 	MoveDeliveries(context.Context, *MoveDeliveriesRequest) (*MoveDeliveriesResponse, error)
-	// DeleteDeliveries removes deliveries that will not be sent, with their attempts. Leads and what happened to them stay.
+	// DeleteDeliveries deletes deliveries that will not be sent, with their attempts. The leads and their timelines are
+	// kept. Requires the role operate.
 	DeleteDeliveries(context.Context, *DeleteDeliveriesRequest) (*DeleteDeliveriesResponse, error)
-	// ListDestinations shows every configured destination and how it is doing.
+	// ListDestinations lists the configured destinations and their current condition. Requires the role read.
 	ListDestinations(context.Context, *ListDestinationsRequest) (*ListDestinationsResponse, error)
-	// GetStats shows the last hour: what came, what was delivered, what failed, and how fast.
+	// GetStats returns the figures of the last hour: what arrived, what was delivered, what failed, and how fast.
+	// Requires the role read.
 	GetStats(context.Context, *GetStatsRequest) (*GetStatsResponse, error)
-	// ListAlerts lists the alerts that are firing and those that were over in the last week, newest first, and how the
-	// notifiers are doing.
+	// ListAlerts lists the alerts that are firing or were resolved in the last seven days, and the notifiers. Requires
+	// the role read.
 	ListAlerts(context.Context, *ListAlertsRequest) (*ListAlertsResponse, error)
-	// TestAlerts sends a test notification at once, and tells what came of it.
+	// TestAlerts sends a test notification and returns the results. Requires the role operate.
 	TestAlerts(context.Context, *TestAlertsRequest) (*TestAlertsResponse, error)
-	// AcknowledgeAlert says that somebody is on a firing alert: for a while nobody is reminded of it. That it is over is still told.
+	// AcknowledgeAlert tells others that somebody is working on a firing alert. It suppresses reminders for a while;
+	// notifiers are still told when the alert is resolved. Requires the role operate.
 	AcknowledgeAlert(context.Context, *AcknowledgeAlertRequest) (*AcknowledgeAlertResponse, error)
-	// PauseDestination stops sending to a destination, across restarts, until it is resumed. Leads are still accepted.
+	// PauseDestination stops sending to a destination until it is resumed, even after a restart. Leads are still
+	// accepted. Requires the role operate.
 	PauseDestination(context.Context, *PauseDestinationRequest) (*PauseDestinationResponse, error)
-	// ResumeDestination ends a pause, whether a person made it or the CRM asked for it. A destination that cannot be reached, or that
-	// refused the credentials, is tried at once.
+	// ResumeDestination ends a pause, whether a person or the CRM asked for it. A destination that is unreachable, or
+	// that rejected the credentials, is tried at once. Requires the role operate.
 	ResumeDestination(context.Context, *ResumeDestinationRequest) (*ResumeDestinationResponse, error)
 	mustEmbedUnimplementedWorkerServiceServer()
 }
