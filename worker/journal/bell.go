@@ -6,16 +6,16 @@ import (
 )
 
 const (
-	// Between two strokes of a bell, at least. An event that comes alone reaches everybody at once.
+	// The least time between two strokes. A single event reaches everybody at once.
 	bellRest = 20 * time.Millisecond
-	// The rest is longer by this for everybody who is woken: a thousand subscribers wake up four times a second, and so take
-	// no more of the machine than fifty do.
+	// Added to the rest for each waiter that was woken: a thousand subscribers wake up four times a second, and so cost no
+	// more than fifty.
 	bellRestEach = 230 * time.Microsecond
-	// Nobody waits longer for the next stroke, however many there are.
+	// The longest rest, however many are waiting.
 	bellRestMost = 500 * time.Millisecond
 )
 
-// bell wakes all who wait, on a goroutine of its own: ringing costs the same however many wait.
+// bell wakes all waiters from a goroutine of its own, so that ringing costs the same however many wait.
 type bell struct {
 	rung  chan struct{} // holds one signal if somebody rang since the last stroke
 	ended chan struct{} // closed by end
@@ -23,7 +23,7 @@ type bell struct {
 
 	mu      sync.Mutex
 	next    chan struct{} // closed by the next stroke
-	waiting int           // how many took it
+	waiting int           // how many have taken next
 }
 
 func newBell() *bell {
@@ -41,7 +41,7 @@ func (b *bell) ring() {
 	}
 }
 
-// stroke returns a channel that is closed at the next stroke. Whoever takes it before looking for news misses none.
+// stroke returns a channel that is closed at the next stroke. Take it before looking for news, so as not to miss any.
 func (b *bell) stroke() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -49,7 +49,7 @@ func (b *bell) stroke() <-chan struct{} {
 	return b.next
 }
 
-// end wakes all who wait for the last time.
+// end stops the bell. Waiters see ended.
 func (b *bell) end() {
 	close(b.ended)
 	<-b.done
@@ -76,7 +76,7 @@ func (b *bell) run() {
 	}
 }
 
-// strike wakes everybody, and returns how many that are.
+// strike wakes all waiters and returns how many there were.
 func (b *bell) strike() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -6,21 +6,21 @@ import (
 	"strings"
 )
 
-// ID identifies an event. IDs order events as they were published: by Commit, then by Extra.
+// ID identifies an event. IDs sort in the order of publication: by Commit, then by Extra.
 //
-// Its text is STORE-COMMIT for an event that the store wrote, and STORE-COMMIT.EXTRA for one that lives in memory only
+// The text form is STORE-COMMIT for an event that the store wrote, and STORE-COMMIT.EXTRA for one that is kept in memory only
 // (a refused submission, a paused destination) and was published after commit COMMIT.
 type ID struct {
-	// Store names the store that the events belong to; its text contains no hyphen and no dot.
+	// Store names the store that the event belongs to. It contains no hyphen and no dot.
 	Store string
-	// Commit numbers the events that a store writes, from 1, without gaps, in commit order.
+	// Commit numbers the events that a store writes, in commit order, from 1 and without gaps.
 	Commit uint64
-	// Extra is 0 for an event that the store wrote. For others it rises from one to the next, across restarts too,
-	// because it starts from the time of the start in microseconds.
+	// Extra is 0 for an event that the store wrote. For others it increases, even across restarts, because it starts from the
+	// process's start time in microseconds.
 	Extra uint64
 }
 
-// String returns the text of the ID.
+// String returns the text form.
 func (id ID) String() string {
 	if id.Extra == 0 {
 		return id.Store + "-" + strconv.FormatUint(id.Commit, 10)
@@ -28,7 +28,7 @@ func (id ID) String() string {
 	return id.Store + "-" + strconv.FormatUint(id.Commit, 10) + "." + strconv.FormatUint(id.Extra, 10)
 }
 
-// Less reports whether the event was published before the other. Both must be of one store.
+// Less reports whether the event was published before the other, of the same store.
 func (id ID) Less(other ID) bool {
 	if id.Commit != other.Commit {
 		return id.Commit < other.Commit
@@ -36,7 +36,7 @@ func (id ID) Less(other ID) bool {
 	return id.Extra < other.Extra
 }
 
-// ParseID reads the text of an ID.
+// ParseID parses the text form.
 func ParseID(text string) (ID, error) {
 	id, ok := parseID(text)
 	if !ok {

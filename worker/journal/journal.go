@@ -1,9 +1,9 @@
-// Package journal passes on what happens: every stage of every lead, as events, to log lines, metrics and watchers.
+// Package journal distributes events, such as every stage of every lead, to log lines, metrics and watchers.
 //
-// The store writes the events of a lead together with what they report and hands them to [Journal.Committed] once they
-// are durable; what is not stored comes through [Journal.Publish]. Two kinds of readers take them out again: a tap
-// ([Journal.Tap]) gets every event and slows everybody down rather than miss one, a subscription ([Journal.Subscribe])
-// pulls at its own speed and is told what it missed.
+// The store writes a lead's events in the same commit as the change they report, and passes them to [Journal.Committed] once
+// they are durable. Events that are not stored come through [Journal.Publish]. There are two kinds of readers: a tap
+// ([Journal.Tap]) gets every event and slows publishers down rather than miss one; a subscription ([Journal.Subscribe])
+// reads at its own speed and is told what it missed.
 package journal
 
 import (
@@ -15,40 +15,40 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// DefaultHistory is how many events can be resumed if [Options] do not say.
+// DefaultHistory is the default of [Options].History.
 const DefaultHistory = 10_000
 
-// Options say how a journal is made.
+// Options configure a journal.
 type Options struct {
-	// Now is the time.
+	// Now returns the current time.
 	Now func() time.Time
-	// History is how many events are kept for those who resume; DefaultHistory if 0. As many again are kept of refused
-	// and repeated submissions.
+	// History is how many events are kept in memory, so that subscribers can resume; DefaultHistory if 0. Refused and
+	// repeated submissions have a history of their own, of the same size.
 	History int
 }
 
-// Journal is safe for concurrent use. Events that went in belong to all readers and are not to be changed any more.
+// Journal is safe for concurrent use. All readers share the events: once published, an event must not be changed.
 type Journal struct {
 	now  func() time.Time
 	bell *bell
 	once sync.Once
 
-	// publishing is held while events are put in their place, so that all readers see one order. It is not needed to read.
+	// publishing is held while events are added, so that all readers see the same order. Readers do not need it.
 	publishing sync.Mutex
 	taps       []*tap // guarded by publishing
 	closed     bool   // guarded by publishing
 
 	mu    sync.RWMutex
 	store string
-	// newest is the place of the newest event. Its Extra is that of the newest event that was not stored, whatever its
-	// Commit, because Extra never falls.
+	// newest is the place of the newest event. Its extra is that of the newest event that was not stored, even if commits
+	// came after it, because extra never decreases.
 	newest place
-	// kept holds what the store wrote and what befell destinations and the gateway. Submissions that were refused or
-	// came again are in passing: anybody can cause them without end, and they must not push out the others.
+	// kept holds the events that the store wrote and those about destinations and the gateway. Refused and repeated
+	// submissions are in passing: anybody can cause any number of them, and they must not displace the others.
 	kept, passing ring
 }
 
-// New returns a journal without history. Close ends it.
+// New returns a journal with an empty history. Close ends it.
 func New(o Options) *Journal {
 	if o.History <= 0 {
 		o.History = DefaultHistory
@@ -60,14 +60,14 @@ func New(o Options) *Journal {
 	}
 }
 
-// Load tells the journal which store its events belong to, and fills the history with the newest that the store wrote,
-// oldest first. It is called once, before the first Publish, Tap or Subscribe.
+// Load sets the store that events belong to, and fills the history with the newest events of that store, oldest first. It is
+// called once, before the first Publish, Tap or Subscribe.
 func (j *Journal) Load(storeID string, recent []*leadgatev1.Event) {
 	j.publishing.Lock()
 	defer j.publishing.Unlock()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	early := j.kept // committed while the store was opened, thus perhaps among the recent
+	early := j.kept // committed while the store was being opened; may be in recent as well
 	j.store, j.kept = storeID, newRing(early.size)
 	for _, event := range recent {
 		id, err := ParseID(event.GetId())
@@ -88,20 +88,20 @@ func (j *Journal) Load(storeID string, recent []*leadgatev1.Event) {
 	}
 }
 
-// Committed takes events that the store wrote, in commit order, with their identifiers. It keeps the slice. It waits only
-// for taps whose queues are full; see Tap. With the event that a lead was erased, the history forgets what it knew of the person.
+// Committed adds events that the store wrote, with their identifiers and in commit order. It keeps the slice. It blocks only
+// while a tap's queue is full; see Tap. When a lead was erased, the history removes what it holds about the person.
 func (j *Journal) Committed(events []*leadgatev1.Event) {
 	j.put(events, func(event *leadgatev1.Event) place {
 		id, err := ParseID(event.GetId())
-		if err != nil { // not an event of a store: it is given an identifier rather than lost
+		if err != nil { // not an event of a store: better a new identifier than a lost event
 			return j.nextExtra(event)
 		}
 		return place{commit: id.Commit}
 	})
 }
 
-// Publish takes events that no store writes, sets their identifiers, and their times where they have none, and makes their texts
-// legible. It waits only for taps whose queues are full; see Tap.
+// Publish adds events that are not stored. It sets their identifiers, and the time if there is none, and replaces invalid UTF-8 and
+// overlong texts. It blocks only while a tap's queue is full; see Tap.
 func (j *Journal) Publish(events ...*leadgatev1.Event) {
 	for _, event := range events {
 		makeLegible(event.ProtoReflect())
@@ -109,7 +109,7 @@ func (j *Journal) Publish(events ...*leadgatev1.Event) {
 	j.put(events, j.nextExtra)
 }
 
-// nextExtra places an event behind the newest. It is called with mu held.
+// nextExtra places an event after the newest. The caller holds mu.
 func (j *Journal) nextExtra(event *leadgatev1.Event) place {
 	p := place{j.newest.commit, j.newest.extra + 1}
 	event.Id = ID{Store: j.store, Commit: p.commit, Extra: p.extra}.String()
@@ -149,7 +149,7 @@ func (j *Journal) put(events []*leadgatev1.Event, placed func(*leadgatev1.Event)
 	}
 }
 
-// erasedIn returns the leads that were erased.
+// erasedIn returns the leads that events say were erased.
 func erasedIn(events []*leadgatev1.Event) map[string]bool {
 	var erased map[string]bool
 	for _, event := range events {
@@ -168,8 +168,8 @@ func isPassing(event *leadgatev1.Event) bool {
 	return stage == leadgatev1.Stage_STAGE_REJECTED || stage == leadgatev1.Stage_STAGE_DUPLICATE
 }
 
-// Latest is the identifier of the newest event; resuming after it misses nothing. With no event yet it is an identifier
-// that all later ones are greater than.
+// Latest returns the identifier of the newest event. Resuming after it misses nothing. Before the first event, it is an
+// identifier lower than any to come.
 func (j *Journal) Latest() string {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
@@ -182,8 +182,7 @@ func (j *Journal) Latest() string {
 	return ID{Store: j.store, Commit: last.commit, Extra: last.extra}.String()
 }
 
-// Recent returns the events that are kept of those that the store wrote or that befell destinations and the gateway, oldest
-// first.
+// Recent returns the history without refused and repeated submissions, oldest first.
 func (j *Journal) Recent() []*leadgatev1.Event {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
@@ -194,8 +193,8 @@ func (j *Journal) Recent() []*leadgatev1.Event {
 	return events
 }
 
-// Close lets the taps take what was published and ends them, and wakes subscribers, whose Next then fails with
-// ErrClosed. What is published later is dropped.
+// Close ends the taps once they have processed what was published, and wakes subscribers, whose Next then returns ErrClosed.
+// Later events are dropped.
 func (j *Journal) Close() {
 	j.once.Do(func() {
 		j.publishing.Lock()

@@ -7,11 +7,11 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// maxText bounds each text of an event that no store wrote, in bytes: more than the longest that leadgate writes there, a CRM's
+// maxText is the longest text in an event that is not stored, in bytes. The longest that leadgate itself puts there is a CRM's
 // answer of 4 KiB.
 const maxText = 8 << 10
 
-// makeLegible makes of every text in a message one that can be passed on: what is no UTF-8 cannot, and would end all watches.
+// makeLegible makes every text in a message one that can be sent: protobuf refuses invalid UTF-8, which would end every watch.
 func makeLegible(m protoreflect.Message) {
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		switch {

@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// MaskEmail hides who an e-mail address belongs to and leaves what helps to find a fault: the first letter and the domain,
-// as in a***@example.com. What is not an address is hidden altogether.
+// MaskEmail hides whose e-mail address it is, but keeps the first letter and the domain, which help to find a fault:
+// a***@example.com. Text that is not an address becomes ***.
 func MaskEmail(email string) string {
 	if email == "" {
 		return ""
@@ -16,7 +16,7 @@ func MaskEmail(email string) string {
 		return "***"
 	}
 	_, first := utf8.DecodeRuneInString(email)
-	if first >= at { // a single letter would not be hidden
+	if first >= at { // the address has only one letter
 		first = 0
 	}
 	return email[:first] + "***" + email[at:]

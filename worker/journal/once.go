@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Once keeps what goes wrong with every lead from being told with every lead. It is safe for concurrent use.
+// Once limits how often the same thing is reported, such as a fault that every lead runs into. It is safe for concurrent use.
 type Once struct {
 	every time.Duration
 	now   func() time.Time
@@ -13,12 +13,12 @@ type Once struct {
 	told  map[string]time.Time
 }
 
-// NewOnce lets each thing be told once in the given time.
+// NewOnce returns a Once that reports each thing at most once in the given time.
 func NewOnce(every time.Duration, now func() time.Time) *Once {
 	return &Once{every: every, now: now, told: map[string]time.Time{}}
 }
 
-// Tell reports whether a thing is to be told now, and remembers that it was.
+// Tell reports whether to report a thing now. If so, it counts as reported.
 func (o *Once) Tell(thing string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -33,5 +33,5 @@ func (o *Once) Tell(thing string) bool {
 	return true
 }
 
-// How many things are remembered.
+// How many things are remembered; after that, all are forgotten.
 const maxTold = 10_000

@@ -20,21 +20,21 @@ type entry struct {
 	event *leadgatev1.Event
 }
 
-// ring keeps the newest size entries. Positions count all that were ever added, from 0; places rise with them.
+// ring keeps the newest size entries. Positions number all entries ever added, from 0; places increase with them.
 type ring struct {
 	size    int
-	entries []entry // grows up to size, then is written round and round
-	next    uint64  // position of the entry to come
-	lost    place   // place of the newest entry that is not kept any more; zero if none was lost
-	// newest has, under a hash of each lead, one more than the position of the newest entry of a lead with this hash, so that
-	// whoever follows one lead need not look at all. Leads that share a hash cost each other a look.
+	entries []entry // grows to size, then the oldest is overwritten
+	next    uint64  // position of the next entry
+	lost    place   // place of the newest entry that was overwritten; zero if none was
+	// newest holds, for each hash of a lead, the position after the newest entry of a lead with that hash, so that whoever
+	// follows one lead can skip the search. A collision only costs a search.
 	newest [1 << 14]uint64
 	seed   maphash.Seed
 }
 
 func newRing(size int) ring { return ring{size: size, seed: maphash.MakeSeed()} }
 
-// first is the position of the oldest entry kept; next if there is none.
+// first returns the position of the oldest entry; next if there is none.
 func (r *ring) first() uint64 { return r.next - uint64(len(r.entries)) }
 
 func (r *ring) at(position uint64) entry { return r.entries[position%uint64(r.size)] }
@@ -57,10 +57,10 @@ func (r *ring) newestOf(lead string) *uint64 {
 	return &r.newest[maphash.String(r.seed, lead)%uint64(len(r.newest))]
 }
 
-// has says whether there may be an entry of a lead at a position or behind it.
+// has reports whether there may be an entry of a lead at or after a position.
 func (r *ring) has(lead string, position uint64) bool { return *r.newestOf(lead) > position }
 
-// forget takes what is said of the person out of the events of leads.
+// forget removes personal data from the events of the given leads.
 func (r *ring) forget(leads map[string]bool) {
 	for i, e := range r.entries {
 		if id := e.event.GetLead().GetLeadId(); id != "" && leads[id] {
@@ -69,7 +69,7 @@ func (r *ring) forget(leads map[string]bool) {
 	}
 }
 
-// after is the position of the oldest kept entry whose place is behind p.
+// after returns the position of the oldest entry whose place is greater than p.
 func (r *ring) after(p place) uint64 {
 	first := r.first()
 	return first + uint64(sort.Search(len(r.entries), func(i int) bool { return p.less(r.at(first + uint64(i)).place) }))

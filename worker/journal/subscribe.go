@@ -8,57 +8,56 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// ErrClosed says that the journal was closed: nothing will come any more.
+// ErrClosed means that the journal was closed: there will be no more events.
 var ErrClosed = errors.New("the journal is closed")
 
-// How many events one look at the journal takes out. A subscriber that is far behind takes several, so that it neither
-// holds up publishers nor collects the whole history in memory.
+// How many events a subscriber reads at a time, so that one that is far behind neither blocks publishers nor copies the whole
+// history.
 const readBatch = 512
 
-// SubscribeOptions say which events a subscription gets.
+// SubscribeOptions choose the events of a subscription.
 type SubscribeOptions struct {
-	// Filter chooses events; nil chooses all. It is called on the goroutine that calls Next.
+	// Filter reports whether an event is wanted; nil wants all. It is called by the goroutine that calls Next.
 	Filter func(*leadgatev1.Event) bool
-	// Lead says that Filter chooses events of this lead only. It makes thousands of subscriptions to one lead each cheap.
+	// Lead, if set, says that Filter wants only this lead's events. It makes it cheap to have thousands of such subscriptions.
 	Lead string
-	// After is the identifier of the event to go on behind. Empty begins with the next event.
+	// After is the identifier of the event to resume after. If empty, the subscription starts with the next event.
 	After string
-	// Last begins with this many of the newest events that Filter chooses, as far as they are kept. Not with After.
+	// Last starts with this many of the newest events that Filter wants, as far as the history has them. Not with After.
 	Last int
 }
 
-// Batch is what Next returns.
+// Batch is a number of events, with a note if some before them are missing.
 type Batch struct {
-	// Gap says that events are missing before Events; nil if none are.
+	// Gap is not nil if events are missing before Events.
 	Gap *Gap
-	// Events in the order of their identifiers.
+	// Events, sorted by identifier.
 	Events []*leadgatev1.Event
 }
 
 // Gap says that events are missing.
 type Gap struct {
-	// Reason in words.
+	// Reason is a sentence for people.
 	Reason string
-	// Missed is how many events the store wrote meanwhile, or the subscriber was too slow for, chosen by the filter or
-	// not; 0 if that is not known.
+	// Missed is how many events are missing, including those that the filter does not want; 0 if unknown.
 	Missed uint64
 }
 
-// Subscription is a place in the journal. It costs nobody anything but its holder while it calls Next: there is no queue to
-// fill and nothing to close. It is not safe for concurrent use.
+// Subscription is a position in the journal. Only calling Next costs anything: there is no queue that could fill up, and nothing to
+// close. It is not safe for concurrent use.
 type Subscription struct {
 	journal       *Journal
 	filter        func(*leadgatev1.Event) bool
-	lead          string // the filter chooses events of this lead only; empty if it does not
+	lead          string // the only lead that the filter wants; empty if unknown
 	kept, passing uint64 // positions of the next event to read
-	gap           *Gap   // to be told first
+	gap           *Gap   // to return first
 }
 
-// Subscribe begins to read. After an identifier that is not kept any more, that belongs to another store, or that this
-// store has not reached (it was restored from a backup), the first batch says so and the whole history follows. Events that
-// the store does not write end with the process; those of an earlier process do not count as missing.
+// Subscribe starts a subscription. If the event to resume after is no longer in the history, belongs to another store, or is newer
+// than this store (which was restored from a backup), the first batch has a gap and the whole history follows. Events that are not
+// stored are lost when the process ends; those of an earlier process do not count as missing.
 //
-// The error is the caller's mistake: After is not an identifier, or came together with Last.
+// An error is the caller's mistake: After is not an identifier, or Last is set as well.
 func (j *Journal) Subscribe(o SubscribeOptions) (*Subscription, error) {
 	s := &Subscription{journal: j, filter: o.Filter, lead: o.Lead}
 	if s.filter == nil {
@@ -102,7 +101,7 @@ func (s *Subscription) resume(id ID) {
 	s.kept, s.passing = j.kept.after(after), j.passing.after(after)
 }
 
-// rewind goes to the end, and back by as many events as the filter chooses.
+// rewind moves to the end of the journal, then back past as many events that the filter wants.
 func (s *Subscription) rewind(last int) {
 	j := s.journal
 	j.mu.RLock()
@@ -128,7 +127,7 @@ func (s *Subscription) rewind(last int) {
 	}
 }
 
-// Next returns the events since the last call, as soon as there is at least one or a gap. Errors: that of ctx, and ErrClosed.
+// Next returns the events since the last call. It waits until there is at least one, or a gap. Errors: ctx's, and ErrClosed.
 func (s *Subscription) Next(ctx context.Context) (Batch, error) {
 	if s.gap != nil {
 		batch := Batch{Gap: s.gap}
@@ -145,7 +144,7 @@ func (s *Subscription) Next(ctx context.Context) (Batch, error) {
 			return batch, nil
 		}
 		if read {
-			continue // none of them was chosen; there may be more
+			continue // none of them was wanted; there may be more
 		}
 		select {
 		case <-stroke:
@@ -160,7 +159,7 @@ func (s *Subscription) Next(ctx context.Context) (Batch, error) {
 	}
 }
 
-// read takes out up to readBatch events and chooses among them. It reports whether there were any.
+// read reads up to readBatch events and keeps those that the filter wants. It also reports whether it read any.
 func (s *Subscription) read() (batch Batch, more bool) {
 	j := s.journal
 	var taken [readBatch]*leadgatev1.Event
@@ -196,7 +195,7 @@ func (s *Subscription) read() (batch Batch, more bool) {
 	return batch, n > 0
 }
 
-// skipLost moves a position past what the ring does not keep any more, and returns how much that is.
+// skipLost moves a position past the entries that the ring has overwritten, and returns how many they are.
 func skipLost(position *uint64, r *ring) uint64 {
 	first := r.first()
 	if *position >= first {

@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	// How many calls of Publish and Committed a tap may be behind before they wait for it.
+	// How many calls of Publish and Committed a tap may lag behind before they block.
 	tapQueue = 4096
-	// How many events one call of a tap's function gets, about: a call takes what waits, without waiting for more.
+	// About how many events one call of a tap's function gets at most. A call takes what is there and does not wait for more.
 	tapBatch = 1024
 )
 
-// tap is a reader that misses nothing.
+// tap is a reader that gets every event.
 type tap struct {
 	fn    func([]*leadgatev1.Event)
 	queue chan []*leadgatev1.Event
@@ -24,9 +24,9 @@ type tap struct {
 
 // Tap calls fn with every event from now on, in order, on one goroutine. The slice is fn's only until it returns.
 //
-// A tap never misses an event: when fn is 4,096 publications behind, publishing waits for it, and with it the store's
-// writer and every submission. fn must therefore be quick, and must not publish. The function returned stops the tap after
-// it got what was published before; it may be called again.
+// A tap never misses an event: when fn is 4,096 publications behind, publishing blocks, and with it the store's writer and
+// every submission. So fn must be quick and must not publish. The returned function stops the tap after it has processed what was
+// published before; it may be called more than once.
 func (j *Journal) Tap(fn func([]*leadgatev1.Event)) (stop func()) {
 	t := &tap{fn: fn, queue: make(chan []*leadgatev1.Event, tapQueue), done: make(chan struct{})}
 	j.publishing.Lock()
@@ -45,10 +45,10 @@ func (j *Journal) Tap(fn func([]*leadgatev1.Event)) (stop func()) {
 	}
 }
 
-// put waits while the queue is full.
+// put blocks while the queue is full.
 func (t *tap) put(events []*leadgatev1.Event) { t.queue <- events }
 
-// end is called when nobody puts any more. It waits until fn got everything.
+// end is called after the last put. It returns when fn has got everything.
 func (t *tap) end() {
 	t.once.Do(func() { close(t.queue) })
 	<-t.done
@@ -67,11 +67,11 @@ func (t *tap) run() {
 			batch = append(batch, more...)
 		}
 		t.fn(batch)
-		clear(batch) // what was read may be forgotten
+		clear(batch) // let the garbage collector have them
 	}
 }
 
-// poll takes what waits, if anything does.
+// poll takes the next publication if there is one.
 func (t *tap) poll() ([]*leadgatev1.Event, bool) {
 	select {
 	case events, ok := <-t.queue:
