@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -47,6 +48,7 @@ func (s *Server) streamChain() []grpc.StreamServerInterceptor {
 	return []grpc.StreamServerInterceptor{
 		s.streamCall,
 		s.streamLog,
+		leaveReflection,
 		recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
 		func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 			if err := s.authenticate(stream.Context(), info.FullMethod); err != nil {
@@ -91,6 +93,22 @@ func (s *Server) streamCall(srv any, stream grpc.ServerStream, info *grpc.Stream
 		s.refused(c, err)
 	}
 	return err
+}
+
+// leaveReflection ends a stream of reflection with its context. Reflection itself waits for its client's next question and for nothing
+// else, and clients such as grpcui ask none for hours.
+func leaveReflection(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	if !strings.HasPrefix(info.FullMethod, "/grpc.reflection.") {
+		return next(srv, stream)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- next(srv, stream) }() // at the latest when this rpc has ended
+	select {
+	case err := <-ended:
+		return err
+	case <-stream.Context().Done():
+		return status.FromContextError(stream.Context().Err()).Err()
+	}
 }
 
 type callStream struct {

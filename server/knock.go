@@ -81,7 +81,7 @@ func (s *Server) serveGRPC(w http.ResponseWriter, r *http.Request) {
 	if c.stranger { // grpc reads what comes whether anybody wants it or not
 		r.Body = http.MaxBytesReader(w, r.Body, maxBatchBody)
 	}
-	s.grpc.ServeHTTP(w, r.WithContext(ctx))
+	s.grpcHTTP.ServeHTTP(w, r.WithContext(ctx))
 }
 
 // writeGRPCFailure answers an rpc with a status alone, as gRPC over HTTP/2 has it ("Trailers-Only").

@@ -30,9 +30,13 @@ import (
 	"google.golang.org/grpc/credentials"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
 )
 
 func TestReflectionAndHealthAreThere(t *testing.T) {
@@ -197,6 +201,95 @@ func TestShutdownEndsStreamsAndSaysWhy(t *testing.T) {
 	}
 	if lines.Scan(); !strings.Contains(lines.Text(), "stopping") {
 		t.Errorf("the last line is %q", lines.Text())
+	}
+}
+
+func TestShutdownEndsStreamsThatNobodyEnds(t *testing.T) {
+	t.Parallel()
+	for name, config := range map[string]string{"grpc's own transport": contactForm, "net/http": contactForm + "cleartext_http2: mixed"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := open(t, options{config: config})
+			conn := h.dial()
+			streams := map[string]grpc.ClientStream{}
+			for method, asked := range map[string]proto.Message{
+				reflectionv1.ServerReflection_ServerReflectionInfo_FullMethodName:      &reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}},
+				reflectionv1alpha.ServerReflection_ServerReflectionInfo_FullMethodName: &reflectionv1alpha.ServerReflectionRequest{MessageRequest: &reflectionv1alpha.ServerReflectionRequest_ListServices{}},
+				leadgatev1.LeadService_SubmitLeads_FullMethodName:                      &leadgatev1.SubmitLeadsRequest{Request: &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: "ada@example.com"}}},
+				healthv1.Health_Watch_FullMethodName:                                   &healthv1.HealthCheckRequest{},
+			} {
+				stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: method != healthv1.Health_Watch_FullMethodName, ServerStreams: true}, method)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := errors.Join(stream.SendMsg(asked), stream.RecvMsg(&emptypb.Empty{})); err != nil {
+					t.Fatalf("%s: %v", method, err)
+				}
+				streams[method] = stream
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			if err := errors.Join(h.server.Shutdown(ctx), ctx.Err()); err != nil {
+				t.Error(err)
+			}
+			for method, stream := range streams {
+				err := stream.RecvMsg(&emptypb.Empty{})
+				for err == nil { // health says that it stops
+					err = stream.RecvMsg(&emptypb.Empty{})
+				}
+				if status.Code(err) != codes.Unavailable {
+					t.Errorf("%s ended with %v, want Unavailable", method, err)
+				}
+			}
+		})
+	}
+}
+
+// waitingStore takes leads when a test says so.
+type waitingStore struct {
+	store.Store
+	asked, may chan struct{}
+}
+
+func (s *waitingStore) Accept(ctx context.Context, acceptances ...*store.Acceptance) ([]store.Accepted, error) {
+	s.asked <- struct{}{}
+	<-s.may
+	return s.Store.Accept(ctx, acceptances...)
+}
+
+func TestShutdownLetsACallOverGRPCFinish(t *testing.T) {
+	t.Parallel()
+	for name, config := range map[string]string{"grpc's own transport": contactForm, "net/http": contactForm + "cleartext_http2: mixed"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			slow := &waitingStore{asked: make(chan struct{}), may: make(chan struct{})}
+			h := open(t, options{config: config, store: func(s store.Store) store.Store { slow.Store = s; return slow }})
+			conn := h.dial()
+			health, err := healthv1.NewHealthClient(conn).Watch(t.Context(), &healthv1.HealthCheckRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			answered := make(chan error, 1)
+			go func() {
+				_, err := leadgatev1.NewLeadServiceClient(conn).SubmitLead(t.Context(), &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: "ada@example.com"}})
+				answered <- err
+			}()
+			<-slow.asked
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			stopped := make(chan error, 1)
+			go func() { stopped <- h.server.Shutdown(ctx) }()
+			for err == nil { // until the server stops
+				_, err = health.Recv()
+			}
+			close(slow.may)
+			if err := <-answered; err != nil {
+				t.Errorf("the call was cut off: %v", err)
+			}
+			if err := errors.Join(<-stopped, ctx.Err()); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

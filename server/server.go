@@ -109,6 +109,7 @@ type Server struct {
 
 	health   *health.Server
 	grpc     *grpc.Server
+	grpcHTTP *grpc.Server // what came to net/http: a grpc.Server that stops gracefully cuts that off
 	http     *http.Server
 	client   leadgatev1.LeadServiceClient
 	gateway  http.Handler
@@ -192,19 +193,26 @@ func New(o Options) (*Server, error) {
 // assemble puts the services behind gRPC and REST.
 func (s *Server) assemble(o Options, h *house) error {
 	unary, stream := s.unaryChain(), s.streamChain()
-	s.grpc = grpc.NewServer(
-		grpc.ChainUnaryInterceptor(unary...), grpc.ChainStreamInterceptor(stream...), grpc.InTapHandle(s.tapped), grpc.ForceServerCodecV2(s.codec()),
-		grpc.NumStreamWorkers(streamWorkers), grpc.MaxConcurrentStreams(maxStreams), grpc.MaxRecvMsgSize(max(maxBatchBody, int(h.maxBody))), grpc.ConnectionTimeout(headerTimeout), grpc.MaxHeaderListSize(maxHeaders),
+	rpcs := []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(unary...), grpc.ChainStreamInterceptor(stream...), grpc.ForceServerCodecV2(s.codec()),
+		grpc.MaxRecvMsgSize(max(maxBatchBody, int(h.maxBody))),
+	}
+	s.grpcHTTP = grpc.NewServer(rpcs...)
+	s.grpc = grpc.NewServer(append(rpcs,
+		grpc.InTapHandle(s.tapped), grpc.NumStreamWorkers(streamWorkers), grpc.MaxConcurrentStreams(maxStreams),
+		grpc.ConnectionTimeout(headerTimeout), grpc.MaxHeaderListSize(maxHeaders),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
-	)
+	)...)
 	channel := newChannel(unary, stream)
-	for _, registrar := range []grpc.ServiceRegistrar{s.grpc, channel} {
+	for _, registrar := range []grpc.ServiceRegistrar{s.grpc, s.grpcHTTP, channel} {
 		leadgatev1.RegisterLeadServiceServer(registrar, &leads{Server: s})
 		leadgatev1.RegisterWorkerServiceServer(registrar, o.Worker)
 	}
-	healthv1.RegisterHealthServer(s.grpc, s.health)
-	reflection.Register(s.grpc)
+	for _, server := range []*grpc.Server{s.grpc, s.grpcHTTP} {
+		healthv1.RegisterHealthServer(server, s.health)
+		reflection.Register(server)
+	}
 	for name := range s.grpc.GetServiceInfo() {
 		s.health.SetServingStatus(name, healthv1.HealthCheckResponse_SERVING)
 	}
@@ -288,6 +296,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err != nil {
 		err = errors.Join(err, s.http.Close())
 	}
+	s.grpcHTTP.Stop() // nothing of it is under way any more
 	select {
 	case <-finished:
 	case <-ctx.Done():
