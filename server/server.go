@@ -45,8 +45,9 @@ const (
 	maxStreams = 250
 	// A rule that fails for one lead mostly fails for the next as well: it is told this often.
 	ruleFailuresEvery = 10 * time.Minute
-	// Clients that ping more often than this are cut off.
-	minPing = 10 * time.Second
+	// Clients that ping more often than this are cut off. Many ping every 10 s, and what is late on the way once makes the next ping
+	// come early.
+	minPing = 5 * time.Second
 )
 
 // Options are what a server needs. All but Back, Preparer, Routes, BodyTimeout, Connections, Now and Logger are required.

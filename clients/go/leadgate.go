@@ -49,7 +49,7 @@ const (
 	// attempts is how often one submission is tried.
 	attempts = 5
 	// pingAfter is how long a connection is silent before it is asked whether it is alive. The gateway cuts off clients that ask
-	// more often than every 10 s.
+	// more often than every 5 s.
 	pingAfter, pingTimeout = 30 * time.Second, 10 * time.Second
 )
 
