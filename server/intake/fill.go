@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -33,6 +34,9 @@ func (r *Result) fill(t *target) {
 		}
 		p.first, p.why = t.value.initial, whyDefault
 	}
+	if len(p.others) > 0 {
+		r.choose(t, p)
+	}
 	if t.isCustom() {
 		r.fillCustom(t, p)
 		return
@@ -60,6 +64,59 @@ func (r *Result) fill(t *target) {
 	default:
 		r.fillText(t, p)
 	}
+}
+
+// choose takes, of what came in several fields for one target, the first that can be read, and tells of the others.
+func (r *Result) choose(t *target, p *pick) {
+	all := append([]pick{*p}, p.others...)
+	chosen := max(0, slices.IndexFunc(all, func(came pick) bool { return r.reads(t, came.first) }))
+	*p = all[chosen]
+	for i, came := range all {
+		switch {
+		case i < chosen:
+			r.Omitted = append(r.Omitted, Violation{came.field, RuleSeveral, fmt.Sprintf("cannot be read as %s; %s, which leads there too, is taken", t.path, p.field)})
+		case i > chosen && came.first != p.first:
+			r.Omitted = append(r.Omitted, Violation{came.field, RuleSeveral, fmt.Sprintf("leads to %s, as does %s, which came first and is taken", t.path, p.field)})
+		}
+	}
+	p.others = all // the calling code of a phone may be among them
+}
+
+// reads says whether a value is one that a target can take.
+func (r *Result) reads(t *target, text string) bool {
+	switch t.path {
+	case pathEmail:
+		return strings.Contains(text, "@") && addressFault(text) == ""
+	case pathPhone:
+		number, _ := readPhone(text, r.phoneRegions()...)
+		return number != ""
+	case pathCountry:
+		return readCountry(text) != ""
+	case pathWebsite:
+		return readWebsite(text) != ""
+	}
+	if t.value == nil || t.value.kind == typeString {
+		return true
+	}
+	_, err := t.value.read(text, r.regionOf())
+	return err == nil
+}
+
+// phoneRegions are the countries by which national phone numbers are read: that of a calling code that came beside the number, where
+// a form asks for a country, then the lead's and the form's.
+func (r *Result) phoneRegions() []string {
+	regions := []string{r.Lead.GetCountry(), r.form.region}
+	if t := r.form.byPath[pathCountry]; t != nil {
+		p := &r.picked[t.index]
+		region := callingCode(p.first, p.field)
+		for i := 0; region == "" && i < len(p.others); i++ {
+			region = callingCode(p.others[i].first, p.others[i].field)
+		}
+		if region != "" {
+			return append([]string{region}, regions...)
+		}
+	}
+	return regions
 }
 
 // join makes one value of several, or takes the first where one is all that there can be.
@@ -153,6 +210,10 @@ func (r *Result) regionOf() string {
 
 func (r *Result) fillCountry(t *target, p *pick) {
 	code := readCountry(p.first)
+	if code == "" && callingCode(p.first, p.field) != "" && !t.required {
+		r.omit(t, RuleCountry, "is a calling code, by which the phone number is read; it does not say which country")
+		return
+	}
 	if code == "" {
 		r.refuseOrOmit(t, RuleCountry, "must be the name of a country or its ISO 3166-1 code, such as US")
 		return
@@ -165,7 +226,7 @@ func (r *Result) fillCountry(t *target, p *pick) {
 }
 
 func (r *Result) fillPhone(t *target, p *pick) {
-	number, extension := readPhone(p.first, r.Lead.GetCountry(), r.form.region)
+	number, rest := readPhone(p.first, r.phoneRegions()...)
 	if number == "" {
 		const message = "must be a phone number, best with its country's code, such as +14155550132"
 		if r.Lead.GetEmail() == "" {
@@ -176,9 +237,9 @@ func (r *Result) fillPhone(t *target, p *pick) {
 		return
 	}
 	why := whyE164
-	if extension {
-		r.omit(t, RulePhone, "has an extension, which a lead's phone has no room for")
-		why |= whyExtension
+	if rest != "" {
+		r.omit(t, RulePhone, rest)
+		why |= whyRest
 	}
 	if number == p.first {
 		why = 0

@@ -45,7 +45,8 @@ func (r *Result) guess() {
 			return false
 		}
 		value, _ = line(value)
-		number, _ := readPhone(value, r.form.region)
+		value, _ = narrow(value)
+		number, _ := onePhone(value, r.form.region)
 		return number != "" && looksLikePhone(value)
 	})
 	r.guessFor(pathMessage, func(name, value string) bool {

@@ -81,12 +81,14 @@ type pick struct {
 	first string // the first value, cleaned; empty if none came
 	more  []string
 	why   reasons
+	// others are what came for it in further fields.
+	others []pick
 }
 
 // Lead maps and cleans a submission, which it leaves as it is; nil is an empty one.
 //
-// Where several fields lead to one of the lead's, the first in the submission that is not empty wins: the configuration is
-// a map, and has no order. For how values are cleaned, see the package's documentation.
+// Where several fields lead to one of the lead's, the first in the submission that is not empty and can be read wins: the
+// configuration is a map, and has no order. For how values are cleaned, see the package's documentation.
 func (f *Form) Lead(submission *leadgatev1.Submission) *Result {
 	r := &Result{
 		Lead: &leadgatev1.Lead{Source: &leadgatev1.Source{Form: f.name}},
@@ -180,7 +182,7 @@ func (r *Result) pick(t *target, field *leadgatev1.Submission_Field, why reasons
 	case t.isCustom() && listName(came.field) != came.field && spelling(listName(came.field)) == spelling(listName(p.field)):
 		p.more = append(append(p.more, came.first), came.more...) // tags[0], tags[1]
 	case came.first != p.first:
-		r.Omitted = append(r.Omitted, Violation{came.field, RuleSeveral, fmt.Sprintf("leads to %s, as does %s, which came first and is taken", t.path, p.field)})
+		p.others = append(p.others, came)
 	}
 }
 

@@ -69,6 +69,44 @@ func TestTheFirstFieldThatIsNotEmptyWins(t *testing.T) {
 	}
 }
 
+// Scripts that let visitors choose a calling code send the number twice, or the code beside it.
+func TestOfSeveralFieldsForOneTheFirstThatCanBeReadWins(t *testing.T) {
+	t.Parallel()
+	form, err := intake.NewForm("contact", &configv1.Form{DefaultRegion: "US"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		pairs                 []string
+		phone, country, email string
+	}{
+		{[]string{"phone", "07400 123456", "phone_full", "+447400123456"}, "+447400123456", "", ""},
+		{[]string{"phone_full", "+447400123456", "phone", "07400 123456"}, "+447400123456", "", ""},
+		{[]string{"country_code", "+44", "phone", "7712345678"}, "+447712345678", "", ""},
+		{[]string{"phone", "7712345678", "dialCode", "44"}, "+447712345678", "", ""},
+		{[]string{"phone[country]", "+44", "phone[number]", "7400123456", "country", "Germany"}, "+447400123456", "DE", ""},
+		{[]string{"country", "Germany", "phone_country_code", "0044", "phone", "7400 123456"}, "+447400123456", "DE", ""},
+		{[]string{"country", "44", "phone", "(415) 555-0132"}, "+14155550132", "", ""},
+		{[]string{"phone", "see below", "mobile", "(415) 555-0132"}, "+14155550132", "", ""},
+		{[]string{"email", "n/a", "work_email", "ada@example.com"}, "", "", "ada@example.com"},
+	} {
+		result := form.Lead(submission(test.pairs...))
+		lead := result.Lead
+		if lead.GetPhone() != test.phone || lead.GetCountry() != test.country || lead.GetEmail() != test.email || len(result.Violations) > 0 {
+			t.Errorf("%q: phone %q, country %q, email %q, violations %v; want %q, %q, %q", test.pairs, lead.GetPhone(), lead.GetCountry(), lead.GetEmail(),
+				result.Violations, test.phone, test.country, test.email)
+		}
+	}
+	result := form.Lead(submission("phone", "see below", "mobile", "(415) 555-0132", "tel", "(415) 555-0133"))
+	want := []intake.Violation{
+		{Field: "phone", Rule: intake.RuleSeveral, Message: "cannot be read as phone; mobile, which leads there too, is taken"},
+		{Field: "tel", Rule: intake.RuleSeveral, Message: "leads to phone, as does mobile, which came first and is taken"},
+	}
+	if diff := cmp.Diff(want, result.Omitted); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestFieldsAreNamedAsThePageNamesThem(t *testing.T) {
 	t.Parallel()
 	result := read(newForm(t, nil), "budget", "1")

@@ -1,19 +1,76 @@
 package intake
 
 import (
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nyaruka/phonenumbers"
 )
 
-// readPhone reads a phone number as people write it and returns it in E.164 form, "" if it cannot be read. A number in
+// readPhone reads the phone number in text, "" if there is none that can be read. People write more than a number into its field,
+// "0171 1234567 (private)", or two of them: rest says that there was more than the one that is returned, an extension among it.
+func readPhone(text string, regions ...string) (number, rest string) {
+	text, _ = narrow(text)
+	if digits := whatsApp.FindStringSubmatch(text); digits != nil {
+		text, regions = "+"+digits[1], []string{""}
+	}
+	number, extension := onePhone(text, regions...)
+	switch {
+	case extension:
+		return number, "has an extension, which a lead's phone has no room for"
+	case number != "":
+		return number, ""
+	}
+	for _, part := range phoneParts(text) {
+		if number, _ := onePhone(part, regions...); number != "" {
+			return number, "has more than a number; only the first number is taken"
+		}
+	}
+	return "", ""
+}
+
+// whatsApp finds the number in a link to a chat, which has its country's code and no plus sign.
+var whatsApp = regexp.MustCompile(`(?i)\b(?:wa\.me/|whatsapp\.com/send/?\?(?:.*&)?phone=)\+?(\d{7,15})\b`)
+
+// phonePart is what may be a number among words: digits and what stands between them.
+var phonePart = regexp.MustCompile(`\(?\+?\(?\d[\d ().\-\x{2010}-\x{2015}/]*\d`)
+
+// phoneParts are the numbers in text, with seven digits at least. One that touches a letter is part of something else, such as
+// 415-555-O132.
+func phoneParts(text string) (parts []string) {
+	for _, one := range strings.Split(strings.ReplaceAll(text, " / ", ","), ",") {
+		for _, at := range phonePart.FindAllStringIndex(one, -1) {
+			before, after, part := one[:at[0]], one[at[1]:], one[at[0]:at[1]]
+			if touches(before[max(0, len(before)-1):]) || touches(after[:min(1, len(after))]) || len(digitsOf(part)) < 7 {
+				continue
+			}
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
+
+// touches says whether a sign next to a number makes it part of something else.
+func touches(sign string) bool { return sign != "" && strings.Trim(sign, " ();:|\"'[]") != "" }
+
+func digitsOf(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// onePhone reads a phone number as people write it and returns it in E.164 form, "" if it cannot be read. A number in
 // national form is read as one of the first region in which it is valid. An extension is not part of E.164; the second
 // result says whether there was one.
 //
 // A number that says its country only has to have a possible length, because numbering plans change faster than libraries
 // that know them. In national form it has to be valid: it takes a guess, and a wrong one would be somebody else's number.
-func readPhone(text string, regions ...string) (number string, extension bool) {
-	text, _ = narrow(text)
+func onePhone(text string, regions ...string) (number string, extension bool) {
 	if rest, ok := cutPrefixFold(text, "tel:"); ok {
 		text = rest
 	}
@@ -34,9 +91,28 @@ func readPhone(text string, regions ...string) (number string, extension bool) {
 		}
 	}
 	if rest, ok := strings.CutPrefix(text, "00"); ok { // the usual prefix for calls abroad, in a region that has another
-		return readPhone("+"+strings.TrimLeft(rest, "0"), "")
+		return onePhone("+"+strings.TrimLeft(rest, "0"), "")
 	}
-	return "", false
+	return mexican(text, regions), false
+}
+
+// mexican reads a Mexican number as it was dialled until 2019 and still stands in address books and chats: +52 1 before that of a
+// mobile phone from abroad, 044, 045, 01 and 1 at home.
+func mexican(text string, regions []string) string {
+	digits := digitsOf(text)
+	prefixes := []string{"044", "045", "01", "1"}
+	if strings.HasPrefix(text, "+") {
+		prefixes = []string{"521"}
+	} else if !slices.Contains(regions, "MX") {
+		return ""
+	}
+	for _, prefix := range prefixes {
+		if national, ok := strings.CutPrefix(digits, prefix); ok && len(national) == 10 {
+			number, _ := onePhone("+52"+national, "")
+			return number
+		}
+	}
+	return ""
 }
 
 // isE164 says whether a number keeps the rule lead.phone.e164 of lead.proto.
@@ -52,4 +128,24 @@ func cutPrefixFold(text, prefix string) (string, bool) {
 		return text[len(prefix):], true
 	}
 	return text, false
+}
+
+// callingCode is the main country of a calling code, as those send it who let visitors choose one beside their number: +44, 0044;
+// "" if the text is none. Without a sign before it, it may be anything, unless the field's name says what it is.
+func callingCode(text, field string) string {
+	digits, signed := strings.CutPrefix(text, "+")
+	if !signed {
+		digits, signed = strings.CutPrefix(text, "00")
+	}
+	if !signed && !strings.Contains(fold(field), "code") && !strings.Contains(fold(field), "prefix") {
+		return ""
+	}
+	code, err := strconv.Atoi(strings.TrimSpace(digits))
+	if err != nil || len(digits) > 4 {
+		return ""
+	}
+	if region := phonenumbers.GetRegionCodeForCountryCode(code); len(region) == 2 && region != "ZZ" {
+		return region
+	}
+	return ""
 }

@@ -22,7 +22,7 @@ const (
 	whyLower
 	whyIDN
 	whyE164
-	whyExtension
+	whyRest
 	whyCountry
 	whyRegion
 	whyPostalCode
@@ -55,7 +55,7 @@ func (r reasons) word(bit int) string {
 		"in lower case",
 		"domain in ASCII",
 		"as an international number",
-		"without the extension",
+		"without what stands beside the number",
 		"as the ISO code of the country",
 		"as the region is written in its country",
 		"as postal codes are written in the country",
