@@ -1,11 +1,9 @@
 package observe
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"os"
-	"time"
 
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
@@ -27,7 +25,7 @@ func NewAdjustableLogger(out io.Writer, format string, level slog.Leveler) *slog
 			Level: level, TimeFormat: "15:04:05.000", NoColor: !terminal || os.Getenv("NO_COLOR") != "",
 		}))
 	}
-	return slog.New(utc{slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level, ReplaceAttr: tidy})})
+	return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level, ReplaceAttr: tidy}))
 }
 
 // ParseLevel reads debug, info, warn or error; anything else stands for info.
@@ -45,9 +43,16 @@ func isTerminal(out io.Writer) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// tidy leaves out the message of records that say everything in their attributes, and puts the level into words, for which
-// slog would take encoding/json.
+// timeLayout has all its digits: slog leaves out zeros at the end, and times of different lengths neither sort as text nor are read
+// by whoever expects so many digits.
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
+// tidy leaves out the message of records that say everything in their attributes, writes times in UTC, to the millisecond, and puts
+// the level into words, for which slog would take encoding/json.
 func tidy(groups []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindTime {
+		a.Value = slog.StringValue(a.Value.Time().UTC().Format(timeLayout))
+	}
 	if len(groups) > 0 {
 		return a
 	}
@@ -63,18 +68,3 @@ func tidy(groups []string, a slog.Attr) slog.Attr {
 	}
 	return a
 }
-
-// utc writes times in UTC, to the millisecond.
-type utc struct{ slog.Handler }
-
-// Handle implements slog.Handler.
-func (h utc) Handle(ctx context.Context, r slog.Record) error {
-	r.Time = r.Time.UTC().Truncate(time.Millisecond)
-	return h.Handler.Handle(ctx, r)
-}
-
-// WithAttrs implements slog.Handler.
-func (h utc) WithAttrs(attrs []slog.Attr) slog.Handler { return utc{h.Handler.WithAttrs(attrs)} }
-
-// WithGroup implements slog.Handler.
-func (h utc) WithGroup(name string) slog.Handler { return utc{h.Handler.WithGroup(name)} }

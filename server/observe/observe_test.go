@@ -187,12 +187,12 @@ func TestEveryEventIsOneLineWithWhatIsKnown(t *testing.T) {
 			Type: leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_STARTED, Detail: "leadgate dev listens on 127.0.0.1:8080",
 		}}},
 	)
-	const at = `{"time":"2026-11-24T12:04:31.22Z",`
+	const at = `{"time":"2026-11-24T12:04:31.220Z",`
 	want := []string{
 		at + `"level":"INFO","stage":"received","idempotency_key":"k1","lead_id":"0193","form":"contact","request_id":"r1"}`,
 		at + `"level":"WARN","stage":"retry","idempotency_key":"k1","lead_id":"0193","form":"contact","destination":"crm","attempt":2,` +
 			`"duration_ms":214,"error":"the CRM is down","crm_status":503,"crm_body":"{\"message\":\"down\"}",` +
-			`"next_attempt":"2026-11-24T12:04:35.22Z","person":"a***@example.com","request_id":"r1"}`,
+			`"next_attempt":"2026-11-24T12:04:35.220Z","person":"a***@example.com","request_id":"r1"}`,
 		at + `"level":"INFO","stage":"success","lead_id":"0193","destination":"crm","attempt":3,"duration_ms":0,"record_id":"77"}`,
 		at + `"level":"ERROR","stage":"dead","lead_id":"0194","detail":"given up"}`,
 		at + `"level":"ERROR","msg":"the token expired","event":"credentials_refused","destination":"crm","crm_status":401}`,
