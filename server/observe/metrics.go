@@ -81,7 +81,10 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 	lost := prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "leadgate_log_lines_lost_total",
 		Help: "Log lines that could not be written, or that nobody took.",
-	}, func() float64 { return float64(o.Output.Lost()) })
+	}, func() float64 {
+		lines, _ := o.Output.Lost()
+		return float64(lines)
+	})
 	all := []prometheus.Collector{
 		m.leads, m.destinationEvents, m.formEvents, m.systemEvents, m.attempts, m.speed, m.watchers, m.configGood, info, lost, newFigures(o.Store, o.Now),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

@@ -99,8 +99,8 @@ func New(o Options) (*Observer, error) {
 				lines.write(event)
 			}
 		})
-		if n := o.Output.regained(); n > 0 {
-			o.Logger.Error("log lines are lost: whoever reads them took none for a while, or they could not be written", "lines", n)
+		if n, why := o.Output.regained(); n > 0 {
+			o.Logger.Error("log lines are lost", "lines", n, "error", why)
 		}
 		for _, event := range events {
 			m.count(event)

@@ -29,6 +29,7 @@ type Output struct {
 	stuck     int        // lines of a write that is left to itself; 0 if none is
 	failed    bool       // the last write did
 	lost      int64      // lines
+	why       string     // the newest of them are lost
 	told      int64      // lines of these that regained has told
 }
 
@@ -49,23 +50,23 @@ func (o *Output) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// Lost is how many lines could not be written.
-func (o *Output) Lost() int64 {
+// Lost is how many lines are lost, and why the newest are.
+func (o *Output) Lost() (lines int64, why string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.lost
+	return o.lost, o.why
 }
 
-// regained returns how many lines were lost since it told so last, as soon as others are written again; 0 before.
-func (o *Output) regained() int64 {
+// regained returns how many lines were lost since it told so last, and why, as soon as others are written again; 0 before.
+func (o *Output) regained() (lines int64, why string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.stuck > 0 || o.failed {
-		return 0
+		return 0, ""
 	}
-	n := o.lost - o.told
+	lines = o.lost - o.told
 	o.told = o.lost
-	return n
+	return lines, o.why
 }
 
 // together runs a function and writes in one go what it, and whoever else, writes meanwhile. One runs at a time.
@@ -94,7 +95,7 @@ func (o *Output) flush() {
 			o.settle(o.stuck, err)
 			o.stuck = 0
 		default:
-			o.lost += int64(n)
+			o.lose(n, "nobody reads them: for "+outputPatience.String()+" and longer, standard output has taken none")
 			o.gathered = o.gathered[:0]
 			return
 		}
@@ -118,6 +119,11 @@ func (o *Output) flush() {
 // settle takes what came of a write of so many lines.
 func (o *Output) settle(lines int, err error) {
 	if o.failed = err != nil; o.failed {
-		o.lost += int64(lines)
+		o.lose(lines, "they cannot be written: "+err.Error())
 	}
+}
+
+func (o *Output) lose(lines int, why string) {
+	o.lost += int64(lines)
+	o.why = why
 }

@@ -131,8 +131,9 @@ func TestLinesThatNobodyReadsHoldUpNobody(t *testing.T) {
 		}
 		written := strings.Join(out.writes, "")
 		lost := events + 1 + 1 - (strings.Count(written, "\n") - 1)
-		if told := fmt.Sprintf(`"lines":%d`, lost); lost < events/2 || !strings.Contains(written, told) || output.Lost() != int64(lost) {
-			t.Errorf("%d lines are lost, %d counted; written was\n%s", lost, output.Lost(), written[max(0, len(written)-1000):])
+		counted, why := output.Lost()
+		if told := fmt.Sprintf(`"lines":%d`, lost); lost < events/2 || !strings.Contains(written, told) || counted != int64(lost) || !strings.Contains(why, "nobody reads them") {
+			t.Errorf("%d lines are lost, %d counted (%s); written was\n%s", lost, counted, why, written[max(0, len(written)-1000):])
 		}
 	})
 }
@@ -158,7 +159,7 @@ func TestLinesThatCannotBeWrittenAreCounted(t *testing.T) {
 		if err := observer.Close(); err != nil {
 			t.Error(err)
 		}
-		if written := strings.Join(out.writes, ""); strings.Count(written, "\n") != 2 || !strings.Contains(written, `"lines":2`) {
+		if written := strings.Join(out.writes, ""); strings.Count(written, "\n") != 2 || !strings.Contains(written, `"lines":2,"error":"they cannot be written: broken pipe"`) {
 			t.Errorf("written was %s", written)
 		}
 	})

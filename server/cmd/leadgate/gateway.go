@@ -182,7 +182,8 @@ func (g *gateway) openObservers(ctx context.Context, service leadgatev1.WorkerSe
 		return err
 	}
 	g.alerts, err = alert.New(ctx, alert.Options{
-		Journal: g.journal, Store: g.store, DataDir: dataDir, Destinations: destinations, Drift: drift, Config: g.alertConfig(g.snapshot), Now: now, Logger: g.log,
+		Journal: g.journal, Store: g.store, DataDir: dataDir, Destinations: destinations, Drift: drift, Lost: g.output.Lost,
+		Config: g.alertConfig(g.snapshot), Now: now, Logger: g.log,
 	})
 	if err != nil {
 		return err

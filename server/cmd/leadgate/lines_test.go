@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -15,17 +16,25 @@ import (
 // Whoever reads the log lines may end, as a collector does that is restarted, or hang, as a container's log driver may.
 func TestGatewayOutlivesWhoeverReadsItsLines(t *testing.T) {
 	t.Parallel()
-	for name, leave := range map[string]func(*os.File) error{
-		"who ends":  func(lines *os.File) error { return lines.Close() },
-		"who hangs": func(*os.File) error { return nil },
+	for name, test := range map[string]struct {
+		leave func(*os.File) error
+		cause string // of the alert
+	}{
+		"who ends":  {func(lines *os.File) error { return lines.Close() }, "broken pipe"},
+		"who hangs": {func(*os.File) error { return nil }, "nobody reads them"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			config := writeFile(t, "leadgate.yaml", `
+			in := newInbox(t)
+			secret := writeFile(t, "secret", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3")
+			config := writeFile(t, "leadgate.yaml", fmt.Sprintf(`
 listen: 127.0.0.1:0
 forms: { contact: {} }
 destinations: { crm: { http: { url: "http://127.0.0.1:1" }, properties: { mail: email } } }
-`)
+alerts:
+  notifiers: { inbox: { webhook: { url: %q, secret: "${file:%s}" } } }
+  rules: { log_lines: { window: 5s } }
+`, in.URL, secret))
 			cmd := exec.Command(binary, "serve", "--config", config, "--data-dir", t.TempDir(), "--log-format", "json")
 			reader, writer, err := os.Pipe()
 			if err != nil {
@@ -45,7 +54,7 @@ destinations: { crm: { http: { url: "http://127.0.0.1:1" }, properties: { mail: 
 			}
 			go func() { ended <- cmd.Wait() }()
 			address := regexp.MustCompile(`listens on ([0-9.:]+),`).FindStringSubmatch(line)[1]
-			if err := leave(reader); err != nil {
+			if err := test.leave(reader); err != nil {
 				t.Fatal(err)
 			}
 			for i := range 100 { // more lines than a pipe holds
@@ -53,6 +62,9 @@ destinations: { crm: { http: { url: "http://127.0.0.1:1" }, properties: { mail: 
 				if got := request(t, "POST", "http://"+address+"/v1/forms/contact/submissions", "application/x-www-form-urlencoded", body); got.status != http.StatusCreated {
 					t.Fatalf("submission %d was answered with %d: %s", i, got.status, got.text)
 				}
+			}
+			if a := in.await(t, "alert.firing log_lines"); !strings.Contains(a.Data.Cause, test.cause) {
+				t.Errorf("the cause is %q", a.Data.Cause)
 			}
 			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)

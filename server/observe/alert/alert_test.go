@@ -100,18 +100,11 @@ func TestARestartNeitherForgetsNorRepeatsAnAlert(t *testing.T) {
 // What is counted is not forgotten with a configuration, and after a start nobody knows what went before.
 func TestWhatGoesOnIsNotOverWithAReloadOrARestart(t *testing.T) {
 	t.Parallel()
-	reload := func(h *house) {
-		use, err := h.engine.Prepare(h.configured())
-		if err != nil {
-			t.Fatal(err)
-		}
-		use()
-	}
 	wider := func(h *house) {
 		h.config.Rules = &configv1.AlertRules{Rejections: &configv1.ErrorRateRule{Window: every(2 * time.Hour)}}
-		reload(h)
+		h.reload()
 	}
-	for name, interrupt := range map[string]func(*house){"reload": reload, "another window": wider, "restart": (*house).restart} {
+	for name, interrupt := range map[string]func(*house){"reload": (*house).reload, "another window": wider, "restart": (*house).restart} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			enter(t, nil, func(h *house) {
@@ -256,6 +249,31 @@ func TestAConfigurationThatIsRefusedIsTold(t *testing.T) {
 		file(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_CONFIG_APPLIED, "it is in force")
 		pass(time.Minute)
 		h.expect("firing configuration", "resolved configuration")
+	})
+}
+
+// Whoever looks at the log alone would take a log that ends for a quiet night.
+func TestLogLinesThatAreLostAreTold(t *testing.T) {
+	t.Parallel()
+	enter(t, nil, func(h *house) {
+		pass(time.Minute)
+		h.expect()
+		h.lose(7)
+		pass(15 * time.Second)
+		h.expect("firing log_lines")
+		if a := h.last().Alert; a.GetSummary() != "Log lines are lost: 7 within 10 min" || a.GetCause() != "they cannot be written: no space left on device" {
+			t.Errorf("%s (%s)", a.GetSummary(), a.GetCause())
+		}
+		pass(5 * time.Minute)
+		h.lose(1)
+		pass(time.Minute)
+		h.reload() // which counts nothing twice
+		pass(time.Minute)
+		if a := h.engine.Alerts()[0]; a.GetSummary() != "Log lines are lost: 8 within 10 min" {
+			t.Errorf("after a while: %s", a.GetSummary())
+		}
+		pass(12 * time.Minute)
+		h.expect("firing log_lines", "resolved log_lines")
 	})
 }
 
@@ -465,11 +483,7 @@ func TestAnotherConfigurationEndsWhatItNoLongerJudges(t *testing.T) {
 		pass(15 * time.Second)
 		h.expect("firing holds/contact")
 		h.forms = nil
-		use, err := h.engine.Prepare(h.configured())
-		if err != nil {
-			t.Fatal(err)
-		}
-		use()
+		h.reload()
 		pass(time.Minute)
 		h.expect("firing holds/contact", "resolved holds/contact")
 	})

@@ -19,6 +19,7 @@ const windowParts = 20
 type counters struct {
 	destinations map[string]*destination
 	forms        map[string]*form
+	lost         lostLines
 }
 
 type destination struct {
@@ -63,6 +64,20 @@ type form struct {
 	rejected    sample // the newest that was rejected
 	late        sample // the newest that took longer to its record than the rule for the speed to lead allows
 	lateAt      string // the destination that took it
+}
+
+// lostLines counts log lines that are lost, of which no event tells.
+type lostLines struct {
+	windowed[int64]
+	all int64 // since the start
+}
+
+// count takes in how many are lost since the start.
+func (l *lostLines) count(all int64, now time.Time) {
+	if slot := l.At(now); slot != nil {
+		*slot += all - l.all
+	}
+	l.all = all
 }
 
 // sample is one case of what a rule is about, for people to look at.

@@ -33,6 +33,7 @@ func rulesFor(general, own *configv1.AlertRules) *configv1.AlertRules {
 	r.ErrorRate = share(r.ErrorRate, .05, 10*time.Minute, 10)
 	r.Rejections = share(r.Rejections, .5, time.Hour, 20)
 	r.RateLimited = count(r.RateLimited, 3, 10*time.Minute)
+	r.LogLines = count(r.LogLines, 1, 10*time.Minute)
 	r.Dead = count(r.Dead, 1, time.Hour)
 	r.Holds = count(r.Holds, 10, time.Hour)
 	r.Credentials = condition(r.Credentials, 0)

@@ -49,6 +49,8 @@ type Options struct {
 	DataDir string
 	// Destinations tells how sending goes, as ListDestinations does.
 	Destinations func(context.Context) ([]*leadgatev1.Destination, error)
+	// Lost is how many log lines are lost since the start, and why the newest are; nil if none ever is.
+	Lost func() (lines int64, why string)
 	// Drift tells what does not fit any more, as ListDrift does; nil if nothing tells.
 	Drift func(context.Context) ([]*leadgatev1.Drift, error)
 	// Config is what is configured; see Prepare.
@@ -120,6 +122,9 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if e.options.Interval == 0 {
 		e.options.Interval = defaultInterval
 	}
+	if e.options.Lost == nil {
+		e.options.Lost = func() (int64, string) { return 0, "" }
+	}
 	if e.options.Open == nil {
 		e.options.Open = notify.Open
 	}
@@ -184,7 +189,11 @@ func (e *Engine) remember(c Config) (*counters, error) {
 	now := e.now()
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
-	fresh := &counters{destinations: map[string]*destination{}, forms: map[string]*form{}}
+	general := rulesFor(c.Alerts.GetRules(), nil)
+	fresh := &counters{
+		destinations: map[string]*destination{}, forms: map[string]*form{},
+		lost: lostLines{windowed: newWindowed[int64](general.GetLogLines().GetWindow().AsDuration(), now)},
+	}
 	for _, name := range c.Destinations {
 		d := newDestination(rulesFor(c.Alerts.GetRules(), c.Alerts.GetDestinations()[name]), now)
 		if err := e.recallDestination(ctx, name, d); err != nil {
@@ -225,6 +234,8 @@ func (c *counters) keep(before *counters) {
 			f.speed.keep(old.speed)
 		}
 	}
+	c.lost.keep(before.lost.windowed)
+	c.lost.all = before.lost.all
 }
 
 // keep goes on counting what a rule of the same name counted.
@@ -260,7 +271,7 @@ func (e *Engine) shortestWindow() time.Duration {
 	for _, r := range rules {
 		consider(r.GetErrorRate().GetWindow(), r.GetNoSuccess().GetWindow(), r.GetRateLimited().GetWindow(), r.GetOldestWaiting().GetAbove(),
 			r.GetDead().GetWindow(), r.GetHolds().GetWindow(), r.GetRejections().GetWindow(), r.GetSilence().GetAtLeast(),
-			r.GetPaused().GetAfter(), r.GetBreaker().GetAfter(), r.GetNotifier().GetAfter(), r.GetConfiguration().GetAfter())
+			r.GetPaused().GetAfter(), r.GetBreaker().GetAfter(), r.GetNotifier().GetAfter(), r.GetConfiguration().GetAfter(), r.GetLogLines().GetWindow())
 		for _, named := range r.GetCrmErrors() {
 			consider(named.GetWindow())
 		}

@@ -33,6 +33,10 @@ func (e *Engine) judge(ctx context.Context) {
 	if rule := e.general.GetConfiguration(); !rule.GetOff() {
 		findings = append(findings, refusedConfiguration(e.refused, rule.GetAfter().AsDuration()))
 	}
+	e.counters.lost.count(m.lost, m.now)
+	if rule := e.general.GetLogLines(); !rule.GetOff() {
+		findings = append(findings, e.counters.lost.judge(rule, m.lostWhy, m.now))
+	}
 	findings = append(findings, e.failingNotifiers(m.now)...)
 	events := e.heed(findings, m)
 	e.mu.Unlock()
@@ -72,6 +76,7 @@ func (e *Engine) look(ctx context.Context) *moment {
 	m.free, m.needed, m.diskErr = e.options.Store.Free()
 	m.size = e.options.Store.Size()
 	m.refusing = e.options.Store.Writable()
+	m.lost, m.lostWhy = e.options.Lost()
 	return m
 }
 
@@ -221,7 +226,7 @@ func (e *Engine) describe(f *finding) *leadgatev1.Alert {
 
 // capital begins a sentence, unless it begins with a name.
 func capital(text string) string {
-	for _, word := range []string{"form ", "properties ", "leads ", "a lead ", "the ", "this ", "no lead ", "notifier "} {
+	for _, word := range []string{"form ", "properties ", "leads ", "a lead ", "the ", "this ", "no lead ", "notifier ", "log lines "} {
 		if strings.HasPrefix(text, word) {
 			return strings.ToUpper(text[:1]) + text[1:]
 		}

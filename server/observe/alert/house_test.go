@@ -156,6 +156,7 @@ type house struct {
 	status leadgatev1.DestinationStatus
 	drifts []*leadgatev1.Drift
 	unseen error // why nobody knows what drifted
+	lost   int64 // log lines
 	events []*leadgatev1.Event
 	untap  func()
 
@@ -225,6 +226,11 @@ func (h *house) start() {
 			defer h.mu.Unlock()
 			return h.drifts, h.unseen
 		},
+		Lost: func() (int64, string) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			return h.lost, "they cannot be written: no space left on device"
+		},
 		Open: func(cfg *configv1.Notifier, _ notify.Environment) (notify.Notifier, error) {
 			if cfg == h.config.GetNotifiers()["second"] {
 				return h.second, nil
@@ -250,8 +256,19 @@ func (h *house) stop() {
 	h.journal.Close()
 }
 
+// reload makes the configuration the present one.
+func (h *house) reload() {
+	h.t.Helper()
+	use, err := h.engine.Prepare(h.configured())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	use()
+}
+
 func (h *house) restart() {
 	h.stop()
+	h.lost = 0
 	h.start()
 }
 
@@ -273,6 +290,13 @@ func (h *house) unsee(why error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.unseen = why
+}
+
+// lose loses log lines.
+func (h *house) lose(lines int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lost += lines
 }
 
 // lead publishes stages of leads to crm through contact.

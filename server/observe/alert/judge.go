@@ -76,6 +76,8 @@ type moment struct {
 	size         int64  // of the data directory, in bytes
 	diskErr      error  // of asking for free
 	refusing     error  // why no lead is taken; nil while they are
+	lost         int64  // log lines, since the start
+	lostWhy      string // the newest of them are
 }
 
 // place is a form or a destination.

@@ -3,6 +3,8 @@ package alert
 import (
 	"fmt"
 	"time"
+
+	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 )
 
 // disk judges the room on the disk. Where no lead is taken any more, that is told instead.
@@ -37,6 +39,17 @@ func (m *moment) store(dir string) *finding {
 		f.command = "df -h " + dir
 	}
 	return f
+}
+
+// judge judges whether log lines are lost; why says why.
+func (l *lostLines) judge(rule *configv1.CountRule, why string, now time.Time) *finding {
+	n := sum(&l.windowed, now)
+	return &finding{
+		rule: "log_lines", verdict: l.verdict(n >= int64(rule.GetAtLeast()), now), cause: why,
+		summary: fmt.Sprintf("log lines are lost: %d within %s", n, short(rule.GetWindow().AsDuration())),
+		action:  "See to what takes leadgate's standard output: journald, the container's log driver, or the file and its disk. Leads go on all the same; the console and the metrics know what the missing lines would have told.",
+		command: "leadgate watch --last 50", page: "alerts",
+	}
 }
 
 // refusedConfiguration judges whether the configuration file is in force; why says why it is not.

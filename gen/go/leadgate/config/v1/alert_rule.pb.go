@@ -60,6 +60,8 @@ type AlertRules struct {
 	Notifier *ConditionRule `protobuf:"bytes,16,opt,name=notifier,proto3" json:"notifier,omitempty"`
 	// The configuration file is refused, and the one before stays in force; after 1m if left out. For the whole gateway.
 	Configuration *ConditionRule `protobuf:"bytes,17,opt,name=configuration,proto3" json:"configuration,omitempty"`
+	// Log lines are lost: nobody reads them, or they cannot be written. For the whole gateway.
+	LogLines      *CountRule `protobuf:"bytes,18,opt,name=log_lines,json=logLines,proto3" json:"log_lines,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -209,6 +211,13 @@ func (x *AlertRules) GetNotifier() *ConditionRule {
 func (x *AlertRules) GetConfiguration() *ConditionRule {
 	if x != nil {
 		return x.Configuration
+	}
+	return nil
+}
+
+func (x *AlertRules) GetLogLines() *CountRule {
+	if x != nil {
+		return x.LogLines
 	}
 	return nil
 }
@@ -411,9 +420,9 @@ type CountRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Do not judge it.
 	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
-	// How often it must happen; 1 for dead deliveries, 3 for a rate limit, 10 for holds if left out.
+	// How often it must happen; 1 for dead deliveries and log lines, 3 for a rate limit, 10 for holds if left out.
 	AtLeast int32 `protobuf:"varint,2,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
-	// Within which time; 1h if left out, 10m for a rate limit.
+	// Within which time; 1h if left out, 10m for a rate limit and log lines.
 	Window        *durationpb.Duration `protobuf:"bytes,3,opt,name=window,proto3" json:"window,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -796,7 +805,7 @@ var File_leadgate_config_v1_alert_rule_proto protoreflect.FileDescriptor
 
 const file_leadgate_config_v1_alert_rule_proto_rawDesc = "" +
 	"\n" +
-	"#leadgate/config/v1/alert_rule.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xb4\b\n" +
+	"#leadgate/config/v1/alert_rule.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xf0\b\n" +
 	"\n" +
 	"AlertRules\x12@\n" +
 	"\n" +
@@ -821,7 +830,8 @@ const file_leadgate_config_v1_alert_rule_proto_rawDesc = "" +
 	"\rspeed_to_lead\x18\x0e \x01(\v2\x1d.leadgate.config.v1.SpeedRuleR\vspeedToLead\x120\n" +
 	"\x04disk\x18\x0f \x01(\v2\x1c.leadgate.config.v1.DiskRuleR\x04disk\x12=\n" +
 	"\bnotifier\x18\x10 \x01(\v2!.leadgate.config.v1.ConditionRuleR\bnotifier\x12G\n" +
-	"\rconfiguration\x18\x11 \x01(\v2!.leadgate.config.v1.ConditionRuleR\rconfiguration\"\xb9\x01\n" +
+	"\rconfiguration\x18\x11 \x01(\v2!.leadgate.config.v1.ConditionRuleR\rconfiguration\x12:\n" +
+	"\tlog_lines\x18\x12 \x01(\v2\x1d.leadgate.config.v1.CountRuleR\blogLines\"\xb9\x01\n" +
 	"\rErrorRateRule\x12\x10\n" +
 	"\x03off\x18\x01 \x01(\bR\x03off\x12-\n" +
 	"\x05above\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x05above\x12C\n" +
@@ -911,21 +921,22 @@ var file_leadgate_config_v1_alert_rule_proto_depIdxs = []int32{
 	9,  // 14: leadgate.config.v1.AlertRules.disk:type_name -> leadgate.config.v1.DiskRule
 	3,  // 15: leadgate.config.v1.AlertRules.notifier:type_name -> leadgate.config.v1.ConditionRule
 	3,  // 16: leadgate.config.v1.AlertRules.configuration:type_name -> leadgate.config.v1.ConditionRule
-	10, // 17: leadgate.config.v1.ErrorRateRule.window:type_name -> google.protobuf.Duration
-	10, // 18: leadgate.config.v1.NoSuccessRule.window:type_name -> google.protobuf.Duration
-	10, // 19: leadgate.config.v1.ConditionRule.after:type_name -> google.protobuf.Duration
-	10, // 20: leadgate.config.v1.CountRule.window:type_name -> google.protobuf.Duration
-	10, // 21: leadgate.config.v1.CrmErrorRule.window:type_name -> google.protobuf.Duration
-	10, // 22: leadgate.config.v1.WaitingRule.above:type_name -> google.protobuf.Duration
-	10, // 23: leadgate.config.v1.SpeedRule.above:type_name -> google.protobuf.Duration
-	10, // 24: leadgate.config.v1.SpeedRule.window:type_name -> google.protobuf.Duration
-	10, // 25: leadgate.config.v1.SilenceRule.at_least:type_name -> google.protobuf.Duration
-	10, // 26: leadgate.config.v1.SilenceRule.learn_for:type_name -> google.protobuf.Duration
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	4,  // 17: leadgate.config.v1.AlertRules.log_lines:type_name -> leadgate.config.v1.CountRule
+	10, // 18: leadgate.config.v1.ErrorRateRule.window:type_name -> google.protobuf.Duration
+	10, // 19: leadgate.config.v1.NoSuccessRule.window:type_name -> google.protobuf.Duration
+	10, // 20: leadgate.config.v1.ConditionRule.after:type_name -> google.protobuf.Duration
+	10, // 21: leadgate.config.v1.CountRule.window:type_name -> google.protobuf.Duration
+	10, // 22: leadgate.config.v1.CrmErrorRule.window:type_name -> google.protobuf.Duration
+	10, // 23: leadgate.config.v1.WaitingRule.above:type_name -> google.protobuf.Duration
+	10, // 24: leadgate.config.v1.SpeedRule.above:type_name -> google.protobuf.Duration
+	10, // 25: leadgate.config.v1.SpeedRule.window:type_name -> google.protobuf.Duration
+	10, // 26: leadgate.config.v1.SilenceRule.at_least:type_name -> google.protobuf.Duration
+	10, // 27: leadgate.config.v1.SilenceRule.learn_for:type_name -> google.protobuf.Duration
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_leadgate_config_v1_alert_rule_proto_init() }
