@@ -42,7 +42,7 @@ func (i *issuer) clock() time.Time {
 }
 
 // grant takes a refresh token once.
-func (i *issuer) grant(ctx context.Context, last crm.Token) (crm.Token, *crm.Outcome) {
+func (i *issuer) grant(ctx context.Context, _ []string, last crm.Token) (crm.Token, *crm.Outcome) {
 	if i.before != nil {
 		i.before()
 	}

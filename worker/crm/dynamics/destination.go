@@ -9,7 +9,6 @@
 package dynamics
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -122,23 +121,11 @@ func recordID(leadID string) string {
 
 // secrets are what tokens are got with, as they are now: client and its secret.
 func (d *destination) secrets() ([]string, *crm.Outcome) {
-	references := []string{d.cfg.GetClientId(), d.cfg.GetClientSecret()}
-	secrets := make([]string, len(references))
-	for i, reference := range references {
-		var err error
-		if secrets[i], err = d.env.Secret(reference); err != nil {
-			return nil, &crm.Outcome{Kind: crm.CredentialsRefused, Reason: "not sent: the credentials under dynamics cannot be read: " + err.Error()}
-		}
-	}
-	return secrets, nil
+	return d.env.Credentials("dynamics", d.cfg.GetClientId(), d.cfg.GetClientSecret())
 }
 
 // grant asks for an access token.
-func (d *destination) grant(ctx context.Context, _ crm.Token) (crm.Token, *crm.Outcome) {
-	secrets, failure := d.secrets()
-	if failure != nil {
-		return crm.Token{}, failure
-	}
+func (d *destination) grant(ctx context.Context, secrets []string, _ crm.Token) (crm.Token, *crm.Outcome) {
 	reply, failure := oauth.Ask(ctx, d.env, oauth.Request{
 		URL: d.login + "/" + url.PathEscape(d.cfg.GetTenant()) + "/oauth2/v2.0/token", Secrets: secrets[1:],
 		Check: "dynamics.tenant, dynamics.client_id and dynamics.client_secret, which is the secret's value, not its identifier",
@@ -152,43 +139,25 @@ func (d *destination) grant(ctx context.Context, _ crm.Token) (crm.Token, *crm.O
 	return token, nil
 }
 
-// call makes a request to the API, and makes it once more where Dynamics does not take the access token any more.
+// call makes a request to the API.
 func (d *destination) call(ctx context.Context, method, path string, body []byte, header map[string]string) (*crm.Answer, *crm.Outcome) {
-	answer, token, failure := d.try(ctx, method, path, body, header)
-	if failure == nil && answer.Status == http.StatusUnauthorized && d.tokens.Refuse(token.Access) {
-		answer, _, failure = d.try(ctx, method, path, body, header)
-	}
-	return answer, failure
-}
-
-func (d *destination) try(ctx context.Context, method, path string, body []byte, header map[string]string) (*crm.Answer, crm.Token, *crm.Outcome) {
-	secrets, failure := d.secrets()
-	if failure != nil {
-		return nil, crm.Token{}, failure
-	}
-	token, failure := d.tokens.Get(ctx, secrets...)
-	if failure != nil {
-		return nil, token, failure
-	}
-	req, err := http.NewRequestWithContext(ctx, method, d.base+"/api/data/"+version+"/"+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, token, &crm.Outcome{Kind: crm.Retry, Reason: "not sent: the request cannot be made; check dynamics.url"}
-	}
-	req.Header.Set("Authorization", "Bearer "+token.Access)
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("OData-MaxVersion", "4.0")
-	req.Header.Set("OData-Version", "4.0")
-	if len(body) > 0 {
-		req.Header.Set("Content-Type", "application/json; charset=utf-8")
-	}
-	for name, value := range header {
-		req.Header.Set(name, value)
-	}
-	answer, failure := crm.Call(d.env, req, append(secrets[1:], token.Access)...)
+	answer, _, failure := d.tokens.Call(ctx, d.secrets, func(token crm.Token) (*http.Request, *crm.Outcome) {
+		req, failure := crm.NewRequest(ctx, method, d.base+"/api/data/"+version+"/"+path, body, "dynamics.url")
+		if failure != nil {
+			return nil, failure
+		}
+		req.Header.Set("Authorization", "Bearer "+token.Access)
+		req.Header.Set("OData-MaxVersion", "4.0")
+		req.Header.Set("OData-Version", "4.0")
+		for name, value := range header {
+			req.Header.Set(name, value)
+		}
+		return req, nil
+	})
 	if answer != nil {
 		d.report(answer)
 	}
-	return answer, token, failure
+	return answer, failure
 }
 
 var identifier = regexp.MustCompile(`\(([0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})\)$`)

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -114,20 +115,12 @@ func oauth2Secrets(w *wardrobe, cfg *configv1.OAuth2) []string {
 }
 
 // grant asks for an access token.
-func (d *destination) grant(ctx context.Context, last crm.Token) (crm.Token, *crm.Outcome) {
+func (d *destination) grant(ctx context.Context, secrets []string, last crm.Token) (crm.Token, *crm.Outcome) {
 	cfg := d.cfg.GetAuth().GetOauth2()
-	w := &wardrobe{env: d.env}
-	secrets := oauth2Secrets(w, cfg)
-	if w.failure != nil {
-		return crm.Token{}, w.failure
-	}
 	form := url.Values{"grant_type": {"client_credentials"}}
 	if len(secrets) > 2 {
 		form.Set("grant_type", "refresh_token")
-		form.Set("refresh_token", secrets[2])
-		if last.Refresh != "" {
-			form.Set("refresh_token", last.Refresh)
-		}
+		form.Set("refresh_token", cmp.Or(last.Refresh, secrets[2]))
 	}
 	for name, value := range map[string]string{"scope": cfg.GetScope(), "audience": cfg.GetAudience()} {
 		if value != "" {

@@ -7,7 +7,6 @@
 package hubspot
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +49,7 @@ type destination struct {
 	env     crm.Environment
 	token   string // a reference; empty with oauth
 	oauth   *configv1.HubSpotOAuth
-	tokens  *crm.Tokens // of oauth
+	tokens  *crm.Tokens
 	base    string
 	path    string // of contacts
 	key     string // property that contacts are told apart by before their address; empty for none
@@ -62,9 +61,12 @@ type destination struct {
 // New returns the destination that is configured. It makes no call.
 func New(cfg *configv1.HubSpot, env crm.Environment) (crm.Destination, error) {
 	d := &destination{env: env, token: cfg.GetToken(), base: strings.TrimRight(cfg.GetBaseUrl(), "/"), path: contactsPath(cfg.GetApiVersion())}
-	if d.oauth = cfg.GetOauth(); d.oauth != nil {
+	switch d.oauth = cfg.GetOauth(); {
+	case d.oauth != nil:
 		d.tokens = crm.NewTokens(env, d.grant)
-	} else if d.token == "" {
+	case d.token != "":
+		d.tokens = crm.NewTokens(env, nil)
+	default:
 		return nil, errors.New(`hubspot.token: name the access token of a private app, as in "${env:HUBSPOT_TOKEN}"`)
 	}
 	d.patches = cfg.GetMode() == "patch"
@@ -134,34 +136,15 @@ func (d *destination) Ping(ctx context.Context) crm.Outcome {
 	return outcome
 }
 
-// call makes a call with the present token. A token by OAuth that HubSpot says is over is renewed, and the call made once more:
-// nothing was written the first time.
+// call makes a request to the API.
 func (d *destination) call(ctx context.Context, method, path string, body []byte) (*crm.Answer, *crm.Outcome) {
-	token, failure := d.access(ctx)
-	if failure != nil {
-		return nil, failure
-	}
-	answer, failure := d.callWith(ctx, token, method, path, body)
-	if d.tokens == nil || answer == nil || answer.Status != http.StatusUnauthorized || !d.tokens.Refuse(token) {
-		return answer, failure
-	}
-	if token, failure = d.access(ctx); failure != nil {
-		return nil, failure
-	}
-	return d.callWith(ctx, token, method, path, body)
-}
-
-func (d *destination) callWith(ctx context.Context, token, method, path string, body []byte) (*crm.Answer, *crm.Outcome) {
-	req, err := http.NewRequestWithContext(ctx, method, d.base+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, &crm.Outcome{Kind: crm.Retry, Reason: "not sent: the request cannot be made; check hubspot.base_url"}
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("Accept", "application/json")
-	if len(body) > 0 {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	answer, failure := crm.Call(d.env, req, token)
+	answer, _, failure := d.tokens.Call(ctx, d.secrets, func(token crm.Token) (*http.Request, *crm.Outcome) {
+		req, failure := crm.NewRequest(ctx, method, d.base+path, body, "hubspot.base_url")
+		if failure == nil {
+			req.Header.Set("Authorization", "Bearer "+token.Access)
+		}
+		return req, failure
+	})
 	if answer != nil {
 		d.report(answer)
 	}

@@ -10,7 +10,7 @@
 package pipedrive
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,7 +45,7 @@ type destination struct {
 	lag     time.Duration
 	started time.Time
 	persons *memory
-	tokens  *crm.Tokens            // nil with an API token
+	tokens  *crm.Tokens
 	domain  atomic.Pointer[string] // of the company's own pages; nil until a ping has seen it
 }
 
@@ -64,9 +64,12 @@ func New(cfg *configv1.Pipedrive, env crm.Environment) (crm.Destination, error) 
 	if env.Now != nil {
 		d.started = env.Now()
 	}
-	if cfg.GetOauth() != nil {
+	switch {
+	case cfg.GetOauth() != nil:
 		d.tokens = crm.NewTokens(env, d.grant)
-	} else if cfg.GetApiToken() == "" {
+	case cfg.GetApiToken() != "":
+		d.tokens = crm.NewTokens(env, nil)
+	default:
 		return nil, errors.New(`pipedrive.api_token: name the token, as in "${env:PIPEDRIVE_TOKEN}"`)
 	}
 	return d, nil
@@ -149,36 +152,17 @@ func (d *destination) recordURL(id string) string {
 
 // secrets are what calls are let in by, as they are now: the API token, or what access tokens are got with.
 func (d *destination) secrets() ([]string, *crm.Outcome) {
-	references := []string{d.cfg.GetApiToken()}
 	if o := d.cfg.GetOauth(); o != nil {
-		references = []string{o.GetClientId(), o.GetClientSecret(), o.GetRefreshToken()}
+		return d.env.Credentials("pipedrive", o.GetClientId(), o.GetClientSecret(), o.GetRefreshToken())
 	}
-	secrets := make([]string, len(references))
-	for i, reference := range references {
-		var err error
-		if secrets[i], err = d.env.Secret(reference); err != nil {
-			return nil, &crm.Outcome{Kind: crm.CredentialsRefused, Reason: "not sent: the credentials under pipedrive cannot be read: " + err.Error()}
-		}
-	}
-	return secrets, nil
+	return d.env.Credentials("pipedrive", d.cfg.GetApiToken())
 }
 
 // grant asks for an access token.
-func (d *destination) grant(ctx context.Context, last crm.Token) (crm.Token, *crm.Outcome) {
-	secrets, failure := d.secrets()
-	if failure != nil {
-		return crm.Token{}, failure
-	}
-	refresh := secrets[2]
-	if last.Refresh != "" {
-		refresh = last.Refresh
-	}
-	address := d.cfg.GetOauth().GetTokenUrl()
-	if address == "" {
-		address = defaultTokenURL
-	}
+func (d *destination) grant(ctx context.Context, secrets []string, last crm.Token) (crm.Token, *crm.Outcome) {
+	refresh := cmp.Or(last.Refresh, secrets[2])
 	reply, failure := oauth.Ask(ctx, d.env, oauth.Request{
-		URL: address, User: secrets[0], Password: secrets[1], Secrets: append(secrets[1:], refresh), Check: "pipedrive.oauth",
+		URL: cmp.Or(d.cfg.GetOauth().GetTokenUrl(), defaultTokenURL), User: secrets[0], Password: secrets[1], Secrets: append(secrets[1:], refresh), Check: "pipedrive.oauth",
 		Form: url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}},
 	})
 	if failure != nil {
@@ -220,47 +204,21 @@ func (d *destination) read(answer *crm.Answer, data any) *crm.Outcome {
 	return nil
 }
 
-// call makes a request to the API, and makes it once more where Pipedrive does not take the access token any more.
+// call makes a request to the API.
 func (d *destination) call(ctx context.Context, method, path string, body []byte) (*crm.Answer, *crm.Outcome) {
-	answer, access, failure := d.try(ctx, method, path, body)
-	if failure == nil && answer.Status == http.StatusUnauthorized && access != "" && d.tokens.Refuse(access) {
-		answer, _, failure = d.try(ctx, method, path, body)
-	}
-	return answer, failure
-}
-
-func (d *destination) try(ctx context.Context, method, path string, body []byte) (answer *crm.Answer, access string, failure *crm.Outcome) {
-	secrets, failure := d.secrets()
-	if failure != nil {
-		return nil, "", failure
-	}
-	base := d.base
-	if d.tokens != nil {
-		token, failure := d.tokens.Get(ctx, secrets...)
-		if failure != nil {
-			return nil, "", failure
+	answer, _, failure := d.tokens.Call(ctx, d.secrets, func(token crm.Token) (*http.Request, *crm.Outcome) {
+		req, failure := crm.NewRequest(ctx, method, cmp.Or(token.BaseURL, d.base)+path, body, "pipedrive.base_url")
+		switch {
+		case failure != nil:
+		case d.cfg.GetOauth() != nil:
+			req.Header.Set("Authorization", "Bearer "+token.Access)
+		default:
+			req.Header.Set("X-Api-Token", token.Access)
 		}
-		access, secrets = token.Access, append(secrets[1:], token.Access)
-		if token.BaseURL != "" {
-			base = token.BaseURL
-		}
-	}
-	req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, access, &crm.Outcome{Kind: crm.Retry, Reason: "not sent: the request cannot be made; check pipedrive.base_url"}
-	}
-	if access != "" {
-		req.Header.Set("Authorization", "Bearer "+access)
-	} else {
-		req.Header.Set("X-Api-Token", secrets[0])
-	}
-	req.Header.Set("Accept", "application/json")
-	if len(body) > 0 {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	answer, failure = crm.Call(d.env, req, secrets...)
+		return req, failure
+	})
 	if answer != nil {
 		d.report(answer)
 	}
-	return answer, access, failure
+	return answer, failure
 }

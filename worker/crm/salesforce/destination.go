@@ -145,37 +145,20 @@ func (d *destination) Ping(ctx context.Context) crm.Outcome {
 	return outcome
 }
 
-// call makes a request to the API, and makes it once more where Salesforce does not take the access token any more: it does
-// not say beforehand when one ends. Salesforce looks at the token before anything else, so nothing was written.
+// call makes a request to the API.
 func (d *destination) call(ctx context.Context, method, path string, body []byte) (*crm.Answer, crm.Token, *crm.Outcome) {
-	answer, token, failure := d.try(ctx, method, path, body)
-	if failure == nil && answer.Status == http.StatusUnauthorized && d.tokens.Refuse(token.Access) {
-		answer, token, failure = d.try(ctx, method, path, body)
-	}
-	return answer, token, failure
-}
-
-func (d *destination) try(ctx context.Context, method, path string, body []byte) (*crm.Answer, crm.Token, *crm.Outcome) {
-	secrets, failure := d.secrets()
-	if failure != nil {
-		return nil, crm.Token{}, failure
-	}
-	token, failure := d.tokens.Get(ctx, secrets...)
-	if failure != nil {
-		return nil, token, failure
-	}
-	req, err := http.NewRequestWithContext(ctx, method, token.BaseURL+"/services/data/v"+d.version+"/"+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, token, &crm.Outcome{Kind: crm.Retry, Reason: "not sent: the request cannot be made; check salesforce.url"}
-	}
-	req.Header.Set("Authorization", "Bearer "+token.Access)
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Sforce-Call-Options", "client=leadgate")
-	if len(body) > 0 {
-		req.Header.Set("Content-Type", "application/json")
-		d.instruct(req.Header, method == http.MethodPatch && d.isRecord(path))
-	}
-	answer, failure := crm.Call(d.env, req, append(secrets, token.Access)...)
+	answer, token, failure := d.tokens.Call(ctx, d.secrets, func(token crm.Token) (*http.Request, *crm.Outcome) {
+		req, failure := crm.NewRequest(ctx, method, token.BaseURL+"/services/data/v"+d.version+"/"+path, body, "salesforce.url")
+		if failure != nil {
+			return nil, failure
+		}
+		req.Header.Set("Authorization", "Bearer "+token.Access)
+		req.Header.Set("Sforce-Call-Options", "client=leadgate")
+		if len(body) > 0 {
+			d.instruct(req.Header, method == http.MethodPatch && d.isRecord(path))
+		}
+		return req, nil
+	})
 	if answer != nil {
 		d.report(answer)
 	}

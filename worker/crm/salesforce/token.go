@@ -26,26 +26,15 @@ const jwtGrant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 // secrets are what tokens are got with, as they are now: those of client credentials or of a JWT.
 func (d *destination) secrets() ([]string, *crm.Outcome) {
-	references := []string{d.cfg.GetClientCredentials().GetClientId(), d.cfg.GetClientCredentials().GetClientSecret()}
 	if jwt := d.cfg.GetJwt(); jwt != nil {
-		references = []string{jwt.GetClientId(), jwt.GetPrivateKey()}
+		return d.env.Credentials("salesforce", jwt.GetClientId(), jwt.GetPrivateKey())
 	}
-	secrets := make([]string, len(references))
-	for i, reference := range references {
-		var err error
-		if secrets[i], err = d.env.Secret(reference); err != nil {
-			return nil, &crm.Outcome{Kind: crm.CredentialsRefused, Reason: "not sent: the credentials under salesforce cannot be read: " + err.Error()}
-		}
-	}
-	return secrets, nil
+	client := d.cfg.GetClientCredentials()
+	return d.env.Credentials("salesforce", client.GetClientId(), client.GetClientSecret())
 }
 
 // grant asks for an access token.
-func (d *destination) grant(ctx context.Context, _ crm.Token) (crm.Token, *crm.Outcome) {
-	secrets, failure := d.secrets()
-	if failure != nil {
-		return crm.Token{}, failure
-	}
+func (d *destination) grant(ctx context.Context, secrets []string, _ crm.Token) (crm.Token, *crm.Outcome) {
 	ask := oauth.Request{URL: d.login + "/services/oauth2/token", Secrets: secrets[1:], Check: "salesforce.client_credentials"}
 	if jwt := d.cfg.GetJwt(); jwt != nil {
 		assertion, err := d.assertion(secrets[0], secrets[1])

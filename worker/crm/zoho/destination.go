@@ -7,7 +7,6 @@
 package zoho
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -134,23 +133,11 @@ func (d *destination) account(ctx context.Context) string {
 
 // secrets are what tokens are got with, as they are now: client, its secret, refresh token.
 func (d *destination) secrets() ([]string, *crm.Outcome) {
-	references := []string{d.cfg.GetClientId(), d.cfg.GetClientSecret(), d.cfg.GetRefreshToken()}
-	secrets := make([]string, len(references))
-	for i, reference := range references {
-		var err error
-		if secrets[i], err = d.env.Secret(reference); err != nil {
-			return nil, &crm.Outcome{Kind: crm.CredentialsRefused, Reason: "not sent: the credentials under zoho cannot be read: " + err.Error()}
-		}
-	}
-	return secrets, nil
+	return d.env.Credentials("zoho", d.cfg.GetClientId(), d.cfg.GetClientSecret(), d.cfg.GetRefreshToken())
 }
 
 // grant asks for an access token. Zoho gives no new refresh token with it.
-func (d *destination) grant(ctx context.Context, _ crm.Token) (crm.Token, *crm.Outcome) {
-	secrets, failure := d.secrets()
-	if failure != nil {
-		return crm.Token{}, failure
-	}
+func (d *destination) grant(ctx context.Context, secrets []string, _ crm.Token) (crm.Token, *crm.Outcome) {
 	reply, failure := oauth.Ask(ctx, d.env, oauth.Request{
 		URL: d.accounts + "/oauth/v2/token", Secrets: secrets[1:], Check: "zoho.data_center, zoho.client_id, zoho.client_secret and zoho.refresh_token",
 		Form: url.Values{"grant_type": {"refresh_token"}, "client_id": {secrets[0]}, "client_secret": {secrets[1]}, "refresh_token": {secrets[2]}},
@@ -184,38 +171,19 @@ func (d *destination) apiBase(named string) (string, bool) {
 	return u.Scheme + "://" + u.Host, true
 }
 
-// call makes a request to the API, and makes it once more where Zoho does not take the access token any more.
+// call makes a request to the API.
 func (d *destination) call(ctx context.Context, method, path string, body []byte) (*crm.Answer, *crm.Outcome) {
-	answer, token, failure := d.try(ctx, method, path, body)
-	if failure == nil && answer.Status == http.StatusUnauthorized && d.tokens.Refuse(token.Access) {
-		answer, _, failure = d.try(ctx, method, path, body)
-	}
-	return answer, failure
-}
-
-func (d *destination) try(ctx context.Context, method, path string, body []byte) (*crm.Answer, crm.Token, *crm.Outcome) {
-	secrets, failure := d.secrets()
-	if failure != nil {
-		return nil, crm.Token{}, failure
-	}
-	token, failure := d.tokens.Get(ctx, secrets...)
-	if failure != nil {
-		return nil, token, failure
-	}
-	req, err := http.NewRequestWithContext(ctx, method, token.BaseURL+"/crm/"+version+"/"+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, token, &crm.Outcome{Kind: crm.Retry, Reason: "not sent: the request cannot be made; check zoho.data_center"}
-	}
-	req.Header.Set("Authorization", scheme+" "+token.Access)
-	req.Header.Set("Accept", "application/json")
-	if len(body) > 0 {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	answer, failure := crm.Call(d.env, req, append(secrets[1:], token.Access)...)
+	answer, _, failure := d.tokens.Call(ctx, d.secrets, func(token crm.Token) (*http.Request, *crm.Outcome) {
+		req, failure := crm.NewRequest(ctx, method, token.BaseURL+"/crm/"+version+"/"+path, body, "zoho.data_center")
+		if failure == nil {
+			req.Header.Set("Authorization", scheme+" "+token.Access)
+		}
+		return req, failure
+	})
 	if answer != nil {
 		d.report(answer)
 	}
-	return answer, token, failure
+	return answer, failure
 }
 
 // recordURL is where a person sees a record.

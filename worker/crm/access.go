@@ -1,0 +1,57 @@
+package crm
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+)
+
+// Credentials are what references in the configuration, such as ${env:NAME}, mean now. under is the key that they stand below.
+func (e Environment) Credentials(under string, references ...string) ([]string, *Outcome) {
+	contents := make([]string, len(references))
+	for i, reference := range references {
+		var err error
+		if contents[i], err = e.Secret(reference); err != nil {
+			return nil, &Outcome{Kind: CredentialsRefused, Reason: "not sent: the credentials under " + under + " cannot be read: " + err.Error()}
+		}
+	}
+	return contents, nil
+}
+
+// NewRequest returns a call of an API that speaks JSON. Where it cannot be made, the outcome names what to check in the
+// configuration.
+func NewRequest(ctx context.Context, method, address string, body []byte, check string) (*http.Request, *Outcome) {
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+	if err != nil {
+		return nil, &Outcome{Kind: Retry, Reason: "not sent: the request cannot be made; check " + check}
+	}
+	req.Header.Set("Accept", "application/json")
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return req, nil
+}
+
+// Call makes a call with an access token, and makes it once more with another where the CRM does not take that one any more. CRMs
+// look at the token before anything else, so nothing was written the first time. credentials are read before each call; the first
+// of them is the client's identifier, which is no secret. The token is that of the last call.
+func (t *Tokens) Call(ctx context.Context, credentials func() ([]string, *Outcome), request func(Token) (*http.Request, *Outcome)) (*Answer, Token, *Outcome) {
+	for again := false; ; again = true {
+		secrets, failure := credentials()
+		if failure != nil {
+			return nil, Token{}, failure
+		}
+		token, failure := t.Get(ctx, secrets...)
+		if failure != nil {
+			return nil, Token{}, failure
+		}
+		req, failure := request(token)
+		if failure != nil {
+			return nil, token, failure
+		}
+		answer, failure := Call(t.env, req, append(secrets[1:], token.Access)...)
+		if failure != nil || answer.Status != http.StatusUnauthorized || again || !t.Refuse(token.Access) {
+			return answer, token, failure
+		}
+	}
+}
