@@ -18,15 +18,22 @@ func (e Environment) Credentials(under string, references ...string) ([]string, 
 	return contents, nil
 }
 
-// NewRequest returns a call of an API that speaks JSON. Where it cannot be made, the outcome names what to check in the
-// configuration.
-func NewRequest(ctx context.Context, method, address string, body []byte, check string) (*http.Request, *Outcome) {
-	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+// NewRequest returns a call of an API that speaks JSON; a nil body is none. Where it cannot be made, the outcome names what to
+// check in the configuration.
+func NewRequest(ctx context.Context, method, address string, body any, check string) (*http.Request, *Outcome) {
+	var encoded []byte
+	if body != nil {
+		var err error
+		if encoded, err = Marshal(body); err != nil {
+			return nil, &Outcome{Kind: Refused, Reason: "not sent: it cannot be written as JSON"}
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(encoded))
 	if err != nil {
 		return nil, &Outcome{Kind: Retry, Reason: "not sent: the request cannot be made; check " + check}
 	}
 	req.Header.Set("Accept", "application/json")
-	if len(body) > 0 {
+	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	return req, nil

@@ -3,7 +3,6 @@
 package draft
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -82,8 +81,9 @@ type Lead interface{ draft() *Draft }
 
 func (d *Draft) draft() *Draft { return d }
 
-// FailAll sets the outcome of many.
+// FailAll sets the outcome of many, which were sent in one call.
 func FailAll[L Lead](leads []L, outcome crm.Outcome) {
+	outcome = Whole(outcome, leads)
 	for _, lead := range leads {
 		lead.draft().Fail(outcome)
 	}
@@ -234,7 +234,7 @@ func Encode(properties []mapping.Property, join func([]any) any) ([]byte, error)
 		}
 		object[p.Name] = value
 	}
-	return Marshal(object)
+	return crm.Marshal(object)
 }
 
 // By joins values to one text, as most CRMs have several options of a property.
@@ -267,17 +267,6 @@ func plain(value any) (any, error) {
 		return v, nil
 	}
 	return nil, fmt.Errorf("a %T cannot be sent", value)
-}
-
-// Marshal is json.Marshal without its care for HTML: what is sent goes to a CRM, and operators read it.
-func Marshal(value any) ([]byte, error) {
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
 // IsCode tells a CRM's constants, such as INVALID_FIELD or 0x80040333, from texts that may hold personal data.

@@ -125,11 +125,6 @@ func (d *destination) deliver(ctx context.Context, lead *draft.Draft, fill bool)
 // write upserts a record; one that is known to be there is only changed. If it was merged into another, it returns that, and the
 // lead has no outcome yet.
 func (d *destination) write(ctx context.Context, lead *draft.Draft, to target, values map[string]any) *target {
-	body, err := draft.Marshal(values)
-	if err != nil { // it was decoded from JSON before
-		lead.Fail(crm.Outcome{Kind: crm.Refused, Reason: "not sent: it cannot be written as JSON"})
-		return nil
-	}
 	header := map[string]string{"Prefer": "return=representation"}
 	if to.known {
 		header["If-Match"] = "*"
@@ -137,7 +132,7 @@ func (d *destination) write(ctx context.Context, lead *draft.Draft, to target, v
 	if d.cfg.GetDuplicates() == "park" {
 		header["MSCRM.SuppressDuplicateDetection"] = "false"
 	}
-	answer, failure := d.call(ctx, http.MethodPatch, to.path+"?$select="+d.id+","+mergedColumn+","+masterColumn, body, header)
+	answer, failure := d.call(ctx, http.MethodPatch, to.path+"?$select="+d.id+","+mergedColumn+","+masterColumn, values, header)
 	switch {
 	case failure != nil:
 		lead.Fail(*failure)

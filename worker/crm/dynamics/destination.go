@@ -140,7 +140,7 @@ func (d *destination) grant(ctx context.Context, secrets []string, _ crm.Token) 
 }
 
 // call makes a request to the API.
-func (d *destination) call(ctx context.Context, method, path string, body []byte, header map[string]string) (*crm.Answer, *crm.Outcome) {
+func (d *destination) call(ctx context.Context, method, path string, body any, header map[string]string) (*crm.Answer, *crm.Outcome) {
 	answer, _, failure := d.tokens.Call(ctx, d.secrets, func(token crm.Token) (*http.Request, *crm.Outcome) {
 		req, failure := crm.NewRequest(ctx, method, d.base+"/api/data/"+version+"/"+path, body, "dynamics.url")
 		if failure != nil {

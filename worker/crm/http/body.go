@@ -11,7 +11,7 @@ import (
 	"text/template"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
-	"github.com/leadgate/leadgate/worker/crm/draft"
+	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/mapping"
 )
 
@@ -49,7 +49,7 @@ func newBody(cfg *configv1.HTTPBody) (body, error) {
 // escapes are what templates can call, so that a value stays a value whatever is in it.
 var escapes = template.FuncMap{
 	"json": func(value string) (string, error) {
-		written, err := draft.Marshal(value)
+		written, err := crm.Marshal(value)
 		return string(written), err
 	},
 	"xml": func(value string) string {
@@ -95,5 +95,5 @@ func (b body) write(properties []mapping.Property) ([]byte, error) {
 	case b.form:
 		return form(properties)
 	}
-	return draft.Marshal(object(properties))
+	return crm.Marshal(object(properties))
 }

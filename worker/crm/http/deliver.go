@@ -8,7 +8,6 @@ import (
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
-	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
 // request is what is sent.
@@ -90,7 +89,7 @@ func (d *destination) mark(body []byte, item crm.Item) []byte {
 		return body
 	}
 	members[field], _ = json.Marshal(item.IdempotencyValue)
-	if marked, err := draft.Marshal(members); err == nil {
+	if marked, err := crm.Marshal(members); err == nil {
 		return marked
 	}
 	return body

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/leadgate/leadgate/worker/crm/draft"
+	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/mapping"
 )
 
@@ -61,7 +61,7 @@ func (d *destination) Encode(properties []mapping.Property) ([]byte, error) {
 		}
 		e.Values[name] = texts[name]
 	}
-	return draft.Marshal(e)
+	return crm.Marshal(e)
 }
 
 // open reads a payload. What another configuration made is sent if this one could have made the same.

@@ -10,7 +10,7 @@ import (
 	"cel.dev/cel-go/ext"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/leadgate/leadgate/worker/crm/draft"
+	"github.com/leadgate/leadgate/worker/crm"
 )
 
 // Bounds of an expression: a configuration is trusted, what it is applied to is not.
@@ -71,5 +71,5 @@ func (e *expression) json(variables map[string]any) ([]byte, error) {
 	if err != nil {
 		return nil, errors.New("its value cannot be written as JSON")
 	}
-	return draft.Marshal(native.(*structpb.Value).AsInterface())
+	return crm.Marshal(native.(*structpb.Value).AsInterface())
 }

@@ -15,10 +15,10 @@ import (
 func (d *destination) readBatch(answer *crm.Answer, contacts []*contact) {
 	var r reply
 	if json.Unmarshal(answer.Body, &r) != nil {
-		draft.FailAll(contacts, draft.Whole(answer.Outcome(crm.Unknown, fmt.Sprintf("it answered %d, but not as HubSpot does; check hubspot.base_url", answer.Status)), contacts))
+		draft.FailAll(contacts, answer.Outcome(crm.Unknown, fmt.Sprintf("it answered %d, but not as HubSpot does; check hubspot.base_url", answer.Status)))
 		return
 	}
-	draft.FailAll(contacts, draft.Whole(answer.Outcome(crm.Unknown, "HubSpot's answer does not name this lead"), contacts))
+	draft.FailAll(contacts, answer.Outcome(crm.Unknown, "HubSpot's answer does not name this lead"))
 	for _, raw := range r.Errors {
 		var p problem
 		if json.Unmarshal(raw, &p) != nil {

@@ -38,11 +38,11 @@ func (d *destination) keepBlanks(ctx context.Context, contacts []*contact) []*co
 		var found reply
 		switch {
 		case answer.Status != http.StatusOK && answer.Status != http.StatusMultiStatus:
-			draft.FailAll(group, draft.Whole(d.failed(answer), group))
+			draft.FailAll(group, d.failed(answer))
 			notWritten(group)
 			continue
 		case json.Unmarshal(answer.Body, &found) != nil:
-			draft.FailAll(group, draft.Whole(answer.Outcome(crm.Retry, "it answered, but not as HubSpot does; check hubspot.base_url"), group))
+			draft.FailAll(group, answer.Outcome(crm.Retry, "it answered, but not as HubSpot does; check hubspot.base_url"))
 			continue
 		}
 		rest = append(rest, d.blanksOf(answer, found, group)...)

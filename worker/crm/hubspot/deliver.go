@@ -164,16 +164,16 @@ func (d *destination) create(ctx context.Context, c *contact) {
 	}
 }
 
-// post makes a call for contacts. It returns nil if there is no answer; their outcomes then say why.
+// post makes a call for contacts, like send.
 func (d *destination) post(ctx context.Context, path string, body any, contacts []*contact) *crm.Answer {
-	encoded, err := draft.Marshal(body)
-	if err != nil { // it was decoded from JSON before
-		draft.FailAll(contacts, crm.Outcome{Kind: crm.Refused, Reason: "not sent: it cannot be written as JSON"})
-		return nil
-	}
-	answer, failure := d.call(ctx, http.MethodPost, path, encoded)
+	return d.send(ctx, http.MethodPost, path, body, contacts)
+}
+
+// send makes a call for contacts. It returns nil if there is no answer; their outcomes then say why.
+func (d *destination) send(ctx context.Context, method, path string, body any, contacts []*contact) *crm.Answer {
+	answer, failure := d.call(ctx, method, path, body)
 	if failure != nil {
-		draft.FailAll(contacts, draft.Whole(*failure, contacts))
+		draft.FailAll(contacts, *failure)
 		return nil
 	}
 	return answer

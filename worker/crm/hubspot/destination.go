@@ -137,7 +137,7 @@ func (d *destination) Ping(ctx context.Context) crm.Outcome {
 }
 
 // call makes a request to the API.
-func (d *destination) call(ctx context.Context, method, path string, body []byte) (*crm.Answer, *crm.Outcome) {
+func (d *destination) call(ctx context.Context, method, path string, body any) (*crm.Answer, *crm.Outcome) {
 	answer, _, failure := d.tokens.Call(ctx, d.secrets, func(token crm.Token) (*http.Request, *crm.Outcome) {
 		req, failure := crm.NewRequest(ctx, method, d.base+path, body, "hubspot.base_url")
 		if failure == nil {

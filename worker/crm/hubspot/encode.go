@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/leadgate/leadgate/worker/crm/draft"
+	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/mapping"
 )
 
@@ -21,7 +21,7 @@ func (*destination) Encode(properties []mapping.Property) ([]byte, error) {
 		}
 		object[p.Name] = value
 	}
-	return draft.Marshal(object)
+	return crm.Marshal(object)
 }
 
 func text(value any) (string, error) {

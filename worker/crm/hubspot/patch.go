@@ -8,7 +8,6 @@ import (
 	"net/url"
 
 	"github.com/leadgate/leadgate/worker/crm"
-	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
 // patch updates the contact that there is, and creates one where there is none. Between the two somebody else may create it:
@@ -62,18 +61,12 @@ func (d *destination) update(ctx context.Context, c *contact) {
 	c.missing, c.conflict = false, false
 	properties := maps.Clone(c.Values)
 	delete(properties, c.key) // the contact has it, and may have another as the first of its addresses
-	encoded, err := draft.Marshal(map[string]any{"properties": properties})
-	if err != nil { // it was decoded from JSON before
-		c.Fail(crm.Outcome{Kind: crm.Refused, Reason: "not sent: it cannot be written as JSON"})
-		return
-	}
 	path := d.path + "/" + url.PathEscape(c.id()) + "?idProperty=" + url.QueryEscape(c.key)
 	if c.existing != "" {
 		path = d.path + "/" + url.PathEscape(c.existing)
 	}
-	answer, failure := d.call(ctx, http.MethodPatch, path, encoded)
-	if failure != nil {
-		c.Fail(*failure)
+	answer := d.send(ctx, http.MethodPatch, path, map[string]any{"properties": properties}, []*contact{c})
+	if answer == nil {
 		return
 	}
 	switch answer.Status {

@@ -72,12 +72,12 @@ func (d *destination) readFailure(answer *crm.Answer, contacts []*contact) {
 	case http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity,
 		http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong:
 	default:
-		draft.FailAll(contacts, draft.Whole(d.failed(answer), contacts))
+		draft.FailAll(contacts, d.failed(answer))
 		return
 	}
 	switch {
 	case strings.Contains(p.Message, "Unable to infer object type"):
-		draft.FailAll(contacts, draft.Whole(answer.Outcome(crm.Retry, "HubSpot does not know the address that was called; check hubspot.base_url and hubspot.api_version"), contacts))
+		draft.FailAll(contacts, answer.Outcome(crm.Retry, "HubSpot does not know the address that was called; check hubspot.base_url and hubspot.api_version"))
 	case len(contacts) > 1:
 		splitUp(answer, p, contacts)
 	case p.Category == "" && answer.Status != http.StatusConflict:

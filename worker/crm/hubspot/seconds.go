@@ -18,12 +18,9 @@ const additionalProperty = "hs_additional_emails"
 
 // lookForSeconds finds out whether any contact has a second address. Where that cannot be asked, it stays as it is known.
 func (d *destination) lookForSeconds(ctx context.Context) {
-	query, err := draft.Marshal(map[string]any{
+	query := map[string]any{
 		"filterGroups": []any{map[string]any{"filters": []any{map[string]string{"propertyName": additionalProperty, "operator": "HAS_PROPERTY"}}}},
 		"limit":        1,
-	})
-	if err != nil {
-		return
 	}
 	answer, failure := d.call(ctx, http.MethodPost, d.path+searchPath, query)
 	if failure != nil || answer.Status != http.StatusOK {
@@ -71,10 +68,10 @@ func (d *destination) readSeconds(ctx context.Context, contacts []*contact) bool
 			inputs = append(inputs, map[string]string{"id": c.id()})
 		}
 	}
-	body, err := draft.Marshal(map[string]any{"idProperty": emailProperty, "properties": []string{emailProperty, additionalProperty}, "inputs": inputs})
-	if err != nil || len(inputs) == 0 {
+	if len(inputs) == 0 {
 		return true
 	}
+	body := map[string]any{"idProperty": emailProperty, "properties": []string{emailProperty, additionalProperty}, "inputs": inputs}
 	answer, failure := d.call(ctx, http.MethodPost, d.path+readPath, body)
 	if answer != nil && answer.Status == http.StatusTooManyRequests {
 		limited := d.failed(answer)

@@ -52,7 +52,7 @@ func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadga
 		e := &errand{Draft: lead, fill: mode == leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS}
 		_ = json.Unmarshal([]byte(lead.Item.Progress), &e.done) // it begins anew, then
 		draft.InRounds([]*draft.Draft{lead}, nil, []string{emailProperty, titleProperty}, func([]*draft.Draft) { d.deliver(ctx, e) })
-		if kept, err := draft.Marshal(e.done); err == nil && lead.Outcome.Kind != crm.Delivered && e.done != (progress{}) {
+		if kept, err := crm.Marshal(e.done); err == nil && lead.Outcome.Kind != crm.Delivered && e.done != (progress{}) {
 			lead.Outcome.Progress = string(kept)
 		}
 	})
@@ -238,12 +238,7 @@ func (e *errand) of(wanted string) map[string]any {
 
 // send makes a call that writes. If it was not taken, the lead has its outcome.
 func (d *destination) send(ctx context.Context, e *errand, of, method, path string, values map[string]any, data any) (*crm.Answer, bool) {
-	body, err := draft.Marshal(values)
-	if err != nil { // it was decoded from JSON before
-		e.Fail(crm.Outcome{Kind: crm.Refused, Reason: "not sent: it cannot be written as JSON"})
-		return nil, false
-	}
-	answer, failure := d.call(ctx, method, path, body)
+	answer, failure := d.call(ctx, method, path, values)
 	if failure != nil {
 		e.Fail(*failure)
 		return nil, false

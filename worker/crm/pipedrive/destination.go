@@ -205,7 +205,7 @@ func (d *destination) read(answer *crm.Answer, data any) *crm.Outcome {
 }
 
 // call makes a request to the API.
-func (d *destination) call(ctx context.Context, method, path string, body []byte) (*crm.Answer, *crm.Outcome) {
+func (d *destination) call(ctx context.Context, method, path string, body any) (*crm.Answer, *crm.Outcome) {
 	answer, _, failure := d.tokens.Call(ctx, d.secrets, func(token crm.Token) (*http.Request, *crm.Outcome) {
 		req, failure := crm.NewRequest(ctx, method, cmp.Or(token.BaseURL, d.base)+path, body, "pipedrive.base_url")
 		switch {

@@ -26,15 +26,11 @@ func (d *destination) collection(ctx context.Context, leads []*errand) bool {
 		records[i] = maps.Clone(lead.Values)
 		records[i]["attributes"] = map[string]string{"type": d.object}
 	}
-	body, err := draft.Marshal(map[string]any{"allOrNone": false, "records": records})
-	if err != nil { // it was decoded from JSON before
-		draft.FailAll(leads, crm.Outcome{Kind: crm.Refused, Reason: "not sent: it cannot be written as JSON"})
-		return true
-	}
+	body := map[string]any{"allOrNone": false, "records": records}
 	answer, token, failure := d.call(ctx, http.MethodPatch, "composite/sobjects/"+d.object+"/"+url.PathEscape(d.key), body)
 	switch {
 	case failure != nil:
-		draft.FailAll(leads, draft.Whole(*failure, leads))
+		draft.FailAll(leads, *failure)
 	case answer.Status == http.StatusOK:
 		d.readCollection(ctx, answer, token, leads)
 	default:
@@ -53,11 +49,11 @@ func (d *destination) collection(ctx context.Context, leads []*errand) bool {
 func (d *destination) readCollection(ctx context.Context, answer *crm.Answer, token crm.Token, leads []*errand) {
 	var results []json.RawMessage
 	if json.Unmarshal(answer.Body, &results) != nil {
-		draft.FailAll(leads, draft.Whole(answer.Outcome(crm.Unknown, "it answered 200, but not as Salesforce does; check salesforce.url"), leads))
+		draft.FailAll(leads, answer.Outcome(crm.Unknown, "it answered 200, but not as Salesforce does; check salesforce.url"))
 		return
 	}
 	if len(results) != len(leads) {
-		draft.FailAll(leads, draft.Whole(answer.Outcome(crm.Unknown, "Salesforce's answer does not have a result for each lead"), leads))
+		draft.FailAll(leads, answer.Outcome(crm.Unknown, "Salesforce's answer does not have a result for each lead"))
 		return
 	}
 	var settled, rest []*errand

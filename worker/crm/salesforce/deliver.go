@@ -282,12 +282,7 @@ func (d *destination) fill(ctx context.Context, lead *errand, path string) {
 
 // send makes a call that writes a lead. It returns nil if there is no answer; the lead's outcome then says why.
 func (d *destination) send(ctx context.Context, method, path string, values map[string]any, lead *errand) (*crm.Answer, crm.Token) {
-	body, err := draft.Marshal(values)
-	if err != nil { // it was decoded from JSON before
-		lead.Fail(crm.Outcome{Kind: crm.Refused, Reason: "not sent: it cannot be written as JSON"})
-		return nil, crm.Token{}
-	}
-	answer, token, failure := d.call(ctx, method, path, body)
+	answer, token, failure := d.call(ctx, method, path, values)
 	if failure != nil {
 		lead.Fail(*failure)
 		return nil, token

@@ -146,7 +146,7 @@ func (d *destination) Ping(ctx context.Context) crm.Outcome {
 }
 
 // call makes a request to the API.
-func (d *destination) call(ctx context.Context, method, path string, body []byte) (*crm.Answer, crm.Token, *crm.Outcome) {
+func (d *destination) call(ctx context.Context, method, path string, body any) (*crm.Answer, crm.Token, *crm.Outcome) {
 	answer, token, failure := d.tokens.Call(ctx, d.secrets, func(token crm.Token) (*http.Request, *crm.Outcome) {
 		req, failure := crm.NewRequest(ctx, method, token.BaseURL+"/services/data/v"+d.version+"/"+path, body, "salesforce.url")
 		if failure != nil {
@@ -154,7 +154,7 @@ func (d *destination) call(ctx context.Context, method, path string, body []byte
 		}
 		req.Header.Set("Authorization", "Bearer "+token.Access)
 		req.Header.Set("Sforce-Call-Options", "client=leadgate")
-		if len(body) > 0 {
+		if body != nil {
 			d.instruct(req.Header, method == http.MethodPatch && d.isRecord(path))
 		}
 		return req, nil

@@ -258,7 +258,7 @@ func (d *destination) refusedAll(answer *crm.Answer, p problem, leads []*errand)
 	if outcome.Kind == crm.Refused && answer.Status >= 400 && len(leads) > 1 {
 		outcome = answer.Outcome(crm.Split, "Salesforce refuses the batch"+draft.InBrackets(p.code()))
 	}
-	draft.FailAll(leads, draft.Whole(outcome, leads))
+	draft.FailAll(leads, outcome)
 }
 
 // failed reads an answer that is about the call, the organisation or Salesforce, and not about a lead:

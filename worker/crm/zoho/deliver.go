@@ -149,15 +149,10 @@ func (d *destination) send(ctx context.Context, method, path string, records []m
 	if d.cfg.GetAssignmentRule() != "" && method == http.MethodPost { // a record that is known to be there keeps its owner
 		body["lar_id"] = d.cfg.GetAssignmentRule()
 	}
-	encoded, err := draft.Marshal(body)
-	if err != nil { // it was decoded from JSON before
-		draft.FailAll(leads, crm.Outcome{Kind: crm.Refused, Reason: "not sent: it cannot be written as JSON"})
-		return
-	}
-	answer, failure := d.call(ctx, method, path, encoded)
+	answer, failure := d.call(ctx, method, path, body)
 	switch {
 	case failure != nil:
-		draft.FailAll(leads, draft.Whole(*failure, leads))
+		draft.FailAll(leads, *failure)
 	case answer.Status >= 200 && answer.Status < 300:
 		d.readResults(answer, leads)
 	default:

@@ -172,7 +172,7 @@ func (d *destination) apiBase(named string) (string, bool) {
 }
 
 // call makes a request to the API.
-func (d *destination) call(ctx context.Context, method, path string, body []byte) (*crm.Answer, *crm.Outcome) {
+func (d *destination) call(ctx context.Context, method, path string, body any) (*crm.Answer, *crm.Outcome) {
 	answer, _, failure := d.tokens.Call(ctx, d.secrets, func(token crm.Token) (*http.Request, *crm.Outcome) {
 		req, failure := crm.NewRequest(ctx, method, token.BaseURL+"/crm/"+version+"/"+path, body, "zoho.data_center")
 		if failure == nil {

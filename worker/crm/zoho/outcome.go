@@ -51,7 +51,7 @@ func (d *destination) readResults(answer *crm.Answer, leads []*errand) {
 		Data []json.RawMessage `json:"data"`
 	}
 	if json.Unmarshal(answer.Body, &reply) != nil || len(reply.Data) != len(leads) {
-		draft.FailAll(leads, draft.Whole(answer.Outcome(crm.Unknown, "Zoho's answer does not have a result for each lead"), leads))
+		draft.FailAll(leads, answer.Outcome(crm.Unknown, "Zoho's answer does not have a result for each lead"))
 		return
 	}
 	for i, lead := range leads {
@@ -177,7 +177,7 @@ func (d *destination) refusedAll(answer *crm.Answer, leads []*errand) {
 	if outcome.Kind == crm.Refused && answer.Status >= 400 && len(leads) > 1 {
 		outcome.Kind, outcome.Reason = crm.Split, fmt.Sprintf("Zoho refuses the batch (%d)", answer.Status)
 	}
-	draft.FailAll(leads, draft.Whole(outcome, leads))
+	draft.FailAll(leads, outcome)
 }
 
 // failed reads an answer that is about the call, the account or Zoho, and not about a lead: by its code, otherwise by its status.
