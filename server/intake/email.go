@@ -3,6 +3,7 @@ package intake
 import (
 	"net/url"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/idna"
 )
@@ -25,7 +26,9 @@ func address(text string) (string, reasons) {
 	if len(text) > maxWrapped {
 		return text, why
 	}
-	text, more := narrow(text)
+	text, more := latin(text)
+	why |= more
+	text, more = narrow(text)
 	why |= more
 	text, more = line(text)
 	why |= more
@@ -37,12 +40,52 @@ func address(text string) (string, reasons) {
 		text, why = lower, why|whyLower
 	}
 	if at := strings.LastIndexByte(text, '@'); at >= 0 && !isASCII(text[at:]) {
-		if domain, err := idna.Lookup.ToASCII(text[at+1:]); err == nil {
+		if domain, err := idna.Lookup.ToASCII(text[at+1:]); err == nil && isSpelt(domain) {
 			text, why = text[:at+1]+domain, why|whyIDN
 		}
 	}
 	return text, why
 }
+
+// isSpelt says whether a domain in ASCII is made of letters and digits: the library also takes signs, which come along when an
+// address is copied, and nobody has such a domain.
+func isSpelt(domain string) bool {
+	name, err := idna.Lookup.ToUnicode(domain)
+	return err == nil && !strings.ContainsFunc(name, func(r rune) bool {
+		return r != '.' && r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r)
+	})
+}
+
+// latin mends what keyboards and word processors do to the characters of an address: a hyphen that does not break or is a dash, and
+// in the midst of Latin letters Cyrillic or Greek ones that look the same.
+func latin(text string) (string, reasons) {
+	if isASCII(text) {
+		return text, 0
+	}
+	mended := dashes.Replace(text)
+	parts := strings.FieldsFunc(mended, func(r rune) bool { return strings.ContainsRune("@. <>\"", r) })
+	for _, part := range parts {
+		if plain := lookalikes.Replace(part); plain != part && isASCII(plain) && strings.ContainsFunc(part, isASCIILetter) {
+			mended = strings.Replace(mended, part, plain, 1)
+		}
+	}
+	if mended == text {
+		return text, 0
+	}
+	return mended, whyMistyped
+}
+
+func isASCIILetter(r rune) bool { return r < unicode.MaxASCII && isLetter(byte(r)) }
+
+var (
+	dashes = strings.NewReplacer("\u2010", "-", "\u2011", "-", "\u2012", "-", "\u2013", "-", "\u2014", "-", "\u2212", "-")
+	// lookalikes are the letters of other scripts that nobody can tell from Latin ones.
+	lookalikes = strings.NewReplacer(
+		"а", "a", "е", "e", "о", "o", "р", "p", "с", "c", "х", "x", "у", "y", "і", "i", "ј", "j", "ѕ", "s",
+		"А", "A", "В", "B", "Е", "E", "К", "K", "М", "M", "Н", "H", "О", "O", "Р", "P", "С", "C", "Т", "T", "Х", "X", "У", "Y", "І", "I",
+		"ο", "o", "Α", "A", "Β", "B", "Ε", "E", "Ζ", "Z", "Η", "H", "Ι", "I", "Κ", "K", "Μ", "M", "Ν", "N", "Ο", "O", "Ρ", "P", "Τ", "T", "Υ", "Y", "Χ", "X",
+	)
+)
 
 // isPlainAddress is a quick answer for most addresses.
 func isPlainAddress(text string) bool {
@@ -88,7 +131,13 @@ func unwrapped(text string) (string, reasons) {
 			text, why = strings.TrimSpace(text[:comment]), why|whyDisplayName
 		}
 		if first := firstAddress(text); first != text {
-			text, why = first, why|whySeveral
+			text, why = first, why|whyFirst
+		}
+		if label := strings.LastIndexByte(text, ':'); label > 0 && !strings.ContainsAny(text[:label], "@\"") && !strings.HasPrefix(text[label:], ":/") {
+			text, why = strings.TrimSpace(text[label+1:]), why|whyDisplayName // E-mail: ada@example.com
+		}
+		if trimmed := strings.TrimRight(text, closing); trimmed != text && trimmed != "" {
+			text, why = strings.TrimLeft(trimmed, opening), why|whyMistyped
 		}
 		if trimmed := strings.Trim(text, " ,;:<>[]"); trimmed != text {
 			text, why = trimmed, why|whyMistyped
@@ -98,6 +147,13 @@ func unwrapped(text string) (string, reasons) {
 		}
 	}
 }
+
+// What stands around an address that was quoted or copied. No domain ends with any of closing; opening goes only with it, because
+// an address may begin with some of these.
+const (
+	closing = "\"'`*/\\’”“»«›‹‘"
+	opening = closing + "„‚"
+)
 
 // firstAddress is the first of several addresses between commas, semicolons or spaces; text itself if it holds one at most.
 func firstAddress(text string) string {
@@ -117,7 +173,7 @@ func firstAddress(text string) string {
 func retyped(text string) (string, reasons) {
 	mended := text
 	if !strings.Contains(mended, "@") {
-		for _, sign := range []string{"(at)", "[at]", "{at}"} {
+		for _, sign := range []string{"(at)", "[at]", "{at}", "%40"} {
 			if before, after, ok := cutFold(mended, sign); ok {
 				mended = strings.TrimSpace(before) + "@" + strings.TrimSpace(after)
 				break

@@ -137,6 +137,9 @@ func (r *Result) fillEmail(t *target, p *pick) {
 	if fault := addressFault(p.first); fault != "" {
 		r.violate(t, RuleEmail, fault)
 	}
+	if p.why&whyFirst != 0 {
+		r.omit(t, RuleSeveral, "holds several addresses; the first is taken")
+	}
 }
 
 func (r *Result) fillText(t *target, p *pick) {

@@ -138,7 +138,7 @@ func TestEveryReasonHasItsWords(t *testing.T) {
 	for bit := range reasonCount {
 		seen[reasons(1<<bit).String()] = true
 	}
-	if len(seen) != reasonCount || whyDrift != 1<<(reasonCount-1) || seen[""] {
+	if len(seen) != reasonCount || whyFirst != 1<<(reasonCount-1) || seen[""] {
 		t.Errorf("%d words for %d reasons", len(seen), reasonCount)
 	}
 }

@@ -35,10 +35,11 @@ const (
 	whyAddress
 	whyLooks
 	whyDrift
+	whyFirst
 )
 
 // How many reasons there are.
-const reasonCount = 25
+const reasonCount = 26
 
 // word is a reason as people are told it, by its bit.
 func (r reasons) word(bit int) string {
@@ -68,6 +69,7 @@ func (r reasons) word(bit int) string {
 		"taken from the address of the page",
 		"taken because the value looks like it",
 		"taken by auto_map, though nothing maps the field",
+		"the first of several",
 	}[bit]
 }
 
