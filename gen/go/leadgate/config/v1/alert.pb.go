@@ -23,21 +23,22 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Alerts says what people are told without having to look, and how. The rules apply without being listed; what they find is told
-// to every notifier, and shown in the console and the log even without one.
+// Alerts says which alerts are raised and who is notified. The rules apply even if none is listed. Alerts go to every
+// notifier, and to the console and the log.
 type Alerts struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Ways to tell people, by name.
+	// Whom to notify, by name. A name is a lower-case letter, then lower-case letters, digits and hyphens, at most 63
+	// characters.
 	Notifiers map[string]*Notifier `protobuf:"bytes,1,rep,name=notifiers,proto3" json:"notifiers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// How long until an alert that is still firing is told again; 4h if left out.
+	// How often to send a reminder while an alert is firing. Default: 4h.
 	RemindEvery *durationpb.Duration `protobuf:"bytes,2,opt,name=remind_every,json=remindEvery,proto3" json:"remind_every,omitempty"`
-	// When the business is open, for rules that are judged then only. Around the clock if left out.
+	// When the business is open, for rules that apply only then. Default: always.
 	BusinessHours *BusinessHours `protobuf:"bytes,3,opt,name=business_hours,json=businessHours,proto3" json:"business_hours,omitempty"`
-	// How each thing is judged, for every form and every destination.
+	// The rules for all forms and destinations.
 	Rules *AlertRules `protobuf:"bytes,4,opt,name=rules,proto3" json:"rules,omitempty"`
-	// Rules for single destinations, by name. A rule named here replaces the one above as a whole.
+	// Rules for single destinations, by name. A rule given here replaces the one under rules as a whole.
 	Destinations map[string]*AlertRules `protobuf:"bytes,5,rep,name=destinations,proto3" json:"destinations,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Rules for single forms, by name. A rule named here replaces the one above as a whole.
+	// Rules for single forms, by name. A rule given here replaces the one under rules as a whole.
 	Forms         map[string]*AlertRules `protobuf:"bytes,6,rep,name=forms,proto3" json:"forms,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -115,10 +116,10 @@ func (x *Alerts) GetForms() map[string]*AlertRules {
 	return nil
 }
 
-// Notifier is one way to tell people.
+// Notifier is one way to notify people.
 type Notifier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The kind, and its settings.
+	// The kind and its settings.
 	//
 	// Types that are valid to be assigned to Kind:
 	//
@@ -127,7 +128,7 @@ type Notifier struct {
 	//	*Notifier_Pagerduty
 	//	*Notifier_Email
 	Kind isNotifier_Kind `protobuf_oneof:"kind"`
-	// The lowest severity that it is told of: warning (the default) or critical.
+	// The lowest severity to notify of: warning (the default) or critical.
 	Severity      string `protobuf:"bytes,5,opt,name=severity,proto3" json:"severity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -218,12 +219,12 @@ type isNotifier_Kind interface {
 }
 
 type Notifier_Slack struct {
-	// An incoming webhook of Slack, or of what understands the same: Mattermost, Rocket.Chat, Discord with /slack.
+	// An incoming webhook of Slack, or of a compatible service: Mattermost, Rocket.Chat, or Discord (with /slack).
 	Slack *SlackNotifier `protobuf:"bytes,1,opt,name=slack,proto3,oneof"`
 }
 
 type Notifier_Webhook struct {
-	// Any HTTP address, signed after Standard Webhooks.
+	// Any HTTP address; requests can be signed as Standard Webhooks specifies.
 	Webhook *WebhookNotifier `protobuf:"bytes,2,opt,name=webhook,proto3,oneof"`
 }
 
@@ -248,7 +249,7 @@ func (*Notifier_Email) isNotifier_Kind() {}
 // SlackNotifier is an incoming webhook of Slack.
 type SlackNotifier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The webhook's address, which is a secret, as a reference: ${env:NAME} or ${file:path}.
+	// The webhook's URL, which is a secret, as a reference: ${env:NAME} or ${file:path}.
 	Url           string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -294,10 +295,10 @@ func (x *SlackNotifier) GetUrl() string {
 // WebhookNotifier is any HTTP address.
 type WebhookNotifier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where to post.
+	// The URL to post to.
 	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
-	// Secret that requests are signed with, whsec_ and base64, as a reference: ${env:NAME} or ${file:path}. Not signed if
-	// left out.
+	// The secret that signs requests, whsec_ followed by base64, as a reference: ${env:NAME} or ${file:path}. Requests
+	// are not signed if left out.
 	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -350,9 +351,9 @@ func (x *WebhookNotifier) GetSecret() string {
 // PagerDutyNotifier is a service in PagerDuty.
 type PagerDutyNotifier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Integration key of the service, as a reference: ${env:NAME} or ${file:path}.
+	// The service's integration key, as a reference: ${env:NAME} or ${file:path}.
 	RoutingKey string `protobuf:"bytes,1,opt,name=routing_key,json=routingKey,proto3" json:"routing_key,omitempty"`
-	// Where the API is; https://events.pagerduty.com if left out.
+	// The URL of the API. Default: https://events.pagerduty.com.
 	BaseUrl       string `protobuf:"bytes,2,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -402,23 +403,23 @@ func (x *PagerDutyNotifier) GetBaseUrl() string {
 	return ""
 }
 
-// EmailNotifier is a mail server and who gets the mail.
+// EmailNotifier sends mail through an SMTP server.
 type EmailNotifier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Mail server.
+	// The SMTP server.
 	Host string `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
-	// Its port; 587 if left out.
+	// The port of the SMTP server. Default: 587.
 	Port int32 `protobuf:"varint,2,opt,name=port,proto3" json:"port,omitempty"`
-	// User name; not authenticated if left out.
+	// The user name. leadgate does not log in if left out.
 	Username string `protobuf:"bytes,3,opt,name=username,proto3" json:"username,omitempty"`
-	// Password, as a reference: ${env:NAME} or ${file:path}.
+	// The password, as a reference: ${env:NAME} or ${file:path}.
 	Password string `protobuf:"bytes,4,opt,name=password,proto3" json:"password,omitempty"`
-	// Whose name the mail is sent in.
+	// The sender's address.
 	From string `protobuf:"bytes,5,opt,name=from,proto3" json:"from,omitempty"`
-	// Who gets it.
+	// The recipients' addresses, 1 to 50.
 	To []string `protobuf:"bytes,6,rep,name=to,proto3" json:"to,omitempty"`
-	// How the connection is encrypted: starttls (the default), tls from the first byte, or none for a server on the same
-	// machine.
+	// How the connection is encrypted: starttls (the default), tls (from the first byte) or none (only for a server on
+	// the same machine).
 	Encryption    string `protobuf:"bytes,7,opt,name=encryption,proto3" json:"encryption,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -506,13 +507,13 @@ func (x *EmailNotifier) GetEncryption() string {
 // BusinessHours says when the business is open.
 type BusinessHours struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Time zone, such as Europe/Berlin; UTC if left out.
+	// The time zone, such as Europe/Berlin. Default: UTC.
 	TimeZone string `protobuf:"bytes,1,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
-	// Days, of mon, tue, wed, thu, fri, sat, sun; Monday to Friday if left out.
+	// The days: mon, tue, wed, thu, fri, sat, sun. Default: Monday to Friday.
 	Days []string `protobuf:"bytes,2,rep,name=days,proto3" json:"days,omitempty"`
-	// When it opens, such as "09:00"; 09:00 if left out.
+	// The opening time, such as "09:00". Default: 09:00.
 	From string `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
-	// When it closes, such as "18:00"; 18:00 if left out.
+	// The closing time, up to "24:00". Default: 18:00.
 	To            string `protobuf:"bytes,4,opt,name=to,proto3" json:"to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

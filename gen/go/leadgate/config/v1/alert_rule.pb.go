@@ -23,44 +23,45 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// AlertRules says how each thing is judged; what is left out, by the defaults.
+// AlertRules are the conditions that raise alerts. A rule that is left out has its defaults.
 type AlertRules struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Calls to a destination fail. Refused credentials and a rate limit do not count here: they have rules of their own.
+	// Too many calls to a destination fail. Rejected credentials and rate limits do not count: they have their own rules.
 	ErrorRate *ErrorRateRule `protobuf:"bytes,1,opt,name=error_rate,json=errorRate,proto3" json:"error_rate,omitempty"`
-	// A destination took no lead.
+	// A destination has not accepted any lead.
 	NoSuccess *NoSuccessRule `protobuf:"bytes,2,opt,name=no_success,json=noSuccess,proto3" json:"no_success,omitempty"`
-	// A destination refuses the credentials.
+	// A destination rejects the credentials.
 	Credentials *ConditionRule `protobuf:"bytes,3,opt,name=credentials,proto3" json:"credentials,omitempty"`
-	// A destination keeps asking for a slower pace.
+	// A destination keeps asking for fewer requests.
 	RateLimited *CountRule `protobuf:"bytes,4,opt,name=rate_limited,json=rateLimited,proto3" json:"rate_limited,omitempty"`
-	// A CRM answers with errors of a certain kind.
+	// A CRM answers with certain errors.
 	CrmErrors []*CrmErrorRule `protobuf:"bytes,5,rep,name=crm_errors,json=crmErrors,proto3" json:"crm_errors,omitempty"`
-	// Leads wait for a destination.
+	// A lead has been waiting for a destination for too long.
 	OldestWaiting *WaitingRule `protobuf:"bytes,6,opt,name=oldest_waiting,json=oldestWaiting,proto3" json:"oldest_waiting,omitempty"`
-	// A person paused a destination; after 10m if left out.
+	// A person paused a destination. Default for after: 10m.
 	Paused *ConditionRule `protobuf:"bytes,7,opt,name=paused,proto3" json:"paused,omitempty"`
-	// A destination is not called because it fails; after 1m if left out.
+	// A destination cannot be reached. Default for after: 1m.
 	Breaker *ConditionRule `protobuf:"bytes,8,opt,name=breaker,proto3" json:"breaker,omitempty"`
-	// Deliveries were given up or refused for good.
+	// Deliveries were given up or rejected for good.
 	Dead *CountRule `protobuf:"bytes,9,opt,name=dead,proto3" json:"dead,omitempty"`
-	// A form's page sends a field that nothing maps, in place of one that no longer comes.
+	// A page sends a field that nothing maps in place of a mapped one that no longer arrives.
 	Drift *ConditionRule `protobuf:"bytes,10,opt,name=drift,proto3" json:"drift,omitempty"`
-	// Leads of a form are put aside for a person.
+	// Many leads of a form are held for a person.
 	Holds *CountRule `protobuf:"bytes,11,opt,name=holds,proto3" json:"holds,omitempty"`
-	// Most submissions of a form are refused.
+	// Most submissions of a form are rejected.
 	Rejections *ErrorRateRule `protobuf:"bytes,12,opt,name=rejections,proto3" json:"rejections,omitempty"`
-	// A form fell silent, judged by its own rhythm.
+	// A form is silent for longer than its usual rhythm explains.
 	Silence *SilenceRule `protobuf:"bytes,13,opt,name=silence,proto3" json:"silence,omitempty"`
-	// It takes long from the submission to the CRM's record. Off unless it is named.
+	// Too much time passes between the submission and the CRM's record. Off unless configured.
 	SpeedToLead *SpeedRule `protobuf:"bytes,14,opt,name=speed_to_lead,json=speedToLead,proto3" json:"speed_to_lead,omitempty"`
-	// The disk is nearly full. For the whole gateway.
+	// The disk is nearly full. Applies to the whole gateway.
 	Disk *DiskRule `protobuf:"bytes,15,opt,name=disk,proto3" json:"disk,omitempty"`
-	// A notifier takes nothing. For the whole gateway.
+	// A notifier accepts nothing. Applies to the whole gateway. Default for after: 1m.
 	Notifier *ConditionRule `protobuf:"bytes,16,opt,name=notifier,proto3" json:"notifier,omitempty"`
-	// The configuration file is refused, and the one before stays in force; after 1m if left out. For the whole gateway.
+	// A changed configuration file is invalid, and the previous one stays in force. Applies to the whole gateway. Default
+	// for after: 1m.
 	Configuration *ConditionRule `protobuf:"bytes,17,opt,name=configuration,proto3" json:"configuration,omitempty"`
-	// Log lines are lost: nobody reads them, or they cannot be written. For the whole gateway.
+	// Log lines are lost, because nobody reads them or they cannot be written. Applies to the whole gateway.
 	LogLines      *CountRule `protobuf:"bytes,18,opt,name=log_lines,json=logLines,proto3" json:"log_lines,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -222,16 +223,16 @@ func (x *AlertRules) GetLogLines() *CountRule {
 	return nil
 }
 
-// ErrorRateRule is about a share of failures.
+// ErrorRateRule fires on a share of failures.
 type ErrorRateRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Do not judge it.
+	// Turns the rule off.
 	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
-	// The share above which it fires, from 0 to 1; 0.05 if left out, 0.5 for rejections.
+	// The share of failures above which it fires, from 0 to below 1. Default: 0.05, for rejections 0.5.
 	Above float64 `protobuf:"fixed64,2,opt,name=above,proto3" json:"above,omitempty"`
-	// How far back it looks; 10m if left out, 1h for rejections.
+	// The period to look at. Default: 10m, for rejections 1h.
 	Window *durationpb.Duration `protobuf:"bytes,3,opt,name=window,proto3" json:"window,omitempty"`
-	// How many there must have been to judge by; 10 if left out, 20 for rejections.
+	// The smallest number of calls or submissions in that period on which to judge. Default: 10, for rejections 20.
 	AtLeast       int32 `protobuf:"varint,4,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -295,15 +296,15 @@ func (x *ErrorRateRule) GetAtLeast() int32 {
 	return 0
 }
 
-// NoSuccessRule is about a destination that takes nothing.
+// NoSuccessRule fires when a destination accepts nothing.
 type NoSuccessRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Do not judge it.
+	// Turns the rule off.
 	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
-	// How long nothing was delivered; 1h if left out.
+	// How long nothing was delivered. Default: 1h.
 	Window *durationpb.Duration `protobuf:"bytes,2,opt,name=window,proto3" json:"window,omitempty"`
-	// When that is wrong: leads_came (the default) while leads were bound for it, business_hours when the business was
-	// open all that time, always.
+	// When this is a problem: leads_came (the default) if there were leads for the destination, business_hours if the
+	// business was open all that time, or always.
 	When          string `protobuf:"bytes,3,opt,name=when,proto3" json:"when,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -360,12 +361,12 @@ func (x *NoSuccessRule) GetWhen() string {
 	return ""
 }
 
-// ConditionRule is about something that is so or not.
+// ConditionRule fires while a condition holds.
 type ConditionRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Do not judge it.
+	// Turns the rule off.
 	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
-	// How long it must be so before it fires; at once if left out, unless the rule says otherwise.
+	// How long the condition must hold before the rule fires. Default: at once, unless the rule says otherwise.
 	After         *durationpb.Duration `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -415,14 +416,14 @@ func (x *ConditionRule) GetAfter() *durationpb.Duration {
 	return nil
 }
 
-// CountRule is about something that happens often.
+// CountRule fires when something happens often.
 type CountRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Do not judge it.
+	// Turns the rule off.
 	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
-	// How often it must happen; 1 for dead deliveries and log lines, 3 for a rate limit, 10 for holds if left out.
+	// How often it must happen. Default: 1 for dead and log_lines, 3 for rate_limited, 10 for holds.
 	AtLeast int32 `protobuf:"varint,2,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
-	// Within which time; 1h if left out, 10m for a rate limit and log lines.
+	// The period in which it must happen. Default: 1h; 10m for rate_limited and log_lines.
 	Window        *durationpb.Duration `protobuf:"bytes,3,opt,name=window,proto3" json:"window,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -479,16 +480,17 @@ func (x *CountRule) GetWindow() *durationpb.Duration {
 	return nil
 }
 
-// CrmErrorRule is about what a CRM answers.
+// CrmErrorRule fires on certain answers of a CRM.
 type CrmErrorRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What it is called in alerts.
+	// The name to use in alerts: a lower-case letter, then lower-case letters, digits and hyphens, at most 63 characters.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Regular expression (RE2) that finds it in the CRM's answer or the error's text, in any case.
+	// A regular expression (RE2) to search for in the CRM's answer or the error message. Upper and lower case do not
+	// matter.
 	Pattern string `protobuf:"bytes,2,opt,name=pattern,proto3" json:"pattern,omitempty"`
-	// How often it must happen; 1 if left out.
+	// How often it must match. Default: 1.
 	AtLeast int32 `protobuf:"varint,3,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
-	// Within which time; 10m if left out.
+	// The period in which it must match. Default: 10m.
 	Window        *durationpb.Duration `protobuf:"bytes,4,opt,name=window,proto3" json:"window,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -552,12 +554,12 @@ func (x *CrmErrorRule) GetWindow() *durationpb.Duration {
 	return nil
 }
 
-// WaitingRule is about leads that wait.
+// WaitingRule fires when leads wait for too long.
 type WaitingRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Do not judge it.
+	// Turns the rule off.
 	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
-	// How long the oldest must wait; 15m if left out.
+	// How long the oldest lead must have been waiting. Default: 15m.
 	Above         *durationpb.Duration `protobuf:"bytes,2,opt,name=above,proto3" json:"above,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -607,14 +609,14 @@ func (x *WaitingRule) GetAbove() *durationpb.Duration {
 	return nil
 }
 
-// SpeedRule is about the time from the submission to the CRM's record.
+// SpeedRule fires on the time from the submission to the CRM's record.
 type SpeedRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Do not judge it.
+	// Turns the rule off.
 	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
-	// What the 95th percentile must exceed; 5m if left out.
+	// The rule fires when the 95th percentile exceeds this. Default: 5m.
 	Above *durationpb.Duration `protobuf:"bytes,2,opt,name=above,proto3" json:"above,omitempty"`
-	// How far back it looks; 15m if left out.
+	// The period to look at. Default: 15m.
 	Window        *durationpb.Duration `protobuf:"bytes,3,opt,name=window,proto3" json:"window,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -671,18 +673,18 @@ func (x *SpeedRule) GetWindow() *durationpb.Duration {
 	return nil
 }
 
-// SilenceRule is about a form from which nothing comes. How many submissions should have come is estimated from how many came
-// at the same hours of the weeks before, so that a quiet night is no silence.
+// SilenceRule fires when a form falls silent. The expected number of submissions is estimated from the same hours of
+// previous weeks, so that a quiet night does not count.
 type SilenceRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Do not judge it.
+	// Turns the rule off.
 	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
-	// How many submissions must be missing; 10 if left out. With 10, a form whose visitors come by chance falls silent
-	// for that long once in 20,000 times.
+	// How many expected submissions must be missing. Default: 10. With 10, a form whose visitors come at random is this
+	// silent by chance once in 20,000 times.
 	Missing float64 `protobuf:"fixed64,2,opt,name=missing,proto3" json:"missing,omitempty"`
-	// How long it must be silent, whatever is missing; 1h if left out.
+	// The shortest silence to report, however many submissions are missing. Default: 1h.
 	AtLeast *durationpb.Duration `protobuf:"bytes,3,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
-	// How long the form's rhythm is learned before it is judged; 7d if left out.
+	// How long to learn a form's rhythm before the rule applies. Default: 7d.
 	LearnFor      *durationpb.Duration `protobuf:"bytes,4,opt,name=learn_for,json=learnFor,proto3" json:"learn_for,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -746,12 +748,12 @@ func (x *SilenceRule) GetLearnFor() *durationpb.Duration {
 	return nil
 }
 
-// DiskRule is about the room on the disk.
+// DiskRule fires when disk space runs low.
 type DiskRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Do not judge it.
+	// Turns the rule off.
 	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
-	// Below how many MiB it fires; 1024 if left out. Below 500 no lead is taken.
+	// The free space in MiB below which the rule fires. Default: 1024. Below 500 MiB, leadgate accepts no leads.
 	BelowMib      int32 `protobuf:"varint,2,opt,name=below_mib,json=belowMib,proto3" json:"below_mib,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -25,44 +25,47 @@ const (
 // Config is the configuration file.
 type Config struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Address to listen on, host:port. 127.0.0.1:8080 if left out.
+	// The address to listen on, as host:port. Default: 127.0.0.1:8080.
 	Listen string `protobuf:"bytes,1,opt,name=listen,proto3" json:"listen,omitempty"`
-	// Directory that holds everything leadgate keeps. ./data if left out.
+	// The directory in which leadgate stores everything. Default: ./data.
 	DataDir string `protobuf:"bytes,2,opt,name=data_dir,json=dataDir,proto3" json:"data_dir,omitempty"`
-	// Who is served on HTTP/2 without TLS: grpc (the default), or mixed for REST clients that speak it with prior
-	// knowledge, as some proxies do; gRPC then costs more than twice as much.
+	// Who is served HTTP/2 without TLS: grpc (the default) or mixed. Choose mixed if REST clients use HTTP/2 with prior
+	// knowledge, as some proxies do; it makes gRPC more than twice as expensive.
 	CleartextHttp2 string `protobuf:"bytes,3,opt,name=cleartext_http2,json=cleartextHttp2,proto3" json:"cleartext_http2,omitempty"`
-	// Serve TLS.
+	// Serve TLS with this certificate.
 	Tls *TLS `protobuf:"bytes,4,opt,name=tls,proto3" json:"tls,omitempty"`
-	// Networks of proxies whose X-Forwarded-For is believed, in CIDR notation.
+	// The networks of your own proxies, in CIDR notation. Only these are trusted to name the caller's address in
+	// X-Forwarded-For.
 	TrustedProxies []string `protobuf:"bytes,5,rep,name=trusted_proxies,json=trustedProxies,proto3" json:"trusted_proxies,omitempty"`
 	// How repeated submissions are recognised.
 	Idempotency *Idempotency `protobuf:"bytes,6,opt,name=idempotency,proto3" json:"idempotency,omitempty"`
-	// Who may call. Without any, everything but form submissions, health and static files answers only to callers on the
-	// same machine.
+	// Who may call the API. Without any key, only callers on the same machine can use more than form submissions, health
+	// checks and static files.
 	ApiKeys []*APIKey `protobuf:"bytes,7,rep,name=api_keys,json=apiKeys,proto3" json:"api_keys,omitempty"`
-	// Leads that come through SubmitLead.
+	// Leads that backends submit without naming a form.
 	Leads *Leads `protobuf:"bytes,8,opt,name=leads,proto3" json:"leads,omitempty"`
-	// Entrances for pages, by name.
+	// The forms, by name. A name is a lower-case letter, then lower-case letters, digits and hyphens, at most 63
+	// characters.
 	Forms map[string]*Form `protobuf:"bytes,9,rep,name=forms,proto3" json:"forms,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// CRM connections, by name.
+	// The CRM connections, by name. A name is a lower-case letter, then lower-case letters, digits and hyphens, at most
+	// 63 characters.
 	Destinations map[string]*Destination `protobuf:"bytes,10,rep,name=destinations,proto3" json:"destinations,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Log lines.
 	Log *Log `protobuf:"bytes,11,opt,name=log,proto3" json:"log,omitempty"`
-	// What is taken from one request.
+	// Limits on requests.
 	Intake *Intake `protobuf:"bytes,12,opt,name=intake,proto3" json:"intake,omitempty"`
 	// How long leads are kept.
 	Retention *Retention `protobuf:"bytes,13,opt,name=retention,proto3" json:"retention,omitempty"`
-	// How leads are kept on disk.
+	// How leads are stored on disk.
 	Store *Store `protobuf:"bytes,14,opt,name=store,proto3" json:"store,omitempty"`
-	// What people are told without having to look, and how.
+	// Alerts, and whom to notify.
 	Alerts *Alerts `protobuf:"bytes,16,opt,name=alerts,proto3" json:"alerts,omitempty"`
-	// Where operators reach this gateway, for links in alerts, such as https://leads.example.com; the address it listens
-	// on if left out.
+	// The URL at which operators reach this gateway, for links in alerts, such as https://leads.example.com. Default: the
+	// address that it listens on.
 	PublicUrl string `protobuf:"bytes,17,opt,name=public_url,json=publicUrl,proto3" json:"public_url,omitempty"`
-	// What helps to find faults of leadgate itself.
+	// Tools for debugging leadgate itself.
 	Debug *Debug `protobuf:"bytes,18,opt,name=debug,proto3" json:"debug,omitempty"`
-	// What is learnt about leads from elsewhere, before they are first sent.
+	// What to look up about leads before they are first sent.
 	Enrich        *Enrich `protobuf:"bytes,15,opt,name=enrich,proto3" json:"enrich,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -224,12 +227,12 @@ func (x *Config) GetEnrich() *Enrich {
 	return nil
 }
 
-// TLS names the files of a certificate.
+// TLS is a certificate with its key.
 type TLS struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Certificate chain, PEM.
+	// The file with the certificate chain, in PEM format.
 	CertFile string `protobuf:"bytes,1,opt,name=cert_file,json=certFile,proto3" json:"cert_file,omitempty"`
-	// Private key, PEM.
+	// The file with the private key, in PEM format.
 	KeyFile       string `protobuf:"bytes,2,opt,name=key_file,json=keyFile,proto3" json:"key_file,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -279,14 +282,16 @@ func (x *TLS) GetKeyFile() string {
 	return ""
 }
 
-// APIKey lets a caller in.
+// APIKey allows a caller to use the API.
 type APIKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name, shown in logs; also the scope of the caller's idempotency keys.
+	// The key's name, which logs show, and within which the caller's idempotency keys are unique. A name is a lower-case
+	// letter, then lower-case letters, digits and hyphens, at most 63 characters.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The key, as a reference: ${env:NAME} or ${file:path}. Sent as Authorization: Bearer KEY.
+	// The key itself, as a reference: ${env:NAME} or ${file:path}. Callers send it as Authorization: Bearer KEY.
 	Key string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
-	// What it may do: submit, read, operate.
+	// What the key allows, at least one of: submit (send leads), read (see everything), operate (change things). No role
+	// includes another.
 	Roles         []string `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -343,10 +348,10 @@ func (x *APIKey) GetRoles() []string {
 	return nil
 }
 
-// Leads is about leads that come through SubmitLead without naming a form.
+// Leads is about leads that backends submit without naming a form.
 type Leads struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where they go. Required once there are two destinations.
+	// The destinations of these leads. Required if there is more than one destination; otherwise the only one.
 	Destinations  []string `protobuf:"bytes,1,rep,name=destinations,proto3" json:"destinations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -389,15 +394,15 @@ func (x *Leads) GetDestinations() []string {
 	return nil
 }
 
-// Log is about log lines, which go to standard output.
+// Log is about the log lines on standard output.
 type Log struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// json or text; json unless standard output is a terminal.
+	// The format: json or text. Default: text in a terminal, otherwise json.
 	Format string `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"`
-	// The least severe level that is shown: debug, info, warn or error; info if left out.
+	// The lowest level to log: debug, info (the default), warn or error.
 	Level string `protobuf:"bytes,2,opt,name=level,proto3" json:"level,omitempty"`
-	// masked (the default) shows a***@example.com and takes a lead's values out of what a CRM answered; full shows them as
-	// they are. Nothing else is changed by it: live stream, metrics and alerts never show them.
+	// Whether log lines show personal data. masked (the default) shows a***@example.com, and removes the lead's values
+	// from what a CRM answered; full shows both unchanged. The live stream, metrics and alerts never show them.
 	PersonalData  string `protobuf:"bytes,3,opt,name=personal_data,json=personalData,proto3" json:"personal_data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -454,11 +459,11 @@ func (x *Log) GetPersonalData() string {
 	return ""
 }
 
-// Intake bounds what is taken from one request.
+// Intake limits requests.
 type Intake struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest body of a request, in bytes; 65536 if left out. Whatever it is, a lead is refused if more than a megabyte would have
-	// to be kept of it, both as it came and as it was read.
+	// The largest body of a request, in bytes. Default: 65536. Whatever it is, a lead is rejected if the lead and its
+	// submission together take more than a megabyte.
 	MaxBodyBytes  int32 `protobuf:"varint,1,opt,name=max_body_bytes,json=maxBodyBytes,proto3" json:"max_body_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -501,10 +506,10 @@ func (x *Intake) GetMaxBodyBytes() int32 {
 	return 0
 }
 
-// Debug is what helps to find faults of leadgate itself.
+// Debug is for debugging leadgate itself.
 type Debug struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Serve Go's profiles under /debug/pprof/ to callers with the role operate.
+	// Serve Go's profiles at /debug/pprof/ to callers with the role operate.
 	Pprof         bool `protobuf:"varint,1,opt,name=pprof,proto3" json:"pprof,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -23,23 +23,24 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// HubSpot is a HubSpot account. Leads become contacts, by e-mail address.
+// HubSpot is a HubSpot account. Leads become contacts, identified by e-mail address.
 type HubSpot struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Access token of a private app, as a reference: ${env:NAME} or ${file:path}.
+	// The access token of a private app, as a reference: ${env:NAME} or ${file:path}.
 	Token string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
-	// Where the API is; https://api.hubapi.com if left out.
+	// The URL of the API. Default: https://api.hubapi.com.
 	BaseUrl string `protobuf:"bytes,2,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
-	// How contacts are written: upsert (the default), up to a hundred in a call; or patch, one at a time, updating the contact of
-	// the address and creating one only where there is none. HubSpot warns that an upsert by e-mail is not meant for writing only
-	// some of the properties; patch is for those who want to be sure that the others stay as they are.
+	// How contacts are written. upsert (the default) writes up to a hundred in one call. patch writes one at a time: it
+	// updates the contact with the e-mail address, or creates one if there is none. HubSpot warns that an upsert by
+	// e-mail is not meant to write only some of the properties; choose patch to be sure that the other properties stay as
+	// they are.
 	Mode string `protobuf:"bytes,3,opt,name=mode,proto3" json:"mode,omitempty"`
-	// Property that contacts are told apart by. It must be mapped, and its values must be unique in HubSpot; email if left out. A
-	// lead without a value for it is told apart by its e-mail address.
+	// The property that identifies contacts. It must be mapped, and its values must be unique in HubSpot. A lead without
+	// a value for it is identified by its e-mail address. Default: email.
 	IdProperty string `protobuf:"bytes,4,opt,name=id_property,json=idProperty,proto3" json:"id_property,omitempty"`
-	// Credentials of a public app, instead of token.
+	// The credentials of a public app, instead of token.
 	Oauth *HubSpotOAuth `protobuf:"bytes,5,opt,name=oauth,proto3" json:"oauth,omitempty"`
-	// Version of the API for contacts: v3, the default, or a date, such as 2026-03.
+	// The version of the contacts API: v3 (the default) or a date, such as 2026-03.
 	ApiVersion    string `protobuf:"bytes,6,opt,name=api_version,json=apiVersion,proto3" json:"api_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -117,14 +118,14 @@ func (x *HubSpot) GetApiVersion() string {
 	return ""
 }
 
-// HubSpotOAuth is how a public app gets access tokens of an account that installed it.
+// HubSpotOAuth holds the credentials of a public app that an account installed.
 type HubSpotOAuth struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The app's client ID; may be a reference.
+	// The app's client ID. May be a reference.
 	ClientId string `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	// The app's client secret, as a reference: ${env:NAME} or ${file:path}.
 	ClientSecret string `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
-	// The refresh token of the installation, as a reference: ${env:NAME} or ${file:path}.
+	// The installation's refresh token, as a reference: ${env:NAME} or ${file:path}.
 	RefreshToken  string `protobuf:"bytes,3,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -181,10 +182,11 @@ func (x *HubSpotOAuth) GetRefreshToken() string {
 	return ""
 }
 
-// Salesforce is a Salesforce organisation. Leads become leads or contacts, by an external id or by e-mail address.
+// Salesforce is a Salesforce organisation. Leads become leads or contacts, identified by an external ID or the e-mail
+// address.
 type Salesforce struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The organisation's own address, such as https://example.my.salesforce.com.
+	// The organisation's own URL, such as https://example.my.salesforce.com.
 	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
 	// How to get access tokens.
 	//
@@ -193,20 +195,21 @@ type Salesforce struct {
 	//	*Salesforce_ClientCredentials
 	//	*Salesforce_Jwt
 	Auth isSalesforce_Auth `protobuf_oneof:"auth"`
-	// What leads become: Lead, the default, or Contact.
+	// What leads become: Lead (the default) or Contact.
 	Object string `protobuf:"bytes,4,opt,name=object,proto3" json:"object,omitempty"`
-	// The field that records are told apart by: a text field that is an External ID and Unique, such as Gateway_Key__c, which gets
-	// what is mapped to it, otherwise the e-mail address. Email if left out, which needs no preparation.
+	// The field that identifies records: a text field that is marked External ID and Unique, such as Gateway_Key__c. It
+	// gets the value that is mapped to it, otherwise the e-mail address. Default: Email, which needs no preparation.
 	ExternalId string `protobuf:"bytes,5,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
-	// Version of the API; 62.0 if left out.
+	// The version of the API. Default: 62.0.
 	ApiVersion string `protobuf:"bytes,6,opt,name=api_version,json=apiVersion,proto3" json:"api_version,omitempty"`
-	// What to do with a lead that a duplicate rule blocks, or whose key several records have: park, the default, keeps it as dead;
-	// save makes a record all the same; update writes to the record that was found.
+	// What to do with a lead that a duplicate rule blocks, or whose key several records have: park (the default) keeps it
+	// as dead, save creates a record anyway, update writes to the record that was found.
 	Duplicates string `protobuf:"bytes,7,opt,name=duplicates,proto3" json:"duplicates,omitempty"`
-	// Assignment rules: run, skip, or the identifier of one. If left out, the active ones run, also for records that are changed.
+	// Assignment rules: run, skip, or the ID of one rule. If left out, the active rules run, also for records that are
+	// updated.
 	Assignment string `protobuf:"bytes,8,opt,name=assignment,proto3" json:"assignment,omitempty"`
-	// Field to the text that a new record gets there where Salesforce demands a value and the lead has none. If left out, LastName
-	// and, for leads, Company get "[not provided]"; an empty text turns that off.
+	// The text to write to a field of a new record if Salesforce requires a value and the lead has none, by field. If
+	// left out, LastName and, for leads, Company get "[not provided]"; an empty text turns that off.
 	Placeholders  map[string]string `protobuf:"bytes,9,rep,name=placeholders,proto3" json:"placeholders,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -321,12 +324,12 @@ type isSalesforce_Auth interface {
 }
 
 type Salesforce_ClientCredentials struct {
-	// By a connected app with a user to run as: the simplest.
+	// With a connected app that runs as a user: the simplest way.
 	ClientCredentials *SalesforceClientCredentials `protobuf:"bytes,2,opt,name=client_credentials,json=clientCredentials,proto3,oneof"`
 }
 
 type Salesforce_Jwt struct {
-	// By a certificate of a connected app.
+	// With the certificate of a connected app.
 	Jwt *SalesforceJWT `protobuf:"bytes,3,opt,name=jwt,proto3,oneof"`
 }
 
@@ -337,9 +340,9 @@ func (*Salesforce_Jwt) isSalesforce_Auth() {}
 // SalesforceClientCredentials is a connected app with the client credentials flow enabled.
 type SalesforceClientCredentials struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Consumer key; may be a reference.
+	// The consumer key. May be a reference.
 	ClientId string `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	// Consumer secret, as a reference: ${env:NAME} or ${file:path}.
+	// The consumer secret, as a reference: ${env:NAME} or ${file:path}.
 	ClientSecret  string `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -392,13 +395,13 @@ func (x *SalesforceClientCredentials) GetClientSecret() string {
 // SalesforceJWT is a connected app with a certificate, and a user who approved it.
 type SalesforceJWT struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Consumer key; may be a reference.
+	// The consumer key. May be a reference.
 	ClientId string `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	// Name of the user to act for.
+	// The name of the user to act for.
 	Username string `protobuf:"bytes,2,opt,name=username,proto3" json:"username,omitempty"`
-	// RSA key of the certificate, PEM, as a reference: ${file:path} or ${env:NAME}.
+	// The RSA key of the certificate in PEM format, as a reference: ${file:path} or ${env:NAME}.
 	PrivateKey string `protobuf:"bytes,3,opt,name=private_key,json=privateKey,proto3" json:"private_key,omitempty"`
-	// Whom the claim is for; https://login.salesforce.com if left out, https://test.salesforce.com for sandboxes.
+	// The audience of the token. Default: https://login.salesforce.com. Use https://test.salesforce.com for sandboxes.
 	Audience      string `protobuf:"bytes,4,opt,name=audience,proto3" json:"audience,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -462,23 +465,23 @@ func (x *SalesforceJWT) GetAudience() string {
 	return ""
 }
 
-// Pipedrive is a Pipedrive company. Leads become persons, by e-mail address or phone number, each with a lead and a note.
-// Properties are person.NAME, lead.NAME and note.
+// Pipedrive is a Pipedrive company. Leads become persons, identified by e-mail address or phone number, each with a
+// lead and a note. Properties are person.NAME, lead.NAME and note.
 type Pipedrive struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Who calls.
+	// The credentials.
 	//
 	// Types that are valid to be assigned to Auth:
 	//
 	//	*Pipedrive_ApiToken
 	//	*Pipedrive_Oauth
 	Auth isPipedrive_Auth `protobuf_oneof:"auth"`
-	// Where the API is; https://api.pipedrive.com if left out.
+	// The URL of the API. Default: https://api.pipedrive.com.
 	BaseUrl string `protobuf:"bytes,3,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
-	// How long it may take until Pipedrive's search finds a new person; 1m if left out. After a lost answer, and after a start, a
-	// person that search does not find is looked for among those that were made that recently.
+	// How long Pipedrive's search may take to find a new person. After a lost answer, and after a start, leadgate also
+	// looks through the persons created within this time. Default: 1m.
 	SearchLag *durationpb.Duration `protobuf:"bytes,4,opt,name=search_lag,json=searchLag,proto3" json:"search_lag,omitempty"`
-	// Identifiers of the labels that new leads get.
+	// The IDs of the labels for new leads, at most 20.
 	LeadLabels    []string `protobuf:"bytes,5,rep,name=lead_labels,json=leadLabels,proto3" json:"lead_labels,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -565,12 +568,12 @@ type isPipedrive_Auth interface {
 }
 
 type Pipedrive_ApiToken struct {
-	// API token of a user, as a reference: ${env:NAME} or ${file:path}.
+	// The API token of a user, as a reference: ${env:NAME} or ${file:path}.
 	ApiToken string `protobuf:"bytes,1,opt,name=api_token,json=apiToken,proto3,oneof"`
 }
 
 type Pipedrive_Oauth struct {
-	// An app.
+	// The credentials of an app.
 	Oauth *PipedriveOAuth `protobuf:"bytes,2,opt,name=oauth,proto3,oneof"`
 }
 
@@ -578,16 +581,16 @@ func (*Pipedrive_ApiToken) isPipedrive_Auth() {}
 
 func (*Pipedrive_Oauth) isPipedrive_Auth() {}
 
-// PipedriveOAuth is an app that a company installed.
+// PipedriveOAuth holds the credentials of an app that a company installed.
 type PipedriveOAuth struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The app's identifier; may be a reference.
+	// The app's client ID. May be a reference.
 	ClientId string `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	// The app's secret, as a reference: ${env:NAME} or ${file:path}.
+	// The app's client secret, as a reference: ${env:NAME} or ${file:path}.
 	ClientSecret string `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
 	// The refresh token, as a reference: ${env:NAME} or ${file:path}.
 	RefreshToken string `protobuf:"bytes,3,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
-	// Where access tokens are asked for; https://oauth.pipedrive.com/oauth/token if left out.
+	// The URL for access tokens. Default: https://oauth.pipedrive.com/oauth/token.
 	TokenUrl      string `protobuf:"bytes,4,opt,name=token_url,json=tokenUrl,proto3" json:"token_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -651,30 +654,31 @@ func (x *PipedriveOAuth) GetTokenUrl() string {
 	return ""
 }
 
-// Zoho is a Zoho CRM account. Leads become leads or contacts, by e-mail address or by other unique fields.
+// Zoho is a Zoho CRM account. Leads become leads or contacts, identified by e-mail address or other unique fields.
 type Zoho struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The data centre of the account, which its addresses end in: com, the default, eu, uk, in, com.au, jp, ca, sa, ae or com.cn.
+	// The account's data centre, which is the end of its web addresses: com (the default), eu, uk, in, com.au, jp, ca,
+	// sa, ae or com.cn.
 	DataCenter string `protobuf:"bytes,1,opt,name=data_center,json=dataCenter,proto3" json:"data_center,omitempty"`
-	// The client's identifier; may be a reference.
+	// The client ID. May be a reference.
 	ClientId string `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	// The client's secret, as a reference: ${env:NAME} or ${file:path}.
+	// The client secret, as a reference: ${env:NAME} or ${file:path}.
 	ClientSecret string `protobuf:"bytes,3,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
 	// The refresh token, as a reference: ${env:NAME} or ${file:path}.
 	RefreshToken string `protobuf:"bytes,4,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
-	// What leads become: Leads, the default, or Contacts.
+	// What leads become: Leads (the default) or Contacts.
 	Module string `protobuf:"bytes,5,opt,name=module,proto3" json:"module,omitempty"`
-	// Fields that records are told apart by, in the order in which they are looked at: Email, or fields that allow no
-	// duplicates. Email if left out.
+	// The fields that identify records, in the order in which they are compared, at most 5: Email, or fields that do not
+	// allow duplicates. Default: Email.
 	DuplicateCheck []string `protobuf:"bytes,6,rep,name=duplicate_check,json=duplicateCheck,proto3" json:"duplicate_check,omitempty"`
-	// Zoho's automations: all, the default, or none.
+	// Whether Zoho's automations run: all (the default) or none.
 	Automations string `protobuf:"bytes,7,opt,name=automations,proto3" json:"automations,omitempty"`
-	// Identifier of an assignment rule; none if left out.
+	// The ID of an assignment rule. None is used if left out.
 	AssignmentRule string `protobuf:"bytes,8,opt,name=assignment_rule,json=assignmentRule,proto3" json:"assignment_rule,omitempty"`
-	// Field to the text that a new record gets there where Zoho demands a value and the lead has none. If left out, Last_Name and,
-	// for leads, Company get "[not provided]"; an empty text turns that off.
+	// The text to write to a field of a new record if Zoho requires a value and the lead has none, by field. If left out,
+	// Last_Name and, for leads, Company get "[not provided]"; an empty text turns that off.
 	Placeholders map[string]string `protobuf:"bytes,9,rep,name=placeholders,proto3" json:"placeholders,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Where access tokens are asked for; as data_center says if left out.
+	// The URL for access tokens. Default: the one of the data centre.
 	AccountsUrl   string `protobuf:"bytes,10,opt,name=accounts_url,json=accountsUrl,proto3" json:"accounts_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -780,27 +784,29 @@ func (x *Zoho) GetAccountsUrl() string {
 	return ""
 }
 
-// Dynamics is a Dynamics 365 (Dataverse) environment. Leads become leads or contacts, by an alternate key or by e-mail address.
+// Dynamics is a Dynamics 365 (Dataverse) environment. Leads become leads or contacts, identified by an alternate key or
+// the e-mail address.
 type Dynamics struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The environment's address, such as https://example.crm.dynamics.com.
+	// The environment's URL, such as https://example.crm.dynamics.com.
 	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
-	// The tenant's identifier or domain.
+	// The tenant's ID or domain.
 	Tenant string `protobuf:"bytes,2,opt,name=tenant,proto3" json:"tenant,omitempty"`
-	// Identifier of the app registration, which the environment has as an application user; may be a reference.
+	// The ID of the app registration, which must be an application user of the environment. May be a reference.
 	ClientId string `protobuf:"bytes,3,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	// The value of its secret, as a reference: ${env:NAME} or ${file:path}.
+	// The value of its client secret, as a reference: ${env:NAME} or ${file:path}.
 	ClientSecret string `protobuf:"bytes,4,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
-	// What leads become: leads, the default, or contacts.
+	// What leads become: leads (the default) or contacts.
 	Table string `protobuf:"bytes,5,opt,name=table,proto3" json:"table,omitempty"`
-	// Column that is an alternate key by itself, which records are upserted by. It gets what is mapped to it, otherwise the e-mail
-	// address. If left out, the record of the address is looked for before each write, which needs no preparation.
+	// The column that identifies records: an alternate key on its own. It gets the value that is mapped to it, otherwise
+	// the e-mail address. If left out, leadgate looks up the record by e-mail address before each write, which needs no
+	// preparation.
 	Key string `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`
-	// Duplicate detection rules: ignore, the default, or park, which keeps a lead that they block as dead.
+	// Duplicate detection rules: ignore (the default), or park, which keeps a lead that they block as dead.
 	Duplicates string `protobuf:"bytes,7,opt,name=duplicates,proto3" json:"duplicates,omitempty"`
-	// Column to the text that a record gets there where Dynamics demands a value and the lead has none.
+	// The text to write to a column of a record if Dynamics requires a value and the lead has none, by column.
 	Placeholders map[string]string `protobuf:"bytes,8,rep,name=placeholders,proto3" json:"placeholders,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Where access tokens are asked for; https://login.microsoftonline.com if left out.
+	// The URL for access tokens. Default: https://login.microsoftonline.com.
 	LoginUrl      string `protobuf:"bytes,9,opt,name=login_url,json=loginUrl,proto3" json:"login_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -26,7 +26,7 @@ const (
 // Destination is a CRM connection.
 type Destination struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The kind, and its settings.
+	// The kind of CRM and its settings.
 	//
 	// Types that are valid to be assigned to Kind:
 	//
@@ -37,12 +37,12 @@ type Destination struct {
 	//	*Destination_Zoho
 	//	*Destination_Dynamics
 	Kind isDestination_Kind `protobuf_oneof:"kind"`
-	// How fast it may be called.
+	// How fast to call the CRM.
 	Limits *Limits `protobuf:"bytes,3,opt,name=limits,proto3" json:"limits,omitempty"`
-	// How failed deliveries are tried again.
+	// How to retry failed deliveries.
 	Retry *Retry `protobuf:"bytes,4,opt,name=retry,proto3" json:"retry,omitempty"`
-	// CRM property to lead field, or to an equals sign and an expression, such as "= lead.country == 'DE' ? 'DACH' : 'World'".
-	// Each kind has defaults; naming one property here replaces all of them.
+	// The value of each CRM property: a lead field, or an equals sign and a CEL expression, such as "= lead.country ==
+	// 'DE' ? 'DACH' : 'World'". Each kind has defaults; if you list any property here, the defaults no longer apply.
 	Properties    map[string]string `protobuf:"bytes,5,rep,name=properties,proto3" json:"properties,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -206,21 +206,23 @@ func (*Destination_Zoho) isDestination_Kind() {}
 
 func (*Destination_Dynamics) isDestination_Kind() {}
 
-// Limits says how fast a destination may be called.
+// Limits says how fast to call a CRM.
 type Limits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Requests in any one second, at most. If left out: HubSpot 9, Pipedrive 8, other kinds no limit.
+	// The maximum number of requests in any one second. Default: 9 for HubSpot, 8 for Pipedrive, no limit for other
+	// kinds.
 	RequestsPerSecond float64 `protobuf:"fixed64,1,opt,name=requests_per_second,json=requestsPerSecond,proto3" json:"requests_per_second,omitempty"`
-	// Calls under way at one time; 4 if left out.
+	// The maximum number of calls at the same time. Default: 4.
 	Concurrency int32 `protobuf:"varint,2,opt,name=concurrency,proto3" json:"concurrency,omitempty"`
-	// Leads in one call, at most; what the CRM allows if left out.
+	// The maximum number of leads in one call. Default: as many as the CRM allows.
 	BatchSize int32 `protobuf:"varint,3,opt,name=batch_size,json=batchSize,proto3" json:"batch_size,omitempty"`
-	// How long a call may take; 30s if left out.
+	// How long one call may take. Default: 30s.
 	Timeout *durationpb.Duration `protobuf:"bytes,4,opt,name=timeout,proto3" json:"timeout,omitempty"`
-	// Leads in any one second, at most, however many go in one request. A lead counts once in each call, also where looking it up,
-	// or a batch that has to be halved, takes further requests. No limit if left out.
+	// The maximum number of leads in any one second, however many are sent in one request. A lead counts once per call,
+	// even if the call needs more requests to look it up or to split a batch. Default: no limit.
 	LeadsPerSecond float64 `protobuf:"fixed64,5,opt,name=leads_per_second,json=leadsPerSecond,proto3" json:"leads_per_second,omitempty"`
-	// Requests in a day, at most. A day begins at midnight UTC; requests from before a restart count. No limit if left out.
+	// The maximum number of requests per day. The day begins at midnight UTC, and a restart does not reset the count.
+	// Default: no limit.
 	RequestsPerDay int32 `protobuf:"varint,6,opt,name=requests_per_day,json=requestsPerDay,proto3" json:"requests_per_day,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -298,16 +300,16 @@ func (x *Limits) GetRequestsPerDay() int32 {
 	return 0
 }
 
-// Retry says how failed deliveries are tried again: after a random time between zero and a bound that begins at
-// initial_delay and doubles with each attempt up to max_delay.
+// Retry says how to retry failed deliveries. Each retry waits for a random time between zero and a bound, which starts
+// at initial_delay and doubles with each attempt up to max_delay.
 type Retry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The first bound; 1s if left out.
+	// The first bound. Default: 1s.
 	InitialDelay *durationpb.Duration `protobuf:"bytes,1,opt,name=initial_delay,json=initialDelay,proto3" json:"initial_delay,omitempty"`
-	// The largest bound; 1h if left out.
+	// The largest bound. Default: 1h, or initial_delay if that is longer.
 	MaxDelay *durationpb.Duration `protobuf:"bytes,2,opt,name=max_delay,json=maxDelay,proto3" json:"max_delay,omitempty"`
-	// A delivery that failed for this long while its destination could be reached, and at least five times, is given up;
-	// 72h if left out.
+	// How long a delivery may fail while the destination is reachable. It is given up after this time and at least five
+	// failed attempts. Default: 72h.
 	GiveUpAfter   *durationpb.Duration `protobuf:"bytes,3,opt,name=give_up_after,json=giveUpAfter,proto3" json:"give_up_after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

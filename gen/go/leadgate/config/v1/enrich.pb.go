@@ -23,15 +23,14 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Enrich says what is learnt about leads from elsewhere: once for each lead, after it is accepted and before it is first
-// sent.
+// Enrich says what to look up about each lead after it is accepted and before it is first sent.
 type Enrich struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How long a lead waits for it; it then goes without. 2s if left out.
+	// How long a lead waits for the results before it is sent without them. Default: 2s.
 	Timeout *durationpb.Duration `protobuf:"bytes,1,opt,name=timeout,proto3" json:"timeout,omitempty"`
-	// The company that owns the domain of the e-mail address.
+	// Look up the company that owns the domain of the e-mail address.
 	Company *Company `protobuf:"bytes,2,opt,name=company,proto3" json:"company,omitempty"`
-	// Where the visitor's address is.
+	// Look up the location of the visitor's IP address.
 	Place         *Place `protobuf:"bytes,3,opt,name=place,proto3" json:"place,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -88,23 +87,24 @@ func (x *Enrich) GetPlace() *Place {
 	return nil
 }
 
-// Company asks an HTTP API who owns a domain. Domains of free mail, such as gmail.com, are not looked up.
+// Company is an HTTP API that knows which company owns a domain. Domains of free mail providers, such as gmail.com, are
+// not looked up.
 type Company struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where to ask, with {domain} in place of the domain, such as https://company.example.com/v2/find?domain={domain}.
+	// The URL to call, with {domain} in place of the domain, such as https://company.example.com/v2/find?domain={domain}.
 	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
 	// How to authenticate.
 	Auth *CompanyAuth `protobuf:"bytes,2,opt,name=auth,proto3" json:"auth,omitempty"`
-	// Fields of enrichment (company_name, company_size, industry) to where they stand in the answer, as a JSON pointer, such
-	// as /category/industry. If left out, as Clearbit answers: /name, /metrics/employeesRange, /category/industry.
+	// Where each enrichment field (company_name, company_size, industry) is in the response, as a JSON pointer, such as
+	// /category/industry. Default: as in Clearbit's responses, /name, /metrics/employeesRange and /category/industry.
 	Fields map[string]string `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Further domains that are not looked up.
+	// More domains not to look up.
 	SkipDomains []string `protobuf:"bytes,4,rep,name=skip_domains,json=skipDomains,proto3" json:"skip_domains,omitempty"`
-	// How long an answer is kept; 720h if left out.
+	// How long to keep a response. Default: 720h.
 	Keep *durationpb.Duration `protobuf:"bytes,5,opt,name=keep,proto3" json:"keep,omitempty"`
-	// How long leadgate remembers that the API does not know a domain; 24h if left out.
+	// How long to remember that the API does not know a domain. Default: 24h.
 	KeepUnknown *durationpb.Duration `protobuf:"bytes,6,opt,name=keep_unknown,json=keepUnknown,proto3" json:"keep_unknown,omitempty"`
-	// Requests in any one second, at most; 5 if left out.
+	// The maximum number of requests in any one second. Default: 5.
 	RequestsPerSecond float64 `protobuf:"fixed64,7,opt,name=requests_per_second,json=requestsPerSecond,proto3" json:"requests_per_second,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
@@ -189,10 +189,10 @@ func (x *Company) GetRequestsPerSecond() float64 {
 	return 0
 }
 
-// CompanyAuth is how to authenticate at the API that knows companies.
+// CompanyAuth says how to authenticate to the company API.
 type CompanyAuth struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The way.
+	// The method.
 	//
 	// Types that are valid to be assigned to Kind:
 	//
@@ -283,22 +283,22 @@ type isCompanyAuth_Kind interface {
 }
 
 type CompanyAuth_Bearer struct {
-	// Authorization: Bearer KEY, as a reference: ${env:NAME} or ${file:path}.
+	// The token for Authorization: Bearer TOKEN, as a reference: ${env:NAME} or ${file:path}.
 	Bearer string `protobuf:"bytes,1,opt,name=bearer,proto3,oneof"`
 }
 
 type CompanyAuth_Basic struct {
-	// Authorization: Basic.
+	// The user name and password for Authorization: Basic.
 	Basic *HTTPBasic `protobuf:"bytes,2,opt,name=basic,proto3,oneof"`
 }
 
 type CompanyAuth_Header struct {
-	// A header of the API's own.
+	// A header that the API defines.
 	Header *HTTPHeader `protobuf:"bytes,3,opt,name=header,proto3,oneof"`
 }
 
 type CompanyAuth_Query struct {
-	// A query parameter of the API's own.
+	// A query parameter that the API defines.
 	Query *HTTPQuery `protobuf:"bytes,4,opt,name=query,proto3,oneof"`
 }
 
@@ -310,10 +310,10 @@ func (*CompanyAuth_Header) isCompanyAuth_Kind() {}
 
 func (*CompanyAuth_Query) isCompanyAuth_Kind() {}
 
-// Place looks up where an address is in a MaxMind database.
+// Place looks up IP addresses in a MaxMind database.
 type Place struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The file, such as /var/lib/GeoIP/GeoLite2-City.mmdb. It is read again when it is replaced.
+	// The database file, such as /var/lib/GeoIP/GeoLite2-City.mmdb. It is read again when it is replaced.
 	Database      string `protobuf:"bytes,1,opt,name=database,proto3" json:"database,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

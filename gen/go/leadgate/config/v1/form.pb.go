@@ -23,47 +23,51 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Form is an entrance for a page.
+// Form accepts submissions of a page's form.
 type Form struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Form field to lead field, such as "company_name: company". Several may lead to one; the first that is not empty
-	// wins. custom.NAME is a field of the business's own, full_name one that is split into first_name and last_name. If
-	// left out altogether, fields are mapped by the names that form builders commonly give them.
+	// The lead field for each form field, such as "company_name: company". Several form fields may map to one lead field;
+	// the first that is not empty wins. custom.NAME is a field of your own; full_name is split into first_name and
+	// last_name. If left out altogether, leadgate recognises the names that form builders commonly use.
 	Fields map[string]string `protobuf:"bytes,1,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Lead fields without which a submission is refused.
+	// The lead fields without which a submission is rejected.
 	Required []string `protobuf:"bytes,2,rep,name=required,proto3" json:"required,omitempty"`
-	// Form fields that are not kept, in any spelling: contact[note] is contact.note, Note is note.
+	// Form fields that are not stored, in any spelling: contact[note] is contact.note, Note is note.
 	Ignore []string `protobuf:"bytes,3,rep,name=ignore,proto3" json:"ignore,omitempty"`
-	// Origins whose pages may submit, such as https://www.example.com. Empty allows every origin.
+	// The origins whose pages may submit, such as https://www.example.com. Every origin may if left out.
 	AllowedOrigins []string `protobuf:"bytes,4,rep,name=allowed_origins,json=allowedOrigins,proto3" json:"allowed_origins,omitempty"`
-	// Country in whose national form phone numbers are read, ISO 3166-1 alpha-2, where the lead names none.
+	// The country in whose national format phone numbers are read if the lead has no country: an ISO 3166-1 alpha-2 code,
+	// such as US.
 	DefaultRegion string `protobuf:"bytes,5,opt,name=default_region,json=defaultRegion,proto3" json:"default_region,omitempty"`
-	// Where the leads go. Required once there are two destinations.
+	// The destinations of all leads of the form. A form without routes has to name one if there are several; if there is
+	// only one, that is the default.
 	Destinations []string `protobuf:"bytes,6,rep,name=destinations,proto3" json:"destinations,omitempty"`
-	// What becomes of a submission whose idempotency key was seen with other content: hold (the default) keeps it for a
-	// person to decide and answers as if it were the first; reject answers 422.
+	// What to do with a submission whose idempotency key was already used for different content: hold (the default) keeps
+	// it for a person to decide, and answers as for the first submission; reject answers 422.
 	OnKeyReuse string `protobuf:"bytes,7,opt,name=on_key_reuse,json=onKeyReuse,proto3" json:"on_key_reuse,omitempty"`
-	// Where a browser without script goes after a submission; a page of leadgate's own if left out.
+	// The URL to which a browser without JavaScript is sent after a submission. Default: a page of leadgate.
 	Redirect string `protobuf:"bytes,8,opt,name=redirect,proto3" json:"redirect,omitempty"`
 	// How much one visitor may submit.
 	Limits *FormLimits `protobuf:"bytes,18,opt,name=limits,proto3" json:"limits,omitempty"`
-	// How the values of a lead field are read, by lead field, such as custom.budget.
+	// How to read the values of a lead field, by lead field, such as custom.budget.
 	Values map[string]*Value `protobuf:"bytes,9,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Form fields that no person sees and programs fill in; quality.honeypot says what then becomes of the submission.
+	// Form fields that people do not see and that bots fill in. quality.honeypot says what happens to such a submission.
 	Honeypot []string `protobuf:"bytes,10,rep,name=honeypot,proto3" json:"honeypot,omitempty"`
-	// Where a field comes under a new name, map it as seems likely at once, instead of asking for a line under fields.
+	// When a field is renamed, map the new name to the likely lead field at once, instead of only suggesting a line for
+	// fields.
 	AutoMap bool `protobuf:"varint,11,opt,name=auto_map,json=autoMap,proto3" json:"auto_map,omitempty"`
-	// What becomes of submissions that may not be worth a person's time.
+	// What to do with submissions that look like spam or junk.
 	Quality *Quality `protobuf:"bytes,12,opt,name=quality,proto3" json:"quality,omitempty"`
-	// For how long the same submission without an idempotency key counts as a double click; 10m if left out, 0s never.
+	// How long an identical submission without an idempotency key counts as a repetition, such as a double click.
+	// Default: 10m. 0s turns this off.
 	DeriveKeyWindow *durationpb.Duration `protobuf:"bytes,13,opt,name=derive_key_window,json=deriveKeyWindow,proto3" json:"derive_key_window,omitempty"`
 	// What the visitor agrees to, by purpose, such as newsletter.
 	Consents map[string]*ConsentField `protobuf:"bytes,14,rep,name=consents,proto3" json:"consents,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Further destinations for some leads, in addition to destinations. Every route that fits counts.
+	// More destinations for some leads, in addition to destinations. Every matching route applies; at most 100.
 	Routes []*Route `protobuf:"bytes,15,rep,name=routes,proto3" json:"routes,omitempty"`
-	// Leads that the business does not want. The first that fits counts.
+	// Leads that the business does not want. The first matching rule applies; at most 100.
 	Block []*Block `protobuf:"bytes,16,rep,name=block,proto3" json:"block,omitempty"`
-	// A service that tells people from programs. A submission whose token is not good is held.
+	// A CAPTCHA service. A submission without a valid token is held.
 	Captcha       *Captcha `protobuf:"bytes,17,opt,name=captcha,proto3" json:"captcha,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -225,13 +229,13 @@ func (x *Form) GetCaptcha() *Captcha {
 	return nil
 }
 
-// FormLimits bound what comes through a form from one address.
+// FormLimits limits how much one visitor may submit.
 type FormLimits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Submissions a minute from one address, at most; 120 if left out, -1 for any number. Addresses of private networks
-	// and of this machine are not bounded: behind them may stand a proxy that is not named in trusted_proxies, and with
-	// it every visitor. Callers that send an API key with the role submit are not bounded either: a site's own server, or a
-	// form builder's, brings what many visitors sent.
+	// The maximum number of submissions per minute from one IP address. Default: 120; -1 for no limit. Private addresses
+	// are not limited, because a proxy that is missing from trusted_proxies would make all visitors look like one.
+	// Neither are callers with an API key that has the role submit, because a website's own server submits for many
+	// visitors.
 	PerAddress    int32 `protobuf:"varint,1,opt,name=per_address,json=perAddress,proto3" json:"per_address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -274,17 +278,18 @@ func (x *FormLimits) GetPerAddress() int32 {
 	return 0
 }
 
-// Value says how the values of a lead field are read.
+// Value says how to read the values of a lead field.
 type Value struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// string (the default), integer, decimal, boolean, date or enum. Numbers and dates are read as people write them; dates
-	// become 2026-11-24, decimals stay text so that no digit is lost.
+	// The type: string (the default), integer, decimal, boolean, date or enum. Numbers and dates are read as people write
+	// them. Dates become 2026-11-24; decimals stay text, so that they keep every digit.
 	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
-	// Longer text is cut to so many characters; not cut if left out.
+	// The maximum number of characters; longer text is cut off. Default: no limit.
 	MaxLength int32 `protobuf:"varint,2,opt,name=max_length,json=maxLength,proto3" json:"max_length,omitempty"`
-	// The value where none came.
+	// The value if the form sends none.
 	Default string `protobuf:"bytes,3,opt,name=default,proto3" json:"default,omitempty"`
-	// For type enum: what pages send to what the lead gets, such as "1-10": small. Case and signs do not matter.
+	// For the type enum: the lead's value for each value that pages send, such as "1-10": small. Upper and lower case and
+	// punctuation do not matter.
 	Enum          map[string]string `protobuf:"bytes,4,rep,name=enum,proto3" json:"enum,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -348,21 +353,22 @@ func (x *Value) GetEnum() map[string]string {
 	return nil
 }
 
-// ConsentField is one thing that the visitor agrees to or refuses. It is kept with the lead, with the time, the page and
-// the visitor's address.
+// ConsentField is one thing that the visitor agrees to or declines. It is stored with the lead, with the time, the page
+// and the visitor's IP address.
 type ConsentField struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The form's check box. Where it does not come, nothing is recorded: an unchecked box is sent by no browser. It is agreed to
-	// by a yes, such as on, true, 1, yes or accepted, by the wording, by the name of the field or of the consent, and by value;
-	// refused by a no. Anything else is recorded as neither, and told in the lead's events.
+	// The form's checkbox. If it is missing, nothing is recorded, because browsers do not send unchecked boxes. The
+	// visitor agrees with a yes (on, true, 1, yes, accepted and the like), the wording, the name of the field or of the
+	// consent, or value; and declines with a no. Anything else is recorded as neither, and the lead's events say so.
 	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
 	// The wording that the page shows.
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
 	// The version of that wording.
 	TextVersion string `protobuf:"bytes,3,opt,name=text_version,json=textVersion,proto3" json:"text_version,omitempty"`
-	// A form field that carries the wording, where the page sends it along.
+	// A form field that contains the wording, if the page sends it.
 	TextField string `protobuf:"bytes,4,opt,name=text_field,json=textField,proto3" json:"text_field,omitempty"`
-	// What the checked box sends, where that is something else; several boxes that share a name need it to be told apart.
+	// What the checked box sends, if it is something else. Several boxes with the same name need this to be
+	// distinguished.
 	Value         string `protobuf:"bytes,5,opt,name=value,proto3" json:"value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -433,12 +439,12 @@ func (x *ConsentField) GetValue() string {
 	return ""
 }
 
-// Route sends some leads to further destinations.
+// Route sends some leads to more destinations.
 type Route struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which leads: an expression that is true or false, such as lead.country == "DE".
+	// A CEL expression that selects the leads, such as lead.country == "DE".
 	When string `protobuf:"bytes,1,opt,name=when,proto3" json:"when,omitempty"`
-	// Where they go.
+	// The destinations to send them to.
 	To            []string `protobuf:"bytes,2,rep,name=to,proto3" json:"to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -491,12 +497,12 @@ func (x *Route) GetTo() []string {
 // Block keeps some leads out of the CRM.
 type Block struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which leads: an expression that is true or false, such as lead.email.endsWith("@competitor.example").
+	// A CEL expression that selects the leads, such as lead.email.endsWith("@competitor.example").
 	When string `protobuf:"bytes,1,opt,name=when,proto3" json:"when,omitempty"`
-	// What becomes of them: hold (the default) keeps them for a person to decide and answers as if they were taken; reject
-	// answers 400 with the reason.
+	// What to do with them: hold (the default) keeps them for a person to decide, and answers as if they were accepted;
+	// reject answers 400 with the reason.
 	Then string `protobuf:"bytes,2,opt,name=then,proto3" json:"then,omitempty"`
-	// Why, in words: for the operators where it holds, for the visitor where it rejects.
+	// The reason, shown to operators (hold) or to the visitor (reject).
 	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -22,39 +22,42 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// HTTP is any HTTP API: one request a lead, or a batch of leads in a request. Where an expression is asked for, it is CEL.
+// HTTP is any HTTP API. Each request carries one lead, or a batch of leads. Expressions are CEL.
 type HTTP struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where to send. {NAME} stands for the value of the property NAME, escaped.
+	// The URL to send leads to. {NAME} is replaced by the escaped value of the property NAME.
 	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
-	// POST if left out.
+	// The method: POST (the default), PUT or PATCH.
 	Method string `protobuf:"bytes,2,opt,name=method,proto3" json:"method,omitempty"`
-	// Headers to send. Values may hold secret references, and {NAME} for the value of the property NAME.
+	// Headers to send. A value may contain references to secrets, and {NAME} for the value of the property NAME.
 	Headers map[string]string `protobuf:"bytes,3,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// How to authenticate.
 	Auth *HTTPAuth `protobuf:"bytes,4,opt,name=auth,proto3" json:"auth,omitempty"`
-	// Where the record's identifier stands in the answer, as a JSON pointer, such as /data/id. In a batch with results, where
-	// it stands in the result of a lead.
+	// Where the record's ID is in the response, as a JSON pointer, such as /data/id. For a batch with results, where it
+	// is in the result of one lead.
 	RecordId string `protobuf:"bytes,5,opt,name=record_id,json=recordId,proto3" json:"record_id,omitempty"`
-	// What is sent for a lead; a JSON object of its properties if left out.
+	// The body for a lead. Default: a JSON object of its properties.
 	Body *HTTPBody `protobuf:"bytes,6,opt,name=body,proto3" json:"body,omitempty"`
-	// Send many leads in a request.
+	// Send many leads in one request.
 	Batch *HTTPBatch `protobuf:"bytes,7,opt,name=batch,proto3" json:"batch,omitempty"`
-	// Expression without which a 2xx is no success, over status, headers, body, text and item, such as
-	// "body.success == true". What is no success counts as unknown, unless a rule says more.
+	// An expression that must be true for a 2xx response to count as a success, such as "body.success == true". It can
+	// use status, headers, body, text and item, as in rules. If it is not true, the outcome is unknown, unless a rule
+	// says otherwise.
 	SuccessWhen string `protobuf:"bytes,8,opt,name=success_when,json=successWhen,proto3" json:"success_when,omitempty"`
-	// What answers mean; the first rule that holds decides. What none holds for is decided by its status.
+	// What responses mean; the first matching rule applies. If none matches, the status decides.
 	Rules []*HTTPRule `protobuf:"bytes,9,rep,name=rules,proto3" json:"rules,omitempty"`
-	// How to sign requests, so that the API can tell them from others'.
+	// Sign requests, so that the API can verify that they come from leadgate.
 	Signature *HTTPSignature `protobuf:"bytes,10,opt,name=signature,proto3" json:"signature,omitempty"`
-	// The header that is the same whenever the same bytes are sent again; Idempotency-Key if left out. Requests with batches
-	// have none.
+	// The header that has the same value whenever the same bytes are sent again. Default: Idempotency-Key. Requests with
+	// batches do not have it.
 	IdempotencyHeader string `protobuf:"bytes,11,opt,name=idempotency_header,json=idempotencyHeader,proto3" json:"idempotency_header,omitempty"`
-	// The member of each JSON object that is the same whenever the same bytes are sent again; none if left out.
+	// The member of each JSON object that has the same value whenever the same bytes are sent again. None if left out.
 	IdempotencyField string `protobuf:"bytes,12,opt,name=idempotency_field,json=idempotencyField,proto3" json:"idempotency_field,omitempty"`
-	// Where a person sees the record, with {id} for its identifier, such as https://erp.example.com/leads/{id}.
+	// The address at which a person can open the record, with {id} in place of its ID, such as
+	// https://erp.example.com/leads/{id}.
 	RecordUrl string `protobuf:"bytes,13,opt,name=record_url,json=recordUrl,proto3" json:"record_url,omitempty"`
-	// What is asked with GET to see whether the API is up and takes the credentials; url is asked with HEAD if left out.
+	// The URL to check, with GET, whether the API is up and accepts the credentials. If left out, leadgate checks url
+	// with HEAD.
 	PingUrl       string `protobuf:"bytes,14,opt,name=ping_url,json=pingUrl,proto3" json:"ping_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -188,10 +191,10 @@ func (x *HTTP) GetPingUrl() string {
 	return ""
 }
 
-// HTTPBody is what is sent for a lead.
+// HTTPBody is the body for a lead.
 type HTTPBody struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How it is made.
+	// How to build the body.
 	//
 	// Types that are valid to be assigned to Kind:
 	//
@@ -199,7 +202,7 @@ type HTTPBody struct {
 	//	*HTTPBody_Template
 	//	*HTTPBody_Form
 	Kind isHTTPBody_Kind `protobuf_oneof:"kind"`
-	// Content type; application/json if left out, for a form its own.
+	// The content type. Default: application/json, or for form its own.
 	ContentType   string `protobuf:"bytes,4,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -281,18 +284,19 @@ type isHTTPBody_Kind interface {
 }
 
 type HTTPBody_Cel struct {
-	// An expression over properties that gives the JSON to send, such as
-	// {"contact": {"mail": properties.email}, "source": "web"}.
+	// A CEL expression over properties that gives the JSON to send, such as {"contact": {"mail": properties.email},
+	// "source": "web"}.
 	Cel string `protobuf:"bytes,1,opt,name=cel,proto3,oneof"`
 }
 
 type HTTPBody_Template struct {
-	// A Go template over the properties, such as {"mail": {{json .email}}}. The functions json, xml and query escape.
+	// A Go template over the properties, such as {"mail": {{json .email}}}. The functions json, xml and query escape
+	// values.
 	Template string `protobuf:"bytes,2,opt,name=template,proto3,oneof"`
 }
 
 type HTTPBody_Form struct {
-	// The properties as a form, as a browser sends it.
+	// The properties as an HTML form would send them.
 	Form *HTTPForm `protobuf:"bytes,3,opt,name=form,proto3,oneof"`
 }
 
@@ -302,7 +306,7 @@ func (*HTTPBody_Template) isHTTPBody_Kind() {}
 
 func (*HTTPBody_Form) isHTTPBody_Kind() {}
 
-// HTTPForm is a form, as a browser sends it.
+// HTTPForm sends the properties as an HTML form would.
 type HTTPForm struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -339,17 +343,17 @@ func (*HTTPForm) Descriptor() ([]byte, []int) {
 	return file_leadgate_config_v1_http_proto_rawDescGZIP(), []int{2}
 }
 
-// HTTPBatch is how many leads are sent in a request.
+// HTTPBatch sends many leads in one request.
 type HTTPBatch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// array: a JSON array, the default; ndjson: one line for each.
+	// The format: array (the default), which is a JSON array, or ndjson, which is one line for each lead.
 	Format string `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"`
-	// Leads in a request, at most; 100 if left out.
+	// The maximum number of leads in one request. Default: 100.
 	MaxLeads int32 `protobuf:"varint,2,opt,name=max_leads,json=maxLeads,proto3" json:"max_leads,omitempty"`
-	// The member of a JSON object that holds the array; the array is all there is if left out.
+	// The member of a JSON object that contains the array. If left out, the body is the array itself.
 	Under string `protobuf:"bytes,3,opt,name=under,proto3" json:"under,omitempty"`
-	// Where the answer has the results of the leads in their order, as a JSON pointer; / for the answer itself. Each is item
-	// in expressions. Without it, a success counts for all of them.
+	// Where the response has one result for each lead, in the same order, as a JSON pointer; / for the response itself.
+	// In expressions, a lead's result is item. If left out, a success counts for all leads.
 	Results       string `protobuf:"bytes,4,opt,name=results,proto3" json:"results,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -413,17 +417,18 @@ func (x *HTTPBatch) GetResults() string {
 	return ""
 }
 
-// HTTPRule says what an answer means.
+// HTTPRule says what a response means.
 type HTTPRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Expression over status (a number), headers (by their names in lower case), body (the JSON of the answer, null if it is
-	// none), text (the answer as it is) and item (the result of the lead within a batch, otherwise body), such as
-	// 'status == 200 && body.error == "duplicate"'. Where it fails, as a missing member makes it, it does not hold.
+	// An expression that selects responses, such as 'status == 200 && body.error == "duplicate"'. It can use status (a
+	// number), headers (by name in lower case), body (the response's JSON, null if it is not JSON), text (the response as
+	// it is) and item (the lead's result in a batch, otherwise body). An expression that fails, for example because a
+	// member is missing, does not match.
 	When string `protobuf:"bytes,1,opt,name=when,proto3" json:"when,omitempty"`
-	// What it means: delivered; retry (not taken, but may be later); rate_limited; refused (will never be taken as it is);
-	// credentials_refused; unknown (may have been taken).
+	// What the response means: delivered, retry (not accepted, but may be later), rate_limited, refused (never accepted
+	// unless the lead changes), credentials_refused, or unknown (may have been accepted).
 	Is string `protobuf:"bytes,2,opt,name=is,proto3" json:"is,omitempty"`
-	// What an operator reads; without personal data.
+	// A message for operators, without personal data.
 	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -480,10 +485,10 @@ func (x *HTTPRule) GetReason() string {
 	return ""
 }
 
-// HTTPSignature is how to sign requests.
+// HTTPSignature says how to sign requests.
 type HTTPSignature struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The way.
+	// The method.
 	//
 	// Types that are valid to be assigned to Kind:
 	//
@@ -567,20 +572,20 @@ func (*HTTPSignature_Hmac) isHTTPSignature_Kind() {}
 
 func (*HTTPSignature_StandardWebhooks) isHTTPSignature_Kind() {}
 
-// HTTPHMAC is an HMAC of the body in a header.
+// HTTPHMAC signs with an HMAC of the body in a header.
 type HTTPHMAC struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The secret, as a reference: ${env:NAME} or ${file:path}.
 	Secret string `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`
-	// The header that holds it; X-Signature if left out.
+	// The header for the signature. Default: X-Signature.
 	Header string `protobuf:"bytes,2,opt,name=header,proto3" json:"header,omitempty"`
-	// sha256, the default, sha512 or sha1.
+	// The hash algorithm: sha256 (the default), sha512 or sha1.
 	Algorithm string `protobuf:"bytes,3,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
-	// hex, the default, or base64.
+	// The encoding: hex (the default) or base64.
 	Encoding string `protobuf:"bytes,4,opt,name=encoding,proto3" json:"encoding,omitempty"`
-	// What stands before it, such as "sha256=".
+	// A prefix for the signature, such as "sha256=".
 	Prefix string `protobuf:"bytes,5,opt,name=prefix,proto3" json:"prefix,omitempty"`
-	// A header that gets the time in Unix seconds; what is signed is then the time, a full stop and the body.
+	// A header for the time in Unix seconds. If given, what is signed is the time, a full stop and the body.
 	TimestampHeader string `protobuf:"bytes,6,opt,name=timestamp_header,json=timestampHeader,proto3" json:"timestamp_header,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -658,11 +663,11 @@ func (x *HTTPHMAC) GetTimestampHeader() string {
 	return ""
 }
 
-// HTTPStandardWebhooks signs as standardwebhooks.com says.
+// HTTPStandardWebhooks signs as specified at standardwebhooks.com.
 type HTTPStandardWebhooks struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Secrets, as references: ${env:NAME} or ${file:path}, each in base64, with or without whsec_ before it. While the API changes
-	// from one to another, give both.
+	// The secrets, 1 to 4, each in base64 with or without the prefix whsec_, as references: ${env:NAME} or ${file:path}.
+	// While the API changes from one secret to another, give both.
 	Secrets       []string `protobuf:"bytes,1,rep,name=secrets,proto3" json:"secrets,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -705,10 +710,10 @@ func (x *HTTPStandardWebhooks) GetSecrets() []string {
 	return nil
 }
 
-// HTTPAuth is how to authenticate at an HTTP API.
+// HTTPAuth says how to authenticate to an HTTP API.
 type HTTPAuth struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The way.
+	// The method.
 	//
 	// Types that are valid to be assigned to Kind:
 	//
@@ -809,27 +814,27 @@ type isHTTPAuth_Kind interface {
 }
 
 type HTTPAuth_Bearer struct {
-	// Authorization: Bearer TOKEN, as a reference: ${env:NAME} or ${file:path}.
+	// The token for Authorization: Bearer TOKEN, as a reference: ${env:NAME} or ${file:path}.
 	Bearer string `protobuf:"bytes,1,opt,name=bearer,proto3,oneof"`
 }
 
 type HTTPAuth_Basic struct {
-	// Authorization: Basic.
+	// The user name and password for Authorization: Basic.
 	Basic *HTTPBasic `protobuf:"bytes,2,opt,name=basic,proto3,oneof"`
 }
 
 type HTTPAuth_Header struct {
-	// A header of the API's own.
+	// A header that the API defines.
 	Header *HTTPHeader `protobuf:"bytes,3,opt,name=header,proto3,oneof"`
 }
 
 type HTTPAuth_Query struct {
-	// A query parameter of the API's own.
+	// A query parameter that the API defines.
 	Query *HTTPQuery `protobuf:"bytes,4,opt,name=query,proto3,oneof"`
 }
 
 type HTTPAuth_Oauth2 struct {
-	// An access token by OAuth 2.
+	// An OAuth 2 access token.
 	Oauth2 *OAuth2 `protobuf:"bytes,5,opt,name=oauth2,proto3,oneof"`
 }
 
@@ -843,12 +848,12 @@ func (*HTTPAuth_Query) isHTTPAuth_Kind() {}
 
 func (*HTTPAuth_Oauth2) isHTTPAuth_Kind() {}
 
-// HTTPBasic is a user and a password.
+// HTTPBasic is a user name with a password.
 type HTTPBasic struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// User name.
+	// The user name.
 	Username string `protobuf:"bytes,1,opt,name=username,proto3" json:"username,omitempty"`
-	// Password, as a reference: ${env:NAME} or ${file:path}.
+	// The password, as a reference: ${env:NAME} or ${file:path}.
 	Password      string `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -898,12 +903,12 @@ func (x *HTTPBasic) GetPassword() string {
 	return ""
 }
 
-// HTTPHeader is one header.
+// HTTPHeader is a header that carries a secret.
 type HTTPHeader struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the header.
+	// The name of the header.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Its value, as a reference: ${env:NAME} or ${file:path}.
+	// The value, as a reference: ${env:NAME} or ${file:path}.
 	Value         string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -953,12 +958,12 @@ func (x *HTTPHeader) GetValue() string {
 	return ""
 }
 
-// HTTPQuery is one query parameter.
+// HTTPQuery is a query parameter that carries a secret.
 type HTTPQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the parameter.
+	// The name of the parameter.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Its value, as a reference: ${env:NAME} or ${file:path}.
+	// The value, as a reference: ${env:NAME} or ${file:path}.
 	Value         string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1008,25 +1013,25 @@ func (x *HTTPQuery) GetValue() string {
 	return ""
 }
 
-// OAuth2 is how to get an access token: by client credentials or, where there is a refresh token, by that.
+// OAuth2 gets access tokens with a refresh token if there is one, otherwise with client credentials.
 type OAuth2 struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where access tokens are asked for.
+	// The URL for access tokens.
 	TokenUrl string `protobuf:"bytes,1,opt,name=token_url,json=tokenUrl,proto3" json:"token_url,omitempty"`
-	// The client's identifier; may be a reference.
+	// The client ID. May be a reference.
 	ClientId string `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	// The client's secret, as a reference: ${env:NAME} or ${file:path}.
+	// The client secret, as a reference: ${env:NAME} or ${file:path}.
 	ClientSecret string `protobuf:"bytes,3,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
-	// What is asked for, such as "leads.write"; nothing if left out.
+	// The scope to request, such as "leads.write". None if left out.
 	Scope string `protobuf:"bytes,4,opt,name=scope,proto3" json:"scope,omitempty"`
-	// Whom the token is for, where the API wants to be told.
+	// The audience of the token, if the API requires one.
 	Audience string `protobuf:"bytes,5,opt,name=audience,proto3" json:"audience,omitempty"`
-	// The refresh token, as a reference: ${env:NAME} or ${file:path}. Where the API gives a new one with each access token,
-	// leadgate keeps it.
+	// The refresh token, as a reference: ${env:NAME} or ${file:path}. If the API returns a new one with each access
+	// token, leadgate stores it.
 	RefreshToken string `protobuf:"bytes,6,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
-	// Where the client's identifier and secret go: body, the default, or basic.
+	// Where to send the client ID and secret: body (the default) or basic.
 	ClientAuth string `protobuf:"bytes,7,opt,name=client_auth,json=clientAuth,proto3" json:"client_auth,omitempty"`
-	// What stands before the token in the header Authorization; Bearer if left out.
+	// The scheme before the token in the header Authorization. Default: Bearer.
 	Scheme        string `protobuf:"bytes,8,opt,name=scheme,proto3" json:"scheme,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

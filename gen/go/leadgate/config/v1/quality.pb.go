@@ -23,46 +23,46 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Quality says what becomes of submissions that may not be worth a person's time. Each policy is accept (the lead goes on,
-// and its events say what was found), hold (kept for a person to decide, answered as if it were accepted) or reject (400,
-// with the reason). By default nothing is rejected, and only what no person does is held.
+// Quality says what to do with submissions that look like spam or junk. Each policy is accept (the lead goes on, and
+// its events say what was found), hold (it is kept for a person to decide, and answered as if it were accepted) or
+// reject (400, with the reason). By default, nothing is rejected, and only what no human would do is held.
 type Quality struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The e-mail address is from a provider of throw-away addresses; accept if left out.
+	// The e-mail address belongs to a provider of disposable addresses. Default: accept.
 	DisposableDomain string `protobuf:"bytes,1,opt,name=disposable_domain,json=disposableDomain,proto3" json:"disposable_domain,omitempty"`
-	// Further domains that count as such.
+	// More domains of disposable addresses.
 	DisposableDomains []string `protobuf:"bytes,2,rep,name=disposable_domains,json=disposableDomains,proto3" json:"disposable_domains,omitempty"`
-	// The e-mail address is nobody's own, such as info@; accept if left out.
+	// The e-mail address belongs to a role and not to a person, such as info@. Default: accept.
 	RoleAccount string `protobuf:"bytes,3,opt,name=role_account,json=roleAccount,proto3" json:"role_account,omitempty"`
-	// The domain of the e-mail address looks misspelt, such as gmial.com; accept if left out. The answer tells what was
-	// probably meant in any case.
+	// The domain of the e-mail address looks misspelt, such as gmial.com. Default: accept. In any case, the answer
+	// suggests what was probably meant.
 	DomainTypo string `protobuf:"bytes,4,opt,name=domain_typo,json=domainTypo,proto3" json:"domain_typo,omitempty"`
-	// A name or company of asdfgh, aaaaaa or random letters; accept if left out.
+	// A name or company looks like asdfgh, aaaaaa or random letters. Default: accept.
 	Gibberish string `protobuf:"bytes,5,opt,name=gibberish,proto3" json:"gibberish,omitempty"`
-	// A web address in a name; hold if left out.
+	// A name contains a web address. Default: hold.
 	LinksInNames string `protobuf:"bytes,6,opt,name=links_in_names,json=linksInNames,proto3" json:"links_in_names,omitempty"`
-	// A field of honeypot is filled in; hold if left out.
+	// A honeypot field is filled in. Default: hold.
 	Honeypot string `protobuf:"bytes,7,opt,name=honeypot,proto3" json:"honeypot,omitempty"`
-	// The form was sent sooner after it was shown than a person could fill it in; hold if left out. Known from timing_field;
-	// where this is set, from leadgate's browser client too.
+	// The form was sent sooner than a person could fill it in. Default: hold. Measured with timing_field; if too_fast is
+	// set, also by leadgate's browser client.
 	TooFast string `protobuf:"bytes,8,opt,name=too_fast,json=tooFast,proto3" json:"too_fast,omitempty"`
-	// A form field with the time when the page showed the form: in seconds or milliseconds since 1970, or as in
+	// A form field with the time at which the page showed the form: in seconds or milliseconds since 1970, or like
 	// 2026-11-24T12:00:00Z.
 	TimingField string `protobuf:"bytes,9,opt,name=timing_field,json=timingField,proto3" json:"timing_field,omitempty"`
-	// How soon is too fast; 2s if left out.
+	// The shortest time that counts as human for too_fast. Default: 2s.
 	Fastest *durationpb.Duration `protobuf:"bytes,10,opt,name=fastest,proto3" json:"fastest,omitempty"`
-	// More submissions than the bounds below; hold if left out.
+	// More submissions arrive than per_address or per_email allow. Default: hold.
 	TooMany string `protobuf:"bytes,11,opt,name=too_many,json=tooMany,proto3" json:"too_many,omitempty"`
-	// Submissions from one address within the window; 60 if left out. Private addresses are not counted: there, a proxy that
-	// is missing under trusted_proxies would make all visitors one. Nor are those of callers that send an API key with the
-	// role submit.
+	// The number of submissions from one IP address allowed within the window. Default: 60. Private addresses are not
+	// counted, because a proxy that is missing from trusted_proxies would make all visitors look like one. Neither are
+	// callers with an API key that has the role submit.
 	PerAddress int32 `protobuf:"varint,12,opt,name=per_address,json=perAddress,proto3" json:"per_address,omitempty"`
-	// Submissions for one e-mail address within the window; 20 if left out.
+	// The number of submissions for one e-mail address allowed within the window. Default: 20.
 	PerEmail int32 `protobuf:"varint,13,opt,name=per_email,json=perEmail,proto3" json:"per_email,omitempty"`
-	// The window; 10m if left out.
+	// The period for too_many. Default: 10m.
 	Window *durationpb.Duration `protobuf:"bytes,14,opt,name=window,proto3" json:"window,omitempty"`
-	// The domain of the e-mail address takes no mail: accept (the default) or hold. Looked up after the submission is
-	// answered; where nobody can tell, the lead goes on.
+	// The domain of the e-mail address accepts no mail: accept (the default) or hold. It is looked up after the
+	// submission is answered; if the look-up fails, the lead goes on.
 	NoMx          string `protobuf:"bytes,20,opt,name=no_mx,json=noMx,proto3" json:"no_mx,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -203,18 +203,18 @@ func (x *Quality) GetNoMx() string {
 	return ""
 }
 
-// Captcha is a service that tells people from programs. The page shows its widget, and the form sends its token.
+// Captcha is a service that distinguishes people from bots. The page shows its widget, and the form sends its token.
 type Captcha struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// turnstile (Cloudflare), hcaptcha or recaptcha (Google).
+	// The provider: turnstile (Cloudflare), hcaptcha or recaptcha (Google).
 	Provider string `protobuf:"bytes,1,opt,name=provider,proto3" json:"provider,omitempty"`
-	// The secret of the site, as a reference: ${env:NAME} or ${file:path}.
+	// The site's secret, as a reference: ${env:NAME} or ${file:path}.
 	Secret string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
-	// Where tokens are verified; the provider's own address if left out.
+	// The URL at which tokens are verified. Default: the provider's own.
 	Url string `protobuf:"bytes,3,opt,name=url,proto3" json:"url,omitempty"`
-	// The form's field with the token; the provider's own name for it if left out.
+	// The form field with the token. Default: the provider's own name for it.
 	Field string `protobuf:"bytes,4,opt,name=field,proto3" json:"field,omitempty"`
-	// Scores below are held; 0.5 if left out. Only recaptcha v3 gives scores.
+	// A submission with a lower score is held. Default: 0.5. Only reCAPTCHA v3 gives scores.
 	MinScore      float64 `protobuf:"fixed64,5,opt,name=min_score,json=minScore,proto3" json:"min_score,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -26,7 +26,7 @@ const (
 // Idempotency says how repeated submissions are recognised.
 type Idempotency struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How long a key lives; 24h if left out.
+	// How long an idempotency key is remembered, 1m to 30d. Default: 24h.
 	Ttl           *durationpb.Duration `protobuf:"bytes,1,opt,name=ttl,proto3" json:"ttl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -69,13 +69,14 @@ func (x *Idempotency) GetTtl() *durationpb.Duration {
 	return nil
 }
 
-// Store says how leads are kept on disk.
+// Store says how leads are stored on disk.
 type Store struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Key with which everything written from then on is encrypted, as a reference: ${env:NAME} or ${file:path}. At least 32
-	// characters that nobody can guess. leadgate compact encrypts what was there before. Without the key nothing can be read any more.
+	// The key that encrypts everything written from now on, as a reference: ${env:NAME} or ${file:path}. It needs at
+	// least 32 characters that nobody can guess. leadgate compact encrypts what was written before. Without the key, the
+	// data can no longer be read.
 	EncryptionKey string `protobuf:"bytes,1,opt,name=encryption_key,json=encryptionKey,proto3" json:"encryption_key,omitempty"`
-	// The previous key, as a reference: to change the key, put the old one here and start leadgate once.
+	// The previous key, as a reference. To change the key, put the old one here and start leadgate once.
 	PreviousEncryptionKey string `protobuf:"bytes,2,opt,name=previous_encryption_key,json=previousEncryptionKey,proto3" json:"previous_encryption_key,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
@@ -125,12 +126,13 @@ func (x *Store) GetPreviousEncryptionKey() string {
 	return ""
 }
 
-// Retention says how long leads are kept. What was removed stays in the counts.
+// Retention says how long leads are kept. Leads that were removed still count in the totals.
 type Retention struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How long a lead is kept after everything was delivered, superseded or cancelled; 30d if left out.
+	// How long to keep a lead after all its deliveries were delivered, superseded or cancelled, at least 1d. Default:
+	// 30d.
 	Delivered *durationpb.Duration `protobuf:"bytes,1,opt,name=delivered,proto3" json:"delivered,omitempty"`
-	// How long any other lead is kept after it was accepted; 180d if left out. An event says so 7 days before.
+	// How long to keep any other lead after it was accepted, at least 8d. Default: 180d. An event warns 7 days before.
 	Undelivered   *durationpb.Duration `protobuf:"bytes,2,opt,name=undelivered,proto3" json:"undelivered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
