@@ -47,22 +47,17 @@ func newAlertsList(conn *connection, out *output) *cobra.Command {
 		Example: `  leadgate alerts list
   leadgate alerts list --all --output json`,
 		Args: exactArgs(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
+		RunE: conn.with(func(cmd *cobra.Command, _ []string, gateway *services) error {
 			request := &leadgatev1.ListAlertsRequest{State: leadgatev1.AlertState_ALERT_STATE_FIRING}
 			if all {
 				request.State = leadgatev1.AlertState_ALERT_STATE_UNSPECIFIED
 			}
-			answer, err := leadgatev1.NewWorkerServiceClient(client).ListAlerts(cmd.Context(), request)
+			answer, err := gateway.ListAlerts(cmd.Context(), request)
 			if err != nil {
 				return err
 			}
 			return printAll(out, cmd.OutOrStdout(), answer.GetAlerts(), func(w io.Writer) { printAlerts(w, answer, time.Now()) })
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "also those resolved in the last week")
 	return cmd
@@ -121,13 +116,8 @@ still firing when the time is up, a reminder goes out at once. --for 0s takes it
   leadgate alerts acknowledge breaker/crm --for 2h --note "Ada: called HubSpot"
   leadgate alerts acknowledge breaker/crm --for 0s`,
 		Args: exactArgs("ALERT"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			answer, err := leadgatev1.NewWorkerServiceClient(client).AcknowledgeAlert(cmd.Context(), &leadgatev1.AcknowledgeAlertRequest{
+		RunE: conn.with(func(cmd *cobra.Command, args []string, gateway *services) error {
+			answer, err := gateway.AcknowledgeAlert(cmd.Context(), &leadgatev1.AcknowledgeAlertRequest{
 				AlertId: args[0], Duration: durationpb.New(time.Duration(hold)), Note: note,
 			})
 			if err != nil {
@@ -140,7 +130,7 @@ still firing when the time is up, a reminder goes out at once. --for 0s takes it
 				}
 				fmt.Fprintf(w, "Nobody is reminded of %s until %s.\n", args[0], answer.GetAlert().GetAcknowledgedUntil().AsTime().Local().Format("2006-01-02 15:04:05"))
 			})
-		},
+		}),
 	}
 	cmd.Flags().Var(&hold, "for", "how long nobody is reminded, up to 7d; 0s takes it back")
 	cmd.Flags().StringVar(&note, "note", "", "who is working on it, or why, for others to see")
@@ -189,13 +179,8 @@ func newAlertsTest(conn *connection, out *output) *cobra.Command {
 		Example: `  leadgate alerts test
   leadgate alerts test team night`,
 		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, names []string) error {
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			answer, err := leadgatev1.NewWorkerServiceClient(client).TestAlerts(cmd.Context(), &leadgatev1.TestAlertsRequest{Notifiers: names})
+		RunE: conn.with(func(cmd *cobra.Command, names []string, gateway *services) error {
+			answer, err := gateway.TestAlerts(cmd.Context(), &leadgatev1.TestAlertsRequest{Notifiers: names})
 			if err != nil {
 				return err
 			}
@@ -225,6 +210,6 @@ func newAlertsTest(conn *connection, out *output) *cobra.Command {
 				return errors.New("nobody is told of alerts: name somebody under alerts: notifiers: in the configuration")
 			}
 			return nil
-		},
+		}),
 	}
 }

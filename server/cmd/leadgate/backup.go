@@ -34,7 +34,7 @@ alone; with --force it is replaced once the new backup is complete.`,
 		Example: `  leadgate backup monday.backup
   leadgate backup --add-to monday.backup tuesday.backup`,
 		Args: exactArgs("FILE"),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: conn.with(func(cmd *cobra.Command, args []string, gateway *services) error {
 			if err := mayWrite(args[0], addTo, force); err != nil {
 				return err
 			}
@@ -49,12 +49,7 @@ alone; with --force it is replaced once the new backup is complete.`,
 					return fmt.Errorf("%s: %w", addTo, err)
 				}
 			}
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			stream, err := leadgatev1.NewLeadServiceClient(client).Backup(cmd.Context(), request)
+			stream, err := gateway.Backup(cmd.Context(), request)
 			if err != nil {
 				return conn.explain(err)
 			}
@@ -74,7 +69,7 @@ alone; with --force it is replaced once the new backup is complete.`,
 			bar.done()
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", args[0], size(n))
 			return nil
-		},
+		}),
 	}
 	conn.addFlags(cmd)
 	cmd.Flags().StringVar(&addTo, "add-to", "", "earlier backup to add to")

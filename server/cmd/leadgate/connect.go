@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	leadgate "github.com/leadgate/leadgate/clients/go"
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
 // connection is how a command reaches a running gateway.
@@ -49,13 +50,22 @@ func (c *connection) client() (*leadgate.Client, error) {
 	return client, nil
 }
 
-// dial connects, for the services that the client has no methods for. The caller closes the connection.
-func (c *connection) dial() (*grpc.ClientConn, error) {
-	client, err := c.client()
-	if err != nil {
-		return nil, err
+// services are the gateway's, as commands call them.
+type services struct {
+	leadgatev1.LeadServiceClient
+	leadgatev1.WorkerServiceClient
+}
+
+// with is the work of a command that calls the gateway.
+func (c *connection) with(work func(cmd *cobra.Command, args []string, gateway *services) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		client, err := c.client()
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		return work(cmd, args, &services{leadgatev1.NewLeadServiceClient(client.Conn()), leadgatev1.NewWorkerServiceClient(client.Conn())})
 	}
-	return client.Conn(), nil
 }
 
 // explain turns an answer's error into what a person at a terminal can act on.

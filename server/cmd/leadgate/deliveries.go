@@ -72,25 +72,19 @@ func newDeliveriesList(conn *connection, out *output) *cobra.Command {
 		Example: `  leadgate deliveries list --state dead
   leadgate deliveries list --destination crm --since 2h --output json`,
 		Args: exactArgs(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: conn.with(func(cmd *cobra.Command, _ []string, gateway *services) error {
 			now := time.Now()
 			filter, err := flags.filter(now)
 			if err != nil {
 				return err
 			}
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			service := leadgatev1.NewWorkerServiceClient(client)
 			var found []*leadgatev1.Delivery
 			request := &leadgatev1.ListDeliveriesRequest{
 				State: filter.State, Destination: filter.Destination, Form: filter.Form, LeadId: filter.LeadId, Since: filter.Since,
 			}
 			for {
 				request.PageSize = int32(min(limit-len(found), 1000))
-				page, err := service.ListDeliveries(cmd.Context(), request)
+				page, err := gateway.ListDeliveries(cmd.Context(), request)
 				if err != nil {
 					return err
 				}
@@ -108,7 +102,7 @@ func newDeliveriesList(conn *connection, out *output) *cobra.Command {
 					}
 				})
 			})
-		},
+		}),
 	}
 	flags.add(cmd)
 	cmd.Flags().IntVar(&limit, "limit", 100, "at most this many")
@@ -131,19 +125,14 @@ func newDeliveriesGet(conn *connection, out *output) *cobra.Command {
 		Short:   "Show a delivery with its attempts",
 		Example: "  leadgate deliveries get 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10.crm",
 		Args:    exactArgs("DELIVERY"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			answer, err := leadgatev1.NewWorkerServiceClient(client).GetDelivery(cmd.Context(), &leadgatev1.GetDeliveryRequest{DeliveryId: args[0]})
+		RunE: conn.with(func(cmd *cobra.Command, args []string, gateway *services) error {
+			answer, err := gateway.GetDelivery(cmd.Context(), &leadgatev1.GetDeliveryRequest{DeliveryId: args[0]})
 			if err != nil {
 				return err
 			}
 			d := answer.GetDelivery()
 			return printAll(out, cmd.OutOrStdout(), []*leadgatev1.Delivery{d}, func(w io.Writer) { describeDelivery(w, d, time.Now()) })
-		},
+		}),
 	}
 }
 
@@ -191,7 +180,7 @@ func newDeliveriesRetry(conn *connection, out *output) *cobra.Command {
 		Example: `  leadgate deliveries retry 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10.crm
   leadgate deliveries retry --all --destination crm --dry-run
   leadgate deliveries retry --all --destination crm --expect 27`,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: conn.with(func(cmd *cobra.Command, args []string, gateway *services) error {
 			switch {
 			case all == (len(args) > 0):
 				return usageError{fmt.Errorf("name deliveries, or give --all with filters")}
@@ -204,17 +193,11 @@ func newDeliveriesRetry(conn *connection, out *output) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			service := leadgatev1.NewWorkerServiceClient(client)
 			if all {
-				return retryAll(cmd, service, out, &leadgatev1.RetryDeliveriesRequest{Filter: filter, DryRun: dryRun, ExpectedCount: expect})
+				return retryAll(cmd, gateway, out, &leadgatev1.RetryDeliveriesRequest{Filter: filter, DryRun: dryRun, ExpectedCount: expect})
 			}
-			return retryNamed(cmd, service, out, args, force)
-		},
+			return retryNamed(cmd, gateway, out, args, force)
+		}),
 	}
 	flags.add(cmd)
 	cmd.Flags().BoolVar(&all, "all", false, "all that match the filters: dead ones, or --state held, superseded or retry_wait")
@@ -224,12 +207,10 @@ func newDeliveriesRetry(conn *connection, out *output) *cobra.Command {
 	return cmd
 }
 
-func retryAll(cmd *cobra.Command, service leadgatev1.WorkerServiceClient, out *output, request *leadgatev1.RetryDeliveriesRequest) error {
-	var answer *leadgatev1.RetryDeliveriesResponse
-	err := operate(cmd, service, func(id string) (err error) {
+func retryAll(cmd *cobra.Command, gateway *services, out *output, request *leadgatev1.RetryDeliveriesRequest) error {
+	answer, err := operate(cmd, gateway, func(id string) (*leadgatev1.RetryDeliveriesResponse, error) {
 		request.OperationId = id
-		answer, err = service.RetryDeliveries(cmd.Context(), request)
-		return err
+		return gateway.RetryDeliveries(cmd.Context(), request)
 	})
 	if err != nil {
 		return err
@@ -240,13 +221,13 @@ func retryAll(cmd *cobra.Command, service leadgatev1.WorkerServiceClient, out *o
 			return
 		}
 		fmt.Fprintf(w, "%d match, %d due now\n", answer.GetMatched(), answer.GetRetried())
-		describeProblems(w, problemsOf(cmd.Context(), service, answer.GetOperationId()))
+		describeProblems(w, problemsOf(cmd.Context(), gateway, answer.GetOperationId()))
 	})
 }
 
-func retryNamed(cmd *cobra.Command, service leadgatev1.WorkerServiceClient, out *output, ids []string, force bool) error {
+func retryNamed(cmd *cobra.Command, gateway *services, out *output, ids []string, force bool) error {
 	for _, id := range ids {
-		answer, err := service.RetryDelivery(cmd.Context(), &leadgatev1.RetryDeliveryRequest{DeliveryId: id, Force: force})
+		answer, err := gateway.RetryDelivery(cmd.Context(), &leadgatev1.RetryDeliveryRequest{DeliveryId: id, Force: force})
 		if err != nil {
 			return fmt.Errorf("%s: %w", id, err)
 		}

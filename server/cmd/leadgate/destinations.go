@@ -30,15 +30,15 @@ func newDestinations() *cobra.Command {
 	var reason string
 	pause := newDestinationsAct(&conn, &out, "pause", "Stop sending to a destination until it is resumed; leads are still accepted",
 		`  leadgate destinations pause crm --reason "cleaning up duplicates"`,
-		func(ctx context.Context, service leadgatev1.WorkerServiceClient, name string) (*leadgatev1.Destination, error) {
-			answer, err := service.PauseDestination(ctx, &leadgatev1.PauseDestinationRequest{Name: name, Reason: reason})
+		func(ctx context.Context, gateway *services, name string) (*leadgatev1.Destination, error) {
+			answer, err := gateway.PauseDestination(ctx, &leadgatev1.PauseDestinationRequest{Name: name, Reason: reason})
 			return answer.GetDestination(), err
 		})
 	pause.Flags().StringVar(&reason, "reason", "", "why, for other operators to see")
 	resume := newDestinationsAct(&conn, &out, "resume", "Resume sending to a destination paused by a person or at its CRM's request",
 		`  leadgate destinations resume crm`,
-		func(ctx context.Context, service leadgatev1.WorkerServiceClient, name string) (*leadgatev1.Destination, error) {
-			answer, err := service.ResumeDestination(ctx, &leadgatev1.ResumeDestinationRequest{Name: name})
+		func(ctx context.Context, gateway *services, name string) (*leadgatev1.Destination, error) {
+			answer, err := gateway.ResumeDestination(ctx, &leadgatev1.ResumeDestinationRequest{Name: name})
 			return answer.GetDestination(), err
 		})
 	cmd.AddCommand(newDestinationsList(&conn, &out), pause, resume, newDestinationsTest(&conn, &out))
@@ -51,41 +51,31 @@ func newDestinationsList(conn *connection, out *output) *cobra.Command {
 		Short:   "Show every destination and its state",
 		Example: "  leadgate destinations list",
 		Args:    exactArgs(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			answer, err := leadgatev1.NewWorkerServiceClient(client).ListDestinations(cmd.Context(), &leadgatev1.ListDestinationsRequest{})
+		RunE: conn.with(func(cmd *cobra.Command, _ []string, gateway *services) error {
+			answer, err := gateway.ListDestinations(cmd.Context(), &leadgatev1.ListDestinationsRequest{})
 			if err != nil {
 				return err
 			}
 			return printDestinations(out, cmd.OutOrStdout(), answer.GetDestinations())
-		},
+		}),
 	}
 }
 
 func newDestinationsAct(conn *connection, out *output, verb, about, example string,
-	act func(context.Context, leadgatev1.WorkerServiceClient, string) (*leadgatev1.Destination, error),
+	act func(context.Context, *services, string) (*leadgatev1.Destination, error),
 ) *cobra.Command {
 	return &cobra.Command{
 		Use:     verb + " NAME",
 		Short:   about,
 		Example: example,
 		Args:    exactArgs("NAME"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			d, err := act(cmd.Context(), leadgatev1.NewWorkerServiceClient(client), args[0])
+		RunE: conn.with(func(cmd *cobra.Command, args []string, gateway *services) error {
+			d, err := act(cmd.Context(), gateway, args[0])
 			if err != nil {
 				return err
 			}
 			return printDestinations(out, cmd.OutOrStdout(), []*leadgatev1.Destination{d})
-		},
+		}),
 	}
 }
 

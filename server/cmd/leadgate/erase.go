@@ -32,7 +32,7 @@ are erased when they are restored.`,
 		Example: `  leadgate erase --email ada@example.com --dry-run
   leadgate erase --email ada@example.com --expect 3`,
 		Args: exactArgs(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: conn.with(func(cmd *cobra.Command, _ []string, gateway *services) error {
 			if email == "-" {
 				line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 				if err != nil && !errors.Is(err, io.EOF) {
@@ -43,19 +43,14 @@ are erased when they are restored.`,
 			if email == "" {
 				return usageError{fmt.Errorf("name the person with --email")}
 			}
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			answer, err := leadgatev1.NewLeadServiceClient(client).EraseLeads(cmd.Context(), &leadgatev1.EraseLeadsRequest{
+			answer, err := gateway.EraseLeads(cmd.Context(), &leadgatev1.EraseLeadsRequest{
 				Email: email, DryRun: dryRun, ExpectedCount: expect,
 			})
 			if err != nil {
 				return err
 			}
 			return printAll(&out, cmd.OutOrStdout(), []*leadgatev1.EraseLeadsResponse{answer}, func(w io.Writer) { describeErasure(w, email, answer, dryRun) })
-		},
+		}),
 	}
 	conn.addFlags(cmd)
 	out.addFlag(cmd)

@@ -24,15 +24,10 @@ func newExport() *cobra.Command {
   leadgate export --form contact --since 2026-11-01 --until 2026-12-01
   leadgate export --email ada@example.com`,
 		Args: exactArgs(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: conn.with(func(cmd *cobra.Command, _ []string, gateway *services) error {
 			now := time.Now()
 			request := &leadgatev1.ExportLeadsRequest{Form: form, Email: email, Since: since.timestamp(now), Until: until.timestamp(now)}
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			stream, err := leadgatev1.NewLeadServiceClient(client).ExportLeads(cmd.Context(), request)
+			stream, err := gateway.ExportLeads(cmd.Context(), request)
 			if err != nil {
 				return conn.explain(err)
 			}
@@ -53,7 +48,7 @@ func newExport() *cobra.Command {
 					return err
 				}
 			}
-		},
+		}),
 	}
 	conn.addFlags(cmd)
 	cmd.Flags().StringVar(&form, "form", "", "only leads from this form")

@@ -80,7 +80,7 @@ func newLeadsList(conn *connection, out *output) *cobra.Command {
 		Example: `  leadgate leads list --state held
   leadgate leads list --form contact --since 2h --output json`,
 		Args: exactArgs(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: conn.with(func(cmd *cobra.Command, _ []string, gateway *services) error {
 			now := time.Now()
 			filter, err := flags.filter(now)
 			if err != nil {
@@ -96,17 +96,11 @@ func newLeadsList(conn *connection, out *output) *cobra.Command {
 				}
 				request.State = leadgatev1.LeadState(number)
 			}
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			service := leadgatev1.NewLeadServiceClient(client)
 			var found []*leadgatev1.LeadRecord
 			deliveries := map[string][]string{} // of a lead, in words
 			for {
 				request.PageSize = int32(min(limit-len(found), 1000))
-				page, err := service.ListLeads(cmd.Context(), request)
+				page, err := gateway.ListLeads(cmd.Context(), request)
 				if err != nil {
 					return err
 				}
@@ -128,7 +122,7 @@ func newLeadsList(conn *connection, out *output) *cobra.Command {
 					}
 				})
 			})
-		},
+		}),
 	}
 	flags.add(cmd)
 	cmd.Flags().StringVar(&state, "state", "", "only in this state: open, held, discarded, erased")
@@ -159,20 +153,14 @@ func newLeadsGet(conn *connection, out *output) *cobra.Command {
 		Example: `  leadgate leads get 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10
   leadgate leads get ada@example.com`,
 		Args: exactArgs("LEAD"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			service := leadgatev1.NewLeadServiceClient(client)
-			ids, err := leadsOf(cmd.Context(), service, args[0])
+		RunE: conn.with(func(cmd *cobra.Command, args []string, gateway *services) error {
+			ids, err := leadsOf(cmd.Context(), gateway, args[0])
 			if err != nil {
 				return err
 			}
 			var answers []*leadgatev1.GetLeadResponse
 			for _, id := range ids {
-				answer, err := service.GetLead(cmd.Context(), &leadgatev1.GetLeadRequest{LeadId: id})
+				answer, err := gateway.GetLead(cmd.Context(), &leadgatev1.GetLeadRequest{LeadId: id})
 				if err != nil {
 					return err
 				}
@@ -186,7 +174,7 @@ func newLeadsGet(conn *connection, out *output) *cobra.Command {
 					describeLead(w, answer, time.Now())
 				}
 			})
-		},
+		}),
 	}
 }
 

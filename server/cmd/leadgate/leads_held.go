@@ -55,25 +55,15 @@ func runMany[Answer interface {
 	proto.Message
 	GetMatched() int64
 }](m *many, cmd *cobra.Command,
-	ask func(ctx context.Context, worker leadgatev1.WorkerServiceClient, filter *leadgatev1.LeadFilter, id string) (Answer, error),
+	ask func(ctx context.Context, gateway *services, filter *leadgatev1.LeadFilter, id string) (Answer, error),
 	tell func(w io.Writer, answer Answer),
 ) *cobra.Command {
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.RunE = m.conn.with(func(cmd *cobra.Command, args []string, gateway *services) error {
 		filter, err := m.choose(args)
 		if err != nil {
 			return err
 		}
-		client, err := m.conn.dial()
-		if err != nil {
-			return err
-		}
-		defer client.Close()
-		worker := leadgatev1.NewWorkerServiceClient(client)
-		var answer Answer
-		err = operate(cmd, worker, func(id string) (err error) {
-			answer, err = ask(cmd.Context(), worker, filter, id)
-			return err
-		})
+		answer, err := operate(cmd, gateway, func(id string) (Answer, error) { return ask(cmd.Context(), gateway, filter, id) })
 		if err != nil {
 			return err
 		}
@@ -82,7 +72,7 @@ func runMany[Answer interface {
 			err = fmt.Errorf("%d of %s not found or not in that state: see leadgate leads get LEAD", n, count(len(args), "lead"))
 		}
 		return err
-	}
+	})
 	m.addFlags(cmd)
 	return cmd
 }
@@ -96,8 +86,8 @@ func newLeadsRelease(conn *connection, out *output) *cobra.Command {
 that says. A lead that still breaks a rule stays held, and is listed with the reason.`,
 		Example: `  leadgate leads release 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10
   leadgate leads release --all --reason key_reused --dry-run`,
-	}, func(ctx context.Context, worker leadgatev1.WorkerServiceClient, filter *leadgatev1.LeadFilter, id string) (*leadgatev1.ReleaseLeadsResponse, error) {
-		return worker.ReleaseLeads(ctx, &leadgatev1.ReleaseLeadsRequest{Filter: filter, DryRun: m.dryRun, ExpectedCount: m.expect, OperationId: id})
+	}, func(ctx context.Context, gateway *services, filter *leadgatev1.LeadFilter, id string) (*leadgatev1.ReleaseLeadsResponse, error) {
+		return gateway.ReleaseLeads(ctx, &leadgatev1.ReleaseLeadsRequest{Filter: filter, DryRun: m.dryRun, ExpectedCount: m.expect, OperationId: id})
 	}, func(w io.Writer, answer *leadgatev1.ReleaseLeadsResponse) {
 		fmt.Fprintf(w, "%d match, %d %s, %d stay held\n", answer.GetMatched(), answer.GetReleased(), m.done("released"), answer.GetMatched()-answer.GetReleased())
 		describeProblems(w, answer.GetProblems())
@@ -111,8 +101,8 @@ func newLeadsDiscard(conn *connection, out *output) *cobra.Command {
 		Short: "Discard held leads: those named, or with --all those that match",
 		Example: `  leadgate leads discard 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10 --why "a test of ours"
   leadgate leads discard --all --reason key_reused --since 2h --expect 3`,
-	}, func(ctx context.Context, worker leadgatev1.WorkerServiceClient, filter *leadgatev1.LeadFilter, id string) (*leadgatev1.DiscardLeadsResponse, error) {
-		return worker.DiscardLeads(ctx, &leadgatev1.DiscardLeadsRequest{Filter: filter, DryRun: m.dryRun, ExpectedCount: m.expect, OperationId: id, Reason: why})
+	}, func(ctx context.Context, gateway *services, filter *leadgatev1.LeadFilter, id string) (*leadgatev1.DiscardLeadsResponse, error) {
+		return gateway.DiscardLeads(ctx, &leadgatev1.DiscardLeadsRequest{Filter: filter, DryRun: m.dryRun, ExpectedCount: m.expect, OperationId: id, Reason: why})
 	}, func(w io.Writer, answer *leadgatev1.DiscardLeadsResponse) {
 		fmt.Fprintf(w, "%d match, %d %s\n", answer.GetMatched(), answer.GetDiscarded(), m.done("thrown away"))
 	})
@@ -127,8 +117,8 @@ func newLeadsUndiscard(conn *connection, out *output) *cobra.Command {
 		Short: "Hold discarded leads again: those named, or with --all those that match",
 		Example: `  leadgate leads undiscard 019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10
   leadgate leads undiscard --all --form contact --since 2h --dry-run`,
-	}, func(ctx context.Context, worker leadgatev1.WorkerServiceClient, filter *leadgatev1.LeadFilter, id string) (*leadgatev1.UndiscardLeadsResponse, error) {
-		return worker.UndiscardLeads(ctx, &leadgatev1.UndiscardLeadsRequest{Filter: filter, DryRun: m.dryRun, ExpectedCount: m.expect, OperationId: id})
+	}, func(ctx context.Context, gateway *services, filter *leadgatev1.LeadFilter, id string) (*leadgatev1.UndiscardLeadsResponse, error) {
+		return gateway.UndiscardLeads(ctx, &leadgatev1.UndiscardLeadsRequest{Filter: filter, DryRun: m.dryRun, ExpectedCount: m.expect, OperationId: id})
 	}, func(w io.Writer, answer *leadgatev1.UndiscardLeadsResponse) {
 		fmt.Fprintf(w, "%d match, %d %s\n", answer.GetMatched(), answer.GetHeld(), m.done("held again"))
 	})

@@ -20,7 +20,7 @@ const progressInterval = 500 * time.Millisecond
 
 // operate calls an rpc on many under an identifier of its own, and shows in a terminal how far it is. The operation goes on
 // even if this command ends before.
-func operate(cmd *cobra.Command, service leadgatev1.WorkerServiceClient, call func(operationID string) error) error {
+func operate[Answer any](cmd *cobra.Command, gateway *services, call func(operationID string) (Answer, error)) (Answer, error) {
 	id := uuid.NewString()
 	ctx, cancel := context.WithCancel(cmd.Context())
 	shown := make(chan struct{})
@@ -36,18 +36,18 @@ func operate(cmd *cobra.Command, service leadgatev1.WorkerServiceClient, call fu
 				return
 			case <-ticker.C:
 			}
-			if answer, err := service.GetOperation(ctx, &leadgatev1.GetOperationRequest{OperationId: id}); err == nil {
+			if answer, err := gateway.GetOperation(ctx, &leadgatev1.GetOperationRequest{OperationId: id}); err == nil {
 				bar.count(answer.GetOperation().GetMatched(), answer.GetOperation().GetTotal())
 			}
 		}
 	}()
-	err := call(id)
+	answer, err := call(id)
 	cancel()
 	<-shown
 	if err != nil && cmd.Context().Err() != nil {
-		return fmt.Errorf("no longer waiting; if it has begun it goes on, and leadgate operations get %s shows how far it is", id)
+		return answer, fmt.Errorf("no longer waiting; if it has begun it goes on, and leadgate operations get %s shows how far it is", id)
 	}
-	return err
+	return answer, err
 }
 
 func newOperations() *cobra.Command {
@@ -68,13 +68,8 @@ func newOperations() *cobra.Command {
 		Short:   "List operations in progress and those of the last seven days, newest first",
 		Example: "  leadgate operations list",
 		Args:    exactArgs(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			answer, err := leadgatev1.NewWorkerServiceClient(client).ListOperations(cmd.Context(), &leadgatev1.ListOperationsRequest{})
+		RunE: conn.with(func(cmd *cobra.Command, _ []string, gateway *services) error {
+			answer, err := gateway.ListOperations(cmd.Context(), &leadgatev1.ListOperationsRequest{})
 			if err != nil {
 				return err
 			}
@@ -86,19 +81,14 @@ func newOperations() *cobra.Command {
 					}
 				})
 			})
-		},
+		}),
 	}, &cobra.Command{
 		Use:     "get OPERATION",
 		Short:   "Show an operation, with what went wrong",
 		Example: "  leadgate operations get 5f0c54a2-4d44-4c79-9c43-6b3a3a5d4d5e",
 		Args:    exactArgs("OPERATION"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			answer, err := leadgatev1.NewWorkerServiceClient(client).GetOperation(cmd.Context(), &leadgatev1.GetOperationRequest{OperationId: args[0]})
+		RunE: conn.with(func(cmd *cobra.Command, args []string, gateway *services) error {
+			answer, err := gateway.GetOperation(cmd.Context(), &leadgatev1.GetOperationRequest{OperationId: args[0]})
 			if err != nil {
 				return err
 			}
@@ -113,7 +103,7 @@ func newOperations() *cobra.Command {
 				}
 				describeProblems(w, op.GetProblems())
 			})
-		},
+		}),
 	})
 	return cmd
 }
@@ -131,8 +121,8 @@ func countsInWords(op *leadgatev1.Operation) string {
 }
 
 // problemsOf returns what an operation could not do and why; nothing, if that cannot be read.
-func problemsOf(ctx context.Context, service leadgatev1.WorkerServiceClient, operationID string) []*leadgatev1.OperationProblem {
-	answer, err := service.GetOperation(ctx, &leadgatev1.GetOperationRequest{OperationId: operationID})
+func problemsOf(ctx context.Context, gateway *services, operationID string) []*leadgatev1.OperationProblem {
+	answer, err := gateway.GetOperation(ctx, &leadgatev1.GetOperationRequest{OperationId: operationID})
 	if err != nil {
 		return nil
 	}

@@ -29,7 +29,7 @@ reason, and what would be sent to each destination. Nothing is kept.`,
 		Example: `  leadgate preview --form contact < body.json
   echo 'email=Ada@Example.com&country=Germany' | leadgate preview --form contact`,
 		Args: exactArgs(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: conn.with(func(cmd *cobra.Command, _ []string, gateway *services) error {
 			if form == "" {
 				return usageError{fmt.Errorf("name the form with --form")}
 			}
@@ -47,19 +47,14 @@ reason, and what would be sent to each destination. Nothing is kept.`,
 			if err != nil {
 				return err
 			}
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			answer, err := leadgatev1.NewLeadServiceClient(client).PreviewForm(cmd.Context(), &leadgatev1.PreviewFormRequest{
+			answer, err := gateway.PreviewForm(cmd.Context(), &leadgatev1.PreviewFormRequest{
 				Form: form, Submission: &leadgatev1.Submission{Fields: fields, ContentType: contentType},
 			})
 			if err != nil {
 				return err
 			}
 			return printAll(&out, cmd.OutOrStdout(), []*leadgatev1.PreviewFormResponse{answer}, func(w io.Writer) { describePreview(w, answer) })
-		},
+		}),
 	}
 	conn.addFlags(cmd)
 	out.addFlag(cmd)

@@ -30,7 +30,7 @@ nothing is taken back from a destination.
 Use it after fixing a form's fields: or a destination's properties:.`,
 		Example: `  leadgate replay --form contact --since 2h --dry-run
   leadgate replay --form contact --since 2h`,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: conn.with(func(cmd *cobra.Command, args []string, gateway *services) error {
 			if flags.form == "" && len(args) == 0 {
 				return usageError{fmt.Errorf("name the form with --form, or leads")}
 			}
@@ -39,17 +39,10 @@ Use it after fixing a form's fields: or a destination's properties:.`,
 				return err
 			}
 			filter.LeadIds = args
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			var answer *leadgatev1.ReplayLeadsResponse
-			err = operate(cmd, leadgatev1.NewWorkerServiceClient(client), func(id string) (err error) {
-				answer, err = leadgatev1.NewLeadServiceClient(client).ReplayLeads(cmd.Context(), &leadgatev1.ReplayLeadsRequest{
+			answer, err := operate(cmd, gateway, func(id string) (*leadgatev1.ReplayLeadsResponse, error) {
+				return gateway.ReplayLeads(cmd.Context(), &leadgatev1.ReplayLeadsRequest{
 					Filter: filter, DryRun: dryRun, ExpectedCount: expect, OperationId: id, AllowIdentityChange: allowIdentity,
 				})
-				return err
 			})
 			if err != nil {
 				return err
@@ -59,7 +52,7 @@ Use it after fixing a form's fields: or a destination's properties:.`,
 				err = fmt.Errorf("%d of %s not found: see leadgate leads get LEAD", n, count(len(args), "lead"))
 			}
 			return err
-		},
+		}),
 	}
 	conn.addFlags(cmd)
 	out.addFlag(cmd)

@@ -17,13 +17,8 @@ func newDestinationsTest(conn *connection, out *output) *cobra.Command {
 		Short:   "Test a destination's CRM without changing anything there",
 		Example: "  leadgate destinations test crm",
 		Args:    exactArgs("NAME"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			answer, err := leadgatev1.NewWorkerServiceClient(client).TestDestination(cmd.Context(), &leadgatev1.TestDestinationRequest{Name: args[0]})
+		RunE: conn.with(func(cmd *cobra.Command, args []string, gateway *services) error {
+			answer, err := gateway.TestDestination(cmd.Context(), &leadgatev1.TestDestinationRequest{Name: args[0]})
 			if err != nil {
 				return err
 			}
@@ -33,7 +28,7 @@ func newDestinationsTest(conn *connection, out *output) *cobra.Command {
 				err = fmt.Errorf("%s cannot be used", report.GetDestination())
 			}
 			return err
-		},
+		}),
 	}
 }
 

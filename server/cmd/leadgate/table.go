@@ -88,18 +88,13 @@ type (
 )
 
 // runTable shows the table until a person leaves it.
-func runTable(ctx context.Context, in io.Reader, out io.Writer, conn *connection, request *leadgatev1.WatchDeliveriesRequest) error {
-	client, err := conn.dial()
-	if err != nil {
-		return err
-	}
-	defer client.Close()
+func runTable(ctx context.Context, in io.Reader, out io.Writer, conn *connection, gateway *services, request *leadgatev1.WatchDeliveriesRequest) error {
 	if request.GetLast() == 0 {
 		request.Last = tableLast
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	t := newTable(ctx, leadgatev1.NewWorkerServiceClient(client), conn.server, request)
+	t := newTable(ctx, gateway, conn.server, request)
 	if message := t.poll()(); message.(polled).err != nil {
 		return conn.explain(message.(polled).err) // nobody answers, or the key is wrong: better said before the screen changes
 	}

@@ -23,7 +23,7 @@ func newDeliveriesMove(conn *connection, out *output) *cobra.Command {
 		Example: `  leadgate deliveries move --from crm-old --to crm --dry-run
   leadgate deliveries move --from crm-old --to crm --state dead`,
 		Args: exactArgs(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: conn.with(func(cmd *cobra.Command, _ []string, gateway *services) error {
 			if from == "" || to == "" {
 				return usageError{fmt.Errorf("give --from and --to")}
 			}
@@ -32,18 +32,10 @@ func newDeliveriesMove(conn *connection, out *output) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			service := leadgatev1.NewWorkerServiceClient(client)
-			var answer *leadgatev1.MoveDeliveriesResponse
-			err = operate(cmd, service, func(id string) (err error) {
-				answer, err = service.MoveDeliveries(cmd.Context(), &leadgatev1.MoveDeliveriesRequest{
+			answer, err := operate(cmd, gateway, func(id string) (*leadgatev1.MoveDeliveriesResponse, error) {
+				return gateway.MoveDeliveries(cmd.Context(), &leadgatev1.MoveDeliveriesRequest{
 					Filter: filter, To: to, DryRun: dryRun, ExpectedCount: expect, OperationId: id,
 				})
-				return err
 			})
 			if err != nil {
 				return err
@@ -54,9 +46,9 @@ func newDeliveriesMove(conn *connection, out *output) *cobra.Command {
 					return
 				}
 				fmt.Fprintf(w, "%d match, %d are due at %s\n", answer.GetMatched(), answer.GetMoved(), to)
-				describeProblems(w, problemsOf(cmd.Context(), service, answer.GetOperationId()))
+				describeProblems(w, problemsOf(cmd.Context(), gateway, answer.GetOperationId()))
 			})
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&from, "from", "", "the destination they are bound for")
 	cmd.Flags().StringVar(&to, "to", "", "the configured destination to move them to")
@@ -80,7 +72,7 @@ func newDeliveriesDelete(conn *connection, out *output) *cobra.Command {
 		Example: `  leadgate deliveries delete --destination crm --dry-run
   leadgate deliveries delete --destination crm --state dead --expect 27`,
 		Args: exactArgs(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: conn.with(func(cmd *cobra.Command, _ []string, gateway *services) error {
 			if !dryRun && expect == 0 {
 				return usageError{fmt.Errorf("say how many with --expect; --dry-run counts them")}
 			}
@@ -88,18 +80,10 @@ func newDeliveriesDelete(conn *connection, out *output) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			service := leadgatev1.NewWorkerServiceClient(client)
-			var answer *leadgatev1.DeleteDeliveriesResponse
-			err = operate(cmd, service, func(id string) (err error) {
-				answer, err = service.DeleteDeliveries(cmd.Context(), &leadgatev1.DeleteDeliveriesRequest{
+			answer, err := operate(cmd, gateway, func(id string) (*leadgatev1.DeleteDeliveriesResponse, error) {
+				return gateway.DeleteDeliveries(cmd.Context(), &leadgatev1.DeleteDeliveriesRequest{
 					Filter: filter, DryRun: dryRun, ExpectedCount: expect, OperationId: id,
 				})
-				return err
 			})
 			if err != nil {
 				return err
@@ -110,9 +94,9 @@ func newDeliveriesDelete(conn *connection, out *output) *cobra.Command {
 					return
 				}
 				fmt.Fprintf(w, "%d match, %d deleted\n", answer.GetMatched(), answer.GetDeleted())
-				describeProblems(w, problemsOf(cmd.Context(), service, answer.GetOperationId()))
+				describeProblems(w, problemsOf(cmd.Context(), gateway, answer.GetOperationId()))
 			})
-		},
+		}),
 	}
 	flags.add(cmd)
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only count them")

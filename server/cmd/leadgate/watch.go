@@ -39,26 +39,21 @@ If the gateway goes away, watch waits for it and resumes where it stopped; it sa
   leadgate watch --last 50 --destination crm
   leadgate watch --stage failure --stage dead | jq .lead.error`,
 		Args: exactArgs(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: conn.with(func(cmd *cobra.Command, _ []string, gateway *services) error {
 			var err error
 			if request.Stage, err = parseStages(stages); err != nil {
 				return err
 			}
 			if out == "table" || out == "" && isTerminal(cmd.OutOrStdout()) {
-				return runTable(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), &conn, request)
+				return runTable(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), &conn, gateway, request)
 			}
 			printer, err := newEventPrinter(cmd.OutOrStdout(), cmd.ErrOrStderr(), out)
 			if err != nil {
 				return err
 			}
-			client, err := conn.dial()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			w := watcher{service: leadgatev1.NewWorkerServiceClient(client), request: request, printer: printer, explain: conn.explain}
+			w := watcher{service: gateway, request: request, printer: printer, explain: conn.explain}
 			return w.run(cmd.Context())
-		},
+		}),
 	}
 	conn.addFlags(cmd)
 	cmd.Flags().StringVarP(&out, "output", "o", "", "table, text or json (default: table in a terminal, json in a pipe)")
