@@ -5,26 +5,26 @@ import (
 )
 
 const (
-	// After a CRM said that it was called too fast, the rate is halved; then it grows by a twentieth of what it was in each
-	// second, so that it is back after ten seconds.
+	// After a CRM says that it was called too fast, the rate is halved. Then it grows each second by a twentieth of what it was, so that
+	// it is back after ten seconds.
 	growth = 0.05
-	// Calls that were under way together and all were too fast say so once.
+	// Complaints within this time are about calls that were in progress together, and count once.
 	together = time.Second
-	// No rate falls below: one call in ten seconds.
+	// The lowest rate: one call in ten seconds.
 	slowest = 0.1
 )
 
-// adaptation is a rate found by trial, because what the CRM allows is less than what is configured, or shared with others:
-// halved when the CRM says that it was called too fast, then raised little by little (additive increase, multiplicative
-// decrease). It belongs to a Limiter.
+// adaptation is a rate found by trial, for a CRM that allows less than is configured, or whose limit is shared with others. It is
+// halved when the CRM says that it was called too fast, then raised little by little (additive increase, multiplicative decrease). It
+// belongs to a Limiter.
 type adaptation struct {
-	wall   float64 // requests per second at which the CRM complained last; 0 if nothing is adapted
+	wall   float64 // requests per second at which the CRM last complained; 0 if the rate is not adapted
 	halved time.Time
-	since  time.Time // when it began to grow
-	from   float64   // what it began with
+	since  time.Time // when growth begins
+	from   float64   // the rate then
 }
 
-// slow halves a rate. Growing begins at a time, when the CRM is called again.
+// slow halves a rate. It grows again from until on, when the CRM is called next.
 func (a *adaptation) slow(now, until time.Time, rate float64) {
 	if !a.halved.IsZero() && now.Sub(a.halved) < together {
 		return
@@ -36,8 +36,8 @@ func (a *adaptation) slow(now, until time.Time, rate float64) {
 	}
 }
 
-// rate is the rate now; 0 if nothing is adapted. Twice the rate at which the CRM complained is none any more: whatever it was,
-// it has passed.
+// rate returns the rate now; 0 if it is not adapted. At twice the rate at which the CRM complained, adaptation ends: whatever the
+// reason was, it has passed.
 func (a *adaptation) rate(now time.Time) float64 {
 	if a.wall == 0 {
 		return 0

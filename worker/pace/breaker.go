@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// DoubtAfter is how many calls in a row have to fail before the breaker doubts that the CRM can be reached.
+	// DoubtAfter is how many calls in a row must fail before the breaker doubts that the CRM can be reached.
 	DoubtAfter = 5
 	// OpenAfter is how many different deliveries have to be among them for it to open although the CRM answers a ping: fewer
 	// may be at fault themselves.
@@ -16,25 +16,25 @@ const (
 	FirstProbe = 5 * time.Second
 	// ProbeInterval is the time between two probes later on.
 	ProbeInterval = time.Minute
-	// Every so often a delivery is tried although the ping failed: a CRM whose answer to a ping is broken is not down for ever.
+	// After this many failed pings a delivery is tried anyway, in case only the CRM's answer to pings is broken.
 	insistEvery = 3
 )
 
-// BreakerState is where a breaker is.
+// BreakerState is a state of a breaker.
 type BreakerState int
 
 const (
-	// Closed says that calls are made.
+	// Closed: calls are made.
 	Closed BreakerState = iota
-	// Doubtful says that calls fail one after the other; a ping will tell.
+	// Doubtful: several calls in a row failed; a ping will show why.
 	Doubtful
-	// Open says that no calls are made until it is time for a probe.
+	// Open: no calls are made until it is time for a probe.
 	Open
-	// HalfOpen says that a ping got through, and one delivery is tried.
+	// HalfOpen: a ping got through, and one delivery is tried.
 	HalfOpen
 )
 
-// Breaker keeps calls from a CRM that cannot be reached, so that an outage costs a probe a minute and not a storm.
+// Breaker stops calls to a CRM that cannot be reached, so that during an outage there is one probe a minute instead of a storm.
 //
 //	            five calls in a row failed       the ping fails, or the five
 //	                                             were different deliveries
@@ -48,19 +48,19 @@ const (
 //	    └───────────────────────────────────────────────────────────────│ half-open │─┘
 //	          or nothing waits                                          └───────────┘
 //
-// In half-open one delivery is tried, another one each time, so that one that the CRM chokes on does not keep the breaker
-// open: a delivery that failed goes to the end of the line. A call counts as failed if the CRM gave no definite answer to any
-// of its leads; an answer to one of them, even a refusal, shows that it works. Breaker is safe for concurrent use.
+// When half-open, one delivery is tried, a different one each time, so that a delivery that makes the CRM fail cannot keep the breaker
+// open: a failed delivery goes to the end of the queue. A call has failed if the CRM gave no definite answer about any of its
+// leads; an answer about one of them, even a refusal, shows that the CRM works. Breaker is safe for concurrent use.
 type Breaker struct {
 	now func() time.Time
 
 	mu      sync.Mutex
 	state   BreakerState
-	streak  int                 // calls that failed since the last that did not
-	failing map[string]struct{} // deliveries that failed since then, OpenAfter at most
+	streak  int                 // calls that failed since the last success
+	failing map[string]struct{} // deliveries that failed since then, at most OpenAfter
 	probeAt time.Time           // when to probe next, while open
 	wait    time.Duration       // from the last probe to the next
-	pings   int                 // that failed while open
+	pings   int                 // how many failed while open
 }
 
 // NewBreaker returns a closed breaker.
@@ -68,14 +68,14 @@ func NewBreaker(now func() time.Time) *Breaker {
 	return &Breaker{now: now, failing: map[string]struct{}{}}
 }
 
-// State returns where the breaker is, and when the next probe is to be made while it is open.
+// State returns the breaker's state and, while it is open, when the next probe is due.
 func (b *Breaker) State() (state BreakerState, probeAt time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.state, b.probeAt
 }
 
-// Succeeded says that a call got through. It reports whether that closed the breaker.
+// Succeeded records that a call got through. It reports whether that closed the breaker.
 func (b *Breaker) Succeeded() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -85,8 +85,8 @@ func (b *Breaker) Succeeded() bool {
 	return closed
 }
 
-// Failed says that a call for deliveries failed. It reports whether the breaker is open, thus whether the failure is the
-// CRM's and not theirs.
+// Failed records that a call for deliveries failed. It reports whether the breaker is open, so that the failure is the CRM's and not
+// theirs.
 func (b *Breaker) Failed(deliveries []string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -107,7 +107,7 @@ func (b *Breaker) Failed(deliveries []string) bool {
 	return b.state == Open
 }
 
-// Pinged says what came of a ping that was made because of the breaker's state. It reports whether that opened it.
+// Pinged records the result of a ping that was made because of the breaker's state. It reports whether that opened the breaker.
 func (b *Breaker) Pinged(ok bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -117,7 +117,7 @@ func (b *Breaker) Pinged(ok bool) bool {
 			b.open()
 			return true
 		}
-		b.state, b.streak = Closed, 0 // but failing is remembered: the deliveries that fail now may be others
+		b.state, b.streak = Closed, 0 // but failing stays: the next deliveries to fail may be different ones
 	case Open:
 		if !ok {
 			b.pings++
@@ -131,7 +131,7 @@ func (b *Breaker) Pinged(ok bool) bool {
 	return false
 }
 
-// Hurry has an open breaker probe at once, because something changed.
+// Hurry makes an open breaker probe at once, because something changed.
 func (b *Breaker) Hurry() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -139,7 +139,7 @@ func (b *Breaker) Hurry() {
 	b.probeAt = b.now()
 }
 
-// Open opens the breaker, whatever it saw.
+// Open opens the breaker unconditionally.
 func (b *Breaker) Open() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

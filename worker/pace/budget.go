@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// SpentError says that the requests of a day are used up.
+// SpentError means that the requests of a day are used up.
 type SpentError struct {
-	// Limit is how many a day has.
+	// Limit is how many requests a day has.
 	Limit int
-	// Until is when the next day begins.
+	// Until is the start of the next day.
 	Until time.Time
 }
 
@@ -20,23 +20,23 @@ func (e *SpentError) Error() string {
 	return fmt.Sprintf("the %d requests of today are used up", e.Limit)
 }
 
-// PostponedUntil is when the request can be made; package crm knows the method.
+// PostponedUntil returns when the request can be made. Package crm looks for this method.
 func (e *SpentError) PostponedUntil() time.Time { return e.Until }
 
-// Ledger keeps how many requests of a day are given away, where a restart does not reach it.
+// Ledger stores how many requests of a day were taken, across restarts.
 type Ledger interface {
-	// Read returns what is kept of a day, written as 2026-11-24; 0 for a day it does not know.
+	// Read returns the number of a day, such as 2026-11-24; 0 for an unknown day.
 	Read(ctx context.Context, day string) (int, error)
-	// Write keeps it, and may forget other days.
+	// Write stores the number of a day, and may forget other days.
 	Write(ctx context.Context, day string, given int) error
 }
 
-// Of the requests of a day, this part is written off ahead at a time, so that not every request costs a write. What a crash
-// leaves unused of it is lost for the day: rather too few than too many.
+// The share of a day's requests that is taken from the ledger at a time, so that not every request costs a write. After a crash the
+// unused rest of a share is lost for that day: too few requests rather than too many.
 const aheadPart = 100
 
-// Budget bounds the requests of a day, which begins at midnight UTC, across restarts. A nil budget bounds nothing. It is safe
-// for concurrent use.
+// Budget limits the requests per day, across restarts. A day begins at midnight UTC. A nil budget is no limit. It is safe for
+// concurrent use.
 type Budget struct {
 	limit  int
 	ledger Ledger
@@ -44,16 +44,16 @@ type Budget struct {
 
 	mu    sync.Mutex
 	day   string
-	given int // in the ledger
-	left  int // of them not taken yet
+	given int // how many the ledger says were taken
+	left  int // of those, how many are still unused
 }
 
-// NewBudget returns a budget of so many requests a day.
+// NewBudget returns a budget with a limit of requests per day.
 func NewBudget(limit int, ledger Ledger, now func() time.Time) *Budget {
 	return &Budget{limit: limit, ledger: ledger, now: now}
 }
 
-// take takes one request from today's, and returns the day. Its error is a *SpentError, or the ledger's.
+// take takes one of today's requests, and returns the day. Errors: a *SpentError, and the ledger's.
 func (b *Budget) take(ctx context.Context) (string, error) {
 	if b == nil {
 		return "", nil
@@ -83,7 +83,7 @@ func (b *Budget) take(ctx context.Context) (string, error) {
 	return b.day, nil
 }
 
-// giveBack gives back a request of a day that was not sent.
+// giveBack returns a request that was not sent to the day that it was taken from.
 func (b *Budget) giveBack(day string) {
 	if b == nil {
 		return
@@ -95,7 +95,7 @@ func (b *Budget) giveBack(day string) {
 	}
 }
 
-// Limit is how many requests a day has; 0 for a nil budget.
+// Limit returns how many requests a day has; 0 for a nil budget.
 func (b *Budget) Limit() int {
 	if b == nil {
 		return 0
@@ -103,7 +103,7 @@ func (b *Budget) Limit() int {
 	return b.limit
 }
 
-// Left is how many requests of today may still be made.
+// Left returns how many requests may still be made today.
 func (b *Budget) Left() int {
 	if b == nil {
 		return 0

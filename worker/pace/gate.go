@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// How many closures a gate remembers. What happened before the oldest counts as closed.
+// How many closures a gate remembers. All time before the oldest counts as closed.
 const gateHistory = 256
 
 // Gate says whether a destination may be called at all. It is open unless
 //
-//   - a person paused it: until a person resumes it;
-//   - the CRM refused the credentials: until a probe shows that it takes them;
-//   - its breaker is open, because the CRM cannot be reached: until a probe got through;
-//   - the CRM asked for a pause: until that is over.
+//   - a person paused the destination, until a person resumes it;
+//   - the CRM refused the credentials, until a probe shows that it accepts them;
+//   - the breaker is open because the CRM cannot be reached, until a probe gets through;
+//   - the CRM asked for a pause, until that is over.
 //
 // Gate is safe for concurrent use.
 type Gate struct {
@@ -23,9 +23,9 @@ type Gate struct {
 	state   GateState
 	changed chan struct{} // closed at the next change
 
-	since      time.Time // when what the gate remembers begins
+	since      time.Time // when the gate's memory begins
 	closedFrom time.Time // zero while open
-	closures   []closure // those that are over, oldest first
+	closures   []closure // that are over, oldest first
 }
 
 // GateState is why a gate is closed.
@@ -52,14 +52,14 @@ func NewGate(now func() time.Time) *Gate {
 	return &Gate{now: now, changed: make(chan struct{}), since: now()}
 }
 
-// State returns the present state, and a channel that is closed when it changes other than by time going on.
+// State returns the present state, and a channel that is closed when it changes for another reason than that time passes.
 func (g *Gate) State() (GateState, <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.state, g.changed
 }
 
-// Pause closes the gate until Resume. It and the other methods that change the gate report whether they changed it.
+// Pause closes the gate until Resume. Like the other methods that change the gate, it reports whether the gate changed.
 func (g *Gate) Pause() bool { return g.change(func(s *GateState) { s.Paused = true }) }
 
 // Resume ends Pause.
@@ -77,7 +77,7 @@ func (g *Gate) Break() bool { return g.change(func(s *GateState) { s.Broken = tr
 // Mend ends Break.
 func (g *Gate) Mend() bool { return g.change(func(s *GateState) { s.Broken = false }) }
 
-// HoldUntil closes the gate until a time; an earlier time than one given before changes nothing.
+// HoldUntil closes the gate until a time. A time earlier than one given before changes nothing.
 func (g *Gate) HoldUntil(t time.Time) bool {
 	return g.change(func(s *GateState) {
 		if t.After(s.Until) {
@@ -86,7 +86,7 @@ func (g *Gate) HoldUntil(t time.Time) bool {
 	})
 }
 
-// GoOn ends HoldUntil before its time.
+// GoOn ends HoldUntil early.
 func (g *Gate) GoOn() bool {
 	now := g.now()
 	return g.change(func(s *GateState) {
@@ -117,7 +117,7 @@ func (g *Gate) change(apply func(*GateState)) bool {
 	return true
 }
 
-// settle notes that the gate opened by itself, if it did since the last change.
+// settle records that the gate has opened since the last change, if a pause is over.
 func (g *Gate) settle(now time.Time) {
 	if !g.closedFrom.IsZero() && g.state.OpenAt(now) {
 		g.closedUntil(g.state.Until)
@@ -133,8 +133,8 @@ func (g *Gate) closedUntil(t time.Time) {
 	}
 }
 
-// OpenBetween is for how long the gate was open between two times, neither of them in the future. What lies before the gate
-// was made, thus before the start of the process, counts as closed.
+// OpenBetween returns for how long the gate was open between two times, neither of them in the future. The time before the gate was
+// made, that is, before the process started, counts as closed.
 func (g *Gate) OpenBetween(from, to time.Time) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package pace decides when a destination may be called: how fast ([Limiter], [Transport]), after what failure ([Backoff]),
-// and whether at all ([Gate]).
+// Package pace decides when a destination may be called: how fast ([Limiter], [Transport]), how soon after a failure ([Backoff]), and
+// whether at all ([Gate], [Breaker]).
 package pace
 
 import (
@@ -8,13 +8,12 @@ import (
 	"time"
 )
 
-// Limiter keeps requests below a rate: in no window of one second, wherever it begins, are more of them sent. It remembers
-// when the last requests were sent rather than refill a bucket, because a bucket lets twice the rate through between the
-// end of one second and the start of the next.
+// Limiter enforces a rate: no window of one second, wherever it begins, has more requests. It is a sliding window, not a token
+// bucket, because a bucket lets twice the rate through in some windows of a second.
 //
-// A rate of 2.5 means two requests in any second, since a third would be too many; a rate of 0.1 means one in any ten
-// seconds. Leads can be kept below a rate of their own. What the CRM says of its own limits lowers the rate for a while
-// ([Limiter.Slow], [Limiter.Tell]), and a [Budget] bounds the requests of a day. Limiter is safe for concurrent use.
+// A rate of 2.5 allows two requests in any second, because a third would be too many; a rate of 0.1 allows one in any ten
+// seconds. Leads can have a rate of their own. What the CRM says about its own limits lowers the rate for a while
+// ([Limiter.Slow], [Limiter.Tell]), and a [Budget] limits the requests per day. Limiter is safe for concurrent use.
 type Limiter struct {
 	now func() time.Time
 
@@ -26,12 +25,12 @@ type Limiter struct {
 	adapted  adaptation
 	quotas   quotas
 	budget   *Budget
-	opens    time.Time     // nothing is sent before
-	changed  chan struct{} // closed when something was sent or given back, or a rate changes
+	opens    time.Time     // the earliest time of the first request
+	changed  chan struct{} // closed when a request is sent, a slot is released or a rate changes
 }
 
-// NewLimiter returns a limiter of so many requests per second; 0 is no limit. The first window is waited out, because what
-// an earlier process sent is not known.
+// NewLimiter returns a limiter with a rate in requests per second; 0 is no limit. It lets the first window pass, because it is not
+// known what an earlier process sent.
 func NewLimiter(requestsPerSecond float64, now func() time.Time) *Limiter {
 	l := &Limiter{now: now, rate: requestsPerSecond, changed: make(chan struct{})}
 	l.requests.setRate(requestsPerSecond)
@@ -42,7 +41,7 @@ func NewLimiter(requestsPerSecond float64, now func() time.Time) *Limiter {
 	return l
 }
 
-// SetRate changes the rate of requests. What was sent so far counts.
+// SetRate changes the rate of requests. Those already sent still count.
 func (l *Limiter) SetRate(requestsPerSecond float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -51,7 +50,7 @@ func (l *Limiter) SetRate(requestsPerSecond float64) {
 	l.wake()
 }
 
-// SetLeadRate changes how many leads are sent in any second; 0 is no limit.
+// SetLeadRate changes the rate of leads per second; 0 is no limit.
 func (l *Limiter) SetLeadRate(leadsPerSecond float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,7 +65,7 @@ func (l *Limiter) SetLeadRate(leadsPerSecond float64) {
 	l.wake()
 }
 
-// SetBudget bounds the requests of a day; nil is no bound.
+// SetBudget limits the requests per day; nil is no limit.
 func (l *Limiter) SetBudget(budget *Budget) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,14 +73,14 @@ func (l *Limiter) SetBudget(budget *Budget) {
 	l.wake()
 }
 
-// Budget returns what bounds the requests of a day; nil if nothing does.
+// Budget returns the limit of the requests per day; nil if there is none.
 func (l *Limiter) Budget() *Budget {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.budget
 }
 
-// Slow says that the CRM was called too fast. The rate is halved, and rises again from when it is called next.
+// Slow halves the rate, because the CRM said that it was called too fast. From until on, when it is called next, the rate rises again.
 func (l *Limiter) Slow(until time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -95,20 +94,20 @@ func (l *Limiter) Slow(until time.Time) {
 	l.wake()
 }
 
-// Tell says what is left of a budget of the CRM's. It reports whether the budget has just become scarce, so that the rate is
-// lowered to make it last, and whether it has just been spent.
+// Tell takes what is left of one of the CRM's quotas. It reports whether the quota has just become scarce, so that the rate is lowered
+// to make it last, and whether it has just been used up.
 func (l *Limiter) Tell(q Quota) (low, spent bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
 	low, spent = l.quotas.tell(now, q)
-	if low { // a rate that rises is seen when the present window is over
+	if low { // a rate that rises is noticed when the present window is over
 		l.adjust(now)
 	}
 	return low, spent
 }
 
-// Forget drops what the CRM said and showed of its limits, so that the rate is the configured one until it says so again.
+// Forget drops what was learnt about the CRM's limits, so that the configured rate applies until the CRM says otherwise.
 func (l *Limiter) Forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,7 +116,8 @@ func (l *Limiter) Forget() {
 	l.wake()
 }
 
-// present is the rate now: the least of what is configured, found by trial and told by the CRM; 0 for no limit.
+// present returns the rate now: the lowest of the configured rate, the one found by trial and the one that the CRM's quotas allow; 0 for
+// no limit.
 func (l *Limiter) present(now time.Time) float64 {
 	rate := l.rate
 	for _, other := range []float64{l.adapted.rate(now), l.quotas.rate(now)} {
@@ -128,37 +128,37 @@ func (l *Limiter) present(now time.Time) float64 {
 	return rate
 }
 
-// adjust makes the window that of the present rate, and reports whether that is another than the configured one.
+// adjust sets the window to the present rate, and reports whether that differs from the configured one.
 func (l *Limiter) adjust(now time.Time) bool {
 	rate := l.present(now)
 	l.requests.setRate(rate)
 	return rate != l.rate
 }
 
-// Limit is the rate in requests per second at present; 0 for no limit.
+// Limit returns the present rate in requests per second; 0 for no limit.
 func (l *Limiter) Limit() float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.present(l.now())
 }
 
-// Rate is how many requests were sent in the last second.
+// Rate returns how many requests were sent in the last second.
 func (l *Limiter) Rate() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.requests.lately(l.now())
 }
 
-// Acquire waits until a request may be sent, and takes its slot. Its error is that of ctx, or a [SpentError].
+// Acquire waits until a request may be sent, and takes a slot for it. Errors: ctx's, and a [SpentError].
 func (l *Limiter) Acquire(ctx context.Context) (*Slot, error) { return l.acquire(ctx, 0, 0) }
 
-// AcquireLeads waits until a request with leads may be sent, and takes its slot, for as many leads as may go now, up to most.
-// Its error is that of ctx, or a [SpentError].
+// AcquireLeads waits until a request with leads may be sent, and takes a slot for it, with as many leads as may be sent now, up to
+// most. Errors: ctx's, and a [SpentError].
 func (l *Limiter) AcquireLeads(ctx context.Context, most int) (*Slot, error) {
 	return l.acquire(ctx, min(1, most), most)
 }
 
-// TryLeads is AcquireLeads without waiting: nil if no request may be sent now, or if a [Budget] has to be asked first.
+// TryLeads is AcquireLeads without waiting. It returns nil if no request may be sent now, or if there is a [Budget].
 func (l *Limiter) TryLeads(most int) *Slot {
 	if l.Budget() != nil {
 		return nil
@@ -192,10 +192,10 @@ func (l *Limiter) acquire(ctx context.Context, least, most int) (*Slot, error) {
 	}
 }
 
-// While a rate is adapted it rises by itself, which those who wait see that often.
+// An adapted rate rises as time passes. Waiters look at it this often.
 const lookAgain = time.Second
 
-// try takes a slot, or says how long to wait before trying again; 0 until the limiter changes.
+// try takes a slot, or returns how long to wait before trying again; 0 means until changed is closed.
 func (l *Limiter) try(least, most int) (slot *Slot, wait time.Duration, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -227,13 +227,13 @@ func (l *Limiter) try(least, most int) (slot *Slot, wait time.Duration, changed 
 	return &Slot{limiter: l, leads: leads}, 0, nil
 }
 
-// wake lets those who wait look again. It is called with mu held.
+// wake makes waiters look again. The caller holds mu.
 func (l *Limiter) wake() {
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
 
-// pause waits for a time, for ever if it is 0, or until something changed. Its error is that of ctx.
+// pause waits until a time has passed, if it is not 0, or until changed is closed. It returns ctx's error.
 func pause(ctx context.Context, wait time.Duration, changed <-chan struct{}) error {
 	var over <-chan time.Time
 	if wait > 0 {

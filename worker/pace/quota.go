@@ -2,26 +2,26 @@ package pace
 
 import "time"
 
-// Quota is what a CRM says is left of one of its budgets of calls; see crm.Quota.
+// Quota is what a CRM says is left of one of its limits; see crm.Quota.
 type Quota struct {
 	Window           time.Duration
 	Limit, Remaining int
 	Reset            time.Time
 }
 
-// A budget of which less than this part is left is spread over the time until there is more of it: others share it, and
-// running into its end costs everyone. A budget of seconds is mostly one's own, and may be used more fully.
+// When less than this share of a quota is left, the rest is spread over the time until the quota is renewed: others share it, and
+// using it up stops everyone. A quota for seconds is mostly not shared, so more of it may be used.
 const (
 	scarceOfMany = 0.1
 	scarceOfFew  = 0.05
 	many         = time.Minute
 )
 
-// Where the CRM does not say when a budget grows again, this is how long it is trusted: a spent one is taken to have grown by then,
-// which the next call finds out, and a scarce one is spread over no longer than that.
+// If the CRM does not say when a quota is renewed, the longest time to assume: after it, a quota that was used up is tried again, and a
+// scarce one is spread over no more than this.
 const lookAfter = time.Hour
 
-// quotas are the budgets that the CRM last told of. They belong to a Limiter.
+// quotas are the CRM's quotas as it last reported them. They belong to a Limiter.
 type quotas struct {
 	told map[time.Duration]toldQuota // by window
 }
@@ -31,7 +31,7 @@ type toldQuota struct {
 	at time.Time
 }
 
-// tell notes a budget, and reports whether it has just become scarce, and whether nothing is left of it.
+// tell records a quota, and reports whether it has just become scarce, and whether it has just been used up.
 func (q *quotas) tell(now time.Time, told Quota) (low, spent bool) {
 	if told.Window <= 0 {
 		return false, false
@@ -48,7 +48,7 @@ func (q *quotas) tell(now time.Time, told Quota) (low, spent bool) {
 	return low, spent
 }
 
-// holds reports whether it still says something about now.
+// holds reports whether the quota is still current.
 func (t toldQuota) holds(now time.Time) bool {
 	switch {
 	case !t.Reset.IsZero():
@@ -67,7 +67,7 @@ func (t toldQuota) scarce() bool {
 	return float64(t.Remaining) < max(part*float64(t.Limit), 1)
 }
 
-// rate is how many requests per second keep below the wall; 0 if no budget is scarce.
+// rate returns the requests per second that make scarce quotas last; 0 if none is scarce.
 func (q *quotas) rate(now time.Time) float64 {
 	least := 0.0
 	for window, t := range q.told {

@@ -9,22 +9,22 @@ import (
 type Slot struct {
 	limiter *Limiter
 	budget  *Budget
-	day     string // that it was taken from
+	day     string // whose budget it was taken from
 	// Guarded by limiter.mu.
-	leads int       // that the request may carry
+	leads int       // how many leads the request may carry
 	taken bool      // by a request
 	used  bool      // sent or released
-	sent  time.Time // when it was last
+	sent  time.Time // when the request was last sent, until it is answered
 }
 
-// Leads is how many leads the request may carry.
+// Leads returns how many leads the request may carry.
 func (s *Slot) Leads() int {
 	s.limiter.mu.Lock()
 	defer s.limiter.mu.Unlock()
 	return s.leads
 }
 
-// Carry says that the request carries no more than n leads. What it does not carry, others may.
+// Carry reduces the leads that the request may carry to n. Other requests may carry the rest.
 func (s *Slot) Carry(n int) {
 	l := s.limiter
 	l.mu.Lock()
@@ -36,15 +36,15 @@ func (s *Slot) Carry(n int) {
 	}
 }
 
-// Sent says that a request was sent just now. A request that the HTTP client sends again says so again, and counts twice.
+// Sent records that the request was sent now. If the HTTP client sends it again, Sent is called again, and it counts twice.
 func (s *Slot) Sent() {
 	s.limiter.mu.Lock()
 	defer s.limiter.mu.Unlock()
 	s.note()
 }
 
-// Answered says that the answer to the request begins. The CRM counts a request when it arrives, which was at some moment between
-// Sent and now. If the answer took longer than usual, the request counts as sent that much later, within a margin.
+// Answered records that the answer to the request has begun. The CRM counts a request when it arrives, some time between Sent and
+// now. If the answer took longer than usual, the request counts as sent that much later, within a margin.
 func (s *Slot) Answered() {
 	l := s.limiter
 	l.mu.Lock()
@@ -58,7 +58,7 @@ func (s *Slot) Answered() {
 	s.sent = time.Time{}
 }
 
-// Release gives a slot back that no request was sent with; after Sent it does nothing.
+// Release returns a slot that was not used for a request. After Sent it does nothing.
 func (s *Slot) Release() {
 	l := s.limiter
 	l.mu.Lock()
@@ -69,7 +69,7 @@ func (s *Slot) Release() {
 	}
 }
 
-// sentOnce is Sent, unless it was said before.
+// sentOnce is Sent for a slot that is not used yet.
 func (s *Slot) sentOnce() {
 	s.limiter.mu.Lock()
 	defer s.limiter.mu.Unlock()
@@ -97,7 +97,7 @@ func (s *Slot) giveBack() {
 	s.limiter.wake()
 }
 
-// take reports whether the slot is still free for a request, which then has it.
+// take claims the slot for a request, and reports whether it was still free.
 func (s *Slot) take() bool {
 	s.limiter.mu.Lock()
 	defer s.limiter.mu.Unlock()
@@ -110,9 +110,8 @@ func (s *Slot) take() bool {
 
 type slotKey struct{}
 
-// WithSlot gives the first request that a [Transport] of the same limiter makes under the context a slot that was acquired
-// before. Further requests acquire their own, which carry no leads: those of the first were counted, and whatever else is sent is
-// about the same.
+// WithSlot makes the first request that a [Transport] of the same limiter makes with the context use a slot that was acquired
+// before. Further requests acquire their own slots, without leads: they are about the leads of the first, which were counted.
 func WithSlot(ctx context.Context, slot *Slot) context.Context {
 	return context.WithValue(ctx, slotKey{}, slot)
 }

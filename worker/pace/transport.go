@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// Transport makes requests at the pace of a limiter and within a time limit. It is safe for concurrent use.
+// Transport is a RoundTripper that keeps to the pace of a limiter and a timeout. It is safe for concurrent use.
 type Transport struct {
 	// Base makes the requests.
 	Base http.RoundTripper
-	// Limiter gives the slots. A slot is used up when the request was written to its connection, or when it failed
-	// before: a destination that refuses connections is not called faster than one that answers. See [Slot.Answered], too.
+	// Limiter provides the slots. A slot is used when the request has been written to its connection, or has failed before
+	// that, so that a destination that refuses connections is not called faster than one that answers. See also [Slot.Answered].
 	Limiter *Limiter
-	// Timeout bounds a request from the moment it has its slot until its answer is read; waiting for the slot is bounded
-	// by the request's context alone; see [WithPatience], too.
+	// Timeout limits a request from when it has its slot until its answer has been read. Only the request's context limits the wait
+	// for the slot; see also [WithPatience].
 	Timeout time.Duration
 }
 
@@ -27,7 +27,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	slot, err := t.slot(req.Context())
 	if err != nil {
 		if req.Body != nil {
-			_ = req.Body.Close() // as RoundTrippers must; there is nothing in it that could fail
+			_ = req.Body.Close() // a RoundTripper must close it; an error would mean nothing
 		}
 		return nil, err
 	}
@@ -65,13 +65,13 @@ func (t *Transport) slot(ctx context.Context) (*Slot, error) {
 
 type patienceKey struct{}
 
-// WithPatience has each request that a [Transport] makes under the context fail which would wait longer for its slot, because
-// a person waits for what comes of it.
+// WithPatience makes requests that a [Transport] makes with the context fail if they wait longer than this for a slot. It is for
+// requests whose result a person is waiting for.
 func WithPatience(ctx context.Context, patience time.Duration) context.Context {
 	return context.WithValue(ctx, patienceKey{}, patience)
 }
 
-// limitedBody ends the time limit of a request when its answer is closed.
+// limitedBody stops the timeout of a request when the body of its answer is closed.
 type limitedBody struct {
 	io.ReadCloser
 	cancel context.CancelFunc

@@ -8,8 +8,8 @@ import (
 
 // trip is one request on its way through net/http.
 //
-// net/http sends a request again by itself, on another connection, where the first one broke without an answer and the request
-// changes nothing at the CRM. To the CRM that is one more request, so it waits for a slot of its own.
+// If a connection breaks before the answer and the request is idempotent, net/http sends it again on another connection. To the CRM
+// that is one more request, so it has to wait for another slot.
 type trip struct {
 	transport *Transport
 	ctx       context.Context
@@ -17,8 +17,8 @@ type trip struct {
 
 	mu        sync.Mutex
 	slot      *Slot
-	connected bool  // so that the slot is used up
-	err       error // why there was no further slot
+	connected bool  // the slot counts as used
+	err       error // why there was no other slot
 }
 
 func (t *trip) trace() *httptrace.ClientTrace {
@@ -30,7 +30,7 @@ func (t *trip) trace() *httptrace.ClientTrace {
 	}
 }
 
-// connect waits for another slot where this is not the first connection. net/http waits as long.
+// connect waits for another slot if this is not the first connection. Meanwhile net/http waits too.
 func (t *trip) connect() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -60,7 +60,7 @@ func (t *trip) present() *Slot {
 	return t.slot
 }
 
-// over uses up the slot, and returns why the trip was ended, if it was.
+// over marks the slot as used, and returns why the trip was cut short, if it was.
 func (t *trip) over() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -7,40 +7,39 @@ import (
 )
 
 const (
-	// What is added to every window. Together with the margin it costs less than one request in a hundred.
+	// Added to the length of every window. Together with the margin it costs less than one request in a hundred.
 	allowance = time.Millisecond
-	// The margin is the time by which requests may count later than they were sent, because they were slow to arrive. It grows by
-	// this share of the time that passes, up to mostMargin.
-	marginShare = 400 // one part in so many
+	// The margin is the time by which requests may count as sent later than they were, because they arrived late. It grows by this
+	// share of the time that passes, up to mostMargin.
+	marginShare = 400 // one part in 400
 	mostMargin  = 250 * time.Millisecond
-	// So many windows are looked at for how long answers take at least; fewer in the beginning.
+	// Over how many windows the shortest time of an answer is determined; fewer at the beginning.
 	usualOver, firstOver = 10, 2
 )
 
-// window counts what was sent in a time that slides along: of a second, or longer for rates below one a second. It belongs
-// to a Limiter.
+// window counts what was sent in a sliding window: of a second, or longer for rates below one per second. It belongs to a Limiter.
 type window struct {
-	limit int           // in one window; 0 for no limit
+	limit int           // per window; 0 for no limit
 	span  time.Duration // of the window
-	out   int           // given away and not sent yet
-	sum   int           // of sent
+	out   int           // in slots that were taken and not used yet
+	sum   int           // total of sent
 	sent  []mark        // within the window, oldest first
 
-	margin   time.Duration // that is left
-	marginAt time.Time     // when that was so; zero for the whole of it
+	margin   time.Duration // what is left of it
+	marginAt time.Time     // as of when; zero if all of it is left
 
-	usual      time.Duration // what answers took at least, over the last windows; 0 while that is not known
-	least      time.Duration // over the present ones
+	usual      time.Duration // the shortest time of an answer over the last windows; 0 while unknown
+	least      time.Duration // the same over the present windows
 	leastSince time.Time
 }
 
-// mark is so many sent at a time.
+// mark is how many were sent at a time.
 type mark struct {
 	at time.Time
 	n  int
 }
 
-// setRate makes it a window of so many a second; 0 is no limit.
+// setRate changes the rate per second; 0 is no limit.
 func (w *window) setRate(rate float64) {
 	w.limit, w.span = 0, time.Second+allowance
 	if rate > 0 {
@@ -51,8 +50,8 @@ func (w *window) setRate(rate float64) {
 	}
 }
 
-// free is how many may be sent now. If that is less than least, wait is when to look again; 0 until something that was given
-// away is sent or given back.
+// free returns how many may be sent now. If that is fewer than least, wait is how long until that changes; 0 if it changes only when a
+// slot is used or released.
 func (w *window) free(now time.Time, least int) (n int, wait time.Duration) {
 	w.slide(now)
 	if w.limit == 0 {
@@ -69,7 +68,7 @@ func (w *window) free(now time.Time, least int) (n int, wait time.Duration) {
 	return max(0, n), wait
 }
 
-// note says that n were sent now.
+// note records that n were sent now.
 func (w *window) note(now time.Time, n int) {
 	if n == 0 {
 		return
@@ -82,9 +81,9 @@ func (w *window) note(now time.Time, n int) {
 	w.sent = append(w.sent, mark{now, n})
 }
 
-// arrived says that n that were sent at a time have arrived by now; when exactly, nobody can tell. A slow request and a quick one
-// behind it may reach the CRM closer together than they were sent, so the slow one counts as sent later, by as much as its answer took
-// longer than answers usually do. The margin bounds that, or a CRM that answers ever more slowly would make all windows longer.
+// arrived records that n, sent at a time, have arrived by now; exactly when is unknown. A slow request and a fast one after it may
+// reach the CRM closer together than they were sent. So the slow one counts as sent later, by as much as its answer took longer than
+// usual. The margin limits that; without it, a CRM that answers more and more slowly would make all windows longer.
 func (w *window) arrived(now, sent time.Time, n int) {
 	if w.limit == 0 || n == 0 {
 		return
@@ -93,7 +92,7 @@ func (w *window) arrived(now, sent time.Time, n int) {
 		w.margin = mostMargin
 	}
 	w.marginAt = now
-	// A whole window that is late is so much longer; a part of it costs no more than its part.
+	// If all requests of a window are late, it is longer by the whole delay; for a part of them, only that part counts.
 	by := min(w.unusual(now, now.Sub(sent)), w.margin*time.Duration(w.limit)/time.Duration(n))
 	i, found := slices.BinarySearchFunc(w.sent, sent, func(m mark, at time.Time) int { return m.at.Compare(at) })
 	if by <= 0 || !found || w.sent[i].n < n {
@@ -111,7 +110,7 @@ func (w *window) arrived(now, sent time.Time, n int) {
 	w.sent[i].n += n
 }
 
-// unusual is how much longer an answer took than answers usually do at least.
+// unusual returns how much longer an answer took than the shortest lately.
 func (w *window) unusual(now time.Time, took time.Duration) time.Duration {
 	switch {
 	case w.leastSince.IsZero():
@@ -124,7 +123,7 @@ func (w *window) unusual(now time.Time, took time.Duration) time.Duration {
 	return took - w.usual
 }
 
-// slide moves the window to its present place.
+// slide drops what is no longer in the window.
 func (w *window) slide(now time.Time) {
 	old := 0
 	for old < len(w.sent) && now.Sub(w.sent[old].at) >= w.span {
@@ -134,7 +133,7 @@ func (w *window) slide(now time.Time) {
 	w.sent = w.sent[old:]
 }
 
-// lately is how many were sent in the last second, which no window is shorter than.
+// lately returns how many were sent in the last second. No window is shorter than that.
 func (w *window) lately(now time.Time) int {
 	n := 0
 	for i := len(w.sent) - 1; i >= 0 && now.Sub(w.sent[i].at) < time.Second; i-- {
