@@ -40,7 +40,7 @@ func freeBytes(dir string) (uint64, error) {
 	if err := unix.Statfs(dir, &fs); err != nil {
 		return 0, err
 	}
-	return fs.Bavail * uint64(fs.Bsize), nil
+	return uint64(max(0, int64(fs.Bavail))) * uint64(fs.Bsize), nil //nolint:gosec // FreeBSD counts below 0 where only root may write
 }
 
 // syncDir makes durable what was created, renamed and removed in a directory.
