@@ -1,7 +1,11 @@
 package server
 
 import (
+	"errors"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker"
@@ -68,7 +72,13 @@ func (s *leads) ExportLeads(r *leadgatev1.ExportLeadsRequest, stream grpc.Server
 			}
 		}
 		if token = next; token == "" {
-			return nil
+			break
 		}
 	}
+	// Of a damaged table what can be read was sent; that it was all must not be the answer.
+	if err := s.store.Writable(); errors.Is(err, store.ErrDamaged) {
+		return worker.Failure(err, codes.DataLoss, &errdetails.ErrorInfo{Reason: "EXPORT_INCOMPLETE"},
+			"the store is damaged, and leads may be missing from this export: stop leadgate, and see leadgate doctor")
+	}
+	return nil
 }

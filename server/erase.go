@@ -167,7 +167,7 @@ func (s *leads) eraseTask(request proto.Message) (operations.Task, error) {
 // leadsOf returns all leads of a person.
 func (s *leads) leadsOf(ctx context.Context, email string) (found []*leadgatev1.LeadRecord, err error) {
 	for token := ""; ; {
-		page, next, err := s.store.Leads(ctx, store.LeadQuery{Email: email}, 1000, token)
+		page, next, err := s.store.Leads(ctx, store.LeadQuery{Email: email, Unreadable: true}, 1000, token)
 		if err != nil {
 			return nil, err
 		}
@@ -186,6 +186,11 @@ func (s *leads) erase(ctx context.Context, ids []string, requestID string) (resu
 	for _, id := range ids {
 		lead, err := s.store.Lead(ctx, id)
 		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if errors.Is(err, store.ErrUnreadable) { // the others go
+			result.Count("failed", 1)
+			result.Problem(id, worker.StatusOf(err, "lead").Error())
 			continue
 		}
 		if err != nil {

@@ -33,7 +33,8 @@ const retryAfter = 5 * time.Second
 //	store.ErrPosition     FailedPrecondition  BACKUP_POSITION
 //	store.ErrConflict     Aborted             CONFLICT
 //	store.ErrTooLarge     ResourceExhausted   LEAD_TOO_LARGE
-//	store.ErrUnavailable  Unavailable         STORE_UNAVAILABLE, with google.rpc.RetryInfo
+//	store.ErrUnreadable   DataLoss            LEAD_UNREADABLE
+//	store.ErrUnavailable  Unavailable         STORE_UNAVAILABLE, with google.rpc.RetryInfo; store.ErrDamaged likewise
 //
 // and those of operations on many:
 //
@@ -73,6 +74,11 @@ func StatusOf(err error, what string) error {
 		return failure(err, codes.Aborted, "CONFLICT", "it was changed by somebody else in the meantime; try again")
 	case errors.Is(err, store.ErrTooLarge):
 		return failure(err, codes.ResourceExhausted, word+"_TOO_LARGE", "the "+what+" is larger than what can be kept of one, which is a megabyte with what came")
+	case errors.Is(err, store.ErrUnreadable):
+		return failure(err, codes.DataLoss, word+"_UNREADABLE", "what is kept of this "+what+" cannot be read: stop leadgate, and see leadgate doctor")
+	case errors.Is(err, store.ErrDamaged):
+		return failure(err, codes.Unavailable, "STORE_UNAVAILABLE", "the store is damaged, so that nothing is written to it: stop leadgate, and see leadgate doctor",
+			&errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)})
 	case errors.Is(err, store.ErrUnavailable):
 		return failure(err, codes.Unavailable, "STORE_UNAVAILABLE", "nothing can be stored at present; try again",
 			&errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)})

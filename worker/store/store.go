@@ -32,6 +32,10 @@ var (
 	// ErrUnavailable says that nothing can be made durable at present: the store is closing, its queue is full, the
 	// disk is low, or a commit failed. What was asked for may be tried again later, under the same idempotency key.
 	ErrUnavailable = errors.New("store is unavailable")
+	// ErrDamaged says why a store is unavailable: what is on disk is damaged. It stays so until it is mended.
+	ErrDamaged = errors.New("store is damaged")
+	// ErrUnreadable says that a record is there and makes no sense. Whoever lists leaves it out.
+	ErrUnreadable = errors.New("cannot be read")
 )
 
 // Store is safe for concurrent use. Methods that write return after the write is durable, and take many items at once so
@@ -121,7 +125,7 @@ type Store interface {
 	// last Claim said. Signals coalesce. Each call for a destination returns the same channel.
 	Notify(destination string) <-chan struct{}
 
-	// Lead returns a lead record. Error: ErrNotFound.
+	// Lead returns a lead record. Errors: ErrNotFound, ErrUnreadable.
 	Lead(ctx context.Context, leadID string) (*leadgatev1.LeadRecord, error)
 	// LeadDeliveries returns the deliveries of a lead with their attempts, by destination.
 	LeadDeliveries(ctx context.Context, leadID string) ([]*leadgatev1.Delivery, error)
@@ -387,6 +391,9 @@ type LeadQuery struct {
 	Form         string
 	Email        string    // normalised; also finds a lead without one whose submission names it
 	Since, Until time.Time // Since ≤ creation < Until
+	// Unreadable, with Email, has leads of the person that cannot be read in the page too, with nothing but their identifier. They
+	// are left out otherwise.
+	Unreadable bool
 }
 
 // Matches reports whether a record is among those that the query chooses.

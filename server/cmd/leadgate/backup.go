@@ -176,6 +176,7 @@ automatically.`,
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: as of %s, %d leads with %d deliveries; %d unfinished ones are held, %d leads were erased\n",
 				o.Dir, result.Time.UTC().Format(time.RFC3339), result.Leads, result.Deliveries, result.Held, result.Erased)
+			sayLeftOut(cmd.OutOrStdout(), result.LeftOut)
 			sayHowToSend(cmd.OutOrStdout(), result.Held)
 			return nil
 		},
@@ -206,6 +207,23 @@ func restore(ctx context.Context, o badger.Options, files []string, erasures str
 		backups = append(backups, bufio.NewReaderSize(f, 1<<20))
 	}
 	return badger.Restore(ctx, o, backups, list, bar.entries)
+}
+
+// How many of the records that are left out are named.
+const mostNamed = 20
+
+// sayLeftOut names what a restored or salvaged store lacks, because it could not be read.
+func sayLeftOut(w io.Writer, names []string) {
+	if len(names) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "left out, because they cannot be read: %s\n", count(len(names), "record"))
+	for _, name := range names[:min(len(names), mostNamed)] {
+		fmt.Fprintf(w, "  %s\n", name)
+	}
+	if more := len(names) - mostNamed; more > 0 {
+		fmt.Fprintf(w, "  and %d more\n", more)
+	}
 }
 
 // sayHowToSend says what to do with the deliveries that a restored or salvaged store holds, which may have been made since.

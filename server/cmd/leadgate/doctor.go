@@ -17,7 +17,8 @@ func newDoctor() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Read every file of the data directory, report damage, and save the rest",
-		Long: `Read every file of the data directory and report damage; nothing is changed. The gateway must be stopped.
+		Long: `Read every file of the data directory, and every record in them, and report damage; nothing is changed. The gateway must be
+stopped.
 
 With --salvage, everything readable is written to a new data directory. Unfinished deliveries are held there, because their
 outcome is uncertain: see leadgate deliveries list --state held. A backup may hold more: see leadgate restore.`,
@@ -37,7 +38,7 @@ outcome is uncertain: see leadgate deliveries list --state held. A backup may ho
 				}
 				describeExamined(cmd, path, found)
 				if len(found.Damages) > 0 {
-					return errors.New("some files are damaged; save the rest with --salvage NEW_DIR, or restore a backup with leadgate restore")
+					return errors.New("it is damaged; save the rest with --salvage NEW_DIR, or restore a backup with leadgate restore")
 				}
 				return nil
 			}
@@ -47,6 +48,7 @@ outcome is uncertain: see leadgate deliveries list --state held. A backup may ho
 			}
 			describeExamined(cmd, path, found)
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d leads with %d deliveries were saved; %d unfinished ones are held\n", salvage, result.Leads, result.Deliveries, result.Held)
+			sayLeftOut(cmd.OutOrStdout(), result.LeftOut)
 			sayHowToSend(cmd.OutOrStdout(), result.Held)
 			return nil
 		},

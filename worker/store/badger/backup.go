@@ -138,8 +138,8 @@ func (w *frameWriter) line(ctx context.Context, txn *badgerdb.Txn, prefix []byte
 				return fmt.Errorf("read what is under %q: %w", entry.GetKey()[:1], err)
 			}
 			if prefix[0] == prefixChain {
-				if entry.Value, err = onlyDelivered(entry.GetValue()); err != nil {
-					return err
+				if delivered, err := onlyDelivered(entry.GetValue()); err == nil { // else Restore leaves it out
+					entry.Value = delivered
 				}
 				if entry.Deleted = len(entry.GetValue()) == 0; entry.GetDeleted() && since == 0 {
 					continue

@@ -131,7 +131,7 @@ func (s *Store) readClaim(txn *badgerdb.Txn, leads, deliveries *nearby, due rese
 		switch err := get(txn, key.attemptKey(n), last); {
 		case err == nil:
 			claim.Last = last
-		case !errors.Is(err, store.ErrNotFound): // lost with a damaged file: this delivery goes on without, and holds up no other
+		case !lost(err): // without one that is, the delivery goes on, and holds up no other
 			return nil, held{}, fmt.Errorf("attempt %d of delivery %s: %w", n, key, err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -17,7 +18,7 @@ import (
 	"github.com/dgraph-io/badger/v4/y"
 )
 
-// Damage is something wrong with a file.
+// Damage is something wrong with a file, or with a record in one of the database's files.
 type Damage struct {
 	File, What string
 }
@@ -28,7 +29,8 @@ type Examined struct {
 	Damages      []Damage
 }
 
-// Examine reads every file of a data directory that no store has open, and says what is damaged. It changes nothing.
+// Examine reads every file of a data directory that no store has open, and every record in them, and says what is damaged. It
+// changes nothing.
 func Examine(o Options) (Examined, error) {
 	o.setDefaults()
 	if _, err := os.Stat(filepath.Join(o.Dir, databaseDir)); err != nil {
@@ -38,8 +40,33 @@ func Examine(o Options) (Examined, error) {
 	if err != nil {
 		return Examined{}, explainOpen(o.Dir, err)
 	}
-	found, err := walkFiles(o, nil)
+	found, err := examine(o)
 	return found, errors.Join(err, unlock())
+}
+
+func examine(o Options) (Examined, error) {
+	unreadable := map[string]uint64{} // versions of records, by key
+	found, err := walkFiles(o, func(kv *pb.KV) error {
+		if key := string(kv.GetKey()); kv.GetMeta()[0]&metaDelete == 0 && check(kv.GetKey(), kv.GetValue()) != nil {
+			unreadable[key] = max(unreadable[key], kv.GetVersion())
+		}
+		return nil
+	})
+	if err != nil || len(unreadable) == 0 {
+		return found, err
+	}
+	if _, err := walkFiles(o, func(kv *pb.KV) error {
+		if version, ok := unreadable[string(kv.GetKey())]; ok && kv.GetVersion() > version { // it was replaced or removed since
+			delete(unreadable, string(kv.GetKey()))
+		}
+		return nil
+	}); err != nil {
+		return found, err
+	}
+	for _, key := range slices.Sorted(maps.Keys(unreadable)) {
+		found.Damages = append(found.Damages, Damage{filepath.Join(o.Dir, databaseDir), nameOf([]byte(key)) + " cannot be read"})
+	}
+	return found, nil
 }
 
 // Salvage makes a new store in an empty directory from what can be read of a damaged one, which stays as it is. As after a

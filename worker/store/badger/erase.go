@@ -193,7 +193,7 @@ func (s *Store) ErasedLeads(ctx context.Context, email string) ([]string, error)
 	person := string(s.hasher.Hash(email))
 	var leads []string
 	err := s.view(ctx, func(txn *badgerdb.Txn) error {
-		return each(txn, []byte{prefixErasure}, func(key, value []byte) error {
+		return s.patient(in(txn))([]byte{prefixErasure}, func(key, value []byte) error {
 			e := &storev1.Erasure{}
 			if err := proto.Unmarshal(value, e); err != nil {
 				return err

@@ -87,9 +87,7 @@ func (s *Store) completeErasures() error {
 	err = s.db.View(func(txn *badgerdb.Txn) error {
 		return each(txn, []byte{prefixErasure}, func(key, value []byte) error {
 			e := &storev1.Erasure{}
-			if err := proto.Unmarshal(value, e); err != nil {
-				return err
-			}
+			s.leaveOut(key, proto.Unmarshal(value, e)) // the key says which lead
 			if id := leadKey(key[1:]).String(); !known[id] {
 				missing = append(missing, listed{time.Unix(0, e.GetTime()).UTC(), stageErased, id})
 			}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
-	"google.golang.org/protobuf/proto"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/store"
@@ -165,9 +164,7 @@ func (s *Store) mergeLines(ctx context.Context, lines []line, l listing, take fu
 	}
 	err = s.view(ctx, func(txn *badgerdb.Txn) error {
 		if l.token == "" && !l.until.IsZero() {
-			if from.sequence, err = sequenceAt(txn, l.until); err != nil {
-				return err
-			}
+			from.sequence = sequenceAt(txn, l.until)
 		}
 		readers := make([]*reader, len(lines))
 		for i, line := range lines {
@@ -199,9 +196,10 @@ func (s *Store) mergeLines(ctx context.Context, lines []line, l listing, take fu
 				effort += effortFetch
 				d := &leadgatev1.Delivery{}
 				if err := get(txn, key.key(), d); err != nil {
-					return err
+					s.leaveOut(key.key(), err)
+				} else {
+					full = take(d)
 				}
-				full = take(d)
 			}
 			first.next()
 		}
@@ -216,16 +214,17 @@ func (r *reader) delivery() (created time.Time, key deliveryKey) {
 	return time.Unix(0, int64(binary.BigEndian.Uint64(r.value))), key
 }
 
-// sequenceAt returns a sequence above that of every lead that was accepted before a time.
-func sequenceAt(txn *badgerdb.Txn, at time.Time) (uint64, error) {
+// sequenceAt returns a sequence above that of every lead that was accepted before a time. A lead that cannot be read is passed over.
+func sequenceAt(txn *badgerdb.Txn, at time.Time) uint64 {
 	it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixLead}})
 	defer it.Close()
-	if it.Seek(append([]byte{prefixLead}, timePrefix(at.Add(commitSlack))...)); !it.Valid() {
-		return ^uint64(0), nil
+	for it.Seek(append([]byte{prefixLead}, timePrefix(at.Add(commitSlack))...)); it.Valid(); it.Next() {
+		r := &leadgatev1.LeadRecord{}
+		if err := unmarshal(it.Item(), r); err == nil {
+			return r.GetSequence()
+		}
 	}
-	r := &leadgatev1.LeadRecord{}
-	err := it.Item().Value(func(value []byte) error { return proto.Unmarshal(value, r) })
-	return r.GetSequence(), err
+	return ^uint64(0)
 }
 
 // listOfForm lists the deliveries of the leads that came through a form, newest lead first, the last destination first.
@@ -258,7 +257,7 @@ func (s *Store) listOfForm(ctx context.Context, form string, l listing, take fun
 			if effort += effortSkip; !w.live {
 				continue
 			}
-			deliveries, err := deliveriesOf(txn, leadKey(key[len(prefix):]))
+			deliveries, err := readDeliveries(leadKey(key[len(prefix):]), s.patient(in(txn)))
 			if err != nil {
 				return err
 			}

@@ -43,15 +43,16 @@ func (s *Store) Leads(ctx context.Context, q store.LeadQuery, limit int, token s
 		q.State = leadgatev1.LeadState_LEAD_STATE_HELD
 	}
 	next, err = s.list(ctx, listing{line: s.lineOf(q), query: fmt.Sprintf("%+v", q), since: q.Since, until: q.Until, token: token},
-		func(value []byte) (full bool, err error) {
+		func(key, value []byte) (full bool, err error) {
 			r := &leadgatev1.LeadRecord{}
-			if err := proto.Unmarshal(value, r); err != nil {
-				return false, err
-			}
-			if q.Matches(r) {
+			err = proto.Unmarshal(value, r)
+			switch {
+			case err != nil && q.Email != "" && q.Unreadable:
+				page = append(page, &leadgatev1.LeadRecord{LeadId: leadKey(key[1:]).String()})
+			case err == nil && q.Matches(r):
 				page = append(page, r)
 			}
-			return len(page) >= limit, nil
+			return len(page) >= limit, err
 		})
 	return page, next, err
 }
@@ -99,7 +100,7 @@ func (s *Store) Deliveries(ctx context.Context, q store.DeliveryQuery, limit int
 		next, err = s.listOfForm(ctx, q.Form, l, take)
 		return page, next, err
 	}
-	next, err = s.list(ctx, l, func(value []byte) (full bool, err error) {
+	next, err = s.list(ctx, l, func(_, value []byte) (full bool, err error) {
 		d := &leadgatev1.Delivery{}
 		if err := proto.Unmarshal(value, d); err != nil {
 			return false, err
@@ -135,8 +136,9 @@ type listing struct {
 	token        string
 }
 
-// list walks until take says that the page is full, and returns the token of the next page.
-func (s *Store) list(ctx context.Context, l listing, take func(value []byte) (full bool, err error)) (next string, err error) {
+// list walks until take says that the page is full, and returns the token of the next page. A record that take cannot read is left
+// out.
+func (s *Store) list(ctx context.Context, l listing, take func(key, value []byte) (full bool, err error)) (next string, err error) {
 	prefix := l.line
 	byTime := prefix[0] != prefixDelivery || len(prefix) == 1
 	from := after(prefix)
@@ -155,18 +157,11 @@ func (s *Store) list(ctx context.Context, l listing, take func(value []byte) (fu
 	if !l.since.IsZero() && byTime {
 		stop = slices.Concat(prefix, timePrefix(l.since.Add(-idTimeSlack)))
 	}
-	cost := effortNext
-	read := func(_ *badgerdb.Txn, w *backward, fn func(value []byte) error) error { return fn(w.value) }
-	if prefix[0] != prefixLead && prefix[0] != prefixDelivery { // an index
+	index, cost := prefix[0] != prefixLead && prefix[0] != prefixDelivery, effortNext
+	if index {
 		cost = effortFetch
-		read = func(txn *badgerdb.Txn, w *backward, fn func(value []byte) error) error {
-			item, err := txn.Get(keyOfLead(leadKey(w.key[len(w.key)-16:])))
-			if err != nil {
-				return err
-			}
-			return item.Value(fn)
-		}
 	}
+	var fetched []byte
 	err = s.view(ctx, func(txn *badgerdb.Txn) error {
 		w := newBackward(txn, prefix)
 		defer w.close()
@@ -183,16 +178,29 @@ func (s *Store) list(ctx context.Context, l listing, take func(value []byte) (fu
 				continue
 			}
 			effort += cost
-			if err := read(txn, w, func(value []byte) (err error) {
-				full, err = take(value)
-				return err
-			}); err != nil {
-				return err
+			key, value, err := w.key, w.value, error(nil)
+			if index {
+				key = keyOfLead(leadKey(w.key[len(w.key)-16:]))
+				fetched, err = getCopy(txn, key, fetched)
+				value = fetched
 			}
+			if err == nil {
+				full, err = take(key, value)
+			}
+			s.leaveOut(key, err)
 		}
 		return w.err
 	})
 	return next, err
+}
+
+// getCopy reads what is under a key into a buffer, which grows.
+func getCopy(txn *badgerdb.Txn, key, into []byte) ([]byte, error) {
+	item, err := txn.Get(key)
+	if err != nil {
+		return into, err
+	}
+	return item.ValueCopy(into)
 }
 
 // timePrefix is how the identifiers of leads begin that were made at a time: milliseconds since 1970 in 48 bits (RFC 9562, 5.7). No

@@ -88,7 +88,7 @@ func (r *nearby) stepTo(key []byte) bool {
 
 func decode(key, value []byte, into proto.Message) error {
 	if err := proto.Unmarshal(value, into); err != nil {
-		return fmt.Errorf("the record under %q is damaged: %w", key[:1], err)
+		return fmt.Errorf("%w: the record under %q: %w", store.ErrUnreadable, key[:1], err)
 	}
 	return nil
 }

@@ -125,6 +125,8 @@ type Store struct {
 	reading sync.RWMutex          // read locked while reading, locked to close the database
 	failed  atomic.Pointer[error] // why a commit failed; nothing is written afterwards
 
+	leftOut sync.Map // keys of records that cannot be read and were told of
+
 	last   last  // only the writer touches it
 	behind marks // only the writer touches it
 
@@ -186,6 +188,9 @@ func (s *Store) open(o Options) error {
 		return explainOpen(o.Dir, err)
 	}
 	if err := s.load(); err != nil {
+		if errors.Is(err, proto.Error) {
+			err = fmt.Errorf("%w; see leadgate doctor --data-dir %s", err, o.Dir)
+		}
 		return errors.Join(fmt.Errorf("data directory %s: %w", o.Dir, err), s.db.Close())
 	}
 	s.space.loadBallast()

@@ -193,7 +193,9 @@ func (s *Store) writeFirst(deliveries []deliveryKey, newItem func(d deliveryKey,
 		if err := p.add(newItem(d, &problem)); err != nil {
 			return err
 		}
-		if problem != nil {
+		if lost(problem) { // it stays as it is, and keeps the store from opening no more than others from going on
+			s.leaveOut(d.key(), problem)
+		} else if problem != nil {
 			return fmt.Errorf("delivery %s: %w", d, problem)
 		}
 	}

@@ -61,11 +61,11 @@ func (s *Store) LeadDeliveries(ctx context.Context, leadID string) ([]*leadgatev
 	}
 	var deliveries []*leadgatev1.Delivery
 	err = s.view(ctx, func(txn *badgerdb.Txn) error {
-		if deliveries, err = deliveriesOf(txn, key); err != nil {
+		if deliveries, err = readDeliveries(key, s.patient(in(txn))); err != nil {
 			return err
 		}
 		for _, d := range deliveries {
-			if err := readAttempts(txn, d); err != nil {
+			if err := s.readAttempts(txn, d); err != nil {
 				return err
 			}
 		}
@@ -88,7 +88,7 @@ func (s *Store) DeliveriesOf(ctx context.Context, leadIDs ...string) ([]*leadgat
 		r := newNearby(txn, prefixDelivery, len(leads))
 		defer r.close()
 		for _, lead := range ascending {
-			if of[lead], err = readDeliveries(lead, r.each); err != nil {
+			if of[lead], err = readDeliveries(lead, s.patient(r.each)); err != nil {
 				return err
 			}
 		}
@@ -101,18 +101,35 @@ func (s *Store) DeliveriesOf(ctx context.Context, leadIDs ...string) ([]*leadgat
 	return deliveries, err
 }
 
-// deliveriesOf reads the deliveries of a lead, without attempts.
-func deliveriesOf(txn *badgerdb.Txn, lead leadKey) ([]*leadgatev1.Delivery, error) {
-	return readDeliveries(lead, func(prefix []byte, fn func(key, value []byte) error) error { return each(txn, prefix, fn) })
-}
-
-func readDeliveries(lead leadKey, each func(prefix []byte, fn func(key, value []byte) error) error) (deliveries []*leadgatev1.Delivery, err error) {
+// readDeliveries reads the deliveries of a lead, without attempts.
+func readDeliveries(lead leadKey, each walk) (deliveries []*leadgatev1.Delivery, err error) {
 	err = each(join(prefixDelivery, 16, lead[:]), func(_, value []byte) error {
 		d := &leadgatev1.Delivery{}
+		if err := proto.Unmarshal(value, d); err != nil {
+			return err
+		}
 		deliveries = append(deliveries, d)
-		return proto.Unmarshal(value, d)
+		return nil
 	})
 	return deliveries, err
+}
+
+// walk calls fn for every key with a prefix, in order. Key and value are valid during the call only.
+type walk func(prefix []byte, fn func(key, value []byte) error) error
+
+// in walks through a transaction.
+func in(txn *badgerdb.Txn) walk {
+	return func(prefix []byte, fn func(key, value []byte) error) error { return each(txn, prefix, fn) }
+}
+
+// patient is a walk that goes on when fn fails: what cannot be read is left out.
+func (s *Store) patient(w walk) walk {
+	return func(prefix []byte, fn func(key, value []byte) error) error {
+		return w(prefix, func(key, value []byte) error {
+			s.leaveOut(key, fn(key, value))
+			return nil
+		})
+	}
 }
 
 // Delivery implements store.Store.
@@ -126,7 +143,7 @@ func (s *Store) Delivery(ctx context.Context, deliveryID string) (*leadgatev1.De
 		if err := get(txn, key.key(), d); err != nil {
 			return err
 		}
-		return readAttempts(txn, d)
+		return s.readAttempts(txn, d)
 	})
 	if err != nil {
 		return nil, err
@@ -134,12 +151,12 @@ func (s *Store) Delivery(ctx context.Context, deliveryID string) (*leadgatev1.De
 	return d, nil
 }
 
-func readAttempts(txn *badgerdb.Txn, d *leadgatev1.Delivery) error {
+func (s *Store) readAttempts(txn *badgerdb.Txn, d *leadgatev1.Delivery) error {
 	key, err := parseDelivery(d.GetDeliveryId())
 	if err != nil {
 		return err
 	}
-	return each(txn, key.attemptsPrefix(), func(_, value []byte) error {
+	return s.patient(in(txn))(key.attemptsPrefix(), func(_, value []byte) error {
 		a := &leadgatev1.Attempt{}
 		if err := proto.Unmarshal(value, a); err != nil {
 			return err

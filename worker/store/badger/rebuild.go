@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,7 +20,8 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// rebuild makes what backups do not hold, and holds what was unfinished.
+// rebuild makes what backups do not hold, and holds what was unfinished. A record that cannot be read is left out with what belongs
+// to it: it was so in the store that was backed up, and must not keep all others from being restored.
 func (r *restoration) rebuild(ctx context.Context) error {
 	txn := r.db.NewTransaction(false)
 	defer txn.Discard()
@@ -35,6 +37,7 @@ func (r *restoration) rebuild(ctx context.Context) error {
 	b := &rebuilding{
 		s:   &Store{hasher: store.NewHasher(meta.GetHashKey()), now: r.o.Now, behind: marks{}},
 		txn: txn, batch: r.db.NewWriteBatch(), counts: map[countKey]int64{}, delivered: map[string]uint64{}, people: map[string]bool{},
+		unreadable: map[string]bool{},
 	}
 	defer b.batch.Cancel()
 	meta.StoreId = newMeta().GetStoreId()
@@ -55,6 +58,9 @@ func (r *restoration) rebuild(ctx context.Context) error {
 		}
 	}
 	r.restored.Leads, r.restored.Deliveries, r.restored.Held = b.nLeads, b.nDeliveries, b.nHeld
+	for _, key := range slices.Sorted(maps.Keys(b.unreadable)) {
+		r.restored.LeftOut = append(r.restored.LeftOut, nameOf([]byte(key)))
+	}
 	return nil
 }
 
@@ -68,6 +74,7 @@ type rebuilding struct {
 	delivered                  map[string]uint64 // the largest sequence, by key of a chain
 	people                     map[string]bool   // whom a lead names
 	told                       []pointer         // to the newest
+	unreadable                 map[string]bool   // the keys of what is left out
 	nLeads, nDeliveries, nHeld int64
 }
 
@@ -77,6 +84,12 @@ func (b *rebuilding) set(key []byte, m proto.Message) error {
 		return err
 	}
 	return b.batch.Set(key, value)
+}
+
+// leaveOut removes what cannot be read.
+func (b *rebuilding) leaveOut(key []byte) error {
+	b.unreadable[string(key)] = true
+	return b.batch.Delete(slices.Clone(key))
 }
 
 // leads goes through leads and their deliveries, which sort alike.
@@ -91,8 +104,11 @@ func (b *rebuilding) leads(ctx context.Context) error {
 			return err
 		}
 		lead, r := leadKey(leads.Item().Key()[1:]), &leadgatev1.LeadRecord{}
-		if err := unmarshal(leads.Item(), r); err != nil {
-			return fmt.Errorf("lead %s is damaged: %w", lead, err)
+		if unmarshal(leads.Item(), r) != nil { // its deliveries are then removed as those of a lead that is not there
+			if err := b.leaveOut(leads.Item().Key()); err != nil {
+				return err
+			}
+			continue
 		}
 		b.nLeads++
 		b.last.sequence = max(b.last.sequence, r.GetSequence())
@@ -112,8 +128,11 @@ func (b *rebuilding) leads(ctx context.Context) error {
 		for ; deliveries.Valid() && string(deliveries.Item().Key()[1:17]) <= string(lead[:]); deliveries.Next() {
 			key := deliveries.Item().KeyCopy(nil)
 			d := &leadgatev1.Delivery{}
-			if err := unmarshal(deliveries.Item(), d); err != nil {
-				return fmt.Errorf("a delivery of lead %s is damaged: %w", lead, err)
+			if unmarshal(deliveries.Item(), d) != nil {
+				if err := b.leaveOut(key); err != nil {
+					return err
+				}
+				continue
 			}
 			open := r.GetState() == leadgatev1.LeadState_LEAD_STATE_OPEN || r.GetState() == leadgatev1.LeadState_LEAD_STATE_ERASED
 			if string(key[1:17]) != string(lead[:]) || !open { // its lead was removed, or it was withdrawn, since an earlier backup
@@ -165,11 +184,10 @@ func (b *rebuilding) delivery(r *leadgatev1.LeadRecord, d *leadgatev1.Delivery, 
 // loseAnswer ends an attempt that was under way.
 func (b *rebuilding) loseAnswer(d *leadgatev1.Delivery, key deliveryKey) error {
 	attempt := &leadgatev1.Attempt{}
-	err := get(b.txn, key.attemptKey(d.GetAttemptCount()), attempt)
-	if errors.Is(err, store.ErrNotFound) {
+	switch err := get(b.txn, key.attemptKey(d.GetAttemptCount()), attempt); {
+	case lost(err):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	attempt.Outcome, attempt.Error = leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN, answerLost
@@ -203,8 +221,8 @@ func (b *rebuilding) keys() error {
 	var n uint64
 	return each(b.txn, []byte{prefixKey}, func(key, value []byte) error {
 		known := &storev1.IdempotencyKey{}
-		if err := proto.Unmarshal(value, known); err != nil {
-			return err
+		if proto.Unmarshal(value, known) != nil {
+			return b.leaveOut(key)
 		}
 		scope, name, _ := strings.Cut(string(key[1:]), "\x00")
 		n++
@@ -216,9 +234,11 @@ func (b *rebuilding) keys() error {
 func (b *rebuilding) chains() error {
 	if err := each(b.txn, []byte{prefixChain}, func(key, value []byte) error {
 		chain := &storev1.Chain{}
-		err := proto.Unmarshal(value, chain)
+		if proto.Unmarshal(value, chain) != nil {
+			return b.leaveOut(key)
+		}
 		b.delivered[string(key)] = max(b.delivered[string(key)], chain.GetDelivered())
-		return err
+		return nil
 	}); err != nil {
 		return err
 	}
@@ -257,8 +277,9 @@ func (b *rebuilding) attempts() error {
 }
 
 func (b *rebuilding) has(prefix byte, name []byte) bool {
-	_, err := b.txn.Get(join(prefix, len(name), name))
-	return !errors.Is(err, badgerdb.ErrKeyNotFound)
+	key := join(prefix, len(name), name)
+	_, err := b.txn.Get(key)
+	return !errors.Is(err, badgerdb.ErrKeyNotFound) && !b.unreadable[string(key)]
 }
 
 // remember keeps the newest entries of the timeline.
@@ -287,8 +308,8 @@ func (b *rebuilding) events() error {
 			return b.batch.Delete(slices.Clone(key))
 		}
 		told := &storev1.Told{}
-		if err := proto.Unmarshal(value, told); err != nil {
-			return err
+		if proto.Unmarshal(value, told) != nil {
+			return b.leaveOut(key)
 		}
 		if n := len(told.GetEvents()); n > 0 {
 			b.remember(key, byte(n))
@@ -322,8 +343,8 @@ func (b *rebuilding) total() error {
 	}
 	err := each(b.txn, []byte{prefixCounts}, func(key, value []byte) error {
 		before, now := &storev1.Counts{}, of(string(key[1:]))
-		if err := proto.Unmarshal(value, before); err != nil {
-			return err
+		if proto.Unmarshal(value, before) != nil {
+			return b.leaveOut(key)
 		}
 		for _, state := range []leadgatev1.DeliveryState{
 			leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED, leadgatev1.DeliveryState_DELIVERY_STATE_SUPERSEDED, leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED,

@@ -47,7 +47,10 @@ func (it *recoverItem) stage(b *batch, c *change) error {
 	}
 	attempt := &leadgatev1.Attempt{}
 	attemptKey := it.key.attemptKey(d.GetAttemptCount())
-	if err := get(b, attemptKey, attempt); err != nil {
+	if err := get(b, attemptKey, attempt); lost(err) {
+		it.s.leaveOut(attemptKey, err)
+		attempt = &leadgatev1.Attempt{Number: d.GetAttemptCount()}
+	} else if err != nil {
 		return err
 	}
 	now := timestamppb.New(it.s.now())

@@ -36,6 +36,8 @@ type Restored struct {
 	Held int64
 	// Erased are the leads that the erasure list erased.
 	Erased int64
+	// LeftOut names what could not be read, though it was backed up as it was, and is not there.
+	LeftOut []string
 }
 
 // Restore makes the store in a data directory that has none from a whole backup and those that add to it, in their order.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/proto"
 
 	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
 	"github.com/leadgate/leadgate/worker/store"
@@ -83,19 +84,22 @@ func (s *Store) removeExpiring(txn *badgerdb.Txn, c *change, key []byte) error {
 	if err != nil {
 		return err
 	}
-	return item.Value(func(value []byte) error {
-		return decodeExpiring(value, func(name []byte) error {
+	var problem error
+	err = item.Value(func(value []byte) error {
+		s.leaveOut(key, decodeExpiring(value, func(name []byte) error {
 			known, key := &storev1.IdempotencyKey{}, join(prefixKey, len(name), name)
-			err := get(txn, key, known)
-			if errors.Is(err, store.ErrNotFound) {
-				return nil
-			}
-			if err == nil && known.GetExpiresAt() <= s.now().UnixNano() {
+			switch err := get(txn, key, known); {
+			case errors.Is(err, store.ErrNotFound):
+			case err == nil && known.GetExpiresAt() <= s.now().UnixNano(), errors.Is(err, proto.Error):
 				c.delete(key)
+			case err != nil:
+				problem = err
 			}
-			return err
-		})
+			return nil
+		}))
+		return nil
 	})
+	return errors.Join(err, problem)
 }
 
 func (b *broom) sweepEvents(ctx context.Context) (removed int, err error) {

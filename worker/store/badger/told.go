@@ -97,7 +97,7 @@ func (s *Store) Timeline(ctx context.Context, leadID string) ([]*leadgatev1.Even
 	}
 	var events []*leadgatev1.Event
 	err = s.view(ctx, func(txn *badgerdb.Txn) error {
-		return each(txn, join(prefixTimeline, 16, key[:]), func(key, value []byte) error {
+		return s.patient(in(txn))(join(prefixTimeline, 16, key[:]), func(key, value []byte) error {
 			told, err := s.decodeTold(key, value)
 			events = append(events, told...)
 			return err
@@ -114,14 +114,10 @@ func (s *Store) Recent(ctx context.Context, limit int) ([]*leadgatev1.Event, err
 		defer it.Close()
 		for it.Seek(after([]byte{prefixEvent})); it.Valid() && len(events) < limit; it.Next() {
 			pointers, err := pointersIn(it.Item())
-			if err != nil {
-				return err
-			}
+			s.leaveOut(it.Item().Key(), err)
 			for _, p := range slices.Backward(pointers) {
 				told, err := s.toldAt(txn, p)
-				if err != nil {
-					return err
-				}
+				s.leaveOut(keyOfTimeline(p.lead, p.first), err)
 				slices.Reverse(told)
 				events = append(events, told...)
 			}

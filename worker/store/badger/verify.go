@@ -55,7 +55,7 @@ func (s *Store) verifier() {
 
 // stop has nothing written any more, because a table is damaged.
 func (s *Store) stop(damage error) {
-	damage = fmt.Errorf("%w: %w", store.ErrUnavailable, damage)
+	damage = fmt.Errorf("%w: %w: %w", store.ErrUnavailable, store.ErrDamaged, damage)
 	s.failed.CompareAndSwap(nil, &damage)
 	if s.log != nil {
 		s.log.Error("store: " + damage.Error())
