@@ -44,8 +44,8 @@ const prefaceLength = 4
 // sniffer parts the connections of one listener among grpc's own HTTP/2 transport and net/http. gRPC through net/http's
 // HTTP/2 costs more than twice as much processor time as through its own transport.
 //
-// In clear text, whoever begins with HTTP/2's preface goes to grpc, unless mixed is set. Under TLS, whoever offers h2 alone
-// does: gRPC clients offer nothing else, browsers and curl offer http/1.1 beside it.
+// In clear text, whoever begins with HTTP/2's preface goes to grpc, unless mixed is set. Under TLS, whoever offers h2 without
+// http/1.1 does: browsers and curl offer both, gRPC clients h2 alone, or beside grpc-exp (those of C++, Python, PHP and Ruby).
 type sniffer struct {
 	listener net.Listener
 	log      *slog.Logger
@@ -72,7 +72,8 @@ func newSniffer(listener net.Listener, config *tls.Config, mixed bool, connectio
 		s.tls = config.Clone() // one for all connections: it keeps the keys by which sessions are resumed
 		s.tls.NextProtos = []string{"h2", "http/1.1"}
 		s.tls.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			hello.Conn.(*greeting).h2Alone = slices.Equal(hello.SupportedProtos, []string{"h2"}) //nolint:forcetypeassert // choose made it
+			offers := func(protocol string) bool { return slices.Contains(hello.SupportedProtos, protocol) }
+			hello.Conn.(*greeting).h2Alone = offers("h2") && !offers("http/1.1") //nolint:forcetypeassert // choose made it
 			return nil, nil
 		}
 	}
@@ -82,7 +83,7 @@ func newSniffer(listener net.Listener, config *tls.Config, mixed bool, connectio
 // greeting is a connection whose client says in the TLS handshake what it speaks.
 type greeting struct {
 	net.Conn
-	h2Alone bool // it offered h2 and nothing else
+	h2Alone bool // it offered h2, and http/1.1 not
 }
 
 // run accepts connections until the listener is closed, and then returns nil.

@@ -29,6 +29,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
 	"google.golang.org/grpc/status"
@@ -107,6 +108,26 @@ func TestTLSServesBoth(t *testing.T) {
 	defer conn.Close()
 	if _, err := leadgatev1.NewLeadServiceClient(conn).SubmitLead(t.Context(), &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: "a@example.com"}}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestGRPCOverTLSHasItsOwnTransportWhateverElseItOffers(t *testing.T) {
+	t.Parallel()
+	certFile, keyFile, pool := selfSigned(t)
+	h := open(t, options{
+		config: keysBehindAProxy + fmt.Sprintf("tls: { cert_file: %q, key_file: %q }", certFile, keyFile), env: map[string]string{"SHOP": "shop-key"},
+	})
+	for offer, own := range map[string]bool{"h2": true, "grpc-exp": true, "http/1.1": false} { // grpc-go adds h2 if it is not there
+		conn, err := grpc.NewClient("passthrough:///"+h.address, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: pool, NextProtos: []string{offer}})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		var refusal metadata.MD
+		_, err = leadgatev1.NewLeadServiceClient(conn).SubmitLead(t.Context(), &leadgatev1.SubmitLeadRequest{}, grpc.Trailer(&refusal))
+		if dated := len(refusal["date"]) > 0; status.Code(err) != codes.Unauthenticated || dated == own { // net/http dates its answers
+			t.Errorf("%s: %v, with %v", offer, err, refusal)
+		}
 	}
 }
 
