@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 
@@ -172,9 +173,12 @@ func (s *Server) validate(req any) error {
 	if !ok {
 		return nil
 	}
-	// Over gRPC one message may be as large as a batch.
+	if wasUnread(message) {
+		return malformed(fmt.Sprintf("the message cannot be read as %s: send text as UTF-8, with no character cut in half, and fields as this version's proto files have them", message.ProtoReflect().Descriptor().FullName()))
+	}
+	// Over gRPC one message may be as large as a batch. A stream's leads are judged one by one.
 	switch req.(type) {
-	case *leadgatev1.SubmitLeadRequest, *leadgatev1.SubmitFormRequest, *leadgatev1.SubmitLeadsRequest:
+	case *leadgatev1.SubmitLeadRequest, *leadgatev1.SubmitFormRequest:
 		if limit := s.house().maxBody; int64(proto.Size(message)) > limit {
 			return bodyTooLarge(limit, "intake.max_body_bytes")
 		}

@@ -9,9 +9,6 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/encoding"
-	grpcproto "google.golang.org/grpc/encoding/proto"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
 	"google.golang.org/protobuf/proto"
@@ -94,27 +91,4 @@ func writeGRPCFailure(w http.ResponseWriter, err error) {
 		header.Set("Grpc-Status-Details-Bin", base64.RawStdEncoding.EncodeToString(details))
 	}
 	w.WriteHeader(http.StatusOK)
-}
-
-// boundedCodec does not take apart what is larger than a lead may be: a message of 64 KiB that has nothing but empty fields takes
-// megabytes, one of 4 MiB, which a batch may be, gigabytes. The message is left as it came, for validate to find it too large.
-type boundedCodec struct {
-	encoding.CodecV2
-	limit func() int64 // of a lead, in bytes
-}
-
-func (s *Server) codec() boundedCodec {
-	return boundedCodec{encoding.GetCodecV2(grpcproto.Name), func() int64 { return s.house().maxBody }}
-}
-
-// Unmarshal implements encoding.CodecV2.
-func (c boundedCodec) Unmarshal(data mem.BufferSlice, message any) error {
-	switch m := message.(type) {
-	case *leadgatev1.SubmitLeadRequest, *leadgatev1.SubmitFormRequest, *leadgatev1.SubmitLeadsRequest:
-		if m, ok := m.(proto.Message); ok && int64(data.Len()) > c.limit() {
-			m.ProtoReflect().SetUnknown(data.Materialize())
-			return nil
-		}
-	}
-	return c.CodecV2.Unmarshal(data, message)
 }

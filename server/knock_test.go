@@ -42,7 +42,15 @@ func (bytesAsTheyAre) Marshal(message any) (mem.BufferSlice, error) {
 	return mem.BufferSlice{mem.SliceBuffer(message.([]byte))}, nil
 }
 
-func (bytesAsTheyAre) Unmarshal(mem.BufferSlice, any) error { return nil }
+func (bytesAsTheyAre) Unmarshal(data mem.BufferSlice, message any) error {
+	if m, ok := message.(*rawMessage); ok {
+		*m = data.Materialize()
+	}
+	return nil
+}
+
+// rawMessage is a message as it came.
+type rawMessage []byte
 
 // It does not run beside others: it measures the memory of all.
 func TestAMessageThatIsTooLargeIsNotTakenApart(t *testing.T) { //nolint:paralleltest // see above
