@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -41,6 +42,17 @@ const batchPath = "/v1/leads:batch"
 func bodyTooLarge(limit int64, whose string) error {
 	return worker.Failure(nil, codes.ResourceExhausted, &errdetails.ErrorInfo{Reason: "BODY_TOO_LARGE"},
 		fmt.Sprintf("the body is larger than %d bytes, the limit of %s", limit, whose))
+}
+
+// encoded is the error of a body that is packed: nothing here unpacks one, and read as it comes, a packed form has no fields.
+func encoded(w http.ResponseWriter, r *http.Request) error {
+	coding := r.Header.Get("Content-Encoding")
+	if coding == "" || strings.EqualFold(coding, "identity") {
+		return nil
+	}
+	w.Header().Set("Accept-Encoding", "identity") // RFC 9110, 15.5.16
+	return worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: "MEDIA_TYPE_UNSUPPORTED"},
+		"the body is packed, as its Content-Encoding says; send it as it is, without Content-Encoding")
 }
 
 // readBody reads a request's whole body within its bounds of size and time, and leaves it to be read again.

@@ -375,7 +375,10 @@ func (s *Server) submitForm(w http.ResponseWriter, r *http.Request, form *form) 
 func (s *Server) readForm(w http.ResponseWriter, r *http.Request) (*leadgatev1.Submission, error) {
 	contentType := r.Header.Get("Content-Type")
 	submission := &leadgatev1.Submission{ContentType: clip(contentType, 255)}
-	var err error
+	err := encoded(w, r)
+	if err != nil {
+		return nil, err
+	}
 	if intake.IsMultipart(contentType) {
 		body, done := s.upload(w, r)
 		defer done()

@@ -136,6 +136,9 @@ func (s *Server) readJSON(w http.ResponseWriter, r *http.Request) error {
 		return worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: "QUERY_NOT_ALLOWED"},
 			"this request takes no query parameters; put them into the JSON body, and the idempotency key into the header Idempotency-Key")
 	}
+	if err := encoded(w, r); err != nil {
+		return err
+	}
 	body, err := s.readBody(w, r)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -87,11 +89,18 @@ func readable(err error, body []byte, message protoreflect.MessageDescriptor) er
 			want = wanted(body, at[1], at[2], message)
 		}
 	}
-	if want != "" {
+	what = complaint.FindString(what)
+	early := strings.Contains(text, "unexpected EOF")
+	switch {
+	case want != "":
 		sentence += ": " + want
-	} else if what := complaint.FindString(what); what != "" {
+	case !utf8.Valid(body):
+		sentence += ": it is not UTF-8"
+	case (early || what == "syntax error") && json.Valid(body): // only protobuf minds half of a surrogate pair
+		sentence += ": a text has half a character in it, such as an emoji that was cut"
+	case what != "":
 		sentence += ": " + strings.TrimSpace(what) + hint(what, message)
-	} else if strings.Contains(text, "unexpected EOF") {
+	case early:
 		sentence += ": it ends too early"
 	}
 	return errors.New(sentence)
