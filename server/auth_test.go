@@ -117,6 +117,21 @@ func TestKeysHoldOverGRPCToo(t *testing.T) {
 	}
 }
 
+func TestAnRPCThatDoesNotExistAsksForNoRole(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{config: withKeys, env: keys})
+	conn := h.dial()
+	for key, want := range map[string]codes.Code{"shop-key": codes.Unimplemented, "ops-key": codes.Unimplemented, "wrong": codes.Unauthenticated} {
+		ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+key)
+		for _, method := range []string{"/leadgate.v1.LeadService/SubmitLeed", "/leadgate.v2.LeadService/SubmitLead"} {
+			err := conn.Invoke(ctx, method, &leadgatev1.SubmitLeadRequest{}, &leadgatev1.SubmitLeadResponse{})
+			if status.Code(err) != want {
+				t.Errorf("%s with %s: %v, want %s", method, key, err, want)
+			}
+		}
+	}
+}
+
 func TestKeysOfTwoCallersDoNotMeet(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{config: withKeys + `  - { name: till, key: "${env:TILL}", roles: [submit] }`, env: map[string]string{"SHOP": "shop-key", "OPS": "ops-key", "TILL": "till-key"}})

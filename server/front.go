@@ -40,7 +40,13 @@ func (s *Server) front(o Options) (http.Handler, error) {
 	for prefix, handler := range o.Routes {
 		mux.Handle(prefix, handler)
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.writeProblem(w, r, notFound(r)) })
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if s.rpcs[r.URL.Path] {
+			s.writeProblem(w, r, notGRPC(r))
+			return
+		}
+		s.writeProblem(w, r, notFound(r))
+	})
 	// Lists of leads and pages of the console are worth packing; streams and the short answers to submissions are not.
 	pack, err := gzhttp.NewWrapper(gzhttp.MinSize(packFrom), gzhttp.ContentTypes([]string{"application/json", "text/html", "text/css", "text/javascript", "text/plain", "image/svg+xml"}))
 	if err != nil {

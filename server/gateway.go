@@ -267,6 +267,13 @@ func notFound(r *http.Request) error {
 	return worker.Failure(nil, codes.NotFound, &errdetails.ErrorInfo{Reason: "PATH_NOT_FOUND"}, "there is nothing at "+r.URL.Path+"; /openapi.json describes what there is")
 }
 
+// notGRPC is the error of an rpc that was called in another way: by a client that speaks gRPC-Web or Connect, or through a proxy that
+// speaks HTTP/1 to whatever is behind it.
+func notGRPC(r *http.Request) error {
+	return worker.Failure(nil, codes.NotFound, &errdetails.ErrorInfo{Reason: "PATH_NOT_FOUND"},
+		r.URL.Path+" takes gRPC over HTTP/2 only, all the way here (in nginx: grpc_pass); /openapi.json describes the same over REST")
+}
+
 func methodNotAllowed(w http.ResponseWriter, allow string) error {
 	w.Header().Set("Allow", allow)
 	return worker.Failure(nil, codes.Unimplemented, &errdetails.ErrorInfo{Reason: "METHOD_NOT_ALLOWED"}, "this path takes "+allow)

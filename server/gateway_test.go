@@ -32,6 +32,7 @@ func TestAWrongMethodIsToldTheRightOnes(t *testing.T) {
 		}
 	}
 	h.send(http.MethodGet, "/v1/nothing", "", "").expect(t, 404)
+	h.post("/leadgate.v1.LeadService/SubmitLead", "application/grpc", "").expect(t, 404, "gRPC over HTTP/2") // as through a proxy
 	h.send(http.MethodGet, "/nothing", "", "").expect(t, 404)
 }
 

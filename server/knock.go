@@ -30,6 +30,9 @@ const (
 func (s *Server) knock(ctx context.Context, c *call, method string) (context.Context, error) {
 	c.intake = bringsLeads(method)
 	h, want := s.house(), roleOf(method)
+	if !s.rpcs[method] {
+		want = known // to be told that there is none
+	}
 	if err := s.letIn(c, want); err != nil {
 		s.refused(c, err)
 		s.logRPC(withCall(ctx, c), method, err)

@@ -110,7 +110,8 @@ type Server struct {
 
 	health   *health.Server
 	grpc     *grpc.Server
-	grpcHTTP *grpc.Server // what came to net/http: a grpc.Server that stops gracefully cuts that off
+	grpcHTTP *grpc.Server    // what came to net/http: a grpc.Server that stops gracefully cuts that off
+	rpcs     map[string]bool // that there are, by their full names
 	http     *http.Server
 	client   leadgatev1.LeadServiceClient
 	gateway  http.Handler
@@ -214,8 +215,12 @@ func (s *Server) assemble(o Options, h *house) error {
 		healthv1.RegisterHealthServer(server, s.health)
 		reflection.Register(server)
 	}
-	for name := range s.grpc.GetServiceInfo() {
+	s.rpcs = map[string]bool{}
+	for name, service := range s.grpc.GetServiceInfo() {
 		s.health.SetServingStatus(name, healthv1.HealthCheckResponse_SERVING)
+		for _, rpc := range service.Methods {
+			s.rpcs["/"+name+"/"+rpc.Name] = true
+		}
 	}
 	s.client = leadgatev1.NewLeadServiceClient(channel)
 	s.routes = newRoutes(leadgatev1.File_leadgate_v1_lead_service_proto, leadgatev1.File_leadgate_v1_worker_service_proto)
