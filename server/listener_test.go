@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -70,6 +71,53 @@ func TestReflectionAndHealthAreThere(t *testing.T) {
 			t.Errorf("health of %q: %v, %v", service, health, err)
 		}
 	}
+}
+
+// fullStore takes leads while it has room.
+type fullStore struct {
+	store.Store
+	full atomic.Bool
+}
+
+func (s *fullStore) Writable() error {
+	if s.full.Load() {
+		return store.ErrUnavailable
+	}
+	return nil
+}
+
+func TestHealthOverGRPCSaysWhetherLeadsAreTaken(t *testing.T) {
+	t.Parallel()
+	disk := &fullStore{}
+	h := open(t, options{store: func(s store.Store) store.Store { disk.Store = s; return disk }})
+	health := healthv1.NewHealthClient(h.dial())
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	watch := func(service string) func(want healthv1.HealthCheckResponse_ServingStatus) {
+		stream, err := health.Watch(ctx, &healthv1.HealthCheckRequest{Service: service})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func(want healthv1.HealthCheckResponse_ServingStatus) {
+			t.Helper()
+			if got, err := stream.Recv(); err != nil || got.GetStatus() != want {
+				t.Fatalf("%q is %s (%v), want %s", service, got.GetStatus(), err, want)
+			}
+		}
+	}
+	whole, leads, worker := watch(""), watch("leadgate.v1.LeadService"), watch("leadgate.v1.WorkerService")
+	whole(healthv1.HealthCheckResponse_SERVING)
+	leads(healthv1.HealthCheckResponse_SERVING)
+	worker(healthv1.HealthCheckResponse_SERVING)
+	disk.full.Store(true)
+	whole(healthv1.HealthCheckResponse_NOT_SERVING)
+	leads(healthv1.HealthCheckResponse_NOT_SERVING)
+	if still, err := health.Check(ctx, &healthv1.HealthCheckRequest{Service: "leadgate.v1.WorkerService"}); err != nil || still.GetStatus() != healthv1.HealthCheckResponse_SERVING {
+		t.Errorf("operators: %s, %v", still.GetStatus(), err)
+	}
+	disk.full.Store(false)
+	whole(healthv1.HealthCheckResponse_SERVING)
+	leads(healthv1.HealthCheckResponse_SERVING)
 }
 
 func TestASilentClientBlocksNobody(t *testing.T) {

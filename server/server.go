@@ -48,6 +48,8 @@ const (
 	// Clients that ping more often than this are cut off. Many ping every 10 s, and what is late on the way once makes the next ping
 	// come early.
 	minPing = 5 * time.Second
+	// gRPC's health is looked after this often.
+	healthEvery = time.Second
 )
 
 // Options are what a server needs. All but Back, Preparer, Routes, BodyTimeout, Connections, Now and Logger are required.
@@ -280,8 +282,35 @@ func (s *Server) Serve(listener net.Listener) error {
 		}
 		return nil
 	})
+	s.halves.Go(func() error {
+		s.tellHealth()
+		return nil
+	})
 	s.mu.Unlock()
 	return s.sniffer.run()
+}
+
+// tellHealth tells over gRPC's health what /readyz tells, until the server stops: whoever chooses among gateways by it sends leads
+// where they can be taken.
+func (s *Server) tellHealth() {
+	ticker := time.NewTicker(healthEvery)
+	defer ticker.Stop()
+	for told := healthv1.HealthCheckResponse_SERVING; ; {
+		serving := healthv1.HealthCheckResponse_SERVING
+		if s.store.Writable() != nil {
+			serving = healthv1.HealthCheckResponse_NOT_SERVING
+		}
+		if serving != told {
+			s.health.SetServingStatus("", serving)
+			s.health.SetServingStatus(leadgatev1.LeadService_ServiceDesc.ServiceName, serving)
+			told = serving
+		}
+		select {
+		case <-ticker.C:
+		case <-s.stopping.Done():
+			return
+		}
+	}
 }
 
 // Shutdown takes no more connections, ends streams, and lets requests finish until ctx ends; then they are cut off.
