@@ -200,7 +200,13 @@ func (r *Result) checkRequired() {
 		if r.picked[t.index].first != "" || t.place != nil && *t.place(r.Lead) != "" || t.path == FullName && (r.Lead.FirstName != "" || r.Lead.LastName != "") {
 			continue
 		}
-		if !r.wait(t.path) {
+		full := r.came(FullName)
+		switch {
+		case full && t.path == pathFirstName && r.Lead.LastName != "": // 王小明, Mr Smith: the visitor gave what there is
+		case r.wait(t.path):
+		case full && (t.path == pathFirstName || t.path == pathLastName):
+			r.violate(t, RuleRequired, "must hold a first and a last name")
+		default:
 			r.violate(t, RuleRequired, "must be filled in")
 		}
 	}

@@ -136,6 +136,23 @@ func TestRequiredFieldsAreAllNamedAtOnce(t *testing.T) {
 	}
 }
 
+func TestAFullNameThatCannotBePartedIsRefusedOnlyWhereTheVisitorCanMendIt(t *testing.T) {
+	t.Parallel()
+	form := newForm(t, func(cfg *configv1.Form) {
+		cfg.Fields = map[string]string{"email": "email", "name": intake.FullName}
+		cfg.Required = []string{"first_name", "last_name"}
+	})
+	for name, want := range map[string][]intake.Violation{
+		"Ada Lovelace": nil, "王小明": nil, "Mr Smith": nil,
+		"Ada": {{Field: "name", Rule: intake.RuleRequired, Message: "must hold a first and a last name"}},
+		"":    {{Field: "name", Rule: intake.RuleRequired, Message: "must be filled in"}, {Field: "name", Rule: intake.RuleRequired, Message: "must be filled in"}},
+	} {
+		if diff := cmp.Diff(want, form.Lead(submission("email", "ada@example.com", "name", name)).Violations); diff != "" {
+			t.Errorf("%q: %s", name, diff)
+		}
+	}
+}
+
 func TestWhatCannotBeReadIsOmittedUnlessItIsNeeded(t *testing.T) {
 	t.Parallel()
 	needsPhone := func(cfg *configv1.Form) { cfg.Required = []string{"phone"} }

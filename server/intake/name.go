@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -30,45 +31,69 @@ func mendCapitals(name string) string {
 	if letters < 3 {
 		return name
 	}
+	lower := unicode.ToLower
+	if strings.ContainsAny(name, "İĞ") { // Turkish, in which a capital I is no i
+		lower = unicode.TurkishCase.ToLower
+	}
 	words := strings.Split(name, " ")
 	for i, word := range words {
 		switch {
-		case isRoman(word), strings.Contains(word, ".") && utf8.RuneCountInString(word) <= 2*strings.Count(word, "."):
-			continue // Henry VIII, J. R. R.
+		case isRoman(word), i > 0 && isDegree(word), strings.Contains(word, ".") && utf8.RuneCountInString(word) <= 2*strings.Count(word, "."):
+			continue // Henry VIII, John Smith MD, J. R. R.
 		case i > 0 && i < len(words)-1 && isParticle(strings.ToLower(word)):
 			words[i] = strings.ToLower(word)
 		default:
-			words[i] = capitalised(word)
+			words[i] = capitalised(word, lower)
 		}
 	}
 	return strings.Join(words, " ")
 }
 
 // capitalised writes one word with capitals where a part of it begins.
-func capitalised(word string) string {
+func capitalised(word string, lower func(rune) rune) string {
 	var out strings.Builder
 	begins, letters := true, []rune(word)
+	part := letters // from where its last hyphen or the like was
 	for i, r := range letters {
 		if begins {
 			out.WriteRune(r)
 		} else {
-			out.WriteRune(unicode.ToLower(r))
+			out.WriteRune(lower(r))
 		}
+		at := i - (len(letters) - len(part))
 		switch {
 		case r == '-' || r == '/' || r == '(' || r == '.':
-			begins = true
+			begins, part = true, letters[i+1:]
 		case r == '\'' || r == '’':
-			begins = i < 3 // O'Brien and D'Arcy, but not Hank's
+			begins = at < 3 || isElided(string(part[:at])) // O'Brien and D'Arcy, but not Hank's
 		case unicode.IsLetter(r) || unicode.IsMark(r):
 			// McDonald, and IJsselmuiden
-			begins = begins && i == 0 && r == 'I' && len(letters) > 3 && letters[1] == 'J' ||
-				i == 1 && letters[0] == 'M' && r == 'C' && len(letters) > 4
+			begins = begins && at == 0 && r == 'I' && len(part) > 3 && part[1] == 'J' ||
+				at == 1 && part[0] == 'M' && r == 'C' && len(part) > 4
 		}
 	}
 	if word, ok := strings.CutSuffix(out.String(), "σ"); ok { // at the end, Greek has another sign for it
 		return word + "ς"
 	}
 	return out.String()
+}
+
+// isElided tells the words of three letters and more that lose their end before a vowel, in Italian names: Dell'Aquila.
+func isElided(word string) bool {
+	switch word {
+	case "DELL", "DALL", "NELL", "SULL", "SANT":
+		return true
+	}
+	return false
+}
+
+// isDegree tells the degrees that stay in capitals in a name that has nothing else.
+func isDegree(word string) bool {
+	switch strings.Trim(word, ".,") {
+	case "MD", "PHD", "MBA", "DDS", "DVM", "CPA", "RN", "JD", "LLM":
+		return true
+	}
+	return false
 }
 
 func isRoman(word string) bool {
@@ -81,14 +106,20 @@ func isRoman(word string) bool {
 
 // splitName parts a full name: "Ludwig van Beethoven" is Ludwig, van Beethoven; "Sammy Davis Jr." is Sammy, Davis Jr.;
 // "Lovelace, Dr. Ada" is Ada, Lovelace. What stands before the last name is first names; in Spanish-speaking countries the
-// last two words of three or more are the two family names. Titles are left out. A name in Chinese, Japanese or Korean has
-// its family name first.
+// last two words of three or more are the two family names. Titles are left out; behind one, a single word is the family name.
+// The family name comes first in Chinese, Japanese and Korean characters, in Hungary, in Vietnamese, and in Russian with a
+// patronymic at the end.
 func splitName(full, country string) (first, last string) {
-	full = withoutTitles(full)
-	if before, after, ok := strings.Cut(full, ","); ok {
-		before, after = strings.TrimSpace(before), strings.TrimSpace(after)
-		if !isSuffix(after) && before != "" && after != "" {
-			return withoutTitles(after), before
+	if open := strings.LastIndex(full, " ("); open > 0 && strings.HasSuffix(full, ")") { // Sam Smith (she/her)
+		if first, last = splitName(full[:open], country); last != "" {
+			return first, last + full[open:]
+		}
+		return first + full[open:], ""
+	}
+	full, title := withoutTitles(full, country)
+	if parts := strings.FieldsFunc(full, func(r rune) bool { return r == ',' }); len(parts) > 1 {
+		if first, last, ok := splitAtCommas(parts, country); ok {
+			return first, last
 		}
 	}
 	words := strings.Fields(full)
@@ -97,11 +128,15 @@ func splitName(full, country string) (first, last string) {
 		return "", ""
 	case isEastAsian(full):
 		return splitEastAsian(words)
+	case len(words) == 1 && title != "" && !isWithFirstName(title):
+		return "", words[0]
 	case len(words) == 1:
 		return words[0], ""
+	case isFamilyFirst(words, country):
+		return strings.Join(words[1:], " "), words[0]
 	}
 	end := len(words) // of the name before suffixes
-	for end > 2 && isSuffix(words[end-1]) {
+	for end > 2 && (isSuffix(words[end-1]) || !strings.ContainsFunc(words[end-1], unicode.IsLetter)) {
 		end--
 	}
 	start := end - 1
@@ -123,27 +158,152 @@ func splitName(full, country string) (first, last string) {
 	return strings.Join(words[:start], " "), strings.Join(words[start:], " ")
 }
 
-func withoutTitles(full string) string {
-	words := strings.Fields(full)
-	for len(words) > 1 && isTitle(words[0]) {
-		words = words[1:]
+// splitAtCommas parts "Smith, Jr., John" and tells it from "John Smith, MSc"; ok is false where the commas say nothing.
+func splitAtCommas(parts []string, country string) (first, last string, ok bool) {
+	for i := range parts {
+		parts[i] = strings.TrimSpace(parts[i])
 	}
-	return strings.Join(words, " ")
+	before, rest := parts[0], parts[1:]
+	words := strings.Fields(before)
+	whole := len(words) > 1 && !isParticle(strings.ToLower(words[0])) // may be a full name
+	isAddition := func(part string) bool { return isSuffix(part) || whole && hasCapitals(part) }
+	additions := slices.IndexFunc(rest, func(part string) bool { return !isAddition(part) })
+	switch {
+	case before == "" || slices.Contains(rest, ""):
+		return "", "", false
+	case additions < 0:
+		first, last = splitName(before, country)
+		if last == "" {
+			return "", "", false
+		}
+		return first, strings.Join(append([]string{last}, rest...), ", "), true
+	}
+	first, _ = withoutTitles(strings.Join(rest[additions:], ", "), country)
+	return first, strings.Join(append([]string{before}, rest[:additions]...), " "), true
 }
 
-func isTitle(word string) bool {
-	switch strings.ToLower(strings.TrimRight(word, ".")) {
-	case "mr", "mrs", "ms", "miss", "mx", "sir", "dr", "prof", "professor", "doctor", "herr", "frau", "herrn", "hr", "fr", "dipl-ing", "ing",
-		"m", "mme", "mlle", "monsieur", "madame", "sr", "sra", "srta", "señor", "señora", "don", "doña", "sig", "sig.ra", "signor", "signora", "dott",
-		"dhr", "mevr", "mw", "meneer", "mevrouw", "senhor", "senhora", "eng", "rev", "capt", "lt", "col", "hon":
-		return utf8.RuneCountInString(word) > 1 || word == "M." // a lone M may be an initial
+// hasCapitals says whether text is written as degrees are, with two capitals at least in each word: MSc, Ph.D., RN.
+func hasCapitals(text string) bool {
+	for word := range strings.FieldsSeq(text) {
+		capitals := 0
+		for _, r := range word {
+			if unicode.IsUpper(r) {
+				capitals++
+			}
+		}
+		if capitals < 2 {
+			return false
+		}
 	}
-	return word == "M."
+	return true
+}
+
+// withoutTitles takes off what stands before a name, and returns the last title that it took: of "Mr. and Mrs. Smith" remain Smith
+// and Mrs.
+func withoutTitles(full, country string) (name, title string) {
+	words := strings.Fields(full)
+	for len(words) > 1 {
+		switch {
+		case isTitle(words[0], country), title != "" && isFaculty(words[0]):
+			title, words = words[0], words[1:]
+			continue
+		case title != "" && len(words) > 2 && isAnd(words[0]) && isTitle(words[1], country):
+			words = words[1:]
+			continue
+		}
+		break
+	}
+	return strings.Join(words, " "), title
+}
+
+// isTitle says whether a word that stands before others is a title. Some are names too, and count with a dot behind them only, or in
+// countries where they are said.
+func isTitle(word, country string) bool {
+	title := strings.ToLower(strings.NewReplacer(".", "", "-", "").Replace(word))
+	switch title {
+	case "mr", "mrs", "ms", "miss", "mx", "sir", "dr", "dra", "drs", "prof", "profa", "professor", "doctor", "herr", "frau", "herrn", "hr", "fr", "fru",
+		"dipling", "dring", "drmed", "univprof", "mme", "mlle", "monsieur", "madame", "sra", "srta", "señor", "señora", "doña", "sigra", "signor", "signora",
+		"dott", "dottssa", "dhr", "mevr", "mw", "meneer", "mevrouw", "senhor", "senhora", "rev", "capt", "mudr", "mvdr", "judr", "phdr", "rndr", "paeddr", "mgr":
+		return true
+	case "sr", "hon", "col", "lt", "eng", "ing", "sig", "mag", "doc", "lic", "arq", "bc":
+		return strings.HasSuffix(word, ".") || title == "sr" && namesTwice(country)
+	case "don":
+		return namesTwice(country) || country == "IT"
+	case "m":
+		switch country {
+		case "FR", "BE", "CH", "LU", "MC", "MA", "TN", "DZ", "SN", "CI", "CM":
+			return word == "M."
+		}
+	}
+	return false
+}
+
+// isFaculty tells what may stand behind a doctor's title, as in Dr. rer. nat. and Dr. h.c.
+func isFaculty(word string) bool {
+	switch strings.ToLower(word) {
+	case "med.", "dent.", "vet.", "rer.", "nat.", "pol.", "oec.", "phil.", "jur.", "iur.", "theol.", "techn.", "habil.", "h.c.", "mult.":
+		return true
+	}
+	return false
+}
+
+// isWithFirstName tells the titles behind which a first name stands: Sir Elton.
+func isWithFirstName(title string) bool {
+	switch strings.ToLower(strings.Trim(title, ".")) {
+	case "sir", "don", "doña":
+		return true
+	}
+	return false
+}
+
+func isAnd(word string) bool {
+	switch strings.ToLower(word) {
+	case "and", "&", "+", "und", "et", "y", "e", "en":
+		return true
+	}
+	return false
+}
+
+// isFamilyFirst says whether a name of two words or more begins with the family name.
+func isFamilyFirst(words []string, country string) bool {
+	last := words[len(words)-1]
+	switch {
+	case country == "HU":
+		return true
+	case len(words) == 3 && isPatronymic(last): // Иванов Иван Иванович
+		return !isPatronymic(words[1])
+	}
+	return isVietnamese(words[0], country) && !isVietnamese(last, country)
+}
+
+// isPatronymic tells the names after a father that stand behind the first name, in Cyrillic.
+func isPatronymic(word string) bool {
+	word = strings.ToLower(word)
+	return slices.ContainsFunc([]string{"ович", "евич", "ьич", "овна", "евна", "ична", "івна", "ївна"}, func(end string) bool {
+		return strings.HasSuffix(word, end) && len(word) > len(end)
+	})
+}
+
+// isVietnamese tells the family names of most Vietnamese: by their accents, or without them in Vietnam.
+func isVietnamese(word, country string) bool {
+	const families = "nguyễn trần lê phạm huỳnh hoàng phan vũ võ đặng bùi đỗ hồ ngô dương lý"
+	bare := func(word string) string { return strings.ReplaceAll(fold(word), "đ", "d") }
+	word = strings.ToLower(word)
+	for family := range strings.FieldsSeq(families) {
+		if word == family && !isASCII(word) || country == "VN" && bare(word) == bare(family) {
+			return true
+		}
+	}
+	return false
 }
 
 func isSuffix(word string) bool {
+	switch strings.ToLower(strings.TrimRight(word, ".,")) {
+	case "jr", "sr": // but not J.R.
+		return true
+	}
 	switch strings.ToLower(strings.NewReplacer(".", "", ",", "").Replace(word)) {
-	case "jr", "sr", "jnr", "snr", "junior", "senior", "filho", "neto", "ii", "iii", "iv", "phd", "md", "mba", "esq", "cpa", "dds", "jd", "msc", "bsc", "ma", "ba":
+	case "jnr", "snr", "junior", "senior", "filho", "neto", "ii", "iii", "iv", "phd", "md", "mba", "esq", "cpa", "dds", "jd", "msc", "bsc", "ma", "ba":
 		return len(word) > 1
 	}
 	return false
@@ -184,6 +344,9 @@ func isEastAsian(name string) bool {
 func splitEastAsian(words []string) (first, last string) {
 	if len(words) > 1 {
 		return strings.Join(words[1:], " "), words[0]
+	}
+	if before, after, ok := strings.Cut(words[0], "・"); ok { // between the parts of a foreign name, which keep their order
+		return before, after
 	}
 	if letters := []rune(words[0]); len(letters) == 3 && unicode.Is(unicode.Hangul, letters[0]) {
 		return string(letters[1:]), string(letters[:1])
