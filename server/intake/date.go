@@ -10,19 +10,25 @@ import (
 )
 
 // readDate reads a date as people and programs write it and returns it as ISO 8601 has it. Of 3/4/2026 the region says which
-// is the month; without one, nobody knows. A year of two digits is not read: of 3.4.58 nobody knows the century.
+// is the month; without one, and where both ways are usual, nobody knows. A year of two digits is not read: of 3.4.58 nobody knows
+// the century.
 func readDate(text, region string) (string, bool) {
 	text, _ = narrow(strings.TrimSpace(text))
-	text = timeOfDay.ReplaceAllString(text, "")
-	for _, layout := range []string{time.DateOnly, "2006/1/2", "2006.1.2", "20060102", "2.1.2006"} {
-		if date, err := time.Parse(layout, text); err == nil {
+	text = timeOfDay.ReplaceAllString(westernDigits(text), "")
+	text = strings.TrimSpace(strings.TrimSuffix(strings.TrimSuffix(text, "г."), "."))
+	if parts := yearFirst.FindStringSubmatch(text); parts != nil {
+		text = parts[1] + "-" + parts[2] + "-" + parts[3]
+	}
+	compact := strings.ReplaceAll(text, " ", "")
+	for _, layout := range []string{"2006-1-2", "20060102", "2.1.2006"} {
+		if date, err := time.Parse(layout, compact); err == nil {
 			return dateOnly(date)
 		}
 	}
 	if date, ok := dateInWords(text); ok {
 		return dateOnly(date)
 	}
-	text = strings.NewReplacer("-", "/", ".", "/", " ", "").Replace(text)
+	text = strings.NewReplacer("-", "/", ".", "/").Replace(compact)
 	dayFirst, errDay := time.Parse("2/1/2006", text)
 	monthFirst, errMonth := time.Parse("1/2/2006", text)
 	switch {
@@ -32,13 +38,18 @@ func readDate(text, region string) (string, bool) {
 		return dateOnly(monthFirst)
 	case errMonth != nil, dayFirst.Equal(monthFirst):
 		return dateOnly(dayFirst)
-	case region == "":
+	}
+	switch region {
+	case "", "CA", "PA", "CN", "HK", "JP", "KR", "MN", "TW": // the last ones begin with the year
 		return "", false
-	case region == "US" || region == "PH" || region == "PR" || region == "GU":
+	case "US", "PH", "PR", "GU", "VI", "AS", "MP", "UM", "FM", "MH", "PW":
 		return dateOnly(monthFirst)
 	}
 	return dateOnly(dayFirst)
 }
+
+// yearFirst is a date that begins with its year, with whatever signs: behind a year, everybody writes the month.
+var yearFirst = regexp.MustCompile(`^(\d{4})\s*[-/.年년]\s*(\d{1,2})\s*[-/.月월]\s*(\d{1,2})\s*[日일]?$`)
 
 // timeOfDay is what stands behind a date where it has a time: T10:00:00Z, 14:30 Uhr, 10:00 AM, 00:00:00 GMT+0100 (CET).
 var timeOfDay = regexp.MustCompile(`(?i)(?:\s*,)?(?:T|\s+(?:at |um |à |a las |alle |às |om )?)\d{1,2}[:h]\d{2}(?::\d{2}(?:[.,]\d+)?)?\s*(?:[ap]\.?m\.?|uhr)?\s*(?:Z|UTC|GMT)?\s*(?:[+-]\d{2}:?\d{2})?\s*(?:\([^)]*\))?$`)
@@ -72,22 +83,22 @@ func dateInWords(text string) (date time.Time, ok bool) {
 // smallWord marks what a date may have besides: weekdays, and words such as "of".
 const smallWord = -1
 
-// calendar says which month a folded word names, in the languages of the dictionary.
+// calendar says which month a folded word names, in the languages of the dictionary and some of their neighbours'.
 var calendar = sync.OnceValue(func() map[string]int {
 	named := map[string]int{}
 	for i, names := range []string{
-		"january jan januar jänner janvier janv enero ene janeiro gennaio gen januari",
-		"february feb februar feber février févr febrero fevereiro fev febbraio februari",
-		"march mar märz mrz mars marzo março maart mrt",
-		"april apr avril avr abril abr aprile",
-		"may mai mayo maio maggio mag mei",
-		"june jun juni juin junio junho giugno giu",
-		"july jul juli juillet juil julio julho luglio lug",
-		"august aug août agosto ago augustus",
-		"september sep sept septembre septiembre setiembre setembro set settembre",
-		"october oct oktober okt octobre octubre outubro out ottobre ott",
-		"november nov novembre noviembre novembro",
-		"december dec dezember dez décembre diciembre dic dezembro dicembre",
+		"january jan januar jänner janvier janv enero ene janeiro gennaio gen januari január ianuarie ledna stycznia styczeń января січня ocak",
+		"february feb februar feber février févr febrero fevereiro fev febbraio februari február februarie února lutego luty февраля лютого şubat",
+		"march mar märz mrz mars marzo março maart mrt mars marts március martie března marca marzec марта березня mart maret",
+		"april apr avril avr abril abr aprile április aprilie dubna kwietnia kwiecień апреля квітня nisan",
+		"may mai mayo maio maggio mag mei maj május května maja мая травня mayıs",
+		"june jun juni juin junio junho giugno giu június iunie června czerwca czerwiec июня червня haziran",
+		"july jul juli juillet juil julio julho luglio lug július iulie července lipca lipiec июля липня temmuz",
+		"august aug août agosto ago augustus augusti augusztus srpna sierpnia sierpień августа серпня ağustos agustus",
+		"september sep sept septembre septiembre setiembre setembro set settembre szeptember septembrie září września wrzesień сентября вересня eylül",
+		"october oct oktober okt octobre octubre outubro out ottobre ott október octombrie října października październik октября жовтня ekim",
+		"november nov novembre noviembre novembro noiembrie listopadu ноября kasım",
+		"december dec dezember dez décembre diciembre dic dezembro dicembre desember decembrie prosince grudnia grudzień декабря грудня aralık",
 	} {
 		for name := range strings.FieldsSeq(names) {
 			named[fold(name)] = i + 1
@@ -104,7 +115,7 @@ var calendar = sync.OnceValue(func() map[string]int {
 })
 
 func dateOnly(date time.Time) (string, bool) {
-	if date.Year() < 1 || date.Year() > 9999 {
+	if date.Year() < 1800 || date.Year() > 2300 { // of another calendar, or what programs write for none
 		return "", false
 	}
 	return date.Format(time.DateOnly), true

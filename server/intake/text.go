@@ -205,6 +205,27 @@ func narrow(text string) (string, reasons) {
 	return text, 0
 }
 
+// westernDigits writes the digits of Arabic, Persian, Indian and other scripts as 0 to 9, and the Arabic signs between them as theirs.
+func westernDigits(text string) string {
+	if isASCII(text) {
+		return text
+	}
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case '٫':
+			return '.'
+		case '٬':
+			return ','
+		}
+		for _, zero := range "٠۰०০੦૦௦౦೦൦๐໐၀០" {
+			if zero <= r && r <= zero+9 {
+				return '0' + r - zero
+			}
+		}
+		return r
+	}, text)
+}
+
 // cut shortens text to so many characters; 0 is no bound.
 func cut(text string, most int) string {
 	if most == 0 || len(text) <= most || utf8.RuneCountInString(text) <= most {

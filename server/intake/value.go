@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -147,27 +148,39 @@ var (
 
 // multiples are words that make a number another one. What they make of it differs from place to place, so that such numbers are
 // left out, but for k.
-var multiples = map[string]bool{
-	"m": true, "mm": true, "mn": true, "mio": true, "mil": true, "mill": true, "million": true, "millions": true, "millionen": true,
-	"millones": true, "milhões": true, "milioni": true, "miljoen": true, "b": true, "bn": true, "billion": true, "mrd": true,
-	"tsd": true, "tausend": true, "thousand": true, "mille": true, "mila": true, "duizend": true,
-	"lakh": true, "lakhs": true, "lac": true, "crore": true, "crores": true, "cr": true,
+var multiples = setOf(`m mm mn mio mil mill million millions millionen millones milhões milioni miljoen miljoner millioner milionów
+	mln млн миллион миллионов milyon juta triệu 百万 백만 b bn billion billions mrd mld mlrd млрд milyar miliar
+	tsd tausend thousand mille mila duizend tys tis tisíc tusen tusind тыс тысяч bin ribu nghìn ngàn ezer 千 천
+	万 萬 만 万円 萬元 万元 만원 億 亿 억 億円 亿元 억원 l lakh lakhs lac crore crores cr ألف مليون`)
+
+// currencies are the words that say of a number that it is money.
+var currencies = setOf(`eur euro euros usd dollar dollars gbp pound pounds chf sfr fr sek nok dkk kr pln zł zl czk kč kc huf ft ron lei bgn лв rub руб р uah грн
+	try tl inr rs jpy cny rmb krw brl mxn ars clp cop cad aud nzd sgd hkd zar r aed sar ils myr rm idr rp php thb vnd đ`)
+
+func setOf(words string) map[string]bool {
+	set := map[string]bool{}
+	for word := range strings.FieldsSeq(words) {
+		set[word] = true
+	}
+	return set
 }
 
 // readDecimal reads a number as people write it, "€ 1.234,50" or "1,234.50", and returns it as programs do: 1234.50. Where one
 // sign stands three digits before the end, the region says what it is.
 func readDecimal(text, region string) (string, bool) {
 	text, _ = narrow(text)
+	text = westernDigits(text)
 	before := beforeNumber.FindString(text)
 	text = text[len(before):]
 	after := afterNumber.FindString(text)
 	text = text[:len(text)-len(after)]
-	thousands := false
+	thousands, money := false, currency.MatchString(before+after)
 	for _, word := range wordsAround.FindAllString(before+" "+after, -1) {
 		if word = strings.ToLower(word); multiples[word] {
 			return "", false
 		}
 		thousands = thousands || word == "k"
+		money = money || currencies[word]
 	}
 	sign := ""
 	switch {
@@ -178,11 +191,11 @@ func readDecimal(text, region string) (string, bool) {
 		text = text[1:]
 	}
 	text = strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Sc, r) })
-	text = strings.NewReplacer(" ", "", "\u00a0", "", "'", "", "’", "", "_", "").Replace(text)
-	if text == "" || len(text) > 64 || strings.Trim(text, "0123456789.,") != "" {
+	text, grouped := withoutSpaces(text)
+	if !grouped || text == "" || len(text) > 64 || strings.Trim(text, "0123456789.,") != "" {
 		return "", false
 	}
-	whole, part, ok := splitDecimal(text, region, currency.MatchString(before+after))
+	whole, part, ok := splitDecimal(text, region, money)
 	if !ok || whole == "" && part == "" {
 		return "", false
 	}
@@ -204,6 +217,21 @@ func readDecimal(text, region string) (string, bool) {
 		sign = ""
 	}
 	return sign + whole, true
+}
+
+// withoutSpaces joins a number whose thousands stand apart, 1 234 567 or 1'234. Of 12 34 nobody knows what it is.
+func withoutSpaces(text string) (joined string, ok bool) {
+	parts := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("'’_", r) })
+	for i, part := range parts {
+		whole := part
+		if i == len(parts)-1 && i > 0 {
+			whole = part[:len(part)-len(strings.TrimLeft(part, "0123456789"))]
+		}
+		if i > 0 && len(whole) != 3 || i == 0 && len(parts) > 1 && len(whole) > 3 {
+			return "", false
+		}
+	}
+	return strings.Join(parts, ""), true
 }
 
 // splitDecimal parts a number at its decimal sign. Money is known by its sign: $10,000 is ten thousand everywhere.
@@ -243,22 +271,26 @@ func splitDecimal(text, region string, money bool) (whole, part string, ok bool)
 	return strings.NewReplacer(".", "", ",", "").Replace(whole), part, true
 }
 
-// groups says whether the signs part digits as thousands: one to three digits, then three each.
+// groups says whether the signs part digits as thousands: one to three digits, then three each, or as in India two each and three
+// at the end.
 func groups(text, signs string) bool {
 	parts := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(signs, r) })
-	for i, part := range parts {
-		if i == 0 && len(part) > 3 || i > 0 && len(part) != 3 {
-			return false
-		}
+	if len(parts) < 2 || parts[0] == "0" || len(parts[len(parts)-1]) != 3 {
+		return false
 	}
-	return len(parts) > 1 && parts[0] != "0"
+	western, indian := len(parts[0]) <= 3, len(parts[0]) <= 2 && !strings.Contains(text, ".")
+	for _, part := range parts[1 : len(parts)-1] {
+		western, indian = western && len(part) == 3, indian && len(part) == 2
+	}
+	return western || indian
 }
 
 // usesComma says whether a country writes a comma before the fraction.
 func usesComma(region string) bool {
 	switch region {
 	case "US", "GB", "IE", "CA", "AU", "NZ", "IN", "CN", "JP", "KR", "TW", "HK", "SG", "MY", "TH", "PH", "IL", "MX", "PK", "BD", "LK", "NG", "KE", "GH",
-		"EG", "SA", "AE", "CH", "LI", "MT", "PR", "GT", "HN", "NI", "PA", "DO", "SV":
+		"EG", "SA", "AE", "CH", "LI", "MT", "PR", "GT", "HN", "NI", "PA", "DO", "SV", "PE", "CU", "ZA", "ZW", "ZM", "BW", "NA", "UG", "TZ", "ET", "GM", "SL", "LR",
+		"JM", "TT", "BS", "BB", "BZ", "GY", "FJ", "PG", "GU", "VI", "AS", "MP", "NP", "MV", "MM", "BN", "KH", "JO", "KW", "QA", "BH", "OM", "YE", "IQ", "MO":
 		return false
 	}
 	return true
@@ -266,12 +298,28 @@ func usesComma(region string) bool {
 
 // readBoolean reads yes and no in the languages of the dictionary, and what check boxes send.
 func readBoolean(text string) (yes, ok bool) {
-	switch fold(text) {
-	case "1", "true", "t", "y", "yes", "on", "checked", "x", "ja", "wahr", "oui", "vrai", "si", "verdadero", "sim", "verdadeiro", "vero", "ok", "agree", "agreed",
-		"accepted", "accept", "granted", "waar", "subscribed":
+	word := fold(text)
+	if yesWords()[word] {
 		return true, true
-	case "0", "false", "f", "n", "no", "off", "unchecked", "nein", "falsch", "non", "faux", "falso", "nao", "nee", "onwaar", "none", "declined", "denied", "refused":
-		return false, true
 	}
-	return false, false
+	return false, noWords()[word]
+}
+
+var (
+	yesWords = sync.OnceValue(func() map[string]bool {
+		return foldedSet(`1 true t y yes on checked x ok agree agreed accepted accept granted subscribed
+			ja wahr oui vrai si verdadero sim verdadeiro vero waar да так tak ano áno evet igen kylla jah taip ναι はい 是 예 네 نعم כן ya`)
+	})
+	noWords = sync.OnceValue(func() map[string]bool {
+		return foldedSet(`0 false f n no off unchecked none declined denied refused
+			nein falsch non faux falso nao nee onwaar nej nei нет ні не nie ne hayır nem ei όχι οχι いいえ 否 아니요 아니오 لا לא tidak`)
+	})
+)
+
+func foldedSet(words string) map[string]bool {
+	set := map[string]bool{}
+	for word := range setOf(words) {
+		set[fold(word)] = true
+	}
+	return set
 }
