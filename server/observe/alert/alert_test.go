@@ -181,6 +181,79 @@ func TestOneTroubleIsOneAlert(t *testing.T) {
 	}
 }
 
+// The calls of an outage that is over are still counted for a while: whoever hears that it is over must not hear next that calls fail.
+func TestAnOutageThatIsOverIsNotToldAsFailingCalls(t *testing.T) {
+	t.Parallel()
+	for name, trouble := range map[string]struct {
+		status leadgatev1.DestinationStatus
+		alert  string
+	}{
+		"it could not be reached": {leadgatev1.DestinationStatus_DESTINATION_STATUS_UNREACHABLE, "breaker/crm"},
+		"it was rate limited":     {leadgatev1.DestinationStatus_DESTINATION_STATUS_RATE_LIMITED, "rate_limited/crm"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			enter(t, nil, func(h *house) {
+				h.lead(repeat(success, 5)...)
+				h.is(trouble.status)
+				if trouble.alert == "rate_limited/crm" {
+					for range 3 {
+						h.destination(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RATE_LIMITED, "API Rate Limit Exceeded")
+					}
+					pass(9 * time.Minute)
+				}
+				h.lead(repeat(retry, 4)...)
+				pass(75 * time.Second)
+				h.is(flowing)
+				h.lead(repeat(success, 60)...)
+				pass(time.Minute)
+				h.expect("firing "+trouble.alert, "resolved "+trouble.alert)
+				pass(10 * time.Minute)
+				h.expect("firing "+trouble.alert, "resolved "+trouble.alert)
+				h.lead(repeat(retry, 20)...) // another one
+				pass(15 * time.Second)
+				h.expect("firing "+trouble.alert, "resolved "+trouble.alert, "firing error_rate/crm")
+			})
+		})
+	}
+}
+
+// Deliveries that somebody sent again are no trouble any more, though they died within the hour.
+func TestDeadDeliveriesThatWereSentAgainAreOver(t *testing.T) {
+	t.Parallel()
+	enter(t, nil, func(h *house) {
+		h.lead(success, success, failure, dead, failure, dead)
+		pass(15 * time.Second)
+		h.expect("firing dead/crm")
+		h.memory.set(func() { h.memory.dead-- })
+		pass(20 * time.Minute)
+		h.expect("firing dead/crm")
+		h.memory.set(func() { h.memory.dead-- })
+		pass(time.Minute)
+		h.expect("firing dead/crm", "resolved dead/crm")
+		h.lead(failure, dead)
+		pass(15 * time.Second)
+		h.expect("firing dead/crm", "resolved dead/crm", "firing dead/crm")
+	})
+}
+
+// Whoever added the line for a field, and released what was held meanwhile, must not hear next that leads are held.
+func TestWhatADriftHadHeldIsNotToldWhenTheDriftIsOver(t *testing.T) {
+	t.Parallel()
+	enter(t, nil, func(h *house) {
+		h.drifted(&leadgatev1.Drift{Form: "contact", Field: "company_name", Suggestion: "company_name: company", Detail: "company came no more"})
+		h.lead(repeat(held, 12)...)
+		h.lead(repeat(rejected, 30)...)
+		pass(15 * time.Second)
+		h.drifted()
+		pass(time.Hour + time.Minute)
+		h.expect("firing drift/form/contact", "resolved drift/form/contact")
+		h.lead(repeat(held, 12)...)
+		pass(15 * time.Second)
+		h.expect("firing drift/form/contact", "resolved drift/form/contact", "firing holds/contact")
+	})
+}
+
 // Whoever knows that the disk fills up does not know yet that no lead is taken any more.
 func TestADiskThatIsFullIsToldAnew(t *testing.T) {
 	t.Parallel()

@@ -31,6 +31,7 @@ type memory struct {
 	mu      sync.Mutex
 	values  map[string][]byte
 	waiting time.Time // when the oldest waiting lead of crm was accepted
+	dead    int64     // deliveries to crm
 	free    uint64
 	refused error
 }
@@ -45,7 +46,9 @@ func (m *memory) set(change func()) {
 func (m *memory) Counts(context.Context) (map[string]store.Counts, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return map[string]store.Counts{"crm": {OldestWaiting: m.waiting}}, nil
+	return map[string]store.Counts{"crm": {
+		OldestWaiting: m.waiting, ByState: map[leadgatev1.DeliveryState]int64{leadgatev1.DeliveryState_DELIVERY_STATE_DEAD: m.dead},
+	}}, nil
 }
 
 func (m *memory) Free() (free, needed uint64, err error) {
@@ -307,6 +310,9 @@ func (h *house) lead(stages ...leadgatev1.Stage) {
 		}
 		switch stage {
 		case leadgatev1.Stage_STAGE_RETRY, leadgatev1.Stage_STAGE_FAILURE, leadgatev1.Stage_STAGE_DEAD:
+			if stage == leadgatev1.Stage_STAGE_DEAD {
+				h.memory.set(func() { h.memory.dead++ })
+			}
 			e.CrmStatus, e.Error, e.NextAttemptTime = 503, "Service Unavailable: maintenance", timestamppb.Now()
 		case leadgatev1.Stage_STAGE_RECEIVED, leadgatev1.Stage_STAGE_REJECTED, leadgatev1.Stage_STAGE_HELD:
 			e.Destination = ""

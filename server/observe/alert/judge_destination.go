@@ -17,7 +17,7 @@ func (d *destination) judge(name string, m *moment) []*finding {
 	}
 	findings := []*finding{
 		d.paused(state), d.credentials(state), d.rateLimited(m, state), d.breaker(state), d.errorRate(m), d.noSuccess(m, state),
-		d.oldestWaiting(m, state, m.counts[name]), d.deadOnes(m), d.drift(m.drifts[place{destination: name}]),
+		d.oldestWaiting(m, state, m.counts[name]), d.deadOnes(m, m.counts[name]), d.drift(m.drifts[place{destination: name}]),
 	}
 	off := []bool{
 		rules.GetPaused().GetOff(), rules.GetCredentials().GetOff(), rules.GetRateLimited().GetOff(), rules.GetBreaker().GetOff(),
@@ -111,7 +111,7 @@ func (d *destination) errorRate(m *moment) *finding {
 	rule := d.rules.GetErrorRate()
 	all := total(&d.calls, m.now)
 	f := &finding{
-		rule: "error_rate", critical: true,
+		rule: "error_rate", critical: true, grace: rule.GetWindow().AsDuration(),
 		summary: fmt.Sprintf("%.0f %% of the calls to {name} fail: %d of %d within %s", 100*all.share(), all.failed, all.failed+all.ok, short(rule.GetWindow().AsDuration())),
 		cause:   answered(d.cases.failed, ""), lead: d.cases.failed.lead,
 		action:  "Read what the CRM answers. If it is down, nothing is lost and deliveries go on by themselves; if it refuses what is sent, correct properties: of {name}, then retry what died.",
@@ -176,11 +176,15 @@ func (d *destination) oldestWaiting(m *moment, state *leadgatev1.Destination, co
 	return f
 }
 
-func (d *destination) deadOnes(m *moment) *finding {
+func (d *destination) deadOnes(m *moment, counts store.Counts) *finding {
 	rule := d.rules.GetDead()
 	n := sum(&d.dead, m.now)
+	found := d.dead.verdict(n >= int64(rule.GetAtLeast()), m.now)
+	if counts.ByState[leadgatev1.DeliveryState_DELIVERY_STATE_DEAD] < int64(rule.GetAtLeast()) {
+		found = calm // they were sent again, or deleted
+	}
 	return &finding{
-		rule: "dead", verdict: d.dead.verdict(n >= int64(rule.GetAtLeast()), m.now),
+		rule: "dead", verdict: found,
 		summary: fmt.Sprintf("%s to {name} given up or refused for good within %s", deliveries(n), short(rule.GetWindow().AsDuration())),
 		cause:   answered(d.cases.buried, ""), lead: d.cases.buried.lead,
 		action:  "They are kept. Correct what the CRM objects to, then send them again.",

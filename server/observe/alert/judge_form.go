@@ -60,7 +60,7 @@ func (f *form) holding(name string, m *moment) *finding {
 	rule := f.rules.GetHolds()
 	n := sum(&f.holds, m.now)
 	return &finding{
-		rule: "holds", verdict: f.holds.verdict(n >= int64(rule.GetAtLeast()), m.now),
+		rule: "holds", grace: rule.GetWindow().AsDuration(), verdict: f.holds.verdict(n >= int64(rule.GetAtLeast()), m.now),
 		summary: fmt.Sprintf("form %s put %s aside within %s", name, leads(n), short(rule.GetWindow().AsDuration())),
 		cause:   cmp.Or(f.held.detail, "The console has the reason of each."), lead: f.held.lead,
 		action: "Look through them and release those that are good; they are not sent before that.", page: "held?form=" + name,
@@ -72,7 +72,7 @@ func (f *form) rejections(name string, m *moment) *finding {
 	rule := f.rules.GetRejections()
 	all := total(&f.submissions, m.now)
 	return &finding{
-		rule: "rejections", verdict: f.submissions.verdict(all.ok+all.failed >= int64(rule.GetAtLeast()) && all.share() > rule.GetAbove(), m.now),
+		rule: "rejections", grace: rule.GetWindow().AsDuration(), verdict: f.submissions.verdict(all.ok+all.failed >= int64(rule.GetAtLeast()) && all.share() > rule.GetAbove(), m.now),
 		summary: fmt.Sprintf("%.0f %% of the submissions of form %s are refused: %d of %d within %s", 100*all.share(), name, all.failed, all.ok+all.failed, short(rule.GetWindow().AsDuration())),
 		cause:   f.rejected.detail,
 		action:  "See what the page sends and why it is refused: it may have changed, or somebody is trying it out.", page: "?form=" + name + "&stage=STAGE_REJECTED",
