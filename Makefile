@@ -31,6 +31,7 @@ generate: ## make gen/ anew from proto/ and the pages' TypeScript
 	$(GO) run ./proto/tools/thirdparty gen/thirdparty
 	$(BUF) format -w proto
 	$(BUF) generate
+	$(BUF) build --path proto/leadgate/v1 -o gen/openapi/parts/image.binpb
 	$(GO) run ./proto/tools/openapi gen/openapi/parts gen/openapi
 	$(GO) run ./server/observe/prometheus/print > server/observe/prometheus/rules.yml.new
 	mv server/observe/prometheus/rules.yml.new server/observe/prometheus/rules.yml

@@ -1,6 +1,6 @@
 package main
 
-// addExamples shows what is sent and answered where it is not plain. Tests send what stands here.
+// addExamples shows what is sent and answered where it is not plain. A test of server/ sends what stands here.
 func addExamples(api object) {
 	paths := api["paths"].(object)
 	lead := object{"email": "ada@example.com", "firstName": "Ada", "lastName": "Lovelace", "country": "GB", "custom": object{"budget": "4000"}}
@@ -16,6 +16,19 @@ func addExamples(api object) {
 	body("/v1/forms/{form}/submissions", "application/json", form)
 	body("/v1/forms/{form}/submissions", "application/x-www-form-urlencoded", form)
 	body("/v1/forms/{form}/submissions", "multipart/form-data", form)
+	body("/v1/leads:erase", "application/json", object{"email": "ada@example.com", "dryRun": true})
+	body("/v1/leads:replay", "application/json", object{"filter": object{"form": "contact", "since": "2026-11-24T12:00:00Z"}, "dryRun": true})
+	held := object{"filter": object{"form": "contact", "reason": "HOLD_REASON_SPAM"}, "expectedCount": "12", "operationId": "spam-2026-11-24"}
+	body("/v1/leads:release", "application/json", held)
+	body("/v1/leads:discard", "application/json", held)
+	body("/v1/leads:undiscard", "application/json", held)
+	dead := object{"filter": object{"destination": "crm", "state": "DELIVERY_STATE_DEAD"}, "dryRun": true}
+	body("/v1/deliveries:retry", "application/json", dead)
+	body("/v1/deliveries:delete", "application/json", dead)
+	body("/v1/deliveries:move", "application/json", object{"filter": object{"destination": "old-crm"}, "to": "crm", "dryRun": true})
+	body("/v1/deliveries/{deliveryId}:retry", "application/json", object{"force": true})
+	body("/v1/destinations/{name}:pause", "application/json", object{"reason": "the CRM is being migrated"})
+	body("/v1/alerts:acknowledge", "application/json", object{"alertId": "error_rate/crm", "duration": "3600s", "note": "Grace is on it"})
 	body("/v1/leads:search", "application/json", object{"email": "ada@example.com"})
 	answer := object{"leadId": "019ab1c2-7c1e-7d3a-9f57-0b6a4d0f2c11", "replayed": false}
 	for _, path := range []string{"/v1/leads", "/v1/forms/{form}/submissions"} {

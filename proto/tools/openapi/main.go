@@ -1,5 +1,6 @@
 // Command openapi makes one OpenAPI description of the REST API of the parts that protoc-gen-openapiv3 writes, one for each
-// service, and mends what that generator cannot know: statuses and headers (mend.go), rules (rules.go), examples (examples.go).
+// service, and mends what that generator cannot know: statuses and headers (mend.go), words (words.go), rules (rules.go), examples
+// (examples.go). The words of enum values come from PARTS/image.binpb, which buf build writes.
 //
 //	go run ./proto/tools/openapi PARTS OUT
 //
@@ -7,6 +8,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -30,6 +32,9 @@ var JSON []byte
 
 type object = map[string]any
 
+// apiPackage is what the full names of all that is described begin with.
+const apiPackage = "leadgate.v1."
+
 func main() {
 	if len(os.Args) != 3 {
 		fail(fmt.Errorf("usage: openapi PARTS OUT"))
@@ -39,6 +44,9 @@ func main() {
 		fail(err)
 	}
 	mend(merged)
+	if err := describeEnums(merged["components"].(object)["schemas"].(object), filepath.Join(os.Args[1], "image.binpb")); err != nil {
+		fail(err)
+	}
 	data, err := json.MarshalIndent(merged, "", "  ")
 	if err != nil {
 		fail(err)
@@ -63,9 +71,9 @@ func fail(err error) {
 
 // merge reads the parts, whose paths differ and whose schemas of one name are equal.
 func merge(parts string) (object, error) {
-	paths, schemas, tags := object{}, object{}, []any{}
+	paths, schemas := object{}, object{}
 	err := filepath.WalkDir(parts, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		if err != nil || filepath.Ext(path) != ".json" {
 			return err
 		}
 		data, err := os.ReadFile(path)
@@ -74,16 +82,15 @@ func merge(parts string) (object, error) {
 		}
 		var part struct {
 			Paths      object
-			Tags       []any
 			Components struct{ Schemas object }
 		}
+		data = bytes.ReplaceAll(data, []byte(apiPackage), nil) // there is no other, and clients name their types by it
 		if err := json.Unmarshal(data, &part); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 		maps.Copy(paths, part.Paths)
 		maps.Copy(schemas, part.Components.Schemas)
-		tags = append(tags, part.Tags...)
 		return nil
 	})
-	return object{"openapi": "3.1.0", "paths": paths, "tags": tags, "components": object{"schemas": schemas}}, err
+	return object{"openapi": "3.1.0", "paths": paths, "components": object{"schemas": schemas}}, err
 }

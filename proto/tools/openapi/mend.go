@@ -15,28 +15,32 @@ import (
 func mend(api object) {
 	api["info"] = object{
 		"title": "leadgate", "version": "v1",
-		"description": "The gateway between a website and its CRM. Everything but form submissions needs an API key, if any is configured.",
+		"description": introduction,
 		"license":     object{"name": "Apache-2.0", "identifier": "Apache-2.0"},
 	}
 	api["servers"] = []any{object{"url": "/", "description": "The gateway that serves this description."}}
 	api["security"] = []any{object{"apiKey": []any{}}}
+	api["tags"] = tags()
+	unwrap(api["paths"])
+	unwrap(api["components"])
+	renameParameters(api["paths"].(object))
 	components := api["components"].(object)
-	components["securitySchemes"] = object{"apiKey": object{"type": "http", "scheme": "bearer", "description": "One of the configuration's api_keys."}}
+	components["securitySchemes"] = object{"apiKey": object{"type": "http", "scheme": "bearer", "description": "A key under api_keys in the configuration. Each operation names the role that it requires."}}
 	components["headers"] = object{
-		"Request-Id":  header("string", "Identifier of the request, in logs too: the one that came with it, or a new one."),
-		"Retry-After": header("integer", "Seconds after which the same request may succeed."),
-		"Location":    header("string", "Where the lead is shown."),
-		"Replayed":    object{"description": "Set when this answers an earlier request again.", "schema": object{"type": "string", "const": "true"}},
+		"Request-Id":  header("string", "The ID of the request, as in the logs: the one that the request carried, or a new one."),
+		"Retry-After": header("integer", "The number of seconds to wait before sending the same request again."),
+		"Location":    header("string", "The path of the lead."),
+		"Replayed":    object{"description": "Set if this is the answer to an earlier request.", "schema": object{"type": "string", "const": "true"}},
 	}
 	components["responses"] = refusals()
 	components["parameters"] = object{
 		"Idempotency-Key": object{
 			"name": "Idempotency-Key", "in": "header", "example": "order-4711",
-			"description": "Makes repeating the request harmless: 1 to 255 printable ASCII characters, plain or as a quoted structured string.",
+			"description": "A key that makes it safe to repeat the request: 1 to 255 printable ASCII characters, plain or as a quoted string.",
 			"schema":      object{"type": "string", "minLength": 1, "maxLength": 257},
 		},
 		"Prefer": object{
-			"name": "Prefer", "in": "header", "description": "return=minimal: the answer has no body; Location names the lead.",
+			"name": "Prefer", "in": "header", "description": "With return=minimal, the response has no body; Location names the lead.",
 			"schema": object{"type": "string", "enum": []any{"return=minimal"}},
 		},
 	}
@@ -44,17 +48,19 @@ func mend(api object) {
 	delete(schemas, "google.rpc.Status")
 	for name, schema := range schemas {
 		mendSchema(schema.(object))
-		constrainMessage(schema.(object), message(protoreflect.FullName(name)))
+		constrainMessage(schema.(object), message(name))
 	}
 	schemas["Problem"] = problem()
+	// Set by leadgate alone.
+	schemas["Lead"].(object)["properties"].(object)["enrichment"].(object)["readOnly"] = true
 	for path, item := range api["paths"].(object) {
 		for method, operation := range item.(object) {
 			mendOperation(path, method, operation.(object))
 		}
 	}
 	special(api["paths"].(object))
-	constrainMessage(schemas["leadgate.v1.SubmitLeadRequest"].(object), (*leadgatev1.SubmitLeadRequest)(nil).ProtoReflect().Descriptor())
-	for _, name := range []string{"leadgate.v1.SubmitLeadResponse", "leadgate.v1.SubmitFormResponse"} {
+	constrainMessage(schemas["SubmitLeadRequest"].(object), (*leadgatev1.SubmitLeadRequest)(nil).ProtoReflect().Descriptor())
+	for _, name := range []string{"SubmitLeadResponse", "SubmitFormResponse"} {
 		schemas[name].(object)["required"] = []any{"leadId", "replayed"}
 	}
 	addExamples(api)
@@ -72,23 +78,23 @@ func mendSchema(schema object) {
 // statuses of refusals, with what they mean. Each is a response of components.
 func statuses() map[int]string {
 	return map[int]string{
-		http.StatusBadRequest:            "It is malformed, or breaks rules; violations lists all of them.",
-		http.StatusUnauthorized:          "An API key is needed, or the one that was sent is not known.",
-		http.StatusForbidden:             "The API key lacks the role, the caller is not local, or the page's origin may not submit.",
-		http.StatusNotFound:              "There is no such form, lead, delivery, destination or operation.",
-		http.StatusConflict:              "It is not possible in the present state, or not as many match as were expected.",
+		http.StatusBadRequest:            "The request is malformed, or breaks rules; violations lists all of them.",
+		http.StatusUnauthorized:          "The API key is missing or unknown.",
+		http.StatusForbidden:             "The API key lacks the required role, there are no API keys and the caller is not local, or the page's origin is not allowed.",
+		http.StatusNotFound:              "The form, lead, delivery, destination, operation, alert or notifier does not exist.",
+		http.StatusConflict:              "The current state does not allow this, or the number of matches is not expectedCount.",
 		http.StatusRequestEntityTooLarge: "The body is too large.",
-		http.StatusUnsupportedMediaType:  "The body is of a kind that is not read here.",
-		http.StatusUnprocessableEntity:   "The idempotency key was seen before with other content; fields names what differs.",
-		http.StatusTooManyRequests:       "Too many submissions come from this address; send it again, with the same key, after Retry-After seconds.",
-		http.StatusServiceUnavailable:    "It could not be made durable, or leadgate is stopping; send it again, with the same key, after Retry-After seconds.",
+		http.StatusUnsupportedMediaType:  "The content type of the body is not supported.",
+		http.StatusUnprocessableEntity:   "The idempotency key was already used for different content; fields names what differs.",
+		http.StatusTooManyRequests:       "Too many submissions came from this address. Send it again with the same key after Retry-After seconds.",
+		http.StatusServiceUnavailable:    "leadgate cannot store anything at present, or is stopping. Send it again with the same key after Retry-After seconds.",
 	}
 }
 
 func responseName(status int) string { return strings.ReplaceAll(http.StatusText(status), " ", "") }
 
 func refusals() object {
-	all := object{"Problem": failure("What went wrong.")}
+	all := object{"Problem": failure("Any other error.")}
 	for status, description := range statuses() {
 		response := failure(description)
 		if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
@@ -110,43 +116,44 @@ func failure(description string) object {
 
 // mendOperation gives an operation its name, its words, its rules and the statuses that it can be answered with.
 func mendOperation(path, method string, operation object) {
-	service, name, _ := strings.Cut(operation["operationId"].(string), "_")
-	name, _, additional := strings.Cut(name, "_") // of a further binding of the same rpc
-	operation["operationId"] = strings.ToLower(name[:1]) + name[1:]
-	if additional {
-		operation["operationId"] = operation["operationId"].(string) + "By" + strings.ToUpper(method[:1]) + method[1:]
-	}
-	words, _ := operation["summary"].(string)
-	operation["summary"], operation["description"] = summary(words)
-	input := methodOf(service, name).Input()
+	service, rpc, _ := strings.Cut(operation["operationId"].(string), "_")
+	rpc, _, further := strings.Cut(rpc, "_")
+	operation["operationId"] = operationID(rpc, path, method, further)
+	operation["tags"] = []any{tagOf(path)}
+	describeOperation(operation, rpc)
+	input := methodOf(service, rpc).Input()
 	constrainParameters(operation, input)
 	if body, ok := operation["requestBody"].(object); ok {
 		constrainMessage(body["content"].(object)["application/json"].(object)["schema"].(object), input)
 	}
 	responses := operation["responses"].(object)
 	responses["200"].(object)["headers"] = object{"X-Request-Id": ref("headers/Request-Id")}
-	possible := []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable}
-	if strings.Contains(path, "{") {
-		possible = append(possible, http.StatusNotFound)
-	}
-	if method == "post" {
-		possible = append(possible, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusConflict)
-	}
-	for _, status := range possible {
+	for _, status := range refusalsOf(path, method, input) {
 		refuse(responses, status)
 	}
 	responses["default"] = ref("responses/Problem")
 }
 
-func refuse(responses object, status int) {
-	responses[itoa(status)] = ref("responses/" + responseName(status))
+// refusalsOf are the statuses with which an operation can be refused.
+func refusalsOf(path, method string, input protoreflect.MessageDescriptor) []int {
+	possible := []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable}
+	has := func(names ...protoreflect.Name) bool {
+		return slices.ContainsFunc(names, func(name protoreflect.Name) bool { return input.Fields().ByName(name) != nil })
+	}
+	if strings.Contains(path, "{") || has("destination", "form", "filter", "alert_id", "notifiers") {
+		possible = append(possible, http.StatusNotFound)
+	}
+	if method != "post" {
+		return possible
+	}
+	if has("expected_count") || strings.Contains(path, "}:") && tagOf(path) != "Forms" {
+		possible = append(possible, http.StatusConflict)
+	}
+	return append(possible, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 }
 
-// summary parts words after their first sentence.
-func summary(words string) (first, all string) {
-	all = strings.ReplaceAll(words, "\n", " ")
-	first, _, _ = strings.Cut(all, ". ")
-	return strings.TrimSuffix(first, "."), all
+func refuse(responses object, status int) {
+	responses[itoa(status)] = ref("responses/" + responseName(status))
 }
 
 // special is what only some operations do.
@@ -158,15 +165,15 @@ func special(paths object) {
 	form["parameters"] = slices.DeleteFunc(form["parameters"].([]any), func(p any) bool { return p.(object)["in"] == "query" })
 	fields := object{"schema": object{
 		"type": "object", "additionalProperties": true,
-		"description": "The form's fields under the page's own names, nested as the page has them. idempotency_key may be one of them. " +
-			"Files are dropped, which the lead's events say.",
+		"description": "The form's fields under the page's own names, nested as on the page. A field named idempotency_key is the key. " +
+			"Files are dropped; the lead's events say so.",
 	}}
 	form["requestBody"] = object{"required": true, "content": object{
 		"application/json": fields, "application/x-www-form-urlencoded": maps.Clone(fields), "multipart/form-data": maps.Clone(fields),
 	}}
 	submission(form)
 	form["responses"].(object)["303"] = object{
-		"description": "Sent by a page without script, and taken: the form's redirect.", "headers": object{"Location": object{"schema": object{"type": "string"}}},
+		"description": "Accepted from a page without JavaScript: the redirect of the form.", "headers": object{"Location": object{"schema": object{"type": "string"}}},
 	}
 	delete(form["responses"].(object), itoa(http.StatusUnauthorized))
 	refuse(form["responses"].(object), http.StatusTooManyRequests)
@@ -177,9 +184,9 @@ func special(paths object) {
 	stream(at("/v1/deliveries:watch", "get"))
 	stream(at("/v1/leads:export", "get"))
 	stream(at("/v1/leads:export", "post"))
-	for path, words := range map[string]string{"/healthz": "Says that the process runs", "/readyz": "Says whether leads can be taken now"} {
+	for path, words := range map[string]string{"/healthz": "Says that the process is running", "/readyz": "Says whether leads are accepted at present"} {
 		paths[path] = object{"get": object{
-			"operationId": strings.Trim(path, "/"), "summary": words, "description": words + ".", "security": []any{}, "tags": []any{"LeadService"},
+			"operationId": strings.Trim(path, "/"), "summary": words, "description": words + ".", "security": []any{}, "tags": []any{tagOf("health")},
 			"responses": object{
 				"200":     object{"description": "Yes.", "content": object{"application/json": object{"schema": object{"type": "object", "properties": object{"status": object{"type": "string"}}}}}},
 				"503":     ref("responses/ServiceUnavailable"),
@@ -196,16 +203,15 @@ func submission(operation object) {
 	responses := operation["responses"].(object)
 	content := responses["200"].(object)["content"]
 	responses["200"] = object{
-		"description": "The idempotency key was seen before: the first answer again.",
+		"description": "The idempotency key was already used: the answer of the first request.",
 		"headers":     object{"Idempotency-Replayed": ref("headers/Replayed"), "X-Request-Id": ref("headers/Request-Id")},
 		"content":     content,
 	}
 	responses["201"] = object{
-		"description": "New, and on disk.",
+		"description": "The lead is new, and on disk.",
 		"headers":     object{"Location": ref("headers/Location"), "X-Request-Id": ref("headers/Request-Id")},
 		"content":     content,
 	}
-	delete(responses, itoa(http.StatusConflict))
 	refuse(responses, http.StatusUnprocessableEntity)
 }
 
@@ -214,7 +220,7 @@ func stream(operation object) {
 	frames := operation["responses"].(object)["200"].(object)["content"].(object)
 	for _, body := range slices.Collect(maps.Values(frames)) {
 		body.(object)["schema"].(object)["properties"].(object)["error"] = object{
-			"type": "object", "description": "Why the stream ends.",
+			"type": "object", "description": "Why the stream ended.",
 			"properties": object{"code": object{"type": "integer"}, "message": object{"type": "string"}},
 		}
 		clear(frames)
@@ -228,19 +234,19 @@ func problem() object {
 	return object{
 		"type": "object", "description": "An error (RFC 9457).", "required": []any{"title", "status", "detail"},
 		"properties": object{
-			"title":  text("The status in words."),
+			"title":  text("The name of the status."),
 			"status": object{"type": "integer", "description": "The HTTP status."},
-			"detail": text("What went wrong, and what to do."),
+			"detail": text("What went wrong and what to do about it."),
 			"reason": object{
-				"type": "string", "description": "The machine's name of the error; there may be new ones, to be taken by their status.",
+				"type": "string", "description": "The error code. There may be new ones; go by their status.",
 				"examples": []any{"RULES_BROKEN", "IDEMPOTENCY_KEY_REUSED", "ORIGIN_NOT_ALLOWED", "TOO_MANY_SUBMISSIONS", "STORE_UNAVAILABLE", "STOPPING"},
 			},
-			"requestId": text("Finds the request in the logs."),
-			"leadId":    text("The lead that first came under a reused idempotency key."),
-			"fields":    object{"type": "array", "items": object{"type": "string"}, "description": "The fields in which it differs."},
-			"violations": object{"type": "array", "description": "Every rule that is broken.", "items": object{
+			"requestId": text("The ID of the request, as in the logs."),
+			"leadId":    text("For a reused idempotency key, the ID of the lead that first came with it."),
+			"fields":    object{"type": "array", "items": object{"type": "string"}, "description": "For a reused idempotency key, the fields that differ."},
+			"violations": object{"type": "array", "description": "Every rule that the request breaks.", "items": object{
 				"type": "object", "required": []any{"field", "rule", "message"},
-				"properties": object{"field": text("Where."), "rule": text("The rule's name."), "message": text("The rule in words.")},
+				"properties": object{"field": text("The field."), "rule": text("The rule's ID."), "message": text("What the rule demands.")},
 			}},
 		},
 	}

@@ -14,8 +14,8 @@ import (
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // message finds a message of the API; nil if there is none of this name.
-func message(name protoreflect.FullName) protoreflect.MessageDescriptor {
-	found, err := protoregistry.GlobalFiles.FindDescriptorByName(name)
+func message(name string) protoreflect.MessageDescriptor {
+	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(apiPackage + name))
 	if err != nil {
 		return nil
 	}
@@ -25,7 +25,7 @@ func message(name protoreflect.FullName) protoreflect.MessageDescriptor {
 
 // methodOf finds an rpc.
 func methodOf(service, name string) protoreflect.MethodDescriptor {
-	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName("leadgate.v1." + service + "." + name))
+	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(apiPackage + service + "." + name))
 	if err != nil {
 		fail(fmt.Errorf("there is no rpc %s.%s: %w", service, name, err))
 	}
@@ -51,13 +51,23 @@ func constrainMessage(schema object, of protoreflect.MessageDescriptor) {
 			continue
 		}
 		constrain(property, field)
-		if rulesOf(field).GetRequired() {
+		if isRequired(field) {
 			required = append(required, field.JSONName())
 		}
 	}
 	if len(required) > 0 {
 		schema["required"] = required
 	}
+}
+
+// isRequired reports whether the rules refuse a message that leaves the field out.
+func isRequired(field protoreflect.FieldDescriptor) bool {
+	rules := rulesOf(field)
+	if rules.GetIgnore() != validate.Ignore_IGNORE_UNSPECIFIED {
+		return false
+	}
+	text := rules.GetString()
+	return rules.GetRequired() || text.GetMinLen() > 0 || text.GetUuid() || rules.GetRepeated().GetMinItems() > 0
 }
 
 func constrainParameters(operation object, of protoreflect.MessageDescriptor) {
@@ -78,6 +88,9 @@ func constrainParameters(operation object, of protoreflect.MessageDescriptor) {
 func constrain(schema object, field protoreflect.FieldDescriptor) {
 	if _, isRef := schema["$ref"]; isRef {
 		return
+	}
+	if !field.IsList() && field.Message() != nil && field.Message().FullName() == "google.protobuf.Duration" {
+		schema["pattern"], schema["examples"] = `^-?[0-9]+(\.[0-9]{1,9})?s$`, []any{"2.5s"}
 	}
 	rules := rulesOf(field)
 	if text := rules.GetString(); text != nil {

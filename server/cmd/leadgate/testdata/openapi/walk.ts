@@ -65,7 +65,7 @@ expect("a form's submission is 201", form.response.status === 201 && form.data?.
 const nowhere = await client.POST("/v1/forms/{form}/submissions", { params: { path: { form: "nowhere" } }, body: { email: "form@example.com" } });
 expect("an unknown form is 404", nowhere.response.status === 404 && nowhere.error?.reason === "FORM_NOT_FOUND");
 
-const shown = await client.GET("/v1/leads/{lead_id}", { params: { path: { lead_id: leadId } } });
+const shown = await client.GET("/v1/leads/{leadId}", { params: { path: { leadId } } });
 expect("a lead is shown", shown.data?.record?.lead?.email === "ada@example.com" && (shown.data.timeline?.length ?? 0) > 0);
 const listed = await client.GET("/v1/leads", { params: { query: { state: "LEAD_STATE_OPEN" } } });
 expect("leads are listed", (listed.data?.leads?.length ?? 0) > 0);
@@ -74,7 +74,7 @@ expect("a person's leads are found", found.data?.leads?.length === 1);
 const deliveries = await client.GET("/v1/deliveries", { params: { query: { pageSize: 1 } } });
 const deliveryId = deliveries.data?.deliveries?.[0]?.deliveryId;
 expect("deliveries are listed", deliveryId && deliveries.data?.nextPageToken);
-const delivery = await client.GET("/v1/deliveries/{delivery_id}", { params: { path: { delivery_id: deliveryId! } } });
+const delivery = await client.GET("/v1/deliveries/{deliveryId}", { params: { path: { deliveryId: deliveryId! } } });
 expect("a delivery is shown", delivery.data?.delivery?.destination === "crm");
 const destinations = await client.GET("/v1/destinations");
 expect("destinations are listed", destinations.data?.destinations?.[0]?.name === "crm");
