@@ -11,7 +11,6 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
@@ -129,11 +128,7 @@ func failedErasures(op *leadgatev1.Operation) error {
 }
 
 // eraseTask goes through the leads that a request named.
-func (s *leads) eraseTask(request proto.Message) (operations.Task, error) {
-	plan, ok := request.(*storev1.PersonErasure)
-	if !ok {
-		return operations.Task{}, fmt.Errorf("%T is not a request to erase leads", request)
-	}
+func (s *leads) eraseTask(plan *storev1.PersonErasure) (operations.Task, error) {
 	var ids []string
 	for id := range slices.Chunk(plan.GetLeadIds(), len(uuid.UUID{})) {
 		lead, err := uuid.FromBytes(id)

@@ -74,11 +74,7 @@ func (s *leads) ReplayLeads(ctx context.Context, r *leadgatev1.ReplayLeadsReques
 	return answer, nil
 }
 
-func (s *leads) replayTask(request proto.Message) (operations.Task, error) {
-	r, ok := request.(*leadgatev1.ReplayLeadsRequest)
-	if !ok {
-		return operations.Task{}, fmt.Errorf("%T is not a request to replay leads", request)
-	}
+func (s *leads) replayTask(r *leadgatev1.ReplayLeadsRequest) (operations.Task, error) {
 	return s.replay(r, func(*leadgatev1.ReplayChange) {}), nil
 }
 

@@ -30,6 +30,7 @@ import (
 	"github.com/leadgate/leadgate/server/config"
 	"github.com/leadgate/leadgate/server/static"
 	"github.com/leadgate/leadgate/worker/journal"
+	"github.com/leadgate/leadgate/worker/operations"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
@@ -184,8 +185,8 @@ func New(o Options) (*Server, error) {
 	}
 	s.files["/openapi.json"] = shared(description)
 	if s.back != nil {
-		s.back.Operations().Define(replayLeads, (&leads{Server: s}).replayTask)
-		s.back.Operations().Define(eraseLeads, (&leads{Server: s}).eraseTask)
+		operations.Define(s.back.Operations(), replayLeads, (&leads{Server: s}).replayTask)
+		operations.Define(s.back.Operations(), eraseLeads, (&leads{Server: s}).eraseTask)
 	}
 	if err := s.assemble(o, h); err != nil {
 		return nil, err

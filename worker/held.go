@@ -15,9 +15,7 @@ import (
 
 // ReleaseLeads implements WorkerServiceServer.
 func (s *service) ReleaseLeads(ctx context.Context, r *leadgatev1.ReleaseLeadsRequest) (*leadgatev1.ReleaseLeadsResponse, error) {
-	op, err := s.operate(ctx, operations.Call{
-		Kind: releaseLeads, Request: r, ID: r.GetOperationId(), DryRun: r.GetDryRun(), Expected: r.GetExpectedCount(),
-	}, "lead")
+	op, err := s.operate(ctx, releaseLeads, r, "lead")
 	if err != nil {
 		return nil, err
 	}
@@ -29,9 +27,7 @@ func (s *service) ReleaseLeads(ctx context.Context, r *leadgatev1.ReleaseLeadsRe
 
 // DiscardLeads implements WorkerServiceServer.
 func (s *service) DiscardLeads(ctx context.Context, r *leadgatev1.DiscardLeadsRequest) (*leadgatev1.DiscardLeadsResponse, error) {
-	op, err := s.operate(ctx, operations.Call{
-		Kind: discardLeads, Request: r, ID: r.GetOperationId(), DryRun: r.GetDryRun(), Expected: r.GetExpectedCount(),
-	}, "lead")
+	op, err := s.operate(ctx, discardLeads, r, "lead")
 	if err != nil {
 		return nil, err
 	}
@@ -40,20 +36,14 @@ func (s *service) DiscardLeads(ctx context.Context, r *leadgatev1.DiscardLeadsRe
 
 // UndiscardLeads implements WorkerServiceServer.
 func (s *service) UndiscardLeads(ctx context.Context, r *leadgatev1.UndiscardLeadsRequest) (*leadgatev1.UndiscardLeadsResponse, error) {
-	op, err := s.operate(ctx, operations.Call{
-		Kind: undiscardLeads, Request: r, ID: r.GetOperationId(), DryRun: r.GetDryRun(), Expected: r.GetExpectedCount(),
-	}, "lead")
+	op, err := s.operate(ctx, undiscardLeads, r, "lead")
 	if err != nil {
 		return nil, err
 	}
 	return &leadgatev1.UndiscardLeadsResponse{Matched: op.GetMatched(), Held: op.GetCounts()["held"], OperationId: op.GetOperationId()}, nil
 }
 
-func (s *service) releaseTask(request proto.Message) (operations.Task, error) {
-	r, ok := request.(*leadgatev1.ReleaseLeadsRequest)
-	if !ok {
-		return operations.Task{}, fmt.Errorf("%T is not a request to release leads", request)
-	}
+func (s *service) releaseTask(r *leadgatev1.ReleaseLeadsRequest) (operations.Task, error) {
 	return s.asideTask(r.GetFilter(), heldLeads, "released", func(record *leadgatev1.LeadRecord, result *operations.Result) (*store.Amendment, error) {
 		again, err := s.worker.resubmit(record)
 		if err != nil {
@@ -68,11 +58,7 @@ func (s *service) releaseTask(request proto.Message) (operations.Task, error) {
 	}), nil
 }
 
-func (s *service) discardTask(request proto.Message) (operations.Task, error) {
-	r, ok := request.(*leadgatev1.DiscardLeadsRequest)
-	if !ok {
-		return operations.Task{}, fmt.Errorf("%T is not a request to discard leads", request)
-	}
+func (s *service) discardTask(r *leadgatev1.DiscardLeadsRequest) (operations.Task, error) {
 	return s.asideTask(r.GetFilter(), heldLeads, "discarded", func(was *leadgatev1.LeadRecord, result *operations.Result) (*store.Amendment, error) {
 		record := proto.CloneOf(was)
 		record.State = leadgatev1.LeadState_LEAD_STATE_DISCARDED // its holds stay, so that it can be held again
@@ -82,11 +68,7 @@ func (s *service) discardTask(request proto.Message) (operations.Task, error) {
 	}), nil
 }
 
-func (s *service) undiscardTask(request proto.Message) (operations.Task, error) {
-	r, ok := request.(*leadgatev1.UndiscardLeadsRequest)
-	if !ok {
-		return operations.Task{}, fmt.Errorf("%T is not a request to hold discarded leads again", request)
-	}
+func (s *service) undiscardTask(r *leadgatev1.UndiscardLeadsRequest) (operations.Task, error) {
 	return s.asideTask(r.GetFilter(), discardedLeads, "held", func(was *leadgatev1.LeadRecord, _ *operations.Result) (*store.Amendment, error) {
 		record := proto.CloneOf(was)
 		record.State = leadgatev1.LeadState_LEAD_STATE_HELD
@@ -144,11 +126,7 @@ func (s *service) asideTask(f *leadgatev1.LeadFilter, state leadgatev1.LeadState
 					return result, err
 				}
 				for i, amended := range results {
-					if amended.Err == nil {
-						result.Count(word, 1)
-						continue
-					}
-					result.Problem(amendments[i].Record.GetLeadId(), Problem(s.worker.log, amended.Err, "lead"))
+					s.tally(&result, word, "lead", amendments[i].Record.GetLeadId(), amended.Err)
 				}
 				return result, nil
 			},

@@ -3,8 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
-
-	"google.golang.org/protobuf/proto"
+	"slices"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/operations"
@@ -37,9 +36,7 @@ func (s *service) RetryDelivery(ctx context.Context, r *leadgatev1.RetryDelivery
 
 // RetryDeliveries implements WorkerServiceServer.
 func (s *service) RetryDeliveries(ctx context.Context, r *leadgatev1.RetryDeliveriesRequest) (*leadgatev1.RetryDeliveriesResponse, error) {
-	op, err := s.operate(ctx, operations.Call{
-		Kind: retryDeliveries, Request: r, ID: r.GetOperationId(), DryRun: r.GetDryRun(), Expected: r.GetExpectedCount(),
-	}, "delivery")
+	op, err := s.operate(ctx, retryDeliveries, r, "delivery")
 	if err != nil {
 		return nil, err
 	}
@@ -47,16 +44,8 @@ func (s *service) RetryDeliveries(ctx context.Context, r *leadgatev1.RetryDelive
 }
 
 // retryTask makes deliveries due, newest lead first.
-func (s *service) retryTask(request proto.Message) (operations.Task, error) {
-	r, ok := request.(*leadgatev1.RetryDeliveriesRequest)
-	if !ok {
-		return operations.Task{}, fmt.Errorf("%T is not a request to retry deliveries", request)
-	}
-	q := query(r.GetFilter())
-	if q.State == leadgatev1.DeliveryState_DELIVERY_STATE_UNSPECIFIED {
-		q.State = leadgatev1.DeliveryState_DELIVERY_STATE_DEAD
-	}
-	return s.deliveriesTask(q, func(ctx context.Context, page []*leadgatev1.Delivery) (result operations.Result, err error) {
+func (s *service) retryTask(r *leadgatev1.RetryDeliveriesRequest) (operations.Task, error) {
+	return s.deliveriesTask(r.GetFilter(), dead, func(ctx context.Context, page []*leadgatev1.Delivery) (result operations.Result, err error) {
 		var redrives []*store.Redrive
 		for _, d := range page {
 			if _, err := s.worker.lane(d.GetDestination()); err != nil {
@@ -70,23 +59,30 @@ func (s *service) retryTask(request proto.Message) (operations.Task, error) {
 			return result, err
 		}
 		for i, redriven := range results {
-			if redriven.Err != nil {
-				result.Problem(redrives[i].DeliveryID, Problem(s.worker.log, redriven.Err, "delivery"))
-				continue
-			}
-			result.Count("retried", 1)
+			s.tally(&result, "retried", "delivery", redrives[i].DeliveryID, redriven.Err)
 		}
 		return result, nil
 	}), nil
 }
 
-// deliveriesTask goes through the deliveries that match, newest lead first, in portions that one transaction takes.
-func (s *service) deliveriesTask(q store.DeliveryQuery, act func(context.Context, []*leadgatev1.Delivery) (operations.Result, error)) operations.Task {
+// dead is the state that deliveries are retried or deleted in, if none is named.
+var dead = []leadgatev1.DeliveryState{leadgatev1.DeliveryState_DELIVERY_STATE_DEAD}
+
+// deliveriesTask goes through the deliveries that match, newest lead first, in portions that one transaction takes. If the filter
+// names no state, those in one of otherwise match.
+func (s *service) deliveriesTask(f *leadgatev1.DeliveryFilter, otherwise []leadgatev1.DeliveryState, act func(context.Context, []*leadgatev1.Delivery) (operations.Result, error)) operations.Task {
+	q, states := query(f), otherwise
+	if q.State != leadgatev1.DeliveryState_DELIVERY_STATE_UNSPECIFIED {
+		states = []leadgatev1.DeliveryState{q.State}
+	} else if len(states) == 1 {
+		q.State = states[0]
+	}
 	return operations.Task{Read: func(ctx context.Context, token string) (operations.Portion, error) {
 		page, next, err := s.worker.store.Deliveries(ctx, q, portionSize, token)
 		if err != nil {
 			return operations.Portion{}, err
 		}
+		page = slices.DeleteFunc(page, func(d *leadgatev1.Delivery) bool { return !slices.Contains(states, d.GetState()) })
 		return operations.Portion{
 			Matched: int64(len(page)), Next: next,
 			Act: func(ctx context.Context) (operations.Result, error) { return act(ctx, page) },

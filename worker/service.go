@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -31,12 +32,12 @@ type service struct {
 // satisfy their rules.
 func NewService(w *Worker, version string) leadgatev1.WorkerServiceServer {
 	s := &service{worker: w, version: version}
-	w.operations.Define(retryDeliveries, s.retryTask)
-	w.operations.Define(releaseLeads, s.releaseTask)
-	w.operations.Define(discardLeads, s.discardTask)
-	w.operations.Define(undiscardLeads, s.undiscardTask)
-	w.operations.Define(moveDeliveries, s.moveTask)
-	w.operations.Define(deleteDeliveries, s.deleteTask)
+	operations.Define(w.operations, retryDeliveries, s.retryTask)
+	operations.Define(w.operations, releaseLeads, s.releaseTask)
+	operations.Define(w.operations, discardLeads, s.discardTask)
+	operations.Define(w.operations, undiscardLeads, s.undiscardTask)
+	operations.Define(w.operations, moveDeliveries, s.moveTask)
+	operations.Define(w.operations, deleteDeliveries, s.deleteTask)
 	return s
 }
 
@@ -50,14 +51,24 @@ const (
 	deleteDeliveries = "DeleteDeliveries"
 )
 
+// many is a request of an rpc on many.
+type many interface {
+	proto.Message
+	GetOperationId() string
+	GetDryRun() bool
+	GetExpectedCount() int64
+}
+
 // operate does an operation on many; the error is the caller's status. An operation that failed in the middle is an error too,
 // which tells its identifier: what was done stays done.
-func (s *service) operate(ctx context.Context, c operations.Call, what string) (*leadgatev1.Operation, error) {
-	op, err := s.worker.operations.Run(ctx, c)
+func (s *service) operate(ctx context.Context, kind string, r many, what string) (*leadgatev1.Operation, error) {
+	op, err := s.worker.operations.Run(ctx, operations.Call{
+		Kind: kind, Request: r, ID: r.GetOperationId(), DryRun: r.GetDryRun(), Expected: r.GetExpectedCount(),
+	})
 	if err != nil {
 		return nil, StatusOf(err, what)
 	}
-	if filtered, ok := c.Request.(interface {
+	if filtered, ok := r.(interface {
 		GetFilter() *leadgatev1.DeliveryFilter
 	}); ok && op.GetMatched() == 0 {
 		if err := s.known(ctx, filtered.GetFilter().GetDestination()); err != nil {
@@ -65,6 +76,15 @@ func (s *service) operate(ctx context.Context, c operations.Call, what string) (
 		}
 	}
 	return op, OperationFailure(op)
+}
+
+// tally counts what was done under a word or, where it could not be done, tells why.
+func (s *service) tally(result *operations.Result, word, what, id string, err error) {
+	if err != nil {
+		result.Problem(id, Problem(s.worker.log, err, what))
+		return
+	}
+	result.Count(word, 1)
 }
 
 // OperationFailure is the status of an operation that failed; nil for others.

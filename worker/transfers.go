@@ -2,10 +2,6 @@ package worker
 
 import (
 	"context"
-	"fmt"
-	"slices"
-
-	"google.golang.org/protobuf/proto"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/operations"
@@ -17,9 +13,7 @@ func (s *service) MoveDeliveries(ctx context.Context, r *leadgatev1.MoveDeliveri
 	if _, err := s.worker.lane(r.GetTo()); err != nil {
 		return nil, destinationStatus(err)
 	}
-	op, err := s.operate(ctx, operations.Call{
-		Kind: moveDeliveries, Request: r, ID: r.GetOperationId(), DryRun: r.GetDryRun(), Expected: r.GetExpectedCount(),
-	}, "delivery")
+	op, err := s.operate(ctx, moveDeliveries, r, "delivery")
 	if err != nil {
 		return nil, err
 	}
@@ -31,18 +25,9 @@ var movable = []leadgatev1.DeliveryState{
 	leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT, leadgatev1.DeliveryState_DELIVERY_STATE_HELD,
 }
 
-func (s *service) moveTask(request proto.Message) (operations.Task, error) {
-	r, ok := request.(*leadgatev1.MoveDeliveriesRequest)
-	if !ok {
-		return operations.Task{}, fmt.Errorf("%T is not a request to move deliveries", request)
-	}
+func (s *service) moveTask(r *leadgatev1.MoveDeliveriesRequest) (operations.Task, error) {
 	from, to := r.GetFilter().GetDestination(), r.GetTo()
-	states := movable
-	if state := r.GetFilter().GetState(); state != leadgatev1.DeliveryState_DELIVERY_STATE_UNSPECIFIED {
-		states = []leadgatev1.DeliveryState{state}
-	}
-	q := query(r.GetFilter())
-	act := func(ctx context.Context, page []*leadgatev1.Delivery) (result operations.Result, err error) {
+	return s.deliveriesTask(r.GetFilter(), movable, func(ctx context.Context, page []*leadgatev1.Delivery) (result operations.Result, err error) {
 		moves := make([]*store.Move, len(page))
 		for i, d := range page {
 			moves[i] = &store.Move{
@@ -57,51 +42,23 @@ func (s *service) moveTask(request proto.Message) (operations.Task, error) {
 			return result, err
 		}
 		for i, moved := range results {
-			if moved.Err != nil {
-				result.Problem(page[i].GetDeliveryId(), Problem(s.worker.log, moved.Err, "delivery"))
-				continue
-			}
-			result.Count("moved", 1)
+			s.tally(&result, "moved", "delivery", page[i].GetDeliveryId(), moved.Err)
 		}
 		return result, nil
-	}
-	if len(states) == 1 {
-		q.State = states[0]
-	}
-	return operations.Task{Read: func(ctx context.Context, token string) (operations.Portion, error) {
-		page, next, err := s.worker.store.Deliveries(ctx, q, portionSize, token)
-		if err != nil {
-			return operations.Portion{}, err
-		}
-		page = slices.DeleteFunc(page, func(d *leadgatev1.Delivery) bool { return !slices.Contains(states, d.GetState()) })
-		return operations.Portion{
-			Matched: int64(len(page)), Next: next,
-			Act: func(ctx context.Context) (operations.Result, error) { return act(ctx, page) },
-		}, nil
-	}}, nil
+	}), nil
 }
 
 // DeleteDeliveries implements WorkerServiceServer.
 func (s *service) DeleteDeliveries(ctx context.Context, r *leadgatev1.DeleteDeliveriesRequest) (*leadgatev1.DeleteDeliveriesResponse, error) {
-	op, err := s.operate(ctx, operations.Call{
-		Kind: deleteDeliveries, Request: r, ID: r.GetOperationId(), DryRun: r.GetDryRun(), Expected: r.GetExpectedCount(),
-	}, "delivery")
+	op, err := s.operate(ctx, deleteDeliveries, r, "delivery")
 	if err != nil {
 		return nil, err
 	}
 	return &leadgatev1.DeleteDeliveriesResponse{Matched: op.GetMatched(), Deleted: op.GetCounts()["deleted"], OperationId: op.GetOperationId()}, nil
 }
 
-func (s *service) deleteTask(request proto.Message) (operations.Task, error) {
-	r, ok := request.(*leadgatev1.DeleteDeliveriesRequest)
-	if !ok {
-		return operations.Task{}, fmt.Errorf("%T is not a request to delete deliveries", request)
-	}
-	q := query(r.GetFilter())
-	if q.State == leadgatev1.DeliveryState_DELIVERY_STATE_UNSPECIFIED {
-		q.State = leadgatev1.DeliveryState_DELIVERY_STATE_DEAD
-	}
-	return s.deliveriesTask(q, func(ctx context.Context, page []*leadgatev1.Delivery) (result operations.Result, err error) {
+func (s *service) deleteTask(r *leadgatev1.DeleteDeliveriesRequest) (operations.Task, error) {
+	return s.deliveriesTask(r.GetFilter(), dead, func(ctx context.Context, page []*leadgatev1.Delivery) (result operations.Result, err error) {
 		deletions := make([]*store.Deletion, len(page))
 		for i, d := range page {
 			deletions[i] = &store.Deletion{DeliveryID: d.GetDeliveryId(), Events: []*leadgatev1.Event{
@@ -113,11 +70,7 @@ func (s *service) deleteTask(request proto.Message) (operations.Task, error) {
 			return result, err
 		}
 		for i, deleted := range results {
-			if deleted.Err != nil {
-				result.Problem(page[i].GetDeliveryId(), Problem(s.worker.log, deleted.Err, "delivery"))
-				continue
-			}
-			result.Count("deleted", 1)
+			s.tally(&result, "deleted", "delivery", page[i].GetDeliveryId(), deleted.Err)
 		}
 		return result, nil
 	}), nil

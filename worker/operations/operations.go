@@ -1,7 +1,7 @@
 // Package operations does things to many leads or deliveries: all that match a filter, in small durable steps, to the end even
 // if the caller goes away or leadgate is started again.
 //
-// An rpc on many describes what it does as a [Task], registers it with [Runner.Define] under its own name, and calls
+// An rpc on many describes what it does as a [Task], registers it with [Define] under its own name, and calls
 // [Runner.Run] with its request. The runner counts what matches, compares it with what the caller expects, writes the
 // operation down, goes through it portion by portion, and remembers what came of it for a week. A caller that names the
 // operation may repeat the call: it is not done again.
@@ -104,10 +104,16 @@ func New(o Options) *Runner {
 
 // Define says how operations of a kind are done: prepare makes the task of a request. The kind is the name of the rpc that asks
 // for them.
-func (r *Runner) Define(kind string, prepare func(request proto.Message) (Task, error)) {
+func Define[Request proto.Message](r *Runner, kind string, prepare func(Request) (Task, error)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.kinds[kind] = prepare
+	r.kinds[kind] = func(request proto.Message) (Task, error) {
+		own, ok := request.(Request)
+		if !ok {
+			return Task{}, fmt.Errorf("%T is not a request of %s", request, kind)
+		}
+		return prepare(own)
+	}
 }
 
 // Start goes on with what was under way when leadgate ended. All kinds must be defined.

@@ -67,7 +67,7 @@ func newWorks(t *testing.T) *works {
 // start is the start of a process.
 func (w *works) start(j *journal.Journal) {
 	w.Runner = operations.New(operations.Options{Store: w.store, Journal: j})
-	w.Define("Count", w.task)
+	operations.Define(w.Runner, "Count", w.task)
 	w.Start()
 }
 
