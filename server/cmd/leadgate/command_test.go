@@ -135,6 +135,7 @@ func TestMisuseIsToldApartFromFailure(t *testing.T) {
 		{"submit --server 127.0.0.1:1 email=a@example.com", 1, "127.0.0.1:1"},
 		{"watch --stage flying", 2, "success"},
 		{"simulate hubspot --fail-rate 2", 2, "fail"},
+		{"simulate dynamics --fault omit", 2, "hubspot, salesforce, zoho and http"},
 		{"deliveries get --server 127.0.0.1:1 x.crm", 1, "(connection refused): start one with leadgate serve"},
 		{"health --server 127.0.0.1:1", 1, "(connection refused): start one with leadgate serve"},
 		{"serve --log-level warning", 2, "debug, info, warn, error"},

@@ -45,6 +45,7 @@ type simulatedKind struct {
 // simulated is a CRM that is simulated.
 type simulated interface {
 	http.Handler
+	Check(simulator.Faults) error
 	SetFaults(simulator.Faults)
 }
 
@@ -69,11 +70,10 @@ the records, GET /_sim/requests the calls, and POST /_sim/faults changes how it 
   leadgate simulate KIND --token test --fault lost --fault cut --fail-rate 0.1`, "KIND", kind.name),
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			set, err := faults.faults()
-			if err != nil {
+			sim, set := kind.open(token, seed), faults.faults()
+			if err := sim.Check(set); err != nil {
 				return usageError{err}
 			}
-			sim := kind.open(token, seed)
 			sim.SetFaults(set)
 			listener, err := listen(cmd.Context(), address)
 			if err != nil {
@@ -129,7 +129,7 @@ func (f *faultFlags) add(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.down, "down-for", 0, "fail every call for this long")
 }
 
-func (f *faultFlags) faults() (simulator.Faults, error) {
+func (f *faultFlags) faults() simulator.Faults {
 	faults := f.set
 	faults.Latency, faults.DownFor, faults.ClockSkew = simulator.Duration(f.latency), simulator.Duration(f.down), simulator.Duration(f.skew)
 	for _, kind := range f.kinds {
@@ -138,7 +138,7 @@ func (f *faultFlags) faults() (simulator.Faults, error) {
 	if len(faults.Kinds) == 1 {
 		faults.Kind, faults.Kinds = faults.Kinds[0], nil
 	}
-	return faults, faults.Check()
+	return faults
 }
 
 // serveSimulator serves until ctx ends.

@@ -206,14 +206,6 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return err
 }
 
-// parseFaults reads faults strictly: a misspelt one would look like a CRM that does not fail.
-func parseFaults(r *http.Request) (faults Faults, err error) {
-	if err := decode(r, &faults); err != nil {
-		return Faults{}, err
-	}
-	return faults, faults.Check()
-}
-
 func decode(r *http.Request, into any) error {
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()

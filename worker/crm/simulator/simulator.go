@@ -17,9 +17,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -59,6 +61,9 @@ type Merging interface {
 	// Merge makes the records of two e-mail addresses one, that of the second.
 	Merge(from, into string) error
 }
+
+// Single is a CRM that takes one record a call. It has no answer to a batch to leave some out of, as KindOmit asks for.
+type Single interface{ OneByOne() }
 
 // Simulator is a CRM with what surrounds it. It is safe for concurrent use.
 type Simulator struct {
@@ -110,6 +115,14 @@ func (s *Simulator) Faults() Faults {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.faults
+}
+
+// Check reports what makes no sense, in general or for this CRM.
+func (s *Simulator) Check(faults Faults) error {
+	if _, single := s.crm.(Single); single && (faults.Kind == KindOmit || slices.Contains(faults.Kinds, KindOmit)) {
+		return errors.New("the fault omit leaves records out of the answer to a batch, and this CRM takes one record a call; hubspot, salesforce, zoho and http take batches")
+	}
+	return faults.Check()
 }
 
 // SetFaults replaces the faults; an outage of TakeDown ends.
@@ -203,7 +216,11 @@ func (s *Simulator) draw(r *http.Request, body []byte) mishap {
 }
 
 func (s *Simulator) postFaults(w http.ResponseWriter, r *http.Request) {
-	faults, err := parseFaults(r)
+	var faults Faults
+	err := decode(r, &faults) // strictly: a misspelt one would look like a CRM that does not fail
+	if err == nil {
+		err = s.Check(faults)
+	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

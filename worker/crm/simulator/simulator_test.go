@@ -55,6 +55,11 @@ func (n *notebook) Reset() {
 	n.notes = nil
 }
 
+// single is a notebook that takes one note a call.
+type single struct{ *notebook }
+
+func (single) OneByOne() {}
+
 // serve makes a call without a network.
 func serve(t *testing.T, sim *simulator.Simulator) {
 	t.Helper()
@@ -129,6 +134,11 @@ func TestFaultsAreSetAndClearedOverHTTP(t *testing.T) {
 	}
 	r.set(`{}`)
 	r.expect(201)
+	answer := httptest.NewRecorder()
+	simulator.New(single{r.crm}, 1, nil).ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), "POST", "/_sim/faults", strings.NewReader(`{"kinds":["cut","omit"]}`)))
+	if answer.Code != 400 || !strings.Contains(answer.Body.String(), "hubspot") {
+		t.Errorf("omit, where there is no batch: %d %s", answer.Code, answer.Body)
+	}
 	for _, wrong := range []string{`{"fail_rat":1}`, `{"fail_rate":2}`, `{"status":200}`, `{"latency":"long"}`, `{"latency":"-1s"}`, `{"down_for":"-1s"}`, ``} {
 		if status, answer := r.call("POST", "/_sim/faults", wrong); status != 400 || answer == "" {
 			t.Errorf("faults %s: %d %s", wrong, status, answer)

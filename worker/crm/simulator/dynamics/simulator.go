@@ -76,6 +76,9 @@ func (a *api) Reset() {
 	a.calls = simulator.Window{}
 }
 
+// OneByOne implements simulator.Single.
+func (*api) OneByOne() {}
+
 // Contacts implements simulator.CRM: leads, then contacts.
 func (a *api) Contacts() any {
 	a.mu.Lock()

@@ -1,6 +1,7 @@
 package hubspot
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -115,8 +116,11 @@ func (a *api) writeBatch(r *http.Request, done int, write step) (int, any) {
 	}
 	simulator.Note(r.Context(), len(b.Inputs), 0)
 	if !traced(b.Inputs) {
-		for _, in := range b.Inputs {
+		for i, in := range b.Inputs {
 			if _, p := write(in, true); p != nil {
+				return statusOf(p), *p
+			}
+			if p := unwelcome(r, i, len(b.Inputs), in); p != nil {
 				return statusOf(p), *p
 			}
 		}
@@ -125,10 +129,19 @@ func (a *api) writeBatch(r *http.Request, done int, write step) (int, any) {
 		results  []object
 		failures []problem
 	)
-	for _, in := range b.Inputs {
-		o, p := write(in, false)
+	committed := 0
+	for i, in := range b.Inputs {
+		p := unwelcome(r, i, len(b.Inputs), in)
+		var o *object
+		if p == nil {
+			o, p = write(in, false)
+		}
 		if p != nil {
 			failures = append(failures, p.withTrace(in.Trace))
+			continue
+		}
+		committed++
+		if document, _ := json.Marshal(in); len(b.Inputs) > 1 && simulator.Omit(r.Context(), i, document) {
 			continue
 		}
 		if !a.options.Untraced {
@@ -136,11 +149,20 @@ func (a *api) writeBatch(r *http.Request, done int, write step) (int, any) {
 		}
 		results = append(results, *o)
 	}
-	simulator.Note(r.Context(), len(b.Inputs), len(results))
+	simulator.Note(r.Context(), len(b.Inputs), committed)
 	if len(failures) > 0 {
 		done = http.StatusMultiStatus
 	}
 	return done, a.results(started, results, failures)
+}
+
+// unwelcome is what the fault of KindPartial says of the i-th of n records, if it is to be refused.
+func unwelcome(r *http.Request, i, n int, record any) *problem {
+	if document, _ := json.Marshal(record); !simulator.Refuse(r.Context(), i, n, document) {
+		return nil
+	}
+	p := invalid("The contact is not welcome")
+	return &p
 }
 
 // results is the answer to a batch, in no order that anybody could rely on.

@@ -258,6 +258,27 @@ func TestBatchesThatAreRefused(t *testing.T) {
 	r.want(200, "POST", base+"/batch/upsert", inputs(100))
 }
 
+func TestSomeOfABatchAreRefusedOrLeftOutOfTheAnswer(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, hubspot.Options{})
+	var inputs []string
+	for _, name := range []string{"ada", "grace", "mary"} {
+		inputs = append(inputs, fmt.Sprintf(`{"idProperty":"email","id":"%s@example.com","objectWriteTraceId":"%[1]s","properties":{}}`, name))
+	}
+	batch := `{"inputs":[` + strings.Join(inputs, ",") + `]}`
+	r.sim.SetFaults(simulator.Faults{Kind: simulator.KindPartial})
+	refused := r.want(207, "POST", base+"/batch/upsert", batch).body
+	if len(refused.Results) != 2 || len(refused.Errors) != 1 || !slices.Equal(refused.Errors[0].Context["objectWriteTraceId"], []string{"grace"}) {
+		t.Errorf("answered %+v", refused)
+	}
+	r.want(400, "POST", base, `{"properties":{"email":"joan@example.com"}}`)
+	r.sim.SetFaults(simulator.Faults{Kind: simulator.KindOmit, Containing: "mary"})
+	omitted := r.want(200, "POST", base+"/batch/upsert", batch).body
+	if len(omitted.Results) != 2 || len(omitted.Errors) != 0 || len(r.contacts()) != 3 {
+		t.Errorf("answered %+v, and has %v", omitted, r.contacts())
+	}
+}
+
 func TestResultsComeInNoOrderButTheSameForASeed(t *testing.T) {
 	t.Parallel()
 	order := func(seed uint64) string {

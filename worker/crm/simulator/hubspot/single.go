@@ -69,6 +69,9 @@ func (a *api) create(r *http.Request) (int, any) {
 	if status, body := decode(r, &body); body != nil {
 		return status, body
 	}
+	if p := unwelcome(r, 0, 1, body); p != nil {
+		return statusOf(p), *p
+	}
 	c, p := a.write(nil, body.Properties.plain())
 	if p != nil {
 		return statusOf(p), *p
@@ -100,6 +103,9 @@ func (a *api) update(r *http.Request) (int, any) {
 	old := a.contacts.find(r.URL.Query().Get("idProperty"), r.PathValue("id"))
 	if old == nil {
 		return http.StatusNotFound, notFound
+	}
+	if p := unwelcome(r, 0, 1, body); p != nil {
+		return statusOf(p), *p
 	}
 	c, p := a.write(old, body.Properties.plain())
 	if p != nil {

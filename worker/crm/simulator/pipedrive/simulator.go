@@ -140,6 +140,9 @@ func (a *api) Reset() {
 	a.calls, a.looks, a.spent = simulator.Window{}, simulator.Window{}, 0
 }
 
+// OneByOne implements simulator.Single.
+func (*api) OneByOne() {}
+
 // Contacts implements simulator.CRM: leads, each with its person and notes.
 func (a *api) Contacts() any {
 	a.mu.Lock()
