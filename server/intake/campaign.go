@@ -39,3 +39,29 @@ func campaignPlace(source *leadgatev1.Source, name string) *string {
 	}
 	return nil
 }
+
+// differ says whether two addresses tell of different campaigns: both tell of one, and they have no parameter in common, or one with
+// two values.
+func differ(one, other string) bool {
+	first, second := campaignOf(one), campaignOf(other)
+	same := 0
+	for path, value := range second {
+		if known, ok := first[path]; ok && known != value {
+			return true
+		} else if ok {
+			same++
+		}
+	}
+	return len(first) > 0 && len(second) > 0 && same == 0
+}
+
+// campaignOf is what an address says of a campaign, by path.
+func campaignOf(address string) map[string]string {
+	said := map[string]string{}
+	campaign(address, &leadgatev1.Source{}, func(path string, _ *string, value string) {
+		if _, ok := said[path]; !ok {
+			said[path] = value
+		}
+	})
+	return said
+}

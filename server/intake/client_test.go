@@ -1,6 +1,10 @@
 package intake_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
 
 func TestTheVisitBeginsWhereTheClientSaysIt(t *testing.T) {
 	t.Parallel()
@@ -22,5 +26,30 @@ func TestTheVisitBeginsWhereTheClientSaysIt(t *testing.T) {
 	}
 	if got := read(form, "leadgate_landing", "%zz").Lead.GetSource().GetUtmSource(); got != "" {
 		t.Errorf("of an address that is none comes %q", got)
+	}
+}
+
+func TestACampaignIsNotMadeOfTheHalvesOfTwo(t *testing.T) {
+	t.Parallel()
+	const landing = "https://www.example.com/?utm_source=google&utm_medium=cpc&utm_campaign=brand&gclid=Cj0"
+	for page, want := range map[string]map[string]string{
+		"":                                {"source.utm_source": "google", "source.utm_medium": "cpc", "source.utm_campaign": "brand", "source.gclid": "Cj0"},
+		"https://www.example.com/contact": {"source.utm_source": "google", "source.utm_medium": "cpc", "source.utm_campaign": "brand", "source.gclid": "Cj0"},
+		"https://www.example.com/?utm_source=news": {"source.utm_source": "news"},
+		"https://www.example.com/?msclkid=ab":      {"source.msclkid": "ab"},
+		"https://www.example.com/?gclid=Cj0":       {"source.utm_source": "google", "source.utm_medium": "cpc", "source.utm_campaign": "brand", "source.gclid": "Cj0"},
+	} {
+		s := submission("email", "ada@example.com", "leadgate_landing", landing)
+		s.PageUrl = page
+		result := newForm(t, nil).Lead(s)
+		got := told(result.Lead)
+		delete(got, "email")
+		delete(got, "source.page_url")
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", page, diff)
+		}
+		if told := len(result.Omitted) > 0; told != (want["source.gclid"] == "") {
+			t.Errorf("%s: omitted %v", page, result.Omitted)
+		}
 	}
 }

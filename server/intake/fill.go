@@ -303,12 +303,15 @@ func (r *Result) splitFullName() {
 }
 
 // fillCampaign fills in what the address of the page says and no field did, and then that of the page on which the visit
-// began.
+// began, unless the two tell of different campaigns: of halves of two, nobody could tell which one worked.
 func (r *Result) fillCampaign() {
 	source := r.Lead.GetSource()
-	for _, from := range [...]struct{ field, address string }{
-		{"", source.GetPageUrl()}, {FieldLanding, ClientField(r.submission, FieldLanding)},
-	} {
+	page, landing := source.GetPageUrl(), ClientField(r.submission, FieldLanding)
+	if differ(page, landing) {
+		r.Omitted = append(r.Omitted, Violation{FieldLanding, RuleSeveral, "tells of another campaign than the form's page, whose own is taken"})
+		landing = ""
+	}
+	for _, from := range [...]struct{ field, address string }{{"", page}, {FieldLanding, landing}} {
 		campaign(from.address, source, func(path string, at *string, value string) {
 			if *at != "" {
 				return
