@@ -48,15 +48,16 @@ func (d *decoder) decode(raw string) string {
 	return strings.ToValidUTF8(text, "\uFFFD")
 }
 
-// document reads a whole body of JSON: without a byte order mark, in UTF-8. One in UTF-16 says so by its mark.
+// document reads a whole body of JSON: without a byte order mark, in UTF-8. One in UTF-16 says so by its mark. What is not UTF-8 is
+// read as in other forms.
 func (d *decoder) document(body []byte) []byte {
 	switch {
 	case bytes.HasPrefix(body, []byte("\xFF\xFE")), bytes.HasPrefix(body, []byte("\xFE\xFF")):
 		d = &decoder{unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM)}
-	case d == nil:
+	case d == nil && utf8.Valid(body):
 		return withoutBOM(body)
 	}
-	return withoutBOM([]byte(d.decode(string(body))))
+	return withoutBOM([]byte(d.text(string(body))))
 }
 
 // withoutBOM drops the byte order mark that some programs put before UTF-8.

@@ -71,7 +71,8 @@ func isMedia(contentType, want string) bool {
 // In JSON, values are strings, numbers (kept as written), booleans ("true", "false"), null (the same as an empty string)
 // and lists of these; what is within another object has a name with dots, such as address.city. A list of objects with
 // name and value, as HubSpot's forms send it, and its like is read as the fields that it lists, and so are the answers of
-// Typeform and the fields of Elementor.
+// Typeform and the fields of Elementor. A list of one object is read as the object. Where a form carries its fields as JSON in one
+// of them, as Jotform's webhook does, they are added.
 //
 // JSON may come as text/plain, as it does from navigator.sendBeacon, and as an urlencoded form, as which curl -d sends it unless
 // told otherwise.
@@ -96,7 +97,9 @@ func Decode(contentType string, body []byte) ([]*leadgatev1.Submission_Field, er
 		mediaType == mediaURLEncoded && isObject(body) && json.Valid(withoutBOM(body)): // in a form's names, { is escaped
 		err = list.addJSON(body, read)
 	case mediaType == mediaURLEncoded:
-		err = list.addURLEncoded(string(withoutBOM(body)), read)
+		if err = list.addURLEncoded(string(withoutBOM(body)), read); err == nil {
+			err = list.addCarried()
+		}
 	default:
 		return nil, fmt.Errorf("%w %q: %s", ErrMediaType, mediaType, takenMediaTypes)
 	}
@@ -144,6 +147,9 @@ func DecodeMultipart(contentType string, body io.Reader, most int64) ([]*leadgat
 	d := multipartDecoder{read: read, left: most}
 	if err := d.decode(body, boundary); err != nil {
 		return nil, nil, err
+	}
+	if err := d.list.addCarried(); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return d.list.fields, d.files, nil
 }

@@ -57,6 +57,11 @@ func TestDecodingReadsWhatPagesSend(t *testing.T) {
 		{typeJSON, `{"fields":[{"name":"email"}]}`, append([]*leadgatev1.Submission_Field{{Name: "fields"}}, fields("fields.0.name", "email")...)},
 		{typeForm, `{"email":"a@example.com","q":"1&2=3"}`, fields("email", "a@example.com", "q", "1&2=3")}, // curl -d without -H
 		{typeForm, "{a}=1", fields("{a}", "1")},
+		{typeForm, "m=100% sure%&n=1%zz%2&100%=%41%", fields("m", "100% sure%", "n", "1%zz%2", "100%", "A%")}, // as it was typed
+		{typeJSON, "{\"a\":\"J\xf6rg\"}", fields("a", "Jörg")},
+		{typeJSON, `[{"a":"1"}]`, fields("a", "1")},
+		{typeForm, `rawRequest={"q":{"b":"1"}}&c=2`, fields("rawRequest", `{"q":{"b":"1"}}`, "c", "2", "q.b", "1")},
+		{typeForm, "rawRequest=none", fields("rawRequest", "none")},
 		{typeForm, "contact%5Bemail%5D=a&tags%5B%5D=1&tags%5B%5D=2", fields("contact[email]", "a", "tags[]", "1", "tags[]", "2")},
 		{typeForm, "\xEF\xBB\xBFa=1", fields("a", "1")},
 		{typeForm, "n=J%F6rg&m=M%C3%BCller", fields("n", "Jörg", "m", "Müller")}, // an old page that does not say so
@@ -90,20 +95,16 @@ func TestDecodingRefusesWhatItCannotRead(t *testing.T) {
 		{"text/plain", "a=1", intake.ErrMediaType, `"text/plain"`},
 		{"multipart/form-data; boundary=x", "", intake.ErrMediaType, "multipart/form-data"}, // not whole
 		{"application/json; charset=klingon", "{}", intake.ErrMediaType, "UTF-8"},
-		{typeForm, "a=%zz", intake.ErrMalformed, `"a"`},
-		{typeForm, "a=100%", intake.ErrMalformed, "%25"},
-		{typeForm, "%=1", intake.ErrMalformed, "name"},
 		{typeForm, "=a", intake.ErrMalformed, "no name"},
 		{typeJSON, "", intake.ErrMalformed, "unexpected end"},
 		{typeJSON, `{"a":"1"`, intake.ErrMalformed, "unexpected end"},
 		{typeJSON, `{"a":"1"} x`, intake.ErrMalformed, "after top-level value"},
 		{typeJSON, `{"a":"1"}{"b":"2"}`, intake.ErrMalformed, "after top-level value"},
-		{typeJSON, `[{"a":"1"}]`, intake.ErrMalformed, "object"},
+		{typeJSON, `[{"a":"1"},{"a":"2"}]`, intake.ErrMalformed, "object"},
 		{typeJSON, `"a"`, intake.ErrMalformed, "object"},
 		{typeJSON, `null`, intake.ErrMalformed, "object"},
 		{typeJSON, `{"a":` + strings.Repeat(`{"b":`, 20) + `1` + strings.Repeat("}", 21), intake.ErrMalformed, "deep"},
 		{typeJSON, `{"":"1"}`, intake.ErrMalformed, "no name"},
-		{typeJSON, "{\"a\":\"\xff\"}", intake.ErrMalformed, "UTF-8"},
 		{typeJSON, strings.Repeat("[", 20_000), intake.ErrMalformed, "depth"},
 	} {
 		got, err := intake.Decode(test.contentType, []byte(test.body))
@@ -149,7 +150,7 @@ func TestDecodingTakesAsMuchAsASubmissionHolds(t *testing.T) {
 func TestDecodingErrorsQuoteNoValues(t *testing.T) {
 	t.Parallel()
 	for contentType, body := range map[string]string{
-		typeForm: "card=4111111111111111%",
+		typeForm: "card=4111111111111111&=1",
 		typeJSON: `{"card":{"number":4111111111111111},"":1}`,
 	} {
 		if _, err := intake.Decode(contentType, []byte(body)); err == nil || strings.Contains(err.Error(), "4111") {

@@ -81,6 +81,12 @@ func (d *dictionary) meaning(name string) string {
 	if number, ok := strings.CutPrefix(name, "state_"); ok && strings.Trim(number, "0123456789") == "" {
 		return plumbing // of Gravity Forms
 	}
+	if isAside(name) {
+		return plumbing
+	}
+	if n := len(all); n > 1 && all[n-2] == "text" && strings.Trim(all[n-1], "0123456789") == "" {
+		return "" // one of many lines of text, in TYPO3, Contact Form 7 and Forminator
+	}
 	if path := d.within(all); path != "" {
 		return path
 	}
@@ -89,6 +95,26 @@ func (d *dictionary) meaning(name string) string {
 		return d.within(words(name[at+1:]))
 	}
 	return ""
+}
+
+// isAside tells what Elementor's webhook says of each field beside its value, fields[email][required], and what frameworks keep of a
+// page: __VIEWSTATE, form[__state].
+func isAside(name string) bool {
+	if strings.HasPrefix(name[1+strings.LastIndexByte(name, '['):], "__") {
+		return true
+	}
+	if strings.HasPrefix(name, "meta[") || strings.HasPrefix(name, "meta.") {
+		return strings.HasSuffix(name, "[title]") || strings.HasSuffix(name, ".title")
+	}
+	if !strings.HasPrefix(name, "fields[") {
+		return false
+	}
+	for _, part := range [...]string{"[id]", "[type]", "[required]", "[raw_value]"} {
+		if strings.HasSuffix(name, "]"+part) {
+			return true
+		}
+	}
+	return false
 }
 
 // isVague tells the last parts of names that mean something only with what stands before them.

@@ -22,6 +22,9 @@ func (l *fieldList) addJSON(body []byte, read *decoder) error {
 		return err
 	}
 	object := jsonText(body).trimmed()
+	if only := object.only(); only != "" {
+		object = only
+	}
 	if object[0] != '{' {
 		return errors.New("it must be a JSON object of the form's fields")
 	}

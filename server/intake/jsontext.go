@@ -62,6 +62,18 @@ func (t jsonText) items() iter.Seq[jsonText] {
 	}
 }
 
+// only is the item of a list of one, which some tools send; empty if there are more, or none.
+func (t jsonText) only() (found jsonText) {
+	count := 0
+	for item := range t.items() {
+		found = item
+		if count++; count > 1 {
+			return ""
+		}
+	}
+	return found
+}
+
 // member is the last member of an object with that name, empty if it has none.
 func (t jsonText) member(name string) (found jsonText) {
 	for known, value := range t.members() {

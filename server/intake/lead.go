@@ -2,6 +2,7 @@ package intake
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -123,6 +124,10 @@ func (r *Result) take(field *leadgatev1.Submission_Field) {
 		return
 	}
 	t := r.form.resolve(name)
+	if name == webflowName && r.form.byField[name] == nil && r.isWebflow() {
+		r.Stored.Fields = append(r.Stored.Fields, field)
+		return
+	}
 	if t == nil {
 		r.stranger(field)
 		if isSecret(name) {
@@ -136,6 +141,15 @@ func (r *Result) take(field *leadgatev1.Submission_Field) {
 	if t != nil {
 		r.pick(t, field, 0)
 	}
+}
+
+// webflowName is the name of the form in Webflow's webhook, and that of the visitor in others'.
+const webflowName = "payload.name"
+
+func (r *Result) isWebflow() bool {
+	return slices.ContainsFunc(r.submission.GetFields(), func(f *leadgatev1.Submission_Field) bool {
+		return f.GetName() == "payload.siteId" || f.GetName() == "payload.formId" || strings.HasPrefix(f.GetName(), "payload.data.")
+	})
 }
 
 // stranger remembers a field that leads nowhere.

@@ -287,10 +287,9 @@ func isPatronymic(word string) bool {
 // isVietnamese tells the family names of most Vietnamese: by their accents, or without them in Vietnam.
 func isVietnamese(word, country string) bool {
 	const families = "nguyễn trần lê phạm huỳnh hoàng phan vũ võ đặng bùi đỗ hồ ngô dương lý"
-	bare := func(word string) string { return strings.ReplaceAll(fold(word), "đ", "d") }
 	word = strings.ToLower(word)
 	for family := range strings.FieldsSeq(families) {
-		if word == family && !isASCII(word) || country == "VN" && bare(word) == bare(family) {
+		if word == family && !isASCII(word) || country == "VN" && fold(word) == fold(family) {
 			return true
 		}
 	}

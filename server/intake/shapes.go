@@ -1,6 +1,14 @@
 package intake
 
-import "strings"
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+)
 
 // listings are the members in which the items of a list have a field's name and its value, as form builders document them. The
 // field is called by that name alone, wherever the list stands.
@@ -12,23 +20,76 @@ var listings = [...]struct{ name, value string }{
 	{"question", "answer"},        // Calendly
 }
 
+// carriers are the fields of a form in which builders send all that was filled in, as a JSON object.
+var carriers = [...]string{
+	"rawRequest", // Jotform
+	"data.json",  // Unbounce
+}
+
+// addCarried adds the fields that one of the others carries. It stays itself.
+func (l *fieldList) addCarried() error {
+	for _, name := range carriers {
+		at := slices.IndexFunc(l.fields, func(f *leadgatev1.Submission_Field) bool { return f.GetName() == name })
+		if at < 0 || len(l.fields[at].GetValues()) != 1 {
+			continue
+		}
+		if carried := []byte(l.fields[at].GetValues()[0]); isObject(carried) && json.Valid(carried) {
+			if err := (&flattener{fields: l}).object("", jsonText(carried).trimmed(), 0); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // list adds the fields that a list names. It reports whether it names any.
 func (f *flattener) list(list jsonText, depth int) (bool, error) {
 	if !strings.HasPrefix(string(list[list.next(1):]), "{") {
 		return false, nil
 	}
 	for _, members := range listings {
-		if !allHave(list.items(), members.name, members.value) {
+		if !allList(list.items(), members.name, members.value) {
 			continue
 		}
+		i := 0
 		for item := range list.items() {
-			if err := f.value(clip(item.member(members.name).scalar()), item.member(members.value), depth); err != nil {
+			name := cmp.Or(scalarOf(item.member(members.name)), scalarOf(item.member("key")), scalarOf(item.member("id")), strconv.Itoa(i))
+			i++
+			if err := f.item(clip(name), item, item.member(members.value), depth); err != nil {
 				return true, err
 			}
 		}
 		return true, nil
 	}
 	return false, nil
+}
+
+// item adds a field of a list. Tally sends the identifiers of what was chosen, and beside them the choices: their texts are what the
+// visitor saw.
+func (f *flattener) item(name string, item, value jsonText, depth int) error {
+	options := item.member("options")
+	if options == "" || value[0] == '{' || !allHave(options.items(), "id", "text") {
+		return f.value(name, value, depth)
+	}
+	texts := map[string]string{}
+	for option := range options.items() {
+		texts[scalarOf(option.member("id"))] = scalarOf(option.member("text"))
+	}
+	chosen := []jsonText{value}
+	if value[0] == '[' {
+		chosen = slices.Collect(value.items())
+	}
+	if len(chosen) == 0 {
+		_, err := f.fields.named(name)
+		return err
+	}
+	for _, one := range chosen {
+		id := one.scalar()
+		if err := f.fields.add(name, cmp.Or(texts[id], id)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // listed adds the fields of an object that has them in a way of its own. It reports whether it was one. The shapes are those that
@@ -125,6 +186,18 @@ func allHave(values func(func(jsonText) bool), name, other string) bool {
 			return false
 		}
 		some = true
+	}
+	return some
+}
+
+// allList is the same for lists of fields, of which some may have no name: a question without a title.
+func allList(items func(func(jsonText) bool), name, other string) bool {
+	some := false
+	for item := range items {
+		if item[0] != '{' || item.member(name) == "" || item.member(other) == "" {
+			return false
+		}
+		some = some || scalarOf(item.member(name)) != ""
 	}
 	return some
 }

@@ -152,8 +152,8 @@ func isDirection(r rune) bool {
 	return '\u202A' <= r && r <= '\u202E' || '\u2066' <= r && r <= '\u2069'
 }
 
-// fold reduces a name to what has to match: letters and digits, lower case, without the accents of European scripts. (Marks
-// of other scripts are vowels, and tell one name from another.)
+// fold reduces a name to what has to match: letters and digits, lower case, without the accents and strokes of European scripts.
+// (Marks of other scripts are vowels, and tell one name from another.)
 func fold(text string) string {
 	if folded, ok := foldASCII(text); ok {
 		return folded
@@ -161,12 +161,29 @@ func fold(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsLetter(r), unicode.IsDigit(r):
-			return unicode.ToLower(r)
+			return plainLetter(unicode.ToLower(r))
 		case unicode.IsMark(r) && (r < 0x0300 || r > 0x036F):
 			return r
 		}
 		return -1
 	}, norm.NFKD.String(text))
+}
+
+// plainLetter is a letter without what Unicode counts as part of it.
+func plainLetter(r rune) rune {
+	switch r {
+	case 'ı':
+		return 'i'
+	case 'ł':
+		return 'l'
+	case 'ø':
+		return 'o'
+	case 'đ':
+		return 'd'
+	case 'ς':
+		return 'σ'
+	}
+	return r
 }
 
 // foldASCII is fold for most text.
@@ -226,16 +243,45 @@ func westernDigits(text string) string {
 	}, text)
 }
 
-// cut shortens text to so many characters; 0 is no bound.
+// cut shortens text to so many characters; 0 is no bound. What people see as one character, such as a flag or a family, is not cut
+// apart.
 func cut(text string, most int) string {
 	if most == 0 || len(text) <= most || utf8.RuneCountInString(text) <= most {
 		return text
 	}
 	for i := range text {
 		if most == 0 {
-			return strings.TrimSpace(text[:i])
+			return strings.TrimSpace(text[:boundary(text, i)])
 		}
 		most--
 	}
 	return text
+}
+
+// boundary is the last place up to at between what people see as characters; at itself if there is none.
+func boundary(text string, at int) int {
+	for i := at; i > 0; {
+		before, size := utf8.DecodeLastRuneInString(text[:i])
+		after, _ := utf8.DecodeRuneInString(text[i:])
+		if before != zeroWidthJoiner && !extends(after) && !(isFlagLetter(after) && flagLetters(text[:i])%2 == 1) {
+			return i
+		}
+		i -= size
+	}
+	return at
+}
+
+const zeroWidthJoiner = '\u200D'
+
+// extends says whether a character belongs to the one before it: an accent, a vowel sign, a tone of skin.
+func extends(r rune) bool {
+	return unicode.IsMark(r) || r == zeroWidthJoiner || 0x1F3FB <= r && r <= 0x1F3FF
+}
+
+// isFlagLetter tells the letters of which two make a flag.
+func isFlagLetter(r rune) bool { return 0x1F1E6 <= r && r <= 0x1F1FF }
+
+// flagLetters counts them at the end of text.
+func flagLetters(text string) int {
+	return len(text[len(strings.TrimRightFunc(text, isFlagLetter)):]) / len("🇩")
 }

@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"fmt"
 	"net/url"
 	"strings"
 )
@@ -21,14 +20,7 @@ func (l *fieldList) addURLEncoded(body string, read *decoder) error {
 			continue
 		}
 		rawName, rawValue, _ := strings.Cut(pair, "=")
-		name, err := url.QueryUnescape(rawName)
-		if err != nil {
-			return badEscape("the name of a field")
-		}
-		value, err := url.QueryUnescape(rawValue)
-		if err != nil {
-			return badEscape(fmt.Sprintf("field %q", clip(name)))
-		}
+		name, value := unescaped(rawName), unescaped(rawValue)
 		if err := l.add(read.text(name), read.text(value)); err != nil {
 			return err
 		}
@@ -50,7 +42,27 @@ func charsetOf(body string) *decoder {
 	return read
 }
 
-// badEscape leaves out what stands after the percent sign, because it is part of a value.
-func badEscape(where string) error {
-	return fmt.Errorf("%s has a percent sign that no two hexadecimal digits follow; send it as %%25", where)
+// unescaped reads + as a space and %XX as the byte it stands for. A percent sign that no two hexadecimal digits follow is itself, as
+// browsers have it (URL Standard, "percent-decode"): a program that sends "100% sure" as it was typed loses no lead.
+func unescaped(raw string) string {
+	if !strings.ContainsAny(raw, "%+") {
+		return raw
+	}
+	out := make([]byte, 0, len(raw))
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; c {
+		case '+':
+			out = append(out, ' ')
+		case '%':
+			if decoded, err := url.PathUnescape(raw[i:min(i+3, len(raw))]); err == nil {
+				out = append(out, decoded...)
+				i += 2
+				continue
+			}
+			out = append(out, c)
+		default:
+			out = append(out, c)
+		}
+	}
+	return string(out)
 }
