@@ -32,7 +32,6 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
-	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -281,11 +280,12 @@ func TestShutdownEndsStreamsThatNobodyEnds(t *testing.T) {
 			h := open(t, options{config: config})
 			conn := h.dial()
 			streams := map[string]grpc.ClientStream{}
+			list := &reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}}
 			for method, asked := range map[string]proto.Message{
-				reflectionv1.ServerReflection_ServerReflectionInfo_FullMethodName:      &reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}},
-				reflectionv1alpha.ServerReflection_ServerReflectionInfo_FullMethodName: &reflectionv1alpha.ServerReflectionRequest{MessageRequest: &reflectionv1alpha.ServerReflectionRequest_ListServices{}},
-				leadgatev1.LeadService_SubmitLeads_FullMethodName:                      &leadgatev1.SubmitLeadsRequest{Request: &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: "ada@example.com"}}},
-				healthv1.Health_Watch_FullMethodName:                                   &healthv1.HealthCheckRequest{},
+				reflectionv1.ServerReflection_ServerReflectionInfo_FullMethodName: list,
+				"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo":  list, // the same, by its old name
+				leadgatev1.LeadService_SubmitLeads_FullMethodName:                 &leadgatev1.SubmitLeadsRequest{Request: &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: "ada@example.com"}}},
+				healthv1.Health_Watch_FullMethodName:                              &healthv1.HealthCheckRequest{},
 			} {
 				stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: method != healthv1.Health_Watch_FullMethodName, ServerStreams: true}, method)
 				if err != nil {

@@ -8,12 +8,42 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"github.com/jhump/protoreflect/v2/protoprint"
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/reflect/protoregistry"
 )
+
+// marks are what tells where a list of messages within an option begins, goes on and ends.
+var marks = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|\bcel: \[\s*|[{}]|,\s*|\s*\]`)
+
+// withoutLists writes an option's cel: [{…}, {…}] as cel: {…}, cel: {…}, which is the same to protobuf. protobufjs, and with it
+// @grpc/proto-loader and much else of JavaScript, reads no lists of messages.
+func withoutLists(text string) string {
+	list, depth := false, 0
+	return marks.ReplaceAllStringFunc(text, func(mark string) string {
+		switch {
+		case strings.HasPrefix(mark, "cel:"):
+			list = true
+			return "cel: "
+		case !list:
+		case mark == "{":
+			depth++
+		case mark == "}":
+			depth--
+		case depth > 0:
+		case mark[0] == ',':
+			return ", cel: "
+		default: // its end
+			list = false
+			return ""
+		}
+		return mark
+	})
+}
 
 var files = []string{
 	"buf/validate/validate.proto",
@@ -42,6 +72,7 @@ func run(args []string) error {
 		if err != nil {
 			return fmt.Errorf("print %s: %w", name, err)
 		}
+		text = withoutLists(text)
 		path := filepath.Join(args[0], name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
