@@ -59,7 +59,7 @@ type Options struct {
 	Now func() time.Time
 	// Logger gets what no event tells; nil drops it.
 	Logger *slog.Logger
-	// Client makes the notifiers' requests; http.DefaultClient if nil.
+	// Client makes the notifiers' requests; one with a transport of the engine's own if nil.
 	Client *http.Client
 	// Interval is how often rules are asked at least; 5 s if 0.
 	Interval time.Duration
@@ -124,6 +124,9 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	}
 	if e.options.Lost == nil {
 		e.options.Lost = func() (int64, string) { return 0, "" }
+	}
+	if e.options.Client == nil {
+		e.options.Client = &http.Client{Transport: notify.NewTransport()}
 	}
 	if e.options.Open == nil {
 		e.options.Open = notify.Open
@@ -319,6 +322,7 @@ func (e *Engine) Close() error {
 	e.mu.Unlock()
 	stop()
 	e.working.Wait()
+	e.options.Client.CloseIdleConnections()
 	if tapped == nil {
 		return nil
 	}

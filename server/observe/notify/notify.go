@@ -54,6 +54,18 @@ type Environment struct {
 	Now func() time.Time
 }
 
+// A connection over which nothing came for this long is pinged, and given up if it does not answer as soon: of the ten seconds of a try
+// that leaves some. HTTP/2 has one for all calls to a host, so that without it one that the network dropped takes every try with it.
+const pingConnection = 3 * time.Second
+
+// NewTransport makes the requests of notifiers.
+func NewTransport() *http.Transport {
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: sendTimeout,
+		HTTP2: &http.HTTP2Config{SendPingTimeout: pingConnection, PingTimeout: pingConnection},
+	}
+}
+
 // Open makes a configured notifier.
 func Open(cfg *configv1.Notifier, env Environment) (Notifier, error) {
 	client := *cmp.Or(env.Client, http.DefaultClient)

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -174,12 +175,70 @@ func TestPagerDutyOpensAndClosesOneIncident(t *testing.T) {
 		if err := json.Unmarshal(r.body, &got); err != nil {
 			t.Fatal(err)
 		}
-		if r.request.URL.Path != "/v2/enqueue" || got.RoutingKey != "key" || got.DedupKey != "leadgate/error_rate/crm" || got.Action != want.action || got.Payload.Severity != want.severity {
+		if r.request.URL.Path != "/v2/enqueue" || got.RoutingKey != "key" || got.DedupKey != "https://leads.example.com/error_rate/crm" || got.Action != want.action || got.Payload.Severity != want.severity {
 			t.Errorf("%s: %s", kind, r.body)
 		}
 		if want.action == "trigger" && (got.Payload.Details["lead"] != "0193" || got.Payload.Source == "" || len(got.Links) != 2) {
 			t.Errorf("%s lacks lead, source or links: %s", kind, r.body)
 		}
+	}
+}
+
+// line is a connection that the network may drop without a word: what is written after that goes nowhere.
+type line struct {
+	net.Conn
+	dropped *atomic.Bool
+}
+
+func (l line) Write(b []byte) (int, error) {
+	if l.dropped.Load() {
+		return len(b), nil
+	}
+	return l.Conn.Write(b)
+}
+
+func TestAConnectionThatDiedWithoutAWordCostsOneTry(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 {
+			w.WriteHeader(http.StatusHTTPVersionNotSupported)
+		}
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	transport := notify.NewTransport()
+	defer transport.CloseIdleConnections()
+	transport.Proxy = nil
+	transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig
+	transport.HTTP2.SendPingTimeout /= 10 // the same, but quicker
+	transport.HTTP2.PingTimeout /= 10
+	var lines []line
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		lines = append(lines, line{conn, &atomic.Bool{}})
+		return lines[len(lines)-1], err
+	}
+	env := environment(t)
+	env.Client = &http.Client{Transport: transport}
+	n, err := notify.Open(slackOf(server.URL), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	try := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second/10)
+		defer cancel()
+		return n.Notify(ctx, message(leadgatev1.NotificationType_NOTIFICATION_TYPE_FIRING))
+	}
+	if err := try(); err != nil {
+		t.Fatal(err)
+	}
+	lines[0].dropped.Store(true)
+	if err := try(); err == nil {
+		t.Error("the dead connection took it")
+	}
+	if err := try(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -17,8 +17,9 @@ const (
 	pagerDutySummary = 1024
 )
 
-// pagerDuty sends events to PagerDuty's Events API v2. The alert's identifier is the deduplication key, so that a reminder adds
-// to the incident that is open, acknowledging it stops PagerDuty from asking the next person, and the end of the alert closes it.
+// pagerDuty sends events to PagerDuty's Events API v2. The alert's identifier, after the gateway's address, is the deduplication key, so
+// that a reminder adds to the incident that is open, acknowledging it stops PagerDuty from asking the next person, and the end of the
+// alert closes it, and not that of another gateway with the same routing key.
 type pagerDuty struct {
 	cfg *configv1.PagerDutyNotifier
 	env Environment
@@ -62,7 +63,7 @@ func (p *pagerDuty) Notify(ctx context.Context, m *Message) error {
 		return err
 	}
 	// A test opens an incident of the least severity, which shows that the key is right.
-	event := pagerDutyEvent{RoutingKey: key, Action: "trigger", DedupKey: "leadgate/" + m.Alert.GetAlertId(), Client: "leadgate", ClientURL: m.Alert.GetUrl()}
+	event := pagerDutyEvent{RoutingKey: key, Action: "trigger", DedupKey: m.Gateway + "/" + m.Alert.GetAlertId(), Client: "leadgate", ClientURL: m.Alert.GetUrl()}
 	switch m.Type {
 	case leadgatev1.NotificationType_NOTIFICATION_TYPE_RESOLVED:
 		event.Action = "resolve"
