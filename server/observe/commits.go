@@ -26,7 +26,7 @@ func NewCommits() *Commits {
 			Name: "leadgate_store_commit_duration_seconds",
 			Help: "How long commits took; nearly all of it is the disk's sync.",
 			// From 0.2 ms, a good disk, to 3 s, one that nobody can work with.
-			Buckets: prometheus.ExponentialBuckets(.0002, 2.6, 11),
+			Buckets: []float64{.0002, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 3},
 		}),
 	}
 }

@@ -2,11 +2,13 @@ package observe
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
 )
 
 // How long the store may take for its figures. Prometheus gives up on a scrape after 10 s unless told otherwise.
@@ -16,13 +18,14 @@ const figuresTimeout = 5 * time.Second
 // disk.
 type figures struct {
 	store                              Store
+	destinations                       func(context.Context) ([]*leadgatev1.Destination, error)
 	now                                func() time.Time
 	deliveries, oldest, writable, free *prometheus.Desc
 }
 
-func newFigures(s Store, now func() time.Time) *figures {
+func newFigures(s Store, destinations func(context.Context) ([]*leadgatev1.Destination, error), now func() time.Time) *figures {
 	return &figures{
-		store: s, now: now,
+		store: s, destinations: destinations, now: now,
 		deliveries: prometheus.NewDesc("leadgate_deliveries",
 			"Deliveries by where they stand.", []string{"destination", "state"}, nil),
 		oldest: prometheus.NewDesc("leadgate_oldest_waiting_seconds",
@@ -55,7 +58,18 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.NewInvalidMetric(f.deliveries, err)
 		return
 	}
-	for destination, c := range counts {
+	all := map[string]store.Counts{}
+	if f.destinations != nil { // those to which no lead ever went as well
+		configured, err := f.destinations(ctx)
+		if err != nil {
+			out <- prometheus.NewInvalidMetric(f.deliveries, err)
+		}
+		for _, d := range configured {
+			all[d.GetName()] = store.Counts{}
+		}
+	}
+	maps.Copy(all, counts)
+	for destination, c := range all {
 		// Every state is shown, 0 as well: an alert on a series that is not there never fires.
 		for number, name := range leadgatev1.DeliveryState_name {
 			if state := leadgatev1.DeliveryState(number); state != leadgatev1.DeliveryState_DELIVERY_STATE_UNSPECIFIED {

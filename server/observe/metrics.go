@@ -73,6 +73,11 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 		Help: "1 while the configuration in force is what the file says, 0 while the file is refused.",
 	})
 	m.configGood.Set(1)
+	for number, name := range leadgatev1.SystemEventType_name { // increase() does not see the first value of a series that is new
+		if number != int32(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_UNSPECIFIED) {
+			m.systemEvents.WithLabelValues(typeName(name, "SYSTEM_EVENT_TYPE_"))
+		}
+	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "leadgate_build_info", Help: "1, with the versions as labels.",
 		ConstLabels: prometheus.Labels{"version": o.Version, "goversion": runtime.Version()},
@@ -86,7 +91,7 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 		return float64(lines)
 	})
 	all := []prometheus.Collector{
-		m.leads, m.destinationEvents, m.formEvents, m.systemEvents, m.attempts, m.speed, m.watchers, m.configGood, info, lost, newFigures(o.Store, o.Now),
+		m.leads, m.destinationEvents, m.formEvents, m.systemEvents, m.attempts, m.speed, m.watchers, m.configGood, info, lost, newFigures(o.Store, o.Destinations, o.Now),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}
 	if o.Commits != nil {

@@ -355,7 +355,6 @@ func TestFiguresOfTheStoreAreReadWhenAskedFor(t *testing.T) {
 			},
 			OldestWaiting: noon().Add(-90 * time.Second),
 		},
-		"erp": {},
 	}}, "")
 	w.expectMetrics(
 		`leadgate_deliveries{destination="crm",state="pending"} 3`,
@@ -492,6 +491,7 @@ func TestMetricsKeepPrometheussCustoms(t *testing.T) {
 	for _, name := range []string{
 		`leadgate_build_info{goversion="go`, "go_goroutines ", "process_cpu_seconds_total ",
 		`leadgate_destination_events_total{destination="crm",type="unspecified"} 1`, `leadgate_system_events_total{type="unspecified"} 1`,
+		`leadgate_system_events_total{type="config_refused"} 0`,
 	} {
 		if !strings.Contains(text, "\n"+name) {
 			t.Errorf("%s is missing", name)

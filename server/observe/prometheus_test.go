@@ -106,7 +106,7 @@ func TestPrometheusRulesTakeTheThresholdsOfTheConfiguration(t *testing.T) {
 // shipped are the files for Prometheus and Grafana, and what is written of the metrics.
 var shipped = []string{"prometheus/rules.tmpl", "grafana/leadgate.json", "README.md"}
 
-func TestShippedFilesNameOnlyMetricsThatThereAre(t *testing.T) {
+func TestShippedFilesNameTheMetricsThatThereAre(t *testing.T) {
 	t.Parallel()
 	w := watch(t, figures{counts: map[string]store.Counts{"crm": {}}}, "error")
 	w.alerts = []*leadgatev1.Alert{{Rule: "error_rate", State: leadgatev1.AlertState_ALERT_STATE_FIRING}}
@@ -148,6 +148,15 @@ func TestShippedFilesNameOnlyMetricsThatThereAre(t *testing.T) {
 	there := regexp.MustCompile(`(?m)^[a-z_]+`).FindAllString(strings.ReplaceAll(w.metrics(), "# TYPE ", ""), -1)
 	for _, family := range families {
 		there = append(there, family.GetName())
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range there {
+		if strings.HasPrefix(name, "leadgate_") && !strings.Contains(string(readme), "`"+name+"`") && !regexp.MustCompile(`_(bucket|sum|count)$`).MatchString(name) {
+			t.Errorf("README.md does not say what %s is", name)
+		}
 	}
 	named := regexp.MustCompile(`\b(leadgate|process)_[a-z_]+\b`)
 	for _, path := range shipped {
