@@ -161,7 +161,10 @@ func (r *review) destination(p path, d *configv1.Destination) {
 	r.address(p.child("hubspot", "base_url"), d.GetHubspot().GetBaseUrl())
 	r.address(p.child("salesforce", "url"), d.GetSalesforce().GetUrl())
 	r.address(p.child("pipedrive", "base_url"), d.GetPipedrive().GetBaseUrl())
+	r.address(p.child("pipedrive", "oauth", "token_url"), d.GetPipedrive().GetOauth().GetTokenUrl())
+	r.address(p.child("zoho", "accounts_url"), d.GetZoho().GetAccountsUrl())
 	r.address(p.child("dynamics", "url"), d.GetDynamics().GetUrl())
+	r.address(p.child("dynamics", "login_url"), d.GetDynamics().GetLoginUrl())
 	r.noUser(p.child("http", "url"), d.GetHttp().GetUrl())
 	r.address(p.child("http", "ping_url"), d.GetHttp().GetPingUrl())
 	r.address(p.child("http", "auth", "oauth2", "token_url"), d.GetHttp().GetAuth().GetOauth2().GetTokenUrl())
@@ -175,18 +178,24 @@ func (r *review) destination(p path, d *configv1.Destination) {
 	}
 }
 
-// address checks what the schema's rule for a URI lets pass.
+// address checks the address of a service.
 func (r *review) address(p path, address string) {
-	u, err := url.Parse(address)
-	if err != nil || !u.IsAbs() { // the rule in the schema reports it, or it is left out
-		return
-	}
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		r.on(p, "%s begins with https:// or http:// and a host", p.name())
-	default:
+	if r.page(p, address) {
 		r.noUser(p, address)
 	}
+}
+
+// page checks what the schema's rule for a URI lets pass, and says whether it is good.
+func (r *review) page(p path, address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || !u.IsAbs() { // the rule in the schema reports it, or it is left out
+		return false
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		r.on(p, "%s begins with https:// or http:// and a host", p.name())
+		return false
+	}
+	return true
 }
 
 // noUser checks that an address holds no secret, and that none can be read on the way to it.
@@ -211,6 +220,7 @@ func isNearby(host string) bool {
 }
 
 func (r *review) form(p path, form *configv1.Form) {
+	r.page(p.child("redirect"), form.GetRedirect())
 	leadFields := map[string]bool{}
 	misspelt := r.unclear[r.find(p.child("fields")).value] != 0
 	for name, field := range form.GetFields() {

@@ -107,6 +107,8 @@ func spoilt(lines [][]byte, named int) int {
 // meant is what whoever wrote a line that is not YAML probably did not know; empty if there is no telling.
 func meant(line string) string {
 	content := strings.TrimLeft(line, " \t-")
+	_, value, _ := strings.Cut(content, ": ")
+	value = strings.TrimSpace(value)
 	switch {
 	case strings.Contains(line[:len(line)-len(content)], "\t"):
 		return "indent with spaces"
@@ -114,8 +116,14 @@ func meant(line string) string {
 		return "a reference within { } needs quotes, as in \"${env:NAME}\""
 	case content != "" && strings.ContainsRune("@*&%!`|>", rune(content[0])):
 		return "put what begins with " + content[:1] + " into quotes"
+	case value != "" && strings.ContainsRune("@*&%!`", rune(value[0])):
+		return "put what begins with " + value[:1] + " into quotes"
+	case halfQuoted.MatchString(value):
+		return "a value that begins with a quote has to end with it: put the whole into quotes of the other kind"
 	case strings.Count(line, `"`)%2 == 1:
 		return "a quote is not closed"
+	case colonWithin.MatchString(value):
+		return "put a value with a colon in it into quotes"
 	}
 	return meantToPart(line)
 }
@@ -133,8 +141,14 @@ func meantToPart(line string) string {
 	return ""
 }
 
-// gluedColon finds a key whose value begins without a space.
-var gluedColon = regexp.MustCompile(`^\s*[\w.-]+:[^\s/:]+\s*$`)
+var (
+	// gluedColon finds a key whose value begins without a space.
+	gluedColon = regexp.MustCompile(`^\s*[\w.-]+:[^\s/:]+\s*$`)
+	// halfQuoted finds a value that begins with something in quotes and goes on behind it.
+	halfQuoted = regexp.MustCompile(`^("[^"]*"|'[^']*')\s*[^\s,#}\]]`)
+	// colonWithin finds a value without quotes that has a colon which YAML takes for that of a key.
+	colonWithin = regexp.MustCompile(`^[^"'\[{|>#].*:(\s|$)`)
+)
 
 // path leads from the root to a node: names of fields, keys of maps, indices of lists.
 type path []string

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -14,9 +15,18 @@ import (
 
 const day = 24 * time.Hour
 
+// written is how durations are written; the schema for editors has it, too.
+var written = regexp.MustCompile(`^([0-9]+d)?([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))*$`)
+
 // ParseDuration reads a duration as Go writes it, such as 90s or 1h30m, with days before that: 30d, 1d12h. A day is 24 hours.
 func ParseDuration(text string) (time.Duration, error) {
 	err := fmt.Errorf("%q is not a duration, such as 500ms, 90s, 24h or 30d", text)
+	if _, notANumber := strconv.ParseFloat(text, 64); notANumber == nil {
+		return 0, fmt.Errorf("%q has no unit: write it as 500ms, 90s, 24h or 30d", text)
+	}
+	if !written.MatchString(text) {
+		return 0, err
+	}
 	var days uint64
 	rest := text
 	if before, after, ok := strings.Cut(text, "d"); ok {
@@ -31,7 +41,7 @@ func ParseDuration(text string) (time.Duration, error) {
 		rest = after
 	}
 	d, invalid := time.ParseDuration(rest)
-	if invalid != nil || d < 0 || d > math.MaxInt64/2 {
+	if invalid != nil || d > math.MaxInt64/2 {
 		return 0, err
 	}
 	return time.Duration(days)*day + d, nil

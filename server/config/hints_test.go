@@ -40,6 +40,8 @@ func TestHintsTellWhatIsProbablyNotMeant(t *testing.T) {
 			[]string{"5:30: the key of ops can be guessed, with its length of 1; make one of 32 characters, as openssl rand -hex 16 does", "6:33: 0.0.0.0/0 is everybody: whoever calls may then say what address is theirs; name the network of the proxy"}},
 		"nothing encrypted": {"destinations:\n  erp:\n    http: { url: \"http://erp.example.com/leads\", ping_url: \"http://erp.internal/\" }\n    properties: { email: email }\n  near:\n    http: { url: \"http://10.0.0.7/leads\", ping_url: \"http://erp:8080/\" }\n    properties: { email: email }\nforms: { contact: { destinations: [erp, near] } }\nleads: { destinations: [erp] }\n",
 			[]string{"3:18: url is not encrypted: what is sent to erp.example.com, credentials and leads, can be read on the way; write https://"}},
+		"a text cut short": {head + "forms:\n  contact:\n    fields: { email: email }\n    consents:\n      news: { field: news, text: \"We are #1\" } #1\n      offers: # of the week\n        field: offers # checked\n        text: We are #1 in offers\n",
+			[]string{"11:15: text ends before #, where a comment begins; if that belongs to it, put the whole into quotes"}},
 		"a full name": {head + "    properties: { email: email, lastname: last_name }\nforms:\n  contact:\n    fields: { email: email, whoever: full_name }\n", nil},
 	} {
 		snapshot, err := config.Parse("f", []byte(test.file), env)

@@ -10,12 +10,13 @@ import (
 var (
 	between = regexp.MustCompile(`^must be greater than or equal to (\S+) and less than or equal to (\S+)$`)
 	plainer = map[string]string{
-		"value is required":               "is required",
-		"must be at least 1 characters":   "must not be empty",
-		"must contain at least 1 item(s)": "must not be empty",
-		"must be a valid IP prefix":       "must be a network, such as 10.0.0.0/8, or 10.0.0.1/32 for one address",
-		"does not contain substring `@`":  "must be an e-mail address, with an @",
-		"must be a valid URI":             "must be a whole address, such as https://www.example.com/thanks",
+		"value is required":                        "is required",
+		"must be at least 1 characters":            "must not be empty",
+		"must contain at least 1 item(s)":          "must not be empty",
+		"repeated value must contain unique items": "must not list anything twice",
+		"must be a valid IP prefix":                "must be a network, such as 10.0.0.0/8, or 10.0.0.1/32 for one address",
+		"does not contain substring `@`":           "must be an e-mail address, with an @",
+		"must be a valid URI":                      "must be a whole address, such as https://www.example.com/thanks",
 	}
 )
 
@@ -23,6 +24,9 @@ var (
 func Plain(message string) string {
 	if words, ok := plainer[message]; ok {
 		return words
+	}
+	if strings.HasPrefix(message, "value is empty, ") {
+		return "must not be empty"
 	}
 	if bounds := between.FindStringSubmatch(message); bounds != nil {
 		return "must be between " + rounded(bounds[1]) + " and " + rounded(bounds[2])

@@ -45,16 +45,35 @@ func (r *review) at(node *yaml.Node, format string, args ...any) {
 // hint reports what is probably not meant with what stands at a path.
 func (r *review) hint(p path, format string, args ...any) {
 	if found := r.find(p); found.clear {
-		problems := r.problems
-		r.at(found.place(), format, args...)
-		r.hinted, r.problems = append(r.hinted, r.problems[len(problems):]...), problems
+		r.hintAt(found.place(), format, args...)
 	}
+}
+
+func (r *review) hintAt(node *yaml.Node, format string, args ...any) {
+	problems := r.problems
+	r.at(node, format, args...)
+	r.hinted, r.problems = append(r.hinted, r.problems[len(problems):]...), problems
 }
 
 // doubt reports a problem that makes it unclear what a node says at all.
 func (r *review) doubt(node *yaml.Node, format string, args ...any) {
 	r.at(node, format, args...)
 	r.mark(node, wholly)
+}
+
+// partUnclear says whether some of what stands under the keys at a path could not be read, so that a rule about all of it tells
+// nothing.
+func (r *review) partUnclear(p path) bool {
+	found := r.find(p)
+	if !found.exact || found.value.Kind != yaml.MappingNode {
+		return false
+	}
+	for _, value := range entries(found.value) {
+		if r.unclear[value] != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *review) mark(node *yaml.Node, e extent) {

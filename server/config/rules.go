@@ -24,7 +24,8 @@ func (r *review) rules(cfg *configv1.Config) error {
 		p := pathOf(v.Proto.GetField())
 		switch choices := choices(schema, v.Proto.GetField()); {
 		case v.Proto.GetForKey():
-			r.onKey(p, "%q: %s", p.name(), Plain(v.Proto.GetMessage()))
+			r.onKey(p, "%q: %s", p[len(p)-1], Plain(v.Proto.GetMessage()))
+		case choices != nil && r.partUnclear(p[:len(p)-1]), choices == nil && r.partUnclear(p): // reported already
 		case choices != nil:
 			r.on(p, "%s lacks its kind, one of %s", p[:len(p)-1].owner(), strings.Join(choices, ", "))
 		case !r.find(p).exact:

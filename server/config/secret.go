@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -56,6 +57,8 @@ func checkSecrecy(s secrecy, name, text string, env Environment) error {
 		return fmt.Errorf("%s takes no ${…}: references are read in credentials and headers only", name)
 	case s == plain:
 		return nil
+	case s == credential && hasReference && !isReference:
+		return fmt.Errorf("%s takes one reference, such as \"${env:NAME}\", and nothing around it", name)
 	case s == credential && !isReference, s == armed && !hasReference:
 		return fmt.Errorf("%s is a credential, which must not stand in this file: put it into an environment variable or a file, and write \"${env:NAME}\" or \"${file:/path}\" here", name)
 	}
@@ -87,9 +90,13 @@ func (e Environment) resolve(text string) (string, error) {
 	}
 }
 
-// content is what a reference stands for. A line break at the end of a file is not part of it: editors leave one.
+// content is what a reference stands for. Line breaks at its end are not part of it, nor is the mark that Windows puts before
+// text: editors leave them, and so does echo, whose output becomes a variable by way of a Kubernetes secret.
 func (e Environment) content(reference string) (string, error) {
 	scheme, name, _ := strings.Cut(reference, ":")
+	if name == "" || name != strings.TrimSpace(name) {
+		scheme = ""
+	}
 	var what, content string
 	switch scheme {
 	case "env":
@@ -105,15 +112,18 @@ func (e Environment) content(reference string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("%s cannot be read: %w", what, cause(err))
 		}
-		content = strings.TrimRight(string(data), "\r\n")
+		content = string(data)
 	default:
 		return "", fmt.Errorf("${%s} is not a reference: write ${env:NAME} or ${file:/path}", reference)
 	}
+	content = strings.TrimRight(strings.TrimPrefix(content, "\ufeff"), "\r\n")
 	switch {
 	case content == "":
 		return "", fmt.Errorf("%s is empty", what)
+	case !utf8.ValidString(content) || strings.Contains(content, "\x00"):
+		return "", fmt.Errorf("%s is not UTF-8 text", what)
 	case strings.HasPrefix(content, "-----BEGIN "): // a key in PEM has lines
-	case strings.ContainsAny(content, "\r\n\x00"):
+	case strings.ContainsAny(content, "\r\n"):
 		return "", fmt.Errorf("%s holds more than one line", what)
 	}
 	return content, nil

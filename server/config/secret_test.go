@@ -105,7 +105,7 @@ func TestEveryKeyThatSoundsLikeACredentialIsOne(t *testing.T) {
 
 func TestAReferenceThatLeadsNowhereIsNamed(t *testing.T) {
 	t.Parallel()
-	env := environment(map[string]string{"EMPTY": "", "LINES": "a\nb"}, map[string]string{"/empty": "\n", "/lines": "a\nb\n"})
+	env := environment(map[string]string{"EMPTY": "", "LINES": "a\nb"}, map[string]string{"/empty": "\n", "/lines": "a\nb\n", "/utf16": "\xff\xfea\x00\n\x00"})
 	for reference, want := range map[string]string{
 		"${env:NONE}":    "token: environment variable NONE is not set",
 		"${env:EMPTY}":   "token: environment variable EMPTY is empty",
@@ -113,6 +113,10 @@ func TestAReferenceThatLeadsNowhereIsNamed(t *testing.T) {
 		"${file:/none}":  "token: file /none cannot be read: file does not exist",
 		"${file:/empty}": "token: file /empty is empty",
 		"${file:/lines}": "token: file /lines holds more than one line",
+		"${file:/utf16}": "token: file /utf16 is not UTF-8 text",
+		"${env:}":        "token: ${env:} is not a reference: write ${env:NAME} or ${file:/path}",
+		"${env: NAME}":   "token: ${env: NAME} is not a reference: write ${env:NAME} or ${file:/path}",
+		"${env:EMPTY} ":  "token takes one reference, such as \"${env:NAME}\", and nothing around it",
 		"${aws:token}":   "token: ${aws:token} is not a reference: write ${env:NAME} or ${file:/path}",
 	} {
 		_, err := config.Parse("f", []byte(`destinations: { crm: { hubspot: { token: "`+reference+`" } } }`), env)
@@ -169,6 +173,10 @@ func TestSecretGivesThePresentContent(t *testing.T) {
 	expect("", "")
 	files["/key"] = "rotated\r\n"
 	expect("${file:/key}", "rotated")
+	variables["TOKEN"] = "echoed\n"
+	expect("${env:TOKEN}", "echoed")
+	files["/key"] = "\ufeffby PowerShell\r\n"
+	expect("${file:/key}", "by PowerShell")
 	for _, bad := range []string{"${env:NONE}", "${env:TOKEN", "${}"} {
 		if got, err := snapshot.Secret(bad); err == nil || got != "" {
 			t.Errorf("%s is %q", bad, got)

@@ -1,11 +1,16 @@
 package config
 
 import (
+	"errors"
 	"iter"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
+	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/leadgate/leadgate/worker/spelling"
@@ -103,6 +108,10 @@ func (s *shape) single(name string, node *yaml.Node, field protoreflect.FieldDes
 	if !s.is(yaml.ScalarNode, name, node) {
 		return
 	}
+	if around != nil && isZero(node, field) && !takesZero(field) {
+		s.doubt(node, "%s", notZero(name, node))
+		return
+	}
 	switch field.Kind() {
 	case protoreflect.MessageKind:
 		if _, err := ParseDuration(node.Value); err != nil {
@@ -110,21 +119,72 @@ func (s *shape) single(name string, node *yaml.Node, field protoreflect.FieldDes
 		}
 	case protoreflect.BoolKind:
 		if node.Tag != "!!bool" || node.Value != "true" && node.Value != "false" {
-			s.doubt(node, "%s is true or false, not %q", name, node.Value)
+			s.not(node, name, "true or false")
 		}
 	case protoreflect.Int32Kind:
-		if _, err := strconv.ParseInt(node.Value, 10, 32); err != nil {
-			s.doubt(node, "%s is a whole number, not %q", name, node.Value)
+		_, err := strconv.ParseInt(node.Value, 10, 32)
+		switch {
+		case errors.Is(err, strconv.ErrRange):
+			s.not(node, name, "a whole number of at most ten digits")
+		case err != nil || !isNumber(node):
+			s.not(node, name, "a whole number")
 		}
 	case protoreflect.DoubleKind:
-		if _, err := strconv.ParseFloat(node.Value, 64); err != nil {
-			s.doubt(node, "%s is a number, not %q", name, node.Value)
+		if _, err := strconv.ParseFloat(node.Value, 64); err != nil || !isNumber(node) {
+			s.not(node, name, "a number")
 		}
 	case protoreflect.StringKind:
 		if err := checkSecrecy(secrecyOf(field, name), name, node.Value, s.env); err != nil {
 			s.doubt(node, "%v", err)
 		}
+		if node.Style == 0 && isTight(node.LineComment) {
+			s.hintAt(node, "%s ends before #, where a comment begins; if that belongs to it, put the whole into quotes", name)
+		}
 	}
+}
+
+// isTight says whether a comment looks like a part of the value before it, as in: reason: we are #1.
+func isTight(comment string) bool {
+	return len(comment) > 1 && !strings.ContainsRune("# \t!", rune(comment[1]))
+}
+
+// not reports a value that is not what belongs there.
+func (s *shape) not(node *yaml.Node, name, what string) {
+	if node.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
+		s.doubt(node, "%s is %s, without quotes, not %q", name, what, node.Value)
+		return
+	}
+	s.doubt(node, "%s is %s, not %q", name, what, node.Value)
+}
+
+// plainNumber is what a number looks like that everybody reads alike: 010 is ten for some and eight for others.
+var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)?(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+
+func isNumber(node *yaml.Node) bool {
+	return (node.Tag == "!!int" || node.Tag == "!!float") && plainNumber.MatchString(node.Value)
+}
+
+// isZero says whether a value is one that the message cannot tell from none at all.
+func isZero(node *yaml.Node, field protoreflect.FieldDescriptor) bool {
+	if field.Kind() == protoreflect.StringKind || node.Value == "" {
+		return node.Value == ""
+	}
+	number, err := strconv.ParseFloat(node.Value, 64)
+	return err == nil && number == 0 && isNumber(node)
+}
+
+// takesZero says whether a field may be given as nothing. If nothing stands for a default, as the rules have it, who writes it
+// means something else, or a program had nothing to write.
+func takesZero(field protoreflect.FieldDescriptor) bool {
+	rules, _ := proto.GetExtension(field.Options(), validate.E_Field).(*validate.FieldRules)
+	return rules.GetIgnore() != validate.Ignore_IGNORE_IF_ZERO_VALUE && !slices.Contains(rules.GetString().GetIn(), "")
+}
+
+func notZero(name string, node *yaml.Node) string {
+	if node.Value == "" {
+		return name + " is empty: give it a value, or leave it out"
+	}
+	return name + " cannot be 0; leave it out for the default"
 }
 
 // is checks what a node is at all.
@@ -132,6 +192,10 @@ func (s *shape) is(kind yaml.Kind, name string, node *yaml.Node) bool {
 	switch {
 	case node.Kind == yaml.AliasNode:
 		s.doubt(node, "%s: anchors and aliases are not read; write the value out", name)
+	case node.Style&yaml.TaggedStyle != 0:
+		s.doubt(node, "%s: tags such as %s are not read; leave it out", name, node.Tag)
+	case node.Tag == "!!null" && isTight(node.LineComment):
+		s.doubt(node, "%s has no value: what begins with # is a comment; put it into quotes", name)
 	case node.Tag == "!!null":
 		s.doubt(node, "%s has no value: give it one, or leave it out", name)
 	case node.Kind != kind:
@@ -174,6 +238,9 @@ func (s *shape) unique(name string, node *yaml.Node) iter.Seq2[*yaml.Node, *yaml
 				continue
 			}
 			first[key.Value] = [2]*yaml.Node{key, value}
+			if value.LineComment == "" { // what stands behind nothing is kept with the key
+				value.LineComment = key.LineComment
+			}
 			if !yield(key, value) {
 				return
 			}

@@ -36,8 +36,11 @@ func constrain(s *schema, rules rules) {
 			s.Enum = append(s.Enum, word)
 		}
 	}
-	if s.Pattern = patternOf(rules); text.GetPrefix() != "" {
+	switch s.Pattern = patternOf(rules); {
+	case text.GetPrefix() != "":
 		s.Pattern = "^" + regexp.QuoteMeta(text.GetPrefix())
+	case text.GetPattern() != "":
+		s.Pattern = text.GetPattern()
 	}
 	if text.GetUri() {
 		s.Format = "uri"
@@ -47,6 +50,10 @@ func constrain(s *schema, rules rules) {
 	}
 	if number := rules.GetDouble(); number != nil {
 		s.Minimum, s.Maximum = bound(number.HasGte(), number.GetGte()), bound(number.HasLte(), number.GetLte())
+		s.ExclusiveMinimum, s.ExclusiveMaximum = bound(number.HasGt(), number.GetGt()), bound(number.HasLt(), number.GetLt())
+	}
+	if s.Minimum != nil && *s.Minimum < 0 && rules.GetIgnore() == validate.Ignore_IGNORE_IF_ZERO_VALUE { // nothing stands for the default
+		s.Not = &schema{Const: new(float64)}
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"strings"
 
 	"google.golang.org/protobuf/compiler/protogen"
@@ -14,7 +15,7 @@ type schema struct {
 	Description          string             `json:"description,omitempty"`
 	Reference            string             `json:"$ref,omitempty"`
 	AllOf                []*schema          `json:"allOf,omitempty"`
-	Type                 string             `json:"type,omitempty"`
+	Type                 any                `json:"type,omitempty"` // a word, or several
 	Properties           map[string]*schema `json:"properties,omitempty"`
 	PropertyNames        *schema            `json:"propertyNames,omitempty"`
 	AdditionalProperties any                `json:"additionalProperties,omitempty"` // false, or a schema
@@ -30,6 +31,10 @@ type schema struct {
 	MaxLength            uint64             `json:"maxLength,omitempty"`
 	Minimum              *float64           `json:"minimum,omitempty"`
 	Maximum              *float64           `json:"maximum,omitempty"`
+	ExclusiveMinimum     *float64           `json:"exclusiveMinimum,omitempty"`
+	ExclusiveMaximum     *float64           `json:"exclusiveMaximum,omitempty"`
+	Not                  *schema            `json:"not,omitempty"`
+	Const                *float64           `json:"const,omitempty"`
 	Examples             []string           `json:"examples,omitempty"`
 	Definitions          map[string]*schema `json:"definitions,omitempty"`
 }
@@ -104,6 +109,12 @@ func (b *builder) single(f *protogen.Field, rules rules) *schema {
 		s.Type = "string"
 	}
 	constrain(s, rules)
+	if s.Type == "integer" && s.Maximum == nil {
+		s.Maximum = bound[int32](true, math.MaxInt32)
+	}
+	if s.Type == "string" && s.Enum == nil && s.Format == "" {
+		s.Type = []string{"string", "number", "boolean"} // a version such as 7 needs no quotes: leadgate takes it as it is written
+	}
 	return s
 }
 

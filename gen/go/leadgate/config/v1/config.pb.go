@@ -556,10 +556,12 @@ var File_leadgate_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1fleadgate/config/v1/config.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1eleadgate/config/v1/alert.proto\x1a$leadgate/config/v1/destination.proto\x1a\x1fleadgate/config/v1/enrich.proto\x1a\x1dleadgate/config/v1/form.proto\x1a\x1eleadgate/config/v1/store.proto\"\xeb\f\n" +
-	"\x06Config\x12 \n" +
-	"\x06listen\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\x06listen\x12#\n" +
-	"\bdata_dir\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\adataDir\x12=\n" +
+	"\x1fleadgate/config/v1/config.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1eleadgate/config/v1/alert.proto\x1a$leadgate/config/v1/destination.proto\x1a\x1fleadgate/config/v1/enrich.proto\x1a\x1dleadgate/config/v1/form.proto\x1a\x1eleadgate/config/v1/store.proto\"\xf5\f\n" +
+	"\x06Config\x12%\n" +
+	"\x06listen\x18\x01 \x01(\tB\r\xbaH\n" +
+	"\xd8\x01\x01r\x05\x10\x01\x18\xff\x01R\x06listen\x12(\n" +
+	"\bdata_dir\x18\x02 \x01(\tB\r\xbaH\n" +
+	"\xd8\x01\x01r\x05\x10\x01\x18\x80 R\adataDir\x12=\n" +
 	"\x0fcleartext_http2\x18\x03 \x01(\tB\x14\xbaH\x11r\x0fR\x00R\x04grpcR\x05mixedR\x0ecleartextHttp2\x12)\n" +
 	"\x03tls\x18\x04 \x01(\v2\x17.leadgate.config.v1.TLSR\x03tls\x126\n" +
 	"\x0ftrusted_proxies\x18\x05 \x03(\tB\r\xbaH\n" +
@@ -603,9 +605,9 @@ const file_leadgate_config_v1_config_proto_rawDesc = "" +
 	"\x03Log\x12+\n" +
 	"\x06format\x18\x01 \x01(\tB\x13\xbaH\x10r\x0eR\x00R\x04jsonR\x04textR\x06format\x127\n" +
 	"\x05level\x18\x02 \x01(\tB!\xbaH\x1er\x1cR\x00R\x05debugR\x04infoR\x04warnR\x05errorR\x05level\x12:\n" +
-	"\rpersonal_data\x18\x03 \x01(\tB\x15\xbaH\x12r\x10R\x00R\x06maskedR\x04fullR\fpersonalData\"<\n" +
-	"\x06Intake\x122\n" +
-	"\x0emax_body_bytes\x18\x01 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\x80\x80\b(\x00R\fmaxBodyBytes\"\x1d\n" +
+	"\rpersonal_data\x18\x03 \x01(\tB\x15\xbaH\x12r\x10R\x00R\x06maskedR\x04fullR\fpersonalData\"?\n" +
+	"\x06Intake\x125\n" +
+	"\x0emax_body_bytes\x18\x01 \x01(\x05B\x0f\xbaH\f\xd8\x01\x01\x1a\a\x18\x80\x80\x80\b(\x01R\fmaxBodyBytes\"\x1d\n" +
 	"\x05Debug\x12\x14\n" +
 	"\x05pprof\x18\x01 \x01(\bR\x05pprofBAZ?github.com/leadgate/leadgate/gen/go/leadgate/config/v1;configv1b\x06proto3"
 

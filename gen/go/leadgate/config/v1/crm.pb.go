@@ -909,12 +909,12 @@ var File_leadgate_config_v1_crm_proto protoreflect.FileDescriptor
 
 const file_leadgate_config_v1_crm_proto_rawDesc = "" +
 	"\n" +
-	"\x1cleadgate/config/v1/crm.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xe3\x03\n" +
+	"\x1cleadgate/config/v1/crm.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xe8\x03\n" +
 	"\aHubSpot\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12&\n" +
 	"\bbase_url\x18\x02 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\abaseUrl\x12*\n" +
-	"\x04mode\x18\x03 \x01(\tB\x16\xbaH\x13r\x11R\x00R\x06upsertR\x05patchR\x04mode\x12(\n" +
-	"\vid_property\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18dR\n" +
+	"\x04mode\x18\x03 \x01(\tB\x16\xbaH\x13r\x11R\x00R\x06upsertR\x05patchR\x04mode\x12-\n" +
+	"\vid_property\x18\x04 \x01(\tB\f\xbaH\t\xd8\x01\x01r\x04\x10\x01\x18dR\n" +
 	"idProperty\x126\n" +
 	"\x05oauth\x18\x05 \x01(\v2 .leadgate.config.v1.HubSpotOAuthR\x05oauth\x12\x99\x01\n" +
 	"\vapi_version\x18\x06 \x01(\tBx\xbaHu\xba\x01o\n" +
@@ -924,7 +924,7 @@ const file_leadgate_config_v1_crm_proto_rawDesc = "" +
 	"\fHubSpotOAuth\x12$\n" +
 	"\tclient_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bclientId\x12,\n" +
 	"\rclient_secret\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\fclientSecret\x12,\n" +
-	"\rrefresh_token\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\frefreshToken\"\x95\x05\n" +
+	"\rrefresh_token\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\frefreshToken\"\x9a\x05\n" +
 	"\n" +
 	"Salesforce\x12\x1a\n" +
 	"\x03url\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x88\x01\x01R\x03url\x12`\n" +
@@ -932,8 +932,8 @@ const file_leadgate_config_v1_crm_proto_rawDesc = "" +
 	"\x03jwt\x18\x03 \x01(\v2!.leadgate.config.v1.SalesforceJWTH\x00R\x03jwt\x12.\n" +
 	"\x06object\x18\x04 \x01(\tB\x16\xbaH\x13r\x11R\x00R\x04LeadR\aContactR\x06object\x12G\n" +
 	"\vexternal_id\x18\x05 \x01(\tB&\xbaH#\xd8\x01\x01r\x1e2\x1c^[A-Za-z][A-Za-z0-9_]{0,79}$R\n" +
-	"externalId\x12(\n" +
-	"\vapi_version\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18\bR\n" +
+	"externalId\x12-\n" +
+	"\vapi_version\x18\x06 \x01(\tB\f\xbaH\t\xd8\x01\x01r\x04\x10\x01\x18\bR\n" +
 	"apiVersion\x12;\n" +
 	"\n" +
 	"duplicates\x18\a \x01(\tB\x1b\xbaH\x18r\x16R\x00R\x04parkR\x04saveR\x06updateR\n" +

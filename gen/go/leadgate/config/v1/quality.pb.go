@@ -289,7 +289,7 @@ var File_leadgate_config_v1_quality_proto protoreflect.FileDescriptor
 
 const file_leadgate_config_v1_quality_proto_rawDesc = "" +
 	"\n" +
-	" leadgate/config/v1/quality.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xf9\x06\n" +
+	" leadgate/config/v1/quality.proto\x12\x12leadgate.config.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xff\x06\n" +
 	"\aQuality\x12J\n" +
 	"\x11disposable_domain\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18R\x00R\x06acceptR\x04holdR\x06rejectR\x10disposableDomain\x12=\n" +
 	"\x12disposable_domains\x18\x02 \x03(\tB\x0e\xbaH\v\x92\x01\b\x18\x01\"\x04r\x02h\x01R\x11disposableDomains\x12@\n" +
@@ -304,19 +304,21 @@ const file_leadgate_config_v1_quality_proto_rawDesc = "" +
 	"\afastest\x18\n" +
 	" \x01(\v2\x19.google.protobuf.DurationB\r\xbaH\n" +
 	"\xaa\x01\a\"\x03\b\x90\x1c2\x00R\afastest\x128\n" +
-	"\btoo_many\x18\v \x01(\tB\x1d\xbaH\x1ar\x18R\x00R\x06acceptR\x04holdR\x06rejectR\atooMany\x12(\n" +
-	"\vper_address\x18\f \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\n" +
-	"perAddress\x12$\n" +
-	"\tper_email\x18\r \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bperEmail\x12C\n" +
+	"\btoo_many\x18\v \x01(\tB\x1d\xbaH\x1ar\x18R\x00R\x06acceptR\x04holdR\x06rejectR\atooMany\x12+\n" +
+	"\vper_address\x18\f \x01(\x05B\n" +
+	"\xbaH\a\xd8\x01\x01\x1a\x02(\x01R\n" +
+	"perAddress\x12'\n" +
+	"\tper_email\x18\r \x01(\x05B\n" +
+	"\xbaH\a\xd8\x01\x01\x1a\x02(\x01R\bperEmail\x12C\n" +
 	"\x06window\x18\x0e \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
 	"\"\x04\b\x80\xa3\x052\x02\b\x01R\x06window\x12*\n" +
-	"\x05no_mx\x18\x14 \x01(\tB\x15\xbaH\x12r\x10R\x00R\x06acceptR\x04holdR\x04noMx\"\xe2\x01\n" +
+	"\x05no_mx\x18\x14 \x01(\tB\x15\xbaH\x12r\x10R\x00R\x06acceptR\x04holdR\x04noMx\"\xe5\x01\n" +
 	"\aCaptcha\x12A\n" +
 	"\bprovider\x18\x01 \x01(\tB%\xbaH\"r R\tturnstileR\bhcaptchaR\trecaptchaR\bprovider\x12\x1f\n" +
 	"\x06secret\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06secret\x12\x1d\n" +
 	"\x03url\x18\x03 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\x88\x01\x01R\x03url\x12\x1e\n" +
-	"\x05field\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\x05field\x124\n" +
-	"\tmin_score\x18\x05 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\bminScoreBAZ?github.com/leadgate/leadgate/gen/go/leadgate/config/v1;configv1b\x06proto3"
+	"\x05field\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\x05field\x127\n" +
+	"\tmin_score\x18\x05 \x01(\x01B\x1a\xbaH\x17\xd8\x01\x01\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00R\bminScoreBAZ?github.com/leadgate/leadgate/gen/go/leadgate/config/v1;configv1b\x06proto3"
 
 var (
 	file_leadgate_config_v1_quality_proto_rawDescOnce sync.Once
