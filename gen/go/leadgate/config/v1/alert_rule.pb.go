@@ -228,7 +228,7 @@ type ErrorRateRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Turns the rule off.
 	Off bool `protobuf:"varint,1,opt,name=off,proto3" json:"off,omitempty"`
-	// The share of failures above which it fires, from 0 to below 1. Default: 0.05, for rejections 0.5.
+	// The share of failures above which it fires, above 0 and below 1. Default: 0.05, for rejections 0.5.
 	Above float64 `protobuf:"fixed64,2,opt,name=above,proto3" json:"above,omitempty"`
 	// The period to look at. Default: 10m, for rejections 1h.
 	Window *durationpb.Duration `protobuf:"bytes,3,opt,name=window,proto3" json:"window,omitempty"`
