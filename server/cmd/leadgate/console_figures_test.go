@@ -46,7 +46,7 @@ func TestConsoleMetricsAndLogTellTheSameFigures(t *testing.T) {
 		shows(".figures", "8 in the last hour"), // received, refused or come again
 		shows(".figures", "5 in the last hour"),
 		shows(".figures", "1 given up, in the last hour"),
-		shows(".figures", "95 % within"),
+		shows(".figures", "95% within"),
 		shows(".card", "flowing"), shows(".card", "of 100/s"), shows(".card", "quota left"), shows(".card", "99%"),
 		shows(".card-error", "VALIDATION_ERROR"), // the CRM's own words
 		shows(".health", "given up"),             // which asks for a person

@@ -63,7 +63,7 @@ func TestAViewSaysThatItLoadsWhatFailedAndTriesAgain(t *testing.T) {
 	o.do(chromedp.KeyEvent("gx"), shows("#main [role=alert]", "could not be read"), shows("#main [role=alert]", "Try again"))
 	o.checkAccess("failed")
 	h.gateway = start(t, []string{"HUBSPOT_TOKEN=" + token}, "serve", "--config", h.config, "--listen", address, "--data-dir", h.data)
-	o.do(pressButton("Try again"), shows("#main", "Nothing is dead"))
+	o.do(shows("#main", "Nothing is dead")) // by itself; the button is for who does not want to wait
 	o.wellBehaved()
 }
 

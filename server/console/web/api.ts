@@ -22,6 +22,22 @@ interface ProblemBody {
 
 type Query = Record<string, string | number | undefined>;
 
+/** reached hears "reached" when the gateway answers again after it did not. */
+export const reached = new EventTarget();
+let away = false;
+
+/** What stands before a gateway, such as a proxy, answers with these while it is gone. */
+const GONE = [502, 503, 504];
+
+/** isAway says whether an error is that the gateway could not be reached, not something that it said. */
+export const isAway = (error: unknown): boolean => error instanceof Problem && (error.status === 0 || GONE.includes(error.status));
+
+function note(isGone: boolean): void {
+  const back = away && !isGone;
+  away = isGone;
+  if (back) reached.dispatchEvent(new Event("reached"));
+}
+
 export function get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
@@ -47,8 +63,10 @@ async function request<T>(method: string, path: string, body?: object, signal?: 
     });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
+    note(true);
     throw new Problem("The gateway cannot be reached. Is it running, and is this machine connected?", 0);
   }
+  note(GONE.includes(response.status));
   if (!response.ok) throw await problemOf(response);
   // An empty answer, such as 204, has no type that anybody reads.
   const text = await response.text();

@@ -40,21 +40,47 @@ export function write(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/**
- * swap replaces what is in an element. What the reader has opened stays open, and the focus stays where it was, as far as
- * elements with the same data-key are there again.
- */
+/** Spot is where the focus is: on the how many-th element with a name. It can be kept and found again after a change. */
+export interface Spot {
+  readonly name: string;
+  readonly nth: number;
+}
+
+const nameOf = (element: HTMLElement): string => `${element.tagName} ${element.dataset.key ?? element.getAttribute("href") ?? element.ariaLabel ?? element.textContent}`;
+
+const named = (root: Element, name: string): HTMLElement[] => [...root.querySelectorAll<HTMLElement>("a[href], button, input, select, textarea, summary, [tabindex]")].filter((element) => nameOf(element) === name);
+
+/** spotIn is where the focus is in an element; nothing if it is elsewhere. */
+export function spotIn(root: Element): Spot | undefined {
+  const active = document.activeElement;
+  if (!(active instanceof HTMLElement) || active === root || active === document.body || !root.contains(active)) return undefined;
+  const name = nameOf(active);
+  return { name, nth: named(root, name).indexOf(active) };
+}
+
+/** focusSpot puts the focus where it was, and says whether that is there still. */
+export function focusSpot(root: Element, { name, nth }: Spot): boolean {
+  const all = named(root, name);
+  (all[nth] ?? all.at(-1))?.focus({ preventScroll: true });
+  return all.length > 0;
+}
+
+/** keepFocus is focusSpot for what may be gone: then the focus goes to what is around it, instead of to the top of the page. */
+export function keepFocus(root: Element, spot: Spot): void {
+  if (!focusSpot(root, spot)) (root.closest<HTMLElement>("main") ?? document.querySelector<HTMLElement>("main"))?.focus({ preventScroll: true });
+}
+
+/** swap replaces what is in an element. What the reader has opened stays open, and the focus stays where it was. */
 export function swap(element: Element, ...children: Child[]): void {
   const open = new Set([...element.querySelectorAll<HTMLDetailsElement>("details[data-key]")].filter((d) => d.open).map((d) => d.dataset.key));
   const closed = new Set([...element.querySelectorAll<HTMLDetailsElement>("details[data-key]")].filter((d) => !d.open).map((d) => d.dataset.key));
-  const active = document.activeElement;
-  const focused = active instanceof HTMLElement && element.contains(active) ? active.dataset.key : undefined;
+  const focused = spotIn(element);
   element.replaceChildren(...nodes(children));
   for (const details of element.querySelectorAll<HTMLDetailsElement>("details[data-key]")) {
     if (open.has(details.dataset.key)) details.open = true;
     if (closed.has(details.dataset.key)) details.open = false;
   }
-  if (focused) element.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  if (focused) keepFocus(element, focused);
 }
 
 /** query finds an element that must be there. */

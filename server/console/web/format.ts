@@ -7,6 +7,9 @@ const tenths = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hour12: false });
 
+const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const dayOfYear = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+
 /** number reads what protobuf's JSON makes of an int64. */
 export const number = (value: string | number | undefined): number => Number(value ?? 0);
 
@@ -64,11 +67,13 @@ export function refresh(root: ParentNode): void {
   }
 }
 
-/** at shows the time of day to the millisecond, with the date behind it. */
-export function at(time: string | undefined): HTMLTimeElement | string {
+/** at shows the time of day to the millisecond, with the zone behind it; before it the date, if that is not today. */
+export function at(time: string | undefined, now = new Date()): HTMLTimeElement | string {
   if (!time) return "";
   const date = new Date(time);
-  return h("time", { datetime: time, title: exact.format(date) }, clock.format(date));
+  const today = date.toDateString() === now.toDateString();
+  const before = today ? "" : `${(date.getFullYear() === now.getFullYear() ? day : dayOfYear).format(date)} `;
+  return h("time", { datetime: time, title: exact.format(date) }, before + clock.format(date));
 }
 
 /** json lays JSON out for reading; anything else stays as it is. */

@@ -8,6 +8,22 @@ import { go, pathTo } from "./router";
 /** After g, the letter must come within this time, in milliseconds. */
 const CHORD = 1_500;
 
+/** Where the browser keeps that single keys do nothing: a voice that dictates would press them. */
+const OFF = "leadgate-single-keys-off";
+
+function singleKeys(): boolean {
+  try {
+    return localStorage.getItem(OFF) === null;
+  } catch {
+    return true; // storage is forbidden
+  }
+}
+
+function setSingleKeys(on: boolean): void {
+  if (on) localStorage.removeItem(OFF);
+  else localStorage.setItem(OFF, "");
+}
+
 export interface Tab {
   readonly name: string;
   /** tab is the first part of the path. */
@@ -29,6 +45,7 @@ export function listenToKeys(tabs: Tab[]): void {
       if (event.key === "Escape") target.blur();
       return;
     }
+    if (event.key !== "Escape" && !singleKeys()) return;
     const went = Date.now() - chord < CHORD ? tabs.find((tab) => tab.letter === event.key) : undefined;
     chord = event.key === "g" ? Date.now() : 0;
     if (went) {
@@ -67,7 +84,13 @@ function walk(step: 1 | -1): void {
   next?.scrollIntoView({ block: "nearest" });
 }
 
-function help(tabs: Tab[]): void {
-  const keys: [string, string][] = [["/ or ⌘K", "search"], ...tabs.map((tab): [string, string] => [`g ${tab.letter}`, tab.name]), ["j k", "next, previous row"], ["Enter", "open"], ["Escape", "close, leave"], ["?", "this help"]];
-  void tell("Keys", [h("dl", { class: "keys" }, keys.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)]))]);
+/** help shows the keys, and switches those off that are pressed alone. */
+export function help(tabs: Tab[]): void {
+  const keys: [string, string][] = [[/Mac|iP/.test(navigator.platform) ? "/ or ⌘K" : "/ or Ctrl K", "search"], ...tabs.map((tab): [string, string] => [`g ${tab.letter}`, tab.name]), ["j k", "next, previous row"], ["Enter", "open"], ["Escape", "close, leave"], ["?", "this help"]];
+  const box = h("input", { type: "checkbox", change: () => setSingleKeys(box.checked) });
+  box.checked = singleKeys();
+  void tell("Keyboard shortcuts", [
+    h("dl", { class: "keys" }, keys.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])),
+    h("label", { class: "choice" }, box, "Use keys that are pressed alone, such as / and j"),
+  ]);
 }

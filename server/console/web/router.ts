@@ -1,5 +1,8 @@
 // The paths of the console: /console/, /console/leads, /console/leads/{id}, and one for each other tab.
 
+import { query } from "./dom";
+import { stayIn, type Stay } from "./returning";
+
 const BASE = "/console/";
 
 export interface Place {
@@ -28,6 +31,7 @@ export const pathTo = (tab: string, rest = "", query: Record<string, string> = {
 export const leadPath = (id: string): string => pathTo("leads", id);
 
 export function go(path: string): void {
+  history.replaceState(stayIn(query(document, "#main")), "");
   history.pushState(null, "", path);
   dispatchEvent(new PopStateEvent("popstate"));
 }
@@ -37,9 +41,12 @@ export function change(path: string): void {
   history.replaceState(null, "", path);
 }
 
-/** followLinks makes links between the console's places change the view instead of loading the page anew. */
-export function followLinks(show: () => void): void {
-  addEventListener("popstate", show);
+/**
+ * followLinks makes links between the console's places change the view instead of loading the page anew. Who comes back to one
+ * was at some place in it.
+ */
+export function followLinks(show: (stay: Stay | null) => void): void {
+  addEventListener("popstate", (event) => show(event.state as Stay | null));
   document.addEventListener("click", (event) => {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = event.target instanceof Element ? event.target.closest("a") : null;

@@ -2,12 +2,12 @@
 
 import { h, set, swap, write } from "./dom";
 import { count, duration, plural, seconds } from "./format";
-import { listenToKeys, type Tab } from "./keyboard";
+import { help, listenToKeys, type Tab } from "./keyboard";
 import { notes } from "./parts/announce";
 import { button } from "./parts/button";
 import { pathTo, place } from "./router";
 import { searchField } from "./search";
-import { signOut, type Session } from "./session";
+import { may, signOut, type Session } from "./session";
 import type { Gateway } from "./gateway";
 import type { SharedStream } from "./stream/shared";
 import { ofStatus, state, type Word } from "./words";
@@ -50,11 +50,12 @@ export class Shell {
         h("p", { class: "brand" }, h("span", { class: "mark", "aria-hidden": "true" }), "leadgate ", h("span", { class: "muted" }, `▸ ${location.host}`)),
         this.health,
         searchField(),
-        session.keys ? h("p", { class: "who" }, h("span", { class: "muted" }, session.name ?? ""), button({ label: "Sign out", kind: "quiet", run: leave })) : null,
+        session.keys ? h("p", { class: "who" }, h("span", { class: "muted" }, session.name ?? "", may(session, "operate") ? "" : " (read-only)"), button({ label: "Sign out", kind: "quiet", run: leave })) : null,
       ),
       nav,
       this.bar,
       this.main,
+      h("footer", { class: "foot" }, h("button", { type: "button", class: "quiet", click: () => help(tabs) }, "Keyboard shortcuts")),
       notes(),
     );
     gateway.changed(() => this.showHealth(), signal);
@@ -100,31 +101,31 @@ export class Shell {
     this.badge("dead", gateway.dead > 0 ? count(gateway.dead) : "");
     this.badge("drift", gateway.drifts.length > 0 ? count(gateway.drifts.length) : "");
     this.badge("alerts", gateway.firing.length > 0 ? count(gateway.firing.length) : "");
-    const [word, text] = this.judge();
+    const [word, text, about] = this.judge();
     const oldest = gateway.stats?.oldestWaiting;
     const waiting = gateway.waiting > 0 ? `${count(gateway.waiting)} waiting` + (oldest ? ` · oldest ${duration(seconds(oldest))}` : "") : "";
     // The region is polite and speaks when what is wrong changes, not with every figure.
     if (this.healthKey !== text) {
       this.healthKey = text;
-      swap(this.health, state(word, text), h("span", { class: "muted", "aria-live": "off", id: "waiting" }));
+      swap(this.health, state(word, about ? h("a", { href: about }, text) : text), h("span", { class: "muted", "aria-live": "off", id: "waiting" }));
     }
     const figure = this.health.querySelector("#waiting");
     if (figure) write(figure, waiting);
   }
 
-  /** judge is the worst that is to be said of the gateway. */
-  private judge(): [Word, string] {
+  /** judge is the worst that is to be said of the gateway, and the page about it. */
+  private judge(): [word: Word, text: string, about?: string] {
     const { gateway } = this;
     if (gateway.error) return [{ word: "", tone: "failing" }, "the gateway does not answer"];
     if (!gateway.destinations) return [{ word: "", tone: "waiting" }, "asking"];
     const critical = gateway.firing.find((alert) => alert.severity === "ALERT_SEVERITY_CRITICAL");
     const troubled = gateway.destinations.filter((d) => ofStatus(d.status).tone !== "success");
     const [first] = troubled.sort((a, b) => rank(ofStatus(a.status)) - rank(ofStatus(b.status)));
-    if (critical && (!first || ofStatus(first.status).tone !== "failing")) return [{ word: "", tone: "failing" }, critical.summary ?? "an alert is firing"];
-    if (!first && gateway.firing[0]) return [{ word: "", tone: "retrying" }, gateway.firing[0].summary ?? "an alert is firing"];
+    if (critical && (!first || ofStatus(first.status).tone !== "failing")) return [{ word: "", tone: "failing" }, critical.summary ?? "an alert is firing", pathTo("alerts")];
+    if (!first && gateway.firing[0]) return [{ word: "", tone: "retrying" }, gateway.firing[0].summary ?? "an alert is firing", pathTo("alerts")];
     if (!first) return [{ word: "", tone: "success" }, "all well"];
     const more = troubled.length > 1 ? ` and ${plural(troubled.length - 1, "more", "more")}` : "";
-    return [ofStatus(first.status), `${first.name ?? ""}: ${ofStatus(first.status).word}${more}`];
+    return [ofStatus(first.status), `${first.name ?? ""}: ${ofStatus(first.status).word}${more}`, troubled.length > 1 ? pathTo("destinations") : pathTo("destinations", first.name)];
   }
 
   private showLink(): void {
@@ -143,7 +144,8 @@ export class Shell {
 
 const rank = (word: Word): number => ["failing", "retrying", "paused", "waiting", "success"].indexOf(word.tone);
 
-async function leave(): Promise<string> {
+/** leave signs out, and begins anew. */
+export async function leave(): Promise<string> {
   await signOut();
   location.reload();
   return "";

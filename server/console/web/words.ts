@@ -1,7 +1,7 @@
 // The word, the shape and the colour of every state: the same everywhere, so that colour is never alone.
 
 import type { AttemptOutcome, DeliveryState, DestinationStatus, LeadState, Stage } from "api";
-import { h } from "./dom";
+import { h, type Child } from "./dom";
 
 export type Tone = "success" | "waiting" | "retrying" | "failing" | "paused";
 
@@ -84,7 +84,7 @@ export const ofStatus = (value: DestinationStatus | undefined): Word => find(sta
 export const ofOutcome = (value: AttemptOutcome | undefined): Word => find(outcomes, value, "ATTEMPT_OUTCOME_");
 
 /** state shows a state by word, shape and colour. */
-export function state(word: Word, text = word.word): HTMLElement {
+export function state(word: Word, text: Child = word.word): HTMLElement {
   return h("span", { class: `state ${word.tone}` }, h("span", { class: "shape", "aria-hidden": "true" }, shapes[word.tone]), text);
 }
 

@@ -18,7 +18,7 @@ export function alertsHere(page: Page): HTMLElement {
   const element = h("div", { class: "alerts here" });
   let shown = "";
   page.gateway.changed(() => {
-    const here = page.gateway.firing.filter(isHere);
+    const here = page.gateway.firing.filter(isHere).sort(byUrgency);
     const key = JSON.stringify(here);
     element.hidden = here.length === 0;
     if (key === shown) return;
@@ -55,6 +55,11 @@ export function alertCard(page: Page, alert: Alert, again: () => void): HTMLElem
     untold.length > 0 ? h("p", { class: "card-error" }, untold.map((n) => `${n.notifier ?? ""} did not accept it: ${n.lastError ?? ""}`).join("; ")) : null,
   );
 }
+
+/** byUrgency has what somebody should see to now first, and what somebody is on last. */
+export const byUrgency = (a: Alert, b: Alert): number => urgency(a) - urgency(b);
+
+const urgency = (alert: Alert): number => (onIt(alert) ? 2 : alert.severity === "ALERT_SEVERITY_CRITICAL" ? 0 : 1);
 
 /** onIt says whether somebody acknowledged an alert. */
 const onIt = (alert: Alert): boolean => Date.parse(alert.acknowledgedUntil ?? "1970-01-01") > Date.now();

@@ -1,4 +1,5 @@
-// What was done, said once: in a corner for the eye, politely for a screen reader. What can be taken back has a button for it.
+// What was done, said once: in a corner for the eye, politely for a screen reader. What can be taken back has a button for it;
+// what went wrong stays until somebody has read it.
 
 import { h } from "../dom";
 
@@ -19,9 +20,15 @@ export function announce(done: Done, tone: "success" | "failing" = "success"): v
   if (!text) return;
   const note = h("p", { class: `toast ${tone}` }, h("span", { class: `state ${tone}`, "aria-hidden": "true" }, tone === "success" ? "●" : "▲"), h("span", {}, text));
   if (undo) note.append(undoButton(note, undo));
+  if (tone === "failing") note.append(h("button", { type: "button", class: "quiet", click: () => note.remove() }, "Dismiss"));
   region.append(note);
   while (region.childElementCount > 3) region.firstElementChild?.remove();
-  setTimeout(() => note.remove(), undo ? STAYS_WITH_UNDO : STAYS);
+  if (tone !== "failing") leaveAfter(note, undo ? STAYS_WITH_UNDO : STAYS);
+}
+
+/** leaveAfter takes a note away after a while, but not from under the reader's hands. */
+function leaveAfter(note: HTMLElement, wait: number): void {
+  setTimeout(() => (note.matches(":hover, :focus-within") ? leaveAfter(note, STAYS) : note.remove()), wait);
 }
 
 function undoButton(note: HTMLElement, undo: () => Promise<string>): HTMLButtonElement {

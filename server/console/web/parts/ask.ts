@@ -1,6 +1,6 @@
 // Asking before something is done.
 
-import { h, type Child } from "../dom";
+import { h, keepFocus, spotIn, type Child } from "../dom";
 
 export interface Question {
   readonly title: string;
@@ -27,9 +27,12 @@ export async function tell(title: string, body: Child[]): Promise<void> {
 function show(title: string, body: Child[], buttons: HTMLButtonElement[]): Promise<boolean> {
   return new Promise((answer) => {
     const dialog = h("dialog", { class: "ask", "aria-labelledby": "ask-title" }, h("form", { method: "dialog" }, h("h2", { id: "ask-title" }, title), body, h("div", { class: "buttons" }, buttons)));
+    const opener = spotIn(document.body);
     dialog.addEventListener("close", () => {
-      answer(dialog.returnValue === "yes");
       dialog.remove();
+      // The browser gives the focus back, unless what had it was made anew meanwhile.
+      if (opener && document.activeElement === document.body) keepFocus(document.body, opener);
+      answer(dialog.returnValue === "yes");
     });
     document.body.append(dialog);
     dialog.showModal();

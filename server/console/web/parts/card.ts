@@ -17,6 +17,7 @@ export class Card {
   private readonly buttons = h("div", { class: "buttons" });
   private readonly account = h("span", { class: "muted" });
   private shown = "";
+  private status: Destination["status"];
 
   constructor(
     private readonly page: Page,
@@ -38,6 +39,8 @@ export class Card {
     write(this.account, [d.kind !== d.name ? d.kind : "", d.account].filter(Boolean).join(" · "));
     this.element.dataset.tone = ofStatus(d.status).tone;
     swap(this.body, facts(d));
+    if (d.status === this.status) return; // a button that is busy stays so
+    this.status = d.status;
     const deeds = may(this.page.session, "operate") ? this.deeds(d) : [];
     swap(this.buttons, deeds.map(button));
   }

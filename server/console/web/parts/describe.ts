@@ -1,7 +1,7 @@
 // One line for an event: what happened, in words.
 
 import type { Event as LeadgateEvent, LeadEvent } from "api";
-import { ago, duration, seconds } from "../format";
+import { duration, seconds } from "../format";
 import { spoken, type Tone, type Word } from "../words";
 import { ofStage } from "../words";
 
@@ -32,14 +32,14 @@ function toneOf(type: string): Tone {
 
 /** note is what is worth saying about an event beside its state. */
 export function note(event: LeadgateEvent): string {
-  if (event.lead) return ofLead(event.lead);
+  if (event.lead) return ofLead(event.lead, event.time);
   return event.destination?.detail ?? event.system?.detail ?? event.form?.detail ?? "";
 }
 
-function ofLead(lead: LeadEvent): string {
+function ofLead(lead: LeadEvent, time = ""): string {
   switch (lead.stage) {
     case "STAGE_RETRY":
-      return [status(lead), lead.nextAttemptTime ? `again ${ago(lead.nextAttemptTime)}` : ""].filter(Boolean).join(", ");
+      return [status(lead), after(time, lead.nextAttemptTime)].filter(Boolean).join(", ");
     case "STAGE_SUCCESS":
       return lead.recordId ? `record ${lead.recordId}` : "";
     case "STAGE_CRM_API_CALL":
@@ -49,6 +49,12 @@ function ofLead(lead: LeadEvent): string {
     default:
       return [status(lead), lead.detail].filter(Boolean).join("; ");
   }
+}
+
+/** after is how long a lead waits for its next call. How long that is from now would be wrong a second later. */
+function after(time: string, next = ""): string {
+  const wait = (Date.parse(next) - Date.parse(time)) / 1000;
+  return wait > 0 ? `again after ${duration(wait)}` : "";
 }
 
 const status = (lead: LeadEvent): string => {

@@ -1,17 +1,23 @@
 // The faces of what is not there: loading, empty, failed.
 
 import { h, swap, type Child } from "../dom";
-import { isAbort, messageOf } from "../api";
+import { isAbort, isAway, messageOf, reached } from "../api";
 
 /** Loading that ends sooner than this is not shown, in milliseconds: a flicker reads as trouble. */
 const PATIENCE = 300;
 
 export const empty = (title: string, ...more: Child[]): HTMLElement => h("div", { class: "face" }, h("p", { class: "face-title" }, title), ...more);
 
+/** fail shows that something failed, once: an alert that is there already would be read out again. */
+export function fail(element: HTMLElement, what: string, error: unknown, retry: () => void): void {
+  const key = `${what}: ${messageOf(error)}`;
+  if (element.querySelector<HTMLElement>("[role=alert]")?.dataset.failure !== key) swap(element, failed(what, error, retry));
+}
+
 export function failed(what: string, error: unknown, retry: () => void): HTMLElement {
   return h(
     "div",
-    { class: "face", role: "alert" },
+    { class: "face", role: "alert", "data-failure": `${what}: ${messageOf(error)}` },
     h("p", { class: "face-title state failing" }, h("span", { class: "shape", "aria-hidden": "true" }, "▲"), what),
     h("p", {}, messageOf(error)),
     h("p", {}, h("button", { type: "button", click: retry }, "Try again")),
@@ -22,18 +28,37 @@ function skeleton(): HTMLElement {
   return h("div", { class: "skeleton", role: "status" }, h("span", { class: "hidden" }, "Loading"), h("i"), h("i"), h("i"));
 }
 
+/** shownIn is what each element shows, as JSON: what is the same is not made anew, which would take away what is selected in it. */
+const shownIn = new WeakMap<HTMLElement, string>();
+/** tryAgain ends what waits to fill an element when the gateway is back. */
+const tryAgain = new WeakMap<HTMLElement, AbortController>();
+
 /**
  * fill asks for something and shows it in an element, with a face while it takes and when it fails. What is shown already
- * stays until there is something better.
+ * stays until there is something better; while the gateway is away the bar above the view says so.
  */
 export async function fill<T>(element: HTMLElement, what: string, signal: AbortSignal, ask: () => Promise<T>, draw: (value: T) => Child): Promise<void> {
   const shown = element.childElementCount > 0;
+  if (!shown) shownIn.delete(element);
+  tryAgain.get(element)?.abort();
   const timer = setTimeout(() => !shown && swap(element, skeleton()), PATIENCE);
   try {
     const value = await ask();
-    if (!signal.aborted) swap(element, draw(value));
+    const key = JSON.stringify(value);
+    if (signal.aborted || shownIn.get(element) === key) return;
+    swap(element, draw(value));
+    shownIn.set(element, key);
   } catch (error) {
-    if (!isAbort(error) && !signal.aborted) swap(element, failed(what, error, () => void fill(element, what, signal, ask, draw)));
+    if (isAbort(error) || signal.aborted) return;
+    const again = (): void => void fill(element, what, signal, ask, draw);
+    if (isAway(error)) {
+      const wait = new AbortController();
+      tryAgain.set(element, wait);
+      reached.addEventListener("reached", again, { once: true, signal: AbortSignal.any([wait.signal, signal]) });
+      if (shownIn.has(element)) return;
+    }
+    shownIn.delete(element);
+    fail(element, what, error, again);
   } finally {
     clearTimeout(timer);
   }

@@ -83,8 +83,10 @@ export class Groups<T> {
   private section(group: Group<T>): HTMLElement {
     const { kind } = this;
     const key = `${group.about}\n${group.reason}`;
-    const all = this.box(`Choose all ${count(group.items.length)} of ${group.about}: ${group.reason}`, group.items, `all ${key}`);
-    const rows = group.items.slice(0, ROWS).map((item) => row([{ name: "Chosen", kind: "choose" }, ...kind.columns], [this.box(`Choose ${kind.one} ${kind.id(item)}`, [item], kind.id(item)), ...kind.cells(item)]));
+    const chooses = kind.actions.length > 0;
+    const columns = chooses ? [{ name: "Chosen", kind: "choose" }, ...kind.columns] : kind.columns;
+    const all = chooses ? this.box(`Choose all ${count(group.items.length)} of ${group.about}: ${group.reason}`, group.items, `all ${key}`) : h("span");
+    const rows = group.items.slice(0, ROWS).map((item) => row(columns, [...(chooses ? [this.box(`Choose ${kind.one} ${kind.id(item)}`, [item], kind.id(item))] : []), ...kind.cells(item)]));
     const more = group.items.length - rows.length;
     const sample = h("div", { class: "sample" }, this.samples.get(key));
     return h(
@@ -96,7 +98,7 @@ export class Groups<T> {
         { "data-key": `rows ${key}`, toggle: () => void this.showSample(key, group, sample) },
         h("summary", {}, `Show ${group.items.length === 1 ? `the ${kind.one}` : `the ${kind.many}`}`),
         sample,
-        table(`${group.about}: ${group.reason}`, [{ name: "Chosen", kind: "choose" }, ...kind.columns], rows, { class: "rows" }),
+        table(`${group.about}: ${group.reason}`, columns, rows, { class: "rows" }),
         more > 0 ? h("p", { class: "muted" }, `and ${count(more)} more, chosen with the group`) : null,
       ),
     );

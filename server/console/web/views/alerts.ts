@@ -5,7 +5,7 @@ import { get, post } from "../api";
 import { h, type Child } from "../dom";
 import { count, duration, number, plural, when } from "../format";
 import type { Page, View } from "../page";
-import { alertCard } from "../parts/alert";
+import { alertCard, byUrgency } from "../parts/alert";
 import { announce } from "../parts/announce";
 import { button } from "../parts/button";
 import { copyable } from "../parts/copy";
@@ -27,7 +27,7 @@ export function alerts(page: Page): View {
 
 function draw(page: Page, answer: ListAlertsResponse, again: () => void): Child {
   const all = answer.alerts ?? [];
-  const firing = all.filter((alert) => alert.state === "ALERT_STATE_FIRING");
+  const firing = all.filter((alert) => alert.state === "ALERT_STATE_FIRING").sort(byUrgency);
   const over = all.filter((alert) => alert.state !== "ALERT_STATE_FIRING");
   return [
     firing.length === 0 ? empty("Nothing needs your attention.", h("p", {}, "leadgate watches for failing calls, leads that wait too long, silent forms and more. Alerts that fire appear here.")) : h("div", { class: "alerts" }, firing.map((alert) => alertCard(page, alert, again))),

@@ -1,7 +1,7 @@
 // One destination: how it does, what waits for it and why, and everything that can be done about it.
 
 import type { Delivery, ListDeliveriesResponse, RetryDeliveriesResponse } from "api";
-import { get } from "../api";
+import { get, Problem } from "../api";
 import { h, swap, type Child } from "../dom";
 import { count, number, plural, when } from "../format";
 import type { Page, View } from "../page";
@@ -36,7 +36,7 @@ export function destination(page: Page): View {
   const row = new Row(page, name);
   page.gateway.changed(() => {
     const found = page.gateway.destinations?.find((d) => d.name === name);
-    if (page.gateway.destinations && !found) swap(place, empty(`No destination ${name} is configured.`, h("p", {}, "Its waiting deliveries are held. Configure it again, or move them to another destination.")));
+    if (page.gateway.destinations && !found) swap(place, empty(`No destination ${name} is configured.`, h("p", {}, "Deliveries that wait for it are ", h("a", { href: pathTo("held") }, "held"), ". Configure it again, or move them to another destination.")));
     if (!found) return;
     if (!place.contains(row.element)) swap(place, row.element);
     row.card.show(found);
@@ -53,7 +53,13 @@ export function destination(page: Page): View {
 }
 
 const ask = (page: Page, destination: string): Promise<ListDeliveriesResponse[]> =>
-  Promise.all(states.map((state) => get<ListDeliveriesResponse>("/v1/deliveries", { state, destination, page_size: SHOWN }, page.signal)));
+  Promise.all(states.map((state) => get<ListDeliveriesResponse>("/v1/deliveries", { state, destination, page_size: SHOWN }, page.signal).catch(noneIfGone)));
+
+/** Nothing waits for a destination that the gateway does not know. */
+function noneIfGone(error: unknown): ListDeliveriesResponse {
+  if (error instanceof Problem && error.status === 404) return {};
+  throw error;
+}
 
 function draw(page: Page, name: string, lists: ListDeliveriesResponse[], again: () => void): Child {
   const deliveries = lists.flatMap((list) => list.deliveries ?? []);

@@ -5,7 +5,7 @@ import { h, swap, write } from "../dom";
 import { count, duration, number, plural, seconds, when } from "../format";
 import type { Page, View } from "../page";
 import { Card } from "../parts/card";
-import { empty, failed } from "../parts/faces";
+import { empty, fail } from "../parts/faces";
 import { properties } from "../parts/table";
 import { History } from "../parts/history";
 import { curve } from "./figures";
@@ -16,11 +16,7 @@ export function destinations(page: Page): View {
   const shown = new Map<string, Row>();
   page.gateway.changed(() => {
     const { destinations: all, error, stats } = page.gateway;
-    if (error) {
-      swap(place, failed("The destinations could not be read", new Error(error), () => page.gateway.refresh()));
-      shown.clear();
-      return;
-    }
+    if (error && !all) fail(place, "The destinations could not be read", new Error(error), () => page.gateway.refresh());
     if (!all) return;
     if (all.length === 0) swap(place, empty("No destination is configured."));
     if (all.map((d) => d.name).join() !== [...shown.keys()].join()) {

@@ -2,7 +2,7 @@
 
 import type { GetStatsResponse, StatsCounts, StatsMinute } from "api";
 import { h, write, type Child } from "../dom";
-import { count, duration, number, rate, seconds } from "../format";
+import { count, duration, number, percent, rate, seconds } from "../format";
 import type { Page } from "../page";
 import { Spark } from "../parts/spark";
 
@@ -22,7 +22,7 @@ export function figures(page: Page): HTMLElement {
     delivered.show(`${rate(perMinute(stats, "delivered"))}/min`, `${count(stats.counts?.delivered)} in the last hour`, curve(stats, "delivered"));
     failed.show(count(stats.counts?.failed), number(stats.counts?.dead) > 0 ? `${count(stats.counts?.dead)} given up, in the last hour` : "in the last hour");
     const { p50, p95 } = stats.speedToLead ?? {};
-    speed.show(p50 ? duration(seconds(p50)) : "–", p95 ? `half of all; 95 % within ${duration(seconds(p95))}` : "no lead delivered in the last hour");
+    speed.show(p50 ? duration(seconds(p50)) : "–", p95 ? `half of all; ${percent(0.95)} within ${duration(seconds(p95))}` : "no lead delivered in the last hour");
   }, page.signal);
   return element;
 }

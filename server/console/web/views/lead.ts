@@ -4,23 +4,27 @@
 import type { GetLeadResponse, LeadRecord } from "api";
 import { get } from "../api";
 import { h, type Child } from "../dom";
-import { at, when } from "../format";
+import { at, count, when } from "../format";
 import type { Page, View } from "../page";
 import { note, took, word } from "../parts/describe";
 import { fill } from "../parts/faces";
 import { row, table, properties, type Column } from "../parts/table";
 import { throttled } from "../poll";
 import { leadPath, pathTo } from "../router";
-import { ofLead, spoken, state } from "../words";
+import { spoken, state } from "../words";
 import { deliveryStep } from "./lead_delivery";
-import { cleanedStep, leadName } from "./lead_fields";
+import { cleanedStep, leadName, long } from "./lead_fields";
 import { leadDeeds } from "./lead_deeds";
+import { stateOf } from "./leads";
 
 export function lead(page: Page): View {
   const id = page.place.rest;
   const element = h("article", { class: "lead", "aria-label": "The lead's story" });
   const show = (): Promise<void> =>
-    fill(element, "The lead could not be read", page.signal, () => get<GetLeadResponse>(`/v1/leads/${encodeURIComponent(id)}`, {}, page.signal), (answer) => story(page, answer, () => void show()));
+    fill(element, "The lead could not be read", page.signal, () => get<GetLeadResponse>(`/v1/leads/${encodeURIComponent(id)}`, {}, page.signal), (answer) => {
+      document.title = `Lead ${count(answer.record?.sequence)} · leadgate`; // which of several tabs this is, and nothing of the person
+      return story(page, answer, () => void show());
+    });
   const soon = throttled(() => void show(), 200);
   page.stream.watch({ events: (events) => events.some((event) => event.lead?.leadId === id) && soon() }, page.signal);
   void show();
@@ -35,7 +39,7 @@ function story(page: Page, answer: GetLeadResponse, again: () => void): Child {
     h(
       "header",
       { class: "lead-head" },
-      h("div", {}, h("h1", {}, leadName(record)), h("p", {}, state(ofLead(record.state)), " ", h("span", { class: "muted" }, "accepted ", when(record.createTime)))),
+      h("div", {}, h("h1", {}, leadName(record)), h("div", { class: "became" }, stateOf(record, deliveries), h("span", { class: "muted" }, `lead ${count(record.sequence)}, accepted `, when(record.createTime)))),
       h("div", { class: "buttons" }, leadDeeds(page, record, deliveries, again)),
     ),
     record.holds?.length ? h("ul", { class: "holds" }, record.holds.map((hold) => h("li", {}, record.state === "LEAD_STATE_HELD" ? null : "was held: ", h("strong", {}, spoken(hold.reason, "HOLD_REASON_")), hold.detail ? `: ${hold.detail}` : ""))) : null,
@@ -61,7 +65,7 @@ function receivedStep(record: LeadRecord): Child {
     {},
     h("h2", {}, "What was submitted ", at(submission?.time ?? record.createTime)),
     submission?.fields?.length
-      ? properties("Fields as sent", submission.fields.map((field) => [field.name ?? "", (field.values ?? []).map((value) => h("div", { class: "raw" }, value || "(empty)"))]))
+      ? properties("Fields as sent", submission.fields.map((field) => [field.name ?? "", (field.values ?? []).map((value) => long(value || "(empty)", field.name ?? ""))]))
       : h("p", { class: "muted" }, record.state === "LEAD_STATE_ERASED" ? "Erased." : "The lead came from a backend, already structured."),
     h("details", { "data-key": "from" }, h("summary", {}, "Source"), properties("Where it came from", from.filter(([, value]) => value !== ""))),
     submission?.fields?.length ? h("p", {}, h("a", { href: pathTo("preview", "", { lead: record.leadId ?? "" }) }, "Preview it with the current configuration")) : null,

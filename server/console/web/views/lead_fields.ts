@@ -2,6 +2,7 @@
 
 import type { Lead, LeadRecord } from "api";
 import { h, type Child } from "../dom";
+import { count } from "../format";
 import { row, table, type Column } from "../parts/table";
 
 /** leadName is how a person is called. */
@@ -28,6 +29,16 @@ export function flat(value: object, prefix = ""): [name: string, value: string][
  */
 const consents = ({ consents = [] }: Lead): object => Object.fromEntries(consents.map(({ purpose = "", ...parts }) => [purpose, { granted: false, ...parts }]));
 
+/** So many characters are seen at a glance; what is longer can be scrolled. */
+const GLANCE = 1_000;
+
+/** long shows a value as it is. A message of many pages does not push away what comes below it. */
+export const long = (value: string, name: string): HTMLElement =>
+  value.length > GLANCE ? h("div", { class: "raw long", tabindex: 0, role: "group", "aria-label": `${name}, ${count(value.length)} characters` }, value) : h("div", { class: "raw" }, value);
+
+/** tidy is a text without what nobody sees of its white space. */
+const tidy = (text: string): string => text.trim().replace(/\s+/g, " ");
+
 const columns: Column[] = [{ name: "Field" }, { name: "Value" }, { name: "What was changed", kind: "note" }];
 
 export function cleanedStep(record: LeadRecord): Child {
@@ -44,10 +55,11 @@ export function cleanedTable(record: Pick<LeadRecord, "lead" | "changes" | "subm
     .filter(([name]) => name !== "source.form")
     .map(([name, value]) => {
       const why = changes.filter((change) => change.leadField === name);
-      const before = [...why.map((change) => change.from || sent.get(change.field ?? "")), sent.get(name)].find((text) => text && text !== value);
+      const was = [...why.map((change) => change.from || sent.get(change.field ?? "")), sent.get(name)].find((text) => text && text !== value);
+      const before = was && tidy(was) !== tidy(value) ? was : "";
       return row(columns, [
         h("code", {}, name),
-        before ? [h("del", { class: "old" }, h("span", { class: "hidden" }, "was "), before), h("span", { "aria-hidden": "true" }, " → "), h("ins", {}, value)] : value,
+        before ? [h("del", { class: "old" }, h("span", { class: "hidden" }, "was "), before), h("span", { "aria-hidden": "true" }, " → "), h("ins", {}, value)] : value.length > GLANCE ? long(value, name) : value,
         why.map((change) => change.reason ?? "").filter(Boolean).join("; "),
       ]);
     });

@@ -1,8 +1,8 @@
 // The list of leads, newest first, narrowed by state, form or person.
 
-import type { Delivery, LeadRecord, ListLeadsResponse } from "api";
+import type { Delivery, DeliveryState, LeadEvent, LeadRecord, ListLeadsResponse, Stage } from "api";
 import { post } from "../api";
-import { h, swap, type Child } from "../dom";
+import { h, swap, write, type Child } from "../dom";
 import { count, when } from "../format";
 import type { Page, View } from "../page";
 import { button } from "../parts/button";
@@ -34,17 +34,29 @@ export function leads(page: Page): View {
   const list = h("div", {});
   /** newest is when the newest lead that is shown was accepted; later ones are news. */
   let newest = Infinity;
-  const news = h("p", { class: "muted", role: "status" });
+  let arrived = 0;
+  let rows: LeadRows | undefined;
+  const newer = h("button", { type: "button", class: "quiet", hidden: true, click: () => void show().then(() => list.querySelector<HTMLElement>("[data-row]")?.focus()) });
+  // Said once: a count that is read out as it grows drowns everything else.
+  const heard = h("span", { class: "hidden", role: "status" });
 
-  const show = (): void => {
+  const show = (): Promise<void> => {
     const filter = { email: email.value.trim().toLowerCase(), state: chosen.value, form: form.value.trim() };
     change(pathTo("leads", "", filter));
-    swap(news);
-    void fill(list, "The leads could not be read", page.signal, async () => {
+    arrived = 0;
+    newer.hidden = true;
+    write(heard, "");
+    rows = undefined;
+    swap(list);
+    return fill(list, "The leads could not be read", page.signal, async () => {
       const answer = await ask(page, filter);
       newest = Date.parse(answer.leads?.[0]?.createTime ?? "1970-01-01");
       return answer;
-    }, (answer) => (answer.leads?.length || answer.nextPageToken ? new LeadRows(page, filter, answer).element : nothing(filter)));
+    }, (answer) => {
+      if (!answer.leads?.length && !answer.nextPageToken) return nothing(filter);
+      rows = new LeadRows(page, filter, answer);
+      return rows.element;
+    });
   };
   // What a form sent may be mapped anew; a form that is not named has too much to look through.
   const again = button({
@@ -56,17 +68,21 @@ export function leads(page: Page): View {
       return filter.form ? replay(`the leads of ${filter.form}`, filter) : Promise.reject(new Error("Enter the form whose leads to replay"));
     },
   });
-  const controls = h("form", { class: "toolbar", role: "search", "aria-label": "Leads", submit: (event) => { event.preventDefault(); show(); } }, email, form, chosen, h("button", { class: "quiet" }, "Search"), may(page.session, "operate") ? again : null, news);
-  chosen.addEventListener("change", show);
-  let arrived = 0;
-  const tell = throttled(() => swap(news, h("button", { type: "button", class: "quiet", click: () => { arrived = 0; show(); } }, `▴ ${count(arrived)} new`)), 500);
+  const controls = h("form", { class: "toolbar", role: "search", "aria-label": "Leads", submit: (event) => { event.preventDefault(); void show(); } }, email, form, chosen, h("button", { class: "quiet" }, "Search"), may(page.session, "operate") ? again : null, newer, heard);
+  chosen.addEventListener("change", () => void show());
+  const tell = throttled(() => {
+    newer.hidden = arrived === 0;
+    write(newer, `▴ ${count(arrived)} new`);
+    write(heard, arrived > 0 ? "New leads have arrived" : "");
+  }, 500);
   page.stream.watch({
     events: (events) => {
+      for (const { lead } of events) if (lead) rows?.follow(lead);
       arrived += events.filter((event) => event.lead?.stage === "STAGE_VALIDATED" && Date.parse(event.time ?? "") > newest).length;
       if (arrived > 0) tell();
     },
   }, page.signal);
-  show();
+  void show();
   return { title: "Leads", element: h("div", {}, h("h1", {}, "Leads"), controls, list) };
 }
 
@@ -84,6 +100,8 @@ class LeadRows {
   readonly element = h("div", {});
   private readonly table = table("Leads, newest first", columns, [], { class: "rows leads" });
   private readonly foot = h("p", { class: "buttons" });
+  /** places are where each lead's row says what became of it. */
+  private readonly places = new Map<string, HTMLElement>();
 
   constructor(
     private readonly page: Page,
@@ -94,26 +112,51 @@ class LeadRows {
     this.add(first);
   }
 
+  /** follow keeps what a row says of a delivery true. */
+  follow({ leadId = "", stage, destination }: LeadEvent): void {
+    const place = this.places.get(leadId);
+    const now = stage && makes[stage];
+    if (!place || !now || !destination) return;
+    const line = place.querySelector(`[data-destination="${CSS.escape(destination)}"]`);
+    if (line) swap(line, deliveryState(now, destination));
+  }
+
   private add(answer: ListLeadsResponse): void {
     const deliveries = Map.groupBy(answer.deliveries ?? [], (delivery) => delivery.leadId ?? "");
-    this.table.tBodies[0]?.append(...(answer.leads ?? []).map((record) => rowOf(record, deliveries.get(record.leadId ?? "") ?? [])));
+    for (const record of answer.leads ?? []) {
+      const place = h("div", {}, stateOf(record, deliveries.get(record.leadId ?? "") ?? []));
+      this.places.set(record.leadId ?? "", place);
+      this.table.tBodies[0]?.append(rowOf(record, place));
+    }
     const token = answer.nextPageToken;
     swap(this.foot, token ? button({ label: "Older leads", kind: "quiet", run: async () => { this.add(await ask(this.page, this.filter, token)); return ""; } }) : null);
   }
 }
 
-function rowOf(record: LeadRecord, deliveries: Delivery[]): HTMLTableRowElement {
+/** What an event makes of a delivery. */
+const makes: Partial<Record<Stage, DeliveryState>> = {
+  STAGE_QUEUED: "DELIVERY_STATE_PENDING",
+  STAGE_CRM_API_CALL: "DELIVERY_STATE_IN_FLIGHT",
+  STAGE_RETRY: "DELIVERY_STATE_RETRY_WAIT",
+  STAGE_SUCCESS: "DELIVERY_STATE_DELIVERED",
+  STAGE_DEAD: "DELIVERY_STATE_DEAD",
+  STAGE_SUPERSEDED: "DELIVERY_STATE_SUPERSEDED",
+};
+
+function rowOf(record: LeadRecord, became: HTMLElement): HTMLTableRowElement {
   return row(columns, [
     when(record.createTime),
     h("a", { href: leadPath(record.leadId ?? ""), "data-row": true }, leadName(record)),
     record.lead?.email === leadName(record) ? "" : (record.lead?.email ?? ""),
     record.lead?.source?.form ?? "",
-    stateOf(record, deliveries),
+    became,
   ]);
 }
 
 /** stateOf says what became of a lead: that it is open says nothing, what its deliveries are does. */
-function stateOf(record: LeadRecord, deliveries: Delivery[]): Child {
+export function stateOf(record: LeadRecord, deliveries: Delivery[]): Child {
   if (record.state !== "LEAD_STATE_OPEN" || deliveries.length === 0) return state(ofLead(record.state));
-  return deliveries.map((delivery) => h("div", {}, state(ofDelivery(delivery.state)), " ", h("span", { class: "muted" }, delivery.destination ?? "")));
+  return deliveries.map((delivery) => h("div", { "data-destination": delivery.destination }, deliveryState(delivery.state, delivery.destination)));
 }
+
+const deliveryState = (is: DeliveryState | undefined, destination = ""): Child => [state(ofDelivery(is)), " ", h("span", { class: "muted" }, destination)];

@@ -3,7 +3,7 @@
 import { h, swap } from "../dom";
 import type { Page, View } from "../page";
 import { Cards } from "../parts/card";
-import { empty, failed } from "../parts/faces";
+import { empty, fail } from "../parts/faces";
 import { figures } from "./figures";
 import { LiveList } from "./live";
 
@@ -12,7 +12,7 @@ export function now(page: Page): View {
   const place = h("section", { class: "destinations", "aria-label": "Destinations" }, cards.element);
   page.gateway.changed(() => {
     const { destinations, error } = page.gateway;
-    if (error) swap(place, failed("The destinations could not be read", new Error(error), () => page.gateway.refresh()));
+    if (error && !destinations) fail(place, "The destinations could not be read", new Error(error), () => page.gateway.refresh());
     else if (destinations?.length === 0) swap(place, empty("No destination is configured."));
     else if (destinations) {
       if (!place.contains(cards.element)) swap(place, cards.element);

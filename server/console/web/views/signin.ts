@@ -4,11 +4,11 @@ import { messageOf } from "../api";
 import { h, swap } from "../dom";
 import { signIn, type Session } from "../session";
 
-export function signInPage(session: Session, done: (session: Session) => void): HTMLElement {
+export function signInPage(session: Session, done: (session: Session) => void, why: string): HTMLElement {
   if (!session.keys) {
     return h("main", { class: "signin", id: "main" }, h("h1", {}, "leadgate"), h("p", {}, "The console cannot be shown here."), h("p", { class: "muted" }, session.detail ?? ""));
   }
-  const problem = h("p", { class: "problem", role: "alert", id: "signin-problem" });
+  const problem = h("p", { class: "problem", role: "alert", id: "signin-problem" }, why);
   const key = h("input", { type: "password", id: "key", name: "key", autocomplete: "current-password", required: true, autofocus: true, "aria-describedby": "signin-problem" });
   const send = h("button", { class: "primary" }, "Sign in");
   const submit = async (): Promise<void> => {
