@@ -145,11 +145,11 @@ func (c *call) begin(parcels []*parcel) []*parcel {
 			begun = append(begun, parcels[i])
 		case errors.Is(result.Err, store.ErrTooLarge): // as it will be each time
 			if _, err := w.hold(context.WithoutCancel(w.calling), []*leadgatev1.Delivery{parcels[i].claim.Delivery}, "TOO_LARGE: "+result.Err.Error()); err != nil {
-				w.log.Error("holding a delivery failed", "delivery", parcels[i].delivery.GetDeliveryId(), "error", err)
+				w.log.Error("holding a delivery failed", "lead_id", parcels[i].delivery.GetLeadId(), "destination", parcels[i].delivery.GetDestination(), "error", err)
 				c.lane.unclaim(claims[i : i+1])
 			}
 		case !errors.Is(result.Err, store.ErrStale): // stale: a person changed it meanwhile
-			w.log.Error("recording an attempt failed", "delivery", parcels[i].delivery.GetDeliveryId(), "error", result.Err)
+			w.log.Error("recording an attempt failed", "lead_id", parcels[i].delivery.GetLeadId(), "destination", parcels[i].delivery.GetDestination(), "error", result.Err)
 			c.lane.unclaim(claims[i : i+1])
 		}
 	}
@@ -261,7 +261,7 @@ func (c *call) settle(steps []*store.Step) {
 		if err == nil {
 			for i, result := range results {
 				if result.Err != nil && !errors.Is(result.Err, store.ErrStale) {
-					w.log.Error("settling a delivery failed", "delivery", steps[i].Delivery.GetDeliveryId(), "error", result.Err)
+					w.log.Error("settling a delivery failed", "lead_id", steps[i].Delivery.GetLeadId(), "destination", steps[i].Delivery.GetDestination(), "error", result.Err)
 				}
 			}
 			return

@@ -61,13 +61,13 @@ func domainOf(email string) string {
 func (p *Preparer) run(leadID string) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			p.log.Error("preparing a lead panicked; it goes without", "lead", leadID, "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
+			p.log.Error("preparing a lead panicked; it goes without", "lead_id", leadID, "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
 		}
 	}()
 	record, err := p.store.Lead(p.ctx, leadID)
 	if err != nil {
 		if p.ctx.Err() == nil {
-			p.log.Error("reading a lead to prepare failed; it goes without", "lead", leadID, "error", err)
+			p.log.Error("reading a lead to prepare failed; it goes without", "lead_id", leadID, "error", err)
 		}
 		return
 	}
@@ -141,7 +141,7 @@ func (p *Preparer) write(record *leadgatev1.LeadRecord, findings []finding) {
 			mayHold = false
 		case !errors.Is(err, store.ErrConflict):
 			if p.ctx.Err() == nil && !errors.Is(err, store.ErrNotFound) {
-				p.log.Error("keeping what was learnt about a lead failed; it goes without", "lead", record.GetLeadId(), "error", err)
+				p.log.Error("keeping what was learnt about a lead failed; it goes without", "lead_id", record.GetLeadId(), "error", err)
 			}
 			return
 		}
