@@ -9,6 +9,7 @@ import (
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/journal"
 	"github.com/leadgate/leadgate/worker/mapping"
 	"github.com/leadgate/leadgate/worker/store"
 )
@@ -47,7 +48,10 @@ func (c *call) prepare(claim *store.Claim) (*parcel, *store.Step) {
 		Number: d.GetAttemptCount(), Revision: d.GetRevision(), Payload: payload, Outcome: leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNDER_WAY,
 		ConfigRevision: c.conn.revision, IdempotencyValue: fmt.Sprintf("%s-%d", d.GetDeliveryId(), d.GetRevision()),
 	}
-	item := crm.Item{IdempotencyValue: attempt.GetIdempotencyValue(), Email: claim.Record.GetLead().GetEmail(), Payload: []byte(payload)}
+	item := crm.Item{
+		IdempotencyValue: attempt.GetIdempotencyValue(), Email: claim.Record.GetLead().GetEmail(), Payload: []byte(payload),
+		TraceParent: journal.CallTraceParent(claim.Record.GetTraceParent(), d.GetDeliveryId(), attempt.GetNumber()),
+	}
 	if last.GetIdempotencyValue() == item.IdempotencyValue { // what is known of the last attempt counts only for the same bytes
 		item.Progress = last.GetProgress()
 		if attempt.UnansweredTime = unanswered(last); attempt.UnansweredTime != nil {

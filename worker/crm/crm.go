@@ -72,6 +72,9 @@ type Item struct {
 	Unanswered time.Time
 	// Progress is Outcome.Progress of the last attempt with these bytes; empty if there was none.
 	Progress string
+	// TraceParent is where this attempt stands in the trace of the lead's submission, as a header of W3C Trace Context; empty if
+	// the submission had none. For kinds whose other end may have traces of its own.
+	TraceParent string
 }
 
 // LeadID is the identifier of the lead, which IdempotencyValue begins with: it is the same for every attempt, every revision and

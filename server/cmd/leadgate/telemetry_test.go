@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/hex"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -104,6 +105,39 @@ func (c *collector) span(name string) *tracev1.Span {
 		return nil
 	}
 	return c.spans[i]
+}
+
+// The other end of a destination of the kind http may have traces of its own.
+func TestTheTraceGoesOnAtAnHTTPDestination(t *testing.T) {
+	t.Parallel()
+	c := newCollector(t)
+	asked := make(chan string, 10)
+	erp := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			asked <- r.Header.Get("traceparent")
+		}
+	}))
+	defer erp.Close()
+	config := writeFile(t, "leadgate.yaml", fmt.Sprintf(`
+forms: { contact: {} }
+destinations: { erp: { http: { url: %q } } }
+`, erp.URL))
+	g := start(t, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + c.URL, "OTEL_BSP_SCHEDULE_DELAY=100"}, "serve", "--config", config, "--listen", "127.0.0.1:0", "--data-dir", t.TempDir())
+	submit := func(header ...string) {
+		t.Helper()
+		if a := request(t, "POST", "http://"+g.address+"/v1/forms/contact/submissions", "application/json", `{"email":"a@example.com"}`, header...); a.status != 201 && a.status != 200 {
+			t.Fatalf("answer %d %s", a.status, a.text)
+		}
+	}
+	const traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
+	submit("traceparent", "00-"+traceID+"-00f067aa0ba902b7-01")
+	got := <-asked
+	c.await(t, "delivery", func() bool { return c.span("deliver to erp") != nil })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if want := "00-" + traceID + "-" + hex.EncodeToString(c.span("deliver to erp").GetSpanId()) + "-01"; got != want {
+		t.Errorf("traceparent is %q, want %q", got, want)
+	}
 }
 
 // The trace goes on over an outage and a power cut: it stands on disk with the lead.

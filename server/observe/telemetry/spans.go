@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/journal"
 )
 
 // spans makes spans of events. It belongs to one goroutine.
@@ -63,7 +64,7 @@ func (s *spans) submission(e *leadgatev1.LeadEvent, from, to time.Time, problem 
 	finish(span, to, problem)
 }
 
-// call is the span of one call to a CRM for one lead.
+// call is the span of one call to a CRM for one lead. Its identifier is the one that the CRM was told.
 func (s *spans) call(e *leadgatev1.LeadEvent, to time.Time, problem string) {
 	traceID, err := trace.TraceIDFromHex(e.GetTraceId())
 	if err != nil || e.GetDuration() == nil { // nothing was sent
@@ -73,7 +74,12 @@ func (s *spans) call(e *leadgatev1.LeadEvent, to time.Time, problem string) {
 	if err != nil {
 		return
 	}
-	ctx := trace.ContextWithRemoteSpanContext(context.Background(), remote(traceID, parent))
+	spanID, err := trace.SpanIDFromHex(journal.CallSpan(e.GetDeliveryId(), e.GetAttempt()))
+	if err != nil {
+		return
+	}
+	ctx := context.WithValue(context.Background(), chosenKey{}, chosen{traceID, spanID})
+	ctx = trace.ContextWithRemoteSpanContext(ctx, remote(traceID, parent))
 	_, span := s.tracer.Start(ctx, "deliver to "+e.GetDestination(), trace.WithTimestamp(to.Add(-e.GetDuration().AsDuration())),
 		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes(e)...))
 	finish(span, to, problem)

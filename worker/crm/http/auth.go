@@ -42,6 +42,9 @@ func (d *destination) dress(ctx context.Context, req *http.Request, r request) (
 		req.Header.Set("Content-Type", r.contentType)
 	}
 	req.Header.Set("Accept", jsonType)
+	if r.traceParent != "" {
+		req.Header.Set("Traceparent", r.traceParent)
+	}
 	for name, text := range d.headers {
 		filled, err := text.resolved(func(literal string) (string, error) {
 			return w.secret("headers."+name, literal), nil

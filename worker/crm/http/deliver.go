@@ -18,6 +18,7 @@ type request struct {
 	contentType string            // empty without a body
 	body        []byte
 	idempotency string
+	traceParent string
 }
 
 // Deliver implements crm.Destination.
@@ -60,7 +61,7 @@ func (d *destination) deliver(ctx context.Context, item crm.Item) crm.Outcome {
 	}
 	answer, failure := d.call(ctx, request{
 		method: d.method, url: d.url.fill(values, inURL), values: values,
-		contentType: d.body.contentType, body: d.mark(body, item), idempotency: item.IdempotencyValue,
+		contentType: d.body.contentType, body: d.mark(body, item), idempotency: item.IdempotencyValue, traceParent: item.TraceParent,
 	})
 	if failure != nil {
 		return *failure
