@@ -28,11 +28,11 @@ func (r *Result) fillSource() {
 // fill puts what came for a target into the lead.
 func (r *Result) fill(t *target) {
 	p := &r.picked[t.index]
+	if p.first == "" && !(isNamePart(t.path) && r.hasFullName()) { // which goes before a default
+		p.first, p.why = t.initial(), whyDefault
+	}
 	if p.first == "" {
-		if t.value == nil || t.value.initial == "" || t.path == FullName {
-			return
-		}
-		p.first, p.why = t.value.initial, whyDefault
+		return
 	}
 	if len(p.others) > 0 {
 		r.choose(t, p)
@@ -211,6 +211,12 @@ func (r *Result) regionOf() string {
 	return r.form.region
 }
 
+// What a country and a phone number must be.
+const (
+	mustBeCountry = "must be the name of a country or its ISO 3166-1 code, such as US"
+	mustBePhone   = "must be a phone number, best with its country's code, such as +14155550132"
+)
+
 func (r *Result) fillCountry(t *target, p *pick) {
 	code := readCountry(p.first)
 	if code == "" && callingCode(p.first, p.field) != "" && !t.required {
@@ -218,7 +224,7 @@ func (r *Result) fillCountry(t *target, p *pick) {
 		return
 	}
 	if code == "" {
-		r.refuseOrOmit(t, RuleCountry, "must be the name of a country or its ISO 3166-1 code, such as US")
+		r.refuseOrOmit(t, RuleCountry, mustBeCountry)
 		return
 	}
 	why := whyCountry
@@ -231,12 +237,11 @@ func (r *Result) fillCountry(t *target, p *pick) {
 func (r *Result) fillPhone(t *target, p *pick) {
 	number, rest := readPhone(p.first, r.phoneRegions()...)
 	if number == "" {
-		const message = "must be a phone number, best with its country's code, such as +14155550132"
 		if r.Lead.GetEmail() == "" {
-			r.violate(t, RulePhone, message)
+			r.violate(t, RulePhone, mustBePhone)
 			return
 		}
-		r.refuseOrOmit(t, RulePhone, message)
+		r.refuseOrOmit(t, RulePhone, mustBePhone)
 		return
 	}
 	why := whyE164
@@ -266,11 +271,10 @@ func (r *Result) fillWebsite(t *target, p *pick) {
 // splitFullName fills in the parts of a name that came as a whole. Where one part came by itself, the whole is the other
 // one, as in German forms with Vorname and Name.
 func (r *Result) splitFullName() {
-	t := r.form.byPath[FullName]
-	if t == nil || r.picked[t.index].first == "" {
+	if !r.hasFullName() {
 		return
 	}
-	p := &r.picked[t.index]
+	p := &r.picked[r.form.byPath[FullName].index]
 	full, lead := p.first, r.Lead
 	first, last := splitName(full, r.regionOf())
 	switch {
@@ -290,17 +294,37 @@ func (r *Result) splitFullName() {
 		path, text string
 		at         *string
 	}{{pathFirstName, first, &lead.FirstName}, {pathLastName, last, &lead.LastName}} {
-		if *part.at != "" || part.text == "" {
+		t := r.form.byPath[part.path]
+		switch {
+		case *part.at != "":
+			continue
+		case part.text == "":
+			if t != nil && t.initial() != "" {
+				r.picked[t.index].first, r.picked[t.index].why = t.initial(), whyDefault
+				r.fillText(t, &r.picked[t.index])
+			}
 			continue
 		}
-		*part.at = part.text
 		why := p.why
 		if part.text != p.first {
 			why |= whySplit
 		}
+		if t != nil && cut(part.text, t.cutTo()) != part.text {
+			part.text, why = cut(part.text, t.cutTo()), why|whyCut
+		}
+		*part.at = part.text
 		r.change(p.field, part.path, p.came(r), part.text, why)
 	}
 }
+
+// hasFullName says whether a name came as a whole.
+func (r *Result) hasFullName() bool {
+	t := r.form.byPath[FullName]
+	return t != nil && r.picked[t.index].first != ""
+}
+
+// isNamePart says whether a full name has what a path leads to.
+func isNamePart(path string) bool { return path == pathFirstName || path == pathLastName }
 
 // fillCampaign fills in what the address of the page says and no field did, and then that of the page on which the visit
 // began, unless the two tell of different campaigns: of halves of two, nobody could tell which one worked.

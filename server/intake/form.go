@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/mail"
 	"slices"
 	"strings"
 
@@ -143,7 +144,7 @@ func (f *Form) compileValues(values map[string]*configv1.Value) error {
 	var faults []error
 	for _, path := range slices.Sorted(maps.Keys(values)) {
 		t := f.byPath[path]
-		if t == nil && values[path].GetDefault() != "" { // the same for every lead
+		if t == nil && (values[path].GetDefault() != "" || f.isPart(path)) { // the same for every lead, or part of a full name
 			if err := f.compileLate(path); err != nil {
 				faults = append(faults, fmt.Errorf("values: %w", err))
 				continue
@@ -162,6 +163,10 @@ func (f *Form) compileValues(values map[string]*configv1.Value) error {
 			faults = append(faults, fmt.Errorf("values: %s: type %s: its values are read in a way of their own; leave the type out", path, reader.kind))
 		case path == FullName && reader.initial != "":
 			faults = append(faults, errors.New("values: full_name: a lead has none, so it takes no default; give first_name or last_name one"))
+		default:
+			if fault := f.initialFault(path, reader.initial); fault != "" {
+				faults = append(faults, fmt.Errorf("values: %s: default: %q %s", path, reader.initial, fault))
+			}
 		}
 		t.value = reader
 	}
@@ -172,8 +177,8 @@ func (f *Form) compileRequired(paths []string) error {
 	var faults []error
 	for _, path := range paths {
 		t := f.byPath[path]
-		if t == nil && f.byPath[FullName] != nil && (path == pathFirstName || path == pathLastName) {
-			if err := f.compileLate(path); err != nil { // a full name has both
+		if t == nil && f.isPart(path) {
+			if err := f.compileLate(path); err != nil {
 				return err
 			}
 			t = f.byPath[path]
@@ -186,6 +191,31 @@ func (f *Form) compileRequired(paths []string) error {
 		f.required = append(f.required, t)
 	}
 	return errors.Join(faults...)
+}
+
+// isPart says whether a path is that of a part of a name which comes as a whole.
+func (f *Form) isPart(path string) bool { return f.byPath[FullName] != nil && isNamePart(path) }
+
+// initialFault is what is wrong with a default that is read as what visitors write is; empty if nothing is.
+func (f *Form) initialFault(path, initial string) string {
+	if initial == "" {
+		return ""
+	}
+	switch path {
+	case pathEmail:
+		if _, err := mail.ParseAddress(initial); err != nil {
+			return "must be an e-mail address"
+		}
+	case pathPhone:
+		if number, _ := readPhone(initial, f.region); number == "" {
+			return mustBePhone
+		}
+	case pathCountry:
+		if readCountry(initial) == "" {
+			return mustBeCountry
+		}
+	}
+	return ""
 }
 
 // compileLate adds a target that no field leads to.

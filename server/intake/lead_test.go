@@ -153,6 +153,27 @@ func TestAFullNameThatCannotBePartedIsRefusedOnlyWhereTheVisitorCanMendIt(t *tes
 	}
 }
 
+func TestThePartsOfAFullNameAreReadAsConfigured(t *testing.T) {
+	t.Parallel()
+	form := newForm(t, func(cfg *configv1.Form) {
+		cfg.Fields = map[string]string{"email": "email", "name": intake.FullName}
+		cfg.Values = map[string]*configv1.Value{"first_name": {Default: "Friend"}, "last_name": {Default: "of the house", MaxLength: 12}}
+		cfg.Required = nil
+	})
+	for name, want := range map[string]string{
+		"Ada Lovelace":             "Ada|Lovelace",
+		"Ludwig van Beethoven":     "Ludwig|van Beethove",
+		"Ada":                      "Ada|of the house",
+		"":                         "Friend|of the house",
+		"Wolfgang Amadeus Mozart ": "Wolfgang Amadeus|Mozart",
+	} {
+		lead := form.Lead(submission("email", "ada@example.com", "name", name)).Lead
+		if got := lead.GetFirstName() + "|" + lead.GetLastName(); got != want {
+			t.Errorf("%q is %s, want %s", name, got, want)
+		}
+	}
+}
+
 func TestWhatCannotBeReadIsOmittedUnlessItIsNeeded(t *testing.T) {
 	t.Parallel()
 	needsPhone := func(cfg *configv1.Form) { cfg.Required = []string{"phone"} }

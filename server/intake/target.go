@@ -297,6 +297,14 @@ func (t *target) cutTo() int {
 	return 0
 }
 
+// initial is what is configured where nothing comes; empty if nothing is. A whole name has none: its parts have.
+func (t *target) initial() string {
+	if t.value == nil || t.path == FullName {
+		return ""
+	}
+	return t.value.initial
+}
+
 // isCustom says whether the target is a field of the business's own.
 func (t *target) isCustom() bool { return t.place == nil && t.path != FullName }
 

@@ -3,8 +3,10 @@ package intake
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -67,14 +69,21 @@ func (v *valueReader) compileEnum(enum map[string]string) error {
 		return errors.New(`enum: lists no values; write what pages send and what the lead gets, such as enum: { "1-10": small }`)
 	}
 	v.words = map[string]string{}
-	for _, to := range enum {
+	comes := slices.Sorted(maps.Keys(enum))
+	for _, from := range comes {
+		to := enum[from]
 		if _, ok := v.words[enumKey(to)]; !ok {
 			v.allowed = append(v.allowed, to)
 		}
 		v.words[enumKey(to)] = to
 	}
-	for from, to := range enum {
-		v.words[enumKey(from)] = to
+	first := map[string]string{}
+	for _, from := range comes {
+		key := enumKey(from)
+		if before, twice := first[key]; twice && enum[before] != enum[from] {
+			return fmt.Errorf("enum: %q and %q are the same, as case and signs do not matter; one of them has to go", before, from)
+		}
+		first[key], v.words[key] = from, enum[from]
 	}
 	return nil
 }

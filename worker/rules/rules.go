@@ -138,7 +138,7 @@ func sendable(t *cel.Type) bool {
 }
 
 // Of evaluates the expression for a lead: a string, bool, float64, int64 or []any of these; nil where there is no value, or an
-// empty text. Error: *Failure.
+// empty text. White space around a text is not part of it. Error: *Failure.
 func (v *Value) Of(record *leadgatev1.LeadRecord) (any, error) {
 	value, err := evaluate(v.program, record)
 	if err != nil || value == nil {
@@ -229,10 +229,11 @@ func harmless(err error) string {
 func native(value ref.Val) (any, error) {
 	switch v := value.(type) {
 	case types.String:
-		if v == "" {
+		text := strings.TrimSpace(string(v)) // of lead.first_name + " " + lead.last_name one may be missing
+		if text == "" {
 			return nil, nil
 		}
-		return string(v), nil
+		return text, nil
 	case types.Bool:
 		return bool(v), nil
 	case types.Double:

@@ -82,6 +82,8 @@ func TestValuesAreWhatACRMTakes(t *testing.T) {
 	for text, want := range map[string]any{
 		`lead.first_name + " " + lead.last_name`:               "Ada Lovelace",
 		`lead.country == "GB" ? "UK team" : "rest"`:            "UK team",
+		`lead.phone + " " + lead.street`:                       nil,
+		`lead.first_name + " " + lead.street`:                  "Ada",
 		`size(lead.message)`:                                   int64(17),
 		`double(lead.custom.budget) * 2.0`:                     8001.0,
 		`lead.custom.budget`:                                   "4000.50",
