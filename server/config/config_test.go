@@ -68,34 +68,37 @@ func TestTheHousesOwnFilesAreGood(t *testing.T) {
 	}
 }
 
-func TestTheFormsOfTheGuidesAreGood(t *testing.T) {
+func TestTheRecipesOfTheGuidesAreGood(t *testing.T) {
 	t.Parallel()
-	var guides []byte
-	for _, guide := range []string{"../../README.md", "README.md"} {
-		text, err := os.ReadFile(guide)
+	env := environment(nil, nil)
+	env.LookupEnv = func(name string) (string, bool) { return "of " + name, true }
+	env.ReadFile = func(path string) ([]byte, error) { return []byte("of " + path), nil }
+	top := map[string]bool{}
+	walkSchema(func(path, key string) { top[key] = top[key] || path == "."+key })
+	seen := 0
+	for _, guide := range []string{"../../README.md", "README.md", "../observe/README.md", "../../worker/store/README.md"} {
+		page, err := os.ReadFile(guide)
 		if err != nil {
 			t.Fatal(err)
 		}
-		guides = append(guides, text...)
-	}
-	env := environment(nil, nil)
-	env.LookupEnv = func(name string) (string, bool) { return "of " + name, true }
-	seen := 0
-	for _, found := range regexp.MustCompile("(?ms)^```yaml\n(forms:.*?)^```").FindAllStringSubmatch(string(guides), -1) {
-		text := found[1]
-		switch whole := strings.Contains(text, "destinations:\n"); {
-		case whole && !strings.Contains(text, "hubspot:"): // an excerpt
-			continue
-		case !whole:
-			text += "destinations: { crm: { hubspot: { token: \"${env:TOKEN}\" } } }\n"
-		}
-		seen++
-		if _, err := config.Parse("README.md", []byte(text), env); err != nil {
-			t.Errorf("%v\n%s", err, text)
+		for _, found := range regexp.MustCompile("(?ms)^```yaml\n(([a-z_]+):.*?)^```").FindAllStringSubmatch(string(page), -1) {
+			text := strings.ReplaceAll(found[1], "/var/lib/GeoIP/GeoLite2-City.mmdb", "README.md") // which is there
+			if !top[found[2]] {
+				continue // of another program
+			}
+			for _, beside := range []string{"destinations: { crm: { hubspot: { token: \"${env:TOKEN}\" } } }\n", "forms: { contact: {} }\n"} {
+				if key, _, _ := strings.Cut(beside, ":"); !regexp.MustCompile("(?m)^" + key + ":").MatchString(text) {
+					text += beside
+				}
+			}
+			seen++
+			if _, err := config.Parse(guide, []byte(text), env); err != nil {
+				t.Errorf("%v\n%s", err, text)
+			}
 		}
 	}
-	if seen < 2 {
-		t.Errorf("only %d forms were found", seen)
+	if seen < 9 {
+		t.Errorf("only %d recipes were found", seen)
 	}
 }
 

@@ -86,16 +86,22 @@ func (r *review) consistency(cfg *configv1.Config, env Environment) {
 	}
 }
 
+var indices = strings.NewReplacer("[", ".", "]", "")
+
 // said reports what a room says of what stands at a path. Each of its lines begins with the keys that it is about.
 func (r *review) said(p path, err error) {
 	for message := range strings.SplitSeq(err.Error(), "\n") {
 		at, rest := p, message
 		for {
 			key, behind, _ := strings.Cut(rest, ": ")
-			if !r.find(at.child(key)).exact {
+			next := at.child(key)
+			if !r.find(next).exact {
+				next = at.child(strings.Split(indices.Replace(key), ".")...) // http.rules[1].when
+			}
+			if !r.find(next).exact {
 				break
 			}
-			at, rest = at.child(key), behind
+			at, rest = next, behind
 		}
 		if len(at) == len(p) {
 			r.onKey(at, "%s", message)

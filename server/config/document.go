@@ -24,6 +24,7 @@ func (r *review) read(data []byte) (text []byte, ok bool) {
 		return nil, false
 	}
 	text = []byte(strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n").Replace(string(data)))
+	r.text = string(text)
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var document, second yaml.Node
 	switch err := decoder.Decode(&document); {

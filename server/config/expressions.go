@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -71,37 +73,54 @@ func (r *review) expression(p path, begins int, err error) {
 	}
 	for _, problem := range bad.Problems {
 		at := *found.value
-		at.Line, at.Column = within(found, begins, problem.Line, problem.Column)
+		at.Line, at.Column = r.within(found.value, begins, problem.Line, problem.Column)
 		r.at(&at, "%s: %s", p.name(), problem.Message)
 	}
 }
 
-// within is where in the file a place in a text stands, as far as the way it is written tells: both are counted from 1, and 0
-// means the whole text.
-func within(f found, begins, line, column int) (fileLine, fileColumn int) {
-	node := f.value
+// within is where in the file a place in a text stands: line and column within what begins so many bytes into it, both counted from
+// 1; line 0 means the whole text. However the file breaks the text into lines, what is not white space stands there as it does in
+// the text, unless it is escaped.
+func (r *review) within(node *yaml.Node, begins, line, column int) (fileLine, fileColumn int) {
 	if line == 0 {
 		return node.Line, node.Column
 	}
-	switch {
-	case node.Style&yaml.LiteralStyle != 0: // its lines follow below the key, indented
-		indent := 1
-		if f.key != nil {
-			indent = f.key.Column + 2
-		}
-		if line == 1 {
-			column += begins
-		}
-		return node.Line + line, indent + column - 1
-	case line > 1 || strings.Contains(node.Value, "\n"): // folded: nobody knows where its lines were broken
-		return node.Line, node.Column
+	before := begins
+	for range line - 1 {
+		before += 1 + strings.IndexByte(node.Value[before:], '\n')
 	}
-	before := node.Value[:min(begins+column-1, len(node.Value))]
-	switch {
-	case node.Style&yaml.SingleQuotedStyle != 0:
-		return node.Line, node.Column + 1 + len(before) + strings.Count(before, "'")
-	case node.Style&yaml.DoubleQuotedStyle != 0:
-		return node.Line, node.Column + 1 + len(before) + strings.Count(before, `"`) + strings.Count(before, `\`)
+	left := 0 // characters to go
+	for i, letter := range node.Value {
+		if i < before && !unicode.IsSpace(letter) {
+			left++
+		}
 	}
-	return node.Line, node.Column + len(before)
+	for _, letter := range []rune(node.Value[before:])[:min(column-1, utf8.RuneCountInString(node.Value[before:]))] {
+		if !unicode.IsSpace(letter) {
+			left++
+		}
+	}
+	fileLine, fileColumn = node.Line, node.Column
+	lines := strings.Split(r.text, "\n")[fileLine-1:]
+	switch node.Style {
+	case yaml.LiteralStyle, yaml.FoldedStyle: // begin in the line below
+		lines, fileLine, fileColumn = lines[1:], fileLine+1, 1
+	case yaml.SingleQuotedStyle, yaml.DoubleQuotedStyle:
+		fileColumn++
+	}
+	for ; len(lines) > 0; lines, fileLine, fileColumn = lines[1:], fileLine+1, 1 {
+		letters := []rune(lines[0])
+		for i := fileColumn - 1; i < len(letters); i++ {
+			switch {
+			case unicode.IsSpace(letters[i]):
+				continue
+			case left == 0:
+				return fileLine, i + 1
+			case node.Style&yaml.DoubleQuotedStyle != 0 && letters[i] == '\\', node.Style&yaml.SingleQuotedStyle != 0 && letters[i] == '\'':
+				i++ // the sign that is escaped
+			}
+			left--
+		}
+	}
+	return node.Line, node.Column
 }

@@ -15,6 +15,7 @@ import (
 // review collects what is wrong with a file.
 type review struct {
 	file     string
+	text     string // with line feeds only
 	root     *yaml.Node
 	problems []problem
 	hinted   []problem

@@ -23,6 +23,8 @@ func (r *review) rules(cfg *configv1.Config) error {
 	for _, v := range invalid.Violations {
 		p := pathOf(v.Proto.GetField())
 		switch choices := choices(schema, v.Proto.GetField()); {
+		case v.Proto.GetForKey() && v.Proto.GetRuleId() == "string.in":
+			r.onKey(p, "unknown key %q%s", p[len(p)-1], suggest(p[len(p)-1], allowed(v)))
 		case v.Proto.GetForKey():
 			r.onKey(p, "%q: %s", p[len(p)-1], Plain(v.Proto.GetMessage()))
 		case choices != nil && r.partUnclear(p[:len(p)-1]), choices == nil && r.partUnclear(p): // reported already
@@ -56,19 +58,23 @@ func choices(schema protoreflect.MessageDescriptor, field *validate.FieldPath) [
 	return nil
 }
 
-// messageOf is the message of a violation. Where only certain words are allowed, the empty one, which stands for the default,
-// is not among those that a reader is told.
+// messageOf is the message of a violation.
 func messageOf(v *protovalidate.Violation) string {
 	if v.Proto.GetRuleId() != "string.in" {
 		return Plain(v.Proto.GetMessage())
 	}
-	var words []string
+	return "unknown word " + strconv.Quote(v.FieldValue.String()) + suggest(v.FieldValue.String(), allowed(v))
+}
+
+// allowed are the words of which one has to stand there. The empty one, which stands for the default, is not among those that a
+// reader is told.
+func allowed(v *protovalidate.Violation) (words []string) {
 	for list, i := v.RuleValue.List(), 0; i < list.Len(); i++ {
 		if word := list.Get(i).String(); word != "" {
 			words = append(words, word)
 		}
 	}
-	return "unknown word " + strconv.Quote(v.FieldValue.String()) + suggest(v.FieldValue.String(), words)
+	return words
 }
 
 func pathOf(field *validate.FieldPath) path {
