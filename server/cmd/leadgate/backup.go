@@ -158,8 +158,8 @@ Every file is verified first; on error nothing is left behind.
 
 Deliveries unfinished at the time of the backup may have been made since, so they are held: see leadgate deliveries list
 --state held, and send them with leadgate deliveries retry. People erased after the backup are erased again if --erasures names
-the list: the old data directory's erasures.ndjson, or the gateway's log. A list already in the new data directory is used
-automatically.`,
+the list: the old data directory's erasures.ndjson, or the gateway's log. A list already in the new data directory is used too,
+and keeps what --erasures names.`,
 		Example: `  leadgate restore --data-dir /var/lib/leadgate monday.backup tuesday.backup
   leadgate restore --data-dir /var/lib/leadgate --erasures /mnt/old/erasures.ndjson monday.backup`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -174,8 +174,14 @@ automatically.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: as of %s, %d leads with %d deliveries; %d unfinished ones are held, %d leads were erased\n",
-				o.Dir, result.Time.UTC().Format(time.RFC3339), result.Leads, result.Deliveries, result.Held, result.Erased)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: as of %s, %s with %s; %d unfinished ones are held, %s erased\n",
+				o.Dir, result.Time.UTC().Format(time.RFC3339), count(int(result.Leads), "lead"), deliveries(result.Deliveries), result.Held, count(int(result.Erased), "lead"))
+			switch {
+			case result.Listed == 0 && erasures != "":
+				fmt.Fprintf(cmd.OutOrStdout(), "%s names nobody: whoever was erased after the backup is back\n", erasures)
+			case result.Listed == 0:
+				fmt.Fprintln(cmd.OutOrStdout(), "no erasure list was found: whoever was erased after the backup is back; see --erasures")
+			}
 			sayLeftOut(cmd.OutOrStdout(), result.LeftOut)
 			sayHowToSend(cmd.OutOrStdout(), result.Held)
 			return nil
@@ -204,7 +210,7 @@ func restore(ctx context.Context, o badger.Options, files []string, erasures str
 			return badger.Restored{}, err
 		}
 		defer f.Close()
-		backups = append(backups, bufio.NewReaderSize(f, 1<<20))
+		backups = append(backups, f)
 	}
 	return badger.Restore(ctx, o, backups, list, bar.entries)
 }

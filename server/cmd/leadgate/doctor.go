@@ -47,7 +47,7 @@ outcome is uncertain: see leadgate deliveries list --state held. A backup may ho
 				return err
 			}
 			describeExamined(cmd, path, found)
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d leads with %d deliveries were saved; %d unfinished ones are held\n", salvage, result.Leads, result.Deliveries, result.Held)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s with %s saved; %d unfinished ones are held\n", salvage, count(int(result.Leads), "lead"), deliveries(result.Deliveries), result.Held)
 			sayLeftOut(cmd.OutOrStdout(), result.LeftOut)
 			sayHowToSend(cmd.OutOrStdout(), result.Held)
 			return nil

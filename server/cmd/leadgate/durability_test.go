@@ -137,7 +137,7 @@ func TestABackupOfARunningGatewayIsRestoredWithWhatWasUnfinishedHeld(t *testing.
 	h.gateway.kill()
 	old := h.data
 	h.data = file("restored")
-	command("3 leads with 3 deliveries; 2 unfinished ones are held, 1 leads were erased", "restore", "--data-dir", h.data,
+	command("3 leads with 3 deliveries; 2 unfinished ones are held, 1 lead erased", "restore", "--data-dir", h.data,
 		"--erasures", filepath.Join(old, "erasures.ndjson"), file("whole.backup"), file("added.backup"))
 	h.faults(`{}`)
 	h.restart()

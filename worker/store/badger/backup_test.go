@@ -226,6 +226,39 @@ func TestWhatWasErasedStaysErasedWhenABackupIsRestored(t *testing.T) {
 	}
 }
 
+// A restore may be tried again with another backup, which has leads that the first one had not.
+func TestEveryListedErasureIsKeptForTheNextRestore(t *testing.T) {
+	t.Parallel()
+	o := badger.Options{Dir: t.TempDir()}
+	s := open(t, o)
+	early := accept(t, s, lead("ada@example.com"))[0].LeadID
+	monday, _ := backup(t, s, "")
+	late := accept(t, s, lead("bob@example.com"))[0].LeadID
+	later := accept(t, s, lead("cyd@example.com"))[0].LeadID
+	tuesday, _ := backup(t, s, "")
+	erase(t, s, early, late)
+	list, err := os.ReadFile(filepath.Join(o.Dir, "erasures.ndjson"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := badger.Options{Dir: t.TempDir()}
+	// As journalctl prints the log, and whoever keeps a list of their own.
+	given := "Nov 27 05:11:34 web1 leadgate[12]: " + strings.ReplaceAll(string(list), "\n{", "\nNov 27 05:11:35 web1 leadgate[12]: {")
+	if result, err := restore(t, n, given, monday); err != nil || result.Listed != 2 || result.Erased != 1 {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	if err := os.Rename(filepath.Join(n.Dir, "badger"), filepath.Join(n.Dir, "monday")); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := restore(t, n, later, tuesday); err != nil || result.Listed != 3 || result.Erased != 3 {
+		t.Errorf("what is given is added to what is there: %+v, %v", result, err)
+	}
+	kept, err := os.ReadFile(filepath.Join(n.Dir, "erasures.ndjson"))
+	if err != nil || strings.Count(string(kept), "\n") != 3 || !strings.Contains(string(kept), string(list)) {
+		t.Errorf("kept is %s, %v; known were %s", kept, err, list)
+	}
+}
+
 func TestARestoreThatEndsWhileItErasesLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := open(t, badger.Options{})

@@ -31,10 +31,8 @@ func (s *Store) Erase(ctx context.Context, erasures ...*store.Erasure) ([]store.
 			lines = append(lines, listed{s.now().UTC(), stageErased, erasures[i].LeadID})
 		}
 	}
-	if len(lines) > 0 {
-		if err := s.writeErasures(lines); err != nil { // the next start completes the list
-			return nil, fmt.Errorf("the leads are erased, but %s could not be written: %w", erasureList, err)
-		}
+	if err := writeErasures(s.dir, lines); err != nil { // the next start completes the list
+		return nil, fmt.Errorf("the leads are erased, but %s could not be written: %w", erasureList, err)
 	}
 	return results, nil
 }

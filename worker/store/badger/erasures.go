@@ -36,8 +36,11 @@ type listed struct {
 
 const stageErased = "erased"
 
-// writeErasures adds to the erasure list.
-func (s *Store) writeErasures(lines []listed) error {
+// writeErasures adds to the erasure list of a data directory, if there is anything to add.
+func writeErasures(dir string, lines []listed) error {
+	if len(lines) == 0 {
+		return nil
+	}
 	var text bytes.Buffer
 	for _, l := range lines {
 		line, err := json.Marshal(l)
@@ -46,7 +49,7 @@ func (s *Store) writeErasures(lines []listed) error {
 		}
 		text.Write(append(line, '\n'))
 	}
-	return appendErasures(s.dir, text.Bytes())
+	return appendErasures(dir, text.Bytes())
 }
 
 // appendErasures adds lines to the erasure list of a data directory.
@@ -75,13 +78,13 @@ func (s *Store) completeErasures() error {
 	if err != nil {
 		return err
 	}
-	leads, err := readListed(bytes.NewReader(text))
+	lines, err := readListed(bytes.NewReader(text))
 	if err != nil && s.log != nil { // the database knows better
 		s.log.Warn("store: passed over in " + filepath.Join(s.dir, erasureList) + ": " + err.Error())
 	}
 	known := map[string]bool{}
-	for _, leadID := range leads {
-		known[leadID] = true
+	for _, l := range lines {
+		known[l.LeadID] = true
 	}
 	var missing []listed
 	err = s.db.View(func(txn *badgerdb.Txn) error {
@@ -94,10 +97,10 @@ func (s *Store) completeErasures() error {
 			return nil
 		})
 	})
-	if err != nil || len(missing) == 0 {
+	if err != nil {
 		return err
 	}
-	return s.writeErasures(missing)
+	return writeErasures(s.dir, missing)
 }
 
 // readErasures reads the erasure list of a data directory; nothing if there is none.
@@ -110,48 +113,66 @@ func readErasures(dir string) ([]byte, error) {
 }
 
 // readListed reads an erasure list: its own lines, log lines, of which only those of the stage erased count, or identifiers of
-// leads. A line that was cut off, by a crash or with zeros by the loss of power, is passed over. The error names lines that
-// are none of these; the leads are those of all others.
-func readListed(list io.Reader) (leads []string, err error) {
-	lines := bufio.NewReader(list)
+// leads. A line that was cut off, by a crash or with zeros by the loss of power, is passed over. The error names the first line that
+// is none of these; returned are all others.
+func readListed(list io.Reader) (lines []listed, err error) {
+	text, wrong := bufio.NewReader(list), 0
+	refuse := func(n int, why error) {
+		if wrong++; wrong == 1 {
+			err = fmt.Errorf("line %d of the erasure list: %w", n, why)
+		}
+	}
 	for n, more := 1, true; more; n++ {
-		line, end := lines.ReadBytes('\n')
+		line, end := text.ReadBytes('\n')
 		if end != nil && !errors.Is(end, io.EOF) {
-			return leads, end
+			return lines, end
 		}
 		more = end == nil
 		if line = bytes.Trim(line, "\x00 \t\r\n"); len(line) == 0 {
 			continue
 		}
-		var l struct { // of listed, without the time: who collects logs may write it otherwise
-			Stage  string `json:"stage"`
-			LeadID string `json:"lead_id"`
+		var l struct { // of listed; whoever collects logs may write the time otherwise
+			Time   json.RawMessage `json:"time"`
+			Stage  string          `json:"stage"`
+			LeadID string          `json:"lead_id"`
+		}
+		if at := bytes.IndexByte(line, '{'); at > 0 { // journalctl and syslog write time and host before it
+			line = line[at:]
 		}
 		if line[0] != '{' {
 			l.Stage, l.LeadID = stageErased, string(line)
-		} else if wrong := json.Unmarshal(line, &l); errors.As(wrong, new(*json.SyntaxError)) {
+		} else if why := json.Unmarshal(line, &l); errors.As(why, new(*json.SyntaxError)) {
 			continue // cut off
-		} else if wrong != nil {
-			err = errors.Join(err, fmt.Errorf("line %d of the erasure list: %w", n, wrong))
+		} else if why != nil {
+			refuse(n, why)
 			continue
 		}
 		if l.Stage != stageErased {
 			continue
 		}
-		if _, wrong := parseLead(l.LeadID); wrong != nil {
-			err = errors.Join(err, fmt.Errorf("line %d of the erasure list: %w", n, wrong))
+		if _, why := parseLead(l.LeadID); why != nil {
+			refuse(n, why)
 			continue
 		}
-		leads = append(leads, l.LeadID)
+		erased := listed{Stage: stageErased, LeadID: l.LeadID}
+		_ = json.Unmarshal(l.Time, &erased.Time) // unknown, else
+		lines = append(lines, erased)
 	}
-	return leads, err
+	if wrong > 1 {
+		err = fmt.Errorf("%w; %d further lines are no erasures either", err, wrong-1)
+	}
+	return lines, err
 }
 
 // How many listed leads are erased in one step.
 const eraseStep = 100
 
 // eraseListed erases leads that were erased before, as an erasure list says or the database itself.
-func (s *Store) eraseListed(ctx context.Context, leads []string) (erased int64, err error) {
+func (s *Store) eraseListed(ctx context.Context, lines []listed) (erased int64, err error) {
+	var leads []string
+	for _, l := range lines {
+		leads = append(leads, l.LeadID)
+	}
 	if err := s.view(ctx, func(txn *badgerdb.Txn) error {
 		return each(txn, []byte{prefixErasure}, func(key, _ []byte) error {
 			leads = append(leads, leadKey(key[1:]).String())

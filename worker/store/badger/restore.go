@@ -34,7 +34,8 @@ type Restored struct {
 	Leads, Deliveries int64
 	// Held are the deliveries that were unfinished.
 	Held int64
-	// Erased are the leads that the erasure list erased.
+	// Listed are the leads that the erasure list names, Erased those of them that were in the backups.
+	Listed int64
 	Erased int64
 	// LeftOut names what could not be read, though it was backed up as it was, and is not there.
 	LeftOut []string
@@ -43,7 +44,7 @@ type Restored struct {
 // Restore makes the store in a data directory that has none from a whole backup and those that add to it, in their order.
 // Everything is verified first to last; on error nothing is left behind. The new store is another one: events and backups of
 // the old one do not go on in it. Deliveries that were unfinished are HELD. Leads that the erasure list names are erased before
-// the store is in place; unless the list is given, the one that lies in the directory is used.
+// the store is in place: a list that is given, and one that lies in the directory, to which the former is added.
 func Restore(ctx context.Context, o Options, backups []io.Reader, erasures io.Reader, progress func(entries int64)) (_ Restored, err error) {
 	o.setDefaults()
 	unmake, err := makeDir(o.Dir)
@@ -59,19 +60,48 @@ func Restore(ctx context.Context, o Options, backups []io.Reader, erasures io.Re
 	if err != nil {
 		return Restored{}, explainOpen(o.Dir, err)
 	}
-	if erasures == nil {
-		text, err := readErasures(o.Dir)
-		if err != nil {
-			return Restored{}, errors.Join(err, unlock())
-		}
-		erasures = bytes.NewReader(text)
-	}
 	r := newRestoration(o)
 	r.progress = progress
-	if r.erased, err = readListed(erasures); err == nil {
+	given, err := r.readErased(o.Dir, erasures)
+	if err == nil {
 		err = r.run(ctx, backups)
 	}
+	if err == nil { // another backup, which is restored by the list of the new directory, may have leads that this one has not
+		err = writeErasures(o.Dir, given)
+	}
 	return r.restored, errors.Join(err, unlock())
+}
+
+// readErased reads what is to be erased: what the list in the data directory names, and what is given beside that.
+func (r *restoration) readErased(dir string, erasures io.Reader) (given []listed, err error) {
+	text, err := readErasures(dir)
+	if err != nil {
+		return nil, err
+	}
+	if r.erased, err = readListed(bytes.NewReader(text)); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, erasureList), err)
+	}
+	known := map[string]bool{}
+	for _, l := range r.erased {
+		known[l.LeadID] = true
+	}
+	if erasures != nil {
+		lines, err := readListed(erasures)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range lines {
+			if !known[l.LeadID] {
+				if l.Time.IsZero() {
+					l.Time = r.o.Now().UTC()
+				}
+				known[l.LeadID], given = true, append(given, l)
+			}
+		}
+	}
+	r.erased = append(r.erased, given...)
+	r.restored.Listed = int64(len(known))
+	return given, nil
 }
 
 // makeDir makes a data directory, with those above it that are missing. Unmake removes those again, unless something is in them.
@@ -104,7 +134,7 @@ type restoration struct {
 	header    *storev1.BackupHeader // of the backup read last
 	entries   int64
 	states    map[string]bool // the keys of State that were read so far
-	erased    []string        // leads that are to be erased
+	erased    []listed        // leads that are to be erased
 	restored  Restored
 	salvaging bool // from what is left of a damaged store
 }
@@ -119,7 +149,11 @@ func (r *restoration) run(ctx context.Context, backups []io.Reader) error {
 	return r.build(ctx, func() error {
 		for i, backup := range backups {
 			if err := r.read(ctx, backup); err != nil {
-				return fmt.Errorf("backup %d of %d: %w", i+1, len(backups), err)
+				name := fmt.Sprintf("backup %d of %d", i+1, len(backups))
+				if file, ok := backup.(interface{ Name() string }); ok {
+					name = file.Name()
+				}
+				return fmt.Errorf("%s: %w", name, err)
 			}
 		}
 		return r.rebuild(ctx)
