@@ -38,7 +38,8 @@ func (s *Store) Accept(ctx context.Context, acceptances ...*store.Acceptance) ([
 type acceptItem struct {
 	s       *Store
 	key     *store.Key
-	known   []byte // what is remembered of the key
+	name    []byte // of the key
+	known   []byte // what is remembered of it
 	lead    *encodedLead
 	onReuse *encodedLead
 	result  *store.Accepted
@@ -77,6 +78,7 @@ func (s *Store) newAcceptItem(a *store.Acceptance, result *store.Accepted) (item
 		if strings.ContainsRune(a.Key.Scope, 0) {
 			return nil, fmt.Errorf("%q is not the scope of an idempotency key", a.Key.Scope)
 		}
+		it.name = s.keyName(a.Key)
 		if it.known, err = proto.Marshal(remember(lead.id, a.Key)); err != nil {
 			return nil, fmt.Errorf("encode idempotency key: %w", err)
 		}
@@ -171,15 +173,15 @@ func (it *acceptItem) fail(err error) { *it.result = store.Accepted{Err: err} }
 
 func (it *acceptItem) stage(b *batch, c *change) error {
 	if it.key != nil {
-		known, err := it.s.knownKey(b, it.key.Scope, it.key.Value)
+		known, err := it.s.knownKey(b, it.name)
 		if err != nil {
 			return err
 		}
 		if known != nil {
 			return it.stageSeen(b, c, known)
 		}
-		c.set(keyOfKey(it.key.Scope, it.key.Value), it.known)
-		c.expiring = append(c.expiring, newExpiring(it.key.Expires.UnixNano(), it.key.Scope, it.key.Value))
+		c.set(keyOfKey(it.name), it.known)
+		c.expiring = append(c.expiring, newExpiring(it.key.Expires.UnixNano(), it.name))
 	}
 	*it.result = store.Accepted{LeadID: it.lead.id}
 	return it.s.stageLead(b, c, it.lead)
@@ -206,7 +208,7 @@ func (it *acceptItem) stageSeen(b *batch, c *change, known *storev1.IdempotencyK
 		known.Variants = append(known.Variants, &storev1.IdempotencyKey_Variant{
 			Digest: it.key.Fields.Digest(), LeadId: it.onReuse.id,
 		})
-		if err := c.setMessage(keyOfKey(it.key.Scope, it.key.Value), known); err != nil {
+		if err := c.setMessage(keyOfKey(it.name), known); err != nil {
 			return err
 		}
 	}
@@ -246,9 +248,9 @@ func fingerprintOf(known *storev1.IdempotencyKey) store.Fingerprint {
 }
 
 // knownKey returns what is known of a key; nil if nothing is, or if its time is up.
-func (s *Store) knownKey(from getter, scope, value string) (*storev1.IdempotencyKey, error) {
+func (s *Store) knownKey(from getter, name []byte) (*storev1.IdempotencyKey, error) {
 	known := &storev1.IdempotencyKey{}
-	err := get(from, keyOfKey(scope, value), known)
+	err := get(from, keyOfKey(name), known)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -295,7 +297,7 @@ func (s *Store) stageLead(b *batch, c *change, lead *encodedLead) error {
 func (s *Store) LookUp(ctx context.Context, key *store.Key) (store.Accepted, error) {
 	var a store.Accepted
 	err := s.view(ctx, func(txn *badgerdb.Txn) error {
-		known, err := s.knownKey(txn, key.Scope, key.Value)
+		known, err := s.knownKey(txn, s.keyName(key))
 		if err != nil || known == nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package badger_test
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,7 +11,6 @@ import (
 	"time"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
-	"github.com/google/uuid"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/store"
@@ -62,10 +62,10 @@ func TestAnErasedPersonIsInNoVersionAndNoFileAfterCompacting(t *testing.T) {
 	o := badger.Options{Dir: t.TempDir(), Uncompressed: true}
 	s := open(t, o)
 	var erasures []*store.Erasure
-	for range 20 {
+	for n := range 20 {
 		a := withEvent(lead(word + "@example.com"))
 		a.Record.Submission = &leadgatev1.Submission{Fields: []*leadgatev1.Submission_Field{{Name: "mail", Values: []string{word + "@example.com"}}}}
-		a.Key = &store.Key{Scope: "contact", Value: uuid.NewString(), Expires: time.Now().Add(time.Hour)}
+		a.Key = &store.Key{Scope: fmt.Sprint("form", n), Value: word + "@example.com", Expires: time.Now().Add(time.Hour)} // as some do
 		erasures = append(erasures, &store.Erasure{LeadID: accept(t, s, a)[0].LeadID})
 	}
 	kept := accept(t, s, withEvent(lead("grace@example.com")))[0].LeadID
@@ -104,6 +104,9 @@ func TestAnErasedPersonIsInNoVersionAndNoFileAfterCompacting(t *testing.T) {
 		t.Errorf("it is in %d versions and in the files %v", n, files)
 	}
 	s = open(t, o)
+	if known, err := s.LookUp(t.Context(), &store.Key{Scope: "form7", Value: word + "@example.com"}); err != nil || known.LeadID != erasures[7].LeadID {
+		t.Errorf("its key answers %+v, %v", known, err)
+	}
 	if r, err := s.Lead(t.Context(), kept); err != nil || r.GetLead().GetEmail() != "grace@example.com" {
 		t.Errorf("another lead is %v, %v", r, err)
 	}

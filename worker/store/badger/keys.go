@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/store"
 )
 
 // formatNumber is the format on disk that this table describes. A change to the table, or to what a value holds, needs
@@ -18,7 +19,7 @@ import (
 //	key                                     value                     written by                 deleted by, when
 //	!meta                                   store.v1.Meta             first Open                 never
 //	!last                                   see last.go               every commit               never
-//	k scope 0 key                           store.v1.IdempotencyKey   Accept                     sweeper, when expired
+//	k key(16)                               store.v1.IdempotencyKey   Accept                     sweeper, when expired
 //	x second(8) sequence(8) part(2)         keys of a commit whose    Accept                     sweeper, when expired
 //	                                        time is up by then
 //	l lead(16)                              v1.LeadRecord             Accept, Amend, Erase       Purge
@@ -45,6 +46,8 @@ import (
 //
 // Numbers are big endian, so that keys sort as numbers do; times are Unix nanoseconds; a lead is its UUID, whose version
 // 7 sorts by time; an event in a key is the first of those told in one step; a person is a keyed hash of the normalised e-mail address.
+// An idempotency key stands as a keyed hash too, of its scope and itself: it may be an address, and outlives its lead when that is
+// erased.
 //
 // A lead is in p under each person that it names: its own, or without one whoever the submission names. A lead that is not
 // OPEN is in h under its state with reason 0, a HELD one also under each of its reasons. OPEN leads, which are nearly all,
@@ -129,9 +132,10 @@ func scoped(scope, value string) []byte {
 	return append(key, value...)
 }
 
-func keyOfKey(scope, value string) []byte {
-	return join(prefixKey, len(scope)+1+len(value), scoped(scope, value))
-}
+// keyName is what stands for an idempotency key. No address has a 0 in it, so that it is no person's.
+func (s *Store) keyName(key *store.Key) []byte { return s.hasher.Hash(key.Scope + "\x00" + key.Value) }
+
+func keyOfKey(name []byte) []byte { return join(prefixKey, len(name), name) }
 
 func keyOfExpiry(second int64, sequence uint64, part uint16) []byte {
 	key := binary.BigEndian.AppendUint64(join(prefixExpiry, 8+8+2), uint64(second))

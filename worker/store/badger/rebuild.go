@@ -28,7 +28,7 @@ func (r *restoration) rebuild(ctx context.Context) error {
 	meta := &storev1.Meta{}
 	switch err := get(txn, keyMeta, meta); {
 	case errors.Is(err, store.ErrNotFound) && r.salvaging:
-		meta = newMeta() // keys of payloads that are known are then known with other content
+		meta = newMeta() // what stands as a keyed hash is then not found again: idempotency keys, and whom an erased lead named
 	case err != nil:
 		return fmt.Errorf("the backup lacks the store's own record: %w", err)
 	case meta.GetFormat() != formatNumber:
@@ -224,9 +224,8 @@ func (b *rebuilding) keys() error {
 		if proto.Unmarshal(value, known) != nil {
 			return b.leaveOut(key)
 		}
-		scope, name, _ := strings.Cut(string(key[1:]), "\x00")
 		n++
-		return share(nil, []expiring{newExpiring(known.GetExpiresAt(), scope, name)}, n, b.batch.Set)
+		return share(nil, []expiring{newExpiring(known.GetExpiresAt(), key[1:])}, n, b.batch.Set)
 	})
 }
 

@@ -49,12 +49,11 @@ func decodePointers(key, value []byte) ([]pointer, error) {
 // expiring is an idempotency key with the second by which its time is up.
 type expiring struct {
 	second int64
-	name   []byte // scope 0 key
+	name   []byte
 }
 
-func newExpiring(expires int64, scope, value string) expiring {
-	second := (expires + int64(time.Second) - 1) / int64(time.Second)
-	return expiring{second, scoped(scope, value)}
+func newExpiring(expires int64, name []byte) expiring {
+	return expiring{(expires + int64(time.Second) - 1) / int64(time.Second), name}
 }
 
 // encodeExpiring writes the names of keys whose time is up by the same second.

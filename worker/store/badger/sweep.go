@@ -87,7 +87,7 @@ func (s *Store) removeExpiring(txn *badgerdb.Txn, c *change, key []byte) error {
 	var problem error
 	err = item.Value(func(value []byte) error {
 		s.leaveOut(key, decodeExpiring(value, func(name []byte) error {
-			known, key := &storev1.IdempotencyKey{}, join(prefixKey, len(name), name)
+			known, key := &storev1.IdempotencyKey{}, keyOfKey(name)
 			switch err := get(txn, key, known); {
 			case errors.Is(err, store.ErrNotFound):
 			case err == nil && known.GetExpiresAt() <= s.now().UnixNano(), errors.Is(err, proto.Error):

@@ -74,10 +74,7 @@ func acceptSuite() suite {
 				"a time before computers":   func(a *store.Acceptance) { a.Record.CreateTime = timestamppb.New(time.Unix(-1, 0)) },
 				"a nameless destination":    func(a *store.Acceptance) { a.Destinations = []string{""} },
 				"a destination named twice": func(a *store.Acceptance) { a.Destinations = []string{"crm", "crm"} },
-				"a key as long as a book": func(a *store.Acceptance) {
-					a.Key = &store.Key{Value: string(make([]byte, 1<<17)), Expires: r.clock.time().Add(1)}
-				},
-				"a key without an expiry": func(a *store.Acceptance) { a.Key = &store.Key{Scope: "contact", Value: "k"} },
+				"a key without an expiry":   func(a *store.Acceptance) { a.Key = &store.Key{Scope: "contact", Value: "k"} },
 				"fields that are not UTF-8": func(a *store.Acceptance) {
 					a.Key = &store.Key{Scope: "contact", Value: "k", Expires: r.clock.time().Add(1), Fields: store.Fingerprint{{Name: "\xff"}}}
 				},
