@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -103,10 +104,15 @@ type decryption struct {
 	indexes  *ristretto.Cache[uint64, *fb.TableIndex] // Badger reads indexes of encrypted tables through a cache only
 }
 
-// newDecryption opens the data keys of a database. Tables are those that its list has, if it can be read.
+// newDecryption opens the data keys of a database with whichever key they were written with. Tables are those that its list has, if it
+// can be read.
 func newDecryption(o Options, dir string, tables map[uint64]badgerdb.TableManifest) (d decryption, err error) {
-	if o.EncryptionKey == nil {
+	encrypted := slices.ContainsFunc(slices.Collect(maps.Values(tables)), func(t badgerdb.TableManifest) bool { return t.KeyID > 0 })
+	switch o, err = readable(o, dir); {
+	case errors.Is(err, errWrongKey) && !encrypted && len(tables) > 0: // the file of data keys is damaged, and nothing needs them
 		return d, nil
+	case err != nil || o.EncryptionKey == nil:
+		return d, err
 	}
 	options := keyRegistry(dir, o.EncryptionKey)
 	options.ReadOnly = true

@@ -46,6 +46,12 @@ func TestAnEncryptedStoreIsReadWithItsKeyAlone(t *testing.T) {
 	} {
 		t.Log(what)
 		expectRefused(t, other, o.Dir, "store.encryption_key", "previous_encryption_key")
+		if found, err := badger.Examine(other); err == nil || !strings.Contains(err.Error(), "store.encryption_key") { // it is not damaged
+			t.Errorf("examined %s: %+v, %v", what, found, err)
+		}
+	}
+	if found, err := badger.Examine(badger.Options{Dir: o.Dir, EncryptionKey: key(t, "b"), PreviousKey: key(t, "a")}); err != nil || len(found.Damages) > 0 || found.Tables == 0 {
+		t.Errorf("examined before it is rotated: %+v, %v", found, err)
 	}
 	// Rotation: once with both, then with the new one alone.
 	rotated := badger.Options{Dir: o.Dir, Uncompressed: true, EncryptionKey: key(t, "b"), PreviousKey: key(t, "a")}
@@ -77,6 +83,9 @@ func TestCompactEncryptsWhatWasNotAndTheOtherWayRound(t *testing.T) {
 	var id string
 	run(t, plain, func(s *badger.Store) { id = accept(t, s, lead(word+"@example.com"))[0].LeadID })
 	expectRefused(t, encrypted, "leadgate compact")
+	if found, err := badger.Examine(encrypted); err != nil || len(found.Damages) > 0 || found.Tables == 0 {
+		t.Errorf("examined before it is encrypted: %+v, %v", found, err)
+	}
 	if _, err := badger.Compact(encrypted, nil); err != nil {
 		t.Fatal(err)
 	}
