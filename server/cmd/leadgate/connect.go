@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -48,6 +49,16 @@ func (c *connection) client() (*leadgate.Client, error) {
 		return nil, usageError{fmt.Errorf("--server %q: %w", c.server, err)}
 	}
 	return client, nil
+}
+
+// host is where the gateway runs.
+func (c *connection) host() string {
+	at := strings.TrimSuffix(c.server, "/")
+	at = at[strings.LastIndex(at, "/")+1:]
+	if host, _, err := net.SplitHostPort(at); err == nil {
+		return host
+	}
+	return at
 }
 
 // services are the gateway's, as commands call them.

@@ -78,7 +78,7 @@ FILE.rejects.csv with their reasons: fix them there, and import that file.`,
 				return err
 			}
 			defer client.Close()
-			i := &importing{rows: rows, file: file, client: client, explain: conn.explain, notes: cmd.ErrOrStderr(), rejectsPath: rejects, memo: args[0] + ".import"}
+			i := &importing{rows: rows, file: file, client: client, explain: conn.explain, host: conn.host(), notes: cmd.ErrOrStderr(), rejectsPath: rejects, memo: args[0] + ".import"}
 			if err := i.resume(m, again); err != nil {
 				return err
 			}
@@ -159,6 +159,7 @@ type imported struct {
 	End       int64          `json:"end"`    // of the last of them, in bytes
 	Content   string         `json:"sha256"` // of all bytes up to there
 	Mapping   string         `json:"mapping"`
+	Host      string         `json:"host"` // that the gateway runs on; its port may change
 	Accepted  int            `json:"accepted"`
 	Replayed  int            `json:"replayed"`
 	Refused   int            `json:"refused"`
@@ -172,6 +173,7 @@ type importing struct {
 	file    *sheet
 	client  *leadgate.Client
 	explain func(error) error
+	host    string
 	notes   io.Writer
 
 	done        imported
@@ -199,7 +201,7 @@ func (i *importing) resume(m mapping, again bool) error {
 	if err != nil {
 		return err
 	}
-	i.done = imported{Mapping: string(mapped), End: i.rows.last.end, LeftOut: map[string]int{}}
+	i.done = imported{Mapping: string(mapped), Host: i.host, End: i.rows.last.end, LeftOut: map[string]int{}}
 	var before imported
 	text, err := os.ReadFile(i.memo)
 	switch {
@@ -210,6 +212,10 @@ func (i *importing) resume(m mapping, again bool) error {
 	}
 	if err := json.Unmarshal(text, &before); err != nil || before.Mapping != i.done.Mapping {
 		fmt.Fprintln(i.notes, "leadgate: an earlier import read this file in another way; beginning with the first row")
+		return nil
+	}
+	if before.Host != "" && before.Host != i.host { // staging, perhaps, before production
+		fmt.Fprintf(i.notes, "leadgate: an earlier import sent this file to %s; beginning with the first row\n", before.Host)
 		return nil
 	}
 	if err := i.hashTo(before.End); err != nil || hex.EncodeToString(i.content.Sum(nil)) != before.Content {
@@ -262,7 +268,11 @@ func (i *importing) run(ctx context.Context) error {
 		return errors.Join(stopped, i.closeRejects()) // what an earlier import noted stays
 	}
 	err := errors.Join(i.settleAll(), i.closeRejects())
-	fmt.Fprintf(lines{i.notes}, "%s: %d new, %d known already, %d refused.%s\n", count(i.done.Rows, "row"), i.done.Accepted, i.done.Replayed, i.done.Refused, leftOutWords(i.done.LeftOut))
+	rows := count(i.done.Rows, "row")
+	if i.goesOn {
+		rows += ", those imported before included"
+	}
+	fmt.Fprintf(lines{i.notes}, "%s: %d new, %d known already, %d refused.%s\n", rows, i.done.Accepted, i.done.Replayed, i.done.Refused, leftOutWords(i.done.LeftOut))
 	switch {
 	case errors.Is(stopped, context.Canceled):
 		return errors.Join(fmt.Errorf("stopped after row %d; the same command continues there", i.done.Rows), err)

@@ -82,6 +82,14 @@ func TestAnImportReadsWhatSpreadsheetsWrite(t *testing.T) {
 	if _, complaint, _ = run(t, nil, "", append(args, "--again")...); !strings.Contains(complaint, "6 rows: 0 new, 4 known already, 2 refused.") {
 		t.Errorf("again: %s", complaint)
 	}
+	// What one gateway has, another has not.
+	elsewhere := append(args, "--server", strings.Replace(h.gateway.address, "127.0.0.1", "localhost", 1))
+	if _, complaint, _ = run(t, nil, "", elsewhere...); !strings.Contains(complaint, "an earlier import sent this file to 127.0.0.1") || !strings.Contains(complaint, "6 rows: 0 new, 4 known already, 2 refused.") {
+		t.Errorf("to another host: %s", complaint)
+	}
+	if _, complaint, _ = run(t, nil, "", args...); !strings.Contains(complaint, "an earlier import sent this file to localhost") {
+		t.Errorf("and back: %s", complaint)
+	}
 	if n := h.leads(); n != 3 {
 		t.Errorf("%d leads, want still 3", n)
 	}
@@ -148,7 +156,7 @@ func TestAnImportGoesOnWhereItStopped(t *testing.T) {
 	h.restart()
 	args[len(args)-1] = h.gateway.address
 	_, complaint, code := run(t, nil, "", args...)
-	if code != 0 || !strings.Contains(complaint, "rows imported before") || !strings.Contains(complaint, fmt.Sprint(n, " rows: ")) {
+	if code != 0 || !strings.Contains(complaint, "rows imported before") || !strings.Contains(complaint, fmt.Sprint(n, " rows, those imported before included: ")) {
 		t.Errorf("the second run ends with %d: %s", code, complaint)
 	}
 	_, complaint, _ = run(t, nil, "", append(args, "--again")...)
