@@ -123,8 +123,9 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call) error {
 	if err := s.letIn(c, roleOf(found.rpc)); err != nil { // as the interceptor does, but before the body is read
 		return err
 	}
-	if r.Method == http.MethodGet {
-		r.Body = http.NoBody // the gateway would read it to its end
+	if found.method == http.MethodGet {
+		r.Method = http.MethodGet // also for HEAD, which the gateway does not know; net/http leaves out the body
+		r.Body = http.NoBody      // the gateway would read it to its end
 		return found.checkQuery(r)
 	}
 	return s.readJSON(w, r)
@@ -174,6 +175,12 @@ type route struct {
 	segments []string
 	rpc      string                         // its full name
 	message  protoreflect.MessageDescriptor // of the request
+	streams  bool                           // its answer
+}
+
+// takes says whether a request of an HTTP method is for this route. An answer that goes on and on has no HEAD.
+func (known route) takes(method string) bool {
+	return method == known.method || (method == http.MethodHead && known.method == http.MethodGet && !known.streams)
 }
 
 // newRoutes reads the paths from the services' HTTP annotations.
@@ -189,9 +196,9 @@ func newRoutes(files ...protoreflect.FileDescriptor) routes {
 				for _, rule := range append([]*annotations.HttpRule{first}, first.GetAdditionalBindings()...) {
 					switch {
 					case rule.GetGet() != "":
-						known = append(known, route{http.MethodGet, segments(rule.GetGet()), rpc, method.Input()})
+						known = append(known, route{http.MethodGet, segments(rule.GetGet()), rpc, method.Input(), method.IsStreamingServer()})
 					case rule.GetPost() != "":
-						known = append(known, route{http.MethodPost, segments(rule.GetPost()), rpc, method.Input()})
+						known = append(known, route{http.MethodPost, segments(rule.GetPost()), rpc, method.Input(), method.IsStreamingServer()})
 					}
 				}
 			}
@@ -228,7 +235,7 @@ func (known routes) of(path string) routes {
 func (known routes) find(w http.ResponseWriter, r *http.Request) (route, error) {
 	of := known.of(r.URL.Path)
 	for _, found := range of {
-		if found.method == r.Method {
+		if found.takes(r.Method) {
 			return found, nil
 		}
 	}
@@ -255,7 +262,9 @@ func (found route) checkQuery(r *http.Request) error {
 func (of routes) failure(w http.ResponseWriter, r *http.Request) error {
 	var methods []string
 	for _, found := range of {
-		methods = append(methods, found.method)
+		if methods = append(methods, found.method); found.takes(http.MethodHead) {
+			methods = append(methods, http.MethodHead)
+		}
 	}
 	if len(methods) > 0 {
 		return methodNotAllowed(w, strings.Join(methods, ", "))

@@ -18,8 +18,9 @@ func TestAWrongMethodIsToldTheRightOnes(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})
 	for path, allow := range map[string]string{
-		"/v1/leads":                     "POST, GET",
-		"/v1/deliveries":                "GET",
+		"/v1/leads":                     "POST, GET, HEAD",
+		"/v1/deliveries":                "GET, HEAD",
+		"/v1/deliveries:watch":          "GET",
 		"/v1/deliveries:retry":          "POST",
 		"/v1/deliveries/x.crm:retry":    "POST",
 		"/v1/destinations/crm:pause":    "POST",
@@ -34,6 +35,34 @@ func TestAWrongMethodIsToldTheRightOnes(t *testing.T) {
 	h.send(http.MethodGet, "/v1/nothing", "", "").expect(t, 404)
 	h.post("/leadgate.v1.LeadService/SubmitLead", "application/grpc", "").expect(t, 404, "gRPC over HTTP/2") // as through a proxy
 	h.send(http.MethodGet, "/nothing", "", "").expect(t, 404)
+}
+
+func (h *house) head(path string) *http.Response {
+	h.t.Helper()
+	head, err := h.client.Head(h.url(path))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	_ = head.Body.Close()
+	return head
+}
+
+func TestHEADTellsWhatGETWould(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	lead := "/v1/leads/" + h.post("/v1/leads", asJSON, ada).expect(t, 201).body["leadId"].(string)
+	for _, path := range []string{lead, "/v1/leads?page_size=1", "/v1/leads?nonsense=1", "/v1/leads/01a21b6d-27f0-7d05-975a-691a3255d304", "/healthz"} {
+		get := h.send(http.MethodGet, path, "", "")
+		head := h.head(path)
+		if head.StatusCode != get.status || head.Header.Get("Content-Type") != get.header.Get("Content-Type") {
+			t.Errorf("%s: HEAD is answered with %s, %v, GET with %d", path, head.Status, head.Header, get.status)
+		}
+	}
+	for _, path := range []string{"/v1/deliveries:watch", "/v1/leads:export", "/v1/deliveries:retry", "/v1/forms/contact/submissions"} {
+		if head := h.head(path); head.StatusCode != http.StatusMethodNotAllowed {
+			t.Errorf("%s: %s", path, head.Status)
+		}
+	}
 }
 
 func TestAFormPostNeverReachesAGET(t *testing.T) {
