@@ -29,6 +29,7 @@ func (s *leads) BatchSubmitLeads(ctx context.Context, r *leadgatev1.BatchSubmitL
 // SubmitLeads implements LeadServiceServer. While some leads are written, the next ones are read; a sender that is faster than
 // the disk is slowed down by the connection.
 func (s *leads) SubmitLeads(stream leadgatev1.LeadService_SubmitLeadsServer) error {
+	defer s.underWay.begin()()
 	ctx := stream.Context()
 	if callOf(ctx).key.given {
 		return keyFailure("the idempotency key of a stream came as metadata; give each lead its own, as idempotency_key beside it")

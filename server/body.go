@@ -101,20 +101,25 @@ const (
 // any other body. done is called when it was read: nothing touches the request after that.
 func (s *Server) upload(w http.ResponseWriter, r *http.Request) (body io.Reader, done func()) {
 	timeBody(w, r, uploadTimeout)
-	hurried := make(chan struct{})
-	leave := context.AfterFunc(s.stopping, func() {
-		defer close(hurried)
-		timeBody(w, r, s.bodyTimeout)
-	})
-	done = func() {
-		if !leave() {
-			<-hurried
-		}
-	}
+	done = s.whenStopping(func() { timeBody(w, r, s.bodyTimeout) })
 	if r.Body == nil {
 		return http.NoBody, done
 	}
 	return http.MaxBytesReader(w, r.Body, MaxUpload), done
+}
+
+// whenStopping calls hurry when the server stops. After done, it is not called and does not run.
+func (s *Server) whenStopping(hurry func()) (done func()) {
+	hurried := make(chan struct{})
+	leave := context.AfterFunc(s.stopping, func() {
+		defer close(hurried)
+		hurry()
+	})
+	return func() {
+		if !leave() {
+			<-hurried
+		}
+	}
 }
 
 // bodyFailure says why a body could not be read.

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/genproto/googleapis/api/annotations"
@@ -108,6 +109,8 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 			return true
 		}}
 		defer stream.end()
+		to := http.NewResponseController(w)
+		defer s.whenStopping(func() { _ = to.SetWriteDeadline(time.Now().Add(lastWords)) })() // the client may take no more of it
 		w = stream
 	}
 	sanitize(r)

@@ -62,6 +62,7 @@ func (s *Server) streamChain() []grpc.StreamServerInterceptor {
 
 // unaryCall puts the call into the context, and tells the caller its request's identifier.
 func (s *Server) unaryCall(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	defer s.underWay.begin()()
 	arrived(ctx)
 	c := s.grpcCall(ctx)
 	if grpc.ServerTransportStreamFromContext(ctx) != nil { // over REST the front has told it

@@ -314,6 +314,76 @@ func TestShutdownEndsStreamsThatNobodyEnds(t *testing.T) {
 	}
 }
 
+// toldListener says when the server has written so much to a connection.
+type toldListener struct {
+	net.Listener
+	much int64
+	told func()
+}
+
+type toldConn struct {
+	net.Conn
+	listener *toldListener
+	written  atomic.Int64
+}
+
+func (l *toldListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &toldConn{Conn: conn, listener: l}, conn.(*net.TCPConn).SetWriteBuffer(4 << 10)
+}
+
+func (c *toldConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if c.written.Add(int64(n)) >= c.listener.much {
+		c.listener.told()
+	}
+	return n, err
+}
+
+func TestAWatchThatNobodyReadsHoldsUpNoStop(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		much  int64 // that the server writes before it has to wait
+		watch func(h *house) error
+	}{
+		"gRPC": {64 << 10, func(h *house) error { // HTTP/2's window
+			_, err := leadgatev1.NewWorkerServiceClient(h.dial()).WatchDeliveries(t.Context(), &leadgatev1.WatchDeliveriesRequest{Last: 2000})
+			return err
+		}},
+		"REST": {4 << 10, func(h *house) error {
+			conn, _ := h.raw("")
+			if err := conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+				return err
+			}
+			_, err := io.WriteString(conn, "GET /v1/deliveries:watch?last=2000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			return err
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			full := make(chan struct{})
+			h := open(t, options{listen: func(l net.Listener) net.Listener {
+				return &toldListener{Listener: l, much: c.much, told: sync.OnceFunc(func() { close(full) })}
+			}})
+			for range 2000 {
+				h.journal.Publish(&leadgatev1.Event{Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{Error: strings.Repeat("x", 2<<10)}}})
+			}
+			if err := c.watch(h); err != nil {
+				t.Fatal(err)
+			}
+			<-full
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			if err := errors.Join(h.server.Shutdown(ctx), ctx.Err()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // waitingStore takes leads when a test says so.
 type waitingStore struct {
 	store.Store

@@ -51,6 +51,8 @@ const (
 	minPing = 5 * time.Second
 	// gRPC's health is looked after this often.
 	healthEvery = time.Second
+	// When a server stops and nothing is under way any more, what it has said is given so long to go out.
+	lastWords = time.Second
 )
 
 // Options are what a server needs. All but Back, Preparer, Routes, BodyTimeout, Connections, Now and Logger are required.
@@ -127,6 +129,8 @@ type Server struct {
 	counts    counters
 	drift     *driftTeller
 	routes    routes
+
+	underWay underWay
 
 	mu      sync.Mutex
 	sniffer *sniffer // nil before Serve
@@ -328,11 +332,18 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.grpc.GracefulStop()
 		close(finished)
 	}()
+	ended := s.underWay.stop()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(err, s.http.Close())
 	}
 	s.grpcHTTP.Stop() // nothing of it is under way any more
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(ctx, lastWords)
+	defer cancel()
 	select {
 	case <-finished:
 	case <-ctx.Done():
