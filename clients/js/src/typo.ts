@@ -10,8 +10,9 @@ export function suggest(field: HTMLInputElement, note: Note, text: string): void
   const right = meant(field.value);
   if (!right) return;
   const [before = "", after = ""] = text.split("{}");
-  const suggestion = note(field, "suggestion", before);
-  const button = suggestion.appendChild(document.createElement("button"));
+  const suggestion = note(field, "suggestion", "");
+  suggestion.setAttribute("role", "status");
+  const button = document.createElement("button");
   button.type = "button";
   button.textContent = right;
   button.onclick = () => {
@@ -19,7 +20,8 @@ export function suggest(field: HTMLInputElement, note: Note, text: string): void
     field.dispatchEvent(new Event("input", { bubbles: true }));
     field.focus();
   };
-  suggestion.append(after);
+  // The visitor is in another field by now, and a screen reader reads out what is new in a region that it knew before.
+  setTimeout(() => suggestion.append(before, button, after), 100);
 }
 
 /** The address that was probably meant, if its domain is one slip away from a common one. */

@@ -114,3 +114,26 @@ func screenshots(ctx context.Context, t *testing.T) {
 		}
 	}
 }
+
+func TestTheDemoLeadsToTheFieldThatIsWrong(t *testing.T) {
+	t.Parallel()
+	ctx := browser(t, 1440, 900)
+	demo := startDemo(t)
+	err := chromedp.Do(ctx,
+		chromedp.Navigate("http://"+demo.address+"/demo/"),
+		shows("#link", "live"),
+		chromedp.SetValue(chromedp.CSS("[name=email]"), "nobody"),
+		chromedp.Click(chromedp.CSS("#send")),
+		shows("#answer", "Please check what is marked"),
+		holds(`document.activeElement.name === "email" && document.getElementById(document.activeElement.getAttribute("aria-describedby")).innerText.includes("valid email address")`),
+		// What counts down is not read out with every second.
+		chromedp.SetValue(chromedp.CSS("[name=email]"), "ada@example.com"),
+		chromedp.Click(chromedp.CSS("#down")),
+		chromedp.Click(chromedp.CSS("#send")),
+		shows("#stories", "retrying"),
+		holds(`document.querySelector("#stories time").closest("[aria-live]").ariaLive === "off"`),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+}

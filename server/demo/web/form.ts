@@ -43,8 +43,9 @@ async function submit(times: number): Promise<void> {
     const replayed = answers.filter((answer) => answer.status === 200).length;
     const refused = answers.find((answer) => answer.status >= 400);
     if (refused) {
-      showProblems(refused.violations ?? []);
-      say(refused.detail ?? "That did not work.", "failing");
+      const marked = showProblems(refused.violations ?? []);
+      say(marked ? "Please check what is marked." : (refused.detail ?? "That did not work."), "failing");
+      marked?.focus();
     } else if (times > 1) {
       say(`${times} requests, ${times - replayed} new lead${times - replayed === 1 ? "" : "s"}: ${replayed} answered as a replay.`, "success");
     } else {
@@ -66,8 +67,11 @@ function say(text: string, tone: Tone): void {
   swap(query(document, "#answer"), state({ word: text, tone }));
 }
 
-/** showProblems shows each problem behind its field's label, whose text is the field's name, and what belongs to none below. */
-function showProblems(violations: { field: string; message: string }[]): void {
+/**
+ * showProblems shows each problem behind its field's label, whose text is the field's name, and what belongs to none below. It
+ * returns the first field that has one.
+ */
+function showProblems(violations: { field: string; message: string }[]): HTMLElement | null {
   for (const old of form.querySelectorAll(".field-problem")) old.remove();
   for (const input of form.querySelectorAll("[aria-invalid]")) {
     input.removeAttribute("aria-invalid");
@@ -87,4 +91,5 @@ function showProblems(violations: { field: string; message: string }[]): void {
   const problems = query(document, "#problems");
   swap(problems, rest.join(" "));
   problems.hidden = rest.length === 0;
+  return form.querySelector<HTMLElement>("[aria-invalid]");
 }

@@ -38,13 +38,14 @@ export class Stories {
   private add(element: HTMLElement): void {
     this.list.prepend(element);
     while (this.list.childElementCount > SHOWN) this.list.lastElementChild?.remove();
+    for (const [id, story] of this.stories) if (!story.element.isConnected) this.stories.delete(id);
     this.empty.hidden = true;
   }
 }
 
 /** Story is one lead's card. */
 class Story {
-  private readonly who = h("strong", {});
+  private readonly who = h("strong", {}, "A visitor");
   private readonly now = h("span", {});
   private readonly steps = h("ol", { class: "steps" });
   private readonly retry = h("li", { class: "step" });
@@ -81,7 +82,7 @@ class Story {
         this.step("paused", `kept for a person to decide: ${lead.detail ?? ""}`);
         break;
       case "STAGE_RETRY":
-        swap(this.retry, state({ word: "", tone: "retrying" }), h("span", {}, `${named(lead.destination)} is not accepting it now; retrying `, when(lead.nextAttemptTime), " ", h("span", { class: "muted" }, lead.error ?? "")));
+        swap(this.retry, state({ word: "", tone: "retrying" }), h("span", {}, `${named(lead.destination)} is not accepting it now; retrying `, h("span", { "aria-live": "off" }, when(lead.nextAttemptTime)), " ", h("span", { class: "muted" }, lead.error ?? "")));
         this.steps.append(this.retry);
         break;
       case "STAGE_SUCCESS":
