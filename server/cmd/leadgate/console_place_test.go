@@ -61,6 +61,21 @@ func TestTheFocusStaysWhileThePageChanges(t *testing.T) {
 	o.wellBehaved()
 }
 
+// Enter at once does no harm, and what is wrong with a field is said at the field.
+func TestAQuestionBeginsWhereEnterDoesNoHarm(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.manyDead(2)
+	o := openConsole(t, h.gateway.address)
+	o.goTo("dead", pressButton("Choose all 2"), pressButton("Delete 2"), shows("dialog", "2 deliveries are removed"), chromedp.KeyEvent(enter), holds(`!document.querySelector("dialog")`))
+	h.awaitMetrics(`leadgate_deliveries{destination="crm",state="dead"} 2`)
+	o.do(pressButton("Move 2"), shows("dialog", "no other destination"), chromedp.KeyEvent(escape), pressButton("Delete 2"), pressButton("Delete 2"), shows("#main", "Nothing is dead"))
+	o.goTo("leads", shows("#main table", "grace0@example.com"), pressButton("Replay the leads of this form"),
+		holds(`document.activeElement.name === "form" && document.activeElement.validationMessage.startsWith("Enter the form") && document.querySelector("#forms option").value === "contact"`),
+		chromedp.KeyEvent("contact"), holds(`document.activeElement.validationMessage === ""`))
+	o.wellBehaved()
+}
+
 func TestWhoComesBackToAListIsAtTheSameRow(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

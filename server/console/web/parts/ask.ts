@@ -10,12 +10,15 @@ export interface Question {
   readonly dangerous?: boolean;
 }
 
-/** ask shows a question and resolves to whether the answer was yes. Escape and the other button mean no. */
+/**
+ * ask shows a question and resolves to whether the answer was yes. Escape and the other button mean no; of what is dangerous
+ * Enter does, too.
+ */
 export function ask(question: Question): Promise<boolean> {
   return show(question.title, question.body, [
     // Not one that submits: Enter in a field of the question means yes.
-    h("button", { type: "button", class: "quiet", click: (event) => event.target instanceof Element && event.target.closest("dialog")?.close("no") }, "Cancel"),
-    h("button", { value: "yes", class: question.dangerous ? "danger" : "primary", autofocus: true }, question.yes),
+    h("button", { type: "button", class: "quiet", autofocus: question.dangerous, click: (event) => event.target instanceof Element && event.target.closest("dialog")?.close("no") }, "Cancel"),
+    h("button", { value: "yes", class: question.dangerous ? "danger" : "primary", autofocus: !question.dangerous }, question.yes),
   ]);
 }
 
@@ -36,5 +39,6 @@ function show(title: string, body: Child[], buttons: HTMLButtonElement[]): Promi
     });
     document.body.append(dialog);
     dialog.showModal();
+    dialog.querySelector<HTMLElement>("select, input:not([type=checkbox])")?.focus(); // what there is to fill in comes first
   });
 }

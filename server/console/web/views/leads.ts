@@ -7,6 +7,7 @@ import { count, when } from "../format";
 import type { Page, View } from "../page";
 import { button } from "../parts/button";
 import { empty, fill } from "../parts/faces";
+import { FORMS, formNames } from "../parts/formnames";
 import { replay } from "../parts/replay";
 import { row, table, type Column } from "../parts/table";
 import { throttled } from "../poll";
@@ -30,7 +31,7 @@ export function leads(page: Page): View {
   const email = h("input", { type: "search", name: "email", "aria-label": "E-mail address", placeholder: "e-mail address", autocomplete: "off", spellcheck: "false", value: query.get("email") ?? "" });
   const chosen = h("select", { "aria-label": "State" }, [["", "all states"], ["OPEN", "open"], ["HELD", "held"], ["DISCARDED", "discarded"], ["ERASED", "erased"]].map(([value, text]) => h("option", { value }, text)));
   chosen.value = query.get("state") ?? "";
-  const form = h("input", { type: "search", name: "form", "aria-label": "Form", placeholder: "form", autocomplete: "off", spellcheck: "false", value: query.get("form") ?? "" });
+  const form = h("input", { type: "search", name: "form", "aria-label": "Form", placeholder: "form", list: FORMS, autocomplete: "off", spellcheck: "false", value: query.get("form") ?? "" });
   const list = h("div", {});
   /** newest is when the newest lead that is shown was accepted; later ones are news. */
   let newest = Infinity;
@@ -65,10 +66,10 @@ export function leads(page: Page): View {
     kind: "quiet",
     run: () => {
       const filter = { form: form.value.trim(), email: email.value.trim().toLowerCase() };
-      return filter.form ? replay(`the leads of ${filter.form}`, filter) : Promise.reject(new Error("Enter the form whose leads to replay"));
+      return filter.form ? replay(`the leads of ${filter.form}`, filter) : Promise.resolve(complain(form, "Enter the form whose leads to replay"));
     },
   });
-  const controls = h("form", { class: "toolbar", role: "search", "aria-label": "Leads", submit: (event) => { event.preventDefault(); void show(); } }, email, form, chosen, h("button", { class: "quiet" }, "Search"), may(page.session, "operate") ? again : null, newer, heard);
+  const controls = h("form", { class: "toolbar", role: "search", "aria-label": "Leads", submit: (event) => { event.preventDefault(); void show(); } }, email, form, formNames(page), chosen, h("button", { class: "quiet" }, "Search"), may(page.session, "operate") ? again : null, newer, heard);
   chosen.addEventListener("change", () => void show());
   const tell = throttled(() => {
     newer.hidden = arrived === 0;
@@ -84,6 +85,15 @@ export function leads(page: Page): View {
   }, page.signal);
   void show();
   return { title: "Leads", element: h("div", {}, h("h1", {}, "Leads"), controls, list) };
+}
+
+/** complain says at a field what is wrong with it, until it is changed or left. */
+function complain(field: HTMLInputElement, text: string): string {
+  const over = (): void => field.setCustomValidity("");
+  field.setCustomValidity(text);
+  field.reportValidity();
+  for (const event of ["input", "blur"]) field.addEventListener(event, over, { once: true });
+  return "";
 }
 
 type Filter = Record<"email" | "state" | "form", string>;

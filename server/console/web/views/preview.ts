@@ -7,6 +7,7 @@ import { h, swap, type Child } from "../dom";
 import { json } from "../format";
 import type { Page, View } from "../page";
 import { failed, fill } from "../parts/faces";
+import { FORMS, formNames } from "../parts/formnames";
 import { change, leadPath, pathTo } from "../router";
 import { spoken, state, type Word } from "../words";
 import { cleanedTable } from "./lead_fields";
@@ -21,11 +22,9 @@ type Fields = NonNullable<Submission["fields"]>;
 
 export function preview(page: Page): View {
   const { query } = page.place;
-  const form = h("input", { type: "text", name: "form", list: "forms", required: true, autocomplete: "off", spellcheck: "false", value: query.get("form") ?? "" });
+  const form = h("input", { type: "text", name: "form", list: FORMS, required: true, autocomplete: "off", spellcheck: "false", value: query.get("form") ?? "" });
   const sheet = h("textarea", { name: "fields", rows: 10, spellcheck: "false", placeholder: "email=grace@example.com\ncompany_name=Example Ltd" });
   const result = h("div", { class: "preview-result", "aria-live": "polite" });
-  const names = h("datalist", { id: "forms" });
-  page.gateway.changed(() => swap(names, (page.gateway.stats?.forms ?? []).filter((f) => f.form).map((f) => h("option", { value: f.form }))), page.signal);
   const show = (): void => {
     change(pathTo("preview", "", { form: form.value.trim(), lead: query.get("lead") ?? "" }));
     swap(result);
@@ -53,7 +52,7 @@ export function preview(page: Page): View {
         h(
           "form",
           { class: "preview-sheet", "aria-label": "Submission", submit: (event) => { event.preventDefault(); show(); } },
-          h("label", { class: "field" }, "Form", form, names),
+          h("label", { class: "field" }, "Form", form, formNames(page)),
           h("label", { class: "field" }, "Fields, one per line, as name=value", sheet),
           h("button", { class: "primary" }, "Preview"),
         ),
