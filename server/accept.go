@@ -168,7 +168,7 @@ const contentScope = "/content"
 
 // noRoute is the hold of a lead that has no destination.
 func noRoute(form string) *leadgatev1.Hold {
-	detail := "no destination takes leads that come without a form; name one under leads.destinations in the configuration"
+	detail := "no destination takes leads without a form; name one under leads.destinations in the configuration"
 	if form != "" {
 		detail = "no route of form " + form + " fits; name a destination for all leads under destinations of the form, or add a route"
 	}
@@ -179,7 +179,7 @@ func noRoute(form string) *leadgatev1.Hold {
 func keyReused() *leadgatev1.Hold {
 	return &leadgatev1.Hold{
 		Reason: leadgatev1.HoldReason_HOLD_REASON_KEY_REUSED,
-		Detail: "its idempotency key was seen before with other content: a page cached with its key, or a visitor who corrected the form",
+		Detail: "its idempotency key was already used for different content: a page cached with its key, or a visitor who corrected the form",
 	}
 }
 
@@ -202,9 +202,9 @@ func (a *arrival) event(at *timestamppb.Timestamp, leadID string, stage leadgate
 // duplicate tells that a submission came again.
 func (s *Server) duplicate(a *arrival, now time.Time, result store.Accepted) {
 	event := a.event(timestamppb.New(now), result.LeadID, leadgatev1.Stage_STAGE_DUPLICATE)
-	event.GetLead().Detail = "answered as the first time"
+	event.GetLead().Detail = "answered like the first one"
 	if a.content != "" {
-		event.GetLead().Detail = fmt.Sprintf("the same content came within %s, as from a double click; answered as the first time", a.contentWindow)
+		event.GetLead().Detail = fmt.Sprintf("the same content arrived again within %s, as after a double click; answered like the first one", a.contentWindow)
 	}
 	if result.HeldLeadID != "" {
 		event.GetLead().Detail = "the same other content as in held lead " + result.HeldLeadID
@@ -219,14 +219,14 @@ func (s *Server) reused(a *arrival, result store.Accepted) error {
 		Reason:   "IDEMPOTENCY_KEY_REUSED",
 		Metadata: map[string]string{"leadId": result.LeadID, "fields": strings.Join(result.Differing, ",")},
 	}
-	err := worker.Failure(nil, codes.InvalidArgument, info, fmt.Sprintf("the idempotency key came before with other content: lead %s differs in %s; send a new key for a new lead",
+	err := worker.Failure(nil, codes.InvalidArgument, info, fmt.Sprintf("the idempotency key was already used for different content: lead %s differs in %s; send a new key for a new lead",
 		result.LeadID, strings.Join(result.Differing, ", ")))
 	if a.submission == nil || a.call.onBehalf {
 		return err
 	}
 	s.refused(a.call, err)
 	return worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: info.GetReason()},
-		"the idempotency key came before with other content; send a new key for a new lead")
+		"the idempotency key was already used for different content; send a new key for a new lead")
 }
 
 // refused tells that a lead was not taken: once for each request, wherever in the house it was refused.

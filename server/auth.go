@@ -82,7 +82,7 @@ func (h *house) key(bearer string) *configv1.APIKey { return h.keys[sha256.Sum25
 func (s *Server) letIn(c *call, want role) error {
 	err := s.house().authorize(c, want)
 	if err != nil && c.bearer != "" && s.once.Tell("key from "+networkOf(c.address).String()) {
-		s.log.Warn("an API key was refused; more from the same network are not told for a while", "address", c.address.String(), "request_id", c.id, "error", err.Error())
+		s.log.Warn("an API key was refused; more from the same network are not logged for a while", "address", c.address.String(), "request_id", c.id, "error", err.Error())
 	}
 	return err
 }

@@ -21,7 +21,7 @@ const (
 // BatchSubmitLeads implements LeadServiceServer.
 func (s *leads) BatchSubmitLeads(ctx context.Context, r *leadgatev1.BatchSubmitLeadsRequest) (*leadgatev1.BatchSubmitLeadsResponse, error) {
 	if callOf(ctx).key.given {
-		return nil, keyFailure("the idempotency key of a batch came as header or metadata; give each lead its own, as idempotencyKey beside it")
+		return nil, keyFailure("a batch takes no idempotency key as header or metadata; give each lead its own, as idempotencyKey beside it")
 	}
 	return &leadgatev1.BatchSubmitLeadsResponse{Results: s.submitAll(ctx, 0, r.GetLeads())}, nil
 }
@@ -32,7 +32,7 @@ func (s *leads) SubmitLeads(stream leadgatev1.LeadService_SubmitLeadsServer) err
 	defer s.underWay.begin()()
 	ctx := stream.Context()
 	if callOf(ctx).key.given {
-		return keyFailure("the idempotency key of a stream came as metadata; give each lead its own, as idempotency_key beside it")
+		return keyFailure("a stream takes no idempotency key as metadata; give each lead its own, as idempotency_key beside it")
 	}
 	arriving := make(chan *leadgatev1.SubmitLeadRequest, maxTogether)
 	ended := make(chan error, 1)

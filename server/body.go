@@ -52,7 +52,7 @@ func encoded(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Accept-Encoding", "identity") // RFC 9110, 15.5.16
 	return worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: "MEDIA_TYPE_UNSUPPORTED"},
-		"the body is packed, as its Content-Encoding says; send it as it is, without Content-Encoding")
+		"the body is compressed, as its Content-Encoding says; send it uncompressed, without Content-Encoding")
 }
 
 // readBody reads a request's whole body within its bounds of size and time, and leaves it to be read again.

@@ -43,7 +43,7 @@ func (s *leads) EraseLeads(ctx context.Context, r *leadgatev1.EraseLeadsRequest)
 		return nil, worker.Failure(nil, codes.FailedPrecondition, &errdetails.ErrorInfo{
 			Reason:   "EXPECTED_COUNT_MISMATCH",
 			Metadata: map[string]string{"expected": strconv.FormatInt(expected, 10), "matched": strconv.FormatInt(answer.GetMatched(), 10)},
-		}, fmt.Sprintf("%d leads match, not %d; nothing was done", answer.GetMatched(), expected))
+		}, fmt.Sprintf("%d leads match, but %d were expected; nothing was done", answer.GetMatched(), expected))
 	}
 	if err := s.nameErasedBefore(ctx, email, answer); err != nil {
 		return nil, worker.StatusOf(err, "lead")

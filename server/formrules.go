@@ -108,7 +108,7 @@ func (r *formRule) rejects() bool { return r.block.GetThen() == "reject" }
 func (r *formRule) hold() *leadgatev1.Hold {
 	detail := r.block.GetReason()
 	if detail == "" {
-		detail = "a rule of its form keeps such leads out"
+		detail = "a block rule of its form matches"
 	}
 	return &leadgatev1.Hold{Reason: leadgatev1.HoldReason_HOLD_REASON_BLOCKED, Detail: fmt.Sprintf("%s (%s)", detail, r.name)}
 }
@@ -117,7 +117,7 @@ func (r *formRule) hold() *leadgatev1.Hold {
 func (r *formRule) violation() violation {
 	message := r.block.GetReason()
 	if message == "" {
-		message = "this form does not take such submissions"
+		message = "this form does not accept such submissions"
 	}
 	return violation{rule: "form.blocked", message: message}
 }
@@ -148,7 +148,7 @@ func (s *Server) rulesFailed(form string, failures []ruleFailure) {
 		}
 		s.journal.Publish(&leadgatev1.Event{Kind: &leadgatev1.Event_Form{Form: &leadgatev1.FormEvent{
 			Type: leadgatev1.FormEventType_FORM_EVENT_TYPE_RULE_FAILED, Form: form, Field: failure.rule,
-			Detail: fmt.Sprintf("%s of form %s came to nothing for a lead, and was taken as false: %s", failure.rule, form, failure.reason),
+			Detail: fmt.Sprintf("%s of form %s failed for a lead, and was treated as false: %s", failure.rule, form, failure.reason),
 		}}})
 	}
 }

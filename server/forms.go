@@ -297,7 +297,7 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request) {
 		err := methodNotAllowed(w, "POST, OPTIONS")
 		if r.Method == http.MethodGet && r.URL.RawQuery != "" {
 			err = worker.Failure(nil, codes.Unimplemented, &errdetails.ErrorInfo{Reason: "METHOD_NOT_ALLOWED"},
-				`fields in the address are not taken; give the form method="post"`)
+				`fields in the URL are not accepted; give the form method="post"`)
 		}
 		s.writeProblem(w, r, err)
 		return
@@ -361,7 +361,7 @@ func (s *Server) submitForm(w http.ResponseWriter, r *http.Request, form *form) 
 		return nil, originNotAllowed(form.name, origin)
 	}
 	if r.URL.RawQuery != "" && (r.URL.Query().Has(intake.KeyField) || r.URL.Query().Has("idempotencyKey")) {
-		return nil, keyFailure("the idempotency key came in the address, where logs keep it; send it as header Idempotency-Key or as a field of the form")
+		return nil, keyFailure("the idempotency key is in the URL, where logs would keep it; send it as header Idempotency-Key or as a field of the form")
 	}
 	submission, err := s.readForm(w, r)
 	if err != nil {

@@ -71,7 +71,7 @@ func TestALeadRecordSaysWhatWasChangedAndWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`{"field":"E-Mail","leadField":"email","reason":"taken out of a mailto link; in lower case"}`,
+		`{"field":"E-Mail","leadField":"email","reason":"extracted from a mailto link; in lower case"}`,
 		`{"field":"Name","leadField":"first_name","reason":"capitals mended; full name split"}`,
 		`{"field":"Land","leadField":"country","reason":"as the ISO code of the country"}`,
 	} {

@@ -185,7 +185,7 @@ func (s *Server) validate(req any) error {
 		}
 	}
 	if list := crowded(req); list != "" {
-		return violated("the request", []violation{{list, "repeated.max_items", "has far more items than it may"}})
+		return violated("the request", []violation{{list, "repeated.max_items", "has far too many items"}})
 	}
 	violations, err := broken(s.validator.Validate(message))
 	if err != nil || len(violations) == 0 {

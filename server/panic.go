@@ -22,5 +22,5 @@ func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 // recovered turns a panic into an error that says nothing to the client and everything to the log.
 func recovered(_ context.Context, value any) error {
 	cause := &panicError{value, string(debug.Stack())}
-	return worker.Failure(cause, codes.Internal, &errdetails.ErrorInfo{Reason: "INTERNAL"}, "a fault in leadgate; the log has the details")
+	return worker.Failure(cause, codes.Internal, &errdetails.ErrorInfo{Reason: "INTERNAL"}, "an internal error in leadgate; the log has the details")
 }

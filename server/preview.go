@@ -44,7 +44,7 @@ func (s *leads) PreviewForm(_ context.Context, r *leadgatev1.PreviewFormRequest)
 		answer.Holds = append(answer.Holds, noRoute(form.name))
 	}
 	for _, failure := range append(failures, more...) {
-		answer.Detail = strings.TrimPrefix(answer.GetDetail()+fmt.Sprintf("; %s came to nothing: %s", failure.rule, failure.reason), "; ")
+		answer.Detail = strings.TrimPrefix(answer.GetDetail()+fmt.Sprintf("; %s failed: %s", failure.rule, failure.reason), "; ")
 	}
 	if len(answer.GetHolds()) > 0 {
 		answer.Outcome = leadgatev1.PreviewOutcome_PREVIEW_OUTCOME_HELD

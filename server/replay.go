@@ -245,7 +245,7 @@ func (s *leads) planOpen(ctx context.Context, r *leadgatev1.ReplayLeadsRequest, 
 	was, is := p.record.GetLead().GetEmail(), p.again.Lead.GetEmail()
 	if was != is && !r.GetAllowIdentityChange() {
 		p.word = "refused"
-		p.problem = fmt.Sprintf("its e-mail would be %s instead of %s, thus another person in the CRM; allow_identity_change sends it all the same",
+		p.problem = fmt.Sprintf("its e-mail address would be %s instead of %s, which is another person in the CRM; set allow_identity_change to send it anyway",
 			orNone(journal.MaskEmail(is)), orNone(journal.MaskEmail(was)))
 		return nil
 	}

@@ -247,7 +247,7 @@ func (c *call) deliver(parcels []*parcel, mode leadgatev1.DeliveryMode) (outcome
 	outcomes = c.conn.destination.Deliver(pace.WithSlot(w.calling, c.slot), items, mode)
 	if len(outcomes) != len(parcels) {
 		w.log.Error("a destination lost count", "destination", c.lane.name, "leads", len(parcels), "outcomes", len(outcomes))
-		return unknown("the answer could not be told apart by leads")
+		return unknown("the answer could not be matched to the leads")
 	}
 	return outcomes
 }
@@ -288,7 +288,7 @@ func (c *call) rest(ctx context.Context) bool {
 // logPanic logs a panic in a destination's package with its stack, and returns what an operator reads.
 func (w *Worker) logPanic(destination string, fault any, deliveries ...string) string {
 	w.log.Error("a destination panicked", "destination", destination, "deliveries", deliveries, "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
-	return "a fault in leadgate; the log has the details"
+	return "an internal error in leadgate; the log has the details"
 }
 
 // clone copies a delivery as it was claimed, to be changed.

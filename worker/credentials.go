@@ -106,7 +106,7 @@ func (l *lane) accept() {
 	l.trials.Store(0)
 	l.trial.Store(false)
 	if l.gate.Accept() {
-		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RESUMED, "the CRM takes the credentials again", 0)
+		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RESUMED, "the CRM accepts the credentials again", 0)
 	}
 }
 

@@ -440,7 +440,7 @@ func TestALeadThatLeadgateFailsOnIsGivenUpAlone(t *testing.T) {
 					h.rest(2 * time.Hour)
 					poison := ids[others]
 					d := h.expectState(poison, dead)
-					if n := len(d.GetAttempts()); n != 15 || !strings.Contains(d.GetReason(), "after 15 calls: a fault in leadgate") {
+					if n := len(d.GetAttempts()); n != 15 || !strings.Contains(d.GetReason(), "after 15 calls: an internal error in leadgate") {
 						t.Errorf("given up after %d attempts: %s", n, d.GetReason())
 					}
 					if !strings.Contains(h.log.String(), poison) {
@@ -596,7 +596,7 @@ func TestAPropertyThatComesToNothingIsLeftOutAndTold(t *testing.T) {
 		}
 		events := h.destinationEvents()
 		if len(events) != 1 || events[0].GetType() != leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RULE_FAILED ||
-			!strings.Contains(events[0].GetDetail(), "property ratio came to nothing for a lead, which is sent without it: division by zero") {
+			!strings.Contains(events[0].GetDetail(), "the expression for property ratio failed for a lead, which is sent without the property: division by zero") {
 			t.Errorf("events are %v", events)
 		}
 	})

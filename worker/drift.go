@@ -70,13 +70,13 @@ func driftsOf(schema *crm.Schema, mapped map[string]string, named map[string][]s
 			drift.Detail = fmt.Sprintf("the CRM's property %s is read-only; take it out of properties, or let the token write it", name)
 		case was.GetType() != p.Native:
 			drift.Type = leadgatev1.DriftType_DRIFT_TYPE_PROPERTY_TYPE
-			drift.Detail = fmt.Sprintf("the CRM's property %s was of type %s and is of type %s now; map what fits, or another property", name, was.GetType(), p.Native)
+			drift.Detail = fmt.Sprintf("the CRM's property %s changed from type %s to type %s; map something that fits, or another property", name, was.GetType(), p.Native)
 		case !holds(p.Type, source):
 			drift.Type = leadgatev1.DriftType_DRIFT_TYPE_PROPERTY_TYPE
 			drift.Detail = fmt.Sprintf("the CRM's property %s is of type %s, and %s is a text; map another property", name, p.Native, source)
 		case tooShort(p.MaxLength, int(was.GetMaxLength()), needs[source]):
 			drift.Type = leadgatev1.DriftType_DRIFT_TYPE_PROPERTY_TOO_SHORT
-			drift.Detail = fmt.Sprintf("the CRM's property %s takes %d characters, which is too few for %s; make it longer, or map another", name, p.MaxLength, source)
+			drift.Detail = fmt.Sprintf("the CRM's property %s accepts only %d characters, too few for %s; make it longer, or map another property", name, p.MaxLength, source)
 		default:
 			strange := strangers(p, named[name])
 			if len(strange) == 0 {
@@ -92,7 +92,7 @@ func driftsOf(schema *crm.Schema, mapped map[string]string, named map[string][]s
 		if _, is := mapped[p.Name]; p.Required && !p.ReadOnly && !is {
 			drifts = append(drifts, &leadgatev1.Drift{
 				Type: leadgatev1.DriftType_DRIFT_TYPE_PROPERTY_REQUIRED, Field: p.Name,
-				Detail: fmt.Sprintf("the CRM wants %s (%s) for every record, and nothing is mapped to it; add it under properties", p.Name, p.Label),
+				Detail: fmt.Sprintf("the CRM requires %s (%s) for every record, but nothing is mapped to it; add it under properties", p.Name, p.Label),
 			})
 		}
 	}

@@ -34,7 +34,7 @@ func leadEvent(claim *store.Claim, d *leadgatev1.Delivery, stage leadgatev1.Stag
 func began(p *parcel) *leadgatev1.Event {
 	return leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_CRM_API_CALL, func(e *leadgatev1.LeadEvent) {
 		if p.delivery.GetMode() == leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS {
-			e.Detail = "fills in blanks only, because a newer lead of the same person was delivered before"
+			e.Detail = "fills in only empty properties, because a newer lead of the same person was already delivered"
 		}
 	})
 }
@@ -55,7 +55,7 @@ func succeeded(p *parcel) []*leadgatev1.Event {
 	return []*leadgatev1.Event{
 		leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_FAILURE, func(e *leadgatev1.LeadEvent) {
 			answered(e)
-			e.Error = fmt.Sprintf("the CRM did not take %s: %s", strings.Join(dropped, ", "), reasonOf(p.outcome))
+			e.Error = fmt.Sprintf("the CRM did not accept %s: %s", strings.Join(dropped, ", "), reasonOf(p.outcome))
 			e.Detail = "the rest was delivered; correct properties: of the destination, or create the property in the CRM"
 			e.CrmBody = p.scrubbedBody()
 		}),
@@ -66,7 +66,7 @@ func succeeded(p *parcel) []*leadgatev1.Event {
 // resent tells that the lead goes once more, because it was changed while the CRM's answer was missing.
 func resent(p *parcel) *leadgatev1.Event {
 	return leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_QUEUED, func(e *leadgatev1.LeadEvent) {
-		e.Detail = "it was changed while the CRM's answer was missing, and goes once more as it is now"
+		e.Detail = "the lead changed while the CRM's answer was missing, and is sent again as it is now"
 	})
 }
 
@@ -80,7 +80,7 @@ func retries(p *parcel) *leadgatev1.Event {
 			e.Detail = "others get through, so it is this lead that the CRM refuses"
 		case p.attempt.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_CREDENTIALS_REFUSED:
 			e.NextAttemptTime = nil // nobody knows when they will be mended
-			e.Detail = "waits until the CRM takes the credentials"
+			e.Detail = "waits until the CRM accepts the credentials"
 		}
 		if p.unreachable {
 			e.NextAttemptTime = nil
@@ -104,7 +104,7 @@ func died(p *parcel) []*leadgatev1.Event {
 func undecided(p *parcel) *leadgatev1.Event {
 	return leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_HELD, func(e *leadgatev1.LeadEvent) {
 		p.fail(e)
-		e.Detail = "look in the CRM whether it has the lead; if not, retry the delivery"
+		e.Detail = "check whether the CRM has the lead; if not, retry the delivery"
 	})
 }
 

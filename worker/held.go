@@ -63,7 +63,7 @@ func (s *service) discardTask(r *leadgatev1.DiscardLeadsRequest) (operations.Tas
 		record := proto.CloneOf(was)
 		record.State = leadgatev1.LeadState_LEAD_STATE_DISCARDED // its holds stay, so that it can be held again
 		event := recordEvent(record, leadgatev1.Stage_STAGE_DISCARDED, s.now())
-		event.GetLead().Detail = strings.Join(nonEmpty("a person threw it away", r.GetReason()), ": ")
+		event.GetLead().Detail = strings.Join(nonEmpty("a person discarded it", r.GetReason()), ": ")
 		return &store.Amendment{Was: was, Record: record, Events: []*leadgatev1.Event{event}}, nil
 	}), nil
 }
@@ -73,7 +73,7 @@ func (s *service) undiscardTask(r *leadgatev1.UndiscardLeadsRequest) (operations
 		record := proto.CloneOf(was)
 		record.State = leadgatev1.LeadState_LEAD_STATE_HELD
 		event := recordEvent(record, leadgatev1.Stage_STAGE_HELD, s.now())
-		event.GetLead().Reason, event.GetLead().Detail = UndiscardedReason, "a person took back that it was thrown away"
+		event.GetLead().Reason, event.GetLead().Detail = UndiscardedReason, "a person took it back out of the discarded leads"
 		return &store.Amendment{Was: was, Record: record, Events: []*leadgatev1.Event{event}}, nil
 	}), nil
 }

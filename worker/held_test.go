@@ -128,7 +128,7 @@ func TestNamedHeldLeadsAreThrownAway(t *testing.T) {
 		h.expectLead(ids[1], heldLead)
 		timeline, err := h.store.Timeline(t.Context(), ids[0])
 		if err != nil || len(timeline) != 1 || timeline[0].GetLead().GetStage() != leadgatev1.Stage_STAGE_DISCARDED ||
-			timeline[0].GetLead().GetDetail() != "a person threw it away: a test of ours" {
+			timeline[0].GetLead().GetDetail() != "a person discarded it: a test of ours" {
 			t.Errorf("the timeline is %v, %v", timeline, err)
 		}
 		_, err = h.service.DiscardLeads(t.Context(), &leadgatev1.DiscardLeadsRequest{Filter: &leadgatev1.LeadFilter{}, OperationId: "mine"})
@@ -193,8 +193,8 @@ func TestALeadThatCannotBeChangedSaysWhy(t *testing.T) {
 	for want, err := range map[string]error{
 		"it was changed by somebody else in the meantime; try again": store.ErrConflict,
 		"not possible in this state: it was sent to crm already":     fmt.Errorf("%w: it was sent to crm already", store.ErrState),
-		"there is no such lead":                        store.ErrNotFound,
-		"a fault in leadgate; the log has the details": errors.New("encode lead: ada@example.com"),
+		"there is no such lead":                                  store.ErrNotFound,
+		"an internal error in leadgate; the log has the details": errors.New("encode lead: ada@example.com"),
 	} {
 		bubble(t, func(t *testing.T, h *house) {
 			h.close()

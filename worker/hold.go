@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/spelling"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
@@ -113,13 +114,13 @@ func (w *Worker) holdOrphans(ctx context.Context) {
 		if waiting == 0 || !isGone() {
 			continue
 		}
-		reason := fmt.Sprintf("destination %s is not configured any more; move it to another, or configure it again and retry", destination)
+		reason := fmt.Sprintf("destination %s is no longer configured; move the delivery to another, or configure the destination again and retry", destination)
 		held, err := w.holdWaiting(ctx, destination, reason, before, isGone)
 		if err != nil && ctx.Err() == nil {
 			w.log.Error("holding deliveries without a destination failed", "destination", destination, "error", err)
 		}
 		if held > 0 {
-			w.tell(destination, leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_HELD, fmt.Sprintf("%d deliveries are held: %s", held, reason), 0)
+			w.tell(destination, leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_HELD, spelling.Count(held, "delivery is", "deliveries are")+" held: "+reason, 0)
 		}
 	}
 }

@@ -31,7 +31,7 @@ func TestWhatWaitsForADestinationThatIsRemovedIsHeld(t *testing.T) {
 		h.applyAll("r2", h.withoutCRM())
 		h.rest(0)
 		for _, id := range ids {
-			if d := h.expectState(id, held); !strings.Contains(d.GetReason(), "not configured") {
+			if d := h.expectState(id, held); !strings.Contains(d.GetReason(), "no longer configured") {
 				t.Errorf("held because %q", d.GetReason())
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/spelling"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
@@ -202,7 +203,7 @@ func (l *lane) identify(ctx context.Context, conn *connection, known *storev1.Kn
 			return err
 		}
 		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_HELD,
-			fmt.Sprintf("%s; %d deliveries that waited are held: retry them to send them there all the same, or move them", reason, held), 0)
+			fmt.Sprintf("%s; %s held: retry to send there all the same, or move to another destination", reason, spelling.Count(held, "waiting delivery is", "waiting deliveries are")), 0)
 	}
 	value, err := proto.Marshal(is)
 	if err != nil {
@@ -220,9 +221,9 @@ func differs(was, is *storev1.KnownDestination) string {
 	case was.GetKind() == "":
 		return ""
 	case was.GetKind() != is.GetKind():
-		return fmt.Sprintf("the destination was of kind %s when the lead was accepted, and is of kind %s now", was.GetKind(), is.GetKind())
+		return fmt.Sprintf("the destination was of kind %s when the lead was accepted, and is now of kind %s", was.GetKind(), is.GetKind())
 	case was.GetAccount() != "" && was.GetAccount() != is.GetAccount():
-		return fmt.Sprintf("the destination wrote to account %s when the lead was accepted, and writes to account %s now", was.GetAccount(), is.GetAccount())
+		return fmt.Sprintf("the destination wrote to account %s when the lead was accepted, and now writes to account %s", was.GetAccount(), is.GetAccount())
 	}
 	return ""
 }

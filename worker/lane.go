@@ -114,7 +114,7 @@ func (l *lane) begin(s *session) {
 	s.transport.Limiter = l.limiter
 	s.since = l.worker.now()
 	if l.goOn() {
-		l.tellResumed("the CRM may be another than the one that asked for a pause")
+		l.tellResumed("this may not be the CRM that asked for the pause")
 	}
 }
 

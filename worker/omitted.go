@@ -16,7 +16,7 @@ func (l *lane) omitted(failures []mapping.Failure) {
 	for _, failure := range failures {
 		if l.once.Tell(failure.Property) {
 			l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RULE_FAILED, fmt.Sprintf(
-				"property %s came to nothing for a lead, which is sent without it: %s", failure.Property, failure.Reason), 0)
+				"the expression for property %s failed for a lead, which is sent without the property: %s", failure.Property, failure.Reason), 0)
 		}
 	}
 }

@@ -71,7 +71,7 @@ func (l *lane) failed(deliveries []string, reason string) bool {
 // broke stops calling because the CRM cannot be reached. It is called with turn held.
 func (l *lane) broke(reason string) {
 	if l.gate.Break() {
-		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_BREAKER_OPENED, reason+"; deliveries wait, and it is asked every minute or sooner", 0)
+		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_BREAKER_OPENED, reason+"; deliveries wait, and leadgate checks at least once a minute whether it is back", 0)
 	}
 }
 
@@ -88,7 +88,7 @@ func (l *lane) gotThrough() {
 	}
 	l.width.Store(1)
 	if l.gate.Mend() {
-		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_BREAKER_CLOSED, "the CRM can be reached again; what waits is delivered at the destination's pace", 0)
+		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_BREAKER_CLOSED, "the CRM can be reached again; waiting deliveries are sent at the destination's pace", 0)
 	}
 }
 

@@ -50,7 +50,7 @@ func (l *lane) told(q crm.Quota) {
 		}
 		l.spend(what, until)
 	case low:
-		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_QUOTA_LOW, what+"; they are spread over the rest of that time", 0)
+		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_QUOTA_LOW, what+"; they are spread over the remaining time", 0)
 	}
 }
 
@@ -133,7 +133,7 @@ func (l *lane) hurry() {
 			continue
 		}
 		redrives = append(redrives, &store.Redrive{DeliveryID: d.GetDeliveryId(), Events: []*leadgatev1.Event{
-			toldOf(d, now, leadgatev1.Stage_STAGE_QUEUED, "the pause that the CRM asked for was ended"),
+			toldOf(d, now, leadgatev1.Stage_STAGE_QUEUED, "the pause that the CRM asked for was ended early"),
 		}})
 	}
 	if len(redrives) > 0 {

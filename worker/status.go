@@ -59,7 +59,7 @@ func StatusOf(err error, what string) error {
 			"expected": strconv.FormatInt(unexpected.Expected, 10), "matched": strconv.FormatInt(unexpected.Matched, 10),
 		}}, err.Error())
 	case errors.Is(err, operations.ErrReused):
-		return failure(nil, codes.InvalidArgument, "OPERATION_ID_REUSED", "another operation came under this operation_id; give each its own")
+		return failure(nil, codes.InvalidArgument, "OPERATION_ID_REUSED", "this operation_id was already used for a different request; give each operation its own")
 	case errors.Is(err, operations.ErrStopping):
 		return failure(nil, codes.Unavailable, "STOPPING", err.Error())
 	case errors.Is(err, store.ErrNotFound):
@@ -67,17 +67,17 @@ func StatusOf(err error, what string) error {
 	case errors.Is(err, store.ErrState):
 		return failure(err, codes.FailedPrecondition, word+"_STATE", err.Error())
 	case errors.Is(err, store.ErrPageToken):
-		return failure(err, codes.InvalidArgument, "PAGE_TOKEN_INVALID", "the page token was not given by this method for this filter; begin without one")
+		return failure(err, codes.InvalidArgument, "PAGE_TOKEN_INVALID", "the page token does not belong to this method and filter; start without one")
 	case errors.Is(err, store.ErrPosition):
 		return failure(err, codes.FailedPrecondition, "BACKUP_POSITION", err.Error())
 	case errors.Is(err, store.ErrConflict):
 		return failure(err, codes.Aborted, "CONFLICT", "it was changed by somebody else in the meantime; try again")
 	case errors.Is(err, store.ErrTooLarge):
-		return failure(err, codes.ResourceExhausted, word+"_TOO_LARGE", "the "+what+" is larger than what can be kept of one, which is a megabyte with what came")
+		return failure(err, codes.ResourceExhausted, word+"_TOO_LARGE", "the "+what+" is too large: with its submission, at most a megabyte can be stored")
 	case errors.Is(err, store.ErrUnreadable):
-		return failure(err, codes.DataLoss, word+"_UNREADABLE", "what is kept of this "+what+" cannot be read: stop leadgate, and see leadgate doctor")
+		return failure(err, codes.DataLoss, word+"_UNREADABLE", "the stored "+what+" cannot be read: stop leadgate, and see leadgate doctor")
 	case errors.Is(err, store.ErrDamaged):
-		return failure(err, codes.Unavailable, "STORE_UNAVAILABLE", "the store is damaged, so that nothing is written to it: stop leadgate, and see leadgate doctor",
+		return failure(err, codes.Unavailable, "STORE_UNAVAILABLE", "the store is damaged, and nothing is written to it: stop leadgate, and see leadgate doctor",
 			&errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)})
 	case errors.Is(err, store.ErrUnavailable):
 		return failure(err, codes.Unavailable, "STORE_UNAVAILABLE", "nothing can be stored at present; try again",
@@ -85,7 +85,7 @@ func StatusOf(err error, what string) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return status.FromContextError(err).Err()
 	}
-	return failure(err, codes.Internal, "INTERNAL", "a fault in leadgate; the log has the details")
+	return failure(err, codes.Internal, "INTERNAL", "an internal error in leadgate; the log has the details")
 }
 
 // Problem says why an operation on many left one, a lead or a delivery, as it is. The log gets what that does not show.

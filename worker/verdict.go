@@ -157,7 +157,7 @@ func (c *call) noteFailure(p *parcel, now time.Time) {
 // superseded settles a late delivery to a destination that would overwrite newer data with it.
 func (c *call) superseded(claim *store.Claim, d *leadgatev1.Delivery) *store.Step {
 	d.State, d.Mode = leadgatev1.DeliveryState_DELIVERY_STATE_SUPERSEDED, claim.Delivery.GetMode()
-	d.Reason = "a newer lead of the same person was delivered before; " + c.conn.traits.Kind + " cannot be asked to fill in blanks only"
+	d.Reason = "a newer lead of the same person was already delivered, and " + c.conn.traits.Kind + " cannot fill in only empty properties"
 	d.UpdateTime, d.DueTime = timestamppb.New(c.lane.worker.now()), nil
 	return &store.Step{Claim: claim, Delivery: d, Events: []*leadgatev1.Event{leadEvent(claim, d, leadgatev1.Stage_STAGE_SUPERSEDED, func(e *leadgatev1.LeadEvent) {
 		e.Detail = d.GetReason()
@@ -185,7 +185,7 @@ func reasonOf(outcome crm.Outcome) string {
 	case outcome.Kind == crm.Unknown:
 		return "the CRM's answer was lost"
 	}
-	return "the CRM did not take it"
+	return "the CRM did not accept it"
 }
 
 // legible is an outcome as it can be stored, whatever the CRM answered: its texts are UTF-8, at most crm.MaxBody bytes each.

@@ -189,10 +189,10 @@ func yamlKey(name string) string {
 func (d Drift) String() string {
 	came := fmt.Sprintf("the page sends %s, which nothing maps and which looks like %s", d.Field, d.LeadField)
 	if d.Missing != "" && d.Missing != d.LeadField {
-		came = fmt.Sprintf("the page sends %s, which nothing maps, and %s, which leads to %s, came no more", d.Field, d.Missing, d.LeadField)
+		came = fmt.Sprintf("the page sends %s, which nothing maps, and no longer sends %s, which is mapped to %s", d.Field, d.Missing, d.LeadField)
 	}
 	if d.Taken {
-		return came + "; auto_map took it; to say so yourself, add under fields: " + d.Line
+		return came + "; auto_map uses it; to map it yourself, add under fields: " + d.Line
 	}
 	return came + "; add under fields: " + d.Line
 }

@@ -82,7 +82,7 @@ func TestAutoMapTakesTheLikelyFieldAndSaysSo(t *testing.T) {
 		t.Errorf("waiting %v, violations %v, unmapped %v", result.Waiting, result.Violations, result.Unmapped)
 	}
 	for _, d := range result.Drift {
-		if !d.Taken || !strings.Contains(d.String(), "auto_map took it") {
+		if !d.Taken || !strings.Contains(d.String(), "auto_map uses it") {
 			t.Errorf("%v does not say that it was taken", d)
 		}
 	}

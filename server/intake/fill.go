@@ -74,9 +74,9 @@ func (r *Result) choose(t *target, p *pick) {
 	for i, came := range all {
 		switch {
 		case i < chosen:
-			r.Omitted = append(r.Omitted, Violation{came.field, RuleSeveral, fmt.Sprintf("cannot be read as %s; %s, which leads there too, is taken", t.path, p.field)})
+			r.Omitted = append(r.Omitted, Violation{came.field, RuleSeveral, fmt.Sprintf("cannot be read as %s; %s, which maps to it too, is used", t.path, p.field)})
 		case i > chosen && came.first != p.first:
-			r.Omitted = append(r.Omitted, Violation{came.field, RuleSeveral, fmt.Sprintf("leads to %s, as does %s, which came first and is taken", t.path, p.field)})
+			r.Omitted = append(r.Omitted, Violation{came.field, RuleSeveral, fmt.Sprintf("maps to %s, as does %s, which came first and is used", t.path, p.field)})
 		}
 	}
 	p.others = all // the calling code of a phone may be among them
@@ -125,7 +125,7 @@ func (r *Result) join(t *target, p *pick) {
 		return
 	}
 	if t.joint == "" {
-		r.omit(t, RuleSeveral, "takes one value; the first is taken")
+		r.omit(t, RuleSeveral, "accepts one value; the first is used")
 		return
 	}
 	joined, why := t.clean(strings.Join(append([]string{p.first}, p.more...), t.joint))
@@ -138,7 +138,7 @@ func (r *Result) fillEmail(t *target, p *pick) {
 		r.violate(t, RuleEmail, fault)
 	}
 	if p.why&whyFirst != 0 {
-		r.omit(t, RuleSeveral, "holds several addresses; the first is taken")
+		r.omit(t, RuleSeveral, "contains several addresses; the first is used")
 	}
 }
 

@@ -99,8 +99,8 @@ func TestOfSeveralFieldsForOneTheFirstThatCanBeReadWins(t *testing.T) {
 	}
 	result := form.Lead(submission("phone", "see below", "mobile", "(415) 555-0132", "tel", "(415) 555-0133"))
 	want := []intake.Violation{
-		{Field: "phone", Rule: intake.RuleSeveral, Message: "cannot be read as phone; mobile, which leads there too, is taken"},
-		{Field: "tel", Rule: intake.RuleSeveral, Message: "leads to phone, as does mobile, which came first and is taken"},
+		{Field: "phone", Rule: intake.RuleSeveral, Message: "cannot be read as phone; mobile, which maps to it too, is used"},
+		{Field: "tel", Rule: intake.RuleSeveral, Message: "maps to phone, as does mobile, which came first and is used"},
 	}
 	if diff := cmp.Diff(want, result.Omitted); diff != "" {
 		t.Error(diff)

@@ -25,7 +25,7 @@ func readPhone(text string, regions ...string) (number, rest string) {
 	}
 	for _, part := range phoneParts(text) {
 		if number, _ := onePhone(part, regions...); number != "" {
-			return number, "has more than a number; only the first number is taken"
+			return number, "contains more than a number; only the first number is used"
 		}
 	}
 	return "", ""

@@ -16,7 +16,7 @@ type drifts struct {
 
 func newDrifts(list func(context.Context) ([]*leadgatev1.Drift, error)) *drifts {
 	return &drifts{list, prometheus.NewDesc("leadgate_drifts",
-		"How many fields of the form's page, or properties of the destination, do not fit any more.", []string{"form", "destination"}, nil)}
+		"How many fields of the form's page, or properties of the destination, no longer fit.", []string{"form", "destination"}, nil)}
 }
 
 // Describe implements prometheus.Collector.

@@ -27,13 +27,13 @@ func newFigures(s Store, destinations func(context.Context) ([]*leadgatev1.Desti
 	return &figures{
 		store: s, destinations: destinations, now: now,
 		deliveries: prometheus.NewDesc("leadgate_deliveries",
-			"Deliveries by where they stand.", []string{"destination", "state"}, nil),
+			"Deliveries by state.", []string{"destination", "state"}, nil),
 		oldest: prometheus.NewDesc("leadgate_oldest_waiting_seconds",
 			"How long ago the oldest lead that waits for the destination was accepted; 0 if none waits.", []string{"destination"}, nil),
 		writable: prometheus.NewDesc("leadgate_store_writable",
 			"1 while leads can be accepted, 0 while the disk is low or the store fails.", nil, nil),
 		free: prometheus.NewDesc("leadgate_store_free_bytes",
-			"How much room the disk has that holds the data directory.", nil, nil),
+			"The free space on the disk with the data directory.", nil, nil),
 	}
 }
 

@@ -21,12 +21,12 @@ func newLanes(destinations func(context.Context) ([]*leadgatev1.Destination, err
 	}
 	return &lanes{
 		destinations: destinations,
-		status:       desc("status", "How sending goes: 1 for what it is, 0 for everything else.", "status"),
+		status:       desc("status", "The status of the destination: 1 for the current one, 0 for the others.", "status"),
 		rate:         desc("requests_per_second", "Requests sent to the CRM in the last second."),
-		limit:        desc("requests_per_second_limit", "How many it may be; missing where there is no limit."),
-		headroom:     desc("rate_headroom_ratio", "How much of the limit is not used: 1 for all of it, 0 when deliveries wait for the pace; missing where there is no limit."),
-		left:         desc("requests_left_today", "How many requests may still be made today; missing where no budget is configured."),
-		budget:       desc("requests_per_day_limit", "How many requests may be made in a day; missing where no budget is configured."),
+		limit:        desc("requests_per_second_limit", "The limit on requests per second; missing without a limit."),
+		headroom:     desc("rate_headroom_ratio", "The unused share of that limit: 1 for all of it, 0 when deliveries wait for the pace; missing without a limit."),
+		left:         desc("requests_left_today", "How many requests may still be made today; missing without requests_per_day."),
+		budget:       desc("requests_per_day_limit", "The limit on requests per day; missing without requests_per_day."),
 	}
 }
 

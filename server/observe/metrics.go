@@ -42,30 +42,30 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 		}, []string{"stage", "form", "destination", "reason"}),
 		destinationEvents: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "leadgate_destination_events_total",
-			Help: "What befell destinations, such as paused, credentials_refused, breaker_opened, quota_spent or drift.",
+			Help: "What happened to destinations, such as paused, credentials_refused, breaker_opened, quota_spent or drift.",
 		}, []string{"destination", "type"}),
 		formEvents: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "leadgate_form_events_total",
-			Help: "What befell forms: drift, when a page renamed a field.",
+			Help: "What happened to forms: drift, when a page renamed a field.",
 		}, []string{"form", "type"}),
 		systemEvents: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "leadgate_system_events_total",
-			Help: "What befell the gateway, such as started, config_applied, config_refused, restart_needed, error.",
+			Help: "What happened to the gateway, such as started, config_applied, config_refused, restart_needed, error.",
 		}, []string{"type"}),
 		attempts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "leadgate_delivery_attempt_duration_seconds",
-			Help: "How long calls to the CRM took, by what came of them: success, retry or dead.",
+			Help: "How long calls to the CRM took, by outcome: success, retry or dead.",
 			// From a CRM in the same house to the time limit of a call, 30 s unless configured.
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"destination", "outcome"}),
 		speed: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "leadgate_speed_to_lead_seconds",
-			Help: "From the submission to the CRM's identifier of the record, for each delivery.",
+			Help: "The time from the submission to the CRM's record, for each delivery.",
 			// From at once, through the five minutes after which a lead has gone cold, to an outage of a day.
 			Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400},
 		}, []string{"form"}),
 		watchers: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "leadgate_watchers", Help: "Who watches deliveries at the moment: consoles, terminals, programs.",
+			Name: "leadgate_watchers", Help: "Who is watching deliveries at present: consoles, terminals, programs.",
 		}),
 	}
 	m.configGood = prometheus.NewGauge(prometheus.GaugeOpts{
@@ -85,7 +85,7 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 	info.Set(1)
 	lost := prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "leadgate_log_lines_lost_total",
-		Help: "Log lines that could not be written, or that nobody took.",
+		Help: "Log lines that could not be written, or that nobody read.",
 	}, func() float64 {
 		lines, _ := o.Output.Lost()
 		return float64(lines)

@@ -49,7 +49,7 @@ type CountError struct{ Expected, Matched int64 }
 
 // Error implements error.
 func (e *CountError) Error() string {
-	return fmt.Sprintf("%d match, not %d; nothing was done", e.Matched, e.Expected)
+	return fmt.Sprintf("%d match, but %d were expected; nothing was done", e.Matched, e.Expected)
 }
 
 // Options are what a runner needs. Store and Journal are required.
@@ -139,7 +139,7 @@ func (r *Runner) Start() {
 			r.log.Error("an operation cannot go on", "operation", id, "error", err)
 			continue
 		}
-		r.tell(kept.GetOperation(), "goes on after a restart")
+		r.tell(kept.GetOperation(), "continues after a restart")
 	}
 }
 

@@ -53,7 +53,7 @@ func (r *Runner) step(under *run) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			r.log.Error("an operation panicked", "operation", kept.GetOperation().GetOperationId(), "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
-			err = errors.New("a fault in leadgate; the log has the details")
+			err = errors.New("an internal error in leadgate; the log has the details")
 		}
 	}()
 	portion, err := under.task.Read(r.ctx, kept.GetPageToken())

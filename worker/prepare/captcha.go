@@ -80,20 +80,20 @@ func (c *captcha) verify(ctx context.Context, submission *leadgatev1.Submission)
 		}
 	}
 	if strings.TrimSpace(token) == "" {
-		return c.hold("no token came in " + c.field)
+		return c.hold("no token arrived in " + c.field)
 	}
 	answer, err := c.ask(ctx, token, submission.GetAddress())
 	if err != nil {
 		if ctx.Err() == nil {
-			c.p.failed("captcha "+c.url, fmt.Sprintf("tokens of %s cannot be verified, and leads go on: %v", c.name, err))
+			c.p.failed("captcha "+c.url, fmt.Sprintf("tokens of %s cannot be verified, and leads are accepted without: %v", c.name, err))
 		}
 		return finding{without: "captcha: " + err.Error()}
 	}
 	switch {
 	case !answer.Success && slices.Contains(answer.Errors, "timeout-or-duplicate"):
-		return c.hold("its token is expired or was used before")
+		return c.hold("its token has expired or was already used")
 	case !answer.Success:
-		return c.hold("its token is not good: " + strings.Join(answer.Errors, ", "))
+		return c.hold("its token is not valid: " + strings.Join(answer.Errors, ", "))
 	case answer.Score != nil && *answer.Score < c.minScore:
 		return c.hold(fmt.Sprintf("it has the score %.1f, below %.1f", *answer.Score, c.minScore))
 	}
@@ -102,7 +102,7 @@ func (c *captcha) verify(ctx context.Context, submission *leadgatev1.Submission)
 
 func (c *captcha) hold(why string) finding {
 	return finding{hold: &leadgatev1.Hold{
-		Reason: leadgatev1.HoldReason_HOLD_REASON_SPAM, Detail: fmt.Sprintf("%s does not say that a person sent it: %s (captcha)", c.name, why),
+		Reason: leadgatev1.HoldReason_HOLD_REASON_SPAM, Detail: fmt.Sprintf("%s does not confirm that a person sent it: %s (captcha)", c.name, why),
 	}}
 }
 

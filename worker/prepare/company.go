@@ -86,7 +86,7 @@ func (c *company) find(ctx context.Context, domain string) finding {
 		return companyFinding(known)
 	}
 	if !c.rest.over() {
-		return finding{without: "company: the API failed lately and is left alone for a while"}
+		return finding{without: "company: the API failed recently, and is not called for a while"}
 	}
 	answered := c.asking.DoChan(domain, func() (any, error) {
 		ctx, cancel := context.WithTimeout(c.p.ctx, requestTimeout)
@@ -200,7 +200,7 @@ func (c *company) ask(ctx context.Context, domain string) (*leadgatev1.Enrichmen
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return nil, c.failed(fmt.Sprintf("the API refuses the credentials (HTTP %d)", status), restLong)
 	case http.StatusTooManyRequests:
-		return nil, c.failed("the API asks for a slower pace", max(crm.RetryAfter(res.Header, c.p.now()), restLong))
+		return nil, c.failed("the API asks for fewer requests", max(crm.RetryAfter(res.Header, c.p.now()), restLong))
 	default:
 		return nil, c.failed(fmt.Sprintf("the API answered HTTP %d", status), 0)
 	}
@@ -210,7 +210,7 @@ func (c *company) ask(ctx context.Context, domain string) (*leadgatev1.Enrichmen
 func (c *company) failed(reason string, at time.Duration) error {
 	if c.p.ctx.Err() == nil {
 		c.rest.failed(at)
-		c.p.failed("company", "leads go without their company: "+reason)
+		c.p.failed("company", "leads are sent without their company: "+reason)
 	}
 	return errors.New(reason)
 }

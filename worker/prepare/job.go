@@ -94,7 +94,7 @@ func (p *Preparer) ask(ctx context.Context, checks []check, timeout time.Duratio
 	answers := make(chan named, len(checks))
 	findings := make([]finding, len(checks))
 	for i, check := range checks {
-		findings[i].without = fmt.Sprintf("%s: nothing was known within %s", check.name, timeout)
+		findings[i].without = fmt.Sprintf("%s: there was no result within %s", check.name, timeout)
 	}
 	select {
 	case p.slots <- struct{}{}:
@@ -198,7 +198,7 @@ func (p *Preparer) amendment(was *leadgatev1.LeadRecord, findings []finding, may
 		amendment.Events = []*leadgatev1.Event{event(leadgatev1.Stage_STAGE_PREPARED, strings.Join(parts, "; ")), held}
 		return amendment
 	case len(holds) > 0:
-		parts = append(parts, "would be held, but was sent already: "+holds[0].GetDetail())
+		parts = append(parts, "would be held, but was already sent: "+holds[0].GetDetail())
 	}
 	amendment.Events = []*leadgatev1.Event{event(leadgatev1.Stage_STAGE_PREPARED, strings.Join(parts, "; "))}
 	return amendment

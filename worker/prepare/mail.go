@@ -25,12 +25,12 @@ func (m *mail) check(ctx context.Context, domain string) finding {
 	takes, err := m.takes(ctx, domain)
 	switch {
 	case err != nil:
-		return finding{without: "no_mx: nobody could tell whether the domain takes mail"}
+		return finding{without: "no_mx: it could not be determined whether the domain accepts mail"}
 	case takes:
 		return finding{}
 	}
 	return finding{hold: &leadgatev1.Hold{
-		Reason: leadgatev1.HoldReason_HOLD_REASON_SPAM, Detail: "the domain " + domain + " of the e-mail address takes no mail (no_mx)",
+		Reason: leadgatev1.HoldReason_HOLD_REASON_SPAM, Detail: "the domain " + domain + " of the e-mail address accepts no mail (no_mx)",
 	}}
 }
 

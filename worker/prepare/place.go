@@ -121,7 +121,7 @@ func (l *place) find(address string) finding {
 		return finding{without: "place: the database cannot be read"}
 	}
 	if err := l.reader.Lookup(ip).Decode(&record); err != nil {
-		l.p.failed("place", "leads go without their place: "+err.Error())
+		l.p.failed("place", "leads are sent without their place: "+err.Error())
 		return finding{without: "place: the database cannot be read"}
 	}
 	var region string

@@ -313,16 +313,16 @@ func TestACaptchaHoldsWhatNoPersonSent(t *testing.T) {
 		failed bool
 	}{
 		"a person":        {200, `{"success":true}`, token("cf-turnstile-response", "good"), "", false},
-		"a program":       {200, `{"success":false,"error-codes":["invalid-input-response"]}`, token("cf-turnstile-response", "bad"), "its token is not good: invalid-input-response", false},
-		"expired":         {200, `{"success":false,"error-codes":["timeout-or-duplicate"]}`, token("cf-turnstile-response", "old"), "its token is expired or was used before", false},
-		"no token":        {200, `{"success":true}`, token("other", "x"), "no token came in cf-turnstile-response", false},
+		"a program":       {200, `{"success":false,"error-codes":["invalid-input-response"]}`, token("cf-turnstile-response", "bad"), "its token is not valid: invalid-input-response", false},
+		"expired":         {200, `{"success":false,"error-codes":["timeout-or-duplicate"]}`, token("cf-turnstile-response", "old"), "its token has expired or was already used", false},
+		"no token":        {200, `{"success":true}`, token("other", "x"), "no token arrived in cf-turnstile-response", false},
 		"a low score":     {200, `{"success":true,"score":0.1}`, token("cf-turnstile-response", "low"), "it has the score 0.1, below 0.5", false},
 		"a high score":    {200, `{"success":true,"score":0.9}`, token("cf-turnstile-response", "high"), "", false},
 		"the service":     {503, `oh no`, token("cf-turnstile-response", "good"), "", true},
 		"a wrong secret":  {200, `{"success":false,"error-codes":["invalid-input-secret"]}`, token("cf-turnstile-response", "good"), "", true},
 		"too many calls":  {429, `{"message":"Too Many Requests"}`, token("cf-turnstile-response", "good"), "", true},
 		"a wrong address": {404, `{"error":"not found"}`, token("cf-turnstile-response", "good"), "", true},
-		"a refusal":       {400, `{"success":false,"error-codes":["invalid-input-response"]}`, token("cf-turnstile-response", "bad"), "its token is not good: invalid-input-response", false},
+		"a refusal":       {400, `{"success":false,"error-codes":["invalid-input-response"]}`, token("cf-turnstile-response", "bad"), "its token is not valid: invalid-input-response", false},
 		"not the service": {200, `<html>`, token("cf-turnstile-response", "good"), "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -407,7 +407,7 @@ func TestALeadThatWasSentMeanwhileIsNotHeld(t *testing.T) {
 		if state := h.record(id).GetState(); state != leadgatev1.LeadState_LEAD_STATE_OPEN {
 			t.Errorf("it is %v", state)
 		}
-		if got := h.prepared(id); !strings.Contains(got, "would be held, but was sent already") {
+		if got := h.prepared(id); !strings.Contains(got, "would be held, but was already sent") {
 			t.Errorf("the event says %q", got)
 		}
 	})

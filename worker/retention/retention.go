@@ -14,6 +14,7 @@ import (
 	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/journal"
+	"github.com/leadgate/leadgate/worker/spelling"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
@@ -150,8 +151,8 @@ func (k *Keeper) Round(ctx context.Context) error {
 	}
 	if soon > 0 {
 		k.tell(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_RETENTION_WARNING, fmt.Sprintf(
-			"%d leads that were not delivered will be removed from %s on, when retention.undelivered is over; the oldest was accepted on %s. Send them: leadgate deliveries list --state dead, leadgate deliveries retry",
-			soon, now.Add(Notice).Format(time.DateOnly), oldest.Format(time.DateOnly)))
+			"%s will be removed from %s on, when retention.undelivered has passed; the oldest was accepted on %s. To send what is dead: leadgate deliveries list --state dead, leadgate deliveries retry",
+			spelling.Count(soon, "undelivered lead", "undelivered leads"), now.Add(Notice).Format(time.DateOnly), oldest.Format(time.DateOnly)))
 	}
 	return k.warned(ctx, warnings, r.WarnUntil, now)
 }
@@ -162,7 +163,7 @@ func (k *Keeper) remove(ctx context.Context, r store.Retention) (soon int, oldes
 	defer func() {
 		if delivered+undelivered > 0 {
 			k.tell(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_RETENTION_REMOVED, fmt.Sprintf(
-				"%d delivered leads and %d undelivered ones were removed, because their retention is over", delivered, undelivered))
+				"%s and %d undelivered were removed, because their retention period has passed", spelling.Count(delivered, "delivered lead", "delivered leads"), undelivered))
 		}
 	}()
 	for token := ""; ; {

@@ -186,7 +186,7 @@ func TestAnUndeliveredLeadGoesOnlyAWeekAfterItWasAnnounced(t *testing.T) {
 	}
 	h.keeper.Stop()
 	warnings := h.settled(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_RETENTION_WARNING)
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "1 leads that were not delivered will be removed") || !strings.Contains(warnings[0], "2026-01-01") {
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "1 undelivered lead will be removed") || !strings.Contains(warnings[0], "2026-01-01") {
 		t.Errorf("warnings are %q", warnings)
 	}
 	if counts, err := h.store.Counts(context.Background()); err != nil || counts["crm"].ByState[dead] != 0 {

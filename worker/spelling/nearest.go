@@ -1,4 +1,4 @@
-// Package spelling finds the name that was meant by a misspelt one.
+// Package spelling finds the name that was meant by a misspelt one, and puts numbers into words.
 package spelling
 
 import "strings"

@@ -49,6 +49,6 @@ func addExamples(api object) {
 	})
 	refusal("UnprocessableEntity", object{
 		"title": "Unprocessable Entity", "status": 422, "reason": "IDEMPOTENCY_KEY_REUSED", "requestId": "019ab1c2-7c1e-7d3a-9f57-0b6a4d0f2c13",
-		"detail": "the idempotency key came before with other content", "leadId": "019ab1c2-7c1e-7d3a-9f57-0b6a4d0f2c11", "fields": []any{"first_name"},
+		"detail": "the idempotency key was already used for different content", "leadId": "019ab1c2-7c1e-7d3a-9f57-0b6a4d0f2c11", "fields": []any{"first_name"},
 	})
 }

@@ -151,9 +151,9 @@ func TestAnOutageFiresTheRightAlertAndNothingElse(t *testing.T) {
 		"calls fail":          {`{"status":400}`, "\n  destinations: { crm: { dead: { off: true }, error_rate: { window: 10s, at_least: 5 } } }", "error_rate/crm", 10 * time.Second, false, "Test now: crm", "VALIDATION_ERROR"},
 		"nothing succeeds":    {`{"latency":"25s"}`, "\n    no_success: { window: 3s }", "no_success/crm", 3 * time.Second, false, "Test now: crm", "under way"},
 		"a property renamed":  {`{}`, "", "drift/crm", 0, false, "Test crm again", "did you mean phone_number?"},
-		"the disk fills up":   {`{}`, "\n    disk: { below_mib: 1000000000 }", "disk", 0, false, "I am on it", "is leadgate's own"},
+		"the disk fills up":   {`{}`, "\n    disk: { below_mib: 1000000000 }", "disk", 0, false, "I am on it", "leadgate itself uses"},
 		"a field renamed":     {`{}`, "", "drift/form/contact", 0, false, "Copy the line for phone_number", "looks like phone"},
-		"the form is silent":  {`{}`, "\n    silence: { missing: 5, at_least: 3s, learn_for: 1s }", "silence/contact", 10 * time.Second, false, "Search", "usually come in such a time"},
+		"the form is silent":  {`{}`, "\n    silence: { missing: 5, at_least: 3s, learn_for: 1s }", "silence/contact", 10 * time.Second, false, "Search", "usually arrive in that time"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -26,7 +26,7 @@ func TestErasingAPersonLeavesNothingButWhatTheCRMHas(t *testing.T) {
 		out, complaint, code := run(t, nil, "", append([]string{"erase", "--server", h.gateway.address, "--email", " Ada.Lovelace@example.com"}, args...)...)
 		return out + complaint, code
 	}
-	if out, code := erase("--expect", "3"); code != 1 || !strings.Contains(out, "2 leads match, not 3") {
+	if out, code := erase("--expect", "3"); code != 1 || !strings.Contains(out, "2 leads match, but 3 were expected") {
 		t.Errorf("with another count expected: %d, %s", code, out)
 	}
 	if out, code := erase("--dry-run"); code != 0 || !strings.Contains(out, "2 leads would be erased: 1 delivery cancelled") {

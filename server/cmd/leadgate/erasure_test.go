@@ -60,7 +60,7 @@ func TestAnErasureThatWasKilledHalfWayGoesOnByItself(t *testing.T) {
 	}
 
 	h.restart()
-	h.gateway.lines.wait(t, regexp.MustCompile(`EraseLeads \S+ goes on after a restart`))
+	h.gateway.lines.wait(t, regexp.MustCompile(`EraseLeads \S+ continues after a restart`))
 	h.gateway.lines.wait(t, regexp.MustCompile(fmt.Sprintf(`EraseLeads \S+ is done: %d matched`, leads)))
 	if n := erased(); n != leads {
 		t.Errorf("%d of %d are erased", n, leads)

@@ -80,7 +80,7 @@ func TestAListOfDeliveriesSaysWhyTheyAreHeld(t *testing.T) {
 	h.edit("\n  crm:", "\n  hub:")
 	h.restart()
 	await(t, h.gateway.watch(), id, "HELD")
-	if text := h.command("deliveries", "list", "--state", "held"); !strings.Contains(text, id+".crm") || !strings.Contains(text, "destination crm is not configured any more") {
+	if text := h.command("deliveries", "list", "--state", "held"); !strings.Contains(text, id+".crm") || !strings.Contains(text, "destination crm is no longer configured") {
 		t.Errorf("held deliveries are listed as\n%s", text)
 	}
 }

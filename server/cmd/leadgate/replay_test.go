@@ -176,7 +176,7 @@ func TestAnotherPersonIsNeverMadeOfALeadWithoutBeingAsked(t *testing.T) {
 	h.edit("email: email, ", "work_email: email, ")
 	awaitSystem(t, events, "CONFIG_APPLIED")
 	text := h.leadgate("", "replay", id)
-	if !strings.Contains(text, "1 left alone") || !strings.Contains(text, "its e-mail would be a***@engines.example instead of a***@example.com") {
+	if !strings.Contains(text, "1 left alone") || !strings.Contains(text, "its e-mail address would be a***@engines.example instead of a***@example.com") {
 		t.Errorf("replaying says %s", text)
 	}
 	if text := h.leadgate("", "replay", id, "--allow-identity-change"); !strings.Contains(text, "1 sent again") {

@@ -45,11 +45,11 @@ func (e *Engine) acknowledge(ctx context.Context, id string, hold time.Duration,
 			fmt.Sprintf("no alert %q is firing; %s", id, firing))
 	}
 	a := proto.CloneOf(old)
-	detail := "nobody is on it any more: " + a.GetSummary()
+	detail := "the acknowledgement was withdrawn: " + a.GetSummary()
 	if hold > 0 {
 		a.AcknowledgeTime, a.AcknowledgedUntil, a.AcknowledgeNote = timestamppb.New(now), timestamppb.New(now.Add(hold)), note
 		a.RemindTime = a.GetAcknowledgedUntil()
-		detail = fmt.Sprintf("somebody is on it for %s: %s", short(hold), a.GetSummary())
+		detail = fmt.Sprintf("acknowledged for %s: %s", short(hold), a.GetSummary())
 		e.tellIncidents(a, now)
 	} else {
 		a.AcknowledgeTime, a.AcknowledgedUntil, a.AcknowledgeNote = nil, nil, ""

@@ -150,7 +150,7 @@ func TestOneTroubleIsOneAlert(t *testing.T) {
 			}
 		}, "rate_limited/crm", 15 * time.Second},
 		"a field renamed": {func(h *house) {
-			h.drifted(&leadgatev1.Drift{Form: "contact", Field: "company_name", Suggestion: "company_name: company", Detail: "company came no more"})
+			h.drifted(&leadgatev1.Drift{Form: "contact", Field: "company_name", Suggestion: "company_name: company", Detail: "company no longer arrives"})
 			h.lead(repeat(held, 12)...)
 		}, "drift/form/contact", 15 * time.Second},
 		"a property removed": {func(h *house) {
@@ -241,7 +241,7 @@ func TestDeadDeliveriesThatWereSentAgainAreOver(t *testing.T) {
 func TestWhatADriftHadHeldIsNotToldWhenTheDriftIsOver(t *testing.T) {
 	t.Parallel()
 	enter(t, nil, func(h *house) {
-		h.drifted(&leadgatev1.Drift{Form: "contact", Field: "company_name", Suggestion: "company_name: company", Detail: "company came no more"})
+		h.drifted(&leadgatev1.Drift{Form: "contact", Field: "company_name", Suggestion: "company_name: company", Detail: "company no longer arrives"})
 		h.lead(repeat(held, 12)...)
 		h.lead(repeat(rejected, 30)...)
 		pass(15 * time.Second)
@@ -447,7 +447,7 @@ func TestAFormIsSilentByItsOwnRhythm(t *testing.T) {
 		pass(9 * time.Hour) // nothing came from 8 to 9: 6 are missing
 		pass(15 * time.Second)
 		h.expect("firing silence/contact")
-		if cause := h.last().Alert.GetCause(); !strings.HasPrefix(cause, "About 5 submissions usually come in such a time") {
+		if cause := h.last().Alert.GetCause(); !strings.HasPrefix(cause, "About 5 submissions usually arrive in that time") {
 			t.Errorf("cause %q", cause)
 		}
 		if !slices.Contains(h.kinds(), "FORM_EVENT_TYPE_SILENT contact") {
@@ -539,7 +539,7 @@ func TestAFormAndADestinationOfOneNameHaveAlertsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	enter(t, nil, func(h *house) {
 		ofDestination := &leadgatev1.Drift{Destination: "crm", Field: "company_name", Detail: "the CRM has no property company_name"}
-		h.drifted(ofDestination, &leadgatev1.Drift{Form: "crm", Field: "firm", Suggestion: "firm: company", Detail: "company came no more"})
+		h.drifted(ofDestination, &leadgatev1.Drift{Form: "crm", Field: "firm", Suggestion: "firm: company", Detail: "company no longer arrives"})
 		pass(15 * time.Second)
 		h.expect("firing drift/crm", "firing drift/form/crm")
 		h.restart()

@@ -68,7 +68,7 @@ func (d *destination) credentials(state *leadgatev1.Destination) *finding {
 		verdict: wrongIf(state.GetStatus() == leadgatev1.DestinationStatus_DESTINATION_STATUS_CREDENTIALS_REFUSED),
 		after:   d.rules.GetCredentials().GetAfter().AsDuration(),
 		summary: fmt.Sprintf("{name} refuses the credentials; %s", leadsWait(state.GetWaiting())), cause: answered(d.cases.refused, state.GetLastError()),
-		action:  "Make a new token in the CRM and put it where the configuration of {name} refers to. Nothing is lost: deliveries go on by themselves once the CRM takes it.",
+		action:  "Make a new token in the CRM and put it where the configuration of {name} refers to. Nothing is lost: deliveries continue by themselves once the CRM accepts it.",
 		command: "leadgate destinations test {name}", lead: d.cases.refused.lead,
 	}
 }
@@ -78,9 +78,9 @@ func (d *destination) rateLimited(m *moment, state *leadgatev1.Destination) *fin
 	n := sum(&d.limited, m.now)
 	return &finding{
 		rule: "rate_limited", verdict: d.limited.verdict(n >= int64(rule.GetAtLeast()), m.now),
-		summary: fmt.Sprintf("{name} asked %s within %s for a slower pace", times(n), short(rule.GetWindow().AsDuration())),
+		summary: fmt.Sprintf("{name} asked for fewer requests %s within %s", times(n), short(rule.GetWindow().AsDuration())),
 		cause:   cmp.Or(answered(d.cases.slowed, state.GetLastError()), "It answers with status 429."), lead: d.cases.slowed.lead,
-		action:  "Something else may be using up the account's rate limit. Lower limits: requests_per_second of {name}, or raise the limit in the CRM. Deliveries go on by themselves when the CRM allows.",
+		action:  "Something else may be using up the account's rate limit. Lower limits: requests_per_second of {name}, or raise the limit in the CRM. Deliveries continue by themselves when the CRM allows.",
 		command: "leadgate watch --destination {name} --last 50",
 	}
 }
@@ -91,7 +91,7 @@ func (d *destination) breaker(state *leadgatev1.Destination) *finding {
 		rule: "breaker", critical: true, verdict: wrongIf(state.GetStatus() == leadgatev1.DestinationStatus_DESTINATION_STATUS_UNREACHABLE),
 		after:   d.rules.GetBreaker().GetAfter().AsDuration(),
 		summary: fmt.Sprintf("{name} cannot be reached; %s", leadsWait(state.GetWaiting())), cause: cause,
-		action:  whyUnreachable(cause) + " Nothing is lost: it is asked again and again, and deliveries go on by themselves when it answers.",
+		action:  whyUnreachable(cause) + " Nothing is lost: leadgate keeps checking, and deliveries continue by themselves when it answers.",
 		command: "leadgate destinations test {name}", lead: d.cases.failed.lead,
 	}
 }
@@ -100,11 +100,11 @@ func (d *destination) breaker(state *leadgatev1.Destination) *finding {
 func whyUnreachable(cause string) string {
 	switch {
 	case strings.Contains(cause, "x509: "):
-		return "See what is wrong with the CRM's certificate, or with this machine's clock, or with the authorities that it trusts."
+		return "Check what is wrong with the CRM's certificate, or with this machine's clock, or with the authorities that it trusts."
 	case strings.Contains(cause, "no such host"), strings.Contains(cause, "server misbehaving"):
-		return "See whether the address of {name} in the configuration is right, and whether this machine's name server works."
+		return "Check whether the address of {name} in the configuration is right, and whether this machine's name server works."
 	}
-	return "See whether the CRM is down."
+	return "Check whether the CRM is down."
 }
 
 func (d *destination) errorRate(m *moment) *finding {
@@ -114,7 +114,7 @@ func (d *destination) errorRate(m *moment) *finding {
 		rule: "error_rate", critical: true, grace: rule.GetWindow().AsDuration(),
 		summary: fmt.Sprintf("%.0f %% of the calls to {name} fail: %d of %d within %s", 100*all.share(), all.failed, all.failed+all.ok, short(rule.GetWindow().AsDuration())),
 		cause:   answered(d.cases.failed, ""), lead: d.cases.failed.lead,
-		action:  "Read what the CRM answers. If it is down, nothing is lost and deliveries go on by themselves; if it refuses what is sent, correct properties: of {name}, then retry what died.",
+		action:  "Read what the CRM answers. If it is down, nothing is lost and deliveries continue by themselves; if it refuses what is sent, correct properties: of {name}, then retry what died.",
 		command: "leadgate watch --destination {name} --stage retry --stage failure --last 20",
 	}
 	f.verdict = d.calls.verdict(all.ok+all.failed >= int64(rule.GetAtLeast()) && all.share() > rule.GetAbove(), m.now)
@@ -145,13 +145,13 @@ func (d *destination) noSuccess(m *moment, state *leadgatev1.Destination) *findi
 		}
 		silent = m.now.Sub(since)
 	}
-	otherwise := "No call failed, and none is under way: leads wait for their turn, or for the CRM to answer what it is asked before."
+	otherwise := "No call failed, and none is under way: leads wait for their turn, or for an answer that the CRM has to give first."
 	if n := state.GetInFlight(); n > 0 {
 		otherwise = fmt.Sprintf("No call failed: %s under way, and the CRM does not answer.", deliveries(n))
 	}
 	return &finding{
 		rule: "no_success", critical: true, verdict: wrongIf(judged && silent >= limit), grace: limit,
-		summary: fmt.Sprintf("{name} took no lead for %s; %s", short(m.now.Sub(d.lastSuccess)), leadsWait(state.GetWaiting()+state.GetInFlight())),
+		summary: fmt.Sprintf("{name} has accepted no lead for %s; %s", short(m.now.Sub(d.lastSuccess)), leadsWait(state.GetWaiting()+state.GetInFlight())),
 		cause:   cmp.Or(answered(d.cases.failed, state.GetLastError()), otherwise), lead: d.cases.failed.lead,
 		action:  "Test the destination, and see what happened to the newest leads.",
 		command: "leadgate watch --destination {name} --last 50",
@@ -164,7 +164,7 @@ func (d *destination) oldestWaiting(m *moment, state *leadgatev1.Destination, co
 		rule: "oldest_waiting", grace: limit, lead: d.cases.failed.lead,
 		cause: cmp.Or(answered(d.cases.failed, state.GetLastError()),
 			fmt.Sprintf("No call failed: %s, %d under way, and {name} takes %.3g requests a second.", leadsWait(state.GetWaiting()), state.GetInFlight(), state.GetRequestsPerSecond())),
-		action:  "See whether the destination is slow, limited or failing. More than it can take: raise limits: of {name} if the CRM allows.",
+		action:  "Check whether the destination is slow, limited or failing. If more leads come than it may take, raise limits: of {name}, if the CRM allows it.",
 		command: "leadgate deliveries list --destination {name} --state retry_wait",
 	}
 	if counts.OldestWaiting.IsZero() {
@@ -172,7 +172,7 @@ func (d *destination) oldestWaiting(m *moment, state *leadgatev1.Destination, co
 	}
 	waited := m.now.Sub(counts.OldestWaiting)
 	f.verdict = wrongIf(waited > limit)
-	f.summary = fmt.Sprintf("a lead waits for {name} since %s", short(waited))
+	f.summary = fmt.Sprintf("a lead has been waiting for {name} for %s", short(waited))
 	return f
 }
 
@@ -201,7 +201,7 @@ func (d *destination) drift(drifts []*leadgatev1.Drift) *finding {
 			lines = append(lines, drift.GetSuggestion())
 		}
 	}
-	found.summary = fmt.Sprintf("properties of {name} do not fit the mapping any more: %s", strings.Join(properties, ", "))
+	found.summary = fmt.Sprintf("properties of {name} no longer fit the mapping: %s", strings.Join(properties, ", "))
 	found.cause = strings.Join(causes, "; ")
 	found.action = "Correct properties: of {name}, or the property in the CRM; leads are delivered without it meanwhile."
 	if len(lines) > 0 {

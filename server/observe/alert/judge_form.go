@@ -61,9 +61,9 @@ func (f *form) holding(name string, m *moment) *finding {
 	n := sum(&f.holds, m.now)
 	return &finding{
 		rule: "holds", grace: rule.GetWindow().AsDuration(), verdict: f.holds.verdict(n >= int64(rule.GetAtLeast()), m.now),
-		summary: fmt.Sprintf("form %s put %s aside within %s", name, leads(n), short(rule.GetWindow().AsDuration())),
-		cause:   cmp.Or(f.held.detail, "The console has the reason of each."), lead: f.held.lead,
-		action: "Look through them and release those that are good; they are not sent before that.", page: "held?form=" + name,
+		summary: fmt.Sprintf("form %s: %s held for a person within %s", name, leads(n), short(rule.GetWindow().AsDuration())),
+		cause:   cmp.Or(f.held.detail, "The console shows the reason for each."), lead: f.held.lead,
+		action: "Review them, and release the good ones; until then they are not sent.", page: "held?form=" + name,
 		command: "leadgate leads list --state held --form " + name,
 	}
 }
@@ -75,7 +75,7 @@ func (f *form) rejections(name string, m *moment) *finding {
 		rule: "rejections", grace: rule.GetWindow().AsDuration(), verdict: f.submissions.verdict(all.ok+all.failed >= int64(rule.GetAtLeast()) && all.share() > rule.GetAbove(), m.now),
 		summary: fmt.Sprintf("%.0f %% of the submissions of form %s are refused: %d of %d within %s", 100*all.share(), name, all.failed, all.ok+all.failed, short(rule.GetWindow().AsDuration())),
 		cause:   f.rejected.detail,
-		action:  "See what the page sends and why it is refused: it may have changed, or somebody is trying it out.", page: "?form=" + name + "&stage=STAGE_REJECTED",
+		action:  "Check what the page sends and why it is refused: it may have changed, or somebody is probing it.", page: "?form=" + name + "&stage=STAGE_REJECTED",
 		command: "leadgate watch --form " + name + " --stage rejected --last 20",
 	}
 }
@@ -96,8 +96,8 @@ func (f *form) silence(name string, m *moment) *finding {
 	if q.learned && q.missing >= rule.GetMissing() && q.silent >= rule.GetAtLeast().AsDuration() {
 		found.verdict = wrong
 	}
-	found.summary = fmt.Sprintf("form %s is silent for %s", name, short(m.now.Sub(q.last)))
-	found.cause = fmt.Sprintf("About %.0f submissions usually come in such a time; the last one came at %s.", q.missing, q.last.Format("2006-01-02 15:04:05 UTC"))
+	found.summary = fmt.Sprintf("form %s has been silent for %s", name, short(m.now.Sub(q.last)))
+	found.cause = fmt.Sprintf("About %.0f submissions usually arrive in that time; the last one arrived at %s.", q.missing, q.last.Format("2006-01-02 15:04:05 UTC"))
 	return found
 }
 
@@ -110,7 +110,7 @@ func (f *form) slow(name string, m *moment) *finding {
 		rule: "speed_to_lead", verdict: f.speed.verdict(all.Count() > 0 && p95 > rule.GetAbove().AsDuration(), m.now),
 		summary: fmt.Sprintf("leads of form %s take %s to their CRM record (95th percentile of %d within %s)", name, short(p95), all.Count(), short(rule.GetWindow().AsDuration())),
 		cause:   fmt.Sprintf("The newest that took too long, %s, went to %s.", f.late.detail, f.lateAt), lead: f.late.lead,
-		action: "See whether that destination is slow, limited or failing.", page: "destinations/" + f.lateAt,
+		action: "Check whether that destination is slow, limited or failing.", page: "destinations/" + f.lateAt,
 		command: "leadgate destinations list",
 	}
 }

@@ -11,8 +11,8 @@ import (
 func (m *moment) disk(belowMiB uint64, dir string) *finding {
 	f := &finding{
 		rule: "disk", critical: true, summary: fmt.Sprintf("the disk of the data directory has %d MiB left", m.free>>20),
-		cause: fmt.Sprintf("%d MiB is the mark at which this is told. Of what is taken, %d MiB is leadgate's own, in %s; the rest is somebody else's.", belowMiB, m.size>>20, dir),
-		action: fmt.Sprintf("Make room, or grow the disk. Below %d MiB no lead is taken; what is stored is safe. If it is leadgate's own, have leads kept for less long: retention:.",
+		cause: fmt.Sprintf("This alert fires below %d MiB. leadgate itself uses %d MiB, in %s; the rest is used by something else.", belowMiB, m.size>>20, dir),
+		action: fmt.Sprintf("Free some space, or enlarge the disk. Below %d MiB, no lead is accepted; what is stored is safe. If leadgate itself needs the space, shorten retention: in the configuration.",
 			m.needed>>20),
 		command: "df -h " + dir, page: "alerts",
 	}
@@ -27,15 +27,15 @@ func (m *moment) disk(belowMiB uint64, dir string) *finding {
 
 // store judges whether leads are taken at all. Whoever was told that the disk is filling up is told anew.
 func (m *moment) store(dir string) *finding {
-	f := &finding{rule: "disk", name: "refusing", critical: true, summary: "no lead is taken: the store cannot be written", page: "alerts"}
+	f := &finding{rule: "disk", name: "refusing", critical: true, summary: "no lead is accepted: the store cannot be written", page: "alerts"}
 	if m.refusing == nil {
 		return f
 	}
 	f.verdict, f.cause = wrong, m.refusing.Error()
-	f.action = "Stop leadgate, and have the data directory read: what is damaged is named, and how to save the rest. If nothing is, start leadgate again."
+	f.action = "Stop leadgate and run the command: it names what is damaged, and says how to save the rest. If nothing is damaged, start leadgate again."
 	f.command = "leadgate doctor --data-dir " + dir
 	if m.diskErr == nil && m.free < m.needed {
-		f.action = "Make room, or grow the disk: leads are then taken again by themselves. What is stored is safe."
+		f.action = "Free some space, or enlarge the disk; leadgate then accepts leads again by itself. What is stored is safe."
 		f.command = "df -h " + dir
 	}
 	return f
@@ -56,7 +56,7 @@ func (l *lostLines) judge(rule *configv1.CountRule, why string, now time.Time) *
 func refusedConfiguration(why string, after time.Duration) *finding {
 	return &finding{
 		rule: "configuration", verdict: wrongIf(why != ""), after: after, summary: "the configuration file is refused, and its changes are not in force", cause: why,
-		action:  "Correct the file; it then takes effect at once. Until then leadgate goes on as it was, and would not start again.",
+		action:  "Correct the file; it then takes effect at once. Until then, leadgate runs with the previous configuration, but would not start with this file.",
 		command: "leadgate check", page: "alerts",
 	}
 }

@@ -208,7 +208,7 @@ func (e *Engine) note(s *sender, told *leadgatev1.Alert, n *leadgatev1.AlertNoti
 		done.SentTime, done.NextAttemptTime, done.LastError = timestamppb.New(now), nil, ""
 		s.lastSent, s.lastError, s.failingSince = now, "", time.Time{}
 		event.Type = leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_NOTIFICATION_SENT
-		event.Detail = fmt.Sprintf("%s took the notification: %s", s.name, told.GetSummary())
+		event.Detail = fmt.Sprintf("%s accepted the notification: %s", s.name, told.GetSummary())
 	} else {
 		wait := max(notify.After(err), min(longestWait, shortestWait<<min(done.GetAttemptCount()-1, 20)))
 		done.LastError, done.NextAttemptTime = err.Error(), timestamppb.New(now.Add(wait))
@@ -217,10 +217,10 @@ func (e *Engine) note(s *sender, told *leadgatev1.Alert, n *leadgatev1.AlertNoti
 			s.failingSince = now
 		}
 		event.Type = leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_NOTIFICATION_FAILED
-		event.Detail = fmt.Sprintf("%s did not take a notification (%s): %v; it is sent again in %s", s.name, told.GetSummary(), err, short(wait))
+		event.Detail = fmt.Sprintf("%s did not accept a notification (%s): %v; it is sent again in %s", s.name, told.GetSummary(), err, short(wait))
 		if now.Sub(told.GetUpdateTime().AsTime()) > giveUpAfter {
 			done.NextAttemptTime = nil
-			event.Detail = fmt.Sprintf("%s did not take a notification (%s) for %s: %v; it is given up", s.name, told.GetSummary(), short(giveUpAfter), err)
+			event.Detail = fmt.Sprintf("%s did not accept a notification (%s) for %s: %v; it is given up", s.name, told.GetSummary(), short(giveUpAfter), err)
 		}
 	}
 	// The alert may have changed meanwhile. What is to be told of it then stays.
@@ -243,8 +243,8 @@ func (e *Engine) failingNotifiers(now time.Time) []*finding {
 		failing := !s.failingSince.IsZero() && now.Sub(s.failingSince) >= rule.GetAfter().AsDuration()
 		findings = append(findings, &finding{
 			rule: "notifier", name: name, verdict: wrongIf(failing), page: "alerts",
-			summary: fmt.Sprintf("notifier %s takes no notification since %s", name, short(now.Sub(s.failingSince))), cause: s.lastError,
-			action:  "Correct its settings under alerts: notifiers: of the configuration. What it did not take is sent again for a day.",
+			summary: fmt.Sprintf("notifier %s has accepted no notification since %s", name, short(now.Sub(s.failingSince))), cause: s.lastError,
+			action:  "Correct its settings under alerts: notifiers: of the configuration. What it did not accept is retried for a day.",
 			command: "leadgate alerts test " + name,
 		})
 	}

@@ -5,15 +5,12 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/leadgate/leadgate/worker/spelling"
 )
 
 // leads is a number of leads in words.
-func leads(n int64) string {
-	if n == 1 {
-		return "1 lead"
-	}
-	return fmt.Sprintf("%d leads", n)
-}
+func leads(n int64) string { return spelling.Count(n, "lead", "leads") }
 
 // times is how often something happened in words.
 func times(n int64) string {
@@ -24,20 +21,10 @@ func times(n int64) string {
 }
 
 // deliveries is a number of deliveries in words.
-func deliveries(n int64) string {
-	if n == 1 {
-		return "1 delivery"
-	}
-	return fmt.Sprintf("%d deliveries", n)
-}
+func deliveries(n int64) string { return spelling.Count(n, "delivery", "deliveries") }
 
 // leadsWait is a number of leads that wait, in words.
-func leadsWait(n int64) string {
-	if n == 1 {
-		return "1 lead waits"
-	}
-	return leads(n) + " wait"
-}
+func leadsWait(n int64) string { return spelling.Count(n, "lead waits", "leads wait") }
 
 // answered says what the CRM answered in a case, or what else is known.
 func answered(s sample, otherwise string) string {

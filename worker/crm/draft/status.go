@@ -45,7 +45,7 @@ func ByStatus(answer *crm.Answer, name, check, code string) crm.Outcome {
 	}
 	switch {
 	case status < 300:
-		return answer.Outcome(crm.Unknown, fmt.Sprintf("it answered %d, but not as %s does; check %s", status, name, check))
+		return answer.Outcome(crm.Unknown, fmt.Sprintf("the server answered %d, but not like %s; check %s", status, name, check))
 	case status < 400:
 		return answer.Outcome(crm.Retry, fmt.Sprintf("it answered %d; redirects are not followed: check %s", status, check))
 	case status < 500:

@@ -119,7 +119,7 @@ func (d *destination) deliver(ctx context.Context, lead *draft.Draft, fill bool)
 		}
 		to = *on
 	}
-	lead.Fail(crm.Outcome{Kind: crm.Retry, Reason: "the record was merged into another, that into another, and so on; an administrator has to look"})
+	lead.Fail(crm.Outcome{Kind: crm.Retry, Reason: "the record was merged into another, that into another, and so on; an administrator has to look into it"})
 }
 
 // write upserts a record; one that is known to be there is only changed. If it was merged into another, it returns that, and the
@@ -204,7 +204,7 @@ func (d *destination) lookUp(ctx context.Context, lead *draft.Draft) (found *tar
 		Value *[]map[string]any `json:"value"`
 	}
 	if json.Unmarshal(answer.Body, &list) != nil || list.Value == nil {
-		lead.Fail(answer.Outcome(crm.Unknown, "it answered 200, but not as Dynamics does; check dynamics.url"))
+		lead.Fail(answer.Outcome(crm.Unknown, "the server answered 200, but not like Dynamics; check dynamics.url"))
 		return nil, true
 	}
 	if len(*list.Value) == 0 {

@@ -101,7 +101,7 @@ func (d *destination) Ping(ctx context.Context) crm.Outcome {
 		OrganizationID string `json:"OrganizationId"`
 	}
 	if json.Unmarshal(answer.Body, &who) != nil || who.OrganizationID == "" {
-		return answer.Outcome(crm.Unknown, "it answered 200, but not as Dynamics does; check dynamics.url")
+		return answer.Outcome(crm.Unknown, "the server answered 200, but not like Dynamics; check dynamics.url")
 	}
 	outcome := answer.Outcome(crm.Delivered, "")
 	outcome.Account = who.OrganizationID

@@ -100,12 +100,12 @@ func (d *destination) refuse(answer *crm.Answer, lead *draft.Draft) {
 	case codeVersion:
 		lead.Fail(answer.Outcome(crm.Retry, "the record was changed at the same moment"+code))
 	case codeNoRow:
-		lead.Fail(answer.Outcome(crm.Retry, "the record was deleted meanwhile"+code))
+		lead.Fail(answer.Outcome(crm.Retry, "the record was deleted in the meantime"+code))
 	case codeDuplicate:
 		lead.Fail(answer.Outcome(crm.Refused, "a duplicate detection rule found other records of the person; without dynamics.duplicates they are not looked for"+code))
 	default:
 		if column := p.column(lead); column != "" && answer.Status == http.StatusBadRequest {
-			flaw(column, "Dynamics does not take column "+column+": it is not there, or the value does not fit it")
+			flaw(column, "Dynamics does not accept column "+column+": it is not there, or the value does not fit it")
 			return
 		}
 		lead.Fail(brokenDown(answer))
@@ -119,11 +119,11 @@ func brokenDown(answer *crm.Answer) crm.Outcome {
 	code := draft.InBrackets(p.Code)
 	switch p.Code {
 	case codeRequests:
-		return draft.Paused(answer, limitedWait, "Dynamics' calls of five minutes are used up"+code)
+		return draft.Paused(answer, limitedWait, "Dynamics' five-minute quota of calls is used up"+code)
 	case codeTime:
-		return draft.Paused(answer, limitedWait, "Dynamics' time for calls of five minutes is used up"+code)
+		return draft.Paused(answer, limitedWait, "Dynamics' five-minute quota of execution time is used up"+code)
 	case codeConcurrency:
-		return draft.Paused(answer, limitedWait, "too many calls at a time"+code+"; lower limits.concurrency")
+		return draft.Paused(answer, limitedWait, "too many calls at the same time"+code+"; lower limits.concurrency")
 	case codePrivilege:
 		return answer.Outcome(crm.CredentialsRefused, "the application user may not write these records; give it a security role that may"+code)
 	case codeNoKey:
@@ -131,10 +131,10 @@ func brokenDown(answer *crm.Answer) crm.Outcome {
 	case codeURL:
 		return answer.Outcome(crm.Retry, "Dynamics does not understand the call; check dynamics.table and dynamics.key"+code)
 	case codePayload:
-		return answer.Outcome(crm.Refused, "Dynamics does not take the lead as it is; the answer says why"+code)
+		return answer.Outcome(crm.Refused, "Dynamics does not accept the lead as it is; the answer says why"+code)
 	}
 	if answer.Status == http.StatusTooManyRequests {
-		return draft.Paused(answer, limitedWait, "Dynamics wants fewer calls")
+		return draft.Paused(answer, limitedWait, "Dynamics asks for fewer calls")
 	}
 	if answer.Status == http.StatusUnauthorized {
 		return answer.Outcome(crm.CredentialsRefused, "Dynamics refuses the access token; the environment needs an application user for dynamics.client_id")

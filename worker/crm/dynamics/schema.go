@@ -49,7 +49,7 @@ func (d *destination) Schema(ctx context.Context) (*crm.Schema, crm.Outcome) {
 		return nil, outcome
 	}
 	if len(listed) == 0 {
-		outcome.Kind, outcome.Reason = crm.Unknown, "it answered 200, but not with Dynamics' columns; check dynamics.url"
+		outcome.Kind, outcome.Reason = crm.Unknown, "the server answered 200, but not with Dynamics' columns; check dynamics.url"
 		return nil, outcome
 	}
 	schema := &crm.Schema{}
@@ -93,7 +93,7 @@ func (d *destination) attributes(ctx context.Context, kind, query string) ([]att
 		Value []attribute `json:"value"`
 	}
 	if json.Unmarshal(answer.Body, &listed) != nil {
-		return nil, answer.Outcome(crm.Unknown, "it answered 200, but not with Dynamics' columns; check dynamics.url")
+		return nil, answer.Outcome(crm.Unknown, "the server answered 200, but not with Dynamics' columns; check dynamics.url")
 	}
 	return listed.Value, crm.Outcome{Kind: crm.Delivered, Status: answer.Status}
 }

@@ -55,7 +55,7 @@ func newReading(cfg *configv1.HTTP) (reading, error) {
 		}
 		reason := c.GetReason()
 		if reason == "" {
-			reason = "it answered what http.rules has as " + c.GetIs()
+			reason = "the answer is what http.rules calls " + c.GetIs()
 		}
 		r.rules = append(r.rules, rule{when, meanings[c.GetIs()], reason})
 	}

@@ -15,7 +15,7 @@ import (
 func (d *destination) readBatch(answer *crm.Answer, contacts []*contact) {
 	var r reply
 	if json.Unmarshal(answer.Body, &r) != nil {
-		draft.FailAll(contacts, answer.Outcome(crm.Unknown, fmt.Sprintf("it answered %d, but not as HubSpot does; check hubspot.base_url", answer.Status)))
+		draft.FailAll(contacts, answer.Outcome(crm.Unknown, fmt.Sprintf("the server answered %d, but not like HubSpot; check hubspot.base_url", answer.Status)))
 		return
 	}
 	draft.FailAll(contacts, answer.Outcome(crm.Unknown, "HubSpot's answer does not name this lead"))

@@ -42,7 +42,7 @@ func (d *destination) keepBlanks(ctx context.Context, contacts []*contact) []*co
 			notWritten(group)
 			continue
 		case json.Unmarshal(answer.Body, &found) != nil:
-			draft.FailAll(group, answer.Outcome(crm.Retry, "it answered, but not as HubSpot does; check hubspot.base_url"))
+			draft.FailAll(group, answer.Outcome(crm.Retry, "the server answered, but not like HubSpot; check hubspot.base_url"))
 			continue
 		}
 		rest = append(rest, d.blanksOf(answer, found, group)...)

@@ -128,7 +128,7 @@ func (d *destination) Ping(ctx context.Context) crm.Outcome {
 	}
 	seen := parseAccount(answer.Body)
 	if seen == nil {
-		return answer.Outcome(crm.Unknown, "it answered 200, but not as HubSpot does; check hubspot.base_url")
+		return answer.Outcome(crm.Unknown, "the server answered 200, but not like HubSpot; check hubspot.base_url")
 	}
 	d.account.Store(seen)
 	outcome := answer.Outcome(crm.Delivered, "")

@@ -73,7 +73,7 @@ func (d *destination) findByPhone(ctx context.Context, c *contact, since time.Ti
 		notWritten([]*contact{c})
 		return "", false
 	case json.Unmarshal(answer.Body, &found) != nil || found.Total == nil:
-		c.Fail(answer.Outcome(crm.Retry, "it answered 200, but not as HubSpot does; check hubspot.base_url"))
+		c.Fail(answer.Outcome(crm.Retry, "the server answered 200, but not like HubSpot; check hubspot.base_url"))
 		return "", false
 	case len(found.Results) == 0:
 		return "", true

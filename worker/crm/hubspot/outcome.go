@@ -39,7 +39,7 @@ func (d *destination) failed(answer *crm.Answer) crm.Outcome {
 	case http.StatusTooManyRequests:
 		return d.limited(answer, p)
 	case statusMigrating:
-		return answer.Outcome(crm.Retry, "HubSpot moves the account to another data centre (477)")
+		return answer.Outcome(crm.Retry, "HubSpot is moving the account to another data centre (477)")
 	}
 	return draft.ByStatus(answer, "HubSpot", "hubspot.base_url and hubspot.api_version", p.Category)
 }

@@ -23,9 +23,9 @@ func (c *contact) refuse(answer *crm.Answer, p problem) {
 	case c.isByProperty() && p.isOfNonUnique():
 		c.withoutKey(answer)
 	case p.Category == "VALIDATION_ERROR":
-		c.Fail(answer.Outcome(crm.Refused, "HubSpot does not take it as it is"+code))
+		c.Fail(answer.Outcome(crm.Refused, "HubSpot does not accept it as it is"+code))
 	default: // nothing that is known to last
-		c.Fail(answer.Outcome(crm.Retry, "HubSpot did not take it"+code))
+		c.Fail(answer.Outcome(crm.Retry, "HubSpot did not accept it"+code))
 	}
 }
 
@@ -62,7 +62,7 @@ func (f fault) inWords() string {
 	case "INVALID_OPTION":
 		return fmt.Sprintf("the value for HubSpot's property %s is not one of its options", f.property)
 	}
-	return fmt.Sprintf("HubSpot does not take the value for its property %s%s", f.property, draft.InBrackets(f.code))
+	return fmt.Sprintf("HubSpot does not accept the value for its property %s%s", f.property, draft.InBrackets(f.code))
 }
 
 // readFailure gives contacts their outcomes after a call that failed as a whole, and wrote nothing.
@@ -81,7 +81,7 @@ func (d *destination) readFailure(answer *crm.Answer, contacts []*contact) {
 	case len(contacts) > 1:
 		splitUp(answer, p, contacts)
 	case p.Category == "" && answer.Status != http.StatusConflict:
-		draft.FailAll(contacts, answer.Outcome(crm.Refused, fmt.Sprintf("HubSpot does not take it as it is (%d)", answer.Status)))
+		draft.FailAll(contacts, answer.Outcome(crm.Refused, fmt.Sprintf("HubSpot does not accept it as it is (%d)", answer.Status)))
 	default:
 		contacts[0].refuse(answer, p)
 	}

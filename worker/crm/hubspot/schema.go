@@ -43,7 +43,7 @@ func (d *destination) Schema(ctx context.Context) (*crm.Schema, crm.Outcome) {
 		Results []property `json:"results"`
 	}
 	if json.Unmarshal(answer.Body, &listed) != nil || len(listed.Results) == 0 {
-		outcome := answer.Outcome(crm.Unknown, "it answered 200, but not with HubSpot's properties; check hubspot.base_url")
+		outcome := answer.Outcome(crm.Unknown, "the server answered 200, but not with HubSpot's properties; check hubspot.base_url")
 		return nil, outcome
 	}
 	d.lookForSeconds(ctx)

@@ -134,7 +134,7 @@ func (d *destination) Ping(ctx context.Context) crm.Outcome {
 		return *failure
 	}
 	if me.CompanyID == 0 {
-		return answer.Outcome(crm.Unknown, "it answered 200, but not as Pipedrive does; check pipedrive.base_url")
+		return answer.Outcome(crm.Unknown, "the server answered 200, but not like Pipedrive; check pipedrive.base_url")
 	}
 	d.domain.Store(&me.CompanyDomain)
 	outcome := answer.Outcome(crm.Delivered, "")
@@ -198,7 +198,7 @@ func (d *destination) read(answer *crm.Answer, data any) *crm.Outcome {
 		return &outcome
 	}
 	if json.Unmarshal(answer.Body, &reply) != nil || !reply.Success || json.Unmarshal(reply.Data, data) != nil {
-		outcome = answer.Outcome(crm.Unknown, fmt.Sprintf("it answered %d, but not as Pipedrive does; check pipedrive.base_url", answer.Status))
+		outcome = answer.Outcome(crm.Unknown, fmt.Sprintf("the server answered %d, but not like Pipedrive; check pipedrive.base_url", answer.Status))
 		return &outcome
 	}
 	return nil

@@ -53,15 +53,15 @@ func failed(answer *crm.Answer) crm.Outcome {
 	p := problemOf(answer)
 	switch status := answer.Status; {
 	case p.capped(), status == http.StatusPaymentRequired:
-		return draft.Paused(answer, cappedWait, "a limit of Pipedrive's plan is reached; make room, or take a larger one")
+		return draft.Paused(answer, cappedWait, "a limit of Pipedrive's plan is reached; make room, or upgrade the plan")
 	case status == http.StatusForbidden && p.Success == nil:
-		return draft.Later(answer, blockedWait, "something before Pipedrive blocks the call (403)")
+		return draft.Later(answer, blockedWait, "something in front of Pipedrive blocks the call (403)")
 	case status == http.StatusForbidden:
 		return answer.Outcome(crm.CredentialsRefused, "the token may not do this (403); check the rights of its user")
 	case status == http.StatusTooManyRequests && answer.Header.Get("X-Daily-Ratelimit-Token-Remaining") == "0":
-		return draft.Paused(answer, dailyWait, "the company's budget of calls for today is used up")
+		return draft.Paused(answer, dailyWait, "the company's quota of calls for today is used up")
 	case status == http.StatusTooManyRequests:
-		return draft.Paused(answer, reset(answer), "too many calls at a time")
+		return draft.Paused(answer, reset(answer), "too many calls at the same time")
 	}
 	return draft.ByStatus(answer, "Pipedrive", "pipedrive.api_token and pipedrive.base_url", "")
 }
@@ -92,7 +92,7 @@ func (e *errand) blame(answer *crm.Answer, of string) {
 		property := of + "." + word
 		if _, named := e.Values[property]; named && property != emailProperty {
 			e.Outcome.Property = property
-			e.Outcome.Reason = "Pipedrive does not take the value for " + property + ", or has no such field; correct it under properties"
+			e.Outcome.Reason = "Pipedrive does not accept the value for " + property + ", or has no such field; correct it under properties"
 			e.Flaws = []string{property}
 			return
 		}

@@ -100,7 +100,7 @@ func (d *destination) search(ctx context.Context, field, term string, but int64)
 		return 0, failure
 	}
 	if found.Items == nil {
-		outcome := answer.Outcome(crm.Unknown, "it answered 200, but not as Pipedrive does; check pipedrive.base_url")
+		outcome := answer.Outcome(crm.Unknown, "the server answered 200, but not like Pipedrive; check pipedrive.base_url")
 		return 0, &outcome
 	}
 	for _, of := range *found.Items {

@@ -37,7 +37,7 @@ func (d *destination) Schema(ctx context.Context) (*crm.Schema, crm.Outcome) {
 			return nil, *failure
 		}
 		if len(listed) == 0 {
-			return nil, answer.Outcome(crm.Unknown, "it answered 200, but not with Pipedrive's fields; check pipedrive.base_url")
+			return nil, answer.Outcome(crm.Unknown, "the server answered 200, but not with Pipedrive's fields; check pipedrive.base_url")
 		}
 		for _, f := range listed {
 			schema.Properties = append(schema.Properties, f.told(of))

@@ -49,7 +49,7 @@ func (d *destination) collection(ctx context.Context, leads []*errand) bool {
 func (d *destination) readCollection(ctx context.Context, answer *crm.Answer, token crm.Token, leads []*errand) {
 	var results []json.RawMessage
 	if json.Unmarshal(answer.Body, &results) != nil {
-		draft.FailAll(leads, answer.Outcome(crm.Unknown, "it answered 200, but not as Salesforce does; check salesforce.url"))
+		draft.FailAll(leads, answer.Outcome(crm.Unknown, "the server answered 200, but not like Salesforce; check salesforce.url"))
 		return
 	}
 	if len(results) != len(leads) {

@@ -108,7 +108,7 @@ func (d *destination) readSingle(ctx context.Context, answer *crm.Answer, token 
 		var r result
 		switch {
 		case json.Unmarshal(answer.Body, &r) != nil:
-			lead.Fail(answer.Outcome(crm.Unknown, "it answered, but not as Salesforce does; check salesforce.url"))
+			lead.Fail(answer.Outcome(crm.Unknown, "the server answered, but not like Salesforce; check salesforce.url"))
 		case !r.Success || r.ID == "":
 			lead.Fail(answer.Outcome(crm.Unknown, "Salesforce's answer does not name the record"))
 		default:
@@ -231,7 +231,7 @@ func (d *destination) lookUp(ctx context.Context, lead *errand, field, value str
 		lead.Fail(d.failed(answer))
 		return "", true
 	case json.Unmarshal(answer.Body, &found) != nil || found.Done == nil:
-		lead.Fail(answer.Outcome(crm.Unknown, "it answered 200, but not as Salesforce does; check salesforce.url"))
+		lead.Fail(answer.Outcome(crm.Unknown, "the server answered 200, but not like Salesforce; check salesforce.url"))
 		return "", true
 	case len(found.Records) == 0:
 		return "", false

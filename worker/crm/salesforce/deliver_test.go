@@ -165,7 +165,7 @@ func TestWhatTheObjectRequiresIsFilledInForNewRecordsOnly(t *testing.T) {
 		t.Errorf("record is %v", got)
 	}
 	r = newRig(t, &configv1.Salesforce{Placeholders: map[string]string{"Company": ""}}, simulated.Options{})
-	r.expect(r.deliver(upsert, nameless)[0], crm.Refused, "makes no record without LastName, Company")
+	r.expect(r.deliver(upsert, nameless)[0], crm.Refused, "creates no record without LastName, Company")
 }
 
 func TestALeadIsDeliveredWithoutAValueOfAnotherTypeThoughSalesforceDoesNotSayWhichItIs(t *testing.T) {

@@ -138,7 +138,7 @@ func (d *destination) Ping(ctx context.Context) crm.Outcome {
 	case answer.Status != http.StatusOK:
 		return d.failed(answer)
 	case !bytes.Contains(answer.Body, []byte("DailyApiRequests")):
-		return answer.Outcome(crm.Unknown, "it answered 200, but not as Salesforce does; check salesforce.url")
+		return answer.Outcome(crm.Unknown, "the server answered 200, but not like Salesforce; check salesforce.url")
 	}
 	outcome := answer.Outcome(crm.Delivered, "")
 	outcome.Account = token.Account

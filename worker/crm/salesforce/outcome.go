@@ -23,15 +23,15 @@ type meaning struct {
 var meanings = map[string]meaning{
 	"UNABLE_TO_LOCK_ROW":                {kind: crm.Retry, reason: "another writer holds the record; fewer calls at a time (limits.concurrency) make this rarer"},
 	"ENTITY_IS_LOCKED":                  {kind: crm.Retry, reason: "the record is locked, as by an approval"},
-	"ENTITY_IS_DELETED":                 {kind: crm.Retry, reason: "the record was deleted meanwhile"},
-	"ALL_OR_NONE_OPERATION_ROLLED_BACK": {kind: crm.Retry, reason: "another record of the call spoilt it"},
+	"ENTITY_IS_DELETED":                 {kind: crm.Retry, reason: "the record was deleted in the meantime"},
+	"ALL_OR_NONE_OPERATION_ROLLED_BACK": {kind: crm.Retry, reason: "another record in the same call made it fail"},
 	"SERVER_UNAVAILABLE":                {kind: crm.Unknown, reason: "Salesforce is not available"},
 	"UNKNOWN_EXCEPTION":                 {kind: crm.Unknown, reason: "something broke in Salesforce"},
 	"QUERY_TIMEOUT":                     {kind: crm.Unknown, reason: "Salesforce took too long"},
 	"REQUEST_RUNNING_TOO_LONG":          {kind: crm.Unknown, reason: "Salesforce took too long"},
 
 	"STORAGE_LIMIT_EXCEEDED": {kind: crm.RateLimited, reason: "Salesforce's storage is full; an administrator has to make room", wait: time.Hour},
-	"LIMIT_EXCEEDED":         {kind: crm.RateLimited, reason: "a limit of the organisation is reached; an administrator has to look", wait: time.Hour},
+	"LIMIT_EXCEEDED":         {kind: crm.RateLimited, reason: "a limit of the organisation is reached; an administrator has to look into it", wait: time.Hour},
 
 	"INVALID_SESSION_ID":                            {kind: crm.CredentialsRefused, reason: "Salesforce refuses the access token"},
 	"INVALID_AUTH_HEADER":                           {kind: crm.CredentialsRefused, reason: "Salesforce refuses the access token"},
@@ -40,7 +40,7 @@ var meanings = map[string]meaning{
 	"API_CURRENTLY_DISABLED":                        {kind: crm.CredentialsRefused, reason: "the user may not use the API"},
 	"INSUFFICIENT_ACCESS_OR_READONLY":               {kind: crm.Retry, reason: "the user may not write the record: it is another's, or the permission is gone"},
 	"INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": {kind: crm.Retry, reason: "the user may not refer to a record that the lead refers to"},
-	"INACTIVE_OWNER_OR_USER":                        {kind: crm.Retry, reason: "the owner is no longer active; mend the assignment rule or the mapping of OwnerId"},
+	"INACTIVE_OWNER_OR_USER":                        {kind: crm.Retry, reason: "the owner is no longer active; correct the assignment rule or the mapping of OwnerId"},
 	"NOT_FOUND":                                     {kind: crm.Retry, reason: "Salesforce knows no such object or key field; check salesforce.object and salesforce.external_id, and whether the user may see the field"},
 	"UNSUPPORTED_API_VERSION":                       {kind: crm.Retry, reason: "the version of the API is retired; raise salesforce.api_version"},
 	"CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY":          {kind: crm.Retry, reason: "an automation of the organisation failed on the record"},
@@ -49,7 +49,7 @@ var meanings = map[string]meaning{
 	"INVALID_FIELD":                           {kind: crm.Refused, reason: "Salesforce has no such field, or hides it from the user by field-level security; correct it under properties, or grant the field", lone: true},
 	"INVALID_FIELD_FOR_INSERT_UPDATE":         {kind: crm.Refused, reason: "the user may not write the field", lone: true},
 	"STRING_TOO_LONG":                         {kind: crm.Refused, reason: "the value is longer than the field", lone: true},
-	"INVALID_EMAIL_ADDRESS":                   {kind: crm.Refused, reason: "Salesforce takes the value for no e-mail address", lone: true},
+	"INVALID_EMAIL_ADDRESS":                   {kind: crm.Refused, reason: "Salesforce says that the value is not an e-mail address", lone: true},
 	"INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": {kind: crm.Refused, reason: "the value is not one of the field's options", lone: true},
 	"NUMBER_OUTSIDE_VALID_RANGE":              {kind: crm.Refused, reason: "the number is out of the field's range", lone: true},
 	"INVALID_TYPE_ON_FIELD_IN_RECORD":         {kind: crm.Refused, reason: "the value is of another type than the field", lone: true},
@@ -133,10 +133,10 @@ func (d *destination) refuse(answer *crm.Answer, p problem, lead *errand) detour
 		if d.duplicates == duplicatesSave && !lead.diverted {
 			return func(ctx context.Context) { d.insertAnew(ctx, lead) }
 		}
-		lead.Fail(answer.Outcome(crm.Refused, "the lead in Salesforce was converted, and cannot be changed any more; with salesforce.duplicates: save a new one is made"))
+		lead.Fail(answer.Outcome(crm.Refused, "the lead in Salesforce was converted, and can no longer be changed; salesforce.duplicates: save creates a new one"))
 		return nil
 	case "REQUIRED_FIELD_MISSING":
-		outcome := answer.Outcome(crm.Refused, "Salesforce makes no record without "+strings.Join(p.Fields, ", ")+"; map it under properties, or give it a text under salesforce.placeholders")
+		outcome := answer.Outcome(crm.Refused, "Salesforce creates no record without "+strings.Join(p.Fields, ", ")+"; map it under properties, or give it a text under salesforce.placeholders")
 		outcome.Property = p.field()
 		lead.Fail(outcome)
 		lead.Missing = p.Fields
@@ -146,7 +146,7 @@ func (d *destination) refuse(answer *crm.Answer, p problem, lead *errand) detour
 	if !known {
 		lead.Fail(d.failed(answer))
 		if answer.Status < 300 { // of a record in a collection
-			lead.Fail(answer.Outcome(crm.Refused, "Salesforce does not take it as it is"+draft.InBrackets(code)))
+			lead.Fail(answer.Outcome(crm.Refused, "Salesforce does not accept it as it is"+draft.InBrackets(code)))
 		}
 		return nil
 	}
@@ -181,7 +181,7 @@ func (d *destination) taken(answer *crm.Answer, p problem, lead *errand) {
 		lead.Fail(answer.Outcome(crm.Retry, "another writer made the record at the same moment (DUPLICATE_VALUE)"))
 		return
 	}
-	outcome := answer.Outcome(crm.Refused, "another record has the same value in field "+field+", where no two may (DUPLICATE_VALUE)")
+	outcome := answer.Outcome(crm.Refused, "another record has the same value in field "+field+", which must be unique (DUPLICATE_VALUE)")
 	outcome.Property = field
 	lead.Fail(outcome)
 }
@@ -273,7 +273,7 @@ func (d *destination) failed(answer *crm.Answer) crm.Outcome {
 		if strings.Contains(p.Message, "Concurrent") {
 			return draft.Paused(answer, concurrentWait, "too many calls that take long are under way in Salesforce"+draft.InBrackets(code))
 		}
-		return draft.Paused(answer, dailyWait, "Salesforce's calls of 24 hours are used up"+draft.InBrackets(code))
+		return draft.Paused(answer, dailyWait, "Salesforce's 24-hour quota of calls is used up"+draft.InBrackets(code))
 	}
 	if m, known := meanings[code]; known && m.kind != crm.Refused {
 		outcome := answer.Outcome(m.kind, m.reason+draft.InBrackets(code))

@@ -41,7 +41,7 @@ func (d *destination) Schema(ctx context.Context) (*crm.Schema, crm.Outcome) {
 		Fields     []field `json:"fields"`
 	}
 	if json.Unmarshal(answer.Body, &described) != nil || len(described.Fields) == 0 {
-		return nil, answer.Outcome(crm.Unknown, "it answered 200, but not with Salesforce's fields; check salesforce.url")
+		return nil, answer.Outcome(crm.Unknown, "the server answered 200, but not with Salesforce's fields; check salesforce.url")
 	}
 	if described.Createable != nil && !*described.Createable {
 		return nil, answer.Outcome(crm.CredentialsRefused, "the user may not create "+d.object+" records; grant it by a permission set")

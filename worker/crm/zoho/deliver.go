@@ -292,7 +292,7 @@ func (d *destination) lookUp(ctx context.Context, lead *errand, path string, sin
 		d.refusedAll(answer, []*errand{lead})
 		return nil, true
 	case json.Unmarshal(answer.Body, &found) != nil || len(found.Data) == 0 || found.Data[0]["id"] == nil:
-		lead.Fail(answer.Outcome(crm.Unknown, "it answered 200, but not as Zoho does"))
+		lead.Fail(answer.Outcome(crm.Unknown, "the server answered 200, but not like Zoho"))
 		return nil, true
 	}
 	for _, record := range found.Data {

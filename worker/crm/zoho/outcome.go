@@ -117,7 +117,7 @@ func (d *destination) refuse(answer *crm.Answer, r result, lead *errand) {
 	}
 	switch r.Code {
 	case "MANDATORY_NOT_FOUND":
-		outcome := answer.Outcome(crm.Refused, "Zoho makes no record without "+field+"; map it under properties, or give it a text under zoho.placeholders"+code)
+		outcome := answer.Outcome(crm.Refused, "Zoho creates no record without "+field+"; map it under properties, or give it a text under zoho.placeholders"+code)
 		outcome.Property = field
 		lead.Fail(outcome)
 		if field != "" {
@@ -130,7 +130,7 @@ func (d *destination) refuse(answer *crm.Answer, r result, lead *errand) {
 			lead.Fail(answer.Outcome(crm.Retry, "another writer made the record at the same moment"+code))
 			return
 		}
-		flaw("another record has the same value in Zoho's field " + field + ", where no two may")
+		flaw("another record has the same value in Zoho's field " + field + ", which must be unique")
 		if (field == email || lead.Text(email) == "") && !lead.diverted { // without, nobody might be reached
 			lead.twin = r.twin()
 		}
@@ -139,13 +139,13 @@ func (d *destination) refuse(answer *crm.Answer, r result, lead *errand) {
 	case "RECORD_LOCKED", "RECORD_IN_BLUEPRINT", "NOT_APPROVED":
 		lead.Fail(answer.Outcome(crm.Retry, "the record is locked by a process in Zoho"+code))
 	case "ID_ALREADY_CONVERTED", "CONVERTED_RECORD":
-		lead.Fail(answer.Outcome(crm.Refused, "the lead in Zoho was converted, and cannot be changed any more"+code))
+		lead.Fail(answer.Outcome(crm.Refused, "the lead in Zoho was converted, and can no longer be changed"+code))
 	default:
 		if outcome, known := d.ofAccount(answer, r.Code); known {
 			lead.Fail(outcome)
 			return
 		}
-		lead.Fail(answer.Outcome(crm.Refused, "Zoho does not take it as it is"+code))
+		lead.Fail(answer.Outcome(crm.Refused, "Zoho does not accept it as it is"+code))
 	}
 }
 
@@ -158,11 +158,11 @@ func (d *destination) ofAccount(answer *crm.Answer, code string) (crm.Outcome, b
 	case "OAUTH_SCOPE_MISMATCH", "NO_PERMISSION":
 		return answer.Outcome(crm.CredentialsRefused, "the token may not do this"+said+"; it needs the scopes ZohoCRM.modules."+d.module+".ALL and ZohoCRM.settings.fields.READ"), true
 	case "TOO_MANY_REQUESTS":
-		return draft.Paused(answer, concurrencyWait, "too many calls at a time"+said+"; lower limits.concurrency"), true
+		return draft.Paused(answer, concurrencyWait, "too many calls at the same time"+said+"; lower limits.concurrency"), true
 	case "LIMIT_EXCEEDED":
-		return draft.Paused(answer, creditsWait, "Zoho's credits of 24 hours are used up"+said), true
+		return draft.Paused(answer, creditsWait, "Zoho's 24-hour quota of credits is used up"+said), true
 	case "STORAGE_SPACE_EXCEEDED", "FEATURE_NOT_SUPPORTED":
-		return draft.Paused(answer, adminWait, "the account cannot take it"+said+"; an administrator has to look"), true
+		return draft.Paused(answer, adminWait, "the account cannot take it"+said+"; an administrator has to look into it"), true
 	case "INVALID_MODULE", "INVALID_URL_PATTERN", "INVALID_REQUEST_METHOD", "INVALID_QUERY":
 		return answer.Outcome(crm.Retry, "Zoho does not know what was called"+said+"; check zoho.module and zoho.duplicate_check"), true
 	case "INTERNAL_ERROR":
@@ -194,7 +194,7 @@ func (d *destination) failed(answer *crm.Answer) crm.Outcome {
 		return answer.Outcome(crm.Retry, "Zoho does not check for duplicates by these fields"+draft.InBrackets(r.Code)+"; correct zoho.duplicate_check")
 	}
 	if answer.Status == http.StatusTooManyRequests {
-		return draft.Paused(answer, concurrencyWait, "too many calls at a time")
+		return draft.Paused(answer, concurrencyWait, "too many calls at the same time")
 	}
 	return draft.ByStatus(answer, "Zoho", "zoho.data_center and zoho.module", r.Code)
 }

@@ -43,7 +43,7 @@ func (d *destination) Schema(ctx context.Context) (*crm.Schema, crm.Outcome) {
 		Fields []field `json:"fields"`
 	}
 	if json.Unmarshal(answer.Body, &listed) != nil || len(listed.Fields) == 0 {
-		return nil, answer.Outcome(crm.Unknown, "it answered 200, but not with Zoho's fields")
+		return nil, answer.Outcome(crm.Unknown, "the server answered 200, but not with Zoho's fields")
 	}
 	schema := &crm.Schema{}
 	for _, f := range listed.Fields {

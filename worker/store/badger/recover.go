@@ -9,7 +9,7 @@ import (
 )
 
 // What an attempt says whose process ended before the answer came.
-const answerLost = "leadgate ended before the CRM's answer came"
+const answerLost = "leadgate stopped before the CRM answered"
 
 // recover settles what was in flight when the process before this one ended: the answer of the call is lost, so the
 // attempt's outcome is UNKNOWN, and the delivery is due at once. It runs before the writer.
