@@ -22,7 +22,7 @@ func (s *Server) Resubmit(record *leadgatev1.LeadRecord) (*worker.Resubmission, 
 	case name == "":
 		again.Destinations = h.snapshot.Config.GetLeads().GetDestinations()
 	case form == nil:
-		again.Problems = []string{fmt.Sprintf("there is no form %q any more; add it under forms in the configuration", name)}
+		again.Problems = []string{fmt.Sprintf("there is no longer a form %q; add it under forms in the configuration", name)}
 		return again, nil
 	}
 	if record.GetSubmission() == nil {

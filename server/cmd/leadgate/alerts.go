@@ -88,7 +88,7 @@ func printAlerts(w io.Writer, answer *leadgatev1.ListAlertsResponse, now time.Ti
 		}
 	}
 	if len(answer.GetNotifiers()) == 0 {
-		fmt.Fprintln(w, "Nobody is told of alerts: name somebody under alerts: notifiers: in the configuration.")
+		fmt.Fprintln(w, "Nobody is notified of alerts: add a notifier under alerts: notifiers: in the configuration.")
 	}
 }
 
@@ -125,7 +125,7 @@ still firing when the time is up, a reminder goes out at once. --for 0s takes it
 			}
 			return printAll(out, cmd.OutOrStdout(), []*leadgatev1.Alert{answer.GetAlert()}, func(w io.Writer) {
 				if hold == 0 {
-					fmt.Fprintf(w, "Nobody is on %s any more; reminders go on.\n", args[0])
+					fmt.Fprintf(w, "The acknowledgement of %s is withdrawn; reminders continue.\n", args[0])
 					return
 				}
 				fmt.Fprintf(w, "Nobody is reminded of %s until %s.\n", args[0], answer.GetAlert().GetAcknowledgedUntil().AsTime().Local().Format("2006-01-02 15:04:05"))
@@ -205,9 +205,9 @@ func newAlertsTest(conn *connection, out *output) *cobra.Command {
 			case err != nil:
 				return err
 			case failed > 0:
-				return fmt.Errorf("%d of %d notifiers did not take the test", failed, len(answer.GetResults()))
+				return fmt.Errorf("%d of %d notifiers did not accept the test", failed, len(answer.GetResults()))
 			case len(answer.GetResults()) == 0:
-				return errors.New("nobody is told of alerts: name somebody under alerts: notifiers: in the configuration")
+				return errors.New("nobody is notified of alerts: add a notifier under alerts: notifiers: in the configuration")
 			}
 			return nil
 		}),

@@ -232,7 +232,7 @@ func TestAnOperatorSaysThatTheyAreOnAnAlert(t *testing.T) {
 		t.Errorf("after a restart: %s", alerts.text)
 	}
 	for _, step := range []struct{ args, want string }{
-		{"credentials/crm --for 0s", "Nobody is on credentials/crm any more"}, {"credentials/crm --for 2h --note Grace", "Nobody is reminded of credentials/crm until"},
+		{"credentials/crm --for 0s", "The acknowledgement of credentials/crm is withdrawn"}, {"credentials/crm --for 2h --note Grace", "Nobody is reminded of credentials/crm until"},
 	} {
 		out, complaints, code := run(t, nil, "", append([]string{"alerts", "acknowledge", "--server", h.gateway.address}, strings.Fields(step.args)...)...)
 		if code != 0 || !strings.Contains(out, step.want) {

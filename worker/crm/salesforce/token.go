@@ -100,7 +100,7 @@ func parseKey(text string) (*rsa.PrivateKey, error) {
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	key, ok := parsed.(*rsa.PrivateKey)
 	if err != nil || !ok {
-		return nil, errors.New("it is not an RSA key; Salesforce takes no other")
+		return nil, errors.New("it is not an RSA key; Salesforce accepts no other")
 	}
 	return key, nil
 }
