@@ -2,6 +2,8 @@ package worker
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	"github.com/leadgate/leadgate/worker/crm"
@@ -15,8 +17,14 @@ import (
 
 // Check reports what is wrong with the settings of a destination's kind, as far as it shows without calling the CRM.
 func Check(cfg *configv1.Destination) error {
-	_, err := openKind(cfg, crm.Environment{})
-	return err
+	destination, err := openKind(cfg, crm.Environment{})
+	if err != nil {
+		return err
+	}
+	if selective, ok := destination.(crm.Selective); ok {
+		return selective.CheckProperties(slices.Sorted(maps.Keys(Properties(cfg))))
+	}
+	return nil
 }
 
 // Properties are what a destination sends, CRM property to lead field: those that are configured, or else those of its kind.

@@ -175,11 +175,11 @@ func (r *review) destination(p path, d *configv1.Destination) {
 	r.address(p.child("http", "ping_url"), d.GetHttp().GetPingUrl())
 	r.address(p.child("http", "auth", "oauth2", "token_url"), d.GetHttp().GetAuth().GetOauth2().GetTokenUrl())
 	for property, field := range d.GetProperties() {
-		if _, ok := mapping.Expression(field); ok {
+		if _, ok := mapping.Expression(field); ok && property != "" {
 			continue // expressions looks at it
 		}
-		if err := mapping.Check(field); err != nil {
-			r.on(p.child("properties", property), "%s: %v", property, err)
+		if _, err := mapping.Compile(map[string]string{property: field}); err != nil {
+			r.on(p.child("properties", property), "%v", err)
 		}
 	}
 }

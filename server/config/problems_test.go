@@ -95,6 +95,10 @@ func TestEveryProblemIsToldWithItsPlaceAndTheWayOut(t *testing.T) {
 		"no CEL":            {"destinations: { erp: { http: { url: \"https://x.example.com\", success_when: \"status = 200\" }, properties: { mail: email } } }\n", []string{"1:76: http.success_when: column 8: Syntax error: token recognition error at: '= '; the variables are status, headers, body, text, item"}},
 		"not HTTP":          {"destinations: { erp: { http: { url: \"ftp://x.example.com\" }, properties: { mail: email } } }\n", []string{"1:37: url: must begin with https:// or http:// and a host, such as https://erp.example.com/leads/{email}"}},
 		"a room's":          {"destinations:\n  erp:\n    http:\n      url: https://x.example.com\n      rules:\n        - { when: status == 200, is: delivered }\n        - { when: stats == 200, is: delivered }\n    properties: { mail: email }\n", []string{"7:19: http.rules[1].when: column 1: undeclared reference to 'stats' (did you mean 'status'?); the variables are status, headers, body, text, item"}},
+		"no such property":  {"destinations:\n  erp:\n    http:\n      url: https://x.example.com/{mial}\n      headers: { X-Who: \"{mail} {nobody}\" }\n    properties: { mail: email }\n", []string{"4:12: http.url: {mial} is no property of the destination, so that no lead could be sent; did you mean {mail}?", "5:25: http.headers.X-Who: {nobody} is no property of the destination, so that no lead could be sent; there are mail"}},
+		"not Pipedrive's":   {"destinations:\n  crm:\n    pipedrive: { api_token: \"${env:TOKEN}\" }\n    properties: { email: email, person.name: last_name }\n", []string{"4:26: properties: email: Pipedrive's properties are person.NAME, lead.NAME and note"}},
+		"told apart by":     {"destinations:\n  crm:\n    hubspot: { token: \"${env:TOKEN}\", id_property: visitor_id }\n    properties: { email: email }\n", []string{"3:52: hubspot.id_property: visitor_id is not under properties, so that no contact could be told apart by it"}},
+		"nameless":          {"destinations:\n  crm:\n    hubspot: { token: \"${env:TOKEN}\" }\n    properties: { \"\": email }\n", []string{"4:23: a property without a name is to get email; give the CRM's name for it"}},
 		"quoted":            {crm + "intake: { max_body_bytes: \"65536\" }\ndebug: { pprof: 'true' }\n", []string{"2:27: max_body_bytes is a whole number, without quotes, not \"65536\"", "3:17: pprof is true or false, without quotes, not \"true\""}},
 		"as eight sees it":  {crm + "intake: { max_body_bytes: 0200000 }\n", []string{"2:27: max_body_bytes is a whole number, not \"0200000\""}},
 		"too many digits":   {crm + "intake: { max_body_bytes: 99999999999 }\n", []string{"2:27: max_body_bytes is a whole number of at most ten digits, not \"99999999999\""}},
@@ -153,6 +157,15 @@ destinations:
 	}
 	if got := strings.Join(places, " "); got != "1:1 2:15 3:21 6:22 7:20 10:23" {
 		t.Errorf("problems at %s:\n%v", got, err)
+	}
+}
+
+func TestATextForEveryLeadIsToldHowItIsWritten(t *testing.T) {
+	t.Parallel()
+	file := strings.Replace(crmBesideToken, "} } }", "}, properties: { email: email, origin: Website form } } }", 1)
+	_, err := config.Parse("f", []byte(file), environment(map[string]string{"TOKEN": "t0ken"}, nil))
+	if err == nil || !strings.HasSuffix(err.Error(), `a text that is the same for every lead is written '= "Website form"'`) {
+		t.Error(err)
 	}
 }
 

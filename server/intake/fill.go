@@ -28,7 +28,7 @@ func (r *Result) fillSource() {
 // fill puts what came for a target into the lead.
 func (r *Result) fill(t *target) {
 	p := &r.picked[t.index]
-	if p.first == "" && !(isNamePart(t.path) && r.hasFullName()) { // which goes before a default
+	if p.first == "" && (!isNamePart(t.path) || !r.hasFullName()) { // a full name goes before a default
 		p.first, p.why = t.initial(), whyDefault
 	}
 	if p.first == "" {

@@ -39,6 +39,12 @@ type Destination interface {
 	Schema(ctx context.Context) (*Schema, Outcome)
 }
 
+// Selective is implemented by destinations that need certain properties, or do not take all: CheckProperties says what is wrong with
+// the names of those that are to be sent, by the keys of the configuration.
+type Selective interface {
+	CheckProperties(names []string) error
+}
+
 // Traits describes what a connection can do.
 type Traits struct {
 	// Kind is its name in the configuration, such as "hubspot".

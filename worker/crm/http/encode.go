@@ -12,6 +12,7 @@ import (
 
 	"github.com/leadgate/leadgate/worker/crm"
 	"github.com/leadgate/leadgate/worker/mapping"
+	"github.com/leadgate/leadgate/worker/spelling"
 )
 
 // envelope is the payload of a lead where the request holds more than JSON: what stands in the URL and the headers, and the
@@ -38,6 +39,28 @@ func (d *destination) placeholders() []string {
 		}
 	}
 	return names
+}
+
+// CheckProperties implements crm.Selective.
+func (d *destination) CheckProperties(names []string) error {
+	var problems []error
+	check := func(key string, p *pattern) {
+		for _, name := range p.names() {
+			if slices.Contains(names, name) {
+				continue
+			}
+			wayOut := "there are " + strings.Join(names, ", ")
+			if near := spelling.Nearest(name, names); near != "" {
+				wayOut = "did you mean {" + near + "}?"
+			}
+			problems = append(problems, fmt.Errorf("http.%s: {%s} is no property of the destination, so that no lead could be sent; %s", key, name, wayOut))
+		}
+	}
+	check("url", d.url)
+	for name, p := range d.headers {
+		check("headers."+name, p)
+	}
+	return errors.Join(problems...)
 }
 
 // Encode implements crm.Destination.

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -84,6 +85,14 @@ func New(cfg *configv1.HubSpot, env crm.Environment) (crm.Destination, error) {
 		return nil, fmt.Errorf("hubspot.base_url: %q is not the address of an API, such as %s", d.base, defaultBaseURL)
 	}
 	return d, nil
+}
+
+// CheckProperties implements crm.Selective.
+func (d *destination) CheckProperties(names []string) error {
+	if d.key != "" && !slices.Contains(names, d.key) {
+		return fmt.Errorf("hubspot.id_property: %s is not under properties, so that no contact could be told apart by it", d.key)
+	}
+	return nil
 }
 
 // Traits implements crm.Destination.

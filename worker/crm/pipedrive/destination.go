@@ -94,6 +94,17 @@ func defaults() map[string]string {
 	}
 }
 
+// CheckProperties implements crm.Selective.
+func (*destination) CheckProperties(names []string) error {
+	var problems []error
+	for _, name := range names {
+		if _, _, ok := part(name); !ok {
+			problems = append(problems, fmt.Errorf("properties: %s: Pipedrive's properties are person.NAME, lead.NAME and note", name))
+		}
+	}
+	return errors.Join(problems...)
+}
+
 // Encode implements crm.Destination.
 func (*destination) Encode(properties []mapping.Property) ([]byte, error) {
 	for _, p := range properties {
