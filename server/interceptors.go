@@ -61,7 +61,7 @@ func (s *Server) streamChain() []grpc.StreamServerInterceptor {
 }
 
 // unaryCall puts the call into the context, and tells the caller its request's identifier.
-func (s *Server) unaryCall(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+func (s *Server) unaryCall(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	defer s.underWay.begin()()
 	arrived(ctx)
 	c := s.grpcCall(ctx)
@@ -72,6 +72,7 @@ func (s *Server) unaryCall(ctx context.Context, req any, _ *grpc.UnaryServerInfo
 	if err != nil {
 		s.refused(c, err)
 	}
+	s.answered(info.FullMethod, status.Code(err), s.now().Sub(c.received))
 	return answer, err
 }
 

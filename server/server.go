@@ -20,6 +20,7 @@ import (
 	"buf.build/go/protovalidate"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -55,7 +56,7 @@ const (
 	lastWords = time.Second
 )
 
-// Options are what a server needs. All but Back, Preparer, Routes, BodyTimeout, Connections, Now and Logger are required.
+// Options are what a server needs. All but Back, Preparer, Answered, Routes, BodyTimeout, Connections, Now and Logger are required.
 type Options struct {
 	Snapshot config.Snapshot
 	Store    store.Store
@@ -69,6 +70,8 @@ type Options struct {
 	// Metrics is served at /metrics to callers with the role read, OpenAPI at /openapi.json to everybody.
 	Metrics http.Handler
 	OpenAPI []byte
+	// Answered is told of every unary rpc, over gRPC and over REST, how it ended and how long the caller waited; nil tells nobody.
+	Answered func(method string, code codes.Code, took time.Duration)
 	// Routes are further pages by path prefix, such as /demo/, for everybody.
 	Routes map[string]http.Handler
 	// Tracing begins a trace for every submission that belongs to none.
@@ -106,6 +109,7 @@ type Server struct {
 	tls       *tls.Config
 	mixed     bool
 	tracing   bool
+	answered  func(method string, code codes.Code, took time.Duration)
 
 	bodyTimeout time.Duration
 	connections int
@@ -141,7 +145,11 @@ type Server struct {
 func New(o Options) (*Server, error) {
 	s := &Server{
 		store: o.Store, hasher: store.NewHasher(o.Store.HashKey()), journal: o.Journal, back: o.Back, preparer: o.Preparer,
-		limiter: newLimiter(), strangers: newShares(maxStrangers, maxStrangersOfNetwork), now: o.Now, log: o.Logger, tracing: o.Tracing, bodyTimeout: o.BodyTimeout, connections: o.Connections, health: health.NewServer(),
+		limiter: newLimiter(), strangers: newShares(maxStrangers, maxStrangersOfNetwork), now: o.Now, log: o.Logger, tracing: o.Tracing, answered: o.Answered,
+		bodyTimeout: o.BodyTimeout, connections: o.Connections, health: health.NewServer(),
+	}
+	if s.answered == nil {
+		s.answered = func(string, codes.Code, time.Duration) {}
 	}
 	if s.bodyTimeout == 0 {
 		s.bodyTimeout = usualBodyTimeout

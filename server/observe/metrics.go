@@ -24,6 +24,7 @@ type metrics struct {
 	systemEvents      *prometheus.CounterVec
 	attempts          *prometheus.HistogramVec
 	speed             *prometheus.HistogramVec
+	requests          *prometheus.HistogramVec
 	watchers          prometheus.Gauge
 	configGood        prometheus.Gauge
 	forms             labels
@@ -64,6 +65,7 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 			// From at once, through the five minutes after which a lead has gone cold, to an outage of a day.
 			Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400},
 		}, []string{"form"}),
+		requests: newRequests(),
 		watchers: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "leadgate_watchers", Help: "Who is watching deliveries at present: consoles, terminals, programs.",
 		}),
@@ -91,7 +93,7 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 		return float64(lines)
 	})
 	all := []prometheus.Collector{
-		m.leads, m.destinationEvents, m.formEvents, m.systemEvents, m.attempts, m.speed, m.watchers, m.configGood, info, lost, newFigures(o.Store, o.Destinations, o.Now),
+		m.leads, m.destinationEvents, m.formEvents, m.systemEvents, m.attempts, m.speed, m.requests, m.watchers, m.configGood, info, lost, newFigures(o.Store, o.Destinations, o.Now),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}
 	if o.Commits != nil {

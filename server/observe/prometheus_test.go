@@ -15,6 +15,7 @@ import (
 
 	promclient "github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
@@ -111,6 +112,7 @@ func TestShippedFilesNameTheMetricsThatThereAre(t *testing.T) {
 	w := watch(t, figures{counts: map[string]store.Counts{"crm": {}}}, "error")
 	w.alerts = []*leadgatev1.Alert{{Rule: "error_rate", State: leadgatev1.AlertState_ALERT_STATE_FIRING}}
 	w.commits.Observe(1, 1)
+	w.Answered("/leadgate.v1.LeadService/SubmitForm", codes.OK, time.Millisecond)
 	w.journal.Publish(way(0, "contact", "crm", 1, 1)...)
 	w.journal.Publish(
 		&leadgatev1.Event{Kind: &leadgatev1.Event_Destination{Destination: &leadgatev1.DestinationEvent{Destination: "crm"}}},

@@ -102,6 +102,7 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 		Back:     g.worker,
 		Preparer: g.preparer,
 		Metrics:  g.observer.Metrics(),
+		Answered: g.observer.Answered,
 		OpenAPI:  openapi.JSON,
 		Routes:   o.routes,
 		Tracing:  g.sending.Traces(),

@@ -79,10 +79,15 @@ func TestPrometheusScrapesTheGatewayAndItsRulesFire(t *testing.T) {
 	prometheus := startPrometheus(t, h.gateway.address)
 	h.faults(`{"status":401}`)
 	h.submit(3)
+	if a := request(t, "POST", h.url("/v1/forms/contact/submissions"), "application/json", `{"email":"nobody"}`); a.status != 400 {
+		t.Fatalf("answer %d %s", a.status, a.text)
+	}
 	for query, want := range map[string]string{
 		`up{job="leadgate"}`: "1",
 		`sum(leadgate_deliveries{destination="crm",state=~"pending|retry_wait"})`: "3",
 		`ALERTS{alertname="LeadgateCredentialsRefused",alertstate="firing"}`:      "1",
+		`leadgate_request_duration_seconds_count{method="SubmitForm",code="OK"}`:  "3",
+		`sum(leadgate_request_duration_seconds_count{code="InvalidArgument"})`:    "1",
 	} {
 		got := "nothing"
 		for deadline := time.Now().Add(patience); got != want && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
