@@ -86,7 +86,11 @@ export class Groups<T> {
     const chooses = kind.actions.length > 0;
     const columns = chooses ? [{ name: "Chosen", kind: "choose" }, ...kind.columns] : kind.columns;
     const all = chooses ? this.box(`Choose all ${count(group.items.length)} of ${group.about}: ${group.reason}`, group.items, `all ${key}`) : h("span");
-    const rows = group.items.slice(0, ROWS).map((item) => row(columns, [...(chooses ? [this.box(`Choose ${kind.one} ${kind.id(item)}`, [item], kind.id(item))] : []), ...kind.cells(item)]));
+    const rows = group.items.slice(0, ROWS).map((item) => {
+      const cells = kind.cells(item);
+      const called = cells.find((cell) => cell instanceof HTMLAnchorElement)?.textContent ?? kind.id(item);
+      return row(columns, [...(chooses ? [this.box(`Choose ${called}`, [item], kind.id(item))] : []), ...cells]);
+    });
     const more = group.items.length - rows.length;
     const sample = h("div", { class: "sample" }, this.samples.get(key));
     return h(
