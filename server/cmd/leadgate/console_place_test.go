@@ -35,6 +35,9 @@ func TestTheFocusStaysWhileThePageChanges(t *testing.T) {
 
 	// A list that is read again, and an action after which there is less of it.
 	h.manyDead(3)
+	// The link that skips what is around a view makes nothing anew.
+	o.goTo("dead", shows(".group", "3 ×"), pressButton("Choose all 3"), shows(".action-bar", "3 chosen"),
+		holds(`(document.querySelector(".skip").focus(), true)`), chromedp.KeyEvent(enter), holds(`document.activeElement.id === "main" && location.hash === ""`), shows(".action-bar", "3 chosen"))
 	o.goTo("dead", shows(".group", "3 ×"), holds(`(document.querySelector(".group details").open = true, document.querySelectorAll(".group a")[1].focus(), true)`))
 	link, err := chromedp.Run(o.ctx, chromedp.Evaluate[string](`document.activeElement.getAttribute("href")`))
 	if err != nil {

@@ -43,7 +43,7 @@ export class Shell {
     this.element = h(
       "div",
       { class: "shell" },
-      h("a", { class: "skip", href: "#main" }, "Skip to content"),
+      h("a", { class: "skip", href: "#main", click: (event) => { event.preventDefault(); this.main.focus(); } }, "Skip to content"),
       h(
         "header",
         { class: "top" },
