@@ -69,6 +69,7 @@ func compact(o Options, progress func(written, about int64)) (result Compacted, 
 	if err = errors.Join(err, source.Close()); err != nil {
 		return Compacted{}, errors.Join(fmt.Errorf("data directory %s: %w", o.Dir, err), os.RemoveAll(to))
 	}
+	giveTo(o.Dir, to)
 	if err := os.Rename(from, filepath.Join(o.Dir, replacedDir)); err != nil {
 		return Compacted{}, err
 	}

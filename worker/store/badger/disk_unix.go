@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -41,6 +42,22 @@ func freeBytes(dir string) (uint64, error) {
 		return 0, err
 	}
 	return uint64(max(0, int64(fs.Bavail))) * uint64(fs.Bsize), nil //nolint:gosec // FreeBSD counts below 0 where only root may write
+}
+
+// giveTo makes what is at a path belong to whoever has a directory, if we may: whoever restores or compacts as root leaves a store
+// that the gateway's own user can open.
+func giveTo(dir, path string) {
+	info, err := os.Stat(dir)
+	if err != nil || os.Geteuid() != 0 {
+		return
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || owner.Uid == 0 {
+		return
+	}
+	_ = filepath.WalkDir(path, func(path string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Lchown(path, int(owner.Uid), int(owner.Gid)))
+	})
 }
 
 // syncDir makes durable what was created, renamed and removed in a directory.

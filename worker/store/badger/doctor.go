@@ -106,7 +106,9 @@ func Salvage(ctx context.Context, o Options, to Options) (_ Examined, _ Restored
 	var found Examined
 	err = r.build(ctx, func() (err error) {
 		loader := r.db.NewKVLoader(16)
-		if found, err = walkFiles(o, func(kv *pb.KV) error { return loader.Set(kv) }); err != nil {
+		if found, err = walkFiles(o, func(kv *pb.KV) error {
+			return errors.Join(r.wrote(len(kv.GetKey())+len(kv.GetValue())), loader.Set(kv))
+		}); err != nil {
 			return err
 		}
 		if wrong != nil {

@@ -69,6 +69,7 @@ func appendErasures(dir string, lines []byte) error {
 		lines = append([]byte{'\n'}, lines...)
 	}
 	_, err = f.Write(lines)
+	giveTo(dir, f.Name())
 	return errors.Join(err, f.Sync())
 }
 

@@ -239,6 +239,9 @@ func (s *Store) loadMeta() (*storev1.Meta, error) {
 		if err != nil {
 			return nil, err
 		}
+		if s.log != nil { // who expected another has a wrong directory, or a disk that is not mounted
+			s.log.Info("store: data directory " + absolute(s.dir) + " had none; a new one was made")
+		}
 		return meta, s.db.Update(func(txn *badgerdb.Txn) error {
 			return txn.Set(keyMeta, value)
 		})
@@ -250,6 +253,14 @@ func (s *Store) loadMeta() (*storev1.Meta, error) {
 		return nil, fmt.Errorf("it has format %d, which this leadgate cannot read: use the older leadgate that wrote it", meta.GetFormat())
 	}
 	return meta, nil
+}
+
+// absolute is a path as it is from anywhere.
+func absolute(path string) string {
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return path
 }
 
 func newMeta() *storev1.Meta {

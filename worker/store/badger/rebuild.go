@@ -35,6 +35,7 @@ func (r *restoration) rebuild(ctx context.Context) error {
 		return fmt.Errorf("it has format %d, and this leadgate knows format %d", meta.GetFormat(), formatNumber)
 	}
 	b := &rebuilding{
+		r:   r,
 		s:   &Store{hasher: store.NewHasher(meta.GetHashKey()), now: r.o.Now, behind: marks{}},
 		txn: txn, batch: r.db.NewWriteBatch(), counts: map[countKey]int64{}, delivered: map[string]uint64{}, people: map[string]bool{},
 		unreadable: map[string]bool{},
@@ -66,6 +67,7 @@ func (r *restoration) rebuild(ctx context.Context) error {
 
 // rebuilding goes through a database that has only what backups hold.
 type rebuilding struct {
+	r                          *restoration
 	s                          *Store // for its hash key and clock
 	txn                        *badgerdb.Txn
 	batch                      *badgerdb.WriteBatch
@@ -92,6 +94,9 @@ func (b *rebuilding) leaveOut(key []byte) error {
 	return b.batch.Delete(slices.Clone(key))
 }
 
+// About how many bytes are written for a lead: its indexes, and what is held of it.
+const aroundLead = 4 << 10
+
 // leads goes through leads and their deliveries, which sort alike.
 func (b *rebuilding) leads(ctx context.Context) error {
 	leads := b.txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixLead}, PrefetchValues: true, PrefetchSize: 100})
@@ -100,7 +105,7 @@ func (b *rebuilding) leads(ctx context.Context) error {
 	defer deliveries.Close()
 	deliveries.Rewind()
 	for leads.Rewind(); leads.Valid(); leads.Next() {
-		if err := ctx.Err(); err != nil {
+		if err := errors.Join(ctx.Err(), b.r.wrote(aroundLead)); err != nil {
 			return err
 		}
 		lead, r := leadKey(leads.Item().Key()[1:]), &leadgatev1.LeadRecord{}

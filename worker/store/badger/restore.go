@@ -130,6 +130,8 @@ type restoration struct {
 	o         Options // of the directory in which it is made
 	place     string  // where the database goes then
 	db        *badgerdb.DB
+	space     space // on its disk
+	unchecked int   // bytes written since that was looked at
 	progress  func(int64)
 	header    *storev1.BackupHeader // of the backup read last
 	entries   int64
@@ -142,7 +144,20 @@ type restoration struct {
 func newRestoration(o Options) *restoration {
 	r := &restoration{o: o, place: filepath.Join(o.Dir, databaseDir), states: map[string]bool{}}
 	r.o.Dir, r.o.Ballast = filepath.Join(o.Dir, compactedDir), false
+	r.space = space{dir: o.Dir, min: o.MinFree, free: o.Free}
 	return r
+}
+
+// How many bytes may be written before the disk is looked at again.
+const unlooked = 4 << 20
+
+// wrote counts what is written, and fails when the disk runs low: a full one would kill the process.
+func (r *restoration) wrote(bytes int) error {
+	if r.unchecked += bytes; r.unchecked < unlooked {
+		return nil
+	}
+	r.unchecked = 0
+	return r.space.check()
 }
 
 func (r *restoration) run(ctx context.Context, backups []io.Reader) error {
@@ -177,6 +192,9 @@ func (r *restoration) build(ctx context.Context, fill func() error) error {
 	if err := os.RemoveAll(r.o.Dir); err != nil {
 		return err
 	}
+	if err := r.wrote(unlooked); err != nil {
+		return err
+	}
 	if err := r.open(); err != nil {
 		return explainOpen(dir, err)
 	}
@@ -185,6 +203,7 @@ func (r *restoration) build(ctx context.Context, fill func() error) error {
 		err = r.erase(ctx)
 	}
 	if err == nil {
+		giveTo(dir, r.o.Dir)
 		err = os.Rename(filepath.Join(r.o.Dir, databaseDir), r.place)
 	}
 	if err = errors.Join(err, os.RemoveAll(r.o.Dir)); err != nil {
@@ -223,6 +242,9 @@ func (r *restoration) read(ctx context.Context, backup io.Reader) error {
 			if r.progress != nil {
 				r.progress(r.entries)
 			}
+		}
+		if err := r.wrote(len(e.GetKey()) + len(e.GetValue())); err != nil {
+			return err
 		}
 		if len(e.GetKey()) == 0 || !strings.ContainsRune(backedUp, rune(e.GetKey()[0])) {
 			return fmt.Errorf("a key %q that no backup has", e.GetKey())

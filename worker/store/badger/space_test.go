@@ -2,8 +2,10 @@ package badger_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -49,6 +51,42 @@ func TestALowDiskRefusesWritesUntilThereIsRoomAgain(t *testing.T) {
 		synctest.Wait()
 		accept(t, s, refused)
 	})
+}
+
+// A full disk kills whoever writes through mapped memory.
+func TestRestoreAndSalvageEndBeforeTheDiskIsFullAndLeaveNothing(t *testing.T) {
+	t.Parallel()
+	o := badger.Options{Dir: t.TempDir()}
+	s := open(t, o)
+	for i := range 40 {
+		a := lead(fmt.Sprintf("p%d@example.com", i))
+		a.Record.Lead.Message = strings.Repeat("m", 200<<10)
+		accept(t, s, a)
+	}
+	content, _ := backup(t, s, "")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for when, looks := range map[string]int32{"at once": 0, "on the way": 1} {
+		var looked atomic.Int32
+		low := func(string) (uint64, error) {
+			if looked.Add(1) > looks {
+				return 100 << 20, nil
+			}
+			return 1 << 40, nil
+		}
+		to := badger.Options{Dir: filepath.Join(t.TempDir(), "new"), Free: low}
+		if _, err := restore(t, to, "", content); err == nil || !strings.Contains(err.Error(), "100 MiB left") {
+			t.Errorf("restored, low %s: %v", when, err)
+		}
+		looked.Store(0)
+		if _, _, err := badger.Salvage(t.Context(), o, to); err == nil || !strings.Contains(err.Error(), "100 MiB left") {
+			t.Errorf("saved, low %s: %v", when, err)
+		}
+		if _, err := os.Stat(to.Dir); !os.IsNotExist(err) {
+			t.Errorf("low %s, it leaves something: %v", when, err)
+		}
+	}
 }
 
 func TestADiskThatRunsLowIsNoticedWithoutAnyWrite(t *testing.T) {
