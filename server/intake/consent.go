@@ -53,8 +53,8 @@ func (f *Form) compileConsents(consents map[string]*configv1.ConsentField) error
 func (r *Result) fillConsents() {
 	for _, c := range r.form.consents {
 		text := c.text
-		if came := r.valueOf(c.textField); came != "" {
-			text = came
+		if came := r.valuesIn(c.textField); len(came) > 0 {
+			text = came[len(came)-1]
 		}
 		granted, ok := r.answer(c, text)
 		if !ok {
@@ -70,7 +70,7 @@ func (r *Result) fillConsents() {
 // answer is what a visitor said to what was asked in a wording. The last answer counts: pages put a hidden "0" before a check box
 // of the same name. Boxes that share a name tell themselves apart by their values.
 func (r *Result) answer(c consentReader, wording string) (granted, ok bool) {
-	answers := r.valuesOf(c.field)
+	answers := r.valuesIn(c.field)
 	for _, answer := range slices.Backward(answers) {
 		if c.agrees(answer, wording) {
 			return true, true
@@ -95,10 +95,15 @@ func (c consentReader) agrees(answer, wording string) bool {
 	return folded != "" && slices.ContainsFunc([]string{c.value, c.field, c.purpose, wording}, func(own string) bool { return fold(own) == folded })
 }
 
-// valuesOf are the values of a field that are not empty.
-func (r *Result) valuesOf(name string) (values []string) {
+// valuesIn are the values of the field that is configured by a name.
+func (r *Result) valuesIn(configured string) []string {
+	return r.values(func(name string) bool { return r.form.isCalled(name, configured) })
+}
+
+// values are the values, other than empty ones, of the fields whose names match.
+func (r *Result) values(match func(name string) bool) (values []string) {
 	for _, field := range r.submission.GetFields() {
-		if name == "" || field.GetName() != name {
+		if !match(field.GetName()) {
 			continue
 		}
 		for _, value := range field.GetValues() {
@@ -112,7 +117,7 @@ func (r *Result) valuesOf(name string) (values []string) {
 
 // valueOf is the last value of a field that is not empty.
 func (r *Result) valueOf(name string) string {
-	if values := r.valuesOf(name); len(values) > 0 {
+	if values := r.values(func(sent string) bool { return name != "" && sent == name }); len(values) > 0 {
 		return values[len(values)-1]
 	}
 	return ""

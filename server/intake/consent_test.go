@@ -59,6 +59,39 @@ func TestConsentIsKeptWithWhatWasShownWhenAndWhere(t *testing.T) {
 	}
 }
 
+func TestAConsentIsFoundInAnySpelling(t *testing.T) {
+	t.Parallel()
+	form := newForm(t, func(cfg *configv1.Form) {
+		cfg.Fields = map[string]string{"email": "email", "call-me": "custom.call"}
+		cfg.Required, cfg.Honeypot = nil, []string{"contact_trap"}
+		cfg.Consents = map[string]*configv1.ConsentField{
+			"newsletter": {Field: "contact[news]", TextField: "contact[wording]"},
+			"calls":      {Field: "call_me"},
+			"trap":       {Field: "contact[trap]"},
+		}
+	})
+	for _, test := range []struct {
+		name string
+		want int
+	}{
+		{"contact[news]", 1}, {"contact.news", 1}, {"contact_news", 1}, {"Contact News", 1},
+		{"contact.newsletter", 0}, {"call_me", 1},
+		{"call-me", 0},      // leads elsewhere
+		{"contact_trap", 0}, // is there for programs
+	} {
+		result := form.Lead(submission("email", "ada@example.com", test.name, "on", "contact.wording", "As shown."))
+		if got := len(result.Lead.GetConsents()); got != test.want {
+			t.Errorf("%s: %d consents, want %d", test.name, got, test.want)
+		}
+		if strings.Contains(strings.ToLower(test.name), "news") && test.want == 1 && result.Lead.GetConsents()[0].GetText() != "As shown." {
+			t.Errorf("%s: the wording is %q", test.name, result.Lead.GetConsents()[0].GetText())
+		}
+		if test.want == 1 && len(result.Unmapped) > 0 {
+			t.Errorf("%s: nothing maps %q", test.name, result.Unmapped)
+		}
+	}
+}
+
 func TestWhatIsNeitherYesNorNoIsNoConsent(t *testing.T) {
 	t.Parallel()
 	form := newForm(t, func(cfg *configv1.Form) {

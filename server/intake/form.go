@@ -248,18 +248,34 @@ func checkRegion(region string) error {
 // Knows says whether the configuration says what becomes of a field of the page: it leads to a field of a lead, is ignored, or is
 // there for another purpose.
 func (f *Form) Knows(field string) bool {
-	_, silent := f.silent[field]
-	return silent || f.ignores(field) || f.resolve(field) != nil
+	return f.isSilent(field) || f.ignores(field) || f.resolve(field) != nil
 }
 
 // Volatile says whether a field is what pages add anew for each attempt to send: it does not make two submissions different.
 func (f *Form) Volatile(field string) bool {
-	if _, ok := f.silent[field]; ok && !f.isConsent(field) {
+	if f.isSilent(field) && !f.isConsent(field) {
 		return true
 	}
 	return IsClientField(field) || f.byField[field] == nil && f.known.meaning(field) == plumbing
 }
 
+// isSilent says whether a field has a purpose of its own, and leads nowhere.
+func (f *Form) isSilent(field string) bool {
+	_, ok := f.silent[field]
+	return ok || f.isConsent(field)
+}
+
 func (f *Form) isConsent(field string) bool {
-	return slices.ContainsFunc(f.consents, func(c consentReader) bool { return c.field == field || c.textField == field })
+	return slices.ContainsFunc(f.consents, func(c consentReader) bool { return f.isCalled(field, c.field) || f.isCalled(field, c.textField) })
+}
+
+// isCalled says whether a page's field is the one that is configured by a name: by this very name or, unless it means something else,
+// in another spelling.
+func (f *Form) isCalled(field, configured string) bool {
+	if field == configured || configured == "" {
+		return configured != ""
+	}
+	spelt := spelling(field)
+	_, silent := f.silent[field]
+	return spelt == spelling(configured) && !silent && f.bySpelling[spelt] == nil
 }

@@ -155,7 +155,7 @@ func (r *Result) isWebflow() bool {
 // stranger remembers a field that leads nowhere.
 func (r *Result) stranger(field *leadgatev1.Submission_Field) {
 	name := field.GetName()
-	if _, ok := r.form.silent[name]; ok || IsClientField(name) {
+	if r.form.isSilent(name) || IsClientField(name) {
 		return
 	}
 	if r.form.dictionary != nil {
