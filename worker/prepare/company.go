@@ -77,7 +77,7 @@ func (p *Preparer) newCompany(cfg *configv1.Company, secret func(string) (string
 
 // wants says whether a domain is worth asking for.
 func (c *company) wants(domain string) bool {
-	return domain != "" && !freeMail[domain] && !slices.Contains(c.cfg.GetSkipDomains(), domain)
+	return domain != "" && !isFreeMail(domain) && !slices.Contains(c.cfg.GetSkipDomains(), domain)
 }
 
 // find returns what is known of the company that owns a domain. An answer that comes after ctx ended is kept for the next lead.

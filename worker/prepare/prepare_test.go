@@ -134,7 +134,7 @@ func TestWhatWasAskedForOtherFieldsIsAskedAnew(t *testing.T) {
 func TestNobodyIsAskedForWhatSaysNothing(t *testing.T) {
 	t.Parallel()
 	bubble(t, companyConfig(func(c *configv1.Company) { c.SkipDomains = []string{"ours.example"} }), func(t *testing.T, h *house) {
-		for _, email := range []string{"ada@gmail.com", "ada@ours.example", ""} {
+		for _, email := range []string{"ada@gmail.com", "ada@yahoo.ca", "ada@hotmail.com.br", "ada@ours.example", ""} {
 			if wait := h.preparer.Wants("contact", &leadgatev1.Lead{Email: email, Phone: "+14155550132"}); wait != 0 {
 				t.Errorf("%q waits %s", email, wait)
 			}
