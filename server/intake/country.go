@@ -2,6 +2,7 @@ package intake
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -20,6 +21,7 @@ func readCountry(text string) string {
 	if len(text) > maxCountry {
 		return ""
 	}
+	text = dialled.ReplaceAllString(text, "")
 	if code := oneCountry(text); code != "" {
 		return code
 	}
@@ -36,6 +38,9 @@ func readCountry(text string) string {
 	}
 	return ""
 }
+
+// dialled is the calling code behind a country in lists to choose from: Germany (+49).
+var dialled = regexp.MustCompile(`\s*\(?\+\d[\d -]*\)?$`)
 
 // oneCountry reads a country that is written in one way only.
 func oneCountry(text string) string {
@@ -123,22 +128,31 @@ func (t *countryTable) add(name, code string) {
 // furtherNames are those that neither library knows: how lists to choose from write a country, most of them after ISO 3166-1.
 func furtherNames() map[string][]string {
 	return map[string][]string{
+		"AE": {"Emirates", "الإمارات"},
+		"AL": {"Shqipëria"},
 		"BO": {"Bolivia (Plurinational State of)"},
-		"CD": {"Congo (the Democratic Republic of the)", "Congo, Democratic Republic of the", "Congo (Democratic Republic)"},
+		"CD": {"DRC", "Congo (the Democratic Republic of the)", "Congo, Democratic Republic of the", "Congo (Democratic Republic)"},
+		"CN": {"PRC", "P.R. China"},
 		"FK": {"Falkland Islands (the) [Malvinas]"},
-		"GB": {"United Kingdom of Great Britain and Northern Ireland", "United Kingdom (UK)"},
+		"GB": {"United Kingdom of Great Britain and Northern Ireland", "United Kingdom (UK)", "VK", "Inglaterra", "Angleterre", "Inghilterra", "N. Ireland"},
+		"HK": {"香港", "Hong Kong SAR"},
 		"IE": {"Republic of Ireland", "Ireland (Republic of)"},
+		"IN": {"Bharat"},
 		"KP": {"Korea (the Democratic People's Republic of)"},
 		"KR": {"Korea (the Republic of)", "Korea (Republic of)"},
 		"MD": {"Moldova (the Republic of)", "Moldova (Republic of)"},
 		"MF": {"Saint Martin (French part)"},
-		"NL": {"Netherlands (Kingdom of the)"},
+		"NL": {"Netherlands (Kingdom of the)", "The Netherland"},
 		"PS": {"Palestine, State of"},
+		"RU": {"РФ"},
+		"SA": {"KSA", "السعودية"},
 		"SH": {"Saint Helena, Ascension and Tristan da Cunha"},
+		"SK": {"Slovakia (Slovak Republic)"},
 		"SX": {"Sint Maarten (Dutch part)"},
 		"TZ": {"Tanzania, the United Republic of"},
-		"US": {"America", "United States of America", "United States (US)"},
+		"US": {"America", "United States of America", "United States (US)", "the US", "EE.UU.", "EUA", "VS"},
 		"VE": {"Venezuela (Bolivarian Republic of)"},
+		"ZA": {"RSA"},
 	}
 }
 

@@ -3,6 +3,7 @@ package intake
 import (
 	"net"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -13,6 +14,11 @@ import (
 // twice changes nothing.
 func readWebsite(text string) string {
 	text, _ = narrow(strings.Trim(text, "<>\"' "))
+	text = strings.TrimRight(strings.TrimPrefix(text, "("), ",;")
+	if !strings.Contains(text, "(") {
+		text = strings.TrimSuffix(text, ")")
+	}
+	text = retypedScheme(text)
 	if text == "" || strings.ContainsAny(text, " \\") {
 		return ""
 	}
@@ -44,6 +50,25 @@ func readWebsite(text string) string {
 		u.Path = ""
 	}
 	return u.String()
+}
+
+// schemes are those that people type, and what may go wrong with one.
+var schemes = regexp.MustCompile(`(?i)^(?:h?t?tps?|htt?ps?|hhttps?):?/{1,3}`)
+
+// retypedScheme mends what stands before the host: of http://https://example.com, which comes of a field that was filled in with
+// http://, the last scheme counts; https//example.com lacks a colon.
+func retypedScheme(text string) string {
+	scheme := ""
+	for {
+		found := schemes.FindString(text)
+		if found == "" {
+			return scheme + text
+		}
+		scheme, text = "http://", text[len(found):]
+		if strings.Contains(strings.ToLower(found), "s") {
+			scheme = "https://"
+		}
+	}
 }
 
 // isHost says whether a name, in ASCII, can be that of a public web site: labels between dots, the last one not a number.
