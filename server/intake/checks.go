@@ -2,6 +2,7 @@ package intake
 
 import (
 	_ "embed" // for the lists
+	"net/url"
 	"strings"
 	"sync"
 	"unicode"
@@ -141,6 +142,12 @@ func hasLink(text string, person bool) bool {
 		}
 	}
 	return false
+}
+
+// isHomePage says whether text is the address of a web site and nothing else.
+func isHomePage(text string) bool {
+	site, err := url.Parse(readWebsite(text))
+	return err == nil && site.Host != "" && site.Path == "" && site.RawQuery == ""
 }
 
 // isGibberish says whether a name was typed without looking: one character over and over, a run along the keyboard, the same

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/types/known/structpb"
+
+	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
 // fillSource says where the lead came from, as far as the submission tells beside its fields.
@@ -140,6 +142,18 @@ func (r *Result) fillEmail(t *target, p *pick) {
 	if p.why&whyFirst != 0 {
 		r.omit(t, RuleSeveral, "contains several addresses; the first is used")
 	}
+}
+
+// dropNoAddress leaves out what stands for no e-mail address, such as n/a, of a lead that can be phoned. What has an at sign is meant
+// to be an address: the visitor is asked to mend it.
+func (r *Result) dropNoAddress() {
+	t := r.form.byPath[pathEmail]
+	if t == nil || t.required || r.Lead.Email == "" || strings.Contains(r.Lead.Email, "@") || r.Lead.Phone == "" {
+		return
+	}
+	r.Lead.Email = ""
+	r.omit(t, RuleEmail, "must be an e-mail address")
+	r.Changes = slices.DeleteFunc(r.Changes, func(change *leadgatev1.Change) bool { return change.GetLeadField() == pathEmail })
 }
 
 func (r *Result) fillText(t *target, p *pick) {

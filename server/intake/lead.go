@@ -110,6 +110,7 @@ func (f *Form) Lead(submission *leadgatev1.Submission) *Result {
 	for _, t := range f.targets {
 		r.fill(t)
 	}
+	r.dropNoAddress()
 	r.splitFullName()
 	r.fillCampaign()
 	r.fillConsents()

@@ -174,6 +174,28 @@ func TestThePartsOfAFullNameAreReadAsConfigured(t *testing.T) {
 	}
 }
 
+func TestWhoLeavesAPhoneNumberNeedsNoAddress(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		email, phone string
+		required     []string
+		refused      bool
+	}{
+		{"n/a", "(415) 555-0132", nil, false},
+		{"None", "(415) 555-0132", nil, false},
+		{"n/a", "", nil, true},
+		{"n/a", "(415) 555-0132", []string{"email"}, true},
+		{"ada@example", "(415) 555-0132", nil, true},
+	} {
+		form := newForm(t, func(cfg *configv1.Form) { cfg.Required = test.required })
+		result := form.Lead(submission("email", test.email, "phone", test.phone))
+		refused := len(result.Violations) > 0 || protovalidate.Validate(result.Lead) != nil
+		if refused != test.refused || !refused && (len(result.Omitted) != 1 || len(result.Changes) != 1) {
+			t.Errorf("%v: refused %v, lead %v, omitted %v, changes %v", test, refused, result.Lead, result.Omitted, result.Changes)
+		}
+	}
+}
+
 func TestWhatCannotBeReadIsOmittedUnlessItIsNeeded(t *testing.T) {
 	t.Parallel()
 	needsPhone := func(cfg *configv1.Form) { cfg.Required = []string{"phone"} }

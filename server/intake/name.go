@@ -19,6 +19,9 @@ func personName(text string) (string, reasons) {
 // mendCapitals writes a name in all capitals as names are written: ADA O'BRIEN-SMITH becomes Ada O'Brien-Smith. Two letters may
 // be initials and stay as they are, and so does everything else: who writes bell hooks means it.
 func mendCapitals(name string) string {
+	if open := strings.LastIndex(name, " ("); open > 0 && strings.HasSuffix(name, ")") { // ADA KING (she/her)
+		return mendCapitals(name[:open]) + name[open:]
+	}
 	letters := 0
 	for _, r := range name {
 		if unicode.IsLower(r) || unicode.IsTitle(r) {

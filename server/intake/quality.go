@@ -138,7 +138,8 @@ func (r *Result) Judge(counts Counts) []Verdict {
 	for _, named := range [...]struct{ path, text string }{
 		{pathFirstName, lead.GetFirstName()}, {pathLastName, lead.GetLastName()}, {"company", lead.GetCompany()},
 	} {
-		if hasLink(named.text, named.path != "company") {
+		// A company may be known by the address of its web site.
+		if hasLink(named.text, named.path != "company") && (named.path != "company" || !isHomePage(named.text)) {
 			found("links_in_names", q.onLinks, r.FieldOf(named.path), "holds a web address")
 		}
 		if isGibberish(named.text) {

@@ -52,6 +52,10 @@ func TestChecksFindWhatNoPersonSends(t *testing.T) {
 		{[]string{"email", "a@example.com", "firstname", "Win https://spam.example now"}, intake.Counts{}, "links_in_names=hold"},
 		{[]string{"email", "a@example.com", "lastname", "bit.ly/x7"}, intake.Counts{}, "links_in_names=hold"},
 		{[]string{"email", "a@example.com", "company", "Booking.com"}, intake.Counts{}, ""},
+		{[]string{"email", "a@example.com", "company", "www.example.com"}, intake.Counts{}, ""},
+		{[]string{"email", "a@example.com", "company", "https://example.com/"}, intake.Counts{}, ""},
+		{[]string{"email", "a@example.com", "company", "https://spam.example/offer?x=1"}, intake.Counts{}, "links_in_names=hold"},
+		{[]string{"email", "a@example.com", "company", "See www.spam.example"}, intake.Counts{}, "links_in_names=hold"},
 		{[]string{"email", "a@example.com", "lastname", "Davis Jr."}, intake.Counts{}, ""},
 	} {
 		s := submission(test.pairs...)

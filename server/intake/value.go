@@ -317,11 +317,14 @@ func readBoolean(text string) (yes, ok bool) {
 var (
 	yesWords = sync.OnceValue(func() map[string]bool {
 		return foldedSet(`1 true t y yes on checked x ok agree agreed accepted accept granted subscribed
-			ja wahr oui vrai si verdadero sim verdadeiro vero waar да так tak ano áno evet igen kylla jah taip ναι はい 是 예 네 نعم כן ya`)
+			ja wahr oui vrai si verdadero sim verdadeiro vero waar
+			iagree iaccept yesiagree ichstimmezu einverstanden zugestimmt akzeptiert jaccepte accepte acepto aceptado deacuerdo aceito concordo accetto acconsento
+			akkoord zgadzamsie souhlasim согласен согласна 同意 同意する 同意します 동의 동의함 да так tak ano áno evet igen kylla jah taip ναι はい 是 예 네 نعم כן ya`)
 	})
 	noWords = sync.OnceValue(func() map[string]bool {
 		return foldedSet(`0 false f n no off unchecked none declined denied refused
-			nein falsch non faux falso nao nee onwaar nej nei нет ні не nie ne hayır nem ei όχι οχι いいえ 否 아니요 아니오 لا לא tidak`)
+			nein falsch non faux falso nao nee onwaar
+			idontagree idonotagree idontaccept idonotaccept niezgadzamsie nesouhlasim 不同意 同意しない nej nei нет ні не nie ne hayır nem ei όχι οχι いいえ 否 아니요 아니오 لا לא tidak`)
 	})
 )
 
