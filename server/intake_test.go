@@ -320,6 +320,10 @@ func TestConsentIsKeptWithTheLead(t *testing.T) {
 	a := h.post(contact, asForm, "email=ada@example.com&news=on", "Referer", "https://www.example.com/").expect(t, 201)
 	h.send("GET", a.header.Get("Location"), "", "").expect(t, 200,
 		`"consents":[{"purpose":"newsletter"`, `"granted":true`, `"text":"Send me news."`, `"textVersion":"7"`, `"ip":"127.0.0.1"}]`)
+	a = h.post(contact, asForm, "email=ada@example.com&news=no").expect(t, 201)
+	h.send("GET", a.header.Get("Location"), "", "").expect(t, 200, `"consents":[{"purpose":"newsletter"`, `"granted":false`) // said, not left out
+	a = h.post("/v1/leads", asJSON, `{"lead":{"email":"ada@example.com","consents":[{"purpose":"newsletter"}]}}`).expect(t, 201)
+	h.send("GET", a.header.Get("Location"), "", "").expect(t, 200, `"granted":false`)
 }
 
 func TestAPersonIsFoundHoweverTheDomainIsWritten(t *testing.T) {

@@ -1014,7 +1014,10 @@ export interface Lead {
 export interface Consent {
   /** The purpose, such as "newsletter". */
   purpose?: string;
-  /** Whether the person agreed. */
+  /**
+   * Whether the person agreed. leadgate always says it, so that a refusal, false, cannot be taken for an answer that lacks it; a
+   * backend that leaves it out says false.
+   */
   granted?: boolean;
   /** The wording that was shown to the person. */
   text?: string;

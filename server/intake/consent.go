@@ -61,7 +61,7 @@ func (r *Result) fillConsents() {
 			continue
 		}
 		r.Lead.Consents = append(r.Lead.Consents, &leadgatev1.Consent{
-			Purpose: c.purpose, Granted: granted, Text: cut(text, maxWording), TextVersion: c.version,
+			Purpose: c.purpose, Granted: &granted, Text: cut(text, maxWording), TextVersion: c.version,
 			Time: r.submission.GetTime(), PageUrl: r.Lead.GetSource().GetPageUrl(), Ip: r.Lead.GetSource().GetIp(),
 		})
 	}

@@ -24,7 +24,7 @@ func TestConsentIsKeptWithWhatWasShownWhenAndWhere(t *testing.T) {
 	})
 	at := timestamppb.Now()
 	consent := func(purpose string, granted bool, text, version string) *leadgatev1.Consent {
-		return &leadgatev1.Consent{Purpose: purpose, Granted: granted, Text: text, TextVersion: version, Time: at, PageUrl: "https://www.example.com/", Ip: "192.0.2.7"}
+		return &leadgatev1.Consent{Purpose: purpose, Granted: &granted, Text: text, TextVersion: version, Time: at, PageUrl: "https://www.example.com/", Ip: "192.0.2.7"}
 	}
 	for name, test := range map[string]struct {
 		pairs []string

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -13,7 +14,7 @@ import (
 
 // Tidy mends in place what a backend may leave untidy without it meaning anything: white space around any text, the case of
 // the e-mail address and of the country, nanoseconds of a time that are not within its second, and null for a field of its own, which
-// as for any other says that there is none. All else is taken or refused as sent. Tidying twice changes nothing; a nil lead is left
+// as for any other says that there is none; a consent that does not say whether it is granted is not. All else is taken or refused as sent. Tidying twice changes nothing; a nil lead is left
 // alone.
 func Tidy(lead *leadgatev1.Lead) {
 	if lead == nil {
@@ -24,6 +25,9 @@ func Tidy(lead *leadgatev1.Lead) {
 	lead.Email = strings.ToLower(lead.Email)
 	lead.Country = strings.ToUpper(lead.Country)
 	for _, consent := range lead.Consents {
+		if consent != nil && consent.Granted == nil {
+			consent.Granted = proto.Bool(false)
+		}
 		if at := consent.GetTime(); at != nil && !at.IsValid() {
 			consent.Time = timestamppb.New(at.AsTime())
 		}

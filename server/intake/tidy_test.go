@@ -27,7 +27,7 @@ func TestTidyingMendsOuterWhiteSpaceCaseNullAndNanosecondsOnly(t *testing.T) {
 			"null":  structpb.NewNullValue(),
 		},
 		Consents: []*leadgatev1.Consent{
-			{Purpose: " newsletter ", Granted: true, Time: timestamppb.New(timestamppb.Now().AsTime())},
+			{Purpose: " newsletter ", Granted: proto.Bool(true), Time: timestamppb.New(timestamppb.Now().AsTime())},
 			{Purpose: "calls", Time: &timestamppb.Timestamp{Seconds: 1, Nanos: -1}},
 		},
 		Source: &leadgatev1.Source{UtmSource: " google "},
@@ -37,6 +37,7 @@ func TestTidyingMendsOuterWhiteSpaceCaseNullAndNanosecondsOnly(t *testing.T) {
 	want.Custom[" name "] = structpb.NewStringValue("x")
 	want.Custom["list"].GetListValue().Values[0] = structpb.NewStringValue("y")
 	delete(want.Custom, "null")
+	want.Consents[1].Granted = proto.Bool(false)
 	want.Consents[1].Time = &timestamppb.Timestamp{Nanos: 999_999_999}
 	want.Consents[0].Purpose, want.Source.UtmSource = "newsletter", "google"
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -24,7 +25,7 @@ func TestConsentsTravel(t *testing.T) {
 	}
 	at := time.Date(2026, 11, 24, 12, 4, 31, 0, time.UTC)
 	record := &leadgatev1.LeadRecord{Lead: &leadgatev1.Lead{Consents: []*leadgatev1.Consent{
-		{Purpose: "news.letter", Granted: true},
+		{Purpose: "news.letter", Granted: proto.Bool(true)},
 		{Purpose: "news.letter", Text: "Send me news.", TextVersion: "7", Time: timestamppb.New(at), PageUrl: "https://www.example.com/", Ip: "192.0.2.7"},
 	}}}
 	want := map[string]any{

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -16,7 +17,7 @@ func TestTwoLeadsDifferInWhatAPersonWouldName(t *testing.T) {
 	before := &leadgatev1.Lead{
 		Email: "ada@example.com", Company: "Engines", Source: &leadgatev1.Source{UtmSource: "google"},
 		Custom:   map[string]*structpb.Value{"budget": structpb.NewStringValue("5"), "vip": structpb.NewBoolValue(true)},
-		Consents: []*leadgatev1.Consent{{Purpose: "news", Granted: true, Text: "Send me news."}, {Purpose: "calls", Granted: true}},
+		Consents: []*leadgatev1.Consent{{Purpose: "news", Granted: proto.Bool(true), Text: "Send me news."}, {Purpose: "calls", Granted: proto.Bool(true)}},
 	}
 	after := &leadgatev1.Lead{
 		Email: "ada@example.com", FirstName: "Ada", Source: &leadgatev1.Source{UtmSource: "bing"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -36,7 +37,7 @@ func ada() *leadgatev1.LeadRecord {
 				"budget": structpb.NewStringValue("4000.50"), "seats": structpb.NewNumberValue(7), "vip": structpb.NewBoolValue(true),
 				"topics": structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{structpb.NewStringValue("a"), structpb.NewNumberValue(2)}}),
 			},
-			Consents: []*leadgatev1.Consent{{Purpose: "newsletter", Granted: true}},
+			Consents: []*leadgatev1.Consent{{Purpose: "newsletter", Granted: proto.Bool(true)}},
 		},
 	}
 }

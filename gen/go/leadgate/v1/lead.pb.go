@@ -225,8 +225,9 @@ type Consent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The purpose, such as "newsletter".
 	Purpose string `protobuf:"bytes,1,opt,name=purpose,proto3" json:"purpose,omitempty"`
-	// Whether the person agreed.
-	Granted bool `protobuf:"varint,2,opt,name=granted,proto3" json:"granted,omitempty"`
+	// Whether the person agreed. leadgate always says it, so that a refusal, false, cannot be taken for an answer that lacks it; a
+	// backend that leaves it out says false.
+	Granted *bool `protobuf:"varint,2,opt,name=granted,proto3,oneof" json:"granted,omitempty"`
 	// The wording that was shown to the person.
 	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	// The version of that wording.
@@ -279,8 +280,8 @@ func (x *Consent) GetPurpose() string {
 }
 
 func (x *Consent) GetGranted() bool {
-	if x != nil {
-		return x.Granted
+	if x != nil && x.Granted != nil {
+		return *x.Granted
 	}
 	return false
 }
@@ -857,18 +858,20 @@ const file_leadgate_v1_lead_proto_rawDesc = "" +
 	"\vCustomEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12,\n" +
 	"\x05value\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\x05value:\x028\x01:]\xbaHZ\x1aX\n" +
-	"\x0elead.reachable\x12 a lead needs an email or a phone\x1a$this.email != '' || this.phone != ''\"\xa8\x03\n" +
+	"\x0elead.reachable\x12 a lead needs an email or a phone\x1a$this.email != '' || this.phone != ''\"\xb9\x03\n" +
 	"\aConsent\x12$\n" +
 	"\apurpose\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\apurpose\x12\x18\n" +
-	"\agranted\x18\x02 \x01(\bR\agranted\x12\x1c\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\apurpose\x12\x1d\n" +
+	"\agranted\x18\x02 \x01(\bH\x00R\agranted\x88\x01\x01\x12\x1c\n" +
 	"\x04text\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80@R\x04text\x12+\n" +
 	"\ftext_version\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\vtextVersion\x12\xd0\x01\n" +
 	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x9f\x01\xbaH\x9b\x01\xba\x01\x97\x01\n" +
 	"\fconsent.time\x12%must be a time in the years 1 to 9999\x1a`this >= timestamp('0001-01-01T00:00:00Z') && this <= timestamp('9999-12-31T23:59:59.999999999Z')R\x04time\x12#\n" +
 	"\bpage_url\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\apageUrl\x12\x1a\n" +
 	"\x02ip\x18\a \x01(\tB\n" +
-	"\xbaH\a\xd8\x01\x01r\x02p\x01R\x02ip\"\xa0\x06\n" +
+	"\xbaH\a\xd8\x01\x01r\x02p\x01R\x02ipB\n" +
+	"\n" +
+	"\b_granted\"\xa0\x06\n" +
 	"\x06Source\x12\xc4\x01\n" +
 	"\x04form\x18\x01 \x01(\tB\xaf\x01\xbaH\xab\x01\xba\x01\xa4\x01\n" +
 	"\x10source.form.name\x12hmust be the name of a form: a lower case letter, then lower case letters, digits and hyphens, at most 63\x1a&this.matches('^[a-z][a-z0-9-]{0,62}$')\xd8\x01\x01R\x04form\x12#\n" +
@@ -973,6 +976,7 @@ func file_leadgate_v1_lead_proto_init() {
 	if File_leadgate_v1_lead_proto != nil {
 		return
 	}
+	file_leadgate_v1_lead_proto_msgTypes[1].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
