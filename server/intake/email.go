@@ -26,11 +26,11 @@ func address(text string) (string, reasons) {
 	if len(text) > maxWrapped {
 		return text, why
 	}
-	text, more := latin(text)
-	why |= more
-	text, more = narrow(text)
+	text, more := narrow(text)
 	why |= more
 	text, more = line(text)
+	why |= more
+	text, more = latin(text)
 	why |= more
 	text, more = unwrapped(text)
 	why |= more
