@@ -71,7 +71,8 @@ func isMedia(contentType, want string) bool {
 // In JSON, values are strings, numbers (kept as written), booleans ("true", "false"), null (the same as an empty string)
 // and lists of these; what is within another object has a name with dots, such as address.city. A list of objects with
 // name and value, as HubSpot's forms send it, and its like is read as the fields that it lists, and so are the answers of
-// Typeform and the fields of Elementor. A list of one object is read as the object. Where a form carries its fields as JSON in one
+// Typeform and the fields of Elementor. A list of one object is read as the object, and jQuery's serializeArray as the
+// fields that it lists. Where a form carries its fields as JSON in one
 // of them, as Jotform's webhook does, they are added.
 //
 // JSON may come as text/plain, as it does from navigator.sendBeacon, and as an urlencoded form, as which curl -d sends it unless

@@ -53,7 +53,7 @@ func readDictionary(text []byte) (*dictionary, error) {
 		if err := entry.Decode(&languages); err != nil {
 			return nil, fmt.Errorf("dictionary: %s: %w", path, err)
 		}
-		if path != plumbing {
+		if path != plumbing && !isBesideStreet(path) {
 			d.paths = append(d.paths, path)
 		}
 		for _, names := range languages {

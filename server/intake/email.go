@@ -30,12 +30,13 @@ func address(text string) (string, reasons) {
 	why |= more
 	text, more = line(text)
 	why |= more
-	text, more = latin(text)
-	why |= more
-	text, more = unwrapped(text)
-	why |= more
-	text, more = retyped(text)
-	why |= more
+	for before := ""; before != text; { // one of these may bring to light what another mends
+		before = text
+		for _, mend := range [...]func(string) (string, reasons){unwrapped, retyped, latin} {
+			text, more = mend(text)
+			why |= more
+		}
+	}
 	if lower := strings.ToLower(text); lower != text {
 		text, why = lower, why|whyLower
 	}

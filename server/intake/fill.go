@@ -23,6 +23,9 @@ func (r *Result) fillSource() {
 		text   string
 	}{{r.form.pageURL, r.submission.GetPageUrl()}, {r.form.userAgent, r.submission.GetUserAgent()}} {
 		text, _ := told.target.clean(told.text)
+		if told.target == r.form.pageURL && !isPageAddress(text) {
+			continue
+		}
 		*told.target.place(r.Lead) = cut(text, told.target.most)
 	}
 }
@@ -30,6 +33,9 @@ func (r *Result) fillSource() {
 // fill puts what came for a target into the lead.
 func (r *Result) fill(t *target) {
 	p := &r.picked[t.index]
+	if t.path == pathStreet && len(r.beside) > 0 {
+		r.joinStreet(p)
+	}
 	if p.first == "" && (!isNamePart(t.path) || !r.hasFullName()) { // a full name goes before a default
 		p.first, p.why = t.initial(), whyDefault
 	}
@@ -57,6 +63,10 @@ func (r *Result) fill(t *target) {
 		r.fillPhone(t, p)
 	case pathWebsite:
 		r.fillWebsite(t, p)
+	case pathJobTitle:
+		r.fillJobTitle(t, p)
+	case pathPageURL:
+		r.fillPageURL(t, p)
 	case pathRegion:
 		text, why := tidyRegion(p.first, r.Lead.GetCountry())
 		r.set(t, text, why)
@@ -141,6 +151,49 @@ func (r *Result) fillEmail(t *target, p *pick) {
 	}
 	if p.why&whyFirst != 0 {
 		r.omit(t, RuleSeveral, "contains several addresses; the first is used")
+	}
+}
+
+// fillJobTitle tells a job from a form of address: a field called title may hold either, where the dictionary leads it here.
+func (r *Result) fillJobTitle(t *target, p *pick) {
+	if r.form.dictionary != nil && isSalutation(p.first) {
+		r.omit(t, RuleType, "is a form of address, not a job")
+		return
+	}
+	r.fillText(t, p)
+}
+
+// fillPageURL leaves alone what is known of the page where a field holds its title, because a campaign may stand in its address.
+func (r *Result) fillPageURL(t *target, p *pick) {
+	if !isPageAddress(p.first) {
+		r.omit(t, RuleType, "must be the address of a page")
+		return
+	}
+	r.fillText(t, p)
+}
+
+func isPageAddress(text string) bool {
+	return strings.Contains(text, "://") || strings.ContainsAny(text, "/.") && !strings.Contains(text, " ")
+}
+
+// joinStreet adds to the street what forms ask for beside it: the number of the house, and a second line.
+func (r *Result) joinStreet(p *pick) {
+	for _, beside := range r.beside {
+		text := beside.first
+		switch {
+		case text == "":
+			continue
+		case p.first == "":
+			*p = beside.pick
+			continue
+		case beside.meaning == streetLine2:
+			p.first += ", " + text
+		case numberFirst(r.Lead.GetCountry()):
+			p.first = text + " " + p.first
+		default:
+			p.first += " " + text
+		}
+		p.why |= beside.why | whySeveral
 	}
 }
 

@@ -20,7 +20,12 @@ func (r *Result) takeGravity() {
 	}
 	for _, field := range r.gravity {
 		number, part, _ := gravity(field.GetName())
-		if t := r.form.byPath[gravityPath(part, isAddress[number])]; t != nil {
+		path := gravityPath(part, isAddress[number])
+		if isBesideStreet(path) {
+			r.takeBeside(field, path)
+			continue
+		}
+		if t := r.form.byPath[path]; t != nil {
 			r.pick(t, field, 0)
 			continue
 		}

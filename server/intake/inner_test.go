@@ -74,7 +74,7 @@ func TestEveryNameOfTheDictionaryIsFound(t *testing.T) {
 		if path == "around" {
 			continue
 		}
-		if path != plumbing {
+		if path != plumbing && !isBesideStreet(path) {
 			if _, err := mappable(path); err != nil {
 				t.Error(err)
 			}
@@ -91,7 +91,8 @@ func TestEveryNameOfTheDictionaryIsFound(t *testing.T) {
 					continue // found alone only
 				}
 				for _, written := range []string{name, strings.ToUpper(name), strings.ReplaceAll(name, " ", "_"), "form_fields[" + strings.ReplaceAll(name, " ", "-") + "]", name + "-2"} {
-					if got := d.meaning(written); got != path {
+					// The second of several streets may be the second line of one.
+					if got := d.meaning(written); got != path && (got != streetLine2 || path != pathStreet) {
 						t.Errorf("%s means %q, want %s", written, got, path)
 					}
 				}

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,14 +23,18 @@ func (l *fieldList) addJSON(body []byte, read *decoder) error {
 		return err
 	}
 	object := jsonText(body).trimmed()
-	if only := object.only(); only != "" {
-		object = only
+	f := flattener{fields: l}
+	if object[0] == '[' {
+		l.expect(strings.Count(string(object), "{"))
+		if listed, err := f.list(object, 0); listed {
+			return err
+		}
+		object = cmp.Or(object.only(), object)
 	}
 	if object[0] != '{' {
 		return errors.New("it must be a JSON object of the form's fields")
 	}
 	l.expect(1 + strings.Count(string(object), `":`) + strings.Count(string(object), `" :`))
-	f := flattener{fields: l}
 	if f.listed(object) {
 		return f.err
 	}

@@ -2,7 +2,6 @@ package intake
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
@@ -73,6 +72,7 @@ type Result struct {
 	picked     []pick // by index of the form's targets
 	strangers  []*leadgatev1.Submission_Field
 	gravity    []*leadgatev1.Submission_Field
+	beside     []beside
 }
 
 // pick is what came for a target.
@@ -125,7 +125,7 @@ func (r *Result) take(field *leadgatev1.Submission_Field) {
 		return
 	}
 	t := r.form.resolve(name)
-	if name == webflowName && r.form.byField[name] == nil && r.isWebflow() {
+	if r.namesTheForm(name) {
 		r.Stored.Fields = append(r.Stored.Fields, field)
 		return
 	}
@@ -144,13 +144,23 @@ func (r *Result) take(field *leadgatev1.Submission_Field) {
 	}
 }
 
-// webflowName is the name of the form in Webflow's webhook, and that of the visitor in others'.
-const webflowName = "payload.name"
-
-func (r *Result) isWebflow() bool {
-	return slices.ContainsFunc(r.submission.GetFields(), func(f *leadgatev1.Submission_Field) bool {
-		return f.GetName() == "payload.siteId" || f.GetName() == "payload.formId" || strings.HasPrefix(f.GetName(), "payload.data.")
-	})
+// namesTheForm says whether a field called name is the form's rather than the visitor's: in Webflow's webhook, and where the
+// visitor's own words stand under data.
+func (r *Result) namesTheForm(name string) bool {
+	if name != "payload.name" && name != "name" || r.form.byField[name] != nil {
+		return false
+	}
+	under := strings.TrimSuffix(name, "name")
+	data, email := false, false
+	for _, field := range r.submission.GetFields() {
+		switch of := field.GetName(); {
+		case strings.HasPrefix(of, under+"data."), name != "name" && (of == under+"siteId" || of == under+"formId"):
+			data = true
+		case of == under+"email":
+			email = true
+		}
+	}
+	return data && !email
 }
 
 // stranger remembers a field that leads nowhere.
@@ -165,13 +175,32 @@ func (r *Result) stranger(field *leadgatev1.Submission_Field) {
 			return
 		}
 	}
-	if r.form.known.meaning(name) == plumbing {
+	switch meaning := r.form.known.meaning(name); {
+	case meaning == plumbing:
+		return
+	case isBesideStreet(meaning) && r.form.dictionary != nil:
+		r.takeBeside(field, meaning)
 		return
 	}
 	r.Unmapped = append(r.Unmapped, name)
 	if !isSecret(name) {
 		r.strangers = append(r.strangers, field)
 	}
+}
+
+// beside is what came in a field that belongs to the street.
+type beside struct {
+	pick
+	meaning string
+}
+
+func (r *Result) takeBeside(field *leadgatev1.Submission_Field, meaning string) {
+	came := beside{pick{field: field.GetName()}, meaning}
+	if values := field.GetValues(); len(values) > 0 {
+		came.raw = values[0]
+		came.first, came.why = plain(values[0])
+	}
+	r.beside = append(r.beside, came)
 }
 
 // pick takes what came in a field for a target, unless something came before.
@@ -264,7 +293,7 @@ func (p *pick) came(r *Result) string {
 }
 
 func (r *Result) change(field, path, from, to string, why reasons) {
-	if from == to && why&(whyLooks|whyDrift) == 0 {
+	if why == 0 || from == to && why&(whyLooks|whyDrift) == 0 {
 		return
 	}
 	r.Changes = append(r.Changes, &leadgatev1.Change{Field: field, LeadField: path, From: from, To: to, Reason: why.String()})

@@ -174,6 +174,61 @@ func TestThePartsOfAFullNameAreReadAsConfigured(t *testing.T) {
 	}
 }
 
+func TestWhatAFieldCallsByTheSameNameAsAnotherIsNotTakenForIt(t *testing.T) {
+	t.Parallel()
+	form, err := intake.NewForm("contact", &configv1.Form{DefaultRegion: "US"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		pairs                []string
+		jobTitle, page, told string
+	}{
+		{[]string{"title", "Mr"}, "", "https://www.example.com/", "title is left out"},
+		{[]string{"title", "Dr."}, "", "https://www.example.com/", "title is left out"},
+		{[]string{"title", "Professor"}, "Professor", "https://www.example.com/", ""},
+		{[]string{"title", "Head of Looms"}, "Head of Looms", "https://www.example.com/", ""},
+		{[]string{"page", "Contact us"}, "", "https://www.example.com/", "page is left out"},
+		{[]string{"page", "/contact"}, "", "/contact", ""},
+		{[]string{"page", "https://shop.example.com/a"}, "", "https://shop.example.com/a", ""},
+	} {
+		s := submission(test.pairs...)
+		s.PageUrl = "https://www.example.com/"
+		result := form.Lead(s)
+		told := ""
+		for _, omitted := range result.Omitted {
+			told = omitted.Field + " is left out"
+		}
+		if lead := result.Lead; lead.GetJobTitle() != test.jobTitle || lead.GetSource().GetPageUrl() != test.page || told != test.told {
+			t.Errorf("%q: job %q, page %q, told %q", test.pairs, lead.GetJobTitle(), lead.GetSource().GetPageUrl(), told)
+		}
+	}
+}
+
+func TestTheNumberOfAHouseJoinsItsStreet(t *testing.T) {
+	t.Parallel()
+	form, err := intake.NewForm("contact", &configv1.Form{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		pairs []string
+		want  string
+	}{
+		{[]string{"street", "Weg", "house_number", "5"}, "Weg 5"},
+		{[]string{"house_number", "5", "street", "Weg", "country", "Germany"}, "Weg 5"},
+		{[]string{"house_number", "5", "street", "Main Street", "country", "US"}, "5 Main Street"},
+		{[]string{"address", "5 Main Street", "address_line_2", "Apt 4", "country", "US"}, "5 Main Street, Apt 4"},
+		{[]string{"street", "Weg 5", "house_number", ""}, "Weg 5"},
+		{[]string{"address2", "Apt 4"}, "Apt 4"},
+	} {
+		result := form.Lead(submission(test.pairs...))
+		if got := result.Lead.GetStreet(); got != test.want || len(result.Unmapped)+len(result.Omitted) > 0 {
+			t.Errorf("%q: %q, want %q; unmapped %v, omitted %v", test.pairs, got, test.want, result.Unmapped, result.Omitted)
+		}
+	}
+}
+
 func TestWhoLeavesAPhoneNumberNeedsNoAddress(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -241,6 +241,15 @@ func isTitle(word, country string) bool {
 	return false
 }
 
+// isSalutation says whether text is nothing but a title that stands before a name, and no job.
+func isSalutation(text string) bool {
+	switch strings.ToLower(text) {
+	case "doctor", "professor":
+		return false
+	}
+	return isTitle(text, "")
+}
+
 // isFaculty tells what may stand behind a doctor's title, as in Dr. rer. nat. and Dr. h.c.
 func isFaculty(word string) bool {
 	switch strings.ToLower(word) {

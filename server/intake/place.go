@@ -99,6 +99,23 @@ var postalShapes = sync.OnceValue(func() map[string][]string {
 	return shapes
 })
 
+// What the dictionary says of fields that belong to a street; no paths of a lead.
+const (
+	streetNumber = "street.number"
+	streetLine2  = "street.line2"
+)
+
+func isBesideStreet(meaning string) bool { return meaning == streetNumber || meaning == streetLine2 }
+
+// numberFirst says whether a country writes the number of a house before its street.
+func numberFirst(country string) bool {
+	switch country {
+	case "US", "CA", "GB", "IE", "AU", "NZ", "ZA", "IN", "SG", "HK", "PH", "FR", "LU", "MC":
+		return true
+	}
+	return false
+}
+
 // tidyRegion writes a state or province as its country abbreviates it, in the United States, Canada and Australia: California
 // becomes CA. Elsewhere only capitals are mended. Tidying twice changes nothing.
 func tidyRegion(text, country string) (string, reasons) {

@@ -67,10 +67,10 @@ func listName(name string) string {
 	return name[:at]
 }
 
-// gravity reads the name of a part of a Gravity Forms field, input_1.3 or input_1_3: its field, and its part.
+// gravity reads the name of a part of a Gravity Forms field, input_1.3 or input_1_3, and in its webhook 1.3: its field, and its part.
 func gravity(name string) (field, part string, ok bool) {
 	rest, ok := strings.CutPrefix(name, "input_")
-	if !ok {
+	if !ok && (name == "" || strings.Trim(name, "0123456789.") != "") {
 		return "", "", false
 	}
 	field, part, ok = strings.Cut(strings.Replace(rest, ".", "_", 1), "_")
@@ -84,7 +84,9 @@ func gravityPath(part string, isAddress bool) string {
 	if isAddress {
 		switch part {
 		case "1":
-			return "street"
+			return pathStreet
+		case "2":
+			return streetLine2
 		case "3":
 			return "city"
 		case "4":

@@ -28,6 +28,9 @@ const (
 	pathMessage    = "message"
 	pathFirstName  = "first_name"
 	pathLastName   = "last_name"
+	pathStreet     = "street"
+	pathJobTitle   = "job_title"
+	pathPageURL    = "source.page_url"
 	customPrefix   = "custom."
 	sourcePrefix   = "source."
 )
@@ -127,7 +130,7 @@ func UsualTargets() []string { return slices.Clone(knownNames().paths) }
 
 // UsualTarget is the lead field that a form's field usually leads to by its name; empty if it may be anything.
 func UsualTarget(field string) string {
-	if usual := knownNames().meaning(field); usual != plumbing {
+	if usual := knownNames().meaning(field); usual != plumbing && !isBesideStreet(usual) {
 		return usual
 	}
 	return ""
