@@ -263,7 +263,8 @@ func boundary(text string, at int) int {
 	for i := at; i > 0; {
 		before, size := utf8.DecodeLastRuneInString(text[:i])
 		after, _ := utf8.DecodeRuneInString(text[i:])
-		if before != zeroWidthJoiner && !extends(after) && !(isFlagLetter(after) && flagLetters(text[:i])%2 == 1) {
+		inFlag := isFlagLetter(after) && flagLetters(text[:i])%2 == 1
+		if before != zeroWidthJoiner && !extends(after) && !inFlag {
 			return i
 		}
 		i -= size

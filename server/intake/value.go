@@ -157,7 +157,7 @@ var (
 
 // multiples are words that make a number another one. What they make of it differs from place to place, so that such numbers are
 // left out, but for k.
-var multiples = setOf(`m mm mn mio mil mill million millions millionen millones milhões milioni miljoen miljoner millioner milionów
+var multiples = setOf(`m mm mn mio mil mill million millions millionen millones milhões milioni miljoen miljoner millioner
 	mln млн миллион миллионов milyon juta triệu 百万 백만 b bn billion billions mrd mld mlrd млрд milyar miliar
 	tsd tausend thousand mille mila duizend tys tis tisíc tusen tusind тыс тысяч bin ribu nghìn ngàn ezer 千 천
 	万 萬 만 万円 萬元 万元 만원 億 亿 억 億円 亿元 억원 l lakh lakhs lac crore crores cr ألف مليون`)
