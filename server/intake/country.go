@@ -21,7 +21,9 @@ func readCountry(text string) string {
 	if len(text) > maxCountry {
 		return ""
 	}
-	text = dialled.ReplaceAllString(text, "")
+	if strings.Contains(text, "+") {
+		text = dialled.ReplaceAllString(text, "")
+	}
 	if code := oneCountry(text); code != "" {
 		return code
 	}

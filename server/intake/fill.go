@@ -117,18 +117,18 @@ func (r *Result) reads(t *target, text string) bool {
 // phoneRegions are the countries by which national phone numbers are read: that of a calling code that came beside the number, where
 // a form asks for a country, then the lead's and the form's.
 func (r *Result) phoneRegions() []string {
-	regions := []string{r.Lead.GetCountry(), r.form.region}
+	beside := ""
 	if t := r.form.byPath[pathCountry]; t != nil {
 		p := &r.picked[t.index]
-		region := callingCode(p.first, p.field)
-		for i := 0; region == "" && i < len(p.others); i++ {
-			region = callingCode(p.others[i].first, p.others[i].field)
-		}
-		if region != "" {
-			return append([]string{region}, regions...)
+		beside = callingCode(p.first, p.field)
+		for i := 0; beside == "" && i < len(p.others); i++ {
+			beside = callingCode(p.others[i].first, p.others[i].field)
 		}
 	}
-	return regions
+	if beside == "" {
+		return []string{r.Lead.GetCountry(), r.form.region}
+	}
+	return []string{beside, r.Lead.GetCountry(), r.form.region}
 }
 
 // join makes one value of several, or takes the first where one is all that there can be.

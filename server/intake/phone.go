@@ -13,8 +13,10 @@ import (
 // "0171 1234567 (private)", or two of them: rest says that there was more than the one that is returned, an extension among it.
 func readPhone(text string, regions ...string) (number, rest string) {
 	text, _ = narrow(text)
-	if digits := whatsApp.FindStringSubmatch(text); digits != nil {
-		text, regions = "+"+digits[1], []string{""}
+	if strings.Contains(text, "/") {
+		if digits := whatsApp.FindStringSubmatch(text); digits != nil {
+			text, regions = "+"+digits[1], []string{""}
+		}
 	}
 	number, extension := onePhone(text, regions...)
 	switch {
