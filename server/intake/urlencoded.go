@@ -1,7 +1,7 @@
 package intake
 
 import (
-	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -48,21 +48,22 @@ func unescaped(raw string) string {
 	if !strings.ContainsAny(raw, "%+") {
 		return raw
 	}
-	out := make([]byte, 0, len(raw))
+	var out strings.Builder
+	out.Grow(len(raw))
 	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; c {
 		case '+':
-			out = append(out, ' ')
+			out.WriteByte(' ')
 		case '%':
-			if decoded, err := url.PathUnescape(raw[i:min(i+3, len(raw))]); err == nil {
-				out = append(out, decoded...)
+			if decoded, err := strconv.ParseUint(raw[min(i+1, len(raw)):min(i+3, len(raw))], 16, 8); err == nil && i+2 < len(raw) {
+				out.WriteByte(byte(decoded))
 				i += 2
 				continue
 			}
-			out = append(out, c)
+			out.WriteByte(c)
 		default:
-			out = append(out, c)
+			out.WriteByte(c)
 		}
 	}
-	return string(out)
+	return out.String()
 }
