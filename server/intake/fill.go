@@ -81,7 +81,7 @@ func (r *Result) fill(t *target) {
 // choose takes, of what came in several fields for one target, the first that can be read, and tells of the others.
 func (r *Result) choose(t *target, p *pick) {
 	all := append([]pick{*p}, p.others...)
-	chosen := max(0, slices.IndexFunc(all, func(came pick) bool { return r.reads(t, came.first) }))
+	chosen := max(0, slices.IndexFunc(all, func(came pick) bool { return r.reads(t, came.field, came.first) }))
 	*p = all[chosen]
 	for i, came := range all {
 		switch {
@@ -94,8 +94,8 @@ func (r *Result) choose(t *target, p *pick) {
 	p.others = all // the calling code of a phone may be among them
 }
 
-// reads says whether a value is one that a target can take.
-func (r *Result) reads(t *target, text string) bool {
+// reads says whether a field's value is one that a target can take.
+func (r *Result) reads(t *target, field, text string) bool {
 	switch t.path {
 	case pathEmail:
 		return strings.Contains(text, "@") && addressFault(text) == ""
@@ -103,7 +103,7 @@ func (r *Result) reads(t *target, text string) bool {
 		number, _ := readPhone(text, r.phoneRegions()...)
 		return number != ""
 	case pathCountry:
-		return readCountry(text) != ""
+		return callingCode(text, field) == "" && readCountry(text) != ""
 	case pathWebsite:
 		return readWebsite(text) != ""
 	}
@@ -286,8 +286,8 @@ const (
 
 func (r *Result) fillCountry(t *target, p *pick) {
 	code := readCountry(p.first)
-	if code == "" && callingCode(p.first, p.field) != "" && !t.required {
-		r.omit(t, RuleCountry, "is a calling code, by which the phone number is read; it does not say which country")
+	if callingCode(p.first, p.field) != "" { // 380 is that of Ukraine, and a number of Italy's
+		r.refuseOrOmit(t, RuleCountry, "is a calling code, by which the phone number is read; it does not say which country")
 		return
 	}
 	if code == "" {

@@ -84,6 +84,8 @@ func TestOfSeveralFieldsForOneTheFirstThatCanBeReadWins(t *testing.T) {
 		{[]string{"phone_full", "+447400123456", "phone", "07400 123456"}, "+447400123456", "", ""},
 		{[]string{"country_code", "+44", "phone", "7712345678"}, "+447712345678", "", ""},
 		{[]string{"phone", "7712345678", "dialCode", "44"}, "+447712345678", "", ""},
+		{[]string{"country_code", "380", "country", "Україна", "phone", "501234567"}, "+380501234567", "UA", ""},
+		{[]string{"country_code", "276"}, "", "DE", ""},
 		{[]string{"phone[country]", "+44", "phone[number]", "7400123456", "country", "Germany"}, "+447400123456", "DE", ""},
 		{[]string{"country", "Germany", "phone_country_code", "0044", "phone", "7400 123456"}, "+447400123456", "DE", ""},
 		{[]string{"country", "44", "phone", "(415) 555-0132"}, "+14155550132", "", ""},

@@ -163,8 +163,8 @@ var multiples = setOf(`m mm mn mio mil mill million millions millionen millones 
 	万 萬 만 万円 萬元 万元 만원 億 亿 억 億円 亿元 억원 l lakh lakhs lac crore crores cr ألف مليون`)
 
 // currencies are the words that say of a number that it is money.
-var currencies = setOf(`eur euro euros usd dollar dollars gbp pound pounds chf sfr fr sek nok dkk kr pln zł zl czk kč kc huf ft ron lei bgn лв rub руб р uah грн
-	try tl inr rs jpy cny rmb krw brl mxn ars clp cop cad aud nzd sgd hkd zar r aed sar ils myr rm idr rp php thb vnd đ`)
+var currencies = setOf(`eur euro euros usd dollar dollars gbp pound pounds chf sfr fr sek nok dkk kr pln zł zl czk kč kc huf ron lei bgn лв rub руб р uah грн
+	try tl inr rs jpy cny rmb krw brl mxn ars clp cop cad aud nzd sgd hkd zar aed sar ils myr rm idr rp php thb vnd đ`)
 
 func setOf(words string) map[string]bool {
 	set := map[string]bool{}
