@@ -1,21 +1,19 @@
 package dynamics_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
+	"github.com/leadgate/leadgate/worker/crm/crmtest"
 	"github.com/leadgate/leadgate/worker/crm/dynamics"
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 	simulated "github.com/leadgate/leadgate/worker/crm/simulator/dynamics"
@@ -32,75 +30,28 @@ const (
 
 // rig is a destination in front of a simulated environment.
 type rig struct {
-	t           *testing.T
+	*crmtest.Rig
 	environment environment
-	destination crm.Destination
-
-	mu     sync.Mutex
-	calls  []string // but for those about tokens
-	header http.Header
-	answer http.HandlerFunc // instead of the environment's, but for tokens
 }
 
 func newRig(t *testing.T, cfg *configv1.Dynamics, options simulated.Options) *rig {
 	t.Helper()
-	r := &rig{t: t}
-	options.Now = func() time.Time { return noon }
-	r.environment = environment{simulated.New(options)}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		body, _ := io.ReadAll(req.Body)
-		req.Body = io.NopCloser(bytes.NewReader(body))
-		var instead http.HandlerFunc
-		if !strings.HasSuffix(req.URL.Path, "/token") {
-			r.mu.Lock()
-			r.calls = append(r.calls, req.Method+" "+strings.TrimPrefix(req.URL.RequestURI(), "/api/data/v9.2/"))
-			r.header, instead = req.Header, r.answer
-			r.mu.Unlock()
-		}
-		if instead != nil {
-			instead(w, req)
-			return
-		}
-		r.environment.ServeHTTP(w, req)
-	}))
-	t.Cleanup(server.Close)
-	client := server.Client()
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	cfg.Url, cfg.LoginUrl, cfg.Tenant, cfg.ClientId, cfg.ClientSecret = server.URL, server.URL, "t", "c", "s"
-	var err error
-	r.destination, err = dynamics.New(cfg, crm.Environment{
-		Client: client, Secret: func(value string) (string, error) { return value, nil }, Now: func() time.Time { return noon },
+	clock := crmtest.NewClock(noon)
+	options.Now = clock.Now
+	r := &rig{environment: environment{simulated.New(options)}}
+	r.Rig = crmtest.NewRig(t, clock, r.environment, func(req *http.Request, _ string) string {
+		return req.Method + " " + strings.TrimPrefix(req.URL.RequestURI(), "/api/data/v9.2/")
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg.Url, cfg.LoginUrl, cfg.Tenant, cfg.ClientId, cfg.ClientSecret = r.URL, r.URL, "t", "c", "s"
+	r.Open(dynamics.New(cfg, r.Env))
 	return r
 }
 
-func (r *rig) answers(status int, body string, header ...string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.answer = func(w http.ResponseWriter, _ *http.Request) {
-		for i := 0; i+1 < len(header); i += 2 {
-			w.Header().Set(header[i], header[i+1])
-		}
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
-	}
-}
-
 func (r *rig) deliver(mode leadgatev1.DeliveryMode, payload string) crm.Outcome {
-	r.t.Helper()
+	r.T.Helper()
 	var values struct{ EMailAddress1 string }
 	_ = json.Unmarshal([]byte(payload), &values)
-	return r.destination.Deliver(r.t.Context(), []crm.Item{{IdempotencyValue: leadID + ".crm-1", Email: values.EMailAddress1, Payload: []byte(payload)}}, mode)[0]
-}
-
-func (r *rig) expect(outcome crm.Outcome, want crm.OutcomeKind, reason string) {
-	r.t.Helper()
-	if outcome.Kind != want || !strings.Contains(outcome.Reason, reason) {
-		r.t.Errorf("ended as %+v, want %d: %s", outcome, want, reason)
-	}
+	return r.Destination.Deliver(r.T.Context(), []crm.Item{{IdempotencyValue: leadID + ".crm-1", Email: values.EMailAddress1, Payload: []byte(payload)}}, mode)[0]
 }
 
 const ada = `{"emailaddress1":"ada.o'neil@example.com","firstname":"Ada","lastname":"Lovelace"}`
@@ -125,13 +76,13 @@ func TestALeadIsWrittenToTheRecordOfItsKeyItsAddressOrItsOwn(t *testing.T) {
 			r := newRig(t, &configv1.Dynamics{Key: test.key}, simulated.Options{})
 			for range 2 {
 				outcome := r.deliver(upsert, test.payload)
-				r.expect(outcome, crm.Delivered, "")
+				r.Expect(outcome, crm.Delivered, "")
 				if outcome.RecordID == "" || !strings.HasSuffix(outcome.RecordURL, "/main.aspx?pagetype=entityrecord&etn=lead&id="+outcome.RecordID) {
 					t.Errorf("record %s at %s", outcome.RecordID, outcome.RecordURL)
 				}
 			}
-			if n := r.environment.Records(); n != 1 || !slices.Equal(r.calls, test.calls) {
-				t.Errorf("%d records, called\n%s\nwant\n%s", n, strings.Join(r.calls, "\n"), strings.Join(test.calls, "\n"))
+			if n := r.environment.Records(); n != 1 || !slices.Equal(r.Calls, test.calls) {
+				t.Errorf("%d records, called\n%s\nwant\n%s", n, strings.Join(r.Calls, "\n"), strings.Join(test.calls, "\n"))
 			}
 		})
 	}
@@ -142,8 +93,8 @@ func TestALostAnswerMakesNoSecondRecord(t *testing.T) {
 	for _, payload := range []string{ada, `{"telephone1":"+14155550132"}`} {
 		r := newRig(t, &configv1.Dynamics{}, simulated.Options{})
 		r.environment.SetFaults(simulator.Faults{Kind: simulator.KindLost, Method: "PATCH", Times: 1})
-		r.expect(r.deliver(upsert, payload), crm.Unknown, "lost")
-		r.expect(r.deliver(upsert, payload), crm.Delivered, "")
+		r.Expect(r.deliver(upsert, payload), crm.Unknown, "lost")
+		r.Expect(r.deliver(upsert, payload), crm.Delivered, "")
 		if n := r.environment.Records(); n != 1 {
 			t.Errorf("%d records", n)
 		}
@@ -154,7 +105,7 @@ func TestColumnsThatDynamicsRefusesAreLeftOut(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Dynamics{}, simulated.Options{})
 	outcome := r.deliver(upsert, `{"emailaddress1":"a@example.com","lastname":"L","budget":"9","numberofemployees":"many","leadsourcecode":7,"subject":"`+strings.Repeat("x", 301)+`"}`)
-	r.expect(outcome, crm.Delivered, "")
+	r.Expect(outcome, crm.Delivered, "")
 	slices.Sort(outcome.Dropped)
 	if got := strings.Join(outcome.Dropped, " "); got != "budget leadsourcecode numberofemployees subject" {
 		t.Errorf("left out %s", got)
@@ -164,9 +115,9 @@ func TestColumnsThatDynamicsRefusesAreLeftOut(t *testing.T) {
 func TestALateLeadIsDeliveredWithoutAColumnThatIsGone(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Dynamics{}, simulated.Options{})
-	r.expect(r.deliver(upsert, ada), crm.Delivered, "")
+	r.Expect(r.deliver(upsert, ada), crm.Delivered, "")
 	outcome := r.deliver(blanks, strings.ReplaceAll(ada, `"firstname":"Ada"`, `"budget":"9","jobtitle":"Countess"`))
-	r.expect(outcome, crm.Delivered, "budget")
+	r.Expect(outcome, crm.Delivered, "budget")
 	if got := r.environment.records()[0].Properties; !slices.Equal(outcome.Dropped, []string{"budget"}) || got["jobtitle"] != "Countess" {
 		t.Errorf("left out %v of %v", outcome.Dropped, got)
 	}
@@ -180,22 +131,22 @@ func TestOtherRecordsAreReferredTo(t *testing.T) {
 	}
 	for _, key := range []string{"", "new_gatewaykey"} {
 		r := newRig(t, &configv1.Dynamics{Key: key}, simulated.Options{})
-		r.expect(r.deliver(upsert, lead("campaignid@odata.bind", spring)), crm.Delivered, "")
-		r.expect(r.deliver(blanks, lead("campaignid@odata.bind", autumn)), crm.Delivered, "")
-		r.expect(r.deliver(blanks, lead("new_Region@odata.bind", autumn)), crm.Delivered, "")
+		r.Expect(r.deliver(upsert, lead("campaignid@odata.bind", spring)), crm.Delivered, "")
+		r.Expect(r.deliver(blanks, lead("campaignid@odata.bind", autumn)), crm.Delivered, "")
+		r.Expect(r.deliver(blanks, lead("new_Region@odata.bind", autumn)), crm.Delivered, "")
 		if got := r.environment.records()[0].Properties; got["campaignid@odata.bind"] != spring || got["new_Region@odata.bind"] != autumn {
 			t.Errorf("record is %v", got)
 		}
 		for _, mode := range []leadgatev1.DeliveryMode{upsert, blanks} {
 			for column, value := range map[string]string{"shopid@odata.bind": spring, "ownerid@odata.bind": nowhere} {
 				outcome := r.deliver(mode, lead(column, value))
-				if r.expect(outcome, crm.Delivered, ""); !slices.Equal(outcome.Dropped, []string{column}) {
+				if r.Expect(outcome, crm.Delivered, ""); !slices.Equal(outcome.Dropped, []string{column}) {
 					t.Errorf("%v: %s left out %v", mode, column, outcome.Dropped)
 				}
 			}
 		}
-		schema, outcome := r.destination.Schema(t.Context())
-		r.expect(outcome, crm.Delivered, "")
+		schema, outcome := r.Destination.Schema(t.Context())
+		r.Expect(outcome, crm.Delivered, "")
 		for _, column := range []string{"campaignid@odata.bind", "new_Region@odata.bind", "ownerid@odata.bind"} {
 			if p := schema.Property(column); p == nil || p.Required || p.ReadOnly {
 				t.Errorf("%s is %+v", column, p)
@@ -207,13 +158,13 @@ func TestOtherRecordsAreReferredTo(t *testing.T) {
 func TestChoicesAreNumbersByTheirLabels(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Dynamics{}, simulated.Options{})
-	schema, outcome := r.destination.Schema(t.Context())
-	r.expect(outcome, crm.Delivered, "")
+	schema, outcome := r.Destination.Schema(t.Context())
+	r.Expect(outcome, crm.Delivered, "")
 	source := schema.Property("leadsourcecode")
 	if source.Type != crm.Enumeration || source.Of("web") != 8.0 || schema.Property("subject").MaxLength != 300 {
 		t.Errorf("leadsourcecode is %+v", source)
 	}
-	r.expect(r.deliver(upsert, `{"emailaddress1":"a@example.com","leadsourcecode":8,"donotemail":true,"numberofemployees":12}`), crm.Delivered, "")
+	r.Expect(r.deliver(upsert, `{"emailaddress1":"a@example.com","leadsourcecode":8,"donotemail":true,"numberofemployees":12}`), crm.Delivered, "")
 	if got := r.environment.records()[0].Properties; got["leadsourcecode"] != 8.0 || got["donotemail"] != true || got["numberofemployees"] != 12.0 {
 		t.Errorf("record is %v", got)
 	}
@@ -223,10 +174,10 @@ func TestAWordThatIsReadAsInfinityIsNoNumber(t *testing.T) {
 	t.Parallel()
 	for _, word := range []string{"Infinity", "nan", "-inf"} {
 		r := newRig(t, &configv1.Dynamics{}, simulated.Options{})
-		_, outcome := r.destination.Schema(t.Context())
-		r.expect(outcome, crm.Delivered, "")
+		_, outcome := r.Destination.Schema(t.Context())
+		r.Expect(outcome, crm.Delivered, "")
 		outcome = r.deliver(upsert, `{"emailaddress1":"a@example.com","numberofemployees":"`+word+`"}`)
-		r.expect(outcome, crm.Delivered, "")
+		r.Expect(outcome, crm.Delivered, "")
 		if !slices.Equal(outcome.Dropped, []string{"numberofemployees"}) {
 			t.Errorf("%s: left out %v", word, outcome.Dropped)
 		}
@@ -236,11 +187,11 @@ func TestAWordThatIsReadAsInfinityIsNoNumber(t *testing.T) {
 func TestAKeyThatIsNotReadyIsTold(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Dynamics{Key: "new_gatewaykey"}, simulated.Options{KeyStatus: "Pending"})
-	_, outcome := r.destination.Schema(t.Context())
-	r.expect(outcome, crm.Refused, "Pending")
-	r.expect(r.deliver(upsert, ada), crm.Retry, "dynamics.key")
-	_, outcome = newRig(t, &configv1.Dynamics{Key: "new_other"}, simulated.Options{}).destination.Schema(t.Context())
-	r.expect(outcome, crm.Refused, "no key")
+	_, outcome := r.Destination.Schema(t.Context())
+	r.Expect(outcome, crm.Refused, "Pending")
+	r.Expect(r.deliver(upsert, ada), crm.Retry, "dynamics.key")
+	_, outcome = newRig(t, &configv1.Dynamics{Key: "new_other"}, simulated.Options{}).Destination.Schema(t.Context())
+	r.Expect(outcome, crm.Refused, "no key")
 }
 
 func TestWhatDynamicsSaysDecides(t *testing.T) {
@@ -269,7 +220,7 @@ func TestWhatDynamicsSaysDecides(t *testing.T) {
 		{201, `{"leadid":"1"}`, nil, crm.Delivered, 0},
 		{201, `{}`, nil, crm.Unknown, 0},
 	} {
-		r.answers(test.status, test.body, test.header...)
+		r.Answer(test.status, test.body, test.header...)
 		outcome := r.deliver(upsert, ada)
 		if outcome.Kind != test.want || outcome.After != test.after || outcome.Kind != crm.Delivered && outcome.Reason == "" {
 			t.Errorf("%d %s ended as %+v, want %d after %v", test.status, test.body, outcome, test.want, test.after)
@@ -280,8 +231,8 @@ func TestWhatDynamicsSaysDecides(t *testing.T) {
 func TestDuplicatesAreLookedForIfConfigured(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Dynamics{Key: "new_gatewaykey", Duplicates: "park"}, simulated.Options{DetectDuplicates: true})
-	r.expect(r.deliver(upsert, `{"emailaddress1":"a@example.com","new_gatewaykey":"1"}`), crm.Delivered, "")
-	r.expect(r.deliver(upsert, `{"emailaddress1":"a@example.com","new_gatewaykey":"2"}`), crm.Refused, "duplicate detection")
+	r.Expect(r.deliver(upsert, `{"emailaddress1":"a@example.com","new_gatewaykey":"1"}`), crm.Delivered, "")
+	r.Expect(r.deliver(upsert, `{"emailaddress1":"a@example.com","new_gatewaykey":"2"}`), crm.Refused, "duplicate detection")
 }
 
 func TestWhatComesForARecordThatWasMergedReachesTheOther(t *testing.T) {
@@ -295,10 +246,10 @@ func TestWhatComesForARecordThatWasMergedReachesTheOther(t *testing.T) {
 			r := newRig(t, &configv1.Dynamics{Key: key}, simulated.Options{})
 			var into string
 			for i, payload := range []string{ada, grace, mary} {
-				outcome := r.destination.Deliver(t.Context(), []crm.Item{{
+				outcome := r.Destination.Deliver(t.Context(), []crm.Item{{
 					IdempotencyValue: fmt.Sprintf("01a217a2-8a0b-7353-99bc-f2177c76df%02d.crm-1", i), Email: strings.Split(payload, `"`)[3], Payload: []byte(payload),
 				}}, upsert)[0]
-				r.expect(outcome, crm.Delivered, "")
+				r.Expect(outcome, crm.Delivered, "")
 				into = outcome.RecordID
 			}
 			for _, merge := range []string{`{"from":"ada.o'neil@example.com","into":"grace@example.com"}`, `{"from":"grace@example.com","into":"mary@example.com"}`} {
@@ -327,9 +278,9 @@ func TestBlanksAreFilledAndNothingElse(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"", "new_gatewaykey"} {
 		r := newRig(t, &configv1.Dynamics{Key: key}, simulated.Options{})
-		r.expect(r.deliver(blanks, ada), crm.Delivered, "")
-		r.expect(r.deliver(blanks, strings.ReplaceAll(ada, `"firstname":"Ada"`, `"firstname":"Augusta","jobtitle":"Countess"`)), crm.Delivered, "")
-		r.expect(r.deliver(blanks, ada), crm.Delivered, "")
+		r.Expect(r.deliver(blanks, ada), crm.Delivered, "")
+		r.Expect(r.deliver(blanks, strings.ReplaceAll(ada, `"firstname":"Ada"`, `"firstname":"Augusta","jobtitle":"Countess"`)), crm.Delivered, "")
+		r.Expect(r.deliver(blanks, ada), crm.Delivered, "")
 		if got := r.environment.records(); len(got) != 1 || got[0].Properties["firstname"] != "Ada" || got[0].Properties["jobtitle"] != "Countess" {
 			t.Errorf("records are %v", got)
 		}

@@ -1,15 +1,12 @@
 package pipedrive_test
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -35,63 +32,33 @@ const (
 
 // rig is a destination in front of a simulated company.
 type rig struct {
-	t           *testing.T
-	cfg         *configv1.Pipedrive
-	company     company
-	destination crm.Destination
-	client      *http.Client
-
-	mu     sync.Mutex
-	clock  *crmtest.Clock
-	calls  []string
-	quotas []crm.Quota
-	answer http.HandlerFunc // instead of the company's
+	*crmtest.Rig
+	cfg     *configv1.Pipedrive
+	company company
 }
 
 func newRig(t *testing.T, cfg *configv1.Pipedrive, options simulated.Options) *rig {
 	t.Helper()
-	r := &rig{t: t, clock: crmtest.NewClock(noon), cfg: cfg}
-	options.Now = r.clock.Now
-	r.company = company{simulated.New(options)}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		body, _ := io.ReadAll(req.Body)
-		req.Body = io.NopCloser(bytes.NewReader(body))
-		r.mu.Lock()
-		r.calls = append(r.calls, req.Method+" "+req.URL.Path)
-		instead := r.answer
-		r.mu.Unlock()
-		if instead != nil {
-			instead(w, req)
-			return
-		}
-		r.company.ServeHTTP(w, req)
-	}))
-	t.Cleanup(server.Close)
-	r.client = server.Client()
-	r.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	cfg.BaseUrl, cfg.Auth = server.URL, &configv1.Pipedrive_ApiToken{ApiToken: "t"}
+	clock := crmtest.NewClock(noon)
+	options.Now = clock.Now
+	r := &rig{cfg: cfg, company: company{simulated.New(options)}}
+	r.Rig = crmtest.NewRig(t, clock, r.company, func(req *http.Request, _ string) string {
+		return req.Method + " " + req.URL.Path
+	})
+	cfg.BaseUrl, cfg.Auth = r.URL, &configv1.Pipedrive_ApiToken{ApiToken: "t"}
 	r.restart()
 	return r
 }
 
 // restart makes the destination anew, as a restart does.
 func (r *rig) restart() {
-	r.t.Helper()
-	var err error
-	r.destination, err = pipedrive.New(r.cfg, crm.Environment{
-		Client: r.client, Secret: func(value string) (string, error) { return value, nil }, Now: r.clock.Now,
-		Report: func(q crm.Quota) { r.quotas = append(r.quotas, q) },
-	})
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	r.T.Helper()
+	r.Open(pipedrive.New(r.cfg, r.Env))
 }
 
 func (r *rig) took() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	calls := r.calls
-	r.calls = nil
+	calls := r.Calls
+	r.Calls = nil
 	return calls
 }
 
@@ -102,34 +69,27 @@ func item(id, payload string) crm.Item {
 }
 
 func (r *rig) deliver(it crm.Item, mode leadgatev1.DeliveryMode) crm.Outcome {
-	r.t.Helper()
-	r.clock.Pass(3 * time.Second) // beyond the burst
-	return r.destination.Deliver(r.t.Context(), []crm.Item{it}, mode)[0]
-}
-
-func (r *rig) expect(outcome crm.Outcome, want crm.OutcomeKind, reason string) {
-	r.t.Helper()
-	if outcome.Kind != want || !strings.Contains(outcome.Reason, reason) {
-		r.t.Errorf("ended as %+v, want %d: %s", outcome, want, reason)
-	}
+	r.T.Helper()
+	r.Clock.Pass(3 * time.Second) // beyond the burst
+	return r.Destination.Deliver(r.T.Context(), []crm.Item{it}, mode)[0]
 }
 
 func (r *rig) expectCalls(want ...string) {
-	r.t.Helper()
+	r.T.Helper()
 	if got := r.took(); strings.Join(got, "\n") != strings.Join(want, "\n") {
-		r.t.Errorf("called\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		r.T.Errorf("called\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
 func (r *rig) expectCounts(persons, leads, notes int) {
-	r.t.Helper()
+	r.T.Helper()
 	all := r.company.leads()
 	n := 0
 	for _, l := range all {
 		n += len(l.Notes)
 	}
 	if got := r.company.Persons(); got != persons || len(all) != leads || n != notes {
-		r.t.Errorf("%d persons, %d leads, %d notes; want %d, %d, %d", got, len(all), n, persons, leads, notes)
+		r.T.Errorf("%d persons, %d leads, %d notes; want %d, %d, %d", got, len(all), n, persons, leads, notes)
 	}
 }
 
@@ -138,13 +98,13 @@ const ada = `{"person.email":"ada@example.com","person.first_name":"Ada","person
 func TestALeadIsAPersonALeadAndANote(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
-	r.clock.Pass(time.Hour) // since the start
-	if ping := r.destination.Ping(t.Context()); ping.Account != "4711" {
+	r.Clock.Pass(time.Hour) // since the start
+	if ping := r.Destination.Ping(t.Context()); ping.Account != "4711" {
 		t.Errorf("the ping ended as %+v", ping)
 	}
 	r.took()
 	outcome := r.deliver(item("l1", ada), upsert)
-	r.expect(outcome, crm.Delivered, "")
+	r.Expect(outcome, crm.Delivered, "")
 	if got := r.company.leads()[0]; got.Properties["title"] != "Engines" || got.Properties["origin_id"] != "l1" || got.Person.Name != "Ada Lovelace" ||
 		got.Notes[0] != "12 km<br>&lt;each&gt; way" || outcome.RecordID != got.ID || outcome.RecordURL != "https://example.pipedrive.com/leads/inbox/"+got.ID {
 		t.Errorf("lead is %+v, ended as %+v", got, outcome)
@@ -153,13 +113,13 @@ func TestALeadIsAPersonALeadAndANote(t *testing.T) {
 
 	// Another of the same person is another lead; the person is remembered, and written to only where something is new.
 	second := item("l2", `{"person.email":"ADA@example.com","person.first_name":"Ada","person.last_name":"Lovelace","person.phone":"+442079460000","person.job_title":"Countess"}`)
-	r.expect(r.deliver(second, upsert), crm.Delivered, "")
+	r.Expect(r.deliver(second, upsert), crm.Delivered, "")
 	r.expectCalls("GET /api/v2/persons/1", "PATCH /api/v2/persons/1", "GET /v1/leads", "POST /v1/leads")
 	r.expectCounts(1, 2, 1)
 	if got := r.company.leads()[1]; len(got.Person.Phones) != 2 || !got.Person.Phones[0].Primary || got.Person.JobTitle != "Countess" || got.Properties["title"] != "Ada Lovelace" {
 		t.Errorf("lead is %+v", got)
 	}
-	r.expect(r.deliver(second, upsert), crm.Delivered, "")
+	r.Expect(r.deliver(second, upsert), crm.Delivered, "")
 	r.expectCalls("GET /api/v2/persons/1", "GET /v1/leads")
 	r.expectCounts(1, 2, 1)
 }
@@ -169,16 +129,16 @@ func TestAnAnswerLostAtAnyStepDoublesNothing(t *testing.T) {
 	for _, path := range []string{"persons", "leads", "notes"} {
 		for _, restarted := range []bool{false, true} {
 			r := newRig(t, &configv1.Pipedrive{}, simulated.Options{SearchLag: 30 * time.Second})
-			r.clock.Pass(time.Hour)
+			r.Clock.Pass(time.Hour)
 			r.company.SetFaults(simulator.Faults{Kind: simulator.KindLost, Method: "POST", Path: path, Times: 1})
 			it := item("l1", ada)
 			outcome := r.deliver(it, upsert)
-			r.expect(outcome, crm.Unknown, "lost")
+			r.Expect(outcome, crm.Unknown, "lost")
 			if restarted {
 				r.restart()
 			}
-			it.Unanswered, it.Progress = r.clock.Now(), outcome.Progress
-			r.expect(r.deliver(it, upsert), crm.Delivered, "")
+			it.Unanswered, it.Progress = r.Clock.Now(), outcome.Progress
+			r.Expect(r.deliver(it, upsert), crm.Delivered, "")
 			r.expectCounts(1, 1, 1)
 		}
 	}
@@ -187,18 +147,18 @@ func TestAnAnswerLostAtAnyStepDoublesNothing(t *testing.T) {
 func TestAPersonMadeJustBeforeARestartIsFound(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Pipedrive{SearchLag: durationpb.New(time.Minute)}, simulated.Options{SearchLag: 30 * time.Second})
-	r.expect(r.deliver(item("l1", ada), upsert), crm.Delivered, "")
+	r.Expect(r.deliver(item("l1", ada), upsert), crm.Delivered, "")
 	r.restart()
-	r.expect(r.deliver(item("l2", ada), upsert), crm.Delivered, "")
+	r.Expect(r.deliver(item("l2", ada), upsert), crm.Delivered, "")
 	r.expectCounts(1, 2, 2)
 }
 
 func TestAPersonThatWasDeletedIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
-	r.expect(r.deliver(item("l1", ada), upsert), crm.Delivered, "")
+	r.Expect(r.deliver(item("l1", ada), upsert), crm.Delivered, "")
 	r.company.Reset()
-	r.expect(r.deliver(item("l2", ada), upsert), crm.Delivered, "")
+	r.Expect(r.deliver(item("l2", ada), upsert), crm.Delivered, "")
 	r.expectCounts(1, 1, 1)
 }
 
@@ -212,7 +172,7 @@ func TestALeadThatWasDeletedMeanwhileIsMadeAnew(t *testing.T) {
 		if it.Progress = outcome.Progress; it.Progress == "" || outcome.Kind != crm.Unknown {
 			t.Fatalf("ended as %+v", outcome)
 		}
-		it.Unanswered = r.clock.Now()
+		it.Unanswered = r.Clock.Now()
 		gone := r.company.leads()[0].ID
 		deleted := httptest.NewRecorder()
 		request := httptest.NewRequest(http.MethodDelete, "/v1/leads/"+gone, nil)
@@ -222,7 +182,7 @@ func TestALeadThatWasDeletedMeanwhileIsMadeAnew(t *testing.T) {
 			t.Fatal(deleted.Body)
 		}
 		outcome = r.deliver(it, upsert)
-		if r.expect(outcome, crm.Delivered, ""); outcome.RecordID == gone || len(outcome.Dropped) > 0 {
+		if r.Expect(outcome, crm.Delivered, ""); outcome.RecordID == gone || len(outcome.Dropped) > 0 {
 			t.Errorf("ended as %+v, and %s was deleted", outcome, gone)
 		}
 		r.expectCounts(1, 1, 1)
@@ -234,7 +194,7 @@ func TestALeadWhoseNoteIsRefusedIsOne(t *testing.T) {
 	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
 	r.company.SetFaults(simulator.Faults{Status: http.StatusBadRequest, Method: "POST", Path: "notes", Times: 1})
 	outcome := r.deliver(item("l1", ada), upsert)
-	if r.expect(outcome, crm.Delivered, ""); strings.Join(outcome.Dropped, " ") != "note" {
+	if r.Expect(outcome, crm.Delivered, ""); strings.Join(outcome.Dropped, " ") != "note" {
 		t.Errorf("ended as %+v", outcome)
 	}
 	r.expectCounts(1, 1, 0)
@@ -245,16 +205,16 @@ func TestALeadIsFoundAmongAHundredOfItsPerson(t *testing.T) {
 	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{Daily: -1})
 	const office = `{"person.email":"office@example.com","person.last_name":"Office"}`
 	for i := range 120 {
-		r.expect(r.deliver(item(fmt.Sprint("l", i), office), upsert), crm.Delivered, "")
+		r.Expect(r.deliver(item(fmt.Sprint("l", i), office), upsert), crm.Delivered, "")
 	}
 	for _, again := range []string{"l3", "l115"} {
-		r.expect(r.deliver(item(again, office), upsert), crm.Delivered, "")
+		r.Expect(r.deliver(item(again, office), upsert), crm.Delivered, "")
 	}
 	r.expectCounts(1, 120, 0)
 	r.took()
 	later := uuid.UUID{8: 0x80} // no lead of it can be older
-	binary.BigEndian.PutUint64(later[:], uint64(r.clock.Now().Add(2*time.Hour).UnixMilli())<<16|0x7000)
-	r.expect(r.deliver(item(later.String(), office), upsert), crm.Delivered, "")
+	binary.BigEndian.PutUint64(later[:], uint64(r.Clock.Now().Add(2*time.Hour).UnixMilli())<<16|0x7000)
+	r.Expect(r.deliver(item(later.String(), office), upsert), crm.Delivered, "")
 	r.expectCalls("GET /api/v2/persons/1", "GET /v1/leads", "POST /v1/leads")
 }
 
@@ -265,25 +225,25 @@ func TestAPersonThatWasMergedIntoAnotherIsFoundAgain(t *testing.T) {
 		for _, wait := range []time.Duration{0, time.Hour} { // until search knows
 			for _, restarted := range []bool{false, true} {
 				r := newRig(t, &configv1.Pipedrive{SearchLag: durationpb.New(time.Minute)}, simulated.Options{SearchLag: 30 * time.Second, ShowsDeleted: shown})
-				r.expect(r.deliver(item("l1", ada), upsert), crm.Delivered, "")
-				r.expect(r.deliver(item("l2", grace), upsert), crm.Delivered, "")
+				r.Expect(r.deliver(item("l1", ada), upsert), crm.Delivered, "")
+				r.Expect(r.deliver(item("l2", grace), upsert), crm.Delivered, "")
 				again := item("l3", ada)
 				r.company.SetFaults(simulator.Faults{Kind: simulator.KindLost, Method: "POST", Path: "leads", Times: 1})
 				lost := r.deliver(again, upsert)
-				r.expect(lost, crm.Unknown, "lost")
-				again.Unanswered, again.Progress = r.clock.Now(), lost.Progress
+				r.Expect(lost, crm.Unknown, "lost")
+				again.Unanswered, again.Progress = r.Clock.Now(), lost.Progress
 				merged := httptest.NewRecorder()
 				r.company.ServeHTTP(merged, httptest.NewRequest(http.MethodPost, "/_sim/merge", strings.NewReader(`{"from":"ada@example.com","into":"grace@example.com"}`)))
 				if merged.Code != http.StatusNoContent {
 					t.Fatal(merged.Body)
 				}
-				r.clock.Pass(wait)
+				r.Clock.Pass(wait)
 				if restarted {
 					r.restart()
 				}
-				r.expect(r.deliver(again, upsert), crm.Delivered, "")
-				r.expect(r.deliver(item("l4", ada), upsert), crm.Delivered, "")
-				r.expect(r.deliver(item("l5", grace), upsert), crm.Delivered, "")
+				r.Expect(r.deliver(again, upsert), crm.Delivered, "")
+				r.Expect(r.deliver(item("l4", ada), upsert), crm.Delivered, "")
+				r.Expect(r.deliver(item("l5", grace), upsert), crm.Delivered, "")
 				r.expectCounts(1, 5, 3)
 				if got := r.company.leads()[0].Person; len(got.Emails) != 2 || got.Emails[0].Value != "grace@example.com" {
 					t.Errorf("shown %t, after %v, restarted %t: the person is %+v", shown, wait, restarted, got)
@@ -298,16 +258,16 @@ func TestAnAddressThatWasGivenToAnotherPersonLeadsThere(t *testing.T) {
 	for _, wait := range []time.Duration{0, time.Hour} { // until search knows
 		for _, restarted := range []bool{false, true} {
 			r := newRig(t, &configv1.Pipedrive{SearchLag: durationpb.New(time.Minute)}, simulated.Options{SearchLag: 30 * time.Second})
-			r.expect(r.deliver(item("l1", ada), upsert), crm.Delivered, "")
-			r.clock.Pass(time.Hour)
+			r.Expect(r.deliver(item("l1", ada), upsert), crm.Delivered, "")
+			r.Clock.Pass(time.Hour)
 			r.write(http.MethodPatch, "/api/v2/persons/1", `{"emails":[{"value":"old@example.com","primary":true}]}`)
 			r.write(http.MethodPost, "/api/v2/persons", `{"name":"Ada","emails":[{"value":"ada@example.com","primary":true}]}`)
-			r.clock.Pass(wait)
+			r.Clock.Pass(wait)
 			if restarted {
 				r.restart()
 			}
 			for _, id := range []string{"l2", "l3"} {
-				r.expect(r.deliver(item(id, ada), upsert), crm.Delivered, "")
+				r.Expect(r.deliver(item(id, ada), upsert), crm.Delivered, "")
 			}
 			r.expectCounts(2, 3, 3)
 			for i, want := range []string{"old@example.com", "ada@example.com", "ada@example.com"} {
@@ -322,9 +282,9 @@ func TestAnAddressThatWasGivenToAnotherPersonLeadsThere(t *testing.T) {
 func TestAPhoneNumberThatSomebodyWroteInAnotherWayIsNotAddedAgain(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
-	r.expect(r.deliver(item("l1", ada), upsert), crm.Delivered, "")
+	r.Expect(r.deliver(item("l1", ada), upsert), crm.Delivered, "")
 	r.write(http.MethodPatch, "/api/v2/persons/1", `{"phones":[{"value":"+1 (415) 555-0132","primary":true}]}`)
-	r.expect(r.deliver(item("l2", ada), upsert), crm.Delivered, "")
+	r.Expect(r.deliver(item("l2", ada), upsert), crm.Delivered, "")
 	if got := r.company.leads()[0].Person.Phones; len(got) != 1 || got[0].Value != "+1 (415) 555-0132" {
 		t.Errorf("phone numbers are %+v", got)
 	}
@@ -332,12 +292,12 @@ func TestAPhoneNumberThatSomebodyWroteInAnotherWayIsNotAddedAgain(t *testing.T) 
 
 // write is a call of somebody else.
 func (r *rig) write(method, path, body string) {
-	r.t.Helper()
+	r.T.Helper()
 	answer := httptest.NewRecorder()
 	req := httptest.NewRequest(method, path, strings.NewReader(body))
 	req.Header.Set("X-Api-Token", "t")
 	if r.company.ServeHTTP(answer, req); answer.Code >= 300 {
-		r.t.Fatal(answer.Body)
+		r.T.Fatal(answer.Body)
 	}
 }
 
@@ -346,7 +306,7 @@ func TestBlanksAreFilledAndNothingElse(t *testing.T) {
 	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
 	r.deliver(item("l1", ada), upsert)
 	late := item("l1", `{"person.email":"ada@example.com","person.first_name":"Augusta","person.job_title":"Countess","lead.title":"Other","lead.channel_id":"web"}`)
-	r.expect(r.deliver(late, blanks), crm.Delivered, "")
+	r.Expect(r.deliver(late, blanks), crm.Delivered, "")
 	got := r.company.leads()
 	if len(got) != 1 || got[0].Person.Name != "Ada Lovelace" || got[0].Person.JobTitle != "Countess" || got[0].Properties["title"] != "Engines" || got[0].Properties["channel_id"] != "web" {
 		t.Errorf("leads are %+v", got)
@@ -358,20 +318,20 @@ func TestALeadWithoutAnAddressIsFoundByItsPhone(t *testing.T) {
 	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
 	it := item("l1", `{"person.phone":"+14155550132","person.last_name":"Lovelace"}`)
 	for range 2 {
-		r.expect(r.deliver(it, upsert), crm.Delivered, "")
+		r.Expect(r.deliver(it, upsert), crm.Delivered, "")
 	}
 	r.expectCounts(1, 1, 0)
 	nobody := item("l2", `{"lead.title":"?"}`)
-	r.expect(r.deliver(nobody, upsert), crm.Delivered, "")
-	nobody.Unanswered = r.clock.Now()
-	r.expect(r.deliver(nobody, upsert), crm.Undecided, "")
+	r.Expect(r.deliver(nobody, upsert), crm.Delivered, "")
+	nobody.Unanswered = r.Clock.Now()
+	r.Expect(r.deliver(nobody, upsert), crm.Undecided, "")
 }
 
 func TestAFieldThatIsGoneCostsNoLead(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
 	outcome := r.deliver(item("l1", `{"person.email":"a@example.com","person.shoe_size":"9","lead.budget":"7","person.9dc80c50d78a15643bfc4ca79d76156a73a1ca0e":"red"}`), upsert)
-	r.expect(outcome, crm.Delivered, "person.shoe_size")
+	r.Expect(outcome, crm.Delivered, "person.shoe_size")
 	if got := strings.Join(outcome.Dropped, " "); got != "person.shoe_size lead.budget" {
 		t.Errorf("left out %s", got)
 	}
@@ -402,15 +362,7 @@ func TestWhatPipedriveSaysDecides(t *testing.T) {
 		{200, `{"success":false,"data":{}}`, nil, crm.Unknown, 0},
 		{200, `{"success":true,"data":{}}`, nil, crm.Unknown, 0},
 	} {
-		r.mu.Lock()
-		r.answer = func(w http.ResponseWriter, _ *http.Request) {
-			for i := 0; i+1 < len(test.header); i += 2 {
-				w.Header().Set(test.header[i], test.header[i+1])
-			}
-			w.WriteHeader(test.status)
-			_, _ = io.WriteString(w, test.body)
-		}
-		r.mu.Unlock()
+		r.Answer(test.status, test.body, test.header...)
 		outcome := r.deliver(item("l1", ada), upsert)
 		if outcome.Kind != test.want || outcome.After != test.after || outcome.Reason == "" {
 			t.Errorf("%d %s ended as %+v, want %d after %v", test.status, test.body, outcome, test.want, test.after)
@@ -421,10 +373,10 @@ func TestWhatPipedriveSaysDecides(t *testing.T) {
 func TestBudgetsAreReported(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{Daily: 100})
-	r.destination.Ping(t.Context())
+	r.Destination.Ping(t.Context())
 	want := []crm.Quota{{Window: 24 * time.Hour, Limit: 100, Remaining: 98}, {Window: 2 * time.Second, Limit: 20, Remaining: 19}}
-	if len(r.quotas) != 2 || r.quotas[0] != want[0] || r.quotas[1] != want[1] {
-		t.Errorf("reported %+v", r.quotas)
+	if len(r.Quotas) != 2 || r.Quotas[0] != want[0] || r.Quotas[1] != want[1] {
+		t.Errorf("reported %+v", r.Quotas)
 	}
 }
 
@@ -432,7 +384,7 @@ func TestPropertiesSayWhatTheyBelongTo(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Pipedrive{}, simulated.Options{})
 	for _, name := range []string{"email", "person.", "deal.title", "notes"} {
-		if _, err := r.destination.Encode([]mapping.Property{{Name: name, Value: "x"}}); err == nil || !strings.Contains(err.Error(), "person.NAME") {
+		if _, err := r.Destination.Encode([]mapping.Property{{Name: name, Value: "x"}}); err == nil || !strings.Contains(err.Error(), "person.NAME") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -1,7 +1,6 @@
 package salesforce_test
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -13,7 +12,6 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -36,69 +34,30 @@ const (
 
 // rig is a destination in front of a simulated organisation.
 type rig struct {
-	t           *testing.T
-	org         organisation
-	destination crm.Destination
-
-	mu     sync.Mutex
-	clock  *crmtest.Clock
-	calls  []string // but for those about tokens
-	header http.Header
-	quotas []crm.Quota
-	answer http.HandlerFunc // instead of the organisation's, but for tokens
+	*crmtest.Rig
+	org organisation
 }
 
 func newRig(t *testing.T, cfg *configv1.Salesforce, options simulated.Options) *rig {
 	t.Helper()
-	r := &rig{t: t, clock: crmtest.NewClock(noon)}
-	options.Now = r.clock.Now
-	r.org = organisation{simulated.New(options)}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		body, _ := io.ReadAll(req.Body)
-		req.Body = io.NopCloser(bytes.NewReader(body))
-		var instead http.HandlerFunc
-		if !strings.HasSuffix(req.URL.Path, "/token") {
-			r.mu.Lock()
-			r.calls = append(r.calls, req.Method+" "+strings.TrimPrefix(req.URL.EscapedPath(), "/services/data/v62.0/")+" "+string(body))
-			r.header, instead = req.Header, r.answer
-			r.mu.Unlock()
-		}
-		if instead != nil {
-			instead(w, req)
-			return
-		}
-		r.org.ServeHTTP(w, req)
-	}))
-	t.Cleanup(server.Close)
-	client := server.Client()
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	cfg.Url = server.URL
+	clock := crmtest.NewClock(noon)
+	options.Now = clock.Now
+	return newRigAt(t, cfg, clock, organisation{simulated.New(options)})
+}
+
+// newRigAt is a rig in front of an organisation that is there.
+func newRigAt(t *testing.T, cfg *configv1.Salesforce, clock *crmtest.Clock, org organisation) *rig {
+	t.Helper()
+	r := &rig{org: org}
+	r.Rig = crmtest.NewRig(t, clock, r.org, func(req *http.Request, body string) string {
+		return req.Method + " " + strings.TrimPrefix(req.URL.EscapedPath(), "/services/data/v62.0/") + " " + body
+	})
+	cfg.Url = r.URL
 	if cfg.GetAuth() == nil {
 		cfg.Auth = &configv1.Salesforce_ClientCredentials{ClientCredentials: &configv1.SalesforceClientCredentials{ClientId: "c", ClientSecret: "s"}}
 	}
-	var err error
-	r.destination, err = salesforce.New(cfg, crm.Environment{
-		Client: client, Secret: func(value string) (string, error) { return value, nil }, Now: r.clock.Now,
-		Report: func(q crm.Quota) { r.quotas = append(r.quotas, q) },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r.Open(salesforce.New(cfg, r.Env))
 	return r
-}
-
-// answers makes the organisation answer every call but those about tokens that way.
-func (r *rig) answers(status int, body string, header ...string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.answer = func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		for i := 0; i+1 < len(header); i += 2 {
-			w.Header().Set(header[i], header[i+1])
-		}
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
-	}
 }
 
 func item(payload string, i int) crm.Item {
@@ -108,19 +67,12 @@ func item(payload string, i int) crm.Item {
 }
 
 func (r *rig) deliver(mode leadgatev1.DeliveryMode, payloads ...string) []crm.Outcome {
-	r.t.Helper()
+	r.T.Helper()
 	items := make([]crm.Item, len(payloads))
 	for i, payload := range payloads {
 		items[i] = item(payload, i)
 	}
-	return r.destination.Deliver(r.t.Context(), items, mode)
-}
-
-func (r *rig) expect(outcome crm.Outcome, want crm.OutcomeKind, reason string) {
-	r.t.Helper()
-	if outcome.Kind != want || !strings.Contains(outcome.Reason, reason) {
-		r.t.Errorf("ended as %+v, want %d: %s", outcome, want, reason)
-	}
+	return r.Destination.Deliver(r.T.Context(), items, mode)
 }
 
 const (
@@ -131,9 +83,9 @@ const (
 func TestOneLeadGoesByItsAddressAndSeveralGoTogether(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
-	r.expect(r.deliver(upsert, strings.ReplaceAll(ada, "ada@", "ada+x/y@"))[0], crm.Delivered, "")
+	r.Expect(r.deliver(upsert, strings.ReplaceAll(ada, "ada@", "ada+x/y@"))[0], crm.Delivered, "")
 	for _, outcome := range r.deliver(upsert, ada, grace) {
-		r.expect(outcome, crm.Delivered, "")
+		r.Expect(outcome, crm.Delivered, "")
 		if !strings.HasPrefix(outcome.RecordID, "00Q") || len(outcome.RecordID) != 18 || !strings.HasSuffix(outcome.RecordURL, "/"+outcome.RecordID) {
 			t.Errorf("record %s at %s", outcome.RecordID, outcome.RecordURL)
 		}
@@ -143,11 +95,11 @@ func TestOneLeadGoesByItsAddressAndSeveralGoTogether(t *testing.T) {
 		`PATCH composite/sobjects/Lead/Email {"allOrNone":false,"records":[{"Company":"Engines","Email":"ada@example.com","FirstName":"Ada","LastName":"Lovelace","attributes":{"type":"Lead"}},` +
 			`{"Company":"Navy","Email":"grace@example.com","FirstName":"Grace","LastName":"Hopper","attributes":{"type":"Lead"}}]}`,
 	}
-	if !slices.Equal(r.calls, want) {
-		t.Errorf("called\n%s\nwant\n%s", strings.Join(r.calls, "\n"), strings.Join(want, "\n"))
+	if !slices.Equal(r.Calls, want) {
+		t.Errorf("called\n%s\nwant\n%s", strings.Join(r.Calls, "\n"), strings.Join(want, "\n"))
 	}
-	if len(r.quotas) != 2 || r.quotas[1] != (crm.Quota{Window: 24 * time.Hour, Limit: 15000, Remaining: 14998}) {
-		t.Errorf("reported %+v", r.quotas)
+	if len(r.Quotas) != 2 || r.Quotas[1] != (crm.Quota{Window: 24 * time.Hour, Limit: 15000, Remaining: 14998}) {
+		t.Errorf("reported %+v", r.Quotas)
 	}
 }
 
@@ -155,33 +107,33 @@ func TestWhatTheObjectRequiresIsFilledInForNewRecordsOnly(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
 	nameless := `{"Email":"ada@example.com","FirstName":"Ada"}`
-	r.expect(r.deliver(upsert, nameless)[0], crm.Delivered, "")
+	r.Expect(r.deliver(upsert, nameless)[0], crm.Delivered, "")
 	if got := r.org.records()[0].Properties; got["LastName"] != "[not provided]" || got["Company"] != "[not provided]" {
 		t.Errorf("record is %v", got)
 	}
-	r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
-	r.expect(r.deliver(upsert, nameless, grace)[0], crm.Delivered, "")
+	r.Expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+	r.Expect(r.deliver(upsert, nameless, grace)[0], crm.Delivered, "")
 	if got := r.org.records()[0].Properties; got["LastName"] != "Lovelace" || got["Company"] != "Engines" {
 		t.Errorf("record is %v", got)
 	}
 	r = newRig(t, &configv1.Salesforce{Placeholders: map[string]string{"Company": ""}}, simulated.Options{})
-	r.expect(r.deliver(upsert, nameless)[0], crm.Refused, "creates no record without LastName, Company")
+	r.Expect(r.deliver(upsert, nameless)[0], crm.Refused, "creates no record without LastName, Company")
 }
 
 func TestALeadIsDeliveredWithoutAValueOfAnotherTypeThoughSalesforceDoesNotSayWhichItIs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
 	bad := `{"Email":"ada@example.com","LastName":"Lovelace","Company":"E","AnnualRevenue":"about 4000","NumberOfEmployees":"a few"}`
-	r.expect(r.deliver(upsert, bad)[0], crm.Refused, "Salesforce does not say which") // as long as the fields are not known
-	_, outcome := r.destination.Schema(t.Context())
-	r.expect(outcome, crm.Delivered, "")
+	r.Expect(r.deliver(upsert, bad)[0], crm.Refused, "Salesforce does not say which") // as long as the fields are not known
+	_, outcome := r.Destination.Schema(t.Context())
+	r.Expect(outcome, crm.Delivered, "")
 	for _, payloads := range [][]string{{bad}, {grace, bad}} {
 		outcomes := r.deliver(upsert, payloads...)
 		if outcomes[0].Kind == crm.Split {
 			continue // and it comes alone
 		}
 		outcome = outcomes[len(outcomes)-1]
-		r.expect(outcome, crm.Delivered, "another type")
+		r.Expect(outcome, crm.Delivered, "another type")
 		if strings.Join(outcome.Dropped, " ") != "AnnualRevenue NumberOfEmployees" {
 			t.Errorf("left out %v", outcome.Dropped)
 		}
@@ -199,7 +151,7 @@ func TestALeadIsDeliveredWithoutAFieldThatSalesforceRefuses(t *testing.T) {
 		}
 		outcomes := r.deliver(upsert, payloads...)
 		outcome := outcomes[len(outcomes)/2]
-		r.expect(outcome, crm.Delivered, "Budget__c")
+		r.Expect(outcome, crm.Delivered, "Budget__c")
 		slices.Sort(outcome.Dropped)
 		if strings.Join(outcome.Dropped, " ") != "Budget__c LeadSource PostalCode" || outcome.RecordID != r.org.RecordID("ada@example.com") || outcome.RecordID == "" {
 			t.Errorf("ended as %+v", outcome)
@@ -240,7 +192,7 @@ func TestWhatSalesforceSaysDecides(t *testing.T) {
 		{200, `{"id":"00Q1","success":false,"errors":[]}`, crm.Unknown, 0},
 		{200, `{"success":true}`, crm.Unknown, 0},
 	} {
-		r.answers(test.status, test.body)
+		r.Answer(test.status, test.body)
 		outcome := r.deliver(upsert, ada)[0]
 		if outcome.Kind != test.want || outcome.After != test.after || outcome.Reason == "" {
 			t.Errorf("%d %s ended as %+v, want %d after %v", test.status, test.body, outcome, test.want, test.after)
@@ -252,14 +204,14 @@ func TestWhatSalesforceSaysDecides(t *testing.T) {
 		`[{"success":false,"errors":[{"statusCode":"UNABLE_TO_LOCK_ROW","message":"x"}]},{"success":true,"id":"1"}]`:                              "2 1",
 		`[{"success":false,"errors":[{"statusCode":"ALL_OR_NONE_OPERATION_ROLLED_BACK"}]},{"success":false,"errors":[{"statusCode":"NEW_ONE"}]}]`: "2 4",
 	} {
-		r.answers(200, body)
+		r.Answer(200, body)
 		outcomes := r.deliver(upsert, ada, grace)
 		if got := fmt.Sprint(int(outcomes[0].Kind), int(outcomes[1].Kind)); got != want {
 			t.Errorf("%s ended as %s, want %s", body, got, want)
 		}
 	}
-	r.answers(400, `[{"message":"At least 1 record is required","errorCode":"JSON_PARSER_ERROR"}]`)
-	r.expect(r.deliver(upsert, ada, grace)[1], crm.Split, "JSON_PARSER_ERROR")
+	r.Answer(400, `[{"message":"At least 1 record is required","errorCode":"JSON_PARSER_ERROR"}]`)
+	r.Expect(r.deliver(upsert, ada, grace)[1], crm.Split, "JSON_PARSER_ERROR")
 }
 
 func TestDuplicatesAreTreatedAsConfigured(t *testing.T) {
@@ -280,7 +232,7 @@ func TestDuplicatesAreTreatedAsConfigured(t *testing.T) {
 	} {
 		for _, payloads := range [][]string{{second}, {complete, grace}} {
 			r := newRig(t, &configv1.Salesforce{ExternalId: "Gateway_Key__c", Duplicates: test.duplicates}, test.options)
-			r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+			r.Expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
 			outcome := r.deliver(upsert, payloads...)[0]
 			if outcome.Kind != test.want || r.org.Records() != test.records+len(payloads)-1 {
 				t.Errorf("%s, %+v, one of %d: ended as %+v with %d records", test.duplicates, test.options, len(payloads), outcome, r.org.Records())
@@ -294,19 +246,17 @@ func TestDuplicatesAreTreatedAsConfigured(t *testing.T) {
 
 // at is a rig in front of the organisation of another, configured otherwise.
 func (r *rig) at(cfg *configv1.Salesforce) *rig {
-	r.t.Helper()
-	next := newRig(r.t, cfg, simulated.Options{})
-	next.org = r.org
-	return next
+	r.T.Helper()
+	return newRigAt(r.T, cfg, r.Clock, r.org)
 }
 
 func TestTwoRecordsThatAreDuplicatesOfEachOtherEndTheSearch(t *testing.T) {
 	t.Parallel()
 	first := newRig(t, &configv1.Salesforce{ExternalId: "Gateway_Key__c", Duplicates: "save"}, simulated.Options{Rule: simulated.Alert})
 	for _, key := range []string{"1", "2"} {
-		first.expect(first.deliver(upsert, `{"Email":"ada@example.com","LastName":"L","Company":"E","Gateway_Key__c":"`+key+`"}`)[0], crm.Delivered, "")
+		first.Expect(first.deliver(upsert, `{"Email":"ada@example.com","LastName":"L","Company":"E","Gateway_Key__c":"`+key+`"}`)[0], crm.Delivered, "")
 	}
-	first.expect(first.deliver(upsert, grace)[0], crm.Delivered, "")
+	first.Expect(first.deliver(upsert, grace)[0], crm.Delivered, "")
 	one, keyed := `{"Email":"ada@example.com","LastName":"N"}`, `{"Email":"ada@example.com","LastName":"N","Gateway_Key__c":"1"}`
 	for name, test := range map[string]struct {
 		key      string
@@ -317,8 +267,8 @@ func TestTwoRecordsThatAreDuplicatesOfEachOtherEndTheSearch(t *testing.T) {
 	} {
 		r := first.at(&configv1.Salesforce{ExternalId: test.key, Duplicates: "update"})
 		outcome := r.deliver(upsert, test.payloads...)[0]
-		if r.expect(outcome, crm.Refused, "duplicate rule"); len(r.calls) > 3 {
-			t.Errorf("%s: called %v", name, r.calls)
+		if r.Expect(outcome, crm.Refused, "duplicate rule"); len(r.Calls) > 3 {
+			t.Errorf("%s: called %v", name, r.Calls)
 		}
 	}
 }
@@ -326,11 +276,11 @@ func TestTwoRecordsThatAreDuplicatesOfEachOtherEndTheSearch(t *testing.T) {
 func TestADuplicateOfAnotherKindIsNotWrittenTo(t *testing.T) {
 	t.Parallel()
 	contacts := newRig(t, &configv1.Salesforce{Object: "Contact"}, simulated.Options{Rule: simulated.Block})
-	contacts.expect(contacts.deliver(upsert, `{"Email":"ada@example.com","LastName":"L"}`)[0], crm.Delivered, "")
+	contacts.Expect(contacts.deliver(upsert, `{"Email":"ada@example.com","LastName":"L"}`)[0], crm.Delivered, "")
 	leads := contacts.at(&configv1.Salesforce{Duplicates: "update"})
-	leads.expect(leads.deliver(upsert, ada)[0], crm.Refused, "names no Lead")
-	if len(leads.calls) != 1 || strings.Contains(strings.Join(leads.calls, " "), "003") {
-		t.Errorf("called %v", leads.calls)
+	leads.Expect(leads.deliver(upsert, ada)[0], crm.Refused, "names no Lead")
+	if len(leads.Calls) != 1 || strings.Contains(strings.Join(leads.Calls, " "), "003") {
+		t.Errorf("called %v", leads.Calls)
 	}
 }
 
@@ -356,7 +306,7 @@ func TestALateLeadOverwritesNothingInWhatItIsADuplicateOf(t *testing.T) {
 			first.deliver(upsert, strings.Replace(with(record), "{", fmt.Sprintf(`{"Gateway_Key__c":"k%d",`, i), 1))
 		}
 		r := first.at(test.cfg)
-		r.expect(r.deliver(blanks, strings.Replace(with(late), "{", `{"Gateway_Key__c":"late",`, 1))[0], crm.Delivered, "")
+		r.Expect(r.deliver(blanks, strings.Replace(with(late), "{", `{"Gateway_Key__c":"late",`, 1))[0], crm.Delivered, "")
 		filled := 0
 		for _, record := range r.org.records() {
 			if record.Properties["LastName"] == "Old" {
@@ -367,7 +317,7 @@ func TestALateLeadOverwritesNothingInWhatItIsADuplicateOf(t *testing.T) {
 			}
 		}
 		if filled != 1 {
-			t.Errorf("%s: %d records were filled in after %v", name, filled, r.calls)
+			t.Errorf("%s: %d records were filled in after %v", name, filled, r.Calls)
 		}
 	}
 }
@@ -375,8 +325,7 @@ func TestALateLeadOverwritesNothingInWhatItIsADuplicateOf(t *testing.T) {
 func TestNothingMoreIsSentForACollectionOnceSalesforceWantsAPause(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Salesforce{Duplicates: "update"}, simulated.Options{})
-	r.mu.Lock()
-	r.answer = func(w http.ResponseWriter, req *http.Request) {
+	r.AnswerBy(func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if strings.Contains(req.URL.Path, "composite") {
 			match := `{"duplicateResut":{"matchResults":[{"entityType":"Lead","matchRecords":[{"record":{"Id":"00Q1"}}]}]},"statusCode":"DUPLICATES_DETECTED"}`
@@ -385,14 +334,13 @@ func TestNothingMoreIsSentForACollectionOnceSalesforceWantsAPause(t *testing.T) 
 		}
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = io.WriteString(w, `[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]`)
-	}
-	r.mu.Unlock()
+	})
 	outcomes := r.deliver(upsert, `{"Email":"a@example.com"}`, `{"Email":"b@example.com"}`, `{"Email":"c@example.com"}`)
 	for i, want := range []crm.OutcomeKind{crm.RateLimited, crm.RateLimited, crm.Delivered} {
-		r.expect(outcomes[i], want, "")
+		r.Expect(outcomes[i], want, "")
 	}
-	if len(r.calls) != 2 {
-		t.Errorf("called %v", r.calls)
+	if len(r.Calls) != 2 {
+		t.Errorf("called %v", r.Calls)
 	}
 }
 
@@ -427,14 +375,14 @@ func TestAConvertedLeadIsLeftAlone(t *testing.T) {
 	if !r.org.Convert("ada@example.com") {
 		t.Fatal("nothing was converted")
 	}
-	r.expect(r.deliver(upsert, ada)[0], crm.Refused, "converted")
+	r.Expect(r.deliver(upsert, ada)[0], crm.Refused, "converted")
 	saving := r.at(&configv1.Salesforce{Duplicates: "save"})
-	saving.expect(saving.deliver(upsert, ada)[0], crm.Delivered, "")
+	saving.Expect(saving.deliver(upsert, ada)[0], crm.Delivered, "")
 	// A key that no two records may have stays with the converted one.
 	keyed := newRig(t, &configv1.Salesforce{ExternalId: "Gateway_Key__c", Duplicates: "save"}, simulated.Options{})
 	keyed.deliver(upsert, ada)
 	keyed.org.Convert("ada@example.com")
-	keyed.expect(keyed.deliver(upsert, ada)[0], crm.Refused, "external_id")
+	keyed.Expect(keyed.deliver(upsert, ada)[0], crm.Refused, "external_id")
 }
 
 func TestBlanksAreFilledAndNothingElse(t *testing.T) {
@@ -442,16 +390,16 @@ func TestBlanksAreFilledAndNothingElse(t *testing.T) {
 	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
 	r.deliver(upsert, ada)
 	outcome := r.deliver(blanks, `{"Email":"ada@example.com","LastName":"Byron","City":"London"}`)[0]
-	r.expect(outcome, crm.Delivered, "")
+	r.Expect(outcome, crm.Delivered, "")
 	if got := r.org.records()[0].Properties; got["LastName"] != "Lovelace" || got["City"] != "London" || outcome.RecordID != r.org.records()[0].ID {
 		t.Errorf("record is %v", got)
 	}
-	calls := len(r.calls)
-	r.expect(r.deliver(blanks, `{"Email":"ada@example.com","LastName":"Byron"}`)[0], crm.Delivered, "")
-	if len(r.calls) != calls+1 {
-		t.Errorf("called %v", r.calls[calls:])
+	calls := len(r.Calls)
+	r.Expect(r.deliver(blanks, `{"Email":"ada@example.com","LastName":"Byron"}`)[0], crm.Delivered, "")
+	if len(r.Calls) != calls+1 {
+		t.Errorf("called %v", r.Calls[calls:])
 	}
-	r.expect(r.deliver(blanks, grace)[0], crm.Delivered, "")
+	r.Expect(r.deliver(blanks, grace)[0], crm.Delivered, "")
 	if n := r.org.Records(); n != 2 {
 		t.Errorf("%d records", n)
 	}
@@ -462,21 +410,21 @@ func TestALeadWithoutAnAddressIsNotDoubledByALostAnswer(t *testing.T) {
 	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
 	phone := item(`{"Phone":"+14155550132","LastName":"Lovelace","Company":"E"}`, 1)
 	r.org.SetFaults(simulator.Faults{Kind: simulator.KindLost, Path: "sobjects", Times: 1})
-	r.expect(r.destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Unknown, "lost")
+	r.Expect(r.Destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Unknown, "lost")
 	phone.Unanswered = noon
-	r.expect(r.destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Delivered, "")
+	r.Expect(r.Destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Delivered, "")
 	if n := r.org.Records(); n != 1 {
 		t.Errorf("%d records", n)
 	}
 	r.org.SetFaults(simulator.Faults{Kind: simulator.KindStatus, Status: 503, Path: "query", Times: 1})
-	r.expect(r.destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Retry, "") // the lost answer is still that of noon
+	r.Expect(r.Destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Retry, "") // the lost answer is still that of noon
 	nothing := item(`{"LastName":"Lovelace","Company":"E"}`, 2)
 	nothing.Unanswered = noon
-	r.expect(r.destination.Deliver(t.Context(), []crm.Item{nothing}, upsert)[0], crm.Undecided, "external_id")
+	r.Expect(r.Destination.Deliver(t.Context(), []crm.Item{nothing}, upsert)[0], crm.Undecided, "external_id")
 
 	r = newRig(t, &configv1.Salesforce{ExternalId: "Gateway_Key__c"}, simulated.Options{})
 	for range 2 {
-		r.expect(r.destination.Deliver(t.Context(), []crm.Item{nothing}, upsert)[0], crm.Delivered, "")
+		r.Expect(r.Destination.Deliver(t.Context(), []crm.Item{nothing}, upsert)[0], crm.Delivered, "")
 	}
 	if got := r.org.records(); len(got) != 1 || got[0].Properties["Gateway_Key__c"] != "01a2-2" {
 		t.Errorf("records are %+v", got)
@@ -488,7 +436,7 @@ func TestAnAddressThatLooksLikeAFileIsFound(t *testing.T) {
 	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
 	odd := strings.ReplaceAll(ada, "example.com", "example.inc")
 	for range 2 {
-		r.expect(r.deliver(upsert, odd)[0], crm.Delivered, "")
+		r.Expect(r.deliver(upsert, odd)[0], crm.Delivered, "")
 	}
 	if n := r.org.Records(); n != 1 {
 		t.Errorf("%d records", n)
@@ -498,13 +446,13 @@ func TestAnAddressThatLooksLikeAFileIsFound(t *testing.T) {
 func TestASessionThatEndedIsRenewedOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Salesforce{}, simulated.Options{SessionLife: time.Hour})
-	r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
-	r.clock.Pass(2 * time.Hour)
-	r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
-	r.answers(401, `[{"message":"This session is not valid for use with the REST API","errorCode":"INVALID_SESSION_ID"}]`)
-	before := len(r.calls)
-	r.expect(r.deliver(upsert, ada)[0], crm.CredentialsRefused, "access token")
-	if n := len(r.calls) - before; n > 2 {
+	r.Expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+	r.Clock.Pass(2 * time.Hour)
+	r.Expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+	r.Answer(401, `[{"message":"This session is not valid for use with the REST API","errorCode":"INVALID_SESSION_ID"}]`)
+	before := len(r.Calls)
+	r.Expect(r.deliver(upsert, ada)[0], crm.CredentialsRefused, "access token")
+	if n := len(r.Calls) - before; n > 2 {
 		t.Errorf("%d calls", n)
 	}
 }
@@ -544,7 +492,7 @@ func TestATokenIsHadByJWT(t *testing.T) {
 			test.jwt.Username = "integration@example.com"
 		}
 		r := newRig(t, &configv1.Salesforce{Auth: &configv1.Salesforce_Jwt{Jwt: test.jwt}}, simulated.Options{PublicKey: test.public})
-		outcome := r.destination.Ping(t.Context())
+		outcome := r.Destination.Ping(t.Context())
 		if outcome.Kind != test.want || !strings.Contains(outcome.Reason, test.reason) {
 			t.Errorf("%s: ended as %+v", name, outcome)
 		}
@@ -558,20 +506,20 @@ func TestRulesOfTheOrganisationAreAskedFor(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Salesforce{Assignment: "skip", Duplicates: "save"}, simulated.Options{})
 	r.deliver(upsert, ada)
-	if got := r.header.Get("Sforce-Auto-Assign"); got != "FALSE" {
+	if got := r.Header.Get("Sforce-Auto-Assign"); got != "FALSE" {
 		t.Errorf("Sforce-Auto-Assign: %s", got)
 	}
-	if got := r.header.Get("Sforce-Duplicate-Rule-Header"); !strings.HasPrefix(got, "allowSave=true") {
+	if got := r.Header.Get("Sforce-Duplicate-Rule-Header"); !strings.HasPrefix(got, "allowSave=true") {
 		t.Errorf("Sforce-Duplicate-Rule-Header: %s", got)
 	}
 	for assignment, want := range map[string]string{"": "", "run": "TRUE"} {
 		r := newRig(t, &configv1.Salesforce{Assignment: assignment}, simulated.Options{})
-		r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
-		if got := r.header.Get("Sforce-Auto-Assign"); got != want {
+		r.Expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+		if got := r.Header.Get("Sforce-Auto-Assign"); got != want {
 			t.Errorf("%q: Sforce-Auto-Assign: %s", assignment, got)
 		}
-		r.expect(r.deliver(blanks, `{"Email":"ada@example.com","City":"London"}`)[0], crm.Delivered, "")
-		if got := r.header.Get("Sforce-Auto-Assign"); got != "FALSE" {
+		r.Expect(r.deliver(blanks, `{"Email":"ada@example.com","City":"London"}`)[0], crm.Delivered, "")
+		if got := r.Header.Get("Sforce-Auto-Assign"); got != "FALSE" {
 			t.Errorf("%q: who had the record that was filled in may not have it any more: Sforce-Auto-Assign: %s", assignment, got)
 		}
 	}
@@ -580,8 +528,8 @@ func TestRulesOfTheOrganisationAreAskedFor(t *testing.T) {
 func TestTheSchemaSaysWhatIsRequiredAndWhatFits(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Salesforce{Placeholders: map[string]string{"Company": ""}}, simulated.Options{})
-	schema, outcome := r.destination.Schema(t.Context())
-	r.expect(outcome, crm.Delivered, "")
+	schema, outcome := r.Destination.Schema(t.Context())
+	r.Expect(outcome, crm.Delivered, "")
 	for name, want := range map[string]crm.Property{
 		"Company":    {Label: "Company", Type: crm.Text, Native: "string", MaxLength: 255, Required: true},
 		"LastName":   {Label: "Last Name", Type: crm.Text, Native: "string", MaxLength: 80},
@@ -617,13 +565,9 @@ func TestAWrongConfigurationIsRefused(t *testing.T) {
 func TestWhatIsDeliveredStaysSoWhereALaterCallIsRefused(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
-	r.mu.Lock()
-	r.answer = func(w http.ResponseWriter, _ *http.Request) {
+	r.AnswerBy(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		r.mu.Lock()
-		first := len(r.calls) == 1
-		r.mu.Unlock()
-		if !first {
+		if len(r.Calls) > 1 {
 			w.WriteHeader(http.StatusUnauthorized)
 			_, _ = io.WriteString(w, `[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]`)
 			return
@@ -631,11 +575,10 @@ func TestWhatIsDeliveredStaysSoWhereALaterCallIsRefused(t *testing.T) {
 		_, _ = io.WriteString(w, `[{"id":"00Q1","success":true,"errors":[]},`+
 			`{"success":false,"errors":[{"statusCode":"INVALID_FIELD","message":"No such column","fields":["Shoe__c"]}]},`+
 			`{"id":"00Q3","success":true,"errors":[]}]`)
-	}
-	r.mu.Unlock()
+	})
 	outcomes := r.deliver(upsert, `{"Email":"a@example.com"}`, `{"Email":"b@example.com","Shoe__c":"42"}`, `{"Email":"c@example.com"}`)
 	for i, want := range []crm.OutcomeKind{crm.Delivered, crm.CredentialsRefused, crm.Delivered} {
-		r.expect(outcomes[i], want, "")
+		r.Expect(outcomes[i], want, "")
 	}
 }
 
@@ -644,15 +587,15 @@ func TestALeadThatWasNotSentIsNeitherDeliveredNorDeadNorUnknown(t *testing.T) {
 	for status, body := range map[int]string{201: `{"id":"00Q000000000001AAA","success":true,"errors":[]}`, 400: `[{"errorCode":"FIELD_CUSTOM_VALIDATION_EXCEPTION","message":"no"}]`, 503: ``} {
 		r := newRig(t, &configv1.Salesforce{}, simulated.Options{NoEmailKey: true})
 		r.deliver(upsert, `{"Email":"one@example.com"}`, `{"Email":"two@example.com"}`) // from now on one by one
-		r.answers(status, body, "Retry-After", "30")
-		before := len(r.calls)
+		r.Answer(status, body, "Retry-After", "30")
+		before := len(r.Calls)
 		outcomes := r.deliver(upsert, `{"Email":"ada@example.com"}`, `{"Email":"grace@example.com"}`, `{"LastName":"Nameless"}`)
 		for i, outcome := range outcomes[1:] {
 			if outcome.Kind != crm.RateLimited || outcome.After != 30*time.Second || outcome.RecordID != "" {
 				t.Errorf("after %d with Retry-After lead %d behind, not sent, ended as %+v", status, i, outcome)
 			}
 		}
-		if n := len(r.calls) - before; n != 1 {
+		if n := len(r.Calls) - before; n != 1 {
 			t.Errorf("after %d with Retry-After %d calls", status, n)
 		}
 	}
@@ -664,10 +607,10 @@ func TestStatesAndCountriesGoByTheirCodesWhereThereArePicklistsOfThem(t *testing
 	lead := []mapping.Property{{Name: "Email", Value: "ada@example.com"}, {Name: "LastName", Value: "Lovelace"}, {Name: "Country", Value: "US"}, {Name: "State", Value: "CA"}}
 	encode := func(want string) {
 		t.Helper()
-		if _, outcome := r.destination.Schema(t.Context()); outcome.Kind != crm.Delivered {
+		if _, outcome := r.Destination.Schema(t.Context()); outcome.Kind != crm.Delivered {
 			t.Fatal(outcome)
 		}
-		payload, err := r.destination.Encode(slices.Clone(lead))
+		payload, err := r.Destination.Encode(slices.Clone(lead))
 		if err != nil || string(payload) != want {
 			t.Errorf("sent as %s (%v), want %s", payload, err, want)
 		}

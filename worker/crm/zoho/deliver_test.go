@@ -1,7 +1,6 @@
 package zoho_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -32,64 +30,21 @@ const (
 
 // rig is a destination in front of a simulated account.
 type rig struct {
-	t           *testing.T
-	account     account
-	destination crm.Destination
-
-	mu     sync.Mutex
-	clock  *crmtest.Clock
-	tokens int
-	calls  []string // but for those about tokens
-	quotas []crm.Quota
-	answer http.HandlerFunc // instead of the account's, but for tokens
+	*crmtest.Rig
+	account account
 }
 
 func newRig(t *testing.T, cfg *configv1.Zoho, options simulated.Options) *rig {
 	t.Helper()
-	r := &rig{t: t, clock: crmtest.NewClock(noon)}
-	options.Now = r.clock.Now
-	r.account = account{simulated.New(options)}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		body, _ := io.ReadAll(req.Body)
-		req.Body = io.NopCloser(bytes.NewReader(body))
-		var instead http.HandlerFunc
-		r.mu.Lock()
-		if strings.HasSuffix(req.URL.Path, "/token") {
-			r.tokens++
-		} else {
-			r.calls = append(r.calls, req.Method+" "+strings.TrimPrefix(req.URL.RequestURI(), "/crm/v8/")+" "+string(body))
-			instead = r.answer
-		}
-		r.mu.Unlock()
-		if instead != nil {
-			instead(w, req)
-			return
-		}
-		r.account.ServeHTTP(w, req)
-	}))
-	t.Cleanup(server.Close)
-	client := server.Client()
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	cfg.AccountsUrl, cfg.ClientId, cfg.ClientSecret, cfg.RefreshToken = server.URL, "c", "s", "r"
-	var err error
-	r.destination, err = zoho.New(cfg, crm.Environment{
-		Client: client, Secret: func(value string) (string, error) { return value, nil }, Now: r.clock.Now,
-		Report: func(q crm.Quota) { r.quotas = append(r.quotas, q) },
+	clock := crmtest.NewClock(noon)
+	options.Now = clock.Now
+	r := &rig{account: account{simulated.New(options)}}
+	r.Rig = crmtest.NewRig(t, clock, r.account, func(req *http.Request, body string) string {
+		return req.Method + " " + strings.TrimPrefix(req.URL.RequestURI(), "/crm/v8/") + " " + body
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg.AccountsUrl, cfg.ClientId, cfg.ClientSecret, cfg.RefreshToken = r.URL, "c", "s", "r"
+	r.Open(zoho.New(cfg, r.Env))
 	return r
-}
-
-func (r *rig) answers(status int, body string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.answer = func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
-	}
 }
 
 func item(payload string, i int) crm.Item {
@@ -99,19 +54,12 @@ func item(payload string, i int) crm.Item {
 }
 
 func (r *rig) deliver(mode leadgatev1.DeliveryMode, payloads ...string) []crm.Outcome {
-	r.t.Helper()
+	r.T.Helper()
 	items := make([]crm.Item, len(payloads))
 	for i, payload := range payloads {
 		items[i] = item(payload, i)
 	}
-	return r.destination.Deliver(r.t.Context(), items, mode)
-}
-
-func (r *rig) expect(outcome crm.Outcome, want crm.OutcomeKind, reason string) {
-	r.t.Helper()
-	if outcome.Kind != want || !strings.Contains(outcome.Reason, reason) {
-		r.t.Errorf("ended as %+v, want %d: %s", outcome, want, reason)
-	}
+	return r.Destination.Deliver(r.T.Context(), items, mode)
 }
 
 const (
@@ -123,17 +71,17 @@ func TestLeadsAreUpsertedByTheConfiguredFields(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Zoho{DataCenter: "eu", DuplicateCheck: []string{"Gateway_Key", "Email"}, Automations: "none", AssignmentRule: "554001"}, simulated.Options{})
 	for _, outcome := range r.deliver(upsert, ada, grace) {
-		r.expect(outcome, crm.Delivered, "")
+		r.Expect(outcome, crm.Delivered, "")
 		if outcome.RecordURL != "https://crm.zoho.eu/crm/tab/Leads/"+outcome.RecordID {
 			t.Errorf("record at %s", outcome.RecordURL)
 		}
 	}
 	want := `POST Leads/upsert {"data":[` + sorted(ada) + `,` + sorted(grace) + `],"duplicate_check_fields":["Gateway_Key","Email"],"lar_id":"554001","trigger":[]}`
-	if len(r.calls) != 1 || r.calls[0] != want {
-		t.Errorf("called %v, want %s", r.calls, want)
+	if len(r.Calls) != 1 || r.Calls[0] != want {
+		t.Errorf("called %v, want %s", r.Calls, want)
 	}
-	r.expect(r.deliver(blanks, strings.Replace(ada, "{", `{"City":"London",`, 1))[0], crm.Delivered, "")
-	if last := r.calls[len(r.calls)-1]; !strings.HasPrefix(last, "PUT ") || strings.Contains(last, "lar_id") {
+	r.Expect(r.deliver(blanks, strings.Replace(ada, "{", `{"City":"London",`, 1))[0], crm.Delivered, "")
+	if last := r.Calls[len(r.Calls)-1]; !strings.HasPrefix(last, "PUT ") || strings.Contains(last, "lar_id") {
 		t.Errorf("who had the record that was filled in may not have it any more: called %s", last)
 	}
 }
@@ -175,7 +123,7 @@ func TestWhatZohoRequiresIsFilledInForNewRecordsOnly(t *testing.T) {
 	r := newRig(t, &configv1.Zoho{}, simulated.Options{})
 	nameless := `{"Email":"ada@example.com","First_Name":"Ada"}`
 	for _, payload := range []string{nameless, ada, nameless} {
-		r.expect(r.deliver(upsert, payload)[0], crm.Delivered, "")
+		r.Expect(r.deliver(upsert, payload)[0], crm.Delivered, "")
 	}
 	if got := r.account.records()[0].Properties; got["Last_Name"] != "Lovelace" || got["Company"] != "Engines" {
 		t.Errorf("record is %v", got)
@@ -185,12 +133,12 @@ func TestWhatZohoRequiresIsFilledInForNewRecordsOnly(t *testing.T) {
 func TestWhatZohoWouldDropOrRefuseIsLeftOutAndTold(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Zoho{}, simulated.Options{})
-	if _, outcome := r.destination.Schema(t.Context()); outcome.Kind != crm.Delivered {
+	if _, outcome := r.Destination.Schema(t.Context()); outcome.Kind != crm.Delivered {
 		t.Fatal(outcome)
 	}
 	outcomes := r.deliver(upsert, grace, `{"Email":"ada@example.com","Last_Name":"L","Company":"E","Budget":"9","Phone":"`+strings.Repeat("9", 40)+`","Lead_Source":"Fax"}`)
 	outcome := outcomes[1]
-	r.expect(outcome, crm.Delivered, "Budget")
+	r.Expect(outcome, crm.Delivered, "Budget")
 	slices.Sort(outcome.Dropped)
 	if got := strings.Join(outcome.Dropped, " "); got != "Budget Lead_Source Phone" {
 		t.Errorf("left out %s", got)
@@ -203,10 +151,10 @@ func TestWhatZohoWouldDropOrRefuseIsLeftOutAndTold(t *testing.T) {
 func TestSeveralValuesOfATextAreOneText(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Zoho{}, simulated.Options{})
-	if _, outcome := r.destination.Schema(t.Context()); outcome.Kind != crm.Delivered {
+	if _, outcome := r.Destination.Schema(t.Context()); outcome.Kind != crm.Delivered {
 		t.Fatal(outcome)
 	}
-	payload, err := r.destination.Encode([]mapping.Property{
+	payload, err := r.Destination.Encode([]mapping.Property{
 		{Name: "Email", Value: "ada@example.com"}, {Name: "Last_Name", Value: "Lovelace"}, {Name: "Company", Value: "Engines"},
 		{Name: "Description", Value: []any{"Demo", "Prices"}},
 	})
@@ -223,11 +171,11 @@ func TestSeveralValuesOfATextAreOneText(t *testing.T) {
 
 // change changes the account's fields, as an administrator does.
 func (r *rig) change(change string) {
-	r.t.Helper()
+	r.T.Helper()
 	changed := httptest.NewRecorder()
 	r.account.ServeHTTP(changed, httptest.NewRequest(http.MethodPost, "/_sim/fields", strings.NewReader(change)))
 	if changed.Code != http.StatusNoContent {
-		r.t.Fatal(changed.Body)
+		r.T.Fatal(changed.Body)
 	}
 }
 
@@ -240,17 +188,17 @@ func TestWithoutTheFieldThatDuplicatesAreCheckedByNothingIsMadeTwice(t *testing.
 			}
 			r := newRig(t, &configv1.Zoho{DuplicateCheck: []string{"Gateway_Key"}}, simulated.Options{})
 			keyed := `{"Gateway_Key":"k1","Email":"ada@example.com","Last_Name":"Lovelace","Company":"E"}`
-			r.expect(r.deliver(upsert, keyed)[0], crm.Delivered, "")
+			r.Expect(r.deliver(upsert, keyed)[0], crm.Delivered, "")
 			r.change(change)
 			if known {
-				if _, outcome := r.destination.Schema(t.Context()); outcome.Kind != crm.Delivered {
+				if _, outcome := r.Destination.Schema(t.Context()); outcome.Kind != crm.Delivered {
 					t.Fatal(outcome)
 				}
 			}
 			for range 2 {
 				for _, mode := range []leadgatev1.DeliveryMode{upsert, blanks} {
 					outcome := r.deliver(mode, keyed)[0]
-					r.expect(outcome, crm.Retry, "")
+					r.Expect(outcome, crm.Retry, "")
 					if mode == upsert && !strings.Contains(outcome.Reason, "zoho.duplicate_check") {
 						t.Errorf("the reason is %q", outcome.Reason)
 					}
@@ -302,15 +250,15 @@ func TestALeadWhoseAddressIsTakenGoesToTheRecordThatHasIt(t *testing.T) {
 
 // late delivers a lead however often it is to be sent, as the worker would.
 func (r *rig) late(mode leadgatev1.DeliveryMode, payload string) crm.Outcome {
-	r.t.Helper()
-	lead := item(payload, len(r.calls))
+	r.T.Helper()
+	lead := item(payload, len(r.Calls))
 	var outcome crm.Outcome
 	for range 5 {
-		if outcome = r.destination.Deliver(r.t.Context(), []crm.Item{lead}, mode)[0]; outcome.Kind != crm.Retry {
+		if outcome = r.Destination.Deliver(r.T.Context(), []crm.Item{lead}, mode)[0]; outcome.Kind != crm.Retry {
 			break
 		}
 		lead.Progress = outcome.Progress
-		r.clock.Pass(20 * time.Second)
+		r.Clock.Pass(20 * time.Second)
 	}
 	return outcome
 }
@@ -319,12 +267,12 @@ func TestALateLeadOverwritesNothingThatSearchDoesNotKnowYet(t *testing.T) {
 	t.Parallel()
 	for name, checks := range map[string][]string{"by address": nil, "by a key": {"Gateway_Key"}} {
 		r := newRig(t, &configv1.Zoho{DuplicateCheck: checks}, simulated.Options{SearchLag: 50 * time.Second})
-		r.expect(r.deliver(upsert, `{"Gateway_Key":"(k, 1)","Email":"ada@example.com","Last_Name":"Lovelace","Company":"Engines"}`)[0], crm.Delivered, "")
+		r.Expect(r.deliver(upsert, `{"Gateway_Key":"(k, 1)","Email":"ada@example.com","Last_Name":"Lovelace","Company":"Engines"}`)[0], crm.Delivered, "")
 		late := `{"Gateway_Key":"(k, 1)","Email":"ada@example.com","Last_Name":"Byron","City":"London"}`
 		if checks != nil {
 			late = strings.Replace(late, "ada@", "old@", 1)
 		}
-		r.expect(r.late(blanks, late), crm.Delivered, "")
+		r.Expect(r.late(blanks, late), crm.Delivered, "")
 		if has := r.account.records()[0].Properties; r.account.Records() != 1 || has["Last_Name"] != "Lovelace" || has["City"] != "London" || has["Email"] != "ada@example.com" {
 			t.Errorf("%s: %d records, %v", name, r.account.Records(), has)
 		}
@@ -359,47 +307,47 @@ func TestWhatZohoSaysDecides(t *testing.T) {
 		{200, `{"data":[{"status":"error","code":"NEW_ONE","details":{}}]}`, crm.Refused, 0},
 		{200, `{"data":[{"status":"error","code":"INVALID_DATA","details":{"api_name":"id"}}]}`, crm.Retry, 0},
 	} {
-		r.answers(test.status, test.body)
+		r.Answer(test.status, test.body)
 		outcome := r.deliver(upsert, ada)[0]
 		if outcome.Kind != test.want || outcome.After != test.after || outcome.Kind != crm.Delivered && outcome.Reason == "" {
 			t.Errorf("%d %s ended as %+v, want %d after %v", test.status, test.body, outcome, test.want, test.after)
 		}
 	}
-	r.answers(400, `{"code":"INVALID_DATA","status":"error","details":{}}`)
-	r.expect(r.deliver(upsert, ada, grace)[1], crm.Split, "400")
+	r.Answer(400, `{"code":"INVALID_DATA","status":"error","details":{}}`)
+	r.Expect(r.deliver(upsert, ada, grace)[1], crm.Split, "400")
 }
 
 func TestTokensAreFewAndTooManyIsNoRefusal(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Zoho{}, simulated.Options{})
 	for range 20 {
-		r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
-		r.clock.Pass(time.Minute)
+		r.Expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+		r.Clock.Pass(time.Minute)
 	}
-	if r.tokens != 1 {
-		t.Errorf("%d tokens in twenty minutes", r.tokens)
+	if r.Tokens != 1 {
+		t.Errorf("%d tokens in twenty minutes", r.Tokens)
 	}
 	for range 9 { // others use the same refresh token
 		r.account.SetFaults(simulator.Faults{Kind: simulator.KindExpire, Times: 1})
-		r.clock.Pass(61 * time.Second)
-		r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+		r.Clock.Pass(61 * time.Second)
+		r.Expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
 	}
 	r.account.SetFaults(simulator.Faults{Kind: simulator.KindExpire, Times: 1})
-	r.clock.Pass(time.Second)
+	r.Clock.Pass(time.Second)
 	outcome := r.deliver(upsert, ada)[0] // the token is young: it is not worth another
-	r.expect(outcome, crm.CredentialsRefused, "access token")
+	r.Expect(outcome, crm.CredentialsRefused, "access token")
 }
 
 func TestBlanksAreFilledAndNothingElse(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Zoho{}, simulated.Options{})
 	r.deliver(upsert, ada)
-	r.expect(r.deliver(blanks, `{"Email":"ada@example.com","Last_Name":"Byron","City":"London"}`)[0], crm.Delivered, "")
+	r.Expect(r.deliver(blanks, `{"Email":"ada@example.com","Last_Name":"Byron","City":"London"}`)[0], crm.Delivered, "")
 	if got := r.account.records()[0].Properties; got["Last_Name"] != "Lovelace" || got["City"] != "London" {
 		t.Errorf("record is %v", got)
 	}
-	r.expect(r.deliver(blanks, `{"Email":"ada@example.com","Last_Name":"Byron"}`)[0], crm.Delivered, "")
-	r.expect(r.late(blanks, grace), crm.Delivered, "")
+	r.Expect(r.deliver(blanks, `{"Email":"ada@example.com","Last_Name":"Byron"}`)[0], crm.Delivered, "")
+	r.Expect(r.late(blanks, grace), crm.Delivered, "")
 	if n := r.account.Records(); n != 2 {
 		t.Errorf("%d records", n)
 	}
@@ -408,29 +356,29 @@ func TestBlanksAreFilledAndNothingElse(t *testing.T) {
 func TestALeadWithoutAnAddressIsNotDoubledByALostAnswer(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, &configv1.Zoho{}, simulated.Options{})
-	r.expect(r.deliver(upsert, `{"Email":"boss@example.com","Phone":"+14155550132","Last_Name":"Boss","Company":"E"}`)[0], crm.Delivered, "") // of the same office
-	r.clock.Pass(time.Hour)
+	r.Expect(r.deliver(upsert, `{"Email":"boss@example.com","Phone":"+14155550132","Last_Name":"Boss","Company":"E"}`)[0], crm.Delivered, "") // of the same office
+	r.Clock.Pass(time.Hour)
 	phone := item(`{"Phone":"+14155550132","Last_Name":"Lovelace","Company":"E"}`, 1)
 	r.account.SetFaults(simulator.Faults{Kind: simulator.KindLost, Path: "Leads", Times: 1})
-	r.expect(r.destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Unknown, "lost")
-	phone.Unanswered = r.clock.Now()
-	r.expect(r.destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Delivered, "")
+	r.Expect(r.Destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Unknown, "lost")
+	phone.Unanswered = r.Clock.Now()
+	r.Expect(r.Destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Delivered, "")
 	if boss := r.account.records()[0].Properties; boss["Last_Name"] != "Boss" {
 		t.Errorf("somebody else with that number is %v now", boss)
 	}
 	other := item(`{"Phone":"+14155550133","Last_Name":"Lovelace","Company":"E"}`, 2)
-	other.Unanswered = r.clock.Now()
-	r.expect(r.destination.Deliver(t.Context(), []crm.Item{other}, upsert)[0], crm.Retry, "looked for again")
+	other.Unanswered = r.Clock.Now()
+	r.Expect(r.Destination.Deliver(t.Context(), []crm.Item{other}, upsert)[0], crm.Retry, "looked for again")
 	r.account.SetFaults(simulator.Faults{Kind: simulator.KindStatus, Status: 503, Path: "search", Times: 1})
-	r.expect(r.destination.Deliver(t.Context(), []crm.Item{other}, upsert)[0], crm.Retry, "") // the lost answer is still the first
-	r.clock.Pass(2 * time.Minute)
-	r.expect(r.destination.Deliver(t.Context(), []crm.Item{other}, upsert)[0], crm.Delivered, "")
+	r.Expect(r.Destination.Deliver(t.Context(), []crm.Item{other}, upsert)[0], crm.Retry, "") // the lost answer is still the first
+	r.Clock.Pass(2 * time.Minute)
+	r.Expect(r.Destination.Deliver(t.Context(), []crm.Item{other}, upsert)[0], crm.Delivered, "")
 	if n := r.account.Records(); n != 3 {
 		t.Errorf("%d records", n)
 	}
 	nothing := item(`{"Last_Name":"Lovelace","Company":"E"}`, 3)
 	nothing.Unanswered = noon
-	r.expect(r.destination.Deliver(t.Context(), []crm.Item{nothing}, upsert)[0], crm.Undecided, "")
+	r.Expect(r.Destination.Deliver(t.Context(), []crm.Item{nothing}, upsert)[0], crm.Undecided, "")
 }
 
 func TestARecordThatWasMergedIntoAnotherIsLookedForAgain(t *testing.T) {
@@ -447,15 +395,15 @@ func TestARecordThatWasMergedIntoAnotherIsLookedForAgain(t *testing.T) {
 		}
 	}
 	merge()
-	r.expect(r.deliver(blanks, late)[0], crm.Retry, "merged") // search knows the old one
-	r.clock.Pass(time.Minute)
-	r.expect(r.late(blanks, late), crm.Delivered, "")
+	r.Expect(r.deliver(blanks, late)[0], crm.Retry, "merged") // search knows the old one
+	r.Clock.Pass(time.Minute)
+	r.Expect(r.late(blanks, late), crm.Delivered, "")
 	if n := r.account.Records(); n != 2 { // the address went with its record, and is another one's now
 		t.Errorf("%d records", n)
 	}
 	merge()
-	r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
-	r.expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+	r.Expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
+	r.Expect(r.deliver(upsert, ada)[0], crm.Delivered, "")
 	if outcome := r.deliver(upsert, grace)[0]; outcome.Kind != crm.Delivered || outcome.RecordID != into || r.account.Records() != 2 {
 		t.Errorf("ended as %+v with %d records", outcome, r.account.Records())
 	}
@@ -467,10 +415,10 @@ func TestCreditsLeftAreReported(t *testing.T) {
 	for range 3 {
 		r.deliver(upsert, ada)
 	}
-	if len(r.quotas) != 1 && len(r.quotas) != 2 || r.quotas[len(r.quotas)-1] != (crm.Quota{Window: 24 * time.Hour}) {
-		t.Errorf("reported %+v", r.quotas)
+	if len(r.Quotas) != 1 && len(r.Quotas) != 2 || r.Quotas[len(r.Quotas)-1] != (crm.Quota{Window: 24 * time.Hour}) {
+		t.Errorf("reported %+v", r.Quotas)
 	}
-	r.expect(r.deliver(upsert, ada)[0], crm.RateLimited, "credits")
+	r.Expect(r.deliver(upsert, ada)[0], crm.RateLimited, "credits")
 }
 
 func TestAnAPIElsewhereIsNotBelieved(t *testing.T) {
