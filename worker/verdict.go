@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -127,7 +128,7 @@ func (c *call) failed(p *parcel, now time.Time) {
 		d.Reason = fmt.Sprintf("given up after %d calls: %s", d.GetFaultCount(), reasonOf(p.outcome))
 		return
 	}
-	due := now.Add(c.conn.backoff.Delay(failures, c.lane.worker.random))
+	due := now.Add(c.conn.backoff.Delay(failures, rand.Int64N))
 	if due.Before(c.until) {
 		due = c.until
 	}

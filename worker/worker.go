@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -39,8 +38,6 @@ type Options struct {
 	Logger *slog.Logger
 	// Transport makes the requests to the CRMs, below pace and time limits; a transport of the worker's own if nil.
 	Transport http.RoundTripper
-	// Random returns a random number from 0 up to, not including, n; rand.Int64N if nil. It must be safe for concurrent use.
-	Random func(n int64) int64
 	// Open makes the connection of a configured destination; nil knows every kind that the configuration knows.
 	Open func(*configv1.Destination, crm.Environment) (crm.Destination, error)
 	// Resubmit reads a kept lead anew with the configuration in force: it belongs to the front of the house, which the worker
@@ -67,7 +64,6 @@ type Worker struct {
 	now       func() time.Time
 	log       *slog.Logger
 	transport http.RoundTripper
-	random    func(n int64) int64
 	open      func(*configv1.Destination, crm.Environment) (crm.Destination, error)
 	resubmit  func(*leadgatev1.LeadRecord) (*Resubmission, error)
 
@@ -96,7 +92,7 @@ func New(o Options) (*Worker, error) {
 		return nil, errors.New("a worker needs a store and a journal")
 	}
 	w := &Worker{
-		store: o.Store, journal: o.Journal, now: o.Now, log: o.Logger, transport: o.Transport, random: o.Random, open: o.Open,
+		store: o.Store, journal: o.Journal, now: o.Now, log: o.Logger, transport: o.Transport, open: o.Open,
 		resubmit: o.Resubmit, lanes: map[string]*lane{}, orphaned: make(chan struct{}, 1),
 	}
 	if w.now == nil {
@@ -107,9 +103,6 @@ func New(o Options) (*Worker, error) {
 	}
 	if w.transport == nil {
 		w.transport = newTransport()
-	}
-	if w.random == nil {
-		w.random = rand.Int64N
 	}
 	if w.open == nil {
 		w.open = openKind

@@ -112,11 +112,7 @@ type faultFlags struct {
 }
 
 func (f *faultFlags) add(flags *pflag.FlagSet) {
-	var names []string
-	for _, kind := range simulator.Kinds() {
-		names = append(names, string(kind))
-	}
-	flags.StringArrayVar(&f.kinds, "fault", nil, "how failing calls fail; may be repeated, one is drawn each time: "+strings.Join(names, ", "))
+	flags.StringArrayVar(&f.kinds, "fault", nil, "how failing calls fail; may be repeated, one is drawn each time: "+simulator.KindNames())
 	flags.Float64Var(&f.set.FailRate, "fail-rate", 0, "share of calls that fail, 0 to 1")
 	flags.IntVar(&f.set.Status, "status", 0, "HTTP status of failing calls; without --fail-rate and --down-for every call fails")
 	flags.IntVar(&f.set.Times, "times", 0, "how many calls fail")

@@ -112,26 +112,20 @@ var kinds = []Kind{
 // Kinds returns the ways to fail.
 func Kinds() []Kind { return slices.Clone(kinds) }
 
-// ParseKind reads the name of a way to fail.
-func ParseKind(name string) (Kind, error) {
-	if slices.Contains(kinds, Kind(name)) {
-		return Kind(name), nil
-	}
+// KindNames are the ways to fail in a list for people.
+func KindNames() string {
 	names := make([]string, len(kinds))
 	for i, kind := range kinds {
 		names[i] = string(kind)
 	}
-	return "", fmt.Errorf("%q is no fault; there are %s", name, strings.Join(names, ", "))
+	return strings.Join(names, ", ")
 }
 
 // Check reports what makes no sense.
 func (f Faults) Check() error {
 	for _, kind := range append(slices.Clone(f.Kinds), f.Kind) {
-		if kind == "" {
-			continue
-		}
-		if _, err := ParseKind(string(kind)); err != nil {
-			return err
+		if kind != "" && !slices.Contains(kinds, kind) {
+			return fmt.Errorf("%q is no fault; there are %s", kind, KindNames())
 		}
 	}
 	switch {

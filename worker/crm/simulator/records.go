@@ -123,15 +123,15 @@ func (r *Records) strike(field string, record *Record) {
 	r.index[field][value] = slices.DeleteFunc(r.index[field][value], func(other *Record) bool { return other == record })
 }
 
-// Shown returns the records as the debug address shows them.
-func (r *Records) Shown() any {
-	type shown struct {
-		ID         string         `json:"id"`
-		Properties map[string]any `json:"properties"`
-	}
-	all := make([]shown, len(r.order))
+// Shown returns the records as the debug address shows them. Where the CRM has several kinds of records, kind is what it calls a
+// kind, and name what it calls this one; otherwise they are empty.
+func (r *Records) Shown(kind, name string) []map[string]any {
+	all := make([]map[string]any, len(r.order))
 	for i, record := range r.order {
-		all[i] = shown{record.ID, record.Values}
+		all[i] = map[string]any{"id": record.ID, "properties": record.Values}
+		if kind != "" {
+			all[i][kind] = name
+		}
 	}
 	return all
 }

@@ -83,18 +83,7 @@ func (*api) OneByOne() {}
 func (a *api) Contacts() any {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	type shown struct {
-		ID         string         `json:"id"`
-		Entity     string         `json:"entity"`
-		Properties map[string]any `json:"properties"`
-	}
-	all := []shown{}
-	for _, set := range []string{"leads", "contacts"} {
-		for _, record := range a.entities[set].records.All() {
-			all = append(all, shown{record.ID, a.entities[set].name, record.Values})
-		}
-	}
-	return all
+	return append(a.entities["leads"].records.Shown("entity", "lead"), a.entities["contacts"].records.Shown("entity", "contact")...)
 }
 
 var (

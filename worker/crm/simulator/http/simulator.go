@@ -84,7 +84,7 @@ func (a *api) Reset() {
 func (a *api) Contacts() any {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.records.Shown()
+	return a.records.Shown("", "")
 }
 
 // Fail implements simulator.CRM.

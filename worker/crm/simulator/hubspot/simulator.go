@@ -21,6 +21,9 @@ const (
 	DefaultDaily       = 250_000
 )
 
+// tokenLife is how long access tokens live.
+const tokenLife = 30 * time.Minute
+
 // portalID is the number of the simulated account.
 const portalID = 4711
 
@@ -32,9 +35,8 @@ type Options struct {
 	// Token is the access token that callers must send; empty takes any.
 	Token string
 	// RefreshToken and ClientSecret are those of a public app that the account has installed. With them it gets access tokens by
-	// OAuth, each of which lives for TokenLife, half an hour if that is 0. Without them there is no such app.
+	// OAuth, each of which lives for half an hour. Without them there is no such app.
 	RefreshToken, ClientSecret string
-	TokenLife                  time.Duration
 	// Seed makes identifiers, the order of results and faults the same for equal seeds.
 	Seed uint64
 	// Now is the time; time.Now if nil.
@@ -70,9 +72,6 @@ func New(o Options) *Simulator {
 	}
 	if o.Daily == 0 {
 		o.Daily = DefaultDaily
-	}
-	if o.TokenLife == 0 {
-		o.TokenLife = 30 * time.Minute
 	}
 	a := &api{options: o, mux: http.NewServeMux(), Tokens: simulator.NewTokens(o.Seed, o.Now)}
 	a.Reset()
@@ -208,8 +207,8 @@ func (a *api) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.answer(w, http.StatusOK, map[string]any{
-		"token_type": "bearer", "refresh_token": a.options.RefreshToken, "access_token": a.Issue(a.options.TokenLife),
-		"expires_in": int(a.options.TokenLife.Seconds()),
+		"token_type": "bearer", "refresh_token": a.options.RefreshToken, "access_token": a.Issue(tokenLife),
+		"expires_in": int(tokenLife.Seconds()),
 	})
 }
 

@@ -124,18 +124,7 @@ func (a *api) Reset() {
 func (a *api) Contacts() any {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	type shown struct {
-		ID         string         `json:"id"`
-		Object     string         `json:"object"`
-		Properties map[string]any `json:"properties"`
-	}
-	all := []shown{}
-	for _, name := range []string{"Lead", "Contact"} {
-		for _, record := range a.objects[name].records.All() {
-			all = append(all, shown{record.ID, name, record.Values})
-		}
-	}
-	return all
+	return append(a.objects["Lead"].records.Shown("object", "Lead"), a.objects["Contact"].records.Shown("object", "Contact")...)
 }
 
 // Fields implements simulator.Fielded: those of leads.

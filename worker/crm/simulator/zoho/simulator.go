@@ -94,16 +94,5 @@ func (a *api) Reset() {
 func (a *api) Contacts() any {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	type shown struct {
-		ID         string         `json:"id"`
-		Module     string         `json:"module"`
-		Properties map[string]any `json:"properties"`
-	}
-	all := []shown{}
-	for _, name := range []string{"Leads", "Contacts"} {
-		for _, record := range a.modules[name].records.All() {
-			all = append(all, shown{record.ID, name, record.Values})
-		}
-	}
-	return all
+	return append(a.modules["Leads"].records.Shown("module", "Leads"), a.modules["Contacts"].records.Shown("module", "Contacts")...)
 }
