@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"strings"
 
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -28,7 +27,7 @@ func (s *Server) unaryChain() []grpc.UnaryServerInterceptor {
 	return []grpc.UnaryServerInterceptor{
 		s.unaryCall,
 		s.unaryLog,
-		recovery.UnaryServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
+		catchUnary,
 		func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 			if err := s.authenticate(ctx, info.FullMethod); err != nil {
 				return nil, err
@@ -50,7 +49,7 @@ func (s *Server) streamChain() []grpc.StreamServerInterceptor {
 		s.streamCall,
 		s.streamLog,
 		leaveReflection,
-		recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
+		catchStream,
 		func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 			if err := s.authenticate(stream.Context(), info.FullMethod); err != nil {
 				return err
