@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/enums"
 )
 
 // strictJSON reads and writes messages as protobuf's JSON. Unlike the gateway's own it takes no unknown fields and nothing
@@ -168,7 +169,9 @@ func strictQuery(fields protoreflect.FieldDescriptors, values url.Values) (url.V
 		}
 		for i, value := range given {
 			if enum := field.Enum(); enum != nil {
-				given[i] = fullName(enum, value)
+				if found := enums.Find(enum, value); found != nil {
+					given[i] = string(found.Name())
+				}
 			}
 			if want := unreadable(field, given[i]); want != "" {
 				return nil, fmt.Errorf("%s=%s cannot be read; it takes %s", name, value, want)
@@ -186,7 +189,7 @@ func unreadable(field protoreflect.FieldDescriptor, given string) (want string) 
 		number, notANumber := strconv.ParseInt(given, 10, 32)
 		values := field.Enum().Values()
 		if values.ByName(protoreflect.Name(given)) == nil && (notANumber != nil || values.ByNumber(protoreflect.EnumNumber(number)) == nil) {
-			return strings.Join(shortNames(field.Enum()), ", ")
+			return strings.Join(enums.Names(field.Enum()), ", ")
 		}
 	case protoreflect.Int32Kind:
 		_, err = strconv.ParseInt(given, 10, 32)
@@ -203,16 +206,6 @@ func unreadable(field protoreflect.FieldDescriptor, given string) (want string) 
 	return want
 }
 
-// shortNames are the names of an enum's values without the part that all share, in lower case, as queries take them.
-func shortNames(enum protoreflect.EnumDescriptor) []string {
-	prefix := strings.TrimSuffix(string(enum.Values().Get(0).Name()), "UNSPECIFIED")
-	var names []string
-	for i := 1; i < enum.Values().Len(); i++ { // the first is none
-		names = append(names, strings.ToLower(strings.TrimPrefix(string(enum.Values().Get(i).Name()), prefix)))
-	}
-	return names
-}
-
 func parameterNames(fields protoreflect.FieldDescriptors) []string {
 	var names []string
 	for i := range fields.Len() {
@@ -222,13 +215,4 @@ func parameterNames(fields protoreflect.FieldDescriptors) []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// fullName is the name of an enum's value, of which the part that all share may be left out, in any case.
-func fullName(enum protoreflect.EnumDescriptor, value string) string {
-	prefix := strings.TrimSuffix(string(enum.Values().Get(0).Name()), "UNSPECIFIED")
-	if long := prefix + strings.ToUpper(value); enum.Values().ByName(protoreflect.Name(long)) != nil {
-		return long
-	}
-	return value
 }

@@ -1,11 +1,10 @@
 package observe
 
 import (
-	"strings"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/enums"
 )
 
 // firing shows the alerts that are firing when the metrics are read.
@@ -27,7 +26,7 @@ func (f *firing) Collect(out chan<- prometheus.Metric) {
 	type series struct{ rule, severity, form, destination string }
 	seen := map[series]bool{}
 	for _, a := range f.alerts() {
-		s := series{a.GetRule(), strings.ToLower(strings.TrimPrefix(a.GetSeverity().String(), "ALERT_SEVERITY_")), a.GetForm(), a.GetDestination()}
+		s := series{a.GetRule(), enums.Name(a.GetSeverity()), a.GetForm(), a.GetDestination()}
 		if a.GetState() != leadgatev1.AlertState_ALERT_STATE_FIRING || seen[s] {
 			continue
 		}

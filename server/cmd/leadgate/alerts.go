@@ -17,6 +17,7 @@ import (
 	"github.com/leadgate/leadgate/server/config"
 	"github.com/leadgate/leadgate/server/observe/alert"
 	"github.com/leadgate/leadgate/server/observe/prometheus"
+	"github.com/leadgate/leadgate/worker/enums"
 )
 
 func newAlerts() *cobra.Command {
@@ -68,7 +69,7 @@ func printAlerts(w io.Writer, answer *leadgatev1.ListAlertsResponse, now time.Ti
 		fmt.Fprintln(w, "All is well.")
 	}
 	for _, a := range answer.GetAlerts() {
-		state := strings.ToLower(strings.TrimPrefix(a.GetSeverity().String(), "ALERT_SEVERITY_"))
+		state := enums.Name(a.GetSeverity())
 		if a.GetResolveTime() != nil {
 			state = "over, " + ago(a.GetResolveTime(), now)
 		}

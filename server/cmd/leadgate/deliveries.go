@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/enums"
 )
 
 func newDeliveries() *cobra.Command {
@@ -48,17 +49,12 @@ func (f *deliveryFlags) add(cmd *cobra.Command) {
 func (f *deliveryFlags) filter(now time.Time) (*leadgatev1.DeliveryFilter, error) {
 	filter := &leadgatev1.DeliveryFilter{Destination: f.destination, Form: f.form, LeadId: f.lead, Since: f.since.timestamp(now)}
 	if f.state != "" {
-		number, ok := leadgatev1.DeliveryState_value["DELIVERY_STATE_"+strings.ToUpper(f.state)]
-		if !ok || number == 0 {
-			return nil, usageError{fmt.Errorf("--state %q: states are pending, in_flight, retry_wait, delivered, dead, held, superseded, cancelled", f.state)}
+		var err error
+		if filter.State, err = parseName[leadgatev1.DeliveryState]("state", f.state); err != nil {
+			return nil, err
 		}
-		filter.State = leadgatev1.DeliveryState(number)
 	}
 	return filter, nil
-}
-
-func deliveryStateName(s leadgatev1.DeliveryState) string {
-	return strings.ToLower(strings.TrimPrefix(s.String(), "DELIVERY_STATE_"))
 }
 
 func newDeliveriesList(conn *connection, out *output) *cobra.Command {
@@ -97,7 +93,7 @@ func newDeliveriesList(conn *connection, out *output) *cobra.Command {
 			return printAll(out, cmd.OutOrStdout(), found, func(w io.Writer) {
 				table(w, "DELIVERY\tSTATE\tATTEMPTS\tCREATED\tDUE\tRECORD\tWHY", func(w io.Writer) {
 					for _, d := range found {
-						fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", d.GetDeliveryId(), deliveryStateName(d.GetState()), d.GetAttemptCount(),
+						fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", d.GetDeliveryId(), enums.Name(d.GetState()), d.GetAttemptCount(),
 							ago(d.GetCreateTime(), now), until(d.GetDueTime(), now), orDash(d.GetRecordId()), orDash(cmp.Or(d.GetReason(), d.GetLastError())))
 					}
 				})
@@ -137,7 +133,7 @@ func newDeliveriesGet(conn *connection, out *output) *cobra.Command {
 }
 
 func describeDelivery(w io.Writer, d *leadgatev1.Delivery, now time.Time) {
-	fmt.Fprintf(w, "%s to %s: %s", d.GetLeadId(), d.GetDestination(), deliveryStateName(d.GetState()))
+	fmt.Fprintf(w, "%s to %s: %s", d.GetLeadId(), d.GetDestination(), enums.Name(d.GetState()))
 	if d.GetDueTime() != nil {
 		fmt.Fprintf(w, ", due %s", until(d.GetDueTime(), now))
 	}
@@ -150,8 +146,7 @@ func describeDelivery(w io.Writer, d *leadgatev1.Delivery, now time.Time) {
 		}
 	}
 	for _, a := range d.GetAttempts() {
-		outcome := strings.ToLower(strings.TrimPrefix(a.GetOutcome().String(), "ATTEMPT_OUTCOME_"))
-		fmt.Fprintf(w, "  attempt %d, %s, %s: %s", a.GetNumber(), ago(a.GetStartTime(), now), shortDuration(a.GetDuration()), strings.ReplaceAll(outcome, "_", " "))
+		fmt.Fprintf(w, "  attempt %d, %s, %s: %s", a.GetNumber(), ago(a.GetStartTime(), now), shortDuration(a.GetDuration()), enums.Words(a.GetOutcome()))
 		if a.GetCrmStatus() != 0 {
 			fmt.Fprintf(w, ", HTTP %d", a.GetCrmStatus())
 		}

@@ -6,12 +6,12 @@ import (
 	"io"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/enums"
 )
 
 func newDestinations() *cobra.Command {
@@ -84,7 +84,7 @@ func printDestinations(out *output, w io.Writer, destinations []*leadgatev1.Dest
 	return printAll(out, w, destinations, func(w io.Writer) {
 		table(w, "NAME\tKIND\tSTATUS\tWAITING\tOLDEST\tIN FLIGHT\tDELIVERED\tHELD\tDEAD\tRATE\tLAST ERROR", func(w io.Writer) {
 			for _, d := range destinations {
-				state := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(d.GetStatus().String(), "DESTINATION_STATUS_")), "_", " ")
+				state := enums.Words(d.GetStatus())
 				rate := fmt.Sprintf("%.0f/s", d.GetRequestsPerSecond())
 				if limit := d.GetRequestsPerSecondLimit(); limit > 0 {
 					rate = fmt.Sprintf("%.0f of %s", d.GetRequestsPerSecond(), perTime(limit))

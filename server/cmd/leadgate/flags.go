@@ -6,9 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/leadgate/leadgate/server/config"
+	"github.com/leadgate/leadgate/worker/enums"
 	"github.com/leadgate/leadgate/worker/spelling"
 )
 
@@ -87,3 +89,16 @@ func (s *span) String() string { return time.Duration(*s).String() }
 
 // Type implements pflag.Value.
 func (*span) Type() string { return "duration" }
+
+// parseName reads the name of an enum's value that a flag has.
+func parseName[E interface {
+	~int32
+	protoreflect.Enum
+}](flag, name string) (E, error) {
+	enum := E(0).Descriptor()
+	found := enums.Find(enum, name)
+	if found == nil || found.Number() == 0 {
+		return 0, usageError{fmt.Errorf("--%s %q: %[1]ss are %[3]s", flag, name, strings.Join(enums.Names(enum), ", "))}
+	}
+	return E(found.Number()), nil
+}

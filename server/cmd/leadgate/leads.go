@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/enums"
 )
 
 func newLeads() *cobra.Command {
@@ -47,25 +46,12 @@ func (f *leadFlags) add(cmd *cobra.Command) {
 func (f *leadFlags) filter(now time.Time) (*leadgatev1.LeadFilter, error) {
 	filter := &leadgatev1.LeadFilter{Form: f.form, Email: f.email, Since: f.since.timestamp(now)}
 	if f.reason != "" {
-		number, ok := leadgatev1.HoldReason_value["HOLD_REASON_"+strings.ToUpper(f.reason)]
-		if !ok || number == 0 {
-			var known []string
-			for _, number := range slices.Sorted(maps.Keys(leadgatev1.HoldReason_name))[1:] { // the first is no reason
-				known = append(known, holdReasonName(leadgatev1.HoldReason(number)))
-			}
-			return nil, usageError{fmt.Errorf("--reason %q: reasons are %s", f.reason, strings.Join(known, ", "))}
+		var err error
+		if filter.Reason, err = parseName[leadgatev1.HoldReason]("reason", f.reason); err != nil {
+			return nil, err
 		}
-		filter.Reason = leadgatev1.HoldReason(number)
 	}
 	return filter, nil
-}
-
-func holdReasonName(r leadgatev1.HoldReason) string {
-	return strings.ToLower(strings.TrimPrefix(r.String(), "HOLD_REASON_"))
-}
-
-func leadStateName(s leadgatev1.LeadState) string {
-	return strings.ToLower(strings.TrimPrefix(s.String(), "LEAD_STATE_"))
 }
 
 func newLeadsList(conn *connection, out *output) *cobra.Command {
@@ -90,11 +76,9 @@ func newLeadsList(conn *connection, out *output) *cobra.Command {
 				Reason: filter.GetReason(), Form: filter.GetForm(), Email: filter.GetEmail(), Since: filter.GetSince(), WithDeliveries: true,
 			}
 			if state != "" {
-				number, ok := leadgatev1.LeadState_value["LEAD_STATE_"+strings.ToUpper(state)]
-				if !ok || number == 0 {
-					return usageError{fmt.Errorf("--state %q: states are open, held, discarded, erased", state)}
+				if request.State, err = parseName[leadgatev1.LeadState]("state", state); err != nil {
+					return err
 				}
-				request.State = leadgatev1.LeadState(number)
 			}
 			var found []*leadgatev1.LeadRecord
 			deliveries := map[string][]string{} // of a lead, in words
@@ -106,7 +90,7 @@ func newLeadsList(conn *connection, out *output) *cobra.Command {
 				}
 				found = append(found, page.GetLeads()...)
 				for _, d := range page.GetDeliveries() {
-					deliveries[d.GetLeadId()] = append(deliveries[d.GetLeadId()], d.GetDestination()+" "+deliveryStateName(d.GetState()))
+					deliveries[d.GetLeadId()] = append(deliveries[d.GetLeadId()], d.GetDestination()+" "+enums.Name(d.GetState()))
 				}
 				request.PageToken = page.GetNextPageToken()
 				if request.PageToken == "" || len(found) >= limit {
@@ -116,7 +100,7 @@ func newLeadsList(conn *connection, out *output) *cobra.Command {
 			return printAll(out, cmd.OutOrStdout(), found, func(w io.Writer) {
 				table(w, "LEAD\tSTATE\tACCEPTED\tFORM\tPERSON\tDELIVERIES\tHELD BECAUSE", func(w io.Writer) {
 					for _, r := range found {
-						fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.GetLeadId(), leadStateName(r.GetState()), ago(r.GetCreateTime(), now),
+						fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.GetLeadId(), enums.Name(r.GetState()), ago(r.GetCreateTime(), now),
 							orDash(r.GetLead().GetSource().GetForm()), orDash(personOf(r.GetLead())),
 							orDash(strings.Join(deliveries[r.GetLeadId()], ", ")), orDash(holdsInWords(r)))
 					}
@@ -141,7 +125,7 @@ func personOf(lead *leadgatev1.Lead) string {
 func holdsInWords(r *leadgatev1.LeadRecord) string {
 	var words []string
 	for _, hold := range r.GetHolds() {
-		words = append(words, holdReasonName(hold.GetReason()))
+		words = append(words, enums.Name(hold.GetReason()))
 	}
 	return strings.Join(words, ", ")
 }
@@ -199,13 +183,13 @@ func leadsOf(ctx context.Context, service leadgatev1.LeadServiceClient, wanted s
 
 func describeLead(w io.Writer, answer *leadgatev1.GetLeadResponse, now time.Time) {
 	r := answer.GetRecord()
-	fmt.Fprintf(w, "%s: %s, accepted %s\n", r.GetLeadId(), leadStateName(r.GetState()), ago(r.GetCreateTime(), now))
+	fmt.Fprintf(w, "%s: %s, accepted %s\n", r.GetLeadId(), enums.Name(r.GetState()), ago(r.GetCreateTime(), now))
 	for _, hold := range r.GetHolds() {
 		held := "held"
 		if r.GetState() != leadgatev1.LeadState_LEAD_STATE_HELD {
 			held = "was held"
 		}
-		fmt.Fprintf(w, "  %s: %s: %s\n", held, holdReasonName(hold.GetReason()), hold.GetDetail())
+		fmt.Fprintf(w, "  %s: %s: %s\n", held, enums.Name(hold.GetReason()), hold.GetDetail())
 	}
 	if r.GetLinkedLeadId() != "" {
 		fmt.Fprintf(w, "  belongs to lead %s\n", r.GetLinkedLeadId())
@@ -224,8 +208,7 @@ func describeLead(w io.Writer, answer *leadgatev1.GetLeadResponse, now time.Time
 	fmt.Fprintln(w, "timeline")
 	for _, e := range answer.GetTimeline() {
 		lead := e.GetLead()
-		stage := strings.ToLower(strings.TrimPrefix(lead.GetStage().String(), "STAGE_"))
-		fmt.Fprintf(w, "  %s  %-13s %s\n", e.GetTime().AsTime().Format("2006-01-02 15:04:05.000"), stage,
+		fmt.Fprintf(w, "  %s  %-13s %s\n", e.GetTime().AsTime().Format("2006-01-02 15:04:05.000"), enums.Name(lead.GetStage()),
 			strings.Join(words(lead.GetDestination(), lead.GetError(), lead.GetDetail()), "; "))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/enums"
 )
 
 // Between two looks at how far an operation is.
@@ -76,7 +77,7 @@ func newOperations() *cobra.Command {
 			return printAll(&out, cmd.OutOrStdout(), answer.GetOperations(), func(w io.Writer) {
 				table(w, "OPERATION\tWHAT\tSTATE\tDONE\tBEGUN\tCAME OF IT", func(w io.Writer) {
 					for _, op := range answer.GetOperations() {
-						fmt.Fprintf(w, "%s\t%s\t%s\t%d of %d\t%s\t%s\n", op.GetOperationId(), op.GetKind(), operationStateName(op.GetState()),
+						fmt.Fprintf(w, "%s\t%s\t%s\t%d of %d\t%s\t%s\n", op.GetOperationId(), op.GetKind(), enums.Name(op.GetState()),
 							op.GetMatched(), op.GetTotal(), ago(op.GetCreateTime(), time.Now()), orDash(countsInWords(op)))
 					}
 				})
@@ -94,7 +95,7 @@ func newOperations() *cobra.Command {
 			}
 			op := answer.GetOperation()
 			return printAll(&out, cmd.OutOrStdout(), []*leadgatev1.Operation{op}, func(w io.Writer) {
-				fmt.Fprintf(w, "%s: %s, %d of %d\n", op.GetKind(), operationStateName(op.GetState()), op.GetMatched(), op.GetTotal())
+				fmt.Fprintf(w, "%s: %s, %d of %d\n", op.GetKind(), enums.Name(op.GetState()), op.GetMatched(), op.GetTotal())
 				if words := countsInWords(op); words != "" {
 					fmt.Fprintln(w, "  "+words)
 				}
@@ -106,10 +107,6 @@ func newOperations() *cobra.Command {
 		}),
 	})
 	return cmd
-}
-
-func operationStateName(s leadgatev1.OperationState) string {
-	return strings.ToLower(strings.TrimPrefix(s.String(), "OPERATION_STATE_"))
 }
 
 func countsInWords(op *leadgatev1.Operation) string {

@@ -9,6 +9,7 @@ import (
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/server/intake"
+	"github.com/leadgate/leadgate/worker/enums"
 )
 
 // How much of the standard input is read: more than any form may send.
@@ -76,7 +77,7 @@ func describePreview(w io.Writer, answer *leadgatev1.PreviewFormResponse) {
 		condition = ", once it is released"
 		fmt.Fprintln(w, "would be held:")
 		for _, hold := range answer.GetHolds() {
-			fmt.Fprintf(w, "  %s: %s\n", holdReasonName(hold.GetReason()), hold.GetDetail())
+			fmt.Fprintf(w, "  %s: %s\n", enums.Name(hold.GetReason()), hold.GetDetail())
 		}
 	default:
 		fmt.Fprintln(w, "would be sent")

@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/enums"
 )
 
 const (
@@ -385,7 +386,7 @@ func (t *screen) shown(e *leadgatev1.Event) bool {
 		return true
 	}
 	text := strings.ToLower(strings.Join([]string{
-		l.GetForm(), l.GetPerson(), l.GetDestination(), l.GetLeadId(), l.GetIdempotencyKey(), stageName(l.GetStage()), l.GetError(), l.GetDetail(),
+		l.GetForm(), l.GetPerson(), l.GetDestination(), l.GetLeadId(), l.GetIdempotencyKey(), enums.Name(l.GetStage()), l.GetError(), l.GetDetail(),
 		e.GetDestination().GetDestination(), e.GetDestination().GetDetail(), e.GetSystem().GetDetail(), e.GetForm().GetForm(), e.GetForm().GetDetail(),
 	}, " "))
 	return strings.Contains(text, strings.ToLower(t.filter))

@@ -12,6 +12,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/enums"
 	"github.com/leadgate/leadgate/worker/journal"
 )
 
@@ -43,7 +44,7 @@ const (
 
 // lookOf is how a destination's status looks.
 func lookOf(d *leadgatev1.Destination) look {
-	word := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(d.GetStatus().String(), "DESTINATION_STATUS_"), "_", " "))
+	word := enums.Words(d.GetStatus())
 	switch d.GetStatus() {
 	case leadgatev1.DestinationStatus_DESTINATION_STATUS_FLOWING:
 		return look{"●", word, painted(green)}
@@ -110,7 +111,7 @@ func (t *screen) header() string {
 	add("form", strings.Join(t.request.GetForm(), ","))
 	add("lead", t.request.GetLeadId())
 	for _, s := range t.request.GetStage() {
-		add("stage", stageName(s))
+		add("stage", enums.Name(s))
 	}
 	add("only", t.only)
 	if t.failures {

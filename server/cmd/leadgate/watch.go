@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/enums"
 	"github.com/leadgate/leadgate/worker/journal"
 )
 
@@ -68,25 +69,13 @@ If the gateway goes away, watch waits for it and resumes where it stopped; it sa
 func parseStages(names []string) ([]leadgatev1.Stage, error) {
 	var stages []leadgatev1.Stage
 	for _, name := range names {
-		number, ok := leadgatev1.Stage_value["STAGE_"+strings.ToUpper(name)]
-		if !ok || number == 0 {
-			return nil, usageError{fmt.Errorf("--stage %q: stages are %s", name, strings.Join(stageNames(), ", "))}
+		stage, err := parseName[leadgatev1.Stage]("stage", name)
+		if err != nil {
+			return nil, err
 		}
-		stages = append(stages, leadgatev1.Stage(number))
+		stages = append(stages, stage)
 	}
 	return stages, nil
-}
-
-func stageNames() []string {
-	var names []string
-	for number := int32(1); leadgatev1.Stage_name[number] != ""; number++ {
-		names = append(names, stageName(leadgatev1.Stage(number)))
-	}
-	return names
-}
-
-func stageName(s leadgatev1.Stage) string {
-	return strings.ToLower(strings.TrimPrefix(s.String(), "STAGE_"))
 }
 
 // watcher follows the stream of events across lost connections.
@@ -243,22 +232,19 @@ func (p *eventPrinter) text(e *leadgatev1.Event) string {
 	case *leadgatev1.Event_Lead:
 		l := kind.Lead
 		look := looks[l.GetStage()]
-		word := fmt.Sprintf("%s %-10s", look.shape, stageName(l.GetStage()))
+		word := fmt.Sprintf("%s %-10s", look.shape, enums.Name(l.GetStage()))
 		if p.colour && look.colour != "" {
 			word = look.colour + word + "\x1b[0m"
 		}
 		return line("%s  %-12s %-24s ", at, orDash(l.GetForm()), orDash(l.GetPerson())) + word + line(" %-12s %s", l.GetDestination(), leadText(e, l))
 	case *leadgatev1.Event_Destination:
 		d := kind.Destination
-		word := strings.ToLower(strings.TrimPrefix(d.GetType().String(), "DESTINATION_EVENT_TYPE_"))
-		return line("%s  destination %s: %s %s", at, d.GetDestination(), strings.ReplaceAll(word, "_", " "), d.GetDetail())
+		return line("%s  destination %s: %s %s", at, d.GetDestination(), enums.Words(d.GetType()), d.GetDetail())
 	case *leadgatev1.Event_Form:
 		f := kind.Form
-		word := strings.ToLower(strings.TrimPrefix(f.GetType().String(), "FORM_EVENT_TYPE_"))
-		return line("%s  form %s: %s %s", at, f.GetForm(), strings.ReplaceAll(word, "_", " "), f.GetDetail())
+		return line("%s  form %s: %s %s", at, f.GetForm(), enums.Words(f.GetType()), f.GetDetail())
 	case *leadgatev1.Event_System:
-		word := strings.ToLower(strings.TrimPrefix(kind.System.GetType().String(), "SYSTEM_EVENT_TYPE_"))
-		return line("%s  gateway: %s %s", at, word, kind.System.GetDetail())
+		return line("%s  gateway: %s %s", at, enums.Name(kind.System.GetType()), kind.System.GetDetail())
 	}
 	return at + "  something this version does not know; a newer leadgate shows it"
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/enums"
 )
 
 // title is the line that stands above everything else.
@@ -28,7 +29,7 @@ func word(m *Message) string {
 
 // severity is the alert's severity in lower case.
 func severity(a *leadgatev1.Alert) string {
-	return strings.ToLower(strings.TrimPrefix(a.GetSeverity().String(), "ALERT_SEVERITY_"))
+	return enums.Name(a.GetSeverity())
 }
 
 // line is one thing worth knowing. Its link is empty where there is none.

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
+	"github.com/leadgate/leadgate/worker/enums"
 )
 
 // webhook posts the alert as JSON, signed after Standard Webhooks (https://www.standardwebhooks.com).
@@ -39,7 +40,7 @@ func (w *webhook) Notify(ctx context.Context, m *Message) error {
 		Type      string          `json:"type"`
 		Timestamp time.Time       `json:"timestamp"`
 		Data      json.RawMessage `json:"data"`
-	}{"alert." + strings.ToLower(strings.TrimPrefix(m.Type.String(), "NOTIFICATION_TYPE_")), m.Time.UTC(), alert})
+	}{"alert." + enums.Name(m.Type), m.Time.UTC(), alert})
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/enums"
 	"github.com/leadgate/leadgate/worker/journal"
 )
 
@@ -100,7 +101,7 @@ func remote(traceID trace.TraceID, spanID trace.SpanID) trace.SpanContext {
 func attributes(e *leadgatev1.LeadEvent) []attribute.KeyValue {
 	all := []attribute.KeyValue{
 		attribute.String("leadgate.lead_id", e.GetLeadId()),
-		attribute.String("leadgate.stage", strings.ToLower(strings.TrimPrefix(e.GetStage().String(), "STAGE_"))),
+		attribute.String("leadgate.stage", enums.Name(e.GetStage())),
 	}
 	text := func(name, value string) {
 		if value != "" {

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
+	"github.com/leadgate/leadgate/worker/enums"
 	"github.com/leadgate/leadgate/worker/store"
 )
 
@@ -133,7 +133,7 @@ func (it *transferItem) refuse() error {
 
 // notIn is the error for a delivery whose state does not allow what is asked, with the state's name as a person knows it.
 func notIn(state leadgatev1.DeliveryState) error {
-	return fmt.Errorf("%w: the delivery is %s", store.ErrState, strings.ToLower(strings.TrimPrefix(state.String(), "DELIVERY_STATE_")))
+	return fmt.Errorf("%w: the delivery is %s", store.ErrState, enums.Name(state))
 }
 
 func (it *transferItem) waits() bool {
