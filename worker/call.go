@@ -275,12 +275,10 @@ func (c *call) settle(steps []*store.Step) {
 
 // rest waits a little for the store to recover; false if ctx ended.
 func (c *call) rest(ctx context.Context) bool {
-	timer := time.NewTimer(storeRest)
-	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return false
-	case <-timer.C:
+	case <-time.After(storeRest):
 		return true
 	}
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -52,7 +53,7 @@ func (r *Resubmission) Update(was *leadgatev1.LeadRecord, again, further []strin
 	record := r.record(was)
 	return &store.Amendment{
 		Was: was, Record: record, Resend: again, Destinations: further,
-		Events: r.events(record, now, why, append(again[:len(again):len(again)], further...)),
+		Events: r.events(record, now, why, append(slices.Clip(again), further...)),
 	}
 }
 

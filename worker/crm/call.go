@@ -95,8 +95,7 @@ func Call(env Environment, req *http.Request, secrets ...string) (*Answer, *Outc
 
 // inWords says why a call failed, without its URL, which may hold secrets.
 func inWords(err error) string {
-	var call *url.Error
-	if errors.As(err, &call) {
+	if call, ok := errors.AsType[*url.Error](err); ok {
 		err = call.Err
 	}
 	var timeout net.Error

@@ -100,7 +100,7 @@ func Difference(before, after *leadgatev1.Lead) []*leadgatev1.Change {
 	was, is := Flatten(before), Flatten(after)
 	var changes []*leadgatev1.Change
 	seen := map[string]bool{}
-	for _, field := range append(was[:len(was):len(was)], is...) {
+	for _, field := range append(slices.Clip(was), is...) {
 		if seen[field.Name] {
 			continue
 		}

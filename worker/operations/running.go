@@ -98,12 +98,10 @@ func (r *Runner) save(kept *storev1.Operation) bool {
 
 // rest waits a little for the store to recover; false if the runner stops.
 func (r *Runner) rest() bool {
-	timer := time.NewTimer(storeRest)
-	defer timer.Stop()
 	select {
 	case <-r.ctx.Done():
 		return false
-	case <-timer.C:
+	case <-time.After(storeRest):
 		return true
 	}
 }

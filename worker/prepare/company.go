@@ -272,7 +272,7 @@ func textAt(value any, pointer string) string {
 	if pointer == "" {
 		return ""
 	}
-	for _, token := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
+	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
 		token = strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
 		switch at := value.(type) {
 		case map[string]any:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -90,9 +91,7 @@ func see(answer *crm.Answer) *seen {
 // of is what is seen of one result.
 func (s *seen) of(result json.RawMessage) *seen {
 	variables := map[string]any{}
-	for name, value := range s.variables {
-		variables[name] = value
-	}
+	maps.Copy(variables, s.variables)
 	var item any
 	_ = json.Unmarshal(result, &item) // it is part of a document that could be read
 	variables["item"] = item

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -82,9 +83,7 @@ func New(cfg *configv1.Salesforce, env crm.Environment) (crm.Destination, error)
 	if d.object == objectLead {
 		d.placeholders["Company"] = "[not provided]"
 	}
-	for field, text := range cfg.GetPlaceholders() {
-		d.placeholders[field] = text
-	}
+	maps.Copy(d.placeholders, cfg.GetPlaceholders())
 	d.tokens = crm.NewTokens(env, d.grant)
 	return d, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -86,9 +87,7 @@ func (s *Simulator) befall(w http.ResponseWriter, r *http.Request, m mishap, ent
 // spoil sends an answer in a way that makes it hard to read.
 func (s *Simulator) spoil(w http.ResponseWriter, r *http.Request, kind Kind, answer *buffer) {
 	header, body := w.Header(), answer.body.Bytes()
-	for name, values := range answer.header {
-		header[name] = values
-	}
+	maps.Copy(header, answer.header)
 	half := body[:len(body)/2]
 	switch kind {
 	case KindGarbled:

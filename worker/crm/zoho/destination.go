@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -63,9 +64,7 @@ func New(cfg *configv1.Zoho, env crm.Environment) (crm.Destination, error) {
 	if d.module == moduleLeads {
 		d.placeholders["Company"] = "[not provided]"
 	}
-	for field, text := range cfg.GetPlaceholders() {
-		d.placeholders[field] = text
-	}
+	maps.Copy(d.placeholders, cfg.GetPlaceholders())
 	d.tokens = crm.NewTokens(env, d.grant)
 	return d, nil
 }
@@ -85,9 +84,7 @@ func (d *destination) defaults() map[string]string {
 			"Street": "street", "City": "city", "State": "region", "Zip_Code": "postal_code", "Country": "country",
 		}
 	}
-	for field, from := range more {
-		fields[field] = from
-	}
+	maps.Copy(fields, more)
 	return fields
 }
 

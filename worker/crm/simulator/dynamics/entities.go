@@ -58,12 +58,12 @@ func newEntities() map[string]*entity {
 		{Name: "ownerid" + bind, Label: "Owner", Type: lookup}, {Name: "new_Region" + bind, Label: "Region", Type: lookup},
 		{Name: "new_gatewaykey", Label: "Gateway Key", Length: 100, Unique: true, Key: true},
 	}
-	lead := append(person[:len(person):len(person)], simulator.Field{Name: "companyname", Label: "Company Name", Length: 100}, simulator.Field{Name: "campaignid" + bind, Label: "Source Campaign", Type: lookup})
+	lead := append(slices.Clip(person), simulator.Field{Name: "companyname", Label: "Company Name", Length: 100}, simulator.Field{Name: "campaignid" + bind, Label: "Source Campaign", Type: lookup})
 	records := func(first string) *simulator.Records {
 		return simulator.NewRecords(func(n int) string { return fmt.Sprintf("%s-0000-4000-8000-%012d", first, n) }, "emailaddress1")
 	}
 	return map[string]*entity{
 		"leads":    {"lead", "leads", "leadid", simulator.NewTable(append(lead, simulator.Field{Name: "leadid", ReadOnly: true})...), records("1ead0000")},
-		"contacts": {"contact", "contacts", "contactid", simulator.NewTable(append(person[:len(person):len(person)], simulator.Field{Name: "contactid", ReadOnly: true})...), records("c0ac0000")},
+		"contacts": {"contact", "contacts", "contactid", simulator.NewTable(append(slices.Clip(person), simulator.Field{Name: "contactid", ReadOnly: true})...), records("c0ac0000")},
 	}
 }

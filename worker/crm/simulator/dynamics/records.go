@@ -3,6 +3,7 @@ package dynamics
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -60,9 +61,7 @@ func (a *api) write(w http.ResponseWriter, r *http.Request, e *entity, record *s
 			return
 		}
 	}
-	for name, value := range key {
-		values[name] = value
-	}
+	maps.Copy(values, key)
 	for _, f := range e.table.Fields() {
 		value, _ := values[f.Name].(string)
 		for _, other := range e.records.Find(f.Name, value) {

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -127,10 +128,8 @@ func (a *api) knows(r *http.Request) bool {
 		return false
 	}
 	_, password, _ := r.BasicAuth()
-	for _, shown := range []string{strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), r.Header.Get("X-Api-Key"), password, r.URL.Query().Get("api_key")} {
-		if shown == secret {
-			return true
-		}
+	if slices.Contains([]string{strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), r.Header.Get("X-Api-Key"), password, r.URL.Query().Get("api_key")}, secret) {
+		return true
 	}
 	return a.Valid(r.Header.Get("Authorization"), "Bearer")
 }
@@ -146,7 +145,7 @@ func (a *api) signed(r *http.Request, body []byte) bool {
 	mac := hmac.New(sha256.New, key)
 	fmt.Fprintf(mac, "%s.%s.%s", id, stamp, body)
 	want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
-	for _, signature := range strings.Fields(r.Header.Get("Webhook-Signature")) {
+	for signature := range strings.FieldsSeq(r.Header.Get("Webhook-Signature")) {
 		if hmac.Equal([]byte(signature), []byte(want)) {
 			return true
 		}

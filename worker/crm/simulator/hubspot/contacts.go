@@ -47,7 +47,7 @@ func keys(properties map[string]string, s *schema) []uniqueKey {
 		}
 	}
 	add("email", properties["email"])
-	for _, more := range strings.Split(properties["hs_additional_emails"], ";") {
+	for more := range strings.SplitSeq(properties["hs_additional_emails"], ";") {
 		add("email", more)
 	}
 	for name, value := range properties {

@@ -3,6 +3,7 @@ package hubspot
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 )
@@ -56,9 +57,7 @@ func invalid(message string) problem { return problem{Category: "VALIDATION_ERRO
 // withTrace names the input of a batch that the problem is about.
 func (p problem) withTrace(trace string) problem {
 	context := map[string][]string{"objectWriteTraceId": {trace}}
-	for key, values := range p.Context {
-		context[key] = values
-	}
+	maps.Copy(context, p.Context)
 	p.Status, p.Context = "error", context
 	return p
 }

@@ -69,7 +69,7 @@ func (s *schema) check(name, value string) (code, message string) {
 			return "INVALID_DATE", fmt.Sprintf("%s was not a valid date.", value)
 		}
 	case typeEnumeration, typeBool:
-		for _, chosen := range strings.Split(value, ";") {
+		for chosen := range strings.SplitSeq(value, ";") {
 			if !slices.ContainsFunc(p.Options, func(o option) bool { return o.Value == chosen }) {
 				return "INVALID_OPTION", fmt.Sprintf("%s was not one of the allowed options: [%s]", chosen, p.allowed())
 			}

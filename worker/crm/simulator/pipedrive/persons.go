@@ -37,9 +37,7 @@ func (a *api) person(body map[string]any, create bool) (map[string]any, string) 
 	values := maps.Clone(body)
 	custom, _ := values["custom_fields"].(map[string]any)
 	delete(values, "custom_fields")
-	for name, value := range custom {
-		values[name] = value
-	}
+	maps.Copy(values, custom)
 	checked := maps.Clone(values)
 	for _, name := range []string{"emails", "phones", "owner_id", "org_id", "visible_to", "label_ids"} {
 		delete(checked, name)

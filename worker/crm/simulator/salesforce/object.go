@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ func newObjects(now time.Time) map[string]*object {
 		{Name: "Gateway_Key__c", Label: "Gateway Key", Length: 255, Unique: true, Key: true},
 		{Name: "CreatedDate", Label: "Created Date", Type: simulator.Computed},
 	}
-	lead := append(person[:len(person):len(person)],
+	lead := append(slices.Clip(person),
 		simulator.Field{Name: "Company", Label: "Company", Length: 255, Required: true},
 		text("Website", "Website", 255), text("Industry", "Industry", 40),
 		text("Street", "Street", 255), text("City", "City", 40), text("State", "State/Province", 80), text("PostalCode", "Zip/Postal Code", 20), text("Country", "Country", 80),
@@ -41,7 +42,7 @@ func newObjects(now time.Time) map[string]*object {
 		simulator.Field{Name: "AnnualRevenue", Label: "Annual Revenue", Type: simulator.Number},
 		simulator.Field{Name: "IsConverted", Label: "Converted", Type: simulator.Computed},
 	)
-	contact := append(person[:len(person):len(person)],
+	contact := append(slices.Clip(person),
 		text("MailingStreet", "Mailing Street", 255), text("MailingCity", "Mailing City", 40), text("MailingState", "Mailing State/Province", 80),
 		text("MailingPostalCode", "Mailing Zip/Postal Code", 20), text("MailingCountry", "Mailing Country", 80), text("AccountId", "Account ID", 18),
 	)

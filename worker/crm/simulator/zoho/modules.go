@@ -2,6 +2,7 @@ package zoho
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,13 +46,13 @@ func newModules() map[string]*module {
 		{Name: "Gateway_Key", Label: "Gateway Key", Length: 255, Unique: true, Key: true},
 		{Name: "Created_Time", Label: "Created Time", Type: simulator.Computed},
 	}
-	lead := person[:len(person):len(person)]
+	lead := slices.Clip(person)
 	for _, name := range []string{"Website", "Designation", "Industry", "Street", "City", "State", "Zip_Code", "Country"} {
 		lead = append(lead, simulator.Field{Name: name, Label: strings.ReplaceAll(name, "_", " "), Length: 250})
 	}
 	lead = append(lead, simulator.Field{Name: "Company", Label: "Company", Length: 200, Required: true},
 		simulator.Field{Name: "No_of_Employees", Label: "No. of Employees", Type: simulator.Integer}, simulator.Field{Name: "Annual_Revenue", Label: "Annual Revenue", Type: simulator.Number})
-	contact := person[:len(person):len(person)]
+	contact := slices.Clip(person)
 	for _, name := range []string{"Title", "Mailing_Street", "Mailing_City", "Mailing_State", "Mailing_Zip", "Mailing_Country"} {
 		contact = append(contact, simulator.Field{Name: name, Label: strings.ReplaceAll(name, "_", " "), Length: 250})
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -207,9 +208,7 @@ func show(w http.ResponseWriter, records []*simulator.Record) {
 	data := []map[string]any{}
 	for _, record := range records {
 		row := map[string]any{"id": record.ID}
-		for name, value := range record.Values {
-			row[name] = value
-		}
+		maps.Copy(row, record.Values)
 		data = append(data, row)
 	}
 	answer(w, http.StatusOK, map[string]any{"data": data, "info": map[string]any{"count": len(data), "more_records": false}})
