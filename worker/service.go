@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -117,10 +118,7 @@ func (s *service) ListOperations(ctx context.Context, _ *leadgatev1.ListOperatio
 
 // ListDeliveries implements WorkerServiceServer.
 func (s *service) ListDeliveries(ctx context.Context, r *leadgatev1.ListDeliveriesRequest) (*leadgatev1.ListDeliveriesResponse, error) {
-	size := int(r.GetPageSize())
-	if size == 0 {
-		size = defaultPage
-	}
+	size := cmp.Or(int(r.GetPageSize()), defaultPage)
 	q := query(&leadgatev1.DeliveryFilter{
 		State: r.GetState(), Destination: r.GetDestination(), Form: r.GetForm(), LeadId: r.GetLeadId(), Since: r.GetSince(), Until: r.GetUntil(),
 	})

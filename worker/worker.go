@@ -6,6 +6,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,14 +93,11 @@ func New(o Options) (*Worker, error) {
 		return nil, errors.New("a worker needs a store and a journal")
 	}
 	w := &Worker{
-		store: o.Store, journal: o.Journal, now: o.Now, log: o.Logger, transport: o.Transport, open: o.Open,
+		store: o.Store, journal: o.Journal, now: o.Now, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), transport: o.Transport, open: o.Open,
 		resubmit: o.Resubmit, lanes: map[string]*lane{}, orphaned: make(chan struct{}, 1),
 	}
 	if w.now == nil {
 		w.now = time.Now
-	}
-	if w.log == nil {
-		w.log = slog.New(slog.DiscardHandler)
 	}
 	if w.transport == nil {
 		w.transport = newTransport()

@@ -1,6 +1,7 @@
 package crm
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -113,9 +114,7 @@ func (t *Tokens) Get(ctx context.Context, credentials ...string) (Token, *Outcom
 
 // keep takes over a token that was given after another.
 func (t *Tokens) keep(ctx context.Context, name string, token, last Token) Token {
-	if token.Refresh == "" {
-		token.Refresh = last.Refresh
-	}
+	token.Refresh = cmp.Or(token.Refresh, last.Refresh)
 	token.Granted, token.Renew = t.env.Now(), time.Time{}
 	if !token.Expires.IsZero() {
 		life := token.Expires.Sub(token.Granted)

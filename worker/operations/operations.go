@@ -9,6 +9,7 @@ package operations
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,14 +90,11 @@ type run struct {
 // New returns a runner that knows no operations yet. Stop ends it.
 func New(o Options) *Runner {
 	r := &Runner{
-		store: o.Store, hasher: store.NewHasher(o.Store.HashKey()), journal: o.Journal, now: o.Now, log: o.Logger,
+		store: o.Store, hasher: store.NewHasher(o.Store.HashKey()), journal: o.Journal, now: o.Now, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
 		kinds: map[string]func(proto.Message) (Task, error){}, running: map[string]*run{},
 	}
 	if r.now == nil {
 		r.now = time.Now
-	}
-	if r.log == nil {
-		r.log = slog.New(slog.DiscardHandler)
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r

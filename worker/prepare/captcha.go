@@ -1,6 +1,7 @@
 package prepare
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,12 +55,8 @@ type captcha struct {
 
 func (p *Preparer) newCaptcha(cfg *configv1.Captcha, secret func(string) (string, error)) (*captcha, error) {
 	c := &captcha{p: p, name: cfg.GetProvider(), field: CaptchaField(cfg), url: cfg.GetUrl(), minScore: cfg.GetMinScore()}
-	if c.url == "" {
-		c.url = providerOf(cfg).url
-	}
-	if c.minScore == 0 {
-		c.minScore = defaultMinScore
-	}
+	c.url = cmp.Or(c.url, providerOf(cfg).url)
+	c.minScore = cmp.Or(c.minScore, defaultMinScore)
 	var err error
 	if c.secret, err = secret(cfg.GetSecret()); err != nil {
 		return nil, fmt.Errorf("captcha: %w", err)

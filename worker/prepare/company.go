@@ -1,6 +1,7 @@
 package prepare
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -62,10 +63,7 @@ func (p *Preparer) newCompany(cfg *configv1.Company, secret func(string) (string
 	if _, err := c.request(p.ctx, "example.com"); err != nil {
 		return nil, fmt.Errorf("enrich.company: %w", err)
 	}
-	rate := cfg.GetRequestsPerSecond()
-	if rate == 0 {
-		rate = defaultCompanyRate
-	}
+	rate := cmp.Or(cfg.GetRequestsPerSecond(), defaultCompanyRate)
 	if before != nil && before.cfg.GetUrl() == cfg.GetUrl() { // the pace and the answers under way are the API's, not the configuration's
 		c.limiter, c.rest, c.asking = before.limiter, before.rest, before.asking
 		c.limiter.SetRate(rate)

@@ -9,6 +9,7 @@
 package prepare
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -109,14 +110,11 @@ type formPlan struct {
 // New returns a preparer that has nothing to do yet. Stop ends it.
 func New(o Options) *Preparer {
 	p := &Preparer{
-		store: o.Store, journal: o.Journal, now: o.Now, log: o.Logger, transport: o.Transport, resolver: o.Resolver,
+		store: o.Store, journal: o.Journal, now: o.Now, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), transport: o.Transport, resolver: o.Resolver,
 		slots: make(chan struct{}, atATime),
 	}
 	if p.now == nil {
 		p.now = time.Now
-	}
-	if p.log == nil {
-		p.log = slog.New(slog.DiscardHandler)
 	}
 	if p.transport == nil {
 		p.transport = &http.Transport{

@@ -2,6 +2,7 @@
 package retention
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,14 +75,11 @@ type Keeper struct {
 // New returns a keeper that rests until Start.
 func New(o Options) *Keeper {
 	k := &Keeper{
-		store: o.Store, journal: o.Journal, now: o.Now, log: o.Logger, changed: make(chan struct{}, 1),
+		store: o.Store, journal: o.Journal, now: o.Now, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), changed: make(chan struct{}, 1),
 		policy: Policy{DefaultDelivered, DefaultUndelivered},
 	}
 	if k.now == nil {
 		k.now = time.Now
-	}
-	if k.log == nil {
-		k.log = slog.New(slog.DiscardHandler)
 	}
 	k.once = journal.NewOnce(failuresEvery, k.now)
 	return k

@@ -1,6 +1,7 @@
 package draft
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -64,8 +65,6 @@ func Later(answer *crm.Answer, wait time.Duration, reason string) crm.Outcome {
 // Paused is the outcome of a call too many, after which to wait as long as the CRM says, or for some time if it does not.
 func Paused(answer *crm.Answer, wait time.Duration, reason string) crm.Outcome {
 	outcome := answer.Outcome(crm.RateLimited, reason)
-	if outcome.After == 0 {
-		outcome.After = wait
-	}
+	outcome.After = cmp.Or(outcome.After, wait)
 	return outcome
 }

@@ -1,6 +1,7 @@
 package dynamics
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -72,13 +73,7 @@ func (d *destination) deliver(ctx context.Context, lead *draft.Draft, fill bool)
 	to := target{path: d.set + "(" + recordID(lead.LeadID()) + ")"}
 	switch {
 	case d.key != "":
-		key := lead.Text(d.key)
-		if key == "" {
-			key = lead.Item.Email
-		}
-		if key == "" {
-			key = lead.LeadID()
-		}
+		key := cmp.Or(lead.Text(d.key), lead.Item.Email, lead.LeadID())
 		to.path = d.set + "(" + d.key + "='" + url.PathEscape(strings.ReplaceAll(key, "'", "''")) + "')"
 	case lead.Text(email) != "":
 		found, failed := d.lookUp(ctx, lead)

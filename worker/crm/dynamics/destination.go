@@ -9,6 +9,7 @@
 package dynamics
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -50,12 +51,9 @@ type destination struct {
 
 // New returns the destination that is configured. It makes no call.
 func New(cfg *configv1.Dynamics, env crm.Environment) (crm.Destination, error) {
-	d := &destination{env: env, cfg: cfg, base: strings.TrimRight(cfg.GetUrl(), "/"), login: strings.TrimRight(cfg.GetLoginUrl(), "/"), set: cfg.GetTable(), key: cfg.GetKey()}
-	if d.login == "" {
-		d.login = defaultLogin
-	}
-	if d.set == "" {
-		d.set = tableLeads
+	d := &destination{
+		env: env, cfg: cfg, base: strings.TrimRight(cfg.GetUrl(), "/"), login: cmp.Or(strings.TrimRight(cfg.GetLoginUrl(), "/"), defaultLogin),
+		set: cmp.Or(cfg.GetTable(), tableLeads), key: cfg.GetKey(),
 	}
 	d.name = strings.TrimSuffix(d.set, "s")
 	d.id = d.name + "id"

@@ -1,6 +1,7 @@
 package dynamics
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -137,9 +138,7 @@ func (d *destination) told(a attribute) crm.Property {
 		Required: a.isRequired() && a.LogicalName != d.id && d.cfg.GetPlaceholders()[a.LogicalName] == "",
 		Unique:   a.LogicalName == d.key,
 	}
-	if p.Label == "" {
-		p.Label = a.LogicalName
-	}
+	p.Label = cmp.Or(p.Label, a.LogicalName)
 	switch a.AttributeType {
 	case "Lookup", "Owner":
 		if p.Name += bindSuffix; a.IsCustom {

@@ -75,18 +75,12 @@ func (d *destination) dress(ctx context.Context, req *http.Request, r request) (
 		if access, failure = d.access(ctx, w, auth.Oauth2); failure != nil {
 			return nil, "", failure
 		}
-		scheme := auth.Oauth2.GetScheme()
-		if scheme == "" {
-			scheme = "Bearer"
-		}
+		scheme := cmp.Or(auth.Oauth2.GetScheme(), "Bearer")
 		req.Header.Set("Authorization", scheme+" "+access)
 		w.secrets = append(w.secrets, access)
 	}
 	if r.idempotency != "" {
-		header := d.cfg.GetIdempotencyHeader()
-		if header == "" {
-			header = defaultIdempotencyHeader
-		}
+		header := cmp.Or(d.cfg.GetIdempotencyHeader(), defaultIdempotencyHeader)
 		req.Header.Set(header, r.idempotency)
 	}
 	if d.signer != nil && r.contentType != "" && w.failure == nil {

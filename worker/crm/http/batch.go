@@ -2,6 +2,7 @@ package http
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 
@@ -22,9 +23,7 @@ func newBatching(cfg *configv1.HTTP) (*batching, error) {
 		return nil, nil
 	}
 	b := &batching{max: int(batch.GetMaxLeads()), ndjson: batch.GetFormat() == "ndjson", under: batch.GetUnder()}
-	if b.max == 0 {
-		b.max = defaultBatch
-	}
+	b.max = cmp.Or(b.max, defaultBatch)
 	switch {
 	case b.ndjson && b.under != "":
 		return nil, errors.New("under is for arrays; ndjson has one line for each lead and nothing around")

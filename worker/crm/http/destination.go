@@ -6,6 +6,7 @@
 package http
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,10 +42,7 @@ type destination struct {
 // New returns the destination that is configured. It makes no call. It keeps cfg, which is not to be changed any more. The
 // error names every key at fault.
 func New(cfg *configv1.HTTP, env crm.Environment) (crm.Destination, error) {
-	d := &destination{env: env, cfg: cfg, method: cfg.GetMethod(), headers: map[string]*pattern{}}
-	if d.method == "" {
-		d.method = http.MethodPost
-	}
+	d := &destination{env: env, cfg: cfg, method: cmp.Or(cfg.GetMethod(), http.MethodPost), headers: map[string]*pattern{}}
 	var problems []error
 	problem := func(key string, err error) {
 		if err != nil {

@@ -2,6 +2,7 @@ package http
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,10 +55,7 @@ func newReading(cfg *configv1.HTTP) (reading, error) {
 		if err != nil {
 			problems = append(problems, fmt.Errorf("http.rules[%d].when: %w", i, err))
 		}
-		reason := c.GetReason()
-		if reason == "" {
-			reason = "the answer is what http.rules calls " + c.GetIs()
-		}
+		reason := cmp.Or(c.GetReason(), "the answer is what http.rules calls "+c.GetIs())
 		r.rules = append(r.rules, rule{when, meanings[c.GetIs()], reason})
 	}
 	if batch, err := newBatching(cfg); err == nil && batch != nil { // the error is told elsewhere

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha1" //nolint:gosec // some APIs want it; an HMAC by it is not broken
 	"crypto/sha256"
@@ -52,10 +53,7 @@ func (s *hmacSigner) sign(w *wardrobe, req *http.Request, r request, now time.Ti
 	if s.cfg.GetEncoding() == "base64" {
 		encoded = base64.StdEncoding.EncodeToString(mac.Sum(nil))
 	}
-	header := s.cfg.GetHeader()
-	if header == "" {
-		header = "X-Signature"
-	}
+	header := cmp.Or(s.cfg.GetHeader(), "X-Signature")
 	req.Header.Set(header, s.cfg.GetPrefix()+encoded)
 	return nil
 }

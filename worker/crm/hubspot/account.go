@@ -1,6 +1,7 @@
 package hubspot
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -19,9 +20,7 @@ func parseAccount(body []byte) *account {
 	if json.Unmarshal(body, a) != nil || a.PortalID == 0 {
 		return nil
 	}
-	if a.UIDomain == "" {
-		a.UIDomain = "app.hubspot.com"
-	}
+	a.UIDomain = cmp.Or(a.UIDomain, "app.hubspot.com")
 	return a
 }
 

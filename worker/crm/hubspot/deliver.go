@@ -1,6 +1,7 @@
 package hubspot
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -82,10 +83,7 @@ func newContact(i int, item crm.Item, key string) *contact {
 	if c.Outcome.Kind == crm.Refused {
 		return c
 	}
-	email := c.Text(emailProperty)
-	if email == "" {
-		email = item.Email
-	}
+	email := cmp.Or(c.Text(emailProperty), item.Email)
 	if email != "" {
 		c.Values[emailProperty] = email
 		c.key = emailProperty

@@ -7,6 +7,7 @@
 package hubspot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,7 @@ type destination struct {
 
 // New returns the destination that is configured. It makes no call.
 func New(cfg *configv1.HubSpot, env crm.Environment) (crm.Destination, error) {
-	d := &destination{env: env, token: cfg.GetToken(), base: strings.TrimRight(cfg.GetBaseUrl(), "/"), path: contactsPath(cfg.GetApiVersion())}
+	d := &destination{env: env, token: cfg.GetToken(), base: cmp.Or(strings.TrimRight(cfg.GetBaseUrl(), "/"), defaultBaseURL), path: contactsPath(cfg.GetApiVersion())}
 	switch d.oauth = cfg.GetOauth(); {
 	case d.oauth != nil:
 		d.tokens = crm.NewTokens(env, d.grant)
@@ -73,9 +74,6 @@ func New(cfg *configv1.HubSpot, env crm.Environment) (crm.Destination, error) {
 	d.patches = cfg.GetMode() == "patch"
 	if key := cfg.GetIdProperty(); key != emailProperty {
 		d.key = key
-	}
-	if d.base == "" {
-		d.base = defaultBaseURL
 	}
 	base, err := url.Parse(d.base)
 	if err != nil {

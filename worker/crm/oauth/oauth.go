@@ -2,6 +2,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -51,10 +52,7 @@ type Reply struct {
 
 // Token is the reply's token. Where the reply names no API, BaseURL is empty.
 func (r *Reply) Token(now time.Time) crm.Token {
-	token := crm.Token{Access: r.AccessToken, Refresh: r.RefreshToken, BaseURL: r.InstanceURL}
-	if token.BaseURL == "" {
-		token.BaseURL = r.APIDomain
-	}
+	token := crm.Token{Access: r.AccessToken, Refresh: r.RefreshToken, BaseURL: cmp.Or(r.InstanceURL, r.APIDomain)}
 	if seconds, err := strconv.ParseFloat(strings.Trim(string(r.ExpiresIn), `"`), 64); err == nil && seconds > 0 {
 		token.Expires = now.Add(time.Duration(min(seconds, longestLife.Seconds()) * float64(time.Second)))
 	}

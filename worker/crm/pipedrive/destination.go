@@ -51,10 +51,7 @@ type destination struct {
 
 // New returns the destination that is configured. It makes no call.
 func New(cfg *configv1.Pipedrive, env crm.Environment) (crm.Destination, error) {
-	d := &destination{env: env, cfg: cfg, base: strings.TrimRight(cfg.GetBaseUrl(), "/"), lag: defaultSearchLag, persons: newMemory()}
-	if d.base == "" {
-		d.base = defaultBaseURL
-	}
+	d := &destination{env: env, cfg: cfg, base: cmp.Or(strings.TrimRight(cfg.GetBaseUrl(), "/"), defaultBaseURL), lag: defaultSearchLag, persons: newMemory()}
 	if u, err := url.Parse(d.base); err != nil || u.Host == "" || u.RawQuery != "" {
 		return nil, fmt.Errorf("pipedrive.base_url: %q is not the address of an API, such as %s", d.base, defaultBaseURL)
 	}

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -81,12 +82,8 @@ func NewTable(fields ...Field) *Table {
 }
 
 func (t *Table) put(f Field) {
-	if f.Label == "" {
-		f.Label = f.Name
-	}
-	if f.Type == "" {
-		f.Type = Text
-	}
+	f.Label = cmp.Or(f.Label, f.Name)
+	f.Type = cmp.Or(f.Type, Text)
 	if old := t.find(f.Name); old != nil {
 		*old = f
 		return

@@ -4,6 +4,7 @@
 package dynamics
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"regexp"
@@ -47,12 +48,8 @@ func New(o Options) *Simulator {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Requests == 0 {
-		o.Requests = DefaultRequests
-	}
-	if o.KeyStatus == "" {
-		o.KeyStatus = "Active"
-	}
+	o.Requests = cmp.Or(o.Requests, DefaultRequests)
+	o.KeyStatus = cmp.Or(o.KeyStatus, "Active")
 	a := &api{options: o, Tokens: simulator.NewTokens(o.Seed, o.Now)}
 	a.Reset()
 	return &Simulator{simulator.New(a, o.Seed, o.Now)}

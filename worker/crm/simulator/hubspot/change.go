@@ -1,6 +1,7 @@
 package hubspot
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"time"
@@ -92,9 +93,7 @@ func (a *api) ChangeFields(change simulator.FieldChange) error {
 	}
 	for _, f := range change.Add {
 		p := &property{Name: f.Name, Label: f.Label, Type: types[f.Type], HasUniqueValue: f.Unique}
-		if p.Type == "" {
-			p.Type = typeString
-		}
+		p.Type = cmp.Or(p.Type, typeString)
 		for value, label := range f.Options {
 			p.Options = append(p.Options, option{Label: label, Value: value})
 		}

@@ -1,6 +1,7 @@
 package hubspot
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 )
@@ -85,12 +86,8 @@ func options(values ...string) []option {
 }
 
 func (s *schema) add(p *property) {
-	if p.Label == "" {
-		p.Label = p.Name
-	}
-	if p.GroupName == "" {
-		p.GroupName = "contactinformation"
-	}
+	p.Label = cmp.Or(p.Label, p.Name)
+	p.GroupName = cmp.Or(p.GroupName, "contactinformation")
 	if p.Options == nil {
 		p.Options = []option{}
 	}

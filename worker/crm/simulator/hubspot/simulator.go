@@ -4,6 +4,7 @@
 package hubspot
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -67,12 +68,8 @@ func New(o Options) *Simulator {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.TenSecondly == 0 {
-		o.TenSecondly = DefaultTenSecondly
-	}
-	if o.Daily == 0 {
-		o.Daily = DefaultDaily
-	}
+	o.TenSecondly = cmp.Or(o.TenSecondly, DefaultTenSecondly)
+	o.Daily = cmp.Or(o.Daily, DefaultDaily)
 	a := &api{options: o, mux: http.NewServeMux(), Tokens: simulator.NewTokens(o.Seed, o.Now)}
 	a.Reset()
 	a.routes()

@@ -1,6 +1,7 @@
 package pipedrive
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 )
@@ -22,9 +23,6 @@ func (a *api) knows(r *http.Request) bool {
 	if a.Valid(r.Header.Get("Authorization"), "Bearer") {
 		return true
 	}
-	token := r.Header.Get("X-Api-Token")
-	if token == "" {
-		token = r.URL.Query().Get("api_token")
-	}
+	token := cmp.Or(r.Header.Get("X-Api-Token"), r.URL.Query().Get("api_token"))
 	return token != "" && !a.Revoked() && (a.options.Token == "" || token == a.options.Token)
 }

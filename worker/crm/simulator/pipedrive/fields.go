@@ -1,6 +1,7 @@
 package pipedrive
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -47,10 +48,7 @@ func (a *api) dealFields(*http.Request, map[string]any) (int, any) {
 func described(table *simulator.Table) []map[string]any {
 	rows := []map[string]any{}
 	for _, f := range table.Fields() {
-		native := map[simulator.Type]string{simulator.Choice: "enum", simulator.Number: "double", simulator.Integer: "int", simulator.Date: "date"}[f.Type]
-		if native == "" {
-			native = "varchar"
-		}
+		native := cmp.Or(map[simulator.Type]string{simulator.Choice: "enum", simulator.Number: "double", simulator.Integer: "int", simulator.Date: "date"}[f.Type], "varchar")
 		var options []map[string]any
 		for value, label := range f.Options {
 			options = append(options, map[string]any{"id": value, "label": label})

@@ -4,6 +4,7 @@
 package salesforce
 
 import (
+	"cmp"
 	"crypto/rsa"
 	"fmt"
 	"net/http"
@@ -67,9 +68,7 @@ func New(o Options) *Simulator {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Daily == 0 {
-		o.Daily = DefaultDaily
-	}
+	o.Daily = cmp.Or(o.Daily, DefaultDaily)
 	a := &api{options: o, Tokens: simulator.NewTokens(o.Seed, o.Now)}
 	a.Reset()
 	return &Simulator{simulator.New(a, o.Seed, o.Now), a}

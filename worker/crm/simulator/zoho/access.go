@@ -1,6 +1,7 @@
 package zoho
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"time"
@@ -36,10 +37,7 @@ func (a *api) guarded(next endpoint) http.HandlerFunc {
 			a.Limit(w, true)
 			return
 		}
-		name := r.PathValue("module")
-		if name == "" {
-			name = r.URL.Query().Get("module")
-		}
+		name := cmp.Or(r.PathValue("module"), r.URL.Query().Get("module"))
 		m := a.modules[name]
 		if m == nil {
 			fail(w, http.StatusBadRequest, "INVALID_MODULE", "the module name given seems to be invalid", map[string]any{"resource_path_index": 0})

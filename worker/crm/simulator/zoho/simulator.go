@@ -4,6 +4,7 @@
 package zoho
 
 import (
+	"cmp"
 	"net/http"
 	"sync"
 	"time"
@@ -44,9 +45,7 @@ func New(o Options) *Simulator {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Credits == 0 {
-		o.Credits = DefaultCredits
-	}
+	o.Credits = cmp.Or(o.Credits, DefaultCredits)
 	a := &api{options: o, mux: http.NewServeMux(), Tokens: simulator.NewTokens(o.Seed, o.Now)}
 	a.Reset()
 	a.mux.HandleFunc("POST /oauth/v2/token", a.token)
