@@ -24,13 +24,13 @@ const (
 type BreakerState int
 
 const (
-	// Closed: calls are made.
+	// Closed lets calls be made.
 	Closed BreakerState = iota
-	// Doubtful: several calls in a row failed; a ping will show why.
+	// Doubtful follows several failed calls in a row; a ping will show why.
 	Doubtful
-	// Open: no calls are made until it is time for a probe.
+	// Open lets no call be made until it is time for a probe.
 	Open
-	// HalfOpen: a ping got through, and one delivery is tried.
+	// HalfOpen follows a ping that got through; one delivery is tried.
 	HalfOpen
 )
 
