@@ -44,7 +44,7 @@ func TestALostAnswerMakesNoSecondLead(t *testing.T) {
 	}
 }
 
-// Its leads need not have keys, and whether they have nobody looks.
+// Its leads may have no keys, and gRPC cannot see whether they do.
 func TestABatchThatIsSentByHandIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	g, client := open(t)
@@ -171,7 +171,7 @@ func TestACallEndsInTime(t *testing.T) {
 	}
 }
 
-// people are n leads, of which each fifth has no address.
+// people returns n leads; every fifth has no address.
 func people(n int) iter.Seq[leadgate.Submission] {
 	return func(yield func(leadgate.Submission) bool) {
 		for i := range n {

@@ -15,32 +15,32 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// Error is what the gateway answered in place of taking a lead.
+// Error is the gateway's answer when it does not accept a lead.
 type Error struct {
-	// Reason is the machine's name of the error, such as RULES_BROKEN or IDEMPOTENCY_KEY_REUSED.
+	// Reason is the machine-readable name of the error, such as RULES_BROKEN or IDEMPOTENCY_KEY_REUSED.
 	Reason string
-	// Message says what went wrong, and what to do. It holds nothing of the lead's values.
+	// Message says what went wrong and what to do. It contains none of the lead's values.
 	Message string
-	// Violations are all rules that are broken.
+	// Violations lists all broken rules.
 	Violations []Violation
-	// LeadID and Fields say, of a reused key, which lead came first under it, and in which fields this one differs.
+	// For a reused key, LeadID is the first lead submitted under it, and Fields are the fields in which this one differs.
 	LeadID string
 	Fields []string
-	// Temporary says that the same submission may be taken later, under the same key; RetryAfter, how much later, if the
-	// gateway said so.
+	// Temporary reports whether the same submission may be accepted later, under the same key. RetryAfter is how long to wait; 0 if
+	// the gateway did not say.
 	Temporary  bool
 	RetryAfter time.Duration
 
-	cause error // with the gRPC status, if one came; nil for one of many leads
+	cause error // carries the gRPC status, if there was one; nil for a refusal within a stream
 }
 
 // Violation is one broken rule.
 type Violation struct {
-	// Field is where, such as lead.email, or the form's own name of the field.
+	// Field is the path, such as lead.email, or the form's own name of the field.
 	Field string
 	// Rule is the rule's name, such as string.email.
 	Rule string
-	// Message is the rule in words.
+	// Message describes the rule.
 	Message string
 }
 
@@ -54,10 +54,11 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the error behind it, which has the gRPC status if one came; nil if there is none.
+// Unwrap returns the underlying error, which carries the gRPC status if there was one; nil if there is none.
 func (e *Error) Unwrap() error { return e.cause }
 
-// errorOf makes an *Error of what the gateway answered. Other errors are left as they are.
+// errorOf turns an answer of the gateway into an *Error. Other errors are returned as they are, wrapping the matching context error
+// if there is one.
 func errorOf(err error) error {
 	st, ok := status.FromError(err)
 	if !ok {
@@ -82,15 +83,15 @@ func errorOf(err error) error {
 	switch {
 	case e.Reason != "":
 		return e
-	case st.Code() == codes.DeadlineExceeded: // the context's, which gRPC's does not say to be, here and below
+	case st.Code() == codes.DeadlineExceeded: // ctx's deadline: gRPC's error does not wrap it, here and below
 		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 	case st.Code() == codes.Canceled:
 		return fmt.Errorf("%w: %w", context.Canceled, err)
 	}
-	return err // the connection's
+	return err // of the connection
 }
 
-// unsendable says why a request can never be sent, to which gRPC gives the code of a fault of the gateway; nil if it can.
+// unsendable returns why a request cannot be encoded, which gRPC reports as if the gateway had failed; nil if it can.
 func unsendable(request proto.Message) *Error {
 	_, err := proto.Marshal(request)
 	if err == nil {
@@ -99,7 +100,7 @@ func unsendable(request proto.Message) *Error {
 	return &Error{Reason: "BODY_MALFORMED", Message: "it cannot be sent: " + strings.TrimSpace(strings.TrimPrefix(err.Error(), "proto:")), cause: err}
 }
 
-// refusal makes an *Error of what became of one of many leads.
+// refusal turns the refusal of one lead of a stream into an *Error.
 func refusal(r *leadgatev1.Refusal) *Error {
 	e := &Error{
 		Reason: r.GetReason(), Message: r.GetMessage(), LeadID: r.GetLeadId(), Fields: r.GetFields(),
@@ -111,7 +112,7 @@ func refusal(r *leadgatev1.Refusal) *Error {
 	return e
 }
 
-// passing says whether a call that failed so may succeed when it is made again.
+// passing reports whether the same call may succeed later.
 func passing(err error) bool {
 	if e := (*Error)(nil); errors.As(err, &e) {
 		return e.Temporary
@@ -120,8 +121,8 @@ func passing(err error) bool {
 	return ok && passes(st.Code())
 }
 
-// passes says so of what is over REST a network error, a time-out or any 5xx. 408 and 429 are told by RetryInfo: without it
-// ResourceExhausted is 413.
+// passes reports whether a code is temporary: those that correspond to a network error, a time-out or a 5xx over REST. 408 and 429
+// come with RetryInfo; ResourceExhausted without it is 413.
 func passes(code codes.Code) bool {
 	switch code {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.Unknown:

@@ -11,7 +11,7 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// start makes the gateway of an example, and what ends it.
+// start starts the gateway of an example, and returns a function that stops it.
 func start() (g *gateway, stop func()) {
 	var stops []func()
 	g = newGateway(func(f func()) { stops = append(stops, f) })
@@ -32,7 +32,7 @@ func Example() {
 	}
 	defer client.Close()
 
-	// The key stands for the reason of the lead, so that a repetition, even after a crash, makes no second one.
+	// The key identifies the reason for the lead, so that a retry, even after a crash, creates no second one.
 	for range 2 {
 		accepted, err := client.Submit(context.Background(), &leadgatev1.Lead{Email: "ada@example.com", FirstName: "Ada"}, leadgate.WithKey("order-4711"))
 		if err != nil {
@@ -79,7 +79,7 @@ func ExampleClient_SubmitAll() {
 	})
 	for result, err := range client.SubmitAll(context.Background(), leads) {
 		if err != nil {
-			log.Fatal(err) // the gateway stays away, or refuses the caller
+			log.Fatal(err) // the gateway stays unreachable, or refuses the caller
 		}
 		fmt.Println(result.Key, result.LeadID, result.Err != nil)
 	}

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// gateway is as much of a gateway as a client sees: it keeps keys, refuses leads without an address, and fails when told.
+// gateway is a minimal gateway: it keeps keys, refuses leads without an address, and fails on demand.
 type gateway struct {
 	leadgatev1.UnimplementedLeadServiceServer
 	address string
@@ -31,10 +31,10 @@ type gateway struct {
 	fail   func(call int) error
 	calls  int
 	bearer string
-	form   *leadgatev1.Submission // the last that came through a form
+	form   *leadgatev1.Submission // the last one submitted through a form
 }
 
-// newGateway serves until the test, or the example, ends.
+// newGateway serves until the test or example ends.
 func newGateway(cleanup func(func())) *gateway {
 	g := &gateway{byKey: map[string]string{}}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -73,7 +73,7 @@ func refused(message, reason, field, rule, violation string) error {
 	return st.Err()
 }
 
-// failure is what the test wants this call to fail with.
+// failure returns the error that the test wants this call to fail with.
 func (g *gateway) failure(ctx context.Context) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -99,7 +99,7 @@ func (g *gateway) SubmitLead(ctx context.Context, r *leadgatev1.SubmitLeadReques
 }
 
 func (g *gateway) BatchSubmitLeads(ctx context.Context, r *leadgatev1.BatchSubmitLeadsRequest) (*leadgatev1.BatchSubmitLeadsResponse, error) {
-	for range r.GetLeads() { // without keys, each is a new one
+	for range r.GetLeads() { // without keys, each is a new lead
 		g.mu.Lock()
 		g.byKey[fmt.Sprintf("batch-%d", len(g.byKey))] = ""
 		g.mu.Unlock()
@@ -153,7 +153,7 @@ func (g *gateway) SubmitLeads(stream leadgatev1.LeadService_SubmitLeadsServer) e
 	}
 }
 
-// open makes a gateway and a client of it.
+// open starts a gateway and returns it with a client.
 func open(t *testing.T, options ...leadgate.Option) (*gateway, *leadgate.Client) {
 	t.Helper()
 	g := newGateway(t.Cleanup)

@@ -4,8 +4,8 @@
 //	accepted, err := client.Submit(ctx, &leadgatev1.Lead{Email: "ada@example.com"}, leadgate.WithKey("order-4711"))
 //
 // When Submit returns without an error, the lead is on the gateway's disk. Every submission has an idempotency key, yours or a
-// generated one, and is retried under that key while the gateway is unreachable or asks for another try, so it never makes two
-// leads. If the gateway refuses a lead, the error is an [*Error] that names every invalid field.
+// generated one. It is retried under that key while the gateway is unreachable or asks for a retry, so a retry never creates a
+// second lead. If the gateway refuses a lead, the error is an [*Error] that lists every invalid field.
 package leadgate
 
 import (
@@ -25,8 +25,9 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// calls says which calls gRPC itself lets wait for a connection, and which it repeats: those that only read. Submit and SubmitForm
-// repeat theirs, under a key. A batch is not repeated, because its leads may have no keys, and neither is what operators do.
+// calls is the gRPC service config: which calls wait for a connection, and which gRPC retries, namely those that only read. Submit
+// and SubmitForm do their own retries, under a key. Batches are not retried, because their leads may have no keys; neither are
+// operators' calls.
 const calls = `{"methodConfig":[{
 	"name":[
 		{"service":"leadgate.v1.LeadService","method":"SubmitLead"},
@@ -44,16 +45,16 @@ const calls = `{"methodConfig":[{
 }]}`
 
 const (
-	// usualTimeout bounds a submission with all its attempts, if its context has no deadline.
+	// usualTimeout bounds a submission, retries included, if its context has no deadline.
 	usualTimeout = 30 * time.Second
-	// attempts is how often one submission is tried.
+	// attempts is how many times one submission is tried.
 	attempts = 5
-	// pingAfter is how long a connection is silent before it is asked whether it is alive. The gateway cuts off clients that ask
-	// more often than every 5 s.
+	// pingAfter is how long a connection is idle before a keepalive ping. The gateway disconnects clients that ping more often than
+	// every 5 s.
 	pingAfter, pingTimeout = 30 * time.Second, 10 * time.Second
 )
 
-// Client submits leads. It is safe for concurrent use, and keeps one connection.
+// Client submits leads over one connection. It is safe for concurrent use.
 type Client struct {
 	conn    *grpc.ClientConn
 	leads   leadgatev1.LeadServiceClient
@@ -67,31 +68,31 @@ type settings struct {
 	dial      []grpc.DialOption
 }
 
-// Option changes how a client works.
+// Option configures a [Client].
 type Option func(*settings)
 
-// WithAPIKey sends a key of the gateway's api_keys with every call.
+// WithAPIKey sends one of the gateway's api_keys with every call.
 func WithAPIKey(key string) Option { return func(s *settings) { s.apiKey = key } }
 
-// WithoutTLS talks in clear text, for a gateway on the same machine or network.
+// WithoutTLS turns TLS off, for a gateway on the same machine or network.
 func WithoutTLS() Option { return func(s *settings) { s.transport = insecure.NewCredentials() } }
 
-// WithTLS takes a configuration in place of the usual one, which trusts the system's certificates.
+// WithTLS replaces the default TLS configuration, which trusts the system's certificates.
 func WithTLS(config *tls.Config) Option {
 	return func(s *settings) { s.transport = credentials.NewTLS(config) }
 }
 
-// WithTimeout bounds each [Client.Submit] and [Client.SubmitForm] whose context has no deadline, repetitions included; 30 s if left
-// out, no bound if 0.
+// WithTimeout bounds each [Client.Submit] and [Client.SubmitForm] whose context has no deadline, retries included. The default is
+// 30 s; 0 means no limit.
 func WithTimeout(timeout time.Duration) Option { return func(s *settings) { s.timeout = timeout } }
 
-// WithDialOptions adds options of gRPC's own, such as interceptors.
+// WithDialOptions adds gRPC dial options, such as interceptors.
 func WithDialOptions(options ...grpc.DialOption) Option {
 	return func(s *settings) { s.dial = append(s.dial, options...) }
 }
 
-// New makes a client of the gateway at a target such as "leads.example.com:443". It connects with the first call, and with
-// TLS unless [WithoutTLS] is given. Close the client when it is done.
+// New returns a client of the gateway at a target such as "leads.example.com:443". It connects on the first call, with TLS unless
+// [WithoutTLS] is given. Close the client when done.
 func New(target string, options ...Option) (*Client, error) {
 	if scheme, _, ok := strings.Cut(target, "://"); ok && (scheme == "https" || scheme == "http") {
 		return nil, fmt.Errorf("leadgate: %s is an address for REST; name host and port only, such as leads.example.com:443, and give WithoutTLS if there is no TLS", target)
@@ -121,17 +122,17 @@ func New(target string, options ...Option) (*Client, error) {
 	return &Client{conn: conn, leads: leadgatev1.NewLeadServiceClient(conn), timeout: s.timeout}, nil
 }
 
-// Close ends the connection.
+// Close closes the connection.
 func (c *Client) Close() error { return c.conn.Close() }
 
-// Conn is the connection, for the rest of the API: leadgatev1.NewLeadServiceClient(client.Conn()), and WorkerService.
+// Conn returns the connection, for the rest of the API: leadgatev1.NewLeadServiceClient(client.Conn()), and WorkerService.
 func (c *Client) Conn() *grpc.ClientConn { return c.conn }
 
-// NewKey makes an idempotency key that no other submission has. Make it when the reason for the lead arises, and keep it with
-// that, so that a repetition after a crash has the same one.
+// NewKey returns a random, unique idempotency key. Make it when the reason for the lead arises, and store it there, so that a retry
+// after a crash uses the same key.
 func NewKey() string { return rand.Text() }
 
-// within bounds a call in time, unless its context does.
+// within applies the client's timeout, unless ctx has a deadline.
 func (c *Client) within(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, bounded := ctx.Deadline(); bounded || c.timeout == 0 {
 		return ctx, func() {}

@@ -12,38 +12,37 @@ import (
 )
 
 const (
-	// window is how many leads of a stream are on their way at a time.
+	// window is how many leads of a stream may be unanswered at a time.
 	window = 2048
-	// patience is how often in a row, without a single result between, a stream is opened anew.
+	// patience is how many failures in a row, without a result in between, end SubmitAll.
 	patience = 8
-	// Pauses before that double from the first to the longest.
+	// The pause before a retry doubles from the first to the longest.
 	firstPause, longestPause = 200 * time.Millisecond, 10 * time.Second
 )
 
-// Submission is one of many leads.
+// Submission is one lead for [Client.SubmitAll].
 type Submission struct {
 	Lead *leadgatev1.Lead
-	// Key is the idempotency key. One is made if it is empty, which is forgotten with an error of [Client.SubmitAll].
+	// Key is the idempotency key. If it is empty, one is generated, and lost if [Client.SubmitAll] fails.
 	Key string
 }
 
-// Result is what became of one of many leads.
+// Result is the result of one [Submission].
 type Result struct {
 	Submission
 	Accepted
-	// Err says why the lead was refused; nil if it was accepted. It is never temporary: such a lead is sent again.
+	// Err says why the lead was refused; nil if it was accepted. It is never temporary: such leads are sent again.
 	Err *Error
 }
 
-// SubmitAll submits leads as they come, many at a time over one stream, and yields a result for each: in their order, but for
-// those that had to be sent again. When the connection is lost, it is made anew, and what has no answer yet goes out again
-// under the same key. An error ends the sequence: that of ctx, or of a gateway that stays away or refuses the caller.
+// SubmitAll submits leads over one stream, many at a time, and yields a result for each, in order except for those that had to be
+// sent again. If the connection is lost, it reconnects and sends all unanswered leads again under the same keys. An error ends the
+// sequence: that of ctx, or of a gateway that stays unreachable or refuses the caller.
 //
-// Give every Submission a Key of its own: after an error, submit all again under the same keys. Leads that had no answer may
-// have been accepted or not, and under their keys none is accepted twice.
+// Give every Submission its own Key: after an error, submit all of them again under the same keys. Unanswered leads may or may not
+// have been accepted; their keys prevent duplicates.
 //
-// The leads are asked for as they are needed, on the goroutine of whoever ranges over the results: while leads waits for its next
-// one, no result is yielded.
+// The leads are pulled on the goroutine that ranges over the results: while leads blocks, no result is yielded.
 func (c *Client) SubmitAll(ctx context.Context, leads iter.Seq[Submission]) iter.Seq2[Result, error] {
 	return func(yield func(Result, error) bool) {
 		next, stop := iter.Pull(leads)
@@ -73,11 +72,11 @@ func (c *Client) SubmitAll(ctx context.Context, leads iter.Seq[Submission]) iter
 	}
 }
 
-// errEnough says that whoever ranges over the results wants no more.
+// errEnough means that the caller stopped ranging over the results.
 var errEnough = errors.New("no more results are wanted")
 
-// pause waits a random time below a bound that doubles with each failure, and at least for as long as the gateway said. It returns
-// at once if ctx ends before that.
+// pause waits a random time, between half a bound and the bound, which doubles with each failure; at least as long as the gateway
+// asked for. It returns at once if ctx would expire first.
 func pause(ctx context.Context, failures int, failure error) error {
 	bound := min(longestPause, firstPause<<(failures-1))
 	wait := bound/2 + rand.N(bound/2)
@@ -97,15 +96,15 @@ func pause(ctx context.Context, failures int, failure error) error {
 	}
 }
 
-// sender is the state of a SubmitAll across its streams.
+// sender is the state of a SubmitAll across streams.
 type sender struct {
 	client *Client
 	next   func() (Submission, bool)
 	yield  func(Result, error) bool
 
 	again    []Submission // to be sent before anything new
-	done     bool         // next has no more
-	answered int          // results that were yielded
+	done     bool         // next is exhausted
+	answered int          // results yielded so far
 }
 
 // take returns the next lead to send; ok is false if there is none.
@@ -127,7 +126,7 @@ func (s *sender) take() (one Submission, ok bool) {
 	return one, true
 }
 
-// run sends over one stream until all have their results. What has none when it fails is sent again by the next run.
+// run sends leads over one stream until all have results. After an error, the next run sends the unanswered ones again.
 func (s *sender) run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -136,7 +135,7 @@ func (s *sender) run(ctx context.Context) (err error) {
 		return errorOf(err)
 	}
 	results := receive(stream)
-	var under []Submission // way, in the order of sending
+	var under []Submission // unanswered, in the order sent
 	defer func() { s.again = append(under, s.again...) }()
 	for {
 		var got received
@@ -147,7 +146,7 @@ func (s *sender) run(ctx context.Context) (err error) {
 		if more {
 			under = append(under, one)
 			request := &leadgatev1.SubmitLeadsRequest{Request: &leadgatev1.SubmitLeadRequest{Lead: one.Lead, IdempotencyKey: one.Key}}
-			// An error is told by Recv, with its reason, unless the lead never left.
+			// Recv returns the reason for an error, unless the lead was never sent.
 			if err := stream.Send(request); err != nil && !errors.Is(err, io.EOF) {
 				if never := unsendable(request); never != nil {
 					under = under[:len(under)-1]
@@ -190,8 +189,8 @@ func (s *sender) run(ctx context.Context) (err error) {
 	}
 }
 
-// settle tells what became of a lead. One that may be taken later goes out again, and with it, on another stream, all that have no
-// answer yet: the gateway knows their keys.
+// settle handles the result of a lead. For a temporary refusal it returns an error, which ends the stream: this lead and all
+// unanswered ones are sent again on the next one, under their keys.
 func (s *sender) settle(one Submission, got *leadgatev1.LeadResult) error {
 	result := Result{Submission: one}
 	if got.GetRefusal() == nil {
@@ -211,13 +210,13 @@ func (s *sender) tell(result Result) error {
 	return nil
 }
 
-// received is one answer, or the error that ends them.
+// received is one answer, or the error that ended the stream.
 type received struct {
 	result *leadgatev1.LeadResult
 	err    error
 }
 
-// receive passes on the answers of a stream. The channel never fills up, so that they are read whether anybody takes them or not.
+// receive reads the answers of a stream. The channel never fills up, so its goroutine never blocks.
 func receive(stream leadgatev1.LeadService_SubmitLeadsClient) <-chan received {
 	results := make(chan received, window+1)
 	go func() {

@@ -9,21 +9,21 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// Accepted is a lead that the gateway keeps.
+// Accepted is the answer for a lead that the gateway has stored.
 type Accepted struct {
 	// LeadID is the lead's identifier.
 	LeadID string
-	// Replayed says that the gateway had it before, under the same key.
+	// Replayed reports whether the gateway already had the lead, under the same key.
 	Replayed bool
-	// Suggestions are what the visitor of a form probably meant: ask them. The submission was taken as it came.
+	// Suggestions are probable corrections to what a form's visitor wrote: ask the visitor. The submission was accepted unchanged.
 	Suggestions []Suggestion
 }
 
-// Suggestion is what a visitor probably meant.
+// Suggestion is a probable correction of one value.
 type Suggestion struct {
 	// Field is the form's own name of the field.
 	Field string
-	// DidYouMean is the value that is probably right, such as ada@gmail.com for ada@gmial.com.
+	// DidYouMean is the probable value, such as ada@gmail.com for ada@gmial.com.
 	DidYouMean string
 }
 
@@ -32,24 +32,24 @@ type submission struct {
 	visitor Visitor
 }
 
-// SubmitOption changes one submission.
+// SubmitOption configures one submission.
 type SubmitOption func(*submission)
 
-// WithKey sets the idempotency key: 1 to 255 printable ASCII characters that stand for the reason of the lead, such as an
-// order's number. Without it each call has a new one, which protects it against lost answers only.
+// WithKey sets the idempotency key: 1 to 255 printable ASCII characters that identify the reason for the lead, such as an order
+// number. Without it each call generates a key, which protects only against lost answers.
 func WithKey(key string) SubmitOption { return func(s *submission) { s.key = key } }
 
-// Visitor is who filled in a form that your own server passes on. What is empty is not known.
+// Visitor describes who filled in a form that your own server passes on. Leave unknown fields empty.
 type Visitor struct {
-	// Address is the visitor's IP address. The gateway believes it of callers whose API key has the role submit.
+	// Address is the visitor's IP address. The gateway accepts it only from callers whose API key has the role submit.
 	Address string
-	// UserAgent is what the browser says of itself.
+	// UserAgent is the browser's User-Agent header.
 	UserAgent string
-	// Page is the address of the page that held the form, with the campaign's parameters.
+	// Page is the URL of the page with the form, including campaign parameters.
 	Page string
 }
 
-// WithVisitor says who filled in a form.
+// WithVisitor sets who filled in a form.
 func WithVisitor(visitor Visitor) SubmitOption {
 	return func(s *submission) { s.visitor = visitor }
 }
@@ -65,8 +65,8 @@ func newSubmission(options []SubmitOption) submission {
 	return s
 }
 
-// Submit submits a lead. The rules of lead.proto hold as sent: phone in E.164, country in ISO 3166-1 alpha-2. Errors: [*Error]
-// for what the gateway answered, that of ctx, or that of the connection.
+// Submit submits a lead, in the format that lead.proto requires: phone in E.164, country in ISO 3166-1 alpha-2. It returns an
+// [*Error] for a refusal, and otherwise the error of ctx or of the connection.
 func (c *Client) Submit(ctx context.Context, lead *leadgatev1.Lead, options ...SubmitOption) (Accepted, error) {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
@@ -77,7 +77,7 @@ func (c *Client) Submit(ctx context.Context, lead *leadgatev1.Lead, options ...S
 	return Accepted{LeadID: answer.GetLeadId(), Replayed: answer.GetReplayed()}, nil
 }
 
-// repeat makes a call until there is an answer that will not change, but for so many attempts, within the call's deadline.
+// repeat makes a call until its answer is final, at most attempts times and within the deadline of ctx.
 func repeat[Request proto.Message, Answer any](ctx context.Context, r Request, call func(context.Context, Request, ...grpc.CallOption) (Answer, error)) (Answer, error) {
 	for attempt := 1; ; attempt++ {
 		answer, err := call(ctx, r)
@@ -94,15 +94,15 @@ func repeat[Request proto.Message, Answer any](ctx context.Context, r Request, c
 	}
 }
 
-// Field is a field of a form, under the form's own name.
+// Field is a form field, under the form's own name.
 type Field struct {
 	Name   string
 	Values []string
 }
 
-// SubmitForm submits what came through a form, as a page would: the form's configuration maps and cleans it. Say who filled it in
-// with [WithVisitor]. A client without an API key counts as one visitor, of whom the gateway takes so many submissions only.
-// Errors are those of Submit; violations name the form's fields.
+// SubmitForm submits a form's fields as its page would: the form's configuration maps and cleans them. Pass [WithVisitor] to say
+// who filled it in. A client without an API key counts as a single visitor, whose submissions the gateway rate-limits. Errors are
+// as for [Client.Submit]; violations name the form's fields.
 func (c *Client) SubmitForm(ctx context.Context, form string, fields []Field, options ...SubmitOption) (Accepted, error) {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
