@@ -41,7 +41,7 @@ func mendCapitals(name string) string {
 	words := strings.Split(name, " ")
 	for i, word := range words {
 		switch {
-		case isRoman(word), i > 0 && isDegree(word), strings.Contains(word, ".") && utf8.RuneCountInString(word) <= 2*strings.Count(word, "."):
+		case i > 0 && (isRoman(word) || isDegree(word)), strings.Contains(word, ".") && utf8.RuneCountInString(word) <= 2*strings.Count(word, "."):
 			continue // Henry VIII, John Smith MD, J. R. R.
 		case i > 0 && i < len(words)-1 && isParticle(strings.ToLower(word)):
 			words[i] = strings.ToLower(word)
