@@ -6,6 +6,7 @@ import { h, swap, write, type Child } from "../dom";
 import { count, when } from "../format";
 import type { Page, View } from "../page";
 import { button } from "../parts/button";
+import { copyable } from "../parts/copy";
 import { empty, fill } from "../parts/faces";
 import { FORMS, formNames } from "../parts/formnames";
 import { replay } from "../parts/replay";
@@ -102,7 +103,7 @@ const ask = (page: Page, filter: Filter, token = ""): Promise<ListLeadsResponse>
 
 function nothing(filter: Filter): HTMLElement {
   if (Object.values(filter).some(Boolean)) return empty("No leads match.", h("p", {}, "Enter the complete e-mail address."));
-  return empty("No leads yet.", h("p", {}, "Submit one through a form on your website, or try:"), h("pre", { tabindex: 0 }, h("code", {}, `curl ${location.origin}/v1/forms/contact/submissions -d email=grace@example.com -d firstname=Grace`)));
+  return empty("No leads yet.", h("p", {}, "Submit one through a form on your website, or try:"), copyable(`curl ${location.origin}/v1/forms/contact/submissions -d email=grace@example.com -d firstname=Grace`, "the command to try"));
 }
 
 /** LeadRows is a table that grows by a page when asked. */

@@ -8,6 +8,7 @@ import type { Event as LeadgateEvent, Stage } from "api";
 import { h, set, write } from "../dom";
 import { at, plural } from "../format";
 import type { Page } from "../page";
+import { copyable } from "../parts/copy";
 import { note, took, word } from "../parts/describe";
 import { row, table, type Column } from "../parts/table";
 import { change, leadPath, pathTo } from "../router";
@@ -268,7 +269,7 @@ export class LiveList {
   private emptyFace(): HTMLElement {
     const form = this.page.gateway.stats?.forms?.find((f) => f.form)?.form ?? "contact";
     const line = `curl ${location.origin}/v1/forms/${form}/submissions -d email=grace@example.com -d firstname=Grace`;
-    return h("div", { class: "face live-face", hidden: true }, h("p", { class: "face-title" }, "No leads to show yet."), h("p", {}, "Submit one, or loosen the filter. Try:"), h("pre", { tabindex: 0 }, h("code", {}, line)));
+    return h("div", { class: "face live-face", hidden: true }, h("p", { class: "face-title" }, "No leads to show yet."), h("p", {}, "Submit one, or loosen the filter. Try:"), copyable(line, "the command to try"));
   }
 }
 
