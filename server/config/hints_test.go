@@ -11,7 +11,7 @@ import (
 
 func TestHintsTellWhatIsProbablyNotMeant(t *testing.T) {
 	t.Parallel()
-	env := environment(map[string]string{"TOKEN": "t"}, nil)
+	env := environment(map[string]string{"TOKEN": "t", "LOOSE": " t0ken"}, nil)
 	const head = "destinations:\n  crm:\n    hubspot: { token: \"${env:TOKEN}\" }\n"
 	for name, test := range map[string]struct {
 		file string
@@ -38,6 +38,8 @@ func TestHintsTellWhatIsProbablyNotMeant(t *testing.T) {
 			[]string{"6:15: no form that leads to crm fills custom.amount, so only a backend could fill amount"}},
 		"a key to guess, and everybody's proxy": {head + "forms: { contact: {} }\napi_keys: [{ name: ops, key: \"${env:TOKEN}\", roles: [read] }]\ntrusted_proxies: [\"10.0.0.0/8\", \"0.0.0.0/0\"]\n",
 			[]string{"5:30: the key of ops can be guessed, with its length of 1; make one of 32 characters, as openssl rand -hex 16 does", "6:33: 0.0.0.0/0 is everybody: whoever calls may then say what address is theirs; name the network of the proxy"}},
+		"a loose secret": {strings.Replace(head, "TOKEN", "LOOSE", 1) + "forms: { contact: {} }\n",
+			[]string{"3:23: what token refers to begins or ends with white space, which is sent with it"}},
 		"nothing encrypted": {"destinations:\n  erp:\n    http: { url: \"http://erp.example.com/leads\", ping_url: \"http://erp.internal/\" }\n    properties: { email: email }\n  near:\n    http: { url: \"http://10.0.0.7/leads\", ping_url: \"http://erp:8080/\" }\n    properties: { email: email }\nforms: { contact: { destinations: [erp, near] } }\nleads: { destinations: [erp] }\n",
 			[]string{"3:18: url is not encrypted: what is sent to erp.example.com, credentials and leads, can be read on the way; write https://"}},
 		"a text cut short": {head + "forms:\n  contact:\n    fields: { email: email }\n    consents:\n      news: { field: news, text: \"We are #1\" } #1\n      offers: # of the week\n        field: offers # checked\n        text: We are #1 in offers\n",

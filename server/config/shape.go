@@ -134,8 +134,11 @@ func (s *shape) single(name string, node *yaml.Node, field protoreflect.FieldDes
 			s.not(node, name, "a number")
 		}
 	case protoreflect.StringKind:
-		if err := checkSecrecy(secrecyOf(field, name), name, node.Value, s.env); err != nil {
+		secrecy := secrecyOf(field, name)
+		if err := checkSecrecy(secrecy, name, node.Value, s.env); err != nil {
 			s.doubt(node, "%v", err)
+		} else if secret, err := s.env.resolve(node.Value); err == nil && secrecy == credential && strings.TrimSpace(secret) != secret {
+			s.hintAt(node, "what %s refers to begins or ends with white space, which is sent with it", name)
 		}
 		if node.Style == 0 && isTight(node.LineComment) {
 			s.hintAt(node, "%s ends before #, where a comment begins; if that belongs to it, put the whole into quotes", name)

@@ -44,6 +44,14 @@ func (a *rotating) counts() (given, leads int) {
 	return a.given, a.leads
 }
 
+func TestAVariableThatIsNeitherTrueNorFalseIsNamed(t *testing.T) {
+	t.Parallel()
+	_, complaint, code := run(t, []string{"LEADGATE_ONLINE=yes"}, "", "check")
+	if code != 2 || !strings.Contains(complaint, `LEADGATE_ONLINE="yes": it is true or false`) {
+		t.Errorf("ends with %d: %s", code, complaint)
+	}
+}
+
 func TestCheckOnlineLeavesTheRefreshTokenToTheGateway(t *testing.T) {
 	t.Parallel()
 	api := &rotating{}

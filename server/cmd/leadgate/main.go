@@ -119,7 +119,11 @@ func flagsFromEnvironment(flags *pflag.FlagSet) error {
 		if f.Changed || value == "" {
 			return
 		}
-		if err := flags.Set(f.Name, value); err != nil {
+		err := flags.Set(f.Name, value)
+		if err != nil && f.Value.Type() == "bool" {
+			err = errors.New("it is true or false")
+		}
+		if err != nil {
 			problems = append(problems, usageError{fmt.Errorf("%s=%q: %w", name, value, err)})
 		}
 	})
