@@ -6,12 +6,14 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker"
@@ -45,7 +47,7 @@ func (s *Server) knock(ctx context.Context, c *call, method string) (context.Con
 	network := c.network()
 	if !s.strangers.take(network) {
 		err := worker.Failure(nil, codes.Unavailable, &errdetails.ErrorInfo{Reason: "TOO_MANY_CALLS"},
-			"too many calls without an API key are open at a time; end some, or send a key")
+			"too many calls without an API key are open at a time; end some, or send a key", &errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)})
 		s.refused(c, err)
 		return nil, err
 	}

@@ -7,9 +7,11 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
@@ -137,8 +139,10 @@ func TestANetworkOfStrangersKeepsOutNobodyElse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := watch(from("203.0.113.7")); status.Code(err) != codes.Unavailable {
-		t.Errorf("one more: %v, want Unavailable", err)
+	err := watch(from("203.0.113.7"))
+	waits := slices.ContainsFunc(status.Convert(err).Details(), func(detail any) bool { _, ok := detail.(*errdetails.RetryInfo); return ok })
+	if status.Code(err) != codes.Unavailable || !waits {
+		t.Errorf("one more: %v, want Unavailable, and when to come again", err)
 	}
 	if err := watch(from("203.0.113.8")); err != nil {
 		t.Errorf("somebody else: %v", err)
