@@ -53,7 +53,7 @@ func (l *lane) introduce(ctx context.Context, conn *connection, changed <-chan s
 
 func (l *lane) failIntroduction(ctx context.Context, err error, changed <-chan struct{}) {
 	if ctx.Err() == nil {
-		l.worker.log.Error("comparing a destination with what it was failed", "destination", l.name, "error", err)
+		l.storeFailed("comparing a destination with what it was failed", err)
 		l.wait(ctx, l.worker.now().Add(storeRest), changed, nil)
 	}
 }

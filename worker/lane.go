@@ -325,7 +325,7 @@ func (l *lane) unpaced(ctx context.Context, err error, changed <-chan struct{}) 
 	case errors.As(err, &spent):
 		l.spend(spent.Error(), spent.Until)
 	default:
-		l.worker.log.Error("reading the pace failed", "destination", l.name, "error", err)
+		l.storeFailed("reading the pace failed", err)
 		l.wait(ctx, l.worker.now().Add(storeRest), changed, nil)
 	}
 }

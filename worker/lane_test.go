@@ -338,12 +338,43 @@ func (brokenStore) Begin(context.Context, ...*store.Step) ([]store.Stepped, erro
 	return nil, fmt.Errorf("%w: a table is damaged", store.ErrUnavailable)
 }
 
+// strangers is a store that cannot keep what a destination is.
+type strangers struct{ store.Store }
+
+func (s strangers) State(namespace string) store.State {
+	if namespace == "destination" {
+		return frozen{s.Store.State(namespace)}
+	}
+	return s.Store.State(namespace)
+}
+
+type frozen struct{ store.State }
+
+func (frozen) CompareAndSet(context.Context, string, uint64, []byte, time.Time) error {
+	return fmt.Errorf("%w: a table is damaged", store.ErrUnavailable)
+}
+
+func (frozen) Put(context.Context, string, []byte, time.Time) error {
+	return fmt.Errorf("%w: a table is damaged", store.ErrUnavailable)
+}
+
 // Many lines a second would fill the disk that may be full already.
 func TestAStoreThatFailsIsLoggedOnceAMinute(t *testing.T) {
 	t.Parallel()
+	t.Run("before the first delivery", func(t *testing.T) {
+		t.Parallel()
+		loggedOnceAMinute(t, func(s store.Store) store.Store { return strangers{s} })
+	})
+	t.Run("at each delivery", func(t *testing.T) {
+		t.Parallel()
+		loggedOnceAMinute(t, func(s store.Store) store.Store { return brokenStore{s} })
+	})
+}
+
+func loggedOnceAMinute(t *testing.T, wrap func(store.Store) store.Store) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
-		h.wrap = func(s store.Store) store.Store { return brokenStore{s} }
+		h.wrap = wrap
 		h.open()
 		defer h.close()
 		h.apply(nil)
