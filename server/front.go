@@ -81,7 +81,7 @@ func (s *Server) recoverHTTP(w http.ResponseWriter, r *http.Request) {
 	if value == http.ErrAbortHandler { //nolint:errorlint // the very value, as net/http compares it
 		panic(value)
 	}
-	err := recovered(value)
+	err := recovered(r.Context(), value)
 	s.logRPC(r.Context(), r.Method+" "+r.URL.Path, err)
 	s.refused(callOf(r.Context()), err)
 	s.writeProblem(w, r, err)

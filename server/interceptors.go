@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -27,7 +28,7 @@ func (s *Server) unaryChain() []grpc.UnaryServerInterceptor {
 	return []grpc.UnaryServerInterceptor{
 		s.unaryCall,
 		s.unaryLog,
-		catchUnary,
+		recovery.UnaryServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
 		func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 			if err := s.authenticate(ctx, info.FullMethod); err != nil {
 				return nil, err
@@ -49,7 +50,7 @@ func (s *Server) streamChain() []grpc.StreamServerInterceptor {
 		s.streamCall,
 		s.streamLog,
 		leaveReflection,
-		catchStream,
+		recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(recovered)),
 		func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 			if err := s.authenticate(stream.Context(), info.FullMethod); err != nil {
 				return err
