@@ -17,7 +17,7 @@ import (
 	"github.com/leadgate/leadgate/worker"
 )
 
-// How long an acknowledgement holds if nothing is said: a working day.
+// The default duration of an acknowledgement: a working day.
 const acknowledgeFor = 8 * time.Hour
 
 // AcknowledgeAlert implements WorkerServiceServer.
@@ -33,8 +33,8 @@ func (s *service) AcknowledgeAlert(ctx context.Context, r *leadgatev1.Acknowledg
 	return &leadgatev1.AcknowledgeAlertResponse{Alert: a}, nil
 }
 
-// acknowledge notes that somebody is on a firing alert: nobody is reminded of it until the time is up, and then at once if it
-// still fires. With 0 that is taken back. It is stored when acknowledge returns.
+// acknowledge records that somebody is working on a firing alert. There are no reminders until hold is over, and then one at once
+// if it still fires. With hold 0, the acknowledgement is withdrawn. It is stored before acknowledge returns.
 func (e *Engine) acknowledge(ctx context.Context, id string, hold time.Duration, note string) (*leadgatev1.Alert, error) {
 	e.mu.Lock()
 	now, old := e.now(), e.alerts[id]
@@ -68,19 +68,19 @@ func (e *Engine) acknowledge(ctx context.Context, id string, hold time.Duration,
 	return a, nil
 }
 
-// tellIncidents has it told that somebody is on an alert, to notifiers that were told of it and keep incidents: who is called
-// there next sleeps on. It is called with mu held.
+// tellIncidents sends the acknowledgement to notifiers that keep incidents and were told of the alert, so that they stop
+// escalating. The caller holds mu.
 func (e *Engine) tellIncidents(a *leadgatev1.Alert, now time.Time) {
 	for i, n := range a.GetNotifications() {
 		s := e.notifiers[n.GetNotifier()]
-		if s == nil || !s.notifier.KeepsIncidents() || n.GetNextAttemptTime() != nil { // what fires is to be told first
+		if s == nil || !s.notifier.KeepsIncidents() || n.GetNextAttemptTime() != nil { // the firing has to be sent first
 			continue
 		}
 		a.Notifications[i] = newNotification(a, leadgatev1.NotificationType_NOTIFICATION_TYPE_ACKNOWLEDGED, s.name, now)
 	}
 }
 
-// firingNames are the alerts that fire, in words. It is called with mu held.
+// firingNames returns the firing alerts in words. The caller holds mu.
 func (e *Engine) firingNames() string {
 	var names []string
 	for _, id := range slices.Sorted(maps.Keys(e.alerts)) {
@@ -94,16 +94,16 @@ func (e *Engine) firingNames() string {
 	return "these are: " + strings.Join(names, ", ")
 }
 
-// acknowledged says whether somebody is on an alert.
+// acknowledged reports whether somebody is working on an alert.
 func acknowledged(a *leadgatev1.Alert, now time.Time) bool {
 	return a.GetAcknowledgedUntil() != nil && now.Before(a.GetAcknowledgedUntil().AsTime())
 }
 
-// keepAcknowledgement makes an alert that fires again, while somebody is on it, one that is not told.
+// keepAcknowledgement carries an acknowledgement over to an alert that fires again, so that it is not sent.
 func keepAcknowledgement(a, before *leadgatev1.Alert) {
 	a.AcknowledgeTime, a.AcknowledgedUntil, a.AcknowledgeNote = before.GetAcknowledgeTime(), before.GetAcknowledgedUntil(), before.GetAcknowledgeNote()
 	a.RemindTime = before.GetAcknowledgedUntil()
 }
 
-// wasTold says whether anybody was told that an alert fires, or is to be.
+// wasTold reports whether notifications of an alert were sent or are due.
 func wasTold(a *leadgatev1.Alert) bool { return len(a.GetNotifications()) > 0 }

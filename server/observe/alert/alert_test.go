@@ -57,7 +57,7 @@ func TestAFailingDestinationIsToldOnceRemindedAndResolved(t *testing.T) {
 			}
 		}
 
-		for range 4*60 + 1 { // it goes on
+		for range 4*60 + 1 { // it lasts
 			h.lead(retry)
 			pass(time.Minute)
 		}
@@ -97,7 +97,7 @@ func TestARestartNeitherForgetsNorRepeatsAnAlert(t *testing.T) {
 	})
 }
 
-// What is counted is not forgotten with a configuration, and after a start nobody knows what went before.
+// A reload keeps the counts; after a restart, what happened before is unknown.
 func TestWhatGoesOnIsNotOverWithAReloadOrARestart(t *testing.T) {
 	t.Parallel()
 	wider := func(h *house) {
@@ -108,7 +108,7 @@ func TestWhatGoesOnIsNotOverWithAReloadOrARestart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			enter(t, nil, func(h *house) {
-				page := func() { // most of what it sends is refused
+				page := func() { // most of its submissions are refused
 					h.lead(repeat(rejected, 4)...)
 					h.lead(received)
 				}
@@ -123,14 +123,14 @@ func TestWhatGoesOnIsNotOverWithAReloadOrARestart(t *testing.T) {
 					page()
 				}
 				h.expect("firing rejections/contact")
-				pass(3 * time.Hour) // mended
+				pass(3 * time.Hour) // repaired
 				h.expect("firing rejections/contact", "resolved rejections/contact")
 			})
 		})
 	}
 }
 
-// Each trouble tells of itself alone, though all leave leads waiting and calls failing.
+// Each trouble raises only its own alert, though all of them leave leads waiting and calls failing.
 func TestOneTroubleIsOneAlert(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -181,7 +181,7 @@ func TestOneTroubleIsOneAlert(t *testing.T) {
 	}
 }
 
-// The calls of an outage that is over are still counted for a while: whoever hears that it is over must not hear next that calls fail.
+// The calls of a past outage are counted for a while: "calls fail" must not follow "resolved".
 func TestAnOutageThatIsOverIsNotToldAsFailingCalls(t *testing.T) {
 	t.Parallel()
 	for name, trouble := range map[string]struct {
@@ -218,7 +218,7 @@ func TestAnOutageThatIsOverIsNotToldAsFailingCalls(t *testing.T) {
 	}
 }
 
-// Deliveries that somebody sent again are no trouble any more, though they died within the hour.
+// Deliveries that were sent again are no trouble any more, even if they died within the hour.
 func TestDeadDeliveriesThatWereSentAgainAreOver(t *testing.T) {
 	t.Parallel()
 	enter(t, nil, func(h *house) {
@@ -237,7 +237,7 @@ func TestDeadDeliveriesThatWereSentAgainAreOver(t *testing.T) {
 	})
 }
 
-// Whoever added the line for a field, and released what was held meanwhile, must not hear next that leads are held.
+// After the field is mapped and the held leads are released, there must be no alert about held leads.
 func TestWhatADriftHadHeldIsNotToldWhenTheDriftIsOver(t *testing.T) {
 	t.Parallel()
 	enter(t, nil, func(h *house) {
@@ -254,7 +254,7 @@ func TestWhatADriftHadHeldIsNotToldWhenTheDriftIsOver(t *testing.T) {
 	})
 }
 
-// Whoever knows that the disk fills up does not know yet that no lead is taken any more.
+// Knowing that the disk fills up is not knowing that no lead is accepted any more.
 func TestADiskThatIsFullIsToldAnew(t *testing.T) {
 	t.Parallel()
 	enter(t, nil, func(h *house) {
@@ -325,7 +325,7 @@ func TestAConfigurationThatIsRefusedIsTold(t *testing.T) {
 	})
 }
 
-// Whoever looks at the log alone would take a log that ends for a quiet night.
+// In the log alone, lost lines look like a quiet night.
 func TestLogLinesThatAreLostAreTold(t *testing.T) {
 	t.Parallel()
 	enter(t, nil, func(h *house) {
@@ -340,7 +340,7 @@ func TestLogLinesThatAreLostAreTold(t *testing.T) {
 		pass(5 * time.Minute)
 		h.lose(1)
 		pass(time.Minute)
-		h.reload() // which counts nothing twice
+		h.reload() // nothing is counted twice
 		pass(time.Minute)
 		if a := h.engine.Alerts()[0]; a.GetSummary() != "Log lines are lost: 8 within 10 min" {
 			t.Errorf("after a while: %s", a.GetSummary())
@@ -444,7 +444,7 @@ func TestAFormIsSilentByItsOwnRhythm(t *testing.T) {
 			day(8, 18) // office hours, every day of the first week and one more
 		}
 		h.expect()          // nights are quiet
-		pass(9 * time.Hour) // nothing came from 8 to 9: 6 are missing
+		pass(9 * time.Hour) // nothing arrived from 8 to 9: 6 are missing
 		pass(15 * time.Second)
 		h.expect("firing silence/contact")
 		if cause := h.last().Alert.GetCause(); !strings.HasPrefix(cause, "About 5 submissions usually arrive in that time") {
@@ -498,7 +498,7 @@ func TestAFailingNotifierIsSeenAndTriedAgain(t *testing.T) {
 		if !slices.Equal(told, []string{"firing credentials/crm", "firing notifier/pager"}) {
 			t.Errorf("the other notifier was told %q", told)
 		}
-		h.restart() // what was not told is told by the next process
+		h.restart() // the next process sends what was not sent
 		h.pager.set(nil, true)
 		pass(30 * time.Second)
 		h.pager.set(nil, false)
@@ -511,7 +511,7 @@ func TestDriftIsToldUntilNothingDriftsAnyMore(t *testing.T) {
 	t.Parallel()
 	enter(t, nil, func(h *house) {
 		var drifts []*leadgatev1.Drift
-		for i := range 30 { // somebody makes names up, and then the page is renamed
+		for i := range 30 { // somebody invents names, and then the page is renamed
 			field := fmt.Sprintf("company_%d\nCommand: forged", i)
 			drifts = append(drifts, &leadgatev1.Drift{Form: "contact", Field: field, Suggestion: field + ": company", Since: timestamppb.New(time.Now().Add(time.Duration(i)))})
 		}
@@ -543,7 +543,7 @@ func TestAFormAndADestinationOfOneNameHaveAlertsOfTheirOwn(t *testing.T) {
 		pass(15 * time.Second)
 		h.expect("firing drift/crm", "firing drift/form/crm")
 		h.restart()
-		h.drifted(ofDestination) // the form is mended
+		h.drifted(ofDestination) // the form is repaired
 		pass(time.Hour)
 		h.expect("firing drift/crm", "firing drift/form/crm", "resolved drift/form/crm")
 	}, func(h *house) { h.forms["crm"] = h.forms["contact"] })
@@ -608,12 +608,12 @@ func TestNobodyIsRemindedOfAnAlertThatSomebodyIsOn(t *testing.T) {
 		if !slices.Contains(h.kinds(), "SYSTEM_EVENT_TYPE_ALERT_ACKNOWLEDGED credentials/crm") {
 			t.Errorf("events %v", h.kinds())
 		}
-		pass(10 * time.Hour) // two reminders would have come
+		pass(10 * time.Hour) // time for two reminders
 		h.expect(told...)
 		h.restart()
 		pass(5 * time.Hour)
 		h.expect(told...)
-		h.is(flowing) // it comes and goes: the end is told once, the return not
+		h.is(flowing) // it flickers: the end is sent once, the return is not
 		pass(time.Minute)
 		told = append(told, "resolved credentials/crm")
 		h.expect(told...)
@@ -657,10 +657,10 @@ func TestWhoeverKeepsIncidentsIsToldThatSomebodyIsOnIt(t *testing.T) {
 		pass(time.Second)
 		told := []string{"firing credentials/crm", "acknowledged credentials/crm"}
 		h.expect(told...)
-		acknowledge(0) // an incident cannot be given back
+		acknowledge(0) // an incident cannot be un-acknowledged
 		pass(time.Second)
 		h.expect(told...)
-		// What it did not even take yet is told before.
+		// What the notifier has not accepted yet is sent first.
 		h.is(flowing)
 		pass(time.Minute)
 		h.pager.set(errors.New("it is down"), false)

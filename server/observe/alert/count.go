@@ -11,11 +11,11 @@ import (
 	"github.com/leadgate/leadgate/worker"
 )
 
-// A window is counted in so many parts: what is older than it is forgotten part by part.
+// Windows are divided into this many slots, which expire one by one.
 const windowParts = 20
 
-// counters are what the rules judge: counted from events, for every configured form and destination, in memory that is bounded
-// by the configuration. They belong to one goroutine at a time.
+// counters count events for the rules, per configured form and destination. Their memory is bounded by the configuration. They are
+// not safe for concurrent use.
 type counters struct {
 	destinations map[string]*destination
 	forms        map[string]*form
@@ -28,14 +28,14 @@ type destination struct {
 	limited     windowed[int64]
 	dead        windowed[int64]
 	errors      []*crmError
-	lastSuccess time.Time // when it was first watched if it never took a lead
-	firstQueued time.Time // of those bound for it after that; zero if none was
-	firstLead   string    // which lead that was
+	lastSuccess time.Time // when observation began if there was none
+	firstQueued time.Time // the first lead queued after that; zero if there was none
+	firstLead   string    // its identifier
 	cases       cases
-	changed     bool // lastSuccess or firstQueued, since they were stored
+	changed     bool // lastSuccess or firstQueued changed since they were stored
 }
 
-// cases are the newest of each trouble of a destination.
+// cases are the newest case of each kind of trouble of a destination.
 type cases struct {
 	failed  sample // a call that failed
 	slowed  sample // it asked for a slower pace
@@ -60,19 +60,19 @@ type form struct {
 	holds       windowed[int64]
 	speed       windowed[window.Spread]
 	rhythm      *rhythm
-	held        sample // the newest that was held
-	rejected    sample // the newest that was rejected
-	late        sample // the newest that took longer to its record than the rule for the speed to lead allows
-	lateAt      string // the destination that took it
+	held        sample // the newest held lead
+	rejected    sample // the newest rejected submission
+	late        sample // the newest lead that took longer to its record than the rule allows
+	lateAt      string // the destination of that lead
 }
 
-// lostLines counts log lines that are lost, of which no event tells.
+// lostLines counts lost log lines, about which there are no events.
 type lostLines struct {
 	windowed[int64]
 	all int64 // since the start
 }
 
-// count takes in how many are lost since the start.
+// count takes the total since the start.
 func (l *lostLines) count(all int64, now time.Time) {
 	if slot := l.At(now); slot != nil {
 		*slot += all - l.all
@@ -80,32 +80,32 @@ func (l *lostLines) count(all int64, now time.Time) {
 	l.all = all
 }
 
-// sample is one case of what a rule is about, for people to look at.
+// sample is one case of what a rule is about, as an example for people.
 type sample struct {
 	at           time.Time
 	lead, detail string
 	status       int32
 }
 
-// windowed counts what a rule looks back on.
+// windowed counts over the window of a rule.
 type windowed[T any] struct {
 	window.Slots[T]
 	width time.Duration
-	since time.Time // from when on nothing is missing: the start, before which some events are not known any more
+	since time.Time // counts are complete from here on: the start, before which some events are unknown
 }
 
 func newWindowed[T any](width time.Duration, now time.Time) windowed[T] {
 	return windowed[T]{window.New[T](max(time.Millisecond, width/windowParts), windowParts), width, now}
 }
 
-// keep takes over what was counted before, if it was counted over the same time.
+// keep takes over earlier counts if their window has the same width.
 func (w *windowed[T]) keep(before windowed[T]) {
 	if w.width == before.width {
 		*w = before
 	}
 }
 
-// verdict is what a rule says that looks at the window. Before it is full, a trouble may just be forgotten.
+// verdict returns the verdict of a rule over the window. Until the window is full, it cannot tell that all is well.
 func (w *windowed[T]) verdict(isWrong bool, now time.Time) verdict {
 	if !isWrong && now.Sub(w.since) < w.width {
 		return unsure
@@ -113,7 +113,6 @@ func (w *windowed[T]) verdict(isWrong bool, now time.Time) verdict {
 	return wrongIf(isWrong)
 }
 
-// add counts one more at a time.
 func add(w *windowed[int64], at time.Time) {
 	if slot := w.At(at); slot != nil {
 		*slot++
@@ -133,7 +132,7 @@ func total(w *windowed[calls], now time.Time) (all calls) {
 	return all
 }
 
-// share is the part of the calls that failed.
+// share returns the share of calls that failed.
 func (c calls) share() float64 {
 	if c.ok+c.failed == 0 {
 		return 0
@@ -152,7 +151,7 @@ func newDestination(rules *configv1.AlertRules, now time.Time) *destination {
 	}
 	for _, rule := range rules.GetCrmErrors() {
 		d.errors = append(d.errors, &crmError{
-			rule: rule, pattern: regexp.MustCompile("(?i)" + rule.GetPattern()), // checked before
+			rule: rule, pattern: regexp.MustCompile("(?i)" + rule.GetPattern()), // validated before
 			seen: newWindowed[int64](rule.GetWindow().AsDuration(), now),
 		})
 	}
@@ -169,7 +168,7 @@ func newForm(rules *configv1.AlertRules, r *rhythm, now time.Time) *form {
 	}
 }
 
-// count takes an event into the counters. What happened to forms and destinations that are not configured is not judged.
+// count counts an event. Events of forms and destinations that are not configured are ignored.
 func (c *counters) count(event *leadgatev1.Event) {
 	at := event.GetTime().AsTime()
 	switch kind := event.GetKind().(type) {
@@ -196,7 +195,7 @@ func (f *form) count(at time.Time, e *leadgatev1.LeadEvent) {
 		if slot := f.submissions.At(at); slot != nil {
 			slot.ok++
 		}
-	case leadgatev1.Stage_STAGE_REJECTED: // a page that sends what is refused is not silent
+	case leadgatev1.Stage_STAGE_REJECTED: // a page whose submissions are refused is not silent
 		f.rhythm.came(at)
 		f.rejected = sample{at: at, lead: e.GetLeadId(), detail: e.GetError()}
 		if slot := f.submissions.At(at); slot != nil {
@@ -206,7 +205,7 @@ func (f *form) count(at time.Time, e *leadgatev1.LeadEvent) {
 		f.rhythm.came(at)
 	case leadgatev1.Stage_STAGE_HELD:
 		if e.GetReason() == worker.UndiscardedReason {
-			return // a person looked at it already
+			return // a person has seen it already
 		}
 		f.held = sample{at: at, lead: e.GetLeadId(), detail: e.GetDetail()}
 		add(&f.holds, at)
@@ -240,7 +239,7 @@ func (d *destination) count(at time.Time, e *leadgatev1.LeadEvent) {
 	case leadgatev1.Stage_STAGE_RETRY:
 		d.fail(at, e)
 		d.match(at, e)
-	case leadgatev1.Stage_STAGE_FAILURE: // what follows, DEAD or SUCCESS, says how the call ended
+	case leadgatev1.Stage_STAGE_FAILURE: // the event that follows, DEAD or SUCCESS, says how the call ended
 		d.match(at, e)
 	case leadgatev1.Stage_STAGE_DEAD:
 		d.fail(at, e)
@@ -249,7 +248,7 @@ func (d *destination) count(at time.Time, e *leadgatev1.LeadEvent) {
 	}
 }
 
-// fail counts a call that failed, unless that is judged by a rule of its own.
+// fail counts a failed call, unless a rule of its own judges it.
 func (d *destination) fail(at time.Time, e *leadgatev1.LeadEvent) {
 	if e.GetDuration() == nil {
 		return // nothing was sent
@@ -268,7 +267,7 @@ func (d *destination) fail(at time.Time, e *leadgatev1.LeadEvent) {
 	}
 }
 
-// match looks for the errors that the configuration names.
+// match counts the errors that the configuration names.
 func (d *destination) match(at time.Time, e *leadgatev1.LeadEvent) {
 	for _, named := range d.errors {
 		if named.pattern.MatchString(e.GetError()) || named.pattern.MatchString(e.GetCrmBody()) {
@@ -287,7 +286,7 @@ func sampleOf(at time.Time, e *leadgatev1.LeadEvent) sample {
 	return sample{at: at, lead: e.GetLeadId(), detail: detail, status: e.GetCrmStatus()}
 }
 
-// by is a case in which a lead was concerned, told in the words that the destination's own event had for it.
+// by returns the sample lead, with the text and status of the destination's own event if there was one.
 func (s sample) by(lead sample) sample {
 	if s.detail != "" {
 		lead.detail, lead.status = s.detail, s.status

@@ -10,25 +10,25 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 )
 
-// What stands where the configuration says nothing.
+// Defaults of the configuration.
 const (
 	defaultRemindEvery = 4 * time.Hour
 	defaultDiskMiB     = 1024
 )
 
-// Rules are general rules with the defaults in the place of what they do not say. Nil is all defaults.
+// Rules returns general with the defaults filled in. general may be nil.
 func Rules(general *configv1.AlertRules) *configv1.AlertRules { return rulesFor(general, nil) }
 
-// rulesFor are the rules for one form or destination: its own before the general ones before the defaults.
+// rulesFor returns the rules of one form or destination: its own take precedence over the general ones, those over the defaults.
 func rulesFor(general, own *configv1.AlertRules) *configv1.AlertRules {
 	r := &configv1.AlertRules{}
 	for _, layer := range []*configv1.AlertRules{general, own} {
 		layer.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
-			r.ProtoReflect().Set(field, value) // a rule as a whole, not its parts
+			r.ProtoReflect().Set(field, value) // a rule is replaced as a whole, not field by field
 			return true
 		})
 	}
-	r = proto.CloneOf(r) // the layers keep theirs
+	r = proto.CloneOf(r) // do not change the layers
 
 	r.ErrorRate = share(r.ErrorRate, .05, 10*time.Minute, 10)
 	r.Rejections = share(r.Rejections, .5, time.Hour, 20)

@@ -1,9 +1,9 @@
-// Package alert tells people when they are needed: it judges what happens by rules, remembers what fires, and has it told by
-// the configured notifiers: once, again while it lasts, and when it is over.
+// Package alert notifies people when they are needed. It evaluates rules, remembers which alerts fire, and sends notifications
+// through the configured notifiers: when an alert fires, as a reminder while it lasts, and when it is resolved.
 //
-// The rules (judge.go) look at what is counted from the journal's events (count.go) and at what the store and the worker say of
-// themselves. What they find becomes an alert, goes on, and is over (heed.go). What fires is kept in the store (memory.go), so that a
-// restart neither forgets nor repeats it.
+// The rules (judge.go) look at counts of the journal's events (count.go) and at the state of the store and the worker. Their
+// findings make alerts fire, go on and resolve (heed.go). Firing alerts are kept in the store (memory.go), so that a restart
+// neither forgets nor repeats them.
 package alert
 
 import (
@@ -24,90 +24,90 @@ import (
 )
 
 const (
-	// Rules are asked this often; more often where a window is so short that it would matter.
+	// Rules are evaluated at this interval; a shorter one if a rule's window is very short.
 	defaultInterval  = 5 * time.Second
 	shortestInterval = 200 * time.Millisecond
-	// What the store and the worker say of themselves must be there in this time.
+	// The store and the worker must answer within this time.
 	askTimeout = 5 * time.Second
 )
 
-// Store is what alerts need of the store.
+// Store is what the engine needs of the store.
 type Store interface {
 	Counts(ctx context.Context) (map[string]store.Counts, error)
 	Free() (free, needed uint64, err error)
 	Writable() error
-	// Size is about how many bytes the store takes on the disk.
+	// Size returns roughly how many bytes the store takes on disk.
 	Size() int64
 	State(namespace string) store.State
 }
 
-// Options are what an engine works with. Journal, Store and Destinations must be set.
+// Options configure an engine. Journal, Store and Destinations must be set.
 type Options struct {
 	Journal *journal.Journal
 	Store   Store
-	// DataDir is where the store keeps what it stores, for people.
+	// DataDir is the store's directory, for messages.
 	DataDir string
-	// Destinations tells how sending goes, as ListDestinations does.
+	// Destinations returns the state of the destinations, as ListDestinations does.
 	Destinations func(context.Context) ([]*leadgatev1.Destination, error)
-	// Lost is how many log lines are lost since the start, and why the newest are; nil if none ever is.
+	// Lost returns how many log lines were lost since the start, and why the newest were; nil if none can be.
 	Lost func() (lines int64, why string)
-	// Drift tells what does not fit any more, as ListDrift does; nil if nothing tells.
+	// Drift returns what no longer fits the mapping, as ListDrift does; nil turns this off.
 	Drift func(context.Context) ([]*leadgatev1.Drift, error)
-	// Config is what is configured; see Prepare.
+	// Config is the initial configuration; see Prepare.
 	Config Config
-	// Now is the time; time.Now if nil.
+	// Now returns the current time; time.Now if nil.
 	Now func() time.Time
-	// Logger gets what no event tells; nil drops it.
+	// Logger gets what no event reports; nil discards it.
 	Logger *slog.Logger
-	// Client makes the notifiers' requests; one with a transport of the engine's own if nil.
+	// Client makes the notifiers' requests; if nil, the engine makes one.
 	Client *http.Client
-	// Interval is how often rules are asked at least; 5 s if 0.
+	// Interval is the longest time between two evaluations of the rules; 5 s if 0.
 	Interval time.Duration
-	// Open makes notifiers; notify.Open if nil.
+	// Open opens notifiers; notify.Open if nil.
 	Open func(*configv1.Notifier, notify.Environment) (notify.Notifier, error)
 }
 
-// Config is what of the configuration concerns alerts.
+// Config is the part of the configuration that concerns alerts.
 type Config struct {
 	Alerts *configv1.Alerts
 	// Forms are the configured forms.
 	Forms map[string]*configv1.Form
 	// Destinations are the names of the configured destinations.
 	Destinations []string
-	// Gateway is the address at which people reach the gateway, without a slash at its end.
+	// Gateway is the gateway's public URL, without a trailing slash.
 	Gateway string
-	// Secret resolves references.
+	// Secret resolves references to secrets.
 	Secret func(value string) (string, error)
 }
 
-// Engine judges. It is safe for concurrent use.
+// Engine evaluates rules and sends notifications. It is safe for concurrent use.
 type Engine struct {
 	options Options
 	now     func() time.Time
 	log     *slog.Logger
 	started time.Time
 
-	mu        sync.Mutex // held shortly: the journal's publishers wait for it
+	mu        sync.Mutex // never held for long: the journal's publishers wait for it
 	config    Config
 	hours     hours
 	interval  time.Duration
 	counters  *counters
 	general   *configv1.AlertRules
-	refused   string                       // why the configuration file is; empty while it is in force
+	refused   string                       // why the configuration file was refused; empty if it was not
 	alerts    map[string]*leadgatev1.Alert // by identifier; a message is never changed, but replaced
-	unsaved   map[string]bool              // alerts that the store does not have as they are
-	wrong     map[string]time.Time         // since when, by identifier, for what does not fire yet
-	calm      map[string]int               // for how many rounds, by identifier, for what fires still
+	unsaved   map[string]bool              // alerts whose present state is not stored yet
+	wrong     map[string]time.Time         // since when, by identifier, for what is wrong but does not fire yet
+	calm      map[string]int               // for how many rounds, by identifier, for what still fires
 	notifiers map[string]*sender
 	running   context.Context // nil before Start
 
-	saving  sync.Mutex // held while alerts are saved, so that an older state never replaces a newer
+	saving  sync.Mutex // held while alerts are saved, so that an older state never overwrites a newer one
 	stopTap func()
 	stop    context.CancelFunc
 	working sync.WaitGroup
 }
 
-// New makes an engine that counts from now on, and remembers what fired before. Start makes it judge.
+// New returns an engine that counts events from now on and knows the alerts of the previous process. Start starts evaluation.
 func New(ctx context.Context, o Options) (*Engine, error) {
 	e := &Engine{
 		options: o, now: o.Now, log: o.Logger, alerts: map[string]*leadgatev1.Alert{}, unsaved: map[string]bool{},
@@ -156,8 +156,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	return e, nil
 }
 
-// Prepare checks a configuration and returns what makes it the present one; the error names what is wrong with it. What fires
-// goes on, unless its rule is gone.
+// Prepare checks a configuration and returns a function that puts it into force. Firing alerts go on, unless their rule is gone.
 func (e *Engine) Prepare(c Config) (use func(), err error) {
 	h, err := newHours(c.Alerts.GetBusinessHours())
 	if err != nil {
@@ -187,7 +186,7 @@ func (e *Engine) Prepare(c Config) (use func(), err error) {
 	}, nil
 }
 
-// remember makes counters for a configuration and fills them with what is remembered.
+// remember returns counters for a configuration, restored from the store and the journal's history.
 func (e *Engine) remember(c Config) (*counters, error) {
 	now := e.now()
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
@@ -215,7 +214,7 @@ func (e *Engine) remember(c Config) (*counters, error) {
 	return fresh, nil
 }
 
-// keep takes over what was observed until now of what stays.
+// keep takes over the observations of the previous counters, where form or destination still exist.
 func (c *counters) keep(before *counters) {
 	for name, d := range c.destinations {
 		if old := before.destinations[name]; old != nil {
@@ -241,7 +240,7 @@ func (c *counters) keep(before *counters) {
 	c.lost.all = before.lost.all
 }
 
-// keep goes on counting what a rule of the same name counted.
+// keep takes over the counts of the rule of the same name.
 func (e *crmError) keep(before []*crmError) {
 	for _, old := range before {
 		if old.rule.GetName() == e.rule.GetName() {
@@ -254,7 +253,7 @@ func (e *crmError) keep(before []*crmError) {
 	}
 }
 
-// shortestWindow is how often rules are asked: five times within the shortest time that any of them knows.
+// shortestWindow returns the evaluation interval: a fifth of the shortest window of any rule, within bounds.
 func (e *Engine) shortestWindow() time.Duration {
 	shortest := e.options.Interval * 5
 	consider := func(all ...interface{ AsDuration() time.Duration }) {
@@ -282,7 +281,7 @@ func (e *Engine) shortestWindow() time.Duration {
 	return max(shortestInterval, shortest/5)
 }
 
-// Start makes the engine judge and tell, until Close.
+// Start evaluates the rules and sends notifications until Close.
 func (e *Engine) Start() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -314,7 +313,7 @@ func (e *Engine) run(ctx context.Context) {
 	}
 }
 
-// Close stops judging, and keeps what must be known after a restart. It may be called again.
+// Close stops the engine and stores its state. It may be called again.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	stop, tapped := e.stop, e.stopTap
@@ -334,7 +333,7 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// Alerts returns all alerts that are known, firing ones first, the newest first.
+// Alerts returns all known alerts: firing ones first, and in each state the newest first.
 func (e *Engine) Alerts() []*leadgatev1.Alert {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -346,7 +345,7 @@ func (e *Engine) Alerts() []*leadgatev1.Alert {
 	})
 }
 
-// Check says what is wrong with business hours that their schema lets pass.
+// Check reports errors in business hours that the schema cannot find.
 func Check(c *configv1.BusinessHours) error {
 	_, err := newHours(c)
 	return err

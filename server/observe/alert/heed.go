@@ -12,10 +12,10 @@ import (
 	"github.com/leadgate/leadgate/worker/journal"
 )
 
-// An alert is over when nothing is wrong for so many rounds: what flickers is one alert, and so is what a restart interrupts.
+// An alert is resolved after this many rounds without a finding, so that flickering or a restart does not make several alerts.
 const calmRounds = 6
 
-// judge asks every rule and lets alerts fire, be told again and be over.
+// judge evaluates all rules, and updates and sends alerts accordingly.
 func (e *Engine) judge(ctx context.Context) {
 	m := e.look(ctx)
 	if ctx.Err() != nil {
@@ -45,7 +45,7 @@ func (e *Engine) judge(ctx context.Context) {
 	e.wakeSenders()
 }
 
-// look asks the store and the worker how they are.
+// look reads the state of the store and the worker.
 func (e *Engine) look(ctx context.Context) *moment {
 	asking, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -80,9 +80,9 @@ func (e *Engine) look(ctx context.Context) *moment {
 	return m
 }
 
-// heed makes alerts of findings, and returns what is to be published. What has been wrong for long enough, and nothing that fires
-// explains, fires; it goes on while its rule finds it wrong or cannot tell, and is over after calmRounds in which the rule found
-// nothing, or is gone. While nothing can be seen everything goes on as it is. It is called with mu held.
+// heed updates the alerts by the findings and returns the events to publish. An alert fires when something has been wrong for long
+// enough and no firing alert explains it. It goes on while its rule finds it wrong or cannot judge, and is resolved after
+// calmRounds in which the rule found nothing or was gone. While the engine is blind, nothing changes. The caller holds mu.
 func (e *Engine) heed(findings []*finding, m *moment) (events []*leadgatev1.Event) {
 	judged, now := map[string]bool{}, m.now
 	for _, f := range findings {
@@ -125,7 +125,7 @@ func (e *Engine) heed(findings []*finding, m *moment) (events []*leadgatev1.Even
 	return events
 }
 
-// explained says whether an alert that fires, or did until lately, explains a finding.
+// explained reports whether an alert that is firing, or was until recently, explains a finding.
 func (e *Engine) explained(f *finding, now time.Time) bool {
 	for _, rule := range explains(f.rule) {
 		cause := e.alerts[(&finding{rule: rule, form: f.form, destination: f.destination}).id()]
@@ -145,7 +145,7 @@ func (e *Engine) fire(f *finding, now time.Time) []*leadgatev1.Event {
 	a := e.describe(f)
 	a.FireTime, a.UpdateTime = timestamppb.New(now), timestamppb.New(now)
 	a.RemindTime = timestamppb.New(now.Add(e.remindEvery()))
-	if before := e.alerts[f.id()]; acknowledged(before, now) { // whoever is on it knows that it comes and goes
+	if before := e.alerts[f.id()]; acknowledged(before, now) { // whoever is working on it knows that it comes and goes
 		keepAcknowledgement(a, before)
 		e.put(a)
 	} else {
@@ -161,7 +161,7 @@ func (e *Engine) fire(f *finding, now time.Time) []*leadgatev1.Event {
 	return events
 }
 
-// goOn keeps the text of a firing alert true, and has it told again when it is time.
+// goOn updates the text of a firing alert, and sends a reminder if it is due.
 func (e *Engine) goOn(f *finding, now time.Time) {
 	old := e.alerts[f.id()]
 	a := e.describe(f)
@@ -169,7 +169,7 @@ func (e *Engine) goOn(f *finding, now time.Time) {
 	a.AcknowledgeTime, a.AcknowledgedUntil, a.AcknowledgeNote = old.GetAcknowledgeTime(), old.GetAcknowledgedUntil(), old.GetAcknowledgeNote()
 	if !proto.Equal(old, a) {
 		a.UpdateTime = timestamppb.New(now)
-		e.alerts[a.GetAlertId()] = a // saved with the next thing that happens to it: a number in a text is not worth a write
+		e.alerts[a.GetAlertId()] = a // saved with its next change: a new number in a text is not worth a write
 	}
 	e.remindIfDue(a, now)
 }
@@ -206,8 +206,8 @@ func (e *Engine) remindEvery() time.Duration {
 	return defaultRemindEvery
 }
 
-// describe is a finding as an alert that fires. Its texts are one line each, since what strangers wrote may be part of them, and a
-// line that is no part of the alert must not look like its command.
+// describe returns a firing alert for a finding. Its texts are single lines: they may contain text from strangers, which must not
+// be able to forge other lines, such as the command.
 func (e *Engine) describe(f *finding) *leadgatev1.Alert {
 	console := e.config.Gateway + "/console/"
 	a := &leadgatev1.Alert{
@@ -224,7 +224,7 @@ func (e *Engine) describe(f *finding) *leadgatev1.Alert {
 	return a
 }
 
-// capital begins a sentence, unless it begins with a name.
+// capital capitalizes a sentence, unless it starts with a name.
 func capital(text string) string {
 	for _, word := range []string{"form ", "properties ", "leads ", "a lead ", "the ", "this ", "no lead ", "notifier ", "log lines "} {
 		if strings.HasPrefix(text, word) {

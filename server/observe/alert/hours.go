@@ -10,7 +10,7 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 )
 
-// hours says when the business is open. The zero value is always open.
+// hours are business hours. The zero value is always open.
 type hours struct {
 	set      bool
 	zone     *time.Location
@@ -18,7 +18,7 @@ type hours struct {
 	from, to time.Duration // since midnight
 }
 
-// newHours reads what is configured; nil is always open.
+// newHours parses business hours; nil means always open.
 func newHours(cfg *configv1.BusinessHours) (hours, error) {
 	if cfg == nil {
 		return hours{}, nil
@@ -46,14 +46,14 @@ func newHours(cfg *configv1.BusinessHours) (hours, error) {
 	return h, nil
 }
 
-// timeOfDay reads 09:30, whose form was checked.
+// timeOfDay parses a time such as 09:30, which was validated before.
 func timeOfDay(text string) time.Duration {
 	var hour, minute int
 	_, _ = fmt.Sscanf(strings.TrimSpace(text), "%d:%d", &hour, &minute)
 	return time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute
 }
 
-// open is how long the business was open between two times, of which nobody wants to know more than a month.
+// open returns how long the business was open between two times, looking back at most a month from to.
 func (h hours) open(from, to time.Time) time.Duration {
 	if !h.set {
 		return to.Sub(from)
@@ -71,7 +71,7 @@ func (h hours) open(from, to time.Time) time.Duration {
 		if !slices.Contains(h.days, midnight.Weekday()) {
 			continue
 		}
-		// By the clock on the wall, on the days when it is changed too.
+		// By wall-clock time, even on days when the clocks change.
 		opens := time.Date(year, month, day, 0, int(h.from.Minutes()), 0, 0, h.zone)
 		closes := time.Date(year, month, day, 0, int(h.to.Minutes()), 0, 0, h.zone)
 		if opens.Before(from) {

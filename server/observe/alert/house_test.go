@@ -26,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// memory is the part of a store that outlives an engine.
+// memory is a fake store, which outlives an engine.
 type memory struct {
 	mu      sync.Mutex
 	values  map[string][]byte
@@ -36,7 +36,7 @@ type memory struct {
 	refused error
 }
 
-// set changes what the store would say.
+// set changes the state of the store.
 func (m *memory) set(change func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -106,14 +106,14 @@ func (s state) Keys(context.Context) ([]string, error) {
 	return slices.Sorted(slices.Values(keys)), nil
 }
 
-// pager is a notifier that keeps what it is told.
+// pager is a notifier that records what it is sent.
 type pager struct {
 	mu      sync.Mutex
 	told    []string // "firing error_rate/crm"
 	all     []*notify.Message
 	failing error
 	hang    bool
-	// incidents says that it keeps some.
+	// incidents is what KeepsIncidents returns.
 	incidents bool
 }
 
@@ -144,7 +144,7 @@ func (p *pager) set(failing error, hang bool) {
 	p.failing, p.hang = failing, hang
 }
 
-// house is an engine with what stands around it, in a bubble whose time passes when everybody waits.
+// house is an engine with its surroundings, in a synctest bubble.
 type house struct {
 	t       *testing.T
 	memory  *memory
@@ -158,7 +158,7 @@ type house struct {
 	mu     sync.Mutex
 	status leadgatev1.DestinationStatus
 	drifts []*leadgatev1.Drift
-	unseen error // why nobody knows what drifted
+	unseen error // why drift cannot be read
 	lost   int64 // log lines
 	events []*leadgatev1.Event
 	untap  func()
@@ -190,7 +190,7 @@ func enter(t *testing.T, config *configv1.Alerts, test func(h *house), options .
 	})
 }
 
-// seldom asks the rules every few minutes, for tests that take days: none of them has to be quick.
+// seldom evaluates the rules every few minutes, for tests that cover days.
 func seldom(h *house) {
 	h.interval = 5 * time.Minute
 	if h.config.Rules == nil {
@@ -259,7 +259,7 @@ func (h *house) stop() {
 	h.journal.Close()
 }
 
-// reload makes the configuration the present one.
+// reload applies the configuration.
 func (h *house) reload() {
 	h.t.Helper()
 	use, err := h.engine.Prepare(h.configured())
@@ -281,28 +281,28 @@ func (h *house) is(status leadgatev1.DestinationStatus) {
 	h.status = status
 }
 
-// drifted sets what does not fit any more.
+// drifted sets what Drift returns.
 func (h *house) drifted(drifts ...*leadgatev1.Drift) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.drifts = drifts
 }
 
-// unsee keeps the engine from knowing what drifted.
+// unsee makes Drift fail.
 func (h *house) unsee(why error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.unseen = why
 }
 
-// lose loses log lines.
+// lose adds lost log lines.
 func (h *house) lose(lines int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.lost += lines
 }
 
-// lead publishes stages of leads to crm through contact.
+// lead publishes stages of leads from contact to crm.
 func (h *house) lead(stages ...leadgatev1.Stage) {
 	for _, stage := range stages {
 		e := &leadgatev1.LeadEvent{
@@ -327,13 +327,13 @@ func (h *house) destination(kind leadgatev1.DestinationEventType, detail string)
 	}}})
 }
 
-// pass lets time pass, and everything happen that is due in it.
+// pass lets time pass and waits for everything that becomes due.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// expect checks everything that the pager was told so far.
+// expect checks everything that the pager was sent so far.
 func (h *house) expect(want ...string) {
 	h.t.Helper()
 	h.pager.mu.Lock()
@@ -343,7 +343,7 @@ func (h *house) expect(want ...string) {
 	}
 }
 
-// last is what the pager was told last.
+// last returns the newest message to the pager.
 func (h *house) last() *notify.Message {
 	h.t.Helper()
 	h.pager.mu.Lock()
@@ -358,7 +358,7 @@ func repeat(stage leadgatev1.Stage, n int) []leadgatev1.Stage {
 	return slices.Repeat([]leadgatev1.Stage{stage}, n)
 }
 
-// kinds are the events about alerts and forms so far.
+// kinds returns the types of the events about alerts and forms so far.
 func (h *house) kinds() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()

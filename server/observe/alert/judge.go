@@ -10,32 +10,32 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// verdict is what a rule says of a moment.
+// verdict is the result of a rule at one moment.
 type verdict int
 
 const (
 	calm   verdict = iota // nothing is wrong
-	unsure                // nothing can be told: what fires goes on, what does not does not begin
+	unsure                // cannot be judged: a firing alert goes on, and no new one fires
 	wrong                 // somebody should know
 )
 
-// finding is what one rule says of one thing.
+// finding is the result of one rule about one form, destination or other thing.
 type finding struct {
 	rule              string
 	form, destination string
-	name              string // of what else it is about, such as a notifier
+	name              string // what else it is about, such as a notifier
 	verdict           verdict
 	critical          bool
-	after             time.Duration // how long it must be wrong before it fires
-	grace             time.Duration // how long it is excused after what explains it is over
+	after             time.Duration // how long it must be wrong before the alert fires
+	grace             time.Duration // how long it is still excused after the alert that explains it is resolved
 	summary, cause    string
 	action, command   string
-	page              string // of the console, below /console/: where the cause stands and the button is
+	page              string // the console's page about the cause, relative to /console/
 	lead              string
 }
 
-// id names a finding, and the alert that it becomes: the rule, and what it is about. Only drift is judged of forms and of
-// destinations, which may have one name.
+// id returns the identifier of a finding and its alert: the rule and what it is about. Only drift applies to both forms and
+// destinations, which may share a name.
 func (f *finding) id() string {
 	if f.rule == "drift" && f.form != "" {
 		return "drift/form/" + f.form
@@ -43,8 +43,8 @@ func (f *finding) id() string {
 	return strings.Trim(f.rule+"/"+f.form+f.destination+f.name, "/")
 }
 
-// explains says which rules' alerts make which others superfluous, about the same form or destination: whoever knows the one
-// learns nothing from the other.
+// explains returns the rules that explain a finding of rule. While an alert of one of them fires for the same form or destination,
+// an alert of rule would be redundant.
 func explains(rule string) []string {
 	switch rule {
 	case "breaker":
@@ -63,27 +63,27 @@ func explains(rule string) []string {
 	return nil
 }
 
-// moment is everything that is judged at one time besides the counters.
+// moment is the input of an evaluation, besides the counters.
 type moment struct {
 	now          time.Time
 	started      time.Time
-	blind        bool // the destinations and what drifted could not be asked for
+	blind        bool // destinations or drift could not be read
 	hours        hours
 	destinations map[string]*leadgatev1.Destination
 	counts       map[string]store.Counts
 	drifts       map[place][]*leadgatev1.Drift
-	free, needed uint64 // of the disk, in bytes; leads are taken while it has as much as needed
+	free, needed uint64 // of the disk, in bytes; leads are accepted while free is at least needed
 	size         int64  // of the data directory, in bytes
-	diskErr      error  // of asking for free
-	refusing     error  // why no lead is taken; nil while they are
+	diskErr      error  // from reading free
+	refusing     error  // why no leads are accepted; nil if they are
 	lost         int64  // log lines, since the start
-	lostWhy      string // the newest of them are
+	lostWhy      string // why the newest were lost
 }
 
 // place is a form or a destination.
 type place struct{ form, destination string }
 
-// judge asks all rules, those first that explain others.
+// judge evaluates the rules of all destinations and forms.
 func (c *counters) judge(m *moment) []*finding {
 	var findings []*finding
 	for _, name := range slices.Sorted(maps.Keys(c.destinations)) {

@@ -12,7 +12,7 @@ import (
 
 func (d *destination) judge(name string, m *moment) []*finding {
 	state, rules := m.destinations[name], d.rules
-	if state == nil { // configured, but not at work yet
+	if state == nil { // configured, but not started yet
 		return nil
 	}
 	findings := []*finding{
@@ -37,7 +37,7 @@ func (d *destination) judge(name string, m *moment) []*finding {
 		f.destination = name
 		f.page = cmp.Or(f.page, "destinations/{name}")
 		if f.rule != "drift" {
-			f.lead = cmp.Or(f.lead, d.firstLead) // of those that wait, the one that waits longest
+			f.lead = cmp.Or(f.lead, d.firstLead) // of the waiting leads, the one that has waited longest
 		}
 	}
 	for _, f := range on { // the texts name the destination
@@ -96,7 +96,7 @@ func (d *destination) breaker(state *leadgatev1.Destination) *finding {
 	}
 }
 
-// whyUnreachable is where to look for what keeps a CRM from being reached, by the words of Go's net and crypto/x509.
+// whyUnreachable returns what to check when a CRM cannot be reached, going by the error texts of net and crypto/x509.
 func whyUnreachable(cause string) string {
 	switch {
 	case strings.Contains(cause, "x509: "):
@@ -121,9 +121,9 @@ func (d *destination) errorRate(m *moment) *finding {
 	switch {
 	case f.verdict != calm:
 	case d.cases.failed.at.After(d.lastSuccess) && all.share() > rule.GetAbove():
-		f.verdict = unsure // too few calls to judge by, and the last one failed
+		f.verdict = unsure // too few calls to judge, and the last one failed
 	case all.ok+all.failed == 0 && d.cases.failed.at.After(d.lastSuccess) && !d.firstQueued.IsZero():
-		f.verdict = unsure // it fails so thoroughly that nobody tries often
+		f.verdict = unsure // it fails so persistently that there are few attempts
 	}
 	return f
 }
@@ -181,7 +181,7 @@ func (d *destination) deadOnes(m *moment, counts store.Counts) *finding {
 	n := sum(&d.dead, m.now)
 	found := d.dead.verdict(n >= int64(rule.GetAtLeast()), m.now)
 	if counts.ByState[leadgatev1.DeliveryState_DELIVERY_STATE_DEAD] < int64(rule.GetAtLeast()) {
-		found = calm // they were sent again, or deleted
+		found = calm // they were retried or deleted
 	}
 	return &finding{
 		rule: "dead", verdict: found,

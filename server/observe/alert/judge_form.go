@@ -28,7 +28,7 @@ func (f *form) judge(name string, m *moment) []*finding {
 	return findings
 }
 
-// maxTold is how many fields an alert names; where somebody makes names up there are more.
+// maxTold is how many fields an alert lists. Anybody can invent field names, so there may be many more.
 const maxTold = 10
 
 func (f *form) drift(name string, drifts []*leadgatev1.Drift) *finding {

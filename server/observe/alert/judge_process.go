@@ -7,7 +7,7 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 )
 
-// disk judges the room on the disk. Where no lead is taken any more, that is told instead.
+// disk judges the free space on the disk. It gives no verdict while no leads are accepted, because store reports that.
 func (m *moment) disk(belowMiB uint64, dir string) *finding {
 	f := &finding{
 		rule: "disk", critical: true, summary: fmt.Sprintf("the disk of the data directory has %d MiB left", m.free>>20),
@@ -25,7 +25,8 @@ func (m *moment) disk(belowMiB uint64, dir string) *finding {
 	return f
 }
 
-// store judges whether leads are taken at all. Whoever was told that the disk is filling up is told anew.
+// store judges whether leads are accepted at all. It is a separate alert, so that it is sent even if low disk space was reported
+// before.
 func (m *moment) store(dir string) *finding {
 	f := &finding{rule: "disk", name: "refusing", critical: true, summary: "no lead is accepted: the store cannot be written", page: "alerts"}
 	if m.refusing == nil {
@@ -41,7 +42,7 @@ func (m *moment) store(dir string) *finding {
 	return f
 }
 
-// judge judges whether log lines are lost; why says why.
+// judge judges whether log lines were lost. why is the reason for the newest.
 func (l *lostLines) judge(rule *configv1.CountRule, why string, now time.Time) *finding {
 	n := sum(&l.windowed, now)
 	return &finding{
@@ -52,7 +53,7 @@ func (l *lostLines) judge(rule *configv1.CountRule, why string, now time.Time) *
 	}
 }
 
-// refusedConfiguration judges whether the configuration file is in force; why says why it is not.
+// refusedConfiguration judges whether the configuration file was refused. why is the reason; empty if it was not.
 func refusedConfiguration(why string, after time.Duration) *finding {
 	return &finding{
 		rule: "configuration", verdict: wrongIf(why != ""), after: after, summary: "the configuration file is refused, and its changes are not in force", cause: why,

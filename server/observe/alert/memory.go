@@ -15,7 +15,7 @@ import (
 
 // Namespaces of the store's state:
 //
-//	alerts               alert id     leadgate.v1.Alert; one that is over goes after a week
+//	alerts               alert id     leadgate.v1.Alert; a resolved one expires after a week
 //	alerts-destinations  destination  leadgate.store.v1.DestinationMemory
 //	alerts-forms         form         leadgate.store.v1.FormMemory
 const (
@@ -25,13 +25,13 @@ const (
 )
 
 const (
-	// Alerts that are over are shown for so long.
+	// How long resolved alerts are kept.
 	keepResolved = 7 * 24 * time.Hour
-	// What is known of forms and destinations is stored this often, and at the end.
+	// How often the memory of forms and destinations is stored, besides at the end.
 	rememberEvery = time.Minute
 )
 
-// load reads the alerts of the process before.
+// load reads the alerts of the previous process.
 func (e *Engine) load(ctx context.Context) error {
 	state := e.options.Store.State(alertsNamespace)
 	ids, err := state.Keys(ctx)
@@ -49,7 +49,7 @@ func (e *Engine) load(ctx context.Context) error {
 	return nil
 }
 
-// saveAlerts writes the alerts that changed. What cannot be written stays unsaved, and is tried again with the next.
+// saveAlerts stores the alerts that changed. If one cannot be stored, it is retried at the next call.
 func (e *Engine) saveAlerts(ctx context.Context) {
 	e.saving.Lock()
 	defer e.saving.Unlock()
@@ -61,7 +61,7 @@ func (e *Engine) saveAlerts(ctx context.Context) {
 	clear(e.unsaved)
 	for id, a := range e.alerts {
 		if t := a.GetResolveTime(); t != nil && e.now().Sub(t.AsTime()) > keepResolved {
-			delete(e.alerts, id) // the store forgets it by itself
+			delete(e.alerts, id) // it expires from the store by itself
 		}
 	}
 	e.mu.Unlock()
@@ -107,7 +107,7 @@ func (e *Engine) recallRhythm(ctx context.Context, form string, now time.Time) (
 	return r, nil
 }
 
-// recount counts events that happened before. Rhythms have them already.
+// recount counts past events. Rhythms are left out, because they include them already.
 func (c *counters) recount(events []*leadgatev1.Event, now time.Time) {
 	kept, scratch := map[string]*rhythm{}, newRhythm(now)
 	for name, f := range c.forms {
@@ -121,7 +121,7 @@ func (c *counters) recount(events []*leadgatev1.Event, now time.Time) {
 	}
 }
 
-// saveMemory writes what must be known of forms and destinations after a restart.
+// saveMemory stores what the engine must know of forms and destinations after a restart.
 func (e *Engine) saveMemory(ctx context.Context) {
 	type entry struct {
 		namespace, key string
@@ -155,7 +155,7 @@ func (e *Engine) saveMemory(ctx context.Context) {
 	}
 }
 
-// read reads a value; false if there is none.
+// read reads a value; it returns false if there is none.
 func read(ctx context.Context, state store.State, key string, into proto.Message) (bool, error) {
 	value, _, err := state.Get(ctx, key)
 	switch {

@@ -6,13 +6,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// collector shows what rules judge that nothing else shows, so that Prometheus can judge by it as well.
+// collector exposes what the rules judge and no other metric shows, so that Prometheus can alert on it too.
 type collector struct {
 	engine                  *Engine
 	errors, silent, missing *prometheus.Desc
 }
 
-// Collector has the metrics of what the rules judge.
+// Collector returns the metrics of what the rules judge.
 func (e *Engine) Collector() prometheus.Collector {
 	return &collector{
 		engine: e,
@@ -51,13 +51,13 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// quiet is how a form's silence looks against its rhythm.
+// quiet compares a form's silence with its rhythm.
 type quiet struct {
-	last    time.Time     // when the last submission came; zero if none ever did
-	silent  time.Duration // since then, while leadgate ran
-	missing float64       // how many usually come in that time
+	last    time.Time     // time of the last submission; zero if there was none
+	silent  time.Duration // time since then while leadgate ran
+	missing float64       // how many submissions usually arrive in that time
 	learned bool          // the rhythm is known
-	resumed bool          // leadgate was started since the last submission: what was silent before may go on
+	resumed bool          // leadgate was restarted since the last submission: a silence from before may go on
 }
 
 func (f *form) quiet(started, now time.Time) quiet {
@@ -68,7 +68,7 @@ func (f *form) quiet(started, now time.Time) quiet {
 	}
 	q := quiet{last: time.Unix(0, r.Last).UTC()}
 	since := q.last
-	if started.After(since) { // nobody could submit while leadgate did not run
+	if started.After(since) { // nobody could submit while leadgate was down
 		since, q.resumed = started, true
 	}
 	q.missing, q.silent = r.expected(since, now), now.Sub(since)

@@ -8,17 +8,17 @@ import (
 
 const (
 	hoursInWeek = 7 * 24
-	// How much the newest week counts against all before: after four weeks, what was usual before them counts a quarter.
+	// The weight of the newest week: after four weeks, what was usual before them still counts for a quarter.
 	newestWeek = 0.3
 )
 
-// rhythm is what is remembered of a form: how often its submissions usually come, by hour of the week, so that a quiet night is not
-// taken for a silence. It belongs to one goroutine at a time.
+// rhythm learns how many submissions a form usually gets in each hour of the week, so that a quiet night does not look like a
+// failure. It is not safe for concurrent use.
 type rhythm struct {
 	storev1.FormMemory
-	hour    int64 // the hour that is counted, since 1970; 0 before the first
-	inHour  int   // how many came in it
-	partial bool  // the hour was not observed from its beginning
+	hour    int64 // the hour being counted, since 1970; 0 before the first
+	inHour  int   // submissions in it so far
+	partial bool  // the hour was not observed from its start
 	changed bool  // since it was last stored
 }
 
@@ -29,7 +29,7 @@ func newRhythm(now time.Time) *rhythm {
 	return r
 }
 
-// restored is the rhythm that was stored, observed again from now on.
+// restored returns a stored rhythm that observes from now on.
 func restored(stored *storev1.FormMemory, now time.Time) *rhythm {
 	r := newRhythm(now)
 	if len(stored.GetPerHour()) == hoursInWeek && len(stored.GetWeeks()) == hoursInWeek {
@@ -49,7 +49,7 @@ func (r *rhythm) came(at time.Time) {
 	r.changed = true
 }
 
-// advance closes the hours that are over at the time. Hours in which leadgate did not run are not judged by.
+// advance learns from the hours that ended before now. Hours in which leadgate did not run do not count.
 func (r *rhythm) advance(now time.Time) {
 	hour := now.Unix() / 3600
 	if r.hour == 0 {
@@ -73,7 +73,7 @@ func (r *rhythm) learn(hour int, n float64) {
 	r.changed = true
 }
 
-// expected is how many submissions should have come between two times, by what is usual.
+// expected returns how many submissions usually arrive between two times.
 func (r *rhythm) expected(from, to time.Time) float64 {
 	total, average := 0.0, r.average(to)
 	for from.Before(to) {
@@ -91,7 +91,7 @@ func (r *rhythm) expected(from, to time.Time) float64 {
 	return total
 }
 
-// average is how many come in an hour, whatever hour it is: what is known before a week is over.
+// average returns the mean number of submissions per hour. It stands in for hours of the week not seen yet.
 func (r *rhythm) average(now time.Time) float64 {
 	observed := time.Duration(now.UnixNano() - r.Since).Hours()
 	if observed <= 0 {
@@ -100,7 +100,7 @@ func (r *rhythm) average(now time.Time) float64 {
 	return float64(r.Count) / observed
 }
 
-// hourOfWeek counts from Monday 00:00 UTC.
+// hourOfWeek returns the hour since Monday 00:00 UTC.
 func hourOfWeek(t time.Time) int64 {
 	const monday = 4 * 24 // 1970 began on a Thursday
 	return (t.Unix()/3600 + hoursInWeek - monday) % hoursInWeek

@@ -18,21 +18,21 @@ import (
 )
 
 const (
-	// One try may take this long; a notifier that hangs holds up nobody but itself.
+	// The longest one attempt may take. A notifier that hangs delays only itself.
 	tryTimeout = 10 * time.Second
-	// Between tries: twice as long each time, between these.
+	// The wait between attempts doubles from the shortest to the longest.
 	shortestWait = time.Second
 	longestWait  = 5 * time.Minute
-	// What is not taken for so long is given up; the alert shows it.
+	// A notification is given up when it fails this long after the alert last changed; the alert shows that.
 	giveUpAfter = 24 * time.Hour
 )
 
-// sender tells one notifier, one notification after the other.
+// sender sends to one notifier, one notification at a time.
 type sender struct {
 	name     string
-	critical bool // tell critical alerts only
+	critical bool // send critical alerts only
 	notifier notify.Notifier
-	wake     chan struct{} // holds a signal when there may be something to send
+	wake     chan struct{} // holds a signal if there may be something to send
 	cancel   context.CancelFunc
 
 	// guarded by the engine's mu
@@ -40,7 +40,7 @@ type sender struct {
 	lastError                           string
 }
 
-// useNotifiers puts notifiers in the place of those before. It is called with mu held.
+// useNotifiers replaces the notifiers. The caller holds mu.
 func (e *Engine) useNotifiers(opened map[string]notify.Notifier) {
 	for _, s := range e.notifiers {
 		if s.cancel != nil {
@@ -76,13 +76,12 @@ func (e *Engine) wakeSenders() {
 	for _, s := range e.notifiers {
 		select {
 		case s.wake <- struct{}{}:
-		default: // it is awake
+		default: // a signal is pending already
 		}
 	}
 }
 
-// tell has an alert told to every notifier that it concerns. It is called with mu held, and returns the alert with what is to be
-// sent.
+// tell makes notifications about an alert due for every notifier it concerns. It changes a and returns it. The caller holds mu.
 func (e *Engine) tell(a *leadgatev1.Alert, kind leadgatev1.NotificationType, now time.Time) *leadgatev1.Alert {
 	var notifications []*leadgatev1.AlertNotification
 	for _, name := range slices.Sorted(maps.Keys(e.notifiers)) {
@@ -92,7 +91,7 @@ func (e *Engine) tell(a *leadgatev1.Alert, kind leadgatev1.NotificationType, now
 		}
 		before := notificationFor(a, name)
 		if kind == leadgatev1.NotificationType_NOTIFICATION_TYPE_REMINDER && before.GetNextAttemptTime() != nil {
-			notifications = append(notifications, before) // it was not even told yet
+			notifications = append(notifications, before) // the previous one is still due
 			continue
 		}
 		notifications = append(notifications, newNotification(a, kind, name, now))
@@ -101,7 +100,7 @@ func (e *Engine) tell(a *leadgatev1.Alert, kind leadgatev1.NotificationType, now
 	return a
 }
 
-// newNotification is to be sent at once.
+// newNotification returns a notification that is due now.
 func newNotification(a *leadgatev1.Alert, kind leadgatev1.NotificationType, notifier string, now time.Time) *leadgatev1.AlertNotification {
 	return &leadgatev1.AlertNotification{
 		NotificationId: notificationID(a, kind, notifier, now), Notifier: notifier, Type: kind, NextAttemptTime: timestamppb.New(now),
@@ -121,7 +120,7 @@ func notificationID(a *leadgatev1.Alert, kind leadgatev1.NotificationType, notif
 	return "msg_" + hex.EncodeToString(hash[:12])
 }
 
-// send sends what is due to one notifier until ctx ends.
+// send sends one notifier's notifications as they become due, until ctx ends.
 func (e *Engine) send(ctx context.Context, s *sender) {
 	for {
 		a, wait := e.nextFor(s)
@@ -145,7 +144,8 @@ func (e *Engine) send(ctx context.Context, s *sender) {
 	}
 }
 
-// nextFor is the alert to be told now, the longest due first, and of several the critical one; with none, how long to wait for one.
+// nextFor returns the alert to send now: the one due longest, critical ones first if equal. If there is none, it returns how long
+// to wait.
 func (e *Engine) nextFor(s *sender) (next *leadgatev1.Alert, wait time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -168,7 +168,7 @@ func (e *Engine) nextFor(s *sender) (next *leadgatev1.Alert, wait time.Duration)
 	return next, 0
 }
 
-// before reports whether of two alerts that are due together one is told before the other.
+// before reports whether an alert is sent before another that is due at the same time.
 func before(a, other *leadgatev1.Alert) bool {
 	if a.GetSeverity() != other.GetSeverity() {
 		return a.GetSeverity() == leadgatev1.AlertSeverity_ALERT_SEVERITY_CRITICAL
@@ -176,27 +176,27 @@ func before(a, other *leadgatev1.Alert) bool {
 	return a.GetAlertId() < other.GetAlertId()
 }
 
-// try tells one alert once, and notes what came of it.
+// try sends one alert once and records the result.
 func (e *Engine) try(ctx context.Context, s *sender, a *leadgatev1.Alert) {
 	n := notificationFor(a, s.name)
 	trying, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
 	err := s.notifier.Notify(trying, e.message(a, n.GetNotificationId(), n.GetType()))
 	if ctx.Err() != nil {
-		return // leadgate stops, or is configured anew: it is sent then, with the same identifier
+		return // stopping or reconfigured: it is sent again later, with the same identifier
 	}
 	e.options.Journal.Publish(e.note(s, a, n, err))
 	e.saveAlerts(ctx)
 }
 
-// message is what a notifier gets.
+// message returns what a notifier is given.
 func (e *Engine) message(a *leadgatev1.Alert, id string, kind leadgatev1.NotificationType) *notify.Message {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return &notify.Message{ID: id, Type: kind, Alert: a, Time: e.now(), Gateway: e.config.Gateway}
 }
 
-// note notes what came of a try, and returns what is to be published.
+// note records the result of an attempt and returns the event to publish.
 func (e *Engine) note(s *sender, told *leadgatev1.Alert, n *leadgatev1.AlertNotification, err error) *leadgatev1.Event {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -223,7 +223,7 @@ func (e *Engine) note(s *sender, told *leadgatev1.Alert, n *leadgatev1.AlertNoti
 			event.Detail = fmt.Sprintf("%s did not accept a notification (%s) for %s: %v; it is given up", s.name, told.GetSummary(), short(giveUpAfter), err)
 		}
 	}
-	// The alert may have changed meanwhile. What is to be told of it then stays.
+	// The alert may have changed meanwhile. A newer notification stays due.
 	if now := e.alerts[told.GetAlertId()]; notificationFor(now, s.name).GetNotificationId() == n.GetNotificationId() {
 		changed := proto.CloneOf(now)
 		changed.Notifications[slices.IndexFunc(changed.Notifications, func(other *leadgatev1.AlertNotification) bool { return other.GetNotifier() == s.name })] = done
@@ -232,7 +232,7 @@ func (e *Engine) note(s *sender, told *leadgatev1.Alert, n *leadgatev1.AlertNoti
 	return &leadgatev1.Event{Time: timestamppb.New(now), Kind: &leadgatev1.Event_System{System: event}}
 }
 
-// failingNotifiers are findings about notifiers that take nothing. It is called with mu held.
+// failingNotifiers returns findings about notifiers that accept nothing. The caller holds mu.
 func (e *Engine) failingNotifiers(now time.Time) []*finding {
 	rule := e.general.GetNotifier()
 	if rule.GetOff() {
@@ -251,7 +251,7 @@ func (e *Engine) failingNotifiers(now time.Time) []*finding {
 	return findings
 }
 
-// Notifiers tells how the notifiers are doing, by name.
+// Notifiers returns the state of the notifiers, sorted by name.
 func (e *Engine) Notifiers() []*leadgatev1.Notifier {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -279,7 +279,7 @@ func stamp(t time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(t)
 }
 
-// orList is names in words.
+// orList lists names in words.
 func orList(names []string) string {
 	if len(names) == 0 {
 		return "none is configured"

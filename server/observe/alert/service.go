@@ -17,13 +17,13 @@ import (
 	"github.com/leadgate/leadgate/worker"
 )
 
-// service is a worker's service with what alerts add to it.
+// service extends the worker's service by the methods about alerts.
 type service struct {
 	leadgatev1.WorkerServiceServer
 	engine *Engine
 }
 
-// Service adds ListAlerts and TestAlerts to the worker's service.
+// Service adds ListAlerts, TestAlerts and AcknowledgeAlert to the worker's service.
 func (e *Engine) Service(worker leadgatev1.WorkerServiceServer) leadgatev1.WorkerServiceServer {
 	return &service{worker, e}
 }

@@ -9,10 +9,9 @@ import (
 	"github.com/leadgate/leadgate/worker/spelling"
 )
 
-// leads is a number of leads in words.
 func leads(n int64) string { return spelling.Count(n, "lead", "leads") }
 
-// times is how often something happened in words.
+// times returns "once", "2 times" and so on.
 func times(n int64) string {
 	if n == 1 {
 		return "once"
@@ -20,13 +19,11 @@ func times(n int64) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// deliveries is a number of deliveries in words.
 func deliveries(n int64) string { return spelling.Count(n, "delivery", "deliveries") }
 
-// leadsWait is a number of leads that wait, in words.
 func leadsWait(n int64) string { return spelling.Count(n, "lead waits", "leads wait") }
 
-// answered says what the CRM answered in a case, or what else is known.
+// answered returns what the CRM answered, or otherwise if that is not known, with its status.
 func answered(s sample, otherwise string) string {
 	text := cmp.Or(s.detail, otherwise)
 	if s.status == 0 || text == "" {
@@ -35,7 +32,7 @@ func answered(s sample, otherwise string) string {
 	return fmt.Sprintf("HTTP %d: %s", s.status, text)
 }
 
-// short is a duration in its two largest units, without what is 0.
+// short formats a duration in its two largest units, omitting zeros.
 func short(d time.Duration) string {
 	if d < time.Second {
 		return d.Round(time.Millisecond).String()
