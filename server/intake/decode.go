@@ -73,7 +73,7 @@ func isMedia(contentType, want string) bool {
 // name and value, as HubSpot's forms send it, and its like is read as the fields that it lists, and so are the answers of
 // Typeform and the fields of Elementor. A list of one object is read as the object, and jQuery's serializeArray as the
 // fields that it lists. Where a form carries its fields as JSON in one
-// of them, as Jotform's webhook does, they are added.
+// of them, as Jotform's webhook does, they take its place.
 //
 // JSON may come as text/plain, as it does from navigator.sendBeacon, and as an urlencoded form, as which curl -d sends it unless
 // told otherwise.

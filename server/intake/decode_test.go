@@ -60,7 +60,7 @@ func TestDecodingReadsWhatPagesSend(t *testing.T) {
 		{typeForm, "m=100% sure%&n=1%zz%2&100%=%41%", fields("m", "100% sure%", "n", "1%zz%2", "100%", "A%")}, // as it was typed
 		{typeJSON, "{\"a\":\"J\xf6rg\"}", fields("a", "Jörg")},
 		{typeJSON, `[{"a":"1"}]`, fields("a", "1")},
-		{typeForm, `rawRequest={"q":{"b":"1"}}&c=2`, fields("rawRequest", `{"q":{"b":"1"}}`, "c", "2", "q.b", "1")},
+		{typeForm, `rawRequest={"q":{"b":"1"}}&c=2`, fields("c", "2", "q.b", "1")},
 		{typeForm, "rawRequest=none", fields("rawRequest", "none")},
 		{typeForm, "contact%5Bemail%5D=a&tags%5B%5D=1&tags%5B%5D=2", fields("contact[email]", "a", "tags[]", "1", "tags[]", "2")},
 		{typeForm, "\xEF\xBB\xBFa=1", fields("a", "1")},

@@ -26,17 +26,21 @@ var carriers = [...]string{
 	"data.json",  // Unbounce
 }
 
-// addCarried adds the fields that one of the others carries. It stays itself.
+// addCarried puts the fields that one of the others carries in its place: as a whole it would be kept with the passwords in it, and
+// with what is to be ignored.
 func (l *fieldList) addCarried() error {
 	for _, name := range carriers {
 		at := slices.IndexFunc(l.fields, func(f *leadgatev1.Submission_Field) bool { return f.GetName() == name })
 		if at < 0 || len(l.fields[at].GetValues()) != 1 {
 			continue
 		}
-		if carried := []byte(l.fields[at].GetValues()[0]); isObject(carried) && json.Valid(carried) {
-			if err := (&flattener{fields: l}).object("", jsonText(carried).trimmed(), 0); err != nil {
-				return err
-			}
+		carried := []byte(l.fields[at].GetValues()[0])
+		if !isObject(carried) || !json.Valid(carried) {
+			continue
+		}
+		l.fields = slices.Delete(l.fields, at, at+1)
+		if err := (&flattener{fields: l}).object("", jsonText(carried).trimmed(), 0); err != nil {
+			return err
 		}
 	}
 	return nil
