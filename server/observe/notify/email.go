@@ -11,7 +11,7 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 )
 
-// email sends mail. All mails about one alert are one conversation.
+// email sends mail. All mails about one alert form one thread.
 type email struct {
 	cfg *configv1.EmailNotifier
 	env Environment
@@ -38,17 +38,17 @@ func (e *email) Notify(ctx context.Context, m *Message) error {
 	return client.DialAndSendWithContext(ctx, message)
 }
 
-// mailLine is the connection to the mail server. It is closed whatever happens: the library leaves it open where the server does
-// not encrypt.
+// mailLine is the connection to the mail server. Notify always closes it, because the library leaves it open if the server does not
+// offer encryption.
 type mailLine struct{ conn net.Conn }
 
 func (l *mailLine) close() {
 	if l.conn != nil {
-		_ = l.conn.Close() // it is closed already if all went well
+		_ = l.conn.Close() // already closed if all went well
 	}
 }
 
-// dial returns what opens the line, encrypted from the first byte or not.
+// dial returns a dial function for the connection, with implicit TLS or without.
 func (l *mailLine) dial(encrypted bool, host string) mail.DialContextFunc {
 	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
 		if encrypted {

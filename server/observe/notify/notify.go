@@ -1,6 +1,6 @@
-// Package notify tells people of alerts: by a Slack-compatible webhook, a signed webhook, PagerDuty or e-mail.
+// Package notify sends alerts to people: by a Slack-compatible webhook, a signed webhook, PagerDuty or e-mail.
 //
-// A [Notifier] makes one try and says what came of it. When to try again is its caller's business.
+// A [Notifier] makes one attempt and returns its result. Retries are up to the caller.
 package notify
 
 import (
@@ -20,45 +20,45 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// Message is what is told.
+// Message is one notification.
 type Message struct {
-	// ID is the same for every try, so that the receiver can tell a repetition.
+	// ID is the same for every attempt, so that the receiver can detect duplicates.
 	ID string
 	// Type says what happened to the alert.
 	Type leadgatev1.NotificationType
-	// Alert is what it is about. Nobody changes it.
+	// Alert is the alert it is about. It must not be changed.
 	Alert *leadgatev1.Alert
 	// Time is when it happened.
 	Time time.Time
-	// Gateway is the address of the gateway, for people.
+	// Gateway is the gateway's URL, for people.
 	Gateway string
 }
 
-// Notifier tells people. It is safe for concurrent use.
+// Notifier sends notifications. It is safe for concurrent use.
 type Notifier interface {
-	// Notify makes one try, until ctx ends. Errors name what was answered, never a secret; see [After].
+	// Notify makes one attempt, bounded by ctx. Errors quote the answer but never a secret; see [After].
 	Notify(ctx context.Context, m *Message) error
-	// Kind is what kind of notifier it is, such as "slack".
+	// Kind returns the kind of notifier, such as "slack".
 	Kind() string
-	// KeepsIncidents says whether it makes incidents of alerts, which somebody can be on: it is told when somebody is.
+	// KeepsIncidents reports whether alerts become incidents that can be acknowledged; acknowledgements are then sent to it.
 	KeepsIncidents() bool
 }
 
-// Environment is what notifiers work with.
+// Environment is what notifiers depend on.
 type Environment struct {
-	// Secret resolves references such as ${env:NAME}; it is asked at every try, so that a new secret is used at once.
+	// Secret resolves references such as ${env:NAME}. It is called at every attempt, so that a new secret takes effect at once.
 	Secret func(value string) (string, error)
-	// Client makes requests, and follows no redirect; http.DefaultClient if nil.
+	// Client makes requests; http.DefaultClient if nil. Redirects are not followed, whatever it says.
 	Client *http.Client
-	// Now is the time; time.Now if nil.
+	// Now returns the current time; time.Now if nil.
 	Now func() time.Time
 }
 
-// A connection over which nothing came for this long is pinged, and given up if it does not answer as soon: of the ten seconds of a try
-// that leaves some. HTTP/2 has one for all calls to a host, so that without it one that the network dropped takes every try with it.
+// An idle connection is pinged after this long, and dropped if the answer takes as long, which leaves time to reconnect within an
+// attempt's ten seconds. HTTP/2 has one connection per host: without the ping, a dead one would fail every attempt.
 const pingConnection = 3 * time.Second
 
-// NewTransport makes the requests of notifiers.
+// NewTransport returns a transport for notifiers' requests.
 func NewTransport() *http.Transport {
 	return &http.Transport{
 		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: sendTimeout,
@@ -66,10 +66,10 @@ func NewTransport() *http.Transport {
 	}
 }
 
-// Open makes a configured notifier.
+// Open returns the configured notifier.
 func Open(cfg *configv1.Notifier, env Environment) (Notifier, error) {
 	client := *cmp.Or(env.Client, http.DefaultClient)
-	// Followed, a POST becomes a GET, which most servers answer although nobody is told.
+	// A redirected POST becomes a GET, which most servers answer with success although nobody is notified.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	env.Client = &client
 	if env.Now == nil {
@@ -89,13 +89,13 @@ func Open(cfg *configv1.Notifier, env Environment) (Notifier, error) {
 }
 
 const (
-	// How much of an answer is quoted in an error.
+	// How many bytes of an answer are quoted in an error.
 	maxQuote = 200
-	// How long one step of a conversation with a mail server may take; the whole try ends with its context.
+	// How long one step of an SMTP session or a TLS handshake may take. The context bounds the whole attempt.
 	sendTimeout = 10 * time.Second
 )
 
-// post sends JSON and takes any 2xx. The address may be a secret, so no error has it.
+// post sends JSON and accepts any 2xx. The address may be a secret, so errors do not contain it.
 func (e Environment) post(ctx context.Context, address string, body []byte, headers map[string]string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
@@ -111,7 +111,7 @@ func (e Environment) post(ctx context.Context, address string, body []byte, head
 		return withoutAddress(err)
 	}
 	defer response.Body.Close()
-	answer, _ := io.ReadAll(io.LimitReader(response.Body, maxQuote)) // what can be read of it
+	answer, _ := io.ReadAll(io.LimitReader(response.Body, maxQuote)) // as much as can be read
 	switch status := response.StatusCode; {
 	case status < 300:
 		return nil
@@ -122,7 +122,7 @@ func (e Environment) post(ctx context.Context, address string, body []byte, head
 	return &later{problem, crm.RetryAfter(response.Header, e.Now())}
 }
 
-// withoutAddress takes the address out of net/http's errors.
+// withoutAddress strips the address from net/http's errors.
 func withoutAddress(err error) error {
 	with, ok := errors.AsType[*url.Error](err)
 	switch {
@@ -134,7 +134,7 @@ func withoutAddress(err error) error {
 	return with.Err
 }
 
-// later is an error after which the next try should wait for so long.
+// later is an error with the least time to wait before the next attempt.
 type later struct {
 	error
 	after time.Duration
@@ -142,7 +142,7 @@ type later struct {
 
 func (l *later) Unwrap() error { return l.error }
 
-// After is how long the receiver asked to wait before the next try, a day at most; 0 if it did not ask.
+// After returns how long the receiver asked to wait before the next attempt, at most a day; 0 if it did not ask.
 func After(err error) time.Duration {
 	if l, ok := errors.AsType[*later](err); ok {
 		return l.after

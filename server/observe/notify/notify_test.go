@@ -30,7 +30,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-// secrets stand behind references.
+// secrets maps references to secrets.
 var secrets = map[string]string{"${env:KEY}": "whsec_" + base64.StdEncoding.EncodeToString([]byte("0123456789abcdef01234567")), "${env:PASSWORD}": "opensesame"}
 
 func environment(t *testing.T) notify.Environment {
@@ -59,7 +59,7 @@ func message(kind leadgatev1.NotificationType) *notify.Message {
 	}}
 }
 
-// receiver is what a notifier posts to: it keeps the request and answers as it should.
+// receiver is the server that a notifier posts to. It records the request and returns a canned answer.
 type receiver struct {
 	*httptest.Server
 	status  int
@@ -184,7 +184,7 @@ func TestPagerDutyOpensAndClosesOneIncident(t *testing.T) {
 	}
 }
 
-// line is a connection that the network may drop without a word: what is written after that goes nowhere.
+// line is a connection that the network can silently drop: later writes go nowhere.
 type line struct {
 	net.Conn
 	dropped *atomic.Bool
@@ -211,7 +211,7 @@ func TestAConnectionThatDiedWithoutAWordCostsOneTry(t *testing.T) {
 	defer transport.CloseIdleConnections()
 	transport.Proxy = nil
 	transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig
-	transport.HTTP2.SendPingTimeout /= 10 // the same, but quicker
+	transport.HTTP2.SendPingTimeout /= 10 // the same, only faster
 	transport.HTTP2.PingTimeout /= 10
 	var lines []line
 	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -258,7 +258,7 @@ func TestARefusalSaysWhatWasAnsweredAndNoSecret(t *testing.T) {
 	}
 }
 
-// Followed, a POST becomes a GET, which a web server answers with 200 although nobody is told.
+// A redirected POST becomes a GET, which a web server answers with 200 although nobody is notified.
 func TestARedirectIsNoDelivery(t *testing.T) {
 	t.Parallel()
 	elsewhere := newReceiver(t, 200)
@@ -299,7 +299,7 @@ func TestANotifierThatHangsIsLeftInTime(t *testing.T) {
 	}
 }
 
-// mailServer takes one mail without encryption and returns it.
+// mailServer accepts one mail without encryption and returns it.
 func mailServer(t *testing.T) (port int, mail <-chan string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

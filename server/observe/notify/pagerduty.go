@@ -13,13 +13,13 @@ import (
 
 const (
 	pagerDutyAddress = "https://events.pagerduty.com"
-	// PagerDuty refuses longer summaries.
+	// The longest summary that PagerDuty accepts.
 	pagerDutySummary = 1024
 )
 
-// pagerDuty sends events to PagerDuty's Events API v2. The alert's identifier, after the gateway's address, is the deduplication key, so
-// that a reminder adds to the incident that is open, acknowledging it stops PagerDuty from asking the next person, and the end of the
-// alert closes it, and not that of another gateway with the same routing key.
+// pagerDuty sends events to PagerDuty's Events API v2. The deduplication key is the gateway's address and the alert's identifier,
+// so that a reminder adds to the open incident, an acknowledgement stops its escalation and a resolved alert closes it, without
+// touching another gateway's incidents under the same routing key.
 type pagerDuty struct {
 	cfg *configv1.PagerDutyNotifier
 	env Environment
@@ -62,7 +62,7 @@ func (p *pagerDuty) Notify(ctx context.Context, m *Message) error {
 	if err != nil {
 		return err
 	}
-	// A test opens an incident of the least severity, which shows that the key is right.
+	// A test opens an incident of the lowest severity, to prove that the key works.
 	event := pagerDutyEvent{RoutingKey: key, Action: "trigger", DedupKey: m.Gateway + "/" + m.Alert.GetAlertId(), Client: "leadgate", ClientURL: m.Alert.GetUrl()}
 	switch m.Type {
 	case leadgatev1.NotificationType_NOTIFICATION_TYPE_RESOLVED:
@@ -102,7 +102,7 @@ func pagerDutyContent(m *Message) (*pagerDutyPayload, []pagerDutyLink) {
 	return payload, links
 }
 
-// shorten cuts a text to so many bytes, between characters.
+// shorten cuts a text to at most size bytes, between characters.
 func shorten(text string, size int) string {
 	if len(text) <= size {
 		return text

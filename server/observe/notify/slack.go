@@ -9,8 +9,7 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 )
 
-// slack posts to an incoming webhook of Slack. It sends nothing but "text", which everything that calls itself compatible
-// understands.
+// slack posts to a Slack incoming webhook. It sends only "text", which every compatible service understands.
 type slack struct {
 	cfg *configv1.SlackNotifier
 	env Environment
@@ -35,9 +34,9 @@ func (s *slack) Notify(ctx context.Context, m *Message) error {
 	return s.env.post(ctx, address, body, nil)
 }
 
-// slackText is the message in Slack's mrkdwn.
+// slackText returns the message in Slack's mrkdwn.
 func slackText(m *Message) string {
-	// What Slack wants escaped, and nothing else. A backtick within code would end it.
+	// Slack requires these escapes and no others. A backtick would end the code span.
 	escape := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 	var text strings.Builder
 	fmt.Fprintf(&text, "*%s*", escape.Replace(title(m)))

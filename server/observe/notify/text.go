@@ -9,12 +9,12 @@ import (
 	"github.com/leadgate/leadgate/worker/enums"
 )
 
-// title is the line that stands above everything else.
+// title returns the first line of a message.
 func title(m *Message) string {
 	return fmt.Sprintf("[%s] %s", word(m), m.Alert.GetSummary())
 }
 
-// word says how much it matters.
+// word returns the type or severity in brackets of the title.
 func word(m *Message) string {
 	switch m.Type {
 	case leadgatev1.NotificationType_NOTIFICATION_TYPE_RESOLVED:
@@ -27,16 +27,14 @@ func word(m *Message) string {
 	return severity(m.Alert)
 }
 
-// severity is the alert's severity in lower case.
 func severity(a *leadgatev1.Alert) string {
 	return enums.Name(a.GetSeverity())
 }
 
-// line is one thing worth knowing. Its link is empty where there is none.
+// line is one detail. link may be empty.
 type line struct{ name, text, link string }
 
-// lines are what an operator needs to know besides the title, in the order in which they need it: since when, why, which
-// lead, what to do.
+// lines returns the details an operator needs besides the title, in order of need: since when, why, which lead, what to do.
 func lines(m *Message) []line {
 	a := m.Alert
 	var all []line
@@ -68,7 +66,7 @@ func since(m *Message) string {
 	return text
 }
 
-// plain is the whole text, for mail and for whoever shows text only.
+// plain returns the whole message as plain text, for mail.
 func plain(m *Message) string {
 	var text strings.Builder
 	text.WriteString(title(m))

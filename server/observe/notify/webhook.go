@@ -18,7 +18,7 @@ import (
 	"github.com/leadgate/leadgate/worker/enums"
 )
 
-// webhook posts the alert as JSON, signed after Standard Webhooks (https://www.standardwebhooks.com).
+// webhook posts the alert as JSON, signed according to Standard Webhooks (https://www.standardwebhooks.com) if it has a secret.
 type webhook struct {
 	cfg *configv1.WebhookNotifier
 	env Environment
@@ -60,7 +60,7 @@ func (w *webhook) Notify(ctx context.Context, m *Message) error {
 	return w.env.post(ctx, w.cfg.GetUrl(), body, headers)
 }
 
-// signingKey reads a secret: whsec_ and base64.
+// signingKey decodes a secret: whsec_ followed by base64.
 func signingKey(secret string) ([]byte, error) {
 	encoded, ok := strings.CutPrefix(secret, "whsec_")
 	key, err := base64.StdEncoding.DecodeString(encoded)

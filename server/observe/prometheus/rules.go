@@ -1,4 +1,4 @@
-// Package prometheus writes alert rules for Prometheus that are equal to the built-in ones: the same thresholds, from one source.
+// Package prometheus writes Prometheus alert rules that match the built-in ones, with the same thresholds.
 package prometheus
 
 import (
@@ -16,7 +16,7 @@ import (
 //go:embed rules.tmpl
 var text string
 
-// Rules are the rules for thresholds, of which every one is set.
+// Rules returns the rules for thresholds, all of which must be set.
 func Rules(thresholds *configv1.AlertRules) ([]byte, error) {
 	t, err := template.New("rules").Delims("<<", ">>").Funcs(template.FuncMap{"time": span, "seconds": seconds, "after": after}).Parse(text)
 	if err != nil {
@@ -29,14 +29,14 @@ func Rules(thresholds *configv1.AlertRules) ([]byte, error) {
 	return rules.Bytes(), nil
 }
 
-// duration is what all thresholds have that are times.
+// duration is implemented by all thresholds that are durations.
 type duration interface{ AsDuration() time.Duration }
 
 func span(d duration) string { return model.Duration(d.AsDuration()).String() }
 
 func seconds(d duration) float64 { return d.AsDuration().Seconds() }
 
-// after is how long something must last, as a line of its own; nothing where it need not.
+// after returns a "for" line; empty if the rule fires at once.
 func after(d duration) string {
 	if d.AsDuration() == 0 {
 		return ""

@@ -14,11 +14,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Logs sends log lines over OTLP until it is closed. Nil sends nothing.
+// Logs sends log lines over OTLP until it is closed. A nil *Logs sends nothing.
 type Logs struct{ provider *sdklog.LoggerProvider }
 
-// LogsWanted says whether the environment asks for log lines: by OTEL_LOGS_EXPORTER=otlp or OTEL_EXPORTER_OTLP_LOGS_ENDPOINT. The
-// endpoint of all signals is not enough: lines go to standard output anyway, and mostly somebody collects them there already.
+// LogsWanted reports whether the environment asks for log lines, by OTEL_LOGS_EXPORTER=otlp or OTEL_EXPORTER_OTLP_LOGS_ENDPOINT.
+// The endpoint for all signals is not enough: lines also go to standard output, where they are usually collected already.
 func LogsWanted(lookup func(string) (string, bool)) bool {
 	get := func(name string) string { value, _ := lookup(name); return value }
 	if strings.EqualFold(get("OTEL_SDK_DISABLED"), "true") {
@@ -30,8 +30,8 @@ func LogsWanted(lookup func(string) (string, bool)) bool {
 	return get("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT") != ""
 }
 
-// StartLogs begins to send log lines if the environment asks for them, and returns nil if it does not. The options' Journal and
-// Gatherer are not needed.
+// StartLogs starts to send log lines if the environment asks for them; otherwise it returns nil. Options.Journal and Gatherer are
+// not needed.
 func StartLogs(ctx context.Context, o Options) (*Logs, error) {
 	if !LogsWanted(o.LookupEnv) {
 		return nil, nil
@@ -52,11 +52,11 @@ func StartLogs(ctx context.Context, o Options) (*Logs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: logs: %w", err)
 	}
-	// A queue that is full drops the oldest: whoever collects slowly holds nobody up. Its size is the environment's, OTEL_BLRP_….
+	// A full queue drops the oldest lines: a slow collector blocks nobody. OTEL_BLRP_… set its size.
 	return &Logs{sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewBatchProcessor(exporter)), sdklog.WithResource(described))}, nil
 }
 
-// Beside returns a logger that writes to another and sends what that writes. level is the least that is sent.
+// Beside returns a logger that writes to log and also sends its records of level and above.
 func (l *Logs) Beside(log *slog.Logger, level slog.Leveler) *slog.Logger {
 	if l == nil {
 		return log
@@ -65,7 +65,7 @@ func (l *Logs) Beside(log *slog.Logger, level slog.Leveler) *slog.Logger {
 	return slog.New(slog.NewMultiHandler(log.Handler(), &sent{bridge, level}))
 }
 
-// Close sends what is left.
+// Close sends what is left and shuts down.
 func (l *Logs) Close() error {
 	if l == nil {
 		return nil
@@ -75,7 +75,7 @@ func (l *Logs) Close() error {
 	return errors.Join(l.provider.ForceFlush(ctx), l.provider.Shutdown(ctx))
 }
 
-// sent makes of a log line what OTLP has fields of its own for: the trace, and a body where the line says all in its attributes.
+// sent fills OTLP fields from attributes: the trace, and the stage as body of a record without message.
 type sent struct {
 	slog.Handler
 	level slog.Leveler

@@ -15,7 +15,7 @@ import (
 	"github.com/leadgate/leadgate/worker/journal"
 )
 
-// spans makes spans of events. It belongs to one goroutine.
+// spans makes spans from events. It is not safe for concurrent use.
 type spans struct {
 	tracer trace.Tracer
 	now    func() time.Time
@@ -29,7 +29,7 @@ func (s *spans) make(events []*leadgatev1.Event) {
 		}
 		at := event.GetTime().AsTime()
 		switch e.GetStage() {
-		case leadgatev1.Stage_STAGE_RECEIVED: // it is told once the lead is on disk, which is when it was answered
+		case leadgatev1.Stage_STAGE_RECEIVED: // published once the lead is on disk, which is when it is answered
 			s.submission(e, at, s.now(), "")
 		case leadgatev1.Stage_STAGE_DUPLICATE:
 			s.submission(e, at, s.now(), "")
@@ -43,7 +43,7 @@ func (s *spans) make(events []*leadgatev1.Event) {
 	}
 }
 
-// submission is the span of a request that brought a lead. Its identifier is the one that the lead knows.
+// submission makes the span of a request that submitted a lead. Its identifier is the one recorded with the lead.
 func (s *spans) submission(e *leadgatev1.LeadEvent, from, to time.Time, problem string) {
 	traceID, err := trace.TraceIDFromHex(e.GetTraceId())
 	if err != nil {
@@ -65,7 +65,7 @@ func (s *spans) submission(e *leadgatev1.LeadEvent, from, to time.Time, problem 
 	finish(span, to, problem)
 }
 
-// call is the span of one call to a CRM for one lead. Its identifier is the one that the CRM was told.
+// call makes the span of one call to a CRM for one lead. Its identifier is the one that was sent to the CRM.
 func (s *spans) call(e *leadgatev1.LeadEvent, to time.Time, problem string) {
 	traceID, err := trace.TraceIDFromHex(e.GetTraceId())
 	if err != nil || e.GetDuration() == nil { // nothing was sent
@@ -97,7 +97,7 @@ func remote(traceID trace.TraceID, spanID trace.SpanID) trace.SpanContext {
 	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: traceID, SpanID: spanID, TraceFlags: trace.FlagsSampled, Remote: true})
 }
 
-// attributes are what is known of an event, without what could be personal.
+// attributes returns the attributes of an event, without anything that could be personal data.
 func attributes(e *leadgatev1.LeadEvent) []attribute.KeyValue {
 	all := []attribute.KeyValue{
 		attribute.String("leadgate.lead_id", e.GetLeadId()),
@@ -111,7 +111,7 @@ func attributes(e *leadgatev1.LeadEvent) []attribute.KeyValue {
 	text("leadgate.form", e.GetForm())
 	text("leadgate.destination", e.GetDestination())
 	text("leadgate.request_id", e.GetRequestId())
-	if !strings.Contains(e.GetRecordId(), "@") { // some CRMs know people by their address
+	if !strings.Contains(e.GetRecordId(), "@") { // some CRMs identify people by their e-mail address
 		text("leadgate.record_id", e.GetRecordId())
 	}
 	text("leadgate.reason", e.GetReason())
@@ -127,7 +127,7 @@ func attributes(e *leadgatev1.LeadEvent) []attribute.KeyValue {
 	return all
 }
 
-// chosenIDs lets a span have the identifiers that its context names; others get random ones. It implements
+// chosenIDs takes a span's identifiers from its context; without any there, it makes random ones. It implements
 // sdktrace.IDGenerator.
 type chosenIDs struct{}
 

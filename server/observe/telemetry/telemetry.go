@@ -1,8 +1,8 @@
-// Package telemetry sends traces, metrics and log lines over OTLP, where OpenTelemetry's standard environment variables ask for it.
+// Package telemetry sends traces, metrics and log lines over OTLP, if OpenTelemetry's standard environment variables ask for it.
 //
-// Spans are made of the journal's events, as log lines and metrics are: one for the submission, one for each call to a CRM, in
-// the trace that came with the request, however long the lead waited in between. Nothing is on the way of a lead, and with
-// telemetry off there is nothing at all. The metrics are those that Prometheus scrapes.
+// Spans are made from the journal's events, like log lines and metrics: one for the submission and one for each call to a CRM, in
+// the trace of the request, however long the lead waited in between. Nothing here delays a lead, and with telemetry off nothing
+// runs. The metrics are those that Prometheus scrapes.
 package telemetry
 
 import (
@@ -28,34 +28,34 @@ import (
 	"github.com/leadgate/leadgate/worker/journal"
 )
 
-// How long what is left may take to be sent at the end.
+// How long Close may take to send what is left.
 const flushTimeout = 5 * time.Second
 
-// Options are what is sent. Journal, Gatherer and LookupEnv must be set.
+// Options configure telemetry. Journal, Gatherer and LookupEnv must be set.
 type Options struct {
-	// Journal is where events come from.
+	// Journal is the source of events.
 	Journal *journal.Journal
-	// Gatherer has the metrics.
+	// Gatherer gathers the metrics.
 	Gatherer promclient.Gatherer
-	// Version of the gateway.
+	// Version is the gateway's version.
 	Version string
-	// Now is the time; time.Now if nil.
+	// Now returns the current time; time.Now if nil.
 	Now func() time.Time
-	// LookupEnv returns an environment variable, and whether it is set.
+	// LookupEnv looks up an environment variable, like os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
-	// Logger gets what could not be sent; nil drops it.
+	// Logger gets errors of sending; nil discards them.
 	Logger *slog.Logger
 }
 
-// Telemetry sends until it is closed. The zero value and nil send nothing.
+// Telemetry sends traces and metrics until it is closed. A nil *Telemetry sends nothing.
 type Telemetry struct {
 	traces  bool
 	stopTap func()
 	close   []func(context.Context) error
 }
 
-// Wanted says whether the environment asks for traces and for metrics: OTEL_EXPORTER_OTLP_ENDPOINT, or that of one signal, or
-// OTEL_TRACES_EXPORTER and OTEL_METRICS_EXPORTER with "otlp". OTEL_SDK_DISABLED=true switches everything off.
+// Wanted reports whether the environment asks for traces and for metrics: by OTEL_EXPORTER_OTLP_ENDPOINT, by the endpoint of a
+// signal, or by OTEL_TRACES_EXPORTER or OTEL_METRICS_EXPORTER with "otlp". OTEL_SDK_DISABLED=true turns both off.
 func Wanted(lookup func(string) (string, bool)) (traces, metrics bool) {
 	get := func(name string) string { value, _ := lookup(name); return value }
 	if strings.EqualFold(get("OTEL_SDK_DISABLED"), "true") {
@@ -72,7 +72,7 @@ func Wanted(lookup func(string) (string, bool)) (traces, metrics bool) {
 	return wanted("TRACES"), wanted("METRICS")
 }
 
-// Start begins to send what the environment asks for; it returns nil if that is nothing.
+// Start starts to send what the environment asks for; it returns nil if that is nothing.
 func Start(ctx context.Context, o Options) (*Telemetry, error) {
 	traces, metrics := Wanted(o.LookupEnv)
 	if !traces && !metrics {
@@ -102,19 +102,19 @@ func Start(ctx context.Context, o Options) (*Telemetry, error) {
 	return t, nil
 }
 
-// describe says who sends, and has what cannot be sent logged.
+// describe returns the resource that identifies the sender, and sets OpenTelemetry's global error handler.
 func describe(ctx context.Context, o Options) (*resource.Resource, error) {
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Logger.Warn("telemetry could not be sent", "error", err) }))
 	described, err := resource.New(ctx,
 		resource.WithAttributes(attribute.String("service.name", "leadgate"), attribute.String("service.version", o.Version)),
-		resource.WithTelemetrySDK(), resource.WithHost(), resource.WithFromEnv()) // the environment has the last word
+		resource.WithTelemetrySDK(), resource.WithHost(), resource.WithFromEnv()) // the environment takes precedence
 	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	return described, nil
 }
 
-// protocol is how a signal is sent: grpc or http/protobuf, the default.
+// protocol returns the protocol of a signal: grpc or http/protobuf, the default.
 func protocol(o Options, signal string) string {
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_" + signal + "_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
 		if value, ok := o.LookupEnv(name); ok && value != "" {
@@ -141,7 +141,7 @@ func (t *Telemetry) startTraces(ctx context.Context, o Options, described *resou
 	if err != nil {
 		return err
 	}
-	// The sampler is the environment's, OTEL_TRACES_SAMPLER.
+	// The environment chooses the sampler, by OTEL_TRACES_SAMPLER.
 	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(described), sdktrace.WithIDGenerator(chosenIDs{}))
 	t.close = append(t.close, provider.Shutdown)
 	spans := &spans{tracer: provider.Tracer("github.com/leadgate/leadgate"), now: o.Now}
@@ -162,17 +162,17 @@ func (t *Telemetry) startMetrics(ctx context.Context, o Options, described *reso
 	if err != nil {
 		return err
 	}
-	// How often is the environment's, OTEL_METRIC_EXPORT_INTERVAL.
+	// The environment sets the interval, by OTEL_METRIC_EXPORT_INTERVAL.
 	reader := sdkmetric.NewPeriodicReader(exporter, sdkmetric.WithProducer(prometheus.NewMetricProducer(prometheus.WithGatherer(o.Gatherer))))
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithResource(described))
 	t.close = append(t.close, provider.Shutdown)
 	return nil
 }
 
-// Traces says whether traces are sent.
+// Traces reports whether traces are sent.
 func (t *Telemetry) Traces() bool { return t != nil && t.traces }
 
-// Close sends what is left.
+// Close sends what is left and shuts down.
 func (t *Telemetry) Close() error {
 	if t == nil {
 		return nil

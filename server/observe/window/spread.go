@@ -10,22 +10,23 @@ import (
 )
 
 const (
-	// Each step of a spread is that much longer than the one before: how exact a percentile is.
+	// Each step is this much longer than the previous one, which bounds the error of percentiles.
 	spreadGrowth = 1.05
-	// The first step ends here. Below it nobody tells durations apart.
+	// The end of the first step. Shorter durations all count as this.
 	spreadFirst = time.Millisecond
-	// 1.05^460 ms is two months; whatever takes longer is counted as that.
+	// 1.05^460 ms is two months. Longer durations count in the last step.
 	spreadSteps = 460
 )
 
-// Spread counts durations by steps, so that percentiles of any number of them take 2 KB. The zero value is empty.
+// Spread is a histogram of durations that gives percentiles of any number of them in 2 KB. The zero value is empty. It is not safe
+// for concurrent use.
 type Spread struct {
 	steps *[spreadSteps]uint32 // nil while it is empty
 	count int64
 	max   time.Duration
 }
 
-// Add counts one duration.
+// Add adds one duration.
 func (s *Spread) Add(d time.Duration) {
 	if s.steps == nil {
 		s.steps = new([spreadSteps]uint32)
@@ -35,10 +36,10 @@ func (s *Spread) Add(d time.Duration) {
 	s.max = max(s.max, d)
 }
 
-// Count is how many durations were added.
+// Count returns how many durations were added.
 func (s *Spread) Count() int64 { return s.count }
 
-// Merge adds the durations of another.
+// Merge adds the durations of other.
 func (s *Spread) Merge(other *Spread) {
 	if other.steps == nil {
 		return
@@ -53,7 +54,8 @@ func (s *Spread) Merge(other *Spread) {
 	s.max = max(s.max, other.max)
 }
 
-// Percentile is a duration that p of all do not exceed, 0 < p ≤ 1, at most 5 % too long; 0 if there are none.
+// Percentile returns a duration that the share p of all durations, 0 < p ≤ 1, does not exceed. It is at most 5 % too long; 0 if the
+// spread is empty.
 func (s *Spread) Percentile(p float64) time.Duration {
 	if s.steps == nil {
 		return 0
@@ -67,7 +69,7 @@ func (s *Spread) Percentile(p float64) time.Duration {
 	return s.max
 }
 
-// Steps are the steps that are not empty, by number, and the longest duration: what the spread can be made of again.
+// Steps returns the non-empty steps by number, and the longest duration; see [Restored].
 func (s *Spread) Steps() (steps map[uint32]uint32, longest time.Duration) {
 	if s.steps == nil {
 		return nil, 0
@@ -81,7 +83,7 @@ func (s *Spread) Steps() (steps map[uint32]uint32, longest time.Duration) {
 	return steps, s.max
 }
 
-// Restored is the spread that was stored as steps. Steps that there are not are left out.
+// Restored returns a spread from its Steps. Unknown step numbers are ignored.
 func Restored(steps map[uint32]uint32, longest time.Duration) Spread {
 	s := Spread{}
 	for i, n := range steps {
@@ -97,7 +99,7 @@ func Restored(steps map[uint32]uint32, longest time.Duration) Spread {
 	return s
 }
 
-// Message is the spread as the API shows it; nil if it is empty.
+// Message returns the spread as an API message; nil if it is empty.
 func (s *Spread) Message() *leadgatev1.Latency {
 	if s.count == 0 {
 		return nil

@@ -1,22 +1,22 @@
-// Package window counts things by stretches of time.
+// Package window counts things in a sliding window of time.
 package window
 
 import "time"
 
-// Slots count by stretches of time of one width, and keep the newest of them. Stretches begin at multiples of the width, so
-// that those of a minute are the clock's minutes. They belong to one goroutine at a time.
+// Slots divide time into slots of equal width and keep the newest n of them. Slots start at multiples of the width, so that
+// one-minute slots match the clock's minutes. They are not safe for concurrent use.
 type Slots[T any] struct {
 	width  time.Duration
 	ring   []T
-	newest int64 // number of the newest stretch since 1970; 0 before the first
+	newest int64 // number of the newest slot since 1970; 0 before the first
 }
 
-// New keeps n stretches, the present one included. Width and n are at least 1.
+// New returns n slots, the present one included. Width and n are at least 1.
 func New[T any](width time.Duration, n int) Slots[T] {
 	return Slots[T]{width: width, ring: make([]T, n)}
 }
 
-// At is the stretch of a time, for counting; nil if it is not kept any more. A later time than ever before forgets the oldest.
+// At returns the slot of a time, to count in; nil if it is no longer kept. A time newer than all before drops the oldest slots.
 func (s *Slots[T]) At(t time.Time) *T {
 	number := s.number(t)
 	s.advance(number)
@@ -26,7 +26,7 @@ func (s *Slots[T]) At(t time.Time) *T {
 	return s.slot(number)
 }
 
-// Each calls visit with every stretch that is kept at the time, oldest first, and its beginning.
+// Each calls visit for every slot kept at the time now, oldest first, with its start.
 func (s *Slots[T]) Each(now time.Time, visit func(begin time.Time, slot *T)) {
 	s.advance(s.number(now))
 	for number := s.newest - int64(len(s.ring)) + 1; number <= s.newest; number++ {

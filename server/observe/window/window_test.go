@@ -9,7 +9,7 @@ import (
 	"github.com/leadgate/leadgate/server/observe/window"
 )
 
-// Whatever the order of times, the sum is that of the things in the stretches that are kept.
+// In whatever order the times come, the sum is that of the slots still kept.
 func TestTheSumIsThatOfTheNewestStretches(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
