@@ -2,6 +2,8 @@ package main_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/chromedp/cdproto/page"
@@ -125,11 +127,19 @@ func TestWhoeverMayOnlyReadIsToldSo(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.manyDead(1)
+	keys := t.TempDir()
+	for _, name := range []string{"viewer", "shop"} {
+		if err := os.WriteFile(filepath.Join(keys, name), []byte(name+"-key-"+name+"-key-1"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	viewer := `  - { name: viewer, key: "${file:` + keys + `/viewer}", roles: [read] }
+`
 	h.edit("forms:", `api_keys:
   - { name: ops, key: "${env:HUBSPOT_TOKEN}", roles: [read, operate] }
-  - { name: viewer, key: viewer-key-viewer-key, roles: [read] }
-  - { name: shop, key: shop-key-shop-key-1, roles: [submit] }
+`+viewer+`  - { name: shop, key: "${file:`+keys+`/shop}", roles: [submit] }
 forms:`)
+	h.gateway.kill()
 	h.restart()
 	o := openConsole(t, h.gateway.address)
 	signIn := func(key string) {
@@ -139,12 +149,12 @@ forms:`)
 	// A key that may not even read does not lock its owner in.
 	signIn("shop-key-shop-key-1")
 	o.do(shows("#app", "does not have the role read"), pressButton("Sign out"), shows("#app", "Sign in with an API key"))
-	signIn("viewer-key-viewer-key")
+	signIn("viewer-key-viewer-key-1")
 	o.do(shows(".who", "viewer (read-only)"))
 	o.goTo("dead", shows(".group", "1 ×"), holds(`(document.querySelector(".group details").open = true, document.querySelectorAll(".group a").length === 1 && document.querySelectorAll("main input, main button").length === 0)`))
 	o.checkAccess("dead, to be read")
 	// The key is taken out of the configuration: the page says why it asks for one.
-	h.edit("  - { name: viewer, key: viewer-key-viewer-key, roles: [read] }\n", "")
+	h.edit(viewer, "")
 	o.do(shows("#app", "You were signed out"), shows("#app", "Sign in with an API key"))
 	o.do(chromedp.Reload(), holds(`document.querySelector("#key") && !document.body.innerText.includes("You were signed out")`))
 	o.wellBehaved()

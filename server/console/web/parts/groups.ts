@@ -143,9 +143,10 @@ export class Groups<T> {
     const items = this.items.filter((item) => this.chosen.has(this.kind.id(item)));
     const everything = h("button", { type: "button", class: "quiet", "data-key": "everything", click: () => this.chooseAll(items.length < this.items.length) }, items.length < this.items.length ? `Choose all ${count(this.items.length)}` : "Choose none");
     const text = h("span", { role: "status" });
-    swap(this.bar, this.items.length > 0 ? everything : null, text, items.length > 0 ? this.kind.actions.map((action) => this.actionButton(action, items)) : null);
+    const useful = this.items.length > 0 && this.kind.actions.length > 0;
+    swap(this.bar, useful ? [everything, text] : null, items.length > 0 ? this.kind.actions.map((action) => this.actionButton(action, items)) : null);
     write(text, items.length > 0 ? `${count(items.length)} chosen` : "");
-    set(this.bar, { hidden: this.items.length === 0 || this.kind.actions.length === 0 });
+    set(this.bar, { hidden: !useful });
   }
 
   private chooseAll(yes: boolean): void {
