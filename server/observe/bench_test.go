@@ -13,7 +13,7 @@ import (
 	"github.com/leadgate/leadgate/worker/journal"
 )
 
-// What one event costs, of which an accepted lead has three: its line and its count.
+// The cost of one event: its line and its count. An accepted lead has three.
 func BenchmarkEvent(b *testing.B) {
 	b.Run("discarded", func(b *testing.B) { benchmarkEvent(b, io.Discard) })
 	b.Run("to a file", func(b *testing.B) {
@@ -44,5 +44,5 @@ func benchmarkEvent(b *testing.B, out io.Writer) {
 	for b.Loop() {
 		j.Publish(event)
 	}
-	observer.Close() // everything is written, within the time that is measured
+	observer.Close() // everything is written, within the measured time
 }

@@ -8,7 +8,7 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// drifts asks what does not fit any more when the metrics are read.
+// drifts exposes how many fields and properties no longer fit, read at each scrape.
 type drifts struct {
 	list func(context.Context) ([]*leadgatev1.Drift, error)
 	desc *prometheus.Desc

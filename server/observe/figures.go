@@ -11,11 +11,10 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// How long the store may take for its figures. Prometheus gives up on a scrape after 10 s unless told otherwise.
+// The time limit for reading the store's figures. Prometheus' default scrape timeout is 10 s.
 const figuresTimeout = 5 * time.Second
 
-// figures asks the store when the metrics are read, so that they are right after a restart and never drift from what is on
-// disk.
+// figures reads the store at each scrape, so that the metrics are right after a restart and always match what is on disk.
 type figures struct {
 	store                              Store
 	destinations                       func(context.Context) ([]*leadgatev1.Destination, error)
@@ -59,7 +58,7 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	all := map[string]store.Counts{}
-	if f.destinations != nil { // those to which no lead ever went as well
+	if f.destinations != nil { // include those to which no lead ever went
 		configured, err := f.destinations(ctx)
 		if err != nil {
 			out <- prometheus.NewInvalidMetric(f.deliveries, err)
@@ -70,7 +69,7 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	}
 	maps.Copy(all, counts)
 	for destination, c := range all {
-		// Every state is shown, 0 as well: an alert on a series that is not there never fires.
+		// Include states with 0: an alert on a missing series never fires.
 		for number, name := range leadgatev1.DeliveryState_name {
 			if state := leadgatev1.DeliveryState(number); state != leadgatev1.DeliveryState_DELIVERY_STATE_UNSPECIFIED {
 				out <- prometheus.MustNewConstMetric(f.deliveries, prometheus.GaugeValue, float64(c.ByState[state]),

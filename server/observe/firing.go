@@ -7,7 +7,7 @@ import (
 	"github.com/leadgate/leadgate/worker/enums"
 )
 
-// firing shows the alerts that are firing when the metrics are read.
+// firing exposes the firing alerts, read at each scrape.
 type firing struct {
 	alerts func() []*leadgatev1.Alert
 	desc   *prometheus.Desc

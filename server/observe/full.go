@@ -7,19 +7,19 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// How many leads' addresses are remembered, so that the lines of one lead read it once.
+// How many leads' addresses are cached, so that the lines of one lead read it only once.
 const maxRemembered = 1000
 
-// fullData knows what log lines show of a lead's own data. Events are masked, so what is to be shown in full is read from the
-// store. It belongs to one goroutine, but for shown.
+// fullData provides personal data for log lines. Events are masked, so the full data is read from the store. Except for shown, it
+// is not safe for concurrent use.
 type fullData struct {
 	shown    atomic.Bool
 	lead     func(ctx context.Context, leadID string) (*leadgatev1.LeadRecord, error)
 	delivery func(ctx context.Context, deliveryID string) (*leadgatev1.Delivery, error)
-	people   map[string]string // e-mail addresses by lead
+	people   map[string]string // e-mail addresses by lead identifier
 }
 
-// mask masks e-mail addresses, unless they are to be shown.
+// mask masks e-mail addresses, unless personal data is shown.
 func (f *fullData) mask(text string) string {
 	if f.shown.Load() {
 		return text
@@ -27,7 +27,7 @@ func (f *fullData) mask(text string) string {
 	return maskEmails(text)
 }
 
-// person is who a lead is.
+// person returns the lead's e-mail address if it is to be shown, and otherwise the masked person.
 func (f *fullData) person(e *leadgatev1.LeadEvent) string {
 	if !f.shown.Load() || e.GetPerson() == "" {
 		return e.GetPerson()
@@ -37,7 +37,7 @@ func (f *fullData) person(e *leadgatev1.LeadEvent) string {
 	}
 	record, err := f.lead(context.Background(), e.GetLeadId())
 	if err != nil || record.GetLead().GetEmail() == "" {
-		return e.GetPerson() // refused, erased meanwhile, or the store is closing
+		return e.GetPerson() // refused, erased meanwhile, or the store is closed
 	}
 	if f.people == nil || len(f.people) >= maxRemembered {
 		f.people = map[string]string{}
@@ -46,7 +46,7 @@ func (f *fullData) person(e *leadgatev1.LeadEvent) string {
 	return record.GetLead().GetEmail()
 }
 
-// crmBody is what the CRM answered.
+// crmBody returns the CRM's answer, in full if it is to be shown.
 func (f *fullData) crmBody(e *leadgatev1.LeadEvent) string {
 	if !f.shown.Load() || e.GetCrmBody() == "" {
 		return e.GetCrmBody()

@@ -1,17 +1,17 @@
 package observe
 
 const (
-	// How many forms or destinations are told apart in the metrics. Far more than anybody configures; it is there because
-	// anybody can write the name of a form into a URL.
+	// The most forms or destinations with labels of their own. Nobody configures that many, but anybody can put the name of a form
+	// into a URL.
 	maxLabels = 200
-	// The label of all others.
+	// The label shared by all others.
 	otherLabel = "other"
 )
 
-// labels bounds the values of a label. The zero value is ready for use, by one goroutine.
+// labels limits the number of values of a label. The zero value is ready for use. It is not safe for concurrent use.
 type labels struct{ known map[string]struct{} }
 
-// of is the label for a name: the name itself, or otherLabel when there are too many. Empty stays empty.
+// of returns the label for a name: the name itself, or otherLabel if there are too many. Empty stays empty.
 func (l *labels) of(name string) string {
 	if name == "" {
 		return ""

@@ -8,7 +8,7 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// lanes asks the worker how sending goes when the metrics are read: what it shows is what ListDestinations answers.
+// lanes exposes the state of the destinations, read at each scrape with ListDestinations.
 type lanes struct {
 	destinations func(context.Context) ([]*leadgatev1.Destination, error)
 

@@ -9,17 +9,17 @@ import (
 	"github.com/leadgate/leadgate/worker/journal"
 )
 
-// lines writes a log line for each event. It belongs to one goroutine.
+// lines writes one log line per event. It is not safe for concurrent use.
 type lines struct {
 	to     slog.Handler
 	stages stageNames
 	full   *fullData
-	attrs  []slog.Attr // of the line that is being written; kept for the next
+	attrs  []slog.Attr // of the current line; the slice is reused
 }
 
 func (l *lines) write(event *leadgatev1.Event) {
 	level := levelOf(event)
-	ctx := context.Background() // an event happened; nobody waits for its line
+	ctx := context.Background() // there is no caller to cancel it
 	if !l.to.Enabled(ctx, level) {
 		return
 	}
@@ -50,12 +50,12 @@ func (l *lines) write(event *leadgatev1.Event) {
 		l.text("notifier", kind.System.GetNotifier())
 		l.alert(kind.System.GetAlert())
 	}
-	record := slog.NewRecord(event.GetTime().AsTime(), level, journal.OneLine(message), 0) // text logs show it as it is
+	record := slog.NewRecord(event.GetTime().AsTime(), level, journal.OneLine(message), 0) // text logs show it unescaped
 	record.AddAttrs(l.attrs...)
-	_ = l.to.Handle(ctx, record) // there is nowhere to tell that telling failed
+	_ = l.to.Handle(ctx, record) // there is nowhere to report a failure to log
 }
 
-// alert writes what an operator needs who sees nothing but the log.
+// alert adds what an operator needs who sees nothing but the log.
 func (l *lines) alert(a *leadgatev1.Alert) {
 	if a == nil {
 		return
@@ -109,8 +109,8 @@ func (l *lines) number(key string, value int64) {
 	}
 }
 
-// levelOf is how much an event wants attention: an error when somebody has to act, a warning when something went otherwise than
-// it should and leadgate deals with it.
+// levelOf returns the level of an event: error if somebody has to act, warning if something went wrong that leadgate handles
+// itself.
 func levelOf(event *leadgatev1.Event) slog.Level {
 	switch event.GetLead().GetStage() {
 	case leadgatev1.Stage_STAGE_DEAD:

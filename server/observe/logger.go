@@ -9,15 +9,15 @@ import (
 	"golang.org/x/term"
 )
 
-// NewLogger returns a logger that writes a line for each record at once, in one call of Write.
+// NewLogger returns a logger that writes each record at once, in a single call of Write.
 //
-// Format is json or text; empty chooses text where out is a terminal and json everywhere else. Text is for people: in their own
-// time, and in colours where out is a terminal. Level is debug, info, warn or error; empty stands for info.
+// format is json or text; empty means text if out is a terminal and json otherwise. Text is for people: in local time, and in
+// colours if out is a terminal. level is debug, info, warn or error; empty means info.
 func NewLogger(out io.Writer, format, level string) *slog.Logger {
 	return NewAdjustableLogger(out, format, ParseLevel(level))
 }
 
-// NewAdjustableLogger is NewLogger for a level that may change, such as a *slog.LevelVar.
+// NewAdjustableLogger is like NewLogger, with a level that may change, such as a *slog.LevelVar.
 func NewAdjustableLogger(out io.Writer, format string, level slog.Leveler) *slog.Logger {
 	terminal := isTerminal(out)
 	if format == "text" || format == "" && terminal {
@@ -28,7 +28,7 @@ func NewAdjustableLogger(out io.Writer, format string, level slog.Leveler) *slog
 	return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level, ReplaceAttr: tidy}))
 }
 
-// ParseLevel reads debug, info, warn or error; anything else stands for info.
+// ParseLevel parses debug, info, warn or error. Anything else means info.
 func ParseLevel(text string) slog.Level {
 	var level slog.Level // Info
 	_ = level.UnmarshalText([]byte(text))
@@ -43,12 +43,11 @@ func isTerminal(out io.Writer) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// timeLayout has all its digits: slog leaves out zeros at the end, and times of different lengths neither sort as text nor are read
-// by whoever expects so many digits.
+// timeLayout always has three decimals. slog drops trailing zeros, and times of varying length neither sort as text nor suit
+// parsers that expect a fixed width.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
-// tidy leaves out the message of records that say everything in their attributes, writes times in UTC, to the millisecond, and puts
-// the level into words, for which slog would take encoding/json.
+// tidy drops empty messages, formats times in UTC with milliseconds, and formats the level, for which slog would use encoding/json.
 func tidy(groups []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindTime {
 		a.Value = slog.StringValue(a.Value.Time().UTC().Format(timeLayout))

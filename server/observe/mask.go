@@ -6,15 +6,15 @@ import (
 	"github.com/leadgate/leadgate/worker/journal"
 )
 
-// Letters of an e-mail address besides letters and digits. An asterisk is not among them, so that what is masked already is
-// left alone.
+// Bytes of an e-mail address besides ASCII letters and digits. The asterisk is left out, so that addresses already masked stay as
+// they are.
 const (
 	localLetters  = "!#$%&'+-/=?^_`{|}~."
 	domainLetters = "-."
 )
 
-// maskEmails masks every e-mail address in a text. Whoever writes an event masks what it knows to be personal; this is for what
-// nobody expects to be: an address used as an idempotency key, or repeated in an error of a proxy on the way to the CRM.
+// maskEmails masks every e-mail address in a text. Events are published with known personal data masked; this catches the
+// unexpected: an address used as an idempotency key, or quoted in the error of a proxy in front of the CRM.
 func maskEmails(text string) string {
 	at := strings.IndexByte(text, '@')
 	if at < 0 {
@@ -41,7 +41,7 @@ func maskEmails(text string) string {
 	return masked.String()
 }
 
-// next is the position of the next @ behind one; negative if there is none.
+// next returns the position of the next @ after at; negative if there is none.
 func next(text string, at int) int {
 	if i := strings.IndexByte(text[at+1:], '@'); i >= 0 {
 		return at + 1 + i
@@ -49,7 +49,7 @@ func next(text string, at int) int {
 	return -1
 }
 
-// isPart reports whether a byte may be part of an address. Every byte of a letter that is not ASCII is.
+// isPart reports whether a byte may be part of an address. All non-ASCII bytes may.
 func isPart(b byte, others string) bool {
 	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b >= 0x80 || strings.IndexByte(others, b) >= 0
 }

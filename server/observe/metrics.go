@@ -13,7 +13,7 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// metrics counts events. count belongs to one goroutine, the rest is safe for concurrent use.
+// metrics counts events. count must not be called concurrently; the rest is safe for concurrent use.
 type metrics struct {
 	registry          *prometheus.Registry
 	logger            *slog.Logger
@@ -56,13 +56,13 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 		attempts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "leadgate_delivery_attempt_duration_seconds",
 			Help: "How long calls to the CRM took, by outcome: success, retry or dead.",
-			// From a CRM in the same house to the time limit of a call, 30 s unless configured.
+			// From a CRM next door to the default time limit of a call, 30 s.
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"destination", "outcome"}),
 		speed: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "leadgate_speed_to_lead_seconds",
 			Help: "The time from the submission to the CRM's record, for each delivery.",
-			// From at once, through the five minutes after which a lead has gone cold, to an outage of a day.
+			// From immediate, through the five minutes after which a lead has gone cold, to an outage of a day.
 			Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400},
 		}, []string{"form"}),
 		requests: newRequests(),
@@ -75,7 +75,7 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 		Help: "1 while the configuration in force is what the file says, 0 while the file is refused.",
 	})
 	m.configGood.Set(1)
-	for number, name := range leadgatev1.SystemEventType_name { // increase() does not see the first value of a series that is new
+	for number, name := range leadgatev1.SystemEventType_name { // increase() does not see the first value of a new series
 		if number != int32(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_UNSPECIFIED) {
 			m.systemEvents.WithLabelValues(typeName(name, "SYSTEM_EVENT_TYPE_"))
 		}
@@ -119,8 +119,8 @@ func newMetrics(o Options, stages stageNames) (*metrics, error) {
 	return m, nil
 }
 
-// handler serves what could be collected, and logs what could not: half of the metrics are better than none while the store
-// is failing.
+// handler serves the metrics that could be collected and logs errors: while the store fails, half of the metrics are better than
+// none.
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		ErrorHandling: promhttp.ContinueOnError,
@@ -156,7 +156,8 @@ func (m *metrics) count(event *leadgatev1.Event) {
 	}
 }
 
-// outcomeOf is what came of the attempt that an event ends; empty if it ends none. FAILURE ends none: SUCCESS or DEAD follows.
+// outcomeOf returns the outcome of the attempt that an event ends; empty if it ends none. FAILURE ends none: SUCCESS or DEAD
+// follows.
 func (m *metrics) outcomeOf(e *leadgatev1.LeadEvent) string {
 	if e.GetDuration() == nil {
 		return ""
@@ -168,8 +169,8 @@ func (m *metrics) outcomeOf(e *leadgatev1.LeadEvent) string {
 	return ""
 }
 
-// reasonOf is the label that says why a lead was rejected or held, or a call failed. An event's own words are no label: there
-// is no end to them.
+// reasonOf returns the label for why a lead was rejected or held, or a call failed. An event's error text is no label, because its
+// values are unbounded.
 func reasonOf(e *leadgatev1.LeadEvent) string {
 	switch e.GetStage() {
 	case leadgatev1.Stage_STAGE_REJECTED, leadgatev1.Stage_STAGE_HELD:

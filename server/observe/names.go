@@ -6,8 +6,8 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// stageNames are the names of the stages as log lines and metrics have them: crm_api_call. They are made once because every event
-// needs one. Safe for concurrent use.
+// stageNames maps stages to their names in log lines and metrics, such as crm_api_call. It is computed once, because every event
+// needs one. It is safe for concurrent use.
 type stageNames map[leadgatev1.Stage]string
 
 func newStageNames() stageNames {
@@ -22,8 +22,8 @@ func (n stageNames) of(stage leadgatev1.Stage) string {
 	if name, ok := n[stage]; ok {
 		return name
 	}
-	return stage.String() // the number of a stage that this leadgate does not know
+	return stage.String() // the number of an unknown stage
 }
 
-// typeName is the name of an enum's value in the same form: credentials_refused.
+// typeName returns the name of an enum value in the same form, such as credentials_refused.
 func typeName(name, prefix string) string { return strings.ToLower(strings.TrimPrefix(name, prefix)) }

@@ -29,10 +29,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// noon is the time of all events.
+// noon returns the time of all events.
 func noon() time.Time { return time.Date(2026, 11, 24, 12, 4, 31, 220_900_000, time.UTC) }
 
-// figures is a store that has only figures.
+// figures is a store with nothing but figures.
 type figures struct {
 	counts           map[string]store.Counts
 	failing, refused error
@@ -51,7 +51,7 @@ func (f figures) State(string) store.State {
 	return f.state
 }
 
-// memory is the part of a store that outlives an observer.
+// memory is the part of a store that survives an observer.
 type memory struct {
 	store.State
 	mu     sync.Mutex
@@ -85,7 +85,7 @@ func (f figures) Writable() error                                         { retu
 func (f figures) Size() int64                                             { return 1 << 30 }
 func (f figures) Free() (free, needed uint64, err error)                  { return 5 << 30, 256 << 20, nil }
 
-// destinations are the worker's, one of each status that matters.
+// destinations returns destinations with every status that matters.
 func destinations(context.Context) ([]*leadgatev1.Destination, error) {
 	return []*leadgatev1.Destination{
 		{Name: "crm", Status: leadgatev1.DestinationStatus_DESTINATION_STATUS_PAUSED, RequestsPerSecond: 2.5, RequestsPerSecondLimit: 10, RequestsPerDayLimit: 500, RequestsLeftToday: 120},
@@ -93,14 +93,14 @@ func destinations(context.Context) ([]*leadgatev1.Destination, error) {
 	}, nil
 }
 
-// watched is an observer of a journal, and what it logged.
+// watched is an observer of a journal, with its log.
 type watched struct {
 	*observe.Observer
 	t       testing.TB
 	journal *journal.Journal
 	commits *observe.Commits
 	alerts  []*leadgatev1.Alert
-	out     *bytes.Buffer // to be read after Close
+	out     *bytes.Buffer // read it only after Close
 }
 
 func watch(t testing.TB, s figures, level string) *watched {
@@ -251,7 +251,7 @@ func TestLinesBelowTheLevelAreCountedAllTheSame(t *testing.T) {
 	w.expectMetrics(`leadgate_events_total{destination="crm",form="contact",reason="",stage="queued"} 1`)
 }
 
-// blocked is an output that takes nothing until it is released.
+// blocked is an output that blocks until it is released.
 type blocked struct {
 	release chan struct{}
 	mu      sync.Mutex
@@ -269,7 +269,7 @@ func (b *blocked) Write(line []byte) (int, error) {
 func TestAStuckOutputHoldsUpPublishersInsteadOfLosingLines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const events = 10_000 // more than wait for a reader before publishers do
+		const events = 10_000 // more than fit the queue before publishers have to wait
 		j, out := journal.New(journal.Options{Now: time.Now}), &blocked{release: make(chan struct{})}
 		output := observe.NewOutput(out)
 		observer, err := observe.New(observe.Options{Journal: j, Store: figures{}, Logger: observe.NewLogger(output, "json", ""), Output: output})
@@ -288,7 +288,7 @@ func TestAStuckOutputHoldsUpPublishersInsteadOfLosingLines(t *testing.T) {
 		}
 		close(out.release)
 		synctest.Wait()
-		j.Close() // as the gateway does: the journal ends first
+		j.Close() // like the gateway: the journal is closed first
 		if err := errors.Join(observer.Close(), observer.Close()); err != nil {
 			t.Error(err)
 		}
@@ -427,7 +427,7 @@ func TestFiringAlertsAreShownWithTheirRule(t *testing.T) {
 	}
 }
 
-// silent is a stream that a watcher has opened.
+// silent is the stream of a watcher.
 type silent struct {
 	grpc.ServerStream
 	leadgatev1.UnimplementedWorkerServiceServer

@@ -1,5 +1,5 @@
-// Package observe shows what happens in the gateway: as log lines, as metrics, and as figures of the last hour. All are made
-// from the journal's events, so that what is counted is what is logged.
+// Package observe turns the journal's events into log lines, metrics, and statistics of the last hour. All have the same source, so
+// that what is counted is what is logged.
 package observe
 
 import (
@@ -17,54 +17,54 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// Options say what an observer looks at. Journal, Store, Logger and Output must be set.
+// Options configure an observer. Journal, Store, Logger and Output must be set.
 type Options struct {
-	// Journal is where events come from.
+	// Journal is the source of events.
 	Journal *journal.Journal
-	// Store is asked for its figures whenever the metrics are read.
+	// Store is read at each scrape.
 	Store Store
-	// Commits measures the store's commits; nil shows none.
+	// Commits measures the store's commits; nil exposes none.
 	Commits *Commits
-	// Destinations tells how sending goes, as ListDestinations does; nil shows nothing of it.
+	// Destinations returns the state of the destinations, as ListDestinations does; nil exposes nothing about it.
 	Destinations func(context.Context) ([]*leadgatev1.Destination, error)
-	// Drift tells what does not fit any more, as ListDrift does; nil shows nothing of it.
+	// Drift returns what no longer fits the mapping, as ListDrift does; nil exposes nothing about it.
 	Drift func(context.Context) ([]*leadgatev1.Drift, error)
-	// Alerts are those that are known, firing or over; nil shows none.
+	// Alerts returns all known alerts, firing or resolved; nil exposes none.
 	Alerts func() []*leadgatev1.Alert
-	// Judged has the metrics of what alerts judge; nil shows none.
+	// Judged collects the metrics of what alerts judge; nil exposes none.
 	Judged prometheus.Collector
-	// Lead and Delivery read from the store, for log lines that show personal data as it is; nil shows it masked always.
+	// Lead and Delivery read from the store, for log lines with full personal data. If either is nil, log lines are always masked.
 	Lead     func(ctx context.Context, leadID string) (*leadgatev1.LeadRecord, error)
 	Delivery func(ctx context.Context, deliveryID string) (*leadgatev1.Delivery, error)
 	// Logger gets a record for each event, with the event's time.
 	Logger *slog.Logger
-	// Output is what Logger writes to, so that the lines of events that come together are written together.
+	// Output is what Logger writes to, so that lines of events that arrive together are written together.
 	Output *Output
-	// Version of the gateway, for the metrics.
+	// Version is the gateway's version, for the metrics.
 	Version string
-	// Now is the time, by which the metrics tell ages; time.Now if nil.
+	// Now returns the current time; time.Now if nil.
 	Now func() time.Time
 }
 
 // Store is what an observer needs of the store.
 type Store interface {
-	// Counts returns the figures of every destination.
+	// Counts returns the delivery counts of every destination.
 	Counts(ctx context.Context) (map[string]store.Counts, error)
-	// Writable is nil while leads can be accepted.
+	// Writable returns nil while leads can be accepted.
 	Writable() error
-	// Recent returns the newest events that were written, oldest first, at most limit.
+	// Recent returns the newest stored events, oldest first, at most limit.
 	Recent(ctx context.Context, limit int) ([]*leadgatev1.Event, error)
 	// State returns a namespace of small durable values.
 	State(namespace string) store.State
-	// Free returns how many bytes the disk has left, and how many must stay free for the store to be writable.
+	// Free returns how many bytes are free on the disk, and how many must be for the store to be writable.
 	Free() (free, needed uint64, err error)
 }
 
-// How long reading the figures of the last hour may take.
+// The time limit for reading the statistics of the last hour at the start.
 const recallTimeout = 10 * time.Second
 
-// Observer logs and counts every event of the journal until it is closed. It misses none: while its output is slow, the
-// journal makes those wait who publish. Only lines that nobody takes at all are lost; see Output.
+// Observer logs and counts every event of the journal until it is closed. It misses none: if its output is slow, it slows down
+// publishers. Lines are lost only if the output accepts none at all; see [Output].
 type Observer struct {
 	store   Store
 	metrics *metrics
@@ -74,7 +74,7 @@ type Observer struct {
 	close   func()
 }
 
-// New begins to observe.
+// New starts an observer.
 func New(o Options) (*Observer, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -111,23 +111,23 @@ func New(o Options) (*Observer, error) {
 	return &Observer{store: o.Store, metrics: m, stats: figures, full: full, keep: sync.OnceFunc(k.end), close: sync.OnceFunc(stop)}, nil
 }
 
-// KeepFigures stores the figures of the last hour for the next process, and no more after that. It is called before the store is
-// closed. It may be called again.
+// KeepFigures stores the statistics of the last hour for the next process, and stops storing them. It is called before the store is
+// closed, and may be called again.
 func (o *Observer) KeepFigures() { o.keep() }
 
-// Metrics serves the metrics in Prometheus's formats. It is safe for concurrent use.
+// Metrics returns a handler that serves the metrics in Prometheus' formats. It is safe for concurrent use.
 func (o *Observer) Metrics() http.Handler { return o.metrics.handler() }
 
-// Gatherer has the metrics.
+// Gatherer returns the metrics.
 func (o *Observer) Gatherer() prometheus.Gatherer { return o.metrics.registry }
 
-// ShowPersonalData makes log lines from now on show personal data as it is, or masked as at the beginning.
+// ShowPersonalData turns full personal data in log lines on or off; initially it is off.
 func (o *Observer) ShowPersonalData(show bool) {
 	o.full.shown.Store(show && o.full.lead != nil && o.full.delivery != nil)
 }
 
-// Close returns after everything that was published before is logged and counted. It may be called again, and after the
-// journal was closed.
+// Close logs and counts everything that was published before, then returns. It may be called again, and after the journal is
+// closed.
 func (o *Observer) Close() error {
 	o.close()
 	o.keep()

@@ -8,35 +8,35 @@ import (
 )
 
 const (
-	// gatherLimit is how many bytes of lines are gathered at most before they are written.
+	// gatherLimit is how many bytes of lines are buffered before they are written.
 	gatherLimit = 64 << 10
-	// A write that takes longer is left to itself, and lines that come meanwhile are dropped.
+	// A write that takes longer is abandoned, and lines are dropped until it returns.
 	outputPatience = 5 * time.Second
 )
 
-// Output is where log lines go, each in one call of Write, or many in one where they are written together: under load a call
-// of the operating system for each line costs more than making the line. It is safe for concurrent use.
+// Output writes log lines, each in one call of Write, or many in one call while they are gathered: under load, a system call per
+// line costs more than formatting the line. It is safe for concurrent use.
 //
-// Whoever reads the lines cannot stop the gateway. While nobody empties the pipe, as when a container's log driver hangs, and
-// while lines cannot be written, as on a full disk, they are dropped and counted.
+// The reader of the log cannot block the gateway. While nobody empties the pipe, as when a container's log driver hangs, or lines
+// cannot be written, as on a full disk, they are dropped and counted.
 type Output struct {
 	to io.Writer
 
 	mu        sync.Mutex
 	gathering bool
 	gathered  []byte
-	written   chan error // what came of a write
-	stuck     int        // lines of a write that is left to itself; 0 if none is
-	failed    bool       // the last write did
-	lost      int64      // lines
-	why       string     // the newest of them are lost
-	told      int64      // lines of these that regained has told
+	written   chan error // the result of a write
+	stuck     int        // lines of an abandoned write; 0 if there is none
+	failed    bool       // the last write failed
+	lost      int64      // lines lost in total
+	why       string     // why the newest were lost
+	told      int64      // how many of them regained has reported
 }
 
 // NewOutput returns an output that writes to another writer.
 func NewOutput(to io.Writer) *Output { return &Output{to: to, written: make(chan error, 1)} }
 
-// Write implements io.Writer for one or more whole lines. It does not fail: there is nobody who could be told.
+// Write implements io.Writer for one or more whole lines. It never fails: nobody could be told.
 func (o *Output) Write(lines []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -50,14 +50,14 @@ func (o *Output) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// Lost is how many lines are lost, and why the newest are.
+// Lost returns how many lines were lost, and why the newest were.
 func (o *Output) Lost() (lines int64, why string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.lost, o.why
 }
 
-// regained returns how many lines were lost since it told so last, and why, as soon as others are written again; 0 before.
+// regained returns how many lines were lost since its last report, and why, once writes succeed again; 0 before.
 func (o *Output) regained() (lines int64, why string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -69,7 +69,7 @@ func (o *Output) regained() (lines int64, why string) {
 	return lines, o.why
 }
 
-// together runs a function and writes in one go what it, and whoever else, writes meanwhile. One runs at a time.
+// together calls write, and writes out at the end all lines written meanwhile, by whomever. Calls must not overlap.
 func (o *Output) together(write func()) {
 	o.gather(true)
 	defer o.gather(false)
@@ -83,7 +83,7 @@ func (o *Output) gather(on bool) {
 	o.flush()
 }
 
-// flush is called with mu held.
+// flush writes the gathered lines. The caller holds mu.
 func (o *Output) flush() {
 	n := bytes.Count(o.gathered, []byte("\n"))
 	if n == 0 {
@@ -112,11 +112,11 @@ func (o *Output) flush() {
 		o.settle(n, err)
 		o.gathered = lines[:0]
 	case <-patience.C:
-		o.stuck, o.gathered = n, nil // the bytes are the writer's
+		o.stuck, o.gathered = n, nil // the writer still owns the bytes
 	}
 }
 
-// settle takes what came of a write of so many lines.
+// settle records the result of a write.
 func (o *Output) settle(lines int, err error) {
 	if o.failed = err != nil; o.failed {
 		o.lose(lines, "they cannot be written: "+err.Error())

@@ -14,7 +14,7 @@ import (
 	"github.com/leadgate/leadgate/worker/journal"
 )
 
-// writes keeps what each call wrote.
+// writes records what each call wrote.
 type writes []string
 
 func (w *writes) Write(lines []byte) (int, error) {
@@ -83,7 +83,7 @@ func TestManyLinesTogetherAreWrittenInPieces(t *testing.T) {
 	})
 }
 
-// pipe takes nothing while it is closed, and fails while it is broken.
+// pipe blocks while it is closed and fails while it is broken.
 type pipe struct {
 	writes
 	open   chan struct{}

@@ -25,7 +25,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// promtool runs the real one; without it the test is skipped, or fails where it must be there.
+// promtool runs promtool. Without it the test is skipped, or fails where it is required.
 func promtool(t *testing.T, args ...string) string {
 	t.Helper()
 	path, err := exec.LookPath("promtool")
@@ -48,7 +48,7 @@ func TestPrometheusRulesFireAsTheBuiltInOnesDo(t *testing.T) {
 	promtool(t, "test", "rules", "prometheus/rules_test.yml")
 }
 
-// One template with the built-in defaults makes the file that is shipped, so that both have the same thresholds.
+// The shipped file is generated from the built-in defaults, so both have the same thresholds.
 func TestTheShippedRulesHaveTheBuiltInThresholds(t *testing.T) {
 	t.Parallel()
 	want, err := prometheus.Rules(alert.Rules(nil))
@@ -60,7 +60,7 @@ func TestTheShippedRulesHaveTheBuiltInThresholds(t *testing.T) {
 	}
 }
 
-// Every rule that is built in has one for Prometheus, with the thresholds of the configuration, and is left out where it is off.
+// Every built-in rule has a Prometheus counterpart with the configured thresholds, except where it is off.
 func TestPrometheusRulesTakeTheThresholdsOfTheConfiguration(t *testing.T) {
 	t.Parallel()
 	configured := &configv1.AlertRules{
@@ -90,12 +90,12 @@ func TestPrometheusRulesTakeTheThresholdsOfTheConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	promtool(t, "check", "rules", path)
-	// The rules' names, in both houses.
+	// Rules have the same names in the configuration and in Prometheus.
 	names := (&configv1.AlertRules{}).ProtoReflect().Descriptor().Fields()
 	for i := range names.Len() {
 		name := string(names.Get(i).Name())
 		switch name {
-		case "breaker", "notifier": // off here; needless where Alertmanager tells
+		case "breaker", "notifier": // off here; of no use with Alertmanager
 			continue
 		}
 		if !strings.Contains(text, "rule: "+name+" }") {
@@ -104,7 +104,7 @@ func TestPrometheusRulesTakeTheThresholdsOfTheConfiguration(t *testing.T) {
 	}
 }
 
-// shipped are the files for Prometheus and Grafana, and what is written of the metrics.
+// shipped lists the files for Prometheus and Grafana, and the documentation of the metrics.
 var shipped = []string{"prometheus/rules.tmpl", "grafana/leadgate.json", "README.md"}
 
 func TestShippedFilesNameTheMetricsThatThereAre(t *testing.T) {
@@ -132,7 +132,7 @@ func TestShippedFilesNameTheMetricsThatThereAre(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.journal.Publish(way(0, "contact", "crm", 1, 1)...)
-	if err := engine.Close(); err != nil { // it counted that
+	if err := engine.Close(); err != nil { // wait until it has counted that
 		t.Fatal(err)
 	}
 	judged := promclient.NewRegistry()

@@ -13,7 +13,7 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// What README.md has for others to paste can be read by them, and names fields that lines have.
+// The snippets in README.md parse, and use only fields that lines have.
 func TestRecipesForLogsFitTheLines(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("README.md")
@@ -26,7 +26,7 @@ func TestRecipesForLogsFitTheLines(t *testing.T) {
 	w.journal.Publish(lead(failed), &leadgatev1.Event{Kind: &leadgatev1.Event_System{System: &leadgatev1.SystemEvent{Detail: "a message"}}})
 	var line map[string]any
 	for _, one := range w.lines() {
-		if err := json.Unmarshal([]byte(one), &line); err != nil { // one after the other into the same: all fields
+		if err := json.Unmarshal([]byte(one), &line); err != nil { // into the same map: all fields
 			t.Fatal(err)
 		}
 	}
@@ -36,7 +36,7 @@ func TestRecipesForLogsFitTheLines(t *testing.T) {
 			t.Errorf("the recipe for %s names %s, which no line has", recipe, field)
 		}
 	}
-	recipes := map[string]string{} // the newest of a kind, by a word in it
+	recipes := map[string]string{} // the last one of each kind, by a word in it
 	for _, block := range regexp.MustCompile("(?s)```(\\w*)\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
 		var content any
 		switch block[1] {
@@ -67,7 +67,7 @@ func TestRecipesForLogsFitTheLines(t *testing.T) {
 			t.Errorf("%s is no JSON: %s", name, label)
 		}
 	}
-	for _, field := range []string{"time", "level", "msg", "trace_id"} { // that want remappers
+	for _, field := range []string{"time", "level", "msg", "trace_id"} { // needed by remappers
 		has("Datadog", field)
 	}
 	for _, field := range regexp.MustCompile(`\b(?:lead_id|destination|crm_status|error|stage)\b`).FindAllString(recipes["fields @timestamp"], -1) {

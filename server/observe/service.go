@@ -9,13 +9,13 @@ import (
 	"github.com/leadgate/leadgate/worker"
 )
 
-// service is the worker's service with what an observer of its events adds to it.
+// service extends the worker's service by what the observer knows.
 type service struct {
 	leadgatev1.WorkerServiceServer
 	observer *Observer
 }
 
-// Service adds to the worker's service what is known from events, GetStats, and counts its watchers.
+// Service adds GetStats to the worker's service, and counts its watchers.
 func (o *Observer) Service(worker leadgatev1.WorkerServiceServer) leadgatev1.WorkerServiceServer {
 	return &service{WorkerServiceServer: worker, observer: o}
 }

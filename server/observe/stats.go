@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// How far the figures go back.
+	// How far back the statistics go.
 	statsMinutes = 60
-	// Percentiles are kept by stretches of this many minutes: they are wanted of the whole hour only, and take more room.
+	// Percentiles are kept in slots of this many minutes: they are needed only for the whole hour, and take more memory.
 	spreadMinutes = 5
 )
 
-// stats are the figures of the last hour, counted from events in bounded memory: at most maxLabels forms and destinations are
-// told apart, each taking at most 50 KB. Safe for concurrent use.
+// stats are the statistics of the last hour, counted from events in bounded memory: at most maxLabels forms and as many
+// destinations, each at most 50 KB. They are safe for concurrent use.
 type stats struct {
 	now func() time.Time
 
@@ -32,18 +32,18 @@ type stats struct {
 	forms        map[string]*tally
 	destinations map[string]*tally
 	formNames    labels
-	places       labels // names of destinations
+	places       labels // labels of destinations
 }
 
-// tally are the figures of one form, one destination, or all.
+// tally holds the statistics of one form, of one destination, or of all.
 type tally struct {
 	minutes        window.Slots[counts]
 	calls          window.Slots[window.Spread]
 	speed          window.Slots[window.Spread]
 	lastSubmission time.Time
 	lastDelivery   time.Time
-	counted        uint64 // number of the newest event of the store that is counted
-	changed        bool   // since it was last stored
+	counted        uint64 // number of the newest stored event that is counted
+	changed        bool   // since the tally was last stored
 	passing        passing
 }
 
@@ -56,7 +56,7 @@ func newTally() *tally {
 	}
 }
 
-// counts are how often what happened.
+// counts holds how often each thing happened.
 type counts struct {
 	submitted, accepted, replayed, rejected, held, delivered, failed, dead int64
 }
@@ -72,14 +72,14 @@ func (c *counts) add(other *counts) {
 	c.dead += other.dead
 }
 
-// countsOf is what one event about a lead counts as.
+// countsOf returns what one event about a lead counts as.
 func countsOf(e *leadgatev1.LeadEvent) (c counts) {
 	switch e.GetStage() {
 	case leadgatev1.Stage_STAGE_RECEIVED:
 		c.submitted = 1
 	case leadgatev1.Stage_STAGE_VALIDATED:
 		c.accepted = 1
-	case leadgatev1.Stage_STAGE_REJECTED: // nothing tells that it was received
+	case leadgatev1.Stage_STAGE_REJECTED: // it has no RECEIVED event
 		c.submitted, c.rejected = 1, 1
 	case leadgatev1.Stage_STAGE_DUPLICATE:
 		c.submitted, c.replayed = 1, 1
@@ -102,7 +102,7 @@ func (c *counts) message() *leadgatev1.StatsCounts {
 	}
 }
 
-// newStats begins with what the newest events tell, oldest first.
+// newStats returns statistics of the newest events, oldest first.
 func newStats(now func() time.Time, recent []*leadgatev1.Event) *stats {
 	s := &stats{
 		now: now, since: now(), all: *newTally(), forms: map[string]*tally{}, destinations: map[string]*tally{},
@@ -114,7 +114,7 @@ func newStats(now func() time.Time, recent []*leadgatev1.Event) *stats {
 	return s
 }
 
-// count takes events into the figures.
+// count counts events.
 func (s *stats) count(events []*leadgatev1.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,7 +141,7 @@ func tallyOf(all map[string]*tally, name string) *tally {
 	return t
 }
 
-// count counts an event, unless it is counted: number is that of the store, 0 for one that no store wrote.
+// count counts an event unless it was counted before. number is its commit number, 0 for an event that is not stored.
 func (t *tally) count(at time.Time, number uint64, e *leadgatev1.LeadEvent, c *counts) {
 	if number > 0 {
 		if number <= t.counted {
@@ -181,7 +181,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// message returns the figures as the API shows them, with those of the store beside them.
+// message returns the statistics as an API message, together with the store's counts.
 func (s *stats) message(waiting map[string]store.Counts) *leadgatev1.GetStatsResponse {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,7 +216,7 @@ func (s *stats) message(waiting map[string]store.Counts) *leadgatev1.GetStatsRes
 	return answer
 }
 
-// destination returns the figures of one destination, all 0 for one that nothing happened to.
+// destination returns the statistics of one destination, all 0 if nothing happened to it.
 func (s *stats) destination(name string, now time.Time) *leadgatev1.DestinationStats {
 	t := s.destinations[name]
 	if t == nil {
@@ -246,7 +246,7 @@ func total(spreads *window.Slots[window.Spread], now time.Time) *leadgatev1.Late
 	return sum.Message()
 }
 
-// stamp is a time as a message; nil for none.
+// stamp returns a time as a message; nil for the zero time.
 func stamp(t time.Time) *timestamppb.Timestamp {
 	if t.IsZero() {
 		return nil
@@ -254,7 +254,7 @@ func stamp(t time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(t)
 }
 
-// age is how long ago a time was; nil for none.
+// age returns how long ago t was; nil for the zero time.
 func age(t, now time.Time) *durationpb.Duration {
 	if t.IsZero() {
 		return nil

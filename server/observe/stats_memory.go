@@ -18,24 +18,25 @@ import (
 	"github.com/leadgate/leadgate/worker/journal"
 )
 
-// The figures of the last hour outlive the process: each tally is stored every few seconds in which it changed, with the number
-// of the newest event that it counts. A later process reads it, and counts what the store wrote behind that event. What no store
-// writes, refused and repeated submissions, is stored by itself every second (stats_passing.go): a kill -9 loses no more of it.
+// The statistics of the last hour survive the process: each tally is stored every few seconds if it changed, with the number of the
+// newest event that it counts. The next process reads it and counts the events stored since. Events that are not stored, refused
+// and repeated submissions, are stored in a value of their own every second (stats_passing.go), so that a kill -9 loses at most one
+// second of them.
 //
 //	figures  all, form/NAME, destination/NAME  leadgate.store.v1.Tally; goes when nothing of it is within the hour any more
 //	figures  passing                           leadgate.store.v1.PassingTallies; as above
 const figuresNamespace = "figures"
 
 const (
-	// How often tallies that changed are stored.
+	// How often changed tallies are stored.
 	keepFiguresEvery = 10 * time.Second
-	// So many events are counted again at a start, at most; behind more the figures begin anew, and say since when.
+	// The most events that are recounted at a start. With more, the statistics start anew; their since says when.
 	maxRecount = 100_000
-	// An hour after the last event of a tally nobody asks for it.
+	// An hour after a tally's last event it is of no use any more.
 	keepFiguresFor = 2 * time.Hour
 )
 
-// recall makes figures of what is stored and of what happened since.
+// recall restores the statistics from what is stored and what happened since.
 func recall(ctx context.Context, s *stats, from Store, recent []*leadgatev1.Event) error {
 	state := from.State(figuresNamespace)
 	keys, err := state.Keys(ctx)
@@ -61,7 +62,7 @@ func recall(ctx context.Context, s *stats, from Store, recent []*leadgatev1.Even
 			return fmt.Errorf("%s: %w", key, err)
 		}
 	}
-	counted := stored[allKey].GetCountedUntil() // 0 where nothing was stored yet
+	counted := stored[allKey].GetCountedUntil() // 0 if nothing is stored yet
 	if counted > newest {                       // the store was restored from a backup
 		return nil
 	}
@@ -79,8 +80,8 @@ func recall(ctx context.Context, s *stats, from Store, recent []*leadgatev1.Even
 
 const allKey = "all"
 
-// restore puts stored tallies in the place of what was counted of recent events, adds what passed since they were stored, and
-// counts those events that happened since.
+// restore replaces everything counted so far by the stored tallies, adds the passing events since they were stored, and counts the
+// recent events that are newer.
 func (s *stats) restore(stored map[string]*storev1.Tally, passing *storev1.PassingTallies, recent []*leadgatev1.Event) {
 	s.mu.Lock()
 	if since := stored[allKey].GetSince(); since != 0 {
@@ -104,7 +105,7 @@ func (s *stats) restore(stored map[string]*storev1.Tally, passing *storev1.Passi
 	s.count(recent)
 }
 
-// tally is the tally that is stored under a key; nil if none is.
+// tally returns the tally with a storage key; nil if the key is unknown.
 func (s *stats) tally(key string) *tally {
 	kind, name, _ := strings.Cut(key, "/")
 	switch kind {
@@ -159,7 +160,7 @@ func (t *tally) memory(since, now time.Time) *storev1.Tally {
 	return memory
 }
 
-// changed returns the tallies that changed since they were last stored, as they are stored.
+// changed returns the tallies that changed since they were last stored, as messages to store, and resets their changes.
 func (s *stats) changed() map[string]*storev1.Tally {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,7 +175,7 @@ func (s *stats) changed() map[string]*storev1.Tally {
 	return memories
 }
 
-// each calls visit with every tally and the key under which it is stored. It is called with mu held.
+// each calls visit for every tally with its storage key. The caller holds mu.
 func (s *stats) each(visit func(key string, t *tally)) {
 	visit(allKey, &s.all)
 	for name, t := range s.forms {
@@ -185,14 +186,14 @@ func (s *stats) each(visit func(key string, t *tally)) {
 	}
 }
 
-// unsaved says that tallies are not stored as they are.
+// unsaved marks all tallies as changed, after a failure to store them.
 func (s *stats) unsaved() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.each(func(_ string, t *tally) { t.changed = true })
 }
 
-// keeper stores the figures while the process runs.
+// keeper stores the statistics periodically.
 type keeper struct {
 	stats *stats
 	store Store
@@ -228,14 +229,14 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-// save stores what changed. What cannot be stored is stored with what changes next.
+// save stores what changed. After an error, everything is stored the next time.
 func (k *keeper) save(ctx context.Context) {
 	k.saving.Lock()
 	defer k.saving.Unlock()
 	state, expires := k.store.State(figuresNamespace), k.now().Add(keepFiguresFor)
 	changed := k.stats.changed()
 	names := slices.Sorted(maps.Keys(changed))
-	// That of all last: an event that it counts is in the others then.
+	// The tally of all goes last: it must not count an event that the others do not.
 	slices.SortStableFunc(names, func(a, b string) int { return oneOf(a == allKey) - oneOf(b == allKey) })
 	for _, key := range names {
 		value, err := proto.Marshal(changed[key])
@@ -259,7 +260,7 @@ func oneOf(yes bool) int {
 	return 0
 }
 
-// end stores what changed last, and stops.
+// end stops the keeper and stores what changed last.
 func (k *keeper) end() {
 	k.stop()
 	<-k.done
@@ -268,7 +269,7 @@ func (k *keeper) end() {
 	k.save(ctx)
 }
 
-// commitOf is the number of an event that the store wrote; 0 for another.
+// commitOf returns the commit number of a stored event; 0 for any other.
 func commitOf(event *leadgatev1.Event) uint64 {
 	id, err := journal.ParseID(event.GetId())
 	if err != nil || id.Extra != 0 {

@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// What passed is stored this often, all in one small value.
+	// How often passing events are stored, all in one small value.
 	keepPassingEvery = time.Second
 	passingKey       = "passing"
 )
 
-// passing are the refused and repeated submissions that a tally counts and is not stored with yet.
+// passing holds the refused and repeated submissions that a tally counts but that are not stored with it yet.
 type passing struct {
 	stored  int64            // when the tally was stored, Unix time in nanoseconds
-	minutes map[int64]counts // by the minute's beginning, Unix time in seconds
-	changed bool             // since they were last stored
+	minutes map[int64]counts // by start of the minute, Unix time in seconds
+	changed bool             // since it was last stored
 }
 
 func (p *passing) count(at time.Time, c *counts) {
@@ -32,7 +32,7 @@ func (p *passing) count(at time.Time, c *counts) {
 	p.minutes[begin], p.changed = minute, true
 }
 
-// pass counts what passed since a tally was stored. What passed before is in it.
+// pass counts the passing events since a tally was stored. Earlier ones are part of the tally.
 func (t *tally) pass(memory *storev1.PassingTally) {
 	if memory.GetStored() != t.passing.stored {
 		return
@@ -48,7 +48,7 @@ func (t *tally) pass(memory *storev1.PassingTally) {
 	t.changed = true
 }
 
-// passed returns all that passed and is not stored with its tally, nil if nothing came to it.
+// passed returns all passing events not stored with their tallies; nil if none are new.
 func (s *stats) passed() *storev1.PassingTallies {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,7 +72,7 @@ func (s *stats) passed() *storev1.PassingTallies {
 	return all
 }
 
-// savePassing stores what passed. What cannot be stored is stored with what passes next, or with its tally.
+// savePassing stores the passing events. After an error, they are stored with the next ones, or with their tally.
 func (k *keeper) savePassing(ctx context.Context) {
 	k.saving.Lock()
 	defer k.saving.Unlock()

@@ -14,15 +14,15 @@ import (
 	"github.com/leadgate/leadgate/worker/journal"
 )
 
-// disk is what a process finds that begins after another was killed at this moment.
+// disk returns what a process would find after a kill at this moment.
 func (m *memory) disk() *memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return &memory{values: maps.Clone(m.values)}
 }
 
-// No store writes that a submission was refused or came again. A second after it did, it is counted for good: once, whichever
-// of the two values that tell of it was stored last.
+// Refused and repeated submissions are not stored as events. One second later they are counted for good, and only once, whichever
+// of the two values was stored last.
 func TestRefusedAndRepeatedSubmissionsOutliveAKill(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

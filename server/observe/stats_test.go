@@ -18,7 +18,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// stats closes the observer and returns its figures.
+// stats closes the observer and returns its statistics.
 func (w *watched) stats() *leadgatev1.GetStatsResponse {
 	w.t.Helper()
 	w.Close()
@@ -29,14 +29,14 @@ func (w *watched) stats() *leadgatev1.GetStatsResponse {
 	return answer
 }
 
-// at is an event about a lead, some time before now.
+// at returns an event about a lead, some time ago.
 func at(ago time.Duration, e *leadgatev1.LeadEvent) *leadgatev1.Event {
 	event := lead(e)
 	event.Time = timestamppb.New(noon().Add(-ago))
 	return event
 }
 
-// way are the events of a lead from the form to the CRM.
+// way returns the events of a lead from the form to the CRM.
 func way(ago time.Duration, form, destination string, call, speed time.Duration) []*leadgatev1.Event {
 	return []*leadgatev1.Event{
 		at(ago, &leadgatev1.LeadEvent{Stage: leadgatev1.Stage_STAGE_RECEIVED, Form: form}),
@@ -125,8 +125,8 @@ func TestStatsBeginWithWhatTheStoreRemembers(t *testing.T) {
 	}
 }
 
-// What is counted again after a restart is what was not stored: nothing twice, and nothing left out because more happened since
-// than the journal remembers.
+// After a restart, exactly those events are recounted that were not stored: none twice, and none missing because more happened than
+// the journal remembers.
 func TestTheFiguresOfTheLastHourOutliveARestart(t *testing.T) {
 	t.Parallel()
 	var events []*leadgatev1.Event
@@ -136,7 +136,7 @@ func TestTheFiguresOfTheLastHourOutliveARestart(t *testing.T) {
 	for i, event := range events {
 		event.Id = journal.ID{Store: "s", Commit: uint64(i + 1)}.String()
 	}
-	refused := at(time.Minute, &leadgatev1.LeadEvent{Stage: leadgatev1.Stage_STAGE_REJECTED, Form: "contact"}) // which no store writes
+	refused := at(time.Minute, &leadgatev1.LeadEvent{Stage: leadgatev1.Stage_STAGE_REJECTED, Form: "contact"}) // which is not stored
 	for name, stored := range map[string]int{"stopped": 150, "killed": 90, "killed before anything was stored": 0} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -173,7 +173,7 @@ func TestTheFiguresOfTheLastHourOutliveARestart(t *testing.T) {
 				got.GetSpeedToLead().GetP95().AsDuration() != 2*time.Second || crm.GetCall().GetCount() != 30 {
 				t.Errorf("after the restart %v", got)
 			}
-			again := process(len(events), nil) // and what was counted again is stored
+			again := process(len(events), nil) // what was recounted is stored
 			if !proto.Equal(again.GetCounts(), want) {
 				t.Errorf("after the next restart %v, want %v", again.GetCounts(), want)
 			}

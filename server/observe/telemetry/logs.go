@@ -31,7 +31,7 @@ func LogsWanted(lookup func(string) (string, bool)) bool {
 }
 
 // StartLogs starts to send log lines if the environment asks for them; otherwise it returns nil. Options.Journal and Gatherer are
-// not needed.
+// not needed; Logger is.
 func StartLogs(ctx context.Context, o Options) (*Logs, error) {
 	if !LogsWanted(o.LookupEnv) {
 		return nil, nil
