@@ -1,10 +1,10 @@
-// Package operations does things to many leads or deliveries: all that match a filter, in small durable steps, to the end even
-// if the caller goes away or leadgate is started again.
+// Package operations acts on many leads or deliveries at once: on all that match a filter, in small durable steps, and to the end
+// even if the caller goes away or leadgate restarts.
 //
-// An rpc on many describes what it does as a [Task], registers it with [Define] under its own name, and calls
-// [Runner.Run] with its request. The runner counts what matches, compares it with what the caller expects, writes the
-// operation down, goes through it portion by portion, and remembers what came of it for a week. A caller that names the
-// operation may repeat the call: it is not done again.
+// An rpc on many leads describes its work as a [Task], registers it with [Define] under the rpc's name, and calls [Runner.Run] with
+// its request. The runner counts the matches, compares that with what the caller expects, stores the operation, processes it
+// portion by portion, and keeps the result for a week. A call with the ID of an earlier operation returns that one instead of
+// repeating it.
 package operations
 
 import (
@@ -30,22 +30,22 @@ import (
 )
 
 const (
-	// namespace of the store's state that holds a leadgate.store.v1.Operation for each, by its identifier.
+	// namespace of the store's state that holds a leadgate.store.v1.Operation per identifier.
 	namespace = "operations"
-	// How long an operation that ended is remembered.
+	// How long a finished operation is kept.
 	remembered = 7 * 24 * time.Hour
-	// After the store failed, before it is asked again.
+	// The pause after an error of the store.
 	storeRest = time.Second
 )
 
 var (
-	// ErrReused says that another operation has the identifier already.
+	// ErrReused means that a different operation has the same identifier.
 	ErrReused = errors.New("another operation has this identifier")
-	// ErrStopping says that leadgate is stopping; the operation goes on when it is started again.
+	// ErrStopping means that leadgate is stopping; the operation continues after the restart.
 	ErrStopping = errors.New("leadgate is stopping; the operation goes on when it is started again")
 )
 
-// CountError says that not as many match as the caller expected. Nothing was done.
+// CountError means that the number of matches is not the one that the caller expected. Nothing was done.
 type CountError struct{ Expected, Matched int64 }
 
 // Error implements error.
@@ -53,13 +53,13 @@ func (e *CountError) Error() string {
 	return fmt.Sprintf("%d match, but %d were expected; nothing was done", e.Matched, e.Expected)
 }
 
-// Options are what a runner needs. Store and Journal are required.
+// Options configure a runner. Store and Journal must be set.
 type Options struct {
 	Store   store.Store
 	Journal *journal.Journal
-	// Now is the time, the same clock as the store's; time.Now if nil.
+	// Now returns the current time, from the same clock as the store's; time.Now if nil.
 	Now func() time.Time
-	// Logger gets faults of leadgate itself and of the store. Nil drops them.
+	// Logger gets internal errors and the store's; nil discards them.
 	Logger *slog.Logger
 }
 
@@ -71,23 +71,23 @@ type Runner struct {
 	now     func() time.Time
 	log     *slog.Logger
 
-	ctx    context.Context // ends when Stop is called
+	ctx    context.Context // canceled by Stop
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 
-	mu      sync.Mutex // held while operations begin
+	mu      sync.Mutex // held while operations start
 	kinds   map[string]func(request proto.Message) (Task, error)
 	running map[string]*run
 }
 
-// run is an operation under way.
+// run is a running operation.
 type run struct {
-	kept *storev1.Operation // its goroutine's own
+	kept *storev1.Operation // owned by its goroutine
 	task Task
-	done chan struct{} // closed when the goroutine ended
+	done chan struct{} // closed when the goroutine ends
 }
 
-// New returns a runner that knows no operations yet. Stop ends it.
+// New returns a runner without operations. Stop stops it.
 func New(o Options) *Runner {
 	r := &Runner{
 		store: o.Store, hasher: store.NewHasher(o.Store.HashKey()), journal: o.Journal, now: o.Now, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
@@ -100,8 +100,8 @@ func New(o Options) *Runner {
 	return r
 }
 
-// Define says how operations of a kind are done: prepare makes the task of a request. The kind is the name of the rpc that asks
-// for them.
+// Define registers a kind of operation. kind is the name of the rpc; prepare makes the task for a request. It must not be called
+// concurrently with Begin or Run.
 func Define[Request proto.Message](r *Runner, kind string, prepare func(Request) (Task, error)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,7 +114,7 @@ func Define[Request proto.Message](r *Runner, kind string, prepare func(Request)
 	}
 }
 
-// Start goes on with what was under way when leadgate ended. All kinds must be defined.
+// Start continues the operations that were running when leadgate stopped. All kinds must be defined before.
 func (r *Runner) Start() {
 	state := r.store.State(namespace)
 	ids, err := state.Keys(r.ctx)
@@ -141,31 +141,31 @@ func (r *Runner) Start() {
 	}
 }
 
-// Stop ends what is under way between two steps; Start of another runner goes on with it. Callers that wait get ErrStopping.
+// Stop stops running operations between two steps; the Start of another runner continues them. Waiting callers get ErrStopping.
 func (r *Runner) Stop() {
 	r.cancel()
 	r.work.Wait()
 }
 
-// Call asks for an operation.
+// Call is a request for an operation.
 type Call struct {
-	// Kind is what was given to Define.
+	// Kind is the kind passed to Define.
 	Kind string
-	// Request is what the task is made from. It must not change afterwards.
+	// Request is what the task is made from. It must not be changed afterwards.
 	Request proto.Message
-	// ID names the operation; one is made if empty.
+	// ID identifies the operation; one is generated if empty.
 	ID string
-	// DryRun only says what would be done.
+	// DryRun makes the operation report what it would do, without doing it.
 	DryRun bool
 	// Expected is how many must match; 0 for any number.
 	Expected int64
 }
 
-// Wait waits for an operation that was begun, and returns it when it has ended. When ctx ends before, the operation goes on all
-// the same. Errors: ErrStopping, and the store's.
+// Wait waits until an operation has ended and returns it. If ctx ends first, the operation goes on. Errors: that of ctx,
+// ErrStopping, and the store's.
 type Wait func(ctx context.Context) (*leadgatev1.Operation, error)
 
-// Run does an operation and returns it when it has ended: [Runner.Begin], then its Wait.
+// Run runs an operation and returns it when it has ended: [Runner.Begin], then Wait.
 func (r *Runner) Run(ctx context.Context, c Call) (*leadgatev1.Operation, error) {
 	wait, err := r.Begin(ctx, c)
 	if err != nil {
@@ -174,9 +174,8 @@ func (r *Runner) Run(ctx context.Context, c Call) (*leadgatev1.Operation, error)
 	return wait(ctx)
 }
 
-// Begin writes an operation down and sets it going. With the ID of an operation that was asked for before, it finds that one.
-// Errors: *CountError, ErrReused, the store's, and those of the task before anything was written down; afterwards they stand in
-// the operation.
+// Begin stores an operation and starts it, or finds the one with the same ID. Errors: *CountError, ErrReused, the store's, and the
+// task's from before the operation was stored. Later errors are recorded in the operation.
 func (r *Runner) Begin(ctx context.Context, c Call) (Wait, error) {
 	task, err := r.prepare(c.Kind, c.Request)
 	if err != nil {
@@ -205,7 +204,7 @@ func (r *Runner) Begin(ctx context.Context, c Call) (Wait, error) {
 	}
 	kept.Operation.Total = total
 	under, err := r.write(ctx, kept)
-	if errors.Is(err, store.ErrConflict) { // the same call came twice
+	if errors.Is(err, store.ErrConflict) { // the same call arrived twice
 		return r.attach(ctx, kept)
 	}
 	if err != nil {
@@ -241,7 +240,7 @@ func (r *Runner) newOperation(c Call) (*storev1.Operation, error) {
 	}}, nil
 }
 
-// attach finds the operation that has the identifier already; nil if there is none.
+// attach returns a Wait for the existing operation with this identifier; nil if there is none.
 func (r *Runner) attach(ctx context.Context, asked *storev1.Operation) (Wait, error) {
 	id := asked.GetOperation().GetOperationId()
 	r.mu.Lock()
@@ -261,18 +260,18 @@ func (r *Runner) attach(ctx context.Context, asked *storev1.Operation) (Wait, er
 	return r.waitFor(under), nil
 }
 
-// hashed is what is kept of a request once its operation has ended: enough to know it again. A request may name a person, who may be
-// erased meanwhile.
+// hashed returns what is kept of a request after its operation has ended: enough to recognize it. A request may name a person, who
+// may be erased later.
 func (r *Runner) hashed(request *anypb.Any) *anypb.Any {
 	return &anypb.Any{TypeUrl: request.GetTypeUrl(), Value: r.hasher.Hash(string(request.GetValue()))}
 }
 
-// isSame reports whether a request that is kept, hashed or not, is the one that is asked for.
+// isSame reports whether a stored request, hashed or not, equals asked.
 func (r *Runner) isSame(kept, asked *anypb.Any) bool {
 	return bytes.Equal(kept.GetValue(), asked.GetValue()) || bytes.Equal(kept.GetValue(), r.hashed(asked).GetValue())
 }
 
-// write writes a new operation down and begins it. Error: store.ErrConflict.
+// write stores a new operation and starts it. Error: store.ErrConflict if the identifier is taken.
 func (r *Runner) write(ctx context.Context, kept *storev1.Operation) (*run, error) {
 	value, err := proto.Marshal(kept)
 	if err != nil {
@@ -287,7 +286,7 @@ func (r *Runner) write(ctx context.Context, kept *storev1.Operation) (*run, erro
 	return r.begin(kept)
 }
 
-// begin starts the goroutine of an operation. It is called with mu held.
+// begin starts an operation's goroutine. The caller holds mu.
 func (r *Runner) begin(kept *storev1.Operation) (*run, error) {
 	request, err := kept.GetRequest().UnmarshalNew()
 	if err != nil {
@@ -312,7 +311,7 @@ func (r *Runner) begin(kept *storev1.Operation) (*run, error) {
 	return under, nil
 }
 
-// waitFor waits for an operation that is under way and returns it as it is kept then.
+// waitFor returns a Wait for a running operation, which returns it as it is then stored.
 func (r *Runner) waitFor(under *run) Wait {
 	return func(ctx context.Context) (*leadgatev1.Operation, error) {
 		select {
@@ -335,7 +334,7 @@ func (r *Runner) Get(ctx context.Context, id string) (*leadgatev1.Operation, err
 	return kept.GetOperation(), err
 }
 
-// List returns all that are under way or remembered, newest first.
+// List returns all operations, running or finished, newest first.
 func (r *Runner) List(ctx context.Context) ([]*leadgatev1.Operation, error) {
 	ids, err := r.store.State(namespace).Keys(ctx)
 	if err != nil {
@@ -345,7 +344,7 @@ func (r *Runner) List(ctx context.Context) ([]*leadgatev1.Operation, error) {
 	for _, id := range ids {
 		op, err := r.Get(ctx, id)
 		switch {
-		case errors.Is(err, store.ErrNotFound): // its time is up meanwhile
+		case errors.Is(err, store.ErrNotFound): // expired meanwhile
 		case err != nil:
 			return nil, err
 		default:
@@ -370,7 +369,7 @@ func (r *Runner) read(ctx context.Context, id string) (*storev1.Operation, error
 	return kept, nil
 }
 
-// count says how many match.
+// count returns how many match.
 func count(ctx context.Context, task Task) (total int64, err error) {
 	for token := ""; ; {
 		portion, err := task.Read(ctx, token)
@@ -384,8 +383,8 @@ func count(ctx context.Context, task Task) (total int64, err error) {
 	}
 }
 
-// Preview goes through a task without changing anything, and returns what came of it as an operation without identifier.
-// Error: *CountError, if anything is expected, and those of the task.
+// Preview goes through a task without changing anything, and returns the result as an operation without identifier. Errors:
+// *CountError if expected is not 0, and the task's.
 func (r *Runner) Preview(ctx context.Context, kind string, task Task, expected int64) (*leadgatev1.Operation, error) {
 	op := &leadgatev1.Operation{Kind: kind}
 	for token := ""; ; {

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// works is a gateway's operations, and a hundred things for them to count, ten a portion.
+// works is a runner with a hundred things to count, ten per portion.
 type works struct {
 	*operations.Runner
 	t     *testing.T
@@ -31,7 +31,7 @@ type works struct {
 
 	mu     sync.Mutex
 	acted  []int // portions, in order
-	fail   error // of the next act
+	fail   error // returned by the next act
 	before func(portion int)
 	events []string
 }
@@ -64,7 +64,7 @@ func newWorks(t *testing.T) *works {
 	return w
 }
 
-// start is the start of a process.
+// start starts a process.
 func (w *works) start(j *journal.Journal) {
 	w.Runner = operations.New(operations.Options{Store: w.store, Journal: j})
 	operations.Define(w.Runner, "Count", w.task)
@@ -280,7 +280,7 @@ func TestAnOperationGoesOnWhenItsCallerGoesAwayAndAfterARestart(t *testing.T) {
 	for _, portion := range w.acted {
 		seen[portion] = true
 	}
-	if len(seen) != 10 || len(w.acted) > 11 { // the one under way may have been done twice
+	if len(seen) != 10 || len(w.acted) > 11 { // the one in progress may have been done twice
 		t.Errorf("it acted on %v", w.acted)
 	}
 }

@@ -17,14 +17,14 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// goThrough does an operation from where it is to its end, or until the runner stops.
+// goThrough runs an operation from where it is to its end, or until the runner stops.
 func (r *Runner) goThrough(under *run) {
 	kept, op := under.kept, under.kept.GetOperation()
 	for {
 		err := r.step(under)
 		switch {
 		case r.ctx.Err() != nil:
-			return // the next start goes on
+			return // the next start continues it
 		case errors.Is(err, store.ErrUnavailable):
 			r.log.Error("an operation waits for the store", "operation", op.GetOperationId(), "error", err)
 			if !r.rest() {
@@ -47,7 +47,7 @@ func (r *Runner) goThrough(under *run) {
 	}
 }
 
-// step does one portion.
+// step processes one portion.
 func (r *Runner) step(under *run) (err error) {
 	kept := under.kept
 	defer func() {
@@ -71,8 +71,8 @@ func (r *Runner) step(under *run) (err error) {
 	return nil
 }
 
-// save writes down how far an operation is, and forgets what was asked for once it has ended; false if the runner stopped before that
-// was possible.
+// save stores the progress of an operation. Once it has ended, only a hash of its request is kept. It retries until it succeeds and
+// returns false if the runner stops first.
 func (r *Runner) save(kept *storev1.Operation) bool {
 	var expires time.Time
 	if kept.GetOperation().GetState() != leadgatev1.OperationState_OPERATION_STATE_RUNNING {
@@ -96,7 +96,7 @@ func (r *Runner) save(kept *storev1.Operation) bool {
 	}
 }
 
-// rest waits a little for the store to recover; false if the runner stops.
+// rest pauses after an error of the store; it returns false if the runner stops.
 func (r *Runner) rest() bool {
 	select {
 	case <-r.ctx.Done():
@@ -106,7 +106,7 @@ func (r *Runner) rest() bool {
 	}
 }
 
-// summary says in words what came of an operation.
+// summary describes the result of an operation.
 func summary(op *leadgatev1.Operation) string {
 	if op.GetState() == leadgatev1.OperationState_OPERATION_STATE_FAILED {
 		return fmt.Sprintf("failed after %d of %d: %s", op.GetMatched(), op.GetTotal(), op.GetError())

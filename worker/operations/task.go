@@ -7,36 +7,34 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// Task is how an operation goes through what matches its request. It is made anew from the request after a restart, so it
-// holds nothing that the request does not say.
+// Task is the work of an operation. After a restart it is made again from the request, so it must not hold any other state.
 type Task struct {
-	// Read returns the next portion of what matches, from where the portion before ended; token is empty for the first.
-	// Reading changes nothing.
+	// Read returns the next portion of the matches; token is the previous portion's Next, empty for the first. It changes nothing.
 	Read func(ctx context.Context, token string) (Portion, error)
 }
 
-// Portion is as much of what matches as is changed in one step.
+// Portion is the part of the matches that is processed in one step.
 type Portion struct {
-	// Matched is how many are in it.
+	// Matched is how many matches it has.
 	Matched int64
-	// Next is where the next portion begins; empty if this is the last.
+	// Next is the token of the next portion; empty if this is the last.
 	Next string
-	// Act changes them, in one bounded transaction, and says what came of them. When leadgate ends between Act and the note
-	// that it is done, the portion is read and changed once more, so repeating it must do no harm. Nil if it is empty.
+	// Act processes the portion in one bounded transaction and returns the result. If leadgate stops before the progress is stored,
+	// the portion is read and processed again, so Act must be idempotent. Nil if the portion is empty.
 	Act func(ctx context.Context) (Result, error)
-	// Preview says what Act would do, and changes nothing. Nil if there is nothing more to say than how many match.
+	// Preview returns what Act would do, and changes nothing. Nil if the number of matches says it all.
 	Preview func(ctx context.Context) (Result, error)
 }
 
-// Result is what came of a portion, or would come of it.
+// Result is the result of a portion, or of its preview.
 type Result struct {
-	// Counts says how many by what came of them, such as "released": 3.
+	// Counts holds the number of matches by outcome, such as "released": 3.
 	Counts map[string]int64
-	// Problems names those with which something is wrong.
+	// Problems lists the leads or deliveries with problems.
 	Problems []*leadgatev1.OperationProblem
 }
 
-// Count adds to a count.
+// Count adds to the count of an outcome.
 func (r *Result) Count(word string, by int64) {
 	if r.Counts == nil {
 		r.Counts = map[string]int64{}
@@ -44,18 +42,19 @@ func (r *Result) Count(word string, by int64) {
 	r.Counts[word] += by
 }
 
-// Problem tells what is wrong with a lead or delivery.
+// Problem adds a problem with a lead or delivery.
 func (r *Result) Problem(id, message string) {
 	r.Problems = append(r.Problems, &leadgatev1.OperationProblem{Id: id, Message: message})
 }
 
 const (
-	// How many problems an operation remembers, and how much of each: it has to fit into one value of the store.
+	// The limits on the problems of an operation, and on each message in characters: an operation must fit into one value of the
+	// store.
 	maxProblems       = 50
 	maxProblemMessage = 300
 )
 
-// add puts the result of a portion into the operation.
+// add adds the result of a portion to an operation.
 func add(op *leadgatev1.Operation, matched int64, r Result) {
 	op.Matched += matched
 	if op.Counts == nil {

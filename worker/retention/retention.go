@@ -1,4 +1,4 @@
-// Package retention removes leads that have been kept long enough, and tells before it removes any that was not delivered.
+// Package retention removes leads whose retention period is over, and warns before it removes undelivered ones.
 package retention
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// How long leads are kept unless configured otherwise.
+// Default retention periods.
 const (
 	DefaultDelivered   = 30 * 24 * time.Hour
 	DefaultUndelivered = 180 * 24 * time.Hour
@@ -28,51 +28,51 @@ const (
 const (
 	// Notice is how long before its removal an undelivered lead is announced.
 	Notice = 7 * 24 * time.Hour
-	// Between two rounds. The shortest retention is a day.
+	// The time between two rounds. The shortest retention period is a day.
 	interval = time.Hour
-	// How often it is told which leads cannot be removed.
+	// How often it is reported which leads cannot be removed.
 	failuresEvery = 24 * time.Hour
-	// How many leads one call to the store looks at.
+	// How many leads one call to the store examines.
 	step = 200
-	// Where warnings are remembered.
+	// Where warnings are stored.
 	namespace, warningsKey = "retention", "warnings"
 )
 
-// Policy says how long leads are kept.
+// Policy sets the retention periods.
 type Policy struct {
-	// Delivered is counted from when nothing was left to do with a lead.
+	// Delivered starts when nothing was left to do for a lead.
 	Delivered time.Duration
-	// Undelivered is counted from when any other lead was accepted.
+	// Undelivered starts when the lead was accepted.
 	Undelivered time.Duration
 }
 
-// Options are what a keeper needs. Store and Journal are required.
+// Options configure a keeper. Store and Journal must be set.
 type Options struct {
 	Store   store.Store
 	Journal *journal.Journal
-	// Now is the store's clock; time.Now if nil.
+	// Now returns the store's time; time.Now if nil.
 	Now func() time.Time
-	// Logger gets what no event tells. Nil drops it.
+	// Logger gets what no event reports; nil discards it.
 	Logger *slog.Logger
 }
 
-// Keeper removes what need not be kept. It is safe for concurrent use.
+// Keeper removes leads whose retention period is over. It is safe for concurrent use.
 type Keeper struct {
 	store   store.Store
 	journal *journal.Journal
 	now     func() time.Time
 	log     *slog.Logger
-	once    *journal.Once // for what cannot be removed
+	once    *journal.Once // limits messages about what cannot be removed
 
 	mu      sync.Mutex
 	policy  Policy
-	changed chan struct{} // has a signal after Apply
+	changed chan struct{} // holds a signal after Apply
 
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-// New returns a keeper that rests until Start.
+// New returns a keeper with the default policy. Start starts it.
 func New(o Options) *Keeper {
 	k := &Keeper{
 		store: o.Store, journal: o.Journal, now: o.Now, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), changed: make(chan struct{}, 1),
@@ -85,7 +85,7 @@ func New(o Options) *Keeper {
 	return k
 }
 
-// Apply makes a policy the present one, from the next round on, which begins at once.
+// Apply sets the policy and, if it changed, starts a round at once.
 func (k *Keeper) Apply(p Policy) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -99,7 +99,7 @@ func (k *Keeper) Apply(p Policy) {
 	}
 }
 
-// Start begins to remove, a round an hour. It is called once.
+// Start starts hourly rounds. It is called at most once.
 func (k *Keeper) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	k.cancel, k.done = cancel, make(chan struct{})
@@ -120,7 +120,7 @@ func (k *Keeper) Start() {
 	}()
 }
 
-// Stop returns when nothing more is removed. It may be called without Start, and again.
+// Stop stops the rounds and waits for the present one to end. It may be called without Start, and again.
 func (k *Keeper) Stop() {
 	if k.cancel != nil {
 		k.cancel()
@@ -128,7 +128,7 @@ func (k *Keeper) Stop() {
 	}
 }
 
-// Round removes what need not be kept now, and announces what will be removed in a week.
+// Round removes the leads whose retention period is over, and announces which undelivered ones will follow in a week.
 func (k *Keeper) Round(ctx context.Context) error {
 	k.mu.Lock()
 	policy := k.policy
@@ -155,7 +155,7 @@ func (k *Keeper) Round(ctx context.Context) error {
 	return k.warned(ctx, warnings, r.WarnUntil, now)
 }
 
-// remove makes a round through the leads, and rests as long as it works, so that intake has the store at least half of the time.
+// remove goes through the leads. It pauses for as long as it works, so that intake has the store at least half of the time.
 func (k *Keeper) remove(ctx context.Context, r store.Retention) (soon int, oldest time.Time, err error) {
 	delivered, undelivered := 0, 0
 	defer func() {
@@ -198,7 +198,7 @@ func (k *Keeper) tell(what leadgatev1.SystemEventType, detail string) {
 	k.journal.Publish(&leadgatev1.Event{Kind: &leadgatev1.Event_System{System: &leadgatev1.SystemEvent{Type: what, Detail: detail}}})
 }
 
-// gone tells of a lead that was removed though it was not delivered.
+// gone returns the event that an undelivered lead was removed.
 func gone(lead *leadgatev1.LeadRecord) *leadgatev1.Event {
 	return &leadgatev1.Event{Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
 		Stage: leadgatev1.Stage_STAGE_ERASED, LeadId: lead.GetLeadId(), Form: lead.GetLead().GetSource().GetForm(),
@@ -206,7 +206,7 @@ func gone(lead *leadgatev1.LeadRecord) *leadgatev1.Event {
 	}}}
 }
 
-// announced are the warnings that were given.
+// announced holds the warnings given so far.
 type announced struct {
 	storev1.RetentionWarnings
 	version uint64
@@ -225,7 +225,7 @@ func (k *Keeper) warnings(ctx context.Context) (*announced, error) {
 	return a, proto.Unmarshal(value, &a.RetentionWarnings)
 }
 
-// last is up to when leads were announced.
+// last returns up to which time of acceptance leads have been announced.
 func (a *announced) last() time.Time {
 	if n := len(a.GetWarnings()); n > 0 {
 		return time.Unix(0, a.GetWarnings()[n-1].GetUntil())
@@ -233,7 +233,7 @@ func (a *announced) last() time.Time {
 	return time.Unix(0, 0)
 }
 
-// before is up to when leads had been announced at a time.
+// before returns up to which time of acceptance leads had been announced at a time.
 func (a *announced) before(at time.Time) time.Time {
 	until := time.Unix(0, 0)
 	for _, w := range a.GetWarnings() {
@@ -244,7 +244,7 @@ func (a *announced) before(at time.Time) time.Time {
 	return until
 }
 
-// warned remembers a warning, and forgets those that a later one, old enough, makes needless.
+// warned stores a warning, and drops those made obsolete by a later one that is old enough.
 func (k *Keeper) warned(ctx context.Context, a *announced, until, now time.Time) error {
 	if !until.After(a.last()) {
 		return nil
@@ -260,7 +260,7 @@ func (k *Keeper) warned(ctx context.Context, a *announced, until, now time.Time)
 	}
 	err = k.store.State(namespace).CompareAndSet(ctx, warningsKey, a.version, value, time.Time{})
 	if errors.Is(err, store.ErrConflict) {
-		return nil // another round said it
+		return nil // another round did the same
 	}
 	return err
 }

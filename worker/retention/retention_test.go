@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const day = 24 * time.Hour
 
-// house is a keeper with its store on a clock that stands still unless it is moved.
+// house is a keeper with its store, on a clock that only the test advances.
 type house struct {
 	t      *testing.T
 	store  store.Store
@@ -94,7 +94,7 @@ func (h *house) accept(email string) string {
 	return id.String()
 }
 
-// end settles everything that is due.
+// end puts every due delivery into a final state.
 func (h *house) end(state leadgatev1.DeliveryState) {
 	h.t.Helper()
 	claims, err := h.store.Claim(h.t.Context(), "crm", 100)
@@ -123,7 +123,7 @@ func (h *house) kept(leadID string) bool {
 	return err == nil
 }
 
-// told returns the events of a type, once the journal has passed them on.
+// told returns the events of a type that the journal has delivered so far.
 func (h *house) told(what leadgatev1.SystemEventType) (details []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -194,7 +194,7 @@ func TestAnUndeliveredLeadGoesOnlyAWeekAfterItWasAnnounced(t *testing.T) {
 	}
 }
 
-// settled waits until the journal has passed on that leads were removed, which is told last.
+// settled waits for the event that leads were removed, which comes last, and returns the events of a type.
 func (h *house) settled(what leadgatev1.SystemEventType) []string {
 	h.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
