@@ -13,7 +13,7 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// listen takes a free port and prints it, for the process that started this one.
+// listen listens on a free port and prints the address, for the parent process.
 func listen(ctx context.Context) (net.Listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -23,10 +23,10 @@ func listen(ctx context.Context) (net.Listener, error) {
 	return l, nil
 }
 
-// keepNothing is what a bare server does that keeps nothing.
+// keepNothing is the keep of a bare server that stores nothing.
 func keepNothing() error { return nil }
 
-// serveBareHTTP answers each JSON object with itself, after keep: what any HTTP service in Go pays at least.
+// serveBareHTTP answers each JSON object with itself, after keep: the least that any HTTP service in Go costs.
 func serveBareHTTP(ctx context.Context, keep func() error) error {
 	l, err := listen(ctx)
 	if err != nil {
@@ -54,7 +54,7 @@ func serveBareHTTP(ctx context.Context, keep func() error) error {
 	return nil
 }
 
-// serveBareGRPC answers SubmitLead after keep, and does nothing else: what any gRPC service in Go pays at least.
+// serveBareGRPC answers SubmitLead after keep, and does nothing else: the least that any gRPC service in Go costs.
 func serveBareGRPC(ctx context.Context, keep func() error) error {
 	l, err := listen(ctx)
 	if err != nil {

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// syncBytes is about what a lead takes in the store's log.
+// syncBytes is roughly what a lead takes in the store's log.
 const syncBytes = 2 << 10
 
-// measureDisk appends to a file and syncs it, again and again: what one durable write costs at least. A result has no CPU time.
+// measureDisk repeatedly appends to a file and syncs it: the least that one durable write costs. The result has no CPU time.
 func measureDisk(dir string, length time.Duration) (result, error) {
 	file, err := os.Create(filepath.Join(dir, "sync"))
 	if err != nil {
@@ -33,7 +33,7 @@ func measureDisk(dir string, length time.Duration) (result, error) {
 	return summary(times, time.Since(start)), nil
 }
 
-// summary is the result of calls that took so long each, and altogether.
+// summary returns the result of calls with these durations, made within elapsed.
 func summary(times []time.Duration, elapsed time.Duration) result {
 	slices.Sort(times)
 	return result{

@@ -11,27 +11,27 @@ import (
 	badgerdb "github.com/dgraph-io/badger/v4"
 )
 
-// keeper puts something into Badger for each request, and is done when that is on disk. Requests that come at the same time share
-// a transaction. A bare server with a keeper is the least that a durable accept can be on Badger: no rules, no idempotency, no
-// queue, no log. It lives as long as the process; nothing is read back.
+// keeper writes entries to Badger for each request and waits until they are on disk. Concurrent requests share a transaction. A
+// bare server with a keeper is the least that a durable accept on Badger costs: no rules, no idempotency, no queue, no log. It
+// lives as long as the process; nothing is read back.
 type keeper struct {
 	db      *badgerdb.DB
 	entries []entry
 	asks    chan chan<- error
 }
 
-// entry is the size of what is written under one key. Keys of a kind come in order, or at random.
+// entry is the size of one key and its value. Keys of a kind are written in order or at random.
 type entry struct {
 	key, value int
 	random     bool
 }
 
-// What the gateway writes for the lead that is submitted here: the entries k, l, d, t, m, q, w and p of worker/store/badger/keys.go.
+// What the gateway writes for the lead submitted here: the entries k, l, d, t, m, q, w and p of worker/store/badger/keys.go.
 var lead = []entry{{40, 287, true}, {17, 274, false}, {21, 135, false}, {25, 393, false}, {22, 22, true}, {22, 17, false}, {14, 24, false}, {33, 0, true}}
 
-// serveKept serves a bare server that keeps something for each request below the working directory. Its name says what, and over
-// what: kept-http and kept-grpc write one small entry into Badger as it comes, lead-http and lead-grpc what the gateway writes
-// for a lead, into memory tables as small as the gateway's.
+// serveKept serves a bare server that stores something for each request below the working directory. name says what, and the
+// protocol: kept-http and kept-grpc write one small entry into Badger's default memory tables; lead-http and lead-grpc write what
+// the gateway writes for a lead, into memory tables as small as the gateway's.
 func serveKept(ctx context.Context, name string) error {
 	dir, err := os.MkdirTemp(".", "kept-") // below the measurement's directory, which is removed
 	if err != nil {
@@ -43,7 +43,7 @@ func serveKept(ctx context.Context, name string) error {
 		k.entries = lead
 		options = options.WithMemTableSize(8 << 20).WithNumLevelZeroTables(24).WithNumLevelZeroTablesStall(48)
 	}
-	// What the gateway has, too: nobody else writes, and a small value log costs less to sync.
+	// As in the gateway: there is a single writer, and a small value log is cheaper to sync.
 	options = options.WithSyncWrites(true).WithDetectConflicts(false).WithValueLogFileSize(1 << 20).WithMetricsEnabled(false).WithLogger(nil)
 	if k.db, err = badgerdb.Open(options); err != nil {
 		return err
@@ -55,14 +55,14 @@ func serveKept(ctx context.Context, name string) error {
 	return serveBareGRPC(ctx, k.keep)
 }
 
-// keep returns when what is kept for a request is on disk. It is safe for concurrent use.
+// keep returns when a request's entries are on disk. It is safe for concurrent use.
 func (k *keeper) keep() error {
 	kept := make(chan error, 1)
 	k.asks <- kept
 	return <-kept
 }
 
-// write takes whatever waits and commits it together.
+// write commits all waiting requests together.
 func (k *keeper) write() {
 	random := mathrand.NewChaCha8([32]byte{})
 	var number uint64

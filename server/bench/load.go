@@ -21,18 +21,18 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// subject is something that is measured.
+// subject is a row of the table.
 type subject struct {
 	name    string
 	server  *server
 	load    loadFunc
-	bare    *subject // what it is compared with; nil for what others are compared with
+	bare    *subject // what it is compared with; nil for a baseline
 	results []result
-	// watchers is how many watch meanwhile.
+	// watchers is how many watchers there are during the measurement.
 	watchers int
-	// disk is the directory of a disk that is measured instead of a server.
+	// disk is a directory; if set, its disk is measured instead of a server.
 	disk string
-	// halfOf says that calls are made at half the rate of another subject; nil for as many as possible.
+	// halfOf limits the calls to half the rate of another subject; nil for no limit.
 	halfOf *subject
 }
 
@@ -40,13 +40,13 @@ type subject struct {
 type result struct {
 	perSecond float64
 	p50, p99  time.Duration
-	cpu       time.Duration // of the server, for one request
+	cpu       time.Duration // of the server, per request
 }
 
-// loadFunc calls until ctx ends, each time that pace lets it, and returns how long each call took.
+// loadFunc makes calls until ctx ends, each when pace allows it, and returns how long each took.
 type loadFunc func(ctx context.Context, address string, pace *pace) ([]time.Duration, error)
 
-// pace lets calls go at a rate. It is safe for concurrent use; nil never waits.
+// pace limits the rate of calls. It is safe for concurrent use; a nil pace never waits.
 type pace struct {
 	every time.Duration
 	mu    sync.Mutex
@@ -57,7 +57,7 @@ func newPace(perSecond float64) *pace {
 	return &pace{every: time.Duration(float64(time.Second) / perSecond), next: time.Now()}
 }
 
-// turn waits until the next call may go and returns when that was: a call that goes late has waited, which counts. It fails
+// turn waits until the next call is due and returns that time, not the present one, so that a delay counts as latency. It fails
 // when ctx ends.
 func (p *pace) turn(ctx context.Context) (time.Time, error) {
 	if p == nil {
@@ -75,7 +75,7 @@ func (p *pace) turn(ctx context.Context) (time.Time, error) {
 	}
 }
 
-// rate is the median of the calls in a second.
+// rate returns the median number of calls per second.
 func (s *subject) rate() float64 {
 	return median(s.results, func(r result) float64 { return r.perSecond })
 }
@@ -112,7 +112,7 @@ func (s *subject) measure(ctx context.Context, callers int, length time.Duration
 			mu.Lock()
 			defer mu.Unlock()
 			all = append(all, times...)
-			// A server may see the end of the measurement a moment before this process does.
+			// A server may notice the end of the measurement slightly before this process does.
 			if err != nil && ctx.Err() == nil && status.Code(err) != codes.DeadlineExceeded {
 				failed = err
 			}
@@ -139,7 +139,7 @@ const body = `{"lead":{"email":"ada%s@example.com","firstName":"Ada","lastName":
 	`"company":"Analytical Engines","country":"US","message":"12 km each way, one steep hill.","custom":{"budget":"4000"}},` +
 	`"idempotencyKey":"%s"}`
 
-// httpLoad submits a new lead each time.
+// httpLoad submits a new lead with each call.
 func httpLoad(ctx context.Context, address string, pace *pace) ([]time.Duration, error) {
 	c, err := dialHTTP(ctx, address)
 	if err != nil {
@@ -149,7 +149,7 @@ func httpLoad(ctx context.Context, address string, pace *pace) ([]time.Duration,
 	return repeat(ctx, pace, func() error { return c.submit(uuid.NewString(), http.StatusCreated) })
 }
 
-// httpReplay submits one lead again and again under its key.
+// httpReplay submits the same lead with each call, under the same key.
 func httpReplay(ctx context.Context, address string, pace *pace) ([]time.Duration, error) {
 	c, err := dialHTTP(ctx, address)
 	if err != nil {
@@ -163,7 +163,7 @@ func httpReplay(ctx context.Context, address string, pace *pace) ([]time.Duratio
 	return repeat(ctx, pace, func() error { return c.submit(key, http.StatusOK) })
 }
 
-// repeat calls until ctx ends.
+// repeat makes calls until ctx ends.
 func repeat(ctx context.Context, pace *pace, call func() error) (times []time.Duration, err error) {
 	for {
 		start, err := pace.turn(ctx)
@@ -177,7 +177,7 @@ func repeat(ctx context.Context, pace *pace, call func() error) (times []time.Du
 	}
 }
 
-// httpConn is a keep-alive connection. It does without net/http's client, which costs more than the servers that are measured.
+// httpConn is a keep-alive connection. It avoids net/http's client, which costs more than the servers measured here.
 type httpConn struct {
 	conn    net.Conn
 	answers *bufio.Reader
@@ -185,7 +185,7 @@ type httpConn struct {
 	close   func()
 }
 
-// dialHTTP connects until close is called or ctx ends.
+// dialHTTP opens a connection that ends with close or with ctx.
 func dialHTTP(ctx context.Context, address string) (*httpConn, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -198,7 +198,7 @@ func dialHTTP(ctx context.Context, address string) (*httpConn, error) {
 	}}, nil
 }
 
-// submit submits a lead under a key and expects a status.
+// submit submits a lead under a key and expects the given status.
 func (c *httpConn) submit(key string, status int) error {
 	text := fmt.Sprintf(body, key[:8], key)
 	c.request = fmt.Appendf(c.request[:0], "POST /v1/leads HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
@@ -220,7 +220,7 @@ func (c *httpConn) submit(key string, status int) error {
 	return nil
 }
 
-// grpcLoad calls SubmitLead on a connection of its own.
+// grpcLoad calls SubmitLead over a connection of its own.
 func grpcLoad(ctx context.Context, address string, pace *pace) ([]time.Duration, error) {
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

@@ -1,10 +1,10 @@
-// Command bench measures what accepting a lead costs, against bare servers on the same machine in the same run, and
-// prints a table. Nothing passes or fails by it.
+// Command bench measures the cost of accepting a lead, compared with bare servers on the same machine in the same run, and prints a
+// table. It has no pass or fail.
 //
-// Each server is a process of its own: a bare net/http server that decodes and encodes JSON, a bare gRPC server, both once more
-// with one small entry in Badger for each request and once with the entries of a lead, and the gateway as built, with info logs
-// to a file and its destination paused, so that only accepting is measured. Rounds take turns, so that a machine that slows down slows all of them. What logs, metrics,
-// alerts and watchers cost is measured on the gateway's parts, which are served with and without them.
+// Each server is a process of its own: a bare net/http server that decodes and encodes JSON, a bare gRPC server, each of these
+// again with one small Badger entry per request and with a lead's entries, and the built gateway, which logs to a file and whose
+// destination is paused, so that only accepting is measured. The servers are measured in turn, so that a slow phase of the machine
+// affects all. The cost of logs, metrics, alerts and watchers is measured on the gateway's parts, served with and without them.
 //
 // Usage: go run ./server/bench [-gateway bin/leadgate] [-rounds 3] [-time 3s] [-callers 64]
 package main
@@ -21,8 +21,8 @@ import (
 	"time"
 )
 
-// bareServers are the processes that the gateway is compared with: bare servers that keep nothing, see serveBareHTTP and
-// serveBareGRPC; that keep something, see serveKept; the gateway's parts, see serveParts.
+// bareServers are the processes for comparison: bare servers that store nothing, see serveBareHTTP and serveBareGRPC; those that
+// store something, see serveKept; and the gateway's parts, see serveParts.
 var bareServers = []string{"http", "kept-http", "lead-http", "grpc", "kept-grpc", "lead-grpc", "quiet", "observed"}
 
 func main() {
@@ -112,7 +112,7 @@ func measureAll(ctx context.Context, o options) error {
 	return nil
 }
 
-// subjectsOf is everything that is measured, on the bare servers by their names, a gateway, and the disk of a directory.
+// subjectsOf returns everything to measure, on the bare servers by name, a gateway, and the disk of a directory.
 func subjectsOf(bare map[string]*server, gateway *server, dir string) []*subject {
 	plainHTTP := &subject{name: "bare net/http JSON echo", server: bare["http"], load: httpLoad}
 	leadHTTP := &subject{name: "the same, a lead's entries", server: bare["lead-http"], load: httpLoad, bare: plainHTTP}
@@ -139,7 +139,7 @@ func subjectsOf(bare map[string]*server, gateway *server, dir string) []*subject
 	}
 }
 
-// choose returns the subjects that have a text in their names, and those that they are compared with.
+// choose returns the subjects with only in their names, and those they are compared with.
 func choose(subjects []*subject, only string) []*subject {
 	wanted := map[*subject]bool{}
 	for _, s := range subjects {

@@ -21,8 +21,8 @@ import (
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
-// The gateway always logs, counts and judges. What that costs shows only beside the same parts without it, so both are put
-// together here, alike but for what observes: as cmd/leadgate does, without what accepting does not need.
+// The gateway always logs, counts and evaluates alerts. Their cost shows only in comparison with the same parts without them, so
+// both are assembled here as in cmd/leadgate, but without what accepting does not need.
 
 const partsConfig = `
 destinations:
@@ -30,7 +30,7 @@ destinations:
     http: { url: "http://127.0.0.1:9/" }
 `
 
-// serveParts serves the gateway's parts, whose worker stands still, with or without what observes them.
+// serveParts serves the gateway's parts, with a worker that is not started, and with or without observers.
 func serveParts(ctx context.Context, observed bool) (err error) {
 	l, err := listen(ctx)
 	if err != nil {
@@ -89,7 +89,7 @@ type parts struct {
 	service  leadgatev1.WorkerServiceServer
 }
 
-// observe has everything logged to a file, counted and judged, until stop is called.
+// observe logs all events to a file, counts them and evaluates alerts, until stop is called.
 func (p *parts) observe(ctx context.Context, o *front.Options) (stop func(), err error) {
 	file, err := os.Create(p.dir + ".log")
 	if err != nil {

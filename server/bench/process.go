@@ -47,7 +47,7 @@ destinations:
 log: { format: json, level: info }
 `
 
-// startGateway starts the built gateway with its logs in a file and its only destination paused.
+// startGateway starts the built gateway, with its log in a file and its only destination paused.
 func startGateway(ctx context.Context, dir, program string) (*server, error) {
 	address, err := freeAddress(ctx)
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *server) ready(ctx context.Context) error {
 	return fmt.Errorf("not ready after 10 s")
 }
 
-// cpu is the user and system time that the process has used.
+// cpu returns the process's user and system time so far.
 func (s *server) cpu() (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.process.Process.Pid))
 	if err != nil {

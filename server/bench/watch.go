@@ -16,11 +16,11 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// How many watchers share a connection: browsers and terminals have one each, which a load generator cannot afford.
+// How many watchers share a connection. Browsers and terminals have one each, too many for a load generator.
 const watchersPerConnection = 50
 
-// watchAll opens streams at a gateway and reads them until stop is called. The first sees everything; the others each follow
-// one lead, as a page does that shows a visitor what becomes of the submission.
+// watchAll opens streams at a gateway and reads them until stop is called. The first watches everything; each of the others follows
+// one lead, like a page that shows a visitor how the submission proceeds.
 func watchAll(ctx context.Context, address string, watchers int) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var (
@@ -50,7 +50,7 @@ func watchAll(ctx context.Context, address string, watchers int) (stop func(), e
 		stream, err := watch(ctx, connections[len(connections)-1], request)
 		message := &unread{}
 		if err == nil {
-			err = stream.RecvMsg(message) // the hello: it watches
+			err = stream.RecvMsg(message) // the hello: the stream is open
 		}
 		if err != nil {
 			stop()
@@ -65,7 +65,7 @@ func watchAll(ctx context.Context, address string, watchers int) (stop func(), e
 	return stop, nil
 }
 
-// watch begins to watch.
+// watch opens a stream.
 func watch(ctx context.Context, conn *grpc.ClientConn, request *leadgatev1.WatchDeliveriesRequest) (grpc.ClientStream, error) {
 	stream, err := conn.NewStream(ctx, &leadgatev1.WorkerService_ServiceDesc.Streams[0], leadgatev1.WorkerService_WatchDeliveries_FullMethodName, grpc.ForceCodecV2(rawCodec{}))
 	if err != nil {
@@ -74,11 +74,11 @@ func watch(ctx context.Context, conn *grpc.ClientConn, request *leadgatev1.Watch
 	return stream, errors.Join(stream.SendMsg(request), stream.CloseSend())
 }
 
-// unread is a message that came and is not looked at: watchers share the processor with the server here, as they do nowhere else,
-// and what they make of an event is not the server's cost.
+// unread discards a message. Here, unlike in reality, watchers share the processor with the server, and decoding events is not part
+// of the server's cost.
 type unread struct{}
 
-// rawCodec writes messages as always, and reads none.
+// rawCodec encodes messages normally and does not decode them.
 type rawCodec struct{}
 
 func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {

@@ -1,4 +1,4 @@
-// Package demo is a sample page with a form, beside which the visitor sees live what leadgate does with a lead.
+// Package demo serves a sample page with a form, beside which the visitor sees live what leadgate does with a lead.
 package demo
 
 import (
@@ -13,33 +13,32 @@ import (
 //go:embed index.html
 var index []byte
 
-// Config is the configuration that the demo runs under. It wants HUBSPOT_TOKEN in its environment; where the CRM is has to
-// be set.
+// Config is the configuration of the demo. It needs HUBSPOT_TOKEN in its environment, and the CRM's address has to be set.
 //
 //go:embed demo.yaml
 var Config []byte
 
-// Outage is how long the page's toggle takes the CRM down, unless it is switched back before.
+// Outage is how long the page's switch takes the CRM down, unless it is switched back earlier.
 const Outage = 20 * time.Second
 
-// CRM is the simulated CRM that the page shows.
+// CRM is the simulated CRM shown on the page.
 type CRM interface {
-	// Contacts returns the CRM's records, oldest first, as JSON can hold them: id and properties.
+	// Contacts returns the CRM's records, oldest first, each with id and properties, as a value that can be encoded as JSON.
 	Contacts() any
-	// TakeDown makes every call fail for a while.
+	// TakeDown makes every call fail for the given time; 0 ends an outage.
 	TakeDown(time.Duration)
 }
 
-// policy lets the page load its own files and talk to its own gateway, nothing else.
+// policy allows the page only its own files and its own gateway.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; " +
 	"frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-// Handler serves the page and what it asks about the CRM, below /demo/.
+// Handler serves the page, and what it needs of the CRM, below /demo/.
 func Handler(crm CRM) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /demo/{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write(index) // the page went away, here and below
+		_, _ = w.Write(index) // the client went away, here and below
 	})
 	for _, name := range []string{"demo.js", "demo.css"} {
 		mux.HandleFunc("GET /demo/"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, pages.Files, name) })

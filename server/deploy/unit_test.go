@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestTheUnitMayReadWhatIsInstalled: its user is nobody that owns a file, and only root may read secrets.
+// The unit's user owns no file, and only root may read secrets.
 func TestTheUnitMayReadWhatIsInstalled(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("leadgate.service")
@@ -65,7 +65,7 @@ func TestTheUnitMayReadWhatIsInstalled(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		t.Skip("systemd-analyze is needed to verify the unit")
 	}
-	itself, err := os.Executable() // a program that is there
+	itself, err := os.Executable() // a program that exists
 	if err != nil {
 		t.Fatal(err)
 	}

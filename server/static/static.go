@@ -1,5 +1,5 @@
-// Package static serves files that never change while the process lives: packed once for all who read them, and not sent again
-// to whoever has them already.
+// Package static serves files that do not change while the process runs. It compresses them only once, and does not send them again
+// to clients that have them.
 package static
 
 import (
@@ -13,21 +13,21 @@ import (
 	"time"
 )
 
-// File is such a file. It is safe for concurrent use.
+// File is a static file. It is safe for concurrent use.
 type File struct {
 	contentType string
-	tag         string // of what is in plain, without quotes
+	tag         string // hash of plain, without quotes
 	plain       []byte
-	packed      []byte // gzip; nil if that is no smaller
+	packed      []byte // gzip; nil if that is not smaller
 }
 
-// contentTypes are known by what names end in. Others are JSON.
+// contentTypes maps file extensions. Anything else is JSON.
 var contentTypes = map[string]string{
 	".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
 	".html": "text/html; charset=utf-8", ".svg": "image/svg+xml",
 }
 
-// New makes a file, whose name says what it is.
+// New returns a file. The extension of name determines its content type.
 func New(name string, data []byte) (*File, error) {
 	sum := sha256.Sum256(data)
 	f := &File{plain: data, tag: base64.RawURLEncoding.EncodeToString(sum[:12]), contentType: contentTypes[path.Ext(name)]}
@@ -51,15 +51,14 @@ func New(name string, data []byte) (*File, error) {
 	return f, nil
 }
 
-// ServeHTTP answers with the file, or that it is the same still. How long it is kept, and who may read it, its caller says in
-// the headers.
+// ServeHTTP answers with the file, or with 304 if the client has it. The caller sets the headers for caching and access.
 func (f *File) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, tag := f.choose(w, r)
 	w.Header().Set("ETag", `"`+tag+`"`)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body)) // answers 304 to whoever has the same already
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body)) // answers 304 if the tag matches
 }
 
-// ServeStatus answers with the file as the page that goes with a status, which nobody keeps.
+// ServeStatus answers with the file as the page for a status. It has no ETag.
 func (f *File) ServeStatus(w http.ResponseWriter, r *http.Request, status int) {
 	body, _ := f.choose(w, r)
 	w.WriteHeader(status)
@@ -68,7 +67,7 @@ func (f *File) ServeStatus(w http.ResponseWriter, r *http.Request, status int) {
 	}
 }
 
-// choose returns what is sent, packed if the client reads that, and its tag, and sets the headers that belong to it.
+// choose sets the headers and returns the body, compressed if the client accepts gzip, and its tag.
 func (f *File) choose(w http.ResponseWriter, r *http.Request) (body []byte, tag string) {
 	header := w.Header()
 	header.Set("Content-Type", f.contentType)
@@ -81,7 +80,7 @@ func (f *File) choose(w http.ResponseWriter, r *http.Request) (body []byte, tag 
 	return f.packed, f.tag + "-gzip"
 }
 
-// takesGzip says whether a client reads gzip.
+// takesGzip reports whether the client accepts gzip.
 func takesGzip(r *http.Request) bool {
 	for offer := range strings.SplitSeq(strings.Join(r.Header["Accept-Encoding"], ","), ",") {
 		coding, quality, _ := strings.Cut(strings.TrimSpace(offer), ";")

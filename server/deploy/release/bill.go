@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// component is one in a CycloneDX bill of materials.
+// component is a component of a CycloneDX bill of materials.
 type component struct {
 	Type       string     `json:"type"`
 	Reference  string     `json:"bom-ref"`
@@ -25,7 +25,7 @@ type property struct {
 	Value string `json:"value"`
 }
 
-// bill is the list of everything that is linked into the binaries (CycloneDX 1.6), as Go itself wrote it into them.
+// bill returns the bill of materials (CycloneDX 1.6) of everything linked into the binaries, as recorded in them by Go.
 func bill(version string, made time.Time, modules []*debug.Module) []byte {
 	modules = slices.Clone(modules)
 	slices.SortFunc(modules, func(a, b *debug.Module) int {
@@ -48,9 +48,9 @@ func bill(version string, made time.Time, modules []*debug.Module) []byte {
 	}
 	content, err := json.Marshal(document)
 	if err != nil {
-		panic(err) // strings and numbers can be written
+		panic(err) // strings and numbers can be encoded
 	}
-	// The same contents have the same number.
+	// The same contents have the same serial number.
 	document["serialNumber"] = "urn:uuid:" + uuid.NewSHA1(uuid.NameSpaceURL, content).String()
 	content, err = json.MarshalIndent(document, "", "  ")
 	if err != nil {

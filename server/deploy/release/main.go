@@ -1,9 +1,9 @@
-// Command release builds leadgate for every system it runs on:
+// Command release builds leadgate for every supported system:
 //
 //	go run ./server/deploy/release -version v1.2.3 -out bin/release
 //
-// Into the directory go an archive for each system, a list of everything they were built of (CycloneDX), and the checksums of
-// all. The same commit and the same Go make the same bytes, wherever they are built.
+// It writes to the directory an archive for each system, a bill of materials (CycloneDX), and the checksums of all files. Builds
+// are reproducible: the same commit and Go version yield the same bytes everywhere.
 package main
 
 import (
@@ -45,11 +45,11 @@ func targets() []target {
 
 func (t target) String() string { return t.system + "/" + t.machine }
 
-// release is what is built.
+// release describes a build.
 type release struct {
 	version string
 	out     string
-	made    time.Time // of every file in the archives
+	made    time.Time // the time of every file in the archives
 }
 
 func main() {
@@ -104,7 +104,7 @@ func (r release) archive(ctx context.Context, t target) (*buildinfo.BuildInfo, e
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // the system clears its temporary directory anyway
+	defer func() { _ = os.RemoveAll(dir) }() // a leftover is in the system's temporary directory
 	binary, extension := "leadgate", ".tar.gz"
 	if t.system == "windows" {
 		binary, extension = "leadgate.exe", ".zip"
@@ -132,7 +132,7 @@ func (r release) archive(ctx context.Context, t target) (*buildinfo.BuildInfo, e
 	return info, os.WriteFile(filepath.Join(r.out, name+extension), packed.Bytes(), 0o644)
 }
 
-// file is one in an archive.
+// file is a file in an archive.
 type file struct {
 	name, path string
 	mode       int64
@@ -180,8 +180,8 @@ func (r release) zip(w io.Writer, files []file) error {
 	return archive.Close()
 }
 
-// script adds the browser client for sites that host it themselves, with the value of the attribute integrity beside it. The
-// one that a gateway serves changes with the gateway, and has none.
+// script adds the browser client, for sites that host it themselves, and a file with the value of its integrity attribute. The
+// client that a gateway serves has none, because it changes with the gateway.
 func (r release) script() error {
 	data, err := os.ReadFile("gen/js/leadgate.js")
 	if err != nil {
@@ -195,7 +195,7 @@ func (r release) script() error {
 	)
 }
 
-// checksums writes SHA256SUMS of all files, as sha256sum -c reads it.
+// checksums writes SHA256SUMS of all files, in the format of sha256sum -c.
 func (r release) checksums() error {
 	entries, err := os.ReadDir(r.out)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// TestTwoBuildsAreTheSameBytes: from two copies of the source in different places. Linking takes long.
+// The builds are made from two copies of the source in different places. Linking takes long.
 func TestTwoBuildsAreTheSameBytes(t *testing.T) {
 	if os.Getenv("LEADGATE_SOAK") == "" {
 		t.Skip("set LEADGATE_SOAK=1 to build twice; make soak does")
@@ -74,7 +74,7 @@ func TestTwoBuildsAreTheSameBytes(t *testing.T) {
 	}
 }
 
-// TestArchivesAndListsDependOnNothingButTheirContents: neither on the clock, nor on the order in which parts are found.
+// They depend neither on the clock nor on the order in which parts are found.
 func TestArchivesAndListsDependOnNothingButTheirContents(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "leadgate")
@@ -106,10 +106,10 @@ func TestArchivesAndListsDependOnNothingButTheirContents(t *testing.T) {
 	}
 }
 
-// sourceOf is the source without what is not needed to build, such as a binary or a database that lies around.
+// sourceOf returns the source without files that a build does not need, such as a binary or a database.
 func sourceOf(root string) sourceFS { return sourceFS{os.DirFS(root)} }
 
-// runFrom unpacks an archive and asks the binary for its version.
+// runFrom unpacks an archive and returns the output of the binary's version command.
 func runFrom(t *testing.T, archive, name string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -153,12 +153,12 @@ func runFrom(t *testing.T, archive, name string) string {
 	return string(said)
 }
 
-// TestEverySystemCompiles, so that nobody calls what one of them does not have.
+// No code may use what one of the systems does not have.
 func TestEverySystemCompiles(t *testing.T) {
 	if os.Getenv("LEADGATE_SOAK") == "" {
 		t.Skip("set LEADGATE_SOAK=1 to compile for eight systems; make soak does")
 	}
-	// Two more that nothing is released for: another Unix, and 32 bits.
+	// Two more, for which nothing is released: another Unix, and 32 bits.
 	for _, system := range append(targets(), target{"freebsd", "amd64"}, target{"linux", "arm"}) {
 		build := exec.Command("go", "build", "./server/cmd/leadgate", "./clients/...")
 		build.Dir = "../../.."

@@ -5,7 +5,7 @@ import (
 	"path"
 )
 
-// sourceFS shows what belongs to the source: the rooms, and the files beside them.
+// sourceFS shows only the source: the rooms, and the files beside them.
 type sourceFS struct{ fs.FS }
 
 // ReadDir implements fs.ReadDirFS.
@@ -23,5 +23,5 @@ func (s sourceFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	return kept, nil
 }
 
-// rooms are the directories that a build needs.
+// rooms are the top-level directories that a build needs.
 var rooms = map[string]bool{"gen": true, "server": true, "worker": true, "clients": true}
