@@ -1,10 +1,10 @@
-// Package spelling finds the name that was meant by a misspelt one, and puts numbers into words.
+// Package spelling finds the name that a misspelt one was meant to be, and writes counts in words.
 package spelling
 
 import "strings"
 
-// Nearest returns the known name that was probably meant by a misspelt one; empty if none is close. Case, underscores and
-// hyphens do not count, so firstName finds first_name; the last part of a known name will do, so utm_source finds
+// Nearest returns the known name that a misspelt one was probably meant to be; empty if none is close. It ignores case,
+// underscores, hyphens and spaces, so firstName finds first_name. The last part of a known name is enough, so utm_source finds
 // source.utm_source. Of names that are equally close it returns the first.
 func Nearest(name string, known []string) string {
 	name = fold(name)
@@ -21,17 +21,17 @@ func Nearest(name string, known []string) string {
 	return nearest
 }
 
-// tolerance is how many edits from a name another may be and still be meant by it: about one in three characters.
+// tolerance returns how many edits away from name a match may be: about one for every three bytes, from 1 to 3.
 func tolerance(name string) int { return max(1, min(3, len(name)/3)) }
 
 func fold(name string) string {
 	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(name))
 }
 
-// edits is the optimal string alignment distance: how many bytes have to be put in, taken out, replaced or swapped with
-// their neighbour to make b of a.
+// edits returns the optimal string alignment distance: the number of bytes to insert, delete, replace or swap with their neighbour
+// to turn a into b.
 func edits(a, b string) int {
-	// Row i holds the distances of a[:i] from every b[:j]; two rows back are needed for swaps.
+	// row[j] is the distance of a[:i] from b[:j]. Swaps need the row before the previous one, too.
 	before, above, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
