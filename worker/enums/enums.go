@@ -1,4 +1,4 @@
-// Package enums has the values of enums as people and queries write them: dead for DELIVERY_STATE_DEAD.
+// Package enums has the values of enums as people write them and in queries: dead for DELIVERY_STATE_DEAD.
 package enums
 
 import (
@@ -7,8 +7,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Name is the name of a value, without the part that all of its enum share, in lower case. A value that this version does not know
-// is its number.
+// Name returns the name of a value in lower case, without the prefix that all names of the enum share. For a value that this
+// version does not know it returns the number.
 func Name(value protoreflect.Enum) string {
 	values := value.Descriptor().Values()
 	of := values.ByNumber(value.Number())
@@ -18,10 +18,10 @@ func Name(value protoreflect.Enum) string {
 	return strings.ToLower(strings.TrimPrefix(string(of.Name()), shared(value.Descriptor())))
 }
 
-// Words is the name of a value as a text has it: retry wait.
+// Words returns the name of a value with spaces for underscores: retry wait.
 func Words(value protoreflect.Enum) string { return strings.ReplaceAll(Name(value), "_", " ") }
 
-// Names are the names of all values but the first, which is none.
+// Names returns the names of all values but the first, which means unspecified.
 func Names(enum protoreflect.EnumDescriptor) []string {
 	var names []string
 	for i := 1; i < enum.Values().Len(); i++ {
@@ -30,12 +30,12 @@ func Names(enum protoreflect.EnumDescriptor) []string {
 	return names
 }
 
-// Find is the value of a name, in any case; nil if there is none. The first value is found, too.
+// Find returns the value with a name, in upper or lower case; nil if there is none. It also finds the first value.
 func Find(enum protoreflect.EnumDescriptor, name string) protoreflect.EnumValueDescriptor {
 	return enum.Values().ByName(protoreflect.Name(shared(enum) + strings.ToUpper(name)))
 }
 
-// shared is what the names of all values begin with.
+// shared returns the prefix of all value names.
 func shared(enum protoreflect.EnumDescriptor) string {
 	return strings.TrimSuffix(string(enum.Values().Get(0).Name()), "UNSPECIFIED")
 }
