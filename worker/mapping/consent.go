@@ -8,10 +8,10 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// consentPrefix stands before what a person agreed to: consents.newsletter.granted.
+// consentPrefix begins the name of a part of a consent: consents.newsletter.granted.
 const consentPrefix = "consents."
 
-// parseConsent reads PURPOSE.PART. A purpose may have dots of its own.
+// parseConsent parses PURPOSE.PART. The purpose may contain dots.
 func parseConsent(path string) (field, error) {
 	dot := strings.LastIndexByte(path, '.')
 	if dot <= 0 {
@@ -25,7 +25,7 @@ func parseConsent(path string) (field, error) {
 	return field{}, fmt.Errorf("%q: a consent has granted, text, text_version, time, page_url and ip", consentPrefix+path)
 }
 
-// ofConsent is the part of the newest answer to the purpose; nil if the person gave none, which is not the same as a refusal.
+// ofConsent returns the part of the last consent for the purpose; nil if the lead has none, which is not the same as a refusal.
 func (f field) ofConsent(lead *leadgatev1.Lead) any {
 	var found *leadgatev1.Consent
 	for _, c := range lead.GetConsents() {

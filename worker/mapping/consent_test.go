@@ -30,7 +30,7 @@ func TestConsentsTravel(t *testing.T) {
 	}}}
 	want := map[string]any{
 		"opt_in": false, "opt_in_text": "Send me news.", "opt_in_version": "7", "opt_in_at": "2026-11-24T12:04:31Z",
-		"opt_in_page": "https://www.example.com/", "opt_in_ip": "192.0.2.7", // and nothing of calls: nobody asked
+		"opt_in_page": "https://www.example.com/", "opt_in_ip": "192.0.2.7", // but not calls: nobody asked
 	}
 	got := map[string]any{}
 	properties, _ := m.Map(record)

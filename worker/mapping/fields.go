@@ -11,20 +11,19 @@ import (
 	"github.com/leadgate/leadgate/worker/spelling"
 )
 
-// customPrefix stands before the names of the business's own fields.
+// customPrefix begins the names of custom fields.
 const customPrefix = "custom."
 
 // field is a field of a lead: a path of the message, a custom field, or a part of a consent.
 type field struct {
 	path   []protoreflect.FieldDescriptor
-	custom string // empty unless it is a custom field
-	// purpose and part name a part of a consent; empty unless it is one.
+	custom string // empty if it is not a custom field
+	// purpose and part name a part of a consent; empty if it is not one.
 	purpose, part string
 }
 
-// Fields returns the names of all lead fields that hold one text, sorted: those of leadgate.v1.Lead itself, and those of the
-// messages within it as in source.utm_source. Custom fields, custom.NAME, are not among them: their names are the
-// business's.
+// Fields returns the names of all lead fields that hold a single text, sorted: those of leadgate.v1.Lead, and those of the messages
+// in it, such as source.utm_source. Custom fields (custom.NAME) are not included, because each business names its own.
 func Fields() []string {
 	var names []string
 	walk(descriptor(), nil, func(path []protoreflect.FieldDescriptor) {
@@ -34,8 +33,8 @@ func Fields() []string {
 	return names
 }
 
-// Check reports whether a path, such as email, source.utm_source or custom.budget, is the name of a lead field. The error
-// says which name was probably meant.
+// Check returns an error if a path is not the name of a lead field. Valid paths are email, source.utm_source or custom.budget, for
+// example. The error suggests the name that was probably meant.
 func Check(path string) error {
 	_, err := parse(path)
 	return err
@@ -45,7 +44,7 @@ func descriptor() protoreflect.MessageDescriptor {
 	return (*leadgatev1.Lead)(nil).ProtoReflect().Descriptor()
 }
 
-// walk visits the text fields of a message and of the messages within it. The path is the visitor's to keep.
+// walk visits the text fields of a message and of the messages in it. visit may keep the path.
 func walk(message protoreflect.MessageDescriptor, above []protoreflect.FieldDescriptor, visit func([]protoreflect.FieldDescriptor)) {
 	fields := message.Fields()
 	for i := range fields.Len() {
@@ -102,7 +101,7 @@ func unknown(path string) error {
 	return fmt.Errorf("unknown lead field %q; fields of your own are custom.NAME, the others are %s", path, strings.Join(Fields(), ", "))
 }
 
-// As lead.proto has it in the rule lead.custom.name; the tests hold the two together.
+// The limit in lead.proto, in the rule lead.custom.name; a test checks that the two agree.
 const maxCustomName = 63
 
 func isCustomName(name string) bool {

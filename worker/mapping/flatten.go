@@ -14,15 +14,15 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// Field is a field of a lead as people read it.
+// Field is a field of a lead, in a form for people to read.
 type Field struct {
-	// Name is the field's name as the configuration has it, such as source.utm_source or custom.budget.
+	// Name is the field's name in the configuration, such as source.utm_source or custom.budget.
 	Name string
-	// Value is its value in words: a text as it is, anything else as JSON has it.
+	// Value is a text as it is, and anything else as JSON.
 	Value string
 }
 
-// Flatten returns the fields of a lead that are set, in the order of the message.
+// Flatten returns the fields of a lead that are set, in the order of the message's declaration.
 func Flatten(lead *leadgatev1.Lead) []Field {
 	if lead == nil {
 		return nil
@@ -63,8 +63,7 @@ func flatten(message protoreflect.Message, prefix string) []Field {
 	return all
 }
 
-// flattenConsent returns the parts of a consent that are there. Whether it was given is always one: a refusal must not look like
-// an agreement.
+// flattenConsent returns the parts of a consent that are set. It always includes granted: a refusal must not look like consent.
 func flattenConsent(prefix string, consent *leadgatev1.Consent) []Field {
 	all := []Field{{prefix + "granted", strconv.FormatBool(consent.GetGranted())}}
 	at := ""
@@ -89,13 +88,13 @@ func inWords(message proto.Message) string {
 		}
 	}
 	text, err := protojson.Marshal(message)
-	if err != nil { // a value that JSON has no words for, such as infinity
+	if err != nil { // JSON has no infinity, for example
 		return err.Error()
 	}
 	return string(text)
 }
 
-// Difference returns the fields in which two leads differ, each with the values before and after; empty where it is not set.
+// Difference returns the fields in which two leads differ, with their values before and after; empty if a field was not set.
 func Difference(before, after *leadgatev1.Lead) []*leadgatev1.Change {
 	was, is := Flatten(before), Flatten(after)
 	var changes []*leadgatev1.Change
@@ -112,7 +111,7 @@ func Difference(before, after *leadgatev1.Lead) []*leadgatev1.Change {
 	return changes
 }
 
-// joined is the value of a field, which may stand several times.
+// joined returns the values of a field, which may occur several times, separated by commas.
 func joined(fields []Field, name string) string {
 	var text string
 	for _, field := range fields {

@@ -1,4 +1,4 @@
-// Package mapping turns a lead into the properties of a CRM, as configured.
+// Package mapping maps a lead to the properties of a CRM, as configured.
 package mapping
 
 import (
@@ -13,45 +13,46 @@ import (
 	"github.com/leadgate/leadgate/worker/spelling"
 )
 
-// Property is one property of a CRM's record with the value it gets.
+// Property is a property of a CRM's record, with its value.
 type Property struct {
 	// Name is the CRM's name of the property.
 	Name string
-	// Value is a string, a bool, a float64 or a []any of these; never an empty string and never nil, because a field
-	// that a lead does not have is left out.
+	// Value is a string, a bool, a float64 or a []any of these. It is never empty or nil: a field that a lead does not have is left
+	// out.
 	Value any
 }
 
-// Mapping says which field of a lead each property of a CRM gets. It never changes and is safe for concurrent use.
+// Mapping says which lead field each property of a CRM gets. It is immutable and safe for concurrent use.
 type Mapping struct {
-	entries []entry // by property
+	entries []entry // sorted by property
 }
 
 type entry struct {
 	property   string
 	field      field
-	expression *rules.Value // instead of the field
+	expression *rules.Value // used instead of field if not nil
 }
 
-// Failure is a property whose expression came to nothing for a lead. It is left out.
+// Failure is a property that was left out because its expression failed for a lead.
 type Failure struct {
 	// Property is the CRM's name of the property.
 	Property string
-	// Reason is why, in words, without the lead's values.
+	// Reason says why, for people, without the lead's values.
 	Reason string
 }
 
-// Expression returns the expression that stands for a lead field under properties: what comes after an equals sign.
+// Expression returns what follows the equals sign of a configured property value, and whether there is one: the value is an
+// expression then, and otherwise the name of a lead field.
 func Expression(text string) (expression string, ok bool) {
 	return strings.CutPrefix(strings.TrimSpace(text), "=")
 }
 
-// Compile makes a mapping of what is configured: CRM property to lead field, or to an equals sign and an expression. The error
-// names every property at fault and, where a name is misspelt, the likely right one.
+// Compile returns the mapping for configured properties: the CRM's property names, each with a lead field, or an equals sign and an
+// expression. The error lists every faulty property and suggests the right name for a misspelt one.
 func Compile(properties map[string]string) (*Mapping, error) {
 	m := &Mapping{}
 	var problems []error
-	var environment *rules.Environment // made when the first expression needs it
+	var environment *rules.Environment // created for the first expression
 	for _, property := range slices.Sorted(maps.Keys(properties)) {
 		path := properties[property]
 		e, err := compile(property, path, &environment)
@@ -96,7 +97,7 @@ func compile(property, text string, environment **rules.Environment) (entry, err
 	return entry{property: property, expression: value}, err
 }
 
-// Texts are the texts that expressions hold for their properties, by property: the value, or one of several.
+// Texts returns the texts that each property's expression can result in, as far as they are literals in it.
 func (m *Mapping) Texts() map[string][]string {
 	texts := map[string][]string{}
 	for _, e := range m.entries {
@@ -107,8 +108,8 @@ func (m *Mapping) Texts() map[string][]string {
 	return texts
 }
 
-// Map returns the properties of a lead, sorted by name. What the lead does not have is left out, so that nothing is cleared in
-// the CRM, and so is what an expression fails to make, which is told. Equal leads give equal properties.
+// Map returns the properties of a lead, sorted by name. It leaves out what the lead does not have, so that nothing is cleared in
+// the CRM, and properties whose expression fails, which it returns as failures. Equal leads get equal properties.
 func (m *Mapping) Map(record *leadgatev1.LeadRecord) (properties []Property, failures []Failure) {
 	properties = make([]Property, 0, len(m.entries))
 	for _, e := range m.entries {

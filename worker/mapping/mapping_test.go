@@ -150,7 +150,7 @@ func TestEveryProblemIsNamedAtOnce(t *testing.T) {
 	}
 }
 
-// The rule for names of custom fields lives in lead.proto.
+// The rule for names of custom fields is in lead.proto.
 func TestCustomNamesAreThoseOfTheContract(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{

@@ -17,12 +17,12 @@ func (f field) of(lead *leadgatev1.Lead) any {
 	message := lead.ProtoReflect()
 	last := len(f.path) - 1
 	for _, within := range f.path[:last] {
-		message = message.Get(within).Message() // an unset one is empty
+		message = message.Get(within).Message() // empty if it is not set
 	}
 	return text(message.Get(f.path[last]).String())
 }
 
-// plain is the value of a custom field in Go's types; nil if there is nothing in it.
+// plain converts the value of a custom field to a Go type; nil if it is empty.
 func plain(value *structpb.Value) any {
 	switch kind := value.GetKind().(type) {
 	case *structpb.Value_StringValue:
