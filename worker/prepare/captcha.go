@@ -16,13 +16,13 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// provider is a service that tells people from programs. All three verify tokens in the same way.
+// provider is a CAPTCHA service. All three have the same API to verify tokens.
 type provider struct {
-	field string // in which its widget puts the token
+	field string // the form field in which its widget puts the token
 	url   string // where tokens are verified
 }
 
-// CaptchaField is the form's field in which the widget of a configured CAPTCHA puts its token.
+// CaptchaField returns the form field in which the widget of a configured CAPTCHA puts its token.
 func CaptchaField(cfg *configv1.Captcha) string {
 	if cfg.GetField() != "" {
 		return cfg.GetField()
@@ -40,7 +40,7 @@ func providerOf(cfg *configv1.Captcha) provider {
 	return provider{"g-recaptcha-response", "https://www.google.com/recaptcha/api/siteverify"}
 }
 
-// Scores below are held unless the configuration says otherwise: what Google recommends to begin with.
+// The default of min_score, which is also the score that Google recommends to start with.
 const defaultMinScore = 0.5
 
 // captcha verifies the tokens of one form.
@@ -64,8 +64,8 @@ func (p *Preparer) newCaptcha(cfg *configv1.Captcha, secret func(string) (string
 	return c, nil
 }
 
-// verify says whether the token that came with a submission is good. A lead that came without a submission is a backend's, which
-// needs none. Where the service cannot be asked, the lead goes on.
+// verify checks the token that came with a submission. A lead without a submission comes from a backend and needs no token. If the
+// service cannot be asked, the lead goes on.
 func (c *captcha) verify(ctx context.Context, submission *leadgatev1.Submission) finding {
 	if submission == nil {
 		return finding{}
@@ -103,14 +103,14 @@ func (c *captcha) hold(why string) finding {
 	}}
 }
 
-// verification is what the services answer.
+// verification is the answer of a service.
 type verification struct {
 	Success bool     `json:"success"`
 	Errors  []string `json:"error-codes"`
 	Score   *float64 `json:"score"`
 }
 
-// faults are error codes that say nothing about the token.
+// faults are error codes that are not about the token.
 var faults = map[string]bool{
 	"missing-input-secret": true, "invalid-input-secret": true, "bad-request": true, "internal-error": true, "sitekey-secret-mismatch": true,
 	"not-using-dummy-passcode": true, "invalid-keys": true,
@@ -133,7 +133,7 @@ func (c *captcha) ask(ctx context.Context, token, address string) (*verification
 	defer func() { _ = res.Body.Close() }()
 	answer := &verification{}
 	err = json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(answer)
-	isVerdict := answer.Success || len(answer.Errors) > 0 || res.StatusCode == http.StatusOK // and not something before the service
+	isVerdict := answer.Success || len(answer.Errors) > 0 || res.StatusCode == http.StatusOK // and not an answer of a proxy
 	if err != nil || !isVerdict || res.StatusCode >= http.StatusInternalServerError {
 		return nil, fmt.Errorf("the service answered HTTP %d", res.StatusCode)
 	}

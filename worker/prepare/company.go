@@ -26,27 +26,27 @@ import (
 )
 
 const (
-	// companies is the namespace of the store's state that holds a leadgate.v1.Enrichment for each domain, by what it was asked
-	// with: an empty one where nobody knows the domain.
+	// companies is the namespace of the store's state that holds a leadgate.v1.Enrichment for each domain and configuration. It is
+	// empty if the API does not know the domain.
 	companies = "prepare.company"
 
 	defaultKeep        = 30 * 24 * time.Hour
 	defaultKeepUnknown = 24 * time.Hour
-	// What an API of this kind mostly allows a small customer.
+	// What many such APIs allow a small customer, in requests per second.
 	defaultCompanyRate = 5
-	// The longest answer that is read.
+	// The longest answer to read, in bytes.
 	maxAnswer = 1 << 20
 )
 
-// clearbit is where the fields stand in the answers of Clearbit's company API, which others have taken over.
+// clearbit has the JSON pointers of the fields in the format of Clearbit's company API, which other APIs have adopted.
 var clearbit = map[string]string{"company_name": "/name", "company_size": "/metrics/employeesRange", "industry": "/category/industry"}
 
-// company asks an HTTP API who owns a domain, and remembers the answers in the store.
+// company asks an HTTP API who owns a domain, and keeps the answers in the store.
 type company struct {
 	p       *Preparer
 	cfg     *configv1.Company
 	fields  map[string]string
-	asks    string // what is asked whom, in short: other answers than these are not those of the configuration
+	asks    string // hash of the URL and the fields: answers to another configuration are not used
 	secret  func(string) (string, error)
 	limiter *pace.Limiter
 	rest    *rest
@@ -58,13 +58,13 @@ func (p *Preparer) newCompany(cfg *configv1.Company, secret func(string) (string
 	if len(c.fields) == 0 {
 		c.fields = clearbit
 	}
-	sum := sha256.Sum256(fmt.Append(nil, cfg.GetUrl(), c.fields)) // maps are printed in order
+	sum := sha256.Sum256(fmt.Append(nil, cfg.GetUrl(), c.fields)) // maps are printed in key order
 	c.asks = hex.EncodeToString(sum[:8])
 	if _, err := c.request(p.ctx, "example.com"); err != nil {
 		return nil, fmt.Errorf("enrich.company: %w", err)
 	}
 	rate := cmp.Or(cfg.GetRequestsPerSecond(), defaultCompanyRate)
-	if before != nil && before.cfg.GetUrl() == cfg.GetUrl() { // the pace and the answers under way are the API's, not the configuration's
+	if before != nil && before.cfg.GetUrl() == cfg.GetUrl() { // the pace and the calls belong to the API
 		c.limiter, c.rest, c.asking = before.limiter, before.rest, before.asking
 		c.limiter.SetRate(rate)
 		return c, nil
@@ -73,12 +73,13 @@ func (p *Preparer) newCompany(cfg *configv1.Company, secret func(string) (string
 	return c, nil
 }
 
-// wants says whether a domain is worth asking for.
+// wants reports whether a domain may belong to a company.
 func (c *company) wants(domain string) bool {
 	return domain != "" && !isFreeMail(domain) && !slices.Contains(c.cfg.GetSkipDomains(), domain)
 }
 
-// find returns what is known of the company that owns a domain. An answer that comes after ctx ended is kept for the next lead.
+// find returns what is known about the company that owns a domain. An answer that arrives after ctx has ended is kept for the next
+// lead.
 func (c *company) find(ctx context.Context, domain string) finding {
 	if known, ok := c.remembered(ctx, domain); ok {
 		return companyFinding(known)
@@ -120,7 +121,7 @@ func companyFinding(known *leadgatev1.Enrichment) finding {
 	return f
 }
 
-// key is at most as long as a key may be.
+// key returns the store key of a domain, cut to the longest that the store accepts.
 func (c *company) key(domain string) string {
 	key := c.asks + "/" + domain
 	return key[:min(len(key), 255)]
@@ -158,7 +159,7 @@ func (c *company) remember(ctx context.Context, domain string, known *leadgatev1
 	}
 }
 
-// ask asks the API at its pace. Its errors say why the lead goes without.
+// ask asks the API, within its rate. An error says why the lead goes without an answer.
 func (c *company) ask(ctx context.Context, domain string) (*leadgatev1.Enrichment, error) {
 	slot, err := c.limiter.Acquire(ctx)
 	if err != nil {
@@ -188,7 +189,7 @@ func (c *company) ask(ctx context.Context, domain string) (*leadgatev1.Enrichmen
 		c.rest.worked()
 		c.remember(ctx, domain, known)
 		return known, nil
-	case http.StatusAccepted: // it is looking, and will know later
+	case http.StatusAccepted: // it is searching, and will know later
 		c.rest.worked()
 		return nil, errors.New("the API does not know yet")
 	case http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusBadRequest:
@@ -204,7 +205,7 @@ func (c *company) ask(ctx context.Context, domain string) (*leadgatev1.Enrichmen
 	}
 }
 
-// failed tells that the API fails and, after several times or at once for a time, lets it rest.
+// failed publishes that the API fails and counts the failure. If at is not 0, the API is left alone for that time at once.
 func (c *company) failed(reason string, at time.Duration) error {
 	if c.p.ctx.Err() == nil {
 		c.rest.failed(at)
@@ -245,7 +246,7 @@ func (c *company) authorize(req *http.Request) error {
 	return errors.Join(problems...)
 }
 
-// read takes the fields out of an answer.
+// read extracts the configured fields from an answer.
 func (c *company) read(body []byte) (*leadgatev1.Enrichment, error) {
 	var answer any
 	if err := json.Unmarshal(body, &answer); err != nil {
@@ -255,7 +256,7 @@ func (c *company) read(body []byte) (*leadgatev1.Enrichment, error) {
 	return &leadgatev1.Enrichment{CompanyName: text("company_name"), CompanySize: text("company_size"), Industry: text("industry")}, nil
 }
 
-// How much of a field is taken.
+// The longest text to keep, in characters.
 const maxText = 255
 
 func clip(text string) string {
@@ -265,7 +266,7 @@ func clip(text string) string {
 	return strings.TrimSpace(strings.ToValidUTF8(text, ""))
 }
 
-// textAt is what stands at a JSON pointer (RFC 6901), as text; empty if nothing does that is one.
+// textAt returns the string, number or boolean at a JSON pointer (RFC 6901), as text; otherwise "".
 func textAt(value any, pointer string) string {
 	if pointer == "" {
 		return ""

@@ -2,8 +2,8 @@ package prepare
 
 import "strings"
 
-// freeMail are the domains under which anybody gets an address: they say nothing about a company. Those that are missing cost a
-// request in 24 h.
+// freeMail are domains where anybody can get an address, so that they say nothing about a company. A missing one only costs a
+// request a day.
 var freeMail = domains(
 	"gmail.com", "googlemail.com", "msn.com", "rocketmail.com",
 	"icloud.com", "me.com", "mac.com", "aol.com", "proton.me", "protonmail.com", "pm.me", "tutanota.com", "tuta.io", "zoho.com",
@@ -19,7 +19,8 @@ var freeMail = domains(
 	"eircom.net", "planet.nl", "home.nl", "xs4all.nl", "blueyonder.co.uk", "ntlworld.com", "o2.co.uk",
 )
 
-// isFreeMail says whether anybody gets an address under a domain. The big ones have one in many a country: yahoo.ca, hotmail.com.br.
+// isFreeMail reports whether anybody can get an address at a domain. Large providers have domains in many countries: yahoo.ca,
+// hotmail.com.br.
 func isFreeMail(domain string) bool {
 	name, country, _ := strings.Cut(domain, ".")
 	country = strings.TrimPrefix(strings.TrimPrefix(country, "com."), "co.")

@@ -30,7 +30,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// house is a preparer with a store behind it, and everything that it asks faked. It lives in a bubble of synctest.
+// house is a preparer with a store, and fakes of everything that it asks. It runs in a synctest bubble.
 type house struct {
 	t        *testing.T
 	dir      string
@@ -41,7 +41,7 @@ type house struct {
 
 	mu       sync.Mutex
 	answer   func(*http.Request) (status int, body string)
-	takes    time.Duration // an answer
+	takes    time.Duration // how long an answer takes
 	requests []string
 	mx       func(domain string) ([]*net.MX, error)
 	hosts    func(domain string) ([]string, error)
@@ -96,7 +96,7 @@ func (h *house) apply(config prepare.Config) {
 	use()
 }
 
-// RoundTrip implements http.RoundTripper: every API that is asked.
+// RoundTrip implements http.RoundTripper. It stands for every API.
 func (h *house) RoundTrip(r *http.Request) (*http.Response, error) {
 	body := ""
 	if r.Body != nil {
@@ -140,7 +140,7 @@ func (r resolver) LookupHost(_ context.Context, domain string) ([]string, error)
 	return r.h.hosts(domain)
 }
 
-// accept accepts a lead as the front of the house does, and returns its identifier.
+// accept accepts a lead as the server does, and returns its identifier.
 func (h *house) accept(lead *leadgatev1.Lead, fields ...*leadgatev1.Submission_Field) string {
 	h.t.Helper()
 	if lead.Source == nil {
@@ -178,7 +178,7 @@ func (h *house) record(id string) *leadgatev1.LeadRecord {
 	return record
 }
 
-// due claims what is due and returns the leads. What it claims is settled as delivered.
+// due claims the deliveries that are due, without settling them, and returns their leads.
 func (h *house) due() []string {
 	h.t.Helper()
 	claims, err := h.store.Claim(h.t.Context(), "crm", 100)
@@ -192,13 +192,13 @@ func (h *house) due() []string {
 	return ids
 }
 
-// rest lets time pass until nothing is left to do for now.
+// rest lets time pass, and then waits until all goroutines are idle.
 func (h *house) rest(d time.Duration) {
-	time.Sleep(d) // of the bubble's clock
+	time.Sleep(d) // on the bubble's clock
 	synctest.Wait()
 }
 
-// prepared is what the event says that the preparation of a lead ended with; empty if there is none.
+// prepared returns the detail of the event that ends the preparation of a lead; empty if there is none yet.
 func (h *house) prepared(id string) string {
 	synctest.Wait()
 	h.mu.Lock()
@@ -224,7 +224,7 @@ func (h *house) failures() []string {
 	return failures
 }
 
-// places writes a MaxMind database in which a network has a city.
+// places writes a MaxMind database that maps a network to a city.
 func places(t *testing.T, path, city string) {
 	t.Helper()
 	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "GeoLite2-City"})

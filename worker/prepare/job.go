@@ -15,25 +15,25 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// check is one thing to learn about a lead.
+// check is one thing to find out about a lead.
 type check struct {
 	name string
 	ask  func(ctx context.Context) finding
 }
 
-// finding is what was learnt.
+// finding is the result of a check.
 type finding struct {
-	// enrich puts it into the lead; nil if there is nothing to put.
+	// enrich writes the result to the lead; nil if there is nothing to write.
 	enrich func(*leadgatev1.Enrichment)
-	// learnt names what was put there.
+	// learnt names the fields that enrich writes.
 	learnt []string
-	// hold keeps the lead for a person; nil if there is no reason to.
+	// hold says why to hold the lead for a person; nil to let it go on.
 	hold *leadgatev1.Hold
-	// without says why the lead goes without; empty if it does not.
+	// without says why the lead goes without a result; empty if it has one.
 	without string
 }
 
-// checks are what there is to learn about a lead of a form. Without a submission, they are only counted.
+// checks returns the checks for a lead of a form. Without a submission, use them only to see if there are any.
 func (pl *plan) checks(form string, lead *leadgatev1.Lead, submission *leadgatev1.Submission) []check {
 	var checks []check
 	domain := domainOf(lead.GetEmail())
@@ -57,7 +57,7 @@ func domainOf(email string) string {
 	return email[strings.LastIndexByte(email, '@')+1:]
 }
 
-// run prepares one lead.
+// run prepares a lead.
 func (p *Preparer) run(leadID string) {
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -80,12 +80,12 @@ func (p *Preparer) run(leadID string) {
 	defer cancel()
 	findings := p.ask(ctx, checks, plan.timeout)
 	if p.ctx.Err() != nil {
-		return // the next start takes it up
+		return // the next process takes it up
 	}
 	p.write(record, findings)
 }
 
-// ask makes all checks at the same time, and waits for them until ctx ends.
+// ask runs all checks concurrently, and waits for them until ctx ends.
 func (p *Preparer) ask(ctx context.Context, checks []check, timeout time.Duration) []finding {
 	type named struct {
 		i int
@@ -123,10 +123,10 @@ func (p *Preparer) ask(ctx context.Context, checks []check, timeout time.Duratio
 	return findings
 }
 
-// How often the result is written again when somebody else changed the lead at the same moment.
+// How often to write the result if somebody else changes the lead at the same time.
 const writeTries = 5
 
-// write keeps what was learnt with the lead and makes its deliveries due, or holds it.
+// write writes the findings to the lead, and makes its deliveries due or holds it.
 func (p *Preparer) write(record *leadgatev1.LeadRecord, findings []finding) {
 	mayHold := true
 	for range writeTries {
@@ -137,7 +137,7 @@ func (p *Preparer) write(record *leadgatev1.LeadRecord, findings []finding) {
 		switch {
 		case err == nil:
 			return
-		case errors.Is(err, store.ErrState): // it was sent meanwhile, because its time was over
+		case errors.Is(err, store.ErrState): // it was already sent, because its time was over
 			mayHold = false
 		case !errors.Is(err, store.ErrConflict):
 			if p.ctx.Err() == nil && !errors.Is(err, store.ErrNotFound) {

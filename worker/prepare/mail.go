@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// mails is the namespace of the store's state that says for each domain whether it takes mail: "1", or "0".
+	// mails is the namespace of the store's state that says for each domain whether it accepts mail: "1" or "0".
 	mails = "prepare.mail"
-	// How long that is kept. A domain that takes none may be mended, and its owner comes back soon.
+	// How long to keep that. A domain that accepts no mail may be repaired, and the visitor may try again soon.
 	keepMail   = 24 * time.Hour
 	keepNoMail = time.Hour
 )
 
-// mail tells whether a domain takes mail at all: it has a mail exchanger or, without one, an address of its own (RFC 5321, 5.1),
-// and does not say that it takes none (RFC 7505).
+// mail checks whether a domain accepts mail: it has an MX record or, without one, an address record (RFC 5321, section 5.1), and no
+// null MX (RFC 7505).
 type mail struct{ p *Preparer }
 
 func (m *mail) check(ctx context.Context, domain string) finding {
@@ -53,12 +53,12 @@ func (m *mail) takes(ctx context.Context, domain string) (bool, error) {
 	return takes, nil
 }
 
-// look asks the name servers. An error says that they do not know, not that there is nothing.
+// look asks the name servers. An error means that the answer is not known, rather than no.
 func (m *mail) look(ctx context.Context, domain string) (bool, error) {
-	rooted := domain + "." // no search domains of this machine
+	rooted := domain + "." // so that this machine's search domains are not tried
 	exchangers, err := m.p.resolver.LookupMX(ctx, rooted)
 	switch {
-	case len(exchangers) == 1 && exchangers[0].Host == ".": // it says that it takes none
+	case len(exchangers) == 1 && exchangers[0].Host == ".": // a null MX
 		return false, nil
 	case len(exchangers) > 0:
 		return true, nil

@@ -13,24 +13,24 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// Between two looks whether the database was replaced.
+// How often to check whether the database was replaced.
 const placeLook = 5 * time.Second
 
-// place looks up where addresses are in a MaxMind database, which is opened again when its file is replaced. It is safe for
-// concurrent use.
+// place looks up the places of IP addresses in a MaxMind database. It reopens the database when the file is replaced. It is safe
+// for concurrent use.
 type place struct {
 	p    *Preparer
 	path string
 
 	mu     sync.RWMutex      // held for writing while the reader is replaced
-	reader *maxminddb.Reader // nil before the first address, and when closed
+	reader *maxminddb.Reader // nil before the first lookup, and when closed
 	file   os.FileInfo
 	looked time.Time
 	closed bool
 }
 
-// newPlace sees that there is a database, but leaves it to the first address to keep it open, as the configuration may be refused
-// yet.
+// newPlace checks that the database can be read. Only the first lookup keeps it open, because the configuration may still be
+// refused.
 func (p *Preparer) newPlace(cfg *configv1.Place, before *place) (*place, error) {
 	if before != nil && before.path == cfg.GetDatabase() {
 		return before, nil
@@ -39,7 +39,7 @@ func (p *Preparer) newPlace(cfg *configv1.Place, before *place) (*place, error) 
 	if err != nil {
 		return nil, fmt.Errorf("enrich.place: %w", err)
 	}
-	_ = reader.Close() // it was only read
+	_ = reader.Close() // nothing was written
 	return &place{p: p, path: cfg.GetDatabase()}, nil
 }
 
@@ -62,15 +62,15 @@ func (l *place) close() {
 	l.drop()
 }
 
-// drop closes the database. It is called with mu held.
+// drop closes the database. mu must be held.
 func (l *place) drop() {
 	if l.reader != nil {
-		_ = l.reader.Close() // it was only read
+		_ = l.reader.Close() // nothing was written
 		l.reader = nil
 	}
 }
 
-// refresh opens the database if it is not, or if its file is another one. While the new one cannot be read, the old one stays.
+// refresh opens the database if it is not open or its file was replaced. If the new one cannot be read, the old one stays open.
 func (l *place) refresh() {
 	now := l.p.now()
 	l.mu.RLock()
@@ -101,7 +101,7 @@ func (l *place) refresh() {
 func (l *place) find(address string) finding {
 	ip, err := netip.ParseAddr(address)
 	if err != nil || ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast() {
-		return finding{} // nowhere
+		return finding{} // has no place
 	}
 	l.refresh()
 	var record struct {

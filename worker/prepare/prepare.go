@@ -1,11 +1,11 @@
-// Package prepare learns what is known of a lead elsewhere, between its acceptance and its first delivery: the company behind the
-// domain of its e-mail address, the place of the visitor's address, whether the domain takes mail, and whether a CAPTCHA was
-// solved.
+// Package prepare enriches and screens a lead between its acceptance and its first delivery: it finds the company behind the domain
+// of the e-mail address and the place of the visitor's IP address, and checks whether the domain accepts mail and whether a CAPTCHA
+// was solved.
 //
-// It is never on the accept path, and never in the way of a delivery: a lead that is to be prepared is accepted with deliveries
-// that fall due a little later ([Preparer.Wants] says how much), and what is learnt in time is written to the lead and makes
-// them due at once. A lead goes without what is not known by then, and an event says so. So whatever fails here, and wherever a
-// process ends, every lead goes out, at the latest when its time is over.
+// It neither slows down acceptance nor prevents a delivery. A lead that is to be prepared is accepted with deliveries that are due
+// a little later ([Preparer.Wants] says how much). Results that arrive in time are written to the lead, which makes the deliveries
+// due at once. The lead goes without those that do not, and an event says so. So whatever fails here, and even if the process ends,
+// every lead is delivered, at the latest when its time is over.
 package prepare
 
 import (
@@ -28,44 +28,44 @@ import (
 )
 
 const (
-	// DefaultTimeout is how long a lead waits unless the configuration says otherwise.
+	// DefaultTimeout is how long a lead waits for results by default.
 	DefaultTimeout = 2 * time.Second
-	// How long the deliveries of a lead wait beyond that for what was learnt until then to be written, which makes them due: without,
-	// an attempt would often begin at that moment, and the CRM would get the lead as it was.
+	// How much longer deliveries wait, so that results of the last moment can be written, which makes the deliveries due. Otherwise
+	// an attempt would often begin at that moment and send the lead without them.
 	writeTime = time.Second
-	// How many leads are prepared at a time. More wait, and go without when their time is over.
+	// How many leads are prepared concurrently. More wait, and go without results when their time is over.
 	atATime = 128
-	// How many leads may wait at a time. More go without at once.
+	// How many leads may be waiting or in preparation. Any more go without results at once.
 	maxWaiting = 20_000
-	// How long a request may take. It may take longer than a lead waits, because its answer is kept for the next.
+	// The timeout of a request. It is longer than a lead waits, because the answer is kept for the next one.
 	requestTimeout = 10 * time.Second
-	// What fails for one lead mostly fails for the next as well: it is told this often.
+	// What fails for one lead often fails for the next as well: how often to report it.
 	failuresEvery = 10 * time.Minute
-	// How far back a start looks for leads that the last process left unprepared.
+	// How far back to look at start for leads that the last process left unprepared.
 	lookBack = 10 * time.Minute
 )
 
-// Resolver looks up domains; *net.Resolver is one.
+// Resolver looks up domains. *net.Resolver implements it.
 type Resolver interface {
 	LookupMX(ctx context.Context, domain string) ([]*net.MX, error)
 	LookupHost(ctx context.Context, domain string) ([]string, error)
 }
 
-// Options are what a preparer needs. Store and Journal are required.
+// Options configure a preparer. Store and Journal are required.
 type Options struct {
 	Store   store.Store
 	Journal *journal.Journal
-	// Now is the time, the same clock as the store's; time.Now if nil.
+	// Now returns the current time, from the store's clock; time.Now if nil.
 	Now func() time.Time
-	// Logger gets faults of leadgate itself and of the store. Nil drops them.
+	// Logger logs faults of leadgate itself and of the store. Nil discards them.
 	Logger *slog.Logger
-	// Transport makes the requests; a transport of the preparer's own if nil.
+	// Transport makes the requests; if nil, the preparer has a transport of its own.
 	Transport http.RoundTripper
 	// Resolver looks up domains; the system's if nil.
 	Resolver Resolver
 }
 
-// Config is what of the configuration concerns preparing.
+// Config is the part of the configuration that is about preparing.
 type Config struct {
 	Enrich *configv1.Enrich
 	Forms  map[string]*configv1.Form
@@ -86,28 +86,28 @@ type Preparer struct {
 
 	plan atomic.Pointer[plan]
 
-	ctx     context.Context // ends when Stop is called
+	ctx     context.Context // canceled by Stop
 	cancel  context.CancelFunc
 	slots   chan struct{}
 	waiting atomic.Int64
 	jobs    sync.WaitGroup
 }
 
-// plan is a configuration made ready. It never changes.
+// plan is a compiled configuration. It is immutable.
 type plan struct {
 	timeout time.Duration
-	company *company // nil if nobody is asked
-	place   *place   // nil without a database
+	company *company // nil if it is not configured
+	place   *place   // nil if it is not configured
 	forms   map[string]formPlan
 }
 
-// formPlan is what the leads of one form are screened with.
+// formPlan has the checks of the leads of one form.
 type formPlan struct {
-	captcha *captcha // nil for none
-	mail    *mail    // nil if it is not looked up
+	captcha *captcha // nil if it is not configured
+	mail    *mail    // nil if domains are not looked up
 }
 
-// New returns a preparer that has nothing to do yet. Stop ends it.
+// New returns a preparer without a configuration, which has nothing to do. Stop ends it.
 func New(o Options) *Preparer {
 	p := &Preparer{
 		store: o.Store, journal: o.Journal, now: o.Now, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), transport: o.Transport, resolver: o.Resolver,
@@ -119,7 +119,7 @@ func New(o Options) *Preparer {
 	if p.transport == nil {
 		p.transport = &http.Transport{
 			Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: requestTimeout,
-			HTTP2: &http.HTTP2Config{SendPingTimeout: requestTimeout, PingTimeout: requestTimeout}, // see the worker's
+			HTTP2: &http.HTTP2Config{SendPingTimeout: requestTimeout, PingTimeout: requestTimeout}, // for the reason, see the worker's transport
 		}
 	}
 	if p.resolver == nil {
@@ -135,8 +135,8 @@ func New(o Options) *Preparer {
 	return p
 }
 
-// Prepare checks a configuration and makes it ready; nothing changes until use is called. Leads whose preparation is under way
-// end it under the configuration it began with.
+// Prepare checks and compiles a configuration. It takes effect when use is called. Leads that are being prepared at that time keep
+// the old one.
 func (p *Preparer) Prepare(c Config) (use func(), err error) {
 	before := p.plan.Load()
 	next := &plan{timeout: DefaultTimeout, forms: map[string]formPlan{}}
@@ -178,8 +178,8 @@ func (p *Preparer) Prepare(c Config) (use func(), err error) {
 	}, nil
 }
 
-// Wants says how long the deliveries of a lead are to wait for it to be prepared; 0 if there is nothing to do. form is empty for
-// a backend's lead. Nothing is asked and nothing looked up.
+// Wants returns how long the deliveries of a lead must wait for it to be prepared; 0 if there is nothing to do. form is empty for a
+// backend's lead. Wants does no I/O.
 func (p *Preparer) Wants(form string, lead *leadgatev1.Lead) time.Duration {
 	plan := p.plan.Load()
 	if len(plan.checks(form, lead, nil)) == 0 {
@@ -188,10 +188,10 @@ func (p *Preparer) Wants(form string, lead *leadgatev1.Lead) time.Duration {
 	return plan.timeout + writeTime
 }
 
-// Take prepares a lead that was accepted with deliveries that wait for it. It returns at once.
+// Take prepares an accepted lead whose deliveries wait for it. It returns at once.
 func (p *Preparer) Take(leadID string) {
 	if p.ctx.Err() != nil {
-		return // the next start takes it up
+		return // the next process takes it up
 	}
 	if p.waiting.Add(1) > maxWaiting {
 		p.waiting.Add(-1)
@@ -204,8 +204,8 @@ func (p *Preparer) Take(leadID string) {
 	})
 }
 
-// Start takes up what the last process left unprepared. It returns at once: there may be a great many to look through, and
-// nobody waits for them longer than they were to wait anyway.
+// Start takes up the leads that the last process left unprepared. It returns at once: there may be many to search, and their
+// deliveries do not wait any longer for it.
 func (p *Preparer) Start() { p.jobs.Go(p.takeUp) }
 
 func (p *Preparer) takeUp() {
@@ -220,7 +220,7 @@ func (p *Preparer) takeUp() {
 			return
 		}
 		for _, d := range page {
-			later := d.GetDueTime().AsTime().After(d.GetCreateTime().AsTime()) // otherwise nobody meant to prepare it
+			later := d.GetDueTime().AsTime().After(d.GetCreateTime().AsTime()) // otherwise it was not to be prepared
 			if later && d.GetAttemptCount() == 0 && !taken[d.GetLeadId()] {
 				taken[d.GetLeadId()] = true
 				p.Take(d.GetLeadId())
@@ -232,7 +232,7 @@ func (p *Preparer) takeUp() {
 	}
 }
 
-// Stop ends what is under way; the next start takes it up.
+// Stop ends all preparation and waits for it. The next process takes up what is left.
 func (p *Preparer) Stop() {
 	p.cancel()
 	p.jobs.Wait()
@@ -244,7 +244,7 @@ func (p *Preparer) Stop() {
 	}
 }
 
-// failed tells that something cannot be asked: each thing once in a while.
+// failed publishes that something fails, at most once in failuresEvery for each thing.
 func (p *Preparer) failed(thing, detail string) {
 	if !p.once.Tell(thing) {
 		return
@@ -254,5 +254,5 @@ func (p *Preparer) failed(thing, detail string) {
 	}}})
 }
 
-// clone copies a record, to be changed.
+// clone returns a copy that may be changed.
 func clone(r *leadgatev1.LeadRecord) *leadgatev1.LeadRecord { return proto.CloneOf(r) }

@@ -27,7 +27,7 @@ func ada() *leadgatev1.Lead { return &leadgatev1.Lead{Email: "ada@engines.exampl
 func TestWhatIsLearntInTimeGoesWithTheLeadAtOnce(t *testing.T) {
 	t.Parallel()
 	bubble(t, companyConfig(nil), func(t *testing.T, h *house) {
-		h.rest(2 * time.Second) // the pace's first window
+		h.rest(2 * time.Second) // the rate limiter's first window
 		h.answers(300*time.Millisecond, 200, engines)
 		id := h.accept(ada())
 		h.rest(299 * time.Millisecond)
@@ -68,7 +68,7 @@ func TestALeadNeverWaitsLongerThanItsTime(t *testing.T) {
 		if got := h.prepared(id); !strings.Contains(got, "goes without company") {
 			t.Errorf("the event says %q", got)
 		}
-		h.rest(5 * time.Second) // the answer came, and is kept
+		h.rest(5 * time.Second) // the answer arrives, and is kept
 		again := h.accept(&leadgatev1.Lead{Email: "bob@engines.example"})
 		h.rest(0)
 		if name := h.record(again).GetLead().GetEnrichment().GetCompanyName(); name != "Engines Ltd" || len(h.asked()) != 1 {
@@ -170,7 +170,7 @@ func TestAnAPIThatFailsIsLeftAloneForAWhile(t *testing.T) {
 		}
 		h.rest(time.Minute)
 		company(10)
-		company(11) // the first failure after the rest begins another
+		company(11) // the first failure after the pause begins another pause
 		if got := len(h.asked()); got != 6 {
 			t.Errorf("%d requests were made", got)
 		}
@@ -283,7 +283,7 @@ func TestADatabaseOfAConfigurationThatIsRefusedIsNotKeptOpen(t *testing.T) {
 	places(t, path, "London")
 	bubble(t, prepare.Config{}, func(t *testing.T, h *house) {
 		if _, err := h.preparer.Prepare(prepare.Config{Enrich: &configv1.Enrich{Place: &configv1.Place{Database: path}}}); err != nil {
-			t.Fatal(err) // and another room refuses it, so that it is never used
+			t.Fatal(err) // another package refuses the configuration, so that it is never used
 		}
 		mapped, err := os.ReadFile("/proc/self/maps")
 		if err != nil {
@@ -309,7 +309,7 @@ func TestACaptchaHoldsWhatNoPersonSent(t *testing.T) {
 		status int
 		answer string
 		field  *leadgatev1.Submission_Field
-		held   string // why; empty if it goes on
+		held   string // the reason; empty if the lead goes on
 		failed bool
 	}{
 		"a person":        {200, `{"success":true}`, token("cf-turnstile-response", "good"), "", false},
@@ -460,7 +460,7 @@ func TestAPlanWithoutAnythingAsksForNothing(t *testing.T) {
 			t.Errorf("a lead waits %s", wait)
 		}
 		h.apply(companyConfig(nil))
-		// Not for as long as it is prepared: what is learnt at the last moment has to be written before it goes out.
+		// Longer than it is prepared: results of the last moment must be written before it is sent.
 		if wait := h.preparer.Wants("contact", ada()); wait <= prepare.DefaultTimeout || wait > prepare.DefaultTimeout+time.Second {
 			t.Errorf("a lead waits %s", wait)
 		}

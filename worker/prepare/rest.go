@@ -6,15 +6,15 @@ import (
 )
 
 const (
-	// So many failures in a row, and an API is left alone.
+	// After this many failures in a row, an API is left alone
 	restAfter = 5
-	// For so long; after it one request tries, and the next failure begins another rest.
+	// for this long. Then requests are made again, and the next failure begins another rest.
 	restShort = 30 * time.Second
-	// After what does not pass by itself: refused credentials, a quota that is used up.
+	// After a failure that does not pass by itself: refused credentials, a used-up quota.
 	restLong = 2 * time.Minute
 )
 
-// rest lets an API that fails alone for a while, so that leads need not wait for it. It is safe for concurrent use.
+// rest leaves a failing API alone for a while, so that leads need not wait for it. It is safe for concurrent use.
 type rest struct {
 	now      func() time.Time
 	mu       sync.Mutex
@@ -24,7 +24,7 @@ type rest struct {
 
 func newRest(now func() time.Time) *rest { return &rest{now: now} }
 
-// over reports whether the API may be asked.
+// over reports whether the API may be called.
 func (r *rest) over() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -37,7 +37,7 @@ func (r *rest) worked() {
 	r.failures = 0
 }
 
-// failed counts a failure; at once is how long to rest regardless of how many there were, 0 to go by their number.
+// failed counts a failure. If atOnce is not 0, a rest of that length begins at once, however many failures there were.
 func (r *rest) failed(atOnce time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
