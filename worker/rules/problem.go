@@ -18,9 +18,9 @@ type CompileError struct{ Problems []Problem }
 
 // Problem is one thing that is wrong with an expression.
 type Problem struct {
-	// Line and Column within the expression, counted from 1; 0 where the whole of it is meant.
+	// Line and Column are the position in the expression, from 1; 0 if the problem is the whole expression.
 	Line, Column int
-	// Message says what is wrong, with the way out.
+	// Message says what is wrong and how to fix it.
 	Message string
 }
 
@@ -53,7 +53,7 @@ var (
 	syntax         = regexp.MustCompile(`(?s)^Syntax error: (.*)$`)
 )
 
-// inOurWords makes of a message of the compiler one that helps whoever wrote the expression.
+// inOurWords turns a message of the compiler into one that helps the author of the expression.
 func inOurWords(message string) string {
 	if found := undefinedField.FindStringSubmatch(message); found != nil {
 		return fmt.Sprintf("lead has no field %q%s", found[1], didYouMean(found[1], ""))
@@ -87,12 +87,12 @@ func inOurWords(message string) string {
 	return message
 }
 
-// known are the names that expressions may begin with, and the functions they may call.
+// known returns the names of variables and functions.
 func known() []string {
 	return []string{"lead", "accepted", "contains", "startsWith", "endsWith", "matches", "lowerAscii", "upperAscii", "trim", "split", "replace", "size", "exists", "double", "string"}
 }
 
-// elsewhere is what a function of other languages is called here; empty if there is none.
+// elsewhere returns our name of a function that other languages have under another name; empty if there is none.
 func elsewhere(name string) string {
 	switch strings.ToLower(name) {
 	case "lower", "tolower", "tolowercase", "lowercase":
@@ -109,9 +109,9 @@ func elsewhere(name string) string {
 	return ""
 }
 
-// habit is something that people write out of habit, and how it is said in CEL.
+// habit is a common mistake, and how to write it in CEL.
 type habit struct {
-	shows  *regexp.Regexp // in the message
+	shows  *regexp.Regexp // matches the compiler's message
 	wayOut string
 }
 
@@ -135,7 +135,7 @@ func didYouMean(name, prefix string) string {
 	return ""
 }
 
-// leadFields are the fields of a lead and of what stands within it, as expressions have them behind lead.
+// leadFields returns the names of a lead's fields and of those nested in them, as they are written after "lead.".
 func leadFields() []string {
 	var names []string
 	var walk func(string, protoreflect.MessageDescriptor)
@@ -146,7 +146,7 @@ func leadFields() []string {
 			names = append(names, name)
 			switch {
 			case field.Message() == nil || field.IsMap() || !strings.HasPrefix(string(field.Message().FullName()), "leadgate."):
-			case field.IsList(): // each has a name of its own
+			case field.IsList(): // its elements are named separately
 				walk("", field.Message())
 			default:
 				walk(name+".", field.Message())

@@ -1,11 +1,11 @@
 // Package rules evaluates the expressions of the configuration, in the Common Expression Language (CEL, https://cel.dev).
 //
-// An expression sees two variables: lead, the leadgate.v1.Lead as the mapping wrote it, and accepted, when it was accepted. So it
-// can say nothing that is not kept with the lead, and gives the same result whenever it is asked. It cannot loop, has no effects,
-// and costs no more than a bound; regular expressions are RE2.
+// An expression has two variables: lead, the leadgate.v1.Lead as the mapping wrote it, and accepted, the time of its acceptance. So
+// it depends only on what is stored with the lead, and always gives the same result. It cannot loop, has no side effects, and its
+// cost is limited. Regular expressions are RE2.
 //
-// What a lead does not have is not an error: a text field that is not set is an empty text, and an expression that reads a custom
-// field that is not there has no value. Whatever else goes wrong is a [Failure], which the caller tells, and goes on without.
+// A missing value is not an error: a text field that is not set is an empty text, and an expression that reads a missing custom
+// field has no value. All other faults are a [Failure], which the caller reports before it goes on without the expression.
 package rules
 
 import (
@@ -25,18 +25,17 @@ import (
 )
 
 const (
-	// What one evaluation may cost, in CEL's units. Searching the longest message once costs about 3,300.
+	// The limit of one evaluation, in CEL's cost units. To search the longest message once costs about 3,300.
 	maxCost = 100_000
-	// How long an expression may be, in characters, and how deep it may nest.
+	// The longest expression, in characters, and the deepest nesting.
 	maxLength = 4096
 	maxDepth  = 50
 )
 
-// Environment compiles expressions. It never changes and is safe for concurrent use.
+// Environment compiles expressions. It is immutable and safe for concurrent use.
 type Environment struct{ env *cel.Env }
 
-// NewEnvironment makes the environment, which takes some milliseconds: make one and keep it for as long as expressions are
-// compiled.
+// NewEnvironment returns an environment. That takes some milliseconds, so keep it for as long as expressions are compiled.
 func NewEnvironment() (*Environment, error) {
 	env, err := cel.NewEnv(
 		cel.Types(&leadgatev1.Lead{}),
@@ -51,10 +50,10 @@ func NewEnvironment() (*Environment, error) {
 	return &Environment{env}, nil
 }
 
-// Condition is a compiled expression that is true or false. It is safe for concurrent use.
+// Condition is a compiled boolean expression. It is safe for concurrent use.
 type Condition struct{ program cel.Program }
 
-// Condition compiles an expression that says yes or no, such as lead.country == "DE". Error: *CompileError.
+// Condition compiles a boolean expression, such as lead.country == "DE". Error: *CompileError.
 func (e *Environment) Condition(text string) (*Condition, error) {
 	program, output, err := e.compile(text)
 	if err != nil {
@@ -66,8 +65,7 @@ func (e *Environment) Condition(text string) (*Condition, error) {
 	return &Condition{program}, nil
 }
 
-// Holds says whether the condition is true of a lead. It is false where a custom field that it reads is not there. Error:
-// *Failure.
+// Holds reports whether the condition is true for a lead. It is false if it reads a missing custom field. Error: *Failure.
 func (c *Condition) Holds(record *leadgatev1.LeadRecord) (bool, error) {
 	value, err := evaluate(c.program, record)
 	if err != nil || value == nil {
@@ -86,7 +84,7 @@ type Value struct {
 	texts   []string
 }
 
-// Value compiles an expression that makes a text, a number, true or false, a time, or a list of these. Error: *CompileError.
+// Value compiles an expression for a text, a number, a boolean, a time, or a list of these. Error: *CompileError.
 func (e *Environment) Value(text string) (*Value, error) {
 	program, output, err := e.compile(text)
 	if err != nil {
@@ -102,7 +100,7 @@ func (e *Environment) Value(text string) (*Value, error) {
 	return v, nil
 }
 
-// Texts are the texts that it may come to as they are written in it: "A" and "B" of lead.country == "DE" ? "A" : "B".
+// Texts returns the literal texts that can be the result: "A" and "B" of lead.country == "DE" ? "A" : "B".
 func (v *Value) Texts() []string { return v.texts }
 
 func texts(e ast.Expr) (found []string) {
@@ -131,14 +129,14 @@ func sendable(t *cel.Type) bool {
 		return len(t.Parameters()) == 0 || t.Parameters()[0].Kind() != types.ListKind && sendable(t.Parameters()[0])
 	case types.OpaqueKind:
 		return t.TypeName() == "optional_type" && sendable(t.Parameters()[0])
-	case types.StructKind: // google.protobuf.Value, thus a custom field
+	case types.StructKind: // google.protobuf.Value is a custom field
 		return t.TypeName() == "google.protobuf.Value"
 	}
 	return false
 }
 
-// Of evaluates the expression for a lead: a string, bool, float64, int64 or []any of these; nil where there is no value, or an
-// empty text. White space around a text is not part of it. Error: *Failure.
+// Of evaluates the expression for a lead. It returns a string (also for a time), bool, float64, int64 or []any of these, or nil if
+// there is no value or an empty text. It trims white space around a text. Error: *Failure.
 func (v *Value) Of(record *leadgatev1.LeadRecord) (any, error) {
 	value, err := evaluate(v.program, record)
 	if err != nil || value == nil {
@@ -147,7 +145,7 @@ func (v *Value) Of(record *leadgatev1.LeadRecord) (any, error) {
 	return native(value)
 }
 
-// Failure says why an expression came to nothing for a lead. It does not hold the lead's values.
+// Failure says why an expression has no result for a lead. It does not contain the lead's values.
 type Failure struct{ reason string }
 
 // Error implements error.
@@ -168,7 +166,7 @@ func (e *Environment) compile(text string) (cel.Program, *cel.Type, error) {
 	return program, ast.OutputType(), nil
 }
 
-// evaluate returns nil without an error where the lead lacks what the expression reads.
+// evaluate returns nil without an error if the lead does not have what the expression reads.
 func evaluate(program cel.Program, record *leadgatev1.LeadRecord) (value ref.Val, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -206,8 +204,8 @@ func evaluate(program cel.Program, record *leadgatev1.LeadRecord) (value ref.Val
 	return value, nil
 }
 
-// sayings are what errors of an evaluation begin with. Behind that there may be values of the lead, in quotes, which they may have
-// themselves, or without.
+// sayings are how errors of an evaluation begin. The rest of an error may contain values of the lead, quoted or not, so that it
+// cannot be cut out reliably.
 var sayings = []string{
 	"division by zero", "modulus by zero", "integer overflow", "unsigned integer overflow", "duration overflow", "timestamp overflow",
 	"type conversion error", "invalid RFC 3339 timestamp", "unknown time zone", "timezone offset", "error parsing regexp",
@@ -215,7 +213,7 @@ var sayings = []string{
 	"list elements must be comparable", "list elements must have the same type", "could not convert",
 }
 
-// harmless is what an error of an evaluation says, without anything of the lead.
+// harmless returns what is wrong according to an evaluation's error, without the lead's values.
 func harmless(err error) string {
 	for _, saying := range sayings {
 		if strings.HasPrefix(err.Error(), saying) {
@@ -225,11 +223,11 @@ func harmless(err error) string {
 	return "it cannot be evaluated for this lead"
 }
 
-// native makes a Go value of a CEL value.
+// native converts a CEL value to a Go value.
 func native(value ref.Val) (any, error) {
 	switch v := value.(type) {
 	case types.String:
-		text := strings.TrimSpace(string(v)) // of lead.first_name + " " + lead.last_name one may be missing
+		text := strings.TrimSpace(string(v)) // lead.first_name + " " + lead.last_name may lack one of the two
 		if text == "" {
 			return nil, nil
 		}
@@ -237,7 +235,7 @@ func native(value ref.Val) (any, error) {
 	case types.Bool:
 		return bool(v), nil
 	case types.Double:
-		if math.IsInf(float64(v), 0) || math.IsNaN(float64(v)) { // which JSON has no words for
+		if math.IsInf(float64(v), 0) || math.IsNaN(float64(v)) { // JSON cannot represent them
 			return nil, &Failure{"it is not a number for this lead, as after a division by 0"}
 		}
 		return float64(v), nil
@@ -282,5 +280,5 @@ func natives(list []ref.Val) (any, error) {
 	return items, nil
 }
 
-// wholly is the error of an expression that is wrong as a whole.
+// wholly returns the error for a problem of the whole expression.
 func wholly(message string) error { return &CompileError{Problems: []Problem{{Message: message}}} }

@@ -53,14 +53,14 @@ func TestConditionsAreTrueOrFalseOfALead(t *testing.T) {
 		`double(lead.custom.budget) > 4000.0`:                              true,
 		`lead.custom.seats >= 5`:                                           true,
 		`lead.custom.vip`:                                                  true,
-		`lead.custom.unknown == "x"`:                                       false, // a field that is not there
+		`lead.custom.unknown == "x"`:                                       false, // a missing field
 		`has(lead.custom.unknown)`:                                         false,
 		`!has(lead.custom.unknown)`:                                        true,
 		`lead.phone == ""`:                                                 true,
 		`lead.source.utm_source == "google" && lead.source.utm_term == ""`: true,
 		`lead.consents.exists(c, c.purpose == "newsletter" && c.granted)`:  true,
 		`"a" in lead.custom.topics`:                                        true,
-		`accepted.getDayOfWeek("Europe/Berlin") == 3`:                      true, // half past midnight on Wednesday there
+		`accepted.getDayOfWeek("Europe/Berlin") == 3`:                      true, // where it is half past midnight on Wednesday
 		`lead.enrichment.company_size == ""`:                               true,
 	} {
 		c, err := e.Condition(text)
