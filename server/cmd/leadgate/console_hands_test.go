@@ -10,11 +10,6 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-const (
-	escape = "\u001b"
-	enter  = "\r"
-)
-
 func TestTheLiveListKeepsStillUnderTheReadersHands(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

@@ -28,6 +28,12 @@ type operator struct {
 	requests []string
 }
 
+// Keys that have no letter.
+const (
+	escape = "\u001b"
+	enter  = "\r"
+)
+
 // countsViolations makes a page keep what its security policy refused.
 const countsViolations = `window.violations = []; addEventListener("securitypolicyviolation", (e) => violations.push(e.violatedDirective + " " + e.blockedURI));`
 
