@@ -194,7 +194,7 @@ func dialHTTP(ctx context.Context, address string) (*httpConn, error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	return &httpConn{conn: conn, answers: bufio.NewReader(conn), close: func() {
 		stop()
-		_ = conn.Close() // nothing is left on it
+		_ = conn.Close() // all answers were read
 	}}, nil
 }
 

@@ -24,7 +24,7 @@ func report(w io.Writer, o options, subjects []*subject) {
 			milliseconds(median(s.results, func(r result) time.Duration { return r.p99 })),
 			float64(median(s.results, func(r result) time.Duration { return r.cpu }).Nanoseconds())/1000)
 	}
-	_ = tw.Flush() // standard output went away
+	_ = tw.Flush() // standard output is closed
 }
 
 func median[T cmp.Ordered](results []result, figure func(result) T) T {

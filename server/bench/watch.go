@@ -31,7 +31,7 @@ func watchAll(ctx context.Context, address string, watchers int) (stop func(), e
 		cancel()
 		reading.Wait()
 		for _, conn := range connections {
-			_ = conn.Close() // nothing is left on it
+			_ = conn.Close() // its streams have ended
 		}
 	}
 	for i := range watchers {

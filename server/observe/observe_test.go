@@ -37,7 +37,7 @@ type figures struct {
 	counts           map[string]store.Counts
 	failing, refused error
 	recent           []*leadgatev1.Event
-	state            *memory // nil remembers nothing
+	state            *memory // nil if nothing is to be remembered
 }
 
 func (f figures) Recent(_ context.Context, limit int) ([]*leadgatev1.Event, error) {

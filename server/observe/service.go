@@ -9,7 +9,7 @@ import (
 	"github.com/leadgate/leadgate/worker"
 )
 
-// service extends the worker's service by what the observer knows.
+// service extends the worker's service with what the observer knows.
 type service struct {
 	leadgatev1.WorkerServiceServer
 	observer *Observer

@@ -229,7 +229,7 @@ func (s *stats) destination(name string, now time.Time) *leadgatev1.DestinationS
 	return d
 }
 
-// curve returns the sum of the minutes, and the minutes.
+// curve returns the counts of the hour, in total and per minute.
 func (t *tally) curve(now time.Time) (*leadgatev1.StatsCounts, []*leadgatev1.StatsMinute) {
 	var sum counts
 	minutes := make([]*leadgatev1.StatsMinute, 0, statsMinutes)

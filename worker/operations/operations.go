@@ -328,7 +328,7 @@ func (r *Runner) waitFor(under *run) Wait {
 	}
 }
 
-// Get returns an operation. Error: store.ErrNotFound.
+// Get returns an operation; the error is store.ErrNotFound if there is none.
 func (r *Runner) Get(ctx context.Context, id string) (*leadgatev1.Operation, error) {
 	kept, err := r.read(ctx, id)
 	return kept.GetOperation(), err

@@ -170,7 +170,7 @@ func TestAnUndeliveredLeadGoesOnlyAWeekAfterItWasAnnounced(t *testing.T) {
 	h.pass(172 * day)
 	h.round()
 	h.pass(2 * day)
-	for range 3 { // it is announced once
+	for range 3 { // it is announced only once
 		h.round()
 		h.pass(time.Hour)
 	}

@@ -301,7 +301,7 @@ func TestAnAlertSaysWhereToLookForWhatKeepsACRMFromBeingReached(t *testing.T) {
 	}
 }
 
-// Whoever changed the file may not look at the log, and the next start would fail.
+// The person who changed the file may not look at the log, and the next start would fail.
 func TestAConfigurationThatIsRefusedIsTold(t *testing.T) {
 	t.Parallel()
 	enter(t, nil, func(h *house) {

@@ -50,7 +50,7 @@ type crmError struct {
 	rule    *configv1.CrmErrorRule
 	pattern *regexp.Regexp
 	seen    windowed[int64]
-	total   int64 // since the start
+	total   int64 // matches since the start
 	newest  sample
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/leadgate/leadgate/worker"
 )
 
-// service extends the worker's service by the methods about alerts.
+// service extends the worker's service with the methods about alerts.
 type service struct {
 	leadgatev1.WorkerServiceServer
 	engine *Engine

@@ -28,7 +28,7 @@ type Message struct {
 	Type leadgatev1.NotificationType
 	// Alert is the alert it is about. It must not be changed.
 	Alert *leadgatev1.Alert
-	// Time is when it happened.
+	// Time is the time of this attempt.
 	Time time.Time
 	// Gateway is the gateway's URL, for people.
 	Gateway string
