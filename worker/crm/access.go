@@ -6,7 +6,8 @@ import (
 	"net/http"
 )
 
-// Credentials are what references in the configuration, such as ${env:NAME}, mean now. under is the key that they stand below.
+// Credentials resolves references in the configuration, such as ${env:NAME}, to their current values. under is the configuration
+// key of the credentials, for the outcome if one cannot be read.
 func (e Environment) Credentials(under string, references ...string) ([]string, *Outcome) {
 	contents := make([]string, len(references))
 	for i, reference := range references {
@@ -18,8 +19,8 @@ func (e Environment) Credentials(under string, references ...string) ([]string, 
 	return contents, nil
 }
 
-// NewRequest returns a call of an API that speaks JSON; a nil body is none. Where it cannot be made, the outcome names what to
-// check in the configuration.
+// NewRequest returns a request to a JSON API, without a body if body is nil. If it cannot be made, the outcome says why; check
+// names the configuration keys to check.
 func NewRequest(ctx context.Context, method, address string, body any, check string) (*http.Request, *Outcome) {
 	var encoded []byte
 	if body != nil {
@@ -39,9 +40,9 @@ func NewRequest(ctx context.Context, method, address string, body any, check str
 	return req, nil
 }
 
-// Call makes a call with an access token, and makes it once more with another where the CRM does not take that one any more. CRMs
-// look at the token before anything else, so nothing was written the first time. credentials are read before each call; the first
-// of them is the client's identifier, which is no secret. The token is that of the last call.
+// Call makes a call with an access token and, if the CRM refuses the token, once more with a new one. CRMs check the token first,
+// so the first call has written nothing. credentials is called before each call; the first of its results is the client's
+// identifier, which is not a secret. Call also returns the token of the last call.
 func (t *Tokens) Call(ctx context.Context, credentials func() ([]string, *Outcome), request func(Token) (*http.Request, *Outcome)) (*Answer, Token, *Outcome) {
 	for again := false; ; again = true {
 		secrets, failure := credentials()

@@ -14,13 +14,13 @@ import (
 	"time"
 )
 
-// Answer is what a CRM answered to a call, read to its end.
+// Answer is a CRM's response to a call, read to its end.
 type Answer struct {
 	// Status is the HTTP status.
 	Status int
-	// Header is the answer's.
+	// Header holds the response headers.
 	Header http.Header
-	// Body is at most MaxRead bytes.
+	// Body is the response body, at most MaxRead bytes.
 	Body []byte
 	// After is how long the CRM asks to wait before the next call; 0 if it does not.
 	After time.Duration
@@ -28,7 +28,7 @@ type Answer struct {
 	secrets []string
 }
 
-// About is the answer as far as it is about some of those that were sent: with a part of its body, which is all that their
+// About returns a copy of the answer with only a part of the body: the part that concerns certain leads, which is all that their
 // outcomes may show.
 func (a *Answer) About(part []byte) *Answer {
 	about := *a
@@ -36,12 +36,12 @@ func (a *Answer) About(part []byte) *Answer {
 	return &about
 }
 
-// Outcome returns an outcome that shows the answer, without the secrets of the call should the CRM have repeated them.
+// Outcome returns an outcome with the answer's status and body. Secrets of the call are masked, in case the CRM repeats them.
 func (a *Answer) Outcome(kind OutcomeKind, reason string) Outcome {
 	return Outcome{Kind: kind, Reason: reason, After: a.After, Status: a.Status, Body: a.Show(a.Body)}
 }
 
-// Show is what may be kept of the answer, or of a part of it, as [Outcome.Body].
+// Show returns the answer's body, or a part of it, as it may be stored in [Outcome.Body].
 func (a *Answer) Show(part []byte) string {
 	for _, secret := range a.secrets {
 		if secret != "" && bytes.Contains(part, []byte(secret)) {
@@ -51,13 +51,12 @@ func (a *Answer) Show(part []byte) string {
 	return excerpt(part)
 }
 
-// Call makes a request and reads the answer. It returns either the answer or, if there is none, the outcome that says what
-// is known: Retry if the request surely was not sent, because no connection was had; RateLimited if the environment's client
-// does not make it before some time, which its error's method PostponedUntil names; otherwise Unknown.
+// Call makes a request and reads the answer. If there is none, the outcome says what is known: Retry if there was no connection, so
+// that the request was certainly not sent; RateLimited if the environment's client does not make the call until later, as the
+// error's method PostponedUntil says; otherwise Unknown.
 //
-// It takes the request's GetBody away: net/http would use it to send a request again that it believes to be idempotent,
-// and what is sent when is the worker's to decide. The secrets that the request carries are named so that no outcome shows
-// them.
+// It clears the request's GetBody, with which net/http would resend requests that it considers idempotent: the worker decides what
+// is sent when. secrets are those in the request, so that no outcome shows them.
 func Call(env Environment, req *http.Request, secrets ...string) (*Answer, *Outcome) {
 	req.GetBody = nil
 	if req.Header.Get("User-Agent") == "" {
@@ -79,7 +78,7 @@ func Call(env Environment, req *http.Request, secrets ...string) (*Answer, *Outc
 	}
 	answer := &Answer{Status: res.StatusCode, Header: res.Header, After: RetryAfter(res.Header, env.Now()), secrets: secrets}
 	answer.Body, err = io.ReadAll(io.LimitReader(res.Body, MaxRead+1))
-	_ = res.Body.Close() // what was wanted of it was read
+	_ = res.Body.Close() // the body was read; nothing depends on this
 	var reason string
 	switch {
 	case len(answer.Body) > MaxRead:
@@ -93,7 +92,7 @@ func Call(env Environment, req *http.Request, secrets ...string) (*Answer, *Outc
 	return nil, &outcome
 }
 
-// inWords says why a call failed, without its URL, which may hold secrets.
+// inWords says why a call failed. It leaves out the URL, which may contain secrets.
 func inWords(err error) string {
 	if call, ok := errors.AsType[*url.Error](err); ok {
 		err = call.Err

@@ -63,7 +63,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// environment is one whose calls go through a transport; the default one if it is nil.
+// environment returns an environment whose calls go through a transport; the default one if nil.
 func environment(transport http.RoundTripper) crm.Environment {
 	return crm.Environment{Client: &http.Client{Transport: transport}, Now: func() time.Time { return noon }}
 }
@@ -77,7 +77,7 @@ func request(ctx context.Context, t *testing.T, url string) *http.Request {
 	return req
 }
 
-// closing is a transport that keeps no connections.
+// closing is a transport that does not keep connections.
 func closing(t *testing.T) *http.Transport {
 	transport := &http.Transport{DisableKeepAlives: true}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -126,7 +126,7 @@ func TestABodyIsCutBetweenCharacters(t *testing.T) {
 	}
 }
 
-// certificateUntil is a certificate for 127.0.0.1 of its own, up to a time.
+// certificateUntil returns a self-signed certificate for 127.0.0.1 that expires at a time.
 func certificateUntil(t *testing.T, end time.Time) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// excerpt is the beginning of an answer as it can be kept: UTF-8, at most MaxBody bytes, cut between characters.
+// excerpt returns the beginning of an answer as valid UTF-8 of at most MaxBody bytes, cut between characters.
 func excerpt(body []byte) string {
 	if len(body) > MaxBody {
 		end := MaxBody

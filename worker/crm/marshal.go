@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 )
 
-// Marshal is json.Marshal without its care for HTML: what is sent goes to a CRM, and operators read it.
+// Marshal is like json.Marshal but does not escape HTML: the result goes to a CRM and is read by operators.
 func Marshal(value any) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// MaxRetryAfter bounds how long a CRM can ask to wait. The longest that is known of is a HubSpot account on the move between
-// data centres: up to a day, says HubSpot's page on error handling.
+// MaxRetryAfter is the longest wait that a CRM can ask for. The longest known is for a HubSpot account that is moving between data
+// centres: up to a day, according to HubSpot's page on error handling.
 const MaxRetryAfter = 24 * time.Hour
 
-// RetryAfter is how long an answer asks to wait before the next call: its Retry-After header in seconds or as any of the
-// three HTTP dates (RFC 9110 §10.2.3 and §5.6.7), from 0 to MaxRetryAfter. 0 if there is none, or none that makes sense. A date is
-// by the CRM's clock, which the answer's own Date tells; now is used where it has none.
+// RetryAfter returns how long an answer asks to wait before the next call, from 0 to MaxRetryAfter: its Retry-After header in
+// seconds or in any of the three HTTP date formats (RFC 9110 §10.2.3 and §5.6.7). It returns 0 if there is none or it makes no
+// sense. A date is compared with the answer's Date header, that is, with the CRM's clock; now is used if there is none.
 func RetryAfter(header http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	seconds, err := strconv.ParseInt(value, 10, 64)

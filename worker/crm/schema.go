@@ -10,33 +10,33 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Schema is which properties the records of a CRM have.
+// Schema describes the properties of a CRM's records.
 type Schema struct {
-	// Properties are all of them that the credentials can see, in the CRM's order.
+	// Properties are all that the credentials can see, in the CRM's order.
 	Properties []Property
 }
 
 // Property is one property of a CRM's records.
 type Property struct {
-	// Name is what the mapping and the CRM's interface call it.
+	// Name identifies the property in the mapping and the CRM's API.
 	Name string
-	// Label is what the CRM's users call it.
+	// Label is the name that the CRM's users see.
 	Label string
-	// Type is what values it takes.
+	// Type says which values the property accepts.
 	Type PropertyType
-	// Native is the CRM's own word for the type, for people.
+	// Native is the CRM's own name of the type, for people.
 	Native string
-	// ReadOnly: it cannot be written, or not by these credentials.
+	// ReadOnly means that the property cannot be written, at least not with these credentials.
 	ReadOnly bool
-	// Required: a record cannot be made without it, and the CRM fills in nothing by itself.
+	// Required means that a record cannot be created without the property, and that the CRM has no default for it.
 	Required bool
-	// MaxLength is how many characters it takes; 0 if that is not said.
+	// MaxLength is the maximum length in characters; 0 if unknown.
 	MaxLength int
-	// Options are the values of an enumeration; empty if it takes others too, or if they are not said.
+	// Options are the values of an enumeration; empty if others are accepted too, or if they are unknown.
 	Options []Option
-	// Numbered: the values of Options are numbers for the CRM, and are sent so.
+	// Numbered means that the values of Options are numbers in the CRM, and are sent as numbers.
 	Numbered bool
-	// Unique: no two records have the same value, so that records can be told apart by it.
+	// Unique means that no two records have the same value, so that it identifies a record.
 	Unique bool
 }
 
@@ -48,29 +48,29 @@ type Option struct {
 	Label string
 }
 
-// PropertyType is what values a property takes.
+// PropertyType says which values a property accepts.
 type PropertyType int
 
 const (
-	// Other is a type that leads cannot be checked against.
+	// Other is a type that values cannot be checked against.
 	Other PropertyType = iota
 	// Text is any text.
 	Text
 	// Number is a number.
 	Number
-	// Bool is yes or no.
+	// Bool is true or false.
 	Bool
 	// Date is a day.
 	Date
-	// Time is a day and a time.
+	// Time is a date and a time.
 	Time
 	// Enumeration is one of Options.
 	Enumeration
-	// Enumerations is any of Options.
+	// Enumerations is any number of Options.
 	Enumerations
 )
 
-// Property returns the property of a name; nil if there is none.
+// Property returns the property with that name; nil if there is none.
 func (s *Schema) Property(name string) *Property {
 	if s == nil {
 		return nil
@@ -82,7 +82,7 @@ func (s *Schema) Property(name string) *Property {
 	return &s.Properties[i]
 }
 
-// Names returns the names of the properties that can be written.
+// Names returns the names of the writable properties.
 func (s *Schema) Names() []string {
 	var names []string
 	for _, p := range s.Properties {
@@ -93,8 +93,8 @@ func (s *Schema) Names() []string {
 	return names
 }
 
-// Option returns the option that a text means: the one of that value or, where there is none, the only one whose value or
-// label differs from it in case, accents, blanks and punctuation alone. Nil if there is none.
+// Option returns the option that text means: the one with that value or, failing that, the only one whose value or label differs
+// from text just in case, accents, spaces and punctuation. It returns nil if there is none.
 func (p *Property) Option(text string) *Option {
 	for i := range p.Options {
 		if p.Options[i].Value == text {
@@ -111,17 +111,17 @@ func (p *Property) Option(text string) *Option {
 			continue
 		}
 		if found != nil {
-			return nil // to guess would be worse than to say
+			return nil // ambiguous: reporting it is better than guessing
 		}
 		found = &p.Options[i]
 	}
 	return found
 }
 
-// Of is a value as the CRM's records have it: the option that a text means; the number, or the yes or no, that it spells, where
-// the property is one, as CRMs refuse "12" for a number; a number in words where it is a text. Any of several options is a list,
-// be it of one, and of what can be one only, a list of one is that; the day of a time where it is a date. A value that does not
-// fit is itself: what to make of it is up to the CRM.
+// Of converts a value to the form of the CRM's records. A text becomes the option that it means or, for properties of those types,
+// the number or bool that it spells, since CRMs refuse "12" for a number. Numbers and bools become text for a text property. Times
+// become dates for a date property. A value of an Enumerations property becomes a list, and a list of one becomes a single value
+// for properties that hold only one. A value that does not fit is returned unchanged; the CRM decides what to make of it.
 func (p *Property) Of(value any) any {
 	list, several := value.([]any)
 	if several && len(list) == 1 && p.Type != Enumerations && p.Type != Other {
@@ -173,7 +173,7 @@ func (p *Property) ofText(text string) any {
 		return number(text)
 	case p.Type == Bool:
 		switch strings.ToLower(text) {
-		case "true", "yes", "on", "1": // a checkbox without a value of its own sends on
+		case "true", "yes", "on", "1": // browsers send on for a checkbox without a value
 			return true
 		case "false", "no", "off", "0":
 			return false
@@ -184,8 +184,8 @@ func (p *Property) ofText(text string) any {
 	return text
 }
 
-// ofTime is a time as a date, or as a time of whole seconds; a text that is no time is itself. Where only a day is asked for it is
-// that on which it is so late there, as the text has it; fractions of a second are refused by Zoho, and of use to nobody.
+// ofTime formats an RFC 3339 time as a date, or as a time in whole seconds. The date is that of the text's own time zone. Fractions
+// of a second are dropped because Zoho refuses them. Text that is not a time is returned unchanged.
 func ofTime(text string, as PropertyType) string {
 	at, err := time.Parse(time.RFC3339, text)
 	switch {
@@ -197,10 +197,10 @@ func ofTime(text string, as PropertyType) string {
 	return at.Format(time.RFC3339)
 }
 
-// exactDigits is how many digits a number keeps as JSON's readers have it.
+// exactDigits is how many decimal digits a float64 holds exactly, as most JSON parsers read numbers.
 const exactDigits = 15
 
-// number is the number that a text spells; the text itself if it is none, or if it would not be the same number any more.
+// number returns the number that a text spells; the text itself if it spells none, or if the number could lose digits.
 func number(text string) any {
 	if len(text) > exactDigits || strings.Trim(text, "-.0123456789") != "" {
 		return text
@@ -212,11 +212,11 @@ func number(text string) any {
 	return n
 }
 
-// loosely is a text without what people write in different ways: "In Progress", "in_progress" and "INPROGRESS" are one,
-// "1-10" and "110" are not, nor are "C" and "C++".
+// loosely normalises what people write in different ways: "In Progress", "in_progress" and "INPROGRESS" become equal, but "1-10"
+// and "110" do not, nor do "C" and "C++".
 func loosely(text string) string {
 	var kept []rune
-	digits := false // apart: the last rune kept was a digit, and something else came after it
+	digits := false // the last rune kept was a digit, and was followed by a separator
 	for _, r := range norm.NFKD.String(text) {
 		switch {
 		case unicode.Is(unicode.Mn, r): // an accent

@@ -12,55 +12,55 @@ import (
 )
 
 const (
-	// A token is renewed when this much of its life is left, or a tenth of it if that is less.
+	// A token is renewed when it has this much time left, or a tenth of its lifetime if that is less.
 	renewal = 5 * time.Minute
-	// grantTime bounds how long a token is waited for, its turn at the destination's pace included.
+	// How long to wait for a token, including its turn at the destination's pace.
 	grantTime = time.Minute
-	// A CRM that refuses a token younger than this would refuse the next one, too. Zoho gives ten in ten minutes.
+	// A CRM that refuses a token younger than this would refuse a new one too. Zoho issues only ten in ten minutes.
 	youth = time.Minute
 )
 
-// Token is an access token that a CRM gave.
+// Token is an access token.
 type Token struct {
-	// Access is what calls carry.
+	// Access is the token that calls carry.
 	Access string
-	// Refresh is the refresh token to use next, where the CRM gives a new one with each access token; empty otherwise.
+	// Refresh is the refresh token to use next, if the CRM issues a new one with each access token; empty otherwise.
 	Refresh string
-	// BaseURL is where the CRM says its API is; empty if it does not.
+	// BaseURL is where the CRM says its API is; empty if it does not say.
 	BaseURL string
-	// Account is whose records it writes, where the CRM says so with the token.
+	// Account names whose records the token writes; empty if the CRM does not say.
 	Account string
-	// Expires is when it ends; zero if the CRM does not say.
+	// Expires is when the token expires; zero if the CRM does not say.
 	Expires time.Time
-	// Granted is when it was had, and Renew when another is to be; Tokens sets them.
+	// Granted is when the token was issued, and Renew when to get a new one. Tokens sets them.
 	Granted, Renew time.Time
 }
 
-// Grant gets a token from the CRM for credentials, by the kind's own way. last is the one before for the same credentials; zero
-// if there was none. The outcome says why there is none; nil if there is.
+// Grant gets a token from the CRM, in the way of its kind. last is the previous token for the same credentials; zero if there was
+// none. The outcome says why there is no token; nil if there is one.
 type Grant func(ctx context.Context, credentials []string, last Token) (Token, *Outcome)
 
-// Tokens has the access token of a connection: it keeps it in the vault, so that a restart costs no call, renews it before
-// it ends, and however many calls want one at a time, gets it once. It is safe for concurrent use.
+// Tokens manages a connection's access token. It stores the token in the vault, so that a restart costs no call, renews it before
+// it expires, and requests it only once however many calls need one at the same time. It is safe for concurrent use.
 type Tokens struct {
 	env   Environment
 	grant Grant
 
-	turn    chan struct{} // held by whoever gets a token
+	turn    chan struct{} // held by the goroutine that gets a token
 	mu      sync.Mutex
 	token   Token
-	name    string // of the credentials that the token is for
-	refused string // an access token that the CRM took no longer
-	unkept  bool   // the vault did not take the token; it is tried again with the next use
+	name    string // nameOf the credentials that the token is for
+	refused string // an access token that the CRM no longer accepts
+	unkept  bool   // the vault did not store the token; the next Get tries again
 }
 
-// NewTokens returns tokens that are got by grant. Without one, the only credential is the access token itself.
+// NewTokens returns Tokens that use grant. If grant is nil, the only credential is the access token itself.
 func NewTokens(env Environment, grant Grant) *Tokens {
 	return &Tokens{env: env, grant: grant, turn: make(chan struct{}, 1)}
 }
 
-// Get returns a token for credentials: the secrets, as they are now, that it is got with. Other credentials get another
-// token. The outcome says why there is none; nil if there is.
+// Get returns a token for the credentials, which are the current values of the secrets that grant needs. Other credentials get
+// another token. The outcome says why there is no token; nil if there is one.
 func (t *Tokens) Get(ctx context.Context, credentials ...string) (Token, *Outcome) {
 	if t.grant == nil {
 		return Token{Access: credentials[0]}, nil
@@ -74,7 +74,7 @@ func (t *Tokens) Get(ctx context.Context, credentials ...string) (Token, *Outcom
 		defer func() { <-t.turn }()
 	case <-ctx.Done():
 	}
-	if token, ok := t.ready(name); ok { // somebody else got it, or it is to be kept
+	if token, ok := t.ready(name); ok { // another goroutine got it, or it must still be stored
 		if t.isUnkept() && ctx.Err() == nil {
 			t.put(ctx, name, token)
 		}
@@ -83,8 +83,8 @@ func (t *Tokens) Get(ctx context.Context, credentials ...string) (Token, *Outcom
 	if ctx.Err() != nil {
 		return Token{}, &Outcome{Kind: Retry, Reason: "not sent: " + inWords(ctx.Err())}
 	}
-	// A CRM that gives another refresh token with each access token takes the one before no longer. So nobody cuts this short,
-	// and what others got for the same credentials is looked at first, as they may be those of a connection that was.
+	// If the CRM issues a new refresh token with each access token, the old one becomes invalid. So this is not cancelled halfway,
+	// and the vault is read first: another connection with the same credentials may have got a token.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grantTime)
 	defer cancel()
 	var last Token
@@ -108,11 +108,11 @@ func (t *Tokens) Get(ctx context.Context, credentials ...string) (Token, *Outcom
 		case failure.Kind != CredentialsRefused:
 			return Token{}, failure
 		}
-		refusal = failure // unless somebody else was quicker
+		refusal = failure // unless another connection got a token in the meantime
 	}
 }
 
-// keep takes over a token that was given after another.
+// keep stores a new token. The refresh token stays that of last if there is no new one.
 func (t *Tokens) keep(ctx context.Context, name string, token, last Token) Token {
 	token.Refresh = cmp.Or(token.Refresh, last.Refresh)
 	token.Granted, token.Renew = t.env.Now(), time.Time{}
@@ -125,7 +125,7 @@ func (t *Tokens) keep(ctx context.Context, name string, token, last Token) Token
 	return token
 }
 
-// put keeps a token in the vault. That this failed is told once for each.
+// put stores a token in the vault. Repeated failures are logged once.
 func (t *Tokens) put(ctx context.Context, name string, token Token) {
 	if t.env.Vault == nil {
 		return
@@ -149,8 +149,9 @@ func (t *Tokens) isUnkept() bool {
 	return t.unkept
 }
 
-// Refuse says that the CRM does not take an access token although its time is not over. It reports whether Get will give
-// another; not if this one was had a moment ago, so that a CRM which gives tokens and takes none is not asked for ever.
+// Refuse records that the CRM does not accept an access token although it has not expired. It reports whether Get will return
+// another one. It will not if this one was issued a moment ago, so that a CRM that issues tokens but accepts none is not asked
+// again and again.
 func (t *Tokens) Refuse(access string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -158,7 +159,7 @@ func (t *Tokens) Refuse(access string) bool {
 		return false
 	}
 	if t.token.Access != access {
-		return true // there is another already
+		return true // already replaced
 	}
 	if t.env.Now().Sub(t.token.Granted) < youth {
 		return false
@@ -177,8 +178,8 @@ func (t *Tokens) ready(name string) (Token, bool) {
 	return t.token, ok
 }
 
-// newest returns the last token for credentials, from memory or from the vault, where another connection may have put one since.
-// The outcome says that it cannot be known.
+// newest returns the last token for the credentials, from memory or from the vault, where another connection may have stored a
+// newer one. The outcome says that the vault cannot be read.
 func (t *Tokens) newest(ctx context.Context, name string) (Token, *Outcome) {
 	t.mu.Lock()
 	token := t.token
@@ -194,7 +195,7 @@ func (t *Tokens) newest(ctx context.Context, name string) (Token, *Outcome) {
 		return Token{}, &Outcome{Kind: Retry, Reason: "not sent: the access token that was kept cannot be read: " + err.Error()}
 	}
 	var kept Token
-	if json.Unmarshal(encoded, &kept) == nil && kept.Granted.After(token.Granted) { // what cannot be read is not there
+	if json.Unmarshal(encoded, &kept) == nil && kept.Granted.After(token.Granted) { // an unreadable token counts as none
 		token = kept
 		t.set(name, token)
 	}
@@ -207,7 +208,7 @@ func (t *Tokens) set(name string, token Token) {
 	t.name, t.token, t.refused, t.unkept = name, token, "", false
 }
 
-// nameOf is a name for credentials that tells nothing about them.
+// nameOf returns a name for credentials that reveals nothing about them.
 func nameOf(credentials []string) string {
 	sum := sha256.Sum256([]byte(strings.Join(credentials, "\x00")))
 	return "token-" + hex.EncodeToString(sum[:8])

@@ -14,16 +14,16 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// issuer is a CRM that gives tokens of an hour, and a new refresh token with each.
+// issuer is a CRM whose tokens live for an hour, with a new refresh token each time.
 type issuer struct {
 	mu     sync.Mutex
 	now    time.Time
 	given  int
-	last   []string // refresh tokens that it was asked with
+	last   []string // refresh tokens that it received
 	vault  map[string][]byte
 	broken error        // of the vault
 	answer *crm.Outcome // instead of a token
-	before func()       // a token is given
+	before func()       // called before a token is issued
 	log    bytes.Buffer
 }
 
@@ -41,7 +41,7 @@ func (i *issuer) clock() time.Time {
 	return i.now
 }
 
-// grant takes a refresh token once.
+// grant accepts each refresh token once.
 func (i *issuer) grant(ctx context.Context, _ []string, last crm.Token) (crm.Token, *crm.Outcome) {
 	if i.before != nil {
 		i.before()
@@ -193,7 +193,7 @@ func TestTwoThatHaveTheSameCredentialsDoNotRobEachOther(t *testing.T) {
 	expectToken(t, before, "a2", "id")
 	expectToken(t, after, "a2", "id")
 	i.pass(time.Hour)
-	i.before = func() { // both at once, and the other is quicker
+	i.before = func() { // both at the same time, and the other is faster
 		i.before = nil
 		expectToken(t, before, "a3", "id")
 	}

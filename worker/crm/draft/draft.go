@@ -1,5 +1,5 @@
-// Package draft is a lead on its way to a CRM whose records are JSON objects: what is sent for it, what came of it, and what
-// had to be left out or filled in before the CRM took it. A property that was renamed or removed must not cost a lead.
+// Package draft handles leads for CRMs whose records are JSON objects: what to send for a lead, the outcome so far, and what had to
+// be left out or filled in before the CRM accepted it. A property that was renamed or removed must not cost a lead.
 package draft
 
 import (
@@ -15,25 +15,25 @@ import (
 	"github.com/leadgate/leadgate/worker/mapping"
 )
 
-// Draft is a lead on its way to a CRM. Not safe for concurrent use.
+// Draft is a lead that is being delivered. It is not safe for concurrent use.
 type Draft struct {
-	// Item is what the worker gave.
+	// Item is the item from the worker.
 	Item crm.Item
-	// Values are what is sent, by property.
+	// Values are what to send, by property.
 	Values map[string]any
-	// Outcome is what came of it so far.
+	// Outcome is the outcome so far.
 	Outcome crm.Outcome
-	// Flaws are properties that the CRM would not take, where Outcome is Refused: it can be sent without.
+	// Flaws are properties that the CRM did not accept, if Outcome is Refused: the lead can be sent without them.
 	Flaws []string
-	// Missing are properties that the CRM will not make a record without, where Outcome is Refused.
+	// Missing are properties without which the CRM does not create a record, if Outcome is Refused.
 	Missing []string
 
 	dropped []string
-	why     crm.Outcome // of the first that was dropped
-	placed  []string    // what was filled in
+	why     crm.Outcome // of the first one dropped
+	placed  []string    // properties that were filled in
 }
 
-// Read reads what [Encode] wrote. What cannot be read has an outcome at once.
+// Read decodes what [Encode] wrote. If that is impossible, the outcome is Refused.
 func Read(item crm.Item) *Draft {
 	d := &Draft{Item: item}
 	if err := json.Unmarshal(item.Payload, &d.Values); err != nil || d.Values == nil {
@@ -42,7 +42,7 @@ func Read(item crm.Item) *Draft {
 	return d
 }
 
-// ReadAll reads a batch. ready are those that can be sent.
+// ReadAll decodes a batch. ready are the drafts that can be sent.
 func ReadAll(batch []crm.Item) (all, ready []*Draft) {
 	for _, item := range batch {
 		d := Read(item)
@@ -54,7 +54,7 @@ func ReadAll(batch []crm.Item) (all, ready []*Draft) {
 	return all, ready
 }
 
-// Text returns a value as text; empty if there is none.
+// Text returns a value as trimmed text; empty if there is none.
 func (d *Draft) Text(property string) string {
 	if d.Values[property] == nil {
 		return ""
@@ -62,7 +62,7 @@ func (d *Draft) Text(property string) string {
 	return strings.TrimSpace(text(d.Values[property]))
 }
 
-// text is a value in words. Large numbers are written out: 100000000, not 1e+08.
+// text formats a value. Large numbers are written out: 100000000, not 1e+08.
 func text(value any) string {
 	if n, ok := value.(float64); ok {
 		return strconv.FormatFloat(n, 'f', -1, 64)
@@ -70,18 +70,18 @@ func text(value any) string {
 	return fmt.Sprint(value)
 }
 
-// LeadID is the lead's identifier, which is the same for every attempt and every revision.
+// LeadID returns the lead's identifier, which is the same for every attempt and revision.
 func (d *Draft) LeadID() string { return d.Item.LeadID() }
 
-// Fail sets the outcome.
+// Fail sets the outcome and clears Flaws and Missing.
 func (d *Draft) Fail(outcome crm.Outcome) { d.Outcome, d.Flaws, d.Missing = outcome, nil, nil }
 
-// Lead is a draft, or what a kind of CRM makes of one by embedding it.
+// Lead is a draft, or a type that embeds one.
 type Lead interface{ draft() *Draft }
 
 func (d *Draft) draft() *Draft { return d }
 
-// FailAll sets the outcome of many, which were sent in one call.
+// FailAll sets the outcome of leads that were sent in one call.
 func FailAll[L Lead](leads []L, outcome crm.Outcome) {
 	outcome = Whole(outcome, leads)
 	for _, lead := range leads {
@@ -89,7 +89,8 @@ func FailAll[L Lead](leads []L, outcome crm.Outcome) {
 	}
 }
 
-// Whole is an outcome of a whole call. The answer to a batch may quote several people, and no lead keeps data of another.
+// Whole returns an outcome that applies to a whole call. Without the body if there are several leads: the answer may quote several
+// people, and no lead may store data of another.
 func Whole[L Lead](outcome crm.Outcome, leads []L) crm.Outcome {
 	if len(leads) > 1 {
 		outcome.Body = ""
@@ -97,9 +98,9 @@ func Whole[L Lead](outcome crm.Outcome, leads []L) crm.Outcome {
 	return outcome
 }
 
-// InRounds sends leads, and again those that the CRM refused for some property: without it or, where one is missing, with what
-// placeholders has for it. What keep names is never left out. CRMs do not name all that is wrong at once; each round has less to
-// send.
+// InRounds sends leads, then sends those again that the CRM refused because of some property: without that property or, if it was
+// missing, with its placeholder. Properties in keep are never left out. CRMs do not report all problems at once, so this repeats;
+// each round has fewer leads or properties to send.
 func InRounds[L Lead](leads []L, placeholders map[string]string, keep []string, send func([]L)) {
 	for len(leads) > 0 {
 		send(leads)
@@ -118,7 +119,7 @@ func InRounds[L Lead](leads []L, placeholders map[string]string, keep []string, 
 	}
 }
 
-// mend changes what is sent after a refusal, and reports whether there is something new to try.
+// mend changes what to send after a refusal, and reports whether there is something new to try.
 func (d *Draft) mend(placeholders map[string]string, keep []string) bool {
 	if d.Outcome.Kind != crm.Refused || len(d.Flaws)+len(d.Missing) == 0 {
 		return false
@@ -147,7 +148,7 @@ func (d *Draft) mend(placeholders map[string]string, keep []string) bool {
 	return true
 }
 
-// EachUntilHalted sends leads one after the other until the CRM wants no more, be it already in what was sent before.
+// EachUntilHalted sends leads one by one until the CRM wants no more. It sends none if the outcome of a lead in before halts.
 func EachUntilHalted[L Lead](leads []L, send func(L), before ...L) {
 	if Withhold(leads, before...) {
 		return
@@ -160,15 +161,14 @@ func EachUntilHalted[L Lead](leads []L, send func(L), before ...L) {
 	}
 }
 
-// Withhold reports whether one that was sent before says that nothing more is to be sent for now. Leads then have the outcome
-// that they were not.
+// Withhold reports whether the outcome of a lead in before halts. If so, it sets the outcome of leads to withheld.
 func Withhold[L Lead](leads []L, before ...L) bool {
 	for _, sent := range before {
 		if outcome := sent.draft().Outcome; outcome.Halts() {
 			for _, lead := range leads {
 				d := lead.draft()
 				d.Fail(outcome.Withheld())
-				d.Outcome.Progress = d.Item.Progress // which still holds
+				d.Outcome.Progress = d.Item.Progress // still true
 			}
 			return true
 		}
@@ -176,7 +176,7 @@ func Withhold[L Lead](leads []L, before ...L) bool {
 	return false
 }
 
-// Told are the outcomes, each with what was left out.
+// Told returns the outcomes, with the properties that were left out.
 func Told[L Lead](leads []L) []crm.Outcome {
 	outcomes := make([]crm.Outcome, len(leads))
 	for i, lead := range leads {
@@ -189,7 +189,7 @@ func Told[L Lead](leads []L) []crm.Outcome {
 	return outcomes
 }
 
-// Drop says that a property was left out without the CRM's being asked.
+// Drop leaves out a property without asking the CRM.
 func (d *Draft) Drop(property string, why crm.Outcome) {
 	if len(d.dropped) == 0 {
 		d.why = why
@@ -198,7 +198,7 @@ func (d *Draft) Drop(property string, why crm.Outcome) {
 	d.dropped = append(d.dropped, property)
 }
 
-// Given are the lead's own values, without what was filled in for a record that is new.
+// Given returns the lead's own values, without placeholders.
 func (d *Draft) Given() map[string]any {
 	given := maps.Clone(d.Values)
 	for _, property := range d.placed {
@@ -207,21 +207,21 @@ func (d *Draft) Given() map[string]any {
 	return given
 }
 
-// Blanks returns the lead's own values of properties that a record has nothing in.
+// Blanks returns the lead's own values of properties that are blank in a record.
 func (d *Draft) Blanks(record map[string]any) map[string]any {
 	blanks := d.Given()
 	maps.DeleteFunc(blanks, func(property string, _ any) bool { return !IsBlank(record[property]) })
 	return blanks
 }
 
-// IsBlank reports whether a record has nothing in a property: no value, an empty text, or none of several options.
+// IsBlank reports whether a property of a record has no value: null, an empty text, or an empty list.
 func IsBlank(value any) bool {
 	list, several := value.([]any)
 	return value == nil || value == "" || several && len(list) == 0
 }
 
-// Encode renders properties as a JSON object, its keys sorted. Numbers and yes or no stay what they are; several values of one
-// property are what join makes of them, or stay a list if it is nil.
+// Encode renders properties as a JSON object with sorted keys. Numbers and bools keep their types. Several values of one property
+// become what join returns for them, or stay a list if join is nil.
 func Encode(properties []mapping.Property, join func([]any) any) ([]byte, error) {
 	object := make(map[string]any, len(properties))
 	for _, p := range properties {
@@ -237,7 +237,7 @@ func Encode(properties []mapping.Property, join func([]any) any) ([]byte, error)
 	return crm.Marshal(object)
 }
 
-// By joins values to one text, as most CRMs have several options of a property.
+// By returns a function that joins values to one text, which is how most CRMs want several options of a property.
 func By(separator string) func([]any) any {
 	return func(values []any) any {
 		texts := make([]string, len(values))
@@ -248,7 +248,7 @@ func By(separator string) func([]any) any {
 	}
 }
 
-// plain is the value itself, if it can be sent.
+// plain returns the value if it can be sent.
 func plain(value any) (any, error) {
 	switch v := value.(type) {
 	case string, bool:
@@ -269,7 +269,8 @@ func plain(value any) (any, error) {
 	return nil, fmt.Errorf("a %T cannot be sent", value)
 }
 
-// IsCode tells a CRM's constants, such as INVALID_FIELD or 0x80040333, from texts that may hold personal data.
+// IsCode reports whether s is a CRM's error code, such as INVALID_FIELD or 0x80040333, and not a text that may contain personal
+// data.
 func IsCode(s string) bool {
 	if hex, ok := strings.CutPrefix(s, "0x"); ok {
 		return hex != "" && len(hex) <= 16 && strings.Trim(hex, "0123456789abcdefABCDEF") == ""
@@ -277,7 +278,7 @@ func IsCode(s string) bool {
 	return len(s) > 3 && len(s) <= 64 && strings.Contains(s, "_") && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }
 
-// InBrackets is a code to put behind a reason; nothing for what is no code.
+// InBrackets returns a code as a suffix for a reason; empty if it is not a code.
 func InBrackets(code string) string {
 	if !IsCode(code) {
 		return ""

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// picky is a CRM that refuses flaws one at a time and makes no record without what is required.
+// picky is a CRM that refuses flaws one at a time and creates no record without its required properties.
 type picky struct {
 	flaws, required []string
 	sent            []string // the properties of each call
@@ -121,7 +121,7 @@ func TestWhatWasNotSentHasNobodyElsesVerdict(t *testing.T) {
 		sent := 0
 		draft.InRounds(drafts, nil, nil, func(some []*draft.Draft) {
 			draft.EachUntilHalted(some, func(d *draft.Draft) {
-				if sent++; sent == 1 { // could go without it, were it sent again
+				if sent++; sent == 1 { // would be accepted without it, if sent again
 					d.Fail(crm.Outcome{Kind: crm.Refused, Reason: "no a", Property: "a"})
 					d.Flaws = []string{"a"}
 					return

@@ -10,22 +10,22 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// blockedWait is how long to wait after something before a CRM blocked a call: it takes the caller for an attacker.
+// blockedWait is how long to wait after something in front of a CRM, such as a firewall, blocked a call.
 const blockedWait = time.Minute
 
-// ByStatus reads an answer that no code of the CRM's explains, by its status:
+// ByStatus interprets an answer without a known error code, by its status:
 //
-//	3xx                    to be tried again: it is the address that is wrong; redirects are not followed
-//	401                    the credentials are refused
-//	403 with a code        the credentials are refused
-//	403 without            to be tried again after a minute: it is something before the CRM that blocks the call
-//	404 405 410            to be tried again: it is the configuration that is wrong, not the lead
-//	408 423 425            to be tried again
-//	420 429                too fast
+//	3xx                    retry: the address is wrong; redirects are not followed
+//	401                    credentials refused
+//	403 with a code        credentials refused
+//	403 without            retry after a minute: something in front of the CRM blocks the call
+//	404 405 410            retry: the configuration is wrong, not the lead
+//	408 423 425            retry
+//	420 429                rate limited
 //	other 4xx              refused
-//	2xx and 5xx            unknown: it is not the CRM that answered, or something broke behind what took the lead
+//	2xx and 5xx            unknown: something other than the CRM answered, or it broke after accepting the lead
 //
-// name is the CRM's for people, check the keys of the configuration to look at, code the CRM's own; empty if it gave none.
+// name is the CRM's name for people, check names the configuration keys to check, and code is the CRM's error code, if any.
 func ByStatus(answer *crm.Answer, name, check, code string) crm.Outcome {
 	status := answer.Status
 	said := strings.TrimSpace(fmt.Sprintf("%s answered %d %s", name, status, http.StatusText(status))) + InBrackets(code)
@@ -55,14 +55,14 @@ func ByStatus(answer *crm.Answer, name, check, code string) crm.Outcome {
 	return answer.Outcome(crm.Unknown, said)
 }
 
-// Later is the outcome of what will pass, after some time at least.
+// Later returns an outcome to retry, after at least the given wait.
 func Later(answer *crm.Answer, wait time.Duration, reason string) crm.Outcome {
 	outcome := answer.Outcome(crm.Retry, reason)
 	outcome.After = max(outcome.After, wait)
 	return outcome
 }
 
-// Paused is the outcome of a call too many, after which to wait as long as the CRM says, or for some time if it does not.
+// Paused returns an outcome for too many calls. The wait is what the CRM asks for, or the given one if it does not.
 func Paused(answer *crm.Answer, wait time.Duration, reason string) crm.Outcome {
 	outcome := answer.Outcome(crm.RateLimited, reason)
 	outcome.After = cmp.Or(outcome.After, wait)

@@ -1,4 +1,4 @@
-// Package oauth gets access tokens from token endpoints (RFC 6749), as far as CRMs agree on them. [crm.Tokens] keeps them.
+// Package oauth gets access tokens from token endpoints (RFC 6749), as far as CRMs agree on them. [crm.Tokens] stores them.
 package oauth
 
 import (
@@ -15,42 +15,42 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// tooManyTokens is how long to wait after an endpoint gave too many tokens. Zoho gives ten in ten minutes, and says so with
+// tooManyTokens is how long to wait after too many tokens were requested. Zoho issues ten in ten minutes, and refuses more with
 // status 200 (contracts, zoho.md §3).
 const tooManyTokens = 10 * time.Minute
 
-// longestLife is how long a token is taken to live where the endpoint says longer. Some say the largest number that they know.
+// longestLife is the longest lifetime that is believed. Some endpoints send the largest number there is.
 const longestLife = 10 * 365 * 24 * time.Hour
 
-// Request asks for a token.
+// Request is a request for a token.
 type Request struct {
-	// URL is the endpoint's.
+	// URL is the token endpoint.
 	URL string
-	// Form is what is asked, secrets included.
+	// Form is the body, secrets included.
 	Form url.Values
-	// User and Password go into the header Authorization, unless User is empty.
+	// User and Password are sent as basic authentication, unless User is empty.
 	User, Password string
-	// Secrets are all that no outcome may show.
+	// Secrets are all values that no outcome may show.
 	Secrets []string
-	// Check names the keys of the configuration to look at when the endpoint refuses, such as "http.auth.oauth2".
+	// Check names the configuration keys to check if the endpoint refuses, such as "http.auth.oauth2".
 	Check string
 }
 
-// Reply is a token endpoint's answer, a success.
+// Reply is a token endpoint's answer in case of success.
 type Reply struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token"`
-	// ExpiresIn is a number of seconds, which some send as text.
+	// ExpiresIn is in seconds. Some send it as a string.
 	ExpiresIn json.RawMessage `json:"expires_in"`
-	// InstanceURL is where the API is, says Salesforce.
+	// InstanceURL is the base URL of Salesforce's API.
 	InstanceURL string `json:"instance_url"`
-	// APIDomain is where the API is, say Zoho and Pipedrive.
+	// APIDomain is the base URL of Zoho's and Pipedrive's APIs.
 	APIDomain string `json:"api_domain"`
-	// ID is Salesforce's address of the user.
+	// ID is the URL of the user's identity at Salesforce.
 	ID string `json:"id"`
 }
 
-// Token is the reply's token. Where the reply names no API, BaseURL is empty.
+// Token returns the token in the reply. BaseURL is empty if the reply has none.
 func (r *Reply) Token(now time.Time) crm.Token {
 	token := crm.Token{Access: r.AccessToken, Refresh: r.RefreshToken, BaseURL: cmp.Or(r.InstanceURL, r.APIDomain)}
 	if seconds, err := strconv.ParseFloat(strings.Trim(string(r.ExpiresIn), `"`), 64); err == nil && seconds > 0 {
@@ -59,8 +59,8 @@ func (r *Reply) Token(now time.Time) crm.Token {
 	return token
 }
 
-// Ask asks for a token. The outcome says why there is none; nil if there is. No lead was sent then, so that whatever passes is
-// Retry, and never Unknown.
+// Ask requests a token. The outcome says why there is none; nil if there is one. No lead was sent, so that a temporary failure is
+// Retry or RateLimited, never Unknown.
 func Ask(ctx context.Context, env crm.Environment, r Request) (*Reply, *crm.Outcome) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL, strings.NewReader(r.Form.Encode()))
 	if err != nil {
@@ -81,7 +81,7 @@ func Ask(ctx context.Context, env crm.Environment, r Request) (*Reply, *crm.Outc
 		problem
 	}
 	isJSON := json.Unmarshal(answer.Body, &reply) == nil
-	if answer.Status/100 == 2 && isJSON && reply.AccessToken != "" { // some say 201
+	if answer.Status/100 == 2 && isJSON && reply.AccessToken != "" { // some answer 201
 		return &reply.Reply, nil
 	}
 	outcome := refusal(answer, reply.problem, isJSON, r.Check)
@@ -94,7 +94,7 @@ type problem struct {
 	Description string `json:"error_description"`
 }
 
-// inWords is the error with its description, which tells of the account and of nobody's lead.
+// inWords returns the error with its description, which is about the account and not about a lead.
 func (p problem) inWords(answer *crm.Answer) string {
 	text := strings.TrimSpace(p.Error + " " + p.Description)
 	if text == "" {
@@ -103,13 +103,13 @@ func (p problem) inWords(answer *crm.Answer) string {
 	return answer.Show([]byte(text[:min(len(text), 300)]))
 }
 
-// refusal reads an answer without a token:
+// refusal interprets an answer without a token:
 //
-//	429, or an error that speaks of too many  too fast
-//	408 423 425 5xx                           to be tried again
-//	404 405                                   the credentials are refused: it is the address that is wrong
-//	200 without an error                      to be tried again: a proxy's page
-//	everything else                           the credentials are refused
+//	429, or an error about too many requests  rate limited
+//	408 423 425 5xx                           retry
+//	404 405                                   credentials refused: the address is wrong
+//	200 without an error                      retry: a proxy's page
+//	anything else                             credentials refused
 func refusal(answer *crm.Answer, p problem, isJSON bool, check string) crm.Outcome {
 	words := p.inWords(answer)
 	switch status := answer.Status; {

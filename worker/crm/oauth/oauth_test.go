@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-// ask asks an endpoint that answers that way.
+// ask sends a request to an endpoint that answers this way.
 func ask(t *testing.T, status int, body string, seen func(*http.Request)) (*oauth.Reply, *crm.Outcome) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
