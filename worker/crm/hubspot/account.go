@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// account is what is known of the HubSpot account behind the token.
+// account is what is known about the HubSpot account of the token.
 type account struct {
 	PortalID int64  `json:"portalId"`
 	UIDomain string `json:"uiDomain"`
-	OffsetMS int64  `json:"utcOffsetMilliseconds"` // of its time zone, east of Greenwich
+	OffsetMS int64  `json:"utcOffsetMilliseconds"` // of its time zone, east of UTC
 }
 
-// parseAccount returns nil for what is not an account's details.
+// parseAccount returns nil if body does not describe an account.
 func parseAccount(body []byte) *account {
 	a := &account{}
 	if json.Unmarshal(body, a) != nil || a.PortalID == 0 {
@@ -24,12 +24,12 @@ func parseAccount(body []byte) *account {
 	return a
 }
 
-// recordURL is where a person sees a contact. 0-1 is HubSpot's number for contacts.
+// recordURL returns where a person can see a contact. 0-1 is HubSpot's object type for contacts.
 func (a *account) recordURL(id string) string {
 	return fmt.Sprintf("https://%s/contacts/%d/record/0-1/%s", a.UIDomain, a.PortalID, id)
 }
 
-// untilMidnight is how long the day still lasts where the account is.
+// untilMidnight returns the time to midnight in the account's time zone.
 func (a *account) untilMidnight(now time.Time) time.Duration {
 	const day = 24 * time.Hour
 	local := now.Add(time.Duration(a.OffsetMS) * time.Millisecond).UTC()

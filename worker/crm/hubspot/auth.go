@@ -11,8 +11,8 @@ import (
 
 const tokenPath = "/oauth/v1/token"
 
-// secrets are what calls are let in by, as they are now: the token of a private app, or what access tokens are got with. HubSpot
-// wants those renewed when their time is over and not when it refuses them (contracts, hubspot.md §3); crm.Tokens does.
+// secrets returns the current credentials: the token of a private app, or what is needed to get OAuth tokens. HubSpot wants OAuth
+// tokens renewed when they expire, not when they are refused (contracts, hubspot.md §3); crm.Tokens does that.
 func (d *destination) secrets() ([]string, *crm.Outcome) {
 	if o := d.oauth; o != nil {
 		return d.env.Credentials("hubspot.oauth", o.GetClientId(), o.GetClientSecret(), o.GetRefreshToken())
@@ -20,7 +20,7 @@ func (d *destination) secrets() ([]string, *crm.Outcome) {
 	return d.env.Credentials("hubspot", d.token)
 }
 
-// grant is crm.Grant: a token for the refresh token, the newest that HubSpot gave.
+// grant implements crm.Grant. It uses the newest refresh token that HubSpot issued.
 func (d *destination) grant(ctx context.Context, secrets []string, last crm.Token) (crm.Token, *crm.Outcome) {
 	refresh := cmp.Or(last.Refresh, secrets[2])
 	reply, failure := oauth.Ask(ctx, d.env, oauth.Request{

@@ -10,8 +10,8 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
-// readBatch gives each contact its part of the answer to a batch. What the answer does not name is unknown, whatever the
-// status says: 207 is a success to HTTP.
+// readBatch sets each contact's outcome from the answer to a batch. A contact that the answer does not mention is Unknown, whatever
+// the status: HTTP counts even 207 as success.
 func (d *destination) readBatch(answer *crm.Answer, contacts []*contact) {
 	var r reply
 	if json.Unmarshal(answer.Body, &r) != nil {
@@ -41,8 +41,8 @@ func (d *destination) readBatch(answer *crm.Answer, contacts []*contact) {
 	}
 }
 
-// from is the contact that a record was written from: by its trace or, without one, by its address, which HubSpot has in
-// lower case.
+// from returns the contact that a record was written from, found by trace or, if the record has none, by key. HubSpot stores
+// addresses in lower case.
 func (r record) from(contacts []*contact) *contact {
 	i := slices.IndexFunc(contacts, func(c *contact) bool {
 		if r.Trace != "" {
@@ -56,8 +56,8 @@ func (r record) from(contacts []*contact) *contact {
 	return contacts[i]
 }
 
-// about returns the contacts of a batch that a problem is about: by trace or, without one, by address. In a batch of one
-// there is no doubt.
+// about returns the contacts of a batch that a problem is about, found by trace or, if it has none, by address. A batch of one
+// leaves no doubt.
 func (p problem) about(contacts []*contact) []*contact {
 	if len(contacts) == 1 {
 		return contacts
@@ -72,7 +72,7 @@ func (p problem) about(contacts []*contact) []*contact {
 	return about
 }
 
-// delivered is the outcome of a contact that was written, with what the answer says about it.
+// delivered returns the outcome of a contact that was written.
 func (d *destination) delivered(answer *crm.Answer, written record) crm.Outcome {
 	outcome := answer.Outcome(crm.Delivered, "")
 	outcome.RecordID = written.ID

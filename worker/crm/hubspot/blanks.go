@@ -11,9 +11,9 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
-// keepBlanks reads the contacts that there are already, leaves out what they have a value for, and returns those that are still
-// to be written: new ones as they are, others with what fills blanks only. Where nothing is left to write, the contact is
-// delivered. A call that failed wrote nothing, so whatever is not known then is to be tried again.
+// keepBlanks reads the existing contacts, removes the properties that they already have values for, and returns the contacts that
+// still have to be written: all new ones, and others with blanks to fill. A contact with nothing left to write is delivered. A
+// failed read has written nothing, so its outcome is at worst Retry.
 func (d *destination) keepBlanks(ctx context.Context, contacts []*contact) []*contact {
 	var rest []*contact
 	for _, group := range byKey(contacts) {
@@ -50,8 +50,8 @@ func (d *destination) keepBlanks(ctx context.Context, contacts []*contact) []*co
 	return rest
 }
 
-// blanksOf reads what contacts have. One that others were merged into may be found by a second address and shown with its first:
-// asked about one contact, HubSpot answers about that; of several nobody can tell which it is, so they are asked about alone.
+// blanksOf removes what contacts already have. A merged contact may be found by a secondary address but shown with its primary one.
+// If one contact was asked about, that is the one; among several there is no way to tell, so they are split up.
 func (d *destination) blanksOf(answer *crm.Answer, found reply, group []*contact) []*contact {
 	var rest []*contact
 	there := map[*contact]record{}
@@ -84,7 +84,7 @@ func (d *destination) blanksOf(answer *crm.Answer, found reply, group []*contact
 		maps.DeleteFunc(c.Values, func(name string, _ any) bool {
 			return name != c.key && r.Properties[name] != ""
 		})
-		if len(c.Values) == 1 { // what it is known by
+		if len(c.Values) == 1 { // the key
 			c.Fail(d.delivered(answer.About(nil), r))
 			continue
 		}
@@ -93,7 +93,7 @@ func (d *destination) blanksOf(answer *crm.Answer, found reply, group []*contact
 	return rest
 }
 
-// notWritten turns what is not known of a read into what is to be tried again.
+// notWritten replaces Unknown and Refused by Retry after a failed read.
 func notWritten(contacts []*contact) {
 	for _, c := range contacts {
 		if c.Outcome.Kind == crm.Unknown || c.Outcome.Kind == crm.Refused {

@@ -13,23 +13,24 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
-// emailProperty is what contacts are told apart by.
+// emailProperty is what identifies contacts by default.
 const emailProperty = "email"
 
-// contact is a lead on its way to HubSpot. Its values are texts, all of them.
+// contact is a lead that is being delivered to HubSpot. All its values are strings.
 type contact struct {
 	*draft.Draft
-	// trace is what HubSpot names the contact by in its answer: the lead, so that an answer to another call names nobody. Only if
-	// every input of a batch has one of its own are there answers for each.
+	// trace identifies the contact in HubSpot's answer. It is the lead's identifier, so that it cannot match the answer to another
+	// call. HubSpot reports on each contact only if every input of the batch has a distinct trace.
 	trace string
-	key   string // property that it is known by; empty if it has none
-	// What a call found: that there is none, or that there is one already, whose identifier existing is, if HubSpot said.
+	key   string // property that identifies it; empty if none does
+	// Results of a call: HubSpot has no such contact, or there is a conflict with an existing one, whose identifier is existing if
+	// HubSpot named it.
 	missing, conflict bool
 	existing          string
-	// second says that the address is a second one of the contact that existing identifies.
+	// second means that the address is a secondary address of the contact existing.
 	second bool
-	// stranger is the identifier of the contact that HubSpot answered about, asked about this one alone, if it says that it has
-	// another address.
+	// stranger is the identifier of the contact in HubSpot's answer if that has another address, although this contact was sent
+	// alone.
 	stranger string
 }
 
@@ -69,7 +70,7 @@ func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadga
 	return draft.Told(contacts)
 }
 
-// newContact reads what Encode wrote. What a lead is known by is always among the properties, whatever the mapping says.
+// newContact decodes what Encode wrote. It adds the e-mail address even if the mapping leaves it out.
 func newContact(i int, item crm.Item, key string) *contact {
 	c := &contact{Draft: draft.Read(item), trace: item.LeadID()}
 	if c.trace == "" {
@@ -94,15 +95,15 @@ func newContact(i int, item crm.Item, key string) *contact {
 	return c
 }
 
-// id is what the contact is known by.
+// id returns the value that identifies the contact.
 func (c *contact) id() string { return c.Text(c.key) }
 
-// isAt reports whether a value of the property that the contact is known by is its own.
+// isAt reports whether a value of the key property identifies this contact.
 func (c *contact) isAt(value string) bool {
 	return value != "" && strings.EqualFold(strings.TrimSpace(value), c.id())
 }
 
-// byKey returns contacts in groups that are known by the same property; HubSpot takes one for a call.
+// byKey groups contacts by key property, because HubSpot allows only one per call.
 func byKey(contacts []*contact) [][]*contact {
 	var groups [][]*contact
 	for _, c := range contacts {
@@ -116,7 +117,7 @@ func byKey(contacts []*contact) [][]*contact {
 	return groups
 }
 
-// inRounds sends contacts that are known by the same property, and once more those of which HubSpot would not take another.
+// inRounds sends contacts with the same key property, leaving out properties that HubSpot refuses, except the key and the address.
 func inRounds(contacts []*contact, send func([]*contact)) {
 	if len(contacts) > 0 {
 		draft.InRounds(contacts, nil, []string{emailProperty, contacts[0].key}, send)
@@ -162,12 +163,12 @@ func (d *destination) create(ctx context.Context, c *contact) {
 	}
 }
 
-// post makes a call for contacts, like send.
+// post is send with method POST.
 func (d *destination) post(ctx context.Context, path string, body any, contacts []*contact) *crm.Answer {
 	return d.send(ctx, http.MethodPost, path, body, contacts)
 }
 
-// send makes a call for contacts. It returns nil if there is no answer; their outcomes then say why.
+// send makes a call for contacts. If there is no answer, it sets their outcomes and returns nil.
 func (d *destination) send(ctx context.Context, method, path string, body any, contacts []*contact) *crm.Answer {
 	answer, failure := d.call(ctx, method, path, body)
 	if failure != nil {

@@ -187,7 +187,7 @@ func TestAPropertyThatFailsAWholeBatchIsLeftOutOfAll(t *testing.T) {
 			t.Errorf("ended as %+v", got)
 		}
 	}
-	if outcomes[2].Kind != crm.Split { // nothing is wrong with it: the worker sends it again
+	if outcomes[2].Kind != crm.Split { // it is valid: the worker sends it again
 		t.Errorf("the lead without the property ended as %+v", outcomes[2])
 	}
 }
@@ -207,13 +207,13 @@ func TestAnAddressThatHubSpotDoesNotTakeIsRefusedByName(t *testing.T) {
 func TestSheddingEnds(t *testing.T) {
 	t.Parallel()
 	n := 0
-	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { // another property each time
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { // a different property each time
 		w.WriteHeader(400)
 		fmt.Fprintf(w, `{"category":"VALIDATION_ERROR","errors":[{"code":"INVALID_LONG","context":{"propertyName":["p%d"]}}]}`, n)
 		n++
 	}))
 	got := r.deliver(`{"email":"ada@example.com","p0":"x","p1":"x","p2":"x","p3":"x","p4":"x","p5":"x","p6":"x"}`)[0]
-	if got.Kind != crm.Refused || len(r.sent()) != 8 || got.Reason == "" { // once with each of them left out, and nothing more to leave out
+	if got.Kind != crm.Refused || len(r.sent()) != 8 || got.Reason == "" { // once without each of them, until nothing is left to drop
 		t.Errorf("ended as %+v after %d calls", got, len(r.sent()))
 	}
 }

@@ -1,9 +1,9 @@
 // Package hubspot delivers leads to HubSpot as contacts.
 //
-// A lead with an e-mail address, or with a value for the property that is configured for it, is upserted by that, up to a hundred
-// in a call (deliver.go), or patched alone (patch.go): sent twice, it is one contact. HubSpot has nothing to tell a contact
-// without either by, so such a lead is created by a call of its own, and looked for by its phone number first if an earlier answer
-// was lost (nameless.go). Where only blanks are to be filled in, what the contacts have is read first (blanks.go).
+// A lead with an e-mail address, or with a value of the configured key property, is upserted by it, in batches of up to a hundred
+// (deliver.go), or patched alone (patch.go): sent twice, it is still one contact. HubSpot cannot identify a contact without either,
+// so such a lead is created by a call of its own. If an earlier answer was lost, it is first searched for by phone number
+// (nameless.go). To fill only blanks, the existing contacts are read first (blanks.go).
 package hubspot
 
 import (
@@ -24,13 +24,13 @@ import (
 
 const (
 	defaultBaseURL = "https://api.hubapi.com"
-	// Inputs in one batch call (HubSpot, "Using object APIs").
+	// The most inputs per batch call (HubSpot, "Using object APIs").
 	maxBatch = 100
-	// The smallest account may call a hundred times in ten seconds (HubSpot, "API usage guidelines"); one call a second is
-	// left to others.
+	// The smallest account may make a hundred calls in ten seconds (HubSpot, "API usage guidelines"). One call a second is left to
+	// others.
 	requestsPerSecond = 9
 
-	// Below the path of contacts.
+	// Relative to contactsPath.
 	upsertPath = "/batch/upsert"
 	readPath   = "/batch/read"
 	searchPath = "/search"
@@ -38,8 +38,8 @@ const (
 	accountPath = "/account-info/v3/details"
 )
 
-// contactsPath is where contacts are. HubSpot has its API twice: as v3 and, with the same bodies, under the dates of its versions.
-// Properties and the account's details have no dated paths that are known (contracts, hubspot.md §1).
+// contactsPath returns the path of contacts. HubSpot has v3 and, with the same bodies, versions named by date. Properties and
+// account details have no known paths by date (contracts, hubspot.md §1).
 func contactsPath(version string) string {
 	if version == "" || version == "v3" {
 		return "/crm/v3/objects/contacts"
@@ -49,18 +49,18 @@ func contactsPath(version string) string {
 
 type destination struct {
 	env     crm.Environment
-	token   string // a reference; empty with oauth
+	token   string // a reference such as ${env:NAME}; empty with oauth
 	oauth   *configv1.HubSpotOAuth
 	tokens  *crm.Tokens
 	base    string
 	path    string // of contacts
-	key     string // property that contacts are told apart by before their address; empty for none
+	key     string // property that identifies contacts in preference to the address; empty for none
 	patches bool
-	account atomic.Pointer[account] // nil until a ping has seen it
-	seconds atomic.Bool             // whether contacts have second addresses; see seconds.go
+	account atomic.Pointer[account] // nil until a ping has read it
+	seconds atomic.Bool             // whether any contact has a secondary address; see seconds.go
 }
 
-// New returns the destination that is configured. It makes no call.
+// New returns the configured destination. It makes no call.
 func New(cfg *configv1.HubSpot, env crm.Environment) (crm.Destination, error) {
 	d := &destination{env: env, token: cfg.GetToken(), base: cmp.Or(strings.TrimRight(cfg.GetBaseUrl(), "/"), defaultBaseURL), path: contactsPath(cfg.GetApiVersion())}
 	switch d.oauth = cfg.GetOauth(); {
@@ -104,8 +104,8 @@ func (d *destination) Traits() crm.Traits {
 	return traits
 }
 
-// defaults are properties that every HubSpot account has. The stage in a contact's life is not among them: it would set
-// customers back to leads.
+// defaults returns properties that every HubSpot account has. The lifecycle stage is not among them: it would turn customers back
+// into leads.
 func defaults() map[string]string {
 	return map[string]string{
 		"email":     "email",
@@ -124,7 +124,7 @@ func defaults() map[string]string {
 	}
 }
 
-// Ping implements crm.Destination. It asks for the account's details, which every token may read.
+// Ping implements crm.Destination. It reads the account details, which every token may do.
 func (d *destination) Ping(ctx context.Context) crm.Outcome {
 	answer, failure := d.call(ctx, http.MethodGet, accountPath, nil)
 	if failure != nil {
@@ -143,7 +143,7 @@ func (d *destination) Ping(ctx context.Context) crm.Outcome {
 	return outcome
 }
 
-// call makes a request to the API.
+// call makes a request to the API, and reports the quotas in the answer.
 func (d *destination) call(ctx context.Context, method, path string, body any) (*crm.Answer, *crm.Outcome) {
 	answer, _, failure := d.tokens.Call(ctx, d.secrets, func(token crm.Token) (*http.Request, *crm.Outcome) {
 		req, failure := crm.NewRequest(ctx, method, d.base+path, body, "hubspot.base_url")

@@ -10,8 +10,8 @@ import (
 	"github.com/leadgate/leadgate/worker/mapping"
 )
 
-// Encode implements crm.Destination: a JSON object of strings, its keys sorted. HubSpot's values are strings whatever the
-// property's type is; several values of one property are joined by semicolons.
+// Encode implements crm.Destination. It returns a JSON object of strings with sorted keys. HubSpot's values are strings whatever
+// the type of the property; several values are joined by semicolons.
 func (*destination) Encode(properties []mapping.Property) ([]byte, error) {
 	object := make(map[string]string, len(properties))
 	for _, p := range properties {

@@ -8,17 +8,17 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
-// HubSpot counts calls over a second, over ten, and over the account's day (HubSpot, "API usage guidelines"). These are the
-// waits where it names none.
+// HubSpot limits calls per second, per ten seconds, and per day of the account (HubSpot, "API usage guidelines"). These are the
+// waits if it names none.
 const (
 	secondlyWait    = time.Second
 	tenSecondlyWait = 10 * time.Second
-	// As long as it is not known when the account's day ends, asking once an hour is cheap.
+	// Used while the end of the account's day is unknown. A call an hour is cheap.
 	dailyWait = time.Hour
 )
 
-// report tells the pace what an answer says is left of HubSpot's two budgets. The day's is shared with all other private apps
-// of the account. Calls by OAuth get no word of it.
+// report passes on what an answer says about HubSpot's two quotas. The daily one is shared with the account's other private apps.
+// Answers to OAuth calls do not mention it.
 func (d *destination) report(answer *crm.Answer) {
 	if d.env.Report == nil {
 		return
@@ -48,7 +48,7 @@ func (d *destination) report(answer *crm.Answer) {
 
 const policyDaily = "DAILY"
 
-// limited reads an answer to a call too many.
+// limited interprets an answer that a rate limit was exceeded.
 func (d *destination) limited(answer *crm.Answer, p problem) crm.Outcome {
 	of := ""
 	if p.PolicyName == policyDaily {

@@ -80,7 +80,7 @@ func TestPatchUpdatesAndCreatesWithoutARace(t *testing.T) {
 	sim := account{simulated.New(simulated.Options{Now: func() time.Time { return noon }, TenSecondly: -1})}
 	var race atomic.Bool
 	r := newRigWith(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if req.Method == http.MethodPost && race.CompareAndSwap(true, false) { // somebody else is quicker
+		if req.Method == http.MethodPost && race.CompareAndSwap(true, false) { // somebody else is faster
 			create := strings.NewReader(`{"properties":{"email":"ada@example.com","city":"London"},"associations":[]}`)
 			other := httptest.NewRequest(http.MethodPost, req.URL.Path, create)
 			other.Header = req.Header.Clone()
@@ -185,7 +185,7 @@ func TestTokensOfAPublicAppAreRenewedByTheClockAndOnceWhenRefused(t *testing.T) 
 		}
 	}
 	expect(crm.Delivered)
-	pass(time.Hour) // its life is over, which the clock tells
+	pass(time.Hour) // the token has expired, by the clock
 	expect(crm.Delivered)
 	pass(2 * time.Minute)
 	post(t, server.URL+"/_sim/tokens", `{"expire":true}`, http.StatusNoContent)
@@ -210,7 +210,7 @@ func TestAnAddressOfAMergedContactReachesIt(t *testing.T) {
 	for name, test := range map[string]struct {
 		mode    string
 		options simulated.Options
-		read    bool // the properties, with which it is found out that there are such contacts
+		read    bool // read the schema first, which discovers such contacts
 	}{
 		"upsert":            {},
 		"moves":             {options: simulated.Options{MergedMoves: true}, read: true},
@@ -291,7 +291,7 @@ func TestBatchesAreReadFirstWhereContactsHaveSeveralAddresses(t *testing.T) {
 
 	before = len(r.sent())
 	sim.SetFaults(simulator.Faults{Kind: simulator.KindBurst, Path: "upsert", Times: 1})
-	for i, outcome := range r.deliver(mary, ada) { // nothing more is sent once HubSpot wants a pause
+	for i, outcome := range r.deliver(mary, ada) { // nothing more is sent after HubSpot asks for a pause
 		if outcome.Kind != crm.RateLimited {
 			t.Errorf("lead %d ended as %+v", i, outcome)
 		}
@@ -309,7 +309,7 @@ func TestBatchesAreReadFirstWhereContactsHaveSeveralAddresses(t *testing.T) {
 
 	before = len(r.sent())
 	sim.SetFaults(simulator.Faults{Status: http.StatusForbidden, Path: "batch/read"})
-	for i, outcome := range r.deliver(mary, ada) { // which the token may not
+	for i, outcome := range r.deliver(mary, ada) { // the token lacks the permission
 		if outcome.Kind != crm.Delivered {
 			t.Errorf("lead %d ended as %+v", i, outcome)
 		}

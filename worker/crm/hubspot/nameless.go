@@ -12,14 +12,14 @@ import (
 
 const (
 	phoneProperty = "phone"
-	// searchLag is how long search may not know of a new contact: a few moments, says HubSpot, and users saw half a minute
+	// searchLag is how long search may miss a new contact: a few moments according to HubSpot, half a minute according to users
 	// (contracts, hubspot.md §2.5).
 	searchLag = time.Minute
-	// clockSkew is how far HubSpot's clock may be from leadgate's.
+	// clockSkew is the largest assumed difference between HubSpot's clock and leadgate's.
 	clockSkew = 5 * time.Minute
 )
 
-// createOnce makes a contact of a lead that nothing tells apart. Where an earlier answer was lost, it is looked for first.
+// createOnce creates a contact for a lead without a key. If an earlier answer was lost, it searches for the contact first.
 func (d *destination) createOnce(ctx context.Context, c *contact) {
 	if lost := c.Item.Unanswered; !lost.IsZero() {
 		id, ok := d.findByPhone(ctx, c, lost)
@@ -41,8 +41,8 @@ func (d *destination) createOnce(ctx context.Context, c *contact) {
 	d.create(ctx, c)
 }
 
-// findByPhone finds the contact that was made of a lead since a time; empty if there is none. ok reports whether that is known; the
-// lead has its outcome otherwise.
+// findByPhone returns the contact that was created for a lead since the given time; empty if there is none. If ok is false, that is
+// unknown, and the lead's outcome says why.
 func (d *destination) findByPhone(ctx context.Context, c *contact, since time.Time) (id string, ok bool) {
 	phone := c.Text(phoneProperty)
 	if phone == "" {

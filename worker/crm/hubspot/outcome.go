@@ -11,18 +11,18 @@ import (
 const (
 	// Bulk writes are locked for "at least two seconds" (HubSpot, "Using object APIs").
 	lockedWait = 2 * time.Second
-	// HubSpot's edge answered in HubSpot's stead, because it takes the caller for an attacker.
+	// The wait after HubSpot's edge blocked a call, as if from an attacker.
 	blockedWait = time.Minute
-	// A status of HubSpot's own: the account is on the move between data centres.
+	// HubSpot's own status for an account that is moving between data centres.
 	statusMigrating = 477
 )
 
-// failed reads an answer that is about the call, the account or HubSpot, and not about a lead:
+// failed interprets an answer that is about the call, the account or HubSpot, and not about a lead:
 //
-//	401 403    the credentials are refused; but a 403 that is not HubSpot's comes from its edge, and passes
-//	423        to be tried again after two seconds
-//	429        too fast, or too much for today (limits.go)
-//	477        to be tried again; Retry-After may say hours
+//	401 403    credentials refused; but a 403 from HubSpot's edge is temporary
+//	423        retry after two seconds
+//	429        rate limited, for the moment or for today (limits.go)
+//	477        retry; Retry-After may say hours
 //	any other  by its status ([draft.ByStatus])
 func (d *destination) failed(answer *crm.Answer) crm.Outcome {
 	p, own := parseProblem(answer)

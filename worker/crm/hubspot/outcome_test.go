@@ -10,7 +10,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// Answers are in HubSpot's own shapes, as its guides and recorded answers have them; the values are made up.
+// Answers have the form of HubSpot's guides and of recorded answers; the values are made up.
 
 func TestOutcomesOfOneLead(t *testing.T) {
 	t.Parallel()
@@ -113,7 +113,7 @@ func TestEachLeadOfABatchHasItsPartOfA207(t *testing.T) {
 			"not an error"
 		]}`
 	outcomes := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPatch { // the contact that there is already is gone again
+		if r.Method == http.MethodPatch { // the existing contact has just been deleted
 			w.WriteHeader(http.StatusNotFound)
 			_, _ = io.WriteString(w, `{"category":"OBJECT_NOT_FOUND"}`)
 			return
@@ -171,7 +171,7 @@ func TestADaysLimitLastsUntilTheAccountsMidnight(t *testing.T) {
 	r := newRig(t, statusHandler(&status, `{"portalId":42,"utcOffsetMilliseconds":3600000,"policyName":"DAILY"}`))
 	r.destination.Ping(t.Context())
 	status = 429
-	if got := r.deliver(ada)[0]; got.After != 11*time.Hour { // from 13:00 there
+	if got := r.deliver(ada)[0]; got.After != 11*time.Hour { // midnight there, from 13:00 local time
 		t.Errorf("ended as %+v", got)
 	}
 }

@@ -10,21 +10,21 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// patch updates the contact that there is, and creates one where there is none. Between the two somebody else may create it:
-// HubSpot then answers 409, and it is there to be updated. Sent twice, it is one contact all the same.
+// patch updates the contact or, if there is none, creates it. If somebody else creates it in between, HubSpot answers 409, and
+// patch updates it. So a lead sent twice is still one contact.
 func (d *destination) patch(ctx context.Context, c *contact) {
 	if d.update(ctx, c); c.missing {
 		if d.create(ctx, c); c.conflict {
 			d.update(ctx, c)
 		}
 	}
-	if c.missing { // created and gone again in a moment
+	if c.missing { // it was created, but is already gone
 		c.Fail(crm.Outcome{Kind: crm.Retry, Reason: "HubSpot has a contact of this address, and has not"})
 	}
 }
 
-// merged deals with contacts whose address is a second one of a contact that others were merged into. Where HubSpot would not
-// upsert them, because it has them already or because another writer was quicker, they are updated, each by a call of its own.
+// merged handles contacts whose address is a secondary address of a merged contact. If HubSpot did not upsert them, because it has
+// them already or because another writer was faster, each is updated in a call of its own.
 func (d *destination) merged(ctx context.Context, contacts []*contact) {
 	for _, c := range contacts {
 		if c.stranger != "" {
@@ -43,8 +43,8 @@ func (d *destination) merged(ctx context.Context, contacts []*contact) {
 	}
 }
 
-// recognise finds out whether a contact with another address, which HubSpot says it wrote, is the lead's: it is if the lead's
-// address is a second one of it. Otherwise it stays unknown what became of the lead.
+// recognise finds out whether the contact that HubSpot says it wrote is the lead's although it has another address: it is, if the
+// lead's address is one of its secondary addresses. Otherwise the outcome stays unknown.
 func (d *destination) recognise(ctx context.Context, c *contact) {
 	answer, failure := d.call(ctx, http.MethodGet, d.path+"/"+url.PathEscape(c.id())+"?idProperty="+url.QueryEscape(c.key), nil)
 	if failure != nil || answer.Status != http.StatusOK {
@@ -53,14 +53,14 @@ func (d *destination) recognise(ctx context.Context, c *contact) {
 	var has record
 	if json.Unmarshal(answer.Body, &has) == nil && has.ID == c.stranger {
 		d.seconds.Store(true)
-		c.Fail(d.delivered(answer.About(nil), has)) // the whole contact is not the lead's
+		c.Fail(d.delivered(answer.About(nil), has)) // not the whole body: it may not all be about the lead
 	}
 }
 
 func (d *destination) update(ctx context.Context, c *contact) {
 	c.missing, c.conflict = false, false
 	properties := maps.Clone(c.Values)
-	delete(properties, c.key) // the contact has it, and may have another as the first of its addresses
+	delete(properties, c.key) // it has this value, perhaps as a secondary address
 	path := d.path + "/" + url.PathEscape(c.id()) + "?idProperty=" + url.QueryEscape(c.key)
 	if c.existing != "" {
 		path = d.path + "/" + url.PathEscape(c.existing)
@@ -73,7 +73,7 @@ func (d *destination) update(ctx context.Context, c *contact) {
 	case http.StatusOK:
 		d.readRecord(answer, c)
 	case http.StatusNotFound:
-		// An address that is none at all answers the creation that follows in the same way.
+		// If the address itself is invalid, the creation that follows gets the same answer.
 		if _, c.missing = parseProblem(answer); !c.missing {
 			c.Fail(d.failed(answer))
 		}
@@ -82,7 +82,7 @@ func (d *destination) update(ctx context.Context, c *contact) {
 	}
 }
 
-// readRecord reads the answer to a call that wrote one contact.
+// readRecord sets the outcome from the answer to a call that wrote one contact.
 func (d *destination) readRecord(answer *crm.Answer, c *contact) {
 	var written record
 	if json.Unmarshal(answer.Body, &written) != nil || written.ID == "" {

@@ -10,30 +10,30 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
-// refuse sets the outcome of a contact that HubSpot did not take for the problem, which answer or a part of it tells.
+// refuse sets the outcome of a contact that HubSpot did not accept because of a problem, which is in the answer.
 func (c *contact) refuse(answer *crm.Answer, p problem) {
 	code := draft.InBrackets(p.Category)
 	switch faults := p.faults(c.Values); {
 	case len(faults) > 0:
 		c.blame(answer, faults)
 	case p.Category == "CONFLICT", p.Category == "OBJECT_ALREADY_EXISTS":
-		// Another writer was quicker, which is over by the next attempt; or the address is a second one of a merged contact.
+		// Either another writer was faster, which the next attempt resolves, or the address is a secondary one of a merged contact.
 		c.Fail(answer.Outcome(crm.Retry, "HubSpot has another contact with this address"+code))
 		c.conflict, c.existing = c.key != "", p.existing()
 	case c.isByProperty() && p.isOfNonUnique():
 		c.withoutKey(answer)
 	case p.Category == "VALIDATION_ERROR":
 		c.Fail(answer.Outcome(crm.Refused, "HubSpot does not accept it as it is"+code))
-	default: // nothing that is known to last
+	default: // nothing that is known to be permanent
 		c.Fail(answer.Outcome(crm.Retry, "HubSpot did not accept it"+code))
 	}
 }
 
-// isByProperty reports whether the contact is known by a property that the configuration names.
+// isByProperty reports whether the contact is identified by the configured property.
 func (c *contact) isByProperty() bool { return c.key != "" && c.key != emailProperty }
 
-// withoutKey sets the outcome of a contact that HubSpot lacks the property for which it is to be known by. It waits for that:
-// everything else would make another contact of it each time.
+// withoutKey sets the outcome of a contact whose key property does not exist in HubSpot or is not unique. It waits until that is
+// fixed: anything else would create another contact each time.
 func (c *contact) withoutKey(answer *crm.Answer) {
 	c.Fail(answer.Outcome(crm.Retry, "HubSpot has no property "+c.key+" with unique values; correct hubspot.id_property, or create it in HubSpot"))
 }
@@ -52,7 +52,7 @@ func (c *contact) blame(answer *crm.Answer, faults []fault) {
 	}
 }
 
-// inWords says what is wrong with a property, and the way out.
+// inWords says what is wrong with a property, and how to fix it.
 func (f fault) inWords() string {
 	switch f.code {
 	case codeNoProperty:
@@ -65,7 +65,7 @@ func (f fault) inWords() string {
 	return fmt.Sprintf("HubSpot does not accept the value for its property %s%s", f.property, draft.InBrackets(f.code))
 }
 
-// readFailure gives contacts their outcomes after a call that failed as a whole, and wrote nothing.
+// readFailure sets the outcomes of contacts after a call that failed as a whole and wrote nothing.
 func (d *destination) readFailure(answer *crm.Answer, contacts []*contact) {
 	p, _ := parseProblem(answer)
 	switch answer.Status {
@@ -87,8 +87,8 @@ func (d *destination) readFailure(answer *crm.Answer, contacts []*contact) {
 	}
 }
 
-// splitUp has a refused batch sent in smaller ones, so that what is wrong with one contact holds up no other. Only a property
-// that HubSpot does not have, or that is not unique, needs no search: it fails every contact that has it.
+// splitUp makes the worker send a refused batch in smaller ones, so that one bad contact holds up no other. A property that does
+// not exist, or a key that is not unique, needs no splitting: it fails every contact that has it.
 func splitUp(answer *crm.Answer, p problem, contacts []*contact) {
 	whole := answer.About(nil) // it may quote several people
 	for _, c := range contacts {

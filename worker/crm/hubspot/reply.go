@@ -9,13 +9,13 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// reply is the answer to a batch: what was written, in no particular order, and what was not.
+// reply is the answer to a batch call: the contacts that were written, in any order, and the errors.
 type reply struct {
 	Results []json.RawMessage `json:"results"`
 	Errors  []json.RawMessage `json:"errors"`
 }
 
-// record is a contact as HubSpot has it.
+// record is a contact in HubSpot's form.
 type record struct {
 	ID         string            `json:"id"`
 	Trace      string            `json:"objectWriteTraceId"`
@@ -23,8 +23,7 @@ type record struct {
 	Properties map[string]string `json:"properties"`
 }
 
-// problem is an error of HubSpot's: the answer to a call that failed, one contact of a batch, or a part of either. Every
-// field may be missing.
+// problem is a HubSpot error about a call, about one contact of a batch, or within another error. Any field may be missing.
 type problem struct {
 	Category   string         `json:"category"`
 	Message    string         `json:"message"`
@@ -40,7 +39,7 @@ type problem struct {
 
 var existingPattern = regexp.MustCompile(`Existing ID: (\d+)\s*$`)
 
-// existing is the identifier of the contact that a conflict is with; empty if it does not say.
+// existing returns the identifier of the contact that this one conflicts with; empty if the problem does not name it.
 func (p problem) existing() string {
 	if p.Profile.VID != "" {
 		return p.Profile.VID.String()
@@ -54,13 +53,13 @@ func (p problem) existing() string {
 	return ""
 }
 
-// codeNoProperty is the code of a property that was renamed or removed in HubSpot, or never was there.
+// codeNoProperty is the error code for a property that does not exist in HubSpot, perhaps because it was renamed or removed.
 const codeNoProperty = "PROPERTY_DOESNT_EXIST"
 
-// fault is one property that HubSpot would not take.
+// fault is one property that HubSpot did not accept.
 type fault struct{ code, property string }
 
-// list returns the texts under a key of the context.
+// list returns the strings under a key of the context.
 func (p problem) list(key string) []string {
 	values, _ := p.Context[key].([]any)
 	var texts []string
@@ -72,8 +71,8 @@ func (p problem) list(key string) []string {
 	return texts
 }
 
-// faults returns what is wrong with the properties, whether it is told in the errors or, as JSON, within the message. Neither
-// names all of them always. Properties that the contact does not have are left out: they are none of ours.
+// faults returns what is wrong with the properties, be it in the nested errors or, as JSON, in the message. Neither always names
+// all of them. Properties that were not sent are ignored.
 func (p problem) faults(properties map[string]any) []fault {
 	var found []fault
 	add := func(code, property string) {
@@ -95,7 +94,7 @@ func (p problem) faults(properties map[string]any) []fault {
 	return found
 }
 
-// all returns the problem and those within it.
+// all returns the problem and those nested in it.
 func (p problem) all() []problem {
 	all := []problem{p}
 	for _, within := range p.Errors {
@@ -104,7 +103,7 @@ func (p problem) all() []problem {
 	return all
 }
 
-// scopes names the rights that the token lacks, if the problem is that.
+// scopes says which scopes the token lacks; empty if that is not the problem.
 func (p problem) scopes() string {
 	var missing []string
 	for _, q := range p.all() {
@@ -116,10 +115,10 @@ func (p problem) scopes() string {
 	return ", which lacks " + strings.Join(missing, ", ")
 }
 
-// isOfNonUnique reports whether the problem is that contacts cannot be told apart by the property that they were to be.
+// isOfNonUnique reports whether the problem is that the key property is not unique.
 func (p problem) isOfNonUnique() bool { return strings.Contains(p.Message, "non-unique") }
 
-// parseProblem reads an answer as an error of HubSpot's, and reports whether it is one: JSON, whatever it holds.
+// parseProblem decodes an answer as a HubSpot error. ok reports whether it is JSON at all.
 func parseProblem(answer *crm.Answer) (p problem, ok bool) {
 	if json.Unmarshal(answer.Body, &p) != nil {
 		return problem{}, false
@@ -127,7 +126,7 @@ func parseProblem(answer *crm.Answer) (p problem, ok bool) {
 	return p, true
 }
 
-// embedded reads what HubSpot writes behind "Property values were not valid: ".
+// embedded decodes the JSON that HubSpot puts into messages, after "Property values were not valid: ".
 func embedded(message string) []fault {
 	start := strings.Index(message, "[{")
 	if start < 0 {

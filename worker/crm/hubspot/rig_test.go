@@ -19,7 +19,7 @@ import (
 	simulated "github.com/leadgate/leadgate/worker/crm/simulator/hubspot"
 )
 
-// noon is the time of the tests.
+// noon is the current time in tests.
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // rig is a destination in front of a handler.
@@ -33,7 +33,7 @@ type rig struct {
 	calls []call
 }
 
-// call is what was sent.
+// call is a request that was sent.
 type call struct {
 	path   string
 	header http.Header
@@ -60,7 +60,7 @@ func newRigWith(t *testing.T, handler http.Handler, cfg *configv1.HubSpot) *rig 
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		sent, _ := io.ReadAll(req.Body)
 		c := call{path: req.Method + " " + req.URL.Path, header: req.Header}
-		if len(sent) > 0 && !strings.HasSuffix(req.URL.Path, "/read") && !strings.HasPrefix(req.URL.Path, "/crm/v3/properties") { // whose properties are names
+		if len(sent) > 0 && !strings.HasSuffix(req.URL.Path, "/read") && !strings.HasPrefix(req.URL.Path, "/crm/v3/properties") { // their properties are names
 			if err := json.Unmarshal(sent, &c.body); err != nil {
 				t.Errorf("sent %s: %v", sent, err)
 			}
@@ -87,7 +87,7 @@ func newRigWith(t *testing.T, handler http.Handler, cfg *configv1.HubSpot) *rig 
 	return r
 }
 
-// answering is a rig that answers every call alike, whatever header pairs come with it.
+// answering returns a rig that answers every call the same, with these header pairs.
 func answering(t *testing.T, status int, body string, header ...string) *rig {
 	t.Helper()
 	return newRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -100,7 +100,7 @@ func answering(t *testing.T, status int, body string, header ...string) *rig {
 	}))
 }
 
-// simulating is a rig in front of a simulated account.
+// simulating returns a rig with a simulated account.
 func simulating(t *testing.T) (*rig, account) {
 	t.Helper()
 	sim := simulated.New(simulated.Options{Now: func() time.Time { return noon }, TenSecondly: -1})
@@ -113,7 +113,7 @@ func (r *rig) sent() []call {
 	return r.calls
 }
 
-// deliver delivers leads, each given as the JSON of its properties.
+// deliver delivers leads, each given as JSON properties.
 func (r *rig) deliver(payloads ...string) []crm.Outcome {
 	r.t.Helper()
 	items := make([]crm.Item, len(payloads))
@@ -138,7 +138,7 @@ const (
 	mary  = `{"email":"mary@example.com","firstname":"Mary"}`
 )
 
-// statusHandler answers with a status that may change between calls.
+// statusHandler answers with a status that can be changed between calls.
 func statusHandler(status *int, body string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(*status)

@@ -10,8 +10,7 @@ import (
 
 const propertiesPath = "/crm/v3/properties/contacts?archived=false"
 
-// property is a property as HubSpot describes it. There is no telling which are required: HubSpot does not say over this API
-// (contracts, hubspot.md §6).
+// property is HubSpot's description of a property. Which ones are required, this API does not say (contracts, hubspot.md §6).
 type property struct {
 	Name       string `json:"name"`
 	Label      string `json:"label"`
@@ -19,7 +18,7 @@ type property struct {
 	FieldType  string `json:"fieldType"`
 	Archived   bool   `json:"archived"`
 	Calculated bool   `json:"calculated"`
-	External   bool   `json:"externalOptions"` // the options are kept elsewhere, and the list is empty
+	External   bool   `json:"externalOptions"` // the options are stored elsewhere, and the list is empty
 	Unique     bool   `json:"hasUniqueValue"`
 	Options    []struct {
 		Label string `json:"label"`
@@ -56,7 +55,7 @@ func (d *destination) Schema(ctx context.Context) (*crm.Schema, crm.Outcome) {
 	return schema, crm.Outcome{Kind: crm.Delivered, Status: answer.Status}
 }
 
-// told is the property in leadgate's words.
+// told converts the property to leadgate's form.
 func (p property) told() crm.Property {
 	property := crm.Property{
 		Name: p.Name, Label: p.Label, Native: p.Type,

@@ -11,12 +11,12 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
-// additionalProperty has the other addresses of a contact that others were merged into, with semicolons. HubSpot finds the contact
-// by each of them. Whether an upsert by one makes it the first address, nobody says (contracts, hubspot.md §2.5), so no such contact
-// is upserted: in an account that has any, addresses are read before they are written, which is a call more for a batch.
+// additionalProperty holds the secondary addresses of a merged contact, separated by semicolons. HubSpot finds the contact by each
+// of them. Whether an upsert by one makes it the primary address is undocumented (contracts, hubspot.md §2.5), so such contacts are
+// not upserted: in an account that has any, addresses are read before writing, at the cost of one more call per batch.
 const additionalProperty = "hs_additional_emails"
 
-// lookForSeconds finds out whether any contact has a second address. Where that cannot be asked, it stays as it is known.
+// lookForSeconds finds out whether any contact has a secondary address. If that fails, seconds stays as it is.
 func (d *destination) lookForSeconds(ctx context.Context) {
 	query := map[string]any{
 		"filterGroups": []any{map[string]any{"filters": []any{map[string]string{"propertyName": additionalProperty, "operator": "HAS_PROPERTY"}}}},
@@ -34,7 +34,7 @@ func (d *destination) lookForSeconds(ctx context.Context) {
 	}
 }
 
-// write upserts contacts, and updates those that are known under another address than the lead's.
+// write upserts contacts, except those whose address is a secondary one, which it updates.
 func (d *destination) write(ctx context.Context, contacts []*contact) {
 	if d.seconds.Load() && contacts[0].key == emailProperty && !d.readSeconds(ctx, contacts) {
 		return
@@ -59,8 +59,8 @@ func (d *destination) write(ctx context.Context, contacts []*contact) {
 	}, firsts...)
 }
 
-// readSeconds marks the contacts whose address is a second one. Where they cannot be read, they are taken for first ones. It reports
-// whether they can be written; where HubSpot wants a pause, they have that outcome.
+// readSeconds marks the contacts whose address is a secondary one. If reading fails, all count as primary. It reports whether to go
+// on and write; if HubSpot asked for a pause, it sets the outcomes and returns false.
 func (d *destination) readSeconds(ctx context.Context, contacts []*contact) bool {
 	var inputs []map[string]string
 	for _, c := range contacts {
