@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 	"github.com/leadgate/leadgate/worker/crm"
@@ -32,6 +34,23 @@ type Message struct {
 	Time time.Time
 	// Gateway is the gateway's URL, for people.
 	Gateway string
+}
+
+// occurred returns when what the notification is about happened. An attempt may be made much later.
+func (m *Message) occurred() time.Time {
+	var at *timestamppb.Timestamp
+	switch m.Type {
+	case leadgatev1.NotificationType_NOTIFICATION_TYPE_FIRING:
+		at = m.Alert.GetFireTime()
+	case leadgatev1.NotificationType_NOTIFICATION_TYPE_ACKNOWLEDGED:
+		at = m.Alert.GetAcknowledgeTime()
+	case leadgatev1.NotificationType_NOTIFICATION_TYPE_RESOLVED:
+		at = m.Alert.GetResolveTime()
+	}
+	if at == nil {
+		return m.Time
+	}
+	return at.AsTime()
 }
 
 // Notifier sends notifications. It is safe for concurrent use.

@@ -55,7 +55,7 @@ func message(kind leadgatev1.NotificationType) *notify.Message {
 		AlertId: "error_rate/crm", Rule: "error_rate", Severity: leadgatev1.AlertSeverity_ALERT_SEVERITY_CRITICAL, Destination: "crm",
 		Summary: "62 % of the calls to crm fail & more", Cause: "HTTP 503: <html>down</html>", Action: "Read what the CRM answers.",
 		Command: "leadgate watch --destination crm", Url: "https://leads.example.com/console/destinations", LeadId: "0193",
-		LeadUrl: "https://leads.example.com/console/leads/0193", FireTime: timestamppb.New(noon.Add(-90 * time.Second)),
+		LeadUrl: "https://leads.example.com/console/leads/0193", FireTime: timestamppb.New(noon.Add(-90 * time.Second)), ResolveTime: timestamppb.New(noon.Add(-10 * time.Second)),
 	}}
 }
 
@@ -140,7 +140,7 @@ func TestAWebhookIsSignedAfterStandardWebhooks(t *testing.T) {
 		Timestamp time.Time
 		Data      struct{ AlertID, Summary, LeadURL string }
 	}
-	if err := json.Unmarshal(r.body, &got); err != nil || got.Type != "alert.resolved" || !got.Timestamp.Equal(noon) || got.Data.AlertID != "error_rate/crm" || got.Data.LeadURL == "" {
+	if err := json.Unmarshal(r.body, &got); err != nil || got.Type != "alert.resolved" || !got.Timestamp.Equal(noon.Add(-10*time.Second)) || got.Data.AlertID != "error_rate/crm" || got.Data.LeadURL == "" {
 		t.Errorf("body %s (%v)", r.body, err)
 	}
 }

@@ -86,7 +86,7 @@ func (p *pagerDuty) Notify(ctx context.Context, m *Message) error {
 func pagerDutyContent(m *Message) (*pagerDutyPayload, []pagerDutyLink) {
 	a := m.Alert
 	payload := &pagerDutyPayload{
-		Summary: shorten(a.GetSummary(), pagerDutySummary), Source: m.Gateway, Severity: severity(a), Timestamp: m.Time.UTC(),
+		Summary: shorten(a.GetSummary(), pagerDutySummary), Source: m.Gateway, Severity: severity(a), Timestamp: m.occurred().UTC(),
 		Component: a.GetDestination() + a.GetForm(), Class: a.GetRule(), Details: map[string]string{},
 	}
 	if m.Type == leadgatev1.NotificationType_NOTIFICATION_TYPE_TEST {

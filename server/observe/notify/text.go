@@ -59,8 +59,12 @@ func since(m *Message) string {
 	if fired == nil {
 		return ""
 	}
+	until := m.Time
+	if m.Type == leadgatev1.NotificationType_NOTIFICATION_TYPE_RESOLVED {
+		until = m.occurred()
+	}
 	text := fired.AsTime().UTC().Format("2006-01-02 15:04:05 UTC")
-	if passed := m.Time.Sub(fired.AsTime()).Round(time.Second); passed >= time.Minute {
+	if passed := until.Sub(fired.AsTime()).Round(time.Second); passed >= time.Minute {
 		text += fmt.Sprintf(", for %s", passed)
 	}
 	return text

@@ -40,7 +40,7 @@ func (w *webhook) Notify(ctx context.Context, m *Message) error {
 		Type      string          `json:"type"`
 		Timestamp time.Time       `json:"timestamp"`
 		Data      json.RawMessage `json:"data"`
-	}{"alert." + enums.Name(m.Type), m.Time.UTC(), alert})
+	}{"alert." + enums.Name(m.Type), m.occurred().UTC(), alert})
 	if err != nil {
 		return err
 	}
