@@ -10,13 +10,13 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// Bounds of what counts as an address in a submission: the longest address there is (RFC 5321), and how many are looked for.
+// The limits for addresses in a submission: the longest address (RFC 5321) and how many are looked for.
 const (
 	maxAddress   = 254
 	maxAddresses = 20
 )
 
-// Address is an e-mail address as leads are found by it: lower case, the domain in ASCII (xn--…), as forms' are kept.
+// Address normalises an e-mail address for lookups: lower case, with the domain in ASCII (xn--…), as it is stored.
 func Address(text string) string {
 	text = strings.ToLower(strings.TrimSpace(text))
 	if at := strings.LastIndexByte(text, '@'); at >= 0 {
@@ -27,9 +27,9 @@ func Address(text string) string {
 	return text
 }
 
-// Addresses returns the e-mail addresses that a lead record names: the lead's own, then those that it had before it was amended;
-// or, where it has none because it could not be mapped, those that stand in its submission. Finding and erasing a person goes
-// by them. A lead of one person that mentions another is not the other's.
+// Addresses returns the e-mail addresses of a lead record: its own, then those it had before it was amended. If it has none,
+// because it could not be mapped, they are the addresses in its submission. They decide whose lead it is when a person is looked
+// up or erased. A lead of one person that mentions another is not the other's.
 func Addresses(r *leadgatev1.LeadRecord) []string {
 	var found []string
 	for _, email := range append([]string{r.GetLead().GetEmail()}, r.GetFormerEmails()...) {
@@ -53,14 +53,14 @@ func Addresses(r *leadgatev1.LeadRecord) []string {
 	return found
 }
 
-// isAddress tells roughly; what is not an address is found by nobody.
+// isAddress is approximate: text that it rejects cannot be searched for.
 func isAddress(text string) bool {
 	local, domain, ok := strings.Cut(text, "@")
 	return ok && local != "" && domain != "" && len(text) <= maxAddress && !strings.ContainsAny(text, " \t\r\n,;<>")
 }
 
-// Forget returns an event without what it says of the person: what happened, where and when, and no more. The event itself
-// is not changed, as watchers may be reading it.
+// Forget returns a copy of an event without personal data: only what happened, where and when. The event itself may have readers
+// and is not changed.
 func Forget(event *leadgatev1.Event) *leadgatev1.Event {
 	was := event.GetLead()
 	if was == nil {
@@ -84,8 +84,8 @@ func ForgetRecord(r *leadgatev1.LeadRecord) *leadgatev1.LeadRecord {
 	return forgotten
 }
 
-// ForgetDelivery returns a delivery without what it says of the person. The CRM's record is kept, so that it can be erased
-// there, unless it is named by one of the addresses.
+// ForgetDelivery returns a copy of a delivery without personal data. It keeps the CRM's record, so that it can be erased there,
+// unless that contains one of the addresses.
 func ForgetDelivery(d *leadgatev1.Delivery, addresses []string) *leadgatev1.Delivery {
 	d = proto.CloneOf(d)
 	d.Reason, d.LastError, d.DueTime, d.FailingFor = "", "", nil, nil
@@ -99,7 +99,7 @@ func ForgetDelivery(d *leadgatev1.Delivery, addresses []string) *leadgatev1.Deli
 	return d
 }
 
-// ForgetAttempt returns an attempt without what was sent and answered.
+// ForgetAttempt returns a copy of an attempt without payload and answer.
 func ForgetAttempt(a *leadgatev1.Attempt) *leadgatev1.Attempt {
 	a = proto.CloneOf(a)
 	a.Payload, a.CrmBody, a.Error = "", "", ""

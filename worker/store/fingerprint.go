@@ -12,24 +12,24 @@ type Field struct {
 	Value []byte
 }
 
-// Fingerprint has a keyed hash for each field of a payload, sorted by name; see [Hasher]. It may be kept when the content is
+// Fingerprint holds a keyed hash of each field of a payload, sorted by name; see [Hasher]. It may be kept after the content is
 // erased.
 type Fingerprint []FieldHash
 
-// FieldHash stands for the value of a field.
+// FieldHash is the keyed hash of one field.
 type FieldHash struct {
 	Name string
 	Hash [hashSize]byte
 }
 
-// sorted sorts by name, and keeps the last of those that have one name.
+// sorted sorts by name. Among fields with the same name, it keeps the last.
 func (f Fingerprint) sorted() Fingerprint {
 	slices.Reverse(f)
 	slices.SortStableFunc(f, func(a, b FieldHash) int { return strings.Compare(a.Name, b.Name) })
 	return slices.CompactFunc(f, func(a, b FieldHash) bool { return a.Name == b.Name })
 }
 
-// Differing returns the names of the fields that two fingerprints do not have in common, sorted.
+// Differing returns the sorted names of the fields in which two fingerprints differ.
 func (f Fingerprint) Differing(other Fingerprint) []string {
 	var names []string
 	for len(f) > 0 && len(other) > 0 {
@@ -51,7 +51,7 @@ func (f Fingerprint) Differing(other Fingerprint) []string {
 	return names
 }
 
-// Digest is one hash for the whole.
+// Digest returns one hash of the whole fingerprint.
 func (f Fingerprint) Digest() []byte {
 	hash := sha256.New()
 	for _, field := range f {

@@ -7,13 +7,13 @@ import (
 	"sync"
 )
 
-// hashSize is what is kept of a hash, in bytes: 128 bits tell payloads apart and give nothing away.
+// hashSize is the length of a truncated hash in bytes: 128 bits distinguish payloads and reveal nothing.
 const hashSize = 16
 
-// Hasher makes keyed hashes that stand for personal data or payloads: HMAC-SHA256, of which half is kept. With the key unknown,
-// nothing about a value can be told from its hash. It is safe for concurrent use.
+// Hasher makes keyed hashes of personal data and payloads: HMAC-SHA256, truncated to half. Without the key, a hash reveals
+// nothing about its value. It is safe for concurrent use.
 type Hasher struct {
-	macs sync.Pool // of *mac, as making one costs more than using it
+	macs sync.Pool // of *mac: making one costs more than using it
 }
 
 type mac struct {
@@ -22,12 +22,12 @@ type mac struct {
 	sum     [sha256.Size]byte
 }
 
-// NewHasher makes a hasher with a key.
+// NewHasher returns a Hasher with the given key.
 func NewHasher(key []byte) *Hasher {
 	return &Hasher{sync.Pool{New: func() any { return &mac{hash: hmac.New(sha256.New, key)} }}}
 }
 
-// Hash hashes one value, such as a person's address.
+// Hash returns the hash of one value, such as a person's address.
 func (h *Hasher) Hash(value string) []byte {
 	m := h.macs.Get().(*mac)
 	defer h.macs.Put(m)
@@ -36,7 +36,7 @@ func (h *Hasher) Hash(value string) []byte {
 	return hashed[:]
 }
 
-// Fingerprint hashes the fields of a payload. Of several with one name the last counts.
+// Fingerprint returns the fingerprint of a payload. Of several fields with the same name, the last counts.
 func (h *Hasher) Fingerprint(payload []Field) Fingerprint {
 	m := h.macs.Get().(*mac)
 	defer h.macs.Put(m)

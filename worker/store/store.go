@@ -1,7 +1,7 @@
 // Package store keeps accepted leads, their deliveries and everything else that must outlive the process.
 //
-// [Store] is the only way to durable state in leadgate. Its promises are written at each method and checked by package
-// storetest, which every implementation runs. Nothing in the interface assumes a single process or local iteration.
+// All durable state goes through [Store]. Each method documents what it guarantees; package storetest checks those guarantees
+// against every implementation. The interface assumes neither a single process nor a local disk.
 package store
 
 import (
@@ -15,158 +15,157 @@ import (
 )
 
 var (
-	// ErrNotFound says that there is no such lead, delivery or value.
+	// ErrNotFound means that there is no such lead, delivery or value.
 	ErrNotFound = errors.New("not found")
-	// ErrConflict says that a value was changed by somebody else in the meantime.
+	// ErrConflict means that somebody else has changed the value in the meantime.
 	ErrConflict = errors.New("changed in the meantime")
-	// ErrStale says that a claim is no longer held: it was settled, or the delivery was changed by a person.
+	// ErrStale means that the claim is no longer held: it was settled, or somebody has changed the delivery.
 	ErrStale = errors.New("claim is no longer held")
-	// ErrState says that the delivery is in a state in which the request makes no sense.
+	// ErrState means that the delivery's state does not allow the request.
 	ErrState = errors.New("not possible in this state")
-	// ErrPageToken says that a page token was not made by this method with this query.
+	// ErrPageToken means that the page token does not come from this method with this query.
 	ErrPageToken = errors.New("page token is not valid for this query")
-	// ErrPosition says that a backup cannot add to the one before it: a whole one is needed.
+	// ErrPosition means that no incremental backup can follow the given one: make a full backup.
 	ErrPosition = errors.New("not the position of a backup of this store")
-	// ErrTooLarge says that it is more than can be kept in one piece. It fails again however often it is tried.
+	// ErrTooLarge means that the data exceeds what the store can hold in one piece. Retrying does not help.
 	ErrTooLarge = errors.New("too large to be stored")
-	// ErrUnavailable says that nothing can be made durable at present: the store is closing, its queue is full, the
-	// disk is low, or a commit failed. What was asked for may be tried again later, under the same idempotency key.
+	// ErrUnavailable means that nothing can be made durable at present: the store is closing, its queue is full, the disk is
+	// nearly full, or a commit failed. The caller may retry later, with the same idempotency key.
 	ErrUnavailable = errors.New("store is unavailable")
-	// ErrDamaged says why a store is unavailable: what is on disk is damaged. It stays so until it is mended.
+	// ErrDamaged means that the store is unavailable because data on disk is corrupt. It stays so until it is repaired.
 	ErrDamaged = errors.New("store is damaged")
-	// ErrUnreadable says that a record is there and makes no sense. Whoever lists leaves it out.
+	// ErrUnreadable means that a record exists but cannot be decoded. Lists leave such records out.
 	ErrUnreadable = errors.New("cannot be read")
 )
 
-// Store is safe for concurrent use. Methods that write return after the write is durable, and take many items at once so
-// that an implementation can share one disk sync among them; concurrent callers may share one too. An item that cannot
-// be written fails alone, by the Err of its result; the error of the method itself says that none was written (or, for
-// ErrUnavailable after a failed commit, that it is not known).
+// Store is safe for concurrent use. Methods that write return once the write is durable. They take many items at once, and
+// concurrent calls may share a disk sync too. An item that cannot be written fails alone, with the Err of its result; the error
+// of the method means that no item was written, or, after a commit failed with ErrUnavailable, that it is unknown whether they
+// were.
 //
-// Events passed to a method are written in the transaction that they report, get their identifiers there, and are
-// published after it is durable, in commit order.
+// Events passed to a method are written in the same transaction as the change they report. They get their identifiers there, and
+// are published once it is durable, in commit order.
 type Store interface {
-	// Accept makes leads durable: claims the idempotency key, writes the record and creates its deliveries, each lead in
-	// one atomic step. Of several acceptances under one key, however concurrent, exactly one is accepted; the others are
-	// answered as replays of it, or as a reuse where the payload differs. Results are in the order of the arguments.
+	// Accept makes leads durable. In one atomic step for each lead, it claims the idempotency key, writes the record and creates
+	// the deliveries. Among acceptances with the same key, even concurrent ones, exactly one is accepted; the others are answered
+	// as replays, or as reuse of the key if their payload differs. Results are in the order of the arguments.
 	//
-	// The store sets Record.Sequence; sequences rise in commit order.
+	// The store sets Record.Sequence; sequences increase in commit order.
 	Accept(ctx context.Context, acceptances ...*Acceptance) ([]Accepted, error)
 
-	// LookUp says what became of an idempotency key, without writing. It sees every Accept that has returned. A key is
-	// unknown (result zero) from the instant key.Expires of the accepted acceptance, by the store's clock.
+	// LookUp returns what is known of an idempotency key, without writing. It sees every Accept that has returned. A key is
+	// unknown (the result is zero) from the accepted acceptance's Key.Expires on, by the store's clock.
 	LookUp(ctx context.Context, key *Key) (Accepted, error)
 
-	// Claim takes up to limit deliveries of a destination that are due, oldest due time first, for the caller alone. No two
-	// of them, nor any other that is claimed or in flight, belong to one person: only the oldest waiting delivery of a
-	// person is ever due. A claim is held until Settle or Unclaim; claims of a process that died are free again when the
-	// store is opened, and those that had begun then count as attempts with outcome UNKNOWN and are due at once.
+	// Claim takes up to limit due deliveries of a destination for the caller alone, earliest due time first. At most one delivery
+	// of each person is claimed or in flight: only the oldest waiting delivery of a person is ever due. A claim is held until
+	// Settle or Unclaim. When the store is opened, claims of a process that died are released; those that had begun become
+	// attempts with outcome UNKNOWN, and their deliveries are due at once.
 	//
-	// With nothing due, Claims.Items is empty. Claims.Next is when the next delivery after those claimed falls due; zero
-	// if none waits.
+	// If nothing is due, Claims.Items is empty. Claims.Next is when the next delivery after the claimed ones becomes due; zero if
+	// none waits.
 	Claim(ctx context.Context, destination string, limit int) (Claims, error)
 
-	// Unclaim gives back claims that were not begun. Claims that are no longer held are passed over.
+	// Unclaim releases claims whose attempts have not begun. It ignores claims that are no longer held.
 	Unclaim(ctx context.Context, claims ...*Claim) error
 
-	// Begin makes attempts durable before their calls: the delivery becomes IN_FLIGHT, the attempt with its payload is
-	// written. Err of a result is ErrStale where the claim is no longer held, ErrState where its attempt has begun; then
-	// the call must not be made.
+	// Begin makes attempts durable before the calls they stand for: it sets the delivery to IN_FLIGHT and writes the attempt with
+	// its payload. A result's Err is ErrStale if the claim is no longer held, and ErrState if its attempt has begun already; in
+	// both cases the call must not be made.
 	Begin(ctx context.Context, steps ...*Step) ([]Stepped, error)
 
-	// Settle writes what came of attempts, frees the claims, and makes the next delivery of each person due if this one
-	// no longer blocks it. Err of a result is ErrStale where the claim is no longer held; then nothing is changed.
+	// Settle writes the outcome of attempts, releases the claims, and makes each person's next delivery due if this one no longer
+	// blocks it. A result's Err is ErrStale if the claim is no longer held; then nothing changes.
 	Settle(ctx context.Context, steps ...*Step) ([]Stepped, error)
 
-	// Redrive makes deliveries due now: DEAD, HELD, SUPERSEDED and RETRY_WAIT become RETRY_WAIT (PENDING if never
-	// attempted), PENDING stays. FailingFor starts anew. A redriven delivery takes its place in its person's chain by
-	// sequence: a claim to a newer one that has not begun is taken away, one that has is waited for. A delivery that is itself
-	// claimed stays with whoever claimed it, unless it is forced. Err of a result is ErrNotFound, or ErrState for any other state.
+	// Redrive makes deliveries due now. DEAD, HELD, SUPERSEDED and RETRY_WAIT become RETRY_WAIT, or PENDING if never attempted;
+	// PENDING stays. FailingFor is reset. The delivery takes its place in its person's chain by sequence: it revokes a claim on a
+	// newer one that has not begun, and waits for one that has. A delivery that is claimed itself stays claimed unless forced. A
+	// result's Err is ErrNotFound, or ErrState in any other state.
 	Redrive(ctx context.Context, redrives ...*Redrive) ([]Redriven, error)
 
-	// Erase removes the content of leads, each in one atomic step: lead and submission, what was sent and answered, and what
-	// its events say of the person. The lead is ERASED; its deliveries that were not delivered are CANCELLED, claims to them
-	// are stale from then on, in flight or not, and the next of the person becomes due. What was delivered stays so, with
-	// the CRM's record, which is to be erased there. The idempotency key goes on answering until its time is up. That the
-	// lead was erased is noted for good; see ErasedLeads. Err of a result is ErrNotFound; a lead that is erased already is
-	// left as it is.
+	// Erase removes the content of leads, each in one atomic step: the lead and submission, payloads and answers, and what events
+	// say about the person. The lead becomes ERASED. Its undelivered deliveries become CANCELLED, claims on them become stale,
+	// even in flight, and the person's next delivery becomes due. What was delivered stays DELIVERED and keeps the name of the
+	// CRM's record, so that it can be erased there. The idempotency key keeps answering until it expires. The erasure itself is
+	// recorded for good; see ErasedLeads. A result's Err is ErrNotFound if there is no such lead; a lead that is erased already
+	// is left alone.
 	Erase(ctx context.Context, erasures ...*Erasure) ([]Erased, error)
-	// ErasedLeads returns the leads that named a person and were erased. It may look at every lead that ever was.
+	// ErasedLeads returns the erased leads that named a person. It may scan all erasures there ever were.
 	ErasedLeads(ctx context.Context, email string) ([]string, error)
-	// Amend changes what is kept of leads and what is sent of them, each lead in one atomic step: a held one is released or
-	// thrown away, an open one gets other content, goes to further destinations, or is sent again. Err of a result is
-	// ErrNotFound; ErrConflict where the record is not what it was read as; ErrState where an attempt is under way that the
-	// amendment would have to undo. Where a lead gets other content, claims to its deliveries that have not begun are taken
-	// away, because whoever holds them has read the old content. The store adds to FormerEmails: a lead is found and erased by every
-	// address that it had.
+	// Amend changes leads and what is sent of them, each in one atomic step: it releases or discards a held lead, or it changes
+	// an open lead's content, adds destinations or sends it again. A result's Err is ErrNotFound; ErrConflict if the record is no
+	// longer equal to Was; or ErrState if an attempt is in flight that the amendment would have to undo. If the content changes,
+	// claims that have not begun are revoked, because their holders have read the old content. The store maintains FormerEmails,
+	// so that a lead is found and erased by every address that it ever had.
 	Amend(ctx context.Context, amendments ...*Amendment) ([]Amended, error)
 
-	// Purge removes leads that need not be kept any longer, with everything about them, each in one atomic step. It looks at up
-	// to limit leads, the oldest first, from where the token of the call before ended; Purged.Next is empty when none is left
-	// that could be old enough. What was delivered stays counted, what waits or failed does not. A removed lead is not found
-	// any more; its idempotency key goes on answering until its time is up. One that cannot be removed holds up no other.
+	// Purge removes leads whose retention is over, with everything about them, each in one atomic step. It examines up to limit
+	// leads, oldest first, from where the previous call's token ended; Purged.Next is empty when no remaining lead can be old
+	// enough. Counts keep finished deliveries (DELIVERED, SUPERSEDED, CANCELLED) and drop the others. The idempotency key of a
+	// removed lead keeps answering until it expires. A lead that cannot be removed does not block the others.
 	Purge(ctx context.Context, r Retention, limit int, token string) (Purged, error)
 
-	// Hold makes deliveries that wait HELD, for a reason: PENDING and RETRY_WAIT. A claim to one that has not begun is taken
-	// away. Err of a result is ErrNotFound, or ErrState for any other state.
+	// Hold makes waiting deliveries (PENDING, RETRY_WAIT) HELD, with a reason. A claim that has not begun is revoked. A result's
+	// Err is ErrNotFound, or ErrState in any other state.
 	Hold(ctx context.Context, holds ...*Hold) ([]Held, error)
 
-	// Move gives deliveries to another destination, each in one atomic step: there the lead gets a PENDING delivery, due at
-	// once, in its person's chain by sequence; the delivery itself becomes CANCELLED with the reason. PENDING, RETRY_WAIT,
-	// HELD, DEAD and SUPERSEDED ones can be moved. Err of a result is ErrNotFound; ErrState for any other state, and where
-	// the lead has a delivery to the other destination already.
+	// Move reassigns deliveries to another destination, each in one atomic step. The lead gets a PENDING delivery there, due at
+	// once, in its person's chain by sequence; the old delivery becomes CANCELLED with the reason. PENDING, RETRY_WAIT, HELD,
+	// DEAD and SUPERSEDED deliveries can be moved. A result's Err is ErrNotFound; or ErrState in any other state, and if the lead
+	// already has a delivery to the other destination.
 	Move(ctx context.Context, moves ...*Move) ([]Moved, error)
 
-	// Delete removes deliveries that wait for a person or for nobody, with their attempts: DEAD, HELD, SUPERSEDED and
-	// CANCELLED. The lead and its events stay. Err of a result is ErrNotFound, or ErrState for any other state.
+	// Delete removes deliveries that are not sent by themselves (DEAD, HELD, SUPERSEDED, CANCELLED), with their attempts. The
+	// lead and its events stay. A result's Err is ErrNotFound, or ErrState in any other state.
 	Delete(ctx context.Context, deletions ...*Deletion) ([]Deleted, error)
 
-	// Notify returns a channel that receives after a delivery of the destination may have become due earlier than the
-	// last Claim said. Signals coalesce. Each call for a destination returns the same channel.
+	// Notify returns a channel that receives when a delivery of the destination may have become due earlier than the last Claim
+	// reported. Signals coalesce. All calls for a destination return the same channel.
 	Notify(destination string) <-chan struct{}
 
 	// Lead returns a lead record. Errors: ErrNotFound, ErrUnreadable.
 	Lead(ctx context.Context, leadID string) (*leadgatev1.LeadRecord, error)
 	// LeadDeliveries returns the deliveries of a lead with their attempts, by destination.
 	LeadDeliveries(ctx context.Context, leadID string) ([]*leadgatev1.Delivery, error)
-	// DeliveriesOf returns the deliveries of some leads without their attempts, in the order of the leads, those of each by
-	// destination. Leads that are not found have none.
+	// DeliveriesOf returns the deliveries of several leads without their attempts, in the order of the leads and, within a lead,
+	// by destination. Leads that do not exist are skipped.
 	DeliveriesOf(ctx context.Context, leadIDs ...string) ([]*leadgatev1.Delivery, error)
 	// Timeline returns the events of a lead, oldest first.
 	Timeline(ctx context.Context, leadID string) ([]*leadgatev1.Event, error)
-	// Leads lists lead records, newest first. Token is empty for the first page, or what the page before returned as
-	// next; next is empty on the last page. A page may be shorter than limit, even empty, and still have a next one:
-	// the work for one page is bounded. Error: ErrPageToken.
+	// Leads lists lead records, newest first. Token is empty for the first page, then the previous page's next; next is empty on
+	// the last page. The work for a page is bounded, so a page may be shorter than limit, even empty, and still have a next one.
+	// Error: ErrPageToken.
 	Leads(ctx context.Context, q LeadQuery, limit int, token string) (page []*leadgatev1.LeadRecord, next string, err error)
 	// Delivery returns a delivery with its attempts. Error: ErrNotFound.
 	Delivery(ctx context.Context, deliveryID string) (*leadgatev1.Delivery, error)
-	// Deliveries lists deliveries without their attempts, newest lead first; paging is that of Leads.
+	// Deliveries lists deliveries without their attempts, newest lead first. Paging works as in Leads.
 	Deliveries(ctx context.Context, q DeliveryQuery, limit int, token string) (page []*leadgatev1.Delivery, next string, err error)
 
-	// Counts returns the figures of every destination that ever had a delivery. They are maintained, not scanned.
+	// Counts returns the counts of every destination that ever had a delivery. They are maintained, not scanned.
 	Counts(ctx context.Context) (map[string]Counts, error)
-	// LeadCounts returns how many leads there are. They are maintained, not scanned.
+	// LeadCounts returns the numbers of leads. They are maintained, not scanned.
 	LeadCounts(ctx context.Context) (LeadCounts, error)
-	// Recent returns the newest events that were written, oldest first, at most limit.
+	// Recent returns up to limit of the newest events written, oldest first.
 	Recent(ctx context.Context, limit int) ([]*leadgatev1.Event, error)
 
 	// State returns a namespace of small durable values, such as which destinations are paused.
 	State(namespace string) State
 
-	// Backup writes everything as it is at one moment, or, if since is the position that an earlier Backup returned, what was
-	// changed since then; position is where the next one can go on. Error: ErrPosition.
+	// Backup writes a consistent snapshot of everything or, if since is the position that an earlier Backup returned, what has
+	// changed since then. The returned position is where the next backup can continue. Error: ErrPosition.
 	Backup(ctx context.Context, since string, to io.Writer) (position string, err error)
 
-	// Size is about how many bytes the store takes on disk.
+	// Size returns approximately how many bytes the store uses on disk.
 	Size() int64
 
-	// ID names this store among all; it begins every event identifier.
+	// ID returns the store's unique name, with which every event identifier begins.
 	ID() string
-	// HashKey is the secret key for hashes that stand for personal data or payloads; see [Hasher]. It lives as long as the store.
+	// HashKey returns the secret key for hashes of personal data and payloads; see [Hasher]. It never changes.
 	HashKey() []byte
-	// Writable is nil while writes are possible, and otherwise says why not, wrapping ErrUnavailable.
+	// Writable returns nil while writes are possible, and otherwise the reason, wrapping ErrUnavailable.
 	Writable() error
-	// Close waits for what is being written, then closes. Every later call fails with ErrUnavailable.
+	// Close finishes pending writes and closes the store. Every later call fails with ErrUnavailable.
 	Close() error
 }
 
@@ -174,82 +173,80 @@ type Store interface {
 type Acceptance struct {
 	// Key is nil for a lead without an idempotency key.
 	Key *Key
-	// Record is what is stored. The caller sets everything but Sequence. Its state is OPEN or HELD; its identifier is a
-	// UUIDv7 of its creation time, or of up to a minute before, as listing goes by it.
+	// Record is what to store. The caller sets everything but Sequence. Its state is OPEN or HELD. Its ID is a UUIDv7 whose time
+	// is the creation time or up to a minute earlier, because lists are sorted by it.
 	Record *leadgatev1.LeadRecord
-	// Destinations each get a PENDING delivery, due at once or at NotBefore. None is named twice. Empty when the record is
-	// HELD.
+	// Destinations each get a PENDING delivery, due at once or at NotBefore. No duplicates. Empty if the record is HELD.
 	Destinations []string
-	// NotBefore is when its deliveries fall due, if later than the creation: until then the lead may be prepared. Zero for at
-	// once.
+	// NotBefore is when the deliveries become due, if later than the creation time: until then the lead may be enriched.
 	NotBefore time.Time
 	// Events are written with the lead.
 	Events []*leadgatev1.Event
-	// OnReuse is stored instead when the key was seen with another payload, as a HELD lead linked to the first one (the
-	// store sets LinkedLeadId); nil stores nothing. Its own Key and OnReuse are not used. The same other payload coming
-	// again is a replay and stores nothing more.
+	// OnReuse is stored instead if the key was used with another payload, as a HELD lead linked to the first one (the store sets
+	// LinkedLeadId). If nil, nothing is stored. Its own Key and OnReuse are ignored. A repetition of that other payload is a
+	// replay and stores nothing more.
 	OnReuse *Acceptance
 }
 
-// Key is an idempotency key with the payload that came under it.
+// Key is an idempotency key with the fingerprint of its payload.
 type Key struct {
-	// Scope is what Value is unique within: a form, an API key's name, or "api".
+	// Scope is the namespace within which Value is unique: a form, the name of an API key, or "api".
 	Scope string
 	// Value is the key as sent.
 	Value string
-	// Expires is when it is forgotten; to the nanosecond, by the store's clock. At most 2262. Not used by LookUp.
+	// Expires is when the key is forgotten, by the store's clock, to the nanosecond and before 2262. Not used by LookUp.
 	Expires time.Time
-	// Fields stands for the payload.
+	// Fields is the fingerprint of the payload.
 	Fields Fingerprint
 }
 
-// Accepted is what became of an acceptance or is known of a key. The zero value is that of an unknown key.
+// Accepted is the result of one Acceptance, or what is known of a key. It is zero for an unknown key.
 type Accepted struct {
-	// LeadID is the lead that the caller is answered with: the new one, or the first that came under the key.
+	// LeadID is the lead to answer the caller with: the new one, or the first accepted with the key.
 	LeadID string
-	// Replayed says that the key was seen before.
+	// Replayed means that the key was used before.
 	Replayed bool
-	// Differing names the fields in which the payload differs from the first that came under the key, sorted. Empty
-	// unless the key was reused for another payload.
+	// Differing lists the fields in which the payload differs from the first one with the key, sorted. It is empty unless the key
+	// was reused for another payload.
 	Differing []string
-	// HeldLeadID is the HELD lead that OnReuse was stored as, now or when the same payload came before. LookUp sets it
+	// HeldLeadID is the HELD lead that OnReuse was stored as, now or on an earlier occurrence of the same payload. LookUp sets it
 	// too.
 	HeldLeadID string
-	// Err says why this acceptance alone was not written. Nil otherwise.
+	// Err is why this acceptance was not written.
 	Err error
 }
 
-// Claims is what Claim took.
+// Claims is the result of Claim.
 type Claims struct {
 	Items []*Claim
 	Next  time.Time
 }
 
-// Claim is a delivery that is the caller's alone until it is settled or given back.
+// Claim is the exclusive right to a delivery until it is settled or released.
 type Claim struct {
-	// Token proves the claim.
+	// Token identifies the claim.
 	Token uint64
 	// Delivery is the delivery as stored, without attempts.
 	Delivery *leadgatev1.Delivery
 	// Record is its lead.
 	Record *leadgatev1.LeadRecord
-	// Last is the last attempt with its payload; nil before the first, or if it was lost with a damaged file.
+	// Last is the last attempt with its payload; nil before the first, or if its record was lost to disk corruption.
 	Last *leadgatev1.Attempt
-	// Late says that a newer delivery of the same person to the same destination was already delivered.
+	// Late means that a newer delivery of the same person to the same destination has been delivered already.
 	Late bool
 }
 
-// Step moves a claimed delivery on.
+// Step changes a claimed delivery.
 type Step struct {
 	// Claim is the claim as returned by Claim.
 	Claim *Claim
-	// Delivery is what the delivery becomes. Its identity (id, lead, destination, form, sequence, creation) must be
-	// unchanged. Begin sets the state to IN_FLIGHT. For Settle it is any other state; RETRY_WAIT and PENDING fall due at
+	// Delivery is the delivery's new value. Its identity (ID, lead, destination, form, sequence, creation time) must be
+	// unchanged. Begin sets the state to IN_FLIGHT. For Settle, it is any other state; RETRY_WAIT and PENDING become due at
 	// DueTime.
 	Delivery *leadgatev1.Delivery
-	// Attempt is written under its number, which is the delivery's AttemptCount. Settle may pass nil when none was begun.
+	// Attempt is written under its number, which is the delivery's AttemptCount. It may be nil in Settle if none was begun.
 	Attempt *leadgatev1.Attempt
-	// Events are written with it.
+	// Events are written with the delivery.
 	Events []*leadgatev1.Event
 }
 
@@ -258,61 +255,60 @@ type Stepped struct {
 	Err error
 }
 
-// Redrive asks for a delivery to be made due.
+// Redrive is a request to make a delivery due.
 type Redrive struct {
 	DeliveryID string
-	// Force marks it as to be sent although a newer one of its person was delivered.
+	// Force sends the delivery even though a newer one of its person was delivered.
 	Force  bool
 	Events []*leadgatev1.Event
 }
 
-// Redriven is the result of one Redrive: the delivery as it is now, without attempts.
+// Redriven is the result of one Redrive: the delivery as it is now, without its attempts.
 type Redriven struct {
 	Delivery *leadgatev1.Delivery
 	Err      error
 }
 
-// Erasure asks for the content of a lead to be removed.
+// Erasure is a request to remove the content of a lead.
 type Erasure struct {
 	LeadID string
-	// Events are written with it.
+	// Events are written with the erasure.
 	Events []*leadgatev1.Event
 }
 
 // Erased is the result of one Erasure.
 type Erased struct {
-	// Deliveries are those of the lead as they are now, without attempts.
+	// Deliveries are those of the lead as they are now, without their attempts.
 	Deliveries []*leadgatev1.Delivery
-	// Interrupted names those that were in flight: the CRM may have what was sent.
+	// Interrupted lists the deliveries that were in flight: the CRM may have received the data.
 	Interrupted []string
-	// Cancelled counts the deliveries that were not delivered and will not be.
+	// Cancelled counts the deliveries that were cancelled.
 	Cancelled int
-	// Attempts and Events count those whose content was removed.
+	// Attempts and Events count those that the lead had.
 	Attempts, Events int
-	// Already says that the lead was erased before; then nothing was done.
+	// Already means that the lead was erased before, and nothing was done.
 	Already bool
 	Err     error
 }
 
 // Amendment changes a lead.
 type Amendment struct {
-	// Was is the record as it was read; it is changed only if it still is that.
+	// Was is the record as read. The lead changes only if it is still equal.
 	Was *leadgatev1.LeadRecord
-	// Record is what it becomes. Its identity (id, sequence, creation) must be unchanged. If it is not OPEN its deliveries, of
-	// which none may have been attempted, are removed. If it is another person's, those that wait join that person's chains.
+	// Record is the new value. Its identity (ID, sequence, creation time) must be unchanged. If it is not OPEN, its deliveries
+	// are removed, none of which may have been attempted. If the person changes, waiting deliveries join the new person's chains.
 	Record *leadgatev1.LeadRecord
-	// Destinations each get a PENDING delivery, due at once, unless the lead has one for them already. Only for a record that
-	// is OPEN.
+	// Destinations each get a PENDING delivery, due at once, unless the lead already has one there. Only for an OPEN record.
 	Destinations []string
-	// Resend names destinations whose delivery of the lead is due again, whatever became of it: DELIVERED ones too. One that
-	// waits stays where it is: it is mapped anew when its turn comes. One that was attempted is marked by Delivery.Resend, as what was
-	// sent may have to go out once more first; a claim to it is taken away. An amendment that changes the lead's content names the
-	// waiting ones too, because an attempt at one of them may have begun since they were looked at. It marks by itself those that a
-	// person may have sent: DEAD, HELD and SUPERSEDED. What was forced and DELIVERED is forced no more.
+	// Resend lists destinations to which the lead is sent again, even if it was DELIVERED. A waiting delivery keeps its place: it
+	// is mapped anew when its turn comes. If it was attempted, it is marked with Delivery.Resend, because the old payload may
+	// have to be sent once more first, and a claim on it is revoked. An amendment that changes the content lists waiting
+	// deliveries too, because an attempt may have begun since the caller looked. It marks DEAD, HELD and SUPERSEDED deliveries on
+	// its own, because a person may redrive them. Forced is cleared on DELIVERED ones.
 	Resend []string
-	// Hurry makes due now what waits for its first attempt.
+	// Hurry makes deliveries due now that wait for their first attempt.
 	Hurry bool
-	// Events are written with it.
+	// Events are written with the amendment.
 	Events []*leadgatev1.Event
 }
 
@@ -321,33 +317,33 @@ type Amended struct {
 	Err error
 }
 
-// Retention says which leads need not be kept.
+// Retention says how long leads are kept.
 type Retention struct {
-	// Delivered is for leads with nothing left to do, because everything was delivered, superseded or cancelled, or because they
-	// were discarded or erased: those that last changed before this time go.
+	// Delivered applies to leads with nothing left to do: all deliveries are delivered, superseded or cancelled, or the lead was
+	// discarded or erased. Those last changed before this time are removed.
 	Delivered time.Time
-	// Undelivered is for all others: those that were accepted before this time go.
+	// Undelivered applies to all other leads: those accepted before this time are removed.
 	Undelivered time.Time
-	// Of the others that stay, those accepted from WarnedUntil up to, not including, WarnUntil are counted.
+	// Undelivered leads accepted from WarnedUntil up to, but not including, WarnUntil are counted in Purged.Soon.
 	WarnedUntil, WarnUntil time.Time
 }
 
-// Purged is what Purge did.
+// Purged is the result of Purge.
 type Purged struct {
-	// Delivered counts the leads that were removed with nothing left to do.
+	// Delivered counts the removed leads that had nothing left to do.
 	Delivered int
-	// Undelivered are the others that were removed, without their content.
+	// Undelivered are the other removed leads, without their content.
 	Undelivered []*leadgatev1.LeadRecord
-	// Failed says which leads should have been removed and could not be, and why; they stay. Nil if there is none.
+	// Failed says which leads could not be removed, and why; they stay. Nil if there are none.
 	Failed error
-	// Soon counts those of Retention.WarnUntil; Oldest is when the first of them was accepted.
+	// Soon counts the leads between WarnedUntil and WarnUntil; Oldest is when the first of them was accepted.
 	Soon   int
 	Oldest time.Time
-	// Next is where to go on.
+	// Next is the token for the next call.
 	Next string
 }
 
-// Hold asks for a delivery to be held.
+// Hold is a request to hold a delivery.
 type Hold struct {
 	DeliveryID string
 	Reason     string
@@ -359,7 +355,7 @@ type Held struct {
 	Err error
 }
 
-// Move asks for a delivery to be given to another destination.
+// Move is a request to reassign a delivery to another destination.
 type Move struct {
 	DeliveryID  string
 	Destination string
@@ -367,13 +363,13 @@ type Move struct {
 	Events      []*leadgatev1.Event
 }
 
-// Moved is the result of one Move: the delivery to the other destination.
+// Moved is the result of one Move: the new delivery.
 type Moved struct {
 	Delivery *leadgatev1.Delivery
 	Err      error
 }
 
-// Deletion asks for a delivery to be removed.
+// Deletion is a request to remove a delivery.
 type Deletion struct {
 	DeliveryID string
 	Events     []*leadgatev1.Event
@@ -384,19 +380,18 @@ type Deleted struct {
 	Err error
 }
 
-// LeadQuery chooses leads. Zero fields match everything.
+// LeadQuery selects leads. Zero fields match everything.
 type LeadQuery struct {
 	State        leadgatev1.LeadState
 	Reason       leadgatev1.HoldReason
 	Form         string
-	Email        string    // normalised; also finds a lead without one whose submission names it
+	Email        string    // normalised; also matches a lead without an address of its own whose submission contains this one
 	Since, Until time.Time // Since ≤ creation < Until
-	// Unreadable, with Email, has leads of the person that cannot be read in the page too, with nothing but their identifier. They
-	// are left out otherwise.
+	// Unreadable, with Email, includes leads of the person that cannot be read, with only their ID. Otherwise they are left out.
 	Unreadable bool
 }
 
-// Matches reports whether a record is among those that the query chooses.
+// Matches reports whether the query selects a record.
 func (q LeadQuery) Matches(r *leadgatev1.LeadRecord) bool {
 	created := r.GetCreateTime().AsTime()
 	return (q.State == 0 || q.State == r.GetState()) &&
@@ -406,7 +401,7 @@ func (q LeadQuery) Matches(r *leadgatev1.LeadRecord) bool {
 		(q.Since.IsZero() || !created.Before(q.Since)) && (q.Until.IsZero() || created.Before(q.Until))
 }
 
-// DeliveryQuery chooses deliveries. Zero fields match everything.
+// DeliveryQuery selects deliveries. Zero fields match everything.
 type DeliveryQuery struct {
 	State        leadgatev1.DeliveryState
 	Destination  string
@@ -415,34 +410,32 @@ type DeliveryQuery struct {
 	Since, Until time.Time // Since ≤ creation < Until
 }
 
-// Counts are the figures of one destination.
+// Counts are the counts of one destination.
 type Counts struct {
 	// ByState counts its deliveries.
 	ByState map[leadgatev1.DeliveryState]int64
-	// OldestWaiting is when the lead of its oldest delivery in state PENDING, IN_FLIGHT or RETRY_WAIT was accepted; zero
-	// if there is none.
+	// OldestWaiting is when the lead of the oldest PENDING, IN_FLIGHT or RETRY_WAIT delivery was accepted; zero if there is none.
 	OldestWaiting time.Time
 }
 
-// LeadCounts are the figures of leads.
+// LeadCounts are the numbers of leads.
 type LeadCounts struct {
-	// ByState counts them all.
+	// ByState counts all leads.
 	ByState map[leadgatev1.LeadState]int64
-	// Held counts those that are HELD by reason; a lead with two reasons is in both.
+	// Held counts HELD leads by reason; a lead with two reasons counts in both.
 	Held map[leadgatev1.HoldReason]int64
 }
 
-// State is a namespace of small durable values. Values are at most 64 KiB; keys at most 255 bytes.
+// State is a namespace of small durable values. Keys are 1 to 255 bytes, values at most 64 KiB.
 type State interface {
-	// Get returns a value and its version. Error: ErrNotFound, also for a value that has expired.
+	// Get returns a value and its version. Error: ErrNotFound, also if the value has expired.
 	Get(ctx context.Context, key string) (value []byte, version uint64, err error)
-	// Put sets a value. It expires at the given time by the store's clock; never if that is zero.
+	// Put sets a value. It expires at the given time by the store's clock, or never if that is zero.
 	Put(ctx context.Context, key string, value []byte, expires time.Time) error
-	// CompareAndSet sets a value if its version is still the one given, 0 standing for a value that does not exist.
-	// Error: ErrConflict.
+	// CompareAndSet sets a value if it still has the given version; version 0 means that it must not exist. Error: ErrConflict.
 	CompareAndSet(ctx context.Context, key string, version uint64, value []byte, expires time.Time) error
-	// Delete removes a value. Removing one that does not exist is not an error.
+	// Delete removes a value. Removing a missing one is not an error.
 	Delete(ctx context.Context, key string) error
-	// Keys returns the keys of all values that have not expired, sorted.
+	// Keys returns the sorted keys of all values that have not expired.
 	Keys(ctx context.Context) ([]string, error)
 }
