@@ -9,13 +9,13 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// budgetNamespace holds how many requests of a day a destination has given away, eight bytes, by day, a slash and the
-// destination. It expires two days later.
+// budgetNamespace holds how many requests of a day a destination has taken, in eight bytes, by day/destination. It expires after
+// two days.
 const budgetNamespace = "budget"
 
 const budgetKept = 48 * time.Hour
 
-// ledger is pace.Ledger of one destination.
+// ledger implements pace.Ledger for one destination.
 type ledger struct {
 	destination string
 	state       store.State

@@ -17,36 +17,36 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// call takes claimed deliveries to the CRM under one configuration: make the payloads, make the attempts durable, deliver,
-// settle. It is usually one request; leads that go in different modes, or that the CRM wants in smaller batches, take more.
+// call delivers claimed deliveries to the CRM under one configuration: it makes the payloads, records the attempts durably, sends,
+// and settles. It usually takes one request; leads in different modes, or a CRM that wants smaller batches, take more.
 type call struct {
 	lane *lane
 	conn *connection
 	slot *pace.Slot // for the first request
-	// halted is the outcome that stopped the whole destination during this call; what was not sent then waits with it.
+	// halted is the outcome that stopped the whole destination during this call. What was not sent by then waits as well.
 	halted *crm.Outcome
-	// until is when the CRM wants to be called again; zero if it did not say.
+	// until is the end of the pause that the CRM asked for; zero if it asked for none.
 	until time.Time
-	// unreachable: the breaker is open, so that failures are not the deliveries'.
+	// unreachable: the breaker is open, so failures are not the deliveries' fault.
 	unreachable bool
 }
 
-// parcel is one delivery on its way through a call.
+// parcel is one delivery in a call.
 type parcel struct {
 	claim    *store.Claim
-	delivery *leadgatev1.Delivery // what it becomes
+	delivery *leadgatev1.Delivery // an updated copy of claim.Delivery
 	attempt  *leadgatev1.Attempt
 	item     crm.Item
 	outcome  crm.Outcome
-	// interrupted: the call was cut short because leadgate stops, which says nothing about lead or destination.
+	// interrupted: leadgate stopped during the call, which says nothing about the lead or the destination.
 	interrupted bool
 	// unreachable: it waits for the breaker to close.
 	unreachable bool
-	// faulted: leadgate itself failed on the call, which says nothing about the CRM.
+	// faulted: leadgate itself failed during the call, which says nothing about the CRM.
 	faulted bool
 }
 
-// run has every claim settled or given back when it returns, unless the store failed to the end.
+// run settles or gives back every claim before it returns, unless the store keeps failing.
 func (c *call) run(claims []*store.Claim) {
 	defer c.slot.Release()
 	var (
@@ -67,7 +67,7 @@ func (c *call) run(claims []*store.Claim) {
 		suspect := func(p *parcel) bool { return p.delivery.GetFaultCount() > 0 }
 		c.send(slices.DeleteFunc(slices.Clone(group), suspect), mode)
 		for _, p := range group {
-			if suspect(p) { // and would take the others with it
+			if suspect(p) { // in a call of its own: a fault would take the others with it
 				c.send([]*parcel{p}, mode)
 			}
 		}
@@ -83,13 +83,14 @@ func (c *call) run(claims []*store.Claim) {
 			c.lane.postponed.add(p.delivery)
 		}
 	}
-	if gate, _ := c.lane.gate.State(); c.until.After(gate.Until) { // it was ended meanwhile
+	if gate, _ := c.lane.gate.State(); c.until.After(gate.Until) { // the pause was ended meanwhile
 		c.lane.hurry()
 	}
 }
 
-// judge tells the breaker how the call went: it got through if there was a definite answer to any lead, or to one of several
-// steps that a lead takes, and failed if there was none. Where the CRM asked for a pause, or leadgate stops, it is neither.
+// judge reports the result of the call to the breaker. The call got through if there was a definite answer about any lead, or about
+// one of several steps of a lead, and failed if there was none. It is neither if the CRM asked for a pause or refused the
+// credentials, or if leadgate stopped or failed itself.
 func (c *call) judge(parcels []*parcel) {
 	var (
 		failed []string
@@ -113,7 +114,7 @@ func (c *call) judge(parcels []*parcel) {
 	}
 }
 
-// begin makes the attempts durable, and returns the parcels that may be sent.
+// begin records the attempts durably, and returns the parcels that may be sent.
 func (c *call) begin(parcels []*parcel) []*parcel {
 	if len(parcels) == 0 {
 		return nil
@@ -143,7 +144,7 @@ func (c *call) begin(parcels []*parcel) []*parcel {
 		switch {
 		case result.Err == nil:
 			begun = append(begun, parcels[i])
-		case errors.Is(result.Err, store.ErrTooLarge): // as it will be each time
+		case errors.Is(result.Err, store.ErrTooLarge): // and will be every time
 			if _, err := w.hold(context.WithoutCancel(w.calling), []*leadgatev1.Delivery{parcels[i].claim.Delivery}, "TOO_LARGE: "+result.Err.Error()); err != nil {
 				w.log.Error("holding a delivery failed", "lead_id", parcels[i].delivery.GetLeadId(), "destination", parcels[i].delivery.GetDestination(), "error", err)
 				c.lane.unclaim(claims[i : i+1])
@@ -163,7 +164,7 @@ func (l *lane) unclaim(claims []*store.Claim) {
 	}
 }
 
-// send delivers parcels of one mode, in halves where the CRM asks for smaller batches, and sets their outcomes.
+// send delivers parcels of one mode, in halves if the CRM asks for smaller batches, and sets their outcomes.
 func (c *call) send(parcels []*parcel, mode leadgatev1.DeliveryMode) {
 	if len(parcels) == 0 {
 		return
@@ -190,7 +191,7 @@ func (c *call) send(parcels []*parcel, mode leadgatev1.DeliveryMode) {
 		if len(parcels) > 1 {
 			divided = append(divided, p)
 		} else {
-			p.outcome.Kind = crm.Refused // alone, it is this lead that is not taken
+			p.outcome.Kind = crm.Refused // it cannot be divided, so the CRM refuses this lead
 		}
 	}
 	half := (len(divided) + 1) / 2
@@ -209,7 +210,7 @@ func (c *call) withhold(p *parcel) {
 	p.outcome.Progress = p.item.Progress
 }
 
-// heed closes the gate where an outcome says that the destination is not to be called for now.
+// heed closes the gate if an outcome says not to call the destination for now.
 func (c *call) heed(outcome crm.Outcome) {
 	switch {
 	case !outcome.Halts():
@@ -224,7 +225,7 @@ func (c *call) heed(outcome crm.Outcome) {
 	}
 }
 
-// deliver makes one call. Whatever the destination does, there is one outcome for each parcel.
+// deliver makes one call. It returns one outcome for each parcel, whatever the destination does.
 func (c *call) deliver(parcels []*parcel, mode leadgatev1.DeliveryMode) (outcomes []crm.Outcome) {
 	w := c.lane.worker
 	items := make([]crm.Item, len(parcels))
@@ -252,8 +253,8 @@ func (c *call) deliver(parcels []*parcel, mode leadgatev1.DeliveryMode) (outcome
 	return outcomes
 }
 
-// settle writes what came of deliveries. While the store cannot, it tries again until the worker stops; what is not settled
-// then counts as unknown at the next start.
+// settle records the results of deliveries. While the store fails, it retries until the worker stops. What is not settled by then
+// counts as unknown at the next start.
 func (c *call) settle(steps []*store.Step) {
 	w := c.lane.worker
 	for len(steps) > 0 {
@@ -273,7 +274,7 @@ func (c *call) settle(steps []*store.Step) {
 	}
 }
 
-// rest waits a little for the store to recover; false if ctx ended.
+// rest waits a little for the store to recover. It returns false if ctx ended.
 func (c *call) rest(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
@@ -283,11 +284,11 @@ func (c *call) rest(ctx context.Context) bool {
 	}
 }
 
-// logPanic logs a panic in a destination's package with its stack, and returns what an operator reads.
+// logPanic logs a panic in a destination's package with its stack, and returns a message for operators.
 func (w *Worker) logPanic(destination string, fault any, deliveries ...string) string {
 	w.log.Error("a destination panicked", "destination", destination, "deliveries", deliveries, "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
 	return "an internal error in leadgate; the log has the details"
 }
 
-// clone copies a delivery as it was claimed, to be changed.
+// clone returns a copy of a claimed delivery, to be changed.
 func clone(d *leadgatev1.Delivery) *leadgatev1.Delivery { return proto.CloneOf(d) }

@@ -11,32 +11,32 @@ import (
 	"github.com/leadgate/leadgate/worker/pace"
 )
 
-// What stands where the configuration says nothing.
+// Defaults of the configuration.
 const (
 	defaultConcurrency = 4
 	defaultTimeout     = 30 * time.Second
 )
 
-// connection is a destination under one configuration. It never changes; a new configuration makes a new one.
+// connection is a destination under one configuration. It is never changed; a new configuration makes a new one.
 type connection struct {
 	*session
-	goingOn     bool // the session is that of the connection before
+	goingOn     bool // the session is that of the previous connection
 	mapping     *mapping.Mapping
-	properties  map[string]string   // as mapped
+	properties  map[string]string   // from CRM property to lead field
 	named       map[string][]string // values that the configuration names, by property
 	backoff     pace.Backoff
 	cfg         *configv1.Destination
 	resolve     func(reference string) (string, error)
 	rate        float64 // requests per second; 0 for no limit
 	leadRate    float64 // leads per second; 0 for no limit
-	dayLimit    int     // requests a day; 0 for no limit
-	batch       int     // leads in one call, at most
-	concurrency int     // calls under way at one time, at most
+	dayLimit    int     // requests per day; 0 for no limit
+	batch       int     // maximum number of leads per call
+	concurrency int     // maximum number of calls in progress
 	revision    string  // of the configuration
 }
 
-// connect makes the connection of a destination. It goes on with the session of the one before, if there is one and nothing that
-// concerns it changed; otherwise it begins one, whose kind reports quotas to report.
+// connect makes the connection of a destination. It keeps the session of before, if there is one and nothing that concerns it
+// changed. Otherwise it opens a new one, which reports quotas to report.
 func (w *Worker) connect(c Config, name string, cfg *configv1.Destination, before *connection, report func(crm.Quota)) (*connection, error) {
 	limits, retry := cfg.GetLimits(), cfg.GetRetry()
 	conn := &connection{
@@ -72,7 +72,7 @@ func (w *Worker) connect(c Config, name string, cfg *configv1.Destination, befor
 		conn.batch = min(conn.batch, int(limits.GetBatchSize()))
 	}
 	if conn.leadRate > 0 {
-		conn.batch = max(1, min(conn.batch, int(conn.leadRate))) // more could never go in one second
+		conn.batch = max(1, min(conn.batch, int(conn.leadRate))) // more could never be sent in one second
 	}
 	if conn.rate = limits.GetRequestsPerSecond(); conn.rate == 0 {
 		conn.rate = conn.traits.RequestsPerSecond

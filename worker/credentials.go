@@ -10,9 +10,9 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// A destination that refused the credentials is pinged every now and then. A ping may need fewer rights than a delivery, so that one
-// that is answered proves little: one delivery is then tried. Or it may need more rights, so that one that is refused proves little
-// either: a delivery is tried all the same if something changed, if no delivery was refused before, and otherwise every ten minutes.
+// A destination that refused the credentials is pinged now and then. A ping may need fewer rights than a delivery, so an answered
+// ping proves little: one delivery is then tried. It may also need more rights, so a refused ping proves little either: a delivery
+// is tried anyway if something changed, if no delivery was refused before, and otherwise every ten minutes.
 //
 //	            a delivery is refused              the ping is answered
 //	┌───────┐ ─────────────────────▸ ┌─────────┐ ─────────────────────▸ ┌───────┐
@@ -21,22 +21,22 @@ import (
 //	    ▴                                          the delivery is         │
 //	    │                                          refused, too            │
 //	    └──────────────────────────────────────────────────────────────────┘
-//	          the delivery gets through, or nothing waits after a ping that was answered
+//	          the delivery gets through, or nothing waits after an answered ping
 //
-// Each trial takes another delivery, if there is one. So a lead that the CRM refuses as if the credentials were wrong, such as one
-// whose record belongs to somebody else there, keeps the others waiting once. From then on it fails alone.
+// Each trial uses a different delivery, if there is one. So a lead that the CRM refuses as if the credentials were wrong, for
+// example because its record belongs to somebody else there, delays the others once. From then on it fails alone.
 const (
-	// Between two probes of a destination that refused the credentials. The time doubles with every trial that is refused although the
-	// ping was answered, up to longestProbe: 30 s, 1 min, 2 min, 4 min, 8 min, then every 10 min.
+	// The time between two probes of a destination that refused the credentials. It doubles with every trial that is refused
+	// although the ping was answered, up to longestProbe: 30 s, 1 min, 2 min, 4 min, 8 min, then every 10 min.
 	probeInterval = 30 * time.Second
 	longestProbe  = 10 * time.Minute
-	// While the credentials are refused, how often the secrets are looked at.
+	// How often the secrets are checked while the credentials are refused.
 	secretInterval = time.Second
-	// Of so many pings that are refused in a row, the last is followed by a delivery all the same.
+	// After this many pings refused in a row, a delivery is tried anyway.
 	insistAfter = int32(longestProbe / probeInterval)
 )
 
-// probeRest is how long to wait before the next probe.
+// probeRest returns how long to wait before the next probe.
 func (l *lane) probeRest() time.Duration {
 	rest := probeInterval
 	for range l.trials.Load() {
@@ -47,11 +47,11 @@ func (l *lane) probeRest() time.Duration {
 	return rest
 }
 
-// probe asks a destination that refused the credentials whether it takes them now, and has one delivery tried if so, or if it is
-// time to insist.
+// probe asks a destination that refused the credentials whether it accepts them now. If so, or if enough pings were refused, one
+// delivery is tried.
 func (l *lane) probe(ctx context.Context, conn *connection) {
 	switch outcome := l.ping(ctx, conn); outcome.Kind {
-	case crm.Delivered, crm.Refused: // refused is the request, not the credentials
+	case crm.Delivered, crm.Refused: // the CRM refused the request, not the credentials
 		l.refusals.Store(0)
 		l.trial.Store(true)
 	case crm.RateLimited:
@@ -64,7 +64,7 @@ func (l *lane) probe(ctx context.Context, conn *connection) {
 	}
 }
 
-// untried ends a trial that nothing waited for. A ping that was answered is enough then.
+// untried ends a trial for which no delivery was waiting. An answered ping is enough then.
 func (l *lane) untried() {
 	if l.refusals.Load() == 0 {
 		l.accept()
@@ -73,7 +73,7 @@ func (l *lane) untried() {
 	}
 }
 
-// refuse stops calling because the CRM refused the credentials.
+// refuse stops calls because the CRM refused the credentials.
 func (l *lane) refuse(outcome crm.Outcome) {
 	l.health.failed(outcome.Reason, l.worker.now())
 	if l.trial.Swap(false) && l.refusals.Load() == 0 {
@@ -85,13 +85,13 @@ func (l *lane) refuse(outcome crm.Outcome) {
 	l.signal()
 }
 
-// refusedPing is refuse where no delivery was refused, so that the next ping is followed by one, whatever it says.
+// refusedPing is refuse if no delivery was refused: the next ping is followed by a delivery, whatever it says.
 func (l *lane) refusedPing(outcome crm.Outcome) {
 	l.refuse(outcome)
 	l.refusals.Store(insistAfter - 1)
 }
 
-// taken says that a delivery got through, which ends a trial and a row of pauses.
+// taken records that a delivery got through, which ends a trial and a series of pauses.
 func (l *lane) taken() {
 	now := l.worker.now()
 	l.passed.Store(&now)
@@ -101,7 +101,7 @@ func (l *lane) taken() {
 	}
 }
 
-// accept goes on calling after the CRM refused the credentials.
+// accept resumes calls after the CRM refused the credentials.
 func (l *lane) accept() {
 	l.trials.Store(0)
 	l.trial.Store(false)
@@ -110,7 +110,7 @@ func (l *lane) accept() {
 	}
 }
 
-// another returns the one of two claims that was not tried last, and gives the other back.
+// another returns the one of two claims that the last trial did not use, and gives the other back.
 func (l *lane) another(claims []*store.Claim) []*store.Claim {
 	if len(claims) > 1 {
 		if claims[0].Delivery.GetDeliveryId() == l.tried {
@@ -125,9 +125,9 @@ func (l *lane) another(claims []*store.Claim) []*store.Claim {
 	return claims
 }
 
-// failsAlone reports whether it is this lead alone that the CRM refuses as if the credentials were wrong: others got through in the
-// same call, or since it was refused before. If the rest of the call was then not sent, those that got through may have come before
-// the credentials ended, and prove nothing.
+// failsAlone reports whether the CRM refuses only this lead as if the credentials were wrong: others got through in the same call,
+// or since it was last refused. If the rest of the call was then not sent, those that got through may have come before the
+// credentials ended, and prove nothing.
 func (c *call) failsAlone(p *parcel, outcomes []crm.Outcome) bool {
 	isSent := func(o crm.Outcome) bool { return o.Status > 0 }
 	isThrough := func(o crm.Outcome) bool { return isSent(o) && (o.Kind == crm.Delivered || o.Kind == crm.Refused) }

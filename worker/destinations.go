@@ -49,7 +49,7 @@ func (s *service) ResumeDestination(ctx context.Context, r *leadgatev1.ResumeDes
 	return &leadgatev1.ResumeDestinationResponse{Destination: d}, err
 }
 
-// described says how one lane is doing.
+// described returns the state of a lane, with the store's counts.
 func (s *service) described(ctx context.Context, l *lane) (*leadgatev1.Destination, error) {
 	counts, err := s.worker.store.Counts(ctx)
 	if err != nil {
@@ -58,7 +58,7 @@ func (s *service) described(ctx context.Context, l *lane) (*leadgatev1.Destinati
 	return s.describe(ctx, l, counts[l.name])
 }
 
-// describe says how a lane is doing and, if a person paused it, why.
+// describe returns the state of a lane and, if a person paused it, why.
 func (s *service) describe(ctx context.Context, l *lane, counts store.Counts) (*leadgatev1.Destination, error) {
 	d := l.describe(counts)
 	if d.GetStatus() != leadgatev1.DestinationStatus_DESTINATION_STATUS_PAUSED {
@@ -71,7 +71,7 @@ func (s *service) describe(ctx context.Context, l *lane, counts store.Counts) (*
 	return d, nil
 }
 
-// describe says how the lane is doing.
+// describe returns the state of the lane.
 func (l *lane) describe(counts store.Counts) *leadgatev1.Destination {
 	now := l.worker.now()
 	conn := l.conn.Load()

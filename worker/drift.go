@@ -21,24 +21,24 @@ import (
 )
 
 const (
-	// propertyDrift holds a v1.Drift for each property of a CRM that does not fit: by destination, type and property. It goes
-	// when the property fits again, and is not listed while the destination is not configured.
+	// propertyDrift holds a v1.Drift for each CRM property that does not fit, by destination, type and property. It is deleted when
+	// the property fits again, and not listed while the destination is not configured.
 	propertyDrift = "property-drift"
-	// formDrift is the front of the house's: a v1.Event about a form for each field that a page renamed.
+	// formDrift belongs to the front of the house: it holds a v1.Event about a form for each field that a page renamed.
 	formDrift = "drift"
 	// seenNamespace holds a store.v1.SeenProperties by destination.
 	seenNamespace = "properties"
 )
 
-// needs is how many characters a property has to take to hold nearly every value of a lead field that is one text. Longer ones
-// are cut by nobody: the CRM refuses them, and the lead is delivered without.
+// needs is how many characters a property must accept to hold nearly every value of a text field. Longer values are not truncated:
+// the CRM refuses them, and the lead is delivered without.
 var needs = map[string]int{
 	"email": 80, "first_name": 40, "last_name": 40, "phone": 16, "company": 80, "website": 80, "job_title": 40, "street": 80, "city": 40,
 	"postal_code": 10, "country": 2,
 }
 
-// driftsOf compares the schema of a CRM with the properties that are mapped, and with the values that the configuration names for
-// them. seen are the properties as they were; it is brought up to date.
+// driftsOf compares a CRM's schema with the mapped properties and the values that the configuration names for them. seen holds the
+// properties as they were, and is updated.
 func driftsOf(schema *crm.Schema, mapped map[string]string, named map[string][]string, seen *storev1.SeenProperties) []*leadgatev1.Drift {
 	var drifts []*leadgatev1.Drift
 	names := schema.Names()
@@ -99,8 +99,8 @@ func driftsOf(schema *crm.Schema, mapped map[string]string, named map[string][]s
 	return drifts
 }
 
-// nearest is the property that was probably meant by a name, or that probably is the renamed one: one of like name or label that
-// nothing is mapped to yet. Empty if there is none.
+// nearest returns the property that name probably means, or was probably renamed to: one with a similar name or label to which
+// nothing is mapped yet. It returns "" if there is none.
 func nearest(name string, schema *crm.Schema, names []string, mapped map[string]string) string {
 	var free []string
 	labels := map[string]string{}
@@ -117,7 +117,7 @@ func nearest(name string, schema *crm.Schema, names []string, mapped map[string]
 	if near := spelling.Nearest(name, slices.Sorted(maps.Keys(labels))); near != "" {
 		return labels[near]
 	}
-	// company became company_name: one is the beginning or the end of the other.
+	// company became company_name: one name begins or ends with the other.
 	for _, known := range free {
 		if len(name) >= 4 && len(known) >= 4 && (strings.HasPrefix(known, name) || strings.HasPrefix(name, known) || strings.HasSuffix(known, name)) {
 			return known
@@ -126,7 +126,8 @@ func nearest(name string, schema *crm.Schema, names []string, mapped map[string]
 	return ""
 }
 
-// holds reports whether a property of a type can hold what a lead field has. Of custom fields and expressions that is not known.
+// holds reports whether a property of type t can hold the values of a lead field. It returns true for custom fields and
+// expressions, whose values are not known.
 func holds(t crm.PropertyType, source string) bool {
 	switch t {
 	case crm.Number, crm.Bool, crm.Date, crm.Time:
@@ -139,13 +140,13 @@ func optionsOf(p *crm.Property) []string {
 	values := make([]string, len(p.Options))
 	for i, o := range p.Options {
 		if values[i] = o.Value; p.Numbered && o.Label != "" {
-			values[i] = o.Label // which is what people write; the numbers say nothing
+			values[i] = o.Label // people write the labels; the numbers mean nothing to them
 		}
 	}
 	return values
 }
 
-// few are the first of some names.
+// few joins the first few names, and says how many more there are.
 func few(names []string) string {
 	const most = 8
 	if len(names) > most {
@@ -156,7 +157,7 @@ func few(names []string) string {
 
 func tooShort(is, was, need int) bool { return is > 0 && (is < was || is < need) }
 
-// noteDrifts keeps what does not fit, and tells of what is new and of what fits again; what is known already is kept as it is now.
+// noteDrifts stores what does not fit, and publishes what is new and what fits again. Known drifts are only updated.
 func (l *lane) noteDrifts(ctx context.Context, drifts []*leadgatev1.Drift) error {
 	state := l.worker.store.State(propertyDrift)
 	keys, err := state.Keys(ctx)
@@ -198,7 +199,7 @@ func (l *lane) noteDrifts(ctx context.Context, drifts []*leadgatev1.Drift) error
 	for key := range known {
 		drift := &leadgatev1.Drift{}
 		if value, _, err := state.Get(ctx, key); err == nil {
-			_ = proto.Unmarshal(value, drift) // what cannot be read is forgotten all the same
+			_ = proto.Unmarshal(value, drift) // an unreadable one is deleted as well
 		}
 		if err := state.Delete(ctx, key); err != nil {
 			return fmt.Errorf("forget what fits again: %w", err)
@@ -209,7 +210,7 @@ func (l *lane) noteDrifts(ctx context.Context, drifts []*leadgatev1.Drift) error
 	return nil
 }
 
-// driftKey is at most as long as a key may be.
+// driftKey returns the key of a drift, cut to the maximum length of a key.
 func driftKey(d *leadgatev1.Drift) string {
 	key := fmt.Sprintf("%s/%d/%s", d.GetDestination(), d.GetType(), d.GetField())
 	return key[:min(len(key), 255)]
@@ -232,7 +233,7 @@ func (s *service) ListDrift(ctx context.Context, _ *leadgatev1.ListDriftRequest)
 		}
 		for _, key := range keys {
 			value, _, err := state.Get(ctx, key)
-			if errors.Is(err, store.ErrNotFound) { // it went meanwhile
+			if errors.Is(err, store.ErrNotFound) { // deleted meanwhile
 				continue
 			}
 			if err != nil {
@@ -256,7 +257,7 @@ func (s *service) ListDrift(ctx context.Context, _ *leadgatev1.ListDriftRequest)
 	return answer, nil
 }
 
-// readDrift returns nil for what is none.
+// readDrift returns nil if value is not a drift.
 func readDrift(namespace string, value []byte) *leadgatev1.Drift {
 	if namespace == propertyDrift {
 		drift := &leadgatev1.Drift{}

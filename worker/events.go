@@ -12,7 +12,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// leadEvent is a stage of a claimed delivery at its update time.
+// leadEvent returns an event for a stage of a claimed delivery, at its update time.
 func leadEvent(claim *store.Claim, d *leadgatev1.Delivery, stage leadgatev1.Stage, more func(*leadgatev1.LeadEvent)) *leadgatev1.Event {
 	record := claim.Record
 	e := &leadgatev1.LeadEvent{
@@ -20,7 +20,7 @@ func leadEvent(claim *store.Claim, d *leadgatev1.Delivery, stage leadgatev1.Stag
 		Attempt: d.GetAttemptCount(), IdempotencyKey: record.GetIdempotencyKey(), Person: journal.MaskEmail(record.GetLead().GetEmail()),
 		RequestId: record.GetRequestId(),
 	}
-	// 00-TRACE-SPAN-FLAGS, which the front of the house checked.
+	// 00-TRACE-SPAN-FLAGS, validated by the front of the house.
 	if parts := strings.Split(record.GetTraceParent(), "-"); len(parts) == 4 {
 		e.TraceId, e.SpanId = parts[1], parts[2]
 	}
@@ -30,7 +30,7 @@ func leadEvent(claim *store.Claim, d *leadgatev1.Delivery, stage leadgatev1.Stag
 	return &leadgatev1.Event{Time: d.GetUpdateTime(), Kind: &leadgatev1.Event_Lead{Lead: e}}
 }
 
-// began tells that a call begins.
+// began reports that a call begins.
 func began(p *parcel) *leadgatev1.Event {
 	return leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_CRM_API_CALL, func(e *leadgatev1.LeadEvent) {
 		if p.delivery.GetMode() == leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS {
@@ -39,7 +39,7 @@ func began(p *parcel) *leadgatev1.Event {
 	})
 }
 
-// succeeded tells that the CRM has the lead, and before that, what of it the CRM would not take.
+// succeeded reports that the CRM has the lead, and before that which properties it did not accept.
 func succeeded(p *parcel) []*leadgatev1.Event {
 	answered := func(e *leadgatev1.LeadEvent) {
 		e.Duration, e.CrmStatus = p.attempt.GetDuration(), p.attempt.GetCrmStatus()
@@ -63,14 +63,14 @@ func succeeded(p *parcel) []*leadgatev1.Event {
 	}
 }
 
-// resent tells that the lead goes once more, because it was changed while the CRM's answer was missing.
+// resent reports that the lead is sent again, because it changed while the CRM's answer was missing.
 func resent(p *parcel) *leadgatev1.Event {
 	return leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_QUEUED, func(e *leadgatev1.LeadEvent) {
 		e.Detail = "the lead changed while the CRM's answer was missing, and is sent again as it is now"
 	})
 }
 
-// retries tells that the delivery will be tried again.
+// retries reports that the delivery will be tried again.
 func retries(p *parcel) *leadgatev1.Event {
 	return leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_RETRY, func(e *leadgatev1.LeadEvent) {
 		p.fail(e)
@@ -79,7 +79,7 @@ func retries(p *parcel) *leadgatev1.Event {
 		case p.delivery.GetRefusedAlone():
 			e.Detail = "others get through, so it is this lead that the CRM refuses"
 		case p.attempt.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_CREDENTIALS_REFUSED:
-			e.NextAttemptTime = nil // nobody knows when they will be mended
+			e.NextAttemptTime = nil // nobody knows when they will be fixed
 			e.Detail = "waits until the CRM accepts the credentials"
 		}
 		if p.unreachable {
@@ -89,7 +89,7 @@ func retries(p *parcel) *leadgatev1.Event {
 	})
 }
 
-// died tells that the delivery will not be tried again: why, and that it is so.
+// died reports that the delivery failed, and that it will not be tried again.
 func died(p *parcel) []*leadgatev1.Event {
 	return []*leadgatev1.Event{
 		leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_FAILURE, p.fail),
@@ -100,7 +100,7 @@ func died(p *parcel) []*leadgatev1.Event {
 	}
 }
 
-// undecided tells that a person has to find out whether the CRM has the lead.
+// undecided reports that a person has to find out whether the CRM has the lead.
 func undecided(p *parcel) *leadgatev1.Event {
 	return leadEvent(p.claim, p.delivery, leadgatev1.Stage_STAGE_HELD, func(e *leadgatev1.LeadEvent) {
 		p.fail(e)
@@ -108,7 +108,7 @@ func undecided(p *parcel) *leadgatev1.Event {
 	})
 }
 
-// fail fills in what is known of a failed call.
+// fail fills in what is known about a failed call.
 func (p *parcel) fail(e *leadgatev1.LeadEvent) {
 	e.Duration, e.CrmStatus, e.Error = p.attempt.GetDuration(), p.attempt.GetCrmStatus(), p.attempt.GetError()
 	e.CrmBody = p.scrubbedBody()
@@ -118,12 +118,12 @@ func (p *parcel) scrubbedBody() string {
 	return scrub(p.attempt.GetCrmBody(), p.claim.Record.GetLead())
 }
 
-// asked tells that a person asked for another attempt.
+// asked reports that a person asked for another attempt.
 func asked(d *leadgatev1.Delivery, now *timestamppb.Timestamp) *leadgatev1.Event {
 	return toldOf(d, now, leadgatev1.Stage_STAGE_QUEUED, "a person asked for another attempt")
 }
 
-// toldOf tells of a delivery that nobody has claimed.
+// toldOf returns an event about a delivery that is not claimed.
 func toldOf(d *leadgatev1.Delivery, now *timestamppb.Timestamp, stage leadgatev1.Stage, detail string) *leadgatev1.Event {
 	return &leadgatev1.Event{Time: now, Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
 		Stage: stage, LeadId: d.GetLeadId(), Form: d.GetForm(), Destination: d.GetDestination(),

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// health is how the last calls to a destination went.
+// health records how the last calls to a destination went. It is safe for concurrent use.
 type health struct {
 	mu      sync.Mutex
 	failing bool
-	last    string // what went wrong last; empty after a success
+	last    string // the last error; empty after a success
 	at      time.Time
 }
 
 func (h *health) delivered() { h.set(false, "", time.Time{}) }
 
-// refused says that the destination works, but did not take a lead.
+// refused records that the destination works, but did not accept a lead.
 func (h *health) refused(reason string, at time.Time) { h.set(false, reason, at) }
 
 func (h *health) failed(reason string, at time.Time) { h.set(true, reason, at) }

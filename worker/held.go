@@ -61,7 +61,7 @@ func (s *service) releaseTask(r *leadgatev1.ReleaseLeadsRequest) (operations.Tas
 func (s *service) discardTask(r *leadgatev1.DiscardLeadsRequest) (operations.Task, error) {
 	return s.asideTask(r.GetFilter(), heldLeads, "discarded", func(was *leadgatev1.LeadRecord, result *operations.Result) (*store.Amendment, error) {
 		record := proto.CloneOf(was)
-		record.State = leadgatev1.LeadState_LEAD_STATE_DISCARDED // its holds stay, so that it can be held again
+		record.State = leadgatev1.LeadState_LEAD_STATE_DISCARDED // the holds stay, so that it can be held again
 		event := recordEvent(record, leadgatev1.Stage_STAGE_DISCARDED, s.now())
 		event.GetLead().Detail = strings.Join(nonEmpty("a person discarded it", r.GetReason()), ": ")
 		return &store.Amendment{Was: was, Record: record, Events: []*leadgatev1.Event{event}}, nil
@@ -78,17 +78,17 @@ func (s *service) undiscardTask(r *leadgatev1.UndiscardLeadsRequest) (operations
 	}), nil
 }
 
-// UndiscardedReason is the reason in the event of a lead that is held because a person did not want it thrown away after all.
+// UndiscardedReason is the reason in the event of a lead that is held again after a person discarded it.
 const UndiscardedReason = "UNDISCARDED"
 
-// The states of leads that are neither on their way nor arrived.
+// The states of leads that were set aside.
 const (
 	heldLeads      = leadgatev1.LeadState_LEAD_STATE_HELD
 	discardedLeads = leadgatev1.LeadState_LEAD_STATE_DISCARDED
 )
 
-// asideTask goes through the leads in a state that match. decide says what becomes of one, which the word counts; nil leaves it
-// as it is, and decide tells why in the result.
+// asideTask goes through the matching leads in a state. decide returns the change of a lead, which is counted under word. If it
+// returns nil, the lead stays as it is, and decide has added the reason to the result.
 func (s *service) asideTask(f *leadgatev1.LeadFilter, state leadgatev1.LeadState, word string, decide func(*leadgatev1.LeadRecord, *operations.Result) (*store.Amendment, error)) operations.Task {
 	q := LeadQuery(f)
 	q.State = state
@@ -134,7 +134,7 @@ func (s *service) asideTask(f *leadgatev1.LeadFilter, state leadgatev1.LeadState
 	}}
 }
 
-// LeadQuery is a filter as the store takes it.
+// LeadQuery converts a filter to the store's query.
 func LeadQuery(f *leadgatev1.LeadFilter) store.LeadQuery {
 	q := store.LeadQuery{Reason: f.GetReason(), Form: f.GetForm(), Email: store.Address(f.GetEmail())}
 	if f.GetSince() != nil {
@@ -146,12 +146,12 @@ func LeadQuery(f *leadgatev1.LeadFilter) store.LeadQuery {
 	return q
 }
 
-// LeadPage reads a page of the leads that match a query, of those named if any is.
+// LeadPage reads a page of the leads that match q. If ids is not empty, it considers only those leads, and there is one page.
 func LeadPage(ctx context.Context, s store.Store, q store.LeadQuery, ids []string, size int, token string) (page []*leadgatev1.LeadRecord, next string, err error) {
 	if len(ids) == 0 {
 		return s.Leads(ctx, q, size, token)
 	}
-	for _, id := range ids { // the request's rules bound how many
+	for _, id := range ids { // validation limits their number
 		record, err := s.Lead(ctx, id)
 		switch {
 		case errors.Is(err, store.ErrNotFound):

@@ -16,16 +16,16 @@ import (
 // holdBatch is how many deliveries one transaction holds.
 const holdBatch = 500
 
-// orphanInterval is how often destinations that are not configured are looked for.
+// orphanInterval is how often deliveries without a configured destination are looked for.
 const orphanInterval = time.Minute
 
-// waitingStates are those in which a delivery waits for its destination.
+// waitingStates are the states in which a delivery waits for its destination.
 var waitingStates = [...]leadgatev1.DeliveryState{
 	leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT,
 }
 
-// holdWaiting holds what waits for a destination and was made before a time, as long as that is wanted, and returns how much that
-// was.
+// holdWaiting holds the deliveries that wait for a destination and were created before a time, until wanted returns false. It
+// returns how many it held.
 func (w *Worker) holdWaiting(ctx context.Context, destination, reason string, before time.Time, wanted func() bool) (held int64, err error) {
 	for _, state := range waitingStates {
 		q := store.DeliveryQuery{Destination: destination, State: state, Until: before}
@@ -67,16 +67,16 @@ func (w *Worker) hold(ctx context.Context, page []*leadgatev1.Delivery, reason s
 		switch {
 		case result.Err == nil:
 			held++
-		case !errors.Is(result.Err, store.ErrState) && !errors.Is(result.Err, store.ErrNotFound): // it changed since it was listed
+		case !errors.Is(result.Err, store.ErrState) && !errors.Is(result.Err, store.ErrNotFound): // it has changed since it was listed
 			return held, result.Err
 		}
 	}
 	return held, nil
 }
 
-// sweepOrphans holds what waits for destinations that are not configured: when the configuration changed, when a call that was under
-// way at the change ends, and every minute, because what was accepted by the configuration before may begin to wait later. It ends
-// with ctx.
+// sweepOrphans holds deliveries that wait for destinations that are not configured: when the configuration changed, when a call
+// that was in progress then ends, and every minute, because leads accepted under the previous configuration may begin to wait
+// later. It returns when ctx ends.
 func (w *Worker) sweepOrphans(ctx context.Context) {
 	for {
 		w.holdOrphans(ctx)

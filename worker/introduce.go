@@ -20,14 +20,15 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// knownNamespace holds a store.v1.KnownDestination for each destination that ever was introduced, by name.
+// knownNamespace holds a store.v1.KnownDestination for each destination that was ever introduced, by name.
 const knownNamespace = "destination"
 
-// introduce finds out whose records a session writes, so that no waiting lead goes to an account that it was not meant for. Usually
-// the CRM has to say so before anything is delivered. It is asked, but need not answer, where nothing can go wrong: if settings and
-// secrets are those that led to the known account before, or if the destination is new, so that nothing waits for another account.
+// introduce finds out which account a session writes to, so that no waiting lead goes to an account it was not meant for. Usually
+// the CRM must answer before anything is delivered. It is asked, but need not answer, where nothing can go wrong: if the settings
+// and secrets are those that led to the known account before, or if the destination is new, so that nothing waits for another
+// account.
 func (l *lane) introduce(ctx context.Context, conn *connection, changed <-chan struct{}) {
-	if l.active.Load() > 0 { // what fails there waits again, and has to be seen
+	if l.active.Load() > 0 { // calls that fail go back to waiting, and must be seen
 		l.wait(ctx, time.Time{}, changed, nil)
 		return
 	}
@@ -58,9 +59,9 @@ func (l *lane) failIntroduction(ctx context.Context, err error, changed <-chan s
 	}
 }
 
-// askAccount asks the CRM whose records the destination writes; empty if there is no telling. False says that nothing may be
-// delivered for now. Unless the account must be known, a CRM that cannot be reached, or that refuses the credentials, is no reason
-// for that: deliveries will show it.
+// askAccount asks the CRM which account the destination writes to; empty if it does not say. If ok is false, nothing may be
+// delivered for now. Unless the account must be known, an unreachable CRM or refused credentials do not stop deliveries, which will
+// run into them anyway.
 func (l *lane) askAccount(ctx context.Context, conn *connection, must bool) (account string, ok bool) {
 	asking, cancel := ctx, context.CancelFunc(func() {})
 	if !must {
@@ -90,10 +91,10 @@ func (l *lane) askAccount(ctx context.Context, conn *connection, must bool) (acc
 	return "", false
 }
 
-// How long to wait for an answer that is not needed.
+// How long to wait for an answer that is not required.
 const firstPing = 5 * time.Second
 
-// learnAccount asks for the account of a destination that did not say it before a delivery got through, every now and then.
+// learnAccount asks a destination that works for the account that it has not named so far.
 func (l *lane) learnAccount(ctx context.Context, conn *connection) {
 	l.learnAt = l.worker.now().Add(learnInterval)
 	outcome := l.ping(ctx, conn)
@@ -109,15 +110,15 @@ func (l *lane) learnAccount(ctx context.Context, conn *connection) {
 	}
 }
 
-// Between two times that a destination is asked for its account, if it did not say.
+// The time between two attempts to learn a destination's account.
 const learnInterval = 10 * time.Minute
 
-// nameless reports whether it is time to ask for the account of a destination that works.
+// nameless reports whether it is time to ask a destination that works for its account.
 func (l *lane) nameless(conn *connection) bool {
 	return conn.account.Load() == nil && conn.delivered.Load() && !l.learnAt.After(l.worker.now())
 }
 
-// known returns what the destination was; empty if it is new here.
+// known returns what is stored about the destination; empty if it is new.
 func (l *lane) known(ctx context.Context) (*storev1.KnownDestination, error) {
 	known := &storev1.KnownDestination{}
 	value, _, err := l.worker.store.State(knownNamespace).Get(ctx, l.name)
@@ -133,11 +134,11 @@ func (l *lane) known(ctx context.Context) (*storev1.KnownDestination, error) {
 	return known, nil
 }
 
-// fingerprint stands for the settings of a connection with the present content of its secrets. It gives nothing away.
+// fingerprint returns a hash of a connection's settings with the current content of its secrets. It reveals neither.
 func (l *lane) fingerprint(conn *connection) []byte {
 	settings := &configv1.Destination{Kind: conn.cfg.GetKind()}
 	encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(settings)
-	if err != nil { // it was read from a file
+	if err != nil { // impossible: they were read from a file
 		return nil
 	}
 	for _, reference := range references(settings.ProtoReflect(), nil) {
@@ -147,7 +148,7 @@ func (l *lane) fingerprint(conn *connection) []byte {
 	return store.NewHasher(l.worker.store.HashKey()).Hash("destination\x00" + string(encoded))
 }
 
-// references returns the texts of a message that refer to secrets, sorted.
+// references returns found and the texts of a message that refer to secrets, sorted.
 func references(m protoreflect.Message, found []string) []string {
 	add := func(v protoreflect.Value) {
 		if s := v.String(); strings.Contains(s, "${") {
@@ -183,12 +184,12 @@ func references(m protoreflect.Message, found []string) []string {
 	return found
 }
 
-// identify compares a destination with what it was. Where its kind or account is another, what waits for it is held: a person
-// says where it belongs.
+// identify compares a destination with what is stored about it. If its kind or account has changed, what waits for it is held for a
+// person to decide.
 func (l *lane) identify(ctx context.Context, conn *connection, known *storev1.KnownDestination, account string) error {
 	is := &storev1.KnownDestination{Kind: conn.traits.Kind, Account: account}
 	if account == "" && known.GetKind() == is.GetKind() {
-		is.Account = known.GetAccount() // it does not say, so nothing says that it is another
+		is.Account = known.GetAccount() // it does not say, so nothing shows that it is another
 	}
 	if is.GetAccount() != "" {
 		is.Fingerprint = l.fingerprint(conn)
@@ -215,7 +216,7 @@ func (l *lane) identify(ctx context.Context, conn *connection, known *storev1.Kn
 	return nil
 }
 
-// differs says in words why deliveries for a destination as it was are not for what it is; empty if they are.
+// differs explains why deliveries for a destination as it was are not for what it is now; empty if they are.
 func differs(was, is *storev1.KnownDestination) string {
 	switch {
 	case was.GetKind() == "":

@@ -15,7 +15,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/zoho"
 )
 
-// Check reports what is wrong with the settings of a destination's kind, as far as it shows without calling the CRM.
+// Check reports what is wrong with the settings of a destination's kind, as far as can be told without calling the CRM.
 func Check(cfg *configv1.Destination) error {
 	destination, err := openKind(cfg, crm.Environment{})
 	if err != nil {
@@ -27,7 +27,7 @@ func Check(cfg *configv1.Destination) error {
 	return nil
 }
 
-// Properties are what a destination sends, CRM property to lead field: those that are configured, or else those of its kind.
+// Properties returns what a destination sends, from CRM property to lead field: what is configured, or the defaults of its kind.
 func Properties(cfg *configv1.Destination) map[string]string {
 	if configured := cfg.GetProperties(); len(configured) > 0 {
 		return configured
@@ -39,7 +39,7 @@ func Properties(cfg *configv1.Destination) map[string]string {
 	return destination.Traits().Defaults
 }
 
-// openKind makes the connection of a configured destination. It is the one place that knows every kind of CRM.
+// openKind connects to a configured destination. It is the only place that knows every kind of CRM.
 func openKind(cfg *configv1.Destination, env crm.Environment) (crm.Destination, error) {
 	switch kind := cfg.GetKind().(type) {
 	case *configv1.Destination_Hubspot:

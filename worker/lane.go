@@ -16,14 +16,14 @@ import (
 )
 
 const (
-	// After the store failed, before it is asked again.
+	// The wait after the store failed, before it is asked again.
 	storeRest = time.Second
-	// That it fails is logged that often: every call finds out, and the log may be on the same disk.
+	// How often a failure of the store is logged: every call runs into it, and the log may be on the same disk.
 	storeFailureEvery = time.Minute
 )
 
-// lane is the way to one destination, for as long as one of that name is configured. One goroutine claims, and makes what
-// other calls it takes to keep claiming (probe.go, introduce.go); each call for deliveries has a goroutine of its own.
+// lane delivers to one destination, for as long as one of that name is configured. One goroutine claims deliveries, and makes the
+// other calls that claiming depends on (probe.go, introduce.go). Each call for deliveries has a goroutine of its own.
 type lane struct {
 	worker    *Worker
 	name      string
@@ -33,34 +33,34 @@ type lane struct {
 	health    health
 	quotas    quotas
 	postponed postponed
-	once      *journal.Once // for what goes wrong with every lead
-	failures  *journal.Once // of the store
+	once      *journal.Once // for problems that every lead runs into
+	failures  *journal.Once // for failures of the store
 	conn      atomic.Pointer[connection]
 	swap      sync.Mutex // held while conn changes
 
-	active atomic.Int64  // calls under way
-	width  atomic.Int64  // calls that may be under way at one time after an outage, if fewer than are configured
-	freed  chan struct{} // holds a signal when a call ended or the connection changed
+	active atomic.Int64  // calls in progress
+	width  atomic.Int64  // how many calls may be in progress after an outage; unbounded at other times
+	freed  chan struct{} // holds a signal when the claiming goroutine should look again
 	turn   sync.Mutex    // held while breaker and gate change together
 
-	trial    atomic.Bool               // one delivery shows whether the CRM takes the credentials; see credentials.go
-	trials   atomic.Int32              // that were refused in a row
-	refusals atomic.Int32              // of pings, in a row
-	passed   atomic.Pointer[time.Time] // when a delivery got through last; nil if none did
-	holds    atomic.Int32              // pauses since then for which the CRM named no length
-	eager    atomic.Bool               // something changed, so that the next probe is due
+	trial    atomic.Bool               // one delivery tests whether the CRM accepts the credentials; see credentials.go
+	trials   atomic.Int32              // trials refused in a row
+	refusals atomic.Int32              // pings refused in a row
+	passed   atomic.Pointer[time.Time] // when a delivery last got through; nil if none did
+	holds    atomic.Int32              // pauses since then whose length the CRM did not say
+	eager    atomic.Bool               // something changed, so the next probe is due
 
-	misfit   atomic.Bool // a lead ran into a property of the CRM that does not fit
-	remapped atomic.Bool // the mapping may be another, or the properties
+	misfit   atomic.Bool // a lead ran into a CRM property that does not fit
+	remapped atomic.Bool // the mapping or the properties may have changed
 
 	cancel context.CancelFunc // nil before start
-	done   chan struct{}      // closed when the claiming goroutine is gone
-	// The claiming goroutine's own:
+	done   chan struct{}      // closed when the claiming goroutine has ended
+	// Owned by the claiming goroutine:
 	probeAt time.Time // when to probe next; zero unless the credentials are refused
-	tried   string    // the delivery that a trial took last
-	resumed time.Time // when the last pause that the CRM asked for ended, as far as that was told
+	tried   string    // the delivery that the last trial used
+	resumed time.Time // the end of the last pause that was reported as over
 	learnAt time.Time // when to ask for the account next
-	backlog bool      // the last claim had all that it asked for, so there may be more
+	backlog bool      // the last claim got all it asked for, so there may be more
 }
 
 func newLane(w *Worker, name string, conn *connection, paused bool) *lane {
@@ -78,17 +78,17 @@ func newLane(w *Worker, name string, conn *connection, paused bool) *lane {
 	return l
 }
 
-// storeFailed logs that the store did not do something.
+// storeFailed logs that an operation of the store failed, the same one at most once per storeFailureEvery.
 func (l *lane) storeFailed(what string, err error) {
 	if l.failures.Tell(what) {
 		l.worker.log.Error(what, "destination", l.name, "error", err)
 	}
 }
 
-// unbounded is a width that binds nothing.
+// unbounded is a width that does not limit calls.
 const unbounded = 1 << 30
 
-// adopt makes later calls go by a configuration.
+// adopt makes later calls use conn.
 func (l *lane) adopt(conn *connection) {
 	l.swap.Lock()
 	defer l.swap.Unlock()
@@ -98,7 +98,7 @@ func (l *lane) adopt(conn *connection) {
 		l.limiter.SetBudget(l.budget(conn.dayLimit))
 	}
 	if conn.goingOn {
-		conn.session = before.session // secrets may have changed since it was made
+		conn.session = before.session // renew may have replaced it since conn was made
 		conn.secrets.resolveBy(conn.resolve)
 		if !maps.Equal(before.properties, conn.properties) || !maps.EqualFunc(before.named, conn.named, slices.Equal) {
 			l.remapped.Store(true)
@@ -109,7 +109,7 @@ func (l *lane) adopt(conn *connection) {
 	l.conn.Store(conn)
 }
 
-// begin makes a session the destination's. What the CRM said of another counts no more.
+// begin makes s the destination's session. A pause that the CRM asked for ends, because this may be another CRM.
 func (l *lane) begin(s *session) {
 	s.transport.Limiter = l.limiter
 	s.since = l.worker.now()
@@ -118,7 +118,8 @@ func (l *lane) begin(s *session) {
 	}
 }
 
-// renew begins another session if the content of a secret changed, because it may be another account's, and reports whether one did.
+// renew opens a new session if the content of a secret changed, because it may belong to another account. It reports whether one
+// changed.
 func (l *lane) renew(s *session) bool {
 	if !s.secrets.renew() {
 		return false
@@ -126,11 +127,11 @@ func (l *lane) renew(s *session) bool {
 	l.swap.Lock()
 	defer l.swap.Unlock()
 	conn := *l.conn.Load()
-	if conn.session != s { // a configuration began another meanwhile
+	if conn.session != s { // a new configuration replaced it meanwhile
 		return true
 	}
 	var err error
-	if conn.session, err = l.worker.openSession(l.name, conn.cfg, conn.resolve, l.told); err != nil { // it was opened like this before
+	if conn.session, err = l.worker.openSession(l.name, conn.cfg, conn.resolve, l.told); err != nil { // the same settings were opened before
 		l.worker.log.Error("connecting with changed secrets failed", "destination", l.name, "error", err)
 		return true
 	}
@@ -140,15 +141,15 @@ func (l *lane) renew(s *session) bool {
 	return true
 }
 
-// use makes later calls go by another configuration. What was sent so far still counts for the pace. Credentials that were
-// refused may have been mended, and an address that was wrong, so both are tried at once.
+// use makes later calls use a new configuration. Requests sent so far still count for the pace. Refused credentials or a wrong
+// address may have been fixed, so the destination is tried at once.
 func (l *lane) use(conn *connection) {
 	l.adopt(conn)
 	l.limiter.SetRate(conn.rate)
 	l.tryAgain()
 }
 
-// tryAgain has a destination called that refused the credentials or could not be reached, because something changed.
+// tryAgain tries a destination at once that refused the credentials or could not be reached, because something changed.
 func (l *lane) tryAgain() {
 	l.trials.Store(0)
 	l.eager.Store(true)
@@ -156,7 +157,7 @@ func (l *lane) tryAgain() {
 	l.signal()
 }
 
-// start begins to claim.
+// start starts the claiming goroutine.
 func (l *lane) start() {
 	ctx, cancel := context.WithCancel(l.worker.claiming)
 	l.cancel = cancel
@@ -168,7 +169,7 @@ func (l *lane) start() {
 	}()
 }
 
-// stop ends claiming and waits until nothing more is claimed; calls under way go on.
+// stop stops claiming and waits until the claiming goroutine has ended. Calls in progress continue.
 func (l *lane) stop() {
 	if l.cancel != nil {
 		l.cancel()
@@ -176,7 +177,7 @@ func (l *lane) stop() {
 	}
 }
 
-// step does what is to be done now, or waits until there may be something.
+// step does what is due now, or waits until something may be.
 func (l *lane) step(ctx context.Context) {
 	conn, now := l.conn.Load(), l.worker.now()
 	if l.renew(conn.session) {
@@ -200,7 +201,7 @@ func (l *lane) step(ctx context.Context) {
 		l.wait(ctx, time.Time{}, changed, nil)
 	case gate.Until.After(now):
 		l.wait(ctx, gate.Until, changed, nil)
-	case l.probeAt.After(now): // mended secrets are seen at once
+	case l.probeAt.After(now): // wakes up meanwhile to notice changed secrets
 		l.wait(ctx, earlier(l.probeAt, now.Add(secretInterval)), changed, nil)
 	case refused:
 		l.probe(ctx, conn)
@@ -230,8 +231,8 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// claim takes what is due, as much as slots says, and calls. It does not wait for a batch to fill: while calls are under way or the
-// pace is kept, more falls due by itself.
+// claim claims due deliveries, as many as the slots allow, and starts calls for them. It does not wait for a batch to fill: while
+// calls are in progress or the pace is kept, more deliveries become due anyway.
 func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
 	conn := l.conn.Load()
 	slot, err := l.limiter.AcquireLeads(ctx, conn.batch)
@@ -244,7 +245,7 @@ func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
 	onTrial := state.Refused && l.trial.Load()
 	state.Refused, state.Broken = state.Refused && !onTrial, state.Broken && breaker != pace.HalfOpen
 	if !state.OpenAt(l.worker.now()) || conn != l.conn.Load() {
-		slot.Release() // something changed while the slot was waited for
+		slot.Release() // something changed while waiting for the slot
 		return
 	}
 	slots, most := l.slots(conn, slot, breaker == pace.HalfOpen, onTrial)
@@ -271,7 +272,7 @@ func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
 		}
 	case len(claims.Items) > 0:
 	case breaker == pace.HalfOpen:
-		l.gotThrough() // the ping did, and that is all there is
+		l.gotThrough() // the ping got through, and nothing else waits
 	case onTrial:
 		l.untried()
 	default:
@@ -279,16 +280,16 @@ func (l *lane) claim(ctx context.Context, changed <-chan struct{}) {
 	}
 }
 
-// slots are those of the calls that are to begin, of which the first is there already, and how many deliveries they can take. Usually
-// that is one call; while more waits than one can take, as many as may begin at once. While the breaker is half open, or the
-// credentials are on trial, one delivery is taken.
+// slots returns the slots of the calls to start, including first, and how many deliveries they can take. Usually that is one call;
+// while there is a backlog, as many as may start at once. While the breaker is half-open or the credentials are on trial, one
+// delivery is sent.
 func (l *lane) slots(conn *connection, first *pace.Slot, halfOpen, onTrial bool) (slots []*pace.Slot, most int) {
 	slots, most = []*pace.Slot{first}, min(conn.batch, first.Leads())
 	switch {
 	case halfOpen:
 		return slots, 1
 	case onTrial:
-		return slots, 2 // of which one is given back
+		return slots, 2 // one of them is given back
 	case !l.backlog:
 		return slots, most
 	}
@@ -302,7 +303,7 @@ func (l *lane) slots(conn *connection, first *pace.Slot, halfOpen, onTrial bool)
 	return slots, most
 }
 
-// call takes claims to the CRM.
+// call delivers claims in a goroutine of its own.
 func (l *lane) call(conn *connection, slot *pace.Slot, claims []*store.Claim) {
 	l.active.Add(1)
 	slot.Carry(len(claims))
@@ -312,16 +313,16 @@ func (l *lane) call(conn *connection, slot *pace.Slot, claims []*store.Claim) {
 	})
 }
 
-// free is how many more calls may be under way.
+// free returns how many more calls may start.
 func (l *lane) free(conn *connection) int64 {
 	return min(int64(conn.concurrency), l.width.Load()) - l.active.Load()
 }
 
-// unpaced deals with a slot that could not be had.
+// unpaced handles the failure to get a slot.
 func (l *lane) unpaced(ctx context.Context, err error, changed <-chan struct{}) {
 	var spent *pace.SpentError
 	switch {
-	case ctx.Err() != nil: // the lane is stopped
+	case ctx.Err() != nil: // the lane was stopped
 	case errors.As(err, &spent):
 		l.spend(spent.Error(), spent.Until)
 	default:
@@ -334,19 +335,19 @@ func (l *lane) ended() {
 	l.active.Add(-1)
 	l.signal()
 	if _, err := l.worker.lane(l.name); err != nil {
-		l.worker.sweepNow() // what is to be sent again waits for nobody
+		l.worker.sweepNow() // the destination is gone, so nothing else looks for what is to be retried
 	}
 }
 
 func (l *lane) signal() {
 	select {
 	case l.freed <- struct{}{}:
-	default: // a signal waits already
+	default: // a signal is already pending
 	}
 }
 
-// wait returns when the lane should look again: at a time, unless it is zero; when the gate changed; when notified; when a
-// call ended; or when ctx ends.
+// wait blocks until the lane should look again: at until, unless it is zero; when the gate changed; when notified; when signalled;
+// or when ctx ends.
 func (l *lane) wait(ctx context.Context, until time.Time, changed, notified <-chan struct{}) {
 	var over <-chan time.Time
 	if !until.IsZero() {
@@ -363,7 +364,7 @@ func (l *lane) wait(ctx context.Context, until time.Time, changed, notified <-ch
 	}
 }
 
-// tell publishes what happened to the destination.
+// tell publishes an event about the destination.
 func (l *lane) tell(what leadgatev1.DestinationEventType, detail string, status int) {
 	l.worker.tell(l.name, what, detail, status)
 }

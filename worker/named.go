@@ -9,9 +9,9 @@ import (
 	"github.com/leadgate/leadgate/worker/mapping"
 )
 
-// namedValues are the values that a configuration itself names for the properties of a destination, by property: what forms make
-// of the words that pages send, what they fill in where nothing came, and texts in place of a field, as in lead_source: '= "Web"'.
-// What else may come is not known before it does.
+// namedValues returns the values that the configuration itself names for the properties of a destination, by property: what forms
+// make of the words that pages send, form defaults, and texts in place of a field, as in lead_source: '= "Web"'. Other values are
+// unknown until they come.
 func namedValues(destination string, properties map[string]string, compiled *mapping.Mapping, forms map[string]*configv1.Form) map[string][]string {
 	named := compiled.Texts()
 	for property, source := range properties {
@@ -37,7 +37,7 @@ func mayGoTo(form *configv1.Form, destination string) bool {
 		slices.ContainsFunc(form.GetRoutes(), func(r *configv1.Route) bool { return slices.Contains(r.GetTo(), destination) })
 }
 
-// strangers are the values that are none of a property's options.
+// strangers returns the values that are not options of a property.
 func strangers(p *crm.Property, values []string) []string {
 	if len(p.Options) == 0 || p.Type != crm.Enumeration && p.Type != crm.Enumerations {
 		return nil

@@ -8,10 +8,10 @@ import (
 	"github.com/leadgate/leadgate/worker/mapping"
 )
 
-// An expression that fails for one lead mostly fails for the next as well: it is told this often.
+// An expression that fails for one lead usually fails for the next as well, so it is reported this often.
 const omittedEvery = 10 * time.Minute
 
-// omitted tells that leads are sent without properties whose expressions came to nothing.
+// omitted reports that leads are sent without properties whose expressions failed.
 func (l *lane) omitted(failures []mapping.Failure) {
 	for _, failure := range failures {
 		if l.once.Tell(failure.Property) {

@@ -12,8 +12,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// pausedNamespace holds a leadgate.v1.DestinationEvent for each destination that a person paused, by name: who comes later
-// reads there why.
+// pausedNamespace holds a leadgate.v1.DestinationEvent for each destination that a person paused, by name. It keeps the reason.
 const pausedNamespace = "paused"
 
 // Paused returns the names of the destinations that a person paused, sorted, configured or not.
@@ -25,7 +24,7 @@ func Paused(ctx context.Context, s store.Store) ([]string, error) {
 	return names, nil
 }
 
-// pauseReason is why a person paused a destination; empty if nobody said, or it is paused no longer.
+// pauseReason returns why a person paused a destination; empty if nobody said, or if it is no longer paused.
 func pauseReason(ctx context.Context, s store.Store, name string) (string, error) {
 	value, _, err := s.State(pausedNamespace).Get(ctx, name)
 	if errors.Is(err, store.ErrNotFound) {
@@ -41,7 +40,7 @@ func pauseReason(ctx context.Context, s store.Store, name string) (string, error
 	return event.GetDetail(), nil
 }
 
-// pause stops calls to a destination, across restarts. Calls under way finish.
+// pause stops calls to a destination, across restarts. Calls in progress finish.
 func (w *Worker) pause(ctx context.Context, name, reason string) (*lane, error) {
 	w.changing.Lock()
 	defer w.changing.Unlock()
@@ -64,7 +63,7 @@ func (w *Worker) pause(ctx context.Context, name, reason string) (*lane, error) 
 	return l, nil
 }
 
-// resume ends a pause: that of a person, and one that the CRM asked for or that a spent budget made.
+// resume ends a pause, whether a person made it, the CRM asked for it, or a spent budget caused it.
 func (w *Worker) resume(ctx context.Context, name string) (*lane, error) {
 	w.changing.Lock()
 	defer w.changing.Unlock()

@@ -14,12 +14,12 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// prepare decides what is sent for a claim, and makes its parcel; or, where nothing can be sent, the step that says so.
+// prepare decides what to send for a claim and returns its parcel or, if nothing can be sent, the step that settles it.
 //
-// As long as the CRM may have taken the last payload without our knowing, the very same bytes go again under the same
-// idempotency value; what a person wants sent since follows when they are answered. Otherwise the lead is mapped anew, so that a
-// mended mapping reaches what still waits. The revision
-// rises when the bytes differ from the last ones, and after a refusal, be it of a part, so that no cached refusal answers.
+// While the CRM may have accepted the last payload without our knowing, exactly the same bytes are sent again under the same
+// idempotency value; what a person has asked to send since follows once they are answered. Otherwise the lead is mapped again, so
+// that a fixed mapping reaches waiting leads. The revision rises when the bytes differ from the last ones, and after a full or
+// partial refusal, so that the CRM does not answer with a cached refusal.
 func (c *call) prepare(claim *store.Claim) (*parcel, *store.Step) {
 	d := clone(claim.Delivery)
 	d.Mode = leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT
@@ -36,7 +36,7 @@ func (c *call) prepare(claim *store.Claim) (*parcel, *store.Step) {
 	last := claim.Last
 	switch {
 	case last == nil:
-		d.Revision++ // from 0, or from where it was if the last attempt is lost
+		d.Revision++ // from 0, or from its previous value if the last attempt is lost
 	case last.GetPayload() != payload, last.GetOutcome() == leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_REFUSED, len(last.GetDroppedProperties()) > 0:
 		d.Revision = last.GetRevision() + 1
 	default:
@@ -52,7 +52,7 @@ func (c *call) prepare(claim *store.Claim) (*parcel, *store.Step) {
 		IdempotencyValue: attempt.GetIdempotencyValue(), Email: claim.Record.GetLead().GetEmail(), Payload: []byte(payload),
 		TraceParent: journal.CallTraceParent(claim.Record.GetTraceParent(), d.GetDeliveryId(), attempt.GetNumber()),
 	}
-	if last.GetIdempotencyValue() == item.IdempotencyValue { // what is known of the last attempt counts only for the same bytes
+	if last.GetIdempotencyValue() == item.IdempotencyValue { // what is known of the last attempt applies only to the same bytes
 		item.Progress = last.GetProgress()
 		if attempt.UnansweredTime = unanswered(last); attempt.UnansweredTime != nil {
 			item.Unanswered = attempt.GetUnansweredTime().AsTime()
@@ -61,8 +61,8 @@ func (c *call) prepare(claim *store.Claim) (*parcel, *store.Step) {
 	return &parcel{claim: claim, delivery: d, attempt: attempt, item: item}, nil
 }
 
-// payload returns the bytes to send. Its error means that this lead cannot be sent. A delivery that is to be sent again stays
-// marked so while the bytes are not what the lead is now.
+// payload returns the bytes to send. An error means that this lead cannot be sent. A delivery that is to be sent again stays marked
+// while the bytes differ from the lead as it is now.
 func (c *call) payload(claim *store.Claim, d *leadgatev1.Delivery) (string, error) {
 	last, again := claim.Last, d.GetResend()
 	d.Resend = false
@@ -78,9 +78,9 @@ func (c *call) payload(claim *store.Claim, d *leadgatev1.Delivery) (string, erro
 	return payload, err
 }
 
-// unanswered is when the bytes of an attempt were last sent without an answer that said what became of them; nil if they never
-// were, or if it does not matter any more: because the CRM has since taken or refused them, or because a person has looked, as only a
-// person sends an undecided delivery again.
+// unanswered returns when the bytes of an attempt were last sent without an answer that settled them. It returns nil if they never
+// were, or if it no longer matters: the CRM has accepted or refused them since, or a person has looked, because only a person sends
+// an undecided delivery again.
 func unanswered(last *leadgatev1.Attempt) *timestamppb.Timestamp {
 	switch last.GetOutcome() {
 	case leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN:
@@ -92,7 +92,7 @@ func unanswered(last *leadgatev1.Attempt) *timestamppb.Timestamp {
 	return nil
 }
 
-// encode maps the lead with the present mapping.
+// encode maps the lead with the current mapping.
 func (c *call) encode(claim *store.Claim) (string, error) {
 	payload, omitted, err := c.conn.encode(claim.Record)
 	if fault := (*panicked)(nil); errors.As(err, &fault) {
@@ -102,13 +102,13 @@ func (c *call) encode(claim *store.Claim) (string, error) {
 	return payload, err
 }
 
-// panicked is a panic in a destination's package.
+// panicked is a panic in a destination's package, as an error.
 type panicked struct{ value any }
 
 func (p *panicked) Error() string { return fmt.Sprint(p.value) }
 
-// encode makes what is sent of a lead, as far as the CRM's schema is known, and says which properties are left out because they
-// came to nothing.
+// encode returns what is sent of a lead, with values matched to the CRM's schema if that is known, and the properties that are left
+// out because their expressions failed.
 func (conn *connection) encode(record *leadgatev1.LeadRecord) (payload string, omitted []mapping.Failure, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -126,15 +126,15 @@ func (conn *connection) encode(record *leadgatev1.LeadRecord) (payload string, o
 	return string(encoded), omitted, nil
 }
 
-// Payload is what a destination would be sent.
+// Payload is what would be sent to a destination for a lead.
 type Payload struct {
-	// Text is what would be sent for the lead.
+	// Text is the payload itself.
 	Text string
-	// Omitted are the properties that came to nothing for it.
+	// Omitted are the properties whose expressions failed.
 	Omitted []mapping.Failure
 }
 
-// Payload says what a destination would be sent of a lead at present. The error says why nothing could be sent, or that there
+// Payload returns what would currently be sent to a destination for a lead. The error says why nothing could be sent, or that there
 // is no such destination.
 func (w *Worker) Payload(destination string, record *leadgatev1.LeadRecord) (Payload, error) {
 	l, err := w.lane(destination)

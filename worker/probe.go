@@ -7,7 +7,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// doubt finds out with a ping whether calls fail because the CRM cannot be reached.
+// doubt pings the CRM to find out whether calls fail because it cannot be reached.
 func (l *lane) doubt(ctx context.Context, conn *connection) {
 	outcome := l.ping(ctx, conn)
 	if ctx.Err() != nil {
@@ -25,7 +25,7 @@ func (l *lane) doubt(ctx context.Context, conn *connection) {
 	l.broke(reason)
 }
 
-// knock asks a CRM that could not be reached whether it is there again.
+// knock pings a CRM that could not be reached, to see whether it is back.
 func (l *lane) knock(ctx context.Context, conn *connection) {
 	outcome := l.ping(ctx, conn)
 	if ctx.Err() != nil {
@@ -40,7 +40,7 @@ func (l *lane) knock(ctx context.Context, conn *connection) {
 	l.breaker.Pinged(ok)
 }
 
-// reached reports whether a ping shows that the CRM is there, and heeds what else it says.
+// reached reports whether a ping shows that the CRM is up, and heeds what else the answer says.
 func (l *lane) reached(outcome crm.Outcome) bool {
 	switch outcome.Kind {
 	case crm.Delivered, crm.Refused:
@@ -55,8 +55,8 @@ func (l *lane) reached(outcome crm.Outcome) bool {
 	return false
 }
 
-// failed says that a call for deliveries failed. It reports whether the destination cannot be reached, so that the failure
-// is not theirs.
+// failed records that a call for deliveries failed. It reports whether the destination cannot be reached, so that the failure is
+// not theirs.
 func (l *lane) failed(deliveries []string, reason string) bool {
 	l.turn.Lock()
 	defer l.turn.Unlock()
@@ -68,15 +68,15 @@ func (l *lane) failed(deliveries []string, reason string) bool {
 	return open
 }
 
-// broke stops calling because the CRM cannot be reached. It is called with turn held.
+// broke stops calls because the CRM cannot be reached. The caller must hold turn.
 func (l *lane) broke(reason string) {
 	if l.gate.Break() {
 		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_BREAKER_OPENED, reason+"; deliveries wait, and leadgate checks at least once a minute whether it is back", 0)
 	}
 }
 
-// gotThrough says that the CRM gave a definite answer. After an outage, calls begin one at a time and double with every one
-// that gets through, so that what waits does not fall upon the CRM at once.
+// gotThrough records that the CRM gave a definite answer. After an outage, one call at a time is allowed, and twice as many after
+// each that gets through, so that the backlog does not hit the CRM all at once.
 func (l *lane) gotThrough() {
 	l.turn.Lock()
 	defer l.turn.Unlock()
@@ -92,7 +92,7 @@ func (l *lane) gotThrough() {
 	}
 }
 
-// ping asks whether the CRM of a connection is there, and remembers the account.
+// ping asks whether the CRM of a connection is up, and remembers the account.
 func (l *lane) ping(ctx context.Context, conn *connection) (outcome crm.Outcome) {
 	defer func() {
 		if fault := recover(); fault != nil {

@@ -15,18 +15,18 @@ import (
 )
 
 const (
-	// Without a word from the CRM, a pause that it asked for lasts this long: the window over which most CRMs count. While nothing
-	// gets through in between, the next lasts twice as long, up to longestBurst: 10 s, 20 s, 40 s, 80 s, then 2 min.
+	// How long a pause lasts if the CRM did not say: the window over which most CRMs count. While nothing gets through in between,
+	// each lasts twice as long as the one before, up to longestBurst: 10 s, 20 s, 40 s, 80 s, then 2 min.
 	defaultHold = 10 * time.Second
-	// A longer pause than this is about a budget of calls and not about the rate, which is then left as it is.
+	// A pause longer than this is about a budget of calls, not about the rate, which is then not lowered.
 	longestBurst = 2 * time.Minute
-	// Operators are told of budgets over this long. A shorter one comes and goes by itself.
+	// Operators are told of budgets over at least this long. Shorter ones recover by themselves.
 	tellable = time.Hour
-	// A budget that is spent, of which nobody knows when there is more, is looked at that often.
+	// How long calls stop when a budget is spent and nobody knows when there will be more.
 	spentRest = time.Hour
 )
 
-// budget returns what bounds the requests of a day; nil for no limit.
+// budget returns the limit on requests per day; nil for none.
 func (l *lane) budget(limit int) *pace.Budget {
 	if limit == 0 {
 		return nil
@@ -34,7 +34,7 @@ func (l *lane) budget(limit int) *pace.Budget {
 	return pace.NewBudget(limit, ledger{l.name, l.worker.store.State(budgetNamespace), l.worker.now}, l.worker.now)
 }
 
-// told takes what the CRM says is left of one of its budgets of calls.
+// told records what the CRM says is left of one of its budgets of calls.
 func (l *lane) told(q crm.Quota) {
 	l.quotas.note(q)
 	low, spent := l.limiter.Tell(pace.Quota{Window: q.Window, Limit: q.Limit, Remaining: q.Remaining, Reset: q.Reset})
@@ -54,7 +54,7 @@ func (l *lane) told(q crm.Quota) {
 	}
 }
 
-// spend stops calling because a budget of calls is used up.
+// spend stops calls because a budget of calls is used up.
 func (l *lane) spend(what string, until time.Time) {
 	if l.gate.HoldUntil(until) {
 		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_QUOTA_SPENT,
@@ -62,11 +62,12 @@ func (l *lane) spend(what string, until time.Time) {
 	}
 }
 
-// holdOff stops calling because the CRM asked for it, and returns until when; that may be later than it asked for now.
+// holdOff stops calls because the CRM asked for it. It returns the end of the pause, which may be later than what the CRM asked for
+// now.
 func (l *lane) holdOff(outcome crm.Outcome) time.Time {
 	now, after := l.worker.now(), outcome.After
 	before, _ := l.gate.State()
-	first := !before.Until.After(now) // of the calls that were under way together
+	first := !before.Until.After(now) // of the calls that were in progress together
 	if first && after <= 0 {
 		l.holds.Add(1)
 	}
@@ -90,7 +91,7 @@ func (l *lane) holdOff(outcome crm.Outcome) time.Time {
 	return until
 }
 
-// postponed are the deliveries that were under way when the CRM asked for a pause, and that are due when it is over. It is safe for
+// postponed holds the deliveries that were in progress when the CRM asked for a pause, and that are due at its end. It is safe for
 // concurrent use.
 type postponed struct {
 	mu         sync.Mutex
@@ -103,7 +104,7 @@ func (p *postponed) add(d *leadgatev1.Delivery) {
 	p.deliveries = append(p.deliveries, d)
 }
 
-// take returns them, and forgets them.
+// take returns the deliveries and forgets them.
 func (p *postponed) take() []*leadgatev1.Delivery {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -112,8 +113,8 @@ func (p *postponed) take() []*leadgatev1.Delivery {
 	return deliveries
 }
 
-// goOn ends a pause that the CRM asked for or that a spent budget made, because a person says so or the CRM may be another, and
-// reports whether there was one. A CRM that still means it says so at the next call.
+// goOn ends a pause that the CRM asked for or that a spent budget caused, because a person says so or the CRM may be another. It
+// reports whether there was one. A CRM that still wants the pause says so at the next call.
 func (l *lane) goOn() bool {
 	l.limiter.Forget()
 	l.holds.Store(0)
@@ -124,12 +125,12 @@ func (l *lane) goOn() bool {
 	return true
 }
 
-// hurry makes due what a pause caught under way, once that pause was ended early.
+// hurry makes postponed deliveries due after their pause was ended early.
 func (l *lane) hurry() {
 	now := timestamppb.New(l.worker.now())
 	var redrives []*store.Redrive
 	for _, d := range l.postponed.take() {
-		if d.GetDueTime().AsTime().Before(now.AsTime()) { // it waited for a pause before, and went on
+		if d.GetDueTime().AsTime().Before(now.AsTime()) { // of an earlier pause, which is over
 			continue
 		}
 		redrives = append(redrives, &store.Redrive{DeliveryID: d.GetDeliveryId(), Events: []*leadgatev1.Event{
@@ -143,7 +144,7 @@ func (l *lane) hurry() {
 	}
 }
 
-// resumes tells, once, that a pause which the CRM asked for, or a spent budget made, is over.
+// resumes publishes, once, that a pause which the CRM asked for or a spent budget caused is over.
 func (l *lane) resumes(gate pace.GateState, now time.Time) {
 	if gate.Until.After(now) || !gate.Until.After(l.resumed) {
 		return
@@ -153,7 +154,7 @@ func (l *lane) resumes(gate pace.GateState, now time.Time) {
 	l.tellResumed("the pause is over")
 }
 
-// tellResumed tells that a pause is over, and why, unless something else keeps deliveries waiting.
+// tellResumed publishes that a pause is over, and why, unless something else keeps deliveries waiting.
 func (l *lane) tellResumed(why string) {
 	if gate, _ := l.gate.State(); gate.OpenAt(l.worker.now()) {
 		l.tell(leadgatev1.DestinationEventType_DESTINATION_EVENT_TYPE_RESUMED, why+"; deliveries go on", 0)

@@ -18,11 +18,11 @@ import (
 	"github.com/leadgate/leadgate/worker/pace"
 )
 
-// Whoever tests a destination waits this long for its pace to allow a call. It may be one call an hour while a budget is spent.
+// How long a test waits for the destination's pace to allow a call. It may be one call an hour while a budget is spent.
 const testPatience = 10 * time.Second
 
-// TestDestination implements WorkerServiceServer. The calls keep the destination's pace; deliveries are not touched. Whoever asks
-// may have mended something, so that drift which is over ends at once.
+// TestDestination implements WorkerServiceServer. The calls keep the destination's pace; deliveries are not touched. If the CRM
+// answers, its properties are read again, so that drift which was fixed ends at once.
 func (s *service) TestDestination(ctx context.Context, r *leadgatev1.TestDestinationRequest) (*leadgatev1.TestDestinationResponse, error) {
 	l, err := s.worker.lane(r.GetName())
 	if err != nil {
@@ -47,9 +47,9 @@ func (s *service) TestDestination(ctx context.Context, r *leadgatev1.TestDestina
 	return &leadgatev1.TestDestinationResponse{Report: report}, nil
 }
 
-// TestAll calls the CRM of every configured destination, without a store and without changing anything there, and returns what
-// was found by name. Without a store, a refresh token that is used up is lost; the destinations that may do that are left
-// untested. An error says that a destination cannot even be set up.
+// TestAll calls the CRM of every configured destination, without a store and without changing anything there, and returns the
+// reports sorted by name. Without a store a used-up refresh token would be lost, so destinations that use theirs up are returned
+// untested. An error means that a destination cannot even be set up.
 func TestAll(ctx context.Context, c Config) (reports []*leadgatev1.DestinationReport, untested []string, err error) {
 	w := &Worker{log: slog.New(slog.DiscardHandler), now: time.Now, transport: newTransport(), open: openKind}
 	defer w.closeConnections()
@@ -71,7 +71,7 @@ func TestAll(ctx context.Context, c Config) (reports []*leadgatev1.DestinationRe
 	return reports, untested, nil
 }
 
-// inspect calls the CRM and says what it found. seen are the properties as they were; it is changed.
+// inspect calls the CRM and returns what it found. seen holds the properties as they were, and is updated.
 func (conn *connection) inspect(ctx context.Context, name string, now func() time.Time, seen *storev1.SeenProperties) *leadgatev1.DestinationReport {
 	report := &leadgatev1.DestinationReport{Destination: name, Kind: conn.traits.Kind}
 	start := now()
@@ -96,7 +96,7 @@ func (conn *connection) inspect(ctx context.Context, name string, now func() tim
 	return report
 }
 
-// quotas are what a CRM last said is left of its budgets of calls, by their window. It is safe for concurrent use.
+// quotas holds what a CRM last said is left of its budgets of calls, by window. It is safe for concurrent use.
 type quotas struct {
 	mu   sync.Mutex
 	told map[time.Duration]crm.Quota

@@ -12,25 +12,25 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// Resubmission is what the configuration in force makes of a kept lead.
+// Resubmission is a stored lead as the current configuration reads it.
 type Resubmission struct {
-	// Lead is the lead as it is read now; it keeps every rule if Problems is empty.
+	// Lead is the lead as it is read now. It satisfies every rule if Problems is empty.
 	Lead *leadgatev1.Lead
-	// Changes are the differences between what came and the lead, without values.
+	// Changes are the differences between the submission and the lead, without values.
 	Changes []*leadgatev1.Change
-	// Destinations are where it goes now. Empty if nobody takes it.
+	// Destinations are where the lead goes now; empty if no destination takes it.
 	Destinations []string
-	// Problems says in words what is wrong with the lead, without values.
+	// Problems say what is wrong with the lead, without values.
 	Problems []string
-	// Blocked says which rule of its form keeps the lead out; empty if none does. Whoever releases a lead overrules it.
+	// Blocked says which rule of its form keeps the lead out; empty if none does. Releasing the lead overrules it.
 	Blocked string
-	// Detail is what is worth knowing of how it was read, in words.
+	// Detail says what else is worth knowing about how it was read.
 	Detail string
-	// Revision names the configuration.
+	// Revision identifies the configuration.
 	Revision string
 }
 
-// Refusal says why the lead cannot be sent; empty if it can.
+// Refusal returns why the lead cannot be sent; empty if it can.
 func (r *Resubmission) Refusal() string {
 	switch {
 	case len(r.Problems) > 0:
@@ -41,14 +41,15 @@ func (r *Resubmission) Refusal() string {
 	return ""
 }
 
-// Release sends a held lead as it is read now. why says who or what did that.
+// Release returns the change that sends a held lead as it is read now. why says who or what released it.
 func (r *Resubmission) Release(was *leadgatev1.LeadRecord, now *timestamppb.Timestamp, why string) *store.Amendment {
 	record := r.record(was)
 	record.State, record.Holds = leadgatev1.LeadState_LEAD_STATE_OPEN, nil
 	return &store.Amendment{Was: was, Record: record, Destinations: r.Destinations, Events: r.events(record, now, why, r.Destinations)}
 }
 
-// Update makes of an open lead what it is read as now, sends it again to some destinations, and to others for the first time.
+// Update returns the change that replaces an open lead by what is read now, and sends it again to some destinations and for the
+// first time to further ones.
 func (r *Resubmission) Update(was *leadgatev1.LeadRecord, again, further []string, now *timestamppb.Timestamp, why string) *store.Amendment {
 	record := r.record(was)
 	return &store.Amendment{
@@ -76,7 +77,7 @@ func (r *Resubmission) events(record *leadgatev1.LeadRecord, now *timestamppb.Ti
 	return events
 }
 
-// recordEvent is a stage of a kept lead that an operator's wish brought about.
+// recordEvent returns an event for a stage of a stored lead that an operator brought about.
 func recordEvent(record *leadgatev1.LeadRecord, stage leadgatev1.Stage, now *timestamppb.Timestamp) *leadgatev1.Event {
 	return &leadgatev1.Event{Time: now, Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{
 		Stage: stage, LeadId: record.GetLeadId(), Form: record.GetLead().GetSource().GetForm(), IdempotencyKey: record.GetIdempotencyKey(),

@@ -43,7 +43,7 @@ func (s *service) RetryDeliveries(ctx context.Context, r *leadgatev1.RetryDelive
 	return &leadgatev1.RetryDeliveriesResponse{Matched: op.GetMatched(), Retried: op.GetCounts()["retried"], OperationId: op.GetOperationId()}, nil
 }
 
-// retryTask makes deliveries due, newest lead first.
+// retryTask makes the matching deliveries due, newest lead first.
 func (s *service) retryTask(r *leadgatev1.RetryDeliveriesRequest) (operations.Task, error) {
 	return s.deliveriesTask(r.GetFilter(), dead, func(ctx context.Context, page []*leadgatev1.Delivery) (result operations.Result, err error) {
 		var redrives []*store.Redrive
@@ -65,11 +65,11 @@ func (s *service) retryTask(r *leadgatev1.RetryDeliveriesRequest) (operations.Ta
 	}), nil
 }
 
-// dead is the state that deliveries are retried or deleted in, if none is named.
+// dead is the state in which deliveries are retried or deleted if the filter names none.
 var dead = []leadgatev1.DeliveryState{leadgatev1.DeliveryState_DELIVERY_STATE_DEAD}
 
-// deliveriesTask goes through the deliveries that match, newest lead first, in portions that one transaction takes. If the filter
-// names no state, those in one of otherwise match.
+// deliveriesTask goes through the matching deliveries, newest lead first, one transaction at a time. If the filter names no state,
+// the states in otherwise match.
 func (s *service) deliveriesTask(f *leadgatev1.DeliveryFilter, otherwise []leadgatev1.DeliveryState, act func(context.Context, []*leadgatev1.Delivery) (operations.Result, error)) operations.Task {
 	q, states := query(f), otherwise
 	if q.State != leadgatev1.DeliveryState_DELIVERY_STATE_UNSPECIFIED {

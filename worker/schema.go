@@ -15,20 +15,20 @@ import (
 )
 
 const (
-	// How often a CRM's properties are read. After a lead ran into one that does not fit they are read at once, but not more often
-	// than schemaRest.
+	// How often a CRM's properties are read. After a lead ran into one that does not fit, they are read at once, but not within
+	// schemaRest of the last time.
 	schemaInterval = time.Hour
 	schemaRest     = time.Minute
-	// When they could not be read, how soon they are again: deliveries go out unchecked meanwhile. The time doubles up to
-	// schemaRetry: 5 s, 10 s, 20 s, 40 s, 80 s, 160 s, then every 5 min.
+	// How long to wait after they could not be read; deliveries are sent unchecked meanwhile. The time doubles up to schemaRetry: 5
+	// s, 10 s, 20 s, 40 s, 80 s, 160 s, then every 5 min.
 	firstSchemaRetry = 5 * time.Second
 	schemaRetry      = 5 * time.Minute
-	// Before the first delivery the properties are waited for that long, so that values can be matched with their options.
+	// How long the first delivery waits for the properties, so that values can be matched with their options.
 	firstSchema = 5 * time.Second
 )
 
 // readsSchema reads the CRM's properties if it is time to, and reports whether it did. The first time, deliveries wait for it;
-// later it is done beside them.
+// later it runs in the background.
 func (l *lane) readsSchema(ctx context.Context, conn *connection) bool {
 	now := l.worker.now()
 	if l.schemaDue(conn).After(now) || !conn.reading.TryLock() {
@@ -47,7 +47,7 @@ func (l *lane) readsSchema(ctx context.Context, conn *connection) bool {
 	if !first {
 		l.worker.calls.Go(func() {
 			read(ctx)
-			l.signal() // what failed is due sooner
+			l.signal() // after a failure the next read is due sooner
 		})
 		return true
 	}
@@ -57,7 +57,7 @@ func (l *lane) readsSchema(ctx context.Context, conn *connection) bool {
 	return true
 }
 
-// schemaDue is when the properties are to be read next.
+// schemaDue returns when to read the properties next.
 func (l *lane) schemaDue(conn *connection) time.Time {
 	unread := conn.unread.Load()
 	switch {
@@ -71,8 +71,8 @@ func (l *lane) schemaDue(conn *connection) time.Time {
 	return conn.schemaAt
 }
 
-// untilSchema is when a lane with nothing to deliver looks again: at a time, unless that is zero, and for the properties, unless they
-// are being read, whose end is signalled.
+// untilSchema returns when a lane with nothing to deliver should look again: at next, unless it is zero, or earlier if the
+// properties are due. If they are being read, a signal will say when that ends.
 func (l *lane) untilSchema(conn *connection, next time.Time) time.Time {
 	if !conn.reading.TryLock() {
 		return next
@@ -95,7 +95,7 @@ func (l *lane) readSchema(ctx context.Context, conn *connection) error {
 	if outcome.Kind == crm.RateLimited {
 		l.holdOff(outcome)
 	}
-	if schema == nil { // it cannot be asked, or not now; what does not fit shows when a lead runs into it
+	if schema == nil { // the CRM has none, or cannot be asked now; what does not fit shows when a lead runs into it
 		return nil
 	}
 	conn.schema.Store(schema)
@@ -129,7 +129,7 @@ func (l *lane) askSchema(ctx context.Context, conn *connection) (schema *crm.Sch
 	return conn.destination.Schema(ctx)
 }
 
-// seen returns the CRM's properties as they were.
+// seen returns the CRM's properties as they were stored.
 func (l *lane) seen(ctx context.Context) (*storev1.SeenProperties, error) {
 	seen := &storev1.SeenProperties{}
 	value, _, err := l.worker.store.State(seenNamespace).Get(ctx, l.name)
@@ -142,7 +142,7 @@ func (l *lane) seen(ctx context.Context) (*storev1.SeenProperties, error) {
 	return seen, nil
 }
 
-// matched is properties with values as the CRM's records have them, as far as is known.
+// matched converts the values of properties, in place, to those of the CRM's records as far as the schema is known.
 func matched(properties []mapping.Property, schema *crm.Schema) []mapping.Property {
 	for i := range properties {
 		if p := schema.Property(properties[i].Name); p != nil {
@@ -152,7 +152,7 @@ func matched(properties []mapping.Property, schema *crm.Schema) []mapping.Proper
 	return properties
 }
 
-// ran notes that a lead ran into a property that does not fit, or into one that is required.
+// ran records that a lead ran into a property that does not fit, or that is required.
 func (l *lane) ran() {
 	l.misfit.Store(true)
 	l.signal()

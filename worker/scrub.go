@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// What stands in the place of a lead's value.
+	// What replaces a lead's values.
 	scrubbed = "***"
-	// CRMs quote long values in part: that many bytes from a value's beginning are recognised as part of it.
+	// CRMs quote long values in part: this many bytes from the start of a value are recognised as part of it.
 	scrubPrefix = 16
-	// Values shorter than this, such as a country's code, are only recognised in the same case: "IT" is not "it".
+	// Values shorter than this, such as country codes, are matched case-sensitively: "IT" is not "it".
 	scrubFold = 4
 )
 
-// scrub replaces a lead's own values in a text that a CRM wrote, so that log lines and the live stream show what is wrong but
-// not whose data it is. It recognises values in any case, as whole words, also within URLs and, however they are escaped, JSON strings.
+// scrub replaces a lead's own values in a text from a CRM, so that the log and the live stream show what is wrong but not whose
+// data it is. It matches whole words in any case, also within URLs and escaped JSON strings.
 func scrub(text string, lead *leadgatev1.Lead) string {
 	if text == "" {
 		return ""
@@ -35,18 +35,18 @@ func scrub(text string, lead *leadgatev1.Lead) string {
 	return scrubRead(text, values, utf8.DecodeRuneInString)
 }
 
-// reading returns the first character of a text that is not empty, and how many bytes it takes there.
+// reading decodes the first character of a text that is not empty, and returns how many bytes it takes there.
 type reading func(text string) (letter rune, size int)
 
-// unescaped reads a text within a JSON string.
+// unescaped decodes text within a JSON string.
 func unescaped(text string) (rune, int) { return readEscape(text, 1) }
 
-// deeplyUnescaped reads a text in a JSON string within JSON strings.
+// deeplyUnescaped decodes text within a JSON string nested in others.
 func deeplyUnescaped(text string) (rune, int) {
 	return readEscape(text, max(1, len(text)-len(strings.TrimLeft(text, `\`))))
 }
 
-// readEscape reads the character that a text begins with, which is escaped where that many backslashes stand before it.
+// readEscape decodes the first character of a text in which that many backslashes begin an escape.
 func readEscape(text string, backslashes int) (rune, int) {
 	if !strings.HasPrefix(text, `\`) || len(text) == backslashes {
 		return utf8.DecodeRuneInString(text)
@@ -68,7 +68,7 @@ func readEscape(text string, backslashes int) (rune, int) {
 	return utf8.DecodeRuneInString(text)
 }
 
-// readCode reads the \u and four digits that a text begins with; size is 0 if it does not.
+// readCode decodes the \u and four digits at the beginning of a text; size is 0 if there are none.
 func readCode(text string, backslashes int) (code rune, size int) {
 	end := backslashes + len("u0000")
 	if len(text) < end || strings.TrimLeft(text[:backslashes], `\`) != "" || text[backslashes] != 'u' {
@@ -81,10 +81,10 @@ func readCode(text string, backslashes int) (code rune, size int) {
 	return rune(n), end
 }
 
-// scrubRead replaces values in a text that is read in one way.
+// scrubRead replaces values in a text, which it decodes with read.
 func scrubRead(text string, values []string, read reading) string {
 	var out strings.Builder
-	within := false // a word
+	within := false // inside a word
 	for i := 0; i < len(text); {
 		if !within {
 			if n := matchAt(text[i:], values, read); n > 0 {
@@ -101,7 +101,7 @@ func scrubRead(text string, values []string, read reading) string {
 	return out.String()
 }
 
-// matchAt returns how many bytes at the beginning of a text are one of the values, or the beginning of a long one.
+// matchAt returns how many bytes at the beginning of a text match one of the values, or the beginning of a long one.
 func matchAt(text string, values []string, read reading) int {
 	for _, value := range values {
 		n, same := commonPrefix(text, value, read)
@@ -123,7 +123,8 @@ func matchAt(text string, values []string, read reading) int {
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// commonPrefix is what a text and a value have in common from the start, in bytes of either, in any case unless the value is short.
+// commonPrefix returns the length of the common prefix of text and value, in bytes of each. It ignores case unless the value is
+// short.
 func commonPrefix(text, value string, read reading) (ofText, ofValue int) {
 	fold := len(value) >= scrubFold
 	for ofText < len(text) && ofValue < len(value) {
@@ -138,8 +139,8 @@ func commonPrefix(text, value string, read reading) (ofText, ofValue int) {
 	return ofText, ofValue
 }
 
-// valuesOf returns the values that tell who a lead is or what they wrote, in the forms in which they may be quoted, longest
-// first. Single characters and booleans tell nothing.
+// valuesOf returns the values that reveal who a lead is or what they wrote, in the forms in which they may be quoted, longest
+// first. Single characters and booleans reveal nothing.
 func valuesOf(lead *leadgatev1.Lead) []string {
 	var values []string
 	add := func(value string) {

@@ -2,10 +2,10 @@ package worker
 
 import "sync"
 
-// secrets are the contents of the references that a connection uses. Between two looks at where they are kept, every call has
-// the same ones, so that a destination's account is known for each of them. It is safe for concurrent use.
+// secrets caches the contents of the references that a connection uses. Until renew is called, every call sees the same contents,
+// so that the account of a destination is known for each of them. It is safe for concurrent use.
 type secrets struct {
-	resolve func(reference string) (string, error) // nil takes a reference for its content
+	resolve func(reference string) (string, error) // if nil, a reference is its own content
 
 	mu    sync.Mutex
 	known map[string]secret // by reference
@@ -24,7 +24,7 @@ func newSecrets(resolve func(string) (string, error)) *secrets {
 	return &secrets{resolve: resolve, known: map[string]secret{}}
 }
 
-// get returns the content of a reference, as it was at the last look.
+// get returns the content of a reference, as of the last lookup.
 func (s *secrets) get(reference string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,7 +36,7 @@ func (s *secrets) get(reference string) (string, error) {
 	return known.content, known.err
 }
 
-// renew looks at every reference that was used, and reports whether one has another content.
+// renew looks up every reference that was used, and reports whether the content of one changed.
 func (s *secrets) renew() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,7 +49,6 @@ func (s *secrets) renew() bool {
 	return changed
 }
 
-// look resolves a reference.
 func (s *secrets) look(reference string) secret { return lookUp(s.resolve, reference) }
 
 func lookUp(resolve func(string) (string, error), reference string) secret {
@@ -60,7 +59,7 @@ func lookUp(resolve func(string) (string, error), reference string) secret {
 	return secret{content, err}
 }
 
-// alike reports whether every reference that was used has the content that it has by another way to resolve it.
+// alike reports whether resolve gives every reference that was used the same content.
 func (s *secrets) alike(resolve func(string) (string, error)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,7 +71,7 @@ func (s *secrets) alike(resolve func(string) (string, error)) bool {
 	return true
 }
 
-// resolveBy makes later looks go another way.
+// resolveBy makes later lookups use resolve.
 func (s *secrets) resolveBy(resolve func(string) (string, error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,19 +18,19 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// How many deliveries a page has if the request does not say.
+// The page size if the request gives none.
 const defaultPage = 100
 
-// service implements WorkerService: watch.go streams; destinations.go, report.go, retries.go, transfers.go and held.go
-// act; drift.go and this file read.
+// service implements WorkerService: watch.go streams; destinations.go, report.go, retries.go, transfers.go and held.go act;
+// drift.go and this file read.
 type service struct {
 	leadgatev1.UnimplementedWorkerServiceServer
 	worker  *Worker
 	version string
 }
 
-// NewService returns the service that shows a worker to operators. version is what it tells watchers. Requests are taken to
-// satisfy their rules.
+// NewService returns the service with which operators watch and control a worker. version is sent to watchers. Requests must
+// already be validated.
 func NewService(w *Worker, version string) leadgatev1.WorkerServiceServer {
 	s := &service{worker: w, version: version}
 	operations.Define(w.operations, retryDeliveries, s.retryTask)
@@ -42,7 +42,7 @@ func NewService(w *Worker, version string) leadgatev1.WorkerServiceServer {
 	return s
 }
 
-// The names of the rpcs on many, as their operations are kept under.
+// The names of the RPCs on many, under which their operations are stored.
 const (
 	retryDeliveries  = "RetryDeliveries"
 	releaseLeads     = "ReleaseLeads"
@@ -52,7 +52,7 @@ const (
 	deleteDeliveries = "DeleteDeliveries"
 )
 
-// many is a request of an rpc on many.
+// many is a request of an RPC on many leads or deliveries.
 type many interface {
 	proto.Message
 	GetOperationId() string
@@ -60,8 +60,8 @@ type many interface {
 	GetExpectedCount() int64
 }
 
-// operate does an operation on many; the error is the caller's status. An operation that failed in the middle is an error too,
-// which tells its identifier: what was done stays done.
+// operate runs an operation on many. Its errors are gRPC statuses. An operation that failed midway is an error as well, which
+// contains its identifier; what was done stays done.
 func (s *service) operate(ctx context.Context, kind string, r many, what string) (*leadgatev1.Operation, error) {
 	op, err := s.worker.operations.Run(ctx, operations.Call{
 		Kind: kind, Request: r, ID: r.GetOperationId(), DryRun: r.GetDryRun(), Expected: r.GetExpectedCount(),
@@ -79,7 +79,7 @@ func (s *service) operate(ctx context.Context, kind string, r many, what string)
 	return op, OperationFailure(op)
 }
 
-// tally counts what was done under a word or, where it could not be done, tells why.
+// tally counts a change under word or, if err is not nil, records why there was none.
 func (s *service) tally(result *operations.Result, word, what, id string, err error) {
 	if err != nil {
 		result.Problem(id, Problem(s.worker.log, err, what))
@@ -88,7 +88,7 @@ func (s *service) tally(result *operations.Result, word, what, id string, err er
 	result.Count(word, 1)
 }
 
-// OperationFailure is the status of an operation that failed; nil for others.
+// OperationFailure returns the gRPC status of a failed operation; nil if it did not fail.
 func OperationFailure(op *leadgatev1.Operation) error {
 	if op.GetState() != leadgatev1.OperationState_OPERATION_STATE_FAILED {
 		return nil
@@ -134,8 +134,8 @@ func (s *service) ListDeliveries(ctx context.Context, r *leadgatev1.ListDeliveri
 	return &leadgatev1.ListDeliveriesResponse{Deliveries: page, NextPageToken: next}, nil
 }
 
-// known fails if a destination is neither configured nor any delivery's: whoever asks for it has misspelt it, and would take an
-// empty answer for good news. No name at all is fine.
+// known returns an error if a destination is neither configured nor has any deliveries: the name is misspelt, and an empty answer
+// would look like good news. An empty name is fine.
 func (s *service) known(ctx context.Context, destination string) error {
 	if destination == "" {
 		return nil
@@ -169,7 +169,7 @@ func (s *service) GetDelivery(ctx context.Context, r *leadgatev1.GetDeliveryRequ
 	return &leadgatev1.GetDeliveryResponse{Delivery: d}, nil
 }
 
-// query is a filter as the store takes it.
+// query converts a filter to the store's query.
 func query(f *leadgatev1.DeliveryFilter) store.DeliveryQuery {
 	q := store.DeliveryQuery{State: f.GetState(), Destination: f.GetDestination(), Form: f.GetForm(), LeadID: f.GetLeadId()}
 	if f.GetSince() != nil {
@@ -181,7 +181,7 @@ func query(f *leadgatev1.DeliveryFilter) store.DeliveryQuery {
 	return q
 }
 
-// destinationStatus is StatusOf for what begins with looking up a destination.
+// destinationStatus is StatusOf for methods that first look up a destination.
 func destinationStatus(err error) error {
 	if errors.Is(err, errNoDestination) {
 		return failure(nil, codes.NotFound, "DESTINATION_NOT_FOUND", err.Error())

@@ -13,33 +13,33 @@ import (
 	"github.com/leadgate/leadgate/worker/pace"
 )
 
-// session is what the settings of a kind and its secrets open, with all that it learnt of the CRM since. It goes on across
-// configurations that change neither; with others a new one begins, which is introduced before its first delivery (introduce.go)
-// and reads the properties (schema.go).
+// session is an open connection to a CRM, made from the settings of a kind and its secrets, with what was learnt about the CRM
+// since. Configurations that change neither keep it. With others a new one begins, which is introduced before its first delivery
+// (introduce.go) and reads the properties (schema.go).
 type session struct {
 	destination crm.Destination
 	traits      crm.Traits
 	transport   *pace.Transport // its Limiter is set by the lane
 	secrets     *secrets
 
-	// since is when it became the destination's. What was accepted before may have been meant for somebody else.
+	// since is when it became the destination's. Leads accepted earlier may have been meant for another account.
 	since time.Time
-	// account is whose records it writes; nil until that is known.
+	// account is the account it writes to; nil until that is known.
 	account    atomic.Pointer[string]
-	introduced atomic.Bool // what has to be known before the first delivery is
-	delivered  atomic.Bool // something got through
+	introduced atomic.Bool // what must be known before the first delivery is known
+	delivered  atomic.Bool // a delivery got through
 
-	schema  atomic.Pointer[crm.Schema] // the CRM's properties; nil while they are not known
+	schema  atomic.Pointer[crm.Schema] // the CRM's properties; nil until they are known
 	reading sync.Mutex                 // held while they are read
-	unread  atomic.Int32               // how often in a row they could not be read
-	// When they were read last, and when they are to be next: the claiming goroutine's own.
+	unread  atomic.Int32               // failed reads in a row
+	// When they were last read and when they are due next. Owned by the claiming goroutine.
 	schemaRead, schemaAt time.Time
 }
 
-// openSession begins a session. The kind reports quotas to report.
+// openSession opens a session, which reports quotas to report.
 func (w *Worker) openSession(name string, cfg *configv1.Destination, resolve func(string) (string, error), report func(crm.Quota)) (*session, error) {
 	var (
-		kept crm.Vault // none without a store
+		kept crm.Vault // nil without a store
 		err  error
 	)
 	if w.store != nil {
@@ -66,7 +66,7 @@ func (w *Worker) openSession(name string, cfg *configv1.Destination, resolve fun
 	return s, nil
 }
 
-// goesOn reports whether the session of a connection is that of another configuration, too.
+// goesOn reports whether the connection's session can also serve cfg.
 func (conn *connection) goesOn(cfg *configv1.Destination, resolve func(string) (string, error)) bool {
 	return proto.Equal(&configv1.Destination{Kind: conn.cfg.GetKind()}, &configv1.Destination{Kind: cfg.GetKind()}) &&
 		timeoutOf(conn.cfg) == timeoutOf(cfg) && conn.secrets.alike(resolve)

@@ -21,11 +21,11 @@ import (
 // errorDomain is the domain of leadgate's reasons in google.rpc.ErrorInfo.
 const errorDomain = "leadgate"
 
-// How soon a client may ask again when the store could not be written.
+// How long clients should wait before they retry when the store could not be written.
 const retryAfter = 5 * time.Second
 
-// StatusOf gives an error of the store, or of what stands on it, its gRPC status with a google.rpc.ErrorInfo. What was looked
-// for is named by one word, such as "delivery":
+// StatusOf converts an error of the store, or of what is built on it, to a gRPC status with a google.rpc.ErrorInfo. what is one
+// word for what was looked for, such as "delivery":
 //
 //	store.ErrNotFound     NotFound            DELIVERY_NOT_FOUND
 //	store.ErrState        FailedPrecondition  DELIVERY_STATE
@@ -36,14 +36,14 @@ const retryAfter = 5 * time.Second
 //	store.ErrUnreadable   DataLoss            LEAD_UNREADABLE
 //	store.ErrUnavailable  Unavailable         STORE_UNAVAILABLE, with google.rpc.RetryInfo; store.ErrDamaged likewise
 //
-// and those of operations on many:
+// and errors of operations on many:
 //
 //	*operations.CountError  FailedPrecondition  EXPECTED_COUNT_MISMATCH
 //	operations.ErrReused    InvalidArgument     OPERATION_ID_REUSED
 //	operations.ErrStopping  Unavailable         STOPPING
 //
-// The end of a context is Canceled or DeadlineExceeded; an error that has a status keeps it; any other is Internal, and its
-// text stays in the error for the log but not in the status that the client sees. Nil gives nil.
+// The end of a context is Canceled or DeadlineExceeded. An error that has a status keeps it. Any other is Internal: its text is
+// kept for the log, but the client does not see it. Nil gives nil.
 func StatusOf(err error, what string) error {
 	if err == nil {
 		return nil
@@ -88,7 +88,8 @@ func StatusOf(err error, what string) error {
 	return failure(err, codes.Internal, "INTERNAL", "an internal error in leadgate; the log has the details")
 }
 
-// Problem says why an operation on many left one, a lead or a delivery, as it is. The log gets what that does not show.
+// Problem returns why an operation on many left a lead or a delivery as it is. Internal errors are logged, because the text hides
+// them.
 func Problem(log *slog.Logger, err error, what string) string {
 	st := status.Convert(StatusOf(err, what))
 	if st.Code() == codes.Internal {
@@ -97,13 +98,13 @@ func Problem(log *slog.Logger, err error, what string) string {
 	return st.Message()
 }
 
-// failure is a Failure whose reason needs no metadata.
+// failure is Failure for a reason that needs no metadata.
 func failure(cause error, code codes.Code, reason, message string, more ...protoadapt.MessageV1) error {
 	return Failure(cause, code, &errdetails.ErrorInfo{Reason: reason}, message, more...)
 }
 
-// Failure returns an error with the status that a client sees, of which info is the first detail, and the cause, which only
-// the log shows. The domain of info is set. The cause may be nil.
+// Failure returns an error with a status for the client, whose first detail is info, and a cause, which only the log shows. It sets
+// the domain of info. The cause may be nil.
 func Failure(cause error, code codes.Code, info *errdetails.ErrorInfo, message string, more ...protoadapt.MessageV1) error {
 	info.Domain = errorDomain
 	st, err := status.New(code, message).WithDetails(append([]protoadapt.MessageV1{info}, more...)...)
@@ -118,7 +119,7 @@ type statusError struct {
 	cause  error
 }
 
-// Error is for the log: it has the cause.
+// Error returns the text for the log, including the cause.
 func (e *statusError) Error() string {
 	if e.cause == nil {
 		return e.status.Message()
@@ -128,5 +129,5 @@ func (e *statusError) Error() string {
 
 func (e *statusError) Unwrap() error { return e.cause }
 
-// GRPCStatus makes grpc send the status alone.
+// GRPCStatus returns what gRPC sends: the status without the cause.
 func (e *statusError) GRPCStatus() *status.Status { return e.status }

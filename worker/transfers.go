@@ -20,7 +20,7 @@ func (s *service) MoveDeliveries(ctx context.Context, r *leadgatev1.MoveDeliveri
 	return &leadgatev1.MoveDeliveriesResponse{Matched: op.GetMatched(), Moved: op.GetCounts()["moved"], OperationId: op.GetOperationId()}, nil
 }
 
-// movable are the states in which deliveries are moved if none is named.
+// movable are the states in which deliveries are moved if the filter names none.
 var movable = []leadgatev1.DeliveryState{
 	leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT, leadgatev1.DeliveryState_DELIVERY_STATE_HELD,
 }

@@ -14,11 +14,11 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// vaultNamespace holds what the kinds of CRMs keep, such as access tokens, by destination, a slash and a name; sealed with the
-// store's secret, so that a copy of the values alone is of no use.
+// vaultNamespace holds what the kinds of CRMs store, such as access tokens, by destination/name. It is sealed with the store's
+// secret, so that a copy of the values alone is useless.
 const vaultNamespace = "vault"
 
-// vault is crm.Vault of one destination.
+// vault implements crm.Vault for one destination.
 type vault struct {
 	destination string
 	state       store.State
@@ -41,7 +41,7 @@ func newVault(s store.Store, destination string) (*vault, error) {
 	return &vault{destination, s.State(vaultNamespace), seal}, nil
 }
 
-// Get implements crm.Vault. What was sealed by another store is not there.
+// Get implements crm.Vault. A value sealed by another store is treated as missing.
 func (v *vault) Get(ctx context.Context, name string) ([]byte, error) {
 	key := v.destination + "/" + name
 	sealed, _, err := v.state.Get(ctx, key)

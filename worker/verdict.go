@@ -15,17 +15,17 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// verdict says what becomes of a delivery after its attempt:
+// verdict decides what becomes of a delivery after its attempt:
 //
 //	Delivered                     DELIVERED; RETRY_WAIT, due at once, if it is to be sent again
-//	Refused                       DEAD; so too
+//	Refused                       DEAD; RETRY_WAIT, due at once, if it is to be sent again
 //	Retry, Unknown                RETRY_WAIT, due after the backoff; DEAD when it is given up
-//	RateLimited                   RETRY_WAIT, due when the CRM wants to be called again; does not count as a failure
-//	CredentialsRefused            RETRY_WAIT, due once the credentials are taken; does not count as a failure, unless others get through
+//	RateLimited                   RETRY_WAIT, due when the CRM wants to be called again; not counted as a failure
+//	CredentialsRefused            RETRY_WAIT, due once the credentials are accepted; not counted as a failure, unless others get through
 //	Undecided                     HELD: a person decides
-//	cut short by leadgate's stop  RETRY_WAIT, due at once; does not count as a failure
-//	with the breaker open         RETRY_WAIT, due once it closes; does not count as a failure
-//	a fault of leadgate           as Unknown, but counts whatever the CRM is like; DEAD after maxFaults
+//	interrupted: leadgate stops   RETRY_WAIT, due at once; not counted as a failure
+//	with the breaker open         RETRY_WAIT, due once it closes; not counted as a failure
+//	a fault of leadgate           as Unknown, but counted even with the breaker open; DEAD after maxFaults
 func (c *call) verdict(p *parcel) *store.Step {
 	l, now, outcome := c.lane, c.lane.worker.now(), p.outcome
 	d, attempt := p.delivery, p.attempt
@@ -93,12 +93,12 @@ func (c *call) verdict(p *parcel) *store.Step {
 	return &store.Step{Claim: p.claim, Delivery: d, Attempt: attempt, Events: events}
 }
 
-// maxFaults is how often in a row leadgate itself fails on a delivery, which will fail each time, before it is given up: with the
-// default backoff after about an hour and a half, in which what the CRM answers may have become another.
+// maxFaults is how many times in a row leadgate itself may fail on a delivery before it is given up, because it will fail every
+// time. With the default backoff that takes about an hour and a half, in which the CRM's answers may change.
 const maxFaults = 15
 
-// failed counts a failure, and says when to try again, if at all. Only the time in which the destination could be called
-// counts: while it was paused, asked for a pause or refused the credentials, nobody could have delivered.
+// failed counts a failure and decides when to try again, if at all. Only time in which the destination could be called counts:
+// while it was paused or refused the credentials, no delivery could have got through.
 func (c *call) failed(p *parcel, now time.Time) {
 	d := p.delivery
 	if p.unreachable = c.unreachable && !p.faulted; p.interrupted || p.unreachable {
@@ -135,7 +135,7 @@ func (c *call) failed(p *parcel, now time.Time) {
 	c.waitUntil(p, due)
 }
 
-// again has a delivery sent as the lead is now, after what went before was answered.
+// again makes a delivery due, with the lead as it is now, after the previous payload was answered.
 func (c *call) again(p *parcel, now time.Time) {
 	d := p.delivery
 	d.Resend, d.Reason = false, ""
@@ -155,7 +155,7 @@ func (c *call) noteFailure(p *parcel, now time.Time) {
 	note(reasonOf(p.outcome), now)
 }
 
-// superseded settles a late delivery to a destination that would overwrite newer data with it.
+// superseded settles a late delivery to a destination where it would overwrite newer data.
 func (c *call) superseded(claim *store.Claim, d *leadgatev1.Delivery) *store.Step {
 	d.State, d.Mode = leadgatev1.DeliveryState_DELIVERY_STATE_SUPERSEDED, claim.Delivery.GetMode()
 	d.Reason = "a newer lead of the same person was already delivered, and " + c.conn.traits.Kind + " cannot fill in only empty properties"
@@ -165,7 +165,7 @@ func (c *call) superseded(claim *store.Claim, d *leadgatev1.Delivery) *store.Ste
 	})}}
 }
 
-// unsendable settles a delivery that no call can be made for.
+// unsendable settles a delivery for which there is no payload.
 func (c *call) unsendable(claim *store.Claim, d *leadgatev1.Delivery, err error) *store.Step {
 	d.State, d.Mode = leadgatev1.DeliveryState_DELIVERY_STATE_DEAD, claim.Delivery.GetMode()
 	d.Reason = scrub(err.Error(), claim.Record.GetLead())
@@ -178,7 +178,7 @@ func (c *call) unsendable(claim *store.Claim, d *leadgatev1.Delivery, err error)
 	}}
 }
 
-// reasonOf is what went wrong, in words even where the destination had none.
+// reasonOf returns what went wrong in words, even if the destination gave none.
 func reasonOf(outcome crm.Outcome) string {
 	switch {
 	case outcome.Reason != "":
@@ -189,7 +189,7 @@ func reasonOf(outcome crm.Outcome) string {
 	return "the CRM did not accept it"
 }
 
-// legible is an outcome as it can be stored, whatever the CRM answered: its texts are UTF-8, at most crm.MaxBody bytes each.
+// legible returns the outcome in a form that can be stored: its texts are valid UTF-8, at most crm.MaxBody bytes each.
 func legible(outcome crm.Outcome) crm.Outcome {
 	outcome.Dropped = slices.Clone(outcome.Dropped)
 	texts := []*string{&outcome.RecordID, &outcome.RecordURL, &outcome.Reason, &outcome.Property, &outcome.Body, &outcome.Progress}
@@ -202,7 +202,7 @@ func legible(outcome crm.Outcome) crm.Outcome {
 	return outcome
 }
 
-// inWords is a duration as an operator wants to read it.
+// inWords formats a duration for operators.
 func inWords(d time.Duration) string {
 	round := time.Millisecond
 	switch {

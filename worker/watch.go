@@ -14,12 +14,12 @@ import (
 	"github.com/leadgate/leadgate/worker/journal"
 )
 
-// After this long without anything to show, a watcher gets a heartbeat, so that both ends and what is between them see that
-// the connection lives.
+// A watcher with nothing to show for this long gets a heartbeat, so that both ends and any proxies see that the connection is
+// alive.
 const heartbeat = 15 * time.Second
 
-// lastEventID is the metadata key under which the header Last-Event-ID of server-sent events arrives. A browser that
-// connects again sends it with the address it first used, so it overrules what the request says.
+// lastEventID is the metadata key of the Last-Event-ID header of server-sent events. A browser that reconnects sends it with its
+// original URL, so it overrides what the request says.
 const lastEventID = "last-event-id"
 
 // WatchDeliveries implements WorkerServiceServer.
@@ -36,7 +36,7 @@ func (s *service) WatchDeliveries(r *leadgatev1.WatchDeliveriesRequest, stream g
 	}
 	hello := &leadgatev1.WatchHello{Version: s.version, LatestEventId: s.worker.journal.Latest()}
 	if options.After == "" && options.Last == 0 {
-		options.After = hello.LatestEventId // what the hello does not cover is shown
+		options.After = hello.LatestEventId // show what happens after the hello
 	}
 	subscription, err := s.worker.journal.Subscribe(options)
 	if err != nil {
@@ -86,8 +86,8 @@ func (s *service) forward(ctx context.Context, subscription *journal.Subscriptio
 	return nil
 }
 
-// matching returns the filter of a request. Stage and lead choose among events about leads, form among these and events about
-// forms; a destination also lets through what concerns no destination.
+// matching returns the filter of a request. Stage and lead select among events about leads, form among these and events about
+// forms. A destination also lets through events that concern no destination.
 func matching(r *leadgatev1.WatchDeliveriesRequest) func(*leadgatev1.Event) bool {
 	leadsOnly := len(r.GetForm()) > 0 || len(r.GetStage()) > 0 || r.GetLeadId() != ""
 	destinations := func(destination string) bool {
@@ -95,7 +95,7 @@ func matching(r *leadgatev1.WatchDeliveriesRequest) func(*leadgatev1.Event) bool
 	}
 	return func(event *leadgatev1.Event) bool {
 		lead := event.GetLead()
-		if r.GetLeadId() != "" && lead.GetLeadId() != r.GetLeadId() { // asked for by thousands at a time
+		if r.GetLeadId() != "" && lead.GetLeadId() != r.GetLeadId() { // comes first, because thousands may ask for this at a time
 			return false
 		}
 		if form := event.GetForm(); form != nil && len(r.GetStage()) == 0 && r.GetLeadId() == "" {

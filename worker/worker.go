@@ -1,8 +1,8 @@
-// Package worker is the back of the house: it takes accepted leads from the store to the CRMs.
+// Package worker is the back of the house: it delivers accepted leads from the store to the CRMs.
 //
-// Each configured destination has a lane (lane.go). A lane claims what is due, at the destination's pace, and hands it to a
-// call (call.go), which maps the leads (payload.go), makes the attempt durable, lets the CRM's package deliver, and settles
-// what came of it (verdict.go). [NewService] shows all this to operators and lets them act on it.
+// Each configured destination has a lane (lane.go). A lane claims due deliveries, at the destination's pace, and passes them to a
+// call (call.go), which maps the leads (payload.go), records the attempts durably, lets the CRM's package deliver, and settles the
+// results (verdict.go). [NewService] lets operators watch and control all this.
 package worker
 
 import (
@@ -26,39 +26,39 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// After the time given to Stop is over, calls are cancelled and get this long to settle.
+// How long calls get to settle after they are cancelled, when the time given to Stop is over.
 const settleGrace = 3 * time.Second
 
-// Options are what a worker needs. Store and Journal are required.
+// Options configure a worker. Store and Journal are required.
 type Options struct {
 	Store   store.Store
 	Journal *journal.Journal
-	// Now is the time, the same clock as the store's; time.Now if nil.
+	// Now returns the time, from the same clock as the store's. If nil, it is time.Now.
 	Now func() time.Time
-	// Logger gets what no event tells: faults of leadgate itself and of the store. Nil drops it.
+	// Logger receives what no event reports: faults of leadgate itself and of the store. If nil, nothing is logged.
 	Logger *slog.Logger
-	// Transport makes the requests to the CRMs, below pace and time limits; a transport of the worker's own if nil.
+	// Transport makes the requests to the CRMs, below pacing and timeouts. If nil, the worker has its own.
 	Transport http.RoundTripper
-	// Open makes the connection of a configured destination; nil knows every kind that the configuration knows.
+	// Open connects to a configured destination. If nil, every kind of the configuration is supported.
 	Open func(*configv1.Destination, crm.Environment) (crm.Destination, error)
-	// Resubmit reads a kept lead anew with the configuration in force: it belongs to the front of the house, which the worker
-	// does not know. Without it no held lead can be released.
+	// Resubmit reads a stored lead again with the current configuration. It belongs to the front of the house, which the worker
+	// does not know. If nil, held leads cannot be released.
 	Resubmit func(*leadgatev1.LeadRecord) (*Resubmission, error)
 }
 
-// Config is what of the configuration concerns the worker.
+// Config is the part of the configuration that concerns the worker.
 type Config struct {
-	// Revision names the configuration; attempts keep it.
+	// Revision identifies the configuration; attempts record it.
 	Revision string
-	// Destinations by name.
+	// Destinations are the destinations by name.
 	Destinations map[string]*configv1.Destination
-	// Forms by name, whose values are compared with the options that CRMs have.
+	// Forms are the forms by name. Their values are compared with the options that CRMs have.
 	Forms map[string]*configv1.Form
 	// Secret resolves references such as ${env:NAME} in a value.
 	Secret func(value string) (string, error)
 }
 
-// Worker delivers. It is safe for concurrent use.
+// Worker delivers leads. It is safe for concurrent use.
 type Worker struct {
 	store     store.Store
 	journal   *journal.Journal
@@ -76,14 +76,14 @@ type Worker struct {
 	stopCalling  context.CancelFunc
 	calls        sync.WaitGroup
 
-	orphaned chan struct{} // holds a signal when something may wait for a destination that is not configured
+	orphaned chan struct{} // holds a signal when deliveries may wait for a destination that is not configured
 
-	changing sync.Mutex // held by whoever changes what follows
+	changing sync.Mutex // held while the fields below change
 	running  bool
-	applied  bool // there is a configuration
+	applied  bool // a configuration was applied
 	stopped  bool
-	sweeping bool         // what waits for nobody is looked for
-	mu       sync.RWMutex // of the map; held shortly
+	sweeping bool         // sweepOrphans was started
+	mu       sync.RWMutex // guards lanes; held only briefly
 	lanes    map[string]*lane
 }
 
@@ -116,12 +116,12 @@ func New(o Options) (*Worker, error) {
 	return w, nil
 }
 
-// A connection over which nothing came for this long is pinged, and given up if it does not answer as soon. HTTP/2 has one for all
-// calls to a host: where the network drops it without a word, each call would run into its time limit until the kernel notices,
-// which takes a quarter of an hour.
+// A connection that received nothing for this long is pinged, and closed if the answer takes as long again. HTTP/2 uses one
+// connection for all calls to a host: if the network drops it silently, every call would time out until the kernel notices, after a
+// quarter of an hour.
 const pingConnection = 15 * time.Second
 
-// newTransport is net/http's, with enough idle connections for the calls that go to one host at a time.
+// newTransport returns a transport like net/http's default, with enough idle connections for concurrent calls to one host.
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
@@ -134,9 +134,9 @@ func newTransport() *http.Transport {
 	}
 }
 
-// Apply makes a configuration the present one. Everything is checked and built first: on error, which names every
-// destination at fault, nothing has changed. Calls under way end under the configuration they began with. A destination
-// that stays keeps its pace, and its session where nothing that concerns it changed; the deliveries of one that is gone are held.
+// Apply makes c the current configuration. Everything is checked and built first: an error names every destination at fault, and
+// nothing has changed. Calls in progress finish under the configuration they started with. A destination that stays keeps its pace,
+// and its session if nothing that concerns it changed. The deliveries of one that is gone are held.
 func (w *Worker) Apply(c Config) error {
 	w.changing.Lock()
 	defer w.changing.Unlock()
@@ -191,7 +191,7 @@ func (w *Worker) Apply(c Config) error {
 	return nil
 }
 
-// sweep has destinations looked for that are not configured, beside everything else.
+// sweep looks for deliveries without a configured destination, in the background. The caller must hold changing.
 func (w *Worker) sweep() {
 	switch {
 	case !w.running || !w.applied:
@@ -206,11 +206,11 @@ func (w *Worker) sweep() {
 func (w *Worker) sweepNow() {
 	select {
 	case w.orphaned <- struct{}{}:
-	default: // a signal waits already
+	default: // a signal is already pending
 	}
 }
 
-// Start begins to deliver.
+// Start starts delivering.
 func (w *Worker) Start() {
 	w.changing.Lock()
 	defer w.changing.Unlock()
@@ -225,13 +225,11 @@ func (w *Worker) Start() {
 	w.sweep()
 }
 
-// Operations does things to many leads or deliveries at once. Rpcs on many that are not the worker's own define theirs there,
-// before Start.
+// Operations returns the runner of operations on many leads or deliveries. RPCs of other packages define theirs on it before Start.
 func (w *Worker) Operations() *operations.Runner { return w.operations }
 
-// Stop takes nothing more from the store and lets the calls under way finish until ctx ends; then they are cancelled, and
-// what they may have achieved is settled as unknown. An error says that calls did not even end then; the next start counts
-// them as unknown.
+// Stop stops claiming and lets calls in progress finish until ctx ends. Then they are cancelled, and what they may have achieved is
+// settled as unknown. It returns an error if calls did not end even then; the next start counts them as unknown.
 func (w *Worker) Stop(ctx context.Context) error {
 	w.changing.Lock()
 	defer w.changing.Unlock()
@@ -265,7 +263,7 @@ func (w *Worker) Stop(ctx context.Context) error {
 	}
 }
 
-// reporter takes the quotas that a destination is told of to its lane.
+// reporter returns a function that passes a destination's quotas to its lane.
 func (w *Worker) reporter(name string) func(crm.Quota) {
 	return func(q crm.Quota) {
 		if l, err := w.lane(name); err == nil {
@@ -280,7 +278,7 @@ func (w *Worker) closeConnections() {
 	}
 }
 
-// lane returns the lane of a destination. The error names those that there are.
+// lane returns the lane of a destination. Its error lists the destinations that exist.
 func (w *Worker) lane(name string) (*lane, error) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
@@ -290,7 +288,7 @@ func (w *Worker) lane(name string) (*lane, error) {
 	return nil, noDestination(name, slices.Sorted(maps.Keys(w.lanes)))
 }
 
-// noDestination says which destination was probably meant, or which there are.
+// noDestination returns an error that lists the known destinations.
 func noDestination(name string, known []string) error {
 	if len(known) == 0 {
 		return fmt.Errorf("%w %q; none is configured", errNoDestination, name)
@@ -300,7 +298,7 @@ func noDestination(name string, known []string) error {
 
 var errNoDestination = errors.New("there is no destination")
 
-// all returns the lanes by name.
+// all returns the lanes sorted by name.
 func (w *Worker) all() []*lane {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
