@@ -11,15 +11,15 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
-// result is what became of one record.
+// result is the result for one record.
 type result struct {
 	ID      string    `json:"id"`
 	Success bool      `json:"success"`
 	Errors  []problem `json:"errors"`
 }
 
-// collection upserts leads in one call, and reports whether they have their outcomes: not if Salesforce does not take Email as
-// the key of a collection. Its page on collections speaks of external ids only; its page on single records has Email, too.
+// collection upserts leads in one call, and reports whether it set their outcomes. It did not if Salesforce refuses Email as the
+// key of a collection: its documentation of collections mentions external IDs only; that of single records has Email, too.
 func (d *destination) collection(ctx context.Context, leads []*errand) bool {
 	records := make([]map[string]any, len(leads))
 	for i, lead := range leads {
@@ -44,8 +44,8 @@ func (d *destination) collection(ctx context.Context, leads []*errand) bool {
 	return true
 }
 
-// readCollection gives each lead its result, which stand in the order of the request. Fewer results than leads tell nothing
-// about any.
+// readCollection sets each lead's outcome from its result. Results are in the order of the request. If the number of results
+// differs from that of leads, nothing is known about any lead.
 func (d *destination) readCollection(ctx context.Context, answer *crm.Answer, token crm.Token, leads []*errand) {
 	var results []json.RawMessage
 	if json.Unmarshal(answer.Body, &results) != nil {

@@ -14,12 +14,12 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
-// errand is a lead on its way.
+// errand is a lead that is being delivered.
 type errand struct {
 	*draft.Draft
-	fill bool // only what a record has nothing in
-	// diverted says that it went to another record than that of its key, or that a new one was made in spite of that. It does so
-	// once at most, as records may refer to each other in circles.
+	fill bool // fill only the record's blanks
+	// diverted means that the lead was written to a record other than that of its key, or to a new one despite its key. That
+	// happens at most once, because records may refer to each other in circles.
 	diverted bool
 }
 
@@ -49,8 +49,8 @@ func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadga
 	return draft.Told(all)
 }
 
-// setKey makes sure that what the lead is known by is among its values, whatever the mapping says: by Email its address, by an
-// external id what is mapped to it, otherwise the address, otherwise the lead's own identifier.
+// setKey adds the lead's key to its values, whatever the mapping says. If Email is the key, it is the address. If an external ID
+// is, it is the value mapped to it, or else the address, or else the lead's identifier.
 func (d *destination) setKey(lead *errand) {
 	if lead.Text(d.key) == "" && lead.Item.Email != "" {
 		lead.Values[d.key] = lead.Item.Email
@@ -69,7 +69,7 @@ func (d *destination) inRounds(leads []*errand, send func([]*errand)) {
 	})
 }
 
-// upsert sends leads: one by its address, several as a collection.
+// upsert sends leads: several as a collection, a single one by its key.
 func (d *destination) upsert(ctx context.Context, leads []*errand) {
 	if len(leads) > 1 && !d.oneByOne.Load() && d.collection(ctx, leads) {
 		return
@@ -80,7 +80,7 @@ func (d *destination) upsert(ctx context.Context, leads []*errand) {
 // single upserts a lead by its key.
 func (d *destination) single(ctx context.Context, lead *errand) {
 	key := lead.Text(d.key)
-	if strings.HasSuffix(strings.ToLower(key), ".inc") { // taken for the name of a file, in an address (contracts, salesforce.md §2.1)
+	if strings.HasSuffix(strings.ToLower(key), ".inc") { // Salesforce takes it for a file name in the URL (contracts, salesforce.md §2.1)
 		if id, failed := d.lookUp(ctx, lead, d.key, key, time.Time{}); failed || id != "" {
 			if id != "" {
 				d.change(ctx, lead, id)
@@ -101,7 +101,7 @@ func (d *destination) keyPath(key string) string {
 	return "sobjects/" + d.object + "/" + url.PathEscape(d.key) + "/" + url.PathEscape(key)
 }
 
-// readSingle reads the answer to a lead that was upserted, created or changed by itself.
+// readSingle sets the outcome from the answer to an upsert, creation or update of a single lead.
 func (d *destination) readSingle(ctx context.Context, answer *crm.Answer, token crm.Token, lead *errand) {
 	switch answer.Status {
 	case http.StatusOK, http.StatusCreated:
@@ -114,7 +114,7 @@ func (d *destination) readSingle(ctx context.Context, answer *crm.Answer, token 
 		default:
 			lead.Fail(delivered(answer, token, r.ID))
 		}
-	case http.StatusNoContent: // an update, says a version before 46.0
+	case http.StatusNoContent: // an update, before API version 46.0
 		d.readBack(ctx, lead)
 	case http.StatusMultipleChoices:
 		d.several(answer, lead, idsOf(answer.Body)).take(ctx)
@@ -123,7 +123,7 @@ func (d *destination) readSingle(ctx context.Context, answer *crm.Answer, token 
 	}
 }
 
-// readBack finds the identifier of a record that was updated, where the answer did not say.
+// readBack looks up the identifier of a record that was updated, because the answer did not contain it.
 func (d *destination) readBack(ctx context.Context, lead *errand) {
 	answer, token, failure := d.call(ctx, http.MethodGet, d.keyPath(lead.Text(d.key))+"?fields=Id", nil)
 	if failure != nil {
@@ -141,7 +141,7 @@ func (d *destination) readBack(ctx context.Context, lead *errand) {
 	lead.Fail(delivered(answer, token, record.ID))
 }
 
-// create makes a record of a lead that has no key. Where an earlier answer was lost, it is looked for first.
+// create creates a record for a lead without a key. If an earlier answer was lost, it searches for the record first.
 func (d *destination) create(ctx context.Context, lead *errand) {
 	if !lead.Item.Unanswered.IsZero() {
 		phone := lead.Text("Phone")
@@ -167,7 +167,7 @@ func (d *destination) insert(ctx context.Context, lead *errand) {
 	}
 }
 
-// change writes a lead to a record that was found by other means than its key, which that record may have another value of.
+// change updates a record that was found by other means than its key. The record may have a different key.
 func (d *destination) change(ctx context.Context, lead *errand, id string) {
 	lead.diverted = true
 	if lead.fill {
@@ -183,7 +183,7 @@ func (d *destination) change(ctx context.Context, lead *errand, id string) {
 
 func recordPath(object, id string) string { return "sobjects/" + object + "/" + url.PathEscape(id) }
 
-// isRecord tells the path of a record by its identifier from one by its key.
+// isRecord reports whether a path identifies a record by its identifier and not by its key.
 func (d *destination) isRecord(path string) bool {
 	id, is := strings.CutPrefix(path, recordPath(d.object, ""))
 	return is && id != "" && !strings.Contains(id, "/")
@@ -201,11 +201,12 @@ func (d *destination) patch(ctx context.Context, lead *errand, id string, values
 	}
 }
 
-// clockSkew is how far Salesforce's clock may be from leadgate's.
+// clockSkew is the largest assumed difference between Salesforce's clock and leadgate's.
 const clockSkew = 5 * time.Minute
 
-// lookUp finds the newest record with a value; since a time, unless it is zero. failed reports whether it could not, and the
-// lead has its outcome then: never Unknown, as nothing was written, and which answer was lost is to be known the next time.
+// lookUp finds the newest record with a value, created after since unless that is zero. failed reports whether the lookup failed;
+// the lead's outcome then says why. It is never Unknown: nothing was written, and the next attempt must still know which answer was
+// lost.
 func (d *destination) lookUp(ctx context.Context, lead *errand, field, value string, since time.Time) (id string, failed bool) {
 	defer func() {
 		if failed && lead.Outcome.Kind == crm.Unknown {
@@ -243,7 +244,7 @@ func (d *destination) lookUp(ctx context.Context, lead *errand, field, value str
 	return found.Records[0].ID, false
 }
 
-// fill writes what the record at a path has nothing in.
+// fill writes the lead's values where the record at a path is blank.
 func (d *destination) fill(ctx context.Context, lead *errand, path string) {
 	answer, token, failure := d.call(ctx, http.MethodGet, path, nil)
 	switch {
@@ -280,7 +281,7 @@ func (d *destination) fill(ctx context.Context, lead *errand, path string) {
 	d.patch(ctx, lead, id, blanks)
 }
 
-// send makes a call that writes a lead. It returns nil if there is no answer; the lead's outcome then says why.
+// send makes a call that writes a lead. If there is no answer, it sets the lead's outcome and returns nil.
 func (d *destination) send(ctx context.Context, method, path string, values map[string]any, lead *errand) (*crm.Answer, crm.Token) {
 	answer, token, failure := d.call(ctx, method, path, values)
 	if failure != nil {
@@ -290,7 +291,7 @@ func (d *destination) send(ctx context.Context, method, path string, values map[
 	return answer, token
 }
 
-// delivered is the outcome of a lead whose record is known.
+// delivered returns the outcome of a lead that was written to a record.
 func delivered(answer *crm.Answer, token crm.Token, id string) crm.Outcome {
 	outcome := answer.Outcome(crm.Delivered, "")
 	outcome.RecordID = id
@@ -298,10 +299,10 @@ func delivered(answer *crm.Answer, token crm.Token, id string) crm.Outcome {
 	return outcome
 }
 
-// idsOf reads the records that match a key: a list of their addresses.
+// idsOf returns the records that match a key, from a list of their paths.
 func idsOf(body []byte) []string {
 	var addresses []string
-	_ = json.Unmarshal(body, &addresses) // none, then
+	_ = json.Unmarshal(body, &addresses) // leaves none on error
 	for i, address := range addresses {
 		addresses[i] = address[strings.LastIndex(address, "/")+1:]
 	}

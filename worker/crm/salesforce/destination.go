@@ -1,8 +1,8 @@
-// Package salesforce delivers leads to Salesforce as leads or as contacts.
+// Package salesforce delivers leads to Salesforce as leads or contacts.
 //
-// A lead is upserted by a field of the customer's choice: an external id, or Email, which needs no preparation. Sent twice, it
-// is one record. By Email, a lead without an address cannot be upserted: it is created, and looked for by its phone number
-// first if an earlier answer was lost.
+// A lead is upserted by a field of the customer's choice: an external ID, or Email, which needs no preparation. Sent twice, it is
+// one record. With Email, a lead without an address cannot be upserted: it is created, after a search by phone number if an earlier
+// answer was lost.
 package salesforce
 
 import (
@@ -26,16 +26,16 @@ import (
 
 const (
 	defaultVersion = "62.0"
-	// Records in one collection (Salesforce, "Upsert Records Using sObject Collections").
+	// The most records in a collection (Salesforce, "Upsert Records Using sObject Collections").
 	maxBatch = 200
 
 	objectLead    = "Lead"
 	objectContact = "Contact"
-	// email is the field that every organisation can look records up by.
+	// email is the field by which every organisation can look up records.
 	email = "Email"
 )
 
-// What to do where Salesforce has a record already that may be of the same person.
+// What to do if Salesforce already has a record that may be of the same person.
 const (
 	duplicatesPark   = "park"
 	duplicatesSave   = "save"
@@ -45,21 +45,21 @@ const (
 type destination struct {
 	env          crm.Environment
 	cfg          *configv1.Salesforce
-	login        string // where tokens are asked for
+	login        string // base URL of the token endpoint
 	object       string
-	key          string // the field that records are upserted by
+	key          string // the field by which records are upserted
 	version      string
 	duplicates   string
 	placeholders map[string]string
 	tokens       *crm.Tokens
-	known        atomic.Pointer[crm.Schema] // nil until it was read
-	// oneByOne is set once Salesforce does not take Email as the key of a collection.
+	known        atomic.Pointer[crm.Schema] // nil until it has been read
+	// oneByOne is set when Salesforce has refused Email as the key of a collection.
 	oneByOne atomic.Bool
 }
 
 var versionPattern = regexp.MustCompile(`^\d{2,3}\.0$`)
 
-// New returns the destination that is configured. It makes no call.
+// New returns the configured destination. It makes no call.
 func New(cfg *configv1.Salesforce, env crm.Environment) (crm.Destination, error) {
 	d := &destination{
 		env: env, cfg: cfg, login: strings.TrimRight(cfg.GetUrl(), "/"),
@@ -93,7 +93,7 @@ func (d *destination) Traits() crm.Traits {
 	return crm.Traits{Kind: "salesforce", MaxBatch: maxBatch, FillBlanks: true, Defaults: d.defaults()}
 }
 
-// defaults are fields that every organisation has.
+// defaults returns fields that every organisation has.
 func (d *destination) defaults() map[string]string {
 	fields := map[string]string{
 		"Email": "email", "FirstName": "first_name", "LastName": "last_name", "Phone": "phone", "Title": "job_title", "Description": "message",
@@ -110,8 +110,8 @@ func (d *destination) defaults() map[string]string {
 	return fields
 }
 
-// Encode implements crm.Destination. An organisation with picklists of states and countries takes the codes of a state and a
-// country in fields of their own only: CountryCode beside Country, MailingStateCode beside MailingState.
+// Encode implements crm.Destination. In an organisation with state and country picklists, codes go into fields of their own:
+// CountryCode beside Country, MailingStateCode beside MailingState.
 func (d *destination) Encode(properties []mapping.Property) ([]byte, error) {
 	known := d.known.Load()
 	for i, p := range properties {
@@ -128,7 +128,7 @@ func isCode(text string, longest int) bool {
 	return len(text) >= 2 && len(text) <= longest && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
-// Ping implements crm.Destination. It asks for the limits, which every user of the API may read.
+// Ping implements crm.Destination. It reads the limits, which every API user may do.
 func (d *destination) Ping(ctx context.Context) crm.Outcome {
 	answer, token, failure := d.call(ctx, http.MethodGet, "limits", nil)
 	switch {
@@ -144,7 +144,7 @@ func (d *destination) Ping(ctx context.Context) crm.Outcome {
 	return outcome
 }
 
-// call makes a request to the API.
+// call makes a request to the API, and reports the quota in the answer.
 func (d *destination) call(ctx context.Context, method, path string, body any) (*crm.Answer, crm.Token, *crm.Outcome) {
 	answer, token, failure := d.tokens.Call(ctx, d.secrets, func(token crm.Token) (*http.Request, *crm.Outcome) {
 		req, failure := crm.NewRequest(ctx, method, token.BaseURL+"/services/data/v"+d.version+"/"+path, body, "salesforce.url")
@@ -164,8 +164,8 @@ func (d *destination) call(ctx context.Context, method, path string, body any) (
 	return answer, token, failure
 }
 
-// instruct says what rules are to apply to what is written. A record that is known to be there keeps its owner: Salesforce applies
-// assignment rules to what is changed, too, unless it is told not to. Of what is upserted that is not known.
+// instruct sets headers that say which rules apply to a write. Salesforce applies assignment rules to updates too unless told not
+// to, so a record that is known to exist keeps its owner. For an upsert, whether it exists is unknown.
 func (d *destination) instruct(header http.Header, there bool) {
 	if d.duplicates == duplicatesSave {
 		header.Set("Sforce-Duplicate-Rule-Header", "allowSave=true; includeRecordDetails=false; runAsCurrentUser=true")

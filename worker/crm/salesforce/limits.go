@@ -8,10 +8,10 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// usage is how many calls of the last 24 hours are used, and how many there are: api-usage=18/15000. More may follow.
+// usage matches how many calls of the last 24 hours were used, and how many there are: api-usage=18/15000. More may follow.
 var usage = regexp.MustCompile(`(?:^|[;, ])api-usage=(\d+)/(\d+)`)
 
-// report tells the pace what an answer says is left of the organisation's calls, which all its integrations share.
+// report passes on what an answer says about the organisation's quota, which all its integrations share.
 func (d *destination) report(answer *crm.Answer) {
 	found := usage.FindStringSubmatch(answer.Header.Get("Sforce-Limit-Info"))
 	if found == nil || d.env.Report == nil {

@@ -10,16 +10,16 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
-// meaning is what an error of Salesforce's means, by its code, which is looked at before the status.
+// meaning is what an error code means. Codes are considered before the status.
 type meaning struct {
 	kind   crm.OutcomeKind
 	reason string
 	wait   time.Duration
-	// lone: it is about the record, and about one property that can be left out.
+	// lone means that the error is about one field of the record, which can be left out.
 	lone bool
 }
 
-// meanings are the codes that are known (contracts, salesforce.md §4). What is not among them goes by the status.
+// meanings are the known codes (contracts, salesforce.md §4). Others are interpreted by status.
 var meanings = map[string]meaning{
 	"UNABLE_TO_LOCK_ROW":                {kind: crm.Retry, reason: "another writer holds the record; fewer calls at a time (limits.concurrency) make this rarer"},
 	"ENTITY_IS_LOCKED":                  {kind: crm.Retry, reason: "the record is locked, as by an approval"},
@@ -61,10 +61,10 @@ var meanings = map[string]meaning{
 	"INVALID_TYPE":                            {kind: crm.Refused, reason: "Salesforce does not know such an object, or hides it from the user; check salesforce.object"},
 }
 
-// wrongJSON is said of values of another type than their fields, which are not named.
+// wrongJSON is the code for values of the wrong type. The error does not name the field.
 const wrongJSON = "JSON_PARSER_ERROR"
 
-// mistyped are the fields of a lead whose values are of another type, as far as the fields are known.
+// mistyped returns the fields of a lead whose values have the wrong type, as far as the schema is known.
 func (d *destination) mistyped(lead *errand) []string {
 	var fields []string
 	for name, value := range lead.Values {
@@ -96,20 +96,20 @@ func (d *destination) mistyped(lead *errand) []string {
 	return fields
 }
 
-// How long to wait after REQUEST_LIMIT_EXCEEDED, which comes without a word about it. Calls that take long are counted while
-// they last; those of a day over 24 hours that move, so that some become free all the time.
+// How long to wait after REQUEST_LIMIT_EXCEEDED, which comes without Retry-After. Concurrent calls count while they last. The daily
+// limit is over a sliding window of 24 hours, so that calls become available all the time.
 const (
 	concurrentWait = 20 * time.Second
 	dailyWait      = 15 * time.Minute
 )
 
-// refused gives a lead its outcome after a call about it alone, that was not taken.
+// refused sets a lead's outcome after a call about it alone failed.
 func (d *destination) refused(ctx context.Context, answer *crm.Answer, lead *errand) {
 	d.refuse(answer, problemOf(answer), lead).take(ctx)
 }
 
-// detour is what is done about a lead that cannot go the usual way. It takes calls, and gives the lead its outcome. Nil where the
-// lead has one.
+// detour is a further attempt for a lead that cannot go the usual way. It makes calls and sets the lead's outcome. Nil means that
+// the lead has its outcome already.
 type detour func(context.Context)
 
 func (by detour) take(ctx context.Context) {
@@ -118,7 +118,7 @@ func (by detour) take(ctx context.Context) {
 	}
 }
 
-// refuse gives a lead its outcome after a problem with it, or returns what is done about it.
+// refuse sets a lead's outcome after a problem with it, or returns a detour.
 func (d *destination) refuse(answer *crm.Answer, p problem, lead *errand) detour {
 	code := p.code()
 	switch code {
@@ -165,7 +165,7 @@ func (d *destination) refuse(answer *crm.Answer, p problem, lead *errand) detour
 	return nil
 }
 
-// taken reads DUPLICATE_VALUE. On the key it is a race with another writer, which is over by the next attempt.
+// taken handles DUPLICATE_VALUE. For the key, that is a race with another writer, which is over by the next attempt.
 func (d *destination) taken(answer *crm.Answer, p problem, lead *errand) {
 	field := p.field()
 	for property := range lead.Values {
@@ -186,7 +186,7 @@ func (d *destination) taken(answer *crm.Answer, p problem, lead *errand) {
 	lead.Fail(outcome)
 }
 
-// duplicate does what the configuration says where a duplicate rule found other records.
+// duplicate handles records found by a duplicate rule, as configured.
 func (d *destination) duplicate(answer *crm.Answer, p problem, lead *errand) detour {
 	way := ", and blocks it"
 	switch {
@@ -196,7 +196,7 @@ func (d *destination) duplicate(answer *crm.Answer, p problem, lead *errand) det
 		if ids := p.matches(d.object); len(ids) > 0 {
 			return func(ctx context.Context) { d.change(ctx, lead, ids[0]) }
 		}
-		if p.StatusCode != "" { // of a record in a collection, which names none; a call of its own does
+		if p.StatusCode != "" { // a collection names no records; a single call does
 			return func(ctx context.Context) { d.single(ctx, lead) }
 		}
 		way = ", and names no " + d.object + " to update"
@@ -205,7 +205,7 @@ func (d *destination) duplicate(answer *crm.Answer, p problem, lead *errand) det
 	return nil
 }
 
-// several does what the configuration says where more than one record has the key. ids are not always told.
+// several handles more than one record with the key, as configured. ids may be empty although there are several.
 func (d *destination) several(answer *crm.Answer, lead *errand, ids []string) detour {
 	switch {
 	case d.duplicates == duplicatesSave && !lead.diverted:
@@ -231,8 +231,8 @@ func (d *destination) parkSeveral(answer *crm.Answer, lead *errand) {
 	lead.Fail(outcome)
 }
 
-// insertAnew makes another record where Salesforce has one that cannot be used, unless an earlier answer was lost: then it is
-// not known whether that was done already.
+// insertAnew creates another record because the existing one cannot be used. If an earlier answer was lost, it first checks whether
+// that was already done.
 func (d *destination) insertAnew(ctx context.Context, lead *errand) {
 	lead.diverted = true
 	if !lead.Item.Unanswered.IsZero() {
@@ -248,7 +248,7 @@ func (d *destination) insertAnew(ctx context.Context, lead *errand) {
 	d.insert(ctx, lead)
 }
 
-// refusedAll gives leads their outcomes after a collection that was refused as a whole, and wrote nothing.
+// refusedAll sets the outcomes of leads after a collection that was refused as a whole and wrote nothing.
 func (d *destination) refusedAll(answer *crm.Answer, p problem, leads []*errand) {
 	outcome := d.failed(answer)
 	if m, known := meanings[p.code()]; known && m.kind != crm.Refused {
@@ -261,10 +261,10 @@ func (d *destination) refusedAll(answer *crm.Answer, p problem, leads []*errand)
 	draft.FailAll(leads, outcome)
 }
 
-// failed reads an answer that is about the call, the organisation or Salesforce, and not about a lead:
+// failed interprets an answer that is about the call, the organisation or Salesforce, and not about a lead:
 //
-//	REQUEST_LIMIT_EXCEEDED  too fast, or too much for today; with status 403
-//	a known code            as it says
+//	REQUEST_LIMIT_EXCEEDED  rate limited, for the moment or for the day; with status 403
+//	a known code            see meanings
 //	any other               by its status ([draft.ByStatus])
 func (d *destination) failed(answer *crm.Answer) crm.Outcome {
 	p := problemOf(answer)

@@ -11,13 +11,13 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
-// problem is an error of Salesforce's. Every field may be missing.
+// problem is a Salesforce error. Any field may be missing.
 type problem struct {
 	Message    string   `json:"message"`
 	ErrorCode  string   `json:"errorCode"`  // of a call
 	StatusCode string   `json:"statusCode"` // of a record in a collection
 	Fields     []string `json:"fields"`
-	// The records that a duplicate rule found; on the wire it is spelt in both ways.
+	// The records that a duplicate rule found. Salesforce spells the key in both ways.
 	Duplicates *duplicates `json:"duplicateResult"`
 	Dupicates  *duplicates `json:"duplicateResut"`
 }
@@ -37,8 +37,8 @@ type duplicates struct {
 	} `json:"matchResults"`
 }
 
-// problemOf reads an answer as an error of Salesforce's: a list, of which the first says most, or an object. The zero problem
-// if it is neither.
+// problemOf decodes an answer as a Salesforce error: a list, of which the first says the most, or an object. If it is neither, the
+// problem is zero.
 func problemOf(answer *crm.Answer) problem {
 	var list []problem
 	if json.Unmarshal(answer.Body, &list) == nil && len(list) > 0 {
@@ -53,13 +53,13 @@ func problemOf(answer *crm.Answer) problem {
 
 var fieldName = regexp.MustCompile(`^\w{1,80}$`)
 
-// tidy leaves names of fields only among the fields: they are shown.
+// tidy removes from Fields what is not a field name, because Fields are shown.
 func (p problem) tidy() problem {
 	p.Fields = slices.DeleteFunc(p.Fields, func(name string) bool { return !fieldName.MatchString(name) })
 	return p
 }
 
-// code is Salesforce's constant; empty if it is none.
+// code returns Salesforce's error code; empty if there is none.
 func (p problem) code() string {
 	for _, code := range []string{p.ErrorCode, p.StatusCode} {
 		if draft.IsCode(code) {
@@ -71,7 +71,7 @@ func (p problem) code() string {
 
 var noSuchColumn = regexp.MustCompile(`No such column '(\w+)'`)
 
-// field is the field that the problem is about, as far as it is told; of a column that is not there only the message tells.
+// field returns the field that the problem is about; empty if unknown. For a field that does not exist, only the message names it.
 func (p problem) field() string {
 	if len(p.Fields) > 0 {
 		return p.Fields[0]
@@ -82,7 +82,7 @@ func (p problem) field() string {
 	return ""
 }
 
-// fields are all fields that the problem is about and that were sent.
+// fields returns all fields that the problem is about and that were sent.
 func (p problem) fields(lead *errand) []string {
 	var sent []string
 	for _, name := range append(p.Fields, p.field()) {
@@ -95,7 +95,7 @@ func (p problem) fields(lead *errand) []string {
 	return sent
 }
 
-// matches are the records of an object that the duplicate rule found; it may find those of others, too.
+// matches returns the records of an object that the duplicate rule found; it may have found other objects' records, too.
 func (p problem) matches(object string) []string {
 	var ids []string
 	for _, found := range []*duplicates{p.Duplicates, p.Dupicates} {

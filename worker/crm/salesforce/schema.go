@@ -8,7 +8,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// field is a field as Salesforce describes it. What field-level security hides from the user is not among them.
+// field is Salesforce's description of a field. Fields that field-level security hides from the user are missing.
 type field struct {
 	Name              string `json:"name"`
 	Label             string `json:"label"`
@@ -54,12 +54,12 @@ func (d *destination) Schema(ctx context.Context) (*crm.Schema, crm.Outcome) {
 	return schema, crm.Outcome{Kind: crm.Delivered, Status: answer.Status}
 }
 
-// told is the field in leadgate's words.
+// told converts the field to leadgate's form.
 func (d *destination) told(f field) crm.Property {
 	p := crm.Property{
 		Name: f.Name, Label: f.Label, Native: f.Type, MaxLength: f.Length, Unique: f.Unique || f.Name == d.key,
 		ReadOnly: !f.Createable && !f.Updateable,
-		// What is filled in by itself when it is missing is not required of anybody.
+		// A field with a placeholder is not required of the mapping.
 		Required: !f.Nillable && f.Createable && !f.DefaultedOnCreate && d.placeholders[f.Name] == "",
 	}
 	switch f.Type {
@@ -78,7 +78,7 @@ func (d *destination) told(f field) crm.Property {
 		if f.Type == "multipicklist" {
 			p.Type = crm.Enumerations
 		}
-		if !f.Restricted { // it takes others, too
+		if !f.Restricted { // other values are accepted, too
 			break
 		}
 		for _, v := range f.Values {

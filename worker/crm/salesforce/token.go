@@ -19,12 +19,12 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/oauth"
 )
 
-// assertionLife is how long a JWT is good for; Salesforce wants a few minutes.
+// assertionLife is how long a JWT is valid; Salesforce wants a few minutes.
 const assertionLife = 3 * time.Minute
 
 const jwtGrant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
-// secrets are what tokens are got with, as they are now: those of client credentials or of a JWT.
+// secrets returns the current client credentials, or those for a JWT.
 func (d *destination) secrets() ([]string, *crm.Outcome) {
 	if jwt := d.cfg.GetJwt(); jwt != nil {
 		return d.env.Credentials("salesforce", jwt.GetClientId(), jwt.GetPrivateKey())
@@ -33,7 +33,7 @@ func (d *destination) secrets() ([]string, *crm.Outcome) {
 	return d.env.Credentials("salesforce", client.GetClientId(), client.GetClientSecret())
 }
 
-// grant asks for an access token.
+// grant implements crm.Grant.
 func (d *destination) grant(ctx context.Context, secrets []string, _ crm.Token) (crm.Token, *crm.Outcome) {
 	ask := oauth.Request{URL: d.login + "/services/oauth2/token", Secrets: secrets[1:], Check: "salesforce.client_credentials"}
 	if jwt := d.cfg.GetJwt(); jwt != nil {
@@ -56,7 +56,7 @@ func (d *destination) grant(ctx context.Context, secrets []string, _ crm.Token) 
 	return token, nil
 }
 
-// assertion is a signed claim to act for the user.
+// assertion returns a signed JWT to act for the user.
 func (d *destination) assertion(clientID, privateKey string) (string, error) {
 	key, err := parseKey(privateKey)
 	if err != nil {
@@ -77,7 +77,7 @@ func (d *destination) assertion(clientID, privateKey string) (string, error) {
 	return encoded + "." + base64.RawURLEncoding.EncodeToString(signature), nil
 }
 
-// audience is whom the claim is for: the log-in page of production or of sandboxes.
+// audience returns the audience of the JWT: the login page of production or of sandboxes.
 func (d *destination) audience() string {
 	if audience := d.cfg.GetJwt().GetAudience(); audience != "" {
 		return audience
@@ -88,7 +88,7 @@ func (d *destination) audience() string {
 	return "https://login.salesforce.com"
 }
 
-// parseKey reads an RSA key in PEM, whose line breaks may be written as \n, as environment variables often have them.
+// parseKey parses an RSA key in PEM. Line breaks may be written as \n, as is common in environment variables.
 func parseKey(text string) (*rsa.PrivateKey, error) {
 	block, _ := pem.Decode([]byte(strings.ReplaceAll(text, `\n`, "\n")))
 	if block == nil {
@@ -105,8 +105,8 @@ func parseKey(text string) (*rsa.PrivateKey, error) {
 	return key, nil
 }
 
-// instance is where the API is. Salesforce says so with each token; only its own hosts are believed, and the one that gave the
-// token.
+// instance returns the base URL of the API. Salesforce names it with each token; it is believed only if it is one of Salesforce's
+// hosts. Otherwise it is the host that issued the token.
 func (d *destination) instance(named string) string {
 	u, err := url.Parse(named)
 	if err != nil || u.Host == "" {
@@ -134,8 +134,8 @@ func hostOf(address string) string {
 	return u.Hostname()
 }
 
-// account is the organisation's number, which stands in the address of the user: …/id/ORGANISATION/USER. Where it does not, the
-// host tells organisations apart.
+// account returns the organisation's identifier from the user's URL, …/id/ORGANISATION/USER. If it is not there, the host
+// identifies the organisation.
 func account(id, base string) string {
 	if _, path, ok := strings.Cut(id, "/id/"); ok {
 		if organisation, _, ok := strings.Cut(path, "/"); ok && organisation != "" {
