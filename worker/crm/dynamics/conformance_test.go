@@ -37,7 +37,7 @@ func TestConformance(t *testing.T) {
 			}
 			crmtest.Run(t, h)
 			if cfg.GetTable() != "" {
-				return // what fails, fails alike
+				return // failures all fail alike
 			}
 			crmtest.RunFaults(t, h, func(secret string, now func() time.Time) crmtest.Faulty {
 				return environment{simulated.New(simulated.Options{ClientSecret: secret, Requests: -1, Now: now})}

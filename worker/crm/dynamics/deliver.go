@@ -36,17 +36,17 @@ func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadga
 // target is the record that a lead is written to.
 type target struct {
 	path  string
-	known bool // to be there
-	// merged says that it is of another address: that of the lead was merged into it.
+	known bool // to exist
+	// merged means that the record has a different address: the one with the lead's address was merged into it.
 	merged bool
 }
 
-// under is the target of an identifier.
+// under returns the target with an identifier.
 func (d *destination) under(id string) target {
 	return target{path: d.set + "(" + id + ")", known: true}
 }
 
-// master is the record that another was merged into, which is inactive since; nil if it was not.
+// master returns the record into which another was merged, which is inactive since then; nil if it was not merged.
 func (d *destination) master(record map[string]any) *target {
 	id, _ := record[masterColumn].(string)
 	if record[mergedColumn] != true || !isIdentifier.MatchString(id) {
@@ -57,18 +57,18 @@ func (d *destination) master(record map[string]any) *target {
 	return &to
 }
 
-// Columns of records that were merged into others, the master records.
+// Columns of records that were merged into a master record.
 const (
 	mergedColumn = "merged"
 	masterColumn = "_masterid_value"
-	// maxMasters is how many times a record may have been merged on.
+	// maxMasters is how many merges are followed.
 	maxMasters = 5
 )
 
 var isIdentifier = regexp.MustCompile(`^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$`)
 
-// deliver writes a lead to its record: that of its key, that of its address, or a new one; and where that was merged into
-// another, to the other, as nobody looks at inactive records.
+// deliver writes a lead to its record: that of its key, that of its address, or a new one. If the record was merged into another,
+// it writes to that one, because nobody looks at inactive records.
 func (d *destination) deliver(ctx context.Context, lead *draft.Draft, fill bool) {
 	to := target{path: d.set + "(" + recordID(lead.LeadID()) + ")"}
 	switch {
@@ -117,8 +117,8 @@ func (d *destination) deliver(ctx context.Context, lead *draft.Draft, fill bool)
 	lead.Fail(crm.Outcome{Kind: crm.Retry, Reason: "the record was merged into another, that into another, and so on; an administrator has to look into it"})
 }
 
-// write upserts a record; one that is known to be there is only changed. If it was merged into another, it returns that, and the
-// lead has no outcome yet.
+// write upserts a record, or only updates it if it is known to exist. If the record was merged into another, it returns that one
+// and sets no outcome.
 func (d *destination) write(ctx context.Context, lead *draft.Draft, to target, values map[string]any) *target {
 	header := map[string]string{"Prefer": "return=representation"}
 	if to.known {
@@ -157,7 +157,7 @@ func (d *destination) write(ctx context.Context, lead *draft.Draft, to target, v
 	return nil
 }
 
-// recordIn is the record in an answer; nil if there is none.
+// recordIn returns the record in an answer; nil if there is none.
 func recordIn(answer *crm.Answer) (record map[string]any) {
 	if json.Unmarshal(answer.Body, &record) != nil {
 		return nil
@@ -165,7 +165,7 @@ func recordIn(answer *crm.Answer) (record map[string]any) {
 	return record
 }
 
-// idOf is the identifier in an answer: in its record or, where there is none, in its address.
+// idOf returns the identifier in an answer: from its record or, if it has none, from its OData-EntityId header.
 func (d *destination) idOf(answer *crm.Answer, record map[string]any) string {
 	if id, _ := record[d.id].(string); id != "" {
 		return id
@@ -179,8 +179,8 @@ func (d *destination) idOf(answer *crm.Answer, record map[string]any) string {
 	return ""
 }
 
-// lookUp finds the newest open record of the lead's address or, without one, that which the newest was merged into; nil if there
-// is neither. failed reports whether it could not, and the lead has its outcome then.
+// lookUp returns the newest open record with the lead's address or, failing that, the one into which the newest was merged; nil if
+// there is neither. failed reports whether the lookup failed; the lead's outcome then says why.
 func (d *destination) lookUp(ctx context.Context, lead *draft.Draft) (found *target, failed bool) {
 	query := url.Values{
 		"$select": {d.id + "," + mergedColumn + "," + masterColumn}, "$top": {"1"}, "$orderby": {"statecode asc,createdon desc"},
@@ -217,7 +217,7 @@ func (d *destination) lookUp(ctx context.Context, lead *draft.Draft) (found *tar
 	return &to, false
 }
 
-// read reads a record; nil if there is none. failed reports whether it could not, and the lead has its outcome then.
+// read reads a record; nil if there is none. failed reports whether reading failed; the lead's outcome then says why.
 func (d *destination) read(ctx context.Context, lead *draft.Draft, path string) (record map[string]any, failed bool) {
 	columns := []string{d.id, mergedColumn, masterColumn}
 	for _, column := range slices.Sorted(maps.Keys(lead.Values)) {

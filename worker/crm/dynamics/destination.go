@@ -1,11 +1,11 @@
-// Package dynamics delivers leads to Dynamics 365 (Dataverse) as leads or as contacts.
+// Package dynamics delivers leads to Dynamics 365 (Dataverse) as leads or contacts.
 //
-// With an alternate key, a lead is upserted by it: sent twice, it is one record. Without one, as an environment comes, the
-// record of the lead's address is looked for, and written to; where there is none, one is made under an identifier that follows
-// from the lead's own, so that a lost answer makes no second one.
+// With an alternate key, a lead is upserted by it: sent twice, it is one record. Without one, which is how an environment starts
+// out, the record with the lead's address is searched for and updated. If there is none, one is created under an identifier derived
+// from the lead's own, so that a lost answer leads to no second one.
 //
-// A lead is a call or two of its own. Batches do not escape Dataverse's limits, which count the time that each part takes, and
-// Microsoft advises calls side by side instead (contracts, dynamics.md §2).
+// Each lead takes a call or two. Batches do not escape Dataverse's limits, which count the time of each part; Microsoft advises
+// concurrent calls instead (contracts, dynamics.md §2).
 package dynamics
 
 import (
@@ -41,15 +41,15 @@ type destination struct {
 	cfg    *configv1.Dynamics
 	base   string
 	login  string
-	set    string // leads
-	name   string // lead
-	id     string // leadid
-	key    string // the alternate key's column; empty without one
+	set    string // entity set: leads
+	name   string // logical name: lead
+	id     string // primary key: leadid
+	key    string // the alternate key's column; empty if there is none
 	tokens *crm.Tokens
-	known  atomic.Pointer[crm.Schema] // nil until it was read
+	known  atomic.Pointer[crm.Schema] // nil until it has been read
 }
 
-// New returns the destination that is configured. It makes no call.
+// New returns the configured destination. It makes no call.
 func New(cfg *configv1.Dynamics, env crm.Environment) (crm.Destination, error) {
 	d := &destination{
 		env: env, cfg: cfg, base: strings.TrimRight(cfg.GetUrl(), "/"), login: cmp.Or(strings.TrimRight(cfg.GetLoginUrl(), "/"), defaultLogin),
@@ -69,7 +69,7 @@ func (d *destination) Traits() crm.Traits {
 	return crm.Traits{Kind: "dynamics", MaxBatch: 1, FillBlanks: true, Defaults: d.defaults()}
 }
 
-// defaults are columns that every environment has.
+// defaults returns columns that every environment has.
 func (d *destination) defaults() map[string]string {
 	columns := map[string]string{
 		email: "email", "firstname": "first_name", "lastname": "last_name", "telephone1": "phone", "jobtitle": "job_title", "websiteurl": "website", "description": "message",
@@ -81,12 +81,12 @@ func (d *destination) defaults() map[string]string {
 	return columns
 }
 
-// Encode implements crm.Destination. Several choices of one column are written with commas.
+// Encode implements crm.Destination. Several choices of one column are joined by commas.
 func (*destination) Encode(properties []mapping.Property) ([]byte, error) {
 	return draft.Encode(properties, draft.By(","))
 }
 
-// Ping implements crm.Destination. It asks who the caller is.
+// Ping implements crm.Destination. It calls WhoAmI.
 func (d *destination) Ping(ctx context.Context) crm.Outcome {
 	answer, failure := d.call(ctx, http.MethodGet, "WhoAmI", nil, nil)
 	if failure != nil {
@@ -106,10 +106,10 @@ func (d *destination) Ping(ctx context.Context) crm.Outcome {
 	return outcome
 }
 
-// namespace is what identifiers of records are made in from those of leads, where these are not of the same kind.
+// namespace is the namespace of record identifiers for leads whose own identifiers are not UUIDs.
 var namespace = uuid.MustParse("6f0d9a0e-9f0b-5c3e-8a55-1ead9a7e0001")
 
-// recordID is the identifier of the record that is made for a lead: the lead's own, which is one of the same kind.
+// recordID returns the identifier of the record to create for a lead: the lead's own, if that is a UUID.
 func recordID(leadID string) string {
 	if id, err := uuid.Parse(leadID); err == nil {
 		return id.String()
@@ -117,12 +117,12 @@ func recordID(leadID string) string {
 	return uuid.NewSHA1(namespace, []byte(leadID)).String()
 }
 
-// secrets are what tokens are got with, as they are now: client and its secret.
+// secrets returns the current client identifier and secret.
 func (d *destination) secrets() ([]string, *crm.Outcome) {
 	return d.env.Credentials("dynamics", d.cfg.GetClientId(), d.cfg.GetClientSecret())
 }
 
-// grant asks for an access token.
+// grant implements crm.Grant.
 func (d *destination) grant(ctx context.Context, secrets []string, _ crm.Token) (crm.Token, *crm.Outcome) {
 	reply, failure := oauth.Ask(ctx, d.env, oauth.Request{
 		URL: d.login + "/" + url.PathEscape(d.cfg.GetTenant()) + "/oauth2/v2.0/token", Secrets: secrets[1:],
@@ -137,7 +137,7 @@ func (d *destination) grant(ctx context.Context, secrets []string, _ crm.Token) 
 	return token, nil
 }
 
-// call makes a request to the API.
+// call makes a request to the API, and reports the quota in the answer.
 func (d *destination) call(ctx context.Context, method, path string, body any, header map[string]string) (*crm.Answer, *crm.Outcome) {
 	answer, _, failure := d.tokens.Call(ctx, d.secrets, func(token crm.Token) (*http.Request, *crm.Outcome) {
 		req, failure := crm.NewRequest(ctx, method, d.base+"/api/data/"+version+"/"+path, body, "dynamics.url")
@@ -160,7 +160,7 @@ func (d *destination) call(ctx context.Context, method, path string, body any, h
 
 var identifier = regexp.MustCompile(`\(([0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})\)$`)
 
-// recordURL is where a person sees a record.
+// recordURL returns where a person can see a record.
 func (d *destination) recordURL(id string) string {
 	return d.base + "/main.aspx?pagetype=entityrecord&etn=" + d.name + "&id=" + url.QueryEscape(id)
 }

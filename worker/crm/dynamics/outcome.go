@@ -12,7 +12,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
-// problem is an error of Dynamics'. Its message may be in the user's language.
+// problem is a Dynamics error. Its message may be in the user's language.
 type problem struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
@@ -22,12 +22,12 @@ func problemOf(answer *crm.Answer) problem {
 	var body struct {
 		Error problem `json:"error"`
 	}
-	_ = json.Unmarshal(answer.Body, &body) // there is no problem, then
+	_ = json.Unmarshal(answer.Body, &body) // leaves none on error
 	body.Error.Code = strings.ToLower(body.Error.Code)
 	return body.Error
 }
 
-// Codes of Dynamics', which are looked at before the status: a duplicate may be a 500 (contracts, dynamics.md §4).
+// Error codes of Dynamics. They are considered before the status: a duplicate may be a 500 (contracts, dynamics.md §4).
 const (
 	codeRequests    = "0x80072322"
 	codeTime        = "0x80072321"
@@ -42,10 +42,10 @@ const (
 	codeURL         = "0x80060888"
 )
 
-// limitedWait is how long to wait where Dynamics does not say, which it nearly always does.
+// limitedWait is how long to wait if Dynamics does not say, although it nearly always does.
 const limitedWait = 10 * time.Second
 
-// Where messages name a column, in English.
+// Where English messages name a column.
 var columnPatterns = []*regexp.Regexp{
 	regexp.MustCompile(`[Pp]roperty '(\w+)' does not exist`),
 	regexp.MustCompile(`undeclared property '(\w+)'`),
@@ -56,7 +56,7 @@ var columnPatterns = []*regexp.Regexp{
 
 var literalPattern = regexp.MustCompile(`Cannot convert the literal '(.*)' to the expected type`)
 
-// column is the column that a problem is about, of those that were sent; empty if it does not say.
+// column returns the column that a problem is about, if it was sent; empty if the problem does not say.
 func (p problem) column(lead *draft.Draft) string {
 	for _, pattern := range columnPatterns {
 		if found := pattern.FindStringSubmatch(p.Message); found != nil {
@@ -70,7 +70,7 @@ func (p problem) column(lead *draft.Draft) string {
 		for column := range lead.Values {
 			if lead.Text(column) == found[1] {
 				if of != "" {
-					return "" // it may be either
+					return "" // ambiguous
 				}
 				of = column
 			}
@@ -80,7 +80,7 @@ func (p problem) column(lead *draft.Draft) string {
 	return ""
 }
 
-// refuse gives a lead its outcome after a call that did not write it.
+// refuse sets a lead's outcome after a call that did not write it.
 func (d *destination) refuse(answer *crm.Answer, lead *draft.Draft) {
 	p := problemOf(answer)
 	code := draft.InBrackets(p.Code)
@@ -112,8 +112,8 @@ func (d *destination) refuse(answer *crm.Answer, lead *draft.Draft) {
 	}
 }
 
-// brokenDown reads an answer that is about the call, the environment or Dynamics, and not about a lead: by its code, otherwise
-// by its status.
+// brokenDown interprets an answer that is about the call, the environment or Dynamics, and not about a lead: by its code or,
+// failing that, by its status.
 func brokenDown(answer *crm.Answer) crm.Outcome {
 	p := problemOf(answer)
 	code := draft.InBrackets(p.Code)
@@ -142,7 +142,7 @@ func brokenDown(answer *crm.Answer) crm.Outcome {
 	return draft.ByStatus(answer, "Dynamics", "dynamics.url and dynamics.table", p.Code)
 }
 
-// report tells the pace what is left of the calls of five minutes. Each web server counts for itself.
+// report passes on how many calls are left in five minutes. Each web server counts separately.
 func (d *destination) report(answer *crm.Answer) {
 	left, err := strconv.Atoi(answer.Header.Get("X-Ms-Ratelimit-Burst-Remaining-Xrm-Requests"))
 	if err != nil || left < 0 || d.env.Report == nil {

@@ -7,12 +7,12 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
-// bindSuffix is behind the name of a property that refers to another record by its path, as in
-// "campaignid@odata.bind": "/campaigns(…)". The name is that of the navigation property, whose case matters: columns that
-// Dynamics comes with have lower case, others the case that they were made with.
+// bindSuffix ends the name of a property that refers to another record by its path, as in "campaignid@odata.bind": "/campaigns(…)".
+// The name is that of the navigation property, which is case-sensitive: it is lower case for built-in columns, and as it was
+// created for others.
 const bindSuffix = "@odata.bind"
 
-// readAs is the name that a column is read under.
+// readAs returns the name under which a column is read.
 func readAs(column string) string {
 	if name, is := strings.CutSuffix(column, bindSuffix); is {
 		return "_" + strings.ToLower(name) + "_value"
@@ -20,7 +20,7 @@ func readAs(column string) string {
 	return column
 }
 
-// writtenAs is the sent column that Dynamics calls by a name; empty if none was.
+// writtenAs returns the sent column that Dynamics calls by a name; empty if there is none.
 func writtenAs(name string, lead *draft.Draft) string {
 	for column := range lead.Values {
 		if column == name || column == name+bindSuffix || readAs(column) == name {
@@ -32,7 +32,8 @@ func writtenAs(name string, lead *draft.Draft) string {
 
 var nobodyPattern = regexp.MustCompile(`With Id = ([0-9a-fA-F-]{36}) Does Not Exist`)
 
-// referring is the sent column that refers to a record which is not there; empty if it is the lead's own record that is missing.
+// referring returns the sent column that refers to a record that does not exist; empty if it is the lead's own record that is
+// missing.
 func (p problem) referring(lead *draft.Draft) string {
 	found := nobodyPattern.FindStringSubmatch(p.Message)
 	if found == nil {

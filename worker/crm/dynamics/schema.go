@@ -12,14 +12,14 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// label is a text in the user's language.
+// label is text in the user's language.
 type label struct {
 	Localized struct {
 		Label string `json:"Label"`
 	} `json:"UserLocalizedLabel"`
 }
 
-// attribute is a column as Dynamics describes it. What a form requires is not among it; the API does not enforce that either.
+// attribute is Dynamics' description of a column. Requirements of forms are not part of it; the API does not enforce them either.
 type attribute struct {
 	LogicalName      string `json:"LogicalName"`
 	SchemaName       string `json:"SchemaName"`
@@ -43,7 +43,8 @@ type optionSet struct {
 	} `json:"Options"`
 }
 
-// Schema implements crm.Destination. Lengths and options are asked for by calls of their own, and left open if one fails.
+// Schema implements crm.Destination. Lengths and options need further calls; they are left unknown if one fails, unless for a rate
+// limit or the credentials.
 func (d *destination) Schema(ctx context.Context) (*crm.Schema, crm.Outcome) {
 	listed, outcome := d.attributes(ctx, "", "$select=LogicalName,SchemaName,IsCustomAttribute,AttributeType,DisplayName,RequiredLevel,IsValidForCreate,IsValidForUpdate")
 	if outcome.Kind != crm.Delivered {
@@ -115,7 +116,7 @@ func (d *destination) checkKey(ctx context.Context) *crm.Outcome {
 		} `json:"value"`
 	}
 	if answer.Status != http.StatusOK || json.Unmarshal(answer.Body, &listed) != nil {
-		return nil // it may be asked for otherwise than is known here; a delivery will show
+		return nil // perhaps keys are read in another way here; a delivery will show
 	}
 	for _, k := range listed.Value {
 		if !slices.Equal(k.KeyAttributes, []string{d.key}) {
@@ -131,7 +132,7 @@ func (d *destination) checkKey(ctx context.Context) *crm.Outcome {
 	return &outcome
 }
 
-// told is the column in leadgate's words.
+// told converts the column to leadgate's form.
 func (d *destination) told(a attribute) crm.Property {
 	p := crm.Property{
 		Name: a.LogicalName, Label: a.DisplayName.Localized.Label, Native: a.AttributeType, ReadOnly: !a.IsValidForCreate && !a.IsValidForUpdate,
@@ -158,8 +159,7 @@ func (d *destination) told(a attribute) crm.Property {
 	return p
 }
 
-// isRequired reports whether no record can be made without. The owner and the state, which no record is without either, Dynamics
-// fills in by itself.
+// isRequired reports whether a record cannot be created without the column. Dynamics fills in the owner and the state by itself.
 func (a attribute) isRequired() bool {
 	switch a.AttributeType {
 	case "Owner", "State", "Status", "Uniqueidentifier", "EntityName":
@@ -168,7 +168,7 @@ func (a attribute) isRequired() bool {
 	return a.RequiredLevel.Value == "SystemRequired" && a.IsValidForCreate
 }
 
-// options are the values of a choice, which are numbers.
+// options returns the values of a choice, which are numbers.
 func (a attribute) options() []crm.Option {
 	var options []crm.Option
 	for _, set := range []*optionSet{a.OptionSet, a.GlobalSet} {

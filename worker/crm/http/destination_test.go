@@ -43,7 +43,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// leads is an API that honours idempotency keys.
+// leads is an API that supports idempotency keys.
 type leads struct {
 	secret string
 
@@ -82,7 +82,7 @@ func (l *leads) Records() int {
 	return len(l.byKey)
 }
 
-// api is a server that answers every call alike, and remembers the last.
+// api is a server that gives every call the same answer, and remembers the last call.
 type api struct {
 	*httptest.Server
 	status       int

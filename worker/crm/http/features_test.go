@@ -21,7 +21,7 @@ import (
 	"github.com/leadgate/leadgate/worker/mapping"
 )
 
-// The conformance suite again, for batches with tokens that are got by OAuth 2, in front of the simulated API.
+// The conformance suite again, with batches and OAuth 2 tokens, against the simulated API.
 func TestConformanceInBatches(t *testing.T) {
 	t.Parallel()
 	for name, batch := range map[string]*configv1.HTTPBatch{
@@ -47,7 +47,7 @@ func TestConformanceInBatches(t *testing.T) {
 			}
 			crmtest.Run(t, h)
 			if name == "under" {
-				return // what fails, fails alike
+				return // failures all fail alike
 			}
 			crmtest.RunFaults(t, h, func(secret string, now func() time.Time) crmtest.Faulty {
 				return shop{simulated.New(simulated.Options{Token: secret, Now: now})}

@@ -24,21 +24,21 @@ const (
 	titleProperty = "lead.title"
 )
 
-// progress is which steps of a lead are done; it is kept with the attempt.
+// progress is which steps of a lead are done. It is stored with the attempt.
 type progress struct {
 	Person int64  `json:"person,omitempty"`
 	Lead   string `json:"lead,omitempty"`
 	Note   bool   `json:"note,omitempty"`
 }
 
-// errand is one lead on its way.
+// errand is a lead that is being delivered.
 type errand struct {
 	*draft.Draft
 	fill bool
 	done progress
-	// found says that the person was found by the lead's address or phone number, and not made of the lead before.
+	// found means that the person was found by the lead's address or phone number, not by an earlier attempt's progress.
 	found bool
-	// made says that the person was made on this way, so that there can be no lead yet.
+	// made means that this attempt created the person, so that there can be no lead yet.
 	made bool
 }
 
@@ -50,7 +50,7 @@ func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadga
 			lead.Values[emailProperty] = lead.Item.Email
 		}
 		e := &errand{Draft: lead, fill: mode == leadgatev1.DeliveryMode_DELIVERY_MODE_FILL_BLANKS}
-		_ = json.Unmarshal([]byte(lead.Item.Progress), &e.done) // it begins anew, then
+		_ = json.Unmarshal([]byte(lead.Item.Progress), &e.done) // on error it starts over
 		draft.InRounds([]*draft.Draft{lead}, nil, []string{emailProperty, titleProperty}, func([]*draft.Draft) { d.deliver(ctx, e) })
 		if kept, err := crm.Marshal(e.done); err == nil && lead.Outcome.Kind != crm.Delivered && e.done != (progress{}) {
 			lead.Outcome.Progress = string(kept)
@@ -59,7 +59,7 @@ func (d *destination) Deliver(ctx context.Context, batch []crm.Item, mode leadga
 	return draft.Told(all)
 }
 
-// deliver takes the steps that are left: the person, the lead, the note.
+// deliver does the steps that are left: the person, the lead, the note.
 func (d *destination) deliver(ctx context.Context, e *errand) {
 	answer, ok := d.person(ctx, e)
 	if !ok {
@@ -79,7 +79,8 @@ func (d *destination) deliver(ctx context.Context, e *errand) {
 	e.Fail(outcome)
 }
 
-// lead makes the lead of the person or, where it was made before, writes to it. answer is the last one, to be shown.
+// lead creates the lead for the person or, if it exists, updates it. It returns the last answer, to show it; that is the given one
+// if no call was needed.
 func (d *destination) lead(ctx context.Context, e *errand, answer *crm.Answer) (*crm.Answer, bool) {
 	found, ok := d.foundLead(ctx, e)
 	if !ok {
@@ -87,7 +88,7 @@ func (d *destination) lead(ctx context.Context, e *errand, answer *crm.Answer) (
 	}
 	values := e.of("lead")
 	if e.done.Lead, _ = found["id"].(string); e.done.Lead != "" {
-		reduce(values, found, e.fill) // what it has already need not be sent
+		reduce(values, found, e.fill) // skip what it already has
 		if len(values) == 0 {
 			return answer, true
 		}
@@ -112,7 +113,7 @@ func (d *destination) lead(ctx context.Context, e *errand, answer *crm.Answer) (
 	return answer, ok
 }
 
-// title is the person's name, or what else the person is known by.
+// title returns the person's name, or whatever else identifies the person.
 func (e *errand) title() string {
 	if name := e.name(); name != "" {
 		return name
@@ -120,15 +121,15 @@ func (e *errand) title() string {
 	return "Website lead"
 }
 
-// foundLead is the lead that was made of this one before; nil if there is none. That an earlier attempt made one says nothing of
-// what became of it since.
+// foundLead returns the lead in Pipedrive that an earlier attempt created; nil if there is none. Even if the progress names one, it
+// may have been deleted since.
 func (d *destination) foundLead(ctx context.Context, e *errand) (map[string]any, bool) {
 	if e.done.Lead != "" {
 		lead, ok := d.readLead(ctx, e)
 		if lead != nil || !ok {
 			return lead, ok
 		}
-		e.done.Note = false // it went with the lead
+		e.done.Note = false // it was deleted with the lead
 	}
 	if e.made {
 		return nil, true
@@ -136,7 +137,7 @@ func (d *destination) foundLead(ctx context.Context, e *errand) (map[string]any,
 	return d.findLead(ctx, e)
 }
 
-// readLead reads the lead that an earlier attempt made; nil if somebody deleted it.
+// readLead reads the lead that an earlier attempt created; nil if somebody deleted it.
 func (d *destination) readLead(ctx context.Context, e *errand) (lead map[string]any, ok bool) {
 	answer, failure := d.call(ctx, http.MethodGet, "/v1/leads/"+url.PathEscape(e.done.Lead), nil)
 	if failure == nil {
@@ -153,12 +154,12 @@ func (d *destination) readLead(ctx context.Context, e *errand) (lead map[string]
 }
 
 const (
-	// pageOfLeads is how many leads a call reads, and maxLeads how many are gone through.
+	// pageOfLeads is how many leads a call reads, and maxLeads how many are searched.
 	pageOfLeads = 100
 	maxLeads    = 5000
 )
 
-// findLead finds the lead that was made of this one before, among those of the person, the newest first.
+// findLead searches the person's leads, newest first, for the one that was created for this lead.
 func (d *destination) findLead(ctx context.Context, e *errand) (map[string]any, bool) {
 	query := url.Values{"person_id": {strconv.FormatInt(e.done.Person, 10)}, "sort": {"add_time DESC"}, "limit": {strconv.Itoa(pageOfLeads)}}
 	for start := 0; start < maxLeads; start += pageOfLeads {
@@ -181,10 +182,10 @@ func (d *destination) findLead(ctx context.Context, e *errand) (map[string]any, 
 	return nil, false
 }
 
-// clockSkew is how far Pipedrive's clock may be from leadgate's.
+// clockSkew is the largest assumed difference between Pipedrive's clock and leadgate's.
 const clockSkew = time.Hour
 
-// isYoungerThan reports whether a lead in Pipedrive was there before this one came in, whose identifier tells when.
+// isYoungerThan reports whether a lead in Pipedrive is older than this one, whose identifier contains its time.
 func (e *errand) isYoungerThan(lead map[string]any) bool {
 	text, _ := lead["add_time"].(string)
 	made, err := time.Parse(time.RFC3339, text)
@@ -195,7 +196,7 @@ func (e *errand) isYoungerThan(lead map[string]any) bool {
 	return made.Before(time.Unix(id.Time().UnixTime()).Add(-clockSkew))
 }
 
-// note makes the note, unless it is there.
+// note creates the note unless it exists.
 func (d *destination) note(ctx context.Context, e *errand) bool {
 	content := e.Text(noteProperty)
 	if content == "" || e.done.Note {
@@ -220,12 +221,12 @@ func (d *destination) note(ctx context.Context, e *errand) bool {
 	return e.done.Note
 }
 
-// asHTML is a text as notes have it.
+// asHTML converts text to the HTML of notes.
 func asHTML(text string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\n", "<br>").Replace(text)
 }
 
-// of are the values of one part, by Pipedrive's names.
+// of returns the values of one part, by Pipedrive's names.
 func (e *errand) of(wanted string) map[string]any {
 	values := map[string]any{}
 	for property, value := range e.Values {
@@ -236,7 +237,7 @@ func (e *errand) of(wanted string) map[string]any {
 	return values
 }
 
-// send makes a call that writes. If it was not taken, the lead has its outcome.
+// send makes a call that writes. If it fails, it sets the lead's outcome and returns false.
 func (d *destination) send(ctx context.Context, e *errand, of, method, path string, values map[string]any, data any) (*crm.Answer, bool) {
 	answer, failure := d.call(ctx, method, path, values)
 	if failure != nil {

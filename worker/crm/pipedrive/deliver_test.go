@@ -50,7 +50,7 @@ func newRig(t *testing.T, cfg *configv1.Pipedrive, options simulated.Options) *r
 	return r
 }
 
-// restart makes the destination anew, as a restart does.
+// restart creates a new destination, as after a restart.
 func (r *rig) restart() {
 	r.T.Helper()
 	r.Open(pipedrive.New(r.cfg, r.Env))
@@ -70,7 +70,7 @@ func item(id, payload string) crm.Item {
 
 func (r *rig) deliver(it crm.Item, mode leadgatev1.DeliveryMode) crm.Outcome {
 	r.T.Helper()
-	r.Clock.Pass(3 * time.Second) // beyond the burst
+	r.Clock.Pass(3 * time.Second) // after the burst window
 	return r.Destination.Deliver(r.T.Context(), []crm.Item{it}, mode)[0]
 }
 
@@ -111,7 +111,7 @@ func TestALeadIsAPersonALeadAndANote(t *testing.T) {
 	}
 	r.expectCalls("GET /api/v2/persons/search", "POST /api/v2/persons", "POST /v1/leads", "POST /v1/notes")
 
-	// Another of the same person is another lead; the person is remembered, and written to only where something is new.
+	// Another lead of the same person; the person is remembered, and updated only if something is new.
 	second := item("l2", `{"person.email":"ADA@example.com","person.first_name":"Ada","person.last_name":"Lovelace","person.phone":"+442079460000","person.job_title":"Countess"}`)
 	r.Expect(r.deliver(second, upsert), crm.Delivered, "")
 	r.expectCalls("GET /api/v2/persons/1", "PATCH /api/v2/persons/1", "GET /v1/leads", "POST /v1/leads")
@@ -212,7 +212,7 @@ func TestALeadIsFoundAmongAHundredOfItsPerson(t *testing.T) {
 	}
 	r.expectCounts(1, 120, 0)
 	r.took()
-	later := uuid.UUID{8: 0x80} // no lead of it can be older
+	later := uuid.UUID{8: 0x80} // no lead can be older than it
 	binary.BigEndian.PutUint64(later[:], uint64(r.Clock.Now().Add(2*time.Hour).UnixMilli())<<16|0x7000)
 	r.Expect(r.deliver(item(later.String(), office), upsert), crm.Delivered, "")
 	r.expectCalls("GET /api/v2/persons/1", "GET /v1/leads", "POST /v1/leads")
@@ -222,7 +222,7 @@ func TestAPersonThatWasMergedIntoAnotherIsFoundAgain(t *testing.T) {
 	t.Parallel()
 	const grace = `{"person.email":"grace@example.com","person.first_name":"Grace","person.last_name":"Hopper"}`
 	for _, shown := range []bool{false, true} {
-		for _, wait := range []time.Duration{0, time.Hour} { // until search knows
+		for _, wait := range []time.Duration{0, time.Hour} { // before and after search finds it
 			for _, restarted := range []bool{false, true} {
 				r := newRig(t, &configv1.Pipedrive{SearchLag: durationpb.New(time.Minute)}, simulated.Options{SearchLag: 30 * time.Second, ShowsDeleted: shown})
 				r.Expect(r.deliver(item("l1", ada), upsert), crm.Delivered, "")
@@ -255,7 +255,7 @@ func TestAPersonThatWasMergedIntoAnotherIsFoundAgain(t *testing.T) {
 
 func TestAnAddressThatWasGivenToAnotherPersonLeadsThere(t *testing.T) {
 	t.Parallel()
-	for _, wait := range []time.Duration{0, time.Hour} { // until search knows
+	for _, wait := range []time.Duration{0, time.Hour} { // before and after search finds it
 		for _, restarted := range []bool{false, true} {
 			r := newRig(t, &configv1.Pipedrive{SearchLag: durationpb.New(time.Minute)}, simulated.Options{SearchLag: 30 * time.Second})
 			r.Expect(r.deliver(item("l1", ada), upsert), crm.Delivered, "")
@@ -290,7 +290,7 @@ func TestAPhoneNumberThatSomebodyWroteInAnotherWayIsNotAddedAgain(t *testing.T) 
 	}
 }
 
-// write is a call of somebody else.
+// write is a call by somebody else.
 func (r *rig) write(method, path, body string) {
 	r.T.Helper()
 	answer := httptest.NewRecorder()

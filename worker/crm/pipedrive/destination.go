@@ -1,10 +1,9 @@
-// Package pipedrive delivers leads to Pipedrive: each becomes a person, who is looked for first, a lead of that person, and a note
-// with what the visitor wrote.
+// Package pipedrive delivers leads to Pipedrive: each becomes a person, unless there is one already, a lead of that person, and a
+// note with the visitor's message.
 //
-// Pipedrive has no upsert, and nothing in it is unique, so what is there is looked for before anything is made: the person by
-// address or phone number, the lead by the gateway's identifier, which it carries as origin_id, the note by its text. Search
-// does not know of a new person at once; while that matters, after a lost answer and after a start, the persons that were made
-// lately are gone through as well.
+// Pipedrive has no upsert and no unique fields, so everything is searched for before it is created: the person by address or phone
+// number, the lead by the gateway's identifier, which it has as origin_id, the note by its text. Search does not find a new person
+// immediately. While that matters, after a lost answer and after a start, recently changed persons are listed as well.
 //
 // Properties are named by what they belong to: person.NAME, lead.NAME and note.
 package pipedrive
@@ -32,9 +31,9 @@ import (
 const (
 	defaultBaseURL  = "https://api.pipedrive.com"
 	defaultTokenURL = "https://oauth.pipedrive.com/oauth/token"
-	// How long search may not know of a new person; Pipedrive does not say.
+	// How long search may miss a new person; Pipedrive does not say.
 	defaultSearchLag = time.Minute
-	// The smallest plan has twenty calls in two seconds for an API token (contracts, pipedrive.md §5); a fifth is left to others.
+	// The smallest plan allows an API token twenty calls in two seconds (contracts, pipedrive.md §5). A fifth is left to others.
 	requestsPerSecond = 8
 )
 
@@ -46,10 +45,10 @@ type destination struct {
 	started time.Time
 	persons *memory
 	tokens  *crm.Tokens
-	domain  atomic.Pointer[string] // of the company's own pages; nil until a ping has seen it
+	domain  atomic.Pointer[string] // subdomain of the company's pages; nil until a ping has read it
 }
 
-// New returns the destination that is configured. It makes no call.
+// New returns the configured destination. It makes no call.
 func New(cfg *configv1.Pipedrive, env crm.Environment) (crm.Destination, error) {
 	d := &destination{env: env, cfg: cfg, base: cmp.Or(strings.TrimRight(cfg.GetBaseUrl(), "/"), defaultBaseURL), lag: defaultSearchLag, persons: newMemory()}
 	if u, err := url.Parse(d.base); err != nil || u.Host == "" || u.RawQuery != "" {
@@ -79,7 +78,7 @@ func (d *destination) Traits() crm.Traits {
 	}
 }
 
-// defaults are what every company has. A lead needs a title: the company's name, and where there is none the person's.
+// defaults returns what every company has. A lead needs a title: the company's name or, if there is none, the person's.
 func defaults() map[string]string {
 	return map[string]string{
 		"person.first_name": "first_name",
@@ -112,7 +111,7 @@ func (*destination) Encode(properties []mapping.Property) ([]byte, error) {
 	return draft.Encode(properties, joined)
 }
 
-// joined is a list of options, which are numbers, as it is, and other values as one text.
+// joined keeps a list of numbers, which are options, as it is, and joins other values to one text.
 func joined(values []any) any {
 	for _, value := range values {
 		if _, isNumber := value.(float64); !isNumber {
@@ -122,7 +121,7 @@ func joined(values []any) any {
 	return values
 }
 
-// part tells what a property belongs to: person, lead or note.
+// part splits a property into what it belongs to, person, lead or note, and its name there.
 func part(property string) (of, name string, ok bool) {
 	if property == noteProperty {
 		return noteProperty, "", true
@@ -131,7 +130,7 @@ func part(property string) (of, name string, ok bool) {
 	return of, name, ok && name != "" && (of == "person" || of == "lead")
 }
 
-// Ping implements crm.Destination. It asks who the token belongs to.
+// Ping implements crm.Destination. It reads the token's user.
 func (d *destination) Ping(ctx context.Context) crm.Outcome {
 	var me struct {
 		CompanyID     int64  `json:"company_id"`
@@ -150,7 +149,7 @@ func (d *destination) Ping(ctx context.Context) crm.Outcome {
 	return outcome
 }
 
-// recordURL is where a person sees a lead; empty until the company is known.
+// recordURL returns where a person can see a lead; empty until the company is known.
 func (d *destination) recordURL(id string) string {
 	if domain := d.domain.Load(); domain != nil && *domain != "" {
 		return "https://" + url.PathEscape(*domain) + ".pipedrive.com/leads/inbox/" + url.PathEscape(id)
@@ -158,7 +157,7 @@ func (d *destination) recordURL(id string) string {
 	return ""
 }
 
-// secrets are what calls are let in by, as they are now: the API token, or what access tokens are got with.
+// secrets returns the current credentials: the API token, or what is needed to get OAuth tokens.
 func (d *destination) secrets() ([]string, *crm.Outcome) {
 	if o := d.cfg.GetOauth(); o != nil {
 		return d.env.Credentials("pipedrive", o.GetClientId(), o.GetClientSecret(), o.GetRefreshToken())
@@ -166,7 +165,7 @@ func (d *destination) secrets() ([]string, *crm.Outcome) {
 	return d.env.Credentials("pipedrive", d.cfg.GetApiToken())
 }
 
-// grant asks for an access token.
+// grant implements crm.Grant.
 func (d *destination) grant(ctx context.Context, secrets []string, last crm.Token) (crm.Token, *crm.Outcome) {
 	refresh := cmp.Or(last.Refresh, secrets[2])
 	reply, failure := oauth.Ask(ctx, d.env, oauth.Request{
@@ -178,12 +177,12 @@ func (d *destination) grant(ctx context.Context, secrets []string, last crm.Toke
 	}
 	token := reply.Token(d.env.Now())
 	if u, err := url.Parse(token.BaseURL); err != nil || u.Scheme != "https" || !strings.HasSuffix(u.Hostname(), ".pipedrive.com") {
-		token.BaseURL = "" // only its own hosts are believed
+		token.BaseURL = "" // only Pipedrive's own hosts are trusted
 	}
 	return token, nil
 }
 
-// get makes a call that reads, and decodes the data of its answer; it fails unless the answer says that it is a success.
+// get makes a call that reads, and decodes the data of its answer. It fails unless the answer reports success.
 func (d *destination) get(ctx context.Context, path string, data any) (*crm.Answer, *crm.Outcome) {
 	answer, failure := d.call(ctx, http.MethodGet, path, nil)
 	if failure != nil {
@@ -195,7 +194,7 @@ func (d *destination) get(ctx context.Context, path string, data any) (*crm.Answ
 	return answer, nil
 }
 
-// read reads the data of an answer that is a success; otherwise it says what the answer is.
+// read decodes the data of an answer. If the answer is not a success, it returns the outcome.
 func (d *destination) read(answer *crm.Answer, data any) *crm.Outcome {
 	var reply struct {
 		Success bool            `json:"success"`
@@ -212,7 +211,7 @@ func (d *destination) read(answer *crm.Answer, data any) *crm.Outcome {
 	return nil
 }
 
-// call makes a request to the API.
+// call makes a request to the API, and reports the quotas in the answer.
 func (d *destination) call(ctx context.Context, method, path string, body any) (*crm.Answer, *crm.Outcome) {
 	answer, _, failure := d.tokens.Call(ctx, d.secrets, func(token crm.Token) (*http.Request, *crm.Outcome) {
 		req, failure := crm.NewRequest(ctx, method, cmp.Or(token.BaseURL, d.base)+path, body, "pipedrive.base_url")

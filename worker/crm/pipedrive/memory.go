@@ -5,11 +5,11 @@ import (
 	"sync"
 )
 
-// maxMemory bounds how many persons are remembered; then it begins anew.
+// maxMemory is how many persons are remembered; after that, all are forgotten.
 const maxMemory = 10_000
 
-// memory is which person has an address or a phone number, as far as was seen: a search costs a large part of the day's budget.
-// It is safe for concurrent use.
+// memory maps addresses and phone numbers to persons seen before, because a search costs a large part of the day's quota. It is
+// safe for concurrent use.
 type memory struct {
 	mu  sync.Mutex
 	ids map[string]int64
@@ -23,7 +23,7 @@ func (m *memory) get(term string) int64 {
 	return m.ids[strings.ToLower(term)]
 }
 
-// put remembers a person; 0 forgets.
+// put remembers a person; an id of 0 forgets it.
 func (m *memory) put(term string, id int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -12,17 +12,17 @@ import (
 )
 
 const (
-	// How long to wait where Pipedrive does not say: the window of its bursts, and a while where the day is used up, which ends
-	// at a midnight whose time zone is not told.
+	// How long to wait if Pipedrive does not say: for the burst window, and for the daily quota, which ends at midnight in a time
+	// zone that it does not name.
 	burstWait = 2 * time.Second
 	dailyWait = time.Hour
-	// Something before Pipedrive blocks those who go on calling after 429.
+	// Something in front of Pipedrive blocks clients that go on calling after 429.
 	blockedWait = 5 * time.Minute
-	// The plan does not have room for it; somebody has to look.
+	// The plan has no room left; somebody has to look into it.
 	cappedWait = time.Hour
 )
 
-// problem is an error of Pipedrive's.
+// problem is a Pipedrive error.
 type problem struct {
 	Success *bool  `json:"success"`
 	Error   string `json:"error"`
@@ -32,23 +32,23 @@ type problem struct {
 
 func problemOf(answer *crm.Answer) problem {
 	var p problem
-	_ = json.Unmarshal(answer.Body, &p) // there is no problem, then
+	_ = json.Unmarshal(answer.Body, &p) // leaves none on error
 	return p
 }
 
-// capped reports whether a limit of the plan is reached.
+// capped reports whether a limit of the plan has been reached.
 func (p problem) capped() bool {
 	code, _ := p.Code.(string)
 	return strings.HasPrefix(code, "feature_capping_")
 }
 
-// failed reads an answer that is not a success:
+// failed interprets an answer that is not a success:
 //
-//	402, 403 for the plan  a limit of the plan: pause
-//	403 of something else  to be tried again after five minutes
-//	429                    too fast, or too much for today
-//	422                    refused
-//	any other              by its status ([draft.ByStatus])
+//	402, a limit of the plan  pause for an hour
+//	403 from Pipedrive        credentials refused
+//	403 from something else   retry after five minutes
+//	429                       rate limited, for the moment or for today
+//	any other                 by its status ([draft.ByStatus])
 func failed(answer *crm.Answer) crm.Outcome {
 	p := problemOf(answer)
 	switch status := answer.Status; {
@@ -66,7 +66,7 @@ func failed(answer *crm.Answer) crm.Outcome {
 	return draft.ByStatus(answer, "Pipedrive", "pipedrive.api_token and pipedrive.base_url", "")
 }
 
-// reset is when the burst is over, in seconds.
+// reset returns how long the burst limit lasts.
 func reset(answer *crm.Answer) time.Duration {
 	seconds, err := strconv.Atoi(answer.Header.Get("X-Ratelimit-Reset"))
 	if err != nil || seconds <= 0 || seconds > 60 {
@@ -75,7 +75,7 @@ func reset(answer *crm.Answer) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// blame finds the property that a write was refused for, where Pipedrive's words name one that was sent.
+// blame finds the property because of which a write was refused, if Pipedrive's message names one that was sent.
 func (e *errand) blame(answer *crm.Answer, of string) {
 	if e.Outcome.Kind != crm.Refused || answer.Status >= 500 || answer.Status < 400 {
 		return
@@ -99,7 +99,7 @@ func (e *errand) blame(answer *crm.Answer, of string) {
 	}
 }
 
-// report tells the pace what is left of the day's budget, which the whole company shares, and of the burst.
+// report passes on what an answer says about the daily quota, which the whole company shares, and the burst limit.
 func (d *destination) report(answer *crm.Answer) {
 	if d.env.Report == nil {
 		return

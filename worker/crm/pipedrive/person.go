@@ -15,7 +15,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
-// person finds the lead's person and writes to it, or makes one.
+// person finds and updates the lead's person, or creates one.
 func (d *destination) person(ctx context.Context, e *errand) (*crm.Answer, bool) {
 	field, term := "email", e.Text(emailProperty)
 	if term == "" {
@@ -38,7 +38,7 @@ func (d *destination) person(ctx context.Context, e *errand) (*crm.Answer, bool)
 		if there || !ok {
 			return answer, ok
 		}
-		gone := e.done.Person // deleted meanwhile, or merged into another, which has its addresses
+		gone := e.done.Person // deleted, or merged into another, which now has its addresses
 		d.persons.put(term, 0)
 		e.done, e.found = progress{}, true
 		if looked || term == "" {
@@ -57,7 +57,7 @@ func (d *destination) person(ctx context.Context, e *errand) (*crm.Answer, bool)
 	return answer, ok
 }
 
-// find finds the person of an address or a phone number: 0 if there is none.
+// find returns the person with an address or phone number; 0 if there is none.
 func (d *destination) find(ctx context.Context, e *errand, field, term string) (int64, *crm.Outcome) {
 	if id := d.persons.get(term); id != 0 {
 		return id, nil
@@ -72,8 +72,8 @@ func (d *destination) find(ctx context.Context, e *errand, field, term string) (
 	return 0, nil
 }
 
-// findInstead finds the person that has an address or a phone number now, of which another is gone: 0 if there is none. Search
-// may still know the one that is gone, and not yet what the other got from it.
+// findInstead returns the person that has an address or phone number now, after the one that had it is gone; 0 if there is none.
+// Search may still find the old one, and not yet know what another inherited from it.
 func (d *destination) findInstead(ctx context.Context, field, term string, gone int64) (int64, *crm.Outcome) {
 	id, failure := d.search(ctx, field, term, gone)
 	if id != 0 || failure != nil {
@@ -82,10 +82,10 @@ func (d *destination) findInstead(ctx context.Context, field, term string, gone 
 	return d.findRecent(ctx, term)
 }
 
-// searchLimit is how many persons of one address or phone number are looked at.
+// searchLimit is how many persons with one address or phone number are considered.
 const searchLimit = 5
 
-// search asks for the person of an address or a phone number that is not the one named: 0 if there is none.
+// search searches for a person, other than but, by address or phone number; 0 if there is none.
 func (d *destination) search(ctx context.Context, field, term string, but int64) (int64, *crm.Outcome) {
 	var found struct {
 		Items *[]struct {
@@ -112,14 +112,14 @@ func (d *destination) search(ctx context.Context, field, term string, but int64)
 	return 0, nil
 }
 
-// entry is an address or a phone number of a person.
+// entry is an address or phone number of a person.
 type entry struct {
 	Value   string `json:"value"`
 	Primary bool   `json:"primary"`
 	Label   string `json:"label,omitempty"`
 }
 
-// is reports whether the entry is an address or a phone number, however it is written: +1 (415) 555-0132 is +14155550132.
+// is reports whether the entry is an address or phone number, in any notation: +1 (415) 555-0132 equals +14155550132.
 func (e entry) is(value string) bool {
 	if strings.EqualFold(strings.TrimSpace(e.Value), value) {
 		return true
@@ -128,7 +128,7 @@ func (e entry) is(value string) bool {
 	return number != "" && number == digits(e.Value)
 }
 
-// digits are the digits of an international phone number; empty for any other text.
+// digits returns the digits of an international phone number; empty for any other text.
 func digits(text string) string {
 	number, ok := strings.CutPrefix(strings.TrimSpace(text), "+")
 	if !ok || strings.Trim(number, "0123456789 ()-./") != "" {
@@ -137,17 +137,17 @@ func digits(text string) string {
 	return strings.NewReplacer(" ", "", "(", "", ")", "", "-", "", ".", "", "/", "").Replace(number)
 }
 
-// known is a person as Pipedrive has it.
+// known is a person in Pipedrive's form.
 type known struct {
 	ID     int64   `json:"id"`
 	Emails []entry `json:"emails"`
 	Phones []entry `json:"phones"`
 }
 
-// maxRecent bounds how many persons are gone through that were made lately.
+// maxRecent is how many recently changed persons are searched.
 const maxRecent = 500
 
-// findRecent goes through the persons that were made or changed lately, which search may not know yet.
+// findRecent searches the persons that were created or changed recently, which search may not find yet.
 func (d *destination) findRecent(ctx context.Context, term string) (int64, *crm.Outcome) {
 	since := d.env.Now().Add(-3 * d.lag).UTC().Format(time.RFC3339)
 	query := url.Values{"updated_since": {since}, "sort_by": {"update_time"}, "sort_direction": {"desc"}, "limit": {strconv.Itoa(maxRecent)}}
@@ -166,7 +166,7 @@ func (d *destination) findRecent(ctx context.Context, term string) (int64, *crm.
 	return 0, nil
 }
 
-// name is the person's name; empty if nothing says it.
+// name returns the person's name or, failing that, the address or phone number; empty if there is none.
 func (e *errand) name() string {
 	if name := e.Text("person.name"); name != "" {
 		return name
@@ -180,7 +180,7 @@ func (e *errand) name() string {
 	return name
 }
 
-// personValues are the person's values by Pipedrive's names, but for addresses and phone numbers, which are lists.
+// personValues returns the person's values by Pipedrive's names, except the name, addresses and phone numbers.
 func (e *errand) personValues() map[string]any {
 	values, custom := map[string]any{}, map[string]any{}
 	for name, value := range e.of("person") {
@@ -198,7 +198,7 @@ func (e *errand) personValues() map[string]any {
 	return values
 }
 
-// isHash tells the names of custom fields, which are forty hexadecimal digits.
+// isHash reports whether a name is that of a custom field: forty hexadecimal digits.
 func isHash(name string) bool {
 	return len(name) == 40 && strings.Trim(name, "0123456789abcdef") == ""
 }
@@ -224,8 +224,8 @@ func (d *destination) createPerson(ctx context.Context, e *errand) (*crm.Answer,
 	return answer, ok
 }
 
-// updatePerson writes to the person what is new. An address or a phone number is added to those that are there. there reports
-// whether the person is still there, and still has the address that it was found by.
+// updatePerson writes what is new to the person. Addresses and phone numbers are added to the existing ones. there reports whether
+// the person still exists and still has the address it was found by.
 func (d *destination) updatePerson(ctx context.Context, e *errand) (answer *crm.Answer, there, ok bool) {
 	path := "/api/v2/persons/" + strconv.FormatInt(e.done.Person, 10)
 	answer, failure := d.call(ctx, http.MethodGet, path, nil)
@@ -268,14 +268,14 @@ func (d *destination) updatePerson(ctx context.Context, e *errand) (answer *crm.
 	return answer, true, ok
 }
 
-// isMoved reports whether a person does not have the lead's address any more: somebody corrected it, or gave it to another.
+// isMoved reports whether a person no longer has the lead's address: somebody corrected it, or moved it to another person.
 func (e *errand) isMoved(has map[string]any, emails []entry) bool {
 	_, told := has["emails"].([]any)
 	email := e.Text(emailProperty)
 	return told && email != "" && !slices.ContainsFunc(emails, func(has entry) bool { return has.is(email) })
 }
 
-// reduce takes out of changes what is there already and, to fill blanks, where anything is there.
+// reduce removes from changes what is unchanged and, if fill is set, what already has a value.
 func reduce(changes, has map[string]any, fill bool) {
 	for name, value := range changes {
 		if there := has[name]; reflect.DeepEqual(there, value) || fill && !draft.IsBlank(there) {
@@ -284,7 +284,7 @@ func reduce(changes, has map[string]any, fill bool) {
 	}
 }
 
-// add adds a value to a list, unless it is there.
+// add adds a value to a list unless it is there already.
 func add(changes map[string]any, list string, has []entry, value string) {
 	if value == "" {
 		return
@@ -295,7 +295,7 @@ func add(changes map[string]any, list string, has []entry, value string) {
 	changes[list] = append(append([]entry{}, has...), entry{Value: value, Primary: len(has) == 0, Label: "work"})
 }
 
-// isReply reports whether an answer is Pipedrive's own.
+// isReply reports whether an answer is from Pipedrive itself.
 func isReply(answer *crm.Answer) bool {
 	var reply struct {
 		Success *bool `json:"success"`

@@ -9,7 +9,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// field is a field as Pipedrive describes it. What its forms require is not enforced for the API.
+// field is Pipedrive's description of a field. The API does not enforce what forms require.
 type field struct {
 	Code    string `json:"field_code"`
 	Name    string `json:"field_name"`
@@ -20,7 +20,7 @@ type field struct {
 	} `json:"options"`
 }
 
-// Schema implements crm.Destination: the fields of persons, and those of deals, which leads have too.
+// Schema implements crm.Destination. It returns the fields of persons and of deals, which leads share.
 func (d *destination) Schema(ctx context.Context) (*crm.Schema, crm.Outcome) {
 	schema := &crm.Schema{}
 	for _, own := range []crm.Property{
@@ -46,7 +46,7 @@ func (d *destination) Schema(ctx context.Context) (*crm.Schema, crm.Outcome) {
 	return schema, crm.Outcome{Kind: crm.Delivered, Status: http.StatusOK}
 }
 
-// told is the field in leadgate's words.
+// told converts the field to leadgate's form.
 func (f field) told(of string) crm.Property {
 	p := crm.Property{Name: of + "." + f.Code, Label: f.Name, Native: f.Type}
 	switch f.Type {
@@ -63,7 +63,7 @@ func (f field) told(of string) crm.Property {
 		}
 		for _, o := range f.Options {
 			var value any
-			_ = json.Unmarshal(o.ID, &value) // a number, or text
+			_ = json.Unmarshal(o.ID, &value) // a number or a string
 			p.Options = append(p.Options, crm.Option{Value: fmt.Sprint(value), Label: o.Label})
 		}
 	}

@@ -45,7 +45,7 @@ func newRig(t *testing.T, cfg *configv1.Salesforce, options simulated.Options) *
 	return newRigAt(t, cfg, clock, organisation{simulated.New(options)})
 }
 
-// newRigAt is a rig in front of an organisation that is there.
+// newRigAt returns a rig with the given organisation.
 func newRigAt(t *testing.T, cfg *configv1.Salesforce, clock *crmtest.Clock, org organisation) *rig {
 	t.Helper()
 	r := &rig{org: org}
@@ -124,13 +124,13 @@ func TestALeadIsDeliveredWithoutAValueOfAnotherTypeThoughSalesforceDoesNotSayWhi
 	t.Parallel()
 	r := newRig(t, &configv1.Salesforce{}, simulated.Options{})
 	bad := `{"Email":"ada@example.com","LastName":"Lovelace","Company":"E","AnnualRevenue":"about 4000","NumberOfEmployees":"a few"}`
-	r.Expect(r.deliver(upsert, bad)[0], crm.Refused, "Salesforce does not say which") // as long as the fields are not known
+	r.Expect(r.deliver(upsert, bad)[0], crm.Refused, "Salesforce does not say which") // until the schema has been read
 	_, outcome := r.Destination.Schema(t.Context())
 	r.Expect(outcome, crm.Delivered, "")
 	for _, payloads := range [][]string{{bad}, {grace, bad}} {
 		outcomes := r.deliver(upsert, payloads...)
 		if outcomes[0].Kind == crm.Split {
-			continue // and it comes alone
+			continue // it is also sent alone
 		}
 		outcome = outcomes[len(outcomes)-1]
 		r.Expect(outcome, crm.Delivered, "another type")
@@ -217,7 +217,7 @@ func TestWhatSalesforceSaysDecides(t *testing.T) {
 func TestDuplicatesAreTreatedAsConfigured(t *testing.T) {
 	t.Parallel()
 	second := `{"Email":"ada@example.com","LastName":"Byron","Gateway_Key__c":"other"}`
-	complete := `{"Email":"ada@example.com","LastName":"Byron","Company":"Engines","Gateway_Key__c":"other"}` // goes with others to the end
+	complete := `{"Email":"ada@example.com","LastName":"Byron","Company":"Engines","Gateway_Key__c":"other"}` // needs no second round alone
 	for _, test := range []struct {
 		duplicates string
 		options    simulated.Options
@@ -244,7 +244,7 @@ func TestDuplicatesAreTreatedAsConfigured(t *testing.T) {
 	}
 }
 
-// at is a rig in front of the organisation of another, configured otherwise.
+// at returns a rig with the same organisation but a different configuration.
 func (r *rig) at(cfg *configv1.Salesforce) *rig {
 	r.T.Helper()
 	return newRigAt(r.T, cfg, r.Clock, r.org)
@@ -378,7 +378,7 @@ func TestAConvertedLeadIsLeftAlone(t *testing.T) {
 	r.Expect(r.deliver(upsert, ada)[0], crm.Refused, "converted")
 	saving := r.at(&configv1.Salesforce{Duplicates: "save"})
 	saving.Expect(saving.deliver(upsert, ada)[0], crm.Delivered, "")
-	// A key that no two records may have stays with the converted one.
+	// A unique key stays with the converted lead.
 	keyed := newRig(t, &configv1.Salesforce{ExternalId: "Gateway_Key__c", Duplicates: "save"}, simulated.Options{})
 	keyed.deliver(upsert, ada)
 	keyed.org.Convert("ada@example.com")
@@ -417,7 +417,7 @@ func TestALeadWithoutAnAddressIsNotDoubledByALostAnswer(t *testing.T) {
 		t.Errorf("%d records", n)
 	}
 	r.org.SetFaults(simulator.Faults{Kind: simulator.KindStatus, Status: 503, Path: "query", Times: 1})
-	r.Expect(r.Destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Retry, "") // the lost answer is still that of noon
+	r.Expect(r.Destination.Deliver(t.Context(), []crm.Item{phone}, upsert)[0], crm.Retry, "") // the lost answer is still the one from noon
 	nothing := item(`{"LastName":"Lovelace","Company":"E"}`, 2)
 	nothing.Unanswered = noon
 	r.Expect(r.Destination.Deliver(t.Context(), []crm.Item{nothing}, upsert)[0], crm.Undecided, "external_id")

@@ -14,28 +14,28 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
-// searchLag is how long a record may not be found that was made. Zoho does not say; a search is an index of its own.
+// searchLag is how long search may miss a new record. Zoho does not say; search uses an index of its own.
 const searchLag = time.Minute
 
-// clockSkew is how far Zoho's clock may be from leadgate's.
+// clockSkew is the largest assumed difference between Zoho's clock and leadgate's.
 const clockSkew = 5 * time.Minute
 
-// errand is a lead on its way.
+// errand is a lead that is being delivered.
 type errand struct {
 	*draft.Draft
-	fill bool // only what a record has nothing in
-	// twin is the record that has the lead's value of a field where no two may, and is to be written to instead. diverted says
-	// that it was, which is done once at most.
+	fill bool // fill only the record's blanks
+	// twin is the record that has the lead's value of a unique field, and should be updated instead. diverted means that this was
+	// done; it is done at most once.
 	twin     string
 	diverted bool
 }
 
-// checksMember names the fields that duplicates are checked by.
+// checksMember is the member of a request that names the fields to check for duplicates.
 const checksMember = "duplicate_check_fields"
 
-// progress is kept with the attempt.
+// progress is stored with the attempt.
 type progress struct {
-	// Unfound is when the record of a late lead was looked for first, and not found.
+	// Unfound is when a late lead's record was first searched for and not found.
 	Unfound time.Time `json:"unfound"`
 }
 
@@ -84,8 +84,8 @@ func (d *destination) inRounds(leads []*errand, send func([]*errand)) {
 	})
 }
 
-// uncheckable says why Zoho cannot check for duplicates, as far as is known; empty if it can. To send leads without what they are
-// told apart by would make a record of each.
+// uncheckable says why Zoho cannot check for duplicates, as far as the schema is known; empty if it can. Without the check fields,
+// every lead would become a new record.
 func (d *destination) uncheckable() string {
 	known := d.known.Load()
 	if known == nil {
@@ -102,7 +102,7 @@ func (d *destination) uncheckable() string {
 	return ""
 }
 
-// isKeyed reports whether Zoho can tell whether it has the lead already.
+// isKeyed reports whether the lead has a value that Zoho checks for duplicates.
 func (d *destination) isKeyed(lead *errand) bool {
 	for _, field := range d.checks {
 		if lead.Text(field) != "" {
@@ -112,7 +112,7 @@ func (d *destination) isKeyed(lead *errand) bool {
 	return false
 }
 
-// leaveOut leaves out what Zoho would drop without a word, as far as is known.
+// leaveOut leaves out what Zoho would ignore silently, as far as the schema is known.
 func (d *destination) leaveOut(lead *errand) {
 	known := d.known.Load()
 	if known == nil {
@@ -146,7 +146,7 @@ func (d *destination) send(ctx context.Context, method, path string, records []m
 	if d.cfg.GetAutomations() == "none" {
 		body["trigger"] = []string{}
 	}
-	if d.cfg.GetAssignmentRule() != "" && method == http.MethodPost { // a record that is known to be there keeps its owner
+	if d.cfg.GetAssignmentRule() != "" && method == http.MethodPost { // an existing record keeps its owner
 		body["lar_id"] = d.cfg.GetAssignmentRule()
 	}
 	answer, failure := d.call(ctx, method, path, body)
@@ -169,7 +169,7 @@ func (d *destination) send(ctx context.Context, method, path string, records []m
 	draft.EachUntilHalted(clashing, func(lead *errand) { d.divert(ctx, lead) }, settled...)
 }
 
-// divert writes a lead to its twin, which keeps what it is told apart by.
+// divert updates the lead's twin, except the fields that are checked for duplicates.
 func (d *destination) divert(ctx context.Context, lead *errand) {
 	lead.diverted = true
 	values, record := lead.Given(), map[string]any{"id": lead.twin}
@@ -190,7 +190,7 @@ func (d *destination) divert(ctx context.Context, lead *errand) {
 	d.change(ctx, lead, record, values)
 }
 
-// create makes a record of a lead that nothing tells apart. Where an earlier answer was lost, it is looked for first.
+// create creates a record for a lead without a key. If an earlier answer was lost, it searches for the record first.
 func (d *destination) create(ctx context.Context, lead *errand) {
 	if lost := lead.Item.Unanswered; !lost.IsZero() {
 		phone := lead.Text(phoneField)
@@ -213,8 +213,8 @@ func (d *destination) create(ctx context.Context, lead *errand) {
 	d.write(ctx, d.module, []*errand{lead}, false)
 }
 
-// fill writes what the record has nothing in. That there is one is known: a newer lead of the person was delivered. Where it
-// is not found, search may not know it yet; after a while it is gone, and the lead makes another.
+// fill writes the lead's values where the record is blank. There is a record, because a newer lead of the person was delivered. If
+// search does not find it, it may not know it yet; after searchLag, the record must be gone, and the lead becomes a new one.
 func (d *destination) fill(ctx context.Context, lead *errand) {
 	for _, field := range d.checks {
 		value := lead.Text(field)
@@ -229,7 +229,7 @@ func (d *destination) fill(ctx context.Context, lead *errand) {
 		}
 	}
 	var done progress
-	_ = json.Unmarshal([]byte(lead.Item.Progress), &done) // it is looked for the first time, then
+	_ = json.Unmarshal([]byte(lead.Item.Progress), &done) // on error it counts as the first search
 	if done.Unfound.IsZero() {
 		done.Unfound = d.env.Now()
 	}
@@ -241,7 +241,7 @@ func (d *destination) fill(ctx context.Context, lead *errand) {
 	d.write(ctx, d.module+"/upsert", []*errand{lead}, true)
 }
 
-// change writes values to a record that is known.
+// change writes values to a known record.
 func (d *destination) change(ctx context.Context, lead *errand, record map[string]any, values map[string]any) {
 	id, _ := record["id"].(string)
 	if len(values) == 0 {
@@ -251,8 +251,8 @@ func (d *destination) change(ctx context.Context, lead *errand, record map[strin
 	d.send(ctx, http.MethodPut, d.module+"/"+url.PathEscape(id), []map[string]any{values}, []*errand{lead}, false)
 }
 
-// search finds a record by the value of a field that was made since a time, or ever if that is zero; nil if there is none. failed
-// reports whether it could not, and the lead has its outcome then.
+// search finds a record by the value of a field, created since the given time unless that is zero; nil if there is none. failed
+// reports whether the search failed; the lead's outcome then says why.
 func (d *destination) search(ctx context.Context, lead *errand, field, value string, since time.Time) (record map[string]any, failed bool) {
 	query := url.Values{}
 	switch field {
@@ -266,11 +266,11 @@ func (d *destination) search(ctx context.Context, lead *errand, field, value str
 	return d.lookUp(ctx, lead, d.module+"/search?"+query.Encode(), since)
 }
 
-// inCriteria escapes what has a meaning there.
+// inCriteria escapes special characters in search criteria.
 var inCriteria = strings.NewReplacer(`\`, `\\`, `(`, `\(`, `)`, `\)`, `,`, `\,`)
 
-// lookUp reads the first record that a path leads to, like search. Where it fails the outcome is never Unknown, as nothing was
-// written, and which answer was lost is to be known the next time.
+// lookUp returns the first record that a path yields, like search. If it fails, the outcome is never Unknown: nothing was written,
+// and the next attempt must still know which answer was lost.
 func (d *destination) lookUp(ctx context.Context, lead *errand, path string, since time.Time) (record map[string]any, failed bool) {
 	defer func() {
 		if failed && lead.Outcome.Kind == crm.Unknown {

@@ -169,7 +169,7 @@ func TestSeveralValuesOfATextAreOneText(t *testing.T) {
 	}
 }
 
-// change changes the account's fields, as an administrator does.
+// change changes the account's fields, like an administrator.
 func (r *rig) change(change string) {
 	r.T.Helper()
 	changed := httptest.NewRecorder()
@@ -182,9 +182,9 @@ func (r *rig) change(change string) {
 func TestWithoutTheFieldThatDuplicatesAreCheckedByNothingIsMadeTwice(t *testing.T) {
 	t.Parallel()
 	for _, change := range []string{`{"rename":{"Gateway_Key":"Key"}}`, `{"remove":["Gateway_Key"]}`, `{"read_only":["Gateway_Key"]}`} {
-		for _, known := range []bool{true, false} { // whether the fields were read since
+		for _, known := range []bool{true, false} { // whether the fields were read again
 			if !known && strings.Contains(change, "read_only") {
-				continue // which only the fields tell
+				continue // only the fields show this
 			}
 			r := newRig(t, &configv1.Zoho{DuplicateCheck: []string{"Gateway_Key"}}, simulated.Options{})
 			keyed := `{"Gateway_Key":"k1","Email":"ada@example.com","Last_Name":"Lovelace","Company":"E"}`
@@ -227,7 +227,7 @@ func TestALeadWithoutAnAddressGoesToTheRecordOfItsPhone(t *testing.T) {
 			has["Last_Name"] != map[leadgatev1.DeliveryMode]string{upsert: "Byron", blanks: "Lovelace"}[mode] {
 			t.Errorf("%v: %d records, %v", mode, n, has)
 		}
-		outcome := r.late(mode, `{"Email":"grace@example.com","Phone":"+14155550132","Last_Name":"Hopper","Company":"E"}`) // who is not Ada
+		outcome := r.late(mode, `{"Email":"grace@example.com","Phone":"+14155550132","Last_Name":"Hopper","Company":"E"}`) // she is not Ada
 		if outcome.Kind != crm.Delivered || outcome.RecordID == there || strings.Join(outcome.Dropped, " ") != "Phone" {
 			t.Errorf("%v: another person of the number ended as %+v", mode, outcome)
 		}
@@ -248,7 +248,7 @@ func TestALeadWhoseAddressIsTakenGoesToTheRecordThatHasIt(t *testing.T) {
 	}
 }
 
-// late delivers a lead however often it is to be sent, as the worker would.
+// late delivers a lead, with as many attempts as the worker would make.
 func (r *rig) late(mode leadgatev1.DeliveryMode, payload string) crm.Outcome {
 	r.T.Helper()
 	lead := item(payload, len(r.Calls))
@@ -334,7 +334,7 @@ func TestTokensAreFewAndTooManyIsNoRefusal(t *testing.T) {
 	}
 	r.account.SetFaults(simulator.Faults{Kind: simulator.KindExpire, Times: 1})
 	r.Clock.Pass(time.Second)
-	outcome := r.deliver(upsert, ada)[0] // the token is young: it is not worth another
+	outcome := r.deliver(upsert, ada)[0] // the token is too young to be replaced
 	r.Expect(outcome, crm.CredentialsRefused, "access token")
 }
 
@@ -395,10 +395,10 @@ func TestARecordThatWasMergedIntoAnotherIsLookedForAgain(t *testing.T) {
 		}
 	}
 	merge()
-	r.Expect(r.deliver(blanks, late)[0], crm.Retry, "merged") // search knows the old one
+	r.Expect(r.deliver(blanks, late)[0], crm.Retry, "merged") // search still finds the old record
 	r.Clock.Pass(time.Minute)
 	r.Expect(r.late(blanks, late), crm.Delivered, "")
-	if n := r.account.Records(); n != 2 { // the address went with its record, and is another one's now
+	if n := r.account.Records(); n != 2 { // the address went with its record, and now belongs to another
 		t.Errorf("%d records", n)
 	}
 	merge()

@@ -1,9 +1,9 @@
-// Package zoho delivers leads to Zoho CRM as leads or as contacts.
+// Package zoho delivers leads to Zoho CRM as leads or contacts.
 //
-// A lead with a value in one of the fields that duplicates are checked by, usually its address, is upserted, up to a hundred in
-// a call: sent twice, it is one record. Others are created, and looked for by phone number first if an earlier answer was lost.
+// A lead with a value in a field that is checked for duplicates, usually its address, is upserted, in batches of up to a hundred:
+// sent twice, it is one record. Others are created, after a search by phone number if an earlier answer was lost.
 //
-// Zoho drops a field that is not there without a word, so what the last look at the fields did not have is not sent, and told.
+// Zoho silently ignores fields that do not exist, so fields that are missing from the last schema are left out and reported.
 package zoho
 
 import (
@@ -29,8 +29,8 @@ import (
 
 const (
 	version = "v8"
-	// Records in one call (contracts, zoho.md §5). Calls of more than ten share a pool of ten at a time, which the usual
-	// concurrency of four stays within.
+	// The most records per call (contracts, zoho.md §5). Calls with more than ten share a limit of ten concurrent calls; the
+	// default concurrency of four stays below it.
 	maxBatch = 100
 
 	moduleLeads = "Leads"
@@ -42,15 +42,15 @@ const (
 type destination struct {
 	env          crm.Environment
 	cfg          *configv1.Zoho
-	accounts     string // where tokens are asked for
+	accounts     string // base URL of the token endpoint
 	module       string
-	checks       []string // fields that duplicates are checked by
+	checks       []string // fields that are checked for duplicates
 	placeholders map[string]string
 	tokens       *crm.Tokens
-	known        atomic.Pointer[crm.Schema] // nil until it was read
+	known        atomic.Pointer[crm.Schema] // nil until it has been read
 }
 
-// New returns the destination that is configured. It makes no call.
+// New returns the configured destination. It makes no call.
 func New(cfg *configv1.Zoho, env crm.Environment) (crm.Destination, error) {
 	d := &destination{env: env, cfg: cfg, module: cmp.Or(cfg.GetModule(), moduleLeads), checks: cfg.GetDuplicateCheck()}
 	d.accounts = strings.TrimRight(cmp.Or(cfg.GetAccountsUrl(), "https://accounts."+domain(cfg)), "/")
@@ -74,7 +74,7 @@ func (d *destination) Traits() crm.Traits {
 	return crm.Traits{Kind: "zoho", MaxBatch: maxBatch, FillBlanks: true, Defaults: d.defaults()}
 }
 
-// defaults are fields that every account has.
+// defaults returns fields that every account has.
 func (d *destination) defaults() map[string]string {
 	fields := map[string]string{"Email": "email", "First_Name": "first_name", "Last_Name": "last_name", "Phone": "phone", "Description": "message"}
 	more := map[string]string{"Title": "job_title", "Mailing_Street": "street", "Mailing_City": "city", "Mailing_State": "region", "Mailing_Zip": "postal_code", "Mailing_Country": "country"}
@@ -88,7 +88,7 @@ func (d *destination) defaults() map[string]string {
 	return fields
 }
 
-// Encode implements crm.Destination. Several values of one field stay a list, but of a text, which Zoho refuses a list for.
+// Encode implements crm.Destination. Several values of one field stay a list, except in text fields, for which Zoho refuses lists.
 func (d *destination) Encode(properties []mapping.Property) ([]byte, error) {
 	known := d.known.Load()
 	for i, p := range properties {
@@ -100,7 +100,7 @@ func (d *destination) Encode(properties []mapping.Property) ([]byte, error) {
 	return draft.Encode(properties, nil)
 }
 
-// Ping implements crm.Destination. It asks for the fields, which proves token, data centre, scope and module.
+// Ping implements crm.Destination. It reads the fields, which proves that the token, data centre, scope and module are right.
 func (d *destination) Ping(ctx context.Context) crm.Outcome {
 	_, outcome := d.Schema(ctx)
 	if outcome.Kind == crm.Delivered {
@@ -109,8 +109,8 @@ func (d *destination) Ping(ctx context.Context) crm.Outcome {
 	return outcome
 }
 
-// account tells accounts apart by the host of the API and the client, which belongs to one account: the number of the
-// organisation needs a scope of its own.
+// account identifies the account by the API's host and the client, which belongs to one account. The organisation's identifier
+// would need a scope of its own.
 func (d *destination) account(ctx context.Context) string {
 	secrets, failure := d.secrets()
 	if failure != nil {
@@ -128,12 +128,12 @@ func (d *destination) account(ctx context.Context) string {
 	return base.Hostname() + " client " + hex.EncodeToString(sum[:4])
 }
 
-// secrets are what tokens are got with, as they are now: client, its secret, refresh token.
+// secrets returns the current client identifier, client secret and refresh token.
 func (d *destination) secrets() ([]string, *crm.Outcome) {
 	return d.env.Credentials("zoho", d.cfg.GetClientId(), d.cfg.GetClientSecret(), d.cfg.GetRefreshToken())
 }
 
-// grant asks for an access token. Zoho gives no new refresh token with it.
+// grant implements crm.Grant. Zoho issues no new refresh token.
 func (d *destination) grant(ctx context.Context, secrets []string, _ crm.Token) (crm.Token, *crm.Outcome) {
 	reply, failure := oauth.Ask(ctx, d.env, oauth.Request{
 		URL: d.accounts + "/oauth/v2/token", Secrets: secrets[1:], Check: "zoho.data_center, zoho.client_id, zoho.client_secret and zoho.refresh_token",
@@ -151,16 +151,17 @@ func (d *destination) grant(ctx context.Context, secrets []string, _ crm.Token) 
 	return token, nil
 }
 
-// ownHost are Zoho's hosts, whatever the data centre.
+// ownHost matches Zoho's hosts in all data centres.
 var ownHost = regexp.MustCompile(`^(?:[a-z0-9-]+\.)*zoho(?:apis|cloud)?\.(?:com|eu|in|com\.au|jp|sa|com\.cn|ca|uk|ae)$`)
 
-// apiBase is where the API is. Zoho says so with each token; only its own hosts are believed, and the one that gave the token.
+// apiBase returns the base URL of the API, which Zoho names with each token. Only Zoho's own hosts are trusted, and the one that
+// issued the token.
 func (d *destination) apiBase(named string) (string, bool) {
 	u, err := url.Parse(named)
 	if err != nil {
 		return "", false
 	}
-	accounts, _ := url.Parse(d.accounts) // it was parsed before
+	accounts, _ := url.Parse(d.accounts) // New has checked it
 	own := u.Scheme == "https" && ownHost.MatchString(u.Hostname())
 	if !own && u.Host != accounts.Host {
 		return "", false
@@ -168,7 +169,7 @@ func (d *destination) apiBase(named string) (string, bool) {
 	return u.Scheme + "://" + u.Host, true
 }
 
-// call makes a request to the API.
+// call makes a request to the API, and reports the quota in the answer.
 func (d *destination) call(ctx context.Context, method, path string, body any) (*crm.Answer, *crm.Outcome) {
 	answer, _, failure := d.tokens.Call(ctx, d.secrets, func(token crm.Token) (*http.Request, *crm.Outcome) {
 		req, failure := crm.NewRequest(ctx, method, token.BaseURL+"/crm/"+version+"/"+path, body, "zoho.data_center")
@@ -183,12 +184,12 @@ func (d *destination) call(ctx context.Context, method, path string, body any) (
 	return answer, failure
 }
 
-// recordURL is where a person sees a record.
+// recordURL returns where a person can see a record.
 func (d *destination) recordURL(id string) string {
 	return fmt.Sprintf("https://crm.%s/crm/tab/%s/%s", domain(d.cfg), d.module, url.PathEscape(id))
 }
 
-// domain is what the addresses of a data centre end in (Zoho, "Multi DC Support").
+// domain returns the domain of a data centre (Zoho, "Multi DC Support").
 func domain(cfg *configv1.Zoho) string {
 	if cfg.GetDataCenter() == "ca" {
 		return "zohocloud.ca"

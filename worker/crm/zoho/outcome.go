@@ -14,7 +14,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/draft"
 )
 
-// result is what became of one record; a whole call that failed has the same shape.
+// result is the result for one record. A call that failed as a whole has the same form.
 type result struct {
 	Status  string `json:"status"`
 	Code    string `json:"code"`
@@ -30,7 +30,7 @@ type result struct {
 
 var fieldName = regexp.MustCompile(`^\w{1,100}$`)
 
-// field is the field that the result is about; empty if it does not say.
+// field returns the field that the result is about; empty if it does not say.
 func (r result) field() string {
 	if fieldName.MatchString(r.Details.APIName) {
 		return r.Details.APIName
@@ -38,14 +38,14 @@ func (r result) field() string {
 	return ""
 }
 
-// twin is the record that a value clashes with; empty if it does not say.
+// twin returns the record that a value conflicts with; empty if it does not say.
 func (r result) twin() string { return cmp.Or(r.Details.ID, r.Details.Duplicate.ID) }
 
-// isGone reports whether the record that was to be changed is not there any more: deleted, or merged into another.
+// isGone reports whether the record to change no longer exists: it was deleted, or merged into another.
 func (r result) isGone() bool { return r.Code == "INVALID_DATA" && r.Details.APIName == "id" }
 
-// readResults gives each lead its result, which stand in the order of the request: 200 says nothing about any. Fewer results
-// than leads tell nothing about any either.
+// readResults sets each lead's outcome from its result; status 200 says nothing about them. Results are in the order of the
+// request. If the number of results differs from that of leads, nothing is known about any lead.
 func (d *destination) readResults(answer *crm.Answer, leads []*errand) {
 	var reply struct {
 		Data []json.RawMessage `json:"data"`
@@ -78,7 +78,7 @@ func (d *destination) readResults(answer *crm.Answer, leads []*errand) {
 
 var dataIndex = regexp.MustCompile(`^\$\.data\[(\d+)\]`)
 
-// index is which record of the call a path is about; negative if it does not say.
+// index returns which record of the call a path is about; negative if it does not say.
 func index(path string) int {
 	found := dataIndex.FindStringSubmatch(path)
 	if found == nil {
@@ -91,16 +91,16 @@ func index(path string) int {
 	return n
 }
 
-// How long to wait where Zoho does not say.
+// How long to wait if Zoho does not say.
 const (
 	concurrencyWait = 10 * time.Second
-	creditsWait     = 15 * time.Minute // they become free over 24 hours that move
+	creditsWait     = 15 * time.Minute // credits become available over a sliding window of 24 hours
 	adminWait       = time.Hour
 )
 
 const goneMeanwhile = "the record was deleted in Zoho, or merged into another, since it was found; it is looked for again"
 
-// refuse gives a lead its outcome after a problem with its record (contracts, zoho.md §4).
+// refuse sets a lead's outcome after a problem with its record (contracts, zoho.md §4).
 func (d *destination) refuse(answer *crm.Answer, r result, lead *errand) {
 	field, code := r.field(), draft.InBrackets(r.Code)
 	flaw := func(reason string) {
@@ -131,7 +131,7 @@ func (d *destination) refuse(answer *crm.Answer, r result, lead *errand) {
 			return
 		}
 		flaw("another record has the same value in Zoho's field " + field + ", which must be unique")
-		if (field == email || lead.Text(email) == "") && !lead.diverted { // without, nobody might be reached
+		if (field == email || lead.Text(email) == "") && !lead.diverted { // without the value there might be no way to contact the person
 			lead.twin = r.twin()
 		}
 	case "NO_PERMISSION":
@@ -149,7 +149,7 @@ func (d *destination) refuse(answer *crm.Answer, r result, lead *errand) {
 	}
 }
 
-// ofAccount reads codes that are about the account, not about a record.
+// ofAccount interprets codes that are about the account, not about a record.
 func (d *destination) ofAccount(answer *crm.Answer, code string) (crm.Outcome, bool) {
 	said := draft.InBrackets(code)
 	switch code {
@@ -171,7 +171,7 @@ func (d *destination) ofAccount(answer *crm.Answer, code string) (crm.Outcome, b
 	return crm.Outcome{}, false
 }
 
-// refusedAll gives leads their outcomes after a call that failed as a whole, and wrote nothing.
+// refusedAll sets the outcomes of leads after a call that failed as a whole and wrote nothing.
 func (d *destination) refusedAll(answer *crm.Answer, leads []*errand) {
 	outcome := d.failed(answer)
 	if outcome.Kind == crm.Refused && answer.Status >= 400 && len(leads) > 1 {
@@ -180,10 +180,11 @@ func (d *destination) refusedAll(answer *crm.Answer, leads []*errand) {
 	draft.FailAll(leads, outcome)
 }
 
-// failed reads an answer that is about the call, the account or Zoho, and not about a lead: by its code, otherwise by its status.
+// failed interprets an answer that is about the call, the account or Zoho, and not about a lead: by its code or, failing that, by
+// its status.
 func (d *destination) failed(answer *crm.Answer) crm.Outcome {
 	var r result
-	_ = json.Unmarshal(answer.Body, &r) // it has no code then
+	_ = json.Unmarshal(answer.Body, &r) // leaves no code on error
 	if outcome, known := d.ofAccount(answer, r.Code); known {
 		return outcome
 	}
@@ -199,7 +200,7 @@ func (d *destination) failed(answer *crm.Answer) crm.Outcome {
 	return draft.ByStatus(answer, "Zoho", "zoho.data_center and zoho.module", r.Code)
 }
 
-// report tells the pace how many credits are left, which Zoho says once half of them are used.
+// report passes on how many credits are left, which Zoho reports once half of them are used.
 func (d *destination) report(answer *crm.Answer) {
 	left, err := strconv.Atoi(answer.Header.Get("X-API-CREDITS-REMAINING"))
 	if err != nil || left < 0 || d.env.Report == nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// field is a field as Zoho describes it. What single layouts require is not among it.
+// field is Zoho's description of a field. Requirements of individual layouts are not part of it.
 type field struct {
 	APIName   string         `json:"api_name"`
 	Label     string         `json:"field_label"`
@@ -53,12 +53,12 @@ func (d *destination) Schema(ctx context.Context) (*crm.Schema, crm.Outcome) {
 	return schema, crm.Outcome{Kind: crm.Delivered, Status: answer.Status}
 }
 
-// told is the field in leadgate's words.
+// told converts the field to leadgate's form.
 func (d *destination) told(f field) crm.Property {
 	p := crm.Property{
 		Name: f.APIName, Label: f.Label, Native: f.DataType, MaxLength: f.Length, Unique: len(f.Unique) > 0,
 		ReadOnly: f.ReadOnly || f.FieldRO || f.Operations != nil && !f.Operations.Create && !f.Operations.Update,
-		// What is filled in by itself when it is missing is not required of anybody.
+		// A field with a placeholder is not required of the mapping.
 		Required: f.Mandatory && d.placeholders[f.APIName] == "",
 	}
 	switch f.DataType {
