@@ -39,9 +39,8 @@ var (
 )
 
 // Store is safe for concurrent use. Methods that write return once the write is durable. They take many items at once, and
-// concurrent calls may share a disk sync too. An item that cannot be written fails alone, with the Err of its result; the error
-// of the method means that no item was written, or, after a commit failed with ErrUnavailable, that it is unknown whether they
-// were.
+// concurrent calls may share a disk sync too. An item that cannot be written fails alone, with the Err of its result. An error
+// of the method means that no item was written or, if a commit failed with ErrUnavailable, that this is unknown.
 //
 // Events passed to a method are written in the same transaction as the change they report. They get their identifiers there, and
 // are published once it is durable, in commit order.
@@ -116,8 +115,8 @@ type Store interface {
 	// already has a delivery to the other destination.
 	Move(ctx context.Context, moves ...*Move) ([]Moved, error)
 
-	// Delete removes deliveries that are not sent by themselves (DEAD, HELD, SUPERSEDED, CANCELLED), with their attempts. The
-	// lead and its events stay. A result's Err is ErrNotFound, or ErrState in any other state.
+	// Delete removes deliveries that are not scheduled (DEAD, HELD, SUPERSEDED, CANCELLED), with their attempts. The lead and its
+	// events stay. A result's Err is ErrNotFound, or ErrState in any other state.
 	Delete(ctx context.Context, deletions ...*Deletion) ([]Deleted, error)
 
 	// Notify returns a channel that receives when a delivery of the destination may have become due earlier than the last Claim

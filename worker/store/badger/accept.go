@@ -19,7 +19,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// How many payloads that differ from the first are remembered for one key. Any further one is stored anew each time it comes.
+// How many differing payloads are remembered for one key. Any others are stored again each time they come.
 const maxVariants = 16
 
 // Accept implements store.Store.
@@ -34,19 +34,19 @@ func (s *Store) Accept(ctx context.Context, acceptances ...*store.Acceptance) ([
 	return results, nil
 }
 
-// acceptItem is one acceptance, encoded by its caller so that the writer has little left to do.
+// acceptItem is one acceptance, encoded by its caller to take work off the writer.
 type acceptItem struct {
 	s       *Store
 	key     *store.Key
-	name    []byte // of the key
-	known   []byte // what is remembered of it
+	name    []byte // hash of the key
+	known   []byte // encoded record of the key
 	lead    *encodedLead
 	onReuse *encodedLead
 	result  *store.Accepted
 }
 
-// encodedLead is a lead record with its deliveries and events. Sequence numbers are missing: protobuf lets the writer
-// append them to what is encoded.
+// encodedLead is a lead record with its deliveries and events. Sequence numbers are missing: protobuf allows the writer to append
+// them to the encoding.
 type encodedLead struct {
 	id         string
 	key        leadKey
@@ -149,13 +149,13 @@ func (s *Store) encodeLead(a *store.Acceptance) (*encodedLead, error) {
 	return e, nil
 }
 
-// Field numbers of sequence in LeadRecord and Delivery.
+// The field numbers of sequence in LeadRecord and Delivery.
 const (
 	recordSequence   = protowire.Number(2)
 	deliverySequence = protowire.Number(5)
 )
 
-// encodeFor encodes a message with room for its sequence.
+// encodeFor encodes a message, leaving room for its sequence.
 func encodeFor(m proto.Message) ([]byte, error) {
 	const room = 1 + binary.MaxVarintLen64
 	encoded := make([]byte, 0, proto.Size(m)+room)
@@ -187,10 +187,10 @@ func (it *acceptItem) stage(b *batch, c *change) error {
 	return it.s.stageLead(b, c, it.lead)
 }
 
-// remember is what is kept of a key that came with a lead.
+// remember returns the record of a key that came with a lead.
 func remember(leadID string, key *store.Key) *storev1.IdempotencyKey {
 	known := &storev1.IdempotencyKey{LeadId: leadID, ExpiresAt: key.Expires.UnixNano(), Fields: make([]*storev1.IdempotencyKey_FieldHash, len(key.Fields))}
-	hashes := make([]storev1.IdempotencyKey_FieldHash, len(key.Fields)) // in one piece
+	hashes := make([]storev1.IdempotencyKey_FieldHash, len(key.Fields)) // in one allocation
 	for i := range key.Fields {
 		hashes[i].Name, hashes[i].Hash = key.Fields[i].Name, key.Fields[i].Hash[:]
 		known.Fields[i] = &hashes[i]
@@ -198,7 +198,7 @@ func remember(leadID string, key *store.Key) *storev1.IdempotencyKey {
 	return known
 }
 
-// stageSeen answers for a key that was seen before; only a payload that is new under it may have something to write.
+// stageSeen answers for a known key. It writes only if the payload is new.
 func (it *acceptItem) stageSeen(b *batch, c *change, known *storev1.IdempotencyKey) error {
 	*it.result = seen(known, it.key.Fields)
 	if len(it.result.Differing) == 0 || it.result.HeldLeadID != "" || it.onReuse == nil {
@@ -223,7 +223,7 @@ func (it *acceptItem) stageSeen(b *batch, c *change, known *storev1.IdempotencyK
 	return it.s.stageLead(b, c, held)
 }
 
-// seen is the answer for a key with a payload.
+// seen returns the answer for a known key with a payload.
 func seen(known *storev1.IdempotencyKey, fields store.Fingerprint) store.Accepted {
 	a := store.Accepted{LeadID: known.GetLeadId(), Replayed: true, Differing: fingerprintOf(known).Differing(fields)}
 	if len(a.Differing) > 0 {
@@ -237,7 +237,7 @@ func seen(known *storev1.IdempotencyKey, fields store.Fingerprint) store.Accepte
 	return a
 }
 
-// fingerprintOf is the fingerprint that is remembered with a key.
+// fingerprintOf returns the fingerprint stored with a key.
 func fingerprintOf(known *storev1.IdempotencyKey) store.Fingerprint {
 	f := make(store.Fingerprint, len(known.GetFields()))
 	for i, field := range known.GetFields() {
@@ -247,7 +247,7 @@ func fingerprintOf(known *storev1.IdempotencyKey) store.Fingerprint {
 	return f
 }
 
-// knownKey returns what is known of a key; nil if nothing is, or if its time is up.
+// knownKey returns what is stored for a key; nil if nothing is, or if it has expired.
 func (s *Store) knownKey(from getter, name []byte) (*storev1.IdempotencyKey, error) {
 	known := &storev1.IdempotencyKey{}
 	err := get(from, keyOfKey(name), known)
@@ -263,7 +263,7 @@ func (s *Store) knownKey(from getter, name []byte) (*storev1.IdempotencyKey, err
 	return known, nil
 }
 
-// stageLead writes a lead record with its deliveries.
+// stageLead writes a lead record with its deliveries and events.
 func (s *Store) stageLead(b *batch, c *change, lead *encodedLead) error {
 	if err := s.space.last(); err != nil {
 		return err

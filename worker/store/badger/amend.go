@@ -18,11 +18,11 @@ func (s *Store) Amend(ctx context.Context, amendments ...*store.Amendment) ([]st
 	return doEach(ctx, s, amendments, func(r *store.Amended) *error { return &r.Err }, s.newAmendItem)
 }
 
-// amendItem is an amendment, encoded by its caller.
+// amendItem is one amendment, encoded by its caller.
 type amendItem struct {
 	s         *Store
 	amendment *store.Amendment
-	record    *leadgatev1.LeadRecord // what the lead becomes
+	record    *leadgatev1.LeadRecord // the lead's new value
 	lead      leadKey
 	encoded   []byte
 	events    []record
@@ -55,7 +55,7 @@ func (s *Store) newAmendItem(a *store.Amendment, result *store.Amended) (item, e
 	return it, err
 }
 
-// withFormerEmails returns what a lead becomes, with the addresses that it had.
+// withFormerEmails returns the lead's new value with all its former addresses.
 func withFormerEmails(was, is *leadgatev1.LeadRecord) *leadgatev1.LeadRecord {
 	email, former := is.GetLead().GetEmail(), slices.Clone(was.GetFormerEmails())
 	if before := was.GetLead().GetEmail(); before != "" && before != email && !slices.Contains(former, before) {
@@ -118,7 +118,7 @@ func (it *amendItem) withdraw(b *batch, c *change, deliveries []*leadgatev1.Deli
 	return nil
 }
 
-// send makes the deliveries of an open lead what the amendment says.
+// send changes the deliveries of an open lead as the amendment says.
 func (it *amendItem) send(b *batch, c *change, deliveries []*leadgatev1.Delivery, was *leadgatev1.LeadRecord) error {
 	before, after := it.s.personOf(was), it.s.personOf(it.record)
 	moved := string(before) != string(after)
@@ -132,7 +132,7 @@ func (it *amendItem) send(b *batch, c *change, deliveries []*leadgatev1.Delivery
 				err = fmt.Errorf("%w: an attempt at %s is under way", store.ErrState, d.GetDestination())
 			}
 		case leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT:
-			if changed || again && d.GetAttemptCount() > 0 { // who has claimed it has read it as it was
+			if changed || again && d.GetAttemptCount() > 0 { // the claim's holder has read the old content
 				c.revoke(it.s, deliveryKey{it.lead, d.GetDestination()})
 			}
 			if again {
@@ -150,7 +150,7 @@ func (it *amendItem) send(b *batch, c *change, deliveries []*leadgatev1.Delivery
 		default:
 			if again {
 				err = it.resend(b, c, d, after)
-			} else if changed && d.GetState() != leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED { // a person may have it sent
+			} else if changed && d.GetState() != leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED { // a person may redrive it
 				err = it.mark(c, d)
 			}
 		}
@@ -170,7 +170,7 @@ func (it *amendItem) send(b *batch, c *change, deliveries []*leadgatev1.Delivery
 	return nil
 }
 
-// mark notes that a delivery is to send the lead as it is now, after what may have to go out once more.
+// mark makes an attempted delivery send the lead's new content, after the old payload if that has to be sent once more.
 func (it *amendItem) mark(c *change, d *leadgatev1.Delivery) error {
 	if d.GetAttemptCount() == 0 || d.GetResend() {
 		return nil
@@ -179,7 +179,7 @@ func (it *amendItem) mark(c *change, d *leadgatev1.Delivery) error {
 	return c.setMessage(deliveryKey{it.lead, d.GetDestination()}.key(), d)
 }
 
-// move takes a delivery that waits from the chain of one person to that of another.
+// move moves a waiting delivery from one person's chain to another's.
 func (it *amendItem) move(b *batch, c *change, d *leadgatev1.Delivery, from, to []byte) error {
 	l, err := linkOf(d, from)
 	if err != nil {
@@ -192,7 +192,7 @@ func (it *amendItem) move(b *batch, c *change, d *leadgatev1.Delivery, from, to 
 	return it.s.enter(b, c, l)
 }
 
-// hurry makes a delivery due that waits for its first attempt, unless somebody has claimed it already.
+// hurry makes a delivery due that waits for its first attempt, unless it is claimed already.
 func (it *amendItem) hurry(b *batch, c *change, d *leadgatev1.Delivery, person []byte) error {
 	before, err := linkOf(d, person)
 	if err != nil {
@@ -211,7 +211,7 @@ func (it *amendItem) hurry(b *batch, c *change, d *leadgatev1.Delivery, person [
 	return it.s.hurry(b, c, before, now)
 }
 
-// resend makes a delivery due that waits no more.
+// resend makes a delivery due that is not waiting.
 func (it *amendItem) resend(b *batch, c *change, d *leadgatev1.Delivery, person []byte) error {
 	l, err := linkOf(d, person)
 	if err != nil {
@@ -219,7 +219,7 @@ func (it *amendItem) resend(b *batch, c *change, d *leadgatev1.Delivery, person 
 	}
 	d.Resend = d.GetAttemptCount() > 0
 	if d.GetState() == leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED {
-		d.Forced = false // what a person wanted sent over newer data has been
+		d.Forced = false // the data that a person forced over newer data has been sent
 	}
 	if err := c.makeDue(it.s, l.delivery, d); err != nil {
 		return err
@@ -228,17 +228,17 @@ func (it *amendItem) resend(b *batch, c *change, d *leadgatev1.Delivery, person 
 	return it.s.enter(b, c, l)
 }
 
-// add makes a delivery to a further destination.
+// add creates a delivery to another destination.
 func (it *amendItem) add(b *batch, c *change, destination string, person []byte) error {
 	r, now := it.record, timestamppb.New(it.s.now())
 	return it.s.addDelivery(b, c, &leadgatev1.Delivery{
 		DeliveryId: deliveryKey{it.lead, destination}.String(), LeadId: r.GetLeadId(), Destination: destination, Form: r.GetLead().GetSource().GetForm(),
 		Sequence: r.GetSequence(), State: leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, Mode: leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT,
-		CreateTime: r.GetCreateTime(), UpdateTime: now, DueTime: now, // listing goes by the lead's time
+		CreateTime: r.GetCreateTime(), UpdateTime: now, DueTime: now, // lists are sorted by the lead's creation time
 	}, person)
 }
 
-// addDelivery adds a delivery that is to wait to a lead that is stored.
+// addDelivery adds a waiting delivery to a stored lead.
 func (s *Store) addDelivery(b *batch, c *change, d *leadgatev1.Delivery, person []byte) error {
 	l, err := linkOf(d, person)
 	if err != nil {

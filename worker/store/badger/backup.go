@@ -22,26 +22,26 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// A backup is this line, then frames, zstd-compressed: the length of a store.v1.BackupFrame (4), its CRC-32C (4), itself.
-// Indexes, lines and counts of what waits are not in it: Restore makes them anew from leads and deliveries. That matters for
-// backups that add to another: Badger forgets in time that a key was deleted, and a due delivery that came back would be
-// sent again. Of chains it has what was delivered last, which may be of a lead that is gone.
+// A backup is this line, then zstd-compressed frames: the length of a store.v1.BackupFrame (4), its CRC-32C (4), the frame
+// itself. Indexes and counts of waiting deliveries are not included: Restore rebuilds them from leads and deliveries. That
+// matters for incremental backups: Badger eventually forgets that a key was deleted, and a due delivery that came back would be
+// sent again. Of chains, only the last delivered sequence is included, because its lead may be gone.
 const backupMagic = "leadgate backup 1\n"
 
 const (
-	// About how many bytes of entries one frame has.
+	// About how many bytes of entries go in one frame.
 	frameSize = 64 << 10
-	// No frame is larger: an entry is at most what one transaction can hold.
+	// The largest frame. An entry is at most what a transaction can hold.
 	maxFrame = 64 << 20
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// backedUp are the prefixes of what a backup holds.
+// backedUp lists the prefixes that a backup includes.
 const backedUp = "!adklmnrst"
 
-// Backup implements store.Store. It reads one moment's state, so that old versions stay on disk while it runs. Tables are checked
-// before: Badger's iterators end at a block that cannot be read as if it were the last.
+// Backup implements store.Store. It reads a snapshot, which keeps old versions on disk while it runs. It verifies the tables
+// first, because Badger's iterators silently end at an unreadable block.
 func (s *Store) Backup(ctx context.Context, since string, to io.Writer) (position string, err error) {
 	header := &storev1.BackupHeader{Format: formatNumber, StoreId: s.id, Time: s.now().UnixNano()}
 	if since != "" {
@@ -67,7 +67,7 @@ func (s *Store) Backup(ctx context.Context, since string, to io.Writer) (positio
 	return fmt.Sprintf("%s:%d", s.id, header.GetVersion()), err
 }
 
-// verifyFor checks the tables that a backup reads.
+// verifyFor verifies the tables that a backup reads.
 func (s *Store) verifyFor(ctx context.Context, since uint64) error {
 	if failed := s.failed.Load(); failed != nil {
 		return *failed
@@ -95,7 +95,7 @@ func writeBackup(ctx context.Context, txn *badgerdb.Txn, header *storev1.BackupH
 	err = w.frame(&storev1.BackupFrame{Kind: &storev1.BackupFrame_Header{Header: header}})
 	for _, prefix := range []byte(backedUp) {
 		since := header.GetSince()
-		if prefix == prefixState { // small, and whole each time: what was deleted must not come back
+		if prefix == prefixState { // small, so always complete: deleted values must not come back
 			since = 0
 		}
 		if err == nil {
@@ -108,7 +108,6 @@ func writeBackup(ctx context.Context, txn *badgerdb.Txn, header *storev1.BackupH
 	return errors.Join(err, compressed.Close())
 }
 
-// frameWriter writes frames.
 type frameWriter struct {
 	to      io.Writer
 	entries []*storev1.BackupEntries_Entry
@@ -116,7 +115,7 @@ type frameWriter struct {
 	written int64
 }
 
-// line writes the newest version of every key with a prefix that is newer than since, or that it was deleted.
+// line writes the latest version of every key with a prefix that changed after since. A deletion counts as a change.
 func (w *frameWriter) line(ctx context.Context, txn *badgerdb.Txn, prefix []byte, since uint64) error {
 	it := txn.NewIterator(badgerdb.IteratorOptions{
 		Prefix: prefix, PrefetchValues: true, PrefetchSize: 100, AllVersions: since > 0, SinceTs: since,
@@ -138,7 +137,7 @@ func (w *frameWriter) line(ctx context.Context, txn *badgerdb.Txn, prefix []byte
 				return fmt.Errorf("read what is under %q: %w", entry.GetKey()[:1], err)
 			}
 			if prefix[0] == prefixChain {
-				if delivered, err := onlyDelivered(entry.GetValue()); err == nil { // else Restore leaves it out
+				if delivered, err := onlyDelivered(entry.GetValue()); err == nil { // otherwise Restore leaves it out
 					entry.Value = delivered
 				}
 				if entry.Deleted = len(entry.GetValue()) == 0; entry.GetDeleted() && since == 0 {
@@ -156,7 +155,7 @@ func (w *frameWriter) line(ctx context.Context, txn *badgerdb.Txn, prefix []byte
 	return w.flush()
 }
 
-// onlyDelivered returns of a chain what was delivered last; nothing if nothing was.
+// onlyDelivered returns a chain with only its last delivered sequence; empty if there is none.
 func onlyDelivered(value []byte) ([]byte, error) {
 	chain := &storev1.Chain{}
 	if err := proto.Unmarshal(value, chain); err != nil {
@@ -186,7 +185,7 @@ func (w *frameWriter) frame(f *storev1.BackupFrame) error {
 	return err
 }
 
-// readBackup reads a backup, calls header first and then entry for each key, and fails unless it is whole.
+// readBackup reads a backup and calls header first, then entry for each key. It fails unless the backup is complete.
 func readBackup(from io.Reader, header func(*storev1.BackupHeader) error, entry func(*storev1.BackupEntries_Entry) error) error {
 	magic := make([]byte, len(backupMagic))
 	if _, err := io.ReadFull(from, magic); err != nil || string(magic) != backupMagic {
@@ -248,7 +247,7 @@ func readFrame(r io.Reader) (*storev1.BackupFrame, error) {
 	return f, proto.Unmarshal(b, f)
 }
 
-// unexpected is the end of a file where more had to come.
+// unexpected turns the end of a file into io.ErrUnexpectedEOF.
 func unexpected(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -256,7 +255,7 @@ func unexpected(err error) error {
 	return err
 }
 
-// BackupPosition reads from the beginning of a backup what Store.Backup takes as since, to add to it.
+// BackupPosition returns the position of a backup, from its beginning: Store.Backup takes it as since.
 func BackupPosition(backup io.Reader) (position string, err error) {
 	err = readBackup(backup, func(h *storev1.BackupHeader) error {
 		position = fmt.Sprintf("%s:%d", h.GetStoreId(), h.GetVersion())

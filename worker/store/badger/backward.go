@@ -6,35 +6,35 @@ import (
 	badgerdb "github.com/dgraph-io/badger/v4"
 )
 
-// backward walks the keys of a line from a place to its beginning, those that were deleted too.
+// backward walks the keys of an index backwards from a position, including deleted keys.
 //
-// Badger's own walk backwards does not return before it has found a key that is not deleted, if need be far beyond the line:
-// where the sweeper or Purge have removed much, the last page of a list would take seconds. This one looks at every version,
-// so that it knows where the line begins, and whoever walks can count what it passes and end the page.
+// Badger's reverse iterator does not return until it has found a key that is not deleted, even far beyond the index: where the
+// sweeper or Purge has removed much, the last page of a list would take seconds. backward looks at every version, so that it
+// stops where the index begins, and callers can count the keys they pass and end the page.
 type backward struct {
 	it *badgerdb.Iterator
-	// key is where it stands; value is what stands there. Both are valid until the next step.
+	// key is the current key and value its value. Both are valid until the next step.
 	key, value []byte
-	// live says that the key is not deleted.
+	// live means that the key is not deleted.
 	live bool
-	// err is why the walk ended early.
+	// err is why the walk ended early, if it did.
 	err error
 }
 
 func newBackward(txn *badgerdb.Txn, prefix []byte) *backward {
-	// Values are in the tables beside their keys, so that nothing is gained by fetching them ahead.
+	// Values are stored in the tables beside their keys, so prefetching gains nothing.
 	return &backward{it: txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix, AllVersions: true, Reverse: true})}
 }
 
 func (w *backward) close() { w.it.Close() }
 
-// seek goes to a key, or to the next before it; false if there is none.
+// seek moves to a key or, if it is missing, to the one before it. It returns false if there is none.
 func (w *backward) seek(from []byte) bool {
 	w.it.Seek(from)
 	return w.next()
 }
 
-// next goes to the next key; false if there is none. Of the versions of a key the newest comes last.
+// next moves to the next key. It returns false if there is none. Of a key's versions, the newest comes last.
 func (w *backward) next() bool {
 	if !w.it.Valid() {
 		return false

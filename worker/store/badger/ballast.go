@@ -8,14 +8,14 @@ import (
 	"path/filepath"
 )
 
-// ballastFile takes space that leadgate can give up to start on a disk that somebody filled.
+// ballastFile occupies space that leadgate can give up to start on a full disk.
 const ballastFile = "ballast"
 
-// ballastSize is a quarter of what must stay free: 125 MiB unless configured otherwise, enough for Badger to open and to write what
-// came of deliveries that were in flight.
+// ballastSize returns a quarter of the required free space: 125 MiB by default, enough for Badger to open and to write the
+// outcome of deliveries that were in flight.
 func (s *space) ballastSize() int64 { return int64(s.min / 4) }
 
-// loadBallast puts the ballast in place when there is room for it. It is a help, not a need: errors leave the store as it is.
+// loadBallast creates the ballast if there is room for it. It is optional, so errors are ignored.
 func (s *space) loadBallast() {
 	if !s.ballast {
 		return
@@ -36,7 +36,7 @@ func (s *space) loadBallast() {
 	}
 }
 
-// makeRoom is called before the database is opened: if there is too little room it gives up the ballast, and fails if that is
+// makeRoom is called before the database is opened. If there is too little space, it removes the ballast, and fails if that is
 // not enough to open.
 func (s *space) makeRoom() error {
 	free, err := s.free(s.dir)

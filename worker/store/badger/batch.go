@@ -16,34 +16,33 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// batch is one transaction in the making: the changes of all items that share a commit.
+// batch is a transaction in preparation: the changes of all items that share a commit.
 type batch struct {
 	s   *Store
 	txn *badgerdb.Txn
-	// before is the batch that was on its way to the disk when txn began, which therefore does not see it. Nil if there
-	// was none.
+	// before is the batch that was still being written when txn began, so that txn does not see it. Nil if there was none.
 	before *batch
 
 	entries int64               // in txn
 	bytes   int64               // in txn, at most
 	keys    [][]byte            // in txn, of items
-	written map[uint64]struct{} // hashes of those that are read again; see readAgain
+	written map[uint64]struct{} // hashes of the keys that are read again; see readAgain
 	last    last
 	events  []*leadgatev1.Event
 	then    []func()
 	counts  map[countKey]int64
-	scratch []entry // of the change that is being staged
+	scratch []entry // entries of the change that is being staged
 
-	pointers []pointer // to what was told
+	pointers []pointer // to the events
 	expiring []expiring
 
-	calls  []*write   // that are answered when it is durable
-	began  time.Time  // when it was sent on its way
-	landed chan error // receives what came of that
+	calls  []*write   // answered when the batch is durable
+	began  time.Time  // when its commit began
+	landed chan error // receives the result of the commit
 }
 
-// countKey names one of the counts: deliveries of a destination in a state, leads in a state, or leads held for a reason.
-// Exactly one of the last three is set.
+// countKey names one of the counts: deliveries of a destination in a state, leads in a state, or leads held for a reason. Exactly
+// one of the last three fields is set.
 type countKey struct {
 	destination string // empty for leads
 	state       leadgatev1.DeliveryState
@@ -51,16 +50,16 @@ type countKey struct {
 	hold        leadgatev1.HoldReason
 }
 
-// change is what one item changes. It reaches the batch as a whole or not at all.
+// change is what one item changes. It is added to the batch as a whole or not at all.
 type change struct {
 	entries []entry
 	last    last
 	events  []*leadgatev1.Event
-	then    []func() // run after the commit, before its callers go on
-	undo    []func() // run when the item fails after all
+	then    []func() // run after the commit, before the callers are answered
+	undo    []func() // run if the item fails after all
 	counts  []countChange
 
-	pointers []pointer  // to what it tells
+	pointers []pointer  // to its events
 	expiring []expiring // idempotency keys that it claims
 }
 
@@ -72,27 +71,27 @@ type countChange struct {
 	by int64
 }
 
-// newBatch begins a batch, behind one that is about to be committed, if any.
+// newBatch begins a batch, after one that is about to be committed, if any.
 func newBatch(s *Store, before *batch) *batch {
 	return &batch{
 		s: s, txn: s.db.NewTransaction(true), before: before, written: map[uint64]struct{}{}, last: s.last, counts: map[countKey]int64{},
 	}
 }
 
-// errUnderWay says that what an item has to read is being written by the batch before. It is staged again when that is done.
+// errUnderWay means that an item has to read what the previous batch is still writing. The item is staged again afterwards.
 var errUnderWay = errors.New("what it reads is on its way to the disk")
 
-// errFull says that a change does not fit into the batch any more.
+// errFull means that a change no longer fits into the batch.
 var errFull = errors.New("the batch is full")
 
-// overlapping is an item that can be staged while the batch before is on its way to the disk. All that it reads, it reads
-// through [batch.Get] and [Store.firstBehind].
+// overlapping is an item that can be staged while the previous batch is being written. It reads only through [batch.Get] and
+// [Store.firstBehind].
 type overlapping interface {
 	item
 	overlaps()
 }
 
-// readAgain reports whether items that overlap look for a key in single reads. All other keys they only write.
+// readAgain reports whether overlapping items read a key singly. They only write all other keys.
 func readAgain(key []byte) bool {
 	switch key[0] {
 	case prefixKey, prefixLead, prefixChain, prefixDelivery:
@@ -101,7 +100,7 @@ func readAgain(key []byte) bool {
 	return false
 }
 
-// hash tells keys apart in memory; two that have the same only wait for each other.
+// hash identifies keys in memory. A collision only makes an item wait.
 func (s *Store) hash(key []byte) uint64 { return maphash.Bytes(s.seed, key) }
 
 // getter reads single keys: a batch, or a transaction.
@@ -109,7 +108,7 @@ type getter interface {
 	Get(key []byte) (*badgerdb.Item, error)
 }
 
-// Get reads what this batch and those before have written. Errors: errUnderWay, and Badger's.
+// Get reads what this batch and earlier ones have written. Errors: errUnderWay, and Badger's.
 func (b *batch) Get(key []byte) (*badgerdb.Item, error) {
 	if b.before != nil {
 		if _, ok := b.before.written[b.s.hash(key)]; ok || !readAgain(key) {
@@ -119,7 +118,7 @@ func (b *batch) Get(key []byte) (*badgerdb.Item, error) {
 	return b.txn.Get(key)
 }
 
-// stage makes the change of an item. errUnderWay leaves it as if nothing had been tried.
+// stage returns the change that an item makes. After errUnderWay, the item can be staged again.
 func (b *batch) stage(it item) (*change, error) {
 	if _, ok := it.(overlapping); !ok && b.before != nil {
 		return nil, errUnderWay
@@ -134,20 +133,20 @@ func (b *batch) stage(it item) (*change, error) {
 }
 
 const (
-	// Room that every commit needs beside the items: the last numbers and what Badger adds itself.
+	// Reserved in every commit: for the last numbers and what Badger itself adds.
 	reservedEntries = 64
 	reservedBytes   = 16 << 10
-	// Room for the counts of one destination: its name and a number for each state.
+	// Reserved for the counts of one destination: its name and a number for each state.
 	countsBytes = 512
-	// More than what Badger adds to the bytes of key and value.
+	// More than Badger adds to each key and value.
 	entryOverhead = 64
-	// Badger takes no longer key.
+	// The longest key that Badger accepts.
 	maxKey = 65_000
-	// A value of this size or more goes to the value log; see [tuned].
+	// Values of this size or more would go to the value log; see [tuned].
 	maxValue = 1 << 20
 )
 
-// take moves a change into the transaction. Errors: errFull, and what makes the change impossible or ends the store.
+// take adds a change to the transaction. Errors: errFull, an error of the item, or one that ends the store.
 func (b *batch) take(c *change) error {
 	entries, bytes := int64(len(c.entries)), int64(0)
 	for _, e := range c.entries {
@@ -159,13 +158,13 @@ func (b *batch) take(c *change) error {
 		}
 		bytes += int64(len(e.key) + len(e.value) + entryOverhead)
 	}
-	// At most, as they share entries.
+	// Upper bounds, because they share entries.
 	entries += int64(len(c.pointers) + len(c.expiring))
 	for _, k := range c.expiring {
 		bytes += int64(len(k.name) + entryOverhead)
 	}
 	bytes += int64(len(c.pointers) * (pointerSize + entryOverhead))
-	counted := int64(len(b.counts) + len(c.counts)) // at least as many as destinations
+	counted := int64(len(b.counts) + len(c.counts)) // at least the number of destinations
 	maxEntries := b.s.db.MaxBatchCount() - reservedEntries - counted
 	maxBytes := b.s.db.MaxBatchSize() - reservedBytes - counted*countsBytes
 	if entries >= maxEntries || bytes >= maxBytes {
@@ -203,7 +202,7 @@ func (b *batch) put(e entry) error {
 	return b.txn.Set(e.key, e.value)
 }
 
-// answer tells the calls what came of the commit.
+// answer answers the calls with the result of the commit.
 func (b *batch) answer(err error) {
 	for _, w := range b.calls {
 		w.answer(err)
@@ -211,10 +210,10 @@ func (b *batch) answer(err error) {
 	b.calls = nil
 }
 
-// discard ends the transaction; nothing happens to one that was committed. One left open would keep old versions on disk.
+// discard ends the transaction, unless it was committed. Left open, it would keep old versions on disk.
 func (b *batch) discard() { b.txn.Discard() }
 
-// finish adds what every commit carries.
+// finish adds what every commit contains.
 func (b *batch) finish() error {
 	if err := b.txn.Set(keyLast, b.last.bytes()); err != nil {
 		return err
@@ -238,8 +237,8 @@ func (b *batch) finish() error {
 	return nil
 }
 
-// broken remembers why a commit failed. Behind the first line of what Badger says may stand what it was given to write, which
-// has no place in logs.
+// broken records why a commit failed. It keeps only the first line of Badger's error: the others may contain the data to be
+// written, which must not get into logs.
 func (s *Store) broken(err error) error {
 	why, _, _ := strings.Cut(err.Error(), "\n")
 	err = fmt.Errorf("%w: a commit failed, and it is not known what of it is on disk; restart leadgate: %s", store.ErrUnavailable, why)
@@ -247,14 +246,13 @@ func (s *Store) broken(err error) error {
 	return err
 }
 
-// revert undoes what a change that is not to be written has done in memory.
+// revert undoes the effects in memory of a change that is not written.
 func (c *change) revert() {
 	for _, undo := range c.undo {
 		undo()
 	}
 }
 
-// set stages a value.
 func (c *change) set(key, value []byte) {
 	if value == nil {
 		value = []byte{}
@@ -262,7 +260,6 @@ func (c *change) set(key, value []byte) {
 	c.entries = append(c.entries, entry{key, value})
 }
 
-// setMessage stages a message.
 func (c *change) setMessage(key []byte, m proto.Message) error {
 	value, err := proto.Marshal(m)
 	if err != nil {
@@ -272,16 +269,15 @@ func (c *change) setMessage(key []byte, m proto.Message) error {
 	return nil
 }
 
-// delete stages a removal.
 func (c *change) delete(key []byte) { c.entries = append(c.entries, entry{key: key}) }
 
-// count notes that so many more deliveries of a destination are in a state.
+// count adds to the number of deliveries of a destination in a state.
 func (c *change) count(destination string, state leadgatev1.DeliveryState, by int64) {
 	c.counts = append(c.counts, countChange{countKey{destination: destination, state: state}, by})
 }
 
-// moved moves a delivery in the counts, and in the index of those that wait no more. Whoever changes a delivery's state calls
-// it; the lines in which deliveries wait are chain.go's.
+// moved updates the counts and the index of ended deliveries after a change of state. Whoever changes a delivery's state calls
+// it; the indexes of waiting deliveries are in chain.go.
 func (c *change) moved(key deliveryKey, d *leadgatev1.Delivery, from leadgatev1.DeliveryState) {
 	to := d.GetState()
 	if from == to {
@@ -297,7 +293,7 @@ func (c *change) moved(key deliveryKey, d *leadgatev1.Delivery, from leadgatev1.
 	}
 }
 
-// countLead notes that so many more leads are like this one: in its state, and held for its reasons.
+// countLead adds to the counts that a lead belongs to: its state and its hold reasons.
 func (c *change) countLead(r *leadgatev1.LeadRecord, by int64) {
 	c.counts = append(c.counts, countChange{countKey{lead: r.GetState()}, by})
 	for _, reason := range holdReasons(r) {
@@ -305,10 +301,10 @@ func (c *change) countLead(r *leadgatev1.LeadRecord, by int64) {
 	}
 }
 
-// eventID is journal.ID's text for a written event.
+// eventID returns the text of a written event's journal.ID.
 func (s *Store) eventID(number uint64) string { return s.id + "-" + strconv.FormatUint(number, 10) }
 
-// get reads a message. Error: store.ErrNotFound.
+// get reads a message. Error: store.ErrNotFound or store.ErrUnreadable.
 func get(from getter, key []byte, into proto.Message) error {
 	item, err := from.Get(key)
 	if errors.Is(err, badgerdb.ErrKeyNotFound) {

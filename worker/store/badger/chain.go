@@ -13,13 +13,13 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// link is a waiting delivery as the indexes have it: all of a destination are in w, and of a person's chain the head is in q and
-// those behind it are in c. This file puts deliveries in and takes them out, except that Begin takes what it begins out of q.
+// link is a waiting delivery in the indexes: all of a destination are in w; of a person's chain, the head is in q and those
+// behind it are in c. This file adds and removes them, except that Begin removes its delivery from q.
 type link struct {
 	delivery deliveryKey
-	person   []byte // nil: the lead is its own person, and there is no chain
+	person   []byte // nil: the lead has no person and no chain
 	sequence uint64
-	created  int64 // the lead; Unix nanoseconds
+	created  int64 // creation time of the lead, in Unix nanoseconds
 	due      *timestamppb.Timestamp
 }
 
@@ -32,7 +32,7 @@ func linkOf(d *leadgatev1.Delivery, person []byte) (link, error) {
 	return link{key, person, d.GetSequence(), d.GetCreateTime().AsTime().UnixNano(), d.GetDueTime()}, err
 }
 
-// personOf is the person a lead belongs to; nil if it is its own.
+// personOf returns the person that a lead belongs to; nil if there is none.
 func (s *Store) personOf(r *leadgatev1.LeadRecord) []byte {
 	if email := r.GetLead().GetEmail(); email != "" {
 		return s.hasher.Hash(email)
@@ -40,7 +40,7 @@ func (s *Store) personOf(r *leadgatev1.LeadRecord) []byte {
 	return nil
 }
 
-// waits reports whether deliveries in a state stand in line.
+// waits reports whether deliveries in a state are waiting or in flight.
 func waits(state leadgatev1.DeliveryState) bool {
 	switch state {
 	case leadgatev1.DeliveryState_DELIVERY_STATE_PENDING, leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT, leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT:
@@ -71,9 +71,9 @@ func (c *change) setChain(l link, chain *storev1.Chain) error {
 	return nil
 }
 
-// setDue puts a delivery into the due index, and wakes its destination after the commit. Where its chain is at hand, its place in it
-// is noted there, so that neither claiming nor settling has to look the chain up: where a million people are remembered, that takes
-// a read from disk. A nil chain is not at hand.
+// setDue adds a delivery to the due index and wakes its destination after the commit. If the chain is given, its state is noted
+// in the index, so that claiming and settling need not read the chain, which with a million persons means a read from disk. A nil
+// chain is unknown.
 func (c *change) setDue(s *Store, l link, chain *storev1.Chain) {
 	key, value := l.dueKey(), make([]byte, 0, len(l.delivery.lead)+1)
 	value = append(value, l.delivery.lead[:]...)
@@ -89,12 +89,12 @@ func (c *change) setDue(s *Store, l link, chain *storev1.Chain) {
 	c.then = append(c.then, func() { s.lane(l.delivery.destination).put(key) })
 }
 
-// The notes, which stand behind the lead in the due index. That a delivery is not late stays true, because only the head of a chain
-// is delivered, and this is the head; that it is alone stays true until another joins: see [Store.crowd].
+// Notes in the due index, after the lead. "Not late" stays true, because only the head of a chain is delivered, and this is the
+// head; "alone" stays true until another delivery joins: see [Store.crowd].
 const (
-	dueInTime = 0 // others of the person may wait behind it
-	dueLate   = 1 // a newer delivery of the person was delivered already
-	dueAlone  = 2 // in time, and nobody waits behind it
+	dueInTime = 0 // others of the person may be behind it
+	dueLate   = 1 // a newer delivery of the person has been delivered already
+	dueAlone  = 2 // in time, and nothing is behind it
 )
 
 func (c *change) setHead(s *Store, chain *storev1.Chain, l link) {
@@ -108,11 +108,11 @@ func (c *change) setBehind(s *Store, l link) {
 	s.behind.added(behindPrefix(l.delivery.destination, l.person), key)
 }
 
-// enter puts a delivery that is to wait in its place: due if nobody of its person waits before it, else behind the head.
+// enter puts a delivery in its place to wait: due if nothing of its person waits before it, otherwise behind the head.
 func (s *Store) enter(b *batch, c *change, l link) error {
 	waiting := keyOfWaiting(l.delivery.destination, l.sequence)
 	c.set(waiting, whenAndWho(l.created, l.delivery.lead))
-	if l.sequence <= b.last.sequence { // what is accepted just now stands behind every mark
+	if l.sequence <= b.last.sequence { // a lead accepted just now comes after every mark
 		c.then = append(c.then, func() { s.lane(l.delivery.destination).putWaiting(waiting) })
 	}
 	if l.person == nil {
@@ -146,7 +146,7 @@ func (s *Store) enter(b *batch, c *change, l link) error {
 	return c.setChain(l, chain)
 }
 
-// readHead reads the head of a chain, and whether an attempt of it is under way.
+// readHead returns the head of a chain, and whether its attempt is in flight.
 func readHead(b *batch, chain *storev1.Chain, of link) (head link, underWay bool, err error) {
 	d := &leadgatev1.Delivery{}
 	key := deliveryKey{leadKey(chain.GetHeadLead()), of.delivery.destination}
@@ -157,10 +157,10 @@ func readHead(b *batch, chain *storev1.Chain, of link) (head link, underWay bool
 	return head, d.GetState() == leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT, err
 }
 
-// crowd takes back that the head is alone, for the first delivery that joins behind it.
+// crowd records that the head is no longer alone, for the first delivery that joins behind it.
 func (s *Store) crowd(b *batch, c *change, chain *storev1.Chain, joining link) error {
 	if chain.GetLength() > 2 {
-		return nil // it has been
+		return nil // recorded already
 	}
 	head, underWay, err := readHead(b, chain, joining)
 	if err != nil {
@@ -173,8 +173,8 @@ func (s *Store) crowd(b *batch, c *change, chain *storev1.Chain, joining link) e
 	return nil
 }
 
-// stepBack moves the head behind an older delivery, unless an attempt of the head is under way. A claim to it that has
-// not begun is revoked, so that the older one goes first.
+// stepBack moves the head behind an older delivery, unless the head is in flight. A claim on the head that has not begun is
+// revoked, so that the older one goes first.
 func (s *Store) stepBack(b *batch, c *change, chain *storev1.Chain, older link) (bool, error) {
 	head, underWay, err := readHead(b, chain, older)
 	if err != nil {
@@ -190,7 +190,7 @@ func (s *Store) stepBack(b *batch, c *change, chain *storev1.Chain, older link) 
 	return true, nil
 }
 
-// hurry makes a waiting delivery due at another time, if it is the head of its chain; else its turn comes when it is.
+// hurry changes the due time of a waiting delivery if it is the head of its chain; others become due in their turn.
 func (s *Store) hurry(b *batch, c *change, l link, due *timestamppb.Timestamp) error {
 	if l.person != nil {
 		chain, err := readChain(b, l)
@@ -207,8 +207,8 @@ func (s *Store) hurry(b *batch, c *change, l link, due *timestamppb.Timestamp) e
 	return nil
 }
 
-// stay is for a head that waits again: it is due once more, unless an older delivery joined behind it meanwhile. Of one
-// that is known to be alone nothing has to be read.
+// stay is for a head that waits again. It becomes due again, unless an older delivery has joined behind it meanwhile. If it is
+// known to be alone, nothing is read.
 func (s *Store) stay(b *batch, c *change, l link, alone bool) error {
 	if l.person == nil || alone {
 		c.setDue(s, l, &storev1.Chain{Length: 1})
@@ -234,8 +234,8 @@ func (s *Store) stay(b *batch, c *change, l link, alone bool) error {
 	return nil
 }
 
-// leave is for a head that waits no more: the next of its person becomes due. Of one that is known to be alone and was
-// delivered nothing has to be read.
+// leave is for a head that no longer waits: the person's next delivery becomes due. If it was alone and delivered, nothing is
+// read.
 func (s *Store) leave(b *batch, c *change, l link, delivered, alone bool) error {
 	c.delete(keyOfWaiting(l.delivery.destination, l.sequence))
 	if l.person == nil {
@@ -266,7 +266,7 @@ func (s *Store) leave(b *batch, c *change, l link, delivered, alone bool) error 
 	return c.setChain(l, chain)
 }
 
-// withdraw takes a waiting delivery out of every line that it stands in, whoever has claimed it.
+// withdraw removes a waiting delivery from its indexes, even if it is claimed.
 func (s *Store) withdraw(b *batch, c *change, l link, from leadgatev1.DeliveryState) error {
 	c.revoke(s, l.delivery)
 	if from == leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT {
@@ -289,8 +289,8 @@ func (s *Store) withdraw(b *batch, c *change, l link, from leadgatev1.DeliverySt
 	return s.leave(b, c, l, false, false)
 }
 
-// firstBehind returns the oldest delivery that waits behind the head of a person's chain; nil if there is none. Errors:
-// errUnderWay, and Badger's.
+// firstBehind returns the oldest delivery behind the head of a person's chain; nil if there is none. Errors: errUnderWay, and
+// Badger's.
 func (s *Store) firstBehind(b *batch, of link) (*link, error) {
 	if b.before != nil {
 		return nil, errUnderWay

@@ -16,17 +16,17 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// Claim implements store.Store. Nothing is written: a claim lives in memory until its attempt begins.
+// Claim implements store.Store. It writes nothing: a claim lives in memory until its attempt begins.
 func (s *Store) Claim(ctx context.Context, destination string, limit int) (store.Claims, error) {
 	l := s.lane(destination)
 	var (
 		claims store.Claims
 		dues   []reserved
 	)
-	l.mu.Lock() // before the transaction begins: what is let go of until then, it sees
+	l.mu.Lock() // before the transaction begins, so that it sees the deliveries released until then
 	unlock := sync.OnceFunc(l.mu.Unlock)
 	defer unlock()
-	err := s.view(ctx, func(txn *badgerdb.Txn) (err error) { // one, as each waits for the commit that is under way
+	err := s.view(ctx, func(txn *badgerdb.Txn) (err error) { // a single one, because beginning one waits for the commit under way
 		if dues, claims.Next, err = s.reserve(txn, l, destination, limit); err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func (s *Store) Claim(ctx context.Context, destination string, limit int) (store
 	return claims, nil
 }
 
-// readClaims reads what was reserved, each into its place; one that was revoked meanwhile is left out.
+// readClaims reads the reserved deliveries, each into its place. It leaves out those that were revoked meanwhile.
 func (s *Store) readClaims(txn *badgerdb.Txn, l *lane, dues []reserved, into []*store.Claim) error {
 	places := make([]int, len(dues))
 	for i := range places {
@@ -61,7 +61,7 @@ func (s *Store) readClaims(txn *badgerdb.Txn, l *lane, dues []reserved, into []*
 			if s.log != nil {
 				s.log.Error("what is due cannot be read, and waits until leadgate starts again; others go on", "error", err)
 			}
-			continue // it stays claimed, and so holds up no other
+			continue // it stays claimed, so that it does not block others
 		}
 		if err != nil {
 			return err
@@ -73,17 +73,17 @@ func (s *Store) readClaims(txn *badgerdb.Txn, l *lane, dues []reserved, into []*
 	return nil
 }
 
-// reserved is a delivery that was found in the due index and is now claimed.
+// reserved is a delivery found in the due index and now claimed.
 type reserved struct {
 	token    uint64
 	delivery deliveryKey
 	key      []byte
-	note     []byte // how it stands in its chain; empty if the index does not say
+	note     []byte // its position in the chain; empty if the index does not say
 }
 
 func (r reserved) noted(what byte) bool { return len(r.note) > 0 && r.note[0] == what }
 
-// reserve claims what is due, oldest first, and says when the next falls due. It is called with the lane's mu held.
+// reserve claims due deliveries, earliest first, and returns when the next one becomes due. The caller holds the lane's mu.
 func (s *Store) reserve(txn *badgerdb.Txn, l *lane, destination string, limit int) (dues []reserved, next time.Time, err error) {
 	now := s.now()
 	it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: l.duePrefix})
@@ -131,7 +131,7 @@ func (s *Store) readClaim(txn *badgerdb.Txn, leads, deliveries *nearby, due rese
 		switch err := get(txn, key.attemptKey(n), last); {
 		case err == nil:
 			claim.Last = last
-		case !lost(err): // without one that is, the delivery goes on, and holds up no other
+		case !lost(err): // a delivery goes on without a lost attempt, so that it does not block others
 			return nil, held{}, fmt.Errorf("attempt %d of delivery %s: %w", n, key, err)
 		}
 	}

@@ -12,25 +12,25 @@ import (
 	"github.com/dgraph-io/ristretto/v2/z"
 )
 
-// Names of what is in a data directory.
+// Names in a data directory.
 const (
 	databaseDir  = "badger"
 	compactedDir = "badger.compacted" // being written by Compact; a data directory being made by Restore and Salvage
 	replacedDir  = "badger.replaced"  // what Compact has replaced, until it is removed
 )
 
-// Compacted says what Compact did.
+// Compacted is the result of Compact.
 type Compacted struct {
-	// Before and After are the bytes on disk.
+	// Before and After are the sizes on disk in bytes.
 	Before, After int64
-	// Keys is how many there are.
+	// Keys is the number of keys.
 	Keys int64
 }
 
-// Compact writes the database in a data directory anew, with the present version of everything and nothing else: what was
-// erased or deleted is then in no file any more. No store may have the directory open. While it runs, the disk holds both;
-// a crash at any moment leaves one of them whole. Progress, if not nil, is told how many of about how many bytes were written.
-// All is read before: of a damaged store, of which what stands behind the damage would be lost, nothing is changed.
+// Compact rewrites the database in a data directory with only the latest version of everything, so that no file contains erased
+// or deleted data any longer. No store may have the directory open. Meanwhile the disk holds both copies; a crash at any moment
+// leaves one of them intact. Progress, if not nil, receives the bytes written and the approximate total. Compact verifies
+// everything first and changes nothing in a damaged store, where it would lose what follows the damage.
 func Compact(o Options, progress func(written, about int64)) (Compacted, error) {
 	o.setDefaults()
 	unlock, err := lockDir(o.Dir)
@@ -83,7 +83,7 @@ func compact(o Options, progress func(written, about int64)) (result Compacted, 
 	return result, err
 }
 
-// checkFiles refuses a damaged database. Badger's iterators end at a block that cannot be read as if it were the last.
+// checkFiles refuses a damaged database, because Badger's iterators silently end at an unreadable block.
 func checkFiles(o Options) error {
 	found, err := walkFiles(o, nil)
 	if err != nil || len(found.Damages) == 0 {
@@ -92,7 +92,7 @@ func checkFiles(o Options) error {
 	return fmt.Errorf("%s is damaged: %s; save what can be read with leadgate doctor --data-dir %s --salvage NEW_DIR", found.Damages[0].File, found.Damages[0].What, o.Dir)
 }
 
-// roomFor refuses what would take more space than there is.
+// roomFor fails if the disk has no room for a copy.
 func roomFor(o Options, bytes int64) error {
 	free, err := o.Free(o.Dir)
 	if err != nil {
@@ -104,7 +104,7 @@ func roomFor(o Options, bytes int64) error {
 	return nil
 }
 
-// rewrite writes the present version of every key into a new database.
+// rewrite writes the latest version of every key into a new database.
 func rewrite(o Options, source *badgerdb.DB, to string, about int64, progress func(written, about int64)) (keys int64, err error) {
 	if err := os.RemoveAll(to); err != nil {
 		return 0, err
@@ -150,7 +150,6 @@ func rewrite(o Options, source *badgerdb.DB, to string, about int64, progress fu
 	return keys, nil
 }
 
-// countKeys counts what is there.
 func countKeys(db *badgerdb.DB) (n int64, err error) {
 	err = db.View(func(txn *badgerdb.Txn) error {
 		it := txn.NewIterator(badgerdb.IteratorOptions{})
@@ -163,8 +162,8 @@ func countKeys(db *badgerdb.DB) (n int64, err error) {
 	return n, err
 }
 
-// finishCompaction tidies up behind a Compact that ended early. What it was writing is dropped; what it had put aside comes
-// back unless its successor is in place.
+// finishCompaction cleans up after an interrupted Compact. It removes the unfinished copy, and restores the original unless its
+// replacement is in place.
 func finishCompaction(dir string) error {
 	database, replaced := filepath.Join(dir, databaseDir), filepath.Join(dir, replacedDir)
 	_, errDatabase := os.Stat(database)
@@ -186,7 +185,7 @@ func finishCompaction(dir string) error {
 	return syncDir(dir)
 }
 
-// sizeOf is how many bytes the files of a directory take on disk. Badger's files have holes.
+// sizeOf returns how many bytes the files of a directory occupy on disk. Badger's files are sparse.
 func sizeOf(dir string) (size int64, err error) {
 	err = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil {

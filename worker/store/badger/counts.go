@@ -28,7 +28,7 @@ func (s *Store) addCounts(changes map[countKey]int64) {
 	}
 }
 
-// addTo adds to the count that the key names.
+// addTo adds n to the count that the key names.
 func (k countKey) addTo(counts *storev1.Counts, n int64) {
 	switch {
 	case k.hold != 0:
@@ -124,13 +124,13 @@ func (s *Store) LeadCounts(context.Context) (store.LeadCounts, error) {
 	return all, nil
 }
 
-// oldestWaiting is when the lead of the oldest waiting delivery was accepted.
+// oldestWaiting returns when the lead of the oldest waiting delivery was accepted.
 func (s *Store) oldestWaiting(ctx context.Context, destination string) (oldest time.Time, err error) {
 	oldest, _, err = s.firstWaiting(ctx, destination)
 	return oldest, err
 }
 
-// firstWaiting is when the lead of the oldest waiting delivery was accepted, and the mark of the index.
+// firstWaiting returns when the lead of the oldest waiting delivery was accepted, and the mark of the index.
 func (s *Store) firstWaiting(ctx context.Context, destination string) (oldest time.Time, from mark, err error) {
 	l := s.lane(destination)
 	l.mu.Lock()
@@ -139,7 +139,7 @@ func (s *Store) firstWaiting(ctx context.Context, destination string) (oldest ti
 		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: l.waitingPrefix, PrefetchValues: false})
 		defer it.Close()
 		it.Seek(l.waitingMark)
-		if !it.Valid() { // what is accepted from now on stands behind everything that ever was
+		if !it.Valid() { // leads accepted from now on come after all earlier ones
 			last, err := readLast(txn)
 			if next := keyOfWaiting(destination, last.sequence+1); err == nil && bytes.Compare(next, l.waitingMark) > 0 {
 				l.waitingMark = next

@@ -13,50 +13,49 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// formatNumber is the format on disk that this table describes. A change to the table, or to what a value holds, needs
-// a new number, once a version that writes this one is released; until then the number stays 1.
+// formatNumber is the format on disk that this table describes. Once a version with this format is released, a change to the
+// table or to the content of a value needs a new number; until then the number stays 1.
 //
 //	key                                     value                     written by                 deleted by, when
 //	!meta                                   store.v1.Meta             first Open                 never
 //	!last                                   see last.go               every commit               never
 //	k key(16)                               store.v1.IdempotencyKey   Accept                     sweeper, when expired
-//	x second(8) sequence(8) part(2)         keys of a commit whose    Accept                     sweeper, when expired
-//	                                        time is up by then
+//	x second(8) sequence(8) part(2)         keys of a commit that     Accept                     sweeper, when expired
+//	                                        have expired by then
 //	l lead(16)                              v1.LeadRecord             Accept, Amend, Erase       Purge
 //	d lead(16) destination                  v1.Delivery, no attempts  whoever changes it         Delete, Purge; Amend, when withdrawn
 //	a lead(16) destination 0 number(4)      v1.Attempt                Begin, Settle, Erase       Delete, Purge
-//	t lead(16) event(8)                     store.v1.Told             with what it tells, Erase  Purge
-//	e event(8)                              lead(16) how many(1),     with its t                 sweeper, all but the newest
-//	                                        of each t of a commit
-//	m destination 0 person(16)              store.v1.Chain            with a delivery            when nothing is left to say
+//	t lead(16) event(8)                     store.v1.Told             with its change, Erase     Purge
+//	e event(8)                              lead(16) count(1), for    with its t                 sweeper, all but the newest
+//	                                        each t of a commit
+//	m destination 0 person(16)              store.v1.Chain            with a delivery            when empty
 //	c destination 0 person(16) sequence(8)  lead(16)                  Accept, Amend, Redrive,    when promoted to head or withdrawn
 //	                                                                  Move
 //	q destination 0 due(8) sequence(8)      lead(16) note(1)          when head and due          Begin, Settle; Redrive; when withdrawn
 //	f lead(16) destination                  -                         Begin                      Settle, Open; when withdrawn
 //	w destination 0 sequence(8)             creation(8) lead(16)      Accept, Amend, Redrive,    Settle; when withdrawn
 //	                                                                  Move
-//	y destination 0 state(1) sequence(8)    creation(8) lead(16)      when it waits no more      Redrive, Amend, Delete, Move, Purge
+//	y destination 0 state(1) sequence(8)    creation(8) lead(16)      when no longer waiting     Redrive, Amend, Delete, Move, Purge
 //	n destination                           store.v1.Counts           every change               never
 //	n                                       store.v1.Counts, leads    every change               never
 //	p person(16) lead(16)                   -                         Accept, Amend              Erase, Amend, Purge
 //	i form 0 lead(16)                       -                         Accept, Amend              Amend, Purge
-//	h state(1) reason(1) lead(16)           -                         Accept, Amend, Erase       when in that state no more; Purge
+//	h state(1) reason(1) lead(16)           -                         Accept, Amend, Erase       when the state changes; Purge
 //	r lead(16)                              store.v1.Erasure          Erase                      never
 //	s namespace 0 key                       see state.go              State                      State, sweeper
 //
-// Numbers are big endian, so that keys sort as numbers do; times are Unix nanoseconds; a lead is its UUID, whose version
-// 7 sorts by time; an event in a key is the first of those told in one step; a person is a keyed hash of the normalised e-mail address.
-// An idempotency key stands as a keyed hash too, of its scope and itself: it may be an address, and outlives its lead when that is
-// erased.
+// Numbers are big endian, so that keys sort like numbers. Times are Unix nanoseconds. A lead is its UUID, which is version 7 and
+// so sorts by time. An event in a key is the first of those written in one step. A person is a keyed hash of the normalised
+// e-mail address. An idempotency key is stored as a keyed hash of its scope and value, because it may be an e-mail address and
+// outlives the erasure of its lead.
 //
-// A lead is in p under each person that it names: its own, or without one whoever the submission names. A lead that is not
-// OPEN is in h under its state with reason 0, a HELD one also under each of its reasons. OPEN leads, which are nearly all,
-// are found in l.
+// A lead is in p under each person that it names: its own or, if it has none, those named in its submission. A lead that is not
+// OPEN is in h under its state with reason 0, and if HELD, also under each of its reasons. OPEN leads, which are nearly all, are
+// found in l.
 //
-// A chain's head is in q and not in c; those that wait behind it are in c and not in q. While a delivery is in flight it
-// is in f and not in q. Its note in q says whether it is late, or alone in its chain; where that is missing, the chain tells.
-// Deliveries in q, c or f are in w; all others are in y under their state. What Erase and Purge find in a line they withdraw from
-// it.
+// The head of a chain is in q and not in c; the deliveries behind it are in c and not in q. A delivery in flight is in f and not
+// in q. The note in q says whether the delivery is late or alone in its chain; if it is missing, see the chain. Deliveries in q,
+// c or f are also in w; all others are in y under their state. Erase and Purge withdraw deliveries from these indexes.
 const formatNumber = 1
 
 const (
@@ -132,7 +131,7 @@ func scoped(scope, value string) []byte {
 	return append(key, value...)
 }
 
-// keyName is what stands for an idempotency key. No address has a 0 in it, so that it is no person's.
+// keyName returns the hash that an idempotency key is stored as. It differs from every person's, because no address contains a 0.
 func (s *Store) keyName(key *store.Key) []byte { return s.hasher.Hash(key.Scope + "\x00" + key.Value) }
 
 func keyOfKey(name []byte) []byte { return join(prefixKey, len(name), name) }
@@ -189,13 +188,13 @@ func keyOfDue(destination string, due time.Time, sequence uint64) []byte {
 	return binary.BigEndian.AppendUint64(key, sequence)
 }
 
-// dueOf reads the time from a key that keyOfDue made.
+// dueOf returns the time in a key made by keyOfDue.
 func dueOf(key []byte) time.Time {
 	return time.Unix(0, int64(binary.BigEndian.Uint64(key[len(key)-16:]))).UTC()
 }
 
-// checkTime refuses times that have no place in a key: what is stored is nanoseconds since 1970, and their 63 bits end in
-// 2262. 1970 itself is refused because 0 stands for no time.
+// checkTime refuses times that cannot be stored: a key holds nanoseconds since 1970 in 63 bits, which end in 2262. 1970 itself is
+// refused because 0 means no time.
 func checkTime(what string, t time.Time) error {
 	if s := t.Unix(); s < 1 || s >= math.MaxInt64/int64(time.Second) {
 		return fmt.Errorf("%s %s cannot be stored; only times between 1970 and 2262 can", what, t.UTC().Format(time.RFC3339))
@@ -207,7 +206,7 @@ func keyOfWaiting(destination string, sequence uint64) []byte {
 	return binary.BigEndian.AppendUint64(destinationPrefix(prefixWaiting, destination, 8), sequence)
 }
 
-// whenAndWho is what stands under keyOfWaiting and keyOfEnded.
+// whenAndWho returns the value under keyOfWaiting and keyOfEnded.
 func whenAndWho(created int64, lead leadKey) []byte {
 	value := binary.BigEndian.AppendUint64(make([]byte, 0, 24), uint64(created))
 	return append(value, lead[:]...)

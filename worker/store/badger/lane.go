@@ -6,35 +6,35 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// lane is what memory holds of one destination. Disk is the truth; all of it can be made anew.
+// lane is the in-memory state of one destination. All of it can be rebuilt from disk.
 type lane struct {
 	duePrefix     []byte
 	waitingPrefix []byte
 	notify        chan struct{}
 
 	mu sync.Mutex
-	// The marks of the two indexes.
+	// Low-water marks of the two indexes.
 	dueMark     mark
 	waitingMark mark
-	// claims are those that may be used or are being revoked, by token. A claim leaves when a step that ends it is being written;
-	// its delivery stays among the claimed until that is durable.
+	// claims, by token, are usable or being revoked. A claim is removed when a step that ends it is staged; its delivery stays in
+	// claimed until that step is durable.
 	claims  map[uint64]held
-	claimed map[deliveryKey]uint64 // the token of its claim
-	blocked map[deliveryKey]int    // by how many changes that are being written
+	claimed map[deliveryKey]uint64 // token of the claim
+	blocked map[deliveryKey]int    // number of unfinished changes that block it
 }
 
-// held is a claim as the store remembers it.
+// held is the store's record of a claim.
 type held struct {
 	link   link
 	dueKey []byte // in the due index until Begin
 	state  leadgatev1.DeliveryState
 	begun  bool
-	alone  bool // in its chain, and in time; false if that is not known
-	// revoked says how many changes that are being written revoke it.
+	alone  bool // in its chain, and in time; false if unknown
+	// revoked counts the unfinished changes that revoke it.
 	revoked int
 }
 
-// lane returns the lane of a destination, and makes it when it is first asked for.
+// lane returns the lane of a destination, created on first use.
 func (s *Store) lane(destination string) *lane {
 	s.lanesMu.Lock()
 	defer s.lanesMu.Unlock()
@@ -57,11 +57,11 @@ func (s *Store) Notify(destination string) <-chan struct{} { return s.lane(desti
 func (l *lane) wake() {
 	select {
 	case l.notify <- struct{}{}:
-	default: // a signal waits already
+	default: // a signal is pending already
 	}
 }
 
-// put notes that a key was added to the due index.
+// put records that a key was added to the due index.
 func (l *lane) put(key []byte) {
 	l.mu.Lock()
 	l.dueMark.lower(key)
@@ -69,17 +69,17 @@ func (l *lane) put(key []byte) {
 	l.wake()
 }
 
-// putWaiting notes that a key was added to the index of waiting deliveries.
+// putWaiting records that a key was added to the index of waiting deliveries.
 func (l *lane) putWaiting(key []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waitingMark.lower(key)
 }
 
-// taken reports whether a delivery is not to be claimed. It is called with mu held.
+// taken reports whether a delivery must not be claimed. The caller holds mu.
 func (l *lane) taken(d deliveryKey) bool { return l.claimed[d] != 0 || l.blocked[d] > 0 }
 
-// hold makes a claim usable, or puts back one that was taken.
+// hold makes a claim usable, or restores one that was taken.
 func (l *lane) hold(token uint64, h held) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -87,7 +87,7 @@ func (l *lane) hold(token uint64, h held) {
 	l.claimed[h.link.delivery] = token
 }
 
-// fill completes a claim with what was read. False if it was revoked in the meantime; then it is ended.
+// fill completes a claim with what was read. If the claim was revoked meanwhile, fill ends it and returns false.
 func (l *lane) fill(token uint64, h held) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -96,12 +96,12 @@ func (l *lane) fill(token uint64, h held) bool {
 		l.end(token)
 		return false
 	}
-	h.alone = was.alone // which others may have taken back meanwhile
+	h.alone = was.alone // others may have cleared it meanwhile
 	l.claims[token] = h
 	return true
 }
 
-// take removes a claim; whoever took it is alone in moving its delivery. False if it is held no more.
+// take removes a claim, so that only the caller may change its delivery. It returns false if the claim is no longer held.
 func (l *lane) take(token uint64) (held, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -113,7 +113,7 @@ func (l *lane) take(token uint64) (held, bool) {
 	return h, true
 }
 
-// end forgets a claim, and lets its delivery be claimed. It is called with mu held.
+// end removes a claim and makes its delivery claimable. The caller holds mu.
 func (l *lane) end(token uint64) {
 	if h, ok := l.claims[token]; ok {
 		delete(l.claims, token)
@@ -121,7 +121,7 @@ func (l *lane) end(token uint64) {
 	}
 }
 
-// giveBack ends a claim whose attempt has not begun, and passes over others.
+// giveBack ends a claim whose attempt has not begun. It ignores others.
 func (l *lane) giveBack(token uint64) {
 	l.mu.Lock()
 	h, ok := l.claims[token]
@@ -135,7 +135,7 @@ func (l *lane) giveBack(token uint64) {
 	}
 }
 
-// free lets a delivery be claimed whose claim was taken.
+// free makes a delivery claimable whose claim was taken.
 func (l *lane) free(d deliveryKey) {
 	l.mu.Lock()
 	delete(l.claimed, d)
@@ -143,8 +143,8 @@ func (l *lane) free(d deliveryKey) {
 	l.wake()
 }
 
-// block keeps a delivery that waits from being claimed until the change is written; several changes of one commit may
-// block the same. False if somebody has a claim.
+// block prevents a waiting delivery from being claimed until the change is written; several changes of one commit may block the
+// same delivery. It returns false if the delivery is claimed.
 func (c *change) block(s *Store, d deliveryKey) bool {
 	l := s.lane(d.destination)
 	l.mu.Lock()
@@ -156,8 +156,8 @@ func (c *change) block(s *Store, d deliveryKey) bool {
 	return true
 }
 
-// revoke blocks a waiting delivery even if somebody has claimed it; the claim is stale from now on, unless the change is not written
-// after all.
+// revoke blocks a waiting delivery even if it is claimed. The claim is stale from now on, unless the change is not written after
+// all.
 func (c *change) revoke(s *Store, d deliveryKey) {
 	l := s.lane(d.destination)
 	l.mu.Lock()
@@ -179,7 +179,7 @@ func (c *change) revoke(s *Store, d deliveryKey) {
 	c.blocked(l, d)
 }
 
-// revoked counts the changes that revoke a claim, if it was not given back meanwhile. It is called with mu held.
+// revoked adds to the number of changes that revoke a claim, unless it was given back meanwhile. The caller holds mu.
 func (l *lane) revoked(token uint64, by int) {
 	if h, ok := l.claims[token]; ok {
 		h.revoked += by
@@ -187,7 +187,7 @@ func (l *lane) revoked(token uint64, by int) {
 	}
 }
 
-// crowd takes back that a delivery is alone. Whoever claims it from now on reads that on disk.
+// crowd records that a delivery is no longer alone in its chain. Later claims read this from disk.
 func (c *change) crowd(s *Store, d deliveryKey) {
 	l := s.lane(d.destination)
 	l.mu.Lock()
@@ -200,7 +200,7 @@ func (c *change) crowd(s *Store, d deliveryKey) {
 	c.blocked(l, d)
 }
 
-// blocked is called with the lane's mu held.
+// blocked counts one more change that blocks a delivery. The caller holds the lane's mu.
 func (c *change) blocked(l *lane, d deliveryKey) {
 	l.blocked[d]++
 	unblock := func() { l.unblock(d) }

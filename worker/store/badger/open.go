@@ -1,7 +1,7 @@
-// Package badger keeps leadgate's store in an embedded Badger database: one directory, one process, no other service.
+// Package badger implements leadgate's store with an embedded Badger database: one directory, one process, no other service.
 //
-// All writes go through one goroutine, which merges whatever waits into one transaction and one disk sync (writer.go), and
-// stages the next while the one before is on its way to the disk (pipeline.go). keys.go is the table of everything on disk.
+// All writes go through one goroutine, which merges waiting calls into one transaction and one disk sync (writer.go), and stages
+// the next batch while the previous one is being written (pipeline.go). keys.go has the table of everything on disk.
 package badger
 
 import (
@@ -27,40 +27,40 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// Options say how a store is opened.
+// Options configure a store.
 type Options struct {
-	// Dir is the data directory; it is made if it does not exist.
+	// Dir is the data directory, which is created if missing.
 	Dir string
-	// Now is the store's clock; time.Now if nil.
+	// Now returns the current time; time.Now if nil.
 	Now func() time.Time
-	// Publish gets the events that were written, in commit order, after they are durable. It runs on the goroutine that
-	// writes, so it must not block. Nil publishes nothing.
+	// Publish is called with written events, in commit order, once they are durable. It runs on the writer's goroutine, so it
+	// must not block. Optional.
 	Publish func([]*leadgatev1.Event)
-	// Committed is told of each commit: how many calls it merged and how long it took, the disk's sync included. Like
-	// Publish, it must not block. Nil tells nobody.
+	// Committed is called after each commit with the number of calls merged into it and its duration, disk sync included. Like
+	// Publish, it must not block. Optional.
 	Committed func(calls int, took time.Duration)
-	// Logger gets what Badger has to say, warnings and errors only; nothing if nil.
+	// Logger receives warnings and errors of Badger and of the store; optional.
 	Logger *slog.Logger
-	// MinFree is how many bytes must be free on the disk for leads to be accepted; below four fifths of it nothing is written,
-	// because Badger writes through mapped memory, and a full disk then kills the process. 500 MiB if 0: the largest merge of
-	// tables, and a quarter more.
+	// MinFree is how many bytes must be free on the disk for leads to be accepted. Below four fifths of it, nothing is written,
+	// because Badger writes through mapped memory, and a full disk would kill the process. The default is 500 MiB: the largest
+	// merge of tables, plus a quarter.
 	MinFree uint64
-	// Free returns how many bytes are free on the disk that holds a directory; asks the operating system if nil.
+	// Free returns how many bytes are free on the disk that holds dir; by default it asks the operating system.
 	Free func(dir string) (uint64, error)
-	// Ballast keeps a file of a quarter of MinFree in the directory, to be given up if leadgate has to start on a full disk.
+	// Ballast keeps a file of a quarter of MinFree, which is given up if leadgate has to start on a full disk.
 	Ballast bool
-	// QueueLength is how many calls may wait for the writer; 8192 if 0. One more fails with ErrUnavailable.
+	// QueueLength is how many calls may wait for the writer; 8192 if 0. Any more fail with ErrUnavailable.
 	QueueLength int
-	// SweepInterval is how often what has expired is removed; 1 minute if 0. Expired things are invisible before that.
+	// SweepInterval is how often expired entries are removed; 1 minute if 0. They are invisible from their expiry on.
 	SweepInterval time.Duration
-	// EncryptionKey encrypts what is written; see the function of that name. Nil encrypts nothing.
+	// EncryptionKey encrypts the database; see the function of the same name. Nil means no encryption.
 	EncryptionKey []byte
-	// PreviousKey is what the directory may be encrypted with still; it is then encrypted with EncryptionKey.
+	// PreviousKey is a key that the directory may still be encrypted with. Open then changes it to EncryptionKey.
 	PreviousKey []byte
-	// Uncompressed writes tables as they are, so that a test can look for something in the files.
+	// Uncompressed turns compression off, so that tests can search the files.
 	Uncompressed bool
-	// LargestLead is how many bytes the largest lead that is to be accepted may come in; 64 KiB if 0. What is kept of it may be
-	// a few times as much.
+	// LargestLead is the size in bytes of the largest submission that is accepted; 64 KiB if 0. What is stored may be a few times
+	// as large.
 	LargestLead int
 }
 
@@ -69,7 +69,7 @@ const (
 	defaultQueueLength   = 8192
 	defaultSweepInterval = time.Minute
 	defaultLargestLead   = 64 << 10
-	// How often free space is looked at besides at every commit, so that intake opens again by itself.
+	// How often free space is checked, besides at every commit, so that intake resumes by itself.
 	spaceInterval = time.Second
 )
 
@@ -111,21 +111,21 @@ type Store struct {
 	options Options
 	id      string
 	hashKey []byte
-	hasher  *store.Hasher // with it
+	hasher  *store.Hasher // keyed with hashKey
 	seed    maphash.Seed
 	space   space
 
 	writes  chan *write
 	closing chan struct{} // closed by Close
-	written chan struct{} // closed when the writer is gone
+	written chan struct{} // closed when the writer has ended
 	stopped sync.WaitGroup
 	closed  atomic.Bool
-	close   func() error          // once
-	unlock  func() error          // lets go of the directory
+	close   func() error          // runs shut once
+	unlock  func() error          // releases the directory
 	reading sync.RWMutex          // read locked while reading, locked to close the database
-	failed  atomic.Pointer[error] // why a commit failed; nothing is written afterwards
+	failed  atomic.Pointer[error] // why a commit failed; no writes from then on
 
-	leftOut sync.Map // keys of records that cannot be read and were told of
+	leftOut sync.Map // keys of unreadable records that were reported
 
 	last   last  // only the writer touches it
 	behind marks // only the writer touches it
@@ -136,15 +136,15 @@ type Store struct {
 	tokens atomic.Uint64 // of claims
 
 	countsMu sync.Mutex
-	counts   map[string]map[countKey]int64 // by destination; "" has those of leads
+	counts   map[string]map[countKey]int64 // by destination; "" holds those of leads
 }
 
 var _ store.Store = (*Store)(nil)
 
 var errClosing = fmt.Errorf("%w: it is closing", store.ErrUnavailable)
 
-// Open opens the store in a directory, and makes it if there is none. Errors say what to do: the directory cannot be
-// written, another process has it, its format is not this one's, or the disk is nearly full.
+// Open opens the store in a directory and creates it if there is none. Its errors say what to do: the directory is not writable,
+// another process uses it, its format is unknown, or the disk is nearly full.
 func Open(o Options) (*Store, error) {
 	o.setDefaults()
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
@@ -172,7 +172,7 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
-// open opens the database, and closes it again if it is not what it should be.
+// open opens the database. If loading fails, it closes it again.
 func (s *Store) open(o Options) error {
 	if err := s.space.makeRoom(); err != nil {
 		return fmt.Errorf("data directory %s: %w: %w; free some space first", o.Dir, store.ErrUnavailable, err)
@@ -198,7 +198,7 @@ func (s *Store) open(o Options) error {
 	return nil
 }
 
-// load reads what the process needs to know, recovers what was in flight, and writes the meta record of a new store.
+// load reads what must be in memory, recovers deliveries that were in flight, and writes the meta record of a new store.
 func (s *Store) load() error {
 	meta, err := s.loadMeta()
 	if err != nil {
@@ -239,7 +239,7 @@ func (s *Store) loadMeta() (*storev1.Meta, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.log != nil { // who expected another has a wrong directory, or a disk that is not mounted
+		if s.log != nil { // whoever expected another has the wrong directory, or a disk that is not mounted
 			s.log.Info("store: data directory " + absolute(s.dir) + " had none; a new one was made")
 		}
 		return meta, s.db.Update(func(txn *badgerdb.Txn) error {
@@ -255,7 +255,6 @@ func (s *Store) loadMeta() (*storev1.Meta, error) {
 	return meta, nil
 }
 
-// absolute is a path as it is from anywhere.
 func absolute(path string) string {
 	if whole, err := filepath.Abs(path); err == nil {
 		return whole
@@ -289,7 +288,7 @@ func explainOpen(dir string, err error) error {
 	return fmt.Errorf("open data directory %s: %w", dir, err)
 }
 
-// cause drops the path that the message around it names already.
+// cause strips the path from an error whose message names it already.
 func cause(err error) error {
 	if path := (*fs.PathError)(nil); errors.As(err, &path) {
 		return path.Err
@@ -329,7 +328,7 @@ func (s *Store) shut() error {
 	return nil
 }
 
-// badgerLog passes on what Badger warns of.
+// badgerLog passes Badger's warnings and errors on.
 type badgerLog struct{ to *slog.Logger }
 
 func (l badgerLog) Errorf(format string, args ...any) {

@@ -70,7 +70,7 @@ func (s *Store) newStepItem(step *store.Step, result *store.Stepped) (*stepItem,
 	return it, err
 }
 
-// sameDelivery reports whether what never changes is the same in both.
+// sameDelivery reports whether two deliveries agree in everything that never changes.
 func sameDelivery(a, b *leadgatev1.Delivery) bool {
 	return a.GetDeliveryId() == b.GetDeliveryId() && a.GetLeadId() == b.GetLeadId() &&
 		a.GetDestination() == b.GetDestination() && a.GetForm() == b.GetForm() && a.GetSequence() == b.GetSequence() &&
@@ -79,7 +79,7 @@ func sameDelivery(a, b *leadgatev1.Delivery) bool {
 
 func (it *stepItem) lane() *lane { return it.s.lane(it.delivery.GetDestination()) }
 
-// take takes the claim of the step, until it turns out that nothing is written. ErrStale if it is held no more.
+// take takes the step's claim, and restores it if nothing is written after all. Error: ErrStale.
 func (it *stepItem) take(c *change) (held, error) {
 	l := it.lane()
 	h, ok := l.take(it.token)
@@ -90,7 +90,7 @@ func (it *stepItem) take(c *change) (held, error) {
 	return h, nil
 }
 
-// write stages what begin and settle have in common.
+// write stages what Begin and Settle have in common.
 func (it *stepItem) write(c *change, h held, from leadgatev1.DeliveryState) {
 	c.set(h.link.delivery.key(), it.encoded)
 	if it.attempt != nil {
@@ -100,7 +100,7 @@ func (it *stepItem) write(c *change, h held, from leadgatev1.DeliveryState) {
 	c.tell(it.s, h.link.delivery.lead, it.events)
 }
 
-// Room that must be left beside an attempt for what comes of it, in bytes.
+// Room that must be left for the outcome of an attempt, in bytes.
 const answerRoom = 64 << 10
 
 type beginItem stepItem

@@ -8,7 +8,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// write is what one call wants written: items that each succeed or fail alone.
+// write is what one call wants to write: items that succeed or fail separately.
 type write struct {
 	items []item
 	state atomic.Int32
@@ -21,7 +21,7 @@ func (w *write) answer(err error) {
 	close(w.done)
 }
 
-// A write is taken by the writer or dropped by its caller, whoever is first.
+// A write is either taken by the writer or dropped by its caller, whichever comes first.
 const (
 	writeWaiting int32 = iota
 	writeTaken
@@ -30,15 +30,15 @@ const (
 
 // item is one thing to write.
 type item interface {
-	// stage reads through the batch, checks, and puts what is to be written into the change. An error writes nothing of
-	// this item, and is its alone.
+	// stage checks the item, reading through the batch, and puts its writes into the change. If it fails, nothing of this item is
+	// written; other items are not affected.
 	stage(b *batch, c *change) error
-	// fail is told the error of stage.
+	// fail receives the error that the item failed with.
 	fail(err error)
 }
 
-// do hands items to the writer and waits until they are durable. The errors of items are theirs; the one returned
-// concerns all.
+// do passes items to the writer and waits until they are durable. Items report their own errors; the error returned concerns all
+// of them.
 func (s *Store) do(ctx context.Context, items ...item) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (s *Store) do(ctx context.Context, items ...item) error {
 		return w.err
 	case <-ctx.Done():
 		dropped = ctx.Err()
-	case <-s.written: // it came too late, between the look at Writable and the last of drain
+	case <-s.written: // queued after the last look of the ending writer
 		dropped = errClosing
 	}
 	if w.state.CompareAndSwap(writeWaiting, writeDropped) {
@@ -71,8 +71,8 @@ func (s *Store) do(ctx context.Context, items ...item) error {
 	return w.err
 }
 
-// doEach has one item written for each request, which prepare makes, and returns what became of each. One that cannot be made
-// fails alone: errOf is where its result says so. The error returned concerns all.
+// doEach writes one item, made by prepare, for each request, and returns their results. If prepare fails, its error goes to where
+// errOf points in the result. The error returned concerns all requests.
 func doEach[Q, R any](
 	ctx context.Context, s *Store, requests []Q, errOf func(*R) *error, prepare func(request Q, result *R) (item, error),
 ) ([]R, error) {
@@ -92,8 +92,8 @@ func doEach[Q, R any](
 	return results, nil
 }
 
-// writer is the goroutine that writes. It takes whatever waits, without waiting for more: a single caller pays for one
-// disk sync, and under load the batch grows while the one before is on its way to the disk.
+// writer is the goroutine that writes. It takes the calls that are waiting and does not wait for more: a single caller pays for
+// one disk sync, and under load the next batch grows while the previous one is being written.
 func (s *Store) writer() {
 	defer close(s.written)
 	p := newPipeline(s)
@@ -111,7 +111,7 @@ func (s *Store) writer() {
 			p.land(err)
 			p.stageWaiting()
 		case <-s.closing:
-			// What was asked for before Close is written.
+			// Write what was queued before Close.
 			for p.stageWaiting(); p.full() && p.settle() == nil; p.stageWaiting() {
 			}
 			return
@@ -120,7 +120,7 @@ func (s *Store) writer() {
 	}
 }
 
-// working is nil while anything can be written.
+// working returns nil while at least some writes are possible.
 func (s *Store) working() error {
 	if s.closed.Load() {
 		return errClosing
@@ -131,7 +131,7 @@ func (s *Store) working() error {
 	return s.space.lastEmpty()
 }
 
-// writable looks at the disk once more before a commit.
+// writable checks the disk once more before a commit.
 func (s *Store) writable() error {
 	if failed := s.failed.Load(); failed != nil {
 		return *failed
