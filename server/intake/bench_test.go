@@ -11,7 +11,7 @@ import (
 	"github.com/leadgate/leadgate/server/intake"
 )
 
-// usual is what most leads are like.
+// usual returns a typical submission.
 func usual() *leadgatev1.Submission {
 	return submission(
 		"email", "ada@example.com", "firstname", "Ada", "lastname", "Lovelace", "company", "Analytical Engines", "country", "GB",
@@ -63,8 +63,8 @@ func BenchmarkTidy(b *testing.B) {
 	}
 }
 
-// BenchmarkTenFields is what a usual page costs from the body of its request to a lead that keeps every rule: decode, map,
-// clean, normalise, judge, validate; a phone number and a country among its fields.
+// BenchmarkTenFields measures a typical page, from the body of its request to a valid lead: decode, map, clean, normalize, judge
+// and validate, with a phone number and a country.
 func BenchmarkTenFields(b *testing.B) {
 	form := newForm(b, nil)
 	validator, err := protovalidate.New(protovalidate.WithMessages(&leadgatev1.Lead{}))

@@ -16,7 +16,7 @@ import (
 	"github.com/leadgate/leadgate/server/intake"
 )
 
-// builderSample is what a form builder sends, in testdata/builders, and the lead that must come of it without any mapping.
+// builderSample is what a form builder sends (testdata/builders), and the lead that it must become without any mapping.
 type builderSample struct {
 	Builder     string
 	ContentType string `yaml:"content_type"`
@@ -71,7 +71,7 @@ func readSample(t testing.TB, file string) builderSample {
 	if err := yaml.Unmarshal(text, &sample); err != nil {
 		t.Fatal(err)
 	}
-	if strings.HasPrefix(sample.ContentType, typeForm) { // folded for reading
+	if strings.HasPrefix(sample.ContentType, typeForm) { // wrapped for readability
 		sample.Body = strings.ReplaceAll(strings.ReplaceAll(sample.Body, " ", ""), "\n", "")
 	}
 	if intake.IsMultipart(sample.ContentType) {
@@ -96,7 +96,7 @@ func (s builderSample) decode(t testing.TB) []*leadgatev1.Submission_Field {
 	return fields
 }
 
-// told is what a lead holds, by path, but for the form's name.
+// told returns a lead's fields, by path, without the form's name.
 func told(lead *leadgatev1.Lead) map[string]string {
 	all := map[string]string{}
 	var add func(prefix string, message protoreflect.Message)

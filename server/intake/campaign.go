@@ -7,8 +7,8 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// campaign yields what the address of a page says about the visit: the place in a lead's source, and the value. Where a
-// parameter is repeated, the first counts.
+// campaign yields what the address of a page says about the visit: the place in a lead's source, and the value. If a parameter is
+// repeated, it yields the first value first.
 func campaign(pageURL string, source *leadgatev1.Source, yield func(path string, at *string, value string)) {
 	_, query, ok := strings.Cut(pageURL, "?")
 	if !ok {
@@ -30,7 +30,7 @@ func campaign(pageURL string, source *leadgatev1.Source, yield func(path string,
 	}
 }
 
-// campaignPlace is where a lead's source keeps a parameter of the page's address; nil if it does not.
+// campaignPlace returns where a lead's source stores a parameter of the page's address; nil if it does not.
 func campaignPlace(source *leadgatev1.Source, name string) *string {
 	switch name {
 	case "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content",
@@ -40,8 +40,8 @@ func campaignPlace(source *leadgatev1.Source, name string) *string {
 	return nil
 }
 
-// differ says whether two addresses tell of different campaigns: both tell of one, and they have no parameter in common, or one with
-// two values.
+// differ reports whether two addresses are of different campaigns: both name one, and they share no parameter or give one of them
+// different values.
 func differ(one, other string) bool {
 	first, second := campaignOf(one), campaignOf(other)
 	same := 0
@@ -55,7 +55,7 @@ func differ(one, other string) bool {
 	return len(first) > 0 && len(second) > 0 && same == 0
 }
 
-// campaignOf is what an address says of a campaign, by path.
+// campaignOf returns an address's campaign parameters, by path.
 func campaignOf(address string) map[string]string {
 	said := map[string]string{}
 	campaign(address, &leadgatev1.Source{}, func(path string, _ *string, value string) {

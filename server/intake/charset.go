@@ -12,11 +12,11 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// decoder turns text of another charset into UTF-8. The nil decoder is that of UTF-8 itself.
+// decoder converts text from a charset to UTF-8. A nil decoder is for UTF-8.
 type decoder struct{ from encoding.Encoding }
 
-// charsetReader returns the decoder of a charset by the names that browsers know, such as latin1 or windows-1252; the
-// empty name is UTF-8. The error wraps ErrMediaType.
+// charsetReader returns the decoder for a charset, by the names that browsers know, such as latin1 or windows-1252. The empty name
+// is UTF-8. The error wraps ErrMediaType.
 func charsetReader(charset string) (*decoder, error) {
 	if charset == "" || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8") || strings.EqualFold(charset, "us-ascii") {
 		return nil, nil
@@ -28,8 +28,8 @@ func charsetReader(charset string) (*decoder, error) {
 	return &decoder{from}, nil
 }
 
-// text reads a name or a value. What is not UTF-8, in a body that should be, is read as Windows-1252: each of its bytes is a
-// letter there, and losing a lead over an accent would be worse than reading a rare one wrong.
+// text decodes a name or a value. Text that should be UTF-8 and is not is read as Windows-1252, which has a character for each
+// byte: better to get a rare one wrong than to lose a lead over an accent.
 func (d *decoder) text(raw string) string {
 	switch {
 	case d != nil:
@@ -48,8 +48,8 @@ func (d *decoder) decode(raw string) string {
 	return strings.ToValidUTF8(text, "\uFFFD")
 }
 
-// document reads a whole body of JSON: without a byte order mark, in UTF-8. One in UTF-16 says so by its mark. What is not UTF-8 is
-// read as in other forms.
+// document decodes a whole JSON body to UTF-8 without a byte order mark. UTF-16 is recognized by its mark; otherwise the same
+// applies as in text.
 func (d *decoder) document(body []byte) []byte {
 	switch {
 	case bytes.HasPrefix(body, []byte("\xFF\xFE")), bytes.HasPrefix(body, []byte("\xFE\xFF")):
@@ -60,5 +60,5 @@ func (d *decoder) document(body []byte) []byte {
 	return withoutBOM([]byte(d.text(string(body))))
 }
 
-// withoutBOM drops the byte order mark that some programs put before UTF-8.
+// withoutBOM removes the byte order mark that some programs write before UTF-8.
 func withoutBOM(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xEF\xBB\xBF")) }

@@ -11,7 +11,7 @@ import (
 //go:embed disposable.txt
 var disposableText string
 
-// disposable are the domains of well-known providers of throw-away addresses.
+// disposable are the domains of well-known providers of disposable addresses.
 var disposable = sync.OnceValue(func() map[string]struct{} {
 	domains := map[string]struct{}{}
 	for line := range strings.Lines(disposableText) {
@@ -22,7 +22,7 @@ var disposable = sync.OnceValue(func() map[string]struct{} {
 	return domains
 })
 
-// isDisposable says whether a domain, or one that it belongs to, is of a provider of throw-away addresses.
+// isDisposable reports whether a domain, or a parent of it, belongs to a provider of disposable addresses.
 func isDisposable(domain string) bool {
 	for {
 		if _, ok := disposable()[domain]; ok {
@@ -36,7 +36,7 @@ func isDisposable(domain string) bool {
 	}
 }
 
-// isRole says whether the part before the @ is an office's rather than a person's.
+// isRole reports whether the local part of an address is a role, such as sales, rather than a person.
 func isRole(local string) bool {
 	local, _, _ = strings.Cut(local, "+")
 	switch local {
@@ -48,7 +48,7 @@ func isRole(local string) bool {
 	return false
 }
 
-// meantDomain is the well-known domain that a misspelt one probably was meant to be; empty if it may be right.
+// meantDomain returns the well-known domain that a misspelt one was probably meant to be; empty if it may be right.
 func meantDomain(domain string) string {
 	name, top, ok := strings.Cut(domain, ".")
 	if !ok || isMailDomain(domain) {
@@ -70,8 +70,8 @@ func meantDomain(domain string) string {
 	return ""
 }
 
-// isSlip says whether a word differs from another by one slip of the keyboard behind its first letter: a letter too many, too
-// few, wrong, or two in the wrong order.
+// isSlip reports whether a word differs from another by one typing mistake after the first letter: a letter too many, too few,
+// wrong, or two swapped.
 func isSlip(word, known string) bool {
 	if word == known || word == "" || word[0] != known[0] {
 		return false
@@ -92,7 +92,7 @@ func isSlip(word, known string) bool {
 	return false
 }
 
-// meantTop is the top-level domain that a slip was meant to be; empty if it is no slip.
+// meantTop returns the top-level domain that a misspelt one was meant to be; empty if it is not a known mistake.
 func meantTop(top string) string {
 	switch top {
 	case "con", "cmo", "ocm", "comm", "cpm", "vom", "xom", "coml", "c0m", "cim", "clm", "comn", "con.com", "com.com", "comcom", "om":
@@ -105,7 +105,7 @@ func meantTop(top string) string {
 	return ""
 }
 
-// isMailDomain lists the domains where many people have their addresses, and those that look like slips and are not.
+// isMailDomain reports whether a domain is a common mail domain, some of which look like mistakes.
 func isMailDomain(domain string) bool {
 	switch domain {
 	case "gmail.com", "googlemail.com", "yahoo.com", "ymail.com", "rocketmail.com", "hotmail.com", "outlook.com", "live.com", "msn.com", "icloud.com", "me.com",
@@ -117,7 +117,8 @@ func isMailDomain(domain string) bool {
 	return false
 }
 
-// hasLink says whether a name holds a web address. In a person's name a bare domain counts too; companies may be called so.
+// hasLink reports whether a name contains a web address. In a person's name a bare domain counts, too; companies may have such
+// names.
 func hasLink(text string, person bool) bool {
 	lower := strings.ToLower(text)
 	if strings.Contains(lower, "://") || strings.Contains(lower, "www.") {
@@ -144,15 +145,15 @@ func hasLink(text string, person bool) bool {
 	return false
 }
 
-// isHomePage says whether text is the address of a web site and nothing else.
+// isHomePage reports whether text is the address of a web site and nothing else.
 func isHomePage(text string) bool {
 	site, err := url.Parse(readWebsite(text))
 	return err == nil && site.Host != "" && site.Path == "" && site.RawQuery == ""
 }
 
-// isGibberish says whether a name was typed without looking: one character over and over, a run along the keyboard, the same
-// few letters again and again, no vowel in a long word, or the random letters of programs. It judges Latin script only, and
-// rather takes gibberish for a name than a name for gibberish.
+// isGibberish reports whether a name was typed at random: the same character or the same few letters over and over, a run along the
+// keyboard, a long word without a vowel, or random letters from a program. It judges Latin script only, and prefers to miss
+// gibberish over taking a name for it.
 func isGibberish(text string) bool {
 	for word := range strings.FieldsSeq(text) {
 		if isMash(word) {
@@ -185,7 +186,8 @@ func isMash(word string) bool {
 	return len(folded) >= 10 && letters == len(folded) && turns(word) >= 4
 }
 
-// repeats says whether a word is one character five times in a row, or up to three characters again and again.
+// repeats reports whether a word has the same character five times in a row, or consists of a group of up to four characters,
+// repeated.
 func repeats(word string) bool {
 	run := 1
 	for i := 1; i < len(word); i++ {
@@ -204,7 +206,7 @@ func repeats(word string) bool {
 	return false
 }
 
-// alongKeyboard says whether most of a word runs along a row of the keyboard.
+// alongKeyboard reports whether a good part of a word runs along a row of the keyboard.
 func alongKeyboard(word string) bool {
 	const least = 5
 	for _, row := range [...]string{"qwertyuiop", "qwertzuiop", "azertyuiop", "asdfghjkl", "zxcvbnm", "yxcvbnm", "1234567890"} {
@@ -217,7 +219,7 @@ func alongKeyboard(word string) bool {
 	return word == "asdf" || word == "qwer"
 }
 
-// turns counts where a small letter is followed by a capital: McDonald has one, what programs make of random letters many.
+// turns counts lower-case letters that are followed by a capital: one in McDonald, many in random letters from a program.
 func turns(word string) int {
 	count, lower := 0, false
 	for _, r := range word {

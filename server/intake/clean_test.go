@@ -16,7 +16,7 @@ func TestTextBecomesOneCleanLine(t *testing.T) {
 		"a\x00\x1b\x7f\u0085b":          "a b", // U+0085 is a line end
 		"Zoe\u0308":                     "Zoë",
 		"\ufeff\u202aAda\u202c\u200b":   "Ada",
-		"می\u200cخواهم":                 "می\u200cخواهم", // a joiner that the word needs
+		"می\u200cخواهم":                 "می\u200cخواهم", // the word needs the joiner
 		"👩\u200d💻":                      "👩\u200d💻",
 		"o\u00adne":                     "one",
 		"bad\xffbyte":                   "bad\ufffdbyte",
@@ -85,7 +85,7 @@ func TestPhoneNumbersBecomeE164(t *testing.T) {
 		{"US", "", "0612345678", ""},                  // a French one, perhaps; not +1 0612345678
 		{"DE", "", "+49 12", ""},                      // possible, but shorter than lead.proto allows
 		{"US", "", "+999 1234567", ""},                // no such country
-		{"US", "", "+1 000 000 0000", "+10000000000"}, // a country's code, and a length that is possible
+		{"US", "", "+1 000 000 0000", "+10000000000"}, // a calling code, and a possible length
 		{"US", "", "n/a", ""},
 		{"US", "", "ada@example.com", ""},
 	} {

@@ -11,12 +11,12 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// consentReader reads one thing that a visitor agrees to.
+// consentReader reads the consent for one purpose.
 type consentReader struct {
 	purpose, field, text, version, textField, value string
 }
 
-// Bounds of a consent in lead.proto, in characters.
+// Limits of consents in lead.proto; lengths are in characters.
 const (
 	maxPurpose  = 255
 	maxWording  = 8192
@@ -47,9 +47,9 @@ func (f *Form) compileConsents(consents map[string]*configv1.ConsentField) error
 	return errors.Join(faults...)
 }
 
-// fillConsents records what the visitor agreed to or refused in as many words, with the time, the page and the address. An
-// unchecked box is not sent, which is no answer: a lead's earlier consent is not taken back by a form that asks again. What is
-// neither yes nor no is no consent either, and is told in the lead's events.
+// fillConsents records what the visitor explicitly agreed to or refused, with the time, the page and the IP address. Browsers do
+// not send an unchecked box, which is no answer: a form that asks again does not withdraw an earlier consent. A value that is
+// neither yes nor no is no consent either, and is reported as omitted.
 func (r *Result) fillConsents() {
 	for _, c := range r.form.consents {
 		text := c.text
@@ -67,8 +67,8 @@ func (r *Result) fillConsents() {
 	}
 }
 
-// answer is what a visitor said to what was asked in a wording. The last answer counts: pages put a hidden "0" before a check box
-// of the same name. Boxes that share a name tell themselves apart by their values.
+// answer returns the visitor's answer to a wording. The last answer counts: pages put a hidden "0" before a check box of the same
+// name. Boxes with the same name are told apart by their values.
 func (r *Result) answer(c consentReader, wording string) (granted, ok bool) {
 	answers := r.valuesIn(c.field)
 	for _, answer := range slices.Backward(answers) {
@@ -89,18 +89,18 @@ func (r *Result) answer(c consentReader, wording string) (granted, ok bool) {
 	return false, false
 }
 
-// agrees says whether an answer is what the check box itself sends: its configured value, its name, the purpose, or the wording.
+// agrees reports whether an answer is what the check box sends: its configured value, its name, the purpose, or the wording.
 func (c consentReader) agrees(answer, wording string) bool {
 	folded := fold(answer)
 	return folded != "" && slices.ContainsFunc([]string{c.value, c.field, c.purpose, wording}, func(own string) bool { return fold(own) == folded })
 }
 
-// valuesIn are the values of the field that is configured by a name.
+// valuesIn returns the values of the field with a configured name.
 func (r *Result) valuesIn(configured string) []string {
 	return r.values(func(name string) bool { return r.form.isCalled(name, configured) })
 }
 
-// values are the values, other than empty ones, of the fields whose names match.
+// values returns the non-empty values of the fields whose names match.
 func (r *Result) values(match func(name string) bool) (values []string) {
 	for _, field := range r.submission.GetFields() {
 		if !match(field.GetName()) {
@@ -115,7 +115,7 @@ func (r *Result) values(match func(name string) bool) (values []string) {
 	return values
 }
 
-// valueOf is the last value of a field that is not empty.
+// valueOf returns the last non-empty value of a field.
 func (r *Result) valueOf(name string) string {
 	if values := r.values(func(sent string) bool { return name != "" && sent == name }); len(values) > 0 {
 		return values[len(values)-1]

@@ -76,8 +76,8 @@ func TestAConsentIsFoundInAnySpelling(t *testing.T) {
 	}{
 		{"contact[news]", 1}, {"contact.news", 1}, {"contact_news", 1}, {"Contact News", 1},
 		{"contact.newsletter", 0}, {"call_me", 1},
-		{"call-me", 0},      // leads elsewhere
-		{"contact_trap", 0}, // is there for programs
+		{"call-me", 0},      // is mapped
+		{"contact_trap", 0}, // is a honeypot
 	} {
 		result := form.Lead(submission("email", "ada@example.com", test.name, "on", "contact.wording", "As shown."))
 		if got := len(result.Lead.GetConsents()); got != test.want {

@@ -11,12 +11,12 @@ import (
 	"golang.org/x/text/language/display"
 )
 
-// maxCountry is how long the name of a country is at most, in bytes and in any writing. To guess at what is longer takes the time of a
-// hundred leads.
+// maxCountry is the longest name of a country, in bytes, in any script. Guessing at longer text would cost as much as a hundred
+// leads.
 const maxCountry = 512
 
-// readCountry returns the ISO 3166-1 alpha-2 code of a country, "" if it is not known. It knows codes of two and three
-// letters, names in every language of CLDR, with or without accents, and the usual abbreviations and former names.
+// readCountry returns the ISO 3166-1 alpha-2 code of a country; "" if it is unknown. It accepts alpha-2, alpha-3 and numeric codes,
+// names in every language of CLDR, with or without accents, common abbreviations, former names and flags.
 func readCountry(text string) string {
 	if len(text) > maxCountry {
 		return ""
@@ -27,7 +27,7 @@ func readCountry(text string) string {
 	if code := oneCountry(text); code != "" {
 		return code
 	}
-	// Lists to choose from write the code beside the name: Germany (DE), DE - Germany.
+	// Selection lists may show the code and the name: Germany (DE), DE - Germany.
 	for _, signs := range []string{"(", " - ", " – "} {
 		before, after, ok := strings.Cut(text, signs)
 		if !ok {
@@ -41,10 +41,10 @@ func readCountry(text string) string {
 	return ""
 }
 
-// dialled is the calling code behind a country in lists to choose from: Germany (+49).
+// dialled matches the calling code after a country in selection lists: Germany (+49).
 var dialled = regexp.MustCompile(`\s*\(?\+\d[\d -]*\)?$`)
 
-// oneCountry reads a country that is written in one way only.
+// oneCountry reads a single name or code.
 func oneCountry(text string) string {
 	known := countries()
 	if strings.Contains(text, "/") { // N/A is not Namibia
@@ -54,7 +54,7 @@ func oneCountry(text string) string {
 		text = code
 	}
 	name := fold(text)
-	if len(name) <= 3 && isASCII(text) { // Áo, in Vietnamese Austria, is not AO, Angola
+	if len(name) <= 3 && isASCII(text) { // Áo, Vietnamese for Austria, is not AO, Angola
 		if code := known.codes[name]; code != "" {
 			return code
 		}
@@ -64,22 +64,22 @@ func oneCountry(text string) string {
 			return code
 		}
 	}
-	// This library guesses more freely. It has codes of its own with two letters, and drops what is in parentheses, which
-	// may be what tells two countries apart.
+	// This library guesses more freely. It has two-letter codes of its own, and ignores parentheses, which may distinguish two
+	// countries.
 	if len(name) > 2 && !strings.Contains(text, "(") {
 		return known.codes[strings.ToLower(former.ByName(text).Alpha2())]
 	}
 	return ""
 }
 
-// countryTable is what countries are known by, in folded form.
+// countryTable has the codes and names of countries, folded.
 type countryTable struct {
-	codes map[string]string // alpha-2, alpha-3 and numeric codes
-	names map[string]string // names in all languages; "" where two languages mean different countries
+	codes map[string]string // by alpha-2, alpha-3 and numeric codes
+	names map[string]string // by names in all languages; "" if two languages mean different countries
 }
 
-// countries has some 24,000 names in 2 MB. Making it takes 30 ms, thus it is made when the first form that takes a country
-// is, and then kept.
+// countries holds some 24,000 names in 2 MB. It takes 30 ms to build, so it is built with the first form that has a country, and
+// then kept.
 var countries = sync.OnceValue(func() countryTable {
 	t := countryTable{
 		codes: map[string]string{"uk": "GB", "el": "GR"}, // as the European Union writes them
@@ -94,7 +94,7 @@ var countries = sync.OnceValue(func() countryTable {
 	english := display.English.Regions()
 	for _, country := range former.All() {
 		region, err := language.ParseRegion(country.Alpha2())
-		if err != nil || english.Name(region) == "" { // one that is no more, such as Yugoslavia
+		if err != nil || english.Name(region) == "" { // a former country, such as Yugoslavia
 			continue
 		}
 		regions = append(regions, region)
@@ -107,7 +107,7 @@ var countries = sync.OnceValue(func() countryTable {
 	}
 	for _, tag := range display.Supported.Tags() {
 		names := display.Regions(tag)
-		if names == nil { // CLDR knows the language, but no countries in it
+		if names == nil { // CLDR has the language, but no countries in it
 			continue
 		}
 		for _, region := range regions {
@@ -127,7 +127,7 @@ func (t *countryTable) add(name, code string) {
 	t.names[name] = code
 }
 
-// furtherNames are those that neither library knows: how lists to choose from write a country, most of them after ISO 3166-1.
+// furtherNames returns names that neither library knows, as selection lists write them, mostly after ISO 3166-1.
 func furtherNames() map[string][]string {
 	return map[string][]string{
 		"AE": {"Emirates", "الإمارات"},
@@ -158,7 +158,7 @@ func furtherNames() map[string][]string {
 	}
 }
 
-// flag is the code of the country whose flag a text is: two letters among the regional indicators, U+1F1E6 to U+1F1FF.
+// flag returns the code of the country whose flag the text is: two regional indicators, U+1F1E6 to U+1F1FF.
 func flag(text string) string {
 	letters := []rune(text)
 	if len(letters) != 2 {

@@ -9,9 +9,9 @@ import (
 	"unicode"
 )
 
-// readDate reads a date as people and programs write it and returns it as ISO 8601 has it. Of 3/4/2026 the region says which
-// is the month; without one, and where both ways are usual, nobody knows. A year of two digits is not read: of 3.4.58 nobody knows
-// the century.
+// readDate reads a date as people and programs write it, and returns it in ISO 8601 form. The region decides which part of 3/4/2026
+// is the month; without one, or in a country where both orders are common, the date is not read. Nor is a year of two digits: the
+// century of 3.4.58 is unknown.
 func readDate(text, region string) (string, bool) {
 	text, _ = narrow(strings.TrimSpace(text))
 	text = timeOfDay.ReplaceAllString(westernDigits(text), "")
@@ -40,7 +40,7 @@ func readDate(text, region string) (string, bool) {
 		return dateOnly(dayFirst)
 	}
 	switch region {
-	case "", "CA", "PA", "CN", "HK", "JP", "KR", "MN", "TW": // the last ones begin with the year
+	case "", "CA", "PA", "CN", "HK", "JP", "KR", "MN", "TW": // the last ones begin dates with the year
 		return "", false
 	case "US", "PH", "PR", "GU", "VI", "AS", "MP", "UM", "FM", "MH", "PW":
 		return dateOnly(monthFirst)
@@ -48,14 +48,14 @@ func readDate(text, region string) (string, bool) {
 	return dateOnly(dayFirst)
 }
 
-// yearFirst is a date that begins with its year, with whatever signs: behind a year, everybody writes the month.
+// yearFirst matches a date that begins with the year, with any separators: after a year, everybody writes the month.
 var yearFirst = regexp.MustCompile(`^(\d{4})\s*[-/.年년]\s*(\d{1,2})\s*[-/.月월]\s*(\d{1,2})\s*[日일]?$`)
 
-// timeOfDay is what stands behind a date where it has a time: T10:00:00Z, 14:30 Uhr, 10:00 AM, 00:00:00 GMT+0100 (CET).
+// timeOfDay matches the time after a date: T10:00:00Z, 14:30 Uhr, 10:00 AM, 00:00:00 GMT+0100 (CET).
 var timeOfDay = regexp.MustCompile(`(?i)(?:\s*,)?(?:T|\s+(?:at |um |à |a las |alle |às |om )?)\d{1,2}[:h]\d{2}(?::\d{2}(?:[.,]\d+)?)?\s*(?:[ap]\.?m\.?|uhr)?\s*(?:Z|UTC|GMT)?\s*(?:[+-]\d{2}:?\d{2})?\s*(?:\([^)]*\))?$`)
 
-// dateInWords reads a date with the name of a month, such as "Tue, 24th November 2026", "3. März 2027" or "3 de marzo de 2027":
-// a month, a day, a year of four digits, and nothing besides but the name of a weekday and small words.
+// dateInWords reads a date with the name of a month, such as "Tue, 24th November 2026", "3. März 2027" or "3 de marzo de 2027": a
+// month, a day and a year of four digits, and nothing else except a weekday and small words.
 func dateInWords(text string) (date time.Time, ok bool) {
 	var year, month, day int
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) }) {
@@ -80,10 +80,10 @@ func dateInWords(text string) (date time.Time, ok bool) {
 	return date, year > 0 && month > 0 && date.Day() == day && int(date.Month()) == month
 }
 
-// smallWord marks what a date may have besides: weekdays, and words such as "of".
+// smallWord marks other words that a date may have: weekdays, and words such as "of".
 const smallWord = -1
 
-// calendar says which month a folded word names, in the languages of the dictionary and some of their neighbours'.
+// calendar maps folded words to months, in the languages of the dictionary and of some neighbours.
 var calendar = sync.OnceValue(func() map[string]int {
 	named := map[string]int{}
 	for i, names := range []string{
@@ -115,7 +115,7 @@ var calendar = sync.OnceValue(func() map[string]int {
 })
 
 func dateOnly(date time.Time) (string, bool) {
-	if date.Year() < 1800 || date.Year() > 2300 { // of another calendar, or what programs write for none
+	if date.Year() < 1800 || date.Year() > 2300 { // in another calendar, or what programs write for no date
 		return "", false
 	}
 	return date.Format(time.DateOnly), true

@@ -15,33 +15,33 @@ import (
 )
 
 var (
-	// ErrMediaType says that a body is of a kind that forms do not send.
+	// ErrMediaType means that forms do not send bodies of this type.
 	ErrMediaType = errors.New("unsupported content type")
-	// ErrMalformed says that a body is not what its content type promises, or exceeds a bound.
+	// ErrMalformed means that a body does not match its content type, or exceeds a limit.
 	ErrMalformed = errors.New("malformed body")
-	// ErrTooLarge says that the text of a multipart body is larger than allowed.
+	// ErrTooLarge means that the text of a multipart body is too large.
 	ErrTooLarge = errors.New("body too large")
 )
 
-// TooLongError says that a value is longer than anything a field may hold, which its visitor can mend.
+// TooLongError means that a value is longer than any field may be. The visitor can fix that.
 type TooLongError struct {
-	Field string // the page's own name of it
+	Field string // the page's name of it
 }
 
 // Error implements error.
 func (e *TooLongError) Error() string { return fmt.Sprintf("field %q %s", e.Field, e.Message()) }
 
-// Message is what is wrong with the field.
+// Message says what is wrong with the field.
 func (*TooLongError) Message() string { return fmt.Sprintf("must be at most %d KiB", maxValue>>10) }
 
-// Bounds of a submission, those of message Submission in lead.proto. They are checked while decoding, so that a body full
-// of small fields costs little, and the answer can name the field by the page's own name.
+// Limits of a submission, from message Submission in lead.proto. They are checked while decoding, so that a body full of small
+// fields costs little, and the error can use the page's name of the field.
 const (
 	maxFields = 200
-	maxValues = 100      // of one field
+	maxValues = 100      // per field
 	maxName   = 255      // bytes
 	maxValue  = 32 << 10 // bytes
-	maxFiles  = 20       // further ones are dropped without being named
+	maxFiles  = 20       // any more are discarded without being recorded
 )
 
 // The media types that forms send.
@@ -54,10 +54,10 @@ const (
 
 const takenMediaTypes = "send application/json, application/x-www-form-urlencoded or multipart/form-data"
 
-// IsMultipart says whether a request's body is to be read by [DecodeMultipart], part by part.
+// IsMultipart reports whether a request's body is for [DecodeMultipart].
 func IsMultipart(contentType string) bool { return isMedia(contentType, mediaMultipart) }
 
-// IsURLEncoded says whether a request's body has its text percent-escaped.
+// IsURLEncoded reports whether a request's body is an urlencoded form.
 func IsURLEncoded(contentType string) bool { return isMedia(contentType, mediaURLEncoded) }
 
 func isMedia(contentType, want string) bool {
@@ -65,24 +65,22 @@ func isMedia(contentType, want string) bool {
 	return strings.EqualFold(strings.TrimSpace(mediaType), want)
 }
 
-// Decode reads the fields of a submission from a request's body: a JSON object, or an urlencoded form. Fields keep their
-// order; where a name is repeated, its values are gathered at its first place.
+// Decode returns the fields of a submission from a request's body, which is a JSON object or an urlencoded form. Fields keep their
+// order; a repeated name adds its values to the first field of that name.
 //
-// In JSON, values are strings, numbers (kept as written), booleans ("true", "false"), null (the same as an empty string)
-// and lists of these; what is within another object has a name with dots, such as address.city. A list of objects with
-// name and value, as HubSpot's forms send it, and its like is read as the fields that it lists, and so are the answers of
-// Typeform and the fields of Elementor. A list of one object is read as the object, and jQuery's serializeArray as the
-// fields that it lists. Where a form carries its fields as JSON in one
-// of them, as Jotform's webhook does, they take its place.
+// In JSON, values are strings, numbers (kept as written), booleans ("true", "false"), null (the same as an empty string) and lists
+// of these; members of nested objects have dotted names, such as address.city. A list of objects with a name and a value, as
+// HubSpot's forms and jQuery's serializeArray send it, is read as the fields that it lists, and so are the answers of Typeform and
+// the fields of Elementor. A list of one object is read as the object. If one of the fields carries the others as JSON, as in
+// Jotform's webhook, they replace it.
 //
-// JSON may come as text/plain, as it does from navigator.sendBeacon, and as an urlencoded form, as which curl -d sends it unless
-// told otherwise.
+// JSON may also be sent as text/plain, as navigator.sendBeacon does, or as an urlencoded form, as curl -d does by default.
 //
-// Text is UTF-8, or in the charset that the content type names. In urlencoded forms, a value that is not UTF-8 is read as
-// Windows-1252, which is what old pages send without saying so.
+// Text is in UTF-8, or in the charset that the content type or a form's field _charset_ names. If none is named, text that is not
+// UTF-8 is read as Windows-1252, which old pages send without saying so.
 //
-// Errors wrap [ErrMediaType] or [ErrMalformed], and in the latter a [TooLongError], and are fit to be shown to whoever sent the
-// body: they quote names of fields, never values.
+// Errors wrap [ErrMediaType] or [ErrMalformed]; the latter may also wrap a [TooLongError]. They may be shown to the sender: they
+// quote names of fields, never values.
 func Decode(contentType string, body []byte) ([]*leadgatev1.Submission_Field, error) {
 	mediaType, charset, err := parseMediaType(contentType)
 	if err != nil {
@@ -95,7 +93,7 @@ func Decode(contentType string, body []byte) ([]*leadgatev1.Submission_Field, er
 	var list fieldList
 	switch {
 	case mediaType == mediaJSON || strings.HasSuffix(mediaType, "+json") || mediaType == mediaBeacon && isObject(body) ||
-		mediaType == mediaURLEncoded && isObject(body) && json.Valid(withoutBOM(body)): // in a form's names, { is escaped
+		mediaType == mediaURLEncoded && isObject(body) && json.Valid(withoutBOM(body)): // browsers escape { in the names of a form
 		err = list.addJSON(body, read)
 	case mediaType == mediaURLEncoded:
 		if err = list.addURLEncoded(string(withoutBOM(body)), read); err == nil {
@@ -113,12 +111,12 @@ func Decode(contentType string, body []byte) ([]*leadgatev1.Submission_Field, er
 	return list.fields, nil
 }
 
-// isObject says whether a body begins as a JSON object does.
+// isObject reports whether a body begins like a JSON object.
 func isObject(body []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(withoutBOM(body), " \t\r\n"), []byte("{"))
 }
 
-// parseMediaType reads a content type; the usual ones without taking them apart.
+// parseMediaType parses a content type, with a fast path for the usual ones.
 func parseMediaType(contentType string) (mediaType, charset string, err error) {
 	switch contentType {
 	case mediaJSON, mediaURLEncoded:
@@ -128,10 +126,10 @@ func parseMediaType(contentType string) (mediaType, charset string, err error) {
 	return mediaType, parameters["charset"], err
 }
 
-// DecodeMultipart reads the fields of a submission part by part, as browsers send forms with file inputs. Files are passed
-// over without being kept, however large; the second result names them. most bounds the text of all other parts, in bytes.
+// DecodeMultipart reads the fields of a submission part by part, as browsers send forms with file inputs. It discards files,
+// however large, and describes them in the second result. most limits the text of all other parts, in bytes.
 //
-// Errors are those of Decode, or wrap [ErrTooLarge], or are those of body.
+// Errors are those of Decode and of body, and ones that wrap [ErrTooLarge].
 func DecodeMultipart(contentType string, body io.Reader, most int64) ([]*leadgatev1.Submission_Field, []*leadgatev1.Submission_File, error) {
 	mediaType, parameters, err := mime.ParseMediaType(contentType)
 	if err != nil || mediaType != mediaMultipart {
@@ -155,27 +153,27 @@ func DecodeMultipart(contentType string, body io.Reader, most int64) ([]*leadgat
 	return d.list.fields, d.files, nil
 }
 
-// fieldList gathers fields and guards their bounds.
+// fieldList collects fields and enforces their limits.
 type fieldList struct {
 	fields []*leadgatev1.Submission_Field
 	room   []fieldRoom
 }
 
-// fieldRoom is a field with room for its one value: made for all fields of a form at once, a third of the time is saved that
-// reading the form takes.
+// fieldRoom is a field with room for a single value. Allocating them for all fields of a form at once saves a third of the time to
+// read it.
 type fieldRoom struct {
 	field leadgatev1.Submission_Field
 	value [1]string
 }
 
-// expect makes room for so many fields.
+// expect allocates room for a number of fields.
 func (l *fieldList) expect(fields int) {
 	fields = min(fields, maxFields)
 	l.fields, l.room = make([]*leadgatev1.Submission_Field, 0, fields), make([]fieldRoom, fields)
 }
 
-// add appends a value to a field, which is new unless the name was added before. Looking for it in a list is quicker than a
-// map for the dozen fields of a usual form, and bounded by maxFields.
+// add appends a value to the field with that name, which it creates if needed. For the dozen fields of a typical form a linear
+// search is faster than a map, and maxFields limits it.
 func (l *fieldList) add(name, value string) error {
 	field, err := l.named(name)
 	if err != nil {
@@ -193,7 +191,7 @@ func (l *fieldList) add(name, value string) error {
 	return nil
 }
 
-// named returns the field of a name; a new one has no values.
+// named returns the field with that name, or a new one without values.
 func (l *fieldList) named(name string) (*leadgatev1.Submission_Field, error) {
 	switch {
 	case name == "":
@@ -220,7 +218,7 @@ func (l *fieldList) named(name string) (*leadgatev1.Submission_Field, error) {
 	return &room.field, nil
 }
 
-// clip keeps a name that nobody has bounded yet short enough for a message.
+// clip shortens a name of unchecked length for use in a message.
 func clip(name string) string {
 	if len(name) <= maxName {
 		return name

@@ -57,14 +57,14 @@ func TestDecodingReadsWhatPagesSend(t *testing.T) {
 		{typeJSON, `{"fields":[{"name":"email"}]}`, append([]*leadgatev1.Submission_Field{{Name: "fields"}}, fields("fields.0.name", "email")...)},
 		{typeForm, `{"email":"a@example.com","q":"1&2=3"}`, fields("email", "a@example.com", "q", "1&2=3")}, // curl -d without -H
 		{typeForm, "{a}=1", fields("{a}", "1")},
-		{typeForm, "m=100% sure%&n=1%zz%2&100%=%41%", fields("m", "100% sure%", "n", "1%zz%2", "100%", "A%")}, // as it was typed
+		{typeForm, "m=100% sure%&n=1%zz%2&100%=%41%", fields("m", "100% sure%", "n", "1%zz%2", "100%", "A%")}, // unencoded
 		{typeJSON, "{\"a\":\"J\xf6rg\"}", fields("a", "Jörg")},
 		{typeJSON, `[{"a":"1"}]`, fields("a", "1")},
 		{typeForm, `rawRequest={"q":{"b":"1"}}&c=2`, fields("c", "2", "q.b", "1")},
 		{typeForm, "rawRequest=none", fields("rawRequest", "none")},
 		{typeForm, "contact%5Bemail%5D=a&tags%5B%5D=1&tags%5B%5D=2", fields("contact[email]", "a", "tags[]", "1", "tags[]", "2")},
 		{typeForm, "\xEF\xBB\xBFa=1", fields("a", "1")},
-		{typeForm, "n=J%F6rg&m=M%C3%BCller", fields("n", "Jörg", "m", "Müller")}, // an old page that does not say so
+		{typeForm, "n=J%F6rg&m=M%C3%BCller", fields("n", "Jörg", "m", "Müller")}, // an old page that does not name its charset
 		{typeForm, "n=J%F6rg&_charset_=iso-8859-1", fields("n", "Jörg", "_charset_", "iso-8859-1")},
 		{"application/x-www-form-urlencoded; charset=windows-1251", "n=%C8%E2%E0%ED", fields("n", "Иван")},
 		{"application/x-www-form-urlencoded; charset=shift_jis", "n=%8ER%93c", fields("n", "山田")},
@@ -93,7 +93,7 @@ func TestDecodingRefusesWhatItCannotRead(t *testing.T) {
 		{"", "a=1", intake.ErrMediaType, "send application/json"},
 		{"text/xml", "<a/>", intake.ErrMediaType, `"text/xml"`},
 		{"text/plain", "a=1", intake.ErrMediaType, `"text/plain"`},
-		{"multipart/form-data; boundary=x", "", intake.ErrMediaType, "multipart/form-data"}, // not whole
+		{"multipart/form-data; boundary=x", "", intake.ErrMediaType, "multipart/form-data"}, // for DecodeMultipart
 		{"application/json; charset=klingon", "{}", intake.ErrMediaType, "UTF-8"},
 		{typeForm, "=a", intake.ErrMalformed, "no name"},
 		{typeJSON, "", intake.ErrMalformed, "unexpected end"},
@@ -114,7 +114,7 @@ func TestDecodingRefusesWhatItCannotRead(t *testing.T) {
 	}
 }
 
-// The bounds are those that lead.proto sets: what is decoded keeps them, and one more is refused.
+// The limits are those of lead.proto: a decoded submission keeps them, and one more of anything is refused.
 func TestDecodingTakesAsMuchAsASubmissionHolds(t *testing.T) {
 	t.Parallel()
 	for name, most := range map[string]struct {

@@ -16,17 +16,17 @@ import (
 //go:embed dictionary.yaml
 var dictionaryText []byte
 
-// plumbing is what the dictionary says of fields that are no part of a lead.
+// plumbing is the meaning of fields that are not part of a lead.
 const plumbing = "nothing"
 
-// dictionary says what the names of forms' fields mean. It does not change and is safe for concurrent use.
+// dictionary maps the names of form fields to meanings. It is immutable and safe for concurrent use.
 type dictionary struct {
-	meanings map[string]string   // by the folded name: a path of a lead, or plumbing
-	around   map[string]struct{} // words that say nothing
-	paths    []string            // that names lead to, sorted
+	meanings map[string]string   // by folded name: a lead field, or plumbing
+	around   map[string]struct{} // words without a meaning of their own
+	paths    []string            // the lead fields, sorted
 }
 
-// knownNames is the dictionary, read once. It is part of the program, so that a fault in it is found by the tests.
+// knownNames is the embedded dictionary, parsed once. It panics on a fault in it, which the tests would find.
 var knownNames = sync.OnceValue(func() *dictionary {
 	d, err := readDictionary(dictionaryText)
 	if err != nil {
@@ -69,7 +69,7 @@ func readDictionary(text []byte) (*dictionary, error) {
 	return d, nil
 }
 
-// meaning is the path that a field's name leads to, plumbing, or "" if nobody knows.
+// meaning returns the lead field that a name means, plumbing, or "" if unknown.
 func (d *dictionary) meaning(name string) string {
 	var space [64]byte
 	if key, ok := appendFolded(space[:0], name); ok {
@@ -79,13 +79,13 @@ func (d *dictionary) meaning(name string) string {
 	}
 	all := words(name)
 	if number, ok := strings.CutPrefix(name, "state_"); ok && strings.Trim(number, "0123456789") == "" {
-		return plumbing // of Gravity Forms
+		return plumbing // a Gravity Forms field
 	}
 	if isAside(name) {
 		return plumbing
 	}
 	if n := len(all); n > 1 && all[n-2] == "text" && strings.Trim(all[n-1], "0123456789") == "" {
-		return "" // one of many lines of text, in TYPO3, Contact Form 7 and Forminator
+		return "" // one of many text fields, in TYPO3, Contact Form 7 and Forminator
 	}
 	if path := d.within(all); path != "" {
 		return path
@@ -97,8 +97,8 @@ func (d *dictionary) meaning(name string) string {
 	return ""
 }
 
-// isAside tells what Elementor's webhook says of each field beside its value, fields[email][required], and what frameworks keep of a
-// page: __VIEWSTATE, form[__state].
+// isAside reports whether a field is what Elementor's webhook sends besides a value, such as fields[email][required], or the state
+// that frameworks keep in a page, such as __VIEWSTATE and form[__state].
 func isAside(name string) bool {
 	if strings.HasPrefix(name[1+strings.LastIndexByte(name, '['):], "__") {
 		return true
@@ -117,7 +117,7 @@ func isAside(name string) bool {
 	return false
 }
 
-// isVague tells the last parts of names that mean something only with what stands before them.
+// isVague reports whether the last part of a name means something only together with what precedes it.
 func isVague(part string) bool {
 	switch part {
 	case "text", "value", "name", "title", "type", "url", "body", "description", "id", "date", "page", "function":
@@ -126,10 +126,10 @@ func isVague(part string) bool {
 	return false
 }
 
-// How many words of a name are looked at: some pages send whole questions.
+// How many words of a name are considered: some pages send whole questions.
 const maxWords = 12
 
-// within looks for the meaning of words when more and more of those around them are taken off that say nothing.
+// within returns the meaning of words, dropping those without a meaning from both ends step by step.
 func (d *dictionary) within(words []string) string {
 	words = words[:min(len(words), maxWords)]
 	start, end := 0, len(words)
@@ -161,7 +161,7 @@ func (d *dictionary) joined(words []string) string {
 	return d.meanings[string(key)]
 }
 
-// saysNothing tells words that stand around names: numbers, and those that the dictionary lists.
+// saysNothing reports whether a word has no meaning in a name: a number, or one that the dictionary lists.
 func (d *dictionary) saysNothing(word string) bool {
 	if trimmed := strings.TrimRight(word, "0123456789"); trimmed != word {
 		if word = trimmed; word == "" {
@@ -172,13 +172,13 @@ func (d *dictionary) saysNothing(word string) bool {
 	return ok
 }
 
-// isNameless says whether a field's name says nothing at all, such as input_3 or item_meta[12].
+// isNameless reports whether a field's name has no meaning at all, such as input_3 or item_meta[12].
 func (d *dictionary) isNameless(name string) bool {
 	return !slices.ContainsFunc(words(name), func(word string) bool { return !d.saysNothing(word) && !isIdentifier(word) })
 }
 
-// core is what of a name tells it from others: its words without those that say nothing and those that most names could
-// have. It is empty if none remains.
+// core returns what distinguishes a name: its words, without those that have no meaning or are common in names. It is empty if none
+// remains.
 func (d *dictionary) core(name string) string {
 	var kept []string
 	for _, word := range words(name) {
@@ -197,13 +197,12 @@ func isCommonplace(word string) bool {
 	return false
 }
 
-// isIdentifier tells words that machines made: digits among letters, such as 5f3a9c.
+// isIdentifier reports whether a word is machine-generated: it has digits among letters, such as 5f3a9c.
 func isIdentifier(word string) bool {
 	return len(word) >= 4 && strings.ContainsAny(word, "0123456789")
 }
 
-// appendFolded appends what fold makes of ASCII text, in lower case letters and digits. It gives up on other text, and on
-// text that does not fit.
+// appendFolded appends what fold returns for ASCII text. It reports false for other text and if to has not enough capacity.
 func appendFolded(to []byte, text string) ([]byte, bool) {
 	for i := range len(text) {
 		c := text[i]
@@ -223,7 +222,7 @@ func appendFolded(to []byte, text string) ([]byte, bool) {
 	return to, true
 }
 
-// words splits the name of a field as programmers write it: card_number, card-number, cardNumber, payment[card].
+// words splits the name of a field into lower-case words: card_number, card-number, cardNumber, payment[card].
 func words(name string) []string {
 	var out []string
 	start, lower := 0, false

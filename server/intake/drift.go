@@ -11,24 +11,24 @@ import (
 	spell "github.com/leadgate/leadgate/worker/spelling"
 )
 
-// How many fields that lead nowhere are compared with those that did not come: a page has few, a flood has many.
+// How many unmapped fields are compared with the missing ones. A page has few; an attack may have many.
 const maxCompared = 30
 
-// Drift is a field that nothing maps and that looks like one that did not come: somebody renamed it.
+// Drift is an unmapped field that looks like one that is missing: somebody renamed it.
 type Drift struct {
 	// Field is the page's name of it.
 	Field string
-	// LeadField is where it probably leads.
+	// LeadField is the lead field that it probably maps to.
 	LeadField string
-	// Missing is the field that used to lead there.
+	// Missing is the field that used to map to it; empty if none is configured.
 	Missing string
 	// Line is what to add under fields of the form, such as company: company.
 	Line string
-	// Taken says that auto_map took it.
+	// Taken means that auto_map used it.
 	Taken bool
 }
 
-// How sure it is that a field is another under a new name.
+// How likely it is that a field is another one under a new name.
 const (
 	likenessNone = iota
 	likenessSpelling
@@ -37,8 +37,8 @@ const (
 	likenessSame
 )
 
-// findDrift compares the fields that lead nowhere with the lead fields for which none came. Each is matched once, the
-// likeliest first.
+// findDrift compares the unmapped fields with the lead fields for which nothing was submitted. Each is matched once, the likeliest
+// first.
 func (r *Result) findDrift() {
 	strangers := r.strangers[:min(len(r.strangers), maxCompared)]
 	if len(strangers) == 0 {
@@ -72,14 +72,14 @@ func (r *Result) findDrift() {
 	}
 }
 
-// likePair is a field that leads nowhere and a target that it may be meant for.
+// likePair is an unmapped field and a target that it may be meant for.
 type likePair struct {
 	likeness int
 	field    *leadgatev1.Submission_Field
 	target   *target
 }
 
-// likeName is what is compared of a stranger's name, worked out once.
+// likeName is the name of an unmapped field, prepared for comparisons.
 type likeName struct{ folded, core, meaning string }
 
 func newLikeName(known *dictionary, name string) likeName {
@@ -103,7 +103,7 @@ func (r *Result) drifted(field *leadgatev1.Submission_Field, t *target) {
 	}
 }
 
-// likeness says how much a field looks like those that lead to a target, by its name and its value.
+// likeness returns how much a field looks like those that map to a target, by its name and its value.
 func (r *Result) likeness(name likeName, field *leadgatev1.Submission_Field, t *target) int {
 	best := likenessNone
 	for _, other := range append(t.fields[:len(t.fields):len(t.fields)], lastPart(t.path)) {
@@ -132,17 +132,17 @@ func (r *Result) likeness(name likeName, field *leadgatev1.Submission_Field, t *
 	return best
 }
 
-// sharesName says whether a field with one meaning can stand for another: a full name has both parts.
+// sharesName reports whether a field with a meaning can stand for path: a full name includes both parts.
 func sharesName(meaning, path string) bool {
 	return meaning == FullName && (path == pathFirstName || path == pathLastName)
 }
 
-// lastPart is what of a path could be a field's name.
+// lastPart returns the part of a path that could be a field's name.
 func lastPart(path string) string {
 	return path[strings.LastIndexByte(path, '.')+1:]
 }
 
-// fits says whether a field's value could be one of the target's.
+// fits reports whether the target could take a field's value.
 func fits(field *leadgatev1.Submission_Field, t *target) bool {
 	value := ""
 	for _, v := range field.GetValues() {
@@ -165,10 +165,10 @@ func fits(field *leadgatev1.Submission_Field, t *target) bool {
 		_, err := t.value.read(value, "")
 		return err == nil
 	}
-	return !isPlainAddress(value) // no name or company is one
+	return !isPlainAddress(value) // names and companies are no addresses
 }
 
-// yamlKey writes a field's name as a key of the configuration file.
+// yamlKey returns a field's name as a key of the configuration file.
 func yamlKey(name string) string {
 	simple := name != "" && isLetter(name[0])
 	for i := range len(name) {
@@ -185,7 +185,7 @@ func yamlKey(name string) string {
 	return strconv.Quote(name)
 }
 
-// String says what a drift is, in words.
+// String describes the drift for people.
 func (d Drift) String() string {
 	came := fmt.Sprintf("the page sends %s, which nothing maps and which looks like %s", d.Field, d.LeadField)
 	if d.Missing != "" && d.Missing != d.LeadField {

@@ -10,7 +10,7 @@ import (
 	"github.com/leadgate/leadgate/server/intake"
 )
 
-// lines are what a person is told to add.
+// lines returns what people are told to add.
 func lines(result *intake.Result) []string {
 	var all []string
 	for _, d := range result.Drift {
@@ -61,11 +61,11 @@ func TestWhatIsMissingUnderOneNameAndCameUnderAnotherWaits(t *testing.T) {
 	if text := result.Waiting[1].Message; !strings.Contains(text, `"Firma: company"`) {
 		t.Errorf("%q does not say what to add", text)
 	}
-	// Of one that merely was left empty, the visitor is told.
+	// A field that was merely left empty is reported to the visitor.
 	if result := read(form, "email", "ada@example.com"); len(result.Waiting) > 0 || len(result.Violations) != 1 {
 		t.Errorf("waiting %v, violations %v", result.Waiting, result.Violations)
 	}
-	// A lead that nobody could answer waits too, though no field is required.
+	// A lead without a way to answer it waits, too, even if no field is required.
 	if result := read(newForm(t, nil), "handynummer", "415 555 0132"); len(result.Waiting) != 1 {
 		t.Errorf("waiting %v", result.Waiting)
 	}

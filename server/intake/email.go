@@ -8,16 +8,15 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// Bounds of an e-mail address in bytes (RFC 5321, section 4.5.3.1); that of the whole is lead.proto's.
+// The longest local part, in bytes (RFC 5321, section 4.5.3.1.1). lead.proto limits the whole address.
 const maxLocalPart = 64
 
-// Longer text holds no address that is worth looking for, in bytes.
+// Longer text, in bytes, is not searched for an address.
 const maxWrapped = 1024
 
-// address cleans an e-mail address: one line, lower case, the domain in ASCII (xn--…), as browsers send it from an e-mail
-// input. What people paste is unwrapped: mailto:ada@example.com?subject=Hi, "Ada Lovelace" <ada@example.com>, and of
-// several addresses the first. What cannot be an address stays as it is, for lead.proto to refuse. Cleaning twice changes
-// nothing.
+// address cleans an e-mail address: one line, in lower case, the domain in ASCII (xn--…), as browsers send it from an e-mail input.
+// It extracts the address from what people paste: mailto:ada@example.com?subject=Hi, "Ada Lovelace" <ada@example.com>, and the
+// first of several addresses. Text that cannot be an address is kept, for lead.proto to refuse. address is idempotent.
 func address(text string) (string, reasons) {
 	if isPlainAddress(text) {
 		return text, 0
@@ -30,7 +29,7 @@ func address(text string) (string, reasons) {
 	why |= more
 	text, more = line(text)
 	why |= more
-	for before := ""; before != text; { // one of these may bring to light what another mends
+	for before := ""; before != text; { // each may uncover work for the others
 		before = text
 		for _, mend := range [...]func(string) (string, reasons){unwrapped, retyped, latin} {
 			text, more = mend(text)
@@ -48,8 +47,8 @@ func address(text string) (string, reasons) {
 	return text, why
 }
 
-// isSpelt says whether a domain in ASCII is made of letters and digits: the library also takes signs, which come along when an
-// address is copied, and nobody has such a domain.
+// isSpelt reports whether a domain in ASCII consists of letters and digits. The library also accepts symbols, which get copied
+// along with an address, but are in nobody's domain.
 func isSpelt(domain string) bool {
 	name, err := idna.Lookup.ToUnicode(domain)
 	return err == nil && !strings.ContainsFunc(name, func(r rune) bool {
@@ -57,8 +56,8 @@ func isSpelt(domain string) bool {
 	})
 }
 
-// latin mends what keyboards and word processors do to the characters of an address: a hyphen that does not break or is a dash, and
-// in the midst of Latin letters Cyrillic or Greek ones that look the same.
+// latin fixes characters that keyboards and word processors put into an address: dashes and non-breaking hyphens, and Cyrillic or
+// Greek letters that look like the Latin ones around them.
 func latin(text string) (string, reasons) {
 	if isASCII(text) {
 		return text, 0
@@ -80,7 +79,7 @@ func isASCIILetter(r rune) bool { return r < unicode.MaxASCII && isLetter(byte(r
 
 var (
 	dashes = strings.NewReplacer("\u2010", "-", "\u2011", "-", "\u2012", "-", "\u2013", "-", "\u2014", "-", "\u2212", "-")
-	// lookalikes are the letters of other scripts that nobody can tell from Latin ones.
+	// lookalikes are letters of other scripts that look like Latin ones.
 	lookalikes = strings.NewReplacer(
 		"а", "a", "е", "e", "о", "o", "р", "p", "с", "c", "х", "x", "у", "y", "і", "i", "ј", "j", "ѕ", "s",
 		"А", "A", "В", "B", "Е", "E", "К", "K", "М", "M", "Н", "H", "О", "O", "Р", "P", "С", "C", "Т", "T", "Х", "X", "У", "Y", "І", "I",
@@ -88,7 +87,7 @@ var (
 	)
 )
 
-// isPlainAddress is a quick answer for most addresses.
+// isPlainAddress is a fast check that accepts most addresses.
 func isPlainAddress(text string) bool {
 	at, dotted := 0, false
 	for i := range len(text) {
@@ -111,7 +110,7 @@ func isPlainAddress(text string) bool {
 	return at > 0 && dotted
 }
 
-// unwrapped takes an address out of a mailto link, out of brackets behind a display name, and the first out of a list.
+// unwrapped extracts an address from a mailto link or the brackets after a display name, and the first of a list.
 func unwrapped(text string) (string, reasons) {
 	var why reasons
 	for {
@@ -149,14 +148,14 @@ func unwrapped(text string) (string, reasons) {
 	}
 }
 
-// What stands around an address that was quoted or copied. No domain ends with any of closing; opening goes only with it, because
-// an address may begin with some of these.
+// Characters around an address that was quoted or copied. No domain ends with one of closing. An address may begin with some of
+// opening, so those are removed only if closing ones are.
 const (
 	closing = "\"'`*/\\’”“»«›‹‘"
 	opening = closing + "„‚"
 )
 
-// firstAddress is the first of several addresses between commas, semicolons or spaces; text itself if it holds one at most.
+// firstAddress returns the first of several addresses separated by commas, semicolons or spaces; text itself if it has at most one.
 func firstAddress(text string) string {
 	if strings.Count(text, "@") < 2 || strings.Contains(text, `"`) {
 		return text
@@ -169,8 +168,8 @@ func firstAddress(text string) string {
 	return text
 }
 
-// retyped mends what can only be a slip: spaces beside the at sign or a dot, a comma in the domain, a dot at either end,
-// and addresses written so that robots would not find them.
+// retyped corrects certain mistakes: spaces next to the at sign or a dot, a comma in the domain, a dot at either end, and addresses
+// that are disguised from robots.
 func retyped(text string) (string, reasons) {
 	mended := text
 	if !strings.Contains(mended, "@") {
@@ -189,7 +188,7 @@ func retyped(text string) (string, reasons) {
 			}
 		}
 	}
-	if strings.Contains(mended, `"`) { // a quoted local part may hold anything
+	if strings.Contains(mended, `"`) { // a quoted local part may contain anything
 		return text, 0
 	}
 	for _, sign := range []string{"@", "."} {
@@ -205,7 +204,7 @@ func retyped(text string) (string, reasons) {
 	return mended, whyMistyped
 }
 
-// cutFold is strings.Cut that does not mind the case of ASCII letters.
+// cutFold is strings.Cut with ASCII letters of either case.
 func cutFold(text, sign string) (before, after string, found bool) {
 	for i := 0; i+len(sign) <= len(text); i++ {
 		if strings.EqualFold(text[i:i+len(sign)], sign) {
@@ -215,8 +214,8 @@ func cutFold(text, sign string) (before, after string, found bool) {
 	return text, "", false
 }
 
-// addressFault says what is wrong with an address that the rules of lead.proto let pass; empty if nothing is. These are RFC
-// 5321's, and CRMs refuse a lead that breaks them.
+// addressFault says what is wrong with an address that the rules of lead.proto allow; empty if nothing is. The rules are from RFC
+// 5321, and CRMs refuse a lead that breaks them.
 func addressFault(address string) string {
 	at := strings.LastIndexByte(address, '@')
 	if at < 0 {

@@ -11,7 +11,7 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// fillSource says where the lead came from, as far as the submission tells beside its fields.
+// fillSource fills in the lead's source from what the submission has besides its fields.
 func (r *Result) fillSource() {
 	if address := r.submission.GetAddress(); address != "" {
 		if _, err := netip.ParseAddr(address); err == nil {
@@ -30,13 +30,13 @@ func (r *Result) fillSource() {
 	}
 }
 
-// fill puts what came for a target into the lead.
+// fill fills in the lead field of a target.
 func (r *Result) fill(t *target) {
 	p := &r.picked[t.index]
 	if t.path == pathStreet && len(r.beside) > 0 {
 		r.joinStreet(p)
 	}
-	if p.first == "" && (!isNamePart(t.path) || !r.hasFullName()) { // a full name goes before a default
+	if p.first == "" && (!isNamePart(t.path) || !r.hasFullName()) { // a full name has precedence over a default
 		p.first, p.why = t.initial(), whyDefault
 	}
 	if p.first == "" {
@@ -54,7 +54,7 @@ func (r *Result) fill(t *target) {
 	}
 	switch t.path {
 	case FullName:
-		return // when all parts are there
+		return // after all parts
 	case pathEmail:
 		r.fillEmail(t, p)
 	case pathCountry:
@@ -78,7 +78,7 @@ func (r *Result) fill(t *target) {
 	}
 }
 
-// choose takes, of what came in several fields for one target, the first that can be read, and tells of the others.
+// choose picks, of several fields for one target, the first that can be read, and reports the others.
 func (r *Result) choose(t *target, p *pick) {
 	all := append([]pick{*p}, p.others...)
 	chosen := max(0, slices.IndexFunc(all, func(came pick) bool { return r.reads(t, came.field, came.first) }))
@@ -91,10 +91,10 @@ func (r *Result) choose(t *target, p *pick) {
 			r.Omitted = append(r.Omitted, Violation{came.field, RuleSeveral, fmt.Sprintf("maps to %s, as does %s, which came first and is used", t.path, p.field)})
 		}
 	}
-	p.others = all // the calling code of a phone may be among them
+	p.others = all // one may be the calling code of the phone
 }
 
-// reads says whether a field's value is one that a target can take.
+// reads reports whether a target can take a field's value.
 func (r *Result) reads(t *target, field, text string) bool {
 	switch t.path {
 	case pathEmail:
@@ -114,8 +114,8 @@ func (r *Result) reads(t *target, field, text string) bool {
 	return err == nil
 }
 
-// phoneRegions are the countries by which national phone numbers are read: that of a calling code that came beside the number, where
-// a form asks for a country, then the lead's and the form's.
+// phoneRegions returns the countries for which to read national phone numbers: that of a calling code which was submitted as the
+// country, then the lead's and the form's.
 func (r *Result) phoneRegions() []string {
 	beside := ""
 	if t := r.form.byPath[pathCountry]; t != nil {
@@ -131,7 +131,7 @@ func (r *Result) phoneRegions() []string {
 	return []string{beside, r.Lead.GetCountry(), r.form.region}
 }
 
-// join makes one value of several, or takes the first where one is all that there can be.
+// join joins several values into one, or takes the first if the target can have only one.
 func (r *Result) join(t *target, p *pick) {
 	if !slices.ContainsFunc(p.more, func(value string) bool { return value != p.first }) {
 		return
@@ -154,7 +154,7 @@ func (r *Result) fillEmail(t *target, p *pick) {
 	}
 }
 
-// fillJobTitle tells a job from a form of address: a field called title may hold either, where the dictionary leads it here.
+// fillJobTitle leaves out a form of address: the dictionary maps title to the job, but it may hold either.
 func (r *Result) fillJobTitle(t *target, p *pick) {
 	if r.form.dictionary != nil && isSalutation(p.first) {
 		r.omit(t, RuleType, "is a form of address, not a job")
@@ -163,7 +163,7 @@ func (r *Result) fillJobTitle(t *target, p *pick) {
 	r.fillText(t, p)
 }
 
-// fillPageURL leaves alone what is known of the page where a field holds its title, because a campaign may stand in its address.
+// fillPageURL keeps the known address of the page, which may have campaign parameters, if the field holds the page's title instead.
 func (r *Result) fillPageURL(t *target, p *pick) {
 	if !isPageAddress(p.first) {
 		r.omit(t, RuleType, "must be the address of a page")
@@ -176,7 +176,7 @@ func isPageAddress(text string) bool {
 	return strings.Contains(text, "://") || strings.ContainsAny(text, "/.") && !strings.Contains(text, " ")
 }
 
-// joinStreet adds to the street what forms ask for beside it: the number of the house, and a second line.
+// joinStreet adds the house number and the second line to the street, if the form has separate fields for them.
 func (r *Result) joinStreet(p *pick) {
 	for _, beside := range r.beside {
 		text := beside.first
@@ -197,8 +197,8 @@ func (r *Result) joinStreet(p *pick) {
 	}
 }
 
-// dropNoAddress leaves out what stands for no e-mail address, such as n/a, of a lead that can be phoned. What has an at sign is meant
-// to be an address: the visitor is asked to mend it.
+// dropNoAddress omits text in place of an e-mail address, such as n/a, if the lead has a phone number. Text with an at sign is
+// meant as an address: the visitor is asked to correct it.
 func (r *Result) dropNoAddress() {
 	t := r.form.byPath[pathEmail]
 	if t == nil || t.required || r.Lead.Email == "" || strings.Contains(r.Lead.Email, "@") || r.Lead.Phone == "" {
@@ -227,7 +227,7 @@ func (r *Result) fillText(t *target, p *pick) {
 	r.set(t, text, 0)
 }
 
-// fillCustom fills a field of the business's own, which takes any number of values.
+// fillCustom fills in a custom field, which takes any number of values.
 func (r *Result) fillCustom(t *target, p *pick) {
 	if t.value == nil && len(p.more) == 0 {
 		t.setCustom(r.Lead, structpb.NewStringValue(p.first))
@@ -270,7 +270,7 @@ func (r *Result) fillCustom(t *target, p *pick) {
 	}
 }
 
-// regionOf is the country by which numbers and dates are read: the lead's, or else the form's.
+// regionOf returns the country for which numbers and dates are read: the lead's, or else the form's.
 func (r *Result) regionOf() string {
 	if country := r.Lead.GetCountry(); country != "" {
 		return country
@@ -278,7 +278,7 @@ func (r *Result) regionOf() string {
 	return r.form.region
 }
 
-// What a country and a phone number must be.
+// Requirements for a country and a phone number.
 const (
 	mustBeCountry = "must be the name of a country or its ISO 3166-1 code, such as US"
 	mustBePhone   = "must be a phone number, best with its country's code, such as +14155550132"
@@ -286,7 +286,7 @@ const (
 
 func (r *Result) fillCountry(t *target, p *pick) {
 	code := readCountry(p.first)
-	if callingCode(p.first, p.field) != "" { // 380 is that of Ukraine, and a number of Italy's
+	if callingCode(p.first, p.field) != "" { // 380 is that of Ukraine, but also the ISO code of Italy
 		r.refuseOrOmit(t, RuleCountry, "is a calling code, by which the phone number is read; it does not say which country")
 		return
 	}
@@ -335,8 +335,8 @@ func (r *Result) fillWebsite(t *target, p *pick) {
 	r.set(t, address, why)
 }
 
-// splitFullName fills in the parts of a name that came as a whole. Where one part came by itself, the whole is the other
-// one, as in German forms with Vorname and Name.
+// splitFullName fills in the parts of a full name. If one part has a field of its own, the full name is the other part, as in
+// German forms with Vorname and Name.
 func (r *Result) splitFullName() {
 	if !r.hasFullName() {
 		return
@@ -384,17 +384,17 @@ func (r *Result) splitFullName() {
 	}
 }
 
-// hasFullName says whether a name came as a whole.
+// hasFullName reports whether the submission has a full name.
 func (r *Result) hasFullName() bool {
 	t := r.form.byPath[FullName]
 	return t != nil && r.picked[t.index].first != ""
 }
 
-// isNamePart says whether a full name has what a path leads to.
+// isNamePart reports whether a full name includes the field at path.
 func isNamePart(path string) bool { return path == pathFirstName || path == pathLastName }
 
-// fillCampaign fills in what the address of the page says and no field did, and then that of the page on which the visit
-// began, unless the two tell of different campaigns: of halves of two, nobody could tell which one worked.
+// fillCampaign fills in campaign parameters that no field had from the address of the page, and then from the page on which the
+// visit began. It ignores the latter if the two are of different campaigns: a mixture of both would not tell which one worked.
 func (r *Result) fillCampaign() {
 	source := r.Lead.GetSource()
 	page, landing := source.GetPageUrl(), ClientField(r.submission, FieldLanding)

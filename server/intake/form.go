@@ -13,36 +13,36 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 )
 
-// KeyField is the name under which a page may send its idempotency key among the form's fields. It is no part of the lead,
-// and is kept with the lead's record rather than with the submission.
+// KeyField is the field in which a page may send its idempotency key. It is not part of the lead, and is stored with the lead's
+// record instead of the submission.
 const KeyField = "idempotency_key"
 
-// Form is a configured entrance, compiled. It does not change and is safe for concurrent use.
+// Form is the compiled configuration of a form. It is immutable and safe for concurrent use.
 type Form struct {
 	name       string
-	region     string             // reads national phone numbers, numbers and dates; may be empty
-	targets    []*target          // sorted by path, so that what a country says comes after the country
-	byField    map[string]*target // by the form's field
-	bySpelling map[string]*target // by the form's field in the spelling that all ways to write it share
-	byPath     map[string]*target // by the lead's field
+	region     string             // for national phone numbers, numbers and dates; may be empty
+	targets    []*target          // sorted by path, so that country comes before what depends on it
+	byField    map[string]*target // by form field
+	bySpelling map[string]*target // by form field, as returned by spelling
+	byPath     map[string]*target // by lead field
 	required   []*target
 	ignored    map[string]struct{} // by spelling
-	// dictionary finds where fields lead in a form that configures none; nil in others.
+	// dictionary maps the fields of a form that configures none; nil in other forms.
 	dictionary *dictionary
-	// known is the same in any form, to tell what a stranger's field may mean.
+	// known is the same dictionary, in every form, to guess what an unmapped field means.
 	known    *dictionary
 	autoMap  bool
 	consents []consentReader
 	quality  quality
-	// silent are fields that say nothing about the visitor: consents, honeypots, when the page was loaded.
+	// silent are fields that are not about the visitor: consents, honeypots, the time when the page was loaded.
 	silent map[string]struct{}
 
-	// What a submission brings beside its fields.
+	// Targets for what a submission has besides its fields.
 	pageURL, userAgent *target
 }
 
-// NewForm compiles the configuration of a form. Its error names every fault, each with the way to mend it; the form's name
-// is for the caller to add.
+// NewForm compiles the configuration of a form. The error lists every fault, each with how to fix it; the caller adds the form's
+// name.
 func NewForm(name string, cfg *configv1.Form) (*Form, error) {
 	f := &Form{
 		name: name, region: cfg.GetDefaultRegion(), known: knownNames(), autoMap: cfg.GetAutoMap(),
@@ -68,7 +68,7 @@ func NewForm(name string, cfg *configv1.Form) (*Form, error) {
 		return nil, err
 	}
 	if f.byPath[pathCountry] != nil {
-		countries() // so that no visitor waits while the table is made
+		countries() // builds the table now, so that no visitor has to wait for it
 	}
 	if f.byPath[pathPhone] != nil {
 		phonePlans().plan(f.region)
@@ -76,7 +76,7 @@ func NewForm(name string, cfg *configv1.Form) (*Form, error) {
 	return f, nil
 }
 
-// compileFields makes the targets: those that are configured, or all that the dictionary knows.
+// compileFields creates the targets: the configured ones, or all that the dictionary knows.
 func (f *Form) compileFields(fields map[string]string) error {
 	var faults []error
 	if len(fields) == 0 {
@@ -92,7 +92,7 @@ func (f *Form) compileFields(fields map[string]string) error {
 			faults = append(faults, fmt.Errorf("fields: %s: %w", field, err))
 		}
 	}
-	for _, field := range slices.Sorted(maps.Keys(f.byField)) { // what is configured first by name wins
+	for _, field := range slices.Sorted(maps.Keys(f.byField)) { // the first by name wins
 		if spelt := spelling(field); f.bySpelling[spelt] == nil {
 			f.bySpelling[spelt] = f.byField[field]
 		}
@@ -193,10 +193,10 @@ func (f *Form) compileRequired(paths []string) error {
 	return errors.Join(faults...)
 }
 
-// isPart says whether a path is that of a part of a name which comes as a whole.
+// isPart reports whether a path is part of a name and the form maps a full name.
 func (f *Form) isPart(path string) bool { return f.byPath[FullName] != nil && isNamePart(path) }
 
-// initialFault is what is wrong with a default that is read as what visitors write is; empty if nothing is.
+// initialFault says what is wrong with a default that is read like a visitor's input; empty if nothing is.
 func (f *Form) initialFault(path, initial string) string {
 	if initial == "" {
 		return ""
@@ -218,7 +218,7 @@ func (f *Form) initialFault(path, initial string) string {
 	return ""
 }
 
-// compileLate adds a target that no field leads to.
+// compileLate adds a target that no field maps to.
 func (f *Form) compileLate(path string) error {
 	if err := f.compileTarget(path); err != nil {
 		return err
@@ -245,13 +245,13 @@ func checkRegion(region string) error {
 	return fmt.Errorf("default_region: the phone numbers of %q are not known; give an ISO 3166-1 alpha-2 country code, such as US", region)
 }
 
-// Knows says whether the configuration says what becomes of a field of the page: it leads to a field of a lead, is ignored, or is
-// there for another purpose.
+// Knows reports whether the configuration or the dictionary says what to do with a field of the page: it maps to a lead field, is
+// ignored, or has another purpose.
 func (f *Form) Knows(field string) bool {
 	return f.isSilent(field) || f.ignores(field) || f.resolve(field) != nil
 }
 
-// Volatile says whether a field is what pages add anew for each attempt to send: it does not make two submissions different.
+// Volatile reports whether a page sets a field anew for each attempt, so that it does not make two submissions different.
 func (f *Form) Volatile(field string) bool {
 	if f.isSilent(field) && !f.isConsent(field) {
 		return true
@@ -259,7 +259,7 @@ func (f *Form) Volatile(field string) bool {
 	return IsClientField(field) || f.byField[field] == nil && f.known.meaning(field) == plumbing
 }
 
-// isSilent says whether a field has a purpose of its own, and leads nowhere.
+// isSilent reports whether a field has a purpose of its own and maps to no lead field.
 func (f *Form) isSilent(field string) bool {
 	_, ok := f.silent[field]
 	return ok || f.isConsent(field)
@@ -269,8 +269,8 @@ func (f *Form) isConsent(field string) bool {
 	return slices.ContainsFunc(f.consents, func(c consentReader) bool { return f.isCalled(field, c.field) || f.isCalled(field, c.textField) })
 }
 
-// isCalled says whether a page's field is the one that is configured by a name: by this very name or, unless it means something else,
-// in another spelling.
+// isCalled reports whether a page's field is the one with a configured name: it has that very name or, unless it means something
+// else, another spelling of it.
 func (f *Form) isCalled(field, configured string) bool {
 	if field == configured || configured == "" {
 		return configured != ""

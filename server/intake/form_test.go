@@ -59,7 +59,7 @@ func TestAFormsErrorsNameTheFaultAndTheWayOut(t *testing.T) {
 	}
 }
 
-// many maps so many of the business's own fields.
+// many maps n custom fields.
 func many(n int) map[string]string {
 	all := map[string]string{}
 	for i := range n {

@@ -17,7 +17,7 @@ import (
 	"github.com/leadgate/leadgate/server/intake"
 )
 
-// everyForm are forms of each kind: with all that can be configured, without any fields, and one that maps by itself.
+// everyForm returns a form of each kind: with everything configured, without any fields, and with auto_map.
 func everyForm(t testing.TB) map[string]*intake.Form {
 	t.Helper()
 	all := func(cfg *configv1.Form) {
@@ -48,8 +48,8 @@ type fatal interface {
 	Fatalf(format string, args ...any)
 }
 
-// checkResult holds what must be true of whatever comes: no fault but those told, nothing unbounded, nothing lost, and a
-// lead that stays as it is when it is read again.
+// checkResult checks what must hold for any input: only documented faults, nothing unbounded, nothing lost, and a lead that stays
+// the same when it is read again.
 func checkResult(t fatal, form *intake.Form, s *leadgatev1.Submission) {
 	t.Helper()
 	before := proto.CloneOf(s)
@@ -77,7 +77,7 @@ func checkResult(t fatal, form *intake.Form, s *leadgatev1.Submission) {
 	}
 }
 
-// checkRules holds what MayBreak says against all rules: what it leaves out is never broken.
+// checkRules checks that the rules that MayBreak skips are never broken.
 func checkRules(t fatal, result *intake.Result) {
 	t.Helper()
 	var broken *protovalidate.ValidationError

@@ -34,8 +34,8 @@ func (r *Result) takeGravity() {
 	}
 }
 
-// guess takes, in a form without configured fields, what can be told by its value: an e-mail address under any name, and
-// under names that say nothing a phone number, a text of some length, and a name.
+// guess recognizes values in a form without configured fields: an e-mail address under any name, and a phone number, a long text
+// and a name under names that have no meaning.
 func (r *Result) guess() {
 	if r.form.dictionary == nil || len(r.strangers) == 0 {
 		return
@@ -63,7 +63,7 @@ func (r *Result) guess() {
 	r.guessFor(FullName, func(name, value string) bool { return nameless(name) && looksLikeName(value) })
 }
 
-// guessFor takes the first stranger that answers, for a lead field that did not come.
+// guessFor takes the first unmapped field that answers, for a lead field without a value.
 func (r *Result) guessFor(path string, answers func(name, value string) bool) {
 	t := r.form.byPath[path]
 	if t == nil || r.came(path) {
@@ -82,7 +82,7 @@ func (r *Result) came(path string) bool {
 	return t != nil && r.picked[t.index].first != ""
 }
 
-// adopt takes a stranger as a field that leads to a target.
+// adopt takes an unmapped field for a target.
 func (r *Result) adopt(i int, t *target, why reasons) {
 	field := r.strangers[i]
 	r.picked[t.index] = pick{}
@@ -96,7 +96,8 @@ func (r *Result) adopt(i int, t *target, why reasons) {
 	}
 }
 
-// looksLikePhone tells a phone number from other numbers, such as a budget: it says so by its first sign, or is long.
+// looksLikePhone tells a phone number from other numbers, such as a budget: by its first character, by separators, or by its
+// length.
 func looksLikePhone(value string) bool {
 	digits := 0
 	for _, r := range value {
@@ -107,8 +108,8 @@ func looksLikePhone(value string) bool {
 	return digits >= 7 && (strings.ContainsAny(value[:1], "+(0") || strings.ContainsAny(value, " -/.") || digits >= 9)
 }
 
-// looksLikeName says whether a value may be a person's full name: two to four words of letters, each with a capital or in a
-// script that has none.
+// looksLikeName reports whether a value may be a full name: two to four words of letters, each capitalized or in a script without
+// capitals.
 func looksLikeName(value string) bool {
 	value, _ = plain(value)
 	words := strings.Fields(value)

@@ -10,7 +10,7 @@ import (
 	"github.com/leadgate/leadgate/server/intake"
 )
 
-// What somebody would send who wants to keep the gateway busy: bodies as large as they may be, each made for one step.
+// What an attacker would send to keep the gateway busy: bodies of the largest size, each aimed at one step.
 func TestHostileSubmissionsCostLittle(t *testing.T) {
 	t.Parallel()
 	const size = 8000
@@ -61,7 +61,7 @@ func TestHostileSubmissionsCostLittle(t *testing.T) {
 	}
 }
 
-// checkQuick bounds generously what takes a millisecond or two: the machine may have other things to do.
+// checkQuick limits work of a millisecond or two generously, because the machine may be busy.
 func checkQuick(t *testing.T, what string, forms map[string]*intake.Form, s *leadgatev1.Submission) {
 	t.Helper()
 	for name, form := range forms {

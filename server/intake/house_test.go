@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// newForm returns a form named "contact" that maps everything a usual page has. change may be nil.
+// newForm returns a form named "contact" that maps everything a typical page has. change may be nil.
 func newForm(t testing.TB, change func(*configv1.Form)) *intake.Form {
 	t.Helper()
 	cfg := &configv1.Form{
@@ -39,7 +39,7 @@ func newForm(t testing.TB, change func(*configv1.Form)) *intake.Form {
 	return form
 }
 
-// submission has fields given as name, value, name, value. A name that comes again adds a value.
+// submission returns a submission with fields given as name, value, name, value. A repeated name adds a value.
 func submission(pairs ...string) *leadgatev1.Submission {
 	s := &leadgatev1.Submission{}
 	at := map[string]*leadgatev1.Submission_Field{}
@@ -55,7 +55,7 @@ func submission(pairs ...string) *leadgatev1.Submission {
 	return s
 }
 
-// asText is a value of a custom field as a person would write it, with its type where it is no text.
+// asText returns the value of a custom field, with its type if it is not a text.
 func asText(value *structpb.Value) string {
 	switch kind := value.GetKind().(type) {
 	case *structpb.Value_StringValue:
@@ -70,7 +70,7 @@ func asText(value *structpb.Value) string {
 	return fmt.Sprintf("%T %v", value.AsInterface(), value.AsInterface())
 }
 
-// read is what a form makes of fields given as to submission.
+// read returns the result of a form for fields given as to submission.
 func read(form *intake.Form, pairs ...string) *intake.Result {
 	return form.Lead(submission(pairs...))
 }

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// withoutHTML takes the tags out of text and reads its entities: <b>Ada</b> &amp; Co. becomes Ada & Co. What merely has a <,
-// as in "a < b" or "<3", stays as it is.
+// withoutHTML removes tags and decodes entities: <b>Ada</b> &amp; Co. becomes Ada & Co. A mere <, as in "a < b" or "<3", stays.
 func withoutHTML(text string) string {
 	var out strings.Builder
 	for i := 0; i < len(text); {
@@ -36,7 +35,7 @@ func withoutHTML(text string) string {
 	return out.String()
 }
 
-// tagLength is how long the tag or comment is with which text begins; 0 if it begins with none.
+// tagLength returns the length of the tag or comment at the start of text; 0 if there is none.
 func tagLength(text string) int {
 	if strings.HasPrefix(text, "<!--") {
 		if end := strings.Index(text, "-->"); end >= 0 {
@@ -48,7 +47,7 @@ func tagLength(text string) int {
 	if rest == "" || !isLetter(rest[0]) {
 		return 0
 	}
-	// <ada@example.com> and <https://example.com> are no tags, but how people write addresses.
+	// <ada@example.com> and <https://example.com> are not tags, but how people write addresses.
 	end := strings.IndexByte(text, '>')
 	if end < 0 || strings.ContainsAny(tagName(text[:end+1]), "@:.") {
 		return 0
@@ -56,7 +55,7 @@ func tagLength(text string) int {
 	return end + 1
 }
 
-// tagName is the name of a tag in lower case.
+// tagName returns the name of a tag in lower case.
 func tagName(tag string) string {
 	name := strings.TrimLeft(tag[1:], "/!?")
 	if end := strings.IndexAny(name, " \t/>"); end >= 0 {
@@ -67,7 +66,7 @@ func tagName(tag string) string {
 
 func hidesText(name string) bool { return name == "script" || name == "style" }
 
-// hiddenLength is how long the text is that ends with the end tag of a name; 0 if there is none.
+// hiddenLength returns the length of the text before the end tag with that name; 0 if there is none.
 func hiddenLength(text, name string) int {
 	return max(0, strings.Index(strings.ToLower(text), "</"+name))
 }
@@ -80,7 +79,7 @@ func breaksLine(name string) bool {
 	return false
 }
 
-// entityLength is how long the entity is with which text begins, such as &amp; or &#39;; 0 if it begins with none.
+// entityLength returns the length of the entity at the start of text, such as &amp; or &#39;; 0 if there is none.
 func entityLength(text string) int {
 	end := strings.IndexByte(text, ';')
 	if end < 2 || end > 10 {

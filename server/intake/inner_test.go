@@ -14,7 +14,7 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// What the quick way reads, the library reads the same: numbers as they are dialled at home, and with a country's code.
+// The fast path must read numbers like the library does, in national and in international form.
 func TestPlainPhonesAreReadAsTheLibraryReadsThem(t *testing.T) {
 	t.Parallel()
 	regions := slices.Sorted(maps.Keys(phonenumbers.GetSupportedRegions()))
@@ -41,7 +41,7 @@ func TestPlainPhonesAreReadAsTheLibraryReadsThem(t *testing.T) {
 		parsed, err := phonenumbers.Parse(string(text), region)
 		if err != nil || !phonenumbers.IsValidNumber(parsed) && text[0] != '+' {
 			if plan := phonePlans().plan(region); plan != nil && plan.trunk != "" && !strings.HasPrefix(phonenumbers.NormalizeDigitsOnly(string(text)), plan.trunk) {
-				return // without its 0: the library does not know better either
+				return // without the trunk prefix the library cannot read it, either
 			}
 			t.Fatalf("%s in %s is read as %s, the library says %v", text, region, got, err)
 		}
@@ -88,7 +88,7 @@ func TestEveryNameOfTheDictionaryIsFound(t *testing.T) {
 				names++
 				name = strings.TrimSpace(name)
 				if d.saysNothing(name) {
-					continue // found alone only
+					continue // only found alone
 				}
 				for _, written := range []string{name, strings.ToUpper(name), strings.ReplaceAll(name, " ", "_"), "form_fields[" + strings.ReplaceAll(name, " ", "-") + "]", name + "-2"} {
 					// The second of several streets may be the second line of one.
@@ -111,7 +111,7 @@ func TestADictionaryThatContradictsItselfIsRefused(t *testing.T) {
 	}
 }
 
-// The places of a lead are listed by hand, so that filling them is quick. The list is that of lead.proto.
+// The fields of a lead are listed by hand, for speed. The list must match lead.proto.
 func TestEveryTextFieldOfALeadHasItsPlace(t *testing.T) {
 	t.Parallel()
 	for _, path := range append(textFields(), "source.form", "source.ip", "source.user_agent") {
@@ -149,7 +149,7 @@ func TestWhatIsTooLongForACountryIsNotGuessedAt(t *testing.T) { //nolint:paralle
 	for name := range countries().names {
 		longest = max(longest, len(name))
 	}
-	if longest > maxCountry/2 { // as spaces and accents are gone
+	if longest > maxCountry/2 { // without spaces and accents
 		t.Errorf("there is a name of %d bytes", longest)
 	}
 	text := strings.Repeat("a", 8000)

@@ -10,13 +10,13 @@ import (
 	"unicode/utf8"
 )
 
-// How deep a field may stand in a JSON object.
+// The deepest nesting of a field in JSON.
 const maxDepth = 16
 
 // addJSON adds the fields of a JSON object.
 func (l *fieldList) addJSON(body []byte, read *decoder) error {
 	body = read.document(body)
-	if !utf8.Valid(body) { // the standard library would replace what is not
+	if !utf8.Valid(body) { // the standard library would replace invalid bytes
 		return errors.New("it is not UTF-8")
 	}
 	if err := checkJSON(body); err != nil {
@@ -41,7 +41,7 @@ func (l *fieldList) addJSON(body []byte, read *decoder) error {
 	return f.object("", object, 0)
 }
 
-// checkJSON finds every fault of syntax, what follows the value included, so that reading meets none.
+// checkJSON finds all syntax errors, even after the value, so that jsonText is valid.
 func checkJSON(body []byte) error {
 	if json.Valid(body) {
 		return nil
@@ -54,13 +54,13 @@ func checkJSON(body []byte) error {
 	return err
 }
 
-// flattener adds what is in JSON values to the fields of a submission.
+// flattener adds the contents of JSON values to the fields of a submission.
 type flattener struct {
 	fields *fieldList
 	err    error
 }
 
-// object adds the members of an object under their names, which begin with the prefix.
+// object adds the members of an object, with the prefix before their names.
 func (f *flattener) object(prefix string, object jsonText, depth int) error {
 	for name, value := range object.members() {
 		if err := f.value(prefix+name, value, depth); err != nil {
@@ -70,7 +70,7 @@ func (f *flattener) object(prefix string, object jsonText, depth int) error {
 	return nil
 }
 
-// value adds a value: a scalar, the scalars of a list, or what is within an object or in a list of objects.
+// value adds a value: a scalar, the scalars of a list, or the contents of an object or of a list of objects.
 func (f *flattener) value(name string, value jsonText, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("field %q is nested more than %d deep", clip(name), maxDepth)
@@ -82,7 +82,7 @@ func (f *flattener) value(name string, value jsonText, depth int) error {
 		if listed, err := f.list(value, depth+1); listed {
 			return err
 		}
-		if _, err := f.fields.named(name); err != nil { // even an empty list came
+		if _, err := f.fields.named(name); err != nil { // even if the list is empty
 			return err
 		}
 		i := 0

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// jsonText is a JSON value as it was sent: valid, and without white space around it. Reading it in place costs a third of
-// what the standard library's tokens do, and needs no memory but for the strings.
+// jsonText is a valid JSON value as it was sent, without surrounding white space. To read it in place costs a third of the time of
+// the standard library's tokens, and allocates only the strings.
 type jsonText string
 
-// trimmed is the value without the white space around it.
+// trimmed returns the value without surrounding white space.
 func (t jsonText) trimmed() jsonText {
 	for len(t) > 0 && isJSONSpace(t[0]) {
 		t = t[1:]
@@ -23,7 +23,7 @@ func (t jsonText) trimmed() jsonText {
 
 func isJSONSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
-// members yields the names and values of an object, in their order.
+// members yields the names and values of an object, in order.
 func (t jsonText) members() iter.Seq2[string, jsonText] {
 	return func(yield func(string, jsonText) bool) {
 		if t[0] != '{' {
@@ -44,7 +44,7 @@ func (t jsonText) members() iter.Seq2[string, jsonText] {
 	}
 }
 
-// items yields the values of a list, in their order.
+// items yields the values of a list, in order.
 func (t jsonText) items() iter.Seq[jsonText] {
 	return func(yield func(jsonText) bool) {
 		if t[0] != '[' {
@@ -62,7 +62,7 @@ func (t jsonText) items() iter.Seq[jsonText] {
 	}
 }
 
-// only is the item of a list of one, which some tools send; empty if there are more, or none.
+// only returns the item of a list of one, which some tools send; otherwise "".
 func (t jsonText) only() (found jsonText) {
 	count := 0
 	for item := range t.items() {
@@ -74,7 +74,7 @@ func (t jsonText) only() (found jsonText) {
 	return found
 }
 
-// member is the last member of an object with that name, empty if it has none.
+// member returns the last member of an object with that name; "" if there is none.
 func (t jsonText) member(name string) (found jsonText) {
 	for known, value := range t.members() {
 		if known == name {
@@ -84,7 +84,7 @@ func (t jsonText) member(name string) (found jsonText) {
 	return found
 }
 
-// next is where the first character that is not white space stands, from at on.
+// next returns the index of the first character from at on that is not white space.
 func (t jsonText) next(at int) int {
 	for isJSONSpace(t[at]) {
 		at++
@@ -92,7 +92,7 @@ func (t jsonText) next(at int) int {
 	return at
 }
 
-// end is where the value ends that begins at at.
+// end returns the index after the value that starts at at.
 func (t jsonText) end(at int) int {
 	depth := 0
 	for {
@@ -112,7 +112,7 @@ func (t jsonText) end(at int) int {
 		if depth > 0 {
 			continue
 		}
-		switch { // after a string or the last bracket; a number or a word ends before something else
+		switch { // a string or a list ends with its last character, a number or a word before the next one
 		case t[at-1] == '"' || t[at-1] == '}' || t[at-1] == ']':
 			return at
 		case at == len(t) || isJSONSpace(t[at]) || t[at] == ',' || t[at] == '}' || t[at] == ']' || t[at] == ':':
@@ -121,8 +121,8 @@ func (t jsonText) end(at int) int {
 	}
 }
 
-// scalar is a value as the form of a page would have sent it: the content of a string, a number or a boolean as written,
-// nothing for null. Objects and lists are none.
+// scalar returns a value as an HTML form would send it: the content of a string, a number or a boolean as written, and "" for null,
+// objects and lists.
 func (t jsonText) scalar() string {
 	switch t[0] {
 	case 'n', '{', '[':
@@ -133,7 +133,7 @@ func (t jsonText) scalar() string {
 	return string(t)
 }
 
-// unquoted is the content of a string.
+// unquoted returns the content of a string.
 func (t jsonText) unquoted() string {
 	if strings.IndexByte(string(t), '\\') >= 0 {
 		var text string

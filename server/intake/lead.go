@@ -7,64 +7,64 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// maxField bounds a field of a submission in bytes, all its values together; see also bounded.
+// maxField limits the size of a field of a submission, all its values together, in bytes; see also bounded.
 const maxField = 8 << 10
 
-// Rules that a form adds to those of lead.proto.
+// Rules that a form has in addition to those of lead.proto.
 const (
-	// RuleRequired says that nothing came for a field that the form requires.
+	// RuleRequired means that a required field is missing or empty.
 	RuleRequired = "form.required"
-	// RuleSize says that a field is too large.
+	// RuleSize means that a field is too large.
 	RuleSize = "form.size"
-	// RuleEmail says that an e-mail address breaks a rule of RFC 5321.
+	// RuleEmail means that an e-mail address breaks a rule of RFC 5321.
 	RuleEmail = "form.email"
-	// RulePhone says that a phone number cannot be read.
+	// RulePhone means that a phone number cannot be read.
 	RulePhone = "form.phone"
-	// RuleCountry says that a country is not known.
+	// RuleCountry means that a country is unknown.
 	RuleCountry = "form.country"
-	// RuleWebsite says that a web site's address cannot be read.
+	// RuleWebsite means that the address of a web site cannot be read.
 	RuleWebsite = "form.website"
-	// RuleType says that a value is not of the type that is configured.
+	// RuleType means that a value is not of the configured type.
 	RuleType = "form.type"
-	// RuleSeveral says that several values came for a field that takes one.
+	// RuleSeveral means that there are several values for a field that takes one.
 	RuleSeveral = "form.several"
-	// RuleConsent says that what came for a consent is neither yes nor no.
+	// RuleConsent means that the value of a consent is neither yes nor no.
 	RuleConsent = "form.consent"
-	// RuleUnmapped says that a field that is needed came under a name that nothing maps.
+	// RuleUnmapped means that a required value came in a field that is not mapped.
 	RuleUnmapped = "form.unmapped"
 )
 
-// Violation is something wrong with a field.
+// Violation is a fault of a field.
 type Violation struct {
-	// Field is the form's own name of the field.
+	// Field is the form's name of the field.
 	Field string
-	// Rule identifies what is wrong, for programs.
+	// Rule identifies the fault, for programs.
 	Rule string
-	// Message says what is wrong, for people. It contains nothing of the value.
+	// Message describes the fault, for people. It contains no part of the value.
 	Message string
 }
 
-// Result is what became of a submission.
+// Result is the result of reading a submission.
 type Result struct {
-	// Lead is what could be read. Whether it keeps the rules of lead.proto is for the caller to check.
+	// Lead has everything that could be read. The caller must check the rules of lead.proto.
 	Lead *leadgatev1.Lead
-	// Stored is the submission without what is not kept: ignored fields, secrets, the idempotency key. It shares the
-	// remaining fields with the submission.
+	// Stored is the submission without what is not stored: ignored fields, secrets and the idempotency key. It shares the remaining
+	// fields with the submission.
 	Stored *leadgatev1.Submission
-	// Violations are the reasons to refuse the submission. Rules of lead.proto are not among them.
+	// Violations are the reasons to refuse the submission, other than rules of lead.proto.
 	Violations []Violation
-	// Waiting are the reasons to keep the submission for a person, because what it lacks did come, under a name that
-	// nothing maps. The lead then may break rules of lead.proto.
+	// Waiting are the reasons to hold the submission for a person: required values that probably came in fields that are not
+	// mapped. The lead may break rules of lead.proto then.
 	Waiting []Violation
-	// Omitted are values that the lead does without, because they cannot be read, or because it has room for one only. They
-	// are no reason to refuse it: Stored keeps them.
+	// Omitted are values that are not in the lead because they cannot be read, or because the lead has room for only one. They are
+	// no reason to refuse the submission: Stored keeps them.
 	Omitted []Violation
-	// Unmapped names the fields, in their order, that lead nowhere and are not ignored. What form builders send beside the
-	// visitor's own words is not among them.
+	// Unmapped names the fields that are neither mapped nor ignored, in their order, without what form builders send besides the
+	// visitor's input.
 	Unmapped []string
-	// Drift are the fields, among those unmapped, that look like one that did not come.
+	// Drift are those unmapped fields that look like one that is missing.
 	Drift []Drift
-	// Changes are the differences between what came and the lead, each with its reason.
+	// Changes are the differences between the submitted values and the lead, each with its reason.
 	Changes []*leadgatev1.Change
 
 	form       *Form
@@ -75,21 +75,21 @@ type Result struct {
 	beside     []beside
 }
 
-// pick is what came for a target.
+// pick is what was submitted for a target.
 type pick struct {
-	field string // the form's field it came in; the first empty one if none was filled in; "" if none came
-	raw   string // as it came, where there was one value
-	first string // the first value, cleaned; empty if none came
+	field string // the form field with the value; the first empty one if all are empty; "" if none was submitted
+	raw   string // the first value as submitted
+	first string // the first value, cleaned; empty if there is none
 	more  []string
 	why   reasons
-	// others are what came for it in further fields.
+	// others are the values of further fields for the same target.
 	others []pick
 }
 
-// Lead maps and cleans a submission, which it leaves as it is; nil is an empty one.
+// Lead maps and cleans a submission, without changing it. A nil submission is an empty one.
 //
-// Where several fields lead to one of the lead's, the first in the submission that is not empty and can be read wins: the
-// configuration is a map, and has no order. For how values are cleaned, see the package's documentation.
+// If several fields map to the same lead field, the first in the submission that is not empty and can be read wins: the
+// configuration is a map and has no order. The package documentation says how values are cleaned.
 func (f *Form) Lead(submission *leadgatev1.Submission) *Result {
 	r := &Result{
 		Lead: &leadgatev1.Lead{Source: &leadgatev1.Source{Form: f.name}},
@@ -118,7 +118,7 @@ func (f *Form) Lead(submission *leadgatev1.Submission) *Result {
 	return r
 }
 
-// take sorts a field to where it belongs.
+// take sorts a field into the parts of the result.
 func (r *Result) take(field *leadgatev1.Submission_Field) {
 	name := field.GetName()
 	if name == KeyField || r.form.ignores(name) {
@@ -144,8 +144,8 @@ func (r *Result) take(field *leadgatev1.Submission_Field) {
 	}
 }
 
-// namesTheForm says whether a field called name is the form's rather than the visitor's: in Webflow's webhook, and where the
-// visitor's own words stand under data.
+// namesTheForm reports whether a field called name is the form's name rather than the visitor's: in Webflow's webhook, and where
+// the visitor's input is nested under data.
 func (r *Result) namesTheForm(name string) bool {
 	if name != "payload.name" && name != "name" || r.form.byField[name] != nil {
 		return false
@@ -163,7 +163,7 @@ func (r *Result) namesTheForm(name string) bool {
 	return data && !email
 }
 
-// stranger remembers a field that leads nowhere.
+// stranger records a field that is not mapped.
 func (r *Result) stranger(field *leadgatev1.Submission_Field) {
 	name := field.GetName()
 	if r.form.isSilent(name) || IsClientField(name) {
@@ -188,7 +188,7 @@ func (r *Result) stranger(field *leadgatev1.Submission_Field) {
 	}
 }
 
-// beside is what came in a field that belongs to the street.
+// beside is the value of a field that is part of the street.
 type beside struct {
 	pick
 	meaning string
@@ -203,7 +203,7 @@ func (r *Result) takeBeside(field *leadgatev1.Submission_Field, meaning string) 
 	r.beside = append(r.beside, came)
 }
 
-// pick takes what came in a field for a target, unless something came before.
+// pick records a field's values for a target; the first field with a value wins.
 func (r *Result) pick(t *target, field *leadgatev1.Submission_Field, why reasons) {
 	p := &r.picked[t.index]
 	came := pick{field: field.GetName(), why: why}
@@ -238,7 +238,7 @@ func size(field *leadgatev1.Submission_Field) int {
 	return bytes
 }
 
-// checkRequired finds what is missing. What came under a name that nothing maps is no fault of the visitor's.
+// checkRequired finds missing values. If one came in a field that is not mapped, that is not the visitor's fault.
 func (r *Result) checkRequired() {
 	for _, t := range r.form.required {
 		if r.picked[t.index].first != "" || t.place != nil && *t.place(r.Lead) != "" || t.path == FullName && (r.Lead.FirstName != "" || r.Lead.LastName != "") {
@@ -246,7 +246,7 @@ func (r *Result) checkRequired() {
 		}
 		full := r.came(FullName)
 		switch {
-		case full && t.path == pathFirstName && r.Lead.LastName != "": // 王小明, Mr Smith: the visitor gave what there is
+		case full && t.path == pathFirstName && r.Lead.LastName != "": // the visitor wrote no more than 王小明 or Mr Smith
 		case r.wait(t.path):
 		case full && (t.path == pathFirstName || t.path == pathLastName):
 			r.violate(t, RuleRequired, "must hold a first and a last name")
@@ -259,7 +259,7 @@ func (r *Result) checkRequired() {
 	}
 }
 
-// wait notes that a lead field is missing whose value stands in a field that nothing maps; it reports whether there is one.
+// wait notes that a missing value probably is in a field that is not mapped. It reports whether there is such a field.
 func (r *Result) wait(path string) bool {
 	for _, d := range r.Drift {
 		if d.LeadField == path && !d.Taken {
@@ -270,7 +270,7 @@ func (r *Result) wait(path string) bool {
 	return false
 }
 
-// set puts a text into the lead.
+// set sets a text field of the lead.
 func (r *Result) set(t *target, text string, why reasons) {
 	p := &r.picked[t.index]
 	*t.place(r.Lead) = text
@@ -279,7 +279,7 @@ func (r *Result) set(t *target, text string, why reasons) {
 	}
 }
 
-// came is what came for a target, as it came.
+// came returns the values for a target as submitted.
 func (p *pick) came(r *Result) string {
 	if len(p.more) == 0 {
 		return p.raw
@@ -299,8 +299,7 @@ func (r *Result) change(field, path, from, to string, why reasons) {
 	r.Changes = append(r.Changes, &leadgatev1.Change{Field: field, LeadField: path, From: from, To: to, Reason: why.String()})
 }
 
-// refuseOrOmit deals with a value that cannot be read: a form that requires it refuses the submission, another goes on
-// without it.
+// refuseOrOmit handles a value that cannot be read: it refuses the submission if the value is required, and otherwise omits it.
 func (r *Result) refuseOrOmit(t *target, rule, message string) {
 	if t.required {
 		r.violate(t, rule, message)
@@ -317,9 +316,9 @@ func (r *Result) omit(t *target, rule, message string) {
 	r.Omitted = append(r.Omitted, Violation{r.FieldOf(t.path), rule, message})
 }
 
-// FieldOf returns the form's own name for a field of the lead: the one under which it came, or else the first by name of
-// those under which it would have come. The path is written as in the configuration or as protovalidate writes it:
-// custom.budget, custom["budget"]. A path that the form does not map is returned as it is.
+// FieldOf returns the form's name for a field of the lead: the one that was submitted, or else the first, by name, of those that
+// map to it. The path may be written as in the configuration (custom.budget) or as by protovalidate (custom["budget"]). A path that
+// the form does not map is returned as is.
 func (r *Result) FieldOf(leadPath string) string {
 	t := r.form.byPath[configured(leadPath)]
 	if t == nil {

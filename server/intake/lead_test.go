@@ -69,7 +69,7 @@ func TestTheFirstFieldThatIsNotEmptyWins(t *testing.T) {
 	}
 }
 
-// Scripts that let visitors choose a calling code send the number twice, or the code beside it.
+// Scripts for selecting a calling code send the number twice, or the code in another field.
 func TestOfSeveralFieldsForOneTheFirstThatCanBeReadWins(t *testing.T) {
 	t.Parallel()
 	form, err := intake.NewForm("contact", &configv1.Form{DefaultRegion: "US"})
@@ -330,7 +330,7 @@ func TestFieldsAreIgnoredInAnySpelling(t *testing.T) {
 	for _, field := range read(form, "email", "a@example.com", "contact.note", "x", "Contact[Note]", "x", "tags", "x", "tags[0]", "x", "TAGS.1", "x", "note", "x", "Note", "x", "tags.first", "x").Stored.GetFields() {
 		stored = append(stored, field.GetName())
 	}
-	if diff := cmp.Diff([]string{"email", "Note", "tags.first"}, stored); diff != "" { // a name that is mapped as it stands is
+	if diff := cmp.Diff([]string{"email", "Note", "tags.first"}, stored); diff != "" { // this very name is mapped
 		t.Error(diff)
 	}
 	for _, name := range []string{"contact.note", "TAGS[7]"} {
@@ -340,7 +340,7 @@ func TestFieldsAreIgnoredInAnySpelling(t *testing.T) {
 	}
 }
 
-// A page that writes a name otherwise means the same field, unless that name has a meaning of its own.
+// Another spelling of a name means the same field, unless it has a meaning of its own.
 func TestFieldsAreFoundInAnySpelling(t *testing.T) {
 	t.Parallel()
 	form := newForm(t, func(cfg *configv1.Form) {

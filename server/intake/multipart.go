@@ -12,21 +12,21 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// multipartDecoder reads a multipart form part by part.
+// multipartDecoder decodes a multipart form part by part.
 type multipartDecoder struct {
 	body  *recordingReader
 	read  *decoder
-	left  int64 // bytes of text that may still come
+	left  int64 // how many more bytes of text are allowed
 	parts int
 	list  fieldList
 	files []*leadgatev1.Submission_File
 }
 
-// Parts of both kinds that a form may have: as many as fields have values at most would take minutes to read.
+// The most parts, text and files, that a form may have. Reading as many as the limits on fields and values would allow could take
+// minutes.
 const maxParts = 2000
 
-// maxPartHeader bounds what may stand before a part's content, in bytes, what is read ahead included. The library's own bound
-// is 10 MiB.
+// maxPartHeader limits what precedes a part's content, in bytes, including what is read ahead. The library's own limit is 10 MiB.
 const maxPartHeader = 32 << 10
 
 var errPartHeader = fmt.Errorf("%w: more than %d bytes stand before the content of a part", ErrMalformed, maxPartHeader)
@@ -34,7 +34,7 @@ var errPartHeader = fmt.Errorf("%w: more than %d bytes stand before the content 
 func (d *multipartDecoder) decode(body io.Reader, boundary string) error {
 	d.body = &recordingReader{Reader: body, left: math.MaxInt64}
 	buffered := bufio.NewReader(d.body)
-	begin, _ := buffered.Peek(len("--") + len(boundary)) // what is wrong with the body, the parts meet too
+	begin, _ := buffered.Peek(len("--") + len(boundary)) // an error is reported with the first part
 	parts := multipart.NewReader(buffered, boundary)
 	for {
 		d.body.left = maxPartHeader
@@ -93,14 +93,14 @@ func (d *multipartDecoder) part(part *multipart.Part) error {
 	return nil
 }
 
-// isFile tells a file from text: it has a file name, even an empty one where no file was chosen.
+// isFile reports whether a part is a file: it has a file name, even an empty one because no file was chosen.
 func isFile(part *multipart.Part) bool {
 	_, parameters, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
 	_, named := parameters["filename"]
 	return err == nil && named
 }
 
-// drop remembers that a file came. A file input that was left empty is none.
+// drop records a file. It ignores an empty file input.
 func (d *multipartDecoder) drop(name string, part *multipart.Part, size int64) {
 	if size == 0 && part.FileName() == "" || len(d.files) == maxFiles {
 		return
@@ -112,7 +112,7 @@ func (d *multipartDecoder) drop(name string, part *multipart.Part, size int64) {
 	d.files = append(d.files, &leadgatev1.Submission_File{Field: clip(name), MediaType: clip(mediaType), Size: uint32(size)}) //nolint:gosec // of a body that is bounded
 }
 
-// partError tells a form that is not what it promises from a body that could not be read.
+// partError distinguishes a malformed form from a body that could not be read.
 func (d *multipartDecoder) partError(err error) error {
 	switch {
 	case d.body.err != nil:
@@ -125,10 +125,10 @@ func (d *multipartDecoder) partError(err error) error {
 	return fmt.Errorf("%w: it is not a multipart form with that boundary", ErrMalformed)
 }
 
-// recordingReader remembers why it could not go on.
+// recordingReader keeps the error that ended reading.
 type recordingReader struct {
 	io.Reader
-	left int64 // bytes that it may read for what stands before the content of a part; no bound within it
+	left int64 // how many bytes it may read before the content of a part; unlimited within it
 	err  error
 }
 

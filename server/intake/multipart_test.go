@@ -21,7 +21,7 @@ import (
 
 const limit = 64 << 10
 
-// parts is a multipart form as a browser sends it: text parts, given as name, value.
+// parts returns a multipart form as a browser sends it, with text parts given as name, value.
 func parts(t testing.TB, pairs ...string) (contentType string, body *bytes.Buffer, w *multipart.Writer) {
 	t.Helper()
 	body = &bytes.Buffer{}
@@ -151,7 +151,7 @@ func FuzzDecodeMultipart(f *testing.F) {
 	})
 }
 
-// counted says how much of a body was read.
+// counted counts the bytes that are read.
 type counted struct {
 	io.Reader
 	read int
@@ -176,7 +176,7 @@ func TestWhatStandsBeforeAPartIsBounded(t *testing.T) {
 			t.Errorf("%s: %v after %d bytes", name, err, body.read)
 		}
 	}
-	// Many parts with their headers are no long header.
+	// Many parts with headers do not add up to a long header.
 	contentType, body, w := parts(t)
 	for i := range 150 {
 		header := textproto.MIMEHeader{"Content-Disposition": {fmt.Sprintf(`form-data; name="f%d"`, i)}, "X-Padding": {strings.Repeat("x", 1000)}}

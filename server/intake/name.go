@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// personName cleans a name of a person and mends it where it is all in capitals. Cleaning twice changes nothing.
+// personName cleans a person's name and rewrites it if it is in all capitals. It is idempotent.
 func personName(text string) (string, reasons) {
 	text, why := plain(text)
 	if mended := mendCapitals(text); mended != text {
@@ -16,8 +16,8 @@ func personName(text string) (string, reasons) {
 	return text, why
 }
 
-// mendCapitals writes a name in all capitals as names are written: ADA O'BRIEN-SMITH becomes Ada O'Brien-Smith. Two letters may
-// be initials and stay as they are, and so does everything else: who writes bell hooks means it.
+// mendCapitals rewrites a name in all capitals: ADA O'BRIEN-SMITH becomes Ada O'Brien-Smith. Two letters may be initials and stay.
+// So does every other name: bell hooks is written so on purpose.
 func mendCapitals(name string) string {
 	if open := strings.LastIndex(name, " ("); open > 0 && strings.HasSuffix(name, ")") { // ADA KING (she/her)
 		return mendCapitals(name[:open]) + name[open:]
@@ -35,7 +35,7 @@ func mendCapitals(name string) string {
 		return name
 	}
 	lower := unicode.ToLower
-	if strings.ContainsAny(name, "İĞ") { // Turkish, in which a capital I is no i
+	if strings.ContainsAny(name, "İĞ") { // Turkish, where the lower case of I is not i
 		lower = unicode.TurkishCase.ToLower
 	}
 	words := strings.Split(name, " ")
@@ -52,11 +52,11 @@ func mendCapitals(name string) string {
 	return strings.Join(words, " ")
 }
 
-// capitalised writes one word with capitals where a part of it begins.
+// capitalised returns a word with a capital at the start of each part, and in lower case otherwise.
 func capitalised(word string, lower func(rune) rune) string {
 	var out strings.Builder
 	begins, letters := true, []rune(word)
-	part := letters // from where its last hyphen or the like was
+	part := letters // from the last hyphen or the like on
 	for i, r := range letters {
 		if begins {
 			out.WriteRune(r)
@@ -70,18 +70,18 @@ func capitalised(word string, lower func(rune) rune) string {
 		case r == '\'' || r == '’':
 			begins = at < 3 || isElided(string(part[:at])) // O'Brien and D'Arcy, but not Hank's
 		case unicode.IsLetter(r) || unicode.IsMark(r):
-			// McDonald, and IJsselmuiden
+			// McDonald and IJsselmuiden
 			begins = begins && at == 0 && r == 'I' && len(part) > 3 && part[1] == 'J' ||
 				at == 1 && part[0] == 'M' && r == 'C' && len(part) > 4
 		}
 	}
-	if word, ok := strings.CutSuffix(out.String(), "σ"); ok { // at the end, Greek has another sign for it
+	if word, ok := strings.CutSuffix(out.String(), "σ"); ok { // a final sigma
 		return word + "ς"
 	}
 	return out.String()
 }
 
-// isElided tells the words of three letters and more that lose their end before a vowel, in Italian names: Dell'Aquila.
+// isElided reports whether a word of three letters or more loses its end before a vowel, in Italian names: Dell'Aquila.
 func isElided(word string) bool {
 	switch word {
 	case "DELL", "DALL", "NELL", "SULL", "SANT":
@@ -90,7 +90,7 @@ func isElided(word string) bool {
 	return false
 }
 
-// isDegree tells the degrees that stay in capitals in a name that has nothing else.
+// isDegree reports whether a word is a degree that stays in capitals.
 func isDegree(word string) bool {
 	switch strings.Trim(word, ".,") {
 	case "MD", "PHD", "MBA", "DDS", "DVM", "CPA", "RN", "JD", "LLM":
@@ -107,11 +107,11 @@ func isRoman(word string) bool {
 	return false
 }
 
-// splitName parts a full name: "Ludwig van Beethoven" is Ludwig, van Beethoven; "Sammy Davis Jr." is Sammy, Davis Jr.;
-// "Lovelace, Dr. Ada" is Ada, Lovelace. What stands before the last name is first names; in Spanish-speaking countries the
-// last two words of three or more are the two family names. Titles are left out; behind one, a single word is the family name.
-// The family name comes first in Chinese, Japanese and Korean characters, in Hungary, in Vietnamese, and in Russian with a
-// patronymic at the end.
+// splitName splits a full name: "Ludwig van Beethoven" into Ludwig and van Beethoven, "Sammy Davis Jr." into Sammy and Davis Jr.,
+// "Lovelace, Dr. Ada" into Ada and Lovelace. All names before the last name are first names; in Spanish-speaking countries the last
+// two of three or more words are the two family names. Titles are dropped; a single word after one is the family name. The family
+// name comes first in Chinese, Japanese and Korean characters, in Hungary, in Vietnamese, and in Cyrillic if there is a patronymic
+// at the end.
 func splitName(full, country string) (first, last string) {
 	if open := strings.LastIndex(full, " ("); open > 0 && strings.HasSuffix(full, ")") { // Sam Smith (she/her)
 		if first, last = splitName(full[:open], country); last != "" {
@@ -138,7 +138,7 @@ func splitName(full, country string) (first, last string) {
 	case isFamilyFirst(words, country):
 		return strings.Join(words[1:], " "), words[0]
 	}
-	end := len(words) // of the name before suffixes
+	end := len(words) // of the name without suffixes
 	for end > 2 && (isSuffix(words[end-1]) || !strings.ContainsFunc(words[end-1], unicode.IsLetter)) {
 		end--
 	}
@@ -161,14 +161,14 @@ func splitName(full, country string) (first, last string) {
 	return strings.Join(words[:start], " "), strings.Join(words[start:], " ")
 }
 
-// splitAtCommas parts "Smith, Jr., John" and tells it from "John Smith, MSc"; ok is false where the commas say nothing.
+// splitAtCommas splits "Smith, Jr., John" and also "John Smith, MSc"; ok is false if the commas do not help.
 func splitAtCommas(parts []string, country string) (first, last string, ok bool) {
 	for i := range parts {
 		parts[i] = strings.TrimSpace(parts[i])
 	}
 	before, rest := parts[0], parts[1:]
 	words := strings.Fields(before)
-	whole := len(words) > 1 && !isParticle(strings.ToLower(words[0])) // may be a full name
+	whole := len(words) > 1 && !isParticle(strings.ToLower(words[0])) // it may be a full name
 	isAddition := func(part string) bool { return isSuffix(part) || whole && hasCapitals(part) }
 	additions := slices.IndexFunc(rest, func(part string) bool { return !isAddition(part) })
 	switch {
@@ -185,7 +185,7 @@ func splitAtCommas(parts []string, country string) (first, last string, ok bool)
 	return first, strings.Join(append([]string{before}, rest[:additions]...), " "), true
 }
 
-// hasCapitals says whether text is written as degrees are, with two capitals at least in each word: MSc, Ph.D., RN.
+// hasCapitals reports whether text looks like degrees, with at least two capitals in each word: MSc, Ph.D., RN.
 func hasCapitals(text string) bool {
 	for word := range strings.FieldsSeq(text) {
 		capitals := 0
@@ -201,8 +201,7 @@ func hasCapitals(text string) bool {
 	return true
 }
 
-// withoutTitles takes off what stands before a name, and returns the last title that it took: of "Mr. and Mrs. Smith" remain Smith
-// and Mrs.
+// withoutTitles removes the titles before a name, and returns the last one: for "Mr. and Mrs. Smith" it returns Smith and Mrs.
 func withoutTitles(full, country string) (name, title string) {
 	words := strings.Fields(full)
 	for len(words) > 1 {
@@ -219,8 +218,8 @@ func withoutTitles(full, country string) (name, title string) {
 	return strings.Join(words, " "), title
 }
 
-// isTitle says whether a word that stands before others is a title. Some are names too, and count with a dot behind them only, or in
-// countries where they are said.
+// isTitle reports whether a word before others is a title. Some are names as well, and count only with a dot or in countries where
+// they are used.
 func isTitle(word, country string) bool {
 	title := strings.ToLower(strings.NewReplacer(".", "", "-", "").Replace(word))
 	switch title {
@@ -241,7 +240,7 @@ func isTitle(word, country string) bool {
 	return false
 }
 
-// isSalutation says whether text is nothing but a title that stands before a name, and no job.
+// isSalutation reports whether text is just a title of a person, and not a job.
 func isSalutation(text string) bool {
 	switch strings.ToLower(text) {
 	case "doctor", "professor":
@@ -250,7 +249,7 @@ func isSalutation(text string) bool {
 	return isTitle(text, "")
 }
 
-// isFaculty tells what may stand behind a doctor's title, as in Dr. rer. nat. and Dr. h.c.
+// isFaculty reports whether a word may follow a doctor's title, as in Dr. rer. nat. and Dr. h.c.
 func isFaculty(word string) bool {
 	switch strings.ToLower(word) {
 	case "med.", "dent.", "vet.", "rer.", "nat.", "pol.", "oec.", "phil.", "jur.", "iur.", "theol.", "techn.", "habil.", "h.c.", "mult.":
@@ -259,7 +258,7 @@ func isFaculty(word string) bool {
 	return false
 }
 
-// isWithFirstName tells the titles behind which a first name stands: Sir Elton.
+// isWithFirstName reports whether a first name follows the title: Sir Elton.
 func isWithFirstName(title string) bool {
 	switch strings.ToLower(strings.Trim(title, ".")) {
 	case "sir", "don", "doña":
@@ -276,7 +275,7 @@ func isAnd(word string) bool {
 	return false
 }
 
-// isFamilyFirst says whether a name of two words or more begins with the family name.
+// isFamilyFirst reports whether a name of at least two words begins with the family name.
 func isFamilyFirst(words []string, country string) bool {
 	last := words[len(words)-1]
 	switch {
@@ -288,7 +287,7 @@ func isFamilyFirst(words []string, country string) bool {
 	return isVietnamese(words[0], country) && !isVietnamese(last, country)
 }
 
-// isPatronymic tells the names after a father that stand behind the first name, in Cyrillic.
+// isPatronymic reports whether a word is a patronymic, in Cyrillic.
 func isPatronymic(word string) bool {
 	word = strings.ToLower(word)
 	return slices.ContainsFunc([]string{"ович", "евич", "ьич", "овна", "евна", "ична", "івна", "ївна"}, func(end string) bool {
@@ -296,7 +295,7 @@ func isPatronymic(word string) bool {
 	})
 }
 
-// isVietnamese tells the family names of most Vietnamese: by their accents, or without them in Vietnam.
+// isVietnamese reports whether a word is a common Vietnamese family name: written with accents or, in Vietnam, without.
 func isVietnamese(word, country string) bool {
 	const families = "nguyễn trần lê phạm huỳnh hoàng phan vũ võ đặng bùi đỗ hồ ngô dương lý"
 	word = strings.ToLower(word)
@@ -320,7 +319,7 @@ func isSuffix(word string) bool {
 	return false
 }
 
-// isParticle tells the small words that belong to the family name behind them. The word is in lower case.
+// isParticle reports whether a word, in lower case, belongs to the family name after it.
 func isParticle(word string) bool {
 	switch word {
 	case "van", "von", "vom", "zu", "zum", "zur", "der", "den", "de", "del", "della", "dello", "delle", "degli", "dei", "di", "da", "das", "do", "dos", "du", "des",
@@ -331,7 +330,7 @@ func isParticle(word string) bool {
 	return false
 }
 
-// namesTwice says whether people in a country have two family names.
+// namesTwice reports whether people in a country have two family names.
 func namesTwice(country string) bool {
 	switch country {
 	case "ES", "MX", "CO", "PE", "CL", "EC", "VE", "GT", "CR", "PA", "UY", "PY", "BO", "DO", "HN", "NI", "SV", "CU", "PR":
@@ -340,7 +339,7 @@ func namesTwice(country string) bool {
 	return false
 }
 
-// isEastAsian says whether a name is written in Chinese, Japanese or Korean characters.
+// isEastAsian reports whether a name is written in Chinese, Japanese or Korean characters.
 func isEastAsian(name string) bool {
 	for _, r := range name {
 		if !unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul) && !unicode.IsSpace(r) && r != '・' && r != 'ー' {
@@ -350,13 +349,13 @@ func isEastAsian(name string) bool {
 	return true
 }
 
-// splitEastAsian parts a name whose family name comes first. Without a space between only Korean ones are parted, whose family
-// name is one syllable; of others nobody knows where it ends, and they are kept whole as the family name.
+// splitEastAsian splits a name whose family name comes first. Without a space it splits only Korean names, whose family name is one
+// syllable; in others the boundary is unknown, so the family name gets the whole.
 func splitEastAsian(words []string) (first, last string) {
 	if len(words) > 1 {
 		return strings.Join(words[1:], " "), words[0]
 	}
-	if before, after, ok := strings.Cut(words[0], "・"); ok { // between the parts of a foreign name, which keep their order
+	if before, after, ok := strings.Cut(words[0], "・"); ok { // separates the parts of a foreign name, which keep their order
 		return before, after
 	}
 	if letters := []rune(words[0]); len(letters) == 3 && unicode.Is(unicode.Hangul, letters[0]) {

@@ -9,8 +9,8 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// readPhone reads the phone number in text, "" if there is none that can be read. People write more than a number into its field,
-// "0171 1234567 (private)", or two of them: rest says that there was more than the one that is returned, an extension among it.
+// readPhone returns the phone number in text; "" if there is none that can be read. The field may contain more than a number, such
+// as "0171 1234567 (private)", or two of them: rest then says that there is more, or an extension, besides the returned number.
 func readPhone(text string, regions ...string) (number, rest string) {
 	text, _ = narrow(text)
 	if strings.Contains(text, "/") {
@@ -33,14 +33,14 @@ func readPhone(text string, regions ...string) (number, rest string) {
 	return "", ""
 }
 
-// whatsApp finds the number in a link to a chat, which has its country's code and no plus sign.
+// whatsApp matches the number in a chat link, which has a calling code and no plus sign.
 var whatsApp = regexp.MustCompile(`(?i)\b(?:wa\.me/|whatsapp\.com/send/?\?(?:.*&)?phone=)\+?(\d{7,15})\b`)
 
-// phonePart is what may be a number among words: digits and what stands between them.
+// phonePart matches what may be a number among words: digits and their separators.
 var phonePart = regexp.MustCompile(`\(?\+?\(?\d[\d ().\-\x{2010}-\x{2015}/]*\d`)
 
-// phoneParts are the numbers in text, with seven digits at least. One that touches a letter is part of something else, such as
-// 415-555-O132.
+// phoneParts returns the numbers in text that have at least seven digits. It skips one that touches a letter and so is part of
+// something else, such as 415-555-O132.
 func phoneParts(text string) (parts []string) {
 	for _, one := range strings.Split(strings.ReplaceAll(text, " / ", ","), ",") {
 		for _, at := range phonePart.FindAllStringIndex(one, -1) {
@@ -54,7 +54,7 @@ func phoneParts(text string) (parts []string) {
 	return parts
 }
 
-// touches says whether a sign next to a number makes it part of something else.
+// touches reports whether a character next to a number makes it part of something else.
 func touches(sign string) bool { return sign != "" && strings.Trim(sign, " ();:|\"'[]") != "" }
 
 func digitsOf(text string) string {
@@ -66,12 +66,12 @@ func digitsOf(text string) string {
 	}, text)
 }
 
-// onePhone reads a phone number as people write it and returns it in E.164 form, "" if it cannot be read. A number in
-// national form is read as one of the first region in which it is valid. An extension is not part of E.164; the second
-// result says whether there was one.
+// onePhone reads a phone number as people write it and returns it in E.164 form; "" if it cannot be read. A number in national form
+// is read for the first region in which it is valid. The second result reports whether there is an extension, which E.164 does not
+// include.
 //
-// A number that says its country only has to have a possible length, because numbering plans change faster than libraries
-// that know them. In national form it has to be valid: it takes a guess, and a wrong one would be somebody else's number.
+// An international number only needs a possible length, because numbering plans change faster than the library. A national number
+// must be valid: its region is a guess, and a wrong guess would be somebody else's number.
 func onePhone(text string, regions ...string) (number string, extension bool) {
 	if rest, ok := cutPrefixFold(text, "tel:"); ok {
 		text = rest
@@ -86,20 +86,20 @@ func onePhone(text string, regions ...string) (number string, extension bool) {
 			continue
 		}
 		if international && phonenumbers.IsPossibleNumber(parsed) || phonenumbers.IsValidNumber(parsed) {
-			// Some possible numbers are too long or too short for the lead's rule, German ones among them.
+			// Some possible numbers are too long or too short for lead.proto, including German ones.
 			if number = phonenumbers.Format(parsed, phonenumbers.E164); isE164(number) {
 				return number, parsed.GetExtension() != ""
 			}
 		}
 	}
-	if rest, ok := strings.CutPrefix(text, "00"); ok { // the usual prefix for calls abroad, in a region that has another
+	if rest, ok := strings.CutPrefix(text, "00"); ok { // the usual international prefix, even in a region that has another
 		return onePhone("+"+strings.TrimLeft(rest, "0"), "")
 	}
 	return mexican(text, regions), false
 }
 
-// mexican reads a Mexican number as it was dialled until 2019 and still stands in address books and chats: +52 1 before that of a
-// mobile phone from abroad, 044, 045, 01 and 1 at home.
+// mexican reads a Mexican number as it was dialled until 2019 and is still found in address books and chats: with +52 1 for a
+// mobile phone from abroad, or 044, 045, 01 or 1 within the country.
 func mexican(text string, regions []string) string {
 	digits := digitsOf(text)
 	prefixes := []string{"044", "045", "01", "1"}
@@ -117,7 +117,7 @@ func mexican(text string, regions []string) string {
 	return ""
 }
 
-// isE164 says whether a number keeps the rule lead.phone.e164 of lead.proto.
+// isE164 reports whether a number satisfies the rule lead.phone.e164 of lead.proto.
 func isE164(number string) bool {
 	if len(number) < 8 || len(number) > 16 || number[0] != '+' || number[1] < '1' || number[1] > '9' {
 		return false
@@ -132,8 +132,8 @@ func cutPrefixFold(text, prefix string) (string, bool) {
 	return text, false
 }
 
-// callingCode is the main country of a calling code, as those send it who let visitors choose one beside their number: +44, 0044;
-// "" if the text is none. Without a sign before it, it may be anything, unless the field's name says what it is.
+// callingCode returns the main country of a calling code, which some pages let visitors select next to their number: +44, 0044; ""
+// if text is not one. Without a prefix it could be anything, unless the field's name says that it is a code.
 func callingCode(text, field string) string {
 	digits, signed := strings.CutPrefix(text, "+")
 	if !signed {

@@ -11,19 +11,18 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// phonePlan is what it takes to read a plainly written number of one region: a hundredth of what the library does for all
-// the ways there are to write one.
+// phonePlan is what is needed to read a plainly written number of one region, at a hundredth of the cost of the library, which
+// handles all notations.
 type phonePlan struct {
 	code     string         // calling code, such as 44
-	trunk    string         // what stands before a national number at home, such as 0; may be empty
-	valid    *regexp.Regexp // national numbers of any type
+	trunk    string         // the trunk prefix of national numbers, such as 0; may be empty
+	valid    *regexp.Regexp // matches national numbers of any type
 	possible []int32        // lengths of national numbers
 }
 
-// readPlainPhone reads a number of digits and the signs that stand between them, if there is no doubt how to read it; else
-// it returns "". What it returns is what the library would, but for one thing: where a number is dialled with a 0 before it
-// at home and has none, the other regions come first, and then the region's own code. So (415) 555-0132 of a visitor in
-// Germany remains the American number that it is.
+// readPlainPhone reads a number of digits and separators, if it is unambiguous; otherwise it returns "". The result is the
+// library's, with one exception: a number without the region's trunk prefix is first tried in the other regions, and then as one
+// that begins with a calling code. So (415) 555-0132 from a visitor in Germany is read as the American number that it is.
 func readPlainPhone(text string, regions ...string) string {
 	var space [24]byte
 	digits, international := plainDigits(space[:0], text)
@@ -66,7 +65,7 @@ func readPlainPhone(text string, regions ...string) string {
 	return ""
 }
 
-// atHome returns the national number of one that is written as it is dialled at home, nil if it is not.
+// atHome returns the national number of one that is written as it is dialled in the region; nil if it is not.
 func (p *phonePlan) atHome(digits []byte) []byte {
 	if p.trunk == "" || p.trunk == "1" && digits[0] != '1' { // North Americans leave it out
 		if p.takes(digits) {
@@ -80,12 +79,12 @@ func (p *phonePlan) atHome(digits []byte) []byte {
 	return nil
 }
 
-// takes says whether digits are a national number that does not begin with a 0, which would need to be looked at twice.
+// takes reports whether digits are a valid national number that does not begin with 0, which would be ambiguous.
 func (p *phonePlan) takes(national []byte) bool {
 	return len(national) > 0 && national[0] != '0' && p.matches(national)
 }
 
-// number is a national number in E.164 form, "" if a lead cannot hold it.
+// number returns a national number in E.164 form; "" if a lead cannot hold it.
 func (p *phonePlan) number(national []byte) string {
 	if number := "+" + p.code + string(national); isE164(number) {
 		return number
@@ -111,9 +110,9 @@ func readInternational(digits []byte) string {
 	return ""
 }
 
-// plainDigits returns the digits of a number that is written with nothing but digits, spaces, dots, hyphens and parentheses,
-// and whether a + stands before them; none if there is anything else, or too many. A zero in parentheses, +44 (0)20, is for
-// the library.
+// plainDigits returns the digits of a number that consists of digits, spaces, dots, hyphens and parentheses only, and whether it
+// begins with a +. It returns none if there is anything else or they exceed the capacity. A zero in parentheses, as in +44 (0)20,
+// is left to the library.
 func plainDigits(digits []byte, text string) (_ []byte, international bool) {
 	if text, international = strings.CutPrefix(text, "+"); international && strings.Contains(text, "(0") {
 		return nil, false
@@ -135,14 +134,14 @@ func (p *phonePlan) matches(national []byte) bool {
 	return slices.Contains(p.possible, int32(len(national))) && p.valid.Match(national) //nolint:gosec // at most 24
 }
 
-// planTable has the plans made so far: making all takes a while, and a form meets few.
+// planTable has the plans built so far. Building all takes a while, and a form needs few.
 type planTable struct {
-	byCode   map[string]string // the main region of a calling code
+	byCode   map[string]string // the main region of each calling code
 	metadata map[string]*phonenumbers.PhoneMetadata
-	made     sync.Map // by region: *phonePlan
+	made     sync.Map // *phonePlan by region
 }
 
-// plan returns the plan of a region, nil if there is none.
+// plan returns the plan of a region; nil if there is none.
 func (t *planTable) plan(region string) *phonePlan {
 	if plan, ok := t.made.Load(region); ok {
 		return plan.(*phonePlan) //nolint:forcetypeassert // nothing else is kept
@@ -155,12 +154,12 @@ func (t *planTable) plan(region string) *phonePlan {
 	return plan.(*phonePlan) //nolint:forcetypeassert // as above
 }
 
-// phonePlans reads the library's own table, once.
+// phonePlans loads the library's own table, once.
 var phonePlans = sync.OnceValue(func() *planTable {
 	t := &planTable{byCode: map[string]string{}, metadata: map[string]*phonenumbers.PhoneMetadata{}}
 	collection, err := phonenumbers.MetadataCollection()
 	if err != nil {
-		return t // all numbers are read by the library itself, which knows what is wrong
+		return t // the library reads all numbers then, and reports what is wrong
 	}
 	for _, metadata := range collection.GetMetadata() {
 		if len(metadata.GetId()) == 2 {
@@ -188,7 +187,7 @@ func newPhonePlan(metadata *phonenumbers.PhoneMetadata) *phonePlan {
 	if trunk := metadata.GetNationalPrefix(); trunk == metadata.GetNationalPrefixForParsing() && metadata.GetNationalPrefixTransformRule() == "" {
 		plan.trunk = trunk
 	} else if metadata.GetNationalPrefixForParsing() != "" {
-		plan.possible = nil // how its numbers are read takes more than a prefix: the library knows
+		plan.possible = nil // its numbers need more than a prefix: left to the library
 	}
 	return plan
 }

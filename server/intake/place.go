@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// tidyPostalCode writes a postal code as its country does: sw1a1aa in GB is SW1A 1AA, D-80331 in DE is 80331, 94103 1234 in US
-// is 94103-1234. What does not look like one of the country's is kept as it came, in capitals. Tidying twice changes nothing.
+// tidyPostalCode formats a postal code as its country does: sw1a1aa in GB becomes SW1A 1AA, D-80331 in DE 80331, 94103 1234 in US
+// 94103-1234. It only upper-cases text that does not look like one of the country's codes. It is idempotent.
 func tidyPostalCode(text, country string) (string, reasons) {
 	tidied, _ := narrow(text)
 	tidied = strings.ToUpper(tidied)
@@ -32,7 +32,7 @@ func tidyPostalCode(text, country string) (string, reasons) {
 	return tidied, whyPostalCode
 }
 
-// written writes a code in a shape, in which N stands for a digit, A for a letter, and all else for itself.
+// written formats a code in a shape, where N stands for a digit, A for a letter, and other characters for themselves.
 func written(compact, shape string) (string, bool) {
 	var out strings.Builder
 	i := 0
@@ -55,7 +55,7 @@ func written(compact, shape string) (string, bool) {
 	return out.String(), i == len(compact)
 }
 
-// vehicleCode is what people put before a postal code where it is not the country's own code.
+// vehicleCode returns the letter that people put before a postal code, if it is not the country's ISO code.
 func vehicleCode(country string) string {
 	switch country {
 	case "DE":
@@ -78,7 +78,7 @@ func vehicleCode(country string) string {
 	return ""
 }
 
-// postalShapes are the shapes of postal codes by country.
+// postalShapes are the formats of postal codes, by country.
 var postalShapes = sync.OnceValue(func() map[string][]string {
 	shapes := map[string][]string{
 		"GB": {"AN NAA", "ANN NAA", "AAN NAA", "AANN NAA", "ANA NAA", "AANA NAA"},
@@ -99,7 +99,7 @@ var postalShapes = sync.OnceValue(func() map[string][]string {
 	return shapes
 })
 
-// What the dictionary says of fields that belong to a street; no paths of a lead.
+// Meanings in the dictionary of fields that belong to the street; they are not lead fields.
 const (
 	streetNumber = "street.number"
 	streetLine2  = "street.line2"
@@ -107,7 +107,7 @@ const (
 
 func isBesideStreet(meaning string) bool { return meaning == streetNumber || meaning == streetLine2 }
 
-// numberFirst says whether a country writes the number of a house before its street.
+// numberFirst reports whether a country writes the house number before the street.
 func numberFirst(country string) bool {
 	switch country {
 	case "US", "CA", "GB", "IE", "AU", "NZ", "ZA", "IN", "SG", "HK", "PH", "FR", "LU", "MC":
@@ -116,8 +116,8 @@ func numberFirst(country string) bool {
 	return false
 }
 
-// tidyRegion writes a state or province as its country abbreviates it, in the United States, Canada and Australia: California
-// becomes CA. Elsewhere only capitals are mended. Tidying twice changes nothing.
+// tidyRegion abbreviates a state or province of the United States, Canada or Australia: California becomes CA. Elsewhere it only
+// rewrites text in all capitals. It is idempotent.
 func tidyRegion(text, country string) (string, reasons) {
 	if codes := regionCodes()[country]; codes != nil {
 		name := fold(text)
@@ -136,7 +136,7 @@ func tidyRegion(text, country string) (string, reasons) {
 	return text, 0
 }
 
-// regionCodes are the abbreviations of states by their folded names and by themselves.
+// regionCodes are the abbreviations of states, by their folded names and by themselves.
 var regionCodes = sync.OnceValue(func() map[string]map[string]string {
 	all := map[string]map[string]string{}
 	for country, list := range map[string]string{

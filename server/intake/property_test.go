@@ -19,13 +19,13 @@ import (
 	"github.com/leadgate/leadgate/server/intake"
 )
 
-// The form's fields that lead to one of the lead's each, and some that do not.
+// Form fields: one for each of the form's lead fields, and some that are not mapped.
 var pageFields = []string{
 	"email", "firstname", "lastname", "phone", "company", "country", "message", "budget", "interests[]", "utm_campaign", "referrer",
 	"page", "csrf_token", "unknown",
 }
 
-// anyText draws what people and programs put into forms: clean, careless and hostile.
+// anyText draws what people and programs enter into forms: clean, careless and hostile text.
 func anyText() *rapid.Generator[string] {
 	return rapid.OneOf(
 		rapid.String(),
@@ -66,7 +66,7 @@ func TestAnyLeadIsCleanAndStaysSoWhenReadAgain(t *testing.T) {
 	})
 }
 
-// Only what a visitor wrote into a text field may break a rule: phone, country and source are right or left out.
+// Only a visitor's input in a text field may break a rule: phone, country and source are either valid or left out.
 func TestAnyLeadBreaksOnlyRulesThatItsVisitorCanMend(t *testing.T) {
 	t.Parallel()
 	form := newForm(t, nil)
@@ -88,7 +88,7 @@ func TestAnyLeadBreaksOnlyRulesThatItsVisitorCanMend(t *testing.T) {
 	})
 }
 
-// Whatever came is in the lead, or reported, or nothing.
+// All input is in the lead, or reported, or blank.
 func TestNoValueIsLostInSilence(t *testing.T) {
 	t.Parallel()
 	form := newForm(t, nil)
@@ -121,7 +121,7 @@ func TestNoValueIsLostInSilence(t *testing.T) {
 	})
 }
 
-// Whatever form it is, and whatever comes.
+// For any form and any input.
 func TestEveryFormTakesWhateverComes(t *testing.T) {
 	t.Parallel()
 	forms := everyForm(t)
@@ -138,7 +138,7 @@ func TestEveryFormTakesWhateverComes(t *testing.T) {
 	})
 }
 
-// filled reports whether a field has anything that one can see.
+// filled reports whether a field has anything visible.
 func filled(s *leadgatev1.Submission, name string) bool {
 	for _, field := range s.GetFields() {
 		if field.GetName() == name {
@@ -177,7 +177,7 @@ func checkClean(t *rapid.T, name, text string) {
 	}
 }
 
-// asSubmission is what a page would send to make a lead.
+// asSubmission returns a submission that would result in the lead.
 func asSubmission(lead *leadgatev1.Lead) *leadgatev1.Submission {
 	s := submission(
 		"email", lead.GetEmail(), "firstname", lead.GetFirstName(), "lastname", lead.GetLastName(), "phone", lead.GetPhone(),

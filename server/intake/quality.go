@@ -11,45 +11,45 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 )
 
-// Policy is what becomes of a submission that a check found something about.
+// Policy is what to do with a submission if a check finds something.
 type Policy string
 
 // The policies.
 const (
 	// Accept lets the lead go on.
 	Accept Policy = "accept"
-	// Hold keeps it for a person to decide; whoever sent it is answered as if it were accepted.
+	// Hold keeps it until a person decides; the response is the same as for an accepted one.
 	Hold Policy = "hold"
 	// Reject refuses it, with the reason.
 	Reject Policy = "reject"
 )
 
-// Verdict is something that a check found.
+// Verdict is a finding of a check.
 type Verdict struct {
-	// Check is the check's name, as its policy is called in the configuration.
+	// Check is the check's name, which is the key of its policy in the configuration.
 	Check string
-	// Policy is what becomes of it.
+	// Policy says what to do.
 	Policy Policy
-	// Field is the form's own name of the field; empty if it is about none.
+	// Field is the form's name of the field; empty if the verdict is not about a field.
 	Field string
-	// Message says what was found, for people. It contains nothing of the value but a domain.
+	// Message says what was found, for people. It contains no part of the value except a domain.
 	Message string
-	// Suggestion is what was probably meant, in full; empty if nothing comes to mind. It holds the visitor's own words.
+	// Suggestion is the whole value as it was probably meant; empty if there is no guess. It contains the visitor's input.
 	Suggestion string
 }
 
-// Rule identifies a verdict where it refuses a submission.
+// Rule identifies the verdict if it refuses a submission.
 func (v Verdict) Rule() string { return "quality." + v.Check }
 
-// Counts are what only the caller can know: how many submissions came within the form's window, this one included.
+// Counts are numbers of submissions within the form's window, including this one. Only the caller knows them.
 type Counts struct {
-	// Address is how many came from the visitor's address; 0 if that is not known or not to be counted.
+	// Address is the number from the visitor's IP address; 0 if it is unknown or not counted.
 	Address int
-	// Email is how many came for the lead's e-mail address.
+	// Email is the number for the lead's e-mail address.
 	Email int
 }
 
-// Bounds where the configuration leaves them out.
+// Defaults of the configuration.
 const (
 	defaultFastest    = 2 * time.Second
 	defaultPerAddress = 60
@@ -57,14 +57,14 @@ const (
 	defaultWindow     = 10 * time.Minute
 )
 
-// quality is what a form's configuration says about submissions that may not be worth a person's time.
+// quality is the compiled configuration of the quality checks.
 type quality struct {
 	honeypots            []string
 	timing               string
-	clientTimes          bool // the browser client's own measure counts
+	clientTimes          bool // whether the browser client's measurement counts
 	fastest, window      time.Duration
 	perAddress, perEmail int
-	disposable           map[string]struct{} // further domains
+	disposable           map[string]struct{} // configured in addition to the list
 
 	onDisposable, onRole, onTypo, onGibberish, onLinks, onHoneypot, onFast, onMany Policy
 }
@@ -105,14 +105,13 @@ func (f *Form) compileQuality(honeypots []string, cfg *configv1.Quality) error {
 	return errors.Join(faults...)
 }
 
-// Window is for how long submissions are counted.
+// Window returns the period within which submissions are counted.
 func (f *Form) Window() time.Duration { return f.quality.window }
 
-// Counts says whether submissions are counted at all.
+// Counts reports whether submissions must be counted at all.
 func (f *Form) Counts() bool { return f.quality.onMany != Accept }
 
-// Judge says what the checks without I/O find about a submission. Those that could only tell what lead.proto tells anyway
-// are not among them.
+// Judge returns the findings of the checks that need no I/O. It does not repeat the rules of lead.proto.
 func (r *Result) Judge(counts Counts) []Verdict {
 	q := &r.form.quality
 	var verdicts []Verdict
@@ -171,9 +170,9 @@ func (r *Result) judgeEmail(q *quality) []Verdict {
 	return verdicts
 }
 
-// elapsed is how long the form was on show, and the field that says so; ok is false if the page does not say, or says
-// something impossible. The browser client says it of its own accord; that counts where the check is asked for, because a
-// browser that fills in the visitor's data is quick.
+// elapsed returns how long the form was shown, and the field that says so; ok is false if the page does not say, or the time is
+// impossible. The browser client always sends it, but it counts only if the check is configured, because a browser that fills in
+// the visitor's data is fast.
 func (r *Result) elapsed() (field string, elapsed time.Duration, ok bool) {
 	field = r.form.quality.timing
 	if field == "" {
@@ -196,7 +195,7 @@ func (r *Result) elapsed() (field string, elapsed time.Duration, ok bool) {
 		shown = time.UnixMilli(int64(number))
 	}
 	elapsed = r.submission.GetTime().AsTime().Sub(shown)
-	if elapsed < 0 { // a visitor's clock that is fast
+	if elapsed < 0 { // the visitor's clock is fast
 		return "", 0, false
 	}
 	return field, elapsed, true

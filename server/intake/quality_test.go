@@ -12,7 +12,7 @@ import (
 	"github.com/leadgate/leadgate/server/intake"
 )
 
-// judged is what checks find about a submission, as check=policy.
+// judged returns the verdicts on a submission, as check=policy.
 func judged(result *intake.Result, counts intake.Counts) string {
 	var all []string
 	for _, v := range result.Judge(counts) {

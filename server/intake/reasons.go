@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// reasons are why a value was changed; there may be several. They are bits, so that collecting them costs nothing where
-// nothing is changed.
+// reasons are why a value was changed, as a set of bits, so that collecting them costs nothing if there are none.
 type reasons uint32
 
 const (
@@ -38,10 +37,10 @@ const (
 	whyFirst
 )
 
-// How many reasons there are.
+// The number of reasons.
 const reasonCount = 26
 
-// word is a reason as people are told it, by its bit.
+// word returns the text of a reason, by its bit.
 func (r reasons) word(bit int) string {
 	return [reasonCount]string{
 		"white space tidied",
@@ -73,7 +72,7 @@ func (r reasons) word(bit int) string {
 	}[bit]
 }
 
-// String joins the reasons.
+// String joins the texts of the reasons.
 func (r reasons) String() string {
 	if bits.OnesCount32(uint32(r)) == 1 {
 		return r.word(bits.TrailingZeros32(uint32(r)))

@@ -2,13 +2,13 @@ package intake
 
 import "strings"
 
-// resolve finds where a form's field leads: by its name as configured, by another spelling of the same name, or, in a form
-// without configured fields, by the dictionary. It is nil for a field that leads nowhere.
+// resolve returns the target of a form's field: by its configured name, by another spelling of that name, or by the dictionary if
+// the form configures no fields. It returns nil for a field that is not mapped.
 func (f *Form) resolve(name string) *target {
 	if t := f.byField[name]; t != nil {
 		return t
 	}
-	if _, ok := f.silent[name]; !ok { // it has a meaning of its own
+	if _, ok := f.silent[name]; !ok { // it has a purpose of its own
 		if t := f.bySpelling[spelling(name)]; t != nil {
 			return t
 		}
@@ -24,7 +24,7 @@ func (f *Form) resolve(name string) *target {
 	return f.byPath[f.dictionary.meaning(name)]
 }
 
-// ignores says whether a form's field is not kept: it is listed in some spelling, and not mapped by this very name.
+// ignores reports whether a field is not stored: it is listed, in some spelling, and not mapped by this very name.
 func (f *Form) ignores(name string) bool {
 	if len(f.ignored) == 0 || f.byField[name] != nil {
 		return false
@@ -36,8 +36,8 @@ func (f *Form) ignores(name string) bool {
 	return ok
 }
 
-// spelling is what the ways to write one name have in common: contact[email], contact.email, contact_email and Contact Email; tags[]
-// and tags. A separator stays one: firstname is another name than first_name.
+// spelling returns what all ways to write a name have in common: contact[email], contact.email, contact_email and Contact Email;
+// tags[] and tags. Separators count: firstname is not first_name.
 func spelling(name string) string {
 	if !strings.ContainsFunc(name, func(c rune) bool { return strings.ContainsRune(separators, c) || 'A' <= c && c <= 'Z' }) {
 		return name
@@ -54,10 +54,10 @@ func spelling(name string) string {
 	}, name))
 }
 
-// separators are what stands between the words of a name, beside the dot.
+// separators separate the words of a name, as does the dot.
 const separators = "[] _-"
 
-// listName is the name of the list that a name is an entry of: tags for tags[0] and tags.0, or the name itself.
+// listName returns the name of the list to which an entry belongs: tags for tags[0] and tags.0. It returns other names unchanged.
 func listName(name string) string {
 	inner := strings.TrimSuffix(name, "]")
 	at := strings.LastIndexAny(inner, "[.")
@@ -67,7 +67,7 @@ func listName(name string) string {
 	return name[:at]
 }
 
-// gravity reads the name of a part of a Gravity Forms field, input_1.3 or input_1_3, and in its webhook 1.3: its field, and its part.
+// gravity parses the name of a part of a Gravity Forms field, input_1.3 or input_1_3, or 1.3 in its webhook.
 func gravity(name string) (field, part string, ok bool) {
 	rest, ok := strings.CutPrefix(name, "input_")
 	if !ok && (name == "" || strings.Trim(name, "0123456789.") != "") {
@@ -78,8 +78,8 @@ func gravity(name string) (field, part string, ok bool) {
 	return field, part, ok && part != "" && field != "" && strings.Trim(digits, "0123456789") == ""
 }
 
-// gravityPath is what a part of a field of Gravity Forms means. The parts of a name and of an address have numbers that
-// never change; an address has a part 1 or 5, a name has not.
+// gravityPath returns what a part of a Gravity Forms field means. The parts of names and addresses have fixed numbers. Only
+// addresses have a part 1 or 5.
 func gravityPath(part string, isAddress bool) string {
 	if isAddress {
 		switch part {

@@ -6,9 +6,9 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// MayBreak says whether a lead that a form made could break the rules of lead.proto for a message or a field: those for what
-// is right or left out need not be judged again, which is a third of what judging costs. It is a filter for
-// protovalidate.WithFilter; the tests hold it against all rules.
+// MayBreak reports whether a lead from a form could break the rules of lead.proto for a message or a field. Fields that are either
+// valid or left out need not be validated again, which saves a third of the time. It is a filter for protovalidate.WithFilter;
+// tests check it against all rules.
 func MayBreak(message protoreflect.Message, of protoreflect.Descriptor) bool {
 	lead, ok := message.Interface().(*leadgatev1.Lead)
 	if !ok {

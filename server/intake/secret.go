@@ -2,8 +2,9 @@ package intake
 
 import "strings"
 
-// isSecret tells by its name that a field holds what no CRM should have and leadgate never keeps: a password, the number or code of
-// a payment card, or the key by which a lead form of Google says that it is one. It errs on the side of not keeping; a page gives a membership card's field another name.
+// isSecret reports whether, by its name, a field holds what no CRM should have and leadgate never stores: a password, the number or
+// code of a payment card, or the key that authenticates a Google lead form. It errs on the side of not storing; a page with, say, a
+// membership card must give that field another name.
 func isSecret(field string) bool {
 	for _, word := range words(field) {
 		switch word {

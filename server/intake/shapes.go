@@ -10,8 +10,8 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// listings are the members in which the items of a list have a field's name and its value, as form builders document them. The
-// field is called by that name alone, wherever the list stands.
+// listings are the members with the name and the value of a field in a list of fields, as form builders document them. The field
+// has just that name, wherever the list is nested.
 var listings = [...]struct{ name, value string }{
 	{"column_id", "string_value"}, // Google's lead forms, in user_column_data
 	{"label", "value"},            // Tally
@@ -20,14 +20,14 @@ var listings = [...]struct{ name, value string }{
 	{"question", "answer"},        // Calendly
 }
 
-// carriers are the fields of a form in which builders send all that was filled in, as a JSON object.
+// carriers are the form fields in which builders send the whole submission as a JSON object.
 var carriers = [...]string{
 	"rawRequest", // Jotform
 	"data.json",  // Unbounce
 }
 
-// addCarried puts the fields that one of the others carries in its place: as a whole it would be kept with the passwords in it, and
-// with what is to be ignored.
+// addCarried replaces a carrier by the fields in it. As a whole it would be stored with any passwords in it, and with what is to be
+// ignored.
 func (l *fieldList) addCarried() error {
 	for _, name := range carriers {
 		at := slices.IndexFunc(l.fields, func(f *leadgatev1.Submission_Field) bool { return f.GetName() == name })
@@ -46,7 +46,7 @@ func (l *fieldList) addCarried() error {
 	return nil
 }
 
-// list adds the fields that a list names. It reports whether it names any.
+// list adds the fields that a list of objects names. It reports whether the list is one.
 func (f *flattener) list(list jsonText, depth int) (bool, error) {
 	if !strings.HasPrefix(string(list[list.next(1):]), "{") {
 		return false, nil
@@ -68,8 +68,8 @@ func (f *flattener) list(list jsonText, depth int) (bool, error) {
 	return false, nil
 }
 
-// item adds a field of a list. Tally sends the identifiers of what was chosen, and beside them the choices: their texts are what the
-// visitor saw.
+// item adds a field of a list. Tally sends the identifiers of the selected options along with all options; the field gets the texts
+// that the visitor saw.
 func (f *flattener) item(name string, item, value jsonText, depth int) error {
 	options := item.member("options")
 	if options == "" || value[0] == '{' || !allHave(options.items(), "id", "text") {
@@ -96,8 +96,8 @@ func (f *flattener) item(name string, item, value jsonText, depth int) error {
 	return nil
 }
 
-// listed adds the fields of an object that has them in a way of its own. It reports whether it was one. The shapes are those that
-// form builders document; what stands beside the fields keeps its dotted names.
+// listed adds the fields of an object in the format of Elementor's or Typeform's webhook. It reports whether the object is one.
+// Elementor's members besides the fields keep their dotted names.
 func (f *flattener) listed(object jsonText) bool {
 	if !strings.Contains(string(object), `"fields"`) && !strings.Contains(string(object), `"form_response"`) {
 		return false
@@ -127,7 +127,7 @@ func (f *flattener) listed(object jsonText) bool {
 	return true
 }
 
-// typeform adds an answer, which stands in a member that is called by its type, under the question's title.
+// typeform adds an answer, whose type is the name of the member with the value, under the question's title.
 func (f *flattener) typeform(item jsonText, titles map[string]string) {
 	value := item.member(item.member("type").scalar())
 	switch {
@@ -149,7 +149,7 @@ func (f *flattener) typeform(item jsonText, titles map[string]string) {
 	f.add(clip(name), value)
 }
 
-// typeformTitles are the questions by their identifiers.
+// typeformTitles returns the questions by their identifiers.
 func typeformTitles(response jsonText) map[string]string {
 	titles := map[string]string{}
 	definition := response.member("definition").orEmpty().member("fields")
@@ -163,7 +163,7 @@ func typeformTitles(response jsonText) map[string]string {
 	return titles
 }
 
-// beside adds all members but one.
+// beside adds all members except one.
 func (f *flattener) beside(object jsonText, but string) {
 	for name, value := range object.members() {
 		if name != but {
@@ -172,14 +172,14 @@ func (f *flattener) beside(object jsonText, but string) {
 	}
 }
 
-// add adds a value and remembers the first error.
+// add adds a value and keeps the first error.
 func (f *flattener) add(name string, value jsonText) {
 	if f.err == nil {
 		f.err = f.value(name, value, 0)
 	}
 }
 
-// allHave says whether there are values, and all are objects with a member that says who they are and another one.
+// allHave reports whether there are values, and all are objects in which the first member is not empty and the second is present.
 func allHave(values func(func(jsonText) bool), name, other string) bool {
 	some := false
 	for value := range values {
@@ -194,7 +194,7 @@ func allHave(values func(func(jsonText) bool), name, other string) bool {
 	return some
 }
 
-// allList is the same for lists of fields, of which some may have no name: a question without a title.
+// allList is the same for lists of fields, some of which may have an empty name: a question without a title.
 func allList(items func(func(jsonText) bool), name, other string) bool {
 	some := false
 	for item := range items {
@@ -216,7 +216,7 @@ func valuesOf(object jsonText) func(func(jsonText) bool) {
 	}
 }
 
-// orEmpty is the value if it is an object, or an empty object.
+// orEmpty returns the value if it is an object, and otherwise an empty object.
 func (t jsonText) orEmpty() jsonText {
 	if t == "" || t[0] != '{' {
 		return jsonText("{}")

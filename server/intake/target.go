@@ -17,7 +17,7 @@ import (
 	spell "github.com/leadgate/leadgate/worker/spelling"
 )
 
-// Paths that are treated in a way of their own, and the first parts of paths with two.
+// Paths with special treatment, and prefixes.
 const (
 	pathEmail      = "email"
 	pathPhone      = "phone"
@@ -35,30 +35,30 @@ const (
 	sourcePrefix   = "source."
 )
 
-// FullName is what a form's field leads to that holds a whole name. A lead has no such field: the name is split into
-// first_name and last_name.
+// FullName is the target of a form field that holds a full name. A lead has no such field: the name is split into first_name and
+// last_name.
 const FullName = "full_name"
 
-// target is a place in a lead. What places there are, and how much text they take, is read from lead.proto.
+// target is a place in a lead. The places, and the lengths that they allow, come from lead.proto.
 type target struct {
 	path   string   // such as company, custom.budget, source.utm_source
-	fields []string // the form's fields that lead here, sorted; none if the dictionary says which do
-	index  int      // among the form's targets
+	fields []string // the form fields that map to it, sorted; none if the dictionary decides
+	index  int      // in the form's targets
 	clean  func(string) (string, reasons)
 
-	custom string                         // the name of a field of the business's own, or
-	place  func(*leadgatev1.Lead) *string // where the text is kept; nil for a full name
-	// most is how many characters the place takes, 0 for any number.
+	custom string                         // the name of a custom field, or
+	place  func(*leadgatev1.Lead) *string // where the text is stored; nil for a full name
+	// most is the longest text that the place allows, in characters; 0 for no limit.
 	most int
-	// joint is what stands between several values; empty where only the first is taken.
+	// joint separates several values; empty if only the first is taken.
 	joint string
-	// value is how values are read; nil for text as it is.
+	// value says how values are read; nil for plain text.
 	value *valueReader
-	// required says that a submission without it is refused.
+	// required means that a submission without it is refused.
 	required bool
 }
 
-// mappable returns the target of a path that forms may map.
+// mappable returns the target for a path that forms may map.
 func mappable(path string) (*target, error) {
 	if setByLeadgate(path) {
 		return nil, fmt.Errorf("%s is set by leadgate; leave it out", path)
@@ -94,7 +94,7 @@ func newTarget(path string) (*target, error) {
 		if sourcePlace(&leadgatev1.Source{}, name) != nil {
 			t.place = func(lead *leadgatev1.Lead) *string { return sourcePlace(lead.GetSource(), name) }
 		}
-		t.clean = line // addresses may hold what looks like HTML
+		t.clean = line // addresses may contain what looks like HTML
 	} else if leadPlace(&leadgatev1.Lead{}, path) != nil {
 		t.place = func(lead *leadgatev1.Lead) *string { return leadPlace(lead, path) }
 	}
@@ -116,7 +116,7 @@ func unknownPath(path string) error {
 	return fmt.Errorf("unknown lead field %q; fields of your own are custom.NAME, the others are %s", path, strings.Join(paths, ", "))
 }
 
-// CheckTarget says whether a path is one that a form's field may lead to; the error names the likely right one.
+// CheckTarget returns an error if a form field may not map to a path. The error suggests the name that was probably meant.
 func CheckTarget(path string) error {
 	if _, err := mappable(path); err != nil || !strings.HasPrefix(path, customPrefix) {
 		return err
@@ -124,11 +124,10 @@ func CheckTarget(path string) error {
 	return mapping.Check(path)
 }
 
-// UsualTargets are the lead fields that forms without configured fields fill, by the names that form builders commonly
-// give theirs.
+// UsualTargets returns the lead fields that forms without configured fields fill, by the names that form builders commonly use.
 func UsualTargets() []string { return slices.Clone(knownNames().paths) }
 
-// UsualTarget is the lead field that a form's field usually leads to by its name; empty if it may be anything.
+// UsualTarget returns the lead field that a form field with that name usually maps to; empty if there is none.
 func UsualTarget(field string) string {
 	if usual := knownNames().meaning(field); usual != plumbing && !isBesideStreet(usual) {
 		return usual
@@ -136,7 +135,7 @@ func UsualTarget(field string) string {
 	return ""
 }
 
-// Alike says whether two fields that lead to one lead field may well be one field under two names.
+// Alike reports whether two fields that map to path may well be the same field under two names.
 func Alike(one, other, path string) bool {
 	known := knownNames()
 	if spelling(one) == spelling(other) || listName(one) == listName(other) || known.meaning(one) == path || known.meaning(other) == path {
@@ -146,7 +145,7 @@ func Alike(one, other, path string) bool {
 	return core == otherCore || strings.Contains(core, otherCore) || strings.Contains(otherCore, core) || spell.Nearest(core, []string{otherCore}) != ""
 }
 
-// leadPlace is where a lead keeps a text field, nil if it has no such field.
+// leadPlace returns where a lead stores a text field; nil if there is no such field.
 func leadPlace(lead *leadgatev1.Lead, name string) *string {
 	switch name {
 	case pathEmail:
@@ -179,7 +178,7 @@ func leadPlace(lead *leadgatev1.Lead, name string) *string {
 	return nil
 }
 
-// sourcePlace is where a lead's source keeps a text field, nil if it has no such field.
+// sourcePlace returns where a lead's source stores a text field; nil if there is no such field.
 func sourcePlace(source *leadgatev1.Source, name string) *string {
 	switch name {
 	case "form":
@@ -220,7 +219,7 @@ func sourcePlace(source *leadgatev1.Source, name string) *string {
 	return nil
 }
 
-// textField finds a text field of a message by its name, nil if there is none.
+// textField returns the text field of a message with that name; nil if there is none.
 func textField(of proto.Message, name string) protoreflect.FieldDescriptor {
 	field := of.ProtoReflect().Descriptor().Fields().ByName(protoreflect.Name(name))
 	if field == nil || field.Kind() != protoreflect.StringKind || field.IsList() {
@@ -229,7 +228,7 @@ func textField(of proto.Message, name string) protoreflect.FieldDescriptor {
 	return field
 }
 
-// textFields are the paths that forms may map, but for the business's own.
+// textFields returns the paths that forms may map, without custom fields.
 func textFields() []string {
 	var paths []string
 	add := func(prefix string, of proto.Message) {
@@ -246,7 +245,7 @@ func textFields() []string {
 	return paths
 }
 
-// maxLen is the string.max_len of a field's rules, 0 if it has none.
+// maxLen returns string.max_len from a field's rules; 0 if there is none.
 func maxLen(field protoreflect.FieldDescriptor) int {
 	if field == nil {
 		return 0
@@ -255,8 +254,7 @@ func maxLen(field protoreflect.FieldDescriptor) int {
 	return int(rules.GetString().GetMaxLen())
 }
 
-// checkCustom asks the rules of lead.proto whether a lead that breaks no other could hold all the business's own fields
-// that a form maps.
+// checkCustom validates, by the rules of lead.proto, a lead that has all the custom fields that a form maps.
 func checkCustom(targets []*target) error {
 	lead := &leadgatev1.Lead{Email: "ada@example.com", Custom: map[string]*structpb.Value{}}
 	for _, t := range targets {
@@ -275,7 +273,7 @@ func checkCustom(targets []*target) error {
 	return err
 }
 
-// configured writes a path of protovalidate as the configuration does: custom["budget"] as custom.budget.
+// configured returns a path of protovalidate as the configuration has it: custom["budget"] becomes custom.budget.
 func configured(path string) string {
 	if name, ok := strings.CutPrefix(path, `custom["`); ok {
 		name, _, _ = strings.Cut(name, `"`)
@@ -284,12 +282,12 @@ func configured(path string) string {
 	return path
 }
 
-// bounded reports whether maxField holds for fields that lead here: not for the message, which lead.proto lets be longer,
-// and not where text is cut.
+// bounded reports whether maxField applies to fields that map here. It does not for the message, which may be longer by lead.proto,
+// or where text is cut.
 func (t *target) bounded() bool { return t.path != pathMessage && t.cutTo() == 0 }
 
-// cutTo is how many characters are kept: the bound that is configured, or that of a field of Source, because a visitor can
-// mend neither the address of a page nor a campaign's parameters. What the visitor wrote is not cut otherwise.
+// cutTo returns how many characters to keep: the configured limit, or that of a field of Source, because a visitor cannot correct
+// the address of a page or a campaign's parameters. 0 means not to cut what the visitor wrote.
 func (t *target) cutTo() int {
 	if t.value != nil && t.value.most > 0 {
 		return t.value.most
@@ -300,7 +298,7 @@ func (t *target) cutTo() int {
 	return 0
 }
 
-// initial is what is configured where nothing comes; empty if nothing is. A whole name has none: its parts have.
+// initial returns the configured default; empty if there is none. A full name has none; its parts may.
 func (t *target) initial() string {
 	if t.value == nil || t.path == FullName {
 		return ""
@@ -308,10 +306,10 @@ func (t *target) initial() string {
 	return t.value.initial
 }
 
-// isCustom says whether the target is a field of the business's own.
+// isCustom reports whether the target is a custom field.
 func (t *target) isCustom() bool { return t.place == nil && t.path != FullName }
 
-// setCustom puts values into a field of the business's own: one value as it is, several as a list.
+// setCustom sets a custom field: a single value as it is, several as a list.
 func (t *target) setCustom(lead *leadgatev1.Lead, values ...*structpb.Value) {
 	if lead.Custom == nil {
 		lead.Custom = map[string]*structpb.Value{}

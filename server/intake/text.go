@@ -8,20 +8,20 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// plain cleans a line of text in which HTML has no place: tags go, entities are read, and what remains is cleaned by line.
-// Cleaning twice changes nothing.
+// plain cleans a line of text that should have no HTML: it removes tags, decodes entities, and cleans the rest like line. It is
+// idempotent.
 func plain(text string) (string, reasons) {
 	if isClean(text) {
 		return text, 0
 	}
 	text, why := line(text)
-	// Reading one entity may make another, or a tag; each turn makes the text shorter.
+	// Decoding an entity may result in another one, or in a tag. Each round makes the text shorter.
 	for turn := 0; strings.ContainsAny(text, "<&"); turn++ {
 		stripped := withoutHTML(text)
 		if stripped == text {
 			break
 		}
-		if turn == maxNested { // nobody writes so, and a long text of it would take long
+		if turn == maxNested { // only an attack nests deeper, and a long text of it would take long
 			stripped = strings.Map(withoutSigns, stripped)
 		}
 		why |= whyHTML
@@ -30,7 +30,7 @@ func plain(text string) (string, reasons) {
 	return text, why
 }
 
-// How deep tags and entities within each other are taken out one by one.
+// How many levels of nested tags and entities are removed one by one.
 const maxNested = 8
 
 func withoutSigns(r rune) rune {
@@ -40,9 +40,9 @@ func withoutSigns(r rune) rune {
 	return r
 }
 
-// line cleans text of one line: runs of white space, line ends among them, become one space, none at either end; control
-// characters and marks that nobody sees go; letters are composed (NFC), so that equal names are equal bytes. What is not
-// UTF-8 becomes U+FFFD. Cleaning twice changes nothing.
+// line cleans a line of text: it turns runs of white space, including line ends, into one space and trims both ends, removes
+// control and invisible characters, and composes letters (NFC), so that equal names are equal bytes. Invalid UTF-8 becomes U+FFFD.
+// line is idempotent.
 func line(text string) (string, reasons) {
 	if isLine(text) {
 		return text, 0
@@ -74,13 +74,13 @@ func line(text string) (string, reasons) {
 	if composed := norm.NFC.String(cleaned); composed != cleaned {
 		return composed, why | whyComposed
 	}
-	if why == 0 && cleaned != text { // bytes that are no characters
+	if why == 0 && cleaned != text { // invalid UTF-8
 		why = whyInvisible
 	}
 	return cleaned, why
 }
 
-// isLine is a quick answer for most text: printable ASCII with single spaces within.
+// isLine is a fast check that accepts most text: printable ASCII with single spaces within.
 func isLine(text string) bool {
 	before := byte(' ')
 	for i := range len(text) {
@@ -96,9 +96,9 @@ func isLine(text string) bool {
 // isClean is the same for text without HTML.
 func isClean(text string) bool { return isLine(text) && !strings.ContainsAny(text, "<&") }
 
-// paragraphs cleans text of several lines: line ends become \n, other control characters go (tabs become a space), outer
-// white space goes, spaces within stay as typed, letters are composed (NFC). Marks of direction stay: they are needed where
-// two scripts meet. HTML stays, it is what the person wrote.
+// paragraphs cleans text of several lines: it turns line ends into \n and tabs into spaces, removes other control characters, trims
+// white space, and composes letters (NFC). It keeps spaces within the text, marks of writing direction, which are needed where two
+// scripts meet, and HTML, which is what the person wrote.
 func paragraphs(text string) (string, reasons) {
 	if isLine(text) {
 		return text, 0
@@ -127,10 +127,10 @@ func paragraphs(text string) (string, reasons) {
 	return cleaned, why
 }
 
-// isInvisible tells the marks that come along when text is copied, above all around phone numbers and addresses, and those by
-// which text is hidden in text: byte order marks, zero-width spaces, marks of writing direction, blanks that count as letters,
-// tags, characters that no standard gives a meaning. The joiners (U+200C, U+200D) and variation selectors are not among
-// them: names in Persian and in Indian scripts need them, and so do emoji.
+// isInvisible reports whether a character is one that gets copied along with text, above all around phone numbers and addresses, or
+// that can hide text in text: byte order marks, zero-width spaces, direction marks, blanks that count as letters, tags, private-use
+// characters and noncharacters. It does not include joiners (U+200C, U+200D) and variation selectors: names in Persian and in
+// Indian scripts need them, and so do emoji.
 func isInvisible(r rune) bool {
 	if r < 0xAD {
 		return false
@@ -143,7 +143,7 @@ func isInvisible(r rune) bool {
 		unicode.In(r, unicode.Co, unicode.Noncharacter_Code_Point)
 }
 
-// isDirection tells the marks of writing direction.
+// isDirection reports whether a character is a mark of writing direction.
 func isDirection(r rune) bool {
 	switch r {
 	case '\u061C', '\u200E', '\u200F':
@@ -152,8 +152,8 @@ func isDirection(r rune) bool {
 	return '\u202A' <= r && r <= '\u202E' || '\u2066' <= r && r <= '\u2069'
 }
 
-// fold reduces a name to what has to match: letters and digits, lower case, without the accents and strokes of European scripts.
-// (Marks of other scripts are vowels, and tell one name from another.)
+// fold reduces a name to what must match: letters and digits, in lower case, without the accents and strokes of European scripts.
+// It keeps the marks of other scripts, which are vowels and distinguish names.
 func fold(text string) string {
 	if folded, ok := foldASCII(text); ok {
 		return folded
@@ -169,7 +169,7 @@ func fold(text string) string {
 	}, norm.NFKD.String(text))
 }
 
-// plainLetter is a letter without what Unicode counts as part of it.
+// plainLetter replaces letters whose strokes or forms Unicode does not decompose.
 func plainLetter(r rune) rune {
 	switch r {
 	case 'ı':
@@ -211,7 +211,7 @@ func foldASCII(text string) (string, bool) {
 	return string(folded), true
 }
 
-// narrow makes plain characters of the full-width ones that East Asian keyboards write, ＡＢＣ１２３＠.
+// narrow converts the full-width characters of East Asian keyboards to plain ones: ＡＢＣ１２３＠.
 func narrow(text string) (string, reasons) {
 	if isASCII(text) {
 		return text, 0
@@ -222,7 +222,7 @@ func narrow(text string) (string, reasons) {
 	return text, 0
 }
 
-// westernDigits writes the digits of Arabic, Persian, Indian and other scripts as 0 to 9, and the Arabic signs between them as theirs.
+// westernDigits converts the digits of Arabic, Persian, Indian and other scripts to 0 to 9, and Arabic separators to western ones.
 func westernDigits(text string) string {
 	if isASCII(text) {
 		return text
@@ -243,8 +243,8 @@ func westernDigits(text string) string {
 	}, text)
 }
 
-// cut shortens text to so many characters; 0 is no bound. What people see as one character, such as a flag or a family, is not cut
-// apart.
+// cut shortens text to a number of characters; 0 means no limit. It does not split what people see as one character, such as the
+// emoji of a flag or a family.
 func cut(text string, most int) string {
 	if most == 0 || len(text) <= most || utf8.RuneCountInString(text) <= most {
 		return text
@@ -258,7 +258,7 @@ func cut(text string, most int) string {
 	return text
 }
 
-// boundary is the last place up to at between what people see as characters; at itself if there is none.
+// boundary returns the last position up to at between what people see as characters; at itself if there is none.
 func boundary(text string, at int) int {
 	for i := at; i > 0; {
 		before, size := utf8.DecodeLastRuneInString(text[:i])
@@ -274,15 +274,15 @@ func boundary(text string, at int) int {
 
 const zeroWidthJoiner = '\u200D'
 
-// extends says whether a character belongs to the one before it: an accent, a vowel sign, a tone of skin.
+// extends reports whether a character combines with the one before it: an accent, a vowel sign, a skin tone.
 func extends(r rune) bool {
 	return unicode.IsMark(r) || r == zeroWidthJoiner || 0x1F3FB <= r && r <= 0x1F3FF
 }
 
-// isFlagLetter tells the letters of which two make a flag.
+// isFlagLetter reports whether a character is a regional indicator, two of which make a flag.
 func isFlagLetter(r rune) bool { return 0x1F1E6 <= r && r <= 0x1F1FF }
 
-// flagLetters counts them at the end of text.
+// flagLetters returns how many of them text ends with.
 func flagLetters(text string) int {
 	return len(text[len(strings.TrimRightFunc(text, isFlagLetter)):]) / len("🇩")
 }

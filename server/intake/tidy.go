@@ -12,10 +12,10 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// Tidy mends in place what a backend may leave untidy without it meaning anything: white space around any text, the case of
-// the e-mail address and of the country, nanoseconds of a time that are not within its second, and null for a field of its own, which
-// as for any other says that there is none; a consent that does not say whether it is granted is not. All else is taken or refused as sent. Tidying twice changes nothing; a nil lead is left
-// alone.
+// Tidy corrects in place what a backend may send in an untidy form: it trims white space around every text, lower-cases the e-mail
+// address and upper-cases the country, normalizes times whose nanoseconds are out of range, removes custom fields that are null,
+// and sets granted to false in a consent that does not say. Everything else stays as sent. Tidy is idempotent; it ignores a nil
+// lead.
 func Tidy(lead *leadgatev1.Lead) {
 	if lead == nil {
 		return
@@ -39,7 +39,7 @@ func isNull(value *structpb.Value) bool {
 	return null
 }
 
-// trim takes white space from around every text of a message, however deep.
+// trim trims white space around every text of a message, at any depth.
 func trim(message protoreflect.Message) {
 	message.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
 		switch {

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// charsetField is the name of a hidden field that browsers fill with the charset in which they send a form (HTML, "_charset_").
+// charsetField is a hidden field that browsers fill in with the charset of the form's submission (HTML, "_charset_").
 const charsetField = "_charset_"
 
-// addURLEncoded adds the fields of an urlencoded form, as browsers write it: pairs between ampersands, spaces as +, other
-// characters percent-escaped. A semicolon is a character like others.
+// addURLEncoded adds the fields of an urlencoded form, as browsers write it: pairs separated by ampersands, spaces as +, other
+// characters percent-encoded. A semicolon is an ordinary character.
 func (l *fieldList) addURLEncoded(body string, read *decoder) error {
 	if read == nil {
 		read = charsetOf(body)
@@ -28,7 +28,7 @@ func (l *fieldList) addURLEncoded(body string, read *decoder) error {
 	return nil
 }
 
-// charsetOf is the decoder of the charset that a field of the form names, nil if none does.
+// charsetOf returns the decoder for the charset that the form's _charset_ field names; nil if there is none.
 func charsetOf(body string) *decoder {
 	_, after, ok := strings.Cut(body, charsetField+"=")
 	if !ok {
@@ -42,8 +42,8 @@ func charsetOf(body string) *decoder {
 	return read
 }
 
-// unescaped reads + as a space and %XX as the byte it stands for. A percent sign that no two hexadecimal digits follow is itself, as
-// browsers have it (URL Standard, "percent-decode"): a program that sends "100% sure" as it was typed loses no lead.
+// unescaped decodes + to a space and %XX to a byte. A percent sign that is not followed by two hexadecimal digits stands for
+// itself, as in browsers (URL Standard, "percent-decode"), so that a program which sends "100% sure" unencoded loses no lead.
 func unescaped(raw string) string {
 	if !strings.ContainsAny(raw, "%+") {
 		return raw

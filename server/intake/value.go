@@ -18,7 +18,7 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 )
 
-// The types that values may have.
+// The types of values.
 const (
 	typeString  = "string"
 	typeInteger = "integer"
@@ -28,16 +28,16 @@ const (
 	typeEnum    = "enum"
 )
 
-// Integers beyond this are not exact as numbers in JSON, and travel as text.
+// Integers beyond this are not exact as JSON numbers, and are kept as text.
 const maxExact = 1 << 53
 
-// valueReader reads the values of one lead field as configured.
+// valueReader reads the values of a lead field as configured.
 type valueReader struct {
 	kind    string
-	most    int // characters; 0 for any number
+	most    int // the longest text, in characters; 0 for no limit
 	initial string
-	words   map[string]string // of an enum: what a page sends, folded, to what the lead gets
-	allowed []string          // what the lead may get, in words
+	words   map[string]string // of an enum: from what a page sends, as returned by enumKey, to what the lead gets
+	allowed []string          // the values that the lead may get
 }
 
 // newValueReader compiles the configuration of a lead field's values.
@@ -88,7 +88,7 @@ func (v *valueReader) compileEnum(enum map[string]string) error {
 	return nil
 }
 
-// enumKey is what has to match: letters and digits, or, where there are none, the text itself.
+// enumKey returns the part of a text that must match: its letters and digits or, if it has none, all of it.
 func enumKey(text string) string {
 	if key := fold(text); key != "" {
 		return key
@@ -96,8 +96,8 @@ func enumKey(text string) string {
 	return strings.TrimSpace(text)
 }
 
-// read reads one value, which is cleaned and not empty. The error says what it must be, without repeating it. The region says
-// how numbers and dates are written where there are two ways.
+// read reads a value, which must be clean and not empty. The error says what it must be, without repeating it. The region decides
+// where numbers and dates are ambiguous.
 func (v *valueReader) read(text, region string) (*structpb.Value, error) {
 	switch v.kind {
 	case typeInteger:
@@ -133,7 +133,7 @@ func (v *valueReader) read(text, region string) (*structpb.Value, error) {
 	return structpb.NewStringValue(cut(text, v.most)), nil
 }
 
-// textOf is a value as a text field of a lead keeps it.
+// textOf returns a value as a lead's text field has it.
 func textOf(value *structpb.Value) string {
 	switch kind := value.GetKind().(type) {
 	case *structpb.Value_StringValue:
@@ -146,8 +146,8 @@ func textOf(value *structpb.Value) string {
 	return ""
 }
 
-// What may stand around a number: currencies and units, be they abbreviated as in "Fr. 500" and "ca. 500 kr.", and what stands for
-// no pence, as in "500,-", "500.–" and "500/-".
+// What may surround a number: currencies and units, also abbreviated as in "Fr. 500" and "ca. 500 kr.", and signs for no pence, as
+// in "500,-", "500.–" and "500/-".
 var (
 	beforeNumber = regexp.MustCompile(`^(?:\p{L}+\.?|\p{Sc}|\s)*`)
 	afterNumber  = regexp.MustCompile(`(?:[.,/][-–—]+)?(?:\p{L}+\.?|\p{Sc}|\s)*$`)
@@ -155,14 +155,14 @@ var (
 	wordsAround  = regexp.MustCompile(`\p{L}+`)
 )
 
-// multiples are words that make a number another one. What they make of it differs from place to place, so that such numbers are
-// left out, but for k.
+// multiples are words that multiply a number. What they mean differs from place to place, so numbers with one are not read; only k
+// is.
 var multiples = setOf(`m mm mn mio mil mill million millions millionen millones milhões milioni miljoen miljoner millioner
 	mln млн миллион миллионов milyon juta triệu 百万 백만 b bn billion billions mrd mld mlrd млрд milyar miliar
 	tsd tausend thousand mille mila duizend tys tis tisíc tusen tusind тыс тысяч bin ribu nghìn ngàn ezer 千 천
 	万 萬 만 万円 萬元 万元 만원 億 亿 억 億円 亿元 억원 l lakh lakhs lac crore crores cr ألف مليون`)
 
-// currencies are the words that say of a number that it is money.
+// currencies are words that say that a number is money.
 var currencies = setOf(`eur euro euros usd dollar dollars gbp pound pounds chf sfr fr sek nok dkk kr pln zł zl czk kč kc huf ron lei bgn лв rub руб р uah грн
 	try tl inr rs jpy cny rmb krw brl mxn ars clp cop cad aud nzd sgd hkd zar aed sar ils myr rm idr rp php thb vnd đ`)
 
@@ -174,8 +174,8 @@ func setOf(words string) map[string]bool {
 	return set
 }
 
-// readDecimal reads a number as people write it, "€ 1.234,50" or "1,234.50", and returns it as programs do: 1234.50. Where one
-// sign stands three digits before the end, the region says what it is.
+// readDecimal reads a number as people write it, such as "€ 1.234,50" or "1,234.50", and returns it as programs do: 1234.50. If the
+// only separator stands before the last three digits, the region decides what it means.
 func readDecimal(text, region string) (string, bool) {
 	text, _ = narrow(text)
 	text = westernDigits(text)
@@ -219,7 +219,7 @@ func readDecimal(text, region string) (string, bool) {
 	if part != "" {
 		whole += "." + part
 		if len(part) == 3 && usesComma(region) {
-			whole += "0" // or it would be read as thousands there, were it read again
+			whole += "0" // otherwise it would be read as thousands there if it were read again
 		}
 	}
 	if number, ok := new(big.Rat).SetString(whole); !ok || number.Sign() == 0 {
@@ -228,7 +228,7 @@ func readDecimal(text, region string) (string, bool) {
 	return sign + whole, true
 }
 
-// withoutSpaces joins a number whose thousands stand apart, 1 234 567 or 1'234. Of 12 34 nobody knows what it is.
+// withoutSpaces joins a number with separated thousands, such as 1 234 567 or 1'234. It rejects 12 34, which is ambiguous.
 func withoutSpaces(text string) (joined string, ok bool) {
 	parts := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("'’_", r) })
 	for i, part := range parts {
@@ -243,10 +243,11 @@ func withoutSpaces(text string) (joined string, ok bool) {
 	return strings.Join(parts, ""), true
 }
 
-// splitDecimal parts a number at its decimal sign. Money is known by its sign: $10,000 is ten thousand everywhere.
+// splitDecimal splits a number at its decimal separator. Separators of money group thousands if they can: $10,000 is ten thousand
+// everywhere.
 func splitDecimal(text, region string, money bool) (whole, part string, ok bool) {
 	dots, commas := strings.Count(text, "."), strings.Count(text, ",")
-	decimal := "." // the sign before the fraction; none if there is no fraction
+	decimal := "." // the decimal separator; "none" if there is no fraction
 	switch {
 	case dots+commas == 0:
 		return text, "", true
@@ -254,7 +255,7 @@ func splitDecimal(text, region string, money bool) (whole, part string, ok bool)
 		if strings.LastIndexByte(text, ',') > strings.LastIndexByte(text, '.') {
 			decimal = ","
 		}
-	case dots+commas > 1, money && groups(text, ".,"): // several of one kind group thousands; money has no thousandths
+	case dots+commas > 1, money && groups(text, ".,"): // repeated ones group thousands; money has no thousandths
 		decimal = "none"
 	case !groups(text, ".,"):
 		if commas == 1 {
@@ -264,7 +265,7 @@ func splitDecimal(text, region string, money bool) (whole, part string, ok bool)
 		if usesComma(region) {
 			decimal = ","
 		}
-	case commas == 1: // 1,234 of nobody knows where: more often thousands
+	case commas == 1: // 1,234 of an unknown region: more often thousands
 		decimal = "none"
 	}
 	whole, part = text, ""
@@ -280,8 +281,8 @@ func splitDecimal(text, region string, money bool) (whole, part string, ok bool)
 	return strings.NewReplacer(".", "", ",", "").Replace(whole), part, true
 }
 
-// groups says whether the signs part digits as thousands: one to three digits, then three each, or as in India two each and three
-// at the end.
+// groups reports whether the separators group thousands: one to three digits, then three each, or in India two each and three at
+// the end.
 func groups(text, signs string) bool {
 	parts := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(signs, r) })
 	if len(parts) < 2 || parts[0] == "0" || len(parts[len(parts)-1]) != 3 {
@@ -294,7 +295,7 @@ func groups(text, signs string) bool {
 	return western || indian
 }
 
-// usesComma says whether a country writes a comma before the fraction.
+// usesComma reports whether a country has a decimal comma.
 func usesComma(region string) bool {
 	switch region {
 	case "US", "GB", "IE", "CA", "AU", "NZ", "IN", "CN", "JP", "KR", "TW", "HK", "SG", "MY", "TH", "PH", "IL", "MX", "PK", "BD", "LK", "NG", "KE", "GH",
@@ -305,7 +306,7 @@ func usesComma(region string) bool {
 	return true
 }
 
-// readBoolean reads yes and no in the languages of the dictionary, and what check boxes send.
+// readBoolean reads yes and no in the languages of the dictionary, and the values that check boxes send.
 func readBoolean(text string) (yes, ok bool) {
 	word := fold(text)
 	if yesWords()[word] {

@@ -15,7 +15,7 @@ import (
 	"github.com/leadgate/leadgate/server/intake"
 )
 
-// setting is what is known beside the value: testdata/values/README.md explains how it is written.
+// setting is the context of a value. testdata/values/README.md explains the notation.
 type setting struct {
 	field, region, country, page string
 	value                        *configv1.Value
@@ -104,7 +104,7 @@ func readSetting(t *testing.T, at, line string) setting {
 	return in
 }
 
-// form is one that reads the field, and what else is known.
+// form returns a form that maps the field, in that context.
 func (s setting) form(t *testing.T) *intake.Form {
 	return newForm(t, func(cfg *configv1.Form) {
 		cfg.Fields = map[string]string{"contact": "email", "where": "country"}
@@ -120,7 +120,7 @@ func (s setting) form(t *testing.T) *intake.Form {
 	})
 }
 
-// comesOut is what a lead holds of a value.
+// comesOut returns what the lead has for a value.
 func (s setting) comesOut(t *testing.T, form *intake.Form, raw string) string {
 	t.Helper()
 	submission := submission("contact", "someone@example.com", "where", s.country, "value", raw)
@@ -147,7 +147,7 @@ func (s setting) comesOut(t *testing.T, form *intake.Form, raw string) string {
 
 var codePoint = regexp.MustCompile(`⟨[0-9A-F]{4,5}⟩`)
 
-// readable reads what the tables write for characters that nobody would see.
+// readable decodes the notation of the tables for invisible characters.
 func readable(text string) string {
 	text = strings.ReplaceAll(text, "⏎", "\n")
 	return codePoint.ReplaceAllStringFunc(text, func(code string) string {

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// readWebsite returns the complete address of a web site, "" if the text is none: example.com becomes https://example.com.
-// The scheme and the host are in lower case, the host in ASCII, without the scheme's own port, user and password. Reading
-// twice changes nothing.
+// readWebsite returns the complete address of a web site; "" if text is not one: example.com becomes https://example.com. The
+// scheme and the host are in lower case, and the host in ASCII; the scheme's default port, user and password are removed.
+// readWebsite is idempotent.
 func readWebsite(text string) string {
 	text, _ = narrow(strings.Trim(text, "<>\"' "))
 	text = strings.TrimRight(strings.TrimPrefix(text, "("), ",;")
@@ -52,11 +52,11 @@ func readWebsite(text string) string {
 	return u.String()
 }
 
-// schemes are those that people type, and what may go wrong with one.
+// schemes matches the schemes that people type, with common mistakes.
 var schemes = regexp.MustCompile(`(?i)^(?:h?t?tps?|htt?ps?|hhttps?):?/{1,3}`)
 
-// retypedScheme mends what stands before the host: of http://https://example.com, which comes of a field that was filled in with
-// http://, the last scheme counts; https//example.com lacks a colon.
+// retypedScheme corrects what precedes the host. In http://https://example.com, typed into a field that contained http://, the last
+// scheme counts; https//example.com lacks a colon.
 func retypedScheme(text string) string {
 	scheme := ""
 	for {
@@ -71,7 +71,8 @@ func retypedScheme(text string) string {
 	}
 }
 
-// isHost says whether a name, in ASCII, can be that of a public web site: labels between dots, the last one not a number.
+// isHost reports whether a name, in ASCII, can be the host of a public web site: labels separated by dots, the last one not a
+// number.
 func isHost(name string) bool {
 	labels := strings.Split(name, ".")
 	if len(labels) < 2 || len(name) > 253 {
