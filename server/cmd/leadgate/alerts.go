@@ -93,7 +93,7 @@ func printAlerts(w io.Writer, answer *leadgatev1.ListAlertsResponse, now time.Ti
 	}
 }
 
-// onIt says until when nobody is reminded of a firing alert, because somebody is on it.
+// onIt says who acknowledged a firing alert and until when there are no reminders; empty if it is not acknowledged.
 func onIt(a *leadgatev1.Alert, now time.Time) string {
 	until := a.GetAcknowledgedUntil()
 	if a.GetResolveTime() != nil || until == nil || !now.Before(until.AsTime()) {

@@ -77,7 +77,7 @@ alone; with --force it is replaced once the new backup is complete.`,
 	return cmd
 }
 
-// mayWrite refuses a file whose content would be missed.
+// mayWrite refuses to overwrite a file whose content may still be needed.
 func mayWrite(file, addTo string, force bool) error {
 	there, err := os.Stat(file)
 	if file == "-" || errors.Is(err, fs.ErrNotExist) {
@@ -98,7 +98,7 @@ func mayWrite(file, addTo string, force bool) error {
 	return nil
 }
 
-// receiveBackup writes the parts of a backup. Without its last part it is not whole, which is an error.
+// receiveBackup writes the parts of a backup. It returns an error if the last part is missing.
 func receiveBackup(conn *connection, stream interface {
 	Recv() (*leadgatev1.BackupResponse, error)
 }, to io.Writer, adding bool, bar *progress) (written int64, err error) {
@@ -126,7 +126,7 @@ func receiveBackup(conn *connection, stream interface {
 	}
 }
 
-// writeWhole writes a file that has its name only once it is whole and on disk. Others cannot read it.
+// writeWhole writes a file that gets its name only once it is complete and synced. Others cannot read it.
 func writeWhole(path string, write func(io.Writer) (int64, error)) (n int64, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part*") // mode 0600
 	if err != nil {
@@ -215,10 +215,10 @@ func restore(ctx context.Context, o badger.Options, files []string, erasures str
 	return badger.Restore(ctx, o, backups, list, bar.entries)
 }
 
-// How many of the records that are left out are named.
+// How many of the records left out are named.
 const mostNamed = 20
 
-// sayLeftOut names what a restored or salvaged store lacks, because it could not be read.
+// sayLeftOut names the records that a restored or salvaged store lacks because they could not be read.
 func sayLeftOut(w io.Writer, names []string) {
 	if len(names) == 0 {
 		return
@@ -232,7 +232,7 @@ func sayLeftOut(w io.Writer, names []string) {
 	}
 }
 
-// sayHowToSend says what to do with the deliveries that a restored or salvaged store holds, which may have been made since.
+// sayHowToSend says how to send the deliveries that a restored or salvaged store holds because they may have been made since.
 func sayHowToSend(w io.Writer, held int64) {
 	if held > 0 {
 		fmt.Fprintln(w, "with the gateway running, look at them with: leadgate deliveries list --state held")

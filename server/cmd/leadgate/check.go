@@ -50,8 +50,8 @@ func newCheck() *cobra.Command {
 	return cmd
 }
 
-// checkOnline calls the CRM of every destination. It fails if one cannot be used; a property that does not fit is only shown,
-// because leads are delivered without it, and so is a destination that only the gateway may call.
+// checkOnline calls the CRM of every destination. It returns an error if one cannot be used. Properties that do not fit are only
+// shown, because leads are delivered without them, and so are destinations that only the gateway may call.
 func checkOnline(cmd *cobra.Command, snapshot config.Snapshot) error {
 	reports, untested, err := worker.TestAll(cmd.Context(), workerConfig(snapshot))
 	if err != nil {

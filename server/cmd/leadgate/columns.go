@@ -13,10 +13,10 @@ import (
 	"github.com/leadgate/leadgate/server/intake"
 )
 
-// skipped is where a column leads that is not imported.
+// skipped is the field of a column that is not imported.
 const skipped = "-"
 
-// tidy makes a heading fit for the name of a field of the business's own: lower case letters without accents, digits, underscores.
+// tidy turns a heading into the name of a custom field: lower case letters without accents, digits, and underscores.
 func tidy(heading string) string {
 	var b strings.Builder
 	gap := false
@@ -36,8 +36,8 @@ func tidy(heading string) string {
 	return b.String()
 }
 
-// columns say for each column of a file where in a lead it leads, as in a form's fields; skipped for nowhere. Headings are
-// understood as the names of forms' fields are.
+// columns returns the lead field of each column, as in a form's fields; skipped for none. Headings are matched like the names of
+// form fields.
 func columns(header []string, mapped, skip []string) ([]string, error) {
 	given := map[string]string{} // by heading
 	for _, pair := range mapped {
@@ -69,7 +69,7 @@ func columns(header []string, mapped, skip []string) ([]string, error) {
 	return fields, nil
 }
 
-// customField is where a column leads that no lead has a field for.
+// customField returns the custom field for a column that matches no lead field.
 func customField(name string) string {
 	if name == "" {
 		return skipped
@@ -80,7 +80,7 @@ func customField(name string) string {
 	return "custom." + name[:min(len(name), 63)]
 }
 
-// formFields are the columns as a form's fields.
+// formFields returns the columns as the fields of a form.
 func formFields(header, fields []string) map[string]string {
 	mapped := map[string]string{}
 	for i, field := range fields {
@@ -91,7 +91,7 @@ func formFields(header, fields []string) map[string]string {
 	return mapped
 }
 
-// formValues say how the columns of the types are read, by where they lead.
+// formValues returns how to read the columns with a type, by lead field.
 func formValues(header, fields, types []string) (map[string]*configv1.Value, error) {
 	values := map[string]*configv1.Value{}
 	for _, pair := range types {

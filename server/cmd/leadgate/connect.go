@@ -17,7 +17,7 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// connection is how a command reaches a running gateway.
+// connection says how a command reaches a running gateway.
 type connection struct {
 	server string
 	apiKey string
@@ -28,13 +28,13 @@ func (c *connection) addFlags(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringVar(&c.apiKey, "api-key", "", "API key, if the gateway requires one")
 }
 
-// client makes a client of the gateway. The caller closes it.
+// client returns a client of the gateway. The caller must close it.
 func (c *connection) client() (*leadgate.Client, error) {
 	target, secure := strings.CutPrefix(c.server, "https://")
 	target = strings.TrimSuffix(strings.TrimPrefix(target, "http://"), "/")
 	options := []leadgate.Option{
 		leadgate.WithAPIKey(c.apiKey),
-		// A person at a terminal wants to know at once that no gateway is there.
+		// No retries: a person at a terminal wants to know at once that there is no gateway.
 		leadgate.WithDialOptions(grpc.WithDefaultServiceConfig("{}"),
 			grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 				return c.explain(invoke(ctx, method, req, reply, cc, opts...))
@@ -43,7 +43,7 @@ func (c *connection) client() (*leadgate.Client, error) {
 	if !secure {
 		options = append(options, leadgate.WithoutTLS())
 	}
-	// passthrough, because a name that cannot be resolved must fail at once and by name.
+	// passthrough, so that a name that cannot be resolved fails at once and is named in the error.
 	client, err := leadgate.New("passthrough:///"+target, options...)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--server %q: %w", c.server, err)}
@@ -51,7 +51,7 @@ func (c *connection) client() (*leadgate.Client, error) {
 	return client, nil
 }
 
-// host is where the gateway runs.
+// host returns the host that the gateway runs on.
 func (c *connection) host() string {
 	at := strings.TrimSuffix(c.server, "/")
 	at = at[strings.LastIndex(at, "/")+1:]
@@ -61,13 +61,13 @@ func (c *connection) host() string {
 	return at
 }
 
-// services are the gateway's, as commands call them.
+// services are the gateway's services that commands call.
 type services struct {
 	leadgatev1.LeadServiceClient
 	leadgatev1.WorkerServiceClient
 }
 
-// with is the work of a command that calls the gateway.
+// with returns the RunE of a command that calls the gateway.
 func (c *connection) with(work func(cmd *cobra.Command, args []string, gateway *services) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		client, err := c.client()
@@ -79,7 +79,7 @@ func (c *connection) with(work func(cmd *cobra.Command, args []string, gateway *
 	}
 }
 
-// explain turns an answer's error into what a person at a terminal can act on.
+// explain turns an RPC error into one that a person at a terminal can act on.
 func (c *connection) explain(err error) error {
 	if err == nil {
 		return nil
@@ -102,7 +102,7 @@ func (c *connection) explain(err error) error {
 	return errors.New(strings.Join(message, "\n"))
 }
 
-// away says that no gateway is there, and of the reason only what a person can use: its end, such as "connection refused".
+// away returns the error that no gateway answers. Of the reason it keeps only the useful end, such as "connection refused".
 func (c *connection) away(reason string) error {
 	reason = strings.Trim(reason, `"`)
 	if at := strings.LastIndex(reason, "connect: "); at >= 0 {
@@ -116,7 +116,7 @@ func (c *connection) away(reason string) error {
 	return fmt.Errorf("no gateway answers at %s (%s): start one with leadgate serve, or name another with --server or LEADGATE_SERVER", c.server, reason)
 }
 
-// transportWords says what a person can do about what two transports could not agree on; empty for anything else.
+// transportWords explains a mismatch between transports, such as TLS with plain text; empty for anything else.
 func transportWords(reason string) string {
 	for _, known := range []struct{ says, words string }{
 		{"frame header looked like an HTTP/1.1 header", "what listens there is no gateway"},
@@ -133,7 +133,7 @@ func transportWords(reason string) string {
 	return ""
 }
 
-// answeredByGateway tells a gateway that cannot serve now from one that is not there: only the first gives a reason.
+// answeredByGateway tells a gateway that cannot serve now from one that is not there: only the former sends an ErrorInfo.
 func answeredByGateway(answer *status.Status) bool {
 	for _, detail := range answer.Details() {
 		if _, ok := detail.(*errdetails.ErrorInfo); ok {

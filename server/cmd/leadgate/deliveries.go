@@ -32,7 +32,7 @@ func newDeliveries() *cobra.Command {
 	return cmd
 }
 
-// deliveryFlags choose deliveries.
+// deliveryFlags select deliveries.
 type deliveryFlags struct {
 	state, destination, form, lead string
 	since                          moment

@@ -20,7 +20,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator/hubspot"
 )
 
-// How the demo's CRM behaves: it takes its time, and fails now and then, so that there is something to see.
+// The demo's CRM is slow and fails now and then, so that there is something to see.
 var demoFaults = simulator.Faults{FailRate: 0.15, Latency: simulator.Duration(150 * time.Millisecond)}
 
 func newDemo() *cobra.Command {
@@ -39,7 +39,7 @@ Everything listens on this machine only. Its data is deleted when it ends, unles
 				if err != nil {
 					return err
 				}
-				defer func() { _ = os.RemoveAll(dir) }() // the system clears its temporary directory anyway
+				defer func() { _ = os.RemoveAll(dir) }() // if it fails, the system will clear its temporary directory
 				dataDir = dir
 			}
 			return runDemo(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), listen, dataDir)
@@ -58,7 +58,7 @@ func runDemo(ctx context.Context, out, notes io.Writer, address, dataDir string)
 	if err != nil {
 		return err
 	}
-	crmContext, stopCRM := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the gateway's last calls
+	crmContext, stopCRM := context.WithCancel(context.WithoutCancel(ctx)) // it must outlive the gateway's last calls
 	crmStopped := make(chan error, 1)
 	go func() { crmStopped <- serveSimulator(crmContext, crmListener, crm) }()
 	defer func() {
@@ -82,14 +82,14 @@ func runDemo(ctx context.Context, out, notes io.Writer, address, dataDir string)
 	fmt.Fprint(out, demoWelcome(g.listener.Addr().String(), crmListener.Addr().String()))
 	stopPrinting := g.journal.Tap(func(events []*leadgatev1.Event) {
 		for _, event := range events {
-			_ = printer.event(event) // the terminal went away
+			_ = printer.event(event) // fails if the terminal is gone
 		}
 	})
 	defer stopPrinting()
 	return g.run(ctx)
 }
 
-// demoConfig is the demo's configuration with the simulated CRM for HubSpot.
+// demoConfig returns the demo's configuration, with the simulated CRM as its HubSpot.
 func demoConfig(token string, crm net.Addr) (config.Snapshot, error) {
 	env := environment()
 	env.LookupEnv = func(name string) (string, bool) { return token, name == "HUBSPOT_TOKEN" }

@@ -106,7 +106,7 @@ func printDestinations(out *output, w io.Writer, destinations []*leadgatev1.Dest
 	})
 }
 
-// resumption says when a destination that waits is called again; empty if that is not known, or up to a person.
+// resumption says when a waiting destination will be called again; empty if that is unknown or up to a person.
 func resumption(d *leadgatev1.Destination, now time.Time) string {
 	if d.GetResumeTime() == nil {
 		return ""
@@ -118,7 +118,7 @@ func resumption(d *leadgatev1.Destination, now time.Time) string {
 	return "goes on in " + in
 }
 
-// perTime is a rate in the unit in which it is one or more: 9/s, 30/min, 1/h.
+// perTime formats a rate in the first unit in which it is at least one: 9/s, 30/min, 1/h.
 func perTime(perSecond float64) string {
 	unit := "s"
 	for _, longer := range []string{"min", "h"} {

@@ -60,7 +60,7 @@ are erased when they are restored.`,
 	return cmd
 }
 
-// deliveries is a number of them in words.
+// deliveries formats a number of deliveries.
 func deliveries(n int64) string {
 	if n == 1 {
 		return "1 delivery"

@@ -13,7 +13,7 @@ import (
 	"github.com/leadgate/leadgate/worker/spelling"
 )
 
-// setField sets one text field of a lead by its name: email, source.utm_source, custom.budget.
+// setField sets a text field of a lead by name, such as email, source.utm_source or custom.budget.
 func setField(lead *leadgatev1.Lead, p pair) error {
 	if name, ok := strings.CutPrefix(p.name, "custom."); ok {
 		if lead.Custom == nil {
@@ -46,7 +46,7 @@ func unknownField(name string) error {
 	return usageError{fmt.Errorf("a lead has no field %q; a field of your own is written custom.%s", name, name)}
 }
 
-// printFields writes the fields of a lead that are set, one a line.
+// printFields writes the fields of a lead that are set, one per line.
 func printFields(w io.Writer, lead *leadgatev1.Lead) {
 	for _, field := range leadfields.Flatten(lead) {
 		fmt.Fprintf(w, "  %-20s %s\n", field.Name, field.Value)

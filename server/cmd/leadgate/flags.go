@@ -14,7 +14,7 @@ import (
 	"github.com/leadgate/leadgate/worker/spelling"
 )
 
-// word is a flag that takes one of a few words, as the configuration's key of that name does.
+// word is a flag that accepts one of a few words, like the configuration key of the same name.
 type word struct {
 	value string
 	known []string
@@ -37,7 +37,7 @@ func (w *word) String() string { return w.value }
 // Type implements pflag.Value.
 func (*word) Type() string { return "string" }
 
-// moment is a flag that takes a time: how long ago, as the configuration writes durations, or a day or time of the calendar.
+// moment is a flag for a time: how long ago, as a duration in the configuration's format, or a date or time.
 type moment struct {
 	text string
 	ago  time.Duration
@@ -50,7 +50,7 @@ func (m *moment) Set(text string) error {
 		*m = moment{text: text, ago: ago}
 		return nil
 	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} { // a day begins at midnight UTC
+	for _, layout := range []string{time.RFC3339, time.DateOnly} { // a date means midnight UTC
 		if at, err := time.Parse(layout, text); err == nil {
 			*m = moment{text: text, at: at}
 			return nil
@@ -64,7 +64,7 @@ func (m *moment) String() string { return m.text }
 // Type implements pflag.Value.
 func (*moment) Type() string { return "time" }
 
-// timestamp is the time that is meant, or nil if the flag was not given.
+// timestamp returns the time, or nil if the flag was not given.
 func (m *moment) timestamp(now time.Time) *timestamppb.Timestamp {
 	switch {
 	case m.text == "":
@@ -75,7 +75,7 @@ func (m *moment) timestamp(now time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(m.at)
 }
 
-// span is a flag that takes a duration as the configuration writes it, days included.
+// span is a flag for a duration in the configuration's format, which includes days.
 type span time.Duration
 
 // Set implements pflag.Value.
@@ -90,7 +90,7 @@ func (s *span) String() string { return time.Duration(*s).String() }
 // Type implements pflag.Value.
 func (*span) Type() string { return "duration" }
 
-// parseName reads the name of an enum's value that a flag has.
+// parseName parses the name of an enum value given to a flag.
 func parseName[E interface {
 	~int32
 	protoreflect.Enum

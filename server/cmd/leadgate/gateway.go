@@ -30,8 +30,8 @@ import (
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
-// Between SIGTERM and giving up on what is under way: requests first, so that calls to CRMs have time left whoever holds up the
-// front of the house. Kubernetes kills after 30 s.
+// Time limits after SIGTERM for requests, and for everything including calls to CRMs. Requests get less, so that slow clients leave
+// time for the calls. Kubernetes kills after 30 s.
 const (
 	stopServing = 12 * time.Second
 	stopTimeout = 20 * time.Second
@@ -39,34 +39,34 @@ const (
 
 // gateway is all rooms put together.
 type gateway struct {
-	snapshot config.Snapshot // in force; changed by reload alone
-	level    *slog.LevelVar  // of log
+	snapshot config.Snapshot // in force; only reload changes it
+	level    *slog.LevelVar  // the level of log
 	log      *slog.Logger
-	output   *observe.Output // what log writes to
+	output   *observe.Output // where log writes
 	journal  *journal.Journal
 	store    *badger.Store
 	worker   *worker.Worker
 	preparer *prepare.Preparer
 	alerts   *alert.Engine
 	observer *observe.Observer
-	sending  *telemetry.Telemetry // nil if nobody asked for it
-	logs     *telemetry.Logs      // nil if nobody asked for it
+	sending  *telemetry.Telemetry // nil if not configured
+	logs     *telemetry.Logs      // nil if not configured
 	keeper   *retention.Keeper
 	server   *server.Server
 	listener net.Listener
 	source   *source // nil if the configuration never changes
 }
 
-// gatewayOptions are what the configuration does not say.
+// gatewayOptions are what the configuration does not contain.
 type gatewayOptions struct {
 	snapshot config.Snapshot
-	out      io.Writer               // log lines
-	routes   map[string]http.Handler // further pages, by path prefix
+	out      io.Writer               // for log lines
+	routes   map[string]http.Handler // additional pages, by path prefix
 	source   *source                 // where to read the configuration again; nil if it never changes
-	ballast  bool                    // take room that can be given up on a full disk
+	ballast  bool                    // reserve space that can be freed when the disk is full
 }
 
-// openGateway builds the rooms from the back of the house to the front. On error nothing stays open.
+// openGateway opens the rooms from the back of the house to the front. On error everything is closed again.
 func openGateway(ctx context.Context, o gatewayOptions) (*gateway, error) {
 	g := &gateway{snapshot: o.snapshot, source: o.source, level: &slog.LevelVar{}}
 	if err := g.open(ctx, o); err != nil {
@@ -112,7 +112,7 @@ func (g *gateway) open(ctx context.Context, o gatewayOptions) (err error) {
 	return err
 }
 
-// openLog opens what log lines go to.
+// openLog opens the log and its export.
 func (g *gateway) openLog(ctx context.Context, o gatewayOptions) (err error) {
 	cfg := g.snapshot.Config.GetLog()
 	g.level.Set(observe.ParseLevel(cfg.GetLevel()))
@@ -125,7 +125,7 @@ func (g *gateway) openLog(ctx context.Context, o gatewayOptions) (err error) {
 	return nil
 }
 
-// openStore opens the store, and the journal of what it writes.
+// openStore opens the store, and the journal of its events.
 func (g *gateway) openStore(ctx context.Context, o gatewayOptions, commits *observe.Commits, now func() time.Time) error {
 	g.journal = journal.New(journal.Options{Now: now})
 	options, err := storeOptions(g.snapshot)
@@ -145,7 +145,7 @@ func (g *gateway) openStore(ctx context.Context, o gatewayOptions, commits *obse
 	return nil
 }
 
-// openBack opens the back of the house: who prepares leads, sends them, and removes them in time.
+// openBack opens the back of the house: what prepares leads, delivers them, and deletes them in time.
 func (g *gateway) openBack(now func() time.Time) (err error) {
 	g.worker, err = worker.New(worker.Options{
 		Store: g.store, Journal: g.journal, Now: now, Logger: g.log,
@@ -168,7 +168,7 @@ func (g *gateway) openBack(now func() time.Time) (err error) {
 	return nil
 }
 
-// openObservers opens what is told of leads and destinations: alerts, log lines, metrics and traces.
+// openObservers opens what observes leads and destinations: alerts, log lines, metrics and traces.
 func (g *gateway) openObservers(ctx context.Context, service leadgatev1.WorkerServiceServer, commits *observe.Commits, now func() time.Time) error {
 	destinations := func(ctx context.Context) ([]*leadgatev1.Destination, error) {
 		answer, err := service.ListDestinations(ctx, &leadgatev1.ListDestinationsRequest{})
@@ -204,23 +204,23 @@ func (g *gateway) openObservers(ctx context.Context, service leadgatev1.WorkerSe
 	return err
 }
 
-// prepareConfig is what of a configuration concerns what is learnt about leads.
+// prepareConfig returns the part of the configuration that concerns preparing leads.
 func prepareConfig(s config.Snapshot) prepare.Config {
 	return prepare.Config{Enrich: s.Config.GetEnrich(), Forms: s.Config.GetForms(), Secret: s.Secret}
 }
 
-// workerConfig is what of a configuration concerns the worker.
+// workerConfig returns the part of the configuration that concerns the worker.
 func workerConfig(s config.Snapshot) worker.Config {
 	return worker.Config{Revision: s.Revision, Destinations: s.Config.GetDestinations(), Forms: s.Config.GetForms(), Secret: s.Secret}
 }
 
-// retentionPolicy is how long a configuration has leads kept.
+// retentionPolicy returns how long leads are kept.
 func retentionPolicy(s config.Snapshot) retention.Policy {
 	r := s.Config.GetRetention()
 	return retention.Policy{Delivered: r.GetDelivered().AsDuration(), Undelivered: r.GetUndelivered().AsDuration()}
 }
 
-// alertConfig is what of a configuration concerns alerts.
+// alertConfig returns the part of the configuration that concerns alerts.
 func (g *gateway) alertConfig(s config.Snapshot) alert.Config {
 	address := strings.TrimSuffix(s.Config.GetPublicUrl(), "/")
 	if address == "" {
@@ -236,7 +236,7 @@ func (g *gateway) alertConfig(s config.Snapshot) alert.Config {
 	}
 }
 
-// listen takes the configured address.
+// listen listens on the configured address.
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	switch {
@@ -250,7 +250,7 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// openTo says who is served where the configuration names nobody.
+// openTo says who is served if the configuration has no API keys.
 func (g *gateway) openTo() string {
 	if len(g.snapshot.Config.GetApiKeys()) > 0 {
 		return ""
@@ -258,7 +258,7 @@ func (g *gateway) openTo() string {
 	return "; without api_keys it serves forms to everybody, and all else to callers on this machine only"
 }
 
-// run serves until ctx ends, then stops taking, finishes what is under way, and closes the store.
+// run serves until ctx ends. Then it stops accepting, finishes what is in progress, and closes the store.
 func (g *gateway) run(ctx context.Context) error {
 	g.worker.Start()
 	g.preparer.Start()
@@ -275,7 +275,7 @@ func (g *gateway) run(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	stopReloading()
-	g.worker.Operations().Stop() // whoever waits for one would keep the server waiting
+	g.worker.Operations().Stop() // requests that wait for one would delay the shutdown
 	g.journal.Publish(systemEvent(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_STOPPING, ""))
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
@@ -284,11 +284,11 @@ func (g *gateway) run(ctx context.Context) error {
 	return errors.Join(err, g.server.Shutdown(serving), g.worker.Stop(stopping), g.close())
 }
 
-// close closes what is open, from the front of the house to the back.
+// close closes whatever is open, from the front of the house to the back.
 func (g *gateway) close() error {
 	var problems []error
 	if g.listener != nil {
-		_ = g.listener.Close() // the server has closed it, unless it never ran
+		_ = g.listener.Close() // already closed by the server if it ever ran
 	}
 	if g.keeper != nil {
 		g.keeper.Stop()
@@ -315,16 +315,16 @@ func (g *gateway) close() error {
 		problems = append(problems, g.observer.Close())
 	}
 	if err := g.logs.Close(); err != nil {
-		g.log.Warn("the last log lines could not be sent", "error", err) // they were written
+		g.log.Warn("the last log lines could not be sent", "error", err) // they were written locally
 	}
 	return errors.Join(problems...)
 }
 
-// steadyClock tells the time of the wall clock at start plus what has passed since. A wall clock that is set back or
-// forward while leadgate runs expires no key and makes nothing due.
+// steadyClock returns a clock that starts at the wall clock's time and advances monotonically. Setting the wall clock while
+// leadgate runs therefore expires no keys and makes nothing due.
 func steadyClock() func() time.Time {
 	start := time.Now()
-	wall := start.Round(0) // without the monotonic reading, so that times compare as they are stored
+	wall := start.Round(0) // strip the monotonic reading, so that times compare as they are stored
 	return func() time.Time { return wall.Add(time.Since(start)) }
 }
 
@@ -332,7 +332,7 @@ func systemEvent(kind leadgatev1.SystemEventType, detail string) *leadgatev1.Eve
 	return &leadgatev1.Event{Kind: &leadgatev1.Event_System{System: &leadgatev1.SystemEvent{Type: kind, Detail: detail}}}
 }
 
-// environment is where configuration comes from.
+// environment is where the configuration's references are resolved.
 func environment() config.Environment {
 	return config.Environment{LookupEnv: os.LookupEnv, ReadFile: os.ReadFile}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// healthTimeout is how long a gateway may take to say that it is well.
+// healthTimeout is how long a gateway may take to answer.
 const healthTimeout = 3 * time.Second
 
 func newHealth() *cobra.Command {
@@ -36,7 +36,7 @@ func newHealth() *cobra.Command {
 	return cmd
 }
 
-// ready returns nil if the gateway takes leads.
+// ready returns nil if the gateway accepts leads.
 func (c *connection) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
@@ -52,7 +52,7 @@ func (c *connection) ready(ctx context.Context) error {
 	if err != nil {
 		return c.away(err.Error())
 	}
-	defer func() { _ = answer.Body.Close() }() // it was read
+	defer func() { _ = answer.Body.Close() }() // it was only read
 	if answer.StatusCode == http.StatusOK {
 		return nil
 	}

@@ -24,10 +24,10 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// reasonColumn is what the file of refused rows has beside their own columns. Importing leaves it out.
+// reasonColumn is the column that the rejects file adds to those of the input. Imports skip it.
 const reasonColumn = "leadgate_reason"
 
-// saveEvery is how often an import notes how far it got.
+// saveEvery is how often an import saves its progress.
 const saveEvery = time.Second
 
 func newImport() *cobra.Command {
@@ -99,7 +99,7 @@ FILE.rejects.csv with their reasons: fix them there, and import that file.`,
 	return cmd
 }
 
-// showPreview reads the whole file and sends nothing.
+// showPreview reads the whole file, but sends nothing.
 func showPreview(w io.Writer, rows *rowReader) error {
 	w = lines{w}
 	table(w, "COLUMN\tLEADS TO", func(w io.Writer) {
@@ -153,13 +153,13 @@ func leftOutWords(left map[string]int) string {
 	return words.String()
 }
 
-// imported is how far an import got, as it is kept in FILE.import.
+// imported is the progress of an import, as saved in FILE.import.
 type imported struct {
 	Rows      int            `json:"rows"`
-	End       int64          `json:"end"`    // of the last of them, in bytes
-	Content   string         `json:"sha256"` // of all bytes up to there
+	End       int64          `json:"end"`    // end of the last row, in bytes
+	Content   string         `json:"sha256"` // of all bytes up to End
 	Mapping   string         `json:"mapping"`
-	Host      string         `json:"host"` // that the gateway runs on; its port may change
+	Host      string         `json:"host"` // of the gateway, without the port, which may change
 	Accepted  int            `json:"accepted"`
 	Replayed  int            `json:"replayed"`
 	Refused   int            `json:"refused"`
@@ -167,7 +167,7 @@ type imported struct {
 	UpdatedAt time.Time      `json:"updatedAt"`
 }
 
-// importing is an import at work, all on one goroutine.
+// importing is a running import. It belongs to one goroutine.
 type importing struct {
 	rows    *rowReader
 	file    *sheet
@@ -177,24 +177,24 @@ type importing struct {
 	notes   io.Writer
 
 	done        imported
-	memo        string    // the file that keeps done
-	content     hash.Hash // of the bytes up to hashed
+	memo        string    // the file in which done is saved
+	content     hash.Hash // of the first hashed bytes
 	hashed      int64
 	saved       time.Time
 	rejectsPath string
-	goesOn      bool         // behind what an earlier run did
-	refused     bytes.Buffer // rows that are not in the file of refused ones yet
+	goesOn      bool         // continues an earlier run
+	refused     bytes.Buffer // rows not yet written to the rejects file
 	rejects     *csv.Writer  // writes to refused
 	rejectsFile *os.File
 
-	waiting []*row                    // read, and not yet done up to the first of them
-	sent    map[*leadgatev1.Lead]*row // without a result yet
-	failed  error                     // of reading the file
+	waiting []*row                    // rows read, from the first that is not done
+	sent    map[*leadgatev1.Lead]*row // rows without a result so far
+	failed  error                     // error from reading the file
 	pace    pace
 	bar     *progress
 }
 
-// resume finds out how far an earlier run got with this file, read in this way.
+// resume finds out how far an earlier run with the same mapping got with this file.
 func (i *importing) resume(m mapping, again bool) error {
 	i.content, i.sent = sha256.New(), map[*leadgatev1.Lead]*row{}
 	mapped, err := json.Marshal(slices.Concat([]string{m.form, m.region, m.key}, m.types, i.rows.fields))
@@ -214,7 +214,7 @@ func (i *importing) resume(m mapping, again bool) error {
 		fmt.Fprintln(i.notes, "leadgate: an earlier import read this file in another way; beginning with the first row")
 		return nil
 	}
-	if before.Host != "" && before.Host != i.host { // staging, perhaps, before production
+	if before.Host != "" && before.Host != i.host { // perhaps staging, before production
 		fmt.Fprintf(i.notes, "leadgate: an earlier import sent this file to %s; beginning with the first row\n", before.Host)
 		return nil
 	}
@@ -265,7 +265,7 @@ func (i *importing) run(ctx context.Context) error {
 	stopped = errors.Join(stopped, i.failed)
 	i.bar.done()
 	if misused := (usageError{}); errors.As(stopped, &misused) {
-		return errors.Join(stopped, i.closeRejects()) // what an earlier import noted stays
+		return errors.Join(stopped, i.closeRejects()) // keep the progress of an earlier import
 	}
 	err := errors.Join(i.settleAll(), i.closeRejects())
 	rows := count(i.done.Rows, "row")
@@ -284,7 +284,7 @@ func (i *importing) run(ctx context.Context) error {
 	return err
 }
 
-// unknownForm is why nothing at all can be imported if the form that was named does not exist: every row would be refused.
+// unknownForm returns a usage error if the form does not exist, since then every row would be refused.
 func unknownForm(refused *leadgate.Error) error {
 	if refused == nil {
 		return nil
@@ -297,7 +297,7 @@ func unknownForm(refused *leadgate.Error) error {
 	return nil
 }
 
-// leads reads the file as fast as the gateway takes them.
+// leads reads the file as fast as the gateway accepts leads.
 func (i *importing) leads() iter.Seq[leadgate.Submission] {
 	return func(yield func(leadgate.Submission) bool) {
 		for {
@@ -321,8 +321,8 @@ func (i *importing) leads() iter.Seq[leadgate.Submission] {
 	}
 }
 
-// settle counts the rows before which none waits any more, and notes now and then how far that is. Those behind are read again
-// if the import is interrupted.
+// settle counts the leading rows that are done, and saves the progress from time to time. If the import is interrupted, the rows
+// after these are read again.
 func (i *importing) settle() error {
 	for len(i.waiting) > 0 && i.waiting[0].done {
 		r := i.waiting[0]
@@ -356,7 +356,7 @@ func (i *importing) settleAll() error {
 	return errors.Join(i.settle(), i.save())
 }
 
-// save keeps how far the import got, behind what it writes about refused rows.
+// save saves the progress, after writing the refused rows.
 func (i *importing) save() error {
 	if i.rejects != nil {
 		i.rejects.Flush()
@@ -373,15 +373,15 @@ func (i *importing) save() error {
 	if err != nil {
 		return err
 	}
-	// Renamed into place, so that a crash leaves the old one or the new one.
+	// Renamed into place, so that a crash leaves either the old file or the new one.
 	if err := os.WriteFile(i.memo+".new", text, 0o600); err != nil {
 		return err
 	}
 	return os.Rename(i.memo+".new", i.memo)
 }
 
-// refuse gives a row to the file of refused ones, which is written when it is saved how far the import got. It has the file's
-// personal data, as the file itself. An import that goes on adds to what it refused before; any other begins anew.
+// refuse adds a row to the rejects file, which is written in save. Like the input, it contains personal data. An import that
+// continues appends to the file; any other starts anew.
 func (i *importing) refuse(r *row) error {
 	if i.rejects == nil {
 		flags := os.O_CREATE | os.O_WRONLY | os.O_TRUNC
@@ -421,7 +421,7 @@ func (i *importing) closeRejects() error {
 	return i.rejectsFile.Close()
 }
 
-// pace says how far an import is, how fast it goes, and how long it will take at this rate.
+// pace computes an import's progress, speed and remaining time.
 type pace struct {
 	size      int64 // of the file
 	start     time.Time
@@ -445,7 +445,7 @@ func (p *pace) words(done imported, now time.Time) (part float64, words string) 
 	return part, words
 }
 
-// count is a number of things in words.
+// count formats a number of things.
 func count(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing

@@ -30,7 +30,7 @@ func newLeads() *cobra.Command {
 	return cmd
 }
 
-// leadFlags choose leads.
+// leadFlags select leads.
 type leadFlags struct {
 	reason, form, email string
 	since               moment
@@ -81,7 +81,7 @@ func newLeadsList(conn *connection, out *output) *cobra.Command {
 				}
 			}
 			var found []*leadgatev1.LeadRecord
-			deliveries := map[string][]string{} // of a lead, in words
+			deliveries := map[string][]string{} // in words, by lead
 			for {
 				request.PageSize = int32(min(limit-len(found), 1000))
 				page, err := gateway.ListLeads(cmd.Context(), request)
@@ -114,7 +114,7 @@ func newLeadsList(conn *connection, out *output) *cobra.Command {
 	return cmd
 }
 
-// personOf is how a person is known: by e-mail, else by phone.
+// personOf returns the e-mail address of a lead's person, or else the phone number.
 func personOf(lead *leadgatev1.Lead) string {
 	if lead.GetEmail() != "" {
 		return lead.GetEmail()
@@ -162,7 +162,7 @@ func newLeadsGet(conn *connection, out *output) *cobra.Command {
 	}
 }
 
-// leadsOf are the newest leads of a person, by the address; or the one of that identifier.
+// leadsOf returns the IDs of a person's newest leads if wanted is an e-mail address; otherwise wanted is itself an ID.
 func leadsOf(ctx context.Context, service leadgatev1.LeadServiceClient, wanted string) ([]string, error) {
 	if !strings.Contains(wanted, "@") {
 		return []string{wanted}, nil
@@ -213,7 +213,7 @@ func describeLead(w io.Writer, answer *leadgatev1.GetLeadResponse, now time.Time
 	}
 }
 
-// words returns those that are not empty.
+// words returns the words that are not empty.
 func words(all ...string) []string {
 	var some []string
 	for _, word := range all {

@@ -12,7 +12,7 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// many is a command that does something to many leads: those that are named, or all that match.
+// many is a command on many leads: those that are named, or all that match.
 type many struct {
 	conn *connection
 	out  *output
@@ -28,7 +28,7 @@ func (m *many) addFlags(cmd *cobra.Command) {
 	cmd.Flags().Int64Var(&m.expect, "expect", 0, "do nothing unless exactly this many match")
 }
 
-// choose is the filter of the leads that are named, or of all that match.
+// choose returns the filter for the named leads, or for all that match.
 func (m *many) choose(args []string) (*leadgatev1.LeadFilter, error) {
 	if m.all == (len(args) > 0) {
 		return nil, usageError{fmt.Errorf("name leads, or give --all with filters")}
@@ -41,7 +41,7 @@ func (m *many) choose(args []string) (*leadgatev1.LeadFilter, error) {
 	return filter, nil
 }
 
-// done says what is done or, in a dry run, would be.
+// done says what was done or, in a dry run, would be.
 func (m *many) done(what string) string {
 	if m.dryRun {
 		return "would be " + what
@@ -49,8 +49,7 @@ func (m *many) done(what string) string {
 	return what
 }
 
-// runMany makes cmd do something to many leads: ask has the gateway do it, as the operation of that identifier, and tell says what
-// came of it.
+// runMany makes cmd act on many leads: ask calls the gateway with an operation ID, and tell prints the result.
 func runMany[Answer interface {
 	proto.Message
 	GetMatched() int64

@@ -13,9 +13,8 @@ import (
 	"github.com/leadgate/leadgate/worker/journal"
 )
 
-// lines is where commands write text for people. Much of it was written by strangers, who may put into a field's name what a
-// terminal obeys. Each call of Write is a line, or a part of one: newlines within it, and all other control characters but
-// tabs, become spaces.
+// lines is a writer for text that people read. Much of it comes from strangers, who may put terminal escapes into a field's name.
+// Each call of Write is a line or a part of one: newlines within it, and all other control characters but tabs, become spaces.
 type lines struct{ to io.Writer }
 
 // Write implements io.Writer.
@@ -35,7 +34,7 @@ func (l lines) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// paragraphs makes a text of several lines harmless to a terminal.
+// paragraphs makes text of several lines safe for a terminal.
 func paragraphs(text string) string {
 	all := strings.Split(text, "\n")
 	for i, line := range all {
@@ -44,8 +43,7 @@ func paragraphs(text string) string {
 	return strings.Join(all, "\n")
 }
 
-// jsonLine is a message as JSON in one line. JSON lets the control characters from U+007F to U+009F pass, which some terminals
-// obey; they are escaped.
+// jsonLine returns a message as one line of JSON. It also escapes U+007F to U+009F, which JSON permits but some terminals obey.
 func jsonLine(m proto.Message) (string, error) {
 	text, err := protojson.Marshal(m)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"google.golang.org/grpc/grpclog"
 )
 
-// version is set when a release is built.
+// version is set in release builds.
 var version = "dev"
 
 // Exit codes.
@@ -26,20 +26,20 @@ const (
 	exitMisused = 2
 )
 
-// usageError is a command used wrongly; the process then ends with exitMisused.
+// usageError is an error in how a command was used. The process then exits with exitMisused.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
 func main() {
-	// grpc and the gateway for REST write lines of their own to standard error, of every client that breaks off. What matters of that
-	// stands in the log.
+	// grpc and grpc-gateway write to standard error whenever a client disconnects. What matters of that is in the log.
 	if os.Getenv("GRPC_GO_LOG_SEVERITY_LEVEL") == "" {
 		grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	// The first Ctrl-C asks whatever runs to end. Not everything hears that, such as a read from the terminal: the second ends it.
+	// The first Ctrl-C asks the command to end. Not everything reacts, such as reading from the terminal; the second one kills the
+	// process.
 	context.AfterFunc(ctx, func() { signal.Reset(syscall.SIGINT) })
 	os.Exit(run(ctx, newRoot(), os.Stderr.WriteString))
 }
@@ -83,7 +83,7 @@ environment overrides the configuration file.`,
 	return root
 }
 
-// needsSubcommand is what a command does that only groups others.
+// needsSubcommand is the RunE of commands that only group others.
 func needsSubcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return cmd.Help()
@@ -96,7 +96,7 @@ func needsSubcommand(cmd *cobra.Command, args []string) error {
 	return usageError{fmt.Errorf("%s; see %s --help", message, cmd.CommandPath())}
 }
 
-// exactArgs is cobra.ExactArgs with the way out in its message.
+// exactArgs is cobra.ExactArgs with a more helpful message.
 func exactArgs(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == len(names) {
@@ -110,7 +110,7 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// flagsFromEnvironment sets each flag that was not given from LEADGATE_NAME, if that is set and not empty.
+// flagsFromEnvironment sets each flag that was not given from LEADGATE_NAME, unless that is empty.
 func flagsFromEnvironment(flags *pflag.FlagSet) error {
 	var problems []error
 	flags.VisitAll(func(f *pflag.Flag) {

@@ -21,7 +21,7 @@ func newMan() *cobra.Command {
 				return fmt.Errorf("manual pages: %w", err)
 			}
 			root := cmd.Root()
-			root.DisableAutoGenTag = true // the same pages each time
+			root.DisableAutoGenTag = true // make the pages reproducible
 			return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "leadgate " + version, Manual: "leadgate"}, args[0])
 		},
 	}

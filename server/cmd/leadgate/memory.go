@@ -11,27 +11,26 @@ import (
 )
 
 const (
-	// smallMemory is what leadgate keeps its own memory below while that costs next to nothing: some 60 MiB are needed at
-	// 2,000 leads a second, and the rest is garbage that would otherwise pile up to as much again.
+	// smallMemory is the initial memory limit, below which leadgate stays while that costs next to nothing: about 60 MiB are needed
+	// at 2,000 leads a second, and garbage would otherwise pile up to as much again.
 	smallMemory = 96 << 20
-	// Below the limit, garbage may pile up to this share of what is in use, in per cent, before it is collected.
+	// GOGC below the limit: how much garbage may pile up before it is collected, in per cent of what is in use.
 	garbage = 400
-	// The limit is raised by half as soon as there were more collections within a second than the first, and lowered after a second
-	// with fewer than the second.
+	// The limit is raised by half when there were more than collectsOften collections within a second, and lowered after a second
+	// with fewer than collectsSeldom.
 	collectsOften, collectsSeldom = 8, 4
-	// After so many seconds without a collection leadgate is idle, and what it does not use goes back.
+	// After this many seconds without a collection leadgate is idle, and returns unused memory to the system.
 	idleSeconds = 10
 )
 
-// keepSmall limits the memory of the process until stop is called. The limit is not a wall: under a load at which garbage
-// would be collected all the time below it, or with more that is really needed, it rises until that is over. A limit that
-// somebody set with GOMEMLIMIT stands, and so does a GOGC.
+// keepSmall limits the memory of the process until stop is called. The limit is soft: it rises for as long as the load would keep
+// the collector running all the time, or more memory is in use. It respects GOMEMLIMIT and GOGC if they are set.
 func keepSmall() (stop func()) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return func() {}
 	}
 	debug.SetMemoryLimit(smallMemory)
-	percent := -1 // unchanged
+	percent := -1 // GOGC is set
 	if os.Getenv("GOGC") == "" {
 		percent = debug.SetGCPercent(garbage)
 	}
@@ -50,7 +49,7 @@ func keepSmall() (stop func()) {
 	}
 }
 
-// watchMemory moves the limit until over is closed.
+// watchMemory adjusts the limit until over is closed.
 func watchMemory(over <-chan struct{}) {
 	collected := make(chan struct{}, 1)
 	signal := &collection{collected, over}
@@ -64,12 +63,12 @@ func watchMemory(over <-chan struct{}) {
 		case <-over:
 			return
 		case <-collected:
-			if idle != idleSeconds { // then it may be the one that gave memory back
+			if idle != idleSeconds { // when idle, this may be the collection that returned memory
 				idle = 0
 			}
 			m.collected(time.Now(), live())
 		case <-seconds.C:
-			if idle++; idle == idleSeconds { // once, until there is something to collect again
+			if idle++; idle == idleSeconds { // once, until there is garbage again
 				debug.FreeOSMemory()
 			}
 			m.second(live())
@@ -80,20 +79,20 @@ func watchMemory(over <-chan struct{}) {
 	}
 }
 
-// collection tells of collections of garbage.
+// collection signals garbage collections.
 type collection struct {
 	happened chan<- struct{}
 	over     <-chan struct{}
 }
 
-// await tells of the next one, and of those that follow: what nobody refers to is found by each.
+// await signals the next collection and those that follow: each collects a new unreachable object.
 func (c *collection) await() {
 	runtime.AddCleanup(&struct{ unused *byte }{}, func(c *collection) {
 		select {
 		case <-c.over:
 			return
 		case c.happened <- struct{}{}:
-		default: // it was told of one a moment ago and has not looked yet
+		default: // an earlier signal is still pending
 		}
 		c.await()
 	}, c)
@@ -102,12 +101,12 @@ func (c *collection) await() {
 // memoryLimit is a limit that follows the load.
 type memoryLimit struct {
 	limit int64
-	times int         // that garbage was collected in this second
-	last  []time.Time // collections within a second since the limit was raised, the newest last
+	times int         // collections in this second
+	last  []time.Time // collections of the last second since the limit was raised, newest last
 }
 
-// collected notes a collection, after which so many bytes were in use. Many collections soon after one another say that the
-// limit is near to what is in use, and would have the collector run without end.
+// collected records a collection, after which live bytes were in use. Many collections in a row mean that the limit is close to
+// what is in use, and would keep the collector running all the time.
 func (m *memoryLimit) collected(now time.Time, live int64) {
 	m.times++
 	m.last = slices.DeleteFunc(m.last, func(t time.Time) bool { return now.Sub(t) >= time.Second })
@@ -117,7 +116,7 @@ func (m *memoryLimit) collected(now time.Time, live int64) {
 	m.limit = max(m.limit, live*3/2)
 }
 
-// second lowers the limit at the end of a second in which there was not much garbage.
+// second ends a second, and lowers the limit if there was little garbage.
 func (m *memoryLimit) second(live int64) {
 	if m.times < collectsSeldom {
 		m.limit -= m.limit / 4
@@ -125,7 +124,7 @@ func (m *memoryLimit) second(live int64) {
 	m.limit, m.times = max(m.limit, smallMemory, live*3/2), 0
 }
 
-// live is how many bytes were in use after the last collection.
+// live returns how many bytes were in use after the last collection.
 func live() int64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)

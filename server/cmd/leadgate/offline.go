@@ -10,7 +10,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
-// directory is how a command that works while no gateway runs finds the data directory.
+// directory finds the data directory, for commands that work while no gateway runs.
 type directory struct{ config, dataDir string }
 
 func (d *directory) addFlags(cmd *cobra.Command) {
@@ -18,8 +18,8 @@ func (d *directory) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&d.dataDir, "data-dir", "", "data directory (default: the configuration's)")
 }
 
-// options are those of the data directory: the flag's or the configuration's, with the keys of the configuration. Without a
-// configuration file the flag alone will do.
+// options returns the options of the data directory: the flag's or the configuration's, with the configuration's encryption keys.
+// Without a configuration file the flag is enough.
 func (d *directory) options() (badger.Options, error) {
 	snapshot, err := config.Load(d.config, environment())
 	switch {
@@ -38,7 +38,7 @@ func (d *directory) options() (badger.Options, error) {
 	return badger.Options{}, fmt.Errorf("%w\nthe configuration may say how the data directory is encrypted; name another with --config if it does not concern it", err)
 }
 
-// storeOptions are what a configuration says of the store.
+// storeOptions returns what a configuration says about the store.
 func storeOptions(s config.Snapshot) (o badger.Options, err error) {
 	o.Dir, o.LargestLead = s.Config.GetDataDir(), int(s.Config.GetIntake().GetMaxBodyBytes())
 	for _, key := range []struct {

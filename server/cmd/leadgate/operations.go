@@ -16,11 +16,11 @@ import (
 	"github.com/leadgate/leadgate/worker/enums"
 )
 
-// Between two looks at how far an operation is.
+// How often the progress of an operation is read.
 const progressInterval = 500 * time.Millisecond
 
-// operate calls an rpc on many under an identifier of its own, and shows in a terminal how far it is. The operation goes on
-// even if this command ends before.
+// operate calls an RPC on many under a new operation ID, and shows the progress in a terminal. The operation continues even if the
+// command ends first.
 func operate[Answer any](cmd *cobra.Command, gateway *services, call func(operationID string) (Answer, error)) (Answer, error) {
 	id := uuid.NewString()
 	ctx, cancel := context.WithCancel(cmd.Context())
@@ -117,7 +117,7 @@ func countsInWords(op *leadgatev1.Operation) string {
 	return strings.Join(words, ", ")
 }
 
-// problemsOf returns what an operation could not do and why; nothing, if that cannot be read.
+// problemsOf returns what an operation could not do and why; nil if that cannot be read.
 func problemsOf(ctx context.Context, gateway *services, operationID string) []*leadgatev1.OperationProblem {
 	answer, err := gateway.GetOperation(ctx, &leadgatev1.GetOperationRequest{OperationId: operationID})
 	if err != nil {

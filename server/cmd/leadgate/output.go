@@ -19,7 +19,7 @@ func (o *output) addFlag(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringVarP(&o.format, "output", "o", "text", "text or json")
 }
 
-// printAll writes messages, one JSON object a line, or calls text to lay them out for people.
+// printAll writes messages as JSON, one per line, or calls text to print them for people.
 func printAll[M proto.Message](o *output, w io.Writer, messages []M, text func(w io.Writer)) error {
 	switch o.format {
 	case "json":
@@ -38,15 +38,15 @@ func printAll[M proto.Message](o *output, w io.Writer, messages []M, text func(w
 	return usageError{fmt.Errorf("--output %q: it is text or json", o.format)}
 }
 
-// table lays rows out in columns under a header; cells are separated by tabs.
+// table aligns rows in columns under a header. Cells are separated by tabs.
 func table(w io.Writer, header string, rows func(w io.Writer)) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, header)
 	rows(lines{tw})
-	_ = tw.Flush() // the writer below reports nothing that a person at the terminal does not see
+	_ = tw.Flush() // ignore write errors, like other output to a terminal
 }
 
-// ago is how long ago a time was, in its two largest units; "-" for none.
+// ago formats how long ago a time was, in its two largest units; "-" for none.
 func ago(t *timestamppb.Timestamp, now time.Time) string {
 	if t == nil {
 		return "-"
@@ -54,7 +54,7 @@ func ago(t *timestamppb.Timestamp, now time.Time) string {
 	return short(now.Sub(t.AsTime())) + " ago"
 }
 
-// shortDuration is a duration in its two largest units; "-" for none.
+// shortDuration formats a duration in its two largest units; "-" for none.
 func shortDuration(d *durationpb.Duration) string {
 	if d == nil {
 		return "-"

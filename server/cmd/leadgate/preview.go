@@ -12,7 +12,7 @@ import (
 	"github.com/leadgate/leadgate/worker/enums"
 )
 
-// How much of the standard input is read: more than any form may send.
+// How much standard input is read: more than any form may send.
 const maxPreview = 16 << 20
 
 func newPreview() *cobra.Command {
@@ -65,7 +65,7 @@ reason, and what would be sent to each destination. Nothing is kept.`,
 }
 
 func describePreview(w io.Writer, answer *leadgatev1.PreviewFormResponse) {
-	condition := "" // under which a destination is sent what is shown
+	condition := "" // under which what is shown would be sent
 	switch answer.GetOutcome() {
 	case leadgatev1.PreviewOutcome_PREVIEW_OUTCOME_REJECTED:
 		condition = ", if it were taken"

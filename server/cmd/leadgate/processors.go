@@ -5,12 +5,12 @@ import (
 	"runtime"
 )
 
-// spareProcessors is how many threads leadgate may run at one time beyond the processors that the machine has. Merging and
-// flushing tables keeps two threads busy for tens of milliseconds, and Go takes a processor from a goroutine after ten at the
-// earliest; with nothing spare, leads would wait for that on a small machine. The operating system shares more finely.
+// spareProcessors is how many threads may run at the same time in addition to one per processor. Compacting and flushing tables
+// keeps two threads busy for tens of milliseconds, and Go preempts a goroutine after 10 ms at the earliest: without spare threads,
+// leads would wait that long on a small machine. The operating system's time slices are shorter.
 const spareProcessors = 2
 
-// spareThreads lets more threads run until stop is called. A number that somebody set with GOMAXPROCS stands.
+// spareThreads lets more threads run until stop is called. It respects GOMAXPROCS if that is set.
 func spareThreads() (stop func()) {
 	if os.Getenv("GOMAXPROCS") != "" {
 		return func() {}

@@ -12,17 +12,17 @@ import (
 
 const (
 	barWidth    = 30
-	barInterval = 100 * time.Millisecond // between two drawings
+	barInterval = 100 * time.Millisecond // between two updates
 )
 
-// progress draws a bar in a terminal, and nothing elsewhere. It belongs to one goroutine.
+// progress draws a progress bar in a terminal, and nothing elsewhere. It belongs to one goroutine.
 type progress struct {
 	to    io.Writer // nil draws nothing
 	what  string
 	drawn time.Time
 }
 
-// newProgress draws on w if that is a terminal.
+// newProgress returns a bar that draws on w if that is a terminal.
 func newProgress(w io.Writer, what string) *progress {
 	p := &progress{what: what}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
@@ -31,7 +31,7 @@ func newProgress(w io.Writer, what string) *progress {
 	return p
 }
 
-// bytes draws how many of about how many bytes are done; about is 0 where nobody knows.
+// bytes draws how many bytes are done, of about that many; about is 0 if unknown.
 func (p *progress) bytes(done, about int64) {
 	if p.to == nil || time.Since(p.drawn) < barInterval {
 		return
@@ -46,7 +46,7 @@ func (p *progress) bytes(done, about int64) {
 	fmt.Fprintf(p.to, "\r%s [%s%s] %3.0f %%  %s\x1b[K", p.what, strings.Repeat("#", full), strings.Repeat(".", barWidth-full), part*100, size(done))
 }
 
-// count draws how many of how many are done.
+// count draws how many of the total are done.
 func (p *progress) count(done, total int64) {
 	if p.to == nil || total <= 0 || time.Since(p.drawn) < barInterval {
 		return
@@ -56,10 +56,10 @@ func (p *progress) count(done, total int64) {
 	fmt.Fprintf(p.to, "\r%s [%s%s] %d of %d\x1b[K", p.what, strings.Repeat("#", full), strings.Repeat(".", barWidth-full), done, total)
 }
 
-// due says whether it is time to draw again, for whoever has to work for what is drawn.
+// due reports whether it is time to draw again, for callers to whom drawing costs something.
 func (p *progress) due(now time.Time) bool { return p.to != nil && now.Sub(p.drawn) >= barInterval }
 
-// draw draws how much of all is done, with some words.
+// draw draws which part is done, from 0 to 1, with some words.
 func (p *progress) draw(part float64, words string) {
 	if p.to == nil {
 		return
@@ -76,7 +76,7 @@ func (p *progress) done() {
 	}
 }
 
-// size is a number of bytes for people.
+// size formats a number of bytes.
 func size(bytes int64) string {
 	switch {
 	case bytes < 1<<10:
@@ -89,7 +89,7 @@ func size(bytes int64) string {
 	return fmt.Sprintf("%.2f GiB", float64(bytes)/(1<<30))
 }
 
-// entries draws how many entries are done where nobody knows how many there are.
+// entries draws how many entries are done when the total is unknown.
 func (p *progress) entries(done int64) {
 	if p.to == nil || time.Since(p.drawn) < barInterval {
 		return

@@ -11,15 +11,15 @@ import (
 	"github.com/leadgate/leadgate/server/observe"
 )
 
-// source is a configuration file that is read again when it, or a file it refers to, changes.
+// source is a configuration file that is read again when it changes, or a file it refers to does.
 type source struct {
 	path string
 	over overrides
-	// files are those that the last load read, whether it was good or not.
+	// files are those that the last load read, successfully or not.
 	files *config.Files
 }
 
-// load reads the file as it is now.
+// load reads the current file.
 func (s *source) load() (config.Snapshot, error) {
 	s.files = config.NewFiles(environment())
 	snapshot, err := config.Load(s.path, s.files.Environment())
@@ -30,7 +30,7 @@ func (s *source) load() (config.Snapshot, error) {
 	return snapshot, nil
 }
 
-// keepReloading puts every good change of the configuration into force, until stop is called.
+// keepReloading puts every valid change of the configuration into force, until stop is called.
 func (g *gateway) keepReloading() (stop func()) {
 	if g.source == nil {
 		return func() {}
@@ -68,8 +68,8 @@ func (g *gateway) keepReloading() (stop func()) {
 	}
 }
 
-// reload puts the configuration file into force as it is now, in all rooms or in none: every room checks it first, and a room
-// that refuses it leaves the others as they were. What cannot change while leadgate runs stays, and that is told.
+// reload puts the current configuration file into force in all rooms or in none: every room checks it first, and if one refuses it,
+// the others stay as they are. What cannot change while leadgate runs stays, and is reported.
 func (g *gateway) reload() {
 	before := g.snapshot
 	snapshot, err := g.source.load()
@@ -94,7 +94,7 @@ func (g *gateway) reload() {
 		g.refuse(err)
 		return
 	}
-	// The back of the house first, so that no lead is bound for a destination that is not there yet.
+	// The back of the house comes first, so that no lead is queued for a destination that does not exist yet.
 	if err := g.worker.Apply(workerConfig(snapshot)); err != nil {
 		g.refuse(err)
 		return
@@ -121,7 +121,7 @@ func (g *gateway) reload() {
 	g.journal.Publish(events...)
 }
 
-// refuse tells why a configuration is not put into force.
+// refuse reports why a configuration was not put into force.
 func (g *gateway) refuse(err error) {
 	g.journal.Publish(systemEvent(leadgatev1.SystemEventType_SYSTEM_EVENT_TYPE_CONFIG_REFUSED,
 		"configuration "+g.snapshot.Revision+" stays in force; "+strings.ReplaceAll(err.Error(), "\n", "; ")))

@@ -66,7 +66,7 @@ func describeReport(w io.Writer, r *leadgatev1.DestinationReport) {
 	}
 }
 
-// windowWords is the time for which a quota counts, which is a round one: a day, not "1 d 0 h".
+// windowWords formats the window of a quota, which is a round one: a day, not "1 d 0 h".
 func windowWords(window *durationpb.Duration) string {
 	for _, unit := range []struct {
 		of   time.Duration

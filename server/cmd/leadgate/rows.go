@@ -18,15 +18,15 @@ import (
 	"github.com/leadgate/leadgate/server/intake"
 )
 
-// row is a line of a file with what became of it on the way to a lead.
+// row is a row of a file, and what became of it.
 type row struct {
-	number int   // of the file's rows, from 1, the header not counted
-	end    int64 // where the next one begins
+	number int   // number in the file, from 1 without the header
+	end    int64 // byte offset of the next row
 	cells  []string
-	lead   *leadgatev1.Lead // nil if it cannot be read
+	lead   *leadgatev1.Lead // nil if the row cannot be read
 	key    string
-	reason string   // why it is not sent, or was refused
-	left   []string // what the lead does without, because it cannot be read
+	reason string   // why it was not sent, or was refused
+	left   []string // columns left out because they cannot be read
 
 	done     bool
 	replayed bool
@@ -36,22 +36,22 @@ type row struct {
 type rowReader struct {
 	csv    *csv.Reader
 	header []string
-	fields []string // where each column leads
+	fields []string // the lead field of each column
 	form   *intake.Form
-	name   string // the form's
-	email  int    // the column of the e-mail addresses; -1 for none
-	key    int    // the column of the keys; -1 for none
-	last   row    // what came before
-	base   int64  // where csv began to read
+	name   string // name of the form
+	email  int    // index of the e-mail column; -1 if there is none
+	key    int    // index of the key column; -1 if there is none
+	last   row    // the row before the next one
+	base   int64  // byte offset at which csv started
 }
 
-// mapping says how a file becomes leads.
+// mapping says how a file is mapped to leads.
 type mapping struct {
 	form, region, key   string
 	mapped, skip, types []string
 }
 
-// openRows reads the header of a file: its columns, and by what they are parted.
+// openRows reads the header of a file: its columns, and their separator.
 func openRows(file *sheet, m mapping) (*rowReader, error) {
 	start, comma, err := file.begin()
 	if err != nil {
@@ -95,14 +95,14 @@ func (r *rowReader) read(from io.Reader, comma rune) {
 	r.csv.Comma, r.csv.LazyQuotes, r.csv.TrimLeadingSpace = comma, true, comma != '\t'
 }
 
-// skipTo goes on behind a row that was read by an earlier run.
+// skipTo continues after the last row that an earlier run handled.
 func (r *rowReader) skipTo(file *sheet, number int, end int64) {
 	r.read(io.NewSectionReader(file, end, 1<<62), r.csv.Comma)
 	r.csv.FieldsPerRecord = len(r.header)
 	r.base, r.last = end, row{number: number, end: end}
 }
 
-// next reads the next row with anything in it; io.EOF after the last one. A row that is wrong has its reason.
+// next reads the next row that is not empty; io.EOF after the last one. A malformed row has a reason.
 func (r *rowReader) next() (*row, error) {
 	cells, err := r.csv.Read()
 	for ; cells != nil && strings.Join(cells, "") == ""; cells, err = r.csv.Read() {
@@ -127,7 +127,7 @@ func (r *rowReader) next() (*row, error) {
 	return read, nil
 }
 
-// swallows reports whether a cell has another row in it, which a quote that is not closed makes of it.
+// swallows reports whether a cell contains another row, because a quote is not closed.
 func (r *rowReader) swallows(cells []string) bool {
 	for _, cell := range cells {
 		_, more, _ := strings.Cut(cell, "\n")
@@ -160,7 +160,7 @@ func (r *rowReader) fill(read *row) {
 	for _, v := range result.Violations {
 		reasons = append(reasons, v.Field+": "+v.Message)
 	}
-	// The gateway would say the same, later.
+	// Saves asking the gateway, which would refuse it as well.
 	if broken := (*protovalidate.ValidationError)(nil); len(reasons) == 0 && errors.As(protovalidate.Validate(read.lead), &broken) {
 		for _, v := range broken.Violations {
 			reasons = append(reasons, strings.TrimPrefix(result.FieldOf(protovalidate.FieldPathString(v.Proto.GetField()))+": "+v.Proto.GetMessage(), ": "))
@@ -172,14 +172,14 @@ func (r *rowReader) fill(read *row) {
 	}
 }
 
-// keyOf is the idempotency key of a row: the same each time the file is imported.
+// keyOf returns the idempotency key of a row, which is the same every time the file is imported.
 func (r *rowReader) keyOf(read *row) string {
 	if r.key >= 0 {
 		return strings.TrimSpace(read.cells[r.key])
 	}
 	content, err := proto.MarshalOptions{Deterministic: true}.Marshal(read.lead)
 	if err != nil {
-		return "" // it was refused
+		return "" // a lead that cannot be encoded was refused before
 	}
 	sum := sha256.Sum256(append([]byte(r.name+"\x00"), content...))
 	return "import-" + base64.RawURLEncoding.EncodeToString(sum[:18])

@@ -9,7 +9,7 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 )
 
-// overrides are the flags that stand above the configuration file.
+// overrides are the flags that override the configuration file.
 type overrides struct {
 	listen, dataDir     string
 	logFormat, logLevel word
@@ -64,7 +64,7 @@ with the reason while the previous configuration stays in force. SIGHUP makes it
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			defer keepSmall()()
 			defer spareThreads()()
-			signal.Ignore(syscall.SIGPIPE) // whoever reads the lines may go; leads are taken all the same
+			signal.Ignore(syscall.SIGPIPE) // if the reader of the log goes away, leads are still accepted
 			source := &source{path: path, over: over}
 			snapshot, err := source.load()
 			if err != nil {

@@ -16,17 +16,17 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// sheet is a file as a spreadsheet program writes it, read as UTF-8 whatever it is in.
+// sheet is a file written by a spreadsheet program, read as UTF-8 whatever its encoding.
 type sheet struct {
 	io.ReaderAt
 	name string
 	size int64
 	file *os.File
-	note string // how it is read, where that is not for sure
+	note string // how it is read, if that was guessed
 }
 
-// openSheet opens a file in a charset; if none is given, in the one that it shows itself, or else in Windows-1252, which Excel
-// writes where nobody asks it for UTF-8.
+// openSheet opens a file in a charset. If none is given, it detects UTF-8 and UTF-16, and otherwise assumes Windows-1252, which
+// Excel writes by default.
 func openSheet(path, charset string) (*sheet, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *sheet) decode(charset string) error {
 	return nil
 }
 
-// charset is what the file is in; nil for UTF-8.
+// charset returns the encoding of the file; nil for UTF-8.
 func (s *sheet) charset(name string) (encoding.Encoding, error) {
 	if name != "" {
 		from, err := htmlindex.Get(name)
@@ -71,7 +71,7 @@ func (s *sheet) charset(name string) (encoding.Encoding, error) {
 		return from, nil
 	}
 	first := make([]byte, 4)
-	n, _ := s.file.ReadAt(first, 0) // what cannot be read cannot be read below either
+	n, _ := s.file.ReadAt(first, 0) // an error will show again below
 	switch first = first[:n]; {
 	case bytes.HasPrefix(first, []byte("PK\x03\x04")), bytes.HasPrefix(first, []byte("\xD0\xCF\x11\xE0")):
 		return nil, usageError{fmt.Errorf("%s is a workbook; save it as CSV UTF-8", s.name)}
@@ -86,7 +86,7 @@ func (s *sheet) charset(name string) (encoding.Encoding, error) {
 	return nil, err
 }
 
-// begin finds where the header begins, and by what columns are parted. Excel may say that in a line before.
+// begin finds where the header begins, and what separates columns. Excel may name the separator in a line before the header.
 func (s *sheet) begin() (start int64, comma rune, err error) {
 	top := bufio.NewReader(io.NewSectionReader(s, 0, 1<<20))
 	line, err := top.ReadString('\n')

@@ -32,17 +32,17 @@ func newSimulate() *cobra.Command {
 type simulatedKind struct {
 	name, title string
 	short       string
-	// secret is what --token is to callers.
+	// secret is what callers know --token as.
 	secret string
-	// variable is the environment variable that the snippet takes the secret from.
+	// variable is the environment variable from which the snippet takes the secret.
 	variable string
-	// snippet is the kind of a destination that calls the simulator, at an address.
+	// snippet configures a destination that calls the simulator at ADDRESS.
 	snippet string
-	// open makes the simulator.
+	// open returns a simulator.
 	open func(token string, seed uint64) simulated
 }
 
-// simulated is a CRM that is simulated.
+// simulated is a simulated CRM.
 type simulated interface {
 	http.Handler
 	Check(simulator.Faults) error
@@ -93,7 +93,7 @@ the records, GET /_sim/requests the calls, and POST /_sim/faults changes how it 
 	return cmd
 }
 
-// destination is what to paste into a configuration.
+// destination returns what to paste into a configuration.
 func (k simulatedKind) destination(address string) string {
 	return "destinations:\n  crm:\n" + indented(strings.ReplaceAll(k.snippet, "ADDRESS", address), "    ") +
 		"\n\nand export " + k.variable + "=…, the value of --token, or anything without it"
@@ -103,7 +103,7 @@ func indented(text, by string) string {
 	return by + strings.ReplaceAll(text, "\n", "\n"+by)
 }
 
-// faultFlags are the flags that say how a simulated CRM fails.
+// faultFlags say how a simulated CRM fails.
 type faultFlags struct {
 	set           simulator.Faults
 	kinds         []string

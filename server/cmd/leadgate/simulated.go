@@ -11,7 +11,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator/zoho"
 )
 
-// simulatedKinds are the kinds of CRM that can be simulated: one for each kind of destination.
+// simulatedKinds returns the kinds of CRM that can be simulated: one for each kind of destination.
 var simulatedKinds = []simulatedKind{
 	{
 		name: "hubspot", title: "HubSpot", short: "Answer like HubSpot's contacts API, contacts in memory",

@@ -60,8 +60,8 @@ URL matter. The form also works without JavaScript.`,
 	return cmd
 }
 
-// withoutSecrets is the environment of whoever has the configuration and none of its secrets, as who builds a page: one that is not
-// there stands for its name.
+// withoutSecrets returns an environment for people who have the configuration but not its secrets, such as those who build a page:
+// a missing secret is replaced by a description of it.
 func withoutSecrets(configuration string) config.Environment {
 	return config.Environment{
 		LookupEnv: func(name string) (string, bool) { return cmp.Or(os.Getenv(name), "the variable "+name), true },
@@ -75,7 +75,7 @@ func withoutSecrets(configuration string) config.Environment {
 	}
 }
 
-// addressOf is the address that the gateway listens on, as a browser on the same machine would write it.
+// addressOf returns the URL of the gateway for a browser on the same machine.
 func addressOf(cfg *configv1.Config) string {
 	scheme := "http://"
 	if cfg.GetTls() != nil {
@@ -95,7 +95,7 @@ type snippetField struct {
 	Options                         []string
 }
 
-// snippetConsent is a check box, and the hidden field with its wording if the form has one.
+// snippetConsent is a checkbox, and the hidden field with its wording if the form has one.
 type snippetConsent struct{ Name, Value, Text, TextField string }
 
 var snippet = template.Must(template.New("snippet").Funcs(template.FuncMap{"remark": remark}).Parse(`<form data-leadgate="{{.Form}}" action="{{.Gateway}}/v1/forms/{{.Form}}/submissions" method="post"{{with .KeyLife}} data-key-life="{{.}}"{{end}}>
@@ -132,7 +132,7 @@ var snippet = template.Must(template.New("snippet").Funcs(template.FuncMap{"rema
 <script src="{{.Gateway}}/leadgate.js" defer></script>
 `))
 
-// usualKeyLife is what the browser client assumes.
+// usualKeyLife is the browser client's default.
 const usualKeyLife = 24 * time.Hour
 
 func writeSnippet(w io.Writer, gateway, form string, cfg *configv1.Form, keyLife time.Duration) error {
@@ -150,12 +150,12 @@ func writeSnippet(w io.Writer, gateway, form string, cfg *configv1.Form, keyLife
 	})
 }
 
-// remark is a comment in the markup; templates drop those of their own.
+// remark returns a comment for the markup; html/template drops those in templates.
 func remark(text string) template.HTML {
 	return template.HTML("<!-- " + html.EscapeString(text) + " -->") //nolint:gosec // it is escaped
 }
 
-// usual says in which order a visitor expects the fields of a lead, and what a browser may fill in by itself.
+// usual returns the lead fields in the order that visitors expect, with what a browser may fill in by itself.
 func usual() []snippetField {
 	return []snippetField{
 		{Name: "full_name", Autocomplete: "name"}, {Name: "first_name", Autocomplete: "given-name"}, {Name: "last_name", Autocomplete: "family-name"},
@@ -166,8 +166,8 @@ func usual() []snippetField {
 	}
 }
 
-// snippetFields are the form's fields, one for each lead field: where several lead to one, the others are old names. A form that
-// names none gets those that most forms have.
+// snippetFields returns the form's fields, one for each lead field: of several for the same lead field, the others are old names. A
+// form that names none gets the usual ones.
 func snippetFields(cfg *configv1.Form) []snippetField {
 	known := usual()
 	place := func(path string) int {
@@ -178,13 +178,13 @@ func snippetFields(cfg *configv1.Form) []snippetField {
 		return at
 	}
 	names := map[string]string{}   // by lead field
-	if len(cfg.GetFields()) == 0 { // it takes what the dictionary knows
+	if len(cfg.GetFields()) == 0 { // the form accepts all names in the dictionary
 		for _, path := range append([]string{"email", "first_name", "last_name", "phone", "message"}, cfg.GetRequired()...) {
 			names[path] = path
 		}
 	}
 	for _, field := range slices.Sorted(maps.Keys(cfg.GetFields())) {
-		if path := cfg.GetFields()[field]; names[path] == "" && !strings.HasPrefix(path, "source.") { // the script fills those in
+		if path := cfg.GetFields()[field]; names[path] == "" && !strings.HasPrefix(path, "source.") { // the script fills in the source
 			names[path] = field
 		}
 	}

@@ -127,7 +127,7 @@ func leadOf(pairs []pair, body []byte) (*leadgatev1.Lead, error) {
 	return lead, nil
 }
 
-// formFieldsOf reads a form's fields from a JSON object of strings and lists of strings, then adds the named ones.
+// formFieldsOf reads a form's fields from a JSON object, then adds the named ones.
 func formFieldsOf(pairs []pair, body []byte) ([]leadgate.Field, error) {
 	var fields []leadgate.Field
 	if len(body) > 0 {

@@ -14,22 +14,21 @@ import (
 )
 
 const (
-	// How often destinations and alerts are asked for.
+	// How often destinations and alerts are read.
 	pollInterval = 2 * time.Second
-	// How many events the table remembers.
+	// How many events the table keeps at least.
 	tableHistory = 500
-	// How many seconds a sparkline shows.
+	// How many seconds a sparkline covers.
 	sparkSeconds = 30
-	// Events are shown together this often, so that a flood costs no more than a trickle.
+	// How often events are shown, all at once, so that a flood costs no more than a trickle.
 	frameInterval = 100 * time.Millisecond
 	// How long one request of the table may take.
 	tableTimeout = 5 * time.Second
-	// What is shown before the first event, if the flags do not say.
+	// How many earlier events are shown first, if the flags do not say.
 	tableLast = 100
 )
 
-// screen is the live table: what bubbletea calls a model. All of it belongs to bubbletea's goroutine; what happens elsewhere comes
-// as messages.
+// screen is the live table, a model for bubbletea. It belongs to bubbletea's goroutine; anything else reaches it as messages.
 type screen struct {
 	ctx     context.Context
 	service leadgatev1.WorkerServiceClient
@@ -42,31 +41,31 @@ type screen struct {
 	alerts        []*leadgatev1.Alert
 	events        []*leadgatev1.Event // oldest first
 	sparks        map[string]*spark
-	note          string    // what the stream or an action said last
+	note          string    // last message from the stream or an action
 	away          bool      // the stream is down
 	asOf          time.Time // when the figures were read
 	unread        error     // why they cannot be read now
-	failed        error     // the stream ended for good
+	failed        error     // why the stream ended for good
 
-	cursor   int    // which destination is chosen
+	cursor   int    // index of the chosen destination
 	only     string // show only this destination
-	failures bool   // show only what went wrong
-	frozen   int    // how many events the view that is held shows; -1 if it is not held
-	typing   bool   // a filter is being typed
+	failures bool   // show only failures
+	frozen   int    // how many events a frozen view shows; -1 if it is not frozen
+	typing   bool   // the filter is being edited
 	filter   string
 	help     bool
 	question *question // asked before something is done
 }
 
-// spark counts what a destination took in the last seconds.
+// spark counts what a destination accepted in the last seconds.
 type spark struct {
 	counts [sparkSeconds]int
 	newest int64 // Unix second of the newest count
-	failed int   // in all
-	taken  int   // in all
+	failed int   // in total
+	taken  int   // in total
 }
 
-// question is something that is done once a person says yes.
+// question is an action that needs a person's yes.
 type question struct {
 	text string
 	do   tea.Cmd
@@ -88,7 +87,7 @@ type (
 	ticked struct{}
 )
 
-// runTable shows the table until a person leaves it.
+// runTable shows the table until a person quits it.
 func runTable(ctx context.Context, in io.Reader, out io.Writer, conn *connection, gateway *services, request *leadgatev1.WatchDeliveriesRequest) error {
 	if request.GetLast() == 0 {
 		request.Last = tableLast
@@ -97,7 +96,7 @@ func runTable(ctx context.Context, in io.Reader, out io.Writer, conn *connection
 	defer cancel()
 	t := newTable(ctx, gateway, conn.server, request)
 	if message := t.poll()(); message.(polled).err != nil {
-		return conn.explain(message.(polled).err) // nobody answers, or the key is wrong: better said before the screen changes
+		return conn.explain(message.(polled).err) // no gateway, or a wrong key: say so before the screen changes
 	}
 	program := tea.NewProgram(t, tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out))
 	feed := newFeed(program)
@@ -175,7 +174,7 @@ func (t *screen) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 	return t, nil
 }
 
-// see takes an event into the list and the sparklines.
+// see adds an event to the list and the sparklines.
 func (t *screen) see(e *leadgatev1.Event) {
 	t.events = append(t.events, e)
 	if over := len(t.events) - 2*tableHistory; over >= 0 {
@@ -217,7 +216,7 @@ func (s *spark) advance(second int64) {
 	s.newest = max(s.newest, second)
 }
 
-// key does what a key says. Text is what it types.
+// key handles a key press. text is what the key types.
 func (t *screen) key(key, text string) tea.Cmd {
 	switch {
 	case key == "ctrl+c":
@@ -285,7 +284,7 @@ func (t *screen) edit(key, text string) {
 	}
 }
 
-// chosen is the destination under the cursor; nil if there is none.
+// chosen returns the destination under the cursor; nil if there is none.
 func (t *screen) chosen() *leadgatev1.Destination {
 	if t.cursor < len(t.destinations) {
 		return t.destinations[t.cursor]
@@ -293,7 +292,7 @@ func (t *screen) chosen() *leadgatev1.Destination {
 	return nil
 }
 
-// ask runs a request beside bubbletea's goroutine.
+// ask returns a command that sends a request outside bubbletea's goroutine.
 func (t *screen) ask(what func(ctx context.Context) (tea.Msg, error)) tea.Cmd {
 	return func() tea.Msg {
 		ctx, cancel := context.WithTimeout(t.ctx, tableTimeout)
@@ -373,7 +372,7 @@ func plural(n int64, one, many string) string {
 	return many
 }
 
-// shown says whether the view has an event, besides what the gateway filters.
+// shown reports whether the view shows an event, in addition to the gateway's filter.
 func (t *screen) shown(e *leadgatev1.Event) bool {
 	l := e.GetLead()
 	if t.only != "" && l.GetDestination() != t.only && e.GetDestination().GetDestination() != t.only {
@@ -400,7 +399,7 @@ func isFailure(e *leadgatev1.Event) bool {
 	return e.GetLead() == nil
 }
 
-// feed hands events to the table, many at once.
+// feed passes events to the table in batches.
 type feed struct {
 	program *tea.Program
 	seen    chan *leadgatev1.Event
@@ -426,7 +425,7 @@ func (f *feed) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			for { // nobody must wait for a table that is gone
+			for { // drain, so that nobody blocks on a table that is gone
 				select {
 				case <-f.seen:
 				default:

@@ -16,7 +16,7 @@ import (
 	"github.com/leadgate/leadgate/worker/journal"
 )
 
-// The table's looks. Colour carries state, and is never alone: each state has a word and a shape too.
+// look is how a state is shown. Colour is never the only sign: each state has a word and a shape too.
 type look struct {
 	shape, word string
 	style       lipgloss.Style
@@ -34,7 +34,7 @@ var (
 	bold = lipgloss.NewStyle().Bold(true)
 )
 
-// The terminal's own colours, so that they fit dark and light ones.
+// The terminal's own colours, so that they suit dark and light themes.
 const (
 	red    = "1"
 	green  = "2"
@@ -42,7 +42,7 @@ const (
 	purple = "5"
 )
 
-// lookOf is how a destination's status looks.
+// lookOf returns the look of a destination's status.
 func lookOf(d *leadgatev1.Destination) look {
 	word := enums.Words(d.GetStatus())
 	switch d.GetStatus() {
@@ -160,13 +160,13 @@ func (t *screen) destinationLines() []string {
 	return lines
 }
 
-// pad makes a text so many columns wide.
+// pad pads or truncates text to a number of columns.
 func pad(text string, width int) string {
 	text = ansi.Truncate(text, width, "…")
 	return text + strings.Repeat(" ", max(0, width-ansi.StringWidth(text)))
 }
 
-// line draws the seconds until now, the highest as a full block.
+// line draws the last sparkSeconds seconds up to now, with the highest count as a full block.
 func (s *spark) line(now int64) string {
 	bars := []rune(" ▁▂▃▄▅▆▇█")
 	s.advance(now)
@@ -182,7 +182,7 @@ func (s *spark) line(now int64) string {
 	return line.String()
 }
 
-// eventLines are the newest events that fit, the newest at the bottom.
+// eventLines returns the newest events that fit, newest last.
 func (t *screen) eventLines(room int) []string {
 	events := t.events
 	if t.frozen >= 0 {

@@ -19,7 +19,7 @@ import (
 	"github.com/leadgate/leadgate/worker/journal"
 )
 
-// Between two tries to reach a gateway that went away.
+// The wait before each attempt to reconnect.
 const reconnectDelay = time.Second
 
 func newWatch() *cobra.Command {
@@ -78,7 +78,7 @@ func parseStages(names []string) ([]leadgatev1.Stage, error) {
 	return stages, nil
 }
 
-// watcher follows the stream of events across lost connections.
+// watcher follows the stream of events, and reconnects when it breaks.
 type watcher struct {
 	service leadgatev1.WorkerServiceClient
 	request *leadgatev1.WatchDeliveriesRequest
@@ -86,15 +86,15 @@ type watcher struct {
 	explain func(error) error
 }
 
-// sink takes what a watcher sees.
+// sink receives what a watcher sees.
 type sink interface {
 	event(e *leadgatev1.Event) error
 	note(text string)
-	// link says that the gateway went away, or that it is there again.
+	// link says that the gateway is reachable again, or no longer.
 	link(up bool)
 }
 
-// run returns nil when ctx ends, and an error that trying again will not mend.
+// run returns nil when ctx ends, or an error that retrying cannot fix.
 func (w *watcher) run(ctx context.Context) error {
 	connected := false
 	for {
@@ -107,7 +107,7 @@ func (w *watcher) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		// A first connection that fails is a mistake in the address; a lost one comes back.
+		// If the first connection fails, the address is wrong; a lost one may come back.
 		passing := errors.Is(err, io.EOF) || status.Code(err) == codes.Unavailable
 		if !connected || !passing {
 			return w.explain(err)
@@ -119,7 +119,7 @@ func (w *watcher) run(ctx context.Context) error {
 	}
 }
 
-// wait returns false when ctx ended.
+// wait waits for the next attempt. It returns false if ctx ended.
 func (w *watcher) wait(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
@@ -142,7 +142,7 @@ func (w *watcher) follow(ctx context.Context, hello func()) error {
 		switch m := message.GetMessage().(type) {
 		case *leadgatev1.WatchDeliveriesResponse_Hello:
 			hello()
-			// The events that were asked for follow only now, so a resume point is not moved by the hello.
+			// The events asked for are still to come, so the hello must not move the resume point.
 			if w.request.ResumeAfter == "" && w.request.Last == 0 {
 				w.resumeAfter(m.Hello.GetLatestEventId())
 			}
@@ -159,7 +159,7 @@ func (w *watcher) follow(ctx context.Context, hello func()) error {
 	}
 }
 
-// resumeAfter remembers where a new connection goes on.
+// resumeAfter sets where the next connection continues.
 func (w *watcher) resumeAfter(id string) {
 	if id != "" {
 		w.request.ResumeAfter, w.request.Last = id, 0
@@ -173,7 +173,7 @@ func gapText(gap *leadgatev1.WatchGap) string {
 	return "events are missing here: " + gap.GetReason()
 }
 
-// eventPrinter writes events as lines.
+// eventPrinter writes events, one per line.
 type eventPrinter struct {
 	out, notes io.Writer
 	json       bool
@@ -198,7 +198,7 @@ func isTerminal(out io.Writer) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// note tells the person, apart from the events.
+// note writes a message for the person, apart from the events.
 func (p *eventPrinter) note(text string) { fmt.Fprintln(p.notes, "leadgate: "+text) }
 
 func (p *eventPrinter) link(up bool) {
@@ -224,7 +224,7 @@ func (p *eventPrinter) event(e *leadgatev1.Event) error {
 	return err
 }
 
-// text is one line, harmless to a terminal, whatever strangers wrote into what it tells.
+// text formats an event as one line that is safe for a terminal, whatever strangers wrote.
 func (p *eventPrinter) text(e *leadgatev1.Event) string {
 	at := e.GetTime().AsTime().Local().Format("15:04:05.000")
 	line := func(format string, args ...any) string { return journal.OneLine(fmt.Sprintf(format, args...)) }
@@ -282,7 +282,7 @@ func orDash(s string) string {
 	return s
 }
 
-// looks gives each stage a shape, and a colour on top.
+// looks gives each stage a shape, and a colour in addition.
 var looks = map[leadgatev1.Stage]struct{ shape, colour string }{
 	leadgatev1.Stage_STAGE_RECEIVED:     {"◐", ""},
 	leadgatev1.Stage_STAGE_VALIDATED:    {"◐", ""},
