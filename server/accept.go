@@ -17,48 +17,48 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// arrival is a lead that satisfies every rule and is to be made durable, by whichever door it came.
+// arrival is a lead that satisfies every rule and is ready to be made durable, whichever way it came.
 type arrival struct {
 	call       *call
 	house      *house
-	form       string // empty for a backend's
+	form       string // empty if a backend sent it
 	lead       *leadgatev1.Lead
-	submission *leadgatev1.Submission // nil for a backend's
-	// key is empty if none came; scope is what it is unique within. payload is what is compared under the key, by field.
+	submission *leadgatev1.Submission // nil if a backend sent it
+	// key is the idempotency key, unique within scope; empty if there is none. payload is compared, field by field, with what came before
+	// under the same key.
 	scope, key string
 	payload    []store.Field
-	// content stands for the key where none came: a hash of the submission, and for how long it counts. Empty for never.
+	// content replaces the key if there is none: a hash of the submission, which makes the same content within contentWindow a repeat. If
+	// empty, content is not compared.
 	content       string
 	contentWindow time.Duration
-	// destinations take the lead; without any it is held.
+	// destinations are where the lead goes; if there are none, it is held.
 	destinations []string
-	// holds are the reasons why a person is to decide before the lead goes anywhere.
+	// holds are the reasons why a person has to decide before the lead is sent anywhere.
 	holds []*leadgatev1.Hold
-	// changes are what was done to the submission.
+	// changes are what leadgate changed in the submission.
 	changes []*leadgatev1.Change
-	// detail is what is worth knowing of how the lead was read, in words.
+	// detail is a note for people on how the lead was read.
 	detail string
-	// holdReuse keeps another payload under a known key as a held lead, instead of refusing it.
+	// holdReuse keeps a different payload under a known key as a held lead, instead of refusing it.
 	holdReuse bool
 }
 
-// outcome is what the sender of a lead is told: its identifier, the first one's if the key was seen before, or an error.
+// outcome is the answer to the sender of a lead: its identifier, or the first lead's if it is a repeat, or an error.
 type outcome struct {
 	leadID   string
 	replayed bool
 	err      error
 }
 
-// accept makes a lead durable and returns the identifier that its sender is told: the new one, or, if the key was seen
-// before, the first.
+// accept makes a lead durable and returns the identifier to answer with: the new lead's or, if it is a repeat, the first one's.
 func (s *Server) accept(ctx context.Context, a *arrival) (leadID string, replayed bool, err error) {
 	o := s.acceptAll(ctx, []*arrival{a})[0]
 	return o.leadID, o.replayed, o.err
 }
 
-// acceptAll makes leads durable in one go and returns what became of each. What has arrived whole is kept, though its sender goes
-// away or the server stops meanwhile: a visitor who closes the page has sent the form, and a lead is refused for its own faults
-// only.
+// acceptAll makes leads durable together and returns an outcome for each. It finishes even if the sender disconnects or the server stops:
+// a visitor who closes the page has sent the form, and a lead is refused only for faults of its own.
 func (s *Server) acceptAll(ctx context.Context, arrivals []*arrival) []outcome {
 	now := s.now()
 	acceptances := make([]*store.Acceptance, len(arrivals))
@@ -77,7 +77,7 @@ func (s *Server) acceptAll(ctx context.Context, arrivals []*arrival) []outcome {
 	return outcomes
 }
 
-// acceptance is what the store is asked to write of an arrival, also if its key turns out to be a reused one.
+// acceptance returns what the store should write for an arrival, including what to write if its key turns out to be reused.
 func (s *Server) acceptance(a *arrival, now time.Time) *store.Acceptance {
 	holds := a.holds
 	if len(a.destinations) == 0 {
@@ -104,7 +104,7 @@ func (s *Server) acceptance(a *arrival, now time.Time) *store.Acceptance {
 	return acceptance
 }
 
-// outcome reads what the store made of an arrival, and tells of a duplicate.
+// outcome converts the store's result. It publishes the event of a duplicate.
 func (s *Server) outcome(a *arrival, asked *store.Acceptance, result store.Accepted, now time.Time) outcome {
 	switch {
 	case result.Err != nil:
@@ -117,13 +117,13 @@ func (s *Server) outcome(a *arrival, asked *store.Acceptance, result store.Accep
 	case len(result.Differing) > 0 && result.HeldLeadID == "":
 		return outcome{err: s.reused(a, result)}
 	case asked.OnReuse != nil && result.HeldLeadID == asked.OnReuse.Record.GetLeadId():
-		return outcome{leadID: result.LeadID, replayed: true} // held now, which its own events tell
+		return outcome{leadID: result.LeadID, replayed: true} // held now, as its own events say
 	}
 	s.duplicate(a, now, result)
 	return outcome{leadID: result.LeadID, replayed: true}
 }
 
-// lookUp answers as an earlier submission with the same key and payload was answered; ok is false if there was none.
+// lookUp returns the lead of an earlier submission with the same key and payload; ok is false if there is none.
 func (s *Server) lookUp(ctx context.Context, a *arrival) (leadID string, ok bool) {
 	if a.key == "" {
 		return "", false
@@ -136,7 +136,7 @@ func (s *Server) lookUp(ctx context.Context, a *arrival) (leadID string, ok bool
 	return result.LeadID, true
 }
 
-// acceptance is what the store is to write: an open lead, or a held one if there are reasons to hold it.
+// acceptance returns what the store should write: an open lead, or a held one if there are reasons to hold it.
 func (a *arrival) acceptance(now time.Time, leadID string, holds []*leadgatev1.Hold) *store.Acceptance {
 	created := timestamppb.New(now)
 	record := &leadgatev1.LeadRecord{
@@ -163,10 +163,10 @@ func (a *arrival) acceptance(now time.Time, leadID string, holds []*leadgatev1.H
 	return &store.Acceptance{Record: record, Destinations: a.destinations, Events: events}
 }
 
-// contentScope ends the scope of keys that are made of a submission's content. No form's name has a slash.
+// contentScope is the suffix of the scope of keys made from a submission's content. No form's name contains a slash.
 const contentScope = "/content"
 
-// noRoute is the hold of a lead that has no destination.
+// noRoute returns the hold of a lead that has no destination.
 func noRoute(form string) *leadgatev1.Hold {
 	detail := "no destination takes leads without a form; name one under leads.destinations in the configuration"
 	if form != "" {
@@ -175,7 +175,7 @@ func noRoute(form string) *leadgatev1.Hold {
 	return &leadgatev1.Hold{Reason: leadgatev1.HoldReason_HOLD_REASON_NO_ROUTE, Detail: detail}
 }
 
-// keyReused is the hold of another payload under a known key.
+// keyReused returns the hold of a different payload under a known key.
 func keyReused() *leadgatev1.Hold {
 	return &leadgatev1.Hold{
 		Reason: leadgatev1.HoldReason_HOLD_REASON_KEY_REUSED,
@@ -183,7 +183,7 @@ func keyReused() *leadgatev1.Hold {
 	}
 }
 
-// inWords joins what holds say.
+// inWords joins the details of holds.
 func inWords(holds []*leadgatev1.Hold) string {
 	details := make([]string, len(holds))
 	for i, hold := range holds {
@@ -199,7 +199,7 @@ func (a *arrival) event(at *timestamppb.Timestamp, leadID string, stage leadgate
 	}}}
 }
 
-// duplicate tells that a submission came again.
+// duplicate publishes the event of a repeated submission.
 func (s *Server) duplicate(a *arrival, now time.Time, result store.Accepted) {
 	event := a.event(timestamppb.New(now), result.LeadID, leadgatev1.Stage_STAGE_DUPLICATE)
 	event.GetLead().Detail = "answered like the first one"
@@ -212,8 +212,8 @@ func (s *Server) duplicate(a *arrival, now time.Time, result store.Accepted) {
 	s.journal.Publish(event)
 }
 
-// reused is the error of a key that was seen before with another payload. A form asks nobody for a key: whoever guesses one must not
-// find out, by trying, what somebody else filled in. What differs is told to whoever submits with an API key, and by the event.
+// reused returns the error of a known key with a different payload. Forms require no API key, and whoever guesses an idempotency key must
+// not find out, by trial, what somebody else submitted. So only callers with an API key, and the event, are told which fields differ.
 func (s *Server) reused(a *arrival, result store.Accepted) error {
 	info := &errdetails.ErrorInfo{
 		Reason:   "IDEMPOTENCY_KEY_REUSED",
@@ -229,7 +229,7 @@ func (s *Server) reused(a *arrival, result store.Accepted) error {
 		"the idempotency key was already used for different content; send a new key for a new lead")
 }
 
-// refused tells that a lead was not taken: once for each request, wherever in the house it was refused.
+// refused publishes the event of a refused lead, once for each request, no matter where it was refused.
 func (s *Server) refused(c *call, err error) {
 	if !c.intake || !c.refused.CompareAndSwap(false, true) {
 		return
@@ -253,11 +253,11 @@ func (s *Server) refused(c *call, err error) {
 	}}})
 }
 
-// maxSaid bounds what an event says of a refusal, in bytes: the journal keeps thousands of them.
+// maxSaid is the longest error in an event, in bytes: the journal keeps thousands of events.
 const maxSaid = 2 << 10
 
-// said is what an event may say in words that strangers had a hand in: an origin or a path may be of any bytes, while an event
-// that is not UTF-8 cannot be sent to anybody. All else that an event says of a refusal was judged before.
+// said makes an error fit for an event. The error may quote what strangers sent, such as an origin or a path of arbitrary bytes, and an
+// event that is not UTF-8 cannot be sent. The other fields of the event were checked before.
 func said(text string) string {
 	if len(text) > maxSaid {
 		text = strings.ToValidUTF8(text[:maxSaid], "") + "…"

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// arriving is the context of an rpc over gRPC. It ends if the rpc's message takes too long to arrive: grpc reads that of a unary
-// rpc before any interceptor runs, and would wait for it as long as the connection lives.
+// arriving is the context of an RPC over gRPC. It ends if the RPC's message takes too long to arrive: grpc reads a unary RPC's message
+// before any interceptor runs, and would wait for it as long as the connection lives.
 type arriving struct {
 	context.Context
 	late  atomic.Bool
@@ -16,7 +16,7 @@ type arriving struct {
 
 type arrivingKey struct{}
 
-// timeMessage bounds the time in which an rpc's first message has to arrive, as timeBody does for a body.
+// timeMessage bounds how long an RPC's first message may take to arrive, as timeBody does for a body.
 func (s *Server) timeMessage(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
 	a := &arriving{Context: ctx}
@@ -27,7 +27,7 @@ func (s *Server) timeMessage(ctx context.Context) context.Context {
 	return a
 }
 
-// arrived takes the bound off an rpc that has its message, or reads its messages as they come.
+// arrived lifts the bound of an RPC that has its message, or that reads its messages as they come.
 func arrived(ctx context.Context) {
 	if a, ok := ctx.Value(arrivingKey{}).(*arriving); ok {
 		a.timer.Stop()

@@ -19,13 +19,13 @@ type role string
 
 const (
 	anyone  role = ""        // no key needed
-	known   role = "any key" // a key with whatever role
+	known   role = "any key" // a key with any role
 	submit  role = "submit"
 	read    role = "read"
 	operate role = "operate"
 )
 
-// roleOf says what each rpc asks for. An rpc that is not listed asks for operate, so that a new one is not open by mistake.
+// roleOf returns the role that an RPC requires. One that is not listed requires operate, so that a new one is not open by mistake.
 func roleOf(method string) role {
 	switch method {
 	case leadgatev1.LeadService_SubmitForm_FullMethodName,
@@ -46,7 +46,7 @@ func roleOf(method string) role {
 	return operate
 }
 
-// authorize lets a call in or says why not. Without configured API keys only callers on this machine get in.
+// authorize returns an error if a call is not allowed. Without configured API keys, only callers on this machine are.
 func (h *house) authorize(c *call, want role) error {
 	switch {
 	case want == anyone:
@@ -74,11 +74,10 @@ func (h *house) authorize(c *call, want role) error {
 	return nil
 }
 
-// key is the configured API key that a caller sent; nil if there is no such key.
+// key returns the configured API key that a caller sent; nil if there is none.
 func (h *house) key(bearer string) *configv1.APIKey { return h.keys[sha256.Sum256([]byte(bearer))] }
 
-// letIn authorizes a call, and logs who comes with a key that does not open: somebody may be trying keys. It logs one of a network,
-// and no more of the same for a while.
+// letIn authorizes a call. It logs a refused API key, because somebody may be guessing: only one for each network within a while.
 func (s *Server) letIn(c *call, want role) error {
 	err := s.house().authorize(c, want)
 	if err != nil && c.bearer != "" && s.once.Tell("key from "+networkOf(c.address).String()) {
@@ -87,12 +86,12 @@ func (s *Server) letIn(c *call, want role) error {
 	return err
 }
 
-// authenticate is the hook of the auth interceptors; the call stands in the context.
+// authenticate authorizes the call in the context for an RPC.
 func (s *Server) authenticate(ctx context.Context, method string) error {
 	return s.letIn(callOf(ctx), roleOf(method))
 }
 
-// guarded is a plain HTTP handler for callers with a role.
+// guarded returns a plain HTTP handler for callers with a role.
 func (s *Server) guarded(want role, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.letIn(callOf(r.Context()), want); err != nil {

@@ -24,12 +24,12 @@ func (s *leads) Backup(r *leadgatev1.BackupRequest, stream grpc.ServerStreamingS
 	return stream.Send(&leadgatev1.BackupResponse{Position: position})
 }
 
-// chunks sends what is written as parts of a backup.
+// chunks sends what is written to it as parts of a backup.
 type chunks struct {
 	stream grpc.ServerStreamingServer[leadgatev1.BackupResponse]
 }
 
-// How many bytes one part has at most, well below what a gRPC message may have.
+// The largest part of a backup in bytes, well below the limit of a gRPC message.
 const maxChunk = 256 << 10
 
 // Write implements io.Writer.
@@ -47,8 +47,8 @@ func (c chunks) Write(b []byte) (written int, err error) {
 // How many leads of an export are read at a time.
 const exportPage = 100
 
-// ExportLeads implements LeadServiceServer. Each page is read by itself: a long export holds nothing up, and what is accepted
-// meanwhile is not in it.
+// ExportLeads implements LeadServiceServer. Pages are read one by one, so that a long export blocks nothing. Leads accepted meanwhile are
+// not included.
 func (s *leads) ExportLeads(r *leadgatev1.ExportLeadsRequest, stream grpc.ServerStreamingServer[leadgatev1.ExportLeadsResponse]) error {
 	q := store.LeadQuery{State: r.GetState(), Form: r.GetForm(), Email: store.Address(r.GetEmail())}
 	if r.GetSince() != nil {
@@ -75,7 +75,7 @@ func (s *leads) ExportLeads(r *leadgatev1.ExportLeadsRequest, stream grpc.Server
 			break
 		}
 	}
-	// Of a damaged table what can be read was sent; that it was all must not be the answer.
+	// Of a damaged table, what can be read was sent. The answer must not be that this was everything.
 	if err := s.store.Writable(); errors.Is(err, store.ErrDamaged) {
 		return worker.Failure(err, codes.DataLoss, &errdetails.ErrorInfo{Reason: "EXPORT_INCOMPLETE"},
 			"the store is damaged, and leads may be missing from this export: stop leadgate, and see leadgate doctor")

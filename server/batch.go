@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// maxBatchBody bounds the body of a batch, and a message over gRPC, in bytes.
+	// maxBatchBody is the largest body of a batch, and the largest gRPC message, in bytes.
 	maxBatchBody = 4 << 20
-	// maxTogether is how many leads of a stream are made durable in one go.
+	// maxTogether is how many leads of a stream are made durable together at most.
 	maxTogether = 512
 )
 
@@ -26,8 +26,8 @@ func (s *leads) BatchSubmitLeads(ctx context.Context, r *leadgatev1.BatchSubmitL
 	return &leadgatev1.BatchSubmitLeadsResponse{Results: s.submitAll(ctx, 0, r.GetLeads())}, nil
 }
 
-// SubmitLeads implements LeadServiceServer. While some leads are written, the next ones are read; a sender that is faster than
-// the disk is slowed down by the connection.
+// SubmitLeads implements LeadServiceServer. While some leads are written, the next are read. Flow control slows down a sender that is
+// faster than the disk.
 func (s *leads) SubmitLeads(stream leadgatev1.LeadService_SubmitLeadsServer) error {
 	defer s.underWay.begin()()
 	ctx := stream.Context()
@@ -36,7 +36,7 @@ func (s *leads) SubmitLeads(stream leadgatev1.LeadService_SubmitLeadsServer) err
 	}
 	arriving := make(chan *leadgatev1.SubmitLeadRequest, maxTogether)
 	ended := make(chan error, 1)
-	go func() { // until the sender has said all, or this rpc has ended
+	go func() { // until the sender is done, or this RPC has ended
 		for {
 			r, err := stream.Recv()
 			if err != nil {
@@ -74,8 +74,8 @@ func (s *leads) SubmitLeads(stream leadgatev1.LeadService_SubmitLeadsServer) err
 	return status.FromContextError(ctx.Err()).Err()
 }
 
-// gather waits for a lead and takes with it those that have arrived behind it; none where ctx ends first. more says whether
-// others may follow.
+// gather waits for a lead and returns it with those that have arrived after it; none if ctx ends first. more reports whether others may
+// follow.
 func gather(ctx context.Context, arriving <-chan *leadgatev1.SubmitLeadRequest) (together []*leadgatev1.SubmitLeadRequest, more bool) {
 	select {
 	case first, ok := <-arriving:
@@ -100,11 +100,12 @@ func gather(ctx context.Context, arriving <-chan *leadgatev1.SubmitLeadRequest) 
 	return together, true
 }
 
-// submitAll judges each lead alone and makes the good ones durable together. Results are in their order, counted from first.
+// submitAll checks each lead by itself and makes the valid ones durable together. The results are in the order of the requests, numbered
+// from first.
 func (s *leads) submitAll(ctx context.Context, first uint32, requests []*leadgatev1.SubmitLeadRequest) []*leadgatev1.LeadResult {
 	results := make([]*leadgatev1.LeadResult, len(requests))
 	var arrivals []*arrival
-	var places []int // of the arrivals among the requests
+	var places []int // index in requests of each arrival
 	together := callOf(ctx)
 	refuse := func(i int, c *call, err error) {
 		s.refused(c, err)
@@ -139,7 +140,7 @@ func (s *leads) submitAll(ctx context.Context, first uint32, requests []*leadgat
 	return results
 }
 
-// refusalOf writes an error as a lead's own.
+// refusalOf converts an error to the refusal of one lead.
 func refusalOf(err error) *leadgatev1.Refusal {
 	p := problemOf(err)
 	refusal := &leadgatev1.Refusal{Status: int32(p.Status), Reason: p.Reason, Message: p.Detail, LeadId: p.LeadID, Fields: p.Fields} //nolint:gosec // statuses are small

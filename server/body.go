@@ -18,25 +18,25 @@ import (
 	"github.com/leadgate/leadgate/worker"
 )
 
-// usualBodyTimeout is how long a client may take to send its request, after the headers.
+// usualBodyTimeout is how long a client may take to send a body by default.
 const usualBodyTimeout = 10 * time.Second
 
-// timeBody bounds the time in which a request's body has to arrive, whether anybody reads it or not: what the handler leaves,
-// net/http reads before it answers. It takes the bound off by itself when the body has arrived.
+// timeBody bounds how long a request's body may take to arrive, whether it is read or not: net/http reads what the handler leaves before
+// it answers. net/http lifts the bound when the body has arrived.
 func timeBody(w http.ResponseWriter, r *http.Request, timeout time.Duration) {
 	if r.ContentLength != 0 {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout)) // a test's recorder has none
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout)) // a test's recorder does not support it
 	}
 }
 
-// promisedBody is for how much of a body there is room at once, in bytes: most leads. More of it is made as it arrives, because
-// whoever announces a large one need not send it.
+// promisedBody is how much of an announced body is allocated in advance, in bytes: enough for most leads. The rest is allocated as it
+// arrives, because a client may announce a large body and not send it.
 const promisedBody = 8 << 10
 
-// escaped is how many bytes of an urlencoded form one byte of text takes at most: %C3.
+// escaped is the most bytes that one byte of text takes in an urlencoded form: %C3.
 const escaped = 3
 
-// batchPath is where a batch comes in over REST.
+// batchPath is the path of batches over REST.
 const batchPath = "/v1/leads:batch"
 
 func bodyTooLarge(limit int64, whose string) error {
@@ -44,7 +44,7 @@ func bodyTooLarge(limit int64, whose string) error {
 		fmt.Sprintf("the body is larger than %d bytes, the limit of %s", limit, whose))
 }
 
-// encoded is the error of a body that is packed: nothing here unpacks one, and read as it comes, a packed form has no fields.
+// encoded returns an error if the body is compressed. It would not be decompressed, and read as it is, a compressed form has no fields.
 func encoded(w http.ResponseWriter, r *http.Request) error {
 	coding := r.Header.Get("Content-Encoding")
 	if coding == "" || strings.EqualFold(coding, "identity") {
@@ -55,13 +55,13 @@ func encoded(w http.ResponseWriter, r *http.Request) error {
 		"the body is compressed, as its Content-Encoding says; send it uncompressed, without Content-Encoding")
 }
 
-// readBody reads a request's whole body within its bounds of size and time, and leaves it to be read again.
+// readBody reads a request's whole body, bounded in size and time. The body can be read again afterwards.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	limit, whose := s.house().maxBody, "intake.max_body_bytes"
 	switch {
 	case r.URL.Path == batchPath && limit < maxBatchBody:
 		limit, whose = maxBatchBody, "a batch; send several"
-	case intake.IsURLEncoded(r.Header.Get("Content-Type")): // what it holds is measured when it is decoded
+	case intake.IsURLEncoded(r.Header.Get("Content-Type")): // its content is measured once it is decoded
 		limit, whose = escaped*limit, "an urlencoded form, three times intake.max_body_bytes"
 	}
 	if r.ContentLength > limit {
@@ -81,7 +81,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error
 	return buffer.Bytes(), nil
 }
 
-// wholeBody is a body that was read and can be read again, or taken as it is.
+// wholeBody is a body in memory, to be read again or taken as a whole.
 type wholeBody struct {
 	*bytes.Reader
 	content []byte
@@ -90,15 +90,15 @@ type wholeBody struct {
 // Close implements io.Closer.
 func (*wholeBody) Close() error { return nil }
 
-// Bounds of a multipart form, whose files pass by: they are read and dropped, because only then the fields behind them come.
+// Bounds of a multipart form. Its files are read and dropped, because fields may come after them.
 const (
-	// MaxUpload is the largest one, in bytes: what stands in front of the gateway must let as much through.
+	// MaxUpload is the largest form, in bytes. A proxy in front of the gateway must let as much through.
 	MaxUpload     = 32 << 20
 	uploadTimeout = time.Minute
 )
 
-// upload is the body of a multipart form, to be read once, within its bounds. A server that stops waits for it no longer than for
-// any other body. done is called when it was read: nothing touches the request after that.
+// upload returns the body of a multipart form, bounded in size and time, to be read once. A stopping server waits for it no longer than
+// for other bodies. The caller calls done when it has read the body; after that nothing touches the request.
 func (s *Server) upload(w http.ResponseWriter, r *http.Request) (body io.Reader, done func()) {
 	timeBody(w, r, uploadTimeout)
 	done = s.whenStopping(func() { timeBody(w, r, s.bodyTimeout) })
@@ -108,7 +108,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) (body io.Reader,
 	return http.MaxBytesReader(w, r.Body, MaxUpload), done
 }
 
-// whenStopping calls hurry when the server stops. After done, it is not called and does not run.
+// whenStopping calls hurry when the server stops. When done returns, hurry is not running and will not be called.
 func (s *Server) whenStopping(hurry func()) (done func()) {
 	hurried := make(chan struct{})
 	leave := context.AfterFunc(s.stopping, func() {
@@ -122,7 +122,7 @@ func (s *Server) whenStopping(hurry func()) (done func()) {
 	}
 }
 
-// bodyFailure says why a body could not be read.
+// bodyFailure returns the error of a body that could not be read.
 func bodyFailure(err error, limit int64, whose string, within time.Duration) error {
 	switch tooMany := (*http.MaxBytesError)(nil); {
 	case errors.As(err, &tooMany):

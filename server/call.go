@@ -17,59 +17,59 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
-// call is what is known of a request beside its message, however it came. The services never see headers or metadata that
-// only leadgate may set: what a proxy says is judged here, once.
+// call is what is known of a request apart from its message, whichever way it came. Services rely on it alone, never on headers or
+// metadata: what a proxy claims is judged here, once.
 type call struct {
-	// id is the request's identifier, its own or one that the caller gave.
+	// id identifies the request. It is the caller's, if it sent a valid one.
 	id string
-	// leadID is the identifier that the lead gets if the request brings one. Refused submissions are known by it too.
+	// leadID is the identifier that the lead gets if the request brings one. It also identifies a refused submission.
 	leadID string
 	// received is when the request arrived.
 	received time.Time
-	// address is the caller's, as far as proxies can be trusted; invalid if the connection has none.
+	// address is the caller's, as far as proxies are trusted; invalid if the connection has none.
 	address netip.Addr
-	// visitor is whom the caller says that it passes on, which only those are believed that submit on behalf of visitors;
-	// invalid if it says nothing.
+	// visitor is the address that the caller claims to forward for, which is believed only of those who submit on behalf of visitors;
+	// invalid if there is none.
 	visitor netip.Addr
-	// local says that the caller is on this machine and no proxy stands between.
+	// local reports whether the caller is on this machine, with no proxy in between.
 	local bool
-	// userAgent and page are the browser and the page that sent it, as it says.
+	// userAgent and page are the browser and the page that sent the request, according to its headers.
 	userAgent, page string
-	// key is the idempotency key of the header or metadata; empty if there is none.
+	// key is the idempotency key from the header or metadata; empty if there is none.
 	key headerKey
-	// bearer is the API key that came with it; empty if there is none.
+	// bearer is the API key that the request brought; empty if there is none.
 	bearer string
-	// cookie says that a browser sent the key by itself, from its cookie; foreign, that it did so for a page that is not ours.
+	// cookie reports whether the key came from a browser's cookie; foreign, whether it came on behalf of a page of another origin.
 	cookie, foreign bool
-	// secure says that TLS protects the way to the caller.
+	// secure reports whether TLS protects the caller's connection.
 	secure bool
 
-	// onBehalf says that the caller has shown an API key by which it may submit: a site's own server, or a form builder's, which
-	// brings what many visitors sent. Set by SubmitForm.
+	// onBehalf reports whether the caller showed an API key that lets it submit what many visitors sent: a site's own server, or a form
+	// builder's. Set by SubmitForm.
 	onBehalf bool
-	// apiKey is the name of the API key that let the caller in; empty if none was needed. Set by the auth interceptor.
+	// apiKey is the name of the API key that let the caller in; empty if none was needed. Set by authorize.
 	apiKey string
 
-	// trace is the trace that the request belongs to; zero if it belongs to none.
+	// trace is the trace that the request belongs to; zero if there is none.
 	trace traceContext
 
-	// intake says that the request brings a lead, so that refusing it is an event; form is the form it came through, if
-	// there is such a form.
+	// intake reports whether the request brings a lead, so that refusing it is an event. form is the form that it came through, if there
+	// is such a form.
 	intake bool
 	form   string
-	// fromPage says that a page's form sent it, so that the answer may be one for a visitor.
+	// fromPage reports whether a form on a page sent the request, so that the answer may be a page.
 	fromPage bool
-	// pageHidden says that the browser would not say which page sent it.
+	// pageHidden reports whether the browser withheld which page sent the request.
 	pageHidden bool
-	// stranger says that it came over gRPC, from somebody who needs no API key and showed none.
+	// stranger reports whether the request came over gRPC from a caller who needs no API key and sent no valid one.
 	stranger bool
-	// ended is what ended the stream that answers it; nil while it runs.
+	// ended is the error that ended the stream of answers; nil while it runs.
 	ended error
-	// refused says that the event was published.
+	// refused reports whether the event of the refusal was published.
 	refused atomic.Bool
 }
 
-// headers reads the values of a request's header or metadata. The name is in lower case.
+// headers returns the values of a request's header or metadata. The name is in lower case.
 type headers func(name string) []string
 
 // first returns the first value; empty if there is none.
@@ -80,7 +80,7 @@ func (read headers) first(name string) string {
 	return ""
 }
 
-// newCall reads what a request says of itself. peerAddress is the connection's other end.
+// newCall reads the headers of a request. peerAddress is the connection's remote address.
 func newCall(now time.Time, proxies []netip.Prefix, peerAddress, host string, read headers) *call {
 	c := &call{leadID: newLeadID(now), received: now}
 	if c.id = read.first("x-request-id"); !validRequestID(c.id) {
@@ -96,7 +96,7 @@ func newCall(now time.Time, proxies []netip.Prefix, peerAddress, host string, re
 	return c
 }
 
-// each is the call of one of several leads that came together.
+// each returns the call of one of several leads that came in one request.
 func (c *call) each(now time.Time) *call {
 	return &call{
 		id: c.id, leadID: newLeadID(now), received: now, address: c.address, local: c.local, userAgent: c.userAgent, page: c.page,
@@ -104,17 +104,17 @@ func (c *call) each(now time.Time) *call {
 	}
 }
 
-// newLeadID makes a UUIDv7 (RFC 9562, 5.7): it sorts by time. The time is the server's, which goes on evenly when the wall
-// clock is set; listing by time relies on it.
+// newLeadID returns a UUIDv7 (RFC 9562, 5.7), which sorts by time. now is by the server's clock, which advances steadily even if the wall
+// clock is set; listing leads by time relies on it.
 func newLeadID(now time.Time) string {
-	id := uuid.New() // random, but for what is set here
+	id := uuid.New() // random, except for what is set here
 	binary.BigEndian.PutUint32(id[:4], uint32(now.UnixMilli()>>16))
 	binary.BigEndian.PutUint16(id[4:6], uint16(now.UnixMilli()))
 	id[6] = id[6]&0x0f | 0x70
 	return id.String()
 }
 
-// validRequestID says whether a caller's identifier can stand in logs: 1 to 64 letters, digits and a few signs.
+// validRequestID reports whether a caller's request identifier is safe to log: 1 to 64 letters, digits and characters of "-_.:".
 func validRequestID(id string) bool {
 	if id == "" || len(id) > 64 {
 		return false
@@ -137,12 +137,12 @@ func bearerToken(authorization string) string {
 
 type callKey struct{}
 
-// withCall keeps a call with a context.
+// withCall returns a context that carries a call.
 func withCall(ctx context.Context, c *call) context.Context {
 	return context.WithValue(ctx, callKey{}, c)
 }
 
-// callOf returns the call of a context, and one that knows nothing if it has none.
+// callOf returns the call of a context; if it has none, a new one that knows nothing.
 func callOf(ctx context.Context) *call {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		return c
@@ -151,16 +151,16 @@ func callOf(ctx context.Context) *call {
 	return &call{id: id, leadID: id}
 }
 
-// headersOf reads the header of an HTTP request.
+// headersOf returns the headers of an HTTP request.
 func headersOf(r *http.Request) headers {
 	return func(name string) []string { return r.Header[textproto.CanonicalMIMEHeaderKey(name)] }
 }
 
-// httpCall makes the call of an HTTP request.
+// httpCall returns the call of an HTTP request.
 func (s *Server) httpCall(r *http.Request) *call {
 	proxies := s.house().proxies
 	c := newCall(s.now(), proxies, r.RemoteAddr, r.Host, headersOf(r))
-	if !r.ProtoAtLeast(1, 1) { // nginx, unless it is told to, says neither for whom it asks nor any other name than this machine's
+	if !r.ProtoAtLeast(1, 1) { // nginx by default: it names neither the client nor any host but this machine
 		c.local = false
 	}
 	c.secure = r.TLS != nil || (trusted(parseAddress(r.RemoteAddr), proxies) && r.Header.Get("X-Forwarded-Proto") == "https")
@@ -172,12 +172,12 @@ func (s *Server) httpCall(r *http.Request) *call {
 	return s.traced(c)
 }
 
-// grpcCall returns the call of an rpc: the one of the HTTP request that it transcodes, or its own.
+// grpcCall returns the call of an RPC: that of the HTTP request that was transcoded, or a new one.
 func (s *Server) grpcCall(ctx context.Context) *call {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		return c
 	}
-	if client := inprocgrpc.ClientContext(ctx); client != nil { // a stream's
+	if client := inprocgrpc.ClientContext(ctx); client != nil { // a stream over REST
 		return callOf(client)
 	}
 	md, _ := metadata.FromIncomingContext(ctx)
@@ -189,7 +189,7 @@ func (s *Server) grpcCall(ctx context.Context) *call {
 	return s.traced(newCall(s.now(), s.house().proxies, address, read.first(":authority"), read))
 }
 
-// traced begins a trace for a call that belongs to none, where traces are wanted.
+// traced starts a trace for a call that has none, if tracing is on.
 func (s *Server) traced(c *call) *call {
 	if s.tracing && c.trace.id == "" {
 		c.trace = newTrace()
@@ -197,7 +197,7 @@ func (s *Server) traced(c *call) *call {
 	return c
 }
 
-// parseAddress reads an address with or without a port; the result is invalid if it is neither.
+// parseAddress parses an address with or without a port; the result is invalid if text is neither.
 func parseAddress(text string) netip.Addr {
 	if host, _, err := net.SplitHostPort(text); err == nil {
 		text = host
@@ -209,8 +209,8 @@ func parseAddress(text string) netip.Addr {
 	return address.Unmap().WithZone("")
 }
 
-// forwardedFor returns the addresses that proxies added, nearest last. Both headers are known; where both are sent,
-// X-Forwarded-For counts, because proxies that do not know Forwarded pass it on as it came.
+// forwardedFor returns the addresses that proxies added, nearest last. If both headers are sent, X-Forwarded-For counts, because a proxy
+// that does not know Forwarded passes it on unchanged.
 func forwardedFor(read headers) []string {
 	if lists := read("x-forwarded-for"); len(lists) > 0 {
 		return strings.Split(strings.Join(lists, ","), ",")
@@ -226,8 +226,8 @@ func forwardedFor(read headers) []string {
 	return hops
 }
 
-// callerAddress walks from the connection's other end back through the proxies that are trusted, to the first address that
-// is not one of them, and returns what stands before that as well, which the caller could have made up; invalid if nothing does.
+// callerAddress goes back from the connection's remote address through the trusted proxies to the first address that is not one of them.
+// It also returns the address before that, which the caller may have made up; invalid if there is none.
 func callerAddress(direct netip.Addr, hops []string, proxies []netip.Prefix) (address, before netip.Addr) {
 	address = direct
 	for len(hops) > 0 {
@@ -250,9 +250,9 @@ func trusted(address netip.Addr, proxies []netip.Prefix) bool {
 	return false
 }
 
-// isLocal says whether a caller is on this machine: the connection is a loopback one, nothing says that a proxy passed it
-// on, it asks for this machine by name (or a page elsewhere could reach it through a name that resolves to loopback), and
-// no page of another origin made it: a page that cannot read an answer can still tell how long it took.
+// isLocal reports whether a caller is on this machine: the connection is a loopback one, no header shows a proxy, the host is a name of
+// this machine (a page elsewhere could use a name of its own that resolves to loopback), and no page of another origin sent the request:
+// even a page that cannot read the answer can measure how long it took.
 func isLocal(direct netip.Addr, host string, read headers) bool {
 	if !direct.IsLoopback() {
 		return false

@@ -13,10 +13,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// channel is the way from REST to the services, inside the process and through the interceptors. Streams are inprocgrpc's, but
-// that messages are handed over rather than copied: whoever sends one uses it no more.
-// Unary rpcs run on the caller's own goroutine: a new one for each would have to grow its stack each time, which costs more
-// than everything else on the way.
+// channel connects REST to the services, within the process and through the interceptors. Streams are inprocgrpc's, except that messages
+// are handed over, not copied: the sender must not use them again. Unary RPCs run on the caller's goroutine: a new one for each would
+// have to grow its stack every time, which costs more than everything else on the way.
 type channel struct {
 	streams inprocgrpc.Channel
 	chain   grpc.UnaryServerInterceptor
@@ -43,8 +42,8 @@ func (c *channel) RegisterService(desc *grpc.ServiceDesc, service any) {
 	c.streams.RegisterService(desc, service)
 }
 
-// Invoke implements grpc.ClientConnInterface. The service sees the context's values, and the very request, which the caller
-// uses no more. Headers and trailers that the service sets go nowhere.
+// Invoke implements grpc.ClientConnInterface. The service sees the context's values, and the request itself, which the caller must not
+// use again. Headers and trailers that the service sets are dropped.
 func (c *channel) Invoke(ctx context.Context, name string, request, answer any, _ ...grpc.CallOption) error {
 	m, ok := c.methods[name]
 	if !ok {
@@ -53,7 +52,7 @@ func (c *channel) Invoke(ctx context.Context, name string, request, answer any, 
 	if md, ok := metadata.FromOutgoingContext(ctx); ok {
 		ctx = metadata.NewIncomingContext(ctx, md)
 	}
-	// What comes over a wire is decoded into a new message, which is passed on. Here the request takes its place.
+	// A message from the wire is decoded into a new one, which is passed on. Here the request takes its place.
 	result, err := m.handler(m.service, ctx, func(any) error { return nil },
 		func(ctx context.Context, _ any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 			return c.chain(ctx, request, info, handler)
@@ -82,7 +81,7 @@ func (handingOver) Copy(to, from any) error {
 	return nil
 }
 
-// handOver makes a message the same as another, which is then not to be used any more.
+// handOver moves the contents of a message to another. from must not be used afterwards.
 func handOver(to, from proto.Message) {
 	target := to.ProtoReflect()
 	from.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
@@ -91,7 +90,7 @@ func handOver(to, from proto.Message) {
 	})
 }
 
-// chainUnary makes one interceptor of many, outermost first.
+// chainUnary combines interceptors into one, outermost first.
 func chainUnary(chain []grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		for _, interceptor := range slices.Backward(chain) {

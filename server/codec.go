@@ -12,20 +12,20 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// codec reads what comes over gRPC. What it does not read, it leaves to validate: grpc would answer that leadgate has a fault, which
-// clients take for something that passes, and no event would tell of it.
+// codec decodes gRPC messages. It leaves what it cannot decode to validate: grpc would answer with a fault of leadgate, which clients
+// take for a temporary one, and there would be no event.
 type codec struct {
 	encoding.CodecV2
-	limit func() int64 // of a lead, in bytes
+	limit func() int64 // largest lead, in bytes
 }
 
 func (s *Server) codec() codec {
 	return codec{encoding.GetCodecV2(grpcproto.Name), func() int64 { return s.house().maxBody }}
 }
 
-// Unmarshal implements encoding.CodecV2. It does not take apart what is larger than a lead may be: a message of 64 KiB that has nothing
-// but empty fields takes megabytes, one of 4 MiB, which a batch may be, gigabytes. The message is left as it came, for validate to find it
-// too large.
+// Unmarshal implements encoding.CodecV2. It does not decode what is larger than a lead may be: 64 KiB of nothing but empty fields take
+// megabytes when decoded; 4 MiB, the limit of a batch, gigabytes. The message keeps its encoded form, so that validate finds it too
+// large.
 func (c codec) Unmarshal(data mem.BufferSlice, message any) error {
 	if int64(data.Len()) > c.limit() {
 		switch m := message.(type) {
@@ -63,12 +63,12 @@ func (c codec) Unmarshal(data mem.BufferSlice, message any) error {
 	return nil
 }
 
-// apart reads the leads of a batch one by one, so that one that cannot be read fails alone; nil if nobody can tell them apart.
+// apart decodes the leads of a batch one by one, so that one that cannot be decoded fails alone; nil if it cannot separate them.
 func apart(data []byte) []*leadgatev1.SubmitLeadRequest {
 	var leads []*leadgatev1.SubmitLeadRequest
 	for len(data) > 0 && len(leads) <= mostLeads {
 		_, kind, start := protowire.ConsumeTag(data)
-		if start < 0 || kind != protowire.BytesType { // no field of a batch is of another kind
+		if start < 0 || kind != protowire.BytesType { // a batch has no field of another kind
 			return nil
 		}
 		encoded, size := protowire.ConsumeBytes(data[start:])
@@ -85,12 +85,12 @@ func apart(data []byte) []*leadgatev1.SubmitLeadRequest {
 	return leads
 }
 
-// unread stands in a message for what could not be read: a field that no message has.
+// unread returns the mark of a message that could not be decoded: a field that no message has.
 func unread() []byte {
 	return protowire.AppendVarint(protowire.AppendTag(nil, protowire.MaxValidNumber, protowire.VarintType), 1)
 }
 
-// wasUnread says so of a message.
+// wasUnread reports whether a message has the mark of unread.
 func wasUnread(message proto.Message) bool {
 	return bytes.Equal(message.ProtoReflect().GetUnknown(), unread())
 }

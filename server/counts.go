@@ -9,12 +9,12 @@ import (
 	"github.com/leadgate/leadgate/server/intake"
 )
 
-// How many addresses of each kind are counted for a form within a window, so that a flood from everywhere takes no more
-// memory than that. Further ones are not counted.
+// The most addresses of each kind to count for a form within a window, which bounds the memory that a flood can take. Further addresses
+// are not counted.
 const maxCounted = 50_000
 
-// counters count the submissions of each form by visitor's address and by e-mail address. They are kept in memory only: a
-// restart begins anew. The zero value is ready; safe for concurrent use.
+// counters counts the submissions of each form by the visitor's network and by e-mail address. It is kept in memory only: a restart
+// begins at zero. The zero value is ready to use. It is safe for concurrent use.
 type counters struct {
 	mu    sync.Mutex
 	forms map[string]*formCounter
@@ -25,7 +25,7 @@ type formCounter struct {
 	emails   windowCounter[string]
 }
 
-// count counts a submission and says how many came, this one included. One that comes again under its idempotency key is the
+// count counts a submission and returns how many there were, including this one. A repeat under the same idempotency key counts as the
 // same submission.
 func (s *Server) count(form *form, c *call, email, key string) intake.Counts {
 	if !form.Counts() {
@@ -52,14 +52,14 @@ func (s *Server) count(form *form, c *call, email, key string) intake.Counts {
 	return counts
 }
 
-// windowCounter counts what came within a sliding window, as two windows side by side allow: what came in the one before
-// counts for the part of it that the sliding one still covers.
+// windowCounter counts within a sliding window, approximated by two fixed ones: the count of the earlier one weighs as much as the part
+// of it that the sliding window still covers.
 type windowCounter[From comparable] struct {
 	begun            time.Time
 	current, earlier map[From]tally
 }
 
-// tally is how many submissions came from somebody. Of their keys it knows the last: repeats come one after the other.
+// tally is the number of submissions from one source. It remembers only their last key: repeats come one after the other.
 type tally struct {
 	count int
 	last  uint64 // hash of the key
@@ -67,7 +67,7 @@ type tally struct {
 
 var keySeed = maphash.MakeSeed()
 
-// add counts a submission under a key, which may be empty, and returns how many came from the same.
+// add counts a submission under a key, which may be empty, and returns how many came from the same source; 0 if it is not counted.
 func (w *windowCounter[From]) add(now time.Time, window time.Duration, from From, key string) int {
 	switch age := now.Sub(w.begun); {
 	case w.current == nil, age >= 2*window, age < 0:

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// servePprof serves Go's profiles, where the configuration says so. They show the program's memory, so they are for operators.
+// servePprof serves Go's profiles, if the configuration enables them. They reveal the program's memory, so they are for operators.
 func (s *Server) servePprof(w http.ResponseWriter, r *http.Request) {
 	if !s.house().snapshot.Config.GetDebug().GetPprof() {
 		s.writeProblem(w, r, notFound(r))

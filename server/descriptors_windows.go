@@ -2,5 +2,5 @@ package server
 
 import "math"
 
-// descriptors is how many files and connections the process may have open: Windows knows no limit.
+// descriptors returns how many files and connections the process may have open: Windows sets no limit.
 func descriptors() uint64 { return math.MaxUint64 }

@@ -13,10 +13,10 @@ import (
 	"github.com/leadgate/leadgate/worker"
 )
 
-// packFrom is how many bytes an answer has at least that is compressed.
+// packFrom is the smallest answer to be compressed, in bytes.
 const packFrom = 1400
 
-// front is the handler of everything that is not gRPC.
+// front returns the handler of everything that comes through net/http.
 func (s *Server) front(o Options) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/v1/forms/{form}/submissions", s.serveForm)
@@ -35,7 +35,7 @@ func (s *Server) front(o Options) (http.Handler, error) {
 			s.writeProblem(w, r, notFound(r))
 			return
 		}
-		http.Redirect(w, r, "/console/", http.StatusFound) // somebody typed the gateway's name into a browser
+		http.Redirect(w, r, "/console/", http.StatusFound) // somebody typed the gateway's address into a browser
 	})
 	for prefix, handler := range o.Routes {
 		mux.Handle(prefix, handler)
@@ -47,7 +47,7 @@ func (s *Server) front(o Options) (http.Handler, error) {
 		}
 		s.writeProblem(w, r, notFound(r))
 	})
-	// Lists of leads and pages of the console are worth packing; streams and the short answers to submissions are not.
+	// Lists of leads and pages of the console are worth compressing; streams and the short answers to submissions are not.
 	pack, err := gzhttp.NewWrapper(gzhttp.MinSize(packFrom), gzhttp.ContentTypes([]string{"application/json", "text/html", "text/css", "text/javascript", "text/plain", "image/svg+xml"}))
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (s *Server) front(o Options) (http.Handler, error) {
 	}), nil
 }
 
-// recoverHTTP answers for a handler that panicked. Panics of the services were caught before.
+// recoverHTTP answers for a handler that panicked. Panics in services are recovered by the interceptors.
 func (s *Server) recoverHTTP(w http.ResponseWriter, r *http.Request) {
 	value := recover()
 	if value == nil {
@@ -87,7 +87,7 @@ func (s *Server) recoverHTTP(w http.ResponseWriter, r *http.Request) {
 	s.writeProblem(w, r, err)
 }
 
-// page is a handler that is only read from.
+// page returns a handler that allows only GET and HEAD.
 func (s *Server) page(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -98,10 +98,10 @@ func (s *Server) page(next http.Handler) http.Handler {
 	})
 }
 
-// serveLive says that the process runs.
+// serveLive answers that the process is running.
 func (s *Server) serveLive(w http.ResponseWriter, _ *http.Request) { writeStatus(w, "ok") }
 
-// serveReady says whether leads can be taken now.
+// serveReady answers whether leads can be accepted now.
 func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 	switch err := s.store.Writable(); {
 	case s.stopping.Err() != nil:
@@ -116,5 +116,5 @@ func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 func writeStatus(w http.ResponseWriter, status string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	_ = json.NewEncoder(w).Encode(map[string]string{"status": status}) // the client went away
+	_ = json.NewEncoder(w).Encode(map[string]string{"status": status}) // fails if the client went away
 }

@@ -20,10 +20,10 @@ import (
 	"github.com/leadgate/leadgate/worker"
 )
 
-// requestIDHeader is the header and metadata key of a request's identifier, both ways.
+// requestIDHeader is the header and metadata key of a request's identifier, in both directions.
 const requestIDHeader = "x-request-id"
 
-// unaryChain is what every unary rpc goes through, over gRPC and over REST, outermost first.
+// unaryChain returns the interceptors of every unary RPC, over gRPC and REST, outermost first.
 func (s *Server) unaryChain() []grpc.UnaryServerInterceptor {
 	return []grpc.UnaryServerInterceptor{
 		s.unaryCall,
@@ -44,7 +44,7 @@ func (s *Server) unaryChain() []grpc.UnaryServerInterceptor {
 	}
 }
 
-// streamChain is what every streaming rpc goes through, over gRPC and over REST, outermost first.
+// streamChain returns the interceptors of every streaming RPC, over gRPC and REST, outermost first.
 func (s *Server) streamChain() []grpc.StreamServerInterceptor {
 	return []grpc.StreamServerInterceptor{
 		s.streamCall,
@@ -60,13 +60,13 @@ func (s *Server) streamChain() []grpc.StreamServerInterceptor {
 	}
 }
 
-// unaryCall puts the call into the context, and tells the caller its request's identifier.
+// unaryCall puts the call into the context, and sends the request's identifier to the caller.
 func (s *Server) unaryCall(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	defer s.underWay.begin()()
 	arrived(ctx)
 	c := s.grpcCall(ctx)
-	if grpc.ServerTransportStreamFromContext(ctx) != nil { // over REST the front has told it
-		_ = grpc.SetHeader(ctx, metadata.Pairs(requestIDHeader, c.id)) // fails only after the answer
+	if grpc.ServerTransportStreamFromContext(ctx) != nil { // over REST, front has sent it
+		_ = grpc.SetHeader(ctx, metadata.Pairs(requestIDHeader, c.id)) // fails only after the answer was sent
 	}
 	answer, err := next(withCall(ctx, c), req)
 	if err != nil {
@@ -76,36 +76,36 @@ func (s *Server) unaryCall(ctx context.Context, req any, info *grpc.UnaryServerI
 	return answer, err
 }
 
-// streamCall does the same for a stream, and ends it when the server stops, because streams do not end by themselves.
+// streamCall does the same for a stream. It ends the stream when the server stops, because it might never end by itself.
 func (s *Server) streamCall(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	if info.IsClientStream {
 		arrived(stream.Context())
 	}
 	c := s.grpcCall(stream.Context())
-	_ = stream.SetHeader(metadata.Pairs(requestIDHeader, c.id)) // fails only after the first message
+	_ = stream.SetHeader(metadata.Pairs(requestIDHeader, c.id)) // fails only after the first message was sent
 	ctx, cancel := context.WithCancel(withCall(stream.Context(), c))
 	defer cancel()
 	defer context.AfterFunc(s.stopping, cancel)()
 	err := next(srv, &callStream{stream, ctx})
-	if err != nil && s.stopping.Err() != nil { // one that came to its end by itself did
+	if err != nil && s.stopping.Err() != nil { // without an error, the stream had ended by itself
 		return worker.Failure(err, codes.Unavailable, &errdetails.ErrorInfo{Reason: "STOPPING"}, "leadgate is stopping; connect again")
 	}
 	switch status.Code(err) {
-	case codes.OK, codes.Canceled, codes.DeadlineExceeded: // whoever goes away has the results of what was taken
+	case codes.OK, codes.Canceled, codes.DeadlineExceeded: // a client that went away has the results of the leads that were accepted
 	default:
 		s.refused(c, err)
 	}
 	return err
 }
 
-// leaveReflection ends a stream of reflection with its context. Reflection itself waits for its client's next question and for nothing
-// else, and clients such as grpcui ask none for hours.
+// leaveReflection ends a reflection stream when its context does. The reflection service itself only waits for its client's next
+// question, and clients such as grpcui ask none for hours.
 func leaveReflection(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	if !strings.HasPrefix(info.FullMethod, "/grpc.reflection.") {
 		return next(srv, stream)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- next(srv, stream) }() // at the latest when this rpc has ended
+	go func() { ended <- next(srv, stream) }() // returns at the latest when this RPC has ended
 	select {
 	case err := <-ended:
 		return err
@@ -121,8 +121,7 @@ type callStream struct {
 
 func (s *callStream) Context() context.Context { return s.ctx }
 
-// unaryLog logs what went wrong inside leadgate. What callers do wrong is told by events, and what they do right at level
-// debug.
+// unaryLog logs what went wrong inside leadgate. Everything else is logged at level debug; events report what callers do wrong.
 func (s *Server) unaryLog(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	answer, err := next(ctx, req)
 	s.logRPC(ctx, info.FullMethod, err)
@@ -140,7 +139,7 @@ func (s *Server) logRPC(ctx context.Context, method string, err error) {
 	switch {
 	case code == codes.Internal, code == codes.DataLoss:
 		level = slog.LevelError
-	case ctx.Err() != nil: // the caller went away, which each transport has its own words for
+	case ctx.Err() != nil: // the caller went away; each transport has a different code for it
 	case code == codes.Unknown:
 		level = slog.LevelError
 	case code == codes.Unavailable:
@@ -165,8 +164,8 @@ func (s *Server) logRPC(ctx context.Context, method string, err error) {
 	s.log.LogAttrs(ctx, level, "rpc", attrs...)
 }
 
-// validate checks a request against the rules of its message. A backend's lead is tidied first: its rules hold as sent but
-// for case and outer white space.
+// validate checks a request against the rules of its message. A backend's lead is tidied first: letter case and surrounding white space
+// do not count.
 func (s *Server) validate(req any) error {
 	if r, ok := req.(*leadgatev1.SubmitLeadRequest); ok && r.GetLead() != nil {
 		intake.Tidy(r.GetLead())
@@ -178,7 +177,7 @@ func (s *Server) validate(req any) error {
 	if wasUnread(message) {
 		return malformed(fmt.Sprintf("the message cannot be read as %s: send text as UTF-8, with no character cut in half, and fields as this version's proto files have them", message.ProtoReflect().Descriptor().FullName()))
 	}
-	// Over gRPC one message may be as large as a batch. A stream's leads are judged one by one.
+	// Over gRPC, a message may be as large as a batch. The leads of a stream are checked one by one.
 	switch req.(type) {
 	case *leadgatev1.SubmitLeadRequest, *leadgatev1.SubmitFormRequest:
 		if limit := s.house().maxBody; int64(proto.Size(message)) > limit {
@@ -195,14 +194,14 @@ func (s *Server) validate(req any) error {
 	return violated("the request", violations)
 }
 
-// No list of a lead may have more items, as the rules of its message say, and no batch more leads.
+// The most items in a list of a lead, as in the rules of its message, and the most leads in a batch.
 const (
 	mostItems = 200
 	mostLeads = 10_000
 )
 
-// crowded names a list of a request that has more items than any rule allows; empty if there is none. The rules would judge each, and
-// tell of each that breaks them: of 64 KiB of empty ones, megabytes.
+// crowded returns the name of a list in a request that has more items than any rule allows; empty if there is none. The rules would check
+// every item and report each that breaks them: for 64 KiB of empty items, megabytes.
 func crowded(req any) string {
 	switch r := req.(type) {
 	case *leadgatev1.SubmitLeadRequest:

@@ -19,21 +19,21 @@ import (
 	"github.com/leadgate/leadgate/worker"
 )
 
-// Rpcs of strangers that are open at a time: until their message has come, and for as long as they watch the health. Each takes
-// memory, and a message that is packed takes a thousand times of what was sent.
+// How many RPCs of strangers may be open at a time. They count until their message has arrived, or for as long as they watch the health.
+// Each takes memory, and a compressed message a thousand times what was sent.
 const (
 	maxStrangers          = 1000
 	maxStrangersOfNetwork = 50
 )
 
-// knock judges an rpc over gRPC by its method and its metadata, before anything else of it is taken: interceptors run only when
-// the message has come and was taken apart. Who may not call is refused; a stranger who may gets only so much room. The context
-// has the call, and ends when the message does not come.
+// knock checks an RPC over gRPC by its method and metadata, before its message is read: interceptors run only once the message was
+// received and decoded. Callers who may not call are refused; strangers who may are limited in number. The returned context carries the
+// call, and ends if the message does not arrive in time.
 func (s *Server) knock(ctx context.Context, c *call, method string) (context.Context, error) {
 	c.intake = bringsLeads(method)
 	h, want := s.house(), roleOf(method)
 	if !s.rpcs[method] {
-		want = known // to be told that there is none
+		want = known // they learn that there is no such method
 	}
 	if err := s.letIn(c, want); err != nil {
 		s.refused(c, err)
@@ -57,7 +57,7 @@ func (s *Server) knock(ctx context.Context, c *call, method string) (context.Con
 	return ctx, nil
 }
 
-// bringsLeads says whether an rpc is refused with an event.
+// bringsLeads reports whether an RPC submits leads, so that refusing it is an event.
 func bringsLeads(method string) bool {
 	switch method {
 	case leadgatev1.LeadService_SubmitLead_FullMethodName, leadgatev1.LeadService_SubmitForm_FullMethodName,
@@ -72,7 +72,7 @@ func (s *Server) tapped(ctx context.Context, info *tap.Info) (context.Context, e
 	return s.knock(ctx, s.grpcCall(ctx), info.FullMethodName)
 }
 
-// serveGRPC serves an rpc that came to net/http: from clients that offer HTTP/1 beside HTTP/2, and with cleartext_http2: mixed.
+// serveGRPC serves an RPC that came through net/http: from clients that offer HTTP/1 beside HTTP/2, and with cleartext_http2: mixed.
 func (s *Server) serveGRPC(w http.ResponseWriter, r *http.Request) {
 	c := s.traced(newCall(s.now(), s.house().proxies, r.RemoteAddr, r.Host, headersOf(r)))
 	ctx, err := s.knock(r.Context(), c, r.URL.Path)
@@ -80,13 +80,13 @@ func (s *Server) serveGRPC(w http.ResponseWriter, r *http.Request) {
 		writeGRPCFailure(w, err)
 		return
 	}
-	if c.stranger { // grpc reads what comes whether anybody wants it or not
+	if c.stranger { // grpc reads the whole body, wanted or not
 		r.Body = http.MaxBytesReader(w, r.Body, maxBatchBody)
 	}
 	s.grpcHTTP.ServeHTTP(w, r.WithContext(ctx))
 }
 
-// writeGRPCFailure answers an rpc with a status alone, as gRPC over HTTP/2 has it ("Trailers-Only").
+// writeGRPCFailure answers an RPC with a status alone ("Trailers-Only" in gRPC over HTTP/2).
 func writeGRPCFailure(w http.ResponseWriter, err error) {
 	st, header := status.Convert(err), w.Header()
 	header.Set("Content-Type", "application/grpc")

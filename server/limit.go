@@ -13,19 +13,19 @@ import (
 	"github.com/leadgate/leadgate/worker"
 )
 
-// addressesKept bounds how many addresses a limiter remembers. Beyond it those are forgotten first that have all their
-// submissions again; a flood from more addresses than that cannot be told from many visitors.
+// addressesKept is how many addresses a limiter remembers. Beyond that it forgets those with their full allowance; if that does not
+// suffice, all: a flood from so many addresses cannot be told from many visitors.
 const addressesKept = 100_000
 
-// limiter bounds how often something comes from one address through one form. Each address has a minute's worth of
-// submissions, and gets them back evenly over a minute: the only thing to remember is when it will have all of them again
-// (the generic cell rate algorithm). It is safe for concurrent use.
+// limiter bounds how often one address submits one form. An address may use a minute's allowance at once, and regains it evenly over a
+// minute. The only thing to remember is when the allowance will be full again (the generic cell rate algorithm). It is safe for
+// concurrent use.
 type limiter struct {
 	mu   sync.Mutex
 	full map[source]time.Time
 }
 
-// source is what is bounded: a form and a network.
+// source is what is limited: a form and a network.
 type source struct {
 	form    string
 	network netip.Prefix
@@ -33,7 +33,7 @@ type source struct {
 
 func newLimiter() *limiter { return &limiter{full: map[source]time.Time{}} }
 
-// take uses up one of perMinute submissions. If there is none, it returns how long to wait for the next.
+// take uses one of perMinute submissions. If none is left, it returns how long to wait for the next.
 func (l *limiter) take(from source, perMinute int, now time.Time) (wait time.Duration) {
 	each := time.Minute / time.Duration(perMinute)
 	l.mu.Lock()
@@ -62,7 +62,7 @@ func (l *limiter) forget(now time.Time) {
 	}
 }
 
-// checkRate says whether the caller has submitted too much through a form.
+// checkRate returns an error if the caller has submitted a form too often.
 func (s *Server) checkRate(form *form, c *call) error {
 	perMinute, network := int(form.cfg.GetLimits().GetPerAddress()), c.network()
 	if perMinute <= 0 || !network.IsValid() {
@@ -74,7 +74,7 @@ func (s *Server) checkRate(form *form, c *call) error {
 	return nil
 }
 
-// tooMany is the error of a submission beyond the limit.
+// tooMany returns the error of a submission beyond the limit.
 func tooMany(perMinute int, wait time.Duration) error {
 	return worker.Failure(nil, codes.ResourceExhausted, &errdetails.ErrorInfo{Reason: "TOO_MANY_SUBMISSIONS"},
 		fmt.Sprintf("more than %d submissions a minute come from this address, which is limits.per_address of the form; send it again later, with the same key", perMinute),

@@ -13,39 +13,40 @@ import (
 	"time"
 )
 
-// Who connects gets this long to say what it speaks, TLS handshake included. A client that says nothing holds a connection
-// and a goroutine for as long, nothing else.
+// How long a new connection may take to show which protocol it speaks, TLS handshake included. A silent client holds a connection and a
+// goroutine for that time, nothing else.
 const sniffTimeout = 10 * time.Second
 
-// While connections cannot be accepted, or are one too many, it is logged this often.
+// How often it is logged that connections cannot be accepted or are too many.
 const acceptFailuresEvery = time.Minute
 
-// Connections that are open at a time: each takes a file descriptor and some memory, also one that says nothing. What is left of the
-// process's file descriptors is for the store, which cannot go on without, and for the CRMs. One network gets a quarter of them.
+// Bounds of the connections open at a time. Each takes a file descriptor and some memory, even if it is idle. A part of the process's
+// file descriptors is reserved for the store, which cannot work without, and for calls to CRMs. One network gets a quarter of the
+// connections.
 const (
 	maxConnections  = 16_384
-	minDescriptors  = 64 // that are left, at the least
-	descriptorsPart = 4  // of which one is left
-	networksPart    = 4  // of which one is for one network
+	minDescriptors  = 64 // reserved at least
+	descriptorsPart = 4  // one of so many is reserved
+	networksPart    = 4  // one of so many is for one network
 )
 
-// mostConnections is how many connections a process may have that has so many file descriptors.
+// mostConnections returns how many connections a process may have that is allowed this many file descriptors.
 func mostConnections(descriptors uint64) int {
 	kept := max(descriptors/descriptorsPart, minDescriptors)
-	if descriptors < 2*kept { // too few for anything
+	if descriptors < 2*kept { // very few: half for each
 		kept = descriptors / 2
 	}
 	return int(min(maxConnections, descriptors-kept)) //nolint:gosec // it fits
 }
 
-// prefaceLength is how much of a connection tells HTTP/2 from HTTP/1: no HTTP/1 method begins with "PRI ".
+// prefaceLength is how many bytes tell HTTP/2 from HTTP/1: no HTTP/1 method begins with "PRI ".
 const prefaceLength = 4
 
-// sniffer parts the connections of one listener among grpc's own HTTP/2 transport and net/http. gRPC through net/http's
-// HTTP/2 costs more than twice as much processor time as through its own transport.
+// sniffer distributes the connections of one listener between grpc's own HTTP/2 transport and net/http. gRPC through net/http's HTTP/2
+// takes more than twice the processor time.
 //
-// In clear text, whoever begins with HTTP/2's preface goes to grpc, unless mixed is set. Under TLS, whoever offers h2 without
-// http/1.1 does: browsers and curl offer both, gRPC clients h2 alone, or beside grpc-exp (those of C++, Python, PHP and Ruby).
+// In clear text, a connection that begins with HTTP/2's preface goes to grpc, unless mixed is set. With TLS, a client that offers h2 but
+// not http/1.1 goes to grpc: browsers and curl offer both, gRPC clients h2 alone or with grpc-exp (those of C++, Python, PHP and Ruby).
 type sniffer struct {
 	listener net.Listener
 	log      *slog.Logger
@@ -53,12 +54,12 @@ type sniffer struct {
 	mixed    bool
 	grpc     *sniffed
 	http     *sniffed
-	open     *shares // of all connections
-	// network is what a connection counts for that has such an address at its other end.
+	open     *shares // counts all connections
+	// network returns the network that a connection from an address counts for.
 	network func(net.Addr) netip.Prefix
 
 	mu      sync.Mutex
-	waiting map[net.Conn]struct{} // connections that have not said yet what they speak
+	waiting map[net.Conn]struct{} // connections whose protocol is not known yet
 	closed  bool
 }
 
@@ -69,7 +70,7 @@ func newSniffer(listener net.Listener, config *tls.Config, mixed bool, connectio
 	}
 	s.grpc, s.http = newSniffed(listener.Addr()), newSniffed(listener.Addr())
 	if config != nil {
-		s.tls = config.Clone() // one for all connections: it keeps the keys by which sessions are resumed
+		s.tls = config.Clone() // shared by all connections: it holds the keys that resume sessions
 		s.tls.NextProtos = []string{"h2", "http/1.1"}
 		s.tls.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			offers := func(protocol string) bool { return slices.Contains(hello.SupportedProtos, protocol) }
@@ -80,15 +81,15 @@ func newSniffer(listener net.Listener, config *tls.Config, mixed bool, connectio
 	return s
 }
 
-// greeting is a connection whose client says in the TLS handshake what it speaks.
+// greeting is a connection whose client names its protocols in the TLS handshake.
 type greeting struct {
 	net.Conn
-	h2Alone bool // it offered h2, and http/1.1 not
+	h2Alone bool // it offered h2 but not http/1.1
 }
 
 // run accepts connections until the listener is closed, and then returns nil.
 func (s *sniffer) run() error {
-	var told time.Time // when it was last logged that one was not taken
+	var told time.Time // when a connection that was not accepted was last logged
 	tell := func(problem string, args ...any) {
 		if time.Since(told) > acceptFailuresEvery {
 			told = time.Now()
@@ -101,7 +102,7 @@ func (s *sniffer) run() error {
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		case err != nil:
-			// Out of file descriptors, most likely: those that end free some.
+			// Most likely there are no file descriptors left: connections that end free some.
 			var transient interface{ Temporary() bool }
 			if errors.As(err, &transient) && transient.Temporary() {
 				tell("connections cannot be accepted", "error", err)
@@ -138,7 +139,7 @@ func (c *held) Close() error {
 	return c.Conn.Close()
 }
 
-// sniff hands a connection to the half that speaks what it speaks.
+// sniff passes a connection to the half that speaks its protocol.
 func (s *sniffer) sniff(conn net.Conn) {
 	_ = conn.SetReadDeadline(time.Now().Add(sniffTimeout)) // a dead connection fails below
 	to, ready, err := s.choose(conn)
@@ -166,7 +167,7 @@ func (s *sniffer) choose(conn net.Conn) (*sniffed, net.Conn, error) {
 	}
 	client := &greeting{Conn: conn}
 	ready := tls.Server(client, s.tls)
-	err := ready.HandshakeContext(context.Background()) // the deadline bounds it
+	err := ready.HandshakeContext(context.Background()) // bounded by the deadline
 	if client.h2Alone {
 		return s.grpc, ready, err
 	}
@@ -189,7 +190,7 @@ func (s *sniffer) done(conn net.Conn) {
 	delete(s.waiting, conn)
 }
 
-// close stops accepting. Connections that were handed over live on; the halves close themselves.
+// close stops accepting, and closes connections whose protocol is not known yet. The halves close the others.
 func (s *sniffer) close() {
 	_ = s.listener.Close()
 	s.mu.Lock()
@@ -200,7 +201,7 @@ func (s *sniffer) close() {
 	}
 }
 
-// sniffed is the listener of one half. Safe for concurrent use.
+// sniffed is the listener of one half. It is safe for concurrent use.
 type sniffed struct {
 	address net.Addr
 	conns   chan net.Conn
@@ -239,13 +240,13 @@ func (l *sniffed) Close() error {
 // Addr implements net.Listener.
 func (l *sniffed) Addr() net.Addr { return l.address }
 
-// peeked is a connection of which the beginning was read already.
+// peeked is a connection whose first bytes were already read.
 type peeked struct {
 	net.Conn
 	reader *bufio.Reader // nil once it is empty
 }
 
-// Read implements net.Conn. Only one reads a connection at a time.
+// Read implements net.Conn. It must not be called concurrently.
 func (c *peeked) Read(p []byte) (int, error) {
 	if c.reader == nil {
 		return c.Conn.Read(p)

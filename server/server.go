@@ -1,8 +1,8 @@
-// Package server is the front of the house: from a request to a durable record.
+// Package server is leadgate's front: it takes requests and makes leads durable.
 //
-// One port serves gRPC, REST, forms and a few plain pages (listener.go parts them). A form's post is decoded (forms.go), REST
-// is transcoded (gateway.go), and both go through the same interceptors (interceptors.go) to the same services as gRPC
-// (leads.go, and the worker's own); accept.go makes the lead durable.
+// One port serves gRPC, REST, forms and a few plain pages; listener.go splits its connections. Form posts are decoded (forms.go), REST is
+// transcoded (gateway.go), and both go through the same interceptors (interceptors.go) to the same services as gRPC (leads.go and the
+// worker's own). accept.go makes the lead durable.
 package server
 
 import (
@@ -36,65 +36,64 @@ import (
 )
 
 const (
-	headerTimeout = 10 * time.Second // to send a request's headers
-	idleTimeout   = 2 * time.Minute  // between two requests or rpcs on one connection
-	maxHeaders    = 32 << 10         // bytes of a request's headers
-	// Goroutines that are kept for rpcs over gRPC, because a new one for each would have to grow its stack each time. More
-	// rpcs at a time get new ones.
+	headerTimeout = 10 * time.Second // for a client to send a request's headers
+	idleTimeout   = 2 * time.Minute  // between two requests or RPCs on one connection
+	maxHeaders    = 32 << 10         // size of a request's headers, in bytes
+	// Goroutines kept for gRPC's RPCs, because a new one for each would have to grow its stack every time. Further concurrent RPCs get
+	// new ones.
 	streamWorkers = 128
-	// Rpcs over gRPC that one connection may have under way, as over net/http's HTTP/2. Clients hold back what is more. Each whose answer
-	// the client does not take holds 3 KB.
+	// RPCs over gRPC that one connection may have in progress, the same as in net/http's HTTP/2. Clients hold back the rest. Each whose
+	// answer the client does not read holds 3 KB.
 	maxStreams = 250
-	// A rule that fails for one lead mostly fails for the next as well: it is told this often.
+	// How often the same fault is logged. One that fails a lead mostly fails the next as well.
 	ruleFailuresEvery = 10 * time.Minute
-	// Clients that ping more often than this are cut off. Many ping every 10 s, and what is late on the way once makes the next ping
-	// come early.
+	// Clients that ping more often are disconnected. Many ping every 10 s, and after a delayed ping the next one seems to come early.
 	minPing = 5 * time.Second
-	// gRPC's health is looked after this often.
+	// How often the status of gRPC's health service is updated.
 	healthEvery = time.Second
-	// When a server stops and nothing is under way any more, what it has said is given so long to go out.
+	// How long a stopping server waits, once no request is in progress any more, for the last answers to be sent.
 	lastWords = time.Second
 )
 
-// Options are what a server needs. All but Back, Preparer, Answered, Routes, BodyTimeout, Connections, Now and Logger are required.
+// Options are what a server needs. Snapshot, Store, Journal, Worker, Metrics and OpenAPI are required.
 type Options struct {
 	Snapshot config.Snapshot
 	Store    store.Store
 	Journal  *journal.Journal
-	// Worker is the service that shows deliveries to operators.
+	// Worker is the service through which operators see deliveries.
 	Worker leadgatev1.WorkerServiceServer
-	// Back is the worker itself. Nil leaves out what needs it: replaying leads, and what destinations would be sent.
+	// Back is the worker itself. If nil, leads cannot be replayed, and previews do not show what destinations would be sent.
 	Back Back
-	// Preparer learns more about leads before they are first sent. Nil sends them at once.
+	// Preparer enriches leads before they are first sent. If nil, they are sent at once.
 	Preparer Preparer
-	// Metrics is served at /metrics to callers with the role read, OpenAPI at /openapi.json to everybody.
+	// Metrics is served at /metrics to callers with the role read; OpenAPI at /openapi.json to everybody.
 	Metrics http.Handler
 	OpenAPI []byte
-	// Answered is told of every unary rpc, over gRPC and over REST, how it ended and how long the caller waited; nil tells nobody.
+	// Answered, if not nil, is called after each unary RPC, over gRPC or REST, with its result and how long the caller waited.
 	Answered func(method string, code codes.Code, took time.Duration)
-	// Routes are further pages by path prefix, such as /demo/, for everybody.
+	// Routes are additional handlers by path prefix, such as /demo/, open to everybody.
 	Routes map[string]http.Handler
-	// Tracing begins a trace for every submission that belongs to none.
+	// Tracing starts a trace for every submission that does not belong to one.
 	Tracing bool
-	// BodyTimeout is how long a client may take to send its request, after the headers; 10 s if 0. Files get a minute.
+	// BodyTimeout is how long a client may take to send the body of a request; 10 s if 0. Files get a minute.
 	BodyTimeout time.Duration
-	// Connections is how many may be open at a time; as many as the process's file descriptors allow if 0.
+	// Connections is how many may be open at a time; if 0, as many as the process's file descriptors allow.
 	Connections int
-	// Now is the time, the same clock as the store's; time.Now if nil.
+	// Now returns the current time, by the same clock as the store's; time.Now if nil.
 	Now func() time.Time
-	// Logger gets faults of leadgate itself. Nil drops them.
+	// Logger receives faults of leadgate itself. If nil, they are dropped.
 	Logger *slog.Logger
 }
 
-// Preparer is what the front of the house asks of package prepare.
+// Preparer enriches leads; package prepare implements it.
 type Preparer interface {
-	// Wants says how long the deliveries of a lead of a form are to wait for it to be prepared; 0 if there is nothing to do.
+	// Wants returns how long the deliveries of a form's lead should wait for it to be prepared; 0 if there is nothing to do.
 	Wants(form string, lead *leadgatev1.Lead) time.Duration
-	// Take prepares a lead that was accepted with deliveries that wait. It returns at once.
+	// Take prepares an accepted lead whose deliveries wait. It returns at once.
 	Take(leadID string)
 }
 
-// Server serves. It is safe for concurrent use.
+// Server serves requests. It is safe for concurrent use.
 type Server struct {
 	store     store.Store
 	hasher    *store.Hasher
@@ -105,7 +104,7 @@ type Server struct {
 	log       *slog.Logger
 	validator protovalidate.Validator
 	current   atomic.Pointer[house]
-	once      *journal.Once // for what goes wrong with every lead
+	once      *journal.Once // limits how often the same fault is logged
 	tls       *tls.Config
 	mixed     bool
 	tracing   bool
@@ -114,22 +113,22 @@ type Server struct {
 	bodyTimeout time.Duration
 	connections int
 
-	stopping context.Context // ends when Shutdown is called
+	stopping context.Context // done once Shutdown is called
 	stop     context.CancelFunc
 
 	health   *health.Server
 	grpc     *grpc.Server
-	grpcHTTP *grpc.Server    // what came to net/http: a grpc.Server that stops gracefully cuts that off
-	rpcs     map[string]bool // that there are, by their full names
+	grpcHTTP *grpc.Server    // for RPCs that come through net/http: GracefulStop would cut those off
+	rpcs     map[string]bool // the RPCs that exist, by full method name
 	http     *http.Server
 	client   leadgatev1.LeadServiceClient
 	gateway  http.Handler
-	visitors *template.Template // the answer to a visitor without script
+	visitors *template.Template // the answer to a visitor without JavaScript
 	words    *words
 	limiter  *limiter
-	// strangers bounds the rpcs that are open without an API key.
+	// strangers limits the open RPCs of callers without an API key.
 	strangers *shares
-	files     map[string]http.Handler // what pages load, by path
+	files     map[string]http.Handler // static files, by path
 	counts    counters
 	drift     *driftTeller
 	routes    routes
@@ -141,7 +140,7 @@ type Server struct {
 	halves  errgroup.Group
 }
 
-// New makes a server. It does not listen yet.
+// New returns a server. It does not listen yet.
 func New(o Options) (*Server, error) {
 	s := &Server{
 		store: o.Store, hasher: store.NewHasher(o.Store.HashKey()), journal: o.Journal, back: o.Back, preparer: o.Preparer,
@@ -207,7 +206,7 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// assemble puts the services behind gRPC and REST.
+// assemble registers the services with gRPC and REST.
 func (s *Server) assemble(o Options, h *house) error {
 	unary, stream := s.unaryChain(), s.streamChain()
 	rpcs := []grpc.ServerOption{
@@ -249,7 +248,7 @@ func (s *Server) assemble(o Options, h *house) error {
 	}
 	s.http = &http.Server{
 		Handler: front, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaders,
-		ErrorLog:  slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // clients that go away, broken handshakes
+		ErrorLog:  slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // clients that disconnect, failed handshakes
 		Protocols: new(http.Protocols),
 	}
 	s.http.Protocols.SetHTTP1(true)
@@ -258,9 +257,9 @@ func (s *Server) assemble(o Options, h *house) error {
 	return nil
 }
 
-// Prepare checks another configuration and makes it ready. Nothing changes until use is called; from then on requests that
-// arrive go by it, while those under way end by the one they began with. What is open for as long as the server runs, named by
-// [config.Fixed], must be the same as before.
+// Prepare checks a new configuration and makes it ready. Nothing changes until use is called; then new requests follow it, while those in
+// progress finish with the one they began with. Settings that cannot change while the server runs, listed by [config.Fixed], must be the
+// same as before.
 func (s *Server) Prepare(snapshot config.Snapshot) (use func(), err error) {
 	h, err := newHouse(snapshot)
 	if err != nil {
@@ -272,10 +271,10 @@ func (s *Server) Prepare(snapshot config.Snapshot) (use func(), err error) {
 	}, nil
 }
 
-// house is the configuration in force.
+// house returns the current configuration.
 func (s *Server) house() *house { return s.current.Load() }
 
-// Serve takes connections until Shutdown, and then returns nil. It is called once, and closes the listener.
+// Serve accepts connections until Shutdown, then returns nil. It may be called only once. It closes the listener.
 func (s *Server) Serve(listener net.Listener) error {
 	s.mu.Lock()
 	if s.stopping.Err() != nil {
@@ -303,8 +302,8 @@ func (s *Server) Serve(listener net.Listener) error {
 	return s.sniffer.run()
 }
 
-// tellHealth tells over gRPC's health what /readyz tells, until the server stops: whoever chooses among gateways by it sends leads
-// where they can be taken.
+// tellHealth reports over gRPC's health service what /readyz reports, until the server stops, so that load balancers send leads to
+// gateways that can accept them.
 func (s *Server) tellHealth() {
 	ticker := time.NewTicker(healthEvery)
 	defer ticker.Stop()
@@ -326,7 +325,7 @@ func (s *Server) tellHealth() {
 	}
 }
 
-// Shutdown takes no more connections, ends streams, and lets requests finish until ctx ends; then they are cut off.
+// Shutdown stops accepting connections, ends streams, and lets requests finish until ctx is done; then they are cut off.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -345,7 +344,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err != nil {
 		err = errors.Join(err, s.http.Close())
 	}
-	s.grpcHTTP.Stop() // nothing of it is under way any more
+	s.grpcHTTP.Stop() // none of its RPCs is in progress any more
 	select {
 	case <-ended:
 	case <-ctx.Done():

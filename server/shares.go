@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// shares are of what strangers may hold, of which there is only so much: nobody gets more than a part, so that one of them alone
-// cannot keep out all others. Networks that stand for nobody in particular have a part in the whole only. Safe for concurrent use.
+// shares limits something scarce that strangers can hold, in total and for each network, so that no single network can keep out all
+// others. The invalid network is limited by the total only. It is safe for concurrent use.
 type shares struct {
 	all, each int
 
@@ -19,7 +19,7 @@ func newShares(all, each int) *shares {
 	return &shares{all: all, each: each, by: map[netip.Prefix]int{}}
 }
 
-// take takes one for a network. It returns false if there is none; otherwise give is called when it is free again.
+// take takes one for a network, and reports whether there was one. The caller returns it with give.
 func (s *shares) take(network netip.Prefix) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

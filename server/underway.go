@@ -2,8 +2,8 @@ package server
 
 import "sync"
 
-// underWay are the rpcs that a stop waits for: those that do something. Streams that only show something are not among them, or a
-// watch whose client takes no more of it would hold up a stop for as long as one may take.
+// underWay counts the RPCs that Shutdown waits for. Streams that only show something are not counted: a watch whose client stops reading
+// would delay Shutdown as long as anything may.
 type underWay struct {
 	mu      sync.RWMutex
 	stopped bool
@@ -21,7 +21,7 @@ func (u *underWay) begin() (end func()) {
 	return u.calls.Done
 }
 
-// stop counts no more rpcs, and closes the channel when those that began have ended.
+// stop makes begin count no more RPCs. ended is closed when those that were counted have ended.
 func (u *underWay) stop() (ended <-chan struct{}) {
 	u.mu.Lock()
 	u.stopped = true
