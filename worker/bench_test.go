@@ -18,7 +18,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
-// How many deliveries a second a lane brings to a CRM that answers at once.
+// How many deliveries per second a lane makes to a CRM that answers at once.
 func BenchmarkLane(b *testing.B) {
 	for _, batch := range []int{1, 10, 100} {
 		for _, concurrency := range []int32{4, 32} {

@@ -44,7 +44,7 @@ func (h *house) expectDestinationEvents(want ...string) {
 	}
 }
 
-// LEADGATE_SOAK makes it days: on the bubble's clock Badger's own timers cost a minute of real time for that.
+// LEADGATE_SOAK makes the outage last days. On the bubble's clock, Badger's own timers take a minute of real time for that.
 func TestAnOutageCostsAProbeAMinuteAndNoLead(t *testing.T) {
 	t.Parallel()
 	outage := 2 * time.Hour
@@ -57,7 +57,8 @@ func TestAnOutageCostsAProbeAMinuteAndNoLead(t *testing.T) {
 		ids := h.accept(people(30)...)
 		h.rest(outage)
 		calls, pings := len(h.crm.seen()), h.crm.pinged()
-		// Five calls until there is doubt, and three more that were under way; a ping a minute, and every third one insists.
+		// Five calls until the breaker doubts, and three more that were in progress; then a ping a minute, and after every third
+		// one a delivery.
 		if total := calls + pings; total > int(outage.Minutes())*4/3+20 || total < int(outage.Minutes()) {
 			t.Errorf("%d calls and %d pings in %v; want about one a minute", calls, pings, outage)
 		}
@@ -88,7 +89,7 @@ func TestAfterAnOutageCallsBeginOneAtATime(t *testing.T) {
 		before := len(h.crm.seen())
 		h.crm.up()
 		h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
-			time.Sleep(time.Second) // of the bubble's clock
+			time.Sleep(time.Second) // on the bubble's clock
 			return each(batch, delivered)
 		})
 		h.crm.mu.Lock()
@@ -159,7 +160,7 @@ func TestACRMWhosePingIsBrokenIsNotDownForEver(t *testing.T) {
 		h.crm.down()
 		ids := h.accept(people(9)...)
 		h.rest(10 * time.Minute)
-		h.crm.script(nil) // but a ping fails
+		h.crm.script(nil) // but pings fail
 		h.rest(5 * time.Minute)
 		for _, id := range ids {
 			h.expectState(id, done)
@@ -214,7 +215,7 @@ func TestChangedCredentialsAreTriedAtOnce(t *testing.T) {
 		id := h.accept("ada@example.com Ada")[0]
 		h.rest(10*time.Minute + time.Second)
 		d := h.expectState(id, retryWait)
-		if n := h.crm.pinged(); n != 20 || d.GetAttemptCount() != 2 { // the second after ten minutes
+		if n := h.crm.pinged(); n != 20 || d.GetAttemptCount() != 2 { // the second one after ten minutes
 			t.Errorf("%d probes and %d attempts in ten minutes", n, d.GetAttemptCount())
 		}
 		token.Store("new")
@@ -238,7 +239,7 @@ func TestTheBudgetOfADayIsKeptAcrossRestarts(t *testing.T) {
 		h.apply(limit)
 		h.accept(people(100)...)
 		h.rest(time.Minute)
-		if n := len(h.crm.seen()); n > 10 || n < 9 { // one may have been taken and not used when it stopped
+		if n := len(h.crm.seen()); n > 10 || n < 9 { // one may have been taken and not used before the stop
 			t.Errorf("%d requests on the first day, want 10", n)
 		}
 		if s := h.status("crm"); s.GetStatus() != leadgatev1.DestinationStatus_DESTINATION_STATUS_RATE_LIMITED || s.GetResumeTime() == nil {
@@ -253,7 +254,7 @@ func TestABatchThatIsTooLargeIsHalvedThoughTheCRMNamesATime(t *testing.T) {
 	bubble(t, func(t *testing.T, h *house) {
 		h.apply(func(cfg *configv1.Destination) { cfg.Limits = &configv1.Limits{Concurrency: 1} })
 		h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
-			if len(batch) > 2 { // 413 with Retry-After, as RFC 9110 §15.5.14 has it
+			if len(batch) > 2 { // 413 with Retry-After, as in RFC 9110 §15.5.14
 				return each(batch, crm.Outcome{Kind: crm.Split, Reason: "too large", After: time.Minute})
 			}
 			return each(batch, delivered)
@@ -279,7 +280,7 @@ func TestALeadCountsOnceForThePaceHoweverManyRequestsItTakes(t *testing.T) {
 					if splits && len(batch) > 1 {
 						return each(batch, crm.Outcome{Kind: crm.Split, Reason: "in halves, please"})
 					}
-					for range batch[1:] { // the first was had before
+					for range batch[1:] { // the first slot is already there
 						req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://crm.example", nil)
 						if err != nil {
 							t.Fatal(err)
@@ -399,7 +400,7 @@ func TestADeadAndASlowDestinationCostTheOthersNothing(t *testing.T) {
 				f.down()
 			case others + 1:
 				f.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
-					time.Sleep(20 * time.Second) // of the bubble's clock
+					time.Sleep(20 * time.Second) // on the bubble's clock
 					return each(batch, delivered)
 				})
 			}

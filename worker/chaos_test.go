@@ -21,8 +21,8 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// Two CRMs fail in every way while leads come, people pause, retry and replay, and the configuration and the process change under
-// it all. LEADGATE_SEED names another beginning.
+// Two CRMs fail in every way while leads come in, people pause, retry and replay, and the configuration and the process change.
+// LEADGATE_SEED sets the seed.
 func TestWhateverHappensEachLeadReachesItsCRMsAsItIs(t *testing.T) {
 	t.Parallel()
 	seed, runs := uint64(3), uint64(1)
@@ -45,13 +45,13 @@ func TestWhateverHappensEachLeadReachesItsCRMsAsItIs(t *testing.T) {
 
 type chaos struct {
 	*house
-	random   *rand.Rand // of what people do
+	random   *rand.Rand // for what people do
 	crms     []*chaosCRM
 	leads    []string
 	revision int
 }
 
-// chaosCRM is a CRM with a mind of its own, and what of the house concerns it.
+// chaosCRM is a CRM that fails at random, with the state of its destination.
 type chaosCRM struct {
 	house *house
 	name  string
@@ -60,10 +60,10 @@ type chaosCRM struct {
 	random  *rand.Rand
 	healed  bool
 	sent    map[string]string // by idempotency value
-	stopped time.Time         // when it was paused or left the configuration; zero if neither
+	stopped time.Time         // since when it is paused or not configured; zero if neither
 	paused  bool
 	gone    bool
-	shouts  bool // its mapping is another
+	shouts  bool // it has another mapping
 }
 
 func newChaos(h *house, seed uint64) *chaos {
@@ -91,7 +91,7 @@ func (c *chaos) run() {
 	for _, f := range c.crms {
 		c.pause(f, false)
 	}
-	c.rest(3 * time.Hour) // longer than any pause that was asked for
+	c.rest(3 * time.Hour) // longer than any pause that a CRM asked for
 	for _, f := range c.crms {
 		c.retryAll(f, dead)
 		c.retryAll(f, leadgatev1.DeliveryState_DELIVERY_STATE_HELD)
@@ -100,7 +100,7 @@ func (c *chaos) run() {
 	c.expectAll()
 }
 
-// act has something happen.
+// act does something at random.
 func (c *chaos) act(f *chaosCRM) {
 	ctx := c.t.Context()
 	switch n := c.random.IntN(100); {
@@ -114,7 +114,7 @@ func (c *chaos) act(f *chaosCRM) {
 		}
 	case n < 47:
 		c.pause(f, n < 40)
-	case n < 53 && len(c.leads) > 0: // mostly there is nothing to retry
+	case n < 53 && len(c.leads) > 0: // it may fail: mostly there is nothing to retry
 		_, _ = c.service.RetryDelivery(ctx, &leadgatev1.RetryDeliveryRequest{DeliveryId: c.lead() + "." + f.name})
 	case n < 57:
 		c.retryAll(f, []leadgatev1.DeliveryState{dead, leadgatev1.DeliveryState_DELIVERY_STATE_HELD, retryWait}[c.random.IntN(3)])
@@ -137,7 +137,7 @@ func (c *chaos) act(f *chaosCRM) {
 	}
 }
 
-// lead is any, mostly one of the newest.
+// lead returns a random lead, usually one of the newest.
 func (c *chaos) lead() string {
 	newest := len(c.leads)
 	if c.random.IntN(4) > 0 {
@@ -146,7 +146,7 @@ func (c *chaos) lead() string {
 	return c.leads[len(c.leads)-1-c.random.IntN(newest)]
 }
 
-// configure applies the configuration as it is to be now.
+// configure applies the current configuration.
 func (c *chaos) configure() {
 	destinations := map[string]*configv1.Destination{}
 	for _, f := range c.crms {
@@ -168,7 +168,7 @@ func (c *chaos) configure() {
 	}
 }
 
-// stop notes since when nothing may be sent.
+// stop records since when nothing may be sent.
 func (f *chaosCRM) stop() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -206,7 +206,7 @@ func (c *chaos) retryAll(f *chaosCRM, state leadgatev1.DeliveryState) {
 	}
 }
 
-// replay makes another of a lead, unless it is being sent.
+// replay changes a lead and sends it again, unless it is being sent.
 func (c *chaos) replay(leadID string) {
 	was, err := c.store.Lead(c.t.Context(), leadID)
 	if err != nil {
@@ -219,10 +219,10 @@ func (c *chaos) replay(leadID string) {
 	}
 }
 
-// payload is what the fakes are sent.
+// payload is what the fakes receive.
 type payload struct{ Email, Name string }
 
-// deliver looks at what comes, and fails.
+// deliver checks what it receives, and fails at random.
 func (f *chaosCRM) deliver(ctx context.Context, batch []crm.Item) []crm.Outcome {
 	people := map[string]bool{}
 	for _, item := range batch {
@@ -271,11 +271,11 @@ func (f *chaosCRM) deliver(ctx context.Context, batch []crm.Item) []crm.Outcome 
 			outcomes[i] = crm.Outcome{Kind: crm.Unknown, Reason: "500"}
 		}
 	}
-	return outcomes[:len(batch)-n/99] // sometimes it loses count
+	return outcomes[:len(batch)-n/99] // sometimes an outcome is missing
 }
 
-// look looks whether a lead may come now: not while nothing is to be sent, in its person's order, and with the bytes that came
-// under its idempotency value before.
+// look checks that a lead may be sent now: not while the destination is stopped, in its person's order, and with the same bytes as
+// before under the same idempotency value.
 func (f *chaosCRM) look(item crm.Item) {
 	t, ctx := f.house.t, context.Background()
 	d := f.house.delivery(item.LeadID() + "." + f.name)
@@ -302,7 +302,7 @@ func (f *chaosCRM) look(item crm.Item) {
 		t.Error(err)
 	}
 	for _, o := range others {
-		if o.GetDestination() != f.name || !o.GetUpdateTime().AsTime().Before(start) { // it changed meanwhile
+		if o.GetDestination() != f.name || !o.GetUpdateTime().AsTime().Before(start) { // it has changed since
 			continue
 		}
 		older, state := o.GetSequence() < d.GetSequence(), o.GetState()
@@ -312,7 +312,8 @@ func (f *chaosCRM) look(item crm.Item) {
 	}
 }
 
-// expectAll expects that every lead was delivered as it is now, unless a newer one of its person was, and that the counts are right.
+// expectAll checks that every lead was delivered as it is now, unless a newer lead of the same person was, and that the counts are
+// right.
 func (c *chaos) expectAll() {
 	scanned := map[string]map[leadgatev1.DeliveryState]int64{}
 	for _, leadID := range c.leads {

@@ -18,7 +18,7 @@ import (
 
 var notAllowed = crm.Outcome{Kind: crm.CredentialsRefused, Reason: "the token may not write contacts", Status: 403}
 
-// refuses makes the CRM refuse the credentials for the leads of some people.
+// refuses makes the CRM refuse the credentials for some people's leads.
 func (f *fakeCRM) refuses(emails ...string) {
 	f.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
 		outcomes := each(batch, delivered)
@@ -39,7 +39,7 @@ func TestAPermissionThatThePingDoesNotNeedCostsFewCalls(t *testing.T) {
 		ids := h.accept(people(20)...)
 		h.rest(2 * time.Hour)
 		calls := h.crm.seen()
-		// Four that were under way together; after 30 s, 1, 2, 4 and 8 min; then every 10 min.
+		// Four that were in progress together; after 30 s, 1, 2, 4 and 8 min; then every 10 min.
 		if len(calls) < 4+15 || len(calls) > 4+16 {
 			t.Errorf("%d calls in two hours", len(calls))
 		}
@@ -122,7 +122,7 @@ func TestALeadThatIsRefusedLikeCredentialsBesideOthersStopsNobody(t *testing.T) 
 	})
 }
 
-// What the CRM asks of a ping may be more than what it asks of a delivery.
+// A ping may need more rights than a delivery.
 func TestAPingThatIsRefusedKeepsNoDeliveryAway(t *testing.T) {
 	t.Parallel()
 	for name, account := range map[string]string{"account configured": "fake", "account told by a ping": ""} {
@@ -189,7 +189,7 @@ func TestALeadIsNotToBlameForCredentialsThatEndedWhileItWasSent(t *testing.T) {
 		h.apply(func(cfg *configv1.Destination) { cfg.Limits.Concurrency, cfg.Limits.BatchSize = 2, 1 })
 		h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
 			if batch[0].Email == "ada@example.com" {
-				time.Sleep(10 * time.Second) // of the bubble's clock
+				time.Sleep(10 * time.Second) // on the bubble's clock
 				return each(batch, notAllowed)
 			}
 			return each(batch, delivered)
@@ -226,7 +226,7 @@ func TestCredentialsThatEndWithinACallAreNoLeadsFault(t *testing.T) {
 	})
 }
 
-// A HubSpot token may read, which is all that a ping takes, and not write.
+// The token may read, which is enough for a ping, but not write.
 func TestATokenThatMayNotWriteIsTriedEverSeldomer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -239,7 +239,7 @@ func TestATokenThatMayNotWriteIsTriedEverSeldomer(t *testing.T) {
 		}
 		m.door.expect(leads)
 		m.accept(leads...)
-		time.Sleep(time.Hour) // of the bubble's clock
+		time.Sleep(time.Hour) // on the bubble's clock
 		tried := 0
 		for _, r := range m.crm.Requests() {
 			if r.Method == http.MethodPost {

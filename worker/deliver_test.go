@@ -121,7 +121,7 @@ func TestAfterALostAnswerTheSameBytesGoAgainWhateverTheMappingSays(t *testing.T)
 		h.applyAll("r2", map[string]*configv1.Destination{"crm": fakeDestination("crm", func(cfg *configv1.Destination) {
 			cfg.Properties = map[string]string{"mail": "email"}
 		})})
-		// The next attempt surely was not taken, but the first may have been.
+		// The CRM certainly did not accept the next attempt, but it may have accepted the first.
 		h.crm.always(crm.Outcome{Kind: crm.Retry, Reason: "busy"})
 		for len(h.crm.seen()) < 3 {
 			h.rest(time.Second)
@@ -235,7 +235,7 @@ func TestALeadIsGivenUpAfterTimeAndFailures(t *testing.T) {
 		if last < time.Minute || last > 69*time.Second || len(d.GetAttempts()) < 5 || !strings.Contains(d.GetReason(), "given up after") {
 			t.Errorf("given up after %v and %d attempts: %q", last, len(d.GetAttempts()), d.GetReason())
 		}
-		// Retried by a person, it starts anew.
+		// Retried by a person, it starts over.
 		if _, err := h.service.RetryDelivery(t.Context(), &leadgatev1.RetryDeliveryRequest{DeliveryId: id}); err != nil {
 			t.Fatal(err)
 		}
@@ -415,7 +415,7 @@ func TestAPanicInADestinationIsALostAnswer(t *testing.T) {
 	})
 }
 
-// Whatever else becomes of the destination meanwhile, a lead that leadgate itself fails on ends, and takes no other with it.
+// A lead on which leadgate itself fails is given up, whatever else happens at the destination, and affects no other lead.
 func TestALeadThatLeadgateFailsOnIsGivenUpAlone(t *testing.T) {
 	t.Parallel()
 	for name, pong := range map[string]crm.Outcome{

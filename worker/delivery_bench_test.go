@@ -15,16 +15,16 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator/hubspot"
 )
 
-// crmLatency is how long the simulated CRMs take for an answer.
+// crmLatency is how long the simulated CRMs take to answer.
 const crmLatency = 5 * time.Millisecond
 
-// acceptRate is how many leads a second are accepted meanwhile, each by a call of its own.
+// acceptRate is how many leads per second are accepted meanwhile, each by its own call.
 const acceptRate = 2000
 
-// BenchmarkDeliveryToHubSpot brings leads that wait to a simulated HubSpot, a hundred in a call, over HTTP and from disk.
+// BenchmarkDeliveryToHubSpot delivers waiting leads to a simulated HubSpot, a hundred per call, over HTTP and from disk.
 func BenchmarkDeliveryToHubSpot(b *testing.B) { deliverToHubSpot(b, 0) }
 
-// BenchmarkDeliveryToHubSpotWhileAccepting does so while more leads come in.
+// BenchmarkDeliveryToHubSpotWhileAccepting does the same while more leads come in.
 func BenchmarkDeliveryToHubSpotWhileAccepting(b *testing.B) { deliverToHubSpot(b, acceptRate) }
 
 func deliverToHubSpot(b *testing.B, accepting int) {
@@ -38,10 +38,10 @@ func deliverToHubSpot(b *testing.B, accepting int) {
 	}, accepting)
 }
 
-// BenchmarkDeliveryToHTTP brings leads that wait to an API that takes one in a request.
+// BenchmarkDeliveryToHTTP delivers waiting leads to an API that accepts one per request.
 func BenchmarkDeliveryToHTTP(b *testing.B) { deliverToHTTP(b, 0) }
 
-// BenchmarkDeliveryToHTTPWhileAccepting does so while more leads come in.
+// BenchmarkDeliveryToHTTPWhileAccepting does the same while more leads come in.
 func BenchmarkDeliveryToHTTPWhileAccepting(b *testing.B) { deliverToHTTP(b, acceptRate) }
 
 func deliverToHTTP(b *testing.B, accepting int) {
@@ -67,7 +67,7 @@ func benchmarkDelivery(b *testing.B, handler http.Handler, destination func(addr
 		}
 		w.accept(leads...)
 	}
-	begun := make(chan time.Time, 1) // the first window after a start is waited out, and not counted
+	begun := make(chan time.Time, 1) // the first window after a start is not counted
 	ended := make(chan time.Time, 1)
 	delivered := 0
 	defer w.journal.Tap(func(events []*leadgatev1.Event) {
@@ -95,15 +95,15 @@ func benchmarkDelivery(b *testing.B, handler http.Handler, destination func(addr
 		b.ReportMetric(float64(came)/took, "accepted/s")
 	}
 	b.ReportMetric(float64(b.N)/took, "leads/s")
-	w.stop() // what came meanwhile may wait
+	w.stop() // leads accepted meanwhile need not be delivered
 }
 
-// acceptMore accepts so many leads a second, each by a call of its own, until stop, which says how many those were.
+// acceptMore accepts leads at a rate per second, each by its own call, until stop is called, which returns their number.
 func (w *walk) acceptMore(rate int) (stop func() int) {
 	if rate == 0 {
 		return func() int { return 0 }
 	}
-	const turns = 100 // a second
+	const turns = 100 // per second
 	ticker, stopped, gone := time.NewTicker(time.Second/turns), make(chan struct{}), make(chan int)
 	go func() {
 		var calls sync.WaitGroup

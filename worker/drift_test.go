@@ -76,7 +76,7 @@ func TestAPropertyThatDoesNotFitIsToldBeforeALeadHitsIt(t *testing.T) {
 				h.restart()
 				h.apply(nil)
 				h.rest(time.Second)
-				h.expectDestinationEvents("drift") // and not told again
+				h.expectDestinationEvents("drift") // and not reported again
 				h.crm.has(emailProperty, nameProperty)
 				h.rest(time.Hour)
 				h.expectDestinationEvents("drift", "drift_over")
@@ -221,7 +221,7 @@ func TestATestOfADestinationSaysWhatAnOperatorNeeds(t *testing.T) {
 		if r := test(); !r.GetReachable() || r.GetAccount() != "4711" || r.GetProperties() != 1 || len(r.GetDrifts()) != 1 {
 			t.Errorf("report: %v", r)
 		}
-		// Somebody gives the CRM the property that was missing, and looks again.
+		// Somebody creates the missing property in the CRM, and tests again.
 		h.crm.has(emailProperty, crm.Property{Name: "name", Native: "string", Type: crm.Text})
 		if r := test(); len(r.GetDrifts()) != 0 {
 			t.Errorf("report: %v", r)

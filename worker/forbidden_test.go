@@ -12,7 +12,8 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// An answer 403 without a word about the credentials is as if something before the API did not like one message; but for each?
+// An answer 403 that does not mention the credentials looks as if something in front of the API refused one message. But for every
+// message?
 func TestAnAPIThatForbidsEverythingIsNoticedSoonAndCostsFewCalls(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -37,7 +38,7 @@ func TestAnAPIThatForbidsEverythingIsNoticedSoonAndCostsFewCalls(t *testing.T) {
 				}
 				m.door.expect(leads)
 				m.accept(leads...)
-				time.Sleep(time.Minute) // of the bubble's clock
+				time.Sleep(time.Minute) // on the bubble's clock
 				all, err := worker.NewService(m.worker, "").ListDestinations(t.Context(), &leadgatev1.ListDestinationsRequest{})
 				if err != nil || all.GetDestinations()[0].GetStatus() != test.want {
 					t.Errorf("after a minute: %v, %v", all, err)

@@ -21,7 +21,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// hold stores held leads and returns their identifiers.
+// hold stores held leads and returns their IDs.
 func (h *house) hold(emails ...string) []string {
 	h.t.Helper()
 	var ids []string
@@ -58,7 +58,7 @@ const (
 	discardedLead = leadgatev1.LeadState_LEAD_STATE_DISCARDED
 )
 
-// fussy is a front of the house that takes everybody but Bob, whom it names to nobody.
+// fussy resubmits every lead except Bob's, which still breaks a rule.
 func fussy(record *leadgatev1.LeadRecord) (*worker.Resubmission, error) {
 	again := &worker.Resubmission{Lead: proto.CloneOf(record.GetLead()), Revision: "r2"}
 	if strings.HasPrefix(record.GetLead().GetEmail(), "bob") {
@@ -118,7 +118,7 @@ func TestNamedHeldLeadsAreThrownAway(t *testing.T) {
 		open := h.accept("cyd@example.com")
 		named := &leadgatev1.LeadFilter{LeadIds: []string{ids[0], open[0][:36], uuid.NewString()}}
 		request := &leadgatev1.DiscardLeadsRequest{Filter: named, Reason: "a test of ours", OperationId: "mine"}
-		for range 2 { // the second is answered as the first
+		for range 2 { // the second call gets the same answer
 			answer, err := h.service.DiscardLeads(t.Context(), request)
 			if err != nil || answer.GetMatched() != 1 || answer.GetDiscarded() != 1 || answer.GetOperationId() != "mine" {
 				t.Fatalf("got %v, %v", answer, err)
@@ -170,7 +170,7 @@ func TestWhatWasThrownAwayIsHeldAgain(t *testing.T) {
 	})
 }
 
-// refusingStore refuses to change anything that is kept.
+// refusingStore refuses every amendment.
 type refusingStore struct {
 	store.Store
 	err error

@@ -15,7 +15,7 @@ import (
 
 const held = leadgatev1.DeliveryState_DELIVERY_STATE_HELD
 
-// withoutCRM is a configuration from which destination "crm" is gone.
+// withoutCRM is a configuration without destination "crm".
 func (h *house) withoutCRM() map[string]*configv1.Destination {
 	h.addCRM("other", crm.Traits{Kind: "fake", MaxBatch: 1, Account: "other"})
 	return map[string]*configv1.Destination{"other": fakeDestination("other", nil)}
@@ -43,7 +43,7 @@ func TestWhatBeginsToWaitAfterItsDestinationWasRemovedIsHeld(t *testing.T) {
 	bubble(t, func(t *testing.T, h *house) {
 		h.apply(nil)
 		h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
-			time.Sleep(10 * time.Second) // of the bubble's clock
+			time.Sleep(10 * time.Second) // on the bubble's clock
 			return each(batch, crm.Outcome{Kind: crm.Retry, Reason: "busy"})
 		})
 		underWay := h.accept("ada@example.com Ada")[0]
@@ -51,16 +51,16 @@ func TestWhatBeginsToWaitAfterItsDestinationWasRemovedIsHeld(t *testing.T) {
 		h.applyAll("r2", h.withoutCRM())
 		h.rest(time.Second)
 		h.expectState(underWay, inFlight)
-		h.rest(10 * time.Second) // the call ended
+		h.rest(10 * time.Second) // the call has ended
 		h.expectState(underWay, held)
-		accepted := h.accept("eve@example.com Eve")[0] // by the configuration before
+		accepted := h.accept("eve@example.com Eve")[0] // under the previous configuration
 		h.rest(time.Minute)
 		h.expectState(accepted, held)
 		h.expectDestinationEvents("held", "held")
 	})
 }
 
-// meddlingStore does something once, after a page of what waits was read.
+// meddlingStore calls meddle once, after a page of waiting deliveries was read.
 type meddlingStore struct {
 	store.Store
 	once   sync.Once

@@ -32,7 +32,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fakeCRM is a destination that answers as its script says, and remembers what it was asked.
+// fakeCRM is a destination that answers according to its script, and records what it was asked.
 type fakeCRM struct {
 	traits crm.Traits
 
@@ -42,18 +42,18 @@ type fakeCRM struct {
 	encode     func([]mapping.Property) ([]byte, error)
 	calls      []fakeCall
 	pings      []time.Time
-	schema     *crm.Schema   // nil: it cannot be asked
-	unreadable crm.Outcome   // what comes of asking, if it is not zero
-	schemas    int           // times that it was asked
-	slow       time.Duration // how long that takes
-	opened     int           // sessions that were begun
+	schema     *crm.Schema   // nil if it cannot be asked
+	unreadable crm.Outcome   // the outcome of asking, unless it is zero
+	schemas    int           // how often it was asked
+	slow       time.Duration // how long an answer takes
+	opened     int           // sessions that were opened
 	onOpen     func(crm.Environment)
-	usesSecret bool // resolves a secret at each call
+	usesSecret bool // resolve a secret at each call
 	active     int
-	most       int // calls under way at one time
+	most       int // most calls in progress at the same time
 }
 
-// fakeConnection is a fake under one configuration.
+// fakeConnection is a fakeCRM under one configuration.
 type fakeConnection struct {
 	*fakeCRM
 	client *http.Client
@@ -117,7 +117,7 @@ func (f *fakeConnection) Schema(context.Context) (*crm.Schema, crm.Outcome) {
 	f.mu.Lock()
 	slow := f.slow
 	f.mu.Unlock()
-	time.Sleep(slow) // of the bubble's clock
+	time.Sleep(slow) // on the bubble's clock
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.schemas++
@@ -127,7 +127,7 @@ func (f *fakeConnection) Schema(context.Context) (*crm.Schema, crm.Outcome) {
 	return f.schema, crm.Outcome{Kind: crm.Delivered}
 }
 
-// request makes one request, so that pace and time limits are at work.
+// request makes one request, so that pacing and timeouts apply.
 func (f *fakeConnection) request(ctx context.Context) error {
 	if f.usesSecret {
 		if _, err := f.env.Secret("${env:TOKEN}"); err != nil {
@@ -151,7 +151,7 @@ func (f *fakeCRM) script(answer func(ctx context.Context, batch []crm.Item) []cr
 	f.answer = answer
 }
 
-// always makes every lead end in an outcome.
+// always gives every lead the same outcome.
 func (f *fakeCRM) always(outcome crm.Outcome) {
 	f.script(func(_ context.Context, batch []crm.Item) []crm.Outcome { return each(batch, outcome) })
 }
@@ -174,7 +174,7 @@ func (emptyAnswers) RoundTrip(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
 }
 
-// house is a worker between a store and fake CRMs. Its destinations are of kind http; the host of the URL names the fake.
+// house is a worker between a store and fake CRMs. Its destinations are of kind http; the URL's host names the fake.
 type house struct {
 	t       *testing.T
 	dir     string
@@ -194,7 +194,7 @@ type house struct {
 	resubmit func(*leadgatev1.LeadRecord) (*worker.Resubmission, error) // for the next open
 }
 
-// bubble runs a test with a house on a clock of its own, which stands still while anything is to be done.
+// bubble runs a test with a house in a synctest bubble, whose clock stands still while there is anything to do.
 func bubble(t *testing.T, test func(t *testing.T, h *house)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -217,7 +217,7 @@ func (h *house) addCRM(name string, traits crm.Traits) *fakeCRM {
 	return f
 }
 
-// open starts everything that a process has; destinations are applied by apply.
+// open starts what a process starts; apply adds destinations.
 func (h *house) open() {
 	h.t.Helper()
 	h.journal = journal.New(journal.Options{Now: time.Now})
@@ -260,7 +260,7 @@ func (h *house) open() {
 		func() {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
-			_ = h.worker.Stop(ctx) // a test that minds stops it itself
+			_ = h.worker.Stop(ctx) // tests that care stop it themselves
 		},
 		func() {
 			if err := h.store.Close(); err != nil {
@@ -271,7 +271,7 @@ func (h *house) open() {
 	}
 }
 
-// close stops everything, as the end of a process does.
+// close stops everything, as when the process ends.
 func (h *house) close() {
 	for _, stop := range h.stop {
 		stop()
@@ -285,7 +285,7 @@ func (h *house) restart() {
 	h.open()
 }
 
-// fakeDestination is the configuration of a destination that a fake serves.
+// fakeDestination returns the configuration of a destination served by a fake.
 func fakeDestination(name string, change func(*configv1.Destination)) *configv1.Destination {
 	cfg := &configv1.Destination{
 		Kind:       &configv1.Destination_Http{Http: &configv1.HTTP{Url: "http://" + name}},
@@ -301,7 +301,7 @@ func fakeDestination(name string, change func(*configv1.Destination)) *configv1.
 	return cfg
 }
 
-// apply configures destination "crm" alone.
+// apply configures destination "crm" and no other.
 func (h *house) apply(change func(*configv1.Destination)) {
 	h.t.Helper()
 	h.applyAll("r1", map[string]*configv1.Destination{"crm": fakeDestination("crm", change)})
@@ -314,8 +314,8 @@ func (h *house) applyAll(revision string, destinations map[string]*configv1.Dest
 	}
 }
 
-// accept stores leads for destination "crm" in one step and returns their deliveries' identifiers. Each lead is
-// given as EMAIL or EMAIL NAME.
+// accept stores leads for destination "crm" in one step and returns the IDs of their deliveries. Each lead is given as EMAIL or
+// EMAIL NAME.
 func (h *house) accept(leads ...string) []string {
 	h.t.Helper()
 	return h.acceptFor("crm", leads...)
@@ -354,14 +354,14 @@ func (h *house) acceptFor(destination string, leads ...string) []string {
 
 var leadsMade atomic.Uint64
 
-// newLeadID returns a UUIDv7 of the bubble's time. Package uuid never goes back in time, whatever the bubble.
+// newLeadID returns a UUIDv7 with the bubble's time. Package uuid itself never goes back in time, even in a new bubble.
 func newLeadID() string {
 	id := uuid.New()
 	binary.BigEndian.PutUint64(id[:8], uint64(time.Now().UnixMilli())<<16|7<<12|leadsMade.Add(1)&0xfff)
 	return id.String()
 }
 
-// people returns n leads of n people.
+// people returns n leads, each of a different person.
 func people(n int) []string {
 	var leads []string
 	for i := range n {
@@ -370,9 +370,9 @@ func people(n int) []string {
 	return leads
 }
 
-// rest lets time pass until nothing is left to do for now.
+// rest advances the clock, then waits until nothing is left to do at that time.
 func (h *house) rest(d time.Duration) {
-	time.Sleep(d) // of the bubble's clock
+	time.Sleep(d) // on the bubble's clock
 	synctest.Wait()
 }
 
@@ -394,7 +394,7 @@ func (h *house) expectState(id string, want leadgatev1.DeliveryState) *leadgatev
 	return d
 }
 
-// stages returns what happened to a delivery, and destinationEvents what to destinations.
+// stages returns what happened to a delivery; destinationEvents returns what happened to destinations.
 func (h *house) stages(deliveryID string) []*leadgatev1.LeadEvent {
 	synctest.Wait()
 	h.mu.Lock()
@@ -434,7 +434,7 @@ func (h *house) destinationEvents() []*leadgatev1.DestinationEvent {
 	return all
 }
 
-// short names, as the tests have many of them
+// Short names, because the tests use them often.
 const (
 	pending    = leadgatev1.DeliveryState_DELIVERY_STATE_PENDING
 	inFlight   = leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT

@@ -82,7 +82,7 @@ func TestAtMostTheConfiguredNumberOfCallsIsUnderWay(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, h *house) {
 		h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
-			time.Sleep(time.Second) // of the bubble's clock
+			time.Sleep(time.Second) // on the bubble's clock
 			return each(batch, delivered)
 		})
 		h.accept(people(40)...)
@@ -168,7 +168,7 @@ func TestStoppingLetsCallsUnderWayFinish(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, h *house) {
 		h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
-			time.Sleep(5 * time.Second) // of the bubble's clock
+			time.Sleep(5 * time.Second) // on the bubble's clock
 			return each(batch, delivered)
 		})
 		h.apply(func(cfg *configv1.Destination) { cfg.Limits.BatchSize = 1 })
@@ -242,7 +242,7 @@ func TestACallThatNeverEndsCountsAsLostAtTheNextStart(t *testing.T) {
 		if a := d.GetAttempts(); len(a) != 2 || a[0].GetOutcome() != leadgatev1.AttemptOutcome_ATTEMPT_OUTCOME_UNKNOWN || a[1].GetIdempotencyValue() != a[0].GetIdempotencyValue() {
 			t.Errorf("attempts are %v", a)
 		}
-		close(release) // its answer comes too late and changes nothing
+		close(release) // the answer comes too late, and changes nothing
 		h.rest(time.Second)
 		h.expectState(id, done)
 	})
@@ -251,7 +251,7 @@ func TestACallThatNeverEndsCountsAsLostAtTheNextStart(t *testing.T) {
 // failingStore fails its first writes.
 type failingStore struct {
 	store.Store
-	begins, settles, claims atomic.Int32 // how many more fail
+	begins, settles, claims atomic.Int32 // how many more calls fail
 }
 
 func (f *failingStore) fail(n *atomic.Int32) error {
@@ -331,14 +331,14 @@ func TestADeliveryThatIsTooLargeToBeRecordedIsHeldAndOthersGoOut(t *testing.T) {
 	})
 }
 
-// brokenStore can be read, and nothing else.
+// brokenStore can be read, but not written.
 type brokenStore struct{ store.Store }
 
 func (brokenStore) Begin(context.Context, ...*store.Step) ([]store.Stepped, error) {
 	return nil, fmt.Errorf("%w: a table is damaged", store.ErrUnavailable)
 }
 
-// strangers is a store that cannot keep what a destination is.
+// strangers is a store that cannot record destinations.
 type strangers struct{ store.Store }
 
 func (s strangers) State(namespace string) store.State {
@@ -358,7 +358,7 @@ func (frozen) Put(context.Context, string, []byte, time.Time) error {
 	return fmt.Errorf("%w: a table is damaged", store.ErrUnavailable)
 }
 
-// Many lines a second would fill the disk that may be full already.
+// Logging every failure would fill a disk that may already be full.
 func TestAStoreThatFailsIsLoggedOnceAMinute(t *testing.T) {
 	t.Parallel()
 	t.Run("before the first delivery", func(t *testing.T) {

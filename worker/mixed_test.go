@@ -34,7 +34,7 @@ const (
 	soakLeads = 10_000
 	// mixedRate is the pace of the mixed tests, in requests per second.
 	mixedRate = 20
-	// crmAddress is where the simulated CRM is on the wire.
+	// crmAddress is the simulated CRM's address on the wire.
 	crmAddress = "http://crm.example"
 )
 
@@ -50,13 +50,12 @@ type simulated interface {
 type mixedKind struct {
 	crm         func() simulated
 	destination *configv1.Destination // without limits
-	email, name string                // a record's properties of these meanings
-	// records says that each lead becomes a record of its own; otherwise a person does.
+	email, name string                // a record's properties with these meanings
+	// records means that each lead becomes a record; otherwise each person does.
 	records bool
-	// undecided says that a lead may end HELD, because nobody can tell whether the CRM has it.
+	// undecided means that a lead may end up HELD, because it is unknown whether the CRM has it.
 	undecided bool
-	// midnight says that after the last call of a day the next one waits for midnight, so that it comes once and in the long
-	// form only.
+	// midnight means that after the last call of a day the next one waits for midnight. It is tested only once, in the long form.
 	midnight bool
 }
 
@@ -142,13 +141,13 @@ func mixedKinds() map[string]mixedKind {
 	}
 }
 
-// TestSoakLeadsEndExactlyOnceWhateverBreaks takes leads, several of most persons, through the whole worker to a simulated CRM
-// of each kind, which fails in every way that the simulators know, at random, with a restart in the middle. The clock is the
-// test's own, so that days of waiting cost nothing. Whatever happens:
+// TestSoakLeadsEndExactlyOnceWhateverBreaks sends leads, several of most persons, through the whole worker to a simulated CRM of
+// each kind, which fails at random in every way that the simulators support, with a restart in the middle. It runs on a bubble's
+// clock, so that days of waiting cost nothing. Whatever happens:
 //
-//   - each lead is in the CRM exactly once, or is DEAD because the CRM refused it, in its own words;
-//   - what the CRM gets of a person never goes back behind what it got before, and ends with what was accepted last;
-//   - the CRM gets no more requests in any second than are allowed.
+//   - each lead is in the CRM exactly once, or is DEAD because the CRM refused it, in the CRM's own words;
+//   - what the CRM gets for a person is never older than what it got before, and ends with what was accepted last;
+//   - the CRM never gets more requests in a second than are allowed.
 func TestSoakLeadsEndExactlyOnceWhateverBreaks(t *testing.T) {
 	t.Parallel()
 	n := fewLeads
@@ -167,18 +166,18 @@ func TestSoakLeadsEndExactlyOnceWhateverBreaks(t *testing.T) {
 	}
 }
 
-// soaking says that the long form is asked for.
+// soaking reports whether the long form was asked for.
 func soaking() bool { return os.Getenv("LEADGATE_SOAK") != "" }
 
-// mixed is a walk to a CRM that fails.
+// mixed is a walk to a failing CRM.
 type mixed struct {
 	*walk
 	kind   mixedKind
 	crm    simulated
 	door   *door
-	leads  []lead // in the order of their acceptance, which their names begin at 0 with
+	leads  []lead // in the order of acceptance; their names count from 0
 	ids    []string
-	befell map[string]bool // faults that were seen
+	befell map[string]bool // faults seen
 }
 
 func newMixed(t *testing.T, kind mixedKind) *mixed {
@@ -195,7 +194,7 @@ func newMixed(t *testing.T, kind mixedKind) *mixed {
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		_ = server.Serve(wire) // until it is closed
+		_ = server.Serve(wire) // returns when closed
 	}()
 	t.Cleanup(func() {
 		m.stop()
@@ -206,11 +205,11 @@ func newMixed(t *testing.T, kind mixedKind) *mixed {
 	return m
 }
 
-// deliver accepts n leads a few at a time, and returns when nothing is left to do.
+// deliver accepts n leads, a few at a time, and returns when nothing is left to do.
 func (m *mixed) deliver(n int) {
 	m.t.Helper()
 	random := rand.New(rand.NewPCG(7, 11))
-	// Hours are waited after the last call of a day, in which a store has much to do, so it comes more seldom than other faults.
+	// After the last call of a day hours pass, which keep a store busy. So this fault is rarer than the others.
 	others := slices.DeleteFunc(simulator.Kinds(), func(kind simulator.Kind) bool { return kind == simulator.KindDaily })
 	mix := simulator.Faults{FailRate: 0.25, Kinds: slices.Repeat(others, max(5, n/1000))}
 	if !m.kind.midnight {
@@ -229,7 +228,7 @@ func (m *mixed) deliver(n int) {
 		m.leads = append(m.leads, leads...)
 		m.door.expect(m.leads)
 		m.ids = append(m.ids, m.accept(leads...)...)
-		time.Sleep(time.Duration(random.Int64N(int64(2 * time.Second)))) // of the bubble's clock, as below
+		time.Sleep(time.Duration(random.Int64N(int64(2 * time.Second)))) // on the bubble's clock, as below
 		if len(m.leads) > n/2 && m.restarts == 0 {
 			m.restart()
 			if soaking() && m.kind.midnight {
@@ -263,17 +262,17 @@ func (m *mixed) counts() map[leadgatev1.DeliveryState]int64 {
 	return counts["crm"].ByState
 }
 
-// note notes the faults of the requests that the CRM remembers.
+// note records the faults of the requests that the CRM remembers.
 func (m *mixed) note() {
 	for _, r := range m.crm.Requests() {
 		m.befell[r.Fault] = true
 	}
 }
 
-// ended is how a lead ended.
+// ended says how a lead ended.
 type ended struct {
 	state leadgatev1.DeliveryState
-	// unknown says that the CRM may have it all the same: an answer was lost before.
+	// unknown means that the CRM may have the lead anyway, because an answer was lost.
 	unknown bool
 }
 
@@ -325,7 +324,7 @@ func (m *mixed) ended(leadID string) ended {
 	})}
 }
 
-// properties returns the CRM's records.
+// properties returns the properties of the CRM's records.
 func (m *mixed) properties() []map[string]any {
 	m.t.Helper()
 	var records []struct{ Properties map[string]any }
@@ -343,7 +342,7 @@ func (m *mixed) properties() []map[string]any {
 	return all
 }
 
-// checkRecords has every lead be one record.
+// checkRecords checks that every lead is one record.
 func (m *mixed) checkRecords(ends []ended) {
 	m.t.Helper()
 	times := map[string]int{}
@@ -362,10 +361,10 @@ func (m *mixed) checkRecords(ends []ended) {
 	}
 }
 
-// checkPersons has every person be one record, with what was accepted last.
+// checkPersons checks that every person is one record, with what was accepted last.
 func (m *mixed) checkPersons(ends []ended) {
 	m.t.Helper()
-	// What a person's record may end with: what was delivered last, or what the CRM may have taken after that.
+	// What a person's record may contain: what was delivered last, or what the CRM may have accepted after that.
 	possible := map[string][]string{}
 	delivered := map[string]bool{}
 	for i, e := range ends {
@@ -395,7 +394,7 @@ func (m *mixed) checkPersons(ends []ended) {
 	}
 }
 
-// door stands before a CRM, and sees what comes and in which order.
+// door is a proxy in front of a CRM that checks the order of what passes through.
 type door struct {
 	t   *testing.T
 	crm http.Handler
@@ -403,7 +402,7 @@ type door struct {
 	mu     sync.Mutex
 	leads  []lead
 	came   []time.Time
-	newest map[string]int // number of the newest lead of a person that came
+	newest map[string]int // number of the newest lead received, by person
 }
 
 var namePattern = regexp.MustCompile(`Ada(\d{6})`)
@@ -450,7 +449,7 @@ func (d *door) requests() int {
 	return len(d.came)
 }
 
-// checkPace has no second see more requests than are allowed.
+// checkPace checks that no second had more requests than allowed.
 func (d *door) checkPace() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -461,7 +460,7 @@ func (d *door) checkPace() {
 	}
 }
 
-// wire is a network with one server, in memory: a bubble's clock stands still while anything is under way on it.
+// wire is an in-memory network with one server, on which a bubble's clock stands still while anything is in progress.
 type wire struct {
 	dialled chan net.Conn
 	cut     chan struct{}

@@ -28,7 +28,7 @@ func TestWhatIsKnownOfALeadOutlivesAnAttemptThatWasNotSent(t *testing.T) {
 				return each(batch, delivered)
 			case len(batch) > 2:
 				return each(batch, crm.Outcome{Kind: crm.Split, Reason: "too many", Progress: half})
-			default: // the other half is not sent
+			default: // so the other half is not sent
 				halted = true
 				return each(batch, crm.Outcome{Kind: crm.RateLimited, Reason: "a pause", After: time.Second, Progress: half})
 			}
@@ -50,7 +50,7 @@ func TestALeadThatGetsOnStepByStepOpensNoBreaker(t *testing.T) {
 		h.apply(func(cfg *configv1.Destination) { cfg.Limits = &configv1.Limits{Concurrency: 1, BatchSize: 1} })
 		h.crm.script(func(_ context.Context, batch []crm.Item) []crm.Outcome {
 			steps := 0
-			_, _ = fmt.Sscan(batch[0].Progress, &steps) // none yet
+			_, _ = fmt.Sscan(batch[0].Progress, &steps) // fails at first: there is none yet
 			if steps == 3 {
 				return []crm.Outcome{{Kind: crm.Delivered, RecordID: "1"}}
 			}

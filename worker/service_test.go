@@ -201,7 +201,7 @@ func TestADestinationShowsHowItIsDoing(t *testing.T) {
 	})
 }
 
-// The CRM was down; when it is there again, it refuses the credentials: that is what is wrong now.
+// The CRM was down. Now it is back, but refuses the credentials, which is the error to show.
 func TestWhatAProbeFindsIsTheLastError(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, h *house) {
@@ -246,19 +246,19 @@ func (w *watcher) Send(m *leadgatev1.WatchDeliveriesResponse) error {
 	}
 }
 
-// watch starts a watch that ends with the test; ended gets its error.
+// watch starts a watch that ends with the test; ended receives its error.
 func (h *house) watch(t *testing.T, r *leadgatev1.WatchDeliveriesRequest, md ...string) (w *watcher, ended <-chan error) {
 	ctx, cancel := context.WithCancel(metadata.NewIncomingContext(t.Context(), metadata.Pairs(md...)))
 	w = &watcher{ctx: ctx, sent: make(chan *leadgatev1.WatchDeliveriesResponse, 1000)}
 	result := make(chan error, 1)
 	go func() { result <- h.service.WatchDeliveries(r, w) }()
 	h.stop = append([]func(){cancel}, h.stop...)
-	synctest.Wait() // it watches: what happens from now on is shown
+	synctest.Wait() // it is subscribed: later events will be shown
 	return w, result
 }
 
 func (w *watcher) take() []*leadgatev1.WatchDeliveriesResponse {
-	time.Sleep(time.Second) // of the bubble's clock
+	time.Sleep(time.Second) // on the bubble's clock
 	synctest.Wait()
 	var all []*leadgatev1.WatchDeliveriesResponse
 	for len(w.sent) > 0 {
@@ -267,7 +267,7 @@ func (w *watcher) take() []*leadgatev1.WatchDeliveriesResponse {
 	return all
 }
 
-// shown returns the stages among messages.
+// shown returns the stages in messages.
 func shown(messages []*leadgatev1.WatchDeliveriesResponse) []leadgatev1.Stage {
 	var stages []leadgatev1.Stage
 	for _, m := range messages {
@@ -369,7 +369,7 @@ func TestASlowWatcherSlowsNoDeliveryAndIsToldWhatItMissed(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, h *house) {
 		w, _ := h.watch(t, &leadgatev1.WatchDeliveriesRequest{})
-		w.sent <- nil // Send blocks once the buffer is full
+		w.sent <- nil // once the buffer is full, Send blocks
 		h.apply(nil)
 		ids := h.accept(people(6000)...) // 12,000 events, of which 10,000 are kept
 		h.rest(time.Second)

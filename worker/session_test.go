@@ -22,7 +22,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// counted are the sessions that were begun with a CRM, and how often its properties were read and it was pinged.
+// counted says how many sessions were opened with a CRM, and how often its properties were read and it was pinged.
 type counted struct{ opened, schemas, pings int }
 
 func (f *fakeCRM) counted() counted {
@@ -80,7 +80,7 @@ func TestAConfigurationThatLeavesADestinationAloneKeepsWhatIsKnownOfTheCRM(t *te
 			}
 		}
 		token.Store("c")
-		h.rest(time.Hour) // the hourly reading looks at the secrets, too
+		h.rest(time.Hour) // the hourly read of the properties also checks the secrets
 		if got := h.crm.counted(); got.opened != 4 || h.status("crm").GetAccount() != "4711" {
 			t.Errorf("after the secret changed: %+v", got)
 		}
@@ -106,7 +106,7 @@ func TestTheAccountIsAskedForBeforeTheFirstDeliveryOfEveryRun(t *testing.T) {
 			}
 			h.restart()
 		}
-		h.crm.pongs(noConnection) // which stops no delivery
+		h.crm.pongs(noConnection) // which stops no deliveries
 		h.apply(nil)
 		id := h.accept("ada@example.com Ada")[0]
 		h.rest(time.Second)
@@ -129,7 +129,7 @@ func TestPropertiesThatCannotBeReadAreReadAgainSoon(t *testing.T) {
 		if n := h.crm.counted().schemas; n != 2 {
 			t.Fatalf("read %d times", n)
 		}
-		h.rest(5 * time.Second) // hiccups pass, and deliveries go out unchecked
+		h.rest(5 * time.Second) // after a hiccup it is read again soon, while deliveries go out unchecked
 		if n := h.crm.counted().schemas; n != 3 {
 			t.Errorf("read %d times after five seconds", n)
 		}
@@ -159,7 +159,7 @@ func TestWhileThePropertiesAreReadNothingSpins(t *testing.T) {
 		h.rest(time.Second)
 		h.crm.always(crm.Outcome{Kind: crm.Delivered, RecordID: "1", Status: 200, Dropped: []string{"name"}})
 		h.accept("ada@example.com")
-		h.rest(10 * time.Minute) // the clock stands still while something spins
+		h.rest(10 * time.Minute) // if anything spins, the clock stands still
 		if n := h.crm.counted().schemas; n != 3 {
 			t.Errorf("read %d times", n)
 		}
@@ -182,7 +182,7 @@ func TestAPauseThatTheCRMAskedForEndsWhenAPersonSaysSoOrItIsAnother(t *testing.T
 			return id
 		}
 		id := pausedFor()
-		h.apply(nil) // a form changed
+		h.apply(nil) // as if a form had changed
 		h.rest(time.Minute)
 		h.expectState(id, retryWait)
 		h.resume("crm")
@@ -197,11 +197,11 @@ func TestAPauseThatTheCRMAskedForEndsWhenAPersonSaysSoOrItIsAnother(t *testing.T
 	})
 }
 
-// slowStore takes its time to settle.
+// slowStore takes two seconds to settle.
 type slowStore struct{ store.Store }
 
 func (s slowStore) Settle(ctx context.Context, steps ...*store.Step) ([]store.Stepped, error) {
-	time.Sleep(2 * time.Second) // of the bubble's clock
+	time.Sleep(2 * time.Second) // on the bubble's clock
 	return s.Store.Settle(ctx, steps...)
 }
 
@@ -235,7 +235,7 @@ func TestTheEndOfAPauseIsNoneOfWhatWaitedForAnother(t *testing.T) {
 		h.crm.always(crm.Outcome{Kind: crm.Refused, Reason: "no", Status: 400})
 		h.rest(time.Minute)
 		h.expectState(id, dead)
-		h.resume("crm") // there is no pause
+		h.resume("crm") // although there is no pause
 		h.expectDestinationEvents("rate_limited", "resumed")
 		h.crm.always(crm.Outcome{Kind: crm.RateLimited, After: time.Hour, Reason: "too much", Status: 429})
 		h.accept("eve@example.com Eve")
@@ -267,7 +267,7 @@ func TestABudgetThatIsSpentIsTriedWhenAPersonSaysSo(t *testing.T) {
 	})
 }
 
-// A call an hour is what is left to find out by. A person who tests the destination does not wait for it.
+// With a spent budget, there is one call an hour to find out more. A person who tests the destination does not wait that long.
 func TestATestThatThePaceDoesNotAllowSaysSo(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, h *house) {
@@ -277,7 +277,7 @@ func TestATestThatThePaceDoesNotAllowSaysSo(t *testing.T) {
 		h.rest(2 * time.Second)
 		report(crm.Quota{Window: 24 * time.Hour, Limit: 1000, Remaining: 0})
 		start := time.Now()
-		for range 2 { // the first may use the call
+		for range 2 { // the first may use up the call
 			answer, err := h.service.TestDestination(t.Context(), &leadgatev1.TestDestinationRequest{Name: "crm"})
 			if err != nil {
 				t.Fatal(err)
@@ -292,7 +292,7 @@ func TestATestThatThePaceDoesNotAllowSaysSo(t *testing.T) {
 	})
 }
 
-// The CRM names a quarter of an hour, and says beside it that nothing is left of the day.
+// The CRM asks for a quarter of an hour, and also says that nothing is left for the day.
 func TestADeliveryIsDueWhenThePauseIsOver(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, h *house) {
@@ -312,7 +312,7 @@ func TestADeliveryIsDueWhenThePauseIsOver(t *testing.T) {
 	})
 }
 
-// Zoho drops values for fields that it does not have without a word; what it has is known from reading them.
+// Zoho silently drops values for fields that it does not have; only reading the fields shows which those are.
 func TestAFieldThatZohoHasNoMoreIsNamedAfterAReloadToo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -328,7 +328,7 @@ func TestAFieldThatZohoHasNoMoreIsNamedAfterAReloadToo(t *testing.T) {
 		m.start()
 		m.door.expect([]lead{{}, {}})
 		for i := range 2 {
-			if i > 0 { // somebody edits a form while the fields cannot be read
+			if i > 0 { // a form is edited while the fields cannot be read
 				m.crm.SetFaults(simulator.Faults{Status: http.StatusBadGateway, Path: "settings/fields"})
 				if err := m.worker.Apply(worker.Config{
 					Revision: "r2", Destinations: map[string]*configv1.Destination{"crm": proto.CloneOf(m.destination)},
@@ -338,7 +338,7 @@ func TestAFieldThatZohoHasNoMoreIsNamedAfterAReloadToo(t *testing.T) {
 				}
 			}
 			id := m.accept(lead{email: fmt.Sprintf("p%d@example.com", i), name: fmt.Sprintf("Ada%06d", i)})[0] + ".crm"
-			time.Sleep(time.Minute) // of the bubble's clock
+			time.Sleep(time.Minute) // on the bubble's clock
 			d, err := m.store.Delivery(t.Context(), id)
 			if err != nil || d.GetState() != done {
 				t.Fatal(d, err)
@@ -350,14 +350,14 @@ func TestAFieldThatZohoHasNoMoreIsNamedAfterAReloadToo(t *testing.T) {
 	})
 }
 
-// A token that is being had is not cut short, as its refresh token may be used up.
+// Getting a token is not cut short, because its refresh token may be used up.
 func TestWhatCannotBeCutShortKeepsNoStopWaiting(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, h *house) {
 		h.crm.traits.Account, h.crm.usesSecret = "", true
 		config := workerConfig("r1", nil)
 		config.Secret = func(string) (string, error) {
-			time.Sleep(time.Minute) // of the bubble's clock
+			time.Sleep(time.Minute) // on the bubble's clock
 			return "t", nil
 		}
 		if err := h.worker.Apply(config); err != nil {

@@ -21,21 +21,21 @@ import (
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
-// lead is as much of one as these tests need.
+// lead has what these tests need of a lead.
 type lead struct{ email, name string }
 
-// walk is a worker on a store of its own, on the real clock, with one destination that is called for real.
+// walk is a worker with its own store and one destination that is really called.
 type walk struct {
 	t           testing.TB
 	destination *configv1.Destination
 	store       store.Store
 	journal     *journal.Journal
 	worker      *worker.Worker
-	transport   http.RoundTripper // nil for the worker's own
+	transport   http.RoundTripper // nil for the worker's default
 	restarts    int
 }
 
-// newWalk opens the store; start begins to deliver.
+// newWalk opens the store; start starts delivering.
 func newWalk(t testing.TB, destination *configv1.Destination) *walk {
 	t.Helper()
 	w := &walk{t: t, destination: destination, journal: journal.New(journal.Options{Now: time.Now})}
@@ -89,7 +89,7 @@ func (w *walk) restart() {
 	w.restarts++
 }
 
-// accept stores leads in one step and returns their identifiers.
+// accept stores leads in one step and returns their IDs.
 func (w *walk) accept(leads ...lead) []string {
 	w.t.Helper()
 	ids := make([]string, len(leads))
@@ -116,7 +116,7 @@ func (w *walk) accept(leads ...lead) []string {
 	return ids
 }
 
-// awaitDelivered waits until so many deliveries are delivered, and fails when some end otherwise.
+// awaitDelivered waits until n deliveries are delivered, and fails if some end otherwise.
 func (w *walk) awaitDelivered(n int64) {
 	w.t.Helper()
 	settled := make(chan struct{}, 1)
@@ -147,8 +147,8 @@ func (w *walk) awaitDelivered(n int64) {
 	}
 }
 
-// TestSoakAMinuteAtTenASecond counts at the CRM, by arrival, what is sent in a minute. It is not parallel, as others keep every
-// processor busy.
+// TestSoakAMinuteAtTenASecond counts the requests that arrive at the CRM in a minute. It is not parallel, because other tests keep
+// every processor busy.
 func TestSoakAMinuteAtTenASecond(t *testing.T) {
 	if os.Getenv("LEADGATE_SOAK") == "" {
 		t.Skip("it takes a minute; make soak runs it")
@@ -195,7 +195,7 @@ func TestSoakAMinuteAtTenASecond(t *testing.T) {
 	}
 }
 
-// lateness measures how late timers are on this machine until it is asked for the worst.
+// lateness measures how late timers are on this machine, until worst is called, which returns the maximum.
 func lateness() (worst func() time.Duration) {
 	stop, done := make(chan struct{}), make(chan time.Duration, 1)
 	go func() {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// valve lets connections to a server through. Those that it was shut on stay open, and nothing goes through them any more.
+// valve forwards connections to a server. When it is shut, those that are open stay open, but nothing passes through them any more.
 type valve struct {
 	net.Listener
 	to    string
@@ -51,7 +51,7 @@ func newValve(t *testing.T, to string) *valve {
 	return v
 }
 
-// pass takes bytes from one to the other, and drops them once the valve was shut.
+// pass copies bytes, and drops them once the valve was shut.
 func (v *valve) pass(opened int64, from, to net.Conn) {
 	defer from.Close()
 	defer to.Close()
@@ -80,7 +80,7 @@ func TestAConnectionThatDiedWithoutAWordIsNotUsedForLong(t *testing.T) {
 	defer transport.CloseIdleConnections()
 	transport.Proxy = nil
 	transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig
-	transport.HTTP2.SendPingTimeout /= 50 // the same, but quicker
+	transport.HTTP2.SendPingTimeout /= 50 // the same, but faster
 	transport.HTTP2.PingTimeout /= 50
 	call := func() (string, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), transport.HTTP2.SendPingTimeout+2*transport.HTTP2.PingTimeout)

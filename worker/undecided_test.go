@@ -16,7 +16,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// A lead that has a name alone cannot be looked for, so that a lost answer leaves it to a person, who knows better.
+// The CRM cannot be searched for a lead with nothing but a name, so after a lost answer a person has to look.
 func TestALeadThatAPersonDidNotFindInTheCRMIsSent(t *testing.T) {
 	t.Parallel()
 	for name, properties := range map[string]map[string]string{
@@ -36,7 +36,7 @@ func TestALeadThatAPersonDidNotFindInTheCRMIsSent(t *testing.T) {
 				id := m.accept(lead{name: "Ada"})[0] + ".crm"
 				expect := func(want leadgatev1.DeliveryState) *leadgatev1.Delivery {
 					t.Helper()
-					time.Sleep(time.Minute) // of the bubble's clock
+					time.Sleep(time.Minute) // on the bubble's clock
 					synctest.Wait()
 					d, err := m.store.Delivery(t.Context(), id)
 					if err != nil || d.GetState() != want {
@@ -61,16 +61,16 @@ func TestALeadThatAPersonDidNotFindInTheCRMIsSent(t *testing.T) {
 	}
 }
 
-// What waits for an answer goes as it was, because the CRM may have it; what was made of the lead since goes after it.
+// What is unanswered is sent again unchanged, because the CRM may have it; later changes of the lead are sent after that.
 func TestWhatIsToBeSentAgainFollowsWhatIsUnanswered(t *testing.T) {
 	t.Parallel()
 	lost := crm.Outcome{Kind: crm.Unknown, Reason: "connection reset"}
 	for name, c := range map[string]struct {
-		changed  bool        // the lead
-		answer   crm.Outcome // to what was unanswered
+		changed  bool        // whether the lead changed
+		answer   crm.Outcome // to the unanswered call
 		restart  bool
-		held     bool // when it is changed, and retried by a person
-		payloads int  // that are sent then
+		held     bool // when it is changed; a person retries it
+		payloads int  // how many are sent then
 		state    leadgatev1.DeliveryState
 	}{
 		"delivered":               {true, delivered, false, false, 2, done},
