@@ -14,7 +14,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// runAnswers is about answers that are not a success.
+// runAnswers tests answers that are not a success.
 func runAnswers(t *testing.T, h Harness) {
 	t.Run("TooFastIsTakenAtItsWord", func(t *testing.T) {
 		t.Parallel()
@@ -98,7 +98,7 @@ func runAnswers(t *testing.T, h Harness) {
 		if len(items) == 1 {
 			t.Skip("one lead at a time")
 		}
-		var last *httptest.ResponseRecorder // of the whole batch
+		var last *httptest.ResponseRecorder // to the whole batch
 		b.answers(func(w http.ResponseWriter, r *http.Request) {
 			last = httptest.NewRecorder()
 			b.crm.ServeHTTP(last, r)
@@ -141,7 +141,7 @@ func runAnswers(t *testing.T, h Harness) {
 		for _, code := range []int{301, 302, 303, 307, 308} {
 			b.answers(status(code, `{}`, "Location", elsewhere.URL))
 			items := b.full()
-			b.expectKind(items, b.deliver(items), crm.Retry) // it is the address that is wrong, not the lead
+			b.expectKind(items, b.deliver(items), crm.Retry) // the address is wrong, not the lead
 			b.destination.Ping(t.Context())
 		}
 		if n := strayed.Load(); n != 0 {
@@ -178,7 +178,7 @@ func runAnswers(t *testing.T, h Harness) {
 		b := newBench(t, h)
 		items := b.full()
 		for _, code := range []int{200, 207, 400, 401, 403, 404, 409, 413, 422, 429, 500} {
-			for _, word := range []string{items[0].Email, "LOVELACE"} { // which looks like a code
+			for _, word := range []string{items[0].Email, "LOVELACE"} { // LOVELACE looks like a code
 				b.answers(func(w http.ResponseWriter, r *http.Request) {
 					sent, _ := io.ReadAll(r.Body)
 					w.Header().Set("Content-Type", "application/json")

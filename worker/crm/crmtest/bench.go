@@ -14,7 +14,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// bench is a destination in front of a CRM that can be made to misbehave.
+// bench is a destination in front of a CRM that can be made to fail.
 type bench struct {
 	t           *testing.T
 	harness     Harness
@@ -25,15 +25,15 @@ type bench struct {
 	seen        atomic.Int64 // requests that reached the server
 
 	mu     sync.Mutex
-	answer http.Handler // instead of the CRM's; nil for the CRM's
+	answer http.Handler // instead of the CRM; nil for the CRM
 	secret string
-	err    error // of reading the secret
+	err    error // from reading the secret
 }
 
-// The secret at the beginning of each test.
+// The secret at the start of each test.
 const firstSecret = "s3cret-of-the-first-days"
 
-// now is the time at the bench.
+// now is the current time in tests.
 var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 func newBench(t *testing.T, h Harness) *bench {
@@ -77,7 +77,7 @@ func (b *bench) roundTrip(r *http.Request) (*http.Response, error) {
 	if r.GetBody != nil && r.Method != http.MethodGet && r.Method != http.MethodHead {
 		b.t.Errorf("%s %s has GetBody: net/http may send it twice", r.Method, r.URL.Path)
 	}
-	if err := r.Context().Err(); err != nil { // as the pace does
+	if err := r.Context().Err(); err != nil { // like the pacing client
 		if r.Body != nil {
 			r.Body.Close()
 		}
@@ -95,7 +95,7 @@ func (b *bench) resolve(value string) (string, error) {
 	return value, nil
 }
 
-// answers makes the server answer that way from now on; nil as the CRM.
+// answers sets the server's handler; nil restores the CRM.
 func (b *bench) answers(handler http.HandlerFunc) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -111,7 +111,7 @@ func (b *bench) setSecret(secret string, err error) {
 	b.secret, b.err = secret, err
 }
 
-// status answers with a status, after reading what was sent.
+// status returns a handler that reads the request and answers with a status.
 func status(code int, body string, header ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -124,7 +124,7 @@ func status(code int, body string, header ...string) http.HandlerFunc {
 	}
 }
 
-// expectSane checks what holds for every outcome.
+// expectSane checks what must hold for every outcome.
 func (b *bench) expectSane(outcome crm.Outcome) {
 	b.t.Helper()
 	if outcome.Kind != crm.Delivered && outcome.Reason == "" {

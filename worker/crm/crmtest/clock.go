@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// Clock is one that a test moves. It is safe for concurrent use.
+// Clock is a clock that only a test advances. It is safe for concurrent use.
 type Clock struct {
 	mu sync.Mutex
 	at time.Time
 }
 
-// NewClock makes a clock that stands at a time.
+// NewClock returns a clock that is stopped at a time.
 func NewClock(at time.Time) *Clock { return &Clock{at: at} }
 
-// Now is the time that it shows.
+// Now returns the clock's time.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.at
 }
 
-// Pass moves it.
+// Pass advances the clock.
 func (c *Clock) Pass(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package crmtest is what every destination has to do, whatever its CRM: the conformance suite of [crm.Destination]. The
-// worker relies on each line of it.
+// Package crmtest is the conformance suite of [crm.Destination]: what every destination must do, whatever its CRM. The worker
+// relies on all of it.
 package crmtest
 
 import (
@@ -12,26 +12,26 @@ import (
 	"github.com/leadgate/leadgate/worker/mapping"
 )
 
-// SecretReference is how the destination's configuration names its secret.
+// SecretReference is the reference to the secret in the destination's configuration.
 const SecretReference = "${env:CRM_SECRET}"
 
-// Harness is what a kind of destination brings along.
+// Harness is what a kind of destination provides for the suite.
 type Harness struct {
-	// Open makes a destination that calls the CRM at a base address, such as http://127.0.0.1:4000, with the secret that
+	// Open returns a destination that calls the CRM at a base URL, such as http://127.0.0.1:4000, with the secret that
 	// SecretReference refers to.
 	Open func(base string, env crm.Environment) (crm.Destination, error)
-	// CRM makes a CRM, real enough to take leads. It is to check the secret.
+	// CRM returns a CRM that can receive leads and checks the secret.
 	CRM func(secret string) CRM
-	// TokenPath is where the destination gets access tokens; empty if it needs none. The CRM always answers there: these tests are
-	// about what becomes of leads, not of tokens.
+	// TokenPath is the path of the token endpoint; empty if there is none. The CRM always answers there itself: these tests are
+	// about leads, not tokens.
 	TokenPath string
-	// Schema says whether the kind can read the CRM's properties; those that Mapped names are then among them.
+	// Schema says whether the kind can read the CRM's properties. They must include those in Mapped.
 	Schema bool
-	// Mapped is the configured mapping that leads go through: at least the properties of e-mail address and first name.
+	// Mapped is the mapping of the leads: at least properties for the e-mail address and the first name.
 	Mapped map[string]string
 }
 
-// propertyOf is the mapped property of a field; empty if there is none.
+// propertyOf returns the property that a field is mapped to; empty if there is none.
 func (h Harness) propertyOf(field string) string {
 	for property, from := range h.Mapped {
 		if from == field {
@@ -41,12 +41,12 @@ func (h Harness) propertyOf(field string) string {
 	return ""
 }
 
-// CRM is what a destination calls.
+// CRM is a CRM that a destination calls.
 type CRM interface {
 	http.Handler
-	// RecordID returns the identifier of the person's record; empty if there is none.
+	// RecordID returns the identifier of a person's record; empty if there is none.
 	RecordID(email string) string
-	// Records returns how many records there are.
+	// Records returns the number of records.
 	Records() int
 }
 
@@ -58,10 +58,10 @@ func Run(t *testing.T, h Harness) {
 	}
 }
 
-// upsert is the mode of all deliveries of the suite.
+// upsert is the mode of all deliveries in the suite.
 const upsert = leadgatev1.DeliveryMode_DELIVERY_MODE_UPSERT
 
-// people returns items for n leads of n people, made by way of mapping and Encode as the worker does.
+// people returns items for n leads of n people, mapped and encoded as the worker does it.
 func (b *bench) people(n int) []crm.Item {
 	b.t.Helper()
 	compiled, err := mapping.Compile(b.harness.Mapped)
@@ -83,7 +83,7 @@ func (b *bench) people(n int) []crm.Item {
 	return items
 }
 
-// full returns as many people as a call can take, but not so many that the suite gets slow.
+// full returns as many people as fit into a call, but at most five, to keep the suite fast.
 func (b *bench) full() []crm.Item { return b.people(min(5, b.destination.Traits().MaxBatch)) }
 
 func (b *bench) deliver(items []crm.Item) []crm.Outcome {
@@ -93,7 +93,7 @@ func (b *bench) deliver(items []crm.Item) []crm.Outcome {
 	return outcomes
 }
 
-// expectEach checks what holds for all outcomes.
+// expectEach checks what must hold for all outcomes.
 func (b *bench) expectEach(items []crm.Item, outcomes []crm.Outcome) {
 	b.t.Helper()
 	if len(outcomes) != len(items) {
@@ -112,7 +112,7 @@ func (b *bench) expectEach(items []crm.Item, outcomes []crm.Outcome) {
 	}
 }
 
-// expectKind checks that all leads ended alike.
+// expectKind checks that all outcomes are of one kind.
 func (b *bench) expectKind(items []crm.Item, outcomes []crm.Outcome, want crm.OutcomeKind) {
 	b.t.Helper()
 	b.expectEach(items, outcomes)

@@ -38,7 +38,7 @@ func runDeliveries(t *testing.T, h Harness) {
 		t.Parallel()
 		b := newBench(t, h)
 		items := b.full()
-		for range 2 { // again in another order, as an update
+		for range 2 { // again in reverse order, as an update
 			for i, outcome := range b.deliver(items) {
 				want := b.crm.RecordID(items[i].Email)
 				if outcome.Kind != crm.Delivered || outcome.RecordID != want || want == "" {

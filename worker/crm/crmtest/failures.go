@@ -10,7 +10,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// runFailures is about calls that no complete answer came to.
+// runFailures tests calls without a complete answer.
 func runFailures(t *testing.T, h Harness) {
 	t.Run("ALostAnswerIsUnknownAndTheNextAttemptDoesNotDouble", func(t *testing.T) {
 		t.Parallel()
@@ -77,7 +77,7 @@ func runFailures(t *testing.T, h Harness) {
 	}
 }
 
-// nowhere is where the answer of a CRM goes that is lost.
+// nowhere discards an answer.
 type nowhere struct{ header http.Header }
 
 // Header implements http.ResponseWriter.
@@ -89,7 +89,7 @@ func (n *nowhere) Write(b []byte) (int, error) { return len(b), nil }
 // WriteHeader implements http.ResponseWriter.
 func (n *nowhere) WriteHeader(int) {}
 
-// ending is a context that ends when told, with an error of choice: a deadline that needs no clock.
+// ending is a context that ends when told, with a given error: a deadline without a clock.
 type ending struct {
 	context.Context
 	cancel context.CancelFunc
@@ -114,5 +114,5 @@ func (e *ending) Err() error {
 // Deadline implements context.Context.
 func (e *ending) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-// Value implements context.Context. It hides what lies below, so that nobody ends with another error than Err's.
+// Value implements context.Context. It hides the parent's values, so that derived contexts end with the error from Err.
 func (e *ending) Value(any) any { return nil }

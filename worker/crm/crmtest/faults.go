@@ -24,20 +24,20 @@ type Faulty interface {
 	SetFaults(simulator.Faults)
 }
 
-// Leads of the fault suite: those that every fault befalls, and those that all befall at random, in short and in long.
+// Numbers of leads: for a single fault, and for faults at random, short and long.
 const (
 	fewLeads  = 4
 	manyLeads = 150
 	soakLeads = 10_000
-	// How long a call may take. What is cut short by it is sent again, so that a busy machine makes it slow, and not wrong.
+	// The timeout of a call. A call that is cut short is sent again, so on a busy machine the suite is slow, but not wrong.
 	callLimit = 400 * time.Millisecond
 )
 
-// RunFaults has leads delivered past every fault of the simulators, one after the other and mixed at random, as the worker does
-// it: what failed is sent again, with what is known of the attempt before, in smaller batches where that is asked for, and later
-// where that is. However it fails, each lead ends as exactly one record.
+// RunFaults delivers leads through every fault of the simulators, one by one and mixed at random, like the worker: failures are
+// sent again with what is known about the attempt before, in smaller batches or later if the CRM asks for that. In the end, each
+// lead must be exactly one record.
 //
-// newCRM makes the CRM, on a clock of the suite.
+// newCRM returns the CRM, which must use the suite's clock.
 func RunFaults(t *testing.T, h Harness, newCRM func(secret string, now func() time.Time) Faulty) {
 	t.Helper()
 	for _, kind := range simulator.Kinds() {
@@ -87,7 +87,7 @@ func RunFaults(t *testing.T, h Harness, newCRM func(secret string, now func() ti
 		if !c.admin("/_sim/fields", fmt.Sprintf(`{"rename":{%q:"another_name"}}`, name)) {
 			t.Skip("it has no such field")
 		}
-		c.destination.Schema(t.Context()) // as the worker reads it
+		c.destination.Schema(t.Context()) // like the worker
 		c.comeAgain()
 		c.deliver()
 		for _, p := range c.parcels {
@@ -96,7 +96,7 @@ func RunFaults(t *testing.T, h Harness, newCRM func(secret string, now func() ti
 			}
 		}
 	})
-	for _, method := range []string{http.MethodPost, http.MethodPatch} { // that CRMs write with
+	for _, method := range []string{http.MethodPost, http.MethodPatch} { // the methods that CRMs write with
 		t.Run("MergedAfterALost"+method, func(t *testing.T) {
 			t.Parallel()
 			c := newCourier(t, h, newCRM, fewLeads)
@@ -120,7 +120,7 @@ func RunFaults(t *testing.T, h Harness, newCRM func(secret string, now func() ti
 	}
 }
 
-// courier delivers leads past faults, as the worker would.
+// courier delivers leads despite faults, like the worker.
 type courier struct {
 	t           *testing.T
 	harness     Harness
@@ -130,7 +130,7 @@ type courier struct {
 	parcels     []*parcel
 }
 
-// parcel is one lead on its way.
+// parcel is a lead that is being delivered.
 type parcel struct {
 	item     crm.Item
 	number   int
@@ -185,7 +185,7 @@ func (p *parcel) name() {
 	p.item.IdempotencyValue = fmt.Sprintf("lead-%d.crm-%d", p.number, p.revision)
 }
 
-// comeAgain makes further leads of the same people.
+// comeAgain turns the parcels into new leads of the same people.
 func (c *courier) comeAgain() {
 	for _, p := range c.parcels {
 		p.number += len(c.parcels)
@@ -194,13 +194,13 @@ func (c *courier) comeAgain() {
 	}
 }
 
-// merge makes one record of two, as a person does. False if the CRM knows no merging.
+// merge merges two records, like a user. It returns false if the CRM has no merging.
 func (c *courier) merge(from, into string) bool {
 	c.t.Helper()
 	return c.admin("/_sim/merge", fmt.Sprintf(`{"from":%q,"into":%q}`, from, into))
 }
 
-// admin changes the CRM. False if the CRM knows no such thing.
+// admin changes the CRM. It returns false if the CRM does not support that.
 func (c *courier) admin(path, change string) bool {
 	c.t.Helper()
 	answer := httptest.NewRecorder()
@@ -208,7 +208,7 @@ func (c *courier) admin(path, change string) bool {
 	return answer.Code == http.StatusNoContent
 }
 
-// recordIDs are those of the records that were written last.
+// recordIDs returns the records that the last deliveries wrote.
 func (c *courier) recordIDs() []string {
 	ids := make([]string, len(c.parcels))
 	for i, p := range c.parcels {
@@ -217,14 +217,14 @@ func (c *courier) recordIDs() []string {
 	return ids
 }
 
-// deliverAll delivers everything and checks that it is there once.
+// deliverAll delivers everything and checks that each lead is one record.
 func (c *courier) deliverAll() {
 	c.t.Helper()
 	c.deliver()
 	c.expectOnce()
 }
 
-// deliver delivers everything, however often it has to be sent.
+// deliver delivers everything, with as many attempts as it takes.
 func (c *courier) deliver() {
 	c.t.Helper()
 	waiting := slices.Clone(c.parcels)
@@ -233,7 +233,7 @@ func (c *courier) deliver() {
 			c.t.Fatalf("%d leads are not delivered after %d rounds; one ended as %s: %+v", len(waiting), round, kindName(waiting[0].outcome.Kind), waiting[0].outcome)
 		}
 		batch := waiting[:min(len(waiting), c.destination.Traits().MaxBatch, 50)]
-		if round%4 == 3 { // what was not mentioned is sent alone
+		if round%4 == 3 { // send alone what an answer does not mention
 			batch = batch[:1]
 		}
 		c.send(batch)
@@ -255,7 +255,7 @@ func (c *courier) expectOnce() {
 			c.t.Errorf("%s ended with record %q, which is none, or another's", p.item.IdempotencyValue, id)
 		}
 		seen[p.outcome.RecordID] = true
-		if i%max(1, len(c.parcels)/manyLeads) != 0 { // the CRM goes through all of its records
+		if i%max(1, len(c.parcels)/manyLeads) != 0 { // the CRM searches all of its records
 			continue
 		}
 		if want := c.crm.RecordID(p.item.Email); p.outcome.RecordID != want || want == "" {
@@ -267,7 +267,7 @@ func (c *courier) expectOnce() {
 	}
 }
 
-// send makes one attempt for each, in halves where the CRM asks for smaller batches.
+// send makes one attempt for each parcel, in halves if the CRM asks for smaller batches.
 func (c *courier) send(parcels []*parcel) {
 	c.t.Helper()
 	items := make([]crm.Item, len(parcels))
@@ -291,7 +291,7 @@ func (c *courier) send(parcels []*parcel) {
 		case crm.Unknown:
 			p.item.Unanswered = began
 			p.item.Progress = p.outcome.Progress
-		case crm.Refused: // a person sends it again: not taken, for sure
+		case crm.Refused: // a person sends it again; it was certainly not accepted
 			p.revision++
 			p.name()
 			p.item.Unanswered, p.item.Progress = time.Time{}, p.outcome.Progress

@@ -2,7 +2,7 @@ package crmtest
 
 import "encoding/json"
 
-// Records reads what a simulator holds, in the form that its page of contacts has.
+// Records converts the result of a simulator's Contacts method.
 func Records[R any](contacts any) []R {
 	encoded, err := json.Marshal(contacts)
 	if err != nil {

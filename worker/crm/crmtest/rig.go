@@ -12,23 +12,23 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// Rig is a destination in front of a simulated CRM, for tests of what only its kind does.
+// Rig is a destination in front of a simulated CRM, for tests of one kind.
 type Rig struct {
 	T           *testing.T
-	URL         string // of the CRM
+	URL         string // base URL of the CRM
 	Clock       *Clock
 	Env         crm.Environment // for the destination
 	Destination crm.Destination
 
 	mu     sync.Mutex
-	Calls  []string    // in a line each, but for those about tokens
-	Header http.Header // of the last of them
-	Tokens int         // how many calls were about tokens
-	Quotas []crm.Quota // that were reported
+	Calls  []string    // one line per call, except to token endpoints
+	Header http.Header // of the last call
+	Tokens int         // how many calls to token endpoints
+	Quotas []crm.Quota // quotas that were reported
 	answer http.HandlerFunc
 }
 
-// NewRig returns a rig without its destination, which [Rig.Open] takes. line is what is to be seen of a call.
+// NewRig returns a rig without a destination; see [Rig.Open]. line formats a call for Calls.
 func NewRig(t *testing.T, clock *Clock, simulated http.Handler, line func(r *http.Request, body string) string) *Rig {
 	t.Helper()
 	r := &Rig{T: t, Clock: clock}
@@ -60,7 +60,7 @@ func NewRig(t *testing.T, clock *Clock, simulated http.Handler, line func(r *htt
 	return r
 }
 
-// Open takes the destination.
+// Open sets the destination.
 func (r *Rig) Open(destination crm.Destination, err error) {
 	r.T.Helper()
 	if err != nil {
@@ -69,19 +69,19 @@ func (r *Rig) Open(destination crm.Destination, err error) {
 	r.Destination = destination
 }
 
-// AnswerBy makes a handler answer every call but those about tokens.
+// AnswerBy makes handler answer every call, except to token endpoints.
 func (r *Rig) AnswerBy(handler http.HandlerFunc) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answer = handler
 }
 
-// Answer makes the CRM answer every call but those about tokens that way.
+// Answer sets the CRM's answer to every call, except to token endpoints.
 func (r *Rig) Answer(code int, body string, header ...string) {
 	r.AnswerBy(status(code, body, header...))
 }
 
-// Expect checks how a lead ended.
+// Expect checks the outcome of a lead.
 func (r *Rig) Expect(outcome crm.Outcome, want crm.OutcomeKind, reason string) {
 	r.T.Helper()
 	if outcome.Kind != want || !strings.Contains(outcome.Reason, reason) {

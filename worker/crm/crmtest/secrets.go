@@ -56,7 +56,7 @@ func runSecrets(t *testing.T, h Harness) {
 				w.WriteHeader(code)
 				fmt.Fprintf(w, `{"id":"7","headers":%q}`, fmt.Sprint(r.Header))
 			})
-			b.deliver(b.full()) // which looks for the secret
+			b.deliver(b.full()) // looks for the secret
 			b.expectSane(b.destination.Ping(t.Context()))
 		}
 	})

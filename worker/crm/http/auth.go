@@ -12,15 +12,15 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/oauth"
 )
 
-// wardrobe reads the secrets that a request is to carry, and remembers them.
+// wardrobe resolves the secrets for a request, and collects them so that no outcome shows them.
 type wardrobe struct {
 	env     crm.Environment
 	secrets []string
-	failure *crm.Outcome // the first that could not be read
+	failure *crm.Outcome // for the first that cannot be read
 }
 
-// secret is a configured text with the present content of the secrets that it refers to. Each of them is remembered by itself: an
-// API may repeat one without what stands around it.
+// secret returns a configured text with its references to secrets resolved. Each secret is collected on its own, because an API may
+// repeat it without the text around it.
 func (w *wardrobe) secret(key, text string) string {
 	value, err := w.env.Secret(text)
 	if err != nil && w.failure == nil {
@@ -34,8 +34,8 @@ func (w *wardrobe) secret(key, text string) string {
 	return value
 }
 
-// dress gives a request its headers, with the present content of the secrets that they refer to, and returns those. What the
-// configuration says of a header wins over what leadgate would send.
+// dress sets the headers of a request, with the secrets that they refer to, and returns these secrets and the access token, if any.
+// Configured headers override leadgate's own.
 func (d *destination) dress(ctx context.Context, req *http.Request, r request) (secrets []string, access string, failure *crm.Outcome) {
 	w := &wardrobe{env: d.env}
 	if r.contentType != "" {
@@ -53,7 +53,7 @@ func (d *destination) dress(ctx context.Context, req *http.Request, r request) (
 			return nil, "", w.failure
 		}
 		value := filled.fill(r.values, oneLine)
-		if strings.EqualFold(name, "Host") { // net/http does not take it from the headers
+		if strings.EqualFold(name, "Host") { // net/http ignores it in Header
 			req.Host = value
 		}
 		req.Header.Set(name, value)
@@ -91,7 +91,7 @@ func (d *destination) dress(ctx context.Context, req *http.Request, r request) (
 	return w.secrets, access, w.failure
 }
 
-// access is an access token for the client's present credentials.
+// access returns an access token for the client's current credentials.
 func (d *destination) access(ctx context.Context, w *wardrobe, cfg *configv1.OAuth2) (string, *crm.Outcome) {
 	credentials := oauth2Secrets(w, cfg)
 	if w.failure != nil {
@@ -111,7 +111,7 @@ func oauth2Secrets(w *wardrobe, cfg *configv1.OAuth2) []string {
 	return secrets
 }
 
-// grant asks for an access token.
+// grant implements crm.Grant.
 func (d *destination) grant(ctx context.Context, secrets []string, last crm.Token) (crm.Token, *crm.Outcome) {
 	cfg := d.cfg.GetAuth().GetOauth2()
 	form := url.Values{"grant_type": {"client_credentials"}}

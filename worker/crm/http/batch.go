@@ -9,12 +9,12 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 )
 
-// batching is how many leads are sent in a request.
+// batching says how many leads are sent in a request, and how.
 type batching struct {
 	max     int
 	ndjson  bool
 	under   string
-	results pointer // nil if the answer has none
+	results pointer // nil if the answer has no results
 }
 
 func newBatching(cfg *configv1.HTTP) (*batching, error) {
@@ -45,7 +45,7 @@ func newBatching(cfg *configv1.HTTP) (*batching, error) {
 	return b, nil
 }
 
-// contentType is that of a batch of such bodies.
+// contentType returns the content type of a batch of such bodies.
 func (b *batching) contentType(of body) string {
 	if b.ndjson {
 		return "application/x-ndjson"
@@ -53,7 +53,7 @@ func (b *batching) contentType(of body) string {
 	return of.contentType
 }
 
-// join makes one body of many.
+// join joins the bodies of leads into one.
 func (b *batching) join(bodies [][]byte) []byte {
 	if b.ndjson {
 		return append(bytes.Join(bodies, []byte("\n")), '\n')

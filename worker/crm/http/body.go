@@ -17,7 +17,7 @@ import (
 
 const jsonType = "application/json"
 
-// body is how a lead is written.
+// body says how a lead is written.
 type body struct {
 	contentType string
 	template    *template.Template
@@ -46,7 +46,7 @@ func newBody(cfg *configv1.HTTPBody) (body, error) {
 	return b, err
 }
 
-// escapes are what templates can call, so that a value stays a value whatever is in it.
+// escapes are functions for templates, so that a value stays a value whatever it contains.
 var escapes = template.FuncMap{
 	"json": func(value string) (string, error) {
 		written, err := crm.Marshal(value)
@@ -60,17 +60,17 @@ var escapes = template.FuncMap{
 	"query": url.QueryEscape,
 }
 
-// isJSON reports whether what is sent is JSON.
+// isJSON reports whether the body is JSON.
 func (b body) isJSON() bool {
 	kind, _, _ := strings.Cut(b.contentType, ";")
 	kind = strings.TrimSpace(strings.ToLower(kind))
 	return kind == jsonType || strings.HasSuffix(kind, "+json")
 }
 
-// isText reports whether bodies are kept as text.
+// isText reports whether bodies are stored as text.
 func (b body) isText() bool { return b.form || b.template != nil && !b.isJSON() }
 
-// write makes the body of a lead.
+// write renders the body of a lead.
 func (b body) write(properties []mapping.Property) ([]byte, error) {
 	switch {
 	case b.expression != nil:

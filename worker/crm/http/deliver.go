@@ -10,11 +10,11 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// request is what is sent.
+// request is a request to send.
 type request struct {
 	method      string
 	url         string
-	values      map[string]string // of the headers' placeholders
+	values      map[string]string // for placeholders in headers
 	contentType string            // empty without a body
 	body        []byte
 	idempotency string
@@ -51,7 +51,7 @@ func (d *destination) Deliver(ctx context.Context, items []crm.Item, _ leadgatev
 	return outcomes
 }
 
-// unreadable is the outcome of a payload that this configuration cannot have made.
+// unreadable is the outcome of a payload that this configuration cannot have produced.
 var unreadable = crm.Outcome{Kind: crm.Refused, Reason: "not sent: what was stored for it was made by another configuration of http; retry it, and it is made anew"}
 
 func (d *destination) deliver(ctx context.Context, item crm.Item) crm.Outcome {
@@ -79,7 +79,7 @@ func (d *destination) deliverBatch(ctx context.Context, bodies [][]byte) []crm.O
 	return d.reading.many(answer, len(bodies))
 }
 
-// mark puts the idempotency value into a JSON object, if the configuration has a member for it.
+// mark adds the idempotency value to a JSON object, if a member is configured for it.
 func (d *destination) mark(body []byte, item crm.Item) []byte {
 	field := d.cfg.GetIdempotencyField()
 	if field == "" || !d.body.isJSON() {
@@ -96,7 +96,7 @@ func (d *destination) mark(body []byte, item crm.Item) []byte {
 	return body
 }
 
-// call makes a request, and makes it once more where the API does not take an access token that its time is not over for.
+// call makes a request, and makes it once more with a new access token if the API refuses one that has not expired.
 func (d *destination) call(ctx context.Context, r request) (*crm.Answer, *crm.Outcome) {
 	answer, access, failure := d.try(ctx, r)
 	if failure != nil || answer.Status != http.StatusUnauthorized || access == "" || !d.tokens.Refuse(access) {
@@ -120,8 +120,8 @@ func (d *destination) try(ctx context.Context, r request) (answer *crm.Answer, a
 	return answer, access, failure
 }
 
-// repeat is the outcome of a whole call for each of its leads. The answer to a batch may quote several people, and no lead keeps
-// data of another.
+// repeat returns the outcome of a whole call for each of its n leads. Without the body if there are several: the answer may quote
+// several people, and no lead may store data of another.
 func repeat(outcome crm.Outcome, n int) []crm.Outcome {
 	if n > 1 {
 		outcome.Body = ""

@@ -1,8 +1,7 @@
-// Package http delivers leads to any HTTP API: as JSON, as a form or as the configuration writes it, one request a lead or
-// many leads in a request.
+// Package http delivers leads to any HTTP API: as JSON, as a form or in a configured format, one or many leads per request.
 //
-// There is no telling whether such an API knows a lead that comes twice, so each request carries the header Idempotency-Key,
-// which is the same whenever the same bytes are sent again; in a batch, each lead can carry it as a member of its own.
+// Such an API may not recognise a lead that arrives twice, so each request has the header Idempotency-Key, which is the same
+// whenever the same bytes are sent again. In a batch, each lead can have it as a member.
 package http
 
 import (
@@ -28,19 +27,19 @@ type destination struct {
 	env     crm.Environment
 	cfg     *configv1.HTTP
 	method  string
-	account string // the host: who gets the leads
+	account string // the API's host, which identifies who gets the leads
 
 	url     *pattern
 	headers map[string]*pattern
 	body    body
-	batch   *batching // nil if each lead is a request
+	batch   *batching // nil if each lead is a request of its own
 	reading reading
-	signer  signer      // nil if nothing is signed
+	signer  signer      // nil without signature
 	tokens  *crm.Tokens // nil without OAuth 2
 }
 
-// New returns the destination that is configured. It makes no call. It keeps cfg, which is not to be changed any more. The
-// error names every key at fault.
+// New returns the configured destination. It makes no call. It keeps cfg, which must not be changed afterwards. The error names
+// every wrong key.
 func New(cfg *configv1.HTTP, env crm.Environment) (crm.Destination, error) {
 	d := &destination{env: env, cfg: cfg, method: cmp.Or(cfg.GetMethod(), http.MethodPost), headers: map[string]*pattern{}}
 	var problems []error
@@ -105,7 +104,7 @@ func (d *destination) Traits() crm.Traits {
 	return traits
 }
 
-// defaults are the lead's own fields under their own names. Where it came from is sent by those who ask for it.
+// defaults maps the lead's own fields to the same names. Its origin is sent only if configured.
 func defaults() map[string]string {
 	properties := map[string]string{}
 	for _, name := range mapping.Fields() {
@@ -116,9 +115,8 @@ func defaults() map[string]string {
 	return properties
 }
 
-// Ping implements crm.Destination. Unless another address is configured for it, the API's only known one is that which takes
-// leads; it is asked with HEAD, which changes nothing anywhere: whatever it answers shows that it is up, unless it complains
-// of credentials or itself.
+// Ping implements crm.Destination. Unless a ping URL is configured, it sends HEAD to the URL for leads, which changes nothing. Any
+// answer shows that the API is up, unless it is about the credentials or a failure of the API.
 func (d *destination) Ping(ctx context.Context) crm.Outcome {
 	ping := request{method: http.MethodHead, url: d.url.fill(nil, inURL)}
 	if d.cfg.GetPingUrl() != "" {

@@ -15,10 +15,10 @@ import (
 	"github.com/leadgate/leadgate/worker/spelling"
 )
 
-// envelope is the payload of a lead where the request holds more than JSON: what stands in the URL and the headers, and the
-// body where it is text. Otherwise the payload is the JSON that is sent.
+// envelope is the payload of a lead if the request contains more than JSON: values for the URL and the headers, or a body that is
+// text. Otherwise the payload is the JSON to send.
 type envelope struct {
-	// Shape says that it is one: the configuration may be another when it is opened.
+	// Shape marks an envelope: the configuration may have changed when it is opened.
 	Shape  string            `json:"leadgate"`
 	Values map[string]string `json:"values,omitempty"`
 	JSON   json.RawMessage   `json:"json,omitempty"`
@@ -30,11 +30,11 @@ const shape = "envelope"
 // enveloped reports whether payloads are envelopes.
 func (d *destination) enveloped() bool { return d.body.isText() || len(d.placeholders()) > 0 }
 
-// placeholders are the properties that stand in the URL and the headers.
+// placeholders returns the properties that the URL and the headers refer to.
 func (d *destination) placeholders() []string {
 	names := slices.Clone(d.url.names())
 	for _, p := range d.headers {
-		if p != nil { // it could not be read
+		if p != nil { // it may have failed to parse
 			names = append(names, p.names()...)
 		}
 	}
@@ -87,7 +87,7 @@ func (d *destination) Encode(properties []mapping.Property) ([]byte, error) {
 	return crm.Marshal(e)
 }
 
-// open reads a payload. What another configuration made is sent if this one could have made the same.
+// open decodes a payload. One that another configuration produced is accepted if this one could have produced it.
 func (d *destination) open(payload []byte) (values map[string]string, body []byte, err error) {
 	var e envelope
 	if json.Unmarshal(payload, &e) != nil || e.Shape != shape {
@@ -107,7 +107,7 @@ func (d *destination) open(payload []byte) (values map[string]string, body []byt
 	return nil, nil, errors.New("it was stored with a body of another kind")
 }
 
-// object is the properties as JSON can hold them.
+// object returns the properties as a JSON object.
 func object(properties []mapping.Property) map[string]any {
 	values := make(map[string]any, len(properties))
 	for _, p := range properties {
@@ -116,7 +116,7 @@ func object(properties []mapping.Property) map[string]any {
 	return values
 }
 
-// texts is the properties as text; several values are joined by commas.
+// texts returns the properties as text. Several values are joined by commas.
 func texts(properties []mapping.Property) map[string]string {
 	values := make(map[string]string, len(properties))
 	for _, p := range properties {
@@ -141,7 +141,7 @@ func text(value any) string {
 	return fmt.Sprint(value)
 }
 
-// form is the properties as a browser sends them; several values are several fields of one name.
+// form encodes the properties like a browser. Several values become several fields with the same name.
 func form(properties []mapping.Property) ([]byte, error) {
 	values := url.Values{}
 	for _, p := range properties {

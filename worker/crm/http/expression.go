@@ -13,7 +13,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// Bounds of an expression: a configuration is trusted, what it is applied to is not.
+// Limits of an expression: the configuration is trusted, but its input is not.
 const (
 	costLimit = 100_000
 	maxDepth  = 50
@@ -22,9 +22,9 @@ const (
 // expression is a compiled CEL expression. It is safe for concurrent use.
 type expression struct{ program cel.Program }
 
-// compile compiles an expression over variables whose types are not known before.
+// compile compiles an expression over variables of dynamic type.
 func compile(source string, variables ...string) (*expression, error) {
-	// The functions are those that the expressions over leads have.
+	// These are the functions that expressions over leads have, too.
 	options := []cel.EnvOption{cel.ParserRecursionLimit(maxDepth), cel.OptionalTypes(), ext.Strings(), ext.Math(), ext.Lists()}
 	for _, name := range variables {
 		options = append(options, cel.Variable(name, cel.DynType))
@@ -45,12 +45,12 @@ func compile(source string, variables ...string) (*expression, error) {
 	return &expression{program}, nil
 }
 
-// predicate compiles an expression that is true or false.
+// predicate compiles an expression about an answer that should be true or false.
 func predicate(source string) (*expression, error) {
 	return compile(source, "status", "headers", "body", "text", "item")
 }
 
-// holds reports whether a predicate is true. Where it fails, as for a member that is not there, it is not.
+// holds reports whether a predicate is true. One that fails, such as for a missing member, is not.
 func (e *expression) holds(variables map[string]any) bool {
 	value, _, err := e.program.Eval(variables)
 	if err != nil {
@@ -60,11 +60,11 @@ func (e *expression) holds(variables map[string]any) bool {
 	return ok && truth
 }
 
-// json is the value as JSON, the keys of objects sorted.
+// json returns the value as JSON with sorted keys.
 func (e *expression) json(variables map[string]any) ([]byte, error) {
 	value, _, err := e.program.Eval(variables)
 	if err != nil {
-		// The text would quote the lead.
+		// The error's own text would quote the lead.
 		return nil, errors.New("it fails for this lead; ask whether a property is there, as in has(properties.email), before using it")
 	}
 	native, err := value.ConvertToNative(reflect.TypeFor[*structpb.Value]())

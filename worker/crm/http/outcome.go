@@ -11,19 +11,19 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// failed reads an answer that is no success, by its status:
+// failed interprets an answer that is not a success, by its status:
 //
-//	3xx                 to be tried again: it is the address that is wrong; following would send the lead, and the credentials, to
-//	                    where nobody configured
-//	401                 the credentials are refused
-//	403                 the credentials are refused, if it speaks of them; otherwise to be tried again: something before the API
-//	                    does not like this message
-//	404 405 410         to be tried again: it is the address that is wrong, not the lead
-//	407 408 423 425     to be tried again
-//	409                 unknown: an API that honours Idempotency-Key says so while the first request is still under way
-//	429                 too fast
+//	3xx                 retry: the address is wrong; following the redirect would send the lead, and the credentials, to an
+//	                    address that nobody configured
+//	401                 credentials refused
+//	403                 credentials refused, if the answer mentions them; otherwise retry: something in front of the API does not
+//	                    like this request
+//	404 405 410         retry: the address is wrong, not the lead
+//	407 408 423 425     retry
+//	409                 unknown: an API that supports Idempotency-Key answers this while the first request is still in progress
+//	429                 rate limited
 //	other 4xx           refused
-//	5xx                 unknown: something broke, perhaps behind what took the lead
+//	5xx                 unknown: something broke, perhaps after the lead was accepted
 func failed(answer *crm.Answer) crm.Outcome {
 	status := answer.Status
 	switch status {
@@ -57,8 +57,8 @@ var (
 	ofCredential = regexp.MustCompile(`(?i)token|api[-_]?key|credential|scope|permission|auth`)
 )
 
-// isAboutCredentials reports whether an answer complains of the credentials: by its header, or by a code in its document. Its
-// sentences may quote the lead.
+// isAboutCredentials reports whether an answer is about the credentials, judged by its header or an error code. Its messages do not
+// count: they may quote the lead.
 func isAboutCredentials(answer *crm.Answer) bool {
 	if answer.Header.Get("WWW-Authenticate") != "" {
 		return true
@@ -70,7 +70,7 @@ func isAboutCredentials(answer *crm.Answer) bool {
 	return hasCode(document, func(code string) bool { return !strings.ContainsAny(code, " @") && ofCredential.MatchString(code) })
 }
 
-// hasCode reports whether a document has a code, as errors have, that is such a one.
+// hasCode reports whether a document contains an error code for which is returns true.
 func hasCode(document any, is func(string) bool) bool {
 	switch within := document.(type) {
 	case []any:
@@ -85,7 +85,7 @@ func hasCode(document any, is func(string) bool) bool {
 	return false
 }
 
-// pong reads the answer to a ping. An API that takes leads by POST need not know HEAD, so most refusals are as good as a yes.
+// pong interprets the answer to a ping. An API that accepts POST need not support HEAD, so most refusals count as success.
 func pong(answer *crm.Answer, method string) crm.Outcome {
 	status := answer.Status
 	switch {
@@ -103,7 +103,7 @@ func pong(answer *crm.Answer, method string) crm.Outcome {
 	return answer.Outcome(crm.Delivered, "")
 }
 
-// told is the status in words. The answer's own words may hold personal data, and stay in its body.
+// told describes the status. The answer's own text may contain personal data, and stays in the body.
 func told(status int) string {
 	return strings.TrimSpace(fmt.Sprintf("it answered %d %s", status, http.StatusText(status)))
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// pattern is text with {NAME} in it, for the value of a property. A reference to a secret, ${env:NAME}, is left as it is.
+// pattern is text in which {NAME} stands for the value of a property. References to secrets, ${env:NAME}, are part of the text.
 type pattern struct {
 	literals []string // one more than fields
 	fields   []string
@@ -39,7 +39,7 @@ func parsePattern(text string) (*pattern, error) {
 
 func (p *pattern) names() []string { return p.fields }
 
-// fill puts values in, escaped for what stands before them; nothing where there is none.
+// fill inserts values, escaped for their position. Missing values are empty.
 func (p *pattern) fill(values map[string]string, escape func(before, value string) string) string {
 	var out strings.Builder
 	for i, literal := range p.literals {
@@ -51,8 +51,8 @@ func (p *pattern) fill(values map[string]string, escape func(before, value strin
 	return out.String()
 }
 
-// resolved is the pattern with the secrets that its own text refers to. Values are put in later: they are a stranger's, and
-// refer to nothing.
+// resolved returns the pattern with references to secrets in its text resolved. Values are inserted later: they come from
+// strangers, and must not be resolved.
 func (p *pattern) resolved(secret func(string) (string, error)) (*pattern, error) {
 	out := &pattern{fields: p.fields, literals: make([]string, len(p.literals))}
 	for i, literal := range p.literals {
@@ -64,8 +64,8 @@ func (p *pattern) resolved(secret func(string) (string, error)) (*pattern, error
 	return out, nil
 }
 
-// inURL keeps a value one part of the path or, behind a question mark, one value of the query. A blank is no plus there, which
-// not everybody reads as one.
+// inURL escapes a value as one segment of the path or, after a question mark, one value of the query. A space becomes %20, because
+// not everybody reads + as a space.
 func inURL(before, value string) string {
 	if strings.Contains(before, "?") {
 		return strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
@@ -73,7 +73,7 @@ func inURL(before, value string) string {
 	return url.PathEscape(value)
 }
 
-// oneLine keeps a value from beginning a new header.
+// oneLine replaces control characters, so that a value cannot start a new header.
 func oneLine(_, value string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {

@@ -25,7 +25,7 @@ func parsePointer(s string) (pointer, error) {
 	return steps, nil
 }
 
-// raw returns the part of a document that the pointer leads to; nil if there is none.
+// raw returns the part of a document that the pointer refers to; nil if there is none.
 func (p pointer) raw(document []byte) json.RawMessage {
 	value := json.RawMessage(bytes.TrimPrefix(document, []byte("\xef\xbb\xbf")))
 	for _, step := range p {
@@ -47,16 +47,16 @@ func (p pointer) raw(document []byte) json.RawMessage {
 	return value
 }
 
-// index reads a step into an array of n.
+// index parses an index into an array of length n.
 func index(step string, n int) (int, bool) {
 	i, err := strconv.Atoi(step)
 	return i, err == nil && strconv.Itoa(i) == step && i >= 0 && i < n
 }
 
-// text returns the string or number that the pointer leads to in a document, as a string; empty if there is none.
+// text returns the string or number that the pointer refers to, as a string; empty if there is none.
 func (p pointer) text(document []byte) string {
 	decoder := json.NewDecoder(bytes.NewReader(p.raw(document)))
-	decoder.UseNumber() // identifiers may have more digits than a float64 keeps
+	decoder.UseNumber() // identifiers may have more digits than a float64 holds
 	var value any
 	if decoder.Decode(&value) != nil {
 		return ""

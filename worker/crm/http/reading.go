@@ -14,12 +14,12 @@ import (
 	"github.com/leadgate/leadgate/worker/crm"
 )
 
-// reading is how answers are read, as configured.
+// reading says how to interpret answers, as configured.
 type reading struct {
-	success   *expression // nil if a 2xx is enough
+	success   *expression // nil if any 2xx is a success
 	rules     []rule
-	recordID  pointer // nil if the answer is not asked for one
-	recordAt  string  // as it is configured
+	recordID  pointer // nil if answers have no identifier
+	recordAt  string  // recordID as configured
 	recordURL string
 	results   pointer // nil if a batch is answered as a whole
 }
@@ -58,7 +58,7 @@ func newReading(cfg *configv1.HTTP) (reading, error) {
 		reason := cmp.Or(c.GetReason(), "the answer is what http.rules calls "+c.GetIs())
 		r.rules = append(r.rules, rule{when, meanings[c.GetIs()], reason})
 	}
-	if batch, err := newBatching(cfg); err == nil && batch != nil { // the error is told elsewhere
+	if batch, err := newBatching(cfg); err == nil && batch != nil { // New reports the error
 		r.results = batch.results
 	}
 	return r, errors.Join(problems...)
@@ -68,10 +68,10 @@ func newReading(cfg *configv1.HTTP) (reading, error) {
 type seen struct {
 	answer    *crm.Answer
 	variables map[string]any
-	part      []byte // what is kept: the answer, or the result of one lead
+	part      []byte // what to store: the answer, or the result of one lead
 }
 
-// see reads an answer for expressions. Numbers are as CEL has them.
+// see prepares an answer for expressions, with numbers as CEL has them.
 func see(answer *crm.Answer) *seen {
 	headers := map[string]string{}
 	for name := range answer.Header {
@@ -86,20 +86,20 @@ func see(answer *crm.Answer) *seen {
 	}, answer.Body}
 }
 
-// of is what is seen of one result.
+// of returns what expressions see of one result.
 func (s *seen) of(result json.RawMessage) *seen {
 	variables := map[string]any{}
 	maps.Copy(variables, s.variables)
 	var item any
-	_ = json.Unmarshal(result, &item) // it is part of a document that could be read
+	_ = json.Unmarshal(result, &item) // it is part of a valid document
 	variables["item"] = item
 	return &seen{s.answer, variables, result}
 }
 
-// one reads the answer to one lead.
+// one interprets the answer to a single lead.
 func (r *reading) one(answer *crm.Answer) crm.Outcome { return r.read(see(answer)) }
 
-// many reads the answer to a batch of n leads.
+// many interprets the answer to a batch of n leads.
 func (r *reading) many(answer *crm.Answer, n int) []crm.Outcome {
 	s := see(answer)
 	if r.results == nil || !isSuccess(answer.Status) {
@@ -120,18 +120,18 @@ func (r *reading) many(answer *crm.Answer, n int) []crm.Outcome {
 	return outcomes
 }
 
-// mayBeOneOf reports whether a batch was refused as a whole for what may be wrong with one of its leads.
+// mayBeOneOf reports whether a batch was refused as a whole for a reason that may concern only one of its leads.
 func (r *reading) mayBeOneOf(s *seen, kind crm.OutcomeKind) bool {
 	switch s.answer.Status {
 	case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		return kind == crm.Refused
 	case http.StatusForbidden:
-		return kind == crm.Retry && r.rule(s) == nil // which would say that it is about the call
+		return kind == crm.Retry && r.rule(s) == nil // a rule would say that it is about the call
 	}
 	return false
 }
 
-// rule is the first rule that holds; nil if none does.
+// rule returns the first rule that holds; nil if none does.
 func (r *reading) rule(s *seen) *rule {
 	for i := range r.rules {
 		if r.rules[i].when.holds(s.variables) {
@@ -141,7 +141,7 @@ func (r *reading) rule(s *seen) *rule {
 	return nil
 }
 
-// read reads what is seen: by the rules, and where none holds by the status.
+// read interprets an answer by the rules or, if none holds, by its status.
 func (r *reading) read(s *seen) crm.Outcome {
 	if rule := r.rule(s); rule != nil {
 		if rule.is == crm.Delivered {
@@ -157,7 +157,7 @@ func (r *reading) read(s *seen) crm.Outcome {
 		return outcome
 	case r.success != nil && !r.success.holds(s.variables):
 		return s.outcome(crm.Unknown, told(status)+", but not what http.success_when asks for")
-	case r.success == nil && isPage(s.answer): // a log-in page is a 200, too
+	case r.success == nil && isPage(s.answer): // a login page is a 200, too
 		return s.outcome(crm.Unknown, told(status)+" and a page, which is no answer of an API; check http.url, or say in http.success_when what a success is")
 	}
 	return r.delivered(s)

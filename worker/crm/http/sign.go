@@ -19,7 +19,7 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 )
 
-// signer signs a request, so that the API can tell it from others'.
+// signer signs a request, so that the API can verify its sender.
 type signer interface {
 	sign(w *wardrobe, req *http.Request, r request, now time.Time) error
 }
@@ -34,7 +34,7 @@ func newSigner(cfg *configv1.HTTPSignature) signer {
 	return nil
 }
 
-// hmacSigner puts an HMAC of the body into a header.
+// hmacSigner sends an HMAC of the body in a header.
 type hmacSigner struct{ cfg *configv1.HTTPHMAC }
 
 func (s *hmacSigner) sign(w *wardrobe, req *http.Request, r request, now time.Time) error {
@@ -58,8 +58,8 @@ func (s *hmacSigner) sign(w *wardrobe, req *http.Request, r request, now time.Ti
 	return nil
 }
 
-// standardSigner signs as Standard Webhooks has it: id, time and body, with each secret. The id stays the same whenever the
-// same bytes are sent again; the time does not.
+// standardSigner signs the identifier, time and body with each secret, according to Standard Webhooks. The identifier is the same
+// whenever the same bytes are sent again; the time is not.
 type standardSigner struct {
 	cfg *configv1.HTTPStandardWebhooks
 }
