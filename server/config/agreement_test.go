@@ -25,7 +25,7 @@ import (
 	"github.com/leadgate/leadgate/server/config"
 )
 
-// everyKey are the files of testdata/every_key.yaml.
+// everyKey returns the documents of testdata/every_key.yaml.
 func everyKey(t *testing.T) []*yaml.Node {
 	t.Helper()
 	text, err := os.ReadFile("testdata/every_key.yaml")
@@ -45,7 +45,7 @@ func everyKey(t *testing.T) []*yaml.Node {
 	}
 }
 
-// editorsSchema is the schema that editors use, as strict as they are.
+// editorsSchema returns the schema for editors, compiled as strictly as editors apply it.
 func editorsSchema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
 	compiler := jsonschema.NewCompiler()
@@ -59,8 +59,8 @@ func editorsSchema(t *testing.T) *jsonschema.Schema {
 
 var coreNumber = regexp.MustCompile(`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`)
 
-// instance is a node as an editor hands it to the schema: read by the core schema of YAML 1.2, which knows fewer numbers than the
-// parser here, and no dates.
+// instance converts a node as an editor does: by the core schema of YAML 1.2, which has fewer notations for numbers than our
+// parser, and no dates.
 func instance(node *yaml.Node) any {
 	switch node.Kind {
 	case yaml.MappingNode:
@@ -88,28 +88,28 @@ func instance(node *yaml.Node) any {
 	return node.Value
 }
 
-// mistakes are what people and programs write where something else belongs. At some places some of them are right.
+// mistakes are values that people and programs write by mistake. In some places some of them are valid.
 var mistakes = []string{
 	`""`, `x`, `0`, `1`, `-1`, `"1"`, `1.5`, `.5`, `"0.5"`, `007`, `+1`, `1_000`, `1e3`, `.inf`, `999999999999`, `true`, `"true"`, `True`, `yes`, `~`,
 	`[]`, `[x]`, `[1]`, `[~]`, `[""]`, `{}`, `{ x: y }`, `{ x: 1 }`, `{ x: ~ }`, `{ x: "" }`, `0s`, `90s`, `"90s"`, `1d12h`, `+1h`, `.5h`, `1.5h`, `90`,
 	`2026-01-01`, `09:00`, `!!str x`, `!!int "1"`, `!vault x`, `!!binary eA==`, `https://x.example.com`, `javascript:void(0)`,
 }
 
-// ofShape are the checker's problems with what stands in a place at all, all of which an editor can see, too.
+// ofShape matches problems with the kind of a value, all of which an editor can see, too.
 var ofShape = regexp.MustCompile(`unknown key|unknown word|takes (keys|a list|a single)|is true or false|is a (whole )?number|has no unit|is not a duration|has no value|is empty:|cannot be 0`)
 
-// ofSpelling are those with a number or a truth that is written in a way that the checker does not read, and an editor does.
+// ofSpelling matches problems with numbers and booleans in a notation that editors accept and the checker does not.
 var ofSpelling = regexp.MustCompile(`not "(007|\+1|1e3|True)"`)
 
-// The schema is there to tell while somebody types what leadgate check would tell, and must never tell anything else. Every key
-// gets some of the mistakes; with LEADGATE_SOAK=1, all of them.
+// While somebody types, the schema must report only what leadgate check would report. Every key gets some of the mistakes; with
+// LEADGATE_SOAK=1, all.
 func TestTheEditorsSchemaAndTheCheckerAgree(t *testing.T) {
 	t.Parallel()
 	schema := editorsSchema(t)
 	variables := map[string]string{"A": "of the environment variable A, which is long", "B": "of the environment variable B, which is long", "W": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
 	certificate, key := pair(t)
 	env := environment(variables, map[string]string{"tls.crt": certificate, "tls.key": key})
-	tried, every := 0, 11 // not a divisor of how many mistakes there are, so that keys get different ones
+	tried, every := 0, 11 // not a divisor of the number of mistakes, so that keys get different ones
 	if os.Getenv("LEADGATE_SOAK") == "1" {
 		every = 1
 	}
@@ -189,7 +189,7 @@ func parsed(t *testing.T, text string) *yaml.Node {
 	return document.Content[0]
 }
 
-// pair is a certificate and its key, in PEM.
+// pair returns a certificate and its key, in PEM.
 func pair(t *testing.T) (certificate, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

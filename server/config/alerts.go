@@ -11,7 +11,7 @@ import (
 	"github.com/leadgate/leadgate/server/observe/alert"
 )
 
-// alerts checks that rules are about what there is, that their patterns are ones, and that mail has somewhere to go.
+// alerts checks that rules are about existing destinations and forms, and that patterns and addresses are valid.
 func (r *review) alerts(p path, cfg *configv1.Config) {
 	alerts := cfg.GetAlerts()
 	if hours := alerts.GetBusinessHours(); hours != nil {
@@ -41,7 +41,7 @@ func (r *review) alerts(p path, cfg *configv1.Config) {
 	}
 }
 
-// rulesOf checks one set of rules.
+// rulesOf checks a set of rules.
 func (r *review) rulesOf(p path, rules *configv1.AlertRules) {
 	names := map[string]bool{}
 	for i, rule := range rules.GetCrmErrors() {
@@ -56,7 +56,7 @@ func (r *review) rulesOf(p path, rules *configv1.AlertRules) {
 	}
 }
 
-// mail checks the addresses of a mail.
+// mail checks the settings of an e-mail notifier.
 func (r *review) mail(p path, cfg *configv1.EmailNotifier) {
 	if cfg == nil {
 		return

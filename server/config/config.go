@@ -1,7 +1,7 @@
-// Package config reads the configuration file: YAML in the shape of the message leadgate.config.v1.Config.
+// Package config reads the configuration file: YAML in the form of the message leadgate.config.v1.Config.
 //
-// A file is taken as a whole or refused with everything that is wrong with it, each problem with its line, its column and
-// the way out. Credentials do not stand in it: they are references, which are resolved when they are used.
+// A file is either accepted as a whole, or refused with a list of all problems, each with its line, its column and how to fix it.
+// The file has no credentials, only references to them, which are resolved when they are used.
 package config
 
 import (
@@ -17,35 +17,33 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 )
 
-// Example is a configuration file with every key explained. It passes Parse as it stands, once the environment variables
-// that it names are set.
+// Example is a configuration file that explains every key. Parse accepts it if the environment variables that it refers to are set.
 //
 //go:embed example.yaml
 var Example string
 
-// How much of the file's hash makes its revision: short enough to be read aloud, long enough that two versions of one file
-// never share it by chance.
+// How much of the file's hash is its revision: short enough to read aloud, long enough that two versions of a file do not share it
+// by chance.
 const revisionBytes = 6
 
-// Snapshot is the configuration at one moment. Once it is in use it is shared, and nobody changes it. The zero value is not a
-// configuration.
+// Snapshot is the configuration at one moment. Once in use, it is shared and must not be changed. The zero value is not valid.
 type Snapshot struct {
-	// Config is what the file says, with the defaults filled in. In the place of credentials it holds references.
+	// Config is the content of the file, with defaults filled in. It has references instead of credentials.
 	Config *configv1.Config
-	// Revision is a short hash of the file, thus of nothing secret. Leads and attempts keep it.
+	// Revision is a short hash of the file, which has no secrets in it. Leads and attempts record it.
 	Revision string
-	// Secret replaces the references in a configured value by what they stand for at the moment. Its errors name the
-	// reference, never its content. It is safe for concurrent use if the environment is.
+	// Secret replaces the references in a configured value by their current content. Its errors name the reference, never the
+	// content. It is safe for concurrent use if the environment is.
 	Secret func(value string) (string, error)
-	// Hints say what is allowed and probably not meant, each with its place in the file. They keep nothing from working.
+	// Hints describe what is valid but probably not intended, each with its place in the file.
 	Hints []string
 }
 
-// Environment is what a configuration may refer to. Both functions must be set.
+// Environment is what a configuration can refer to. Both functions are required.
 type Environment struct {
-	// LookupEnv returns an environment variable, and whether it is set.
+	// LookupEnv returns the value of an environment variable, and whether it is set.
 	LookupEnv func(name string) (string, bool)
-	// ReadFile returns a file's content. Relative paths are the process's own.
+	// ReadFile returns a file's content. Relative paths are relative to the working directory.
 	ReadFile func(path string) ([]byte, error)
 }
 
@@ -61,8 +59,8 @@ func Load(path string, env Environment) (Snapshot, error) {
 	return Parse(path, data, env)
 }
 
-// Parse checks the content of a configuration file; name is what its errors call it. The error lists every problem on a line
-// of its own, as name:line:column: message.
+// Parse checks the content of a configuration file, which errors call name. The error has one line for each problem, in the form
+// name:line:column: message.
 func Parse(name string, data []byte, env Environment) (Snapshot, error) {
 	r := &review{file: name}
 	text, ok := r.read(data)
@@ -71,9 +69,9 @@ func Parse(name string, data []byte, env Environment) (Snapshot, error) {
 	}
 	cfg := &configv1.Config{}
 	r.shape(cfg.ProtoReflect().Descriptor(), env)
-	// What the shape does not allow was reported above, in better words; the rest is decoded all the same, so that the
-	// checks below find their problems in the same run. The line feed is for protoyaml, which panics over a problem behind
-	// the last line: a key without a value at the end of the file.
+	// Faults of the shape were reported above, in better words. The rest is decoded anyway, so that the checks below find their
+	// problems in the same run. The line feed is for protoyaml, which panics on a problem after the last line, such as a key
+	// without a value at the end of the file.
 	decoder := protoyaml.UnmarshalOptions{DiscardUnknown: true, CustomUnmarshaler: durations{}}
 	if err := decoder.Unmarshal(append(text, '\n'), cfg); err != nil && len(r.problems) == 0 {
 		return Snapshot{}, fmt.Errorf("%s: %w", name, err)

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// environment is an environment of these variables and files.
+// environment returns an environment with these variables and files.
 func environment(variables, files map[string]string) config.Environment {
 	return config.Environment{
 		LookupEnv: func(name string) (string, bool) {
@@ -35,7 +35,7 @@ func environment(variables, files map[string]string) config.Environment {
 	}
 }
 
-// minimal is a file that leaves out all that can be left out.
+// minimal is a file without anything optional.
 const minimal = `
 forms:
   contact:
@@ -82,9 +82,9 @@ func TestTheRecipesOfTheGuidesAreGood(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, found := range regexp.MustCompile("(?ms)^```yaml\n(([a-z_]+):.*?)^```").FindAllStringSubmatch(string(page), -1) {
-			text := strings.ReplaceAll(found[1], "/var/lib/GeoIP/GeoLite2-City.mmdb", "README.md") // which is there
+			text := strings.ReplaceAll(found[1], "/var/lib/GeoIP/GeoLite2-City.mmdb", "README.md") // which exists
 			if !top[found[2]] {
-				continue // of another program
+				continue // for another program
 			}
 			for _, beside := range []string{"destinations: { crm: { hubspot: { token: \"${env:TOKEN}\" } } }\n", "forms: { contact: {} }\n"} {
 				if key, _, _ := strings.Cut(beside, ":"); !regexp.MustCompile("(?m)^" + key + ":").MatchString(text) {

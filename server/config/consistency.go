@@ -19,7 +19,7 @@ import (
 	"github.com/leadgate/leadgate/worker/prepare"
 )
 
-// certificate reports what serve could not serve TLS with.
+// certificate reports files with which leadgate serve could not serve TLS.
 func (r *review) certificate(cfg *configv1.TLS, env Environment) {
 	var pair [][]byte
 	for _, file := range []struct{ key, path string }{{"cert_file", cfg.GetCertFile()}, {"key_file", cfg.GetKeyFile()}} {
@@ -41,7 +41,7 @@ func (r *review) certificate(cfg *configv1.TLS, env Environment) {
 	}
 }
 
-// consistency reports what does not fit together: names of nothing, and values that contradict each other.
+// consistency reports what does not fit together: unknown names, and values that contradict each other.
 func (r *review) consistency(cfg *configv1.Config, env Environment) {
 	_, port, err := net.SplitHostPort(cfg.GetListen())
 	if err == nil {
@@ -73,7 +73,7 @@ func (r *review) consistency(cfg *configv1.Config, env Environment) {
 	if len(r.problems) > 0 {
 		return
 	}
-	// The rooms have the last word: what they refuse, serve would refuse.
+	// Finally, ask the packages that use the configuration: what they refuse, leadgate serve would refuse.
 	for name, d := range cfg.GetDestinations() {
 		if err := worker.Check(d); err != nil {
 			r.said(path{"destinations", name}, err)
@@ -88,7 +88,7 @@ func (r *review) consistency(cfg *configv1.Config, env Environment) {
 
 var indices = strings.NewReplacer("[", ".", "]", "")
 
-// said reports what a room says of what stands at a path. Each of its lines begins with the keys that it is about.
+// said reports a package's errors about the value at a path. Each line of err begins with the keys that it is about.
 func (r *review) said(p path, err error) {
 	for message := range strings.SplitSeq(err.Error(), "\n") {
 		at, rest := p, message
@@ -111,7 +111,7 @@ func (r *review) said(p path, err error) {
 	}
 }
 
-// enrich checks what leads are enriched and screened with.
+// enrich checks the settings for enriching and screening leads.
 func (r *review) enrich(cfg *configv1.Config) {
 	company, place := cfg.GetEnrich().GetCompany(), cfg.GetEnrich().GetPlace()
 	r.address(path{"enrich", "company", "url"}, strings.ReplaceAll(company.GetUrl(), "{domain}", "domain"))
@@ -133,10 +133,10 @@ func (r *review) enrich(cfg *configv1.Config) {
 	}
 }
 
-// safeKey is how many characters a key has that nobody finds by trying, if they are any.
+// safeKey is the length from which a random key cannot be guessed, in bytes.
 const safeKey = 16
 
-// apiKeys checks that callers can be told apart.
+// apiKeys checks that callers have different names and keys.
 func (r *review) apiKeys(keys []*configv1.APIKey, env Environment) {
 	names, secrets := map[string]bool{}, map[string]string{}
 	for i, key := range keys {
@@ -146,7 +146,7 @@ func (r *review) apiKeys(keys []*configv1.APIKey, env Environment) {
 		}
 		names[key.GetName()] = true
 		secret, err := env.resolve(key.GetKey())
-		if err != nil || secret == "" { // reported already
+		if err != nil || secret == "" { // already reported
 			continue
 		}
 		if other, ok := secrets[secret]; ok {
@@ -191,10 +191,10 @@ func (r *review) address(p path, address string) {
 	}
 }
 
-// page checks what the schema's rule for a URI lets pass, and says whether it is good.
+// page checks what the schema's rule for URIs does not, and reports whether the address is valid.
 func (r *review) page(p path, address string) bool {
 	u, err := url.Parse(address)
-	if err != nil || !u.IsAbs() { // the rule in the schema reports it, or it is left out
+	if err != nil || !u.IsAbs() { // the schema's rule reports it, or it is not set
 		return false
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
@@ -204,7 +204,7 @@ func (r *review) page(p path, address string) bool {
 	return true
 }
 
-// noUser checks that an address holds no secret, and that none can be read on the way to it.
+// noUser checks that an address contains no credentials, and hints if it is not encrypted.
 func (r *review) noUser(p path, address string) {
 	u, err := url.Parse(address)
 	switch {
@@ -216,13 +216,13 @@ func (r *review) noUser(p path, address string) {
 	}
 }
 
-// isNearby says whether a host is on this machine or in a network of its owner's, as far as can be seen.
+// isNearby reports whether a host appears to be on this machine or in a private network.
 func isNearby(host string) bool {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast()
 	}
 	last := host[strings.LastIndexByte(host, '.')+1:]
-	return slices.Contains([]string{host, "localhost", "local", "internal", "lan", "arpa", "test"}, last) // a name without a dot is its own last part
+	return slices.Contains([]string{host, "localhost", "local", "internal", "lan", "arpa", "test"}, last) // host if it has no dot
 }
 
 func (r *review) form(p path, form *configv1.Form) {
@@ -236,7 +236,7 @@ func (r *review) form(p path, form *configv1.Form) {
 			misspelt = true
 		}
 	}
-	if len(form.GetFields()) == 0 { // mapped by their usual names
+	if len(form.GetFields()) == 0 { // fields are mapped by their usual names
 		for _, field := range intake.UsualTargets() {
 			leadFields[field] = true
 		}
@@ -270,7 +270,7 @@ func (r *review) form(p path, form *configv1.Form) {
 	}
 }
 
-// routes checks where leads go, for a form or for leads:.
+// routes checks the destinations of a form or of leads.
 func (r *review) routes(p path, names []string, cfg *configv1.Config) {
 	at := p.child("destinations")
 	if !r.find(path{"destinations"}).clear {
@@ -287,7 +287,7 @@ func (r *review) routes(p path, names []string, cfg *configv1.Config) {
 	r.named(at, names, cfg)
 }
 
-// named checks that destinations are there.
+// named checks that destinations exist.
 func (r *review) named(p path, names []string, cfg *configv1.Config) {
 	if !r.find(path{"destinations"}).clear {
 		return

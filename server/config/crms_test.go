@@ -8,7 +8,7 @@ import (
 	"github.com/leadgate/leadgate/server/config"
 )
 
-// TestWhatTheCRMsPageSaysToWriteIsGood reads every destination of the page about CRMs as a file of its own.
+// TestWhatTheCRMsPageSaysToWriteIsGood parses every destination in the README about CRMs as a file of its own.
 func TestWhatTheCRMsPageSaysToWriteIsGood(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../worker/crm/README.md")

@@ -10,7 +10,7 @@ import (
 	"github.com/leadgate/leadgate/worker/retention"
 )
 
-// setDefaults fills in what the file leaves out. Left alone is what only its user can know: the pace and the properties of a
+// setDefaults fills in what the file leaves out. It does not set what depends on the use: the rate and the properties of a
 // destination depend on the kind of CRM, the format of log lines on where they go.
 func setDefaults(cfg *configv1.Config) {
 	setDefault(&cfg.Listen, "127.0.0.1:8080")
@@ -41,7 +41,7 @@ func setDefaults(cfg *configv1.Config) {
 	cfg.Leads = orNew(cfg.Leads)
 	cfg.Leads.Destinations = orOnly(cfg.Leads.Destinations, cfg)
 	for _, form := range cfg.GetForms() {
-		if len(form.GetRoutes()) == 0 { // with routes, a form may send its leads nowhere else
+		if len(form.GetRoutes()) == 0 { // with routes, there may be no other destinations
 			form.Destinations = orOnly(form.Destinations, cfg)
 		}
 		setDefault(&form.OnKeyReuse, "hold")
@@ -51,7 +51,7 @@ func setDefaults(cfg *configv1.Config) {
 	}
 }
 
-// orOnly is where leads go: to the named destinations or, if none is named and there is only one, to that.
+// orOnly returns the named destinations or, if none are named and there is only one, that one.
 func orOnly(named []string, cfg *configv1.Config) []string {
 	if len(named) > 0 || len(cfg.GetDestinations()) != 1 {
 		return named

@@ -11,8 +11,8 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 )
 
-// Difference names what two configurations do not share, as the file has it: listen, forms.contact, destinations.crm. It is
-// sorted. What references lead to is not compared.
+// Difference returns the names of settings that differ between two configurations, sorted: listen, forms.contact, destinations.crm.
+// It compares references, not their content.
 func Difference(before, after *configv1.Config) []string {
 	names := map[string]struct{}{}
 	a, b := before.ProtoReflect(), after.ProtoReflect()
@@ -37,8 +37,8 @@ func Difference(before, after *configv1.Config) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// Fixed names the settings, as the file has them, in which after differs from before and which take effect only when leadgate
-// starts: they are about what is open for as long as it runs. In after they are set back to what is in force.
+// Fixed returns the names of settings that differ in after but only take effect at the next start, and sets them in after to the
+// values of before.
 func Fixed(before, after *configv1.Config) []string {
 	var names []string
 	keep := func(name string, same bool, restore func()) {

@@ -16,8 +16,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// read parses the file into the review's root, and returns its text with line feeds as the only line breaks: YAML knows more
-// kinds, and protoyaml counts only these. It reports whether there is anything to go on with.
+// read parses the file into r.root, and returns its text with line feeds as the only line breaks: YAML has more kinds, but
+// protoyaml counts only these. It reports whether there is a root to check.
 func (r *review) read(data []byte) (text []byte, ok bool) {
 	if line, ok := checkUTF8(data); !ok {
 		r.problems = append(r.problems, problem{line, 1, "this is not UTF-8 text"})
@@ -47,7 +47,7 @@ func (r *review) read(data []byte) (text []byte, ok bool) {
 	return text, true
 }
 
-// checkUTF8 returns the line of the first bytes that are not UTF-8, if there are any.
+// checkUTF8 returns the line of the first invalid UTF-8; ok is true if there is none.
 func checkUTF8(data []byte) (line int, ok bool) {
 	for i := 0; i < len(data); {
 		letter, size := utf8.DecodeRune(data[i:])
@@ -59,8 +59,8 @@ func checkUTF8(data []byte) (line int, ok bool) {
 	return 0, true
 }
 
-// syntaxProblem says where the text stops being YAML, and what was probably meant there. The parser tells no column, and often
-// the line in which it began to read what then went wrong.
+// syntaxProblem says where the text is not YAML, and what was probably meant. The parser reports no column, and often the line
+// where it began to read the faulty part.
 func syntaxProblem(err error, text []byte) problem {
 	message, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
 	if numbered, ok := strings.CutPrefix(message, "line "); ok {
@@ -86,11 +86,11 @@ func syntaxProblem(err error, text []byte) problem {
 	return problem{line, 1, "this is not YAML: " + message}
 }
 
-// maxProbed bounds how many bytes are parsed to find the line that spoils a file.
+// maxProbed limits how many bytes are parsed to find the faulty line.
 const maxProbed = 1 << 20
 
-// spoilt is the line behind the longest beginning of a file that is YAML. It is looked for from the line on that the parser names,
-// as that is never too late.
+// spoilt returns the number of the line after the longest prefix of the file that is YAML. It searches from the line that the
+// parser names, which is never too late.
 func spoilt(lines [][]byte, named int) int {
 	found, probed := named, 0
 	for n := max(0, named-1); n < len(lines); n++ {
@@ -105,7 +105,7 @@ func spoilt(lines [][]byte, named int) int {
 	return found
 }
 
-// meant is what whoever wrote a line that is not YAML probably did not know; empty if there is no telling.
+// meant returns a hint for a line that is not YAML; empty if there is no guess.
 func meant(line string) string {
 	content := strings.TrimLeft(line, " \t-")
 	_, value, _ := strings.Cut(content, ": ")
@@ -129,7 +129,7 @@ func meant(line string) string {
 	return meantToPart(line)
 }
 
-// meantToPart is what parts a key and its value for whoever wrote a line, and not for YAML.
+// meantToPart returns a hint about a separator of key and value that YAML does not accept; empty if there is none.
 func meantToPart(line string) string {
 	odd := strings.IndexFunc(line, func(letter rune) bool { return letter > unicode.MaxASCII && unicode.IsSpace(letter) })
 	if odd >= 0 {
@@ -143,21 +143,21 @@ func meantToPart(line string) string {
 }
 
 var (
-	// gluedColon finds a key whose value begins without a space.
+	// gluedColon matches a key without a space between the colon and the value.
 	gluedColon = regexp.MustCompile(`^\s*[\w.-]+:[^\s/:]+\s*$`)
-	// halfQuoted finds a value that begins with something in quotes and goes on behind it.
+	// halfQuoted matches a value that begins with a quoted part and continues after it.
 	halfQuoted = regexp.MustCompile(`^("[^"]*"|'[^']*')\s*[^\s,#}\]]`)
-	// colonWithin finds a value without quotes that has a colon which YAML takes for that of a key.
+	// colonWithin matches an unquoted value with a colon that YAML takes for that of a key.
 	colonWithin = regexp.MustCompile(`^[^"'\[{|>#].*:(\s|$)`)
 )
 
 // path leads from the root to a node: names of fields, keys of maps, indices of lists.
 type path []string
 
-// child is the path to something within.
+// child returns the path to a node below.
 func (p path) child(elements ...string) path { return append(p[:len(p):len(p)], elements...) }
 
-// name is the last name on the path: for an entry of a list, that of the list.
+// name returns the last name on the path: for an entry of a list, that of the list.
 func (p path) name() string {
 	for _, element := range slices.Backward(p) {
 		if _, err := strconv.Atoi(element); err != nil {
@@ -167,7 +167,7 @@ func (p path) name() string {
 	return "the file"
 }
 
-// owner is the name on the path as that of something that has, or lacks, something else.
+// owner returns the name for messages about what the node lacks.
 func (p path) owner() string {
 	if len(p) > 0 && p.name() != p[len(p)-1] {
 		return "this entry of " + p.name()
@@ -175,12 +175,12 @@ func (p path) owner() string {
 	return p.name()
 }
 
-// found is where a path led to.
+// found is the result of following a path.
 type found struct {
-	key   *yaml.Node // the last key or list entry on the way; nil at the root
-	value *yaml.Node // what stands at the end of the path, or the last node before it that is there
-	exact bool       // whether value stands at the end
-	clear bool       // whether what stands there, or that nothing does, is certain
+	key   *yaml.Node // the last key or list entry on the path; nil at the root
+	value *yaml.Node // the node at the end of the path, or the last existing one before it
+	exact bool       // whether value is at the end of the path
+	clear bool       // whether the value, or its absence, is certain
 }
 
 func (r *review) find(p path) found {
@@ -212,7 +212,7 @@ func step(node *yaml.Node, element string) (key, value *yaml.Node) {
 	return nil, nil
 }
 
-// place is the node that a reader should look at: the value where it stands beside its key, else the key.
+// place returns the node to report to the reader: the value if it is on the line of its key, otherwise the key.
 func (f found) place() *yaml.Node {
 	if f.key == nil || f.exact && f.value.Line == f.key.Line {
 		return f.value

@@ -15,10 +15,10 @@ import (
 
 const day = 24 * time.Hour
 
-// written is how durations are written; the schema for editors has it, too.
+// written is the syntax of durations. The schema for editors repeats it.
 var written = regexp.MustCompile(`^([0-9]+d)?([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))*$`)
 
-// ParseDuration reads a duration as Go writes it, such as 90s or 1h30m, with days before that: 30d, 1d12h. A day is 24 hours.
+// ParseDuration parses a duration in Go's syntax, such as 90s or 1h30m, optionally with days first: 30d, 1d12h. A day is 24 hours.
 func ParseDuration(text string) (time.Duration, error) {
 	err := fmt.Errorf("%q is not a duration, such as 500ms, 90s, 24h or 30d", text)
 	if _, notANumber := strconv.ParseFloat(text, 64); notANumber == nil {
@@ -47,7 +47,7 @@ func ParseDuration(text string) (time.Duration, error) {
 	return time.Duration(days)*day + d, nil
 }
 
-// durations lets protoyaml read durations with ParseDuration.
+// durations makes protoyaml use ParseDuration.
 type durations struct{}
 
 // Unmarshal implements protoyaml.CustomUnmarshaler.

@@ -14,17 +14,17 @@ import (
 	"github.com/leadgate/leadgate/worker/rules"
 )
 
-// expressions reports what is wrong with the expressions of the file, where it stands.
+// expressions reports the problems of the expressions in the file, each at its place.
 func (r *review) expressions(cfg *configv1.Config) error {
 	var made *rules.Environment
-	environment := func() (_ *rules.Environment, err error) { // made when the first expression needs it
+	environment := func() (_ *rules.Environment, err error) { // created for the first expression
 		if made == nil {
 			made, err = rules.NewEnvironment()
 		}
 		return made, err
 	}
 	condition := func(p path, text string) error {
-		if text == "" { // reported already
+		if text == "" { // already reported
 			return nil
 		}
 		env, err := environment()
@@ -61,7 +61,7 @@ func (r *review) expressions(cfg *configv1.Config) error {
 	return errors.Join(problems...)
 }
 
-// expression reports the problems of an expression that begins so many bytes into the text at a path.
+// expression reports the problems of an expression that starts at the given byte of the text at a path.
 func (r *review) expression(p path, begins int, err error) {
 	bad := (*rules.CompileError)(nil)
 	if err == nil || !errors.As(err, &bad) {
@@ -78,9 +78,9 @@ func (r *review) expression(p path, begins int, err error) {
 	}
 }
 
-// within is where in the file a place in a text stands: line and column within what begins so many bytes into it, both counted from
-// 1; line 0 means the whole text. However the file breaks the text into lines, what is not white space stands there as it does in
-// the text, unless it is escaped.
+// within converts a position in an expression to one in the file. The expression starts at byte begins of the node's text; line and
+// column are counted from 1, and line 0 means the whole text. It counts characters other than white space, which are the same in
+// the file and in the text, however the file breaks lines, except for escapes.
 func (r *review) within(node *yaml.Node, begins, line, column int) (fileLine, fileColumn int) {
 	if line == 0 {
 		return node.Line, node.Column
@@ -103,7 +103,7 @@ func (r *review) within(node *yaml.Node, begins, line, column int) (fileLine, fi
 	fileLine, fileColumn = node.Line, node.Column
 	lines := strings.Split(r.text, "\n")[fileLine-1:]
 	switch node.Style {
-	case yaml.LiteralStyle, yaml.FoldedStyle: // begin in the line below
+	case yaml.LiteralStyle, yaml.FoldedStyle: // the text begins on the next line
 		lines, fileLine, fileColumn = lines[1:], fileLine+1, 1
 	case yaml.SingleQuotedStyle, yaml.DoubleQuotedStyle:
 		fileColumn++
@@ -117,7 +117,7 @@ func (r *review) within(node *yaml.Node, begins, line, column int) (fileLine, fi
 			case left == 0:
 				return fileLine, i + 1
 			case node.Style&yaml.DoubleQuotedStyle != 0 && letters[i] == '\\', node.Style&yaml.SingleQuotedStyle != 0 && letters[i] == '\'':
-				i++ // the sign that is escaped
+				i++ // skip the escaped character
 			}
 			left--
 		}

@@ -14,8 +14,8 @@ import (
 	"github.com/leadgate/leadgate/worker/spelling"
 )
 
-// hints reports what is allowed and probably not meant: mappings that look swapped or doubled, lead fields that go nowhere, and
-// properties that nothing fills.
+// hints reports what is valid but probably not intended: fields that seem to be mapped wrongly or twice, lead fields that are not
+// sent, and properties that nothing fills.
 func (r *review) hints(cfg *configv1.Config) {
 	for name, form := range cfg.GetForms() {
 		r.swapped(path{"forms", name}, form)
@@ -34,13 +34,13 @@ func (r *review) hints(cfg *configv1.Config) {
 	}
 }
 
-// swapped finds fields that lead elsewhere than their names say.
+// swapped finds fields that are mapped to another lead field than their names suggest.
 func (r *review) swapped(p path, form *configv1.Form) {
 	for name, target := range form.GetFields() {
 		usual := intake.UsualTarget(name)
 		switch {
 		case usual == "" || usual == target, strings.HasPrefix(target, "custom."):
-		case isName(usual) && isName(target) && (usual == intake.FullName || target == intake.FullName): // a matter of the page
+		case isName(usual) && isName(target) && (usual == intake.FullName || target == intake.FullName): // depends on the page
 		default:
 			r.hint(p.child("fields", name), "%s usually means %s, and leads to %s here", name, usual, target)
 		}
@@ -51,7 +51,7 @@ func isName(target string) bool {
 	return target == intake.FullName || target == "first_name" || target == "last_name"
 }
 
-// countryless finds phone numbers that nobody can tell the country of.
+// countryless finds forms with phone numbers but nothing that tells their country.
 func (r *review) countryless(p path, form *configv1.Form) {
 	targets := slices.Collect(maps.Values(form.GetFields()))
 	if form.GetDefaultRegion() != "" || slices.Contains(targets, "country") || form.GetValues()["country"].GetDefault() != "" {
@@ -64,7 +64,7 @@ func (r *review) countryless(p path, form *configv1.Form) {
 	}
 }
 
-// doubled finds two fields that lead to one lead field and have nothing in common, so that a page may well send both.
+// doubled finds unlike fields that are mapped to the same lead field, so that a page may well send both.
 func (r *review) doubled(p path, form *configv1.Form) {
 	names := slices.Sorted(maps.Keys(form.GetFields()))
 	for i, name := range names {
@@ -78,7 +78,7 @@ func (r *review) doubled(p path, form *configv1.Form) {
 	}
 }
 
-// unused finds lead fields that a form fills and no destination of it takes.
+// unused finds lead fields that a form fills but none of its destinations takes.
 func (r *review) unused(p path, form *configv1.Form, cfg *configv1.Config) {
 	taken, byItself := map[string]bool{}, false
 	for _, name := range form.GetDestinations() {
@@ -103,7 +103,7 @@ func (r *review) unused(p path, form *configv1.Form, cfg *configv1.Config) {
 	}
 }
 
-// unfilled finds properties of a destination that no form which leads to it could fill.
+// unfilled finds properties of a destination that no form with this destination can fill.
 func (r *review) unfilled(p path, name string, destination *configv1.Destination, cfg *configv1.Config) {
 	filled, forms := map[string]bool{}, 0
 	for _, form := range cfg.GetForms() {
@@ -128,7 +128,7 @@ func (r *review) unfilled(p path, name string, destination *configv1.Destination
 	if filled[intake.FullName] {
 		filled["first_name"], filled["last_name"] = true, true
 	}
-	if forms == 0 { // backends fill what they like
+	if forms == 0 { // backends may fill anything
 		return
 	}
 	for property, source := range destination.GetProperties() {
@@ -149,13 +149,13 @@ func (r *review) unfilled(p path, name string, destination *configv1.Destination
 }
 
 var (
-	// customOf finds the custom fields that an expression names.
+	// customOf matches the custom fields in an expression.
 	customOf = regexp.MustCompile(`\blead\.custom(?:\.|\[\??["'])(\w+)`)
-	// asNumber finds those that it compares with a number.
+	// asNumber matches those that it compares with a number.
 	asNumber = regexp.MustCompile(`\blead\.custom\.(\w+)\s*(?:[<>]=?|[!=]=)\s*-?\d`)
 )
 
-// misread finds conditions that hold for no lead of the form: the compiler does not know custom fields.
+// misread finds conditions that are never true, which the compiler cannot notice because it does not know custom fields.
 func (r *review) misread(p path, form *configv1.Form) {
 	if len(form.GetFields()) == 0 {
 		return

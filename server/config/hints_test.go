@@ -64,7 +64,7 @@ func TestHintsTellWhatIsProbablyNotMeant(t *testing.T) {
 func TestTheExampleNeedsNoHint(t *testing.T) {
 	t.Parallel()
 	env := environment(nil, nil)
-	env.LookupEnv = func(name string) (string, bool) { return "whatever is the value of " + name, true } // whichever it names
+	env.LookupEnv = func(name string) (string, bool) { return "whatever is the value of " + name, true } // for any name
 	snapshot, err := config.Parse("example", []byte(config.Example), env)
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ var (
 	}
 )
 
-// Plain is the message of a rule that protovalidate found broken in the words of this house, where its own are clumsy.
+// Plain rewords a message of protovalidate if it is clumsy.
 func Plain(message string) string {
 	if words, ok := plainer[message]; ok {
 		return words
@@ -34,7 +34,7 @@ func Plain(message string) string {
 	return message
 }
 
-// rounded writes a bound that is a duration as the file does: 30d instead of 2592000s.
+// rounded formats a limit that is a duration like the file does: 30d instead of 2592000s.
 func rounded(bound string) string {
 	d, err := time.ParseDuration(bound)
 	if err != nil || d == 0 || !strings.HasSuffix(bound, "s") {

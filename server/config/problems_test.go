@@ -7,7 +7,7 @@ import (
 	"github.com/leadgate/leadgate/server/config"
 )
 
-// Each file is wrong in the ways that its problems say, and in no other.
+// Each file has exactly the listed problems.
 func TestEveryProblemIsToldWithItsPlaceAndTheWayOut(t *testing.T) {
 	t.Parallel()
 	const crm = "destinations: { crm: { hubspot: { token: \"${env:TOKEN}\" } } }\n"
@@ -172,7 +172,7 @@ func TestATextForEveryLeadIsToldHowItIsWritten(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(config.Example)
 	f.Add(minimal)
-	f.Add("? 7") // a value that stands behind the end of the file
+	f.Add("? 7") // a value after the end of the file
 	f.Add("a: &a [*a]\n? b\n: {}\n---\n")
 	f.Add("forms: { x: { fields: { a: custom.a }, required: [custom.a], ignore: [~] } }\rtls: {}\u2028log: ")
 	f.Add("destinations: !!map { crm: { http: { url: \"http://[::1\", headers: { k: \"${env:}${\" } } } }")

@@ -12,15 +12,15 @@ import (
 	"github.com/leadgate/leadgate/worker/journal"
 )
 
-// review collects what is wrong with a file.
+// review collects the problems of a file.
 type review struct {
 	file     string
 	text     string // with line feeds only
 	root     *yaml.Node
 	problems []problem
 	hinted   []problem
-	// unclear holds the nodes that could not be read as what they should be. What is wrong or missing there may just be what
-	// could not be read, and is not reported again.
+	// unclear holds the nodes that could not be read as intended. Missing or wrong values there may be a consequence, and are not
+	// reported again.
 	unclear map[*yaml.Node]extent
 }
 
@@ -28,22 +28,22 @@ type review struct {
 type extent int
 
 const (
-	partly extent = iota + 1 // some keys: nobody knows what they were meant to be, so nothing can be said to be missing
+	partly extent = iota + 1 // some keys: it is unknown what they were meant to be, so nothing can be reported as missing
 	wholly
 )
 
-// problem is one thing that is wrong, at a line and a column, both counted from 1.
+// problem is a fault at a line and a column, both from 1.
 type problem struct {
 	line, column int
 	message      string
 }
 
-// at reports a problem at a node. It is one line, and harmless to a terminal, whatever names the file has.
+// at reports a problem at a node, on a single line that is safe to print whatever names the file contains.
 func (r *review) at(node *yaml.Node, format string, args ...any) {
 	r.problems = append(r.problems, problem{max(1, node.Line), max(1, node.Column), journal.OneLine(fmt.Sprintf(format, args...))})
 }
 
-// hint reports what is probably not meant with what stands at a path.
+// hint reports that the value at a path is probably not intended.
 func (r *review) hint(p path, format string, args ...any) {
 	if found := r.find(p); found.clear {
 		r.hintAt(found.place(), format, args...)
@@ -56,14 +56,13 @@ func (r *review) hintAt(node *yaml.Node, format string, args ...any) {
 	r.hinted, r.problems = append(r.hinted, r.problems[len(problems):]...), problems
 }
 
-// doubt reports a problem that makes it unclear what a node says at all.
+// doubt reports a problem that makes the whole node unclear.
 func (r *review) doubt(node *yaml.Node, format string, args ...any) {
 	r.at(node, format, args...)
 	r.mark(node, wholly)
 }
 
-// partUnclear says whether some of what stands under the keys at a path could not be read, so that a rule about all of it tells
-// nothing.
+// partUnclear reports whether a value under the keys at a path could not be read, so that a rule about all of them is meaningless.
 func (r *review) partUnclear(p path) bool {
 	found := r.find(p)
 	if !found.exact || found.value.Kind != yaml.MappingNode {
@@ -84,7 +83,7 @@ func (r *review) mark(node *yaml.Node, e extent) {
 	r.unclear[node] = max(r.unclear[node], e)
 }
 
-// on reports a problem with what stands at a path, or is missing there.
+// on reports a problem with the value at a path, or with its absence.
 func (r *review) on(p path, format string, args ...any) {
 	if found := r.find(p); found.clear {
 		r.at(found.place(), format, args...)
@@ -98,7 +97,7 @@ func (r *review) onKey(p path, format string, args ...any) {
 	}
 }
 
-// err returns all problems in the order of the file; nil if there is none.
+// err returns all problems in file order; nil if there are none.
 func (r *review) err() error {
 	if len(r.problems) == 0 {
 		return nil
@@ -106,7 +105,7 @@ func (r *review) err() error {
 	return errors.New(strings.Join(r.lines(r.problems), "\n"))
 }
 
-// lines are problems in the order of the file, each with its place.
+// lines returns problems in file order, each with its place.
 func (r *review) lines(problems []problem) []string {
 	slices.SortFunc(problems, func(a, b problem) int {
 		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column), strings.Compare(a.message, b.message))

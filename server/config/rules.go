@@ -12,7 +12,7 @@ import (
 	configv1 "github.com/leadgate/leadgate/gen/go/leadgate/config/v1"
 )
 
-// rules reports what breaks the rules that stand in proto/leadgate/config. The error is a fault of the rules, not of the file.
+// rules reports violations of the rules in proto/leadgate/config. An error is a fault of the rules, not of the file.
 func (r *review) rules(cfg *configv1.Config) error {
 	err := protovalidate.Validate(cfg)
 	var invalid *protovalidate.ValidationError
@@ -27,7 +27,7 @@ func (r *review) rules(cfg *configv1.Config) error {
 			r.onKey(p, "unknown key %q%s", p[len(p)-1], suggest(p[len(p)-1], allowed(v)))
 		case v.Proto.GetForKey():
 			r.onKey(p, "%q: %s", p[len(p)-1], Plain(v.Proto.GetMessage()))
-		case choices != nil && r.partUnclear(p[:len(p)-1]), choices == nil && r.partUnclear(p): // reported already
+		case choices != nil && r.partUnclear(p[:len(p)-1]), choices == nil && r.partUnclear(p): // already reported
 		case choices != nil:
 			r.on(p, "%s lacks its kind, one of %s", p[:len(p)-1].owner(), strings.Join(choices, ", "))
 		case !r.find(p).exact:
@@ -39,7 +39,7 @@ func (r *review) rules(cfg *configv1.Config) error {
 	return nil
 }
 
-// choices are the fields of the oneof that a violation is about; nil if it is about a field.
+// choices returns the fields of the oneof that a violation is about; nil if it is about a field.
 func choices(schema protoreflect.MessageDescriptor, field *validate.FieldPath) []string {
 	for _, element := range field.GetElements() {
 		name := protoreflect.Name(element.GetFieldName())
@@ -58,7 +58,7 @@ func choices(schema protoreflect.MessageDescriptor, field *validate.FieldPath) [
 	return nil
 }
 
-// messageOf is the message of a violation.
+// messageOf returns the message of a violation.
 func messageOf(v *protovalidate.Violation) string {
 	if v.Proto.GetRuleId() != "string.in" {
 		return Plain(v.Proto.GetMessage())
@@ -66,8 +66,7 @@ func messageOf(v *protovalidate.Violation) string {
 	return "unknown word " + strconv.Quote(v.FieldValue.String()) + suggest(v.FieldValue.String(), allowed(v))
 }
 
-// allowed are the words of which one has to stand there. The empty one, which stands for the default, is not among those that a
-// reader is told.
+// allowed returns the permitted words, without the empty one, which stands for the default.
 func allowed(v *protovalidate.Violation) (words []string) {
 	for list, i := v.RuleValue.List(), 0; i < list.Len(); i++ {
 		if word := list.Get(i).String(); word != "" {

@@ -10,17 +10,17 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// secrecy says what a configured text may hold.
+// secrecy says what a configured text may contain.
 type secrecy int
 
 const (
-	plain      secrecy = iota // text, no references: they would stand for themselves
-	mixed                     // text with references in it
-	armed                     // text with at least one reference in it, because it is a credential with something around
-	credential                // one reference and nothing else
+	plain      secrecy = iota // text without references, which would not be resolved
+	mixed                     // text that may contain references
+	armed                     // text with at least one reference, because it includes a credential
+	credential                // exactly one reference
 )
 
-// secrecyOf is the one list of the fields that hold credentials. key is the key under which the value stands.
+// secrecyOf returns the secrecy of a field; it is the only list of fields with credentials. key is the value's key.
 func secrecyOf(field protoreflect.FieldDescriptor, key string) secrecy {
 	switch strings.TrimPrefix(string(field.FullName()), "leadgate.config.v1.") {
 	case "APIKey.key", "HubSpot.token", "HubSpotOAuth.client_secret", "HubSpotOAuth.refresh_token", "HTTPAuth.bearer", "HTTPBasic.password", "HTTPHeader.value", "HTTPQuery.value",
@@ -47,8 +47,7 @@ func secrecyOf(field protoreflect.FieldDescriptor, key string) secrecy {
 	return plain
 }
 
-// checkSecrecy checks that a text holds references where it should, and that they lead to something. Its errors never
-// contain the text.
+// checkSecrecy checks that a text has references where it should, and that they can be resolved. Its errors never contain the text.
 func checkSecrecy(s secrecy, name, text string, env Environment) error {
 	isReference := strings.HasPrefix(text, "${") && strings.Index(text, "}") == len(text)-1
 	hasReference := strings.Contains(text, "${env:") || strings.Contains(text, "${file:")
@@ -68,7 +67,7 @@ func checkSecrecy(s secrecy, name, text string, env Environment) error {
 	return nil
 }
 
-// resolve replaces the references in a text by what they stand for.
+// resolve replaces the references in a text by their content.
 func (e Environment) resolve(text string) (string, error) {
 	var resolved strings.Builder
 	for {
@@ -90,8 +89,8 @@ func (e Environment) resolve(text string) (string, error) {
 	}
 }
 
-// content is what a reference stands for. Line breaks at its end are not part of it, nor is the mark that Windows puts before
-// text: editors leave them, and so does echo, whose output becomes a variable by way of a Kubernetes secret.
+// content returns the content of a reference, without a byte order mark and trailing line breaks: editors add them, and so does
+// echo, whose output may become a variable through a Kubernetes secret.
 func (e Environment) content(reference string) (string, error) {
 	scheme, name, _ := strings.Cut(reference, ":")
 	if name == "" || name != strings.TrimSpace(name) {
@@ -122,14 +121,14 @@ func (e Environment) content(reference string) (string, error) {
 		return "", fmt.Errorf("%s is empty", what)
 	case !utf8.ValidString(content) || strings.Contains(content, "\x00"):
 		return "", fmt.Errorf("%s is not UTF-8 text", what)
-	case strings.HasPrefix(content, "-----BEGIN "): // a key in PEM has lines
+	case strings.HasPrefix(content, "-----BEGIN "): // a PEM key has several lines
 	case strings.ContainsAny(content, "\r\n"):
 		return "", fmt.Errorf("%s holds more than one line", what)
 	}
 	return content, nil
 }
 
-// cause drops the path that the message around it names already.
+// cause removes the path from an error, for a message that already has it.
 func cause(err error) error {
 	if path := (*fs.PathError)(nil); errors.As(err, &path) {
 		return path.Err

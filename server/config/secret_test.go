@@ -11,7 +11,7 @@ import (
 	"github.com/leadgate/leadgate/server/config"
 )
 
-// walkSchema visits every key of the configuration with the path of keys to it; "*" stands for the keys of a map.
+// walkSchema visits every key of the configuration with its path, in which "*" stands for the keys of a map.
 func walkSchema(visit func(path, key string)) {
 	var walk func(path string, schema protoreflect.MessageDescriptor)
 	walk = func(path string, schema protoreflect.MessageDescriptor) {
@@ -30,7 +30,7 @@ func walkSchema(visit func(path, key string)) {
 	walk("", (&configv1.Config{}).ProtoReflect().Descriptor())
 }
 
-// A file with one credential in the place of %, for each key that holds one.
+// For each key that holds a credential, a file with % in its place.
 var credentials = map[string]string{
 	".api_keys.key":                                               "api_keys: [{ name: ops, roles: [read], key: % }]\n" + crmBeside,
 	".destinations.*.hubspot.token":                               "destinations: { x: { hubspot: { token: % } } }",
@@ -70,7 +70,7 @@ var credentials = map[string]string{
 
 const crmBeside = "destinations: { crm: { hubspot: { token: \"${env:OTHER}\" } } }\n"
 
-// httpWith is a file whose destination has a setting.
+// httpWith returns a file with a setting of an HTTP destination.
 func httpWith(setting string) string {
 	return "destinations: { x: { http: { url: \"https://x.example.com\", " + setting + " } } }"
 }
@@ -91,7 +91,7 @@ func TestACredentialInPlainTextIsRefusedAndNotRepeated(t *testing.T) {
 	}
 }
 
-// A kind of CRM that comes to the schema later is caught here if its credentials are forgotten.
+// This finds credentials that were forgotten when a kind of CRM was added to the schema.
 func TestEveryKeyThatSoundsLikeACredentialIsOne(t *testing.T) {
 	t.Parallel()
 	sounds := regexp.MustCompile(`token|secret|password|bearer|(^|_)key$`)

@@ -16,9 +16,9 @@ import (
 	"github.com/leadgate/leadgate/worker/spelling"
 )
 
-// shape checks that the file has the shape of the message: its keys, spelt as in the schema, each once, with values of their
-// kinds. Decoding alone would let pass what means nothing good in a configuration (a key twice, a key without value, keys
-// spelt in three ways), and names messages of the schema where a reader needs the keys of the file.
+// shape checks that the file has the shape of the message: known keys in the spelling of the schema, each at most once, with values
+// of the right kind. Decoding alone would accept duplicate keys, keys without a value and other spellings, and its errors name
+// messages of the schema instead of keys of the file.
 func (r *review) shape(schema protoreflect.MessageDescriptor, env Environment) {
 	s := shape{review: r, env: env, file: schema}
 	s.message("the file", r.root, schema, nil)
@@ -30,13 +30,13 @@ type shape struct {
 	file protoreflect.MessageDescriptor
 }
 
-// message checks a mapping of keys that a message has. around is the message that it is a part of by its name; nil if it stands
-// in a list, or under a name that is the user's.
+// message checks a mapping with the keys of a message. around is the message that contains it as a field; nil if it is in a list or
+// a map.
 func (s *shape) message(name string, node *yaml.Node, schema, around protoreflect.MessageDescriptor) {
 	if !s.is(yaml.MappingNode, name, node) {
 		return
 	}
-	kinds := map[protoreflect.FullName]string{} // which field of a oneof is there
+	kinds := map[protoreflect.FullName]string{} // the key that is set, by oneof
 	for key, value := range s.unique(name, node) {
 		field := schema.Fields().ByName(protoreflect.Name(key.Value))
 		if field == nil {
@@ -58,7 +58,8 @@ func (s *shape) message(name string, node *yaml.Node, schema, around protoreflec
 	}
 }
 
-// belongs says where a key belongs that stands in a message by the name of within, which has no such key; empty if nowhere near.
+// belongs returns a hint where an unknown key belongs, which was found in the message called within; empty if there is no such
+// place.
 func (s *shape) belongs(key, within string, schema, around protoreflect.MessageDescriptor) string {
 	has := func(m protoreflect.MessageDescriptor) bool {
 		return m != nil && m.Fields().ByName(protoreflect.Name(key)) != nil
@@ -99,7 +100,7 @@ func (s *shape) field(key, value *yaml.Node, field protoreflect.FieldDescriptor)
 	}
 }
 
-// single checks a value, an entry of a list, or a value of a map; only a value is a part of the message around it.
+// single checks a value, an entry of a list, or a value of a map; for the last two, around is nil.
 func (s *shape) single(name string, node *yaml.Node, field protoreflect.FieldDescriptor, around protoreflect.MessageDescriptor) {
 	if message := field.Message(); message != nil && message.FullName() != "google.protobuf.Duration" {
 		s.message(name, node, message, around)
@@ -146,12 +147,12 @@ func (s *shape) single(name string, node *yaml.Node, field protoreflect.FieldDes
 	}
 }
 
-// isTight says whether a comment looks like a part of the value before it, as in: reason: we are #1.
+// isTight reports whether a comment looks like a part of the value before it, as in: reason: we are #1.
 func isTight(comment string) bool {
 	return len(comment) > 1 && !strings.ContainsRune("# \t!", rune(comment[1]))
 }
 
-// not reports a value that is not what belongs there.
+// not reports that a value is not what it must be.
 func (s *shape) not(node *yaml.Node, name, what string) {
 	if node.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
 		s.doubt(node, "%s is %s, without quotes, not %q", name, what, node.Value)
@@ -160,14 +161,14 @@ func (s *shape) not(node *yaml.Node, name, what string) {
 	s.doubt(node, "%s is %s, not %q", name, what, node.Value)
 }
 
-// plainNumber is what a number looks like that everybody reads alike: 010 is ten for some and eight for others.
+// plainNumber matches numbers that everybody reads alike: 010 is ten for some and eight for others.
 var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)?(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
 
 func isNumber(node *yaml.Node) bool {
 	return (node.Tag == "!!int" || node.Tag == "!!float") && plainNumber.MatchString(node.Value)
 }
 
-// isZero says whether a value is one that the message cannot tell from none at all.
+// isZero reports whether the message cannot distinguish a value from an absent one.
 func isZero(node *yaml.Node, field protoreflect.FieldDescriptor) bool {
 	if field.Kind() == protoreflect.StringKind || node.Value == "" {
 		return node.Value == ""
@@ -176,8 +177,8 @@ func isZero(node *yaml.Node, field protoreflect.FieldDescriptor) bool {
 	return err == nil && number == 0 && isNumber(node)
 }
 
-// takesZero says whether a field may be given as nothing. If nothing stands for a default, as the rules have it, who writes it
-// means something else, or a program had nothing to write.
+// takesZero reports whether a field may be set to its zero value. If its rules make zero the default, whoever writes it means
+// something else, or a program had nothing to write.
 func takesZero(field protoreflect.FieldDescriptor) bool {
 	rules, _ := proto.GetExtension(field.Options(), validate.E_Field).(*validate.FieldRules)
 	return rules.GetIgnore() != validate.Ignore_IGNORE_IF_ZERO_VALUE && !slices.Contains(rules.GetString().GetIn(), "")
@@ -190,7 +191,7 @@ func notZero(name string, node *yaml.Node) string {
 	return name + " cannot be 0; leave it out for the default"
 }
 
-// is checks what a node is at all.
+// is checks the kind of a node.
 func (s *shape) is(kind yaml.Kind, name string, node *yaml.Node) bool {
 	switch {
 	case node.Kind == yaml.AliasNode:
@@ -219,7 +220,7 @@ func inWords(kind yaml.Kind) string {
 	return "a single value"
 }
 
-// unique yields the entries of a mapping whose keys can be keys and are not given twice, and reports the others.
+// unique yields the entries of a mapping with valid keys that are not repeated, and reports the others.
 func (s *shape) unique(name string, node *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	return func(yield func(key, value *yaml.Node) bool) {
 		first := map[string][2]*yaml.Node{}
@@ -241,7 +242,7 @@ func (s *shape) unique(name string, node *yaml.Node) iter.Seq2[*yaml.Node, *yaml
 				continue
 			}
 			first[key.Value] = [2]*yaml.Node{key, value}
-			if value.LineComment == "" { // what stands behind nothing is kept with the key
+			if value.LineComment == "" { // the parser attaches the comment after no value to the key
 				value.LineComment = key.LineComment
 			}
 			if !yield(key, value) {
@@ -262,7 +263,7 @@ func namesOf(fields interface {
 	return names
 }
 
-// suggest ends a message about an unknown name with the way out: the name that was probably meant, or those there are.
+// suggest completes a message about an unknown name: with the name that was probably meant, or with all known names.
 func suggest(name string, known []string) string {
 	if near := spelling.Nearest(name, known); near != "" {
 		return "; did you mean " + strconv.Quote(near) + "?"

@@ -14,31 +14,30 @@ import (
 )
 
 const (
-	// A change counts when the directories were quiet for this long: editors and Kubernetes take several steps to replace a
-	// file, and the steps between are not meant to be read.
+	// How long the directories must be quiet after a change: editors and Kubernetes replace a file in several steps, and the
+	// intermediate states must not be read.
 	quiet = 100 * time.Millisecond
-	// Directories that are never quiet are looked at all the same.
+	// When to look anyway if the directories are never quiet.
 	patience = 2 * time.Second
-	// Some network and container file systems tell nobody of changes; so the files are read this often in any case.
+	// How often to look without a change: some network and container file systems report none.
 	lookEvery = 30 * time.Second
 )
 
-// Files remembers which files a configuration was read from, and tells when one of them has changed. It is safe for concurrent
-// use.
+// Files remembers which files a configuration was read from, and can tell whether one has changed. It is safe for concurrent use.
 type Files struct {
 	env  Environment
 	mu   sync.Mutex
 	sums map[string]sum // by path
 }
 
-// sum stands for what was read at a path. The zero value stands for a file that could not be read.
+// sum is a hash of what was read at a path. The zero value means that it could not be read.
 type sum [sha256.Size]byte
 
-// NewFiles remembers what is read from the environment.
+// NewFiles returns Files that remember what is read through its Environment.
 func NewFiles(env Environment) *Files { return &Files{env: env, sums: map[string]sum{}} }
 
-// Environment is the environment that was given, with every file that is read from it remembered as it was at first: what is
-// read later, such as a credential at its next use, does not hide that it has changed.
+// Environment returns the environment, wrapped to remember every file as it was first read: later reads, such as a credential at
+// its next use, do not hide that it has changed.
 func (f *Files) Environment() Environment {
 	env := f.env
 	env.ReadFile = func(path string) ([]byte, error) {
@@ -60,7 +59,7 @@ func sumOf(data []byte, err error) sum {
 	return sha256.Sum256(data)
 }
 
-// Changed reads the files again and reports whether one of them is another than it was when it was first read.
+// Changed rereads the files and reports whether any differs from what was first read.
 func (f *Files) Changed() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -72,8 +71,8 @@ func (f *Files) Changed() bool {
 	return false
 }
 
-// directories are those in which a change of the files shows: where each stands, and where each really stands if it is a
-// symbolic link. Kubernetes replaces a link in the first, people edit in the second.
+// directories returns the directories where a change of the files can be seen: that of each path, and that of its target if it is a
+// symbolic link. Kubernetes replaces links in the former, people edit files in the latter.
 func (f *Files) directories() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -87,16 +86,16 @@ func (f *Files) directories() []string {
 	return slices.Sorted(maps.Keys(directories))
 }
 
-// Watcher tells when it is time to look whether files have changed.
+// Watcher signals when to check whether files have changed.
 type Watcher struct {
-	notify *fsnotify.Watcher // nil where the system has no room for another
+	notify *fsnotify.Watcher // nil if the system has no capacity for one
 	look   chan struct{}
 	end    chan struct{}
 	done   chan struct{}
 }
 
-// NewWatcher begins to watch nothing. The error says that changes will be seen late, by reading the files now and then; the
-// watcher is good all the same. Close ends it.
+// NewWatcher returns a watcher that watches nothing yet. Even with an error it can be used, but will notice changes late, by a
+// periodic look. Close ends it.
 func NewWatcher() (*Watcher, error) {
 	w := &Watcher{look: make(chan struct{}, 1), end: make(chan struct{}), done: make(chan struct{})}
 	notify, err := fsnotify.NewWatcher()
@@ -109,11 +108,11 @@ func NewWatcher() (*Watcher, error) {
 	return w, err
 }
 
-// Look receives when the files may have changed. Signals coalesce.
+// Look returns a channel that receives when the files may have changed. Signals coalesce.
 func (w *Watcher) Look() <-chan struct{} { return w.look }
 
-// Watch watches the directories of files, and no others. The error names those that cannot be watched; they are looked at
-// now and then all the same.
+// Watch sets the directories to watch to those of files. The error lists directories that cannot be watched; the periodic look
+// covers them.
 func (w *Watcher) Watch(files *Files) error {
 	if w.notify == nil {
 		return nil
@@ -122,23 +121,23 @@ func (w *Watcher) Watch(files *Files) error {
 	var problems []error
 	for _, directory := range watched {
 		if !slices.Contains(wanted, directory) {
-			_ = w.notify.Remove(directory) // it may be gone by itself
+			_ = w.notify.Remove(directory) // it may be gone already
 		}
 	}
 	for _, directory := range wanted {
 		if slices.Contains(watched, directory) {
 			continue
 		}
-		// A directory that is not there yet is waited for by looking now and then.
+		// The periodic look covers a directory that does not exist yet.
 		if err := w.notify.Add(directory); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			problems = append(problems, err)
 		}
-		w.signal() // what changed between the reading and this
+		w.signal() // it may have changed after the files were read
 	}
 	return errors.Join(problems...)
 }
 
-// Close ends the watching.
+// Close stops the watcher and waits for it to end.
 func (w *Watcher) Close() error {
 	close(w.end)
 	<-w.done
@@ -148,7 +147,7 @@ func (w *Watcher) Close() error {
 	return w.notify.Close()
 }
 
-// run waits for the directories to become quiet after a change, and signals.
+// run waits for the directories to become quiet after a change, and then signals.
 func (w *Watcher) run(events <-chan fsnotify.Event, faults <-chan error) {
 	defer close(w.done)
 	regular := time.NewTicker(lookEvery)
@@ -159,7 +158,7 @@ func (w *Watcher) run(events <-chan fsnotify.Event, faults <-chan error) {
 		case <-w.end:
 			return
 		case event := <-events:
-			if event.Op == fsnotify.Chmod { // reading a file is one on some systems
+			if event.Op == fsnotify.Chmod { // on some systems reading a file causes one
 				continue
 			}
 			settled = time.After(quiet)
@@ -183,6 +182,6 @@ func (w *Watcher) run(events <-chan fsnotify.Event, faults <-chan error) {
 func (w *Watcher) signal() {
 	select {
 	case w.look <- struct{}{}:
-	default: // a signal waits already
+	default: // a signal is already pending
 	}
 }

@@ -52,7 +52,7 @@ func TestAFileThatChangedAppearedOrWentIsNoticed(t *testing.T) {
 	}
 }
 
-// Kubernetes keeps files in a directory of their own, to which a link leads that it replaces.
+// Kubernetes keeps files in a separate directory, behind a link that it replaces.
 func TestALinkThatIsReplacedIsNoticed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
