@@ -1,6 +1,5 @@
-// Command bundle makes the files that browsers get of the TypeScript and CSS in the repository, with esbuild as a library:
-// neither Node nor npm is needed. Each bundle becomes a Go package under gen/ that embeds its files. Types are not checked;
-// make lint does that.
+// Command bundle bundles the repository's TypeScript and CSS for browsers, with esbuild as a library, so that neither Node nor npm
+// is needed. Each bundle becomes a Go package under gen/ that embeds its files. It does not check types; make lint does.
 //
 //	go run ./proto/tools/bundle
 package main
@@ -17,18 +16,18 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// bundle is one directory under gen/. Paths are relative to the repository.
+// bundle is a directory under gen/. Paths are relative to the repository.
 type bundle struct {
-	out     string // also the name of its Go package
+	out     string // also gives the Go package its name
 	doc     string // what the package holds
-	embed   string // patterns of go:embed
+	embed   string // patterns for go:embed
 	target  api.Target
-	engines []api.Engine // the oldest browsers that it is for, beside target
+	engines []api.Engine // the oldest supported browsers, in addition to target
 	files   []file
 	copies  map[string]string // source to name in out; JSON is compacted, directories are copied flat
 }
 
-// file is one entry point and what it becomes.
+// file is an entry point and its output.
 type file struct {
 	entry, name string
 	format      api.Format // of a script
@@ -100,7 +99,7 @@ func (f file) build(b bundle) error {
 		EntryPoints: []string{f.entry}, Outfile: filepath.Join(b.out, f.name), Write: true,
 		Bundle: true, Format: f.format, Target: b.target, Engines: b.engines, Charset: api.CharsetUTF8,
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true, LegalComments: api.LegalCommentsNone,
-		TsconfigRaw: "{}", // its strictness is for checking types, which lint does
+		TsconfigRaw: "{}", // its strictness only matters for type checks, which make lint does
 	})
 	if len(result.Errors) > 0 {
 		return errors.New(strings.Join(api.FormatMessages(result.Errors, api.FormatMessagesOptions{}), ""))

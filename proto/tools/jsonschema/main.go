@@ -1,7 +1,8 @@
-// Command jsonschema is a protoc plugin that writes the configuration file's schema for editors, leadgate.schema.json, from
-// proto/leadgate/config with its comments and rules. It says what an editor can use while somebody types; leadgate check says the rest.
+// Command jsonschema is a protoc plugin that writes the schema of the configuration file for editors, leadgate.schema.json, from
+// proto/leadgate/config with its comments and rules. It covers what an editor can check while somebody types; leadgate check does
+// the rest.
 //
-// It writes JSON Schema's draft 7, the one that YAML editors know best.
+// The output is JSON Schema draft 7, which YAML editors support best.
 package main
 
 import (
@@ -13,7 +14,7 @@ import (
 )
 
 const (
-	// The message that is the configuration file.
+	// The message of the configuration file.
 	rootMessage = "leadgate.config.v1.Config"
 	outputFile  = "leadgate.schema.json"
 )

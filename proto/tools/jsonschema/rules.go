@@ -17,8 +17,8 @@ func rulesOf(field protoreflect.FieldDescriptor) rules {
 	return rules
 }
 
-// isRequired reports whether a field's rules refuse it when it is left out. Lists are not: a form without destinations goes to
-// the only one.
+// isRequired reports whether a field's rules refuse its absence. Lists are never required: a form without destinations uses the
+// only one.
 func isRequired(field protoreflect.FieldDescriptor) bool {
 	rules := rulesOf(field)
 	if field.IsList() || field.IsMap() || field.ContainingOneof() != nil || rules.GetIgnore() != validate.Ignore_IGNORE_UNSPECIFIED {
@@ -27,12 +27,12 @@ func isRequired(field protoreflect.FieldDescriptor) bool {
 	return rules.GetString().GetMinLen() > 0 || rules.GetString().GetUri() || patternOf(rules) != ""
 }
 
-// constrain adds to a schema what it can say of a field's rules. It may say less than they do, never more.
+// constrain adds a field's rules to a schema, as far as a schema can express them. It may be laxer than they are, never stricter.
 func constrain(s *schema, rules rules) {
 	text := rules.GetString()
 	s.MinLength, s.MaxLength = text.GetMinLen(), text.GetMaxLen()
 	for _, word := range text.GetIn() {
-		if word != "" { // stands for the default: left out rather than written
+		if word != "" { // stands for the default, which is left out of the file
 			s.Enum = append(s.Enum, word)
 		}
 	}
@@ -52,7 +52,7 @@ func constrain(s *schema, rules rules) {
 		s.Minimum, s.Maximum = bound(number.HasGte(), number.GetGte()), bound(number.HasLte(), number.GetLte())
 		s.ExclusiveMinimum, s.ExclusiveMaximum = bound(number.HasGt(), number.GetGt()), bound(number.HasLt(), number.GetLt())
 	}
-	if s.Minimum != nil && *s.Minimum < 0 && rules.GetIgnore() == validate.Ignore_IGNORE_IF_ZERO_VALUE { // nothing stands for the default
+	if s.Minimum != nil && *s.Minimum < 0 && rules.GetIgnore() == validate.Ignore_IGNORE_IF_ZERO_VALUE { // 0 is the default, to be left out
 		s.Not = &schema{Const: new(float64)}
 	}
 }
@@ -65,12 +65,12 @@ func bound[N int32 | float64](is bool, n N) *float64 {
 	return &f
 }
 
-// patternOf is the pattern of a rule of the form this.matches('…'); empty if there is none.
+// patternOf returns the pattern of a rule of the form this.matches('…'); empty if there is none.
 func patternOf(rules rules) string {
 	for _, rule := range rules.GetCel() {
 		pattern, ok := strings.CutPrefix(rule.GetExpression(), "this.matches('")
 		if pattern, whole := strings.CutSuffix(pattern, "')"); ok && whole && !strings.Contains(pattern, "'") {
-			return strings.ReplaceAll(pattern, `\\`, `\`) // as it is quoted in CEL
+			return strings.ReplaceAll(pattern, `\\`, `\`) // unescape it from CEL
 		}
 	}
 	return ""

@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// schema is a JSON Schema, as far as it is needed here. Maps are written in the order of their keys.
+// schema is a JSON Schema, as far as needed. Maps are encoded in key order.
 type schema struct {
 	Schema               string             `json:"$schema,omitempty"`
 	Title                string             `json:"title,omitempty"`
@@ -39,10 +39,10 @@ type schema struct {
 	Definitions          map[string]*schema `json:"definitions,omitempty"`
 }
 
-// A duration as server/config reads it: 500ms, 1h30m, 30d.
+// The syntax of durations in server/config: 500ms, 1h30m, 30d.
 const durationPattern = `^([0-9]+d)?([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))*$`
 
-// builder makes the schemas of messages. Those within others become definitions.
+// builder builds the schemas of messages. Nested messages become definitions.
 type builder struct{ definitions map[string]*schema }
 
 func (b *builder) message(m *protogen.Message) *schema {
@@ -85,7 +85,7 @@ func (b *builder) field(f *protogen.Field) *schema {
 	return s
 }
 
-// single is the schema of one value of a field, without the field's comment.
+// single returns the schema of a single value of a field, without the field's comment.
 func (b *builder) single(f *protogen.Field, rules rules) *schema {
 	s := &schema{}
 	switch f.Desc.Kind() {
@@ -97,7 +97,7 @@ func (b *builder) single(f *protogen.Field, rules rules) *schema {
 		if b.definitions[name] == nil {
 			b.definitions[name] = b.message(f.Message)
 		}
-		// Draft 7 takes no notice of what stands beside a $ref, such as the comment.
+		// Draft 7 ignores everything next to a $ref, such as the description.
 		return &schema{AllOf: []*schema{{Reference: "#/definitions/" + name}}}
 	case protoreflect.BoolKind:
 		s.Type = "boolean"
@@ -113,12 +113,12 @@ func (b *builder) single(f *protogen.Field, rules rules) *schema {
 		s.Maximum = bound[int32](true, math.MaxInt32)
 	}
 	if s.Type == "string" && s.Enum == nil && s.Format == "" {
-		s.Type = []string{"string", "number", "boolean"} // a version such as 7 needs no quotes: leadgate takes it as it is written
+		s.Type = []string{"string", "number", "boolean"} // a version such as 7 needs no quotes: leadgate uses it as written
 	}
 	return s
 }
 
-// comment is a leading comment on one line.
+// comment returns a leading comment on one line.
 func comment(c protogen.CommentSet) string {
 	return strings.Join(strings.Fields(string(c.Leading)), " ")
 }

@@ -1,6 +1,6 @@
 package main
 
-// addExamples shows what is sent and answered where it is not plain. A test of server/ sends what stands here.
+// addExamples adds examples of requests and responses where they are not obvious. A test of server/ sends them.
 func addExamples(api object) {
 	paths := api["paths"].(object)
 	lead := object{"email": "ada@example.com", "firstName": "Ada", "lastName": "Lovelace", "country": "GB", "custom": object{"budget": "4000"}}

@@ -1,6 +1,6 @@
-// Command openapi makes one OpenAPI description of the REST API of the parts that protoc-gen-openapiv3 writes, one for each
-// service, and mends what that generator cannot know: statuses and headers (mend.go), words (words.go), rules (rules.go), examples
-// (examples.go). The words of enum values come from PARTS/image.binpb, which buf build writes.
+// Command openapi merges the OpenAPI descriptions that protoc-gen-openapiv3 writes for each service into one of the REST API, and
+// adds what the generator does not know: statuses and headers (mend.go), texts (words.go), rules (rules.go) and examples
+// (examples.go). The descriptions of enum values come from PARTS/image.binpb, which buf build writes.
 //
 //	go run ./proto/tools/openapi PARTS OUT
 //
@@ -32,7 +32,7 @@ var JSON []byte
 
 type object = map[string]any
 
-// apiPackage is what the full names of all that is described begin with.
+// apiPackage is the prefix of the full names of everything described.
 const apiPackage = "leadgate.v1."
 
 func main() {
@@ -69,7 +69,7 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-// merge reads the parts, whose paths differ and whose schemas of one name are equal.
+// merge merges the parts, whose paths differ and whose schemas with the same name are equal.
 func merge(parts string) (object, error) {
 	paths, schemas := object{}, object{}
 	err := filepath.WalkDir(parts, func(path string, entry fs.DirEntry, err error) error {
@@ -84,7 +84,7 @@ func merge(parts string) (object, error) {
 			Paths      object
 			Components struct{ Schemas object }
 		}
-		data = bytes.ReplaceAll(data, []byte(apiPackage), nil) // there is no other, and clients name their types by it
+		data = bytes.ReplaceAll(data, []byte(apiPackage), nil) // the only package; clients get shorter type names
 		if err := json.Unmarshal(data, &part); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}

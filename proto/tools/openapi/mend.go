@@ -11,7 +11,7 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// mend adds to a merged description what its parts do not say.
+// mend adds to a merged description what the parts lack.
 func mend(api object) {
 	api["info"] = object{
 		"title": "leadgate", "version": "v1",
@@ -51,7 +51,7 @@ func mend(api object) {
 		constrainMessage(schema.(object), message(name))
 	}
 	schemas["Problem"] = problem()
-	// Set by leadgate alone.
+	// Only leadgate sets it.
 	schemas["Lead"].(object)["properties"].(object)["enrichment"].(object)["readOnly"] = true
 	for path, item := range api["paths"].(object) {
 		for method, operation := range item.(object) {
@@ -70,12 +70,12 @@ func header(kind, description string) object {
 	return object{"description": description, "schema": object{"type": kind}}
 }
 
-// mendSchema says of alternatives only what generated clients understand: each is a property that may be missing.
+// mendSchema removes alternatives, because generated clients only understand optional properties.
 func mendSchema(schema object) {
 	delete(schema, "oneOf")
 }
 
-// statuses of refusals, with what they mean. Each is a response of components.
+// statuses returns the statuses of errors, with their descriptions. Each is a response in components.
 func statuses() map[int]string {
 	return map[int]string{
 		http.StatusBadRequest:            "The request is malformed, or breaks rules; violations lists all of them.",
@@ -114,7 +114,7 @@ func failure(description string) object {
 	}
 }
 
-// mendOperation gives an operation its name, its words, its rules and the statuses that it can be answered with.
+// mendOperation sets an operation's name, texts, rules and possible statuses.
 func mendOperation(path, method string, operation object) {
 	service, rpc, _ := strings.Cut(operation["operationId"].(string), "_")
 	rpc, _, further := strings.Cut(rpc, "_")
@@ -134,7 +134,7 @@ func mendOperation(path, method string, operation object) {
 	responses["default"] = ref("responses/Problem")
 }
 
-// refusalsOf are the statuses with which an operation can be refused.
+// refusalsOf returns the error statuses of an operation.
 func refusalsOf(path, method string, input protoreflect.MessageDescriptor) []int {
 	possible := []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable}
 	has := func(names ...protoreflect.Name) bool {
@@ -156,7 +156,7 @@ func refuse(responses object, status int) {
 	responses[itoa(status)] = ref("responses/" + responseName(status))
 }
 
-// special is what only some operations do.
+// special handles what is specific to some operations.
 func special(paths object) {
 	at := func(path, method string) object { return paths[path].(object)[method].(object) }
 	submission(at("/v1/leads", "post"))
@@ -177,7 +177,7 @@ func special(paths object) {
 	}
 	delete(form["responses"].(object), itoa(http.StatusUnauthorized))
 	refuse(form["responses"].(object), http.StatusTooManyRequests)
-	for _, path := range []string{"/v1/leads", "/v1/leads:export"} { // an address has no place in a URL
+	for _, path := range []string{"/v1/leads", "/v1/leads:export"} { // e-mail addresses must not be in URLs
 		found := at(path, "get")
 		found["parameters"] = slices.DeleteFunc(found["parameters"].([]any), func(p any) bool { return p.(object)["name"] == "email" })
 	}
@@ -196,7 +196,7 @@ func special(paths object) {
 	}
 }
 
-// submission says how a lead is sent and answered.
+// submission describes how a lead is submitted and answered.
 func submission(operation object) {
 	parameters, _ := operation["parameters"].([]any)
 	operation["parameters"] = append(parameters, ref("parameters/Idempotency-Key"), ref("parameters/Prefer"))
@@ -215,7 +215,7 @@ func submission(operation object) {
 	refuse(responses, http.StatusUnprocessableEntity)
 }
 
-// stream says of what a stream consists: frames, of which the last one may be an error.
+// stream describes the frames of a stream, the last of which may be an error.
 func stream(operation object) {
 	frames := operation["responses"].(object)["200"].(object)["content"].(object)
 	for _, body := range slices.Collect(maps.Values(frames)) {
@@ -228,7 +228,7 @@ func stream(operation object) {
 	}
 }
 
-// problem is the schema of errors, as server/problem.go writes them.
+// problem returns the schema of errors, which must match server/problem.go.
 func problem() object {
 	text := func(description string) object { return object{"type": "string", "description": description} }
 	return object{

@@ -13,7 +13,7 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// message finds a message of the API; nil if there is none of this name.
+// message returns the message of the API with that name; nil if there is none.
 func message(name string) protoreflect.MessageDescriptor {
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(apiPackage + name))
 	if err != nil {
@@ -23,7 +23,7 @@ func message(name string) protoreflect.MessageDescriptor {
 	return described
 }
 
-// methodOf finds an rpc.
+// methodOf returns an rpc.
 func methodOf(service, name string) protoreflect.MethodDescriptor {
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(apiPackage + service + "." + name))
 	if err != nil {
@@ -37,7 +37,8 @@ func rulesOf(field protoreflect.FieldDescriptor) *validate.FieldRules {
 	return rules
 }
 
-// constrainMessage adds to the schema of a message what it can say of its rules. It may say less than they do, never more.
+// constrainMessage adds a message's rules to its schema, as far as a schema can express them. It may be laxer than they are, never
+// stricter.
 func constrainMessage(schema object, of protoreflect.MessageDescriptor) {
 	properties, _ := schema["properties"].(object)
 	if of == nil || properties == nil {
@@ -60,7 +61,7 @@ func constrainMessage(schema object, of protoreflect.MessageDescriptor) {
 	}
 }
 
-// isRequired reports whether the rules refuse a message that leaves the field out.
+// isRequired reports whether the rules refuse a message without the field.
 func isRequired(field protoreflect.FieldDescriptor) bool {
 	rules := rulesOf(field)
 	if rules.GetIgnore() != validate.Ignore_IGNORE_UNSPECIFIED {
@@ -137,12 +138,12 @@ func constrainText(schema object, text *validate.StringRules) {
 	}
 }
 
-// patternOf is the pattern of a rule of the form this.matches('…'); empty if there is none.
+// patternOf returns the pattern of a rule of the form this.matches('…'); empty if there is none.
 func patternOf(rules *validate.FieldRules) string {
 	for _, rule := range rules.GetCel() {
 		pattern, ok := strings.CutPrefix(rule.GetExpression(), "this.matches('")
 		if pattern, whole := strings.CutSuffix(pattern, "')"); ok && whole && !strings.Contains(pattern, "'") {
-			return strings.ReplaceAll(pattern, `\\`, `\`) // as it is quoted in CEL
+			return strings.ReplaceAll(pattern, `\\`, `\`) // unescape it from CEL
 		}
 	}
 	return ""

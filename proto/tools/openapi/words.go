@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
-// What holds for every operation, in Markdown.
+// introduction applies to every operation. It is in Markdown.
 const introduction = `leadgate accepts leads from website forms and backends, answers once they are on disk, and delivers each of them to the CRM.
 
 **Authentication.** Send an API key as ` + "`Authorization: Bearer KEY`" + `. Each operation says which role the key must have; form submissions
@@ -34,7 +34,7 @@ done is not done again.
 
 **Streams.** Each line, or each data line of server-sent events, is {"result": …}. If a stream ends with an error, the last one is {"error": …}.`
 
-// topic is what the operations under one part of the path have in common.
+// topic is a tag for the operations under one segment of the path.
 type topic struct{ segment, name, description string }
 
 func topics() []topic {
@@ -58,7 +58,7 @@ func tags() (all []any) {
 	return all
 }
 
-// tagOf is the tag of the operations at a path, such as /v1/leads:search.
+// tagOf returns the tag of the operations at a path, such as /v1/leads:search.
 func tagOf(path string) string {
 	segment, _, _ := strings.Cut(strings.TrimPrefix(path, "/v1/"), "/")
 	segment, _, _ = strings.Cut(segment, ":")
@@ -71,7 +71,7 @@ func tagOf(path string) string {
 	return ""
 }
 
-// operationID is the name of an operation: the rpc's or, for a further binding, what tells it from the first.
+// operationID returns the name of an operation: the rpc's or, for a further binding of it, one that tells the two apart.
 func operationID(rpc, path, method string, further bool) string {
 	id := strings.ToLower(rpc[:1]) + rpc[1:]
 	if !further {
@@ -84,7 +84,7 @@ func operationID(rpc, path, method string, further bool) string {
 	return verb + strings.ToUpper(resource[:1]) + resource[1:]
 }
 
-// describeOperation takes the rpc's name out of its comment, and makes the first sentence its summary.
+// describeOperation removes the rpc's name from its comment, and uses the first sentence as the summary.
 func describeOperation(operation object, rpc string) {
 	words, _ := operation["summary"].(string)
 	all := sentence(strings.TrimPrefix(unwrapped(words), rpc+" "))
@@ -99,16 +99,16 @@ func describeOperation(operation object, rpc string) {
 
 var (
 	requiredRole = regexp.MustCompile(`Requires the role (\w+)\.`)
-	// The name of a message and what it does, before what it holds, and what the generator writes behind.
+	// The name of a message and its verb, and the suffix that the generator adds.
 	responseVerb = regexp.MustCompile(`^\w+Response (?:is|lists|returns|says) | \(streaming responses\)$`)
 )
 
 func sentence(words string) string { return strings.ToUpper(words[:1]) + words[1:] }
 
-// unwrapped makes a line of a comment, which is wrapped where the line of the schema ends.
+// unwrapped joins the lines of a comment, which is wrapped as in the schema.
 func unwrapped(words string) string { return strings.ReplaceAll(words, "\n", " ") }
 
-// unwrap makes a line of every description, in which fields have the names that they have in JSON.
+// unwrap joins the lines of every description, and replaces names of fields by those in JSON.
 func unwrap(part any) {
 	inJSON := strings.NewReplacer("next_page_token", "nextPageToken", "page_token", "pageToken", "resume_after", "resumeAfter", "with_deliveries", "withDeliveries")
 	switch part := part.(type) {
@@ -127,7 +127,7 @@ func unwrap(part any) {
 	}
 }
 
-// renameParameters gives the parameters in paths the names that they have everywhere else.
+// renameParameters renames path parameters to lowerCamelCase, like all other names.
 func renameParameters(paths object) {
 	for path, item := range paths {
 		renamed := pathParameter.ReplaceAllStringFunc(path, lowerCamel)
@@ -153,8 +153,8 @@ func lowerCamel(name string) string {
 	return underscored.ReplaceAllStringFunc(name, func(s string) string { return strings.ToUpper(s[1:]) })
 }
 
-// describeEnums adds to the description of each enum what its values mean, which the generator leaves out. The image is what
-// buf build makes of the schemas, comments included.
+// describeEnums adds the meanings of its values to the description of each enum, which the generator omits. The image is buf
+// build's output for the schemas, including comments.
 func describeEnums(schemas object, image string) error {
 	data, err := os.ReadFile(filepath.Clean(image))
 	if err != nil {

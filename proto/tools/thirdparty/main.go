@@ -1,5 +1,5 @@
-// Command thirdparty prints the third-party schemas that leadgate's own import, from the descriptors that go.mod links.
-// So the schemas are always those of the linked versions, and generating needs no schema registry.
+// Command thirdparty prints the third-party schemas that leadgate's schemas import, from the descriptors that are linked in. So
+// they always match the versions in go.mod, and generating code needs no schema registry.
 //
 // Usage: go run ./proto/tools/thirdparty OUT_DIR
 package main
@@ -17,11 +17,11 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
-// marks are what tells where a list of messages within an option begins, goes on and ends.
+// marks matches the tokens needed to find where a list of messages in an option begins, continues and ends.
 var marks = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|\bcel: \[\s*|[{}]|,\s*|\s*\]`)
 
-// withoutLists writes an option's cel: [{…}, {…}] as cel: {…}, cel: {…}, which is the same to protobuf. protobufjs, and with it
-// @grpc/proto-loader and much else of JavaScript, reads no lists of messages.
+// withoutLists rewrites an option's cel: [{…}, {…}] as cel: {…}, cel: {…}, which is equivalent in protobuf. protobufjs, and so
+// @grpc/proto-loader and other JavaScript tools, cannot parse lists of messages.
 func withoutLists(text string) string {
 	list, depth := false, 0
 	return marks.ReplaceAllStringFunc(text, func(mark string) string {
@@ -37,7 +37,7 @@ func withoutLists(text string) string {
 		case depth > 0:
 		case mark[0] == ',':
 			return ", cel: "
-		default: // its end
+		default: // the end of the list
 			list = false
 			return ""
 		}

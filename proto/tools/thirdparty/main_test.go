@@ -31,7 +31,7 @@ func TestWhatIsPrintedIsWhatIsLinked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		compiled := &descriptorpb.FileDescriptorProto{} // with the options' own types, which the compiler made anew
+		compiled := &descriptorpb.FileDescriptorProto{} // with the types of options that are linked, instead of those that the compiler created
 		encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(protodesc.ToFileDescriptorProto(printed[i]))
 		if err != nil {
 			t.Fatal(err)

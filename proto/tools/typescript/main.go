@@ -1,8 +1,8 @@
-// Command typescript is a protoc plugin that writes the API's messages as TypeScript types, leadgate.ts, with their comments:
-// what the browser's pages read and write is checked against the same contract as everything else.
+// Command typescript is a protoc plugin that writes the API's messages as TypeScript types with their comments, in leadgate.ts, so
+// that the code of the browser's pages is checked against the same contract as everything else.
 //
-// The types are those of protobuf's JSON: names in lowerCamelCase, what is not set is left out, 64-bit numbers, times and
-// durations are strings.
+// The types are those of protobuf's JSON: names in lowerCamelCase, unset fields left out, and 64-bit numbers, times and durations
+// as strings.
 package main
 
 import (
@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// The package whose messages travel between pages and gateway.
+	// The package of the messages between pages and gateway.
 	apiPackage = "leadgate.v1"
 	outputFile = "leadgate.ts"
 )
@@ -42,7 +42,7 @@ func main() {
 	})
 }
 
-// writeEnum writes an enum as the names that stand for its values in JSON.
+// writeEnum writes an enum as the JSON names of its values.
 func writeEnum(out *protogen.GeneratedFile, enum *protogen.Enum) {
 	out.P()
 	comment(out, "", enum.Comments)
@@ -104,7 +104,7 @@ func fieldType(field protoreflect.FieldDescriptor) string {
 	return valueType(field)
 }
 
-// valueType is the type of one value in protobuf's JSON.
+// valueType returns the type of a single value in protobuf's JSON.
 func valueType(field protoreflect.FieldDescriptor) string {
 	switch field.Kind() {
 	case protoreflect.BoolKind:
@@ -117,10 +117,10 @@ func valueType(field protoreflect.FieldDescriptor) string {
 	case protoreflect.MessageKind:
 		return messageType(field.Message())
 	}
-	return "string" // text, bytes, and numbers that a double could not hold
+	return "string" // text, bytes, and numbers beyond the precision of a double
 }
 
-// messageType is the type of a message, some of which have a form of their own in JSON.
+// messageType returns the type of a message. Some have a special form in JSON.
 func messageType(message protoreflect.MessageDescriptor) string {
 	if message.ParentFile().Package() == apiPackage {
 		return typeName(message)
@@ -129,10 +129,10 @@ func messageType(message protoreflect.MessageDescriptor) string {
 	case "google.protobuf.Timestamp", "google.protobuf.Duration", "google.protobuf.FieldMask":
 		return "string"
 	}
-	return "unknown" // google.protobuf.Value and what else can be anything
+	return "unknown" // such as google.protobuf.Value, which may be anything
 }
 
-// typeName is the name of a message or enum, with those of the messages around it in front.
+// typeName returns the name of a message or enum, prefixed with the names of the messages around it.
 func typeName(d protoreflect.Descriptor) string {
 	name := string(d.Name())
 	for parent := d.Parent(); parent != nil; parent = parent.Parent() {
