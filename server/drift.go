@@ -18,31 +18,31 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// driftState is the namespace in the store of the fields that a page renamed: by form and field, the event that told of it. An
-// entry goes when the configuration says what the field is, so that it can be told again if that is undone.
+// driftState is the store's namespace for fields that a page renamed: the event that reported each, by form and field. An entry is
+// removed when the configuration knows the field, so that it is reported again if that is undone.
 const driftState = "drift"
 
-// How many fields of one form are known at a time. Nobody renames more; where somebody makes names up, the newest push out the
-// oldest, so that a page that is renamed after that is still told.
+// The most fields of one form to remember. No real page renames more. If somebody makes names up, the newest replace the oldest, so that
+// a page that is renamed afterwards is still reported.
 const maxDrifts = 100
 
-// driftTeller tells of each field that a page renamed once, across restarts. It is safe for concurrent use.
+// driftTeller reports each field that a page renamed, once, even across restarts. It is safe for concurrent use.
 type driftTeller struct {
 	state   store.State
 	journal *journal.Journal
 	log     *slog.Logger
 
 	mu   sync.Mutex
-	told map[string][]string // keys by form, the oldest first
-	full map[string]bool     // forms of which is told that there are too many
+	told map[string][]string // keys by form, oldest first
+	full map[string]bool     // forms for which it was reported that they have too many
 }
 
 func newDriftTeller(s store.Store, j *journal.Journal, log *slog.Logger) *driftTeller {
 	return &driftTeller{state: s.State(driftState), journal: j, log: log, told: map[string][]string{}, full: map[string]bool{}}
 }
 
-// tell publishes those drifts of an accepted submission that were not told yet; at is when it arrived. A failure is logged: the lead
-// is safe, and the next submission tries again.
+// tell publishes the drifts of an accepted submission that were not reported yet; at is when it arrived. Failures are only logged: the
+// lead is safe, and the next submission tries again.
 func (t *driftTeller) tell(ctx context.Context, form string, drifts []intake.Drift, leadID string, at time.Time) {
 	for _, d := range drifts {
 		key := driftKey(form, d.Field)
@@ -59,7 +59,7 @@ func (t *driftTeller) tell(ctx context.Context, form string, drifts []intake.Dri
 			err = t.state.CompareAndSet(ctx, key, 0, value, time.Time{})
 		}
 		switch {
-		case errors.Is(err, store.ErrConflict): // told before the last start
+		case errors.Is(err, store.ErrConflict): // reported before the last start
 			continue
 		case err != nil:
 			t.again(form, key)
@@ -70,7 +70,7 @@ func (t *driftTeller) tell(ctx context.Context, form string, drifts []intake.Dri
 	}
 }
 
-// first says whether nobody told of a field yet, and notes that somebody does now.
+// first reports whether a field was not reported yet, and marks it as reported.
 func (t *driftTeller) first(form, key string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -81,8 +81,7 @@ func (t *driftTeller) first(form, key string) bool {
 	return true
 }
 
-// makeRoom forgets the field of a form that was told of first where there are too many. The first time that happens is worth a
-// remark.
+// makeRoom forgets the field of a form that was reported first, if there are too many. The first time, it returns a remark.
 func (t *driftTeller) makeRoom(ctx context.Context, form string) (remark string) {
 	t.mu.Lock()
 	told := t.told[form]
@@ -112,7 +111,7 @@ func (t *driftTeller) again(form, key string) {
 	t.told[form] = slices.DeleteFunc(t.told[form], func(other string) bool { return other == key })
 }
 
-// forget drops the fields that forms know now, and those of forms that are gone.
+// forget removes the fields that forms now know, and those of forms that no longer exist.
 func (t *driftTeller) forget(ctx context.Context, forms map[string]*form) {
 	known, err := t.known(ctx)
 	if err != nil {
@@ -134,7 +133,7 @@ func (t *driftTeller) forget(ctx context.Context, forms map[string]*form) {
 	}
 }
 
-// known are the events that the store has, the oldest first.
+// known returns the events in the store, oldest first.
 func (t *driftTeller) known(ctx context.Context) ([]*leadgatev1.Event, error) {
 	keys, err := t.state.Keys(ctx)
 	if err != nil {
@@ -143,7 +142,7 @@ func (t *driftTeller) known(ctx context.Context) ([]*leadgatev1.Event, error) {
 	var events []*leadgatev1.Event
 	for _, key := range keys {
 		value, _, err := t.state.Get(ctx, key)
-		if errors.Is(err, store.ErrNotFound) { // it made room meanwhile
+		if errors.Is(err, store.ErrNotFound) { // makeRoom removed it meanwhile
 			continue
 		}
 		event := &leadgatev1.Event{}
@@ -159,7 +158,7 @@ func (t *driftTeller) known(ctx context.Context) ([]*leadgatev1.Event, error) {
 	return events, nil
 }
 
-// driftKey is at most as long as a key of the store may be. Names that differ only behind that are told of once.
+// driftKey returns the key of a field, cut to the longest that the store takes. Fields whose keys become the same are reported once.
 func driftKey(form, field string) string {
 	key := form + "/" + field
 	return key[:min(len(key), 255)]

@@ -21,16 +21,16 @@ import (
 )
 
 const (
-	// eraseLeads is the name under which the operation is kept.
+	// eraseLeads is the kind of the operation.
 	eraseLeads = "EraseLeads"
 	// How many leads one step erases.
 	eraseBatch = 100
-	// How many leads one operation names: it has to fit into one value of the store.
+	// The most leads in one operation: they have to fit into one value of the store.
 	maxErasure = 3500
 )
 
-// EraseLeads implements LeadServiceServer. Leads of the person that are accepted while it runs are not erased: they came
-// after it was asked for. Once it has begun, it goes on to its end though the caller goes away or leadgate is started again.
+// EraseLeads implements LeadServiceServer. It does not erase leads that are accepted while it runs: they came after the request. Once
+// begun, it continues even if the caller disconnects or leadgate restarts.
 func (s *leads) EraseLeads(ctx context.Context, r *leadgatev1.EraseLeadsRequest) (*leadgatev1.EraseLeadsResponse, error) {
 	email := store.Address(r.GetEmail())
 	answer := &leadgatev1.EraseLeadsResponse{}
@@ -67,8 +67,8 @@ func (s *leads) EraseLeads(ctx context.Context, r *leadgatev1.EraseLeadsRequest)
 	return answer, nil
 }
 
-// eraseAll erases leads and says what came of it. More of them than one operation can name are several, which are all written
-// down before the first is waited for: whoever goes away has asked for all.
+// eraseAll erases leads and adds up the results. More leads than fit into one operation take several, which are all recorded before
+// waiting for the first: a caller that disconnects has asked for all of them.
 func (s *leads) eraseAll(ctx context.Context, found []*leadgatev1.LeadRecord, answer *leadgatev1.EraseLeadsResponse) error {
 	if s.back == nil {
 		return status.Error(codes.Unimplemented, "this server has no worker behind it")
@@ -89,7 +89,7 @@ func (s *leads) eraseAll(ctx context.Context, found []*leadgatev1.LeadRecord, an
 		}
 		begun = append(begun, wait)
 	}
-	var failed error // the first
+	var failed error // the first error
 	for _, wait := range begun {
 		if err := erased(ctx, wait, answer); failed == nil {
 			failed = err
@@ -98,7 +98,7 @@ func (s *leads) eraseAll(ctx context.Context, found []*leadgatev1.LeadRecord, an
 	return failed
 }
 
-// erased adds what came of one operation.
+// erased adds the results of one operation.
 func erased(ctx context.Context, wait operations.Wait, answer *leadgatev1.EraseLeadsResponse) error {
 	op, err := wait(ctx)
 	if err == nil {
@@ -116,7 +116,7 @@ func erased(ctx context.Context, wait operations.Wait, answer *leadgatev1.EraseL
 	return failedErasures(op)
 }
 
-// failedErasures is the error of an operation that could not erase all of its leads.
+// failedErasures returns the error of an operation that could not erase all of its leads.
 func failedErasures(op *leadgatev1.Operation) error {
 	failed := op.GetCounts()["failed"]
 	if failed == 0 {
@@ -127,7 +127,7 @@ func failedErasures(op *leadgatev1.Operation) error {
 	}, fmt.Sprintf("%d of %d leads could not be erased; operation %s names them", failed, op.GetTotal(), op.GetOperationId()))
 }
 
-// eraseTask goes through the leads that a request named.
+// eraseTask returns the task that erases the leads of a plan.
 func (s *leads) eraseTask(plan *storev1.PersonErasure) (operations.Task, error) {
 	var ids []string
 	for id := range slices.Chunk(plan.GetLeadIds(), len(uuid.UUID{})) {
@@ -166,7 +166,7 @@ func (s *leads) leadsOf(ctx context.Context, email string) (found []*leadgatev1.
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range page { // of the content nothing is needed, and there may be many
+		for _, r := range page { // the content is not needed, and there may be many
 			found = append(found, store.ForgetRecord(r))
 		}
 		if token = next; next == "" {
@@ -175,7 +175,7 @@ func (s *leads) leadsOf(ctx context.Context, email string) (found []*leadgatev1.
 	}
 }
 
-// erase erases leads by their identifiers. Those that were removed since are passed over.
+// erase erases leads by their identifiers. It skips those that no longer exist.
 func (s *leads) erase(ctx context.Context, ids []string, requestID string) (result operations.Result, err error) {
 	var erasures []*store.Erasure
 	for _, id := range ids {
@@ -183,7 +183,7 @@ func (s *leads) erase(ctx context.Context, ids []string, requestID string) (resu
 		if errors.Is(err, store.ErrNotFound) {
 			continue
 		}
-		if errors.Is(err, store.ErrUnreadable) { // the others go
+		if errors.Is(err, store.ErrUnreadable) { // erase the others
 			result.Count("failed", 1)
 			result.Problem(id, worker.StatusOf(err, "lead").Error())
 			continue
@@ -208,7 +208,7 @@ func (s *leads) erase(ctx context.Context, ids []string, requestID string) (resu
 		case erased.Err != nil:
 			result.Count("failed", 1)
 			result.Problem(erasures[i].LeadID, erased.Err.Error())
-		case erased.Already: // by somebody else, or before leadgate was started again
+		case erased.Already: // by another request, or before a restart
 			result.Count("erased_before", 1)
 		default:
 			result.Count("erased", 1)
@@ -240,8 +240,8 @@ func (s *leads) foresee(ctx context.Context, leadID string, answer *leadgatev1.E
 	return s.nameRecords(ctx, leadID, answer)
 }
 
-// nameErasedBefore counts the leads of the person that were erased by earlier requests, and names what the CRMs have of them:
-// whoever asks again may have lost the first answer.
+// nameErasedBefore counts the person's leads that earlier requests erased, and lists their records in CRMs: a caller that asks again may
+// have lost the first answer.
 func (s *leads) nameErasedBefore(ctx context.Context, email string, answer *leadgatev1.EraseLeadsResponse) error {
 	before, err := s.store.ErasedLeads(ctx, email)
 	if err != nil {
@@ -256,7 +256,7 @@ func (s *leads) nameErasedBefore(ctx context.Context, email string, answer *lead
 	return nil
 }
 
-// nameRecords names what the CRMs have, or may have, of a lead.
+// nameRecords lists the records that CRMs have, or may have, of a lead.
 func (s *leads) nameRecords(ctx context.Context, leadID string, answer *leadgatev1.EraseLeadsResponse) error {
 	deliveries, err := s.store.LeadDeliveries(ctx, leadID)
 	if err != nil {
@@ -274,7 +274,7 @@ func (s *leads) nameRecords(ctx context.Context, leadID string, answer *leadgate
 	return nil
 }
 
-// mayHaveArrived reports whether the answer to any call is not known.
+// mayHaveArrived reports whether the outcome of any attempt is unknown.
 func mayHaveArrived(d *leadgatev1.Delivery) bool {
 	for _, a := range d.GetAttempts() {
 		switch a.GetOutcome() {

@@ -9,11 +9,10 @@ import (
 	"github.com/leadgate/leadgate/server/static"
 )
 
-// How long a browser uses a shared file without asking: long enough for a visit, short enough that a mended client is
-// everywhere soon.
+// How long browsers use a shared file without asking: long enough for a visit, short enough that a corrected client spreads soon.
 const sharedAge = 5 * time.Minute
 
-// shared serves a file to pages of every origin: it is the same for all and holds nothing of anybody.
+// shared serves a file to pages of every origin: it is public and the same for everyone.
 func shared(f *static.File) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
@@ -24,7 +23,7 @@ func shared(f *static.File) http.Handler {
 	})
 }
 
-// pageFiles are the files that pages load, by their paths: the script, and beside it what it loads when needed.
+// pageFiles returns the handlers of the files that pages load, by path: the script, and the lists that it loads when needed.
 func pageFiles(files fs.FS) (map[string]http.Handler, error) {
 	served := map[string]http.Handler{}
 	add := func(url, name string) error {

@@ -8,9 +8,9 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// filterFinds refuses a filter by a form that is neither configured nor any lead's: whoever names it has misspelt it, and would
-// take an empty answer for good news. The leads of a form that is gone are found. The worker, which knows no forms, sees to
-// destinations.
+// filterFinds refuses a filter by a form that is neither configured nor the form of any stored lead. It was probably misspelt, and an
+// empty answer would look like good news. Leads of a form that was removed can still be found. Filters by destination are the worker's to
+// check.
 func (s *Server) filterFinds(ctx context.Context, req any) error {
 	var forms []string
 	switch r := req.(type) {
@@ -44,7 +44,7 @@ func (s *Server) filterFinds(ctx context.Context, req any) error {
 	return nil
 }
 
-// anyLeadFrom says whether any lead of a form is stored.
+// anyLeadFrom reports whether any lead of a form is stored.
 func (s *Server) anyLeadFrom(ctx context.Context, form string) (bool, error) {
 	for token := ""; ; {
 		page, next, err := s.store.Leads(ctx, store.LeadQuery{Form: form}, 1, token)

@@ -12,14 +12,14 @@ import (
 	"github.com/leadgate/leadgate/worker/rules"
 )
 
-// formRules are the expressions of a form, compiled: which further destinations take a lead, and which leads nobody wants.
+// formRules are the compiled expressions of a form: which further destinations get a lead, and which leads to keep out.
 type formRules struct {
-	destinations []string // take every lead
+	destinations []string // of every lead
 	routes       []formRule
 	blocks       []formRule
 }
 
-// formRule is one expression of a form and what follows from it.
+// formRule is one expression of a form and its consequence.
 type formRule struct {
 	name  string // as in the configuration: routes[0]
 	when  *rules.Condition
@@ -27,7 +27,7 @@ type formRule struct {
 	block *configv1.Block
 }
 
-// environments makes the environment of expressions when the first is compiled.
+// environments creates the environment of expressions when the first is compiled.
 type environments struct{ made *rules.Environment }
 
 func (e *environments) condition(text string) (*rules.Condition, error) {
@@ -61,13 +61,13 @@ func newFormRules(cfg *configv1.Form, env *environments) (*formRules, error) {
 	return r, errors.Join(problems...)
 }
 
-// ruleFailure is an expression that came to nothing for a lead.
+// ruleFailure is an expression that failed for a lead.
 type ruleFailure struct {
 	rule, reason string
 }
 
-// route returns where a lead goes: where every lead of the form goes, and where the routes that fit say. A route whose
-// expression fails does not fit.
+// route returns the destinations of a lead: those of every lead of the form, and those of each route that matches. A route whose
+// expression fails does not match.
 func (r *formRules) route(record *leadgatev1.LeadRecord) (destinations []string, failures []ruleFailure) {
 	destinations = slices.Clone(r.destinations)
 	for _, rule := range r.routes {
@@ -87,7 +87,7 @@ func (r *formRules) route(record *leadgatev1.LeadRecord) (destinations []string,
 	return destinations, failures
 }
 
-// blocked returns the first rule that keeps a lead out; nil if none does. One whose expression fails keeps nobody out.
+// blocked returns the first rule that keeps a lead out; nil if none does. A rule whose expression fails does not.
 func (r *formRules) blocked(record *leadgatev1.LeadRecord) (by *formRule, failures []ruleFailure) {
 	for i := range r.blocks {
 		fits, err := r.blocks[i].when.Holds(record)
@@ -101,10 +101,10 @@ func (r *formRules) blocked(record *leadgatev1.LeadRecord) (by *formRule, failur
 	return nil, failures
 }
 
-// rejects says whether a blocked lead is refused rather than held.
+// rejects reports whether a blocked lead is refused rather than held.
 func (r *formRule) rejects() bool { return r.block.GetThen() == "reject" }
 
-// hold is why a blocked lead waits for a person.
+// hold returns the reason why a blocked lead is held.
 func (r *formRule) hold() *leadgatev1.Hold {
 	detail := r.block.GetReason()
 	if detail == "" {
@@ -113,7 +113,7 @@ func (r *formRule) hold() *leadgatev1.Hold {
 	return &leadgatev1.Hold{Reason: leadgatev1.HoldReason_HOLD_REASON_BLOCKED, Detail: fmt.Sprintf("%s (%s)", detail, r.name)}
 }
 
-// violation is what the sender of a lead that is refused is told.
+// violation returns what the sender of a refused lead is told.
 func (r *formRule) violation() violation {
 	message := r.block.GetReason()
 	if message == "" {
@@ -122,8 +122,8 @@ func (r *formRule) violation() violation {
 	return violation{rule: "form.blocked", message: message}
 }
 
-// decide says where an arriving lead goes, and holds it if a rule of its form keeps it out. It returns the rule that refuses
-// it altogether; nil if none does.
+// decide sets where an arriving lead goes, and holds it if a rule of its form keeps it out. It returns the rule that refuses the lead;
+// nil if none does.
 func (s *Server) decide(f *form, a *arrival) (refusing *formRule) {
 	record := &leadgatev1.LeadRecord{Lead: a.lead, CreateTime: timestamppb.New(a.call.received)}
 	by, failures := f.rules.blocked(record)
@@ -140,7 +140,7 @@ func (s *Server) decide(f *form, a *arrival) (refusing *formRule) {
 	return nil
 }
 
-// rulesFailed tells that expressions of a form came to nothing for a lead: each once in a while.
+// rulesFailed publishes events about expressions that failed for a lead, each rule at most once in a while.
 func (s *Server) rulesFailed(form string, failures []ruleFailure) {
 	for _, failure := range failures {
 		if !s.once.Tell(form + " " + failure.rule) {

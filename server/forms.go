@@ -23,7 +23,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// How long a browser may remember what a form's preflight said, in seconds; two hours is the most that Chromium honours.
+// How long a browser may cache the answer to a form's preflight, in seconds. Chromium allows at most two hours.
 const preflightAge = "7200"
 
 // SubmitForm implements LeadServiceServer.
@@ -58,7 +58,7 @@ func (s *leads) SubmitForm(ctx context.Context, r *leadgatev1.SubmitFormRequest)
 		a.content, a.contentWindow = form.content(s.hasher, result.Stored), form.contentWindow
 	}
 	if err := s.checkForm(result, verdicts, refusing); err != nil {
-		// What was accepted once is answered so again, even if the rules have changed since.
+		// What was accepted once gets the same answer again, even if the rules have changed since.
 		if leadID, ok := s.lookUp(ctx, a); ok {
 			replayed := true
 			return &leadgatev1.SubmitFormResponse{LeadId: leadID, Replayed: &replayed}, nil
@@ -75,9 +75,9 @@ func (s *leads) SubmitForm(ctx context.Context, r *leadgatev1.SubmitFormRequest)
 	return &leadgatev1.SubmitFormResponse{LeadId: leadID, Replayed: &replayed, Suggestions: suggestions(verdicts)}, nil
 }
 
-// checkForm collects what the form and the rules of a lead find wrong, named by the form's own fields. Where the form says
-// what is wrong with a field, the rules need not say it again. What is missing under one name and came under another is
-// nothing that the visitor could mend.
+// checkForm returns an error with everything that the form and the rules of a lead find wrong, under the names of the form's own fields.
+// A field that the form complains about gets no second complaint from the rules. If a required field probably came under another name, it
+// is not the visitor's to correct, and no violation.
 func (s *leads) checkForm(result *intake.Result, verdicts []intake.Verdict, refusing *formRule) error {
 	var violations []violation
 	named := map[string]bool{}
@@ -110,7 +110,7 @@ func (s *leads) checkForm(result *intake.Result, verdicts []intake.Verdict, refu
 	return violated("the submission", violations)
 }
 
-// holdsOf are the reasons to keep a submission for a person.
+// holdsOf returns the reasons to hold a submission.
 func holdsOf(result *intake.Result, verdicts []intake.Verdict) []*leadgatev1.Hold {
 	var holds []*leadgatev1.Hold
 	for _, v := range result.Waiting {
@@ -124,12 +124,12 @@ func holdsOf(result *intake.Result, verdicts []intake.Verdict) []*leadgatev1.Hol
 	return holds
 }
 
-// finding is a verdict in words, with the name of the check by which its policy is configured.
+// finding describes a verdict, with the name of the check that sets its policy in the configuration.
 func finding(v intake.Verdict) string {
 	return strings.TrimSpace(v.Field+" "+v.Message) + " (" + v.Check + ")"
 }
 
-// suggestions are what the visitor probably meant.
+// suggestions returns what the visitor probably meant.
 func suggestions(verdicts []intake.Verdict) []*leadgatev1.SubmitFormResponse_Suggestion {
 	var all []*leadgatev1.SubmitFormResponse_Suggestion
 	for _, v := range verdicts {
@@ -140,7 +140,7 @@ func suggestions(verdicts []intake.Verdict) []*leadgatev1.SubmitFormResponse_Sug
 	return all
 }
 
-// withoutValues are changes as a lead record keeps them: the submission has what came, the lead what became of it.
+// withoutValues removes the values from changes, as lead records keep them: the submission has the old ones, the lead the new ones.
 func withoutValues(changes []*leadgatev1.Change) []*leadgatev1.Change {
 	for _, change := range changes {
 		change.From, change.To = "", ""
@@ -148,8 +148,8 @@ func withoutValues(changes []*leadgatev1.Change) []*leadgatev1.Change {
 	return changes
 }
 
-// remarks say what is worth knowing of how a submission was read: what it holds and the lead does not, and what checks found
-// that let it pass. They hold no value.
+// remarks returns notes on how a submission was read: what it contains and the lead does not, and what checks found but let pass. They
+// contain no values.
 func remarks(result *intake.Result, verdicts []intake.Verdict) (parts []string) {
 	if len(result.Unmapped) > 0 {
 		parts = append(parts, "nothing maps "+some(result.Unmapped))
@@ -173,7 +173,7 @@ func remarks(result *intake.Result, verdicts []intake.Verdict) (parts []string) 
 	return parts
 }
 
-// some joins the first names of a list: a flood of made-up fields has no end.
+// some joins the first names of a list, which may be a flood of made-up fields.
 func some(names []string) string {
 	const most = 20
 	if len(names) > most {
@@ -182,13 +182,13 @@ func some(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// introduce finds out on whose behalf a form's submission comes, and returns what is worth knowing of that. The door is open to
-// everybody: a key that does not let its caller submit costs no lead.
+// introduce sets whether a submission comes on behalf of visitors, and returns notes about that. The form is open to everybody: an API
+// key that does not allow to submit costs no lead.
 func (h *house) introduce(c *call) (notes []string) {
 	if c.pageHidden {
 		notes = append(notes, "the browser does not say which page sent it (Origin: null)")
 	}
-	if c.bearer == "" || c.cookie { // which a browser sends by itself
+	if c.bearer == "" || c.cookie { // a browser sends its cookie with everything
 		return notes
 	}
 	if err := h.authorize(c, submit); err != nil {
@@ -198,8 +198,8 @@ func (h *house) introduce(c *call) (notes []string) {
 	return notes
 }
 
-// describe adds to a submission what the request says beside its fields. The address of a caller that submits on behalf of
-// visitors is nobody's that a lead is about.
+// describe adds to a submission what the request says beside its fields. The address of a caller that submits on behalf of visitors is
+// not the visitor's.
 func (c *call) describe(submission *leadgatev1.Submission) {
 	submission.Time = timestamppb.New(c.received)
 	visitor := c.address
@@ -212,11 +212,11 @@ func (c *call) describe(submission *leadgatev1.Submission) {
 	if visitor.IsValid() {
 		submission.Address = visitor.String()
 	}
-	if submission.GetUserAgent() == "" && c.fromPage { // over gRPC it is the program's
+	if submission.GetUserAgent() == "" && c.fromPage { // over gRPC it is that of a program
 		submission.UserAgent = clip(c.userAgent, 1024)
 	}
 	if submission.GetPageUrl() == "" {
-		// A page elsewhere sends only its origin as referrer; the browser client says all of it.
+		// A page elsewhere sends only its origin as the referrer; the browser client sends the full URL.
 		page := intake.ClientField(submission, intake.FieldPage)
 		if page == "" {
 			page = c.page
@@ -225,7 +225,7 @@ func (c *call) describe(submission *leadgatev1.Submission) {
 	}
 }
 
-// clip shortens what a browser says of itself to what a lead holds, in characters, and drops it if it is not text.
+// clip shortens text from a browser to a number of characters, and drops it if it is not UTF-8.
 func clip(text string, length int) string {
 	if !utf8.ValidString(text) {
 		return ""
@@ -248,8 +248,8 @@ func keyField(submission *leadgatev1.Submission) string {
 	return ""
 }
 
-// payload is what makes two submissions under one key the same: every field that has a value, by its name, but for those
-// that pages add anew for each attempt.
+// payload returns what makes two submissions under one key the same: the fields that have a value, except those that pages set anew for
+// each attempt.
 func (f *form) payload(stored *leadgatev1.Submission) []store.Field {
 	payload := make([]store.Field, 0, len(stored.GetFields()))
 	for name, value := range f.lasting(stored) {
@@ -258,8 +258,8 @@ func (f *form) payload(stored *leadgatev1.Submission) []store.Field {
 	return payload
 }
 
-// content is a hash of the same, for submissions without a key: a browser without script sends a form again in the same
-// order. It is of one visitor's network: nobody finds out by sending the same whether somebody else has sent it.
+// content returns a hash of the same, for submissions without a key: a browser without JavaScript sends a form again in the same order.
+// The hash includes the visitor's network, so that nobody can find out what somebody else has sent by sending the same.
 func (f *form) content(hasher *store.Hasher, stored *leadgatev1.Submission) string {
 	var all strings.Builder
 	all.WriteString(networkOf(parseAddress(stored.GetAddress())).String() + "\x00\x00")
@@ -269,8 +269,7 @@ func (f *form) content(hasher *store.Hasher, stored *leadgatev1.Submission) stri
 	return hex.EncodeToString(hasher.Hash(all.String()))
 }
 
-// lasting yields the fields that have a value and do not change with each attempt. No value holds a NUL that was not cleaned
-// away or that two submissions would not share.
+// lasting yields the fields that have a value and do not change with each attempt. Several values of a field are joined with NUL.
 func (f *form) lasting(stored *leadgatev1.Submission) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for _, field := range stored.GetFields() {
@@ -283,7 +282,7 @@ func (f *form) lasting(stored *leadgatev1.Submission) iter.Seq2[string, string] 
 	}
 }
 
-// serveForm is the door for pages: whatever a form sends goes to SubmitForm through the same interceptors as over gRPC.
+// serveForm takes what a page's form sends, and submits it through the same interceptors as over gRPC.
 func (s *Server) serveForm(w http.ResponseWriter, r *http.Request) {
 	c, form := callOf(r.Context()), s.house().forms[r.PathValue("form")]
 	shareWith(w.Header(), r.Header.Get("Origin"))
@@ -328,14 +327,14 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(formAnswer(answer)) // the client went away
+	_ = json.NewEncoder(w).Encode(formAnswer(answer)) // fails if the client went away
 }
 
-// formsPath is where the doors of all forms are, and their previews.
+// formsPath is the prefix of the paths of forms.
 const formsPath = "/v1/forms/"
 
-// serveAstray answers a page whose form goes past its door by a slip in the address, so that whoever builds it can read why: to a
-// script, an answer that is not shared with it is one that never came, which it would wait for.
+// serveAstray answers a form that was sent to a wrong address below formsPath. It shares the answer with the page, so that whoever builds
+// the page can read why: to a script, an answer that is not shared looks like a network failure, after which it would retry.
 func (s *Server) serveAstray(w http.ResponseWriter, r *http.Request) {
 	shareWith(w.Header(), r.Header.Get("Origin"))
 	if r.Method == http.MethodOptions {
@@ -355,7 +354,7 @@ func (s *Server) submitForm(w http.ResponseWriter, r *http.Request, form *form) 
 	callOf(r.Context()).form = form.name
 	switch origin := r.Header.Get("Origin"); {
 	case form.allows(origin):
-	case origin == "null": // a page in a frame, or one that was reached by a redirect: the lead says so
+	case origin == "null": // a sandboxed frame, or a redirect between origins; the lead's detail says so
 		callOf(r.Context()).pageHidden = true
 	default:
 		return nil, originNotAllowed(form.name, origin)
@@ -370,8 +369,8 @@ func (s *Server) submitForm(w http.ResponseWriter, r *http.Request, form *form) 
 	return s.client.SubmitForm(r.Context(), &leadgatev1.SubmitFormRequest{Form: name, Submission: submission})
 }
 
-// readForm reads what a form sends, in whichever way. Of a multipart form only the text counts for the largest body; its
-// files pass by.
+// readForm reads what a form sends, in any of its encodings. In a multipart form, only text counts towards the largest body; files are
+// dropped.
 func (s *Server) readForm(w http.ResponseWriter, r *http.Request) (*leadgatev1.Submission, error) {
 	contentType := r.Header.Get("Content-Type")
 	submission := &leadgatev1.Submission{ContentType: clip(contentType, 255)}
@@ -405,7 +404,7 @@ func (s *Server) readForm(w http.ResponseWriter, r *http.Request) (*leadgatev1.S
 	return nil, bodyFailure(err, MaxUpload, "a form with its files", uploadTimeout)
 }
 
-// formAnswer is what a page's script is told.
+// formAnswer returns the answer to a page's script.
 func formAnswer(answer *leadgatev1.SubmitFormResponse) any {
 	type suggestion struct {
 		Field      string `json:"field"`
@@ -422,8 +421,8 @@ func formAnswer(answer *leadgatev1.SubmitFormResponse) any {
 	return told
 }
 
-// preflight answers a browser that asks whether a page may submit. Any may ask: whether this one may is said by the answer to
-// what it submits, which a script can read, as it can not read that of a preflight.
+// preflight allows every page to submit. Whether this one may is said in the answer to the submission, which a script can read; it cannot
+// read the answer to a preflight.
 func preflight(w http.ResponseWriter) {
 	header := w.Header()
 	header.Set("Allow", "POST, OPTIONS")
@@ -438,8 +437,8 @@ func originNotAllowed(form, origin string) error {
 		fmt.Sprintf("pages of %s may not submit form %s; if the page is yours, add %q to allowed_origins of the form", origin, form, origin))
 }
 
-// shareWith lets the pages of an origin read the answer, also that they may not submit: whoever builds a page must be able to
-// see why. It tells nothing that the page did not send, and no browser sends a cookie with it.
+// shareWith lets the pages of an origin read the answer, even if they may not submit: whoever builds a page must be able to see why. The
+// answer reveals nothing that the page did not send, and no browser sends cookies with the request.
 func shareWith(header http.Header, origin string) {
 	header.Add("Vary", "Origin")
 	if origin == "" {

@@ -24,12 +24,12 @@ import (
 
 const eventStream = "text/event-stream"
 
-// newGateway makes the handler that transcodes REST to the services behind channel.
+// newGateway returns the handler that transcodes REST for the services behind channel.
 func (s *Server) newGateway(ctx context.Context, channel grpc.ClientConnInterface) (http.Handler, error) {
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, newJSON()),
 		runtime.WithMarshalerOption(eventStream, &eventsJSON{newJSON()}),
-		// Nothing but what is named here becomes metadata: everything else, the caller's address first, stands in the call.
+		// Only the headers named here become metadata. Everything else, above all the caller's address, is in the call.
 		runtime.WithIncomingHeaderMatcher(func(header string) (string, bool) {
 			return "last-event-id", header == "Last-Event-Id"
 		}),
@@ -38,7 +38,7 @@ func (s *Server) newGateway(ctx context.Context, channel grpc.ClientConnInterfac
 		runtime.WithForwardResponseOption(answerSubmission),
 		runtime.WithErrorHandler(func(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
 			if len(status.Convert(err).Details()) == 0 && status.Code(err) == codes.InvalidArgument {
-				err = malformed(status.Convert(err).Message()) // the gateway's own complaint
+				err = malformed(status.Convert(err).Message()) // the gateway's own error
 			}
 			s.refused(callOf(r.Context()), err)
 			s.writeProblem(w, r, err)
@@ -47,22 +47,22 @@ func (s *Server) newGateway(ctx context.Context, channel grpc.ClientConnInterfac
 			callOf(ctx).ended = err
 			return status.Convert(err)
 		}),
-		// What our own routes take and the gateway does not is no path that anybody means.
+		// Paths that our routes know and the gateway does not are mistakes.
 		runtime.WithRoutingErrorHandler(func(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, _ int) {
 			s.writeProblem(w, r, notFound(r))
 		}),
-		// Otherwise a form posted to a path that only GET knows would run the GET.
+		// Otherwise a form posted to a path that only has a GET would run the GET.
 		runtime.WithDisablePathLengthFallback(),
 		runtime.WithWriteContentLength(),
 	)
-	// The gateway tries its routes from the last to the first, and most requests bring leads.
+	// The gateway tries its routes from last to first, and most requests bring leads.
 	if err := leadgatev1.RegisterWorkerServiceHandlerClient(ctx, mux, leadgatev1.NewWorkerServiceClient(channel)); err != nil {
 		return nil, err
 	}
 	return mux, leadgatev1.RegisterLeadServiceHandlerClient(ctx, mux, leadgatev1.NewLeadServiceClient(channel))
 }
 
-// answerSubmission makes 201 with a Location of a new lead, and 200 with a header of a repeated one.
+// answerSubmission answers 201 with Location for a new lead, and 200 with Idempotency-Replayed for a repeated one.
 func answerSubmission(_ context.Context, w http.ResponseWriter, message proto.Message) error {
 	w.Header().Set("Cache-Control", "no-store")
 	answer, ok := message.(*leadgatev1.SubmitLeadResponse)
@@ -77,8 +77,7 @@ func answerSubmission(_ context.Context, w http.ResponseWriter, message proto.Me
 	return nil
 }
 
-// serveREST is what stands before the gateway: it lets in who may, and bounds and checks what the gateway would take as it
-// comes.
+// serveREST stands in front of the gateway: it authorizes requests, and bounds and checks what the gateway would accept unchecked.
 func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 	if form, ok := previewOf(r.URL.Path); ok {
 		s.servePreview(w, r, form)
@@ -104,37 +103,37 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 			if c.ended == nil {
 				return false
 			}
-			w.Header().Del("Transfer-Encoding") // the gateway's, for a stream
+			w.Header().Del("Transfer-Encoding") // set by the gateway for a stream
 			s.writeProblem(w, r, c.ended)
 			return true
 		}}
 		defer stream.end()
 		to := http.NewResponseController(w)
-		defer s.whenStopping(func() { _ = to.SetWriteDeadline(time.Now().Add(lastWords)) })() // the client may take no more of it
+		defer s.whenStopping(func() { _ = to.SetWriteDeadline(time.Now().Add(lastWords)) })() // the client may have stopped reading
 		w = stream
 	}
 	sanitize(r)
 	s.gateway.ServeHTTP(w, r)
 }
 
-// admit finds a request's route, asks whether the caller may take it, and only then reads what it sent.
+// admit finds the route of a request, authorizes the caller, and only then reads the body.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call) error {
 	found, err := s.routes.find(w, r)
 	if err != nil {
 		return err
 	}
-	if err := s.letIn(c, roleOf(found.rpc)); err != nil { // as the interceptor does, but before the body is read
+	if err := s.letIn(c, roleOf(found.rpc)); err != nil { // like the interceptor, but before the body is read
 		return err
 	}
 	if found.method == http.MethodGet {
-		r.Method = http.MethodGet // also for HEAD, which the gateway does not know; net/http leaves out the body
+		r.Method = http.MethodGet // also for HEAD, which the gateway does not know; net/http omits the body
 		r.Body = http.NoBody      // the gateway would read it to its end
 		return found.checkQuery(r)
 	}
 	return s.readJSON(w, r)
 }
 
-// readJSON reads the body of a POST, which says all that is to be said.
+// readJSON reads the body of a POST, which takes no query parameters.
 func (s *Server) readJSON(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.RawQuery != "" {
 		return worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: "QUERY_NOT_ALLOWED"},
@@ -154,10 +153,10 @@ func (s *Server) readJSON(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// sanitize takes out of a request what the gateway would understand in its own way.
+// sanitize removes from a request what the gateway would interpret in its own way.
 func sanitize(r *http.Request) {
-	r.Header.Del("Grpc-Timeout")  // deadlines are ours to set
-	r.Host, r.RemoteAddr = "", "" // judged already; the gateway would make metadata of them
+	r.Header.Del("Grpc-Timeout")  // callers do not set deadlines
+	r.Host, r.RemoteAddr = "", "" // already judged; the gateway would make metadata of them
 	// The gateway compares Accept as a whole.
 	if accept := r.Header.Get("Accept"); strings.Contains(accept, eventStream) {
 		r.Header.Set("Accept", eventStream)
@@ -170,23 +169,23 @@ func malformed(message string) error {
 	return worker.Failure(nil, codes.InvalidArgument, &errdetails.ErrorInfo{Reason: "BODY_MALFORMED"}, message)
 }
 
-// routes are the paths that the gateway knows: who may take them, and what a 405 must tell.
+// routes are the paths that the gateway serves, with the RPC of each.
 type routes []route
 
 type route struct {
-	method   string // of HTTP
+	method   string // HTTP method
 	segments []string
-	rpc      string                         // its full name
-	message  protoreflect.MessageDescriptor // of the request
-	streams  bool                           // its answer
+	rpc      string                         // full method name
+	message  protoreflect.MessageDescriptor // the request
+	streams  bool                           // whether the answer is a stream
 }
 
-// takes says whether a request of an HTTP method is for this route. An answer that goes on and on has no HEAD.
+// takes reports whether the route serves an HTTP method. A route that answers with a stream has no HEAD.
 func (known route) takes(method string) bool {
 	return method == known.method || (method == http.MethodHead && known.method == http.MethodGet && !known.streams)
 }
 
-// newRoutes reads the paths from the services' HTTP annotations.
+// newRoutes reads the routes from the HTTP annotations of services.
 func newRoutes(files ...protoreflect.FileDescriptor) routes {
 	var known routes
 	for _, file := range files {
@@ -210,7 +209,7 @@ func newRoutes(files ...protoreflect.FileDescriptor) routes {
 	return known
 }
 
-// segments parts a path at its slashes and before the colon of a custom verb.
+// segments splits a path at its slashes and before the colon of a custom verb.
 func segments(path string) []string {
 	path, verb, custom := strings.Cut(path, ":")
 	parts := strings.Split(strings.Trim(path, "/"), "/")
@@ -234,7 +233,7 @@ func (known routes) of(path string) routes {
 	return found
 }
 
-// find returns the route that takes a request, or says why none does.
+// find returns the route of a request, or an error that says why there is none.
 func (known routes) find(w http.ResponseWriter, r *http.Request) (route, error) {
 	of := known.of(r.URL.Path)
 	for _, found := range of {
@@ -245,7 +244,7 @@ func (known routes) find(w http.ResponseWriter, r *http.Request) (route, error) 
 	return route{}, of.failure(w, r)
 }
 
-// checkQuery checks the query of a GET, and writes it as the gateway understands it.
+// checkQuery checks the query of a GET, and rewrites it in the form that the gateway understands.
 func (found route) checkQuery(r *http.Request) error {
 	if r.URL.RawQuery == "" {
 		return nil
@@ -261,7 +260,7 @@ func (found route) checkQuery(r *http.Request) error {
 	return nil
 }
 
-// failure is the error of a request to a path that has these routes, of which none takes it.
+// failure returns the error of a request that none of the routes of its path takes.
 func (of routes) failure(w http.ResponseWriter, r *http.Request) error {
 	var methods []string
 	for _, found := range of {
@@ -279,8 +278,8 @@ func notFound(r *http.Request) error {
 	return worker.Failure(nil, codes.NotFound, &errdetails.ErrorInfo{Reason: "PATH_NOT_FOUND"}, "there is nothing at "+r.URL.Path+"; /openapi.json describes what there is")
 }
 
-// notGRPC is the error of an rpc that was called in another way: by a client that speaks gRPC-Web or Connect, or through a proxy that
-// speaks HTTP/1 to whatever is behind it.
+// notGRPC returns the error of a call to an RPC that is not gRPC over HTTP/2: from a gRPC-Web or Connect client, or through a proxy that
+// speaks HTTP/1 to its upstream.
 func notGRPC(r *http.Request) error {
 	return worker.Failure(nil, codes.NotFound, &errdetails.ErrorInfo{Reason: "PATH_NOT_FOUND"},
 		r.URL.Path+" takes gRPC over HTTP/2 only, all the way here (in nginx: grpc_pass); /openapi.json describes the same over REST")

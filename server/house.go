@@ -14,30 +14,30 @@ import (
 	"github.com/leadgate/leadgate/server/intake"
 )
 
-// house is a configuration made ready for requests. It never changes.
+// house is a configuration made ready for requests. It is immutable.
 type house struct {
 	snapshot config.Snapshot
 	forms    map[string]*form
 	proxies  []netip.Prefix
-	// keys holds the API keys by their hash, so that looking one up takes no longer for a key that is nearly right.
+	// keys holds the API keys by hash, so that the time of a lookup reveals nothing about how close a guess was.
 	keys    map[[sha256.Size]byte]*configv1.APIKey
 	maxBody int64
 	// certificate is nil without TLS.
 	certificate *tls.Certificate
 }
 
-// form is a configured entrance.
+// form is a configured form.
 type form struct {
 	*intake.Form
 	name          string
 	cfg           *configv1.Form
 	rules         *formRules
 	rejectsReuses bool
-	// contentWindow is for how long the same content without a key counts as a double click.
+	// contentWindow is how long the same content without a key counts as a repeat.
 	contentWindow time.Duration
 }
 
-// newHouse prepares a configuration. Errors name everything that is wrong.
+// newHouse prepares a configuration. Its error lists everything that is wrong.
 func newHouse(snapshot config.Snapshot) (*house, error) {
 	cfg := snapshot.Config
 	h := &house{
@@ -86,13 +86,13 @@ func newHouse(snapshot config.Snapshot) (*house, error) {
 	return h, errors.Join(problems...)
 }
 
-// allows says whether a page of an origin may submit to the form.
+// allows reports whether a page of an origin may submit the form.
 func (f *form) allows(origin string) bool {
 	allowed := f.cfg.GetAllowedOrigins()
 	return origin == "" || len(allowed) == 0 || slices.Contains(allowed, origin)
 }
 
-// certificate reads the configured certificate; nil if none is configured.
+// certificate loads the configured certificate; nil if none is configured.
 func certificate(cfg *configv1.TLS) (*tls.Certificate, error) {
 	if cfg == nil {
 		return nil, nil

@@ -13,13 +13,13 @@ import (
 //go:embed answer.html
 var answerPage string
 
-// page is what a visitor sees whose browser sent the form by itself, without a script.
+// page is the answer to a visitor whose browser sent the form itself, without JavaScript.
 type page struct {
 	Language    string
-	Done        bool // it was taken
+	Done        bool // whether the submission was accepted
 	Title, Text string
 	Violations  []problemViolation
-	Back        string // the page with the form; empty if it is not known
+	Back        string // address of the page with the form; empty if unknown
 	BackText    string
 }
 
@@ -28,16 +28,16 @@ const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'non
 
 func parseAnswerPage() (*template.Template, error) { return template.New("answer").Parse(answerPage) }
 
-// wantsPage says whether a browser shows the answer to a visitor: then it asks for HTML before anything else, which scripts
-// do not.
+// wantsPage reports whether a browser will show the answer to a visitor: then it asks for HTML before anything else, which scripts do
+// not.
 func wantsPage(r *http.Request) bool {
 	first, _, _ := strings.Cut(r.Header.Get("Accept"), ",")
 	media, _, _ := strings.Cut(first, ";")
 	return strings.EqualFold(strings.TrimSpace(media), "text/html")
 }
 
-// writeThanks answers a visitor's submission: the form's own page follows if one is configured. A visitor who sends twice
-// sees the same.
+// writeThanks answers a visitor's submission, by a redirect to the form's own page if one is configured. A repeated submission gets the
+// same answer.
 func (s *Server) writeThanks(w http.ResponseWriter, r *http.Request, form *form, status int, suggestions []*leadgatev1.SubmitFormResponse_Suggestion) {
 	if target := form.cfg.GetRedirect(); target != "" {
 		w.Header().Set("Location", target)
@@ -54,7 +54,7 @@ func (s *Server) writeThanks(w http.ResponseWriter, r *http.Request, form *form,
 	s.writePage(w, r, status, in, thanks)
 }
 
-// writeRefusal tells a visitor why a submission was not taken.
+// writeRefusal tells a visitor why a submission was refused.
 func (s *Server) writeRefusal(w http.ResponseWriter, r *http.Request, p *problem) {
 	in := s.words.spokenBy(r.Header.Get("Accept-Language"))
 	content := page{Title: in.say("page.failed", "That did not work")}
@@ -63,7 +63,7 @@ func (s *Server) writeRefusal(w http.ResponseWriter, r *http.Request, p *problem
 		content.Title = in.say("page.check", "Please check what you entered")
 		content.Text = in.say("page.correct", "Nothing was sent yet. Go back, correct this, and send it again:")
 		content.Violations = p.Violations
-	case p.Status == http.StatusMethodNotAllowed && r.URL.RawQuery == "": // the answer's page was opened anew
+	case p.Status == http.StatusMethodNotAllowed && r.URL.RawQuery == "": // the page with the answer was reloaded
 		content.Text = in.say("page.nothing", "Nothing was sent just now: this address only takes what a form sends.")
 	case p.Status >= http.StatusInternalServerError || p.Status == http.StatusTooManyRequests:
 		content.Text = in.say("page.later", "We could not take what you sent just now. Please go back and try again in a moment.")
@@ -83,11 +83,11 @@ func (s *Server) writePage(w http.ResponseWriter, r *http.Request, status int, i
 	header.Set("Content-Security-Policy", pagePolicy)
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = s.visitors.Execute(w, content) // the visitor went away
+	_ = s.visitors.Execute(w, content) // fails if the visitor went away
 }
 
-// backTo is the page that the form was on, and what a link to it says. Most browsers name only its site to another one, which is
-// then all that the link promises. Both are empty if the browser says nothing.
+// backTo returns the address of the page with the form and the text of a link to it. To another site, most browsers send only the origin;
+// then the link promises no more. Both are empty if the browser sends nothing.
 func backTo(r *http.Request, in spoken) (address, text string) {
 	from, err := url.Parse(r.Referer())
 	switch {

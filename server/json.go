@@ -23,8 +23,8 @@ import (
 	"github.com/leadgate/leadgate/worker/enums"
 )
 
-// strictJSON reads and writes messages as protobuf's JSON. Unlike the gateway's own it takes no unknown fields and nothing
-// after the value, and leaves out what is not set.
+// strictJSON marshals messages as protobuf JSON. Unlike the gateway's own marshaler, it accepts no unknown fields and nothing after the
+// value, and omits fields that are not set.
 type strictJSON struct{ runtime.JSONPb }
 
 func newJSON() *strictJSON { return &strictJSON{} }
@@ -41,7 +41,7 @@ func (*strictJSON) NewDecoder(r io.Reader) runtime.Decoder {
 			return err
 		}
 		if len(body) == 0 {
-			return io.EOF // an empty message, whose rules say what is missing
+			return io.EOF // an empty message; its rules say what is missing
 		}
 		message, ok := v.(proto.Message)
 		if !ok {
@@ -52,8 +52,8 @@ func (*strictJSON) NewDecoder(r io.Reader) runtime.Decoder {
 	})
 }
 
-// Marshal implements runtime.Marshaler. A stream's messages come wrapped in a map, for which the gateway's own would take
-// encoding/json: as much work again as for the message.
+// Marshal implements runtime.Marshaler. Messages of a stream come wrapped in a map. The gateway's own marshaler would use encoding/json
+// for it, which costs as much again as the message.
 func (m *strictJSON) Marshal(v any) ([]byte, error) {
 	if results, ok := v.(map[string]any); ok && len(results) == 1 {
 		if message, ok := results["result"].(proto.Message); ok {
@@ -64,19 +64,19 @@ func (m *strictJSON) Marshal(v any) ([]byte, error) {
 	return m.JSONPb.Marshal(v)
 }
 
-// StreamContentType says that a stream has one JSON value a line.
+// StreamContentType returns the media type of a stream: one JSON value per line.
 func (*strictJSON) StreamContentType(any) string { return "application/x-ndjson" }
 
 var (
-	// Where protojson found something, which stands at different places of its texts.
+	// The position in protojson's errors, which is not always in the same place of the text.
 	position = regexp.MustCompile(`\(line (\d+):(\d+)\):? ?`)
-	// What it complains of, without the value behind it, which may be personal and would stand in logs.
+	// The complaint in protojson's errors, without the value after it, which may be personal and would appear in logs.
 	complaint = regexp.MustCompile(`^(syntax error|unknown field "[^"]*"|(?:duplicate|field) [^:]*)`)
-	// What it says where JSON is right, and another kind of value is expected.
+	// What protojson says about valid JSON with a value of the wrong type.
 	mistaken = regexp.MustCompile(`^(?:syntax error unexpected token|invalid value for|invalid google\.)`)
 )
 
-// readable makes a sentence of protojson's errors, whose spaces vary from build to build.
+// readable rewrites protojson's errors, whose white space varies from build to build.
 func readable(err error, body []byte, message protoreflect.MessageDescriptor) error {
 	if err == nil {
 		return nil
@@ -97,7 +97,7 @@ func readable(err error, body []byte, message protoreflect.MessageDescriptor) er
 		sentence += ": " + want
 	case !utf8.Valid(body):
 		sentence += ": it is not UTF-8"
-	case (early || what == "syntax error") && json.Valid(body): // only protobuf minds half of a surrogate pair
+	case (early || what == "syntax error") && json.Valid(body): // only protobuf rejects half of a surrogate pair
 		sentence += ": a text has half a character in it, such as an emoji that was cut"
 	case what != "":
 		sentence += ": " + strings.TrimSpace(what) + hint(what, message)
@@ -107,9 +107,9 @@ func readable(err error, body []byte, message protoreflect.MessageDescriptor) er
 	return errors.New(sentence)
 }
 
-// wanted says what belongs at a line and column, where something else stands; empty if that is no JSON.
+// wanted describes what belongs at a line and column of valid JSON; empty if unknown.
 func wanted(body []byte, line, column string, message protoreflect.MessageDescriptor) string {
-	l, _ := strconv.Atoi(line) // digits, and so is the other
+	l, _ := strconv.Atoi(line) // digits, like column
 	c, _ := strconv.Atoi(column)
 	at, ok := placeAt(body, l, c)
 	if !ok {
@@ -121,8 +121,8 @@ func wanted(body []byte, line, column string, message protoreflect.MessageDescri
 	return ""
 }
 
-// eventsJSON writes a stream as server-sent events. The event's identifier becomes that of the server-sent event, so that
-// a browser resumes after it by itself.
+// eventsJSON writes a stream as server-sent events. The identifier of a leadgate event is also that of the server-sent event, so that
+// browsers resume after it on their own.
 type eventsJSON struct{ *strictJSON }
 
 // Marshal implements runtime.Marshaler.
@@ -143,18 +143,17 @@ func (m *eventsJSON) Marshal(v any) ([]byte, error) {
 // ContentType implements runtime.Marshaler.
 func (*eventsJSON) ContentType(any) string { return eventStream }
 
-// StreamContentType says that a stream has server-sent events.
+// StreamContentType returns the media type of server-sent events.
 func (*eventsJSON) StreamContentType(any) string { return eventStream }
 
-// Delimiter ends a server-sent event.
+// Delimiter returns the end of a server-sent event.
 func (*eventsJSON) Delimiter() []byte { return []byte("\n\n") }
 
-// addressField is the one field that is in bodies only: an e-mail address has no place in a URL.
+// addressField is the one field that is accepted in bodies only: an e-mail address does not belong in a URL.
 const addressField = "email"
 
-// strictQuery checks the query parameters of a request whose message has these fields. The gateway would drop unknown ones: a
-// filter that is misspelt must not match everything. Enum values may be given short, DEAD for DELIVERY_STATE_DEAD; what is
-// returned has them in full.
+// strictQuery checks the query parameters of a request whose message has the given fields. The gateway would ignore unknown ones, and a
+// misspelt filter must not match everything. Enum values may be short, such as DEAD for DELIVERY_STATE_DEAD; they are returned in full.
 func strictQuery(fields protoreflect.FieldDescriptors, values url.Values) (url.Values, error) {
 	for name, given := range values {
 		field := fields.ByTextName(name)
@@ -181,7 +180,7 @@ func strictQuery(fields protoreflect.FieldDescriptors, values url.Values) (url.V
 	return values, nil
 }
 
-// unreadable says what a field takes if it is not what is given.
+// unreadable describes what a field takes; empty if the given value is fine.
 func unreadable(field protoreflect.FieldDescriptor, given string) (want string) {
 	var err error
 	switch field.Kind() {

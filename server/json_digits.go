@@ -6,16 +6,16 @@ import (
 	"strconv"
 )
 
-// maxExact is up to where a double has every whole number. A number in a field of one's own is a double.
+// maxExact bounds the integers that a double represents exactly. A number in a custom field is a double.
 const maxExact = 1 << 53
 
-// exactDigits is how many digits a whole number may have that a double has for certain.
+// exactDigits is the most digits of an integer that a double surely represents exactly.
 const exactDigits = 15
 
 var textsOrNumbers = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*`)
 
-// keepDigits puts whole numbers of JSON that a double may not have, such as the identifier of an ad, into quotes: a field of
-// one's own keeps each of their digits then, as a text, which is what becomes of them in a form.
+// keepDigits quotes integers in JSON that a double may not represent exactly, such as the identifier of an ad. In a custom field they
+// become texts with all their digits, as they would in a form.
 func keepDigits(body []byte) []byte {
 	if !hasLongNumber(body) {
 		return body
@@ -31,8 +31,8 @@ func keepDigits(body []byte) []byte {
 	})
 }
 
-// hasLongNumber reports whether more digits than that stand in a row anywhere, be it in a text; most bodies have none, and are
-// not looked at any closer.
+// hasLongNumber reports whether more than exactDigits digits follow each other anywhere, even in a string. Most bodies have no such place
+// and need no further work.
 func hasLongNumber(body []byte) bool {
 	digits := 0
 	for _, c := range body {

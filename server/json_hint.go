@@ -12,8 +12,8 @@ import (
 
 var unknownName = regexp.MustCompile(`unknown field "([^"]*)"`)
 
-// hint says what was probably meant by a name that a message's JSON does not have there: a field that stands elsewhere in it,
-// one of nearly that name, or a field of the sender's own. Empty if nobody can say.
+// hint suggests what an unknown field name in a message's JSON was meant to be: a field elsewhere in the message, one with a similar
+// name, or a custom field. It returns "" if there is nothing to suggest.
 func hint(complaint string, message protoreflect.MessageDescriptor) string {
 	found := unknownName.FindStringSubmatch(complaint)
 	if found == nil {
@@ -36,8 +36,8 @@ func hint(complaint string, message protoreflect.MessageDescriptor) string {
 	return ""
 }
 
-// fieldsWithin lists the fields of a message and of those within it by their names in JSON, each with where it stands first:
-// email in lead, utmSource in lead.source, and those of the message itself in nothing.
+// fieldsWithin lists the JSON names of a message's fields, including nested messages, each with the first place where it occurs: email in
+// lead, utmSource in lead.source, and the message's own fields in "".
 func fieldsWithin(message protoreflect.MessageDescriptor) (places map[string]string, names []string) {
 	type level struct {
 		place   string

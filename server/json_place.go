@@ -10,10 +10,10 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// place is where a value stands in the JSON of a message: the names and indexes that lead there.
+// place is the path to a value in the JSON of a message: field names and list indexes.
 type place []any
 
-// String is a place as a reader of the JSON would write it, such as leads[0].lead.phone.
+// String returns a place in the usual notation, such as leads[0].lead.phone.
 func (p place) String() string {
 	var b strings.Builder
 	for _, step := range p {
@@ -27,11 +27,12 @@ func (p place) String() string {
 	return strings.TrimPrefix(b.String(), ".")
 }
 
-// placeAt finds the value at a line and column, in characters from 1, of what is JSON up to there. ok is false if none begins there.
+// placeAt finds the value that begins at a line and column, in characters from 1. The body must be valid JSON up to there. ok is false if
+// no value begins there.
 func placeAt(body []byte, line, column int) (at place, ok bool) {
 	offset := offsetOf(body, line, column)
 	read := json.NewDecoder(bytes.NewReader(body))
-	key := false // the next string is a name, for which there is room in the place
+	key := false // whether the next string is a field name
 	for {
 		token, err := read.Token()
 		if err != nil {
@@ -65,13 +66,13 @@ func placeAt(body []byte, line, column int) (at place, ok bool) {
 			at = append(at, -1)
 		}
 		if len(at) == 0 {
-			return nil, false // behind the value
+			return nil, false // after the value
 		}
 		_, key = at[len(at)-1].(string)
 	}
 }
 
-// offsetOf is where a line and column stand in a text, in bytes.
+// offsetOf returns the offset of a line and column in a text, in bytes.
 func offsetOf(text []byte, line, column int) (offset int64) {
 	for _, c := range string(text) {
 		switch {
@@ -87,10 +88,10 @@ func offsetOf(text []byte, line, column int) (offset int64) {
 	return offset
 }
 
-// takes says in words what the JSON of a message takes at a place; empty if nobody can say.
+// takes describes what a message's JSON takes at a place; empty if unknown.
 func takes(message protoreflect.MessageDescriptor, at place) string {
 	var field protoreflect.FieldDescriptor
-	within := false // of the list or the map that the field is
+	within := false // whether field is the item of a list, rather than the list
 	for _, step := range at {
 		if field != nil && (field.IsList() || field.IsMap()) && !within {
 			if within = true; field.IsMap() {
@@ -118,7 +119,7 @@ func takes(message protoreflect.MessageDescriptor, at place) string {
 	return taken(field, within)
 }
 
-// taken says what a field takes, or an item of it.
+// taken describes what a field takes, or an item of it.
 func taken(field protoreflect.FieldDescriptor, item bool) string {
 	switch {
 	case field.IsList() && !item:
@@ -133,7 +134,7 @@ func taken(field protoreflect.FieldDescriptor, item bool) string {
 		return "true or false, without quotes"
 	case protoreflect.EnumKind:
 		var names []string
-		for i := 1; i < field.Enum().Values().Len(); i++ { // the first is none
+		for i := 1; i < field.Enum().Values().Len(); i++ { // the first is UNSPECIFIED
 			names = append(names, string(field.Enum().Values().Get(i).Name()))
 		}
 		return "one of " + strings.Join(names, ", ")

@@ -9,19 +9,19 @@ import (
 	"github.com/leadgate/leadgate/worker"
 )
 
-// maxKeyLength bounds an idempotency key, in bytes.
+// maxKeyLength is the longest idempotency key, in bytes.
 const maxKeyLength = 255
 
-// headerKey is the idempotency key of a header or of metadata.
+// headerKey is the idempotency key from the header or metadata.
 type headerKey struct {
 	value string // empty if it cannot be used
-	// complaint says why it cannot; empty if it can, or if there is none.
+	// complaint says why it cannot be used; empty if it can, or if there is none.
 	complaint string
 	given     bool
 }
 
-// readKey reads the values of the header Idempotency-Key. A key is taken plain, or as the quoted string of a structured field
-// (RFC 8941), as draft-ietf-httpapi-idempotency-key-header has it.
+// readKey reads the values of the header Idempotency-Key. A key may be plain, or the quoted string of a structured field (RFC 8941), as
+// in draft-ietf-httpapi-idempotency-key-header.
 func readKey(values []string) headerKey {
 	if len(values) == 0 {
 		return headerKey{}
@@ -42,7 +42,7 @@ func readKey(values []string) headerKey {
 	return headerKey{given: true, value: value}
 }
 
-// unquote reads a structured field's string: \ stands before a quote or another \, and the rest is printable ASCII.
+// unquote reads the string of a structured field, in which a backslash may only precede a quote or another backslash.
 func unquote(quoted string) (value, complaint string) {
 	var b strings.Builder
 	for i := 1; i < len(quoted); i++ {
@@ -65,7 +65,7 @@ func unquote(quoted string) (value, complaint string) {
 	return "", "has no closing quote"
 }
 
-// checkKey says what is wrong with a key; empty if nothing is.
+// checkKey returns what is wrong with a key; empty if nothing is.
 func checkKey(key string) string {
 	switch {
 	case key == "":
@@ -81,7 +81,7 @@ func checkKey(key string) string {
 	return ""
 }
 
-// agreedKey returns the key of a submission, which may come by header and by fields; all that are given must agree.
+// agreedKey returns the key of a submission, which may come in the header and in fields. All that are given must be the same.
 func agreedKey(header headerKey, fields ...string) (string, error) {
 	if header.complaint != "" {
 		return "", keyFailure("the idempotency key " + header.complaint + "; send 1 to 255 printable ASCII characters")

@@ -18,13 +18,13 @@ import (
 )
 
 const (
-	// defaultPage is how many leads a page has if the request does not say.
+	// defaultPage is how many leads a page has by default.
 	defaultPage = 100
 	// backendScope is the scope of idempotency keys of callers without an API key.
 	backendScope = "api"
 )
 
-// leads implements LeadService; forms.go has the door for pages. Requests satisfy their rules: the interceptors saw to it.
+// leads implements LeadService; forms.go takes what pages send. The interceptors have checked requests against their rules.
 type leads struct {
 	leadgatev1.UnimplementedLeadServiceServer
 	*Server
@@ -43,7 +43,7 @@ func (s *leads) SubmitLead(ctx context.Context, r *leadgatev1.SubmitLeadRequest)
 	return &leadgatev1.SubmitLeadResponse{LeadId: leadID, Replayed: &replayed}, nil
 }
 
-// arrival reads a backend's lead, which satisfies its rules.
+// arrival reads a backend's lead, which was checked against its rules.
 func (s *leads) arrival(c *call, r *leadgatev1.SubmitLeadRequest) (*arrival, error) {
 	h := s.house()
 	key, err := agreedKey(c.key, r.GetIdempotencyKey())
@@ -70,12 +70,12 @@ func (s *leads) arrival(c *call, r *leadgatev1.SubmitLeadRequest) (*arrival, err
 	return a, nil
 }
 
-// leadPayload is what makes two leads under one key the same: every field that is set, by its name. Lists and nested messages
-// are one field, a custom field is its own.
+// leadPayload returns what makes two leads under one key the same: the fields that are set, by name. A list or nested message is one
+// field; each custom field is one of its own.
 func leadPayload(lead *leadgatev1.Lead) []store.Field {
 	payload := make([]store.Field, 0, 16) // most leads have fewer
 	add := func(name string, value []byte) { payload = append(payload, store.Field{Name: name, Value: value}) }
-	// The message is valid UTF-8, so it cannot fail.
+	// It cannot fail: the message is valid UTF-8.
 	encode := func(m proto.Message) []byte {
 		encoded, _ := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 		return encoded
@@ -147,7 +147,7 @@ func (s *leads) ListLeads(ctx context.Context, r *leadgatev1.ListLeadsRequest) (
 	return answer, nil
 }
 
-// formUnknown says to a backend or an operator which form was probably meant. A page is not told the names of others.
+// formUnknown tells a backend or an operator which form was probably meant. Pages are not told the names of other forms.
 func (s *Server) formUnknown(name string) error {
 	return worker.Failure(nil, codes.NotFound, &errdetails.ErrorInfo{Reason: "FORM_NOT_FOUND"}, s.house().noForm(name))
 }

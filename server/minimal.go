@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// minimal is the preference (RFC 7240) of a client that wants to know only that its lead was taken: Location says where it is.
+// minimal is the preference (RFC 7240) of a client that only needs to know that its lead was accepted; Location says where it is.
 const minimal = "return=minimal"
 
 func prefersMinimal(r *http.Request) bool {
@@ -19,13 +19,13 @@ func prefersMinimal(r *http.Request) bool {
 	return false
 }
 
-// minimalWriter leaves out the body of a success.
+// minimalWriter omits the body of a successful answer.
 type minimalWriter struct {
 	http.ResponseWriter
 	status int
 }
 
-// Unwrap is for [http.ResponseController].
+// Unwrap lets [http.ResponseController] reach the wrapped writer.
 func (w *minimalWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // WriteHeader implements http.ResponseWriter.

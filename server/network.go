@@ -5,9 +5,9 @@ import (
 	"net/netip"
 )
 
-// networkOf is what one visitor has of addresses, by which submissions are counted: one of IPv4, a /64 of IPv6, as a household
-// gets it. It is invalid for an address that stands for nobody in particular: that of a private network may be a proxy's that
-// is not named under trusted_proxies, with every visitor behind it.
+// networkOf returns the network that stands for one visitor when submissions are counted: a single address of IPv4, a /64 of IPv6, as a
+// household gets it. It is invalid for an address that may stand for many: one of a private network may be a proxy that is not listed in
+// trusted_proxies, with all visitors behind it.
 func networkOf(address netip.Addr) netip.Prefix {
 	if !address.IsGlobalUnicast() || address.IsPrivate() {
 		return netip.Prefix{}
@@ -20,7 +20,7 @@ func networkOf(address netip.Addr) netip.Prefix {
 	return network
 }
 
-// peerNetwork is what connections are counted by. A proxy brings everybody's.
+// peerNetwork returns the network that a connection counts for; invalid for a trusted proxy, which brings everybody's.
 func (s *Server) peerNetwork(peer net.Addr) netip.Prefix {
 	address := parseAddress(peer.String())
 	if trusted(address, s.house().proxies) {
@@ -29,7 +29,7 @@ func (s *Server) peerNetwork(peer net.Addr) netip.Prefix {
 	return networkOf(address)
 }
 
-// network is what a call's submissions are counted by. Whoever submits on behalf of visitors is not counted as one.
+// network returns the network that a call's submissions count for; invalid if the caller submits on behalf of visitors.
 func (c *call) network() netip.Prefix {
 	if c.onBehalf {
 		return netip.Prefix{}

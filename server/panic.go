@@ -11,7 +11,7 @@ import (
 	"github.com/leadgate/leadgate/worker"
 )
 
-// panicError is a panic that was caught. Clients never see it.
+// panicError is a recovered panic. Clients never see it.
 type panicError struct {
 	value any
 	stack string
@@ -19,7 +19,7 @@ type panicError struct {
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
-// recovered turns a panic into an error that says nothing to the client and everything to the log.
+// recovered turns a panic into an error that tells the client nothing and the log everything.
 func recovered(_ context.Context, value any) error {
 	cause := &panicError{value, string(debug.Stack())}
 	return worker.Failure(cause, codes.Internal, &errdetails.ErrorInfo{Reason: "INTERNAL"}, "an internal error in leadgate; the log has the details")

@@ -14,7 +14,7 @@ import (
 	"github.com/leadgate/leadgate/server/intake"
 )
 
-// previewSuffix ends the path of a form's preview: /v1/forms/{form}:preview.
+// previewSuffix is the end of the path of a form's preview: /v1/forms/{form}:preview.
 const previewSuffix = ":preview"
 
 // PreviewForm implements LeadServiceServer.
@@ -28,7 +28,7 @@ func (s *leads) PreviewForm(_ context.Context, r *leadgatev1.PreviewFormRequest)
 		r.Submission.Time = timestamppb.New(s.now())
 	}
 	result := form.Lead(r.GetSubmission())
-	verdicts := result.Judge(intake.Counts{}) // nobody is counted
+	verdicts := result.Judge(intake.Counts{}) // previews do not count as submissions
 	record := &leadgatev1.LeadRecord{Lead: result.Lead, CreateTime: timestamppb.New(s.now()), ConfigRevision: h.snapshot.Revision}
 	answer := &leadgatev1.PreviewFormResponse{
 		Outcome: leadgatev1.PreviewOutcome_PREVIEW_OUTCOME_SENT, Lead: result.Lead, Changes: result.Changes, Unmapped: result.Unmapped,
@@ -58,7 +58,7 @@ func (s *leads) PreviewForm(_ context.Context, r *leadgatev1.PreviewFormRequest)
 	return answer, nil
 }
 
-// previewProblems are the violations of a submission that would be refused.
+// previewProblems returns the violations of a submission that would be refused.
 func previewProblems(err error) []*leadgatev1.PreviewProblem {
 	var problems []*leadgatev1.PreviewProblem
 	for _, detail := range status.Convert(err).Details() {
@@ -87,7 +87,7 @@ func (s *leads) previewDelivery(destination string, record *leadgatev1.LeadRecor
 	return preview
 }
 
-// previewOf is the form whose preview a path asks for.
+// previewOf returns the form whose preview a path asks for.
 func previewOf(path string) (form string, ok bool) {
 	name, ok := strings.CutPrefix(path, "/v1/forms/")
 	if !ok {
@@ -97,7 +97,7 @@ func previewOf(path string) (form string, ok bool) {
 	return name, ok && !strings.Contains(name, "/")
 }
 
-// servePreview is the door for what a page's form would send, in whichever way it would.
+// servePreview takes what a page's form would send, in any of its encodings.
 func (s *Server) servePreview(w http.ResponseWriter, r *http.Request, name string) {
 	if r.Method != http.MethodPost {
 		s.writeProblem(w, r, methodNotAllowed(w, "POST"))
@@ -124,5 +124,5 @@ func (s *Server) servePreview(w http.ResponseWriter, r *http.Request, name strin
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(body) // the client went away
+	_, _ = w.Write(body) // fails if the client went away
 }

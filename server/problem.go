@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// statusOfReason is the HTTP status of each reason (google.rpc.ErrorInfo) for which the one of its gRPC code is not right.
+// statusOfReason is the HTTP status of reasons (google.rpc.ErrorInfo) for which the one of the gRPC code is wrong.
 var statusOfReason = map[string]int{
 	"IDEMPOTENCY_KEY_REUSED":  http.StatusUnprocessableEntity,
 	"METHOD_NOT_ALLOWED":      http.StatusMethodNotAllowed,
@@ -24,21 +24,21 @@ var statusOfReason = map[string]int{
 	"EXPECTED_COUNT_MISMATCH": http.StatusConflict,
 }
 
-// problem is the body of an error over REST: RFC 9457, with members of our own behind detail.
+// problem is the body of an error over REST: RFC 9457, extended by the members after detail.
 type problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
-	// Reason is the machine's name of the error, the same as in google.rpc.ErrorInfo over gRPC.
+	// Reason identifies the error for programs, as in google.rpc.ErrorInfo over gRPC.
 	Reason string `json:"reason,omitempty"`
-	// RequestID finds the request in the logs.
+	// RequestID identifies the request in logs.
 	RequestID string `json:"requestId,omitempty"`
-	// LeadID and Fields say, of a reused idempotency key, which lead came first and what differs.
+	// LeadID and Fields say, for a reused idempotency key, which lead came first and which fields differ.
 	LeadID     string             `json:"leadId,omitempty"`
 	Fields     []string           `json:"fields,omitempty"`
 	Violations []problemViolation `json:"violations,omitempty"`
 
-	retryAfter int // seconds; 0 for none
+	retryAfter int // in seconds; 0 for none
 }
 
 type problemViolation struct {
@@ -47,7 +47,7 @@ type problemViolation struct {
 	Message string `json:"message"`
 }
 
-// problemOf turns an error with a gRPC status into a problem.
+// problemOf converts an error with a gRPC status.
 func problemOf(err error) *problem {
 	st := status.Convert(err)
 	p := &problem{Status: runtime.HTTPStatusFromCode(st.Code()), Detail: st.Message()}
@@ -71,12 +71,12 @@ func problemOf(err error) *problem {
 		}
 	}
 	if p.Title = http.StatusText(p.Status); p.Title == "" {
-		p.Title = "Client closed request" // 499 stands in no RFC
+		p.Title = "Client closed request" // 499 is in no RFC
 	}
 	return p
 }
 
-// translate says in a visitor's language what is wrong with each field. The detail is for whoever looks after the page.
+// translate puts the violations into a visitor's language. The detail is for the maintainer of the page and stays in English.
 func (p *problem) translate(in spoken) {
 	for i, v := range p.Violations {
 		p.Violations[i].Message = in.say(v.Rule, v.Message)
@@ -106,5 +106,5 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // the client went away
+	_ = json.NewEncoder(w).Encode(p) // fails if the client went away
 }

@@ -22,18 +22,18 @@ import (
 )
 
 const (
-	// replayLeads is the name under which the operation is kept.
+	// replayLeads is the kind of the operation.
 	replayLeads = "ReplayLeads"
-	// How many leads one step reads anew.
+	// How many leads one step replays.
 	replayPortion = 100
-	// How many leads a dry run shows in full.
+	// How many changed leads a dry run shows.
 	maxReplayChanges = 100
-	// A lead with an attempt under way, or that somebody changes at the same moment, is tried this often, so far apart.
+	// How often, and how far apart, a lead is tried that is being sent or changed by somebody else at the moment.
 	replayTries = 5
 	replayRest  = 300 * time.Millisecond
 )
 
-// Back is what the front of the house asks of the back: what a destination would be sent, and operations on many.
+// Back is what the server needs from the worker: what a destination would be sent, and operations on many leads.
 type Back interface {
 	Payload(destination string, record *leadgatev1.LeadRecord) (worker.Payload, error)
 	Operations() *operations.Runner
@@ -78,7 +78,7 @@ func (s *leads) replayTask(r *leadgatev1.ReplayLeadsRequest) (operations.Task, e
 	return s.replay(r, func(*leadgatev1.ReplayChange) {}), nil
 }
 
-// replay goes through the leads that match, and shows those that change.
+// replay returns the task that replays the leads that match. Its preview calls show for those that change.
 func (s *leads) replay(r *leadgatev1.ReplayLeadsRequest, show func(*leadgatev1.ReplayChange)) operations.Task {
 	q := worker.LeadQuery(r.GetFilter())
 	return operations.Task{Read: func(ctx context.Context, token string) (operations.Portion, error) {
@@ -109,8 +109,8 @@ func (s *leads) replay(r *leadgatev1.ReplayLeadsRequest, show func(*leadgatev1.R
 	}}
 }
 
-// replayPage reads leads anew and changes them. One that could not be changed because an attempt is under way, or because
-// somebody else changed it, is tried again after a while.
+// replayPage reads leads again and changes them. A lead that could not be changed, because an attempt is in progress or somebody else
+// changed it, is retried after a while.
 func (s *leads) replayPage(ctx context.Context, r *leadgatev1.ReplayLeadsRequest, page []*leadgatev1.LeadRecord) (result operations.Result, err error) {
 	for try := 1; len(page) > 0; try++ {
 		var plans []*replayPlan
@@ -155,7 +155,7 @@ func (s *leads) replayPage(ctx context.Context, r *leadgatev1.ReplayLeadsRequest
 	return result, nil
 }
 
-// readAgain reads leads as they are after a while.
+// readAgain waits a while and reads leads from the store again.
 func (s *leads) readAgain(ctx context.Context, page []*leadgatev1.LeadRecord) ([]*leadgatev1.LeadRecord, error) {
 	timer := time.NewTimer(replayRest)
 	defer timer.Stop()
@@ -177,8 +177,8 @@ func (s *leads) readAgain(ctx context.Context, page []*leadgatev1.LeadRecord) ([
 type replayPlan struct {
 	record         *leadgatev1.LeadRecord
 	again          *worker.Resubmission
-	amendment      *store.Amendment // nil leaves it as it is
-	word           string           // counts it
+	amendment      *store.Amendment // nil leaves the lead as it is
+	word           string           // the count that it adds to
 	problem        string
 	updated, added []string
 }
@@ -201,7 +201,7 @@ func (p *replayPlan) change() *leadgatev1.ReplayChange {
 	}
 }
 
-// plan reads a lead anew and says what is to be done with it.
+// plan reads a lead again by the current configuration and decides what to do with it.
 func (s *leads) plan(ctx context.Context, r *leadgatev1.ReplayLeadsRequest, record *leadgatev1.LeadRecord) (*replayPlan, error) {
 	p := &replayPlan{record: record, word: "unchanged"}
 	var err error
@@ -218,7 +218,7 @@ func (s *leads) plan(ctx context.Context, r *leadgatev1.ReplayLeadsRequest, reco
 	return p, err
 }
 
-// planHeld releases a lead whose reasons to be held are gone. Those that a person has to judge stay.
+// planHeld releases a lead whose reasons to be held no longer apply. A lead that a person has to judge stays held.
 func (s *leads) planHeld(p *replayPlan) {
 	for _, hold := range p.record.GetHolds() {
 		switch hold.GetReason() {
@@ -236,7 +236,7 @@ func (s *leads) planHeld(p *replayPlan) {
 	p.amendment = p.again.Release(p.record, timestamppb.New(s.now()), "replayed with configuration "+p.again.Revision)
 }
 
-// planOpen sends a lead again where the CRM would get other values, and to destinations that it did not go to before.
+// planOpen sends a lead again where the CRM would get other values, and to new destinations.
 func (s *leads) planOpen(ctx context.Context, r *leadgatev1.ReplayLeadsRequest, p *replayPlan) error {
 	if len(p.again.Problems) > 0 {
 		p.word, p.problem = "refused", strings.Join(p.again.Problems, "; ")
@@ -255,8 +255,8 @@ func (s *leads) planOpen(ctx context.Context, r *leadgatev1.ReplayLeadsRequest, 
 	}
 	record := proto.CloneOf(p.record)
 	record.Lead = p.again.Lead
-	var waiting []string // they are mapped when their turn comes, from the lead as it is kept then
-	left := false        // to a person, who has them sent or not; then they are mapped so as well
+	var waiting []string // they are mapped when they are sent, from the lead as it is then
+	left := false        // a person decides whether they are sent; then they are mapped in the same way
 	for _, d := range deliveries {
 		switch d.GetState() {
 		case leadgatev1.DeliveryState_DELIVERY_STATE_HELD, leadgatev1.DeliveryState_DELIVERY_STATE_SUPERSEDED:
@@ -266,10 +266,10 @@ func (s *leads) planOpen(ctx context.Context, r *leadgatev1.ReplayLeadsRequest, 
 			if d.GetAttemptCount() == 0 {
 				continue
 			}
-			fallthrough // what was sent of it may have to go once more before
+			fallthrough // what was sent may have arrived and need an update
 		case leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT, leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED, leadgatev1.DeliveryState_DELIVERY_STATE_DEAD:
 			payload, err := s.back.Payload(d.GetDestination(), record)
-			if err != nil { // the destination is gone, or nothing can be sent there
+			if err != nil { // the destination no longer exists, or nothing can be sent there
 				p.problem = fmt.Sprintf("%s: %v", d.GetDestination(), err)
 				continue
 			}
@@ -277,7 +277,7 @@ func (s *leads) planOpen(ctx context.Context, r *leadgatev1.ReplayLeadsRequest, 
 			if attempts := d.GetAttempts(); len(attempts) > 0 {
 				last = attempts[len(attempts)-1]
 			}
-			// What the CRM left out it may take by now: a property that was made anew, made longer, given another option.
+			// The CRM may accept now what it left out: a property may have been created, made longer, or given another option.
 			if last.GetPayload() != payload.Text || len(last.GetDroppedProperties()) > 0 {
 				p.updated = append(p.updated, d.GetDestination())
 			}
@@ -300,7 +300,7 @@ func (s *leads) planOpen(ctx context.Context, r *leadgatev1.ReplayLeadsRequest, 
 		p.word = "updated"
 	}
 	p.amendment = p.again.Update(p.record, p.updated, p.added, timestamppb.New(s.now()), "replayed with configuration "+p.again.Revision)
-	if changed { // an attempt that has begun since has what the lead was
+	if changed { // an attempt that began meanwhile sends the old values
 		p.amendment.Resend = slices.Concat(p.updated, waiting)
 	}
 	return nil

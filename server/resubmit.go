@@ -12,8 +12,8 @@ import (
 	"github.com/leadgate/leadgate/worker"
 )
 
-// Resubmit reads a kept lead anew with the configuration in force: a form's from what the page sent, a backend's as it came.
-// Verdicts on its quality are not given again: a person decided. It is what [worker.Options] asks for.
+// Resubmit reads a stored lead again by the current configuration: a form's lead from what the page sent, a backend's as it came. Its
+// quality is not judged again: a person has decided. It implements what [worker.Options] asks for.
 func (s *Server) Resubmit(record *leadgatev1.LeadRecord) (*worker.Resubmission, error) {
 	h, name := s.house(), record.GetLead().GetSource().GetForm()
 	again := &worker.Resubmission{Lead: record.GetLead(), Revision: h.snapshot.Revision}
@@ -36,13 +36,13 @@ func (s *Server) Resubmit(record *leadgatev1.LeadRecord) (*worker.Resubmission, 
 	again.Lead.Enrichment = record.GetLead().GetEnrichment()
 	again.Problems = problemsOf((&leads{Server: s}).checkForm(result, nil, nil))
 	s.routeAgain(form, record, again)
-	for _, v := range result.Waiting { // still nothing maps it
+	for _, v := range result.Waiting { // still not mapped
 		again.Problems = append(again.Problems, v.Field+" "+v.Message)
 	}
 	return again, nil
 }
 
-// routeAgain says where a lead of a form goes as it is read now; nil if it came through none.
+// routeAgain sets where a lead of a form now goes. It does nothing if f is nil.
 func (s *Server) routeAgain(f *form, record *leadgatev1.LeadRecord, again *worker.Resubmission) {
 	if f == nil {
 		return
@@ -57,14 +57,14 @@ func (s *Server) routeAgain(f *form, record *leadgatev1.LeadRecord, again *worke
 	s.rulesFailed(f.name, append(failures, more...))
 }
 
-// withoutEnrichment is a lead as its sender may send it.
+// withoutEnrichment returns a copy of a lead without what its sender may not send.
 func withoutEnrichment(lead *leadgatev1.Lead) *leadgatev1.Lead {
 	lead = proto.CloneOf(lead)
 	lead.Enrichment = nil
 	return lead
 }
 
-// problemsOf says what a lead was refused for, field by field.
+// problemsOf lists the reasons why a lead is refused, field by field.
 func problemsOf(err error) []string {
 	if err == nil {
 		return nil

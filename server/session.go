@@ -14,24 +14,24 @@ import (
 )
 
 const (
-	// How long a browser stays signed in. Taking the key out of the configuration ends it at once.
+	// How long a browser stays signed in. Removing the key from the configuration ends it at once.
 	sessionAge = 30 * 24 * time.Hour
 	// Largest body of a sign-in, in bytes.
 	maxSignIn = 8 << 10
 )
 
-// session is what the console is told of whoever looks at it.
+// session tells the console who is signed in.
 type session struct {
 	SignedIn bool     `json:"signedIn"`
 	Name     string   `json:"name,omitempty"` // of the API key; empty for a caller on this machine
 	Roles    []string `json:"roles,omitempty"`
-	// Keys says whether API keys are configured: otherwise signing in is of no use.
+	// Keys reports whether API keys are configured; if not, signing in is pointless.
 	Keys   bool   `json:"keys"`
 	Detail string `json:"detail,omitempty"` // why nobody is signed in
 }
 
-// keyCookie is the name of the cookie that holds an operator's API key. With TLS it makes browsers refuse one that a neighbouring
-// host set, and no other is read then.
+// keyCookie returns the name of the cookie that holds an operator's API key. With TLS, its prefix makes browsers refuse a cookie that a
+// neighbouring host set, and no other cookie is read.
 func keyCookie(secure bool) string {
 	if secure {
 		return "__Host-leadgate-key"
@@ -39,7 +39,7 @@ func keyCookie(secure bool) string {
 	return "leadgate-key"
 }
 
-// cookieKey is the API key that a browser keeps for the console; empty if it keeps none.
+// cookieKey returns the API key in a browser's cookie; empty if there is none.
 func cookieKey(r *http.Request, secure bool) string {
 	cookie, err := r.Cookie(keyCookie(secure))
 	if err != nil {
@@ -52,9 +52,9 @@ func cookieKey(r *http.Request, secure bool) string {
 	return string(key)
 }
 
-// sameOrigin says whether a request comes from a page of this gateway, or changes nothing. A browser sends a cookie with
-// whatever page asks for it; SameSite keeps pages of other sites out, and this keeps out those of the same site and old
-// browsers, which send neither header.
+// sameOrigin reports whether a request comes from a page of this gateway, or changes nothing. Browsers send a cookie no matter which page
+// makes the request. SameSite keeps out pages of other sites; this keeps out other origins of the same site, and old browsers, which send
+// neither header.
 func sameOrigin(r *http.Request) bool {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
@@ -66,7 +66,7 @@ func sameOrigin(r *http.Request) bool {
 	return http.NewCrossOriginProtection().Check(r) == nil
 }
 
-// serveSession tells who is signed in (GET), signs in with {"key": …} (POST), and signs out (DELETE).
+// serveSession answers who is signed in (GET), signs in with {"key": …} (POST), and signs out (DELETE).
 func (s *Server) serveSession(w http.ResponseWriter, r *http.Request) {
 	c := callOf(r.Context())
 	switch {
@@ -105,7 +105,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, c *call) {
 	s.writeSession(w, c)
 }
 
-// writeSession answers who is signed in. That nobody is, is no error: it is what the console asks first.
+// writeSession answers who is signed in. If nobody is, that is no error: the console asks this first.
 func (s *Server) writeSession(w http.ResponseWriter, c *call) {
 	h := s.house()
 	answer := session{SignedIn: true, Keys: len(h.keys) > 0}
@@ -119,10 +119,10 @@ func (s *Server) writeSession(w http.ResponseWriter, c *call) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	_ = json.NewEncoder(w).Encode(answer) // the client went away
+	_ = json.NewEncoder(w).Encode(answer) // fails if the client went away
 }
 
-// setKeyCookie keeps a key with the browser, or takes it away where age is negative.
+// setKeyCookie stores a key in the browser; if age is negative, it removes the key.
 func setKeyCookie(w http.ResponseWriter, c *call, key string, age int) {
 	http.SetCookie(w, &http.Cookie{
 		Name: keyCookie(c.secure), Value: base64.RawURLEncoding.EncodeToString([]byte(key)), Path: "/", MaxAge: age,

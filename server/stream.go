@@ -7,34 +7,34 @@ import (
 )
 
 const (
-	// streamRest is between two flushes of a stream, at least. What comes alone goes out at once. Nobody sees the difference, and a
-	// browser with the console open has less to do with 20 parcels a second than with 500.
+	// streamRest is the least time between two flushes of a stream; a single message goes out at once. Nobody sees the difference, and a
+	// browser with the console open has less to do with 20 chunks a second than with 500.
 	streamRest = 50 * time.Millisecond
-	// streamGather is how many bytes are gathered at most before they go out.
+	// streamGather is how many bytes are buffered before they are sent anyway.
 	streamGather = 32 << 10
 )
 
-// streamWriter sends together what a stream writes in quick succession. The gateway flushes after every message: with thousands
-// of events a second that is a system call and a packet each, and they cost more than all else. It is used by the one goroutine
-// that answers the request; end is called before that returns.
+// streamWriter combines what a stream writes in quick succession. The gateway flushes after every message: with thousands of events a
+// second, a system call and a packet for each would cost more than everything else. Only the goroutine that answers the request may use
+// it. It must call end before it returns.
 type streamWriter struct {
 	http.ResponseWriter
-	// refuse answers a request whose stream ended with an error before its first message: as any other refusal, not as the gateway
-	// ends a stream. It says whether it did.
+	// refuse answers a request whose stream failed before its first message like any other refused request, instead of the way in which
+	// the gateway ends a stream. It reports whether it did.
 	refuse func(http.ResponseWriter) bool
 
 	mu       sync.Mutex
 	refused  bool
 	gathered []byte
 	flushed  time.Time
-	due      *time.Timer // flushes later; nil if nothing waits
-	err      error       // of a flush that nobody was told of yet
+	due      *time.Timer // flushes later; nil if nothing is waiting
+	err      error       // of a flush, to be returned by the next call
 }
 
-// Unwrap is for [http.ResponseController].
+// Unwrap lets [http.ResponseController] reach the wrapped writer.
 func (w *streamWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// WriteHeader implements http.ResponseWriter. It is called for errors only, of a stream or before it.
+// WriteHeader implements http.ResponseWriter. It is called only for errors, of a stream or before it.
 func (w *streamWriter) WriteHeader(code int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -57,7 +57,7 @@ func (w *streamWriter) Write(content []byte) (int, error) {
 	return len(content), w.err
 }
 
-// FlushError is what [http.ResponseController] calls. It flushes now, or when the rest is over.
+// FlushError implements what [http.ResponseController] calls. It flushes now, or once streamRest has passed.
 func (w *streamWriter) FlushError() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -69,7 +69,7 @@ func (w *streamWriter) FlushError() error {
 		w.due = time.AfterFunc(rest, func() {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			if w.due != nil { // it was not sent meanwhile
+			if w.due != nil { // not flushed meanwhile
 				w.flush()
 			}
 		})
@@ -77,7 +77,7 @@ func (w *streamWriter) FlushError() error {
 	return w.err
 }
 
-// end sends what is left. Nothing is written after it.
+// end sends the rest. Nothing may be written afterwards.
 func (w *streamWriter) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -86,7 +86,7 @@ func (w *streamWriter) end() {
 	}
 }
 
-// flush is called with mu held.
+// flush sends the buffer. The caller holds mu.
 func (w *streamWriter) flush() {
 	if w.due != nil {
 		w.due.Stop()

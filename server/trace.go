@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// traceContext is where a request stands in a trace, after W3C Trace Context. Zero stands in none. Spans are made of events, by
-// whoever exports them; here is only what they must know of each other.
+// traceContext is the place of a request in a trace (W3C Trace Context); zero if it belongs to none. Exporters make the spans from
+// events; this only holds what connects them.
 type traceContext struct {
 	id     string // 32 hexadecimal digits
-	parent string // span of the caller; empty if the trace begins here
+	parent string // span of the caller; empty if the trace starts here
 	span   string // span of the submission
 	flags  string // two hexadecimal digits
 }
 
-// readTrace reads a traceparent header. One that is not valid is none, as the standard wants it.
+// readTrace parses a traceparent header. An invalid one is ignored, as the standard requires.
 func readTrace(header string) traceContext {
 	parts := strings.Split(header, "-")
 	if len(parts) < 4 || len(parts[0]) != 2 || parts[0] == "ff" || parts[0] == "00" && len(parts) != 4 ||
@@ -26,12 +26,12 @@ func readTrace(header string) traceContext {
 	return traceContext{id: parts[1], parent: parts[2], span: randomHex(8), flags: parts[3]}
 }
 
-// newTrace begins a trace.
+// newTrace starts a trace.
 func newTrace() traceContext {
 	return traceContext{id: randomHex(16), span: randomHex(8), flags: "01"}
 }
 
-// beside is another submission of the same request.
+// beside returns the place of another submission in the same request.
 func (t traceContext) beside() traceContext {
 	if t.id != "" {
 		t.span = randomHex(8)
@@ -39,7 +39,7 @@ func (t traceContext) beside() traceContext {
 	return t
 }
 
-// String is a traceparent header for what happens below the submission; empty if there is no trace.
+// String returns a traceparent header for calls made on behalf of the submission; empty if there is no trace.
 func (t traceContext) String() string {
 	if t.id == "" {
 		return ""
@@ -58,6 +58,6 @@ func isHex(text string, size int) bool {
 
 func randomHex(size int) string {
 	b := make([]byte, size)
-	_, _ = rand.Read(b) // it never fails
+	_, _ = rand.Read(b) // never fails
 	return hex.EncodeToString(b)
 }

@@ -12,11 +12,11 @@ import (
 	"github.com/leadgate/leadgate/worker"
 )
 
-// violation is one rule that is broken, and where.
+// violation is a rule that a field breaks.
 type violation struct{ field, rule, message string }
 
-// broken returns the rules that protovalidate found broken, with the fields' paths. The error is that of a rule that could
-// not be judged.
+// broken returns the violations in protovalidate's error, with the paths of the fields. Its error is that of a rule that could not be
+// evaluated.
 func broken(err error) ([]violation, error) {
 	if err == nil {
 		return nil, nil
@@ -32,7 +32,7 @@ func broken(err error) ([]violation, error) {
 	return violations, nil
 }
 
-// violated is the error of broken rules, all of them.
+// violated returns one error for all violations.
 func violated(what string, violations []violation) error {
 	bad := &errdetails.BadRequest{}
 	for _, v := range violations {

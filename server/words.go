@@ -9,15 +9,15 @@ import (
 	"golang.org/x/text/language"
 )
 
-// words say in a visitor's language what is wrong with a field, and what the page for visitors without script says. They are
-// the same lists that the browser client loads. English is what stands in the code.
+// words translates error messages about fields, and the page for visitors without JavaScript. It reads the same lists that the browser
+// client loads. English is in the code.
 type words struct {
 	matcher language.Matcher
 	tags    []string            // in the matcher's order, English first
 	lists   []map[string]string // nil for English
 }
 
-// newWords reads the lists: lists/de.json and its like.
+// newWords reads the lists: lists/de.json and so on.
 func newWords(files fs.FS) (*words, error) {
 	names, err := fs.Glob(files, "lists/*.json")
 	if err != nil {
@@ -45,13 +45,13 @@ func newWords(files fs.FS) (*words, error) {
 	return w, nil
 }
 
-// spoken are the words of one language. The zero value speaks English.
+// spoken translates to one language. The zero value is English.
 type spoken struct {
 	tag  string
 	list map[string]string
 }
 
-// spokenBy chooses the language that suits best what the header Accept-Language asks for.
+// spokenBy returns the language that best matches the header Accept-Language.
 func (w *words) spokenBy(accept string) spoken {
 	wanted, _, err := language.ParseAcceptLanguage(accept)
 	if err != nil || len(wanted) == 0 {
@@ -64,7 +64,7 @@ func (w *words) spokenBy(accept string) spoken {
 	return spoken{w.tags[index], w.lists[index]}
 }
 
-// say returns the word of a name, or else what is said in English.
+// say returns the translation of a name; english if there is none.
 func (s spoken) say(name, english string) string {
 	if word, ok := s.list[name]; ok {
 		return word

@@ -9,7 +9,7 @@ import (
 	"github.com/leadgate/leadgate/server/console"
 )
 
-// firstPaint is what may travel until a reader sees something, in bytes.
+// firstPaint is how much may be transferred until a reader sees something, in bytes.
 const firstPaint = 100_000
 
 func get(path string, headers ...string) *httptest.ResponseRecorder {
@@ -43,7 +43,7 @@ func TestThePageIsSmallAndStrict(t *testing.T) {
 			t.Errorf("%s a second time: status %d, %d bytes", path, again.Code, again.Body.Len())
 		}
 	}
-	if packed >= firstPaint/2 || packed >= total/2 { // the other half is for what the page asks for
+	if packed >= firstPaint/2 || packed >= total/2 { // the other half is for the data that the page requests
 		t.Errorf("the files take %d bytes, packed %d, which is not less than half of %d", total, packed, firstPaint)
 	}
 	t.Logf("%d bytes, packed %d", total, packed)
