@@ -10,97 +10,97 @@ import (
 	"time"
 )
 
-// Faults say how a simulated CRM fails. The zero value does not.
+// Faults configure how a simulated CRM fails. The zero value has no faults.
 //
-// First, which calls: those that Method, Path and Containing choose, all if none is given. Of these, every Every-th, the next
-// Times, the share FailRate, and all for DownFor from the moment the faults are set; where none of the four is given, every
-// one of them, provided that a fault is named at all. Then, what befalls them: Kind, or one of Kinds at random, or what
-// Status, LoseAnswer and HTML say.
+// Method, Path and Containing choose the calls that may fail; all if none is set. Of these, every Every-th fails, the next Times,
+// the share FailRate, and all for DownFor from when the faults are set. If none of these four is set, all chosen calls fail,
+// provided that the faults say how. How a call fails is Kind, or one of Kinds at random, or determined by Status, LoseAnswer and
+// HTML.
 type Faults struct {
-	// Kind is what befalls failing calls; KindStatus if empty.
+	// Kind is how calls fail; KindStatus if empty.
 	Kind Kind `json:"kind,omitempty"`
-	// Kinds are what may befall a failing call; one of them does, at random.
+	// Kinds are ways to fail, of which each failing call has one at random.
 	Kinds []Kind `json:"kinds,omitempty"`
-	// Status answers failing calls; 503 if 0.
+	// Status is the status of failing calls; 503 if 0.
 	Status int `json:"status,omitempty"`
-	// RetryAfter is sent with failing calls as header Retry-After, as it is; "date" is the time in a minute, as a date.
+	// RetryAfter is the Retry-After header of failing calls, verbatim; "date" stands for the date a minute from now.
 	RetryAfter string `json:"retry_after,omitempty"`
-	// HTML answers failing calls with a page instead of the CRM's own error, as a proxy does. It is KindHTML.
+	// HTML answers failing calls with a page instead of the CRM's own error, like a proxy. It is short for KindHTML.
 	HTML bool `json:"html,omitempty"`
-	// LoseAnswer carries failing calls out and cuts the connection before the answer. It is KindLost.
+	// LoseAnswer executes failing calls and closes the connection before the answer. It is short for KindLost.
 	LoseAnswer bool `json:"lose_answer,omitempty"`
-	// Latency is how long every chosen call waits before it is carried out, failing or not.
+	// Latency delays all chosen calls, failing or not.
 	Latency Duration `json:"latency,omitempty"`
-	// Jitter is how much longer some wait, at most.
+	// Jitter is the maximum of a random delay on top of Latency.
 	Jitter Duration `json:"jitter,omitempty"`
-	// ClockSkew is how far the CRM's clock is ahead; negative if it is behind. The answers' Date says so, and Retry-After where it
-	// is "date".
+	// ClockSkew is how far the CRM's clock is ahead; negative if it is behind. It shows in the Date header, and in Retry-After if
+	// that is "date".
 	ClockSkew Duration `json:"clock_skew,omitempty"`
-	// FailRate is the share of calls that fail, 0 to 1.
+	// FailRate is the share of calls that fail, from 0 to 1.
 	FailRate float64 `json:"fail_rate,omitempty"`
-	// DownFor is how long every call fails.
+	// DownFor is how long all calls fail.
 	DownFor Duration `json:"down_for,omitempty"`
-	// Times is how many calls fail; then the faults are over, but for Latency.
+	// Times makes the next n calls fail.
 	Times int `json:"times,omitempty"`
-	// Every makes each such call fail: 3 for the third, the sixth, …
+	// Every makes every n-th call fail: with 3, the third, the sixth, …
 	Every int `json:"every,omitempty"`
-	// Method chooses calls by their method.
+	// Method chooses calls by method.
 	Method string `json:"method,omitempty"`
 	// Path chooses calls by a part of their path.
 	Path string `json:"path,omitempty"`
-	// Containing chooses calls by a part of what is sent, such as an address. With KindPartial and KindOmit it chooses
-	// records, not calls.
+	// Containing chooses calls by a part of the body, such as an address. With KindPartial and KindOmit it chooses records, not
+	// calls.
 	Containing string `json:"containing,omitempty"`
 }
 
-// Kind is one way to fail.
+// Kind is a way to fail.
 type Kind string
 
-// The ways to fail. What a call is said to be carried out, it is.
+// The ways to fail. Some execute the call, some do not.
 const (
-	// KindStatus answers with Status, worded as the CRM does, and carries nothing out.
+	// KindStatus answers with Status and the CRM's own error, without executing the call.
 	KindStatus Kind = "status"
-	// KindBurst says that too many calls came at once, as the CRM words it, with its headers.
+	// KindBurst answers that there were too many calls at once, with the CRM's own error and headers.
 	KindBurst Kind = "burst"
-	// KindDaily says that the day's calls are used up, as the CRM words it, with its headers.
+	// KindDaily answers that the day's calls are used up, with the CRM's own error and headers.
 	KindDaily Kind = "daily"
-	// KindHTML answers with Status and a page, as a proxy does.
+	// KindHTML answers with Status and a page, like a proxy.
 	KindHTML Kind = "html"
-	// KindPage answers 200 and a page, as where somebody has to log in.
+	// KindPage answers 200 and a page, like a login page.
 	KindPage Kind = "page"
-	// KindEmpty answers 200 and nothing.
+	// KindEmpty answers 200 without a body.
 	KindEmpty Kind = "empty"
-	// KindGarbled carries the call out and answers with the first half, complete as far as HTTP can tell.
+	// KindGarbled executes the call and answers with the first half, which is a complete answer for HTTP.
 	KindGarbled Kind = "garbled"
-	// KindGzip carries the call out and says that the plain answer is compressed.
+	// KindGzip executes the call and declares the plain answer to be compressed.
 	KindGzip Kind = "gzip"
-	// KindBOM carries the call out and answers behind a byte order mark.
+	// KindBOM executes the call and puts a byte order mark before the answer.
 	KindBOM Kind = "bom"
-	// KindUntyped carries the call out and answers without a content type.
+	// KindUntyped executes the call and answers without a content type.
 	KindUntyped Kind = "untyped"
 	// KindHuge answers 200 and ten million bytes.
 	KindHuge Kind = "huge"
-	// KindRedirect answers 302, to a place that does not exist.
+	// KindRedirect answers 302, to a host that does not exist.
 	KindRedirect Kind = "redirect"
-	// KindReset cuts the connection and carries nothing out.
+	// KindReset closes the connection without executing the call.
 	KindReset Kind = "reset"
-	// KindCut carries the call out and cuts the connection in the middle of the answer.
+	// KindCut executes the call and closes the connection in the middle of the answer.
 	KindCut Kind = "cut"
-	// KindSlow carries the call out and takes a second for the answer, byte by byte.
+	// KindSlow executes the call and takes a second for the answer, byte by byte.
 	KindSlow Kind = "slow"
-	// KindHang answers nothing until the caller goes, and carries nothing out.
+	// KindHang does not execute the call, and does not answer until the caller gives up.
 	KindHang Kind = "hang"
-	// KindLost carries the call out and cuts the connection before the answer.
+	// KindLost executes the call and closes the connection before the answer.
 	KindLost Kind = "lost"
-	// KindLost502 carries the call out and answers 502 and a page, as a proxy does that lost the answer.
+	// KindLost502 executes the call and answers 502 and a page, like a proxy that lost the answer.
 	KindLost502 Kind = "lost502"
-	// KindExpire makes the CRM forget all access tokens before the call is carried out.
+	// KindExpire invalidates all access tokens before the call is executed.
 	KindExpire Kind = "expire"
-	// KindPartial has the CRM refuse some records of the call: those that Containing chooses; every second of a batch, and
-	// one that comes alone, if it is empty.
+	// KindPartial makes the CRM refuse some records: those that Containing chooses or, if it is empty, every second record of a
+	// batch and a record that comes alone.
 	KindPartial Kind = "partial"
-	// KindOmit has the CRM leave some records out of the answer to a batch: those that Containing chooses; every second if
-	// it is empty.
+	// KindOmit makes the CRM leave some records of a batch out of the answer: those that Containing chooses or, if it is empty,
+	// every second.
 	KindOmit Kind = "omit"
 )
 
@@ -112,7 +112,7 @@ var kinds = []Kind{
 // Kinds returns the ways to fail.
 func Kinds() []Kind { return slices.Clone(kinds) }
 
-// KindNames are the ways to fail in a list for people.
+// KindNames returns the ways to fail as a list for people.
 func KindNames() string {
 	names := make([]string, len(kinds))
 	for i, kind := range kinds {
@@ -121,7 +121,7 @@ func KindNames() string {
 	return strings.Join(names, ", ")
 }
 
-// Check reports what makes no sense.
+// Check returns an error if the faults make no sense.
 func (f Faults) Check() error {
 	for _, kind := range append(slices.Clone(f.Kinds), f.Kind) {
 		if kind != "" && !slices.Contains(kinds, kind) {
@@ -145,7 +145,7 @@ func (f Faults) Check() error {
 	return nil
 }
 
-// chooses reports whether a call is one of those that may fail.
+// chooses reports whether a call may fail.
 func (f Faults) chooses(r *http.Request, body []byte) bool {
 	return (f.Method == "" || strings.EqualFold(f.Method, r.Method)) &&
 		strings.Contains(r.URL.Path, f.Path) &&
@@ -155,17 +155,17 @@ func (f Faults) chooses(r *http.Request, body []byte) bool {
 // byRecord reports whether Containing chooses records.
 func (f Faults) byRecord() bool { return f.Kind == KindPartial || f.Kind == KindOmit }
 
-// names reports whether a fault is named at all.
+// names reports whether the faults say how to fail.
 func (f Faults) names() bool {
 	return f.Kind != "" || len(f.Kinds) > 0 || f.Status != 0 || f.LoseAnswer || f.HTML
 }
 
-// always reports whether every chosen call has the fault.
+// always reports whether all chosen calls fail.
 func (f Faults) always() bool {
 	return f.FailRate == 0 && f.DownFor == 0 && f.Times == 0 && f.Every == 0 && f.names()
 }
 
-// kind is what befalls a failing call; pick returns a number below n.
+// kind returns how a call fails. pick returns a random number in [0, n).
 func (f Faults) kind(pick func(n int) int) Kind {
 	switch {
 	case f.Kind != "":
@@ -187,7 +187,7 @@ func (f Faults) status() int {
 	return f.Status
 }
 
-// Duration is a time.Duration that JSON has as text, such as "1m30s".
+// Duration is a time.Duration that is text in JSON, such as "1m30s".
 type Duration time.Duration
 
 // MarshalText implements encoding.TextMarshaler.

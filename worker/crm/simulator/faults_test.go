@@ -16,7 +16,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// expectFault makes a call that a fault befalls, and returns what came of it in words.
+// expectFault makes a call that fails, and describes the result.
 func (r *rig) befallen(faults string) (said string, carriedOut int) {
 	r.t.Helper()
 	r.sim.Reset()
@@ -81,9 +81,9 @@ func TestTheJournalNamesTheFault(t *testing.T) {
 		for _, kind := range simulator.Kinds() {
 			sim.Reset()
 			sim.SetFaults(simulator.Faults{Kind: kind})
-			ctx, leave := context.WithTimeout(t.Context(), time.Minute) // ends what hangs
+			ctx, leave := context.WithTimeout(t.Context(), time.Minute) // ends calls that hang
 			func() {
-				defer func() { _ = recover() }() // what cuts the connection panics
+				defer func() { _ = recover() }() // closing the connection panics
 				sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "POST", "/notes", nil))
 			}()
 			leave()

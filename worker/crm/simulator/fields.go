@@ -12,10 +12,10 @@ import (
 	"unicode/utf8"
 )
 
-// Type says what a field holds.
+// Type is the type of a field.
 type Type string
 
-// The types that the simulated CRMs tell apart.
+// The types that the simulated CRMs distinguish.
 const (
 	Text     Type = "text"
 	Email    Type = "email"
@@ -27,52 +27,52 @@ const (
 	Computed Type = "computed"
 )
 
-// Field is one field of the records of a simulated CRM.
+// Field is a field of a simulated CRM's records.
 type Field struct {
 	Name  string `json:"name"`
 	Label string `json:"label"`
 	Type  Type   `json:"type"`
-	// Length is how many characters it takes; 0 for any number.
+	// Length is the maximum length in characters; 0 for no limit.
 	Length int `json:"length,omitempty"`
-	// Required says that no record can be without.
+	// Required means that records cannot be without a value.
 	Required bool `json:"required,omitempty"`
 	ReadOnly bool `json:"read_only,omitempty"`
-	// Unique says that no two records have the same value.
+	// Unique means that no two records have the same value.
 	Unique bool `json:"unique,omitempty"`
-	// Key says that records can be upserted by it.
+	// Key means that records can be upserted by this field.
 	Key bool `json:"key,omitempty"`
-	// Options are what a Choice may be; value to label.
+	// Options are the values of a Choice, with their labels.
 	Options map[string]string `json:"options,omitempty"`
 }
 
-// FieldChange is what an administrator of the CRM does to its fields, all at once.
+// FieldChange is a change of the fields, such as an administrator makes.
 type FieldChange struct {
-	// Add are new fields, or fields in place of those of the same name.
+	// Add are new fields. They replace fields of the same name.
 	Add []Field `json:"add,omitempty"`
-	// Remove are names of fields that go.
+	// Remove are names of fields to remove.
 	Remove []string `json:"remove,omitempty"`
-	// Rename is old name to new name.
+	// Rename maps old names to new names.
 	Rename map[string]string `json:"rename,omitempty"`
-	// ReadOnly are names of fields that nobody may write any more.
+	// ReadOnly are names of fields that become read-only.
 	ReadOnly []string `json:"read_only,omitempty"`
-	// Require are names of fields that no record can be without from now on.
+	// Require are names of fields that become required.
 	Require []string `json:"require,omitempty"`
-	// Length is name to how many characters it takes from now on.
+	// Length maps names to new maximum lengths.
 	Length map[string]int `json:"length,omitempty"`
-	// Type is name to what it holds from now on.
+	// Type maps names to new types.
 	Type map[string]Type `json:"type,omitempty"`
 }
 
-// Fielded is a CRM whose fields can be seen and changed.
+// Fielded is a CRM whose fields can be read and changed.
 type Fielded interface {
 	Fields() []Field
 	ChangeFields(FieldChange) error
 }
 
-// Table is which fields the records of a CRM have. Not safe for concurrent use.
+// Table is the fields of a CRM's records. It is not safe for concurrent use.
 type Table struct{ fields []Field }
 
-// NewTable returns a table of some fields. A label is the name if there is none.
+// NewTable returns a table of fields. A field without a label gets its name as the label.
 func NewTable(fields ...Field) *Table {
 	t := &Table{}
 	for _, f := range fields {
@@ -91,10 +91,10 @@ func (t *Table) put(f Field) {
 	t.fields = append(t.fields, f)
 }
 
-// Fields returns the fields in their order.
+// Fields returns the fields in order.
 func (t *Table) Fields() []Field { return slices.Clone(t.fields) }
 
-// Field returns a field by its name; false if there is none.
+// Field returns the field with that name, in any case; false if there is none.
 func (t *Table) Field(name string) (Field, bool) {
 	if f := t.find(name); f != nil {
 		return *f, true
@@ -111,7 +111,7 @@ func (t *Table) find(name string) *Field {
 	return nil
 }
 
-// Change carries a change out, or none of it.
+// Change makes a change, unless it names a field that does not exist.
 func (t *Table) Change(c FieldChange) error {
 	named := slices.Concat(c.Remove, c.ReadOnly, c.Require, slices.Collect(maps.Keys(c.Rename)), slices.Collect(maps.Keys(c.Length)), slices.Collect(maps.Keys(c.Type)))
 	for _, name := range named {
@@ -143,10 +143,10 @@ func (t *Table) Change(c FieldChange) error {
 	return nil
 }
 
-// Flaw is what is wrong with a value.
+// Flaw is a kind of problem with a value.
 type Flaw string
 
-// The flaws that CRMs tell apart.
+// The flaws that CRMs distinguish.
 const (
 	NoField   Flaw = "no such field"
 	NotYours  Flaw = "read-only"
@@ -160,11 +160,10 @@ const (
 // Defect is one flaw of a record.
 type Defect struct {
 	Flaw  Flaw
-	Field Field // only its Name if there is no such field
+	Field Field // only Name is set if there is no such field
 }
 
-// Check returns what is wrong with values that are to be written, by name of field; with those that are missing if a record
-// is to be created.
+// Check returns the problems with values to write, by field name. If a record is to be created, they include missing values.
 func (t *Table) Check(values map[string]any, create bool) []Defect {
 	var defects []Defect
 	for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -191,7 +190,7 @@ func (f Field) check(value any) Flaw {
 		return NotYours
 	}
 	if value == nil || value == "" {
-		return "" // clears it
+		return "" // clears the field
 	}
 	switch text, isText := value.(string); f.Type {
 	case Number, Integer:
@@ -228,7 +227,7 @@ func (f Field) fits(text string) Flaw {
 	return ""
 }
 
-// Values reads a JSON object.
+// Values decodes a JSON object.
 func Values(document []byte) (map[string]any, error) {
 	var values map[string]any
 	err := json.Unmarshal(document, &values)

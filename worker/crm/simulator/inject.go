@@ -11,23 +11,23 @@ import (
 	"time"
 )
 
-// hugeBody is how long the answer of KindHuge is, in bytes.
+// hugeBody is the length of the answer of KindHuge, in bytes.
 const hugeBody = 10_000_000
 
 // slowBody is how long the answer of KindSlow takes.
 const slowBody = time.Second
 
-// mishap is what befalls one call.
+// mishap is what happens to one call.
 type mishap struct {
-	kind       Kind // empty if nothing does
+	kind       Kind // empty if the call does not fail
 	status     int
 	retryAfter string
 	containing string
 	latency    time.Duration
-	skew       time.Duration // of the clock
+	skew       time.Duration // of the CRM's clock
 }
 
-// befall answers a call that something befalls.
+// befall answers a call that fails.
 func (s *Simulator) befall(w http.ResponseWriter, r *http.Request, m mishap, entry *Request) {
 	entry.Fault = string(m.kind)
 	if m.retryAfter != "" {
@@ -58,7 +58,7 @@ func (s *Simulator) befall(w http.ResponseWriter, r *http.Request, m mishap, ent
 		http.Redirect(seen, r, "http://elsewhere.invalid/", http.StatusFound)
 	case KindReset:
 		seen.status = 0
-		panic(http.ErrAbortHandler) // cuts the connection
+		panic(http.ErrAbortHandler) // closes the connection
 	case KindHang:
 		seen.status = 0
 		<-r.Context().Done()
@@ -84,7 +84,7 @@ func (s *Simulator) befall(w http.ResponseWriter, r *http.Request, m mishap, ent
 	}
 }
 
-// spoil sends an answer in a way that makes it hard to read.
+// spoil sends an answer in a way that is hard to read.
 func (s *Simulator) spoil(w http.ResponseWriter, r *http.Request, kind Kind, answer *buffer) {
 	header, body := w.Header(), answer.body.Bytes()
 	maps.Copy(header, answer.header)
@@ -120,7 +120,7 @@ func (s *Simulator) spoil(w http.ResponseWriter, r *http.Request, kind Kind, ans
 	}
 }
 
-// page answers as something that is not the CRM.
+// page answers with a page that is not the CRM's.
 func page(w http.ResponseWriter, status int) {
 	w.Header().Set("Content-Type", "text/html")
 	w.WriteHeader(status)
@@ -129,14 +129,13 @@ func page(w http.ResponseWriter, status int) {
 
 type mishapKey struct{}
 
-// Refuse reports whether the CRM is to refuse a record of the call: the i-th of n, which holds these bytes. It is what
-// KindPartial asks for.
+// Refuse reports whether the CRM must refuse the i-th of a call's n records, because of KindPartial. record is its content.
 func Refuse(ctx context.Context, i, n int, record []byte) bool {
 	m, ok := ctx.Value(mishapKey{}).(mishap)
 	return ok && m.kind == KindPartial && (n == 1 || m.hits(i, record)) && (m.containing == "" || m.hits(i, record))
 }
 
-// Omit reports whether the CRM is to leave a record of a batch out of its answer. It is what KindOmit asks for.
+// Omit reports whether the CRM must leave the i-th record of a batch out of its answer, because of KindOmit.
 func Omit(ctx context.Context, i int, record []byte) bool {
 	m, ok := ctx.Value(mishapKey{}).(mishap)
 	return ok && m.kind == KindOmit && m.hits(i, record)

@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// maxRequests bounds the journal; older requests are forgotten.
+// maxRequests is how many requests are kept; the oldest are dropped.
 const maxRequests = 1000
 
-// Request is one call that a simulated CRM got, and what came of it.
+// Request is a call that a simulated CRM received, and its result.
 type Request struct {
-	// Time is when it came.
+	// Time is when it arrived.
 	Time time.Time `json:"time"`
-	// Method and Path are the request's, the path with its query.
+	// Method and Path are those of the request; Path includes the query.
 	Method string `json:"method"`
 	Path   string `json:"path"`
-	// IdempotencyKey is the header of that name, if one was sent.
+	// IdempotencyKey is the Idempotency-Key header; empty if there was none.
 	IdempotencyKey string `json:"idempotency_key,omitempty"`
 	// Items is how many records the call was about.
 	Items int `json:"items"`
-	// Status is what was answered; 0 if the answer was lost.
+	// Status is the status of the answer; 0 if the answer was lost.
 	Status int `json:"status"`
-	// Fault names the [Kind] of what befell the call.
+	// Fault is the [Kind] of fault, or why the call was not answered; empty if there was none.
 	Fault string `json:"fault,omitempty"`
 	// Committed is how many records were written.
 	Committed int `json:"committed"`
@@ -31,7 +31,7 @@ type Request struct {
 
 type requestKey struct{}
 
-// Note lets a CRM tell the journal how many records a call is about and how many it wrote.
+// Note records in the journal how many records a call is about and how many it wrote. CRMs call it.
 func Note(ctx context.Context, items, committed int) {
 	if r, ok := ctx.Value(requestKey{}).(*Request); ok {
 		r.Items, r.Committed = items, committed

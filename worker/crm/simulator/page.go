@@ -8,7 +8,7 @@ import (
 //go:embed page.html
 var debugPage []byte
 
-// getPage answers with the debug page, which needs nothing from elsewhere.
+// getPage answers with the debug page, which loads nothing else.
 func getPage(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'")

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// maxRecords bounds what a simulated CRM holds; the oldest record makes room for a new one.
+// maxRecords is how many records a simulated CRM holds; after that, a new one replaces the oldest.
 const maxRecords = 100_000
 
-// Record is one record of a simulated CRM.
+// Record is a record of a simulated CRM.
 type Record struct {
 	ID      string
-	Values  map[string]any // never changed, only replaced
+	Values  map[string]any // never modified, only replaced
 	Created time.Time
 	Updated time.Time
 }
@@ -27,18 +27,18 @@ func (r *Record) Text(field string) string {
 	return ""
 }
 
-// Records are the records of a simulated CRM. Not safe for concurrent use.
+// Records are the records of a simulated CRM. They are not safe for concurrent use.
 type Records struct {
 	newID func(n int) string
 	made  int
 	order []*Record
 	byID  map[string]*Record
-	// index is field, then value in lower case, to the records that have it, oldest first.
+	// index maps a field and a lower-case value to the records that have it, oldest first.
 	index map[string]map[string][]*Record
 }
 
-// NewRecords returns no records. newID makes the identifier of the n-th, counted from 1; indexed are the fields that records
-// are looked for by.
+// NewRecords returns an empty Records. newID returns the identifier of the n-th record, counted from 1; indexed are fields by which
+// records are searched.
 func NewRecords(newID func(n int) string, indexed ...string) *Records {
 	r := &Records{newID: newID, byID: map[string]*Record{}, index: map[string]map[string][]*Record{}}
 	for _, field := range indexed {
@@ -47,7 +47,7 @@ func NewRecords(newID func(n int) string, indexed ...string) *Records {
 	return r
 }
 
-// Index makes records be found by a field.
+// Index creates an index on a field.
 func (r *Records) Index(field string) {
 	if r.index[field] != nil {
 		return
@@ -61,7 +61,7 @@ func (r *Records) Index(field string) {
 // Get returns the record with an identifier; nil if there is none.
 func (r *Records) Get(id string) *Record { return r.byID[id] }
 
-// Find returns the records that have a value in a field, whatever its case, oldest first.
+// Find returns the records with a value in a field, in any case, oldest first. It indexes the field.
 func (r *Records) Find(field, value string) []*Record {
 	r.Index(field)
 	return slices.Clone(r.index[field][fold(value)])
@@ -70,7 +70,7 @@ func (r *Records) Find(field, value string) []*Record {
 // All returns the records, oldest first.
 func (r *Records) All() []*Record { return slices.Clone(r.order) }
 
-// Insert makes a record; with that identifier, unless it is empty.
+// Insert creates a record, with a new identifier if id is empty.
 func (r *Records) Insert(id string, values map[string]any, now time.Time) *Record {
 	if id == "" {
 		r.made++
@@ -86,7 +86,7 @@ func (r *Records) Insert(id string, values map[string]any, now time.Time) *Recor
 	return record
 }
 
-// Update writes values to a record; nil clears.
+// Update writes values to a record; nil clears a value.
 func (r *Records) Update(record *Record, values map[string]any, now time.Time) {
 	for field := range r.index {
 		r.strike(field, record)
@@ -103,7 +103,7 @@ func (r *Records) Update(record *Record, values map[string]any, now time.Time) {
 	}
 }
 
-// Remove forgets a record.
+// Remove deletes a record.
 func (r *Records) Remove(record *Record) {
 	for field := range r.index {
 		r.strike(field, record)
@@ -123,8 +123,8 @@ func (r *Records) strike(field string, record *Record) {
 	r.index[field][value] = slices.DeleteFunc(r.index[field][value], func(other *Record) bool { return other == record })
 }
 
-// Shown returns the records as the debug address shows them. Where the CRM has several kinds of records, kind is what it calls a
-// kind, and name what it calls this one; otherwise they are empty.
+// Shown returns the records for the debug URL. If the CRM has several kinds of records, kind is the name of a member that is set to
+// name; otherwise both are empty.
 func (r *Records) Shown(kind, name string) []map[string]any {
 	all := make([]map[string]any, len(r.order))
 	for i, record := range r.order {

@@ -1,16 +1,16 @@
-// Package simulator is what every simulated CRM has around it: faults on demand, a journal of the calls, and the debug
-// addresses below /_sim/. Each CRM is one folder beside this file and only answers as the real one would.
+// Package simulator is the common part of all simulated CRMs: faults on demand, a journal of calls, and debug URLs below /_sim/.
+// Each CRM has its own subpackage, which only answers like the real one.
 //
-//	GET  /_sim/           a page that shows all of this, with buttons
+//	GET  /_sim/           a page with all of this, and buttons
 //	GET  /_sim/contacts   the CRM's records, oldest first: [{"id": …, "properties": {…}}]
 //	GET  /_sim/requests   the newest thousand calls, oldest first; see [Request]
-//	GET  /_sim/faults     how it fails now
-//	POST /_sim/faults     how it fails from now on, as JSON; see [Faults]; {} for not at all
+//	GET  /_sim/faults     the current faults
+//	POST /_sim/faults     sets the faults, as JSON; see [Faults]; {} for none
 //	GET  /_sim/fields     the fields of a record
 //	POST /_sim/fields     changes them, as JSON; see [FieldChange]
-//	POST /_sim/tokens     {"expire": true} makes all access tokens invalid; {"revoke": true} refuses new ones, too; {} not any more
-//	POST /_sim/merge      {"from": address, "into": address} makes one record of two, as somebody does who tidies up
-//	POST /_sim/reset      as new: no records, calls, faults
+//	POST /_sim/tokens     {"expire": true} invalidates all access tokens; {"revoke": true} refuses new ones, too; {} accepts again
+//	POST /_sim/merge      {"from": address, "into": address} merges two records, like a user who tidies up
+//	POST /_sim/reset      starts over, without records, calls and faults
 package simulator
 
 import (
@@ -27,45 +27,45 @@ import (
 	"time"
 )
 
-// maxBody bounds the body of a call, in bytes.
+// maxBody is the maximum length of a request body, in bytes.
 const maxBody = 16 << 20
 
-// CRM is a CRM's own part of its simulator. Implementations are safe for concurrent use.
+// CRM is the specific part of a simulated CRM. Implementations are safe for concurrent use.
 type CRM interface {
-	// Handler answers the calls of its API.
+	// Handler serves the CRM's API.
 	http.Handler
-	// Contacts returns the records, oldest first, as JSON can hold them.
+	// Contacts returns the records, oldest first, as a value for JSON.
 	Contacts() any
-	// Fail answers with an error as the CRM words it.
+	// Fail answers with the CRM's own error for a status.
 	Fail(w http.ResponseWriter, status int)
-	// Reset forgets everything.
+	// Reset deletes everything.
 	Reset()
 }
 
-// Limited is a CRM that words the end of its limits in a way of its own. Others say 429.
+// Limited is a CRM with its own answers to exceeded limits. Others answer 429.
 type Limited interface {
-	// Limit answers that too many calls came at once or, daily, that the day's are used up.
+	// Limit answers that there were too many calls at once or, if daily, that the day's calls are used up.
 	Limit(w http.ResponseWriter, daily bool)
 }
 
-// Tokened is a CRM that gives out access tokens.
+// Tokened is a CRM that issues access tokens.
 type Tokened interface {
-	// ExpireTokens makes all access tokens invalid; callers may ask for new ones.
+	// ExpireTokens invalidates all access tokens; callers may get new ones.
 	ExpireTokens()
-	// Revoke makes the callers' credentials invalid, or valid again.
+	// Revoke invalidates the callers' credentials, or makes them valid again.
 	Revoke(revoked bool)
 }
 
-// Merging is a CRM whose users make one record of two.
+// Merging is a CRM whose users can merge records.
 type Merging interface {
-	// Merge makes the records of two e-mail addresses one, that of the second.
+	// Merge merges the record of the first e-mail address into that of the second.
 	Merge(from, into string) error
 }
 
-// Single is a CRM that takes one record a call. It has no answer to a batch to leave some out of, as KindOmit asks for.
+// Single is a CRM that accepts one record per call, so that KindOmit does not apply.
 type Single interface{ OneByOne() }
 
-// Simulator is a CRM with what surrounds it. It is safe for concurrent use.
+// Simulator is a simulated CRM with faults and a journal. It is safe for concurrent use.
 type Simulator struct {
 	crm     CRM
 	now     func() time.Time
@@ -77,10 +77,10 @@ type Simulator struct {
 	random *rand.Rand
 	faults Faults
 	downTo time.Time
-	chosen int // calls that the faults chose since they were set
+	chosen int // calls that the faults have chosen since they were set
 }
 
-// New returns a simulator without faults. Equal seeds fail alike. A nil now is time.Now.
+// New returns a simulator without faults. Equal seeds give equal failures. If now is nil, it is time.Now.
 func New(crm CRM, seed uint64, now func() time.Time) *Simulator {
 	if now == nil {
 		now = time.Now
@@ -104,20 +104,20 @@ func New(crm CRM, seed uint64, now func() time.Time) *Simulator {
 
 func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
-// Contacts returns the CRM's records, oldest first, as JSON can hold them.
+// Contacts returns the CRM's records, oldest first, as a value for JSON.
 func (s *Simulator) Contacts() any { return s.crm.Contacts() }
 
 // Requests returns the newest calls, oldest first.
 func (s *Simulator) Requests() []Request { return s.journal.all() }
 
-// Faults returns the present faults.
+// Faults returns the current faults.
 func (s *Simulator) Faults() Faults {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.faults
 }
 
-// Check reports what makes no sense, in general or for this CRM.
+// Check returns an error if the faults make no sense, in general or for this CRM.
 func (s *Simulator) Check(faults Faults) error {
 	if _, single := s.crm.(Single); single && (faults.Kind == KindOmit || slices.Contains(faults.Kinds, KindOmit)) {
 		return errors.New("the fault omit leaves records out of the answer to a batch, and this CRM takes one record a call; hubspot, salesforce, zoho and http take batches")
@@ -125,21 +125,21 @@ func (s *Simulator) Check(faults Faults) error {
 	return faults.Check()
 }
 
-// SetFaults replaces the faults; an outage of TakeDown ends.
+// SetFaults replaces the faults. It ends an outage of TakeDown.
 func (s *Simulator) SetFaults(faults Faults) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults, s.downTo, s.chosen = faults, s.now().Add(time.Duration(faults.DownFor)), 0
 }
 
-// TakeDown makes every call fail for a while. The other faults stay.
+// TakeDown makes every call fail for a while. The other faults remain.
 func (s *Simulator) TakeDown(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.downTo = s.now().Add(d)
 }
 
-// Reset forgets records, calls and faults, and begins the random numbers anew.
+// Reset deletes records, calls and faults, and restarts the random numbers.
 func (s *Simulator) Reset() {
 	s.crm.Reset()
 	s.journal.clear()
@@ -157,7 +157,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	entry := Request{Time: s.now().UTC(), Method: r.Method, Path: r.URL.RequestURI(), IdempotencyKey: r.Header.Get("Idempotency-Key")}
 	defer func() { s.journal.add(entry) }()
-	// The body is read before anything else: net/http notices that a caller has gone only behind it.
+	// The body is read first: net/http notices only after it that a caller has gone.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		entry.Fault = "the call ended early"
@@ -187,14 +187,14 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	entry.Status = seen.status
 }
 
-// draw returns what befalls this call.
+// draw decides what happens to this call.
 func (s *Simulator) draw(r *http.Request, body []byte) mishap {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	faults, down := s.faults, s.now().Before(s.downTo)
 	skew := time.Duration(faults.ClockSkew)
 	if !faults.chooses(r, body) {
-		if down && faults.DownFor == 0 { // TakeDown knows no choice
+		if down && faults.DownFor == 0 { // TakeDown applies to all calls
 			return mishap{kind: KindStatus, status: faults.status(), retryAfter: faults.RetryAfter, skew: skew}
 		}
 		return mishap{skew: skew}
@@ -210,14 +210,14 @@ func (s *Simulator) draw(r *http.Request, body []byte) mishap {
 		m.kind = faults.kind(s.random.IntN)
 	}
 	if down && m.kind == KindLost {
-		m.kind = KindStatus // what is down carries nothing out
+		m.kind = KindStatus // while it is down, it executes nothing
 	}
 	return m
 }
 
 func (s *Simulator) postFaults(w http.ResponseWriter, r *http.Request) {
 	var faults Faults
-	err := decode(r, &faults) // strictly: a misspelt one would look like a CRM that does not fail
+	err := decode(r, &faults) // strictly: with a misspelt key, the CRM would seem not to fail
 	if err == nil {
 		err = s.Check(faults)
 	}
@@ -299,10 +299,10 @@ func (s *Simulator) postMerge(w http.ResponseWriter, r *http.Request) {
 
 func write(w http.ResponseWriter, value any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(value) // the caller went away
+	_ = json.NewEncoder(w).Encode(value) // fails if the caller has gone
 }
 
-// sleep waits; false if ctx ended before.
+// sleep waits; it returns false if ctx ended first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return true

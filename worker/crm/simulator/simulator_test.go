@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// notebook is a CRM that keeps what it is sent.
+// notebook is a CRM that stores what it is sent.
 type notebook struct {
 	mu    sync.Mutex
 	notes []string
@@ -55,18 +55,18 @@ func (n *notebook) Reset() {
 	n.notes = nil
 }
 
-// single is a notebook that takes one note a call.
+// single is a notebook that accepts one note per call.
 type single struct{ *notebook }
 
 func (single) OneByOne() {}
 
-// serve makes a call without a network.
+// serve handles a call without a network.
 func serve(t *testing.T, sim *simulator.Simulator) {
 	t.Helper()
 	sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), "POST", "/notes", nil))
 }
 
-// rig is a simulator that is served, on a clock of its own.
+// rig is a running simulator with a clock of its own.
 type rig struct {
 	t       *testing.T
 	sim     *simulator.Simulator
@@ -180,7 +180,7 @@ func TestAnOutageEndsByItself(t *testing.T) {
 	r.expect(201)
 
 	r.sim.SetFaults(simulator.Faults{LoseAnswer: true, DownFor: simulator.Duration(time.Second)})
-	r.expect(503) // what is down carries nothing out
+	r.expect(503) // while it is down, it executes nothing
 	r.sim.SetFaults(simulator.Faults{})
 	r.sim.TakeDown(20 * time.Second)
 	r.expect(503)

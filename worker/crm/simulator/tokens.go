@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// Tokens are the access tokens that a simulated CRM gave out. Safe for concurrent use.
+// Tokens are the access tokens that a simulated CRM issued. It is safe for concurrent use.
 type Tokens struct {
 	now func() time.Time
 
 	mu      sync.Mutex
 	random  *rand.Rand
-	valid   map[string]time.Time // to when it ends; zero for never
+	valid   map[string]time.Time // to the time of expiry; zero for never
 	issued  []time.Time
 	revoked bool
 }
 
-// NewTokens returns no tokens. Equal seeds give equal tokens.
+// NewTokens returns an empty Tokens. Equal seeds give equal tokens.
 func NewTokens(seed uint64, now func() time.Time) *Tokens {
 	return &Tokens{now: now, random: rand.New(rand.NewPCG(seed, 2)), valid: map[string]time.Time{}}
 }
 
-// Issue gives out a token that lives for a time, for ever if it is 0.
+// Issue issues a token with a lifetime; it never expires if that is 0.
 func (t *Tokens) Issue(life time.Duration) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -38,7 +38,7 @@ func (t *Tokens) Issue(life time.Duration) string {
 	return token
 }
 
-// Issued returns how many tokens were given out within the last while.
+// Issued returns how many tokens were issued in the last within.
 func (t *Tokens) Issued(within time.Duration) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -51,8 +51,7 @@ func (t *Tokens) Issued(within time.Duration) int {
 	return n
 }
 
-// Valid reports whether a header Authorization holds a token that was given out and still lives. scheme stands before the
-// token.
+// Valid reports whether an Authorization header holds a valid token after scheme.
 func (t *Tokens) Valid(header, scheme string) bool {
 	token, ok := strings.CutPrefix(header, scheme+" ")
 	t.mu.Lock()
@@ -82,7 +81,7 @@ func (t *Tokens) Revoked() bool {
 	return t.revoked
 }
 
-// Reset forgets all tokens.
+// Reset deletes all tokens.
 func (t *Tokens) Reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -2,10 +2,10 @@ package simulator
 
 import "time"
 
-// Window remembers the calls of the last while. The zero value has none. It is for one goroutine at a time.
+// Window is a sliding window of calls. The zero value is empty. It is not safe for concurrent use.
 type Window struct{ calls []time.Time } // oldest first
 
-// Last returns how many calls were made in the last while, and forgets those before.
+// Last returns how many calls there were in the last while, and drops older ones.
 func (w *Window) Last(while time.Duration, now time.Time) int {
 	for len(w.calls) > 0 && now.Sub(w.calls[0]) >= while {
 		w.calls = w.calls[1:]
@@ -13,5 +13,5 @@ func (w *Window) Last(while time.Duration, now time.Time) int {
 	return len(w.calls)
 }
 
-// Add notes a call, which is not before those that were noted.
+// Add adds a call. Calls must be added in order of time.
 func (w *Window) Add(now time.Time) { w.calls = append(w.calls, now) }

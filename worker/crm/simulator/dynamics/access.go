@@ -18,7 +18,7 @@ func (a *api) token(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// count counts a call, and reports whether it may be made.
+// count counts a call, and reports whether it is within the limit.
 func (a *api) count(w http.ResponseWriter) bool {
 	if a.options.Requests < 0 {
 		return true
@@ -39,7 +39,7 @@ func (a *api) Fail(w http.ResponseWriter, status int) {
 	code, message := "0x80040216", "An unexpected error occurred."
 	switch status {
 	case http.StatusUnauthorized:
-		w.WriteHeader(status) // with nothing in it
+		w.WriteHeader(status) // with an empty body
 		return
 	case http.StatusForbidden:
 		code, message = "0x80040220", "Principal user is missing prvCreateLead privilege"
@@ -53,7 +53,7 @@ func (a *api) Fail(w http.ResponseWriter, status int) {
 	fail(w, status, code, message)
 }
 
-// Limit implements simulator.Limited. Of the day nothing is known.
+// Limit implements simulator.Limited. Dynamics is not known to have a daily limit.
 func (a *api) Limit(w http.ResponseWriter, daily bool) {
 	w.Header().Set("Retry-After", map[bool]string{false: "2", true: "300"}[daily])
 	a.Fail(w, http.StatusTooManyRequests)

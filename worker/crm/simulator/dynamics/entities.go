@@ -9,20 +9,20 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// entity is one kind of records.
+// entity is a kind of records.
 type entity struct {
 	name, set, id string // lead, leads, leadid
 	table         *simulator.Table
 	records       *simulator.Records
 }
 
-// lookup is a column that refers to another record. It is written under the name of its navigation property and what bind says, as
-// the other's path, and read as its identifier.
+// lookup is the type of a column that refers to another record. It is written as the other's path, under the name of the navigation
+// property followed by bind, and read as its identifier.
 const lookup simulator.Type = "lookup"
 
 const bind = "@odata.bind"
 
-// readAs is the name that a column is read under.
+// readAs returns the name under which a field is read.
 func readAs(f simulator.Field) string {
 	if f.Type == lookup {
 		return "_" + strings.ToLower(strings.TrimSuffix(f.Name, bind)) + "_value"
@@ -30,7 +30,7 @@ func readAs(f simulator.Field) string {
 	return f.Name
 }
 
-// unknown is the first column that a call asks for and that is not there; empty if there is none.
+// unknown returns the first column that a call asks for and that does not exist; empty if there is none.
 func (e *entity) unknown(r *http.Request) string {
 	for _, name := range selected(r) {
 		if name != e.id && !slices.ContainsFunc(e.table.Fields(), func(f simulator.Field) bool { return readAs(f) == name }) {

@@ -8,7 +8,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// Fields implements simulator.Fielded: those of leads.
+// Fields implements simulator.Fielded, for leads.
 func (a *api) Fields() []simulator.Field {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -19,7 +19,7 @@ func (a *api) Fields() []simulator.Field {
 func (a *api) ChangeFields(change simulator.FieldChange) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	_ = a.entities["contacts"].table.Change(change) // which may lack what leads have
+	_ = a.entities["contacts"].table.Change(change) // they may lack fields of leads
 	return a.entities["leads"].table.Change(change)
 }
 

@@ -6,7 +6,8 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// Merge implements simulator.Merging. The first record becomes inactive, and names the second, which gets what it has nothing of.
+// Merge implements simulator.Merging. The first record becomes inactive and refers to the second, which inherits the values that it
+// lacks.
 func (a *api) Merge(from, into string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -28,7 +29,7 @@ func (a *api) Merge(from, into string) error {
 	return fmt.Errorf("there are not two open records of %s and %s", from, into)
 }
 
-// open is the record of an address that is not inactive; nil if there is none.
+// open returns the active record with an address; nil if there is none.
 func (e *entity) open(address string) *simulator.Record {
 	for _, record := range e.records.Find("emailaddress1", address) {
 		if record.Values["statecode"] == 0.0 {

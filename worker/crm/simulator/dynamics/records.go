@@ -15,7 +15,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// one gets, changes or upserts a record that may not be there: under an identifier, or under a key.
+// one gets, updates or upserts a record, by identifier or by key. record is nil if it does not exist.
 func (a *api) one(w http.ResponseWriter, r *http.Request, e *entity, record *simulator.Record, id string, key map[string]any) {
 	switch name := e.unknown(r); {
 	case name != "":
@@ -33,7 +33,7 @@ func (a *api) one(w http.ResponseWriter, r *http.Request, e *entity, record *sim
 	}
 }
 
-// write reads and writes one record.
+// write decodes and writes one record.
 func (a *api) write(w http.ResponseWriter, r *http.Request, e *entity, record *simulator.Record, id string, key map[string]any) {
 	body, _ := io.ReadAll(r.Body)
 	values, err := simulator.Values(body)
@@ -52,11 +52,11 @@ func (a *api) write(w http.ResponseWriter, r *http.Request, e *entity, record *s
 			fail(w, http.StatusBadRequest, code, message)
 			return
 		}
-		delete(values, d.Field.Name) // is passed over
+		delete(values, d.Field.Name) // ignored
 	}
 	for name, value := range values {
 		id := reference.FindStringSubmatch(fmt.Sprint(value))
-		if strings.HasSuffix(name, bind) && id != nil && id[2] == uuid.Nil.String() { // which no record has
+		if strings.HasSuffix(name, bind) && id != nil && id[2] == uuid.Nil.String() { // no record has it
 			fail(w, http.StatusNotFound, "0x80040217", "Entity '"+strings.TrimSuffix(id[1], "s")+"' With Id = "+id[2]+" Does Not Exist")
 			return
 		}
@@ -97,10 +97,10 @@ func (a *api) write(w http.ResponseWriter, r *http.Request, e *entity, record *s
 	answer(w, status, e.shown(record, r))
 }
 
-// reference is the path of a record.
+// reference matches the path of a record.
 var reference = regexp.MustCompile(`^/(\w+)\(([0-9a-fA-F-]{36})\)$`)
 
-// refusal words a defect as Dynamics does.
+// refusal returns a defect in Dynamics' words.
 func refusal(e *entity, d simulator.Defect, value any) (code, message string) {
 	const payload = "Error identified in Payload provided by the user for Entity :'%s', For more information on this error please follow this help link ---->  InnerException : Microsoft.OData.ODataException: "
 	switch d.Flaw {

@@ -1,6 +1,5 @@
-// Package dynamics answers like the Dataverse Web API of Dynamics 365 as far as leads and contacts go, with everything in
-// memory. What it knows of Dynamics is from its pages, and from answers that others recorded; where those say nothing, it is
-// strict.
+// Package dynamics simulates the Dataverse Web API of Dynamics 365 for leads and contacts, in memory. It is based on Microsoft's
+// documentation and on recorded answers; where those say nothing, it is strict.
 package dynamics
 
 import (
@@ -24,19 +23,19 @@ const (
 	organisation = "7b1d5c7e-3f2a-4e0b-9f5d-0a1b2c3d4e5f"
 )
 
-// Options say how the simulated environment is. The zero value takes any client.
+// Options configure the simulated environment. The zero value accepts any client.
 type Options struct {
-	// ClientSecret is what callers must send for an access token; empty takes any.
+	// ClientSecret is what callers must send to get an access token; if it is empty, any is accepted.
 	ClientSecret string
-	// Seed makes tokens and faults the same for equal seeds.
+	// Seed determines tokens and faults.
 	Seed uint64
-	// Now is the time; time.Now if nil.
+	// Now returns the current time; time.Now if nil.
 	Now func() time.Time
-	// Requests is how many calls five minutes may have; DefaultRequests if 0, no limit if negative.
+	// Requests is the limit of calls in five minutes; DefaultRequests if 0, no limit if negative.
 	Requests int
-	// KeyStatus is that of the alternate key new_gatewaykey; Active if empty.
+	// KeyStatus is the status of the alternate key new_gatewaykey; Active if empty.
 	KeyStatus string
-	// DetectDuplicates finds leads of the same address, for callers that want to be told. The answer is 500.
+	// DetectDuplicates reports leads with the same address to callers that ask for it. The answer is 500.
 	DetectDuplicates bool
 }
 
@@ -59,7 +58,7 @@ type api struct {
 	options Options
 	*simulator.Tokens
 
-	mu       sync.Mutex // of all that follows
+	mu       sync.Mutex // guards the fields below
 	entities map[string]*entity
 	calls    simulator.Window
 }
@@ -76,7 +75,7 @@ func (a *api) Reset() {
 // OneByOne implements simulator.Single.
 func (*api) OneByOne() {}
 
-// Contacts implements simulator.CRM: leads, then contacts.
+// Contacts implements simulator.CRM. It returns leads, then contacts.
 func (a *api) Contacts() any {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -150,5 +149,5 @@ func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json; odata.metadata=minimal")
 	w.Header().Set("OData-Version", "4.0")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the caller went away
+	_ = json.NewEncoder(w).Encode(body) // fails if the caller has gone
 }

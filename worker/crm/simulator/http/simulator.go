@@ -1,10 +1,10 @@
-// Package http simulates an HTTP API of no vendor in particular, which takes leads as JSON, as most business software and receivers of
-// webhooks do: one lead, an array or one a line. It honours idempotency keys, gives out access tokens, and checks signatures.
+// Package http simulates a generic HTTP API for leads as JSON, like those of most business software and webhook receivers. It
+// accepts one lead, an array or one lead per line, supports idempotency keys, issues access tokens, and checks signatures.
 //
 //	POST /leads        an object, an array, {"leads": […]} or, as application/x-ndjson, lines
-//	PUT  /leads/{key}  the lead of that key, made or changed
-//	GET  /health       whether it is up, and takes the credentials
-//	POST /oauth/token  an access token, by client credentials or a refresh token
+//	PUT  /leads/{key}  creates or replaces the lead with that key
+//	GET  /health       whether it is up and accepts the credentials
+//	POST /oauth/token  an access token, for client credentials or a refresh token
 package http
 
 import (
@@ -24,23 +24,23 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// tokenLife is how long access tokens live.
+// tokenLife is the lifetime of access tokens.
 const tokenLife = time.Hour
 
-// Options say how the API is.
+// Options configure the API.
 type Options struct {
-	// Token is what callers must send: as bearer, as X-Api-Key, as password, as the query parameter api_key, or as
-	// client_secret for an access token; empty lets everybody in.
+	// Token is what callers must send: as bearer token, as X-Api-Key, as password, as the query parameter api_key, or as
+	// client_secret to get an access token. If it is empty, anybody may call.
 	Token string
-	// SigningSecret is what requests must be signed with, as Standard Webhooks has it; empty asks for no signature.
+	// SigningSecret is the Standard Webhooks secret for signatures of requests; if it is empty, none are required.
 	SigningSecret string
-	// Seed makes tokens and faults the same for equal seeds.
+	// Seed determines tokens and faults.
 	Seed uint64
-	// Now is the time; time.Now if nil.
+	// Now returns the current time; time.Now if nil.
 	Now func() time.Time
 }
 
-// Simulator is the API. It is safe for concurrent use.
+// Simulator is the simulated API. It is safe for concurrent use.
 type Simulator struct{ *simulator.Simulator }
 
 // New returns an API without leads.
@@ -64,7 +64,7 @@ type api struct {
 	mux     *http.ServeMux
 	*simulator.Tokens
 
-	mu      sync.Mutex // of all that follows
+	mu      sync.Mutex // guards the fields below
 	records *simulator.Records
 	keys    map[string]*simulator.Record
 }
@@ -104,7 +104,7 @@ func (a *api) Limit(w http.ResponseWriter, daily bool) {
 	a.Fail(w, http.StatusTooManyRequests)
 }
 
-// guarded lets in who has the secret, and signed if that is asked for.
+// guarded requires the secret and, if configured, a signature.
 func (a *api) guarded(next func(http.ResponseWriter, *http.Request, []byte)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -134,7 +134,7 @@ func (a *api) knows(r *http.Request) bool {
 	return a.Valid(r.Header.Get("Authorization"), "Bearer")
 }
 
-// signed checks a signature as Standard Webhooks has it; it may be up to five minutes old.
+// signed checks a Standard Webhooks signature, which may be up to five minutes old.
 func (a *api) signed(r *http.Request, body []byte) bool {
 	id, stamp := r.Header.Get("Webhook-Id"), r.Header.Get("Webhook-Timestamp")
 	var seconds int64
@@ -168,7 +168,7 @@ func (a *api) token(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// post takes one lead or many.
+// post accepts one lead or many.
 func (a *api) post(w http.ResponseWriter, r *http.Request, body []byte) {
 	leads, single, err := read(r.Header.Get("Content-Type"), body)
 	if err != nil {
@@ -214,7 +214,7 @@ func (a *api) put(w http.ResponseWriter, r *http.Request, body []byte) {
 	answer(w, http.StatusOK, result)
 }
 
-// take keeps a lead, in place of an earlier one of its key. What was taken once is not refused when it comes again.
+// take stores a lead, replacing an earlier one with the same key. A lead that was accepted once is not refused later.
 func (a *api) take(r *http.Request, key string, lead map[string]any, i, n int) map[string]any {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -234,7 +234,7 @@ func (a *api) take(r *http.Request, key string, lead map[string]any, i, n int) m
 	return map[string]any{"ok": true, "id": record.ID}
 }
 
-// read reads leads, however they come.
+// read decodes leads in any of the formats.
 func read(contentType string, body []byte) (leads []map[string]any, single bool, err error) {
 	if strings.HasPrefix(contentType, "application/x-ndjson") {
 		for line := range bytes.Lines(body) {
@@ -267,5 +267,5 @@ func read(contentType string, body []byte) (leads []map[string]any, single bool,
 func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the caller went away
+	_ = json.NewEncoder(w).Encode(body) // fails if the caller has gone
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// maxInputs is how many inputs a batch has at most (HubSpot, "Using object APIs").
+// maxInputs is the maximum number of inputs in a batch (HubSpot, "Using object APIs").
 const maxInputs = 100
 
-// input is one of a batch, whatever the batch does.
+// input is an input of any kind of batch.
 type input struct {
 	ID         string `json:"id"`
 	IDProperty string `json:"idProperty"`
@@ -23,11 +23,11 @@ type input struct {
 // batch is the body of a batch call.
 type batch struct {
 	Inputs     []input  `json:"inputs"`
-	IDProperty string   `json:"idProperty"` // of reads
-	Properties []string `json:"properties"` // of reads
+	IDProperty string   `json:"idProperty"` // for reads
+	Properties []string `json:"properties"` // for reads
 }
 
-// step writes one input. Its problem says why it cannot; dry, it only says so and writes nothing.
+// step writes one input, or returns why it cannot. If dry, it only checks.
 type step func(in input, dry bool) (*object, *problem)
 
 func (a *api) batchCreate(r *http.Request) (int, any) {
@@ -69,7 +69,7 @@ func (a *api) batchUpsert(r *http.Request) (int, any) {
 			}
 		}
 		if old != nil && in.IDProperty == "email" && normal(properties["email"]) == normal(in.ID) && !a.options.MergedMoves {
-			delete(properties, "email") // a merged contact keeps its first address
+			delete(properties, "email") // a merged contact keeps its primary address
 		}
 		o, p := a.apply(old, properties, dry)
 		if o != nil {
@@ -80,7 +80,7 @@ func (a *api) batchUpsert(r *http.Request) (int, any) {
 	})
 }
 
-// apply is write, or dry its check alone.
+// apply writes or, if dry, only checks.
 func (a *api) apply(old *contact, properties map[string]string, dry bool) (*object, *problem) {
 	if dry {
 		return nil, a.refusal(old, properties)
@@ -106,8 +106,8 @@ func missing(id string) *problem {
 	return &problem{Category: "OBJECT_NOT_FOUND", Message: "Could not get some CONTACT objects, they may be deleted or not exist.", Context: map[string][]string{"ids": {id}}}
 }
 
-// writeBatch carries a batch out. If every input has a trace of its own, each succeeds or fails alone; otherwise the first
-// that fails, fails all, and nothing is written.
+// writeBatch executes a batch. If every input has a distinct trace, each succeeds or fails alone; otherwise the first failure fails
+// the whole batch, and nothing is written.
 func (a *api) writeBatch(r *http.Request, done int, write step) (int, any) {
 	started := a.options.Now()
 	b, refused := a.readInputs(r)
@@ -156,7 +156,7 @@ func (a *api) writeBatch(r *http.Request, done int, write step) (int, any) {
 	return done, a.results(started, results, failures)
 }
 
-// unwelcome is what the fault of KindPartial says of the i-th of n records, if it is to be refused.
+// unwelcome returns the problem of the i-th of n records if KindPartial refuses it.
 func unwelcome(r *http.Request, i, n int, record any) *problem {
 	if document, _ := json.Marshal(record); !simulator.Refuse(r.Context(), i, n, document) {
 		return nil
@@ -165,7 +165,7 @@ func unwelcome(r *http.Request, i, n int, record any) *problem {
 	return &p
 }
 
-// results is the answer to a batch, in no order that anybody could rely on.
+// results returns the answer to a batch, in random order.
 func (a *api) results(started time.Time, results []object, failures []problem) any {
 	a.random.Shuffle(len(results), func(i, j int) { results[i], results[j] = results[j], results[i] })
 	answer := map[string]any{
@@ -178,7 +178,7 @@ func (a *api) results(started time.Time, results []object, failures []problem) a
 	return answer
 }
 
-// readInputs reads a batch, and says what is wrong with it as a whole.
+// readInputs decodes a batch. The problem is one with the batch as a whole.
 func (a *api) readInputs(r *http.Request) (batch, *problem) {
 	var b batch
 	if _, body := decode(r, &b); body != nil {

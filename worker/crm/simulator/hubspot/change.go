@@ -9,7 +9,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// Limit implements simulator.Limited: the headers are those of an account whose calls are used up.
+// Limit implements simulator.Limited. The headers are those of an account that has used up its calls.
 func (a *api) Limit(w http.ResponseWriter, day bool) {
 	over := tenSecondly
 	spent := &usage{tenSecondly: DefaultTenSecondly, daily: DefaultDaily}
@@ -24,7 +24,7 @@ func (a *api) Limit(w http.ResponseWriter, day bool) {
 	a.answer(w, http.StatusTooManyRequests, limitReached(over))
 }
 
-// types are leadgate's words for HubSpot's types.
+// types maps the simulator's types to HubSpot's.
 var types = map[simulator.Type]string{
 	simulator.Text: typeString, simulator.Email: typeString, simulator.Number: typeNumber, simulator.Integer: typeNumber,
 	simulator.Boolean: typeBool, simulator.Date: typeDate, simulator.Choice: typeEnumeration,
@@ -53,7 +53,7 @@ func (a *api) Fields() []simulator.Field {
 	return fields
 }
 
-// ChangeFields implements simulator.Fielded. HubSpot knows neither required properties nor lengths.
+// ChangeFields implements simulator.Fielded. HubSpot has no required properties and no lengths.
 func (a *api) ChangeFields(change simulator.FieldChange) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 // apiClient is HubSpot's own client.
 const apiClient = `{"private":true,"dependencies":{"@hubspot/api-client":"14.0.1"}}`
 
-// TestHubSpotsClientWorksAgainstTheSimulator has HubSpot's own client create, upsert, batch, search, read properties and meet
+// TestHubSpotsClientWorksAgainstTheSimulator makes HubSpot's own client create, upsert, batch, search, read properties and handle
 // errors.
 func TestHubSpotsClientWorksAgainstTheSimulator(t *testing.T) {
 	t.Parallel()

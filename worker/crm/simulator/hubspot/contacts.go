@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	// maxContacts bounds what an account holds; the oldest contact makes room for a new one.
+	// maxContacts is how many contacts an account holds; after that, a new one replaces the oldest.
 	maxContacts = 100_000
 	// firstID is the identifier of the first contact.
 	firstID = 501
 )
 
-// contact is a record of the account. Its properties are never changed, only replaced.
+// contact is a contact of the account. Its properties are never modified, only replaced.
 type contact struct {
 	id         string
 	properties map[string]string
@@ -23,7 +23,7 @@ type contact struct {
 	updated    time.Time
 }
 
-// contacts are the records of an account, by identifier and by their unique properties. Not safe for concurrent use.
+// contacts are the contacts of an account, by identifier and by unique properties. They are not safe for concurrent use.
 type contacts struct {
 	byID   map[string]*contact
 	unique map[uniqueKey]*contact
@@ -37,8 +37,8 @@ func newContacts() *contacts {
 	return &contacts{byID: map[string]*contact{}, unique: map[uniqueKey]*contact{}, nextID: firstID}
 }
 
-// keys are what no two contacts have in common: addresses, in any case and also those of merged contacts, and the properties
-// that the schema has as unique.
+// keys returns the values that only one contact can have: addresses, in any case and including those of merged contacts, and
+// properties that are unique in the schema.
 func keys(properties map[string]string, s *schema) []uniqueKey {
 	var found []uniqueKey
 	add := func(property, value string) {
@@ -60,7 +60,7 @@ func keys(properties map[string]string, s *schema) []uniqueKey {
 
 func normal(value string) string { return strings.ToLower(strings.TrimSpace(value)) }
 
-// find returns the contact with an identifier or, if a property is named, with that unique property; nil if there is none.
+// find returns the contact with an identifier or, if a property is given, with that unique property; nil if there is none.
 func (c *contacts) find(property, value string) *contact {
 	if property == "" || property == "hs_object_id" {
 		return c.byID[value]
@@ -68,7 +68,7 @@ func (c *contacts) find(property, value string) *contact {
 	return c.unique[uniqueKey{property, normal(value)}]
 }
 
-// holder returns another contact that has one of the keys; nil if there is none.
+// holder returns a contact other than self that has one of the keys; nil if there is none.
 func (c *contacts) holder(keys []uniqueKey, self *contact) *contact {
 	for _, key := range keys {
 		if other := c.unique[key]; other != nil && other != self {
@@ -78,7 +78,7 @@ func (c *contacts) holder(keys []uniqueKey, self *contact) *contact {
 	return nil
 }
 
-// put writes properties to a contact, a new one if it is nil. An empty value clears.
+// put writes properties to a contact, or to a new one if old is nil. An empty value clears the property.
 func (c *contacts) put(old *contact, changes map[string]string, s *schema, now time.Time) *contact {
 	at := now.UTC().Truncate(time.Millisecond)
 	properties := map[string]string{}
@@ -105,7 +105,7 @@ func (c *contacts) put(old *contact, changes map[string]string, s *schema, now t
 	}
 	if email := normal(properties["email"]); email != "" {
 		properties["email"] = email
-		if more := strings.Split(properties["hs_additional_emails"], ";"); old != nil && slices.Contains(more, email) { // they change places
+		if more := strings.Split(properties["hs_additional_emails"], ";"); old != nil && slices.Contains(more, email) { // they swap
 			more[slices.Index(more, email)] = old.properties["email"]
 			properties["hs_additional_emails"] = strings.Join(more, ";")
 		}
@@ -124,7 +124,7 @@ func (c *contacts) remove(gone *contact, s *schema) {
 	c.order = slices.DeleteFunc(c.order, func(other *contact) bool { return other == gone })
 }
 
-// forget takes a contact out of the unique properties.
+// forget removes a contact from the index of unique properties.
 func (c *contacts) forget(gone *contact, s *schema) {
 	for _, key := range keys(gone.properties, s) {
 		if c.unique[key] == gone {
@@ -133,7 +133,7 @@ func (c *contacts) forget(gone *contact, s *schema) {
 	}
 }
 
-// list returns the contacts as the debug address shows them.
+// list returns the contacts for the debug URL.
 func (c *contacts) list() any {
 	type shown struct {
 		ID         string            `json:"id"`

@@ -8,7 +8,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// HubSpot's names of its limits.
+// HubSpot's names for its limits.
 const (
 	secondly    = "SECONDLY"
 	tenSecondly = "TEN_SECONDLY_ROLLING"
@@ -17,7 +17,7 @@ const (
 
 const window = 10 * time.Second
 
-// usage counts calls over a second, over ten, and over a day. Limits of zero and below do not limit.
+// usage counts calls per second, per ten seconds, and per day. A limit of zero or less is none.
 type usage struct {
 	secondly, tenSecondly, daily int
 
@@ -26,8 +26,7 @@ type usage struct {
 	today       int
 }
 
-// count counts a call, tells the limits in the answer's header, and returns the answer if the call is one too many. Such a
-// call is not counted.
+// count counts a call and sets the limit headers. If a limit is exceeded, it does not count the call, and returns the answer.
 func (u *usage) count(header http.Header, now time.Time) (status int, body any) {
 	if day := now.UTC().Truncate(24 * time.Hour); !day.Equal(u.day) {
 		u.day, u.today = day, 0

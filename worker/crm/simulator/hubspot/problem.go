@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// problem is an error in HubSpot's envelope.
+// problem is an error in HubSpot's format.
 type problem struct {
 	Status        string              `json:"status,omitempty"`
 	Category      string              `json:"category,omitempty"`
@@ -45,7 +45,7 @@ var (
 	notFound = problem{Category: "OBJECT_NOT_FOUND", Message: "resource not found"}
 )
 
-// limitReached words it exactly as HubSpot does: its own client compares the text.
+// limitReached uses HubSpot's exact message: its own client compares the text.
 func limitReached(policy string) problem {
 	return problem{
 		Message: fmt.Sprintf("You have reached your %s limit.", strings.ToLower(policy)), ErrorType: "RATE_LIMIT", PolicyName: policy,
@@ -54,7 +54,7 @@ func limitReached(policy string) problem {
 
 func invalid(message string) problem { return problem{Category: "VALIDATION_ERROR", Message: message} }
 
-// withTrace names the input of a batch that the problem is about.
+// withTrace adds the trace of a batch input to the problem.
 func (p problem) withTrace(trace string) problem {
 	context := map[string][]string{"objectWriteTraceId": {trace}}
 	maps.Copy(context, p.Context)
@@ -82,7 +82,7 @@ func (a *api) Fail(w http.ResponseWriter, status int) {
 	a.answer(w, status, p)
 }
 
-// answer writes an answer. Each has a content type, also an empty one: HubSpot's own client insists on it.
+// answer writes an answer. Even an empty one has a content type: HubSpot's own client insists on it.
 func (a *api) answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json;charset=utf-8")
 	if p, ok := body.(problem); ok {
@@ -92,7 +92,7 @@ func (a *api) answer(w http.ResponseWriter, status int, body any) {
 	}
 	w.WriteHeader(status)
 	if body != nil && status != http.StatusNoContent {
-		_ = json.NewEncoder(w).Encode(body) // the caller went away
+		_ = json.NewEncoder(w).Encode(body) // fails if the caller has gone
 	}
 }
 

@@ -14,7 +14,7 @@ func (a *api) listProperties(r *http.Request) (int, any) {
 	return http.StatusOK, map[string]any{"results": copies(properties)}
 }
 
-// copies are what is answered: it is written when the account may change again.
+// copies returns copies for the answer, which is written after the lock is released.
 func copies(properties []*property) []property {
 	all := make([]property, len(properties))
 	for i, p := range properties {
@@ -50,7 +50,7 @@ func (a *api) createProperty(r *http.Request) (int, any) {
 	return http.StatusCreated, p
 }
 
-// archiveProperty removes a property, as an account's administrator does. The contacts keep its values.
+// archiveProperty archives a property, like an administrator. The contacts keep its values.
 func (a *api) archiveProperty(r *http.Request) (int, any) {
 	p := a.schema.get(r.PathValue("name"))
 	if p == nil {

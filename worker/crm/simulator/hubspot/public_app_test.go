@@ -9,7 +9,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator/nodetest"
 )
 
-// TestHubSpotsClientAsAPublicAppWorksAgainstTheSimulator has HubSpot's own client get tokens, lose them, and meet limits.
+// TestHubSpotsClientAsAPublicAppWorksAgainstTheSimulator makes HubSpot's own client get tokens, lose them, and run into limits.
 func TestHubSpotsClientAsAPublicAppWorksAgainstTheSimulator(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(hubspot.New(hubspot.Options{RefreshToken: "r-1", ClientSecret: "s-1"}))

@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// property is one property of contacts, as HubSpot describes it.
+// property is HubSpot's description of a property of contacts.
 type property struct {
 	Name           string          `json:"name"`
 	Label          string          `json:"label"`
 	Type           string          `json:"type"`      // string, number, date, datetime, enumeration, bool or phone_number
-	FieldType      string          `json:"fieldType"` // how a form shows it
+	FieldType      string          `json:"fieldType"` // how forms display it
 	GroupName      string          `json:"groupName"`
 	Description    string          `json:"description"`
 	Options        []option        `json:"options"`
@@ -43,10 +43,10 @@ const (
 
 func (p *property) readOnly() bool { return p.Modification["readOnlyValue"] }
 
-// schema is which properties contacts have. Not safe for concurrent use.
+// schema is the properties of contacts. It is not safe for concurrent use.
 type schema struct{ properties map[string]*property }
 
-// newSchema returns the properties that every account has, as far as leads are concerned.
+// newSchema returns the properties that every account has, as far as leads need them.
 func newSchema() *schema {
 	s := &schema{properties: map[string]*property{}}
 	for _, name := range []string{
@@ -97,7 +97,7 @@ func (s *schema) add(p *property) {
 	s.properties[p.Name] = p
 }
 
-// get returns a property that is there; nil if it is not, or not any more.
+// get returns a property; nil if it does not exist or is archived.
 func (s *schema) get(name string) *property {
 	if p := s.properties[name]; p != nil && !p.Archived {
 		return p
@@ -110,7 +110,7 @@ func (s *schema) isUnique(name string) bool {
 	return p != nil && p.HasUniqueValue
 }
 
-// list returns the properties that are there, or were, by name.
+// list returns the archived properties or the others, sorted by name.
 func (s *schema) list(archived bool) []*property {
 	var all []*property
 	for _, name := range slices.Sorted(maps.Keys(s.properties)) {

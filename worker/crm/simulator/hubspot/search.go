@@ -16,8 +16,8 @@ type filter struct {
 	Values   []string `json:"values"`
 }
 
-// search finds contacts that meet all filters of one of the groups, oldest first. It knows of a contact only some time after
-// it was made.
+// search returns contacts that match all filters of one of the groups, oldest first. It does not find a new contact until SearchLag
+// has passed.
 func (a *api) search(r *http.Request) (int, any) {
 	var body struct {
 		FilterGroups []struct {
@@ -68,7 +68,7 @@ func (f filter) matches(c *contact) bool {
 		return value != strings.ToLower(f.Value)
 	case "IN":
 		return has && slices.ContainsFunc(f.Values, func(one string) bool { return value == strings.ToLower(one) })
-	case "GTE": // of dates
+	case "GTE": // for dates
 		at, err := time.Parse(timeFormat, c.properties[f.Property])
 		since, err2 := strconv.ParseInt(f.Value, 10, 64)
 		return err == nil && err2 == nil && at.UnixMilli() >= since

@@ -1,6 +1,5 @@
-// Package hubspot answers like HubSpot's CRM API as far as contacts go, with everything in memory: well enough for leadgate
-// and for HubSpot's own clients. What it knows of HubSpot is from its API specifications and guides, and from answers that
-// others recorded; where those say nothing, it is strict.
+// Package hubspot simulates HubSpot's CRM API for contacts, in memory, well enough for leadgate and for HubSpot's own clients. It
+// is based on HubSpot's API specifications and guides, and on recorded answers; where those say nothing, it is strict.
 package hubspot
 
 import (
@@ -22,37 +21,38 @@ const (
 	DefaultDaily       = 250_000
 )
 
-// tokenLife is how long access tokens live.
+// tokenLife is the lifetime of access tokens.
 const tokenLife = 30 * time.Minute
 
-// portalID is the number of the simulated account.
+// portalID is the identifier of the simulated account.
 const portalID = 4711
 
-// timeFormat is HubSpot's: ISO 8601 in UTC, milliseconds.
+// timeFormat is HubSpot's time format: ISO 8601 in UTC, with milliseconds.
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
-// Options say how a simulated account is. The zero value is the smallest account, and takes any token.
+// Options configure a simulated account. The zero value is the smallest account, and accepts any token.
 type Options struct {
-	// Token is the access token that callers must send; empty takes any.
+	// Token is the access token that callers must send; if it is empty, any is accepted.
 	Token string
-	// RefreshToken and ClientSecret are those of a public app that the account has installed. With them it gets access tokens by
-	// OAuth, each of which lives for half an hour. Without them there is no such app.
+	// RefreshToken and ClientSecret are those of a public app that is installed in the account and gets access tokens by OAuth,
+	// which live for half an hour. If they are empty, there is no such app.
 	RefreshToken, ClientSecret string
-	// Seed makes identifiers, the order of results and faults the same for equal seeds.
+	// Seed determines identifiers, the order of results, and faults.
 	Seed uint64
-	// Now is the time; time.Now if nil.
+	// Now returns the current time; time.Now if nil.
 	Now func() time.Time
-	// TenSecondly is how many calls any ten seconds may have; DefaultTenSecondly if 0, no limit if negative.
+	// TenSecondly is the limit of calls in any ten seconds; DefaultTenSecondly if 0, no limit if negative.
 	TenSecondly int
-	// Secondly is how many calls any second may have; no limit if 0.
+	// Secondly is the limit of calls in any second; no limit if 0.
 	Secondly int
-	// Daily is how many calls a day, in UTC, may have; DefaultDaily if 0, no limit if negative.
+	// Daily is the limit of calls per day in UTC; DefaultDaily if 0, no limit if negative.
 	Daily int
-	// SearchLag is how long search does not know of a new contact; none if 0. With HubSpot it is a few seconds.
+	// SearchLag is how long search does not find a new contact; with the real HubSpot it is a few seconds.
 	SearchLag time.Duration
-	// MergedConflicts answers upserts by a second address of a merged contact with a conflict; otherwise they write to it.
+	// MergedConflicts answers upserts by a secondary address of a merged contact with a conflict; otherwise they update the
+	// contact.
 	MergedConflicts bool
-	// MergedMoves makes a second address that is sent with an upsert the contact's first; otherwise the first stays.
+	// MergedMoves makes a secondary address in an upsert the contact's primary one; otherwise the primary one stays.
 	MergedMoves bool
 	// Untraced leaves objectWriteTraceId out of results.
 	Untraced bool
@@ -76,13 +76,13 @@ func New(o Options) *Simulator {
 	return &Simulator{simulator.New(a, o.Seed, o.Now)}
 }
 
-// api is HubSpot's part of the simulator.
+// api is the HubSpot part of the simulator.
 type api struct {
-	*simulator.Tokens // of the public app
+	*simulator.Tokens // for the public app
 	options           Options
 	mux               *http.ServeMux
 
-	mu       sync.Mutex // of all that follows
+	mu       sync.Mutex // guards the fields below
 	random   *rand.Rand
 	contacts *contacts
 	schema   *schema
@@ -90,7 +90,7 @@ type api struct {
 }
 
 func (a *api) routes() {
-	// The families of paths carry the same bodies.
+	// All paths to contacts accept the same bodies.
 	for _, base := range []string{"/crm/v3/objects/contacts", "/crm/objects/2026-03/contacts", "/crm/objects/2026-09/contacts"} {
 		a.handle("POST "+base, a.create)
 		a.handle("GET "+base+"/{id}", a.get)
@@ -111,7 +111,7 @@ func (a *api) routes() {
 	a.handle("GET /account-info/v3/details", a.accountDetails)
 }
 
-// endpoint answers a call. It is called with mu held, and returns what to answer.
+// endpoint returns the answer to a call. It is called with mu held.
 type endpoint func(r *http.Request) (status int, body any)
 
 func (a *api) handle(pattern string, e endpoint) {
@@ -122,7 +122,7 @@ func (a *api) handle(pattern string, e endpoint) {
 		if status, body = a.authenticate(r); body != nil {
 			return status, body
 		}
-		if !search { // searches are counted apart, and tell no limits
+		if !search { // searches have limits of their own, without headers
 			if status, body = a.usage.count(w.Header(), a.options.Now()); body != nil {
 				return status, body
 			}
@@ -192,7 +192,7 @@ func (a *api) authenticate(r *http.Request) (int, any) {
 	return http.StatusUnauthorized, unauthenticated
 }
 
-// token gives an access token for the refresh token.
+// token issues an access token for the refresh token.
 func (a *api) token(w http.ResponseWriter, r *http.Request) {
 	right := a.options.RefreshToken != "" && !a.Revoked() && r.FormValue("grant_type") == "refresh_token" &&
 		r.FormValue("refresh_token") == a.options.RefreshToken && r.FormValue("client_secret") == a.options.ClientSecret

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const base = "/crm/v3/objects/contacts"
 
-// rig is an account on a clock of its own.
+// rig is a simulated account with a clock of its own.
 type rig struct {
 	t     *testing.T
 	sim   *hubspot.Simulator
@@ -35,7 +35,7 @@ func newRig(t *testing.T, o hubspot.Options) *rig {
 	return r
 }
 
-// answer is what a call was answered with.
+// answer is the answer to a call.
 type answer struct {
 	status int
 	header http.Header
@@ -103,7 +103,7 @@ func (r *rig) want(status int, method, path, body string) answer {
 	return a
 }
 
-// contacts returns the records as the debug address shows them.
+// contacts returns the records from the debug URL.
 func (r *rig) contacts() (contacts []struct {
 	ID         string
 	Properties map[string]string
@@ -390,7 +390,7 @@ func TestTheTokenIsChecked(t *testing.T) {
 			t.Errorf("token %q: %+v", token, refused)
 		}
 	}
-	r.want(200, "GET", "/_sim/contacts", "") // needs none
+	r.want(200, "GET", "/_sim/contacts", "") // needs no token
 	anybody := newRig(t, hubspot.Options{})
 	anybody.want(200, "GET", "/account-info/v3/details", "")
 	anybody.token = ""
@@ -456,7 +456,7 @@ func TestUnknownAddressesAreAnsweredInHubSpotsWords(t *testing.T) {
 	if got := r.want(404, "GET", "/crm/v3/objects/deals/1", "").body; got.Status != "error" {
 		t.Errorf("answered %+v", got)
 	}
-	r.want(201, "POST", "/crm/objects/2026-03/contacts", `{"properties":{"email":"ada@example.com"}}`) // the dated family
+	r.want(201, "POST", "/crm/objects/2026-03/contacts", `{"properties":{"email":"ada@example.com"}}`) // a path with a date
 }
 
 func TestContactsCanBeShownWhileTheyChange(t *testing.T) {

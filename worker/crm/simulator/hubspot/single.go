@@ -10,7 +10,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// object is a contact as HubSpot answers it.
+// object is a contact in HubSpot's form.
 type object struct {
 	ID         string             `json:"id"`
 	Properties map[string]*string `json:"properties"`
@@ -22,7 +22,7 @@ type object struct {
 	Trace      string             `json:"objectWriteTraceId,omitempty"`
 }
 
-// written is the answer to a write: with all properties.
+// written returns the answer to a write: the contact with all properties.
 func written(c *contact) object {
 	o := object{
 		ID: c.id, Properties: map[string]*string{}, CreatedAt: c.created.Format(timeFormat), UpdatedAt: c.updated.Format(timeFormat),
@@ -34,7 +34,7 @@ func written(c *contact) object {
 	return o
 }
 
-// shown is the answer to a read: with some properties that are always there, and those asked for, null if empty.
+// shown returns the answer to a read: the contact with some default properties and those asked for, null if empty.
 func shown(c *contact, asked []string) object {
 	o := written(c)
 	o.Properties = map[string]*string{}
@@ -47,7 +47,7 @@ func shown(c *contact, asked []string) object {
 	return o
 }
 
-// values are the properties of a request: strings only, null clears as the empty string does.
+// values are the properties in a request, all of them strings. Null clears a property, like an empty string.
 type values map[string]*string
 
 func (v values) plain() map[string]string {
@@ -123,7 +123,7 @@ func (a *api) archive(r *http.Request) (int, any) {
 	return http.StatusNoContent, nil
 }
 
-// write writes properties to a contact, a new one if it is nil, unless something is wrong with them.
+// write writes properties to a contact, or to a new one if old is nil, unless there is a problem with them.
 func (a *api) write(old *contact, properties map[string]string) (*contact, *problem) {
 	if p := a.refusal(old, properties); p != nil {
 		return nil, p
@@ -131,7 +131,7 @@ func (a *api) write(old *contact, properties map[string]string) (*contact, *prob
 	return a.contacts.put(old, properties, a.schema, a.options.Now()), nil
 }
 
-// refusal is what is wrong with properties for a contact, a new one if it is nil; nil if nothing is.
+// refusal returns the problem with properties for a contact, or for a new one if old is nil; nil if there is none.
 func (a *api) refusal(old *contact, properties map[string]string) *problem {
 	if p := a.schema.validate(properties); p != nil {
 		return p
@@ -156,7 +156,7 @@ func statusOf(p *problem) int {
 	return http.StatusBadRequest
 }
 
-// decode reads the body of a call. It returns what to answer if that is not what the call takes.
+// decode decodes the body of a call. If that fails, it returns the answer.
 func decode(r *http.Request, into any) (int, any) {
 	if err := json.NewDecoder(r.Body).Decode(into); err != nil {
 		return http.StatusBadRequest, invalid("Invalid input JSON: " + err.Error())

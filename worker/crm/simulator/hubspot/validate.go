@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// valueError is what is wrong with the value of one property, as HubSpot embeds it in a message.
+// valueError is a problem with the value of one property, as HubSpot embeds it in messages.
 type valueError struct {
 	IsValid   bool   `json:"isValid"`
 	Message   string `json:"message"`
@@ -21,7 +21,7 @@ type valueError struct {
 	PortalID  int    `json:"portalId"`
 }
 
-// validate returns what is wrong with properties that are to be written; nil if nothing is.
+// validate returns the problem with properties to write; nil if there is none.
 func (s *schema) validate(properties map[string]string) *problem {
 	var wrong []valueError
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
@@ -35,7 +35,7 @@ func (s *schema) validate(properties map[string]string) *problem {
 	}
 	embedded, err := json.Marshal(wrong)
 	if err != nil {
-		panic(err) // texts and numbers only
+		panic(err) // it contains only strings, numbers and bools
 	}
 	p := invalid("Property values were not valid: " + string(embedded))
 	for _, w := range wrong {
@@ -51,7 +51,7 @@ func (s *schema) check(name, value string) (code, message string) {
 		return "PROPERTY_DOESNT_EXIST", fmt.Sprintf("Property %q does not exist", name)
 	case p.readOnly():
 		return "READ_ONLY_VALUE", fmt.Sprintf("%q is a read only property; its value cannot be set.", name)
-	case value == "": // clears
+	case value == "": // clears the property
 		return "", ""
 	case name == "email":
 		if !isEmail(value) {
@@ -91,7 +91,7 @@ func isEmail(value string) bool {
 	return err == nil && address.Name == "" && address.Address == value && strings.Contains(value[strings.LastIndexByte(value, '@'):], ".")
 }
 
-// isTime knows the two forms that HubSpot takes: ISO 8601 and milliseconds since 1970.
+// isTime reports whether a value has one of HubSpot's formats: ISO 8601, or milliseconds since 1970.
 func isTime(value string) bool {
 	if _, err := strconv.ParseInt(value, 10, 64); err == nil {
 		return true

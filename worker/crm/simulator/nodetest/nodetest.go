@@ -1,5 +1,5 @@
-// Package nodetest runs the CRMs' own Node clients against the simulators, so that these agree with more than leadgate alone.
-// The clients come from npm, into the user's cache, and never into the repository.
+// Package nodetest runs the CRMs' own Node clients against the simulators, to check them against more than leadgate. The clients
+// come from npm and are stored in the user's cache, never in the repository.
 package nodetest
 
 import (
@@ -15,17 +15,17 @@ import (
 	"time"
 )
 
-// required is set where a missing Node is a failure and no reason to skip.
+// required is the environment variable that makes a missing Node a failure instead of a reason to skip.
 const required = "LEADGATE_REQUIRE_NODE"
 
-// How long npm may take to fetch, and a script to run.
+// How long npm may download, and how long a script may run.
 const (
 	fetching = 2 * time.Minute
 	running  = 2 * time.Minute
 )
 
-// Run runs a script with Node in a directory that has the packages of a package.json, and returns what it printed. It skips the
-// test where there is no Node, or no npm, or no way to the registry.
+// Run runs a Node script with the packages of a package.json installed, and returns its output. It skips the test if there is no
+// Node, no npm, or no access to the registry.
 func Run(t *testing.T, manifest, script string, arguments ...string) string {
 	t.Helper()
 	for _, tool := range []string{"node", "npm"} {
@@ -42,7 +42,7 @@ func Run(t *testing.T, manifest, script string, arguments ...string) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), filepath.Base(script))
-	// Packages are looked for beside the script.
+	// Node looks for packages beside the script.
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,8 @@ func without(t *testing.T, format string, arguments ...any) {
 	t.Skipf(format, arguments...)
 }
 
-// install has the packages of a manifest in the user's cache. Whoever comes first fetches them; others find them whole.
+// install installs the packages of a manifest in the user's cache, unless they are there. Concurrent callers never see a partial
+// installation.
 func install(t *testing.T, manifest string) (string, error) {
 	t.Helper()
 	cache, err := os.UserCacheDir()
@@ -88,7 +89,7 @@ func install(t *testing.T, manifest string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = os.RemoveAll(building) }() // nothing is left of it if all went well
+	defer func() { _ = os.RemoveAll(building) }() // renamed if all went well
 	if err := os.WriteFile(filepath.Join(building, "package.json"), []byte(manifest), 0o600); err != nil {
 		return "", err
 	}
@@ -100,14 +101,14 @@ func install(t *testing.T, manifest string) (string, error) {
 		return "", fmt.Errorf("npm install: %w: %s", err, out)
 	}
 	if err := os.Rename(building, dir); err != nil {
-		if _, there := os.Stat(dir); there != nil { // otherwise somebody else was quicker
+		if _, there := os.Stat(dir); there != nil { // otherwise another process was faster
 			return "", err
 		}
 	}
 	return dir, nil
 }
 
-// withoutProxies is the environment without proxies: the simulators are on this machine.
+// withoutProxies returns the environment without proxies: the simulators run on this machine.
 func withoutProxies() []string {
 	var kept []string
 	for _, variable := range os.Environ() {

@@ -8,7 +8,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// Fields implements simulator.Fielded: those of persons.
+// Fields implements simulator.Fielded, for persons.
 func (a *api) Fields() []simulator.Field {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -22,7 +22,7 @@ func (a *api) ChangeFields(change simulator.FieldChange) error {
 	return a.fields.Change(change)
 }
 
-// said is the first of what is wrong, in Pipedrive's words.
+// said returns the first defect in Pipedrive's words; empty if there is none.
 func said(defects []simulator.Defect) string {
 	if len(defects) == 0 {
 		return ""

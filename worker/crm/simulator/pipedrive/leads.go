@@ -16,7 +16,7 @@ func (a *api) listLeads(r *http.Request, _ map[string]any) (int, any) {
 	if query.Get("sort") == "add_time DESC" {
 		slices.Reverse(found)
 	}
-	start, _ := strconv.Atoi(query.Get("start")) // otherwise from the first
+	start, _ := strconv.Atoi(query.Get("start")) // 0 if missing
 	limit, err := strconv.Atoi(query.Get("limit"))
 	if err != nil || limit > maxLeads {
 		limit = maxLeads
@@ -28,7 +28,7 @@ func (a *api) listLeads(r *http.Request, _ map[string]any) (int, any) {
 	return http.StatusOK, all
 }
 
-// maxLeads is how many leads a page has.
+// maxLeads is the number of leads per page.
 const maxLeads = 100
 
 func shownLead(lead *simulator.Record) map[string]any {
@@ -37,7 +37,7 @@ func shownLead(lead *simulator.Record) map[string]any {
 	return row
 }
 
-// lead checks what is to be written of a lead.
+// lead returns the problem with a lead to write; empty if there is none.
 func (a *api) lead(body map[string]any, create bool) string {
 	checked := maps.Clone(body)
 	for _, name := range []string{"person_id", "organization_id", "origin_id", "label_ids", "value", "owner_id", "visible_to", "was_seen", "channel"} {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// count takes a call off the limits, and answers if there is nothing left.
+// count counts a call. If a limit is exceeded, it answers and returns false.
 func (a *api) count(w http.ResponseWriter, cost int, search bool) bool {
 	now := a.options.Now()
 	if day := now.UTC().Format(time.DateOnly); day != a.day {

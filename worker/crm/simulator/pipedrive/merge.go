@@ -10,8 +10,8 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// Merge implements simulator.Merging. The second person stays as it is, gets what it has nothing of, and all addresses, phone
-// numbers and leads; the first is gone.
+// Merge implements simulator.Merging. The second person keeps its values, inherits those that it lacks, and gets all addresses,
+// phone numbers and leads of the first, which is deleted.
 func (a *api) Merge(from, into string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -36,7 +36,7 @@ func (a *api) Merge(from, into string) error {
 	return nil
 }
 
-// personAt is the person with an e-mail address; nil if there is none.
+// personAt returns the person with an e-mail address; nil if there is none.
 func (a *api) personAt(address string) *simulator.Record {
 	all := a.persons.All()
 	i := slices.IndexFunc(all, func(person *simulator.Record) bool {
@@ -48,7 +48,7 @@ func (a *api) personAt(address string) *simulator.Record {
 	return all[i]
 }
 
-// together is a list with what another has besides; only the first list has a primary entry, if it has any.
+// together returns a list with the additional entries of another, which are not primary unless the list has none.
 func together(list, other any) []any {
 	all, _ := list.([]any)
 	all = slices.Clone(all)

@@ -32,7 +32,7 @@ func shownPerson(person *simulator.Record) map[string]any {
 	return row
 }
 
-// person checks and takes apart what is to be written of a person.
+// person splits and checks a person to write.
 func (a *api) person(body map[string]any, create bool) (map[string]any, string) {
 	values := maps.Clone(body)
 	custom, _ := values["custom_fields"].(map[string]any)

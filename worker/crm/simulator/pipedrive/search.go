@@ -10,8 +10,8 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// index is what search knows: which persons have an address or a phone number, in lower case. It learns what is new, and forgets
-// what is gone, only after a while. Not safe for concurrent use.
+// index is the index of search: the persons with an address or phone number, in lower case. It learns of changes only after a lag.
+// It is not safe for concurrent use.
 type index struct {
 	lag     time.Duration
 	entries map[string][]*indexed
@@ -21,15 +21,15 @@ type indexed struct {
 	person *simulator.Record
 	list   string // emails or phones
 	since  time.Time
-	until  time.Time // zero as long as the person has it
+	until  time.Time // zero while the person has it
 }
 
 func newIndex(lag time.Duration) *index { return &index{lag, map[string][]*indexed{}} }
 
-// addressLists are where a person has what it is found by.
+// addressLists are the members of a person that are searched.
 var addressLists = []string{"emails", "phones"}
 
-// put makes a person be found by its addresses and phone numbers.
+// put adds a person's addresses and phone numbers to the index.
 func (x *index) put(person *simulator.Record, now time.Time) {
 	for _, list := range addressLists {
 		for _, value := range addresses(person.Values[list]) {
@@ -42,7 +42,7 @@ func (x *index) put(person *simulator.Record, now time.Time) {
 	}
 }
 
-// drop has a person found no more by what it had, but for what it keeps.
+// drop removes from the index what a person had, except what it keeps.
 func (x *index) drop(person *simulator.Record, had, keeps map[string]any, now time.Time) {
 	for _, list := range addressLists {
 		kept := addresses(keeps[list])
@@ -59,7 +59,7 @@ func (x *index) drop(person *simulator.Record, had, keeps map[string]any, now ti
 	}
 }
 
-// find returns the persons that search knows to have a value in a list, oldest first.
+// find returns the persons that search finds by a value in a list, oldest first.
 func (x *index) find(list, value string, now time.Time) []*simulator.Record {
 	var found []*simulator.Record
 	for _, e := range x.entries[strings.ToLower(value)] {
@@ -84,7 +84,7 @@ func (a *api) search(r *http.Request, _ map[string]any) (int, any) {
 	return http.StatusOK, map[string]any{"items": items}
 }
 
-// addresses are the values of a list of addresses or phone numbers.
+// addresses returns the values of a list of addresses or phone numbers.
 func addresses(list any) []string {
 	var values []string
 	items, _ := list.([]any)

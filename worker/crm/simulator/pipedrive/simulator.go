@@ -1,6 +1,6 @@
-// Package pipedrive answers like Pipedrive's API as far as persons, leads and notes go, with everything in memory. What it knows
-// of Pipedrive is from its official client, and from answers that others recorded. As with Pipedrive, nothing is unique: who does
-// not look first makes a person twice, and search does not know of a new one at once.
+// Package pipedrive simulates Pipedrive's API for persons, leads and notes, in memory. It is based on Pipedrive's official client
+// and on recorded answers. As with Pipedrive, nothing is unique: a client that does not search first creates duplicates, and search
+// does not find a new person immediately.
 package pipedrive
 
 import (
@@ -17,29 +17,29 @@ import (
 )
 
 const (
-	// DefaultDaily is how many tokens a company has a day (contracts, pipedrive.md §5).
+	// DefaultDaily is how many tokens a company has per day (contracts, pipedrive.md §5).
 	DefaultDaily = 30_000
-	// DefaultBurst is how many calls two seconds may have on the smallest plan.
+	// DefaultBurst is the limit of calls in two seconds on the smallest plan.
 	DefaultBurst = 20
-	// DefaultSearches is how many searches two seconds may have on any plan.
+	// DefaultSearches is the limit of searches in two seconds on any plan.
 	DefaultSearches = 10
 	burstWindow     = 2 * time.Second
 	tokenLife       = time.Hour
 )
 
-// Options say how the simulated company is. The zero value takes any token.
+// Options configure the simulated company. The zero value accepts any token.
 type Options struct {
-	// Token is the API token, and the refresh token, that callers must send; empty takes any.
+	// Token is the API token and the refresh token that callers must send; if it is empty, any is accepted.
 	Token string
-	// Seed makes tokens and faults the same for equal seeds.
+	// Seed determines tokens and faults.
 	Seed uint64
-	// Now is the time; time.Now if nil.
+	// Now returns the current time; time.Now if nil.
 	Now func() time.Time
 	// Daily, Burst and Searches are limits; the defaults if 0, none if negative.
 	Daily, Burst, Searches int
-	// SearchLag is how long search does not know what was changed: a new person, or one that is gone; none if 0.
+	// SearchLag is how long search does not know of changes: a new person, or one that is gone.
 	SearchLag time.Duration
-	// ShowsDeleted goes on showing persons that are gone, and says so of them; otherwise they are not found.
+	// ShowsDeleted still returns deleted persons, marked as such; otherwise they are not found.
 	ShowsDeleted bool
 }
 
@@ -84,7 +84,7 @@ func New(o Options) *Simulator {
 	return &Simulator{simulator.New(a, o.Seed, o.Now), a}
 }
 
-// route is what a call costs, and what answers it. It is called with mu held.
+// route is a call's cost and handler. The handler is called with mu held.
 type route struct {
 	cost   int
 	answer func(r *http.Request, body map[string]any) (status int, data any)
@@ -95,11 +95,11 @@ type api struct {
 	mux     *http.ServeMux
 	*simulator.Tokens
 
-	mu      sync.Mutex // of all that follows
+	mu      sync.Mutex // guards the fields below
 	fields  *simulator.Table
 	deals   *simulator.Table
 	persons *simulator.Records
-	deleted map[string]*simulator.Record // persons that are gone, by identifier
+	deleted map[string]*simulator.Record // deleted persons, by identifier
 	index   *index
 	leads   *simulator.Records
 	notes   *simulator.Records
@@ -143,7 +143,7 @@ func (a *api) Reset() {
 // OneByOne implements simulator.Single.
 func (*api) OneByOne() {}
 
-// Contacts implements simulator.CRM: leads, each with its person and notes.
+// Contacts implements simulator.CRM. It returns leads, each with its person and notes.
 func (a *api) Contacts() any {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -167,14 +167,14 @@ func (a *api) Contacts() any {
 	return all
 }
 
-// Persons returns how many persons there are.
+// Persons returns the number of persons.
 func (s *Simulator) Persons() int {
 	s.api.mu.Lock()
 	defer s.api.mu.Unlock()
 	return len(s.api.persons.All())
 }
 
-// guarded lets in who has a token, as long as there is something left of the limits.
+// guarded requires a token, and applies the limits.
 func (a *api) guarded(next route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !a.knows(r) {
@@ -230,5 +230,5 @@ func (a *api) me(*http.Request, map[string]any) (int, any) {
 func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the caller went away
+	_ = json.NewEncoder(w).Encode(body) // fails if the caller has gone
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// maxRecords is how many records a collection has at most.
+// maxRecords is the maximum number of records in a collection.
 const maxRecords = 200
 
-// result is what became of one record.
+// result is the result for one record.
 type result struct {
 	ID      string    `json:"id,omitempty"`
 	Success bool      `json:"success"`
@@ -20,7 +20,7 @@ type result struct {
 	Created *bool     `json:"created,omitempty"`
 }
 
-// collected is the body of a call about many records.
+// collected is the body of a call about a collection.
 type collected struct {
 	AllOrNone bool             `json:"allOrNone"`
 	Records   []map[string]any `json:"records"`
@@ -78,7 +78,7 @@ func (a *api) upsertCollection(w http.ResponseWriter, c *call, o *object, field 
 	})
 }
 
-// collect writes many records, each as find says: to which object, over which record; nil for a new one.
+// collect writes records. find returns the object of each, and the record to update; nil for a new one.
 func (a *api) collect(w http.ResponseWriter, c *call, find func(map[string]any) (*object, *simulator.Record, []problem)) {
 	var b collected
 	body, _ := io.ReadAll(c.Body)
@@ -105,7 +105,7 @@ func (a *api) collect(w http.ResponseWriter, c *call, find func(map[string]any) 
 		if problems == nil {
 			problems = a.check(o, writing{values, record, c.allowSave()})
 		}
-		if len(problems) > 0 && problems[0].Code == "JSON_PARSER_ERROR" { // a value of another type spoils the whole body
+		if len(problems) > 0 && problems[0].Code == "JSON_PARSER_ERROR" { // a value of the wrong type makes the whole body invalid
 			for _, u := range undo {
 				u()
 			}
@@ -147,7 +147,7 @@ func (a *api) collect(w http.ResponseWriter, c *call, find func(map[string]any) 
 	answer(w, http.StatusOK, c.omitted(b.Records, results))
 }
 
-// omitted leaves out what the fault of KindOmit asks for.
+// omitted removes the results that KindOmit leaves out.
 func (c *call) omitted(records []map[string]any, results []result) []result {
 	kept := []result{}
 	for i, r := range results {

@@ -9,7 +9,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// describe describes an object, unless it did not change since the caller last asked.
+// describe describes an object, unless it has not changed since the caller's If-Modified-Since.
 func (o *object) describe(w http.ResponseWriter, c *call) {
 	w.Header().Set("Last-Modified", o.modified.Format(http.TimeFormat))
 	if since, err := http.ParseTime(c.Header.Get("If-Modified-Since")); err == nil && !o.modified.After(since) {

@@ -9,10 +9,10 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator/salesforce"
 )
 
-// jsforce asks for Node 22 because of undici 8; with undici 7 it runs on Node 20, too (contracts, simulators.md §1).
+// jsforce requires Node 22 because of undici 8; with undici 7 it also runs on Node 20 (contracts, simulators.md §1).
 const jsforce = `{"private":true,"dependencies":{"jsforce":"3.10.26"},"overrides":{"undici":"7.10.0"}}`
 
-// TestJsforceWorksAgainstTheSimulator has Salesforce's own client create, upsert, batch, query, describe and meet errors.
+// TestJsforceWorksAgainstTheSimulator makes jsforce create, upsert, batch, query, describe and handle errors.
 func TestJsforceWorksAgainstTheSimulator(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(salesforce.New(salesforce.Options{ClientSecret: "s3cret", Rule: salesforce.Alert}))

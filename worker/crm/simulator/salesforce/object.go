@@ -9,12 +9,12 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// object is one kind of records: leads or contacts.
+// object is a kind of records: leads or contacts.
 type object struct {
 	name     string
 	table    *simulator.Table
 	records  *simulator.Records
-	modified time.Time // its description
+	modified time.Time // when its description changed
 }
 
 func newObjects(now time.Time) map[string]*object {
@@ -61,7 +61,7 @@ func options(values ...string) map[string]string {
 	return all
 }
 
-// identifiers makes identifiers of 18 characters: 15, and three that tell the case of those.
+// identifiers returns a function that generates identifiers of 18 characters: 15, and three that encode the case of those.
 func identifiers(prefix string) func(int) string {
 	return func(n int) string {
 		id := fmt.Sprintf("%s%05d", prefix, n)
@@ -79,14 +79,14 @@ func identifiers(prefix string) func(int) string {
 	}
 }
 
-// writing is one record to be written.
+// writing is a record to write.
 type writing struct {
 	values    map[string]any
-	record    *simulator.Record // that is changed; nil to make one
-	allowSave bool              // in spite of an alert about duplicates
+	record    *simulator.Record // to update; nil to create one
+	allowSave bool              // despite a duplicate alert
 }
 
-// check returns what is wrong with a record to be written.
+// check returns the problems with a record to write.
 func (a *api) check(o *object, w writing) []problem {
 	if w.record != nil && w.record.Values["IsConverted"] == true {
 		return []problem{{Message: "cannot reference converted lead", Code: "CANNOT_UPDATE_CONVERTED_LEAD"}}
@@ -104,7 +104,7 @@ func (a *api) check(o *object, w writing) []problem {
 		problems = append(problems, problem{Message: "Required fields are missing: [" + strings.Join(missing, ", ") + "]", Code: "REQUIRED_FIELD_MISSING", Fields: missing})
 	}
 	if len(problems) > 0 {
-		return problems[:1] // Salesforce names the first, too
+		return problems[:1] // Salesforce, too, reports only the first
 	}
 	for _, f := range o.table.Fields() {
 		value, _ := w.values[f.Name].(string)
@@ -120,7 +120,7 @@ func (a *api) check(o *object, w writing) []problem {
 	return a.duplicates(o, w)
 }
 
-// duplicates is what the duplicate rule says of a lead that is made or changed: contacts of the address come before other leads.
+// duplicates returns what the duplicate rule says about a lead to write. Matching contacts come before other leads.
 func (a *api) duplicates(o *object, w writing) []problem {
 	email, _ := w.values["Email"].(string)
 	if o.name != "Lead" || a.options.Rule == NoRule || email == "" || a.options.Rule == Alert && w.allowSave {
@@ -153,7 +153,7 @@ func (a *api) duplicates(o *object, w writing) []problem {
 	return []problem{p}
 }
 
-// problem words a defect as Salesforce does.
+// problem returns a defect in Salesforce's words.
 func (o *object) problem(d simulator.Defect, value any) problem {
 	f := d.Field
 	switch d.Flaw {
@@ -172,7 +172,7 @@ func (o *object) problem(d simulator.Defect, value any) problem {
 	return problem{Message: fmt.Sprintf("Cannot deserialize instance of %s from value %v", f.Type, value), Code: "JSON_PARSER_ERROR"}
 }
 
-// put writes a record that is in order.
+// put writes a valid record.
 func (a *api) put(o *object, w writing) *simulator.Record {
 	for name, value := range w.values {
 		if value == "" {

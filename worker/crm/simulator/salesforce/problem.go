@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// problem is an error of Salesforce's. A record of a collection has its code as statusCode, everything else as errorCode.
+// problem is a Salesforce error. For a record in a collection the code is in statusCode, otherwise in errorCode.
 type problem struct {
 	Message    string         `json:"message"`
 	Code       string         `json:"errorCode,omitempty"`
 	StatusCode string         `json:"statusCode,omitempty"`
 	Fields     []string       `json:"fields"`
-	Duplicates map[string]any `json:"duplicateResut,omitempty"` // spelt so on the wire
+	Duplicates map[string]any `json:"duplicateResut,omitempty"` // Salesforce misspells it
 }
 
-// coded are problems of one record of a collection, which does not name the records that a duplicate rule found.
+// coded returns the problems of one record in a collection, which do not include the records that a duplicate rule found.
 func coded(problems []problem) []problem {
 	all := make([]problem, len(problems))
 	for i, p := range problems {
@@ -41,7 +41,7 @@ func fail(w http.ResponseWriter, status int, problems ...problem) {
 func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the caller went away
+	_ = json.NewEncoder(w).Encode(body) // fails if the caller has gone
 }
 
 // Fail implements simulator.CRM.
@@ -62,7 +62,7 @@ func (a *api) Fail(w http.ResponseWriter, status int) {
 	fail(w, status, p)
 }
 
-// Limit implements simulator.Limited. Salesforce says neither 429 nor when to come back.
+// Limit implements simulator.Limited. Salesforce sends neither 429 nor Retry-After.
 func (a *api) Limit(w http.ResponseWriter, daily bool) {
 	message := "ConcurrentRequests (Concurrent API Requests) Limit exceeded."
 	if daily {
@@ -72,7 +72,7 @@ func (a *api) Limit(w http.ResponseWriter, daily bool) {
 	fail(w, http.StatusForbidden, problem{Message: message, Code: "REQUEST_LIMIT_EXCEEDED"})
 }
 
-// count counts a call, and reports whether it may be made. mu is held.
+// count counts a call, and reports whether it is within the limit. The caller holds mu.
 func (a *api) count(w http.ResponseWriter) bool {
 	if a.options.Daily < 0 {
 		return true

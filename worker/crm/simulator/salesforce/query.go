@@ -10,7 +10,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// soql is as much of the query language as a look-up needs.
+// soql matches the queries that a lookup needs.
 var soql = regexp.MustCompile(`(?is)^\s*SELECT\s+(.+?)\s+FROM\s+(\w+)(?:\s+WHERE\s+(\w+)\s*(?:=\s*('(?:[^'\\]|\\.)*')|IN\s*\(([^)]*)\)))?(?:\s+ORDER\s+BY\s+\w+(?:\s+(ASC|DESC))?)?(?:\s+LIMIT\s+(\d+))?\s*$`)
 
 var quoted = regexp.MustCompile(`'((?:[^'\\]|\\.)*)'`)

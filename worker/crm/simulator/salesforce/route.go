@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// The versions that are supported beside the newest; older ones are gone (contracts, salesforce.md §1).
+// The supported versions; older ones are retired (contracts, salesforce.md §1).
 const oldestVersion, newestVersion = 31, 67
 
-// route answers a call to a version. mu is held.
+// route handles a call to a version of the API. The caller holds mu.
 func (a *api) route(w http.ResponseWriter, r *http.Request, path []string) {
 	version, err := strconv.ParseFloat(strings.TrimPrefix(path[0], "v"), 64)
 	if err != nil || version > newestVersion {
@@ -53,7 +53,7 @@ func (a *api) route(w http.ResponseWriter, r *http.Request, path []string) {
 		a.remove(w, o, s[2])
 	case is("GET", "sobjects", 4), is("PATCH", "sobjects", 4):
 		if strings.HasSuffix(s[3], ".inc") && strings.EqualFold(s[2], "Email") {
-			notFound(w) // taken for the name of a file (contracts, salesforce.md §2.1)
+			notFound(w) // taken for a file name (contracts, salesforce.md §2.1)
 			return
 		}
 		a.byKey(w, c, o, s[2], s[3])

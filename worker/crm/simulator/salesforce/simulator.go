@@ -1,6 +1,5 @@
-// Package salesforce answers like Salesforce's REST API as far as leads and contacts go, with everything in memory: well
-// enough for leadgate and for jsforce. What it knows of Salesforce is from its guides, and from answers that others recorded;
-// where those say nothing, it is strict.
+// Package salesforce simulates Salesforce's REST API for leads and contacts, in memory, well enough for leadgate and for jsforce.
+// It is based on Salesforce's guides and on recorded answers; where those say nothing, it is strict.
 package salesforce
 
 import (
@@ -25,35 +24,35 @@ const (
 	username = "integration@example.com"
 )
 
-// DuplicateRule is what the organisation does about leads of an address that it has already.
+// DuplicateRule is what the organisation does with leads whose address it already has.
 type DuplicateRule string
 
 // The rules.
 const (
-	NoRule DuplicateRule = ""      // takes them
-	Alert  DuplicateRule = "alert" // takes them from those who insist
-	Block  DuplicateRule = "block" // does not take them
+	NoRule DuplicateRule = ""      // accepts them
+	Alert  DuplicateRule = "alert" // accepts them if the caller insists
+	Block  DuplicateRule = "block" // refuses them
 )
 
-// Options say how the simulated organisation is. The zero value takes any client.
+// Options configure the simulated organisation. The zero value accepts any client.
 type Options struct {
-	// ClientSecret is what callers must send for an access token; empty takes any.
+	// ClientSecret is what callers must send to get an access token; if it is empty, any is accepted.
 	ClientSecret string
-	// PublicKey checks the signature of callers that ask for a token by JWT; nil takes any.
+	// PublicKey verifies JWTs; if it is nil, any signature is accepted.
 	PublicKey *rsa.PublicKey
-	// Seed makes tokens and faults the same for equal seeds.
+	// Seed determines tokens and faults.
 	Seed uint64
-	// Now is the time; time.Now if nil.
+	// Now returns the current time; time.Now if nil.
 	Now func() time.Time
-	// Daily is how many calls 24 hours may have; DefaultDaily if 0, no limit if negative.
+	// Daily is the limit of calls in 24 hours; DefaultDaily if 0, no limit if negative.
 	Daily int
 	// Rule is the duplicate rule for leads, by address.
 	Rule DuplicateRule
-	// BareDuplicates leaves the details out where a duplicate is found.
+	// BareDuplicates leaves out the details of duplicates.
 	BareDuplicates bool
-	// NoEmailKey refuses collections that are upserted by Email: Salesforce's page on collections speaks of external ids only.
+	// NoEmailKey refuses to upsert collections by Email: Salesforce's documentation of collections mentions external IDs only.
 	NoEmailKey bool
-	// SessionLife is how long an access token lives; for ever if 0. Salesforce does not say how long in its answer.
+	// SessionLife is the lifetime of access tokens; they never expire if it is 0. Salesforce does not send it with the token.
 	SessionLife time.Duration
 }
 
@@ -74,8 +73,8 @@ func New(o Options) *Simulator {
 	return &Simulator{simulator.New(a, o.Seed, o.Now), a}
 }
 
-// Convert makes a lead a contact, as a salesperson does; nobody can change the lead any more. It reports whether there is a
-// lead of that address.
+// Convert converts the leads with an address, like a salesperson; they cannot be changed any more. It reports whether there are
+// any.
 func (s *Simulator) Convert(email string) bool {
 	s.api.mu.Lock()
 	defer s.api.mu.Unlock()
@@ -87,7 +86,7 @@ func (s *Simulator) Convert(email string) bool {
 	return len(found) > 0
 }
 
-// Merge implements simulator.Merging: the first lead is deleted, as its own address goes with it.
+// Merge implements simulator.Merging. The first lead is deleted, and its address with it.
 func (a *api) Merge(from, into string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -100,12 +99,12 @@ func (a *api) Merge(from, into string) error {
 	return nil
 }
 
-// api is Salesforce's part of the simulator.
+// api is the Salesforce part of the simulator.
 type api struct {
 	options Options
 	*simulator.Tokens
 
-	mu      sync.Mutex // of all that follows
+	mu      sync.Mutex // guards the fields below
 	objects map[string]*object
 	calls   simulator.Window
 }
@@ -119,26 +118,26 @@ func (a *api) Reset() {
 	a.calls = simulator.Window{}
 }
 
-// Contacts implements simulator.CRM: leads, then contacts.
+// Contacts implements simulator.CRM. It returns leads, then contacts.
 func (a *api) Contacts() any {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return append(a.objects["Lead"].records.Shown("object", "Lead"), a.objects["Contact"].records.Shown("object", "Contact")...)
 }
 
-// Fields implements simulator.Fielded: those of leads.
+// Fields implements simulator.Fielded, for leads.
 func (a *api) Fields() []simulator.Field {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.objects["Lead"].table.Fields()
 }
 
-// ChangeFields implements simulator.Fielded: those of leads and contacts, as far as they have them.
+// ChangeFields implements simulator.Fielded, for leads and, if they have the fields, contacts.
 func (a *api) ChangeFields(change simulator.FieldChange) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	err := a.objects["Lead"].table.Change(change)
-	_ = a.objects["Contact"].table.Change(change) // which may lack what leads have
+	_ = a.objects["Contact"].table.Change(change) // they may lack fields of leads
 	if err == nil {
 		for _, o := range a.objects {
 			o.modified = a.options.Now().UTC().Truncate(time.Second)
@@ -147,14 +146,14 @@ func (a *api) ChangeFields(change simulator.FieldChange) error {
 	return err
 }
 
-// call is a request on its way.
+// call is a request to the API.
 type call struct {
 	*http.Request
-	segments []string // of the path behind the version, each unescaped
+	segments []string // of the path after the version, unescaped
 	version  float64
 }
 
-// ServeHTTP implements http.Handler. The path is taken apart before it is unescaped: a slash within a key is not one between.
+// ServeHTTP implements http.Handler. It splits the path before unescaping it, because keys may contain slashes.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := strings.Trim(r.URL.EscapedPath(), "/")
 	switch {

@@ -10,7 +10,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// read reads the body of a call about one record.
+// read decodes the body of a call about one record.
 func (c *call) read() (map[string]any, *problem) {
 	body, _ := io.ReadAll(c.Body)
 	values, err := simulator.Values(body)
@@ -25,7 +25,7 @@ func (c *call) allowSave() bool {
 	return strings.Contains(strings.ReplaceAll(strings.ToLower(c.Header.Get("Sforce-Duplicate-Rule-Header")), " ", ""), "allowsave=true")
 }
 
-// refused is what the fault of KindPartial says, if the record is to be refused.
+// refused returns the problem of the i-th of n records if KindPartial refuses it.
 func (c *call) refused(i, n int, values map[string]any) []problem {
 	if document, _ := json.Marshal(values); simulator.Refuse(c.Context(), i, n, document) {
 		return []problem{{Message: "The lead is not welcome", Code: "FIELD_CUSTOM_VALIDATION_EXCEPTION", Fields: []string{}}}
@@ -48,7 +48,7 @@ func (a *api) update(w http.ResponseWriter, c *call, o *object) {
 	a.write(w, c, o, record, nil, func(*simulator.Record) { w.WriteHeader(http.StatusNoContent) })
 }
 
-// write reads and writes one record, and has the answer given if all is in order. key is what is known of it by its address.
+// write decodes and writes one record, then calls done. key is the key from the URL.
 func (a *api) write(w http.ResponseWriter, c *call, o *object, record *simulator.Record, key map[string]any, done func(*simulator.Record)) {
 	values, p := c.read()
 	if p != nil {
@@ -97,7 +97,7 @@ func missing(w http.ResponseWriter) {
 	fail(w, http.StatusNotFound, problem{Message: "Provided external ID field does not exist or is not accessible", Code: "NOT_FOUND"})
 }
 
-// shown is a record with its fields, or with those that the query names.
+// shown returns a record with its fields, or only with those in the query.
 func (o *object) shown(record *simulator.Record, c *call) map[string]any {
 	shown := map[string]any{"attributes": map[string]string{"type": o.name, "url": fmt.Sprintf("/services/data/v%.1f/sobjects/%s/%s", c.version, o.name, record.ID)}, "Id": record.ID}
 	wanted := strings.FieldsFunc(c.URL.Query().Get("fields"), func(r rune) bool { return r == ',' || r == ' ' })
@@ -119,13 +119,13 @@ func containsFold(names []string, name string) bool {
 	return false
 }
 
-// isKey reports whether records can be upserted by a field: external ids, and Email, which Salesforce can look up.
+// isKey reports whether records can be upserted by a field: an external ID, or Email.
 func (o *object) isKey(field string) bool {
 	f, ok := o.table.Field(field)
 	return ok && (f.Key || f.Name == "Email")
 }
 
-// byKey gets or upserts one record by a field of its own.
+// byKey gets or upserts one record by a key.
 func (a *api) byKey(w http.ResponseWriter, c *call, o *object, field, value string) {
 	if !o.isKey(field) {
 		missing(w)

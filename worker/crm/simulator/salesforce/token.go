@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// token gives access tokens: by client credentials, by JWT, by a refresh token.
+// token issues access tokens for client credentials, a JWT or a refresh token.
 func (a *api) token(w http.ResponseWriter, r *http.Request) {
 	refuse := func(code, description string) {
 		answer(w, http.StatusBadRequest, map[string]string{"error": code, "error_description": description})
@@ -67,7 +67,7 @@ func (a *api) assertion(token string) (code, description string) {
 		return "invalid_client_id", "client identifier invalid"
 	case claims.Aud != "https://login.salesforce.com" && claims.Aud != "https://test.salesforce.com":
 		return "invalid_grant", "audience is invalid"
-	case left <= 0 || left > float64(24*time.Hour/time.Second): // milliseconds are far off
+	case left <= 0 || left > float64(24*time.Hour/time.Second): // too far off if it is in milliseconds
 		return "invalid_grant", "expired authorization code"
 	case claims.Sub != username:
 		return "invalid_grant", "user hasn't approved this consumer"

@@ -11,12 +11,12 @@ func (a *api) token(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.FormValue("grant_type") != "refresh_token":
 		answer(w, http.StatusOK, map[string]string{"error": "unsupported_grant_type"})
-	case a.Issued(tokenWindow) >= maxTokens: // with 200
+	case a.Issued(tokenWindow) >= maxTokens: // with status 200
 		answer(w, http.StatusOK, map[string]string{
 			"error_description": "You have made too many requests continuously. Please try again after some time.", "error": "Access Denied", "status": "failure",
 		})
 	case a.Revoked() || a.options.RefreshToken != "" && r.FormValue("refresh_token") != a.options.RefreshToken:
-		answer(w, http.StatusOK, map[string]string{"error": "invalid_code"}) // with 200
+		answer(w, http.StatusOK, map[string]string{"error": "invalid_code"}) // with status 200
 	default:
 		answer(w, http.StatusOK, map[string]any{
 			"access_token": a.Issue(tokenLife), "api_domain": "http://" + r.Host, "token_type": "Bearer", "expires_in": int(tokenLife / time.Second), "scope": "ZohoCRM.modules.leads.ALL",
@@ -24,7 +24,7 @@ func (a *api) token(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// guarded lets in who has an access token and credits left, to a module that is there.
+// guarded requires an access token, credits and an existing module.
 func (a *api) guarded(next endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !a.Valid(r.Header.Get("Authorization"), "Zoho-oauthtoken") {
@@ -47,7 +47,7 @@ func (a *api) guarded(next endpoint) http.HandlerFunc {
 	}
 }
 
-// count counts a call, and reports whether it may be made. What is left is told once half is used.
+// count counts a call, and reports whether it is within the limit. The remaining credits are reported once half are used.
 func (a *api) count(w http.ResponseWriter) bool {
 	if a.options.Credits < 0 {
 		return true

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// result is what became of one record.
+// result is the result for one record.
 type result struct {
 	Status    string         `json:"status"`
 	Code      string         `json:"code"`
@@ -25,5 +25,5 @@ func fail(w http.ResponseWriter, status int, code, message string, details map[s
 func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the caller went away
+	_ = json.NewEncoder(w).Encode(body) // fails if the caller has gone
 }

@@ -12,7 +12,7 @@ import (
 type module struct {
 	table   *simulator.Table
 	records *simulator.Records
-	gone    []deleted // by merging
+	gone    []deleted // deleted by merging
 }
 
 type deleted struct {
@@ -20,7 +20,7 @@ type deleted struct {
 	at     time.Time
 }
 
-// Merge implements simulator.Merging: the first record is deleted, as its own address goes with it. Search knows it for a while.
+// Merge implements simulator.Merging. The first record is deleted, and its address with it. Search still finds it for a while.
 func (a *api) Merge(from, into string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -79,7 +79,7 @@ func (a *api) update(w http.ResponseWriter, r *http.Request, m *module) {
 	a.write(w, r, m, b.Data[:1], func(map[string]any) (*simulator.Record, string) { return record, "" })
 }
 
-// write writes records, each over the one that find says; nil for a new one.
+// write writes records. find returns the record to update; nil for a new one.
 func (a *api) write(w http.ResponseWriter, r *http.Request, m *module, data []map[string]any, find func(map[string]any) (*simulator.Record, string)) {
 	results := []result{}
 	committed := 0
@@ -106,12 +106,12 @@ func (a *api) write(w http.ResponseWriter, r *http.Request, m *module, data []ma
 func (a *api) writeOne(m *module, i int, values map[string]any, find func(map[string]any) (*simulator.Record, string)) result {
 	for name := range values {
 		if _, ok := m.table.Field(name); !ok {
-			delete(values, name) // without a word
+			delete(values, name) // silently
 		}
 	}
 	record, duplicate := find(values)
 	for _, d := range m.table.Check(values, record == nil) {
-		if d.Flaw != simulator.NotYours { // which is dropped, too
+		if d.Flaw != simulator.NotYours { // read-only fields are ignored, too
 			return refusal(i, d)
 		}
 		delete(values, d.Field.Name)
@@ -137,7 +137,7 @@ func (a *api) writeOne(m *module, i int, values map[string]any, find func(map[st
 	return done
 }
 
-// refusal words a defect as Zoho does.
+// refusal returns a defect in Zoho's words.
 func refusal(i int, d simulator.Defect) result {
 	details := map[string]any{"api_name": d.Field.Name, "json_path": fmt.Sprintf("$.data[%d].%s", i, d.Field.Name)}
 	code, message := "INVALID_DATA", "invalid data"
@@ -189,7 +189,7 @@ func (a *api) search(w http.ResponseWriter, r *http.Request, m *module) {
 	show(w, found)
 }
 
-// criterion is a condition, in which a backslash takes its meaning from parentheses, commas and itself.
+// criterion matches a condition, in which a backslash escapes parentheses, commas and itself.
 var criterion = regexp.MustCompile(`^\((\w+):equals:((?:[^(),\\]|\\.)*)\)$`)
 
 func (a *api) get(w http.ResponseWriter, r *http.Request, m *module) {

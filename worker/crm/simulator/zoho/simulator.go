@@ -1,6 +1,5 @@
-// Package zoho answers like Zoho CRM's API as far as leads and contacts go, with everything in memory. What it knows of Zoho is
-// from its API specifications, and from answers that others recorded; where those say nothing, it is strict, but for what is
-// Zoho's own way: a field that is not there is dropped without a word.
+// Package zoho simulates Zoho CRM's API for leads and contacts, in memory. It is based on Zoho's API specifications and on recorded
+// answers; where those say nothing, it is strict. Like Zoho, it silently ignores fields that do not exist.
 package zoho
 
 import (
@@ -13,27 +12,27 @@ import (
 )
 
 const (
-	// tokenLife is how long access tokens live.
+	// tokenLife is the lifetime of access tokens.
 	tokenLife = time.Hour
-	// Tokens for one refresh token, within a time.
+	// How many tokens are issued for a refresh token in a period.
 	maxTokens, tokenWindow = 10, 10 * time.Minute
-	// maxRecords is how many records a call has at most.
+	// maxRecords is the maximum number of records per call.
 	maxRecords = 100
-	// DefaultCredits are those of the free edition, for 24 hours.
+	// DefaultCredits is how many credits the free edition has in 24 hours.
 	DefaultCredits = 5000
 )
 
-// Options say how the simulated account is. The zero value takes any client.
+// Options configure the simulated account. The zero value accepts any client.
 type Options struct {
-	// RefreshToken is what callers must ask for access tokens with; empty takes any.
+	// RefreshToken is what callers must send to get access tokens; if it is empty, any is accepted.
 	RefreshToken string
-	// Seed makes tokens and faults the same for equal seeds.
+	// Seed determines tokens and faults.
 	Seed uint64
-	// Now is the time; time.Now if nil.
+	// Now returns the current time; time.Now if nil.
 	Now func() time.Time
-	// Credits are how many calls 24 hours may have; DefaultCredits if 0, no limit if negative.
+	// Credits is the limit of calls in 24 hours; DefaultCredits if 0, no limit if negative.
 	Credits int
-	// SearchLag is how long search finds records that are gone, and does not find new ones.
+	// SearchLag is how long search still finds deleted records, and does not find new ones.
 	SearchLag time.Duration
 }
 
@@ -58,7 +57,7 @@ func New(o Options) *Simulator {
 	return &Simulator{simulator.New(a, o.Seed, o.Now)}
 }
 
-// endpoint answers a call about a module. It is called with mu held.
+// endpoint handles a call about a module. It is called with mu held.
 type endpoint func(w http.ResponseWriter, r *http.Request, m *module)
 
 type api struct {
@@ -66,7 +65,7 @@ type api struct {
 	mux     *http.ServeMux
 	*simulator.Tokens
 
-	mu      sync.Mutex // of all that follows
+	mu      sync.Mutex // guards the fields below
 	modules map[string]*module
 	calls   simulator.Window
 }
@@ -89,7 +88,7 @@ func (a *api) Reset() {
 	a.calls = simulator.Window{}
 }
 
-// Contacts implements simulator.CRM: leads, then contacts.
+// Contacts implements simulator.CRM. It returns leads, then contacts.
 func (a *api) Contacts() any {
 	a.mu.Lock()
 	defer a.mu.Unlock()
