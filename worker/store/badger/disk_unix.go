@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockDir keeps everybody else out of a data directory until it is released or the process ends. Badger locks its own
-// directory too, but that one is replaced by Compact.
+// lockDir locks a data directory against other processes until release, or the end of the process. Badger locks its own directory
+// too, but Compact replaces that one.
 func lockDir(dir string) (release func() error, err error) {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -25,10 +25,10 @@ func lockDir(dir string) (release func() error, err error) {
 		}
 		return nil, errors.Join(err, d.Close())
 	}
-	return d.Close, nil // which lets go of the lock
+	return d.Close, nil // closing releases the lock
 }
 
-// bytesOnDisk is what a file takes, holes not counted.
+// bytesOnDisk returns the space that a file occupies, without holes.
 func bytesOnDisk(info fs.FileInfo) int64 {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return stat.Blocks * 512 // whatever the file system's own blocks are: stat(2)
@@ -44,8 +44,8 @@ func freeBytes(dir string) (uint64, error) {
 	return uint64(max(0, int64(fs.Bavail))) * uint64(fs.Bsize), nil //nolint:gosec // FreeBSD counts below 0 where only root may write
 }
 
-// giveTo makes what is at a path belong to whoever has a directory, if we may: whoever restores or compacts as root leaves a store
-// that the gateway's own user can open.
+// giveTo gives a path to the owner of a directory, if the process is root: after Restore or Compact as root, the gateway's own
+// user must be able to open the store.
 func giveTo(dir, path string) {
 	info, err := os.Stat(dir)
 	if err != nil || os.Geteuid() != 0 {
@@ -60,7 +60,7 @@ func giveTo(dir, path string) {
 	})
 }
 
-// syncDir makes durable what was created, renamed and removed in a directory.
+// syncDir makes the creation, renaming and removal of files in a directory durable.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockFile is what is locked in a data directory: Windows locks files, not directories.
+// lockFile is the file that is locked in a data directory: Windows cannot lock directories.
 const lockFile = "leadgate.lock"
 
-// lockDir keeps everybody else out of a data directory until it is released or the process ends. Badger locks its own
-// directory too, but that one is replaced by Compact.
+// lockDir locks a data directory against other processes until release, or the end of the process. Badger locks its own directory
+// too, but Compact replaces that one.
 func lockDir(dir string) (release func() error, err error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -27,10 +27,10 @@ func lockDir(dir string) (release func() error, err error) {
 		}
 		return nil, errors.Join(err, f.Close())
 	}
-	return f.Close, nil // which lets go of the lock
+	return f.Close, nil // closing releases the lock
 }
 
-// bytesOnDisk is what a file takes; holes count, because Windows does not tell them here.
+// bytesOnDisk returns the size of a file, including holes, because Windows does not report them here.
 func bytesOnDisk(info fs.FileInfo) int64 { return info.Size() }
 
 func freeBytes(dir string) (uint64, error) {
@@ -45,8 +45,8 @@ func freeBytes(dir string) (uint64, error) {
 	return free, nil
 }
 
-// giveTo has nothing to do: what is made in a directory gets its rights.
+// giveTo does nothing: files inherit the rights of their directory.
 func giveTo(string, string) {}
 
-// syncDir has nothing to do: Windows flushes no directories (ERROR_ACCESS_DENIED), and NTFS keeps a log of what changes in them.
+// syncDir does nothing: Windows cannot flush directories (ERROR_ACCESS_DENIED), and NTFS journals changes to them.
 func syncDir(string) error { return nil }

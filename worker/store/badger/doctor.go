@@ -18,19 +18,19 @@ import (
 	"github.com/dgraph-io/badger/v4/y"
 )
 
-// Damage is something wrong with a file, or with a record in one of the database's files.
+// Damage is something wrong with a file, or with a record in a file of the database.
 type Damage struct {
 	File, What string
 }
 
-// Examined is what Examine found.
+// Examined is the result of Examine.
 type Examined struct {
 	Tables, Logs int
 	Damages      []Damage
 }
 
-// Examine reads every file of a data directory that no store has open, and every record in them, and says what is damaged. It
-// changes nothing.
+// Examine reads every file of a data directory and every record in them, and returns what is damaged. It changes nothing. No
+// store may have the directory open.
 func Examine(o Options) (Examined, error) {
 	o.setDefaults()
 	if _, err := os.Stat(filepath.Join(o.Dir, databaseDir)); err != nil {
@@ -56,7 +56,7 @@ func examine(o Options) (Examined, error) {
 		return found, err
 	}
 	if _, err := walkFiles(o, func(kv *pb.KV) error {
-		if version, ok := unreadable[string(kv.GetKey())]; ok && kv.GetVersion() > version { // it was replaced or removed since
+		if version, ok := unreadable[string(kv.GetKey())]; ok && kv.GetVersion() > version { // it has been replaced or removed since
 			delete(unreadable, string(kv.GetKey()))
 		}
 		return nil
@@ -69,9 +69,9 @@ func examine(o Options) (Examined, error) {
 	return found, nil
 }
 
-// Salvage makes a new store in an empty directory from what can be read of a damaged one, which stays as it is. As after a
-// restore, deliveries that were unfinished are held, because it is not certain what became of them, and leads that the erasure
-// list of the damaged one names are erased.
+// Salvage makes a new store in an empty directory from what can be read of a damaged one, which it does not change. As after
+// Restore, unfinished deliveries are held, because their outcome is uncertain, and leads in the damaged store's erasure list are
+// erased.
 func Salvage(ctx context.Context, o Options, to Options) (_ Examined, _ Restored, err error) {
 	o.setDefaults()
 	to.setDefaults()
@@ -102,7 +102,7 @@ func Salvage(ctx context.Context, o Options, to Options) (_ Examined, _ Restored
 	r := newRestoration(to)
 	r.salvaging = true
 	var wrong error
-	r.erased, wrong = readListed(bytes.NewReader(list)) // of damaged leads older versions may be left
+	r.erased, wrong = readListed(bytes.NewReader(list)) // older versions of damaged leads may be left
 	var found Examined
 	err = r.build(ctx, func() (err error) {
 		loader := r.db.NewKVLoader(16)
@@ -117,18 +117,18 @@ func Salvage(ctx context.Context, o Options, to Options) (_ Examined, _ Restored
 		if err := loader.Finish(); err != nil {
 			return err
 		}
-		if err := errors.Join(r.db.Close(), r.open()); err != nil { // which goes on behind the newest version
+		if err := errors.Join(r.db.Close(), r.open()); err != nil { // reopened to continue after the newest version
 			return err
 		}
 		return r.rebuild(ctx)
 	})
-	if err == nil && len(r.erased) > 0 { // backups may still have leads that the new store has not
+	if err == nil && len(r.erased) > 0 { // backups may still contain leads that the new store lacks
 		err = appendErasures(to.Dir, list)
 	}
 	return found, r.restored, err
 }
 
-// walkFiles reads all files, and calls fn, if it is not nil, with every version of what backups hold.
+// walkFiles reads all files. If fn is not nil, it is called with every version of every entry that backups include.
 func walkFiles(o Options, fn func(*pb.KV) error) (found Examined, err error) {
 	keep := func(key []byte, version uint64, value []byte, meta byte) error {
 		if fn == nil || len(key) == 0 || !slices.Contains([]byte(backedUp), key[0]) || string(key[:min(len(key), 8)]) == "!badger!" {
@@ -182,14 +182,14 @@ func walkFiles(o Options, fn func(*pb.KV) error) (found Examined, err error) {
 			return found, err
 		}
 		id, _ := table.ParseFileID(path)
-		if _, ok := listed[id]; damage != "" && (ok || listed == nil) { // one that is not listed was being written
+		if _, ok := listed[id]; damage != "" && (ok || listed == nil) { // an unlisted table was still being written
 			found.Damages = append(found.Damages, Damage{path, damage})
 		}
 	}
 	return found, nil
 }
 
-// checkManifest reads the list of tables, nil if that is not possible, and says what is wrong; empty if nothing is.
+// checkManifest returns the listed tables, nil if the list is unreadable, and what is wrong with it; empty if nothing is.
 func checkManifest(o Options, dir string) (listed map[uint64]badgerdb.TableManifest, damage string) {
 	f, err := os.Open(filepath.Join(dir, badgerdb.ManifestFilename))
 	if err != nil {
@@ -208,9 +208,9 @@ func checkManifest(o Options, dir string) (listed map[uint64]badgerdb.TableManif
 	return manifest.Tables, ""
 }
 
-// walkTable goes through a table's content block by block, and says what is damaged; empty if nothing is. A table does not say
-// how it is compressed. The content is a copy: Badger cuts off a table that it is done with, and who had that mapped would die
-// of SIGBUS.
+// walkTable reads a table's content block by block and returns what is damaged; empty if nothing is. It tries each compression,
+// because a table does not record its own. The content is a copy: Badger truncates tables that it no longer needs, and reading a
+// mapped one would fail with SIGBUS.
 func walkTable(path string, content []byte, keys decryption, fn func(key []byte, version uint64, value []byte, meta byte) error) (damage string, err error) {
 	id, _ := table.ParseFileID(path)
 	for _, compression := range []badgeropt.CompressionType{badgeropt.Snappy, badgeropt.None} {
@@ -227,7 +227,7 @@ func walkTable(path string, content []byte, keys decryption, fn func(key []byte,
 }
 
 func walkTableAs(id uint64, content []byte, options table.Options, fn func(key []byte, version uint64, value []byte, meta byte) error) (read int, damage string, err error) {
-	defer func() { // Badger panics on what it cannot make sense of
+	defer func() { // Badger panics on what it cannot decode
 		if fault := recover(); fault != nil {
 			damage = fmt.Sprintf("it cannot be read: %v", fault)
 		}

@@ -20,16 +20,16 @@ import (
 )
 
 const (
-	// The shortest secret that makes a key.
+	// The shortest secret that a key is made from, in bytes.
 	minSecret = 32
-	// Badger encrypts data with keys of its own, made anew so often, which it keeps encrypted with ours.
+	// How long Badger uses a data key. It makes these keys itself, and stores them encrypted with ours.
 	dataKeyLife = 10 * 24 * time.Hour
 )
 
-// errWrongKey says that what is on disk is encrypted with another key, or not at all, or that it is and no key is given.
+// errWrongKey means that the database is encrypted with another key, or encrypted although no key was given, or not encrypted.
 var errWrongKey = errors.New("the encryption key is not the one it was encrypted with")
 
-// EncryptionKey makes a key for Options of a secret.
+// EncryptionKey derives a key for Options from a secret.
 func EncryptionKey(secret string) ([]byte, error) {
 	if len(secret) < minSecret {
 		return nil, fmt.Errorf("the secret for encryption has %d characters, fewer than %d: make one with openssl rand -base64 32", len(secret), minSecret)
@@ -38,12 +38,12 @@ func EncryptionKey(secret string) ([]byte, error) {
 	return sum[:], nil
 }
 
-// keyRegistry is how Badger's file of data keys is opened.
+// keyRegistry returns the options for Badger's file of data keys.
 func keyRegistry(dir string, key []byte) badgerdb.KeyRegistryOptions {
 	return badgerdb.KeyRegistryOptions{Dir: dir, EncryptionKey: key, EncryptionKeyRotationDuration: dataKeyLife}
 }
 
-// opens reports whether a key is the one that a database was written with; nil is for one that is not encrypted.
+// opens reports whether a database was written with a key; nil means not encrypted.
 func opens(dir string, key []byte) (bool, error) {
 	o := keyRegistry(dir, key)
 	o.ReadOnly = true
@@ -57,8 +57,8 @@ func opens(dir string, key []byte) (bool, error) {
 	return true, r.Close()
 }
 
-// rotate makes a database that was written with the previous key readable with the present one. Only the data keys are
-// encrypted anew, so that it takes no time. A crash leaves it readable with one of the two.
+// rotate makes a database that was written with the previous key readable with the present one. It takes no time, because only
+// the data keys are re-encrypted. A crash leaves the database readable with one of the two.
 func rotate(o Options) error {
 	dir := filepath.Join(o.Dir, databaseDir)
 	if _, err := os.Stat(filepath.Join(dir, badgerdb.KeyRegistryFileName)); err != nil {
@@ -81,8 +81,8 @@ func rotate(o Options) error {
 	return errors.Join(badgerdb.WriteKeyRegistry(registry, keyRegistry(dir, o.EncryptionKey)), registry.Close())
 }
 
-// readable returns the options with the key that a database was written with, whichever of those that may be it is: for
-// Compact, which writes it anew with the present one.
+// readable returns the options with the key that a database was written with: the present one, the previous one, or none. Compact
+// uses it to read what it rewrites with the present one.
 func readable(o Options, dir string) (Options, error) {
 	for _, key := range [][]byte{o.EncryptionKey, o.PreviousKey, nil} {
 		ok, err := opens(dir, key)
@@ -97,19 +97,19 @@ func readable(o Options, dir string) (Options, error) {
 	return o, errWrongKey
 }
 
-// decryption is what reading the files of an encrypted database takes; the zero value is for one that is not.
+// decryption is what reading an encrypted database's files takes; the zero value is for a plain one.
 type decryption struct {
 	registry *badgerdb.KeyRegistry
 	tables   map[uint64]badgerdb.TableManifest
-	indexes  *ristretto.Cache[uint64, *fb.TableIndex] // Badger reads indexes of encrypted tables through a cache only
+	indexes  *ristretto.Cache[uint64, *fb.TableIndex] // Badger reads indexes of encrypted tables only through a cache
 }
 
-// newDecryption opens the data keys of a database with whichever key they were written with. Tables are those that its list has, if it
-// can be read.
+// newDecryption opens a database's data keys with whichever key they were written with. Tables come from the manifest; nil if
+// that is unreadable.
 func newDecryption(o Options, dir string, tables map[uint64]badgerdb.TableManifest) (d decryption, err error) {
 	encrypted := slices.ContainsFunc(slices.Collect(maps.Values(tables)), func(t badgerdb.TableManifest) bool { return t.KeyID > 0 })
 	switch o, err = readable(o, dir); {
-	case errors.Is(err, errWrongKey) && !encrypted && len(tables) > 0: // the file of data keys is damaged, and nothing needs them
+	case errors.Is(err, errWrongKey) && !encrypted && len(tables) > 0: // the file of data keys is damaged, but nothing needs it
 		return d, nil
 	case err != nil || o.EncryptionKey == nil:
 		return d, err
@@ -124,8 +124,8 @@ func newDecryption(o Options, dir string, tables map[uint64]badgerdb.TableManife
 	return d, err
 }
 
-// ofTable adds what it takes to read a table, for each key that it may be encrypted with. The list of tables says which that is;
-// where it is lost, any may be.
+// ofTable returns the options to read a table with, one for each key that it may be encrypted with. The manifest says which key
+// that is; without it, any may be.
 func (d decryption) ofTable(id uint64, o table.Options) (ways []table.Options) {
 	if d.registry == nil {
 		return []table.Options{o}
@@ -148,7 +148,7 @@ func (d decryption) ofTable(id uint64, o table.Options) (ways []table.Options) {
 	}
 }
 
-// ofLog returns what decrypts the content of an entry, which it is given with its place in the file, of a *.mem file.
+// ofLog returns a function that decrypts, in place, the content of the entry at an offset of a *.mem file.
 func (d decryption) ofLog(id uint64, vector []byte) (decrypt func(content []byte, at int), err error) {
 	if d.registry == nil {
 		return nil, errWrongKey

@@ -14,7 +14,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// Erase implements store.Store. What was overwritten is unreadable at once; Badger drops it from the disk when it compacts.
+// Erase implements store.Store. Overwritten data is unreadable at once; Badger removes it from the disk when it compacts.
 func (s *Store) Erase(ctx context.Context, erasures ...*store.Erasure) ([]store.Erased, error) {
 	results, err := doEach(ctx, s, erasures, func(r *store.Erased) *error { return &r.Err }, s.newEraseItem)
 	if err != nil {
@@ -37,7 +37,7 @@ func (s *Store) Erase(ctx context.Context, erasures ...*store.Erasure) ([]store.
 	return results, nil
 }
 
-// eraseLarge erases a lead with more attempts and events than one transaction can hold: the oldest first, in portions.
+// eraseLarge erases a lead with more attempts and events than a transaction can hold: in portions, the oldest first.
 func (s *Store) eraseLarge(ctx context.Context, e *store.Erasure) (result store.Erased) {
 	lead, err := parseLead(e.LeadID)
 	if err == nil {
@@ -113,7 +113,7 @@ func (it *eraseItem) stage(b *batch, c *change) error {
 	return nil
 }
 
-// cancel ends a delivery of an erased lead and removes what it and its attempts say.
+// cancel cancels an unfinished delivery of an erased lead, and removes the content of any delivery and its attempts.
 func (it *eraseItem) cancel(b *batch, c *change, r *leadgatev1.LeadRecord, d *leadgatev1.Delivery) error {
 	key, err := parseDelivery(d.GetDeliveryId())
 	if err != nil {
@@ -161,7 +161,7 @@ func (it *eraseItem) forgetEvents(b *batch, c *change) error {
 	})
 }
 
-// dropChains removes what is remembered of a person's deliveries if no other lead names the person.
+// dropChains removes what chains remember of a person, unless another lead names the person.
 func (s *Store) dropChains(b *batch, c *change, person []byte, but leadKey) error {
 	err := b.each(personPrefix(person), func(key, _ []byte) error {
 		if string(key[17:]) != string(but[:]) {

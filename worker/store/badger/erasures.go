@@ -23,11 +23,11 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// erasureList is the file beside the database that names the leads that were erased, one JSON object a line. A backup knows
-// the erasures before it; this file, kept elsewhere, knows those after it. It has no personal data.
+// erasureList is the file beside the database that lists the erased leads, one JSON object per line. A backup contains the
+// erasures before it; this file, kept elsewhere, supplies the later ones. It contains no personal data.
 const erasureList = "erasures.ndjson"
 
-// listed is a line of the erasure list. Log lines of the stage erased have the same names, so that they will do as well.
+// listed is a line of the erasure list. Log lines of the stage erased have the same field names, so they can be used as well.
 type listed struct {
 	Time   time.Time `json:"time"`
 	Stage  string    `json:"stage"`
@@ -36,7 +36,7 @@ type listed struct {
 
 const stageErased = "erased"
 
-// writeErasures adds to the erasure list of a data directory, if there is anything to add.
+// writeErasures appends to the erasure list of a data directory, if there is anything to append.
 func writeErasures(dir string, lines []listed) error {
 	if len(lines) == 0 {
 		return nil
@@ -52,7 +52,7 @@ func writeErasures(dir string, lines []listed) error {
 	return appendErasures(dir, text.Bytes())
 }
 
-// appendErasures adds lines to the erasure list of a data directory.
+// appendErasures appends lines to the erasure list of a data directory.
 func appendErasures(dir string, lines []byte) error {
 	f, err := os.OpenFile(filepath.Join(dir, erasureList), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
 	if err != nil {
@@ -73,14 +73,14 @@ func appendErasures(dir string, lines []byte) error {
 	return errors.Join(err, f.Sync())
 }
 
-// completeErasures adds to the erasure list what the database knows and it does not: a crash came between the two.
+// completeErasures adds erasures to the list that only the database has, because of a crash between the two writes.
 func (s *Store) completeErasures() error {
 	text, err := readErasures(s.dir)
 	if err != nil {
 		return err
 	}
 	lines, err := readListed(bytes.NewReader(text))
-	if err != nil && s.log != nil { // the database knows better
+	if err != nil && s.log != nil { // the database is authoritative
 		s.log.Warn("store: passed over in " + filepath.Join(s.dir, erasureList) + ": " + err.Error())
 	}
 	known := map[string]bool{}
@@ -91,7 +91,7 @@ func (s *Store) completeErasures() error {
 	err = s.db.View(func(txn *badgerdb.Txn) error {
 		return each(txn, []byte{prefixErasure}, func(key, value []byte) error {
 			e := &storev1.Erasure{}
-			s.leaveOut(key, proto.Unmarshal(value, e)) // the key says which lead
+			s.leaveOut(key, proto.Unmarshal(value, e)) // the key contains the lead
 			if id := leadKey(key[1:]).String(); !known[id] {
 				missing = append(missing, listed{time.Unix(0, e.GetTime()).UTC(), stageErased, id})
 			}
@@ -104,7 +104,7 @@ func (s *Store) completeErasures() error {
 	return writeErasures(s.dir, missing)
 }
 
-// readErasures reads the erasure list of a data directory; nothing if there is none.
+// readErasures returns the erasure list of a data directory; nil if there is none.
 func readErasures(dir string) ([]byte, error) {
 	text, err := os.ReadFile(filepath.Join(dir, erasureList))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -113,9 +113,9 @@ func readErasures(dir string) ([]byte, error) {
 	return text, err
 }
 
-// readListed reads an erasure list: its own lines, log lines, of which only those of the stage erased count, or identifiers of
-// leads. A line that was cut off, by a crash or with zeros by the loss of power, is passed over. The error names the first line that
-// is none of these; returned are all others.
+// readListed reads an erasure list. Its lines are its own, log lines (only those of the stage erased count), or lead IDs. Lines
+// cut off by a crash, or zeroed by a power loss, are skipped. The error names the first invalid line; the valid ones are returned
+// nevertheless.
 func readListed(list io.Reader) (lines []listed, err error) {
 	text, wrong := bufio.NewReader(list), 0
 	refuse := func(n int, why error) {
@@ -132,12 +132,12 @@ func readListed(list io.Reader) (lines []listed, err error) {
 		if line = bytes.Trim(line, "\x00 \t\r\n"); len(line) == 0 {
 			continue
 		}
-		var l struct { // of listed; whoever collects logs may write the time otherwise
+		var l struct { // like listed; log collectors may format the time differently
 			Time   json.RawMessage `json:"time"`
 			Stage  string          `json:"stage"`
 			LeadID string          `json:"lead_id"`
 		}
-		if at := bytes.IndexByte(line, '{'); at > 0 { // journalctl and syslog write time and host before it
+		if at := bytes.IndexByte(line, '{'); at > 0 { // journalctl and syslog put time and host first
 			line = line[at:]
 		}
 		if line[0] != '{' {
@@ -156,7 +156,7 @@ func readListed(list io.Reader) (lines []listed, err error) {
 			continue
 		}
 		erased := listed{Stage: stageErased, LeadID: l.LeadID}
-		_ = json.Unmarshal(l.Time, &erased.Time) // unknown, else
+		_ = json.Unmarshal(l.Time, &erased.Time) // zero if unknown
 		lines = append(lines, erased)
 	}
 	if wrong > 1 {
@@ -165,10 +165,10 @@ func readListed(list io.Reader) (lines []listed, err error) {
 	return lines, err
 }
 
-// How many listed leads are erased in one step.
+// How many listed leads are erased in one call.
 const eraseStep = 100
 
-// eraseListed erases leads that were erased before, as an erasure list says or the database itself.
+// eraseListed erases leads that were erased before, according to an erasure list or to the database itself.
 func (s *Store) eraseListed(ctx context.Context, lines []listed) (erased int64, err error) {
 	var leads []string
 	for _, l := range lines {

@@ -7,7 +7,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// peopleOf returns the keyed hashes of the addresses that a lead names.
+// peopleOf returns the keyed hashes of a lead's addresses.
 func (s *Store) peopleOf(r *leadgatev1.LeadRecord) [][]byte {
 	addresses := store.Addresses(r)
 	people := make([][]byte, len(addresses))
@@ -17,7 +17,7 @@ func (s *Store) peopleOf(r *leadgatev1.LeadRecord) [][]byte {
 	return people
 }
 
-// holdReasons returns why a lead is held, each reason once; none unless it is.
+// holdReasons returns the distinct reasons why a lead is held; none if it is not.
 func holdReasons(r *leadgatev1.LeadRecord) []leadgatev1.HoldReason {
 	if r.GetState() != leadgatev1.LeadState_LEAD_STATE_HELD {
 		return nil
@@ -31,7 +31,7 @@ func holdReasons(r *leadgatev1.LeadRecord) []leadgatev1.HoldReason {
 	return reasons
 }
 
-// indexOf returns the keys under which a lead is found, beside its own.
+// indexOf returns the index keys of a lead.
 func indexOf(r *leadgatev1.LeadRecord, lead leadKey, people [][]byte) [][]byte {
 	keys := make([][]byte, 0, 2)
 	for _, person := range people {
@@ -49,7 +49,7 @@ func indexOf(r *leadgatev1.LeadRecord, lead leadKey, people [][]byte) [][]byte {
 	return keys
 }
 
-// reindex moves a lead in the indexes and the counts from what it was to what it is. Whoever changes a lead record calls it.
+// reindex updates the indexes and counts after a lead record changed. Whoever changes a lead record calls it.
 func (c *change) reindex(s *Store, lead leadKey, was, is *leadgatev1.LeadRecord) {
 	before, after := indexOf(was, lead, s.peopleOf(was)), indexOf(is, lead, s.peopleOf(is))
 	for _, key := range before {

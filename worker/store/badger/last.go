@@ -8,13 +8,13 @@ import (
 	badgerdb "github.com/dgraph-io/badger/v4"
 )
 
-// last are the numbers that were given out last, and when. They are written with every commit as four big-endian numbers; a store
-// from before there was a clock has three.
+// last holds the numbers assigned last, and the time. They are written with every commit as four big-endian numbers; older stores
+// lack the clock and have three.
 type last struct {
 	sequence uint64 // of an accepted lead
 	event    uint64 // of a written event
 	version  uint64 // of a State value
-	clock    uint64 // what the store's clock was, in nanoseconds since 1970; 0 if that is not known
+	clock    uint64 // the store's clock, in nanoseconds since 1970; 0 if unknown
 }
 
 func (l last) bytes() []byte {
@@ -32,7 +32,7 @@ func (s *Store) loadLast() error {
 	})
 }
 
-// readLast reads the numbers as of the last commit; all are 0 before the first.
+// readLast returns the numbers as of the last commit; all are 0 before the first.
 func readLast(txn *badgerdb.Txn) (l last, err error) {
 	item, err := txn.Get(keyLast)
 	if errors.Is(err, badgerdb.ErrKeyNotFound) {

@@ -14,31 +14,30 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// How many lines are merged at most: each keeps a reader open. With more destinations than that at once, all deliveries are
-// looked through.
+// The most indexes that are merged at once, because each keeps an iterator open. With more, all deliveries are scanned.
 const maxLines = 64
 
-// endStates are those in which a delivery waits no more.
+// endStates are the states in which a delivery does not wait.
 var endStates = [...]leadgatev1.DeliveryState{
 	leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED, leadgatev1.DeliveryState_DELIVERY_STATE_DEAD, leadgatev1.DeliveryState_DELIVERY_STATE_HELD,
 	leadgatev1.DeliveryState_DELIVERY_STATE_SUPERSEDED, leadgatev1.DeliveryState_DELIVERY_STATE_CANCELLED,
 }
 
-// line is an index in which deliveries of one destination stand by sequence: those that wait, or those that ended in a state.
+// line is an index of one destination's deliveries by sequence: those that wait, or those that ended in a state.
 type line struct {
 	destination string
 	prefix      []byte
-	// first is the mark of the line; nil if it has none.
+	// first is the index's low-water mark; nil if it has none.
 	first mark
 }
 
-// linesOf returns the lines in which every delivery stands that a query by state or destination may match. Lines that are
-// empty by the counts are left out.
+// linesOf returns the indexes that contain all deliveries that a query by state or destination may match, without those that are
+// empty according to the counts.
 func (s *Store) linesOf(q store.DeliveryQuery) (lines []line) {
 	s.countsMu.Lock()
 	defer s.countsMu.Unlock()
-	if q.State == 0 { // a delivery that moves meanwhile must not be missed
-		if s.counts[q.Destination] == nil { // it never had one, and no lane is made for whatever name is asked for
+	if q.State == 0 { // all indexes, so as not to miss a delivery that changes its state meanwhile
+		if s.counts[q.Destination] == nil { // it never had a delivery; do not create a lane for just any name
 			return nil
 		}
 		for _, state := range endStates {
@@ -67,13 +66,13 @@ func (s *Store) linesOf(q store.DeliveryQuery) (lines []line) {
 	return lines
 }
 
-// place is where a delivery stands among all: by the sequence of its lead, then by destination.
+// place is a delivery's position among all: by the sequence of its lead, then by destination.
 type place struct {
 	sequence    uint64
 	destination string
 }
 
-// compare orders newest first.
+// compare sorts newest first.
 func (p place) compare(other place) int {
 	switch {
 	case p.sequence > other.sequence:
@@ -95,14 +94,14 @@ func placeOf(b []byte) (place, bool) {
 	return place{binary.BigEndian.Uint64(b), string(b[8:])}, true
 }
 
-// reader reads a line from the newest to the oldest.
+// reader reads an index from newest to oldest.
 type reader struct {
 	line
 	*backward
-	valid bool // there is one to read, or one that was removed
+	valid bool // there is a current key, live or deleted
 }
 
-// next goes to the delivery before.
+// next moves to the next older delivery.
 func (r *reader) next() {
 	r.valid = (r.first == nil || bytes.Compare(r.key, r.first) > 0) && r.backward.next()
 }
@@ -111,7 +110,7 @@ func (r *reader) at() place {
 	return place{binary.BigEndian.Uint64(r.key[len(r.key)-8:]), r.destination}
 }
 
-// seek goes to the newest delivery that does not stand before a place.
+// seek moves to the newest delivery that is not newer than a place.
 func (r *reader) seek(from place) {
 	key := binary.BigEndian.AppendUint64(slices.Clone(r.prefix), from.sequence)
 	r.valid = (r.first == nil || bytes.Compare(key, r.first) >= 0) && r.backward.seek(key)
@@ -120,7 +119,7 @@ func (r *reader) seek(from place) {
 	}
 }
 
-// newest returns the reader that stands at the newest delivery; nil if all are at their end.
+// newest returns the reader at the newest delivery; nil if all are at their end.
 func newest(readers []*reader) (first *reader, err error) {
 	for _, r := range readers {
 		switch {
@@ -133,7 +132,7 @@ func newest(readers []*reader) (first *reader, err error) {
 	return first, nil
 }
 
-// begin is the place at which a listing begins. Error: store.ErrPageToken.
+// begin returns the place where a listing begins. Error: store.ErrPageToken.
 func (l listing) begin() (place, error) {
 	if l.token == "" {
 		return place{^uint64(0), "\xff"}, nil
@@ -149,7 +148,7 @@ func (l listing) begin() (place, error) {
 	return from, nil
 }
 
-// mergeLines reads several lines as if they were one, until take says that the page is full.
+// mergeLines reads several indexes as if they were one, until take reports that the page is full.
 func (s *Store) mergeLines(ctx context.Context, lines []line, l listing, take func(*leadgatev1.Delivery) (full bool)) (next string, err error) {
 	from, err := l.begin()
 	if err != nil {
@@ -178,7 +177,7 @@ func (s *Store) mergeLines(ctx context.Context, lines []line, l listing, take fu
 			if first == nil {
 				return err
 			}
-			// Where the last one was taken, the one removed from the line that it stood in before may stand, too.
+			// The delivery just taken may also have a deleted key at this place, in the index that it was in before.
 			if at := first.at(); (full && first.live || effort >= maxEffort) && at != taken {
 				next = l.toToken(at.bytes())
 				return nil
@@ -190,7 +189,7 @@ func (s *Store) mergeLines(ctx context.Context, lines []line, l listing, take fu
 			taken = first.at()
 			created, key := first.delivery()
 			if !l.since.IsZero() && created.Before(l.since.Add(-commitSlack)) {
-				return nil // what stands behind is older still
+				return nil // all others are older still
 			}
 			if effort += effortPass; l.until.IsZero() || created.Before(l.until) {
 				effort += effortFetch
@@ -207,14 +206,14 @@ func (s *Store) mergeLines(ctx context.Context, lines []line, l listing, take fu
 	return next, err
 }
 
-// delivery says when the lead was accepted, and which delivery it is.
+// delivery returns when the lead was accepted, and the delivery's key.
 func (r *reader) delivery() (created time.Time, key deliveryKey) {
 	key.destination = r.destination
 	copy(key.lead[:], r.value[8:])
 	return time.Unix(0, int64(binary.BigEndian.Uint64(r.value))), key
 }
 
-// sequenceAt returns a sequence above that of every lead that was accepted before a time. A lead that cannot be read is passed over.
+// sequenceAt returns a sequence greater than those of all leads accepted before a time. It skips unreadable leads.
 func sequenceAt(txn *badgerdb.Txn, at time.Time) uint64 {
 	it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixLead}})
 	defer it.Close()
@@ -227,11 +226,11 @@ func sequenceAt(txn *badgerdb.Txn, at time.Time) uint64 {
 	return ^uint64(0)
 }
 
-// listOfForm lists the deliveries of the leads that came through a form, newest lead first, the last destination first.
+// listOfForm lists the deliveries of a form's leads, newest lead first, and within a lead in reverse order of destination.
 func (s *Store) listOfForm(ctx context.Context, form string, l listing, take func(*leadgatev1.Delivery) (full bool)) (next string, err error) {
 	prefix := formPrefix(form)
 	size := len(prefix) + len(leadKey{})
-	from, destination := after(prefix), "\xff" // of the lead at from, where to go on
+	from, destination := after(prefix), "\xff" // continue with this destination of the lead at from
 	switch {
 	case l.token != "":
 		if from, err = l.fromToken(); err != nil {

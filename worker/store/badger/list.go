@@ -18,8 +18,8 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// What one page may cost at most, so that a filter that matches little holds nobody up: a few milliseconds of passing keys that
-// were deleted and those of an index, reading records in their order, and fetching records from anywhere.
+// The cost of one page is limited, so that a query with few matches does not block others. The limit is equivalent to a few
+// milliseconds of skipping deleted keys, passing index keys, reading records in order, and fetching single records.
 const (
 	maxEffort   = 32_000
 	effortSkip  = 1
@@ -29,10 +29,9 @@ const (
 )
 
 const (
-	// A lead's identifier holds the time it was made, its record the time it was accepted: at the same time or later, by this
-	// much at most.
+	// A lead's ID contains the time it was created, its record the time it was accepted: the same or later, by this much at most.
 	idTimeSlack = time.Minute
-	// Sequences rise with the time of acceptance, but for what waited for the same commit, or for the disk, meanwhile.
+	// Sequences increase with the time of acceptance, except among leads that meanwhile waited for a commit or for the disk.
 	commitSlack = 10 * time.Second
 )
 
@@ -57,7 +56,7 @@ func (s *Store) Leads(ctx context.Context, q store.LeadQuery, limit int, token s
 	return page, next, err
 }
 
-// lineOf is the shortest line of keys, each ending in a lead, in which all leads stand that a query may match.
+// lineOf returns the prefix of the shortest index that contains all leads a query may match. Its keys end in a lead.
 func (s *Store) lineOf(q store.LeadQuery) []byte {
 	switch {
 	case q.Email != "":
@@ -123,21 +122,20 @@ func within(since, until time.Time, at *timestamppb.Timestamp) bool {
 	return (since.IsZero() || !t.Before(since)) && (until.IsZero() || t.Before(until))
 }
 
-// plain is a time as it is the same for every way of saying it, which the token of a query needs.
+// plain returns an equal time in one representation, because the page token hashes the query.
 func plain(t time.Time) time.Time { return t.UTC().Round(0) }
 
 // listing is a walk over records from the newest lead to the oldest.
 type listing struct {
-	// line is how the keys begin. Behind it they go on with a lead; if they end there and are not the lead's own, they
-	// stand for it.
+	// line is the prefix of the keys. A lead follows it. In an index, the key ends there and stands for the lead's record.
 	line         []byte
-	query        string // what the token must have been made for
+	query        string // which the token must belong to
 	since, until time.Time
 	token        string
 }
 
-// list walks until take says that the page is full, and returns the token of the next page. A record that take cannot read is left
-// out.
+// list walks until take reports that the page is full, and returns the token of the next page. It leaves out records that take
+// cannot read.
 func (s *Store) list(ctx context.Context, l listing, take func(key, value []byte) (full bool, err error)) (next string, err error) {
 	prefix := l.line
 	byTime := prefix[0] != prefixDelivery || len(prefix) == 1
@@ -194,7 +192,7 @@ func (s *Store) list(ctx context.Context, l listing, take func(key, value []byte
 	return next, err
 }
 
-// getCopy reads what is under a key into a buffer, which grows.
+// getCopy reads the value of a key into a buffer, which it grows if necessary.
 func getCopy(txn *badgerdb.Txn, key, into []byte) ([]byte, error) {
 	item, err := txn.Get(key)
 	if err != nil {
@@ -203,13 +201,13 @@ func getCopy(txn *badgerdb.Txn, key, into []byte) ([]byte, error) {
 	return item.ValueCopy(into)
 }
 
-// timePrefix is how the identifiers of leads begin that were made at a time: milliseconds since 1970 in 48 bits (RFC 9562, 5.7). No
-// lead is older.
+// timePrefix returns the first bytes of lead IDs created at a time: milliseconds since 1970 in 48 bits (RFC 9562, 5.7). Times
+// before 1970 count as 1970.
 func timePrefix(t time.Time) []byte {
 	return binary.BigEndian.AppendUint64(nil, uint64(max(0, t.UnixMilli()))<<16)[:6]
 }
 
-// A token is a hash of the query, so that it is good for no other, and the key to go on with.
+// A token is a hash of the query, so that it is valid for no other, followed by the key to continue with.
 const tokenHash = 8
 
 func (l listing) toToken(key []byte) string {

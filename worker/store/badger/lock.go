@@ -2,5 +2,5 @@ package badger
 
 import "errors"
 
-// errLocked says that another process, or another store of this one, has the data directory.
+// errLocked means that another process, or another store in this one, uses the data directory.
 var errLocked = errors.New("locked")

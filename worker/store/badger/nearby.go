@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	// So many keys are read one by one; more of them are worth an iterator.
+	// Up to this many keys are read one by one; for more, an iterator is worthwhile.
 	fewKeys = 4
-	// An iterator steps over so many keys in between before it looks for the next one anew.
+	// How many keys an iterator steps over before it seeks instead.
 	mostSteps = 8
 )
 
-// nearby reads messages whose keys are asked for in ascending order and mostly lie close together, as leads that were accepted one
-// after the other do. Reading a key by itself has a whole block of others unpacked for it; stepping to it does not.
+// nearby reads messages whose keys are requested in ascending order and mostly lie close together, like leads that were accepted
+// in succession. Reading a single key decompresses a whole block; stepping to it does not.
 type nearby struct {
 	txn *badgerdb.Txn
-	it  *badgerdb.Iterator // nil: the keys are few
-	set bool               // it stands somewhere
+	it  *badgerdb.Iterator // nil: there are few keys
+	set bool               // it is positioned
 }
 
-// newNearby is for n keys of a prefix. close is to be called before the transaction ends.
+// newNearby returns a reader for n keys with a prefix. Call close before the transaction ends.
 func newNearby(txn *badgerdb.Txn, prefix byte, n int) *nearby {
 	r := &nearby{txn: txn}
 	if n > fewKeys {
@@ -55,7 +55,7 @@ func (r *nearby) get(key []byte, into proto.Message) error {
 	return r.it.Item().Value(func(value []byte) error { return decode(key, value, into) })
 }
 
-// each calls fn for every key with a prefix, in order. Key and value are valid during the call only.
+// each calls fn for every key with a prefix, in order. Key and value are only valid during the call.
 func (r *nearby) each(prefix []byte, fn func(key, value []byte) error) error {
 	if r.it == nil {
 		return each(r.txn, prefix, fn)
@@ -72,7 +72,7 @@ func (r *nearby) each(prefix []byte, fn func(key, value []byte) error) error {
 	return nil
 }
 
-// stepTo steps to a key, and reports whether the iterator stands there or, as there is none, at the one behind it.
+// stepTo steps to a key or, if it is missing, the next one. It reports whether that is the iterator's position now.
 func (r *nearby) stepTo(key []byte) bool {
 	if !r.set || !r.it.Valid() || bytes.Compare(r.it.Item().Key(), key) > 0 {
 		return false

@@ -5,31 +5,30 @@ import (
 	"fmt"
 )
 
-// How many calls share one commit at most. More would only make the first of them wait longer.
+// How many calls may share one commit. More would only make the first of them wait longer.
 const maxMerge = 1024
 
-// pipeline has one batch on its way to the disk while the next is being staged, so that neither the disk nor the processor
-// waits for the other:
+// pipeline writes one batch to disk while the next is being staged, so that neither disk nor processor waits for the other:
 //
-//	stage    calls come, their items are checked and put into the batch
-//	launch   the batch is committed, as soon as the one before has landed; another is begun
-//	land     it is durable: memory and watchers are told, and its calls are answered
+//	stage    check the items of incoming calls and put them into the batch
+//	launch   commit the batch, once the previous one has landed, and begin another
+//	land     the batch is durable: update memory, tell watchers and answer its calls
 //
-// A batch begins before the one ahead of it is on disk and does not see it. An item that has to read what is still on its way
-// waits until it has landed; see [batch.Get]. It belongs to one goroutine.
+// A batch begins before the previous one is on disk and does not see it. An item that has to read what is still being written
+// waits until that has landed; see [batch.Get]. A pipeline belongs to one goroutine.
 type pipeline struct {
 	s      *Store
 	staged *batch
 	flying *batch // nil if none
-	clock  uint64 // what commits give as the store's time; 0 for the present one: see [Store.writeFirst]
+	clock  uint64 // time recorded with commits; 0 for the present: see [Store.writeFirst]
 }
 
 func newPipeline(s *Store) *pipeline { return &pipeline{s: s, staged: newBatch(s, nil)} }
 
-// full reports whether no more calls are to be staged before the next launch.
+// full reports whether the batch takes no more calls before the next launch.
 func (p *pipeline) full() bool { return len(p.staged.calls) >= maxMerge }
 
-// landing receives when the batch that is flying has landed; never if none is.
+// landing receives the result of the flying batch's commit. It is nil if none is flying.
 func (p *pipeline) landing() <-chan error {
 	if p.flying == nil {
 		return nil
@@ -37,7 +36,7 @@ func (p *pipeline) landing() <-chan error {
 	return p.flying.landed
 }
 
-// stageWaiting stages all calls that wait.
+// stageWaiting stages the calls that are waiting.
 func (p *pipeline) stageWaiting() {
 	for !p.full() {
 		select {
@@ -49,14 +48,14 @@ func (p *pipeline) stageWaiting() {
 	}
 }
 
-// stage stages what a call wants written. A call that turns out to write nothing is answered at once: what it read is durable.
+// stage stages a call. A call that turns out to write nothing is answered at once: what it read is durable.
 func (p *pipeline) stage(w *write) {
 	if !w.state.CompareAndSwap(writeWaiting, writeTaken) {
 		return
 	}
 	var err error
 	if len(p.staged.calls) == 0 {
-		err = p.s.writable() // once for each batch, as it asks the operating system
+		err = p.s.writable() // once per batch, because it asks the operating system
 	}
 	for i := 0; err == nil && i < len(w.items); i++ {
 		err = p.add(w.items[i])
@@ -68,8 +67,8 @@ func (p *pipeline) stage(w *write) {
 	p.staged.calls = append(p.staged.calls, w)
 }
 
-// add stages an item, if need be when everything before it is on the disk. An error of the item's own is told to it; the one
-// returned ends the store.
+// add stages an item, if necessary after everything before it is on disk. An error of the item goes to the item; a returned error
+// ends the store.
 func (p *pipeline) add(it item) error {
 	c, err := p.staged.stage(it)
 	if errors.Is(err, errUnderWay) {
@@ -102,7 +101,7 @@ func (p *pipeline) add(it item) error {
 // ready reports whether there is something to launch and nothing is flying.
 func (p *pipeline) ready() bool { return p.flying == nil && p.staged.entries > 0 }
 
-// launch commits what is staged, if it is ready.
+// launch commits the staged batch, if ready.
 func (p *pipeline) launch() {
 	if !p.ready() {
 		return
@@ -117,13 +116,13 @@ func (p *pipeline) launch() {
 	}
 	b.before, b.landed, b.began = nil, make(chan error, 1), p.s.now()
 	p.s.last = b.last
-	p.flying, p.staged = b, newBatch(p.s, b) // before the commit: to begin a batch would wait for it
+	p.flying, p.staged = b, newBatch(p.s, b) // before the commit, because beginning a batch would wait for it
 	b.txn.CommitWith(func(err error) { b.landed <- err })
 }
 
-// land ends the commit of the flying batch and tells everybody. To launch the next before that would give the disk work a
-// little sooner, but smaller batches, whose commits cost more than they gain. A commit that fails leaves it unknown what is on
-// disk, so the store refuses writes from then on; opening it again finds out.
+// land completes the flying batch: it updates memory, tells watchers and answers the calls. Launching the next batch first would
+// keep the disk busier, but would make batches smaller, whose commits cost more than that gains. After a failed commit it is
+// unknown what is on disk, so the store refuses writes until it is opened again.
 func (p *pipeline) land(err error) {
 	b := p.flying
 	p.flying = nil
@@ -135,7 +134,7 @@ func (p *pipeline) land(err error) {
 	}
 	p.s.addCounts(b.counts)
 	if p.staged.entries == 0 {
-		p.begin() // one that sees what has landed
+		p.begin() // a batch that sees what has landed
 	}
 	for _, then := range b.then {
 		then()
@@ -147,7 +146,7 @@ func (p *pipeline) land(err error) {
 	b.answer(nil)
 }
 
-// settle waits until everything that was staged is on the disk.
+// settle waits until everything that was staged is on disk.
 func (p *pipeline) settle() error {
 	for p.flying != nil || p.staged.entries > 0 {
 		p.launch()
@@ -161,19 +160,19 @@ func (p *pipeline) settle() error {
 	return nil
 }
 
-// fail gives up what is staged.
+// fail drops the staged batch.
 func (p *pipeline) fail(err error) {
 	p.staged.answer(err)
 	p.begin()
 }
 
-// begin begins a batch in place of the one that is staged.
+// begin replaces the staged batch with a new one.
 func (p *pipeline) begin() {
 	p.staged.discard()
 	p.staged = newBatch(p.s, nil)
 }
 
-// end settles, and begins no more.
+// end settles and discards the last batch.
 func (p *pipeline) end() {
 	if err := p.settle(); err != nil {
 		p.staged.answer(err)
@@ -181,9 +180,9 @@ func (p *pipeline) end() {
 	p.staged.discard()
 }
 
-// writeFirst writes an item for each of some deliveries before the writer runs, even on a disk that is nearly full: room for that
-// was made when the store was opened. If one fails, all do. Until all are written, commits keep the last process's time: should this
-// process end before, the next one still sees that the clock was set back, and goes on.
+// writeFirst writes an item for each of the deliveries before the writer runs, even on a nearly full disk: there is room, made
+// when the store was opened. It skips deliveries that cannot be read. Until all are written, commits keep the previous process's
+// time: if this process ends before, the next one still sees that the clock was set back, and continues.
 func (s *Store) writeFirst(deliveries []deliveryKey, newItem func(d deliveryKey, problem *error) item) error {
 	p := newPipeline(s)
 	p.clock = s.last.clock
@@ -193,7 +192,7 @@ func (s *Store) writeFirst(deliveries []deliveryKey, newItem func(d deliveryKey,
 		if err := p.add(newItem(d, &problem)); err != nil {
 			return err
 		}
-		if lost(problem) { // it stays as it is, and keeps the store from opening no more than others from going on
+		if lost(problem) { // it stays as it is, and must not keep the store from opening
 			s.leaveOut(d.key(), problem)
 		} else if problem != nil {
 			return fmt.Errorf("delivery %s: %w", d, problem)

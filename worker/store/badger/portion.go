@@ -13,15 +13,15 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// How many attempts and events go in one commit, and about how many of their bytes: it leaves room for others.
+// How many attempts and events one commit changes, and about how many of their bytes: it leaves room for other calls.
 const (
 	portionEntries = 2000
 	portionBytes   = 256 << 10
 )
 
-// thin shrinks a lead that has too many attempts and events to be changed in one transaction, a portion at a time: change returns
-// what is left of each, nil for nothing. The newest attempt of each delivery is passed over, because whoever sends the delivery
-// again reads it. A portion is written only if may is still true of the lead.
+// thin shrinks a lead with too many attempts and events for one transaction, a portion at a time. Change returns the new value of
+// each, nil to remove it. The newest attempt of each delivery is skipped, because sending the delivery again reads it. A portion
+// is written only if may still holds for the lead.
 func (s *Store) thin(ctx context.Context, lead leadKey, may func(keptLead) bool, change func(key, value []byte) ([]byte, error)) error {
 	for {
 		it := &portionItem{s: s, lead: lead, may: may, change: change}
@@ -84,7 +84,7 @@ func (it *portionItem) stage(b *batch, c *change) error {
 	return nil
 }
 
-// rewrite stages what change makes of a value; nothing if that is the same.
+// rewrite stages the value that change returns, unless it is the same.
 func (c *change) rewrite(key, value []byte, change func(key, value []byte) ([]byte, error)) (changed bool, err error) {
 	left, err := change(key, value)
 	if err != nil || bytes.Equal(left, value) {
@@ -94,10 +94,10 @@ func (c *change) rewrite(key, value []byte, change func(key, value []byte) ([]by
 	return true, nil
 }
 
-// remove leaves nothing of an attempt or of events.
+// remove removes an attempt or events.
 func remove([]byte, []byte) ([]byte, error) { return nil, nil }
 
-// forget returns what is left of an attempt or of events when the person is erased.
+// forget returns an attempt or events without personal data.
 func forget(key, value []byte) ([]byte, error) {
 	if key[0] == prefixAttempt {
 		a := &leadgatev1.Attempt{}
@@ -117,7 +117,7 @@ func forget(key, value []byte) ([]byte, error) {
 	return encodeAnew(value, told, forgotten)
 }
 
-// encodeAnew encodes what a message became; what it was encoded as, if it is the same.
+// encodeAnew encodes a changed message. If it has not changed, it returns the old encoding.
 func encodeAnew(encoded []byte, was, is proto.Message) ([]byte, error) {
 	if proto.Equal(was, is) {
 		return encoded, nil

@@ -68,7 +68,7 @@ func (s *Store) Purge(ctx context.Context, r store.Retention, limit int, token s
 	return purged, nil
 }
 
-// purgeLarge removes a lead with more attempts and events than one transaction can hold: the oldest first, in portions.
+// purgeLarge removes a lead with more attempts and events than a transaction can hold: in portions, the oldest first.
 func (s *Store) purgeLarge(ctx context.Context, it *purgeItem) (*purgeItem, error) {
 	it = &purgeItem{s: s, lead: it.lead, retention: it.retention}
 	it.err = s.thin(ctx, it.lead, func(k keptLead) bool { return k.mayGo(it.retention) }, remove)
@@ -78,12 +78,12 @@ func (s *Store) purgeLarge(ctx context.Context, it *purgeItem) (*purgeItem, erro
 	return it, s.do(ctx, it)
 }
 
-// keptLead is a lead as retention sees it.
+// keptLead is what retention needs to know of a lead.
 type keptLead struct {
 	key        leadKey
 	record     *leadgatev1.LeadRecord
 	deliveries []*leadgatev1.Delivery
-	unreadable error // of oldLeads: why record or deliveries are not known
+	unreadable error // set by oldLeads if record or deliveries cannot be read
 }
 
 // finished reports whether nothing is left to do with the lead, and since when.
@@ -124,8 +124,8 @@ func (k keptLead) isSoon(r store.Retention) bool {
 	return !finished && !accepted.Before(r.WarnedUntil) && accepted.Before(r.WarnUntil)
 }
 
-// oldLeads reads leads with their deliveries, the oldest first, up to the first that is too young for anything. Leads and
-// deliveries sort alike, so that both are read in one walk.
+// oldLeads returns leads with their deliveries, oldest first, up to the first that is too young for any limit. Leads and
+// deliveries sort alike, so that one walk reads both.
 func (s *Store) oldLeads(ctx context.Context, r store.Retention, from []byte, limit int) (old []keptLead, next []byte, err error) {
 	young := r.Delivered
 	for _, t := range []time.Time{r.Undelivered, r.WarnUntil} {
@@ -172,7 +172,7 @@ func unmarshal(item *badgerdb.Item, into proto.Message) error {
 	return item.Value(func(value []byte) error { return proto.Unmarshal(value, into) })
 }
 
-// purgeItem removes one lead, if it may still go by the time it is written.
+// purgeItem removes one lead, if it may still be removed when it is staged.
 type purgeItem struct {
 	s           *Store
 	lead        leadKey
@@ -223,7 +223,7 @@ func (it *purgeItem) stage(b *batch, c *change) error {
 	return nil
 }
 
-// removeDelivery removes a delivery with its attempts, out of every line and index. What was delivered stays counted.
+// removeDelivery removes a delivery with its attempts and index keys. The counts of finished deliveries keep it.
 func (s *Store) removeDelivery(b *batch, c *change, r *leadgatev1.LeadRecord, d *leadgatev1.Delivery) error {
 	l, err := linkOf(d, s.personOf(r))
 	if err != nil {

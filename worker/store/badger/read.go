@@ -13,8 +13,8 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// view runs a short read transaction. One that stays open keeps old versions on disk, and Close waits for it: Badger
-// unmaps its files when it is closed, under the feet of whoever reads.
+// view runs a short read transaction. A long one would keep old versions on disk and hold up Close, which must wait because
+// Badger then unmaps its files, even under a reader.
 func (s *Store) view(ctx context.Context, fn func(*badgerdb.Txn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -27,7 +27,7 @@ func (s *Store) view(ctx context.Context, fn func(*badgerdb.Txn) error) error {
 	return s.db.View(fn)
 }
 
-// each calls fn for every key with a prefix, in order. Key and value are valid during the call only.
+// each calls fn for every key with a prefix, in order. Key and value are only valid during the call.
 func each(txn *badgerdb.Txn, prefix []byte, fn func(key, value []byte) error) error {
 	it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix, PrefetchValues: true, PrefetchSize: 100})
 	defer it.Close()
@@ -101,7 +101,7 @@ func (s *Store) DeliveriesOf(ctx context.Context, leadIDs ...string) ([]*leadgat
 	return deliveries, err
 }
 
-// readDeliveries reads the deliveries of a lead, without attempts.
+// readDeliveries returns the deliveries of a lead without their attempts.
 func readDeliveries(lead leadKey, each walk) (deliveries []*leadgatev1.Delivery, err error) {
 	err = each(join(prefixDelivery, 16, lead[:]), func(_, value []byte) error {
 		d := &leadgatev1.Delivery{}
@@ -114,15 +114,15 @@ func readDeliveries(lead leadKey, each walk) (deliveries []*leadgatev1.Delivery,
 	return deliveries, err
 }
 
-// walk calls fn for every key with a prefix, in order. Key and value are valid during the call only.
+// walk calls fn for every key with a prefix, in order. Key and value are only valid during the call.
 type walk func(prefix []byte, fn func(key, value []byte) error) error
 
-// in walks through a transaction.
+// in returns a walk through a transaction.
 func in(txn *badgerdb.Txn) walk {
 	return func(prefix []byte, fn func(key, value []byte) error) error { return each(txn, prefix, fn) }
 }
 
-// patient is a walk that goes on when fn fails: what cannot be read is left out.
+// patient returns a walk that continues when fn fails, leaving out what cannot be read.
 func (s *Store) patient(w walk) walk {
 	return func(prefix []byte, fn func(key, value []byte) error) error {
 		return w(prefix, func(key, value []byte) error {

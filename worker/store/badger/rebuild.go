@@ -20,15 +20,15 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// rebuild makes what backups do not hold, and holds what was unfinished. A record that cannot be read is left out with what belongs
-// to it: it was so in the store that was backed up, and must not keep all others from being restored.
+// rebuild makes what backups do not include, and holds unfinished deliveries. An unreadable record is left out with everything
+// that belongs to it: it was unreadable when it was backed up, and must not prevent the restore.
 func (r *restoration) rebuild(ctx context.Context) error {
 	txn := r.db.NewTransaction(false)
 	defer txn.Discard()
 	meta := &storev1.Meta{}
 	switch err := get(txn, keyMeta, meta); {
 	case errors.Is(err, store.ErrNotFound) && r.salvaging:
-		meta = newMeta() // what stands as a keyed hash is then not found again: idempotency keys, and whom an erased lead named
+		meta = newMeta() // with a new hash key, idempotency keys and the persons of erased leads are no longer found
 	case err != nil:
 		return fmt.Errorf("the backup lacks the store's own record: %w", err)
 	case meta.GetFormat() != formatNumber:
@@ -65,18 +65,18 @@ func (r *restoration) rebuild(ctx context.Context) error {
 	return nil
 }
 
-// rebuilding goes through a database that has only what backups hold.
+// rebuilding completes a database that contains only what backups include.
 type rebuilding struct {
 	r                          *restoration
-	s                          *Store // for its hash key and clock
+	s                          *Store // provides hash key, clock and ID
 	txn                        *badgerdb.Txn
 	batch                      *badgerdb.WriteBatch
 	last                       last
 	counts                     map[countKey]int64
-	delivered                  map[string]uint64 // the largest sequence, by key of a chain
-	people                     map[string]bool   // whom a lead names
-	told                       []pointer         // to the newest
-	unreadable                 map[string]bool   // the keys of what is left out
+	delivered                  map[string]uint64 // the largest delivered sequence, by chain key
+	people                     map[string]bool   // persons that leads name
+	told                       []pointer         // to the newest events
+	unreadable                 map[string]bool   // keys of records left out
 	nLeads, nDeliveries, nHeld int64
 }
 
@@ -88,16 +88,16 @@ func (b *rebuilding) set(key []byte, m proto.Message) error {
 	return b.batch.Set(key, value)
 }
 
-// leaveOut removes what cannot be read.
+// leaveOut removes an unreadable record.
 func (b *rebuilding) leaveOut(key []byte) error {
 	b.unreadable[string(key)] = true
 	return b.batch.Delete(slices.Clone(key))
 }
 
-// About how many bytes are written for a lead: its indexes, and what is held of it.
+// About how many bytes are written for a lead: index keys, and its deliveries if held.
 const aroundLead = 4 << 10
 
-// leads goes through leads and their deliveries, which sort alike.
+// leads rebuilds leads and their deliveries, which sort alike.
 func (b *rebuilding) leads(ctx context.Context) error {
 	leads := b.txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixLead}, PrefetchValues: true, PrefetchSize: 100})
 	defer leads.Close()
@@ -109,7 +109,7 @@ func (b *rebuilding) leads(ctx context.Context) error {
 			return err
 		}
 		lead, r := leadKey(leads.Item().Key()[1:]), &leadgatev1.LeadRecord{}
-		if unmarshal(leads.Item(), r) != nil { // its deliveries are then removed as those of a lead that is not there
+		if unmarshal(leads.Item(), r) != nil { // its deliveries are removed below, like those of a missing lead
 			if err := b.leaveOut(leads.Item().Key()); err != nil {
 				return err
 			}
@@ -140,7 +140,7 @@ func (b *rebuilding) leads(ctx context.Context) error {
 				continue
 			}
 			open := r.GetState() == leadgatev1.LeadState_LEAD_STATE_OPEN || r.GetState() == leadgatev1.LeadState_LEAD_STATE_ERASED
-			if string(key[1:17]) != string(lead[:]) || !open { // its lead was removed, or it was withdrawn, since an earlier backup
+			if string(key[1:17]) != string(lead[:]) || !open { // the lead was removed, or the delivery withdrawn, after an earlier backup
 				if err := b.batch.Delete(key); err != nil {
 					return err
 				}
@@ -151,7 +151,7 @@ func (b *rebuilding) leads(ctx context.Context) error {
 			}
 		}
 	}
-	for ; deliveries.Valid(); deliveries.Next() { // of leads that are not there
+	for ; deliveries.Valid(); deliveries.Next() { // of missing leads
 		if err := b.batch.Delete(deliveries.Item().KeyCopy(nil)); err != nil {
 			return err
 		}
@@ -159,7 +159,7 @@ func (b *rebuilding) leads(ctx context.Context) error {
 	return nil
 }
 
-// delivery holds a delivery that was unfinished, and puts it where it is found.
+// delivery holds an unfinished delivery, and adds it to indexes and counts.
 func (b *rebuilding) delivery(r *leadgatev1.LeadRecord, d *leadgatev1.Delivery, key deliveryKey) error {
 	b.nDeliveries++
 	if waits(d.GetState()) {
@@ -186,7 +186,7 @@ func (b *rebuilding) delivery(r *leadgatev1.LeadRecord, d *leadgatev1.Delivery, 
 	return b.batch.Set(keyOfEnded(key.destination, d.GetState(), d.GetSequence()), whenAndWho(d.GetCreateTime().AsTime().UnixNano(), key.lead))
 }
 
-// loseAnswer ends an attempt that was under way.
+// loseAnswer ends an attempt that was in flight.
 func (b *rebuilding) loseAnswer(d *leadgatev1.Delivery, key deliveryKey) error {
 	attempt := &leadgatev1.Attempt{}
 	switch err := get(b.txn, key.attemptKey(d.GetAttemptCount()), attempt); {
@@ -221,7 +221,7 @@ func (b *rebuilding) tellHeld(r *leadgatev1.LeadRecord, d *leadgatev1.Delivery, 
 	return nil
 }
 
-// keys makes the index by which idempotency keys expire.
+// keys rebuilds the expiry index of idempotency keys.
 func (b *rebuilding) keys() error {
 	var n uint64
 	return each(b.txn, []byte{prefixKey}, func(key, value []byte) error {
@@ -234,7 +234,7 @@ func (b *rebuilding) keys() error {
 	})
 }
 
-// chains remembers what was delivered last to whom, as long as a lead names the person.
+// chains keeps the last delivered sequence for each person that a lead names.
 func (b *rebuilding) chains() error {
 	if err := each(b.txn, []byte{prefixChain}, func(key, value []byte) error {
 		chain := &storev1.Chain{}
@@ -259,7 +259,7 @@ func (b *rebuilding) chains() error {
 	return nil
 }
 
-// attempts removes those whose lead or delivery was removed since an earlier backup.
+// attempts removes attempts whose lead or delivery was removed after an earlier backup.
 func (b *rebuilding) attempts() error {
 	it := b.txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte{prefixAttempt}})
 	defer it.Close()
@@ -286,7 +286,7 @@ func (b *rebuilding) has(prefix byte, name []byte) bool {
 	return !errors.Is(err, badgerdb.ErrKeyNotFound) && !b.unreadable[string(key)]
 }
 
-// remember keeps the newest entries of the timeline.
+// remember keeps pointers to the newest timeline entries.
 func (b *rebuilding) remember(key []byte, count byte) {
 	b.told = append(b.told, pointer{binary.BigEndian.Uint64(key[17:]), leadKey(key[1:17]), count})
 	if len(b.told) >= 2*keptEvents {
@@ -299,7 +299,7 @@ func (b *rebuilding) forgetOld() {
 	b.told = b.told[:min(len(b.told), keptEvents)]
 }
 
-// events makes the index of the newest events, and removes those whose lead was removed since an earlier backup.
+// events rebuilds the index of the newest events, and removes events whose lead was removed after an earlier backup.
 func (b *rebuilding) events() error {
 	var last []byte // lead
 	there := false
@@ -333,7 +333,7 @@ func (b *rebuilding) events() error {
 	return nil
 }
 
-// total makes the counts. What was delivered stays counted though its lead was removed since.
+// total rebuilds the counts. Those of finished deliveries include deliveries of removed leads.
 func (b *rebuilding) total() error {
 	all := map[string]*storev1.Counts{}
 	of := func(destination string) *storev1.Counts {

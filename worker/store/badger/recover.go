@@ -8,11 +8,11 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// What an attempt says whose process ended before the answer came.
+// The error of an attempt whose process ended before the answer came.
 const answerLost = "leadgate stopped before the CRM answered"
 
-// recover settles what was in flight when the process before this one ended: the answer of the call is lost, so the
-// attempt's outcome is UNKNOWN, and the delivery is due at once. It runs before the writer.
+// recover settles deliveries that were in flight when the previous process ended: their answers are lost, so the outcome of their
+// attempts is UNKNOWN, and they are due at once. It runs before the writer.
 func (s *Store) recover() error {
 	var lost []deliveryKey
 	err := s.db.View(func(txn *badgerdb.Txn) error {

@@ -53,7 +53,7 @@ func (it *redriveItem) stage(b *batch, c *change) error {
 	}
 	it.result.Delivery = d
 	switch {
-	case waited && it.force: // who has claimed it does not know
+	case waited && it.force: // the claim's holder does not know that it is forced
 		c.revoke(it.s, it.key)
 	case waited && !c.block(it.s, it.key):
 		return nil // it is about to be sent
@@ -75,7 +75,7 @@ func (it *redriveItem) stage(b *batch, c *change) error {
 	return it.s.enter(b, c, now)
 }
 
-// makeDue stages a delivery as due now, with its failures forgotten. Its place in the lines is for the caller to see to.
+// makeDue stages a delivery as due now, with its failures reset. The caller updates its chain.
 func (c *change) makeDue(s *Store, key deliveryKey, d *leadgatev1.Delivery) error {
 	from := d.GetState()
 	d.State = leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT

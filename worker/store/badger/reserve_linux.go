@@ -6,5 +6,5 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reserve makes a file take that much space.
+// reserve allocates disk space for a file.
 func reserve(f *os.File, size int64) error { return unix.Fallocate(int(f.Fd()), 0, 0, size) }

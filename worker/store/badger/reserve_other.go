@@ -4,7 +4,7 @@ package badger
 
 import "os"
 
-// reserve makes a file take that much space.
+// reserve allocates disk space for a file.
 func reserve(f *os.File, size int64) error {
 	zeros := make([]byte, 1<<20)
 	for size > 0 {

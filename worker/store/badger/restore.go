@@ -23,28 +23,28 @@ const RestoredReason = "RESTORED"
 
 const restoredDetail = RestoredReason + ": it was unfinished when the backup was made, and may have been delivered since; retry it once that is clear"
 
-// notRestored are the namespaces of State that belong to what was under way when the backup was made.
+// notRestored are the namespaces of State that concern what was running when the backup was made.
 var notRestored = []string{"operations"}
 
-// Restored says what Restore did.
+// Restored is the result of Restore.
 type Restored struct {
 	// Time is when the last of the backups was made.
 	Time time.Time
-	// Leads and Deliveries are how many there are now.
+	// Leads and Deliveries are the numbers restored.
 	Leads, Deliveries int64
-	// Held are the deliveries that were unfinished.
+	// Held is how many unfinished deliveries were held.
 	Held int64
-	// Listed are the leads that the erasure list names, Erased those of them that were in the backups.
+	// Listed is how many leads the erasure list names; Erased is how many of them were in the backups.
 	Listed int64
 	Erased int64
-	// LeftOut names what could not be read, though it was backed up as it was, and is not there.
+	// LeftOut names records that are missing because they could not be read; they were backed up in that state.
 	LeftOut []string
 }
 
-// Restore makes the store in a data directory that has none from a whole backup and those that add to it, in their order.
-// Everything is verified first to last; on error nothing is left behind. The new store is another one: events and backups of
-// the old one do not go on in it. Deliveries that were unfinished are HELD. Leads that the erasure list names are erased before
-// the store is in place: a list that is given, and one that lies in the directory, to which the former is added.
+// Restore makes a store in a data directory that has none, from a full backup and the incremental ones that follow it, in order.
+// Everything is verified; on error nothing is left behind. The result is a new store: events and backups of the old one do not
+// continue in it. Unfinished deliveries become HELD. Before the store is put in place, it erases the leads in the given erasure
+// list and in the one already in the directory, to which it adds the former.
 func Restore(ctx context.Context, o Options, backups []io.Reader, erasures io.Reader, progress func(entries int64)) (_ Restored, err error) {
 	o.setDefaults()
 	unmake, err := makeDir(o.Dir)
@@ -66,13 +66,13 @@ func Restore(ctx context.Context, o Options, backups []io.Reader, erasures io.Re
 	if err == nil {
 		err = r.run(ctx, backups)
 	}
-	if err == nil { // another backup, which is restored by the list of the new directory, may have leads that this one has not
+	if err == nil { // another backup, restored with the new directory's list, may contain leads that this one lacks
 		err = writeErasures(o.Dir, given)
 	}
 	return r.restored, errors.Join(err, unlock())
 }
 
-// readErased reads what is to be erased: what the list in the data directory names, and what is given beside that.
+// readErased reads which leads to erase: those in the data directory's list, and those given in addition, which it returns.
 func (r *restoration) readErased(dir string, erasures io.Reader) (given []listed, err error) {
 	text, err := readErasures(dir)
 	if err != nil {
@@ -104,7 +104,7 @@ func (r *restoration) readErased(dir string, erasures io.Reader) (given []listed
 	return given, nil
 }
 
-// makeDir makes a data directory, with those above it that are missing. Unmake removes those again, unless something is in them.
+// makeDir creates a data directory and its missing parents. Unmake removes those again, unless they contain something.
 func makeDir(dir string) (unmake func(), err error) {
 	var missing []string // innermost first
 	for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
@@ -125,20 +125,20 @@ func makeDir(dir string) (unmake func(), err error) {
 	return unmake, nil
 }
 
-// restoration is a Restore under way.
+// restoration is a Restore in progress.
 type restoration struct {
-	o         Options // of the directory in which it is made
-	place     string  // where the database goes then
+	o         Options // of the directory in which the database is built
+	place     string  // its final place
 	db        *badgerdb.DB
-	space     space // on its disk
-	unchecked int   // bytes written since that was looked at
+	space     space // on the target disk
+	unchecked int   // bytes written since the disk was last checked
 	progress  func(int64)
-	header    *storev1.BackupHeader // of the backup read last
+	header    *storev1.BackupHeader // of the last backup read
 	entries   int64
-	states    map[string]bool // the keys of State that were read so far
-	erased    []listed        // leads that are to be erased
+	states    map[string]bool // keys of State read so far
+	erased    []listed        // leads to erase
 	restored  Restored
-	salvaging bool // from what is left of a damaged store
+	salvaging bool // restoring from the remains of a damaged store
 }
 
 func newRestoration(o Options) *restoration {
@@ -148,10 +148,10 @@ func newRestoration(o Options) *restoration {
 	return r
 }
 
-// How many bytes may be written before the disk is looked at again.
+// How many bytes are written between checks of the disk.
 const unlooked = 4 << 20
 
-// wrote counts what is written, and fails when the disk runs low: a full one would kill the process.
+// wrote counts written bytes, and fails when the disk is nearly full: a full one would kill the process.
 func (r *restoration) wrote(bytes int) error {
 	if r.unchecked += bytes; r.unchecked < unlooked {
 		return nil
@@ -178,12 +178,12 @@ func (r *restoration) run(ctx context.Context, backups []io.Reader) error {
 func (r *restoration) open() error {
 	db, err := openDatabase(r.o, filepath.Join(r.o.Dir, databaseDir))
 	if err == nil {
-		r.db = db // else the one before, which is closed, is closed once more
+		r.db = db // otherwise the old one, which is closed, would be closed again
 	}
 	return err
 }
 
-// build has a database filled, erases what is to be erased, and puts it in its place if all that went well.
+// build calls fill, erases listed leads, and moves the database to its final place if everything succeeded.
 func (r *restoration) build(ctx context.Context, fill func() error) error {
 	dir := filepath.Dir(r.place)
 	if _, err := os.Stat(r.place); err == nil {
@@ -212,8 +212,8 @@ func (r *restoration) build(ctx context.Context, fill func() error) error {
 	return syncDir(dir)
 }
 
-// erase opens the store that was built and erases what is to be erased. That is added to the erasure list of the directory when
-// the store is opened there.
+// erase opens the new store and erases the listed leads. They are added to the directory's erasure list when the store is opened
+// there.
 func (r *restoration) erase(ctx context.Context) error {
 	s, err := Open(r.o)
 	if err != nil {
@@ -227,7 +227,7 @@ func (r *restoration) erase(ctx context.Context) error {
 func (r *restoration) read(ctx context.Context, backup io.Reader) error {
 	batch := r.db.NewWriteBatch()
 	defer batch.Cancel()
-	for key := range r.states { // each backup has all that there are
+	for key := range r.states { // each backup contains them all
 		if err := batch.Delete([]byte(key)); err != nil {
 			return err
 		}
@@ -266,7 +266,7 @@ func (r *restoration) read(ctx context.Context, backup io.Reader) error {
 	return batch.Flush()
 }
 
-// follows checks that a backup adds to what was read.
+// follows checks that a backup continues the ones read before.
 func (r *restoration) follows(h *storev1.BackupHeader) error {
 	switch before := r.header; {
 	case h.GetFormat() > formatNumber:

@@ -10,11 +10,11 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// A clock that is set back by less is taken as it is: what waits goes out that much later.
+// A clock set back by less is ignored: waiting deliveries go out that much later.
 const smallSetback = time.Minute
 
-// catchUp sets back the due times of what waits where the clock was set back since the last process ran: otherwise that would wait
-// until the clock is there again. It runs before the writer.
+// catchUp moves the due times of waiting deliveries back if the clock was set back since the last process ran: otherwise they
+// would wait until the clock has caught up. It runs before the writer.
 func (s *Store) catchUp() error {
 	now, was := s.now(), time.Unix(0, int64(s.last.clock))
 	if !was.After(now.Add(smallSetback)) {
@@ -43,7 +43,7 @@ func (s *Store) catchUp() error {
 	})
 }
 
-// sooner makes a waiting delivery fall due sooner, but not before now, wherever it stands in its chain.
+// sooner makes a waiting delivery due earlier, but not before now, wherever it is in its chain.
 type sooner struct {
 	s       *Store
 	key     deliveryKey
@@ -75,7 +75,7 @@ func (it *sooner) stage(b *batch, c *change) error {
 		return err
 	}
 	switch _, err := b.Get(was.dueKey()); {
-	case errors.Is(err, badgerdb.ErrKeyNotFound): // it waits behind another
+	case errors.Is(err, badgerdb.ErrKeyNotFound): // it is not the head of its chain
 		return nil
 	case err != nil:
 		return err

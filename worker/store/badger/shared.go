@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// In indexes that are only ever walked, all that one commit adds stands together in a few entries, because each entry costs Badger
-// more than its bytes.
+// In indexes that are only walked, the additions of one commit share a few entries, because each entry costs Badger more than its
+// bytes.
 const (
-	maxPointers = 64  // events of so many steps share an entry
-	maxExpiring = 256 // and so many idempotency keys
+	maxPointers = 64  // steps whose events share an entry
+	maxExpiring = 256 // idempotency keys that share an entry
 )
 
-// pointer leads from the index of events to an entry of the timeline.
+// pointer points from the index of events to an entry of the timeline.
 type pointer struct {
-	first uint64 // of its events
+	first uint64 // number of the first event
 	lead  leadKey
 	count byte
 }
 
-// pointerSize is what a pointer takes in an entry: lead and count. The numbers of its events follow on those before.
+// pointerSize is the size of a pointer in an entry: lead and count. The event numbers continue from one pointer to the next.
 const pointerSize = len(leadKey{}) + 1
 
 func encodePointers(pointers []pointer) []byte {
@@ -31,7 +31,7 @@ func encodePointers(pointers []pointer) []byte {
 	return value
 }
 
-// decodePointers reads an entry of the index of events.
+// decodePointers decodes an entry of the index of events.
 func decodePointers(key, value []byte) ([]pointer, error) {
 	if len(key) != 9 || len(value)%pointerSize != 0 {
 		return nil, fmt.Errorf("the index of events is damaged at %x", key)
@@ -46,7 +46,7 @@ func decodePointers(key, value []byte) ([]pointer, error) {
 	return pointers, nil
 }
 
-// expiring is an idempotency key with the second by which its time is up.
+// expiring is an idempotency key with the second in which it expires, rounded up.
 type expiring struct {
 	second int64
 	name   []byte
@@ -56,7 +56,7 @@ func newExpiring(expires int64, name []byte) expiring {
 	return expiring{(expires + int64(time.Second) - 1) / int64(time.Second), name}
 }
 
-// encodeExpiring writes the names of keys whose time is up by the same second.
+// encodeExpiring encodes the names of keys that expire in the same second.
 func encodeExpiring(keys []expiring) []byte {
 	size := 0
 	for _, k := range keys {
@@ -69,7 +69,7 @@ func encodeExpiring(keys []expiring) []byte {
 	return value
 }
 
-// decodeExpiring calls fn with each name in an entry of the expiry index. The name is valid during the call only.
+// decodeExpiring calls fn with each name in an entry of the expiry index. The name is only valid during the call.
 func decodeExpiring(value []byte, fn func(name []byte) error) error {
 	for len(value) > 0 {
 		size, n := binary.Uvarint(value)
@@ -84,7 +84,7 @@ func decodeExpiring(value []byte, fn func(name []byte) error) error {
 	return nil
 }
 
-// share adds the entries that the changes of a commit share. Number makes the keys unique: nothing else that is written has it.
+// share writes the shared entries of a commit. Number makes their keys unique: it must not be used twice.
 func share(pointers []pointer, keys []expiring, number uint64, set func(key, value []byte) error) error {
 	for len(pointers) > 0 {
 		n := min(len(pointers), maxPointers)

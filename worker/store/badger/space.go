@@ -7,25 +7,25 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// space watches how much room the disk has. Badger writes through mapped memory, so that a full disk kills the process:
+// space monitors the free space on the disk. Badger writes through mapped memory, so that a full disk kills the process:
 //
-//	below min    no leads are accepted; what drains the store goes on
+//	below min    no leads are accepted; deliveries continue
 //	below floor  nothing is written
-//	a ballast    lies in the directory while there is room, and makes some when leadgate has to start without
+//	ballast      a file, kept while there is room, that is removed if leadgate has to start without
 type space struct {
 	dir  string
 	min  uint64
 	free func(dir string) (uint64, error)
-	// ballast says that there is one to be.
+	// ballast enables the ballast.
 	ballast bool
 	low     atomic.Pointer[error] // below min
 	empty   atomic.Pointer[error] // below floor
 }
 
-// floor is what must be free for anything to be written: what a merge takes, which may begin at any time.
+// floor returns how much must be free for any write: the space for a merge, which may begin at any time.
 func (s *space) floor() uint64 { return s.min / 5 * 4 }
 
-// check looks at the disk, remembers what it saw, and fails with ErrUnavailable if nothing can be written.
+// check looks at the disk and records the result. It returns ErrUnavailable if nothing can be written.
 func (s *space) check() error {
 	free, err := s.free(s.dir)
 	switch {
@@ -47,10 +47,10 @@ func (s *space) check() error {
 	return err
 }
 
-// last is what check found last: why no leads are accepted, nil if they are.
+// last returns why no leads are accepted, according to the last check; nil if they are.
 func (s *space) last() error { return found(&s.low) }
 
-// lastEmpty is what check found last: why nothing is written, nil if it is.
+// lastEmpty returns why nothing is written, according to the last check; nil if writes are possible.
 func (s *space) lastEmpty() error { return found(&s.empty) }
 
 func found(err *atomic.Pointer[error]) error {
@@ -60,7 +60,7 @@ func found(err *atomic.Pointer[error]) error {
 	return nil
 }
 
-// Free returns how many bytes are free on the store's disk, and how many must stay free for it to be writable.
+// Free returns how many bytes are free on the store's disk, and how many are needed for it to be writable.
 func (s *Store) Free() (free, needed uint64, err error) {
 	free, err = s.space.free(s.space.dir)
 	return free, s.space.min, err

@@ -13,7 +13,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// Bounds of what State holds, in bytes.
+// The limits of State, in bytes.
 const (
 	maxStateKey   = 255
 	maxStateValue = 64 << 10
@@ -22,7 +22,7 @@ const (
 // State implements store.Store.
 func (s *Store) State(namespace string) store.State { return state{s, namespace} }
 
-// state is one namespace. A value on disk is its version (8), its expiry (8, 0 for none), then itself.
+// state is one namespace. A stored value is its version (8), its expiry (8, 0 for none), then the value itself.
 type state struct {
 	s         *Store
 	namespace string
@@ -46,7 +46,7 @@ func (st state) read(txn *badgerdb.Txn, key string) (value []byte, version uint6
 	return b[16:], binary.BigEndian.Uint64(b), nil
 }
 
-// expired reports whether the time of an encoded value is up.
+// expired reports whether an encoded value has expired.
 func (s *Store) expired(b []byte) bool {
 	expires := int64(binary.BigEndian.Uint64(b[8:]))
 	return expires != 0 && s.now().UnixNano() >= expires

@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	// How much the sweeper removes in one commit, so that it never holds up those who wait for theirs.
+	// How much the sweeper removes in one commit, so as not to delay others.
 	sweepStep = 500
 	// How many events can be resumed after a restart.
 	keptEvents = 10_000
 )
 
-// sweeper removes what has expired, and looks at the disk, until the store is closed.
+// sweeper removes expired entries and checks the disk, until the store is closed.
 func (s *Store) sweeper(interval time.Duration) {
 	sweep, look := time.NewTicker(interval), time.NewTicker(spaceInterval)
 	defer sweep.Stop()
@@ -32,18 +32,18 @@ func (s *Store) sweeper(interval time.Duration) {
 		case <-s.closing:
 			return
 		case <-look.C:
-			_ = s.space.check() // remembered, and told to whoever writes
+			_ = s.space.check() // recorded for writers
 			s.space.loadBallast()
 		case <-sweep.C:
-			_ = b.sweep(context.Background()) // what is not removed now is removed next time
+			_ = b.sweep(context.Background()) // what fails now is removed next time
 		}
 	}
 }
 
-// broom removes what has expired: idempotency keys, pointers to old events, values of State. It belongs to the sweeper.
+// broom removes what has expired: idempotency keys, pointers to old events, values of State. Only the sweeper uses it.
 type broom struct {
 	s                *Store
-	expiries, events mark // of the two indexes
+	expiries, events mark // low-water marks of the two indexes
 }
 
 func (b *broom) sweep(ctx context.Context) error {
@@ -77,7 +77,7 @@ func (b *broom) sweepKeys(ctx context.Context) (removed int, err error) {
 	return removed, nil
 }
 
-// removeExpiring removes an entry of the expiry index with its idempotency keys, unless they were claimed anew since.
+// removeExpiring removes an entry of the expiry index with its idempotency keys, except those claimed again since.
 func (s *Store) removeExpiring(txn *badgerdb.Txn, c *change, key []byte) error {
 	c.delete(key)
 	item, err := txn.Get(key)
@@ -128,7 +128,7 @@ func (b *broom) sweepEvents(ctx context.Context) (removed int, err error) {
 	return removed, nil
 }
 
-// newestEvent returns the number of the newest event that was written; 0 if there is none.
+// newestEvent returns the number of the newest event written; 0 if there is none.
 func (s *Store) newestEvent(ctx context.Context) (newest uint64, err error) {
 	err = s.view(ctx, func(txn *badgerdb.Txn) error {
 		l, err := readLast(txn)
@@ -156,7 +156,7 @@ func (b *broom) sweepStates(ctx context.Context) (removed int, err error) {
 	return removed, b.s.do(ctx, &sweepItem{keys, b.s.removeState})
 }
 
-// removeState removes a value of State, unless it has been set anew since it was found expired.
+// removeState removes a value of State, unless it was set again after it was found expired.
 func (s *Store) removeState(txn *badgerdb.Txn, c *change, key []byte) error {
 	item, err := txn.Get(key)
 	if errors.Is(err, badgerdb.ErrKeyNotFound) {
@@ -173,8 +173,8 @@ func (s *Store) removeState(txn *badgerdb.Txn, c *change, key []byte) error {
 	})
 }
 
-// collect returns copies of keys that are to be taken, from one on, and what they weigh together: about sweepStep at most.
-// Judge weighs a key, 0 to leave it, and says whether to look further.
+// collect returns the keys, from one on, that judge gives a size, until their total reaches sweepStep. Judge returns 0 to skip a
+// key, and whether to continue.
 func (s *Store) collect(ctx context.Context, prefix, from []byte, judge func(key, value []byte) (size int, more bool)) (keys [][]byte, total int, err error) {
 	err = s.view(ctx, func(txn *badgerdb.Txn) error {
 		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix, PrefetchValues: true, PrefetchSize: 100})
@@ -200,7 +200,7 @@ func (s *Store) collect(ctx context.Context, prefix, from []byte, judge func(key
 	return keys, total, err
 }
 
-// sweepItem removes keys that have expired, each as its kind wants it.
+// sweepItem removes expired keys with a function for their kind.
 type sweepItem struct {
 	keys   [][]byte
 	remove func(txn *badgerdb.Txn, c *change, key []byte) error

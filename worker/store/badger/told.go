@@ -15,21 +15,20 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// maxTold is how many events one entry of the timeline holds at most. What is told in one step stands together: an accepted
-// lead has three events, and each entry costs Badger more than its bytes.
+// maxTold is how many events an entry of the timeline may hold. Events of one step share an entry: an accepted lead has three,
+// and each entry costs Badger more than its bytes.
 const maxTold = 16
 
 // The field of storev1.Told that holds the events.
 const toldEvents = protowire.Number(1)
 
-// record is an event with its encoding as part of storev1.Told, made before the writer takes over; the number is given by
-// the commit.
+// record is an event with its encoding as part of storev1.Told, made before the writer takes over. The commit assigns its number.
 type record struct {
 	event   *leadgatev1.Event
 	encoded []byte
 }
 
-// encodeEvents prepares events to be written, without what the key says.
+// encodeEvents encodes events without what their keys contain: the numbers of event and lead.
 func encodeEvents(events []*leadgatev1.Event) ([]record, error) {
 	records := make([]record, len(events))
 	for i, e := range events {
@@ -53,7 +52,7 @@ func encodeEvents(events []*leadgatev1.Event) ([]record, error) {
 	return records, nil
 }
 
-// tell writes events about a lead, and publishes them after the commit.
+// tell writes events about a lead. They are published after the commit.
 func (c *change) tell(s *Store, lead leadKey, records []record) {
 	for told := range slices.Chunk(records, maxTold) {
 		first, size := c.last.event+1, 0
@@ -72,7 +71,7 @@ func (c *change) tell(s *Store, lead leadKey, records []record) {
 	}
 }
 
-// decodeTold reads an entry of the timeline.
+// decodeTold decodes an entry of the timeline.
 func (s *Store) decodeTold(key, value []byte) ([]*leadgatev1.Event, error) {
 	told := &storev1.Told{}
 	if err := proto.Unmarshal(value, told); err != nil {
@@ -137,7 +136,7 @@ func pointersIn(item *badgerdb.Item) (pointers []pointer, err error) {
 	return pointers, err
 }
 
-// toldAt reads what a pointer leads to: nothing, if its lead was removed since.
+// toldAt returns the events that a pointer points to; none if the lead was removed since.
 func (s *Store) toldAt(txn *badgerdb.Txn, p pointer) (told []*leadgatev1.Event, err error) {
 	key := keyOfTimeline(p.lead, p.first)
 	item, err := txn.Get(key)

@@ -56,7 +56,7 @@ func (s *Store) Delete(ctx context.Context, deletions ...*store.Deletion) ([]sto
 	return results, err
 }
 
-// deleteLarge removes a delivery with more attempts than one transaction can hold: the oldest first, in portions.
+// deleteLarge removes a delivery with more attempts than a transaction can hold: in portions, the oldest first.
 func (s *Store) deleteLarge(ctx context.Context, deletion *store.Deletion) error {
 	key, err := parseDelivery(deletion.DeliveryID)
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *Store) deleteLarge(ctx context.Context, deletion *store.Deletion) error
 	return errors.Join(err, failed)
 }
 
-// transferItem takes a delivery out of where it stands.
+// transferItem holds, moves or deletes a delivery.
 type transferItem struct {
 	s      *Store
 	key    deliveryKey
@@ -92,7 +92,7 @@ type transferItem struct {
 	do     func(*transferItem, *batch, *change) error
 	err    *error
 
-	// As read by stage.
+	// Set by stage.
 	delivery *leadgatev1.Delivery
 	lead     *leadgatev1.LeadRecord
 }
@@ -126,12 +126,12 @@ func (it *transferItem) stage(b *batch, c *change) error {
 	return nil
 }
 
-// refuse is the error for a delivery whose state does not allow what is asked.
+// refuse returns the error for a delivery whose state does not allow the request.
 func (it *transferItem) refuse() error {
 	return notIn(it.delivery.GetState())
 }
 
-// notIn is the error for a delivery whose state does not allow what is asked, with the state's name as a person knows it.
+// notIn returns the error for a delivery whose state does not allow the request, with the state's display name.
 func notIn(state leadgatev1.DeliveryState) error {
 	return fmt.Errorf("%w: the delivery is %s", store.ErrState, enums.Name(state))
 }
@@ -141,7 +141,7 @@ func (it *transferItem) waits() bool {
 	return state == leadgatev1.DeliveryState_DELIVERY_STATE_PENDING || state == leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT
 }
 
-// become writes the delivery in a state in which it waits no more.
+// become writes the delivery in a state in which it does not wait.
 func (it *transferItem) become(c *change, state leadgatev1.DeliveryState, reason string) error {
 	d, from := it.delivery, it.delivery.GetState()
 	d.State, d.Reason = state, reason
@@ -150,7 +150,7 @@ func (it *transferItem) become(c *change, state leadgatev1.DeliveryState, reason
 	return c.setMessage(it.key.key(), d)
 }
 
-// stepOut takes a waiting delivery out of the line, whoever has claimed it.
+// stepOut removes a waiting delivery from its chain, even if it is claimed.
 func (it *transferItem) stepOut(b *batch, c *change) error {
 	l, err := linkOf(it.delivery, it.s.personOf(it.lead))
 	if err != nil {

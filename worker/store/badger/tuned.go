@@ -8,40 +8,40 @@ import (
 )
 
 const (
-	// What was written last is in memory tables of this size, and in logs that are as long. Each takes 1.3 times as much of
-	// memory from the start, and turning one into a table on disk some four times as much for a moment.
+	// The size of a memory table, which holds the latest writes, and of its log. Each occupies 1.3 times as much memory from the
+	// start, and some four times as much for a moment while it is written to disk.
 	memTable = 8 << 20
-	// A memory table is that many times as large as the largest lead. One transaction holds 15 % of a table, thus six times that
-	// lead: what is kept of it, with submission and events, may be three times what came, and none of it is larger than maxValue.
+	// The size of a memory table, in largest leads. A transaction may fill 15 % of a table, so it holds six such leads: what is
+	// stored of one, with submission and events, may be three times what came in. No value is larger than maxValue.
 	memTableOfLead = 40
 	memTableMost   = 16 << 20
-	// Tables below the first level, all of one size: usually those of deeper levels are larger, and as Badger holds some six
-	// times the size of each that it writes, up to thirteen at a time, a large store would take hundreds of MiB to compact.
-	// Each takes a file descriptor: 500 for a million leads.
+	// The size of all tables below the first level. By default, deeper levels have larger tables. Badger uses some six times the
+	// size of each table that it writes, up to thirteen at once, so that compacting a large store would take hundreds of MiB.
+	// Each table takes a file descriptor: 500 for a million leads.
 	tableSize = 2 << 20
-	// Nothing is ever in the value log, and yet every commit syncs it: 0.15 ms for a map of 128 MiB, next to nothing for the least
-	// that Badger takes.
+	// Nothing is ever in the value log, but every commit syncs it: that takes 0.15 ms with a map of 128 MiB, and next to nothing
+	// with Badger's minimum.
 	valueLog = 1 << 20
-	// So much lies on disk in tables as they were in memory, 24 of them, before they are merged with the rest, and twice that
-	// before leads have to wait for it: some 100,000 leads of a campaign come in without. A key is looked for in each, of which
-	// its filter spares all but the tables that have it: twelve more cost no computing that could be measured.
+	// How much collects in the first level, in 24 tables as flushed from memory, before it is merged with the rest; leads wait
+	// only at twice that, so that a campaign of some 100,000 leads is not delayed. Lookups consult the filter of every such
+	// table, and read those that have the key: twelve tables more cost no measurable CPU time.
 	firstLevel = 192 << 20
-	// How much lies in the level that they are merged into, all of which is written anew each time, in up to five goroutines at
-	// once. With 64 MiB, one lead in twenty waited for that at 5,000 a second on two processors, for up to half a second.
+	// The size of the level that the first is merged into, which is rewritten each time, in up to five goroutines. With 64 MiB,
+	// at 5,000 leads a second on two processors, one lead in twenty waited for that, for up to half a second.
 	baseLevel = 16 << 20
-	// What a merge of the first level with the next may take on disk at most: what is merged is removed when all is written.
+	// The most space that merging the first level may take: the old tables are removed after the new ones are written.
 	merging = 2*firstLevel + baseLevel
 )
 
-// memTableOf is the size of memory tables.
+// memTableOf returns the size of memory tables.
 func memTableOf(o Options) int64 {
 	return min(max(memTable, int64(o.LargestLead)*memTableOfLead), memTableMost)
 }
 
-// tuned are Badger's options for a small service: quick to open after a crash, little memory, and writes that are on
-// disk when the transaction is. One writer means that there is no conflict to detect. Values stay out of the value log up
-// to 1 MiB, the most that Badger allows: what is replaced there is never freed without a collector, and a sync of it that
-// fails is logged and not returned (badger 4.9.6, valueLog.write), so that a lead would be acknowledged without being on disk.
+// tuned returns Badger's options for a small service: it opens fast after a crash, uses little memory, and a transaction that
+// returns is on disk. With one writer, there are no conflicts to detect. Values up to 1 MiB, Badger's maximum, stay out of the
+// value log: replaced values there are never freed without a collector, and a failed sync is only logged (badger 4.9.6,
+// valueLog.write), so that a lead would be acknowledged without being on disk.
 func tuned(o Options) badgerdb.Options {
 	compression := badgeropt.Snappy
 	if o.Uncompressed {
@@ -72,8 +72,8 @@ func tuned(o Options) badgerdb.Options {
 	return options
 }
 
-// openDatabase opens the database in a directory, or makes one. What another configuration left in the logs of larger memory tables
-// has to fit into ours: otherwise Badger ends the process.
+// openDatabase opens the database in a directory, or creates it. If the logs come from a configuration with larger memory tables,
+// it enlarges ours to hold them: otherwise Badger ends the process.
 func openDatabase(o Options, dir string) (*badgerdb.DB, error) {
 	content, err := checkLogs(o, dir)
 	if err != nil {
@@ -81,7 +81,7 @@ func openDatabase(o Options, dir string) (*badgerdb.DB, error) {
 	}
 	options := tuned(o)
 	options.Dir, options.ValueDir = dir, dir
-	if room := options.MemTableSize * 13 / 10; content > room { // room for one transaction more, and for its nodes
+	if room := options.MemTableSize * 13 / 10; content > room { // leaves room for another transaction, and for its nodes
 		options.MemTableSize = content
 	}
 	return badgerdb.Open(options)

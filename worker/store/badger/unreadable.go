@@ -12,8 +12,8 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// leaveOut is for a record that cannot be read, or is missing, among others that can: whoever lists goes on without it, and the log
-// says so, once. Nothing happens if err is nil.
+// leaveOut logs, once, that a record is left out because it cannot be read or is missing. Callers go on without it. If err is
+// nil, leaveOut does nothing.
 func (s *Store) leaveOut(key []byte, err error) {
 	if err == nil {
 		return
@@ -23,12 +23,12 @@ func (s *Store) leaveOut(key []byte, err error) {
 	}
 }
 
-// lost reports whether an error says that a record is missing or makes no sense. What keeps the store from reading at all is another.
+// lost reports whether err means that a record is missing or unreadable, as opposed to a failure to read at all.
 func lost(err error) bool {
 	return errors.Is(err, store.ErrUnreadable) || errors.Is(err, store.ErrNotFound)
 }
 
-// nameOf says what is kept under a key.
+// nameOf describes the record under a key.
 func nameOf(key []byte) string {
 	const lead = 1 + len(leadKey{})
 	if len(key) < lead {
@@ -50,7 +50,7 @@ func nameOf(key []byte) string {
 	return fmt.Sprintf("a record under %q", key[:1])
 }
 
-// check reports why a value cannot be read as what its key says that it is. Only what backups hold is looked at.
+// check returns why a value cannot be decoded as the type that its key says. It checks only what backups include.
 func check(key, value []byte) error {
 	var m proto.Message
 	switch key[0] {

@@ -16,24 +16,24 @@ import (
 )
 
 const (
-	// Between two readings of all tables.
+	// The time between two checks of all tables.
 	verifyInterval = 24 * time.Hour
-	// To the next, if one could not be read.
+	// The time to the next check if a table could not be read.
 	verifyAgain = time.Hour
-	// Between two tables, so many times as long as reading one took.
+	// The pause between two tables, as a multiple of the time that reading one took.
 	verifyRest = 4
 )
 
-// damaged is what is wrong with a table.
+// damaged is the error for a damaged table.
 type damaged struct{ path, what, dir string }
 
 func (d damaged) Error() string {
 	return fmt.Sprintf("%s is damaged: %s; stop leadgate, and see leadgate doctor --data-dir %s", d.path, d.what, d.dir)
 }
 
-// verifier reads every table, at start and once a day, until the store is closed. Badger notices a flipped bit only when it
-// comes upon it, and may drop what stands behind it when it compacts: so that nothing is lost unseen, nothing is written any
-// more once a table is found damaged. That a table cannot be read at the moment, because too many files are open, is no damage.
+// verifier reads every table at the start and then daily, until the store is closed. Badger notices a flipped bit only when it
+// reads it, and compaction may drop what follows it. So that no loss goes unnoticed, a damaged table stops all writes. That a
+// table cannot be read at the moment, for example because too many files are open, does not count as damage.
 func (s *Store) verifier() {
 	for again := verifyInterval; ; again = verifyInterval {
 		err := s.verify(s.db.Tables(), s.rest)
@@ -53,7 +53,7 @@ func (s *Store) verifier() {
 	}
 }
 
-// stop has nothing written any more, because a table is damaged.
+// stop ends all writes, because a table is damaged.
 func (s *Store) stop(damage error) {
 	damage = fmt.Errorf("%w: %w: %w", store.ErrUnavailable, store.ErrDamaged, damage)
 	s.failed.CompareAndSwap(nil, &damage)
@@ -62,13 +62,13 @@ func (s *Store) stop(damage error) {
 	}
 }
 
-// holds reports whether a table is one of those that make up the database. A file that is not is being written still, by a
-// flush or a compaction that adds it when it is whole, or was compacted away and is kept while somebody reads it.
+// holds reports whether a table belongs to the database. Other files are still being written by a flush or a compaction, which
+// adds them when complete, or were compacted away and are kept while somebody reads them.
 func (s *Store) holds(id uint64) bool {
 	return slices.ContainsFunc(s.db.Tables(), func(t badgerdb.TableInfo) bool { return t.ID == id })
 }
 
-// rest waits; false if the store is closed meanwhile.
+// rest waits. It returns false if the store is closed meanwhile.
 func (s *Store) rest(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -80,11 +80,11 @@ func (s *Store) rest(d time.Duration) bool {
 	}
 }
 
-// verify reads tables, until rest, which it calls between them, says that it is enough. The error is damaged, or why the first of
-// those that could not be read was not.
+// verify reads tables, calling rest between them, until rest returns false. The error is a damaged, or the first failure to read
+// a table.
 func (s *Store) verify(tables []badgerdb.TableInfo, rest func(time.Duration) bool) (unread error) {
 	dir := filepath.Join(s.dir, databaseDir)
-	listed, _ := checkManifest(s.options, dir) // after the tables were asked for, so that it has the key of each
+	listed, _ := checkManifest(s.options, dir) // after the tables, so that it has the key of each
 	keys, err := newDecryption(s.options, dir, listed)
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (s *Store) verify(tables []badgerdb.TableInfo, rest func(time.Duration) boo
 	return unread
 }
 
-// damageOf says what is wrong with a table, if it is found twice: on disk it stays so, in memory it does not.
+// damageOf returns what is wrong with a table, if it finds it twice: errors on disk persist, errors in memory do not.
 func (s *Store) damageOf(path string, id uint64, keys decryption) (damage string, err error) {
 	for range 2 {
 		content, err := os.ReadFile(path)

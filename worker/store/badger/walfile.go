@@ -10,28 +10,28 @@ import (
 	"slices"
 )
 
-// What Badger writes before it is in a table stands in *.mem files, one entry after the other (badger 4.9.6, memtable.go):
+// Badger first writes to *.mem files, one entry after the other (badger 4.9.6, memtable.go):
 //
 //	header of the file: key id (8), initialisation vector (12)
 //	entry: meta, user meta, length of key, length of value, expiry (varints); key with version; value; CRC-32C (4, big endian)
 //
-// Where the key id is not 0, key with version and value are encrypted together: AES-CTR with that key, the file's vector and
-// the place of the entry in the file (4, big endian). The checksum is that of what is written, so that damage is found without
-// the key.
+// If the key id is not 0, key with version and value are encrypted together by AES-CTR, with that key, and with the file's vector
+// and the entry's offset in the file (4, big endian) as the counter. The checksum covers the encrypted bytes, so that damage is
+// found without the key.
 //
-// Badger takes a wrong checksum for the end of what was written when the process was killed, and drops the rest. That is right
-// at the end of the file and wrong in the middle, where entries that were acknowledged stand behind: so leadgate looks first.
-// Of the commit that was being written when the power went, which nobody was told of, pages may be missing before others: they
-// are zeros, and that commit's version, which is one more than that of the commit before, is all that stands behind. Where the one
-// before is not known, because the file begins with the damage and is the only one, it may be a commit that was acknowledged.
+// Badger takes a wrong checksum for the end of what was written when the process was killed, and drops the rest. That is right at
+// the end of the file, and wrong in the middle, where acknowledged entries follow: so leadgate checks first. If the power failed
+// during a commit, which therefore was not acknowledged, a page of it may be missing although later ones were written. The page
+// is zeros, and only entries of that commit follow, with a version one more than the previous commit's. If that is not known,
+// because the only file begins with the damage, the commit may have been acknowledged.
 const (
 	logHeader   = 20
 	metaDelete  = 1 << 0
 	metaFinal   = 1 << 7 // the end of a transaction: its key is Badger's own
 	versionSize = 8
 	pageSize    = 4 << 10
-	// What an entry takes in memory beside key and value: a node of Badger's skip list, 20 bytes for each and usually two levels of
-	// 4, aligned to 8; and what stands before a value.
+	// The memory that an entry takes besides key and value: a node of Badger's skip list (20 bytes, usually two levels of 4,
+	// aligned to 8), and the prefix of a value.
 	nodeSize = 40
 )
 
@@ -43,24 +43,24 @@ type logEntry struct {
 	value   []byte
 }
 
-// walked is what walkLog found.
+// walked is the result of walkLog.
 type walked struct {
-	// damagedAt is where entries stop, if others stand behind; 0 if none do.
+	// damagedAt is the offset of the first damage that entries follow; 0 if there is none.
 	damagedAt int
-	// behind are how many stand there.
+	// behind is how many entries follow it.
 	behind int
-	// torn says that they may be of the commit that was being written when the power went.
+	// torn means that they may all belong to the commit that was being written when the power failed.
 	torn bool
-	// committed is the version of the last commit that is whole and not behind a damage.
+	// committed is the version of the last complete commit before any damage.
 	committed uint64
-	// content is about what all entries take in memory.
+	// content is about how much memory all entries take, in bytes.
 	content int64
-	// unreadable says why entries could not be decrypted; nil if they could, or nobody asked for them.
+	// unreadable is why entries could not be decrypted; nil if they could.
 	unreadable error
 }
 
-// walkLog calls fn for every entry of a *.mem file that is whole, those behind a damage too. Committed is the version of the last
-// commit in the file before; 0 if there is none.
+// walkLog calls fn for every complete entry of a *.mem file, including those after a damage. Committed is the version of the last
+// commit in the previous file; 0 if there is none.
 func walkLog(path string, committed uint64, keys decryption, fn func(logEntry) error) (walked, error) {
 	w := walked{torn: true, committed: committed}
 	b, err := os.ReadFile(path)
@@ -92,7 +92,7 @@ func walkLog(path string, committed uint64, keys decryption, fn func(logEntry) e
 			decrypt(raw.content, at)
 			e := raw.entry()
 			if w.damagedAt > 0 && (w.committed == 0 || e.version != w.committed+1) {
-				w.torn = false // a commit that was acknowledged is damaged, or may be
+				w.torn = false // an acknowledged commit is damaged, or may be
 			}
 			if e.meta&metaFinal > 0 && w.damagedAt == 0 {
 				w.committed = e.version
@@ -110,8 +110,8 @@ func walkLog(path string, committed uint64, keys decryption, fn func(logEntry) e
 	return w, nil
 }
 
-// lacksPage reports whether a page of a file, from where an entry should begin to where the next one does, was not written: it is
-// zeros, or the first of them is from there on, as it was before. No entry begins with a zero.
+// lacksPage reports whether a page between from, where an entry should begin, and to, where the next one does, was not written:
+// it is zeros, the first one at least after from. No entry begins with a zero.
 func lacksPage(b []byte, from, to int) bool {
 	for {
 		end := (from/pageSize + 1) * pageSize
@@ -125,7 +125,7 @@ func lacksPage(b []byte, from, to int) bool {
 	}
 }
 
-// nextEntry finds the next whole entry; -1 if there is none. What follows the end of what was written is zeros.
+// nextEntry returns the offset of the next complete entry; -1 if there is none. After the last entry, the file is zeros.
 func nextEntry(b []byte, from int) int {
 	end := len(bytes.TrimRight(b, "\x00"))
 	for at := from; at < end; at++ {
@@ -136,7 +136,7 @@ func nextEntry(b []byte, from int) int {
 	return -1
 }
 
-// rawEntry is an entry as it is written. Its content is a part of the file.
+// rawEntry is an entry as written. Its content is a slice of the file.
 type rawEntry struct {
 	meta    byte
 	content []byte // key with version, then value
@@ -150,7 +150,7 @@ func (r rawEntry) entry() logEntry {
 	return logEntry{meta: r.meta, key: key[:end], version: ^binary.BigEndian.Uint64(key[end:]), value: value}
 }
 
-// parseEntry reads one entry. Leadgate uses neither user meta nor expiry.
+// parseEntry parses one entry. Leadgate uses neither user meta nor expiry.
 func parseEntry(b []byte) (r rawEntry, ok bool) {
 	if len(b) < 6 || b[1] != 0 {
 		return r, false
@@ -178,15 +178,15 @@ func parseEntry(b []byte) (r rawEntry, ok bool) {
 	return rawEntry{meta: b[0], content: b[at:end], keySize: int(keySize), size: int(end) + crc32.Size}, true
 }
 
-// logsOf returns the logs of a database, the one that is being written last.
+// logsOf returns the logs of a database, the current one last.
 func logsOf(dir string) ([]string, error) {
 	logs, err := filepath.Glob(filepath.Join(dir, "*.mem"))
 	slices.Sort(logs)
 	return logs, err
 }
 
-// checkLogs refuses logs that Badger would cut off in the middle, and returns about how much memory the content of the largest
-// takes.
+// checkLogs refuses logs that Badger would truncate in the middle. It returns about how much memory the content of the largest
+// one takes.
 func checkLogs(o Options, dir string) (content int64, err error) {
 	logs, err := logsOf(dir)
 	if err != nil || len(logs) == 0 {

@@ -10,14 +10,14 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// each calls fn for every key with a prefix, in order, as this batch leaves them. Key and value are valid during the call only.
-// It is for items that do not overlap: nothing may be on its way to the disk.
+// each calls fn for every key with a prefix, in order, as this batch leaves them. Key and value are only valid during the call.
+// It is for items that do not overlap: no other batch may be in flight.
 //
-// Badger's own iterator in a transaction that writes first sorts everything that the transaction holds, each time: 1.5 ms for a
-// lead that is removed among 500. Looking through the keys for the few that matter takes a hundredth of that.
+// Badger's iterator first sorts everything that a writing transaction holds, each time: 1.5 ms for a lead removed among 500.
+// Searching the keys for the few that matter takes a hundredth of that.
 func (b *batch) each(prefix []byte, fn func(key, value []byte) error) error {
 	own := b.own(prefix)
-	ours := func() error { // calls fn with the first of our own, if it is not deleted
+	ours := func() error { // calls fn with the first of our own, unless it is deleted
 		key := own[0]
 		own = own[1:]
 		item, err := b.txn.Get(key)
@@ -57,12 +57,12 @@ func (b *batch) own(prefix []byte) (own [][]byte) {
 	return slices.CompactFunc(own, bytes.Equal)
 }
 
-// deliveriesOf reads the deliveries of a lead, without attempts.
+// deliveriesOf returns the deliveries of a lead without their attempts.
 func (b *batch) deliveriesOf(lead leadKey) ([]*leadgatev1.Delivery, error) {
 	return readDeliveries(lead, b.each)
 }
 
-// deleteAll stages that every key with a prefix is deleted.
+// deleteAll stages the deletion of every key with a prefix.
 func (b *batch) deleteAll(c *change, prefix []byte) error {
 	return b.each(prefix, func(key, _ []byte) error {
 		c.delete(slices.Clone(key))
