@@ -133,7 +133,7 @@ func cutPrefixFold(text, prefix string) (string, bool) {
 }
 
 // callingCode returns the main country of a calling code, which some pages let visitors select next to their number: +44, 0044; ""
-// if text is not one. Without a prefix it could be anything, unless the field's name says that it is a code.
+// if text is not one. Without + or 00 it could be anything, unless the field's name says that it is a code.
 func callingCode(text, field string) string {
 	digits, signed := strings.CutPrefix(text, "+")
 	if !signed {

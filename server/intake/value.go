@@ -251,7 +251,7 @@ func splitDecimal(text, region string, money bool) (whole, part string, ok bool)
 	switch {
 	case dots+commas == 0:
 		return text, "", true
-	case dots > 0 && commas > 0: // the last one
+	case dots > 0 && commas > 0: // the last one is the decimal separator
 		if strings.LastIndexByte(text, ',') > strings.LastIndexByte(text, '.') {
 			decimal = ","
 		}

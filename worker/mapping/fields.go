@@ -33,8 +33,8 @@ func Fields() []string {
 	return names
 }
 
-// Check returns an error if a path is not the name of a lead field. Valid paths are email, source.utm_source or custom.budget, for
-// example. The error suggests the name that was probably meant.
+// Check returns an error if a path is not the name of a lead field, such as email, source.utm_source or custom.budget. The error
+// suggests the name that was probably meant.
 func Check(path string) error {
 	_, err := parse(path)
 	return err

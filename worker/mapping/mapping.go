@@ -17,8 +17,8 @@ import (
 type Property struct {
 	// Name is the CRM's name of the property.
 	Name string
-	// Value is a string, a bool, a float64 or a []any of these. It is never empty or nil: a field that a lead does not have is left
-	// out.
+	// Value is a string, a bool, a float64 or a []any of these; never an empty string, an empty list or nil: a field that a lead
+	// does not have is left out.
 	Value any
 }
 

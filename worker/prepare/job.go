@@ -85,7 +85,7 @@ func (p *Preparer) run(leadID string) {
 	p.write(record, findings)
 }
 
-// ask runs all checks concurrently, and waits for them until ctx ends.
+// ask runs all checks concurrently, and waits for them at most until ctx ends.
 func (p *Preparer) ask(ctx context.Context, checks []check, timeout time.Duration) []finding {
 	type named struct {
 		i int

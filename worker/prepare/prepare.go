@@ -2,10 +2,10 @@
 // of the e-mail address and the place of the visitor's IP address, and checks whether the domain accepts mail and whether a CAPTCHA
 // was solved.
 //
-// It neither slows down acceptance nor prevents a delivery. A lead that is to be prepared is accepted with deliveries that are due
-// a little later ([Preparer.Wants] says how much). Results that arrive in time are written to the lead, which makes the deliveries
-// due at once. The lead goes without those that do not, and an event says so. So whatever fails here, and even if the process ends,
-// every lead is delivered, at the latest when its time is over.
+// It is not on the path of acceptance, and no failure here prevents a delivery. A lead that is to be prepared is accepted with
+// deliveries that are due a little later ([Preparer.Wants] says how much). Results that arrive in time are written to the lead,
+// which makes the deliveries due at once. The lead goes without late ones, and an event says so. So whatever fails here, and even
+// if the process ends, every lead that is not held goes out, at the latest when its time is over.
 package prepare
 
 import (

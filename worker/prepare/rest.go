@@ -6,11 +6,11 @@ import (
 )
 
 const (
-	// After this many failures in a row, an API is left alone
+	// How many failures in a row begin a rest, in which the API is not called.
 	restAfter = 5
-	// for this long. Then requests are made again, and the next failure begins another rest.
+	// How long that rest is. Then requests are made again, and the next failure begins another.
 	restShort = 30 * time.Second
-	// After a failure that does not pass by itself: refused credentials, a used-up quota.
+	// The rest after a failure that does not pass by itself: refused credentials, a used-up quota.
 	restLong = 2 * time.Minute
 )
 
