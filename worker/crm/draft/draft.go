@@ -89,8 +89,8 @@ func FailAll[L Lead](leads []L, outcome crm.Outcome) {
 	}
 }
 
-// Whole returns an outcome that applies to a whole call. Without the body if there are several leads: the answer may quote several
-// people, and no lead may store data of another.
+// Whole returns the outcome of a call as it applies to each of its leads. If there are several, it has no body: the answer may
+// quote several people, and no lead may store data of another.
 func Whole[L Lead](outcome crm.Outcome, leads []L) crm.Outcome {
 	if len(leads) > 1 {
 		outcome.Body = ""

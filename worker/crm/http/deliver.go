@@ -120,7 +120,7 @@ func (d *destination) try(ctx context.Context, r request) (answer *crm.Answer, a
 	return answer, access, failure
 }
 
-// repeat returns the outcome of a whole call for each of its n leads. Without the body if there are several: the answer may quote
+// repeat returns the outcome of a whole call for each of its n leads. If there are several, it has no body: the answer may quote
 // several people, and no lead may store data of another.
 func repeat(outcome crm.Outcome, n int) []crm.Outcome {
 	if n > 1 {

@@ -47,7 +47,7 @@ func TestConformanceInBatches(t *testing.T) {
 			}
 			crmtest.Run(t, h)
 			if name == "under" {
-				return // failures all fail alike
+				return // faults do not depend on this
 			}
 			crmtest.RunFaults(t, h, func(secret string, now func() time.Time) crmtest.Faulty {
 				return shop{simulated.New(simulated.Options{Token: secret, Now: now})}
@@ -223,7 +223,7 @@ func TestAForbiddenMessageStopsNoOther(t *testing.T) {
 	for _, test := range []struct {
 		body   string
 		header string
-		about  bool // the credentials
+		about  bool // whether it is about the credentials
 	}{
 		{`<html>Request blocked</html>`, "", false},
 		{`{"message":"the token in your message looks like an attack"}`, "", false},

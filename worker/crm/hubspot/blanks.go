@@ -13,7 +13,7 @@ import (
 
 // keepBlanks reads the existing contacts, removes the properties that they already have values for, and returns the contacts that
 // still have to be written: all new ones, and others with blanks to fill. A contact with nothing left to write is delivered. A
-// failed read has written nothing, so its outcome is at worst Retry.
+// failed read has written nothing, so its outcome is never Unknown.
 func (d *destination) keepBlanks(ctx context.Context, contacts []*contact) []*contact {
 	var rest []*contact
 	for _, group := range byKey(contacts) {

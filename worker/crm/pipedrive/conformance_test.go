@@ -40,7 +40,7 @@ func TestConformance(t *testing.T) {
 			}
 			crmtest.Run(t, h)
 			if name == "OAuth" {
-				return // failures all fail alike
+				return // faults do not depend on this
 			}
 			crmtest.RunFaults(t, h, func(secret string, now func() time.Time) crmtest.Faulty {
 				return company{simulated.New(simulated.Options{Token: secret, Daily: -1, Burst: -1, Searches: -1, Now: now, SearchLag: 30 * time.Second})}

@@ -113,7 +113,7 @@ func (d *destination) lead(ctx context.Context, e *errand, answer *crm.Answer) (
 	return answer, ok
 }
 
-// title returns the person's name, or whatever else identifies the person.
+// title returns the person's name or, if there is none, a fixed title.
 func (e *errand) title() string {
 	if name := e.name(); name != "" {
 		return name

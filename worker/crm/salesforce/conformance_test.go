@@ -49,7 +49,7 @@ func TestConformance(t *testing.T) {
 			}
 			crmtest.Run(t, h)
 			if test.options.NoEmailKey || test.cfg.GetObject() != "" {
-				return // failures all fail alike
+				return // faults do not depend on this
 			}
 			crmtest.RunFaults(t, h, func(secret string, now func() time.Time) crmtest.Faulty {
 				options := test.options

@@ -217,7 +217,7 @@ func TestWhatSalesforceSaysDecides(t *testing.T) {
 func TestDuplicatesAreTreatedAsConfigured(t *testing.T) {
 	t.Parallel()
 	second := `{"Email":"ada@example.com","LastName":"Byron","Gateway_Key__c":"other"}`
-	complete := `{"Email":"ada@example.com","LastName":"Byron","Company":"Engines","Gateway_Key__c":"other"}` // needs no second round alone
+	complete := `{"Email":"ada@example.com","LastName":"Byron","Company":"Engines","Gateway_Key__c":"other"}` // in a batch too, it needs no second round
 	for _, test := range []struct {
 		duplicates string
 		options    simulated.Options

@@ -33,7 +33,7 @@ func TestConformance(t *testing.T) {
 			}
 			crmtest.Run(t, h)
 			if module != "Leads" {
-				return // failures all fail alike
+				return // faults do not depend on this
 			}
 			crmtest.RunFaults(t, h, func(secret string, now func() time.Time) crmtest.Faulty {
 				return account{simulated.New(simulated.Options{RefreshToken: secret, Credits: -1, Now: now})}
