@@ -20,7 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// told is an alert as the webhook gets it.
+// told is an alert as a webhook receives it.
 type told struct {
 	Type string
 	Data struct {
@@ -29,7 +29,7 @@ type told struct {
 	at time.Time
 }
 
-// inbox is a webhook that keeps what it is told.
+// inbox is a webhook that keeps what it receives.
 type inbox struct {
 	*httptest.Server
 	mu      sync.Mutex
@@ -58,7 +58,7 @@ func newInbox(t *testing.T) *inbox {
 	return in
 }
 
-// names are the types and alerts that were told so far.
+// names returns the types and IDs of the alerts received so far.
 func (in *inbox) names() []string {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -69,7 +69,7 @@ func (in *inbox) names() []string {
 	return names
 }
 
-// await returns the alert of a name, as soon as it is told.
+// await waits for the alert with a name, and returns it.
 func (in *inbox) await(t *testing.T, name string) told {
 	t.Helper()
 	deadline := time.After(patience)
@@ -89,14 +89,14 @@ func (in *inbox) await(t *testing.T, name string) told {
 	}
 }
 
-// rules begin with shortened windows, so that an outage takes seconds.
+// rules are the start of alert rules with short windows, so that an outage takes seconds.
 const rules = `
     error_rate: { window: 4s, at_least: 20 }
     breaker: { after: 0s }
     rate_limited: { at_least: 2, window: 30s }
     dead: { window: 4s }`
 
-// alarmed is a house whose gateway tells an inbox of alerts.
+// alarmed returns a house whose gateway sends alerts to an inbox.
 func alarmed(t *testing.T, more string) (*house, *inbox) {
 	t.Helper()
 	h, in := newHouse(t), newInbox(t)
@@ -122,7 +122,7 @@ alerts:
 	return h, in
 }
 
-// submit sends the form of so many visitors.
+// submit sends the form for n visitors.
 func (h *house) submit(n int) {
 	h.t.Helper()
 	for range n {
@@ -133,7 +133,7 @@ func (h *house) submit(n int) {
 	}
 }
 
-// A scripted outage: each trouble is told by the alert that is about it, within its window and 15 s, and by no other.
+// In a scripted outage, each trouble fires its own alert and no other, within its window and 15 s.
 func TestAnOutageFiresTheRightAlertAndNothingElse(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -141,9 +141,9 @@ func TestAnOutageFiresTheRightAlertAndNothingElse(t *testing.T) {
 		more   string
 		want   string
 		window time.Duration
-		over   bool   // it ends when the faults do, within the test's patience
-		button string // the one that helps, on the page that the alert leads to
-		cause  string // words of it that say what is wrong
+		over   bool   // it ends with the faults, within the test's patience
+		button string // the one that helps, on the page that the alert links to
+		cause  string // words in it that say what is wrong
 	}{
 		"the CRM is down":     {`{"status":503}`, "", "breaker/crm", 4 * time.Second, true, "Test now: crm", "503 Service Unavailable"},
 		"credentials revoked": {`{"status":401}`, "", "credentials/crm", 0, false, "Test now: crm", "INVALID_AUTHENTICATION"},
@@ -192,7 +192,7 @@ func TestAnOutageFiresTheRightAlertAndNothingElse(t *testing.T) {
 	}
 }
 
-// Of every other kind of alert that an afternoon brings, too, the text is enough.
+// The text of every other common alert is enough, too.
 func TestEveryAlertLeadsToItsCauseAndTheButtonThatHelps(t *testing.T) {
 	t.Parallel()
 	h, in := alarmed(t, `
@@ -233,7 +233,7 @@ func TestEveryAlertLeadsToItsCauseAndTheButtonThatHelps(t *testing.T) {
 	}
 }
 
-// atThreeInTheMorning gets from the alert's text alone to the lead, the cause and the button.
+// atThreeInTheMorning finds the lead, the cause and the button from the alert's text alone.
 func (h *house) atThreeInTheMorning(a told, button string) {
 	h.t.Helper()
 	text := a.Data
@@ -247,7 +247,7 @@ func (h *house) atThreeInTheMorning(a told, button string) {
 		}
 	}
 	o := openConsole(h.t, h.gateway.address)
-	begins := func(text string) string { return strings.FieldsFunc(text, unicode.IsDigit)[0] } // its figures go on
+	begins := func(text string) string { return strings.FieldsFunc(text, unicode.IsDigit)[0] } // the figures may have changed since
 	card := fmt.Sprintf(".alerts .card[aria-label*=%q]", begins(text.Summary))
 	o.do(
 		chromedp.Navigate(text.URL),
@@ -263,7 +263,7 @@ func (h *house) atThreeInTheMorning(a told, button string) {
 	h.run(rule, text.Command)
 }
 
-// command runs a command against the gateway, which must do it.
+// command runs a command against the gateway, and fails the test if the command fails.
 func (h *house) command(args ...string) string {
 	h.t.Helper()
 	out, complaints, code := run(h.t, nil, "", append(args, "--server", h.gateway.address)...)
@@ -273,11 +273,11 @@ func (h *house) command(args ...string) string {
 	return out
 }
 
-// run runs the command that an alert names.
+// run runs the command that an alert suggests.
 func (h *house) run(rule, command string) {
 	h.t.Helper()
 	args, ok := strings.CutPrefix(command, "leadgate ")
-	if !ok { // one of the operating system
+	if !ok { // a command of the operating system
 		words := strings.Fields(command)
 		if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
 			h.t.Errorf("%s: %v: %s", command, err, out)
@@ -287,9 +287,9 @@ func (h *house) run(rule, command string) {
 	want := 0
 	switch {
 	case strings.HasPrefix(args, "watch"):
-		args += " --help" // it does not end by itself
+		args += " --help" // it would not end by itself
 	case strings.HasPrefix(args, "destinations test") && strings.Contains(h.crmFaults, "status"), args == "alerts test pager", rule == "configuration":
-		want = 1 // it says what is wrong
+		want = 1 // it reports what is wrong
 	}
 	where := []string{"--server", h.gateway.address}
 	if args == "check" {

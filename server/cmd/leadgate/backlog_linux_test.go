@@ -26,7 +26,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
-// fillStore accepts leads in a data directory, all for one destination, as fast as it can.
+// fillStore accepts leads in a data directory as fast as it can, all for one destination.
 func fillStore(t *testing.T, dir string, leads int) {
 	t.Helper()
 	s, err := badger.Open(badger.Options{Dir: dir})
@@ -70,7 +70,7 @@ func fillStore(t *testing.T, dir string, leads int) {
 	}
 }
 
-// waiting is a lead as the gateway accepts it, with a key, for a destination named crm.
+// waiting returns a lead as the gateway accepts it, with a key, for a destination named crm.
 func waiting(n int) *store.Acceptance {
 	now := timestamppb.Now()
 	r := &leadgatev1.LeadRecord{
@@ -89,8 +89,8 @@ func waiting(n int) *store.Acceptance {
 	}
 }
 
-// backlog is how many leads wait in long tests, for which there are so many seconds to be ready: a million, or as many as
-// LEADGATE_SOAK_LEADS says.
+// backlog returns how many leads wait in long tests, a million or LEADGATE_SOAK_LEADS, and how long the gateway may take to be
+// ready with them.
 func backlog(t *testing.T) (leads int, ready time.Duration) {
 	t.Helper()
 	if os.Getenv("LEADGATE_SOAK") == "" {
@@ -172,12 +172,12 @@ func soonReady(t *testing.T, data string, leads int, allowed time.Duration) {
 	}
 }
 
-// asFast compares how fast leads are accepted behind a backlog with how fast the first are in a new directory. What else the machine
-// does comes and goes, so the two take turns.
+// asFast compares how fast leads are accepted behind a backlog with how fast the first ones are in a new directory. The two take
+// turns, because the load of the machine varies.
 func asFast(t *testing.T, data, fresh string, backlog int) {
 	const (
 		turns       = 10
-		turn        = 10_000 // the first 100,000 together
+		turn        = 10_000 // 100,000 in all turns
 		connections = 64
 	)
 	gateways := [2]*process{backlogged(t, fresh), backlogged(t, data)}
@@ -214,8 +214,8 @@ func asFast(t *testing.T, data, fresh string, backlog int) {
 	}
 }
 
-// submitMany submits leads over so many connections, each as soon as the one before is answered, for as long as more says so, and
-// returns how many were accepted.
+// submitMany submits leads over that many connections, one after the other on each, while more returns true. It returns how many
+// were accepted.
 func (p *process) submitMany(connections int, more func() bool) int64 {
 	p.t.Helper()
 	var (
@@ -244,7 +244,7 @@ func (p *process) submitMany(connections int, more func() bool) int64 {
 	return accepted.Load()
 }
 
-// submitOver posts one lead with a key of its own.
+// submitOver posts one lead with a new key.
 func submitOver(conn net.Conn, answers *bufio.Reader) error {
 	id := uuid.NewString()
 	text := fmt.Sprintf(`{"lead":{"email":"ada%s@example.com","firstName":"Ada","lastName":"Lovelace","phone":"+14155550132",`+

@@ -36,7 +36,7 @@ destinations: { crm: { http: { url: "http://127.0.0.1:1" }, properties: { mail: 
 		if _, err := bufio.NewReader(conn).ReadByte(); err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.(*net.TCPConn).SetLinger(0) // what is under way meets a reset
+		_ = conn.(*net.TCPConn).SetLinger(0) // Close resets the connection, while data is in transit
 		_ = conn.Close()
 	}
 	if err := p.stop(); err != nil {

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// rotating is an API that takes each refresh token once: the next comes with the access token.
+// rotating is an API that accepts each refresh token once: the next one comes with the access token.
 type rotating struct {
 	mu    sync.Mutex
 	given int

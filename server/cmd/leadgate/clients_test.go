@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// TestEveryLineOfTheClientsREADMEWorks runs its blocks one after the other, each as one script, against the demo. A call that
-// is announced there to fail is followed by || true.
+// TestEveryLineOfTheClientsREADMEWorks runs the blocks in order, each as a script, against the demo. Calls that are documented to
+// fail are followed by || true.
 func TestEveryLineOfTheClientsREADMEWorks(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"curl", "sh", "sed"} {
@@ -44,7 +44,7 @@ func TestEveryLineOfTheClientsREADMEWorks(t *testing.T) {
 		t.Errorf("only %d blocks were found: does the test still read the README right?", len(blocks))
 	}
 	for _, block := range blocks {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*patience) // grpcurl is built once
+		ctx, cancel := context.WithTimeout(t.Context(), 10*patience) // the first run builds grpcurl
 		cmd := exec.CommandContext(ctx, "sh", "-e", "-c", strings.ReplaceAll(block, "localhost:8080", demo.address))
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+filepath.Join(dir, "path")+string(os.PathListSeparator)+os.Getenv("PATH"))
 		out, err := cmd.CombinedOutput()
@@ -55,7 +55,7 @@ func TestEveryLineOfTheClientsREADMEWorks(t *testing.T) {
 	}
 }
 
-// TestTheRecipesByHandKeepAtItUntilThereIsALead runs the README's samples against a network that does its worst.
+// TestTheRecipesByHandKeepAtItUntilThereIsALead runs the README's samples over a network that fails in several ways.
 func TestTheRecipesByHandKeepAtItUntilThereIsALead(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join("..", "..", "..", "clients", "README.md"))
@@ -95,8 +95,8 @@ func TestTheRecipesByHandKeepAtItUntilThereIsALead(t *testing.T) {
 	}
 }
 
-// worstNetwork is in front of a gateway: the first answer does not come in time, the second is a proxy's, the third is the
-// gateway's that it is too busy for a second, and from then on it works.
+// worstNetwork is a proxy in front of a gateway: the first answer comes too late, the second is a proxy's error, the third says
+// that the gateway is too busy for a second, and all later ones are the gateway's.
 func worstNetwork(t *testing.T, h *house) (address string, calls *atomic.Int32) {
 	t.Helper()
 	var busy time.Time
@@ -104,7 +104,7 @@ func worstNetwork(t *testing.T, h *house) (address string, calls *atomic.Int32) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Without X-Forwarded-For: the samples are direct callers on the gateway's machine.
+	// Without X-Forwarded-For, because the samples call directly from the gateway's machine.
 	proxy, calls := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(gateway) }}, new(atomic.Int32)
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch calls.Add(1) {

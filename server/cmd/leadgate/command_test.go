@@ -31,7 +31,7 @@ func writeConfig(t *testing.T, text string) string {
 	return path
 }
 
-// TestABadConfigurationIsRefusedWithItsPlaceAndTheWayOut: by check and by serve alike.
+// TestABadConfigurationIsRefusedWithItsPlaceAndTheWayOut covers both check and serve.
 func TestABadConfigurationIsRefusedWithItsPlaceAndTheWayOut(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -72,7 +72,7 @@ func TestTheExampleConfigurationIsGood(t *testing.T) {
 		t.Fatal("check --example failed")
 	}
 	_, complaint, code := run(t, nil, "", "check", "--config", writeConfig(t, example))
-	// What it may lack is the environment only.
+	// Only environment variables may be missing.
 	for _, line := range strings.Split(strings.TrimSpace(complaint), "\n") {
 		if code != 0 && !strings.Contains(line, "environment variable") {
 			t.Errorf("the example is refused: %s", line)
@@ -151,7 +151,7 @@ func TestMisuseIsToldApartFromFailure(t *testing.T) {
 	}
 }
 
-// As the configuration file, commands count in days, and every one of them takes a day of the calendar, too.
+// Like the configuration file, commands accept days in durations, and all of them accept a date as well.
 func TestSinceIsADurationOrADay(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -170,7 +170,7 @@ func TestSinceIsADurationOrADay(t *testing.T) {
 	}
 }
 
-// An empty list, or a watch that shows nothing, would be taken for good news.
+// An empty list, or a watch that shows nothing, would look like good news.
 func TestAMisspeltNameIsNoEmptyAnswer(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -194,7 +194,7 @@ func TestAMisspeltNameIsNoEmptyAnswer(t *testing.T) {
 	}
 }
 
-// Whoever comes later at night reads who paused a destination and why, also after a restart.
+// People who come later see who paused a destination and why, even after a restart.
 func TestAPauseSaysWhy(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -209,14 +209,14 @@ func TestAPauseSaysWhy(t *testing.T) {
 	if text := h.command("destinations", "resume", "crm"); !strings.Contains(text, "flowing") || strings.Contains(text, "Ada") {
 		t.Errorf("resumed, it is shown as\n%s", text)
 	}
-	// Nor does a dry run read like a failure, or a state like a program.
+	// A dry run does not read like a failure.
 	lead := h.post("k1", url.Values{"email": {"ada@example.com"}}).body["leadId"].(string)
 	events := h.gateway.watch()
 	await(t, events, lead, "SUCCESS")
 	if text := h.command("deliveries", "retry", "--all", "--state", "dead", "--dry-run"); !strings.Contains(text, "0 match; nothing was done") {
 		t.Errorf("a dry run says %s", text)
 	}
-	// It would be retried.
+	// A dry run of a named delivery is refused: ignoring the flag would retry it.
 	if _, complaint, code := run(t, nil, "", "deliveries", "retry", lead+".crm", "--dry-run", "--server", h.gateway.address); code != 2 || !strings.Contains(complaint, "--all") {
 		t.Errorf("a dry run of one that is named: %d, %s", code, complaint)
 	}
@@ -225,7 +225,7 @@ func TestAPauseSaysWhy(t *testing.T) {
 	}
 }
 
-// Who sets up a server reads at the first start why nobody else gets in.
+// People who set up a server see at the first start why nobody else gets in.
 func TestTheLogSaysWhoIsServedWithoutKeys(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -241,7 +241,7 @@ func TestTheLogSaysWhoIsServedWithoutKeys(t *testing.T) {
 	}
 }
 
-// What answers is some other server, or a proxy without the gateway behind it.
+// Another server answers, or a proxy without the gateway behind it.
 func TestHealthTellsAStrangerFromAGateway(t *testing.T) {
 	t.Parallel()
 	stranger := httptest.NewServer(http.NotFoundHandler())
@@ -307,7 +307,7 @@ func TestManualPagesAndCompletionCoverEveryCommand(t *testing.T) {
 	}
 }
 
-// Alerts name commands; whoever runs one as it stands learns where the key goes.
+// Alerts suggest commands. Run as they are, they say where the API key goes.
 func TestACommandWithoutAKeySaysWhereToPutIt(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -326,7 +326,7 @@ func TestACommandWithoutAKeySaysWhereToPutIt(t *testing.T) {
 	}
 }
 
-// A command that waits for standard input does not hear the first.
+// A command that reads standard input does not react to the first one.
 func TestTheSecondCtrlCEndsWhateverRuns(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command(binary, "submit", "--file", "-")
@@ -338,8 +338,8 @@ func TestTheSecondCtrlCEndsWhateverRuns(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = cmd.Process.Kill() }()                   // it has ended
-	if _, err := stdin.Write(make([]byte, 1<<20)); err != nil { // more than fits into the pipe: it reads
+	defer func() { _ = cmd.Process.Kill() }()                   // it may have ended
+	if _, err := stdin.Write(make([]byte, 1<<20)); err != nil { // more than fits into the pipe, so it is reading
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
@@ -349,7 +349,7 @@ func TestTheSecondCtrlCEndsWhateverRuns(t *testing.T) {
 		case <-ended:
 			return
 		case <-again.C:
-			_ = cmd.Process.Signal(os.Interrupt) // until it has ended
+			_ = cmd.Process.Signal(os.Interrupt) // until it ends
 		case <-late:
 			t.Fatal("it still runs after many interrupts")
 		}

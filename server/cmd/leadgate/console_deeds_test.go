@@ -11,13 +11,13 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// goTo opens a view of the console by its address.
+// goTo opens a view of the console by URL.
 func (o *operator) goTo(view string, ready ...chromedp.Action[chromedp.Void]) {
 	o.t.Helper()
 	o.do(append([]chromedp.Action[chromedp.Void]{chromedp.Navigate(o.base + "/console/" + view)}, ready...)...)
 }
 
-// appears submits a lead from within the page, and returns how many milliseconds passed from the answer to its row.
+// appears submits a lead from within the page, and returns the milliseconds from the answer to the row.
 const appears = `(async (email, person) => {
 	const row = new Promise((seen) => {
 		const look = () => [...document.querySelectorAll("#main .live tbody tr")].some((row) => row.textContent.includes(person)) && (watch.disconnect(), seen(performance.now()));
@@ -50,7 +50,7 @@ func TestALeadAppearsInTheConsoleWithinASecond(t *testing.T) {
 	o.wellBehaved()
 }
 
-// Drift has the line to paste; once it is pasted, what came meanwhile is replayed from the same card.
+// Drift shows the line to paste. Once it is pasted, leads received meanwhile are replayed from the same card.
 func TestARenamedFieldIsMendedFromTheConsole(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -107,7 +107,7 @@ func TestAnOperatorPreviewsWhatALeadWouldBecome(t *testing.T) {
 	)
 	o.checkAccess("preview")
 	o.photograph("preview")
-	// Something else, by hand.
+	// Something else, entered by hand.
 	o.do(
 		chromedp.SetValue(chromedp.CSS("textarea"), "email=nobody"), pressButton("Preview"),
 		shows(".outcome", "It would be refused"), shows(".preview-result", "valid email address"),
@@ -122,7 +122,7 @@ func TestDiscardingIsTakenBack(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.post("k1", ada)
-	h.post("k1", url.Values{"email": {"mary@example.com"}}) // held: the key was used for another
+	h.post("k1", url.Values{"email": {"mary@example.com"}}) // held: another lead used the key
 	o := openConsole(t, h.gateway.address)
 	discard := func() {
 		t.Helper()
@@ -144,7 +144,7 @@ func TestTheLeadsOfAFormAreFoundBehindThoseOfOthers(t *testing.T) {
 	h.edit("\ndestinations:", "\n    honeypot: [trap]\n  fair: { fields: { email: email }, honeypot: [trap], destinations: [crm] }\ndestinations:")
 	awaitSystem(t, events, "CONFIG_APPLIED")
 	request(t, "POST", h.url("/v1/forms/fair/submissions"), "application/x-www-form-urlencoded", "email=ada@example.com&trap=x")
-	for i := range 600 { // more than one page looks through
+	for i := range 600 { // more than one page searches
 		h.post(fmt.Sprint("k", i), url.Values{"email": {fmt.Sprintf("p%d@example.com", i)}, "trap": {"x"}})
 	}
 	o := openConsole(t, h.gateway.address)
@@ -177,7 +177,7 @@ func TestAnOperatorDeletesAndErases(t *testing.T) {
 	o.wellBehaved()
 }
 
-// A destination is replaced by another: what waited for it is moved.
+// A destination is replaced by another, and what waits for it is moved.
 func TestAnOperatorMovesWhatWaits(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -190,7 +190,7 @@ func TestAnOperatorMovesWhatWaits(t *testing.T) {
 	o.goTo("destinations/crm", shows(".waiting", "lead 3"), shows(".card", "paused"))
 	o.checkAccess("a destination")
 	o.photograph("destination")
-	// A second one beside it, to which one lead is moved; then the first goes.
+	// A second one is added, and one lead is moved there; then the first is removed.
 	h.edit("destinations:\n  crm:\n", fmt.Sprintf(`leads: { destinations: [crm] }
 destinations:
   erp:
@@ -226,7 +226,7 @@ func TestAnOperatorSaysThatTheyAreOnAnAlert(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "on it    since") || !strings.Contains(out, "Ada calls HubSpot; nobody is reminded until") {
 		t.Errorf("the terminal says %q", out)
 	}
-	h.gateway.kill() // it is remembered
+	h.gateway.kill() // the acknowledgement survives a restart
 	h.restart()
 	if alerts := request(t, "GET", h.url("/v1/alerts"), "", ""); !strings.Contains(alerts.text, `"acknowledgeNote":"Ada calls HubSpot"`) {
 		t.Errorf("after a restart: %s", alerts.text)
@@ -245,10 +245,10 @@ func TestAnOperatorSaysThatTheyAreOnAnAlert(t *testing.T) {
 	o.wellBehaved()
 }
 
-// firstPaint is what may travel until a reader sees something, in bytes.
+// firstPaint is the maximum number of bytes to transfer before a reader sees something.
 const firstPaint = 100_000
 
-// bytesUntilNow are what the page and all it asked for took on the wire, streams aside.
+// bytesUntilNow is how many bytes the page and its requests have transferred, apart from streams.
 const bytesUntilNow = `[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
 	.filter((e) => e.responseEnd > 0 && !e.name.includes(":watch")).reduce((sum, e) => sum + e.transferSize, 0)`
 

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A number in the console, in a metric and in the log of one moment agree, and the first look answers what an operator asks.
+// The console, the metrics and the log agree on the figures, and the first view answers an operator's questions.
 func TestConsoleMetricsAndLogTellTheSameFigures(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -23,9 +23,9 @@ func TestConsoleMetricsAndLogTellTheSameFigures(t *testing.T) {
 	for i := range 5 {
 		await(t, events, submit(fmt.Sprint("k", i), fmt.Sprintf("a%d@example.com", i)), "SUCCESS")
 	}
-	submit("k0", "a0@example.com") // again
-	submit("refused", "nobody")    // refused
-	h.faults(`{"status":400}`)     // and the CRM refuses one
+	submit("k0", "a0@example.com") // a duplicate
+	submit("refused", "nobody")    // refused by a rule
+	h.faults(`{"status":400}`)     // the CRM refuses the next
 	await(t, events, submit("dead", "b@example.com"), "DEAD")
 
 	want := map[string]int{"received": 6, "duplicate": 1, "rejected": 1, "success": 5, "dead": 1}
@@ -43,13 +43,13 @@ func TestConsoleMetricsAndLogTellTheSameFigures(t *testing.T) {
 	}
 	o := openConsole(t, h.gateway.address)
 	o.do(
-		shows(".figures", "8 in the last hour"), // received, refused or come again
+		shows(".figures", "8 in the last hour"), // received, refused and duplicate
 		shows(".figures", "5 in the last hour"),
 		shows(".figures", "1 given up, in the last hour"),
 		shows(".figures", "95% within"),
 		shows(".card", "flowing"), shows(".card", "of 100/s"), shows(".card", "quota left"), shows(".card", "99%"),
 		shows(".card-error", "VALIDATION_ERROR"), // the CRM's own words
-		shows(".health", "given up"),             // which asks for a person
+		shows(".health", "given up"),             // a person is needed
 	)
 	o.photograph("figures")
 	o.wellBehaved()

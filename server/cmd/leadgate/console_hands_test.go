@@ -18,12 +18,12 @@ func TestTheLiveListKeepsStillUnderTheReadersHands(t *testing.T) {
 		h.post(name, map[string][]string{"email": {name + "@example.com"}})
 	}
 	submit("ada")
-	o.do(shows("#main table", "success"), chromedp.KeyEvent("j")) // a row has the focus
+	o.do(shows("#main table", "success"), chromedp.KeyEvent("j")) // focuses a row
 	submit("grace")
 	o.do(
 		shows(".more:not([hidden])", "new event"),
 		holds(`!document.querySelector("#main tbody").innerText.includes("g***")`),
-		chromedp.KeyEvent(escape), // and lets go of it
+		chromedp.KeyEvent(escape), // removes the focus
 		shows("#main tbody", "g***@example.com"),
 		pressButton("❚❚ pause view"),
 	)
@@ -49,7 +49,7 @@ func TestAViewSaysThatItLoadsWhatFailedAndTriesAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	signal(syscall.SIGSTOP) // it takes its time
+	signal(syscall.SIGSTOP) // the gateway stops responding
 	o.do(chromedp.KeyEvent("gl"), shows("#main .skeleton", "Loading"))
 	signal(syscall.SIGCONT)
 	o.do(shows("#main table", "Ada Lovelace"))
@@ -58,7 +58,7 @@ func TestAViewSaysThatItLoadsWhatFailedAndTriesAgain(t *testing.T) {
 	o.do(chromedp.KeyEvent("gx"), shows("#main [role=alert]", "could not be read"), shows("#main [role=alert]", "Try again"))
 	o.checkAccess("failed")
 	h.gateway = start(t, []string{"HUBSPOT_TOKEN=" + token}, "serve", "--config", h.config, "--listen", address, "--data-dir", h.data)
-	o.do(shows("#main", "Nothing is dead")) // by itself; the button is for who does not want to wait
+	o.do(shows("#main", "Nothing is dead")) // without pressing the button, which only saves waiting
 	o.wellBehaved()
 }
 
@@ -75,21 +75,21 @@ func TestTheConsoleIsWorkedByKeyboard(t *testing.T) {
 		chromedp.KeyEvent(escape), holds(`!document.querySelector("dialog[open]")`),
 		chromedp.KeyEvent("j"), chromedp.KeyEvent("j"), chromedp.KeyEvent("k"),
 		holds(`document.activeElement === document.querySelector("#main [data-row]")`),
-		holds(`getComputedStyle(document.activeElement).outlineStyle !== "none"`), // where one is, is seen
+		holds(`getComputedStyle(document.activeElement).outlineStyle !== "none"`), // the focus is visible
 	)
 	for keys, heading := range map[string]string{"gl": "Leads", "gh": "Held", "gx": "Dead", "gd": "Destinations", "gf": "Drift", "ga": "Alerts"} {
 		o.do(chromedp.KeyEvent(keys), shows("#main h1", heading))
 	}
-	// Whoever presses a button is there again when it is done.
+	// After a button's action, the focus is on the button again.
 	o.do(chromedp.KeyEvent("gn"), holds(`(document.querySelector('[data-key="button Test now: crm"]')?.focus(), document.activeElement.tagName === "BUTTON")`),
 		chromedp.KeyEvent(enter), shows("dialog", "it is up and accepts the credentials"),
 		chromedp.KeyEvent(escape), holds(`!document.querySelector("dialog[open]") && document.activeElement.dataset.key === "button Test now: crm" && document.activeElement.ariaDisabled !== "true"`))
-	// What was done is said politely.
+	// Results are announced politely.
 	o.do(chromedp.KeyEvent("gn"), pressButton("Pause crm"), holds(`document.querySelector("[aria-live=polite]").innerText.trim() !== ""`))
 	o.wellBehaved()
 }
 
-// A lead's page is its story, with the button that goes on with it.
+// A lead's page shows its story, and the button for the next step.
 func TestALeadIsSentAgainAndReleasedFromItsOwnPage(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -102,7 +102,7 @@ func TestALeadIsSentAgainAndReleasedFromItsOwnPage(t *testing.T) {
 	o.goTo("leads/"+leadID, shows("#main", "VALIDATION_ERROR"), shows("#main", "What the CRM answered"), pressButton("Retry now: crm"), shows("#main", "Record"), shows("#main", "delivered"))
 	await(t, events, leadID, "SUCCESS")
 
-	// Held: the key of the first lead with other content.
+	// Held: the first lead's key with different content.
 	h.post("k1", map[string][]string{"email": {"mary@example.com"}})
 	o.do(
 		chromedp.KeyEvent("gh"), shows(".group", "key reused"),

@@ -15,8 +15,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// The live list draws so much and no more, however much happens: the whole browser, painting included, takes about the same part of
-// the machine at 500 events a second as at 5.
+// The live list draws only so much, however much happens: the whole browser, painting included, uses about the same share of the
+// machine at 500 events a second as at 5.
 func TestSoakTheConsoleCostsTheSameHoweverMuchHappens(t *testing.T) {
 	if os.Getenv("LEADGATE_SOAK") == "" {
 		t.Skip("takes a minute, and measures: set LEADGATE_SOAK=1")
@@ -40,14 +40,14 @@ func TestSoakTheConsoleCostsTheSameHoweverMuchHappens(t *testing.T) {
 	few := share(1)
 	many := share(100)
 	t.Logf("the browser takes %.1f %% of a core at 5 events a second, %.1f %% at 500", 100*few, 100*many)
-	if many > 1.25*few+.02 { // what a machine that does something else as well makes of the same
+	if many > 1.25*few+.02 { // a margin for other load on the machine
 		t.Errorf("the browser takes %.1f %% of a core at 500 events a second, and %.1f %% at 5", 100*many, 100*few)
 	}
 	o.do(shows(".sampled", "busy"), holds(`document.querySelectorAll("#main .live tbody tr").length <= 500`))
 	o.wellBehaved()
 }
 
-// visit sends so many visitors a second to the form until stop is called.
+// visit submits that many forms per second until stop is called.
 func (h *house) visit(perSecond int) (stop func()) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}}
 	ticker := time.NewTicker(time.Second / time.Duration(perSecond))
@@ -78,7 +78,7 @@ func (h *house) visit(perSecond int) (stop func()) {
 	}
 }
 
-// ticksOf is how much processor time a process and all below it have taken.
+// ticksOf returns how much processor time a process and its descendants have used, in ticks.
 func ticksOf(t *testing.T, root int) (ticks int64) {
 	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -89,7 +89,7 @@ func ticksOf(t *testing.T, root int) (ticks int64) {
 	for _, path := range stats {
 		text, err := os.ReadFile(path)
 		if err != nil {
-			continue // it ended
+			continue // it has ended
 		}
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+2:])) // from the third on: state, parent, …

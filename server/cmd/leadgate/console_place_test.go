@@ -10,7 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// manyDead makes deliveries that the CRM refused for good.
+// manyDead creates deliveries that the CRM refused for good.
 func (h *house) manyDead(n int) {
 	h.t.Helper()
 	h.faults(`{"status":400}`)
@@ -22,22 +22,22 @@ func (h *house) manyDead(n int) {
 
 const focusIsAt = `document.activeElement.dataset.key === %q || document.activeElement.getAttribute("href") === %[1]q`
 
-// Whoever works by keyboard stays where they are, whatever is made anew around them.
+// For keyboard users, the focus stays in place while the page is updated around it.
 func TestTheFocusStaysWhileThePageChanges(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	o := openConsole(t, h.gateway.address)
 	const button = "button Test now: crm"
 	o.do(shows(".card", "flowing"), holds(fmt.Sprintf(`(document.querySelector('[data-key=%q]').focus(), true)`, button)), chromedp.KeyEvent(enter), shows("dialog", "it is up"))
-	// Behind the question the card gets other buttons, and then these again.
+	// Behind the dialog, the card gets other buttons, and then these again.
 	h.command("destinations", "pause", "crm")
 	o.do(shows(".card", "paused"))
 	h.command("destinations", "resume", "crm")
 	o.do(shows(".card", "flowing"), chromedp.KeyEvent(escape), holds(fmt.Sprintf(focusIsAt, button)))
 
-	// A list that is read again, and an action after which there is less of it.
+	// A list that is reloaded, and an action that shortens it.
 	h.manyDead(3)
-	// The link that skips what is around a view makes nothing anew.
+	// The skip link rebuilds nothing.
 	o.goTo("dead", shows(".group", "3 ×"), pressButton("Choose all 3"), shows(".action-bar", "3 chosen"),
 		holds(`(document.querySelector(".skip").focus(), true)`), chromedp.KeyEvent(enter), holds(`document.activeElement.id === "main" && location.hash === ""`), shows(".action-bar", "3 chosen"))
 	o.goTo("dead", shows(".group", "3 ×"), holds(`(document.querySelector(".group details").open = true, document.querySelectorAll(".group a")[1].focus(), true)`))
@@ -54,7 +54,7 @@ func TestTheFocusStaysWhileThePageChanges(t *testing.T) {
 		holds(`document.activeElement !== document.body && document.querySelector("main").contains(document.activeElement)`),
 	)
 
-	// What is new is counted under the reader's hands, and said once.
+	// New leads are counted on the focused button, and announced once.
 	o.goTo("leads", shows("#main table", "grace0@example.com"), holds(`(window.heard = [], new MutationObserver(() => heard.push(document.querySelector(".toolbar [role=status]").textContent)).observe(document.querySelector(".toolbar [role=status]"), { childList: true }), true)`))
 	h.post("n1", map[string][]string{"email": {"n1@example.com"}})
 	o.do(shows(".toolbar", "1 new"), holds(`([...document.querySelectorAll(".toolbar button")].find((b) => b.innerText.includes("new")).focus(), true)`))
@@ -66,7 +66,7 @@ func TestTheFocusStaysWhileThePageChanges(t *testing.T) {
 	o.wellBehaved()
 }
 
-// Enter at once does no harm, and what is wrong with a field is said at the field.
+// Pressing Enter at once does no harm, and errors are shown at their field.
 func TestAQuestionBeginsWhereEnterDoesNoHarm(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -92,7 +92,7 @@ func TestWhoComesBackToAListIsAtTheSameRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// On the way up the focus is never behind the bars that stay at the top.
+	// While moving up, the focus is never hidden by the sticky bars.
 	for range 30 {
 		o.do(chromedp.KeyEvent("k"))
 	}
@@ -107,7 +107,7 @@ func TestWhoComesBackToAListIsAtTheSameRow(t *testing.T) {
 	o.wellBehaved()
 }
 
-// While the gateway is away everything that was known stays readable, and nothing is said over and over.
+// While the gateway is away, what was loaded stays readable, and nothing is announced repeatedly.
 func TestWhatIsKnownStaysWhileTheGatewayIsAway(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -115,7 +115,7 @@ func TestWhatIsKnownStaysWhileTheGatewayIsAway(t *testing.T) {
 	o.do(shows(".card", "flowing"), holds(`(window.alerts = 0, new MutationObserver((all) => all.forEach((m) => m.addedNodes.forEach((n) => n.nodeType === 1 && (n.matches("[role=alert]") || n.querySelector("[role=alert]")) && alerts++))).observe(document.body, { childList: true, subtree: true }), true)`))
 	h.gateway.kill()
 	o.do(shows(".lost", "Disconnected"), shows(".health", "does not answer"), shows(".card", "flowing"), holds(`alerts === 0`))
-	// A view that never was there says so, and comes by itself.
+	// A view that was never loaded says so, and loads by itself later.
 	o.do(chromedp.KeyEvent("gx"), shows("#main [role=alert]", "could not be read"))
 	address := h.gateway.address
 	h.gateway = start(t, []string{"HUBSPOT_TOKEN=" + token}, "serve", "--config", h.config, "--listen", address, "--data-dir", h.data)
@@ -146,14 +146,14 @@ forms:`)
 		o.do(chromedp.SetValue(chromedp.CSS("#key"), key), pressButton("Sign in"))
 	}
 	o.do(shows("#app", "Sign in with an API key"))
-	// A key that may not even read does not lock its owner in.
+	// A key without the role read does not lock its owner in.
 	signIn("shop-key-shop-key-1")
 	o.do(shows("#app", "does not have the role read"), pressButton("Sign out"), shows("#app", "Sign in with an API key"))
 	signIn("viewer-key-viewer-key-1")
 	o.do(shows(".who", "viewer (read-only)"))
 	o.goTo("dead", shows(".group", "1 ×"), holds(`(document.querySelector(".group details").open = true, document.querySelectorAll(".group a").length === 1 && document.querySelectorAll("main input, main button").length === 0)`))
 	o.checkAccess("dead, to be read")
-	// The key is taken out of the configuration: the page says why it asks for one.
+	// The key is removed from the configuration, and the page says why it asks for one.
 	h.edit(viewer, "")
 	o.do(shows("#app", "You were signed out"), shows("#app", "Sign in with an API key"))
 	o.do(chromedp.Reload(), holds(`document.querySelector("#key") && !document.body.innerText.includes("You were signed out")`))
@@ -175,7 +175,7 @@ func TestSingleKeysCanBeSwitchedOff(t *testing.T) {
 	o.wellBehaved()
 }
 
-// dayLater makes a page live two days after what it shows.
+// dayLater makes a page's clock run two days ahead.
 const dayLater = `(() => { const Today = Date, later = 2 * 86400e3; Date = class extends Today { constructor(...a) { a.length ? super(...a) : super(Today.now() + later); } static now() { return Today.now() + later; } }; })()`
 
 func TestALeadsPageSaysAtOnceWhatBecameOfIt(t *testing.T) {
@@ -186,11 +186,11 @@ func TestALeadsPageSaysAtOnceWhatBecameOfIt(t *testing.T) {
 	o := openConsole(t, h.gateway.address)
 	o.goTo("leads", shows("#main table", "waiting crm"))
 	h.command("destinations", "resume", "crm")
-	o.do(shows("#main table", "delivered crm")) // without being asked
+	o.do(shows("#main table", "delivered crm")) // without reloading
 	h.manyDead(1)
 	o.goTo("leads/"+leadID,
 		shows(".lead-head", "delivered crm"), shows(".lead-head", "lead 1, accepted"), holds(`document.title === "Lead 1 · leadgate"`),
-		shows("#main", "white space tidied"), holds(`document.querySelector("del") === null`), // two texts that look the same say nothing
+		shows("#main", "white space tidied"), holds(`document.querySelector("del") === null`), // a diff of two texts that look the same would say nothing
 	)
 	o.goTo("leads", holds(`(document.querySelector("#main tbody a")?.click(), document.querySelector(".lead-head")?.innerText.includes("dead crm") ?? false)`))
 	if _, err := chromedp.Call(o.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: dayLater}); err != nil {

@@ -18,7 +18,7 @@ func TestTabsShareOneStream(t *testing.T) {
 	h.post("k1", ada)
 	other.do(shows("#main table", "success"))
 	h.awaitMetrics("leadgate_watchers 1")
-	closeSecond() // the other tab goes on
+	closeSecond() // the other tab takes over the stream
 	h.post("k2", map[string][]string{"email": {"grace@example.com"}})
 	o.do(shows("#main table", "g***@example.com"))
 	h.awaitMetrics("leadgate_watchers 1")
@@ -36,7 +36,7 @@ func TestTheConsoleGoesOnWithoutAGapWhenTheGatewayIsBack(t *testing.T) {
 	h.gateway = start(t, []string{"HUBSPOT_TOKEN=" + token}, "serve", "--config", h.config, "--listen", address, "--data-dir", h.data)
 	h.post("k2", map[string][]string{"email": {"grace@example.com"}})
 	o.do(
-		// It comes back by itself; the button is for who does not want to wait.
+		// It reconnects by itself; the button only saves waiting.
 		holds(`(document.querySelector(".lost:not([hidden]) button")?.click(), true)`),
 		shows("#main table", "g***@example.com"),
 		holds(`document.querySelector(".lost").hidden`),

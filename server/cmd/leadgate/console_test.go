@@ -18,7 +18,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// operator is somebody who looks at the console with a browser. What the browser asks for and complains of is kept.
+// operator uses the console in a browser. It records the browser's requests.
 type operator struct {
 	t    *testing.T
 	ctx  context.Context
@@ -28,16 +28,16 @@ type operator struct {
 	requests []string
 }
 
-// Keys that have no letter.
+// Keys without a letter.
 const (
 	escape = "\u001b"
 	enter  = "\r"
 )
 
-// countsViolations makes a page keep what its security policy refused.
+// countsViolations makes a page record what its security policy blocked.
 const countsViolations = `window.violations = []; addEventListener("securitypolicyviolation", (e) => violations.push(e.violatedDirective + " " + e.blockedURI));`
 
-// openConsole opens the console of a gateway in a browser of its own.
+// openConsole opens a gateway's console in its own browser.
 func openConsole(t *testing.T, address string) *operator {
 	t.Helper()
 	o := &operator{t: t, ctx: browser(t, 1440, 900), base: "http://" + address}
@@ -58,7 +58,7 @@ func openConsole(t *testing.T, address string) *operator {
 	return o
 }
 
-// do takes steps, and fails the test at the first that cannot be taken.
+// do takes steps, and fails the test at the first that fails.
 func (o *operator) do(steps ...chromedp.Action[chromedp.Void]) {
 	o.t.Helper()
 	if err := chromedp.Do(o.ctx, steps...); err != nil {
@@ -67,7 +67,7 @@ func (o *operator) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// pressButton presses the first button whose text or name begins with the words, as soon as there is one.
+// pressButton presses the first button whose text or name begins with words, as soon as there is one.
 func pressButton(words string) chromedp.Action[chromedp.Void] {
 	return holds(fmt.Sprintf(`(() => {
 		const button = [...(document.querySelector("dialog[open]") ?? document).querySelectorAll("button")].find((b) =>
@@ -77,7 +77,7 @@ func pressButton(words string) chromedp.Action[chromedp.Void] {
 	})()`, words))
 }
 
-// wellBehaved fails the test if a page asked for something elsewhere or its policy refused something.
+// wellBehaved fails the test if a page made a request elsewhere, or its policy blocked something.
 func (o *operator) wellBehaved() {
 	o.t.Helper()
 	violations, err := chromedp.Run(o.ctx, chromedp.Evaluate[[]string]("violations"))
@@ -93,7 +93,7 @@ func (o *operator) wellBehaved() {
 	}
 }
 
-// photograph keeps a picture in LEADGATE_SCREENSHOTS, if that names a directory.
+// photograph saves a screenshot in LEADGATE_SCREENSHOTS, if that names a directory.
 func (o *operator) photograph(name string) {
 	dir := os.Getenv("LEADGATE_SCREENSHOTS")
 	if dir == "" {
@@ -117,20 +117,20 @@ func TestTheConsoleShowsALeadAsItComes(t *testing.T) {
 	o.do(
 		shows("#main table", "a***@example.com"),
 		shows("#main table", "success"),
-		// Its story, by keyboard: to the newest row, and in.
+		// The lead's story by keyboard: select the newest row and open it.
 		chromedp.KeyEvent("j"),
 		chromedp.KeyEvent("\r"),
 		shows("#main h1", "Ada Lovelace"),
 		shows("#main", "United States"),
 		shows("#main", `"country": "US"`),
 		shows("#main", "Record"),
-		// And back, and to a person by search.
+		// Then back, and to a person by search.
 		chromedp.KeyEvent("gn"),
 		shows("#main", "speed to lead"),
 		chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl)),
 		chromedp.KeyEvent("ada.lovelace@example.com\r"),
 		shows("#main table", "Ada Lovelace"),
-		// A look back at outcomes only.
+		// History, outcomes only.
 		chromedp.Navigate(o.base+"/console/?stage=outcomes&form=contact"),
 		shows("#main table", "success"),
 		holds(`!document.querySelector("#main tbody").innerText.includes("queued")`),
@@ -146,7 +146,7 @@ func TestAnOperatorPausesRedrivesAndReleasesInTheConsole(t *testing.T) {
 	o.do(pressButton("Pause crm"), shows(".health", "crm: paused"), shows(".card", "paused"))
 	h.post("k1", ada)
 	o.do(shows(".health", "1 waiting"), pressButton("Resume crm"), shows("#main table", "success"), shows(".health", "all well"))
-	// A CRM that refuses a lead.
+	// The CRM refuses leads.
 	h.faults(`{"status":400}`)
 	for i := range 3 {
 		h.post(fmt.Sprint("refused", i), map[string][]string{"email": {fmt.Sprintf("grace%d@example.com", i)}})
@@ -161,7 +161,7 @@ func TestAnOperatorPausesRedrivesAndReleasesInTheConsole(t *testing.T) {
 	)
 	h.faults(`{}`)
 	o.do(pressButton("Retry 3"), shows("#main", "Nothing is dead"))
-	// The key of the first lead with other content: held.
+	// The first lead's key with different content: held.
 	h.post("k1", map[string][]string{"email": {"mary@example.com"}})
 	o.do(
 		shows("nav", "Held 1"),
@@ -219,7 +219,7 @@ forms:`)
 	o.wellBehaved()
 }
 
-// contrast finds texts that stand out too little from what is behind them (WCAG 2.2, 1.4.3), on the page as it is shown.
+// contrast finds texts with too little contrast to their background (WCAG 2.2, 1.4.3) on the current page.
 const contrast = `(() => {
 	const parse = (color) => { const [r, g, b, a = 1] = color.match(/[\d.]+/g).map(Number); return { r, g, b, a }; };
 	const light = ({ r, g, b }) => [r, g, b].map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
@@ -237,10 +237,10 @@ const contrast = `(() => {
 	return [...found];
 })()`
 
-// mustHaveNames are the roles of controls and regions that say nothing to a screen reader without a name.
+// mustHaveNames are the roles of controls and regions that mean nothing to a screen reader without a name.
 var mustHaveNames = []string{"button", "link", "textbox", "searchbox", "combobox", "checkbox", "table", "region", "dialog", "progressbar", "article", "navigation", "search"}
 
-// checkAccess looks for what axe would complain of.
+// checkAccess looks for accessibility problems that axe would report.
 func (o *operator) checkAccess(view string) {
 	o.t.Helper()
 	tree, err := chromedp.Call(o.ctx, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
@@ -259,7 +259,7 @@ func (o *operator) checkAccess(view string) {
 		}
 	}
 	landmarks := []string{"main", "banner", "navigation"}
-	if count["dialog"] > 0 { // what is behind a question is not there for anybody
+	if count["dialog"] > 0 { // a dialog hides what is behind it
 		landmarks = []string{"dialog"}
 	}
 	for _, landmark := range landmarks {
@@ -295,7 +295,7 @@ type look struct {
 	width  int64
 }
 
-// looks are how the views are looked at: each width and each scheme once, and all of both where there are to be pictures.
+// looks returns how to view each page: every width and every scheme once, or all combinations if screenshots are taken.
 func looks() []look {
 	if os.Getenv("LEADGATE_SCREENSHOTS") == "" {
 		return []look{{"light", 1440}, {"light", 768}, {"dark", 360}}

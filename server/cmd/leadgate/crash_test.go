@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// crash is a gateway that is killed again and again while callers submit, and what it acknowledged.
+// crash is a gateway that is killed repeatedly while callers submit, and a record of what it acknowledged.
 type crash struct {
 	*house
 	client *http.Client
 
 	mu     sync.Mutex
-	acked  map[string]string // lead by key
-	emails map[string]string // of the person by key
+	acked  map[string]string // lead ID by key
+	emails map[string]string // e-mail address by key
 	unsure []string          // keys whose answer was lost
 }
 
@@ -53,7 +53,7 @@ func (c *crash) load(round, caller int) {
 	for i := 0; ; i++ {
 		key := fmt.Sprintf("%d-%d-%d", round, caller, i)
 		email := key + "@example.com"
-		if i%4 == 0 { // somebody who comes back
+		if i%4 == 0 { // a returning person
 			email = fmt.Sprintf("regular%d@example.com", caller)
 		}
 		status, leadID, ok := c.submit(key, email)
@@ -74,7 +74,7 @@ func (c *crash) load(round, caller int) {
 	}
 }
 
-// ask repeats what a client repeats: all whose answer was lost, and some that were answered.
+// ask retries like a client: all keys whose answer was lost, and some that were answered.
 func (c *crash) ask() {
 	for _, key := range c.unsure {
 		status, leadID, ok := c.submit(key, c.emails[key])
@@ -95,7 +95,7 @@ func (c *crash) ask() {
 	}
 }
 
-// leads reads what the gateway keeps.
+// leads reads all leads from the gateway.
 func (c *crash) leads() (byKey map[string][]string, undelivered int) {
 	c.t.Helper()
 	export := request(c.t, "GET", c.url("/v1/leads:export"), "", "")
@@ -124,8 +124,8 @@ func (c *crash) leads() (byKey map[string][]string, undelivered int) {
 	return byKey, undelivered
 }
 
-// kill -9 at random moments under load: with the answers that callers got and with what the CRM has, nothing is lost and
-// nothing doubled, and keys go on answering.
+// kill -9 at random moments under load: according to the answers to callers and the CRM's records, nothing is lost or duplicated,
+// and keys keep answering.
 func TestKilledAtRandomUnderLoadItLosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
 	rounds := 12
@@ -157,7 +157,8 @@ func TestKilledAtRandomUnderLoadItLosesAndDoublesNothing(t *testing.T) {
 	c.restart()
 	restarted := time.Now()
 	c.ask()
-	// A quarter of the leads are of eight people, whose leads go out one after the other: it takes as long as it takes, if it goes on.
+	// A quarter of the leads belong to eight people, whose leads are sent one after the other. That takes a while, so only progress
+	// is required.
 	fewest, fell := -1, time.Now()
 	for ; ; time.Sleep(100 * time.Millisecond) {
 		byKey, undelivered := c.leads()

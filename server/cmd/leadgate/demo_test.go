@@ -15,7 +15,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// browser starts a browser, or skips the test where there is none.
+// browser starts a browser, or skips the test if there is none.
 func browser(t *testing.T, width, height int64) context.Context {
 	t.Helper()
 	var path string
@@ -36,7 +36,7 @@ func browser(t *testing.T, width, height int64) context.Context {
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil { // starts it; a time limit on this context would end it
+	if err := chromedp.Do(ctx); err != nil { // starts it; a deadline on this context would end it
 		t.Fatal(err)
 	}
 	ctx, cancel = context.WithTimeout(ctx, 2*patience)
@@ -44,7 +44,7 @@ func browser(t *testing.T, width, height int64) context.Context {
 	return ctx
 }
 
-// shows waits until an element's text has the words.
+// shows waits until an element's text contains words.
 func shows(selector, words string) chromedp.Action[chromedp.Void] {
 	return holds(fmt.Sprintf("document.querySelector(%q)?.innerText.includes(%q) ?? false", selector, words))
 }
@@ -74,7 +74,7 @@ func TestThePageOfTheDemoShowsALeadOnItsWay(t *testing.T) {
 		t.Errorf("the CRM's contacts: %s", contacts)
 	}
 	screenshots(ctx, t)
-	// A mistake is shown at its field.
+	// An error is shown at its field.
 	err = chromedp.Do(ctx,
 		chromedp.SetValue(chromedp.CSS("[name=email]"), "not an address"),
 		chromedp.Click(chromedp.CSS("#send")),
@@ -83,11 +83,11 @@ func TestThePageOfTheDemoShowsALeadOnItsWay(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	// The terminal shows the same.
+	// The terminal shows it as well.
 	demo.lines.wait(t, regexp.MustCompile(`● success +crm`))
 }
 
-// screenshots keeps pictures of the page in LEADGATE_SCREENSHOTS, if that names a directory, for people to look at.
+// screenshots saves screenshots of the page in LEADGATE_SCREENSHOTS, if that names a directory, for people to look at.
 func screenshots(ctx context.Context, t *testing.T) {
 	dir := os.Getenv("LEADGATE_SCREENSHOTS")
 	if dir == "" {
@@ -126,7 +126,7 @@ func TestTheDemoLeadsToTheFieldThatIsWrong(t *testing.T) {
 		chromedp.Click(chromedp.CSS("#send")),
 		shows("#answer", "Please check what is marked"),
 		holds(`document.activeElement.name === "email" && document.getElementById(document.activeElement.getAttribute("aria-describedby")).innerText.includes("valid email address")`),
-		// What counts down is not read out with every second.
+		// Countdowns are not read out every second.
 		chromedp.SetValue(chromedp.CSS("[name=email]"), "ada@example.com"),
 		chromedp.Click(chromedp.CSS("#down")),
 		chromedp.Click(chromedp.CSS("#send")),

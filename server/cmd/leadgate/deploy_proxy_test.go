@@ -17,7 +17,7 @@ import (
 	"github.com/leadgate/leadgate/server"
 )
 
-// TestTheProxyLetsFormsWithFilesThrough: what it refuses, leadgate never sees.
+// TestTheProxyLetsFormsWithFilesThrough matters because leadgate never sees what the proxy refuses.
 func TestTheProxyLetsFormsWithFilesThrough(t *testing.T) {
 	t.Parallel()
 	conf := string(recipe(t, "nginx.conf"))

@@ -23,7 +23,7 @@ func recipe(t *testing.T, name string) []byte {
 	return text
 }
 
-// manifest is as much of a Kubernetes object as the tests look at.
+// manifest is the part of a Kubernetes object that the tests look at.
 type manifest struct {
 	Kind string
 	Data map[string]string
@@ -45,7 +45,7 @@ type probe struct {
 	Get struct{ Path string } `yaml:"httpGet"`
 }
 
-// TestTheRecipesFitTheBinary: the configuration that they hold is good, and what they ask a gateway is answered.
+// TestTheRecipesFitTheBinary checks that their configuration is valid, and that the gateway answers their requests.
 func TestTheRecipesFitTheBinary(t *testing.T) {
 	t.Parallel()
 	secrets := t.TempDir()

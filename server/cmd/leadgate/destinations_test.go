@@ -10,7 +10,7 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// Whoever is woken at night wants to know until when it waits, how fast it may go, and what waits for a person.
+// People woken at night want to know how long a destination waits, how fast it may be called, and what waits for a person.
 func TestTheListOfDestinationsSaysWhenAWaitIsOver(t *testing.T) {
 	t.Parallel()
 	in := func(d time.Duration) *timestamppb.Timestamp {

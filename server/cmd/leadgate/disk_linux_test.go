@@ -14,13 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// disk is a small file system of its own.
+// disk is a small file system for a test.
 type disk struct {
 	t   *testing.T
 	dir string
 }
 
-// newDisk mounts an ext4 of so many MiB through a loop device, which takes root; else the test is skipped.
+// newDisk mounts an ext4 file system of size MiB through a loop device. It skips the test without root.
 func newDisk(t *testing.T, size int64) *disk {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -58,7 +58,7 @@ func newDisk(t *testing.T, size int64) *disk {
 	return d
 }
 
-// leave fills the disk so that so many MiB are free.
+// leave fills the disk until mib MiB are free.
 func (d *disk) leave(mib uint64) {
 	d.t.Helper()
 	filler := filepath.Join(d.dir, "filler")
@@ -83,7 +83,7 @@ func (d *disk) leave(mib uint64) {
 	_ = f.Close()
 }
 
-// await posts under new keys until the answer has a status.
+// awaitStatus posts under new keys until the answer has the status.
 func (h *house) awaitStatus(want int) answer {
 	h.t.Helper()
 	for deadline, n := time.Now().Add(patience), 0; ; n++ {
@@ -114,7 +114,7 @@ func TestOnAFullDiskNothingAcknowledgedIsLostAndAllResumesWithRoom(t *testing.T)
 	events := h.gateway.watch()
 	await(t, events, leadID, "RETRY")
 
-	// Low: no new leads, but what waits goes out and keys answer.
+	// Low: no new leads, but waiting ones are delivered and keys answer.
 	d.leave(450)
 	if a := h.awaitStatus(http.StatusServiceUnavailable); a.header.Get("Retry-After") == "" || !strings.Contains(a.header.Get("Content-Type"), "problem+json") {
 		t.Errorf("503 comes with %v %s", a.header, a.text)
@@ -125,7 +125,7 @@ func TestOnAFullDiskNothingAcknowledgedIsLostAndAllResumesWithRoom(t *testing.T)
 	h.faults(`{}`)
 	await(t, events, leadID, "SUCCESS")
 
-	// Full: leadgate lives, and comes back after a kill, by its ballast.
+	// Full: thanks to its ballast, leadgate keeps running and restarts after a kill.
 	d.leave(4)
 	h.awaitStatus(http.StatusServiceUnavailable)
 	h.gateway.kill()
@@ -144,7 +144,7 @@ func TestOnAFullDiskNothingAcknowledgedIsLostAndAllResumesWithRoom(t *testing.T)
 		t.Errorf("ends with %d and says %s", code, complaint)
 	}
 
-	// Room again.
+	// Space again.
 	d.leave(1000)
 	h.restart()
 	if again := h.post("k1", ada); again.status != http.StatusOK || again.body["leadId"] != leadID {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// awaitDrift reads events until one tells of a renamed field, and returns the line to add.
+// awaitDrift reads events until one reports a renamed field, and returns the line to add.
 func awaitDrift(t *testing.T, events <-chan event) string {
 	t.Helper()
 	deadline := time.After(patience)
@@ -26,7 +26,7 @@ func awaitDrift(t *testing.T, events <-chan event) string {
 	}
 }
 
-// What the CRM did not take is named where an operator looks, beside what was sent.
+// What the CRM did not accept is shown to operators, next to what was sent.
 func TestADeliveryNamesWhatTheCRMDidNotTake(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -42,7 +42,7 @@ func TestADeliveryNamesWhatTheCRMDidNotTake(t *testing.T) {
 	}
 }
 
-// The marketing team renames a field, which the form requires; nobody tells the developer.
+// The marketing team renames a required field without telling the developer.
 func TestARenamedFieldLosesNothing(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -66,7 +66,7 @@ func TestARenamedFieldLosesNothing(t *testing.T) {
 	h.restart()
 	events = h.gateway.watch()
 	last := submit("Grace")
-	for stage := ""; stage != "STAGE_HELD"; { // told once, before the restart
+	for stage := ""; stage != "STAGE_HELD"; { // reported once, before the restart
 		e := <-events
 		if e.Form.Type != "" {
 			t.Errorf("the renamed field is told of again: %+v", e.Form)

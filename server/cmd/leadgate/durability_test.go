@@ -45,7 +45,7 @@ func TestErasingAPersonLeavesNothingButWhatTheCRMHas(t *testing.T) {
 	for _, r := range answer.CrmRecords {
 		named[r.DeliveryID] = r.RecordID
 	}
-	// Of the one that waits the CRM has nothing, but the answers it gave do not say so.
+	// The CRM has no record of the waiting lead, but its answers do not show that.
 	if id, ok := named[waiting+".crm"]; answer.Erased != "2" || answer.DeliveriesCancelled != "1" || named[delivered+".crm"] != record.ID || !ok || id != "" {
 		t.Errorf("the answer is %s, and the CRM has record %s", out, record.ID)
 	}
@@ -85,7 +85,7 @@ func TestErasingAPersonLeavesNothingButWhatTheCRMHas(t *testing.T) {
 	}
 }
 
-// filesWith returns the files below a directory in which a word stands.
+// filesWith returns the files below a directory that contain a word.
 func filesWith(t *testing.T, dir, word string) (files []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -151,7 +151,7 @@ func TestABackupOfARunningGatewayIsRestoredWithWhatWasUnfinishedHeld(t *testing.
 	if !strings.Contains(held.text, second+".crm") || !strings.Contains(held.text, "RESTORED") {
 		t.Errorf("held are %s", held.text)
 	}
-	h.onlyContact() // nothing went out by itself
+	h.onlyContact() // nothing was sent by itself
 	command("due now", "deliveries", "retry", "--all", "--state", "held", "--expect", "1")
 	await(t, h.gateway.watch(), second, "SUCCESS")
 	if n := len(h.contacts()); n != 2 {
@@ -159,7 +159,7 @@ func TestABackupOfARunningGatewayIsRestoredWithWhatWasUnfinishedHeld(t *testing.
 	}
 }
 
-// Last week's backup is not lost to this week's, nor the one that an addition needs to itself.
+// A backup does not overwrite last week's, nor the one that an addition builds on.
 func TestABackupTakesNoNameThatIsTaken(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

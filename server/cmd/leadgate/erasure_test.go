@@ -25,7 +25,7 @@ func TestAnErasureThatWasKilledHalfWayGoesOnByItself(t *testing.T) {
 		if err != nil && !os.IsNotExist(err) {
 			t.Fatal(err)
 		}
-		ids := map[string]bool{} // a line that was cut off comes again
+		ids := map[string]bool{} // a truncated line is written again
 		for line := range bytes.Lines(text) {
 			var l struct {
 				LeadID string `json:"lead_id"`
@@ -48,7 +48,7 @@ func TestAnErasureThatWasKilledHalfWayGoesOnByItself(t *testing.T) {
 		asked <- code
 	}()
 	for deadline := time.Now().Add(patience); erased() == 0 && time.Now().Before(deadline); {
-		time.Sleep(100 * time.Microsecond) // there is nothing to wait for but the file
+		time.Sleep(100 * time.Microsecond) // the file is all there is to wait for
 	}
 	h.gateway.kill()
 	before := erased()

@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// memory is what a process takes of the machine's, in MiB (proc(5), status).
+// memory is what a process uses, in MiB (proc(5), status).
 type memory struct {
 	resident  int // all of it: VmRSS
-	anonymous int // what the kernel cannot take back without killing: RssAnon
-	mapped    int // pages of files, the binary's and the store's, which the kernel takes back when it needs them: RssFile
+	anonymous int // not reclaimable by the kernel: RssAnon
+	mapped    int // pages of files, the binary's and the store's, which the kernel can reclaim: RssFile
 }
 
 func (m memory) String() string {
@@ -44,7 +44,7 @@ func (p *process) memory() (m memory) {
 	return m
 }
 
-// pace submits leads at a rate for a time, over so many connections, and returns how many were accepted.
+// pace submits leads at a rate for a time, over that many connections, and returns how many were accepted.
 func (p *process) pace(rate int, length time.Duration, connections int) (accepted int64) {
 	p.t.Helper()
 	const tick = 10 * time.Millisecond
@@ -62,7 +62,7 @@ func (p *process) pace(rate int, length time.Duration, connections int) (accepte
 		for ; sent < int(time.Since(begun).Seconds()*float64(rate)); sent++ {
 			select {
 			case due <- struct{}{}:
-			default: // they are a second behind: what was not sent by then is not sent
+			default: // submitters are a second behind; skip it
 			}
 		}
 	}
@@ -70,7 +70,7 @@ func (p *process) pace(rate int, length time.Duration, connections int) (accepte
 	return <-all
 }
 
-// memories looks at what a process takes, ten times a second, until stop is called: what it takes mostly, and at most.
+// memories samples the memory of a process ten times a second until stop is called, which returns median and maximum.
 func (p *process) memories() (stop func() (median, most memory)) {
 	var all []memory
 	done, ended := make(chan struct{}), make(chan struct{})
@@ -122,7 +122,7 @@ func TestSoakIdleItIsSmallAndUnderLoadItStaysSo(t *testing.T) {
 				t.Fatalf("pause: %d %s", a.status, a.text)
 			}
 		}
-		time.Sleep(20 * time.Second) // what starting took goes back
+		time.Sleep(20 * time.Second) // memory used for starting is returned
 		idle := p.memory()
 		stop := p.memories()
 		n := p.pace(rate, length, 16)
@@ -134,7 +134,7 @@ func TestSoakIdleItIsSmallAndUnderLoadItStaysSo(t *testing.T) {
 		if idle.resident > 57 { // 60 MB
 			t.Errorf("idle it takes %v", idle)
 		}
-		// Tables that were written lately are among the mapped files; they are the kernel's to keep or to drop.
+		// Recently written tables are among the mapped files, which the kernel may keep or drop.
 		if median.anonymous > 114 { // 120 MB
 			t.Errorf("%s, it takes %v", c.what, median)
 		}

@@ -11,7 +11,7 @@ func TestAHeldLeadIsListedReleasedAndDelivered(t *testing.T) {
 	h := newHouse(t)
 	events := h.gateway.watch()
 	await(t, events, h.post("k1", ada).body["leadId"].(string), "SUCCESS")
-	for _, name := range []string{"Augusta", "Byron"} { // a visitor who went back and corrected the form
+	for _, name := range []string{"Augusta", "Byron"} { // a visitor went back and corrected the form
 		h.post("k1", url.Values{"email": {"ada.lovelace@example.com"}, "firstname": {name}})
 	}
 	command := h.command
@@ -23,7 +23,7 @@ func TestAHeldLeadIsListedReleasedAndDelivered(t *testing.T) {
 		t.Fatalf("held leads:\n%s", strings.Join(lines, "\n"))
 	}
 	byron, augusta := strings.Fields(lines[1])[0], strings.Fields(lines[2])[0]
-	if strings.Contains(command("leads", "get", byron), "Augusta") { // both came within one millisecond
+	if strings.Contains(command("leads", "get", byron), "Augusta") { // both came within the same millisecond
 		byron, augusta = augusta, byron
 	}
 	if text := command("leads", "get", augusta); !strings.Contains(text, "first_name           Augusta") || !strings.Contains(text, "held: key_reused") {
@@ -45,7 +45,7 @@ func TestAHeldLeadIsListedReleasedAndDelivered(t *testing.T) {
 	if text := command("leads", "list"); !strings.Contains(text, "ada.lovelace@example.com  crm delivered  ") {
 		t.Errorf("leads are listed as\n%s", text)
 	}
-	// Who names a lead means that one: nothing done is no success.
+	// If leads are named, doing nothing is a failure.
 	for _, lead := range []string{augusta, "019a2f7c-53de-7c3a-9f6b-0f2d6a0f8a10"} {
 		_, complaint, code := run(t, nil, "", "leads", "discard", lead, "--server", h.gateway.address)
 		if code != 1 || !strings.Contains(complaint, "1 of 1 lead not found or not in that state") {

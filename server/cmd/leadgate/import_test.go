@@ -14,7 +14,7 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// people is a file as it comes out of somebody's spreadsheet: parted by semicolons, with a mark at its beginning.
+// people is a file as exported from a spreadsheet: separated by semicolons, with a byte order mark.
 const people = "\uFEFF" + `E-Mail;Vorname;"Telefon";Land;Budget (EUR);Intern
  Ada@Example.com ;Ada;030 1234567;Deutschland;4000;x
 grace@example.com;Grace;;USA;;x
@@ -63,7 +63,7 @@ func TestAnImportReadsWhatSpreadsheetsWrite(t *testing.T) {
 	}
 
 	_, complaint, code = run(t, nil, "", args...)
-	// The fifth row says the same as the first: it is one lead.
+	// The fifth row equals the first, so they are one lead.
 	if code != 1 || !strings.Contains(complaint, "6 rows: 3 new, 1 known already, 2 refused.") || !strings.Contains(complaint, "people.rejects.csv") {
 		t.Errorf("the import ends with %d: %s", code, complaint)
 	}
@@ -75,14 +75,14 @@ func TestAnImportReadsWhatSpreadsheetsWrite(t *testing.T) {
 		t.Errorf("the refused rows: %s, %v", rejects, err)
 	}
 
-	// Once more changes nothing, whether it remembers or not.
+	// Importing again changes nothing, with or without saved progress.
 	if _, complaint, code = run(t, nil, "", args...); code != 1 || !strings.Contains(complaint, "6 rows imported before") {
 		t.Errorf("once more ends with %d: %s", code, complaint)
 	}
 	if _, complaint, _ = run(t, nil, "", append(args, "--again")...); !strings.Contains(complaint, "6 rows: 0 new, 4 known already, 2 refused.") {
 		t.Errorf("again: %s", complaint)
 	}
-	// What one gateway has, another has not.
+	// Progress is saved per gateway.
 	elsewhere := append(args, "--server", strings.Replace(h.gateway.address, "127.0.0.1", "localhost", 1))
 	if _, complaint, _ = run(t, nil, "", elsewhere...); !strings.Contains(complaint, "an earlier import sent this file to 127.0.0.1") || !strings.Contains(complaint, "6 rows: 0 new, 4 known already, 2 refused.") {
 		t.Errorf("to another host: %s", complaint)
@@ -94,7 +94,7 @@ func TestAnImportReadsWhatSpreadsheetsWrite(t *testing.T) {
 		t.Errorf("%d leads, want still 3", n)
 	}
 
-	// A form that does not exist refuses no row and forgets nothing: it is the command that is wrong.
+	// With an unknown form the command is wrong: no rows are refused, and no progress is lost.
 	unknown := append([]string{}, args...)
 	for i, arg := range unknown {
 		if arg == "contact" {
@@ -111,7 +111,7 @@ func TestAnImportReadsWhatSpreadsheetsWrite(t *testing.T) {
 		t.Errorf("after an unknown form: %s", complaint)
 	}
 
-	// The refused rows, mended, are a file of their own.
+	// The corrected rejects file can be imported.
 	mended := strings.Replace(string(rejects), "nobody", "somebody@example.com", 1)
 	path = writeFile(t, "mended.csv", mended)
 	if _, complaint, _ = run(t, nil, "", "import", path, "--server", h.gateway.address, "--form", "contact"); !strings.Contains(complaint, "2 rows: 1 new, 0 known already, 1 refused.") {
@@ -136,7 +136,7 @@ func TestAnImportGoesOnWhereItStopped(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// Some are through when it is interrupted and the gateway dies.
+	// Some leads are accepted before the import is interrupted and the gateway dies.
 	deadline := time.Now().Add(patience)
 	for h.leads() == 0 {
 		if time.Now().After(deadline) {
@@ -199,12 +199,12 @@ func TestTheFileOfRefusedRowsIsOfOneImport(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // it may be through
+	_ = cmd.Wait() // it may have finished
 	_, complaint, _ := run(t, nil, "", args...)
 	if rows := refused(); len(rows) != n/100 || !strings.Contains(complaint, fmt.Sprintf("%d refused.", n/100)) {
 		t.Errorf("behind an interruption %d rows are refused: %s", len(rows), complaint)
 	}
-	// Another file of the same name is read from the beginning, and what was refused of the one before is no news.
+	// Another file of the same name is read from the start, and the old rejects are dropped.
 	if err := os.WriteFile(path, []byte(people("example.org")), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func TestAnImportSaysWhatItCannotRead(t *testing.T) {
 	}
 }
 
-// What Excel saves as CSV depends on its language and on which of its five kinds of CSV somebody chose.
+// What Excel saves as CSV depends on its language, and on which of its five kinds of CSV was chosen.
 func TestAFileIsReadInWhateverASpreadsheetSavesItIn(t *testing.T) {
 	t.Parallel()
 	const text = "E-Mail;Vor- und Nachname;Budget;Seit\r\nada@example.com;Ada Müller;4.000,50;24.11.2026\r\n;;;\r\n"
@@ -287,7 +287,7 @@ func TestAFileIsReadInWhateverASpreadsheetSavesItIn(t *testing.T) {
 	}
 }
 
-// A quote that is not closed makes one cell of all rows up to the next quote, and the row may look whole.
+// An unclosed quote makes one cell of all rows up to the next quote, and the row may look complete.
 func TestRowsThatAnUnclosedQuoteSwallowsAreNotLost(t *testing.T) {
 	t.Parallel()
 	path := writeFile(t, "people.csv", "email,name,message\nada@example.com,Ada,\"Hello\nbob@example.com,Bob,\"Hi\"\ncyd@example.com,Cyd,\"Two lines,\nwith a, comma\"\n")

@@ -13,8 +13,8 @@ import (
 
 var snippet = regexp.MustCompile(`(?s)(destinations:\n.*?)\n\nand export (\w+)=`)
 
-// TestWhatASimulatorSaysToPasteWorks follows each simulator's own words: the destination that it prints is put into a
-// configuration, and a lead goes through it, past answers that are lost on the way, to one record.
+// TestWhatASimulatorSaysToPasteWorks follows each simulator's own instructions: the destination that it prints is put into a
+// configuration, and a lead becomes one record although answers are lost on the way.
 func TestWhatASimulatorSaysToPasteWorks(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"hubspot", "salesforce", "pipedrive", "zoho", "dynamics", "http"} {

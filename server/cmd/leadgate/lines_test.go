@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Whoever reads the log lines may end, as a collector does that is restarted, or hang, as a container's log driver may.
+// The reader of the log lines may go away, like a collector that restarts, or hang, like a container's log driver.
 func TestGatewayOutlivesWhoeverReadsItsLines(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -57,7 +57,7 @@ alerts:
 			if err := test.leave(reader); err != nil {
 				t.Fatal(err)
 			}
-			for i := range 100 { // more lines than a pipe holds
+			for i := range 100 { // more lines than fit into a pipe
 				body := fmt.Sprintf("email=ada%d@example.com", i)
 				if got := request(t, "POST", "http://"+address+"/v1/forms/contact/submissions", "application/x-www-form-urlencoded", body); got.status != http.StatusCreated {
 					t.Fatalf("submission %d was answered with %d: %s", i, got.status, got.text)

@@ -53,7 +53,7 @@ func TestCollectionsAreTold(t *testing.T) {
 	}
 }
 
-// It changes the limit of the test's own process, so it runs alone.
+// Not parallel: it changes the limit of the test's own process.
 func TestALimitThatSomebodySetStands(t *testing.T) {
 	before := debug.SetMemoryLimit(-1)
 	defer debug.SetMemoryLimit(before)

@@ -12,8 +12,7 @@ import (
 	"testing"
 )
 
-// node returns a directory with the packages that testdata/openapi asks for, installed once on this machine, or skips the test
-// where there is no npm.
+// node returns a directory with the packages of testdata/openapi, installed once per machine. It skips the test if there is no npm.
 func node(t *testing.T) string {
 	t.Helper()
 	skip := t.Skip
@@ -57,15 +56,15 @@ func node(t *testing.T) string {
 		skip("npm cannot install the client's packages:", string(out))
 	}
 	if err := os.Rename(building, dir); err != nil && !errors.Is(err, os.ErrExist) {
-		if _, err := os.Stat(dir); err != nil { // another test was quicker
+		if _, err := os.Stat(dir); err != nil { // another test was faster
 			t.Fatal(err)
 		}
 	}
 	return dir
 }
 
-// TestAStockClientOfTheDescriptionCallsEveryRoute: the description passes a linter, a generator makes types of it, the compiler
-// agrees with a program that uses them, and what the gateway answers is what is described.
+// TestAStockClientOfTheDescriptionCallsEveryRoute checks that the description passes a linter, a generator can make types of it, a
+// program that uses them compiles, and the gateway's answers match.
 func TestAStockClientOfTheDescriptionCallsEveryRoute(t *testing.T) {
 	t.Parallel()
 	packages := node(t)

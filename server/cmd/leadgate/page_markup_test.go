@@ -10,7 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestThePageMayBeAsItIs: whatever its markup, its frame and its other scripts are.
+// TestThePageMayBeAsItIs tests various markup, frames and other scripts.
 func TestThePageMayBeAsItIs(t *testing.T) {
 	t.Parallel()
 	visit := visitors(t)
@@ -39,7 +39,7 @@ func TestThePageMayBeAsItIs(t *testing.T) {
 
 	t.Run("a sandbox, where nothing can be stored or locked", func(t *testing.T) {
 		s, tab := newSite(t, h, "en", ""), visit(t)
-		s.policy = "sandbox allow-scripts allow-forms" // as <iframe sandbox="allow-scripts allow-forms"> has it
+		s.policy = "sandbox allow-scripts allow-forms" // as with <iframe sandbox="allow-scripts allow-forms">
 		contact := s.markup
 		do(t, tab, s.contact(), holds(`(() => { try { return !localStorage } catch { return true } })()`), fill("sandbox@example.com"), press(), shows("[role=status]", thanks))
 		s.onlyLead(t, "sandbox@example.com")
@@ -48,7 +48,7 @@ func TestThePageMayBeAsItIs(t *testing.T) {
 		if err != nil || got != "400 email" {
 			t.Errorf("a program in a sandbox gets %q (%v)", got, err)
 		}
-		s.markup = strings.ReplaceAll(contact, "contact", "partner") // where it is from stays hidden, which the lead says
+		s.markup = strings.ReplaceAll(contact, "contact", "partner") // the lead says that its origin is unknown
 		do(t, tab, s.contact(), fill("hidden@example.com"), press(), shows("[role=status]", thanks))
 		s.onlyLead(t, "hidden@example.com")
 	})

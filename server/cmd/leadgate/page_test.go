@@ -23,17 +23,16 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// site is somebody's web site with a form, on an origin of its own, that submits to a gateway behind a network which does what
-// the test wants.
+// site is a web site with a form, on its own origin, that submits to a gateway over a network that the test controls.
 type site struct {
 	*house
 	pages *httptest.Server
-	front *httptest.Server // what pages know as the gateway
-	// markup is what /contact shows, policy what its policy says beside the usual, scripts what else it loads, and script what
-	// /site.js has.
+	front *httptest.Server // the gateway's address for pages
+	// markup is the content of /contact, policy is added to its security policy, scripts is what else it loads, and script is the
+	// content of /site.js.
 	markup, policy, scripts, script string
-	// sent counts the submissions that reached the network; fault does what the network does with the n-th, from 1, and
-	// says whether that was all.
+	// sent counts the submissions that reached the network. fault handles the n-th one, counted from 1, and reports whether that
+	// was all.
 	sent  atomic.Int32
 	fault func(n int32, w http.ResponseWriter, r *http.Request) bool
 }
@@ -45,7 +44,7 @@ const contactMarkup = `<form data-leadgate="contact" action="%[1]s/v1/forms/cont
 <button id="send">Send</button>
 </form>`
 
-// newSite serves a page at /contact, whose form has the attributes, and others of the site.
+// newSite serves a page at /contact, whose form has the attributes, and the site's other pages.
 func newSite(t *testing.T, h *house, language, attributes string) *site {
 	t.Helper()
 	s := &site{house: h}
@@ -63,10 +62,10 @@ func newSite(t *testing.T, h *house, language, attributes string) *site {
 		proxy.ServeHTTP(w, r)
 	}))
 	s.pages = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// As strict as a careful site can be.
+		// As strict as a security policy gets.
 		w.Header().Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; script-src %[1]s %[2]s; connect-src %[1]s; form-action %[1]s; %[3]s", s.front.URL, s.pages.URL, s.policy))
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Cache-Control", "no-store") // a page that comes back whole from the browser's memory is lost to chromedp
+		w.Header().Set("Cache-Control", "no-store") // chromedp loses pages restored from the back/forward cache
 		body := "<p id=place>" + r.URL.Path + "</p>"
 		switch r.URL.Path {
 		case "/site.js":
@@ -89,7 +88,7 @@ func newSite(t *testing.T, h *house, language, attributes string) *site {
 	return s
 }
 
-// until keeps a submission in the network until the channel is closed, or nobody waits for it any more.
+// until holds a submission in the network until release is closed or the client gives up.
 func until(release <-chan struct{}) func(int32, http.ResponseWriter, *http.Request) bool {
 	return func(_ int32, _ http.ResponseWriter, r *http.Request) bool {
 		select {
@@ -100,7 +99,7 @@ func until(release <-chan struct{}) func(int32, http.ResponseWriter, *http.Reque
 	}
 }
 
-// forward hands a submission to the gateway and returns its answer without passing it on.
+// forward sends a submission to the gateway and returns the answer without passing it on.
 func (s *site) forward(t *testing.T, r *http.Request) answer {
 	t.Helper()
 	body, err := io.ReadAll(r.Body)
@@ -110,7 +109,7 @@ func (s *site) forward(t *testing.T, r *http.Request) answer {
 	return request(t, http.MethodPost, s.url(r.URL.Path), r.Header.Get("Content-Type"), string(body))
 }
 
-// leadsOf are the leads that have the address, the held ones, too.
+// leadsOf returns the leads with an e-mail address, including held ones.
 func (s *site) leadsOf(t *testing.T, email string) []map[string]any {
 	t.Helper()
 	a := request(t, http.MethodPost, s.url("/v1/leads:search"), "application/json", `{"email":"`+email+`"}`)
@@ -121,7 +120,7 @@ func (s *site) leadsOf(t *testing.T, email string) []map[string]any {
 	return leads
 }
 
-// onlyLead fails unless one lead, and no held one beside it, has the address.
+// onlyLead fails the test unless exactly one lead has the address, including held ones.
 func (s *site) onlyLead(t *testing.T, email string) map[string]any {
 	t.Helper()
 	leads := s.leadsOf(t, email)
@@ -138,21 +137,21 @@ func (s *site) contact() chromedp.Action[chromedp.Void] {
 // fill enters what a visitor would.
 func fill(email string) chromedp.Action[chromedp.Void] {
 	return chromedp.Steps(
-		chromedp.Clear(chromedp.CSS("[name=email]")), // a browser may have kept it
+		chromedp.Clear(chromedp.CSS("[name=email]")), // the browser may have restored it
 		typeInto("[name=email]", email),
 		chromedp.SetValue(chromedp.CSS("[name=firstname]"), "Ada"),
 	)
 }
 
-// typeInto types text into an element. [chromedp.SendKeys] would, but reads the element's attributes while the page may change them
-// (chromedp 0.23, a data race).
+// typeInto types text into an element. It replaces [chromedp.SendKeys], which reads the element's attributes while the page may
+// change them (a data race in chromedp 0.23).
 func typeInto(selector, text string) chromedp.Action[chromedp.Void] {
 	return chromedp.Steps(chromedp.Focus(chromedp.CSS(selector), chromedp.NodeVisible), chromedp.KeyEvent(text))
 }
 
 func press() chromedp.Action[chromedp.Void] { return chromedp.Click(chromedp.CSS("#send")) }
 
-// holds waits until an expression is true in the page, or in the next one if this one is left.
+// holds waits until an expression is true in the page, or in the next one after a navigation.
 func holds(expression string) chromedp.Action[chromedp.Void] {
 	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
 		for {
@@ -185,7 +184,7 @@ func offline(on bool) chromedp.Action[chromedp.Void] {
 
 const thanks = "Thank you"
 
-// visitors returns what opens a tab of a visitor who has never been here.
+// visitors returns a function that opens a tab for a new visitor.
 func visitors(t *testing.T) func(t *testing.T) browserTab {
 	t.Helper()
 	start := browser(t, 800, 800)
@@ -197,7 +196,7 @@ func visitors(t *testing.T) func(t *testing.T) browserTab {
 	}
 }
 
-// browserTab is the context of a browser's tab.
+// browserTab is the context of a browser tab.
 type browserTab context.Context
 
 func do(t *testing.T, tab browserTab, steps ...chromedp.Action[chromedp.Void]) {
@@ -207,7 +206,7 @@ func do(t *testing.T, tab browserTab, steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// TestOneSubmissionMakesOneLead: whatever the visitor and the network do.
+// TestOneSubmissionMakesOneLead covers what visitors and the network may do.
 func TestOneSubmissionMakesOneLead(t *testing.T) {
 	t.Parallel()
 	visit := visitors(t)
@@ -227,7 +226,7 @@ func TestOneSubmissionMakesOneLead(t *testing.T) {
 		release := make(chan struct{})
 		s.fault = until(release)
 		do(t, tab, s.contact(), fill("slow@example.com"), press(), shows("[role=status]", "Sending"),
-			// Who uses the keyboard does not lose the place.
+			// Keyboard users keep their place.
 			holds(`document.activeElement.id === "send" && document.activeElement.ariaDisabled === "true" && document.forms[0].ariaBusy === "true"`), press())
 		close(release)
 		do(t, tab, shows("[role=status]", thanks), holds(`document.activeElement.ariaDisabled === "false" && document.forms[0].email.value === ""`))
@@ -304,13 +303,13 @@ func TestOneSubmissionMakesOneLead(t *testing.T) {
 			}
 			s.forward(t, r)
 			close(arrived)
-			<-ended // the visitor never sees the answer
+			<-ended // the visitor never gets the answer
 			return true
 		}
 		do(t, tab, s.contact(), fill("reload@example.com"), press())
 		<-arrived
 		do(t, tab, chromedp.Reload(), shows("[role=status]", thanks))
-		// The visitor does not believe it.
+		// The visitor submits again.
 		do(t, tab, fill("reload@example.com"), press(), holds(`document.forms[0].email.value === ""`), shows("[role=status]", thanks))
 		s.onlyLead(t, "reload@example.com")
 	})
@@ -365,7 +364,7 @@ func TestOneSubmissionMakesOneLead(t *testing.T) {
 				return field.ariaInvalid === "true" && document.activeElement === field && field.labels[0].innerText.trim() === "E-mail" &&
 					field.getAttribute("aria-describedby") === "hint " + note.id;
 			})()`))
-		// Mending it takes the note away, and the same key is good for the corrected content.
+		// Correcting the field removes the message, and the same key works for the corrected content.
 		do(t, tab, fill("mended@example.com"), holds(`!document.querySelector("label:has([name=email]) + .leadgate-error") && document.forms[0].email.getAttribute("aria-describedby") === "hint" && !document.forms[0].email.ariaInvalid`),
 			chromedp.Clear(chromedp.CSS("[name=phone]")), press(), shows("[role=status]", "Vielen Dank"))
 		s.onlyLead(t, "mended@example.com")
@@ -421,7 +420,7 @@ func TestOneSubmissionMakesOneLead(t *testing.T) {
 	})
 }
 
-// TestTheClientIsSmall: the script that a form needs, as a browser gets it.
+// TestTheClientIsSmall measures the script for forms as a browser gets it.
 func TestTheClientIsSmall(t *testing.T) {
 	t.Parallel()
 	script, err := os.ReadFile("../../../gen/js/leadgate.js")
@@ -440,7 +439,7 @@ func TestTheClientIsSmall(t *testing.T) {
 	}
 }
 
-// TestTheSnippetIsAllThatAPageNeeds: what the command prints works in a browser as it is.
+// TestTheSnippetIsAllThatAPageNeeds uses the command's output unchanged in a browser.
 func TestTheSnippetIsAllThatAPageNeeds(t *testing.T) {
 	t.Parallel()
 	ctx := browser(t, 800, 800)
@@ -463,8 +462,7 @@ func TestTheSnippetIsAllThatAPageNeeds(t *testing.T) {
 	}
 }
 
-// TestTheModuleIsReadyForNPM: it loads where there is no page, as frameworks do on their servers, and its package has what it
-// says.
+// TestTheModuleIsReadyForNPM checks that it loads without a page, as in server-side frameworks, and that the package is complete.
 func TestTheModuleIsReadyForNPM(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"npm", "node"} {

@@ -9,7 +9,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// tooBusy answers a submission as a gateway does to which it may come again in a minute.
+// tooBusy answers a submission like a gateway that wants it again in a minute.
 func (s *site) tooBusy(w http.ResponseWriter) {
 	w.Header().Set("Access-Control-Allow-Origin", s.pages.URL)
 	w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
@@ -26,8 +26,7 @@ func firstTooBusy(s *site) func(int32, http.ResponseWriter, *http.Request) bool 
 	}
 }
 
-// TestWhatWaitedDisturbsNobody: a submission that waited on the device goes out, or is given up, beside whatever the visitor
-// does now.
+// TestWhatWaitedDisturbsNobody: a submission that waited on the device is sent or given up without disturbing the visitor.
 func TestWhatWaitedDisturbsNobody(t *testing.T) {
 	t.Parallel()
 	visit := visitors(t)
@@ -59,7 +58,7 @@ func TestWhatWaitedDisturbsNobody(t *testing.T) {
 		s.scripts += `<script src="/site.js" defer></script>`
 		s.script = `addEventListener("leadgate:expired", (event) => window.expired = event.detail)`
 		do(t, tab, s.contact(), fill("late@example.com"), press(), shows("[role=status]", "kept on this device"),
-			// The key's life is nearly over: the gateway may soon not know it any more.
+			// The key is about to expire, after which the gateway may not know it any more.
 			holds(`(localStorage.leadgate = localStorage.leadgate.replace(/"until":\d+/, '"until":1'), true)`),
 			chromedp.Reload(), shows("[role=status]", "could not be sent"),
 			holds(`window.expired.body.includes("late%40example.com") && !localStorage.leadgate.includes("late")`))
@@ -93,7 +92,7 @@ func TestWhatWaitedDisturbsNobody(t *testing.T) {
 		s.script = `later = new Map(), soon = setTimeout, stop = clearTimeout;
 			setTimeout = (run, after) => after < 60_000 ? soon(run, after) : (later.set(-1 - later.size, run), -later.size);
 			clearTimeout = (timer) => later.delete(timer) || stop(timer);
-			delete Navigator.prototype.locks` // as a page has none that came without TLS
+			delete Navigator.prototype.locks` // like a page without TLS
 		do(t, tab, s.contact())
 		for _, email := range []string{"one@example.com", "two@example.com"} {
 			do(t, tab, fill(email), press(), shows("[role=status]", "kept on this device"), holds(`document.forms[0].email.value === ""`))

@@ -11,18 +11,18 @@ import (
 	"testing"
 )
 
-// outside is everything that leads are enriched and screened with.
+// outside stands for all services that enrich and screen leads.
 type outside struct {
 	*httptest.Server
 	mu    sync.Mutex
 	asked []string
-	delay chan struct{} // answers wait until it is closed; nil for at once
+	delay chan struct{} // answers wait until it is closed; nil for no delay
 }
 
 func newOutside(t *testing.T) *outside {
 	o := &outside{}
 	o.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = r.ParseForm() // a bad one has no token
+		_ = r.ParseForm() // a malformed form has no token
 		o.mu.Lock()
 		o.asked = append(o.asked, r.URL.Query().Get("domain")+r.PostForm.Get("response"))
 		delay := o.delay
@@ -55,7 +55,7 @@ func (o *outside) times(what string) int {
 	return len(slices.DeleteFunc(slices.Clone(o.asked), func(asked string) bool { return asked != what }))
 }
 
-// enriched makes the house enrich and screen its leads from outside.
+// enriched makes the house enrich and screen its leads with outside.
 func (h *house) enriched(o *outside) {
 	h.t.Helper()
 	h.t.Setenv("COMPANY_KEY", "company-key")

@@ -18,10 +18,10 @@ import (
 	"time"
 )
 
-// How long a test waits for something that should happen at once, on a machine that is busy.
+// How long a test waits for something that should happen at once, on a busy machine.
 const patience = 30 * time.Second
 
-// binary is the built leadgate, made once for all tests.
+// binary is the built leadgate, built once for all tests.
 var binary string
 
 func TestMain(m *testing.M) {
@@ -47,13 +47,13 @@ func buildAndRun(m *testing.M) int {
 type process struct {
 	t       *testing.T
 	cmd     *exec.Cmd
-	address string // host:port that it serves
+	address string // host:port that it listens on
 	lines   *lines
 	ended   chan struct{}
-	err     error // of the ended process
+	err     error // from the ended process
 }
 
-// start runs leadgate until the test ends, and waits until its output tells the address it serves.
+// start runs leadgate until the test ends, and waits until it prints its address.
 func start(t *testing.T, environment []string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, cmd: exec.Command(binary, args...), lines: newLines(), ended: make(chan struct{})}
@@ -73,7 +73,7 @@ func start(t *testing.T, environment []string, args ...string) *process {
 		close(p.ended)
 	}()
 	t.Cleanup(func() {
-		if p.address == "" && t.Failed() { // it never got there: say where it is
+		if p.address == "" && t.Failed() { // it did not get there: say where it is
 			_ = p.cmd.Process.Signal(syscall.SIGQUIT)
 			select {
 			case <-p.ended:
@@ -90,19 +90,19 @@ func start(t *testing.T, environment []string, args ...string) *process {
 	return p
 }
 
-// startDemo runs the demo, whose temporary directory would outlive it, since it is killed at the end.
+// startDemo runs the demo with a TMPDIR that the test removes, because the demo is killed.
 func startDemo(t *testing.T) *process {
 	t.Helper()
 	return start(t, []string{"TMPDIR=" + t.TempDir()}, "demo", "--listen", "127.0.0.1:0")
 }
 
-// kill ends the process as a power cut would.
+// kill ends the process abruptly, like a power failure.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // it may have ended
 	<-p.ended
 }
 
-// stop asks the process to end and returns how it did.
+// stop asks the process to end, and returns its error.
 func (p *process) stop() error {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -117,7 +117,7 @@ func (p *process) stop() error {
 	}
 }
 
-// lines keeps what a process prints and lets a test wait for a line.
+// lines collects what a process prints, and lets a test wait for a line.
 type lines struct {
 	mu      sync.Mutex
 	all     strings.Builder
@@ -171,7 +171,7 @@ func (l *lines) wait(t *testing.T, pattern *regexp.Regexp) []string {
 	}
 }
 
-// run runs a command of leadgate to its end.
+// run runs a command of leadgate until it ends.
 func run(t *testing.T, environment []string, stdin string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -187,7 +187,7 @@ func run(t *testing.T, environment []string, stdin string, args ...string) (stdo
 	return out.String(), complaints.String(), cmd.ProcessState.ExitCode()
 }
 
-// answer is what a request was answered with.
+// answer is the answer to a request.
 type answer struct {
 	status int
 	header http.Header
@@ -222,7 +222,7 @@ func request(t *testing.T, method, url, contentType, body string, headers ...str
 	return a
 }
 
-// event is an event as the watch shows it over REST.
+// event is an event as watched over REST.
 type event struct {
 	ID   string `json:"id"`
 	Lead struct {
@@ -248,7 +248,7 @@ type event struct {
 	} `json:"form"`
 }
 
-// watch streams the events of the gateway, beginning with what it remembers.
+// watch streams the gateway's events, starting with the remembered ones.
 func (p *process) watch() <-chan event {
 	p.t.Helper()
 	return p.watchFrom("last=1000")
@@ -292,7 +292,7 @@ func (p *process) watchFrom(query string) <-chan event {
 	return events
 }
 
-// await reads events of a lead until one has the stage, and returns the stages so far.
+// await reads the events of a lead until one has the stage, and returns the stages so far.
 func await(t *testing.T, events <-chan event, leadID, stage string) []string {
 	t.Helper()
 	var stages []string

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// It changes the number of the test's own process, so it runs alone.
+// Not parallel: it changes GOMAXPROCS of the test's own process.
 func TestThreadsAreSpareUnlessSomebodySetTheirNumber(t *testing.T) {
 	if os.Getenv("GOMAXPROCS") != "" {
 		t.Skip("GOMAXPROCS is set for this run")

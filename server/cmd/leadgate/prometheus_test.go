@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// startPrometheus runs the real one, which scrapes the gateway every half second and evaluates the rules shipped with it. It
-// returns the address it serves.
+// startPrometheus runs Prometheus, which scrapes the gateway every half second and evaluates the shipped rules. It returns its
+// address.
 func startPrometheus(t *testing.T, gateway string) string {
 	t.Helper()
 	path, err := exec.LookPath("prometheus")
@@ -62,7 +62,7 @@ scrape_configs:
 	return address
 }
 
-// freeAddress is one that nobody listens on at the moment.
+// freeAddress returns an address on which nothing currently listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// fenced finds the code of a language in a document.
+// fenced returns the code blocks of a language in a document.
 func fenced(document, language string) []string {
 	var blocks []string
 	for _, found := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```").FindAllStringSubmatch(document, -1) {
@@ -21,7 +21,7 @@ func fenced(document, language string) []string {
 	return blocks
 }
 
-// commands returns the commands of a document in their order, without comments, continued lines joined.
+// commands returns the commands of a document in order, without comments and with continued lines joined.
 func commands(document string) []string {
 	var all []string
 	for _, block := range fenced(document, "sh") {
@@ -34,23 +34,23 @@ func commands(document string) []string {
 	return all
 }
 
-// lasting are commands that go on until they are ended, with what they say once they are at work.
+// lasting are commands that run until they are ended, with what they print once they are ready.
 var lasting = []struct{ prefix, sign string }{
-	{"bin/leadgate watch --stage", ""}, // of stages that no lead reached
+	{"bin/leadgate watch --stage", ""}, // stages that no lead reached
 	{"bin/leadgate watch", "STARTED"},
 	{"bin/leadgate serve", "listens on"},
 	{"bin/leadgate simulate", "listening on"},
 	{"curl -N", `"hello"`},
 }
 
-// How long a command that says nothing must go on to count as at work.
+// How long a command that prints nothing must run to count as ready.
 const silence = time.Second
 
-// guides are what users read, in the order in which the first leads to the others.
+// guides are the documents for users, in the order in which the first links to the others.
 var guides = []string{"README.md", "server/config/README.md", "worker/crm/README.md", "server/observe/README.md", "worker/store/README.md"}
 
-// TestEveryCommandOfTheGuidesWorks runs them one after the other, as a reader would, against the demo. In their place only
-// the address of the demo is changed, because tests run side by side, and the name of a destination that the demo never had.
+// TestEveryCommandOfTheGuidesWorks runs the commands in order against the demo, like a reader. It replaces only the demo's address,
+// because tests run in parallel, and the name of a destination that the demo does not have.
 func TestEveryCommandOfTheGuidesWorks(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"curl", "make", "sh"} {
@@ -81,7 +81,7 @@ func TestEveryCommandOfTheGuidesWorks(t *testing.T) {
 	)
 	for _, command := range commands(readme) {
 		if name, isMake := strings.CutPrefix(command, "make"); isMake {
-			// make test runs this test; make run builds what runs above.
+			// make test runs this very test; make run builds what runs above.
 			out, err := exec.Command("make", "-C", root, "-n", strings.TrimSpace(name)).CombinedOutput()
 			if err != nil {
 				t.Errorf("%s: %v: %s", command, err, out)
@@ -97,7 +97,7 @@ func TestEveryCommandOfTheGuidesWorks(t *testing.T) {
 	}
 }
 
-// reader makes the directory of somebody who follows the README: the binary, the configuration, grpcurl.
+// reader creates the directory of somebody who follows the README: the binary, the configuration, grpcurl.
 func reader(t *testing.T, root, readme string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -117,7 +117,7 @@ func reader(t *testing.T, root, readme string) string {
 
 func runAsReader(t *testing.T, dir string, environment []string, command string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*patience) // grpcurl is built once
+	ctx, cancel := context.WithTimeout(t.Context(), 10*patience) // the first run builds grpcurl
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", "exec "+command)
 	cmd.Dir, cmd.Env = dir, environment
@@ -133,7 +133,7 @@ func runAsReader(t *testing.T, dir string, environment []string, command string)
 	}
 }
 
-// runForAWhile runs a command until it says the sign, or for a while if it has none, and ends it.
+// runForAWhile runs a command until it prints sign, or for a while if that is empty, and kills it.
 func runForAWhile(t *testing.T, cmd *exec.Cmd, sign string) {
 	t.Helper()
 	said := newLines()

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// awaitSystem reads events until one befell the gateway that is of the type, and returns its detail.
+// awaitSystem reads events until one about the gateway has the type, and returns its detail.
 func awaitSystem(t *testing.T, events <-chan event, kind string) string {
 	t.Helper()
 	return awaitEvent(t, events, kind, func(e event) (string, string) {
@@ -21,7 +21,7 @@ func awaitSystem(t *testing.T, events <-chan event, kind string) string {
 	})
 }
 
-// awaitDestination reads events until one befell a destination that is of the type, and returns its detail.
+// awaitDestination reads events until one about a destination has the type, and returns its detail.
 func awaitDestination(t *testing.T, events <-chan event, kind string) string {
 	t.Helper()
 	return awaitEvent(t, events, kind, func(e event) (string, string) {
@@ -47,7 +47,7 @@ func awaitEvent(t *testing.T, events <-chan event, kind string, read func(event)
 	}
 }
 
-// edit changes the configuration file in place, as an editor does.
+// edit changes the configuration file like an editor.
 func (h *house) edit(from, to string) {
 	h.t.Helper()
 	text, err := os.ReadFile(h.config)
@@ -66,7 +66,7 @@ func (h *house) edit(from, to string) {
 	}
 }
 
-// awaitMetrics asks until the metrics have all the lines: they follow the events, and come a moment after a watch saw one.
+// awaitMetrics polls until the metrics have all lines. They follow events with a short delay.
 func (h *house) awaitMetrics(lines ...string) {
 	h.t.Helper()
 	deadline := time.After(patience)
@@ -145,7 +145,7 @@ func TestWhatNeedsARestartIsToldAndTheRestTakesEffect(t *testing.T) {
 	}
 }
 
-// The way Kubernetes replaces a secret: the file is behind a link that is replaced.
+// Kubernetes replaces a secret like this: the file is behind a symbolic link that is replaced.
 func TestAMendedTokenIsReadAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -175,7 +175,7 @@ func TestAMendedTokenIsReadAgain(t *testing.T) {
 	if detail := awaitSystem(t, events, "CONFIG_APPLIED"); !strings.Contains(detail, "credentials") {
 		t.Errorf("the event says %q", detail)
 	}
-	await(t, h.gateway.watch(), leadID, "SUCCESS") // perhaps before that: the worker looks at the file, too
+	await(t, h.gateway.watch(), leadID, "SUCCESS") // perhaps earlier: the worker checks the file, too
 	h.onlyContact()
 }
 
@@ -211,14 +211,14 @@ func TestNoLeadIsLostWhileTheConfigurationChanges(t *testing.T) {
 	deadline := time.After(patience)
 	for len(h.contacts()) < senders*each {
 		select {
-		case <-events: // something happened: look again
+		case <-events: // something happened: check again
 		case <-deadline:
 			t.Fatalf("%d of %d leads reached the CRM", len(h.contacts()), senders*each)
 		}
 	}
 }
 
-// A destination goes under another name. What waits for it is held, and nothing that a person asks for fails without a word.
+// A destination is renamed. What waits for it is held, and nothing that a person asks for fails silently.
 func TestWhatWaitsForADestinationThatIsGoneIsMovedByAPerson(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

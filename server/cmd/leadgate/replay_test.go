@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// awaitAll reads events until every one of the leads has reached the stage.
+// awaitAll reads events until all leads have reached the stage.
 func awaitAll(t *testing.T, events <-chan event, leads []string, stage string) {
 	t.Helper()
 	deadline := time.After(patience)
@@ -27,7 +27,7 @@ func awaitAll(t *testing.T, events <-chan event, leads []string, stage string) {
 	}
 }
 
-// leadgate runs a command against the house's gateway and returns what it says.
+// leadgate runs a command against the house's gateway and returns its output.
 func (h *house) leadgate(stdin string, args ...string) string {
 	h.t.Helper()
 	out, complaint, code := run(h.t, nil, stdin, append(args, "--server", h.gateway.address)...)
@@ -37,7 +37,7 @@ func (h *house) leadgate(stdin string, args ...string) string {
 	return out
 }
 
-// The marketing team renames two fields: one that the form requires, and one that it does not.
+// The marketing team renames two fields, one required by the form and one optional.
 func TestAfterAFieldWasRenamedAReplayLosesNothing(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -61,7 +61,7 @@ func TestAfterAFieldWasRenamedAReplayLosesNothing(t *testing.T) {
 	before := person("ada", "company", "Engines", "phone", "(415) 555-0132")
 	await(t, events, before, "SUCCESS")
 
-	// The page is changed, and nobody tells leadgate.
+	// The page is changed without telling leadgate.
 	held := []string{person("bob", "company_name", "Looms"), person("cyd", "company_name", "Ships")}
 	for _, id := range held {
 		await(t, events, id, "HELD")
@@ -70,10 +70,10 @@ func TestAfterAFieldWasRenamedAReplayLosesNothing(t *testing.T) {
 	if line != "company_name: company" {
 		t.Errorf("the line to add is said to be %q", line)
 	}
-	partly := person("dee", "company", "Mills", "telefon_nummer", "(415) 555-0133") // an optional field
+	partly := person("dee", "company", "Mills", "telefon_nummer", "(415) 555-0133") // a renamed optional field
 	await(t, events, partly, "SUCCESS")
 
-	// The file is mended with the line that the event gave.
+	// The configuration is fixed with the suggested line.
 	h.edit("company: company }", "company: company, "+line+", telefon_nummer: phone }")
 	awaitSystem(t, events, "CONFIG_APPLIED")
 	text := h.leadgate("", "replay", "--form", "contact", "--since", "2h", "--dry-run")
@@ -138,7 +138,7 @@ func TestAChangedMappingReachesWhatWasDelivered(t *testing.T) {
 	}
 }
 
-// The administrator of the CRM takes a property away, and puts it back: nothing changes here.
+// The CRM's administrator removes a property and restores it. Nothing changes here.
 func TestWhatTheCRMLeftOutIsSentAgainOnceItTakesIt(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -221,8 +221,8 @@ func TestAPreviewShowsWhatWouldBeSentAndKeepsNothing(t *testing.T) {
 	}
 }
 
-// While the CRM is down a field is found to be renamed. What was tried already goes out as it was first sent, because the CRM may
-// have it; what the replay promised reaches the CRM all the same.
+// A renamed field is found while the CRM is down. What was already tried is sent unchanged, because the CRM may have it, but what
+// the replay promised reaches the CRM as well.
 func TestAReplayReachesWhatWaitsForAnAnswer(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

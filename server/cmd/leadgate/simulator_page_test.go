@@ -6,7 +6,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// The page of a simulated CRM is looked at for long: it says what it was told, and that it is not told any more.
+// A simulated CRM's page stays open: it shows what the CRM received, and says when it is disconnected.
 func TestThePageOfASimulatedCRMSaysWhatItDoes(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

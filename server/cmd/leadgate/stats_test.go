@@ -16,7 +16,7 @@ func TestStatsTellWhatWasDeliveredAndHowFastAlsoAfterARestart(t *testing.T) {
 	await(t, h.gateway.watch(), leadID, "SUCCESS")
 	check := func() {
 		t.Helper()
-		// They are counted from events, a moment after watchers see them.
+		// They are counted from events, shortly after watchers see them.
 		for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 			a := request(t, "GET", h.url("/v1/stats"), "", "")
 			if a.status != 200 {
@@ -38,7 +38,7 @@ func TestStatsTellWhatWasDeliveredAndHowFastAlsoAfterARestart(t *testing.T) {
 	check()
 }
 
-// More happens than the journal remembers, and the gateway is killed in the middle of it: no figure is behind another afterwards.
+// More happens than the journal remembers, and the gateway is killed meanwhile. Afterwards the figures are consistent.
 func TestStatsAgreeAfterARestartInTheMiddleOfALoad(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -73,7 +73,7 @@ type counts struct {
 	Submitted, Accepted, Delivered int `json:",string"`
 }
 
-// awaitStats asks for the figures until they are as wanted.
+// awaitStats polls the figures until good accepts them.
 func (h *house) awaitStats(good func(counts) bool) counts {
 	h.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {

@@ -15,16 +15,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal is a pseudo terminal that a leadgate runs in.
+// terminal is a pseudo terminal in which leadgate runs.
 type terminal struct {
 	t      *testing.T
 	master *os.File
 	screen *vt.Emulator
-	drawn  chan struct{} // holds a signal when something was written to the screen
+	drawn  chan struct{} // holds a signal when the screen has changed
 	cmd    *exec.Cmd
 
 	mu   sync.Mutex
-	text string // on the screen
+	text string // the content of the screen
 }
 
 // inTerminal runs leadgate in a terminal of 150 columns and 30 lines.
@@ -61,7 +61,7 @@ func inTerminal(t *testing.T, args ...string) *terminal {
 		buffer := make([]byte, 64<<10)
 		for {
 			n, err := master.Read(buffer)
-			_, _ = term.screen.Write(buffer[:n]) // it takes everything
+			_, _ = term.screen.Write(buffer[:n]) // never fails
 			term.mu.Lock()
 			term.text = term.screen.String()
 			term.mu.Unlock()
@@ -74,7 +74,7 @@ func inTerminal(t *testing.T, args ...string) *terminal {
 			}
 		}
 	}()
-	go func() { // what a terminal is asked, it answers
+	go func() { // the terminal's answers to queries
 		defer close(answered)
 		_, _ = io.Copy(master, term.screen)
 	}()
@@ -86,7 +86,7 @@ func inTerminal(t *testing.T, args ...string) *terminal {
 			t.Logf("the terminal showed:\n%s", term.shown())
 		}
 		master.Close()
-		_ = term.screen.InputPipe().(io.Closer).Close() // Close of the emulator itself races with its Read
+		_ = term.screen.InputPipe().(io.Closer).Close() // the emulator's own Close races with its Read
 		<-answered
 	})
 	return term
@@ -99,7 +99,7 @@ func (term *terminal) press(keys string) {
 	}
 }
 
-// shown is what stands on the screen.
+// shown returns the content of the screen.
 func (term *terminal) shown() string {
 	term.mu.Lock()
 	defer term.mu.Unlock()
@@ -164,7 +164,7 @@ func TestTheTableSaysThatTheGatewayIsAway(t *testing.T) {
 	term.shows(`● live`)
 	h.gateway.kill()
 	term.shows(`leadgate ▸ [0-9.:]+ +▲ the gateway is away; waiting for it, figures of [0-9:]+`)
-	term.press("?") // a key takes notes away, not this
+	term.press("?") // keys clear notes, but not this one
 	term.shows(`freeze the view, or resume it`)
 	if !strings.Contains(term.shown(), "the gateway is away") {
 		t.Error("a key takes away that the gateway is away")

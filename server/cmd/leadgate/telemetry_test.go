@@ -20,7 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// collector takes OTLP over HTTP.
+// collector receives OTLP over HTTP.
 type collector struct {
 	*httptest.Server
 	mu      sync.Mutex
@@ -107,7 +107,7 @@ func (c *collector) span(name string) *tracev1.Span {
 	return c.spans[i]
 }
 
-// The other end of a destination of the kind http may have traces of its own.
+// The receiver of an http destination may trace as well.
 func TestTheTraceGoesOnAtAnHTTPDestination(t *testing.T) {
 	t.Parallel()
 	c := newCollector(t)
@@ -140,7 +140,7 @@ destinations: { erp: { http: { url: %q } } }
 	}
 }
 
-// The trace goes on over an outage and a power cut: it stands on disk with the lead.
+// The trace survives an outage and a power failure, because it is stored with the lead.
 func TestOneTraceFromTheBrowserToTheCRMsAnswer(t *testing.T) {
 	t.Parallel()
 	h, c := newHouse(t), newCollector(t)
@@ -152,7 +152,7 @@ func TestOneTraceFromTheBrowserToTheCRMsAnswer(t *testing.T) {
 		h.gateway = start(t, environment, "serve", "--config", h.config, "--listen", "127.0.0.1:0", "--data-dir", h.data)
 	}
 	again()
-	h.faults(`{"status":503,"path":"batch"}`) // the lead's own call, not the look at the CRM before it
+	h.faults(`{"status":503,"path":"batch"}`) // the lead's own call, not the ping before it
 	const traceID, browserSpan = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 	a := request(t, "POST", h.url("/v1/forms/contact/submissions"), "application/json", `{"email":"a@example.com"}`, "traceparent", "00-"+traceID+"-"+browserSpan+"-01")
 	if a.status != 201 {
@@ -188,7 +188,7 @@ func TestOneTraceFromTheBrowserToTheCRMsAnswer(t *testing.T) {
 	}
 }
 
-// The lines that are sent are those that are written: the same attributes, masked, in the trace that the request brought.
+// The exported log lines equal the written ones: the same attributes, masked, in the trace of the request.
 func TestLogLinesAreSentOverOTLPWhereThatIsAskedFor(t *testing.T) {
 	t.Parallel()
 	h, c := newHouse(t), newCollector(t)
@@ -224,7 +224,7 @@ func TestLogLinesAreSentOverOTLPWhereThatIsAskedFor(t *testing.T) {
 			t.Errorf("personal data in %v", l)
 		}
 	}
-	// What is sent is written as well, and the last of it was sent before the process ended.
+	// What is exported is also written, and the last lines were exported before the process ended.
 	if !strings.Contains(h.gateway.lines.text(), `"stage":"success"`) || !slices.ContainsFunc(c.lines, func(l *logsv1.LogRecord) bool { return strings.Contains(l.String(), "stopping") }) {
 		t.Error("lines are missing")
 	}

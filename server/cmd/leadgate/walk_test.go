@@ -22,13 +22,13 @@ type house struct {
 	gateway *process
 	config  string
 	data    string
-	// visitors is how many sent a form through submit.
+	// visitors counts the forms sent by submit.
 	visitors int
-	// crmFaults is what is wrong with the CRM.
+	// crmFaults are the CRM's current faults.
 	crmFaults string
 }
 
-// newHouse starts both with a form and one destination, with quick retries.
+// newHouse starts both, with a form and one destination that retries quickly.
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{t: t, data: filepath.Join(t.TempDir(), "data"), config: filepath.Join(t.TempDir(), "leadgate.yaml")}
@@ -53,7 +53,7 @@ destinations:
 	return h
 }
 
-// restart starts the gateway, again if it ended.
+// restart starts the gateway, also after it ended.
 func (h *house) restart() {
 	h.t.Helper()
 	h.gateway = start(h.t, []string{"HUBSPOT_TOKEN=" + token}, "serve", "--config", h.config, "--listen", "127.0.0.1:0", "--data-dir", h.data)
@@ -179,7 +179,7 @@ func TestAReusedKeyWithOtherContentIsHeldNotLost(t *testing.T) {
 		!strings.Contains(held.text, first.body["leadId"].(string)) {
 		t.Errorf("held leads: %s, want Grace's, linked to the first", held.text)
 	}
-	// A backend that reuses a key made a mistake and is told.
+	// A backend that reuses a key has a bug, and gets an error.
 	body := `{"lead":{"email":"%s","firstName":"%s"},"idempotencyKey":"order-1"}`
 	one := request(t, "POST", h.url("/v1/leads"), "application/json", fmt.Sprintf(body, "a@example.com", "Ada"))
 	two := request(t, "POST", h.url("/v1/leads"), "application/json", fmt.Sprintf(body, "b@example.com", "Ada"))
@@ -308,7 +308,7 @@ func TestRESTFormAndGRPCAnswerAlike(t *testing.T) {
 	submit := func(args ...string) (string, string, int) {
 		return run(t, nil, "", append(append([]string{"submit"}, args...), server...)...)
 	}
-	// The same key with the same lead: new, then replayed, whichever way it comes.
+	// The same key with the same lead is replayed, whether over gRPC or REST.
 	out, _, code := submit("--key", "same", "email=ada@example.com", "first_name=Ada")
 	if code != 0 || strings.Contains(out, `"replayed":true`) {
 		t.Fatalf("over gRPC: exit %d, %s", code, out)
@@ -318,7 +318,7 @@ func TestRESTFormAndGRPCAnswerAlike(t *testing.T) {
 	if rest.status != 200 || rest.body["leadId"] != leadID || rest.body["replayed"] != true {
 		t.Errorf("over REST: %d %s, want a replay of %s", rest.status, rest.text, leadID)
 	}
-	// The same mistake: the same message.
+	// The same error gets the same message.
 	rest = request(t, "POST", h.url("/v1/leads"), "application/json", `{"lead":{"email":"not an address"}}`)
 	_, complaint, code := submit("email=not an address")
 	if rest.status != 400 || code != 1 {
@@ -331,7 +331,7 @@ func TestRESTFormAndGRPCAnswerAlike(t *testing.T) {
 	if message := violations[0].(map[string]any)["message"].(string); !strings.Contains(complaint, message) {
 		t.Errorf("REST says %q, gRPC %q", message, complaint)
 	}
-	// A form over gRPC is the form over REST.
+	// A form over gRPC equals the form over REST.
 	form := h.post("page", ada)
 	out, complaint, code = submit("--form", "contact", "--key", "page", "email= Ada.Lovelace@Example.COM ", "firstname=Ada ", "lastname=Lovelace",
 		"phone=(415) 555-0132", "country=United States", "message=12 km\r\neach way")

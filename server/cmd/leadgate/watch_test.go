@@ -11,7 +11,7 @@ import (
 	"unicode"
 )
 
-// In a pipe, each event that the flags choose is one line, which begins with what happened before.
+// In a pipe, each event that matches the flags is one line, starting with earlier events.
 func TestWatchInAPipeIsOneEventALine(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -60,7 +60,7 @@ func TestWatchInAPipeIsOneEventALine(t *testing.T) {
 	}
 }
 
-// What strangers write into the names and values of fields neither moves an operator's cursor nor begins a line.
+// Field names and values from strangers neither move the cursor nor begin a line.
 func TestStrangersDoNotWriteToTheTerminal(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
