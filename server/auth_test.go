@@ -50,12 +50,12 @@ func TestWithoutKeysOnlyLocalCallersAreServed(t *testing.T) {
 			h.post("/v1/leads", asJSON, ada, c.headers...).expect(t, map[int]int{200: 201, 403: 403}[c.status])
 		})
 	}
-	// A proxy that says nothing of itself.
+	// A proxy that sends no headers about itself.
 	_, answer := h.raw("GET /v1/leads HTTP/1.0\r\nHost: " + h.address + "\r\n\r\n")
 	if line, err := answer.ReadString('\n'); !strings.Contains(line, " 403 ") {
 		t.Errorf("over HTTP/1.0: %q (%v)", line, err)
 	}
-	// Pages, health and what is the same for everybody stay open.
+	// Forms, health checks and public files stay open.
 	remote := []string{"Host", "leads.example.com", "X-Forwarded-For", "203.0.113.9"}
 	h.post("/v1/forms/contact/submissions", asForm, "email=a@example.com", remote...).expect(t, 201)
 	for _, path := range []string{"/healthz", "/readyz", "/openapi.json"} {
@@ -158,7 +158,7 @@ func TestPagesMayReadTheirAnswers(t *testing.T) {
 		t.Error("the page cannot read why it was refused")
 	}
 	h.post(path, asForm, "email=a@example.com", "Origin", "https://evil.example").expect(t, 403)
-	// No other part of the API lets pages elsewhere read anything.
+	// Pages elsewhere can read no other part of the API.
 	if a := h.send(http.MethodOptions, "/v1/leads", "", "", "Origin", "https://www.example.com"); a.status < 400 || a.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("preflight of the API: %d %v", a.status, a.header)
 	}
@@ -194,7 +194,7 @@ func TestWhoTriesKeysIsLogged(t *testing.T) {
 	h := open(t, options{config: withKeys + "trusted_proxies: [\"127.0.0.0/8\"]\n", env: keys, logs: logs})
 	for _, path := range []string{"/v1/leads", "/v1/deliveries", "/metrics"} {
 		h.send(http.MethodGet, path, "", "", "Authorization", "Bearer opensesame", "X-Forwarded-For", "203.0.113.7").expect(t, 401)
-		h.send(http.MethodGet, path, "", "", "X-Forwarded-For", "203.0.113.8").expect(t, 401) // without any, as whoever is curious
+		h.send(http.MethodGet, path, "", "", "X-Forwarded-For", "203.0.113.8").expect(t, 401) // without a key, out of curiosity
 	}
 	got := logs.String()
 	if strings.Count(got, "an API key was refused") != 1 || !strings.Contains(got, "203.0.113.7") || strings.Contains(got, "opensesame") {

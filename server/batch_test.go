@@ -39,7 +39,7 @@ func TestOneBadLeadOfABatchFailsAlone(t *testing.T) {
 				t.Errorf("round %d: result %d is %s, want %s", round, i, got, want)
 			}
 		}
-		for i, result := range results { // a number, also of the first
+		for i, result := range results { // a number, also for the first
 			if got := result.(map[string]any)["index"]; got != float64(i) {
 				t.Errorf("round %d: result %d has index %#v", round, i, got)
 			}
@@ -69,7 +69,7 @@ func TestABatchHasBounds(t *testing.T) {
 	h.post("/v1/leads:batch", asJSON, large).expect(t, 200)
 	h.post("/v1/leads:batch", asJSON, large+strings.Repeat(" ", 4<<20)).expect(t, 413, "4194304")
 	h.post("/v1/leads", asJSON, ada+strings.Repeat(" ", 64<<10)).expect(t, 413)
-	// One lead is no larger over gRPC.
+	// A single lead may be no larger over gRPC.
 	client := leadgatev1.NewLeadServiceClient(h.dial())
 	lead := &leadgatev1.Lead{Email: "a@example.com", Message: strings.Repeat("x", 70<<10)}
 	if _, err := client.SubmitLead(t.Context(), &leadgatev1.SubmitLeadRequest{Lead: lead}); status.Code(err) != codes.ResourceExhausted {
@@ -131,7 +131,7 @@ func TestAStreamAnswersEachLeadWhenItIsOnDisk(t *testing.T) {
 	}
 }
 
-// Whoever watches sees a sender with a wrong key, however it sends, and nothing of one that goes away.
+// Watchers see a sender with a wrong key, over every transport, but nothing of one that disconnects.
 func TestAStreamThatIsRefusedIsAnEvent(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -204,7 +204,7 @@ func TestAStreamThatIsCutByTheStopRefusesNoGoodLead(t *testing.T) {
 			for i := 0; ; i++ {
 				lead := &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: fmt.Sprintf("p%d-%d@example.com", sender, i)}, IdempotencyKey: fmt.Sprintf("%d-%d", sender, i)}
 				if stream.Send(&leadgatev1.SubmitLeadsRequest{Request: lead}) != nil {
-					return // the receiver is told why
+					return // the receiver gets the reason
 				}
 			}
 		})
@@ -227,7 +227,7 @@ func TestAStreamThatIsCutByTheStopRefusesNoGoodLead(t *testing.T) {
 		})
 	}
 	<-busy
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // the disk may be slow, and what was taken is written
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // the disk may be slow, and accepted leads are still written
 	defer cancel()
 	if err := h.server.Shutdown(ctx); err != nil {
 		t.Errorf("with senders: %v", err)

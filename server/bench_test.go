@@ -17,8 +17,8 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// The accept path with everything but the log lines, durable, 64 callers for each processor. make bench has the figures
-// that count: against bare servers, from another process.
+// The accept path without log lines, durable, with 64 callers per processor. The figures that count are from make bench: against bare
+// servers, from another process.
 
 func BenchmarkAcceptREST(b *testing.B) {
 	h := open(b, options{})
@@ -35,7 +35,7 @@ func BenchmarkAcceptREST(b *testing.B) {
 				b.Error(err)
 				return
 			}
-			_, err = io.Copy(io.Discard, response.Body) // or the connection could not be used again
+			_, err = io.Copy(io.Discard, response.Body) // otherwise the connection could not be reused
 			if err = errors.Join(err, response.Body.Close()); err != nil {
 				b.Error(err)
 				return
@@ -66,7 +66,7 @@ func BenchmarkAcceptGRPC(b *testing.B) {
 	})
 }
 
-// BenchmarkRules judges the lead of make bench against the rules of its message.
+// BenchmarkRules validates the lead of make bench against the rules of its message.
 func BenchmarkRules(b *testing.B) {
 	validator, err := protovalidate.New(protovalidate.WithMessages(&leadgatev1.SubmitLeadRequest{}))
 	if err != nil {
@@ -87,7 +87,7 @@ func BenchmarkRules(b *testing.B) {
 	}
 }
 
-// BenchmarkWatch sends events to one watcher: what a watcher costs per event, its own side included.
+// BenchmarkWatch sends events to one watcher and measures the cost per event, including the watcher's side.
 func BenchmarkWatch(b *testing.B) {
 	const chunk = 4000 // fewer than the journal keeps
 	event := func(n int) *leadgatev1.Event {

@@ -15,8 +15,8 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// encodedLead is a SubmitLeadRequest as other languages encode it: also with text that is not UTF-8, such as what JavaScript makes
-// of half an emoji.
+// encodedLead returns a SubmitLeadRequest as other languages encode it, even with text that is not UTF-8, such as JavaScript's half an
+// emoji.
 func encodedLead(t *testing.T, email, message string) []byte {
 	t.Helper()
 	lead, err := proto.Marshal(&leadgatev1.Lead{Email: email})
@@ -28,7 +28,7 @@ func encodedLead(t *testing.T, email, message string) []byte {
 	return field1(lead)
 }
 
-// field1 is a message whose field 1 holds others.
+// field1 returns a message that has others in its field 1.
 func field1(messages ...[]byte) []byte {
 	var encoded []byte
 	for _, message := range messages {
@@ -44,7 +44,7 @@ func TestAMessageThatCannotBeReadIsTheSendersFault(t *testing.T) {
 	for name, c := range map[string]struct {
 		method  string
 		message []byte
-		told    bool // by an event
+		told    bool // whether there is an event
 	}{
 		"a lead that is not UTF-8":    {leadgatev1.LeadService_SubmitLead_FullMethodName, encodedLead(t, "ada@example.com", halfAnEmoji), true},
 		"a form's that is not UTF-8":  {leadgatev1.LeadService_SubmitForm_FullMethodName, field1([]byte(halfAnEmoji)), true},

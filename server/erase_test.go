@@ -14,7 +14,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// One operation names 3,500 leads at most.
+// One operation takes at most 3,500 leads.
 func TestAPersonOfMoreLeadsThanOneOperationNamesIsErasedWhole(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})
@@ -30,7 +30,7 @@ func TestAPersonOfMoreLeadsThanOneOperationNamesIsErasedWhole(t *testing.T) {
 	h.post("/v1/leads:erase", asJSON, `{"email":"ada@example.com"}`).expect(t, 200, `"erasedBefore":"4000"`)
 }
 
-// A blank is no address. As a condition it would be none at all: every lead would match.
+// A blank is not an address. As a condition, it would be none: every lead would match.
 func TestABlankAddressMatchesNoLead(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})
@@ -50,7 +50,7 @@ func TestABlankAddressMatchesNoLead(t *testing.T) {
 	h.post("/v1/leads:erase", asJSON, `{"email":" Ada@Example.com "}`).expect(t, 200, `"erased":"1"`)
 }
 
-// unreadable is a store of which one lead cannot be read.
+// unreadable is a store with one lead that cannot be read.
 type unreadable struct {
 	store.Store
 	lead string

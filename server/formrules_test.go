@@ -33,7 +33,7 @@ destinations:
   big: { http: { url: "http://127.0.0.1:9/leads" }, properties: { mail: email } }
 `
 
-// destinations are where a lead goes.
+// destinations returns where a lead goes.
 func (h *house) destinations(leadID any) []string {
 	h.t.Helper()
 	deliveries, err := h.store.LeadDeliveries(h.t.Context(), leadID.(string))
@@ -55,7 +55,7 @@ func TestRoutesAddDestinations(t *testing.T) {
 		"email=b@example.com&country=Germany":            {"crm", "crm-de"},
 		"email=c@example.com&country=DE&budget=5000":     {"big", "crm", "crm-de"},
 		"email=d@example.com&budget=5":                   {"crm"},
-		"email=e@example.com&budget=about+five+thousand": {"crm"}, // the expression fails: told, and taken as false
+		"email=e@example.com&budget=about+five+thousand": {"crm"}, // the expression fails: reported, and treated as false
 	} {
 		a := h.post("/v1/forms/contact/submissions", asForm, body).expect(t, http.StatusCreated)
 		if got := h.destinations(a.body["leadId"]); !slices.Equal(got, want) {

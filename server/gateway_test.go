@@ -95,11 +95,11 @@ func TestAMisspeltFilterDoesNotMatchEverything(t *testing.T) {
 func TestMetadataCannotBePlanted(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})
-	// A caller that says it was forwarded is not local, whichever way it says so.
+	// A caller that was forwarded is not local, whichever header says so.
 	for _, header := range []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via"} {
 		h.send(http.MethodGet, "/v1/leads", "", "", header, "127.0.0.1").expect(t, 403)
 	}
-	// Headers that a gateway would turn into metadata are dropped, and a client's deadline is not taken for an rpc's.
+	// Headers that a gateway would make metadata of are dropped, and a client's deadline does not become the RPC's.
 	h.send(http.MethodGet, "/v1/leads", "", "", "Grpc-Timeout", "1n", "Grpc-Metadata-Authorization", "Bearer x", "Grpc-Metadata-X-Forwarded-For", "1.2.3.4").expect(t, 200)
 	a := h.post("/v1/leads", asJSON, ada).expect(t, 201)
 	for name := range a.header {
@@ -169,7 +169,7 @@ func TestServerSentEventsResumeAfterTheirID(t *testing.T) {
 	if err := json.Unmarshal([]byte(data), &event); err != nil || event.Result.Event.ID != id || id == "" {
 		t.Fatalf("the event's id is %q, of its data %q (%v)", id, event.Result.Event.ID, err)
 	}
-	// A browser that connects again sends the id that it saw last, and the address that it first used.
+	// A browser that reconnects sends the last id that it saw, to the address that it first used.
 	_, lines = h.lines("/v1/deliveries:watch?last=10", "Accept", "text/event-stream", "Last-Event-ID", id)
 	frame()
 	if _, data := frame(); !strings.Contains(data, "STAGE_VALIDATED") {
@@ -177,7 +177,7 @@ func TestServerSentEventsResumeAfterTheirID(t *testing.T) {
 	}
 }
 
-// stuckWatch is a watch that never says anything.
+// stuckWatch is a watch that never sends anything.
 type stuckWatch struct {
 	leadgatev1.UnimplementedWorkerServiceServer
 	ended chan struct{}
@@ -213,7 +213,7 @@ func TestPlainPages(t *testing.T) {
 	h.send(http.MethodGet, "/openapi.json", "", "").expect(t, 200, `"openapi": "3.1.0"`, "/v1/forms/{form}/submissions")
 }
 
-// Its leads are found, however far behind those of others, and only a name that no lead has is taken for misspelt.
+// They are found no matter how many newer leads other forms have. Only a name that no lead has counts as misspelt.
 func TestTheLeadsOfAFormThatIsGoneAreFound(t *testing.T) {
 	t.Parallel()
 	const form = "\n  %s: { fields: { email: email }, honeypot: [trap] }"
@@ -221,7 +221,7 @@ func TestTheLeadsOfAFormThatIsGoneAreFound(t *testing.T) {
 	contact, fair := fmt.Sprintf(form, "contact"), fmt.Sprintf(form, "fair")
 	h := open(t, options{config: fmt.Sprintf(gateway, contact+fair)})
 	h.post("/v1/forms/fair/submissions", asForm, "email=ada@example.com&trap=x").expect(t, 201)
-	for i := range 600 { // more than one page looks through
+	for i := range 600 { // more than one page of a search
 		h.post("/v1/forms/contact/submissions", asForm, fmt.Sprintf("email=p%d@example.com&trap=x", i)).expect(t, 201)
 	}
 	h.reload(fmt.Sprintf(gateway, contact))
@@ -239,7 +239,7 @@ func TestTheLeadsOfAFormThatIsGoneAreFound(t *testing.T) {
 	for path, want := range map[string]string{
 		"/v1/leads?form=fair&state=discarded": `{}`, "/v1/deliveries?form=fair": `{}`, "/v1/leads:export?form=fair&state=erased": "",
 	} {
-		h.send(http.MethodGet, path, "", "").expect(t, 200, want) // there is such a form, and nothing that matches
+		h.send(http.MethodGet, path, "", "").expect(t, 200, want) // the form exists, and nothing matches
 	}
 	h.post("/v1/leads:discard", asJSON, `{"filter":{"form":"fair"},"dryRun":true}`).expect(t, 200, `"matched":"1"`)
 	h.post("/v1/leads:discard", asJSON, `{"filter":{"form":"fare"},"dryRun":true}`).expect(t, 404, "FORM_NOT_FOUND")
@@ -252,7 +252,7 @@ func TestAListOfLeadsSaysWhatBecameOfEachWhenAsked(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{config: strings.Replace(twoLines, "contact: {}", "contact: { fields: { email: email, company: company }, required: [email, company] }", 1)})
 	first := h.post(contact, asForm, "email=ada@example.com&company=Acme").expect(t, 201).body["leadId"].(string)
-	h.post(contact, asForm, "email=grace@example.com&company_name=Acme").expect(t, 201) // held, and so without deliveries
+	h.post(contact, asForm, "email=grace@example.com&company_name=Acme").expect(t, 201) // held, so without deliveries
 	h.send(http.MethodGet, "/v1/leads?with_deliveries=true", "", "").expect(t, 200, "grace@example.com", `"deliveryId":"`+first+".")
 	if a := h.send(http.MethodGet, "/v1/leads", "", "").expect(t, 200, first); strings.Contains(a.text, "deliveryId") {
 		t.Errorf("deliveries come unasked: %s", a.text)

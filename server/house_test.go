@@ -32,7 +32,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// contactForm is a configuration whose destination is never called: the tests' worker does not start.
+// contactForm is a configuration whose destination is never called: the worker is not started in these tests.
 const contactForm = `
 forms:
   contact:
@@ -51,7 +51,7 @@ destinations:
     http: { url: "http://127.0.0.1:9/leads" }
 `
 
-// house is a server with everything behind it but deliveries.
+// house is a complete server, but without deliveries.
 type house struct {
 	t       testing.TB
 	address string
@@ -64,19 +64,19 @@ type house struct {
 	events []*leadgatev1.Event
 }
 
-// options change what open starts.
+// options configure open.
 type options struct {
 	config      string                        // contactForm if empty
 	env         map[string]string             // for ${env:…}
-	store       func(store.Store) store.Store // put between the server and its store
+	store       func(store.Store) store.Store // wraps the store
 	worker      leadgatev1.WorkerServiceServer
-	body        time.Duration          // for how long a request's body may take
-	change      func(*configv1.Config) // what a file cannot say
+	body        time.Duration          // time allowed for a request's body
+	change      func(*configv1.Config) // for what a file cannot express
 	traces      bool
-	connections int // that may be open; 0 for the usual
+	connections int // open at a time; 0 for the default
 
-	listen func(net.Listener) net.Listener // put between the server and its listener
-	logs   io.Writer                       // gets log lines; nil drops them
+	listen func(net.Listener) net.Listener // wraps the listener
+	logs   io.Writer                       // receives log lines; nil drops them
 }
 
 func open(t testing.TB, o options) *house {
@@ -164,7 +164,7 @@ func parse(t testing.TB, o options) config.Snapshot {
 	return snapshot
 }
 
-// reload puts another configuration of forms in force.
+// reload applies another configuration of forms.
 func (h *house) reload(text string) {
 	h.t.Helper()
 	use, err := h.server.Prepare(parse(h.t, options{config: text}))
@@ -176,7 +176,7 @@ func (h *house) reload(text string) {
 
 func (h *house) url(path string) string { return "http://" + h.address + path }
 
-// answer is what came back.
+// answer is the answer to a request.
 type answer struct {
 	status int
 	header http.Header
@@ -184,7 +184,7 @@ type answer struct {
 	body   map[string]any // nil if it is not a JSON object
 }
 
-// send makes a request; headers are name, value, name, value.
+// send makes a request. headers alternate between names and values.
 func (h *house) send(method, path, contentType, body string, headers ...string) answer {
 	h.t.Helper()
 	r, err := http.NewRequestWithContext(h.t.Context(), method, h.url(path), strings.NewReader(body))
@@ -225,7 +225,7 @@ func (h *house) post(path, contentType, body string, headers ...string) answer {
 	return h.send(http.MethodPost, path, contentType, body, headers...)
 }
 
-// expect fails the test unless the answer has the status and its text all the words.
+// expect fails the test unless the answer has the status and contains all words.
 func (a answer) expect(t *testing.T, status int, words ...string) answer {
 	t.Helper()
 	if a.status != status {
@@ -295,7 +295,7 @@ func (h *house) matching(match func(*leadgatev1.Event) bool) []*leadgatev1.Event
 	return found
 }
 
-// lines reads a stream of an answer line by line.
+// lines requests a stream and returns a scanner of its lines.
 func (h *house) lines(path string, headers ...string) (*http.Response, *bufio.Scanner) {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(h.t.Context())

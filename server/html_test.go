@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What Chromium sends when it submits a form by itself.
+// What Chromium sends when it submits a form without JavaScript.
 const browserAccept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 func TestAVisitorWithoutScriptSeesAPage(t *testing.T) {
@@ -24,11 +24,11 @@ func TestAVisitorWithoutScriptSeesAPage(t *testing.T) {
 		"thanks":     {send("/v1/forms/contact/submissions", "email=ada@example.com&idempotency_key=1"), 201, []string{"Thank you", `href="https://www.example.com/contact?a=1&amp;b=2">Back to the form<`}},
 		"once more":  {send("/v1/forms/contact/submissions", "email=ada@example.com&idempotency_key=1"), 200, []string{"Thank you"}},
 		"violations": {send("/v1/forms/contact/submissions", "email=ada"), 400, []string{"<strong>email</strong>: must be a valid email address"}},
-		// All that a browser tells another site by default: it may be another page.
+		// By default, browsers tell another site only this much: it may be another page.
 		"the site": {h.post("/v1/forms/contact/submissions", asForm, "email=ada", "Accept", browserAccept, "Referer", "https://www.example.com/"), 400,
 			[]string{`<a href="https://www.example.com/">www.example.com</a>`}},
 		"no method": {h.send(http.MethodGet, "/v1/forms/contact/submissions?email=ada%40example.com", "", "", "Accept", browserAccept), 405, []string{"give the form method=&#34;post&#34;"}},
-		// The address of an answer, opened anew or kept as a bookmark.
+		// The address of an answer, reloaded or from a bookmark.
 		"opened": {h.send(http.MethodGet, "/v1/forms/contact/submissions", "", "", "Accept", browserAccept, "Accept-Language", "de"), 405, []string{`<html lang="de">`, "nichts gesendet"}},
 		"markup": {send("/v1/forms/%3Cscript%3E/submissions", "email=ada"), 404, []string{"&lt;script&gt;"}},
 	} {
@@ -45,7 +45,7 @@ func TestAVisitorWithoutScriptSeesAPage(t *testing.T) {
 		t.Errorf("with a redirect: status %d to %q", a.status, a.header.Get("Location"))
 	}
 	h.send(http.MethodGet, "/v1/forms/strict/submissions", "", "").expect(t, 405, "METHOD_NOT_ALLOWED")
-	// A script asks for anything, or for JSON.
+	// Scripts accept anything, or JSON.
 	h.post("/v1/forms/strict/submissions", asForm, "email=grace@example.com", "Accept", "*/*").expect(t, 201, `"leadId"`)
 	h.post("/v1/forms/strict/submissions", asForm, "email=no", "Accept", "application/json").expect(t, 400)
 }

@@ -16,7 +16,7 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// twoLines is the smallest configuration that takes leads: a form's name and a destination, which is the only one.
+// twoLines is the smallest configuration that accepts leads: the name of a form, and a single destination.
 const twoLines = `
 forms:
   contact: {}
@@ -48,7 +48,7 @@ func TestTheFormsOfEveryBuilderWorkWithTwoLines(t *testing.T) {
 			t.Fatal(err)
 		}
 		switch {
-		case strings.HasPrefix(sample.ContentType, asForm): // folded for reading
+		case strings.HasPrefix(sample.ContentType, asForm): // wrapped for readability
 			sample.Body = strings.NewReplacer(" ", "", "\n", "").Replace(sample.Body)
 		case strings.HasPrefix(sample.ContentType, "multipart"):
 			sample.Body = strings.ReplaceAll(sample.Body, "\n", "\r\n")
@@ -92,7 +92,7 @@ func TestAMissingFieldUnderAnotherNameIsHeldAndToldOnce(t *testing.T) {
 	if event.GetField() != "company_name" || event.GetLeadField() != "company" || event.GetSuggestion() != "company_name: company" || event.GetLeadId() == "" {
 		t.Errorf("the event is %v", event)
 	}
-	// What the visitor left empty, the visitor is told.
+	// A field that the visitor left empty is the visitor's to correct.
 	h.post(contact, asForm, "email=ada@example.com&company=").expect(t, 400, `"field":"company"`)
 	h.awaitEvent(func(e *leadgatev1.LeadEvent) bool { return e.GetStage() == leadgatev1.Stage_STAGE_REJECTED })
 	if told := h.matching(func(e *leadgatev1.Event) bool { return e.GetForm() != nil }); len(told) != 1 {
@@ -131,7 +131,7 @@ destinations:
 	h.reload(fmt.Sprintf(form, "ignore: [company_100, company_101]"))
 	listed(98)
 	h.reload(fmt.Sprintf(strings.Replace(form, "company: company", "contact.company: company", 1), ""))
-	listed(97) // another spelling is the same field
+	listed(97) // another spelling of the same field
 }
 
 func TestWhatIsNoConsentIsToldInTheLeadsEvents(t *testing.T) {
@@ -194,7 +194,7 @@ func TestTooManyFromOneAddressAreHeld(t *testing.T) {
 	}
 	for i, name := range []string{"a", "b", "c"} {
 		post(name+"@example.com", "x", "203.0.113.7")
-		post(name+"@example.org", "x", "10.0.0.7") // private: nobody's
+		post(name+"@example.org", "x", "10.0.0.7") // private, so not counted
 		if got, want := held(), max(0, i-1); got != want {
 			t.Fatalf("after %d from one address %d are held, want %d", i+1, got, want)
 		}
@@ -236,7 +236,7 @@ func TestTheAnswerSaysWhatWasProbablyMeant(t *testing.T) {
 	}
 }
 
-// upload is a multipart form with a file of so many bytes before its last field.
+// upload returns a multipart form with a file of the given size before its last field.
 func upload(t *testing.T, size int64, pairs ...string) (contentType, body string) {
 	t.Helper()
 	var buffer bytes.Buffer
@@ -270,14 +270,14 @@ func TestAFormWithAFileIsTakenWithoutTheFile(t *testing.T) {
 	a := h.post(contact, contentType, body).expect(t, 201)
 	h.send("GET", a.header.Get("Location"), "", "").expect(t, 200, `"firstName":"Ada"`, `"files":[{"field":"cv"`, `"mediaType":"application/octet-stream"`, `"size":2097152`,
 		"the file in cv was dropped, 2097152 bytes: files are not kept")
-	// A browser without script, and its violations.
+	// A browser without JavaScript, and its violations.
 	contentType, body = upload(t, 10, "email", "nobody")
 	if a := h.post(contact, contentType, body, "Accept", browserAccept); a.status != 400 || !strings.Contains(a.text, "<strong>email</strong>: must be a valid email address") {
 		t.Errorf("a visitor without script is answered %d: %s", a.status, a.text)
 	}
 	contentType, body = upload(t, 10, "email", "grace@example.com")
 	h.post(contact, contentType, body, "Accept", browserAccept).expect(t, 201, "Thank you")
-	// Bounds: of the text, and of all.
+	// Bounds of the text, and of everything.
 	contentType, body = upload(t, 10, "email", "ada@example.com", "a", strings.Repeat("x", 30<<10), "b", strings.Repeat("x", 30<<10), "c", strings.Repeat("x", 30<<10))
 	h.post(contact, contentType, body).expect(t, 413, "BODY_TOO_LARGE", "65536")
 	h.post(contact, contentType, strings.TrimSuffix(body, "--\r\n")[:1000]).expect(t, 400, "BODY_MALFORMED")
@@ -287,7 +287,7 @@ func TestAFormWithAFileIsTakenWithoutTheFile(t *testing.T) {
 func TestWhatIsTooLongIsToldByItsFieldInAnyScript(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})
-	// Percent-escaped, it is three times as long.
+	// Percent-encoding makes it three times as long.
 	ideographs := func(n int) string { return "email=ada@example.com&message=" + strings.Repeat("%E6%BC%A2", n) }
 	h.post(contact, asForm, ideographs(10_900)).expect(t, 201)
 	h.post(contact, asForm, ideographs(11_000), "Accept-Language", "de").expect(t, 400, "RULES_BROKEN", `"field":"message"`, "ist zu lang")
@@ -306,7 +306,7 @@ func TestALeadThatCannotBeKeptInOnePieceIsRefused(t *testing.T) {
 	h.post(contact, asForm, "email=bob@example.com").expect(t, 201)
 }
 
-// fields are form fields with nonsense.
+// fields returns n form fields with meaningless names and values.
 func fields(n, size int) (body string) {
 	for i := range n {
 		body += fmt.Sprintf("&f%d=%s", i, strings.Repeat("x", size))
@@ -321,7 +321,7 @@ func TestConsentIsKeptWithTheLead(t *testing.T) {
 	h.send("GET", a.header.Get("Location"), "", "").expect(t, 200,
 		`"consents":[{"purpose":"newsletter"`, `"granted":true`, `"text":"Send me news."`, `"textVersion":"7"`, `"ip":"127.0.0.1"}]`)
 	a = h.post(contact, asForm, "email=ada@example.com&news=no").expect(t, 201)
-	h.send("GET", a.header.Get("Location"), "", "").expect(t, 200, `"consents":[{"purpose":"newsletter"`, `"granted":false`) // said, not left out
+	h.send("GET", a.header.Get("Location"), "", "").expect(t, 200, `"consents":[{"purpose":"newsletter"`, `"granted":false`) // explicitly, not omitted
 	a = h.post("/v1/leads", asJSON, `{"lead":{"email":"ada@example.com","consents":[{"purpose":"newsletter"}]}}`).expect(t, 201)
 	h.send("GET", a.header.Get("Location"), "", "").expect(t, 200, `"granted":false`)
 }
@@ -330,7 +330,7 @@ func TestAPersonIsFoundHoweverTheDomainIsWritten(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})
 	h.post("/v1/forms/contact/submissions", asForm, "email=Info@M%C3%BCller.example").expect(t, 201)
-	h.post("/v1/forms/contact/submissions", asForm, "work_email=info@M%C3%BCller.example").expect(t, 201) // held, as nothing maps it
+	h.post("/v1/forms/contact/submissions", asForm, "work_email=info@M%C3%BCller.example").expect(t, 201) // held, since nothing maps it
 	for _, email := range []string{"info@müller.example", " Info@MÜLLER.example", "info@xn--mller-kva.example"} {
 		of := `{"email":"` + email + `"}`
 		if leads, _ := h.post("/v1/leads:search", asJSON, of).expect(t, 200).body["leads"].([]any); len(leads) != 2 {

@@ -35,7 +35,7 @@ func openBehindAProxy(t *testing.T, o options) *house {
 	return open(t, o)
 }
 
-// bytesAsTheyAre sends messages that are bytes already.
+// bytesAsTheyAre sends messages that are already encoded.
 type bytesAsTheyAre struct{ encoding.CodecV2 }
 
 func (bytesAsTheyAre) Name() string { return "proto" }
@@ -51,14 +51,14 @@ func (bytesAsTheyAre) Unmarshal(data mem.BufferSlice, message any) error {
 	return nil
 }
 
-// rawMessage is a message as it came.
+// rawMessage is an encoded message.
 type rawMessage []byte
 
-// It does not run beside others: it measures the memory of all.
+// It does not run in parallel: it measures the memory of the whole process.
 func TestAMessageThatIsTooLargeIsNotTakenApart(t *testing.T) { //nolint:paralleltest // see above
 	h := openBehindAProxy(t, options{})
 	conn := h.dial()
-	empties := bytes.Repeat([]byte{0x0a, 0x00}, 2<<20-100)           // field 1, empty, again and again
+	empties := bytes.Repeat([]byte{0x0a, 0x00}, 2<<20-100)           // field 1, empty, over and over
 	form := append([]byte{0x12, 0xb8, 0xfe, 0xff, 0x01}, empties...) // as the submission
 	for name, call := range map[string]struct {
 		method  string
@@ -83,7 +83,7 @@ func TestAMessageThatIsTooLargeIsNotTakenApart(t *testing.T) { //nolint:parallel
 		if status.Code(err) != call.want {
 			t.Errorf("%s: %v, want %s", name, err, call.want)
 		}
-		if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 32 { // the client's share included
+		if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 32 { // including the client's share
 			t.Errorf("%s: it took %d MiB", name, took)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // addressesKept is how many addresses a limiter remembers. Beyond that it forgets those with their full allowance; if that does not
-// suffice, all: a flood from so many addresses cannot be told from many visitors.
+// suffice, all: a flood from that many addresses cannot be told from many visitors.
 const addressesKept = 100_000
 
 // limiter bounds how often one address submits one form. An address may use a minute's allowance at once, and regains it evenly over a

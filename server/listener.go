@@ -26,8 +26,8 @@ const acceptFailuresEvery = time.Minute
 const (
 	maxConnections  = 16_384
 	minDescriptors  = 64 // reserved at least
-	descriptorsPart = 4  // one of so many is reserved
-	networksPart    = 4  // one of so many is for one network
+	descriptorsPart = 4  // a quarter is reserved
+	networksPart    = 4  // a quarter is for one network
 )
 
 // mostConnections returns how many connections a process may have that is allowed this many file descriptors.

@@ -72,7 +72,7 @@ func TestReflectionAndHealthAreThere(t *testing.T) {
 	}
 }
 
-// fullStore takes leads while it has room.
+// fullStore accepts leads as long as it has room.
 type fullStore struct {
 	store.Store
 	full atomic.Bool
@@ -164,7 +164,7 @@ func TestGRPCOverTLSHasItsOwnTransportWhateverElseItOffers(t *testing.T) {
 	h := open(t, options{
 		config: keysBehindAProxy + fmt.Sprintf("tls: { cert_file: %q, key_file: %q }", certFile, keyFile), env: map[string]string{"SHOP": "shop-key"},
 	})
-	for offer, own := range map[string]bool{"h2": true, "grpc-exp": true, "http/1.1": false} { // grpc-go adds h2 if it is not there
+	for offer, own := range map[string]bool{"h2": true, "grpc-exp": true, "http/1.1": false} { // grpc-go adds h2 if it is missing
 		conn, err := grpc.NewClient("passthrough:///"+h.address, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: pool, NextProtos: []string{offer}})))
 		if err != nil {
 			t.Fatal(err)
@@ -172,13 +172,13 @@ func TestGRPCOverTLSHasItsOwnTransportWhateverElseItOffers(t *testing.T) {
 		defer conn.Close()
 		var refusal metadata.MD
 		_, err = leadgatev1.NewLeadServiceClient(conn).SubmitLead(t.Context(), &leadgatev1.SubmitLeadRequest{}, grpc.Trailer(&refusal))
-		if dated := len(refusal["date"]) > 0; status.Code(err) != codes.Unauthenticated || dated == own { // net/http dates its answers
+		if dated := len(refusal["date"]) > 0; status.Code(err) != codes.Unauthenticated || dated == own { // net/http sends a date with its answers
 			t.Errorf("%s: %v, with %v", offer, err, refusal)
 		}
 	}
 }
 
-// crowded is a listener for which the process first has no file descriptor left.
+// crowded is a listener whose process has no file descriptors left at first.
 type crowded struct {
 	net.Listener
 	failures int
@@ -199,11 +199,11 @@ func TestConnectionsThatCannotBeAcceptedAreLoggedAndTriedAgain(t *testing.T) {
 	if lines.Scan(); !strings.Contains(lines.Text(), "too many open files") {
 		t.Errorf("logged: %s", lines.Text())
 	}
-	_ = logged.Close() // it is said once
+	_ = logged.Close() // it is logged once
 	h.send(http.MethodGet, "/healthz", "", "").expect(t, 200)
 }
 
-// A browser that comes back, or opens further connections, is spared a whole handshake.
+// A browser that returns, or opens more connections, need not make a full handshake.
 func TestTLSSessionsAreResumed(t *testing.T) {
 	t.Parallel()
 	certFile, keyFile, pool := selfSigned(t)
@@ -216,7 +216,7 @@ func TestTLSSessionsAreResumed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.Copy(io.Discard, response.Body); err != nil { // the ticket comes with the answer
+		if _, err := io.Copy(io.Discard, response.Body); err != nil { // the session ticket comes with the answer
 			t.Fatal(err)
 		}
 		_ = response.Body.Close()
@@ -283,7 +283,7 @@ func TestShutdownEndsStreamsThatNobodyEnds(t *testing.T) {
 			list := &reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}}
 			for method, asked := range map[string]proto.Message{
 				reflectionv1.ServerReflection_ServerReflectionInfo_FullMethodName: list,
-				"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo":  list, // the same, by its old name
+				"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo":  list, // the same, under its old name
 				leadgatev1.LeadService_SubmitLeads_FullMethodName:                 &leadgatev1.SubmitLeadsRequest{Request: &leadgatev1.SubmitLeadRequest{Lead: &leadgatev1.Lead{Email: "ada@example.com"}}},
 				healthv1.Health_Watch_FullMethodName:                              &healthv1.HealthCheckRequest{},
 			} {
@@ -303,7 +303,7 @@ func TestShutdownEndsStreamsThatNobodyEnds(t *testing.T) {
 			}
 			for method, stream := range streams {
 				err := stream.RecvMsg(&emptypb.Empty{})
-				for err == nil { // health says that it stops
+				for err == nil { // health reports the stop
 					err = stream.RecvMsg(&emptypb.Empty{})
 				}
 				if status.Code(err) != codes.Unavailable {
@@ -314,7 +314,7 @@ func TestShutdownEndsStreamsThatNobodyEnds(t *testing.T) {
 	}
 }
 
-// toldListener says when the server has written so much to a connection.
+// toldListener calls told when the server has written that much to a connection.
 type toldListener struct {
 	net.Listener
 	much int64
@@ -346,10 +346,10 @@ func (c *toldConn) Write(p []byte) (int, error) {
 func TestAWatchThatNobodyReadsHoldsUpNoStop(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		much  int64 // that the server writes before it has to wait
+		much  int64 // how much the server writes before it blocks
 		watch func(h *house) error
 	}{
-		"gRPC": {64 << 10, func(h *house) error { // HTTP/2's window
+		"gRPC": {64 << 10, func(h *house) error { // HTTP/2's flow-control window
 			_, err := leadgatev1.NewWorkerServiceClient(h.dial()).WatchDeliveries(t.Context(), &leadgatev1.WatchDeliveriesRequest{Last: 2000})
 			return err
 		}},
@@ -384,7 +384,7 @@ func TestAWatchThatNobodyReadsHoldsUpNoStop(t *testing.T) {
 	}
 }
 
-// waitingStore takes leads when a test says so.
+// waitingStore accepts leads when a test lets it.
 type waitingStore struct {
 	store.Store
 	asked, may chan struct{}
@@ -432,7 +432,7 @@ func TestShutdownLetsACallOverGRPCFinish(t *testing.T) {
 	}
 }
 
-// selfSigned writes a certificate for 127.0.0.1.
+// selfSigned creates a certificate for 127.0.0.1.
 func selfSigned(t *testing.T) (certFile, keyFile string, pool *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -464,7 +464,7 @@ func selfSigned(t *testing.T) (certFile, keyFile string, pool *x509.CertPool) {
 	return certFile, keyFile, pool
 }
 
-// afar is a listener whose first connections come from addresses that a test chooses.
+// afar is a listener whose first connections seem to come from the given addresses.
 type afar struct {
 	net.Listener
 	from []string
@@ -487,7 +487,7 @@ func (l *afar) Accept() (net.Conn, error) {
 	return farConn{conn, address}, nil
 }
 
-// loggedText is what was logged. Safe for concurrent use.
+// loggedText collects what was logged. It is safe for concurrent use.
 type loggedText struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -505,7 +505,7 @@ func (l *loggedText) String() string {
 	return l.text.String()
 }
 
-// closedByServer waits until the server closes a connection that says nothing.
+// closedByServer waits until the server closes a silent connection.
 func closedByServer(t *testing.T, address string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)

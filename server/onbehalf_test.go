@@ -13,10 +13,10 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// bounded is a form that takes little from one address, behind a proxy.
+// bounded has a form with a low limit for one address, behind a proxy.
 var bounded = "trusted_proxies: [127.0.0.0/8]\n" + strings.Replace(withKeys, "  strict:\n", "  strict:\n    limits: { per_address: 5 }\n    quality: { per_address: 2 }\n", 1)
 
-// A form builder's webhooks, and what a site's own server passes on, come from one address.
+// A form builder's webhooks come from one address, and so does what a site's own server passes on.
 func TestWhoSubmitsOnBehalfOfVisitorsIsNotCountedAsOne(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{config: bounded, env: keys})
@@ -27,7 +27,7 @@ func TestWhoSubmitsOnBehalfOfVisitorsIsNotCountedAsOne(t *testing.T) {
 	if held := h.send(http.MethodGet, "/v1/leads?state=HELD", "", "", "Authorization", "Bearer ops-key"); strings.Contains(held.text, "leadId") {
 		t.Errorf("held: %s", held.text)
 	}
-	// A key that is not known, or not to submit with, costs no lead: its caller counts as a visitor, which is told.
+	// A key that is unknown, or not for submitting, costs no lead: its caller counts as a visitor, and the lead's detail says so.
 	for i, key := range []string{"wrong", "ops-key"} {
 		h.post(path, asForm, fmt.Sprintf("email=w%d@example.com", i), "X-Forwarded-For", builder, "Authorization", "Bearer "+key).expect(t, 201)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/leadgate/leadgate/gen/openapi"
 )
 
-// described is an operation of the OpenAPI document.
+// described is an operation in the OpenAPI document.
 type described struct {
 	Security *[]struct {
 		APIKey []string `json:"apiKey"`
@@ -21,7 +21,7 @@ type described struct {
 	}
 }
 
-// operations calls do with every operation that the document describes.
+// operations calls do with every operation in the document.
 func operations(t *testing.T, do func(method, path string, operation described)) {
 	t.Helper()
 	var api struct {
@@ -58,7 +58,7 @@ func TestTheDocumentSaysWhichRoleEachOperationRequires(t *testing.T) {
 			if len(*operation.Security) > 0 {
 				needed = (*operation.Security)[0].APIKey[0]
 			}
-			if path == "/v1/deliveries:watch" && role == needed { // a stream without end
+			if path == "/v1/deliveries:watch" && role == needed { // an endless stream
 				continue
 			}
 			answer := h.send(method, path, "application/json", "{}", "Authorization", "Bearer key-to-"+role)
@@ -79,7 +79,7 @@ func TestEveryExampleOfTheDocumentIsUnderstood(t *testing.T) {
 			return
 		}
 		sent++
-		// What an example names need not exist, nor be in the right state; and this house has no alerts.
+		// What an example refers to may not exist or be in the wrong state, and this server has no alerts.
 		if answer := h.send(method, path, "application/json", string(example)); !slices.Contains([]int{200, 201, 404, 409, 501}, answer.status) {
 			t.Errorf("%s %s with its example is answered %d: %s", method, path, answer.status, answer.text)
 		}

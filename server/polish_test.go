@@ -28,23 +28,23 @@ func TestOneAddressMaySubmitSoMuch(t *testing.T) {
 	h.awaitEvent(func(e *leadgatev1.LeadEvent) bool {
 		return e.GetStage() == leadgatev1.Stage_STAGE_REJECTED && strings.Contains(e.GetError(), "limits.per_address")
 	})
-	// Others are not bounded by that, nor is another form; one network of IPv6 is one visitor.
+	// Other addresses and forms are not affected; an IPv6 network counts as one visitor.
 	from("strict", "203.0.113.8").expect(t, 201)
 	from("contact", "203.0.113.7").expect(t, 201)
 	for i := range 3 {
 		from("strict", fmt.Sprintf("2001:db8::%d", i+1)).expect(t, 201)
 	}
 	from("strict", "2001:db8::9").expect(t, 429)
-	// Behind an address of a private network may be a proxy that nobody named.
+	// An address of a private network may be a proxy that is not configured.
 	for range 10 {
 		from("strict", "10.0.0.1").expect(t, 201)
 	}
-	// Without a word in the configuration an office gets through.
+	// The default lets an office through.
 	for range 120 {
 		from("contact", "198.51.100.1").expect(t, 201)
 	}
 	last := 0
-	for range 60 { // some come back while they are used up
+	for range 60 { // some submissions are regained meanwhile
 		if last = from("contact", "198.51.100.1").status; last == 429 {
 			break
 		}
@@ -105,11 +105,12 @@ func TestAPageOfAnOriginReadsWhatItNeeds(t *testing.T) {
 	if flight.header.Get("Access-Control-Max-Age") != "7200" || flight.header.Get("Access-Control-Allow-Methods") != "POST" {
 		t.Errorf("preflight: %v", flight.header)
 	}
-	// No origin is a program or an old browser; null, a page in a frame: both pass, the second is told.
+	// No origin means a program or an old browser, null a sandboxed frame. Both are accepted; the second is noted.
 	h.post(path, asForm, "email=none@example.com").expect(t, 201)
 	h.post(path, asForm, "email=null@example.com", "Origin", "null").expect(t, 201)
 	h.awaitEvent(func(e *leadgatev1.LeadEvent) bool { return strings.Contains(e.GetDetail(), "Origin: null") })
-	// What a script cannot read it takes for a lost connection: it is told why a page may not submit, and that the lead is kept.
+	// A script takes an answer that it cannot read for a lost connection. So it may read why the page may not submit, or that the lead
+	// was accepted.
 	for origin, want := range map[string]int{"null": 201, "https://www.example.com.evil.example": 403} {
 		h.send(http.MethodOptions, path, "", "", "Origin", origin).expect(t, 204)
 		a := h.post(path, asForm, "email=frame@example.com", "Origin", origin)
@@ -123,7 +124,7 @@ func TestAPageOfAnOriginReadsWhatItNeeds(t *testing.T) {
 	if a := h.post("/v1/forms/nosuch/submissions", asForm, "", "Origin", ours).expect(t, 404); a.header.Get("Access-Control-Allow-Origin") != ours {
 		t.Error("a page cannot read that there is no such form")
 	}
-	// Backends' paths are not for pages.
+	// The backends' API is not for pages.
 	if a := h.post("/v1/leads", asJSON, ada, "Origin", "http://"+h.address); a.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Error("the API is shared with a page")
 	}

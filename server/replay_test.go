@@ -13,7 +13,8 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// racing is a store whose deliveries nobody claims but the test, in the moment when a replay has read what waits.
+// racing is a store that starts an attempt as soon as a replay has read the deliveries, and finishes it after the replay's change.
+// Nothing else claims deliveries.
 type racing struct {
 	store.Store
 	t      *testing.T
@@ -72,7 +73,8 @@ func TestALeadThatIsSentWhileItIsReplayedIsSentAgain(t *testing.T) {
 	}
 }
 
-// Deliveries are held after a backup was restored, and while their destination is another's: what is mended then must reach them.
+// Deliveries are held after a restored backup, and while their destination leads to another account. What is corrected meanwhile must
+// reach them.
 func TestAReplayReachesWhatIsHeld(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})

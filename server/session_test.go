@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// signIn gives the console a key and returns the answer and the cookie to send from then on.
+// signIn signs in to the console and returns the answer and the cookie to send from then on.
 func signIn(t *testing.T, h *house, key string, headers ...string) (answer, string) {
 	t.Helper()
 	headers = append([]string{"Origin", h.url("")}, headers...)
@@ -39,7 +39,7 @@ func TestABrowserSignsInWithAnAPIKey(t *testing.T) {
 		status       int
 	}{
 		"reads":                    {"GET", "/v1/leads", nil, 200},
-		"reads from elsewhere":     {"GET", "/v1/leads", []string{"Origin", "https://evil.example"}, 200}, // which cannot read the answer, and gets no cookie
+		"reads from elsewhere":     {"GET", "/v1/leads", []string{"Origin", "https://evil.example"}, 200}, // it cannot read the answer, and gets no cookie
 		"acts from its own page":   {"POST", "/v1/destinations/crm:pause", []string{"Origin", origin}, 200},
 		"acts, as browsers say it": {"POST", "/v1/destinations/crm:resume", []string{"Sec-Fetch-Site", "same-origin"}, 200},
 		"a page elsewhere acts":    {"POST", "/v1/destinations/crm:pause", []string{"Origin", "https://evil.example"}, 403},
@@ -75,7 +75,7 @@ func TestOverTLSTheCookieIsSecure(t *testing.T) {
 		status int
 	}{
 		"its own":                  {cookie, true, 200},
-		"a neighbouring host's":    {strings.TrimPrefix(cookie, "__Host-"), true, 401}, // for which any name but __Host- can be set
+		"a neighbouring host's":    {strings.TrimPrefix(cookie, "__Host-"), true, 401}, // it can set any name but __Host-
 		"one of TLS in clear text": {cookie, false, 401},
 	} {
 		headers := []string{"Cookie", c.cookie}
@@ -106,7 +106,7 @@ func TestSignInRefusesWhatIsNoSignIn(t *testing.T) {
 			h.send(c.method, "/console/session", asJSON, c.body, "Origin", c.origin).expect(t, c.status)
 		})
 	}
-	// What is no key in a cookie is no key.
+	// An undecodable cookie is no key.
 	h.send(http.MethodGet, "/v1/leads", "", "", "Cookie", "leadgate-key=%%%").expect(t, 401)
 }
 

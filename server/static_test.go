@@ -49,6 +49,6 @@ func TestAVisitorIsToldInTheirLanguage(t *testing.T) {
 	if !strings.Contains(page, `<html lang="it">`) || !strings.Contains(page, "Grazie") {
 		t.Errorf("the page in Italian: %s", page)
 	}
-	// A backend's words do not change: programs read them.
+	// Messages to backends are not translated: programs read them.
 	h.post("/v1/leads", asJSON, `{"lead":{"email":"x"}}`, "Accept-Language", "de").expect(t, 400, "must be a valid email address")
 }

@@ -21,7 +21,7 @@ import (
 	leadgatev1 "github.com/leadgate/leadgate/gen/go/leadgate/v1"
 )
 
-// What strangers may write into a request ends up in events, which are text: net/http lets every byte from 0x80 on through.
+// What strangers put into a request gets into events, which are UTF-8; but net/http accepts any byte from 0x80 on in headers.
 func TestNoHeaderOfAStrangerEndsAWatch(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})
@@ -72,7 +72,7 @@ func TestNoHeaderOfAStrangerEndsAWatch(t *testing.T) {
 	}
 }
 
-// raw is a connection on which a test writes what it likes.
+// raw opens a connection and sends text.
 func (h *house) raw(text string) (net.Conn, *bufio.Reader) {
 	h.t.Helper()
 	conn, err := net.Dial("tcp", h.address)
@@ -107,7 +107,7 @@ func TestABodyTakesMemoryAsItArrives(t *testing.T) {
 	for range 20 {
 		conn, reader := h.raw(fmt.Sprintf(batchHeaders, "localhost"))
 		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
-		if line, err := reader.ReadString('\n'); !strings.Contains(line, "100 Continue") { // the body is being read
+		if line, err := reader.ReadString('\n'); !strings.Contains(line, "100 Continue") { // the server reads the body
 			t.Fatalf("%q, %v", line, err)
 		}
 	}
@@ -137,7 +137,7 @@ func TestABodyThatNobodyReadsHoldsNothing(t *testing.T) {
 		if !strings.Contains(answered, want) {
 			t.Errorf("%s is answered with %q (%v), want %s", head, answered, err, want)
 		}
-		if _, err := io.Copy(io.Discard, reader); err != nil { // to the end of the connection
+		if _, err := io.Copy(io.Discard, reader); err != nil { // until the connection is closed
 			t.Errorf("%s: %v", head, err)
 		}
 	}
@@ -160,7 +160,7 @@ func TestFilesThatDoNotComeHoldUpAStopNoLongerThanAnyBody(t *testing.T) {
 	h := open(t, options{body: 100 * time.Millisecond})
 	conn, reader := h.raw("POST /v1/forms/contact/submissions HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n")
 	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
-	if line, err := reader.ReadString('\n'); !strings.Contains(line, "100 Continue") { // the body is being read
+	if line, err := reader.ReadString('\n'); !strings.Contains(line, "100 Continue") { // the server reads the body
 		t.Fatalf("%q, %v", line, err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -176,7 +176,7 @@ func TestFilesThatDoNotComeHoldUpAStopNoLongerThanAnyBody(t *testing.T) {
 func TestTheBoundOfABodyIsNoneOfTheAnswer(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{body: 100 * time.Millisecond})
-	// A watch whose request had a body goes on after the time in which that had to arrive.
+	// A watch whose request had a body outlives the time limit of that body.
 	conn, reader := h.raw("GET /v1/deliveries:watch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}")
 	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
 	await := func(word string) {
@@ -192,7 +192,7 @@ func TestTheBoundOfABodyIsNoneOfTheAnswer(t *testing.T) {
 		}
 	}
 	await("hello")
-	// Another body's time is over: so is the watch's.
+	// Once another body's time is over, so is that of the watch's body.
 	other, answer := h.raw("POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n")
 	_ = other.SetReadDeadline(time.Now().Add(5 * time.Second))
 	if _, err := io.Copy(io.Discard, answer); err != nil {
@@ -225,7 +225,7 @@ func TestOneConnectionHasSoManyStreams(t *testing.T) {
 	}
 }
 
-// halfMessage begins an rpc over gRPC whose message never comes whole, and returns the status with which it ends.
+// halfMessage starts an RPC over gRPC whose message never arrives in full, and returns the status with which it ends.
 func (h *house) halfMessage() (grpcStatus string) {
 	h.t.Helper()
 	message, unsent := io.Pipe()
@@ -248,7 +248,7 @@ func (h *house) halfMessage() (grpcStatus string) {
 		return err.Error()
 	}
 	defer answer.Body.Close()
-	_, _ = io.Copy(io.Discard, answer.Body) // trailers come behind it
+	_, _ = io.Copy(io.Discard, answer.Body) // trailers come after it
 	return answer.Header.Get("Grpc-Status") + answer.Trailer.Get("Grpc-Status")
 }
 
@@ -259,7 +259,7 @@ func TestAMessageThatDoesNotComeIsNotWaitedForOverGRPCEither(t *testing.T) {
 		t.Errorf("status %q, want %s", got, want)
 	}
 	mixed := open(t, options{body: 100 * time.Millisecond, config: contactForm + "cleartext_http2: mixed"})
-	if got := mixed.halfMessage(); got == "0" { // net/http may end the stream before grpc has said why
+	if got := mixed.halfMessage(); got == "0" { // net/http may end the stream before grpc has sent the reason
 		t.Errorf("mixed: status %q", got)
 	}
 }
@@ -278,6 +278,6 @@ func TestTheBoundOfAMessageIsNoneOfAStream(t *testing.T) {
 		if result, err := stream.Recv(); err != nil || result.GetResult().GetRefusal() != nil {
 			t.Fatal(result, err)
 		}
-		h.halfMessage() // another message's time is over: so is that of the stream
+		h.halfMessage() // another message's time is over, and so is that of the stream
 	}
 }

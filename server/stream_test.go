@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// wire is what goes out, flush by flush.
+// wire records what is sent, flush by flush.
 type wire struct {
 	*httptest.ResponseRecorder
 	mu   sync.Mutex
@@ -27,7 +27,7 @@ func (w *wire) FlushError() error {
 	return w.err
 }
 
-// take returns what was sent since it was last called.
+// take returns what was sent since the last call.
 func (w *wire) take() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -36,7 +36,7 @@ func (w *wire) take() []string {
 	return sent
 }
 
-// breaks fails what is sent from now on.
+// breaks makes every further flush fail.
 func (w *wire) breaks(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -64,7 +64,7 @@ func TestMessagesOfAStreamThatComeTogetherGoTogether(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		expect("a") // at once, because nothing came before it
+		expect("a") // at once, since nothing came before
 		time.Sleep(2 * streamRest)
 		synctest.Wait()
 		expect("bc")
@@ -77,13 +77,13 @@ func TestMessagesOfAStreamThatComeTogetherGoTogether(t *testing.T) {
 		if err := send(much); err != nil {
 			t.Fatal(err)
 		}
-		expect(much) // it does not wait for more
+		expect(much) // without waiting for more
 		if err := send("f"); err != nil {
 			t.Fatal(err)
 		}
 		stream.end()
 		expect("f")
-		// A client that went away is told of with the next message.
+		// A client that went away is reported with the next message.
 		time.Sleep(time.Second)
 		out.breaks(errors.New("gone"))
 		_ = send("g")

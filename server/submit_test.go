@@ -38,7 +38,7 @@ func TestANewLeadIsCreatedAtItsLocation(t *testing.T) {
 	}
 }
 
-// Protobuf holds what JSON cannot: accepted, it would keep every list of leads from being shown.
+// Protobuf can hold what JSON cannot: once accepted, it would break every list of leads.
 func TestWhatNoJSONCanHoldIsRefusedOverGRPC(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})
@@ -135,7 +135,7 @@ func TestAStrangerFindsOutByNoKeyWhatSomebodyElseFilledIn(t *testing.T) {
 	if strings.Contains(guess.text, first) || strings.Contains(guess.text, "email") {
 		t.Errorf("a stranger is told %s", guess.text)
 	}
-	h.awaitEvent(func(e *leadgatev1.LeadEvent) bool { // the operator is
+	h.awaitEvent(func(e *leadgatev1.LeadEvent) bool { // the operator is told
 		return e.GetReason() == "IDEMPOTENCY_KEY_REUSED" && strings.Contains(e.GetError(), "lead "+first+" differs in email")
 	})
 	h.post(path, asForm, "email=grace@example.com", "Idempotency-Key", "k1", "Authorization", "Bearer shop-key").expect(t, 422, `"fields":["email"]`, first)
@@ -159,7 +159,7 @@ func TestALeadThatNobodyTakesIsHeld(t *testing.T) {
 	h.send("GET", "/v1/leads?reason=NO_ROUTE", "", "").expect(t, 200, "ada@example.com", "leads.destinations")
 }
 
-// TestBadInput: each with its answer, and an event that says why nothing was taken.
+// TestBadInput checks the answer to each kind of bad input, and that an event says why nothing was accepted.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})
@@ -370,7 +370,7 @@ func TestFaultsInsideSayNothingToTheClient(t *testing.T) {
 	}
 }
 
-// slowStore is busy until the caller has gone away, or long enough to see that this is nothing to it.
+// slowStore is busy until the caller has gone away, or long enough to show that this does not matter.
 type slowStore struct {
 	store.Store
 	entered chan struct{}

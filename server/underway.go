@@ -10,7 +10,7 @@ type underWay struct {
 	calls   sync.WaitGroup
 }
 
-// begin counts an rpc until end is called.
+// begin counts an RPC until end is called.
 func (u *underWay) begin() (end func()) {
 	u.mu.RLock()
 	defer u.mu.RUnlock()

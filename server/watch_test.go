@@ -85,7 +85,7 @@ func TestAWatchThatMakesNoSenseIsRefusedWithItsReason(t *testing.T) {
 	}
 }
 
-// endlessStore has one lead, again and again.
+// endlessStore returns the same lead over and over.
 type endlessStore struct{ store.Store }
 
 func (endlessStore) Leads(context.Context, store.LeadQuery, int, string) ([]*leadgatev1.LeadRecord, string, error) {
@@ -99,7 +99,7 @@ func (endlessStore) LeadDeliveries(context.Context, string) ([]*leadgatev1.Deliv
 func TestAnExportThatNobodyReadsToItsEndIsNoFault(t *testing.T) {
 	t.Parallel()
 	logs := &loggedText{}
-	t.Cleanup(func() { // when the server has stopped
+	t.Cleanup(func() { // after the server has stopped
 		if got := logs.String(); strings.Contains(got, "msg=rpc") {
 			t.Errorf("logged:\n%s", got)
 		}
