@@ -42,7 +42,7 @@ const (
 	codeURL         = "0x80060888"
 )
 
-// limitedWait is how long to wait if Dynamics does not say, although it nearly always does.
+// limitedWait is how long to wait in the rare case that Dynamics does not say.
 const limitedWait = 10 * time.Second
 
 // Where English messages name a column.

@@ -73,7 +73,7 @@ func (d *destination) update(ctx context.Context, c *contact) {
 	case http.StatusOK:
 		d.readRecord(answer, c)
 	case http.StatusNotFound:
-		// If the address itself is invalid, the creation that follows gets the same answer.
+		// If it is the path that does not exist, the creation that follows gets the same answer.
 		if _, c.missing = parseProblem(answer); !c.missing {
 			c.Fail(d.failed(answer))
 		}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Tokens are the access tokens that a simulated CRM issued. It is safe for concurrent use.
+// Tokens are the access tokens that a simulated CRM issued. They are safe for concurrent use.
 type Tokens struct {
 	now func() time.Time
 
