@@ -312,8 +312,7 @@ func (f *chaosCRM) look(item crm.Item) {
 	}
 }
 
-// expectAll checks that every lead was delivered as it is now, unless a newer lead of the same person was, and that the counts are
-// right.
+// expectAll checks that every lead was delivered as it is now, unless a newer one of its person was, and that the counts are right.
 func (c *chaos) expectAll() {
 	scanned := map[string]map[leadgatev1.DeliveryState]int64{}
 	for _, leadID := range c.leads {

@@ -85,7 +85,7 @@ func (l *lane) refuse(outcome crm.Outcome) {
 	l.signal()
 }
 
-// refusedPing is refuse if no delivery was refused: the next ping is followed by a delivery, whatever it says.
+// refusedPing is like refuse, but no delivery was refused, so the next ping is followed by one, whatever its answer.
 func (l *lane) refusedPing(outcome crm.Outcome) {
 	l.refuse(outcome)
 	l.refusals.Store(insistAfter - 1)

@@ -12,8 +12,7 @@ import (
 	"github.com/leadgate/leadgate/worker/crm/simulator"
 )
 
-// An answer 403 that does not mention the credentials looks as if something in front of the API refused one message. But for every
-// message?
+// An answer 403 that does not mention the credentials may mean that something in front of the API refused one message. But every one?
 func TestAnAPIThatForbidsEverythingIsNoticedSoonAndCostsFewCalls(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

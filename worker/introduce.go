@@ -25,8 +25,7 @@ const knownNamespace = "destination"
 
 // introduce finds out which account a session writes to, so that no waiting lead goes to an account it was not meant for. Usually
 // the CRM must answer before anything is delivered. It is asked, but need not answer, where nothing can go wrong: if the settings
-// and secrets are those that led to the known account before, or if the destination is new, so that nothing waits for another
-// account.
+// and secrets are those that led to the known account before, or if the destination is new, so that nothing waits for another.
 func (l *lane) introduce(ctx context.Context, conn *connection, changed <-chan struct{}) {
 	if l.active.Load() > 0 { // calls that fail go back to waiting, and must be seen
 		l.wait(ctx, time.Time{}, changed, nil)
@@ -148,7 +147,7 @@ func (l *lane) fingerprint(conn *connection) []byte {
 	return store.NewHasher(l.worker.store.HashKey()).Hash("destination\x00" + string(encoded))
 }
 
-// references returns found and the texts of a message that refer to secrets, sorted.
+// references returns found with the texts of a message that refer to secrets, sorted.
 func references(m protoreflect.Message, found []string) []string {
 	add := func(v protoreflect.Value) {
 		if s := v.String(); strings.Contains(s, "${") {

@@ -118,8 +118,7 @@ func (l *lane) begin(s *session) {
 	}
 }
 
-// renew opens a new session if the content of a secret changed, because it may belong to another account. It reports whether one
-// changed.
+// renew opens a new session if the content of a secret changed, because it may be another account's, and reports whether one did.
 func (l *lane) renew(s *session) bool {
 	if !s.secrets.renew() {
 		return false

@@ -62,8 +62,7 @@ func (l *lane) spend(what string, until time.Time) {
 	}
 }
 
-// holdOff stops calls because the CRM asked for it. It returns the end of the pause, which may be later than what the CRM asked for
-// now.
+// holdOff stops calls because the CRM asked for it. It returns the end of the pause, which may be later than asked for now.
 func (l *lane) holdOff(outcome crm.Outcome) time.Time {
 	now, after := l.worker.now(), outcome.After
 	before, _ := l.gate.State()

@@ -19,8 +19,8 @@ const (
 	// schemaRest of the last time.
 	schemaInterval = time.Hour
 	schemaRest     = time.Minute
-	// How long to wait after they could not be read; deliveries are sent unchecked meanwhile. The time doubles up to schemaRetry: 5
-	// s, 10 s, 20 s, 40 s, 80 s, 160 s, then every 5 min.
+	// How long to wait after they could not be read; deliveries are sent unchecked meanwhile. The time doubles up to schemaRetry:
+	// 5 s, 10 s, 20 s, 40 s, 80 s, 160 s, then every 5 min.
 	firstSchemaRetry = 5 * time.Second
 	schemaRetry      = 5 * time.Minute
 	// How long the first delivery waits for the properties, so that values can be matched with their options.

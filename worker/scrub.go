@@ -123,8 +123,7 @@ func matchAt(text string, values []string, read reading) int {
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// commonPrefix returns the length of the common prefix of text and value, in bytes of each. It ignores case unless the value is
-// short.
+// commonPrefix returns the length of the common prefix of text and value, in bytes of each, ignoring case unless value is short.
 func commonPrefix(text, value string, read reading) (ofText, ofValue int) {
 	fold := len(value) >= scrubFold
 	for ofText < len(text) && ofValue < len(value) {

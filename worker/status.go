@@ -88,8 +88,7 @@ func StatusOf(err error, what string) error {
 	return failure(err, codes.Internal, "INTERNAL", "an internal error in leadgate; the log has the details")
 }
 
-// Problem returns why an operation on many left a lead or a delivery as it is. Internal errors are logged, because the text hides
-// them.
+// Problem returns why an operation on many left a lead or a delivery as it is. It logs internal errors, which the text hides.
 func Problem(log *slog.Logger, err error, what string) string {
 	st := status.Convert(StatusOf(err, what))
 	if st.Code() == codes.Internal {

@@ -14,8 +14,7 @@ import (
 	"github.com/leadgate/leadgate/worker/journal"
 )
 
-// A watcher with nothing to show for this long gets a heartbeat, so that both ends and any proxies see that the connection is
-// alive.
+// A watcher with nothing to show for this long gets a heartbeat, so that both ends and any proxy see a live connection.
 const heartbeat = 15 * time.Second
 
 // lastEventID is the metadata key of the Last-Event-ID header of server-sent events. A browser that reconnects sends it with its

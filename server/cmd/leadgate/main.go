@@ -38,8 +38,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	// The first Ctrl-C asks the command to end. Not everything reacts, such as reading from the terminal; the second one kills the
-	// process.
+	// The first Ctrl-C asks the command to end. Not everything reacts, such as reading from the terminal; the second kills it.
 	context.AfterFunc(ctx, func() { signal.Reset(syscall.SIGINT) })
 	os.Exit(run(ctx, newRoot(), os.Stderr.WriteString))
 }

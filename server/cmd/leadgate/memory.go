@@ -30,7 +30,7 @@ func keepSmall() (stop func()) {
 		return func() {}
 	}
 	debug.SetMemoryLimit(smallMemory)
-	percent := -1 // GOGC is set
+	percent := -1 // stays negative if GOGC is set
 	if os.Getenv("GOGC") == "" {
 		percent = debug.SetGCPercent(garbage)
 	}

@@ -14,8 +14,7 @@ import (
 	"time"
 )
 
-// startPrometheus runs Prometheus, which scrapes the gateway every half second and evaluates the shipped rules. It returns its
-// address.
+// startPrometheus runs Prometheus with the shipped rules, scraping the gateway every half second, and returns its address.
 func startPrometheus(t *testing.T, gateway string) string {
 	t.Helper()
 	path, err := exec.LookPath("prometheus")
