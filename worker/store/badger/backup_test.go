@@ -21,7 +21,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
-// backup makes a backup, and returns it with its position.
+// backup makes a backup and returns it with its position.
 func backup(t *testing.T, s store.Store, since string) (content []byte, position string) {
 	t.Helper()
 	var to bytes.Buffer
@@ -80,7 +80,7 @@ func TestARestoredStoreIsTheSameButHoldsWhatWasUnfinished(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole, position := backup(t, s, "")
-	// After that: a lead is delivered, one comes, the pause ends.
+	// Since then, a lead is delivered, one is accepted, and the pause ends.
 	end(t, s, "crm", 1, leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED)
 	ids = append(ids, accept(t, s, withEvent(lead("late@example.com")))[0].LeadID)
 	if err := s.State("paused").Delete(t.Context(), "crm"); err != nil {
@@ -156,7 +156,7 @@ func TestARestoredStoreIsTheSameButHoldsWhatWasUnfinished(t *testing.T) {
 	if events, err := r.Recent(t.Context(), 1000); err != nil || len(events) < 41+32 {
 		t.Errorf("%d events, %v", len(events), err)
 	}
-	// What a person releases goes out in order.
+	// Deliveries redriven by a person go out in order.
 	for _, id := range ids[30:32] {
 		if results, err := r.Redrive(t.Context(), &store.Redrive{DeliveryID: id + ".crm"}); err != nil || results[0].Err != nil {
 			t.Fatal(results, err)
@@ -200,7 +200,7 @@ func TestWhatWasErasedStaysErasedWhenABackupIsRestored(t *testing.T) {
 	if record, err := r.Lead(t.Context(), kept); err != nil || record.GetLead().GetEmail() == "" {
 		t.Errorf("%v, %v", record, err)
 	}
-	// A list that lies in the directory is used by itself.
+	// A list in the directory is used by default.
 	n = badger.Options{Dir: t.TempDir()}
 	if err := os.WriteFile(filepath.Join(n.Dir, "erasures.ndjson"), list, 0o600); err != nil {
 		t.Fatal(err)
@@ -208,7 +208,7 @@ func TestWhatWasErasedStaysErasedWhenABackupIsRestored(t *testing.T) {
 	if result, err := restore(t, n, "", whole); err != nil || result.Erased != 1 {
 		t.Errorf("%+v, %v", result, err)
 	}
-	// A list that a crash cut off is completed.
+	// A list truncated by a crash is completed.
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestWhatWasErasedStaysErasedWhenABackupIsRestored(t *testing.T) {
 	}
 }
 
-// A restore may be tried again with another backup, which has leads that the first one had not.
+// A restore may be repeated with another backup, which contains leads that the first one lacked.
 func TestEveryListedErasureIsKeptForTheNextRestore(t *testing.T) {
 	t.Parallel()
 	o := badger.Options{Dir: t.TempDir()}
@@ -242,7 +242,7 @@ func TestEveryListedErasureIsKeptForTheNextRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := badger.Options{Dir: t.TempDir()}
-	// As journalctl prints the log, and whoever keeps a list of their own.
+	// As journalctl prints the log, or as somebody else keeps the list.
 	given := "Nov 27 05:11:34 web1 leadgate[12]: " + strings.ReplaceAll(string(list), "\n{", "\nNov 27 05:11:35 web1 leadgate[12]: {")
 	if result, err := restore(t, n, given, monday); err != nil || result.Listed != 2 || result.Erased != 1 {
 		t.Fatalf("%+v, %v", result, err)
@@ -265,7 +265,7 @@ func TestARestoreThatEndsWhileItErasesLeavesNothing(t *testing.T) {
 	id := accept(t, s, lead("ada@example.com"))[0].LeadID
 	whole, _ := backup(t, s, "")
 	list := id + "\n"
-	for range 200 { // that were accepted after the backup
+	for range 200 { // accepted after the backup
 		list += lead("").Record.GetLeadId() + "\n"
 	}
 	n := badger.Options{Dir: t.TempDir()}
@@ -298,7 +298,7 @@ func TestAnErasureListThatLostItsEndIsCompletedAndUsedBySalvage(t *testing.T) {
 	o := badger.Options{Dir: t.TempDir()}
 	s := open(t, o)
 	ids := acceptMany(t, s, 3)
-	damaged := badger.Options{Dir: copyDir(t, o.Dir)} // what an erasure overwrote, its new version unreadable
+	damaged := badger.Options{Dir: copyDir(t, o.Dir)} // as if what the erasures wrote were unreadable
 	erase(t, s, ids[:2]...)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -355,7 +355,7 @@ func TestWhatBelongsToARemovedLeadIsNotRestoredThoughItsRemovalIsForgotten(t *te
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	edit(t, o.Dir, func(txn *badgerdb.Txn) error { // what Badger has not forgotten yet
+	edit(t, o.Dir, func(txn *badgerdb.Txn) error { // the versions that Badger still has
 		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: []byte("l")})
 		defer it.Close()
 		it.Rewind()
@@ -422,7 +422,7 @@ func TestABackupThatIsNotWholeOrNotInOrderIsRefusedAndLeavesNothing(t *testing.T
 	}
 }
 
-// A backup shows one moment: of a lead that is accepted meanwhile it has everything or nothing.
+// A backup is a snapshot: of a lead accepted meanwhile, it contains everything or nothing.
 func TestABackupMadeUnderLoadIsConsistent(t *testing.T) {
 	t.Parallel()
 	s := open(t, badger.Options{})

@@ -16,7 +16,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
-// What one durable lead costs: one disk sync for a single caller, a share of one for many.
+// BenchmarkAccept measures one durable lead: a whole disk sync for a single caller, a share of one for many.
 func BenchmarkAccept(b *testing.B) {
 	for _, callers := range []int{1, 64, 256} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
@@ -45,7 +45,7 @@ func BenchmarkAccept(b *testing.B) {
 	}
 }
 
-// cpu is the processor time that this process has used, in all its threads: what flushing and compacting cost too.
+// cpu returns the processor time used by this process in all threads, so including flushes and compactions.
 func cpu(b *testing.B) time.Duration {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
@@ -54,7 +54,7 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// A delivery from claim to settled, in calls of a hundred.
+// BenchmarkDeliver measures a delivery from claim to settle, in calls of a hundred.
 func BenchmarkDeliver(b *testing.B) {
 	s := open(b, badger.Options{})
 	fill(b, s, b.N, func(i int) string { return fmt.Sprintf("p%d@example.com", i) })
@@ -66,7 +66,7 @@ func BenchmarkDeliver(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "deliveries/s")
 }
 
-// One delivery from claim to settled must cost the same however many wait behind its person.
+// A delivery from claim to settle must cost the same however many wait behind its person.
 func BenchmarkDeliverBehindOnePerson(b *testing.B) {
 	for _, waiting := range []int{1_000, 100_000} {
 		b.Run(fmt.Sprintf("waiting=%d", waiting), func(b *testing.B) {
@@ -94,7 +94,7 @@ func fill(b *testing.B, s store.Store, n int, email func(i int) string) {
 	}
 }
 
-// deliver claims what is due, up to a limit, and delivers it. It returns how many there were.
+// deliver claims up to limit due deliveries, delivers them, and returns how many there were.
 func deliver(b *testing.B, s store.Store, limit int) int {
 	b.Helper()
 	claims, err := s.Claim(b.Context(), "crm", limit)

@@ -17,7 +17,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
-// versionsWith counts the versions of keys, however old, that have a word in key or value.
+// versionsWith counts the versions of keys, however old, with a word in key or value.
 func versionsWith(t *testing.T, dir, word string) (n int) {
 	t.Helper()
 	edit(t, dir, func(txn *badgerdb.Txn) error {
@@ -37,7 +37,7 @@ func versionsWith(t *testing.T, dir, word string) (n int) {
 	return n
 }
 
-// filesWith returns the files in which a word stands.
+// filesWith returns the files that contain a word.
 func filesWith(t *testing.T, dir, word string) (files []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -65,7 +65,7 @@ func TestAnErasedPersonIsInNoVersionAndNoFileAfterCompacting(t *testing.T) {
 	for n := range 20 {
 		a := withEvent(lead(word + "@example.com"))
 		a.Record.Submission = &leadgatev1.Submission{Fields: []*leadgatev1.Submission_Field{{Name: "mail", Values: []string{word + "@example.com"}}}}
-		a.Key = &store.Key{Scope: fmt.Sprint("form", n), Value: word + "@example.com", Expires: time.Now().Add(time.Hour)} // as some do
+		a.Key = &store.Key{Scope: fmt.Sprint("form", n), Value: word + "@example.com", Expires: time.Now().Add(time.Hour)} // some clients do that
 		erasures = append(erasures, &store.Erasure{LeadID: accept(t, s, a)[0].LeadID})
 	}
 	kept := accept(t, s, withEvent(lead("grace@example.com")))[0].LeadID
@@ -138,7 +138,7 @@ func TestCompactingIsRefusedWhileInUseAndWithoutRoom(t *testing.T) {
 	}
 }
 
-// Wherever Compact is ended, one of the two databases is whole, and the next start finds it.
+// Wherever Compact is interrupted, one of the two databases is complete, and the next start finds it.
 func TestACompactionThatEndedEarlyIsTidiedUp(t *testing.T) {
 	t.Parallel()
 	for name, moves := range map[string][][2]string{

@@ -23,7 +23,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
-// flip changes a bit of a file at a part of what is written in it, and returns where.
+// flip flips a bit of a file, at a fraction of its written part, and returns its position.
 func flip(t *testing.T, path string, part float64) {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -37,7 +37,7 @@ func flip(t *testing.T, path string, part float64) {
 	}
 }
 
-// spoil flips bits of a file in place, so that who has it mapped sees it.
+// spoil flips bits of a file in place, so that whoever has it mapped sees it.
 func spoil(t *testing.T, path string, part float64) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -61,7 +61,7 @@ func spoil(t *testing.T, path string, part float64) {
 	}
 }
 
-// largest returns the largest file of a kind in a data directory.
+// largest returns the largest file in a data directory that matches a pattern.
 func largest(t *testing.T, dir, pattern string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "badger", pattern))
@@ -81,7 +81,7 @@ func largest(t *testing.T, dir, pattern string) string {
 	return found
 }
 
-// copyDir copies the files of a running store's directory: what a kill would leave.
+// copyDir copies the files of a running store's directory, as a kill would leave them.
 func copyDir(t *testing.T, from string) (to string) {
 	t.Helper()
 	to = t.TempDir()
@@ -91,7 +91,7 @@ func copyDir(t *testing.T, from string) (to string) {
 	return to
 }
 
-// kept counts which of the leads are there.
+// kept counts how many of the leads exist.
 func kept(t *testing.T, s store.Store, ids []string) (n int) {
 	t.Helper()
 	for _, id := range ids {
@@ -112,7 +112,7 @@ func acceptMany(t *testing.T, s store.Store, n int) (ids []string) {
 	return ids
 }
 
-// sealings are a store as it is, and an encrypted one.
+// sealings runs a test on a plain and on an encrypted store.
 func sealings(t *testing.T, test func(t *testing.T, key []byte)) {
 	t.Helper()
 	for name, key := range map[string][]byte{"as it is": nil, "encrypted": key(t, "a")} {
@@ -177,7 +177,7 @@ func pageOfALog(t *testing.T, key []byte) {
 	}
 	accept(t, s, last...)
 	_, _, end := read(o.Dir)
-	without := func(at int) badger.Options { // the rest of the page at that place
+	without := func(at int) badger.Options { // clears the rest of the page from there on
 		dir := copyDir(t, o.Dir)
 		path, b, _ := read(dir)
 		clear(b[at : (at/page+1)*page])
@@ -186,7 +186,7 @@ func pageOfALog(t *testing.T, key []byte) {
 		}
 		return badger.Options{Dir: dir, EncryptionKey: key}
 	}
-	for _, at := range []int{end/page*page - 10*page, before} { // whole, or as it was when the commit before was written
+	for _, at := range []int{end/page*page - 10*page, before} { // a whole page, or from the end of the previous commit
 		torn := without(at)
 		if found, err := badger.Examine(torn); err != nil || len(found.Damages) != 0 || found.Logs == 0 {
 			t.Errorf("examined: %+v, %v", found, err)
@@ -221,7 +221,7 @@ func TestALogThatBeginsWithADamageIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clear(b[20 : 8<<10]) // behind stands the second commit only
+	clear(b[20 : 8<<10]) // only the second commit follows
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -323,7 +323,7 @@ func TestADamagedTableIsNoticedAndTheRestSaved(t *testing.T) {
 			if again, err := badger.Examine(o); err != nil || !reflect.DeepEqual(again, found) {
 				t.Errorf("after it was to be compacted: %+v, %v", again, err)
 			}
-			// A store that has it open notices, and writes no more.
+			// A store that has it open notices, and stops writing.
 			if s, err := badger.Open(o); err == nil {
 				for deadline := time.Now().Add(20 * time.Second); s.Writable() == nil && time.Now().Before(deadline); {
 					time.Sleep(time.Millisecond)
@@ -413,7 +413,7 @@ func TestATableThatCannotBeReadAtTheMomentIsNotTakenForDamaged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		looks := 0
 		o.Free = func(string) (uint64, error) {
-			if looks++; looks == 2 { // when the database is open, before its tables are checked
+			if looks++; looks == 2 { // the database is open, its tables are not yet checked
 				if err := errors.Join(os.Rename(path, path+".away"), os.Mkdir(path, 0o700)); err != nil {
 					t.Error(err)
 				}
@@ -450,11 +450,11 @@ func TestATableThatIsBeingWrittenIsNotTakenForDamaged(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, badger.Options{Dir: dir, Free: func(string) (uint64, error) {
-			// Asked last before the store reads its tables. That is how a file looks while a table is written.
+			// Called last before the store reads its tables. A table looks like this while it is being written.
 			_ = os.WriteFile(filepath.Join(dir, "badger", "000999.sst"), make([]byte, 1<<20), 0o600)
 			return 1 << 40, nil
 		}})
-		synctest.Wait() // until they are read
+		synctest.Wait() // until they have been read
 		if err := s.Writable(); err != nil {
 			t.Error(err)
 		}
@@ -462,7 +462,7 @@ func TestATableThatIsBeingWrittenIsNotTakenForDamaged(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	// A kill leaves it like that; it is no part of the database.
+	// A kill leaves such a file, which does not belong to the database.
 	if found, err := badger.Examine(badger.Options{Dir: dir}); err != nil || len(found.Damages) > 0 {
 		t.Errorf("examined: %+v, %v", found, err)
 	}

@@ -17,7 +17,7 @@ func key(t *testing.T, secret string) []byte {
 	return k
 }
 
-// run opens a store, does something, and closes it.
+// run opens a store, calls do, and closes it.
 func run(t *testing.T, o badger.Options, do func(s *badger.Store)) {
 	t.Helper()
 	s, err := badger.Open(o)
@@ -46,14 +46,14 @@ func TestAnEncryptedStoreIsReadWithItsKeyAlone(t *testing.T) {
 	} {
 		t.Log(what)
 		expectRefused(t, other, o.Dir, "store.encryption_key", "previous_encryption_key")
-		if found, err := badger.Examine(other); err == nil || !strings.Contains(err.Error(), "store.encryption_key") { // it is not damaged
+		if found, err := badger.Examine(other); err == nil || !strings.Contains(err.Error(), "store.encryption_key") { // the wrong key is not reported as damage
 			t.Errorf("examined %s: %+v, %v", what, found, err)
 		}
 	}
 	if found, err := badger.Examine(badger.Options{Dir: o.Dir, EncryptionKey: key(t, "b"), PreviousKey: key(t, "a")}); err != nil || len(found.Damages) > 0 || found.Tables == 0 {
 		t.Errorf("examined before it is rotated: %+v, %v", found, err)
 	}
-	// Rotation: once with both, then with the new one alone.
+	// Rotation: first with both keys, then with only the new one.
 	rotated := badger.Options{Dir: o.Dir, Uncompressed: true, EncryptionKey: key(t, "b"), PreviousKey: key(t, "a")}
 	for range 2 {
 		run(t, rotated, func(s *badger.Store) {

@@ -19,11 +19,11 @@ import (
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
-// formatOne is a data directory of format 1, kept so that later versions show that they read it or say what to do. While
-// nothing is released, LEADGATE_UPDATE=1 makes it anew.
+// formatOne is a data directory of format 1, which later versions must read, or refuse with advice. Until a version is released,
+// LEADGATE_UPDATE=1 recreates it.
 const formatOne = "testdata/format-1.tar.gz"
 
-// kept time and leads of the fixture: one delivered, one dead, one that waits, one held.
+// fixtureTime is the time of the fixture, whose leads are one delivered, one dead, one waiting and one held.
 var fixtureTime = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 
 func fixtureLead(n byte) string {

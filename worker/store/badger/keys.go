@@ -23,7 +23,7 @@ import (
 //	x second(8) sequence(8) part(2)         keys of a commit that     Accept                     sweeper, when expired
 //	                                        have expired by then
 //	l lead(16)                              v1.LeadRecord             Accept, Amend, Erase       Purge
-//	d lead(16) destination                  v1.Delivery, no attempts  whoever changes it         Delete, Purge; Amend, when withdrawn
+//	d lead(16) destination                  v1.Delivery, no attempts  any change                 Delete, Purge; Amend, when withdrawn
 //	a lead(16) destination 0 number(4)      v1.Attempt                Begin, Settle, Erase       Delete, Purge
 //	t lead(16) event(8)                     store.v1.Told             with its change, Erase     Purge
 //	e event(8)                              lead(16) count(1), for    with its t                 sweeper, all but the newest

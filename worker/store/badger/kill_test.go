@@ -22,16 +22,16 @@ import (
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
-// victimDir names the environment variable that makes the test binary a victim, and holds its data directory.
+// victimDir is the environment variable with the data directory of a victim; it turns the test binary into one.
 const victimDir = "LEADGATE_TEST_VICTIM_DIR"
 
-// What a victim says on its standard output, a line each, after the store acknowledged it.
+// Lines that a victim prints once the store has acknowledged the action.
 const (
 	saidAccepted  = "accepted"
 	saidDelivered = "delivered"
 )
 
-// victim accepts and delivers until it is killed. Each lead comes under a key that is its identifier.
+// victim accepts and delivers until it is killed. Each lead's idempotency key is its ID.
 func victim(dir string) {
 	s, err := badger.Open(badger.Options{Dir: dir})
 	if err != nil {
@@ -92,7 +92,7 @@ func deliverForEver(s store.Store) error {
 	}
 }
 
-// begun is the next attempt of a claimed delivery.
+// begun returns the step that begins the next attempt of a claimed delivery.
 func begun(claim *store.Claim) *store.Step {
 	d := proto.CloneOf(claim.Delivery)
 	d.AttemptCount++
@@ -101,9 +101,9 @@ func begun(claim *store.Claim) *store.Step {
 	}}
 }
 
-// A kill shows what the process had not handed to the operating system; what the disk had not would take a power cut.
+// A kill loses what the process has not passed to the operating system; what is not on disk, only a power cut would lose.
 //
-// It does not run in parallel with other tests: between fork and exec a child has all their locks.
+// This test does not run in parallel with others: between fork and exec, a child holds all their locks.
 func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
 	kills := 4
 	if os.Getenv("LEADGATE_SOAK") != "" {
@@ -125,7 +125,7 @@ func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
 	t.Logf("%d leads were accepted and %d delivered between %d kills", len(accepted), len(delivered), kills)
 }
 
-// killed runs a victim, kills it after it said so many lines, and returns everything that it said.
+// killed starts a victim, kills it after a number of lines, and returns all its lines.
 func killed(t *testing.T, dir string, after int) []string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -142,7 +142,7 @@ func killed(t *testing.T, dir string, after int) []string {
 	said := bufio.NewReader(out)
 	for {
 		line, err := said.ReadString('\n')
-		if errors.Is(err, io.EOF) { // without its end a line is not said
+		if errors.Is(err, io.EOF) { // ignore an incomplete line
 			break
 		}
 		if err != nil {
@@ -186,7 +186,7 @@ func expectAll(t *testing.T, dir string, accepted, delivered map[string]bool) {
 	expectCountsOfScan(t, s)
 }
 
-// expectCountsOfScan expects that the counts are those of the deliveries, and that none is in flight.
+// expectCountsOfScan expects that the counts match the deliveries, and that none is in flight.
 func expectCountsOfScan(t *testing.T, s store.Store) {
 	t.Helper()
 	scanned := map[leadgatev1.DeliveryState]int64{}

@@ -69,7 +69,7 @@ const (
 	defaultQueueLength   = 8192
 	defaultSweepInterval = time.Minute
 	defaultLargestLead   = 64 << 10
-	// How often free space is checked, besides at every commit, so that intake resumes by itself.
+	// How often free space is checked between commits, so that intake resumes without one.
 	spaceInterval = time.Second
 )
 

@@ -16,7 +16,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
-// expectRefused expects that a store cannot be opened, and that the error has these words.
+// expectRefused expects that a store cannot be opened, with these words in the error.
 func expectRefused(t *testing.T, o badger.Options, words ...string) error {
 	t.Helper()
 	s, err := badger.Open(o)
@@ -79,7 +79,7 @@ func TestAnotherFormatIsRefusedWithTheVersionToUse(t *testing.T) {
 			}
 			return txn.Set([]byte("!meta"), value)
 		})
-		for range 2 { // a refused one is let go of
+		for range 2 { // a refused one is closed again
 			expectRefused(t, badger.Options{Dir: dir}, append(words, dir)...)
 		}
 	}
@@ -96,7 +96,7 @@ func TestALogOfLargerMemoryTablesIsReadAfterAKill(t *testing.T) {
 		large.Record.LeadId = lead("").Record.GetLeadId()
 		ids = append(ids, accept(t, s, large)[0].LeadID)
 	}
-	killed := badger.Options{Dir: copyDir(t, o.Dir)} // whose memory tables are of 8 MiB
+	killed := badger.Options{Dir: copyDir(t, o.Dir)} // its memory tables are of 8 MiB
 	if n := kept(t, open(t, killed), ids); n != len(ids) {
 		t.Errorf("%d of %d leads are kept", n, len(ids))
 	}
@@ -110,7 +110,7 @@ func TestADiskThatIsNearlyFullIsRefused(t *testing.T) {
 	}
 }
 
-// edit changes what is on disk in a directory that no store has open.
+// edit changes the database in a directory that no store has open.
 func edit(t *testing.T, dir string, change func(*badgerdb.Txn) error) {
 	t.Helper()
 	db, err := badgerdb.Open(badgerdb.DefaultOptions(filepath.Join(dir, "badger")).WithLogger(nil))
@@ -122,7 +122,7 @@ func edit(t *testing.T, dir string, change func(*badgerdb.Txn) error) {
 	}
 }
 
-// keys counts the keys on disk by their prefix, in a directory that no store has open.
+// keys counts the keys on disk by prefix, in a directory that no store has open.
 func keys(t *testing.T, dir string) map[byte]int {
 	t.Helper()
 	counts := map[byte]int{}

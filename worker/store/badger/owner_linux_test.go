@@ -10,7 +10,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
-// The gateway runs as a user of its own; whoever mends something is often root.
+// The gateway runs as its own user; whoever repairs something is often root.
 func TestWhatRootRestoresAndCompactsBelongsToTheOwnerOfTheDirectory(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {

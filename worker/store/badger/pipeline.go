@@ -192,7 +192,7 @@ func (s *Store) writeFirst(deliveries []deliveryKey, newItem func(d deliveryKey,
 		if err := p.add(newItem(d, &problem)); err != nil {
 			return err
 		}
-		if lost(problem) { // it stays as it is, and must not keep the store from opening
+		if lost(problem) { // it must not keep the store from opening
 			s.leaveOut(d.key(), problem)
 		} else if problem != nil {
 			return fmt.Errorf("delivery %s: %w", d, problem)

@@ -17,7 +17,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
-// tried makes a lead with more attempts and events than one transaction holds, which was given up.
+// tried makes a dead lead with more attempts and events than a transaction can hold.
 func tried(t *testing.T, o badger.Options, attempts int, email string) (id string) {
 	t.Helper()
 	s, err := badger.Open(o)

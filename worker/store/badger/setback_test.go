@@ -17,7 +17,7 @@ func TestAProcessThatEndsWhileItFollowsAClockThatWasSetBackIsFollowedByOneThatGo
 	ahead := func() time.Time { return now.AddDate(3, 0, 0) }
 	o := badger.Options{Dir: t.TempDir(), Now: ahead, SweepInterval: time.Hour}
 	s := open(t, o)
-	const n = 6000 // more than one commit holds
+	const n = 6000 // more than one commit can hold
 	leads := make([]*store.Acceptance, n)
 	for i := range leads {
 		leads[i] = lead(fmt.Sprintf("p%d@example.com", i))

@@ -95,7 +95,7 @@ func TestSoakDiskUseComesBackAfterDraining(t *testing.T) {
 	end(t, s, "crm", leads, leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED)
 	end(t, s, "rare", leads, leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED)
 	drained := used(t, o.Dir)
-	// What compaction does by itself, it does within a while.
+	// Compaction runs by itself; give it time.
 	time.Sleep(time.Minute)
 	settled := used(t, o.Dir)
 	if err := s.Close(); err != nil {
@@ -113,7 +113,7 @@ func TestSoakDiskUseComesBackAfterDraining(t *testing.T) {
 	}
 }
 
-// used is how many bytes a database takes on disk.
+// used returns how many bytes a database occupies on disk.
 func used(t *testing.T, dir string) (size int64) {
 	t.Helper()
 	err := filepath.WalkDir(filepath.Join(dir, "badger"), func(_ string, entry fs.DirEntry, err error) error {
@@ -170,7 +170,7 @@ func TestSoakTheLastPageIsReadWithinTenMillisecondsThoughMuchWasRemoved(t *testi
 	end(t, s, "rare", leads, leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED)
 	end(t, s, "crm", leads, leadgatev1.DeliveryState_DELIVERY_STATE_DELIVERED)
 	later.Store(int64(2 * time.Hour))
-	for seen := int64(-1); seen != commits.Load(); time.Sleep(2 * time.Second) { // until the sweeper has no more to do
+	for seen := int64(-1); seen != commits.Load(); time.Sleep(2 * time.Second) { // until the sweeper is done
 		seen = commits.Load()
 	}
 	oldest, _, err := s.Leads(t.Context(), store.LeadQuery{}, 1, "")

@@ -53,7 +53,7 @@ func TestALowDiskRefusesWritesUntilThereIsRoomAgain(t *testing.T) {
 	})
 }
 
-// A full disk kills whoever writes through mapped memory.
+// A full disk kills a process that writes through mapped memory.
 func TestRestoreAndSalvageEndBeforeTheDiskIsFullAndLeaveNothing(t *testing.T) {
 	t.Parallel()
 	o := badger.Options{Dir: t.TempDir()}
@@ -160,7 +160,7 @@ func TestTheBallastMakesRoomToStart(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	used.Store(83 << 20) // of 84 that the ballast leaves
+	used.Store(83 << 20) // of the 84 MiB that the ballast leaves
 	s = open(t, o)
 	if d, err := s.Delivery(t.Context(), id+".crm"); err != nil || d.GetState() != leadgatev1.DeliveryState_DELIVERY_STATE_RETRY_WAIT {
 		t.Errorf("what was in flight: %v, %v", d, err)

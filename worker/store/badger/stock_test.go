@@ -10,7 +10,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// soaking skips a test unless long ones are asked for: make soak.
+// soaking skips a test unless long tests are enabled: make soak.
 func soaking(t *testing.T) {
 	t.Helper()
 	if os.Getenv("LEADGATE_SOAK") == "" {
@@ -18,17 +18,17 @@ func soaking(t *testing.T) {
 	}
 }
 
-// How many leads the long tests store; README.md has what was measured with them.
+// many is how many leads the long tests store; README.md has their measurements.
 const many = 1_000_000
 
-// stock accepts leads: of a hundred persons one has a thousand times as many as any other, one form and one destination are
-// rare, some leads are held.
+// stock accepts leads: of a hundred persons, one has a thousand times as many as any other; one form and one destination are
+// rare; some leads are held.
 func stock(t *testing.T, s store.Store, n int) {
 	t.Helper()
 	stockWith(t, s, n, func(int, *store.Acceptance) {})
 }
 
-// stockWith does so with leads as they are after a change.
+// stockWith is like stock, but changes each lead first.
 func stockWith(t *testing.T, s store.Store, n int, change func(int, *store.Acceptance)) {
 	t.Helper()
 	const step = 2000
@@ -50,7 +50,7 @@ func stockWith(t *testing.T, s store.Store, n int, change func(int, *store.Accep
 	}
 }
 
-// end settles up to n deliveries of a destination in a state.
+// end settles up to n deliveries of a destination with a state.
 func end(t *testing.T, s store.Store, destination string, n int, state leadgatev1.DeliveryState) {
 	t.Helper()
 	for n > 0 {

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	if os.Getenv("LEADGATE_SOAK") == "" { // each check opens real directories and syncs to a real disk
-		_ = flag.Set("rapid.checks", "20") // rapid's own flag, which is there
+		_ = flag.Set("rapid.checks", "20") // rapid's own flag, which exists
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -48,7 +48,7 @@ func TestBackupConformance(t *testing.T) {
 	})
 }
 
-// open opens a store that is closed at the end of the test.
+// open opens a store and closes it at the end of the test.
 func open(t testing.TB, o badger.Options) *badger.Store {
 	t.Helper()
 	if o.Dir == "" {
@@ -66,7 +66,7 @@ func open(t testing.TB, o badger.Options) *badger.Store {
 	return s
 }
 
-// lead is an acceptance for destination "crm".
+// lead returns an acceptance for destination "crm".
 func lead(email string) *store.Acceptance {
 	return &store.Acceptance{
 		Record: &leadgatev1.LeadRecord{

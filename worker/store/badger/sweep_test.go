@@ -41,7 +41,7 @@ func TestTheSweeperRemovesWhatHasExpiredAndNothingElse(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(time.Hour) // a key may be claimed anew before the sweeper comes
+		time.Sleep(time.Hour) // a key may be claimed again before the sweeper comes
 		if again := accept(t, s, keyed("again", 48*time.Hour))[0]; again.Replayed {
 			t.Errorf("a replay: %+v", again)
 		}
@@ -55,7 +55,7 @@ func TestTheSweeperRemovesWhatHasExpiredAndNothingElse(t *testing.T) {
 		}
 	})
 	got := keys(t, dir)
-	if got[prefixKey] != 2 || got[prefixExpiry] != 2 || got[prefixState] != 2 { // each claimed in a commit of its own
+	if got[prefixKey] != 2 || got[prefixExpiry] != 2 || got[prefixState] != 2 { // each claimed in its own commit
 		t.Errorf("left are %d keys, %d expiries, %d values", got[prefixKey], got[prefixExpiry], got[prefixState])
 	}
 }
@@ -64,7 +64,7 @@ func TestTheSweeperKeepsTheNewestEventsToResumeAndEveryTimeline(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	const events, kept = 11_200, 10_000
-	const together = 16 * 64 // stand in one entry of the index, which goes when all are old
+	const together = 16 * 64 // share an entry of the index, which is removed when all are old
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, badger.Options{Dir: dir, SweepInterval: time.Minute})
 		a := lead("")

@@ -61,7 +61,7 @@ func TestRetentionPassesOverWhatCannotBeRead(t *testing.T) {
 	}
 }
 
-// One lead that cannot be read costs no other its delivery.
+// An unreadable lead must not block other deliveries.
 func TestWhatCannotBeReadHoldsUpNoClaim(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
@@ -96,7 +96,7 @@ func TestWhatCannotBeReadHoldsUpNoClaim(t *testing.T) {
 	}
 }
 
-// garbled is a store of six leads of which one record and the delivery of another are unreadable.
+// garbled returns a store of six leads, in which one record and the delivery of another lead are unreadable.
 func garbled(t *testing.T) (o badger.Options, log *strings.Builder, ids []string) {
 	t.Helper()
 	log = &strings.Builder{}
@@ -114,7 +114,7 @@ func garbled(t *testing.T) (o badger.Options, log *strings.Builder, ids []string
 	return o, log, ids
 }
 
-// One record that cannot be read costs no page the others.
+// An unreadable record must not hide others from a page.
 func TestAListLeavesOutWhatCannotBeReadAndSaysSoOnce(t *testing.T) {
 	t.Parallel()
 	o, log, ids := garbled(t)
@@ -146,7 +146,7 @@ func TestAListLeavesOutWhatCannotBeReadAndSaysSoOnce(t *testing.T) {
 	}
 }
 
-// Whoever erases a person has to know of what cannot be erased.
+// Whoever erases a person must learn of leads that cannot be erased.
 func TestALeadThatCannotBeReadIsFoundByItsPersonIfItIsToBe(t *testing.T) {
 	t.Parallel()
 	o, _, ids := garbled(t)
@@ -200,7 +200,7 @@ func TestWhatCannotBeReadIsNamedByTheDoctorAndNeitherRestoredNorSaved(t *testing
 	}
 }
 
-// What was under way when the process ended and cannot be read keeps the store from opening no more than others from going on.
+// An unreadable delivery that was in flight when the process ended must not keep the store from opening.
 func TestWhatWasUnderWayAndCannotBeReadKeepsNoStoreFromOpening(t *testing.T) {
 	t.Parallel()
 	o := badger.Options{Dir: t.TempDir()}

@@ -21,8 +21,8 @@ import (
 	"github.com/leadgate/leadgate/worker/store/badger"
 )
 
-// TestSoakADeliveryCostsTheSameHoweverManyWait measures what it costs to claim a delivery, begin an attempt and settle it, on disk
-// each, while a thousand wait and while a million do, and the memory that the million take.
+// TestSoakADeliveryCostsTheSameHoweverManyWait measures the cost of claiming, beginning and settling a delivery, durably, while a
+// thousand wait and while a million do, and the memory that the million take.
 func TestSoakADeliveryCostsTheSameHoweverManyWait(t *testing.T) {
 	soaking(t)
 	const batch, warm, rounds = 100, 100, 500
@@ -36,12 +36,12 @@ func TestSoakADeliveryCostsTheSameHoweverManyWait(t *testing.T) {
 	few := queue(t, 1000)
 	few.turn(batch, warm)
 	var cost, work [2][]time.Duration
-	for range rounds { // in turns, so that what else the machine does befalls both
+	for range rounds { // alternating, so that other load on the machine affects both
 		for i, q := range []*waiting{few, lots} {
 			began := time.Now()
 			work[i] = append(work[i], q.settle(batch)/batch)
 			cost[i] = append(cost[i], time.Since(began)/batch)
-			q.accept(batch) // so that as many wait as before
+			q.accept(batch) // so that the number of waiting deliveries stays the same
 		}
 	}
 	t.Logf("a delivery costs %v while 1,000 wait and %v while %d do (median), %v and %v of computing; %d MiB of memory, %d MiB after opening",
@@ -56,7 +56,7 @@ func TestSoakADeliveryCostsTheSameHoweverManyWait(t *testing.T) {
 	}
 }
 
-// turn has so many batches settled, and as many accepted.
+// turn settles and accepts a number of batches.
 func (q *waiting) turn(batch, rounds int) {
 	q.t.Helper()
 	for range rounds {
@@ -69,7 +69,7 @@ func median(times []time.Duration) time.Duration {
 	return slices.Sorted(slices.Values(times))[len(times)/2]
 }
 
-// waiting is a store in which deliveries of as many persons wait.
+// waiting is a store with waiting deliveries, each of another person.
 type waiting struct {
 	t    *testing.T
 	s    store.Store
@@ -102,7 +102,7 @@ func (q *waiting) accept(n int) {
 	accept(q.t, q.s, acceptances...)
 }
 
-// settle claims n deliveries and has them delivered, and returns how much the process computed for that.
+// settle claims and delivers n deliveries and returns the processor time used.
 func (q *waiting) settle(n int) time.Duration {
 	t, s := q.t, q.s
 	t.Helper()
@@ -126,7 +126,7 @@ func (q *waiting) settle(n int) time.Duration {
 	return spent() - began
 }
 
-// spent is how much time the process has computed.
+// spent returns the processor time that the process has used.
 func spent() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
@@ -135,7 +135,7 @@ func spent() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// resident is how much memory the process has, in bytes.
+// resident returns the resident memory of the process in bytes.
 func resident(t *testing.T) int64 {
 	t.Helper()
 	status, err := os.ReadFile("/proc/self/status")

@@ -78,7 +78,7 @@ func TestALeadThatIsTooLargeIsRefusedAlone(t *testing.T) {
 	if err := s.Writable(); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
-	fits := lead("ada@example.com") // beside everything else that is written with it
+	fits := lead("ada@example.com") // with everything else that is written with it
 	fits.Record.Lead.Message = strings.Repeat("m", 1<<20-1024)
 	accept(t, s, fits)
 	claims, err := s.Claim(t.Context(), "crm", 2)
@@ -97,7 +97,7 @@ func TestALeadThatIsTooLargeIsRefusedAlone(t *testing.T) {
 	}
 }
 
-// busy is a store whose writer is held up in Publish, as by a slow disk, from when busy returns until release is called.
+// busy returns a store whose writer is blocked in Publish, like a slow disk, until release is called.
 func busy(t *testing.T, o badger.Options) (s *badger.Store, first <-chan error, release func()) {
 	t.Helper()
 	entered, left := make(chan struct{}, 1), make(chan struct{})
@@ -150,7 +150,7 @@ func TestACallWhoseContextEndsInTheQueueWritesNothing(t *testing.T) {
 		done <- err
 	}()
 	cancel()
-	if err := <-done; !errors.Is(err, context.Canceled) { // though the writer is still busy
+	if err := <-done; !errors.Is(err, context.Canceled) { // although the writer is still busy
 		t.Errorf("error is %v", err)
 	}
 	release()
@@ -200,7 +200,7 @@ func TestCloseWritesEverythingThatWasAskedForBefore(t *testing.T) {
 				errs <- err
 			}()
 		}
-		synctest.Wait() // until all stand in the queue
+		synctest.Wait() // until all are queued
 		closed := make(chan error, 1)
 		go func() { closed <- s.Close() }()
 		synctest.Wait() // until Close waits for the writer

@@ -17,8 +17,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// checkModel does things at random to a store and to a model of it, which is a few maps in memory, and expects that they
-// always agree.
+// checkModel applies random actions to a store and to a model of it, a few maps in memory, and expects that they always agree.
 func checkModel(t *testing.T, open Open) {
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp("", "model")
@@ -107,7 +106,7 @@ func (m *model) claim(t *rapid.T) {
 	}
 }
 
-// one draws a key; it skips the action if there is none.
+// one draws a key of a map; it skips the action if the map is empty.
 func one[V any](t *rapid.T, from map[string]V, what string) string {
 	if len(from) == 0 {
 		t.Skip("no " + what)
@@ -195,7 +194,7 @@ func (m *model) erase(t *rapid.T) {
 	leadID := leadOf(one(t, m.deliveries, "delivery"))
 	person := m.rig.record(leadID).GetLead().GetEmail()
 	m.rig.erase(leadID)
-	if person != "" && len(m.rig.allLeads(store.LeadQuery{Email: person}, 10)) == 0 { // nothing is remembered of the person
+	if person != "" && len(m.rig.allLeads(store.LeadQuery{Email: person}, 10)) == 0 { // the person's chains are forgotten
 		for _, destination := range []string{"crm", "archive"} {
 			delete(m.arrived, person+" at "+destination)
 		}
@@ -208,7 +207,7 @@ func (m *model) erase(t *rapid.T) {
 	}
 }
 
-// resend sends what was delivered once more, in another person's name or its own, and to the other destination too.
+// resend sends a delivery again, for another person or the same, and also to the other destination.
 func (m *model) resend(t *rapid.T) {
 	d := m.deliveries[one(t, m.deliveries, "delivery")]
 	leadID := leadOf(d.id)
@@ -248,10 +247,10 @@ func (m *model) resend(t *rapid.T) {
 	now := m.rig.clock.time()
 	for _, sibling := range of {
 		moved := person != sibling.person && sibling.waits()
-		left := sibling.state == dead || sibling.state == held || sibling.state == superseded // to a person
+		left := sibling.state == dead || sibling.state == held || sibling.state == superseded // may be redriven by a person
 		marked := sibling.attempts > 0 && (sibling == d && d.state != cancelled || left && person != sibling.person)
 		again := sibling == d && !d.waits() && d.state != cancelled || sibling.fresh
-		if moved || marked { // who has claimed it does not know
+		if moved || marked { // the claim's holder has read the old content
 			m.end(sibling.id)
 		}
 		sibling.person, sibling.resend = person, sibling.resend || marked
@@ -273,7 +272,7 @@ func (m *model) resend(t *rapid.T) {
 	}
 }
 
-// hurry makes what waits of a lead for its first attempt due now.
+// hurry makes a lead's deliveries due now that wait for their first attempt.
 func (m *model) hurry(t *rapid.T) {
 	leadID := leadOf(one(t, m.deliveries, "delivery"))
 	if m.rig.record(leadID).GetState() == leadgatev1.LeadState_LEAD_STATE_ERASED {
@@ -289,7 +288,7 @@ func (m *model) hurry(t *rapid.T) {
 	}
 }
 
-// release sends a lead that was held because its key was reused, or throws it away.
+// release sends or discards a lead that was held because its key was reused.
 func (m *model) release(t *rapid.T) {
 	leadID := one(t, m.held, "held lead")
 	was := m.rig.record(leadID)
@@ -351,7 +350,7 @@ func (m *model) move(t *rapid.T) {
 	m.end(d.id)
 	d.state = cancelled
 	moved.destination, moved.state, moved.due, moved.attempts, moved.resend = to, pending, m.rig.clock.time(), 0, false
-	for id := range m.claims { // an older one takes the place of those that have not begun
+	for id := range m.claims { // an older delivery revokes claims that have not begun
 		if newer := m.deliveries[id]; newer.with(&moved) && newer.sequence > moved.sequence {
 			m.end(id)
 		}
@@ -372,7 +371,7 @@ func (m *model) delete(t *rapid.T) {
 		t.Fatal(err)
 	}
 	delete(m.deliveries, d.id)
-	m.ended = slices.DeleteFunc(m.ended, func(c *store.Claim) bool { return c.Delivery.GetDeliveryId() == d.id }) // there is nothing left to be stale
+	m.ended = slices.DeleteFunc(m.ended, func(c *store.Claim) bool { return c.Delivery.GetDeliveryId() == d.id }) // all gone
 	m.emptied[d.destination] = true
 }
 

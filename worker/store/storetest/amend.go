@@ -15,7 +15,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// amendment is one that changes a lead as it is now.
+// amendment returns one that changes a lead from its present value.
 func (r *rig) amendment(leadID string, change func(*leadgatev1.LeadRecord)) *store.Amendment {
 	r.t.Helper()
 	was := r.record(leadID)
@@ -151,7 +151,7 @@ func amendSuite() suite {
 			id := r.accept(r.lead("ada@example.com", "archive", "crm"))[0].LeadID
 			r.begin(r.claim(id + ".crm")...)
 			a := r.amendment(id, func(record *leadgatev1.LeadRecord) { record.Lead.Company = "Engines" })
-			a.Resend = []string{"crm"} // which is under way
+			a.Resend = []string{"crm"} // which is in flight
 			var failing sync.WaitGroup
 			var failed atomic.Bool
 			failing.Go(func() {
@@ -230,7 +230,7 @@ func amendSuite() suite {
 				a.Resend = []string{"crm"}
 				r.amend(a)
 			}
-			r.expectStale(claims...) // who has claimed it does not know
+			r.expectStale(claims...) // the claims' holder does not know that they are marked
 			for i, want := range []bool{true, true, false} {
 				if got := r.delivery(ids[i]).GetResend(); got != want {
 					t.Errorf("delivery %d is marked %t", i, got)
@@ -296,7 +296,7 @@ func amendSuite() suite {
 			ids := r.acceptFrom("ada@example.com", "ada@example.com", "bob@example.com")
 			claims := r.claim(ids[0], ids[2])
 			r.amend(r.amendment(leadOf(ids[0]), func(record *leadgatev1.LeadRecord) { record.Lead.Email = "bob@example.com" }))
-			r.expectStale(claims...) // the one that moved, and the newer one of the person it moved to
+			r.expectStale(claims...) // the delivery that moved, and the newer one of the person it moved to
 			steps := r.begin(r.claim(ids[0], ids[1])...)
 			r.settle(delivered, steps...)
 			r.pass(delivered, ids[2])
@@ -381,7 +381,7 @@ func amendSuite() suite {
 	}
 }
 
-// leadOf is the lead of a delivery.
+// leadOf returns the lead of a delivery.
 func leadOf(deliveryID string) string {
 	leadID, _, _ := strings.Cut(deliveryID, ".")
 	return leadID

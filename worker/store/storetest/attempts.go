@@ -20,7 +20,7 @@ func attemptSuite() suite {
 			step.Attempt.Payload = `{"email":"ada@example.com"}`
 			r.expectDone(r.Begin(r.ctx, step))
 			r.close()
-			r.start() // what was in flight is not any more; see the next test
+			r.start() // ends the attempt in flight; see the next test
 			d := r.delivery(ids[0])
 			if d.GetAttemptCount() != 1 || len(d.GetAttempts()) != 1 || d.GetAttempts()[0].GetPayload() != step.Attempt.GetPayload() {
 				t.Errorf("after a restart: %v", d)

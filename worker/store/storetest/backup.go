@@ -14,14 +14,14 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// Restore makes a store in an empty directory from a whole backup and those that add to it, in their order. The leads that are
-// named were erased after the last of them.
+// Restore makes a store in an empty directory from a full backup and the incremental ones that follow it, in order. The leads in
+// erased were erased after the last of them.
 type Restore func(o Options, erased []string, backups ...io.Reader) error
 
-// restoredReason begins the reason of a delivery that is held because it was restored.
+// restoredReason is the prefix of the reason of a delivery that is held because it was restored.
 const restoredReason = "RESTORED"
 
-// RunBackup runs the part of the suite that needs to restore what [store.Store.Backup] wrote.
+// RunBackup runs the part of the suite that restores what [store.Store.Backup] wrote.
 func RunBackup(t *testing.T, open Open, restore Restore) {
 	for name, test := range backupSuite(restore) {
 		t.Run(name, func(t *testing.T) {
@@ -44,7 +44,7 @@ func (r *rig) backup(since string) (content []byte, position string) {
 	return to.Bytes(), position
 }
 
-// restored is a rig on a store that was made from backups.
+// restored returns a rig on a store restored from backups.
 func (r *rig) restored(t *testing.T, restore Restore, erased []string, backups ...[]byte) *rig {
 	t.Helper()
 	readers := make([]io.Reader, len(backups))
@@ -61,7 +61,7 @@ func (r *rig) restored(t *testing.T, restore Restore, erased []string, backups .
 	return n
 }
 
-// expectRestored expects what was in a store in one that was restored: what was unfinished is held.
+// expectRestored expects the content of another store, with unfinished deliveries held.
 func (r *rig) expectRestored(from *rig) {
 	r.t.Helper()
 	if got, want := r.allLeads(store.LeadQuery{}, 100), from.allLeads(store.LeadQuery{}, 100); !slices.Equal(got, want) {
@@ -118,7 +118,7 @@ func backupSuite(restore Restore) suite {
 				t.Errorf("the state is %q", value)
 			}
 			n.expectLeads(map[leadgatev1.LeadState]int64{leadgatev1.LeadState_LEAD_STATE_OPEN: 5, leadgatev1.LeadState_LEAD_STATE_HELD: 1})
-			n.claim() // nothing goes out by itself
+			n.claim() // nothing is sent automatically
 			n.redrive(waiting...)
 			n.pass(delivered, waiting[0])
 			n.pass(delivered, waiting[1])

@@ -211,7 +211,7 @@ func claimSuite() suite {
 	}
 }
 
-// expectStale expects that nothing can be done with claims, and that trying changes nothing.
+// expectStale expects that claims are unusable, and that using them changes nothing.
 func (r *rig) expectStale(claims ...*store.Claim) {
 	r.t.Helper()
 	for _, claim := range claims {
@@ -233,7 +233,7 @@ func (r *rig) expectStale(claims ...*store.Claim) {
 	}
 }
 
-// people returns the addresses of n people.
+// people returns the addresses of n persons.
 func people(n int) []string {
 	emails := make([]string, n)
 	for i := range emails {

@@ -9,8 +9,8 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// clockSuite sets the clock between two processes, as an operator, a dead battery or a time server does. Within a process the
-// clock that a store is given goes on evenly; see leadgate's steadyClock.
+// clockSuite changes the clock between two processes, like an operator, a dead battery or a time server. Within a process, a
+// store's clock is steady; see leadgate's steadyClock.
 func clockSuite() suite {
 	keyed := func(r *rig) *store.Acceptance {
 		a := r.lead("ada@example.com")
@@ -44,7 +44,7 @@ func clockSuite() suite {
 				t.Errorf("the key is answered with %+v", again)
 			}
 			later := r.acceptFrom("bob@example.com")
-			r.pass(delivered, id, other[0], later[0]) // what was due by the clock before is due by this one
+			r.pass(delivered, id, other[0], later[0]) // whatever was due by the clock before is due by this one
 			r.pass(delivered, behind...)
 			r.claim()
 		},
@@ -57,7 +57,7 @@ func clockSuite() suite {
 			step.Delivery.DueTime = timestamppb.New(r.clock.time().Add(time.Hour))
 			r.settle(retryWait, step)
 			r.clock.advance(-ahead)
-			for range 2 { // it is made sooner once
+			for range 2 { // it is moved back only once
 				r.reopen()
 				r.claim()
 			}

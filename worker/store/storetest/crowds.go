@@ -51,8 +51,8 @@ func crowdSuite() suite {
 	}
 }
 
-// crowd is workers that deliver what waits at "crm" until nothing is left. It sees to it that no two of them have
-// deliveries of one person in flight.
+// crowd is a group of workers that deliver what waits at "crm" until nothing is left. It checks that no two of them have
+// deliveries of the same person in flight.
 type crowd struct {
 	r        *rig
 	finished chan struct{}
@@ -60,10 +60,10 @@ type crowd struct {
 	mu       sync.Mutex
 	left     int
 	inFlight map[string]bool     // by person
-	order    map[string][]uint64 // sequences in the order of delivery, by person
+	order    map[string][]uint64 // delivered sequences in order, by person
 }
 
-// newCrowd accepts a number of leads from each of some people.
+// newCrowd accepts leads from each of some persons.
 func newCrowd(r *rig, persons, leads int) *crowd {
 	for range leads {
 		r.acceptFrom(people(persons)...)
@@ -74,7 +74,7 @@ func newCrowd(r *rig, persons, leads int) *crowd {
 	}
 }
 
-// comingCrowd has callers accept leads from each of some people while it works. What it returns waits until they have.
+// comingCrowd lets callers accept leads from some persons while the crowd works. The returned function waits for the callers.
 func comingCrowd(t *testing.T, r *rig, callers, persons, leads int) (*crowd, func()) {
 	t.Helper()
 	c := &crowd{
@@ -101,7 +101,7 @@ func comingCrowd(t *testing.T, r *rig, callers, persons, leads int) (*crowd, fun
 	return c, all.Wait
 }
 
-// run has six workers settle attempts as verdict says until everything is delivered. What is given up is redriven at once.
+// run lets six workers settle attempts as verdict says until everything is delivered. It redrives dead and held deliveries.
 func (c *crowd) run(t *testing.T, verdict func() leadgatev1.DeliveryState) {
 	t.Helper()
 	const workers = 6
@@ -151,7 +151,7 @@ func (c *crowd) deliver(claim *store.Claim, verdict leadgatev1.DeliveryState) er
 		return err
 	}
 	if errors.Is(results[0].Err, store.ErrStale) {
-		return nil // a redrive took it away
+		return nil // a redrive revoked it
 	}
 	if err := results[0].Err; err != nil {
 		return err
@@ -180,7 +180,7 @@ func (c *crowd) deliver(claim *store.Claim, verdict leadgatev1.DeliveryState) er
 	return nil
 }
 
-// enter comes after Begin.
+// enter is called after Begin.
 func (c *crowd) enter(claim *store.Claim) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -192,7 +192,7 @@ func (c *crowd) enter(claim *store.Claim) error {
 	return nil
 }
 
-// leave comes before Settle, which lets others begin with the next of the person. It reports whether nothing is left.
+// leave is called before Settle, which lets others begin the person's next delivery. It reports whether nothing is left.
 func (c *crowd) leave(claim *store.Claim, verdict leadgatev1.DeliveryState) (last bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -205,7 +205,7 @@ func (c *crowd) leave(claim *store.Claim, verdict leadgatev1.DeliveryState) (las
 	return c.left == 0
 }
 
-// expectInOrder expects that each person's leads were delivered in the order in which they were accepted.
+// expectInOrder expects that each person's leads were delivered in the order of acceptance.
 func (c *crowd) expectInOrder(t *testing.T, persons []string) {
 	t.Helper()
 	for _, person := range persons {

@@ -38,7 +38,7 @@ func stageEvent(leadID string, stage leadgatev1.Stage) *leadgatev1.Event {
 	return &leadgatev1.Event{Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{Stage: stage, LeadId: leadID, Form: "contact"}}}
 }
 
-// personal is an acceptance with the person's name everywhere that a name can be.
+// personal returns an acceptance with the person's name in every field that may contain it.
 func (r *rig) personal(name string, destinations ...string) *store.Acceptance {
 	email := name + "@example.com"
 	a := r.lead(email, destinations...)
@@ -52,7 +52,7 @@ func (r *rig) personal(name string, destinations ...string) *store.Acceptance {
 	return a
 }
 
-// sent makes an attempt that names the person in everything that it keeps.
+// sent begins an attempt that names the person in every field that may contain it.
 func (r *rig) sent(name string, claim *store.Claim) *store.Step {
 	step := r.next(claim)
 	step.Attempt.Payload, step.Attempt.CrmBody, step.Attempt.Error = name, name, name
@@ -66,7 +66,7 @@ func (r *rig) sent(name string, claim *store.Claim) *store.Step {
 	return step
 }
 
-// everything is all that can be read of a lead, as text.
+// everything returns all that can be read of a lead, as text.
 func (r *rig) everything(leadID string) string {
 	r.t.Helper()
 	var all strings.Builder
@@ -161,7 +161,7 @@ func eraseSuite() suite {
 			}
 			r.expectLate(step)
 			r.expectState(ids[0], cancelled)
-			r.claim(ids[1]) // whose turn it is
+			r.claim(ids[1]) // now it is this one's turn
 			r.reopen()
 			r.expectState(ids[0], cancelled)
 			r.claim(ids[1])
@@ -181,7 +181,7 @@ func eraseSuite() suite {
 		"WhoeverWaitsBehindGoesOnInOrder": func(t *testing.T, r *rig) {
 			ids := r.acceptFrom("ada@example.com", "ada@example.com", "ada@example.com", "bob@example.com")
 			lead := func(i int) string { return strings.TrimSuffix(ids[i], ".crm") }
-			r.erase(lead(1)) // in the middle of the line
+			r.erase(lead(1)) // in the middle of the chain
 			r.pass(delivered, ids[0], ids[3])
 			r.pass(delivered, ids[2])
 			r.claim()
@@ -204,7 +204,7 @@ func eraseSuite() suite {
 			if got := r.counts("crm"); fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("counts are %v", got)
 			}
-			next := r.acceptFrom("ada@example.com") // who comes back is a person like any other
+			next := r.acceptFrom("ada@example.com") // somebody who comes back is a person like any other
 			if claim := r.claim(next...)[0]; claim.Late {
 				t.Error("it is late behind what was erased")
 			}
@@ -295,7 +295,7 @@ func eraseSuite() suite {
 	}
 }
 
-// expectLeads expects the counts of leads; states without any are left out.
+// expectLeads expects the counts of leads, without zeros.
 func (r *rig) expectLeads(want map[leadgatev1.LeadState]int64) {
 	r.t.Helper()
 	counts, err := r.LeadCounts(r.ctx)
@@ -307,7 +307,7 @@ func (r *rig) expectLeads(want map[leadgatev1.LeadState]int64) {
 	}
 }
 
-// expectHeld expects the counts of held leads; reasons without any are left out.
+// expectHeld expects the counts of held leads, without zeros.
 func (r *rig) expectHeld(want map[leadgatev1.HoldReason]int64) {
 	r.t.Helper()
 	counts, err := r.LeadCounts(r.ctx)

@@ -12,12 +12,12 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// event is one stage of a lead.
+// event returns an event about one stage of a lead.
 func event(leadID string, stage leadgatev1.Stage) *leadgatev1.Event {
 	return &leadgatev1.Event{Kind: &leadgatev1.Event_Lead{Lead: &leadgatev1.LeadEvent{LeadId: leadID, Stage: stage}}}
 }
 
-// told is a lead that is accepted with two events.
+// told returns the acceptance of a lead with two events.
 func (r *rig) told(email string) *store.Acceptance {
 	a := r.lead(email)
 	a.Events = []*leadgatev1.Event{
@@ -26,7 +26,7 @@ func (r *rig) told(email string) *store.Acceptance {
 	return a
 }
 
-// expectNumbered expects identifiers of this store that count up by one, from a number on.
+// expectNumbered expects consecutive identifiers of this store, from first on.
 func (r *rig) expectNumbered(events []*leadgatev1.Event, first uint64) {
 	r.t.Helper()
 	for i, e := range events {

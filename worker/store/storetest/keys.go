@@ -13,7 +13,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// keyed is a lead under a key of form "contact" that lives a day, with what stands for its payload.
+// keyed returns the acceptance of a lead with an idempotency key of form "contact" that lives for a day.
 func (r *rig) keyed(value string, payload map[string]string) *store.Acceptance {
 	a := r.lead(payload["email"])
 	a.Key = r.key(value, payload)

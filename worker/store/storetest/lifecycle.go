@@ -64,7 +64,7 @@ func lifecycleSuite() suite {
 		},
 
 		"MoreCallersThanCanWaitAreRefusedAndMayComeAgain": func(t *testing.T, r *rig) {
-			const most = 1 << 17 // more must not have to wait, wherever a store draws the line
+			const most = 1 << 17 // whatever the limit of a store, it must be lower
 			type outcome struct {
 				*store.Acceptance
 				err error

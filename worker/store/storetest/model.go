@@ -13,7 +13,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// model is what a store should know.
+// model is what the store should know.
 type model struct {
 	rig        *rig
 	deliveries map[string]*modelled
@@ -23,8 +23,8 @@ type model struct {
 	begun      map[string]*store.Step  // by delivery
 	ended      []*store.Claim
 	held       map[string]bool // leads
-	arrived    map[string]int  // the largest sequence that was delivered, by person and destination
-	emptied    map[string]bool // destinations that lost deliveries for good, which are counted still
+	arrived    map[string]int  // the largest delivered sequence, by person and destination
+	emptied    map[string]bool // destinations with deleted deliveries: Counts still lists them
 }
 
 type modelled struct {
@@ -34,19 +34,19 @@ type modelled struct {
 	created, due            time.Time
 	attempts                int
 	resend                  bool // marked
-	fresh                   bool // made by the action that is under way
+	fresh                   bool // created by the current action
 }
 
 func (d *modelled) waits() bool {
 	return d.state == pending || d.state == inFlight || d.state == retryWait
 }
 
-// with reports whether two deliveries are in one chain.
+// with reports whether two deliveries belong to the same chain.
 func (d *modelled) with(other *modelled) bool {
 	return d == other || d.person != "" && d.person == other.person && d.destination == other.destination
 }
 
-// modelledKey is what came under a key: the first lead, and which lead holds which other payload.
+// modelledKey is what the store should know of a key: the first lead, and the lead held for each other payload.
 type modelledKey struct {
 	leadID  string
 	payload string
@@ -54,7 +54,7 @@ type modelledKey struct {
 	held    map[string]string
 }
 
-// accepted accepts a lead in the model.
+// accepted accepts a lead in the model and returns the expected result.
 func (m *model) accepted(a *store.Acceptance, payload string) store.Accepted {
 	now, leadID := m.rig.clock.time(), a.Record.GetLeadId()
 	if a.Key != nil {
@@ -86,8 +86,8 @@ func (m *model) accepted(a *store.Acceptance, payload string) store.Accepted {
 	return store.Accepted{LeadID: leadID}
 }
 
-// next returns the deliveries of a destination that are due or will be next, in the order in which they fall due: of
-// each chain the oldest that waits, unless one is claimed or in flight.
+// next returns the deliveries of a destination that can be claimed, now or when due, by due time: of each chain the oldest
+// waiting one, unless one is claimed or in flight.
 func (m *model) next(destination string) []*modelled {
 	var next []*modelled
 	for _, d := range m.deliveries {
@@ -177,7 +177,7 @@ func (m *model) agree(t *rapid.T) {
 	}
 }
 
-// agreeOnLists compares what is listed by destination and state.
+// agreeOnLists compares lists by destination and state.
 func (m *model) agreeOnLists(t *rapid.T) {
 	q := store.DeliveryQuery{
 		Destination: rapid.SampledFrom([]string{"", "crm", "archive"}).Draw(t, "listed destination"),

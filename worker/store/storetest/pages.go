@@ -10,7 +10,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// allLeads reads every page and returns the identifiers of the leads.
+// allLeads reads all pages and returns the lead IDs.
 func (r *rig) allLeads(q store.LeadQuery, limit int) []string {
 	r.t.Helper()
 	var ids []string
@@ -31,7 +31,7 @@ func (r *rig) allLeads(q store.LeadQuery, limit int) []string {
 	}
 }
 
-// allDeliveries reads every page and returns the deliveries.
+// allDeliveries reads all pages and returns the deliveries.
 func (r *rig) allDeliveries(q store.DeliveryQuery, limit int) []*leadgatev1.Delivery {
 	r.t.Helper()
 	var all []*leadgatev1.Delivery
@@ -51,7 +51,7 @@ func (r *rig) allDeliveries(q store.DeliveryQuery, limit int) []*leadgatev1.Deli
 }
 
 func pageSuite() suite {
-	// shop accepts five leads, a minute apart: two of Ada, one of Bob through another form, two that are held.
+	// shop accepts five leads, a minute apart: two from Ada, one from Bob through another form, and two held ones.
 	shop := func(r *rig) (ids []string) {
 		leads := []*store.Acceptance{
 			r.lead("ada@example.com"), r.lead("bob@example.com", "crm", "archive"), r.lead("ada@example.com"),

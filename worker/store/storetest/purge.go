@@ -15,7 +15,7 @@ import (
 
 const day = 24 * time.Hour
 
-// purge goes through all leads that may be old enough, two at a time.
+// purge runs Purge over all leads, two at a time, and returns the sum of the results.
 func (r *rig) purge(q store.Retention) (all store.Purged) {
 	r.t.Helper()
 	for token := ""; ; {
@@ -34,7 +34,7 @@ func (r *rig) purge(q store.Retention) (all store.Purged) {
 	}
 }
 
-// age ends what is claimed at the present time.
+// age claims and settles deliveries with the present time as their last change.
 func (r *rig) age(state leadgatev1.DeliveryState, deliveryIDs ...string) {
 	r.t.Helper()
 	steps := r.begin(r.claim(deliveryIDs...)...)
@@ -125,7 +125,7 @@ func purgeSuite() suite {
 	}
 }
 
-// expectStaleBegin expects that a claim cannot be used any more.
+// expectStaleBegin expects that a claim can no longer be begun.
 func (r *rig) expectStaleBegin(claim *store.Claim) {
 	r.t.Helper()
 	results, err := r.Begin(r.ctx, r.next(claim))

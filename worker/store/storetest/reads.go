@@ -16,7 +16,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// counts returns how many deliveries of a destination are in which state; states without any are left out.
+// counts returns the numbers of a destination's deliveries by state, without zeros.
 func (r *rig) counts(destination string) map[leadgatev1.DeliveryState]int64 {
 	r.t.Helper()
 	counts, err := r.Counts(r.ctx)
@@ -99,7 +99,7 @@ func readSuite() suite {
 				for i := range n {
 					a := r.lead("", []string{"crm-de", "crm"}[:1+i%2]...)
 					r.accept(a)
-					leads = slices.Insert(leads, 0, a.Record.GetLeadId()) // the newest first, as they are listed
+					leads = slices.Insert(leads, 0, a.Record.GetLeadId()) // newest first, as in lists
 					if i%2 == 1 {
 						want = slices.Insert(want, 0, a.Record.GetLeadId()+".crm", a.Record.GetLeadId()+".crm-de")
 					} else {

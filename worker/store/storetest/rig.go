@@ -17,20 +17,20 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// rig is the store under test on a clock of its own, with what it published. Its methods fail the test rather than
-// return an error; to see an error, a test calls the store.
+// rig is the store under test with its own clock and the events it published. Its methods fail the test instead of returning
+// errors; to see an error, a test calls the store itself.
 type rig struct {
 	store.Store
-	t     rapid.TB // what a test and a check of rapid have in common
+	t     rapid.TB // shared by tests and rapid's checks
 	ctx   context.Context
 	open  Open
 	dir   string
 	clock *clock
 
 	mu        sync.Mutex
-	leads     uint64 // made so far
+	leads     uint64 // number created so far
 	published []*leadgatev1.Event
-	holding   func() // called by Publish, if not nil
+	holding   func() // if not nil, called by Publish
 }
 
 func newRig(t rapid.TB, dir string, open Open) *rig {
@@ -55,7 +55,7 @@ func (r *rig) close() {
 	}
 }
 
-// reopen is the end of a process and the start of the next. Claims are the old process's; what it had begun is unknown.
+// reopen ends the process and starts the next, as it were: claims are lost, and begun attempts have an unknown outcome.
 func (r *rig) reopen() {
 	r.t.Helper()
 	r.close()
@@ -72,7 +72,7 @@ func (r *rig) publish(events []*leadgatev1.Event) {
 	}
 }
 
-// busy keeps the store writing, as a slow disk would, until it is released.
+// busy keeps the store writing, like a slow disk, until release is called.
 func (r *rig) busy() (release func()) {
 	entered, left := make(chan struct{}), make(chan struct{})
 	r.mu.Lock()
@@ -96,14 +96,14 @@ func (r *rig) busy() (release func()) {
 	})
 }
 
-// seen returns the events that were published so far.
+// seen returns the events published so far.
 func (r *rig) seen() []*leadgatev1.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.published)
 }
 
-// clock stands still unless it is moved.
+// clock stands still unless advanced.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -121,7 +121,7 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// newLeadID returns a UUIDv7 of the clock's time; one made later sorts behind.
+// newLeadID returns a UUIDv7 of the clock's time. Later ones sort after it.
 func (r *rig) newLeadID() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -133,10 +133,10 @@ func (r *rig) newLeadID() string {
 	return id.String()
 }
 
-// now is the time of the clock.
+// now returns the clock's time.
 func (r *rig) now() *timestamppb.Timestamp { return timestamppb.New(r.clock.time()) }
 
-// lead is an acceptance for destination "crm", unless others are named.
+// lead returns an acceptance for the given destinations, "crm" by default.
 func (r *rig) lead(email string, destinations ...string) *store.Acceptance {
 	if destinations == nil {
 		destinations = []string{"crm"}
@@ -150,7 +150,7 @@ func (r *rig) lead(email string, destinations ...string) *store.Acceptance {
 	}
 }
 
-// heldLead is an acceptance for a lead that waits for a person.
+// heldLead returns an acceptance of a HELD lead.
 func (r *rig) heldLead(email string, reason leadgatev1.HoldReason) *store.Acceptance {
 	a := r.lead(email)
 	a.Destinations = nil
@@ -159,7 +159,7 @@ func (r *rig) heldLead(email string, reason leadgatev1.HoldReason) *store.Accept
 	return a
 }
 
-// tryAccept accepts and returns the results, which may have errors.
+// tryAccept accepts and returns the results, whose errors it does not check.
 func (r *rig) tryAccept(acceptances ...*store.Acceptance) []store.Accepted {
 	r.t.Helper()
 	results, err := r.Accept(r.ctx, acceptances...)
@@ -183,7 +183,7 @@ func (r *rig) accept(acceptances ...*store.Acceptance) []store.Accepted {
 	return results
 }
 
-// acceptFrom accepts a lead of each person for destination "crm", in order, and returns the deliveries' identifiers.
+// acceptFrom accepts a lead from each person for destination "crm", in order, and returns the delivery IDs.
 func (r *rig) acceptFrom(emails ...string) []string {
 	r.t.Helper()
 	var deliveries []string
@@ -193,7 +193,7 @@ func (r *rig) acceptFrom(emails ...string) []string {
 	return deliveries
 }
 
-// claim claims what is due at "crm" and expects it to be these deliveries, in this order.
+// claim claims what is due at "crm" and expects these deliveries in this order.
 func (r *rig) claim(deliveryIDs ...string) []*store.Claim {
 	r.t.Helper()
 	claims := r.claimUpTo("crm", 1000).Items
@@ -220,7 +220,7 @@ func claimed(claims []*store.Claim) []string {
 	return ids
 }
 
-// next is the next attempt of a claimed delivery, to begin and later to settle.
+// next returns a step for the next attempt of a claimed delivery, to be begun and later settled.
 func (r *rig) next(claim *store.Claim) *store.Step {
 	d := proto.CloneOf(claim.Delivery)
 	d.AttemptCount++
@@ -230,7 +230,7 @@ func (r *rig) next(claim *store.Claim) *store.Step {
 	}}
 }
 
-// begin begins the next attempt of every claim, and returns the steps to settle them with.
+// begin begins the next attempt for every claim and returns the steps to settle.
 func (r *rig) begin(claims ...*store.Claim) []*store.Step {
 	r.t.Helper()
 	steps := make([]*store.Step, len(claims))
@@ -242,7 +242,7 @@ func (r *rig) begin(claims ...*store.Claim) []*store.Step {
 	return steps
 }
 
-// settle ends attempts in a state. What waits again is due now, unless a step says otherwise.
+// settle settles attempts with a state. RETRY_WAIT is due now, unless the step says otherwise.
 func (r *rig) settle(state leadgatev1.DeliveryState, steps ...*store.Step) {
 	r.t.Helper()
 	for _, step := range steps {
@@ -262,7 +262,7 @@ func (r *rig) expectDone(results []store.Stepped, err error) {
 	}
 }
 
-// problem is what went wrong with any of the steps; nil if nothing did.
+// problem returns the errors of all steps; nil if there are none.
 func problem(results []store.Stepped, err error) error {
 	for _, result := range results {
 		err = errors.Join(err, result.Err)
@@ -270,7 +270,7 @@ func problem(results []store.Stepped, err error) error {
 	return err
 }
 
-// pass claims what is due at "crm", expects it to be these deliveries, and ends an attempt of each in a state.
+// pass claims what is due at "crm", expects these deliveries, and begins and settles an attempt of each.
 func (r *rig) pass(state leadgatev1.DeliveryState, deliveryIDs ...string) {
 	r.t.Helper()
 	r.settle(state, r.begin(r.claim(deliveryIDs...)...)...)
@@ -285,7 +285,7 @@ func (r *rig) redrive(deliveryIDs ...string) {
 	}
 }
 
-// tryRedrive redrives in one call and returns the results, which may have errors.
+// tryRedrive redrives in one call and returns the results, whose errors it does not check.
 func (r *rig) tryRedrive(deliveryIDs ...string) []store.Redriven {
 	r.t.Helper()
 	redrives := make([]*store.Redrive, len(deliveryIDs))
@@ -317,7 +317,7 @@ func (r *rig) amend(amendments ...*store.Amendment) {
 	}
 }
 
-// tryAmend amends in one call and returns the results, which may have errors.
+// tryAmend amends in one call and returns the results, whose errors it does not check.
 func (r *rig) tryAmend(amendments ...*store.Amendment) []store.Amended {
 	r.t.Helper()
 	results, err := r.Amend(r.ctx, amendments...)
@@ -348,7 +348,7 @@ func (r *rig) expectState(id string, want leadgatev1.DeliveryState) *leadgatev1.
 	return d
 }
 
-// short names, as the tests have many of them
+// Short names for states.
 const (
 	pending    = leadgatev1.DeliveryState_DELIVERY_STATE_PENDING
 	inFlight   = leadgatev1.DeliveryState_DELIVERY_STATE_IN_FLIGHT

@@ -57,7 +57,7 @@ func stateSuite() suite {
 			if got, _ := r.get(s, "crm"); got != "by ada" {
 				t.Errorf("got %q", got)
 			}
-			for range 2 { // also where there is none
+			for range 2 { // the second time there is none
 				if err := s.Delete(r.ctx, "crm"); err != nil {
 					t.Fatal(err)
 				}

@@ -1,12 +1,12 @@
-// Package storetest is the conformance suite of [store.Store]: what every implementation promises, as tests.
+// Package storetest is the conformance suite of [store.Store]: tests of what every implementation guarantees.
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(o storetest.Options) (store.Store, error) { … })
 //	}
 //
-// A store that can be restored from its backups runs [RunBackup], too.
+// A store that can be restored from its backups also runs [RunBackup].
 //
-// It sees nothing but the interface. Tests run in parallel, each on a store and a clock of its own; none sleeps.
+// The suite uses only the interface. Tests run in parallel, each with its own store and clock; none sleeps.
 package storetest
 
 import (
@@ -19,19 +19,19 @@ import (
 
 // Options are what a store is opened with.
 type Options struct {
-	// Dir belongs to one store. A store that was closed is opened again with the same, and has to know everything it knew.
+	// Dir is the store's own directory. A store that is closed and opened again with it must know everything it knew.
 	Dir string
-	// Now is the store's clock. It moves when a test moves it.
+	// Now is the store's clock. Only the test advances it.
 	Now func() time.Time
-	// Publish has to get the events that were written. A test may hold it up, as a slow disk would: then what is to be written
-	// waits, and what is read does not.
+	// Publish must receive the events that were written. A test may block it, to simulate a slow disk: then writes must wait, but
+	// reads must not.
 	Publish func([]*leadgatev1.Event)
 }
 
-// Open opens the store under test. It is called by several tests at the same time.
+// Open opens the store under test. It must be safe for concurrent use.
 type Open func(Options) (store.Store, error)
 
-// suite is tests by what they expect.
+// suite maps the names of tests, which say what they expect, to the tests.
 type suite map[string]func(t *testing.T, r *rig)
 
 // Run runs the suite.

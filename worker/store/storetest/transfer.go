@@ -8,7 +8,7 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// transferSuite is about deliveries that are held, moved and deleted; the model does the same at random.
+// transferSuite tests holding, moving and deleting deliveries; the model does the same at random.
 func transferSuite() suite {
 	return suite{
 		"WhatIsHeldWaitsForAPersonAndLetsTheNextGo": func(t *testing.T, r *rig) {

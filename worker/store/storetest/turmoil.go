@@ -15,15 +15,15 @@ import (
 	"github.com/leadgate/leadgate/worker/store"
 )
 
-// turmoil is many who do anything at all to the leads of a few people, at the same time.
+// turmoil is a group of workers that concurrently do anything to the leads of a few persons.
 type turmoil struct {
 	*rig
 	t *testing.T
 
 	mu       sync.Mutex
 	leads    []string
-	erased   map[string]bool   // leads
-	inFlight map[string]string // the lead, by person and destination
+	erased   map[string]bool   // by lead
+	inFlight map[string]string // lead by person and destination
 }
 
 var turmoilDestinations = []string{"crm", "archive"}
@@ -48,7 +48,7 @@ func turmoilSuite() suite {
 	}
 }
 
-// rage does this and that.
+// rage performs random actions.
 func (c *turmoil) rage(random *rand.Rand) {
 	for range 150 {
 		if err := c.act(random); err != nil && !errors.Is(err, store.ErrState) && !errors.Is(err, store.ErrStale) &&
@@ -62,7 +62,7 @@ func (c *turmoil) act(random *rand.Rand) error {
 	destination := turmoilDestinations[random.IntN(2)]
 	id := c.lead(random) + "." + destination
 	switch n := random.IntN(20); {
-	case n < 5 || id[0] == '.': // there are none yet
+	case n < 5 || id[0] == '.': // there are no leads yet
 		return c.come(random)
 	case n < 12:
 		return c.deliver(random, destination)
@@ -78,12 +78,12 @@ func (c *turmoil) act(random *rand.Rand) error {
 		return nil
 	}
 	c.mu.Lock()
-	c.erased[id[:36]] = true // from now on it may be
+	c.erased[id[:36]] = true // it may be erased from now on
 	c.mu.Unlock()
 	return outcome(c.Erase(c.ctx, &store.Erasure{LeadID: id[:36]}))(func(r store.Erased) error { return r.Err })
 }
 
-// outcome is what came of one request.
+// outcome returns the error of a single request.
 func outcome[R any](results []R, err error) func(errOf func(R) error) error {
 	return func(errOf func(R) error) error {
 		if err != nil {
@@ -93,7 +93,7 @@ func outcome[R any](results []R, err error) func(errOf func(R) error) error {
 	}
 }
 
-// lead is one of the newest.
+// lead returns one of the newest leads.
 func (c *turmoil) lead(random *rand.Rand) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -112,7 +112,7 @@ func (c *turmoil) come(random *rand.Rand) error {
 	return err
 }
 
-// change makes another of a lead, or somebody else's, and sends it again.
+// change changes a lead's content, and perhaps its person, and sends it again.
 func (c *turmoil) change(random *rand.Rand, leadID, destination string) error {
 	was, err := c.Lead(c.ctx, leadID)
 	if err != nil || was.GetState() != leadgatev1.LeadState_LEAD_STATE_OPEN {
@@ -126,7 +126,7 @@ func (c *turmoil) change(random *rand.Rand, leadID, destination string) error {
 	}))(func(r store.Amended) error { return r.Err })
 }
 
-// deliver claims, and does with that what a worker may do.
+// deliver claims deliveries and does with them what a worker may do.
 func (c *turmoil) deliver(random *rand.Rand, destination string) error {
 	claims, err := c.Claim(c.ctx, destination, 1+random.IntN(3))
 	if err != nil {
@@ -153,7 +153,7 @@ func (c *turmoil) deliver(random *rand.Rand, destination string) error {
 	return err
 }
 
-// enter comes after Begin: of one person one delivery is under way, unless the other's lead was erased under its hands.
+// enter is called after Begin. It checks that the person has no other delivery in flight, except of a lead erased meanwhile.
 func (c *turmoil) enter(claim *store.Claim) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -166,7 +166,7 @@ func (c *turmoil) enter(claim *store.Claim) error {
 	return nil
 }
 
-// leave comes before Settle.
+// leave is called before Settle.
 func (c *turmoil) leave(claim *store.Claim) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -176,7 +176,7 @@ func (c *turmoil) leave(claim *store.Claim) {
 	}
 }
 
-// drain delivers all that waits, which is all that is not given up.
+// drain delivers everything that waits.
 func (c *turmoil) drain() {
 	c.clock.advance(time.Hour)
 	for _, destination := range turmoilDestinations {
@@ -191,7 +191,7 @@ func (c *turmoil) drain() {
 	}
 }
 
-// expectSound expects that every lead is there, and that counts and lists say the same.
+// expectSound expects that every lead exists, and that counts and lists agree.
 func (c *turmoil) expectSound() {
 	c.t.Helper()
 	for _, id := range c.leads {
