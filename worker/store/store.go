@@ -56,8 +56,8 @@ type Store interface {
 	// unknown (the result is zero) from the accepted acceptance's Key.Expires on, by the store's clock.
 	LookUp(ctx context.Context, key *Key) (Accepted, error)
 
-	// Claim takes up to limit due deliveries of a destination for the caller alone, earliest due time first. At most one delivery
-	// of each person is claimed or in flight: only the oldest waiting delivery of a person is ever due. A claim is held until
+	// Claim takes up to limit due deliveries of a destination for the caller alone, earliest due time first. At most one of
+	// each person's deliveries to it is claimed or in flight: only the oldest waiting one is ever due. A claim is held until
 	// Settle or Unclaim. When the store is opened, claims of a process that died are released; those that had begun become
 	// attempts with outcome UNKNOWN, and their deliveries are due at once.
 	//
@@ -136,7 +136,7 @@ type Store interface {
 	// the last page. The work for a page is bounded, so a page may be shorter than limit, even empty, and still have a next one.
 	// Error: ErrPageToken.
 	Leads(ctx context.Context, q LeadQuery, limit int, token string) (page []*leadgatev1.LeadRecord, next string, err error)
-	// Delivery returns a delivery with its attempts. Error: ErrNotFound.
+	// Delivery returns a delivery with its attempts. Errors: ErrNotFound, ErrUnreadable.
 	Delivery(ctx context.Context, deliveryID string) (*leadgatev1.Delivery, error)
 	// Deliveries lists deliveries without their attempts, newest lead first. Paging works as in Leads.
 	Deliveries(ctx context.Context, q DeliveryQuery, limit int, token string) (page []*leadgatev1.Delivery, next string, err error)
@@ -323,7 +323,7 @@ type Retention struct {
 	Delivered time.Time
 	// Undelivered applies to all other leads: those accepted before this time are removed.
 	Undelivered time.Time
-	// Undelivered leads accepted from WarnedUntil up to, but not including, WarnUntil are counted in Purged.Soon.
+	// Those of them that stay and were accepted from WarnedUntil up to, but not including, WarnUntil are counted in Purged.Soon.
 	WarnedUntil, WarnUntil time.Time
 }
 

@@ -255,7 +255,7 @@ func unexpected(err error) error {
 	return err
 }
 
-// BackupPosition returns the position of a backup, from its beginning: Store.Backup takes it as since.
+// BackupPosition returns the position of a backup, which Store.Backup takes as since. It reads only the beginning.
 func BackupPosition(backup io.Reader) (position string, err error) {
 	err = readBackup(backup, func(h *storev1.BackupHeader) error {
 		position = fmt.Sprintf("%s:%d", h.GetStoreId(), h.GetVersion())

@@ -304,7 +304,7 @@ func (c *change) countLead(r *leadgatev1.LeadRecord, by int64) {
 // eventID returns the text of a written event's journal.ID.
 func (s *Store) eventID(number uint64) string { return s.id + "-" + strconv.FormatUint(number, 10) }
 
-// get reads a message. Error: store.ErrNotFound or store.ErrUnreadable.
+// get reads a message. Errors: store.ErrNotFound, store.ErrUnreadable.
 func get(from getter, key []byte, into proto.Message) error {
 	item, err := from.Get(key)
 	if errors.Is(err, badgerdb.ErrKeyNotFound) {

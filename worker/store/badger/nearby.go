@@ -40,7 +40,7 @@ func (r *nearby) close() {
 	}
 }
 
-// get reads a message. Error: store.ErrNotFound.
+// get reads a message. Errors: store.ErrNotFound, store.ErrUnreadable.
 func (r *nearby) get(key []byte, into proto.Message) error {
 	if r.it == nil {
 		return get(r.txn, key, into)

@@ -39,7 +39,7 @@ type Options struct {
 	// Committed is called after each commit with the number of calls merged into it and its duration, disk sync included. Like
 	// Publish, it must not block. Optional.
 	Committed func(calls int, took time.Duration)
-	// Logger receives warnings and errors of Badger and of the store; optional.
+	// Logger receives what the store reports, and Badger's warnings and errors. Optional.
 	Logger *slog.Logger
 	// MinFree is how many bytes must be free on the disk for leads to be accepted. Below four fifths of it, nothing is written,
 	// because Badger writes through mapped memory, and a full disk would kill the process. The default is 500 MiB: the largest
@@ -123,7 +123,7 @@ type Store struct {
 	close   func() error          // runs shut once
 	unlock  func() error          // releases the directory
 	reading sync.RWMutex          // read locked while reading, locked to close the database
-	failed  atomic.Pointer[error] // why a commit failed; no writes from then on
+	failed  atomic.Pointer[error] // why writes have ended: a commit failed, or a table is damaged
 
 	leftOut sync.Map // keys of unreadable records that were reported
 

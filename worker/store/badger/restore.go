@@ -18,7 +18,7 @@ import (
 	storev1 "github.com/leadgate/leadgate/gen/go/leadgate/store/v1"
 )
 
-// RestoredReason begins the reason of a delivery that is held because it was restored.
+// RestoredReason is the prefix of the reason of a delivery that is held because it was restored.
 const RestoredReason = "RESTORED"
 
 const restoredDetail = RestoredReason + ": it was unfinished when the backup was made, and may have been delivered since; retry it once that is clear"

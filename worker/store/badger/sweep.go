@@ -173,8 +173,8 @@ func (s *Store) removeState(txn *badgerdb.Txn, c *change, key []byte) error {
 	})
 }
 
-// collect returns the keys, from one on, that judge gives a size, until their total reaches sweepStep. Judge returns 0 to skip a
-// key, and whether to continue.
+// collect returns copies of the keys, from one on, that judge gives a size, and the total of the sizes. It stops when that reaches
+// sweepStep. Judge returns size 0 to skip a key, and whether to continue.
 func (s *Store) collect(ctx context.Context, prefix, from []byte, judge func(key, value []byte) (size int, more bool)) (keys [][]byte, total int, err error) {
 	err = s.view(ctx, func(txn *badgerdb.Txn) error {
 		it := txn.NewIterator(badgerdb.IteratorOptions{Prefix: prefix, PrefetchValues: true, PrefetchSize: 100})

@@ -55,7 +55,7 @@ func (r *rig) close() {
 	}
 }
 
-// reopen ends the process and starts the next, as it were: claims are lost, and begun attempts have an unknown outcome.
+// reopen simulates a restart of the process: claims are lost, and the outcome of begun attempts is unknown.
 func (r *rig) reopen() {
 	r.t.Helper()
 	r.close()
