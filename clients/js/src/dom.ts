@@ -1,6 +1,6 @@
-// What the markup of a page must not break.
+// Guards against what the markup of a page could break.
 
-/** The form itself: a field called "action" or "reset" hides what the form has under that name. */
+/** The form itself: a field named "action" or "reset" hides the form's own property of that name. */
 export const itself = (form: HTMLFormElement): HTMLFormElement =>
   new Proxy(form, {
     get(_, name) {
@@ -9,6 +9,6 @@ export const itself = (form: HTMLFormElement): HTMLFormElement =>
     },
   });
 
-/** Dispatches an event, which leaves a shadow root, too; false if a listener wants to show it itself. */
+/** Dispatches an event, which crosses shadow roots; false if a listener prevented the default to show it in its own way. */
 export const tell = (target: EventTarget, name: string, detail: unknown): boolean =>
   target.dispatchEvent(new CustomEvent("leadgate:" + name, { detail, bubbles: true, composed: true, cancelable: true }));

@@ -1,4 +1,4 @@
-// A form of the page: taken over with its markup as it is, and working without this script by a plain post.
+// A form of the page: taken over with its markup as it is, so that it also works without this script, by a plain post.
 
 import type { Answer, Fields, Options, Refusal, Violation, Words } from "../leadgate";
 import { itself, tell } from "./dom";
@@ -9,11 +9,11 @@ import { about, land } from "./visit";
 import { attached, flush, send } from "./waiting";
 
 const keyField = "idempotency_key";
-const mark = "leadgateOn"; // data-leadgate-on: two copies of the script do not both take a form
+const mark = "leadgateOn"; // data-leadgate-on: keeps two copies of the script from taking over the same form
 const day = 86_400; // seconds
-const safeLife = 800; // milliseconds of each second of the key's life, in which it is certain that the gateway knows it
+const safeLife = 800; // milliseconds of each second of the key's life during which the gateway surely knows it
 
-// What pages add anew for each attempt to send: it is nothing that the visitor entered. The gateway knows more of it.
+// Fields that pages set anew for each attempt; the visitor did not enter them. The gateway knows more of them.
 const anew = /captcha|^hidden .*([cx]srf|token|nonce|turnstile|time|_(at|ts)$)/i;
 
 const describedBy = "aria-describedby";
@@ -23,7 +23,7 @@ type Value = string | number | boolean | File | null | undefined;
 
 const door = (form: string, o: Options): string => at(`/v1/forms/${form}/submissions`, o);
 
-/** The entry with the fields, under the key with which what was entered went out already, or else a fresh one. */
+/** The entry for the fields: under the key with which the same content was sent before, or a fresh one. */
 function entryOf(form: string, url: string, fields: URLSearchParams, entered: string, fresh: string, since: number, o: Options): Entry {
   const print = hash(entered);
   const { key, until } = same(form, print) ?? { key: fresh, until: 0 };
@@ -34,7 +34,7 @@ function entryOf(form: string, url: string, fields: URLSearchParams, entered: st
   };
 }
 
-/** What is sent of fields: of a file its name, of what is not there nothing. The key is none of them. */
+/** What is sent of fields: of a file only its name, of missing values nothing. The key is left out. */
 function written(fields: FormData | [string, Value | Value[]][]): URLSearchParams {
   const all = new URLSearchParams();
   for (const [name, value] of fields) {
@@ -55,7 +55,7 @@ export function attach(markup: HTMLFormElement, options?: Options, since = Date.
   if (mark in dataset) return () => {};
   dataset[mark] = "";
   const name = dataset.leadgate!;
-  // When they are used: configure may come later. data-language, data-redirect, data-key-life, data-queue
+  // Read on use: configure may be called later. data-language, data-redirect, data-key-life, data-queue
   const o = (): Options => withSettings({ ...(dataset as Options), ...options });
   const fields = (): Field[] => [...form.elements] as Field[];
   let busy = false;
@@ -82,11 +82,11 @@ export function attach(markup: HTMLFormElement, options?: Options, since = Date.
   const lock = (locked: boolean): void => {
     busy = locked;
     form.setAttribute("aria-busy", String(locked));
-    for (const field of fields()) if (field.type === "submit") field.ariaDisabled = String(locked); // the focus stays on it
+    for (const field of fields()) if (field.type === "submit") field.ariaDisabled = String(locked); // keeps the focus on the button
   };
 
-  // What is wrong with a field stands behind it, or behind the label around it, whose text is the field's name. It is read
-  // out with the field.
+  // An error is shown after its field, or after the label around it, whose text is the field's name. Screen readers read it with the
+  // field.
   const notes = new Map<Element, () => void>();
   const clear = (field: Element): void => notes.get(field)?.();
   const note: Note = (field, kind, text) => {
@@ -124,7 +124,7 @@ export function attach(markup: HTMLFormElement, options?: Options, since = Date.
     lock(true);
     try {
       const sent = send(entry) as Promise<Answer>;
-      sent.catch(() => {}); // seen below
+      sent.catch(() => {}); // handled below
       await learn();
       if (tell(form, "sending", entry)) say(said.sending);
       const answer = await sent;
@@ -145,8 +145,8 @@ export function attach(markup: HTMLFormElement, options?: Options, since = Date.
     }
   };
 
-  // An earlier entry is one from before a reload, or without a connection: the visitor may be entering something else since,
-  // which nothing disturbs.
+  // An earlier entry is from before a reload or a lost connection. The visitor may be entering something else by now, which must not be
+  // disturbed.
   attached.set(form, async (event, detail) => {
     await learn();
     if (tell(form, event, detail) && !busy) say(said[event === "success" ? "sent" : event === "queued" ? event : "expired"]);
@@ -171,7 +171,7 @@ export function attach(markup: HTMLFormElement, options?: Options, since = Date.
   };
 
   const onInput = ({ target }: Event): void => clear(target as Element);
-  const attachment = new AbortController(); // its signal makes it the options of a listener that it takes away
+  const attachment = new AbortController(); // its signal, passed in the options of listeners, removes them
   form.addEventListener("submit", onSubmit, attachment);
   form.addEventListener("change", onChange, attachment);
   form.addEventListener("input", onInput, attachment);
@@ -197,10 +197,10 @@ export function start(): void {
   };
   const { readyState } = document;
   if (readyState !== "loading") scan();
-  // Scripts that come after this one may still listen to what became of earlier entries.
+  // Later scripts may still want to listen for what became of earlier entries.
   readyState === "complete" ? flush() : ["DOMContentLoaded", "load"].forEach((event) => addEventListener(event, begin));
-  // Forms that came later, also in an open shadow root; and those that are sent without ever having had the focus, by a program
-  // or a button that takes none: nobody knows since when they are on show.
+  // Forms added later, even in an open shadow root, and forms submitted without ever having had the focus, by a program or a button that
+  // takes none. It is unknown since when those were visible.
   addEventListener("focusin", (event) => {
     const { form } = event.composedPath()[0] as Field;
     form?.dataset?.leadgate && attach(form);

@@ -5,5 +5,5 @@ import { attach, configure, start, submit } from "./form";
 
 export { attach, configure, start, submit };
 
-// What is published is what is here.
+// Checks that the module matches its published types.
 ({ attach, configure, start, submit }) satisfies typeof published;

@@ -1,4 +1,4 @@
-// The script: everything starts by itself, and the gateway is where the script came from.
+// The script: starts by itself, and uses the gateway that it was loaded from.
 
 import type * as published from "../leadgate";
 import { attach, configure, start, submit } from "./form";

@@ -1,4 +1,4 @@
-// Sending one entry: again under the same key until there is an answer.
+// Sends one entry, again under the same key until there is an answer.
 
 import type { Answer, Refusal } from "../leadgate";
 import { type Entry, drop, keep } from "./outbox";
@@ -8,7 +8,7 @@ const longestWait = 30; // seconds
 const answerTimeout = 30_000; // milliseconds
 const keepaliveLimit = 60_000; // bytes; browsers allow 64 KiB
 
-/** In how many seconds at least an entry without an answer may be sent again; 0 if nobody said. */
+/** The least number of seconds until an unanswered entry may be sent again; 0 if unknown. */
 type Wait = number;
 
 export const failure = (refused: Partial<Refusal>): Error =>
@@ -23,22 +23,22 @@ async function attempt({ url, body, language }: Entry): Promise<Answer | Wait> {
       body: new URLSearchParams(body),
       headers: { Accept: "application/json", "Accept-Language": language },
       credentials: "omit",
-      keepalive: body.length < keepaliveLimit, // it goes on when the visitor leaves the page
+      keepalive: body.length < keepaliveLimit, // the request goes on when the visitor leaves the page
       signal: AbortSignal.timeout?.(answerTimeout),
     });
     const { status } = response;
-    if (response.ok) return await response.json(); // an answer cut off is asked for again
+    if (response.ok) return await response.json(); // a truncated answer is requested again
     if (status === 408 || status === 429 || status > 499) return +response.headers.get("Retry-After")! || 0;
     refused = { status, detail: "HTTP " + status, ...(await response.json().catch(() => {})) };
-    // Not the visitor's mistake: whoever builds the page looks here.
+    // Not the visitor's mistake, so it is for the page's developer to see.
     if (!refused.violations) console.error("leadgate: " + refused.detail);
   } catch {
-    return 0; // the network
+    return 0; // network failure
   }
   throw failure(refused);
 }
 
-/** Keeps the entry on this device, sends it, and forgets its content once there is an answer. Throws a Refusal. */
+/** Stores the entry on this device, sends it, and removes its content once there is an answer. Throws a Refusal. */
 async function deliver(entry: Entry): Promise<Answer | Wait> {
   if (navigator.onLine) entry.until ||= Date.now() + entry.life;
   keep(entry);
@@ -50,7 +50,7 @@ async function deliver(entry: Entry): Promise<Answer | Wait> {
         return answer;
       }
       if (n === attempts || answer > longestWait) return answer;
-      const pause = Math.max(answer, 2 ** n * (0.25 + Math.random() / 4)); // at most 8 s
+      const pause = Math.max(answer, 2 ** n * (0.25 + Math.random() / 4)); // up to 8 s, unless the gateway asks for more
       await new Promise((done) => setTimeout(done, pause * 1000));
     }
     return 0;
@@ -61,8 +61,8 @@ async function deliver(entry: Entry): Promise<Answer | Wait> {
 }
 
 /**
- * Delivers when no other tab is at work on the same key; with ifAvailable only if none is now. Where there are no locks, or a
- * sandbox forbids them, two may send it: the gateway makes one lead of them.
+ * Delivers an entry when no other tab is sending it; with ifAvailable, only if none is right now. Without locks, or in a sandbox that
+ * forbids them, two tabs may send it: the gateway makes one lead of both.
  */
 export async function deliverAlone(entry: Entry, ifAvailable = false): Promise<Answer | Wait | void> {
   let work: Promise<Answer | Wait> | undefined;

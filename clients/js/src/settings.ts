@@ -1,4 +1,4 @@
-// What holds for the whole page: where the gateway is, which words are used.
+// Settings of the whole page: where the gateway is and which words are used.
 
 import type { Options, Words } from "../leadgate";
 
@@ -10,7 +10,7 @@ export function configure(options: Options): void {
 
 export const withSettings = (options?: Options): Options => ({ ...settings, ...options });
 
-/** An address at the gateway; at the page's own if none is set. */
+/** An address at the gateway; on the page's own origin if no gateway is set. */
 export const at = (path: string, o: Options): string => (o.gateway ?? "").replace(/\/$/, "") + path;
 
 export const languageOf = (o: Options): string => o.language || document.documentElement.lang || navigator.language;
@@ -27,13 +27,13 @@ const english: Words = {
 
 const loaded: Record<string, Promise<unknown>> = {};
 
-/** What most visitors never need, from the gateway; nothing where it cannot be had, and then it is tried again. */
+/** Loads from the gateway what most visitors never need. If it fails, the result is undefined, and the next call tries again. */
 const lazily = <T>(url: string, load: (url: string) => Promise<T>): Promise<T | void> =>
   (loaded[url] ??= load(url).catch(() => {
     delete loaded[url];
   })) as Promise<T | void>;
 
-/** The module that knows slips in the domains of e-mail addresses. */
+/** The module that detects typos in the domains of e-mail addresses. */
 export const typos = (o: Options): Promise<typeof import("./typo") | void> =>
   lazily(at("/leadgate/typo.mjs", o), (url) => import(url));
 

@@ -1,11 +1,11 @@
-// Slips in the domain of an e-mail address: gmial.com, gmail.con. A module of its own, loaded when an address was entered.
+// Typos in the domain of an e-mail address: gmial.com, gmail.con. A module of its own, loaded once an address was entered.
 
 import domains from "../domains.json";
 
-/** Puts an element with a text behind a field; it goes away when the field is changed. */
+/** Puts an element with a text after a field, until the field is changed. */
 export type Note = (field: Element, kind: string, text: string) => HTMLElement;
 
-/** Offers the address that was probably meant. In the text {} stands for it. */
+/** Offers the address that was probably meant. {} in the text stands for it. */
 export function suggest(field: HTMLInputElement, note: Note, text: string): void {
   const right = meant(field.value);
   if (!right) return;
@@ -20,11 +20,11 @@ export function suggest(field: HTMLInputElement, note: Note, text: string): void
     field.dispatchEvent(new Event("input", { bubbles: true }));
     field.focus();
   };
-  // The visitor is in another field by now, and a screen reader reads out what is new in a region that it knew before.
+  // By now the visitor is in another field, and a screen reader announces only what is added to a region that it already knows.
   setTimeout(() => suggestion.append(before, button, after), 100);
 }
 
-/** The address that was probably meant, if its domain is one slip away from a common one. */
+/** The address that was probably meant, if its domain is one typo away from a common one. */
 function meant(address: string): string | undefined {
   const at = address.lastIndexOf("@");
   const domain = address.slice(at + 1).toLowerCase();
@@ -33,7 +33,7 @@ function meant(address: string): string | undefined {
   return near && address.slice(0, at + 1) + near;
 }
 
-/** Whether a letter is too many, missing, wrong, or swapped with its neighbour. */
+/** Whether a letter is extra, missing, wrong, or swapped with its neighbour. */
 function oneSlip(typed: string, right: string): boolean {
   let i = 0;
   while (i < typed.length && typed[i] === right[i]) i++;

@@ -1,9 +1,9 @@
-// Where the visitor came from, captured where the visit began: later pages of the site no longer know.
+// Where the visitor came from, recorded when the visit begins: later pages of the site no longer know.
 
 const item = "leadgate";
-let visit: Record<string, string> | undefined; // not at once: the module may be loaded where there is no page
+let visit: Record<string, string> | undefined; // set lazily: the module may be loaded where there is no page
 
-/** Remembers the first page of this visit, which may be another than the form's. */
+/** Remembers the first page of this visit, which need not be the form's. */
 export function land(): void {
   visit ??= { leadgate_landing: location.href, leadgate_referrer: document.referrer };
   try {
@@ -12,8 +12,8 @@ export function land(): void {
 }
 
 /**
- * What is sent beside the visitor's fields: where the visit began, the page, and how long filling it in took since a time.
- * The gateway compares none of it under a key.
+ * What is sent beside the visitor's fields: where the visit began, the page, and how long the form was being filled in, since a time.
+ * None of it counts when the gateway compares submissions with the same key.
  */
 export function about(since: number): Record<string, string> {
   land();

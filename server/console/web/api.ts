@@ -1,6 +1,6 @@
 // Requests to the gateway. Types come from the contract (gen/typescript); errors are its problems (RFC 9457).
 
-/** Problem is a request that failed, in words for people. */
+/** Problem is a failed request, with a message for people. */
 export class Problem extends Error {
   /** status is the HTTP status; 0 if the gateway could not be reached. */
   readonly status: number;
@@ -22,14 +22,14 @@ interface ProblemBody {
 
 type Query = Record<string, string | number | undefined>;
 
-/** reached hears "reached" when the gateway answers again after it did not. */
+/** reached dispatches "reached" when the gateway answers again after an outage. */
 export const reached = new EventTarget();
 let away = false;
 
-/** What stands before a gateway, such as a proxy, answers with these while it is gone. */
+/** A proxy in front of a gateway answers with one of these while the gateway is gone. */
 const GONE = [502, 503, 504];
 
-/** isAway says whether an error is that the gateway could not be reached, not something that it said. */
+/** isAway reports whether an error means that the gateway could not be reached, as opposed to something that it answered. */
 export const isAway = (error: unknown): boolean => error instanceof Problem && (error.status === 0 || GONE.includes(error.status));
 
 function note(isGone: boolean): void {
@@ -68,7 +68,7 @@ async function request<T>(method: string, path: string, body?: object, signal?: 
   }
   note(GONE.includes(response.status));
   if (!response.ok) throw await problemOf(response);
-  // An empty answer, such as 204, has no type that anybody reads.
+  // An empty answer, such as 204, has no content to parse.
   const text = await response.text();
   return (text ? JSON.parse(text) : {}) as T;
 }
@@ -78,7 +78,7 @@ async function problemOf(response: Response): Promise<Problem> {
   try {
     body = (await response.json()) as ProblemBody;
   } catch {
-    // what stands between, such as a proxy, answers in its own way
+    // a proxy in between answers in its own format
   }
   const violations = (body.violations ?? []).map((v) => (v.field ? `${v.field}: ${v.message}` : v.message));
   const message = [body.detail ?? body.title ?? `The gateway answered ${response.status}`, ...violations].join("; ");
@@ -86,10 +86,10 @@ async function problemOf(response: Response): Promise<Problem> {
   return new Problem(message.charAt(0).toUpperCase() + message.slice(1), response.status, body.reason);
 }
 
-/** signedOut hears "signed-out" when the gateway no longer knows whoever looks. */
+/** signedOut dispatches "signed-out" when the gateway no longer accepts the session. */
 export const signedOut = new EventTarget();
 
-/** isAbort says whether an error is only that nobody wants the answer any more. */
+/** isAbort reports whether an error only means that the answer is no longer wanted. */
 export const isAbort = (error: unknown): boolean => error instanceof DOMException && error.name === "AbortError";
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,10 +1,10 @@
-// Making and changing the page's elements. Text is always text here: nothing that a lead or a CRM says becomes markup.
+// Creates and changes elements of the page. Text is always text: nothing from a lead or a CRM becomes markup.
 
 export type Child = Node | string | number | null | undefined | false | Child[];
 type Value = string | number | boolean | null | undefined | ((event: Event) => void);
 export type Attributes = Record<string, Value>;
 
-/** h makes an element. Attributes that are functions listen to the event of that name; false and null leave an attribute out. */
+/** h creates an element. Attributes that are functions listen to the event of that name; false and null omit an attribute. */
 export function h<K extends keyof HTMLElementTagNameMap>(tag: K, attributes: Attributes = {}, ...children: Child[]): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
   set(element, attributes);
@@ -12,7 +12,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(tag: K, attributes: Att
   return element;
 }
 
-/** svg makes an element of a drawing. */
+/** svg creates an SVG element. */
 export function svg<K extends keyof SVGElementTagNameMap>(tag: K, attributes: Attributes = {}, ...children: Child[]): SVGElementTagNameMap[K] {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
   set(element, attributes);
@@ -35,12 +35,12 @@ function nodes(children: Child[]): (Node | string)[] {
   });
 }
 
-/** write replaces the text of an element, and touches nothing if it is the same. */
+/** write replaces the text of an element, unless it is the same. */
 export function write(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Spot is where the focus is: on the how many-th element with a name. It can be kept and found again after a change. */
+/** Spot is the place of the focus: the nth element with a name. It can be found again after a change. */
 export interface Spot {
   readonly name: string;
   readonly nth: number;
@@ -50,7 +50,7 @@ const nameOf = (element: HTMLElement): string => `${element.tagName} ${element.d
 
 const named = (root: Element, name: string): HTMLElement[] => [...root.querySelectorAll<HTMLElement>("a[href], button, input, select, textarea, summary, [tabindex]")].filter((element) => nameOf(element) === name);
 
-/** spotIn is where the focus is in an element; nothing if it is elsewhere. */
+/** spotIn returns where the focus is in an element; undefined if it is elsewhere. */
 export function spotIn(root: Element): Spot | undefined {
   const active = document.activeElement;
   if (!(active instanceof HTMLElement) || active === root || active === document.body || !root.contains(active)) return undefined;
@@ -58,19 +58,19 @@ export function spotIn(root: Element): Spot | undefined {
   return { name, nth: named(root, name).indexOf(active) };
 }
 
-/** focusSpot puts the focus where it was, and says whether that is there still. */
+/** focusSpot restores the focus, and reports whether its place still exists. */
 export function focusSpot(root: Element, { name, nth }: Spot): boolean {
   const all = named(root, name);
   (all[nth] ?? all.at(-1))?.focus({ preventScroll: true });
   return all.length > 0;
 }
 
-/** keepFocus is focusSpot for what may be gone: then the focus goes to what is around it, instead of to the top of the page. */
+/** keepFocus is focusSpot for a place that may be gone: then the focus goes to what surrounds it, not to the top of the page. */
 export function keepFocus(root: Element, spot: Spot): void {
   if (!focusSpot(root, spot)) (root.closest<HTMLElement>("main") ?? document.querySelector<HTMLElement>("main"))?.focus({ preventScroll: true });
 }
 
-/** swap replaces what is in an element. What the reader has opened stays open, and the focus stays where it was. */
+/** swap replaces the content of an element. Details that the reader opened stay open, and the focus stays where it was. */
 export function swap(element: Element, ...children: Child[]): void {
   const open = new Set([...element.querySelectorAll<HTMLDetailsElement>("details[data-key]")].filter((d) => d.open).map((d) => d.dataset.key));
   const closed = new Set([...element.querySelectorAll<HTMLDetailsElement>("details[data-key]")].filter((d) => !d.open).map((d) => d.dataset.key));
@@ -83,7 +83,7 @@ export function swap(element: Element, ...children: Child[]): void {
   if (focused) keepFocus(element, focused);
 }
 
-/** query finds an element that must be there. */
+/** query finds an element that must exist. */
 export function query(root: ParentNode, selector: string): HTMLElement {
   const found = root.querySelector<HTMLElement>(selector);
   if (!found) throw new Error(`there is no ${selector}`);

@@ -1,4 +1,4 @@
-// Figures and times as people read them. Numbers follow the browser's locale.
+// Formats figures and times for people. Numbers follow the browser's locale.
 
 import { h } from "./dom";
 
@@ -10,16 +10,16 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const dayOfYear = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 
-/** number reads what protobuf's JSON makes of an int64. */
+/** number parses an int64 of protobuf's JSON. */
 export const number = (value: string | number | undefined): number => Number(value ?? 0);
 
-/** count shows how many. */
+/** count formats a number of things. */
 export const count = (value: string | number | undefined): string => whole.format(number(value));
 
-/** rate shows something per second. */
+/** rate formats a number per second. */
 export const rate = (value: number): string => (value < 100 ? tenths : whole).format(value);
 
-/** perTime shows a rate per second in the unit in which it is one or more: 9/s, 30/min, 1/h. */
+/** perTime formats a rate per second in the first unit in which it is at least one: 9/s, 30/min, 1/h. */
 export const perTime = (value: number): string => (value >= 1 ? `${rate(value)}/s` : value * 60 >= 1 ? `${rate(value * 60)}/min` : `${rate(value * 3600)}/h`);
 
 const percents = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 0 });
@@ -28,10 +28,10 @@ export const percent = (share: number): string => percents.format(share);
 
 export const plural = (n: number, one: string, many = one + "s"): string => `${count(n)} ${n === 1 ? one : many}`;
 
-/** seconds reads a duration, such as "1.5s". */
+/** seconds parses a duration, such as "1.5s". */
 export const seconds = (duration: string | undefined): number => (duration ? parseFloat(duration) : 0);
 
-/** duration shows a time span in its two largest units. */
+/** duration formats a time span in its two largest units. */
 export function duration(secs: number): string {
   if (secs < 0.001) return secs > 0 ? "< 1 ms" : "0 ms";
   if (secs < 1) return `${Math.round(secs * 1000)} ms`;
@@ -46,20 +46,20 @@ export function duration(secs: number): string {
 
 const join = (a: number, unit: string, b: number, smaller: string): string => (b > 0 ? `${a} ${unit} ${b} ${smaller}` : `${a} ${unit}`);
 
-/** ago is a time as it is from now: "12 s ago", "in 4 s". */
+/** ago formats a time relative to now: "12 s ago", "in 4 s". */
 export function ago(time: string, now = Date.now()): string {
   const secs = (now - Date.parse(time)) / 1000;
   if (Math.abs(secs) < 1) return "now";
   return secs > 0 ? `${duration(Math.floor(secs))} ago` : `in ${duration(Math.ceil(-secs))}`;
 }
 
-/** when shows a time relative to now, with the exact one behind it; refresh keeps it true. */
+/** when shows a time relative to now, with the exact time as its title. refresh keeps it current. */
 export function when(time: string | undefined): HTMLTimeElement | string {
   if (!time) return "";
   return h("time", { datetime: time, title: exact.format(new Date(time)), "data-ago": true }, ago(time));
 }
 
-/** refresh brings every relative time below an element up to date. */
+/** refresh updates every relative time below an element. */
 export function refresh(root: ParentNode): void {
   for (const element of root.querySelectorAll<HTMLTimeElement>("time[data-ago]")) {
     const text = ago(element.dateTime);
@@ -67,7 +67,7 @@ export function refresh(root: ParentNode): void {
   }
 }
 
-/** at shows the time of day to the millisecond, with the zone behind it; before it the date, if that is not today. */
+/** at shows the time of day to the millisecond and the time zone, preceded by the date if that is not today. */
 export function at(time: string | undefined, now = new Date()): HTMLTimeElement | string {
   if (!time) return "";
   const date = new Date(time);
@@ -76,7 +76,7 @@ export function at(time: string | undefined, now = new Date()): HTMLTimeElement 
   return h("time", { datetime: time, title: exact.format(date) }, before + clock.format(date));
 }
 
-/** json lays JSON out for reading; anything else stays as it is. */
+/** json indents JSON for reading; other text stays as it is. */
 export function json(text: string): string {
   try {
     return JSON.stringify(JSON.parse(text), null, 2);

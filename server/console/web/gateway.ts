@@ -1,4 +1,4 @@
-// How the gateway does, asked for once and shown in several places: the header, the tabs' counts, the destinations' cards.
+// The state of the gateway, requested once and shown in several places: the header, the tabs' counts, the destinations' cards.
 
 import type { Alert, Destination, Drift, GetStatsResponse, ListAlertsResponse, ListDestinationsResponse, ListDriftResponse, ListLeadsResponse } from "api";
 import { get, isAbort, messageOf } from "./api";
@@ -7,21 +7,21 @@ import { poll, throttled } from "./poll";
 import type { SharedStream } from "./stream/shared";
 
 const EVERY = 2_000;
-/** How often what changes seldom is counted. */
+/** How often what rarely changes is counted, in milliseconds. */
 const SLOWLY = 20_000;
-/** Held leads are counted up to this many. */
+/** The most held leads to count. */
 const COUNTED = 100;
 
 export class Gateway extends EventTarget {
   destinations: Destination[] | undefined;
   stats: GetStatsResponse | undefined;
-  /** error says why nothing is known; empty if it is. */
+  /** error says why nothing is known; empty if something is. */
   error = "";
-  /** firing are the alerts that ask for a person. */
+  /** firing are the alerts that need a person. */
   firing: Alert[] = [];
-  /** drifts are what does not fit any more between pages, configuration and CRMs. */
+  /** drifts are mismatches between pages, configuration and CRMs. */
   drifts: Drift[] = [];
-  /** heldLeads is how many leads wait for a person; moreHeld says that there are still more. */
+  /** heldLeads is how many leads wait for a person; moreHeld reports whether there are even more. */
   heldLeads = 0;
   moreHeld = false;
 
@@ -47,13 +47,13 @@ export class Gateway extends EventTarget {
     );
   }
 
-  /** changed calls back now and whenever something is new. */
+  /** changed calls show now and after every change. */
   changed(show: () => void, signal: AbortSignal): void {
     this.addEventListener("change", show, { signal });
     show();
   }
 
-  /** refresh asks at once, after something was done. */
+  /** refresh asks at once, after an action. */
   refresh(): void {
     this.again();
     this.countAgain();

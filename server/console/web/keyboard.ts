@@ -1,14 +1,14 @@
-// The console by keyboard: / or ⌘K searches, g and a letter goes to a tab, j and k walk the rows, Enter opens (rows are
-// links), Escape closes, ? shows all this.
+// Keyboard shortcuts: / or ⌘K searches, g and a letter opens a tab, j and k move between rows, Enter opens (rows are links), Escape
+// closes, ? shows this help.
 
 import { h } from "./dom";
 import { tell } from "./parts/ask";
 import { go, pathTo } from "./router";
 
-/** After g, the letter must come within this time, in milliseconds. */
+/** How soon the letter must follow g, in milliseconds. */
 const CHORD = 1_500;
 
-/** Where the browser keeps that single keys do nothing: a voice that dictates would press them. */
+/** The key in local storage that turns single-key shortcuts off: dictation software would trigger them. */
 const OFF = "leadgate-single-keys-off";
 
 function singleKeys(): boolean {
@@ -26,7 +26,7 @@ function setSingleKeys(on: boolean): void {
 
 export interface Tab {
   readonly name: string;
-  /** tab is the first part of the path. */
+  /** tab is the first element of the path. */
   readonly tab: string;
   readonly letter: string;
 }
@@ -75,7 +75,7 @@ function focusSearch(): void {
   document.querySelector<HTMLInputElement>("#search")?.focus();
 }
 
-/** walk moves the focus among the rows of the view. */
+/** walk moves the focus between the rows of the view. */
 function walk(step: 1 | -1): void {
   const rows = [...document.querySelectorAll<HTMLElement>("#main [data-row]")].filter((row) => row.offsetParent !== null);
   const at = rows.findIndex((row) => row === document.activeElement);
@@ -84,7 +84,7 @@ function walk(step: 1 | -1): void {
   next?.scrollIntoView({ block: "nearest" });
 }
 
-/** help shows the keys, and switches those off that are pressed alone. */
+/** help shows the shortcuts, with a switch for single keys. */
 export function help(tabs: Tab[]): void {
   const keys: [string, string][] = [[/Mac|iP/.test(navigator.platform) ? "/ or ⌘K" : "/ or Ctrl K", "search"], ...tabs.map((tab): [string, string] => [`g ${tab.letter}`, tab.name]), ["j k", "next, previous row"], ["Enter", "open"], ["Escape", "close, leave"], ["?", "this help"]];
   const box = h("input", { type: "checkbox", change: () => setSingleKeys(box.checked) });

@@ -1,4 +1,4 @@
-// The console begins here: who looks, then the shell around the views, and the view that the address names.
+// The entry point: who is signed in, then the shell around the views, and the view that the address names.
 
 import { messageOf, reached, signedOut } from "./api";
 import { h, query, swap } from "./dom";
@@ -40,7 +40,7 @@ const views: Record<string, Show> = {
 
 const unknown: Show = () => ({ title: "Not found", element: h("div", { class: "face" }, h("h1", {}, "There is nothing here."), h("p", {}, h("a", { href: pathTo("") }, "See what is happening now"))) });
 
-/** What the entry in the history says of a page that was signed out while it was shown. */
+/** The state of a history entry for a page that was shown when the session ended. */
 const SIGNED_OUT = "signed out";
 
 async function start(): Promise<void> {
@@ -90,7 +90,7 @@ function run(session: Session, signal: AbortSignal): void {
     swap(shell.main, alertsHere(page), view.element);
     shell.mark();
     if (first) return;
-    shell.main.focus({ preventScroll: true }); // where a screen reader goes on
+    shell.main.focus({ preventScroll: true }); // where a screen reader continues
     if (stay) comeBack(shell.main, stay, left.signal);
     else scrollTo(0, 0);
   };

@@ -1,4 +1,4 @@
-// What a view is given, and what it gives back.
+// What a view gets and what it returns.
 
 import type { Gateway } from "./gateway";
 import type { Place } from "./router";
@@ -11,7 +11,7 @@ export interface Page {
   readonly session: Session;
   readonly stream: SharedStream;
   readonly gateway: Gateway;
-  /** signal ends when another view is shown. */
+  /** signal is aborted when another view is shown. */
   readonly signal: AbortSignal;
 }
 

@@ -1,6 +1,6 @@
-// Asking again and again, only while somebody looks.
+// Polling, but only while the page is visible.
 
-/** poll runs a task now and every so often until the signal ends; while the page is hidden it rests. */
+/** poll runs a task now and then periodically until the signal is aborted. It pauses while the page is hidden. */
 export function poll(task: () => Promise<unknown>, every: number, signal: AbortSignal): () => void {
   let timer: number | undefined;
   let running = false;
@@ -29,7 +29,7 @@ export function poll(task: () => Promise<unknown>, every: number, signal: AbortS
   return () => void run();
 }
 
-/** throttled runs a task at most once in a while, the last time included. */
+/** throttled limits how often a task runs. The last call always leads to a run. */
 export function throttled(task: () => void, every: number): () => void {
   let timer: number | undefined;
   let last = 0;

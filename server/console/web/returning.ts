@@ -1,5 +1,5 @@
-// Where the reader was on a page, kept with its entry in the history: who follows a link out of a long list and comes back is
-// at the same row again, with what was open still open.
+// The reader's place on a page, stored with its history entry: whoever follows a link out of a long list and comes back is at the same
+// row again, with the same details open.
 
 import { focusSpot, spotIn, type Spot } from "./dom";
 
@@ -10,14 +10,14 @@ export interface Stay {
   readonly focus: Spot | undefined;
 }
 
-/** How long a view may take to show again what it showed, in milliseconds. */
+/** How long a view may take to show its content again, in milliseconds. */
 const PATIENCE = 3_000;
 
 const details = (root: Element): HTMLDetailsElement[] => [...root.querySelectorAll<HTMLDetailsElement>("details[data-key]")];
 
 export const stayIn = (root: Element): Stay => ({ y: scrollY, open: details(root).filter((d) => d.open).map((d) => d.dataset.key ?? ""), focus: spotIn(root) });
 
-/** comeBack brings a stay back as soon as what it was about is there, unless the reader does something else meanwhile. */
+/** comeBack restores a stay as soon as its content is there, unless the reader does something else meanwhile. */
 export function comeBack(root: Element, stay: Stay, leave: AbortSignal): void {
   const end = new AbortController();
   const stop = (): void => end.abort();

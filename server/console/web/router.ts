@@ -6,7 +6,7 @@ import { stayIn, type Stay } from "./returning";
 const BASE = "/console/";
 
 export interface Place {
-  /** tab is the first part of the path; "" for Now. */
+  /** tab is the first element of the path; "" for Now. */
   readonly tab: string;
   /** rest is what follows it; "" for a list. */
   readonly rest: string;
@@ -18,7 +18,7 @@ export function place(): Place {
   return { tab, rest: rest.join("/"), query: new URLSearchParams([...new URLSearchParams(location.search), ...new URLSearchParams(location.hash.slice(1))]) };
 }
 
-/** pathTo puts an e-mail address behind the #, which no request carries: it would stay in the logs of proxies. */
+/** pathTo puts an e-mail address after the #, which is not sent with requests: it would stay in the logs of proxies. */
 export const pathTo = (tab: string, rest = "", query: Record<string, string> = {}): string => {
   const { email = "", ...others } = query;
   const after = (sign: string, parameters: Record<string, string>): string => {
@@ -36,14 +36,14 @@ export function go(path: string): void {
   dispatchEvent(new PopStateEvent("popstate"));
 }
 
-/** change keeps what a view shows in the address, without a step in the history. */
+/** change puts what a view shows into the address, without a new history entry. */
 export function change(path: string): void {
   history.replaceState(null, "", path);
 }
 
 /**
- * followLinks makes links between the console's places change the view instead of loading the page anew. Who comes back to one
- * was at some place in it.
+ * followLinks makes links between the console's pages change the view instead of reloading the page. show gets the reader's earlier
+ * place if it is a return.
  */
 export function followLinks(show: (stay: Stay | null) => void): void {
   addEventListener("popstate", (event) => show(event.state as Stay | null));

@@ -1,4 +1,4 @@
-// The search field of the header: an e-mail address, a lead's identifier or a delivery's.
+// The search field in the header: an e-mail address, or the identifier of a lead or delivery.
 
 import { h } from "./dom";
 import { go, leadPath, pathTo } from "./router";
@@ -27,7 +27,7 @@ export function searchField(): HTMLFormElement {
   );
 }
 
-/** target is where a search leads. A delivery's identifier begins with its lead's. */
+/** target returns where a search leads. A delivery's identifier begins with its lead's. */
 function target(text: string): string {
   const id = uuid.exec(text);
   return id ? leadPath(id[0].toLowerCase()) : pathTo("leads", "", { email: text.toLowerCase() });

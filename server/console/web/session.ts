@@ -1,4 +1,4 @@
-// Who is signed in. The API key itself stays in a cookie that scripts cannot read.
+// Who is signed in. The API key itself is in a cookie that scripts cannot read.
 
 import { get, post, remove } from "./api";
 
@@ -8,7 +8,7 @@ export interface Session {
   readonly signedIn: boolean;
   readonly name?: string;
   readonly roles?: Role[];
-  /** keys says whether the gateway has API keys at all. */
+  /** keys reports whether the gateway has API keys at all. */
   readonly keys: boolean;
   /** detail says why nobody is signed in. */
   readonly detail?: string;

@@ -1,4 +1,4 @@
-// What stands around every view: header with health and search, tabs with counts, the bar that tells of a lost connection.
+// What surrounds every view: the header with health and search, tabs with counts, the bar that reports a lost connection.
 
 import { h, set, swap, write } from "./dom";
 import { count, duration, plural, seconds } from "./format";
@@ -22,7 +22,7 @@ export const tabs: Tab[] = [
   { name: "Alerts", tab: "alerts", letter: "a" },
 ];
 
-/** A connection that comes back sooner than this is not worth a bar, in milliseconds. */
+/** A connection that is back sooner than this needs no bar, in milliseconds. */
 const BLINK = 1_200;
 
 export class Shell {
@@ -73,7 +73,7 @@ export class Shell {
     }
   }
 
-  /** reveal scrolls the tabs, which a phone has no room for, until one is seen. */
+  /** reveal scrolls the tabs, which do not all fit on a phone, until one is visible. */
   private reveal(link: HTMLElement): void {
     const tabs = link.closest("ul");
     if (tabs) tabs.scrollLeft = link.offsetLeft - (tabs.clientWidth - link.offsetWidth) / 2;
@@ -91,7 +91,7 @@ export class Shell {
     if (!badge || badge.textContent === text) return;
     write(badge, text);
     const open = this.links.get(place().tab)?.link;
-    if (open) this.reveal(open); // the tabs before it may be wider now
+    if (open) this.reveal(open); // the tabs before it may have grown
   }
 
   private showHealth(): void {
@@ -104,7 +104,7 @@ export class Shell {
     const [word, text, about] = this.judge();
     const oldest = gateway.stats?.oldestWaiting;
     const waiting = gateway.waiting > 0 ? `${count(gateway.waiting)} waiting` + (oldest ? ` · oldest ${duration(seconds(oldest))}` : "") : "";
-    // The region is polite and speaks when what is wrong changes, not with every figure.
+    // The region is polite, and is announced when the problem changes, not with every figure.
     if (this.healthKey !== text) {
       this.healthKey = text;
       swap(this.health, state(word, about ? h("a", { href: about }, text) : text), h("span", { class: "muted", "aria-live": "off", id: "waiting" }));
@@ -113,7 +113,7 @@ export class Shell {
     if (figure) write(figure, waiting);
   }
 
-  /** judge is the worst that is to be said of the gateway, and the page about it. */
+  /** judge returns the worst problem of the gateway, and the page about it. */
   private judge(): [word: Word, text: string, about?: string] {
     const { gateway } = this;
     if (gateway.error) return [{ word: "", tone: "failing" }, "the gateway does not answer"];
@@ -144,7 +144,7 @@ export class Shell {
 
 const rank = (word: Word): number => ["failing", "retrying", "paused", "waiting", "success"].indexOf(word.tone);
 
-/** leave signs out, and begins anew. */
+/** leave signs out and reloads the page. */
 export async function leave(): Promise<string> {
   await signOut();
   location.reload();

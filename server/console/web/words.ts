@@ -1,4 +1,4 @@
-// The word, the shape and the colour of every state: the same everywhere, so that colour is never alone.
+// The word, shape and colour of every state: the same everywhere, so that colour is never the only sign.
 
 import type { AttemptOutcome, DeliveryState, DestinationStatus, LeadState, Stage } from "api";
 import { h, type Child } from "./dom";
@@ -71,7 +71,7 @@ const outcomes: Record<Exclude<AttemptOutcome, "ATTEMPT_OUTCOME_UNSPECIFIED">, W
   ATTEMPT_OUTCOME_UNDER_WAY: as("waiting", "under way"),
 };
 
-/** find looks a value up; a gateway newer than this page may know more of them. */
+/** find looks up a value. A newer gateway may have values that this page does not know. */
 function find(words: Record<string, Word>, value: string | undefined, prefix: string): Word {
   if (!value) return as("waiting", "under way");
   return words[value] ?? as("waiting", value.replace(prefix, "").toLowerCase().replaceAll("_", " "));
@@ -88,5 +88,5 @@ export function state(word: Word, text: Child = word.word): HTMLElement {
   return h("span", { class: `state ${word.tone}` }, h("span", { class: "shape", "aria-hidden": "true" }, shapes[word.tone]), text);
 }
 
-/** spoken makes words of an enum's name: "HOLD_REASON_KEY_REUSED" is "key reused". */
+/** spoken turns an enum's name into words: "HOLD_REASON_KEY_REUSED" is "key reused". */
 export const spoken = (value: string | undefined, prefix: string): string => (value ?? "").replace(prefix, "").toLowerCase().replaceAll("_", " ");

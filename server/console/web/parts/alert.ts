@@ -1,5 +1,5 @@
-// A firing alert: what is wrong, why, what to do and where, and saying that one is on it. It stands in the list of alerts, and on
-// the page that it leads to.
+// A firing alert: what is wrong, why, what to do and where, and a button to acknowledge it. It appears in the list of alerts, and on the
+// page that it leads to.
 
 import type { AcknowledgeAlertResponse, Alert } from "api";
 import { post } from "../api";
@@ -13,7 +13,7 @@ import { ask } from "./ask";
 import { button } from "./button";
 import { copyable } from "./copy";
 
-/** alertsHere shows the alerts that lead to the page that is open, so that whoever follows one finds its cause there. */
+/** alertsHere shows the alerts that lead to the open page, so that whoever follows an alert finds its cause there. */
 export function alertsHere(page: Page): HTMLElement {
   const element = h("div", { class: "alerts here" });
   let shown = "";
@@ -28,10 +28,10 @@ export function alertsHere(page: Page): HTMLElement {
   return element;
 }
 
-/** isHere says whether the page that is open is the one that an alert leads to, and not the list of all. */
+/** isHere reports whether an alert leads to the open page, and that is not just the list of alerts. */
 const isHere = (alert: Alert): boolean => isOpen(alert) && pageOf(alert) !== pathTo("alerts");
 
-/** isOpen says whether the page that an alert leads to is open. */
+/** isOpen reports whether the page that an alert leads to is open. */
 function isOpen(alert: Alert): boolean {
   const url = new URL(pageOf(alert), location.href);
   const open = new URLSearchParams(location.search);
@@ -56,12 +56,12 @@ export function alertCard(page: Page, alert: Alert, again: () => void): HTMLElem
   );
 }
 
-/** byUrgency has what somebody should see to now first, and what somebody is on last. */
+/** byUrgency sorts critical alerts first and acknowledged ones last. */
 export const byUrgency = (a: Alert, b: Alert): number => urgency(a) - urgency(b);
 
 const urgency = (alert: Alert): number => (onIt(alert) ? 2 : alert.severity === "ALERT_SEVERITY_CRITICAL" ? 0 : 1);
 
-/** onIt says whether somebody acknowledged an alert. */
+/** onIt reports whether somebody acknowledged an alert. */
 const onIt = (alert: Alert): boolean => Date.parse(alert.acknowledgedUntil ?? "1970-01-01") > Date.now();
 
 const spans: [string, string][] = [["3600s", "1 hour"], ["28800s", "8 hours"], ["86400s", "a day"], ["604800s", "a week"]];
@@ -92,7 +92,10 @@ function acknowledgeButton(page: Page, alert: Alert, again: () => void): HTMLBut
   });
 }
 
-/** pageOf is the console's page about an alert: the gateway may know itself by another address than the reader does. */
+/**
+ * pageOf returns the console's page about an alert. It ignores the host: the gateway may know another address of itself than the
+ * reader.
+ */
 function pageOf(alert: Alert): string {
   const url = alert.url ? new URL(alert.url, location.href) : location;
   return url.pathname.startsWith(pathTo("")) ? url.pathname + url.search : pathTo("");

@@ -1,14 +1,14 @@
-// What was done, said once: in a corner for the eye, politely for a screen reader. What can be taken back has a button for it;
-// what went wrong stays until somebody has read it.
+// Announces once what was done: in a corner for the eye, politely for a screen reader. What can be undone has a button for it; an error
+// stays until somebody has read it.
 
 import { h } from "../dom";
 
 /** How long a note stays, in milliseconds. */
 const STAYS = 6_000;
-/** And one with a button: long enough to see that it was the wrong thing. */
+/** How long a note with an undo button stays: long enough to notice a mistake. */
 const STAYS_WITH_UNDO = 20_000;
 
-/** Done is what was done, in words; an empty text says nothing. undo takes it back, and says so. */
+/** Done describes what was done; an empty text announces nothing. undo undoes it and describes that. */
 export type Done = string | { readonly text: string; readonly undo: () => Promise<string> };
 
 const region = h("div", { class: "notes", role: "status", "aria-live": "polite" });
@@ -26,7 +26,7 @@ export function announce(done: Done, tone: "success" | "failing" = "success"): v
   if (tone !== "failing") leaveAfter(note, undo ? STAYS_WITH_UNDO : STAYS);
 }
 
-/** leaveAfter takes a note away after a while, but not from under the reader's hands. */
+/** leaveAfter removes a note after a while, but not while the pointer or the focus is on it. */
 function leaveAfter(note: HTMLElement, wait: number): void {
   setTimeout(() => (note.matches(":hover, :focus-within") ? leaveAfter(note, STAYS) : note.remove()), wait);
 }

@@ -1,5 +1,5 @@
-// A button that does something at the gateway: busy while it runs, and what came of it is said. It is not disabled meanwhile:
-// whoever uses the keyboard would lose the place.
+// A button for an action at the gateway: busy while it runs, then the result is announced. It is not disabled meanwhile, since keyboard
+// users would lose their place.
 
 import { h, set } from "../dom";
 import { messageOf } from "../api";
@@ -7,10 +7,10 @@ import { announce, type Done } from "./announce";
 
 export interface Deed {
   readonly label: string;
-  /** name tells buttons with the same label apart for a screen reader. */
+  /** name distinguishes buttons with the same label for screen readers. */
   readonly name?: string;
   readonly kind?: "primary" | "danger" | "quiet";
-  /** does it, and says what was done. */
+  /** run performs the action and describes what was done. */
   readonly run: () => Promise<Done>;
 }
 

@@ -1,4 +1,4 @@
-// A destination's card: how sending goes in words, its figures, and the one button that helps.
+// A destination's card: how sending is going, its figures, and the one button that helps.
 
 import type { Destination, PauseDestinationResponse } from "api";
 import { h, swap, write, type Child } from "../dom";
@@ -39,7 +39,7 @@ export class Card {
     write(this.account, [d.kind !== d.name ? d.kind : "", d.account].filter(Boolean).join(" · "));
     this.element.dataset.tone = ofStatus(d.status).tone;
     swap(this.body, facts(d));
-    if (d.status === this.status) return; // a button that is busy stays so
+    if (d.status === this.status) return; // keeps a busy button
     this.status = d.status;
     const deeds = may(this.page.session, "operate") ? this.deeds(d) : [];
     swap(this.buttons, deeds.map(button));
@@ -56,7 +56,7 @@ export class Card {
       return [{ label: "Resume", name: `Resume ${name}`, kind: "primary", run: () => act("resume", {}, `Sending to ${name} resumed`) }];
     }
     const pause: Deed = { label: "Pause", name: `Pause ${name}`, run: () => act("pause", { reason: "paused in the console" }, `${name} is paused; leads are still accepted and wait`) };
-    // The one button that helps comes first: where something is wrong, finding out what.
+    // The button that helps comes first: if something is wrong, the one that finds out what.
     const wrong = ofStatus(d.status).tone === "failing";
     const test: Deed = { label: "Test now", name: `Test now: ${name}`, kind: wrong ? "primary" : "quiet", run: () => testDestination(name) };
     if (d.status === "DESTINATION_STATUS_RATE_LIMITED") {
@@ -84,7 +84,7 @@ function facts(d: Destination): Child[] {
 
 const fact = (term: string, value: Child): HTMLElement => h("div", {}, h("dt", {}, term), h("dd", {}, value));
 
-/** Cards shows one card for each destination and keeps them up to date. */
+/** Cards shows a card for each destination and keeps them up to date. */
 export class Cards {
   readonly element = h("div", { class: "cards" });
   private readonly cards = new Map<string, Card>();

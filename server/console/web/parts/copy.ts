@@ -1,4 +1,4 @@
-// A line to take along, with a button that copies it.
+// A line of text with a button that copies it.
 
 import { h } from "../dom";
 import { button } from "./button";
@@ -9,7 +9,7 @@ export function copyable(text: string, name: string): HTMLElement {
 }
 
 async function copy(text: string, code: HTMLElement): Promise<string> {
-  if (!("clipboard" in navigator)) { // over plain HTTP browsers have no clipboard
+  if (!("clipboard" in navigator)) { // over plain HTTP, browsers offer no clipboard
     getSelection()?.selectAllChildren(code);
     return "Selected: copy it with the keyboard";
   }

@@ -1,11 +1,11 @@
-// One line for an event: what happened, in words.
+// Describes an event in one line.
 
 import type { Event as LeadgateEvent, LeadEvent } from "api";
 import { duration, seconds } from "../format";
 import { spoken, type Tone, type Word } from "../words";
 import { ofStage } from "../words";
 
-/** word is the state that an event shows. */
+/** word returns the state that an event shows. */
 export function word(event: LeadgateEvent): Word {
   if (event.lead) return ofStage(event.lead.stage);
   if (event.destination) {
@@ -30,7 +30,7 @@ function toneOf(type: string): Tone {
   return "paused";
 }
 
-/** note is what is worth saying about an event beside its state. */
+/** note returns what is worth saying about an event besides its state. */
 export function note(event: LeadgateEvent): string {
   if (event.lead) return ofLead(event.lead, event.time);
   return event.destination?.detail ?? event.system?.detail ?? event.form?.detail ?? "";
@@ -51,7 +51,7 @@ function ofLead(lead: LeadEvent, time = ""): string {
   }
 }
 
-/** after is how long a lead waits for its next call. How long that is from now would be wrong a second later. */
+/** after says how long a lead waits for its next call. A time relative to now would be wrong a second later. */
 function after(time: string, next = ""): string {
   const wait = (Date.parse(next) - Date.parse(time)) / 1000;
   return wait > 0 ? `again after ${duration(wait)}` : "";
@@ -62,5 +62,5 @@ const status = (lead: LeadEvent): string => {
   return lead.crmStatus && !error.includes(String(lead.crmStatus)) ? `${lead.crmStatus} ${error}`.trim() : error;
 };
 
-/** took is how long an event's stage took, in words; empty if it is not known. */
+/** took returns how long an event's stage took, in words; empty if unknown. */
 export const took = (event: LeadgateEvent): string => (event.lead?.duration ? duration(seconds(event.lead.duration)) : "");

@@ -1,4 +1,4 @@
-// Erasing a person: everything that leadgate keeps of an e-mail address, after a look at what that is.
+// Erasing a person: everything that leadgate stores about an e-mail address, after showing what that is.
 
 import type { EraseLeadsResponse } from "api";
 import { post } from "../api";
@@ -6,7 +6,7 @@ import { h, type Child } from "../dom";
 import { count, number, plural } from "../format";
 import { ask } from "./ask";
 
-/** erase asks, erases, and says what was done; an empty text if the answer was no. */
+/** erase asks, erases, and describes what was done; an empty text if the answer was no. */
 export async function erase(email: string): Promise<string> {
   const plan = await post<EraseLeadsResponse>("/v1/leads:erase", { email, dryRun: true });
   const matched = number(plan.matched);
@@ -24,7 +24,7 @@ export async function erase(email: string): Promise<string> {
 
 const cancelled = (plan: EraseLeadsResponse): Child => (number(plan.deliveriesCancelled) > 0 ? h("p", {}, `${plural(number(plan.deliveriesCancelled), "delivery", "deliveries")} will be cancelled.`) : null);
 
-/** elsewhere names what is to be erased in the CRMs, where leadgate cannot. */
+/** elsewhere lists what to erase in the CRMs, where leadgate cannot. */
 function elsewhere(plan: EraseLeadsResponse): Child {
   const records = plan.crmRecords ?? [];
   if (records.length === 0) return null;

@@ -1,14 +1,14 @@
-// The faces of what is not there: loading, empty, failed.
+// What is shown in place of content: loading, empty, failed.
 
 import { h, swap, type Child } from "../dom";
 import { isAbort, isAway, messageOf, reached } from "../api";
 
-/** Loading that ends sooner than this is not shown, in milliseconds: a flicker reads as trouble. */
+/** Loading that takes less time than this is not shown, in milliseconds: a flicker looks like trouble. */
 const PATIENCE = 300;
 
 export const empty = (title: string, ...more: Child[]): HTMLElement => h("div", { class: "face" }, h("p", { class: "face-title" }, title), ...more);
 
-/** fail shows that something failed, once: an alert that is there already would be read out again. */
+/** fail shows a failure once: a screen reader would read the same alert out again. */
 export function fail(element: HTMLElement, what: string, error: unknown, retry: () => void): void {
   const key = `${what}: ${messageOf(error)}`;
   if (element.querySelector<HTMLElement>("[role=alert]")?.dataset.failure !== key) swap(element, failed(what, error, retry));
@@ -28,14 +28,14 @@ function skeleton(): HTMLElement {
   return h("div", { class: "skeleton", role: "status" }, h("span", { class: "hidden" }, "Loading"), h("i"), h("i"), h("i"));
 }
 
-/** shownIn is what each element shows, as JSON: what is the same is not made anew, which would take away what is selected in it. */
+/** shownIn is what each element shows, as JSON: the same content is not recreated, which would lose a selection in it. */
 const shownIn = new WeakMap<HTMLElement, string>();
-/** tryAgain ends what waits to fill an element when the gateway is back. */
+/** tryAgain cancels waiting for the gateway's return to fill an element. */
 const tryAgain = new WeakMap<HTMLElement, AbortController>();
 
 /**
- * fill asks for something and shows it in an element, with a face while it takes and when it fails. What is shown already
- * stays until there is something better; while the gateway is away the bar above the view says so.
+ * fill requests something and shows it in an element, with placeholders while it loads and if it fails. What is already shown stays
+ * until there is something better; while the gateway is away, the bar above the view says so.
  */
 export async function fill<T>(element: HTMLElement, what: string, signal: AbortSignal, ask: () => Promise<T>, draw: (value: T) => Child): Promise<void> {
   const shown = element.childElementCount > 0;

@@ -1,4 +1,4 @@
-// The names of the forms, offered where one is typed.
+// The names of the forms, suggested where one is typed.
 
 import { h, swap } from "../dom";
 import type { Page } from "../page";

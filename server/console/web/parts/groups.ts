@@ -1,5 +1,5 @@
-// What waits for a person, grouped by reason with counts: whole groups or single ones are chosen, and something is done to
-// those, after a preview that names the number.
+// Items that wait for a person, grouped by reason with counts. Groups or single items can be selected for an action, after a preview that
+// names the number.
 
 import { messageOf } from "../api";
 import { h, set, swap, write, type Child } from "../dom";
@@ -9,15 +9,15 @@ import { ask } from "./ask";
 import { Progress } from "./progress";
 import { row, table, type Column } from "./table";
 
-/** A group shows this many rows; choosing the group chooses them all. */
+/** How many rows a group shows; selecting the group selects all of its items. */
 const ROWS = 50;
 
 export interface Action<T> {
   readonly label: string;
   readonly kind?: "primary" | "danger";
-  /** preview says what the action will do to the items. */
+  /** preview describes what the action will do to the items. */
   preview(items: T[]): Promise<Child[]>;
-  /** run does it and says what was done. */
+  /** run performs the action and describes what was done. */
   run(items: T[], progress: Progress): Promise<Done>;
 }
 
@@ -27,13 +27,13 @@ export interface Kind<T> {
   readonly many: string;
   readonly columns: Column[];
   id(item: T): string;
-  /** group is where an item belongs: what it is about, and why it waits. */
+  /** group returns the group of an item: what it is about, and why it waits. */
   group(item: T): { about: string; reason: string };
   cells(item: T): Child[];
-  /** sample is what is worth knowing of one of a group, asked for when the group is opened. */
+  /** sample returns details about one item of a group, requested when the group is opened. */
   sample?(item: T): Promise<Child>;
   readonly actions: Action<T>[];
-  /** done is called when an action is over. */
+  /** done is called when an action has ended. */
   done(): void;
 }
 
@@ -45,13 +45,13 @@ interface Group<T> {
 
 export class Groups<T> {
   readonly element = h("div", { class: "groups" });
-  /** busy says that an action runs: what is shown stays until it is over. */
+  /** busy reports whether an action is running: until it ends, the content stays. */
   busy = false;
   private readonly list = h("div", { class: "group-list" });
   private readonly bar = h("div", { class: "action-bar" });
   private readonly chosen = new Set<string>();
   private items: T[] = [];
-  /** boxes are the check boxes that are shown, with the items each stands for. */
+  /** boxes are the visible check boxes, with the items of each. */
   private boxes: { box: HTMLInputElement; items: T[] }[] = [];
 
   constructor(private readonly kind: Kind<T>) {
@@ -114,11 +114,11 @@ export class Groups<T> {
     const [first] = group.items;
     if (!this.kind.sample || first === undefined || this.samples.has(key)) return;
     this.samples.set(key, null);
-    this.samples.set(key, await this.kind.sample(first).catch(() => null)); // it is an extra; the rows are there
+    this.samples.set(key, await this.kind.sample(first).catch(() => null)); // optional; the rows are already there
     if (place.isConnected) swap(place, this.samples.get(key));
   }
 
-  /** box is a check box for some items: half checked where only some of them are chosen. */
+  /** box returns a check box for some items, half checked if only some of them are selected. */
   private box(name: string, items: T[], key: string): HTMLInputElement {
     const box = h("input", { type: "checkbox", "aria-label": name, "data-key": `box ${key}` });
     box.addEventListener("change", () => {
@@ -132,7 +132,7 @@ export class Groups<T> {
     return box;
   }
 
-  /** tellChosen brings boxes and bar up to date. */
+  /** tellChosen updates boxes and bar. */
   private tellChosen(): void {
     for (const { box, items } of this.boxes) {
       const n = items.filter((item) => this.chosen.has(this.kind.id(item))).length;

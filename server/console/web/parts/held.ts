@@ -1,4 +1,4 @@
-// Releasing and throwing away held leads, and taking the latter back: one from its page, or many from the list.
+// Releasing, discarding and undiscarding held leads: one from its page, or many from the list.
 
 import type { DiscardLeadsRequest, DiscardLeadsResponse, LeadRecord, OperationProblem, ReleaseLeadsRequest, ReleaseLeadsResponse, UndiscardLeadsRequest, UndiscardLeadsResponse } from "api";
 import { post } from "../api";
@@ -7,7 +7,7 @@ import { count, number, plural } from "../format";
 import type { Action } from "./groups";
 import { chunks, type Progress } from "./progress";
 
-/** So many leads go with one request: few enough to see it get on, and to stop it. */
+/** How many leads go into one request: few enough to show progress and to be able to stop. */
 const AT_ONCE = 100;
 
 const ids = (leads: LeadRecord[]): string[] => leads.map((lead) => lead.leadId ?? "");
@@ -64,7 +64,7 @@ export async function undiscard(leads: LeadRecord[]): Promise<string> {
 
 const send = <T>(verb: "release" | "discard" | "undiscard", request: ReleaseLeadsRequest | DiscardLeadsRequest | UndiscardLeadsRequest): Promise<T> => post<T>(`/v1/leads:${verb}`, request);
 
-/** inSteps does something to leads, some at a time, until all are done or the reader has enough. */
+/** inSteps does something to leads, some at a time, until all are done or the reader stops it. */
 async function inSteps(leads: LeadRecord[], progress: Progress, step: (ids: string[]) => Promise<void>): Promise<string> {
   let done = 0;
   for (const some of chunks(ids(leads), AT_ONCE)) {

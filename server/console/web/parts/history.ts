@@ -1,4 +1,4 @@
-// Success and failure over time: a bar for each minute, what was delivered above the line, what failed below.
+// Success and failure over time: a bar for each minute, deliveries above the line, failures below.
 
 import { svg } from "../dom";
 
@@ -10,7 +10,7 @@ export class History {
   readonly element = svg("svg", { class: "history", viewBox: `0 0 ${WIDTH} ${UP + DOWN}`, preserveAspectRatio: "none", "aria-hidden": "true", focusable: "false" });
   private shown = "";
 
-  /** show draws one pair of bars for each minute, oldest first. */
+  /** show draws a pair of bars for each minute, oldest first. */
   show(delivered: number[], failed: number[]): void {
     const key = `${delivered.join()}/${failed.join()}`;
     if (key === this.shown) return;

@@ -1,4 +1,4 @@
-// Giving deliveries to another destination: those of one that is gone, or everything that waits for one that is in trouble.
+// Moving deliveries to another destination: those of one that is gone, or everything that waits for one in trouble.
 
 import type { Delivery, MoveDeliveriesRequest, MoveDeliveriesResponse } from "api";
 import { messageOf, post } from "../api";
@@ -12,7 +12,7 @@ import { each } from "./progress";
 
 const path = "/v1/deliveries:move";
 
-/** chooser is a choice among the destinations that are configured, without those that they come from. */
+/** chooser offers the configured destinations, except those that the deliveries come from. */
 function chooser(page: Page, from: string[]): HTMLSelectElement {
   const names = (page.gateway.destinations ?? []).map((d) => d.name ?? "").filter((name) => !from.includes(name));
   return h("select", { "aria-label": "Destination to move to", required: true }, names.map((name) => h("option", { value: name }, name)));
@@ -26,7 +26,7 @@ const body = (n: number, to: HTMLSelectElement): Child[] =>
         h("p", { class: "muted" }, "They become due there at once, mapped for that destination. What a CRM already has stays there."),
       ];
 
-/** move gives chosen deliveries to a destination. */
+/** move moves selected deliveries to a destination. */
 export function move(page: Page): Action<Delivery> {
   let to: HTMLSelectElement | undefined;
   return {
@@ -46,7 +46,7 @@ export function move(page: Page): Action<Delivery> {
   };
 }
 
-/** moveAll gives everything that waits for a destination, or is held for it, to another; an empty text if the answer was no. */
+/** moveAll moves everything that waits for a destination, or is held for it, to another; an empty text if the answer was no. */
 export async function moveAll(page: Page, from: string): Promise<string> {
   const filter = { destination: from };
   const to = chooser(page, [from]);

@@ -1,4 +1,4 @@
-// Something done to many, one after the other or a few at a time, with how far it is.
+// An action on many items, one by one or a few at a time, with its progress.
 
 import { h, set, write } from "../dom";
 import { count } from "../format";
@@ -18,7 +18,7 @@ export class Progress {
     this.show(0);
   }
 
-  /** signal ends when the reader wants no more of it. */
+  /** signal is aborted when the reader stops the action. */
   get signal(): AbortSignal {
     return this.end.signal;
   }
@@ -29,10 +29,10 @@ export class Progress {
   }
 }
 
-/** How many requests are under way at a time: enough to be quick, few enough to leave connections for the page. */
+/** How many requests run at a time: enough to be quick, few enough to leave connections for the page. */
 const AT_A_TIME = 4;
 
-/** each does something to every item, a few at a time, and returns what went wrong. */
+/** each runs a task on every item, a few at a time, and returns the errors. */
 export async function each<T>(items: T[], progress: Progress, task: (item: T) => Promise<unknown>): Promise<unknown[]> {
   const problems: unknown[] = [];
   let [next, done] = [0, 0];
@@ -46,5 +46,5 @@ export async function each<T>(items: T[], progress: Progress, task: (item: T) =>
   return problems;
 }
 
-/** chunks parts items into lists of a size. */
+/** chunks splits items into lists of a size. */
 export const chunks = <T>(items: T[], size: number): T[][] => Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));

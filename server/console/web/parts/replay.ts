@@ -1,4 +1,4 @@
-// Replaying: what forms sent is mapped anew with today's configuration, and what changed is sent, after a look at what that is.
+// Replaying: what forms sent is mapped again with the current configuration, and changes are sent, after showing what they are.
 
 import type { LeadFilter, OperationProblem, ReplayChange, ReplayLeadsResponse } from "api";
 import { post } from "../api";
@@ -8,12 +8,12 @@ import { leadPath } from "../router";
 import { ask, tell } from "./ask";
 import { operate } from "./operation";
 
-/** So many changes are shown in full. */
+/** How many changes are shown in full. */
 const SHOWN = 5;
 
 const path = "/v1/leads:replay";
 
-/** replay asks, replays, and says what was done; an empty text if the answer was no, or there is nothing to do. */
+/** replay asks, replays, and describes what was done; an empty text if the answer was no, or there is nothing to do. */
 export async function replay(what: string, filter: LeadFilter): Promise<string> {
   const plan = await post<ReplayLeadsResponse>(path, { filter, dryRun: true });
   const changed = changes(plan);

@@ -1,4 +1,4 @@
-// A curve of the last hour, small enough to stand in a line of text.
+// A curve of the last hour, small enough for a line of text.
 
 import { svg } from "../dom";
 
@@ -9,7 +9,7 @@ export class Spark {
   readonly element = svg("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true", focusable: "false" });
   private shown = "";
 
-  /** show draws one bar for each value, oldest first. */
+  /** show draws a bar for each value, oldest first. */
   show(values: number[]): void {
     const key = values.join();
     if (key === this.shown || values.length === 0) return;

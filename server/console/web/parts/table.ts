@@ -1,10 +1,10 @@
-// Tables stay tables for a screen reader, also where a narrow screen lays their rows out as blocks: the roles are said.
+// Tables that remain tables for screen readers, even where a narrow screen lays out rows as blocks: the roles are explicit.
 
 import { h, type Attributes, type Child } from "../dom";
 
 export interface Column {
   readonly name: string;
-  /** kind is "figure" for numbers, and otherwise a name for the style sheet. */
+  /** kind is "figure" for numbers, otherwise a name for the style sheet. */
   readonly kind?: string;
 }
 
@@ -21,7 +21,7 @@ export function row(columns: Column[], cells: Child[], attributes: Attributes = 
   return h("tr", { role: "row", ...attributes }, cells.map((cell, i) => h("td", { role: "cell", class: columns[i]?.kind, "data-name": columns[i]?.name }, cell)));
 }
 
-/** properties is a table of names and values. */
+/** properties returns a table of names and values. */
 export function properties(name: string, values: [name: string, value: Child][]): HTMLElement {
   return h(
     "table",

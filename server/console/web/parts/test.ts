@@ -1,5 +1,5 @@
-// Testing a destination: whether its CRM is up and takes the credentials, whose it is, and whether the mapping fits. Nothing is
-// changed there.
+// Testing a destination: whether its CRM is up and accepts the credentials, whose account it is, and whether the mapping fits. It changes
+// nothing there.
 
 import type { DestinationReport, TestDestinationResponse } from "api";
 import { post } from "../api";

@@ -1,10 +1,10 @@
-// A look back: the newest events that match a filter, which may be older than what the live stream remembers.
+// The newest events that match a filter, which may be older than what the live stream keeps.
 
 import type { Event as LeadgateEvent, Stage, WatchDeliveriesResponse } from "api";
 
-/** So many events are asked for. */
+/** How many events are requested. */
 const LAST = 200;
-/** After this long without another line, in milliseconds, the past is told and only the present would follow. */
+/** After this long without another line, in milliseconds, only new events would follow. */
 const QUIET = 400;
 
 export interface Filter {
@@ -12,7 +12,7 @@ export interface Filter {
   readonly form: string;
 }
 
-/** history reads the past from a stream of its own, and closes it. Trouble ends it early: the live stream tells of that. */
+/** history reads past events from a stream of its own and closes it. An error just ends it early: the live stream reports it. */
 export async function history(filter: Filter, signal: AbortSignal): Promise<LeadgateEvent[]> {
   const end = new AbortController();
   const stop = (): void => end.abort();
@@ -29,7 +29,7 @@ export async function history(filter: Filter, signal: AbortSignal): Promise<Lead
       if (events.length >= LAST) break;
     }
   } catch {
-    // the time is up, or nobody wants it any more
+    // time is up, or the result is no longer wanted
   } finally {
     clearTimeout(timer);
     stop();

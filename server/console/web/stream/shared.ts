@@ -1,18 +1,17 @@
-// One live stream per browser, however many tabs are open: HTTP/1.1 gives a browser six connections to a gateway, and six
-// tabs with a stream each would leave none for anything else.
+// One live stream per browser, no matter how many tabs are open: with HTTP/1.1 a browser has six connections to a gateway, and six tabs
+// with a stream each would leave none for anything else.
 //
-// The visible tabs compete for a lock; the one that has it leads: it holds the connection and tells the others. A tab that is
-// hidden gives the lock up and closes its stream; when it is seen again it goes on where it stopped, from the leader's memory
-// or from the gateway's.
+// The visible tabs compete for a lock. The one that has it leads: it holds the connection and passes events to the others. A tab that is
+// hidden releases the lock and closes its stream; when it is visible again, it resumes from the leader's memory or the gateway's.
 
 import type { Event as LeadgateEvent, WatchGap } from "api";
 import { type Link, Source } from "./source";
 
-/** How many events are remembered for views that are opened later, and the most that a live list shows. */
+/** How many events are kept for views that are opened later; also the most that a live list shows. */
 export const KEPT = 500;
-/** How long the leader collects events before it tells them, in milliseconds. */
+/** How long the leader collects events before it passes them on, in milliseconds. */
 const BATCH = 80;
-/** How long a tab waits for the leader's memory before it does without, in milliseconds. */
+/** How long a tab waits for the leader's memory before it continues without, in milliseconds. */
 const ANSWER = 1_000;
 
 const LOCK = "leadgate-stream";
@@ -27,7 +26,7 @@ type Message =
   | { readonly kind: "memory"; readonly tab: string; readonly events: LeadgateEvent[]; readonly link: Link };
 
 export interface Watcher {
-  /** events gets what happened, oldest first. */
+  /** events gets new events, oldest first. */
   events?(events: LeadgateEvent[]): void;
   gap?(gap: WatchGap): void;
   link?(link: Link): void;
@@ -41,7 +40,7 @@ export class SharedStream {
   private readonly channel = new BroadcastChannel(LOCK);
   private readonly tab = Math.random().toString(36).slice(2);
   private readonly watchers = new Set<Watcher>();
-  /** followers are the other visible tabs, where this one leads: without any, nothing is copied to them. */
+  /** followers are the other visible tabs, if this one leads; if there are none, nothing is sent to them. */
   private readonly followers = new Set<string>();
   private source: Source | undefined;
   private batch: LeadgateEvent[] = [];
@@ -51,19 +50,19 @@ export class SharedStream {
   constructor() {
     this.channel.addEventListener("message", (message: MessageEvent<Message>) => this.hear(message.data));
     document.addEventListener("visibilitychange", () => this.look());
-    // A page that the browser keeps for the back button holds no lock either.
+    // A page in the browser's back/forward cache must not hold the lock either.
     addEventListener("pagehide", () => this.hide());
     addEventListener("pageshow", () => this.look());
     this.look();
   }
 
-  /** watch tells a watcher everything until the signal ends. */
+  /** watch passes everything to a watcher until the signal is aborted. */
   watch(watcher: Watcher, signal: AbortSignal): void {
     this.watchers.add(watcher);
     signal.addEventListener("abort", () => this.watchers.delete(watcher));
   }
 
-  /** now connects again without waiting, where this tab leads. */
+  /** now reconnects without waiting, if this tab leads. */
   now(): void {
     this.source?.now();
   }
@@ -76,7 +75,7 @@ export class SharedStream {
   private show(): void {
     const end = new AbortController();
     this.leave = () => end.abort();
-    if (!("locks" in navigator)) { // over plain HTTP browsers have no locks: a stream for each visible tab then
+    if (!("locks" in navigator)) { // over plain HTTP, browsers offer no locks: then each visible tab has its own stream
       end.signal.addEventListener("abort", () => this.stopLeading());
       this.lead();
       return;
@@ -99,7 +98,7 @@ export class SharedStream {
 
   private lead(): void {
     this.joined();
-    this.channel.postMessage({ kind: "lead" } satisfies Message); // whoever follows joins anew
+    this.channel.postMessage({ kind: "lead" } satisfies Message); // followers join again
     this.source = new Source(
       {
         event: (event) => {
@@ -129,13 +128,13 @@ export class SharedStream {
     this.say({ kind: "events", events });
   }
 
-  /** say does what a message says here, and tells the other tabs. */
+  /** say handles a message here and sends it to the other tabs. */
   private say(message: Message): void {
     if (this.followers.size > 0) this.channel.postMessage(message);
     this.take(message);
   }
 
-  /** join asks the leader, if there is one, for what happened while this tab was not looking. */
+  /** join asks the leader, if there is one, for what happened while this tab was hidden. */
   private join(): void {
     clearTimeout(this.joining);
     this.joining = setTimeout(() => this.joined(), ANSWER);
@@ -148,7 +147,7 @@ export class SharedStream {
   }
 
   private hear(message: Message): void {
-    // Whoever comes to lead later knows the others then.
+    // Every tab keeps track of the others, since it may lead later.
     if (message.kind === "leave") this.followers.delete(message.tab);
     if (message.kind === "join") {
       this.flush();
@@ -157,7 +156,7 @@ export class SharedStream {
       this.channel.postMessage({ kind: "memory", tab: message.tab, events: this.recent, link: this.link } satisfies Message);
       return;
     }
-    if (!this.leave || this.source) return; // a hidden tab does not listen, and a leader knows
+    if (!this.leave || this.source) return; // a hidden tab does not listen, and a leader needs no news
     if (message.kind === "lead") {
       this.join();
       return;
@@ -169,7 +168,7 @@ export class SharedStream {
     if (this.joining === undefined || message.kind === "link") this.take(message);
   }
 
-  /** remember takes over the leader's memory behind what this tab has seen itself. */
+  /** remember takes over the part of the leader's memory that follows what this tab has seen. */
   private remember(events: LeadgateEvent[], link: Link): void {
     this.joined();
     const last = this.recent.at(-1)?.id;

@@ -1,11 +1,11 @@
-// One connection to the gateway's live stream, which connects again by itself and goes on where it stopped.
+// One connection to the gateway's live stream, which reconnects by itself and resumes where it stopped.
 
 import type { Event as LeadgateEvent, WatchDeliveriesResponse, WatchGap } from "api";
 
 export type Link =
   | { readonly state: "connecting" }
   | { readonly state: "live" }
-  /** until is when the next try comes, in milliseconds as Date.now() counts them. */
+  /** until is when the next try is due, in milliseconds, as in Date.now(). */
   | { readonly state: "lost"; readonly until: number };
 
 export interface Listener {
@@ -19,9 +19,9 @@ interface Frame {
   error?: { message?: string };
 }
 
-/** How many events a first connection begins with. */
+/** How many events the first connection starts with. */
 export const HISTORY = 200;
-/** The gateway sends something every 15 s; after this long without, the connection is dead though nobody said so. */
+/** The gateway sends something every 15 s. After this long without, in milliseconds, the connection is dead. */
 const SILENCE = 40_000;
 /** Waits between tries: 1 s, 2 s, 4 s, 8 s, then 15 s. */
 const FIRST_WAIT = 1_000;
@@ -31,14 +31,14 @@ export class Source {
   private source: EventSource | undefined;
   private timer: number | undefined;
   private silence: number | undefined;
-  /** said is when the gateway said something last, as Date.now() counts. */
+  /** said is when the gateway last sent something, as in performance.now(). */
   private said = 0;
   private failures = 0;
   private heard = false;
 
   constructor(
     private readonly listener: Listener,
-    /** The last event that was seen; the stream goes on behind it. */
+    /** The last event that was seen; the stream resumes after it. */
     private last: string | undefined,
   ) {
     this.connect();
@@ -90,13 +90,13 @@ export class Source {
     }
   }
 
-  /** listen gives the gateway a new while to say something. The timer stays as it is: hundreds of events a second would each set it. */
+  /** listen restarts the time of silence. It does not reset the timer, which hundreds of events a second would each do. */
   private listen(): void {
     this.said = performance.now();
     this.silence ??= setTimeout(() => this.judge(), SILENCE);
   }
 
-  /** judge says that the connection is dead, unless something was said meanwhile. */
+  /** judge fails the connection, unless something was sent meanwhile. */
   private judge(): void {
     const left = this.said + SILENCE - performance.now();
     this.silence = left > 0 ? setTimeout(() => this.judge(), left) : undefined;
@@ -108,7 +108,7 @@ export class Source {
     this.close();
     this.failures++;
     if (refused && this.last && this.failures > 1) {
-      // The gateway answers, but not to this identifier: it may be another gateway now.
+      // The gateway answers, but rejects this identifier: it may be another gateway now.
       this.last = undefined;
       this.listener.gap({ reason: "The stream could not resume where it stopped." });
     }

@@ -1,4 +1,4 @@
-// Alerts: what asks for a person, with the cause, what to do and where; what is over; and how those who tell people are doing.
+// Alerts: those that need a person, with the cause, what to do and where; those that are over; and the state of the notifiers.
 
 import type { Alert, ListAlertsResponse, Notifier, TestAlertsResponse } from "api";
 import { get, post } from "../api";

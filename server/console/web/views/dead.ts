@@ -1,4 +1,4 @@
-// Dead: deliveries that were given up or refused, grouped by what the CRM said, to be sent again once the cause is mended.
+// Dead: deliveries that were given up or refused, grouped by what the CRM said, to be sent again once the cause is fixed.
 
 import type { DeleteDeliveriesRequest, DeleteDeliveriesResponse, Delivery, GetDeliveryResponse, ListDeliveriesResponse, RetryDeliveryResponse } from "api";
 import { get, messageOf, post } from "../api";
@@ -15,7 +15,7 @@ import { leadPath } from "../router";
 import { may } from "../session";
 
 const PAGE = 1000;
-/** At most this many are read; the rest comes when these are dealt with. */
+/** The most deliveries to read; the rest follows when these are dealt with. */
 const MOST = 5000;
 
 const columns: Column[] = [
@@ -72,20 +72,20 @@ function kind(page: Page, done: () => void): Kind<Delivery> {
   };
 }
 
-/** answer is what the CRM said when it refused a delivery. */
+/** answer returns the CRM's answer when it refused a delivery. */
 async function answer(delivery: Delivery, signal: AbortSignal): Promise<Child> {
   const { delivery: whole } = await get<GetDeliveryResponse>(`/v1/deliveries/${encodeURIComponent(delivery.deliveryId ?? "")}`, {}, signal);
   const last = whole?.attempts?.at(-1);
   return last?.crmBody ? [h("p", { class: "muted" }, `The CRM's answer to the newest, status ${last.crmStatus ?? 0}:`), h("pre", { tabindex: 0 }, h("code", {}, json(last.crmBody)))] : null;
 }
 
-/** reason is what deliveries that died alike have in common: what differs from lead to lead is left out. */
+/** reason returns what deliveries that died alike have in common: what differs between leads is left out. */
 export const reason = (delivery: Delivery): string =>
   (delivery.lastError || delivery.reason || "no reason is known")
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(\.[a-z0-9-]+)?/gi, "…")
     .replace(/\d{4,}/g, "…");
 
-/** remove deletes deliveries that nobody wants sent any more. */
+/** remove deletes deliveries that are no longer wanted. */
 export const remove: Action<Delivery> = {
   label: "Delete",
   kind: "danger",
@@ -111,7 +111,7 @@ export function redrive(page: Page): Action<Delivery> {
   };
 }
 
-/** plan says what a redrive will do at each destination. */
+/** plan describes what a redrive will do at each destination. */
 function plan(page: Page, deliveries: Delivery[]): Child[] {
   const byDestination = Map.groupBy(deliveries, (delivery) => delivery.destination ?? "");
   return [

@@ -1,4 +1,4 @@
-// One destination: how it does, what waits for it and why, and everything that can be done about it.
+// One destination: its state, what waits for it and why, and everything that can be done about it.
 
 import type { Delivery, ListDeliveriesResponse, RetryDeliveriesResponse } from "api";
 import { get, Problem } from "../api";
@@ -16,7 +16,7 @@ import { may } from "../session";
 import { ofDelivery, state } from "../words";
 import { Row } from "./destinations";
 
-/** So many deliveries of each state are listed. */
+/** How many deliveries in each state are listed. */
 const SHOWN = 20;
 const states = ["RETRY_WAIT", "PENDING", "HELD"];
 
@@ -55,7 +55,7 @@ export function destination(page: Page): View {
 const ask = (page: Page, destination: string): Promise<ListDeliveriesResponse[]> =>
   Promise.all(states.map((state) => get<ListDeliveriesResponse>("/v1/deliveries", { state, destination, page_size: SHOWN }, page.signal).catch(noneIfGone)));
 
-/** Nothing waits for a destination that the gateway does not know. */
+/** noneIfGone returns no deliveries for a destination that the gateway does not know. */
 function noneIfGone(error: unknown): ListDeliveriesResponse {
   if (error instanceof Problem && error.status === 404) return {};
   throw error;

@@ -33,7 +33,7 @@ export function destinations(page: Page): View {
   return { title: "Destinations", element: h("div", {}, h("h1", {}, "Destinations"), place, forms(page)) };
 }
 
-/** Row is one destination across the page. */
+/** Row is one destination, across the page. */
 export class Row {
   readonly card: Card;
   readonly element: HTMLElement;

@@ -1,4 +1,4 @@
-// Drift: what does not fit any more between pages, configuration and CRMs, with the line that mends it.
+// Drift: mismatches between pages, configuration and CRMs, each with the line that fixes it.
 
 import type { Drift, DriftType, ListDriftResponse } from "api";
 import { get } from "../api";

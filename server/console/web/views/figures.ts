@@ -1,4 +1,4 @@
-// The figures of the last hour: what came, what was delivered, what failed, and how fast.
+// The figures of the last hour: what arrived, what was delivered, what failed, and how fast.
 
 import type { GetStatsResponse, StatsCounts, StatsMinute } from "api";
 import { h, write, type Child } from "../dom";
@@ -48,7 +48,7 @@ class Figure {
 
 type Counter = keyof StatsCounts;
 
-/** curve is one number for each of the last sixty minutes, oldest first; minutes that are left out were empty. */
+/** curve returns a number for each of the last sixty minutes, oldest first. Omitted minutes count as 0. */
 export function curve(stats: { minutes?: StatsMinute[] }, counter: Counter, now = Date.now()): number[] {
   const values = new Array<number>(MINUTES).fill(0);
   for (const minute of stats.minutes ?? []) {
@@ -58,7 +58,7 @@ export function curve(stats: { minutes?: StatsMinute[] }, counter: Counter, now 
   return values;
 }
 
-/** perMinute is the rate now: the minute under way, and of the one before the part that is less than a minute ago. */
+/** perMinute returns the present rate: the current minute, and the previous one weighted by how much of it is less than a minute ago. */
 function perMinute(stats: GetStatsResponse, counter: Counter, now = Date.now()): number {
   const values = curve(stats, counter, now);
   const gone = (now % MINUTE) / MINUTE;

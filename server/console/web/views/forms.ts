@@ -18,7 +18,7 @@ const columns: Column[] = [
   { name: "Preview", kind: "deed" },
 ];
 
-/** forms is a table that keeps itself up to date, and is not there while there is nothing to show. */
+/** forms returns a table that keeps itself up to date, and is hidden while it is empty. */
 export function forms(page: Page): HTMLElement {
   const list = table("Forms, the last hour", columns, [], { class: "rows" });
   const element = h("section", { class: "part", "aria-labelledby": "forms" }, h("h2", { id: "forms" }, "Forms"), list);

@@ -1,5 +1,4 @@
-// Held: leads that wait for a person to release them or throw them away, and deliveries whose destination is gone, grouped by
-// reason.
+// Held: leads that wait for a person to release or discard them, and deliveries whose destination is gone, grouped by reason.
 
 import type { Delivery, LeadRecord, ListLeadsResponse } from "api";
 import { get } from "../api";
@@ -19,7 +18,7 @@ import { all, redrive, remove } from "./dead";
 import { leadName } from "./lead_fields";
 
 const PAGE = 500;
-/** At most this many are read; the rest comes when these are dealt with. */
+/** The most leads to read; the rest follows when these are dealt with. */
 const MOST = 2000;
 
 export function held(page: Page): View {
@@ -80,7 +79,7 @@ function leadKind(page: Page, done: () => void): Kind<LeadRecord> {
   };
 }
 
-/** reason says why a lead is held, all reasons that it has. */
+/** reason returns all reasons why a lead is held. */
 const reason = (record: LeadRecord): string => (record.holds ?? []).map((hold) => [spoken(hold.reason, "HOLD_REASON_"), hold.detail].filter(Boolean).join(": ")).join("; ") || "no reason is known";
 
 const deliveryColumns: Column[] = [

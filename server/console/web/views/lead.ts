@@ -1,5 +1,4 @@
-// A lead's page: its story in time order. What came, what was changed and why, what each CRM was sent and answered, what
-// happens next.
+// A lead's page, in order of time: what arrived, what was changed and why, what each CRM was sent and answered, and what happens next.
 
 import type { GetLeadResponse, LeadRecord } from "api";
 import { get } from "../api";
@@ -22,7 +21,7 @@ export function lead(page: Page): View {
   const element = h("article", { class: "lead", "aria-label": "The lead's story" });
   const show = (): Promise<void> =>
     fill(element, "The lead could not be read", page.signal, () => get<GetLeadResponse>(`/v1/leads/${encodeURIComponent(id)}`, {}, page.signal), (answer) => {
-      document.title = `Lead ${count(answer.record?.sequence)} · leadgate`; // which of several tabs this is, and nothing of the person
+      document.title = `Lead ${count(answer.record?.sequence)} · leadgate`; // identifies the tab without revealing the person
       return story(page, answer, () => void show());
     });
   const soon = throttled(() => void show(), 200);

@@ -70,7 +70,7 @@ export function leadDeeds(page: Page, record: LeadRecord, deliveries: Delivery[]
   return deeds.map(button);
 }
 
-/** decide does to one held lead what could be done to many, after the same preview. */
+/** decide runs an action for many leads on a single one, after the same preview. */
 async function decide(action: Action<LeadRecord>, record: LeadRecord, again: () => void): Promise<Done> {
   const yes = await ask({ title: `${action.label} this lead?`, body: await action.preview([record]), yes: action.label, dangerous: action.kind === "danger" });
   if (!yes) return "";

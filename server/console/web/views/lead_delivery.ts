@@ -27,17 +27,17 @@ export function deliveryStep(page: Page, delivery: Delivery, again: () => void):
   );
 }
 
-/** retriable says whether asking for a call now makes sense. */
+/** retriable reports whether it makes sense to ask for a call now. */
 export const retriable = ({ state }: Delivery): boolean => state === "DELIVERY_STATE_DEAD" || state === "DELIVERY_STATE_RETRY_WAIT" || state === "DELIVERY_STATE_HELD";
 
-/** retry makes a delivery due now; with force also over a newer one of the same person. */
+/** retry makes a delivery due now; with force, even if there is a newer one for the same person. */
 export async function retry(delivery: Delivery, again: () => void, force = false): Promise<string> {
   await post<RetryDeliveryResponse>(`/v1/deliveries/${encodeURIComponent(delivery.deliveryId ?? "")}:retry`, force ? { force } : {});
   again();
   return `Retrying ${delivery.destination ?? ""} now`;
 }
 
-/** next says in a sentence where the delivery stands and what comes. */
+/** next describes where the delivery stands and what comes next. */
 function next(delivery: Delivery): Child {
   const { destination = "" } = delivery;
   switch (delivery.state) {

@@ -1,17 +1,17 @@
-// A lead's fields, and what was changed to make them of what came.
+// A lead's fields, and what was changed in what arrived.
 
 import type { Lead, LeadRecord } from "api";
 import { h, type Child } from "../dom";
 import { count } from "../format";
 import { row, table, type Column } from "../parts/table";
 
-/** leadName is how a person is called. */
+/** leadName returns the name by which to show a lead. */
 export function leadName(record: LeadRecord): string {
   const { firstName, lastName, email, phone } = record.lead ?? {};
   return [firstName, lastName].filter(Boolean).join(" ") || email || phone || (record.state === "LEAD_STATE_ERASED" ? "Erased lead" : "Lead without a name");
 }
 
-/** flat lists the fields that are set by the names that the configuration uses: first_name, custom.budget, source.utm_source. */
+/** flat lists the fields that are set, under the configuration's names: first_name, custom.budget, source.utm_source. */
 export function flat(value: object, prefix = ""): [name: string, value: string][] {
   return Object.entries(value).flatMap(([key, inner]: [string, unknown]): [string, string][] => {
     const name = prefix + (prefix === "custom." || prefix === "consents." ? key : key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
@@ -24,19 +24,19 @@ export function flat(value: object, prefix = ""): [name: string, value: string][
 }
 
 /**
- * consents are a lead's consents by purpose, as the configuration names them; the newest of each. Whether one was given always
- * stands there: JSON leaves out what is false, and a refusal would look like an agreement.
+ * consents returns a lead's consents by purpose, as the configuration names them; the newest of each. Each says whether it was
+ * granted: JSON omits false, and a refusal would look like an agreement.
  */
 const consents = ({ consents = [] }: Lead): object => Object.fromEntries(consents.map(({ purpose = "", ...parts }) => [purpose, { granted: false, ...parts }]));
 
-/** So many characters are seen at a glance; what is longer can be scrolled. */
+/** How many characters are shown at once; longer values can be scrolled. */
 const GLANCE = 1_000;
 
-/** long shows a value as it is. A message of many pages does not push away what comes below it. */
+/** long shows a value unchanged, without letting a message of many pages push away what follows. */
 export const long = (value: string, name: string): HTMLElement =>
   value.length > GLANCE ? h("div", { class: "raw long", tabindex: 0, role: "group", "aria-label": `${name}, ${count(value.length)} characters` }, value) : h("div", { class: "raw" }, value);
 
-/** tidy is a text without what nobody sees of its white space. */
+/** tidy removes white space that is not visible. */
 const tidy = (text: string): string => text.trim().replace(/\s+/g, " ");
 
 const columns: Column[] = [{ name: "Field" }, { name: "Value" }, { name: "What was changed", kind: "note" }];
@@ -46,7 +46,7 @@ export function cleanedStep(record: LeadRecord): Child {
   return made && h("li", {}, h("h2", {}, "The resulting lead"), made);
 }
 
-/** cleanedTable shows the fields of a lead with what was changed and why; nothing where there are none. */
+/** cleanedTable shows the fields of a lead with what was changed and why; nothing if there are none. */
 export function cleanedTable(record: Pick<LeadRecord, "lead" | "changes" | "submission">): Child {
   const lead: Lead = record.lead ?? {};
   const changes = record.changes ?? [];

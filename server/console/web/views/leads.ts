@@ -1,4 +1,4 @@
-// The list of leads, newest first, narrowed by state, form or person.
+// The list of leads, newest first, filtered by state, form or person.
 
 import type { Delivery, DeliveryState, LeadEvent, LeadRecord, ListLeadsResponse, Stage } from "api";
 import { post } from "../api";
@@ -34,12 +34,12 @@ export function leads(page: Page): View {
   chosen.value = query.get("state") ?? "";
   const form = h("input", { type: "search", name: "form", "aria-label": "Form", placeholder: "form", list: FORMS, autocomplete: "off", spellcheck: "false", value: query.get("form") ?? "" });
   const list = h("div", {});
-  /** newest is when the newest lead that is shown was accepted; later ones are news. */
+  /** newest is when the newest lead shown was accepted; later leads are news. */
   let newest = Infinity;
   let arrived = 0;
   let rows: LeadRows | undefined;
   const newer = h("button", { type: "button", class: "quiet", hidden: true, click: () => void show().then(() => list.querySelector<HTMLElement>("[data-row]")?.focus()) });
-  // Said once: a count that is read out as it grows drowns everything else.
+  // Announced once: a count that is read out as it grows drowns out everything else.
   const heard = h("span", { class: "hidden", role: "status" });
 
   const show = (): Promise<void> => {
@@ -60,7 +60,7 @@ export function leads(page: Page): View {
       return rows.element;
     });
   };
-  // What a form sent may be mapped anew; a form that is not named has too much to look through.
+  // What a form sent can be mapped again, but only of a single form: there would be too much to go through.
   const again = button({
     label: "Replay …",
     name: "Replay the leads of this form …",
@@ -88,7 +88,7 @@ export function leads(page: Page): View {
   return { title: "Leads", element: h("div", {}, h("h1", {}, "Leads"), controls, list) };
 }
 
-/** complain says at a field what is wrong with it, until it is changed or left. */
+/** complain shows an error at a field, until it is changed or left. */
 function complain(field: HTMLInputElement, text: string): string {
   const over = (): void => field.setCustomValidity("");
   field.setCustomValidity(text);
@@ -106,12 +106,12 @@ function nothing(filter: Filter): HTMLElement {
   return empty("No leads yet.", h("p", {}, "Submit one through a form on your website, or try:"), copyable(`curl ${location.origin}/v1/forms/contact/submissions -d email=grace@example.com -d firstname=Grace`, "the command to try"));
 }
 
-/** LeadRows is a table that grows by a page when asked. */
+/** LeadRows is a table that grows by a page on request. */
 class LeadRows {
   readonly element = h("div", {});
   private readonly table = table("Leads, newest first", columns, [], { class: "rows leads" });
   private readonly foot = h("p", { class: "buttons" });
-  /** places are where each lead's row says what became of it. */
+  /** places are where each lead's row shows its deliveries. */
   private readonly places = new Map<string, HTMLElement>();
 
   constructor(
@@ -123,7 +123,7 @@ class LeadRows {
     this.add(first);
   }
 
-  /** follow keeps what a row says of a delivery true. */
+  /** follow keeps the state of a delivery in its row current. */
   follow({ leadId = "", stage, destination }: LeadEvent): void {
     const place = this.places.get(leadId);
     const now = stage && makes[stage];
@@ -144,7 +144,7 @@ class LeadRows {
   }
 }
 
-/** What an event makes of a delivery. */
+/** What a stage makes of a delivery. */
 const makes: Partial<Record<Stage, DeliveryState>> = {
   STAGE_QUEUED: "DELIVERY_STATE_PENDING",
   STAGE_CRM_API_CALL: "DELIVERY_STATE_IN_FLIGHT",
@@ -164,7 +164,7 @@ function rowOf(record: LeadRecord, became: HTMLElement): HTMLTableRowElement {
   ]);
 }
 
-/** stateOf says what became of a lead: that it is open says nothing, what its deliveries are does. */
+/** stateOf shows the state of a lead: of an open one, the states of its deliveries, which say more. */
 export function stateOf(record: LeadRecord, deliveries: Delivery[]): Child {
   if (record.state !== "LEAD_STATE_OPEN" || deliveries.length === 0) return state(ofLead(record.state));
   return deliveries.map((delivery) => h("div", { "data-destination": delivery.destination }, deliveryState(delivery.state, delivery.destination)));

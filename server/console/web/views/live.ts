@@ -1,8 +1,8 @@
 // The live list: what happens, newest on top.
 //
-// It costs the same at 5 and at 500 events a second: rows are made a few times a second, so many at a time and no more; of
-// what comes faster a sample is shown, and the list says so. It never moves under the reader's hands: while the pointer is
-// over it, a row has the focus, or its top is out of sight, new rows wait behind a button.
+// It costs the same at 5 and at 500 events a second: rows are created a few times a second, up to a limit; beyond that a sample is shown,
+// and the list says so. It never moves while the reader uses it: while the pointer is over it, a row has the focus, or its top is out of
+// sight, new rows wait behind a button.
 
 import type { Event as LeadgateEvent, Stage } from "api";
 import { h, set, write } from "../dom";
@@ -16,15 +16,15 @@ import { history } from "../stream/history";
 import { KEPT } from "../stream/shared";
 import { stages, state } from "../words";
 
-/** A draw makes this many rows at most. */
+/** The most rows to create in one draw. */
 const ROWS_A_DRAW = 20;
-/** And comes this often at most, in milliseconds. */
+/** The least time between draws, in milliseconds. */
 const DRAW_EVERY = 250;
-/** And this often while more comes than is shown: nobody reads faster, and every draw moves the whole list. */
+/** And while more arrives than is shown: nobody reads faster, and every draw moves the whole list. */
 const DRAW_EVERY_BUSY = 1_000;
-/** The past comes this soon after a connection, in milliseconds: before that nobody knows that there is none. */
+/** How soon after connecting past events arrive, in milliseconds; only then is it clear whether there are any. */
 const PAST_COMES = 500;
-/** More new rows than this at once are not pointed out: then something new is everywhere. */
+/** The most new rows to highlight at once; beyond that, everything is new anyway. */
 const POINTED_OUT = 6;
 
 const columns: Column[] = [
@@ -102,7 +102,7 @@ export class LiveList {
     this.refilter();
   }
 
-  /** hear notes that the gateway is heard, so that an empty list is an empty past. */
+  /** hear records that the gateway was heard, so that an empty list means that nothing happened. */
   private hear(): void {
     if (this.heard || this.page.stream.link.state !== "live") return;
     setTimeout(() => {
@@ -111,7 +111,7 @@ export class LiveList {
     }, PAST_COMES);
   }
 
-  /** keepStill watches for the reader's hands. */
+  /** keepStill tracks whether the reader is using the list. */
   private keepStill(): void {
     const { list, page: { signal } } = this;
     list.addEventListener("pointerenter", (event) => (this.hovered = event.pointerType === "mouse"), { signal });
@@ -161,9 +161,9 @@ export class LiveList {
       this.tellWaiting();
       return;
     }
-    // A frame, so that drawing falls together with the browser's; a timer behind it, so that it does not come too often.
+    // A frame, so that drawing coincides with the browser's; a timer after it, so that it does not come too often.
     this.timer = requestAnimationFrame(() => {
-      const busy = this.draw(this.body.rows.length === 0 ? KEPT : ROWS_A_DRAW); // the history comes at once
+      const busy = this.draw(this.body.rows.length === 0 ? KEPT : ROWS_A_DRAW); // history is drawn at once
       this.timer = setTimeout(() => {
         this.timer = undefined;
         this.plan();
@@ -171,7 +171,7 @@ export class LiveList {
     });
   }
 
-  /** draw shows what waits, the newest of it, and returns whether that was not all. */
+  /** draw shows the newest waiting events, and reports whether that left any out. */
   private draw(most: number): boolean {
     if (this.held) return false;
     const skipped = this.skipped + Math.max(0, this.waiting.length - most);
@@ -187,7 +187,7 @@ export class LiveList {
   }
 
   private showNothing(): void {
-    // That the gateway started is no lead: what to try stands below it.
+    // The start of the gateway is not a lead: the suggestion of what to try stays visible.
     this.nothing.hidden = !this.heard || this.body.querySelector("[data-lead]") !== null;
     this.list.hidden = this.body.rows.length === 0;
   }
@@ -198,7 +198,7 @@ export class LiveList {
     write(this.more, `▴ ${plural(n, "new event")}`);
   }
 
-  /** release shows what waited, and goes to the top where it is. */
+  /** release shows what was waiting, and scrolls to the top if that is out of sight. */
   private release(): void {
     this.paused = false;
     this.labelPause();
@@ -219,7 +219,7 @@ export class LiveList {
     write(this.pause, this.paused ? "▸ resume" : "❚❚ pause view");
   }
 
-  /** refilter begins anew with what is remembered. */
+  /** refilter starts again with the events in memory. */
   private refilter(): void {
     change(pathTo("", "", { stage: this.stage.value, form: this.form.value, filter: this.text.value.trim() }));
     this.show(this.page.stream.recent);
@@ -227,7 +227,7 @@ export class LiveList {
     void this.lookBack();
   }
 
-  /** show begins the list anew. */
+  /** show starts the list again. */
   private show(events: LeadgateEvent[]): void {
     this.waiting = [];
     this.skipped = 0;
@@ -237,7 +237,7 @@ export class LiveList {
     this.tellWaiting();
   }
 
-  /** lookBack adds what matches and is older than what is remembered. */
+  /** lookBack adds matching events that are older than those in memory. */
   private async lookBack(): Promise<void> {
     this.looking.abort();
     this.looking = new AbortController();
@@ -273,12 +273,12 @@ export class LiveList {
   }
 }
 
-/** stagesOf are the stages that a choice stands for; none stands for all. */
+/** stagesOf returns the stages of a choice; none means all. */
 const stagesOf = (choice: string): Stage[] => groups[choice] ?? (choice ? [choice as Stage] : []);
 
 const option = (value: string, text: string): HTMLOptionElement => h("option", { value }, text);
 
-/** name is a name that may be too long for its column: the whole stands behind it. */
+/** name shows a name that may be too long for its column, with the full text as its title. */
 const name = (text: string | undefined): HTMLElement | string => (text ? h("span", { title: text }, text) : "");
 
 function rowOf(event: LeadgateEvent, isNew = false): HTMLTableRowElement {

@@ -1,4 +1,4 @@
-// Now: the figures, the destinations, and what happens.
+// Now: the figures, the destinations, and the live list.
 
 import { h, swap } from "../dom";
 import type { Page, View } from "../page";

@@ -1,5 +1,5 @@
-// Preview: what would become of a submission under the configuration in force. Nothing is kept and nothing is sent. It begins
-// with what a lead's form sent, or with an empty sheet.
+// Preview: what would become of a submission with the current configuration. Nothing is stored or sent. It starts with what a lead's form
+// sent, or empty.
 
 import type { GetLeadResponse, PreviewDelivery, PreviewFormResponse, PreviewOutcome, Submission } from "api";
 import { get, post } from "../api";
@@ -62,10 +62,10 @@ export function preview(page: Page): View {
   };
 }
 
-/** Lines of a value after its first are set in by this. */
+/** The indentation of further lines of a value. */
 const INDENT = "  ";
 
-/** read reads fields from lines. */
+/** read parses fields from lines. */
 function read(text: string): Fields {
   const fields: { name: string; values: string[] }[] = [];
   for (const line of text.split("\n")) {
@@ -78,10 +78,10 @@ function read(text: string): Fields {
   return fields;
 }
 
-/** write is what read reads. */
+/** write is the inverse of read. */
 const write = (fields: Fields): string => fields.flatMap((field) => (field.values ?? []).map((value) => `${field.name ?? ""}=${value.replaceAll("\n", `\n${INDENT}`)}`)).join("\n");
 
-/** body is what a page's script would send: a name that comes several times is a list. */
+/** body returns what a page's script would send: a repeated name becomes a list. */
 function body(fields: Fields): object {
   const values = new Map<string, string[]>();
   for (const field of fields) values.set(field.name ?? "", [...(values.get(field.name ?? "") ?? []), ...(field.values ?? [])]);

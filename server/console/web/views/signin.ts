@@ -30,7 +30,7 @@ export function signInPage(session: Session, done: (session: Session) => void, w
     h(
       "form",
       { submit: (event) => { event.preventDefault(); void submit(); } },
-      // Password managers want a user's name; there is none.
+      // Password managers expect a user name; there is none.
       h("input", { type: "text", name: "username", autocomplete: "username", value: location.host, hidden: true }),
       h("label", { for: "key" }, "API key"),
       key,
