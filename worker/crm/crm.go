@@ -94,23 +94,23 @@ func (i Item) LeadID() string {
 type OutcomeKind int
 
 const (
-	// Unknown: the answer was lost, or does not mention this lead. The CRM may or may not have accepted it, so the same bytes are
+	// Unknown means that the answer was lost, or does not mention this lead. The CRM may or may not have accepted it, so the same bytes are
 	// sent again. It is the zero value, so that forgetting an item cannot count as success.
 	Unknown OutcomeKind = iota
-	// Delivered: the CRM has the lead. Outcome.Dropped names properties that it did not accept.
+	// Delivered means that the CRM has the lead. Outcome.Dropped names properties that it did not accept.
 	Delivered
-	// Retry: a failure that may be temporary; the CRM certainly did not accept the lead.
+	// Retry is a failure that may be temporary; the CRM certainly did not accept the lead.
 	Retry
-	// RateLimited: the CRM asked for a slower pace and did not accept the lead. Applies to the whole destination.
+	// RateLimited means that the CRM asked for a slower pace and did not accept the lead. Applies to the whole destination.
 	RateLimited
-	// Refused: the CRM will never accept this lead as it is.
+	// Refused means that the CRM will never accept this lead as it is.
 	Refused
-	// CredentialsRefused: the CRM refused the credentials. Applies to the whole destination.
+	// CredentialsRefused means that the CRM refused the credentials. Applies to the whole destination.
 	CredentialsRefused
-	// Split: the call was refused as a whole, which says nothing about this lead alone; send it in smaller batches. Only for
+	// Split means that the call was refused as a whole, which says nothing about this lead alone; send it in smaller batches. Only for
 	// batches of two or more.
 	Split
-	// Undecided: the CRM may have accepted the lead, there is no way to find out, and sending it again may create a second record.
+	// Undecided means that the CRM may have accepted the lead, there is no way to find out, and sending it again may create a second record.
 	// A person decides.
 	Undecided
 )
