@@ -89,7 +89,7 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 	}
 	c := callOf(r.Context())
 	single := r.URL.Path == "/v1/leads"
-	c.intake = r.Method == http.MethodPost && (single || r.URL.Path == "/v1/leads:batch")
+	c.intake = r.Method == http.MethodPost && (single || r.URL.Path == batchPath)
 	if err := s.admit(w, r, c); err != nil {
 		s.refused(c, err)
 		s.writeProblem(w, r, err)

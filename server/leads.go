@@ -157,10 +157,12 @@ func (h *house) noForm(name string) string {
 	if near := spelling.Nearest(name, slices.Sorted(maps.Keys(h.forms))); near != "" {
 		return fmt.Sprintf("there is no form %q; did you mean %q?", name, near)
 	}
-	return fmt.Sprintf("there is no form %q; forms are named under forms in the configuration", name)
+	return fmt.Sprintf(unknownForm, name)
 }
 
+// formNotFound tells a page that its form does not exist.
 func formNotFound(name string) error {
-	return worker.Failure(nil, codes.NotFound, &errdetails.ErrorInfo{Reason: "FORM_NOT_FOUND"},
-		fmt.Sprintf("there is no form %q; forms are named under forms in the configuration", name))
+	return worker.Failure(nil, codes.NotFound, &errdetails.ErrorInfo{Reason: "FORM_NOT_FOUND"}, fmt.Sprintf(unknownForm, name))
 }
+
+const unknownForm = "there is no form %q; forms are named under forms in the configuration"

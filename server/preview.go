@@ -89,7 +89,7 @@ func (s *leads) previewDelivery(destination string, record *leadgatev1.LeadRecor
 
 // previewOf returns the form whose preview a path asks for.
 func previewOf(path string) (form string, ok bool) {
-	name, ok := strings.CutPrefix(path, "/v1/forms/")
+	name, ok := strings.CutPrefix(path, formsPath)
 	if !ok {
 		return "", false
 	}

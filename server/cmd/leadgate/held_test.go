@@ -55,7 +55,7 @@ func TestAHeldLeadIsListedReleasedAndDelivered(t *testing.T) {
 	if got := h.onlyContact().Properties["firstname"]; got != "Augusta" {
 		t.Errorf("the CRM has firstname %q", got)
 	}
-	if text := command("leads", "discard", "--all", "--reason", "key_reused", "--expect", "1", "--why", "twice"); !strings.Contains(text, "1 thrown away") {
+	if text := command("leads", "discard", "--all", "--reason", "key_reused", "--expect", "1", "--why", "twice"); !strings.Contains(text, "1 discarded") {
 		t.Errorf("discarding says %s", text)
 	}
 	if stages := await(t, events, byron, "DISCARDED"); len(stages) == 0 {

@@ -103,7 +103,7 @@ func newLeadsDiscard(conn *connection, out *output) *cobra.Command {
 	}, func(ctx context.Context, gateway *services, filter *leadgatev1.LeadFilter, id string) (*leadgatev1.DiscardLeadsResponse, error) {
 		return gateway.DiscardLeads(ctx, &leadgatev1.DiscardLeadsRequest{Filter: filter, DryRun: m.dryRun, ExpectedCount: m.expect, OperationId: id, Reason: why})
 	}, func(w io.Writer, answer *leadgatev1.DiscardLeadsResponse) {
-		fmt.Fprintf(w, "%d match, %d %s\n", answer.GetMatched(), answer.GetDiscarded(), m.done("thrown away"))
+		fmt.Fprintf(w, "%d match, %d %s\n", answer.GetMatched(), answer.GetDiscarded(), m.done("discarded"))
 	})
 	cmd.Flags().StringVar(&why, "why", "", "why, for others to see")
 	return cmd

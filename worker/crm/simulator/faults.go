@@ -104,6 +104,15 @@ const (
 	KindOmit Kind = "omit"
 )
 
+// executes reports whether the CRM executes a call that fails in this way.
+func (k Kind) executes() bool {
+	switch k {
+	case KindGarbled, KindGzip, KindBOM, KindUntyped, KindCut, KindSlow, KindLost, KindLost502, KindExpire, KindPartial, KindOmit:
+		return true
+	}
+	return false
+}
+
 var kinds = []Kind{
 	KindStatus, KindBurst, KindDaily, KindHTML, KindPage, KindEmpty, KindGarbled, KindGzip, KindBOM, KindUntyped, KindHuge, KindRedirect,
 	KindReset, KindCut, KindSlow, KindHang, KindLost, KindLost502, KindExpire, KindPartial, KindOmit,

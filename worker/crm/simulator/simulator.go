@@ -209,8 +209,8 @@ func (s *Simulator) draw(r *http.Request, body []byte) mishap {
 	if down || unlucky || turn || faults.always() {
 		m.kind = faults.kind(s.random.IntN)
 	}
-	if down && m.kind == KindLost {
-		m.kind = KindStatus // while it is down, it executes nothing
+	if down && m.kind.executes() { // while it is down, it executes nothing
+		m.kind = KindStatus
 	}
 	return m
 }
