@@ -76,7 +76,7 @@ func TestAQuestionBeginsWhereEnterDoesNoHarm(t *testing.T) {
 	h.awaitMetrics(`leadgate_deliveries{destination="crm",state="dead"} 2`)
 	o.do(pressButton("Move 2"), shows("dialog", "no other destination"), chromedp.KeyEvent(escape), pressButton("Delete 2"), pressButton("Delete 2"), shows("#main", "Nothing is dead"))
 	o.goTo("leads", shows("#main table", "grace0@example.com"), pressButton("Replay the leads of this form"),
-		holds(`document.activeElement.name === "form" && document.activeElement.validationMessage.startsWith("Enter the form") && document.querySelector("#forms option").value === "contact"`),
+		holds(`document.activeElement.name === "form" && document.activeElement.validationMessage.startsWith("Enter the form") && document.querySelector("#forms option")?.value === "contact"`),
 		chromedp.KeyEvent("contact"), holds(`document.activeElement.validationMessage === ""`))
 	o.wellBehaved()
 }

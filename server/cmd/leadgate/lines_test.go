@@ -48,12 +48,16 @@ alerts:
 			_ = writer.Close()
 			ended := make(chan error, 1)
 			t.Cleanup(func() { _ = cmd.Process.Kill() })
-			line, err := bufio.NewReaderSize(reader, 16).ReadString('}')
-			if err != nil {
-				t.Fatal(err)
+			var found []string
+			for lines := bufio.NewReaderSize(reader, 16); found == nil; {
+				line, err := lines.ReadString('\n')
+				if err != nil {
+					t.Fatal(err)
+				}
+				found = regexp.MustCompile(`listens on ([0-9.:]+),`).FindStringSubmatch(line)
 			}
+			address := found[1]
 			go func() { ended <- cmd.Wait() }()
-			address := regexp.MustCompile(`listens on ([0-9.:]+),`).FindStringSubmatch(line)[1]
 			if err := test.leave(reader); err != nil {
 				t.Fatal(err)
 			}
