@@ -43,6 +43,9 @@ func campaignPlace(source *leadgatev1.Source, name string) *string {
 // differ reports whether two addresses are of different campaigns: both name one, and they share no parameter or give one of them
 // different values.
 func differ(one, other string) bool {
+	if !strings.Contains(one, "?") || !strings.Contains(other, "?") { // nearly all
+		return false
+	}
 	first, second := campaignOf(one), campaignOf(other)
 	same := 0
 	for path, value := range second {
