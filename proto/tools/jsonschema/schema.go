@@ -4,8 +4,11 @@ import (
 	"math"
 	"strings"
 
+	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"google.golang.org/protobuf/compiler/protogen"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/leadgate/leadgate/proto/tools/rules"
 )
 
 // schema is a JSON Schema, as far as needed. Maps are encoded in key order.
@@ -64,29 +67,29 @@ func (b *builder) message(m *protogen.Message) *schema {
 }
 
 func (b *builder) field(f *protogen.Field) *schema {
-	rules := rulesOf(f.Desc)
+	of := rules.Of(f.Desc)
 	var s *schema
 	switch {
 	case f.Desc.IsMap():
-		s = &schema{Type: "object", AdditionalProperties: b.single(f.Message.Fields[1], rules.GetMap().GetValues())}
-		if keys := rules.GetMap().GetKeys(); keys != nil {
+		s = &schema{Type: "object", AdditionalProperties: b.single(f.Message.Fields[1], of.GetMap().GetValues())}
+		if keys := of.GetMap().GetKeys(); keys != nil {
 			s.PropertyNames = &schema{}
 			constrain(s.PropertyNames, keys)
 		}
 	case f.Desc.IsList():
 		s = &schema{
-			Type: "array", Items: b.single(f, rules.GetRepeated().GetItems()),
-			MinItems: rules.GetRepeated().GetMinItems(), UniqueItems: rules.GetRepeated().GetUnique(),
+			Type: "array", Items: b.single(f, of.GetRepeated().GetItems()),
+			MinItems: of.GetRepeated().GetMinItems(), UniqueItems: of.GetRepeated().GetUnique(),
 		}
 	default:
-		s = b.single(f, rules)
+		s = b.single(f, of)
 	}
 	s.Description = comment(f.Comments)
 	return s
 }
 
 // single returns the schema of a single value of a field, without the field's comment.
-func (b *builder) single(f *protogen.Field, rules rules) *schema {
+func (b *builder) single(f *protogen.Field, of *validate.FieldRules) *schema {
 	s := &schema{}
 	switch f.Desc.Kind() {
 	case protoreflect.MessageKind:
@@ -108,7 +111,7 @@ func (b *builder) single(f *protogen.Field, rules rules) *schema {
 	default:
 		s.Type = "string"
 	}
-	constrain(s, rules)
+	constrain(s, of)
 	if s.Type == "integer" && s.Maximum == nil {
 		s.Maximum = bound[int32](true, math.MaxInt32)
 	}

@@ -3,12 +3,12 @@ package main
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/leadgate/leadgate/proto/tools/rules"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -30,11 +30,6 @@ func methodOf(service, name string) protoreflect.MethodDescriptor {
 		fail(fmt.Errorf("there is no rpc %s.%s: %w", service, name, err))
 	}
 	return found.(protoreflect.MethodDescriptor)
-}
-
-func rulesOf(field protoreflect.FieldDescriptor) *validate.FieldRules {
-	rules, _ := proto.GetExtension(field.Options(), validate.E_Field).(*validate.FieldRules)
-	return rules
 }
 
 // constrainMessage adds a message's rules to its schema, as far as a schema can express them. It may be laxer than they are, never
@@ -63,12 +58,12 @@ func constrainMessage(schema object, of protoreflect.MessageDescriptor) {
 
 // isRequired reports whether the rules refuse a message without the field.
 func isRequired(field protoreflect.FieldDescriptor) bool {
-	rules := rulesOf(field)
-	if rules.GetIgnore() != validate.Ignore_IGNORE_UNSPECIFIED {
+	of := rules.Of(field)
+	if of.GetIgnore() != validate.Ignore_IGNORE_UNSPECIFIED {
 		return false
 	}
-	text := rules.GetString()
-	return rules.GetRequired() || text.GetMinLen() > 0 || text.GetUuid() || rules.GetRepeated().GetMinItems() > 0
+	text := of.GetString()
+	return of.GetRequired() || text.GetMinLen() > 0 || text.GetUuid() || of.GetRepeated().GetMinItems() > 0
 }
 
 func constrainParameters(operation object, of protoreflect.MessageDescriptor) {
@@ -93,11 +88,11 @@ func constrain(schema object, field protoreflect.FieldDescriptor) {
 	if !field.IsList() && field.Message() != nil && field.Message().FullName() == "google.protobuf.Duration" {
 		schema["pattern"], schema["examples"] = `^-?[0-9]+(\.[0-9]{1,9})?s$`, []any{"2.5s"}
 	}
-	rules := rulesOf(field)
-	if text := rules.GetString(); text != nil {
+	of := rules.Of(field)
+	if text := of.GetString(); text != nil {
 		constrainText(schema, text)
 	}
-	if number := rules.GetInt32(); number != nil {
+	if number := of.GetInt32(); number != nil {
 		if number.HasGte() {
 			schema["minimum"] = number.GetGte()
 		}
@@ -105,7 +100,7 @@ func constrain(schema object, field protoreflect.FieldDescriptor) {
 			schema["maximum"] = number.GetLte()
 		}
 	}
-	if list := rules.GetRepeated(); list != nil {
+	if list := of.GetRepeated(); list != nil {
 		if list.HasMinItems() {
 			schema["minItems"] = list.GetMinItems()
 		}
@@ -113,11 +108,11 @@ func constrain(schema object, field protoreflect.FieldDescriptor) {
 			schema["maxItems"] = list.GetMaxItems()
 		}
 	}
-	if pairs := rules.GetMap(); pairs.HasMaxPairs() {
+	if pairs := of.GetMap(); pairs.HasMaxPairs() {
 		schema["maxProperties"] = pairs.GetMaxPairs()
 	}
-	if pattern := patternOf(rules); pattern != "" && field.Kind() == protoreflect.StringKind && !field.IsList() {
-		if rules.GetIgnore() == validate.Ignore_IGNORE_IF_ZERO_VALUE {
+	if pattern := rules.Pattern(of); pattern != "" && field.Kind() == protoreflect.StringKind && !field.IsList() {
+		if of.GetIgnore() == validate.Ignore_IGNORE_IF_ZERO_VALUE {
 			pattern = "^$|" + pattern
 		}
 		schema["pattern"] = pattern
@@ -136,15 +131,4 @@ func constrainText(schema object, text *validate.StringRules) {
 			schema["format"] = format
 		}
 	}
-}
-
-// patternOf returns the pattern of a rule of the form this.matches('…'); empty if there is none.
-func patternOf(rules *validate.FieldRules) string {
-	for _, rule := range rules.GetCel() {
-		pattern, ok := strings.CutPrefix(rule.GetExpression(), "this.matches('")
-		if pattern, whole := strings.CutSuffix(pattern, "')"); ok && whole && !strings.Contains(pattern, "'") {
-			return strings.ReplaceAll(pattern, `\\`, `\`) // unescape it from CEL
-		}
-	}
-	return ""
 }
